@@ -1,0 +1,84 @@
+# pets: make help
+#
+# Everything runs in .venv, which is made here with $(PYTHON) and rebuilt when pyproject.toml or constraints.txt change.
+
+PYTHON ?= python3
+# Where to find another build of PyTorch, e.g. the CPU one: https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+# Processes that run the tests.
+JOBS ?= 2
+# make demo DATA=stays.csv SCHEMA=stays.yaml QUERY=query.yaml
+DATA ?=
+SCHEMA ?=
+QUERY ?=
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
+NOTEBOOKS = $(wildcard notebooks/*.ipynb)
+BENCHMARKS = $(wildcard benchmarks/bench_*.py)
+
+.PHONY: help demo test lint bench docs soak clean
+
+help: ## what there is
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 16
+	@echo "  PYTHON=python3.11  TORCH_INDEX=URL  JOBS=2  and for demo: DATA=file SCHEMA=file QUERY=file"
+
+demo: .venv/.light ## the toolkit in one minute, on public or on your own data (DATA=, SCHEMA=, QUERY=)
+	@$(BIN)/pets demo $(if $(DATA),--data '$(DATA)') $(if $(SCHEMA),--schema '$(SCHEMA)') $(if $(QUERY),--query '$(QUERY)')
+
+test: lint ## lint, every test, the documentation's examples and the notebooks
+	@echo "== tests and examples"
+	@$(BIN)/python -m pytest -q -n $(JOBS) --doctest-modules --ignore=pets/__main__.py --ignore-glob='pets/*/migrations/*' tests pets
+	@$(if $(NOTEBOOKS),echo "== notebooks" && $(BIN)/python -m pytest -q --nbmake --nbmake-timeout=600 --timeout=0 $(NOTEBOOKS),:)
+
+lint: .venv/.full ## style, types and the doors between modules
+	@echo "== ruff"
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format -q --check . || { echo "Some files are not formatted; run: $(BIN)/ruff format ." >&2; exit 1; }
+	@echo "== mypy"
+	@$(BIN)/mypy --no-error-summary
+	@echo "== import-linter"
+	@$(BIN)/lint-imports --no-logo
+
+bench: .venv/.full ## every benchmark
+	@$(if $(BENCHMARKS),for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python "$$script"; done,echo "There are no benchmarks/bench_*.py yet.")
+
+docs: .venv/.full ## the manual, rendered from the spec suite
+	@echo "== manual"
+	@$(BIN)/python -m tests.spec.render
+
+soak: .venv/.full ## the long statistical and generative runs
+	@echo "== soak"
+	@$(BIN)/python -m pytest -q -n $(JOBS) -m soak --timeout=0 tests
+
+clean: ## remove the environment, the caches and what was built
+	@echo "== clean"
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis benchmarks/.cache build dist *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ── the environment ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+.venv/bin/pip:
+	@command -v '$(PYTHON)' >/dev/null || { echo "There is no $(PYTHON) here; pets needs Python 3.11 or later (make PYTHON=/path/to/python3.11 ...)." >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "pets needs Python 3.11 or later, and $(PYTHON) is $$('$(PYTHON)' -V 2>&1); try: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@echo "== making .venv with $$('$(PYTHON)' -V 2>&1)"
+	@'$(PYTHON)' -m venv .venv || { echo "Python could not make a virtual environment (on Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
+
+# The environment is a prerequisite by existence only (|): pip touches it at every turn.
+.venv/.light: pyproject.toml constraints.txt | .venv/bin/pip
+	@echo "== installing pets and its plots"
+	@$(PIP) -e '.[plot]'
+	@touch $@
+
+.venv/.full: pyproject.toml constraints.txt | .venv/bin/pip
+	@echo "== installing pets with every extra (some minutes the first time)"
+	@$(PIP) $(if $(TORCH_INDEX),--extra-index-url '$(TORCH_INDEX)') torch==2.13.0
+	@$(PIP) $(if $(TORCH_INDEX),--extra-index-url '$(TORCH_INDEX)') -e '.[all,dev]'
+	@$(BIN)/python -m pip --disable-pip-version-check check
+	@touch .venv/.light $@

@@ -1,0 +1,6 @@
+"""``python -m pets`` is ``pets``."""
+
+from pets.cli import main
+
+if __name__ == "__main__":
+    main()

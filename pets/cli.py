@@ -1,0 +1,301 @@
+"""``pets`` on the command line: the same verbs and the same errors as in Python.
+
+Engines load only when a command needs them. Whatever a person can cause ends in one plain line and an exit code.
+"""
+
+# no "from __future__ import annotations": typer and the flag groups below read the annotations when this file loads
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pets import __version__
+from pets.errors import InternalError, PetsError, QueryError, UserError
+from pets.flags import Output, Protect, Purse, Question, Source, spread, written
+
+if TYPE_CHECKING:
+    from pets.budget import Budget
+    from pets.schema import Schema
+    from pets.session import Session
+
+app = typer.Typer(
+    name="pets",
+    help="Privacy-enhancing technologies: protected answers about sensitive records. Begin with: pets demo",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+
+Schema_ = Annotated[
+    str, typer.Option("--schema", metavar="FILE", help="The public description of the tables, in YAML.")
+]
+SAFE = "interrupted; no answer was released and nothing was spent"
+BEGUN = "interrupted after the release had begun; no answer was shown, but count its cost as spent: data was read"
+BOUNDS = (
+    "Warning: bounds, values and row caps read from this report are not public knowledge, and a schema must hold "
+    "nothing else; choose them from the data's documentation, or treat each as an unprotected release."
+)
+NOTE = (
+    "note: this version keeps the account in memory only, so every run of pets query begins with its whole budget; "
+    "add up what you spend on the same people yourself."
+)
+
+
+def _verb(function: Callable[..., None]) -> Callable[..., None]:
+    @wraps(function)
+    def guarded(**given: Any) -> None:
+        with _interruptible(SAFE):
+            function(**given)
+
+    app.command(function.__name__)(spread(guarded))
+    return function
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.", is_eager=True)] = False,
+) -> None:
+    if version:
+        print(f"pets {__version__}")
+        raise typer.Exit
+
+
+@_verb
+def demo(
+    data: Annotated[str | None, typer.Option("--data", help="Your own table (CSV, CSV.gz, Parquet).")] = None,
+    schema: Annotated[str | None, typer.Option("--schema", help="Its schema (needed with --data).")] = None,
+    query: Annotated[str | None, typer.Option("--query", help="Your own query, as JSON or YAML.")] = None,
+    epsilon: Annotated[float, typer.Option("--epsilon", help="ε of the private answer.")] = 0.5,
+    out: Annotated[Path, typer.Option("--out", help="The folder for the files that the demo writes.")] = Path(
+        "demo-output"
+    ),
+) -> None:
+    """One query from question to protected answer, step by step, on invented or on your own data.
+
+    \b
+    pets demo
+    pets demo --epsilon 0.1 --out /tmp/demo
+    pets demo --data stays.csv --schema stays.yaml --query query.yaml
+    """
+    from pets.demo import run
+
+    for text in run(data, schema, query, epsilon, out):
+        print(text, flush=True)
+
+
+@_verb
+def explain(schema: Schema_, question: Question, protect: Protect) -> None:
+    """Who is protected, what is clamped and how far one person can move the answer. Reads no data.
+
+    \b
+    pets explain --schema stays.yaml --by sex --count stays
+    pets explain --schema stays.yaml --query query.yaml --epsilon 0.5
+    """
+    known = _schema(schema)
+    print(question.build(known).explain(known, protect.build() if protect.given else None))
+
+
+@_verb
+def quote(schema: Schema_, question: Question, protect: Protect, purse: Purse) -> None:
+    """What an answer would cost and how good it would be. Reads no data and spends nothing.
+
+    \b
+    pets quote --schema stays.yaml --by sex --count stays --epsilon 0.5
+    pets quote --schema stays.yaml --by sex --count stays --within 50
+    pets quote --schema stays.yaml --query query.yaml --epsilon 0.5 --budget-epsilon 3
+    """
+    known = _schema(schema)
+    print(_twin(known, purse.build(), rows=1).quote(question.build(known), protect.build()))
+
+
+@_verb
+def query(
+    schema: Schema_,
+    source: Source,
+    question: Question,
+    protect: Protect,
+    purse: Purse,
+    output: Output,
+    dummy: Annotated[bool, typer.Option("--dummy", help="Answer on invented rows: no data, no cost.")] = False,
+) -> None:
+    """The protected answer to one query, as a table or as a file.
+
+    \b
+    pets query --schema stays.yaml --data stays.csv --by sex --count stays --epsilon 0.5
+    pets query --schema stays.yaml --query query.yaml --dummy
+    pets query --schema stays.yaml --snapshots ready --by age:0,18,65,110 --mean days=length_of_stay \\
+        --where "emergency == True" --epsilon 0.5 --out answer.html
+    """
+    known, budget = _schema(schema), purse.build()
+    asked = question.build(known)
+    output.check()
+    if dummy:
+        from pets.protection import Exact
+
+        output.deliver(_twin(known, budget).release(asked, protect.build() if protect.given else Exact()))
+        return
+    protection = protect.build()
+    # whatever can be refused is refused before any data is read: preparing a table may take minutes
+    purse.afford(_twin(known, budget, rows=1).quote(asked, protection))
+    session = source.open(known, budget)
+    with _interruptible(BEGUN):
+        release = session.release(asked, protection)
+    output.deliver(release)
+    print(NOTE, file=sys.stderr)
+
+
+@_verb
+def snapshot(
+    schema: Schema_,
+    source: Source,
+    out: Annotated[Path, typer.Option("--out", help="The folder to write; keep it with the data, for owners only.")],
+) -> None:
+    """Prepare the tables once (for custodians); queries then open them with --snapshots.
+
+    \b
+    pets snapshot --schema stays.yaml --data stays.csv --out ready
+    pets query --schema stays.yaml --snapshots ready --by sex --count stays --epsilon 0.5
+    """
+    from pets.budget import Budget
+    from pets.session import Session
+
+    known = _schema(schema)
+    sources = source.sources(known)
+    made_before = out.is_dir() and any((out / f"{name}.json").exists() for name in known.tables)
+    session = Session(known, sources, budget=Budget(1.0, 1e-6), snapshots=out)
+    if made_before:
+        session.refresh()
+    print(f"Prepared {', '.join(sources)} in {out}. It holds rows of real people: keep it where the data may be kept.")
+
+
+@_verb
+def profile(schema: Schema_, source: Source) -> None:
+    """For custodians only: what became of every row, and how many rows each K keeps. Exact counts of real rows.
+
+    \b
+    pets profile --schema stays.yaml --data stays.csv
+    pets profile --schema stays.yaml --snapshots ready
+    """
+    from pets.budget import Budget
+
+    known = _schema(schema)
+    session = source.open(known, Budget(1.0, 1e-6))
+    for name in known.tables:
+        with suppress(QueryError):  # a table of the schema that no data was given for
+            print(f"Table {name!r}. {session.report(name)}\n")
+    print(BOUNDS)
+
+
+@_verb
+def dummy(
+    schema: Schema_,
+    out: Annotated[Path, typer.Option("--out", help="The folder for one CSV a table.")],
+    rows: Annotated[int, typer.Option("--rows", help="Rows of each table.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same rows.")] = 0,
+) -> None:
+    """Invented rows of a schema, to write and test programs with. Made from the schema alone.
+
+    \b
+    pets dummy --schema stays.yaml --out invented
+    pets dummy --schema stays.yaml --rows 100000 --seed 7 --out invented
+    """
+    from pets.synthetic.dummy import invent
+
+    tables = invent(_schema(schema), rows, seed)
+    with written(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for name, frame in tables.items():
+            path = out / f"{name}.csv"
+            frame.to_csv(path, index=False)
+            print(f"{path}: {len(frame):,} invented rows")
+
+
+# what commands share ----------------------------------------------------------------------------------------------
+
+
+def _schema(path: str) -> "Schema":
+    from pets.schema import Schema
+
+    return Schema.load(path)
+
+
+def _twin(schema: "Schema", budget: "Budget", rows: int = 1000) -> "Session":
+    """A session on invented rows alone: it quotes, refuses and answers like the real one, and no real row is near."""
+    from pets.session import Session
+    from pets.synthetic.dummy import invent
+
+    return Session(schema, invent(schema, 1), budget=budget, progress=False).dummy(rows)
+
+
+class Interrupted(BaseException):
+    """Ctrl-C, with what is to be said about the charge."""
+
+
+@contextmanager
+def _interruptible(said: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(said) from None
+
+
+def main() -> None:
+    """The entry point of the ``pets`` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit code; every failure is one line on stderr, never a traceback."""
+    interrupts: list[int] = []
+
+    def interrupt(number: int, _: Any) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, interrupt) if main_thread else None
+    try:
+        code = app(arguments, prog_name="pets", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except (KeyboardInterrupt, Interrupted) as error:
+        return _fail(str(error) or SAFE, 130)
+    except PetsError as error:
+        # an engine may wrap the interruption in an error of its own
+        return _fail(f"interrupted; {error}", 130) if interrupts else _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the output has gone
+        return 1
+    except Exception as error:
+        if interrupts:
+            return _fail(SAFE, 130)
+        if hasattr(error, "show") and hasattr(error, "exit_code"):  # typer's own: a misspelt flag, a missing one
+            error.show()
+            return int(error.exit_code)
+        return _fail(_bug(error), InternalError.exit_code)
+    finally:
+        if main_thread:
+            signal.signal(signal.SIGINT, before)
+
+
+def _bug(error: BaseException) -> str:
+    """Where it broke, but not the error's own text: that may hold something of a row."""
+    home = str(Path(__file__).parent)
+    places = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(home)]
+    where = f" in {Path(places[-1].filename).name}, line {places[-1].lineno}" if places else ""
+    return f"this is a bug in pets, not in your request ({type(error).__name__}{where}); please report this line"
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"pets: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,323 @@
+"""Column values to integer codes, as DuckDB SQL: the one place that decides what a cell of data means.
+
+A value is first *staged*: a valid one gets its code (0 to ``cells - 1``), any other gets ``cells`` plus one of the
+marks below. So one aggregate pass over staged columns counts every fate for the custodian, and :func:`settle` then
+turns the marks into what the rules of the proof say: null, or the nearer bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from math import floor
+
+from pets.domain import Boolean, Category, Date, Domain, Identifier
+from pets.errors import InternalError
+from pets.numeric import Integer, Real
+
+NULL, OUT, UNPARSABLE, BELOW, ABOVE = range(5)
+"""Marks: no value; outside the domain; no reading of this type; clamped to the lower or the upper bound."""
+
+MARKS: dict[type[Domain], tuple[int, ...]] = {
+    Category: (NULL, OUT),
+    Boolean: (NULL, OUT),
+    Date: (NULL, OUT, UNPARSABLE),
+    Integer: (NULL, UNPARSABLE, BELOW, ABOVE),
+    Real: (NULL, UNPARSABLE, BELOW, ABOVE),
+}
+"""The marks that a column of each kind can bear."""
+
+_EXACT = 2**53  # every whole number up to here is a double
+
+FLOAT_IDS = "pets: ids too large for floating-point numbers"
+"""The engine's error where two people's ids may already have become one number."""
+
+_YES = ("true", "t", "yes", "y", "1")
+_NO = ("false", "f", "no", "n", "0")
+
+_INTS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
+_HUGE = {"UBIGINT", "HUGEINT"}
+
+
+def narrow(top: int) -> str:
+    """The narrowest unsigned DuckDB type that holds ``top``."""
+    for bits, name in ((8, "UTINYINT"), (16, "USMALLINT"), (32, "UINTEGER")):
+        if top < 2**bits:
+            return name
+    return "UBIGINT"
+
+
+def code_type(domain: Domain) -> str:
+    """The stored type of a column: it holds every code, and null as code ``cells``."""
+    return narrow(domain.cells)
+
+
+def quoted(text: str) -> str:
+    """A text as an SQL literal.
+
+    >>> quoted("it's")
+    "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def family(kind: str) -> str:
+    """What a DuckDB type means to the coder: int, huge, float, date, time, bool, text, or other (read as its text)."""
+    kind = kind.upper()
+    if kind in _INTS:
+        return "int"
+    if kind in _HUGE:
+        return "huge"
+    if kind in ("FLOAT", "DOUBLE"):
+        return "float"
+    if kind.startswith("TIMESTAMP"):
+        return "time"
+    known = {"DATE": "date", "BOOLEAN": "bool", "VARCHAR": "text"}
+    return known.get(kind, "other")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One raw column: the SQL that reads it and the DuckDB type it has.
+
+    A floating-point column has two texts, ``3`` and ``3.0``: whole numbers often become floats only because a value
+    is missing, and they must still equal the texts that the schema declares.
+    """
+
+    sql: str
+    kind: str
+
+    @property
+    def family(self) -> str:
+        """See :func:`family`."""
+        return family(self.kind)
+
+    @property
+    def text(self) -> str:
+        """SQL for the value's text; a whole float is written as a whole number."""
+        x, plain = self.sql, f"CAST({self.sql} AS VARCHAR)"
+        if self.family == "text":
+            return x
+        if self.family == "float":
+            # -0.0 becomes 0 by the cast, so equal numbers have equal texts
+            return (
+                f"CASE WHEN isfinite({x}) AND {x} = trunc({x}) AND abs({x}) < 1e38 "
+                f"THEN CAST(CAST({x} AS HUGEINT) AS VARCHAR) ELSE {plain} END"
+            )
+        return plain
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """SQL for every text that may equal a declared one."""
+        if self.family == "float":
+            return (self.text, f"CAST({self.sql} AS VARCHAR)")
+        if self.family == "bool":
+            return (self.text, f"CASE {self.sql} WHEN true THEN 'True' WHEN false THEN 'False' END")
+        return (self.text,)
+
+    def missing(self, tokens: tuple[str, ...], *, day: bool = False) -> str:
+        """SQL, never null, that is true where the cell holds no value: null, the empty text, or a declared token."""
+        x = self.sql
+        if self.family in ("int", "huge"):  # numbers compare faster than their texts
+            numbers = [t for t in tokens if t.removeprefix("-").isascii() and t.removeprefix("-").isdecimal()]
+            same = [t for t in numbers if str(int(t)) == t and abs(int(t)) < 2**120]
+            return f"({x} IS NULL OR {x} IN ({', '.join(same)}))" if same else f"({x} IS NULL)"
+        if not tokens and self.family not in ("text", "other"):
+            return f"({x} IS NULL)"
+        listed = ", ".join(quoted(token) for token in ("", *tokens))
+        if day and tokens:  # 1800-01-01T00:00:00 is the same day as the declared 1800-01-01
+            form = (
+                f"CAST(CAST({x} AS DATE) AS VARCHAR)" if self.family in ("date", "time") else f"left({self.text}, 10)"
+            )
+            return f"({x} IS NULL OR coalesce({form} IN ({listed}) OR {self.text} IN ({listed}), false))"
+        return f"({x} IS NULL OR " + " OR ".join(f"coalesce({t} IN ({listed}), false)" for t in self.texts) + ")"
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How one raw column becomes a staged code.
+
+    Attributes:
+        helper: SQL computed once for each row beforehand, under the name given to :func:`coding`, if it is needed.
+        stage: SQL of the staged code, over the raw column and the helper.
+        setup: statements to run first (an enum type that holds a category's values).
+    """
+
+    helper: str | None
+    stage: str
+    setup: tuple[str, ...] = ()
+
+
+def coding(domain: Domain, cell: Cell, helper: str, enum: str) -> Coding:
+    """The coding of one column; ``helper`` and ``enum`` are free names for it to use."""
+    if isinstance(domain, Category):
+        return _category(domain, cell, helper, enum)
+    if isinstance(domain, Boolean):
+        return _boolean(domain, cell, helper, enum)
+    if isinstance(domain, Date):
+        return _date(domain, cell, helper)
+    if isinstance(domain, Integer):
+        return _integer(domain, cell, helper)
+    if isinstance(domain, Real):
+        return _real(domain, cell, helper)
+    raise InternalError(f"no coding for a column of type {domain.kind}")
+
+
+def identifier(domain: Identifier, cell: Cell, trim: bool) -> str:
+    """SQL of a person's exact id: whole-number columns stay numbers, all else is text; null where there is no id."""
+    if cell.family in ("int", "huge"):
+        return f"CASE WHEN NOT {cell.missing(domain.null)} THEN {cell.sql} END"
+    text = f"trim({cell.text}, E' \\t\\n\\r\\x0b\\x0c')" if trim else cell.text
+    listed = ", ".join(quoted(token) for token in ("", *domain.null))
+    if cell.family == "float":  # NaN is how a float column says that there is no value
+        exact = 2**24 if cell.kind.upper() == "FLOAT" else _EXACT
+        return (
+            f"CASE WHEN isnan({cell.sql}) OR {text} IN ({listed}) THEN NULL "
+            f"WHEN abs({cell.sql}) >= {exact} THEN error({quoted(FLOAT_IDS)}) ELSE {text} END"
+        )
+    return f"CASE WHEN {text} NOT IN ({listed}) THEN {text} END"
+
+
+def settle(domain: Domain, column: str) -> str:
+    """SQL that turns a staged code into the stored one: clamped values at their bound, every other mark null."""
+    kind = code_type(domain)
+    marks = MARKS[type(domain)]
+    if BELOW not in marks:
+        return f"CAST(CASE WHEN {column} < {domain.cells} THEN {column} ELSE {domain.cells} END AS {kind})"
+    high = _top(domain) if isinstance(domain, Real) else domain.cells - 1
+    return (
+        f"CAST(CASE WHEN {column} < {domain.cells} THEN {column} WHEN {column} = {domain.cells + BELOW} THEN 0 "
+        f"WHEN {column} = {domain.cells + ABOVE} THEN {high} ELSE {domain.cells} END AS {kind})"
+    )
+
+
+def lacks(domain: Domain, column: str) -> str:
+    """SQL that is true where a staged column has no value."""
+    if BELOW not in MARKS[type(domain)]:
+        return f"{column} >= {domain.cells}"
+    return f"{column} BETWEEN {domain.cells} AND {domain.cells + UNPARSABLE}"
+
+
+def look_up(domain: Category, source: Category, column: str) -> str:
+    """SQL of a look-up's code from the staged code of its source column; unmapped and null sources give null."""
+    assert domain.lookup is not None
+    wanted = domain.lookup.mapping
+    targets = [domain.encode(wanted[value]) if value in wanted else domain.cells for value in source.values]
+    arms = " ".join(f"WHEN {code} THEN {target}" for code, target in enumerate(targets))
+    if len(targets) > 16:  # a list is one step however long it is
+        listed = ", ".join(str(target) for target in [*targets, domain.cells, domain.cells])
+        found = f"list_extract([{listed}], CAST({column} AS INTEGER) + 1)"
+    else:
+        found = f"CASE {column} {arms} ELSE {domain.cells} END"
+    return f"CAST({found} AS {code_type(domain)})"
+
+
+def _wide(domain: Domain) -> str:
+    return narrow(domain.cells + ABOVE)
+
+
+def _cases(domain: Domain, cell: Cell, arms: str, *, day: bool = False) -> str:
+    missing = cell.missing(domain.null, day=day)
+    return f"CAST(CASE WHEN {missing} THEN {domain.cells} {arms} END AS {_wide(domain)})"
+
+
+def _category(domain: Category, cell: Cell, helper: str, enum: str) -> Coding:
+    values = ", ".join(quoted(value) for value in domain.values)
+    codes = [f"enum_code(TRY_CAST({text} AS {enum}))" for text in cell.texts]
+    found = codes[0] if len(codes) == 1 else f"coalesce({', '.join(codes)})"
+    stage = (
+        f"CASE WHEN {helper} IS NOT NULL THEN {helper} WHEN {cell.missing(domain.null)} THEN {domain.cells} "
+        f"ELSE {domain.cells + OUT} END"
+    )
+    return Coding(found, f"CAST({stage} AS {_wide(domain)})", (f"CREATE TYPE {enum} AS ENUM ({values})",))
+
+
+def _boolean(domain: Boolean, cell: Cell, helper: str, enum: str) -> Coding:
+    if cell.family == "bool":
+        return Coding(None, _cases(domain, cell, f"WHEN {cell.sql} THEN 1 ELSE 0"))
+    words = ", ".join(quoted(word) for word in _YES + _NO)
+    found = f"enum_code(TRY_CAST(lower({cell.text}) AS {enum}))"
+    arms = f"WHEN {helper} < {len(_YES)} THEN 1 WHEN {helper} IS NOT NULL THEN 0 ELSE {domain.cells + OUT}"
+    return Coding(found, _cases(domain, cell, arms), (f"CREATE TYPE {enum} AS ENUM ({words})",))
+
+
+def _day(value: date) -> str:
+    return f"DATE '{value.isoformat()}'"
+
+
+def _date(domain: Date, cell: Cell, helper: str) -> Coding:
+    inside = f"WHEN {helper} BETWEEN {_day(domain.lo)} AND {_day(domain.hi)} THEN {helper} - {_day(domain.lo)}"
+    if cell.family in ("date", "time"):
+        # an infinite date or time is unequal to every day, so it is out of the domain
+        arms = f"{inside} ELSE {domain.cells + OUT}"
+        return Coding(f"CAST({cell.sql} AS DATE)", _cases(domain, cell, arms, day=True))
+    # only ISO text is a date: DuckDB alone would also take 'epoch', 2019/4/1 and other spellings
+    text = f"trim({cell.text})"
+    found = f"CASE WHEN {text} LIKE '____-__-__%' THEN TRY_CAST({text} AS DATE) END"
+    arms = f"WHEN {helper} IS NULL THEN {domain.cells + UNPARSABLE} {inside} ELSE {domain.cells + OUT}"
+    return Coding(found, _cases(domain, cell, arms, day=True))
+
+
+def _clamped(domain: Integer, x: str, low: object, high: object, code: str) -> str:
+    return (
+        f"CASE WHEN {x} < {low} THEN {domain.cells + BELOW} WHEN {x} > {high} THEN {domain.cells + ABOVE} "
+        f"ELSE {code} END"
+    )
+
+
+def _integer(domain: Integer, cell: Cell, helper: str) -> Coding:
+    x, lo, hi = cell.sql, domain.lo, domain.hi
+    if cell.family in ("int", "huge"):
+        arithmetic = "BIGINT" if cell.family == "int" and lo > -(2**63) else "HUGEINT"
+        code = f"CAST({x} AS {arithmetic}) - ({lo})"
+        return Coding(None, _cases(domain, cell, f"ELSE {_clamped(domain, x, lo, hi, code)}"))
+    if cell.family in ("date", "time", "bool"):
+        return Coding(None, _cases(domain, cell, f"ELSE {domain.cells + UNPARSABLE}"))
+    number = f"CAST({x} AS DOUBLE)" if cell.family == "float" else f"TRY_CAST({cell.text} AS DOUBLE)"
+    unreadable = f"{helper} IS NULL OR NOT isfinite({helper}) OR {helper} <> trunc({helper})"
+    bad = f"WHEN {unreadable} THEN {domain.cells + UNPARSABLE}"
+    whole = f"CAST({helper} AS HUGEINT)"
+    near = _clamped(domain, whole, lo, hi, f"{whole} - ({lo})")
+    if max(abs(lo), abs(hi)) < _EXACT:
+        near = _clamped(
+            domain, helper, f"CAST({lo} AS DOUBLE)", f"CAST({hi} AS DOUBLE)", f"CAST({helper} AS BIGINT) - ({lo})"
+        )
+    far = f"CASE WHEN {helper} < 0 THEN {domain.cells + BELOW} ELSE {domain.cells + ABOVE} END"
+    if cell.family == "float":
+        arms = f"{bad} WHEN abs({helper}) >= 1e30 THEN {far} ELSE {near}"
+        return Coding(number, _cases(domain, cell, arms))
+    # past 2^53 a double no longer tells whole numbers apart: read the text again, as a decimal of 38 digits
+    exact = f"TRY_CAST({cell.text} AS DECIMAL(38, 18))"
+    huge = f"CAST({cell.text} AS HUGEINT)"
+    beyond = (
+        f"CASE WHEN {exact} IS NULL THEN {far} WHEN {exact} <> trunc({exact}) THEN {domain.cells + UNPARSABLE} "
+        f"ELSE {_clamped(domain, huge, lo, hi, f'{huge} - ({lo})')} END"
+    )
+    return Coding(number, _cases(domain, cell, f"{bad} WHEN abs({helper}) < {_EXACT} THEN {near} ELSE {beyond}"))
+
+
+def _double(value: Fraction) -> str:
+    return f"CAST('{float(value)!r}' AS DOUBLE)"
+
+
+def _top(domain: Real) -> int:
+    """The code of the upper bound by the same arithmetic as every other value's."""
+    lo, hi, step = float(domain.lo), float(domain.hi), float(domain.step)
+    return min(floor((hi - lo) / step + 0.5), domain.cells - 1)
+
+
+def _real(domain: Real, cell: Cell, helper: str) -> Coding:
+    if cell.family in ("date", "time", "bool"):
+        return Coding(None, _cases(domain, cell, f"ELSE {domain.cells + UNPARSABLE}"))
+    typed = cell.family in ("int", "huge", "float")
+    number = f"CAST({cell.sql} AS DOUBLE)" if typed else f"TRY_CAST({cell.text} AS DOUBLE)"
+    place = f"floor(({helper} - {_double(domain.lo)}) / {_double(domain.step)} + 0.5)"
+    last = domain.cells - 1
+    arms = (
+        f"WHEN {helper} IS NULL OR NOT isfinite({helper}) THEN {domain.cells + UNPARSABLE} "
+        f"WHEN {helper} < {_double(domain.lo)} THEN {domain.cells + BELOW} "
+        f"WHEN {helper} > {_double(domain.hi)} THEN {domain.cells + ABOVE} "
+        f"ELSE CASE WHEN {place} >= CAST({last} AS DOUBLE) THEN {last} ELSE CAST({place} AS BIGINT) END"
+    )
+    return Coding(number, _cases(domain, cell, arms))

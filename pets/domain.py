@@ -1,0 +1,279 @@
+"""Column domains: the public set of values a column may hold, and their integer codes.
+
+A code is a whole number from 0 to ``cells - 1``; the code ``cells`` stands for null. Nothing here is read from
+rows: a domain is what the custodian publishes about a column before anyone asks a question.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from pets.codec import Json
+from pets.errors import QueryError, SchemaError, did_you_mean
+
+MISSING = "missing"
+"""The label of the slot that holds rows whose group column is null."""
+
+MAX_CELLS = 2**62
+"""No domain may have more values than this: codes and their sums stay inside 64 bits."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What every column states: whether it may be null, and which texts in the data mean null.
+
+    Attributes:
+        nullable: ``False`` declares that no row lacks a value; a row that breaks the declaration is left out of
+            the snapshot and counted in the custodian's report.
+        null: texts that mean "no value" (beside the empty text and SQL null).
+    """
+
+    nullable: bool = field(default=True, kw_only=True)
+    null: tuple[str, ...] = field(default=(), kw_only=True)
+    kind: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        tokens = (self.null,) if isinstance(self.null, str) else tuple(str(token) for token in self.null)
+        object.__setattr__(self, "null", tokens)
+        if not isinstance(self.nullable, bool):
+            raise SchemaError(f"nullable must be true or false, not {self.nullable!r}")
+
+    @property
+    def cells(self) -> int:
+        """How many values the domain has, null not counted."""
+        raise NotImplementedError
+
+    @property
+    def codes(self) -> int:
+        """How many codes a stored value may have: the values, and null where the column is nullable."""
+        return self.cells + int(self.nullable)
+
+    def encode(self, value: object) -> int:
+        """The code of one public value; raises :class:`QueryError` for a value outside the domain."""
+        raise NotImplementedError
+
+    def decode(self, code: int) -> Any:
+        """The public value of a code; the null code gives ``"missing"``."""
+        return MISSING if code == self.cells else self._value(code)
+
+    def _value(self, code: int) -> Any:
+        raise NotImplementedError
+
+    def to_json(self) -> Json:
+        """The canonical form: only what differs from the defaults."""
+        out: Json = {"type": self.kind}
+        if not self.nullable:
+            out["nullable"] = False
+        if self.null:
+            out["null"] = list(self.null)
+        return out
+
+    def describe(self) -> str:
+        """The domain in a few words, for people."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A public many-to-one look-up: this column's value is a function of another column's code."""
+
+    column: str
+    mapping: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if not self.mapping:
+            raise SchemaError(f"the look-up on column {self.column!r} has an empty map; give at least one pair")
+        pairs = {str(key): str(value) for key, value in self.mapping.items()}
+        object.__setattr__(self, "mapping", MappingProxyType(dict(sorted(pairs.items()))))
+
+    def __hash__(self) -> int:
+        return hash((self.column, tuple(self.mapping.items())))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Lookup, (self.column, dict(self.mapping)))
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        return {"column": self.column, "map": dict(self.mapping)}
+
+
+@dataclass(frozen=True)
+class Category(Domain):
+    """A closed list of values, compared as exact text.
+
+    >>> Category(["Female", "Male"]).encode("Male")
+    1
+    """
+
+    values: Sequence[str] = ()
+    lookup: Lookup | None = None
+    kind: ClassVar[str] = "category"
+
+    def __init__(
+        self,
+        values: Sequence[object],
+        *,
+        lookup: Lookup | None = None,
+        nullable: bool = True,
+        null: Sequence[str] = (),
+    ) -> None:
+        if isinstance(values, str) or not isinstance(values, Sequence) or len(values) == 0:
+            raise SchemaError("a category needs a list of at least one value, such as values: [Female, Male]")
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, (str, int)):
+                raise SchemaError(f"category values are texts, not {value!r}; write it in quotes")
+        texts = tuple(str(value) for value in values)
+        object.__setattr__(self, "values", texts)
+        object.__setattr__(self, "lookup", lookup)
+        object.__setattr__(self, "nullable", nullable)
+        object.__setattr__(self, "null", null)
+        super().__post_init__()
+        index: dict[str, int] = {}
+        for code, text in enumerate(texts):
+            if text in index:
+                raise SchemaError(f"category value {text!r} is listed twice; list each value once")
+            if text == "" or text in self.null:
+                raise SchemaError(f"category value {text!r} also means null; take it out of one of the two lists")
+            index[text] = code
+        if nullable and MISSING in index:
+            raise SchemaError("the value 'missing' is the name of the null slot; rename it or set nullable: false")
+        if lookup is not None:
+            for target in lookup.mapping.values():
+                if target not in index:
+                    raise SchemaError(f"the look-up's value {target!r} is not a value{did_you_mean(target, texts)}")
+        object.__setattr__(self, "_index", index)
+
+    @property
+    def cells(self) -> int:
+        return len(self.values)
+
+    def encode(self, value: object) -> int:
+        index: dict[str, int] = self._index  # type: ignore[attr-defined]
+        text = str(value)
+        if isinstance(value, bool) or not isinstance(value, (str, int)) or text not in index:
+            raise QueryError(f"{value!r} is not one of its values{did_you_mean(value, self.values)}")
+        return index[text]
+
+    def _value(self, code: int) -> str:
+        return self.values[code]
+
+    def to_json(self) -> Json:
+        out = super().to_json() | {"values": list(self.values)}
+        if self.lookup is not None:
+            out["lookup"] = self.lookup.to_json()
+        return out
+
+    def describe(self) -> str:
+        return f"one of {self.cells} categories"
+
+
+def ordered(low: Any, high: Any, cells: int) -> None:
+    """Refuse a range that is reversed or has more values than codes can count."""
+    if high < low:
+        raise SchemaError(f"min {low} is greater than max {high}; swap them")
+    if cells > MAX_CELLS:
+        raise SchemaError(f"the range from {low} to {high} has more than 2^62 values; narrow it or use a coarser step")
+
+
+def as_date(value: object) -> dt.date:
+    """A calendar day from a date, a date-time or ISO text; raises ``ValueError`` otherwise."""
+    if isinstance(value, dt.datetime):
+        return value.date()
+    if isinstance(value, dt.date):
+        return value
+    if isinstance(value, str):
+        return dt.date.fromisoformat(value.strip())
+    raise ValueError("not a date")
+
+
+@dataclass(frozen=True)
+class Date(Domain):
+    """Calendar days from ``lo`` to ``hi``, both included; days outside become null (they are not clamped).
+
+    >>> Date("2019-04-01", "2019-04-30").cells
+    30
+    """
+
+    lo: dt.date = dt.date(1970, 1, 1)
+    hi: dt.date = dt.date(1970, 1, 1)
+    kind: ClassVar[str] = "date"
+
+    def __init__(self, lo: object, hi: object, *, nullable: bool = True, null: Sequence[str] = ()) -> None:
+        for name, label, value in (("lo", "min", lo), ("hi", "max", hi)):
+            try:
+                object.__setattr__(self, name, as_date(value))
+            except ValueError:
+                raise SchemaError(f"{label} must be a date such as 2019-04-01, not {value!r}") from None
+        object.__setattr__(self, "nullable", nullable)
+        object.__setattr__(self, "null", null)
+        super().__post_init__()
+        ordered(self.lo, self.hi, 1)
+
+    @property
+    def cells(self) -> int:
+        return (self.hi - self.lo).days + 1
+
+    def encode(self, value: object) -> int:
+        code = self.days(value)
+        if not 0 <= code < self.cells:
+            raise QueryError(f"{value!s} is not one of its values ({self.describe()})")
+        return code
+
+    def days(self, value: object) -> int:
+        """Days from ``lo`` to the given day, which may lie outside the domain."""
+        try:
+            return (as_date(value) - self.lo).days
+        except ValueError:
+            raise QueryError(f"{value!r} is not a date such as 2019-04-01") from None
+
+    def _value(self, code: int) -> dt.date:
+        return self.lo + dt.timedelta(days=code)
+
+    def to_json(self) -> Json:
+        return super().to_json() | {"min": self.lo.isoformat(), "max": self.hi.isoformat()}
+
+    def describe(self) -> str:
+        return f"days {self.lo} to {self.hi}"
+
+
+@dataclass(frozen=True)
+class Boolean(Domain):
+    """Yes or no. Data may write true/false, t/f, yes/no, y/n or 1/0, in any case."""
+
+    kind: ClassVar[str] = "boolean"
+
+    @property
+    def cells(self) -> int:
+        return 2
+
+    def encode(self, value: object) -> int:
+        if not isinstance(value, bool):
+            raise QueryError(f"{value!r} is not one of its values; there are: True, False")
+        return int(value)
+
+    def _value(self, code: int) -> bool:
+        return bool(code)
+
+    def describe(self) -> str:
+        return "true or false"
+
+
+@dataclass(frozen=True)
+class Identifier(Domain):
+    """Names a person or a record. It is compared as exact text and never appears in a query."""
+
+    kind: ClassVar[str] = "identifier"
+
+    @property
+    def cells(self) -> int:
+        raise SchemaError("an identifier has no public list of values")
+
+    def encode(self, value: object) -> int:
+        raise QueryError("an identifier may not appear in a query")
+
+    def describe(self) -> str:
+        return "an identifier, never shown"

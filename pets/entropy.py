@@ -1,0 +1,18 @@
+"""The only source of randomness outside ``pets/synthetic``: the operating system.
+
+Noise is not drawn here (OpenDP draws it); these are names and keys.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+
+def random_id() -> str:
+    """A fresh public name, 128 random bits in hex; it says nothing about any content."""
+    return secrets.token_hex(16)
+
+
+def rank_key() -> int:
+    """A fresh 64-bit key for choosing which rows of a person count."""
+    return secrets.randbits(64)

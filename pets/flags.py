@@ -1,0 +1,253 @@
+"""The flags of the command line, in groups that commands share, and what each group builds.
+
+A group is a frozen dataclass whose fields are flags; :func:`spread` gives a command the flags of the groups it names.
+"""
+
+# no "from __future__ import annotations": typer and spread read the annotations when this file loads
+
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pets.errors import BudgetError, DataError, QueryError, UserError
+
+if TYPE_CHECKING:
+    from pets.budget import Budget
+    from pets.protection import DP
+    from pets.query import Query
+    from pets.quote import Quote
+    from pets.release import Release
+    from pets.schema import Schema
+    from pets.session import Session
+
+SUFFIXES = (".csv", ".json", ".html")
+DATA = "The rows of a table: CSV, CSV.gz, Parquet or an SQL URL; repeatable."
+
+
+def _many(flag: str, text: str) -> Any:
+    return typer.Option(flag, metavar="TEXT", help=text, show_default=False)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: a file, or flags."""
+
+    query: Annotated[str | None, typer.Option("--query", metavar="FILE", help="The query as JSON or YAML.")] = None
+    table: Annotated[
+        str | None, typer.Option("--table", metavar="NAME", help="Which table, where the schema has several.")
+    ] = None
+    where: Annotated[list[str] | None, _many("--where", "\"age >= 18 and sex in ['Female', 'Male']\"")] = None
+    by: Annotated[list[str] | None, _many("--by", "age, admitted.year, age:0,18,65,120 (bins)")] = None
+    count: Annotated[list[str] | None, _many("--count", "NAME, or NAME=condition: rows")] = None
+    count_units: Annotated[list[str] | None, _many("--count-units", "NAME, or NAME=condition: people")] = None
+    sum: Annotated[list[str] | None, _many("--sum", "NAME=column, or NAME=column:low,high to clip")] = None
+    mean: Annotated[list[str] | None, _many("--mean", "NAME=column, or NAME=column:low,high")] = None
+    rate: Annotated[list[str] | None, _many("--rate", 'NAME=condition: the share of rows, "old=age >= 65"')] = None
+    variance: Annotated[list[str] | None, _many("--variance", "NAME=column, or NAME=column:low,high")] = None
+    median: Annotated[list[str] | None, _many("--median", "NAME=column")] = None
+    quantile: Annotated[list[str] | None, _many("--quantile", "NAME=column:0.9")] = None
+    histogram: Annotated[list[str] | None, _many("--histogram", "NAME=column:0,10,20 (or no edges)")] = None
+    rows: Annotated[
+        int | None, typer.Option("--rows", metavar="WHOLE", help="Rows of one person that count, at most.")
+    ] = None
+    groups: Annotated[
+        int | None, typer.Option("--groups", metavar="WHOLE", help="Groups one person may fall in, at most.")
+    ] = None
+
+    def build(self, schema: "Schema") -> "Query":
+        """The query that the flags describe."""
+        from pets import condition
+        from pets.query import query
+
+        kinds = ("count", "count_units", "sum", "mean", "rate", "variance", "median", "quantile", "histogram")
+        measures = [(kind, text) for kind in kinds for text in getattr(self, kind) or ()]
+        if self.query is not None:
+            if measures or self.where or self.by or self.table:
+                raise QueryError("give the query either as --query FILE or as flags, not both")
+            return condition.read_query(self.query).bound(rows=self.rows, groups=self.groups)
+        if not measures:
+            raise QueryError("the query asks for nothing; add --count rows, --mean days=length_of_stay or another one")
+        if self.table is None and len(schema.tables) > 1:
+            raise QueryError(f"the schema has several tables; add --table, one of {', '.join(schema.tables)}")
+        asked = query(self.table or next(iter(schema.tables))).group_by(
+            *(condition.key(text) for text in self.by or ())
+        )
+        for text in self.where or ():
+            asked = asked.where(condition.condition(text))
+        for kind, text in measures:
+            name, aggregate = condition.measure(kind, text)
+            asked = asked.agg(**{name: aggregate})
+        return asked.bound(rows=self.rows, groups=self.groups)
+
+
+@dataclass(frozen=True)
+class Protect:
+    """How the answer is protected."""
+
+    epsilon: Annotated[float | None, typer.Option("--epsilon", metavar="NUMBER", help="ε of this answer.")] = None
+    delta: Annotated[
+        float | None, typer.Option("--delta", metavar="NUMBER", help="Another δ than the budget's, for --epsilon.")
+    ] = None
+    rho: Annotated[
+        float | None, typer.Option("--rho", metavar="NUMBER", help="ρ of zero-concentrated DP, instead of ε.")
+    ] = None
+    within: Annotated[
+        float | None, typer.Option("--within", metavar="NUMBER", help="The error wanted, instead of ε.")
+    ] = None
+    pure: Annotated[bool, typer.Option("--pure", help="ε-DP with no δ at all (Laplace noise).")] = False
+    confidence: Annotated[
+        float, typer.Option("--confidence", metavar="NUMBER", help="Of the intervals and of --within.")
+    ] = 0.95
+
+    @property
+    def given(self) -> bool:
+        """Whether any of the three was chosen."""
+        return any(value is not None for value in (self.epsilon, self.rho, self.within))
+
+    def build(self) -> "DP":
+        """The protection; raises :class:`BudgetError` unless exactly one of epsilon, rho and within is given."""
+        from pets.protection import DP
+
+        return DP(**vars(self))
+
+
+@dataclass(frozen=True)
+class Purse:
+    """All that may be spent."""
+
+    budget_epsilon: Annotated[
+        float, typer.Option("--budget-epsilon", metavar="NUMBER", help="ε of the whole budget.")
+    ] = 1.0
+    budget_delta: Annotated[
+        float, typer.Option("--budget-delta", metavar="NUMBER", help="Its δ; 0 makes a pure budget.")
+    ] = 1e-6
+
+    def build(self) -> "Budget":
+        """The budget."""
+        from pets.budget import Budget
+
+        return Budget(self.budget_epsilon, self.budget_delta)
+
+    def afford(self, offer: "Quote") -> None:
+        """Refuse what does not fit, in the words of the account."""
+        if not offer.fits:
+            raise BudgetError(
+                f"this query would cost ε = {offer.epsilon:.4g} and the budget has room for ε = {self.budget_epsilon:g}"
+                f"{f' (at δ = {self.budget_delta:g})' if self.budget_delta else ''}; nothing was spent; ask with a "
+                "smaller --epsilon, or raise --budget-epsilon"
+            )
+
+
+@dataclass(frozen=True)
+class Source:
+    """The custodian's rows."""
+
+    data: Annotated[list[str] | None, typer.Option("--data", metavar="[TABLE=]FILE", help=DATA, show_default=False)] = (
+        None
+    )
+    snapshots: Annotated[
+        str | None, typer.Option("--snapshots", metavar="FOLDER", help="A folder made by pets snapshot.")
+    ] = None
+
+    def open(self, schema: "Schema", budget: "Budget") -> "Session":
+        """A session on the data."""
+        from pets.session import Session
+
+        if not self.data and self.snapshots is None:
+            raise DataError("no data was given; add --data TABLE=FILE, or --snapshots FOLDER made by pets snapshot")
+        if self.snapshots is not None and not self.data and not Path(self.snapshots).is_dir():
+            raise DataError(f"the snapshot folder {self.snapshots!r} does not exist; make it with pets snapshot")
+        return Session(schema, self.sources(schema), budget=budget, snapshots=self.snapshots)
+
+    def sources(self, schema: "Schema") -> Any:
+        """What the --data flags name: one source a table."""
+        out: dict[str, str] = {}
+        for text in self.data or ():
+            name, equals, path = text.partition("=")
+            if not equals or (name not in schema.tables and (Path(text).exists() or "://" in name)):
+                if len(schema.tables) > 1:
+                    raise DataError(
+                        f"--data {text!r} must name its table: one of {', '.join(schema.tables)}, then =FILE"
+                    )
+                name, path = next(iter(schema.tables)), text
+            if name in out:
+                raise DataError(f"--data names table {name!r} twice; keep one")
+            out[name] = path
+        return out
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the answer goes."""
+
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.csv, .json or .html.")] = None
+
+    def check(self) -> None:
+        """An answer that cannot be written must not be paid for."""
+        if self.out is None:
+            return
+        folder = self.out.absolute().parent
+        if self.out.suffix.lower() not in SUFFIXES:
+            raise UserError(f"--out {str(self.out)!r} must end in one of {', '.join(SUFFIXES)}")
+        if not folder.is_dir():
+            raise UserError(f"the folder of --out {str(self.out)!r} does not exist; make it first")
+        if self.out.is_dir() or not os.access(self.out if self.out.exists() else folder, os.W_OK):
+            raise UserError(f"--out {str(self.out)!r} cannot be written; check its permissions")
+
+    def deliver(self, release: "Release") -> None:
+        """Print the answer, or write it in the form that the file's name asks for."""
+        if self.out is None:
+            print(release)
+            return
+        kind = self.out.suffix.lower()
+        try:
+            with written(self.out):
+                if kind == ".csv":
+                    release.table.to_csv(self.out, index=False)
+                elif kind == ".json":
+                    release.save(self.out)
+                else:
+                    from pets import html
+
+                    self.out.write_text(html.page(release, f"Table {release.table_name}"), "utf-8")
+        except UserError:
+            print(release)  # it was paid for: better on the screen than lost
+            raise
+        print(f"Written to {self.out}.")
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """A file that cannot be written is the user's to mend."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{str(path)!r} cannot be written ({error.strerror})") from None
+
+
+def spread(function: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameters may be groups of flags, as typer can read it: with their fields as its flags."""
+    groups = {name: p.annotation for name, p in inspect.signature(function).parameters.items()}
+    flags: dict[str, list[inspect.Parameter]] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        kind: Any = parameter.annotation
+        flags[name] = list(inspect.signature(kind).parameters.values()) if is_dataclass(kind) else [parameter]
+
+    def run(**given: Any) -> None:
+        made = {}
+        for name, parameters in flags.items():
+            own = {p.name: given[p.name] for p in parameters}
+            made[name] = groups[name](**own) if is_dataclass(groups[name]) else own[name]
+        function(**made)
+
+    every = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameters in flags.values() for p in parameters]
+    run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in every}
+    run.__name__, run.__doc__ = function.__name__, function.__doc__
+    return run

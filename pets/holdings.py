@@ -1,0 +1,85 @@
+"""Holdings: which tables a session has, where their rows come from, and their snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pets.errors import DataError, QueryError, did_you_mean
+from pets.report import Report
+from pets.schema import Schema
+from pets.snapshot import Snapshot
+
+
+class Holdings:
+    """The custodian's tables, made ready: one snapshot a table, in memory or in a folder.
+
+    Raises :class:`DataError`, for the custodian, when a source cannot be read.
+    """
+
+    def __init__(self, schema: Schema, data: Any, folder: str | Path | None, *, progress: bool) -> None:
+        self._schema = schema
+        self._sources = sources_of(schema, data)
+        self._folder = None if folder is None else Path(folder)
+        self._progress = progress
+        self._snapshots = self._prepare(reuse=True)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that can be asked."""
+        return tuple(self._snapshots)
+
+    def snapshot(self, table: str) -> Snapshot:
+        """The snapshot that queries on a table read; raises :class:`QueryError` where there is none."""
+        self._schema.table(table)
+        if table not in self._snapshots:
+            raise QueryError(f"this session has no data for table {table!r}{did_you_mean(table, self._snapshots)}")
+        return self._snapshots[table]
+
+    def report(self, table: str | None) -> Report:
+        """For the custodian only: the fate of every row of a table."""
+        return self.snapshot(table or self.tables[0]).report
+
+    def refresh(self) -> None:
+        """Make every snapshot anew from its source, under new public ids."""
+        if not self._sources:
+            raise DataError("this session was opened on stored snapshots alone; give data= to make them anew")
+        self._snapshots = self._prepare(reuse=False)
+
+    def _prepare(self, *, reuse: bool) -> dict[str, Snapshot]:
+        found: dict[str, Snapshot] = {}
+        for name in self._schema.tables:
+            if reuse and self._folder is not None and (self._folder / f"{name}.json").exists():
+                found[name] = Snapshot.open(self._schema, name, self._folder)
+            elif name in self._sources:
+                self._check_person_table(name)
+                found[name] = Snapshot.make(
+                    self._schema, name, self._sources, folder=self._folder, progress=self._progress
+                )
+        if not found:
+            tables = ", ".join(repr(name) for name in self._schema.tables)
+            raise DataError(f"no data was given; pass data={{table: source}} for {tables}")
+        return found
+
+    def _check_person_table(self, name: str) -> None:
+        person = self._schema.table(name).person_table
+        if person is not None and person not in self._sources:
+            raise DataError(f"table {name!r} attaches its person table {person!r}; give data for {person!r} too")
+
+
+def sources_of(schema: Schema, data: Any) -> dict[str, Any]:
+    """The data as one source a table; raises :class:`DataError` for a table that is not in the schema."""
+    if data is None:
+        return {}
+    if not isinstance(data, Mapping):
+        if len(schema.tables) != 1:
+            tables = ", ".join(repr(name) for name in schema.tables)
+            raise DataError(f"the schema has several tables; pass data={{table: source}} for {tables}")
+        return {next(iter(schema.tables)): data}
+    for name in data:
+        if name not in schema.tables:
+            raise DataError(
+                f"data was given for table {name!r}, which is not in the schema{did_you_mean(name, schema.tables)}"
+            )
+    return dict(data)

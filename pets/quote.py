@@ -1,0 +1,126 @@
+"""Quote and Remaining: what an answer would cost and how good it would be, and what is left."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pets.budget import UNIT, Budget, Cost, rho_from_epsilon
+from pets.forecast import SIZES, Expected
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The price and the expected error of a request, before anything is spent and without reading a row.
+
+    Attributes:
+        cost: what a release would charge, in the ledger's exact units.
+        epsilon, delta: the guarantee of the release.
+        mechanism: the law of the noise.
+        errors: the expected error of each output (95 % of cells within).
+        fits: whether the budget has room for it now.
+        more: how many such requests the budget has room for now.
+    """
+
+    cost: Cost
+    epsilon: float
+    delta: float
+    mechanism: str
+    errors: tuple[tuple[Expected, ...], ...]
+    fits: bool
+    more: int
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row an output: its kind and half the width of its 95 % interval (at two group sizes where it depends)."""
+        import pandas as pd
+
+        rows = []
+        for number, errors in enumerate(self.errors, start=1):
+            for error in errors:
+                row: dict[str, object] = {"query": number, "output": error.output, "kind": error.kind}
+                row["error"] = error.half_width
+                row |= {f"error_at_{n}": error.at[i] if error.at else None for i, n in enumerate(SIZES)}
+                rows.append(row)
+        frame = pd.DataFrame(rows)
+        return frame.drop(columns="query") if len(self.errors) == 1 else frame
+
+    def __str__(self) -> str:
+        at = f"ε = {self.epsilon:.4g}" + (f", δ = {self.delta:g}" if self.delta else "")
+        room = f"about {self.more:,} such request{'s' if self.more != 1 else ''} left" if self.fits else "over budget"
+        lines = [f"Cost: {at} ({describe_units(self.cost)}); {room}.", "Expected error (95 % of cells within):"]
+        everything = [error for errors in self.errors for error in errors]
+        width = max(len(error.output) for error in everything)
+        return "\n".join(lines + [f"  {error.output:<{width}}  {error}" for error in everything])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def describe_units(cost: Cost) -> str:
+    """A cost in its ledger's currency, such as ``ρ = 0.00702``."""
+    return f"{'ρ' if cost.currency == 'zcdp' else 'ε'} = {cost.loss / UNIT:.4g} from the budget"
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """What is left of a budget.
+
+    Attributes:
+        budget: the whole of it.
+        spent, left: exact, in the ledger's currency.
+        epsilon: the greatest ``DP(epsilon=…)`` that still fits.
+        delta: the δ that goes with it.
+        more: how many more requests like the last one fit (``None`` before the first).
+    """
+
+    budget: Budget
+    spent: Cost
+    left: Cost
+    epsilon: float
+    delta: float
+    more: int | None = None
+
+    @property
+    def share(self) -> float:
+        """The part of the budget that is left, 0 to 1."""
+        return self.left.loss / self.budget.cap.loss
+
+    @property
+    def _room(self) -> str:
+        """The greatest ε that fits, in four digits: rounded where that still fits, else cut."""
+        if self.epsilon <= 0:
+            return "0"
+        rounded = float(f"{self.epsilon:.4g}")
+        pure = self.budget.currency == "pure"
+        loss = rounded if pure else rho_from_epsilon(rounded, self.budget.conversion_delta)
+        if math.floor(loss * UNIT) > self.left.loss:
+            digits = 3 - math.floor(math.log10(self.epsilon))
+            rounded = math.floor(self.epsilon * 10**digits) / 10**digits
+        return f"{rounded:.4g}"
+
+    def __str__(self) -> str:
+        spent = self.budget.describe(self.spent)[0]
+        at = f" at δ = {self.budget.conversion_delta:g}" if self.budget.delta else ""
+        like = "" if self.more is None else f"; about {self.more:,} more like the last one"
+        return (
+            f"Spent ε = {spent:.4g} of {self.budget.epsilon:g}{at} ({self.share:.1%} of the budget is left); "
+            f"one more query of up to ε = {self._room} fits{like}."
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        width = round(100 * (1 - self.share), 1)
+        bar = (
+            '<div role="img" aria-label="budget spent" style="width:240px;border:1px solid #888;height:12px">'
+            f'<div style="width:{width}%;background:#b45309;height:12px"></div></div>'
+        )
+        return f"<div>{bar}<small>{html.escape(str(self))}</small></div>"

@@ -1,0 +1,41 @@
+"""Statements: the sentences that say what a release promises, and what its reader must know."""
+
+from __future__ import annotations
+
+from pets.dp.calibrate import Noise
+from pets.plan import Plan
+
+
+def guarantee(plan: Plan, noise: Noise | None, data: str) -> str:
+    """One sentence: unit, neighbours, ε and δ, the bound, and who keeps the account.
+
+    ``noise`` is ``None`` for exact answers; ``data`` is ``"real"`` or ``"dummy"``.
+    """
+    if data == "dummy":
+        return "Dummy data: every row is invented, so no one's presence can show."
+    if noise is None:
+        return "No guarantee: these are exact totals of real rows (unbounded; named on every later release)."
+    who = "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
+    at = f"ε = {noise.epsilon:.6g}" + (f" and δ = {noise.delta:g}" if noise.delta else "")
+    return (
+        f"Differentially private with {at}: adding or removing {who} changes the chance of any released table by "
+        f"at most that much; at most {_rows(plan.rows)} of a person count; the account of what else was released is "
+        "kept by this process only."
+    )
+
+
+def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:
+    """What a reader must know beside the guarantee; ``unbounded`` is the number of exact releases so far."""
+    out = []
+    if plan.unit_column is not None:
+        out.append(
+            f"Intervals are for the bounded answer: at most K = {_rows(plan.rows)} of a person count, chosen at "
+            "random before any filter."
+        )
+    if noise is not None and unbounded:
+        out.append(f"{unbounded} earlier release(s) of this dataset had no finite guarantee (exact totals).")
+    return tuple(out)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"

@@ -1,0 +1,83 @@
+"""YAML and JSON files whose every entry remembers its line, and whose every scalar is the text that was written.
+
+YAML's own guesses are wrong for data: ``NO`` would become false and ``[0-10)`` a list. Here a scalar is always text;
+whoever reads it knows which kind it must be.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pets.errors import SchemaError, UserError
+
+
+class Lines(dict[str, Any]):
+    """A mapping that knows the line of each of its keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: dict[str, int] = {}
+
+
+def read(path: str | Path, what: str = "schema") -> tuple[Any, str]:
+    """The parsed file and its short name; raises :class:`SchemaError` with the line where it cannot be read."""
+    file = Path(path)
+    try:
+        text = file.read_text("utf-8")
+    except FileNotFoundError:
+        raise SchemaError(f"the {what} file {str(file)!r} does not exist; check the path") from None
+    except (OSError, UnicodeDecodeError):
+        raise SchemaError(f"the {what} file {str(file)!r} cannot be read as UTF-8 text") from None
+    return parse(text, file.name), file.name
+
+
+def parse(text: str, name: str) -> Any:
+    """Text to nested :class:`Lines`, lists and texts (``None`` for an empty or ``null`` plain scalar)."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        return _build(node, name)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{name}, line {mark.line + 1}" if mark is not None else name
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        raise SchemaError(f"{where}: this is not valid YAML ({problem})") from None
+    except RecursionError:
+        raise SchemaError(f"{name}: entries are nested too deeply") from None
+
+
+def _build(node: yaml.Node | None, name: str) -> Any:
+    if node is None:
+        return None
+    if isinstance(node, yaml.ScalarNode):
+        plain_null = node.style is None and node.value in ("", "~", "null")
+        return None if plain_null else node.value
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(item, name) for item in node.value]
+    out = Lines()
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise SchemaError(f"{name}, line {line}: a key must be a plain text")
+        if key.value in out:
+            raise SchemaError(f"{name}, line {line}: {key.value!r} is given twice; keep one")
+        out.at[key.value] = line
+        out[key.value] = _build(value, name)
+    return out
+
+
+class Place:
+    """Where in a file an error happened: turns a plain error into one that names file and line."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def error(self, error: UserError, parent: Any, key: str) -> SchemaError:
+        """The same message, preceded by file and line when they are known (and only once)."""
+        text = str(error)
+        if self.name and text.startswith(f"{self.name}, line"):
+            return SchemaError(text)
+        line = parent.at.get(key) if isinstance(parent, Lines) else None
+        return SchemaError(f"{self.name}, line {line}: {text}" if line else text)

@@ -1,0 +1,50 @@
+"""All engines agree with each other, number by number, and with what the query means."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import event, given, settings
+
+from pets import testing
+from pets.plan import make_plan
+from pets.tabulate import ENGINES as TABULATORS
+from pets.tabulate import tabulate
+from tests import oracle, strategies
+from tests.generative.compare import differences
+from tests.spec.engines import ENGINES
+from tests.strategies import Case
+
+
+def agree(case: Case) -> None:
+    """The snapshot holds what the rows mean, and every engine gives the oracle's answer on it."""
+    sources = case.sources()
+    snapshot = testing.snapshot(case.schema, sources, case.table)
+    rows = oracle.kept(case.schema, case.table, case.data, snapshot)
+    wanted = oracle.answer(case.schema, case.query, rows)
+    event("empty" if not rows else "rows")
+    for name, engine in ENGINES.items():
+        wrong = differences(wanted, engine(case.schema, sources, case.query))
+        assert not wrong, f"{name}: {wrong[:5]}\nkept {rows}"
+    plan = make_plan(case.query, case.schema)
+    vectors = {engine: tabulate(plan, snapshot, engine).reveal().tolist() for engine in TABULATORS}
+    assert len({tuple(vector) for vector in vectors.values()}) == 1, vectors
+
+
+@settings(max_examples=150)
+@given(case=strategies.cases())
+def test_every_engine_gives_what_the_query_means(case: Case) -> None:
+    agree(case)
+
+
+@settings(max_examples=25)
+@given(case=strategies.cases(person_table=True, by_row=False))
+def test_also_with_a_person_table(case: Case) -> None:
+    agree(case)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@settings(max_examples=5000)
+@given(case=strategies.cases(size=60))
+def test_every_engine_gives_what_the_query_means_soak(case: Case) -> None:
+    agree(case)

@@ -1,0 +1,535 @@
+"""The meaning of a query, in slow plain Python: what every engine is compared with.
+
+It reads source rows cell by cell, decides each row's fate, takes from a snapshot nothing but *which* of a person's rows
+were kept, and computes every aggregate over decoded values with fractions. It shares no code with the compiler: nothing
+here imports ``pets.coding``, ``predicate``, ``layout``, ``measures``, ``tabulate`` or ``rows``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from pets import aggregate as agg
+from pets import expression as ex
+from pets import keyset as ks
+from pets.codec import fraction, number
+from pets.query import Query
+from pets.schema import Boolean, Category, Date, Domain, Identifier, Integer, Real, Schema, Table
+
+Raw = Mapping[str, Any]
+"""One row of the source: column to cell (text, number, boolean, date or ``None``)."""
+
+Value = str | bool | Fraction | dt.date | None
+"""A decoded value; every number is a fraction, ``None`` is null."""
+
+Data = Mapping[str, Sequence[Raw]]
+"""Source rows of each table."""
+
+MISSING = "missing"
+QUANTILE_LEAVES = 256
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+BLANKS = " \t\n\r\x0b\x0c"
+
+
+# ── row fates ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def parse(domain: Domain, cell: Any) -> Value:
+    """The value that one cell of data means; ``None`` where it means none."""
+    if cell is None or cell == "" or is_token(domain, cell):
+        return None
+    if isinstance(domain, Category):
+        return str(cell) if str(cell) in domain.values else None
+    if isinstance(domain, Boolean):
+        word = str(cell).lower()
+        return True if word in ("true", "t", "yes", "y", "1") else False if word in _NO else None
+    if isinstance(domain, Date):
+        day = parse_date(cell)
+        return day if day is not None and domain.lo <= day <= domain.hi else None
+    if isinstance(domain, Integer):
+        return parse_integer(domain, cell)
+    if isinstance(domain, Real):
+        return parse_real(domain, cell)
+    raise TypeError(f"the oracle knows no {type(domain).__name__}")
+
+
+_NO = ("false", "f", "no", "n", "0")
+
+
+def is_token(domain: Domain, cell: Any) -> bool:
+    """Whether the cell is one of the texts that the schema declares to mean null."""
+    if isinstance(domain, Date):  # a day is compared as a day, however the time of day is written
+        return str(cell)[:10] in domain.null or str(cell) in domain.null
+    if isinstance(cell, float) and math.isfinite(cell) and cell.is_integer():
+        return str(int(cell)) in domain.null or str(cell) in domain.null
+    return str(cell) in domain.null
+
+
+def parse_integer(domain: Integer, cell: Any) -> Fraction | None:
+    """Clamped to the bounds; a number with a fraction is no integer."""
+    if isinstance(cell, float):
+        if not math.isfinite(cell) or not cell.is_integer():
+            return None
+        exact = Fraction(cell)
+    elif isinstance(cell, int):
+        exact = Fraction(cell)
+    else:
+        text = cell.strip(BLANKS)
+        if not NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+            return None
+        exact = Fraction(text)
+        if exact.denominator != 1:
+            return None
+    return min(max(exact, Fraction(domain.lo)), Fraction(domain.hi))
+
+
+def parse_real(domain: Real, cell: Any) -> Fraction | None:
+    """Clamped to the bounds, then rounded to the nearest step in IEEE doubles."""
+    if isinstance(cell, (int, float)):
+        x = float(cell)
+    else:
+        text = cell.strip(BLANKS)
+        if not NUMBER.fullmatch(text):
+            return None
+        x = float(text)
+    if not math.isfinite(x):
+        return None
+    lo, hi, step = float(domain.lo), float(domain.hi), float(domain.step)
+    code = math.floor((min(max(x, lo), hi) - lo) / step + 0.5)
+    return min(domain.lo + code * domain.step, domain.hi)
+
+
+def parse_date(cell: Any) -> dt.date | None:
+    """A calendar day from a date, or from ISO text (a time of day after it is ignored)."""
+    if isinstance(cell, dt.datetime):
+        return cell.date()
+    if isinstance(cell, dt.date):
+        return cell
+    text = str(cell).strip(" ")
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?", text, re.ASCII):
+        return None
+    try:
+        return dt.date.fromisoformat(text[:10])
+    except ValueError:
+        return None
+
+
+def person_of(table: Table, row: Raw, index: int) -> str | None:
+    """Who a row belongs to; ``None`` for nobody."""
+    if table.unit.column is None:
+        return f"row {index}"
+    cell = row[table.unit.column]
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return None
+    text = str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+    text = text.strip(BLANKS) if table.unit.trim else text
+    return None if text == "" or text in table.columns[table.unit.column].null else text
+
+
+def fate(table: Table, row: Raw) -> dict[str, Value] | None:
+    """The values of a row's columns; ``None`` where the schema demands a value that the row lacks."""
+    out: dict[str, Value] = {}
+    looked_up: dict[str, Category] = {}
+    for name, domain in table.columns.items():
+        if isinstance(domain, Identifier):
+            continue
+        if isinstance(domain, Category) and domain.lookup is not None:
+            looked_up[name] = domain
+        else:
+            out[name] = parse(domain, row[name])
+    for name, target in looked_up.items():
+        assert target.lookup is not None
+        source = out[target.lookup.column]
+        out[name] = None if source is None else target.lookup.mapping.get(str(source))
+    if any(value is None and not table.columns[name].nullable for name, value in out.items()):
+        return None
+    return {name: out[name] for name, domain in table.columns.items() if not isinstance(domain, Identifier)}
+
+
+def people(schema: Schema, name: str, data: Data) -> dict[str, list[dict[str, Value]]]:
+    """Every valid row of each person of one table."""
+    table = schema.table(name)
+    out: dict[str, list[dict[str, Value]]] = {}
+    for index, row in enumerate(data[name]):
+        person = person_of(table, row, index)
+        values = fate(table, row) if person is not None else None
+        if person is not None and values is not None:
+            out.setdefault(person, []).append(values)
+    return out
+
+
+def candidates(schema: Schema, name: str, data: Data) -> list[list[list[dict[str, Value]]]]:
+    """For each person, every set of rows that they may show: one for each of their rows in the person table."""
+    table = schema.table(name)
+    own = people(schema, name, data)
+    if table.person_table is None:
+        return [[rows] for rows in own.values()]
+    attributes = people(schema, table.person_table, data)
+    attached = schema.table(table.person_table).columns.items()
+    nothing: dict[str, Value] = {column: None for column, domain in attached if not isinstance(domain, Identifier)}
+    return [
+        [[row | profile for row in rows] for profile in attributes.get(person, [nothing])]
+        for person, rows in own.items()
+    ]
+
+
+# ── which rows were kept ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One row of a snapshot, decoded."""
+
+    person: int
+    rank: int
+    values: Mapping[str, Value]
+
+
+class WrongSnapshot(AssertionError):
+    """The snapshot does not hold what the source rows mean."""
+
+
+def decode(domain: Domain, code: int) -> Value:
+    """The value of a stored code."""
+    if code == domain.cells:
+        return None
+    if not 0 <= code < domain.cells:
+        raise WrongSnapshot(f"code {code} of {domain}")
+    if isinstance(domain, Category):
+        return domain.values[code]
+    if isinstance(domain, Boolean):
+        return code == 1
+    if isinstance(domain, Date):
+        return domain.lo + dt.timedelta(days=code)
+    if isinstance(domain, Integer):
+        return Fraction(domain.lo + code)
+    if isinstance(domain, Real):
+        return domain.lo + code * domain.step
+    raise TypeError(f"the oracle knows no {type(domain).__name__}")
+
+
+def kept(schema: Schema, name: str, data: Data, snapshot: Any) -> list[Kept]:
+    """The snapshot's rows, after a check that they are what the source rows mean.
+
+    Every person of the source must be there with ranks 1, 2, … to ``max_rows``, and their rows must be among their own
+    (all of them, where they have no more than ``max_rows``).
+    """
+    fields = schema.fields(name)
+    found = snapshot.arrow().to_pydict()
+    columns = dict(snapshot.columns)
+    out = [
+        Kept(
+            int(found["person"][i]),
+            int(found["rank"][i]),
+            {column: decode(fields[column], int(found[physical][i])) for column, physical in columns.items()},
+        )
+        for i in range(len(found["rank"]))
+    ]
+    shown: dict[int, list[Kept]] = {}
+    for row in out:
+        shown.setdefault(row.person, []).append(row)
+    limit = schema.table(name).unit.max_rows
+    wanted = candidates(schema, name, data)
+    for rows in shown.values():
+        if sorted(row.rank for row in rows) != list(range(1, len(rows) + 1)) or len(rows) > limit:
+            raise WrongSnapshot(f"ranks {sorted(row.rank for row in rows)} of one person, at most {limit}")
+    if len(wanted) != len(shown):
+        raise WrongSnapshot(f"{len(shown)} people, and the source has {len(wanted)}")
+    multisets = [Counter(_frozen(row.values) for row in rows) for rows in shown.values()]
+    own = [[Counter(_frozen(row) for row in rows) for rows in choices] for choices in wanted]
+    fits = [
+        [any(mine.total() == min(c.total(), limit) and mine <= c for c in choices) for choices in own]
+        for mine in multisets
+    ]
+    if not _matching(fits):
+        raise WrongSnapshot(f"the snapshot's rows {multisets} are not a choice of the source's {own}")
+    return out
+
+
+def _frozen(values: Mapping[str, Value]) -> tuple[tuple[str, str, str], ...]:
+    # the type as well: in Python True equals 1
+    return tuple(sorted((name, type(value).__name__, str(value)) for name, value in values.items()))
+
+
+def _matching(fits: Sequence[Sequence[bool]]) -> bool:
+    """Whether each left element can have a right element of its own."""
+    taken: dict[int, int] = {}
+
+    def place(left: int, seen: set[int]) -> bool:
+        for right, fit in enumerate(fits[left]):
+            if fit and right not in seen:
+                seen.add(right)
+                if right not in taken or place(taken[right], seen):
+                    taken[right] = left
+                    return True
+        return False
+
+    return all(place(left, set()) for left in range(len(fits)))
+
+
+# ── conditions ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def holds(condition: ex.Filter, values: Mapping[str, Value]) -> bool:
+    """Whether a row meets the condition: three-valued logic, and only a plain "yes" counts."""
+    return _truth(condition, values) is True
+
+
+def _truth(condition: ex.Filter, values: Mapping[str, Value]) -> bool | None:
+    if isinstance(condition, ex.Not):
+        inner = _truth(condition.term, values)
+        return None if inner is None else not inner
+    if isinstance(condition, (ex.And, ex.Or)):
+        terms = [_truth(term, values) for term in condition.terms]
+        decided = isinstance(condition, ex.Or)
+        if decided in terms:
+            return decided
+        return None if None in terms else not decided
+    assert isinstance(condition, (ex.Compare, ex.IsIn, ex.Between, ex.IsNull))
+    value = values[condition.column]
+    if isinstance(condition, ex.IsNull):
+        return value is None
+    if value is None:
+        return None
+    if isinstance(condition, ex.IsIn):
+        return any(value == constant(value, item) for item in condition.values)
+    if isinstance(condition, ex.Between):
+        return bool(constant(value, condition.low) <= value <= constant(value, condition.high))
+    other = constant(value, condition.value)
+    tests: dict[str, Callable[[], bool]] = {
+        "==": lambda: value == other,
+        "!=": lambda: value != other,
+        "<": lambda: value < other,
+        "<=": lambda: value <= other,
+        ">": lambda: value > other,
+        ">=": lambda: value >= other,
+    }
+    return tests[condition.op]()
+
+
+def constant(value: Value, literal: Any) -> Any:
+    """A query's constant in the type of the value that it is compared with."""
+    if isinstance(value, bool):
+        return literal
+    if isinstance(value, Fraction):
+        return fraction(literal)
+    if isinstance(value, dt.date):
+        return dt.date.fromisoformat(literal.strip()) if isinstance(literal, str) else literal
+    return str(literal)
+
+
+# ── group keys ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+OUTSIDE = object()
+"""The label of a row that a key does not report."""
+
+
+def labels(key: ks.Key, domain: Domain) -> list[Any]:
+    """What the key's column of the answer may show, in order."""
+    shown: list[Any]
+    if isinstance(key, ks.Bins):
+        shown = [_bin_label(key.cuts, i) for i in range(len(key.cuts) - 1)]
+    elif isinstance(key, (ks.DatePart, ks.Period)):
+        assert isinstance(domain, Date)
+        days = (domain.lo + dt.timedelta(days=n) for n in range((domain.hi - domain.lo).days + 1))
+        shown = sorted({_label(key, day) for day in days})
+    elif isinstance(domain, Category):
+        shown = list(domain.values)
+    elif isinstance(domain, Boolean):
+        shown = [False, True]
+    elif isinstance(domain, Integer):
+        shown = list(range(domain.lo, domain.hi + 1))
+    else:
+        assert isinstance(domain, Date)
+        shown = [domain.lo + dt.timedelta(days=n) for n in range((domain.hi - domain.lo).days + 1)]
+    return [*shown, MISSING] if domain.nullable else shown
+
+
+def _bin_label(cuts: Sequence[Fraction], i: int) -> str:
+    last = i == len(cuts) - 2
+    return f"[{number(cuts[i])}, {number(cuts[i + 1])}{']' if last else ')'}"
+
+
+def _label(key: ks.Key, value: Value) -> Any:
+    """The group of one value."""
+    if value is None:
+        return MISSING
+    if isinstance(key, ks.Bins):
+        assert isinstance(value, Fraction)
+        for i in range(len(key.cuts) - 1):
+            last = i == len(key.cuts) - 2
+            if key.cuts[i] <= value < key.cuts[i + 1] or (last and value == key.cuts[-1]):
+                return _bin_label(key.cuts, i)
+        return OUTSIDE
+    if isinstance(key, (ks.DatePart, ks.Period)):
+        assert isinstance(value, dt.date)
+        unit = key.part if isinstance(key, ks.DatePart) else key.unit
+        quarter = (value.month - 1) // 3 + 1
+        if isinstance(key, ks.DatePart):
+            return {"year": value.year, "quarter": quarter, "month": value.month}[unit]
+        year = f"{value.year:04d}"
+        return {"year": year, "quarter": f"{year}-Q{quarter}", "month": f"{year}-{value.month:02d}"}[unit]
+    return int(value) if isinstance(value, Fraction) else value
+
+
+def groups(query: Query, fields: Mapping[str, Domain]) -> list[tuple[Any, ...]]:
+    """The groups that are reported, in order."""
+    lists = [labels(key, fields[key.column]) for key in query.keys]
+    every = list(itertools.product(*lists))
+    if query.keyset is None:
+        return every
+    listed = {tuple(MISSING if v is None else str(v) for v in row) for row in query.keyset.rows}
+    return [group for group in every if tuple(str(label) for label in group) in listed]
+
+
+# ── aggregates ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The exact bounded answer: names of the columns, then one tuple a group."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def answer(schema: Schema, query: Query, rows: Iterable[Kept]) -> Answer:
+    """The answer to a query on the rows that a snapshot kept."""
+    fields = schema.fields(query.table)
+    unit = schema.table(query.table).unit
+    limit = query.rows if query.rows is not None else unit.default_rows
+    reported = groups(query, fields)
+    meeting = [row for row in rows if query.filter is None or holds(query.filter, row.values)]
+    cap = query.groups
+    if cap is not None and cap >= min(unit.max_rows, len(reported)):
+        cap = None
+
+    def placed(chosen: list[Kept]) -> dict[tuple[Any, ...], list[Kept]]:
+        out: dict[tuple[Any, ...], list[Kept]] = {group: [] for group in reported}
+        entered: dict[int, list[tuple[Any, ...]]] = {}
+        for row in sorted(chosen, key=lambda row: row.rank):
+            group = tuple(_label(key, row.values[key.column]) for key in query.keys)
+            mine = entered.setdefault(row.person, [])
+            if group not in mine:
+                mine.append(group)
+            if cap is not None and mine.index(group) >= cap:
+                continue  # a later group of this person
+            if group in out:
+                out[group].append(row)
+        return out
+
+    counted = placed([row for row in meeting if row.rank <= limit])
+    everything = placed(meeting)  # what count_units reads
+    table = []
+    for group in reported:
+        cells = [
+            compute(node, fields, everything[group] if isinstance(node, agg.CountUnits) else counted[group], query)
+            for _, node in query.aggregates
+        ]
+        table.append((*group, *cells))
+    return Answer((*(key.name for key in query.keys), *(name for name, _ in query.aggregates)), tuple(table))
+
+
+def compute(node: agg.Aggregate, fields: Mapping[str, Domain], rows: list[Kept], query: Query) -> Any:
+    """One aggregate of one group; ``None`` where there is nothing to take a mean of."""
+    if isinstance(node, agg.Rate):
+        met = sum(holds(node.where, row.values) for row in rows)
+        return Fraction(met, len(rows)) if rows else None
+    where = getattr(node, "where", None)
+    rows = [row for row in rows if where is None or holds(where, row.values)]
+    if isinstance(node, agg.Count):
+        return len(rows)
+    if isinstance(node, agg.CountUnits):
+        return len({row.person for row in rows})
+    assert isinstance(node, (agg.OfColumn, agg.Histogram, agg.Quantile))
+    domain = fields[node.column]
+    values: list[Any] = [row.values[node.column] for row in rows if row.values[node.column] is not None]
+    if isinstance(node, agg.Histogram):
+        return histogram(node, domain, values)
+    assert isinstance(domain, (Integer, Real))
+    if isinstance(node, agg.Quantile):
+        return quantile(node, domain, values, leaves(node, domain, query))
+    assert isinstance(node, agg.OfColumn)
+    low, high = clip(node, domain)
+    values = [min(max(value, low), high) for value in values]
+    if isinstance(node, agg.Sum):
+        return sum(values, Fraction(0))
+    if not values:
+        return None
+    if isinstance(node, agg.Mean):
+        return sum(values, Fraction(0)) / len(values)
+    assert isinstance(node, agg.Variance)
+    if node.step is not None:  # values are read on a coarser grid that starts at the domain's lower bound
+        values = [domain.origin + math.floor((value - domain.origin) / node.step) * node.step for value in values]
+    centre = sum(values, Fraction(0)) / len(values)
+    spread = sum(((value - centre) ** 2 for value in values), Fraction(0)) / len(values)
+    return min(spread, (high - low) ** 2 / 4)  # no variance is greater; a coarse grid could suggest one
+
+
+def clip(node: agg.OfColumn, domain: Integer | Real) -> tuple[Fraction, Fraction]:
+    """The bounds that values are moved between: on the grid, and no wider than the domain."""
+    low, high = Fraction(domain.lo), Fraction(domain.hi)
+    if node.clip is None:
+        return low, high
+    step = domain.spacing
+    below = low + math.floor((node.clip[0] - low) / step) * step
+    above = low + math.ceil((node.clip[1] - low) / step) * step
+    return max(low, below), min(high, above)
+
+
+def histogram(node: agg.Histogram, domain: Domain, values: list[Any]) -> list[int]:
+    """Rows in each bin."""
+    if node.edges is None:
+        shown: list[Any]
+        if isinstance(domain, Category):
+            shown = list(domain.values)
+        elif isinstance(domain, Boolean):
+            shown = [False, True]
+        else:
+            assert isinstance(domain, (Integer, Real))
+            shown = [domain.lo + i * domain.spacing for i in range(domain.cells)]
+        return [values.count(item) for item in shown]
+    cuts = node.edges
+    last = len(cuts) - 2
+    return [
+        sum(low <= v < high or (i == last and v == high) for v in values)
+        for i, (low, high) in enumerate(itertools.pairwise(cuts))
+    ]
+
+
+def leaves(node: agg.Quantile, domain: Integer | Real, query: Query) -> int:
+    """How many equal runs of grid values a quantile tells apart: the most that any quantile of the column asks for."""
+    asked = [
+        other.bins
+        for _, other in query.aggregates
+        if isinstance(other, agg.Quantile) and other.column == node.column and other.where == node.where
+    ]
+    given = [bins for bins in asked if bins is not None]
+    return min(domain.cells, max(given) if given else QUANTILE_LEAVES)
+
+
+def quantile(node: agg.Quantile, domain: Integer | Real, values: list[Any], size: int) -> Fraction | None:
+    """The smallest value with at least a share ``q`` of the rows at or below it.
+
+    Where values are told apart only in runs: a straight line from the run's first value to its last, by how many of the
+    run's rows are needed.
+    """
+    if not values:
+        return None
+    codes = [int((value - domain.origin) / domain.spacing) for value in values]
+    needed = math.ceil(node.q * len(codes))
+    starts = [domain.cells * i // size for i in range(size + 1)]
+    for first, end in itertools.pairwise(starts):
+        before, here = sum(code < first for code in codes), sum(first <= code < end for code in codes)
+        if before + here >= needed:
+            place = first + Fraction((end - 1 - first) * (needed - before), here)
+            return domain.origin + place * domain.spacing
+    raise AssertionError("the last run holds every row")

@@ -1,0 +1,20 @@
+"""The engines that must all give the same answer: a new one is one more entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from pets.query import Query
+from pets.schema import Schema
+from pets.testing import exact
+
+Engine = Callable[[Schema, Mapping[str, Any], Query], pd.DataFrame]
+
+ENGINES: dict[str, Engine] = {
+    "duckdb": partial(exact, engine="duckdb"),
+    "polars": partial(exact, engine="polars"),
+}

@@ -1,0 +1,388 @@
+"""The house keeps its shape: layers and doors, one importer for each engine, no stray randomness, a light front door.
+
+The contracts of import-linter live in ``pyproject.toml``; what they cannot say is scanned here. Every scanner is shown
+to bite: a made-up offender must be found, and its innocent neighbour must not.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PETS = ROOT / "pets"
+MAX_LINES = 400
+MAX_NAMES = 40
+MAX_IMPORT_CPU_SECONDS = 0.3
+
+# engine: where it may be imported. A path that ends in "/" is a whole package.
+ENGINES = {
+    "opendp": "pets/dp/noise.py",
+    "sdv": "pets/synthetic/sdv_engine.py",
+    "mbi": "pets/synthetic/marginals.py",
+    "tenseal": "pets/he/seal.py",
+    "sqlalchemy": "pets/ledger/store.py",
+    "fastapi": "pets/service/",
+    "nvflare": "pets/federated/",
+}
+ONE_FILE_IN_PACKAGE = ["nvflare"]
+
+# Modules that touch rows, and who may import them.
+ROWS = ["pets.tabulate", "pets.snapshot", "pets.sources", "pets.ranking"]
+ROW_IMPORTERS = [
+    "pets/session.py",
+    "pets/federated/site.py",
+    "pets/testing.py",
+    "pets/tabulate.py",
+    "pets/snapshot.py",
+    "pets/sources.py",
+    "pets/ranking.py",
+    "pets/coding.py",
+]
+
+HEAVY = [
+    "opendp", "duckdb", "ibis", "polars", "pandas", "sdv", "torch", "tenseal", "mbi", "altair", "sqlalchemy", "fastapi",
+    "pyspark", "nvflare",
+]  # fmt: skip
+
+Finding = tuple[int, str]  # line, what
+
+
+# ── scanners: source text in, findings out ────────────────────────────────────────────────────────────────────────────
+
+
+def imported(source: str, path: str = "pets/module.py") -> list[Finding]:
+    """Every module that a file imports, at whatever depth, by statement or by name; relative imports resolved."""
+    package = path.removesuffix(".py").removesuffix("/__init__").split("/")
+    if not path.endswith("__init__.py"):
+        package = package[:-1]
+    found: list[Finding] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found += [(node.lineno, module)] + [(node.lineno, f"{module}.{alias.name}") for alias in node.names]
+        elif isinstance(node, ast.Call) and "import" in _callee(node) and node.args:
+            name = node.args[0]
+            if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                found.append((node.lineno, name.value))
+    return found
+
+
+def _callee(node: ast.Call) -> str:
+    """The last part of what is called: ``f`` in ``f()`` and in ``m.f()``."""
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _within(name: str, modules: list[str]) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
+def engine_imports(source: str, path: str) -> list[Finding]:
+    """Imports of an outside engine anywhere but in its one place."""
+    return sorted(
+        {
+            (line, engine)
+            for line, name in imported(source, path)
+            for engine, home in ENGINES.items()
+            if _within(name, [engine]) and not (path.startswith(home) if home.endswith("/") else path == home)
+        }
+    )
+
+
+def row_imports(source: str, path: str) -> list[Finding]:
+    """Imports of the modules that touch rows, by a file that may not."""
+    if path in ROW_IMPORTERS:
+        return []
+    return sorted({(line, name) for line, name in imported(source, path) if _within(name, ROWS)})
+
+
+def randomness(source: str, path: str) -> list[Finding]:
+    """Randomness from ``random`` or ``numpy.random`` outside ``synthetic/``; from the system outside ``entropy.py``."""
+    names = imported(source, path)
+    system = [] if path == "pets/entropy.py" else ["secrets", "os.urandom", "os.getrandom", "uuid"]
+    pseudo = [] if path.startswith("pets/synthetic/") else ["random", "numpy.random"]
+    found = {(line, name) for line, name in names if _within(name, pseudo + system)}
+    aliases = {"numpy": {"numpy", "np"}, "os": {"os"}}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                aliases.setdefault(alias.name, set()).add(alias.asname or alias.name)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            for module, known in aliases.items():
+                if node.value.id in known and _within(f"{module}.{node.attr}", pseudo + system):
+                    found.add((node.lineno, f"{module}.{node.attr}"))
+    return sorted(found)
+
+
+UNSAFE_MODULES = ["pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"]
+UNSAFE_BUILTINS = ["eval", "exec"]
+
+
+def unsafe(source: str, path: str) -> list[Finding]:
+    """Pickle in any of its forms, ``eval`` and ``exec``."""
+    found = {(line, name) for line, name in imported(source, path) if _within(name, UNSAFE_MODULES)}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name) and node.id in UNSAFE_BUILTINS:
+            found.add((node.lineno, node.id))
+        elif isinstance(node, ast.Attribute):
+            builtin = isinstance(node.value, ast.Name) and node.value.id in ("builtins", "__builtins__")
+            if node.attr in ("read_pickle", "to_pickle") or (builtin and node.attr in UNSAFE_BUILTINS):
+                found.add((node.lineno, node.attr))
+        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
+            found.add((node.value.lineno, "allow_pickle"))
+    return sorted(found)
+
+
+def too_long(source: str, path: str) -> list[Finding]:
+    """A file of more lines than one idea needs."""
+    lines = len(source.splitlines())
+    return [(lines, f"{lines} lines, more than {MAX_LINES}")] if lines > MAX_LINES else []
+
+
+def undocumented_methods(sources: dict[str, str]) -> list[str]:
+    """Public methods of public classes that neither they nor a base class of pets document."""
+    bases: dict[str, list[str]] = {}
+    documented: dict[str, set[str]] = {}
+    bare: list[tuple[str, int, str, str]] = []
+    for path, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            bases.setdefault(node.name, []).extend(
+                ast.unparse(base).split("[")[0].split(".")[-1] for base in node.bases
+            )
+            for item in node.body:
+                if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and not item.name.startswith("_"):
+                    again = any(
+                        isinstance(d, ast.Attribute) and d.attr in ("setter", "deleter") for d in item.decorator_list
+                    )
+                    if ast.get_docstring(item) or again:
+                        documented.setdefault(node.name, set()).add(item.name)
+                    elif not node.name.startswith("_"):
+                        bare.append((path, item.lineno, node.name, item.name))
+
+    def ancestors(name: str, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+        for base in bases.get(name, []):
+            if base not in seen:
+                yield base
+                yield from ancestors(base, seen | {base})
+
+    return [
+        f"{path}:{line}: {owner}.{method}"
+        for path, line, owner, method in bare
+        if not any(method in documented.get(base, ()) for base in ancestors(owner))
+    ]
+
+
+def undocumented_names(names: dict[str, object]) -> list[str]:
+    """Names whose object has no docstring of its own; what ``dataclass`` writes by itself does not count."""
+    found = []
+    for name, value in names.items():
+        text = vars(value).get("__doc__") if isinstance(value, type) else getattr(value, "__doc__", None)
+        inherited = not isinstance(value, type) and not callable(value) and not inspect.ismodule(value)
+        if name.startswith("__") and isinstance(value, str):
+            continue  # __version__
+        if inherited or not text or (isinstance(value, type) and text.startswith(f"{value.__name__}(")):
+            found.append(name)
+    return found
+
+
+def heavy(modules: list[str]) -> list[str]:
+    """The engines among the names of loaded modules."""
+    return sorted({name.split(".")[0] for name in modules} & set(HEAVY))
+
+
+# ── the house as it stands ────────────────────────────────────────────────────────────────────────────────────────────
+
+SOURCES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in sorted(PETS.rglob("*.py"))}
+SCANNERS: list[Callable[[str, str], list[Finding]]] = [engine_imports, row_imports, randomness, unsafe, too_long]
+
+
+@pytest.mark.parametrize("scan", SCANNERS, ids=lambda scan: scan.__name__)
+def test_no_file_of_pets_is_flagged(scan: Callable[[str, str], list[Finding]]) -> None:
+    assert SOURCES
+    assert [f"{path}:{line}: {what}" for path, source in SOURCES.items() for line, what in scan(source, path)] == []
+
+
+@pytest.mark.parametrize("engine", ONE_FILE_IN_PACKAGE)
+def test_the_adapter_is_one_file(engine: str) -> None:
+    users = [path for path, text in SOURCES.items() if any(_within(name, [engine]) for _, name in imported(text, path))]
+    assert len(users) <= 1, users
+
+
+def test_every_public_method_is_documented() -> None:
+    assert undocumented_methods(SOURCES) == []
+
+
+# ── teeth ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("scan", "path", "source"),
+    [
+        (engine_imports, "pets/session.py", "import opendp.prelude as dp"),
+        (engine_imports, "pets/session.py", "def f():\n    from opendp.measurements import make_gaussian"),
+        (engine_imports, "pets/dp/noise.py", "import sdv"),
+        (engine_imports, "pets/synthetic/dummy.py", "import sdv.metadata"),
+        (engine_imports, "pets/synthetic/sdv_engine.py", "from mbi import Domain"),
+        (engine_imports, "pets/he/keys.py", "import importlib\nts = importlib.import_module('tenseal')"),
+        (engine_imports, "pets/he/keys.py", "ts = __import__('tenseal')"),
+        (engine_imports, "pets/ledger/log.py", "from sqlalchemy.orm import Session"),
+        (engine_imports, "pets/cli.py", "try:\n    import fastapi\nexcept ImportError:\n    pass"),
+        (engine_imports, "pets/session.py", "from nvflare.client import api"),
+        (row_imports, "pets/he/seal.py", "from pets.tabulate import tabulate"),
+        (row_imports, "pets/dp/noise.py", "from pets import snapshot"),
+        (row_imports, "pets/dp/noise.py", "from .. import snapshot"),
+        (row_imports, "pets/federated/coordinator.py", "from ..tabulate import tabulate"),
+        (row_imports, "pets/__init__.py", "from .snapshot import Snapshot"),
+        (row_imports, "pets/cli.py", "import importlib\nimportlib.import_module('pets.ranking')"),
+        (randomness, "pets/dp/noise.py", "import random"),
+        (randomness, "pets/dp/noise.py", "from random import Random"),
+        (randomness, "pets/plan.py", "import numpy as np\nx = np.random.default_rng(0)"),
+        (randomness, "pets/plan.py", "import numpy as n\nx = n.random.normal()"),
+        (randomness, "pets/plan.py", "from numpy.random import default_rng"),
+        (randomness, "pets/plan.py", "from numpy import random as r"),
+        (randomness, "pets/plan.py", "import numpy.random"),
+        (randomness, "pets/entropy.py", "import random"),
+        (randomness, "pets/session.py", "import secrets"),
+        (randomness, "pets/session.py", "import os\nkey = os.urandom(16)"),
+        (randomness, "pets/synthetic/dummy.py", "from uuid import uuid4"),
+        (unsafe, "pets/codec.py", "import pickle"),
+        (unsafe, "pets/codec.py", "def f():\n    from joblib import load"),
+        (unsafe, "pets/codec.py", "x = eval('1')"),
+        (unsafe, "pets/codec.py", "import builtins\nbuiltins.exec('1')"),
+        (unsafe, "pets/codec.py", "run = exec"),
+        (unsafe, "pets/sources.py", "import pandas as pd\npd.read_pickle('x')"),
+        (unsafe, "pets/sources.py", "import numpy as np\nnp.load('x', allow_pickle=True)"),
+        (too_long, "pets/codec.py", "x = 1\n" * (MAX_LINES + 1)),
+    ],
+)
+def test_a_scanner_bites(scan: Callable[[str, str], list[Finding]], path: str, source: str) -> None:
+    assert scan(source, path)
+
+
+@pytest.mark.parametrize(
+    ("scan", "path", "source"),
+    [
+        (engine_imports, "pets/dp/noise.py", "import opendp.prelude as dp"),
+        (engine_imports, "pets/service/app.py", "from fastapi import FastAPI"),
+        (engine_imports, "pets/session.py", "import opendp_like\n'import opendp'"),
+        (engine_imports, "pets/dp/budgeting.py", "from pets.dp import noise"),
+        (row_imports, "pets/session.py", "from pets.tabulate import tabulate"),
+        (row_imports, "pets/federated/site.py", "from ..snapshot import Snapshot"),
+        (row_imports, "pets/plan.py", "from pets.tabulated import x"),
+        (randomness, "pets/synthetic/dummy.py", "import numpy as np\nnp.random.default_rng(0)"),
+        (randomness, "pets/entropy.py", "import secrets"),
+        (randomness, "pets/cli.py", "import os\nos.environ['HOME']"),
+        (unsafe, "pets/he/keys.py", "model.eval()\nre.compile('x')\nnp.load('x', allow_pickle=False)"),
+        (too_long, "pets/codec.py", "x = 1\n" * MAX_LINES),
+    ],
+)
+def test_a_scanner_leaves_the_innocent_alone(scan: Callable[[str, str], list[Finding]], path: str, source: str) -> None:
+    assert scan(source, path) == []
+
+
+def test_the_docstring_scanners_bite() -> None:
+    base = 'class A:\n    def f(self):\n        """It."""\n'
+    assert undocumented_methods({"a.py": base, "b.py": "class B(A):\n    def f(self): ...\n"}) == []
+    assert undocumented_methods({"a.py": base, "b.py": "class B(A):\n    def g(self): ...\n"}) == ["b.py:2: B.g"]
+
+    class Bare:
+        pass
+
+    class Written:
+        """Something."""
+
+    assert undocumented_names({"Bare": Bare, "Written": Written, "limit": 3, "f": lambda: 0}) == ["Bare", "limit", "f"]
+    assert heavy(["json", "opendp.prelude", "pandas", "opendp_like"]) == ["opendp", "pandas"]
+
+
+# ── import-linter ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the contracts over the ``pets`` that lies in a folder."""
+    script = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
+    return subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_contracts_hold() -> None:
+    done = lint_imports(ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "contract"),
+    [
+        ("errors.py", "import pets.session", "Door 1"),
+        ("codec.py", "def f():\n    from pets import plan", "Door 1"),
+        ("newcomer.py", '"""A module without a place."""', "Door 1"),
+        ("cli.py", "from pets.snapshot import Snapshot", "Door 2"),
+        ("cli.py", "import opendp.prelude", "Door 3"),
+        ("vector.py", "import pets.session", "Door 4"),
+    ],
+)
+def test_the_contracts_bite(tmp_path: Path, path: str, line: str, contract: str) -> None:
+    shutil.copytree(PETS, tmp_path / "pets", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (tmp_path / "pets" / path).open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+    done = lint_imports(tmp_path)
+    verdicts = [text for text in done.stdout.splitlines() if text.startswith(contract) and "BROKEN" in text]
+    assert done.returncode != 0, done.stdout
+    assert verdicts, done.stdout + done.stderr
+
+
+# ── the front door ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def python(code: str) -> str:
+    """What a fresh interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def loaded_by(statement: str) -> list[str]:
+    """The names of the modules in memory after one statement in a fresh interpreter."""
+    names: list[str] = json.loads(python(f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"))
+    return names
+
+
+def cpu_seconds(statement: str) -> float:
+    """The least processor time of three fresh interpreters that run one statement."""
+    times = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        python(statement)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(times)
+
+
+def test_importing_pets_loads_no_engine() -> None:
+    assert heavy(loaded_by("import pets")) == []
+    assert "duckdb" in heavy(loaded_by("import duckdb"))  # the test itself can see an engine
+
+
+def test_importing_pets_is_quick() -> None:
+    assert cpu_seconds("import pets") - cpu_seconds("pass") < MAX_IMPORT_CPU_SECONDS
+
+
+def test_the_public_names_are_few_and_documented() -> None:
+    import pets
+
+    assert len(pets.__all__) == len(set(pets.__all__)) <= MAX_NAMES
+    assert undocumented_names({name: getattr(pets, name) for name in pets.__all__}) == []

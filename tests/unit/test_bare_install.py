@@ -1,0 +1,44 @@
+"""The base install works without any extra: every optional package is made impossible to import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+EXTRAS = """altair vl_convert polars sdv mbi sklearn torch tenseal nvflare fastapi uvicorn sqlalchemy alembic psycopg
+jwt cryptography pyspark scipy lifelines matplotlib jax""".split()
+
+PROGRAM = f"""
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {EXTRAS!r}:
+            raise ModuleNotFoundError(f"blocked: {{name}}", name=name)
+sys.meta_path.insert(0, Block())
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name.split(".")[0] in {EXTRAS!r} else found(name, *rest)
+
+import pandas as pd
+import pets
+schema = pets.Schema({{"t": pets.Table(pets.Unit("id", max_rows=2), {{"id": pets.Identifier(), "v": pets.Integer(0, 9)}})}})
+data = pd.DataFrame({{"id": [1, 1, 2, 3], "v": [1, 2, 3, 4]}})
+session = pets.Session(schema, data, budget=pets.Budget(epsilon=1, delta=1e-6))
+query = pets.query("t").group_by("v").agg(n=pets.count(), u=pets.count_units())
+print(query.explain(schema), session.quote(query, pets.DP(epsilon=0.5)))
+release = session.release(query, pets.DP(epsilon=0.5))
+assert len(release.table) == 11 and release._repr_html_() and str(release)
+for broken, extra in ((release.plot, "plot"), (lambda: pets.Session(schema, data, budget=session._budget, engine="polars"), "polars")):
+    try:
+        broken()
+    except pets.UserError as error:
+        assert f"pets[{{extra}}]" in str(error), error
+    else:
+        raise SystemExit(f"{{extra}} did not say what to install")
+print("fine")
+"""
+
+
+def test_a_query_from_end_to_end_without_extras() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0 and done.stdout.endswith("fine\n"), done.stderr[-2000:]

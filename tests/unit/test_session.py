@@ -1,0 +1,312 @@
+"""The session: what is charged, what is refused, and that nothing said depends on a row."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+
+import pandas as pd
+import pytest
+
+import pets
+import pets.session as session_module
+from pets import col
+from pets.errors import (
+    BudgetError,
+    DataError,
+    PolicyError,
+    QueryError,
+    ReleaseFailedError,
+    SchemaError,
+    UserError,
+)
+
+SCHEMA = pets.Schema(
+    {
+        "stays": pets.Table(
+            pets.Unit("id", max_rows=4, rows=2),
+            {
+                "id": pets.Identifier(),
+                "age": pets.Category(["young", "old"], nullable=False),
+                "days": pets.Integer(0, 10, nullable=False),
+                "cost": pets.Real(0, 100, step=0.5),
+                "day": pets.Date("2024-01-01", "2024-12-31"),
+                "urgent": pets.Boolean(),
+            },
+        )
+    },
+    dataset="unit-test",
+)
+
+
+def frame(people: int = 200) -> pd.DataFrame:
+    rows = [
+        {
+            "id": f"p{person}",
+            "age": ["young", "old"][person % 2],
+            "days": person % 11,
+            "cost": (person % 21) / 2,
+            "day": f"2024-{1 + person % 12:02d}-10",
+            "urgent": "yes" if person % 3 else "no",
+        }
+        for person in range(people)
+        for _ in range(1 + person % 3)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def session() -> pets.Session:
+    return pets.Session(SCHEMA, frame(), budget=pets.Budget(epsilon=3, delta=1e-6))
+
+
+QUERY = pets.query("stays").group_by("age").agg(n=pets.count(), days=pets.sum("days"))
+
+
+def test_quote_and_release_agree_on_the_cost(session: pets.Session) -> None:
+    quote = session.quote(QUERY, pets.DP(epsilon=0.5))
+    assert quote.fits and quote.epsilon == 0.5 and quote.delta == 1e-6
+    before = session.remaining().left.loss
+    release = session.release(QUERY, pets.DP(epsilon=0.5))
+    assert before - session.remaining().left.loss == quote.cost.loss == release.cost["loss"]
+    assert session.remaining().more == session.remaining().left.loss // quote.cost.loss
+
+
+def test_a_release_is_a_table_with_intervals_and_a_guarantee(session: pets.Session) -> None:
+    release = session.release(QUERY, pets.DP(epsilon=0.5))
+    assert list(release.table.columns) == ["age", "n", "n_low", "n_high", "days", "days_low", "days_high"]
+    assert release.table["age"].tolist() == ["young", "old"]
+    assert (release.table["n_low"] <= release.table["n"]).all()
+    assert "ε = 0.5 and δ = 1e-06" in release.guarantee and "this process only" in release.guarantee
+    assert "at most 2 rows of a person count" in release.guarantee
+
+
+def test_the_same_question_costs_once_and_again_draws_anew(session: pets.Session) -> None:
+    first = session.release(QUERY, pets.DP(epsilon=0.3))
+    spent = session.remaining().spent
+    assert session.release(QUERY, pets.DP(epsilon=0.3)).to_json() == first.to_json()
+    assert session.remaining().spent == spent
+    fresh = [session.release(QUERY, pets.DP(epsilon=0.3), again=True) for _ in range(4)]
+    # five draws of four cells with σ ≈ 60: all equal by chance far less often than once in 1e20
+    assert any(release.table["n"].tolist() != first.table["n"].tolist() for release in fresh)
+    assert session.remaining().spent.loss == 5 * spent.loss
+
+
+def test_refresh_asks_anew_but_does_not_renew_the_budget(session: pets.Session) -> None:
+    first = session.release(QUERY, pets.DP(epsilon=0.3))
+    spent = session.remaining().spent.loss
+    session.refresh()
+    second = session.release(QUERY, pets.DP(epsilon=0.3))
+    assert second.snapshot_id != first.snapshot_id and session.remaining().spent.loss == 2 * spent
+
+
+def test_several_queries_are_paid_for_all_or_none(session: pets.Session) -> None:
+    other = pets.query("stays").agg(n=pets.count())
+    answers = session.release([QUERY, other, QUERY], pets.DP(epsilon=0.5))
+    assert len(answers) == 3 and answers[0] is answers[2]
+    spent = session.remaining().spent
+    with pytest.raises(BudgetError, match="these 2 queries would cost"):
+        session.release([other.bound(rows=1), QUERY.bound(rows=1)], pets.DP(epsilon=2.9))
+    assert session.remaining().spent == spent
+    assert session.release(other.bound(rows=1), pets.DP(epsilon=0.1)).table.shape == (1, 3)
+
+
+def test_over_budget_spends_nothing_and_is_in_the_history(session: pets.Session) -> None:
+    with pytest.raises(BudgetError, match="nothing was spent"):
+        session.release(QUERY, pets.DP(epsilon=5))
+    assert session.remaining().spent.loss == 0
+    assert session.history()["state"].tolist() == ["denied"]
+    assert not session.quote(QUERY, pets.DP(epsilon=5)).fits
+
+
+def test_the_whole_budget_in_one_query_fits_exactly(session: pets.Session) -> None:
+    session.release(QUERY, pets.DP(epsilon=3))
+    with pytest.raises(BudgetError):
+        session.release(QUERY, pets.DP(epsilon=0.01))
+
+
+def test_pure_budget(session: pets.Session) -> None:
+    pure = pets.Session(SCHEMA, frame(), budget=pets.Budget(epsilon=1))
+    release = pure.release(QUERY, pets.DP(epsilon=0.25))
+    assert release.mechanism == "laplace" and release.delta == 0
+    assert pure.remaining().spent.loss <= 250_000_000_000
+    with pytest.raises(BudgetError, match="rho"):
+        pure.release(QUERY, pets.DP(rho=0.1))
+    mixed = session.release(QUERY, pets.DP(epsilon=0.5, pure=True))
+    assert mixed.mechanism == "laplace" and session.remaining().spent.loss <= 125_000_000_000
+
+
+def test_exact_only_on_dummy_rows(session: pets.Session) -> None:
+    with pytest.raises(PolicyError, match="dummy data only"):
+        session.release(QUERY, pets.Exact())
+    dummy = session.dummy(rows=500, seed=3)
+    exact = dummy.release(QUERY, pets.Exact())
+    assert exact.data == "dummy" and exact.table["n"].sum() <= 500 and "invented" in exact.guarantee
+    assert dummy.release(QUERY, pets.DP(epsilon=0.5)).data == "dummy"
+    assert session.remaining().spent.loss == 0 and dummy.remaining().spent.loss == 0
+    again = session.dummy(rows=500, seed=3)
+    assert [s.report().people for s in (dummy, again)] == [dummy.report().people] * 2
+
+
+def test_totals_need_a_policy_and_are_named_ever_after(session: pets.Session) -> None:
+    with pytest.raises(PolicyError, match="policy does not allow"):
+        session.release(QUERY, pets.Total())
+    open_session = pets.Session(
+        SCHEMA, frame(), budget=pets.Budget(epsilon=3, delta=1e-6), policy=pets.Policy(allow_unbounded=True)
+    )
+    total = open_session.release(QUERY, pets.Total())
+    assert total.table["n"].sum() == sum(min(2, 1 + p % 3) for p in range(200))
+    assert open_session.history()["unbounded"].tolist() == [True]
+    later = open_session.release(QUERY, pets.DP(epsilon=0.5))
+    assert any("no finite guarantee" in note for note in later.notes)
+
+
+def test_a_failure_after_opening_says_nothing_and_stays_charged(
+    session: pets.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("row 17 holds p33")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session_module, "tabulate", broken)
+        with pytest.raises(ReleaseFailedError) as caught:
+            session.release(QUERY, pets.DP(epsilon=0.5))
+    assert "p33" not in str(caught.value) and caught.value.__cause__ is None and caught.value.__suppress_context__
+    assert session.history()["state"].tolist() == ["forfeited"] and session.remaining().spent.loss > 0
+    session.release(QUERY, pets.DP(epsilon=0.5))
+
+
+def test_an_interrupt_keeps_the_charge_and_the_session_works(
+    session: pets.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session_module, "measure", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            session.release([QUERY, QUERY.bound(rows=1)], pets.DP(epsilon=0.5))
+    # the first was started and stays charged; the second never was, and is given back
+    assert session.history()["state"].tolist() == ["forfeited", "voided"]
+    assert session.remaining().spent.loss == session.quote(QUERY, pets.DP(epsilon=0.5)).cost.loss
+    session.release(QUERY, pets.DP(epsilon=0.5))
+
+
+def test_concurrent_requests_never_overspend() -> None:
+    session = pets.Session(SCHEMA, frame(20), budget=pets.Budget(epsilon=1, delta=1e-6))
+    cost = session.quote(QUERY, pets.DP(epsilon=0.2)).cost.loss
+    room = session.remaining().left.loss // cost
+    outcomes: list[str] = []
+
+    def ask() -> None:
+        for _ in range(10):
+            try:
+                session.release(QUERY, pets.DP(epsilon=0.2), again=True)
+                outcomes.append("answered")
+            except BudgetError:
+                outcomes.append("denied")
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 40 and outcomes.count("answered") == room < 40
+    assert session.remaining().spent.loss == room * cost
+
+
+def test_nothing_said_depends_on_a_row() -> None:
+    """The same questions on neighbouring data: the same columns, keys, costs, messages and history."""
+    full = frame()
+    without = full[full["id"] != "p7"]
+    empty = full.iloc[:0]
+    queries = [
+        QUERY,
+        QUERY.where(col("urgent") == True),  # noqa: E712
+        pets.query("stays").group_by(col("day").month()).agg(m=pets.mean("cost")),
+        pets.query("stays").agg(u=pets.count_units(), q=pets.quantile("days", 0.5)),
+    ]
+    seen = []
+    for data in (full, without, empty):
+        session = pets.Session(SCHEMA, data, budget=pets.Budget(epsilon=1.5, delta=1e-6))
+        said: list[object] = []
+        for query in queries:
+            for protection in (pets.DP(epsilon=0.5), pets.DP(epsilon=9), pets.Exact(), pets.DP(within=30)):
+                try:
+                    release = session.release(query, protection)
+                    keys = [key.name for key in query.keys]
+                    said.append((release.cost, release.table[keys].to_csv(), list(release.table), release.guarantee))
+                except UserError as error:
+                    said.append((type(error), str(error)))
+        history = session.history().drop(columns=["at", "id"])
+        said.append((history.to_csv(), str(session.remaining())))
+        seen.append(said)
+    assert seen[0] == seen[1] == seen[2]
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (pets.query("stay").agg(n=pets.count()), "did you mean 'stays'"),
+        (pets.query("stays").group_by("agee").agg(n=pets.count()), "column 'agee' is not in table 'stays'.*'age'"),
+        (pets.query("stays").group_by("id").agg(n=pets.count()), "identifier"),
+        (pets.query("stays").where(col("id") == "p1").agg(n=pets.count()), "identifier"),
+        (pets.query("stays").where(col("age") == "yung").agg(n=pets.count()), "did you mean 'young'"),
+        (pets.query("stays").where(col("age") < "old").agg(n=pets.count()), "no order"),
+        (pets.query("stays").where(col("days") == "3").agg(n=pets.count()), "compare it with a number"),
+        (pets.query("stays").where(col("day") == "first").agg(n=pets.count()), "not a date"),
+        (pets.query("stays").where(col("urgent") == 1).agg(n=pets.count()), "True, False"),
+        (pets.query("stays").agg(s=pets.sum("age")), "integer or real column"),
+        (pets.query("stays").agg(s=pets.sum("urgent")), "rate"),
+        (pets.query("stays").group_by("cost").agg(n=pets.count()), "bins"),
+        (pets.query("stays"), "asks for nothing"),
+        (pets.query("stays").bound(rows=5).agg(n=pets.count()), "at most 4"),
+        (pets.query("stays").bound(groups=99).agg(n=pets.count()), "above 16"),
+        (pets.query("stays").agg(h=pets.histogram("day")), "bin edges"),
+        (pets.query("stays").agg(s=pets.sum("days", clip=(20, 30))), "clip lies outside"),
+    ],
+)
+def test_wrong_questions_get_one_plain_sentence(session: pets.Session, query: pets.Query, message: str) -> None:
+    with pytest.raises((QueryError, SchemaError), match=message) as caught:
+        session.release(query, pets.DP(epsilon=0.5))
+    assert "\n" not in str(caught.value)
+    assert session.history().empty
+
+
+def test_wrong_sessions() -> None:
+    budget = pets.Budget(epsilon=1, delta=1e-6)
+    with pytest.raises(BudgetError, match="budget="):
+        pets.Session(SCHEMA, frame(), budget=3)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="ledger"):
+        pets.Session(SCHEMA, frame(), budget=budget, ledger="ledger.db")
+    with pytest.raises(UserError, match="did you mean 'duckdb'"):
+        pets.Session(SCHEMA, frame(), budget=budget, engine="duckdbb")
+    with pytest.raises(DataError, match="did you mean 'stays'"):
+        pets.Session(SCHEMA, {"stay": frame()}, budget=budget)
+    with pytest.raises(DataError, match="no data was given"):
+        pets.Session(SCHEMA, budget=budget)
+    with pytest.raises(UserError, match="never pickled"):
+        pickle.dumps(pets.Session(SCHEMA, frame(3), budget=budget))
+
+
+def test_stored_snapshots_are_shared_and_refreshed(tmp_path: object) -> None:
+    folder = f"{tmp_path}/snapshots"
+    budget = pets.Budget(epsilon=1, delta=1e-6)
+    first = pets.Session(SCHEMA, frame(), budget=budget, snapshots=folder)
+    second = pets.Session(SCHEMA, budget=budget, snapshots=folder)
+    ids = [s.release(QUERY, pets.DP(epsilon=0.1)).snapshot_id for s in (first, second)]
+    assert ids[0] == ids[1]
+    with pytest.raises(DataError, match="stored snapshots alone"):
+        second.refresh()
+
+
+def test_polars_is_the_same_session() -> None:
+    budget = pets.Budget(epsilon=1, delta=1e-6)
+    policy = pets.Policy(allow_unbounded=True)
+    # one stored snapshot would be shared; here each has its own ranks, so the question must not depend on them
+    query = QUERY.bound(rows=4)
+    tables = [
+        pets.Session(SCHEMA, frame(), budget=budget, engine=engine, policy=policy).release(query, pets.Total()).table
+        for engine in ("duckdb", "polars")
+    ]
+    pd.testing.assert_frame_equal(tables[0], tables[1])

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
         Unit,
     )
     from pets.session import Session
-    from pets.snapshot import Snapshot
 
 __version__ = "0.1.0"
 
@@ -67,7 +66,6 @@ _HOMES = {
     "Total": "protection",
     "Policy": "policy",
     "Session": "session",
-    "Snapshot": "snapshot",
     "Quote": "quote",
     "Remaining": "quote",
     "Release": "release",
@@ -104,7 +102,6 @@ __all__ = [
     "Total",
     "Policy",
     "Session",
-    "Snapshot",
     "Quote",
     "Remaining",
     "Release",

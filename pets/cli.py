@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pets import __version__
-from pets.errors import InternalError, PetsError, QueryError, UserError
-from pets.flags import Output, Protect, Purse, Question, Source, spread, written
+from pets.errors import InternalError, PetsError, QueryError
+from pets.flags import Output, Protect, Purse, Question, Source, load_schema, spread, written
 
 if TYPE_CHECKING:
     from pets.budget import Budget
@@ -101,7 +101,7 @@ def explain(schema: Schema_, question: Question, protect: Protect) -> None:
     pets explain --schema stays.yaml --by sex --count stays
     pets explain --schema stays.yaml --query query.yaml --epsilon 0.5
     """
-    known = _schema(schema)
+    known = load_schema(schema)
     print(question.build(known).explain(known, protect.build() if protect.given else None))
 
 
@@ -114,7 +114,7 @@ def quote(schema: Schema_, question: Question, protect: Protect, purse: Purse) -
     pets quote --schema stays.yaml --by sex --count stays --within 50
     pets quote --schema stays.yaml --query query.yaml --epsilon 0.5 --budget-epsilon 3
     """
-    known = _schema(schema)
+    known = load_schema(schema)
     print(_twin(known, purse.build(), rows=1).quote(question.build(known), protect.build()))
 
 
@@ -136,7 +136,7 @@ def query(
     pets query --schema stays.yaml --snapshots ready --by age:0,18,65,110 --mean days=length_of_stay \\
         --where "emergency == True" --epsilon 0.5 --out answer.html
     """
-    known, budget = _schema(schema), purse.build()
+    known, budget = load_schema(schema), purse.build()
     asked = question.build(known)
     output.check()
     if dummy:
@@ -169,7 +169,7 @@ def snapshot(
     from pets.budget import Budget
     from pets.session import Session
 
-    known = _schema(schema)
+    known = load_schema(schema)
     sources = source.sources(known)
     made_before = out.is_dir() and any((out / f"{name}.json").exists() for name in known.tables)
     session = Session(known, sources, budget=Budget(1.0, 1e-6), snapshots=out)
@@ -188,7 +188,7 @@ def profile(schema: Schema_, source: Source) -> None:
     """
     from pets.budget import Budget
 
-    known = _schema(schema)
+    known = load_schema(schema)
     session = source.open(known, Budget(1.0, 1e-6))
     for name in known.tables:
         with suppress(QueryError):  # a table of the schema that no data was given for
@@ -211,7 +211,7 @@ def dummy(
     """
     from pets.synthetic.dummy import invent
 
-    tables = invent(_schema(schema), rows, seed)
+    tables = invent(load_schema(schema), rows, seed)
     with written(out):
         out.mkdir(parents=True, exist_ok=True)
         for name, frame in tables.items():
@@ -221,12 +221,6 @@ def dummy(
 
 
 # what commands share ----------------------------------------------------------------------------------------------
-
-
-def _schema(path: str) -> "Schema":
-    from pets.schema import Schema
-
-    return Schema.load(path)
 
 
 def _twin(schema: "Schema", budget: "Budget", rows: int = 1000) -> "Session":

@@ -264,8 +264,12 @@ def read_query(path: str | Path) -> Query:
     """
     file = Path(path)
     try:
+        if file.suffix.lower() not in (".json", ".yaml", ".yml"):
+            raise QueryError("a query file ends in .json, .yaml or .yml; is this the data?")
         text = file.read_text("utf-8")
         form = json.loads(text) if file.suffix.lower() == ".json" else _yaml(text)
+        if not isinstance(form, dict):
+            raise QueryError("a query file holds a mapping with 'table' and 'agg'")
         return Query.from_json(form)
     except FileNotFoundError:
         raise QueryError(f"the query file {str(path)!r} does not exist; check the path") from None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pets.errors import BudgetError, DataError, QueryError, UserError
+from pets.errors import BudgetError, DataError, QueryError, SchemaError, UserError
 
 if TYPE_CHECKING:
     from pets.budget import Budget
@@ -84,6 +84,15 @@ class Question:
             name, aggregate = condition.measure(kind, text)
             asked = asked.agg(**{name: aggregate})
         return asked.bound(rows=self.rows, groups=self.groups)
+
+
+def load_schema(path: str) -> "Schema":
+    """The schema in a file; anything that is not YAML or JSON is refused unread, since it may be the data."""
+    from pets.schema import Schema
+
+    if Path(path).suffix.lower() not in (".json", ".yaml", ".yml"):
+        raise SchemaError(f"{path!r}: a schema file ends in .yaml, .yml or .json; is this the data?")
+    return Schema.load(path)
 
 
 @dataclass(frozen=True)
@@ -237,7 +246,7 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
     flags: dict[str, list[inspect.Parameter]] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         kind: Any = parameter.annotation
-        flags[name] = list(inspect.signature(kind).parameters.values()) if is_dataclass(kind) else [parameter]
+        flags[name] = _parameters(kind) if is_dataclass(kind) else [parameter]
 
     def run(**given: Any) -> None:
         made = {}
@@ -251,3 +260,7 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
     run.__annotations__ = {p.name: p.annotation for p in every}
     run.__name__, run.__doc__ = function.__name__, function.__doc__
     return run
+
+
+def _parameters(kind: Any) -> list[inspect.Parameter]:
+    return list(inspect.signature(kind).parameters.values())

@@ -17,10 +17,10 @@ import numpy as np
 from pets import codec
 from pets.codec import Json, canonical, fraction
 from pets.errors import InternalError, PetsError, UserError
-from pets.estimate import MECHANISMS, Estimates, Mechanism, estimate
+from pets.estimate import Estimates, Mechanism, estimate
 from pets.plan import Plan, make_plan
 from pets.query import Query
-from pets.release_form import form_of, is_time, parts_of, plain
+from pets.release_form import form_of, mismatch, parts_of, plain
 from pets.schema import Schema
 from pets.whole import Ints
 
@@ -97,28 +97,9 @@ class Release:
         frozen = np.array(self.values, copy=True)
         frozen.setflags(write=False)
         object.__setattr__(self, "values", frozen)
-        wrong = next((what for what, fits in self._checks() if not fits), None)
+        wrong = mismatch(self)
         if wrong is not None:
             raise InternalError(f"a release's parts do not fit together: {wrong}")
-
-    def _checks(self) -> Sequence[tuple[str, bool]]:
-        texts = (self.id, self.plan_digest, self.snapshot_id, self.guarantee, self.project, self.analyst)
-        cost = [self.cost.get(name) for name in ("loss", "delta")]
-        noisy = self.mechanism != "none"
-        plan = make_plan(self.query, self.schema)
-        return (
-            ("plan", self.plan_digest == plan.digest),
-            ("values", self.values.dtype == np.int64 and self.values.shape == (plan.size,)),
-            ("mechanism", self.mechanism in MECHANISMS),
-            ("scales", len(self.scales) == len(plan.measures)),
-            ("scales", all(np.isfinite(s) and (s > 0 if noisy else s == 0) for s in self.scales)),
-            ("data", self.data in ("real", "dummy")),
-            ("protection", isinstance(self.protection.get("kind"), str)),
-            ("cost", isinstance(self.cost.get("currency"), str)),
-            ("cost", all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in cost)),
-            ("texts", all(isinstance(text, str) for text in (*texts, *self.notes)) and bool(self.id)),
-            ("time", is_time(self.issued_at)),
-        )
 
     @classmethod
     def _sealed(cls, *, dataset: str, table: str, **parts: Any) -> Release:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pets.codec import Json, fraction, number
 from pets.errors import InternalError
+from pets.estimate import MECHANISMS
 from pets.query import Query
 from pets.schema import Schema
 from pets.views import Answer
@@ -92,8 +93,29 @@ def plain(value: Any) -> Any:
     raise InternalError(f"a release cannot hold {type(value).__name__}")
 
 
-def is_time(text: object) -> bool:
-    """Whether a value is an ISO 8601 date or time as text."""
+def mismatch(release: Sealed) -> str | None:
+    """The first part of a release that does not fit the others (``None``: all fit)."""
+    texts = (release.id, release.plan_digest, release.snapshot_id, release.guarantee, release.project, release.analyst)
+    units = [release.cost.get(name) for name in ("loss", "delta")]
+    noisy = release.mechanism != "none"
+    plan, values, scales = release.plan, release.values, release.scales
+    checks = (
+        ("plan", release.plan_digest == plan.digest),
+        ("values", values.dtype == np.int64 and values.shape == (plan.size,)),
+        ("mechanism", release.mechanism in MECHANISMS),
+        ("scales", len(scales) == len(plan.measures)),
+        ("scales", all(np.isfinite(s) and (s > 0 if noisy else s == 0) for s in scales)),
+        ("data", release.data in ("real", "dummy")),
+        ("protection", isinstance(release.protection.get("kind"), str)),
+        ("cost", isinstance(release.cost.get("currency"), str)),
+        ("cost", all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in units)),
+        ("texts", all(isinstance(text, str) for text in (*texts, *release.notes)) and bool(release.id)),
+        ("time", _is_time(release.issued_at)),
+    )
+    return next((what for what, fits in checks if not fits), None)
+
+
+def _is_time(text: object) -> bool:
     try:
         dt.datetime.fromisoformat(text)  # type: ignore[arg-type]
     except (TypeError, ValueError):

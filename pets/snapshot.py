@@ -137,7 +137,14 @@ class Snapshot:
 
                 def run(sql: str, doing: str) -> Any:
                     watch.step(doing)
-                    return bench.con.execute(sql)
+                    try:
+                        return bench.con.execute(sql)
+                    except Exception as error:
+                        # how DuckDB reports Ctrl-C: while it works itself, and while it waits for a Python reader
+                        stopped = isinstance(error, RuntimeError) and "interrupted" in str(error)
+                        if stopped or "KeyboardInterrupt" in str(error):
+                            raise KeyboardInterrupt from None
+                        raise
 
                 chosen = rank_key() if key is None else key
                 ready = prepare(run, bench.con, schema, table, sources, chosen, bench.scratch)
@@ -162,8 +169,6 @@ class Snapshot:
             bench.close()
             if isinstance(error, (UserError, KeyboardInterrupt)) or not isinstance(error, Exception):
                 raise
-            if "interrupt" in str(error).lower():
-                raise KeyboardInterrupt from None
             raise plain(error, f"table {table!r}") from None
 
     @classmethod
@@ -486,4 +491,5 @@ class _Store:
         found = path.lstat() if path != self.folder else path.stat()
         wanted, mode = ("700", 0o077) if stat.S_ISDIR(found.st_mode) else ("600", 0o077)
         if found.st_mode & mode or found.st_uid not in (os.geteuid(), 0):
-            raise DataError(f"{what} {path.name} can be read by others than its owner; run: chmod {wanted} {path.name}")
+            name = path.name or str(path)
+            raise DataError(f"{what} {name} can be read by others than its owner; run: chmod {wanted} {name}")

@@ -17,7 +17,7 @@ from scipy import stats
 from pets.dp.noise import add_gaussian, add_laplace, gaussian_rho, laplace_epsilon
 from tests.stats.judges import Broken, Ints, audited_epsilon, cdf
 
-N = 120_000
+N = 80_000
 
 
 def constant(value: int) -> Ints:
@@ -30,7 +30,7 @@ def test_laplace_spends_what_it_charges(scale: float) -> None:
     found = audited_epsilon(add_laplace(constant(1), scale), add_laplace(constant(0), scale))
     claimed = laplace_epsilon(1, scale)
     assert found <= claimed
-    assert found > 0.85 * claimed
+    assert found > 0.75 * claimed
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0])
@@ -69,7 +69,7 @@ def test_gaussian_spends_what_it_charges() -> None:
     truth, event = exact_delta(1.0, 1.0)
     found = audited_delta(add_gaussian(constant(1), 1.0), add_gaussian(constant(0), 1.0), 1.0, event)
     assert found <= truth
-    assert found > 0.7 * truth
+    assert found > 0.6 * truth
     assert gaussian_rho(1, 1.0) >= 0.5
 
 

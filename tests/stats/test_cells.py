@@ -16,7 +16,7 @@ from pets.dp.mechanism import measure
 from pets.measure import Measure, Sensitivity
 from tests.stats.judges import LEVEL, Broken, Ints, Kind, independence, least_fit
 
-RELEASES = 1_500
+RELEASES = 1_000
 BLOCKS = ((6, 1, 2.0), (6, 2, 30.0), (6, 1, 5000.0))  # groups, width, scale
 SLICES = [slice(0, 6), slice(6, 18), slice(18, 24)]
 

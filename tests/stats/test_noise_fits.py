@@ -14,7 +14,7 @@ from tests.stats.judges import LEVEL, Broken, Ints, Kind, fit, independence
 
 N = 60_000
 ADD = {"gaussian": add_gaussian, "laplace": add_laplace}
-SCALES = [0.3, 1.0, 7.5, 1000.0, 1e6, 1e12]
+SCALES = [0.3, 1.0, 7.5, 1000.0, 1e9]
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "laplace"])

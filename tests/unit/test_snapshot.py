@@ -7,8 +7,11 @@ import datetime as dt
 import json
 import os
 import pickle
+import signal
 import stat
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -392,8 +395,6 @@ def test_progress_is_shown_only_for_what_takes_longer_than_a_second(capfd: pytes
     assert capfd.readouterr() == ("", "")
 
     def slowly() -> Iterator[pa.RecordBatch]:
-        import time
-
         for batch in pa.Table.from_pandas(events(), preserve_index=False).to_batches(max_chunksize=100):
             time.sleep(0.3)
             yield batch
@@ -543,6 +544,28 @@ def test_a_making_that_is_cut_off_leaves_the_earlier_one(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert Snapshot.open(EVENTS, "t", folder).id == first.id
     assert first.arrow().num_rows == first.report.rows_kept
+
+
+def test_ctrl_c_stops_the_making(tmp_path: Path, temporary: Path) -> None:
+    rows = pa.Table.from_pandas(events(), preserve_index=False)
+
+    def endless() -> Iterator[pa.RecordBatch]:
+        for _ in range(600):  # a minute, were it not for the signal
+            time.sleep(0.1)
+            yield from rows.to_batches()
+
+    folder = tmp_path / "s"
+    first = make(EVENTS, events(), folder=folder)
+    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        make(EVENTS, pa.RecordBatchReader.from_batches(rows.schema, endless()), folder=folder)
+    timer.join()
+    assert time.monotonic() - started < 30
+    assert list(temporary.iterdir()) == []
+    assert sorted(path.name for path in folder.iterdir()) == ["t.json", "t.key", "t.parquet"]
+    assert Snapshot.open(EVENTS, "t", folder).id == first.id
 
 
 def test_leftovers_of_a_killed_making_are_swept(tmp_path: Path) -> None:

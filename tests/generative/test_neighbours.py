@@ -1,0 +1,229 @@
+"""The promise: all rows of one person move each measure's block by at most its L0, L1, L2² and L∞.
+
+On random schemas, rows and queries; on every engine; with the rows in another order, since nothing may depend on it.
+Then with people made to hit the bounds; and with bounds that are too small, which the same check must find out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
+
+from pets import col, count, count_units, histogram, mean, quantile, query, rate, sum, variance
+from pets.measure import Sensitivity
+from pets.plan import make_plan
+from pets.query import Query
+from pets.schema import Boolean, Category, Date, Domain, Identifier, Integer, Real, Schema, Table, Unit
+from tests import oracle, strategies
+from tests.generative import neighbours
+from tests.generative.neighbours import Moved
+from tests.strategies import Case
+
+Draw = Any
+
+
+def keeps_the_promise(case: Case, person: str, seed: int) -> None:
+    schema, table = case.schema, case.table
+    plan = make_plan(case.query, schema)
+    before = neighbours.snapshot_of(schema, case.data, table)
+    fewer = neighbours.without(schema, case.data, table, person)
+    after = neighbours.snapshot_of(schema, neighbours.shuffled(fewer, seed), table)
+    moved = neighbours.promise_kept(plan, before, after)
+    event("moved" if any(step.l0 for step in moved[0]) else "still")
+    # stronger, and what the bound rests on: everybody else keeps the same rows, in the same order
+    gone = Counter(neighbours.rows_kept(before)) - Counter(neighbours.rows_kept(after))
+    come = Counter(neighbours.rows_kept(after)) - Counter(neighbours.rows_kept(before))
+    assert gone.total() <= 1 and not come, f"kept before but not after: {gone}; after but not before: {come}"
+
+
+@st.composite
+def neighbouring(draw: Draw, size: int = 24) -> tuple[Case, str, int]:
+    """A case, one of its people and an order of rows."""
+    case = draw(strategies.cases(size))
+    everybody = neighbours.people_of(case.schema, case.data, case.table)
+    assume(everybody)
+    return case, draw(st.sampled_from(everybody)), draw(st.integers(0, 2**32))
+
+
+@settings(max_examples=80)
+@given(found=neighbouring())
+def test_one_person_moves_the_vector_by_at_most_its_sensitivity(found: tuple[Case, str, int]) -> None:
+    keeps_the_promise(*found)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@settings(max_examples=5000)
+@given(found=neighbouring(size=60))
+def test_one_person_moves_the_vector_by_at_most_its_sensitivity_soak(found: tuple[Case, str, int]) -> None:
+    keeps_the_promise(*found)
+
+
+# ── people made to hit the bounds ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def extremes(domain: Domain) -> list[Any]:
+    """The cells whose codes lie at the ends of the domain, and beyond them."""
+    if isinstance(domain, Category):
+        return [domain.values[0], domain.values[-1], None]
+    if isinstance(domain, Boolean):
+        return ["true", "false", None]
+    if isinstance(domain, Date):
+        return [domain.lo.isoformat(), domain.hi.isoformat(), None]
+    assert isinstance(domain, (Integer, Real))
+    ends = [domain.lo, domain.hi] if isinstance(domain, Integer) else [float(domain.lo), float(domain.hi)]
+    return [*(str(end) for end in ends), "-1e30", "1e30", None]
+
+
+@st.composite
+def adversaries(draw: Draw) -> tuple[Case, str, int]:
+    """A person with as many rows as count and more, alike or spread, each at an end of its columns' domains."""
+    schema = draw(strategies.schemas(by_row=False, person_table=False))
+    table = schema.table("t")
+    own = {c: d for c, d in table.columns.items() if not isinstance(d, Identifier)}
+    pools = {c: extremes(d) for c, d in own.items() if not (isinstance(d, Category) and d.lookup is not None)}
+    kinds = draw(st.lists(st.sampled_from(list(strategies.AGGREGATES)), min_size=3, max_size=5))
+    asked = draw(strategies.queries(schema, kinds))
+    size = table.unit.max_rows + draw(st.integers(-1, 3))
+    spread = draw(st.booleans())
+    template = {c: draw(st.sampled_from(pool)) for c, pool in pools.items()}
+    rows = []
+    for index in range(max(size, 1)):
+        row = {c: pool[index % len(pool)] for c, pool in pools.items()} if spread else dict(template)
+        rows.append(row | {"id": "evil"})
+    others = [
+        {c: draw(st.sampled_from(pool)) for c, pool in pools.items()} | {"id": draw(st.sampled_from(["1", "2"]))}
+        for _ in range(draw(st.integers(0, 3)))
+    ]
+    mixed = neighbours.shuffled({"t": rows + others}, draw(st.integers(0, 99)))["t"]
+    return Case(schema, {"t": [dict(row) for row in mixed]}, asked), "evil", draw(st.integers(0, 2**32))
+
+
+@settings(max_examples=60)
+@given(found=adversaries())
+def test_people_made_to_hit_the_bounds_do_not_pass_them(found: tuple[Case, str, int]) -> None:
+    keeps_the_promise(*found)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@settings(max_examples=3000)
+@given(found=adversaries())
+def test_people_made_to_hit_the_bounds_do_not_pass_them_soak(found: tuple[Case, str, int]) -> None:
+    keeps_the_promise(*found)
+
+
+# ── the bounds are reached, so they are not vacuous; and smaller ones are found out ───────────────────────────────────
+
+K = 4
+COLUMNS: dict[str, Domain] = {
+    "id": Identifier(),
+    "g": Category(["a", "b", "c", "d", "e", "f"], nullable=False),
+    "x": Integer(-7, 20),
+    "y": Real("0.5", "64.25", "0.25"),
+    "z": Integer(0, 400, nullable=False),
+}
+SCHEMA = Schema({"t": Table(Unit("id", max_rows=K), COLUMNS)})
+ALIKE = [{"id": "v", "g": "b", "x": "20", "y": "64.25", "z": "400"}] * (K + 1)
+LOW = [{"id": "v", "g": "b", "x": "-7", "y": "0.5", "z": "0"}] * (K + 1)
+SPREAD = [
+    {"id": "v", "g": g, "x": x, "y": "64.25", "z": z}
+    for g, x, z in zip("abcd", ["-7", "20", "-7", "20"], ["0", "100", "200", "400"], strict=True)
+]
+CROWD = [{"id": "w", "g": "b", "x": "3", "y": "1", "z": "5"}, {"id": "u", "g": "e", "x": "4", "y": "9", "z": "399"}]
+
+by_group = query("t").group_by("g")
+
+# measure kind, query, rows, and which bounds these rows reach exactly
+TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
+    ("rows", "alike", by_group.agg(n=count()), ALIKE, ("l1", "l2_squared", "linf")),
+    ("rows", "spread", by_group.agg(n=count()), SPREAD, ("l0", "l1")),
+    ("rows", "alike, capped", by_group.agg(n=count()).bound(groups=2), ALIKE, ("l1", "l2_squared", "linf")),
+    ("rows", "spread, capped", by_group.agg(n=count()).bound(groups=2), SPREAD, ("l0",)),
+    ("rows", "fewer rows", by_group.agg(n=count()).bound(rows=2), ALIKE, ("l1", "l2_squared", "linf")),
+    ("rows", "one group", query("t").agg(n=count()), ALIKE, ("l0", "l1", "l2_squared", "linf")),
+    ("balance", "alike", by_group.agg(r=rate(col("x") > 0)), ALIKE, ("l1", "l2_squared", "linf")),
+    ("balance", "alike, not met", by_group.agg(r=rate(col("x") > 0)), LOW, ("l1", "l2_squared", "linf")),
+    ("balance", "spread", by_group.agg(r=rate(col("x") > 0)), SPREAD, ("l0", "l1")),
+    ("units", "spread", by_group.agg(u=count_units()), SPREAD, ("l0", "l1", "l2_squared", "linf")),
+    (
+        "units",
+        "spread, capped",
+        by_group.agg(u=count_units()).bound(groups=3),
+        SPREAD,
+        ("l0", "l1", "l2_squared", "linf"),
+    ),
+    ("units", "one group", query("t").agg(u=count_units()), ALIKE, ("l0", "l1", "l2_squared", "linf")),
+    ("total", "sum, alike", by_group.agg(s=sum("x")), ALIKE, ("l1", "l2_squared", "linf")),
+    ("total", "sum, spread", by_group.agg(s=sum("z")), [r | {"z": "400"} for r in SPREAD], ("l0", "l1")),
+    ("total", "mean, high", by_group.agg(m=mean("x")), ALIKE, ("l1", "l2_squared", "linf")),
+    ("total", "mean, low", by_group.agg(m=mean("x")), LOW, ("l1", "l2_squared", "linf")),
+    ("total", "mean, spread", by_group.agg(m=mean("x")), SPREAD, ("l0", "l1")),
+    ("total", "mean of reals", by_group.agg(m=mean("y")), ALIKE, ("l1", "l2_squared", "linf")),
+    ("total", "clipped", by_group.agg(m=mean("z", clip=(10, 20))), ALIKE, ("l1", "l2_squared", "linf")),
+    ("square", "high", by_group.agg(v=variance("x")), ALIKE, ("l1", "l2_squared", "linf")),
+    ("square", "low", by_group.agg(v=variance("z")), LOW, ("l1", "l2_squared", "linf")),
+    ("square", "spread", by_group.agg(v=variance("x")), SPREAD, ("l0", "l1")),
+    ("square", "coarse", by_group.agg(v=variance("z", step=10)), ALIKE, ("l1", "l2_squared", "linf")),
+    ("leaves", "alike", by_group.agg(h=histogram("x")), ALIKE, ("l1", "l2_squared", "linf")),
+    ("leaves", "spread", query("t").agg(h=histogram("z", [0, 50, 150, 300, 400])), SPREAD, ("l0", "l1")),
+    ("tree", "alike", by_group.agg(q=quantile("z")), ALIKE, ("l1", "l2_squared", "linf")),
+    ("tree", "spread", query("t").agg(q=quantile("z")), SPREAD, ("l0", "l1")),
+    ("tree", "spread over groups", by_group.agg(q=quantile("z")), SPREAD, ("l0", "l1")),
+]
+NAMES = [f"{kind}: {name}" for kind, name, *_ in TIGHT]
+
+
+def moved(asked: Query, rows: list[dict[str, str]], kind: str) -> tuple[Moved, Sensitivity]:
+    """How far the first measure of a kind moves when ``v`` leaves, and how far it may."""
+    steps = neighbours.moved_by(SCHEMA, {"t": CROWD + rows}, asked, "v")
+    plan = make_plan(asked, SCHEMA)
+    index = [measure.kind for measure in plan.measures].index(kind)  # type: ignore[arg-type]
+    return steps[index], plan.measures[index].sensitivity
+
+
+@pytest.mark.parametrize(("kind", "name", "asked", "rows", "reached"), TIGHT, ids=NAMES)
+def test_every_bound_is_reached(
+    kind: str, name: str, asked: Query, rows: list[dict[str, str]], reached: tuple[str, ...]
+) -> None:
+    step, bound = moved(asked, rows, kind)
+    assert {n: getattr(step, n) for n in reached} == {n: getattr(bound, n) for n in reached}
+
+
+@pytest.mark.parametrize(("kind", "name", "asked", "rows", "reached"), TIGHT, ids=NAMES)
+def test_a_bound_that_is_too_small_is_found_out(
+    kind: str, name: str, asked: Query, rows: list[dict[str, str]], reached: tuple[str, ...]
+) -> None:
+    step, bound = moved(asked, rows, kind)
+    for label in reached:
+        size = getattr(bound, label)
+        if size > 1:
+            assert step.passes(replace(bound, **{label: size - 1})), f"{label} one less"
+            assert step.passes(replace(bound, **{label: size // 2})), f"{label} halved"
+
+
+def test_every_kind_of_measure_and_every_bound_is_reached_somewhere() -> None:
+    from typing import get_args
+
+    from pets.measure import MeasureKind
+
+    reached = {(kind, label) for kind, *_, labels in TIGHT for label in labels}
+    assert reached == {(kind, label) for kind in get_args(MeasureKind) for label in ("l0", "l1", "l2_squared", "linf")}
+
+
+def test_the_check_finds_a_rank_that_looks_at_other_people() -> None:
+    """Shuffled rows are kept by position: an order that is not a person's own changes what others keep."""
+    rows = [{"id": str(i % 3), "g": "abcdef"[i % 6], "x": str(i), "y": "1", "z": str(i)} for i in range(40)]
+    kept = []
+    for data in (rows, [row for row in rows if row["id"] != "1"][::-1]):
+        first: dict[str, list[tuple[str, str]]] = {}
+        for row in data:
+            first.setdefault(row["id"], []).append((row["g"], row["z"]))
+        kept.append(Counter(tuple(mine[:K]) for mine in first.values()))
+    assert (kept[1] - kept[0]).total() > 0  # what keeps_the_promise refuses
+    assert oracle.people(SCHEMA, "t", {"t": rows}).keys() == {"0", "1", "2"}

@@ -161,7 +161,9 @@ def _drawing(alt: Any, answer: Answer, column: Column, rows: list[dict[str, Any]
     names = [dimension.name for dimension in answer.plan.layout.dimensions]
     data = alt.Data(values=rows)
     values = measured(answer, column)
-    scale = alt.Scale(zero=column.output.kind in _BARS, nice=True, padding=6)
+    scale = (
+        alt.Scale(zero=True, nice=True) if column.output.kind in _BARS else alt.Scale(zero=False, nice=True, padding=6)
+    )
     along = [row[roles.along] for row in rows] if roles.along else [""]
     order = list(dict.fromkeys(along))
     longest = max(len(label) for label in order)

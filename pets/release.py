@@ -53,8 +53,7 @@ class Release:
         cost: ``currency``, ``loss`` and ``delta`` in the ledger's exact units.
         epsilon, delta, rho: the cost, for people (``None``: does not apply).
         guarantee: the promise, as a sentence.
-        budget: the ledger after this release: ``currency``, ``cap``, ``spent`` (exact units), ``epsilon_cap``,
-            ``epsilon_spent``, ``delta``.
+        budget: the ledger after it: ``currency``, ``cap``, ``spent`` (exact units), ``epsilon_cap`` and so on.
         issued_at: ISO 8601.
         notes: what a reader must know.
 

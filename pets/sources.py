@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pets.coding import FLOAT_IDS, Cell, quoted
-from pets.errors import DataError, MissingExtraError, PetsError, did_you_mean
+from pets.errors import DataError, PetsError, did_you_mean
+from pets.sql_url import connect, embedded, no_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -256,7 +257,7 @@ def _arrow(source: Source, label: str, table: str, wanted: Sequence[str]) -> pa.
     import pyarrow as pa
 
     if isinstance(source, str):
-        return _ibis(_connect(source, label, table), label, table, wanted)
+        return _ibis(connect(source, label, table), label, table, wanted)
     module = type(source).__module__.split(".")[0]
     if module == "pandas" and hasattr(source, "columns"):
         _check(list(source.columns), wanted, label, table)
@@ -336,7 +337,7 @@ def _attached(con: Any, url: str, label: str, table: str, wanted: Sequence[str])
     """A table of a DuckDB file, read in place; ``#schema.table`` or ``#table`` names it."""
     address, _, fragment = url.partition("#")
     name = fragment or table
-    path = _embedded(address)
+    path = embedded(address)
     try:
         con.execute(f"ATTACH {quoted(str(path))} AS {_ATTACHED} (READ_ONLY)")
     except Exception:
@@ -349,7 +350,7 @@ def _attached(con: Any, url: str, label: str, table: str, wanted: Sequence[str])
         each: (schema, each) for schema, each in found if schema == "main"
     }
     if name not in known:
-        raise _no_table(label, name, [key for key in known if not key.startswith("main.")])
+        raise no_table(label, name, [key for key in known if not key.startswith("main.")])
     relation = f"{_ATTACHED}.{_name(known[name][0])}.{_name(known[name][1])}"
     names = [str(row[0]) for row in con.execute(f"DESCRIBE {relation}").fetchall()]
     _check(names, wanted, label, table)
@@ -358,45 +359,3 @@ def _attached(con: Any, url: str, label: str, table: str, wanted: Sequence[str])
 
 def _name(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
-
-
-def _no_table(label: str, name: str, known: Sequence[str]) -> DataError:
-    return DataError(f"{label} has no table {name!r}{did_you_mean(name, known)}; write the table's name after '#'")
-
-
-def _embedded(address: str) -> Path:
-    """The file of an embedded database; one that is not there would be created by connecting to it."""
-    parts = urlsplit(address)
-    text = unquote(parts.netloc + parts.path)
-    path = next((path for path in (Path(text), Path(text.removeprefix("/"))) if path.is_file()), None)
-    if path is None:
-        raise DataError(f"there is no file {Path(text).name or address}; check the URL")
-    return path
-
-
-def _connect(url: str, label: str, table: str) -> Any:
-    """The Ibis table behind an SQL URL; its fragment names the table, else the schema's name does."""
-    import ibis
-
-    address, _, fragment = url.partition("#")
-    parts = urlsplit(address)
-    name = fragment or table
-    path = _embedded(address) if parts.scheme == "sqlite" else None
-    try:
-        if path is not None:
-            backend = ibis.sqlite.connect(path)
-        else:
-            backend = ibis.connect(address)
-    except ImportError as error:
-        driver = f" ({error.name})" if getattr(error, "name", None) else ""
-        raise MissingExtraError(
-            f"reading {label} needs a driver that is not installed{driver}; "
-            f"install it with: pip install 'ibis-framework[{parts.scheme.replace('postgresql', 'postgres')}]'"
-        ) from None
-    except Exception as error:
-        # the driver's own message may repeat the URL, and with it a password
-        raise DataError(f"{label} cannot be opened ({type(error).__name__}); check the URL") from None
-    tables = list(backend.list_tables())
-    if name not in tables:
-        raise _no_table(label, name, tables)
-    return backend.table(name)

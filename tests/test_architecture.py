@@ -47,6 +47,7 @@ ROW_IMPORTERS = [
     "pets/rows.py",
     "pets/snapshot.py",
     "pets/sources.py",
+    "pets/workbench.py",
     "pets/ranking.py",
     "pets/coding.py",
 ]

@@ -538,7 +538,7 @@ def test_a_making_that_is_cut_off_leaves_the_earlier_one(
         if doing.startswith(step):
             raise stop
 
-    monkeypatch.setattr(module._Progress, "step", cut)
+    monkeypatch.setattr(module.Progress, "step", cut)
     with pytest.raises(stop if isinstance(stop, type) else type(stop)):
         make(EVENTS, events(seed=2), folder=folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

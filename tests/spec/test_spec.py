@@ -1,0 +1,44 @@
+"""Every spec, on every engine; and the manual that shows them is up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.spec import book, render
+from tests.spec.book import Chapter, Spec
+from tests.spec.engines import ENGINES
+from tests.spec.toc import CHAPTERS
+
+ALL = [(chapter, spec) for chapter in CHAPTERS for spec in chapter.specs]
+IDS = [f"{chapter.title}: {spec.title}" for chapter, spec in ALL]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("chapter", "spec"), ALL, ids=IDS)
+def test_spec(chapter: Chapter, spec: Spec, engine: str) -> None:
+    data = {name: book.frame(text) for name, text in chapter.tables_of(spec).items()}
+    found = ENGINES[engine](book.schema(chapter.schema_of(spec)), data, book.asked(spec.query))
+    assert not book.mistakes(spec.answer, found), found
+
+
+def test_titles_are_unique() -> None:
+    assert len(set(IDS)) == len(IDS)
+
+
+def test_the_manual_is_up_to_date() -> None:
+    committed = Path(render.MANUAL).read_text("utf-8") if Path(render.MANUAL).exists() else ""
+    assert committed == render.manual(), "run: python -m tests.spec.render"
+
+
+def test_a_wrong_answer_is_noticed() -> None:
+    chapter = CHAPTERS[0]
+    spec = chapter.specs[0]
+    data = {name: book.frame(text) for name, text in chapter.tables_of(spec).items()}
+    found = ENGINES["duckdb"](book.schema(chapter.schema_of(spec)), data, book.asked(spec.query))
+    assert not book.mistakes(spec.answer, found)
+    found.iloc[0, -1] += 1
+    assert book.mistakes(spec.answer, found)
+    assert book.mistakes(spec.answer, found.iloc[1:])
+    assert book.mistakes(spec.answer, found.rename(columns={found.columns[0]: "other"}))

@@ -180,18 +180,16 @@ class Rows:
         import ibis
 
         wanted = [self._meets(table, condition) for condition in conditions if condition is not None]
-        if not wanted:
-            return table.count()
-        met = ibis.and_(*wanted)
-        if isinstance(met, ibis.expr.types.Scalar):  # always, or never
-            return table.count(where=met)
-        # codes are never null, so neither is a condition: adding ones up is cheaper than a filter
-        return met.cast(self._small).sum()
+        return self._times(table, ibis.and_(*wanted)) if wanted else table.count()
 
-    @property
-    def _small(self) -> str:
-        """The type of a one that is added up (see :func:`_polars`; DuckDB adds 8-bit integers more slowly)."""
-        return "int16" if self._engine == "duckdb" else "int64"
+    def _times(self, table: Any, condition: Any) -> Any:
+        """How many rows meet a condition that is never null: ones are added up, which is cheaper than a filter."""
+        import ibis
+
+        if isinstance(condition, ibis.expr.types.Scalar):  # always, or never
+            return table.count(where=condition)
+        # (see _polars; and DuckDB adds 8-bit integers more slowly)
+        return condition.cast("int16" if self._engine == "duckdb" else "int64").sum()
 
     def total(self, table: Any, column: str, weight: Weight, where: Predicate | None) -> Any:
         """The sum of clamped codes, nulls at :meth:`null_value`."""
@@ -296,9 +294,9 @@ class Rows:
             for earlier in range(1, slot):
                 same = [a == self._slot(wide, d, earlier) for a, d in zip(here, dimensions, strict=True)]
                 wanted = wanted & ~ibis.and_(passes(wide, earlier), *same)
-            table = wide.filter(wanted)
-            keys = {f"d{i}": self._slot(table, d, slot) for i, d in enumerate(dimensions)}
-            return table.group_by(**keys).agg(t0=table.count())
+            # `n >= slot` comes first and is false where a slot is empty, so nothing is null where it matters
+            keys = {f"d{i}": key for i, key in enumerate(here)}
+            return wide.group_by(**keys).agg(t0=self._times(wide, wanted))
 
         out = np.zeros(plan.groups, dtype=np.int64)
         for slot in range(1, top + 1 if dimensions else 2):

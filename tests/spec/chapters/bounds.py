@@ -1,0 +1,243 @@
+from tests.spec.book import Chapter, Spec
+
+SCHEMA = """
+tables:
+  stays:
+    unit: {column: patient, max_rows: 4, rows: 2}
+    columns:
+      patient: {type: identifier}
+      ward: {type: category, values: [north, south, west], nullable: false}
+      days: {type: integer, min: 1, max: 9, nullable: false}
+"""
+
+SAME = {
+    "stays": """
+    patient | ward  | days
+    --------+-------+-----
+    1       | north | 3
+    1       | north | 3
+    1       | north | 3
+    1       | north | 3
+    1       | north | 3
+    1       | north | 3
+    2       | south | 5
+    2       | south | 5
+    2       | south | 5
+    3       | west  | 9
+    """
+}
+
+CHAPTER = Chapter(
+    "Bounds on what one person contributes",
+    "A snapshot keeps at most `max_rows` rows of each person, chosen at random once and for all; a query counts the first\n"
+    "`rows` of those. So nobody can move an answer by more than a known amount. (Here all rows of a person are alike, so\n"
+    "that the answer does not depend on the choice.)",
+    schema=SCHEMA,
+    tables=SAME,
+    specs=(
+        Spec(
+            "A query counts as many rows of a person as the schema says",
+            'pets.query("stays").group_by("ward").agg(stays=pets.count(), days=pets.sum("days"))',
+            """
+            ward  | stays | days
+            ------+-------+-----
+            north | 2     | 6
+            south | 2     | 10
+            west  | 1     | 9
+            """,
+        ),
+        Spec(
+            "Fewer rows of a person",
+            'pets.query("stays").group_by("ward").agg(stays=pets.count(), days=pets.sum("days")).bound(rows=1)',
+            """
+            ward  | stays | days
+            ------+-------+-----
+            north | 1     | 3
+            south | 1     | 5
+            west  | 1     | 9
+            """,
+        ),
+        Spec(
+            "More rows of a person, up to those that are kept",
+            'pets.query("stays").group_by("ward").agg(stays=pets.count(), days=pets.sum("days")).bound(rows=4)',
+            """
+            ward  | stays | days
+            ------+-------+-----
+            north | 4     | 12
+            south | 3     | 15
+            west  | 1     | 9
+            """,
+            why="Patient 1 has six rows, and the snapshot kept four of them.",
+        ),
+        Spec(
+            "A mean is over the rows that count",
+            'pets.query("stays").agg(n=pets.count(), mean=pets.mean("days")).bound(rows=1)',
+            """
+            n | mean
+            --+------------------
+            3 | 5.666666666666667
+            """,
+        ),
+        Spec(
+            "Every other aggregate too",
+            """
+            pets.query("stays").agg(
+                rate=pets.rate(col("days") > 3), hist=pets.histogram("ward"), median=pets.quantile("days"),
+                variance=pets.variance("days"),
+            ).bound(rows=2)
+            """,
+            """
+            rate | hist      | median | variance
+            -----+-----------+--------+---------
+            0.6  | [2, 2, 1] | 5      | 4.8
+            """,
+            why="The rows 3, 3, 5, 5 and 9.",
+        ),
+        Spec(
+            "Rows are chosen before the filter",
+            """
+            pets.query("stays").where(col("days") == 3).agg(stays=pets.count()).bound(rows=1)
+            """,
+            """
+            stays
+            -----
+            1
+            """,
+        ),
+        Spec(
+            "People are counted over all kept rows",
+            'pets.query("spread").group_by("ward").agg(people=pets.count_units()).bound(rows=1)',
+            """
+            ward  | people
+            ------+-------
+            north | 2
+            south | 1
+            west  | 1
+            """,
+            why="With rows=1 a count of rows would be 2 in all, but a person counts in each group that they have a kept row in.",
+            schema=SCHEMA.replace("stays:", "spread:"),
+            tables={
+                "spread": """
+                patient | ward  | days
+                --------+-------+-----
+                1       | north | 3
+                1       | south | 3
+                1       | west  | 3
+                2       | north | 3
+                """
+            },
+        ),
+        Spec(
+            "A cap on groups",
+            'pets.query("spread").group_by("ward").agg(stays=pets.count()).bound(rows=4, groups=1)',
+            """
+            ward  | stays
+            ------+------
+            north | 3
+            south | 2
+            west  | 0
+            """,
+            why="Everybody is in one group anyway, so the cap changes nothing.",
+            schema=SCHEMA.replace("stays:", "spread:"),
+            tables={
+                "spread": """
+                patient | ward  | days
+                --------+-------+-----
+                1       | north | 3
+                1       | north | 4
+                2       | north | 5
+                3       | south | 5
+                3       | south | 5
+                """
+            },
+        ),
+        Spec(
+            "A cap on groups keeps all rows of the groups that are kept",
+            """
+            pets.query("spread").where(col("days") < 9).group_by("ward").agg(stays=pets.count(), people=pets.count_units())
+                .bound(rows=4, groups=1)
+            """.replace("\n                .bound", ".bound"),
+            """
+            ward  | stays | people
+            ------+-------+-------
+            north | 2     | 1
+            south | 0     | 0
+            west  | 0     | 0
+            """,
+            why="The cap comes after the filter: the row in the south does not meet it, so it uses up no group.",
+            schema=SCHEMA.replace("stays:", "spread:"),
+            tables={
+                "spread": """
+                patient | ward  | days
+                --------+-------+-----
+                1       | north | 3
+                1       | north | 4
+                1       | south | 9
+                """
+            },
+        ),
+        Spec(
+            "A cap on groups, ungrouped, changes nothing",
+            'pets.query("stays").agg(stays=pets.count(), people=pets.count_units()).bound(groups=1)',
+            """
+            stays | people
+            ------+-------
+            5     | 3
+            """,
+        ),
+    ),
+)
+
+BY_ROW = Chapter(
+    "One row per person",
+    "Where every row is somebody of their own, the custodian declares `unit: row`; no id column is needed.",
+    schema="""
+tables:
+  survey:
+    unit: row
+    columns:
+      answer: {type: category, values: ["yes", "no"]}
+      age: {type: integer, min: 0, max: 99}
+""",
+    tables={
+        "survey": """
+        answer | age
+        -------+----
+        yes    | 30
+        yes    | 30
+        no     | 41
+               | 52
+        """
+    },
+    specs=(
+        Spec(
+            "Rows and people are the same",
+            'pets.query("survey").group_by("answer").agg(rows=pets.count(), people=pets.count_units())',
+            """
+            answer  | rows | people
+            --------+------+-------
+            yes     | 2    | 2
+            no      | 1    | 1
+            missing | 1    | 1
+            """,
+        ),
+        Spec(
+            "Values",
+            'pets.query("survey").where(~col("answer").is_null()).agg(age=pets.sum("age"), median=pets.quantile("age"))',
+            """
+            age | median
+            ----+-------
+            101 | 30
+            """,
+        ),
+        Spec(
+            "People that meet a condition",
+            'pets.query("survey").agg(old=pets.count_units(col("age") > 40), rate=pets.rate(col("answer") == "yes"))',
+            """
+            old | rate
+            ----+-----
+            2   | 0.5
+            """,
+        ),
+    ),
+)

@@ -186,7 +186,7 @@ class Page:
             )
             return f"| {' | '.join([first, *rest])} |"
 
-        rule = "|-" + "-|-".join("-" * w if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths)) + "-|"
+        rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
         self._add([line(cells[0]), rule, *[line(row) for row in cells[1:]], ""])
 
     def target(self, what: str, value: float, limit: float, *, least: bool = False) -> None:

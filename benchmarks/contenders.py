@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import sys
 import time
@@ -223,8 +224,7 @@ def diffprivlib(path: Path, groups: tuple[str, ...]) -> tuple[dict[str, Case], A
         cuts = np.searchsorted(keys[order], np.arange(size + 1))
         ordered = amounts[order]
         sums = [
-            tools.sum(ordered[a:b], epsilon=each, bounds=(0, BEST), dtype=np.int64)
-            for a, b in zip(cuts[:-1], cuts[1:], strict=True)
+            tools.sum(ordered[a:b], epsilon=each, bounds=(0, BEST), dtype=np.int64) for a, b in itertools.pairwise(cuts)
         ]
         return counts, sums
 

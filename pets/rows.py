@@ -294,9 +294,9 @@ class Rows:
             for earlier in range(1, slot):
                 same = [a == self._slot(wide, d, earlier) for a, d in zip(here, dimensions, strict=True)]
                 wanted = wanted & ~ibis.and_(passes(wide, earlier), *same)
-            # `n >= slot` comes first and is false where a slot is empty, so nothing is null where it matters
-            keys = {f"d{i}": key for i, key in enumerate(here)}
-            return wide.group_by(**keys).agg(t0=self._times(wide, wanted))
+            table = wide.filter(wanted)
+            keys = {f"d{i}": self._slot(table, d, slot) for i, d in enumerate(dimensions)}
+            return table.group_by(**keys).agg(t0=table.count())
 
         out = np.zeros(plan.groups, dtype=np.int64)
         for slot in range(1, top + 1 if dimensions else 2):

@@ -19,8 +19,8 @@ def guarantee(plan: Plan, noise: Noise | None, data: str) -> str:
     at = f"ε = {noise.epsilon:.6g}" + (f" and δ = {noise.delta:g}" if noise.delta else "")
     return (
         f"Differentially private with {at}: adding or removing {who} changes the chance of any released table by "
-        f"at most that much; at most {_rows(plan.rows)} of a person count; the account of what else was released is "
-        "kept by this process only."
+        f"at most that much; at most {_counted(plan)}; the account of what else was released is kept by this process "
+        "only."
     )
 
 
@@ -28,13 +28,24 @@ def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:
     """What a reader must know beside the guarantee; ``unbounded`` is the number of exact releases so far."""
     out = []
     if plan.unit_column is not None:
+        kept = plan.kept_rows if all(measure.kind == "units" for measure in plan.measures) else plan.rows
         out.append(
-            f"Intervals are for the bounded answer: at most K = {_rows(plan.rows)} of a person count, chosen at "
+            f"Intervals are for the bounded answer: at most K = {_rows(kept)} of a person count, chosen at "
             "random before any filter."
         )
     if noise is not None and unbounded:
         out.append(f"{unbounded} earlier release(s) of this dataset had no finite guarantee (exact totals).")
     return tuple(out)
+
+
+def _counted(plan: Plan) -> str:
+    """How many rows of a person enter the answer; distinct people are counted over all rows that were kept."""
+    kinds = {measure.kind for measure in plan.measures}
+    if kinds == {"units"}:
+        return f"{_rows(plan.kept_rows)} of a person are looked at"
+    people = "units" in kinds and plan.kept_rows != plan.rows
+    also = f" ({plan.kept_rows} are looked at to count people)" if people else ""
+    return f"{_rows(plan.rows)} of a person count{also}"
 
 
 def _rows(count: int) -> str:

@@ -62,12 +62,10 @@ def _parsed(text: str) -> ast.expr:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as 'is' beside a constant: refused below, in our own words
             return ast.parse(text, mode="eval").body
-    except SyntaxError as error:
-        at = f" at character {error.offset}" if error.offset else ""
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        at = f" at character {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
         hint = "; equality is written ==" if re.search("(?<![=!<>])=(?!=)", text) else ""
         raise QueryError(f"the condition {_shown(text)} cannot be read{at}{hint}; {_HELP}") from None
-    except (ValueError, MemoryError, RecursionError):
-        raise QueryError(f"the condition {_shown(text)} cannot be read; {_HELP}") from None
 
 
 def _shown(text: str) -> str:
@@ -208,8 +206,8 @@ def measure(kind: str, text: str) -> tuple[str, Aggregate]:
         where = condition(rest) if equals else None
         return name, agg.count(where) if kind == "count" else agg.count_units(where)
     if not rest:
-        what = "condition" if kind == "rate" else "column"
-        raise QueryError(f"{flag} {text!r} needs a name for the answer and a {what}, such as {flag} {_EXAMPLES[kind]}")
+        what, example = "condition" if kind == "rate" else "column", _EXAMPLES.get(kind, "days=length_of_stay")
+        raise QueryError(f"{flag} {text!r} needs a name for the answer and a {what}, such as {flag} {example}")
     if kind == "rate":
         return name, agg.rate(condition(rest))
     column, numbers = _numbers(rest, f"{flag} {text!r}") if ":" in rest else (rest, None)
@@ -228,15 +226,7 @@ def measure(kind: str, text: str) -> tuple[str, Aggregate]:
     return name, made
 
 
-_EXAMPLES = {
-    "sum": "days=length_of_stay",
-    "mean": "days=length_of_stay",
-    "variance": "spread=length_of_stay",
-    "median": "middle=cost",
-    "quantile": "dear=cost:0.9",
-    "histogram": "stays=length_of_stay:0,1,3,7,60",
-    "rate": '"old=age >= 65"',
-}
+_EXAMPLES = {"rate": '"old=age >= 65"', "quantile": "dear=cost:0.9", "histogram": "stays=length_of_stay:0,1,7,60"}
 
 
 def _label(name: str, text: str) -> str:

@@ -183,7 +183,8 @@ def _wrapped(text: str) -> str:
 
 def _cut(text: str) -> str:
     """The table and the line above it; what follows is said with the private answer."""
-    return "\n".join(text.split("\n\n")[0:2])
+    title, table, *_ = text.split("\n\n")
+    return f"{_wrapped(title)}\n\n{table}"
 
 
 def bars(release: Release) -> str:

@@ -177,15 +177,16 @@ class Rows:
 
     def count(self, table: Any, conditions: tuple[Predicate | None, ...]) -> Any:
         """Rows that meet every condition."""
-        import ibis
-
         wanted = [self._meets(table, condition) for condition in conditions if condition is not None]
-        return self._times(table, ibis.and_(*wanted)) if wanted else table.count()
+        return self._times(table, *wanted)
 
-    def _times(self, table: Any, condition: Any) -> Any:
-        """How many rows meet a condition that is never null: ones are added up, which is cheaper than a filter."""
+    def _times(self, table: Any, *conditions: Any) -> Any:
+        """How many rows meet conditions that are never null: ones are added up, which is cheaper than a filter."""
         import ibis
 
+        if not conditions:
+            return table.count()
+        condition = ibis.and_(*conditions)
         if isinstance(condition, ibis.expr.types.Scalar):  # always, or never
             return table.count(where=condition)
         # (see _polars; and DuckDB adds 8-bit integers more slowly)
@@ -280,23 +281,23 @@ class Rows:
         plan, top = self._plan, self._plan.kept_rows
         dimensions = plan.layout.dimensions
 
-        def passes(wide: Any, slot: int) -> Any:
-            tests = [wide["n"] >= slot] if slot > 1 else []
-            tests += [self._meets(wide, p, slot) for p in (plan.where, where) if p is not None]
-            return ibis.and_(*tests) if tests else ibis.literal(True)
+        def passes(wide: Any, slot: int) -> list[Any]:
+            return [self._meets(wide, p, slot) for p in (plan.where, where) if p is not None]
 
         def build(slot: int) -> Any:
             wide = self._backend.table("wide")
             if not dimensions:
-                return wide.agg(t0=wide.count(where=ibis.or_(*(passes(wide, k) for k in range(1, top + 1)))))
-            here = [self._slot(wide, d, slot) for d in dimensions]
-            wanted = passes(wide, slot)
+                there = [ibis.and_(wide["n"] >= k, *passes(wide, k)) for k in range(1, top + 1)]
+                return wide.agg(t0=wide.count(where=ibis.or_(*there)))
+            # past this filter no slot up to this one is empty, so nothing is null
+            table = wide.filter(wide["n"] >= slot) if slot > 1 else wide
+            here = [self._slot(table, d, slot) for d in dimensions]
+            wanted = passes(table, slot)
             for earlier in range(1, slot):
-                same = [a == self._slot(wide, d, earlier) for a, d in zip(here, dimensions, strict=True)]
-                wanted = wanted & ~ibis.and_(passes(wide, earlier), *same)
-            table = wide.filter(wanted)
-            keys = {f"d{i}": self._slot(table, d, slot) for i, d in enumerate(dimensions)}
-            return table.group_by(**keys).agg(t0=table.count())
+                same = [a == self._slot(table, d, earlier) for a, d in zip(here, dimensions, strict=True)]
+                wanted.append(~ibis.and_(*passes(table, earlier), *same))
+            keys = {f"d{i}": key for i, key in enumerate(here)}
+            return table.group_by(**keys).agg(t0=self._times(table, *wanted))
 
         out = np.zeros(plan.groups, dtype=np.int64)
         for slot in range(1, top + 1 if dimensions else 2):

@@ -19,8 +19,8 @@ Each example below is a small table, a query and the exact answer before any noi
 engine by the tests, so what is written here is what happens. The answers are for people who learn or check pets: on
 real records only a protection's noisy release leaves the house.
 
-In the tables an empty cell has no value; quotes keep the blanks of a text; `–` in an answer means that there is no value
-to give (the mean of no rows).
+In the tables an empty cell has no value; quotes keep the blanks of a text; `–` in an answer means that there is no
+value to give (the mean of no rows).
 """
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pets import testing
+from pets.schema import Schema
+from pets.snapshot import Snapshot
 from tests.spec import book, render
 from tests.spec.book import Chapter, Spec
 from tests.spec.engines import ENGINES
@@ -15,10 +21,33 @@ ALL = [(chapter, spec) for chapter in CHAPTERS for spec in chapter.specs]
 IDS = [f"{chapter.title}: {spec.title}" for chapter, spec in ALL]
 
 
+@lru_cache(maxsize=None)
+def rows(tables: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """The data of some tables: one object for all specs that share them."""
+    return {name: book.frame(text) for name, text in tables}
+
+
+@pytest.fixture(autouse=True)
+def one_snapshot_for_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chapter's specs share rows: a snapshot is made of them once (most of a spec's time would go there)."""
+    monkeypatch.setattr(testing, "snapshot", _snapshot)
+
+
+_made: dict[tuple[str, int, str], Snapshot] = {}
+_make = testing.snapshot
+
+
+def _snapshot(schema: Schema, data: Mapping[str, Any], table: str) -> Snapshot:
+    key = (schema.digest, id(data), table)  # `rows` keeps the objects, so an id stays one object's
+    if key not in _made:
+        _made[key] = _make(schema, data, table)
+    return _made[key]
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("chapter", "spec"), ALL, ids=IDS)
 def test_spec(chapter: Chapter, spec: Spec, engine: str) -> None:
-    data = {name: book.frame(text) for name, text in chapter.tables_of(spec).items()}
+    data = rows(tuple(chapter.tables_of(spec).items()))
     found = ENGINES[engine](book.schema(chapter.schema_of(spec)), data, book.asked(spec.query))
     assert not book.mistakes(spec.answer, found), found
 
@@ -35,7 +64,7 @@ def test_the_manual_is_up_to_date() -> None:
 def test_a_wrong_answer_is_noticed() -> None:
     chapter = CHAPTERS[0]
     spec = chapter.specs[0]
-    data = {name: book.frame(text) for name, text in chapter.tables_of(spec).items()}
+    data = rows(tuple(chapter.tables_of(spec).items()))
     found = ENGINES["duckdb"](book.schema(chapter.schema_of(spec)), data, book.asked(spec.query))
     assert not book.mistakes(spec.answer, found)
     found.iloc[0, -1] += 1

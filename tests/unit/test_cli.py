@@ -206,6 +206,25 @@ def test_demo_on_own_data(pets_) -> None:
     assert pets.Release.load("shown/answer.json").data == "real"
 
 
+@pytest.mark.parametrize(
+    ("unit", "columns", "names"),
+    [
+        ("row", {"v": {"type": "real", "min": 0, "max": 1, "step": 0.5}}, ["rows", "mean_v"]),
+        ("row", {"b": "boolean"}, ["rows"]),
+        ({"column": "id", "max_rows": 2}, {"id": "identifier"}, ["rows", "people"]),
+    ],
+)
+def test_demo_finds_a_question_for_any_table(
+    pets_, tmp_path: Path, unit: object, columns: dict[str, object], names: list[str]
+) -> None:
+    form = {"tables": {"t": {"unit": unit, "columns": columns}}}
+    (tmp_path / "t.json").write_text(json.dumps(form))
+    assert pets_("dummy", "--schema", f"{tmp_path}/t.json", "--rows", "40", "--out", str(tmp_path)).code == 0
+    where = ["--schema", f"{tmp_path}/t.json", "--data", f"{tmp_path}/t.csv", "--out", f"{tmp_path}/out"]
+    assert pets_("demo", *where).code == 0
+    assert [name for name, _ in pets.Release.load(tmp_path / "out" / "answer.json").query.aggregates] == names
+
+
 def test_python_m_pets(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "pets", "--version"], cwd=folder, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"pets {pets.__version__}\n")

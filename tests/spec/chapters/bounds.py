@@ -29,9 +29,9 @@ SAME = {
 
 CHAPTER = Chapter(
     "Bounds on what one person contributes",
-    "A snapshot keeps at most `max_rows` rows of each person, chosen at random once and for all; a query counts the first\n"
-    "`rows` of those. So nobody can move an answer by more than a known amount. (Here all rows of a person are alike, so\n"
-    "that the answer does not depend on the choice.)",
+    "A snapshot keeps at most `max_rows` rows of each person, chosen at random once and for all; a query counts the\n"
+    "first `rows` of those. So nobody can move an answer by more than a known amount. (Here all rows of a person are\n"
+    "alike, so that the answer does not depend on the choice.)",
     schema=SCHEMA,
     tables=SAME,
     specs=(
@@ -114,7 +114,7 @@ CHAPTER = Chapter(
             south | 1
             west  | 1
             """,
-            why="With rows=1 a count of rows would be 2 in all, but a person counts in each group that they have a kept row in.",
+            why="A count of rows would be 2 in all; but a person counts in each group that they have a kept row in.",
             schema=SCHEMA.replace("stays:", "spread:"),
             tables={
                 "spread": """
@@ -154,9 +154,11 @@ CHAPTER = Chapter(
         Spec(
             "A cap on groups keeps all rows of the groups that are kept",
             """
-            pets.query("spread").where(col("days") < 9).group_by("ward").agg(stays=pets.count(), people=pets.count_units())
-                .bound(rows=4, groups=1)
-            """.replace("\n                .bound", ".bound"),
+            (
+                pets.query("spread").where(col("days") < 9).group_by("ward")
+                    .agg(stays=pets.count(), people=pets.count_units()).bound(rows=4, groups=1)
+            )
+            """,
             """
             ward  | stays | people
             ------+-------+-------
@@ -223,10 +225,10 @@ tables:
         ),
         Spec(
             "Values",
-            'pets.query("survey").where(~col("answer").is_null()).agg(age=pets.sum("age"), median=pets.quantile("age"))',
+            'pets.query("survey").where(~col("answer").is_null()).agg(age=pets.sum("age"), mid=pets.quantile("age"))',
             """
-            age | median
-            ----+-------
+            age | mid
+            ----+----
             101 | 30
             """,
         ),

@@ -2,8 +2,8 @@ from tests.spec.book import Chapter, Spec
 
 CHAPTER = Chapter(
     "Counting rows and people",
-    "A count is the number of rows of each group. Every group that the schema allows is in the answer, with 0 where nobody\n"
-    "is: which groups there are never depends on a row.",
+    "A count is the number of rows of each group. Every group that the schema allows is in the answer, with 0 where\n"
+    "nobody is: which groups there are never depends on a row.",
     schema="""
 tables:
   stays:

@@ -59,10 +59,10 @@ BINS = Chapter(
         ),
         Spec(
             "Rows outside the bins are not reported",
-            'pets.query("visits").group_by(col("age").bins([18, 40, 64])).agg(n=pets.count(), people=pets.count_units())',
+            'pets.query("visits").group_by(col("age").bins([18, 40, 64])).agg(n=pets.count(), who=pets.count_units())',
             """
-            age      | n | people
-            ---------+---+-------
+            age      | n | who
+            ---------+---+----
             [18, 40) | 1 | 1
             [40, 64] | 1 | 1
             missing  | 1 | 1
@@ -111,9 +111,10 @@ BINS = Chapter(
         Spec(
             "One column in two ways",
             """
-            pets.query("visits").group_by(col("age").bins([0, 65, 120], name="old"), col("age").bins([0, 18], name="child"))
-                .agg(n=pets.count())
-            """.replace("\n                .agg", ".agg"),
+            pets.query("visits").group_by(
+                col("age").bins([0, 65, 120], name="old"), col("age").bins([0, 18], name="child")
+            ).agg(n=pets.count())
+            """,
             """
             old       | child   | n
             ----------+---------+--

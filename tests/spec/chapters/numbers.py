@@ -222,7 +222,8 @@ tables:
 
 MEANS = Chapter(
     "Means and rates",
-    "A mean is over the rows that have a value; a rate is over all rows of the group. A group without such rows has none.",
+    "A mean is over the rows that have a value; a rate is over all rows of the group. A group without\n"
+    "such rows has none.",
     schema=SCHEMA,
     tables=TABLES,
     specs=(
@@ -388,8 +389,8 @@ VARIANCES = Chapter(
 
 HISTOGRAMS = Chapter(
     "Histograms",
-    "A histogram gives each group a list of counts, one for each bin. Bins are half-open, the last one is closed: a value\n"
-    "on an edge belongs to the bin that begins there. Rows without a value are in no bin.",
+    "A histogram gives each group a list of counts, one for each bin. Bins are half-open, the last one is closed:\n"
+    "a value on an edge belongs to the bin that begins there. Rows without a value are in no bin.",
     schema=SCHEMA,
     tables=TABLES,
     specs=(
@@ -540,8 +541,8 @@ QUANTILES = Chapter(
             5
             """,
             why="""
-            Two runs: 1 to 7 and 8 to 14. Half of the four rows is two of the three rows in the first run: two thirds of the
-            way from 1 to 7.
+            Two runs: 1 to 7 and 8 to 14. Half of the four rows is two of the three rows in the first run: two thirds of
+            the way from 1 to 7.
             """,
         ),
         Spec(

@@ -2,8 +2,8 @@ from tests.spec.book import Chapter, Spec
 
 FATES = Chapter(
     "What becomes of each row and cell",
-    "Nothing about real rows may stop a query or show in an error, so every cell has a meaning: a value of its column's\n"
-    "domain, or none.",
+    "Nothing about real rows may stop a query or show in an error, so every cell has a meaning: a value of its\n"
+    "column's domain, or none.",
     schema="""
 tables:
   visits:
@@ -65,7 +65,7 @@ tables:
             'pets.query("visits").agg(sum=pets.sum("n"), known=pets.count(~col("n").is_null()))',
             "sum | known\n----+------\n9 | 3",
             tables={
-                "visits": "person | n\n1 | 5\n2 | 5.5\n3 | 3.0\n4 | many\n5 | NaN\n6 | inf\n7 | -inf\n8 | 1,5\n9 | '1e0'"
+                "visits": "person | n\n1 | 5\n2 | 5.5\n3 | 3.0\n4 | many\n5 | NaN\n6 | inf\n7 | -inf\n8 | 1,5\n9 | 1e0"
             },
             why="3.0 and 1e0 are whole numbers; NaN and infinity are no numbers.",
         ),
@@ -87,7 +87,7 @@ tables:
         Spec(
             "Fixed-point numbers are rounded to the nearest step",
             'pets.query("weights").agg(sum=pets.sum("kg"), top=pets.count(col("kg") == 200))',
-            "sum | top\n----+----\n401.5 | 1",
+            "sum | top\n----+----\n401 | 1",
             schema="""
 tables:
   weights:
@@ -97,7 +97,7 @@ tables:
       kg: {type: real, min: 0, max: 200, step: 0.5}
 """,
             tables={"weights": "person | kg\n1 | 70.24\n2 | 70.25\n3 | 60.74\n4 | 1e9\n5 | -3"},
-            why="70, 70.5 (halves are rounded up), 60.5 rounded from 60.74, 200 and 0.",
+            why="70, 70.5 (halves are rounded up), 60.5, 200 and 0.",
         ),
         Spec(
             "Values outside a category have no value",
@@ -155,7 +155,8 @@ tables:
       here: {type: boolean}
 """,
             tables={
-                "visits": "person | here\n1 | true\n1 | T\n1 | Yes\n1 | y\n1 | 1\n2 | false\n2 | f\n2 | NO\n2 | 0\n3 | 2\n3 |"
+                "visits": "person | here\n1 | true\n1 | T\n1 | Yes\n1 | y\n1 | 1\n"
+                "2 | false\n2 | f\n2 | NO\n2 | 0\n3 | 2\n3 |"
             },
         ),
         Spec(
@@ -218,10 +219,10 @@ PEOPLE = Chapter(
     specs=(
         Spec(
             "Group by a column of the person",
-            'pets.query("stays").group_by("sex").agg(stays=pets.count(), people=pets.count_units(), days=pets.sum("days"))',
+            'pets.query("stays").group_by("sex").agg(stays=pets.count(), who=pets.count_units(), days=pets.sum("days"))',
             """
-            sex     | stays | people | days
-            --------+-------+--------+-----
+            sex     | stays | who | days
+            --------+-------+-----+-----
             F       | 2     | 1      | 7
             M       | 1     | 1      | 10
             missing | 1     | 1      | 20
@@ -368,8 +369,8 @@ LARGE_ROWS = {
 
 NUMBERS = Chapter(
     "Large numbers and midpoints",
-    "Sums are exact whole numbers of up to 62 bits; a query whose sums might need more is refused. Where a count is shared,\n"
-    "values are measured from the middle of their range, which never shows in an exact answer.",
+    "Sums are exact whole numbers of up to 62 bits; a query whose sums might need more is refused. Where a count is\n"
+    "shared, values are measured from the middle of their range, which never shows in an exact answer.",
     schema=LARGE,
     tables=LARGE_ROWS,
     specs=(
@@ -427,7 +428,11 @@ NUMBERS = Chapter(
         ),
         Spec(
             "A clip whose midpoint lies between two values",
-            'pets.query("accounts").agg(n=pets.count(), sum=pets.sum("odd", clip=(2, 3)), v=pets.variance("odd", clip=(2, 3)))',
+            """
+            pets.query("accounts").agg(
+                n=pets.count(), sum=pets.sum("odd", clip=(2, 3)), v=pets.variance("odd", clip=(2, 3))
+            )
+            """,
             """
             n | sum | v
             --+-----+-------------------

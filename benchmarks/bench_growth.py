@@ -1,0 +1,111 @@
+"""Growth from 1 to 50 million rows: preparing and asking must stay linear, and preparing must fit in a memory limit."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from common import Case, Child, Cost, Page, about, finish, form, interleave, options, paired, peak, rows_file
+
+GIGABYTES = 6.0  # of the greatest table, preparation included
+
+
+def prepared(path: Path, folder: str, limit: str) -> tuple[dict[str, Case], Any]:
+    """Ours, stored in a folder and prepared within a memory limit (what does not fit goes to a temporary folder)."""
+    from common import timed
+
+    import pets
+    from pets.plan import make_plan
+    from pets.schema import Schema
+    from pets.snapshot import Snapshot
+    from pets.tabulate import tabulate
+
+    schema = Schema.load(form())
+
+    def prepare() -> Snapshot:
+        return Snapshot.make(schema, "stays", {"stays": str(path)}, folder=folder, memory_limit=limit, progress=False)
+
+    cost, snapshot = timed(prepare)
+    most = peak()
+    cases: dict[str, Case] = {}
+    for group in ("g9", "g1000"):
+        plan = make_plan(pets.query("stays").group_by(group).agg(n=pets.count(), s=pets.sum("v")), schema)
+        cases[group] = lambda plan=plan: tabulate(plan, snapshot) is None
+    return cases, {"prepare": cost, "peak": most, "stored": (Path(folder) / "stays.parquet").stat().st_size / 1e9}
+
+
+def unprotected(path: Path) -> tuple[dict[str, Case], Any]:
+    """DuckDB over the same rows' Parquet file."""
+    import duckdb
+
+    con = duckdb.connect()
+
+    def ask(group: str) -> Case:
+        sql = f"SELECT {group}, count(*), sum(v) FROM read_parquet('{path}') GROUP BY {group}"
+        return lambda: con.cursor().execute(sql).fetchnumpy() is None
+
+    return {group: ask(group) for group in ("g9", "g1000")}, None
+
+
+def slope(sizes: list[int], costs: list[float]) -> float:
+    """The exponent of the power law through the first and the last size: 1 is linear."""
+    return math.log(costs[-1] / costs[0]) / math.log(sizes[-1] / sizes[0])
+
+
+def main() -> None:
+    args = options(
+        __doc__,
+        sizes={"type": int, "nargs": "+", "help": "rows (1, 5, 10 and 50 million)"},
+        memory_limit={"default": "3GB", "help": "of DuckDB while preparing (3GB)"},
+        rounds={"type": int, "help": "interleaved rounds (7; 3 with --quick)"},
+    ).parse_args()
+    sizes = args.sizes or ([200_000, 1_000_000] if args.quick else [1_000_000, 5_000_000, 10_000_000, 50_000_000])
+    page = Page(f"Growth from {min(sizes):,} to {max(sizes):,} rows")
+    about(page)
+    page.say(
+        f"Prepared from Parquet into a snapshot folder with memory_limit={args.memory_limit}; count + sum from that "
+        "folder, and DuckDB without protection from the rows' own Parquet file. µs are of CPU, for each row of the "
+        "source. The exponent of growth is between the first and the last size (1: linear)."
+    )
+    lines: list[list[object]] = []
+    per_row: dict[str, list[float]] = {}
+    peaks: list[float] = []
+    for rows in sizes:
+        path = rows_file(rows)
+        with tempfile.TemporaryDirectory() as folder:
+            ours = Child(prepared, path, f"{folder}/snapshot", args.memory_limit)
+            raw = Child(unprotected, path)
+            interleave(args.rounds or (3 if args.quick else 7), (raw, ("g9", "g1000")), (ours, ("g9", "g1000")))
+            cost: Cost = ours.info["prepare"]
+            found = {"prepare": cost.cpu, "g9": ours.cpu("g9"), "g1000": ours.cpu("g1000")}
+            for name, seconds in found.items():
+                per_row.setdefault(name, []).append(seconds)
+            each = {name: seconds / rows * 1e6 for name, seconds in found.items()}
+            peaks.append(ours.peak)
+            line = [f"{rows:,}", cost.cpu, cost.wall, each["prepare"], ours.info["peak"], ours.info["stored"]]
+            line += [ours.cpu("g9") * 1e3, each["g9"], paired(ours, "g9", raw, "g9")]
+            line += [ours.cpu("g1000") * 1e3, each["g1000"], paired(ours, "g1000", raw, "g1000")]
+            lines.append(line)
+            ours.close()
+            raw.close()
+        if rows > 10_000_000:
+            path.unlink()  # 0.7 GB that nothing else wants
+    heads = ["rows", "prepare, CPU s", "clock s", "µs a row", "peak GB", "stored GB"]
+    for size in (9, 1000):
+        heads += [f"{size} groups, ms", "µs a row", "ratio"]
+    page.table(heads, lines)
+    for name, what in (
+        ("prepare", "preparing"),
+        ("g9", "count + sum, 9 groups"),
+        ("g1000", "count + sum, 1000 groups"),
+    ):
+        # a query has some ms of its own, which flatter the exponent; the preparation sorts, which does not
+        page.target(f"{what}: exponent of growth", slope(sizes, per_row[name]), 1.05)
+    page.target(f"peak memory at {max(sizes):,} rows, preparation included, GB", max(peaks), GIGABYTES)
+    finish(page, "bench_growth", args)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 from pets.codec import Json, fraction, number
-from pets.errors import QueryError
+from pets.errors import QueryError, shown
 from pets.expression import Filter, filter_from_json
 from pets.keyset import edges_of
 
@@ -41,7 +41,7 @@ class Aggregate:
 
 def _where(where: object) -> None:
     if where is not None and not isinstance(where, Filter):
-        raise QueryError(f"where= needs a condition built from col(...), such as col('age') >= 18, not {where!r}")
+        raise QueryError(f"where= needs a condition built from col(...), such as col('age') >= 18, not {shown(where)}")
 
 
 def _column(kind: str, column: object) -> None:
@@ -81,7 +81,7 @@ class Rate(Aggregate):
     def __post_init__(self) -> None:
         if not isinstance(self.where, Filter):
             raise QueryError(
-                f"rate needs a condition built from col(...), such as col('age') >= 65, not {self.where!r}"
+                f"rate needs a condition built from col(...), such as col('age') >= 65, not {shown(self.where)}"
             )
 
 
@@ -106,7 +106,7 @@ class OfColumn(Aggregate):
             try:
                 low, high = (fraction(bound) for bound in self.clip)
             except (ValueError, TypeError):
-                raise QueryError(f"clip needs two numbers, such as clip=(0, 10), not {self.clip!r}") from None
+                raise QueryError(f"clip needs two numbers, such as clip=(0, 10), not {shown(self.clip)}") from None
             if low > high:
                 raise QueryError(f"clip's low bound {number(low)} is above its high bound {number(high)}; swap them")
             object.__setattr__(self, "clip", (low, high))
@@ -206,7 +206,7 @@ AGGREGATES: dict[str, type[Aggregate]] = {
 def aggregate_from_json(form: Any) -> Aggregate:
     """The aggregate whose canonical form this is; raises :class:`QueryError` for anything else."""
     if not isinstance(form, Mapping) or form.get("agg") not in AGGREGATES:
-        raise QueryError(f"an aggregate has 'agg' one of {', '.join(AGGREGATES)}, not {form!r}")
+        raise QueryError(f"an aggregate has 'agg' one of {', '.join(AGGREGATES)}, not {shown(form)}")
     settings = {str(name): value for name, value in form.items() if name != "agg"}
     if settings.get("where") is not None:
         settings["where"] = filter_from_json(settings["where"])

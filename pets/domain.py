@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pets.codec import Json
-from pets.errors import QueryError, SchemaError, did_you_mean
+from pets.errors import QueryError, SchemaError, did_you_mean, shown
 
 MISSING = "missing"
 """The label of the slot that holds rows whose group column is null."""
@@ -125,7 +125,7 @@ class Category(Domain):
             raise SchemaError("a category needs a list of at least one value, such as values: [Female, Male]")
         for value in values:
             if isinstance(value, bool) or not isinstance(value, (str, int)):
-                raise SchemaError(f"category values are texts, not {value!r}; write it in quotes")
+                raise SchemaError(f"category values are texts, not {shown(value)}; write it in quotes")
         texts = tuple(str(value) for value in values)
         object.__setattr__(self, "values", texts)
         object.__setattr__(self, "lookup", lookup)
@@ -207,7 +207,7 @@ class Date(Domain):
             try:
                 object.__setattr__(self, name, as_date(value))
             except ValueError:
-                raise SchemaError(f"{label} must be a date such as 2019-04-01, not {value!r}") from None
+                raise SchemaError(f"{label} must be a date such as 2019-04-01, not {shown(value)}") from None
         object.__setattr__(self, "nullable", nullable)
         object.__setattr__(self, "null", null)
         super().__post_init__()

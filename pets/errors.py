@@ -73,6 +73,20 @@ class InternalError(PetsError):
     exit_code = 70
 
 
+def shown(value: object) -> str:
+    """A wrong value as an error message may quote it: short ones as they are, long ones by their kind alone.
+
+    >>> shown("agee"), shown("x" * 100), shown([0] * 100)
+    ("'agee'", 'a text of 100 characters', 'a list')
+    """
+    text = repr(value)
+    if len(text) <= 60 and "\n" not in text:
+        return text
+    if isinstance(value, str):
+        return f"a text of {len(value)} characters"
+    return f"a{'n' if type(value).__name__[0] in 'aeiouAEIOU' else ''} {type(value).__name__}"
+
+
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """The tail of an error message: the closest known name, or the list of what exists.
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any, ClassVar, Literal, NoReturn
 
 from pets.codec import Json, fraction, number
-from pets.errors import QueryError
+from pets.errors import QueryError, shown
 from pets.keyset import Bins, DatePart, Period
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
@@ -80,7 +80,7 @@ class Filter:
 
 def _filter(value: object) -> Filter:
     if not isinstance(value, Filter):
-        raise QueryError(f"a condition must be built from col(...), such as col('age') >= 18, not {value!r}")
+        raise QueryError(f"a condition must be built from col(...), such as col('age') >= 18, not {shown(value)}")
     return value
 
 
@@ -116,7 +116,7 @@ class IsIn(Filter):
 
     def __post_init__(self) -> None:
         if isinstance(self.values, (str, bytes)) or not isinstance(self.values, Iterable):
-            raise QueryError(f"isin needs a list of values, such as isin(['Female', 'Male']), not {self.values!r}")
+            raise QueryError(f"isin needs a list of values, such as isin(['Female', 'Male']), not {shown(self.values)}")
         values = tuple(literal(value) for value in self.values)
         if not values:
             raise QueryError("isin needs at least one value")
@@ -191,7 +191,7 @@ class Not(Filter):
 def filter_from_json(form: Any) -> Filter:
     """The condition whose canonical form this is; raises :class:`QueryError` for anything else."""
     if not isinstance(form, Mapping):
-        raise QueryError(f"a condition must be a mapping with 'filter', not {form!r}")
+        raise QueryError(f"a condition must be a mapping with 'filter', not {shown(form)}")
     kind = form.get("filter")
     try:
         if kind == "compare":

@@ -23,7 +23,8 @@ class Holdings:
         self._sources = sources_of(schema, data)
         self._folder = None if folder is None else Path(folder)
         self._progress = progress
-        self._snapshots = self._prepare(reuse=True)
+        # without data a session can still quote, and answer on dummy rows: neither reads a row
+        self._snapshots = {} if data is None and folder is None else self._prepare(reuse=True)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -33,6 +34,8 @@ class Holdings:
     def snapshot(self, table: str) -> Snapshot:
         """The snapshot that queries on a table read; raises :class:`QueryError` where there is none."""
         self._schema.table(table)
+        if not self._snapshots:
+            raise QueryError(f"this session was opened without data; pass data={{{table!r}: source}} to release")
         if table not in self._snapshots:
             raise QueryError(f"this session has no data for table {table!r}{did_you_mean(table, self._snapshots)}")
         return self._snapshots[table]

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
 from pets.codec import Json, fraction, number
-from pets.errors import QueryError
+from pets.errors import QueryError, shown
 
 Part = Literal["year", "quarter", "month"]
 PARTS: tuple[Part, ...] = ("year", "quarter", "month")
@@ -22,7 +22,7 @@ MAX_KEYS = 2_000_000
 
 def _text(what: str, value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise QueryError(f"{what} must be a column's name, not {value!r}")
+        raise QueryError(f"{what} must be a column's name, not {shown(value)}")
     return value
 
 
@@ -133,7 +133,7 @@ class Period(Key):
 def edges_of(edges: object) -> tuple[Fraction, ...]:
     """At least two exact, strictly increasing numbers; raises :class:`QueryError` otherwise."""
     if isinstance(edges, (str, bytes)) or not isinstance(edges, Iterable):
-        raise QueryError(f"bins need a list of edges such as [0, 18, 65, 120], not {edges!r}")
+        raise QueryError(f"bins need a list of edges such as [0, 18, 65, 120], not {shown(edges)}")
     try:
         cuts = tuple(fraction(edge) for edge in edges)
     except (ValueError, TypeError):
@@ -153,7 +153,9 @@ _KEYS: dict[str, type[Key]] = {kind.kind: kind for kind in (ColumnKey, Bins, Dat
 
 
 def key_from_json(form: Mapping[str, Any]) -> Key:
-    """The key whose canonical form this is."""
+    """The key whose canonical form this is; raises :class:`QueryError` for anything else."""
+    if not isinstance(form, Mapping):
+        raise QueryError(f"a key must be a column's name or a mapping with 'key', not {shown(form)}")
     settings = {str(name): value for name, value in form.items() if name != "key"}
     kind = _KEYS.get(str(form.get("key")))
     if kind is None:
@@ -233,5 +235,12 @@ class KeySet:
 
     @classmethod
     def from_json(cls, form: Mapping[str, Any]) -> KeySet:
-        """The key set whose canonical form this is."""
-        return cls(tuple(form["columns"]), tuple(tuple(row) for row in form["rows"]))
+        """The key set whose canonical form this is; raises :class:`QueryError` for anything else."""
+        try:
+            columns, rows = tuple(form["columns"]), tuple(tuple(row) for row in form["rows"])
+            hash(rows)
+        except (TypeError, KeyError):
+            raise QueryError(
+                "a key set must be a mapping with 'columns' (names) and 'rows' (lists of values)"
+            ) from None
+        return cls(columns, rows)

@@ -9,18 +9,18 @@ from typing import ClassVar
 
 from pets.codec import Json, fraction, number
 from pets.domain import Domain, ordered
-from pets.errors import QueryError, SchemaError
+from pets.errors import QueryError, SchemaError, shown
 
 
 def _whole(name: str, value: object) -> int:
     try:
         exact = fraction(value)
     except ValueError:
-        raise SchemaError(f"{name} must be a whole number, not {value!r}") from None
+        raise SchemaError(f"{name} must be a whole number, not {shown(value)}") from None
     if exact.denominator != 1:
-        raise SchemaError(f"{name} must be a whole number, not {value!r}; use type real for fractions")
+        raise SchemaError(f"{name} must be a whole number, not {shown(value)}; use type real for fractions")
     if not -(2**63) <= exact < 2**63:
-        raise SchemaError(f"{name} must fit in 64 bits, not {value!r}")
+        raise SchemaError(f"{name} must fit in 64 bits, not {shown(value)}")
     return int(exact)
 
 
@@ -118,7 +118,7 @@ class Real(Numeric):
                 object.__setattr__(self, name, fraction(value))
             except (ValueError, TypeError):
                 label = {"lo": "min", "hi": "max"}.get(name, name)
-                raise SchemaError(f"{label} must be a finite number, not {value!r}") from None
+                raise SchemaError(f"{label} must be a finite number, not {shown(value)}") from None
         object.__setattr__(self, "nullable", nullable)
         object.__setattr__(self, "null", null)
         super().__post_init__()

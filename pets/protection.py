@@ -105,8 +105,8 @@ class DP(Protection):
     def __post_init__(self) -> None:
         chosen = [name for name in ("epsilon", "rho", "within") if getattr(self, name) is not None]
         if len(chosen) != 1:
-            said = " and ".join(chosen) or "none"
-            raise BudgetError(f"DP needs exactly one of epsilon, rho and within, and {said} was given")
+            said = f"{' and '.join(chosen)} were" if chosen else "none was"
+            raise BudgetError(f"DP needs exactly one of epsilon, rho and within, and {said} given")
         for name in chosen:
             most = 1e18 if name == "within" else 1e6
             object.__setattr__(self, name, positive(name, getattr(self, name), most))

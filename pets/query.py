@@ -13,7 +13,7 @@ from typing import Any
 
 from pets.aggregate import Aggregate, aggregate_from_json
 from pets.codec import Json, digest
-from pets.errors import QueryError
+from pets.errors import QueryError, shown
 from pets.expression import Col, Filter, filter_from_json
 from pets.keyset import ColumnKey, Key, KeySet, key_from_json
 
@@ -56,7 +56,7 @@ class Query:
         """Keep only rows that meet the condition (and any earlier one)."""
         if not isinstance(condition, Filter):
             raise QueryError(
-                f"where needs a condition built from col(...), such as col('age') >= 18, not {condition!r}"
+                f"where needs a condition built from col(...), such as col('age') >= 18, not {shown(condition)}"
             )
         return replace(self, filter=condition if self.filter is None else self.filter & condition)
 
@@ -86,14 +86,14 @@ class Query:
         """Add named measures: ``agg(stays=count(), days=sum("time_in_hospital"))``."""
         for name, aggregate in aggregates.items():
             if not isinstance(aggregate, Aggregate):
-                raise QueryError(f"{name!r} must be an aggregate such as pets.count(), not {aggregate!r}")
+                raise QueryError(f"{name!r} must be an aggregate such as pets.count(), not {shown(aggregate)}")
         return replace(self, aggregates=(*self.aggregates, *aggregates.items()))
 
     def bound(self, *, rows: int | None = None, groups: int | None = None) -> Query:
         """Override how much one person may contribute: at most ``rows`` rows over the whole table, in ``groups``."""
         for label, value in (("rows", rows), ("groups", groups)):
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise QueryError(f"bound({label}=…) must be a whole number of at least 1, not {value!r}")
+                raise QueryError(f"bound({label}=…) must be a whole number of at least 1, not {shown(value)}")
         return replace(
             self,
             rows=self.rows if rows is None else rows,
@@ -126,18 +126,21 @@ class Query:
     def from_json(cls, form: Any) -> Query:
         """The query whose canonical form this is; raises :class:`QueryError` for anything else."""
         if not isinstance(form, Mapping):
-            raise QueryError(f"a query must be a mapping with 'table' and 'agg', not {form!r}")
+            raise QueryError(f"a query must be a mapping with 'table' and 'agg', not {shown(form)}")
         unknown = set(form) - {"table", "agg", "where", "by", "keyset", "rows", "groups"}
         if unknown:
             raise QueryError(f"{sorted(unknown)[0]!r} is not a part of a query; there are: table, where, by, agg")
         pairs = form.get("agg") or []
-        entries = list(pairs.items()) if isinstance(pairs, Mapping) else list(pairs)
         try:
+            entries = list(pairs.items()) if isinstance(pairs, Mapping) else list(pairs)
             aggregates = tuple((str(name), aggregate_from_json(node)) for name, node in entries)
         except (TypeError, ValueError):
             raise QueryError("'agg' must map each measure's name to an aggregate") from None
+        by = form.get("by") or ()
+        if not isinstance(by, (list, tuple)):
+            raise QueryError(f"'by' must be a list of column names or keys, not {shown(by)}")
         base = cls(str(form.get("table") or "")).bound(rows=form.get("rows"), groups=form.get("groups"))
-        keys = tuple(ColumnKey(key) if isinstance(key, str) else key_from_json(key) for key in form.get("by") or ())
+        keys = tuple(ColumnKey(key) if isinstance(key, str) else key_from_json(key) for key in by)
         keyset = None if form.get("keyset") is None else KeySet.from_json(form["keyset"])
         where = None if form.get("where") is None else filter_from_json(form["where"])
         return replace(base, filter=where, keys=keys, keyset=keyset, aggregates=aggregates)

@@ -16,7 +16,7 @@ from typing import Any
 from pets import schema_form as form
 from pets.codec import Json, digest
 from pets.domain import Boolean, Category, Date, Domain, Identifier, Lookup
-from pets.errors import SchemaError, did_you_mean
+from pets.errors import SchemaError, did_you_mean, shown
 from pets.numeric import Integer, Real
 from pets.yamlfile import Place, read
 
@@ -40,7 +40,7 @@ PEOPLE = 2**27
 
 def _name(what: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > 128 or not value.isprintable():
-        raise SchemaError(f"{what} must be a printable text of 1 to 128 characters, not {value!r}")
+        raise SchemaError(f"{what} must be a printable text of 1 to 128 characters, not {shown(value)}")
     return value
 
 
@@ -72,7 +72,7 @@ class Unit:
             object.__setattr__(self, "rows", self.max_rows)
         for label, value, top in (("max_rows", self.max_rows, MAX_ROWS), ("rows", self.rows, self.max_rows)):
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= top:
-                raise SchemaError(f"{label} must be a whole number from 1 to {top}, not {value!r}")
+                raise SchemaError(f"{label} must be a whole number from 1 to {top}, not {shown(value)}")
 
     @property
     def default_rows(self) -> int:

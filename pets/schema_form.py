@@ -12,7 +12,7 @@ from typing import Any
 from pets import domain as kinds
 from pets import numeric
 from pets.domain import Domain, Lookup
-from pets.errors import SchemaError, did_you_mean
+from pets.errors import SchemaError, did_you_mean, shown
 from pets.yamlfile import Place
 
 
@@ -29,7 +29,7 @@ def flag(value: object, name: str) -> bool:
         return value
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    raise SchemaError(f"{name} must be true or false, not {value!r}")
+    raise SchemaError(f"{name} must be true or false, not {shown(value)}")
 
 
 def whole(value: object, name: str) -> int:
@@ -38,13 +38,13 @@ def whole(value: object, name: str) -> int:
         return value
     if isinstance(value, str) and value.strip().lstrip("+-").replace("_", "").isdigit():
         return int(value)
-    raise SchemaError(f"{name} must be a whole number, not {value!r}")
+    raise SchemaError(f"{name} must be a whole number, not {shown(value)}")
 
 
 def mapping(value: object, what: str) -> Mapping[str, Any]:
     """The value itself when it is a mapping."""
     if not isinstance(value, Mapping):
-        raise SchemaError(f"{what} must be a mapping of names to settings, not {value!r}")
+        raise SchemaError(f"{what} must be a mapping of names to settings, not {shown(value)}")
     return value
 
 

@@ -29,6 +29,7 @@ from pets.errors import (
     UserError,
     did_you_mean,
     missing_extra,
+    shown,
 )
 from pets.forecast import forecast
 from pets.holdings import Holdings
@@ -70,7 +71,7 @@ class Session:
     Args:
         schema: the public description of the tables, or a path to its YAML.
         data: one source a table, such as ``{"stays": "stays.csv"}`` (path, DataFrame, Arrow, Ibis table, SQL URL); a
-            single source will do for a schema of one table.
+            single source will do for a schema of one table. Without data a session quotes and makes dummies only.
         budget: what may ever be spent in this session.
         ledger: a persistent ledger. This version keeps the account in memory only and refuses anything else.
         project, analyst: who asks, for the account.
@@ -121,6 +122,11 @@ class Session:
 
     def __reduce__(self) -> Any:
         raise UserError("a session holds data and is never pickled; open it again where it is needed")
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that this session has data for."""
+        return self._holdings.tables
 
     # data -------------------------------------------------------------------------------------------------------
 
@@ -221,7 +227,9 @@ class Session:
                 )
             noise = None
         else:
-            raise BudgetError(f"a protection is pets.DP(epsilon=…), pets.Exact() or pets.Total(), not {protection!r}")
+            raise BudgetError(
+                f"a protection is pets.DP(epsilon=…), pets.Exact() or pets.Total(), not {shown(protection)}"
+            )
         key = digest([snapshot.id, plan.digest, protection.to_json(), self.policy.digest])
         return _Job(plan, protection, noise, snapshot, key)
 
@@ -378,5 +386,5 @@ def _total(costs: Sequence[Cost], budget: Budget) -> Cost:
 
 def _name(label: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > 128 or not value.isprintable():
-        raise UserError(f"{label} must be a printable text of 1 to 128 characters, not {value!r}")
+        raise UserError(f"{label} must be a printable text of 1 to 128 characters, not {shown(value)}")
     return value

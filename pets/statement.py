@@ -29,8 +29,9 @@ def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:
     out = []
     if plan.unit_column is not None:
         kept = plan.kept_rows if all(measure.kind == "units" for measure in plan.measures) else plan.rows
+        what = "Numbers are" if noise is None else "Intervals are for"
         out.append(
-            f"Intervals are for the bounded answer: at most K = {_rows(kept)} of a person count, chosen at "
+            f"{what} the bounded answer: at most K = {_rows(kept)} of a person count, chosen at "
             "random before any filter."
         )
     if noise is not None and unbounded:

@@ -37,12 +37,13 @@ class Bench:
             memory_limit = f"{float(number) * 0.75:.1f}{unit}"  # DuckDB's own default is 80 % of the memory
         for setting in (
             "autoinstall_known_extensions = false",
-            "enable_progress_bar = true",
             "TimeZone = 'UTC'",
-            "enable_progress_bar_print = false",
             f"temp_directory = {quoted(str(self.scratch / 'spill'))}",
         ):
             self.con.execute(f"SET {setting}")
+        with contextlib.suppress(duckdb.Error):  # in a notebook without ipywidgets DuckDB has no progress to tell
+            self.con.execute("SET enable_progress_bar = true")
+            self.con.execute("SET enable_progress_bar_print = false")
         try:
             self.con.execute(f"SET memory_limit = {quoted(memory_limit)}")
         except duckdb.Error:

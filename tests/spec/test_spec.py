@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ ALL = [(chapter, spec) for chapter in CHAPTERS for spec in chapter.specs]
 IDS = [f"{chapter.title}: {spec.title}" for chapter, spec in ALL]
 
 
-@lru_cache(maxsize=None)
+@cache
 def rows(tables: tuple[tuple[str, str], ...]) -> dict[str, Any]:
     """The data of some tables: one object for all specs that share them."""
     return {name: book.frame(text) for name, text in tables}

@@ -29,7 +29,7 @@ def test_a_request_is_charged_from_its_reservation_on() -> None:
 
 def test_all_or_none() -> None:
     account = Account(Budget(epsilon=1))
-    with pytest.raises(BudgetError, match="these 2 queries would cost ε = 1.2 and the budget has room for ε = 1;"):
+    with pytest.raises(BudgetError, match=r"these 2 queries would cost ε = 1\.2 and the budget has room for ε = 1;"):
         account.reserve([request(600_000_000_000)] * 2)
     assert account.spent.loss == 0 and states(account) == [State.DENIED] * 2
 

@@ -139,7 +139,7 @@ def test_refusals_before_anything_is_allocated() -> None:
     with pytest.raises(QueryError, match=r"could pass 2\^62"):
         plan(T.agg(x=pets.variance("cost")), people=2**40)
     assert plan(T.agg(x=pets.variance("cost", step=1)), people=2**30).size == 3
-    with pytest.raises(QueryError, match="max_rows|at most 5"):
+    with pytest.raises(QueryError, match="ask for at most 5"):
         plan(T.agg(n=pets.count()).bound(rows=6))
 
 

@@ -49,8 +49,8 @@ def test_frozen() -> None:
     ("settings", "said"),
     [
         ({}, "exactly one of epsilon, rho and within, and none was given"),
-        ({"epsilon": 1, "rho": 1}, "epsilon and rho was given"),
-        ({"epsilon": 1, "within": 1}, "epsilon and within was given"),
+        ({"epsilon": 1, "rho": 1}, "epsilon and rho were given"),
+        ({"epsilon": 1, "within": 1}, "epsilon and within were given"),
         ({"epsilon": 0}, "greater than 0"),
         ({"epsilon": -1}, "greater than 0"),
         ({"epsilon": float("nan")}, "finite"),

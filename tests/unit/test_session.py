@@ -284,9 +284,18 @@ def test_wrong_sessions() -> None:
     with pytest.raises(DataError, match="did you mean 'stays'"):
         pets.Session(SCHEMA, {"stay": frame()}, budget=budget)
     with pytest.raises(DataError, match="no data was given"):
-        pets.Session(SCHEMA, budget=budget)
+        pets.Session(SCHEMA, {}, budget=budget)
     with pytest.raises(UserError, match="never pickled"):
         pickle.dumps(pets.Session(SCHEMA, frame(3), budget=budget))
+
+
+def test_without_data_a_session_quotes_and_makes_dummies() -> None:
+    session = pets.Session(SCHEMA, budget=pets.Budget(epsilon=1, delta=1e-6))
+    assert session.tables == () and session.quote(QUERY, pets.DP(epsilon=0.5)).fits
+    assert session.dummy().release(QUERY, pets.Exact()).data == "dummy"
+    with pytest.raises(QueryError, match="opened without data"):
+        session.release(QUERY, pets.DP(epsilon=0.5))
+    assert session.history().empty
 
 
 def test_stored_snapshots_are_shared_and_refreshed(tmp_path: object) -> None:

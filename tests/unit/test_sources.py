@@ -192,7 +192,11 @@ GOOD = "id,sex,days,cost,day,er\n1,F,1,1,2020-01-01,t\n"
             "column 'days' of table 'stays' is not in a.csv; did you mean 'Days'?",
         ),
         ("a.csv.gz", GOOD.encode(), "a.csv.gz is named .gz but is not a gzip file"),
-        ("a.csv.gz", gzip.compress(GOOD.encode(), mtime=0)[:30], "a.csv.gz: the compressed file is damaged or cut short"),
+        (
+            "a.csv.gz",
+            gzip.compress(GOOD.encode(), mtime=0)[:30],
+            "a.csv.gz: the compressed file is damaged or cut short",
+        ),
         ("a.parquet", b"PAR1" + b"x" * 99, "a.parquet starts like Parquet but is damaged or cut short"),
         ("a.parquet", GOOD.encode(), "a.parquet is neither CSV (UTF-8 text) nor Parquet"),
     ],

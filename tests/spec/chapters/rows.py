@@ -219,10 +219,10 @@ PEOPLE = Chapter(
     specs=(
         Spec(
             "Group by a column of the person",
-            'pets.query("stays").group_by("sex").agg(stays=pets.count(), who=pets.count_units(), days=pets.sum("days"))',
+            'pets.query("stays").group_by("sex").agg(n=pets.count(), who=pets.count_units(), days=pets.sum("days"))',
             """
-            sex     | stays | who | days
-            --------+-------+-----+-----
+            sex     | n | who | days
+            --------+---+-----+-----
             F       | 2     | 1      | 7
             M       | 1     | 1      | 10
             missing | 1     | 1      | 20

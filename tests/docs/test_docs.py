@@ -47,7 +47,7 @@ def blocks(page: str) -> Iterator[Block]:
 
 def printed(block: Block, names: dict[str, Any], label: str) -> str:
     """What a block prints (both streams: a reader of a terminal sees both)."""
-    stream = io.StringIO()
+    stream = io.StringIO(newline="")  # as written: carriage returns kept
     with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
         if block.kind == "python":
             # padded, so that a traceback names the line of the page
@@ -57,7 +57,12 @@ def printed(block: Block, names: dict[str, Any], label: str) -> str:
                 if line.startswith("pets "):
                     code = cli.run(shlex.split(line, comments=True)[1:])
                     assert code == 0, f"{label}, line {block.line}: {line} gave {code}: {stream.getvalue()}"
-    return stream.getvalue()
+    return shown(stream.getvalue())
+
+
+def shown(text: str) -> str:
+    """What stays on a terminal: a progress bar writes over itself and is gone in the end."""
+    return "\n".join(line.rsplit("\r", 1)[-1] for line in text.split("\n"))
 
 
 def run(path: Path) -> Iterator[tuple[Block, str]]:

@@ -23,6 +23,15 @@ TABLES = {
     """
 }
 
+DOSES = """
+tables:
+  doses:
+    unit: {column: person, max_rows: 5}
+    columns:
+      person: {type: identifier}
+      mg: {type: real, min: 0, max: 10, step: 0.01}
+"""
+
 SUMS = Chapter(
     "Sums",
     "A sum adds up the values of the rows that have one. Values outside the schema's bounds are moved to the nearer\n"
@@ -546,21 +555,31 @@ QUANTILES = Chapter(
             """,
         ),
         Spec(
-            "A fine grid, with more runs",
-            'pets.query("stays").agg(cost=pets.quantile("cost", 0.99, bins=100000))',
+            "A fine grid is told apart in 256 runs",
+            'pets.query("doses").agg(mg=pets.quantile("mg"))',
             """
-            cost
-            ------
-            999.98
+            mg
+            ----
+            5.03
             """,
-            why="Left out, bins is 256; with 100,000 runs nearly every hundredth is told apart.",
-            tables={
-                "stays": """
-                patient | ward  | days | cost
-                --------+-------+------+-------
-                1       | north | 3    | 999.98
-                """
-            },
+            why="""
+            The grid has 1001 values. 5 is in a run of four, 5.00 to 5.03, and the one row of the run is all of it: the
+            answer is the run's last value.
+            """,
+            schema=DOSES,
+            tables={"doses": "person | mg\n1 | 5"},
+        ),
+        Spec(
+            "A fine grid, told apart value by value",
+            'pets.query("doses").agg(mg=pets.quantile("mg", bins=1001), high=pets.quantile("mg", 0.9))',
+            """
+            mg | high
+            ---+-----
+            5  | 5
+            """,
+            why="Quantiles of one column share their runs, so that they cannot cross.",
+            schema=DOSES,
+            tables={"doses": "person | mg\n1 | 5"},
         ),
     ),
 )

@@ -1,0 +1,117 @@
+"""A new kind of node must have a generator: otherwise the suites would silently stop covering the language."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis import strategies as st
+
+import pets.schema  # loads every module that defines a domain
+from pets.aggregate import Aggregate
+from pets.domain import Domain
+from pets.expression import And, Filter, Not, Or
+from pets.keyset import Key
+from pets.query import Query
+from pets.schema import Schema
+from tests import strategies
+
+REGISTRIES: dict[type[Any], dict[Any, Any]] = {
+    Domain: strategies.DOMAINS,
+    Filter: strategies.FILTERS,
+    Key: strategies.KEYS,
+    Aggregate: strategies.AGGREGATES,
+}
+
+
+def concrete(base: type[Any]) -> Iterator[type[Any]]:
+    """Every kind below a base that has a name of its own in the canonical form."""
+    for kind in base.__subclasses__():
+        if kind.__module__.startswith("pets") and kind.__dict__.get("kind"):
+            yield kind
+        yield from concrete(kind)
+
+
+@pytest.mark.parametrize("base", REGISTRIES, ids=lambda base: base.__name__)
+def test_every_kind_of_node_has_a_generator(base: type[Any]) -> None:
+    missing = sorted(kind.__name__ for kind in set(concrete(base)) - set(REGISTRIES[base]))
+    assert not missing, f"add a generator to tests/strategies.py for: {', '.join(missing)}"
+    assert set(REGISTRIES[base]) == set(concrete(base))
+    assert pets.schema.__all__
+
+
+def test_the_check_notices_a_new_kind() -> None:
+    kind = type("Nearest", (Key,), {"kind": "nearest", "__module__": "pets.keyset"})
+    try:
+        with pytest.raises(AssertionError, match="Nearest"):
+            test_every_kind_of_node_has_a_generator(Key)
+    finally:
+        del kind
+        import gc
+
+        gc.collect()  # a class lives on in its base's list until it is collected
+    test_every_kind_of_node_has_a_generator(Key)
+
+
+def nodes(query: Query) -> set[type[Any]]:
+    """Every kind of node that a query is made of."""
+    out: set[type[Any]] = {type(key) for key in query.keys} | {type(node) for _, node in query.aggregates}
+    conditions = [query.filter, *(getattr(node, "where", None) for _, node in query.aggregates)]
+    while conditions:
+        condition = conditions.pop()
+        if condition is not None:
+            out.add(type(condition))
+            conditions += condition.terms if isinstance(condition, (And, Or)) else []
+            conditions += [condition.term] if isinstance(condition, Not) else []
+    return out
+
+
+@st.composite
+def asked(draw: Any) -> tuple[Schema, Query]:
+    schema = draw(strategies.schemas())
+    return schema, draw(strategies.queries(schema))
+
+
+QUICK = settings(
+    max_examples=3000,
+    phases=[Phase.generate],
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind for base in (Filter, Key, Aggregate) for kind in REGISTRIES[base]],
+    ids=lambda kind: kind.__name__ if inspect.isclass(kind) else str(kind),
+)
+def test_every_kind_of_node_is_generated(kind: type[Any]) -> None:
+    assert find(asked(), lambda found: kind in nodes(found[1]), settings=QUICK)
+
+
+@pytest.mark.parametrize("kind", list(strategies.DOMAINS), ids=lambda kind: kind.__name__)
+def test_every_kind_of_domain_is_generated(kind: type[Domain]) -> None:
+    found = find(strategies.schemas(), lambda s: any(type(d) is kind for d in s.fields("t").values()), settings=QUICK)
+    assert found
+
+
+@pytest.mark.parametrize(
+    ("what", "holds"),
+    [
+        ("key set", lambda query: query.keyset is not None),
+        ("cap on groups", lambda query: query.groups is not None and query.keys),
+        ("bound on rows", lambda query: query.rows is not None),
+        ("three keys", lambda query: len(query.keys) == 3),
+        ("filter and keys", lambda query: query.filter is not None and query.keys),
+        ("clip", lambda query: any(getattr(node, "clip", None) is not None for _, node in query.aggregates)),
+        ("step", lambda query: any(getattr(node, "step", None) is not None for _, node in query.aggregates)),
+        ("condition of its own", lambda query: any(getattr(n, "where", None) is not None for _, n in query.aggregates)),
+    ],
+)
+def test_every_part_of_a_query_is_generated(what: str, holds: Any) -> None:
+    assert find(asked(), lambda found: bool(holds(found[1])), settings=QUICK), what

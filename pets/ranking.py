@@ -281,9 +281,13 @@ def prepare(
 
 
 def physical(schema: Schema, name: str) -> dict[str, str]:
-    """Each queryable column of a table (own and attached, no identifiers) to its physical name c0, c1, …"""
+    """Each queryable column of a table (own and attached, no identifiers) to its physical name c0, c1, …
+
+    By name, not in the order of the schema: two schemas of one digest may list their columns in different orders, and
+    a stored snapshot or a compiled query of the one must mean the same to the other.
+    """
     queryable = [column for column, domain in schema.fields(name).items() if not isinstance(domain, Identifier)]
-    return {column: f"c{index}" for index, column in enumerate(queryable)}
+    return {column: f"c{index}" for index, column in enumerate(sorted(queryable))}
 
 
 def _attributes(run: Run, person: Staged, key: int) -> None:

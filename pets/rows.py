@@ -28,6 +28,7 @@ Terms = Mapping[str, Callable[[Any], Any]]
 _compiled: OrderedDict[tuple[Any, ...], str] = OrderedDict()
 _backends: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
+_building = threading.RLock()
 _KEEP = 2048
 
 
@@ -329,7 +330,8 @@ class Rows:
     def _run(self, tag: tuple[Any, ...], build: Callable[[], Any], names: list[str]) -> dict[str, Ints]:
         if self._engine == "duckdb":
             return self._run_duckdb(tag, build, names)
-        table = self._backend.to_pyarrow(build())
+        with _building:
+            table = self._backend.to_pyarrow(build())
         return {name: table[name].fill_null(0).to_numpy().astype(np.int64) for name in names}
 
     def _run_duckdb(self, tag: tuple[Any, ...], build: Callable[[], Any], names: list[str]) -> dict[str, Ints]:
@@ -339,7 +341,8 @@ class Rows:
         if sql is None:
             # DuckDB sums narrow integers into 128 bits, which numpy would receive as doubles; the plan proved 62
             wanted = ", ".join(f'CAST(COALESCE("{name}", 0) AS BIGINT) AS "{name}"' for name in names)
-            sql = f"SELECT {wanted} FROM ({backend.compile(build())})"
+            with _building:  # Ibis asks the root connection for types, and DuckDB lets one thread at a time use it
+                sql = f"SELECT {wanted} FROM ({backend.compile(build())})"
             with _lock:
                 _compiled[key] = sql
                 while len(_compiled) > _KEEP:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import importlib.util
 import threading
-import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -19,7 +17,6 @@ from pets import statement
 from pets.budget import UNIT, Budget, Cost
 from pets.codec import Json, canonical, digest
 from pets.dp.calibrate import Noise, calibrate
-from pets.dp.mechanism import measure
 from pets.entropy import random_id
 from pets.errors import (
     BudgetError,
@@ -33,36 +30,19 @@ from pets.errors import (
 )
 from pets.forecast import forecast
 from pets.holdings import Holdings
+from pets.job import Job, measured
 from pets.ledger.account import Account, Request
-from pets.plan import Plan, make_plan
+from pets.plan import make_plan
 from pets.policy import Policy
 from pets.protection import DP, Exact, Protection, Total
 from pets.query import Query
 from pets.quote import Quote, Remaining
 from pets.release import Release
 from pets.schema import Schema
-from pets.snapshot import Snapshot
-from pets.tabulate import ENGINES, tabulate
+from pets.tabulate import ENGINES
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DUMMY_BUDGET = Budget(epsilon=1_000_000.0, delta=1e-6)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One query of a request, ready to run: everything here comes from public knowledge."""
-
-    plan: Plan
-    protection: Protection
-    noise: Noise | None
-    snapshot: Snapshot
-    key: str
-
-    @property
-    def free(self) -> bool:
-        return self.noise is None
 
 
 class Session:
@@ -109,6 +89,8 @@ class Session:
         self.schema = schema if isinstance(schema, Schema) else Schema.load(schema)
         self.project, self.analyst = _name("project", project), _name("analyst", analyst)
         self.policy = Policy() if policy is None else policy
+        if not isinstance(self.policy, Policy):
+            raise UserError(f"policy must be pets.Policy(…), not {shown(policy)}")
         self.engine = engine
         self._budget, self._account = budget, Account(budget)
         self._kind = "real"
@@ -176,7 +158,7 @@ class Session:
                 raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
             noise = calibrate(plan, protection, self._budget)
             noises.append(noise)
-            errors.append(forecast(plan, noise.mechanism, noise.scales))
+            errors.append(forecast(plan, noise.mechanism, noise.scales, protection.confidence))
         cost = _total([noise.cost for noise in noises], self._budget)
         left = self._account.left()
         epsilon, delta = noises[0].epsilon, noises[0].delta
@@ -203,11 +185,13 @@ class Session:
             QueryError, BudgetError, PolicyError: before any row is read; nothing is spent.
             ReleaseFailedError: after the data was opened; the charge stands.
         """
+        if not isinstance(again, bool):
+            raise UserError(f"again must be True or False, not {shown(again)}")
         jobs = [self._job(one, protection) for one in _queries(query)]
         answers = self._run(jobs, again=again)
         return answers[0] if isinstance(query, Query) else answers
 
-    def _job(self, query: Query, protection: Protection) -> _Job:
+    def _job(self, query: Query, protection: Protection) -> Job:
         plan = make_plan(query, self.schema)
         snapshot = self._holdings.snapshot(query.table)
         if isinstance(protection, DP):
@@ -231,12 +215,12 @@ class Session:
                 f"a protection is pets.DP(epsilon=…), pets.Exact() or pets.Total(), not {shown(protection)}"
             )
         key = digest([snapshot.id, plan.digest, protection.to_json(), self.policy.digest])
-        return _Job(plan, protection, noise, snapshot, key)
+        return Job(plan, protection, noise, snapshot, key)
 
-    def _run(self, jobs: Sequence[_Job], *, again: bool) -> list[Release]:
+    def _run(self, jobs: Sequence[Job], *, again: bool) -> list[Release]:
         """Reserve all, then open the data; the same question twice in one request is one question."""
         answers: dict[int, Release] = {}
-        wanted: dict[int, _Job] = {}
+        wanted: dict[int, Job] = {}
         first: dict[str, int] = {}
         for place, job in enumerate(jobs):
             with self._lock:
@@ -254,7 +238,7 @@ class Session:
             self._account.settle(ids)
         return [answers[place] if place in answers else answers[first[job.key]] for place, job in enumerate(jobs)]
 
-    def _request(self, job: _Job) -> Request:
+    def _request(self, job: Job) -> Request:
         cost = self._nothing() if job.noise is None or self._kind == "dummy" else job.noise.cost
         return Request(
             project=self.project,
@@ -269,26 +253,22 @@ class Session:
     def _nothing(self) -> Cost:
         return Cost(self._budget.currency, 0)
 
-    def _answer(self, request_id: str, job: _Job) -> Release:
+    def _answer(self, request_id: str, job: Job) -> Release:
         self._account.start(request_id)
-        try:
-            values = tabulate(job.plan, job.snapshot, self.engine).reveal()
-            if job.noise is not None:
-                values = measure(job.plan, values, job.noise)
-        except Exception:
-            # whatever went wrong may depend on rows: nothing of it may show
-            self._incidents[request_id[:12]] = traceback.format_exc()
+        values, incident = measured(job, self.engine)
+        if values is None:
+            self._incidents[request_id[:12]] = incident
             raise ReleaseFailedError(
                 f"the release failed after the data was opened (incident {request_id[:12]}); its charge stands; "
                 "give the incident number to the custodian"
-            ) from None
+            )
         release = self._seal(request_id, job, values)
         self._account.commit(request_id)
         with self._lock:
             self._cache[job.key] = release
         return release
 
-    def _seal(self, request_id: str, job: _Job, values: Any) -> Release:
+    def _seal(self, request_id: str, job: Job, values: Any) -> Release:
         noise = job.noise
         return Release._sealed(
             id=random_id(),

@@ -213,7 +213,8 @@ class Snapshot:
                     for k in range(1, self.max_rows + 1)
                 ]
                 assert self._bench is not None
-                self._bench.con.execute(
+                # a cursor of its own: the root connection may be in use by a query that is being compiled
+                self._bench.con.cursor().execute(
                     f"CREATE TABLE wide AS SELECT {', '.join(['max(rank) AS n', *slots])} FROM snap GROUP BY person"
                 )
                 self._wide = True

@@ -19,8 +19,8 @@ def guarantee(plan: Plan, noise: Noise | None, data: str) -> str:
     at = f"ε = {noise.epsilon:.6g}" + (f" and δ = {noise.delta:g}" if noise.delta else "")
     return (
         f"Differentially private with {at}: adding or removing {who} changes the chance of any released table by "
-        f"at most that much; at most {_counted(plan)}; the account of what else was released is kept by this process "
-        "only."
+        f"at most that much; at most {_counted(plan)}; the account of what else was released is kept by this "
+        "session, in this process only."
     )
 
 

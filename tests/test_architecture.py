@@ -40,6 +40,7 @@ ONE_FILE_IN_PACKAGE = ["nvflare"]
 ROWS = ["pets.tabulate", "pets.snapshot", "pets.sources", "pets.ranking"]
 ROW_IMPORTERS = [
     "pets/holdings.py",
+    "pets/job.py",
     "pets/session.py",
     "pets/federated/site.py",
     "pets/testing.py",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pickle
 import threading
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import pets
-import pets.session as session_module
+import pets.job as job_module
 from pets import col
 from pets.errors import (
     BudgetError,
@@ -168,12 +169,73 @@ def test_a_failure_after_opening_says_nothing_and_stays_charged(
         raise ValueError("row 17 holds p33")
 
     with monkeypatch.context() as patch:
-        patch.setattr(session_module, "tabulate", broken)
+        patch.setattr(job_module, "tabulate", broken)
         with pytest.raises(ReleaseFailedError) as caught:
             session.release(QUERY, pets.DP(epsilon=0.5))
-    assert "p33" not in str(caught.value) and caught.value.__cause__ is None and caught.value.__suppress_context__
+    assert "p33" not in str(caught.value) and caught.value.__cause__ is None and caught.value.__context__ is None
+    assert "row 17 holds p33" in session.incident(session.history()["id"][0][:12])
     assert session.history()["state"].tolist() == ["forfeited"] and session.remaining().spent.loss > 0
     session.release(QUERY, pets.DP(epsilon=0.5))
+
+
+class Panic(BaseException):
+    """What an engine written in Rust raises: no Exception."""
+
+
+@pytest.mark.parametrize("kind", [ValueError, Panic, KeyboardInterrupt, MemoryError])
+def test_no_failure_carries_exact_values(
+    session: pets.Session, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    """No context, no cause, and no frame of the traceback holds the exact vector."""
+
+    def broken(*_: object) -> None:
+        raise kind("SECRET")
+
+    monkeypatch.setattr(job_module, "measure", broken)
+    with pytest.raises((ReleaseFailedError, KeyboardInterrupt)) as caught:
+        session.release(QUERY, pets.DP(epsilon=0.5))
+    error = caught.value
+    assert error.__context__ is None and error.__cause__ is None and "SECRET" not in str(error)
+    frames = [frame for frame, _ in __import__("traceback").walk_tb(error.__traceback__)]
+    held = [value for frame in frames for value in frame.f_locals.values()]
+    assert not any(isinstance(value, np.ndarray) for value in held)
+
+
+def test_different_questions_at_once_are_all_answered() -> None:
+    """Cold and warm, with and without the table of one row a person: no thread fails, so no charge is lost."""
+
+    def ask(session: pets.Session, query: pets.Query) -> None:
+        session.release(query, pets.DP(epsilon=0.5))
+
+    for engine in ("duckdb", "polars"):
+        session = pets.Session(SCHEMA, frame(50), budget=pets.Budget(epsilon=100, delta=1e-6), engine=engine)
+        questions = [
+            pets.query("stays").where(col("days") >= low).group_by("age").agg(u=pets.count_units(), m=pets.mean("days"))
+            for low in range(8)
+        ]
+        threads = [threading.Thread(target=ask, args=(session, question)) for question in questions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert session.history()["state"].tolist() == ["committed"] * 8
+
+
+def test_columns_in_another_order_are_the_same_schema(tmp_path: object) -> None:
+    """Two schemas of one digest share compiled queries and stored snapshots: a column must be itself in both."""
+    table = SCHEMA.table("stays")
+    turned = pets.Schema({"stays": pets.Table(table.unit, dict(reversed(table.columns.items())))}, dataset="unit-test")
+    assert turned.digest == SCHEMA.digest
+    budget, policy = pets.Budget(epsilon=1, delta=1e-6), pets.Policy(allow_unbounded=True)
+    query = QUERY.bound(rows=4)
+    seen = [
+        pets.Session(SCHEMA, frame(), budget=budget, policy=policy, snapshots=f"{tmp_path}/s"),
+        pets.Session(turned, budget=budget, policy=policy, snapshots=f"{tmp_path}/s"),
+        pets.Session(turned, frame(), budget=budget, policy=policy),
+    ]
+    tables = [session.release(query, pets.Total()).table for session in seen]
+    for other in tables[1:]:
+        pd.testing.assert_frame_equal(tables[0], other)
 
 
 def test_an_interrupt_keeps_the_charge_and_the_session_works(
@@ -183,7 +245,7 @@ def test_an_interrupt_keeps_the_charge_and_the_session_works(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(session_module, "measure", interrupted)
+        patch.setattr(job_module, "measure", interrupted)
         with pytest.raises(KeyboardInterrupt):
             session.release([QUERY, QUERY.bound(rows=1)], pets.DP(epsilon=0.5))
     # the first was started and stays charged; the second never was, and is given back

@@ -1,0 +1,55 @@
+"""Job: one query of a request, ready to run, and the one place where its exact answer exists."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+
+from pets.dp.calibrate import Noise
+from pets.dp.mechanism import measure
+from pets.plan import Plan
+from pets.protection import Protection
+from pets.snapshot import Snapshot
+from pets.tabulate import tabulate
+from pets.vector import Ints
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything here comes from public knowledge.
+
+    Attributes:
+        noise: what is added to the exact vector; ``None`` for exact answers.
+        key: the same for the same question about the same snapshot under the same protection and policy.
+    """
+
+    plan: Plan
+    protection: Protection
+    noise: Noise | None
+    snapshot: Snapshot
+    key: str
+
+
+def measured(job: Job, engine: str) -> tuple[Ints | None, str]:
+    """The vector that may leave; or nothing, and what went wrong, for the custodian.
+
+    Whatever goes wrong may depend on rows, so no exception leaves: neither its text, nor its context, nor a traceback
+    whose frames hold exact values. A request to stop leaves as a fresh exception that carries none of them either.
+    """
+    stopped: type[BaseException] | None = None
+    incident = ""
+    try:
+        return _vector(job, engine), ""
+    except (KeyboardInterrupt, SystemExit) as error:
+        stopped = type(error)
+    except BaseException:
+        # also what is no Exception: a panic of an engine written in Rust
+        incident = traceback.format_exc()
+    if stopped is not None:
+        raise stopped
+    return None, incident
+
+
+def _vector(job: Job, engine: str) -> Ints:
+    values = tabulate(job.plan, job.snapshot, engine).reveal()
+    return values if job.noise is None else measure(job.plan, values, job.noise)

@@ -131,7 +131,8 @@ class Variance(OfColumn):
     """The population variance of a column (divided by n).
 
     Attributes:
-        step: a coarser grid for the squares, where the column's own would need sums beyond 62 bits.
+        step: a coarser grid for the squares, where the column's own would need sums beyond 62 bits; values are cut
+            to it, and the interval is widened by all that this can do.
     """
 
     step: Fraction | None = None

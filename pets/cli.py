@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -171,9 +172,9 @@ def snapshot(
 
     known = load_schema(schema)
     sources = source.sources(known)
-    made_before = out.is_dir() and any((out / f"{name}.json").exists() for name in known.tables)
-    session = Session(known, sources, budget=Budget(1.0, 1e-6), snapshots=out)
-    if made_before:
+    with warnings.catch_warnings(action="ignore"):  # of older snapshots there, which are made anew at once
+        session = Session(known, sources, budget=Budget(1.0, 1e-6), snapshots=out)
+    if session.reused:
         session.refresh()
     print(f"Prepared {', '.join(sources)} in {out}. It holds rows of real people: keep it where the data may be kept.")
 

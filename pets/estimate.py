@@ -207,7 +207,10 @@ class Cells:
         return self._clipped(output, value, low, high, known)
 
     def _variance(self, output: Output) -> Column:
-        """factor² · (E[w²] − E[w]²); the interval follows from the first derivatives (the delta method)."""
+        """factor² · (E[w²] − E[w]²); the interval follows from the first derivatives (the delta method).
+
+        Where values were cut to a coarser step, it is widened by all that the cutting can have done.
+        """
         square, total, rows = (self._part(output, i) for i in range(3))
         centre = self.measures[output.parts[0]].centre
         safe = np.where(rows > 0, rows, 1)
@@ -221,7 +224,18 @@ class Cells:
         moves = [np.abs(d) * self.noise.deviation(p) for d, p in zip(slopes, output.parts, strict=True)]
         half = self.noise.spread(*moves) * np.sqrt(cast(Floats, sum(np.square(move) for move in moves)))
         half = half * float(output.factor) ** 2
-        return self._clipped(output, value, value - half, value + half, rows > self._limit(output.parts[2]))
+        cut = self._cut(output)
+        # a value moves by at most ``cut``, and so does a standard deviation
+        low = np.square(np.maximum(np.sqrt(np.maximum(value - half, 0.0)) - cut, 0.0))
+        high = np.square(np.sqrt(np.maximum(value + half, 0.0)) + cut)
+        return self._clipped(output, value, low, high, rows > self._limit(output.parts[2]))
+
+    def _cut(self, output: Output) -> float:
+        """How far a value can lie from the middle of the run of grid steps that it was counted in."""
+        weight = self.measures[output.parts[0]].weight
+        if weight is None or weight.coarse == 1:
+            return 0.0
+        return float(output.factor * weight.scale / weight.coarse * (weight.coarse - 1) / 2)
 
     def _limit(self, rows: int) -> float:
         """The number of rows up to which a group is not estimable: its interval would reach zero."""

@@ -7,6 +7,8 @@ A group is a frozen dataclass whose fields are flags; :func:`spread` gives a com
 
 import inspect
 import os
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
@@ -172,7 +174,15 @@ class Source:
             raise DataError("no data was given; add --data TABLE=FILE, or --snapshots FOLDER made by pets snapshot")
         if self.snapshots is not None and not self.data and not Path(self.snapshots).is_dir():
             raise DataError(f"the snapshot folder {self.snapshots!r} does not exist; make it with pets snapshot")
-        return Session(schema, self.sources(schema), budget=budget, snapshots=self.snapshots)
+        with warnings.catch_warnings(action="ignore"):
+            session = Session(schema, self.sources(schema), budget=budget, snapshots=self.snapshots)
+        if self.data and session.reused:
+            print(
+                f"pets: {', '.join(session.reused)} came from the snapshots in {self.snapshots}, not from --data; "
+                "pets snapshot makes them anew",
+                file=sys.stderr,
+            )
+        return session
 
     def sources(self, schema: "Schema") -> Any:
         """What the --data flags name: one source a table."""

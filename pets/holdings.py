@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ class Holdings:
         self._folder = None if folder is None else Path(folder)
         self._progress = progress
         # without data a session can still quote, and answer on dummy rows: neither reads a row
+        self.reused: tuple[str, ...] = ()
         self._snapshots = {} if data is None and folder is None else self._prepare(reuse=True)
 
     @property
@@ -52,9 +54,11 @@ class Holdings:
 
     def _prepare(self, *, reuse: bool) -> dict[str, Snapshot]:
         found: dict[str, Snapshot] = {}
+        reused: list[str] = []
         for name in self._schema.tables:
-            if reuse and self._folder is not None and (self._folder / f"{name}.json").exists():
+            if reuse and self._folder is not None and Snapshot.stored(self._folder, name):
                 found[name] = Snapshot.open(self._schema, name, self._folder)
+                reused.append(name)
             elif name in self._sources:
                 self._check_person_table(name)
                 found[name] = Snapshot.make(
@@ -63,6 +67,13 @@ class Holdings:
         if not found:
             tables = ", ".join(repr(name) for name in self._schema.tables)
             raise DataError(f"no data was given; pass data={{table: source}} for {tables}")
+        self.reused = tuple(reused)
+        if any(name in self._sources for name in reused):
+            warnings.warn(
+                f"stored snapshots are used for {', '.join(reused)}, not the data that was given; "
+                "session.refresh() makes them anew from it",
+                stacklevel=4,
+            )
         return found
 
     def _check_person_table(self, name: str) -> None:

@@ -188,8 +188,8 @@ class Rows:
         if not conditions:
             return table.count()
         condition = ibis.and_(*conditions)
-        if isinstance(condition, ibis.expr.types.Scalar):  # always, or never
-            return table.count(where=condition)
+        if isinstance(condition, ibis.expr.types.Scalar):  # always, or never; Polars would count the constant once
+            return table.count() * condition.cast("int64")
         # (see _polars; and DuckDB adds 8-bit integers more slowly)
         return condition.cast("int16" if self._engine == "duckdb" else "int64").sum()
 

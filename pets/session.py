@@ -110,6 +110,11 @@ class Session:
         """The tables that this session has data for."""
         return self._holdings.tables
 
+    @property
+    def reused(self) -> tuple[str, ...]:
+        """The tables whose stored snapshot was opened; what ``data=`` holds for them is not read until a refresh."""
+        return self._holdings.reused
+
     # data -------------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:

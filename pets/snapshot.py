@@ -175,6 +175,11 @@ class Snapshot:
             schema, table, str(manifest["id"]), Report.from_json(manifest["report"]), folder=store.folder, bench=None
         )
 
+    @staticmethod
+    def stored(folder: str | Path, table: str) -> bool:
+        """Whether the folder holds a snapshot of the table."""
+        return Store(Path(folder), table).json.exists()
+
     def connection(self) -> Any:
         """The Ibis DuckDB backend that holds ``snap`` (and, after :meth:`ensure_wide`, ``wide``).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pets.codec import number
 from pets.dp.calibrate import Noise
 from pets.plan import Plan
 
@@ -34,6 +35,13 @@ def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:
             f"{what} the bounded answer: at most K = {_rows(kept)} of a person count, chosen at "
             "random before any filter."
         )
+    for output in plan.outputs:
+        weight = plan.measures[output.parts[0]].weight
+        if output.kind == "variance" and weight is not None and weight.coarse > 1:
+            step = number(output.factor * weight.scale)
+            out.append(
+                f"{output.name}: values were cut to steps of {step}; its interval holds what that can have done."
+            )
     if noise is not None and unbounded:
         out.append(f"{unbounded} earlier release(s) of this dataset had no finite guarantee (exact totals).")
     return tuple(out)

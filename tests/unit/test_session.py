@@ -381,3 +381,33 @@ def test_polars_is_the_same_session() -> None:
         for engine in ("duckdb", "polars")
     ]
     pd.testing.assert_frame_equal(tables[0], tables[1])
+
+
+def test_a_stored_snapshot_is_used_and_said_to_be(tmp_path: object) -> None:
+    """A snapshot is remade when the custodian says so, never because rows changed; data that is not read is named."""
+    budget, folder = pets.Budget(epsilon=1, delta=1e-6), f"{tmp_path}/snapshots"
+    pets.Session(SCHEMA, frame(50), budget=budget, snapshots=folder)
+    with pytest.warns(UserWarning, match="stored snapshots are used for stays, not the data that was given"):
+        session = pets.Session(SCHEMA, frame(80), budget=budget, snapshots=folder)
+    assert session.reused == ("stays",) and session.report().people == 50
+    session.refresh()
+    assert session.report().people == 80
+
+
+def test_tables_with_unusual_names_are_reused_too(tmp_path: object) -> None:
+    schema = pets.Schema({"é/x": SCHEMA.table("stays")})
+    budget, folder = pets.Budget(epsilon=1, delta=1e-6), f"{tmp_path}/snapshots"
+    pets.Session(schema, frame(5), budget=budget, snapshots=folder)
+    assert pets.Session(schema, budget=budget, snapshots=folder).reused == ("é/x",)
+
+
+def test_a_coarse_variance_owns_up_to_its_step() -> None:
+    """0..9 uniform has variance 8.25, and cut to steps of 5 it has 6.25: the interval must reach the true one."""
+    data = pd.DataFrame({"id": [f"p{i}" for i in range(10_000)], "days": [i % 10 for i in range(10_000)]})
+    columns = {"id": pets.Identifier(), "days": pets.Integer(0, 10)}
+    schema = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=1), columns)})
+    session = pets.Session(schema, data, budget=pets.Budget(epsilon=100, delta=1e-6))
+    release = session.release(pets.query("t").agg(v=pets.variance("days", step=5)), pets.DP(epsilon=50))
+    row = release.table.iloc[0]
+    assert abs(row.v - 6.25) < 0.5 and row.v_low <= 8.25 <= row.v_high
+    assert any("cut to steps of 5" in note for note in release.notes)

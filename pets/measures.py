@@ -240,7 +240,7 @@ class Planner:
             rows = self._index(counter)
             parts = (total, rows)
             needs.append((rows, float((ends[1] - ends[0]) / 4 if mean else abs(centre))))
-        whole = not mean and factor.denominator in (1, 2) and domain.spacing == 1
+        whole = not mean and domain.spacing.denominator == 1 and domain.origin.denominator == 1
         kind: Any = "mean" if mean else "sum"
         return Output(name, kind, parts, tuple(needs), factor, centre, ends[0], ends[1], whole)
 

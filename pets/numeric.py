@@ -129,10 +129,9 @@ class Real(Numeric):
                 f"max must be min plus a whole number of steps, and {number(self.lo)} to {number(self.hi)} is not a "
                 f"whole number of steps of {number(self.step)}; change max or step"
             )
-        ordered(number(self.lo), number(self.hi), self.cells) if self.hi >= self.lo else self._reversed()
-
-    def _reversed(self) -> None:
-        raise SchemaError(f"min {number(self.lo)} is greater than max {number(self.hi)}; swap them")
+        if self.hi < self.lo:
+            raise SchemaError(f"min {number(self.lo)} is greater than max {number(self.hi)}; swap them")
+        ordered(0, 0, self.cells)
 
     @property
     def cells(self) -> int:

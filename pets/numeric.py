@@ -131,7 +131,7 @@ class Real(Numeric):
             )
         if self.hi < self.lo:
             raise SchemaError(f"min {number(self.lo)} is greater than max {number(self.hi)}; swap them")
-        ordered(0, 0, self.cells)
+        ordered(self.lo, self.hi, self.cells)
 
     @property
     def cells(self) -> int:

@@ -19,8 +19,9 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Literal
 
-from pets.codec import Json, fraction, number
-from pets.errors import BudgetError, InternalError
+from pets.calls import plain_fields
+from pets.codec import Json, fraction, number, python_value
+from pets.errors import BudgetError, InternalError, shown
 
 Currency = Literal["zcdp", "pure"]
 UNIT = 10**12  # units of ρ or ε in 1
@@ -40,7 +41,7 @@ def positive(name: str, value: object, most: float = MOST) -> float:
     """
     given = _given(name, value)
     if not 0 < given <= most:
-        raise BudgetError(f"{name} must be greater than 0 and at most {most:,.0f}, not {value!r}")
+        raise BudgetError(f"{name} must be greater than 0 and at most {most:,.0f}, not {shown(value)}")
     return float(given)
 
 
@@ -52,26 +53,27 @@ def small_delta(name: str, value: object) -> float:
     """
     given = _given(name, value)
     if not 0 <= given < 1:
-        raise BudgetError(f"{name} must be at least 0 and below 1, not {value!r}; 0.000001 (1e-6) is usual")
+        raise BudgetError(f"{name} must be at least 0 and below 1, not {shown(value)}; 0.000001 (1e-6) is usual")
     if given >= GREATEST_DELTA:
         raise BudgetError(
-            f"{name}={value!r} is too large: it is the chance that the guarantee fails altogether; "
+            f"{name}={shown(value)} is too large: it is the chance that the guarantee fails altogether; "
             "choose well below 1 divided by the number of people, such as 1e-6"
         )
     if 0 < given * DELTA_UNIT < 1:
-        raise BudgetError(f"{name}={value!r} is too small to be counted; use at least 1e-18, or 0")
+        raise BudgetError(f"{name}={shown(value)} is too small to be counted; use at least 1e-18, or 0")
     return float(given)
 
 
 def _given(name: str, value: object) -> Fraction:
-    if isinstance(value, bool) or not isinstance(value, (int, float, Fraction, Decimal)):
-        raise BudgetError(f"{name} must be a number, not {value!r}")
-    if not math.isfinite(value):
-        raise BudgetError(f"{name} must be a finite number, not {value!r}")
+    plain = python_value(value)
+    if isinstance(plain, bool) or not isinstance(plain, (int, float, Fraction, Decimal)):
+        raise BudgetError(f"{name} must be a number, not {shown(value)}")
     try:
-        return fraction(value)
-    except (ValueError, OverflowError):
-        raise BudgetError(f"{name} must be a number of ordinary size, not {value!r}") from None
+        return fraction(plain)
+    except ValueError:
+        infinite = isinstance(plain, (float, Decimal)) and not Decimal(plain).is_finite()
+        size = "a finite number" if infinite else "a number of ordinary size"
+        raise BudgetError(f"{name} must be {size}, not {shown(value)}") from None
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,11 @@ class Cost:
         """The inverse of :meth:`to_json`; raises :class:`BudgetError` for anything else."""
         try:
             return cls(value["currency"], value["loss"], value["delta"])
-        except (TypeError, KeyError, InternalError):
-            raise BudgetError(f"{value!r} is not a cost; it needs currency, loss and delta") from None
+        except (TypeError, LookupError, ValueError, InternalError):
+            raise BudgetError(f"{shown(value)} is not a cost; it needs currency, loss and delta") from None
 
 
+@plain_fields(BudgetError, "write Budget(epsilon=3, delta=1e-6)")
 @dataclass(frozen=True)
 class Budget:
     """All the privacy loss that one ledger may ever allow.
@@ -203,11 +206,11 @@ class Budget:
     def from_json(cls, value: Any) -> Budget:
         """The inverse of :meth:`to_json`; raises :class:`BudgetError` for anything else."""
         if not isinstance(value, dict) or set(value) != {"epsilon", "delta", "threshold_delta"}:
-            raise BudgetError(f"{value!r} is not a budget; it needs epsilon, delta and threshold_delta")
+            raise BudgetError(f"{shown(value)} is not a budget; it needs epsilon, delta and threshold_delta")
         try:
             return cls(**{name: fraction(part) for name, part in value.items()})  # type: ignore[arg-type]
-        except (ValueError, OverflowError, TypeError):
-            raise BudgetError(f"{value!r} is not a budget; its parts must be numbers") from None
+        except ValueError:
+            raise BudgetError(f"{shown(value)} is not a budget; its parts must be numbers") from None
 
 
 def pure_as_zcdp(units: int) -> int:

@@ -11,7 +11,13 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from pets.errors import UserError
+
 Json = dict[str, Any]
+
+REPAIR = "read it again with its right encoding, such as UTF-8"
+_BITS = 512  # of a number's numerator and denominator: more than any column's values need, and a float still holds it
+_DIGITS = 700
 
 
 def canonical(value: Any) -> bytes:
@@ -20,7 +26,11 @@ def canonical(value: Any) -> bytes:
     >>> canonical({"b": 1, "a": [True, None, "é"]})
     b'{"a":[true,null,"\\xc3\\xa9"],"b":1}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError(f"a text holds half a character (a lone surrogate); {REPAIR}") from None
 
 
 def digest(value: Any) -> str:
@@ -45,32 +55,69 @@ def number(value: Fraction) -> int | str:
     places = 0
     while (value * 10**places).denominator != 1:
         places += 1
-    scaled = value * 10**places
-    return format(Decimal(int(scaled)).scaleb(-places), "f")
+    digits = str(abs(int(value * 10**places))).rjust(places + 1, "0")
+    return f"{'-' if value < 0 else ''}{digits[:-places]}.{digits[-places:]}"
+
+
+def encodable(text: str) -> bool:
+    """Whether a text can be written as UTF-8: not where half a character (a lone surrogate) is in it."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def python_value(value: object) -> object:
+    """A numpy scalar as Python's own value (a ``datetime64`` of a whole day as a date); else the value itself."""
+    if type(value) in (str, int, float, bool):
+        return value
+    names = {base.__name__ for base in type(value).__mro__ if base.__module__ == "numpy"}
+    if "generic" not in names or "timedelta64" in names:
+        return value
+    scalar: Any = value
+    if "datetime64" in names:
+        day = scalar.astype("datetime64[D]")
+        return day.item() if day == scalar else scalar.astype("datetime64[us]").item()
+    return scalar.item()
+
+
+def whole(value: object) -> int:
+    """A whole number of Python or numpy; raises ``ValueError`` for anything else (booleans and texts too)."""
+    value = python_value(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value.bit_length() > _BITS:
+        raise ValueError("not a whole number")
+    return int(value)
 
 
 def fraction(value: object) -> Fraction:
     """An exact rational from an int, a decimal text or a float (read as its shortest decimal, so 0.01 is 1/100).
 
-    Raises ``ValueError`` for anything that is not a finite number.
+    Raises ``ValueError`` for anything that is not a finite number of ordinary size.
     """
+    value = python_value(value)
     if isinstance(value, bool):
         raise ValueError("not a number")
     if isinstance(value, (int, Fraction)):
-        return Fraction(value)
-    if isinstance(value, Decimal):
-        if not value.is_finite():
-            raise ValueError("not a finite number")
-        return Fraction(value)
-    text = str(value).strip() if isinstance(value, str) else repr(float(value))  # type: ignore[arg-type]
-    if len(text) > 64:
+        exact = Fraction(value)
+    elif isinstance(value, Decimal):
+        exact = _of_decimal(value)
+    elif isinstance(value, (str, float)):
+        text = value.strip() if isinstance(value, str) else float.__repr__(value)
+        if len(text) > _DIGITS:
+            raise ValueError("not a number")
+        try:
+            exact = Fraction(text) if "/" in text else _of_decimal(Decimal(text))
+        except ArithmeticError:
+            raise ValueError("not a number") from None
+    else:
         raise ValueError("not a number")
-    try:
-        if "/" in text:
-            return Fraction(text)
-        parsed = Decimal(text)
-    except (ArithmeticError, ValueError) as error:
-        raise ValueError("not a number") from error
-    if not parsed.is_finite() or abs(parsed.adjusted()) > 40:
-        raise ValueError("not a finite number")
-    return Fraction(parsed)
+    if max(exact.numerator.bit_length(), exact.denominator.bit_length()) > _BITS:
+        raise ValueError("not a number of ordinary size")
+    return exact
+
+
+def _of_decimal(value: Decimal) -> Fraction:
+    if not value.is_finite() or abs(value.adjusted()) > _BITS or len(value.as_tuple().digits) > _DIGITS:
+        raise ValueError("not a finite number of ordinary size")
+    return Fraction(value)

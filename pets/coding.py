@@ -3,15 +3,21 @@
 A value is first *staged*: a valid one gets its code (0 to ``cells - 1``), any other gets ``cells`` plus one of the
 marks below. So one aggregate pass over staged columns counts every fate for the custodian, and :func:`settle` then
 turns the marks into what the rules of the proof say: null, or the nearer bound.
+
+The code of a cell is a function of that cell, its column's declared type and the schema. Where a type may itself
+depend on other rows (pandas makes whole numbers floats once one is missing), equal values have equal codes whatever
+the type: both the SQL here and ``pets.cells`` start from one canonical text. A date-time with an offset is an instant
+and belongs to its day in UTC, in a typed column and as text; one without an offset belongs to the day that is written.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from math import floor
 
+from pets.cells import EXACT, FLOAT_IDS, FLOAT_WHOLES, canonical, doubtful, stands_for
 from pets.domain import Boolean, Category, Date, Domain, Identifier
 from pets.errors import InternalError
 from pets.numeric import Integer, Real
@@ -28,16 +34,14 @@ MARKS: dict[type[Domain], tuple[int, ...]] = {
 }
 """The marks that a column of each kind can bear."""
 
-_EXACT = 2**53  # every whole number up to here is a double
-
-FLOAT_IDS = "pets: ids too large for floating-point numbers"
-"""The engine's error where two people's ids may already have become one number."""
-
 _YES = ("true", "t", "yes", "y", "1")
 _NO = ("false", "f", "no", "n", "0")
 
 _INTS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 _HUGE = {"UBIGINT", "HUGEINT"}
+_TYPED = ("int", "huge", "float", "decimal", "bool", "date", "time")
+
+_OFFSET = "^.{10}[ T].*:.*([Zz]|UTC|[+-][0-9:]+)$"  # of a date-time's text: it names an instant
 
 
 def narrow(top: int) -> str:
@@ -63,7 +67,10 @@ def quoted(text: str) -> str:
 
 
 def family(kind: str) -> str:
-    """What a DuckDB type means to the coder: int, huge, float, date, time, bool, text, or other (read as its text)."""
+    """What a DuckDB type means to the coder: int, huge, float, decimal, date, time, bool, blob, text, or other.
+
+    The last is read as the text that DuckDB writes.
+    """
     kind = kind.upper()
     if kind in _INTS:
         return "int"
@@ -73,17 +80,15 @@ def family(kind: str) -> str:
         return "float"
     if kind.startswith("TIMESTAMP"):
         return "time"
-    known = {"DATE": "date", "BOOLEAN": "bool", "VARCHAR": "text"}
+    if kind.startswith("DECIMAL"):
+        return "decimal"
+    known = {"DATE": "date", "BOOLEAN": "bool", "VARCHAR": "text", "BLOB": "blob"}
     return known.get(kind, "other")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One raw column: the SQL that reads it and the DuckDB type it has.
-
-    A floating-point column has two texts, ``3`` and ``3.0``: whole numbers often become floats only because a value
-    is missing, and they must still equal the texts that the schema declares.
-    """
+    """One raw column: the SQL that reads it and the DuckDB type it has."""
 
     sql: str
     kind: str
@@ -94,44 +99,62 @@ class Cell:
         return family(self.kind)
 
     @property
+    def typed(self) -> bool:
+        """Whether it holds values, of which the text is only a spelling: ``3`` then also equals a declared ``3.0``."""
+        return self.family in _TYPED
+
+    @property
     def text(self) -> str:
-        """SQL for the value's text; a whole float is written as a whole number."""
+        """SQL for the value's canonical text (see ``pets.cells``): equal numbers of any type have equal texts."""
         x, plain = self.sql, f"CAST({self.sql} AS VARCHAR)"
         if self.family == "text":
             return x
+        if self.family == "blob":
+            return f"TRY(decode({x}))"
+        if self.family == "decimal":  # DuckDB writes 1.00, and .50 where no digit stands before the point
+            short = f"rtrim(rtrim(regexp_replace({plain}, '^(-?)\\.', '\\10.'), '0'), '.')"
+            return f"CASE WHEN contains({plain}, '.') THEN {short} ELSE {plain} END"
         if self.family == "float":
-            # -0.0 becomes 0 by the cast, so equal numbers have equal texts
+            x = f"CAST({x} AS DOUBLE)"
+            # -0.0 becomes 0 by the cast
             return (
                 f"CASE WHEN isfinite({x}) AND {x} = trunc({x}) AND abs({x}) < 1e38 "
-                f"THEN CAST(CAST({x} AS HUGEINT) AS VARCHAR) ELSE {plain} END"
+                f"THEN CAST(CAST({x} AS HUGEINT) AS VARCHAR) ELSE CAST({x} AS VARCHAR) END"
             )
         return plain
 
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """SQL for every text that may equal a declared one."""
-        if self.family == "float":
-            return (self.text, f"CAST({self.sql} AS VARCHAR)")
-        if self.family == "bool":
-            return (self.text, f"CASE {self.sql} WHEN true THEN 'True' WHEN false THEN 'False' END")
-        return (self.text,)
+    def tokens(self, domain: Domain) -> tuple[str, ...]:
+        """The texts of this column's type that mean null."""
+        if not self.typed:
+            return domain.null
+        return tuple(text for text, declared in stands_for(domain).items() if declared in domain.null)
 
-    def missing(self, tokens: tuple[str, ...], *, day: bool = False) -> str:
-        """SQL, never null, that is true where the cell holds no value: null, the empty text, or a declared token."""
-        x = self.sql
+    def missing(self, domain: Domain, day: str | None = None) -> str:
+        """SQL, never null, that is true where the cell holds no value: null, the empty text, or a declared token.
+
+        ``day`` is the SQL of a date column's day: 1800-01-01T00:00:00 is the same day as a declared 1800-01-01.
+        """
+        x, tokens = self.sql, self.tokens(domain)
         if self.family in ("int", "huge"):  # numbers compare faster than their texts
             numbers = [t for t in tokens if t.removeprefix("-").isascii() and t.removeprefix("-").isdecimal()]
             same = [t for t in numbers if str(int(t)) == t and abs(int(t)) < 2**120]
             return f"({x} IS NULL OR {x} IN ({', '.join(same)}))" if same else f"({x} IS NULL)"
-        if not tokens and self.family not in ("text", "other"):
+        if not tokens and self.typed:
             return f"({x} IS NULL)"
         listed = ", ".join(quoted(token) for token in ("", *tokens))
-        if day and tokens:  # 1800-01-01T00:00:00 is the same day as the declared 1800-01-01
-            form = (
-                f"CAST(CAST({x} AS DATE) AS VARCHAR)" if self.family in ("date", "time") else f"left({self.text}, 10)"
-            )
-            return f"({x} IS NULL OR coalesce({form} IN ({listed}) OR {self.text} IN ({listed}), false))"
-        return f"({x} IS NULL OR " + " OR ".join(f"coalesce({t} IN ({listed}), false)" for t in self.texts) + ")"
+        tests = [f"{self.text} IN ({listed})"] + ([f"CAST({day} AS VARCHAR) IN ({listed})"] if day and tokens else [])
+        return f"({x} IS NULL OR {' OR '.join(f'coalesce({test}, false)' for test in tests)})"
+
+    def certain(self, domain: Domain) -> Cell:
+        """The same column, refusing floats too large to say which of the domain's whole numbers they are."""
+        limit = doubtful(domain)
+        if self.family != "float" or not limit:
+            return self
+        person = isinstance(domain, Identifier)
+        least = 2**24 if person and self.kind.upper() == "FLOAT" else EXACT
+        error = f"error({quoted(FLOAT_IDS if person else FLOAT_WHOLES)})"
+        test = f"abs({self.sql}) BETWEEN {least} AND CAST('{limit!r}' AS DOUBLE)"  # NaN is above infinity
+        return replace(self, sql=f"CASE WHEN {test} THEN {error} ELSE {self.sql} END")
 
 
 @dataclass(frozen=True)
@@ -151,6 +174,7 @@ class Coding:
 
 def coding(domain: Domain, cell: Cell, helper: str, enum: str) -> Coding:
     """The coding of one column; ``helper`` and ``enum`` are free names for it to use."""
+    cell = cell.certain(domain)
     if isinstance(domain, Category):
         return _category(domain, cell, helper, enum)
     if isinstance(domain, Boolean):
@@ -167,16 +191,13 @@ def coding(domain: Domain, cell: Cell, helper: str, enum: str) -> Coding:
 def identifier(domain: Identifier, cell: Cell, trim: bool) -> str:
     """SQL of a person's exact id: whole-number columns stay numbers, all else is text; null where there is no id."""
     if cell.family in ("int", "huge"):
-        return f"CASE WHEN NOT {cell.missing(domain.null)} THEN {cell.sql} END"
-    text = f"trim({cell.text}, E' \\t\\n\\r\\x0b\\x0c')" if trim else cell.text
-    listed = ", ".join(quoted(token) for token in ("", *domain.null))
-    if cell.family == "float":  # NaN is how a float column says that there is no value
-        exact = 2**24 if cell.kind.upper() == "FLOAT" else _EXACT
-        return (
-            f"CASE WHEN isnan({cell.sql}) OR {text} IN ({listed}) THEN NULL "
-            f"WHEN abs({cell.sql}) >= {exact} THEN error({quoted(FLOAT_IDS)}) ELSE {text} END"
-        )
-    return f"CASE WHEN {text} NOT IN ({listed}) THEN {text} END"
+        return f"CASE WHEN NOT {cell.missing(domain)} THEN {cell.sql} END"
+    sure = cell.certain(domain)
+    text = f"trim({sure.text}, E' \\t\\n\\r\\x0b\\x0c')" if trim else sure.text
+    listed = ", ".join(quoted(token) for token in ("", *cell.tokens(domain)))
+    # NaN is how a float column says that there is no value
+    absent = f"isnan({cell.sql}) OR {text} IN ({listed})" if cell.family == "float" else f"{text} IN ({listed})"
+    return f"CASE WHEN {absent} THEN NULL ELSE {text} END"
 
 
 def settle(domain: Domain, column: str) -> str:
@@ -217,20 +238,22 @@ def _wide(domain: Domain) -> str:
     return narrow(domain.cells + ABOVE)
 
 
-def _cases(domain: Domain, cell: Cell, arms: str, *, day: bool = False) -> str:
-    missing = cell.missing(domain.null, day=day)
-    return f"CAST(CASE WHEN {missing} THEN {domain.cells} {arms} END AS {_wide(domain)})"
+def _cases(domain: Domain, cell: Cell, arms: str, day: str | None = None) -> str:
+    return f"CAST(CASE WHEN {cell.missing(domain, day)} THEN {domain.cells} {arms} END AS {_wide(domain)})"
 
 
 def _category(domain: Category, cell: Cell, helper: str, enum: str) -> Coding:
-    values = ", ".join(quoted(value) for value in domain.values)
-    codes = [f"enum_code(TRY_CAST({text} AS {enum}))" for text in cell.texts]
-    found = codes[0] if len(codes) == 1 else f"coalesce({', '.join(codes)})"
+    stands = stands_for(domain) if cell.typed else {}
+    texts = [canonical(value) if stands.get(canonical(value)) == value else value for value in domain.values]
     stage = (
-        f"CASE WHEN {helper} IS NOT NULL THEN {helper} WHEN {cell.missing(domain.null)} THEN {domain.cells} "
+        f"CASE WHEN {helper} IS NOT NULL THEN {helper} WHEN {cell.missing(domain)} THEN {domain.cells} "
         f"ELSE {domain.cells + OUT} END"
     )
-    return Coding(found, f"CAST({stage} AS {_wide(domain)})", (f"CREATE TYPE {enum} AS ENUM ({values})",))
+    return Coding(
+        f"enum_code(TRY_CAST({cell.text} AS {enum}))",
+        f"CAST({stage} AS {_wide(domain)})",
+        (f"CREATE TYPE {enum} AS ENUM ({', '.join(quoted(text) for text in texts)})",),
+    )
 
 
 def _boolean(domain: Boolean, cell: Cell, helper: str, enum: str) -> Coding:
@@ -251,12 +274,16 @@ def _date(domain: Date, cell: Cell, helper: str) -> Coding:
     if cell.family in ("date", "time"):
         # an infinite date or time is unequal to every day, so it is out of the domain
         arms = f"{inside} ELSE {domain.cells + OUT}"
-        return Coding(f"CAST({cell.sql} AS DATE)", _cases(domain, cell, arms, day=True))
+        return Coding(f"CAST({cell.sql} AS DATE)", _cases(domain, cell, arms, helper))
     # only ISO text is a date: DuckDB alone would also take 'epoch', 2019/4/1 and other spellings
     text = f"trim({cell.text})"
-    found = f"CASE WHEN {text} LIKE '____-__-__%' THEN TRY_CAST({text} AS DATE) END"
+    instant = f"TRY_CAST(TRY_CAST(regexp_replace({text}, ' +([+-])', '\\1') AS TIMESTAMPTZ) AS DATE)"
+    found = (
+        f"CASE WHEN length({text}) > 10 AND regexp_matches({text}, {quoted(_OFFSET)}) THEN {instant} "
+        f"WHEN {text} LIKE '____-__-__%' THEN TRY_CAST({text} AS DATE) END"
+    )
     arms = f"WHEN {helper} IS NULL THEN {domain.cells + UNPARSABLE} {inside} ELSE {domain.cells + OUT}"
-    return Coding(found, _cases(domain, cell, arms, day=True))
+    return Coding(found, _cases(domain, cell, arms, helper))
 
 
 def _clamped(domain: Integer, x: str, low: object, high: object, code: str) -> str:
@@ -279,7 +306,7 @@ def _integer(domain: Integer, cell: Cell, helper: str) -> Coding:
     bad = f"WHEN {unreadable} THEN {domain.cells + UNPARSABLE}"
     whole = f"CAST({helper} AS HUGEINT)"
     near = _clamped(domain, whole, lo, hi, f"{whole} - ({lo})")
-    if max(abs(lo), abs(hi)) < _EXACT:
+    if max(abs(lo), abs(hi)) < EXACT:
         near = _clamped(
             domain, helper, f"CAST({lo} AS DOUBLE)", f"CAST({hi} AS DOUBLE)", f"CAST({helper} AS BIGINT) - ({lo})"
         )
@@ -294,7 +321,7 @@ def _integer(domain: Integer, cell: Cell, helper: str) -> Coding:
         f"CASE WHEN {exact} IS NULL THEN {far} WHEN {exact} <> trunc({exact}) THEN {domain.cells + UNPARSABLE} "
         f"ELSE {_clamped(domain, huge, lo, hi, f'{huge} - ({lo})')} END"
     )
-    return Coding(number, _cases(domain, cell, f"{bad} WHEN abs({helper}) < {_EXACT} THEN {near} ELSE {beyond}"))
+    return Coding(number, _cases(domain, cell, f"{bad} WHEN abs({helper}) < {EXACT} THEN {near} ELSE {beyond}"))
 
 
 def _double(value: Fraction) -> str:

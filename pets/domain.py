@@ -12,14 +12,28 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from pets.codec import Json
+from pets.calls import plain_fields
+from pets.codec import Json, python_value
 from pets.errors import QueryError, SchemaError, did_you_mean, shown
+from pets.literal import day
+from pets.literal import name as name_of
+from pets.literal import text as text_of
 
 MISSING = "missing"
 """The label of the slot that holds rows whose group column is null."""
 
 MAX_CELLS = 2**62
 """No domain may have more values than this: codes and their sums stay inside 64 bits."""
+
+
+def _text(what: str, value: object) -> str:
+    """A text, or a whole number as one."""
+    value = python_value(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**100:
+        return str(int(value))
+    if not isinstance(value, str):
+        raise SchemaError(f"{what} must be a text, not {shown(value)}; write it in quotes")
+    return text_of(value, SchemaError)
 
 
 @dataclass(frozen=True)
@@ -37,10 +51,13 @@ class Domain:
     kind: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        tokens = (self.null,) if isinstance(self.null, str) else tuple(str(token) for token in self.null)
-        object.__setattr__(self, "null", tokens)
+        given: object = (self.null,) if isinstance(self.null, str) else self.null
+        if not isinstance(given, (list, tuple)):
+            raise SchemaError(f"null must be a list of texts, such as ['NA', '-9'], not {shown(given)}")
+        object.__setattr__(self, "null", tuple(_text("a null text", token) for token in given))
+        object.__setattr__(self, "nullable", python_value(self.nullable))
         if not isinstance(self.nullable, bool):
-            raise SchemaError(f"nullable must be true or false, not {self.nullable!r}")
+            raise SchemaError(f"nullable must be true or false, not {shown(self.nullable)}")
 
     @property
     def cells(self) -> int:
@@ -77,6 +94,7 @@ class Domain:
         raise NotImplementedError
 
 
+@plain_fields(SchemaError)
 @dataclass(frozen=True)
 class Lookup:
     """A public many-to-one look-up: this column's value is a function of another column's code."""
@@ -85,9 +103,13 @@ class Lookup:
     mapping: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        if not self.mapping:
-            raise SchemaError(f"the look-up on column {self.column!r} has an empty map; give at least one pair")
-        pairs = {str(key): str(value) for key, value in self.mapping.items()}
+        name_of("a look-up's column", self.column, SchemaError)
+        if not isinstance(self.mapping, Mapping) or not self.mapping:
+            raise SchemaError(
+                f"the look-up on column {self.column!r} needs a mapping with at least one pair of texts, such as "
+                f"{{'Berlin': 'East'}}, not {shown(self.mapping)}"
+            )
+        pairs = {_text("a look-up key", k): _text("a look-up value", v) for k, v in self.mapping.items()}
         object.__setattr__(self, "mapping", MappingProxyType(dict(sorted(pairs.items()))))
 
     def __hash__(self) -> int:
@@ -101,6 +123,7 @@ class Lookup:
         return {"column": self.column, "map": dict(self.mapping)}
 
 
+@plain_fields(SchemaError)
 @dataclass(frozen=True)
 class Category(Domain):
     """A closed list of values, compared as exact text.
@@ -121,12 +144,11 @@ class Category(Domain):
         nullable: bool = True,
         null: Sequence[str] = (),
     ) -> None:
-        if isinstance(values, str) or not isinstance(values, Sequence) or len(values) == 0:
+        if isinstance(values, (str, bytes)) or not isinstance(values, Sequence) or len(values) == 0:
             raise SchemaError("a category needs a list of at least one value, such as values: [Female, Male]")
-        for value in values:
-            if isinstance(value, bool) or not isinstance(value, (str, int)):
-                raise SchemaError(f"category values are texts, not {shown(value)}; write it in quotes")
-        texts = tuple(str(value) for value in values)
+        texts = tuple(_text("a category value", value) for value in values)
+        if lookup is not None and not isinstance(lookup, Lookup):
+            raise SchemaError(f"lookup must be pets.Lookup(column, {{value: value}}), not {shown(lookup)}")
         object.__setattr__(self, "values", texts)
         object.__setattr__(self, "lookup", lookup)
         object.__setattr__(self, "nullable", nullable)
@@ -135,16 +157,18 @@ class Category(Domain):
         index: dict[str, int] = {}
         for code, text in enumerate(texts):
             if text in index:
-                raise SchemaError(f"category value {text!r} is listed twice; list each value once")
+                raise SchemaError(f"category value {shown(text)} is listed twice; list each value once")
             if text == "" or text in self.null:
-                raise SchemaError(f"category value {text!r} also means null; take it out of one of the two lists")
+                raise SchemaError(f"category value {shown(text)} also means null; take it out of one of the two lists")
             index[text] = code
-        if nullable and MISSING in index:
+        if self.nullable and MISSING in index:
             raise SchemaError("the value 'missing' is the name of the null slot; rename it or set nullable: false")
         if lookup is not None:
             for target in lookup.mapping.values():
                 if target not in index:
-                    raise SchemaError(f"the look-up's value {target!r} is not a value{did_you_mean(target, texts)}")
+                    raise SchemaError(
+                        f"the look-up's value {shown(target)} is not a value{did_you_mean(target, texts)}"
+                    )
         object.__setattr__(self, "_index", index)
 
     @property
@@ -153,10 +177,12 @@ class Category(Domain):
 
     def encode(self, value: object) -> int:
         index: dict[str, int] = self._index  # type: ignore[attr-defined]
-        text = str(value)
-        if isinstance(value, bool) or not isinstance(value, (str, int)) or text not in index:
-            raise QueryError(f"{value!r} is not one of its values{did_you_mean(value, self.values)}")
-        return index[text]
+        value = python_value(value)
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**100:
+            value = str(value)
+        if not isinstance(value, str) or value not in index:
+            raise QueryError(f"{shown(value)} is not one of its values{did_you_mean(value, self.values)}")
+        return index[value]
 
     def _value(self, code: int) -> str:
         return self.values[code]
@@ -179,17 +205,7 @@ def ordered(low: Any, high: Any, cells: int) -> None:
         raise SchemaError(f"the range from {low} to {high} has more than 2^62 values; narrow it or use a coarser step")
 
 
-def as_date(value: object) -> dt.date:
-    """A calendar day from a date, a date-time or ISO text; raises ``ValueError`` otherwise."""
-    if isinstance(value, dt.datetime):
-        return value.date()
-    if isinstance(value, dt.date):
-        return value
-    if isinstance(value, str):
-        return dt.date.fromisoformat(value.strip())
-    raise ValueError("not a date")
-
-
+@plain_fields(SchemaError)
 @dataclass(frozen=True)
 class Date(Domain):
     """Calendar days from ``lo`` to ``hi``, both included; days outside become null (they are not clamped).
@@ -205,7 +221,7 @@ class Date(Domain):
     def __init__(self, lo: object, hi: object, *, nullable: bool = True, null: Sequence[str] = ()) -> None:
         for name, label, value in (("lo", "min", lo), ("hi", "max", hi)):
             try:
-                object.__setattr__(self, name, as_date(value))
+                object.__setattr__(self, name, day(value))
             except ValueError:
                 raise SchemaError(f"{label} must be a date such as 2019-04-01, not {shown(value)}") from None
         object.__setattr__(self, "nullable", nullable)
@@ -220,15 +236,15 @@ class Date(Domain):
     def encode(self, value: object) -> int:
         code = self.days(value)
         if not 0 <= code < self.cells:
-            raise QueryError(f"{value!s} is not one of its values ({self.describe()})")
+            raise QueryError(f"{shown(value)} is not one of its values ({self.describe()})")
         return code
 
     def days(self, value: object) -> int:
         """Days from ``lo`` to the given day, which may lie outside the domain."""
         try:
-            return (as_date(value) - self.lo).days
+            return (day(value) - self.lo).days
         except ValueError:
-            raise QueryError(f"{value!r} is not a date such as 2019-04-01") from None
+            raise QueryError(f"{shown(value)} is not a date such as 2019-04-01") from None
 
     def _value(self, code: int) -> dt.date:
         return self.lo + dt.timedelta(days=code)
@@ -240,6 +256,7 @@ class Date(Domain):
         return f"days {self.lo} to {self.hi}"
 
 
+@plain_fields(SchemaError)
 @dataclass(frozen=True)
 class Boolean(Domain):
     """Yes or no. Data may write true/false, t/f, yes/no, y/n or 1/0, in any case."""
@@ -251,8 +268,9 @@ class Boolean(Domain):
         return 2
 
     def encode(self, value: object) -> int:
+        value = python_value(value)
         if not isinstance(value, bool):
-            raise QueryError(f"{value!r} is not one of its values; there are: True, False")
+            raise QueryError(f"{shown(value)} is not one of its values; there are: True, False")
         return int(value)
 
     def _value(self, code: int) -> bool:
@@ -262,6 +280,7 @@ class Boolean(Domain):
         return "true or false"
 
 
+@plain_fields(SchemaError)
 @dataclass(frozen=True)
 class Identifier(Domain):
     """Names a person or a record. It is compared as exact text and never appears in a query."""

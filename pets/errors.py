@@ -7,6 +7,7 @@ Every error a person can cause is a :class:`UserError`; its message never depend
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterable
 
 
@@ -79,12 +80,20 @@ def shown(value: object) -> str:
     >>> shown("agee"), shown("x" * 100), shown([0] * 100)
     ("'agee'", 'a text of 100 characters', 'a list')
     """
-    text = repr(value)
-    if len(text) <= 60 and "\n" not in text:
-        return text
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) > 60:
         return f"a text of {len(value)} characters"
-    return f"a{'n' if type(value).__name__[0] in 'aeiouAEIOU' else ''} {type(value).__name__}"
+    if not isinstance(value, (bytes, int)) or len(value if isinstance(value, bytes) else bin(value)) <= 250:
+        try:
+            text = repr(value)
+            if len(text) <= 60 and text.isprintable():
+                return text
+        except Exception:  # whatever an object's own repr does, the message must be the one about the mistake
+            pass
+    if isinstance(value, int):
+        return "a number of very many digits"
+    kind = type(value).__name__
+    kind = kind if len(kind) <= 60 and kind.isprintable() else "object"
+    return f"a{'n' if kind[:1] in tuple('aeiouAEIOU') else ''} {kind}"
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
@@ -95,14 +104,18 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     >>> did_you_mean("xyz", ["age", "gender"])
     '; there are: age, gender'
     """
-    names = [str(k) for k in known]
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+    names = [str(k) for k in itertools.islice(known, 5000)]
+    asked = name if isinstance(name, str) else shown(name)
+    close = difflib.get_close_matches(asked[:200], names, n=1, cutoff=0.6)
     if close:
-        return f"; did you mean {close[0]!r}?"
+        return f"; did you mean {shown(close[0])}?"
     if not names:
         return "; there are none"
-    shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-    return f"; there are: {shown}"
+    listed = [k if len(k) <= 60 and k.isprintable() else shown(k) for k in names[:12]]
+    while len(listed) > 1 and len(", ".join(listed)) > 200:
+        listed.pop()
+    more = f" and {len(names) - len(listed):,} more" if len(names) > len(listed) else ""
+    return f"; there are: {', '.join(listed)}{more}"
 
 
 def missing_extra(what: str, extra: str) -> MissingExtraError:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pets import tree
-from pets.errors import InternalError, QueryError, did_you_mean
+from pets.errors import InternalError, QueryError, did_you_mean, shown
 from pets.measure import Measure, Output
 from pets.noise_law import half_width
 from pets.plan import Plan
@@ -55,10 +55,10 @@ class Estimates:
 
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:
-            if column.output.name == name:
+            if isinstance(name, str) and column.output.name == name:
                 return column
         known = [column.output.name for column in self.columns]
-        raise QueryError(f"{name!r} is not an output of this release{did_you_mean(name, known)}")
+        raise QueryError(f"{shown(name)} is not an output of this release{did_you_mean(name, known)}")
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)

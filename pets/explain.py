@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pets.budget import Budget
 from pets.codec import number
 from pets.dp.calibrate import calibrate
-from pets.errors import BudgetError
-from pets.forecast import forecast
+from pets.errors import BudgetError, SchemaError, shown
+from pets.forecast import forecast, percent
 from pets.layout import Dimension
 from pets.measure import Measure
 from pets.numeric import Numeric
@@ -42,11 +42,15 @@ def explain(query: Query, schema: Schema, protection: DP | None = None) -> Expla
 
     Reads no rows. Without a protection the error is shown at ε = 1 (δ = 1e-6).
     """
+    if not isinstance(schema, Schema):
+        raise SchemaError(f"explain needs a schema, such as pets.Schema.load('stays.yaml'), not {shown(schema)}")
+    if protection is not None and not isinstance(protection, DP):
+        raise BudgetError(f"explain shows the error under pets.DP(epsilon=…), not under {shown(protection)}")
     plan = make_plan(query, schema)
     lines = [*_who(plan), *_groups(plan), *_clamps(plan), "", "What is measured, and how far one person can move it:"]
     for measure in plan.measures:
         lines += _measure(measure)
-    lines += ["", *_errors(plan, protection or DP(epsilon=1.0))]
+    lines += ["", *_errors(plan, DP(epsilon=1.0) if protection is None else protection)]
     return Explanation(tuple(lines))
 
 
@@ -114,7 +118,7 @@ def _errors(plan: Plan, protection: DP) -> list[str]:
             raise
         noise = calibrate(plan, protection, Budget(epsilon=1.0))
     at = f"ε = {noise.epsilon:.4g}" + (f", δ = {noise.delta:g}" if noise.delta else "")
-    out = [f"Expected error at {at} ({noise.mechanism} noise, 95 % of cells within):"]
-    errors = forecast(plan, noise.mechanism, noise.scales)
+    out = [f"Expected error at {at} ({noise.mechanism} noise, {percent(protection.confidence)} of cells within):"]
+    errors = forecast(plan, noise.mechanism, noise.scales, protection.confidence)
     width = max(len(error.output) for error in errors)
     return out + [f"  {error.output:<{width}}  {error}" for error in errors]

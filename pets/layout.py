@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pets.codec import Json
 from pets.domain import MISSING, Boolean, Category, Date, Domain
-from pets.errors import QueryError, did_you_mean
+from pets.errors import QueryError, did_you_mean, shown
 from pets.keyset import Bins, ColumnKey, DatePart, Key, KeySet, Part, Period
 from pets.numeric import Integer, Numeric
 from pets.predicate import field as find_field
@@ -53,7 +53,7 @@ class Dimension:
         object.__setattr__(self, "_index", index)
         text = MISSING if value is None else str(value)
         if text not in index:
-            raise QueryError(f"{value!r} is not a key of {self.name!r}{did_you_mean(value, list(index)[:5000])}")
+            raise QueryError(f"{shown(value)} is not a key of {self.name!r}{did_you_mean(value, list(index)[:5000])}")
         return index[text]
 
 
@@ -149,7 +149,7 @@ def dimension(key: Key, fields: Mapping[str, Domain], table: str) -> Dimension:
         return _dates(key, domain)
     if isinstance(key, ColumnKey):
         return _identity(key, domain)
-    raise QueryError(f"{key!r} is not a group key")
+    raise QueryError(f"{shown(key)} is not a group key")
 
 
 def _identity(key: Key, domain: Domain) -> Dimension:

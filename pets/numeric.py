@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
+from pets.calls import plain_fields
 from pets.codec import Json, fraction, number
 from pets.domain import Domain, ordered
 from pets.errors import QueryError, SchemaError, shown
@@ -45,16 +46,17 @@ class Numeric(Domain):
         """Where a number lies on the scale of codes (a fraction between codes is no grid value)."""
         try:
             return (fraction(value) - self.origin) / self.spacing
-        except (ValueError, TypeError):
-            raise QueryError(f"{value!r} is not a finite number") from None
+        except ValueError:
+            raise QueryError(f"{shown(value)} is not a finite number") from None
 
     def encode(self, value: object) -> int:
         place = self.position(value)
         if place.denominator != 1 or not 0 <= place < self.cells:
-            raise QueryError(f"{value!r} is not one of its values ({self.describe()})")
+            raise QueryError(f"{shown(value)} is not one of its values ({self.describe()})")
         return int(place)
 
 
+@plain_fields(SchemaError)
 @dataclass(frozen=True)
 class Integer(Numeric):
     """Whole numbers from ``lo`` to ``hi``, both included.
@@ -97,6 +99,7 @@ class Integer(Numeric):
         return f"whole numbers {self.lo} to {self.hi}"
 
 
+@plain_fields(SchemaError)
 @dataclass(frozen=True)
 class Real(Numeric):
     """Numbers from ``lo`` to ``hi`` kept in fixed-point steps: each value is rounded to the nearest step.
@@ -116,7 +119,7 @@ class Real(Numeric):
         for name, value in (("lo", lo), ("hi", hi), ("step", step)):
             try:
                 object.__setattr__(self, name, fraction(value))
-            except (ValueError, TypeError):
+            except ValueError:
                 label = {"lo": "min", "hi": "max"}.get(name, name)
                 raise SchemaError(f"{label} must be a finite number, not {shown(value)}") from None
         object.__setattr__(self, "nullable", nullable)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pets.codec import Json, digest
-from pets.errors import PolicyError
+from pets.calls import plain_fields
+from pets.codec import Json, digest, python_value
+from pets.errors import PolicyError, shown
 
 
+@plain_fields(PolicyError)
 @dataclass(frozen=True)
 class Policy:
     """The custodian's rules for one session.
@@ -20,8 +22,9 @@ class Policy:
     allow_unbounded: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "allow_unbounded", python_value(self.allow_unbounded))
         if not isinstance(self.allow_unbounded, bool):
-            raise PolicyError(f"allow_unbounded must be True or False, not {self.allow_unbounded!r}")
+            raise PolicyError(f"allow_unbounded must be True or False, not {shown(self.allow_unbounded)}")
 
     def to_json(self) -> Json:
         """The canonical form."""

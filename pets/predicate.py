@@ -14,8 +14,9 @@ from fractions import Fraction
 
 from pets.codec import Json
 from pets.domain import Boolean, Category, Date, Domain, Identifier
-from pets.errors import QueryError, did_you_mean
-from pets.expression import And, Between, Compare, Filter, IsIn, IsNull, Literal_, Not, Or
+from pets.errors import QueryError, did_you_mean, shown
+from pets.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or
+from pets.literal import Literal_
 from pets.numeric import Numeric
 
 Range = tuple[int, int]
@@ -99,7 +100,7 @@ def _resolve(condition: Filter, fields: Mapping[str, Domain], table: str, *, pos
         except QueryError as error:
             raise QueryError(f"column {condition.column!r} of table {table!r}: {error}") from None
         return Codes(condition.column, ranges if positive else _complement(ranges, domain.cells))
-    raise QueryError(f"{condition!r} is not a condition; build one from col(...)")
+    raise QueryError(f"{shown(condition)} is not a condition; build one from col(...)")
 
 
 def _complement(ranges: tuple[Range, ...], cells: int) -> tuple[Range, ...]:
@@ -148,11 +149,11 @@ def _bounds(domain: Domain, value: Literal_) -> Fraction:
     """Where a constant lies on the scale of codes."""
     if isinstance(domain, Numeric):
         if isinstance(value, (str, bool, dt.date)):
-            raise QueryError(f"it holds {domain.describe()}, so compare it with a number, not {value!r}")
+            raise QueryError(f"it holds {domain.describe()}, so compare it with a number, not {shown(value)}")
         return domain.position(value)
     if isinstance(domain, Date):
         if not isinstance(value, (str, dt.date)):
-            raise QueryError(f"it holds {domain.describe()}, so compare it with a date, not {value!r}")
+            raise QueryError(f"it holds {domain.describe()}, so compare it with a date, not {shown(value)}")
         return Fraction(domain.days(value))
     raise QueryError(f"it holds {domain.describe()}, which have no order; use == , != or isin")
 

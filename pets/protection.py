@@ -10,8 +10,9 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from pets.budget import positive, small_delta
-from pets.codec import Json, fraction, number
-from pets.errors import BudgetError, InternalError, did_you_mean
+from pets.calls import plain_fields
+from pets.codec import Json, fraction, number, python_value
+from pets.errors import BudgetError, InternalError, did_you_mean, shown
 
 _KINDS: dict[str, type[Protection]] = {}
 
@@ -42,13 +43,13 @@ class Protection:
         if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
             raise BudgetError("a protection is an object with a kind, such as {'kind': 'dp', 'epsilon': 1}")
         if value["kind"] not in _KINDS:
-            raise BudgetError(f"there is no protection {value['kind']!r}{did_you_mean(value['kind'], _KINDS)}")
+            raise BudgetError(f"there is no protection {shown(value['kind'])}{did_you_mean(value['kind'], _KINDS)}")
         found = _KINDS[value["kind"]]
         settings = {name: part for name, part in value.items() if name != "kind"}
         known = [field.name for field in fields(found)]
         for name in settings:
             if name not in known:
-                raise BudgetError(f"protection {found.kind!r} has no setting {name!r}{did_you_mean(name, known)}")
+                raise BudgetError(f"protection {found.kind!r} has no setting {shown(name)}{did_you_mean(name, known)}")
         return found(**{name: _value(name, part) for name, part in settings.items()})
 
     def _given(self) -> dict[str, Any]:
@@ -56,10 +57,11 @@ class Protection:
         return {name: value for name, (value, default) in named.items() if value != default}
 
     def __repr__(self) -> str:
-        shown = (f"{name}={_short(value)}" for name, value in self._given().items())
-        return f"{type(self).__name__}({', '.join(shown)})"
+        settings = (f"{name}={_short(value)}" for name, value in self._given().items())
+        return f"{type(self).__name__}({', '.join(settings)})"
 
 
+@plain_fields(BudgetError, "write DP(epsilon=0.5), DP(rho=0.01) or DP(within=50)")
 @dataclass(frozen=True, kw_only=True, repr=False)
 class DP(Protection):
     """Differential privacy: noise that hides any one person, paid for from the ledger.
@@ -111,11 +113,12 @@ class DP(Protection):
             most = 1e18 if name == "within" else 1e6
             object.__setattr__(self, name, positive(name, getattr(self, name), most))
         for name in ("pure", "simultaneous"):
+            object.__setattr__(self, name, python_value(getattr(self, name)))
             if not isinstance(getattr(self, name), bool):
-                raise BudgetError(f"{name} must be True or False, not {getattr(self, name)!r}")
+                raise BudgetError(f"{name} must be True or False, not {shown(getattr(self, name))}")
         confidence = positive("confidence", self.confidence, 1)
         if not 0.5 <= confidence <= 1 - 1e-9:
-            raise BudgetError(f"confidence must be from 0.5 to below 1, not {self.confidence!r}; 0.95 is usual")
+            raise BudgetError(f"confidence must be from 0.5 to below 1, not {shown(self.confidence)}; 0.95 is usual")
         object.__setattr__(self, "confidence", confidence)
         if self.delta is not None:
             object.__setattr__(self, "delta", small_delta("delta", self.delta))
@@ -131,6 +134,7 @@ class DP(Protection):
             raise BudgetError("simultaneous=True goes with within; leave it out or write DP(within=...)")
 
 
+@plain_fields(BudgetError)
 @dataclass(frozen=True, repr=False)
 class Exact(Protection):
     """The exact answer, for dummy data only: on real rows it is refused.
@@ -144,6 +148,7 @@ class Exact(Protection):
     kind: ClassVar[str] = "exact"
 
 
+@plain_fields(BudgetError)
 @dataclass(frozen=True, repr=False)
 class Total(Protection):
     """Exact totals of real rows.
@@ -167,8 +172,8 @@ def _value(name: str, part: Any) -> Any:
     if isinstance(part, str):
         try:
             return float(fraction(part))
-        except (ValueError, OverflowError):
-            raise BudgetError(f"{name} must be a number, not {part!r}") from None
+        except ValueError:
+            raise BudgetError(f"{name} must be a number, not {shown(part)}") from None
     return part
 
 

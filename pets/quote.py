@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pets.budget import UNIT, Budget, Cost, rho_from_epsilon
-from pets.forecast import SIZES, Expected
+from pets.forecast import SIZES, Expected, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,9 +22,10 @@ class Quote:
         cost: what a release would charge, in the ledger's exact units.
         epsilon, delta: the guarantee of the release.
         mechanism: the law of the noise.
-        errors: the expected error of each output (95 % of cells within).
+        errors: the expected error of each output (a share ``confidence`` of cells within).
         fits: whether the budget has room for it now.
         more: how many such requests the budget has room for now.
+        confidence: of the intervals, as the protection asked.
     """
 
     cost: Cost
@@ -34,10 +35,11 @@ class Quote:
     errors: tuple[tuple[Expected, ...], ...]
     fits: bool
     more: int
+    confidence: float = 0.95
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row an output: its kind and half the width of its 95 % interval (at two group sizes where it depends)."""
+        """One row an output: its kind and half the width of its interval (at two group sizes where it depends)."""
         import pandas as pd
 
         rows = []
@@ -53,7 +55,10 @@ class Quote:
     def __str__(self) -> str:
         at = f"ε = {self.epsilon:.4g}" + (f", δ = {self.delta:g}" if self.delta else "")
         room = f"about {self.more:,} such request{'s' if self.more != 1 else ''} left" if self.fits else "over budget"
-        lines = [f"Cost: {at} ({describe_units(self.cost)}); {room}.", "Expected error (95 % of cells within):"]
+        lines = [
+            f"Cost: {at} ({describe_units(self.cost)}); {room}.",
+            f"Expected error ({percent(self.confidence)} of cells within):",
+        ]
         everything = [error for errors in self.errors for error in errors]
         width = max(len(error.output) for error in everything)
         return "\n".join(lines + [f"  {error.output:<{width}}  {error}" for error in everything])

@@ -141,8 +141,8 @@ def stage(
     domains = {column: domain for column, domain in table.columns.items() if not isinstance(domain, Identifier)}
     lookups = {c: d for c, d in domains.items() if isinstance(d, Category) and d.lookup is not None}
     read = {column: domain for column, domain in domains.items() if column not in lookups}
-    wanted = [*([unit] if unit is not None else []), *read]
-    with opened(con, source, name, wanted or list(table.columns)[:1], scratch) as data:
+    wanted = [*([unit] if unit is not None else []), *read] or list(table.columns)[:1]
+    with opened(con, source, name, {column: table.columns[column] for column in wanted}, scratch) as data:
         helpers, stages = ["*"], []
         if unit is not None:
             person = table.columns[unit]

@@ -16,7 +16,7 @@ import numpy as np
 
 from pets import codec
 from pets.codec import Json, canonical, fraction
-from pets.errors import InternalError, PetsError, UserError
+from pets.errors import InternalError, PetsError, QueryError, UserError, shown
 from pets.estimate import Estimates, Mechanism, estimate
 from pets.plan import Plan, make_plan
 from pets.query import Query
@@ -171,6 +171,9 @@ class Release:
         """
         from pets import views
 
+        for name, value in (("nonnegative", nonnegative), ("whole", whole)):
+            if not isinstance(value, bool):
+                raise QueryError(f"{name} must be True or False, not {shown(value)}")
         return views.adjusted(self, nonnegative=nonnegative, whole=whole)
 
     def total(self, output: str, by: str | Sequence[str] = ()) -> pd.DataFrame:
@@ -184,7 +187,10 @@ class Release:
         """
         from pets import views
 
-        return views.total(self, output, (by,) if isinstance(by, str) else by, self.confidence)
+        kept = (by,) if isinstance(by, str) else by
+        if not isinstance(kept, (tuple, list)) or not all(isinstance(key, str) for key in kept):
+            raise QueryError(f"by must be a list of the release's keys, such as ['age'], not {shown(by)}")
+        return views.total(self, output, kept, self.confidence)
 
     def plot(self, output: str | None = None) -> Any:
         """An Altair chart of one output (left out: the first) with its intervals.
@@ -239,11 +245,13 @@ class Release:
 
     def save(self, path: str | Path) -> Path:
         """Write the canonical form to a file; the same release always gives the same bytes."""
-        target = Path(path)
         try:
+            target = Path(path)
             target.write_bytes(canonical(self.to_json()))
         except OSError as error:
             raise UserError(f"the release cannot be written to {str(path)!r} ({error.strerror})") from None
+        except (TypeError, ValueError):
+            raise UserError(f"a release is written to a path such as 'answer.json', not to {shown(path)}") from None
         return target
 
     @classmethod
@@ -256,6 +264,8 @@ class Release:
             return cls.from_json(Path(path).read_bytes())
         except OSError as error:
             raise UserError(f"the release cannot be read from {str(path)!r} ({error.strerror})") from None
+        except (TypeError, ValueError):
+            raise UserError(f"a release is read from a path such as 'answer.json', not from {shown(path)}") from None
 
     @classmethod
     def from_json(cls, form: Mapping[str, Any] | str | bytes) -> Release:

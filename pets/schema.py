@@ -7,6 +7,7 @@ of one person a snapshot keeps, and each column's domain.
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +15,11 @@ from types import MappingProxyType
 from typing import Any
 
 from pets import schema_form as form
-from pets.codec import Json, digest
+from pets.calls import plain_arguments, plain_fields
+from pets.codec import Json, digest, python_value, whole
 from pets.domain import Boolean, Category, Date, Domain, Identifier, Lookup
 from pets.errors import SchemaError, did_you_mean, shown
+from pets.literal import name as name_of
 from pets.numeric import Integer, Real
 from pets.yamlfile import Place, read
 
@@ -39,11 +42,20 @@ PEOPLE = 2**27
 
 
 def _name(what: str, value: object) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > 128 or not value.isprintable():
-        raise SchemaError(f"{what} must be a printable text of 1 to 128 characters, not {shown(value)}")
-    return value
+    return name_of(what, value, SchemaError)
 
 
+def _count(label: str, value: object, most: int) -> int:
+    try:
+        found = whole(value)
+    except ValueError:
+        found = 0
+    if not 1 <= found <= most:
+        raise SchemaError(f"{label} must be a whole number from 1 to {most}, not {shown(value)}")
+    return found
+
+
+@plain_fields(SchemaError)
 @dataclass(frozen=True)
 class Unit:
     """The privacy unit: whose presence the guarantee hides, and how many of their rows may count.
@@ -64,15 +76,14 @@ class Unit:
     def __post_init__(self) -> None:
         if self.column is not None:
             _name("the unit's column", self.column)
-        elif self.max_rows != 1:
+        elif _count("max_rows", self.max_rows, MAX_ROWS) != 1:
             raise SchemaError("unit: row means one row per person, so max_rows must be left out or 1")
+        object.__setattr__(self, "trim", python_value(self.trim))
         if not isinstance(self.trim, bool):
-            raise SchemaError(f"trim must be true or false, not {self.trim!r}")
-        if self.rows is None:
-            object.__setattr__(self, "rows", self.max_rows)
-        for label, value, top in (("max_rows", self.max_rows, MAX_ROWS), ("rows", self.rows, self.max_rows)):
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= top:
-                raise SchemaError(f"{label} must be a whole number from 1 to {top}, not {shown(value)}")
+            raise SchemaError(f"trim must be true or false, not {shown(self.trim)}")
+        object.__setattr__(self, "max_rows", _count("max_rows", self.max_rows, MAX_ROWS))
+        rows = self.max_rows if self.rows is None else _count("rows", self.rows, self.max_rows)
+        object.__setattr__(self, "rows", rows)
 
     @property
     def default_rows(self) -> int:
@@ -89,6 +100,7 @@ class Unit:
         return out
 
 
+@plain_fields(SchemaError)
 @dataclass(frozen=True)
 class Table:
     """One table: its privacy unit and its columns.
@@ -107,17 +119,17 @@ class Table:
 
     def __post_init__(self) -> None:
         given: object = self.unit
-        if given == "row":
+        if isinstance(given, str) and given == "row":
             object.__setattr__(self, "unit", Unit(None))
         if not isinstance(self.unit, Unit):
-            raise SchemaError("unit must be Unit('person_id_column', max_rows=…) or the text 'row'")
+            raise SchemaError(f"unit must be Unit('person_id', max_rows=…) or the text 'row', not {shown(given)}")
         if not isinstance(self.columns, Mapping) or not self.columns:
-            raise SchemaError("a table needs at least one column")
+            raise SchemaError(f"a table needs a mapping of column names to domains, not {shown(self.columns)}")
         for name, domain in self.columns.items():
             _name("a column's name", name)
             if not isinstance(domain, Domain):
                 raise SchemaError(
-                    f"column {name!r} needs a domain such as Integer(0, 120) or Category([...]), not {domain!r}"
+                    f"column {name!r} needs a domain such as Integer(0, 120) or Category([...]), not {shown(domain)}"
                 )
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
         unit = self.unit.column
@@ -126,8 +138,9 @@ class Table:
                 raise SchemaError(f"the unit's column {unit!r} is not a column{did_you_mean(unit, self.columns)}")
             if not isinstance(self.columns[unit], Identifier):
                 raise SchemaError(f"the unit's column {unit!r} must have type identifier")
-        if isinstance(self.people, bool) or not isinstance(self.people, int) or not 1 <= self.people <= 2**40:
-            raise SchemaError(f"people must be a whole number from 1 to 2^40, not {self.people!r}")
+        if self.person_table is not None:
+            _name("person_table", self.person_table)
+        object.__setattr__(self, "people", _count("people", self.people, 2**40))
         for name, domain in self.columns.items():
             self._check_lookup(name, domain)
 
@@ -143,7 +156,7 @@ class Table:
         for key in domain.lookup.mapping:
             if key not in source.values:
                 raise SchemaError(
-                    f"column {name!r}: the look-up key {key!r} is not a value of {domain.lookup.column!r}"
+                    f"column {name!r}: the look-up key {shown(key)} is not a value of {domain.lookup.column!r}"
                     f"{did_you_mean(key, source.values)}"
                 )
 
@@ -166,6 +179,7 @@ class Table:
         return out
 
 
+@plain_fields(SchemaError)
 @dataclass(frozen=True)
 class Schema:
     """Tables that share people, under one dataset name (the root of the ledger).
@@ -182,7 +196,9 @@ class Schema:
     def __post_init__(self) -> None:
         _name("dataset", self.dataset)
         if not isinstance(self.tables, Mapping) or not self.tables:
-            raise SchemaError("a schema needs at least one table under 'tables'")
+            raise SchemaError(
+                f"a schema needs a mapping of table names to tables under 'tables', not {shown(self.tables)}"
+            )
         for name, table in self.tables.items():
             _name("a table's name", name)
             if not isinstance(table, Table):
@@ -194,8 +210,8 @@ class Schema:
 
     def table(self, name: str) -> Table:
         """The table of that name; raises :class:`SchemaError` naming the closest one."""
-        if name not in self.tables:
-            raise SchemaError(f"table {name!r} is not in the schema{did_you_mean(name, self.tables)}")
+        if not isinstance(name, str) or name not in self.tables:
+            raise SchemaError(f"table {shown(name)} is not in the schema{did_you_mean(name, self.tables)}")
         return self.tables[name]
 
     def fields(self, name: str) -> dict[str, Domain]:
@@ -241,6 +257,7 @@ class Schema:
         return {"dataset": self.dataset, "tables": {name: table.to_json() for name, table in self.tables.items()}}
 
     @classmethod
+    @plain_arguments(SchemaError, "Schema.load")
     def load(cls, source: str | Path | Mapping[str, Any]) -> Schema:
         """Read a schema from a YAML or JSON file (errors name the line) or from its mapping form.
 
@@ -251,9 +268,19 @@ class Schema:
         'whole numbers 0 to 120'
         """
         if isinstance(source, Mapping):
-            return _from_form(source, Place(""), None)
+            return cls.from_json(source)
+        if not isinstance(source, (str, os.PathLike)):
+            raise SchemaError(f"a schema is loaded from the path of a YAML or JSON file, not from {shown(source)}")
         tree, name = read(source)
         return _from_form(tree, Place(name), Path(source).parent)
+
+    @classmethod
+    def from_json(cls, form: Any) -> Schema:
+        """The schema whose mapping form this is. It opens no file: a look-up must hold its pairs.
+
+        Raises :class:`SchemaError` for anything else.
+        """
+        return _from_form(form, Place(""), None)
 
     def __hash__(self) -> int:
         return hash(self._digest)
@@ -271,7 +298,7 @@ def _nullable(domain: Domain) -> Domain:
 
 
 def _unit(value: object) -> Unit:
-    if value == "row":
+    if isinstance(value, str) and value == "row":
         return Unit(None)
     if value is None:
         raise SchemaError("a table needs a unit: {column: person_id, max_rows: 3}, or unit: row")
@@ -280,7 +307,7 @@ def _unit(value: object) -> Unit:
     if given.get("column") is None or given.get("max_rows") is None:
         raise SchemaError("a unit needs 'column' (who is protected) and 'max_rows' (their rows that a snapshot keeps)")
     return Unit(
-        str(given["column"]),
+        form.text(given["column"], "column"),
         form.whole(given["max_rows"], "max_rows"),
         None if given.get("rows") is None else form.whole(given["rows"], "rows"),
         form.flag(given.get("trim", False), "trim"),
@@ -298,15 +325,18 @@ def _table(value: object, place: Place, folder: Path | None) -> Table:
         unit = _unit(given.get("unit"))
     except SchemaError as error:
         raise place.error(error, given, "unit") from None
+    person = None if given.get("person_table") is None else form.text(given["person_table"], "person_table")
     people = PEOPLE if given.get("people") is None else form.whole(given["people"], "people")
-    return Table(unit, form.columns(given.get("columns"), place, folder), given.get("person_table"), people)
+    return Table(unit, form.columns(given.get("columns"), place, folder), person, people)
 
 
 def _from_form(source: object, place: Place, folder: Path | None) -> Schema:
     given = form.mapping(source, "a schema")
     for key in given:
         if key not in ("dataset", "tables"):
-            unknown = SchemaError(f"{key!r} is not a setting of a schema{did_you_mean(key, ('dataset', 'tables'))}")
+            unknown = SchemaError(
+                f"{shown(key)} is not a setting of a schema{did_you_mean(key, ('dataset', 'tables'))}"
+            )
             raise place.error(unknown, given, key)
     tables: dict[str, Table] = {}
     entries = form.mapping(given.get("tables"), "tables")
@@ -315,9 +345,9 @@ def _from_form(source: object, place: Place, folder: Path | None) -> Schema:
             tables[name] = _table(settings, place, folder)
         except SchemaError as error:
             raise place.error(SchemaError(_about(name, error)), entries, name) from None
-    return Schema(tables) if given.get("dataset") is None else Schema(tables, str(given["dataset"]))
+    return Schema(tables) if given.get("dataset") is None else Schema(tables, form.text(given["dataset"], "dataset"))
 
 
 def _about(name: str, error: SchemaError) -> str:
     text = str(error)
-    return text if ", line " in text or text.startswith("table ") else f"table {name!r}: {text}"
+    return text if ", line " in text or text.startswith("table ") else f"table {shown(name)}: {text}"

@@ -11,6 +11,7 @@ from typing import Any
 
 from pets import domain as kinds
 from pets import numeric
+from pets.codec import whole as exact_whole
 from pets.domain import Domain, Lookup
 from pets.errors import SchemaError, did_you_mean, shown
 from pets.yamlfile import Place
@@ -20,7 +21,7 @@ def only(given: Mapping[str, Any], allowed: tuple[str, ...], what: str) -> None:
     """Refuse keys that nobody reads: a misspelt key must never be silently ignored."""
     for key in given:
         if key not in allowed:
-            raise SchemaError(f"{key!r} is not a setting of {what}{did_you_mean(key, allowed)}")
+            raise SchemaError(f"{shown(key)} is not a setting of {what}{did_you_mean(key, allowed)}")
 
 
 def flag(value: object, name: str) -> bool:
@@ -34,11 +35,20 @@ def flag(value: object, name: str) -> bool:
 
 def whole(value: object, name: str) -> int:
     """A whole-number setting from an int or its text."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    try:
+        return int(value) if isinstance(value, str) and len(value) <= 30 else exact_whole(value)
+    except ValueError:
+        raise SchemaError(f"{name} must be a whole number, not {shown(value)}") from None
+
+
+def text(value: object, name: str) -> str:
+    """A text setting; a number stands for its digits."""
+    if isinstance(value, str):
         return value
-    if isinstance(value, str) and value.strip().lstrip("+-").replace("_", "").isdigit():
-        return int(value)
-    raise SchemaError(f"{name} must be a whole number, not {shown(value)}")
+    try:
+        return str(exact_whole(value))
+    except ValueError:
+        raise SchemaError(f"{name} must be a text, not {shown(value)}") from None
 
 
 def mapping(value: object, what: str) -> Mapping[str, Any]:
@@ -52,8 +62,8 @@ def _texts(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     if isinstance(value, (list, tuple)):
-        return tuple(str(item) for item in value)
-    return (str(value),)
+        return tuple(text(item, "each null text") for item in value)
+    return (text(value, "null"),)
 
 
 def _need(given: Mapping[str, Any], key: str, kind: str) -> Any:
@@ -69,15 +79,19 @@ def _lookup(value: object, folder: Path | None) -> Lookup:
     if ("map" in given) == ("file" in given):
         raise SchemaError("a look-up needs either 'map' (pairs) or 'file' (a CSV with columns 'key' and 'value')")
     if "map" in given:
-        return Lookup(str(column), {str(k): str(v) for k, v in mapping(given["map"], "map").items()})
-    return Lookup(str(column), _pairs(given, folder))
+        return Lookup(text(column, "column"), mapping(given["map"], "map"))
+    if folder is None:
+        raise SchemaError(
+            "a look-up file is read only where the schema itself is loaded from a file; here give the pairs in 'map'"
+        )
+    return Lookup(text(column, "column"), _pairs(given, folder))
 
 
-def _pairs(given: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
+def _pairs(given: Mapping[str, Any], folder: Path) -> dict[str, str]:
     import csv
 
-    key, value = str(given.get("key", "key")), str(given.get("value", "value"))
-    path = (folder or Path()) / str(given["file"])
+    key, value = text(given.get("key", "key"), "key"), text(given.get("value", "value"), "value")
+    path = folder / text(given["file"], "file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             rows = csv.DictReader(handle)
@@ -85,16 +99,20 @@ def _pairs(given: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
             for name in (key, value):
                 if name not in names:
                     raise SchemaError(
-                        f"the look-up file {path.name!r} has no column {name!r}{did_you_mean(name, names)}"
+                        f"the look-up file {path.name!r} has no column {shown(name)}{did_you_mean(name, names)}"
                     )
             pairs: dict[str, str] = {}
             for row in rows:
+                if row[key] is None or row[value] is None:
+                    raise SchemaError(f"the look-up file {path.name!r} has a row that is too short; fill it")
                 if row[key] in pairs and pairs[row[key]] != row[value]:
-                    raise SchemaError(f"the look-up file {path.name!r} maps {row[key]!r} twice; keep one row per key")
+                    raise SchemaError(
+                        f"the look-up file {path.name!r} maps {shown(row[key])} twice; keep one row per key"
+                    )
                 pairs[row[key]] = row[value]
             return pairs
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise SchemaError(f"the look-up file {str(path)!r} cannot be read as UTF-8 CSV; check the path") from None
+    except (OSError, ValueError, csv.Error):
+        raise SchemaError(f"the look-up file {shown(str(path))} cannot be read as UTF-8 CSV; check the path") from None
 
 
 _COMMON = ("type", "nullable", "null")
@@ -129,8 +147,8 @@ def domain(value: object, folder: Path | None = None) -> Domain:
     """One column's domain from its mapping form, such as ``{type: integer, min: 1, max: 14}``."""
     given = mapping({"type": value} if isinstance(value, str) else value, "a column")
     kind = given.get("type")
-    if kind not in _KINDS:
-        raise SchemaError(f"column type {kind!r} does not exist{did_you_mean(kind, _KINDS)}")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise SchemaError(f"column type {shown(kind)} does not exist{did_you_mean(kind, _KINDS)}")
     common: dict[str, Any] = {}
     if given.get("nullable") is not None:
         common["nullable"] = flag(given["nullable"], "nullable")
@@ -147,5 +165,5 @@ def columns(value: object, place: Place, folder: Path | None) -> dict[str, Domai
         try:
             out[name] = domain(settings, folder)
         except SchemaError as error:
-            raise place.error(SchemaError(f"column {name!r}: {error}"), given, name) from None
+            raise place.error(SchemaError(f"column {shown(name)}: {error}"), given, name) from None
     return out

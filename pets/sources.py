@@ -1,7 +1,8 @@
 """Opening a data source: from whatever the custodian has to one DuckDB relation with numbered columns.
 
-Nothing is sniffed: a CSV is read as text, cell by cell, under strict RFC 4180 rules, and only ``pets.coding`` decides
-what a text means. Errors are one plain sentence and never carry the content of a cell.
+Nothing is sniffed: a CSV is read as text, cell by cell, under strict RFC 4180 rules, a column of Python objects cell by
+cell too (``pets.cells``), and only ``pets.coding`` decides what a text means. Errors are one plain sentence and never
+carry the content of a cell.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ import csv
 import gzip
 import io
 import re
+import weakref
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pets.coding import FLOAT_IDS, Cell, quoted
+from pets.cells import FLOAT_IDS, FLOAT_WHOLES, Texts, pandas_column, sqlite_table
+from pets.coding import Cell, quoted
+from pets.domain import Domain
 from pets.errors import DataError, PetsError, did_you_mean
-from pets.sql_url import connect, embedded, no_table
+from pets.sql_url import connect, embedded, no_table, pandas_frame
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +38,7 @@ _BATCH = 122_880  # rows
 _DELIMITERS = (",", ";", "\t", "|")
 _ATTACHED = "attached_source"
 _URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
+_READ: weakref.WeakSet[Any] = weakref.WeakSet()  # readers that have given their rows, which they do once
 _KINDS = (
     "a path to a CSV or Parquet file, a pandas or polars DataFrame, a pyarrow Table or RecordBatchReader, "
     "an Ibis table, or an SQL URL such as duckdb:///stays.db"
@@ -56,13 +61,13 @@ class Opened:
 
 
 @contextmanager
-def opened(con: Any, source: Source, table: str, wanted: Sequence[str], scratch: Path) -> Iterator[Opened]:
-    """Open ``source`` on the DuckDB connection for the columns ``wanted`` of schema table ``table``.
+def opened(con: Any, source: Source, table: str, domains: Mapping[str, Domain], scratch: Path) -> Iterator[Opened]:
+    """Open ``source`` on the DuckDB connection for some columns of schema table ``table``, each with its domain.
 
     ``scratch`` is a private folder. Raises :class:`DataError` for anything that cannot be opened; errors while the
     block runs (a broken line far into a file) become one too.
     """
-    label = label_of(source)
+    label, wanted = label_of(source), list(domains)
     held = f"source_{table_key(table)}"
     try:
         if isinstance(source, str) and source.startswith("duckdb://"):
@@ -70,7 +75,7 @@ def opened(con: Any, source: Source, table: str, wanted: Sequence[str], scratch:
         elif isinstance(source, (str, Path)) and not _is_url(source):
             relation, names = _file(con, Path(source).expanduser(), label, table, wanted, scratch)
         else:
-            data = _arrow(source, label, table, wanted)
+            data = _arrow(source, label, table, domains)
             con.register(held, data)
             relation, names = held, wanted
         described = con.execute(f"DESCRIBE SELECT * FROM {relation} AS t").fetchall()
@@ -122,6 +127,11 @@ def plain(error: BaseException, label: str) -> DataError:
     if FLOAT_IDS in text:
         return DataError(
             f"{label}: the ids are floating-point numbers too large to tell people apart; give whole numbers or text"
+        )
+    if FLOAT_WHOLES in text:
+        return DataError(
+            f"{label}: a column holds floating-point numbers too large to tell whole numbers apart; give whole numbers "
+            "or text"
         )
     columns = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
     if columns:
@@ -252,22 +262,23 @@ def _check(names: Sequence[object], wanted: Sequence[str], label: str, table: st
 # ── objects in memory and databases ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _arrow(source: Source, label: str, table: str, wanted: Sequence[str]) -> pa.Table | pa.RecordBatchReader:
+def _arrow(source: Source, label: str, table: str, domains: Mapping[str, Domain]) -> pa.Table | pa.RecordBatchReader:
     """The wanted columns, in that order, as Arrow."""
     import pyarrow as pa
 
+    wanted = list(domains)
     if isinstance(source, str):
-        return _ibis(connect(source, label, table), label, table, wanted)
+        return _ibis(connect(source, label, table), label, table, domains)
     module = type(source).__module__.split(".")[0]
     if module == "pandas" and hasattr(source, "columns"):
         _check(list(source.columns), wanted, label, table)
         names = [str(name) for name in source.columns]
-        return pa.table([_series(source.iloc[:, names.index(name)]) for name in wanted], names=_numbered(wanted))
+        columns = [pandas_column(source.iloc[:, names.index(name)], Texts(domains[name])) for name in wanted]
+        return pa.table(columns, names=_numbered(wanted))
     if module == "polars" and hasattr(source, "collect_schema"):
         _check(source.collect_schema().names(), wanted, label, table)
-        chosen = source.select(list(wanted))
-        frame = chosen.collect() if hasattr(chosen, "collect") else chosen
-        return frame.to_arrow().rename_columns(_numbered(wanted))
+        chosen = source.select(wanted)
+        return _polars(chosen.collect() if hasattr(chosen, "collect") else chosen, domains)
     if isinstance(source, pa.RecordBatch):
         source = pa.Table.from_batches([source])
     if isinstance(source, pa.Table):
@@ -276,10 +287,25 @@ def _arrow(source: Source, label: str, table: str, wanted: Sequence[str]) -> pa.
         return source.select(positions).rename_columns(_numbered(wanted))
     if isinstance(source, pa.RecordBatchReader):
         _check(source.schema.names, wanted, label, table)
+        if source in _READ:
+            raise DataError(f"{label} was read before, and it can be read only once; pass a pyarrow Table or a file")
+        _READ.add(source)
         return _reader(source, wanted)
     if module == "ibis" and hasattr(source, "to_pyarrow_batches"):
-        return _ibis(source, label, table, wanted)
+        return _ibis(source, label, table, domains)
     raise DataError(f"data for table {table!r} cannot be a {type(source).__name__}; give {_KINDS}")
+
+
+def _polars(frame: Any, domains: Mapping[str, Domain]) -> pa.Table:
+    import pyarrow as pa
+
+    objects = {name for name in domains if str(frame.schema[name]) == "Object"}
+    plain = frame.drop(objects).to_arrow()
+    columns = [
+        Texts(domain).column(frame[name].to_list()) if name in objects else plain.column(name)
+        for name, domain in domains.items()
+    ]
+    return pa.table(columns, names=_numbered(list(domains)))
 
 
 def _numbered(wanted: Sequence[str]) -> list[str]:
@@ -295,32 +321,21 @@ def _reader(source: pa.RecordBatchReader, wanted: Sequence[str]) -> pa.RecordBat
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
-def _series(series: Any) -> pa.Array | pa.ChunkedArray:
-    """One pandas column as Arrow; a column of mixed Python objects as the text of each."""
-    import pandas as pd
-    import pyarrow as pa
-
-    try:
-        column = pa.Array.from_pandas(series)
-        if not isinstance(column.type, pa.ExtensionType):
-            dictionary = pa.types.is_dictionary(column.type) and not pa.types.is_string(column.type.value_type)
-            return column.dictionary_decode() if dictionary else column
-    except (pa.ArrowException, OverflowError, TypeError, ValueError, NotImplementedError):
-        pass
-    texts = [None if _blank(value, pd) else str(value) for value in series.astype(object)]
-    return pa.array(texts, type=pa.string())
-
-
-def _blank(value: object, pd: Any) -> bool:
-    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
-
-
-def _ibis(expression: Any, label: str, table: str, wanted: Sequence[str]) -> pa.RecordBatchReader:
-    _check(list(expression.columns), wanted, label, table)
+def _ibis(expression: Any, label: str, table: str, domains: Mapping[str, Domain]) -> pa.Table | pa.RecordBatchReader:
     import ibis
 
-    chosen = expression.select(list(wanted))
+    wanted = list(domains)
+    _check(list(expression.columns), wanted, label, table)
+    held = pandas_frame(expression, label)
+    if held is not None:
+        return _arrow(held, label, table, domains)
+    chosen = expression.select(wanted)
     backend = chosen.get_backend()
+    if backend.name == "sqlite":
+        truth = [bool(chosen.schema()[name].is_boolean()) for name in wanted]
+        texts = [Texts(domain) for domain in domains.values()]
+        sql = str(ibis.to_sql(chosen, dialect="sqlite"))
+        return sqlite_table(backend.con, sql, texts, truth, _numbered(wanted))
     if backend.name != "duckdb":
         return _reader(chosen.to_pyarrow_batches(chunk_size=_BATCH), wanted)
     # Ibis 12 calls what DuckDB 2 has renamed, and a cursor of our own leaves the caller's connection free

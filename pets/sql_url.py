@@ -1,4 +1,7 @@
-"""SQL URLs: from ``sqlite:///stays.db#table`` and the like to the table behind them, through Ibis."""
+"""SQL URLs: from ``sqlite:///stays.db#table`` and the like to the table behind them, through Ibis.
+
+And what an Ibis table holds that is no database: a pandas frame, whose types Ibis would guess from all rows.
+"""
 
 from __future__ import annotations
 
@@ -51,3 +54,27 @@ def connect(url: str, label: str, table: str) -> Any:
     if name not in tables:
         raise no_table(label, name, tables)
     return backend.table(name)
+
+
+def pandas_frame(expression: Any, label: str) -> Any:
+    """The pandas frame that an Ibis memtable holds, or ``None``.
+
+    Raises :class:`DataError` for an expression over such a frame with columns of mixed Python objects.
+    """
+    import ibis.expr.operations as ops
+    import pandas as pd
+
+    top = expression.op()
+    for held in top.find(ops.InMemoryTable):
+        frame = getattr(held.data, "obj", None)
+        if not isinstance(frame, pd.DataFrame):
+            continue
+        if held is top and [str(name) for name in frame.columns] == list(expression.columns):
+            return frame
+        objects = [frame.iloc[:, at] for at, kind in enumerate(frame.dtypes) if kind.kind == "O"]
+        if any(pd.api.types.infer_dtype(column, skipna=True) not in ("string", "empty") for column in objects):
+            raise DataError(
+                f"{label} is computed from a pandas frame with columns of Python objects, whose types Ibis guesses "
+                "from all rows; give the frame itself, or make them columns of one type first"
+            )
+    return None

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from pets.errors import SchemaError, UserError
+from pets.errors import SchemaError, UserError, shown
 
 
 class Lines(dict[str, Any]):
@@ -24,14 +24,19 @@ class Lines(dict[str, Any]):
 
 def read(path: str | Path, what: str = "schema") -> tuple[Any, str]:
     """The parsed file and its short name; raises :class:`SchemaError` with the line where it cannot be read."""
-    file = Path(path)
     try:
+        file = Path(path)
         text = file.read_text("utf-8")
     except FileNotFoundError:
-        raise SchemaError(f"the {what} file {str(file)!r} does not exist; check the path") from None
-    except (OSError, UnicodeDecodeError):
-        raise SchemaError(f"the {what} file {str(file)!r} cannot be read as UTF-8 text") from None
+        raise SchemaError(f"the {what} file {_path(path)} does not exist; check the path") from None
+    except (OSError, TypeError, ValueError):  # ValueError: bytes that are no UTF-8, or a path that no system allows
+        raise SchemaError(f"the {what} file {_path(path)} cannot be read as UTF-8 text; check the path") from None
     return parse(text, file.name), file.name
+
+
+def _path(path: object) -> str:
+    text = str(path) if isinstance(path, Path) else path
+    return repr(text) if isinstance(text, str) and len(text) <= 200 else shown(text)
 
 
 def parse(text: str, name: str) -> Any:
@@ -62,7 +67,7 @@ def _build(node: yaml.Node | None, name: str) -> Any:
         if not isinstance(key, yaml.ScalarNode):
             raise SchemaError(f"{name}, line {line}: a key must be a plain text")
         if key.value in out:
-            raise SchemaError(f"{name}, line {line}: {key.value!r} is given twice; keep one")
+            raise SchemaError(f"{name}, line {line}: {shown(key.value)} is given twice; keep one")
         out.at[key.value] = line
         out[key.value] = _build(value, name)
     return out

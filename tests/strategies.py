@@ -259,7 +259,9 @@ def cells(domain: Domain, native: bool) -> list[Any]:
         near = [domain.lo, domain.hi, middle, middle + 1, domain.lo + 1, domain.hi - 1, domain.lo - 1, domain.hi + 1, 0]
         if native:
             return [n for n in near if -(2**63) <= n < 2**63] + [None]
-        texts = [str(n) for n in near] + [f"{middle}.0", f"{middle}.5", f" {domain.lo} ", "1e3", "-1e20", "1e30", "+1"]
+        # texts are read as doubles first, which hold no halves of numbers from 2^52 on
+        half = f"{middle}.5" if abs(middle) < 2**50 else "0.5"
+        texts = [str(n) for n in near] + [f"{middle}.0", half, f" {domain.lo} ", "1e3", "-1e20", "1e30", "+1"]
         return [*texts, *texts[:6], *domain.null, *JUNK, None]
     if isinstance(domain, Real):
         lo, hi, step = float(domain.lo), float(domain.hi), float(domain.step)
@@ -354,7 +356,7 @@ def constants(domain: Domain) -> list[Any]:
     if isinstance(domain, Date):
         days = [domain.lo, domain.hi, domain.lo + (domain.hi - domain.lo) // 2, dt.date(2020, 2, 29)]
         outside = [day for day in (_shift(domain.lo, -1), _shift(domain.hi, 1)) if day is not None]
-        return [*days, *outside, domain.lo.isoformat(), dt.datetime(2020, 3, 1, 12, 0)]
+        return [*days, *outside, domain.lo.isoformat(), dt.datetime(2020, 3, 1)]
     assert isinstance(domain, (Integer, Real))
     lo, hi, step = domain.origin, domain.origin + (domain.cells - 1) * domain.spacing, domain.spacing
     middle = lo + (domain.cells // 2) * step

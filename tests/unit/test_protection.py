@@ -41,7 +41,7 @@ def test_only_given_settings_are_shown() -> None:
 def test_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         DP(epsilon=1).epsilon = 2  # type: ignore[misc]
-    with pytest.raises(TypeError):
+    with pytest.raises(BudgetError, match=r"write DP\(epsilon=0.5\)"):
         DP(1)  # type: ignore[misc]
 
 

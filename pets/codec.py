@@ -5,6 +5,7 @@ Numbers that are not whole travel as decimal text, so that no reader can round t
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from decimal import Decimal
@@ -78,7 +79,9 @@ def python_value(value: object) -> object:
     scalar: Any = value
     if "datetime64" in names:
         day = scalar.astype("datetime64[D]")
-        return day.item() if day == scalar else scalar.astype("datetime64[us]").item()
+        moment = day.item() if day == scalar else scalar.astype("datetime64[us]").item()
+        # a moment finer than Python's own counts must not become a whole day
+        return moment.replace(microsecond=moment.microsecond or 1) if isinstance(moment, dt.datetime) else moment
     return scalar.item()
 
 

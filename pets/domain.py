@@ -22,6 +22,9 @@ from pets.literal import text as text_of
 MISSING = "missing"
 """The label of the slot that holds rows whose group column is null."""
 
+MAX_VALUES = 1_000_000
+"""No category may list more values than this."""
+
 MAX_CELLS = 2**62
 """No domain may have more values than this: codes and their sums stay inside 64 bits."""
 
@@ -146,6 +149,8 @@ class Category(Domain):
     ) -> None:
         if isinstance(values, (str, bytes)) or not isinstance(values, Sequence) or len(values) == 0:
             raise SchemaError("a category needs a list of at least one value, such as values: [Female, Male]")
+        if len(values) > MAX_VALUES:
+            raise SchemaError(f"a category may list at most {MAX_VALUES:,} values, not {len(values):,}")
         texts = tuple(_text("a category value", value) for value in values)
         if lookup is not None and not isinstance(lookup, Lookup):
             raise SchemaError(f"lookup must be pets.Lookup(column, {{value: value}}), not {shown(lookup)}")

@@ -72,13 +72,13 @@ MOST = ["c", "look", "i", "r", "d", "b"]
 
 def schema(max_rows: int) -> Schema:
     columns = {
-        "id": Identifier(null=["99.0"]),
+        "id": Identifier(null=("99.0",)),
         "c": Category(WORDS, null=["x", "-1.0"]),
         "look": Category(["few", "many"], lookup=Lookup("c", {"1": "few", "a": "few", "3.0": "many", "True": "many"})),
         "i": Integer(0, 3, null=["2"]),
         "r": Real(0, 3, "0.5", null=["1.0"]),
         "d": Date("2020-01-01", "2020-01-03", null=["2020-01-03"]),
-        "b": Boolean(null=["False"]),
+        "b": Boolean(null=("False",)),
     }
     return Schema({"t": Table(Unit("id", max_rows=max_rows), columns)})
 
@@ -234,7 +234,7 @@ TEXTS: dict[str, Any] = {
 def kept(held: Any, max_rows: int) -> list[tuple[int, ...]]:
     """The values as ids, categories, numbers, days and truths; with ``max_rows`` 1 the seeds choose a row a person."""
     columns = {
-        "id": Identifier(null=["99.0"]),
+        "id": Identifier(null=("99.0",)),
         "c": Category(["1.0", "3", "True", "false", "a", "2020-01-01 00:00:00"], null=["0.0", "zé"]),
         "b": Boolean(),
         "d": Date("2020-01-01", "2020-01-03"),

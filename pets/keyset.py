@@ -6,6 +6,7 @@ combinations to report; without one, a query reports every combination of its ke
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any, ClassVar, Literal
 from pets.calls import plain_arguments, plain_fields
 from pets.codec import Json, fraction, number
 from pets.errors import QueryError, shown
-from pets.literal import Literal_, is_null, literal
+from pets.literal import is_null, literal
 from pets.literal import name as name_of
 
 Part = Literal["year", "quarter", "month"]
@@ -181,8 +182,8 @@ def key_from_json(form: Mapping[str, Any]) -> Key:
     return found(**{name: value for name, value in form.items() if name != "key"})
 
 
-def _key(value: object) -> Literal_ | None:
-    """A value of a key set in canonical type; ``None`` stands for the group of rows without a value."""
+def _key(value: object) -> str | int | bool | None:
+    """A value of a key set in canonical type (a date as ISO text); ``None`` is the group of rows without a value."""
     if value is None:
         return None
     try:
@@ -193,7 +194,7 @@ def _key(value: object) -> Literal_ | None:
         raise QueryError(
             f"{shown(value)} is not a key; a key is a text, a whole number, a boolean, a date, or None for missing ones"
         )
-    return found
+    return found.isoformat() if isinstance(found, dt.date) else found
 
 
 _EXAMPLE = "such as KeySet.product({'gender': ['Female', 'Male']})"
@@ -286,11 +287,8 @@ class KeySet:
     __array_ufunc__: ClassVar[None] = None
 
     def to_json(self) -> Json:
-        """The canonical form; dates as ISO text."""
-        return {
-            "columns": list(self.columns),
-            "rows": [[v.isoformat() if hasattr(v, "isoformat") else v for v in row] for row in self.rows],
-        }
+        """The canonical form."""
+        return {"columns": list(self.columns), "rows": [list(row) for row in self.rows]}
 
     @classmethod
     def from_json(cls, form: Mapping[str, Any]) -> KeySet:

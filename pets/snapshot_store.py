@@ -17,7 +17,7 @@ from pets.codec import Json, canonical
 from pets.entropy import random_id, rank_key
 from pets.errors import DataError
 
-LAYOUT = 1
+LAYOUT = 2
 """Of the stored folder; a change of the layout or of the coding raises it."""
 
 

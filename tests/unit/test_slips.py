@@ -17,7 +17,7 @@ import pytest
 
 import pets
 from pets import Boolean, Category, Date, Identifier, Integer, KeySet, Lookup, Real, Schema, Table, Unit, col
-from pets.codec import canonical, digest, fraction, number
+from pets.codec import canonical, fraction, number
 from pets.errors import BudgetError, QueryError, SchemaError, UserError
 from pets.expression import Compare, filter_from_json
 from pets.keyset import ColumnKey
@@ -197,8 +197,8 @@ def test_nested_conditions() -> None:
 def test_key_sets_from_data_frames() -> None:
     frame = pd.DataFrame({"v": [1, 2], "b": [True, False], "d": pd.to_datetime(["2020-05-01", "2020-05-02"])})
     made = KeySet.product({name: frame[name].unique() for name in frame})
-    assert made.rows[0] == (1, True, dt.date(2020, 5, 1))
-    assert digest(made.to_json()) == digest(KeySet.from_json(json.loads(canonical(made.to_json()))).to_json())
+    assert made.rows[0] == (1, True, "2020-05-01")
+    assert KeySet.from_json(json.loads(canonical(made.to_json()))) == made
     make_plan(pets.query("t").group_by(made).agg(n=pets.count()), S)
     assert KeySet.of(frame.to_dict("records")) == KeySet(("v", "b", "d"), frame.to_numpy())  # type: ignore[arg-type]
     assert KeySet(("v",), [(2.0,)]).rows == ((2,),)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pets.errors import DataError, QueryError, did_you_mean
+from pets.errors import DataError, QueryError, did_you_mean, shown
 from pets.report import Report
 from pets.schema import Schema
 from pets.snapshot import Snapshot
@@ -22,6 +22,8 @@ class Holdings:
     def __init__(self, schema: Schema, data: Any, folder: str | Path | None, *, progress: bool) -> None:
         self._schema = schema
         self._sources = sources_of(schema, data)
+        if folder is not None and (not isinstance(folder, (str, Path)) or "\x00" in str(folder)):
+            raise DataError(f"snapshots must be a folder's path, not {shown(folder)}")
         self._folder = None if folder is None else Path(folder)
         self._progress = progress
         # without data a session can still quote, and answer on dummy rows: neither reads a row

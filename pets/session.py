@@ -82,8 +82,8 @@ class Session:
             raise BudgetError(f"a session needs budget=pets.Budget(epsilon=…, delta=…), not {budget!r}")
         if ledger is not None:
             raise UserError("a ledger on disk is not in this version of pets; leave ledger out to account in memory")
-        if engine not in ENGINES:
-            raise UserError(f"engine {engine!r} does not exist{did_you_mean(engine, ENGINES)}")
+        if not isinstance(engine, str) or engine not in ENGINES:
+            raise UserError(f"engine {shown(engine)} does not exist{did_you_mean(engine, ENGINES)}")
         if engine == "polars" and importlib.util.find_spec("polars") is None:
             raise missing_extra("the engine 'polars'", "polars")
         self.schema = schema if isinstance(schema, Schema) else Schema.load(schema)
@@ -130,8 +130,8 @@ class Session:
 
     def incident(self, number: str) -> str:
         """For the custodian only: what went wrong in a failed release. It may quote values of real rows."""
-        if number not in self._incidents:
-            raise UserError(f"there is no incident {number!r}{did_you_mean(number, self._incidents)}")
+        if not isinstance(number, str) or number not in self._incidents:
+            raise UserError(f"there is no incident {shown(number)}{did_you_mean(number, self._incidents)}")
         return self._incidents[number]
 
     def dummy(self, rows: int = 1000, seed: int = 0) -> Session:
@@ -155,12 +155,11 @@ class Session:
 
     def quote(self, query: Query | Sequence[Query], protection: Protection) -> Quote:
         """Cost and expected error of a release, before spending; never reads rows."""
-        queries = _queries(query)
+        if not isinstance(protection, DP):
+            raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
         noises, errors = [], []
-        for one in queries:
+        for one in _queries(query):
             plan = make_plan(one, self.schema)
-            if not isinstance(protection, DP):
-                raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
             noise = calibrate(plan, protection, self._budget)
             noises.append(noise)
             errors.append(forecast(plan, noise.mechanism, noise.scales, protection.confidence))
@@ -170,7 +169,9 @@ class Session:
         if len(noises) > 1:
             epsilon, delta = self._budget.describe(cost)
         more = left.loss // cost.loss
-        return Quote(cost, epsilon, delta, noises[0].mechanism, tuple(errors), cost.fits(left), more)
+        return Quote(
+            cost, epsilon, delta, noises[0].mechanism, tuple(errors), cost.fits(left), more, protection.confidence
+        )
 
     @overload
     def release(self, query: Query, protection: Protection, *, again: bool = False) -> Release: ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pets.errors import UserError, did_you_mean
+from pets.errors import UserError, did_you_mean, shown
 from pets.estimate import estimate
 from pets.holdings import sources_of
 from pets.plan import make_plan
@@ -44,8 +44,8 @@ def exact(schema: Schema | Any, data: Any, query: Query, engine: str = "duckdb")
     """
     import pandas as pd
 
-    if engine not in ENGINES:
-        raise UserError(f"engine {engine!r} does not exist{did_you_mean(engine, ENGINES)}")
+    if not isinstance(engine, str) or engine not in ENGINES:
+        raise UserError(f"engine {shown(engine)} does not exist{did_you_mean(engine, ENGINES)}")
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
     plan = make_plan(query, known)
     values = tabulate(plan, snapshot(known, data, query.table), engine).reveal()

@@ -39,10 +39,22 @@ def _path(path: object) -> str:
     return repr(text) if isinstance(text, str) and len(text) <= 200 else shown(text)
 
 
+class _Loader(yaml.SafeLoader):
+    """No aliases: a few lines of them could stand for more entries than memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """One entry of the file."""
+        if self.check_event(yaml.AliasEvent):
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            line = event.start_mark.line + 1
+            raise SchemaError(f"line {line}: a YAML alias (*name) is not read here; write the part out")
+        return super().compose_node(parent, index)
+
+
 def parse(text: str, name: str) -> Any:
     """Text to nested :class:`Lines`, lists and texts (``None`` for an empty or ``null`` plain scalar)."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
         return _build(node, name)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

@@ -390,3 +390,10 @@ def test_a_dummy_session_of_a_small_table() -> None:
     schema = Schema({"t": Table(Unit("id", max_rows=3), COLUMNS, people=7)})
     twin = pets.Session(schema, budget=pets.Budget(1)).dummy()
     assert int(twin.release(Q, pets.Exact()).table["n"].iloc[0]) <= 21
+
+
+def test_a_yaml_alias_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.yaml"
+    path.write_text("a: &a [x, x]\nb: &b [*a, *a]\n")
+    with pytest.raises(SchemaError, match="line 2: a YAML alias"):
+        Schema.load(path)

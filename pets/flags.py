@@ -125,6 +125,8 @@ class Protect:
         """The protection; raises :class:`BudgetError` unless exactly one of epsilon, rho and within is given."""
         from pets.protection import DP
 
+        if self.epsilon is None and self.rho is None and self.within is None:
+            raise BudgetError("say how strongly to protect: add --epsilon 0.5 (or --rho, or --within for an accuracy)")
         return DP(**vars(self))
 
 

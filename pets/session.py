@@ -69,7 +69,7 @@ class Session:
         schema: Schema | str | Path | Mapping[str, Any],
         data: Any = None,
         *,
-        budget: Budget,
+        budget: Budget | None = None,
         ledger: str | None = None,
         project: str = "default",
         analyst: str = "local",

@@ -275,7 +275,7 @@ WRONG = [
     (5, ["profile", *schema()], "--data"),
     # BudgetError
     (6, ["query", *data(*SEX), "--epsilon", "2"], "room for ε = 1 "),
-    (6, ["query", *data(*SEX)], "exactly one of epsilon, rho and within"),
+    (6, ["query", *data(*SEX)], "add --epsilon 0.5 (or --rho, or --within for an accuracy)"),
     (6, ["query", *data(*SEX), "--epsilon", "1", "--rho", "1"], "exactly one"),
     (6, ["quote", *schema(*SEX), "--epsilon", "-1"], "greater than 0"),
     (6, ["quote", *schema(*SEX), "--epsilon", "1", "--budget-delta", "0.5"], "too large"),

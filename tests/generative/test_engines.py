@@ -28,6 +28,20 @@ def agree(case: Case) -> None:
     plan = make_plan(case.query, case.schema)
     vectors = {engine: tabulate(plan, snapshot, engine).reveal().tolist() for engine in TABULATORS}
     assert len({tuple(vector) for vector in vectors.values()}) == 1, vectors
+    for measure, block in zip(plan.measures, plan.blocks, strict=True):
+        if measure.kind == "tree":
+            trees_add_up(vectors["duckdb"][block], measure.levels)
+
+
+def trees_add_up(block: list[int], levels: tuple[int, ...]) -> None:
+    """Each node is the sum of its children; an exact answer shows the leaves only."""
+    for start in range(0, len(block), sum(levels)):
+        below: list[int] = []
+        for size in levels:
+            here, start = block[start : start + size], start + size
+            fanout = -(-len(below) // size)
+            assert not below or here == [sum(below[i * fanout : (i + 1) * fanout]) for i in range(size)]
+            below = here
 
 
 @settings(max_examples=150)

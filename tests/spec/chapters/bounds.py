@@ -162,11 +162,11 @@ CHAPTER = Chapter(
             """
             ward  | stays | people
             ------+-------+-------
-            north | 2     | 1
-            south | 0     | 0
-            west  | 0     | 0
+            north | 4     | 2
+            south | 2     | 1
+            west  | 1     | 1
             """,
-            why="The cap comes after the filter: the row in the south does not meet it, so it uses up no group.",
+            why="The cap comes after the filter: rows of 9 days do not meet it, so they use up no group.",
             schema=SCHEMA.replace("stays:", "spread:"),
             tables={
                 "spread": """
@@ -175,6 +175,15 @@ CHAPTER = Chapter(
                 1       | north | 3
                 1       | north | 4
                 1       | south | 9
+                2       | north | 3
+                2       | north | 4
+                2       | west  | 9
+                3       | south | 1
+                3       | south | 2
+                3       | west  | 9
+                3       | north | 9
+                4       | west  | 8
+                4       | south | 9
                 """
             },
         ),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pets.errors import PetsError, UserError
     from pets.expression import col
     from pets.keyset import KeySet
+    from pets.ledger.ledger import Ledger
     from pets.policy import Policy
     from pets.protection import DP, Exact, Total
     from pets.quote import Quote, Remaining
@@ -66,6 +67,7 @@ _HOMES = {
     "Total": "protection",
     "Policy": "policy",
     "Session": "session",
+    "Ledger": "ledger.ledger",
     "Quote": "quote",
     "Remaining": "quote",
     "Release": "release",
@@ -102,6 +104,7 @@ __all__ = [
     "Total",
     "Policy",
     "Session",
+    "Ledger",
     "Quote",
     "Remaining",
     "Release",

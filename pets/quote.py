@@ -84,6 +84,9 @@ class Remaining:
         epsilon: the greatest ``DP(epsilon=…)`` that still fits.
         delta: the δ that goes with it.
         more: how many more requests like the last one fit (``None`` before the first).
+        lifetime: charged since the dataset was opened, over all renewals of its budget.
+        epoch: how often the budget was renewed.
+        durable: whether the account outlives this process.
     """
 
     budget: Budget
@@ -92,6 +95,9 @@ class Remaining:
     epsilon: float
     delta: float
     more: int | None = None
+    lifetime: Cost | None = None
+    epoch: int = 0
+    durable: bool = True
 
     @property
     def share(self) -> float:
@@ -117,8 +123,18 @@ class Remaining:
         like = "" if self.more is None else f"; about {self.more:,} more like the last one"
         return (
             f"Spent ε = {spent:.4g} of {self.budget.epsilon:g}{at} ({self.share:.1%} of the budget is left); "
-            f"one more query of up to ε = {self._room} fits{like}."
+            f"one more query of up to ε = {self._room} fits{like}.{self._life}"
         )
+
+    @property
+    def _life(self) -> str:
+        """What the numbers above do not say."""
+        if not self.durable:
+            return " The account is in this process's memory only, and ends with it."
+        if not self.epoch or self.lifetime is None:
+            return ""
+        life = self.budget.describe(self.lifetime)[0]
+        return f" The budget was renewed {self.epoch}×; over its whole life ε = {life:.4g} was spent."
 
     __repr__ = __str__
 

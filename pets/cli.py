@@ -11,9 +11,6 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +18,8 @@ import typer
 
 from pets import __version__
 from pets.errors import InternalError, PetsError
-from pets.flags import Output, Protect, Purse, Question, Source, load_schema, spread, written
+from pets.flags import Output, Protect, Purse, Question, Source, load_schema, written
+from pets.verbs import SAFE, Interrupted, interruptible, verb
 
 if TYPE_CHECKING:
     from pets.budget import Budget
@@ -40,7 +38,6 @@ app = typer.Typer(
 Schema_ = Annotated[
     str, typer.Option("--schema", metavar="FILE", help="The public description of the tables, in YAML.")
 ]
-SAFE = "interrupted; no answer was released and nothing was spent"
 BEGUN = "interrupted after the release had begun; no answer was shown, but count its cost as spent: data was read"
 BOUNDS = (
     "Warning: bounds, values and row caps read from this report are not public knowledge, and a schema must hold "
@@ -52,16 +49,6 @@ NOTE = (
 )
 
 
-def _verb(function: Callable[..., None]) -> Callable[..., None]:
-    @wraps(function)
-    def guarded(**given: Any) -> None:
-        with _interruptible(SAFE):
-            function(**given)
-
-    app.command(function.__name__)(spread(guarded))
-    return function
-
-
 @app.callback(invoke_without_command=True)
 def _root(
     version: Annotated[bool, typer.Option("--version", help="Show the version and stop.", is_eager=True)] = False,
@@ -71,7 +58,7 @@ def _root(
         raise typer.Exit
 
 
-@_verb
+@verb(app)
 def demo(
     data: Annotated[str | None, typer.Option("--data", help="Your own table (CSV, CSV.gz, Parquet).")] = None,
     schema: Annotated[str | None, typer.Option("--schema", help="Its schema (needed with --data).")] = None,
@@ -94,7 +81,7 @@ def demo(
         print(text, flush=True)
 
 
-@_verb
+@verb(app)
 def explain(schema: Schema_, question: Question, protect: Protect) -> None:
     """Who is protected, what is clamped and how far one person can move the answer. Reads no data.
 
@@ -106,7 +93,7 @@ def explain(schema: Schema_, question: Question, protect: Protect) -> None:
     print(question.build(known).explain(known, protect.build() if protect.given else None))
 
 
-@_verb
+@verb(app)
 def quote(schema: Schema_, question: Question, protect: Protect, purse: Purse) -> None:
     """What an answer would cost and how good it would be. Reads no data and spends nothing.
 
@@ -119,7 +106,7 @@ def quote(schema: Schema_, question: Question, protect: Protect, purse: Purse) -
     print(_twin(known, purse.build(), rows=1).quote(question.build(known), protect.build()))
 
 
-@_verb
+@verb(app)
 def query(
     schema: Schema_,
     source: Source,
@@ -149,13 +136,13 @@ def query(
     # whatever can be refused is refused before any data is read: preparing a table may take minutes
     purse.afford(_twin(known, budget, rows=1).quote(asked, protection))
     session = source.open(known, budget)
-    with _interruptible(BEGUN):
+    with interruptible(BEGUN):
         release = session.release(asked, protection)
     output.deliver(release)
     print(NOTE, file=sys.stderr)
 
 
-@_verb
+@verb(app)
 def snapshot(
     schema: Schema_,
     source: Source,
@@ -179,7 +166,7 @@ def snapshot(
     print(f"Prepared {', '.join(sources)} in {out}. It holds rows of real people: keep it where the data may be kept.")
 
 
-@_verb
+@verb(app)
 def profile(schema: Schema_, source: Source) -> None:
     """For custodians only: what became of every row, and how many rows each K keeps. Exact counts of real rows.
 
@@ -196,7 +183,7 @@ def profile(schema: Schema_, source: Source) -> None:
     print(BOUNDS)
 
 
-@_verb
+@verb(app)
 def dummy(
     schema: Schema_,
     out: Annotated[Path, typer.Option("--out", help="The folder for one CSV a table.")],
@@ -228,18 +215,6 @@ def _twin(schema: "Schema", budget: "Budget", rows: int = 1000) -> "Session":
     from pets.session import Session
 
     return Session(schema, budget=budget, progress=False).dummy(rows)
-
-
-class Interrupted(BaseException):
-    """Ctrl-C, with what is to be said about the charge."""
-
-
-@contextmanager
-def _interruptible(said: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(said) from None
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ sealed, durably, before it is shown; and what fails in between stays charged.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pets.budget import Budget, Cost
@@ -89,12 +89,11 @@ class Account:
                 known = {i: s for i, r in enumerate(requests) if (s := self._known(book, r, again, now)) is not None}
                 new = {ids[i]: request for i, request in enumerate(requests) if i not in known}
                 scopes = book.scopes(self.dataset, self.scope)
-                epoch = book.dataset(self.dataset).epoch
-                for request in new.values():
-                    self._check_snapshot(book, request, epoch)
+                row = book.dataset(self.dataset)
+                _check_snapshots(row, new.values())
                 refusal = self._refusal(scopes, list(new.values()))
                 state = State.DENIED if refusal else State.STARTED if start else State.RESERVED
-                self._enter_requests(book, new, state, token, now, epoch)
+                self._enter_requests(book, new, state, token, now, row.epoch)
                 if not refusal:
                     before = self._standing(book, scopes).spent.loss
                     standing = self._standing(book, book.scopes(self.dataset, self.scope) if new else scopes)
@@ -130,13 +129,6 @@ class Account:
         if not again and (row := book.by_asked(request.asked)) is not None:
             return Sealed(row.id, bytes(row.release), bytes(row.certificate))
         return None
-
-    def _check_snapshot(self, book: Book, request: Request, epoch: int) -> None:
-        if epoch and book.asked_before_epoch(self.dataset, request.snapshot, epoch):
-            raise BudgetError(
-                "the budget was renewed for a newer snapshot, and this one was asked under the earlier budget; refresh "
-                "the snapshot from the new data"
-            )
 
     def _refusal(self, scopes: Sequence[ScopeRow], requests: Sequence[Request]) -> str | None:
         """Why the requests do not fit, from public numbers alone (``None``: they fit)."""
@@ -291,6 +283,17 @@ class _Row:
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.__dict__.update(values)
+
+
+def _check_snapshots(row: Any, requests: Iterable[Request]) -> None:
+    """A renewed budget is for the new data that its signed change names, and for no other."""
+    admitted = parsed(row.snapshots)
+    for request in requests:
+        if admitted and request.snapshot not in admitted:
+            raise BudgetError(
+                "the budget was renewed for other data than this snapshot; open the session with the snapshots= folder "
+                "that holds the renewed one, or have this one admitted (pets ledger change --snapshot)"
+            )
 
 
 def _entry(row: Any, currency: Any) -> Entry:

@@ -17,7 +17,7 @@ from pets.errors import InternalError, LedgerError
 from pets.ledger.merkle import Frontier
 from pets.ledger.records import GENESIS, Record, chained, record
 from pets.ledger.rows import ROOT, Head, Scope, ScopeRow, moment, scope_row, text
-from pets.ledger.tables import datasets, head, log, requests, scopes, sources
+from pets.ledger.tables import changes, datasets, head, log, lost, requests, scopes, sources
 
 _bind = sa.bindparam
 _HEAD = sa.select(head.c.origin, head.c.key, head.c.size, head.c.hash, head.c.peaks, head.c.at).where(head.c.id == 1)
@@ -59,15 +59,6 @@ _BY_ASKED = (
     sa.select(requests)
     .where(requests.c.asked == _bind("b_asked"), requests.c.state == "committed")
     .order_by(requests.c.seq)
-    .limit(1)
-)
-_EARLIER_SNAPSHOT = (
-    sa.select(requests.c.id)
-    .where(
-        requests.c.dataset == _bind("b_dataset"),
-        requests.c.snapshot == _bind("b_snapshot"),
-        requests.c.epoch < _bind("b_epoch"),
-    )
     .limit(1)
 )
 _UNBOUNDED = (
@@ -195,8 +186,16 @@ class Book:
 
     def add_dataset(self, name: str, currency: str, budget: Json, units: Json, cap: tuple[int, int]) -> None:
         """A new root with its cap."""
-        row = {"name": name, "currency": currency, "budget": text(budget), "units": text(units), "approvers": "[]"}
-        self.connection.execute(sa.insert(datasets), row | {"epoch": 0, "lifetime_loss": 0, "lifetime_delta": 0})
+        row = {
+            "name": name,
+            "currency": currency,
+            "budget": text(budget),
+            "units": text(units),
+            "approvers": text({"keys": [], "needed": 0}),
+        }
+        self.connection.execute(
+            sa.insert(datasets), row | {"epoch": 0, "snapshots": "[]", "lifetime_loss": 0, "lifetime_delta": 0}
+        )
         self._add_scope(name, ROOT, cap)
 
     def change_dataset(self, name: str, **values: Any) -> None:
@@ -275,6 +274,31 @@ class Book:
             out[row.name] = (row.epoch, *here, *life)
         return out
 
+    def applied(self, change_id: str) -> bool:
+        """Whether a signed change was applied before."""
+        return self.connection.execute(sa.select(changes.c.id).where(changes.c.id == change_id)).first() is not None
+
+    def add_change(self, change_id: str, dataset: str, at: str, envelope: bytes) -> None:
+        """Keep a signed change."""
+        self.connection.execute(
+            sa.insert(changes), {"id": change_id, "dataset": dataset, "at": at, "envelope": envelope}
+        )
+
+    def lost(self, dataset_id: str) -> tuple[int, int] | None:
+        """What a dataset had spent that a restored backup did not know."""
+        row = self.connection.execute(sa.select(lost).where(lost.c.id == dataset_id)).first()
+        return None if row is None else (row.loss, row.delta)
+
+    def lose(self, dataset_id: str, amount: tuple[int, int]) -> None:
+        """Remember what an unknown dataset had spent."""
+        self.connection.execute(sa.delete(lost).where(lost.c.id == dataset_id))
+        self.connection.execute(sa.insert(lost), {"id": dataset_id, "loss": amount[0], "delta": amount[1]})
+
+    def asked(self, dataset: str, snapshot: str) -> bool:
+        """Whether a snapshot was ever asked about."""
+        query = sa.select(requests.c.id).where(requests.c.dataset == dataset, requests.c.snapshot == snapshot).limit(1)
+        return self.connection.execute(query).first() is not None
+
     # requests ---------------------------------------------------------------------------------------------------
 
     def request(self, request_id: str) -> Any:
@@ -301,11 +325,6 @@ class Book:
         """The releases without a finite guarantee: id, time, what."""
         rows = self.connection.execute(_UNBOUNDED, {"b_dataset": dataset})
         return tuple((row.id, row.at, row.what) for row in rows)
-
-    def asked_before_epoch(self, dataset: str, snapshot: str, epoch: int) -> bool:
-        """Whether a snapshot was asked under an earlier budget."""
-        parameters = {"b_dataset": dataset, "b_snapshot": snapshot, "b_epoch": epoch}
-        return self.connection.execute(_EARLIER_SNAPSHOT, parameters).first() is not None
 
     def under_way(self, dataset: str) -> int:
         """How many requests are reserved or started."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -84,6 +85,11 @@ def parse(note: str, key: VerifyingKey) -> Checkpoint:
     if raw[:4] != bytes.fromhex(key.id)[:4] or not key.verifies(raw[4:], found.text.encode()):
         raise wrong
     return found
+
+
+def dataset_id(name: str) -> str:
+    """How a checkpoint names a dataset: 64 bits of the SHA-256 of its name, so that its readers need not know it."""
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def publish(path: Path, note: str, size: int) -> None:

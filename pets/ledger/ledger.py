@@ -18,7 +18,7 @@ from pets.calls import plain_arguments
 from pets.entropy import random_id
 from pets.errors import LedgerError, UserError, VerificationError, shown
 from pets.ledger.book import Book
-from pets.ledger.checkpoint import Checkpoint, parse, publish
+from pets.ledger.checkpoint import Checkpoint, dataset_id, parse, publish
 from pets.ledger.failpoint import reach
 from pets.ledger.rows import moment, parsed
 from pets.ledger.store import CommitUnknown, Store
@@ -216,7 +216,7 @@ class Ledger:
     def checkpoint(self, book: Book) -> str:
         """The signed statement of what the log holds now."""
         head = book.head
-        totals = {hashlib.sha256(name.encode()).hexdigest()[:16]: parts for name, parts in book.totals().items()}
+        totals = {dataset_id(name): parts for name, parts in book.totals().items()}
         made = Checkpoint(head.origin, head.size, head.frontier.root(), head.hash, moment(head.at), totals)
         return made.signed(self._signing)
 

@@ -16,8 +16,9 @@ from pets.budget import Budget
 from pets.codec import Json
 from pets.errors import BudgetError, LedgerError, did_you_mean
 from pets.ledger.book import Book
+from pets.ledger.checkpoint import dataset_id
 from pets.ledger.ledger import Ledger
-from pets.ledger.rows import parsed, text
+from pets.ledger.rows import ROOT, parsed, text
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,10 @@ def _news(book: Book, root: Root) -> list[tuple[str, Json, Json]]:
         if root.budget is None:
             known = did_you_mean(name, book.dataset_names())
             raise BudgetError(f"the ledger has no dataset {name!r}{known}; to open it, give its whole budget=")
-        out.append(("dataset", _opening(root.budget, root.units), {}))
+        opening = _opening(root.budget, root.units)
+        if (lost := book.lost(dataset_id(name))) is not None:  # it was opened before a backup was restored
+            opening["charged"] = [min(lost[0], opening["loss"]), min(lost[1], opening["delta"])]
+        out.append(("dataset", opening, {}))
     else:
         _check_pinned(row, root)
         tables = {table: unit for table, unit in root.units.items() if table not in parsed(row.units)}
@@ -95,6 +99,10 @@ def _opening(budget: Budget, units: Mapping[str, str]) -> Json:
 def _enter(book: Book, root: Root, event: str, said: Json, private: Json) -> None:
     if event == "dataset":
         book.add_dataset(root.dataset, said["currency"], said["budget"], said["units"], (said["loss"], said["delta"]))
+        if "charged" in said:
+            charged = (said["charged"][0], said["charged"][1])
+            book.charge(root.dataset, ROOT, spent=charged)
+            book.lived(root.dataset, *charged)
     elif event == "tables":
         units = parsed(book.dataset(root.dataset).units) | said["units"]
         book.change_dataset(root.dataset, units=text(units))

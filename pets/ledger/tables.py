@@ -19,8 +19,9 @@ datasets = sa.Table(
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("budget", sa.Text, nullable=False),  # canonical JSON of the budget in force
     sa.Column("units", sa.Text, nullable=False),  # canonical JSON: table to the column that names a person
-    sa.Column("approvers", sa.Text, nullable=False),  # canonical JSON: public keys that must sign changes
+    sa.Column("approvers", sa.Text, nullable=False),  # canonical JSON: public keys, and how many must sign a change
     sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("snapshots", sa.Text, nullable=False),  # canonical JSON: those that a renewed budget is for ([]: any)
     sa.Column("lifetime_loss", sa.BigInteger, nullable=False),
     sa.Column("lifetime_delta", sa.BigInteger, nullable=False),
     sa.CheckConstraint("lifetime_loss >= 0 AND lifetime_delta >= 0", name="pets_lifetime_counts_up"),
@@ -116,6 +117,23 @@ log = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),  # public
     sa.Column("private", sa.LargeBinary, nullable=False),  # for the custodian; the body commits to it
     sa.Column("hash", sa.LargeBinary, nullable=False),  # of the chain up to here
+)
+
+changes = sa.Table(
+    "pets_changes",
+    meta,
+    sa.Column("id", sa.Text, primary_key=True),  # a signed change applies once
+    sa.Column("dataset", sa.Text, sa.ForeignKey("pets_datasets.name"), nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("envelope", sa.LargeBinary, nullable=False),
+)
+
+lost = sa.Table(
+    "pets_lost",  # datasets that a restored backup does not know: when opened again they begin with what they had spent
+    meta,
+    sa.Column("id", sa.Text, primary_key=True),  # of the name, as in checkpoints
+    sa.Column("loss", sa.BigInteger, nullable=False),
+    sa.Column("delta", sa.BigInteger, nullable=False),
 )
 
 head = sa.Table(

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("units", sa.Text(), nullable=False),
         sa.Column("approvers", sa.Text(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("snapshots", sa.Text(), nullable=False),
         sa.Column("lifetime_loss", sa.BigInteger(), nullable=False),
         sa.Column("lifetime_delta", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("lifetime_loss >= 0 AND lifetime_delta >= 0", name="pets_lifetime_counts_up"),
@@ -33,6 +34,22 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.Column("peaks", sa.LargeBinary(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "pets_changes",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("dataset", sa.Text(), nullable=False),
+        sa.Column("at", sa.Text(), nullable=False),
+        sa.Column("envelope", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["dataset"], ["pets_datasets.name"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "pets_lost",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("loss", sa.BigInteger(), nullable=False),
+        sa.Column("delta", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(

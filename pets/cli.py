@@ -22,8 +22,7 @@ from pets.flags import Output, Protect, Purse, Question, Source, load_schema, wr
 from pets.verbs import SAFE, Interrupted, interruptible, verb
 
 if TYPE_CHECKING:
-    from pets.budget import Budget
-    from pets.schema import Schema
+    from pets.release import Release
     from pets.session import Session
 
 app = typer.Typer(
@@ -44,8 +43,8 @@ BOUNDS = (
     "nothing else; choose them from the data's documentation, or treat each as an unprotected release."
 )
 NOTE = (
-    "note: this version keeps the account in memory only, so every run of pets query begins with its whole budget; "
-    "add up what you spend on the same people yourself."
+    "note: without --ledger the account ends with this command, and the next run begins with its whole budget; for "
+    "real people use --ledger ledger.db, which counts them all."
 )
 
 
@@ -103,7 +102,7 @@ def quote(schema: Schema_, question: Question, protect: Protect, purse: Purse) -
     pets quote --schema stays.yaml --query query.yaml --epsilon 0.5 --budget-epsilon 3
     """
     known = load_schema(schema)
-    print(_twin(known, purse.build(), rows=1).quote(question.build(known), protect.build()))
+    print(purse.session(known, purse.open()).quote(question.build(known), protect.build()))
 
 
 @verb(app)
@@ -114,6 +113,9 @@ def query(
     protect: Protect,
     purse: Purse,
     output: Output,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="TEXT", help="Names this request: repeated, it is charged once.")
+    ] = None,
     dummy: Annotated[bool, typer.Option("--dummy", help="Answer on invented rows: no data, no cost.")] = False,
 ) -> None:
     """The protected answer to one query, as a table or as a file.
@@ -124,22 +126,28 @@ def query(
     pets query --schema stays.yaml --snapshots ready --by age:0,18,65,110 --mean days=length_of_stay \\
         --where "emergency == True" --epsilon 0.5 --out answer.html
     """
-    known, budget = load_schema(schema), purse.build()
+    known = load_schema(schema)
     asked = question.build(known)
     output.check()
     if dummy:
         from pets.protection import Exact
 
-        output.deliver(_twin(known, budget).release(asked, protect.build() if protect.given else Exact()))
+        twin = Purse().session(known, None, progress=False).dummy()
+        output.deliver(twin.release(asked, protect.build() if protect.given else Exact()))
         return
     protection = protect.build()
-    # whatever can be refused is refused before any data is read: preparing a table may take minutes
-    purse.afford(_twin(known, budget, rows=1).quote(asked, protection))
-    session = source.open(known, budget)
+    ledger = purse.open()
+    asker = purse.session(known, ledger)
+    offer = asker.quote(asked, protection)
+    # whatever can be refused is refused before any data is read: preparing a table may take minutes. But a question
+    # about a stored snapshot may have been answered before, and then costs nothing
+    if source.snapshots is None or ledger is None:
+        purse.afford(offer, asker)
+    session = source.open(known, purse, ledger)
     with interruptible(BEGUN):
-        release = session.release(asked, protection)
+        release = session.release(asked, protection, key=key)
     output.deliver(release)
-    print(NOTE, file=sys.stderr)
+    print(NOTE if ledger is None else kept(session, release), file=sys.stderr)
 
 
 @verb(app)
@@ -163,6 +171,8 @@ def snapshot(
         session = Session(known, sources, budget=Budget(1.0, 1e-6), snapshots=out)
     if session.reused:
         session.refresh()
+    for name, identity in session.snapshots.items():
+        print(f"Table {name!r}: snapshot {identity}")
     print(f"Prepared {', '.join(sources)} in {out}. It holds rows of real people: keep it where the data may be kept.")
 
 
@@ -174,10 +184,8 @@ def profile(schema: Schema_, source: Source) -> None:
     pets profile --schema stays.yaml --data stays.csv
     pets profile --schema stays.yaml --snapshots ready
     """
-    from pets.budget import Budget
-
     known = load_schema(schema)
-    session = source.open(known, Budget(1.0, 1e-6))
+    session = source.open(known, Purse())
     for name in session.tables:
         print(f"Table {name!r}. {session.report(name)}\n")
     print(BOUNDS)
@@ -210,11 +218,13 @@ def dummy(
 # what commands share ----------------------------------------------------------------------------------------------
 
 
-def _twin(schema: "Schema", budget: "Budget", rows: int = 1000) -> "Session":
-    """A session on invented rows alone: it quotes, refuses and answers like the real one, and no real row is near."""
-    from pets.session import Session
-
-    return Session(schema, budget=budget, progress=False).dummy(rows)
+def kept(session: "Session", release: "Release") -> str:
+    """Where the answer stands in the ledger."""
+    ledger = session.ledger
+    entry = "" if release.certificate is None else f", entry {release.certificate.predicate['log']['seq']}"
+    return (
+        f"ledger: {ledger.label}{entry}; {session.remaining()} Its certificates are checked with {ledger.public_path}."
+    )
 
 
 def main() -> None:

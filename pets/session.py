@@ -122,6 +122,11 @@ class Session:
         """The tables whose stored snapshot was opened; what ``data=`` holds for them is not read until a refresh."""
         return self._holdings.reused
 
+    @property
+    def snapshots(self) -> dict[str, str]:
+        """By table, the random public id of its snapshot."""
+        return {name: self._holdings.snapshot(name).id for name in self.tables}
+
     # data -------------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:

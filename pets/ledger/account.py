@@ -120,12 +120,15 @@ class Account:
                 raise LedgerError(f"the key {request.key!r} was used for another question; use a new key")
             if row.state == "committed":
                 return Sealed(row.id, bytes(row.release), bytes(row.certificate))
-            if row.state == "forfeited" or row.lease < now:
+            if row.state == "reserved" and row.lease < now:
+                close(book, row, now)  # left behind before any data was opened: the key is free again
+            elif row.state == "forfeited" or row.lease < now:
                 raise LedgerError(
                     f"the request under key {request.key!r} failed after the data was opened; its charge stands; to "
                     "ask again, and be charged again, use a new key"
                 )
-            raise LedgerError(f"the request under key {request.key!r} is still being answered; ask again later")
+            else:
+                raise LedgerError(f"the request under key {request.key!r} is still being answered; ask again later")
         if not again and (row := book.by_asked(request.asked)) is not None:
             return Sealed(row.id, bytes(row.release), bytes(row.certificate))
         return None
@@ -167,8 +170,9 @@ class Account:
                 "what": request.what,
                 "question": request.question,
                 "protection": text(request.protection),
-                "loss": request.cost.loss,
-                "delta": request.cost.delta,
+                # a cost that no budget holds is denied; the column need not hold it either
+                "loss": min(request.cost.loss, _GREATEST),
+                "delta": min(request.cost.delta, _GREATEST),
                 "unbounded": request.unbounded,
                 "state": state.value,
                 "token": token,
@@ -276,6 +280,9 @@ class Account:
                 self.close(grants)
             raise
         self.close(grants)
+
+
+_GREATEST = 2**63 - 1
 
 
 class _Row:

@@ -160,6 +160,11 @@ class Book:
         found = self.connection.execute(sa.select(log.c.hash).where(log.c.seq == size - 1)).scalar()
         return b"" if found is None else bytes(found)
 
+    def since(self, size: int) -> list[tuple[int, bytes]]:
+        """The entries after the first ``size``: number and public body."""
+        rows = self.connection.execute(sa.select(log.c.seq, log.c.body).where(log.c.seq >= size).order_by(log.c.seq))
+        return [(row.seq, bytes(row.body)) for row in rows]
+
     def entries(self, block: int = 10_000) -> Any:
         """All entries in order, as (body, private, hash)."""
         at = 0

@@ -113,6 +113,7 @@ class Ledger:
     def _key(self, path: Path | None) -> SigningKey:
         """The key; a new ledger's is made first, so that no entry is ever without one."""
         with self._store.write() as connection:
+            self._store.alone(connection)
             fresh = not Book.begun(connection)
             if fresh and self.checkpoint_path is not None and self.checkpoint_path.exists():
                 raise LedgerError(
@@ -212,6 +213,32 @@ class Ledger:
             )
         if found.size > book.head.size or book.chain_at(found.size) != found.chain:
             self._fall_back(found.size, book.head.size)
+        self._check_totals(book, found)
+
+    def _check_totals(self, book: Book, found: Checkpoint) -> None:
+        """What the tables hold as charged must be what the checkpoint and the entries since then add up to.
+
+        A database file that was put back while its newer write-ahead log stayed has the log's end, and old accounts.
+        """
+        least = {name: [parts[3], parts[4]] for name, parts in found.totals.items()}
+        for seq, body in book.since(found.size):
+            entry = parsed(body.decode())
+            sign = {"reserved": 1, "started": 1, "voided": -1}.get(entry["event"], 0)
+            if entry["event"] == "started":
+                row = book.request(entry["request"])
+                sign = int(row is None or row.seq == seq)  # else it was counted when it was reserved
+            if sign:
+                parts = least.setdefault(dataset_id(entry["dataset"]), [0, 0])
+                parts[0] += sign * entry["loss"]
+                parts[1] += sign * entry["delta"]
+        here = {dataset_id(name): parts[3:] for name, parts in book.totals().items()}
+        for name, parts in least.items():
+            if any(have < want for have, want in zip(here.get(name, (0, 0)), parts, strict=True)):
+                raise LedgerError(
+                    f"the accounts in the ledger {self.label!r} are older than its log, as after restoring a database "
+                    "without its write-ahead log, or with another's; it stays closed. Restore the newest copy, all "
+                    "files of it"
+                )
 
     def checkpoint(self, book: Book) -> str:
         """The signed statement of what the log holds now."""

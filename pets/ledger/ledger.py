@@ -41,6 +41,7 @@ class Ledger:
         label: the address, without a password.
         key: the public half of the key that signs certificates and checkpoints.
         origin: the ledger's public name; it never changes.
+        recovered: how many requests were left behind by others, and closed when it was opened.
     """
 
     @plain_arguments(LedgerError, "Ledger", "open one with pets.Ledger('ledger.db')")
@@ -87,8 +88,9 @@ class Ledger:
                 )
             if check:
                 self._check_published(book)
+        self.recovered = 0
         if check:
-            self.recover()
+            self.recovered = self.recover()
             self.publish()
 
     def __repr__(self) -> str:

@@ -5,7 +5,6 @@ Everything shown (tables, intervals, charts, pages) is computed from these on re
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass
@@ -207,7 +206,8 @@ class Release:
 
     def certified(self, envelope: bytes) -> Release:
         """The same release with its signed certificate, as the ledger stored it."""
-        made = copy.copy(self) if self.certificate is None else self
+        made = object.__new__(Release)
+        made.__dict__.update(self.__dict__)  # the parts are checked already, and so are their cached forms
         object.__setattr__(made, "certificate", Certificate(json.loads(envelope)))
         return made
 

@@ -250,18 +250,20 @@ class Session:
         requests = [self._request(jobs[place], key, len(jobs), place) for place in wanted]
         grants = self._account.reserve(requests, again=again)
         answers: dict[int, Release] = {}
-        failed: list[str] = []
+        failed: list[Grant] = []
         with self._account.closing(grants):
             for place, grant in zip(wanted, grants, strict=True):
                 answer = self._answer(grant, jobs[place])
                 if answer is None:
-                    failed.append(grant.id[:12])
+                    failed.append(grant)
                 else:
                     answers[place] = answer
         if failed:
+            self._account.close(failed)
+            numbers = ", ".join(grant.id[:12] for grant in failed)
             # the others were sealed: asked again, they cost nothing
             raise ReleaseFailedError(
-                f"the release failed after the data was opened (incident {', '.join(failed)}); its charge stands; give "
+                f"the release failed after the data was opened (incident {numbers}); its charge stands; give "
                 "the incident number to the custodian"
             )
         reach("delivered")

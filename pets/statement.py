@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import metadata
 from typing import Any
 
@@ -61,7 +62,6 @@ def predicate(release: Release, earlier: Sequence[tuple[str, str, str]]) -> Json
     ``earlier`` are the releases of this dataset that have no finite guarantee: id, time, what.
     """
     form, plan = release.form, release.plan
-    versions = {name: metadata.version(name) for name in ("opendp", "duckdb", "numpy")}
     finite = release.epsilon is not None
     return {
         "release_id": release.id,
@@ -103,10 +103,17 @@ def predicate(release: Release, earlier: Sequence[tuple[str, str, str]]) -> Json
         "review": {"decision": "released", "checker": "pets", "at": release.issued_at, "reason": "within the policy"},
         "assumptions": list(ASSUMPTIONS),
         "notes": list(release.notes),
-        "engine_versions": versions | {"python": platform.python_version()},
+        "engine_versions": _versions(),
     }
 
 
+@lru_cache(maxsize=1)
+def _versions() -> Json:
+    found = {name: metadata.version(name) for name in ("opendp", "duckdb", "numpy")}
+    return found | {"python": platform.python_version()}
+
+
+@lru_cache(maxsize=1)
 def _version() -> str:
     try:
         return metadata.version("pets")

@@ -272,14 +272,13 @@ class Account:
 
     @contextlib.contextmanager
     def closing(self, grants: Sequence[Grant]) -> Iterator[None]:
-        """Whatever happens inside, no request stays under way; a ledger that cannot be written does not hide why."""
+        """Whatever is raised inside, no request stays under way; a ledger that cannot be written does not hide why."""
         try:
             yield
         except BaseException:
             with contextlib.suppress(UserError):
                 self.close(grants)
             raise
-        self.close(grants)
 
 
 _GREATEST = 2**63 - 1

@@ -101,8 +101,8 @@ class Remaining:
 
     @property
     def share(self) -> float:
-        """The part of the budget that is left, 0 to 1."""
-        return self.left.loss / self.budget.cap.loss
+        """The part of the budget that is left, 0 to 1; a project or an analyst may have room for less."""
+        return max(0.0, 1 - self.spent.loss / self.budget.cap.loss)
 
     @property
     def _room(self) -> str:

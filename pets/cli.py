@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pets import __version__
+from pets import __version__, cli_ledger
 from pets.errors import InternalError, PetsError
 from pets.flags import Output, Protect, Purse, Question, Source, load_schema, written
 from pets.verbs import SAFE, Interrupted, interruptible, verb
@@ -33,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
+app.add_typer(cli_ledger.ledger_app)
 
 Schema_ = Annotated[
     str, typer.Option("--schema", metavar="FILE", help="The public description of the tables, in YAML.")

@@ -163,6 +163,7 @@ def audit(ledger: Ledger, delivered: Delivered | None = None) -> None:
 def _audit_scopes(book: Book) -> None:
     part = (requests.c.dataset, requests.c.project, requests.c.analyst, requests.c.state)
     query = sa.select(*part, sa.func.sum(requests.c.loss), sa.func.sum(requests.c.delta))
+    query = query.where(requests.c.state.not_in(["denied", "voided"]))
     query = query.join(datasets, sa.and_(datasets.c.name == requests.c.dataset, datasets.c.epoch == requests.c.epoch))
     sums: dict[tuple[str, str, str], dict[str, list[int]]] = {}
     for name, project, analyst, fate, *amount in book.connection.execute(query.group_by(*part)):

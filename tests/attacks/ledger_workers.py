@@ -181,7 +181,7 @@ def failure_killed(place: Place, point: str, name: str, diary: str, two_steps: b
 
 def recovery_killed(place: Place, point: str, name: str, diary: str, two_steps: bool, ahead: float) -> None:
     """A request is left behind, and whoever cleans up is killed."""
-    ledger = place.open(lease=-1.0, clock=lambda: time.time() + ahead)
+    ledger = place.open(lease=-1.0, clock=lambda: time.time() + ahead, check=False)
     account(ledger).reserve([request(name, 1, key=name)], start=not two_steps)
     kill_at(point)
     ledger.recover()
@@ -192,3 +192,84 @@ def change_killed(place: Place, point: str, name: str, envelope: dict[str, Any])
     ledger = place.open()
     kill_at(point)
     change.apply(ledger, envelope)
+
+
+# storms --------------------------------------------------------------------------------------------------------------
+
+
+def weathering(place: Place, number: int, diary: str) -> None:
+    """Ask one thing after another, and go on whatever happens to the database."""
+    told = Diary(diary)
+    turn = 0
+    while True:
+        try:
+            ledger = place.open(lease=30.0)
+            asker = account(ledger, milli=900_000)
+            while True:
+                key = f"{number} {turn}"
+                sealed = _insist(asker, key)
+                if sealed is not None:
+                    told.note("delivered", sealed.request, hashlib.sha256(sealed.release).hexdigest(), key)
+                turn += 1
+        except LedgerError:  # it cannot even be opened
+            time.sleep(0.05)
+
+
+def _insist(asker: Account, key: str) -> Any:
+    """The answer to one request, asked under the same key until its fate is known."""
+    while True:
+        try:
+            grants = asker.reserve([request(key, 1, key=key)])
+            with asker.closing(grants):
+                return seal(asker, grants[0])
+        except LedgerError as error:
+            if any(text in str(error) for text in EXPECTED):
+                return None
+            time.sleep(0.05)
+
+
+def recover(place: Place, at: float) -> None:
+    """Clean up, at a moment that others choose too."""
+    ledger = place.open(check=False)
+    time.sleep(max(0.0, at - time.time()))
+    ledger.recover()
+
+
+def create(place: Place, at: float, diary: str) -> None:
+    """Open a ledger that nobody has made yet, and its dataset."""
+    time.sleep(max(0.0, at - time.time()))
+    told = Diary(diary)
+    try:
+        ledger = place.open()
+        account(ledger)
+        told.note("opened", ledger.origin, ledger.key.id)
+    except Exception as error:
+        told.note("error", type(error).__name__, str(error))
+
+
+def look(place: Place, diary: str) -> None:
+    """Open the ledger, see what is spent, and leave politely."""
+    ledger = place.open()
+    Diary(diary).note("spent", str(account(ledger).standing().spent.loss))
+    ledger.close()
+
+
+def denied_and_killed(place: Place) -> None:
+    """Ask for too much, which charges nothing, and die: the write-ahead log stays."""
+    ledger = place.open()
+    asker = account(ledger)
+    with contextlib.suppress(BudgetError):
+        asker.reserve([request(milli=10_000)])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def as_nobody(place: Place, diary: str) -> None:
+    """Open the ledger without the right to write it."""
+    if os.geteuid() == 0:
+        os.setuid(65534)
+    told = Diary(diary)
+    try:
+        place.open()
+        told.note("opened")
+    except LedgerError as error:
+        told.note("refused", str(error))

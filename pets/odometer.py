@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pets.budget import UNIT
+from pets.budget import UNIT, Budget
 from pets.codec import Json
 from pets.ledger.account import Account
-from pets.ledger.states import Entry, Standing
+from pets.ledger.states import Entry, Standing, State
 from pets.quote import Remaining
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def remaining(account: Account) -> Remaining:
     """What is left of the budget, and how many more queries like the last paid one that is."""
     standing = account.standing()
     budget, left = standing.budget, standing.left
-    paid = [entry.cost.loss for entry in account.entries() if entry.state.charged and entry.cost.loss]
+    entries = account.entries()
+    paid = [entry.cost.loss for entry in entries if entry.state.charged and entry.cost.loss]
     return Remaining(
         budget=budget,
         spent=standing.spent,
@@ -46,30 +48,43 @@ def remaining(account: Account) -> Remaining:
         lifetime=standing.lifetime,
         epoch=standing.epoch,
         durable=not account.ledger.memory,
+        unbounded=sum(entry.unbounded and entry.state is State.COMMITTED for entry in entries),
     )
 
 
-def history(entries: Sequence[Entry], currency: str) -> pd.DataFrame:
-    """Every request about the dataset: when, who, what, what it cost and what became of it."""
-    import pandas as pd
+def history(entries: Sequence[Entry], budget: Budget) -> pd.DataFrame:
+    """Every request about the dataset: when (UTC), who, what, what became of it and what it cost.
 
-    loss = "rho" if currency == "zcdp" else "epsilon"
+    ``epsilon`` is what each request amounts to alone, at the budget's δ: infinite without a finite guarantee, and no
+    part of a sum. What adds up is ``rho`` (in a pure ledger ``epsilon`` itself).
+    """
+    from pets.history import History
+
     rows = [
         {
-            "at": entry.at.replace(microsecond=0),
+            "at": entry.at.replace(microsecond=0, tzinfo=None),
             "project": entry.project,
             "analyst": entry.analyst,
-            "table": entry.table,
             "what": entry.what,
-            "question": entry.question[:12],
-            "protection": entry.protection,
             "state": entry.state.value,
-            loss: entry.cost.loss / UNIT if entry.state.charged else 0.0,
+            "epsilon": _epsilon(entry, budget),
+            "rho": entry.cost.loss / UNIT if entry.state.charged else 0.0,
             "unbounded": entry.unbounded,
+            "table": entry.table,
+            "protection": entry.protection,
             "epoch": entry.epoch,
+            "question": entry.question[:12],
             "id": entry.id,
         }
         for entry in entries
     ]
-    columns = ["at", "project", "analyst", "table", "what", "question", "protection", "state", loss]
-    return pd.DataFrame(rows, columns=[*columns, "unbounded", "epoch", "id"])
+    columns = ["at", "project", "analyst", "what", "state", "epsilon", "rho", "unbounded", "table", "protection"]
+    if budget.currency == "pure":
+        columns.remove("rho")
+    return History(rows, columns=[*columns, "epoch", "question", "id"])
+
+
+def _epsilon(entry: Entry, budget: Budget) -> float:
+    if not entry.state.charged:
+        return 0.0
+    return math.inf if entry.unbounded and not entry.cost.loss else budget.describe(entry.cost)[0]

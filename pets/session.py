@@ -353,7 +353,7 @@ class Session:
 
     def history(self) -> pd.DataFrame:
         """Every request about this dataset, by anybody: when, who, what, what it cost and what became of it."""
-        return odometer.history(self._account.entries(), self.budget.currency)
+        return odometer.history(self._account.entries(), self.budget)
 
 
 def _queries(query: Query | Sequence[Query]) -> list[Query]:

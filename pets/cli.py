@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pets import __version__, cli_change, cli_ledger
+from pets import __version__, cli_change, cli_ledger, cli_log
 from pets.errors import InternalError, PetsError
 from pets.flags import Output, Protect, Purse, Question, Source, load_schema, written
 from pets.verbs import SAFE, Interrupted, interruptible, verb
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_ledger.ledger_app)
 cli_change.register(cli_ledger.ledger_app)
+cli_log.register(app)
 
 Schema_ = Annotated[
     str, typer.Option("--schema", metavar="FILE", help="The public description of the tables, in YAML.")

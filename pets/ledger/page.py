@@ -191,7 +191,7 @@ def _chart(known: Dataset, number: int, until: str) -> str:
         picture.used_over_time(known, until, f"d{number}{kind}", width=width, height=height).replace(
             'class="chart"', f'class="chart {kind}"', 1
         )
-        for kind, width, height in (("wide", 704, 270), ("narrow", 330, 230))
+        for kind, width, height in (("wide", 704, 270), ("narrow", 288, 216))
     )
     marks = " A diamond with “!” marks a release without a guarantee." if known.unbounded else ""
     return (

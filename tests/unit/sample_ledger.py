@@ -14,7 +14,7 @@ from pets.ledger.ledger import Ledger
 from pets.ledger.root import Root
 from pets.ledger.states import Request
 
-BEGIN = dt.datetime(2026, 1, 5, 9, 30, tzinfo=dt.UTC).timestamp()
+BEGIN = dt.datetime(2024, 1, 5, 9, 30, tzinfo=dt.UTC).timestamp()
 DAY = 86_400.0
 HOSTILE = "<script>alert('x')</script>&amp;\"'"
 
@@ -119,7 +119,7 @@ def eventful(path: Path | None = None) -> Past:
     past.refuse(first, "variance(cost)", 2.9)
     past.clock.sleep(60)
     budget = Budget(epsilon=2, delta=1e-6).to_json()
-    past.change("renew", {"budget": budget, "snapshots": ["s2"], "epoch": 0}, "Stays of the year 2026 were added.")
+    past.change("renew", {"budget": budget, "snapshots": ["s2"], "epoch": 0}, "Stays of the year 2024 were added.")
     past.clock.sleep(12)
     past.release(first, "count by year", 0.6, "s2")
     past.clock.sleep(40)

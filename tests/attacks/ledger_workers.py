@@ -182,6 +182,7 @@ def failure_killed(place: Place, point: str, name: str, diary: str, two_steps: b
 def recovery_killed(place: Place, point: str, name: str, diary: str, two_steps: bool, ahead: float) -> None:
     """A request is left behind, and whoever cleans up is killed."""
     ledger = place.open(lease=-1.0, clock=lambda: time.time() + ahead, check=False)
+    ledger._swept = float("inf")  # those that were killed before are left as they are, until recover() is called
     account(ledger).reserve([request(name, 1, key=name)], start=not two_steps)
     kill_at(point)
     ledger.recover()

@@ -42,13 +42,21 @@ def opened(value: Mapping[str, Any], kind: str) -> tuple[bytes, list[tuple[str, 
     Raises :class:`VerificationError` for anything that is not one.
     """
     try:
-        payload = base64.b64decode(value["payload"], validate=True)
-        signatures = [(str(s["keyid"]), base64.b64decode(s["sig"], validate=True)) for s in value["signatures"]]
+        payload = _bytes(value["payload"])
+        signatures = [(str(s["keyid"]), _bytes(s["sig"])) for s in value["signatures"]]
         if value["payloadType"] != kind:
             raise ValueError("another type")
     except (LookupError, TypeError, ValueError, AttributeError, binascii.Error):
         raise VerificationError(f"this is not a signed envelope of type {kind!r}; ask for the original file") from None
     return payload, signatures
+
+
+def _bytes(text: str) -> bytes:
+    """What base64 stands for, written in the one way: its last bits can stand for nothing, and change unseen."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise ValueError("another way to write it")
+    return data
 
 
 def verified(value: Mapping[str, Any], kind: str, key: VerifyingKey) -> bytes:

@@ -181,7 +181,7 @@ def _unbounded(known: Dataset) -> str:
     count = words.counted(len(known.unbounded), "release")
     return (
         f'<div class="box"><p><strong>{escape(count.capitalize())} had no privacy guarantee.</strong> Exact figures '
-        "left, without noise. No cost can be given for them, so the budget above does not include them, and the "
+        "left, without noise. No cost can be given for these, so the budget above does not include them, and the "
         f"promises of the other answers hold for those answers only.</p><ul>{items}</ul></div>"
     )
 
@@ -224,7 +224,8 @@ def _request(known: Dataset, one: Asked) -> list[str]:
         _time(one.at),
         f'<span class="who">{_text(one.analyst)}</span><span class="small">project {_text(one.project)}</span>',
         f"<span>{_text(words.asked(one.what))}</span>"
-        f'<span class="small">From table {_text(one.table)}; {_plain(words.protected(one.protection))}.</span>',
+        f'<span class="small">From table {_text(one.table)}; protection: '
+        f"{_plain(words.protected(one.protection))}.</span>",
         _cost(known, one),
         f'<span class="outcome{alarm}"><b aria-hidden="true">{sign}</b> {escape(verdict)}</span>'
         f'<span class="small">{escape(meaning)}</span>'

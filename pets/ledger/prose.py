@@ -101,8 +101,9 @@ def checking(public: Published) -> list[str]:
         "Keep a copy of this page. A later page must list everything that this one lists.",
         "Ask the custodian for the public view of the log, and for the public key of the ledger (a .pub file). The key "
         f"must have the id {public.key.id}; ask for that id in a second way too, such as by telephone.",
-        "Install pets and run: pets log verify LOG --key KEY. It says whether any entry was changed, added or taken "
-        "out, and whether the log begins with the entries that this page was made from.",
+        "Save the signed checkpoint below as a file, install pets and run: pets log verify LOG --key KEY --checkpoint "
+        "FILE. It says whether any entry was changed, added or taken out, and whether the log still holds the entries "
+        "that this page was made from.",
         "Each answer comes with a certificate. pets verify CERTIFICATE --key KEY says whether it is genuine and where "
         "in the log it stands.",
     ]

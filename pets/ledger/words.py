@@ -94,14 +94,14 @@ def outcome(one: Asked) -> tuple[str, str]:
 
 
 def protected(form: Json) -> str:
-    """How an answer was protected, in a few words.
+    """How an answer is protected, in a few words.
 
     >>> protected({"kind": "dp", "epsilon": "0.5"}), protected({"kind": "total"})
-    ('random noise was added (differential privacy)', 'not protected: exact totals')
+    ('random noise (differential privacy)', 'none, exact totals')
     """
-    known = {"dp": "random noise was added (differential privacy)", "total": "not protected: exact totals"}
+    known = {"dp": "random noise (differential privacy)", "total": "none, exact totals"}
     kind = str(form.get("kind"))
-    return known.get(kind, f"protection “{kind}”")
+    return known.get(kind, f"“{kind}”")
 
 
 def epsilon(budget: Budget, cost: Cost) -> str:

@@ -72,9 +72,9 @@ class Past:
         """A request that fails after the data was opened."""
         account.close(account.reserve([self._request(account, what, epsilon, snapshot)]))
 
-    def withdraw(self, account: Account, what: str, epsilon: float) -> None:
+    def withdraw(self, account: Account, what: str, epsilon: float, snapshot: str = "s1") -> None:
         """A request that never starts."""
-        account.close(account.reserve([self._request(account, what, epsilon, "s1")], start=False))
+        account.close(account.reserve([self._request(account, what, epsilon, snapshot)], start=False))
 
     def begin(self, account: Account, what: str, epsilon: float, snapshot: str = "s1") -> None:
         """A request that stays under way."""

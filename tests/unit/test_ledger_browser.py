@@ -90,7 +90,7 @@ def test_the_policy_lets_no_script_in(browser: Browser, path: Path, tmp_path: Pa
     assert browser.run("window.ran") is None and len(browser.complaints()) >= 2
 
 
-@pytest.mark.parametrize(("width", "dark"), SCREENS)
+@pytest.mark.parametrize(("width", "dark"), [*SCREENS, (801, False)])  # the narrowest with tables as tables
 def test_all_of_its_text_is_read_on_any_screen(browser: Browser, path: Path, width: int, dark: bool) -> None:
     browser.look(width, dark=dark)
     browser.open(path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pets import signing
@@ -74,3 +75,43 @@ def write_log(path: Path, count: int, *, public: bool = False) -> signing.Verify
             out.write(data)
     lines.unlink()
     return key.public
+
+
+def packed(
+    entries: Sequence[tuple[Json, Json]],
+    totals: Mapping[str, tuple[int, ...]],
+    key: signing.SigningKey,
+    *,
+    origin: str = ORIGIN,
+    view: str = "public",
+    named: bool = False,
+    spell: Callable[[bytes], bytes] = lambda body: body,
+) -> bytes:
+    """A log of any entries, chained and signed as they are; their times and numbers are made up where they have none.
+
+    ``totals`` are by dataset, or with ``named`` as a checkpoint has them.
+    """
+    chain, tree, lines, at = GENESIS, Tree(), [], moment(_START)
+    for seq, (public, private) in enumerate(entries):
+        one = record({"seq": seq, "at": at} | public, private)
+        body = spell(one.body)
+        chain = chained(chain, body)
+        tree.add([body])
+        lines.append(export.line(body, one.private if view == "full" else None, chain))
+        at = str(json.loads(body)["at"])
+    known = dict(totals) if named else {dataset_id(name): parts for name, parts in totals.items()}
+    note = Checkpoint(origin, len(entries), tree.root(), chain, at, known).signed(key)
+    return export.header(view, key.public, note) + b"".join(lines)
+
+
+def unpacked(data: bytes) -> list[tuple[Json, Json]]:
+    """The entries of a full view."""
+    lines = [line.split(b"\t") for line in data.split(b"\n")[1:-1]]
+    return [(json.loads(body), json.loads(private)) for _, body, private in lines]
+
+
+def totals_of(data: bytes) -> dict[str, tuple[int, ...]]:
+    """What the checkpoint of an export says was charged."""
+    note = json.loads(data.split(b"\n")[0])["checkpoint"]
+    line = next(line for line in note.split("\n") if line.startswith("totals "))
+    return {name: tuple(parts) for name, parts in json.loads(line.removeprefix("totals ")).items()}

@@ -130,17 +130,19 @@ class Audit:
             raise _wrong(self.size, "is out of place: a log begins with its ledger's name, once")
         if private is not None and hashlib.sha256(private).hexdigest() != said.get("sealed"):
             raise _unsealed(self.size)
+        terms = None
         with self._plainly(event):
             if event.encode() in _STATES:
                 request, terms = plain(said["request"]).encode(), self._terms_of(said)
                 self._remember(body, said, terms, same)
-                self._request(event, request, terms)
             elif event in _EVENTS:
                 if event == "change" and private is not None:
                     self._signatures(said, json.loads(private)["envelope"])
                 _EVENTS[event](self, said)
             else:
                 raise Wrong(f"is of an unknown kind, {shown(event)}; if a newer pets wrote it, upgrade pets")
+        if terms is not None:
+            self._request(event, request, terms)
         self.size += 1
         self._at = at
 

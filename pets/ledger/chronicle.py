@@ -273,6 +273,8 @@ def _change(known: Dataset, said: Json) -> None:
         budget, snapshots = Budget.from_json(said["budget"]), tuple(map(str, said["snapshots"]))
         known.epochs.append(Epoch(int(said["epoch"]), said["at"], budget, snapshots=snapshots))
         _charge(known, said["at"], (0, 0))
+    elif kind == "snapshots":
+        known.now.snapshots = tuple(map(str, said["snapshots"]))
     elif kind == "budget":
         known.now.budget = Budget.from_json(said["budget"])
         _charge(known, said["at"], (0, 0))

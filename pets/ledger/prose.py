@@ -68,6 +68,8 @@ def _change(known: Dataset, event: Event) -> str:
         )
     elif event.kind == "renew":
         text = f"the budget was renewed, for new data: {_whole(said['budget'])}. What was used before still counts."
+    elif event.kind == "snapshots":
+        text = "newer copies of the data were let in under the budget in force."
     elif event.kind == "budget":
         text = f"the budget was changed to {_whole(said['budget'])}."
     elif event.kind == "cap":

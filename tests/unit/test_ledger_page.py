@@ -22,6 +22,7 @@ from pets.budget import Budget, Cost
 from pets.cli import run
 from pets.errors import LedgerError, UserError
 from pets.ledger import words
+from pets.ledger.change import KINDS
 from pets.ledger.chronicle import published, read
 from pets.ledger.page import Cover, page
 from pets.ledger.rebase import rebase
@@ -218,6 +219,29 @@ def test_its_colours_are_told_apart(text: str) -> None:
             assert contrast(ink, "paper") >= 4.5 and contrast(ink, "faint") >= 4.5, (scheme, ink)
         assert contrast("on-alarm", "alarm") >= 4.5
         assert contrast("used", "paper") >= 3 and contrast("used", "wash") >= 3
+
+
+def test_every_kind_of_change_has_its_words() -> None:
+    past = Past(None)
+    past.release(past.account(budget=Budget(1, 1e-6)), "count", 0.1)
+    budget = Budget(2, 1e-6).to_json()
+    key = past.ledger.key.raw.hex()
+    details = {
+        "budget": {"budget": budget},
+        "cap": {"project": "asthma", "analyst": "a.jones", "budget": budget},
+        "renew": {"budget": budget, "snapshots": ["s2"], "epoch": 0},
+        "snapshots": {"snapshots": ["s3"]},
+        "unit": {"table": "stays", "unit": "nhs_number"},
+        "source": {"table": "stays", "source": "file:/private/place.csv"},
+        "approvers": {"keys": [key], "needed": 0},
+    }
+    assert set(details) == set(KINDS)
+    for kind, detail in details.items():
+        past.change(kind, detail, f"Because of {kind}...")
+    made = page(published(past.ledger))
+    said = Reader(made).text
+    assert all(f"Reason: Because of {kind}. Decided by R. Okafor and L. Meyer." in said for kind in KINDS)
+    assert "a change of the kind" not in said and "/private" not in made and "a.jones in project asthma" in said
 
 
 def test_the_same_log_gives_the_same_page() -> None:

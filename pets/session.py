@@ -9,14 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import importlib.util
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pets import statement
 from pets.budget import UNIT, Budget, Cost
 from pets.codec import Json, canonical, digest
+from pets.contribution import Contribution
 from pets.dp.calibrate import Noise, calibrate
+from pets.dp.shares import shares
 from pets.entropy import random_id
 from pets.errors import (
     BudgetError,
@@ -40,6 +43,7 @@ from pets.quote import Quote, Remaining
 from pets.release import Release
 from pets.schema import Schema
 from pets.tabulate import ENGINES
+from pets.vector import Ints, IntVector
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +97,7 @@ class Session:
             raise UserError(f"policy must be pets.Policy(…), not {shown(policy)}")
         self.engine = engine
         self._budget, self._account = budget, Account(budget)
-        self._kind = "real"
+        self._kind: Literal["real", "dummy"] = "real"
         self._cache: dict[str, Release] = {}
         self._incidents: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -163,7 +167,7 @@ class Session:
             noise = calibrate(plan, protection, self._budget)
             noises.append(noise)
             errors.append(forecast(plan, noise.mechanism, noise.scales, protection.confidence))
-        cost = _total([noise.cost for noise in noises], self._budget)
+        cost = sum((noise.cost for noise in noises), self._nothing())
         left = self._account.left()
         epsilon, delta = noises[0].epsilon, noises[0].delta
         if len(noises) > 1:
@@ -244,14 +248,15 @@ class Session:
             self._account.settle(ids)
         return [answers[place] if place in answers else answers[first[job.key]] for place, job in enumerate(jobs)]
 
-    def _request(self, job: Job) -> Request:
-        cost = self._nothing() if job.noise is None or self._kind == "dummy" else job.noise.cost
+    def _request(self, job: Job, purpose: Json | None = None) -> Request:
+        noise = job.share or job.noise
+        cost = self._nothing() if noise is None or self._kind == "dummy" else noise.cost
         return Request(
             project=self.project,
             analyst=self.analyst,
             table=job.plan.table,
             question=job.plan.digest,
-            protection=canonical(job.protection.to_json()).decode(),
+            protection=canonical(job.protection.to_json() | (purpose or {})).decode(),
             cost=cost,
             unbounded=isinstance(job.protection, Total) and self._kind == "real",
         )
@@ -259,7 +264,29 @@ class Session:
     def _nothing(self) -> Cost:
         return Cost(self._budget.currency, 0)
 
-    def _answer(self, request_id: str, job: Job) -> Release:
+    def contribute(
+        self, query: Query, protection: Protection, *, honest: int, purpose: Json, check: Callable[[Json | None], None]
+    ) -> Contribution:
+        """One party's vector for a secure total, charged before data is opened: for ``pets.he`` and federations.
+
+        ``check`` sees the public terms of the noise share that ``honest`` parties need, and may refuse before anything
+        is charged; ``purpose`` goes into the account. Asked again, it is charged again. Raises as :meth:`release`.
+        """
+        job = self._job(query, protection)
+        if isinstance(protection, DP):
+            job = replace(job, share=shares(job.plan, protection, self._budget, honest))
+        terms = None if job.share is None else job.share.to_json()
+        check(terms)
+        (request_id,) = self._account.reserve([self._request(job, purpose)])
+        try:
+            values = self._opened(request_id, job)
+            self._account.commit(request_id)
+        finally:
+            self._account.settle((request_id,))
+        return Contribution(job.plan, IntVector(job.plan.digest, values), terms, self._kind, request_id)
+
+    def _opened(self, request_id: str, job: Job) -> Ints:
+        """Opens the data, after the charge; what fails then says nothing."""
         self._account.start(request_id)
         values, incident = measured(job, self.engine)
         if values is None:
@@ -268,6 +295,10 @@ class Session:
                 f"the release failed after the data was opened (incident {request_id[:12]}); its charge stands; "
                 "give the incident number to the custodian"
             )
+        return values
+
+    def _answer(self, request_id: str, job: Job) -> Release:
+        values = self._opened(request_id, job)
         release = self._seal(request_id, job, values)
         self._account.commit(request_id)
         with self._lock:
@@ -361,13 +392,6 @@ def _queries(query: Query | Sequence[Query]) -> list[Query]:
     if not queries or not all(isinstance(one, Query) for one in queries):
         raise QueryError("pass one query, built from pets.query('table'), or a list of them")
     return queries
-
-
-def _total(costs: Sequence[Cost], budget: Budget) -> Cost:
-    total = Cost(budget.currency, 0)
-    for cost in costs:
-        total = total + cost
-    return total
 
 
 def _name(label: str, value: object) -> str:

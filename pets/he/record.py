@@ -6,6 +6,7 @@ round's id before decrypting anything, durably, and an id that is written is nev
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from pathlib import Path
@@ -70,16 +71,14 @@ class FileRecord:
         except OSError as error:
             raise UserError(f"the record {str(path)!r} cannot be written ({error.strerror})") from None
         record = cls(path)
-        with record._connection() as connection:
+        with contextlib.closing(record._connection()) as connection, connection:
             connection.execute("CREATE TABLE opened (round TEXT PRIMARY KEY, total TEXT NOT NULL, at TEXT NOT NULL)")
-        connection.close()
         return record
 
     def claim(self, round_id: str, total: str) -> None:
         """See :class:`Record`."""
-        connection = self._connection()
         try:
-            with connection:
+            with contextlib.closing(self._connection()) as connection, connection:
                 connection.execute("INSERT INTO opened VALUES (?, ?, datetime('now'))", (round_id, total))
         except sqlite3.IntegrityError:
             raise UserError(ALREADY) from None
@@ -87,8 +86,6 @@ class FileRecord:
             raise UserError(
                 f"the record of opened rounds {str(self.path)!r} cannot be written ({error}); nothing was opened"
             ) from None
-        finally:
-            connection.close()
 
     def _connection(self) -> sqlite3.Connection:
         # mode=rw: a record that was removed is never begun anew by accident

@@ -124,8 +124,8 @@ class Round:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of everything but the signature."""
-        return hashlib.sha256(canonical(self._form())).hexdigest()
+        """SHA-256 of the canonical form, signature included."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def signed_by(self, holder: VerifyingKey) -> bool:
         """Whether the key holder signed exactly this round."""

@@ -83,7 +83,8 @@ class Total:
                 raise UserError(f"the total names a part of party {part.party!r} that it did not sign; it is refused")
         primes = self.round.preset.chain.kept * len(self.round.preset.plain)
         check(self.payload, primes, self.round.chunks * 2 * self.round.preset.degree, "the total")
-        if self.round.aggregator is not None and not self.round.aggregator.verifies(self.signature, self.signed):
+        named = self.round.aggregator
+        if self.signature != _NONE if named is None else not named.verifies(self.signature, self.signed):
             raise UserError("the total does not carry the signature of the aggregator that the round names")
 
     @classmethod
@@ -232,8 +233,10 @@ def add(envelopes: Iterable[Envelope], *, key: PartyKey | None = None) -> Total:
     if first is None or adder is None:
         raise UserError("there is nothing to add; pass the envelopes of a round")
     ordered = tuple(parts[name] for name in sorted(parts))
-    if first.round.aggregator is not None and key is None:
-        raise UserError("the round names an aggregator; pass its key: add(envelopes, key=…)")
+    named = first.round.aggregator
+    if (named is None) != (key is None) or (key is not None and key.public.sign != named):
+        told = "names no aggregator; leave key out" if named is None else "names its aggregator; pass that one's key="
+        raise UserError(f"the round {told}")
     total = Total._assembled(first.round, first.shared, ordered, adder.payload())
     if key is not None:
         object.__setattr__(total, "signature", key.sign(total.signed))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pets import __version__
+from pets import __version__, cli_he
 from pets.errors import InternalError, PetsError
 from pets.flags import Output, Protect, Purse, Question, Source, load_schema, spread, written
 
@@ -36,6 +36,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
+app.add_typer(cli_he.app)
 
 Schema_ = Annotated[
     str, typer.Option("--schema", metavar="FILE", help="The public description of the tables, in YAML.")

@@ -9,7 +9,7 @@ Several owners, one total::
     total = pets.he.add([envelope, …])                                 # the aggregator: no key, no engine
     release = secret.open(total)                                       # once for each round
 
-TenSEAL's SEAL does the cryptography (``seal``, its only
+One owner, one untrusted store: :class:`EncryptedTable`. TenSEAL's SEAL does the cryptography (``seal``, its only
 importer); loading this package loads neither it nor numpy.
 """
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pets.he.party import Party, PartyKey, partykey
     from pets.he.round import Round
     from pets.he.sealing import encrypt
+    from pets.he.table import EncryptedTable
     from pets.he.total import Consent, Total, add, consent
 
 _HOMES = {
@@ -41,6 +42,7 @@ _HOMES = {
     "Total": "total",
     "consent": "total",
     "Consent": "total",
+    "EncryptedTable": "table",
 }
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "Total",
     "consent",
     "Consent",
+    "EncryptedTable",
 ]
 
 

@@ -11,7 +11,7 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from pets import signing
 from pets.codec import canonical
 from pets.entropy import random_bytes
 from pets.errors import InternalError, UserError, shown
+from pets.he.answer import Answer, read_answer
 from pets.he.keyfile import read_secret, write_secret
 from pets.he.keys import PublicKey
 from pets.he.opening import opened
@@ -105,6 +106,17 @@ class SecretKey:
             UserError: in one sentence; nothing of the total is shown.
         """
         return opened(self, total, consents)
+
+    def read(self, answer: Answer) -> Any:
+        """The exact value of a computation on an :class:`~pets.he.table.EncryptedTable` of this key.
+
+        A whole number, a fraction (mean, variance) or a list of whole numbers. Nothing is protected here: the key
+        holder reads the owner's exact numbers, and is therefore the owner, or somebody whom the owner trusts with them.
+
+        Raises:
+            UserError: for an answer of another key, or outside its proved range.
+        """
+        return read_answer(self, answer)
 
     # for the modules of this package ------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ import struct
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -172,11 +172,24 @@ class Scheme:
 
     # arithmetic on ciphertexts ------------------------------------------------------------------------------------
 
-    def times(self, residues: U64, coefficients: U64) -> U64:
-        """A ciphertext times a public polynomial, modulo X^N + 1."""
-        out = self._s.Ciphertext()
-        self._evaluator.multiply_plain(self._ciphertext(residues), self._plaintext(coefficients), out)
-        return self._residues(out, len(residues), self.chain.kept)
+    def sum_of_times(self, terms: Iterable[tuple[U64, U64]], more: U64 | None = None) -> U64:
+        """Σ ciphertext · public polynomial (+ a public one), modulo X^N + 1.
+
+        SEAL refuses to multiply by zero, because the result would show that it is zero: leave such terms out.
+        """
+        total = None
+        for residues, coefficients in terms:
+            one = self._ciphertext(residues)
+            self._evaluator.multiply_plain_inplace(one, self._plaintext(coefficients))
+            if total is None:
+                total = one
+            else:
+                self._evaluator.add_inplace(total, one)
+        if total is None:
+            raise InternalError("a sum of products has at least one")
+        if more is not None and more.any():
+            self._evaluator.add_plain_inplace(total, self._plaintext(more))
+        return self._residues(total, 2, self.chain.kept)
 
     def plus(self, residues: U64, coefficients: U64) -> U64:
         """A ciphertext plus a public polynomial."""
@@ -184,11 +197,19 @@ class Scheme:
         self._evaluator.add_plain(self._ciphertext(residues), self._plaintext(coefficients), out)
         return self._residues(out, len(residues), self.chain.kept)
 
-    def product(self, left: U64, right: U64) -> U64:
-        """The product of two ciphertexts: three polynomials (no relinearisation, so no key of that kind exists)."""
-        out = self._s.Ciphertext()
-        self._evaluator.multiply(self._ciphertext(left), self._ciphertext(right), out)
-        return self._residues(out, 3, self.chain.kept)
+    def sum_of_products(self, pairs: Iterable[tuple[U64, U64]]) -> U64:
+        """Σ of products of two ciphertexts: three polynomials (no relinearisation, so no key of that kind exists)."""
+        total = None
+        for left, right in pairs:
+            one = self._s.Ciphertext()
+            self._evaluator.multiply(self._ciphertext(left), self._ciphertext(right), one)
+            if total is None:
+                total = one
+            else:
+                self._evaluator.add_inplace(total, one)
+        if total is None:
+            raise InternalError("a sum of products has at least one")
+        return self._residues(total, 3, self.chain.kept)
 
     # SEAL's forms -------------------------------------------------------------------------------------------------
 
@@ -197,8 +218,6 @@ class Scheme:
             raise InternalError("a plaintext is one row of at most N unsigned 64-bit numbers")
         if int(coefficients.max()) >= self.plain:
             raise InternalError("a coefficient is not below the plain modulus")
-        if not coefficients.any():  # SEAL would drop to a transparent ciphertext in products; there is one zero form
-            coefficients = np.zeros(1, dtype=np.uint64)
         parts = [_POLY.pack(bytes(32), len(coefficients), 1.0), *self._array(coefficients)]
         return self._pipe.load(self._s.Plaintext(), self._context, parts)
 

@@ -410,6 +410,15 @@ def test_a_round_says_its_noise_in_full(noise):
         secret.round(query(), schema(), [key.public for key in parties(3)], noise)  # type: ignore[arg-type]
 
 
+def test_a_total_of_another_keys_round_is_refused(monkeypatch):
+    _, other = he.keygen()
+    at = table(3)
+    total = he.add(at.envelopes([[1, 2, 3, 4, 5]] * 3))
+    monkeypatch.setattr("pets.he.opening.decrypted", lambda *_: pytest.fail("it was decrypted"))
+    with pytest.raises(UserError, match="another public key"):
+        other.open(total)
+
+
 def test_the_record_is_read_at_every_claim():
     record = MemoryRecord()
     record.claim("a", "1")

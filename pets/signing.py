@@ -7,6 +7,7 @@ out is the :class:`VerifyingKey`. Source of the signatures: RFC 8032, through th
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from pets.entropy import random_bytes
@@ -21,6 +22,11 @@ def _ed25519() -> Any:
     except ImportError:
         raise missing_extra("signing", "he") from None
     return ed25519
+
+
+@lru_cache(maxsize=4096)
+def _public(raw: bytes) -> Any:
+    return _ed25519().Ed25519PublicKey.from_public_bytes(raw)
 
 
 class VerifyingKey:
@@ -43,7 +49,7 @@ class VerifyingKey:
         from cryptography.exceptions import InvalidSignature
 
         try:
-            _ed25519().Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
+            _public(self.raw).verify(signature, message)
         except (InvalidSignature, ValueError):  # ValueError: 32 bytes that are no point of the curve
             return False
         return True

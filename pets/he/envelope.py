@@ -67,7 +67,7 @@ class Envelope:
         primes = preset.chain.kept * len(preset.plain)
         check(self.payload, primes, chunks * 2 * preset.degree, f"the envelope of party {self.party!r}")
 
-    @property
+    @cached_property
     def header(self) -> bytes:
         """The signed header."""
         return header_of(self.shared, self.party, self.nonce)
@@ -100,17 +100,14 @@ class Envelope:
         Raises:
             UserError: for anything that a party of the round did not sign.
         """
-        asked, header, rest = unframed(MAGIC, data, _DAMAGED)
+        asked, header, start = unframed(MAGIC, data, _DAMAGED)
         form = parsed(header, _DAMAGED)
         round_ = Round.from_bytes(asked)
-        size = payload_size(round_.preset, round_.chunks)
-        if len(rest) != size + _SIGNATURE:
+        end = start + payload_size(round_.preset, round_.chunks)
+        if len(data) != end + _SIGNATURE:
             raise UserError("the envelope has another length than its round says; it was cut, so ask for it again")
         party, nonce = form.pop("party", None), form.pop("nonce", None)
-        made = cls(round_, form, party, nonce, rest[:size], rest[size:])
-        if made.header != header:
-            raise UserError(_DAMAGED)
-        return made
+        return cls(round_, form, party, nonce, data[start:end], data[end:])
 
     def save(self, path: str | Path) -> Path:
         """Write the envelope to a file."""
@@ -170,8 +167,8 @@ def framed(magic: bytes, asked: bytes, header: bytes, payload: bytes) -> bytes:
     return b"".join((magic, lengths[0], asked, lengths[1], header, payload))
 
 
-def unframed(magic: bytes, data: object, damaged: str) -> tuple[bytes, bytes, bytes]:
-    """Round, header and the rest; raises :class:`UserError` where they do not fit."""
+def unframed(magic: bytes, data: object, damaged: str) -> tuple[bytes, bytes, int]:
+    """Round, header, and where the rest begins; raises :class:`UserError` where they do not fit."""
     if not isinstance(data, bytes) or not data.startswith(magic):
         raise UserError(damaged)
     start = len(magic)
@@ -183,7 +180,7 @@ def unframed(magic: bytes, data: object, damaged: str) -> tuple[bytes, bytes, by
             raise UserError(damaged)
         parts.append(data[start : start + length])
         start += length
-    return parts[0], parts[1], data[start:]
+    return parts[0], parts[1], start
 
 
 def parsed(header: bytes, damaged: str) -> Json:

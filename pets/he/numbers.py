@@ -62,6 +62,8 @@ def _listed(values: Any, what: str) -> npt.NDArray[Any]:
 
 def residues(values: npt.NDArray[Any], plain: int) -> U64:
     """Whole numbers modulo t."""
+    if values.dtype == np.int64 and values.size and -plain <= int(values.min()) and int(values.max()) < plain:
+        return np.where(values < 0, values + plain, values).astype(np.uint64)  # far quicker than dividing
     out: U64 = np.mod(values, plain).astype(np.uint64)
     return out
 

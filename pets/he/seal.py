@@ -139,7 +139,7 @@ class Scheme:
 
     def encryptor(self, public: U64) -> Callable[[U64], U64]:
         """A function from coefficients modulo t (at most N of them) to a fresh ciphertext, ``(2, kept primes, N)``."""
-        key = self._pipe.load(self._s.PublicKey(), self._context, self._cipher(public, self._key_id, transformed=True))
+        key = self._pipe.load(self._s.PublicKey(), self._context, self._public(public))
         engine = self._s.Encryptor(self._context, key)
 
         def encrypt(coefficients: U64) -> U64:
@@ -148,6 +148,9 @@ class Scheme:
             return self._residues(cipher, 2, self.chain.kept)
 
         return encrypt
+
+    def _public(self, public: U64) -> list[bytes | memoryview]:
+        return self._cipher(public, self._key_id, self.chain.primes, transformed=True)
 
     def decryptor(self, secret: U64) -> Callable[[U64], U64]:
         """A function from a ciphertext (of 2 or 3 polynomials) to its N coefficients modulo t.
@@ -172,44 +175,60 @@ class Scheme:
 
     # arithmetic on ciphertexts ------------------------------------------------------------------------------------
 
-    def sum_of_times(self, terms: Iterable[tuple[U64, U64]], more: U64 | None = None) -> U64:
-        """Σ ciphertext · public polynomial (+ a public one), modulo X^N + 1.
+    def transformed(self, residues: U64) -> U64:
+        """A ciphertext in SEAL's transformed (NTT) form, in which products with public polynomials are cheap."""
+        cipher = self._ciphertext(residues)
+        self._evaluator.transform_to_ntt_inplace(cipher)
+        return self._residues(cipher, len(residues), self.chain.kept)
+
+    def sum_of_times(self, terms: Iterable[tuple[U64, U64]], more: U64) -> U64:
+        """Σ transformed ciphertext · public polynomial + a public one, modulo X^N + 1; not transformed.
 
         SEAL refuses to multiply by zero, because the result would show that it is zero: leave such terms out.
         """
         total = None
         for residues, coefficients in terms:
-            one = self._ciphertext(residues)
-            self._evaluator.multiply_plain_inplace(one, self._plaintext(coefficients))
+            one, plain = self._ciphertext(residues, transformed=True), self._plaintext(coefficients)
+            self._evaluator.transform_to_ntt_inplace(plain, self._context.first_parms_id())
+            self._evaluator.multiply_plain_inplace(one, plain)
             if total is None:
                 total = one
             else:
                 self._evaluator.add_inplace(total, one)
         if total is None:
             raise InternalError("a sum of products has at least one")
-        if more is not None and more.any():
-            self._evaluator.add_plain_inplace(total, self._plaintext(more))
-        return self._residues(total, 2, self.chain.kept)
+        self._evaluator.transform_from_ntt_inplace(total)
+        return self._covered(total, 2, more)
 
-    def plus(self, residues: U64, coefficients: U64) -> U64:
-        """A ciphertext plus a public polynomial."""
-        out = self._s.Ciphertext()
-        self._evaluator.add_plain(self._ciphertext(residues), self._plaintext(coefficients), out)
-        return self._residues(out, len(residues), self.chain.kept)
+    def sum_of_products(self, pairs: Iterable[tuple[U64, U64]], more: U64) -> U64:
+        """Σ of products of two transformed ciphertexts + a public polynomial: three polynomials, not transformed.
 
-    def sum_of_products(self, pairs: Iterable[tuple[U64, U64]]) -> U64:
-        """Σ of products of two ciphertexts: three polynomials (no relinearisation, so no key of that kind exists)."""
+        There is no relinearisation, so no key of that kind exists.
+        """
         total = None
         for left, right in pairs:
-            one = self._s.Ciphertext()
-            self._evaluator.multiply(self._ciphertext(left), self._ciphertext(right), one)
+            one, other = (self._ciphertext(residues, transformed=True) for residues in (left, right))
+            self._evaluator.transform_from_ntt_inplace(one)
+            self._evaluator.transform_from_ntt_inplace(other)
+            self._evaluator.multiply_inplace(one, other)
             if total is None:
                 total = one
             else:
                 self._evaluator.add_inplace(total, one)
         if total is None:
             raise InternalError("a sum of products has at least one")
-        return self._residues(total, 3, self.chain.kept)
+        return self._covered(total, 3, more)
+
+    def covered(self, residues: U64, more: U64) -> U64:
+        """A transformed ciphertext plus a public polynomial; not transformed."""
+        cipher = self._ciphertext(residues, transformed=True)
+        self._evaluator.transform_from_ntt_inplace(cipher)
+        return self._covered(cipher, len(residues), more)
+
+    def _covered(self, cipher: Any, polys: int, more: U64) -> U64:
+        if more.any():
+            self._evaluator.add_plain_inplace(cipher, self._plaintext(more))
+        return self._residues(cipher, polys, self.chain.kept)
 
     # SEAL's forms -------------------------------------------------------------------------------------------------
 
@@ -221,13 +240,13 @@ class Scheme:
         parts = [_POLY.pack(bytes(32), len(coefficients), 1.0), *self._array(coefficients)]
         return self._pipe.load(self._s.Plaintext(), self._context, parts)
 
-    def _ciphertext(self, residues: U64) -> Any:
-        return self._pipe.load(
-            self._s.Ciphertext(), self._context, self._cipher(residues, self._data_id, transformed=False)
-        )
+    def _ciphertext(self, residues: U64, *, transformed: bool = False) -> Any:
+        parts = self._cipher(residues, self._data_id, self.chain.kept, transformed=transformed)
+        return self._pipe.load(self._s.Ciphertext(), self._context, parts)
 
-    def _cipher(self, residues: U64, parms: bytes, *, transformed: bool) -> list[bytes | memoryview]:
-        primes = self.chain.primes if transformed else self.chain.kept
+    def _cipher(
+        self, residues: U64, parms: bytes, primes: Sequence[int], *, transformed: bool
+    ) -> list[bytes | memoryview]:
         polys = len(residues)
         if residues.dtype != np.uint64 or residues.shape != (polys, len(primes), self.chain.degree) or polys < 2:
             raise InternalError("residues do not fit the chain")

@@ -78,18 +78,18 @@ class EncryptedTable:
         if not isinstance(public_key, PublicKey):
             raise UserError(f"public_key comes from pets.he.keygen() or PublicKey.load(path), not {shown(public_key)}")
         chosen = PRESETS["row42" if masks else "dot50"]
-        public = public_key.of(chosen.chain)
+        public, engine = public_key.of(chosen.chain), scheme(chosen.chain, chosen.plain[0])
         listed, arrays = _described(columns, bounds, squares, masks or {}, chosen.reach)
         layout = Layout(public_key.id, chosen, len(arrays[0]), listed)
         if any(len(array) != layout.rows for array in arrays):
             raise UserError("columns and masks must have equally many rows")
-        encrypt = scheme(chosen.chain, chosen.plain[0]).encryptor(public)
+        encrypt, store = engine.encryptor(public), engine.transformed
 
         def chunks() -> Iterator[U64]:
             with _bar(len(listed) * layout.chunks, "encrypting", progress) as tick:
                 for column, array in zip(listed, arrays, strict=True):
                     for start in range(0, layout.rows, chosen.degree):
-                        yield encrypt(_packed(column, array[start : start + chosen.degree], layout))
+                        yield store(encrypt(_packed(column, array[start : start + chosen.degree], layout)))
                         tick.update()
 
         write(path, layout, chunks())
@@ -152,7 +152,7 @@ class EncryptedTable:
         for start in range(0, self._layout.chunks, at_once):
             places = range(start, min(start + at_once, self._layout.chunks))
             pairs = ((self._chunks.chunk(left, i), self._chunks.chunk(right, i)) for i in places)
-            parts.append(Part(0, 1, self._hidden(self._scheme.sum_of_products(pairs))))
+            parts.append(Part(0, 1, self._scheme.sum_of_products(pairs, self._cover())))
         return self._answer("number", parts)
 
     def score(self, weights: Mapping[str, int], intercept: int = 0) -> Answer:
@@ -190,14 +190,14 @@ class EncryptedTable:
         ones = backwards(np.ones(preset.degree, dtype=np.int64), preset.degree, preset.plain[0])
         if preset.degree * math.sqrt(self._layout.chunks) > most_weight(preset):
             raise QueryError("the table has too many rows for one sum; split it into several files")
-        return [Part(number, 1, self._hidden(self._scheme.sum_of_times([(total, ones)])))]
+        return [Part(number, 1, self._scheme.sum_of_times([(total, ones)], self._cover()))]
 
     def _weighted(self, place: int, weights: Any, number: int) -> list[Part]:
         preset = self._layout.preset
         self._fits(self._layout.columns[place].most * int(np.abs(weights).astype(object).sum()))
         if not weights.any():  # SEAL does not multiply by zero: something that is covered altogether, times 0
             cover = uniform(preset.degree, preset.plain[0])
-            return [Part(number, 0, self._scheme.plus(self._chunks.chunk(place, 0), cover))]
+            return [Part(number, 0, self._scheme.covered(self._chunks.chunk(place, 0), cover))]
         parts = []
         for times, digit in self._digits(weights):
             terms = (
@@ -205,7 +205,7 @@ class EncryptedTable:
                 for start in range(0, self.rows, preset.degree)
                 if (run := digit[start : start + preset.degree]).any()
             )
-            parts.append(Part(number, times, self._hidden(self._scheme.sum_of_times(terms))))
+            parts.append(Part(number, times, self._scheme.sum_of_times(terms, self._cover())))
         return parts
 
     def _digits(self, weights: Any) -> list[tuple[int, Any]]:
@@ -228,12 +228,11 @@ class EncryptedTable:
         each = np.add.reduceat(np.abs(weights).astype(np.float64), starts)
         return float(np.sqrt(np.square(each).sum()))
 
-    def _hidden(self, found: U64) -> U64:
-        """The ciphertext with uniform numbers on every coefficient but the constant one."""
-        preset = self._layout.preset
-        cover = uniform(preset.degree, preset.plain[0])
+    def _cover(self) -> U64:
+        """Uniform numbers on every coefficient but the constant one, which is the answer."""
+        cover = uniform(self._layout.preset.degree, self._layout.preset.plain[0])
         cover[0] = 0
-        return self._scheme.plus(found, cover)
+        return cover
 
     def _fits(self, most: int) -> None:
         if most > self._layout.preset.reach:

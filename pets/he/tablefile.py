@@ -143,7 +143,7 @@ class Chunks:
         self._digests = [listed[i : i + _DIGEST] for i in range(0, len(listed), _DIGEST)]
 
     def chunk(self, column: int, place: int) -> U64:
-        """One ciphertext, ``(2, primes, N)``; raises :class:`UserError` where it was damaged."""
+        """One ciphertext, ``(2, primes, N)``, transformed; raises :class:`UserError` where it was damaged."""
         layout = self.layout
         number = column * layout.chunks + place
         data = os.pread(self._file.fileno(), layout.chunk_size, self._start + number * layout.chunk_size)

@@ -139,13 +139,13 @@ class Total:
     @classmethod
     def from_bytes(cls, data: bytes) -> Total:
         """The inverse of :meth:`to_bytes`; raises :class:`UserError` for anything else."""
-        asked, header, rest = unframed(MAGIC, data, _DAMAGED)
+        asked, header, start = unframed(MAGIC, data, _DAMAGED)
         form = parsed(header, _DAMAGED)
         round_ = Round.from_bytes(asked)
-        size = payload_size(round_.preset, round_.chunks)
-        if len(rest) != size + len(_NONE):
+        end = start + payload_size(round_.preset, round_.chunks)
+        if len(data) != end + len(_NONE):
             raise UserError("the total has another length than its round says; it was cut, so ask for it again")
-        made = cls(round_, _shared(form), _parts(form), rest[:size], rest[size:])
+        made = cls(round_, _shared(form), _parts(form), data[start:end], data[end:])
         if made.header != header:
             raise UserError(_DAMAGED)
         return made

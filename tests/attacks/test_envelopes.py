@@ -60,21 +60,20 @@ def reordered(data: bytes, rng: np.random.Generator) -> bytes:
 
 def headed(data: bytes, rng: np.random.Generator) -> bytes:
     """A bit of round or header turned over: most of an envelope is payload, where flips would all land."""
-    _, _, rest = unframed(MAGIC, data, "")
-    end = len(data) - len(rest)
-    return flipped(data[:end], rng) + rest if rng.integers(4) else data[:-64] + flipped(data[-64:], rng)
+    _, _, end = unframed(MAGIC, data, "")
+    return flipped(data[:end], rng) + data[end:] if rng.integers(4) else data[:-64] + flipped(data[-64:], rng)
 
 
 def edited(data: bytes, rng: np.random.Generator) -> bytes:
     """A field of the header set to something else."""
-    asked, header, rest = unframed(MAGIC, data, "")
+    asked, header, end = unframed(MAGIC, data, "")
     form = json.loads(header)
     values = ["", 0, -1, 2**70, None, [], {}, True, "p001", "p009", "sum60", "0" * 64, 1.5, "\x00", {"a": {}}, "dummy"]
     name = str(rng.choice([*form, "more"]))
     form[name] = values[int(rng.integers(len(values)))]
     if rng.integers(8) == 0:
         del form[str(rng.choice(list(form)))]
-    return framed(MAGIC, asked, canonical(form), rest)
+    return framed(MAGIC, asked, canonical(form), data[end:])
 
 
 MUTATIONS = [flipped, noisy, cut, longer, reordered, headed, edited]
@@ -90,8 +89,8 @@ def others(at: Table) -> dict[str, bytes]:
     wrong = Table(holder()[1].round(plan, at.round.schema, roster, pets.Total()), at.public, at.secret, at.keys)
     true = at.envelope(0, ROWS[0])
     header = header_of(true.shared, true.party, true.nonce)
-    asked, _, rest = unframed(MAGIC, true.to_bytes(), "")
-    forged = framed(MAGIC, asked, header, rest[:-64]) + strangers[0].sign(message(header, true.payload_digest))
+    asked, _, _ = unframed(MAGIC, true.to_bytes(), "")
+    forged = framed(MAGIC, asked, header, true.payload) + strangers[0].sign(message(header, true.payload_digest))
     return {
         "another key": foreign.envelope(0, ROWS[0]).to_bytes(),
         "another round": table(3).envelope(0, ROWS[0]).to_bytes(),
@@ -182,9 +181,8 @@ def opens(count: int, seed: int, boss: he.PartyKey | None) -> collections.Counte
         mutate = [flipped, noisy, cut, longer, reordered][number % 5]
         data = mutate(true, rng)
         if number % 7 == 0:
-            _, _, rest = unframed(b"pets tot", true, "")
-            end = len(true) - len(rest)
-            data = flipped(true[:end], rng) + rest
+            _, _, end = unframed(b"pets tot", true, "")
+            data = flipped(true[:end], rng) + true[end:]
         if data == true:
             continue
         try:

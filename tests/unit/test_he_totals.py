@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import pets
 from pets import he
 from pets.errors import BudgetError, PolicyError, QueryError, UserError
+from pets.he.envelope import header_of, message
 from pets.he.numbers import factors, joined, residues, whole_numbers
 from pets.he.opening import decrypted
 from pets.he.presets import CHAINS, PRESETS, SECURITY_BITS, SUM_PRESETS, pick
@@ -417,6 +419,47 @@ def test_a_total_of_another_keys_round_is_refused(monkeypatch):
     monkeypatch.setattr("pets.he.opening.decrypted", lambda *_: pytest.fail("it was decrypted"))
     with pytest.raises(UserError, match="another public key"):
         other.open(total)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("round", "0" * 64),
+        ("key", "0" * 64),
+        ("plan", "0" * 64),
+        ("preset", "sum60"),
+        ("values", 6),
+        ("chunks", 2),
+        ("version", 2),
+        ("pets", "he-total"),
+        ("noise", {}),
+        ("data", "invented"),
+        ("more", 1),
+    ],
+)
+def test_a_party_cannot_sign_its_way_into_another_total(field, value):
+    at = table(3)
+    true = at.envelope(0, [1, 2, 3, 4, 5])
+    shared = {**true.shared, field: value}
+    signature = at.keys[0].sign(message(header_of(shared, true.party, true.nonce), true.payload_digest))
+    with pytest.raises(UserError):
+        he.Envelope(true.round, shared, true.party, true.nonce, true.payload, signature)
+
+
+def test_a_total_cannot_name_a_part_that_nobody_signed():
+    at = table(3)
+    true = he.add(at.envelopes([[1, 2, 3, 4, 5]] * 3))
+    first, second, third = true.parts
+    borrowed = replace(first, signature=second.signature)
+    other = replace(first, payload="0" * 64)
+    for parts in ((borrowed, second, third), (other, second, third), (replace(first, nonce="0" * 32), second, third)):
+        with pytest.raises(UserError, match="did not sign"):
+            he.Total(true.round, true.shared, parts, true.payload)
+    for parts in ((first, first, third), (), (second, first, third)):
+        with pytest.raises(UserError, match="in the total twice"):
+            he.Total(true.round, true.shared, parts, true.payload)
+    with pytest.raises(UserError, match="not on the roster"):
+        he.Total(true.round, true.shared, (replace(first, party="a000"), second, third), true.payload)
 
 
 def test_the_record_is_read_at_every_claim():

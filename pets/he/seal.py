@@ -11,12 +11,13 @@ plaintext polynomial: adding ciphertexts adds coefficients, without the transfor
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -47,21 +48,35 @@ class _Pipe:
     """SEAL saves to and loads from paths only: a file in memory (Linux), or a private temporary one."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        if hasattr(os, "memfd_create"):
+        self._open()
+
+    def _open(self) -> None:
+        self._lock, self._owner = threading.Lock(), os.getpid()
+        self._in_memory = hasattr(os, "memfd_create")
+        if self._in_memory:
             self._fd = os.memfd_create("pets")
             self._path = f"/proc/self/fd/{self._fd}"
         else:  # pragma: no cover - other systems
             self._fd, self._path = tempfile.mkstemp(prefix="pets-")
 
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """One thread at a time, and one process: a forked child that wrote to its parent's file would mix numbers."""
+        if self._owner != os.getpid():
+            os.close(self._fd)
+            self._open()
+        with self._lock:
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            yield
+            if not self._in_memory:  # pragma: no cover - other systems
+                os.ftruncate(self._fd, 0)
+
     def dump(self, thing: Any) -> bytes:
         """What SEAL saves, without its header and uncompressed."""
-        with self._lock:
+        with self._held():
             os.ftruncate(self._fd, 0)
-            os.lseek(self._fd, 0, os.SEEK_SET)
             thing.save(self._path)
             found = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
-            os.ftruncate(self._fd, 0)  # a secret key does not stay behind
         magic, size, _, _, mode, _, length = _HEADER.unpack_from(found)
         if magic != _MAGIC or size != _HEADER.size or length != len(found):
             raise InternalError("this version of SEAL writes another form than pets reads")
@@ -71,14 +86,17 @@ class _Pipe:
     def load(self, thing: Any, context: Any, parts: Sequence[bytes | memoryview]) -> Any:
         """The thing, filled from parts of its uncompressed form."""
         length = _HEADER.size + sum(len(part) for part in parts)
-        with self._lock:
-            os.ftruncate(self._fd, 0)
-            os.lseek(self._fd, 0, os.SEEK_SET)
+        with self._held():
+            # not cut first: fresh pages would cost more than writing does, and SEAL reads as much as the header says
             if os.writev(self._fd, [self.header(length), *parts]) != length:
                 raise InternalError("a file in memory could not be written")
             thing.load(context, self._path)
-            os.ftruncate(self._fd, 0)
         return thing
+
+    def clear(self) -> None:
+        """Forget what was written: after a secret."""
+        with self._held():
+            os.ftruncate(self._fd, 0)
 
     def header(self, length: int) -> bytes:
         """SEAL's header of something uncompressed."""
@@ -133,6 +151,7 @@ class Scheme:
         public = self._s.PublicKey()
         maker.create_public_key(public)
         secret = self._pipe.dump(maker.secret_key())
+        self._pipe.clear()
         numbers = np.frombuffer(secret[_POLY.size + _HEADER.size + 8 :], dtype="<u8")
         shape = (len(self.chain.primes), self.chain.degree)
         return numbers.reshape(shape).astype(np.uint64), self._residues(public, 2, self.chain.primes)
@@ -160,6 +179,7 @@ class Scheme:
         size = secret.size
         parts = [_POLY.pack(self._key_id, size, 1.0), *self._array(secret)]
         key = self._pipe.load(self._s.SecretKey(), self._context, parts)
+        self._pipe.clear()
         engine = self._s.Decryptor(self._context, key)
 
         def decrypt(residues: U64) -> U64:

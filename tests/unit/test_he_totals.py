@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import ast
 import math
+import os
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -286,6 +290,37 @@ def test_no_trap_of_tenseal_is_within_reach():
         if path.name == "seal.py":
             loaders = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr == "load"]
     assert len(loaders) == 5  # the pipe's own, and its four users in this file: keys and arrays that were checked
+
+
+def child(work: Callable[[int], bool], number: int) -> int:
+    """A forked child that does some work; its exit status says whether that went right."""
+    made = os.fork()
+    if made == 0:
+        code = 1
+        try:
+            code = 0 if work(number) else 1
+        finally:
+            os._exit(code)
+    return made
+
+
+def test_threads_and_forks_do_not_mix_their_numbers():
+    """SEAL is reached through one file for each process: two of them in it would encrypt each other's numbers."""
+    preset = PRESETS["sum60"]
+    public, secret = holder()
+    decrypt = scheme(preset.chain, preset.plain[0]).decryptor(secret.reveal(preset.chain))
+    encrypt = scheme(preset.chain, preset.plain[0]).encryptor(public.of(preset.chain))
+
+    def right(number: int) -> bool:
+        wanted = np.full(preset.degree, number, dtype=np.uint64)
+        return all((decrypt(encrypt(wanted)) == wanted).all() for _ in range(20))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(right, range(8)))
+    with warnings.catch_warnings(action="ignore"):  # that forking with threads is risky is the point here
+        children = [child(right, number) for number in (100, 200, 300)]
+    assert right(7)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0, 0]
 
 
 # ── rounds, parties, survivors ────────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ sealed, durably, before it is shown; and what fails in between stays charged.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -44,19 +45,7 @@ class Account:
     def standing(self) -> Standing:
         """The account now."""
         with self.ledger.reading() as book:
-            return self._standing(book, book.scopes(self.dataset, self.scope))
-
-    def _standing(self, book: Book, scopes: Sequence[ScopeRow]) -> Standing:
-        row = book.dataset(self.dataset)
-        currency, root = row.currency, scopes[0]
-        lefts = [left for scope in scopes if (left := scope.left) is not None]
-        return Standing(
-            budget=Budget.from_json(parsed(row.budget)),
-            spent=Cost(currency, root.reserved[0] + root.spent[0], root.reserved[1] + root.spent[1]),
-            left=Cost(currency, max(0, min(left[0] for left in lefts)), max(0, min(left[1] for left in lefts))),
-            lifetime=Cost(currency, row.lifetime_loss + root.reserved[0], row.lifetime_delta + root.reserved[1]),
-            epoch=row.epoch,
-        )
+            return _standing(book.dataset(self.dataset), book.scopes(self.dataset, self.scope))
 
     def entries(self) -> tuple[Entry, ...]:
         """Every request about the dataset, by anybody, oldest first."""
@@ -95,8 +84,9 @@ class Account:
                 state = State.DENIED if refusal else State.STARTED if start else State.RESERVED
                 self._enter_requests(book, new, state, token, now, row.epoch)
                 if not refusal:
-                    before = self._standing(book, scopes).spent.loss
-                    standing = self._standing(book, book.scopes(self.dataset, self.scope) if new else scopes)
+                    before = _standing(row, scopes).spent.loss
+                    cost = [sum(r.cost.loss for r in new.values()), sum(r.cost.delta for r in new.values())]
+                    standing = _standing(row, [scope.holding(*cost) for scope in scopes])
                     earlier = book.unbounded(self.dataset)
                     grants = tuple(
                         Grant(
@@ -289,6 +279,24 @@ class _Row:
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.__dict__.update(values)
+
+
+def _standing(row: Any, scopes: Sequence[ScopeRow]) -> Standing:
+    """The account in a dataset's row and its scopes, the root first."""
+    currency, root = row.currency, scopes[0]
+    lefts = [left for scope in scopes if (left := scope.left) is not None]
+    return Standing(
+        budget=_budget(row.budget),
+        spent=Cost(currency, root.reserved[0] + root.spent[0], root.reserved[1] + root.spent[1]),
+        left=Cost(currency, max(0, min(left[0] for left in lefts)), max(0, min(left[1] for left in lefts))),
+        lifetime=Cost(currency, row.lifetime_loss + root.reserved[0], row.lifetime_delta + root.reserved[1]),
+        epoch=row.epoch,
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _budget(form: str) -> Budget:
+    return Budget.from_json(parsed(form))
 
 
 def _check_snapshots(row: Any, requests: Iterable[Request]) -> None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from pets.codec import Json
 from pets.errors import InternalError, LedgerError
 from pets.ledger.merkle import Frontier
+from pets.ledger.prepared import Prepared
 from pets.ledger.records import GENESIS, Record, chained, record
 from pets.ledger.rows import ROOT, Head, Scope, ScopeRow, moment, scope_row, text
 from pets.ledger.tables import changes, datasets, head, log, lost, requests, scopes, sources
@@ -26,7 +27,7 @@ _SET_HEAD = (
     .where(head.c.id == 1)
     .values(size=_bind("b_size"), hash=_bind("b_hash"), peaks=_bind("b_peaks"), at=_bind("b_at"))
 )
-_LOG = sa.insert(log)
+_HASH = sa.select(log.c.hash).where(log.c.seq == _bind("b_seq"))
 _DATASET = sa.select(datasets).where(datasets.c.name == _bind("name"))
 _OWN = sa.or_(
     scopes.c.project == "",
@@ -93,6 +94,15 @@ _TOTALS = (
     .order_by(datasets.c.name)
 )
 
+# what every request passes, prepared
+_READ_HEAD, _LOCK_HEAD = Prepared(_HEAD), Prepared(_HEAD.with_for_update())
+_READ_SCOPES, _LOCK_SCOPES = Prepared(_SCOPES), Prepared(_SCOPES.with_for_update())
+_PUT_HEAD, _PUT_LOG, _PUT_REQUEST = Prepared(_SET_HEAD), Prepared(sa.insert(log)), Prepared(sa.insert(requests))
+_GET_DATASET, _GET_TOTALS, _GET_UNBOUNDED = Prepared(_DATASET), Prepared(_TOTALS), Prepared(_UNBOUNDED)
+_GET_REQUEST, _GET_BY_KEY, _GET_BY_ASKED = Prepared(_REQUEST), Prepared(_BY_KEY), Prepared(_BY_ASKED)
+_CHARGE, _LIVE, _GET_HASH = Prepared(_RESERVE), Prepared(_LIVED), Prepared(_HASH)
+_TO_STATE, _TO_STARTED, _TO_VOIDED, _TO_SEALED = Prepared(_TO), Prepared(_START), Prepared(_VOID), Prepared(_SEAL)
+
 
 @dataclass
 class Book:
@@ -104,8 +114,7 @@ class Book:
     changed: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        statement = _HEAD.with_for_update() if self.writes else _HEAD
-        row = self.connection.execute(statement).first()
+        row = (_LOCK_HEAD if self.writes else _READ_HEAD)(self.connection, {}).first()
         if row is None:
             raise LedgerError("the ledger has no head; restore it from a backup")
         peaks = tuple(row.peaks[at : at + 32] for at in range(0, len(row.peaks), 32))
@@ -132,9 +141,8 @@ class Book:
         """One more entry; the head follows when :meth:`finish` is called."""
         entry = record({"seq": self.head.size, "at": moment(at), "event": event} | public, private)
         chain = chained(self.head.hash, entry.body)
-        self.connection.execute(
-            _LOG, {"seq": self.head.size, "body": entry.body, "private": entry.private, "hash": chain}
-        )
+        row = {"seq": self.head.size, "body": entry.body, "private": entry.private, "hash": chain}
+        _PUT_LOG(self.connection, row)
         frontier = self.head.frontier.add(entry.body)
         self.head = Head(self.head.origin, self.head.key, self.head.size + 1, chain, frontier, at)
         self.changed = True
@@ -143,8 +151,8 @@ class Book:
     def finish(self) -> None:
         """Store the head that the appended entries lead to."""
         if self.changed:
-            self.connection.execute(
-                _SET_HEAD,
+            _PUT_HEAD(
+                self.connection,
                 {
                     "b_size": self.head.size,
                     "b_hash": self.head.hash,
@@ -157,7 +165,7 @@ class Book:
         """The chain's hash after ``size`` entries, as stored."""
         if size == 0:
             return GENESIS
-        found = self.connection.execute(sa.select(log.c.hash).where(log.c.seq == size - 1)).scalar()
+        found = _GET_HASH(self.connection, {"b_seq": size - 1}).scalar()
         return b"" if found is None else bytes(found)
 
     def since(self, size: int) -> list[tuple[int, bytes]]:
@@ -183,7 +191,7 @@ class Book:
 
     def dataset(self, name: str) -> Any:
         """The row of a dataset, or ``None``."""
-        return self.connection.execute(_DATASET, {"name": name}).first()
+        return _GET_DATASET(self.connection, {"name": name}).first()
 
     def dataset_names(self) -> list[str]:
         """Every dataset that was opened, by name."""
@@ -222,8 +230,8 @@ class Book:
 
     def scopes(self, dataset: str, scope: Scope) -> list[ScopeRow]:
         """The root, the project and the analyst, in the order in which they are locked; what lacks is made."""
-        statement = _SCOPES.with_for_update() if self.writes else _SCOPES
-        found = [scope_row(row) for row in self.connection.execute(statement, _own(dataset, scope))]
+        statement = _LOCK_SCOPES if self.writes else _READ_SCOPES
+        found = [scope_row(row) for row in statement(self.connection, _own(dataset, scope))]
         known = {(row.project, row.analyst) for row in found}
         for lacking in dict.fromkeys([ROOT, (scope[0], ""), scope]):
             if lacking not in known:
@@ -264,16 +272,16 @@ class Book:
         """Add to what is reserved and spent, in all scopes that the request falls in; the database checks the caps."""
         names = ("b_loss", "b_delta", "b_spent_loss", "b_spent_delta")
         amounts = dict(zip(names, reserved + spent, strict=True))
-        self.connection.execute(_RESERVE, _own(dataset, scope) | amounts)
+        _CHARGE(self.connection, _own(dataset, scope) | amounts)
 
     def lived(self, dataset: str, loss: int, delta: int) -> None:
         """Count for ever."""
-        self.connection.execute(_LIVED, {"b_name": dataset, "b_loss": loss, "b_delta": delta})
+        _LIVE(self.connection, {"b_name": dataset, "b_loss": loss, "b_delta": delta})
 
     def totals(self) -> dict[str, tuple[int, ...]]:
         """By dataset: epoch, charged now (loss, delta), charged over its life (loss, delta), with what is under way."""
         out: dict[str, tuple[int, ...]] = {}
-        for row in self.connection.execute(_TOTALS):
+        for row in _GET_TOTALS(self.connection, {}):
             here = (row.reserved_loss + row.spent_loss, row.reserved_delta + row.spent_delta)
             life = (row.lifetime_loss + row.reserved_loss, row.lifetime_delta + row.reserved_delta)
             out[row.name] = (row.epoch, *here, *life)
@@ -308,15 +316,15 @@ class Book:
 
     def request(self, request_id: str) -> Any:
         """A request's row, or ``None``."""
-        return self.connection.execute(_REQUEST, {"b_id": request_id}).first()
+        return _GET_REQUEST(self.connection, {"b_id": request_id}).first()
 
     def by_key(self, dataset: str, key: str) -> Any:
         """The request under an idempotency key, or ``None``."""
-        return self.connection.execute(_BY_KEY, {"b_dataset": dataset, "b_key": key}).first()
+        return _GET_BY_KEY(self.connection, {"b_dataset": dataset, "b_key": key}).first()
 
     def by_asked(self, asked: str) -> Any:
         """The first answer to this question, or ``None``."""
-        return self.connection.execute(_BY_ASKED, {"b_asked": asked}).first()
+        return _GET_BY_ASKED(self.connection, {"b_asked": asked}).first()
 
     def of_dataset(self, dataset: str | None = None) -> list[Any]:
         """Every request, oldest first, without the answers' bytes."""
@@ -328,7 +336,7 @@ class Book:
 
     def unbounded(self, dataset: str) -> tuple[tuple[str, str, str], ...]:
         """The releases without a finite guarantee: id, time, what."""
-        rows = self.connection.execute(_UNBOUNDED, {"b_dataset": dataset})
+        rows = _GET_UNBOUNDED(self.connection, {"b_dataset": dataset})
         return tuple((row.id, row.at, row.what) for row in rows)
 
     def under_way(self, dataset: str) -> int:
@@ -346,28 +354,29 @@ class Book:
 
     def add_requests(self, rows: Sequence[Json]) -> None:
         """New requests."""
-        self.connection.execute(sa.insert(requests), list(rows))
+        for row in rows:
+            _PUT_REQUEST(self.connection, row)
 
     def void(self, row: Any) -> bool:
         """RESERVED → VOIDED; its idempotency key is free again."""
-        return self._moved(_VOID, row.id, "reserved", row.token)
+        return self._moved(_TO_VOIDED, row.id, "reserved", row.token)
 
     def start(self, request_id: str, token: str, lease: float) -> bool:
         """RESERVED → STARTED."""
-        return self._moved(_START, request_id, "reserved", token, b_lease=lease)
+        return self._moved(_TO_STARTED, request_id, "reserved", token, b_lease=lease)
 
     def forfeit(self, row: Any) -> bool:
         """STARTED → FORFEITED."""
-        return self._moved(_TO, row.id, "started", row.token, b_to="forfeited")
+        return self._moved(_TO_STATE, row.id, "started", row.token, b_to="forfeited")
 
     def seal(self, request_id: str, token: str, release: bytes, certificate: bytes) -> bool:
         """STARTED → COMMITTED."""
-        return self._moved(_SEAL, request_id, "started", token, b_release=release, b_certificate=certificate)
+        return self._moved(_TO_SEALED, request_id, "started", token, b_release=release, b_certificate=certificate)
 
-    def _moved(self, statement: Any, request_id: str, before: str, token: str, **values: Any) -> bool:
+    def _moved(self, statement: Prepared, request_id: str, before: str, token: str, **values: Any) -> bool:
         """Compare and set: whether the request was in that state, and the token is the one that may move it."""
         parameters = {"b_id": request_id, "b_from": before, "b_token": token} | values
-        count = self.connection.execute(statement, parameters).rowcount
+        count = statement(self.connection, parameters).rowcount
         if count not in (0, 1):
             raise InternalError("a request id names one request")
         return bool(count)

@@ -236,7 +236,8 @@ class Reading:
     def _take(self, lines: Sequence[bytes]) -> None:
         sha256, hear, full = hashlib.sha256, self.audit.hear, self._full
         chain, bodies = self._chain, []
-        for parts in [one.split(b"\t") for one in lines]:
+        for one in lines:
+            parts = one.split(b"\t")
             if len(parts) != 2 + full:
                 raise VerificationError(f"entry {self.audit.size} has not the parts that it must have; {_ORIGINAL}")
             body = parts[1]

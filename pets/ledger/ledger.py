@@ -174,7 +174,8 @@ class Ledger:
 
     def _check_seen(self, book: Book) -> None:
         size, chain = self._seen
-        if book.head.size < size or (book.chain_at(size) != chain and size):
+        here = book.head.hash if book.head.size == size else book.chain_at(size)
+        if book.head.size < size or (here != chain and size):
             self._fall_back(size, book.head.size)
 
     def _fall_back(self, published: int, found: int) -> NoReturn:

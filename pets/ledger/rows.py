@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pets.codec import canonical
@@ -45,6 +45,10 @@ class ScopeRow:
             return None
         loss, delta = (c - r - s for c, r, s in zip(self.cap, self.reserved, self.spent, strict=True))
         return loss, delta
+
+    def holding(self, loss: int, delta: int) -> ScopeRow:
+        """The same with more reserved."""
+        return replace(self, reserved=(self.reserved[0] + loss, self.reserved[1] + delta))
 
 
 def moment(at: float) -> str:

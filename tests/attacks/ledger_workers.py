@@ -10,13 +10,14 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pets.errors import BudgetError, LedgerError
 from pets.ledger import change, failpoint
 from pets.ledger.account import Account
 from pets.ledger.ledger import Ledger
-from tests.ledgers import Place, account, cap, request, seal
+from tests.ledgers import Place, account, cap, opened, request, seal
 
 EXPECTED = ("still being answered", "failed after the data was opened", "longer than its lease", "closed before it")
 """What a worker may be told in passing, when others were killed under a key that it asks for again."""
@@ -186,6 +187,25 @@ def recovery_killed(place: Place, point: str, name: str, diary: str, two_steps: 
     account(ledger).reserve([request(name, 1, key=name)], start=not two_steps)
     kill_at(point)
     ledger.recover()
+
+
+def session_killed(place: Place, point: str, folder: str) -> None:
+    """A whole session: the places where the data was opened, measured and delivered are its own."""
+    kill_at(point)
+    ask_session(place, folder)
+
+
+def ask_session(place: Place, folder: str) -> Any:
+    """One request under one key, whoever asks."""
+    import pets
+
+    columns = {"id": pets.Identifier(), "days": pets.Integer(0, 9)}
+    schema = pets.Schema({"stays": pets.Table(pets.Unit("id"), columns)}, dataset="hospital")
+    data = None if (Path(folder) / "ready").exists() else f"{folder}/stays.csv"
+    budget = pets.Budget(epsilon=1, delta=1e-6)
+    with opened(place, lease=30.0) as ledger:
+        session = pets.Session(schema, data, budget=budget, ledger=ledger, snapshots=f"{folder}/ready", progress=False)
+        return session.release(pets.query("stays").agg(n=pets.count()), pets.DP(epsilon=0.1), key="k")
 
 
 def change_killed(place: Place, point: str, name: str, envelope: dict[str, Any]) -> None:

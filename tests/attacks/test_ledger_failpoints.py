@@ -19,10 +19,12 @@ from typing import Any
 import pytest
 
 from pets.budget import Budget
+from pets.codec import canonical
 from pets.errors import BudgetError, LedgerError
 from pets.ledger import failpoint
 from pets.ledger.account import Account
 from pets.ledger.change import Change, apply, draft
+from pets.ledger.root import Root
 from tests.attacks import ledger_workers as workers
 from tests.attacks.test_ledger_kills import read_diary
 from tests.ledgers import DATABASES, MILLI, Place, account, ask, audit, opened, request, under_way, verify
@@ -148,3 +150,40 @@ def test_a_change_is_made_once_or_not_at_all(point: str, place: Place) -> None:
             with pytest.raises(BudgetError, match="project 'p' has room"):
                 ask(account(ledger), request(milli=501))
             verify(ledger)
+
+
+SESSIONS = {
+    "reserve-logged": NOTHING,
+    "data-opened": STARTED,
+    "measured": STARTED,
+    "seal-stored": STARTED,
+    "seal-committed": COMMITTED,
+    "delivered": COMMITTED,
+}
+
+
+@pytest.mark.parametrize("point", SESSIONS)
+def test_a_session_dies(point: str, new_place: Callable[[str], Place], tmp_path: Path) -> None:
+    """End to end: one charge, one answer, whenever the process ends and is started again."""
+    place, found = new_place("sqlite"), SESSIONS[point]
+    (tmp_path / "stays.csv").write_text("id,days\n" + "".join(f"p{i},{i % 9}\n" for i in range(40)))
+    assert workers.run(workers.session_killed, place, point, str(tmp_path)) == -signal.SIGKILL
+    with opened(place, check=False) as ledger, ledger.reading() as book:
+        row = book.by_key("hospital", "k")
+        assert (NOTHING if row is None else row.state) == found
+    if found == STARTED:
+        with pytest.raises(LedgerError, match="still being answered"):
+            workers.ask_session(place, str(tmp_path))
+        return
+    releases = [workers.ask_session(place, str(tmp_path)) for _ in range(2)]
+    assert releases[0].to_json() == releases[1].to_json()
+    if found == COMMITTED:
+        assert canonical(releases[0].form) == bytes(row.release)
+    with opened(place) as ledger:
+        audit(ledger)
+        verify(ledger)
+        assert [entry.state.value for entry in account_of(ledger).entries()] == [COMMITTED]
+
+
+def account_of(ledger: Any) -> Account:
+    return Account(ledger, Root("hospital", {"stays": "id"}, {}, None), "default", "local")

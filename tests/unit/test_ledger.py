@@ -354,3 +354,15 @@ def test_wrong_costs_are_our_bug() -> None:
     for loss, delta in ((-1, 0), (1, -1), (True, 0), (1.5, 0)):
         with pytest.raises(InternalError):
             Cost("zcdp", loss, delta)  # type: ignore[arg-type]
+
+
+def test_every_connection_is_durable(new_place: Callable[[str], Place]) -> None:
+    """A weaker setting may forget a charge when the power fails; no test can pull the plug, so the setting is read."""
+    with opened(new_place("sqlite")) as ledger, ledger.reading() as book:
+        found = [
+            book.connection.execute(sa.text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")
+        ]
+        assert found == ["wal", 2]
+    with opened(new_place("postgresql")) as ledger, ledger.writing() as (book, _):
+        assert book.connection.execute(sa.text("SHOW synchronous_commit")).scalar() == "on"
+        assert book.connection.execute(sa.text("SHOW transaction_isolation")).scalar() == "read committed"

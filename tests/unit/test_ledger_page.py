@@ -22,6 +22,7 @@ from pets.budget import Budget, Cost
 from pets.cli import run
 from pets.errors import LedgerError, UserError
 from pets.ledger import words
+from pets.ledger.book import Book
 from pets.ledger.change import KINDS
 from pets.ledger.chronicle import published, read
 from pets.ledger.page import Cover, page
@@ -335,6 +336,19 @@ def test_a_log_that_does_not_lead_to_the_account_is_not_published(tmp_path: Path
         connection.execute(sa.text("UPDATE pets_scopes SET spent_loss = 0 WHERE project = ''"))
     with pytest.raises(LedgerError, match=r"does not lead to what the account holds.*pets log verify"):
         published(past.ledger)
+
+
+def test_a_look_that_others_wrote_into_is_taken_again(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[bool] = []
+    totals = Book.totals
+
+    def late(book: Book) -> dict[str, tuple[int, ...]]:
+        looks.append(book.writes)
+        return totals(book) if len(looks) > 1 else {}
+
+    monkeypatch.setattr(Book, "totals", late)
+    assert published(past.ledger).chronicle.size > 20
+    assert looks[:2] == [False, True]
 
 
 def test_a_log_that_lacks_an_entry_is_not_read(past: Past) -> None:

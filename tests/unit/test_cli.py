@@ -391,7 +391,7 @@ def test_interrupted_before_anything_was_asked(folder: Path) -> None:
 
 
 def test_interrupted_while_answering_the_charge_stands(folder: Path) -> None:
-    done = interrupted(folder, "session.Session._answer = wait", "query", *data(*SEX), "--epsilon", "1")
+    done = interrupted(folder, "from pets import answering; answering.Answering._answer = wait", "query", *data(*SEX), "--epsilon", "1")
     assert done == Done(130, "", f"pets: {cli.BEGUN}\n")
 
 
@@ -403,7 +403,8 @@ def swallow(*_, **__):
         wait()
     except KeyboardInterrupt:
         raise ReleaseFailedError("the release failed; its charge stands") from None
-session.Session._answer = swallow
+from pets import answering
+answering.Answering._answer = swallow
 """
     done = interrupted(folder, patch, "query", *data(*SEX), "--epsilon", "1")
     assert done == Done(130, "", "pets: interrupted; the release failed; its charge stands\n")

@@ -70,7 +70,9 @@ def check_terms(asked: Round, terms: Json | None) -> None:
         measures = len(asked.plan.measures)
         scales = [float(fraction(scale)) for scale in terms["scales"]]
         fits = len(scales) == len(terms["refine"]) == measures and all(math.isfinite(s) and s >= 2 for s in scales)
-        fits = fits and all(isinstance(g, int) and not isinstance(g, bool) and g >= 1 for g in terms["refine"])
+        fits = fits and all(
+            isinstance(g, int) and not isinstance(g, bool) and g >= 1 and g % 2 for g in terms["refine"]
+        )
         fits = fits and terms["honest"] == asked.honest
         for name in ("epsilon", "delta", "rho", "alone", "alone_epsilon"):
             fits = fits and math.isfinite(float(fraction(terms[name])))
@@ -160,8 +162,8 @@ def _protection(total: Total) -> Json:
 def _unrefined(total: Total, numbers: Any, terms: Json | None) -> tuple[Any, tuple[float, ...]]:
     """The numbers in the plan's own steps, and the scale of all survivors' noise together.
 
-    Where the grid was refined, numbers are rounded to the plan's steps: that adds an error of at most half a step,
-    which the scale covers (a variance of 1/4 where 1/12 is what rounding adds).
+    Where the grid was refined, numbers are rounded to the plan's steps (by odd factors, so that there are no ties and no
+    bias): that adds an error of at most half a step, which the scale covers (a variance of 1/4, where 1/12 is added).
     """
     plan = total.round.plan
     if terms is None:

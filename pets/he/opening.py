@@ -162,8 +162,8 @@ def _protection(total: Total) -> Json:
 def _unrefined(total: Total, numbers: Any, terms: Json | None) -> tuple[Any, tuple[float, ...]]:
     """The numbers in the plan's own steps, and the scale of all survivors' noise together.
 
-    Where the grid was refined, numbers are rounded to the plan's steps (by odd factors, so that there are no ties and no
-    bias): that adds an error of at most half a step, which the scale covers (a variance of 1/4, where 1/12 is added).
+    Where the grid was refined, numbers are rounded to the plan's steps (by odd factors: no ties, so no bias). That adds
+    an error of at most half a step, which the scale covers (a variance of 1/4, where 1/12 is added).
     """
     plan = total.round.plan
     if terms is None:

@@ -14,6 +14,7 @@ from pets.errors import InternalError, UserError, shown
 from pets.he import wording
 from pets.he.keys import Opener
 from pets.he.numbers import checksum, factors, joined
+from pets.he.progress import steps
 from pets.he.round import Round
 from pets.he.seal import U64, scheme
 from pets.he.sealing import reach
@@ -50,7 +51,7 @@ def decrypted(secret: Opener, total: Total) -> Any:
         zip(preset.plain, unpack_all(total.payload, preset, asked.chunks), strict=True)
     ):
         decrypt = scheme(preset.chain, t).decryptor(secret.reveal(preset.chain))
-        found = np.concatenate([decrypt(cipher) for cipher in ciphers])
+        found = np.concatenate([decrypt(cipher) for cipher in steps(ciphers, "decrypting")])
         used, padding = found[: asked.numbers], found[asked.numbers :]
         wanted = checksum(used[:-1], factors(seed, str(place), asked.numbers - 1), t)
         if int(used[-1]) != wanted or int(used[-2]) != len(total.parts) or padding.any():

@@ -120,6 +120,18 @@ def test_a_secret_key_comes_back_and_opens(tmp_path, passphrase):
             later.open(total)
 
 
+def test_a_key_for_products_comes_back(tmp_path):
+    public, secret = he.keygen(products=True)
+    again = he.SecretKey.load(secret.save(tmp_path / "secret.key"))
+    assert again.public == public == he.PublicKey.from_bytes(public.to_bytes())
+    for chain in CHAINS.values():
+        assert (again.reveal(chain) == secret.reveal(chain)).all()
+    with pytest.raises(UserError, match="sums only"):
+        holder()[1].reveal(CHAINS["n13"])
+    with pytest.raises(UserError, match="True or False"):
+        he.keygen(products=1)  # type: ignore[arg-type]
+
+
 def test_files_of_secrets_are_the_owners(tmp_path):
     _, secret = he.keygen()
     path = secret.save(tmp_path / "secret.key", PASS)

@@ -7,6 +7,8 @@ import gc
 import logging
 import pickle
 import stat
+import subprocess
+import sys
 import traceback
 
 import numpy as np
@@ -247,3 +249,18 @@ def test_signatures():
     assert signing.from_seed(key.reveal_seed()).public == key.public
     with pytest.raises(UserError):
         signing.from_seed(b"short")
+
+
+@pytest.mark.parametrize("lacking", ["tenseal", "cryptography"])
+def test_a_missing_package_is_named_with_its_remedy(lacking):
+    code = f"""
+import sys
+sys.modules[{lacking!r}] = None
+import pets
+try:
+    pets.he.keygen()
+except pets.errors.MissingExtraError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'pets[he]'" in done.stdout

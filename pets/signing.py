@@ -72,10 +72,10 @@ class SigningKey:
     def __init__(self, seed: bytes, *, made: object = None) -> None:
         if made is not _MAKE:
             raise InternalError("signing keys come from generate() or from_seed()")
+        secret = _ed25519().Ed25519PrivateKey.from_private_bytes(seed)
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         self._seed = seed
-        secret = _ed25519().Ed25519PrivateKey.from_private_bytes(seed)
         self.public = VerifyingKey(secret.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
 
     def sign(self, message: bytes) -> bytes:

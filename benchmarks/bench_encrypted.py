@@ -6,6 +6,7 @@ Each contender in a process of its own, all encrypting the same numbers. Sizes a
 from __future__ import annotations
 
 import importlib.util
+import math
 import tempfile
 from typing import Any
 
@@ -299,7 +300,7 @@ def main() -> None:
     page.say("Parameter sets; one value in a ciphertext of its own takes 88,541 bytes in TenSEAL.")
     page.table(
         ["set", "bytes a value", "totals within ±2^", "parties"],
-        [[p.name, p.bytes_a_value, p.reach.bit_length() - 1, p.most_parties] for p in PRESETS.values()],
+        [[p.name, p.bytes_a_value, round(math.log2(p.reach)), p.most_parties] for p in PRESETS.values()],
     )
     page.say(f"{args.parties} parties, {args.groups:,} groups: bytes to total.")
     page.table(

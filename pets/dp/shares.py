@@ -11,7 +11,7 @@ order α ≥ 1 at a distance Δ is at most the smallest of
 
 Each is at most α·ρ for every α ≥ 1, with the ρ that :func:`share_rho` gives; so it is ρ-zCDP, and adds up.
 Shares have a variance of at least 4 grid steps, where τ is below 1e-15; where the noise wanted is smaller, the grid is
-made finer: values and noise are counted in 1/refine of a step.
+made finer: values and noise are counted in 1/refine of a step, refine being odd.
 """
 
 from __future__ import annotations
@@ -109,7 +109,10 @@ def shares(plan: Shaped, protection: DP, view: LedgerView, honest: int) -> Share
         raise InternalError("at least one party is honest")
     whole = calibrate(plan, protection, view)
     wanted = [scale / math.sqrt(honest) for scale in whole.scales]
-    refine = tuple(max(1, math.ceil(LEAST_SCALE / scale)) for scale in wanted)
+    # odd: a total on the refined grid then never lies halfway between two steps, so that rounding it has no bias
+    refine = tuple(
+        max(1, math.ceil(LEAST_SCALE / scale)) // 2 * 2 + 1 if scale < LEAST_SCALE else 1 for scale in wanted
+    )
     for measure, finer in zip(plan.measures, refine, strict=True):
         if measure.limit * finer > MOST_VALUE:
             raise BudgetError(

@@ -14,6 +14,7 @@ from pets.errors import InternalError, UserError, shown
 from pets.he import wording
 from pets.he.keys import Opener
 from pets.he.numbers import checksum, factors, joined
+from pets.he.progress import steps
 from pets.he.round import Round
 from pets.he.seal import U64, scheme
 from pets.he.sealing import reach
@@ -50,7 +51,7 @@ def decrypted(secret: Opener, total: Total) -> Any:
         zip(preset.plain, unpack_all(total.payload, preset, asked.chunks), strict=True)
     ):
         decrypt = scheme(preset.chain, t).decryptor(secret.reveal(preset.chain))
-        found = np.concatenate([decrypt(cipher) for cipher in ciphers])
+        found = np.concatenate([decrypt(cipher) for cipher in steps(ciphers, "decrypting")])
         used, padding = found[: asked.numbers], found[asked.numbers :]
         wanted = checksum(used[:-1], factors(seed, str(place), asked.numbers - 1), t)
         if int(used[-1]) != wanted or int(used[-2]) != len(total.parts) or padding.any():
@@ -70,7 +71,9 @@ def check_terms(asked: Round, terms: Json | None) -> None:
         measures = len(asked.plan.measures)
         scales = [float(fraction(scale)) for scale in terms["scales"]]
         fits = len(scales) == len(terms["refine"]) == measures and all(math.isfinite(s) and s >= 2 for s in scales)
-        fits = fits and all(isinstance(g, int) and not isinstance(g, bool) and g >= 1 for g in terms["refine"])
+        fits = fits and all(
+            isinstance(g, int) and not isinstance(g, bool) and g >= 1 and g % 2 for g in terms["refine"]
+        )
         fits = fits and terms["honest"] == asked.honest
         for name in ("epsilon", "delta", "rho", "alone", "alone_epsilon"):
             fits = fits and math.isfinite(float(fraction(terms[name])))
@@ -160,8 +163,8 @@ def _protection(total: Total) -> Json:
 def _unrefined(total: Total, numbers: Any, terms: Json | None) -> tuple[Any, tuple[float, ...]]:
     """The numbers in the plan's own steps, and the scale of all survivors' noise together.
 
-    Where the grid was refined, numbers are rounded to the plan's steps: that adds an error of at most half a step,
-    which the scale covers (a variance of 1/4 where 1/12 is what rounding adds).
+    Where the grid was refined, numbers are rounded to the plan's steps (by odd factors: no ties, so no bias). That adds
+    an error of at most half a step, which the scale covers (a variance of 1/4, where 1/12 is added).
     """
     plan = total.round.plan
     if terms is None:

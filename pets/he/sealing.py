@@ -18,6 +18,7 @@ from pets.he.keys import PublicKey
 from pets.he.numbers import checksum, factors, residues
 from pets.he.party import PartyKey
 from pets.he.presets import Preset
+from pets.he.progress import steps
 from pets.he.round import Round
 from pets.he.seal import U64, scheme
 from pets.he.wire import pack_all
@@ -126,7 +127,7 @@ def encrypted(numbers: U64, preset: Preset, plain: int, public: PublicKey) -> U6
     """Ciphertexts ``(chunks, 2, primes, N)`` of numbers modulo t."""
     encrypt_one = scheme(preset.chain, plain).encryptor(public.of(preset.chain))
     starts = range(0, len(numbers), preset.degree)
-    return np.stack([encrypt_one(numbers[start : start + preset.degree]) for start in starts])
+    return np.stack([encrypt_one(numbers[at : at + preset.degree]) for at in steps(starts, "encrypting")])
 
 
 def check_range(asked: Round, terms: Json | None) -> None:

@@ -13,7 +13,6 @@ decrypted (Li and Micciancio 2021), and exact whole numbers need none of it.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from pets.he.keys import PublicKey
 from pets.he.ledger import most_weight, product_chunks
 from pets.he.numbers import residues, whole_numbers
 from pets.he.presets import PRESETS
+from pets.he.progress import bar, steps
 from pets.he.seal import U64, scheme
 from pets.he.tablefile import Chunks, Column, Layout, write
 
@@ -86,7 +86,7 @@ class EncryptedTable:
         encrypt, store = engine.encryptor(public), engine.transformed
 
         def chunks() -> Iterator[U64]:
-            with _bar(len(listed) * layout.chunks, "encrypting", progress) as tick:
+            with bar(len(listed) * layout.chunks, "encrypting", show=progress) as tick:
                 for column, array in zip(listed, arrays, strict=True):
                     for start in range(0, layout.rows, chosen.degree):
                         yield store(encrypt(_packed(column, array[start : start + chosen.degree], layout)))
@@ -139,7 +139,7 @@ class EncryptedTable:
         if len(labels) != self.rows or int(labels.min()) < 0:
             raise UserError(f"groups must be {self.rows:,} whole numbers, 0 or greater: one for each row")
         place, parts = self._place(column, "value"), []
-        for group in range(int(labels.max()) + 1):
+        for group in steps(range(int(labels.max()) + 1), "adding up groups"):
             parts += self._weighted(place, (labels == group).astype(np.int64), group)
         return self._answer("numbers", parts)
 
@@ -173,7 +173,7 @@ class EncryptedTable:
         t, degree = self._layout.preset.plain[0], self._layout.preset.degree
         plain = residues(np.array(factors), t)
         parts = []
-        for chunk in range(self._layout.chunks):
+        for chunk in steps(range(self._layout.chunks), "scoring"):
             terms = ((self._chunks.chunk(p, chunk), plain[i : i + 1]) for i, p in enumerate(places) if factors[i])
             parts.append(Part(chunk, 1, self._scheme.sum_of_times(terms, np.full(degree, plain[-1]))))
         return self._answer("vector", parts)
@@ -326,9 +326,3 @@ def _packed(column: Column, run: Any, layout: Layout) -> U64:
     most = math.isqrt(column.most) if column.kind == "square" else column.most
     numbers = whole_numbers(np.asarray(run), most, what)
     return residues(numbers * numbers if column.kind == "square" else numbers, t)
-
-
-def _bar(total: int, doing: str, progress: bool) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=total, desc=doing, unit="chunk", delay=1, leave=False, disable=not progress, file=sys.stderr)

@@ -7,6 +7,8 @@ import gc
 import logging
 import pickle
 import stat
+import subprocess
+import sys
 import traceback
 
 import numpy as np
@@ -118,6 +120,18 @@ def test_a_secret_key_comes_back_and_opens(tmp_path, passphrase):
     for later in (again, secret, he.SecretKey.load(path, passphrase)):  # the record is in the file, not in the handle
         with pytest.raises(UserError, match="one round gives one total"):
             later.open(total)
+
+
+def test_a_key_for_products_comes_back(tmp_path):
+    public, secret = he.keygen(products=True)
+    again = he.SecretKey.load(secret.save(tmp_path / "secret.key"))
+    assert again.public == public == he.PublicKey.from_bytes(public.to_bytes())
+    for chain in CHAINS.values():
+        assert (again.reveal(chain) == secret.reveal(chain)).all()
+    with pytest.raises(UserError, match="sums only"):
+        holder()[1].reveal(CHAINS["n13"])
+    with pytest.raises(UserError, match="True or False"):
+        he.keygen(products=1)  # type: ignore[arg-type]
 
 
 def test_files_of_secrets_are_the_owners(tmp_path):
@@ -235,3 +249,18 @@ def test_signatures():
     assert signing.from_seed(key.reveal_seed()).public == key.public
     with pytest.raises(UserError):
         signing.from_seed(b"short")
+
+
+@pytest.mark.parametrize("lacking", ["tenseal", "cryptography"])
+def test_a_missing_package_is_named_with_its_remedy(lacking):
+    code = f"""
+import sys
+sys.modules[{lacking!r}] = None
+import pets
+try:
+    pets.he.keygen()
+except pets.errors.MissingExtraError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'pets[he]'" in done.stdout

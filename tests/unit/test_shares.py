@@ -79,7 +79,7 @@ def test_honest_shares_give_what_was_asked_and_no_more_is_charged(rho, honest):
     for measure, scale, finer, loss, central in zip(
         PLAN.measures, share.scales, share.refine, share.losses, whole.scales, strict=True
     ):
-        assert scale >= LEAST_SCALE
+        assert scale >= LEAST_SCALE and finer % 2
         spread = honest * Fraction(scale) ** 2
         assert loss >= Fraction(measure.sensitivity.l2_squared * finer**2) / (2 * spread) * UNIT
         together = math.sqrt(honest) * scale / finer

@@ -391,7 +391,9 @@ def test_interrupted_before_anything_was_asked(folder: Path) -> None:
 
 
 def test_interrupted_while_answering_the_charge_stands(folder: Path) -> None:
-    done = interrupted(folder, "from pets import answering; answering.Answering._answer = wait", "query", *data(*SEX), "--epsilon", "1")
+    done = interrupted(
+        folder, "from pets import answering; answering.Answering._answer = wait", "query", *data(*SEX), "--epsilon", "1"
+    )
     assert done == Done(130, "", f"pets: {cli.BEGUN}\n")
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Unit,
     )
     from pets.session import Session
+    from pets.synthetic.dummy import dummy
 
 __version__ = "0.1.0"
 
@@ -66,6 +67,7 @@ _HOMES = {
     "Total": "protection",
     "Policy": "policy",
     "Session": "session",
+    "dummy": "synthetic.dummy",
     "Quote": "quote",
     "Remaining": "quote",
     "Release": "release",
@@ -102,6 +104,7 @@ __all__ = [
     "Total",
     "Policy",
     "Session",
+    "dummy",
     "Quote",
     "Remaining",
     "Release",

@@ -24,8 +24,11 @@ from pets.query import Query
 from pets.schema import Schema
 from pets.synthetic.dataset import Dummy
 from pets.synthetic.fill import Codes, fill, stream
+from pets.synthetic.linked import linked
 from pets.synthetic.manifest import manifest
+from pets.synthetic.pack import load_pack
 from pets.synthetic.wishes import Wish, conditions, wishes
+from pets.synthetic.world import MOST_PEOPLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +44,10 @@ def dummy(
     seed: int = 0,
     *,
     query: Query | None = None,
+    people: int | None = None,
+    faults: bool = False,
+    link: str = "nhs_number",
+    progress: bool = False,
 ) -> Dummy:
     """Every table of a schema, filled with invented rows; the same seed gives the same rows.
 
@@ -50,6 +57,10 @@ def dummy(
     for where that is less. Columns that the schema may leave empty are null in 3 % of rows. With a ``query``, half of
     the people are made to meet its conditions, so that its answer on these rows is not empty.
 
+    The name of a *pack* in the schema's place, such as ``"nhs"``, gives its linked tables for ``people`` invented
+    people; ``faults`` plants its faults for training (``.answers`` is the key to them), and ``link`` names people by
+    ``"nhs_number"`` or by ``"pseudonym"``.
+
     Raises:
         UserError: with the remedy, where the schema cannot be satisfied.
 
@@ -58,7 +69,13 @@ def dummy(
     >>> made = dummy(Schema({"stays": table}), rows=100)
     >>> made, bool(made["stays"].days.dropna().between(1, 14).all())
     (<Dummy, invented from a schema: stays (100 rows)>, True)
+    >>> len(dummy("nhs", people=20)["demographics"])
+    20
     """
+    if isinstance(schema, str) and not Path(schema).suffix:
+        return _pack(schema, people, seed, query, faults=faults, link=link, progress=progress)
+    if people is not None or faults:
+        raise UserError("people and faults are for packs, such as pets.dummy('nhs', people=1000); a schema takes rows")
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
     rows = _count("rows", rows, 1, MOST_ROWS)
     seed = _count("seed", seed, 0, 2**63 - 1)
@@ -73,6 +90,18 @@ def dummy(
         **({} if query is None else {"query_sha256": query.digest}),
     )
     return Dummy(known, tables, told)
+
+
+def _pack(
+    name: str, people: int | None, seed: int, query: Query | None, *, faults: bool, link: str, progress: bool
+) -> Dummy:
+    if query is not None:
+        raise UserError(
+            "a pack is made without a query; leave query out, or give the pack's schema instead of its name"
+        )
+    pack = load_pack(name, link)
+    number = _count("people", 1000 if people is None else people, 1, MOST_PEOPLE)
+    return linked(pack, number, _count("seed", seed, 0, 2**63 - 1), faults=faults, progress=progress)
 
 
 def invent(schema: Schema, rows: int = 1000, seed: int = 0) -> dict[str, pd.DataFrame]:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pets.codec import Json, canonical
-from pets.errors import UserError, did_you_mean
+from pets.errors import UserError, did_you_mean, shown
 from pets.schema import Schema
 from pets.synthetic.manifest import MARK, MARKER
 
@@ -37,14 +37,8 @@ def write(dummy: Bundle, folder: str | Path, format: str = "csv") -> list[Path]:
     Raises:
         UserError: an unknown format, or a folder that cannot be written.
     """
-    if format not in WRITERS:
-        raise UserError(f"there is no format {format!r}{did_you_mean(format, WRITERS)}")
-    target = Path(folder)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".synthetic-", dir=target))
-    except OSError as error:
-        raise UserError(f"the folder {str(folder)!r} cannot be written ({error.strerror}); choose another") from None
+    target = prepare(folder, format)
+    work = Path(tempfile.mkdtemp(prefix=".synthetic-", dir=target))
     try:
         WRITERS[format](dummy, work)
         _beside(dummy, work)
@@ -53,6 +47,19 @@ def write(dummy: Bundle, folder: str | Path, format: str = "csv") -> list[Path]:
         raise UserError(f"the folder {str(folder)!r} cannot be written ({error.strerror}); choose another") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def prepare(folder: str | Path, format: str) -> Path:
+    """The folder, made and found writable, before the rows are made: that may take minutes."""
+    if not isinstance(format, str) or format not in WRITERS:
+        raise UserError(f"there is no format {shown(format)}{did_you_mean(format, WRITERS)}")
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        Path(tempfile.mkdtemp(prefix=".synthetic-", dir=target)).rmdir()
+    except OSError as error:
+        raise UserError(f"the folder {str(folder)!r} cannot be written ({error.strerror}); choose another") from None
+    return target
 
 
 def _deliver(work: Path, target: Path) -> list[Path]:

@@ -1,0 +1,402 @@
+"""What formulas may call: reckoning with days, texts, groups of rows, and chance; all of it on whole columns.
+
+A function takes the scope and its arguments: constants as they are, columns as :class:`Values`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pets.synthetic.checkdigits import FORMS
+from pets.synthetic.codelists import Calendar, CodeList
+from pets.synthetic.fill import years as completed_years
+from pets.synthetic.values import Values, aligned, chosen, coded, constant, labelled
+
+
+class Maker(Protocol):
+    """What functions need of a scope."""
+
+    rows: int
+
+    @property
+    def random(self) -> np.random.Generator:
+        """This column's stream of random numbers."""
+
+    @property
+    def group(self) -> npt.NDArray[np.int64]:
+        """The parent of each row; rows of one parent stand together."""
+
+    @property
+    def before(self) -> int:
+        """How many rows of the table were made before these."""
+
+    def codes(self, name: str) -> CodeList:
+        """A code list."""
+
+    def calendar(self, name: str) -> Calendar:
+        """A calendar."""
+
+    def family(self, name: str) -> list[Values]:
+        """The numbered columns that are called ``name_1``, ``name_2``, …"""
+
+
+Function = Callable[..., Values]
+FUNCTIONS: dict[str, Function] = {}
+GROUPED = ("number", "total", "following", "preceding", "running", "ordered", "key")
+"""These need every row of a parent, so they stand outside the branches of a case."""
+
+
+def _function(function: Function) -> Function:
+    FUNCTIONS[function.__name__.strip("_")] = function
+    return function
+
+
+def _values(scope: Maker, argument: Any) -> Values:
+    return argument if isinstance(argument, Values) else constant(argument, scope.rows)
+
+
+def _numbers(scope: Maker, argument: Any) -> Any:
+    """A constant as it is (numpy spreads it), a column as its array."""
+    return argument.data if isinstance(argument, Values) else argument
+
+
+def _whole(data: Any, empty: Any = None) -> Values:
+    return Values("whole", np.asarray(data).astype(np.int64), (), empty)
+
+
+# reckoning ----------------------------------------------------------------------------------------------------------
+
+
+def _extreme(scope: Maker, parts: tuple[Any, ...], pick: Callable[[Any, Any], Any]) -> Values:
+    """Of what has a value; of nothing, nothing."""
+    out, *rest = aligned([_values(scope, part) for part in parts])
+    for part in rest:
+        data, empty = pick(out.data, part.data), None
+        if out.empty is not None or part.empty is not None:
+            data = np.where(out.holes, part.data, np.where(part.holes, out.data, data))
+            empty = out.holes & part.holes
+        out = Values(out.kind, data, (), empty if empty is not None and empty.any() else None)
+    return out
+
+
+@_function
+def least(scope: Maker, *parts: Any) -> Values:
+    """The least of the values that are there."""
+    return _extreme(scope, parts, np.minimum)
+
+
+@_function
+def greatest(scope: Maker, *parts: Any) -> Values:
+    """The greatest of the values that are there."""
+    return _extreme(scope, parts, np.maximum)
+
+
+@_function
+def coalesce(scope: Maker, *parts: Any) -> Values:
+    """The first value that is there."""
+    out, *rest = (_values(scope, part) for part in parts)
+    for part in rest:
+        out = chosen(~out.holes, out, part)
+    return out
+
+
+@_function
+def has(scope: Maker, value: Values) -> Values:
+    """Whether there is a value."""
+    return Values("truth", ~value.holes)
+
+
+@_function
+def round_(scope: Maker, value: Values) -> Values:
+    """The nearest whole number."""
+    return _whole(np.rint(value.data), value.empty)
+
+
+@_function
+def exp(scope: Maker, value: Values) -> Values:
+    """e to the power of the value."""
+    return Values("real", np.exp(value.data.astype(np.float64)), (), value.empty)
+
+
+@_function
+def cut(scope: Maker, value: Values, *edges: int) -> Values:
+    """In which band a number lies: 0 below the first edge, 1 from it, and so on."""
+    return _whole(np.searchsorted(np.array(edges), value.data, side="right"), value.empty)
+
+
+# days ---------------------------------------------------------------------------------------------------------------
+
+
+@_function
+def day(scope: Maker, text: str) -> Values:
+    """A day, such as ``day("2020-12-08")``."""
+    return Values("day", np.full(scope.rows, np.datetime64(text, "D").astype(np.int64)))
+
+
+@_function
+def years(scope: Maker, first: Values, second: Values) -> Values:
+    """Completed years between two days."""
+    empty = None if first.empty is None and second.empty is None else first.holes | second.holes
+    return _whole(completed_years(first.data, second.data), empty)
+
+
+@_function
+def moment(scope: Maker, first: Values, minutes: Any) -> Values:
+    """Minutes after the start of a day."""
+    return Values("minute", first.data * 1440 + _numbers(scope, minutes), (), first.empty)
+
+
+@_function
+def day_of(scope: Maker, value: Values) -> Values:
+    """The day of a moment."""
+    return Values("day", value.data // 1440, (), value.empty)
+
+
+@_function
+def clock(scope: Maker, value: Values, form: str) -> Values:
+    """The time of day of a moment, as ``"hhmm"`` or ``"hh:mm:ss"``."""
+    point, after = (":", ":00") if form == "hh:mm:ss" else ("", "")
+    return coded(value.data % 1440, [f"{m // 60:02d}{point}{m % 60:02d}{after}" for m in range(1440)], value.empty)
+
+
+@_function
+def yyyymmdd(scope: Maker, value: Values) -> Values:
+    """A day as eight digits."""
+    return labelled(value.data, lambda d: str(np.datetime64(d, "D")).replace("-", ""), value.empty)
+
+
+@_function
+def stamp(scope: Maker, value: Values) -> Values:
+    """A moment as ``YYYYMMDDThhmmss00``, where 00 is the offset of the time zone."""
+    dates = yyyymmdd(scope, day_of(scope, value))
+    times = clock(scope, value, "hhmm")
+    return join(scope, dates, "T", times, "0000")
+
+
+@_function
+def fiscal_year(scope: Maker, value: Values) -> Values:
+    """The financial year of a day, from April, as HES writes it: ``2324``."""
+    months = value.data.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    first = 1970 + (months - 3) // 12
+    return labelled(first, lambda y: f"{y % 100:02d}{(y + 1) % 100:02d}", value.empty)
+
+
+# texts --------------------------------------------------------------------------------------------------------------
+
+
+@_function
+def left(scope: Maker, value: Values, letters: int) -> Values:
+    """The first letters of a text."""
+    return value.relabelled(lambda label: label[:letters])
+
+
+@_function
+def digits(scope: Maker, value: Values, width: int) -> Values:
+    """A whole number with zeros before it."""
+    return labelled(value.data, lambda number: f"{number:0{width}d}", value.empty)
+
+
+@_function
+def number_of(scope: Maker, value: Values) -> Values:
+    """A text of digits as a whole number."""
+    return _whole(np.array([int(label or 0) for label in value.labels], dtype=np.int64)[value.data], value.empty)
+
+
+@_function
+def join(scope: Maker, *parts: Any) -> Values:
+    """Texts one after the other."""
+    out, *rest = (_values(scope, part) for part in parts)
+    for part in rest:
+        pair = out.data.astype(np.int64) * len(part.labels) + part.data
+        known, codes = np.unique(pair, return_inverse=True)
+        size = len(part.labels)
+        labels = [out.labels[p // size] + part.labels[p % size] for p in known.tolist()]
+        empty = None if out.empty is None and part.empty is None else out.holes | part.holes
+        out = coded(codes, labels, empty)
+    return out
+
+
+@_function
+def term(scope: Maker, name: str, value: Values) -> Values:
+    """What a code means, from its list."""
+    codes = scope.codes(name)
+    meaning = dict(zip(codes.codes, codes.terms, strict=True))
+    return value.relabelled(lambda label: meaning.get(label, ""))
+
+
+@_function
+def valid(scope: Maker, form: str, value: Values) -> Values:
+    """Whether a text has a form, check digits included (see ``pets.synthetic.checkdigits``)."""
+    good = np.array([FORMS[form](label) for label in value.labels] or [True])
+    return Values("truth", good[value.data] | value.holes)
+
+
+@_function
+def listed(scope: Maker, name: str, value: Values) -> Values:
+    """Whether a code is in a list."""
+    known = set(scope.codes(name).codes)
+    good = np.array([label in known for label in value.labels] or [True])
+    return Values("truth", good[value.data] | value.holes)
+
+
+@_function
+def count_of(scope: Maker, name: str) -> Values:
+    """How many of a family's columns have a value."""
+    return _whole(sum((~slot.holes).astype(np.int64) for slot in scope.family(name)))
+
+
+# groups: the rows of one parent -------------------------------------------------------------------------------------
+
+
+def _starts(group: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    return np.concatenate([[True], group[1:] != group[:-1]]) if len(group) else np.zeros(0, dtype=bool)
+
+
+@_function
+def number(scope: Maker) -> Values:
+    """The row's number among those of its parent, from 1."""
+    place = np.arange(scope.rows)
+    first = np.maximum.accumulate(np.where(_starts(scope.group), place, 0))
+    return _whole(place - first + 1)
+
+
+@_function
+def total(scope: Maker) -> Values:
+    """How many rows its parent has."""
+    which = np.cumsum(_starts(scope.group)) - 1
+    return _whole(np.bincount(which, minlength=1)[which] if scope.rows else which)
+
+
+@_function
+def following(scope: Maker, value: Values) -> Values:
+    """The value in the parent's next row."""
+    place = np.arange(1, scope.rows + 1)
+    return value.take(np.where(np.append(_starts(scope.group)[1:], True), -1, place))
+
+
+@_function
+def preceding(scope: Maker, value: Values) -> Values:
+    """The value in the parent's row before."""
+    return value.take(np.where(_starts(scope.group), -1, np.arange(-1, scope.rows - 1)))
+
+
+@_function
+def running(scope: Maker, value: Values) -> Values:
+    """The sum over the parent's rows so far."""
+    sums = np.cumsum(value.data)
+    before = np.maximum.accumulate(np.where(_starts(scope.group), np.arange(scope.rows), 0))
+    return _whole(sums - sums[before] + value.data[before])
+
+
+@_function
+def ordered(scope: Maker, value: Values) -> Values:
+    """The values of each parent's rows, in increasing order."""
+    return value.take(np.lexsort((value.data, scope.group)))
+
+
+def spread(numbers: npt.NDArray[np.int64], prime: int) -> npt.NDArray[np.int64]:
+    """Numbers below a prime, each as another one, in no visible order.
+
+    They are multiplied by a constant modulo the prime, which maps no two to one: in two parts, so that no product
+    passes 64 bits.
+
+    >>> len(set(spread(np.arange(1000), 1009).tolist()))
+    1000
+    """
+    factor = int(prime * 0.6180339887)
+    upper, lower = numbers >> 12, numbers & 4095
+    out: npt.NDArray[np.int64] = ((upper * factor % prime << 12) + lower * factor) % prime
+    return out
+
+
+@_function
+def key(scope: Maker, width: int) -> Values:
+    """A number of so many digits that no other row of the table has, in no visible order."""
+    prime = {9: 899_999_963, 10: 8_999_999_993, 11: 89_999_999_993, 12: 899_999_999_981}[width]
+    place = np.arange(scope.before, scope.before + scope.rows, dtype=np.int64)
+    return _whole(10 ** (width - 1) + spread(place, prime))
+
+
+# chance -------------------------------------------------------------------------------------------------------------
+
+
+@_function
+def pick(scope: Maker, name: str, by: Values | None = None) -> Values:
+    """A code of a list, by its weights; ``by`` numbers the group whose weights are meant, from 0."""
+    codes = scope.codes(name)
+    if by is not None and len(by.data) and not 0 <= by.data.min() <= by.data.max() < codes.groups:
+        raise ValueError(f"code list {name!r} has weights for {codes.groups} groups")
+    group = None if by is None else by.data
+    return Values("text", codes.draw(scope.random, scope.rows, group), codes.codes)
+
+
+@_function
+def chance(scope: Maker, share: Any) -> Values:
+    """Whether a thing happens that happens in this share of cases."""
+    return Values("truth", scope.random.random(scope.rows) < _numbers(scope, share))
+
+
+@_function
+def uniform(scope: Maker, low: Any, high: Any) -> Values:
+    """A whole number from low to high, each as likely."""
+    return _whole(scope.random.integers(_numbers(scope, low), _numbers(scope, high) + 1, size=scope.rows))
+
+
+@_function
+def geometric(scope: Maker, mean: Any) -> Values:
+    """0, 1, 2, … falling off evenly."""
+    share = 1 / (1 + np.asarray(_numbers(scope, mean), dtype=np.float64))
+    draws = np.log(1 - scope.random.random(scope.rows)) / np.log1p(-np.minimum(share, 1 - 1e-12))
+    return _whole(np.minimum(draws, 2**31))
+
+
+@_function
+def poisson(scope: Maker, mean: Any) -> Values:
+    """How often independent things happen."""
+    return _whole(scope.random.poisson(_numbers(scope, mean), size=scope.rows))
+
+
+@_function
+def often(scope: Maker, mean: Any, shape: float) -> Values:
+    """How often things happen that happen to some people again and again (negative binomial; less even below 1)."""
+    frail = scope.random.gamma(shape, np.asarray(_numbers(scope, mean), dtype=np.float64) / shape, scope.rows)
+    return _whole(scope.random.poisson(frail))
+
+
+@_function
+def normal(scope: Maker, mean: Any, spread: float) -> Values:
+    """A number about its mean."""
+    return Values("real", _numbers(scope, mean) + spread * scope.random.standard_normal(scope.rows))
+
+
+@_function
+def skewed(scope: Maker, median: Any, spread: float) -> Values:
+    """A number above 0 with a long tail (log-normal)."""
+    return Values("real", _numbers(scope, median) * np.exp(spread * scope.random.standard_normal(scope.rows)))
+
+
+@_function
+def day_in(scope: Maker, low: Values, high: Values, name: str = "") -> Values:
+    """A day from low to high, busier on the busy days of a calendar; no day where high lies before low."""
+    empty = low.holes | high.holes | (low.data > high.data)
+    first, last = np.where(empty, 0, low.data), np.where(empty, 0, high.data)
+    share = scope.random.random(scope.rows)
+    if not name or not len(first) or empty.all():
+        days = first + (share * (last - first + 1)).astype(np.int64)
+    else:
+        start = int(low.data[~empty].min())
+        busy = scope.calendar(name).busy(start, int(high.data[~empty].max()))
+        first, last = np.where(empty, start, low.data) - start, np.where(empty, start, high.data) - start
+        wanted = busy[first] + share * (busy[last + 1] - busy[first])
+        days = start + np.clip(np.searchsorted(busy, wanted, side="right") - 1, first, last)
+    return Values("day", days, (), empty if empty.any() else None)
+
+
+@_function
+def missing(scope: Maker, value: Values, share: float) -> Values:
+    """The value, not recorded in a share of the rows."""
+    return value.without(scope.random.random(scope.rows) < share)

@@ -163,18 +163,24 @@ def clock(scope: Maker, value: Values, form: str) -> Values:
     return coded(value.data % 1440, [f"{m // 60:02d}{point}{m % 60:02d}{after}" for m in range(1440)], value.empty)
 
 
+def _dated(numbers: npt.NDArray[np.int64], unit: str, after: str, empty: Any) -> Values:
+    """Days or minutes as ISO texts without points; each different one is written once."""
+    known, codes = np.unique(numbers, return_inverse=True)
+    texts = np.datetime_as_string(known.astype(f"datetime64[{unit}]")).tolist()
+    labels = tuple(text.replace("-", "").replace(":", "") + after for text in texts)
+    return Values("text", codes.astype(np.int32), labels, empty)
+
+
 @_function
 def yyyymmdd(scope: Maker, value: Values) -> Values:
     """A day as eight digits."""
-    return labelled(value.data, lambda d: str(np.datetime64(d, "D")).replace("-", ""), value.empty)
+    return _dated(value.data, "D", "", value.empty)
 
 
 @_function
 def stamp(scope: Maker, value: Values) -> Values:
     """A moment as ``YYYYMMDDThhmmss00``, where 00 is the offset of the time zone."""
-    dates = yyyymmdd(scope, day_of(scope, value))
-    times = clock(scope, value, "hhmm")
-    return join(scope, dates, "T", times, "0000")
+    return _dated(value.data, "m", "0000", value.empty)
 
 
 @_function

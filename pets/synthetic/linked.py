@@ -25,7 +25,7 @@ def linked(pack: Pack, people: int, seed: int, *, faults: bool = False, progress
     import pyarrow as pa
 
     def bar(blocks: Any) -> Any:
-        return tqdm(blocks, desc="people", unit="block", delay=1, leave=False, disable=not progress)
+        return tqdm(blocks, desc="people", unit="block", delay=1, leave=False) if progress else blocks
 
     parts: dict[str, list[Any]] = {table.name: [] for table in pack.files}
     for block in make(pack, people, seed, bar):

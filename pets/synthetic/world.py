@@ -23,7 +23,7 @@ from pets.synthetic.functions import FUNCTIONS, spread
 from pets.synthetic.pack import PERSON, Pack, PackTable
 from pets.synthetic.values import Values, stacked
 
-BLOCK = 20_000
+BLOCK = 50_000
 MOST_PEOPLE = 10_000_000
 
 Index = npt.NDArray[np.int64]

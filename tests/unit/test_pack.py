@@ -1,4 +1,4 @@
-"""The NHS-like pack: its declarations, its rows, its rules, its faults; and the small language that it is written in."""
+"""The NHS-like pack: its declarations, its rows, its rules, its faults; and the small language it is written in."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_a_private_query_runs_on_every_table(world: Dummy) -> None:
     session = pets.Session(world.schema, dict(world.tables), budget=pets.Budget(100, 1e-6), progress=False)
     for name in world:
         fates = session.report(name)
-        assert fates.read == fates.kept == world.tables[name].num_rows, name
+        assert fates.rows_read == fates.rows_kept == world.tables[name].num_rows, name
         assert not any(c.out_of_domain or c.unparsable or c.clamped for c in fates.columns.values()), name
         release = session.release(choose_query(world.schema, name), pets.DP(epsilon=1))
         assert len(release.table), name

@@ -51,7 +51,8 @@ class Rule:
                 raise SchemaError(f"the rule {self} names {name!r}, which is not a column{did_you_mean(name, columns)}")
 
     def __str__(self) -> str:
-        return ", ".join(f"{key}: {_plain(value)}" for key, value in self.to_json().items())
+        text = ", ".join(f"{key}: {_plain(value)}" for key, value in self.to_json().items())
+        return text if len(text) <= 160 else f"{text[:159]}…"
 
 
 def _plain(value: Any) -> str:
@@ -59,7 +60,9 @@ def _plain(value: Any) -> str:
         return f"[{', '.join(_plain(item) for item in value)}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {_plain(item)}' for key, item in value.items())}}}"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) and len(value) <= 60 and value.isprintable() else shown(value)
 
 
 def _names(what: str, value: object, least: int, most: int | None = None) -> tuple[str, ...]:

@@ -72,6 +72,9 @@ def dummy(
     >>> len(dummy("nhs", people=20)["demographics"])
     20
     """
+    for label, value in (("faults", faults), ("progress", progress)):
+        if not isinstance(value, bool):
+            raise UserError(f"{label} must be True or False, not {shown(value)}")
     if isinstance(schema, str) and not Path(schema).suffix:
         return _pack(schema, people, seed, query, faults=faults, link=link, progress=progress)
     if people is not None or faults:
@@ -99,6 +102,8 @@ def _pack(
         raise UserError(
             "a pack is made without a query; leave query out, or give the pack's schema instead of its name"
         )
+    if not isinstance(link, str):
+        raise UserError(f"link must be nhs_number or pseudonym, not {shown(link)}")
     pack = load_pack(name, link)
     number = _count("people", 1000 if people is None else people, 1, MOST_PEOPLE)
     return linked(pack, number, _count("seed", seed, 0, 2**63 - 1), faults=faults, progress=progress)

@@ -6,46 +6,19 @@ A function takes the scope and its arguments: constants as they are, columns as 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pets.synthetic.chance import CHANCE
 from pets.synthetic.checkdigits import FORMS
-from pets.synthetic.codelists import Calendar, CodeList
 from pets.synthetic.fill import years as completed_years
+from pets.synthetic.maker import Maker, numbers, whole
 from pets.synthetic.values import Values, aligned, chosen, coded, constant, labelled
 
-
-class Maker(Protocol):
-    """What functions need of a scope."""
-
-    rows: int
-
-    @property
-    def random(self) -> np.random.Generator:
-        """This column's stream of random numbers."""
-
-    @property
-    def group(self) -> npt.NDArray[np.int64]:
-        """The parent of each row; rows of one parent stand together."""
-
-    @property
-    def before(self) -> int:
-        """How many rows of the table were made before these."""
-
-    def codes(self, name: str) -> CodeList:
-        """A code list."""
-
-    def calendar(self, name: str) -> Calendar:
-        """A calendar."""
-
-    def family(self, name: str) -> list[Values]:
-        """The numbered columns that are called ``name_1``, ``name_2``, …"""
-
-
 Function = Callable[..., Values]
-FUNCTIONS: dict[str, Function] = {}
+FUNCTIONS: dict[str, Function] = dict(CHANCE)
 GROUPED = ("number", "total", "following", "preceding", "running", "ordered", "key")
 """These need every row of a parent, so they stand outside the branches of a case."""
 
@@ -57,15 +30,6 @@ def _function(function: Function) -> Function:
 
 def _values(scope: Maker, argument: Any) -> Values:
     return argument if isinstance(argument, Values) else constant(argument, scope.rows)
-
-
-def _numbers(scope: Maker, argument: Any) -> Any:
-    """A constant as it is (numpy spreads it), a column as its array."""
-    return argument.data if isinstance(argument, Values) else argument
-
-
-def _whole(data: Any, empty: Any = None) -> Values:
-    return Values("whole", np.asarray(data).astype(np.int64), (), empty)
 
 
 # reckoning ----------------------------------------------------------------------------------------------------------
@@ -113,7 +77,7 @@ def has(scope: Maker, value: Values) -> Values:
 @_function
 def round_(scope: Maker, value: Values) -> Values:
     """The nearest whole number."""
-    return _whole(np.rint(value.data), value.empty)
+    return whole(np.rint(value.data), value.empty)
 
 
 @_function
@@ -125,7 +89,7 @@ def exp(scope: Maker, value: Values) -> Values:
 @_function
 def cut(scope: Maker, value: Values, *edges: int) -> Values:
     """In which band a number lies: 0 below the first edge, 1 from it, and so on."""
-    return _whole(np.searchsorted(np.array(edges), value.data, side="right"), value.empty)
+    return whole(np.searchsorted(np.array(edges), value.data, side="right"), value.empty)
 
 
 # days ---------------------------------------------------------------------------------------------------------------
@@ -141,13 +105,13 @@ def day(scope: Maker, text: str) -> Values:
 def years(scope: Maker, first: Values, second: Values) -> Values:
     """Completed years between two days."""
     empty = None if first.empty is None and second.empty is None else first.holes | second.holes
-    return _whole(completed_years(first.data, second.data), empty)
+    return whole(completed_years(first.data, second.data), empty)
 
 
 @_function
 def moment(scope: Maker, first: Values, minutes: Any) -> Values:
     """Minutes after the start of a day."""
-    return Values("minute", first.data * 1440 + _numbers(scope, minutes), (), first.empty)
+    return Values("minute", first.data * 1440 + numbers(scope, minutes), (), first.empty)
 
 
 @_function
@@ -163,9 +127,9 @@ def clock(scope: Maker, value: Values, form: str) -> Values:
     return coded(value.data % 1440, [f"{m // 60:02d}{point}{m % 60:02d}{after}" for m in range(1440)], value.empty)
 
 
-def _dated(numbers: npt.NDArray[np.int64], unit: str, after: str, empty: Any) -> Values:
+def _dated(values: npt.NDArray[np.int64], unit: str, after: str, empty: Any) -> Values:
     """Days or minutes as ISO texts without points; each different one is written once."""
-    known, codes = np.unique(numbers, return_inverse=True)
+    known, codes = np.unique(values, return_inverse=True)
     texts = np.datetime_as_string(known.astype(f"datetime64[{unit}]")).tolist()
     labels = tuple(text.replace("-", "").replace(":", "") + after for text in texts)
     return Values("text", codes.astype(np.int32), labels, empty)
@@ -209,7 +173,7 @@ def digits(scope: Maker, value: Values, width: int) -> Values:
 @_function
 def number_of(scope: Maker, value: Values) -> Values:
     """A text of digits as a whole number."""
-    return _whole(np.array([int(label or 0) for label in value.labels], dtype=np.int64)[value.data], value.empty)
+    return whole(np.array([int(label or 0) for label in value.labels], dtype=np.int64)[value.data], value.empty)
 
 
 @_function
@@ -252,7 +216,7 @@ def listed(scope: Maker, name: str, value: Values) -> Values:
 @_function
 def count_of(scope: Maker, name: str) -> Values:
     """How many of a family's columns have a value."""
-    return _whole(sum((~slot.holes).astype(np.int64) for slot in scope.family(name)))
+    return whole(sum((~slot.holes).astype(np.int64) for slot in scope.family(name)))
 
 
 # groups: the rows of one parent -------------------------------------------------------------------------------------
@@ -267,14 +231,14 @@ def number(scope: Maker) -> Values:
     """The row's number among those of its parent, from 1."""
     place = np.arange(scope.rows)
     first = np.maximum.accumulate(np.where(_starts(scope.group), place, 0))
-    return _whole(place - first + 1)
+    return whole(place - first + 1)
 
 
 @_function
 def total(scope: Maker) -> Values:
     """How many rows its parent has."""
     which = np.cumsum(_starts(scope.group)) - 1
-    return _whole(np.bincount(which, minlength=1)[which] if scope.rows else which)
+    return whole(np.bincount(which, minlength=1)[which] if scope.rows else which)
 
 
 @_function
@@ -295,7 +259,7 @@ def running(scope: Maker, value: Values) -> Values:
     """The sum over the parent's rows so far."""
     sums = np.cumsum(value.data)
     before = np.maximum.accumulate(np.where(_starts(scope.group), np.arange(scope.rows), 0))
-    return _whole(sums - sums[before] + value.data[before])
+    return whole(sums - sums[before] + value.data[before])
 
 
 @_function
@@ -304,7 +268,7 @@ def ordered(scope: Maker, value: Values) -> Values:
     return value.take(np.lexsort((value.data, scope.group)))
 
 
-def spread(numbers: npt.NDArray[np.int64], prime: int) -> npt.NDArray[np.int64]:
+def spread(values: npt.NDArray[np.int64], prime: int) -> npt.NDArray[np.int64]:
     """Numbers below a prime, each as another one, in no visible order.
 
     They are multiplied by a constant modulo the prime, which maps no two to one: in two parts, so that no product
@@ -314,7 +278,7 @@ def spread(numbers: npt.NDArray[np.int64], prime: int) -> npt.NDArray[np.int64]:
     1000
     """
     factor = int(prime * 0.6180339887)
-    upper, lower = numbers >> 12, numbers & 4095
+    upper, lower = values >> 12, values & 4095
     out: npt.NDArray[np.int64] = ((upper * factor % prime << 12) + lower * factor) % prime
     return out
 
@@ -324,85 +288,4 @@ def key(scope: Maker, width: int) -> Values:
     """A number of so many digits that no other row of the table has, in no visible order."""
     prime = {9: 899_999_963, 10: 8_999_999_993, 11: 89_999_999_993, 12: 899_999_999_981}[width]
     place = np.arange(scope.before, scope.before + scope.rows, dtype=np.int64)
-    return _whole(10 ** (width - 1) + spread(place, prime))
-
-
-# chance -------------------------------------------------------------------------------------------------------------
-
-
-@_function
-def pick(scope: Maker, name: str, by: Values | None = None) -> Values:
-    """A code of a list, by its weights; ``by`` numbers the group whose weights are meant, from 0."""
-    codes = scope.codes(name)
-    if by is not None and len(by.data) and not 0 <= by.data.min() <= by.data.max() < codes.groups:
-        raise ValueError(f"code list {name!r} has weights for {codes.groups} groups")
-    group = None if by is None else by.data
-    return Values("text", codes.draw(scope.random, scope.rows, group), codes.codes)
-
-
-@_function
-def chance(scope: Maker, share: Any) -> Values:
-    """Whether a thing happens that happens in this share of cases."""
-    return Values("truth", scope.random.random(scope.rows) < _numbers(scope, share))
-
-
-@_function
-def uniform(scope: Maker, low: Any, high: Any) -> Values:
-    """A whole number from low to high, each as likely."""
-    return _whole(scope.random.integers(_numbers(scope, low), _numbers(scope, high) + 1, size=scope.rows))
-
-
-@_function
-def geometric(scope: Maker, mean: Any) -> Values:
-    """0, 1, 2, … falling off evenly."""
-    share = 1 / (1 + np.asarray(_numbers(scope, mean), dtype=np.float64))
-    draws = np.log(1 - scope.random.random(scope.rows)) / np.log1p(-np.minimum(share, 1 - 1e-12))
-    return _whole(np.minimum(draws, 2**31))
-
-
-@_function
-def poisson(scope: Maker, mean: Any) -> Values:
-    """How often independent things happen."""
-    return _whole(scope.random.poisson(_numbers(scope, mean), size=scope.rows))
-
-
-@_function
-def often(scope: Maker, mean: Any, shape: float) -> Values:
-    """How often things happen that happen to some people again and again (negative binomial; less even below 1)."""
-    frail = scope.random.gamma(shape, np.asarray(_numbers(scope, mean), dtype=np.float64) / shape, scope.rows)
-    return _whole(scope.random.poisson(frail))
-
-
-@_function
-def normal(scope: Maker, mean: Any, spread: float) -> Values:
-    """A number about its mean."""
-    return Values("real", _numbers(scope, mean) + spread * scope.random.standard_normal(scope.rows))
-
-
-@_function
-def skewed(scope: Maker, median: Any, spread: float) -> Values:
-    """A number above 0 with a long tail (log-normal)."""
-    return Values("real", _numbers(scope, median) * np.exp(spread * scope.random.standard_normal(scope.rows)))
-
-
-@_function
-def day_in(scope: Maker, low: Values, high: Values, name: str = "") -> Values:
-    """A day from low to high, busier on the busy days of a calendar; no day where high lies before low."""
-    empty = low.holes | high.holes | (low.data > high.data)
-    first, last = np.where(empty, 0, low.data), np.where(empty, 0, high.data)
-    share = scope.random.random(scope.rows)
-    if not name or not len(first) or empty.all():
-        days = first + (share * (last - first + 1)).astype(np.int64)
-    else:
-        start = int(low.data[~empty].min())
-        busy = scope.calendar(name).busy(start, int(high.data[~empty].max()))
-        first, last = np.where(empty, start, low.data) - start, np.where(empty, start, high.data) - start
-        wanted = busy[first] + share * (busy[last + 1] - busy[first])
-        days = start + np.clip(np.searchsorted(busy, wanted, side="right") - 1, first, last)
-    return Values("day", days, (), empty if empty.any() else None)
-
-
-@_function
-def missing(scope: Maker, value: Values, share: float) -> Values:
-    """The value, not recorded in a share of the rows."""
-    return value.without(scope.random.random(scope.rows) < share)
+    return whole(10 ** (width - 1) + spread(place, prime))

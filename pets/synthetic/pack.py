@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from pets.errors import SchemaError, UserError, did_you_mean
+from pets.errors import SchemaError, UserError, did_you_mean, shown
 from pets.schema import Schema, Table, Unit
 from pets.synthetic.codelists import Calendar, CodeList, calendar, code_list
 from pets.synthetic.field import Field, field
@@ -152,9 +152,9 @@ def load_pack(name: str, link: str = "nhs_number") -> Pack:
     'nhs-like'
     """
     if name not in packs():
-        raise UserError(f"there is no pack {name!r}{did_you_mean(name, packs())}")
+        raise UserError(f"there is no pack {shown(name)}{did_you_mean(name, packs())}")
     if link not in LINKS:
-        raise UserError(f"link must be one of {', '.join(LINKS)}, not {link!r}{did_you_mean(link, LINKS)}")
+        raise UserError(f"link must be one of {', '.join(LINKS)}, not {shown(link)}{did_you_mean(link, LINKS)}")
     return read_pack(HOME / name, link)
 
 

@@ -131,6 +131,12 @@ def test_the_twin_of_a_filtered_query_is_not_empty(condition: Any) -> None:
     assert session.release(query, pets.Total()).table.n.iloc[0] < 1000  # other rows are there as well
 
 
+def test_a_value_that_is_allowed_only_rarely_is_found() -> None:
+    known = schema({"column": "died", "when": {"code": ["C0042"]}}, code=CODES)
+    query = pets.query("stays").where(col("died") >= "2019-04-01").agg(n=pets.count_units())
+    assert pets.Session(known, budget=pets.Budget(1)).dummy().release(query, pets.Exact()).table.n.iloc[0] >= 10
+
+
 def test_every_part_of_an_answer_gets_rows() -> None:
     codes = [f"C{i:04d}" for i in (1, 2, 3)]
     counts = {f"n{i}": pets.count(col("code") == code) for i, code in enumerate(codes)}

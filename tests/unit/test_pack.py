@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pets.errors import SchemaError, UserError
 from pets.synthetic.check import check
 from pets.synthetic.checkdigits import reserved_numbers, snomed
 from pets.synthetic.dataset import Dummy
-from pets.synthetic.faults import KINDS
+from pets.synthetic.faults import KINDS, plant
 from pets.synthetic.field import field
 from pets.synthetic.formula import Formula, read
 from pets.synthetic.functions import FUNCTIONS, GROUPED
@@ -123,6 +124,9 @@ def test_rules_that_pandas_finds_kept(world: Dummy) -> None:
     whole = apc[apc.DISDATE > "1900"].sort_values(["NEWNHSNO", "ADMIDATE", "DISDATE"])
     following = whole.groupby("NEWNHSNO").ADMIDATE.shift(-1)
     assert not (following < whole.DISDATE).any()  # nobody lies in two beds
+    codes = apc[[f"DIAG_4_{i:02d}" for i in range(1, 21)]]
+    assert (codes.nunique(axis=1) == codes.notna().sum(axis=1)).all()  # no diagnosis twice in an episode
+    assert (codes.notna().sum(axis=1) == apc.DIAG_COUNT).all() and apc.DIAG_COUNT.max() > 8
     doses = world["vaccinations"].sort_values(["NHS_NUMBER", "DOSE_SEQUENCE"])
     gaps = doses.groupby("NHS_NUMBER").VACCINATION_DATE.diff().dropna()
     assert gaps.min() >= pd.Timedelta(days=21) and doses.VACCINATION_DATE.min() >= pd.Timestamp("2020-12-08")
@@ -244,6 +248,12 @@ def test_nothing_but_what_the_key_says_is_changed(world: Dummy, faulty: Dummy) -
     swap = key[key.fault == "episode-ends-before-it-begins"].iloc[0]
     assert str(faulty["apc"].loc[swap.row - 1, swap.column])[:10] == swap.now != swap.was
     assert all(key.lesson.str.len() > 40)
+
+
+def test_no_row_bears_two_faults_however_many_there_are(world: Dummy, pack: Pack) -> None:
+    many = replace(pack, faults=tuple(replace(fault, share=0.4) for fault in pack.faults))
+    key = plant(many, world.tables, 1)[1].to_pandas()
+    assert (key.groupby(["table", "row"]).fault.nunique() == 1).all() and len(key) > 10_000
 
 
 def test_faults_are_planted_only_on_demand(world: Dummy, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pets.errors import PetsError, UserError
     from pets.expression import col
     from pets.keyset import KeySet
+    from pets.ledger.ledger import Ledger
     from pets.policy import Policy
     from pets.protection import DP, Exact, Total
     from pets.quote import Quote, Remaining
@@ -68,6 +69,7 @@ _HOMES = {
     "Policy": "policy",
     "Session": "session",
     "dummy": "synthetic.dummy",
+    "Ledger": "ledger.ledger",
     "Quote": "quote",
     "Remaining": "quote",
     "Release": "release",
@@ -105,6 +107,7 @@ __all__ = [
     "Policy",
     "Session",
     "dummy",
+    "Ledger",
     "Quote",
     "Remaining",
     "Release",

@@ -11,22 +11,19 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pets import __version__
+from pets import __version__, cli_change, cli_ledger, cli_log
 from pets.dummy_verb import dummy
 from pets.errors import InternalError, PetsError
-from pets.flags import Output, Protect, Purse, Question, Source, load_schema, spread
+from pets.flags import Output, Protect, Purse, Question, Source, load_schema
+from pets.verbs import SAFE, Interrupted, interruptible, verb
 
 if TYPE_CHECKING:
-    from pets.budget import Budget
-    from pets.schema import Schema
+    from pets.release import Release
     from pets.session import Session
 
 app = typer.Typer(
@@ -37,30 +34,22 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
+app.add_typer(cli_ledger.ledger_app)
+cli_change.register(cli_ledger.ledger_app)
+cli_log.register(app)
 
 Schema_ = Annotated[
     str, typer.Option("--schema", metavar="FILE", help="The public description of the tables, in YAML.")
 ]
-SAFE = "interrupted; no answer was released and nothing was spent"
 BEGUN = "interrupted after the release had begun; no answer was shown, but count its cost as spent: data was read"
 BOUNDS = (
     "Warning: bounds, values and row caps read from this report are not public knowledge, and a schema must hold "
     "nothing else; choose them from the data's documentation, or treat each as an unprotected release."
 )
 NOTE = (
-    "note: this version keeps the account in memory only, so every run of pets query begins with its whole budget; "
-    "add up what you spend on the same people yourself."
+    "note: without --ledger the account ends with this command, and the next run begins with its whole budget; for "
+    "real people use --ledger ledger.db, which counts them all."
 )
-
-
-def _verb(function: Callable[..., None]) -> Callable[..., None]:
-    @wraps(function)
-    def guarded(**given: Any) -> None:
-        with _interruptible(SAFE):
-            function(**given)
-
-    app.command(function.__name__)(spread(guarded))
-    return function
 
 
 @app.callback(invoke_without_command=True)
@@ -72,7 +61,7 @@ def _root(
         raise typer.Exit
 
 
-@_verb
+@verb(app)
 def demo(
     data: Annotated[str | None, typer.Option("--data", help="Your own table (CSV, CSV.gz, Parquet).")] = None,
     schema: Annotated[str | None, typer.Option("--schema", help="Its schema (needed with --data).")] = None,
@@ -95,7 +84,7 @@ def demo(
         print(text, flush=True)
 
 
-@_verb
+@verb(app)
 def explain(schema: Schema_, question: Question, protect: Protect) -> None:
     """Who is protected, what is clamped and how far one person can move the answer. Reads no data.
 
@@ -107,7 +96,7 @@ def explain(schema: Schema_, question: Question, protect: Protect) -> None:
     print(question.build(known).explain(known, protect.build() if protect.given else None))
 
 
-@_verb
+@verb(app)
 def quote(schema: Schema_, question: Question, protect: Protect, purse: Purse) -> None:
     """What an answer would cost and how good it would be. Reads no data and spends nothing.
 
@@ -117,10 +106,10 @@ def quote(schema: Schema_, question: Question, protect: Protect, purse: Purse) -
     pets quote --schema stays.yaml --query query.yaml --epsilon 0.5 --budget-epsilon 3
     """
     known = load_schema(schema)
-    print(_twin(known, purse.build(), rows=1).quote(question.build(known), protect.build()))
+    print(purse.session(known, purse.open()).quote(question.build(known), protect.build()))
 
 
-@_verb
+@verb(app)
 def query(
     schema: Schema_,
     source: Source,
@@ -128,6 +117,9 @@ def query(
     protect: Protect,
     purse: Purse,
     output: Output,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="TEXT", help="Names this request: repeated, it is charged once.")
+    ] = None,
     dummy: Annotated[bool, typer.Option("--dummy", help="Answer on invented rows: no data, no cost.")] = False,
 ) -> None:
     """The protected answer to one query, as a table or as a file.
@@ -138,25 +130,31 @@ def query(
     pets query --schema stays.yaml --snapshots ready --by age:0,18,65,110 --mean days=length_of_stay \\
         --where "emergency == True" --epsilon 0.5 --out answer.html
     """
-    known, budget = load_schema(schema), purse.build()
+    known = load_schema(schema)
     asked = question.build(known)
     output.check()
     if dummy:
         from pets.protection import Exact
 
-        output.deliver(_twin(known, budget).release(asked, protect.build() if protect.given else Exact()))
+        twin = Purse().session(known, None, progress=False).dummy()
+        output.deliver(twin.release(asked, protect.build() if protect.given else Exact()))
         return
     protection = protect.build()
-    # whatever can be refused is refused before any data is read: preparing a table may take minutes
-    purse.afford(_twin(known, budget, rows=1).quote(asked, protection))
-    session = source.open(known, budget)
-    with _interruptible(BEGUN):
-        release = session.release(asked, protection)
+    ledger = purse.open()
+    asker = purse.session(known, ledger)
+    offer = asker.quote(asked, protection)
+    # whatever can be refused is refused before any data is read: preparing a table may take minutes. But a question
+    # about a stored snapshot may have been answered before, and then costs nothing
+    if source.snapshots is None or ledger is None:
+        purse.afford(offer, asker)
+    session = source.open(known, purse, ledger)
+    with interruptible(BEGUN):
+        release = session.release(asked, protection, key=key)
     output.deliver(release)
-    print(NOTE, file=sys.stderr)
+    print(NOTE if ledger is None else kept(session, release), file=sys.stderr)
 
 
-@_verb
+@verb(app)
 def snapshot(
     schema: Schema_,
     source: Source,
@@ -177,10 +175,12 @@ def snapshot(
         session = Session(known, sources, budget=Budget(1.0, 1e-6), snapshots=out)
     if session.reused:
         session.refresh()
+    for name, identity in session.snapshots.items():
+        print(f"Table {name!r}: snapshot {identity}")
     print(f"Prepared {', '.join(sources)} in {out}. It holds rows of real people: keep it where the data may be kept.")
 
 
-@_verb
+@verb(app)
 def profile(schema: Schema_, source: Source) -> None:
     """For custodians only: what became of every row, and how many rows each K keeps. Exact counts of real rows.
 
@@ -188,38 +188,26 @@ def profile(schema: Schema_, source: Source) -> None:
     pets profile --schema stays.yaml --data stays.csv
     pets profile --schema stays.yaml --snapshots ready
     """
-    from pets.budget import Budget
-
     known = load_schema(schema)
-    session = source.open(known, Budget(1.0, 1e-6))
+    session = source.open(known, Purse())
     for name in session.tables:
         print(f"Table {name!r}. {session.report(name)}\n")
     print(BOUNDS)
 
 
-_verb(dummy)
+verb(app)(dummy)
 
 
 # what commands share ----------------------------------------------------------------------------------------------
 
 
-def _twin(schema: "Schema", budget: "Budget", rows: int = 1000) -> "Session":
-    """A session on invented rows alone: it quotes, refuses and answers like the real one, and no real row is near."""
-    from pets.session import Session
-
-    return Session(schema, budget=budget, progress=False).dummy(rows)
-
-
-class Interrupted(BaseException):
-    """Ctrl-C, with what is to be said about the charge."""
-
-
-@contextmanager
-def _interruptible(said: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(said) from None
+def kept(session: "Session", release: "Release") -> str:
+    """Where the answer stands in the ledger."""
+    ledger = session.ledger
+    entry = "" if release.certificate is None else f", entry {release.certificate.predicate['log']['seq']}"
+    return (
+        f"ledger: {ledger.label}{entry}; {session.remaining()} Its certificates are checked with {ledger.public_path}."
+    )
 
 
 def main() -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import math
 import textwrap
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from pets import aggregate as agg
 from pets.budget import Budget
 from pets.condition import read_query
 from pets.domain import Boolean, Category
-from pets.errors import QueryError, UserError
+from pets.errors import BudgetError, InternalError, LedgerError, QueryError, UserError
 from pets.expression import col
 from pets.flags import load_schema
 from pets.numeric import Numeric
@@ -28,6 +30,7 @@ from pets.synthetic.stays import SCHEMA_FILE, invent_stays, stays_schema
 
 if TYPE_CHECKING:
     from pets.release import Release
+    from pets.session import Session
 
 WIDTH = 100
 BUDGET = Budget(epsilon=1.0, delta=1e-6)
@@ -91,18 +94,53 @@ def run(data: str | None, schema: str | None, query: str | None, epsilon: float,
     yield _step(2, "What the question means: pets explain")
     # an explanation ends with the expected error, which the quote shows next
     yield _wrapped(str(case.query.explain(case.schema, protection)).rpartition("\n\n")[0])
-    session = Session(case.schema, case.data, budget=budget)
+    with _own_ledger(out), warnings.catch_warnings(action="ignore"):
+        # invented rows may be kept ready, and then the same question has the same answer; real ones stay where they are
+        ready = out / "ready" if data is None else None
+        session = Session(case.schema, case.data, budget=budget, ledger=out / "ledger.db", snapshots=ready)
     yield _step(3, "What it would cost, before spending: pets quote")
     yield _wrapped(str(session.quote(case.query, protection)))
     yield _step(4, "The same question on invented rows: pets query --dummy (costs nothing)")
     yield _cut(str(session.dummy().release(case.query, Exact())))
     yield _step(5, f"The private answer, with its error bars: pets query --epsilon {epsilon:g}")
-    release = session.release(case.query, protection)
+    before = session.remaining().spent
+    with _own_ledger(out):
+        release = session.release(case.query, protection)
+    if session.remaining().spent == before:
+        yield "Asked before, so the same answer, at no cost:\n"
     yield _wrapped(str(release))
     yield bars(release)
     yield _wrapped(f"Budget: {session.remaining()}")
-    yield _step(6, "What was written, and what next")
+    yield _step(6, "The proof: pets verify, and pets log verify")
+    yield _wrapped(_proved(session, release, out))
+    yield _step(7, "What was written, and what next")
     yield _files(case, release, epsilon, out)
+
+
+@contextmanager
+def _own_ledger(out: Path) -> Iterator[None]:
+    """What the demonstration's own ledger refuses can be begun anew."""
+    try:
+        yield
+    except (BudgetError, LedgerError) as error:
+        said = f"{error}; this demonstration keeps its account in {out}/ledger.db: choose another --out to begin anew"
+        raise type(error)(said) from None
+
+
+def _proved(session: Session, release: Release, out: Path) -> str:
+    """Write the certificate and the public log, and verify both as anybody could."""
+    from pets.ledger import export, verifier
+
+    ledger, certificate = session.ledger, release.certificate
+    if certificate is None or ledger.checkpoint_path is None:
+        raise InternalError("a release from a ledger has its certificate")
+    certificate.save(out / "certificate.json")
+    release.save(out / "answer.json")
+    export.write(ledger, out / "log.jsonl", public=True, progress=False)
+    note = ledger.checkpoint_path.read_text("utf-8")
+    log = export.verify(out / "log.jsonl", key=ledger.key, checkpoints=[note], progress=False)
+    said = verifier.verify((out / "certificate.json").read_bytes(), ledger.key.raw, (out / "answer.json").read_bytes())
+    return f"{said}\nThe log's {log.checkpoint.size} entries are all there, and none was changed since it was signed."
 
 
 def _folder(out: Path) -> None:
@@ -141,6 +179,8 @@ def _own(data: str | None, schema: str | None, chosen: str | None) -> _Case:
             "to write one)"
         )
     known = load_schema(schema)
+    if known.dataset == Schema.UNNAMED:
+        known = Schema(known.tables, dataset="demo")
     asked = None if chosen is None else read_query(chosen)
     table = next(iter(known.tables)) if asked is None else asked.table
     named, equals, path = data.partition("=")
@@ -214,7 +254,6 @@ def _files(case: _Case, release: Release, epsilon: float, out: Path) -> str:
         (out / "query.json").write_text(json.dumps(case.query.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
         (out / "answer.html").write_text(html.page(release, f"A private table of {release.table_name}", intro), "utf-8")
         release.table.to_csv(out / "answer.csv", index=False)
-        release.save(out / "answer.json")
     except OSError as error:
         raise UserError(f"the folder {str(out)!r} cannot be written ({error.strerror}); choose another --out") from None
     schema, data = case.files
@@ -223,6 +262,8 @@ def _files(case: _Case, release: Release, epsilon: float, out: Path) -> str:
 {out}/answer.csv    the same numbers for a spreadsheet (with the ends of each interval)
 {out}/answer.json   the sealed answer; pets.Release.load reads it
 {out}/query.json    the question, in its canonical form
+{out}/ledger.db     the account of everything that left, with its key (.key), public key (.pub) and checkpoint
+{out}/certificate.json, log.jsonl     the proof: pets verify, pets log verify
 
 Next:
   pets query --schema {schema} --data {data} --query {out}/query.json --epsilon {epsilon:g}

@@ -59,6 +59,18 @@ class MissingExtraError(UserError):
     exit_code = 8
 
 
+class LedgerError(UserError):
+    """The ledger cannot be opened, read or written as it must be; it was left as it was."""
+
+    exit_code = 10
+
+
+class VerificationError(UserError):
+    """A certificate, a checkpoint or an exported log is not what its signature says."""
+
+    exit_code = 11
+
+
 class ReleaseFailedError(PetsError):
     """The request failed after the data was opened.
 

@@ -21,6 +21,7 @@ from pets.errors import BudgetError, DataError, QueryError, SchemaError, UserErr
 
 if TYPE_CHECKING:
     from pets.budget import Budget
+    from pets.ledger.ledger import Ledger
     from pets.protection import DP
     from pets.query import Query
     from pets.quote import Quote
@@ -132,29 +133,78 @@ class Protect:
 
 @dataclass(frozen=True)
 class Purse:
-    """All that may be spent."""
+    """All that may be spent, and who keeps the account."""
 
     budget_epsilon: Annotated[
-        float, typer.Option("--budget-epsilon", metavar="NUMBER", help="ε of the whole budget.")
-    ] = 1.0
+        float | None,
+        typer.Option("--budget-epsilon", metavar="NUMBER", help="ε of the whole budget (1 where no ledger knows it)."),
+    ] = None
     budget_delta: Annotated[
-        float, typer.Option("--budget-delta", metavar="NUMBER", help="Its δ; 0 makes a pure budget.")
-    ] = 1e-6
+        float | None,
+        typer.Option("--budget-delta", metavar="NUMBER", help="Its δ (1e-6); 0 makes a pure budget."),
+    ] = None
+    ledger: Annotated[
+        str | None,
+        typer.Option("--ledger", metavar="FILE|URL", help="Keep the account there: ledger.db, or postgresql://…"),
+    ] = None
+    keys: Annotated[
+        str | None, typer.Option("--keys", metavar="FOLDER", help="The ledger's keys, where they lie elsewhere.")
+    ] = None
+    project: Annotated[str, typer.Option("--project", metavar="NAME", help="For which project, in the ledger.")] = (
+        "default"
+    )
+    analyst: Annotated[str, typer.Option("--analyst", metavar="NAME", help="Who asks, in the ledger.")] = "local"
 
-    def build(self) -> "Budget":
-        """The budget."""
+    def build(self) -> "Budget | None":
+        """The budget; ``None`` where none was given and a ledger should know it."""
         from pets.budget import Budget
 
-        return Budget(self.budget_epsilon, self.budget_delta)
+        if self.ledger is not None and self.budget_epsilon is None and self.budget_delta is None:
+            return None
+        epsilon = 1.0 if self.budget_epsilon is None else self.budget_epsilon
+        return Budget(epsilon, 1e-6 if self.budget_delta is None else self.budget_delta)
 
-    def afford(self, offer: "Quote") -> None:
+    def open(self) -> "Ledger | None":
+        """The ledger; ``None`` where the account is kept in memory."""
+        from pets.ledger.ledger import Ledger
+
+        return None if self.ledger is None else Ledger(self.ledger, keys=self.keys)
+
+    def session(self, schema: "Schema", ledger: "Ledger | None", **data: Any) -> "Session":
+        """A session on this account."""
+        from pets.session import Session
+
+        return Session(schema, budget=self.build(), ledger=ledger, project=self.project, analyst=self.analyst, **data)
+
+    def afford(self, offer: "Quote", session: "Session") -> None:
         """Refuse what does not fit, in the words of the account."""
         if not offer.fits:
+            budget, left = session.budget, session.remaining()
+            more = "ask the custodian for a renewal" if self.ledger else "raise --budget-epsilon"
             raise BudgetError(
-                f"this query would cost ε = {offer.epsilon:.4g} and the budget has room for ε = {self.budget_epsilon:g}"
-                f"{f' (at δ = {self.budget_delta:g})' if self.budget_delta else ''}; nothing was spent; ask with a "
-                "smaller --epsilon, or raise --budget-epsilon"
+                f"this query would cost ε = {offer.epsilon:.4g} and the budget has room for ε = {left.epsilon:.4g}"
+                f"{f' (at δ = {budget.conversion_delta:g})' if budget.delta else ''}; nothing was spent; ask with a "
+                f"smaller --epsilon, or {more}"
             )
+
+
+@dataclass(frozen=True)
+class Books:
+    """A ledger that is there."""
+
+    ledger: Annotated[str, typer.Option("--ledger", metavar="FILE|URL", help="ledger.db, or postgresql://…")]
+    keys: Annotated[
+        str | None, typer.Option("--keys", metavar="FOLDER", help="Its keys, where they lie elsewhere.")
+    ] = None
+
+    def open(self, *, check: bool = True) -> "Ledger":
+        """The ledger; one that is not there is not made."""
+        from pets.errors import LedgerError
+        from pets.ledger.ledger import Ledger
+
+        if "://" not in self.ledger and not Path(self.ledger).exists():
+            raise LedgerError(f"there is no ledger {self.ledger!r}; make one with pets ledger open, or check the path")
+        return Ledger(self.ledger, keys=self.keys, check=check)
 
 
 @dataclass(frozen=True)
@@ -168,16 +218,14 @@ class Source:
         str | None, typer.Option("--snapshots", metavar="FOLDER", help="A folder made by pets snapshot.")
     ] = None
 
-    def open(self, schema: "Schema", budget: "Budget") -> "Session":
+    def open(self, schema: "Schema", purse: Purse, ledger: "Ledger | None" = None) -> "Session":
         """A session on the data."""
-        from pets.session import Session
-
         if not self.data and self.snapshots is None:
             raise DataError("no data was given; add --data TABLE=FILE, or --snapshots FOLDER made by pets snapshot")
         if self.snapshots is not None and not self.data and not Path(self.snapshots).is_dir():
             raise DataError(f"the snapshot folder {self.snapshots!r} does not exist; make it with pets snapshot")
         with warnings.catch_warnings(action="ignore"):
-            session = Session(schema, self.sources(schema), budget=budget, snapshots=self.snapshots)
+            session = purse.session(schema, ledger, data=self.sources(schema), snapshots=self.snapshots)
         if self.data and session.reused:
             print(
                 f"pets: {', '.join(session.reused)} came from the snapshots in {self.snapshots}, not from --data; "
@@ -208,21 +256,28 @@ class Output:
     """Where the answer goes."""
 
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.csv, .json or .html.")] = None
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", metavar="FILE", help="Write the signed certificate there.")
+    ] = None
 
     def check(self) -> None:
         """An answer that cannot be written must not be paid for."""
-        if self.out is None:
-            return
-        folder = self.out.absolute().parent
-        if self.out.suffix.lower() not in SUFFIXES:
+        if self.out is not None and self.out.suffix.lower() not in SUFFIXES:
             raise UserError(f"--out {str(self.out)!r} must end in one of {', '.join(SUFFIXES)}")
-        if not folder.is_dir():
-            raise UserError(f"the folder of --out {str(self.out)!r} does not exist; make it first")
-        if self.out.is_dir() or not os.access(self.out if self.out.exists() else folder, os.W_OK):
-            raise UserError(f"--out {str(self.out)!r} cannot be written; check its permissions")
+        for flag, path in (("--out", self.out), ("--certificate", self.certificate)):
+            if path is None:
+                continue
+            folder = path.absolute().parent
+            if not folder.is_dir():
+                raise UserError(f"the folder of {flag} {str(path)!r} does not exist; make it first")
+            if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+                raise UserError(f"{flag} {str(path)!r} cannot be written; check its permissions")
 
     def deliver(self, release: "Release") -> None:
-        """Print the answer, or write it in the form that the file's name asks for."""
+        """Print the answer, or write it in the form that the file's name asks for; with its certificate, if asked."""
+        if self.certificate is not None and release.certificate is not None:
+            release.certificate.save(self.certificate)
+            print(f"The certificate is in {self.certificate}.", file=sys.stderr)
         if self.out is None:
             print(release)
             return

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pets.errors import DataError, QueryError, did_you_mean, shown
 from pets.query import Query
@@ -104,3 +105,25 @@ def sources_of(schema: Schema, data: Any) -> dict[str, Any]:
                 f"data was given for table {name!r}, which is not in the schema{did_you_mean(name, schema.tables)}"
             )
     return dict(data)
+
+
+def origins(schema: Schema, data: Any, folder: str | Path | None) -> dict[str, str]:
+    """By table, where its rows come from: a path or an address without its password; never anything of what is in it.
+
+    Tables in memory (data frames, Arrow) come from nowhere that could be told again.
+    """
+    found: dict[str, str] = {}
+    for name, source in sources_of(schema, data).items():
+        if not isinstance(source, (str, Path)):
+            continue
+        text = str(source)
+        if "://" in text:
+            parts = urlsplit(text)
+            host = parts.netloc.rpartition("@")[2].lower()
+            found[name] = f"url:{parts.scheme}://{host}{parts.path}#{parts.fragment or name}"
+        else:
+            found[name] = f"file:{Path(text).expanduser().resolve()}"
+    if isinstance(folder, (str, Path)) and "\x00" not in str(folder):
+        for name in schema.tables:
+            found.setdefault(name, f"file:{Path(folder).resolve() / name}")
+    return found

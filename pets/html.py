@@ -114,12 +114,20 @@ def gauge(answer: Answer) -> str:
         used, most = (float(fraction(state[name])) for name in ("epsilon_spent", "epsilon_cap"))
         delta = float(fraction(state.get("delta") or 0))
         said = f" (ε = {used:.3g} of {most:g}{f', δ = {delta:g}' if delta else ''})"
+    parts = ((0.0, before, "#7f97a8"), (min(before, width - here), here, "#d55e00"))
+    return f'{bar(label, *parts)}<p class="small">{escape(label)}{escape(said)}.</p>'
+
+
+def bar(label: str, *parts: tuple[float, float, str]) -> str:
+    """A bar 320 wide, outlined, with parts in it (from where, how wide, colour); the label says what they show."""
+    inside = "".join(
+        f'<rect x="{x:.2f}" y="0" width="{width:.2f}" height="16" rx="{4 if not x else 2}" fill="{colour}"/>'
+        for x, width, colour in parts
+    )
     return (
         f'<svg class="gauge" role="img" aria-label="{escape(label)}" width="320" height="16" viewBox="0 0 320 16">'
         f'<rect x="0.5" y="0.5" width="319" height="15" rx="4" fill="none" stroke="currentColor" opacity="0.6"/>'
-        f'<rect x="0" y="0" width="{before:.2f}" height="16" rx="4" fill="#7f97a8"/>'
-        f'<rect x="{min(before, width - here):.2f}" y="0" width="{here:.2f}" height="16" rx="2" fill="#d55e00"/></svg>'
-        f'<p class="small">{escape(label)}{escape(said)}.</p>'
+        f"{inside}</svg>"
     )
 
 

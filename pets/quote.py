@@ -84,6 +84,10 @@ class Remaining:
         epsilon: the greatest ``DP(epsilon=…)`` that still fits.
         delta: the δ that goes with it.
         more: how many more requests like the last one fit (``None`` before the first).
+        lifetime: charged since the dataset was opened, over all renewals of its budget.
+        epoch: how often the budget was renewed.
+        durable: whether the account outlives this process.
+        unbounded: releases of the dataset without a finite guarantee, which no budget counts.
     """
 
     budget: Budget
@@ -92,11 +96,15 @@ class Remaining:
     epsilon: float
     delta: float
     more: int | None = None
+    lifetime: Cost | None = None
+    epoch: int = 0
+    durable: bool = True
+    unbounded: int = 0
 
     @property
     def share(self) -> float:
-        """The part of the budget that is left, 0 to 1."""
-        return self.left.loss / self.budget.cap.loss
+        """The part of the budget that is left, 0 to 1; a project or an analyst may have room for less."""
+        return max(0.0, 1 - self.spent.loss / self.budget.cap.loss)
 
     @property
     def _room(self) -> str:
@@ -117,15 +125,75 @@ class Remaining:
         like = "" if self.more is None else f"; about {self.more:,} more like the last one"
         return (
             f"Spent ε = {spent:.4g} of {self.budget.epsilon:g}{at} ({self.share:.1%} of the budget is left); "
-            f"one more query of up to ε = {self._room} fits{like}."
+            f"one more query of up to ε = {self._room} fits{like}.{self._life}"
         )
 
-    __repr__ = __str__
+    @property
+    def _life(self) -> str:
+        """What the numbers above do not say."""
+        said = ""
+        if self.epoch and self.lifetime is not None:
+            life = self.budget.describe(self.lifetime)[0]
+            said += f" The budget was renewed {self.epoch}×; over its whole life ε = {life:.4g} was spent."
+        if self.unbounded:
+            said += f" Beside that, {self._bare}."
+        if not self.durable:
+            said += " The account is in this process's memory only, and ends with it."
+        return said
+
+    @property
+    def _bare(self) -> str:
+        releases = "1 release" if self.unbounded == 1 else f"{self.unbounded:,} releases"
+        return f"{releases} had no finite guarantee (exact totals), and no budget counts them"
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        """What the gauge is read with, by name."""
+        at = f" (δ = {self.budget.conversion_delta:g})" if self.budget.delta else ""
+        spent = self.budget.describe(self.spent)[0]
+        out = {
+            "Used": f"{_percent(1 - self.share)}: ε = {spent:.4g} of {self.budget.epsilon:g}{at}",
+            "Left": f"{_percent(self.share)}: one more query of up to ε = {self._room} fits",
+        }
+        if self.more is not None:
+            out["Like the last one"] = f"about {self.more:,} more"
+        if self.epoch and self.lifetime is not None:
+            life = self.budget.describe(self.lifetime)[0]
+            times = "once" if self.epoch == 1 else f"{self.epoch} times"
+            out["Whole life"] = f"ε = {life:.4g}{at}; the budget was renewed {times}, and this never goes back"
+        if self.unbounded:
+            out["Beside that"] = self._bare
+        if not self.durable:
+            out["Kept"] = "in this process's memory only; it ends with it (ledger='ledger.db' keeps it)"
+        return out
+
+    def __repr__(self) -> str:
+        full = min(max(round((1 - self.share) * _BAR), self.spent.loss > 0), _BAR - (self.share > 0))
+        width = max(map(len, self._facts))
+        lines = [f"  {name:<{width}}  {said}" for name, said in self._facts.items()]
+        return "\n".join([f"Budget  [{'█' * full}{'·' * (_BAR - full)}]", *lines])
 
     def _repr_html_(self) -> str:
-        width = round(100 * (1 - self.share), 1)
-        bar = (
-            '<div role="img" aria-label="budget spent" style="width:240px;border:1px solid #888;height:12px">'
-            f'<div style="width:{width}%;background:#b45309;height:12px"></div></div>'
+        from pets import html as page
+
+        used = 320 * (1 - self.share)
+        label = f"{_percent(1 - self.share)} of the budget is used, {_percent(self.share)} is left"
+        drawn = page.bar(label, (0.0, max(used, 2.0) if self.spent.loss else 0.0, "#d55e00"))
+        rows = "".join(
+            f'<tr><th scope="row" class="key">{html.escape(name)}</th><td class="key">{html.escape(said)}</td></tr>'
+            for name, said in self._facts.items()
         )
-        return f"<div>{bar}<small>{html.escape(str(self))}</small></div>"
+        return (
+            f'<div class="pets-release"><style>{page.STYLE}</style>{drawn}<table><caption>Privacy budget</caption>'
+            f"<tbody>{rows}</tbody></table></div>"
+        )
+
+
+_BAR = 40
+
+
+def _percent(share: float) -> str:
+    """With a digit after the point, and neither 0 nor 100 unless it is."""
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    return f"{100 * min(max(share, 0.001), 0.999):.1f} %"

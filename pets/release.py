@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pets import codec
+from pets.certificate import Certificate
 from pets.codec import Json, canonical, fraction
 from pets.errors import InternalError, PetsError, QueryError, UserError, shown
 from pets.estimate import Estimates, Mechanism, estimate
@@ -56,6 +57,7 @@ class Release:
         budget: the ledger after it: ``currency``, ``cap``, ``spent`` (exact units), ``epsilon_cap`` and so on.
         issued_at: ISO 8601.
         notes: what a reader must know.
+        certificate: the ledger's signed statement about exactly these bytes (``pets verify`` checks it).
 
     Raises:
         InternalError: when it is not made by a protection, or its parts do not fit together.
@@ -81,6 +83,7 @@ class Release:
     project: str
     analyst: str
     notes: tuple[str, ...] = ()
+    certificate: Certificate | None = None
     seal: InitVar[object] = None
 
     def __post_init__(self, seal: object) -> None:
@@ -201,47 +204,29 @@ class Release:
 
         return plot.chart(self, output)
 
-    @property
-    def certificate(self) -> Json:
-        """What this release is, in one record that can be checked against the ledger. Not signed yet."""
-        return {
-            "release": self.id,
-            "digest": self.digest,
-            "dataset": self.dataset,
-            "table": self.table_name,
-            "data": self.data,
-            "plan": self.plan_digest,
-            "schema": self.schema.digest,
-            "snapshot": self.snapshot_id,
-            "protection": self.protection,
-            "mechanism": self.mechanism,
-            "scales": list(self.scales),
-            "cost": self.cost,
-            "epsilon": self.epsilon,
-            "delta": self.delta,
-            "rho": self.rho,
-            "guarantee": self.guarantee,
-            "project": self.project,
-            "analyst": self.analyst,
-            "issued_at": self.issued_at,
-            "notes": list(self.notes),
-            "signed": False,
-        }
+    def certified(self, envelope: bytes) -> Release:
+        """The same release with its signed certificate, as the ledger stored it."""
+        made = object.__new__(Release)
+        made.__dict__.update(self.__dict__)  # the parts are checked already, and so are their cached forms
+        object.__setattr__(made, "certificate", Certificate(json.loads(envelope)))
+        return made
 
     # its canonical form ---------------------------------------------------------------------------------------
 
     def to_json(self) -> Json:
-        """The canonical form, with its own digest: what is saved, and what goes over a wire."""
-        return self._form | {"digest": self.digest}
+        """The canonical form, with its own digest and its certificate: what is saved, and what goes over a wire."""
+        signed = {} if self.certificate is None else {"certificate": dict(self.certificate)}
+        return self.form | {"digest": self.digest} | signed
 
     @cached_property
-    def _form(self) -> Json:
+    def form(self) -> Json:
+        """The canonical form without digest and certificate: the bytes that the digest is of."""
         return form_of(self)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical form (without the digest itself)."""
-        return codec.digest(self._form)
+        return codec.digest(self.form)
 
     def save(self, path: str | Path) -> Path:
         """Write the canonical form to a file; the same release always gives the same bytes."""
@@ -279,7 +264,11 @@ class Release:
         try:
             given = json.loads(form) if isinstance(form, (str, bytes)) else dict(form)
             made = cls._sealed(**parts_of(given))
-            same = canonical(made.to_json()) == canonical(given)
+            if "certificate" in given:
+                made = made.certified(canonical(given["certificate"]))
+            # as the ledger keeps it, or as it is saved; a certificate must be about these very bytes
+            same = canonical(given) in (canonical(made.form), canonical(made.to_json()))
+            same = same and (made.certificate is None or made.certificate.subject == made.digest)
         except (PetsError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
             same = False
         if not same:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from pets import schema_form as form
 from pets.calls import plain_arguments, plain_fields
@@ -197,6 +197,9 @@ class Schema:
 
     tables: Mapping[str, Table]
     dataset: str = "local"
+
+    UNNAMED: ClassVar[str] = "local"
+    """The dataset of a schema that names none: it cannot be the root of a ledger that outlives the process."""
     _digest: str = field(default="", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

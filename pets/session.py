@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from pets import statement
-from pets.budget import UNIT, Budget, Cost
-from pets.codec import Json, canonical, digest
+from pets import odometer, statement
+from pets.budget import Budget, Cost
+from pets.codec import canonical, digest
 from pets.dp.calibrate import Noise, calibrate
 from pets.entropy import random_id
 from pets.errors import (
     BudgetError,
+    LedgerError,
     PolicyError,
     QueryError,
     ReleaseFailedError,
@@ -29,9 +30,13 @@ from pets.errors import (
     shown,
 )
 from pets.forecast import forecast
-from pets.holdings import Holdings
+from pets.holdings import Holdings, origins
 from pets.job import Job, measured
-from pets.ledger.account import Account, Request
+from pets.ledger.account import Account
+from pets.ledger.failpoint import reach
+from pets.ledger.ledger import Ledger
+from pets.ledger.root import Root, check_root
+from pets.ledger.states import Grant, Request
 from pets.plan import make_plan
 from pets.policy import Policy
 from pets.protection import DP, Exact, Protection, Total
@@ -52,8 +57,9 @@ class Session:
         schema: the public description of the tables, or a path to its YAML.
         data: one source a table, such as ``{"stays": "stays.csv"}`` (path, DataFrame, Arrow, Ibis table, SQL URL); a
             single source will do for a schema of one table. Without data a session quotes and makes dummies only.
-        budget: what may ever be spent in this session.
-        ledger: a persistent ledger. This version keeps the account in memory only and refuses anything else.
+        budget: what may ever be spent on this dataset. In a ledger that knows the dataset, leave it out.
+        ledger: where the account is kept: a file such as ``"ledger.db"``, a ``postgresql://`` URL, or an open
+            :class:`pets.Ledger`. Left out, the account lives in the memory of this process, and dies with it.
         project, analyst: who asks, for the account.
         policy: what the custodian allows.
         engine: ``"duckdb"`` or ``"polars"``; both give the same integers.
@@ -70,7 +76,7 @@ class Session:
         data: Any = None,
         *,
         budget: Budget | None = None,
-        ledger: str | None = None,
+        ledger: str | Path | Ledger | None = None,
         project: str = "default",
         analyst: str = "local",
         policy: Policy | None = None,
@@ -78,10 +84,8 @@ class Session:
         snapshots: str | Path | None = None,
         progress: bool = True,
     ) -> None:
-        if not isinstance(budget, Budget):
-            raise BudgetError(f"a session needs budget=pets.Budget(epsilon=…, delta=…), not {budget!r}")
-        if ledger is not None:
-            raise UserError("a ledger on disk is not in this version of pets; leave ledger out to account in memory")
+        if not isinstance(budget, Budget) and (budget is not None or ledger is None):
+            raise BudgetError(f"a session needs budget=pets.Budget(epsilon=…, delta=…), not {shown(budget)}")
         if not isinstance(engine, str) or engine not in ENGINES:
             raise UserError(f"engine {shown(engine)} does not exist{did_you_mean(engine, ENGINES)}")
         if engine == "polars" and importlib.util.find_spec("polars") is None:
@@ -92,12 +96,15 @@ class Session:
         if not isinstance(self.policy, Policy):
             raise UserError(f"policy must be pets.Policy(…), not {shown(policy)}")
         self.engine = engine
-        self._budget, self._account = budget, Account(budget)
         self._kind = "real"
         self._cache: dict[str, Release] = {}
         self._incidents: dict[str, str] = {}
         self._lock = threading.Lock()
+        # what the ledger refuses is refused before a table is prepared
+        book, root = _opened(ledger, self.schema), _root(self.schema, data, snapshots, budget)
+        check_root(book, root)
         self._holdings = Holdings(self.schema, data, snapshots, progress=progress)
+        self._account = Account(book, root, project, analyst)
 
     def __repr__(self) -> str:
         return f"<Session on dataset {self.schema.dataset!r} ({self._kind} data): {', '.join(self._holdings.tables)}>"
@@ -114,6 +121,11 @@ class Session:
     def reused(self) -> tuple[str, ...]:
         """The tables whose stored snapshot was opened; what ``data=`` holds for them is not read until a refresh."""
         return self._holdings.reused
+
+    @property
+    def snapshots(self) -> dict[str, str]:
+        """By table, the random public id of its snapshot."""
+        return {name: self._holdings.snapshot(name).id for name in self.tables}
 
     # data -------------------------------------------------------------------------------------------------------
 
@@ -144,7 +156,7 @@ class Session:
 
         twin = Session(
             self.schema,
-            budget=self._budget,
+            budget=self.budget,
             project=self.project,
             analyst=self.analyst,
             policy=self.policy,
@@ -163,48 +175,56 @@ class Session:
         noises, errors = [], []
         for one in _queries(query):
             plan = make_plan(one, self.schema)
-            noise = calibrate(plan, protection, self._budget)
+            noise = calibrate(plan, protection, self.budget)
             noises.append(noise)
             errors.append(forecast(plan, noise.mechanism, noise.scales, protection.confidence))
-        cost = _total([noise.cost for noise in noises], self._budget)
-        left = self._account.left()
+        cost = _total([noise.cost for noise in noises], self.budget)
+        left = self._account.standing().left
         epsilon, delta = noises[0].epsilon, noises[0].delta
         if len(noises) > 1:
-            epsilon, delta = self._budget.describe(cost)
+            epsilon, delta = self.budget.describe(cost)
         more = left.loss // cost.loss
         return Quote(
             cost, epsilon, delta, noises[0].mechanism, tuple(errors), cost.fits(left), more, protection.confidence
         )
 
     @overload
-    def release(self, query: Query, protection: Protection, *, again: bool = False) -> Release: ...
+    def release(
+        self, query: Query, protection: Protection, *, again: bool = False, key: str | None = None
+    ) -> Release: ...
 
     @overload
-    def release(self, query: Sequence[Query], protection: Protection, *, again: bool = False) -> list[Release]: ...
+    def release(
+        self, query: Sequence[Query], protection: Protection, *, again: bool = False, key: str | None = None
+    ) -> list[Release]: ...
 
     def release(
-        self, query: Query | Sequence[Query], protection: Protection, *, again: bool = False
+        self, query: Query | Sequence[Query], protection: Protection, *, again: bool = False, key: str | None = None
     ) -> Release | list[Release]:
         """The protected answer to one query, or to several that are all paid for or none.
 
         The same question about the same snapshot under the same protection gives the identical release at no cost;
-        ``again=True`` draws fresh noise and charges anew.
+        ``again=True`` draws fresh noise and charges anew. ``key`` names one request: asked again under the same key
+        (after a lost connection, say) it is the same request, charged once.
 
         Raises:
             QueryError, BudgetError, PolicyError: before any row is read; nothing is spent.
+            LedgerError: the ledger cannot be written, or the key stands for another request.
             ReleaseFailedError: after the data was opened; the charge stands.
         """
         if not isinstance(again, bool):
             raise UserError(f"again must be True or False, not {shown(again)}")
+        if key is not None:
+            _name("key", key)
         jobs = [self._job(one, protection) for one in _queries(query)]
-        answers = self._run(jobs, again=again)
+        answers = self._run(jobs, key, again=again)
         return answers[0] if isinstance(query, Query) else answers
 
     def _job(self, query: Query, protection: Protection) -> Job:
         plan = make_plan(query, self.schema)
         snapshot = self._holdings.answering(query)
         if isinstance(protection, DP):
-            noise: Noise | None = calibrate(plan, protection, self._budget)
+            noise: Noise | None = calibrate(plan, protection, self.budget)
         elif isinstance(protection, Exact):
             if self._kind != "dummy":
                 raise PolicyError(
@@ -226,58 +246,72 @@ class Session:
         key = digest([snapshot.id, plan.digest, protection.to_json(), self.policy.digest])
         return Job(plan, protection, noise, snapshot, key)
 
-    def _run(self, jobs: Sequence[Job], *, again: bool) -> list[Release]:
-        """Reserve all, then open the data; the same question twice in one request is one question."""
+    def _run(self, jobs: Sequence[Job], key: str | None, *, again: bool) -> list[Release]:
+        """Pay for all, then open the data; the same question twice in one request is one question."""
+        places = {} if again else {job.key: place for place, job in reversed(list(enumerate(jobs)))}
+        wanted = [place for place, job in enumerate(jobs) if places.get(job.key, place) == place]
+        requests = [self._request(jobs[place], key, len(jobs), place) for place in wanted]
+        grants = self._account.reserve(requests, again=again)
         answers: dict[int, Release] = {}
-        wanted: dict[int, Job] = {}
-        first: dict[str, int] = {}
-        for place, job in enumerate(jobs):
-            with self._lock:
-                known = None if again else self._cache.get(job.key)
-            if known is not None:
-                answers[place] = known
-            elif again or job.key not in first:
-                first[job.key] = place
-                wanted[place] = job
-        ids = self._account.reserve([self._request(job) for job in wanted.values()]) if wanted else ()
-        try:
-            for request_id, (place, job) in zip(ids, wanted.items(), strict=True):
-                answers[place] = self._answer(request_id, job)
-        finally:
-            self._account.settle(ids)
-        return [answers[place] if place in answers else answers[first[job.key]] for place, job in enumerate(jobs)]
+        failed: list[Grant] = []
+        with self._account.closing(grants):
+            for place, grant in zip(wanted, grants, strict=True):
+                answer = self._answer(grant, jobs[place])
+                if answer is None:
+                    failed.append(grant)
+                else:
+                    answers[place] = answer
+        if failed:
+            self._account.close(failed)
+            numbers = ", ".join(grant.id[:12] for grant in failed)
+            # the others were sealed: asked again, they cost nothing
+            raise ReleaseFailedError(
+                f"the release failed after the data was opened (incident {numbers}); its charge stands; give "
+                "the incident number to the custodian"
+            )
+        reach("delivered")
+        return [answers[places.get(job.key, place)] for place, job in enumerate(jobs)]
 
-    def _request(self, job: Job) -> Request:
-        cost = self._nothing() if job.noise is None or self._kind == "dummy" else job.noise.cost
+    def _request(self, job: Job, key: str | None, of: int, place: int) -> Request:
+        free = job.noise is None or self._kind == "dummy"
         return Request(
-            project=self.project,
-            analyst=self.analyst,
             table=job.plan.table,
+            what=statement.what(job.plan.query),
             question=job.plan.digest,
-            protection=canonical(job.protection.to_json()).decode(),
-            cost=cost,
+            asked=job.key,
+            snapshot=job.snapshot.id,
+            query=job.plan.query.to_json(),
+            protection=job.protection.to_json(),
+            cost=Cost(self.budget.currency, 0) if job.noise is None or free else job.noise.cost,
             unbounded=isinstance(job.protection, Total) and self._kind == "real",
+            key=key if key is None or of == 1 else f"{key}#{place}",
         )
 
-    def _nothing(self) -> Cost:
-        return Cost(self._budget.currency, 0)
-
-    def _answer(self, request_id: str, job: Job) -> Release:
-        self._account.start(request_id)
-        values, incident = measured(job, self.engine)
-        if values is None:
-            self._incidents[request_id[:12]] = incident
-            raise ReleaseFailedError(
-                f"the release failed after the data was opened (incident {request_id[:12]}); its charge stands; "
-                "give the incident number to the custodian"
-            )
-        release = self._seal(request_id, job, values)
-        self._account.commit(request_id)
+    def _answer(self, grant: Grant, job: Job) -> Release | None:
+        """The sealed answer; ``None`` where it failed, for whatever reason, after the data was opened."""
+        if grant.sealed is None:
+            reach("data-opened")
+            values, incident = measured(job, self.engine)
+            if values is None:
+                self._incidents[grant.id[:12]] = incident
+                return None
+            reach("measured")
+            release = self._sealing(grant, job, values)
+            body, digest = canonical(release.form), release.digest
+            sealed = self._account.seal(grant, body, digest, statement.predicate(release, grant.earlier))
+        else:
+            sealed = grant.sealed
+            with self._lock:
+                known = self._cache.get(sealed.request)
+            if known is not None:
+                return known
+            release = Release.from_json(sealed.release)
+        release = release.certified(sealed.certificate)
         with self._lock:
-            self._cache[job.key] = release
+            self._cache[sealed.request] = release
         return release
 
-    def _seal(self, request_id: str, job: Job, values: Any) -> Release:
+    def _sealing(self, grant: Grant, job: Job, values: Any) -> Release:
         noise = job.noise
         return Release._sealed(
             id=random_id(),
@@ -292,71 +326,37 @@ class Session:
             protection=job.protection.to_json(),
             snapshot_id=job.snapshot.id,
             data=self._kind,
-            cost=self._request(job).cost.to_json(),
+            cost=self._request(job, None, 1, 0).cost.to_json(),
             epsilon=None if noise is None else noise.epsilon,
             delta=None if noise is None else noise.delta,
             rho=None if noise is None else noise.rho,
-            guarantee=statement.guarantee(job.plan, noise, self._kind),
-            budget=self._gauge(),
+            guarantee=statement.guarantee(job.plan, noise, self._kind, self.ledger.origin, self.ledger.memory),
+            budget=odometer.gauge(grant.standing),
             issued_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             project=self.project,
             analyst=self.analyst,
-            notes=statement.notes(job.plan, noise, sum(entry.unbounded for entry in self._account.entries)),
+            notes=statement.notes(job.plan, noise, len(grant.earlier)),
         )
 
     # account ----------------------------------------------------------------------------------------------------
 
-    def _gauge(self) -> Json:
-        budget, spent = self._budget, self._account.spent
-        epsilon, delta = budget.describe(spent)
-        return {
-            "currency": budget.currency,
-            "cap": budget.cap.loss,
-            "spent": spent.loss,
-            "epsilon_cap": budget.epsilon,
-            "epsilon_spent": epsilon,
-            "delta": delta,
-        }
+    @property
+    def budget(self) -> Budget:
+        """All that may be spent, as the ledger holds it."""
+        return self._account.budget
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where the account is kept; its ``key`` verifies the certificates."""
+        return self._account.ledger
 
     def remaining(self) -> Remaining:
         """What is left of the budget, in ε and δ and in "about N more queries like the last one"."""
-        account, budget = self._account, self._budget
-        left, spent = account.left(), account.spent
-        paid = [entry.cost.loss for entry in account.entries if entry.state.charged and entry.cost.loss]
-        return Remaining(
-            budget=budget,
-            spent=spent,
-            left=left,
-            epsilon=budget.describe(left)[0],
-            delta=budget.conversion_delta,
-            more=left.loss // paid[-1] if paid else None,
-        )
+        return odometer.remaining(self._account)
 
     def history(self) -> pd.DataFrame:
-        """Every request of this session: when, who, what, what it cost and what became of it."""
-        import pandas as pd
-
-        rows = []
-        for entry in self._account.entries:
-            rows.append(
-                {
-                    "at": entry.at.replace(microsecond=0),
-                    "project": entry.project,
-                    "analyst": entry.analyst,
-                    "table": entry.table,
-                    "question": entry.question[:12],
-                    "protection": entry.protection,
-                    "state": entry.state.value,
-                    "rho" if self._budget.currency == "zcdp" else "epsilon": entry.cost.loss / UNIT
-                    if entry.state.charged
-                    else 0.0,
-                    "unbounded": entry.unbounded,
-                    "id": entry.id,
-                }
-            )
-        loss = "rho" if self._budget.currency == "zcdp" else "epsilon"
-        columns = ["at", "project", "analyst", "table", "question", "protection", "state", loss, "unbounded", "id"]
-        return pd.DataFrame(rows, columns=columns)
+        """Every request about this dataset, by anybody: when, who, what, what it cost and what became of it."""
+        return odometer.history(self._account.entries(), self.budget)
 
 
 def _queries(query: Query | Sequence[Query]) -> list[Query]:
@@ -364,6 +364,20 @@ def _queries(query: Query | Sequence[Query]) -> list[Query]:
     if not queries or not all(isinstance(one, Query) for one in queries):
         raise QueryError("pass one query, built from pets.query('table'), or a list of them")
     return queries
+
+
+def _opened(ledger: str | Path | Ledger | None, schema: Schema) -> Ledger:
+    """The ledger; one that outlives the process needs a dataset with a name of its own."""
+    if ledger is not None and schema.dataset == Schema.UNNAMED:
+        raise LedgerError(
+            "a ledger keeps its account by dataset, and the schema names none; write 'dataset: hospital-stays' in it"
+        )
+    return ledger if isinstance(ledger, Ledger) else Ledger(ledger)
+
+
+def _root(schema: Schema, data: Any, snapshots: str | Path | None, budget: Budget | None) -> Root:
+    units = {name: table.unit.column or "" for name, table in schema.tables.items()}
+    return Root(schema.dataset, units, origins(schema, data, snapshots), budget)
 
 
 def _total(costs: Sequence[Cost], budget: Budget) -> Cost:

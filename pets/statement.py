@@ -2,15 +2,129 @@
 
 from __future__ import annotations
 
-from pets.codec import number
+import platform
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import metadata
+from typing import Any
+
+from pets.codec import Json, number
 from pets.dp.calibrate import Noise
 from pets.plan import Plan
+from pets.query import Query
+from pets.release import Release
+
+ASSUMPTIONS = (
+    "the schema's domains, bounds and group keys are public knowledge and were not read from the rows",
+    "the unit's column names each person in the same way in all rows; tables that share people share this dataset",
+    "the ledger's database, its key and the computer that answers are in honest hands",
+    "how long an answer took, and whether it failed, are outside the proof",
+)
+"""What every guarantee rests on (docs/guarantees.md says more; hazards of NIST SP 800-226)."""
 
 
-def guarantee(plan: Plan, noise: Noise | None, data: str) -> str:
+def what(query: Query) -> str:
+    """What is asked, without any constant of a filter, of a bin or of a key set: it stands in the public log.
+
+    >>> import pets
+    >>> what(pets.query("stays").where(pets.col("age") > 89).group_by("sex").agg(n=pets.count(), d=pets.mean("days")))
+    'count, mean(days) by sex where age'
+    """
+    measures = []
+    for _, aggregate in query.aggregates:
+        form = aggregate.to_json()
+        name, where = form["agg"], _columns(form.get("where"))
+        inside = form["column"] if "column" in form else " and ".join(where)
+        also = f" where {' and '.join(where)}" if "column" in form and where else ""
+        measures.append(f"{name}({inside}{also})" if inside else name)
+    form = query.to_json()
+    parts = [", ".join(dict.fromkeys(measures))]
+    if keys := _columns(form.get("by")):
+        parts.append(f"by {', '.join(keys)}")
+    if where := _columns(form.get("where")):
+        parts.append(f"where {' and '.join(where)}")
+    return " ".join(parts)
+
+
+def _columns(form: Any) -> list[str]:
+    """The columns that a part of a query reads, in order."""
+    if isinstance(form, dict):
+        own = [form["column"]] if isinstance(form.get("column"), str) else []
+        return list(dict.fromkeys(own + [name for part in form.values() for name in _columns(part)]))
+    if isinstance(form, list):
+        return list(dict.fromkeys(name for part in form for name in _columns(part)))
+    return []
+
+
+def predicate(release: Release, earlier: Sequence[tuple[str, str, str]]) -> Json:
+    """What the certificate states of a release, but for the ledger's own part.
+
+    ``earlier`` are the releases of this dataset that have no finite guarantee: id, time, what.
+    """
+    form, plan = release.form, release.plan
+    finite = release.epsilon is not None
+    return {
+        "release_id": release.id,
+        "issued_at": release.issued_at,
+        "service": {"name": "pets", "version": _version(), "image_digest": None},
+        "dataset": {
+            "id": release.dataset,
+            "table": release.table_name,
+            "snapshot_id": release.snapshot_id,
+            "privacy_unit": "row" if plan.unit_column is None else plan.unit_column,
+            "metadata_sha256": release.schema.digest,
+            "rows": release.data,
+        },
+        "project_id": release.project,
+        "agent_id": release.analyst,
+        "what": what(release.query),
+        "plan_sha256": release.plan_digest,
+        "query": form["query"],
+        "protection": form["protection"],
+        "guarantee": release.guarantee,
+        "dp": None
+        if not finite
+        else {
+            "measure": "approx_zcdp" if form["cost"]["currency"] == "zcdp" else "pure",
+            "rho": form["rho"],
+            "epsilon": form["epsilon"],
+            "delta": form["delta"],
+            "neighbouring": "all rows of one person added or removed"
+            if plan.unit_column
+            else "one row added or removed",
+            "mechanism": [f"discrete {release.mechanism}"] * len(plan.measures),
+            "scales": form["scales"],
+            "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.query.groups},
+        },
+        "cost": form["cost"],
+        "other_releases": {
+            "unbounded": [{"request_id": name, "at": at, "what": asked} for name, at, asked in earlier],
+        },
+        "review": {"decision": "released", "checker": "pets", "at": release.issued_at, "reason": "within the policy"},
+        "assumptions": list(ASSUMPTIONS),
+        "notes": list(release.notes),
+        "engine_versions": _versions(),
+    }
+
+
+@lru_cache(maxsize=1)
+def _versions() -> Json:
+    found = {name: metadata.version(name) for name in ("opendp", "duckdb", "numpy")}
+    return found | {"python": platform.python_version()}
+
+
+@lru_cache(maxsize=1)
+def _version() -> str:
+    try:
+        return metadata.version("pets")
+    except metadata.PackageNotFoundError:  # run from a folder, not installed
+        return "unknown"
+
+
+def guarantee(plan: Plan, noise: Noise | None, data: str, ledger: str, memory: bool) -> str:
     """One sentence: unit, neighbours, ε and δ, the bound, and who keeps the account.
 
-    ``noise`` is ``None`` for exact answers; ``data`` is ``"real"`` or ``"dummy"``.
+    ``noise`` is ``None`` for exact answers; ``data`` is ``"real"`` or ``"dummy"``; ``ledger`` is its public name.
     """
     if data == "dummy":
         return "Dummy data: every row is invented, so no one's presence can show."
@@ -20,8 +134,8 @@ def guarantee(plan: Plan, noise: Noise | None, data: str) -> str:
     at = f"ε = {noise.epsilon:.6g}" + (f" and δ = {noise.delta:g}" if noise.delta else "")
     return (
         f"Differentially private with {at}: adding or removing {who} changes the chance of any released table by "
-        f"at most that much; at most {_counted(plan)}; the account of what else was released is kept by this "
-        "session, in this process only."
+        f"at most that much; at most {_counted(plan)}; the account of what else was released is kept "
+        + ("by this session, in this process only." if memory else f"in the ledger {ledger}.")
     )
 
 

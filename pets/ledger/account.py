@@ -1,174 +1,335 @@
-"""The account of one dataset, in this process's memory: a budget that cannot be overspent while the process lives.
+"""Account: one dataset in a ledger, as one analyst of one project sees it.
 
-Requests move RESERVED → STARTED → COMMITTED. One that fails after it started is FORFEITED and stays charged; one that
-never started is VOIDED and costs nothing; one over the cap is DENIED. No transition depends on a row.
-
-Simple addition of costs is a valid privacy filter under fully adaptive choice of queries and of their costs (Rogers,
-Roth, Ullman and Vadhan 2016 for pure DP; Whitehouse, Ramdas, Rogers and Wu, ICML 2023, for approximate zCDP).
+The order is the promise: a cost is reserved in every scope or in none, durably, before the data is opened; an answer is
+sealed, durably, before it is shown; and what fails in between stays charged.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import enum
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import contextlib
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from pets.budget import Budget, Cost
+from pets.codec import Json
 from pets.entropy import random_id
-from pets.errors import BudgetError, InternalError
-
-
-class State(enum.Enum):
-    """Where a request stands."""
-
-    RESERVED = "reserved"
-    STARTED = "started"
-    COMMITTED = "committed"
-    FORFEITED = "forfeited"
-    VOIDED = "voided"
-    DENIED = "denied"
-
-    @property
-    def charged(self) -> bool:
-        """Whether the request's cost counts against the cap."""
-        return self in (State.RESERVED, State.STARTED, State.COMMITTED, State.FORFEITED)
-
-
-_NEXT = {
-    State.RESERVED: {State.STARTED, State.VOIDED},
-    State.STARTED: {State.COMMITTED, State.FORFEITED},
-}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One request and its fate.
-
-    Attributes:
-        id: random, fresh for each request.
-        at: when it was made (UTC).
-        table, question: what was asked (a digest of the plan).
-        protection: its canonical JSON, as text.
-        cost: what it costs while it is charged.
-        unbounded: it has no finite guarantee (exact totals of real rows).
-    """
-
-    id: str
-    at: dt.datetime
-    project: str
-    analyst: str
-    table: str
-    question: str
-    protection: str
-    cost: Cost
-    state: State
-    unbounded: bool = False
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a session wants to spend on one release."""
-
-    project: str
-    analyst: str
-    table: str
-    question: str
-    protection: str
-    cost: Cost
-    unbounded: bool = False
+from pets.errors import BudgetError, InternalError, LedgerError, UserError
+from pets.ledger import attest
+from pets.ledger.book import Book
+from pets.ledger.failpoint import reach
+from pets.ledger.ledger import Ledger, close, public
+from pets.ledger.root import Root, open_root
+from pets.ledger.rows import ROOT, Scope, ScopeRow, moment, parsed, text
+from pets.ledger.states import Entry, Grant, Request, Sealed, Standing, State
+from pets.ledger.store import CommitUnknown
 
 
 class Account:
-    """Reserves, starts and settles requests against one budget; safe to use from several threads."""
+    """Reserves, starts, seals and closes requests against one dataset's budget; safe from threads and processes.
 
-    def __init__(self, budget: Budget) -> None:
-        self.budget = budget
-        self._entries: dict[str, Entry] = {}
-        self._lock = threading.Lock()
+    Raises:
+        LedgerError, BudgetError: where the ledger knows the dataset otherwise: another unit, cap or currency, or the
+            same source under another name.
+    """
 
-    @property
-    def cap(self) -> Cost:
-        """The most that may ever be charged."""
-        return self.budget.cap
+    def __init__(self, ledger: Ledger, root: Root, project: str, analyst: str) -> None:
+        self.ledger = ledger
+        self.dataset = root.dataset
+        self.scope: Scope = (project, analyst)
+        open_root(ledger, root)
+        self.budget = self.standing().budget
 
-    @property
-    def spent(self) -> Cost:
-        """What is charged now, requests under way included."""
-        with self._lock:
-            return self._spent()
+    # standing ---------------------------------------------------------------------------------------------------
 
-    def _spent(self) -> Cost:
-        cap = self.budget.cap
-        total = Cost(cap.currency, 0)
-        for entry in self._entries.values():
-            if entry.state.charged:
-                total = total + entry.cost
-        return total
+    def standing(self) -> Standing:
+        """The account now."""
+        with self.ledger.reading() as book:
+            return _standing(book.dataset(self.dataset), book.scopes(self.dataset, self.scope))
 
-    @property
     def entries(self) -> tuple[Entry, ...]:
-        """Every request ever made, oldest first."""
-        with self._lock:
-            return tuple(self._entries.values())
+        """Every request about the dataset, by anybody, oldest first."""
+        with self.ledger.reading() as book:
+            currency = book.dataset(self.dataset).currency
+            return tuple(_entry(row, currency) for row in book.of_dataset(self.dataset))
 
-    def left(self) -> Cost:
-        """What may still be charged."""
-        spent, cap = self.spent, self.cap
-        return Cost(cap.currency, cap.loss - spent.loss, cap.delta - spent.delta)
+    # a request's life -------------------------------------------------------------------------------------------
 
-    def reserve(self, requests: Sequence[Request]) -> tuple[str, ...]:
-        """Reserve all requests or none; returns their ids.
+    def reserve(self, requests: Sequence[Request], *, start: bool = True, again: bool = False) -> tuple[Grant, ...]:
+        """Leave to answer all requests, or none; those that were answered before come back sealed, at no cost.
 
-        Raises :class:`BudgetError`, with nothing charged, when they do not all fit under the cap.
+        Args:
+            start: whether the data is opened at once (one durable transaction instead of two).
+            again: whether an equal question is to be answered, and charged, anew.
+
+        Raises:
+            BudgetError: when they do not all fit in every scope; nothing is charged.
+            LedgerError: when the ledger cannot be written, or an idempotency key stands for something else.
         """
-        now = dt.datetime.now(dt.UTC)
-        with self._lock:
-            total = self._spent()
-            for request in requests:
-                total = total + request.cost
-            fits = total.fits(self.cap)
-            state = State.RESERVED if fits else State.DENIED
-            made = [Entry(random_id(), now, state=state, **vars(request)) for request in requests]
-            self._entries.update((entry.id, entry) for entry in made)
-        if not fits:
-            raise BudgetError(self._refusal(requests))
-        return tuple(entry.id for entry in made)
+        reach("reserve-begin")
+        self.ledger.sweep()
+        ids = [random_id() for _ in requests]
+        token = random_id()
+        refusal: str | None = None
+        grants: tuple[Grant, ...] = ()
+        new: dict[str, Request] = {}
+        try:
+            with self.ledger.writing() as (book, now):
+                known = {i: s for i, r in enumerate(requests) if (s := self._known(book, r, again, now)) is not None}
+                new = {ids[i]: request for i, request in enumerate(requests) if i not in known}
+                scopes = book.scopes(self.dataset, self.scope)
+                row = book.dataset(self.dataset)
+                _check_snapshots(row, new.values())
+                refusal = self._refusal(scopes, list(new.values()))
+                state = State.DENIED if refusal else State.STARTED if start else State.RESERVED
+                self._enter_requests(book, new, state, token, now, row.epoch)
+                if not refusal:
+                    before = _standing(row, scopes).spent.loss
+                    cost = [sum(r.cost.loss for r in new.values()), sum(r.cost.delta for r in new.values())]
+                    standing = _standing(row, [scope.holding(*cost) for scope in scopes])
+                    earlier = book.unbounded(self.dataset)
+                    grants = tuple(
+                        Grant(
+                            known[i].request if i in known else ids[i], token, standing, before, earlier, known.get(i)
+                        )
+                        for i in range(len(requests))
+                    )
+                reach("reserve-logged")
+        except CommitUnknown as unknown:
+            if not self.ledger.settled(lambda book: all(book.request(name) is not None for name in new), unknown):
+                raise
+        if refusal:
+            raise BudgetError(refusal)
+        reach("reserve-committed")
+        return grants
 
-    def _refusal(self, requests: Sequence[Request]) -> str:
-        cost = Cost(self.cap.currency, 0)
+    def _known(self, book: Book, request: Request, again: bool, now: float) -> Sealed | None:
+        """The answer that was already paid for: under this idempotency key, or to this question."""
+        if request.key is not None and (row := book.by_key(self.dataset, request.key)) is not None:
+            if row.asked != request.asked:
+                raise LedgerError(f"the key {request.key!r} was used for another question; use a new key")
+            if row.state == "committed":
+                return Sealed(row.id, bytes(row.release), bytes(row.certificate))
+            if row.state == "reserved" and row.lease < now:
+                close(book, row, now)  # left behind before any data was opened: the key is free again
+            elif row.state == "forfeited" or row.lease < now:
+                raise LedgerError(
+                    f"the request under key {request.key!r} failed after the data was opened; its charge stands; to "
+                    "ask again, and be charged again, use a new key"
+                )
+            else:
+                raise LedgerError(f"the request under key {request.key!r} is still being answered; ask again later")
+        if not again and (row := book.by_asked(request.asked)) is not None:
+            return Sealed(row.id, bytes(row.release), bytes(row.certificate))
+        return None
+
+    def _refusal(self, scopes: Sequence[ScopeRow], requests: Sequence[Request]) -> str | None:
+        """Why the requests do not fit, from public numbers alone (``None``: they fit)."""
+        cost = Cost(self.budget.currency, 0)
         for request in requests:
             cost = cost + request.cost
-        asked, left = self.budget.describe(cost), self.budget.describe(self.left())
-        what = "this query" if len(requests) == 1 else f"these {len(requests)} queries"
-        return (
-            f"{what} would cost ε = {asked[0]:.4g} and the budget has room for ε = {left[0]:.4g}"
-            f"{f' (at δ = {self.budget.conversion_delta:g})' if self.budget.delta else ''}; nothing was spent; "
-            "ask with a smaller epsilon, or for less accuracy"
-        )
+        for scope in scopes:
+            if (left := scope.left) is None or (cost.loss <= left[0] and cost.delta <= left[1]):
+                continue
+            asked = self.budget.describe(cost)[0]
+            room = self.budget.describe(Cost(cost.currency, max(0, left[0]), max(0, left[1])))[0]
+            what = "this query" if len(requests) == 1 else f"these {len(requests)} queries"
+            at = f" (at δ = {self.budget.conversion_delta:g})" if self.budget.delta else ""
+            return (
+                f"{what} would cost ε = {asked:.4g} and {_whose(scope)} has room for ε = {room:.4g}{at}; nothing was "
+                "spent; ask with a smaller epsilon, or for less accuracy"
+            )
+        return None
 
-    def start(self, request_id: str) -> None:
-        """The data is about to be opened: from here on the charge stands whatever happens."""
-        self._move(request_id, State.STARTED)
+    def _enter_requests(
+        self, book: Book, new: Mapping[str, Request], state: State, token: str, now: float, epoch: int
+    ) -> None:
+        rows = []
+        for name, request in new.items():
+            row = {
+                "id": name,
+                "dataset": self.dataset,
+                "project": self.scope[0],
+                "analyst": self.scope[1],
+                "key": None if state is State.DENIED else request.key,
+                "asked": request.asked,
+                "snapshot": request.snapshot,
+                "epoch": epoch,
+                "at": moment(now),
+                "tbl": request.table,
+                "what": request.what,
+                "question": request.question,
+                "protection": text(request.protection),
+                # a cost that no budget holds is denied; the column need not hold it either
+                "loss": min(request.cost.loss, _GREATEST),
+                "delta": min(request.cost.delta, _GREATEST),
+                "unbounded": request.unbounded,
+                "state": state.value,
+                "token": token,
+                "lease": now + self.ledger.lease,
+                "seq": book.head.size,
+            }
+            private = {"question": request.question, "query": request.query, "asked": request.asked, "key": request.key}
+            book.append(state.value, now, public(_Row(row)), private | {"snapshot": request.snapshot})
+            rows.append(row)
+        if not rows:
+            return
+        if state is not State.DENIED:
+            costs = [request.cost for request in new.values()]
+            total = (sum(cost.loss for cost in costs), sum(cost.delta for cost in costs))
+            book.charge(self.dataset, self.scope, reserved=total)
+            reach("reserve-charged")
+        book.add_requests(rows)
 
-    def commit(self, request_id: str) -> None:
-        """The answer is sealed."""
-        self._move(request_id, State.COMMITTED)
+    def start(self, grants: Sequence[Grant]) -> None:
+        """The data is about to be opened: from here on the charge stands, whatever happens."""
+        with self.ledger.writing() as (book, now):
+            for grant in grants:
+                if grant.sealed is None:
+                    if not book.start(grant.id, grant.token, now + self.ledger.lease):
+                        raise LedgerError("the request was closed before it started; nothing was charged; ask again")
+                    book.append("started", now, public(book.request(grant.id)), {})
+        reach("start-committed")
 
-    def settle(self, request_ids: Sequence[str]) -> None:
-        """Close whatever is still open: started requests are forfeited (charged), reserved ones voided (refunded)."""
-        for request_id in request_ids:
-            with self._lock:
-                state = self._entries[request_id].state
-            if state is State.STARTED:
-                self._move(request_id, State.FORFEITED)
-            elif state is State.RESERVED:
-                self._move(request_id, State.VOIDED)
+    def seal(self, grant: Grant, release: bytes, digest: str, predicate: Json) -> Sealed:
+        """Commit an answer: its bytes, its log entry and its certificate, all or nothing. Only then may it be shown.
 
-    def _move(self, request_id: str, state: State) -> None:
-        with self._lock:
-            entry = self._entries.get(request_id)
-            if entry is None or state not in _NEXT.get(entry.state, ()):
-                raise InternalError(f"a request cannot become {state.value} from here")
-            self._entries[request_id] = replace(entry, state=state)
+        Raises :class:`LedgerError` when it cannot be committed; the charge stands and nothing may be shown.
+        """
+        reach("seal-begin")
+        note, size, signed = "", 0, b""
+        try:
+            with self.ledger.writing() as (book, now):
+                row = book.request(grant.id)
+                if row is None or row.state != "started" or row.token != grant.token:
+                    raise LedgerError("the request took longer than its lease and was closed; its charge stands")
+                cost, path = (row.loss, row.delta), book.head.frontier.next_path()
+                seq, said = book.head.size, public(row)
+                entry = book.append("committed", now, said, {"release": digest, "snapshot": row.snapshot})
+                book.charge(self.dataset, self.scope, reserved=(-row.loss, -row.delta), spent=cost)
+                book.lived(self.dataset, *cost)
+                reach("seal-logged")
+                note, size = self.ledger.checkpoint(book), book.head.size
+                log = attest.place(self.ledger.origin, seq, entry, book.head.hash, note, path)
+                told = predicate | {"request_id": grant.id, "budget": self._told(grant, cost), "log": log}
+                signed = attest.certificate(digest, told, self.ledger.signer)
+                if not book.seal(grant.id, grant.token, release, signed):
+                    raise InternalError("a started request could not be sealed by its own worker")
+                reach("seal-stored")
+        except CommitUnknown as unknown:
+            found = self.ledger.settled(lambda book: book.request(grant.id), unknown)
+            if found is None or found.state != "committed" or found.certificate != signed:
+                raise
+        reach("seal-committed")
+        self.ledger.publish(note, size)
+        return Sealed(grant.id, release, signed)
+
+    def _told(self, grant: Grant, cost: tuple[int, int]) -> Json:
+        """The budget as the certificate tells it, in units of the currency."""
+        standing = grant.standing
+        budget = standing.budget
+        return {
+            "scope": self.dataset,
+            "currency": budget.currency,
+            "epoch": standing.epoch,
+            "cap": budget.cap.loss,
+            "charged": cost[0],
+            "charged_delta": cost[1],
+            "after": standing.spent.loss,
+            "before": grant.before,
+            "lifetime": standing.lifetime.loss,
+            "ledger": "memory" if self.ledger.memory else "durable",
+        }
+
+    def close(self, grants: Sequence[Grant]) -> None:
+        """End whatever is still under way: what has started is forfeited (charged), what has not is voided."""
+        if not grants:
+            return
+        with self.ledger.reading() as book:
+            if not any(self._mine(book, grant) for grant in grants):
+                return
+        with self.ledger.writing() as (book, now):
+            for grant in grants:
+                row = self._mine(book, grant)
+                if row is not None:
+                    close(book, row, now)
+            reach("close-moved")
+        reach("close-committed")
+
+    def _mine(self, book: Book, grant: Grant) -> Any:
+        row = None if grant.sealed is not None else book.request(grant.id)
+        return row if row is not None and State(row.state).open and row.token == grant.token else None
+
+    @contextlib.contextmanager
+    def closing(self, grants: Sequence[Grant]) -> Iterator[None]:
+        """Whatever is raised inside, no request stays under way; a ledger that cannot be written does not hide why."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(UserError):
+                self.close(grants)
+            raise
+
+
+_GREATEST = 2**63 - 1
+
+
+class _Row:
+    """A request's row before it is stored."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.__dict__.update(values)
+
+
+def _standing(row: Any, scopes: Sequence[ScopeRow]) -> Standing:
+    """The account in a dataset's row and its scopes, the root first."""
+    currency, root = row.currency, scopes[0]
+    lefts = [left for scope in scopes if (left := scope.left) is not None]
+    return Standing(
+        budget=_budget(row.budget),
+        spent=Cost(currency, root.reserved[0] + root.spent[0], root.reserved[1] + root.spent[1]),
+        left=Cost(currency, max(0, min(left[0] for left in lefts)), max(0, min(left[1] for left in lefts))),
+        lifetime=Cost(currency, row.lifetime_loss + root.reserved[0], row.lifetime_delta + root.reserved[1]),
+        epoch=row.epoch,
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _budget(form: str) -> Budget:
+    return Budget.from_json(parsed(form))
+
+
+def _check_snapshots(row: Any, requests: Iterable[Request]) -> None:
+    """A renewed budget is for the new data that its signed change names, and for no other."""
+    admitted = parsed(row.snapshots)
+    for request in requests:
+        if admitted and request.snapshot not in admitted:
+            raise BudgetError(
+                "the budget was renewed for other data than this snapshot; open the session with the snapshots= folder "
+                "that holds the renewed one, or have this one admitted (pets ledger change --snapshot)"
+            )
+
+
+def _entry(row: Any, currency: Any) -> Entry:
+    import datetime as dt
+
+    return Entry(
+        id=row.id,
+        at=dt.datetime.fromisoformat(row.at),
+        project=row.project,
+        analyst=row.analyst,
+        table=row.tbl,
+        what=row.what,
+        question=row.question,
+        protection=row.protection,
+        cost=Cost(currency, row.loss, row.delta),
+        state=State(row.state),
+        unbounded=bool(row.unbounded),
+        epoch=row.epoch,
+    )
+
+
+def _whose(scope: ScopeRow) -> str:
+    if (scope.project, scope.analyst) == ROOT:
+        return "the budget"
+    return f"analyst {scope.analyst!r}" if scope.analyst else f"project {scope.project!r}"

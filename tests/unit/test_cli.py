@@ -126,7 +126,7 @@ def test_query_prints_a_table_and_what_is_left_to_say(pets_) -> None:
     done = pets_("query", *data(*SEX), "--epsilon", "0.5")
     assert done.code == 0
     assert "Female" in done.out and "±" in done.out and "Differentially private with ε = 0.5 and δ = 1e-06" in done.out
-    assert "in memory only" in done.err  # the account does not outlive the process, and that must be said
+    assert "without --ledger" in done.err  # the account does not outlive the process, and that must be said
 
 
 def test_every_flag_of_a_question(pets_) -> None:
@@ -315,7 +315,7 @@ def test_nothing_is_read_before_what_can_be_refused_is_refused(pets_, monkeypatc
     ],
 )
 def test_every_error_of_pets_has_its_code(pets_, monkeypatch: pytest.MonkeyPatch, error: errors.PetsError) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("pets.session.Session.release", fail)
@@ -323,7 +323,7 @@ def test_every_error_of_pets_has_its_code(pets_, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_bug_shows_where_but_never_what(pets_, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError(f"the row of {SECRET}")
 
     monkeypatch.setattr("pets.session.Session.release", fail)

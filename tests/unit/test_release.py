@@ -250,15 +250,6 @@ def test_what_is_no_release_is_refused(content: bytes, tmp_path: Path) -> None:
         release(BY_AGE).save(tmp_path / "missing" / "release.json")
 
 
-def test_the_certificate_says_what_is_known_and_that_it_is_not_signed() -> None:
-    sample = release(BY_AGE)
-    known = sample.certificate
-    assert known["signed"] is False
-    assert (known["release"], known["digest"], known["plan"]) == (sample.id, sample.digest, sample.plan_digest)
-    assert (known["guarantee"], known["snapshot"], known["mechanism"]) == (GUARANTEE, "5eed", "gaussian")
-    canonical(known | {"scales": [str(s) for s in known["scales"]]})
-
-
 # ── for people ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

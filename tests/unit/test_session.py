@@ -248,9 +248,10 @@ def test_an_interrupt_keeps_the_charge_and_the_session_works(
         patch.setattr(job_module, "measure", interrupted)
         with pytest.raises(KeyboardInterrupt):
             session.release([QUERY, QUERY.bound(rows=1)], pets.DP(epsilon=0.5))
-    # the first was started and stays charged; the second never was, and is given back
-    assert session.history()["state"].tolist() == ["forfeited", "voided"]
-    assert session.remaining().spent.loss == session.quote(QUERY, pets.DP(epsilon=0.5)).cost.loss
+    # one request, one charge: giving the second back because the first failed could depend on the data
+    assert session.history()["state"].tolist() == ["forfeited", "forfeited"]
+    both = session.quote([QUERY, QUERY.bound(rows=1)], pets.DP(epsilon=0.5)).cost.loss
+    assert session.remaining().spent.loss == both
     session.release(QUERY, pets.DP(epsilon=0.5))
 
 
@@ -339,8 +340,8 @@ def test_wrong_sessions() -> None:
     budget = pets.Budget(epsilon=1, delta=1e-6)
     with pytest.raises(BudgetError, match="budget="):
         pets.Session(SCHEMA, frame(), budget=3)  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="ledger"):
-        pets.Session(SCHEMA, frame(), budget=budget, ledger="ledger.db")
+    with pytest.raises(UserError, match=r"ledger is a file"):
+        pets.Session(SCHEMA, frame(), budget=budget, ledger=3)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="did you mean 'duckdb'"):
         pets.Session(SCHEMA, frame(), budget=budget, engine="duckdbb")
     with pytest.raises(DataError, match="did you mean 'stays'"):

@@ -1,0 +1,337 @@
+"""Ledger: the database, the key that signs, the clock, and the checkpoint outside the database.
+
+It opens only where it can be trusted: durable storage, its own key, and a log that holds all that was ever published.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pets import signing
+from pets.calls import plain_arguments
+from pets.entropy import random_id
+from pets.errors import LedgerError, UserError, VerificationError, shown
+from pets.ledger.book import Book
+from pets.ledger.checkpoint import Checkpoint, dataset_id, parse, publish
+from pets.ledger.failpoint import reach
+from pets.ledger.rows import moment, parsed
+from pets.ledger.store import CommitUnknown, Store
+from pets.signing import SigningKey, VerifyingKey
+
+LEASE = 900.0
+"""Seconds that a request may be under way before others may close it."""
+
+SKEW = 60.0
+"""Seconds that the clocks of two hosts may differ."""
+
+SWEEP = 60.0
+"""Seconds between two looks for requests that were left behind."""
+
+
+class Ledger:
+    """Everything that ever left, what it cost, and the proof.
+
+    Attributes:
+        label: the address, without a password.
+        key: the public half of the key that signs certificates and checkpoints.
+        origin: the ledger's public name; it never changes.
+        recovered: how many requests were left behind by others, and closed when it was opened.
+    """
+
+    @plain_arguments(LedgerError, "Ledger", "open one with pets.Ledger('ledger.db')")
+    def __init__(
+        self,
+        address: str | Path | None = None,
+        *,
+        keys: str | Path | None = None,
+        lease: float = LEASE,
+        clock: Callable[[], float] = time.time,
+        check: bool = True,
+    ) -> None:
+        """Open a ledger, or make it.
+
+        Args:
+            address: a file (SQLite), a ``postgresql://`` URL, or nothing: memory, which dies with the process.
+            keys: the folder of the signing key and the published checkpoint. Left out: beside the file; for PostgreSQL
+                a folder in ``~/.pets``. Several hosts need the same folder.
+            lease: seconds after which a request that was left behind is closed.
+            check: whether the log must hold all that was published. Only a recovery opens it otherwise.
+
+        Raises:
+            LedgerError: with the remedy, where the ledger cannot be kept safely or has lost entries.
+        """
+        if address is not None and (not isinstance(address, (str, Path)) or not str(address) or "\x00" in str(address)):
+            raise LedgerError(f"a ledger is a file such as 'ledger.db' or a PostgreSQL URL, not {shown(address)}")
+        self._clock, self.lease = clock, lease
+        self._store = Store(None if address is None else str(address))
+        self.label, self.memory = self._store.label, self._store.memory
+        self._folder, stem = self._places(keys)
+        self.checkpoint_path = None if self.memory else self._folder / f"{stem}.checkpoint"
+        self.public_path = None if self.memory else self._folder / f"{stem}.pub"
+        self._seen: tuple[int, bytes] = (0, b"")
+        self._swept = float("-inf")
+        self._lock = threading.Lock()
+        self._signing = self._key(None if self.memory else self._folder / f"{stem}.key")
+        self.key: VerifyingKey = self._signing.public
+        with self.reading() as book:
+            self.origin = book.head.origin
+            if book.head.key != self.key.raw.hex():
+                raise LedgerError(
+                    f"the ledger {self.label!r} is signed with another key than the one in {str(self._folder)!r}; "
+                    "copy its key there from the host that made it"
+                )
+            if check:
+                self._check_published(book)
+        self.recovered = 0
+        if check:
+            self.recovered = self.recover()
+            self.publish()
+
+    def __repr__(self) -> str:
+        return f"<Ledger {self.origin} in {self.label}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise UserError("a ledger is never pickled; open it again where it is needed")
+
+    def close(self) -> None:
+        """Let go of the database; committed entries are safe without it."""
+        self._store.close()
+
+    def _places(self, keys: str | Path | None) -> tuple[Path, str]:
+        path = self._store.path
+        stem = path.name if path is not None else "ledger"
+        if keys is not None:
+            return Path(keys), stem
+        if path is not None:
+            return path.parent, stem
+        return Path.home() / ".pets" / hashlib.sha256(self.label.encode()).hexdigest()[:16], stem
+
+    def _key(self, path: Path | None) -> SigningKey:
+        """The key; a new ledger's is made first, so that no entry is ever without one."""
+        with self._store.write() as connection:
+            self._store.alone(connection)
+            fresh = not Book.begun(connection)
+            if fresh and self.checkpoint_path is not None and self.checkpoint_path.exists():
+                raise LedgerError(
+                    f"there is no ledger in {self.label!r}, but its published checkpoint is still there: restore the "
+                    f"ledger from a backup; to begin a new one, first move {self.checkpoint_path.name} away"
+                )
+            if path is None:
+                key = signing.ephemeral()
+            elif fresh or path.exists():
+                key = signing.load_or_make(path)
+            else:
+                raise LedgerError(
+                    f"the ledger's signing key {str(path)!r} is missing; restore it from your backup of the keys, or "
+                    "copy it from the host that made the ledger"
+                )
+            if fresh:
+                origin = f"pets-ledger/{random_id()[:16]}"
+                now = self._clock()
+                Book.begin_log(connection, origin, key.public.raw.hex(), now)
+                book = Book(connection, writes=True)
+                book.append("ledger", now, {"origin": origin, "key": key.public.raw.hex(), "version": 1}, {})
+                book.finish()
+        return key
+
+    # transactions -----------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Book]:
+        """A look at the ledger."""
+        with self._store.read() as connection:
+            yield Book(connection)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[tuple[Book, float]]:
+        """A durable transaction, and its time.
+
+        Raises :class:`LedgerError` where the clock runs behind the log, or the log behind what this process has seen.
+        """
+        with self._store.write() as connection:
+            book = Book(connection, writes=True)
+            self._check_seen(book)
+            yield book, self.now(book)
+            book.finish()
+        # only what is durable counts as seen
+        self._seen = max(self._seen, (book.head.size, book.head.hash))
+
+    def now(self, book: Book) -> float:
+        """The time of the next entry: never before the newest one."""
+        now = self._clock()
+        if now < book.head.at - SKEW:
+            raise LedgerError(
+                f"this machine's clock says {moment(now)}, and the ledger's newest entry is of {moment(book.head.at)}; "
+                "set the clock, or, if that entry was written by a clock that ran ahead, wait until then"
+            )
+        return max(now, book.head.at)
+
+    def _check_seen(self, book: Book) -> None:
+        size, chain = self._seen
+        here = book.head.hash if book.head.size == size else book.chain_at(size)
+        if book.head.size < size or (here != chain and size):
+            self._fall_back(size, book.head.size)
+
+    def _fall_back(self, published: int, found: int) -> NoReturn:
+        raise LedgerError(
+            f"the ledger {self.label!r} has lost entries: {published} were published and it holds {found} (or others "
+            "in their place), as after restoring an old backup; it stays closed. Restore the newest copy, or run: "
+            "pets ledger recover --rebase, which counts what was lost as spent"
+        )
+
+    # checkpoints ------------------------------------------------------------------------------------------------
+
+    def published(self) -> Checkpoint | None:
+        """The checkpoint outside the database; raises :class:`VerificationError` when it is damaged."""
+        if self.checkpoint_path is None or not self.checkpoint_path.exists():
+            return None
+        try:
+            return parse(self.checkpoint_path.read_text("utf-8"), self.key)
+        except (OSError, UnicodeDecodeError):
+            raise VerificationError(f"the checkpoint {str(self.checkpoint_path)!r} cannot be read") from None
+
+    def _check_published(self, book: Book) -> None:
+        if self.memory:
+            return
+        try:
+            found = self.published()
+        except VerificationError as error:
+            raise LedgerError(f"{error}; the ledger stays closed") from None
+        if found is None:
+            if any(any(parts[1:]) for parts in book.totals().values()):
+                raise LedgerError(
+                    f"the published checkpoint {str(self.checkpoint_path)!r} is missing, so nobody can tell whether "
+                    "the ledger lost entries; restore it, or run: pets ledger recover --rebase"
+                )
+            return
+        if found.origin != self.origin:
+            raise LedgerError(
+                f"the checkpoint {str(self.checkpoint_path)!r} is of another ledger; restore the right one"
+            )
+        if found.size > book.head.size or book.chain_at(found.size) != found.chain:
+            self._fall_back(found.size, book.head.size)
+        self._check_totals(book, found)
+
+    def _check_totals(self, book: Book, found: Checkpoint) -> None:
+        """What the tables hold as charged must be what the checkpoint and the entries since then add up to.
+
+        A database file that was put back while its newer write-ahead log stayed has the log's end, and old accounts.
+        """
+        least = {name: [parts[3], parts[4]] for name, parts in found.totals.items()}
+        for seq, body in book.since(found.size):
+            entry = parsed(body.decode())
+            sign = {"reserved": 1, "started": 1, "voided": -1}.get(entry["event"], 0)
+            if entry["event"] == "started":
+                row = book.request(entry["request"])
+                sign = int(row is None or row.seq == seq)  # else it was counted when it was reserved
+            if sign:
+                parts = least.setdefault(dataset_id(entry["dataset"]), [0, 0])
+                parts[0] += sign * entry["loss"]
+                parts[1] += sign * entry["delta"]
+        here = {dataset_id(name): parts[3:] for name, parts in book.totals().items()}
+        for name, parts in least.items():
+            if any(have < want for have, want in zip(here.get(name, (0, 0)), parts, strict=True)):
+                raise LedgerError(
+                    f"the accounts in the ledger {self.label!r} are older than its log, as after restoring a database "
+                    "without its write-ahead log, or with another's; it stays closed. Restore the newest copy, all "
+                    "files of it"
+                )
+
+    def checkpoint(self, book: Book) -> str:
+        """The signed statement of what the log holds now."""
+        head = book.head
+        totals = {dataset_id(name): parts for name, parts in book.totals().items()}
+        made = Checkpoint(head.origin, head.size, head.frontier.root(), head.hash, moment(head.at), totals)
+        return made.signed(self._signing)
+
+    def publish(self, note: str | None = None, size: int | None = None) -> None:
+        """Write a checkpoint outside the database (left out: of the log as it is)."""
+        if self.checkpoint_path is None:
+            return
+        if note is None or size is None:
+            with self.reading() as book:
+                note, size = self.checkpoint(book), book.head.size
+        publish(self.checkpoint_path, note, size)
+        reach("checkpoint-written")
+
+    @property
+    def signer(self) -> SigningKey:
+        """The key's handle: it signs, and shows nothing."""
+        return self._signing
+
+    # recovery ---------------------------------------------------------------------------------------------------
+
+    def recover(self) -> int:
+        """Close requests that were left behind: RESERVED ones are voided, STARTED ones forfeited. Returns how many.
+
+        Safe at any time and from several processes: each request is closed once.
+        """
+        self._swept = self._clock()
+        with self.reading() as book:
+            if not book.expired(self._clock()):
+                return 0
+        with self.writing() as (book, now):
+            rows = book.expired(now)
+            for row in rows:
+                close(book, row, now)
+            reach("close-moved")
+        reach("close-committed")
+        return len(rows)
+
+    def sweep(self) -> None:
+        """:meth:`recover`, at most once a minute."""
+        with self._lock:
+            due = self._clock() - self._swept >= SWEEP
+            if due:
+                self._swept = self._clock()
+        if due:
+            self.recover()
+
+    def settled(self, look: Callable[[Book], Any], unknown: CommitUnknown) -> Any:
+        """What became of a transaction whose connection was lost while it was committed."""
+        for wait in (0.05, 0.2, 1.0, 3.0, 6.0):
+            with contextlib.suppress(LedgerError), self.reading() as book:
+                return look(book)
+            time.sleep(wait)
+        raise unknown
+
+
+def close(book: Book, row: Any, now: float) -> None:
+    """End a request that is under way: what has started stays charged, what has not is refunded."""
+    scope, cost = (row.project, row.analyst), (row.loss, row.delta)
+    back = (-row.loss, -row.delta)
+    if row.state == "started":
+        if not book.forfeit(row):
+            return
+        book.charge(row.dataset, scope, reserved=back, spent=cost)
+        book.lived(row.dataset, *cost)
+        event = "forfeited"
+    else:
+        if not book.void(row):
+            return
+        book.charge(row.dataset, scope, reserved=back)
+        event = "voided"
+    book.append(event, now, public(row), {})
+
+
+def public(row: Any) -> dict[str, Any]:
+    """What the log's public body says of a request: who, what and at what cost, without any constant of a filter."""
+    return {
+        "request": row.id,
+        "dataset": row.dataset,
+        "project": row.project,
+        "analyst": row.analyst,
+        "table": row.tbl,
+        "what": row.what,
+        "protection": parsed(row.protection),
+        "epoch": row.epoch,
+        "loss": row.loss,
+        "delta": row.delta,
+        "unbounded": bool(row.unbounded),
+    }

@@ -1,0 +1,158 @@
+"""Root: what a dataset's first opening pins, and what a later opening may add.
+
+A dataset is named in its schema. Its data may be made ready again, by any process, under any path: it is the same
+people's budget.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pets.budget import Budget
+from pets.codec import Json
+from pets.errors import BudgetError, LedgerError, did_you_mean
+from pets.ledger.book import Book
+from pets.ledger.checkpoint import dataset_id
+from pets.ledger.ledger import Ledger
+from pets.ledger.rows import ROOT, parsed, text
+
+
+@dataclass(frozen=True)
+class Root:
+    """What a dataset's first opening pins.
+
+    Attributes:
+        dataset: its name in the schema.
+        units: by table, the column that names a person ('' where each row is one).
+        sources: by table, where the rows come from (never what is in them); a table may be without one.
+        budget: what it may spend; ``None`` where the ledger must know.
+    """
+
+    dataset: str
+    units: Mapping[str, str]
+    sources: Mapping[str, str]
+    budget: Budget | None
+
+
+def check_root(ledger: Ledger, root: Root) -> None:
+    """Raise what :func:`open_root` would, and change nothing."""
+    with ledger.reading() as book:
+        _news(book, root)
+
+
+def open_root(ledger: Ledger, root: Root) -> None:
+    """Open a dataset, or make it; what was pinned stays as it is.
+
+    Raises:
+        LedgerError, BudgetError: where the ledger knows the dataset otherwise: another unit, cap or currency, or the
+            same source under another name.
+    """
+    with ledger.reading() as book:
+        if not _news(book, root):
+            return
+    with ledger.writing() as (book, now):
+        for event, said, private in _news(book, root):
+            book.append(event, now, {"dataset": root.dataset} | said, private)
+            _enter(book, root, event, said, private)
+    ledger.publish()
+
+
+def _news(book: Book, root: Root) -> list[tuple[str, Json, Json]]:
+    """What opening it adds to the ledger; raises where it would change what was pinned."""
+    name = root.dataset
+    row = book.dataset(name)
+    out: list[tuple[str, Json, Json]] = []
+    if row is None:
+        if root.budget is None:
+            known = did_you_mean(name, book.dataset_names())
+            raise BudgetError(f"the ledger has no dataset {name!r}{known}; to open it, give its whole budget=")
+        opening = _opening(root.budget, root.units)
+        if (lost := book.lost(dataset_id(name))) is not None:  # it was opened before a backup was restored
+            opening["charged"] = [min(lost[0], opening["loss"]), min(lost[1], opening["delta"])]
+        out.append(("dataset", opening, {}))
+    else:
+        _check_pinned(row, root)
+        tables = {table: unit for table, unit in root.units.items() if table not in parsed(row.units)}
+        if tables:
+            out.append(("tables", {"units": tables}, {}))
+    for table, source in root.sources.items():
+        if not _check_source(book, root, table, source):
+            out.append(("source", {"table": table}, {"source": source}))
+    return out
+
+
+def _opening(budget: Budget, units: Mapping[str, str]) -> Json:
+    cap = budget.cap
+    return {
+        "currency": cap.currency,
+        "budget": budget.to_json(),
+        "loss": cap.loss,
+        "delta": cap.delta,
+        "units": dict(units),
+    }
+
+
+def _enter(book: Book, root: Root, event: str, said: Json, private: Json) -> None:
+    if event == "dataset":
+        book.add_dataset(root.dataset, said["currency"], said["budget"], said["units"], (said["loss"], said["delta"]))
+        if "charged" in said:
+            charged = (said["charged"][0], said["charged"][1])
+            book.charge(root.dataset, ROOT, spent=charged)
+            book.lived(root.dataset, *charged)
+    elif event == "tables":
+        units = parsed(book.dataset(root.dataset).units) | said["units"]
+        book.change_dataset(root.dataset, units=text(units))
+    else:
+        table = said["table"]
+        book.put_source(private["source"], root.dataset, table, root.units[table])
+
+
+def _check_pinned(row: Any, root: Root) -> None:
+    remedy = "a signed policy change can alter it (pets ledger change)"
+    pinned = Budget.from_json(parsed(row.budget))
+    if root.budget is not None and root.budget != pinned:
+        raise BudgetError(
+            f"the ledger holds {pinned!r} for dataset {row.name!r}, not {root.budget!r}; leave budget out; {remedy}"
+        )
+    for table, unit in parsed(row.units).items():
+        given = root.units.get(table, unit)
+        if given != unit:
+            raise LedgerError(
+                f"in the ledger {_unit(unit)} is protected in table {table!r}, and the schema says {_unit(given)}; "
+                f"mend the schema; {remedy}"
+            )
+
+
+def _check_source(book: Book, root: Root, table: str, source: str) -> bool:
+    """Whether the source is registered; raises where it is under another name, or protects someone else."""
+    row = book.source(source) or next((r for r in book.all_sources() if _same_file(r.id, source)), None)
+    if row is None:
+        return False
+    if row.dataset != root.dataset:
+        raise LedgerError(
+            f"the data of table {table!r} is registered in this ledger under dataset {row.dataset!r}; the same "
+            f"people have one budget: write 'dataset: {row.dataset}' in the schema"
+        )
+    if row.unit != root.units[table]:
+        raise LedgerError(
+            f"the data of table {table!r} is registered in this ledger with {_unit(row.unit)} protected, and the "
+            f"schema says {_unit(root.units[table])}; mend the schema"
+        )
+    return True
+
+
+def _unit(column: str) -> str:
+    return f"the person in column {column!r}" if column else "each row"
+
+
+def _same_file(known: str, given: str) -> bool:
+    """Whether two registered paths are one file (links, another spelling)."""
+    if not (known.startswith("file:") and given.startswith("file:")):
+        return False
+    with contextlib.suppress(OSError):
+        return Path(known[5:]).samefile(given[5:])
+    return False

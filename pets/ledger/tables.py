@@ -1,0 +1,164 @@
+"""The ledger's tables, for SQLite and PostgreSQL alike; the database itself keeps the invariants.
+
+Nothing negative, nothing above a cap, keys unique, a committed request has its bytes, the log append-only. The newest
+migration makes exactly these tables (a test compares them).
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+VERSION_TABLE = "pets_ledger_version"
+
+meta = sa.MetaData()
+
+datasets = sa.Table(
+    "pets_datasets",
+    meta,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("budget", sa.Text, nullable=False),  # canonical JSON of the budget in force
+    sa.Column("units", sa.Text, nullable=False),  # canonical JSON: table to the column that names a person
+    sa.Column("approvers", sa.Text, nullable=False),  # canonical JSON: public keys, and how many must sign a change
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("snapshots", sa.Text, nullable=False),  # canonical JSON: those that a renewed budget is for ([]: any)
+    sa.Column("lifetime_loss", sa.BigInteger, nullable=False),
+    sa.Column("lifetime_delta", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("lifetime_loss >= 0 AND lifetime_delta >= 0", name="pets_lifetime_counts_up"),
+)
+
+sources = sa.Table(
+    "pets_sources",
+    meta,
+    sa.Column("id", sa.Text, primary_key=True),  # where the rows come from; never what is in them
+    sa.Column("dataset", sa.Text, sa.ForeignKey("pets_datasets.name"), nullable=False),
+    sa.Column("tbl", sa.Text, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+)
+
+scopes = sa.Table(
+    "pets_scopes",
+    meta,
+    sa.Column("dataset", sa.Text, sa.ForeignKey("pets_datasets.name"), primary_key=True),
+    sa.Column("project", sa.Text, primary_key=True),  # '' in the root
+    sa.Column("analyst", sa.Text, primary_key=True),  # '' in the root and in a project
+    sa.Column("cap_loss", sa.BigInteger),  # null: no cap of its own
+    sa.Column("cap_delta", sa.BigInteger),
+    sa.Column("reserved_loss", sa.BigInteger, nullable=False),
+    sa.Column("reserved_delta", sa.BigInteger, nullable=False),
+    sa.Column("spent_loss", sa.BigInteger, nullable=False),
+    sa.Column("spent_delta", sa.BigInteger, nullable=False),
+    *(
+        sa.CheckConstraint(
+            f"reserved_{part} >= 0 AND spent_{part} >= 0 AND "
+            f"(cap_{part} IS NULL OR reserved_{part} + spent_{part} <= cap_{part})",
+            name=f"pets_within_cap_{part}",
+        )
+        for part in ("loss", "delta")
+    ),
+    sa.CheckConstraint(
+        "project <> '' OR (analyst = '' AND cap_loss IS NOT NULL AND cap_delta IS NOT NULL)", name="pets_root_has_cap"
+    ),
+)
+
+requests = sa.Table(
+    "pets_requests",
+    meta,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),  # of its first log entry: the order in which requests came
+    sa.Column("dataset", sa.Text, sa.ForeignKey("pets_datasets.name"), nullable=False),
+    sa.Column("project", sa.Text, nullable=False),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("key", sa.Text),  # the caller's idempotency key, while something is charged under it
+    sa.Column("asked", sa.Text, nullable=False),
+    sa.Column("snapshot", sa.Text, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("tbl", sa.Text, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("protection", sa.Text, nullable=False),
+    sa.Column("loss", sa.BigInteger, nullable=False),
+    sa.Column("delta", sa.BigInteger, nullable=False),
+    sa.Column("unbounded", sa.Boolean, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("token", sa.Text, nullable=False),  # who may seal it
+    sa.Column("lease", sa.Float, nullable=False),  # until when, in seconds since 1970
+    sa.Column("release", sa.LargeBinary),
+    sa.Column("certificate", sa.LargeBinary),
+    sa.UniqueConstraint("dataset", "key", name="pets_key_once"),
+    sa.CheckConstraint(
+        "state IN ('reserved', 'started', 'committed', 'forfeited', 'voided', 'denied')", name="pets_known_state"
+    ),
+    sa.CheckConstraint(
+        "(state = 'committed') = (release IS NOT NULL AND certificate IS NOT NULL)", name="pets_committed_has_bytes"
+    ),
+    sa.CheckConstraint("loss >= 0 AND delta >= 0", name="pets_costs_are_costs"),
+)
+sa.Index("pets_requests_asked", requests.c.asked)
+sa.Index("pets_requests_snapshot", requests.c.dataset, requests.c.snapshot)
+sa.Index(
+    "pets_requests_open",
+    requests.c.lease,
+    sqlite_where=requests.c.state.in_(["reserved", "started"]),
+    postgresql_where=requests.c.state.in_(["reserved", "started"]),
+)
+sa.Index(
+    "pets_requests_unbounded",
+    requests.c.dataset,
+    sqlite_where=requests.c.unbounded,
+    postgresql_where=requests.c.unbounded,
+)
+
+log = sa.Table(
+    "pets_log",
+    meta,
+    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # public
+    sa.Column("private", sa.LargeBinary, nullable=False),  # for the custodian; the body commits to it
+    sa.Column("hash", sa.LargeBinary, nullable=False),  # of the chain up to here
+)
+
+changes = sa.Table(
+    "pets_changes",
+    meta,
+    sa.Column("id", sa.Text, primary_key=True),  # a signed change applies once
+    sa.Column("dataset", sa.Text, sa.ForeignKey("pets_datasets.name"), nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("envelope", sa.LargeBinary, nullable=False),
+)
+
+lost = sa.Table(
+    "pets_lost",  # datasets that a restored backup does not know: when opened again they begin with what they had spent
+    meta,
+    sa.Column("id", sa.Text, primary_key=True),  # of the name, as in checkpoints
+    sa.Column("loss", sa.BigInteger, nullable=False),
+    sa.Column("delta", sa.BigInteger, nullable=False),
+)
+
+head = sa.Table(
+    "pets_head",
+    meta,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),  # the public key that signs, in hex
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("peaks", sa.LargeBinary, nullable=False),  # the Merkle frontier, 32 bytes a peak
+    sa.Column("at", sa.Float, nullable=False),  # the newest entry's time, in seconds since 1970
+)
+
+APPEND_ONLY = {
+    "sqlite": [
+        f"CREATE TRIGGER pets_log_no_{verb} BEFORE {verb} ON pets_log "
+        "BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END"
+        for verb in ("update", "delete")
+    ],
+    "postgresql": [
+        "CREATE FUNCTION pets_log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the log is append-only'; END $$",
+        "CREATE TRIGGER pets_log_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON pets_log "
+        "FOR EACH STATEMENT EXECUTE FUNCTION pets_log_is_append_only()",
+    ],
+}
+"""What stops a careless hand; a determined one is what the chain and the checkpoints are for."""

@@ -1,0 +1,114 @@
+"""Checkpoints: one way to write them, nothing in them may change, and a later one is never replaced by an earlier."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import threading
+from pathlib import Path
+
+import pytest
+
+from pets import signing
+from pets.errors import LedgerError, VerificationError
+from pets.ledger.checkpoint import Checkpoint, dataset_id, parse, publish, published_size
+
+KEY = signing.ephemeral()
+ONE = Checkpoint(
+    "pets-ledger/0123456789abcdef",
+    57,
+    bytes(range(32)),
+    bytes(reversed(range(32))),
+    "2026-11-22T06:32:31.123+00:00",
+    {dataset_id("stays"): (0, 5, 6, 7, 8)},
+)
+
+
+def test_its_text() -> None:
+    assert ONE.text.splitlines() == [
+        "pets-ledger/0123456789abcdef",
+        "57",
+        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        "chain 1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a09080706050403020100",
+        "at 2026-11-22T06:32:31.123+00:00",
+        'totals {"f54331e3e3d11dc7":[0,5,6,7,8]}'.replace("f54331e3e3d11dc7", dataset_id("stays")),
+    ]
+
+
+def test_the_signature_line_is_a_signed_note() -> None:
+    text, empty, line = ONE.signed(KEY).rpartition("\n\n")
+    mark, name, signature = line.removesuffix("\n").split(" ")
+    raw = base64.b64decode(signature)
+    assert (mark, name, empty, text + "\n") == ("—", ONE.origin, "\n\n", ONE.text)
+    assert raw[:4].hex() == KEY.public.id[:8]
+    assert KEY.public.verifies(raw[4:], ONE.text.encode())
+
+
+def test_there_and_back() -> None:
+    assert parse(ONE.signed(KEY), KEY.public) == ONE
+
+
+def test_every_flipped_bit_is_found() -> None:
+    raw = ONE.signed(KEY).encode()
+    missed = 0
+    for place in range(len(raw) * 8):
+        flipped = bytearray(raw)
+        flipped[place // 8] ^= 1 << place % 8
+        try:
+            parse(bytes(flipped).decode(), KEY.public)
+        except (VerificationError, UnicodeDecodeError):
+            continue
+        missed += 1
+    assert missed == 0
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda note: note + "\n",
+        lambda note: note[:-1],
+        lambda note: note.replace("\n57\n", "\n057\n"),
+        lambda note: note.replace("\n57\n", "\n+57\n"),
+        lambda note: note.replace("\n57\n", "\n-57\n"),
+        lambda note: note.replace("\n57\n", "\n" + "9" * 5000 + "\n"),
+        lambda note: note.replace("[0,5,6,7,8]", "[0,5,6,7, 8]"),
+        lambda note: note.replace("chain 1f", "chain 1F"),
+        lambda note: note.replace("Hh8=", "Hh9="),
+        lambda note: note.replace("— ", "- "),
+        lambda note: "",
+        lambda note: "\n\n",
+        lambda note: "[" * 100_000,
+    ],
+)
+def test_another_way_to_write_it_is_refused(edit: object) -> None:
+    with pytest.raises(VerificationError):
+        parse(edit(ONE.signed(KEY)), KEY.public)  # type: ignore[operator]
+
+
+def test_another_key_is_refused() -> None:
+    with pytest.raises(VerificationError, match="not signed by this ledger's key"):
+        parse(ONE.signed(signing.ephemeral()), KEY.public)
+
+
+def test_a_later_one_is_never_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "l.checkpoint"
+    assert published_size(path) == -1
+    sizes = list(range(1, 41))
+    notes = {size: dataclasses.replace(ONE, size=size).signed(KEY) for size in sizes}
+    threads = [
+        threading.Thread(target=lambda part=part: [publish(path, notes[size], size) for size in part])  # type: ignore[misc]
+        for part in (sizes[::2], sizes[::-1], sizes[1::2])
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert published_size(path) == 40
+    publish(path, notes[3], 3)
+    assert parse(path.read_text(), KEY.public).size == 40
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["l.checkpoint", "l.checkpoint.lock"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="cannot be written"):
+        publish(tmp_path / "no" / "l.checkpoint", ONE.signed(KEY), 57)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Unit,
     )
     from pets.session import Session
+    from pets.synthetic.dummy import dummy
 
 __version__ = "0.1.0"
 
@@ -67,6 +68,7 @@ _HOMES = {
     "Total": "protection",
     "Policy": "policy",
     "Session": "session",
+    "dummy": "synthetic.dummy",
     "Ledger": "ledger.ledger",
     "Quote": "quote",
     "Remaining": "quote",
@@ -104,6 +106,7 @@ __all__ = [
     "Total",
     "Policy",
     "Session",
+    "dummy",
     "Ledger",
     "Quote",
     "Remaining",

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pets import __version__, cli_change, cli_he, cli_ledger, cli_log
+from pets.dummy_verb import dummy
 from pets.errors import InternalError, PetsError
-from pets.flags import Output, Protect, Purse, Question, Source, load_schema, written
+from pets.flags import Output, Protect, Purse, Question, Source, load_schema
 from pets.verbs import SAFE, Interrupted, interruptible, verb
 
 if TYPE_CHECKING:
@@ -195,28 +196,7 @@ def profile(schema: Schema_, source: Source) -> None:
     print(BOUNDS)
 
 
-@verb(app)
-def dummy(
-    schema: Schema_,
-    out: Annotated[Path, typer.Option("--out", help="The folder for one CSV a table.")],
-    rows: Annotated[int, typer.Option("--rows", help="Rows of each table.")] = 1000,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same rows.")] = 0,
-) -> None:
-    """Invented rows of a schema, to write and test programs with. Made from the schema alone.
-
-    \b
-    pets dummy --schema stays.yaml --out invented
-    pets dummy --schema stays.yaml --rows 100000 --seed 7 --out invented
-    """
-    from pets.synthetic.dummy import invent
-
-    tables = invent(load_schema(schema), rows, seed)
-    with written(out):
-        out.mkdir(parents=True, exist_ok=True)
-        for name, frame in tables.items():
-            path = out / f"{name}.csv"
-            frame.to_csv(path, index=False)
-            print(f"{path}: {len(frame):,} invented rows")
+verb(app)(dummy)
 
 
 # what commands share ----------------------------------------------------------------------------------------------

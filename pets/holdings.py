@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pets.errors import DataError, QueryError, did_you_mean, shown
+from pets.query import Query
 from pets.report import Report
 from pets.schema import Schema
 from pets.snapshot import Snapshot
@@ -44,6 +45,10 @@ class Holdings:
         if table not in self._snapshots:
             raise QueryError(f"this session has no data for table {table!r}{did_you_mean(table, self._snapshots)}")
         return self._snapshots[table]
+
+    def answering(self, query: Query) -> Snapshot:
+        """The snapshot that answers a query: that of its table, whatever is asked."""
+        return self.snapshot(query.table)
 
     def report(self, table: str | None) -> Report:
         """For the custodian only: the fate of every row of a table."""

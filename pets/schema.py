@@ -21,6 +21,7 @@ from pets.domain import Boolean, Category, Date, Domain, Identifier, Lookup
 from pets.errors import SchemaError, did_you_mean, shown
 from pets.literal import name as name_of
 from pets.numeric import Integer, Real
+from pets.rules import Rule, rules_of
 from pets.yamlfile import Place, read
 
 __all__ = [
@@ -110,12 +111,14 @@ class Table:
         columns: name to domain.
         person_table: a table with one row per person whose columns are attached to each row by the unit column.
         people: a public upper bound on the number of people; sums are proved to fit in 62 bits for that many.
+        rules: what holds between columns of a row (see :mod:`pets.rules`); only invented rows rest on it.
     """
 
     unit: Unit
     columns: Mapping[str, Domain]
     person_table: str | None = None
     people: int = PEOPLE
+    rules: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
         given: object = self.unit
@@ -143,6 +146,7 @@ class Table:
         object.__setattr__(self, "people", _count("people", self.people, 2**40))
         for name, domain in self.columns.items():
             self._check_lookup(name, domain)
+        object.__setattr__(self, "rules", rules_of(self.rules, self.columns, unit))
 
     def _check_lookup(self, name: str, domain: Domain) -> None:
         if not isinstance(domain, Category) or domain.lookup is None:
@@ -164,7 +168,7 @@ class Table:
         return hash(digest(self.to_json()))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Table, (self.unit, dict(self.columns), self.person_table, self.people))
+        return (Table, (self.unit, dict(self.columns), self.person_table, self.people, self.rules))
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -176,6 +180,8 @@ class Table:
             out["person_table"] = self.person_table
         if self.people != PEOPLE:
             out["people"] = self.people
+        if self.rules:
+            out["rules"] = [rule.to_json() for rule in self.rules]
         return out
 
 
@@ -317,12 +323,15 @@ def _unit(value: object) -> Unit:
     )
 
 
+_SETTINGS = ("unit", "columns", "person_table", "people", "rules")
+
+
 def _table(value: object, place: Place, folder: Path | None) -> Table:
     given = form.mapping(value, "a table")
     try:
-        form.only(given, ("unit", "columns", "person_table", "people"), "a table")
+        form.only(given, _SETTINGS, "a table")
     except SchemaError as error:
-        wrong = next(key for key in given if key not in ("unit", "columns", "person_table", "people"))
+        wrong = next(key for key in given if key not in _SETTINGS)
         raise place.error(error, given, wrong) from None
     try:
         unit = _unit(given.get("unit"))
@@ -330,7 +339,13 @@ def _table(value: object, place: Place, folder: Path | None) -> Table:
         raise place.error(error, given, "unit") from None
     person = None if given.get("person_table") is None else form.text(given["person_table"], "person_table")
     people = PEOPLE if given.get("people") is None else form.whole(given["people"], "people")
-    return Table(unit, form.columns(given.get("columns"), place, folder), person, people)
+    columns = form.columns(given.get("columns"), place, folder)
+    if given.get("rules") is None:
+        return Table(unit, columns, person, people)
+    try:
+        return Table(unit, columns, person, people, given["rules"])
+    except SchemaError as error:
+        raise place.error(error, given, "rules") from None
 
 
 def _from_form(source: object, place: Place, folder: Path | None) -> Schema:

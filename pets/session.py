@@ -143,13 +143,16 @@ class Session:
             raise UserError(f"there is no incident {shown(number)}{did_you_mean(number, known)}")
         return known[number]
 
-    def dummy(self, rows: int = 1000, seed: int = 0) -> Session:
-        """A session on invented rows of the same schema. It costs nothing, and there ``pets.Exact()`` is allowed."""
-        from pets.synthetic.dummy import invent
+    def dummy(self, rows: int = 1000, seed: int = 0, *, query: Query | None = None) -> Session:
+        """A session on invented rows of the same schema. It costs nothing, and there ``pets.Exact()`` is allowed.
+
+        Rows are made to meet the conditions of a query that hardly any other would meet; with ``query=``, all queries
+        of the session are answered on rows made for that one.
+        """
+        from pets.twin import Twin
 
         twin = Session(
             self.schema,
-            invent(self.schema, rows, seed),
             budget=self.budget,
             project=self.project,
             analyst=self.analyst,
@@ -157,6 +160,7 @@ class Session:
             engine=self.engine,
             progress=False,
         )
+        twin._holdings = Twin(self.schema, rows, seed, query)
         twin._kind = twin._answering.kind = "dummy"
         return twin
 
@@ -216,7 +220,7 @@ class Session:
 
     def _job(self, query: Query, protection: Protection) -> Job:
         plan = make_plan(query, self.schema)
-        snapshot = self._holdings.snapshot(query.table)
+        snapshot = self._holdings.answering(query)
         if isinstance(protection, DP):
             noise: Noise | None = calibrate(plan, protection, self.budget)
         elif isinstance(protection, Exact):

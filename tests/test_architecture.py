@@ -41,6 +41,7 @@ ROWS = ["pets.tabulate", "pets.snapshot", "pets.sources", "pets.ranking"]
 ROW_IMPORTERS = [
     "pets/holdings.py",
     "pets/job.py",
+    "pets/twin.py",
     "pets/session.py",
     "pets/federated/site.py",
     "pets/testing.py",

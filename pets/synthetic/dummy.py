@@ -1,44 +1,119 @@
 """Dummy data: rows invented from the public schema alone. No data argument exists, so nothing can leak.
 
-Values are drawn evenly from the public domains. The twin has the shape of the real table, not its statistics.
+Values are drawn evenly from the public domains and keep the schema's rules. The twin has the shape of the real table,
+not its statistics.
 """
 
 from __future__ import annotations
 
-import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
+from pets.calls import plain_arguments
 from pets.codec import whole
 from pets.domain import Boolean, Category, Date, Domain, Identifier
-from pets.errors import UserError, shown
+from pets.errors import QueryError, UserError, shown
 from pets.numeric import Integer, Real
-from pets.schema import Schema, Table
+from pets.predicate import AllOf, Predicate
+from pets.predicate import Codes as CodesIn
+from pets.query import Query
+from pets.schema import Schema
+from pets.synthetic.dataset import Dummy
+from pets.synthetic.fill import Codes, fill, stream
+from pets.synthetic.linked import linked
+from pets.synthetic.manifest import manifest
+from pets.synthetic.pack import load_pack
+from pets.synthetic.wishes import Wish, conditions, wishes
+from pets.synthetic.world import MOST_PEOPLE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NULL_SHARE = 0.03
 MOST_ROWS = 50_000_000
+_TOKENS = 0.5  # of the nulls of a column that has null texts: the rest are empty
 
 
-def invent(schema: Schema, rows: int = 1000, seed: int = 0) -> dict[str, pd.DataFrame]:
+@plain_arguments(UserError)
+def dummy(
+    schema: Schema | str | Path | Mapping[str, Any],
+    rows: int = 1000,
+    seed: int = 0,
+    *,
+    query: Query | None = None,
+    people: int | None = None,
+    faults: bool = False,
+    link: str = "nhs_number",
+    progress: bool = False,
+) -> Dummy:
     """Every table of a schema, filled with invented rows; the same seed gives the same rows.
 
     ``rows`` is the number of rows of each table (a person table has one row per invented person). People have
     between 1 and ``max_rows`` rows, most of them few. No more people are invented than the schema says there are at
     most (``people``): they then have more rows each, and a table gets at most people × max_rows rows, fewer than asked
-    for where that is less. Columns that the schema may leave empty are null in 3 % of rows.
+    for where that is less. Columns that the schema may leave empty are null in 3 % of rows. With a ``query``, half of
+    the people are made to meet its conditions, so that its answer on these rows is not empty.
+
+    The name of a *pack* in the schema's place, such as ``"nhs"``, gives its linked tables for ``people`` invented
+    people; ``faults`` plants its faults for training (``.answers`` is the key to them), and ``link`` names people by
+    ``"nhs_number"`` or by ``"pseudonym"``.
+
+    Raises:
+        UserError: with the remedy, where the schema cannot be satisfied.
+
+    >>> from pets.schema import Integer, Schema, Table, Unit
+    >>> table = Table(Unit("id", max_rows=3), {"id": Identifier(), "days": Integer(1, 14)})
+    >>> made = dummy(Schema({"stays": table}), rows=100)
+    >>> made, bool(made["stays"].days.dropna().between(1, 14).all())
+    (<Dummy, invented from a schema: stays (100 rows)>, True)
+    >>> len(dummy("nhs", people=20)["demographics"])
+    20
     """
-    if not isinstance(schema, Schema):
-        raise UserError(f"dummy data needs a schema, such as pets.Schema.load('stays.yaml'), not {shown(schema)}")
+    for label, value in (("faults", faults), ("progress", progress)):
+        if not isinstance(value, bool):
+            raise UserError(f"{label} must be True or False, not {shown(value)}")
+    if isinstance(schema, str) and not Path(schema).suffix:
+        return _pack(schema, people, seed, query, faults=faults, link=link, progress=progress)
+    if people is not None or faults:
+        raise UserError("people and faults are for packs, such as pets.dummy('nhs', people=1000); a schema takes rows")
+    known = schema if isinstance(schema, Schema) else Schema.load(schema)
     rows = _count("rows", rows, 1, MOST_ROWS)
     seed = _count("seed", seed, 0, 2**63 - 1)
-    out: dict[str, pd.DataFrame] = {}
-    for number, (name, table) in enumerate(schema.tables.items()):
-        out[name] = _table(table, rows, np.random.default_rng([seed, number]))
-    return out
+    wanted = _wanted(query, known)
+    tables = {name: _table(name, known, rows, seed, query, wanted) for name in known.tables}
+    told = manifest(
+        dataset=known.dataset,
+        schema=known.digest,
+        seed=seed,
+        rows={name: table.num_rows for name, table in tables.items()},
+        made_from="a schema" if query is None else "a schema and a query",
+        **({} if query is None else {"query_sha256": query.digest}),
+    )
+    return Dummy(known, tables, told)
+
+
+def _pack(
+    name: str, people: int | None, seed: int, query: Query | None, *, faults: bool, link: str, progress: bool
+) -> Dummy:
+    if query is not None:
+        raise UserError(
+            "a pack is made without a query; leave query out, or give the pack's schema instead of its name"
+        )
+    if not isinstance(link, str):
+        raise UserError(f"link must be nhs_number or pseudonym, not {shown(link)}")
+    pack = load_pack(name, link)
+    number = _count("people", 1000 if people is None else people, 1, MOST_PEOPLE)
+    return linked(pack, number, _count("seed", seed, 0, 2**63 - 1), faults=faults, progress=progress)
+
+
+def invent(schema: Schema, rows: int = 1000, seed: int = 0) -> dict[str, pd.DataFrame]:
+    """:func:`dummy` as plain data frames."""
+    if not isinstance(schema, Schema):
+        raise UserError(f"dummy data needs a schema, such as pets.Schema.load('stays.yaml'), not {shown(schema)}")
+    return dict(dummy(schema, rows, seed))
 
 
 def _count(label: str, value: object, least: int, most: int) -> int:
@@ -51,21 +126,93 @@ def _count(label: str, value: object, least: int, most: int) -> int:
     return found
 
 
-def _table(table: Table, rows: int, random: np.random.Generator) -> pd.DataFrame:
-    import pandas as pd
+def _wanted(query: Query | None, schema: Schema) -> tuple[Wish, ...]:
+    if query is None:
+        return ()
+    if not isinstance(query, Query):
+        raise QueryError(f"query must be built from pets.query('table'), not {shown(query)}")
+    return wishes(query, schema)
 
+
+def _codes(
+    name: str, schema: Schema, rows: int, seed: int, query: Query | None = None, wanted: tuple[Wish, ...] = ()
+) -> tuple[Codes, dict[str, Codes]]:
+    """The person of each row of a table, and its codes."""
+    table = schema.tables[name]
     rows = min(rows, table.people * table.unit.max_rows)
-    people = _people(table.unit.max_rows, rows, table.people, random)
-    columns: dict[str, Any] = {}
-    for name, domain in table.columns.items():
-        if name == table.unit.column:
-            columns[name] = [f"DUMMY-{person:08d}" for person in people]
+    person = _people(table.unit.max_rows, rows, table.people, stream(seed, name))
+    mine: list[Mapping[str, Any]] = []
+    if query is not None and query.table == name:
+        mine = [wish.own for wish in wanted]
+    elif query is not None and schema.tables[query.table].person_table == name:
+        mine = [wish.person for wish in wanted]
+    # every second person is made to a wish, the same one in every table
+    which = np.where(person % 2 == 0, person // 2 % len(mine), -1) if mine else np.full(rows, -1, dtype=np.int64)
+    return person, fill(name, table, rows, seed, mine, which)
+
+
+def met(query: Query, schema: Schema, rows: int, seed: int) -> int:
+    """How many people of the plain dummy data have a row that meets a query's conditions: the fewest of any part."""
+    person, codes = _codes(query.table, schema, rows, seed)
+    owner = schema.table(query.table).person_table
+    held = {} if owner is None else _codes(owner, schema, rows, seed)[1]
+    if owner is not None:
+        everyone = len(next(iter(held.values()), person))
+        for name, domain in schema.table(owner).columns.items():
+            if name in held:
+                of_person = held[name][np.minimum(person, everyone - 1)]
+                codes[name] = np.where(person < everyone, of_person, domain.cells)
+    for name, domain in schema.fields(query.table).items():
+        if isinstance(domain, Category) and domain.lookup is not None:
+            source = schema.fields(query.table)[domain.lookup.column]
+            assert isinstance(source, Category)
+            found = [domain.lookup.mapping.get(value) for value in source.values]
+            table = [domain.cells if value is None else domain.encode(value) for value in found]
+            codes[name] = np.array([*table, domain.cells], dtype=np.int64)[codes[domain.lookup.column]]
+    parts = (holds(condition, codes, len(person)) for condition in conditions(query, schema))
+    return min((len(np.unique(person[part])) for part in parts), default=len(person))
+
+
+def holds(condition: Predicate, codes: Mapping[str, Codes], rows: int) -> npt.NDArray[np.bool_]:
+    """Which rows meet a condition."""
+    if not isinstance(condition, CodesIn):
+        every = isinstance(condition, AllOf)
+        out = np.full(rows, every)
+        for term in condition.terms:
+            part = holds(term, codes, rows)
+            out = out & part if every else out | part
+        return out
+    out = np.zeros(rows, dtype=bool)
+    for low, high in condition.ranges:
+        out |= (codes[condition.column] >= low) & (codes[condition.column] <= high)
+    return out
+
+
+def _table(name: str, schema: Schema, rows: int, seed: int, query: Query | None, wanted: tuple[Wish, ...]) -> Any:
+    import pyarrow as pa
+
+    person, codes = _codes(name, schema, rows, seed, query, wanted)
+    table, rows = schema.tables[name], len(person)
+    columns = {}
+    for column, domain in table.columns.items():
+        if column == table.unit.column:
+            columns[column] = _labels("DUMMY", person)
+        elif isinstance(domain, Identifier):
+            columns[column] = _labels("DUMMY", np.arange(rows, dtype=np.int64))
         elif not (isinstance(domain, Category) and domain.lookup is not None):
-            columns[name] = _values(domain, rows, random)
-    return pd.DataFrame(columns)
+            columns[column] = render(domain, codes[column], stream(seed, name, column, "token"))
+    return pa.table(columns)
 
 
-def _people(max_rows: int, rows: int, most: int, random: np.random.Generator) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _labels(prefix: str, numbers: npt.NDArray[np.int64]) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    digits = pc.utf8_lpad(pa.array(numbers).cast(pa.string()), 8, padding="0")
+    return pc.binary_join_element_wise(pa.scalar(prefix), digits, "-")
+
+
+def _people(max_rows: int, rows: int, most: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
     """Which invented person each row belongs to: numbers of rows fall off geometrically, up to ``max_rows``.
 
     Where the rows need more than ``most`` people that way, the first of these get as many rows as they may have.
@@ -79,15 +226,29 @@ def _people(max_rows: int, rows: int, most: int, random: np.random.Generator) ->
     return np.searchsorted(ends, np.arange(rows), side="right").astype(np.int64)
 
 
-def _values(domain: Domain, rows: int, random: np.random.Generator) -> list[Any]:
-    if isinstance(domain, Identifier):
-        return [f"DUMMY-{i:08d}" for i in range(rows)]
-    codes = random.integers(0, domain.cells, size=rows, dtype=np.int64).tolist()
-    empty = random.random(rows) < NULL_SHARE if domain.nullable else np.zeros(rows, dtype=bool)
-    if isinstance(domain, (Category, Boolean, Integer, Real)):
-        values = [domain.decode(code) for code in codes]
-    elif isinstance(domain, Date):
-        values = [(domain.lo + dt.timedelta(days=code)).isoformat() for code in codes]
-    else:
-        raise UserError(f"dummy values for {domain.describe()} are not known")
-    return [None if blank else value for value, blank in zip(values, empty.tolist(), strict=True)]
+def render(domain: Domain, codes: Codes, random: np.random.Generator) -> Any:
+    """Codes as the values that the data would hold, in an Arrow array; some nulls as the schema's null texts."""
+    import pyarrow as pa
+
+    empty = codes == domain.cells
+    if isinstance(domain, Category):
+        tokens = [token for token in domain.null if token]
+        codes = codes.copy()
+        if tokens and empty.any():
+            token = empty & (random.random(len(codes)) < _TOKENS)
+            codes[token] = domain.cells + random.integers(0, len(tokens), size=int(token.sum()))
+            empty = empty & ~token
+        values = pa.array([*domain.values, *tokens], pa.string())
+        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=empty), values).cast(pa.string())
+    if isinstance(domain, Boolean):
+        return pa.array(codes == 1, mask=empty)
+    if isinstance(domain, Integer):
+        return pa.array(codes + domain.lo, mask=empty)
+    if isinstance(domain, Real):
+        # exact hundredths rather than multiples of 0.01: what is shortest to write is what was meant
+        scale = domain.step.denominator * domain.lo.denominator
+        grid = codes * int(domain.step * scale) + int(domain.lo * scale)
+        return pa.array(grid / scale, mask=empty)
+    if isinstance(domain, Date):
+        return pa.array((codes + domain.lo.toordinal() - 719163).astype(np.int32), mask=empty).cast(pa.date32())
+    raise UserError(f"dummy values for {domain.describe()} are not known")

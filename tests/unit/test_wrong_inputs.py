@@ -290,6 +290,16 @@ ENTRIES: dict[str, Callable[[Any], Any]] = {
     "invent schema": invent,
     "invent rows": lambda x: invent(S, x if not isinstance(x, int) or x < 1000 or x > 10**9 else 5),
     "invent seed": lambda x: invent(S, 5, x),
+    "dummy": pets.dummy,
+    "dummy query": lambda x: pets.dummy(S, 5, query=x),
+    "dummy people": lambda x: pets.dummy(S, 5, people=x),
+    "dummy faults": lambda x: pets.dummy(S, 5, faults=x),
+    "dummy link": lambda x: pets.dummy("nhs", people=1, link=x),
+    "dummy format": lambda x: pets.dummy(S, 5).save("/dev/null/x", x),
+    "rule": lambda x: Table("row", {"a": Integer(0, 5)}, rules=x),  # type: ignore[arg-type]
+    "rule order": lambda x: Table("row", {"a": Integer(0, 5)}, rules=[{"order": x}]),  # type: ignore[list-item]
+    "rule when": lambda x: Table("row", {"a": Integer(0, 5)}, rules=[{"column": "a", "when": {"a": x}}]),  # type: ignore[list-item]
+    "rule unique": lambda x: Table("row", {"a": Integer(0, 5)}, rules=[{"unique": x}]),  # type: ignore[list-item]
 }
 for _column, _op in itertools.product("gvbdr", ("__eq__", "__lt__", "isin", "isin one", "between")):
 

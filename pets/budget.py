@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from pets.calls import plain_fields
@@ -177,7 +177,7 @@ class Budget:
         value = float(rest)
         return value if Fraction(value) <= rest or not self.threshold_delta else math.nextafter(value, 0.0)
 
-    @property
+    @cached_property
     def cap(self) -> Cost:
         """The most that may be spent in all, rounded down to whole units."""
         if self.currency == "pure":

@@ -59,7 +59,7 @@ _BY_KEY = sa.select(requests).where(requests.c.dataset == _bind("b_dataset"), re
 _BY_ASKED = (
     sa.select(requests)
     .where(requests.c.asked == _bind("b_asked"), requests.c.state == "committed")
-    .order_by(requests.c.seq)
+    .order_by(requests.c.sealed)
     .limit(1)
 )
 _UNBOUNDED = (
@@ -73,7 +73,9 @@ _MOVE = sa.update(requests).where(
 _TO = _MOVE.values(state=_bind("b_to"))
 _START = _MOVE.values(state="started", lease=_bind("b_lease"))
 _VOID = _MOVE.values(state="voided", key=None)
-_SEAL = _MOVE.values(state="committed", release=_bind("b_release"), certificate=_bind("b_certificate"))
+_SEAL = _MOVE.values(
+    state="committed", sealed=_bind("b_sealed"), release=_bind("b_release"), certificate=_bind("b_certificate")
+)
 _EXPIRED = (
     sa.select(requests)
     .where(requests.c.state.in_(["reserved", "started"]), requests.c.lease < _bind("b_now"))
@@ -376,7 +378,8 @@ class Book:
 
     def seal(self, request_id: str, token: str, release: bytes, certificate: bytes) -> bool:
         """STARTED → COMMITTED."""
-        return self._moved(_TO_SEALED, request_id, "started", token, b_release=release, b_certificate=certificate)
+        answer = {"b_release": release, "b_certificate": certificate}
+        return self._moved(_TO_SEALED, request_id, "started", token, b_sealed=self.head.size - 1, **answer)
 
     def _moved(self, statement: Prepared, request_id: str, before: str, token: str, **values: Any) -> bool:
         """Compare and set: whether the request was in that state, and the token is the one that may move it."""

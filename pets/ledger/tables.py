@@ -84,6 +84,7 @@ requests = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("token", sa.Text, nullable=False),  # who may seal it
     sa.Column("lease", sa.Float, nullable=False),  # until when, in seconds since 1970
+    sa.Column("sealed", sa.BigInteger),  # the log entry that committed it: the first answer to a question stays the one
     sa.Column("release", sa.LargeBinary),
     sa.Column("certificate", sa.LargeBinary),
     sa.UniqueConstraint("dataset", "key", name="pets_key_once"),

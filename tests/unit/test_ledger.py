@@ -22,7 +22,8 @@ from pets.errors import BudgetError, InternalError, LedgerError, PetsError, User
 from pets.ledger import tables, verifier
 from pets.ledger.account import Account
 from pets.ledger.ledger import SWEEP, Ledger
-from pets.ledger.states import NEXT, State
+from pets.ledger.root import Root
+from pets.ledger.states import NEXT, Request, State
 from tests.ledgers import MILLI, Place, account, ask, audit, cap, opened, request, root, seal, state, verify
 
 QUERY = pets.query("stays").agg(n=pets.count())
@@ -366,3 +367,16 @@ def test_every_connection_is_durable(new_place: Callable[[str], Place]) -> None:
     with opened(new_place("postgresql")) as ledger, ledger.writing() as (book, _):
         assert book.connection.execute(sa.text("SHOW synchronous_commit")).scalar() == "on"
         assert book.connection.execute(sa.text("SHOW transaction_isolation")).scalar() == "read committed"
+
+
+def test_of_two_who_asked_at_once_the_first_answer_stays() -> None:
+    account = Account(Ledger(), Root("d", {"t": "id"}, {}, pets.Budget(epsilon=1, delta=1e-6)), "p", "a")
+    request = Request("t", "count", "q", "the same question", "s", {}, {"kind": "dp"}, Cost("zcdp", 1))
+    (first,), (second,) = account.reserve([request]), account.reserve([request])
+    told = {"release_id": "r"}
+    account.seal(second, b"second", "2" * 64, told)
+    (asked,) = account.reserve([request])
+    account.seal(first, b"first", "1" * 64, told)
+    (again,) = account.reserve([request])
+    assert asked.sealed is not None and again.sealed is not None
+    assert asked.sealed.release == again.sealed.release == b"second"

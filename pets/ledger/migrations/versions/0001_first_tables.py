@@ -82,6 +82,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("token", sa.Text(), nullable=False),
         sa.Column("lease", sa.Float(), nullable=False),
+        sa.Column("sealed", sa.BigInteger(), nullable=True),
         sa.Column("release", sa.LargeBinary(), nullable=True),
         sa.Column("certificate", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint(

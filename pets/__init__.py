@@ -122,7 +122,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"pets.{_HOMES[name]}"), name)
         globals()[name] = value
         return value
-    if name in ("testing", "errors"):
+    if name in ("testing", "errors", "he"):
         return importlib.import_module(f"pets.{name}")
     from pets.errors import did_you_mean
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pets import __version__, cli_change, cli_ledger, cli_log
+from pets import __version__, cli_change, cli_he, cli_ledger, cli_log
 from pets.dummy_verb import dummy
 from pets.errors import InternalError, PetsError
 from pets.flags import Output, Protect, Purse, Question, Source, load_schema
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.add_typer(cli_ledger.ledger_app)
 cli_change.register(cli_ledger.ledger_app)
 cli_log.register(app)
+app.add_typer(cli_he.app)
 
 Schema_ = Annotated[
     str, typer.Option("--schema", metavar="FILE", help="The public description of the tables, in YAML.")

@@ -16,3 +16,8 @@ def random_id() -> str:
 def rank_key() -> int:
     """A fresh 64-bit key for choosing which rows of a person count."""
     return secrets.randbits(64)
+
+
+def random_bytes(count: int) -> bytes:
+    """Fresh random bytes: seeds of keys, nonces and masks."""
+    return secrets.token_bytes(count)

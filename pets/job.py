@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pets.dp.calibrate import Noise
 from pets.dp.mechanism import measure
+from pets.dp.shares import Shares, add_share
 from pets.plan import Plan
 from pets.protection import Protection
 from pets.snapshot import Snapshot
@@ -21,6 +22,7 @@ class Job:
     Attributes:
         noise: what is added to the exact vector; ``None`` for exact answers.
         key: the same for the same question about the same snapshot under the same protection and policy.
+        share: for a secure total: this party's share of the noise, in place of ``noise``.
     """
 
     plan: Plan
@@ -28,6 +30,7 @@ class Job:
     noise: Noise | None
     snapshot: Snapshot
     key: str
+    share: Shares | None = None
 
 
 def measured(job: Job, engine: str) -> tuple[Ints | None, str]:
@@ -52,4 +55,6 @@ def measured(job: Job, engine: str) -> tuple[Ints | None, str]:
 
 def _vector(job: Job, engine: str) -> Ints:
     values = tabulate(job.plan, job.snapshot, engine).reveal()
+    if job.share is not None:
+        return add_share(job.plan, values, job.share)
     return values if job.noise is None else measure(job.plan, values, job.noise)

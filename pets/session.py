@@ -6,24 +6,24 @@ only then is the data opened; and what fails after that stays charged and says n
 
 from __future__ import annotations
 
-import datetime as dt
 import importlib.util
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pets import odometer, statement
+from pets import odometer
+from pets.answering import Answering
 from pets.budget import Budget, Cost
-from pets.codec import canonical, digest
+from pets.codec import Json, digest
+from pets.contribution import Contribution
 from pets.dp.calibrate import Noise, calibrate
-from pets.entropy import random_id
+from pets.dp.shares import shares
 from pets.errors import (
     BudgetError,
     LedgerError,
     PolicyError,
     QueryError,
-    ReleaseFailedError,
     UserError,
     did_you_mean,
     missing_extra,
@@ -31,12 +31,10 @@ from pets.errors import (
 )
 from pets.forecast import forecast
 from pets.holdings import Holdings, origins
-from pets.job import Job, measured
+from pets.job import Job
 from pets.ledger.account import Account
-from pets.ledger.failpoint import reach
 from pets.ledger.ledger import Ledger
 from pets.ledger.root import Root, check_root
-from pets.ledger.states import Grant, Request
 from pets.plan import make_plan
 from pets.policy import Policy
 from pets.protection import DP, Exact, Protection, Total
@@ -96,15 +94,13 @@ class Session:
         if not isinstance(self.policy, Policy):
             raise UserError(f"policy must be pets.Policy(…), not {shown(policy)}")
         self.engine = engine
-        self._kind = "real"
-        self._cache: dict[str, Release] = {}
-        self._incidents: dict[str, str] = {}
-        self._lock = threading.Lock()
+        self._kind: Literal["real", "dummy"] = "real"
         # what the ledger refuses is refused before a table is prepared
         book, root = _opened(ledger, self.schema), _root(self.schema, data, snapshots, budget)
         check_root(book, root)
         self._holdings = Holdings(self.schema, data, snapshots, progress=progress)
         self._account = Account(book, root, project, analyst)
+        self._answering = Answering(self._account, self.schema, engine)
 
     def __repr__(self) -> str:
         return f"<Session on dataset {self.schema.dataset!r} ({self._kind} data): {', '.join(self._holdings.tables)}>"
@@ -142,9 +138,10 @@ class Session:
 
     def incident(self, number: str) -> str:
         """For the custodian only: what went wrong in a failed release. It may quote values of real rows."""
-        if not isinstance(number, str) or number not in self._incidents:
-            raise UserError(f"there is no incident {shown(number)}{did_you_mean(number, self._incidents)}")
-        return self._incidents[number]
+        known = self._answering.incidents
+        if not isinstance(number, str) or number not in known:
+            raise UserError(f"there is no incident {shown(number)}{did_you_mean(number, known)}")
+        return known[number]
 
     def dummy(self, rows: int = 1000, seed: int = 0, *, query: Query | None = None) -> Session:
         """A session on invented rows of the same schema. It costs nothing, and there ``pets.Exact()`` is allowed.
@@ -163,7 +160,8 @@ class Session:
             engine=self.engine,
             progress=False,
         )
-        twin._holdings, twin._kind = Twin(self.schema, rows, seed, query), "dummy"
+        twin._holdings = Twin(self.schema, rows, seed, query)
+        twin._kind = twin._answering.kind = "dummy"
         return twin
 
     # asking -----------------------------------------------------------------------------------------------------
@@ -217,7 +215,7 @@ class Session:
         if key is not None:
             _name("key", key)
         jobs = [self._job(one, protection) for one in _queries(query)]
-        answers = self._run(jobs, key, again=again)
+        answers = self._answering.release(jobs, key, again=again)
         return answers[0] if isinstance(query, Query) else answers
 
     def _job(self, query: Query, protection: Protection) -> Job:
@@ -246,97 +244,19 @@ class Session:
         key = digest([snapshot.id, plan.digest, protection.to_json(), self.policy.digest])
         return Job(plan, protection, noise, snapshot, key)
 
-    def _run(self, jobs: Sequence[Job], key: str | None, *, again: bool) -> list[Release]:
-        """Pay for all, then open the data; the same question twice in one request is one question."""
-        places = {} if again else {job.key: place for place, job in reversed(list(enumerate(jobs)))}
-        wanted = [place for place, job in enumerate(jobs) if places.get(job.key, place) == place]
-        requests = [self._request(jobs[place], key, len(jobs), place) for place in wanted]
-        grants = self._account.reserve(requests, again=again)
-        answers: dict[int, Release] = {}
-        failed: list[Grant] = []
-        with self._account.closing(grants):
-            for place, grant in zip(wanted, grants, strict=True):
-                answer = self._answer(grant, jobs[place])
-                if answer is None:
-                    failed.append(grant)
-                else:
-                    answers[place] = answer
-        if failed:
-            self._account.close(failed)
-            numbers = ", ".join(grant.id[:12] for grant in failed)
-            # the others were sealed: asked again, they cost nothing
-            raise ReleaseFailedError(
-                f"the release failed after the data was opened (incident {numbers}); its charge stands; give "
-                "the incident number to the custodian"
-            )
-        reach("delivered")
-        return [answers[places.get(job.key, place)] for place, job in enumerate(jobs)]
+    def contribute(
+        self, query: Query, protection: Protection, *, honest: int, purpose: Json, check: Callable[[Json | None], None]
+    ) -> Contribution:
+        """One party's vector for a secure total, charged before data is opened: for ``pets.he`` and federations.
 
-    def _request(self, job: Job, key: str | None, of: int, place: int) -> Request:
-        free = job.noise is None or self._kind == "dummy"
-        return Request(
-            table=job.plan.table,
-            what=statement.what(job.plan.query),
-            question=job.plan.digest,
-            asked=job.key,
-            snapshot=job.snapshot.id,
-            query=job.plan.query.to_json(),
-            protection=job.protection.to_json(),
-            cost=Cost(self.budget.currency, 0) if job.noise is None or free else job.noise.cost,
-            unbounded=isinstance(job.protection, Total) and self._kind == "real",
-            key=key if key is None or of == 1 else f"{key}#{place}",
-        )
-
-    def _answer(self, grant: Grant, job: Job) -> Release | None:
-        """The sealed answer; ``None`` where it failed, for whatever reason, after the data was opened."""
-        if grant.sealed is None:
-            reach("data-opened")
-            values, incident = measured(job, self.engine)
-            if values is None:
-                self._incidents[grant.id[:12]] = incident
-                return None
-            reach("measured")
-            release = self._sealing(grant, job, values)
-            body, digest = canonical(release.form), release.digest
-            sealed = self._account.seal(grant, body, digest, statement.predicate(release, grant.earlier))
-        else:
-            sealed = grant.sealed
-            with self._lock:
-                known = self._cache.get(sealed.request)
-            if known is not None:
-                return known
-            release = Release.from_json(sealed.release)
-        release = release.certified(sealed.certificate)
-        with self._lock:
-            self._cache[sealed.request] = release
-        return release
-
-    def _sealing(self, grant: Grant, job: Job, values: Any) -> Release:
-        noise = job.noise
-        return Release._sealed(
-            id=random_id(),
-            dataset=self.schema.dataset,
-            table=job.plan.table,
-            query=job.plan.query,
-            schema=self.schema,
-            plan_digest=job.plan.digest,
-            values=values,
-            mechanism="none" if noise is None else noise.mechanism,
-            scales=(0.0,) * len(job.plan.measures) if noise is None else noise.scales,
-            protection=job.protection.to_json(),
-            snapshot_id=job.snapshot.id,
-            data=self._kind,
-            cost=self._request(job, None, 1, 0).cost.to_json(),
-            epsilon=None if noise is None else noise.epsilon,
-            delta=None if noise is None else noise.delta,
-            rho=None if noise is None else noise.rho,
-            guarantee=statement.guarantee(job.plan, noise, self._kind, self.ledger.origin, self.ledger.memory),
-            budget=odometer.gauge(grant.standing),
-            issued_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            project=self.project,
-            analyst=self.analyst,
-            notes=statement.notes(job.plan, noise, len(grant.earlier)),
-        )
+        ``check`` sees the public terms of the noise share that ``honest`` parties need, and may refuse before anything
+        is charged; ``purpose`` goes into the ledger. Asked again, it is charged again. Raises as :meth:`release`.
+        """
+        job = self._job(query, protection)
+        if isinstance(protection, DP):
+            job = replace(job, share=shares(job.plan, protection, self.budget, honest))
+        check(None if job.share is None else job.share.to_json())
+        return self._answering.contribute(job, purpose)
 
     # account ----------------------------------------------------------------------------------------------------
 

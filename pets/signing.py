@@ -1,7 +1,7 @@
 """Signing keys: Ed25519 handles that cannot be made, printed, copied or pickled by accident.
 
-The secret stays inside a :class:`SigningKey`; only ``load_or_make`` and ``ephemeral`` give one. What may be handed out
-is the :class:`VerifyingKey`. Source of the signatures: RFC 8032, through the ``cryptography`` package.
+The secret stays inside a :class:`SigningKey`; only ``load_or_make``, ``generate`` and ``from_seed`` give one. What may
+be handed out is the :class:`VerifyingKey`. Source of the signatures: RFC 8032, through the ``cryptography`` package.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pets.entropy import random_bytes
 from pets.errors import InternalError, UserError
 
 _MAKE = object()
@@ -22,14 +24,21 @@ def key_id(public: bytes) -> str:
     return hashlib.sha256(public).hexdigest()[:16]
 
 
+@lru_cache(maxsize=4096)
+def _public(raw: bytes) -> Any:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
 class VerifyingKey:
     """A public key: checks signatures, may be shown and given to anybody."""
 
     __slots__ = ("raw",)
 
     def __init__(self, raw: bytes) -> None:
-        if len(raw) != 32:
-            raise UserError("a public key has 32 bytes; pass the .pub file that belongs to the ledger")
+        if not isinstance(raw, bytes) or len(raw) != 32:
+            raise UserError("a public signing key has 32 bytes; ask its owner for the public file again")
         self.raw = raw
 
     @property
@@ -40,13 +49,18 @@ class VerifyingKey:
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """Whether the signature is this key's on exactly this message."""
         from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         try:
-            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
-        except InvalidSignature:
+            _public(self.raw).verify(signature, message)
+        except (InvalidSignature, ValueError):  # ValueError: 32 bytes that are no point of the curve
             return False
         return True
+
+    def __eq__(self, other: object) -> bool:
+        return self.raw == other.raw if isinstance(other, VerifyingKey) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
 
     def __repr__(self) -> str:
         return f"<VerifyingKey {self.id}>"
@@ -59,7 +73,7 @@ class SigningKey:
 
     def __init__(self, secret: Any, *, made: object = None) -> None:
         if made is not _MAKE:
-            raise InternalError("a signing key comes from load_or_make() or ephemeral()")
+            raise InternalError("a signing key comes from load_or_make(), generate() or from_seed()")
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         self._secret = secret
@@ -68,6 +82,10 @@ class SigningKey:
     def sign(self, message: bytes) -> bytes:
         """The 64-byte signature of a message."""
         return bytes(self._secret.sign(message))
+
+    def reveal_seed(self) -> bytes:
+        """The secret itself, for writing a key file; the one name to search for in a review."""
+        return bytes(self._secret.private_bytes_raw())
 
     def __repr__(self) -> str:
         return f"<SigningKey {self.public.id}>"
@@ -82,11 +100,22 @@ class SigningKey:
         raise InternalError("a signing key is never copied")
 
 
-def ephemeral() -> SigningKey:
-    """A key that lives as long as this process."""
+def generate() -> SigningKey:
+    """A fresh key from the operating system's randomness; it lives as long as this process unless it is saved."""
+    return from_seed(random_bytes(32))
+
+
+ephemeral = generate
+"""The name for keys that are never saved."""
+
+
+def from_seed(seed: bytes) -> SigningKey:
+    """The key of a 32-byte seed; raises :class:`UserError` for any other length."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    return SigningKey(Ed25519PrivateKey.generate(), made=_MAKE)
+    if not isinstance(seed, bytes) or len(seed) != 32:
+        raise UserError("this is not a secret signing key; restore its file from your backup of the keys")
+    return SigningKey(Ed25519PrivateKey.from_private_bytes(seed), made=_MAKE)
 
 
 def load_or_make(path: Path) -> SigningKey:

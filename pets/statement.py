@@ -8,11 +8,14 @@ from functools import lru_cache
 from importlib import metadata
 from typing import Any
 
+from pets.budget import Cost
 from pets.codec import Json, number
 from pets.dp.calibrate import Noise
+from pets.dp.shares import Shares
 from pets.plan import Plan
 from pets.query import Query
 from pets.release import Release
+from pets.schema import Schema
 
 ASSUMPTIONS = (
     "the schema's domains, bounds and group keys are public knowledge and were not read from the rows",
@@ -56,53 +59,88 @@ def _columns(form: Any) -> list[str]:
     return []
 
 
-def predicate(release: Release, earlier: Sequence[tuple[str, str, str]]) -> Json:
-    """What the certificate states of a release, but for the ledger's own part.
+Earlier = Sequence[tuple[str, str, str]]
+"""The releases of a dataset that have no finite guarantee: id, time, what."""
 
-    ``earlier`` are the releases of this dataset that have no finite guarantee: id, time, what.
-    """
+
+def predicate(release: Release, earlier: Earlier) -> Json:
+    """What the certificate states of a release, but for the ledger's own part."""
     form, plan = release.form, release.plan
-    finite = release.epsilon is not None
+    dp = None
+    if release.epsilon is not None:
+        terms = {name: form[name] for name in ("rho", "epsilon", "delta", "scales")}
+        dp = _dp(plan, form["cost"]["currency"], release.mechanism, terms)
     return {
         "release_id": release.id,
         "issued_at": release.issued_at,
-        "service": {"name": "pets", "version": _version(), "image_digest": None},
-        "dataset": {
-            "id": release.dataset,
-            "table": release.table_name,
-            "snapshot_id": release.snapshot_id,
-            "privacy_unit": "row" if plan.unit_column is None else plan.unit_column,
-            "metadata_sha256": release.schema.digest,
-            "rows": release.data,
-        },
+        "dataset": _dataset(plan, release.schema, release.snapshot_id, release.data),
         "project_id": release.project,
         "agent_id": release.analyst,
-        "what": what(release.query),
-        "plan_sha256": release.plan_digest,
         "query": form["query"],
         "protection": form["protection"],
         "guarantee": release.guarantee,
-        "dp": None
-        if not finite
-        else {
-            "measure": "approx_zcdp" if form["cost"]["currency"] == "zcdp" else "pure",
-            "rho": form["rho"],
-            "epsilon": form["epsilon"],
-            "delta": form["delta"],
-            "neighbouring": "all rows of one person added or removed"
-            if plan.unit_column
-            else "one row added or removed",
-            "mechanism": [f"discrete {release.mechanism}"] * len(plan.measures),
-            "scales": form["scales"],
-            "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.query.groups},
-        },
+        "dp": dp,
         "cost": form["cost"],
-        "other_releases": {
-            "unbounded": [{"request_id": name, "at": at, "what": asked} for name, at, asked in earlier],
-        },
-        "review": {"decision": "released", "checker": "pets", "at": release.issued_at, "reason": "within the policy"},
-        "assumptions": list(ASSUMPTIONS),
         "notes": list(release.notes),
+    } | _common(plan, earlier, release.issued_at)
+
+
+def contribution(
+    plan: Plan, schema: Schema, snapshot: str, share: Shares | None, data: str, cost: Cost, earlier: Earlier, at: str
+) -> Json:
+    """What a party's certificate states of its part in a secure total, but for who asked and the ledger's own part.
+
+    ``share`` is ``None`` for exact totals; ``at`` is when (ISO 8601).
+    """
+    dp, said = None, guarantee(plan, None, data, "", memory=True)
+    if share is not None and data == "real":
+        terms = {name: part for name, part in share.to_json().items() if name != "cost"}
+        dp = _dp(plan, cost.currency, share.mechanism, terms)
+        said = (
+            f"One party's part in a secure total: differentially private with ε = {share.epsilon:.6g} and "
+            f"δ = {share.delta:g} for {_who(plan)}, while {share.honest} parties keep their shares of noise to "
+            f"themselves (Kairouz, Liu and Steinke 2021); ρ = {share.alone:.6g} from this share alone if all others "
+            f"tell theirs; at most {_counted(plan)}. Its numbers left encrypted or masked."
+        )
+    return {
+        "issued_at": at,
+        "dataset": _dataset(plan, schema, snapshot, data),
+        "query": plan.query.to_json(),
+        "guarantee": said,
+        "dp": dp,
+        "cost": cost.to_json(),
+        "notes": [],
+    } | _common(plan, earlier, at)
+
+
+def _dataset(plan: Plan, schema: Schema, snapshot: str, data: str) -> Json:
+    return {
+        "id": schema.dataset,
+        "table": plan.table,
+        "snapshot_id": snapshot,
+        "privacy_unit": "row" if plan.unit_column is None else plan.unit_column,
+        "metadata_sha256": schema.digest,
+        "rows": data,
+    }
+
+
+def _dp(plan: Plan, currency: str, mechanism: str, terms: Json) -> Json:
+    return terms | {
+        "measure": "approx_zcdp" if currency == "zcdp" else "pure",
+        "neighbouring": f"{_who(plan)} added or removed",
+        "mechanism": [f"discrete {mechanism}"] * len(plan.measures),
+        "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.query.groups},
+    }
+
+
+def _common(plan: Plan, earlier: Earlier, at: str) -> Json:
+    return {
+        "service": {"name": "pets", "version": _version(), "image_digest": None},
+        "what": what(plan.query),
+        "plan_sha256": plan.digest,
+        "other_releases": {"unbounded": [{"request_id": name, "at": on, "what": asked} for name, on, asked in earlier]},
+        "review": {"decision": "released", "checker": "pets", "at": at, "reason": "within the policy"},
+        "assumptions": list(ASSUMPTIONS),
         "engine_versions": _versions(),
     }
 
@@ -130,13 +168,16 @@ def guarantee(plan: Plan, noise: Noise | None, data: str, ledger: str, memory: b
         return "Dummy data: every row is invented, so no one's presence can show."
     if noise is None:
         return "No guarantee: these are exact totals of real rows (unbounded; named on every later release)."
-    who = "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
     at = f"ε = {noise.epsilon:.6g}" + (f" and δ = {noise.delta:g}" if noise.delta else "")
     return (
-        f"Differentially private with {at}: adding or removing {who} changes the chance of any released table by "
-        f"at most that much; at most {_counted(plan)}; the account of what else was released is kept "
+        f"Differentially private with {at}: adding or removing {_who(plan)} changes the chance of any released table "
+        f"by at most that much; at most {_counted(plan)}; the account of what else was released is kept "
         + ("by this session, in this process only." if memory else f"in the ledger {ledger}.")
     )
+
+
+def _who(plan: Plan) -> str:
+    return "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
 
 
 def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:

@@ -7,16 +7,24 @@ each other and private answers against the bounded ones.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pets.codec import Json
+from pets.contribution import Contribution
+from pets.entropy import random_id
 from pets.errors import UserError, did_you_mean, shown
 from pets.estimate import estimate
 from pets.holdings import sources_of
-from pets.plan import make_plan
+from pets.plan import Plan, make_plan
+from pets.protection import Protection, Total
 from pets.query import Query
 from pets.schema import Schema
 from pets.snapshot import Snapshot
 from pets.tabulate import ENGINES, tabulate
+from pets.workbench import Bench
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +38,7 @@ def snapshot(schema: Schema, data: Any, table: str) -> Snapshot:
     return Snapshot.make(schema, table, sources_of(schema, data), key=KEY, progress=False)
 
 
-def exact(schema: Schema | Any, data: Any, query: Query, engine: str = "duckdb") -> pd.DataFrame:
+def exact(schema: Schema | Any, data: Any, query: Query, engine: str = "duckdb", *, parties: int = 3) -> pd.DataFrame:
     """The exact bounded answer, without noise: group columns, then one column an aggregate, in the order of the keys.
 
     It must never meet an analyst: an exact table of real rows has no privacy guarantee at all, and two of them can
@@ -40,16 +48,74 @@ def exact(schema: Schema | Any, data: Any, query: Query, engine: str = "duckdb")
         schema: a schema, or a path to one.
         data: one source a table (a single source will do for one table).
         query: what is asked; its row cap K applies, with one fixed key for which rows of a person are kept.
-        engine: ``"duckdb"`` or ``"polars"``.
+        engine: ``"duckdb"``, ``"polars"``, or ``"encrypted"``: people are dealt out to ``parties``, each encrypts its
+            part, envelopes and total go through their bytes, and a key holder opens the sum.
+        parties: for ``"encrypted"``, at least two.
     """
     import pandas as pd
 
-    if not isinstance(engine, str) or engine not in ENGINES:
-        raise UserError(f"engine {shown(engine)} does not exist{did_you_mean(engine, ENGINES)}")
+    known_engines = (*ENGINES, "encrypted")
+    if not isinstance(engine, str) or engine not in known_engines:
+        raise UserError(f"engine {shown(engine)} does not exist{did_you_mean(engine, known_engines)}")
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
     plan = make_plan(query, known)
-    values = tabulate(plan, snapshot(known, data, query.table), engine).reveal()
+    rows = snapshot(known, data, query.table)
+    if engine == "encrypted":
+        values = _encrypted(plan, known, split(known, rows, parties))
+    else:
+        values = tabulate(plan, rows, engine).reveal()
     columns = plan.layout.columns()
     for column in estimate(plan, values, "none", (0.0,) * len(plan.measures)):
         columns[column.output.name] = column.estimate.tolist()
     return pd.DataFrame(columns)
+
+
+def split(schema: Schema, whole: Snapshot, parties: int) -> list[Snapshot]:
+    """A snapshot's people dealt out to parties: each person's rows, with their ranks, at one of them."""
+    if isinstance(parties, bool) or not isinstance(parties, int) or not 2 <= parties <= 1000:
+        raise UserError(f"parties must be from 2 to 1000, not {shown(parties)}")
+    rows = whole.arrow()
+    out = []
+    for party in range(parties):
+        bench = Bench(None, None)
+        bench.con.register("every", rows)
+        bench.con.execute(f"CREATE TABLE snap AS SELECT * FROM every WHERE person % {parties} = {party} ORDER BY rank")
+        bench.con.unregister("every")
+        out.append(Snapshot(schema, whole.table, random_id(), whole.report, folder=None, bench=bench))
+    return out
+
+
+@dataclass(frozen=True)
+class _Party:
+    """What ``pets.he.encrypt`` asks of a session, on a snapshot that is there already; it charges nobody."""
+
+    schema: Schema
+    part: Snapshot
+
+    def contribute(
+        self, query: Query, protection: Protection, *, honest: int, purpose: Json, check: Callable[[Json | None], None]
+    ) -> Contribution:
+        plan = make_plan(query, self.schema)
+        check(None)
+        return Contribution(plan, tabulate(plan, self.part), None, "real", "test")
+
+
+@cache
+def _keys(parties: int) -> tuple[Any, Any, list[Any]]:
+    from pets import he
+
+    public, secret = he.keygen()
+    return public, secret, [he.partykey(f"party-{number:04d}") for number in range(parties)]
+
+
+def _encrypted(plan: Plan, schema: Schema, parts: list[Snapshot]) -> Any:
+    from pets import he
+
+    public, secret, keys = _keys(len(parts))
+    asked = secret.round(plan.query, schema, [key.public for key in keys], Total())
+    sent = [
+        he.encrypt(_Party(schema, part), plan.query, public, round=asked, party=key).to_bytes()
+        for part, key in zip(parts, keys, strict=True)
+    ]
+    total = he.add(he.Envelope.from_bytes(data) for data in sent)
+    return secret.open(he.Total.from_bytes(total.to_bytes())).values

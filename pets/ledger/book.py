@@ -302,6 +302,11 @@ class Book:
         row = self.connection.execute(sa.select(lost).where(lost.c.id == dataset_id)).first()
         return None if row is None else (row.loss, row.delta)
 
+    def all_lost(self) -> dict[str, tuple[int, ...]]:
+        """:meth:`totals` of datasets that only an earlier checkpoint knew, by their ids."""
+        rows = self.connection.execute(sa.select(lost)).all()
+        return {row.id: (0, row.loss, row.delta, row.loss, row.delta) for row in rows}
+
     def lose(self, dataset_id: str, amount: tuple[int, int]) -> None:
         """Remember what an unknown dataset had spent."""
         self.connection.execute(sa.delete(lost).where(lost.c.id == dataset_id))

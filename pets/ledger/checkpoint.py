@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pets.codec import canonical
-from pets.errors import LedgerError, VerificationError
+from pets.errors import LedgerError, UserError, VerificationError
 from pets.signing import SigningKey, VerifyingKey
 
 Totals = Mapping[str, tuple[int, ...]]
@@ -78,11 +78,12 @@ def parse(note: str, key: VerifyingKey) -> Checkpoint:
         raw = base64.b64decode(signature, validate=True)
         # one way to write it, so that no bit can change unseen
         again = f"{found.text}\n— {found.origin} {base64.b64encode(raw).decode()}\n"
-    except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError):
+        signed = found.text.encode()
+    except (UserError, ValueError, TypeError, AttributeError, binascii.Error, RecursionError):
         raise wrong from None
     if again != note or mark != "—" or name != origin or len(found.root) != 32 or found.size < 0:
         raise wrong
-    if raw[:4] != bytes.fromhex(key.id)[:4] or not key.verifies(raw[4:], found.text.encode()):
+    if raw[:4] != bytes.fromhex(key.id)[:4] or not key.verifies(raw[4:], signed):
         raise wrong
     return found
 

@@ -234,7 +234,7 @@ class Ledger:
                 parts = least.setdefault(dataset_id(entry["dataset"]), [0, 0])
                 parts[0] += sign * entry["loss"]
                 parts[1] += sign * entry["delta"]
-        here = {dataset_id(name): parts[3:] for name, parts in book.totals().items()}
+        here = {name: parts[3:] for name, parts in self._totals(book).items()}
         for name, parts in least.items():
             if any(have < want for have, want in zip(here.get(name, (0, 0)), parts, strict=True)):
                 raise LedgerError(
@@ -246,9 +246,13 @@ class Ledger:
     def checkpoint(self, book: Book) -> str:
         """The signed statement of what the log holds now."""
         head = book.head
-        totals = {dataset_id(name): parts for name, parts in book.totals().items()}
-        made = Checkpoint(head.origin, head.size, head.frontier.root(), head.hash, moment(head.at), totals)
+        root, totals = head.frontier.root(), self._totals(book)
+        made = Checkpoint(head.origin, head.size, root, head.hash, moment(head.at), totals)
         return made.signed(self._signing)
+
+    def _totals(self, book: Book) -> dict[str, tuple[int, ...]]:
+        """By dataset id: what was charged, also in datasets that only an earlier checkpoint knew."""
+        return book.all_lost() | {dataset_id(name): parts for name, parts in book.totals().items()}
 
     def publish(self, note: str | None = None, size: int | None = None) -> None:
         """Write a checkpoint outside the database (left out: of the log as it is)."""

@@ -72,7 +72,12 @@ def _news(book: Book, root: Root) -> list[tuple[str, Json, Json]]:
             raise BudgetError(f"the ledger has no dataset {name!r}{known}; to open it, give its whole budget=")
         opening = _opening(root.budget, root.units)
         if (lost := book.lost(dataset_id(name))) is not None:  # it was opened before a backup was restored
-            opening["charged"] = [min(lost[0], opening["loss"]), min(lost[1], opening["delta"])]
+            if lost[0] > opening["loss"] or lost[1] > opening["delta"]:
+                raise BudgetError(
+                    f"dataset {name!r} had spent more than that before a backup of the ledger was restored; give a "
+                    "budget that holds what it spent"
+                )
+            opening["charged"] = list(lost)
         out.append(("dataset", opening, {}))
     else:
         _check_pinned(row, root)

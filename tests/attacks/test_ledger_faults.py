@@ -337,6 +337,17 @@ def test_an_old_backup_with_the_newer_write_ahead_log(rounds: int, file: Place, 
     assert spent(file) == 30 + rounds
 
 
+def test_accounts_that_are_older_than_the_log(place: Place) -> None:
+    """Pages of two moments, the log's newer than the accounts': whatever brought them together."""
+    with opened(place) as ledger:
+        ask(account(ledger), request())
+        with ledger.writing() as (book, _):
+            book.connection.execute(sa.text("UPDATE pets_scopes SET spent_loss = 0"))
+            book.connection.execute(sa.text("UPDATE pets_datasets SET lifetime_loss = 0"))
+    with refused("older than its log", "Restore the newest copy, all files of it"):
+        place.open()
+
+
 def test_a_file_put_in_place_of_an_open_one(file: Place, tmp_path: Path) -> None:
     with opened(file) as ledger:
         asker = account(ledger)

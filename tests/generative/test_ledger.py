@@ -161,8 +161,11 @@ class Machine(RuleBasedStateMachine):
         key=st.sampled_from([None, None, "k", "l"]),
         again=st.booleans(),
         start=st.booleans(),
+        answer=st.booleans(),
     )
-    def reserve(self, scope: Scope, wanted: list[tuple[str, int]], key: str | None, again: bool, start: bool) -> None:
+    def reserve(
+        self, scope: Scope, wanted: list[tuple[str, int]], key: str | None, again: bool, start: bool, answer: bool
+    ) -> None:
         # the same letter asks the same, so its cost is the same
         requests = [
             request(name, cost=Cost(self.currency, (ord(name) % 7) * STEP), key=key if i == 0 else None)
@@ -199,6 +202,9 @@ class Machine(RuleBasedStateMachine):
             else:
                 assert isinstance(found, Asked) and grant.sealed == found.sealed, "other bytes"
         assert grants[0].standing.spent.loss == sum(self._charged(("", "")))
+        for one in self.asked[len(self.asked) - len(new) :] if start and answer else []:
+            assert one.grant is not None
+            one.sealed, one.state = seal(asker, one.grant), "committed"
 
     def _one(self, place: int) -> Asked | None:
         granted = [a for a in self.asked if a.grant is not None]

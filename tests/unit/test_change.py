@@ -253,6 +253,23 @@ def test_what_a_restored_backup_forgot_counts_as_spent(ledger: Ledger, tmp_path:
         rebase(Ledger(path, check=False), "once more", WHO)
 
 
+def test_a_second_restored_backup_forgets_no_more_than_the_first(ledger: Ledger, tmp_path: Path) -> None:
+    path, backup = tmp_path / "ledger.db", tmp_path / "backup"
+    copies(path, backup)
+    later = pets.Schema(SCHEMA.tables, dataset="later")
+    pets.Session(later, FRAME, budget=BUDGET, ledger=ledger).release(QUERY, pets.DP(epsilon=1.5))
+    ledger.close()
+    for reason in ("once", "and once more"):
+        copies(backup, path)
+        assert rebase(Ledger(path, check=False), reason, WHO).unknown == 1
+    again = Ledger(path)
+    with pytest.raises(BudgetError, match="a budget that holds what it spent"):
+        pets.Session(later, FRAME, budget=pets.Budget(1, 1e-6), ledger=again)
+    left = pets.Session(later, FRAME, budget=BUDGET, ledger=again).remaining()
+    assert round(left.budget.describe(left.spent)[0], 3) == 1.5
+    Ledger(path)
+
+
 def test_without_a_checkpoint_everything_counts_as_spent(ledger: Ledger, tmp_path: Path) -> None:
     (tmp_path / "ledger.db.checkpoint").unlink()
     with pytest.raises(LedgerError, match=r"checkpoint .* is missing"):

@@ -199,10 +199,13 @@ def test_dummy_writes_invented_rows(pets_) -> None:
 def test_demo_on_own_data(pets_) -> None:
     done = pets_("demo", *data(), "--epsilon", "1", "--out", "shown")
     assert done.code == 0, done.err
-    for number in range(1, 7):
+    for number in range(1, 8):
         assert f"\n{number}. " in done.out
     assert max(len(line) for line in done.out.partition("Next:")[0].splitlines()) <= 120
-    assert {path.name for path in Path("shown").iterdir()} == {"answer.html", "answer.csv", "answer.json", "query.json"}
+    written = {path.name for path in Path("shown").iterdir() if not path.name.startswith("ledger.db")}
+    assert written == {"answer.html", "answer.csv", "answer.json", "query.json", "certificate.json", "log.jsonl"}
+    assert pets_("verify", "shown/certificate.json", "--key", "shown/ledger.db.pub").code == 0
+    assert pets_("log", "verify", "shown/log.jsonl", "--key", "shown/ledger.db.pub").code == 0
     assert pets.Release.load("shown/answer.json").data == "real"
 
 
@@ -388,7 +391,9 @@ def test_interrupted_before_anything_was_asked(folder: Path) -> None:
 
 
 def test_interrupted_while_answering_the_charge_stands(folder: Path) -> None:
-    done = interrupted(folder, "session.Session._answer = wait", "query", *data(*SEX), "--epsilon", "1")
+    done = interrupted(
+        folder, "from pets import answering; answering.Answering._answer = wait", "query", *data(*SEX), "--epsilon", "1"
+    )
     assert done == Done(130, "", f"pets: {cli.BEGUN}\n")
 
 
@@ -400,7 +405,8 @@ def swallow(*_, **__):
         wait()
     except KeyboardInterrupt:
         raise ReleaseFailedError("the release failed; its charge stands") from None
-session.Session._answer = swallow
+from pets import answering
+answering.Answering._answer = swallow
 """
     done = interrupted(folder, patch, "query", *data(*SEX), "--epsilon", "1")
     assert done == Done(130, "", "pets: interrupted; the release failed; its charge stands\n")

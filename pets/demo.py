@@ -26,7 +26,8 @@ from pets.numeric import Numeric
 from pets.protection import DP, Exact
 from pets.query import Query, query
 from pets.schema import Schema
-from pets.synthetic.stays import SCHEMA_FILE, invent_stays, stays_schema
+from pets.synthetic.dataset import Dummy
+from pets.synthetic.dummy import dummy
 
 if TYPE_CHECKING:
     from pets.release import Release
@@ -34,21 +35,21 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 BUDGET = Budget(epsilon=1.0, delta=1e-6)
-PEOPLE = 100_000  # in the invented table
+PEOPLE = 50_000  # who are invented, with all that happens to them
 MOST_KEYS = 24  # categories with more values make poor first tables
 _BAR = 40
 
 
 def demo_query() -> Query:
-    """The question of the demonstration: stays, patients and more, by age."""
+    """The question of the demonstration: episodes in hospital, patients and more, by age."""
     return (
-        query("stays")
-        .group_by(col("age").bins([0, 18, 45, 65, 80, 110]))
+        query("apc")
+        .group_by(col("STARTAGE_CALC").bins([0, 18, 45, 65, 80, 120], "age"))
         .agg(
-            stays=agg.count(),
+            episodes=agg.count(),
             patients=agg.count_units(),
-            mean_days=agg.mean("length_of_stay"),
-            emergency=agg.rate(col("emergency") == True),  # noqa: E712 - a condition, not a truth
+            mean_days=agg.mean("EPIDUR", clip=(0, 30)),
+            emergency=agg.rate(col("ADMIMETH").isin(["21", "22", "23", "24", "25", "2A", "2B", "2C", "2D", "28"])),
         )
     )
 
@@ -153,23 +154,20 @@ def _folder(out: Path) -> None:
 
 
 def _invented(chosen: str | None, out: Path) -> _Case:
-    schema = stays_schema()
-    frame = invent_stays(PEOPLE)
-    files = out / "stays.yaml", out / "stays.csv"
-    try:
-        files[0].write_text(SCHEMA_FILE.read_text("utf-8"), "utf-8")
-        frame.to_csv(files[1], index=False)
-    except OSError as error:
-        raise UserError(f"the folder {str(out)!r} cannot be written ({error.strerror}); choose another --out") from None
-    people = frame["patient_id"].nunique()
-    told = (
-        f"An invented table: {len(frame):,} hospital stays of {people:,} patients over five years, 1 to 12 stays each. "
-        "No real person is in it, and no real data was used to make it.\n"
-        f"Its schema says what is public: who is protected ({_unit(schema, 'stays')}), that {_caps(schema, 'stays')}, "
+    world = dummy("nhs", people=PEOPLE, progress=True)
+    schema = Schema({"apc": world.schema.table("apc")}, dataset=world.schema.dataset)
+    told = world.manifest | {"schema_sha256": schema.digest, "rows": {"apc": world.tables["apc"].num_rows}}
+    Dummy(schema, {"apc": world.tables["apc"]}, told).save(out)
+    files = out / "schema.json", out / "apc.csv"
+    text = (
+        f"An invented table: {told['rows']['apc']:,} episodes in hospital over five years, one of {len(world)} linked, "
+        f"NHS-like tables about {PEOPLE:,} people whom nobody has met (pets dummy nhs makes them all). No real person "
+        "is in it, and no real data was used to make it.\n"
+        f"Its schema says what is public: who is protected ({_unit(schema, 'apc')}), that {_caps(schema, 'apc')}, "
         f"and the values that each column may hold. See {files[0]} and {files[1]}."
     )
     asked = demo_query() if chosen is None else read_query(chosen)
-    return _Case(schema, asked, {"stays": str(files[1])}, told, (str(files[0]), str(files[1])))
+    return _Case(schema, asked, {"apc": str(files[1])}, text, (str(files[0]), str(files[1])))
 
 
 def _own(data: str | None, schema: str | None, chosen: str | None) -> _Case:

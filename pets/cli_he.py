@@ -143,6 +143,10 @@ def encrypt(
     allow_total: Annotated[
         bool, typer.Option("--allow-total", help="This party's policy allows totals without noise.")
     ] = False,
+    known: Annotated[
+        list[Path] | None,
+        typer.Option("--known", metavar="FILE", help="A party's .pub file, from itself; with any, others are refused."),
+    ] = None,
     passphrase_file: Passphrase = None,
 ) -> None:
     """This party's answer to a round, encrypted. Charged to its own account, every time.
@@ -158,20 +162,21 @@ def encrypt(
     asked, key = he.Round.load(round_), he.PublicKey.load(public)
     mine = he.PartyKey.load(party, _words(passphrase_file))
     asked.check(key)
-    known = load_schema(schema)
+    tables = load_schema(schema)
     if out.exists() or not out.absolute().parent.is_dir():
         raise UserError(f"--out {str(out)!r} exists, or its folder does not; an envelope that is lost was paid for")
     if not source.data and source.snapshots is None:
         raise DataError("no data was given; add --data TABLE=FILE, or --snapshots FOLDER made by pets snapshot")
     session = Session(
-        known,
-        source.sources(known),
+        tables,
+        source.sources(tables),
         budget=purse.build(),
         snapshots=source.snapshots,
         policy=Policy(allow_unbounded=allow_total),
     )
+    friends = None if known is None else [he.Party.load(path) for path in known]
     try:
-        envelope = he.encrypt(session, asked.query, key, round=asked, party=mine)
+        envelope = he.encrypt(session, asked.query, key, round=asked, party=mine, known=friends)
     except KeyboardInterrupt:
         raise UserError(
             "interrupted; no envelope was written, but count its cost as spent: data may have been read"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ from pets.errors import InternalError, UserError, shown
 from pets.he.envelope import Envelope, expected, header_of, message
 from pets.he.keys import PublicKey
 from pets.he.numbers import checksum, factors, residues
-from pets.he.party import PartyKey
+from pets.he.party import Party, PartyKey
 from pets.he.presets import Preset
 from pets.he.progress import steps
 from pets.he.round import Round
@@ -51,6 +51,7 @@ def encrypt(
     *,
     round: Round | None = None,
     party: PartyKey | None = None,
+    known: Sequence[Party] | None = None,
 ) -> Envelope:
     """One party's answer, encrypted: nobody can read it, and it adds to the other parties' envelopes.
 
@@ -65,6 +66,8 @@ def encrypt(
         noise: the round's protection, said again by whoever must agree to it (left out: the round's).
         round: from the key holder: ``secret.round(query, schema, parties, noise)``.
         party: this party's own key, ``pets.he.partykey("north")``.
+        known: the parties that this one knows, from themselves: a round with any other is refused. Left out, the key
+            holder is trusted with the roster: invented parties would share the noise, and add none.
 
     Returns:
         an :class:`~pets.he.envelope.Envelope`; ``pets.he.add`` adds those of all parties.
@@ -75,6 +78,7 @@ def encrypt(
     """
     asked = _agreed(session, query, public_key, noise, round, party)
     assert party is not None
+    _known(asked, party, known)
     seed = party.unseal(asked.seed_for(party.name), asked.info)
     given = session.contribute(
         query,
@@ -150,6 +154,20 @@ def reach(asked: Round, terms: Json | None) -> int:
             for measure, finer, scale in zip(measures, terms["refine"], terms["scales"], strict=True)
         )
     return max(most, 1) * len(asked.parties)
+
+
+def _known(asked: Round, party: PartyKey, known: object) -> None:
+    """Refuse a roster with parties that this one does not know."""
+    if known is None:
+        return
+    if not isinstance(known, (list, tuple)) or not all(isinstance(one, Party) for one in known):
+        raise UserError("known must be a list of parties' public halves: [Party.load('south.pub'), …]")
+    strange = [one.name for one in asked.parties if one not in (*known, party.public)]
+    if strange:
+        raise UserError(
+            f"the round's roster has parties that are not known here, or under other keys: {', '.join(strange[:10])}; "
+            "ask them for their public files, or refuse the round"
+        )
 
 
 def _agreed(session: object, query: object, public_key: object, noise: object, asked: object, party: object) -> Round:

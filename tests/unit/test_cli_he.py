@@ -162,6 +162,8 @@ def test_mistakes_are_one_line(walk: Walk) -> None:
     walk.at("north", "he", "keygen", "--party", "south", "--out", "fake")
     shutil.copy(walk.home / "north" / "fake" / "south.key", walk.home / "south" / "south.key")
     assert "has another key for party 'south'" in walk.encrypt("south").err
+    walk.give("holder", "east.pub", "north")
+    assert "not known here, or under other keys: south" in walk.encrypt("north", "--known", "east.pub").err
     assert walk.encrypt("north").code == 0
     lost = walk.encrypt("north")
     assert lost.code == 2 and "exists" in lost.err

@@ -580,6 +580,21 @@ def test_what_is_refused_costs_nothing_and_what_fails_stays_charged(monkeypatch)
     assert own.remaining().left.loss < before.loss
 
 
+def test_a_roster_of_strangers_is_refused():
+    """A key holder that invents parties would leave one party's people with that party's small share of the noise."""
+    at = table(3, noise=pets.DP(epsilon=1, delta=1e-6))
+    own = session()
+    before = own.remaining().left
+    first, second, third = (key.public for key in at.keys)
+    other = he.partykey("p002").public
+    for known in ([], [second], [second, other], "p001", [at.keys[1]]):
+        with pytest.raises(UserError, match="known"):
+            he.encrypt(own, query(), at.public, round=at.round, party=at.keys[0], known=known)
+    assert own.remaining().left == before
+    for known in ([second, third], (first, second, third, other)):
+        he.encrypt(own, query(), at.public, round=at.round, party=at.keys[0], known=known)
+
+
 def test_noise_that_does_not_fit_is_refused_before_it_is_charged():
     sums = pets.query("t").agg(s=pets.sum("v"))
     at = table(2, asked=sums, most=10**6, noise=pets.DP(rho=1e-10), preset="count34")

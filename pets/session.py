@@ -44,6 +44,8 @@ from pets.tabulate import ENGINES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pets.synthetic.dataset import SyntheticRelease
+
 
 class Session:
     """A custodian's data behind a schema and a budget.
@@ -150,6 +152,22 @@ class Session:
         )
         twin._kind = "dummy"
         return twin
+
+    def synthesise(self, rows: int | None = None, method: str = "dp", **settings: Any) -> SyntheticRelease:
+        """A whole synthetic table: invented records with the statistics of the real ones.
+
+        ``method="dp"`` needs ``epsilon=`` and carries its guarantee: noisy marginals are measured and charged like any
+        release, and rows are drawn from a model of them. The guide lists the settings of this and of the other methods,
+        which have no guarantee and are refused unless the custodian's policy allows them. ``rows`` left out: the noisy
+        number of rows.
+
+        Raises:
+            UserError: before any row is read; nothing is spent.
+            ReleaseFailedError: after the data was opened; what was charged stands.
+        """
+        from pets.synthesis import synthesise
+
+        return synthesise(self, rows, method, settings)
 
     # asking -----------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Unit,
     )
     from pets.session import Session
+    from pets.synthetic.assess.run import assess
 
 __version__ = "0.1.0"
 
@@ -69,6 +70,7 @@ _HOMES = {
     "Quote": "quote",
     "Remaining": "quote",
     "Release": "release",
+    "assess": "synthetic.assess.run",
     "PetsError": "errors",
     "UserError": "errors",
 }
@@ -105,6 +107,7 @@ __all__ = [
     "Quote",
     "Remaining",
     "Release",
+    "assess",
     "PetsError",
     "UserError",
 ]

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pets.budget import UNIT, Budget, Cost
-from pets.codec import Json, whole
+from pets.budget import UNIT, Budget, Cost, positive
+from pets.codec import Json, canonical, digest, whole
 from pets.dp.calibrate import target_units
 from pets.entropy import random_id
-from pets.errors import BudgetError, UserError, did_you_mean, shown
+from pets.errors import BudgetError, PolicyError, UserError, did_you_mean, shown
 from pets.job import Job
+from pets.ledger.account import Account, Request
 from pets.policy import Policy
 from pets.protection import DP, Protection
 from pets.query import Query
@@ -26,7 +29,11 @@ from pets.release import Release
 from pets.schema import Schema
 from pets.synthetic.dataset import SyntheticRelease
 
+if TYPE_CHECKING:
+    from pets.synthetic.assess.run import Assessment
+
 METHODS = ("dp", "gaussian_copula", "ctgan", "tvae", "copulagan", "hma", "par")
+JOINED = "Rows of one invented id belong together, but no invented id stands for any real person."
 ROW = "One row is a record with an invented id, not a person: people with several rows are not rebuilt."
 
 
@@ -39,6 +46,8 @@ class House(Protocol):
     analyst: str
     _budget: Budget
     _kind: Any
+    _account: Account
+    _holdings: Any
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -56,13 +65,16 @@ def synthesise(house: House, rows: object, method: object, settings: Json) -> Sy
     """The data set that :meth:`pets.Session.synthesise` gives; see there."""
     if not isinstance(method, str) or method not in METHODS:
         raise UserError(f"there is no method {shown(method)}{did_you_mean(method, METHODS)}")
-    known = _DP
+    known = _DP if method == "dp" else _OPEN
     for name in settings:
         if name not in known:
             raise UserError(f"synthesise(method={method!r}) has no setting {shown(name)}{did_you_mean(name, known)}")
-    return _private(house, _rows(rows), **settings)
+    if method == "dp":
+        return _private(house, _rows(rows), **settings)
+    return _open(house, _rows(rows), method, **settings)
 
 
+_OPEN = ("table", "columns", "order", "epochs", "timeout", "memory", "seed", "progress")
 _DP = ("epsilon", "table", "columns", "bins", "bound", "selection", "cells", "seed", "again", "progress")
 
 
@@ -157,10 +169,124 @@ def _private(
     )
 
 
+def _open(
+    house: House,
+    rows: int | None,
+    method: str,
+    *,
+    table: str | None = None,
+    columns: Sequence[str] | None = None,
+    order: str | None = None,
+    epochs: int | None = None,
+    timeout: float = 3600,
+    memory: float = 8,
+    seed: int = 0,
+    progress: bool = True,
+) -> SyntheticRelease:
+    """By an engine that sees the rows: refused unless the policy allows it, and entered as unbounded."""
+    from pets.synthetic.child import Limits
+    from pets.synthetic.external import Asked, external, ready
+
+    name = _table(house, table)
+    asked = Asked.of(
+        house.schema,
+        name,
+        method,
+        columns=columns,
+        order=order,
+        rows=rows,
+        epochs=None if epochs is None else count_of("epochs", epochs, 1, 100_000),
+        seed=count_of("seed", seed, 0, 2**63 - 1),
+    )
+    limits = Limits(positive("timeout", timeout, 10**7), positive("memory", memory, 10**5))
+    snapshot = house._holdings.snapshot(name)
+    ready()
+    settings: Json = {"rows": rows, "columns": list(asked.fields), "epochs": epochs, "seed": seed, "order": order}
+    question = digest([snapshot.id, method, name, settings])
+    # (with people's tables, ids and rows: an engine without a guarantee sees what the snapshot kept)
+    with _unbounded(house, name, question, {"kind": "synthetic", "method": method}):
+        coded = snapshot.arrow()
+        codes = {column: coded[snapshot.columns[column]].to_numpy() for column in asked.fields}
+        frames, said = external(asked, codes, coded["person"].to_numpy(), limits, progress=progress)
+    return SyntheticRelease(
+        id=random_id(),
+        frames=frames,
+        method=method,
+        dataset=house.schema.dataset,
+        schema_digest=house.schema.digest,
+        data=house._kind,
+        releases=(),
+        guarantee="Dummy data: the rows that the engine learnt from are invented."
+        if house._kind == "dummy"
+        else "No formal guarantee: the engine saw the rows, and what it remembers of a person is not bounded "
+        "(unbounded; named on every later release).",
+        epsilon=None,
+        delta=None,
+        rho=None,
+        cost=Cost(house._budget.currency, 0).to_json(),
+        misfits=(),
+        settings=settings | said,
+        level="multivariate detailed: whatever the engine learnt, rare rows included",
+        issued_at=now(),
+        project=house.project,
+        analyst=house.analyst,
+        notes=(
+            ROW if method not in ("hma", "par") else JOINED,
+            f"At most {snapshot.max_rows} row(s) of a person were seen.",
+        ),
+    )
+
+
 def _measured(house: House, questions: Sequence[tuple[Query, Fraction]], units: int, again: bool) -> list[Release]:
     """Each marginal at its share of the price: reserved all or none, then measured like any release."""
     jobs = [house._job(query, _priced(house, units, share)) for query, share in questions]
     return house._run(jobs, again=again)
+
+
+def export(house: House, assessment: Assessment, path: str | Path) -> Path:
+    """Write an assessment so that it may be passed on: a release without a finite guarantee, entered as unbounded.
+
+    Raises:
+        PolicyError: where the custodian's policy allows none; nothing is written.
+        UserError: for a path that cannot be written; the entry stays.
+    """
+    question = digest(assessment.to_json())
+    with _unbounded(house, house.schema.dataset, question, {"kind": "assessment"}):
+        return assessment.save(path)
+
+
+@contextmanager
+def _unbounded(house: House, table: str, question: str, protection: Json) -> Iterator[None]:
+    """Something without a finite guarantee is about to leave: allowed by policy, and entered before it is made.
+
+    The one place that enters such a thing: on success it is committed, on failure it stays on the account (data was
+    opened). On dummy data nothing is at stake and nothing is entered.
+    """
+    if house._kind != "real":
+        yield
+        return
+    if not house.policy.allow_unbounded:
+        raise PolicyError(
+            "this has no finite guarantee and this custodian's policy does not allow it; use method='dp', or open the "
+            "session with policy=pets.Policy(allow_unbounded=True)"
+        )
+    request = Request(
+        project=house.project,
+        analyst=house.analyst,
+        table=table,
+        question=question,
+        protection=canonical(protection).decode(),
+        cost=Cost(house._budget.currency, 0),
+        unbounded=True,
+    )
+    account = house._account
+    ids = account.reserve([request])
+    try:
+        account.start(ids[0])
+        yield
+        account.commit(ids[0])
+    finally:
+        account.settle(ids)
 
 
 def _priced(house: House, units: int, share: Fraction) -> DP:

@@ -157,9 +157,9 @@ class Session:
         """A whole synthetic table: invented records with the statistics of the real ones.
 
         ``method="dp"`` needs ``epsilon=`` and carries its guarantee: noisy marginals are measured and charged like any
-        release, and rows are drawn from a model of them. The guide lists the settings of this and of the other methods,
-        which have no guarantee and are refused unless the custodian's policy allows them. ``rows`` left out: the noisy
-        number of rows.
+        release, and rows are drawn from a model of them. Other methods have no guarantee and are refused unless the
+        custodian's policy allows them. :func:`pets.synthesis.synthesise` lists the settings. ``rows`` left out: the
+        noisy number of rows.
 
         Raises:
             UserError: before any row is read; nothing is spent.

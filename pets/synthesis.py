@@ -62,7 +62,23 @@ class House(Protocol):
 
 
 def synthesise(house: House, rows: object, method: object, settings: Json) -> SyntheticRelease:
-    """The data set that :meth:`pets.Session.synthesise` gives; see there."""
+    """The data set that :meth:`pets.Session.synthesise` gives.
+
+    Args:
+        house: the session.
+        rows: to draw; left out, the noisy number of rows (without a guarantee: as many as there are).
+        method: ``"dp"``, or an engine without a guarantee.
+        settings: for ``"dp"``: ``epsilon`` (needed), ``table``, ``columns``, ``bins`` (a column's edges, how many, or
+            ``"year"``, ``"quarter"``, ``"month"``), ``bound`` (rows of one person that count), ``selection``
+            (``"tree"`` or, much slower, ``"aim"``), ``cells`` (of the model), ``seed`` (of drawing rows), ``again``,
+            ``progress``. For the others: ``table``, ``columns``, ``order`` (of a person's rows, ``"par"``), ``epochs``,
+            ``timeout`` (seconds), ``memory`` (GB), ``seed``, ``progress``; ``rows`` are people for ``"hma"`` and
+            ``"par"``.
+
+    Raises:
+        UserError: before any row is read; nothing is spent.
+        ReleaseFailedError: after the data was opened; what was charged stands.
+    """
     if not isinstance(method, str) or method not in METHODS:
         raise UserError(f"there is no method {shown(method)}{did_you_mean(method, METHODS)}")
     known = _DP if method == "dp" else _OPEN

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Unit,
     )
     from pets.session import Session
+    from pets.synthetic.assess.run import assess
     from pets.synthetic.dummy import dummy
 
 __version__ = "0.1.0"
@@ -73,6 +74,7 @@ _HOMES = {
     "Quote": "quote",
     "Remaining": "quote",
     "Release": "release",
+    "assess": "synthetic.assess.run",
     "PetsError": "errors",
     "UserError": "errors",
 }
@@ -111,6 +113,7 @@ __all__ = [
     "Quote",
     "Remaining",
     "Release",
+    "assess",
     "PetsError",
     "UserError",
 ]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 from pets import odometer, statement
@@ -82,6 +83,23 @@ class Answering:
             told |= {"project_id": project, "agent_id": analyst}
             self._account.seal(grant, canonical(form), digest(form), told)
         return Contribution(job.plan, IntVector(job.plan.digest, values), terms, self.kind, grant.id)
+
+    @contextmanager
+    def unbounded(self, table: str, what: str, question: str, protection: Json, snapshot: str = "") -> Iterator[None]:
+        """Something without a finite guarantee is made inside: entered before, committed after; its bytes stay outside.
+
+        What fails inside stays on the account: data was opened.
+        """
+        form = {"pets": "unbounded", "what": what, "question": question, "id": random_id()}
+        nothing = Cost(self._account.budget.currency, 0)
+        request = Request(table, what, question, digest(form), snapshot, form, protection, nothing, unbounded=True)
+        (grant,) = self._account.reserve([request], again=True)
+        with self._account.closing([grant]):
+            yield
+            told = statement.unbounded(self._schema, table, snapshot, what, grant.earlier, nothing, _now())
+            project, analyst = self._account.scope
+            told |= {"release_id": form["id"], "protection": protection, "project_id": project, "agent_id": analyst}
+            self._account.seal(grant, canonical(form), digest(form), told)
 
     def _request(self, job: Job, key: str | None, purpose: Json | None = None) -> Request:
         noise = job.share or job.noise

@@ -199,6 +199,32 @@ def profile(schema: Schema_, source: Source) -> None:
 verb(app)(dummy)
 
 
+@verb(app)
+def assess(
+    real: Annotated[
+        str, typer.Option("--real", metavar="FILE", help="The rows that the synthetic table was made from.")
+    ],
+    synthetic: Annotated[str, typer.Option("--synthetic", metavar="FILE", help="The synthetic table.")],
+    holdout: Annotated[str, typer.Option("--holdout", metavar="FILE", help="Real rows that it was not made from.")],
+    out: Annotated[Path, typer.Option("--out", help="The page to write (.html); its JSON is written beside it.")],
+    schema: Annotated[str | None, typer.Option("--schema", metavar="FILE", help="What the columns are.")] = None,
+    table: Annotated[str | None, typer.Option("--table", help="Which of the schema's tables.")] = None,
+    target: Annotated[str | None, typer.Option("--target", help="The column that learners are to tell.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of every choice by chance.")] = 0,
+) -> None:
+    """For custodians only: what a synthetic table keeps, loses and risks. The page holds exact statistics of real rows.
+
+    \b
+    pets assess --real train.csv --synthetic made.csv --holdout kept.csv --out assess.html
+    """
+    from pets.synthetic.assess.run import assess as assessed
+
+    known = None if schema is None else load_schema(schema)
+    found = assessed(real, synthetic, holdout, schema=known, table=table, target=target, seed=seed)
+    found.save(out)
+    print(f"{found}\n\n{out}")
+
+
 # what commands share ----------------------------------------------------------------------------------------------
 
 

@@ -234,13 +234,13 @@ def _charts(answer: Answer) -> list[str]:
             made = plot.chart(answer, column.output.name)
             picture = vl_convert.vegalite_to_svg(made.to_json())
             label = f"Chart of {plot.measured(answer, column)}; the table below has the same numbers."
-            found.append(f"<figure>{_inline(picture, label, number)}</figure>")
+            found.append(f"<figure>{inline(picture, label, number)}</figure>")
         return [f'<div class="charts">{"".join(found)}</div>']
     except (ImportError, MissingExtraError):
         return []
 
 
-def _inline(picture: str, label: str, number: int) -> str:
+def inline(picture: str, label: str, number: int) -> str:
     """An SVG that may stand in a page beside others: described, and with ids of its own."""
     picture = picture[picture.index("<svg") :]
     picture = re.sub(r'\bid="([\w-]+)"', rf'id="c{number}-\1"', picture)

@@ -47,6 +47,8 @@ from pets.tabulate import ENGINES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pets.synthetic.synthetic_release import SyntheticRelease
+
 
 class Session:
     """A custodian's data behind a schema and a budget.
@@ -163,6 +165,22 @@ class Session:
         twin._holdings = Twin(self.schema, rows, seed, query)
         twin._kind = twin._answering.kind = "dummy"
         return twin
+
+    def synthesise(self, rows: int | None = None, method: str = "dp", **settings: Any) -> SyntheticRelease:
+        """A whole synthetic table: invented records with the statistics of the real ones.
+
+        ``method="dp"`` needs ``epsilon=`` and carries its guarantee: noisy marginals are measured and charged like any
+        release, and rows are drawn from a model of them. Other methods have no guarantee and are refused unless the
+        custodian's policy allows them. :func:`pets.synthesis.synthesise` lists the settings. ``rows`` left out: the
+        noisy number of rows.
+
+        Raises:
+            UserError: before any row is read; nothing is spent.
+            ReleaseFailedError: after the data was opened; what was charged stands.
+        """
+        from pets.synthesis import synthesise
+
+        return synthesise(self, rows, method, settings)
 
     # asking -----------------------------------------------------------------------------------------------------
 

@@ -113,6 +113,29 @@ def contribution(
     } | _common(plan, earlier, at)
 
 
+def unbounded(schema: Schema, table: str, snapshot: str, asked: str, earlier: Earlier, cost: Cost, at: str) -> Json:
+    """What a certificate states of something without a finite guarantee that no query describes, but ``asked``."""
+    unit = schema.table(table).unit.column
+    return {
+        "issued_at": at,
+        "dataset": {
+            "id": schema.dataset,
+            "table": table,
+            "snapshot_id": snapshot,
+            "privacy_unit": unit or "row",
+            "metadata_sha256": schema.digest,
+            "rows": "real",
+        },
+        "query": None,
+        "guarantee": "No guarantee: whoever made it saw the real rows (unbounded; named on every later release).",
+        "dp": None,
+        "cost": cost.to_json(),
+        "notes": [],
+        "what": asked,
+        "plan_sha256": None,
+    } | _said(earlier, at)
+
+
 def _dataset(plan: Plan, schema: Schema, snapshot: str, data: str) -> Json:
     return {
         "id": schema.dataset,
@@ -134,10 +157,12 @@ def _dp(plan: Plan, currency: str, mechanism: str, terms: Json) -> Json:
 
 
 def _common(plan: Plan, earlier: Earlier, at: str) -> Json:
+    return {"what": what(plan.query), "plan_sha256": plan.digest} | _said(earlier, at)
+
+
+def _said(earlier: Earlier, at: str) -> Json:
     return {
         "service": {"name": "pets", "version": _version(), "image_digest": None},
-        "what": what(plan.query),
-        "plan_sha256": plan.digest,
         "other_releases": {"unbounded": [{"request_id": name, "at": on, "what": asked} for name, on, asked in earlier]},
         "review": {"decision": "released", "checker": "pets", "at": at, "reason": "within the policy"},
         "assumptions": list(ASSUMPTIONS),

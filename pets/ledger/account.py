@@ -303,7 +303,8 @@ def _check_snapshots(row: Any, requests: Iterable[Request]) -> None:
     """A renewed budget is for the new data that its signed change names, and for no other."""
     admitted = parsed(row.snapshots)
     for request in requests:
-        if admitted and request.snapshot not in admitted:
+        # (a page about the whole dataset is of no snapshot, and spends nothing)
+        if admitted and request.snapshot and request.snapshot not in admitted:
             raise BudgetError(
                 "the budget was renewed for other data than this snapshot; open the session with the snapshots= folder "
                 "that holds the renewed one, or have this one admitted (pets ledger change --snapshot)"

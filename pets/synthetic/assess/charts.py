@@ -1,0 +1,195 @@
+"""Pictures of an assessment, as inline SVG: nothing is fetched, and the page is one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from pets.errors import missing_extra
+from pets.html import inline
+from pets.plot import COLOURS, INK, SOFT
+from pets.synthetic.assess.fidelity import Fidelity
+from pets.synthetic.assess.score import Score
+from pets.synthetic.assess.tables import Tables
+from pets.synthetic.pictures import altair
+
+WORST = 6
+_BLUE, _ORANGE = COLOURS[0], COLOURS[1]
+
+
+class Shown(Protocol):
+    """What is read of an assessment."""
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """All of them."""
+
+    @property
+    def tables(self) -> Tables:
+        """What was compared."""
+
+    @property
+    def detail(self) -> Fidelity:
+        """What the pictures of fidelity show."""
+
+
+def pictures(shown: Shown) -> dict[str, str]:
+    """Each picture's SVG, by name: scale, columns, associations, risk.
+
+    Raises :class:`MissingExtraError` without the ``plot`` extra.
+    """
+    alt = altair()
+    try:
+        import vl_convert
+    except ImportError:
+        raise missing_extra("the page's pictures", "plot") from None
+
+    made = {
+        "scale": (_scale(alt, shown.scores), "Every score between shuffled columns and real rows."),
+        "columns": (_columns(alt, shown), "Real and synthetic shares in the columns that differ most."),
+        "associations": (_associations(alt, shown), "How much stronger or weaker pairs of columns hold together."),
+        "risk": (_risk(alt, shown.scores), "Risks of the table, of shuffled columns and of real rows kept out."),
+    }
+    return {
+        name: inline(vl_convert.vegalite_to_svg(chart.to_json()), label, number)
+        for number, (name, (chart, label)) in enumerate(made.items())
+    }
+
+
+def _title(alt: Any, text: str, *more: str) -> Any:
+    return alt.TitleParams(text=text, subtitle=list(more), color=INK, subtitleColor=SOFT, anchor="start")
+
+
+def _scale(alt: Any, scores: Sequence[Score]) -> Any:
+    rows = []
+    for score in scores:
+        if score.group != "risk" and score.place == score.place:
+            rows.append({"score": score.name, "group": score.group, "place": min(max(score.place, -0.15), 1.15)})
+    order = [row["score"] for row in rows]
+    base = alt.Chart(alt.Data(values=rows))
+    y = alt.Y("score:N", sort=order, title=None, axis=alt.Axis(labelLimit=260))
+    x = alt.X(
+        "place:Q",
+        title=None,
+        scale=alt.Scale(domain=[-0.15, 1.15]),
+        axis=alt.Axis(values=[0, 1], labelExpr="datum.value == 0 ? 'shuffled columns' : 'real rows'", grid=True),
+    )
+    line = base.mark_rule(color="#c8d0d6").encode(y=y, x=alt.datum(0), x2=alt.datum(1))
+    dots = base.mark_point(filled=True, size=130, opacity=1).encode(
+        y=y,
+        x=x,
+        color=alt.Color(
+            "group:N", title=None, scale=alt.Scale(range=list(COLOURS[:3])), legend=alt.Legend(orient="top")
+        ),
+    )
+    return alt.layer(line, dots).properties(
+        width=430, height=26 * max(len(rows), 1), title=_title(alt, "What it keeps")
+    )
+
+
+def _columns(alt: Any, shown: Shown) -> Any:
+    single = shown.detail.single
+    worst = sorted(range(len(single)), key=lambda at: -single[at])[:WORST]
+    panels = []
+    for at in worst:
+        column = shown.tables.columns[at]
+        rows = []
+        for name, table in (("real", shown.tables.real), ("synthetic", shown.tables.synthetic)):
+            share = np.bincount(table.codes[:, at], minlength=column.size) / len(table)
+            top = np.argsort(-share)[:20] if not column.numeric else np.arange(column.size)
+            rows += [{"bin": column.labels[i], "share": float(share[i]), "of": name} for i in sorted(top.tolist())]
+        order = [label for label in column.labels if any(row["bin"] == label for row in rows)]
+        panels.append(
+            alt.Chart(alt.Data(values=rows))
+            .mark_bar()
+            .encode(
+                x=alt.X("bin:N", sort=order, title=None, axis=alt.Axis(labelLimit=90, labelFontSize=8)),
+                xOffset="of:N",
+                y=alt.Y("share:Q", title=None, axis=alt.Axis(format="%")),
+                color=alt.Color(
+                    "of:N",
+                    title=None,
+                    scale=alt.Scale(domain=["real", "synthetic"], range=[_BLUE, _ORANGE]),
+                    legend=alt.Legend(orient="top"),
+                ),
+            )
+            .properties(width=260, height=130, title=_title(alt, f"{column.name}: {single[at]:.1%} in the wrong place"))
+        )
+    rows = [alt.hconcat(*panels[i : i + 2]) for i in range(0, len(panels), 2)]
+    return alt.vconcat(*rows)
+
+
+def _associations(alt: Any, shown: Shown) -> Any:
+    real, synthetic = shown.detail.association
+    names = shown.tables.names
+    cells = [
+        {"a": names[i], "b": names[j], "gap": float(synthetic[i, j] - real[i, j])}
+        for i in range(len(names))
+        for j in range(len(names))
+        if i != j
+    ]
+    axis = alt.Axis(labelLimit=130)
+    return (
+        alt.Chart(alt.Data(values=cells))
+        .mark_rect()
+        .encode(
+            x=alt.X("a:N", sort=names, title=None, axis=axis),
+            y=alt.Y("b:N", sort=names, title=None, axis=axis),
+            color=alt.Color(
+                "gap:Q", title="synthetic − real", scale=alt.Scale(scheme="blueorange", domain=[-0.5, 0.5], clamp=True)
+            ),
+        )
+        .properties(
+            width=24 * len(names),
+            height=24 * len(names),
+            title=_title(alt, "Associations (Cramér's V)", "Blue: weaker than in the real rows. Orange: stronger."),
+        )
+    )
+
+
+def _risk(alt: Any, scores: Sequence[Score]) -> Any:
+    risks = [score for score in scores if score.group == "risk"]
+    order = [score.name for score in risks]
+    bars = [
+        {
+            "risk": s.name,
+            "value": s.value,
+            "low": s.low,
+            "high": s.high,
+            "flag": "flagged" if s.flagged else "not flagged",
+        }
+        for s in risks
+    ]
+    marks = [
+        {"risk": s.name, "value": value, "of": of}
+        for s in risks
+        for of, value in (("shuffled columns", s.floor), ("real rows kept out", s.ceiling))
+    ]
+    y = alt.Y("risk:N", sort=order, title=None, axis=alt.Axis(labelLimit=260))
+    base = alt.Chart(alt.Data(values=bars))
+    drawn = base.mark_bar(height=12).encode(
+        y=y,
+        x=alt.X("value:Q", title="what the table adds to what is known anyway (0 nothing, 1 all)"),
+        color=alt.Color(
+            "flag:N",
+            title=None,
+            scale=alt.Scale(domain=["not flagged", "flagged"], range=["#7f97a8", "#b00020"]),
+            legend=alt.Legend(orient="top"),
+        ),
+    )
+    ends = base.mark_rule(color=INK).encode(y=y, x="low:Q", x2="high:Q")
+    others = (
+        alt.Chart(alt.Data(values=marks))
+        .mark_point(size=70, strokeWidth=2)
+        .encode(
+            y=y,
+            x="value:Q",
+            shape=alt.Shape("of:N", title=None, legend=alt.Legend(orient="top")),
+            color=alt.value(INK),
+        )
+    )
+    return alt.layer(drawn, ends, others).properties(
+        width=430, height=34 * max(len(risks), 1), title=_title(alt, "What it risks", "Bars with their 95 % intervals.")
+    )

@@ -1,0 +1,253 @@
+"""Copies and singling out: does the synthetic table tell of single real rows?
+
+Every attack is run twice: on rows that the synthetic table was made from, and on rows that were kept out of it. What it
+does to the latter is what general knowledge does; only what it does beyond that is a risk of this table (Giomi et al.
+2023, "A unified framework for quantifying privacy risk in synthetic data", section 3: Anonymeter).
+
+Sources: Raab, Nowok and Dibben 2024 (replicated uniques; arXiv 2409.04257). No distance to the closest record: it does
+not measure privacy (Yao et al. 2025, "The DCR delusion"; arXiv 2505.01524).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pets.synthetic.assess.score import Score
+from pets.synthetic.assess.tables import Coded, Floats, Ints, Tables
+
+ATTACKS = 2_000
+SURE = 1e-4
+"""The chance of a false alarm that a flag may have, by a one-sided exact test."""
+
+Z = 1.959964
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack's record.
+
+    Attributes:
+        hits, tries: on rows that the table was made from.
+        control_hits, control_tries: on rows kept out.
+    """
+
+    hits: int
+    tries: int
+    control_hits: int
+    control_tries: int
+
+    @property
+    def rate(self) -> float:
+        """Of success on rows that the table was made from."""
+        return self.hits / max(self.tries, 1)
+
+    @property
+    def control(self) -> float:
+        """Of success on rows kept out."""
+        return self.control_hits / max(self.control_tries, 1)
+
+    @property
+    def risk(self) -> float:
+        """(rate − control) / (1 − control): what the table adds to what was known anyway, at least 0."""
+        centre, control = _centre(self.hits, self.tries), _centre(self.control_hits, self.control_tries)
+        return max(0.0, (centre - control) / (1 - control)) if control < 1 else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % of the risk, from the Wilson intervals of both rates (Giomi et al. 2023, section 3.3)."""
+        control = _centre(self.control_hits, self.control_tries)
+        half = math.hypot(_half(self.hits, self.tries), _half(self.control_hits, self.control_tries))
+        scale = max(1 - control, 1e-9)
+        gap = (_centre(self.hits, self.tries) - control) / scale
+        return max(0.0, gap - half / scale), min(1.0, max(0.0, gap + half / scale))
+
+    @property
+    def chance(self) -> float:
+        """The chance of at least so many hits on rows of the table if they were as likely as on rows kept out.
+
+        Given all hits, those on rows of the table are then binomial with the share of tries that were on them (the
+        conditional test of Przyborowski and Wilenski 1940).
+        """
+        return _tail(self.hits, self.hits + self.control_hits, self.tries / max(self.tries + self.control_tries, 1))
+
+
+def _centre(hits: int, tries: int) -> float:
+    return (hits + Z**2 / 2) / (tries + Z**2)
+
+
+def _half(hits: int, tries: int) -> float:
+    share = hits / max(tries, 1)
+    return Z * math.sqrt(max(tries, 1) * share * (1 - share) + Z**2 / 4) / (tries + Z**2)
+
+
+def _tail(hits: int, total: int, share: float) -> float:
+    """P(binomial(total, share) ≥ hits)."""
+    if hits <= 0 or total == 0:
+        return 1.0
+    if share >= 1:
+        return 1.0
+    terms = [
+        math.lgamma(total + 1)
+        - math.lgamma(k + 1)
+        - math.lgamma(total - k + 1)
+        + k * math.log(share)
+        + (total - k) * math.log1p(-share)
+        for k in range(hits, total + 1)
+    ]
+    top = max(terms)
+    return min(1.0, math.exp(top) * sum(math.exp(term - top) for term in terms))
+
+
+def risk_score(name: str, meaning: str, attacks: dict[str, Attack]) -> Score:
+    """The risk of the synthetic table beside those of the shuffled one and of rows kept out."""
+    own = attacks["value"]
+    low, high = own.interval
+    flag = ""
+    if own.chance < SURE and low > 0:
+        flag = (
+            f"{own.hits:,} of {own.tries:,} attacks on rows that the table was made from succeed, and "
+            f"{own.control_hits:,} of {own.control_tries:,} on rows kept out: more than chance explains"
+        )
+    return Score(
+        "risk",
+        name,
+        meaning,
+        own.risk,
+        attacks["floor"].risk,
+        attacks["ceiling"].risk,
+        "less",
+        low,
+        high,
+        flag,
+    )
+
+
+# copies ---------------------------------------------------------------------------------------------------------------
+
+
+def copies(tables: Tables, released: dict[str, Coded], control: Coded) -> tuple[Score, ...]:
+    """Real rows that are one of a kind and are found again: in all columns, and in all but the most telling ones.
+
+    The control is every row kept out, but for the ceiling, which is made of the others of them: ``control`` alone.
+    """
+    controls = {label: control if label == "ceiling" else tables.holdout for label in released}
+    order = sorted(range(len(tables.columns)), key=lambda at: len(np.unique(tables.real.exact[:, at])))
+    spared = max(1, len(order) // 4)
+    found = []
+    for name, places, meaning in (
+        ("copies of unique rows", order, "Real rows unlike any other, found again in the table value by value."),
+        (
+            "partial copies of unique rows",
+            order[:-spared],
+            f"The same without the {spared} column(s) of most values "
+            f"({', '.join(tables.names[at] for at in order[-spared:])}).",
+        ),
+    ):
+        attacks = {
+            label: _replicated(tables.real.exact[:, places], controls[label].exact[:, places], table.exact[:, places])
+            for label, table in released.items()
+        }
+        found.append(risk_score(name, meaning, attacks))
+    return tuple(found)
+
+
+def _replicated(real: Ints, control: Ints, released: Ints) -> Attack:
+    """Unique rows of both sides together, so that both are as rare; then how many of each the table holds."""
+    both = np.concatenate([real, control])
+    keys, inverse, counts = np.unique(np.concatenate([both, released]), axis=0, return_inverse=True, return_counts=True)
+    inverse = inverse.reshape(-1)
+    own = np.bincount(inverse[: len(both)], minlength=len(keys))
+    there = counts > own
+    unique = own[inverse[: len(both)]] == 1
+    hit = unique & there[inverse[: len(both)]]
+    n = len(real)
+    return Attack(int(hit[:n].sum()), int(unique[:n].sum()), int(hit[n:].sum()), int(unique[n:].sum()))
+
+
+# singling out ---------------------------------------------------------------------------------------------------------
+
+
+def singling_out(
+    tables: Tables, released: dict[str, Coded], control: Coded, random: np.random.Generator, attacks: int = ATTACKS
+) -> Score:
+    """Guesses "exactly one person is such and such" made from the table's own unique rows (Giomi et al., section 4.1).
+
+    Each guess takes a row of the table and columns drawn by chance (two to five): equal for categories, at most or at
+    least its value for numbers; it is made where one row of the table alone fits it. Half of the guesses are about one
+    column (a value that only one row has, or beyond all others). Real and kept-out rows are cut to one number, since
+    what is unique depends on it.
+    """
+    size = min(len(tables.real), len(control))
+    sides = [_columns(one.take(random.permutation(len(one))[:size])) for one in (tables.real, control)]
+    numeric = [column.numeric for column in tables.columns]
+    results = {}
+    for label, table in released.items():
+        hits = [0, 0]
+        guesses = _guesses(table, numeric, random, attacks)
+        for guess in guesses:
+            for side, rows in enumerate(sides):
+                hits[side] += _fits(rows, guess) == 1
+        results[label] = Attack(hits[0], len(guesses), hits[1], len(guesses))
+    return risk_score(
+        "singling out",
+        "Guesses that exactly one real person has certain values, made from the table and right.",
+        results,
+    )
+
+
+Guess = tuple[tuple[int, int, float], ...]  # (column, −1 at most / 0 equal / 1 at least, value)
+
+
+def _guesses(table: Coded, numeric: Sequence[bool], random: np.random.Generator, wanted: int) -> list[Guess]:
+    found: dict[Guess, None] = dict.fromkeys(_outstanding(table, numeric, random, wanted // 2))
+    rows = _columns(table)
+    middles = np.nan_to_num(np.nanmedian(table.numbers, axis=0))
+    count = len(rows)
+    for _ in range(5 * wanted):
+        if len(found) >= wanted:
+            break
+        row = table.numbers[random.integers(len(table))]
+        places = random.choice(count, size=min(count, int(random.integers(2, 6))), replace=False)
+        guess = tuple(
+            (int(at), (1 if row[at] >= middles[at] else -1) if numeric[at] else 0, float(row[at]))
+            for at in sorted(places)
+            if not np.isnan(row[at])
+        )
+        if guess and guess not in found and _fits(rows, guess) == 1:
+            found[guess] = None
+    return list(found)
+
+
+def _outstanding(table: Coded, numeric: Sequence[bool], random: np.random.Generator, wanted: int) -> list[Guess]:
+    """Values of single columns that one row alone has, and the least and the greatest of numbers."""
+    out: list[Guess] = []
+    for at, number in enumerate(numeric):
+        values = table.numbers[:, at]
+        values = values[~np.isnan(values)]
+        if not len(values):
+            continue
+        kinds, counts = np.unique(values, return_counts=True)
+        out += [((at, 0, float(value)),) for value in kinds[counts == 1]]
+        if number:
+            out += [((at, -1, float(kinds[0])),), ((at, 1, float(kinds[-1])),)]
+    chosen = random.permutation(len(out))[:wanted]
+    return [out[i] for i in chosen]
+
+
+def _columns(table: Coded) -> list[Floats]:
+    """Each column as an array of its own: guesses look at a few columns of all rows, many times."""
+    return list(np.ascontiguousarray(table.numbers.T))
+
+
+def _fits(rows: Sequence[Floats], guess: Guess) -> int:
+    """How many rows fit a guess."""
+    left: Ints | None = None
+    for at, sign, value in guess:
+        column = rows[at] if left is None else rows[at][left]
+        kept = np.flatnonzero(column == value if sign == 0 else column >= value if sign > 0 else column <= value)
+        left = kept if left is None else left[kept]
+    return 0 if left is None else len(left)

@@ -1,0 +1,202 @@
+"""Assess: all scores of one synthetic table, and the page and the JSON that hold them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pets.calls import plain_arguments
+from pets.codec import Json, whole
+from pets.errors import UserError, shown
+from pets.schema import Schema
+from pets.synthetic.assess.fidelity import Fidelity, fidelity
+from pets.synthetic.assess.learning import detectability, one_thread, target_place, utility
+from pets.synthetic.assess.matches import copies, singling_out
+from pets.synthetic.assess.nearness import by_nearness
+from pets.synthetic.assess.page import page
+from pets.synthetic.assess.score import WARNING, Score
+from pets.synthetic.assess.tables import Tables, prepare
+from pets.synthetic.synthetic_release import SyntheticRelease
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAST_HOLDOUT = 500
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Assessment:
+    """What a synthetic table keeps, loses and risks. It holds exact statistics of real rows.
+
+    Attributes:
+        scores: each between the shuffled table (floor) and real rows kept out (ceiling).
+        tables: what was compared.
+        detail: what the pictures of fidelity show.
+        target: the column that learners were to tell.
+        about: the synthetic table's own manifest, where it has one.
+        seed: of every choice by chance.
+    """
+
+    scores: tuple[Score, ...]
+    tables: Tables
+    detail: Fidelity
+    target: str
+    about: Json
+    seed: int
+    made_at: str
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What the custodian must look at before the table leaves."""
+        return tuple(f"{score.name}: {score.flagged}" for score in self.scores if score.flagged)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All scores as a fresh data frame."""
+        import pandas as pd
+
+        return pd.DataFrame([score.to_json() for score in self.scores]).drop(columns="meaning")
+
+    def __getitem__(self, name: str) -> Score:
+        for score in self.scores:
+            if score.name == name:
+                return score
+        raise UserError(f"there is no score {shown(name)}; there are: {', '.join(s.name for s in self.scores)}")
+
+    def to_json(self) -> Json:
+        """Everything but the pictures."""
+        return {
+            "pets": "assessment",
+            "version": 1,
+            "warning": WARNING,
+            "made_at": self.made_at,
+            "seed": self.seed,
+            "rows": {
+                "real": len(self.tables.real),
+                "synthetic": len(self.tables.synthetic),
+                "holdout": len(self.tables.holdout),
+            },
+            "columns": self.tables.names,
+            "left_out": dict(self.tables.left_out),
+            "target": self.target,
+            "flags": list(self.flags),
+            "scores": [score.to_json() for score in self.scores],
+            "distance_of_columns": {
+                name: round(value, 6) for name, value in zip(self.tables.names, self.detail.single, strict=True)
+            },
+            "synthetic": self.about,
+        }
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page (``.html``) and, beside it, the JSON. Keep both with the real rows.
+
+        To pass them on, use :func:`pets.synthesis.export`, which enters it in the account.
+
+        Raises :class:`UserError` for a path that cannot be written; nothing is left half-written.
+        """
+        try:
+            target = Path(path)
+            if target.suffix != ".html":
+                raise UserError(f"an assessment is written as .html (with .json beside it), not as {target.name!r}")
+            texts = {
+                target.with_suffix(".json"): json.dumps(self.to_json(), indent=1, ensure_ascii=False),
+                target: page(self),
+            }
+            for file, text in texts.items():
+                new = file.with_name(f".{file.name}.{os.getpid()}.new")
+                new.write_text(text, encoding="utf-8")
+                new.replace(file)
+        except OSError as error:
+            raise UserError(f"the assessment cannot be written to {str(path)!r} ({error.strerror})") from None
+        except TypeError:
+            raise UserError(f"an assessment is written to a path such as 'assess.html', not to {shown(path)}") from None
+        return target
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{score.group:<14} {score.name:<34} {score.value:>9.3f}   floor {score.floor:>8.3f}   "
+            f"ceiling {score.ceiling:>8.3f}{'   FLAG' if score.flagged else ''}"
+            for score in self.scores
+        ]
+        return "\n".join([*lines, *(f"FLAG {flag}." for flag in self.flags), WARNING])
+
+
+@plain_arguments(UserError, "assess", "write pets.assess(real, synthetic, holdout)")
+def assess(
+    real: Any,
+    synthetic: Any,
+    holdout: Any,
+    *,
+    schema: Schema | None = None,
+    table: str | None = None,
+    target: str | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Assessment:
+    """What a synthetic table keeps, loses and risks: a custodian's tool, which reads real rows.
+
+    Guarantee: none. The result holds exact statistics of real rows.
+
+    Args:
+        real: the rows that the synthetic table was made from (a data frame, or the path of a CSV or Parquet file).
+        synthetic: the table, or what :meth:`pets.Session.synthesise` gave.
+        holdout: real rows that it was *not* made from: what the rest of the world is like. At least 500.
+        schema: says what the columns are and which are identifiers; left out, the real rows tell.
+        table: which of the schema's tables.
+        target: the column that learners are to tell; left out, the last one that can be told.
+        seed: of every choice by chance.
+        progress: whether a bar is shown when it takes over a second.
+
+    Raises:
+        UserError, DataError: naming the table or the column and the remedy.
+    """
+    from tqdm import tqdm
+
+    try:
+        seed = whole(seed)
+    except ValueError:
+        seed = -1
+    if not 0 <= seed < 2**32:
+        raise UserError("seed must be a whole number from 0 to 4,294,967,295")
+    tables = prepare(real, synthetic, holdout, schema, table)
+    if len(tables.holdout) < LEAST_HOLDOUT:
+        raise UserError(
+            f"the holdout table has {len(tables.holdout):,} rows and at least {LEAST_HOLDOUT} are needed: what is "
+            f"found "
+            "about real rows is compared with them"
+        )
+    random = np.random.default_rng([seed, 4])
+    learnt = target_place(tables, target)
+    # attackers of kept-out rows need two parts: one plays a table that was released, one people who were kept out
+    parts = random.permutation(len(tables.holdout))
+    ceiling, control = (tables.holdout.take(part) for part in np.array_split(parts, 2))
+    floor = tables.real.shuffled(random)
+    released = {"value": tables.synthetic, "floor": floor, "ceiling": ceiling}
+    with tqdm(total=5, desc="assessing", delay=1, leave=False, disable=not progress) as bar:
+        detail = fidelity(tables, floor, random)
+        bar.update()
+        with one_thread():
+            scores = [*detail.scores, *utility(tables, floor, target, seed)]
+            bar.update()
+            scores += detectability(tables, floor, seed)
+        bar.update()
+        scores += copies(tables, released | {"value": tables.synthetic}, control)
+        scores.append(singling_out(tables, released, control, random))
+        bar.update()
+        scores += by_nearness(tables, released, control, random)
+        bar.update()
+    about = synthetic.manifest if isinstance(synthetic, SyntheticRelease) else {}
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    return Assessment(tuple(scores), tables, detail, tables.names[learnt], _plain(about), seed, now)
+
+
+def _plain(about: Mapping[str, Any]) -> Json:
+    """A manifest without its long list of marginals."""
+    return {name: value for name, value in about.items() if name != "marginals"}

@@ -1,0 +1,57 @@
+"""Score: one number about a synthetic table, between what is worthless and what is real."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pets.codec import Json
+
+WARNING = (
+    "For the custodian alone: this holds exact statistics of real rows, and no guarantee covers them. Passing it on is "
+    "a "
+    "release without a finite guarantee and belongs in the ledger as unbounded."
+)
+
+Group = Literal["fidelity", "utility", "detectability", "risk"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number, of the synthetic table and of the two tables that it stands between.
+
+    Attributes:
+        group, name: what it is about.
+        meaning: one sentence for the page.
+        value: of the synthetic table.
+        floor: of a table whose columns were shuffled, each by itself: every column right, nothing between them.
+        ceiling: of real rows that were kept out.
+        better: whether more or less of it is better.
+        low, high: a 95 % interval for ``value`` (NaN: none).
+        flagged: what the custodian must look at (empty: nothing).
+    """
+
+    group: Group
+    name: str
+    meaning: str
+    value: float
+    floor: float
+    ceiling: float
+    better: Literal["more", "less"]
+    low: float = float("nan")
+    high: float = float("nan")
+    flagged: str = ""
+
+    @property
+    def place(self) -> float:
+        """Where the value lies: 0 at the floor, 1 at the ceiling (it may lie outside; NaN where both are the same)."""
+        span = self.ceiling - self.floor
+        return (self.value - self.floor) / span if span else float("nan")
+
+    def to_json(self) -> Json:
+        """Rounded to six digits; what is not known is null."""
+        out: Json = {"group": self.group, "name": self.name, "meaning": self.meaning, "better": self.better}
+        for label in ("value", "floor", "ceiling", "low", "high", "place"):
+            number = getattr(self, label)
+            out[label] = None if number != number else float(f"{number:.6g}")
+        return out | {"flagged": self.flagged}

@@ -1,0 +1,233 @@
+"""Tables made comparable: one coding for real, synthetic and kept-out rows.
+
+Each column becomes whole-number codes (categories, and numbers in 20 bins with equally many real rows, as SDNist does),
+numbers for learning, and places between 0 and 1 for distances.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pets.domain import Date, Identifier
+from pets.errors import DataError, UserError, did_you_mean, shown
+from pets.numeric import Numeric
+from pets.schema import Schema
+from pets.synthetic.synthetic_release import RECORD, SyntheticRelease
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+BINS = 20
+LEAST_ROWS = 100
+_FEW = 20  # distinct values up to which a column of numbers is taken as categories
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Rows of one table.
+
+    Attributes:
+        codes: ``(rows, columns)``; the code after a column's last bin is "no value".
+        numbers: the same for learning: numbers as they are, categories as codes, NaN where there is no value.
+        exact: the same for matching: equal only where the values are equal.
+    """
+
+    codes: Ints
+    numbers: Floats
+    exact: Ints
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, rows: Any) -> Coded:
+        """Some of the rows."""
+        return Coded(self.codes[rows], self.numbers[rows], self.exact[rows])
+
+    def shuffled(self, random: np.random.Generator) -> Coded:
+        """Each column's values in an order of their own: every column right, nothing between them."""
+        order = np.argsort(random.random(self.codes.shape), axis=0)
+        return Coded(
+            np.take_along_axis(self.codes, order, axis=0),
+            np.take_along_axis(self.numbers, order, axis=0),
+            np.take_along_axis(self.exact, order, axis=0),
+        )
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of all tables: its name, whether it holds numbers, the labels of its codes."""
+
+    name: str
+    numeric: bool
+    labels: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Codes, the one for "no value" included."""
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Real, synthetic and kept-out rows under one coding.
+
+    Attributes:
+        left_out: columns that name rows, or that one of the tables lacks, with the reason.
+    """
+
+    columns: tuple[Column, ...]
+    real: Coded
+    synthetic: Coded
+    holdout: Coded
+    left_out: Mapping[str, str]
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that are assessed."""
+        return [column.name for column in self.columns]
+
+
+def prepare(real: Any, synthetic: Any, holdout: Any, schema: Schema | None, table: str | None) -> Tables:
+    """The three tables under one coding.
+
+    Raises:
+        UserError: naming the table or the column and the remedy.
+    """
+    frames = {
+        name: frame_of(name, source)
+        for name, source in (("real", real), ("synthetic", synthetic), ("holdout", holdout))
+    }
+    for name, frame in frames.items():
+        if len(frame) < LEAST_ROWS:
+            raise UserError(
+                f"the {name} table has {len(frame)} rows; scores mean nothing below {LEAST_ROWS}, give more rows"
+            )
+    domains = _domains(schema, table)
+    left_out: dict[str, str] = {}
+    columns: list[Column] = []
+    parts: dict[str, list[tuple[Any, Any, Any]]] = {name: [] for name in frames}
+    for column in frames["real"]:
+        reason = _unfit(str(column), frames, domains)
+        if reason:
+            left_out[str(column)] = reason
+            continue
+        made, coded = _column(str(column), {name: frame[column] for name, frame in frames.items()}, domains)
+        columns.append(made)
+        for name in frames:
+            parts[name].append(coded[name])
+    if len(columns) < 2:
+        known = did_you_mean(str(next(iter(frames["synthetic"]), "")), [str(name) for name in frames["real"]])
+        raise UserError(f"the tables share {len(columns)} columns that can be compared; two are needed{known}")
+    tables = {
+        name: Coded(*(np.column_stack([one[i] for one in listed]) for i in range(3))) for name, listed in parts.items()
+    }
+    return Tables(tuple(columns), tables["real"], tables["synthetic"], tables["holdout"], left_out)
+
+
+def frame_of(name: str, source: Any) -> pd.DataFrame:
+    """A table as a data frame: a frame, a synthetic release, or the path of a CSV or Parquet file."""
+    import pandas as pd
+
+    if isinstance(source, pd.DataFrame):
+        return source
+    if isinstance(source, SyntheticRelease):
+        return source.table
+    if isinstance(source, (str, Path)):
+        try:
+            path = Path(source)
+            return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, low_memory=False)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else "it is no table"
+            raise DataError(f"the {name} table cannot be read from {shown(str(source))} ({why})") from None
+    raise UserError(f"the {name} table is a data frame or the path of a CSV or Parquet file, not {shown(source)}")
+
+
+def _domains(schema: Schema | None, table: str | None) -> Mapping[str, Any]:
+    if schema is None:
+        return {}
+    if not isinstance(schema, Schema):
+        raise UserError(f"schema must be a pets.Schema, not {shown(schema)}")
+    if table is None and len(schema.tables) > 1:
+        raise UserError(f"the schema has several tables; say which with table={next(iter(schema.tables))!r}")
+    return schema.fields(next(iter(schema.tables)) if table is None else table)
+
+
+def _unfit(column: str, frames: Mapping[str, pd.DataFrame], domains: Mapping[str, Any]) -> str:
+    lacking = [name for name, frame in frames.items() if column not in frame]
+    if lacking:
+        return f"not in the {' and the '.join(lacking)} table"
+    if column == RECORD or isinstance(domains.get(column), Identifier):
+        return "an identifier"
+    values = frames["real"][column]
+    if column not in domains and values.dtype == object and values.nunique() == len(values):
+        return "different in every real row: taken as an identifier"
+    return ""
+
+
+def _column(
+    name: str, values: Mapping[str, pd.Series[Any]], domains: Mapping[str, Any]
+) -> tuple[Column, dict[str, tuple[Ints, Floats, Ints]]]:
+    import pandas as pd
+
+    domain = domains.get(name)
+    plain = dict(values)
+    if isinstance(domain, Date):
+        plain = {table: _days(series) for table, series in values.items()}
+    elif isinstance(domain, Numeric):
+        plain = {table: pd.to_numeric(series, errors="coerce") for table, series in values.items()}
+    real = plain["real"]
+    numeric = isinstance(domain, (Numeric, Date)) or (
+        domain is None
+        and all(pd.api.types.is_numeric_dtype(s) and not pd.api.types.is_bool_dtype(s) for s in plain.values())
+    )
+    if numeric and real.nunique() > _FEW:
+        return _numbers(name, plain)
+    texts = {table: _texts(series, numeric) for table, series in plain.items()}
+    known = sorted(set().union(*(set(series.dropna().unique()) for series in texts.values())))
+    place = {text: code for code, text in enumerate(known)}
+    out = {}
+    for table, series in texts.items():
+        codes = series.map(place).fillna(len(known)).to_numpy(dtype=np.int64)
+        numbers = np.where(codes == len(known), np.nan, codes).astype(np.float64)
+        out[table] = (codes, numbers, codes)
+    return Column(name, False, (*known, "missing")), out
+
+
+def _texts(series: pd.Series[Any], numeric: bool) -> pd.Series[Any]:
+    """Values as text, so that 1, 1.0 and "1" of different files are one value."""
+    if numeric:
+        return series.map(lambda value: f"{value:g}", na_action="ignore").astype(object)
+    return series.astype(object).map(str, na_action="ignore")
+
+
+def _days(series: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    moments = pd.to_datetime(series, errors="coerce")
+    return (moments - pd.Timestamp(1970, 1, 1)) / pd.Timedelta(days=1)
+
+
+def _numbers(name: str, values: Mapping[str, pd.Series[Any]]) -> tuple[Column, dict[str, tuple[Ints, Floats, Ints]]]:
+    real = values["real"].to_numpy(dtype=np.float64, na_value=np.nan)
+    edges = np.unique(np.nanquantile(real, np.linspace(0, 1, BINS + 1)))[1:-1]
+    ends = ["…", *(f"{edge:g}" for edge in edges), "…"]
+    labels = [f"{low} to {high}" for low, high in itertools.pairwise(ends)]
+    out = {}
+    for table, series in values.items():
+        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
+        missing = np.isnan(numbers)
+        codes = np.where(missing, len(labels), np.searchsorted(edges, np.where(missing, 0, numbers), side="right"))
+        # 0.1 + 0.2 and 0.3 are one value
+        exact = np.where(missing, -(2**62), np.round(np.where(missing, 0, numbers) * 1e6)).astype(np.int64)
+        out[table] = (codes.astype(np.int64), numbers, exact)
+    return Column(name, True, (*labels, "missing")), out

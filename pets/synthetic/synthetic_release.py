@@ -1,0 +1,230 @@
+"""A synthetic data set as it leaves: its tables, what they promise, and where they came from.
+
+It stands beside :class:`pets.release.Release` rather than being one: a release is noisy whole numbers laid out by one
+plan, and a data set is rows drawn from a model of many such releases (or, without a guarantee, from an engine that saw
+the rows). It has the same verbs: ``table``, ``plot``, ``save``, ``guarantee``, ``certificate``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pets.codec import Json
+from pets.errors import UserError, did_you_mean, shown
+from pets.release import Release
+from pets.release_form import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MARKER = "SYNTHETIC"
+RECORD = "synthetic_id"
+"""The column that names each row. Its values are invented: a row is a record, not a person."""
+
+ENDINGS = (".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """How far a model lies from one noisy marginal. (How far it lies from the exact one, nobody outside may know.)
+
+    Attributes:
+        columns: of the marginal.
+        cells: in it.
+        sigma: the standard deviation of the noise on each cell.
+        error: total variation distance between the model and the noisy marginal, 0 to 1.
+        noise: what the noise alone does to that distance on average; an error near it is as good as can be told.
+        held: whether the model was fitted to it; of others, the error is that of 200,000 rows drawn from the model.
+    """
+
+    columns: tuple[str, ...]
+    cells: int
+    sigma: float
+    error: float
+    noise: float
+    held: bool
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        form: Json = plain(
+            {
+                "columns": self.columns,
+                "cells": self.cells,
+                "sigma": float(f"{self.sigma:.6g}"),
+                "error": round(self.error, 6),
+                "noise": round(self.noise, 6),
+                "held": self.held,
+            }
+        )
+        return form
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class SyntheticRelease:
+    """Invented rows in the shape of a real table.
+
+    Guarantee: the sentence in ``guarantee``. Whatever is done with the rows keeps it.
+
+    Attributes:
+        id: the random public name of this data set.
+        frames: each table's rows, the first being the one asked for.
+        method: how the rows were made: ``"dp"``, or the name of an engine without a guarantee.
+        dataset, schema_digest: whose shape they have.
+        data: ``"real"``, or ``"dummy"`` where the model was made from invented rows.
+        releases: the protected answers that the model was made from; none without a guarantee.
+        epsilon, delta, rho: of all of them together (``None``: does not apply).
+        cost: of all of them together, in the ledger's exact units.
+        misfits: the model's error against the noisy measurements.
+        settings: what was asked for, and what was made of it.
+        level: on the spectrum of the Office for National Statistics (2019), from *structural* to *replica*.
+        notes: what a reader must know.
+    """
+
+    id: str
+    frames: Mapping[str, pd.DataFrame]
+    method: str
+    dataset: str
+    schema_digest: str
+    data: Literal["real", "dummy"]
+    releases: tuple[Release, ...]
+    guarantee: str
+    epsilon: float | None
+    delta: float | None
+    rho: float | None
+    cost: Json
+    misfits: tuple[Misfit, ...]
+    settings: Json
+    level: str
+    issued_at: str
+    project: str
+    analyst: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def table_name(self) -> str:
+        """The table that was asked for."""
+        return next(iter(self.frames))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A fresh data frame of the table that was asked for: one invented record a row."""
+        return self.frames[self.table_name].copy()
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Fresh data frames of all tables."""
+        return {name: frame.copy() for name, frame in self.frames.items()}
+
+    @property
+    def error(self) -> pd.DataFrame:
+        """The model's error against each noisy marginal, largest first; empty where nothing was measured."""
+        import pandas as pd
+
+        rows = [vars(one) | {"columns": " × ".join(one.columns)} for one in self.misfits]
+        frame = pd.DataFrame(rows, columns=["columns", "cells", "sigma", "error", "noise", "held"])
+        return frame.sort_values("error", ascending=False, ignore_index=True)
+
+    @property
+    def manifest(self) -> Json:
+        """What the rows are, for whoever finds the file: it is written beside every file that :meth:`save` writes."""
+        return {
+            "marker": MARKER,
+            "what": "Invented records. One row is a record with an invented id, not a person.",
+            "synthetic": self.id,
+            "method": self.method,
+            "level": self.level,
+            "dataset": self.dataset,
+            "schema": self.schema_digest,
+            "made_from": self.data,
+            "tables": {name: {"rows": len(frame), "columns": list(frame)} for name, frame in self.frames.items()},
+            "guarantee": self.guarantee,
+            "epsilon": plain(self.epsilon),
+            "delta": plain(self.delta),
+            "rho": plain(self.rho),
+            "cost": plain(self.cost),
+            "settings": plain(self.settings),
+            "marginals": [one.to_json() for one in self.misfits],
+            "notes": list(self.notes),
+            "issued_at": self.issued_at,
+            "project": self.project,
+            "analyst": self.analyst,
+            "made_with": f"pets {importlib.metadata.version('pets')}",
+        }
+
+    @property
+    def certificate(self) -> Json:
+        """The manifest with the certificate of every release that the model was made from. Not signed yet."""
+        return self.manifest | {"releases": [release.certificate for release in self.releases], "signed": False}
+
+    def plot(self, column: str | None = None) -> Any:
+        """An Altair chart of one column (left out: the first modelled): rows of the data set in each of its slots.
+
+        Where the column was measured, the noisy counts that the model was fitted to stand beside them.
+
+        Raises :class:`MissingExtraError` without the ``plot`` extra, :class:`UserError` for an unknown column.
+        """
+        from pets.synthetic import pictures
+
+        names = [str(name) for name in self.frames[self.table_name] if name != RECORD]
+        if column is not None and column not in names:
+            raise UserError(f"there is no column {shown(column)}{did_you_mean(column, names)}")
+        return pictures.column(self, names[0] if column is None else column)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the rows as CSV or Parquet, and the manifest beside them as ``<name>.manifest.json``.
+
+        With several tables ``path`` is a folder, with one CSV a table. Nothing is left half-written: files appear
+        under their names when they are complete.
+
+        Raises:
+            UserError: for a path that cannot be written, or another kind of file.
+        """
+        try:
+            target = Path(path)
+            if len(self.frames) > 1:
+                target.mkdir(parents=True, exist_ok=True)
+                for name in self.frames:
+                    self._write(name, target / f"{name}.csv")
+            else:
+                self._write(self.table_name, target)
+        except OSError as error:
+            raise UserError(f"the data set cannot be written to {str(path)!r} ({error.strerror})") from None
+        except (TypeError, ValueError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"a data set is written to a path such as 'synthetic.csv', not to {shown(path)}") from None
+        return target
+
+    def _write(self, name: str, target: Path) -> None:
+        if target.suffix not in ENDINGS:
+            raise UserError(f"a data set is written as {' or '.join(ENDINGS)}, not as {target.name!r}")
+        new = target.with_name(f".{target.name}.{os.getpid()}.new")
+        beside = target.with_name(f"{target.stem}.manifest.json")
+        try:
+            if target.suffix == ".csv":
+                self.frames[name].to_csv(new, index=False)
+            else:
+                self.frames[name].to_parquet(new, index=False)
+            about = self.manifest | {
+                "file": target.name,
+                "table": name,
+                "sha256": hashlib.sha256(new.read_bytes()).hexdigest(),
+            }
+            other = beside.with_name(f".{beside.name}.{os.getpid()}.new")
+            other.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
+            # the manifest first: rows never lie about without one
+            other.replace(beside)
+            new.replace(target)
+        finally:
+            new.unlink(missing_ok=True)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name}: {len(frame):,} rows" for name, frame in self.frames.items())
+        return f"{MARKER} data ({self.method}), {counts}\n{self.guarantee}\n" + "\n".join(self.notes)

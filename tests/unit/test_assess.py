@@ -1,0 +1,172 @@
+"""Assess: scores lie between the shuffled table and real rows, and copies of real rows are flagged every time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pets
+from pets import cli, synthesis
+from pets.errors import PolicyError, UserError
+from pets.synthetic.assess import matches
+from pets.synthetic.assess.matches import Attack
+from pets.synthetic.assess.run import Assessment
+from pets.synthetic.assess.tables import prepare
+
+pytest.importorskip("sklearn")
+
+
+def population(rows: int, seed: int) -> pd.DataFrame:
+    """People of one law: the same law, other people, for every seed."""
+    random = np.random.default_rng(seed)
+    sex = random.choice(["F", "M"], rows)
+    age = np.clip(random.normal(np.where(sex == "F", 52, 46), 15), 0, 99).round(1)
+    ward = np.where(random.random(rows) < 0.75, np.where(age > 50, "old", "young"), random.choice(["x", "y"], rows))
+    cost = np.round(random.lognormal(6 + age / 60, 0.4), 2)
+    ill = np.where(random.random(rows) < 1 / (1 + np.exp(-(age - 55) / 6)), "yes", "no")
+    return pd.DataFrame({"sex": sex, "age": age, "ward": ward, "cost": cost, "ill": ill})
+
+
+REAL, HELD, FRESH = population(2000, 1), population(1200, 2), population(2000, 3)
+MANY = population(2000, 4)  # kept out, and enough of them for 20 copies to be no chance
+
+
+@pytest.fixture(scope="module")
+def shuffled() -> Assessment:
+    random = np.random.default_rng(9)
+    # other people's values, shuffled: no real value is kept
+    return pets.assess(REAL, FRESH.apply(lambda c: random.permutation(c.to_numpy())), HELD, progress=False)
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Assessment:
+    return pets.assess(REAL, FRESH, HELD, progress=False)
+
+
+def test_fresh_people_of_the_same_law_score_like_real_rows(fresh: Assessment) -> None:
+    assert fresh.flags == ()
+    assert fresh.target == "ill"
+    assert fresh["pairs of columns"].value < 0.7 * fresh["pairs of columns"].floor
+    assert abs(fresh["told from real rows"].value - 0.5) < 0.06
+    assert fresh["ill by boosted trees"].value > 0.75 and fresh["ill by boosted trees"].place > 0.8
+    for score in fresh.scores:
+        if score.group == "risk":
+            assert score.value < 0.08, score.name
+
+
+def test_a_shuffled_table_scores_like_the_floor(shuffled: Assessment) -> None:
+    assert shuffled["pairs of columns"].place < 0.15 and shuffled["columns by themselves"].place != 0
+    assert shuffled["told from real rows"].value > 0.8
+    assert shuffled["ill by boosted trees"].value < 0.6
+    assert shuffled["associations"].value > 3 * shuffled["associations"].ceiling
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_percent_of_planted_copies_is_flagged_every_time(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    made = population(2000, 10 + seed)
+    made.iloc[random.choice(2000, 20, replace=False)] = REAL.iloc[random.choice(2000, 20, replace=False)].to_numpy()
+    tables = prepare(REAL, made, MANY, None, None)
+    floor = tables.real.shuffled(random)
+    released = {"value": tables.synthetic, "floor": floor, "ceiling": tables.holdout.take(slice(0, 1000))}
+    exact = matches.copies(tables, released, tables.holdout.take(slice(1000, None)))[0]
+    assert exact.flagged and exact.value == pytest.approx(0.01, abs=0.005)
+    # no copies, no flag
+    clean = released | {"value": prepare(REAL, population(2000, 10 + seed), MANY, None, None).synthetic}
+    assert not matches.copies(tables, clean, tables.holdout.take(slice(1000, None)))[0].flagged
+
+
+def test_the_table_itself_is_flagged_by_every_attack() -> None:
+    found = pets.assess(REAL, REAL.sample(frac=1, random_state=0), HELD, progress=False)
+    flagged = {score.name for score in found.scores if score.flagged}
+    assert {"copies of unique rows", "singling out", "membership of outliers", "linkability"} <= flagged
+    assert found["copies of unique rows"].value > 0.95
+
+
+def test_the_page_and_its_json(fresh: Assessment, tmp_path: Path) -> None:
+    fresh.save(tmp_path / "a.html")
+    page = (tmp_path / "a.html").read_text("utf-8")
+    form = json.loads((tmp_path / "a.json").read_text("utf-8"))
+    assert "exact statistics of real rows" in page and "exact statistics of real rows" in form["warning"]
+    assert (
+        page.count("<svg") == 4 and "Date, signature" in page and "http:" not in page.replace("http://www.w3.org", "")
+    )
+    assert len(form["scores"]) == len(fresh.scores) and form["rows"]["holdout"] == len(HELD)
+    assert "distance" not in {score["name"] for score in form["scores"]}
+    with pytest.raises(UserError, match=r"written as \.html"):
+        fresh.save(tmp_path / "a.pdf")
+    assert {score.group for score in fresh.scores} == {"fidelity", "utility", "detectability", "risk"}
+
+
+def test_exporting_is_an_unbounded_entry(fresh: Assessment, tmp_path: Path) -> None:
+    schema = pets.Schema({"t": pets.Table("row", {"sex": pets.Category(["F", "M"])})})
+    budget = pets.Budget(epsilon=1, delta=1e-6)
+    closed = pets.Session(schema, REAL, budget=budget, progress=False)
+    with pytest.raises(PolicyError, match="no finite guarantee"):
+        synthesis.export(closed, fresh, tmp_path / "a.html")
+    assert not list(tmp_path.iterdir()) and len(closed.history()) == 0
+    open_ = pets.Session(schema, REAL, budget=budget, policy=pets.Policy(allow_unbounded=True), progress=False)
+    synthesis.export(open_, fresh, tmp_path / "a.html")
+    assert open_.history()[["state", "unbounded"]].values.tolist() == [["committed", True]]
+    later = open_.release(pets.query("t").agg(n=pets.count()), pets.DP(epsilon=0.1))
+    assert any("no finite guarantee" in note for note in later.notes)
+
+
+def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, frame in (("real", REAL[:600]), ("made", FRESH[:600]), ("held", HELD[:600])):
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    files = [
+        f"--{flag}={tmp_path / name}.csv"
+        for flag, name in (("real", "real"), ("synthetic", "made"), ("holdout", "held"))
+    ]
+    assert cli.run(["assess", *files, f"--out={tmp_path / 'a.html'}"]) == 0
+    assert "pairs of columns" in capsys.readouterr().out and (tmp_path / "a.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"holdout": HELD[:50]}, "holdout table has 50 rows"),
+        ({"holdout": HELD[:200]}, "at least 500 are needed"),
+        ({"synthetic": FRESH.rename(columns=str.upper)}, "share 0 columns"),
+        ({"synthetic": 3}, "synthetic table is a data frame"),
+        ({"real": "nowhere.csv"}, "real table cannot be read"),
+        ({"target": "il"}, "did you mean 'ill'"),
+        ({"seed": -1}, "seed must be"),
+    ],
+)
+def test_bad_input_is_told_in_one_sentence(given: dict[str, Any], words: str) -> None:
+    settings = {"real": REAL, "synthetic": FRESH, "holdout": HELD} | given
+    with pytest.raises(UserError, match=words):
+        pets.assess(**settings, progress=False)
+
+
+def test_identifiers_and_absent_columns_are_left_out_and_named() -> None:
+    real = REAL.assign(id=[f"p{i}" for i in range(len(REAL))], extra=1)
+    held = HELD.assign(id=[f"q{i}" for i in range(len(HELD))], extra=1)
+    tables = prepare(real, FRESH.assign(id=[f"s{i}" for i in range(len(FRESH))]), held, None, None)
+    assert set(tables.left_out) == {"id", "extra"} and tables.names == list(REAL)
+
+
+def test_values_mean_the_same_in_every_file() -> None:
+    made = FRESH.assign(
+        sex=FRESH["sex"].where(FRESH.index > 100), ill=(FRESH["ill"] == "yes").map({True: "yes", False: "no"})
+    )
+    tables = prepare(REAL, made.astype({"cost": str}).astype({"cost": float}), HELD, None, None)
+    assert (tables.synthetic.codes[:101, 0] == tables.columns[0].size - 1).all()
+    assert np.isnan(tables.synthetic.numbers[:101, 0]).all()
+
+
+def test_an_attack_is_what_it_adds_to_general_knowledge() -> None:
+    nothing, much = Attack(100, 1000, 100, 1000), Attack(300, 1000, 100, 1000)
+    assert nothing.risk == pytest.approx(0, abs=1e-9) and nothing.interval[0] == 0
+    assert much.risk == pytest.approx((0.3 - 0.1) / 0.9, abs=0.01)
+    assert nothing.chance > 0.4 and much.chance < 1e-10
+    assert Attack(0, 1000, 0, 1000).chance == 1
+    # P(binomial(10, 1/2) >= 9) = 11/1024
+    assert Attack(9, 50, 1, 50).chance == pytest.approx(11 / 1024)

@@ -1,0 +1,200 @@
+"""Synthetic tables by SDV: refused unless allowed, entered as unbounded, ended in time, and inside the schema."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pets
+from pets.errors import PolicyError, ReleaseFailedError, UserError
+from pets.synthetic import child
+from pets.synthetic.child import Limits
+from pets.synthetic.external import Asked
+from pets.synthetic.sdv_metadata import kinds, modelled_fields, within
+from pets.synthetic.synthetic_release import RECORD
+
+pytest.importorskip("sdv")
+
+SCHEMA = pets.Schema(
+    {
+        "people": pets.Table(
+            pets.Unit("id", max_rows=1),
+            {"id": pets.Identifier(), "sex": pets.Category(["F", "M"], nullable=False)},
+        ),
+        "stays": pets.Table(
+            pets.Unit("id", max_rows=4),
+            {
+                "id": pets.Identifier(),
+                "days": pets.Integer(0, 9, nullable=False),
+                "cost": pets.Real(0, 50, step=0.5),
+                "day": pets.Date("2024-01-01", "2024-12-31"),
+                "urgent": pets.Boolean(),
+                "ward": pets.Category(["A", "B", "C"]),
+            },
+            person_table="people",
+        ),
+    },
+    dataset="unit-test",
+)
+ALLOWED = pets.Policy(allow_unbounded=True)
+BUDGET = pets.Budget(epsilon=3, delta=1e-6)
+
+
+def data(people: int = 150) -> dict[str, pd.DataFrame]:
+    random = np.random.default_rng(0)
+    person = np.repeat(np.arange(people), random.integers(1, 4, people))
+    n = len(person)
+    stays = {
+        "id": [f"real{i}" for i in person],
+        "days": random.integers(0, 10, n),
+        "cost": np.round(random.random(n) * 100) / 2,
+        "day": [f"2024-{1 + i % 12:02d}-11" for i in range(n)],
+        "urgent": random.choice([True, False], n),
+        "ward": random.choice(["A", "B"], n),
+    }
+    return {
+        "people": pd.DataFrame({"id": [f"real{i}" for i in range(people)], "sex": random.choice(["F", "M"], people)}),
+        "stays": pd.DataFrame(stays),
+    }
+
+
+def opened(policy: pets.Policy = ALLOWED) -> pets.Session:
+    return pets.Session(SCHEMA, data(), budget=BUDGET, policy=policy, progress=False)
+
+
+def in_schema(table: pd.DataFrame) -> None:
+    again = pets.Session(SCHEMA, {"people": data()["people"], "stays": table}, budget=BUDGET, progress=False)
+    assert again.report("stays").rows_kept > 0
+    assert table["days"].between(0, 9).all() and table["cost"].dropna().between(0, 50).all()
+    assert (table["cost"].dropna() * 2 % 1 == 0).all()
+    assert table["ward"].dropna().isin(["A", "B", "C"]).all()
+    assert table["day"].dropna().between("2024-01-01", "2024-12-31").all()
+    assert not table["id"].str.contains("real").any()
+
+
+def test_refused_by_default_with_the_remedy() -> None:
+    session = opened(pets.Policy())
+    with pytest.raises(PolicyError, match=r"method='dp'.*allow_unbounded=True"):
+        session.synthesise(method="gaussian_copula", table="stays", progress=False)
+    assert len(session.history()) == 0
+
+
+def test_a_copula_is_unbounded_and_inside_the_schema() -> None:
+    session = opened()
+    made = session.synthesise(120, "gaussian_copula", table="stays", progress=False)
+    assert list(made.table) == [RECORD, "id", "days", "cost", "day", "urgent", "ward"] and len(made.table) == 120
+    in_schema(made.table)
+    assert made.guarantee.startswith("No formal guarantee") and made.epsilon is None and made.releases == ()
+    assert made.manifest["settings"]["device"] in ("cpu", "gpu")
+    assert session.history()[["state", "unbounded"]].values.tolist() == [["committed", True]]
+    later = session.release(pets.query("stays").agg(n=pets.count()), pets.DP(epsilon=0.1))
+    assert any("no finite guarantee" in note for note in later.notes)
+
+
+def test_a_table_and_its_people_together() -> None:
+    made = opened().synthesise(40, "hma", table="stays", columns=["days", "ward", "sex"], progress=False)
+    assert list(made.tables) == ["stays", "people"] and len(made.tables["people"]) == 40
+    assert set(made.tables["stays"]["id"]) <= set(made.tables["people"]["id"])
+    assert made.tables["people"]["sex"].isin(["F", "M"]).all() and made.table["days"].between(0, 9).all()
+
+
+@pytest.mark.parametrize("method", ["tvae", "par"])
+def test_neural_engines_run_for_a_few_epochs(method: str) -> None:
+    columns = ["days", "ward"] if method == "tvae" else ["days", "day", "sex"]
+    extra = {} if method == "tvae" else {"order": "day"}
+    made = opened().synthesise(20, method, table="stays", columns=columns, epochs=1, progress=False, **extra)
+    assert len(made.table) >= 20 and made.table["days"].between(0, 9).all()
+    if method == "par":
+        assert made.table["id"].nunique() == 20 and any("belong together" in note for note in made.notes)
+
+
+def test_what_the_engine_is_told_holds_no_value_of_a_row() -> None:
+    told = kinds(modelled_fields(SCHEMA.fields("stays")))
+    assert told["days"] == {"sdtype": "numerical"} and told["ward"] == {"sdtype": "categorical"} and "id" not in told
+
+
+def test_values_out_of_the_domain_are_put_back() -> None:
+    fields = SCHEMA.fields("stays")
+    assert within(pd.Series([-3.2, 4.4, 99.0, np.nan]), fields["days"]).tolist() == [0, 4, 9, None]
+    assert within(pd.Series(["A", "Z", None], dtype=object), fields["ward"]).tolist() == ["A", None, None]
+    assert within(pd.Series(["2023-01-01", "2024-05-05"]), fields["day"]).tolist() == ["2024-01-01", "2024-05-05"]
+    assert within(pd.Series([0.24, 7.0]), fields["cost"]).tolist() == [0.0, 7.0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"method": "ctgn"}, "did you mean 'ctgan'"),
+        ({"method": "ctgan", "epsilon": 1}, "no setting 'epsilon'"),
+        ({"method": "gaussian_copula", "epochs": 3}, "no epochs"),
+        ({"method": "hma", "table": "people"}, "names none"),
+        ({"method": "gaussian_copula", "columns": ["wards"]}, "did you mean 'ward'"),
+        ({"method": "gaussian_copula", "columns": ["id"]}, "cannot be learnt"),
+        ({"method": "ctgan", "order": "day"}, "method 'par'"),
+        ({"method": "ctgan", "timeout": 0}, "timeout must be greater than 0"),
+    ],
+)
+def test_what_cannot_be_is_told_before_anything_is_entered(settings: dict[str, Any], words: str) -> None:
+    session = opened()
+    with pytest.raises(UserError, match=words):
+        session.synthesise(**({"table": "stays"} | settings))
+    assert len(session.history()) == 0
+
+
+# the child ------------------------------------------------------------------------------------------------------------
+
+FRAME = {"t0": pd.DataFrame({"a": [1, 2]})}
+REQUEST = {"method": "test"}
+
+
+def engine(tmp_path: Path, body: str) -> tuple[str, ...]:
+    script = tmp_path / "engine.py"
+    script.write_text(f"import json, os, sys, time\nfolder = sys.argv[1]\n{body}\n", encoding="utf-8")
+    return (sys.executable, str(script))
+
+
+def fits() -> set[str]:
+    import tempfile
+
+    return {path.name for path in Path(tempfile.gettempdir()).glob("pets-fit-*")}
+
+
+@pytest.mark.parametrize(
+    ("body", "limits", "words"),
+    [
+        ("time.sleep(60)", Limits(seconds=1), "longer than 1 seconds and was ended; allow more with timeout"),
+        ("x = bytearray(400_000_000); time.sleep(60)", Limits(30, 0.2), "more than 0.2 GB of memory.*memory="),
+        ("os.kill(os.getpid(), 9)", Limits(30), "ended from outside or broke down .*code -9"),
+        (
+            "json.dump({'failed': 'ValueError', 'stage': 'fitting', 'columns': ['a']}, open(folder + '/result.json', "
+            "'w'))",
+            Limits(30),
+            r"failed while fitting \(ValueError\); it names column 'a': leave it out.*stays on the account",
+        ),
+    ],
+    ids=["time", "memory", "killed", "failed"],
+)
+def test_a_fit_that_fails_leaves_nothing_and_says_why(tmp_path: Path, body: str, limits: Limits, words: str) -> None:
+    before = fits()
+    started = time.monotonic()
+    with pytest.raises(ReleaseFailedError, match=words):
+        child.run(FRAME, REQUEST, limits, progress=False, command=engine(tmp_path, body))
+    assert fits() == before and time.monotonic() - started < 45
+
+
+def test_a_failed_fit_stays_on_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = opened()
+    with pytest.raises(ReleaseFailedError, match="stays on the account"):
+        session.synthesise(method="gaussian_copula", table="stays", timeout=0.1, progress=False)
+    assert session.history()[["state", "unbounded"]].values.tolist() == [["forfeited", True]]
+
+
+def test_the_request_is_checked_without_rows() -> None:
+    asked = Asked.of(SCHEMA, "stays", "par", columns=None, order="day", rows=None, epochs=None, seed=0)
+    assert asked.people == ("sex",) and "id" not in asked.fields

@@ -1,0 +1,375 @@
+"""Synthetic tables with a guarantee: what is measured, what it costs, and what may come out."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pets
+from pets.errors import BudgetError, ReleaseFailedError, UserError
+from pets.synthetic import private as private_module
+from pets.synthetic.columns import modelled
+from pets.synthetic.marginals import Model, fit
+from pets.synthetic.pictures import slots
+from pets.synthetic.select import choose, from_singles, model_cells, surprise
+from pets.synthetic.synthetic_release import RECORD, SyntheticRelease
+from pets.synthetic.workload import Marginal, Workload, total_error, total_of
+
+pytest.importorskip("mbi")
+
+SCHEMA = pets.Schema(
+    {
+        "stays": pets.Table(
+            pets.Unit("id", max_rows=4, rows=2),
+            {
+                "id": pets.Identifier(),
+                "sex": pets.Category(["F", "M"], nullable=False),
+                "age": pets.Integer(0, 99, nullable=False),
+                "ward": pets.Category(["A", "B", "C"]),
+                "wing": pets.Category(
+                    ["North", "South"], lookup=pets.Lookup("ward", {"A": "North", "B": "North", "C": "South"})
+                ),
+                "day": pets.Date("2024-01-15", "2024-12-20"),
+            },
+        )
+    },
+    dataset="unit-test",
+)
+KEPT = ["sex", "age", "ward", "day"]
+
+
+def frame(people: int = 3000, seed: int = 0) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    person = np.repeat(np.arange(people), random.integers(1, 4, people))
+    n = len(person)
+    sex = np.where(random.random(n) < 0.7, "F", "M")
+    ward = np.where(sex == "F", random.choice(["A", "B"], n), "C").astype(object)
+    ward[random.random(n) < 0.2] = None
+    day = pd.Timestamp("2024-01-15") + pd.to_timedelta(random.integers(0, 341, n), unit="D")
+    age = np.clip(random.normal(50, 15, n), 0, 99).astype(int)
+    return pd.DataFrame({"id": person.astype(str), "sex": sex, "age": age, "ward": ward, "day": day.astype(str)})
+
+
+def opened(budget: pets.Budget | None = None) -> pets.Session:
+    return pets.Session(SCHEMA, frame(), budget=budget or pets.Budget(epsilon=8, delta=1e-6), progress=False)
+
+
+@pytest.fixture(scope="module")
+def session() -> pets.Session:
+    return opened()
+
+
+@pytest.fixture(scope="module")
+def made(session: pets.Session) -> SyntheticRelease:
+    return session.synthesise(epsilon=4, progress=False)
+
+
+def test_every_value_is_one_that_the_schema_allows(made: SyntheticRelease) -> None:
+    table = made.table
+    assert list(table) == [RECORD, "id", "sex", "age", "ward", "wing", "day"]
+    again = pets.Session(SCHEMA, table, budget=pets.Budget(epsilon=1, delta=1e-6), progress=False)
+    report = str(again.report("stays"))
+    assert "out" not in report.lower() or again.report("stays").rows_kept == len(table)
+    assert again.report("stays").rows_kept == len(table)
+    assert table["age"].between(0, 99).all() and table["age"].dtype == np.int64
+    assert table["day"].dropna().between("2024-01-15", "2024-12-20").all()
+
+
+def test_nulls_only_where_the_schema_has_a_slot_for_them(made: SyntheticRelease) -> None:
+    table = made.table
+    assert table[["id", "sex", "age"]].notna().all(axis=None)
+    # a fifth of the wards are missing
+    assert 0.1 < table["ward"].isna().mean() < 0.3
+    assert (table["wing"].isna() == table["ward"].isna()).all()
+    assert set(table.loc[table["ward"] == "C", "wing"]) == {"South"}
+
+
+def test_what_goes_together_goes_together(made: SyntheticRelease) -> None:
+    table = made.table
+    assert (table.loc[table["ward"] == "C", "sex"] == "M").mean() > 0.9
+    assert abs(float(table["age"].mean()) - 50) < 4
+
+
+def test_a_row_is_a_record_with_an_invented_id(made: SyntheticRelease) -> None:
+    table = made.table
+    assert table["id"].is_unique and table["id"].str.startswith("SYNTHETIC-").all()
+    assert not set(table["id"]) & set(frame()["id"])
+    assert "not a person" in made.manifest["what"] and any("not a person" in note for note in made.notes)
+
+
+def test_the_charge_is_that_of_the_marginals_and_at_most_what_was_asked() -> None:
+    session = opened()
+    made = session.synthesise(epsilon=1, rows=50, progress=False)
+    spent = session.remaining().spent.loss
+    assert spent == made.cost["loss"] == sum(release.cost["loss"] for release in made.releases)
+    whole = session.quote(pets.query("stays").agg(n=pets.count()), pets.DP(epsilon=1)).cost.loss
+    assert 0.999 * whole < spent <= whole
+    assert len(made.releases) == len(KEPT) + 6 and made.epsilon == 1 and made.delta == 1e-6
+    assert "ε = 1 and δ = 1e-06" in made.guarantee and "2 row(s) of a person" in made.guarantee
+    # the same question is the same answer, at no cost
+    assert session.synthesise(epsilon=1, rows=50, progress=False).table.equals(made.table)
+    assert session.remaining().spent.loss == spent
+    session.synthesise(epsilon=1, rows=50, again=True, progress=False)
+    assert session.remaining().spent.loss == 2 * spent
+
+
+def test_noise_hides_all_rows_of_a_person(session: pets.Session) -> None:
+    workload = Workload("stays", modelled(SCHEMA, "stays", KEPT, None))
+    one, two = (session.release(workload.query((0, 1)).bound(rows=rows), pets.DP(rho=0.01)) for rows in (1, 2))
+    assert two.scales[0] / one.scales[0] == pytest.approx(2, rel=1e-4)
+    assert two.plan.measures[0].sensitivity.l2_squared == 4
+    assert session.release(workload.query((0, 1)), pets.DP(rho=0.01)).scales == two.scales  # K of the schema
+
+
+def test_a_pure_budget_measures_with_laplace() -> None:
+    made = opened(pets.Budget(epsilon=8)).synthesise(epsilon=4, rows=20, columns=["sex", "ward"], progress=False)
+    assert {release.mechanism for release in made.releases} == {"laplace"} and made.rho is None
+    assert made.cost["loss"] <= 4 * 10**12 and "δ" not in made.guarantee
+
+
+def test_aim_measures_again_what_fits_worst_within_the_price() -> None:
+    session = opened()
+    made = session.synthesise(epsilon=2, selection="aim", columns=["sex", "ward", "age"], rows=10, progress=False)
+    whole = session.quote(pets.query("stays").agg(n=pets.count()), pets.DP(epsilon=2)).cost.loss
+    assert 0.999 * whole < made.cost["loss"] <= whole
+    assert len(made.releases) == 3 + 3 + 3  # singles, pairs, rounds
+    first = {release.plan.digest: release.scales[0] for release in reversed(made.releases)}
+    pairs = [one for one in made.misfits if len(one.columns) == 2]
+    # measured again at a similar price: the mean of both is better than either by about √2
+    assert min(one.sigma for one in pairs) < 0.8 * max(first.values())
+
+
+def test_dummy_sessions_synthesise_for_nothing(session: pets.Session) -> None:
+    twin = session.dummy(rows=500)
+    made = twin.synthesise(epsilon=1, rows=10, progress=False)
+    assert made.data == "dummy" and "invented" in made.guarantee and twin.remaining().spent.loss == 0
+
+
+# refusals and failures ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "epsilon=1"),
+        ({"epsilon": 1, "method": "dpp"}, "did you mean 'dp'"),
+        ({"epsilon": 1, "columns": ["sexx"]}, "did you mean 'sex'"),
+        ({"epsilon": 1, "columns": ["id"]}, "identifier"),
+        ({"epsilon": 1, "columns": ["wing"]}, "look-up"),
+        ({"epsilon": 1, "columns": "sex"}, "list"),
+        ({"epsilon": 1, "bins": {"age": [0, 18, 65]}}, "'age' must cover its public bounds, 0 to 99"),
+        ({"epsilon": 1, "bins": {"agee": [0, 99]}}, "did you mean 'age'"),
+        ({"epsilon": 1, "bins": {"sex": [0, 1]}}, "column 'sex' .* no bins"),
+        ({"epsilon": 1, "bins": {"day": "week"}}, "'year', 'quarter' or 'month'"),
+        ({"epsilon": 1, "rows": 0}, "rows must be"),
+        ({"epsilon": 1, "table": "stay"}, "did you mean 'stays'"),
+        ({"epsilon": 1, "selection": "mst"}, "tree, aim"),
+        ({"epsilon": 1, "colums": ["sex"]}, "did you mean 'columns'"),
+        ({"epsilon": 1e-5}, "too small for 10 marginals"),
+        ({"epsilon": 9}, "nothing was spent"),
+        ({"epsilon": 9, "selection": "aim"}, "nothing was spent"),
+        ({"epsilon": 1, "bound": 9}, "above the 4 rows"),
+    ],
+)
+def test_what_is_refused_costs_nothing_and_says_why(settings: dict[str, Any], words: str) -> None:
+    session = pets.Session(SCHEMA, frame(50), budget=pets.Budget(epsilon=8, delta=1e-6), progress=False)
+    with pytest.raises(UserError, match=words):
+        session.synthesise(**settings)
+    assert session.remaining().spent.loss == 0
+
+
+def test_too_many_cells_names_the_widest_column() -> None:
+    columns = {f"c{i}": pets.Category([str(v) for v in range(1200)]) for i in range(3)}
+    schema = pets.Schema({"t": pets.Table("row", columns)})
+    with pytest.raises(UserError, match=r"at most 2,000,000 can be measured; 'c0' has the most values \(1,201\)"):
+        Workload("t", modelled(schema, "t"))
+    wide = pets.Schema({"t": pets.Table("row", {"c": pets.Category([str(v) for v in range(3000)])})})
+    with pytest.raises(UserError, match=r"column 'c' has 3,001 slots.*leave it out"):
+        modelled(wide, "t")
+
+
+def test_a_failed_fit_stays_charged_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = opened()
+
+    def broken(*_: object, **__: object) -> Model:
+        raise MemoryError("of the fit")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(private_module, "fit", broken)
+        with pytest.raises(ReleaseFailedError, match=r"stay charged.*MemoryError.*no cost"):
+            session.synthesise(epsilon=1, progress=False)
+    spent = session.remaining().spent.loss
+    assert spent > 0
+    session.synthesise(epsilon=1, rows=5, progress=False)  # as the message says
+    assert session.remaining().spent.loss == spent
+
+
+def test_noise_that_drowns_the_rows_is_told(session: pets.Session) -> None:
+    few = pets.Session(SCHEMA, frame(5), budget=pets.Budget(epsilon=8, delta=1e-6), progress=False)
+    with pytest.raises(ReleaseFailedError, match="drowns the rows; ask with a larger epsilon"):
+        few.synthesise(epsilon=0.01, progress=False)
+    assert few.remaining().spent.loss > 0
+
+
+# files ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_has_its_manifest_beside_it(made: SyntheticRelease, tmp_path: Path) -> None:
+    for name in ("rows.csv", "rows.parquet"):
+        made.save(tmp_path / name)
+    manifest = json.loads((tmp_path / "rows.manifest.json").read_text("utf-8"))
+    assert manifest["marker"] == "SYNTHETIC" and manifest["epsilon"] == 4 and manifest["method"] == "dp"
+    assert len(manifest["marginals"]) == 10 and "multivariately plausible" in manifest["level"]
+    assert pd.read_csv(tmp_path / "rows.csv")["age"].tolist() == made.table["age"].tolist()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["rows.csv", "rows.manifest.json", "rows.parquet"]
+    with pytest.raises(UserError, match=r"\.csv or \.parquet"):
+        made.save(tmp_path / "rows.xlsx")
+    with pytest.raises(UserError, match="cannot be written"):
+        made.save(tmp_path / "no" / "rows.csv")
+    assert len(made.certificate["releases"]) == 10
+
+
+def test_a_chart_shows_rows_beside_what_was_measured(made: SyntheticRelease) -> None:
+    pytest.importorskip("altair")
+    form = made.plot("ward").to_dict()
+    rows = next(iter(form["datasets"].values())) if "datasets" in form else form["data"]["values"]
+    assert [row["slot"] for row in rows] == ["A", "B", "C", "missing"]
+    assert sum(row["rows"] for row in rows) == len(made.table)
+    with pytest.raises(UserError, match="did you mean 'ward'"):
+        made.plot("wards")
+
+
+# the model ------------------------------------------------------------------------------------------------------------
+
+
+def counts(rows: Any, clique: tuple[int, ...], sizes: list[int]) -> Any:
+    return np.histogramdd(rows[:, list(clique)], bins=[np.arange(sizes[c] + 1) - 0.5 for c in clique])[0]
+
+
+SIZES = [6, 5, 4, 3]
+PAIRS = list(itertools.combinations(range(4), 2))
+
+
+def measured(rows: Any, sigma: float, seed: int = 0) -> dict[tuple[int, ...], Marginal]:
+    random = np.random.default_rng(seed)
+    cliques = [(c,) for c in range(4)] + PAIRS
+    return {
+        c: Marginal(c, counts(rows, c, SIZES) + random.normal(0, sigma, [SIZES[i] for i in c]), sigma) for c in cliques
+    }
+
+
+@pytest.fixture(scope="module")
+def rows() -> Any:
+    """Four columns: 1 and 2 follow 0, 3 stands alone."""
+    random = np.random.default_rng(1)
+    first = random.choice(6, 20_000, p=[0.4, 0.25, 0.15, 0.1, 0.06, 0.04])
+    one = (first + random.integers(0, 2, 20_000)) % 5
+    two = np.where(random.random(20_000) < 0.8, first % 4, random.integers(0, 4, 20_000))
+    return np.stack([first, one, two, random.integers(0, 3, 20_000)], axis=1)
+
+
+@pytest.fixture(scope="module")
+def model(rows: Any) -> Model:
+    found = measured(rows, 5.0)
+    return fit(SIZES, {c: one for c, one in found.items() if c not in [(0, 3), (1, 3), (2, 3)]}, 20_000)
+
+
+def distance(a: Any, b: Any) -> float:
+    return float(np.abs(a / a.sum() - b / b.sum()).sum()) / 2
+
+
+def test_a_sample_is_distributed_as_its_own_model(model: Model) -> None:
+    """Sample-to-own-model distance of at most 0.02 (mbi's own default, rounding, gave 0.25 on Adult)."""
+    drawn = model.sample(30_000, np.random.default_rng(0))
+    pairs = [pair for pair in PAIRS if model.marginal(pair) is not None]
+    assert len(pairs) >= 3
+    for pair in pairs:
+        assert distance(counts(drawn, pair, SIZES), model.marginal(pair)) <= 0.02
+        # what would be wrong is seen: siblings that move together
+        together = np.sort(drawn, axis=0)
+        assert distance(counts(together, pair, SIZES), model.marginal(pair)) > 0.05
+
+
+def test_siblings_of_one_parent_stay_apart() -> None:
+    """Given the parent, two children are independent; mbi's rounding ranks them alike within each parent's rows."""
+    parent = np.array([0.5, 0.5])
+    child = np.array([[0.5, 0.5], [0.5, 0.5]])
+    joint = parent[:, None] * child
+    model = Model((2, 2, 2), (((0, 1), joint), ((0, 2), joint)), 100.0)
+    drawn = model.sample(20_000, np.random.default_rng(3))
+    assert abs(np.corrcoef(drawn[:, 1], drawn[:, 2])[0, 1]) < 0.03
+
+
+def test_the_model_holds_what_it_was_given(rows: Any, model: Model) -> None:
+    for pair in [(0, 1), (0, 2), (1, 2)]:
+        share = model.marginal(pair)
+        assert share is not None and distance(counts(rows, pair, SIZES), share) < 0.015
+    assert model.marginal((2, 0)).shape == (4, 6)  # type: ignore[union-attr]
+
+
+def test_selection_prefers_what_independence_does_not_explain(rows: Any) -> None:
+    found = measured(rows, 30.0)
+    total = total_of(list(found.values()))
+    assert abs(total - 20_000) < 5 * total_error(list(found.values()))
+    scores = from_singles(found, PAIRS, total)
+    assert max(scores, key=lambda pair: scores[pair]) in [(0, 1), (0, 2)]
+    assert all(abs(scores[pair]) < 4 for pair in [(0, 3), (1, 3), (2, 3)])
+    chosen = choose(scores, [], SIZES, 10_000)
+    assert set(chosen) == {(0, 1), (0, 2), (1, 2)}
+    # no room for a triangle of 120 cells: the tree alone
+    assert len(choose(scores, [], SIZES, 100)) == 2
+    assert choose(scores, chosen, SIZES, 10_000) == []
+
+
+def test_surprise_of_noise_alone_is_near_nothing() -> None:
+    random = np.random.default_rng(5)
+    truth = np.full((12, 10), 50.0)
+    scores = [surprise(Marginal((0, 1), truth + random.normal(0, 9, truth.shape), 9.0), truth) for _ in range(300)]
+    assert abs(float(np.mean(scores))) < 0.25 and 0.8 < float(np.std(scores)) < 1.25
+
+
+def test_cells_agree_with_the_engines_own_count() -> None:
+    import mbi
+
+    random = np.random.default_rng(7)
+    for _ in range(20):
+        sizes = random.integers(2, 6, 6).tolist()
+        pairs = [pair for pair in itertools.combinations(range(6), 2) if random.random() < 0.4]
+        names = [f"c{i}" for i in range(6)]
+        cliques = [(names[a], names[b]) for a, b in pairs] + [(name,) for name in names]
+        megabytes = mbi.junction_tree.hypothetical_model_size(mbi.Domain(names, sizes), cliques)
+        theirs = megabytes * 2**20 / 8
+        assert 0.5 * theirs <= model_cells(sizes, pairs) <= 1.5 * theirs
+
+
+def test_shares_add_up_and_precision_joins() -> None:
+    workload = Workload("stays", modelled(SCHEMA, "stays", KEPT, None))
+    assert sum(share for _, share in workload.shares(Fraction(1, 3))) == Fraction(1, 3)
+    joined = Marginal((0,), np.array([10.0]), 3.0).joined(Marginal((0,), np.array([20.0]), 6.0))
+    assert joined.values[0] == pytest.approx(12) and joined.sigma == pytest.approx(6 / 5**0.5)
+
+
+@pytest.mark.parametrize("bins", [None, {"age": [0, 18, 18.4, 18.6, 65, 200], "day": "quarter"}, {"age": 7}])
+def test_decoding_stays_in_the_slot(bins: Any) -> None:
+    random = np.random.default_rng(2)
+    for column in modelled(SCHEMA, "stays", KEPT, bins):
+        drawn = random.integers(0, column.size, 4000)
+        values = pd.Series(column.values(drawn, random), dtype=object)
+        assert slots(values, column.dimension, column.domain).tolist() == drawn.tolist()
+
+
+def test_no_bin_is_without_a_value() -> None:
+    (age,) = modelled(SCHEMA, "stays", ["age"], {"age": [-10, -5, 0, 18, 18.4, 18.6, 99, 120]})
+    assert age.dimension.labels == ("[0, 18)", "[18, 18.6)", "[18.6, 99)", "[99, 120]")
+
+
+def test_an_epsilon_that_is_no_number_is_refused(session: pets.Session) -> None:
+    with pytest.raises(BudgetError, match="epsilon must be a number"):
+        session.synthesise(epsilon="one")

@@ -16,3 +16,13 @@ def random_id() -> str:
 def rank_key() -> int:
     """A fresh 64-bit key for choosing which rows of a person count."""
     return secrets.randbits(64)
+
+
+def random_bytes(count: int) -> bytes:
+    """Secret bytes: masks' seeds, polynomials' coefficients, keys of commitments."""
+    return secrets.token_bytes(count)
+
+
+def random_below(limit: int) -> int:
+    """A uniform whole number from 0 to ``limit`` − 1."""
+    return secrets.randbelow(limit)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pets.budget import Budget
     from pets.errors import PetsError, UserError
     from pets.expression import col
+    from pets.federated.federation import Federation
     from pets.keyset import KeySet
     from pets.ledger.ledger import Ledger
     from pets.policy import Policy
@@ -67,6 +68,7 @@ _HOMES = {
     "Total": "protection",
     "Policy": "policy",
     "Session": "session",
+    "Federation": "federated.federation",
     "Ledger": "ledger.ledger",
     "Quote": "quote",
     "Remaining": "quote",
@@ -104,6 +106,7 @@ __all__ = [
     "Total",
     "Policy",
     "Session",
+    "Federation",
     "Ledger",
     "Quote",
     "Remaining",
@@ -119,7 +122,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"pets.{_HOMES[name]}"), name)
         globals()[name] = value
         return value
-    if name in ("testing", "errors"):
+    if name in ("testing", "errors", "federated"):
         return importlib.import_module(f"pets.{name}")
     from pets.errors import did_you_mean
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from pets import signing
-from pets.federated.combine import Party, Task, Words, collector, party
+from pets.federated.combine import Party, Task, Words
 from pets.federated.message import COORDINATOR, Channel, Kind, Message, context_of
 from pets.federated.roster import Member, Roster
+from pets.federated.ways import collector, party
 from pets.signing import SigningKey
 
 EMPTY = "0" * 64

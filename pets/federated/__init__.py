@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pets.federated.federation import Federation
+    from pets.federated.models import glm, kaplan_meier
     from pets.federated.roster import Member, Roster
     from pets.federated.site import Site
     from pets.federated.sitepolicy import SitePolicy, TableRule, Totals
@@ -23,9 +24,11 @@ _HOMES = {
     "Site": "site",
     "SitePolicy": "sitepolicy",
     "TableRule": "sitepolicy",
+    "glm": "models",
+    "kaplan_meier": "models",
     "Totals": "sitepolicy",
 }
-__all__ = ["Federation", "Member", "Roster", "Site", "SitePolicy", "TableRule", "Totals"]
+__all__ = ["Federation", "Member", "Roster", "Site", "SitePolicy", "TableRule", "Totals", "glm", "kaplan_meier"]
 
 
 def __getattr__(name: str) -> Any:

@@ -80,29 +80,3 @@ def check_way(secure: object) -> str:
     if not isinstance(secure, str) or secure not in WAYS:
         raise UserError(f"secure={shown(secure)} is no way to combine{did_you_mean(secure, WAYS)}")
     return secure
-
-
-def party(secure: str, task: Task, contribute: Contribute) -> Party:
-    """The site's side of a way to combine."""
-    if secure == "masked":
-        from pets.federated.masked import MaskedParty
-
-        return MaskedParty(task, contribute)
-    if secure == "local":
-        from pets.federated.local import LocalParty
-
-        return LocalParty(task, contribute)
-    raise UserError(f"secure={secure!r} is not available here; use 'masked' or 'local'")
-
-
-def collector(secure: str, task: Task) -> Collector:
-    """The coordinator's side of a way to combine."""
-    if secure == "masked":
-        from pets.federated.unmask import MaskedCollector
-
-        return MaskedCollector(task)
-    if secure == "local":
-        from pets.federated.local import LocalCollector
-
-        return LocalCollector(task)
-    raise UserError(f"secure={secure!r} is not available here; use 'masked' or 'local'")

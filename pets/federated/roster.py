@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from pets.budget import Currency
 from pets.calls import plain_fields
 from pets.codec import Json, digest, fraction, number
 from pets.errors import PolicyError, UserError, did_you_mean, shown
@@ -37,7 +38,7 @@ class Member:
     key: str
     schema: str
     policy: str
-    currency: Literal["zcdp", "pure"]
+    currency: Currency
     delta: float
     data: Literal["real", "dummy"] = "real"
 
@@ -123,6 +124,11 @@ class Roster:
         keys = [self.coordinator, *(key for _, key in self.analysts)]
         if not self.analysts or not all(is_hex(key) for key in keys):
             raise PolicyError("a roster names the coordinator's key and at least one analyst's, each of 64 hex digits")
+        if len({(site.currency, site.data) for site in self.members}) != 1:
+            raise PolicyError(
+                "the sites' ledgers must count in one currency (all with a delta, or all without), and their data must "
+                "all be real or all dummy"
+            )
         if 2 * self.threshold - n <= self.colluding:
             raise PolicyError(
                 f"{n} sites cannot lose {self.dropouts} and bear {self.colluding} that collude: two groups of "
@@ -145,6 +151,16 @@ class Roster:
     def honest(self) -> int:
         """h = n − d − c: the honest sites whose noise is surely in every answer."""
         return self.size - self.dropouts - self.colluding
+
+    @property
+    def currency(self) -> Currency:
+        """What all the sites' ledgers count in."""
+        return self.members[0].currency
+
+    @property
+    def delta(self) -> float:
+        """The δ at which ε is meant: the smallest of the sites', so that what holds at it holds at theirs."""
+        return min(member.delta for member in self.members)
 
     def number(self, name: str) -> int:
         """A site's number, from 0."""

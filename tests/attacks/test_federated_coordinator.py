@@ -1,4 +1,4 @@
-"""A coordinator that lies to get more than the total: each attempt is refused, and nothing that it was after is given."""
+"""A coordinator that lies to get more than the total: each attempt is refused, and gives nothing of it."""
 
 from __future__ import annotations
 

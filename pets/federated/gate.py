@@ -14,7 +14,7 @@ from typing import Any
 from pets.budget import Budget, Cost
 from pets.dp.calibrate import target_units
 from pets.dp.shares import Shares, Spread, share_losses, total_cost
-from pets.errors import BudgetError, PolicyError, QueryError, SchemaError, did_you_mean
+from pets.errors import BudgetError, PolicyError, QueryError, SchemaError
 from pets.federated.order import Order
 from pets.federated.roster import Member, Roster
 from pets.federated.sitepolicy import SitePolicy
@@ -105,7 +105,7 @@ def _check_query(query: Query, desk: Desk) -> None:
         for name in sorted(set(names)):
             if allowed is not None and name not in allowed:
                 raise PolicyError(
-                    f"the site's policy does not let queries {what} {name!r}{did_you_mean(name, allowed)}"
+                    f"the site's policy does not let queries {what} {name!r}; it allows: {', '.join(allowed)}"
                 )
 
 

@@ -20,6 +20,9 @@ from pets.federated.ways import collector
 from pets.signing import SigningKey
 from pets.vector import Ints
 
+MOST_SAID = 500
+"""Bytes of a site's reason that are shown."""
+
 
 class Relay:
     """One query at the coordinator.
@@ -73,7 +76,8 @@ class Relay:
             self._reached.add(site)
         elif message.kind is Kind.REFUSED:
             self._refused = True
-            self.lose(site, f"refused: {message.body.decode('utf-8', 'replace')}")
+            said = message.body[:MOST_SAID].decode("utf-8", "replace")
+            self.lose(site, f"refused: {''.join(letter for letter in said if letter.isprintable())}")
         else:
             self.lose(site, "withheld")
 

@@ -30,6 +30,7 @@ from pets.errors import BudgetError, LedgerError, PetsError, PolicyError, UserEr
 from pets.federated import wording
 from pets.federated.cohort import cohorts, fits, overlaps
 from pets.federated.combine import Party, Task, Words
+from pets.federated.coordinator import MOST_SAID
 from pets.federated.gate import Admission, Desk, admit
 from pets.federated.message import COORDINATOR, Channel, Kind, Message, context_of, parse, verified
 from pets.federated.order import Order
@@ -197,7 +198,7 @@ class Site:
         except ProtocolError:
             raise
         except PetsError as error:
-            return channel.write(Kind.REFUSED, 0, str(error).encode()[:500])
+            return channel.write(Kind.REFUSED, 0, str(error).encode()[:MOST_SAID])
         active = _Active(admission, channel, grant, snapshot, time.monotonic())
         active.party = party(
             order.secure, Task(channel, admission.plan.size, admission.everyone), lambda: self._contribute(active)

@@ -63,6 +63,12 @@ def test_one_survivor_is_too_few() -> None:
     refused(room, 3, lambda site, body: bitmap({site}, 5), "4 sites are needed")
 
 
+def test_exact_totals_are_not_unmasked_without_everybody() -> None:
+    # the roster would bear the loss of one; the sites know that this query does not
+    room = Room(4, dropouts=1, everyone=True)
+    refused(room, 3, lambda site, body: bitmap({0, 1, 2}, 4), "4 sites are needed")
+
+
 def test_different_survivor_lists_end_the_query() -> None:
     # 5 sites, t = 4: half are told that site 0 survived, half that site 4 did; no list gets 4 signatures
     room = Room(5, dropouts=1)

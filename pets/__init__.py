@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pets.budget import Budget
     from pets.errors import PetsError, UserError
     from pets.expression import col
+    from pets.federated.federation import Federation
     from pets.keyset import KeySet
     from pets.ledger.ledger import Ledger
     from pets.policy import Policy
@@ -70,6 +71,7 @@ _HOMES = {
     "Policy": "policy",
     "Session": "session",
     "dummy": "synthetic.dummy",
+    "Federation": "federated.federation",
     "Ledger": "ledger.ledger",
     "Quote": "quote",
     "Remaining": "quote",
@@ -109,6 +111,7 @@ __all__ = [
     "Policy",
     "Session",
     "dummy",
+    "Federation",
     "Ledger",
     "Quote",
     "Remaining",
@@ -125,7 +128,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"pets.{_HOMES[name]}"), name)
         globals()[name] = value
         return value
-    if name in ("testing", "errors", "he"):
+    if name in ("testing", "errors", "he", "federated"):
         return importlib.import_module(f"pets.{name}")
     from pets.errors import did_you_mean
 

@@ -21,3 +21,8 @@ def rank_key() -> int:
 def random_bytes(count: int) -> bytes:
     """Fresh random bytes: seeds of keys, nonces and masks."""
     return secrets.token_bytes(count)
+
+
+def random_below(limit: int) -> int:
+    """A uniform whole number from 0 to ``limit`` − 1."""
+    return secrets.randbelow(limit)

@@ -221,7 +221,8 @@ def _open(
     settings: Json = {"rows": rows, "columns": list(asked.fields), "epochs": epochs, "seed": seed, "order": order}
     question = digest([snapshot.id, method, name, settings])
     # (with people's tables, ids and rows: an engine without a guarantee sees what the snapshot kept)
-    with _unbounded(house, name, f"a synthetic table by {method}", question, {"kind": "synthetic", "method": method}):
+    what, terms = f"a synthetic table by {method}", {"kind": "synthetic", "method": method}
+    with _unbounded(house, name, what, question, terms, snapshot.id):
         coded = snapshot.arrow()
         codes = {column: coded[snapshot.columns[column]].to_numpy() for column in asked.fields}
         frames, said = external(asked, codes, coded["person"].to_numpy(), limits, progress=progress)
@@ -275,7 +276,9 @@ def export(house: House, assessment: Assessment, path: str | Path) -> Path:
 
 
 @contextmanager
-def _unbounded(house: House, table: str, what: str, question: str, protection: Json) -> Iterator[None]:
+def _unbounded(
+    house: House, table: str, what: str, question: str, protection: Json, snapshot: str = ""
+) -> Iterator[None]:
     """Something without a finite guarantee is about to leave: allowed by policy, and entered before it is made.
 
     The one place that enters such a thing: on success it is committed, on failure it stays on the account (data was
@@ -289,7 +292,7 @@ def _unbounded(house: House, table: str, what: str, question: str, protection: J
             "this has no finite guarantee and this custodian's policy does not allow it; use method='dp', or open the "
             "session with policy=pets.Policy(allow_unbounded=True)"
         )
-    with house._answering.unbounded(table, what, question, protection):
+    with house._answering.unbounded(table, what, question, protection, snapshot):
         yield
 
 

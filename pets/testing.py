@@ -7,21 +7,26 @@ each other and private answers against the bounded ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pets.budget import Budget
 from pets.codec import Json
 from pets.contribution import Contribution
 from pets.entropy import random_id
 from pets.errors import UserError, did_you_mean, shown
 from pets.estimate import estimate
+from pets.federated.federation import Federation
+from pets.federated.site import Site
+from pets.federated.sitepolicy import SitePolicy
 from pets.holdings import sources_of
 from pets.plan import Plan, make_plan
-from pets.protection import Protection, Total
+from pets.protection import Exact, Protection, Total
 from pets.query import Query
 from pets.schema import Schema
+from pets.session import Session
 from pets.snapshot import Snapshot
 from pets.tabulate import ENGINES, tabulate
 from pets.workbench import Bench
@@ -38,7 +43,16 @@ def snapshot(schema: Schema, data: Any, table: str) -> Snapshot:
     return Snapshot.make(schema, table, sources_of(schema, data), key=KEY, progress=False)
 
 
-def exact(schema: Schema | Any, data: Any, query: Query, engine: str = "duckdb", *, parties: int = 3) -> pd.DataFrame:
+def exact(
+    schema: Schema | Any,
+    data: Any,
+    query: Query,
+    engine: str = "duckdb",
+    *,
+    parties: int = 3,
+    sites: int | None = None,
+    secure: str = "masked",
+) -> pd.DataFrame:
     """The exact bounded answer, without noise: group columns, then one column an aggregate, in the order of the keys.
 
     It must never meet an analyst: an exact table of real rows has no privacy guarantee at all, and two of them can
@@ -48,22 +62,25 @@ def exact(schema: Schema | Any, data: Any, query: Query, engine: str = "duckdb",
         schema: a schema, or a path to one.
         data: one source a table (a single source will do for one table).
         query: what is asked; its row cap K applies, with one fixed key for which rows of a person are kept.
-        engine: ``"duckdb"``, ``"polars"``, or ``"encrypted"``: people are dealt out to ``parties``, each encrypts its
-            part, envelopes and total go through their bytes, and a key holder opens the sum.
+        engine: ``"duckdb"``, ``"polars"``, ``"federated"``, or ``"encrypted"``: people are dealt out to ``parties``, each
+            encrypts its part, envelopes and total go through their bytes, and a key holder opens the sum.
         parties: for ``"encrypted"``, at least two.
+        sites, secure: with ``"federated"``: the rows are dealt to so many sites, each person's to one (or ``data`` is a
+            list with one entry a site), and the sites' vectors are combined that way, without noise.
     """
     import pandas as pd
 
-    known_engines = (*ENGINES, "encrypted")
+    known_engines = (*ENGINES, "encrypted", "federated")
     if not isinstance(engine, str) or engine not in known_engines:
         raise UserError(f"engine {shown(engine)} does not exist{did_you_mean(engine, known_engines)}")
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
     plan = make_plan(query, known)
-    rows = snapshot(known, data, query.table)
-    if engine == "encrypted":
-        values = _encrypted(plan, known, split(known, rows, parties))
+    if engine == "federated":
+        values = _federated(known, data, query.table, sites).release(query, Exact(), secure=secure, again=True).values
+    elif engine == "encrypted":
+        values = _encrypted(plan, known, split(known, snapshot(known, data, query.table), parties))
     else:
-        values = tabulate(plan, rows, engine).reveal()
+        values = tabulate(plan, snapshot(known, data, query.table), engine).reveal()
     columns = plan.layout.columns()
     for column in estimate(plan, values, "none", (0.0,) * len(plan.measures)):
         columns[column.output.name] = column.estimate.tolist()
@@ -119,3 +136,32 @@ def _encrypted(plan: Plan, schema: Schema, parts: list[Snapshot]) -> Any:
     ]
     total = he.add(he.Envelope.from_bytes(data) for data in sent)
     return secret.open(he.Total.from_bytes(total.to_bytes())).values
+
+
+def federation(schema: Schema, parts: Sequence[Snapshot]) -> Federation:
+    """A federation over ready snapshots, on which :class:`pets.Exact` is allowed: for tests only."""
+    sites = []
+    for number, part in enumerate(parts):
+        session = Session(schema, budget=Budget(epsilon=1, delta=1e-6), progress=False)
+        session._holdings._snapshots = {part.table: part}
+        session._kind = session._answering.kind = "dummy"
+        sites.append(Site(session, policy=SitePolicy.open(schema), name=f"site {number}"))
+    return Federation(sites, sites_per_person=1, progress=False)
+
+
+def _federated(schema: Schema, data: Any, table: str, sites: int | None) -> Federation:
+    """One snapshot a site: of its own data, or of the people that it was dealt (kept for the next question)."""
+    if isinstance(data, (list, tuple)):
+        return federation(schema, [snapshot(schema, part, table) for part in data])
+    if isinstance(sites, bool) or not isinstance(sites, int) or sites < 3:
+        raise UserError(f"engine='federated' needs sites=3 or more, or data=[one entry a site], not {shown(sites)}")
+    whole = snapshot(schema, data, table)
+    key = (whole.id, sites)
+    if key not in _made:
+        while len(_made) >= 4:
+            del _made[next(iter(_made))]
+        _made[key] = federation(schema, split(schema, whole, sites))
+    return _made[key]
+
+
+_made: dict[tuple[str, int], Federation] = {}

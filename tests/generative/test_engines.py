@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import event, given, settings
 
@@ -11,22 +13,22 @@ from pets.tabulate import ENGINES as TABULATORS
 from pets.tabulate import tabulate
 from tests import oracle, strategies
 from tests.generative.compare import differences
-from tests.spec.engines import ENGINES
+from tests.spec.engines import ENGINES, FEDERATED, Engine
 from tests.strategies import Case
 
 
-def agree(case: Case) -> None:
+def agree(case: Case, engines: Mapping[str, Engine] = ENGINES) -> None:
     """The snapshot holds what the rows mean, and every engine gives the oracle's answer on it."""
     sources = case.sources()
     snapshot = testing.snapshot(case.schema, sources, case.table)
     rows = oracle.kept(case.schema, case.table, case.data, snapshot)
     wanted = oracle.answer(case.schema, case.query, rows)
     event("empty" if not rows else "rows")
-    tables = {name: engine(case.schema, sources, case.query) for name, engine in ENGINES.items()}
+    tables = {name: engine(case.schema, sources, case.query) for name, engine in engines.items()}
     for name, table in tables.items():
         wrong = differences(wanted, table)
         assert not wrong, f"{name}: {wrong[:5]}\nkept {rows}"
-        assert table.equals(tables["duckdb"]), f"{name} differs in a bit from duckdb"
+        assert table.equals(next(iter(tables.values()))), f"{name} differs in a bit from the others"
     plan = make_plan(case.query, case.schema)
     vectors = {engine: tabulate(plan, snapshot, engine).reveal().tolist() for engine in TABULATORS}
     assert len({tuple(vector) for vector in vectors.values()}) == 1, vectors
@@ -66,3 +68,23 @@ def test_also_with_a_person_table(case: Case) -> None:
 @given(case=strategies.cases(size=60))
 def test_every_engine_gives_what_the_query_means_soak(case: Case) -> None:
     agree(case)
+
+
+@settings(max_examples=12)
+@given(case=strategies.cases())
+def test_a_federation_gives_what_the_pooled_rows_would(case: Case) -> None:
+    agree(case, FEDERATED)
+
+
+@settings(max_examples=4)
+@given(case=strategies.cases(person_table=True, by_row=False))
+def test_a_federation_also_with_a_person_table(case: Case) -> None:
+    agree(case, FEDERATED)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@settings(max_examples=500)
+@given(case=strategies.cases(size=60))
+def test_a_federation_gives_what_the_pooled_rows_would_soak(case: Case) -> None:
+    agree(case, FEDERATED)

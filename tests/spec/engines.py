@@ -19,3 +19,12 @@ ENGINES: dict[str, Engine] = {
     "polars": partial(exact, engine="polars"),
     "encrypted": partial(exact, engine="encrypted", parties=3),
 }
+
+FEDERATED: dict[str, Engine] = {
+    "federated(3)": partial(exact, engine="federated", sites=3),
+    "federated(5)": partial(exact, engine="federated", sites=5),
+    "federated(3), local": partial(exact, engine="federated", sites=3, secure="local"),
+}
+"""Each answer opens several sites with a ledger each, so the generative suite gives them fewer examples."""
+
+ALL = ENGINES | FEDERATED

@@ -14,7 +14,7 @@ from pets.schema import Schema
 from pets.snapshot import Snapshot
 from tests.spec import book, render
 from tests.spec.book import Chapter, Spec
-from tests.spec.engines import ENGINES
+from tests.spec.engines import ALL as ENGINES
 from tests.spec.toc import CHAPTERS
 
 ALL = [(chapter, spec) for chapter in CHAPTERS for spec in chapter.specs]

@@ -1,0 +1,359 @@
+"""Federation: many sites, one answer. It has the verbs of a session."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+
+from pets import signing
+from pets.budget import Cost, epsilon_from_rho
+from pets.calls import plain_arguments
+from pets.certificate import Certificate
+from pets.codec import digest
+from pets.dp.site_shares import Shares, Spread, View, alone, on_the_plans_grid, share_losses, shared, total_cost
+from pets.entropy import random_id
+from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
+from pets.estimate import Noise
+from pets.federated import wording
+from pets.federated.combine import check_way
+from pets.federated.coordinator import Relay
+from pets.federated.order import Order
+from pets.federated.roster import Roster
+from pets.federated.site import Site
+from pets.federated.sitepolicy import SitePolicy
+from pets.federated.transport import InProcess, Transport, carry
+from pets.forecast import forecast
+from pets.plan import Plan, make_plan
+from pets.protection import DP, Exact, Protection, Total
+from pets.query import Query
+from pets.quote import Quote, Remaining
+from pets.release import Release
+from pets.schema import Schema
+from pets.session import Session
+from pets.vector import Ints
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with its price, before anything is spent."""
+
+    plan: Plan
+    shares: Shares | None
+    cost: Cost
+    at: tuple[float, float] | None
+    """(ε, δ); ``None`` without noise."""
+
+
+class Federation:
+    """Several sites that answer as one, each under its own policy and from its own budget.
+
+    Args:
+        sites: sessions (in this process, of one custodian), or :class:`pets.federated.Site` objects.
+        sites_per_person: m, the most sites that may hold rows of one person. It is a fact about the world that must be
+            known: 1 only where a contract or a register says that sites share nobody.
+        dropouts: sites that may be lost without losing the answer; the noise is sized for it.
+        colluding: sites that may pool all they know with the coordinator; the noise is sized for that, too.
+        analyst: who asks.
+        progress: whether a query that takes over a second shows a bar, site by site.
+
+    Raises:
+        PolicyError, UserError: where the sites do not fit together, with the remedy.
+    """
+
+    @plain_arguments(UserError, "Federation", "write pets.Federation([a, b, c], sites_per_person=1)")
+    def __init__(
+        self,
+        sites: Sequence[Session | Site],
+        *,
+        sites_per_person: int | None = None,
+        dropouts: int = 0,
+        colluding: int = 1,
+        analyst: str = "local",
+        progress: bool = True,
+    ) -> None:
+        if sites_per_person is None:
+            raise PolicyError(
+                "state sites_per_person=…, the most sites that may hold rows of one person; 1 only where a contract or "
+                "a register says that sites share nobody"
+            )
+        if not isinstance(sites, (list, tuple)) or not all(isinstance(site, (Session, Site)) for site in sites):
+            raise UserError(f"a federation is made of a list of sessions or sites, not {shown(sites)}")
+        self._sites = tuple(_site(site, number) for number, site in enumerate(sites, start=1))
+        self._coordinator, self._analyst = signing.ephemeral(), signing.ephemeral()
+        self.analyst = analyst
+        self.schema = _one_schema(self._sites)
+        self.roster = Roster(
+            tuple(site.member for site in self._sites),
+            self._coordinator.public.raw.hex(),
+            ((analyst, self._analyst.public.raw.hex()),),
+            sites_per_person=sites_per_person,
+            dropouts=dropouts,
+            colluding=colluding,
+        )
+        for site in self._sites:
+            site.join(self.roster)
+        self._transport: Transport = InProcess(self._sites)
+        self._progress = progress
+        self._answers: dict[str, Release] = {}
+        self.lost: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        names = ", ".join(site.name for site in self._sites)
+        return f"<Federation of {len(self._sites)} sites on dataset {self.schema.dataset!r}: {names}>"
+
+    # asking -----------------------------------------------------------------------------------------------------
+
+    def dummy(self, rows: int = 1000, seed: int = 0) -> Federation:
+        """The same federation on invented rows, ``rows`` a site. It costs nothing; ``pets.Exact()`` may be used."""
+        twins = [
+            Site(site.session.dummy(rows, seed + number), policy=site.policy, name=site.name)
+            for number, site in enumerate(self._sites)
+        ]
+        roster = self.roster
+        return Federation(
+            twins,
+            sites_per_person=roster.sites_per_person,
+            dropouts=roster.dropouts,
+            colluding=roster.colluding,
+            analyst=self.analyst,
+            progress=self._progress,
+        )
+
+    def quote(self, query: Query | Sequence[Query], protection: Protection, *, secure: str = "masked") -> Quote:
+        """Cost at each site and expected error, before spending; never reads rows.
+
+        The error is that of an answer in which all sites take part: fewer sites bear less noise, never too little.
+        """
+        if not isinstance(protection, DP):
+            raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
+        asked = [self._asked(one, protection, check_way(secure)) for one in _queries(query)]
+        errors = []
+        for one in asked:
+            assert one.shares is not None
+            scales = self._scales(one.plan, one.shares, self.roster.size)
+            errors.append(forecast(one.plan, "gaussian", scales, protection.confidence))
+        cost = _total([one.cost for one in asked])
+        lefts = [site.session.remaining() for site in self._sites]
+        epsilon, delta = asked[0].at or (0.0, 0.0)
+        if len(asked) > 1:
+            epsilon, delta = min((left.budget for left in lefts), key=lambda b: b.conversion_delta).describe(cost)
+        mechanism = "gaussian" if asked[0].shares is None else asked[0].shares.mechanism
+        fits = all(cost.fits(left.left) for left in lefts)
+        more = min(left.left.loss // max(1, cost.loss) for left in lefts)
+        return Quote(cost, epsilon, delta, mechanism, tuple(errors), fits, more, protection.confidence)
+
+    @overload
+    def release(
+        self, query: Query, protection: Protection, *, secure: str = "masked", again: bool = False
+    ) -> Release: ...
+
+    @overload
+    def release(
+        self, query: Sequence[Query], protection: Protection, *, secure: str = "masked", again: bool = False
+    ) -> list[Release]: ...
+
+    def release(
+        self,
+        query: Query | Sequence[Query],
+        protection: Protection,
+        *,
+        secure: str = "masked",
+        again: bool = False,
+    ) -> Release | list[Release]:
+        """One protected answer over all sites' rows, as pooled data would have given it (before noise, bit for bit).
+
+        Args:
+            query: what is asked; several are paid for one after the other, once all of them are known to fit.
+            protection: as for a session. Each site charges its own ledger the whole cost.
+            secure: ``"masked"`` (secure aggregation: only the total can be seen), ``"encrypted"`` (envelopes, where
+                built), or ``"local"`` (each site adds the whole noise and sends its own vector).
+            again: the same question is answered from what was released before, at no cost, unless this is true.
+
+        Raises:
+            QueryError, BudgetError, PolicyError: before anything is sent or charged, or from a site's gate.
+            ReleaseFailedError: where too few sites were left, or a site withheld; what was started stays charged.
+        """
+        if not isinstance(again, bool):
+            raise UserError(f"again must be True or False, not {shown(again)}")
+        asked = [self._asked(one, protection, check_way(secure)) for one in _queries(query)]
+        cost = _total([one.cost for one in asked])
+        for site in self._sites:
+            left = site.session.remaining().left
+            if len(asked) > 1 and self.roster.members[0].data == "real" and not cost.fits(left):
+                raise BudgetError(
+                    f"site {site.name!r} has no room for these {len(asked)} queries; nothing was spent; ask for fewer, "
+                    "or with a smaller epsilon"
+                )
+        answers = [self._answer(one, protection, secure, again) for one in asked]
+        return answers[0] if isinstance(query, Query) else answers
+
+    def _asked(self, query: Query, protection: Protection, secure: str) -> Asked:
+        plan, roster = make_plan(query, self.schema), self.roster
+        if not isinstance(protection, DP):
+            if not isinstance(protection, (Exact, Total)):
+                raise BudgetError(f"a protection is pets.DP(…), pets.Exact() or pets.Total(), not {shown(protection)}")
+            return Asked(plan, None, Cost(roster.currency, 0), None)
+        spread, view = Spread(plan, roster.sites_per_person), View(roster.currency, roster.delta)
+        shares = (
+            alone(spread, protection, view)
+            if secure == "local"
+            else shared(spread, protection, view, roster.honest, roster.size)
+        )
+        cost = total_cost(share_losses(spread, shares, roster.honest), shares.mechanism, roster.currency)
+        return Asked(plan, shares, cost, _meaning(protection, shares, cost, roster))
+
+    def _answer(self, asked: Asked, protection: Protection, secure: str, again: bool) -> Release:
+        known = digest([asked.plan.digest, protection.to_json(), secure, self.roster.digest])
+        if not again and known in self._answers:
+            return self._answers[known]
+        order = Order(
+            random_id(),
+            self.roster.digest,
+            self.schema.digest,
+            self.analyst,
+            asked.plan.query,
+            protection,
+            secure,
+            asked.shares,
+        )
+        signed = order.signed(self._analyst)
+        relay = Relay(self.roster, self._coordinator, order, signed, asked.plan.size, isinstance(protection, Total))
+        try:
+            carry(relay, self._transport, progress=self._progress)
+        finally:
+            self.lost = dict(relay.lost)
+        release = self._sealed(asked, order, relay)
+        self._answers[known] = release
+        return release
+
+    def _sealed(self, asked: Asked, order: Order, relay: Relay) -> Release:
+        plan, roster, shares, survivors = asked.plan, self.roster, asked.shares, len(relay.survivors)
+        values, scales = relay.total, (0.0,) * len(plan.measures)
+        cost = asked.cost if roster.members[0].data == "real" else Cost(roster.currency, 0)
+        if shares is not None:
+            values, _ = on_the_plans_grid(plan, values, shares, survivors)
+            scales = self._scales(plan, shares, survivors)
+        at, exact = asked.at, isinstance(order.protection, Total)
+        rounded = shares is not None and max(shares.refine) > 1
+        notes = wording.notes(plan, roster, order.secure, survivors, shares is not None, rounded)
+        notes += tuple(f"Site {name} is not in the answer." for name in sorted(relay.lost))
+        if shares is not None and shares.mechanism == "laplace":
+            notes += ("The noise is a sum of discrete Laplace draws; intervals take its normal limit.",)
+        dummy = roster.members[0].data == "dummy"
+        return Release._sealed(
+            id=order.id,
+            dataset=self.schema.dataset,
+            table=plan.table,
+            query=plan.query,
+            schema=self.schema,
+            plan_digest=plan.digest,
+            values=values,
+            mechanism="none" if shares is None else "gaussian",
+            scales=scales,
+            protection=order.protection.to_json(),
+            snapshot_id=f"federated {order.id}",
+            data="dummy" if dummy else "real",
+            cost=cost.to_json(),
+            epsilon=None if at is None else at[0],
+            delta=None if at is None else at[1],
+            rho=None if at is None or cost.currency == "pure" else asked.cost.loss / 10**12,
+            guarantee=wording.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy),
+            budget=None,
+            issued_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            project="federation",
+            analyst=self.analyst,
+            notes=notes,
+        )
+
+    def _scales(self, plan: Plan, shares: Shares, parties: int) -> tuple[float, ...]:
+        """The scale of the total's noise on the plan's grid, as that of a Gaussian of the same variance."""
+        _, scales = on_the_plans_grid(plan, _nothing(plan), shares, parties)
+        if shares.mechanism == "gaussian":
+            return scales
+        noise = Noise("laplace", shares.scales)
+        return tuple(math.sqrt(parties) * noise.deviation(place) for place in range(len(shares.scales)))
+
+    # accounts ---------------------------------------------------------------------------------------------------
+
+    @property
+    def sites(self) -> Mapping[str, Site]:
+        """The sites by name."""
+        return {site.name: site for site in self._sites}
+
+    def certificates(self, release: Release) -> dict[str, Certificate]:
+        """By site, its ledger's signed certificate of its part in an answer."""
+        found = {site.name: site.certificates.get(release.id) for site in self._sites}
+        return {name: certificate for name, certificate in found.items() if certificate is not None}
+
+    def remaining(self) -> dict[str, Remaining]:
+        """By site, what is left of its budget."""
+        return {site.name: site.session.remaining() for site in self._sites}
+
+    def history(self) -> pd.DataFrame:
+        """Every request at every site, with the site's name."""
+        import pandas as pd
+
+        frames = []
+        for site in self._sites:
+            frame = site.session.history()
+            frame.insert(0, "site", site.name)
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
+
+
+def _meaning(protection: DP, shares: Shares, cost: Cost, roster: Roster) -> tuple[float, float]:
+    """(ε, δ) of an answer, for people."""
+    if shares.mechanism == "laplace":
+        return protection.epsilon or cost.loss / 10**12, 0.0
+    delta = protection.delta or roster.delta
+    return protection.epsilon or epsilon_from_rho(cost.loss / 10**12, delta), delta
+
+
+def _nothing(plan: Plan) -> Ints:
+    return np.zeros(plan.size, dtype=np.int64)
+
+
+def _queries(query: Query | Sequence[Query]) -> list[Query]:
+    queries = [query] if isinstance(query, Query) else list(query) if isinstance(query, (list, tuple)) else []
+    if not queries or not all(isinstance(one, Query) for one in queries):
+        raise QueryError("pass one query, built from pets.query('table'), or a list of them")
+    return queries
+
+
+def _site(given: Session | Site, number: int) -> Site:
+    if isinstance(given, Site):
+        return given
+    return Site(given, policy=SitePolicy.open(given.schema), name=f"site {number}")
+
+
+def _one_schema(sites: Sequence[Site]) -> Schema:
+    """The schema that all sites share.
+
+    Raises:
+        PolicyError: naming the sites that have another.
+    """
+    if not sites:
+        raise PolicyError("a federation has at least 3 sites")
+    first = sites[0].session.schema
+    for site in sites[1:]:
+        if site.session.schema.digest != first.digest:
+            raise PolicyError(
+                f"sites {sites[0].name!r} and {site.name!r} have different schemas; all sites describe their tables by "
+                "one schema file"
+            )
+    return first
+
+
+def _total(costs: Sequence[Cost]) -> Cost:
+    total = costs[0]
+    for cost in costs[1:]:
+        total = total + cost
+    return total

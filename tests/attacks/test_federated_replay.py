@@ -1,0 +1,279 @@
+"""Forged, replayed, re-ordered and altered messages at a real site; what its ledger says afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import pets
+import pets.federated.federation as federation_module
+from pets import signing
+from pets.dp.site_shares import Shares
+from pets.entropy import random_id
+from pets.errors import BudgetError, ReleaseFailedError
+from pets.federated import Federation, Roster, gate
+from pets.federated.coordinator import Relay
+from pets.federated.message import COORDINATOR, Channel, Kind, context_of
+from pets.federated.order import Order
+from pets.federated.problems import ProtocolError, Refused
+from pets.federated.transport import carry
+from tests.unit.test_federated_site import HALF, N, federation, spent, states
+
+
+class Wire:
+    """A transport that keeps what it carried, and may alter it."""
+
+    def __init__(self, many: Federation) -> None:
+        self.many = many
+        self.inner = many._transport
+        self.seen: list[dict[int, bytes]] = []
+        self.replies: list[dict[int, bytes]] = []
+        many._transport = self
+
+    def exchange(self, messages: Any, heard: Any) -> Any:
+        self.seen.append(dict(messages))
+        self.replies.append(dict(self.inner.exchange(messages, heard)))
+        return self.replies[-1]
+
+
+def order_for(many: Federation, **changes: Any) -> Order:
+    asked = many._asked(N, HALF, "masked")
+    made = Order(random_id(), many.roster.digest, many.schema.digest, "local", N, HALF, "masked", asked.shares)
+    return replace(made, **changes)
+
+
+def deliver(many: Federation, order: Order, *, analyst: Any = None, coordinator: Any = None) -> bytes:
+    """The first reply of site s0 to an order."""
+    body = order.signed(analyst or many._analyst)
+    channel = Channel(
+        many.roster, bytes.fromhex(order.id), context_of(many.roster), COORDINATOR, coordinator or many._coordinator
+    )
+    return many.sites["s0"].handle(channel.write(Kind.ORDER, 0, body))
+
+
+def test_a_whole_query_replayed_is_refused_and_charged_once() -> None:
+    many = federation(people=30)
+    wire = Wire(many)
+    many.release(N, HALF)
+    before = spent(many)
+    site = many.sites["s0"]
+    site._active.clear()
+    for number in range(5):
+        with pytest.raises(ProtocolError):
+            site.handle(wire.seen[number][0])
+    # a site that was restarted has forgotten the ids; its ledger has not
+    site._seen.clear()
+    with pytest.raises(ProtocolError, match="ledger already"):
+        site.handle(wire.seen[0][0])
+    assert spent(many) == before
+    assert states(many) == [["committed"]] * 3
+
+
+def test_the_same_request_again_gets_the_same_reply_not_another_share() -> None:
+    # a retry after a lost connection: noise and masks of one id are drawn once
+    many = federation(people=30)
+    wire = Wire(many)
+    site = many.sites["s0"]
+    inner = wire.inner
+
+    class Twice:
+        def exchange(self, messages: Any, heard: Any) -> Any:
+            first = dict(inner.exchange(messages, heard))
+            again = site.handle(messages[0])
+            assert again == first[0]
+            return first
+
+    many._transport = Twice()
+    many.release(N, HALF)
+    assert states(many) == [["committed"]] * 3
+
+
+def test_an_altered_retry_is_refused() -> None:
+    many = federation(people=30)
+    wire = Wire(many)
+    with pytest.raises(ReleaseFailedError):
+        real = wire.inner
+
+        class Bend:
+            def exchange(self, messages: Any, heard: Any) -> Any:
+                if len(wire.seen) == 2:
+                    bent = {s: bytes([*m[:40], m[40] ^ 1, *m[41:]]) for s, m in messages.items()}
+                    return wire.exchange(bent, heard)
+                return wire.exchange(messages, heard)
+
+        wire.inner = real
+        many._transport = Bend()
+        many.release(N, HALF)
+    assert states(many) == [["voided"]] * 3
+    assert spent(many) == [0, 0, 0]
+
+
+def test_orders_of_strangers_are_not_answered() -> None:
+    many = federation(people=30)
+    stranger = signing.ephemeral()
+    with pytest.raises(ProtocolError, match="not signed by an analyst"):
+        deliver(many, order_for(many), analyst=stranger)
+    with pytest.raises(ProtocolError, match="roster that this site has pinned"):
+        deliver(many, order_for(many), coordinator=stranger)
+    with pytest.raises(ProtocolError, match="not signed by an analyst"):
+        deliver(many, order_for(many, analyst="somebody"))
+    assert spent(many) == [0, 0, 0]
+    assert states(many) == [[], [], []]
+
+
+def test_another_roster_is_not_this_one() -> None:
+    many = federation(people=30)
+    form = many.roster.to_json() | {"colluding": 0}
+    lowered = Roster.from_json(form)
+    order = order_for(many, roster=lowered.digest)
+    with pytest.raises(ProtocolError, match="another roster"):
+        deliver(many, order)
+    channel = Channel(lowered, bytes.fromhex(order.id), context_of(lowered), COORDINATOR, many._coordinator)
+    with pytest.raises(ProtocolError, match="pinned"):
+        many.sites["s0"].handle(channel.write(Kind.ORDER, 0, order.signed(many._analyst)))
+
+
+def said(reply: bytes) -> str:
+    return reply[21:-64].decode()
+
+
+def test_an_order_with_too_little_noise_is_refused_by_the_sites_own_reckoning() -> None:
+    many = federation(people=30)
+    order = order_for(many)
+    assert order.shares is not None
+    less = Shares("gaussian", tuple(scale * 0.9 for scale in order.shares.scales), order.shares.refine)
+    assert "less than its protection promises" in said(deliver(many, replace(order, id=random_id(), shares=less)))
+    none = replace(order, id=random_id(), shares=None)
+    assert "does not go with" in said(deliver(many, none))
+    alone = replace(order.shares, alone=True)
+    assert "does not go with" in said(deliver(many, replace(order, id=random_id(), shares=alone)))
+    longer = Shares("gaussian", (*order.shares.scales, 9.0), (*order.shares.refine, 1))
+    assert "another query" in said(deliver(many, replace(order, id=random_id(), shares=longer)))
+    assert spent(many) == [0, 0, 0]
+
+
+def test_sums_that_might_wrap_are_refused_before_anything_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = federation(people=30)
+    order = order_for(many)
+    limit = many._asked(N, HALF, "masked").plan.measures[0].limit
+    fine = Shares("gaussian", (2.0**36,), (2**31,))  # as much noise as asked, on a grid as fine as may be
+    monkeypatch.setattr(gate, "RANGE", limit * 2**31 - 1)
+    assert "2^62" in said(deliver(many, replace(order, id=random_id(), shares=fine)))
+    assert states(many)[0] == []
+    monkeypatch.setattr(gate, "RANGE", limit * 2**31)
+    deliver(many, replace(order, id=random_id(), shares=fine))
+    assert states(many)[0] == ["reserved"]
+
+
+def test_another_schema_is_refused() -> None:
+    many = federation(people=30)
+    assert "another schema" in said(deliver(many, order_for(many, schema="0" * 64)))
+
+
+def test_orders_that_are_no_orders() -> None:
+    many = federation(people=30)
+    order = order_for(many)
+    body = order.signed(many._analyst)
+    for bad in (b"", b"{}" + body[-64:], body[1:], body.replace(b"masked", b"MASKED"), body[:-65] + b" }" + body[-64:]):
+        channel = Channel(many.roster, bytes.fromhex(order.id), context_of(many.roster), COORDINATOR, many._coordinator)
+        with pytest.raises(ProtocolError):
+            many.sites["s0"].handle(channel.write(Kind.ORDER, 0, bad))
+        many.sites["s0"]._seen.clear()
+    with pytest.raises(BudgetError):
+        Shares.from_json({})
+
+
+def test_shares_of_noise_differ_between_queries_and_sites() -> None:
+    # one question asked twice: every site draws anew, so the difference of two answers is noise, not nothing
+    many = federation(people=30)
+    drawn = []
+    real = federation_module.on_the_plans_grid
+
+    def keep(plan: Any, total: Any, shares: Any, survivors: int) -> Any:
+        drawn.append(total.copy())
+        return real(plan, total, shares, survivors)
+
+    federation_module.on_the_plans_grid = keep  # type: ignore[assignment]
+    try:
+        query = pets.query("stays").group_by("age", "days").agg(n=pets.count())
+        many.release(query, HALF)
+        many.release(query, HALF, again=True)
+    finally:
+        federation_module.on_the_plans_grid = real
+    totals = [one for one in drawn if one.any()]
+    assert (totals[0] != totals[-1]).any()
+
+
+def test_subtracting_answers_with_and_without_a_site_costs_twice() -> None:
+    # dropout differencing: under DP both answers bear full noise of their own, and both are charged
+    many = federation(4, dropouts=1, people=40)
+    many.release(N, HALF)
+    price = spent(many)[0]
+
+    class Cut:
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+
+        def exchange(self, messages: Any, heard: Any) -> Any:
+            return self.inner.exchange({s: m for s, m in messages.items() if s != 3}, heard)
+
+    many._transport = Cut(many._transport)  # type: ignore[assignment]
+    release = many.release(N, HALF, again=True)
+    assert release.notes[0].startswith("3 of 4")
+    assert spent(many) == [2 * price] * 3 + [price]
+
+
+def test_exact_totals_are_never_given_without_every_site() -> None:
+    from pets.federated import SitePolicy, Totals
+    from tests.unit.test_federated_site import SCHEMA, UNBOUNDED
+
+    rules = SitePolicy.open(SCHEMA, totals=Totals(allow=True, min_cohort=1))
+    many = federation(4, dropouts=1, people=40, rules=rules, policy=UNBOUNDED)
+    inner = many._transport
+
+    class Cut:
+        calls = 0
+
+        def exchange(self, messages: Any, heard: Any) -> Any:
+            self.calls += 1
+            lost = {3} if self.calls >= 4 else set()
+            return inner.exchange({s: m for s, m in messages.items() if s not in lost}, heard)
+
+    many._transport = Cut()  # type: ignore[assignment]
+    with pytest.raises(ReleaseFailedError):
+        many.release(N, pets.Total())
+
+
+def test_an_abort_is_only_the_coordinators() -> None:
+    many = federation(people=30)
+    order = order_for(many)
+    deliver(many, order)
+    forged = Channel(
+        many.roster, bytes.fromhex(order.id), context_of(many.roster, order.form), COORDINATOR, signing.ephemeral()
+    ).write(Kind.ABORT, 0, b"")
+    site = many.sites["s0"]
+    with pytest.raises(ProtocolError):
+        site.handle(forged)
+    assert site._active
+    relay = Relay(many.roster, many._coordinator, order, order.signed(many._analyst), 1, False)
+    relay._reached = {0}
+    site.handle(relay.abort()[0])
+    assert not site._active
+    assert states(many)[0] == ["voided"]
+
+
+def test_a_relay_counts_strangers_replies_as_lost() -> None:
+    many = federation(people=30)
+    order = order_for(many)
+    relay = Relay(many.roster, many._coordinator, order, order.signed(many._analyst), 1, False)
+    own = signing.ephemeral()
+    for site in range(3):
+        fake = Channel(many.roster, bytes.fromhex(order.id), context_of(many.roster, order.form), site, own)
+        relay.take(site, fake.write(Kind.ROUND, 0, b"\1" * 64))
+    with pytest.raises((ReleaseFailedError, Refused)):
+        relay.close()
+    assert len(relay.lost) == 3
+    with pytest.raises(ReleaseFailedError):
+        carry(Relay(many.roster, many._coordinator, order, b"", 1, False), many._transport, progress=False)

@@ -1,0 +1,273 @@
+"""The protocol without data or transport: shares, masks, messages, and totals that are exact whoever is lost."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pets import signing
+from pets.errors import InternalError, PolicyError
+from pets.federated import shamir
+from pets.federated.graph import COMPLETE, DEGREE, needed, neighbours
+from pets.federated.message import Channel, Kind, bitmap, context_of, from_bitmap, parse
+from pets.federated.primitives import Agreement, decrypt, encrypt, mask
+from pets.federated.problems import ProtocolError
+from pets.federated.roster import Member, Roster
+from tests.parties import EMPTY, QUERY, Room, make_roster
+
+# ── Shamir ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_known_answer_of_the_textbook() -> None:
+    # secret 1234 under 1234 + 166x + 94x²: the worked example that is printed with Shamir's scheme
+    shares = {1: 1494, 2: 1942, 3: 2578, 4: 3402, 5: 4414, 6: 5614}
+    for number, share in shares.items():
+        assert shamir.value([1234, 166, 94], number) == share
+    chosen = {number: shares[number].to_bytes(33, "big") for number in (2, 4, 5)}
+    assert int.from_bytes(shamir.join(chosen, 3), "big") == 1234
+
+
+def test_the_field_is_prime() -> None:
+    # Miller and Rabin's test to 24 bases; p − 1 = 2^3 · odd
+    p = shamir.PRIME
+    odd, twos = p - 1, 0
+    while odd % 2 == 0:
+        odd, twos = odd // 2, twos + 1
+    for base in (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89):
+        x = pow(base, odd, p)
+        seen = {x}
+        for _ in range(twos - 1):
+            seen.add(x := x * x % p)
+        assert pow(base, odd, p) == 1 or p - 1 in seen, base
+
+
+@settings(max_examples=50)
+@given(secret=st.binary(min_size=32, max_size=32), count=st.integers(1, 8), data=st.data())
+def test_any_t_shares_rebuild_and_fewer_do_not(secret: bytes, count: int, data: st.DataObject) -> None:
+    threshold = data.draw(st.integers(1, count))
+    shares = shamir.split(secret, threshold, range(1, count + 1))
+    for chosen in itertools.combinations(shares, threshold):
+        assert shamir.join({number: shares[number] for number in chosen}, threshold) == secret
+    with pytest.raises(ProtocolError):
+        shamir.join({number: shares[number] for number in list(shares)[: threshold - 1]}, threshold)
+
+
+def test_shares_below_the_threshold_say_nothing() -> None:
+    # any t − 1 shares fit any secret: solve for the missing one
+    shares = shamir.split(b"\1" * 32, 3, [1, 2, 3, 4])
+    for other in (b"\0" * 32, b"\2" * 32):
+        target = int.from_bytes(other, "big")
+        weights = shamir._weights((1, 2, 3))
+        known = sum(w * int.from_bytes(shares[h], "big") for w, h in zip(weights[:2], (1, 2), strict=True))
+        third = (target - known) * pow(weights[2], -1, shamir.PRIME) % shamir.PRIME
+        fake = {1: shares[1], 2: shares[2], 3: third.to_bytes(33, "big")}
+        assert shamir.join(fake, 3) == other
+
+
+def test_wrong_shares_are_no_secret() -> None:
+    with pytest.raises(ProtocolError, match="not of this field"):
+        shamir.join({1: b"\xff" * 33}, 1)
+    with pytest.raises(ProtocolError, match="no secret"):
+        shamir.join({1: (2**256 + 1).to_bytes(33, "big")}, 1)
+    with pytest.raises(InternalError):
+        shamir.split(b"short", 1, [1])
+    with pytest.raises(InternalError):
+        shamir.split(b"\0" * 32, 1, [0])
+
+
+# ── primitives ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_mask_is_chacha20() -> None:
+    # RFC 8439, appendix A.1, test vector 1
+    stream = "76b8e0ada0f13d90405d6ae55386bd28bdd219b8a08ded1aa836efcc8b770dc7"
+    assert mask(bytes(32), 4).astype("<u8").tobytes().hex() == stream
+
+
+def test_a_secret_key_is_not_shown_or_copied() -> None:
+    key = Agreement()
+    assert key.reveal().hex() not in repr(key)
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(InternalError):
+            attempt(key)  # type: ignore[operator]
+    room = Room(3)
+    with pytest.raises(InternalError):
+        pickle.dumps(room.parties[0])
+    assert room.parties[0]._seed.hex() not in repr(room.parties[0])  # type: ignore[attr-defined]
+
+
+def test_a_key_of_small_order_is_refused() -> None:
+    with pytest.raises(ProtocolError):
+        Agreement().with_(bytes(32))
+
+
+def test_altered_shares_do_not_open() -> None:
+    sealed = bytearray(encrypt(b"k" * 32, b"text", b"about"))
+    assert decrypt(b"k" * 32, bytes(sealed), b"about") == b"text"
+    with pytest.raises(ProtocolError):
+        decrypt(b"k" * 32, bytes(sealed), b"else")
+    sealed[0] ^= 1
+    with pytest.raises(ProtocolError):
+        decrypt(b"k" * 32, bytes(sealed), b"about")
+
+
+# ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_message_is_about_one_roster_one_order_one_turn() -> None:
+    room = Room(3)
+    data = room.channels[1].write(Kind.ROUND, 2, b"body")
+    assert room.desk.read(data, 2, 1).body == b"body"
+    other = Channel(room.roster, QUERY, context_of(room.roster, b"another order"), 0, room.keys[0])
+    wrong = [
+        lambda: other.read(data, 2),
+        lambda: room.desk.read(data, 3),
+        lambda: room.desk.read(data, 2, 0),
+        lambda: room.desk.read(data, 2, kind=Kind.REFUSED),
+        lambda: Channel(room.roster, b"r" * 16, room.desk.context, 0, room.keys[0]).read(data, 2),
+        lambda: room.desk.read(data[:-70], 2),
+        lambda: parse(b"\2" + data[1:]),
+        lambda: parse(data[:50]),
+    ]
+    for attempt in wrong:
+        with pytest.raises(ProtocolError):
+            attempt()
+    for place in range(len(data)):  # every single byte is signed
+        bad = bytearray(data)
+        bad[place] ^= 1
+        with pytest.raises(ProtocolError):
+            room.desk.read(bytes(bad), 2, 1)
+    again = make_roster(room.keys, room.coordinator_key, sites_per_person=2)
+    with pytest.raises(ProtocolError):
+        Channel(again, QUERY, context_of(again, b"the order"), 0, room.keys[0]).read(data, 2)
+
+
+def test_bitmaps() -> None:
+    for size in (1, 8, 9, 40):
+        for chosen in (set(), {0}, {size - 1}, set(range(size))):
+            assert from_bitmap(bitmap(chosen, size), size) == chosen
+    with pytest.raises(ProtocolError):
+        from_bitmap(b"\x08", 3)
+    with pytest.raises(ProtocolError):
+        from_bitmap(b"\x01\x00", 3)
+
+
+# ── rosters ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_roster_round_trips_and_its_digest_is_of_every_part() -> None:
+    room = Room(4, dropouts=1)
+    form = room.roster.to_json()
+    assert Roster.from_json(form) == room.roster
+    digests = {room.roster.digest}
+    for change in ({"dropouts": 0}, {"colluding": 0}, {"sites_per_person": 2}, {"coordinator": EMPTY}):
+        digests.add(Roster.from_json(form | change).digest)
+    assert len(digests) == 5
+    with pytest.raises(PolicyError):
+        Roster.from_json(form | {"version": 2})
+    with pytest.raises(PolicyError):
+        Roster.from_json([])
+
+
+@pytest.mark.parametrize(
+    ("n", "dropouts", "colluding", "fits"),
+    [(3, 0, 1, True), (3, 1, 0, True), (3, 1, 1, False), (4, 1, 1, True), (10, 3, 1, True), (10, 3, 3, True),
+     (10, 3, 4, False), (2, 0, 0, False), (5, 2, 0, True), (5, 2, 1, False), (3, 0, 2, True), (3, 0, 3, False)],
+)  # fmt: skip
+def test_quorums_share_an_honest_site(n: int, dropouts: int, colluding: int, fits: bool) -> None:
+    keys = [signing.ephemeral() for _ in range(n)]
+    if fits:
+        assert make_roster(keys, keys[0], dropouts=dropouts, colluding=colluding).threshold == n - dropouts
+    else:
+        with pytest.raises(PolicyError):
+            make_roster(keys, keys[0], dropouts=dropouts, colluding=colluding)
+
+
+def test_a_roster_refuses_twins_and_strange_numbers() -> None:
+    keys = [signing.ephemeral() for _ in range(3)]
+    for settings_ in ({"sites_per_person": 0}, {"sites_per_person": True}, {"dropouts": -1}, {"analysts": ()}):
+        with pytest.raises(PolicyError):
+            make_roster(keys, keys[0], **settings_)
+    with pytest.raises(PolicyError, match="one key"):
+        make_roster([keys[0], keys[0], keys[1]], keys[2])
+    with pytest.raises(PolicyError):
+        Member("a", "zz", EMPTY, EMPTY, "zcdp", 1e-6)
+
+
+# ── totals ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("secure", ["masked", "local"])
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_the_total_is_exact(n: int, secure: str) -> None:
+    room = Room(n, size=50, secure=secure)
+    assert (room.run() == room.wanted).all()
+    assert room.collector.survivors == frozenset(range(n))
+    assert sorted(room.opened) == list(range(n))  # each opened its data once
+
+
+def test_every_triple_of_ten_may_be_lost_at_any_round() -> None:
+    for number, triple in enumerate(itertools.combinations(range(10), 3)):
+        rounds = [(number + place) % 4 + 1 for place in range(3)]
+        room = Room(10, size=2, dropouts=3, lost=dict(zip(triple, rounds, strict=True)))
+        assert (room.run() == room.wanted).all(), (triple, rounds)
+        gone = {site for site, at in zip(triple, rounds, strict=True) if at <= 2}
+        assert room.collector.survivors == frozenset(range(10)) - gone
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_below_the_threshold_there_is_no_answer(at: int) -> None:
+    room = Room(5, dropouts=1, lost={0: at, 3: at})
+    with pytest.raises(ProtocolError):
+        room.run()
+    assert not room.collector.total.any()
+
+
+def test_no_site_may_be_lost_where_everyone_is_needed() -> None:
+    with pytest.raises(ProtocolError, match="5 sites are needed"):
+        Room(5, dropouts=1, lost={0: 2}, everyone=True).run()
+
+
+def test_what_leaves_a_site_looks_uniform() -> None:
+    room = Room(3, size=20_000)
+    room.vectors = [np.zeros(room.size, dtype=np.uint64) for _ in range(3)]
+    room.run(rounds=3)
+    bodies = [np.frombuffer(reply.body, dtype=np.uint8) for reply in room.replies.values()]
+    for body in bodies:
+        counts = np.bincount(body, minlength=256)
+        # 160,000 bytes, 255 degrees of freedom: beyond 400 once in 10^8
+        assert float(((counts - len(body) / 256) ** 2 / (len(body) / 256)).sum()) < 400
+    assert len({body.tobytes() for body in bodies}) == 3
+
+
+@pytest.mark.parametrize(("n", "size"), [(3, 100), (10, 1000), (3, 100_000), (30, 10)])
+def test_bytes_up_are_few(n: int, size: int) -> None:
+    room = Room(n, size=size)
+    room.run()
+    assert max(room.sent) <= 8 * size + 256 * n
+    assert size < 100_000 or max(room.sent) <= 1.01 * 8 * size
+
+
+def test_a_large_federation_masks_with_near_neighbours_only() -> None:
+    n = 60
+    lost = dict.fromkeys(range(0, 10), 2)
+    room = Room(n, dropouts=12, colluding=3, lost=lost)
+    assert (room.run() == room.wanted).all()
+    assert max(room.sent) <= 8 * room.size + 256 * (DEGREE + 1)
+
+
+def test_the_graph_is_regular_and_mutual() -> None:
+    for count in (COMPLETE, COMPLETE + 1, 100):
+        near = neighbours(range(count), b"seed")
+        degree = min(count - 1, DEGREE)
+        assert {len(found) for found in near.values()} == {degree}
+        assert all(site in near[other] for site, found in near.items() for other in found)
+    assert neighbours(range(100), b"a") != neighbours(range(100), b"b")
+    assert needed(30, 21) == 21
+    assert needed(100, 70) == 16

@@ -76,7 +76,7 @@ class Answering:
             if values is None:
                 raise self._failure([grant])
             told = statement.contribution(
-                job.plan, self._schema, job.snapshot.id, job.share, self.kind, request.cost, grant.earlier, _now()
+                job.plan, self._schema, job.snapshot.id, job.share, self.kind, request.cost, self._engine, _now()
             )
             project, analyst = self._account.scope
             told |= {"release_id": form["id"], "protection": request.protection}
@@ -96,7 +96,7 @@ class Answering:
         (grant,) = self._account.reserve([request], again=True)
         with self._account.closing([grant]):
             yield
-            told = statement.unbounded(self._schema, table, snapshot, what, grant.earlier, nothing, _now())
+            told = statement.unbounded(self._schema, table, snapshot, what, nothing, self._engine, _now())
             project, analyst = self._account.scope
             told |= {"release_id": form["id"], "protection": protection, "project_id": project, "agent_id": analyst}
             self._account.seal(grant, canonical(form), digest(form), told)
@@ -124,7 +124,7 @@ class Answering:
             if values is None:
                 return None
             release = self._release(grant, job, values)
-            told = statement.predicate(release, grant.earlier)
+            told = statement.predicate(release, self._engine)
             sealed = self._account.seal(grant, canonical(release.form), release.digest, told)
         else:
             sealed = grant.sealed

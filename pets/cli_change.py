@@ -60,7 +60,9 @@ def renew(
     budget_epsilon: Annotated[float, typer.Option("--budget-epsilon", metavar="NUMBER", help="ε of the new budget.")],
     reason: Reason,
     by: By,
-    budget_delta: Annotated[float, typer.Option("--budget-delta", metavar="NUMBER", help="Its δ.")] = 1e-6,
+    budget_delta: Annotated[
+        float | None, typer.Option("--budget-delta", metavar="NUMBER", help="Its δ (left out: as it is).")
+    ] = None,
     draft: Draft = None,
 ) -> None:
     """Give a dataset a new budget for new data. What was spent stays in the lifetime odometer, and both are shown.
@@ -69,11 +71,9 @@ def renew(
     pets ledger renew --ledger ledger.db --dataset stays --snapshot 5b2c... --budget-epsilon 3 \\
         --reason "records of 2027 were added" --by "A. Caldicott" --by "B. Statistician"
     """
-    from pets.budget import Budget
-
     ledger = books.open()
     details = {
-        "budget": Budget(budget_epsilon, budget_delta).to_json(),
+        "budget": _rebudget(ledger, dataset, budget_epsilon, budget_delta).to_json(),
         "snapshots": snapshot,
         "epoch": _epoch(ledger, dataset),
     }
@@ -88,7 +88,9 @@ def change(
     budget_epsilon: Annotated[
         float | None, typer.Option("--budget-epsilon", metavar="NUMBER", help="Another cap: ε.")
     ] = None,
-    budget_delta: Annotated[float, typer.Option("--budget-delta", metavar="NUMBER", help="Its δ.")] = 1e-6,
+    budget_delta: Annotated[
+        float | None, typer.Option("--budget-delta", metavar="NUMBER", help="Its δ (left out: as it is).")
+    ] = None,
     project: Annotated[str | None, typer.Option("--project", help="The cap is this project's own.")] = None,
     analyst: Annotated[str, typer.Option("--analyst", help="The cap is this analyst's own in the project.")] = "",
     uncapped: Annotated[bool, typer.Option("--uncapped", help="The project or analyst has no cap of its own.")] = False,
@@ -113,9 +115,8 @@ def change(
     pets ledger change --ledger ledger.db --dataset stays --approver ann.pub --approver bob.pub \\
         --reason "two approvers from now on" --by "A. Caldicott" --by "B. Statistician"
     """
-    from pets.budget import Budget
-
-    budget = None if budget_epsilon is None else Budget(budget_epsilon, budget_delta)
+    ledger = books.open()
+    budget = None if budget_epsilon is None else _rebudget(ledger, dataset, budget_epsilon, budget_delta)
     kinds: dict[str, dict[str, Any]] = {}
     if project is not None:
         if (budget is None) == (not uncapped):
@@ -140,7 +141,7 @@ def change(
             "--approver"
         )
     ((kind, details),) = kinds.items()
-    _make(books.open(), dataset, kind, details, reason, by, draft)
+    _make(ledger, dataset, kind, details, reason, by, draft)
 
 
 def key(
@@ -251,6 +252,16 @@ def _make(
 def _told(wanted: "Change") -> str:
     details = ", ".join(f"{name} {value}" for name, value in wanted.details.items() if value not in ("", None))
     return f"{wanted.kind} of {wanted.dataset!r} ({details}); {wanted.reason}; by {', '.join(wanted.by)}"
+
+
+def _rebudget(ledger: "Ledger", dataset: str, epsilon: float, delta: float | None) -> "Budget":
+    """Another budget; its δ stays as it is unless another is given."""
+    from pets.budget import Budget
+
+    _epoch(ledger, dataset)
+    with ledger.reading() as book:
+        pinned = _budget(book.dataset(dataset))
+    return Budget(epsilon, pinned.delta if delta is None else delta, pinned.threshold_delta if delta is None else 0.0)
 
 
 def _epoch(ledger: "Ledger", dataset: str) -> int:

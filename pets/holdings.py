@@ -13,6 +13,7 @@ from pets.query import Query
 from pets.report import Report
 from pets.schema import Schema
 from pets.snapshot import Snapshot
+from pets.sql_url import embedded
 
 
 class Holdings:
@@ -118,9 +119,13 @@ def origins(schema: Schema, data: Any, folder: str | Path | None) -> dict[str, s
             continue
         text = str(source)
         if "://" in text:
-            parts = urlsplit(text)
+            parts = urlsplit(text.partition("#")[0])
+            table = text.partition("#")[2] or name
+            if parts.scheme in ("sqlite", "duckdb"):
+                found[name] = f"file:{embedded(text.partition('#')[0]).resolve()}#{table}"
+                continue
             host = parts.netloc.rpartition("@")[2].lower()
-            found[name] = f"url:{parts.scheme}://{host}{parts.path}#{parts.fragment or name}"
+            found[name] = f"url:{parts.scheme}://{host}{parts.path}#{table}"
         else:
             found[name] = f"file:{Path(text).expanduser().resolve()}"
     if isinstance(folder, (str, Path)) and "\x00" not in str(folder):

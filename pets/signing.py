@@ -6,6 +6,7 @@ be handed out is the :class:`VerifyingKey`. Source of the signatures: RFC 8032, 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -125,7 +126,11 @@ def load_or_make(path: Path) -> SigningKey:
     """
     if not path.exists():
         _make(path)
-    return _load(path)
+    key = _load(path)
+    if not path.with_suffix(".pub").exists():
+        with contextlib.suppress(OSError):
+            path.with_suffix(".pub").write_text(key.public.raw.hex() + "\n", "ascii")
+    return key
 
 
 def _make(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
 from functools import lru_cache
 from importlib import metadata
 from typing import Any
@@ -59,15 +58,11 @@ def _columns(form: Any) -> list[str]:
     return []
 
 
-Earlier = Sequence[tuple[str, str, str]]
-"""The releases of a dataset that have no finite guarantee: id, time, what."""
-
-
-def predicate(release: Release, earlier: Earlier) -> Json:
+def predicate(release: Release, engine: str) -> Json:
     """What the certificate states of a release, but for the ledger's own part."""
     form, plan = release.form, release.plan
     dp = None
-    if release.epsilon is not None:
+    if release.epsilon is not None and release.data == "real":
         terms = {name: form[name] for name in ("rho", "epsilon", "delta", "scales")}
         dp = _dp(plan, form["cost"]["currency"], release.mechanism, terms)
     return {
@@ -82,11 +77,11 @@ def predicate(release: Release, earlier: Earlier) -> Json:
         "dp": dp,
         "cost": form["cost"],
         "notes": list(release.notes),
-    } | _common(plan, earlier, release.issued_at)
+    } | _common(plan, engine, release.issued_at)
 
 
 def contribution(
-    plan: Plan, schema: Schema, snapshot: str, share: Shares | None, data: str, cost: Cost, earlier: Earlier, at: str
+    plan: Plan, schema: Schema, snapshot: str, share: Shares | None, data: str, cost: Cost, engine: str, at: str
 ) -> Json:
     """What a party's certificate states of its part in a secure total, but for who asked and the ledger's own part.
 
@@ -110,10 +105,10 @@ def contribution(
         "dp": dp,
         "cost": cost.to_json(),
         "notes": [],
-    } | _common(plan, earlier, at)
+    } | _common(plan, engine, at)
 
 
-def unbounded(schema: Schema, table: str, snapshot: str, asked: str, earlier: Earlier, cost: Cost, at: str) -> Json:
+def unbounded(schema: Schema, table: str, snapshot: str, asked: str, cost: Cost, engine: str, at: str) -> Json:
     """What a certificate states of something without a finite guarantee that no query describes, but ``asked``."""
     unit = schema.table(table).unit.column
     return {
@@ -133,7 +128,7 @@ def unbounded(schema: Schema, table: str, snapshot: str, asked: str, earlier: Ea
         "notes": [],
         "what": asked,
         "plan_sha256": None,
-    } | _said(earlier, at)
+    } | _said(engine, at)
 
 
 def _dataset(plan: Plan, schema: Schema, snapshot: str, data: str) -> Json:
@@ -156,24 +151,24 @@ def _dp(plan: Plan, currency: str, mechanism: str, terms: Json) -> Json:
     }
 
 
-def _common(plan: Plan, earlier: Earlier, at: str) -> Json:
-    return {"what": what(plan.query), "plan_sha256": plan.digest} | _said(earlier, at)
+def _common(plan: Plan, engine: str, at: str) -> Json:
+    return {"what": what(plan.query), "plan_sha256": plan.digest} | _said(engine, at)
 
 
-def _said(earlier: Earlier, at: str) -> Json:
+def _said(engine: str, at: str) -> Json:
     return {
         "service": {"name": "pets", "version": _version(), "image_digest": None},
-        "other_releases": {"unbounded": [{"request_id": name, "at": on, "what": asked} for name, on, asked in earlier]},
         "review": {"decision": "released", "checker": "pets", "at": at, "reason": "within the policy"},
         "assumptions": list(ASSUMPTIONS),
-        "engine_versions": _versions(),
+        "engine_versions": versions(engine),
     }
 
 
-@lru_cache(maxsize=1)
-def _versions() -> Json:
-    found = {name: metadata.version(name) for name in ("opendp", "duckdb", "numpy")}
-    return found | {"python": platform.python_version()}
+@lru_cache(maxsize=8)
+def versions(engine: str) -> Json:
+    """The packages that made an answer; ``engine`` counted its rows."""
+    found = {name: metadata.version(name) for name in ("opendp", engine, "numpy")}
+    return {"engine": engine} | found | {"python": platform.python_version()}
 
 
 @lru_cache(maxsize=1)

@@ -280,7 +280,7 @@ class Site:
             "data": self.member.data,
             "project": self.session.project,
             "analyst": self.session.analyst,
-            "earlier": grant.earlier,
+            "engine": self.session.engine,
         }
         told = wording.predicate(admission, roster, self.session.schema, where, self._at(admission, roster))
         sealed = account.seal(grant, body, hashlib.sha256(body).hexdigest(), told)

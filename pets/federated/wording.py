@@ -132,9 +132,6 @@ def predicate(
             "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.query.groups},
         },
         "cost": admission.cost.to_json(),
-        "other_releases": {
-            "unbounded": [{"request_id": name, "at": when, "what": what} for name, when, what in where["earlier"]]
-        },
         "review": {"decision": "released", "checker": "pets", "at": now, "reason": "within the site's policy"},
         "assumptions": [
             *statement.ASSUMPTIONS,
@@ -142,5 +139,5 @@ def predicate(
             f"the rows of one person lie at no more than {roster.sites_per_person} site(s)",
         ],
         "notes": list(notes(plan, roster, order.secure, roster.size, finite, False)),
-        "engine_versions": statement._versions(),
+        "engine_versions": statement.versions(where["engine"]),
     }

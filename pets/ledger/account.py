@@ -73,6 +73,7 @@ class Account:
         refusal: str | None = None
         grants: tuple[Grant, ...] = ()
         new: dict[str, Request] = {}
+        known: dict[int, Sealed] = {}
         try:
             with self.ledger.writing() as (book, now):
                 known = {i: s for i, r in enumerate(requests) if (s := self._known(book, r, again, now)) is not None}
@@ -84,16 +85,7 @@ class Account:
                 state = State.DENIED if refusal else State.STARTED if start else State.RESERVED
                 self._enter_requests(book, new, state, token, now, row.epoch)
                 if not refusal:
-                    before = _standing(row, scopes).spent.loss
-                    cost = [sum(r.cost.loss for r in new.values()), sum(r.cost.delta for r in new.values())]
-                    standing = _standing(row, [scope.holding(*cost) for scope in scopes])
-                    earlier = book.unbounded(self.dataset)
-                    grants = tuple(
-                        Grant(
-                            known[i].request if i in known else ids[i], token, standing, before, earlier, known.get(i)
-                        )
-                        for i in range(len(requests))
-                    )
+                    grants = tuple(_granted(row, scopes, requests, ids, known, token, book.unbounded(self.dataset)))
                 reach("reserve-logged")
         except CommitUnknown as unknown:
             if not self.ledger.settled(lambda book: all(book.request(name) is not None for name in new), unknown):
@@ -101,12 +93,15 @@ class Account:
         if refusal:
             raise BudgetError(refusal)
         reach("reserve-committed")
+        if known:
+            self.ledger.catch_up()  # whoever sealed it may have died before the checkpoint told of it
         return grants
 
     def _known(self, book: Book, request: Request, again: bool, now: float) -> Sealed | None:
         """The answer that was already paid for: under this idempotency key, or to this question."""
         if request.key is not None and (row := book.by_key(self.dataset, request.key)) is not None:
-            if row.asked != request.asked:
+            # not the snapshot: another process may have made the same data ready under another name
+            if (row.question, row.protection) != (request.question, text(request.protection)):
                 raise LedgerError(f"the key {request.key!r} was used for another question; use a new key")
             if row.state == "committed":
                 return Sealed(row.id, bytes(row.release), bytes(row.certificate))
@@ -197,21 +192,30 @@ class Account:
         Raises :class:`LedgerError` when it cannot be committed; the charge stands and nothing may be shown.
         """
         reach("seal-begin")
+        try:
+            return self._seal(grant, release, digest, predicate)
+        except LedgerError as error:
+            said = str(error).partition("; ")[0]
+            raise LedgerError(f"{said}; the answer is not shown, and its charge stands") from None
+
+    def _seal(self, grant: Grant, release: bytes, digest: str, predicate: Json) -> Sealed:
         note, size, signed = "", 0, b""
         try:
             with self.ledger.writing() as (book, now):
                 row = book.request(grant.id)
                 if row is None or row.state != "started" or row.token != grant.token:
-                    raise LedgerError("the request took longer than its lease and was closed; its charge stands")
+                    raise LedgerError("the request took longer than its lease and was closed")
+                others = self._others(book)
                 cost, path = (row.loss, row.delta), book.head.frontier.next_path()
                 seq, said = book.head.size, public(row)
                 entry = book.append("committed", now, said, {"release": digest, "snapshot": row.snapshot})
                 book.charge(self.dataset, self.scope, reserved=(-row.loss, -row.delta), spent=cost)
-                book.lived(self.dataset, *cost)
+                book.lived(self.dataset, *cost, finite=not row.unbounded)
                 reach("seal-logged")
                 note, size = self.ledger.checkpoint(book), book.head.size
                 log = attest.place(self.ledger.origin, seq, entry, book.head.hash, note, path)
-                told = predicate | {"request_id": grant.id, "budget": self._told(grant, cost), "log": log}
+                told = predicate | {"request_id": grant.id, "other_releases": others, "log": log}
+                told["budget"] = self._told(grant, cost)
                 signed = attest.certificate(digest, told, self.ledger.signer)
                 if not book.seal(grant.id, grant.token, release, signed):
                     raise InternalError("a started request could not be sealed by its own worker")
@@ -223,6 +227,11 @@ class Account:
         reach("seal-committed")
         self.ledger.publish(note, size)
         return Sealed(grant.id, release, signed)
+
+    def _others(self, book: Book) -> Json:
+        """What else of this dataset has left by now: how many with a guarantee, and which without."""
+        without = [{"request_id": name, "at": at, "what": what} for name, at, what in book.unbounded(self.dataset)]
+        return {"dp": book.dataset(self.dataset).releases, "unbounded": without}
 
     def _told(self, grant: Grant, cost: tuple[int, int]) -> Json:
         """The budget as the certificate tells it, in units of the currency."""
@@ -279,6 +288,26 @@ class _Row:
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.__dict__.update(values)
+
+
+def _granted(
+    row: Any,
+    scopes: Sequence[ScopeRow],
+    requests: Sequence[Request],
+    ids: Sequence[str],
+    known: Mapping[int, Sealed],
+    token: str,
+    earlier: tuple[tuple[str, str, str], ...],
+) -> Iterator[Grant]:
+    """One grant a request, each with the account as it is after it and those before it."""
+    loss, delta = 0, 0
+    for place, request in enumerate(requests):
+        before = _standing(row, [scope.holding(loss, delta) for scope in scopes]).spent.loss
+        if place not in known:
+            loss, delta = loss + request.cost.loss, delta + request.cost.delta
+        standing = _standing(row, [scope.holding(loss, delta) for scope in scopes])
+        name = known[place].request if place in known else ids[place]
+        yield Grant(name, token, standing, before, earlier, known.get(place))
 
 
 def _standing(row: Any, scopes: Sequence[ScopeRow]) -> Standing:

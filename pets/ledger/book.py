@@ -50,6 +50,7 @@ _LIVED = (
     sa.update(datasets)
     .where(datasets.c.name == _bind("b_name"))
     .values(
+        releases=datasets.c.releases + _bind("b_releases"),
         lifetime_loss=datasets.c.lifetime_loss + _bind("b_loss"),
         lifetime_delta=datasets.c.lifetime_delta + _bind("b_delta"),
     )
@@ -201,16 +202,10 @@ class Book:
 
     def add_dataset(self, name: str, currency: str, budget: Json, units: Json, cap: tuple[int, int]) -> None:
         """A new root with its cap."""
-        row = {
-            "name": name,
-            "currency": currency,
-            "budget": text(budget),
-            "units": text(units),
-            "approvers": text({"keys": [], "needed": 0}),
-        }
-        self.connection.execute(
-            sa.insert(datasets), row | {"epoch": 0, "snapshots": "[]", "lifetime_loss": 0, "lifetime_delta": 0}
-        )
+        row = {"name": name, "currency": currency, "budget": text(budget), "units": text(units), "snapshots": "[]"}
+        row["approvers"] = text({"keys": [], "needed": 0})
+        counts = dict.fromkeys(("epoch", "releases", "lifetime_loss", "lifetime_delta"), 0)
+        self.connection.execute(sa.insert(datasets), row | counts)
         self._add_scope(name, ROOT, cap)
 
     def change_dataset(self, name: str, **values: Any) -> None:
@@ -229,6 +224,10 @@ class Book:
         """Register a source, or move it."""
         self.connection.execute(sa.delete(sources).where(sources.c.id == identity))
         self.connection.execute(sa.insert(sources), {"id": identity, "dataset": dataset, "tbl": table, "unit": unit})
+
+    def drop_source(self, identity: str) -> None:
+        """Forget where a source was registered."""
+        self.connection.execute(sa.delete(sources).where(sources.c.id == identity))
 
     def scopes(self, dataset: str, scope: Scope) -> list[ScopeRow]:
         """The root, the project and the analyst, in the order in which they are locked; what lacks is made."""
@@ -276,9 +275,9 @@ class Book:
         amounts = dict(zip(names, reserved + spent, strict=True))
         _CHARGE(self.connection, _own(dataset, scope) | amounts)
 
-    def lived(self, dataset: str, loss: int, delta: int) -> None:
-        """Count for ever."""
-        _LIVE(self.connection, {"b_name": dataset, "b_loss": loss, "b_delta": delta})
+    def lived(self, dataset: str, loss: int, delta: int, *, finite: bool = False) -> None:
+        """Count for ever; ``finite``: as a release with a finite guarantee, too."""
+        _LIVE(self.connection, {"b_name": dataset, "b_releases": int(finite), "b_loss": loss, "b_delta": delta})
 
     def totals(self) -> dict[str, tuple[int, ...]]:
         """By dataset: epoch, charged now (loss, delta), charged over its life (loss, delta), with what is under way."""
@@ -346,14 +345,14 @@ class Book:
         rows = _GET_UNBOUNDED(self.connection, {"b_dataset": dataset})
         return tuple((row.id, row.at, row.what) for row in rows)
 
+    def any_requests(self) -> bool:
+        """Whether anything was ever asked."""
+        return self.connection.execute(sa.select(requests.c.id).limit(1)).first() is not None
+
     def under_way(self, dataset: str) -> int:
         """How many requests are reserved or started."""
-        query = (
-            sa.select(sa.func.count())
-            .select_from(requests)
-            .where(requests.c.dataset == dataset, requests.c.state.in_(["reserved", "started"]))
-        )
-        return int(self.connection.execute(query).scalar_one())
+        mine = (requests.c.dataset == dataset, requests.c.state.in_(["reserved", "started"]))
+        return int(self.connection.execute(sa.select(sa.func.count()).where(*mine)).scalar_one())
 
     def expired(self, now: float) -> list[Any]:
         """Requests under way whose lease is over."""

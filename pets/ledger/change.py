@@ -20,6 +20,7 @@ from pets.ledger import dsse
 from pets.ledger.book import Book
 from pets.ledger.failpoint import reach
 from pets.ledger.ledger import Ledger
+from pets.ledger.root import registered
 from pets.ledger.rows import ROOT, moment, parsed, text
 from pets.signing import SigningKey, VerifyingKey
 
@@ -136,7 +137,9 @@ def apply(ledger: Ledger, envelope: Mapping[str, Any]) -> Change:
             raise LedgerError(f"the ledger has no dataset {change.dataset!r}{known}")
         if book.applied(change.id):
             raise LedgerError("this change was applied before; draft a new one")
-        signers = _signers(parsed(row.approvers), full, ledger.key)
+        signers = set(_signers(parsed(row.approvers), full, ledger.key))
+        if (former := _former(book, change)) is not None:  # both datasets' approvers: one of them loses its data
+            signers |= set(_signers(parsed(former.approvers), full, ledger.key))
         said = _APPLY[change.kind](book, row, change)
         book.add_change(change.id, change.dataset, moment(now), canonical(full))
         public = {
@@ -145,13 +148,20 @@ def apply(ledger: Ledger, envelope: Mapping[str, Any]) -> Change:
             "id": change.id,
             "reason": change.reason,
             "by": list(change.by),
-            "signers": signers,
+            "signers": [ledger.key.id, *sorted(signers - {ledger.key.id})],
         }
         book.append("change", now, public | said, {"envelope": full})
         reach("change-logged")
     reach("change-committed")
     ledger.publish()
     return change
+
+
+def _former(book: Book, change: Change) -> Any:
+    """The dataset that a source is taken from; ``None`` where it is registered nowhere else."""
+    source = change.details.get("source") if change.kind == "source" else None
+    known = registered(book, source) if isinstance(source, str) else None
+    return None if known is None or known.dataset == change.dataset else book.dataset(known.dataset)
 
 
 def _signers(approvers: Json, envelope: Mapping[str, Any], own: VerifyingKey) -> list[str]:
@@ -266,8 +276,13 @@ def _resource(book: Book, row: Any, change: Change) -> Json:
         raise LedgerError(f"the ledger knows no table {shown(table)} of this dataset{did_you_mean(table, units)}")
     if not isinstance(source, str) or not source.startswith(("file:", "url:")):
         raise LedgerError(f"a source is a path or a URL, not {shown(source)}")
+    known = registered(book, source)
+    if known is not None:
+        if known.unit != units[table]:
+            raise LedgerError("that data is registered with another unit protected; change the unit first")
+        book.drop_source(known.id)
     book.put_source(source, row.name, table, units[table])
-    return {"table": table}
+    return {"table": table, "from": None if known is None else known.dataset}
 
 
 def _approve(book: Book, row: Any, change: Change) -> Json:

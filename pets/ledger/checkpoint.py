@@ -96,7 +96,7 @@ def dataset_id(name: str) -> str:
 def publish(path: Path, note: str, size: int) -> None:
     """Replace the checkpoint file as a whole, unless a later one is there already.
 
-    It is not forced to disk: after a power loss an older checkpoint is still a true one.
+    It is not forced to disk: a power loss may leave it empty, and then the one before it, a true one too, stands.
     """
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
@@ -104,9 +104,28 @@ def publish(path: Path, note: str, size: int) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if published_size(path) < size:
                 new.write_text(note, "utf-8")
+                if path.exists():
+                    kept = path.with_name(f"{path.name}.{os.getpid()}.old")
+                    kept.unlink(missing_ok=True)
+                    kept.hardlink_to(path)
+                    kept.replace(_previous(path))
                 new.replace(path)
     except OSError as error:
         raise LedgerError(f"the checkpoint cannot be written to {str(path)!r} ({error.strerror})") from None
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(f"{path.name}.previous")
+
+
+def newest(path: Path) -> Path | None:
+    """The file that holds the newest checkpoint; ``None`` where there is none.
+
+    An empty one is what a power loss leaves; one that is gone was taken away, and nothing stands for it.
+    """
+    if path.exists() and not path.stat().st_size and _previous(path).exists():
+        return _previous(path)
+    return path if path.exists() else None
 
 
 def published_size(path: Path) -> int:

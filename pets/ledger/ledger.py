@@ -18,7 +18,7 @@ from pets.calls import plain_arguments
 from pets.entropy import random_id
 from pets.errors import LedgerError, UserError, VerificationError, shown
 from pets.ledger.book import Book
-from pets.ledger.checkpoint import Checkpoint, dataset_id, parse, publish
+from pets.ledger.checkpoint import Checkpoint, dataset_id, newest, parse, publish, published_size
 from pets.ledger.failpoint import reach
 from pets.ledger.rows import moment, parsed
 from pets.ledger.store import CommitUnknown, Store
@@ -68,7 +68,9 @@ class Ledger:
         """
         if address is not None and (not isinstance(address, (str, Path)) or not str(address) or "\x00" in str(address)):
             raise LedgerError(f"a ledger is a file such as 'ledger.db' or a PostgreSQL URL, not {shown(address)}")
-        self._clock, self.lease = clock, lease
+        if isinstance(lease, bool) or not isinstance(lease, (int, float)) or not 0 < lease < 10**7:
+            raise LedgerError(f"a lease is a number of seconds above 0, not {shown(lease)}")
+        self._clock, self.lease = clock, float(lease)
         self._store = Store(None if address is None else str(address))
         self.label, self.memory = self._store.label, self._store.memory
         self._folder, stem = self._places(keys)
@@ -117,7 +119,7 @@ class Ledger:
         with self._store.write() as connection:
             self._store.alone(connection)
             fresh = not Book.begun(connection)
-            if fresh and self.checkpoint_path is not None and self.checkpoint_path.exists():
+            if fresh and self.checkpoint_path is not None and newest(self.checkpoint_path) is not None:
                 raise LedgerError(
                     f"there is no ledger in {self.label!r}, but its published checkpoint is still there: restore the "
                     f"ledger from a backup; to begin a new one, first move {self.checkpoint_path.name} away"
@@ -189,10 +191,11 @@ class Ledger:
 
     def published(self) -> Checkpoint | None:
         """The checkpoint outside the database; raises :class:`VerificationError` when it is damaged."""
-        if self.checkpoint_path is None or not self.checkpoint_path.exists():
+        path = None if self.checkpoint_path is None else newest(self.checkpoint_path)
+        if path is None:
             return None
         try:
-            return parse(self.checkpoint_path.read_text("utf-8"), self.key)
+            return parse(path.read_text("utf-8"), self.key)
         except (OSError, UnicodeDecodeError):
             raise VerificationError(f"the checkpoint {str(self.checkpoint_path)!r} cannot be read") from None
 
@@ -204,7 +207,7 @@ class Ledger:
         except VerificationError as error:
             raise LedgerError(f"{error}; the ledger stays closed") from None
         if found is None:
-            if any(any(parts[1:]) for parts in book.totals().values()):
+            if book.any_requests():
                 raise LedgerError(
                     f"the published checkpoint {str(self.checkpoint_path)!r} is missing, so nobody can tell whether "
                     "the ledger lost entries; restore it, or run: pets ledger recover --rebase"
@@ -223,7 +226,7 @@ class Ledger:
 
         A database file that was put back while its newer write-ahead log stayed has the log's end, and old accounts.
         """
-        least = {name: [parts[3], parts[4]] for name, parts in found.totals.items()}
+        least = {name: list(parts) for name, parts in found.totals.items()}
         for seq, body in book.since(found.size):
             entry = parsed(body.decode())
             sign = {"reserved": 1, "started": 1, "voided": -1}.get(entry["event"], 0)
@@ -231,12 +234,15 @@ class Ledger:
                 row = book.request(entry["request"])
                 sign = int(row is None or row.seq == seq)  # else it was counted when it was reserved
             if sign:
-                parts = least.setdefault(dataset_id(entry["dataset"]), [0, 0])
-                parts[0] += sign * entry["loss"]
-                parts[1] += sign * entry["delta"]
-        here = {name: parts[3:] for name, parts in self._totals(book).items()}
+                parts = least.setdefault(dataset_id(entry["dataset"]), [entry["epoch"], 0, 0, 0, 0])
+                for at, part in ((1, "loss"), (2, "delta"), (3, "loss"), (4, "delta")):
+                    # what this epoch was charged, and the whole life
+                    parts[at] += sign * entry[part] if at > 2 or parts[0] == entry["epoch"] else 0
+        here = self._totals(book)
         for name, parts in least.items():
-            if any(have < want for have, want in zip(here.get(name, (0, 0)), parts, strict=True)):
+            have = here.get(name, (0, 0, 0, 0, 0))
+            first = 1 if have[0] == parts[0] else 3  # a renewal begins anew, but for the life
+            if any(h < w for h, w in zip(have[first:], parts[first:], strict=True)):
                 raise LedgerError(
                     f"the accounts in the ledger {self.label!r} are older than its log, as after restoring a database "
                     "without its write-ahead log, or with another's; it stays closed. Restore the newest copy, all "
@@ -263,6 +269,14 @@ class Ledger:
                 note, size = self.checkpoint(book), book.head.size
         publish(self.checkpoint_path, note, size)
         reach("checkpoint-written")
+
+    def catch_up(self) -> None:
+        """Publish, if the log has grown since."""
+        if self.checkpoint_path is not None:
+            with self.reading() as book:
+                size = book.head.size
+            if published_size(self.checkpoint_path) < size:
+                self.publish()
 
     @property
     def signer(self) -> SigningKey:

@@ -7,6 +7,7 @@ was charged. Where the checkpoint is lost too, nobody can tell, and the whole bu
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import dataclass
 
 from pets.errors import LedgerError, VerificationError
@@ -46,12 +47,14 @@ def rebase(ledger: Ledger, reason: str, by: tuple[str, ...]) -> Rebased:
         raise LedgerError(
             "a rebase needs a reason and the names of the two people who decided it (--reason, --by, --by)"
         )
-    try:
-        seen = ledger.published()
-    except VerificationError:
-        seen = None
     with ledger.writing() as (book, now):
+        try:
+            seen = ledger.published()
+        except VerificationError:
+            seen = None
         found = book.head.size
+        if any(_of(body, None if seen is None else seen.text) for _, body in book.since(0)):
+            raise LedgerError("this loss was rebased already, by somebody else; open the ledger again")
         if seen is not None and seen.size <= found and book.chain_at(seen.size) == seen.chain:
             raise LedgerError("the ledger holds all that was published; nothing is to be rebased")
         if seen is not None and seen.origin != ledger.origin:
@@ -79,6 +82,8 @@ def rebase(ledger: Ledger, reason: str, by: tuple[str, ...]) -> Rebased:
         ledger.checkpoint_path.replace(
             ledger.checkpoint_path.with_name(f"{ledger.checkpoint_path.name}.superseded-{stamp}")
         )
+        previous = ledger.checkpoint_path.with_name(f"{ledger.checkpoint_path.name}.previous")
+        previous.unlink(missing_ok=True)
     ledger.publish()
     return Rebased(
         None if seen is None else seen.size,
@@ -86,6 +91,13 @@ def rebase(ledger: Ledger, reason: str, by: tuple[str, ...]) -> Rebased:
         {name: (parts[0], parts[1]) for name, parts in counted.items()},
         len(unknown),
     )
+
+
+def _of(body: bytes, superseded: str | None) -> bool:
+    """Whether an entry is a rebase of this very checkpoint."""
+    if b'"event":"rebase"' not in body:
+        return False
+    return superseded is not None and json.loads(body).get("superseded") == superseded
 
 
 def _missing(book: Book, name: str, here: tuple[int, ...], seen: Checkpoint | None) -> tuple[int, int, int, int]:

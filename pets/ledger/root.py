@@ -134,7 +134,7 @@ def _check_pinned(row: Any, root: Root) -> None:
 
 def _check_source(book: Book, root: Root, table: str, source: str) -> bool:
     """Whether the source is registered; raises where it is under another name, or protects someone else."""
-    row = book.source(source) or next((r for r in book.all_sources() if _same_file(r.id, source)), None)
+    row = registered(book, source)
     if row is None:
         return False
     if row.dataset != root.dataset:
@@ -148,6 +148,11 @@ def _check_source(book: Book, root: Root, table: str, source: str) -> bool:
             f"schema says {_unit(root.units[table])}; mend the schema"
         )
     return True
+
+
+def registered(book: Book, source: str) -> Any:
+    """The row of a source, also under another path to the same file; ``None`` where it is not registered."""
+    return book.source(source) or next((row for row in book.all_sources() if _same_file(row.id, source)), None)
 
 
 def _unit(column: str) -> str:

@@ -278,7 +278,8 @@ class CommitUnknown(LedgerError):
 
     def __init__(self, label: str) -> None:
         super().__init__(
-            f"the connection to the ledger {label!r} was lost while it wrote; ask again: nothing is charged twice"
+            f"the connection to the ledger {label!r} was lost while it wrote, and nobody can tell yet whether that "
+            "stands; look at pets ledger show before asking again"
         )
 
 

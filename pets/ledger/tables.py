@@ -22,6 +22,7 @@ datasets = sa.Table(
     sa.Column("approvers", sa.Text, nullable=False),  # canonical JSON: public keys, and how many must sign a change
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("snapshots", sa.Text, nullable=False),  # canonical JSON: those that a renewed budget is for ([]: any)
+    sa.Column("releases", sa.BigInteger, nullable=False),  # committed, with a finite guarantee
     sa.Column("lifetime_loss", sa.BigInteger, nullable=False),
     sa.Column("lifetime_delta", sa.BigInteger, nullable=False),
     sa.CheckConstraint("lifetime_loss >= 0 AND lifetime_delta >= 0", name="pets_lifetime_counts_up"),

@@ -204,6 +204,22 @@ def test_approvers_must_sign(ledger: Ledger) -> None:
         make(ledger, "approvers", {"keys": [], "needed": 0})
 
 
+def test_data_is_taken_from_a_dataset_only_with_its_approvers(ledger: Ledger, tmp_path: Path) -> None:
+    path, ann = tmp_path / "stays.csv", ephemeral()
+    FRAME.to_csv(path, index=False)
+    pets.Session(SCHEMA, path, ledger=ledger)
+    make(ledger, "approvers", {"keys": [ann.public.raw.hex()], "needed": 1})
+    pets.Session(pets.Schema(SCHEMA.tables, dataset="b"), FRAME, budget=BUDGET, ledger=ledger)
+    link = tmp_path / "link.csv"
+    link.symlink_to(path)
+    for source in (path, link):
+        wanted = Change(ledger.origin, "b", "source", {"table": "stays", "source": f"file:{source}"}, "r", WHO)
+        with pytest.raises(VerificationError, match="need the signatures of 1 approvers"):
+            apply(ledger, draft(wanted))
+    apply(ledger, draft(wanted, ann))
+    assert bodies(ledger)[-1]["from"] == "stays-2026"
+
+
 def test_wrong_approvers(ledger: Ledger) -> None:
     for details in ({"keys": ["zz"], "needed": 1}, {"keys": [], "needed": 1}, {"keys": ["00" * 32] * 2, "needed": 2}):
         with pytest.raises(LedgerError):
@@ -236,7 +252,9 @@ def test_what_a_restored_backup_forgot_counts_as_spent(ledger: Ledger, tmp_path:
     copies(backup, path)
     with pytest.raises(LedgerError, match="has lost entries"):
         Ledger(path)
-    with pytest.raises(LedgerError, match="has lost entries"):  # a process that lived through it sees it too
+    with pytest.raises(
+        LedgerError, match=r"has lost entries|put in another's place"
+    ):  # a process that lived through it sees it too
         session.release(QUERY, pets.DP(epsilon=0.1), again=True)
     closed = Ledger(path, check=False)
     with pytest.raises(LedgerError, match="two people"):
@@ -303,6 +321,34 @@ def test_two_histories_both_count(ledger: Ledger, tmp_path: Path) -> None:
     rebase(Ledger(path, check=False), "two hosts", WHO)
     # the true loss is base + one + two + three; the common part may be counted twice, never less than once
     assert open_session(Ledger(path)).remaining().spent.loss >= base + one + two + three
+
+
+def test_two_who_rebase_at_once_count_once(ledger: Ledger, tmp_path: Path) -> None:
+    path, backup = tmp_path / "ledger.db", tmp_path / "backup"
+    copies(path, backup)
+    open_session(ledger).release(QUERY, pets.DP(epsilon=1))
+    spent = open_session(ledger).remaining().spent
+    note = (tmp_path / "ledger.db.checkpoint").read_bytes()
+    ledger.close()
+    copies(backup, path)
+    one, other = Ledger(path, check=False), Ledger(path, check=False)
+    rebase(one, "first", WHO)
+    (tmp_path / "ledger.db.checkpoint").write_bytes(note)  # as the other still read it
+    with pytest.raises(LedgerError, match="rebased already"):
+        rebase(other, "second", WHO)
+    (tmp_path / "ledger.db.checkpoint").unlink()
+    one.publish()
+    assert open_session(Ledger(path)).remaining().spent == spent
+
+
+def test_accounts_that_were_set_back_are_refused(ledger: Ledger, tmp_path: Path) -> None:
+    import sqlite3
+
+    ledger.close()
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute("UPDATE pets_scopes SET spent_loss = 0")
+    with pytest.raises(LedgerError, match="older than its log"):
+        Ledger(tmp_path / "ledger.db")
 
 
 # ── on the command line ───────────────────────────────────────────────────────────────────────────────────────────────

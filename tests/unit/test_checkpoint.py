@@ -11,7 +11,7 @@ import pytest
 
 from pets import signing
 from pets.errors import LedgerError, VerificationError
-from pets.ledger.checkpoint import Checkpoint, dataset_id, parse, publish, published_size
+from pets.ledger.checkpoint import Checkpoint, dataset_id, newest, parse, publish, published_size
 
 KEY = signing.ephemeral()
 ONE = Checkpoint(
@@ -106,7 +106,13 @@ def test_a_later_one_is_never_replaced(tmp_path: Path) -> None:
     assert published_size(path) == 40
     publish(path, notes[3], 3)
     assert parse(path.read_text(), KEY.public).size == 40
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["l.checkpoint", "l.checkpoint.lock"]
+    names = ["l.checkpoint", "l.checkpoint.lock", "l.checkpoint.previous"]
+    assert {p.name for p in tmp_path.iterdir()} <= set(names)
+    publish(path, dataclasses.replace(ONE, size=41).signed(KEY), 41)
+    path.write_bytes(b"")  # what a power loss may leave
+    assert newest(path) == tmp_path / names[2] and parse((tmp_path / names[2]).read_text(), KEY.public).size == 40
+    path.unlink()  # taken away: an older one does not stand for it
+    assert newest(path) is None
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from pets import col
 from pets.errors import (
     BudgetError,
     DataError,
+    LedgerError,
     PolicyError,
     QueryError,
     ReleaseFailedError,
@@ -412,3 +414,51 @@ def test_a_coarse_variance_owns_up_to_its_step() -> None:
     row = release.table.iloc[0]
     assert abs(row.v - 6.25) < 0.5 and row.v_low <= 8.25 <= row.v_high
     assert any("cut to steps of 5" in note for note in release.notes)
+
+
+def test_a_batchs_certificates_add_up(session: pets.Session) -> None:
+    answers = session.release(
+        [QUERY, QUERY.bound(rows=1), pets.query("stays").agg(n=pets.count())], pets.DP(epsilon=0.5)
+    )
+    told = [answer.certificate.predicate["budget"] for answer in answers if answer.certificate is not None]
+    assert [t["after"] - t["before"] for t in told] == [t["charged"] for t in told]
+    assert [t["before"] for t in told[1:]] == [t["after"] for t in told[:-1]]
+    assert answers[-1].certificate.predicate["other_releases"]["dp"] == 2  # type: ignore[union-attr]
+
+
+def test_a_key_names_one_request_whatever_the_snapshot_is_called(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    first = pets.Session(SCHEMA, frame(), budget=pets.Budget(epsilon=3, delta=1e-6), ledger=path)
+    answer = first.release(QUERY, pets.DP(epsilon=0.5), key="17")
+    second = pets.Session(SCHEMA, frame(), ledger=path)
+    assert second.snapshots != first.snapshots
+    assert second.release(QUERY, pets.DP(epsilon=0.5), key="17").to_json() == answer.to_json()
+    with pytest.raises(LedgerError, match="another question"):
+        second.release(QUERY, pets.DP(epsilon=0.6), key="17")
+
+
+def test_a_total_that_left_while_an_answer_was_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, open_ = tmp_path / "ledger.db", pets.Policy(allow_unbounded=True)
+    session = pets.Session(SCHEMA, frame(), budget=pets.Budget(epsilon=3, delta=1e-6), ledger=path, policy=open_)
+    other = pets.Session(SCHEMA, frame(), ledger=path, policy=open_)
+    real = job_module.measure
+
+    def slow(*given: object) -> object:
+        other.release(QUERY, pets.Total())
+        return real(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(job_module, "measure", slow)
+    answer = session.release(QUERY, pets.DP(epsilon=0.5))
+    assert len(answer.certificate.predicate["other_releases"]["unbounded"]) == 1  # type: ignore[union-attr]
+
+
+def test_a_replay_publishes_what_its_maker_could_not(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    session = pets.Session(SCHEMA, frame(), budget=pets.Budget(epsilon=3, delta=1e-6), ledger=path)
+    note = tmp_path / "ledger.db.checkpoint"
+    before = note.read_bytes()
+    session.release(QUERY, pets.DP(epsilon=0.5))
+    after = note.read_bytes()
+    note.write_bytes(before)  # as if the process had died between the seal and the checkpoint
+    session.release(QUERY, pets.DP(epsilon=0.5))
+    assert note.read_bytes().splitlines()[1:3] == after.splitlines()[1:3] != before.splitlines()[1:3]

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("approvers", sa.Text(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("snapshots", sa.Text(), nullable=False),
+        sa.Column("releases", sa.BigInteger(), nullable=False),
         sa.Column("lifetime_loss", sa.BigInteger(), nullable=False),
         sa.Column("lifetime_delta", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("lifetime_loss >= 0 AND lifetime_delta >= 0", name="pets_lifetime_counts_up"),

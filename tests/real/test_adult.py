@@ -24,6 +24,8 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("bench_synthetic")
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(0)
 def test_a_private_table_keeps_pairs_and_can_be_learnt_from(bench: Any) -> None:
     train, held = (bench.coded(frame) for frame in bench.split(DATA))
     cases, _ = bench.with_pets(str(DATA), "tree")

@@ -201,7 +201,7 @@ class Machine(RuleBasedStateMachine):
                 self.asked.append(Asked(grant, scope, one.asked, one.key, one.cost.loss, fate, until))
             else:
                 assert isinstance(found, Asked) and grant.sealed == found.sealed, "other bytes"
-        assert grants[0].standing.spent.loss == sum(self._charged(("", "")))
+        assert grants[-1].standing.spent.loss == sum(self._charged(("", "")))
         for one in self.asked[len(self.asked) - len(new) :] if start and answer else []:
             assert one.grant is not None
             one.sealed, one.state = seal(asker, one.grant), "committed"

@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
-from pets.errors import UserError, did_you_mean
+from pets.codec import whole
+from pets.errors import UserError, did_you_mean, shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -78,3 +79,18 @@ def _why(called: str, signature: inspect.Signature, args: tuple[Any, ...], kwarg
     lacking = [p.name for p in given if p.default is p.empty and p.kind in (*_POSITIONAL, *_NAMED)]
     lacking = [name for name in lacking if name not in kwargs and name not in order[:count]]
     return f"{called} needs {', '.join(lacking)}"
+
+
+def whole_between(label: str, value: object, least: int, most: int) -> int:
+    """A whole number between two bounds; raises :class:`UserError` for anything else.
+
+    >>> whole_between("rows", 5, 1, 10)
+    5
+    """
+    try:
+        found = whole(value)
+    except ValueError:
+        found = least - 1
+    if not least <= found <= most:
+        raise UserError(f"{label} must be a whole number from {least:,} to {most:,}, not {shown(value)}")
+    return found

@@ -6,7 +6,6 @@ The key holder makes keys and a round; each party encrypts; anybody adds; the ke
 # no "from __future__ import annotations": typer and the flag groups read the annotations when this file loads
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pets.errors import DataError, UserError
-from pets.flags import Output, Purse, Question, Source, load_schema, spread
+from pets.flags import Output, Purse, Question, Source, load_schema
+from pets.verbs import verb
 
 if TYPE_CHECKING:
     from pets.protection import Protection
@@ -53,12 +53,7 @@ class Noise:
         return DP(rho=self.rho) if self.rho is not None else DP(epsilon=self.epsilon, delta=self.delta)
 
 
-def _verb(function: Callable[..., None]) -> Callable[..., None]:
-    app.command(function.__name__.rstrip("_"))(spread(function))
-    return function
-
-
-@_verb
+@verb(app)
 def keygen(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the new files go; for owners only.")],
     party: Annotated[
@@ -89,7 +84,7 @@ def keygen(
     print(f"{out / f'{party}.pub'}: for the key holder.")
 
 
-@_verb
+@verb(app)
 def round_(
     key: Annotated[Path, typer.Option("--key", metavar="FILE", help="The key holder's secret key.")],
     schema: Schema_,
@@ -131,7 +126,7 @@ def round_(
     print(f"{out}: {asked}")
 
 
-@_verb
+@verb(app)
 def encrypt(
     round_: Round_,
     public: Annotated[Path, typer.Option("--public", metavar="FILE", help="The key holder's public key.")],
@@ -186,7 +181,7 @@ def encrypt(
     print(session.remaining(), file=sys.stderr)
 
 
-@_verb
+@verb(app)
 def add(
     envelopes: Annotated[list[Path], typer.Argument(metavar="ENVELOPE...", help="The files of all parties.")],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The encrypted total, for the key holder.")],
@@ -208,7 +203,7 @@ def add(
     print(f"{out}: {total}")
 
 
-@_verb
+@verb(app)
 def consent(
     total: Annotated[Path, typer.Argument(metavar="TOTAL", help="The total's file.")],
     party: Annotated[Path, typer.Option("--party", metavar="FILE", help="This party's own .key file.")],
@@ -229,7 +224,7 @@ def consent(
     print(f"{out}: consent of {given.party} to {found}; missing: {', '.join(found.missing) or 'nobody'}")
 
 
-@_verb
+@verb(app)
 def open_(
     total: Annotated[Path, typer.Argument(metavar="TOTAL", help="The total's file.")],
     key: Annotated[Path, typer.Option("--key", metavar="FILE", help="The key holder's secret key.")],

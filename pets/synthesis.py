@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pets.answering import Answering
 from pets.budget import UNIT, Budget, Cost, positive
-from pets.codec import Json, digest, whole
+from pets.calls import whole_between
+from pets.codec import Json, digest
 from pets.dp.calibrate import target_units
 from pets.entropy import random_id
 from pets.errors import BudgetError, PolicyError, UserError, did_you_mean, shown
@@ -120,8 +121,8 @@ def _private(
     name = _table(house, table)
     workload = Workload(name, modelled(house.schema, name, columns, bins), bound)
     chosen = check_selection(selection)
-    most = CELLS if cells is None else count_of("cells", cells, 100, 10**8)
-    seed = count_of("seed", seed, 0, 2**63 - 1)
+    most = CELLS if cells is None else whole_between("cells", cells, 100, 10**8)
+    seed = whole_between("seed", seed, 0, 2**63 - 1)
     for label, value in (("again", again), ("progress", progress)):
         if not isinstance(value, bool):
             raise UserError(f"{label} must be True or False, not {shown(value)}")
@@ -212,8 +213,8 @@ def _open(
         columns=columns,
         order=order,
         rows=rows,
-        epochs=None if epochs is None else count_of("epochs", epochs, 1, 100_000),
-        seed=count_of("seed", seed, 0, 2**63 - 1),
+        epochs=None if epochs is None else whole_between("epochs", epochs, 1, 100_000),
+        seed=whole_between("seed", seed, 0, 2**63 - 1),
     )
     limits = Limits(positive("timeout", timeout, 10**7), positive("memory", memory, 10**5))
     snapshot = house._holdings.snapshot(name)
@@ -342,18 +343,7 @@ def _table(house: House, table: object) -> str:
 
 
 def _rows(value: object) -> int | None:
-    return None if value is None else count_of("rows", value, 1, 50_000_000)
-
-
-def count_of(label: str, value: object, least: int, most: int) -> int:
-    """A whole number between two bounds; raises :class:`UserError` for anything else."""
-    try:
-        found = whole(value)
-    except ValueError:
-        found = least - 1
-    if not least <= found <= most:
-        raise UserError(f"{label} must be a whole number from {least:,} to {most:,}, not {shown(value)}")
-    return found
+    return None if value is None else whole_between("rows", value, 1, 50_000_000)
 
 
 def now() -> str:

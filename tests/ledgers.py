@@ -28,6 +28,7 @@ MILLI = 10**9
 """Units of a thousandth of ε."""
 
 DATABASES = ("sqlite", "postgresql")
+AT_ONCE = 1e-6  # a lease that is over before the next statement
 
 
 @dataclass(frozen=True)

@@ -195,8 +195,7 @@ class Account:
         try:
             return self._seal(grant, release, digest, predicate)
         except LedgerError as error:
-            said = str(error).partition("; ")[0]
-            raise LedgerError(f"{said}; the answer is not shown, and its charge stands") from None
+            raise LedgerError(f"{error}; this answer is not shown, and its charge stands") from None
 
     def _seal(self, grant: Grant, release: bytes, digest: str, predicate: Json) -> Sealed:
         note, size, signed = "", 0, b""

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pets.calls import plain_arguments
-from pets.codec import whole
+from pets.calls import plain_arguments, whole_between
 from pets.domain import Boolean, Category, Date, Domain, Identifier
 from pets.errors import QueryError, UserError, shown
 from pets.numeric import Integer, Real
@@ -80,8 +79,8 @@ def dummy(
     if people is not None or faults:
         raise UserError("people and faults are for packs, such as pets.dummy('nhs', people=1000); a schema takes rows")
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
-    rows = _count("rows", rows, 1, MOST_ROWS)
-    seed = _count("seed", seed, 0, 2**63 - 1)
+    rows = whole_between("rows", rows, 1, MOST_ROWS)
+    seed = whole_between("seed", seed, 0, 2**63 - 1)
     wanted = _wanted(query, known)
     tables = {name: _table(name, known, rows, seed, query, wanted) for name in known.tables}
     told = manifest(
@@ -105,8 +104,8 @@ def _pack(
     if not isinstance(link, str):
         raise UserError(f"link must be nhs_number or pseudonym, not {shown(link)}")
     pack = load_pack(name, link)
-    number = _count("people", 1000 if people is None else people, 1, MOST_PEOPLE)
-    return linked(pack, number, _count("seed", seed, 0, 2**63 - 1), faults=faults, progress=progress)
+    number = whole_between("people", 1000 if people is None else people, 1, MOST_PEOPLE)
+    return linked(pack, number, whole_between("seed", seed, 0, 2**63 - 1), faults=faults, progress=progress)
 
 
 def invent(schema: Schema, rows: int = 1000, seed: int = 0) -> dict[str, pd.DataFrame]:
@@ -114,16 +113,6 @@ def invent(schema: Schema, rows: int = 1000, seed: int = 0) -> dict[str, pd.Data
     if not isinstance(schema, Schema):
         raise UserError(f"dummy data needs a schema, such as pets.Schema.load('stays.yaml'), not {shown(schema)}")
     return dict(dummy(schema, rows, seed))
-
-
-def _count(label: str, value: object, least: int, most: int) -> int:
-    try:
-        found = whole(value)
-    except ValueError:
-        found = least - 1
-    if not least <= found <= most:
-        raise UserError(f"{label} must be a whole number from {least} to {most:,}, not {shown(value)}")
-    return found
 
 
 def _wanted(query: Query | None, schema: Schema) -> tuple[Wish, ...]:

@@ -17,7 +17,7 @@ from pets.errors import BudgetError, LedgerError
 from pets.ledger import change, failpoint
 from pets.ledger.account import Account
 from pets.ledger.ledger import Ledger
-from tests.ledgers import Place, account, cap, opened, request, seal
+from tests.ledgers import AT_ONCE, Place, account, cap, opened, request, seal
 
 EXPECTED = ("still being answered", "failed after the data was opened", "longer than its lease", "closed before it")
 """What a worker may be told in passing, when others were killed under a key that it asks for again."""
@@ -182,7 +182,7 @@ def failure_killed(place: Place, point: str, name: str, diary: str, two_steps: b
 
 def recovery_killed(place: Place, point: str, name: str, diary: str, two_steps: bool, ahead: float) -> None:
     """A request is left behind, and whoever cleans up is killed."""
-    ledger = place.open(lease=-1.0, clock=lambda: time.time() + ahead, check=False)
+    ledger = place.open(lease=AT_ONCE, clock=lambda: time.time() + ahead, check=False)
     ledger._swept = float("inf")  # those that were killed before are left as they are, until recover() is called
     account(ledger).reserve([request(name, 1, key=name)], start=not two_steps)
     kill_at(point)

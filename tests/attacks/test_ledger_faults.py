@@ -23,6 +23,7 @@ from pets.ledger.ledger import Ledger
 from tests.attacks import ledger_workers as workers
 from tests.attacks.test_ledger_kills import read_diary
 from tests.ledgers import (
+    AT_ONCE,
     DATABASES,
     MILLI,
     Place,
@@ -147,7 +148,7 @@ def test_a_full_disk(file: Place) -> None:
                 for name in names:
                     given[name] = ask(asker, request(name, 1, key=name))[0]
             audit(ledger)
-        with opened(file, lease=-1.0) as ledger:  # after the lease
+        with opened(file, lease=AT_ONCE) as ledger:  # after the lease
             ledger.recover()
             asker = account(ledger)
             for name in names[:3]:
@@ -403,7 +404,7 @@ def test_a_fork_does_not_double_the_budget(memory: bool, file: Place, tmp_path: 
 
 
 def test_two_processes_recover_at_once(place: Place) -> None:
-    with opened(place, lease=-1.0) as ledger:
+    with opened(place, lease=AT_ONCE) as ledger:
         asker = account(ledger)
         for turn in range(20):
             asker.reserve([request(milli=1)], start=bool(turn % 2))
@@ -543,7 +544,7 @@ def test_checkpoints(file: Place, new_place: Callable[[str], Place]) -> None:
     path.unlink()
     with refused("is missing", "restore it, or run: pets ledger recover --rebase"):
         file.open()
-    for wrong in (b"", b"\xff\xfe", b"hello\n", kept[:-5], kept + b"x", kept + kept, bytes(300)):
+    for wrong in (b"\xff\xfe", b"hello\n", kept[:-5], kept + b"x", kept + kept, bytes(300)):
         path.write_bytes(wrong)
         with refused("the checkpoint", "stays closed"):
             file.open()
@@ -555,6 +556,31 @@ def test_checkpoints(file: Place, new_place: Callable[[str], Place]) -> None:
     with refused("checkpoint"):
         file.open()
     path.write_bytes(kept)
+    assert spent(file) == 30
+
+
+def test_a_checkpoint_that_a_power_loss_left_empty(file: Place, tmp_path: Path) -> None:
+    """The one before it stands in, and still tells a database that lost more."""
+    path = file.checkpoint
+    previous = path.with_name(f"{path.name}.previous")
+    shutil.copy(file.address, tmp_path / "backup")
+    kept = path.read_bytes(), previous.read_bytes()
+    path.write_bytes(b"")
+    assert spent(file) == 30
+    assert path.stat().st_size, "opened, it is published anew"
+    with opened(file) as ledger:
+        ask(account(ledger), request())
+        ask(account(ledger), request())
+    path.write_bytes(b"")
+    shutil.copy(tmp_path / "backup", file.address)
+    with refused("lost entries"):
+        file.open()
+    path.write_bytes(b"")
+    previous.write_bytes(b"")
+    with refused("the checkpoint", "stays closed"):
+        file.open()
+    path.write_bytes(kept[0])
+    previous.write_bytes(kept[1])
     assert spent(file) == 30
 
 

@@ -12,13 +12,13 @@ whole. Only a checkpoint from outside, kept by somebody else, shows that there w
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import json
 import os
+import subprocess
 import sys
 from binascii import hexlify
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -27,18 +27,15 @@ from pets.codec import canonical
 from pets.errors import PetsError, UserError, VerificationError
 from pets.ledger.audit import Audit
 from pets.ledger.checkpoint import Checkpoint, parse
+from pets.ledger.integrity import LONGEST, ORIGINAL, START, Integrity, blocks
 from pets.ledger.ledger import Ledger
-from pets.ledger.merkle import Tree
-from pets.ledger.records import GENESIS
 from pets.ledger.tally import Account
 from pets.signing import VerifyingKey
 
 FORM = "log"
 VERSION = 1
 VIEWS = ("full", "public")
-_BLOCK = 1 << 20  # bytes read at once
-_LONGEST = 1 << 28  # of a line: more is no log
-_ORIGINAL = "ask for the original file"
+_MANY = 50_000  # entries from which a second process pays
 
 
 @dataclass(frozen=True)
@@ -128,6 +125,11 @@ def verify(
     Raises :class:`VerificationError`, in one sentence, for anything that is not exactly what was signed.
     """
     try:
+        checkpoints = list(checkpoints)
+        if Path(path).stat().st_size > _MANY * 300 and (os.cpu_count() or 1) > 1:
+            with contextlib.suppress(VerificationError, ValueError, OSError), Path(path).open("rb") as handle:
+                return _by_two(handle, key, checkpoints, progress)
+        # one process alone says what is wrong, and with which entry
         with Path(path).open("rb") as handle:
             return verify_stream(handle, key=key, checkpoints=checkpoints, progress=progress)
     except OSError as error:
@@ -144,19 +146,58 @@ def verify_stream(
     progress: bool = True,
 ) -> Verified:
     """:func:`verify` for an open file."""
-    view, found, checkpoint = _header(handle.readline(_LONGEST))
-    if key is not None and key.raw != found.raw:
-        raise VerificationError(
-            f"the log was signed by key {found.id}, and not by {key.id}, the one that was given; check both files"
-        )
-    outside = [parse(note, found) for note in checkpoints]
+    view, found, checkpoint, outside = _begin(handle, key, checkpoints)
     reading = Reading(view, found, checkpoint, outside)
     with _Bar(checkpoint.size, progress, "verifying") as bar:
-        for lines in _blocks(handle, reading):
+        for _, lines in blocks(handle):
             reading.take(lines)
             bar.add(len(lines))
     reading.end()
     return Verified(view, found, checkpoint, reading.audit.accounts, tuple(sorted(one.size for one in outside)))
+
+
+def _by_two(handle: BinaryIO, key: VerifyingKey | None, checkpoints: Iterable[str], progress: bool) -> Verified:
+    """The same by two processes: another one hashes the very bytes whose accounts this one follows.
+
+    Raises ``ValueError``, ``OSError`` or :class:`VerificationError` where anything is not as it must be.
+    """
+    view, found, checkpoint, outside = _begin(handle, key, checkpoints)
+    if checkpoint.size < _MANY:
+        raise ValueError("one process is faster")
+    ahead = {one.size: [one.root.hex(), one.chain.hex()] for one in (*outside, checkpoint)}
+    reading = Accounts(view, found, checkpoint, outside)
+    command = [sys.executable, "-m", "pets.ledger.integrity", view, *map(str, ahead)]
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as other,
+        _Bar(checkpoint.size, progress, "verifying") as bar,
+    ):
+        try:
+            assert other.stdin is not None and other.stdout is not None
+            for data, lines in blocks(handle):
+                other.stdin.write(data)
+                reading.take(lines)
+                bar.add(len(lines))
+            other.stdin.close()
+            reading.end()
+            said = json.loads(other.stdout.read())
+        finally:
+            other.kill()
+    if any(said.get(str(one.size)) != [one.root.hex(), one.chain.hex()] for one in (*outside, checkpoint)):
+        raise ValueError("the entries are not those that were signed")
+    return Verified(view, found, checkpoint, reading.audit.accounts, tuple(sorted(one.size for one in outside)))
+
+
+def _begin(
+    handle: BinaryIO, key: VerifyingKey | None, checkpoints: Iterable[str]
+) -> tuple[str, VerifyingKey, Checkpoint, list[Checkpoint]]:
+    """What the header says, and the checkpoints from outside."""
+    view, found, checkpoint = _header(handle.readline(LONGEST))
+    if key is not None and key.raw != found.raw:
+        raise VerificationError(
+            f"the log was signed by key {found.id}, and not by {key.id}, the one that was given; check both files"
+        )
+    return view, found, checkpoint, [parse(note, found) for note in checkpoints]
 
 
 def _header(first: bytes) -> tuple[str, VerifyingKey, Checkpoint]:
@@ -175,39 +216,24 @@ def _header(first: bytes) -> tuple[str, VerifyingKey, Checkpoint]:
     except VerificationError:
         raise
     except (PetsError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise VerificationError(f"the first line is not what pets wrote; {_ORIGINAL}") from None
+        raise VerificationError(f"the first line is not what pets wrote; {ORIGINAL}") from None
     try:
         return form["view"], key, parse(form["checkpoint"], key)
     except (PetsError, ValueError, AttributeError):
         raise VerificationError(
-            f"the checkpoint in the first line does not bear its key's signature; {_ORIGINAL}"
+            f"the checkpoint in the first line does not bear its key's signature; {ORIGINAL}"
         ) from None
 
 
-def _blocks(handle: BinaryIO, reading: Reading) -> Iterator[list[bytes]]:
-    """The lines, some at a time."""
-    rest = b""
-    while data := handle.read(_BLOCK):
-        *lines, rest = (rest + data).split(b"\n")
-        if lines:
-            yield lines
-        if len(rest) > _LONGEST:
-            raise VerificationError(f"entry {reading.size} is longer than any entry can be; {_ORIGINAL}")
-    if rest:
-        raise VerificationError(f"the file ends within entry {reading.size}; {_ORIGINAL}")
+class Accounts:
+    """The accounts of a log as far as it was read; whether its bytes are the signed ones is for others to find out."""
 
-
-class Reading:
-    """A log as far as it was read: lines are taken in order, as many at once as there are.
-
-    A block of lines that is refused leaves nothing behind if it is one line.
-    """
+    _seals = False
 
     def __init__(self, view: str, key: VerifyingKey, checkpoint: Checkpoint, outside: Sequence[Checkpoint]) -> None:
         self.size = 0
-        self.audit = Audit(checkpoint.origin, key)
+        self.audit = Audit(checkpoint.origin, key, seals=self._seals)
         self._full = view == "full"
-        self._chain, self._tree = GENESIS, Tree()
         self._whole = checkpoint
         for one in outside:
             if one.origin != checkpoint.origin:
@@ -226,54 +252,66 @@ class Reading:
         while at < len(lines):
             if not self._ahead:
                 raise VerificationError(
-                    f"there are more entries than the {self._whole.size} that were signed; {_ORIGINAL}"
+                    f"there are more entries than the {self._whole.size} that were signed; {ORIGINAL}"
                 )
             end = min(len(lines), at + self._ahead[0].size - self.size)
             self._take(lines[at:end])
+            self.size += end - at
             at = end
             self._compare()
 
     def _take(self, lines: Sequence[bytes]) -> None:
-        sha256, hear, full = hashlib.sha256, self.audit.hear, self._full
-        chain, bodies = self._chain, []
+        hear = self.audit.hear
         for one in lines:
-            parts = one.split(b"\t")
-            if len(parts) != 2 + full:
-                raise VerificationError(f"entry {self.audit.size} has not the parts that it must have; {_ORIGINAL}")
-            body = parts[1]
-            chain = sha256(chain + body).digest()
-            if hexlify(chain) != parts[0]:
-                raise VerificationError(
-                    f"entry {self.audit.size} was altered, or one before it was left out, added or moved; {_ORIGINAL}"
-                )
-            hear(body, parts[2] if full else None)
-            bodies.append(body)
-        self._tree.add(bodies)
-        self._chain = chain
-        self.size += len(lines)
+            end = one.find(b"\t", START) if self._full else len(one)
+            hear(one[START:end], one[end + 1 :] if self._full else None)
 
     def _compare(self) -> None:
         """Hold what was read against the checkpoints of this size."""
         while self._ahead and self._ahead[0].size == self.size:
             one = self._ahead.pop(0)
-            if (one.root, one.chain) != (self._tree.root(), self._chain):
-                whole = one is self._whole
-                raise VerificationError(
-                    f"the entries are not those that were signed; {_ORIGINAL}"
-                    if whole
-                    else f"the first {one.size} entries are not those that the given checkpoint has seen: entries were "
-                    "altered or lost since (after a rebase, give a later checkpoint)"
-                )
+            self._same(one)
             if not self.audit.agrees(one):
                 raise VerificationError(
                     f"the checkpoint of {one.size} entries tells another account than the entries lead to; the ledger "
                     "was altered before it was signed"
                 )
 
+    def _same(self, one: Checkpoint) -> None:
+        """Whether the bytes so far are those that a checkpoint has seen."""
+
     def end(self) -> None:
         """There is no more."""
         if self._ahead:
-            raise VerificationError(f"the log ends after {self.size} of {self._whole.size} entries; {_ORIGINAL}")
+            raise VerificationError(f"the log ends after {self.size} of {self._whole.size} entries; {ORIGINAL}")
+
+
+class Reading(Accounts):
+    """A log as far as it was read: lines are taken in order, as many at once as there are.
+
+    A block of lines that is refused leaves nothing behind if it is one line.
+    """
+
+    _seals = True
+
+    def __init__(self, view: str, key: VerifyingKey, checkpoint: Checkpoint, outside: Sequence[Checkpoint]) -> None:
+        self._integrity = Integrity(view == "full")
+        super().__init__(view, key, checkpoint, outside)
+
+    def _take(self, lines: Sequence[bytes]) -> None:
+        bodies, privates, chain = self._integrity.checked(lines)
+        for body, private in itertools.zip_longest(bodies, privates):
+            self.audit.hear(body, private)
+        self._integrity.accept(bodies, chain)
+
+    def _same(self, one: Checkpoint) -> None:
+        if (one.root, one.chain) != (self._integrity.root(), self._integrity.chain):
+            raise VerificationError(
+                f"the entries are not those that were signed; {ORIGINAL}"
+                if one is self._whole
+                else f"the first {one.size} entries are not those that the given checkpoint has seen: entries were "
+                "altered or lost since (after a rebase, give a later checkpoint)"
+            )
 
 
 class _Bar(contextlib.AbstractContextManager["_Bar"]):

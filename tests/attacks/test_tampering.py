@@ -162,6 +162,40 @@ def test_ten_thousand_random_edits_are_found(log: bytes) -> None:
     assert caught == dict.fromkeys(EDITS, 5000 // len(EDITS))
 
 
+def test_two_processes_find_what_one_finds(log: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Long logs are looked at by two; neither sees all that is checked."""
+    monkeypatch.setattr(export, "_MANY", 10)
+    path = tmp_path / "a.log"
+
+    def by_two(data: bytes) -> export.Verified | None:
+        path.write_bytes(data)
+        try:
+            with path.open("rb") as handle:
+                return export._by_two(handle, None, [], False)
+        except (VerificationError, ValueError, OSError):
+            return None
+
+    alone = verify_stream(io.BytesIO(log), progress=False)
+    assert by_two(log) == alone == export.verify(path, progress=False)
+    lines, edits = log.splitlines(keepends=True), []
+    chance = random.Random(8)
+    for name, edit in EDITS.items():
+        edits += [(name, new) for _ in range(4) if (new := edit(log, chance)) != log]
+    for number in (1, 2, 50, ENTRIES):
+        parts = lines[number].split(b"\t")
+        for at in range(len(parts)):  # the private part too: one of the two hashes it
+            new = [*parts]
+            new[at] = new[at].replace(b"5", b"6") if at else new[at].translate(bytes.maketrans(b"0a", b"a0"))
+            if new != parts:
+                edits.append((f"part {at}", b"".join([*lines[:number], b"\t".join(new), *lines[number + 1 :]])))
+    edits += [("more", log + lines[-1]), ("less", b"".join(lines[:-1]))]
+    assert len(edits) >= 45
+    assert [name for name, data in edits if by_two(data) is not None or not found(data)] == []
+    with pytest.raises(VerificationError, match=f"entry {ENTRIES - 1} was altered"):
+        path.write_bytes(b"".join([*lines[:-1], lines[-1].replace(b"p", b"q")]))
+        export.verify(path)
+
+
 def test_a_log_cut_off_at_an_earlier_checkpoint_is_found_with_a_later_one_alone(tmp_path: Path) -> None:
     past = eventful(tmp_path / "ledger.db")
     account = past.account("national audit", "m.silva")

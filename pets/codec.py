@@ -19,6 +19,7 @@ Json = dict[str, Any]
 REPAIR = "read it again with its right encoding, such as UTF-8"
 _BITS = 512  # of a number's numerator and denominator: more than any column's values need, and a float still holds it
 _DIGITS = 700
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def canonical(value: Any) -> bytes:
@@ -27,9 +28,8 @@ def canonical(value: Any) -> bytes:
     >>> canonical({"b": 1, "a": [True, None, "é"]})
     b'{"a":[true,null,"\\xc3\\xa9"],"b":1}'
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     try:
-        return text.encode("utf-8")
+        return _ENCODER.encode(value).encode("utf-8")
     except UnicodeEncodeError:
         raise UserError(f"a text holds half a character (a lone surrogate); {REPAIR}") from None
 

@@ -18,7 +18,7 @@ from pets.ledger.merkle import Frontier
 from pets.ledger.prepared import Prepared
 from pets.ledger.records import GENESIS, Record, chained, record
 from pets.ledger.rows import ROOT, Head, Scope, ScopeRow, moment, scope_row, text
-from pets.ledger.tables import changes, datasets, head, log, lost, requests, scopes, sources
+from pets.ledger.tables import OPEN, UNBOUNDED, changes, datasets, head, log, lost, requests, scopes, sources
 
 _bind = sa.bindparam
 _HEAD = sa.select(head.c.origin, head.c.key, head.c.size, head.c.hash, head.c.peaks, head.c.at).where(head.c.id == 1)
@@ -65,7 +65,7 @@ _BY_ASKED = (
 )
 _UNBOUNDED = (
     sa.select(requests.c.id, requests.c.at, requests.c.what)
-    .where(requests.c.dataset == _bind("b_dataset"), requests.c.unbounded, requests.c.state == "committed")
+    .where(requests.c.dataset == _bind("b_dataset"), UNBOUNDED, requests.c.state == "committed")
     .order_by(requests.c.seq)
 )
 _MOVE = sa.update(requests).where(
@@ -77,11 +77,7 @@ _VOID = _MOVE.values(state="voided", key=None)
 _SEAL = _MOVE.values(
     state="committed", sealed=_bind("b_sealed"), release=_bind("b_release"), certificate=_bind("b_certificate")
 )
-_EXPIRED = (
-    sa.select(requests)
-    .where(requests.c.state.in_(["reserved", "started"]), requests.c.lease < _bind("b_now"))
-    .order_by(requests.c.seq)
-)
+_EXPIRED = sa.select(requests).where(OPEN, requests.c.lease < _bind("b_now")).order_by(requests.c.seq)
 _TOTALS = (
     sa.select(
         datasets.c.name,
@@ -103,7 +99,7 @@ _READ_SCOPES, _LOCK_SCOPES = Prepared(_SCOPES), Prepared(_SCOPES.with_for_update
 _PUT_HEAD, _PUT_LOG, _PUT_REQUEST = Prepared(_SET_HEAD), Prepared(sa.insert(log)), Prepared(sa.insert(requests))
 _GET_DATASET, _GET_TOTALS, _GET_UNBOUNDED = Prepared(_DATASET), Prepared(_TOTALS), Prepared(_UNBOUNDED)
 _GET_REQUEST, _GET_BY_KEY, _GET_BY_ASKED = Prepared(_REQUEST), Prepared(_BY_KEY), Prepared(_BY_ASKED)
-_CHARGE, _LIVE, _GET_HASH = Prepared(_RESERVE), Prepared(_LIVED), Prepared(_HASH)
+_CHARGE, _LIVE, _GET_HASH, _GET_LOST = Prepared(_RESERVE), Prepared(_LIVED), Prepared(_HASH), Prepared(sa.select(lost))
 _TO_STATE, _TO_STARTED, _TO_VOIDED, _TO_SEALED = Prepared(_TO), Prepared(_START), Prepared(_VOID), Prepared(_SEAL)
 
 
@@ -305,7 +301,7 @@ class Book:
 
     def all_lost(self) -> dict[str, tuple[int, ...]]:
         """:meth:`totals` of datasets that only an earlier checkpoint knew, by their ids."""
-        rows = self.connection.execute(sa.select(lost)).all()
+        rows = _GET_LOST(self.connection, {})
         return {row.id: (0, row.loss, row.delta, row.loss, row.delta) for row in rows}
 
     def lose(self, dataset_id: str, amount: tuple[int, int]) -> None:
@@ -351,7 +347,7 @@ class Book:
 
     def under_way(self, dataset: str) -> int:
         """How many requests are reserved or started."""
-        mine = (requests.c.dataset == dataset, requests.c.state.in_(["reserved", "started"]))
+        mine = (requests.c.dataset == dataset, OPEN)
         return int(self.connection.execute(sa.select(sa.func.count()).where(*mine)).scalar_one())
 
     def expired(self, now: float) -> list[Any]:

@@ -102,9 +102,9 @@ def publish(path: Path, note: str, size: int) -> None:
     try:
         with path.with_name(f"{path.name}.lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if published_size(path) < size:
-                new.write_text(note, "utf-8")
-                if path.exists():
+            if (known := published_size(path)) < size:
+                new.write_bytes(note.encode())
+                if known >= 0:
                     kept = path.with_name(f"{path.name}.{os.getpid()}.old")
                     kept.unlink(missing_ok=True)
                     kept.hardlink_to(path)

@@ -113,7 +113,7 @@ def upgrade() -> None:
     op.create_index(
         "pets_requests_unbounded",
         "pets_requests",
-        ["dataset"],
+        ["dataset", "seq"],
         unique=False,
         sqlite_where=sa.text("unbounded"),
         postgresql_where=sa.text("unbounded"),

@@ -148,11 +148,10 @@ def encrypt(
 
     \b
     pets he encrypt --round round.json --public public.key --party north/north.key \\
-        --schema stays.yaml --data stays.csv --out north.env
+        --schema stays.yaml --data stays.csv --ledger north.db --out north.env
     """
     from pets import he
     from pets.policy import Policy
-    from pets.session import Session
 
     asked, key = he.Round.load(round_), he.PublicKey.load(public)
     mine = he.PartyKey.load(party, _words(passphrase_file))
@@ -162,10 +161,10 @@ def encrypt(
         raise UserError(f"--out {str(out)!r} exists, or its folder does not; an envelope that is lost was paid for")
     if not source.data and source.snapshots is None:
         raise DataError("no data was given; add --data TABLE=FILE, or --snapshots FOLDER made by pets snapshot")
-    session = Session(
+    session = purse.session(
         tables,
-        source.sources(tables),
-        budget=purse.build(),
+        purse.open(),
+        data=source.sources(tables),
         snapshots=source.snapshots,
         policy=Policy(allow_unbounded=allow_total),
     )

@@ -101,6 +101,12 @@ class Ledger:
     def __reduce__(self) -> NoReturn:
         raise UserError("a ledger is never pickled; open it again where it is needed")
 
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Let go of the database; committed entries are safe without it."""
         self._store.close()

@@ -145,6 +145,30 @@ def test_a_private_total_of_those_who_came(walk: Walk) -> None:
     assert done.code == 0 and "ε = 1" in done.out
 
 
+def test_a_party_keeps_its_account_in_its_own_ledger(walk: Walk) -> None:
+    """From one round to the next, whichever process encrypts."""
+    walk.keys()
+    for turn, budget in enumerate((["--budget-epsilon", "1.5"], [])):
+        for name in ("round.json", "north.env"):
+            for who in ("holder", "north"):
+                (walk.home / who / name).unlink(missing_ok=True)
+        walk.ask("--epsilon", "1")
+        done = walk.encrypt("north", "--ledger", "north.db", *budget)
+        assert done.code == 0, done.err
+        with pets.Ledger(walk.home / "north" / "north.db") as ledger, ledger.reading() as book:
+            states = [row.state for row in book.of_dataset()]
+            assert states == ["committed"] * (turn + 1)
+    spent = walk.at("north", "ledger", "show", "--ledger", "north.db").out
+    (walk.home / "holder" / "round.json").unlink()
+    (walk.home / "north" / "north.env").unlink()
+    walk.ask("--epsilon", "1")
+    refused = walk.encrypt("north", "--ledger", "north.db")
+    assert refused.code != 0 and "has room for" in refused.err and not (walk.home / "north" / "north.env").exists()
+    assert walk.at("north", "ledger", "show", "--ledger", "north.db").out.splitlines()[0] == spent.splitlines()[0]
+    assert walk.at("north", "log", "export", "--ledger", "north.db", "--out", "a.log").code == 0
+    assert walk.at("north", "log", "verify", "a.log").code == 0
+
+
 def test_a_passphrase_seals_the_key(walk: Walk) -> None:
     (walk.home / "holder" / "words").write_text("correct horse battery\n")
     assert walk.at("holder", "he", "keygen", "--out", ".", "--passphrase-file", "words").code == 0

@@ -62,6 +62,8 @@ T = pets.query("t")
         # each row adds 1 or -1
         (T.agg(r=pets.rate(col("sex") == "F")), (1, 3, 9, 3)),
         (T.agg(h=pets.histogram("v", [0, 50, 100])), (2, 3, 9, 3)),
+        # in one group of the sexes, a person's 3 rows may still fall in all 3 bins of it
+        (T.group_by("sex").agg(h=pets.histogram("v", [0, 30, 60, 100])).bound(groups=1), (3, 3, 9, 3)),
         # 101 leaves under 7 nodes: two levels, each row once on each
         (T.agg(q=pets.quantile("v")), (6, 6, 18, 3)),
         (T.agg(q=pets.quantile("w")), (3, 3, 9, 3)),

@@ -46,7 +46,7 @@ def request(what: str, epsilon: float | None, number: int, snapshot: str = "s1",
 class Past:
     """A ledger, and what happens in it."""
 
-    def __init__(self, path: Path | None, **settings: object) -> None:
+    def __init__(self, path: Path | str | None, **settings: object) -> None:
         self.clock = Clock()
         self.ledger = Ledger(path, clock=self.clock, **settings)  # type: ignore[arg-type]
         self.number = 0
@@ -98,9 +98,9 @@ class Past:
         return request(what, epsilon, self.number, snapshot, account.budget.currency)
 
 
-def eventful(path: Path | None = None) -> Past:
+def eventful(path: Path | str | None = None, **settings: object) -> Past:
     """Every fate, hostile names, a project with a limit, an exact release, a renewal; and a second, pure dataset."""
-    past = Past(path)
+    past = Past(path, **settings)
     first = past.account(budget=Budget(epsilon=3, delta=1e-6))
     past.clock.sleep(8)
     past.release(first, "count, mean(time_in_hospital) by age", 0.5)

@@ -156,6 +156,15 @@ def encrypt(
     asked, key = he.Round.load(round_), he.PublicKey.load(public)
     mine = he.PartyKey.load(party, _words(passphrase_file))
     asked.check(key)
+    # what this party is about to agree to, before anything is charged
+    roster = ", ".join(one.name for one in asked.parties)
+    print(f"The round asks of {roster}: {asked.query}\nwith {asked.noise!r}.", file=sys.stderr)
+    if known is None:
+        print(
+            "The key holder is trusted with this roster; with --known PARTY.pub for each party you know, a round with "
+            "any other is refused.",
+            file=sys.stderr,
+        )
     tables = load_schema(schema)
     if out.exists() or not out.absolute().parent.is_dir():
         raise UserError(f"--out {str(out)!r} exists, or its folder does not; an envelope that is lost was paid for")

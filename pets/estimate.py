@@ -20,7 +20,7 @@ from pets.errors import InternalError, QueryError, did_you_mean, shown
 from pets.measure import Measure, Output
 from pets.noise_law import half_width
 from pets.plan import Plan
-from pets.whole import Floats, Ints, Numbers, combined, divide, over, products
+from pets.whole import Floats, Ints, Numbers, combined, divide, exact, over, products
 
 Mechanism = Literal["gaussian", "laplace", "none"]
 MECHANISMS: tuple[Mechanism, ...] = ("gaussian", "laplace", "none")
@@ -296,7 +296,7 @@ def estimate(
 
 def split(plan: Plan, values: Ints) -> tuple[Ints, ...]:
     """The vector's block of each measure, as ``(groups, width)``."""
-    if values.dtype != np.int64 or values.shape != (plan.size,):
+    if values.shape != (plan.size,) or not exact(values):
         raise InternalError("the vector is not laid out by this plan")
     return tuple(
         values[block].reshape(plan.groups, measure.width)

@@ -15,6 +15,7 @@ from pets.estimate import MECHANISMS
 from pets.query import Query
 from pets.schema import Schema
 from pets.views import Answer
+from pets.whole import array_of, exact
 
 FORM = "release"
 VERSION = 1
@@ -67,7 +68,7 @@ def parts_of(form: Mapping[str, Any]) -> Json:
         "query": Query.from_json(form["query"]),
         "schema": Schema.from_json(form["schema"]),  # opens no file, whatever the form says
         "plan_digest": form["plan"],
-        "values": np.array(form["values"], dtype=np.int64),
+        "values": array_of(form["values"]),
         "scales": tuple(float(fraction(scale)) for scale in form["scales"]),
         "snapshot_id": form["snapshot"],
         "notes": tuple(form["notes"]),
@@ -101,7 +102,9 @@ def mismatch(release: Sealed) -> str | None:
     plan, values, scales = release.plan, release.values, release.scales
     checks = (
         ("plan", release.plan_digest == plan.digest),
-        ("values", values.dtype == np.int64 and values.shape == (plan.size,)),
+        ("values", values.shape == (plan.size,) and exact(values)),
+        # a party's numbers fit 64 bits, and so does what one place measures; only a total of parties may pass them
+        ("values", values.dtype == np.int64 or release.protection.get("secure") == "encrypted"),
         ("mechanism", release.mechanism in MECHANISMS),
         ("scales", len(scales) == len(plan.measures)),
         ("scales", all(np.isfinite(s) and (s > 0 if noisy else s == 0) for s in scales)),

@@ -20,6 +20,20 @@ def most(numbers: Numbers) -> int:
     return max(1, abs(int(numbers.max())), abs(int(numbers.min())))
 
 
+def exact(numbers: Numbers) -> bool:
+    """Whether an array holds whole numbers and nothing else: 64-bit ones, or Python's where one of them needs more."""
+    if numbers.dtype != object:
+        return numbers.dtype == np.int64
+    return all(type(n) is int for n in numbers.flat) and most(numbers) >= 2**63
+
+
+def array_of(numbers: Sequence[int]) -> Numbers:
+    """Whole numbers as an array, in 64 bits where all of them fit; raises ``TypeError`` for anything else."""
+    if not all(type(n) is int for n in numbers):
+        raise TypeError("not whole numbers")
+    return narrow(np.array(numbers, dtype=object)) if numbers else np.zeros(0, dtype=np.int64)
+
+
 def combined(terms: Sequence[tuple[int, Numbers]], constant: int = 0) -> Numbers:
     """Σ coefficient · numbers + constant, exactly: in 64 bits where it fits, else in Python's whole numbers.
 

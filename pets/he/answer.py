@@ -19,7 +19,7 @@ from pets.codec import canonical
 from pets.errors import PetsError, UserError, shown
 from pets.he.keyfile import read, write_new
 from pets.he.keys import Opener
-from pets.he.presets import Preset, preset
+from pets.he.presets import SUM_PRESETS, Preset, preset
 from pets.he.seal import U64, scheme
 from pets.he.wire import check, pack, size, unpack
 
@@ -133,6 +133,8 @@ def read_answer(secret: Opener, answer: object) -> Any:
     """
     if not isinstance(answer, Answer):
         raise UserError(f"only answers of encrypted tables are read, not {shown(answer)}")
+    if answer.preset.name in SUM_PRESETS:
+        raise UserError("this is no answer of a table; a total is opened with open()")
     if answer.key_id != secret.public.id:
         raise UserError("the answer was computed under another public key than this secret key's")
     t, chain = answer.preset.plain[0], answer.preset.chain

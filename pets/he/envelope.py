@@ -53,7 +53,7 @@ class Envelope:
     signature: bytes
 
     def __post_init__(self) -> None:
-        if self.shared != expected(self.round, self.shared.get("noise"), self.shared.get("data")):
+        if canonical(self.shared) != canonical(expected(self.round, self.shared.get("noise"), self.shared.get("data"))):
             raise UserError(f"the envelope of party {self.party!r} belongs to another round, key, plan or version")
         if not isinstance(self.nonce, str) or not _HEX.fullmatch(self.nonce):
             raise UserError(_DAMAGED)

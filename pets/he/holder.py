@@ -20,11 +20,12 @@ from pets.codec import canonical
 from pets.entropy import random_bytes
 from pets.errors import InternalError, UserError, shown
 from pets.he.answer import Answer, read_answer
-from pets.he.keyfile import read_secret, write_secret
+from pets.he.forgetful import forgetful
+from pets.he.keyfile import new_path, read_secret, write_secret
 from pets.he.keys import PublicKey
 from pets.he.opening import opened
 from pets.he.party import Party
-from pets.he.presets import CHAINS, PRESETS, SUM_CHAINS, Chain
+from pets.he.presets import CHAINS, COLUMNS, PRESETS, SUM_CHAINS, Chain
 from pets.he.record import FileRecord, MemoryRecord, Record
 from pets.he.round import Round, make_round
 from pets.he.seal import U64, scheme
@@ -91,6 +92,7 @@ class SecretKey:
         """
         return make_round(self, query, schema, parties, noise, least, colluding, preset, aggregator)
 
+    @forgetful
     def open(self, total: Total, consents: Sequence[Consent] = ()) -> Release:
         """The release that a total holds; at most once for each round.
 
@@ -107,6 +109,7 @@ class SecretKey:
         """
         return opened(self, total, consents)
 
+    @forgetful
     def read(self, answer: Answer) -> Any:
         """The exact value of a computation on an :class:`~pets.he.table.EncryptedTable` of this key.
 
@@ -128,6 +131,10 @@ class SecretKey:
         """The secret seed of a round's checksum: HMAC-SHA256 of its id, so that nothing needs to be kept."""
         return hmac.digest(self._mac, b"pets he checksum seed 1\0" + round_id.encode(), "sha256")
 
+    def tag_seed(self, round_id: str, party: str) -> bytes:
+        """The secret seed of one party's tag in a round."""
+        return hmac.digest(self._mac, b"pets he tag seed 1\0" + round_id.encode() + b"\0" + party.encode(), "sha256")
+
     def claim(self, round_id: str, total: str) -> None:
         """Write down that a round is being opened; see :mod:`pets.he.record`."""
         self._record.claim(round_id, total)
@@ -140,27 +147,39 @@ class SecretKey:
 
     # files --------------------------------------------------------------------------------------------------------
 
+    @forgetful
     def save(self, path: str | Path, passphrase: str | None = None) -> Path:
         """Write the secret file, readable by its owner only, and beside it the record of opened rounds (``.opened``).
 
-        From now on this key writes to that record. A copy of the key without its record could open a round twice:
-        move both together.
+        From now on this key writes to that record, and it is saved once: two records of one key would not know of each
+        other's rounds. To move a key, move both files together.
+
+        Raises :class:`UserError` where it was saved before or a file is there already; nothing is written then.
         """
+        if not isinstance(self._record, MemoryRecord):
+            raise UserError("this key has its file already; to move it, move that file and its .opened record together")
+        target = new_path(path, "a secret key")
         parts = [
             canonical({"sign": self._sign.reveal_seed().hex(), "mac": self._mac.hex(), "chains": list(self._secrets)})
         ]
         parts += [np.ascontiguousarray(secret, dtype="<u8").tobytes() for secret in self._secrets.values()]
         body = b"".join(len(part).to_bytes(4, "little") + part for part in (self.public.to_bytes(), *parts))
         data = _SECRET + hashlib.sha256(body).digest() + body
-        written = write_secret(path, data, passphrase, "a secret key")
-        record = FileRecord.make(_record_path(written))
-        if isinstance(self._record, MemoryRecord):
-            for round_id, total in self._record.items():
-                record.claim(round_id, total)
+        # the record is there, and knows everything, before the first byte of the key is
+        record = self._record.moved(_record_path(target), self._owner())
+        try:
+            written = write_secret(target, data, passphrase, "a secret key")
+        except BaseException:
+            record.path.unlink(missing_ok=True)
+            raise
         self._record = record
         return written
 
+    def _owner(self) -> str:
+        return hmac.digest(self._mac, b"pets he record 1\0" + self.public.id.encode(), "sha256").hex()
+
     @classmethod
+    @forgetful
     def load(cls, path: str | Path, passphrase: str | None = None) -> SecretKey:
         """Read what :meth:`save` wrote; raises :class:`UserError` for anything else, or without its record."""
         data = read_secret(path, passphrase, "a secret key")
@@ -173,9 +192,10 @@ class SecretKey:
             name: np.frombuffer(part, dtype="<u8").reshape(-1, CHAINS[name].degree).astype(np.uint64)
             for name, part in zip(form["chains"], secrets, strict=True)
         }
-        record = FileRecord(_record_path(Path(path)))
-        sign = signing.from_seed(bytes.fromhex(form["sign"]))
-        return cls(PublicKey.from_bytes(public), arrays, sign, bytes.fromhex(form["mac"]), record, made=_MAKE)
+        sign, mac = signing.from_seed(bytes.fromhex(form["sign"])), bytes.fromhex(form["mac"])
+        made = cls(PublicKey.from_bytes(public), arrays, sign, mac, MemoryRecord(), made=_MAKE)
+        made._record = FileRecord(_record_path(Path(path)), made._owner())
+        return made
 
     def __repr__(self) -> str:
         return f"<SecretKey of {self.public!r}>"
@@ -207,7 +227,7 @@ def keygen(*, products: bool = False) -> tuple[PublicKey, SecretKey]:
     """
     if not isinstance(products, bool):
         raise UserError(f"products must be True or False, not {shown(products)}")
-    names = tuple(CHAINS) if products else SUM_CHAINS
+    names = tuple(CHAINS) if products else (*SUM_CHAINS, COLUMNS.name)
     pairs = {name: scheme(CHAINS[name], _any_plain(CHAINS[name])).generate() for name in names}
     sign = signing.generate()
     public = PublicKey(sign.public, {name: pair[1] for name, pair in pairs.items()})

@@ -19,24 +19,46 @@ _OPEN = b"pets secret 1\n"
 _SALT, _NONCE = 16, 12
 
 
+def new_path(path: object, what: str) -> Path:
+    """A path where no file is yet, in a folder that is there now."""
+    try:
+        target = Path(path)  # type: ignore[arg-type]
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        taken = target.exists()
+    except OSError as error:
+        raise UserError(f"{what} cannot be written to {str(path)!r} ({error.strerror})") from None
+    except (TypeError, ValueError):
+        raise UserError(f"{what} is written to a path such as 'key', not to {shown(path)}") from None
+    if taken:
+        raise UserError(f"{str(target)!r} exists already, and {what} is never overwritten; choose another name")
+    return target
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_new(path: str | Path, data: bytes, what: str, *, owner_only: bool) -> Path:
     """Write a file that must not exist yet, durably; a key is never overwritten."""
+    target = new_path(path, what)
     try:
-        target = Path(path)
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if owner_only else 0o644)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        sync_folder(target.parent)
     except FileExistsError:
         raise UserError(
             f"{str(target)!r} exists already, and {what} is never overwritten; choose another name"
         ) from None
     except OSError as error:
         raise UserError(f"{what} cannot be written to {str(path)!r} ({error.strerror})") from None
-    except (TypeError, ValueError):
-        raise UserError(f"{what} is written to a path such as 'key', not to {shown(path)}") from None
     return target
 
 

@@ -106,6 +106,9 @@ class Opener(Protocol):
     def checksum_seed(self, round_id: str) -> bytes:
         """The secret seed of a round's checksum."""
 
+    def tag_seed(self, round_id: str, party: str) -> bytes:
+        """The secret seed of one party's tag."""
+
     def claim(self, round_id: str, total: str) -> None:
         """Write down that a round is being opened; refuses the second time."""
 

@@ -3,8 +3,10 @@
 Beyond one plain modulus t, numbers are joined by the Chinese remainder theorem (Garner 1959) and centred, so that
 negative totals come back negative. The checksum is Σ r_j·x_j mod t with secret r_j: it is linear, so the total's must
 be the total of the checksums. An error in any value passes with a chance of at most 2^−30 for each plain modulus that
-shows it (t is a prime of at least 30 bits, r_j is even over 40 bits). It does not see a total that wrapped round: the
-range is proved before encryption.
+shows it (t is a prime of at least 30 bits, r_j is even over 40 bits). To it each party adds a *tag*, a number modulo t
+that only this party and the key holder know and that serves once: what opens must hold every party's vector exactly
+once. Without tags n times one party's envelope would pass for the sum of n. It does not see a total that wrapped round:
+the range is proved before encryption.
 """
 
 from __future__ import annotations
@@ -92,6 +94,12 @@ def factors(seed: bytes, label: str, count: int) -> U64:
     """The secret r_j: 40 even bits each, from SHAKE-256 of the round's seed."""
     stream = hashlib.shake_256(b"pets he checksum 1\0" + label.encode() + b"\0" + seed).digest(8 * count)
     return np.frombuffer(stream, dtype="<u8").astype(np.uint64) & np.uint64(2**_R_BITS - 1)
+
+
+def tag(seed: bytes, label: str, plain: int) -> int:
+    """One party's tag modulo t: 128 bits of SHAKE-256 of its own seed, reduced (a bias below 2^−67)."""
+    stream = hashlib.shake_256(b"pets he tag 1\0" + label.encode() + b"\0" + seed).digest(16)
+    return int.from_bytes(stream, "little") % plain
 
 
 def checksum(numbers: U64, r: U64, plain: int) -> int:

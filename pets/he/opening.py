@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from pets.budget import UNIT, epsilon_from_rho
 from pets.codec import Json, fraction, number
 from pets.entropy import random_id
 from pets.errors import InternalError, UserError, shown
 from pets.he import wording
 from pets.he.keys import Opener
-from pets.he.numbers import checksum, factors, joined
+from pets.he.numbers import checksum, factors, joined, tag
 from pets.he.progress import steps
 from pets.he.round import Round
 from pets.he.seal import U64, scheme
 from pets.he.sealing import reach
 from pets.he.total import Consent, Total, consent_message
 from pets.he.wire import unpack_all
+from pets.protection import DP
 from pets.release import Release
 
+_MOST_VALUE = 2**62  # of a party's numbers on its refined grid
 WRONG = (
     "the total does not add up: it was changed on its way, or made of other parts than it names; nothing is shown, and "
     "its round cannot be opened again, so ask with a new one"
@@ -46,6 +50,7 @@ def decrypted(secret: Opener, total: Total) -> Any:
     """The total's numbers, exact: int64 where they fit the modulus, else Python's own. Refuses what does not add up."""
     asked, preset = total.round, total.round.preset
     seed = secret.checksum_seed(asked.id)
+    own = [secret.tag_seed(asked.id, part.party) for part in total.parts]
     parts: list[U64] = []
     for place, (t, ciphers) in enumerate(
         zip(preset.plain, unpack_all(total.payload, preset, asked.chunks), strict=True)
@@ -54,7 +59,8 @@ def decrypted(secret: Opener, total: Total) -> Any:
         found = np.concatenate([decrypt(cipher) for cipher in steps(ciphers, "decrypting")])
         used, padding = found[: asked.numbers], found[asked.numbers :]
         wanted = checksum(used[:-1], factors(seed, str(place), asked.numbers - 1), t)
-        if int(used[-1]) != wanted or int(used[-2]) != len(total.parts) or padding.any():
+        wanted += sum(tag(each, str(place), t) for each in own)
+        if int(used[-1]) != wanted % t or int(used[-2]) != len(total.parts) or padding.any():
             raise UserError(WRONG)
         parts.append(used[:-2])
     numbers = joined(parts, preset.plain)
@@ -77,11 +83,31 @@ def check_terms(asked: Round, terms: Json | None) -> None:
         fits = fits and terms["honest"] == asked.honest
         for name in ("epsilon", "delta", "rho", "alone", "alone_epsilon"):
             fits = fits and math.isfinite(float(fraction(terms[name])))
-        fits = fits and isinstance(terms["cost"]["loss"], int) and set(terms["cost"]) == {"currency", "loss", "delta"}
+        fits = fits and _as_asked(asked, terms)
     except (KeyError, TypeError, ValueError):
         fits = False
     if not fits:
         raise UserError("the parties' noise is not what this round needs; ask them to use the same version of pets")
+
+
+def _as_asked(asked: Round, terms: Json) -> bool:
+    """Whether the parties promise what the round asks for, at the price that they say and with noise that bears it."""
+    noise, cost = asked.noise, terms["cost"]
+    if not isinstance(noise, DP) or set(cost) != {"currency", "loss", "delta"} or cost["currency"] != "zcdp":
+        return False
+    rho, least = fraction(terms["rho"]), Fraction(0)
+    for measure, finer, scale in zip(asked.plan.measures, terms["refine"], terms["scales"], strict=True):
+        if measure.limit * finer > _MOST_VALUE:
+            return False
+        # the sum of honest shares, were it one Gaussian: no bound on shares is below it
+        least += Fraction(measure.sensitivity.l2_squared * finer**2) / (2 * asked.honest * fraction(scale) ** 2)
+    loss = cost["loss"]
+    if isinstance(loss, bool) or not isinstance(loss, int) or abs(rho * UNIT - loss) >= 1 or least > rho:
+        return False
+    if noise.epsilon is None:
+        return noise.rho is not None and rho <= fraction(noise.rho) + Fraction(1, UNIT)
+    same = (fraction(terms["epsilon"]), fraction(terms["delta"])) == (fraction(noise.epsilon), fraction(noise.delta))
+    return same and epsilon_from_rho(float(rho), noise.delta or 0.0) <= noise.epsilon * (1 + 1e-9)
 
 
 def _enough(total: Total) -> None:
@@ -112,9 +138,7 @@ def _consented(total: Total, consents: object) -> None:
 def _release(total: Total, numbers: Any) -> Release:
     asked, terms = total.round, total.shared["noise"]
     values, scales = _unrefined(total, numbers, terms)
-    if values.dtype != np.int64:
-        if max(abs(int(v)) for v in values) >= 2**63:
-            raise UserError("a total passes 64 bits and fits no release; use a tighter clip or a coarser step")
+    if values.dtype != np.int64 and max(abs(int(v)) for v in values) < 2**63:
         values = values.astype(np.int64)
     return Release._sealed(
         id=random_id(),

@@ -16,6 +16,7 @@ from pets import signing
 from pets.codec import Json, canonical
 from pets.entropy import random_bytes
 from pets.errors import InternalError, UserError, missing_extra, shown
+from pets.he.forgetful import forgetful
 from pets.he.keyfile import read, read_secret, write_new, write_secret
 from pets.signing import SigningKey, VerifyingKey
 
@@ -113,6 +114,7 @@ class PartyKey:
         """This party's signature of a message."""
         return self._sign.sign(message)
 
+    @forgetful
     def unseal(self, sealed: bytes, info: bytes) -> bytes:
         """What was sealed to this party; raises :class:`UserError` where it was not."""
         from cryptography.exceptions import InvalidTag
@@ -125,12 +127,14 @@ class PartyKey:
                 "is on the round's roster"
             ) from None
 
+    @forgetful
     def save(self, path: str | Path, passphrase: str | None = None) -> Path:
         """Write the secret file, readable by its owner only; with a passphrase, sealed."""
         form = {"form": _FORM, "name": self.name, "sign": self._sign.reveal_seed().hex(), "box": self._box.hex()}
         return write_secret(path, canonical(form), passphrase, "a party's key")
 
     @classmethod
+    @forgetful
     def load(cls, path: str | Path, passphrase: str | None = None) -> PartyKey:
         """Read what :meth:`save` wrote; raises :class:`UserError` for anything else."""
         try:

@@ -112,10 +112,13 @@ N12 = 4096
 WIDE_KEPT = Chain("n12-48", N12, (281474976694273, 72057594037641217))
 ONE_KEPT = Chain("n12-56", N12, (72057594037641217, 1125899906826241))
 TWO_KEPT = Chain("n12-40-40", N12, (1099511390209, 1099511480321, 33538049))
+COLUMNS = Chain("n12-40-40-columns", N12, TWO_KEPT.primes)  # with keys of its own: see SUM_CHAINS
 ROWS = Chain("n13", 8192, (18014398507892737, 18014398508138497, 18014398508400641, 4503599627124737))
 
-CHAINS = {chain.name: chain for chain in (WIDE_KEPT, ONE_KEPT, TWO_KEPT, ROWS)}
+CHAINS = {chain.name: chain for chain in (WIDE_KEPT, ONE_KEPT, TWO_KEPT, COLUMNS, ROWS)}
 SUM_CHAINS = ("n12-48", "n12-56", "n12-40-40")
+"""Their keys open totals, once for each round; those of other chains read answers of tables, as often as wanted. So no
+chain serves both: else a party's envelope could be handed in as a table's answer."""
 
 PRESETS = {
     preset.name: preset
@@ -125,7 +128,7 @@ PRESETS = {
         Preset("sum60", TWO_KEPT, (1152921504606830593,)),
         Preset("wide66", WIDE_KEPT, (17179672577, 17179754497)),
         Preset("wide89", WIDE_KEPT, (1073651713, 1073668097, 1073692673)),
-        Preset("dot50", TWO_KEPT, (1125899906826241,)),
+        Preset("dot50", COLUMNS, (1125899906826241,)),
         Preset("row42", ROWS, (4398046150657,)),
     )
 }

@@ -1,7 +1,7 @@
 """Round: one query to one roster under one fresh id, signed by the key holder.
 
 A round is public. It says what is asked, who takes part, how many must, which noise is added and under which key; and
-it carries, sealed to each party, the seed of the checksum that the aggregator must not know.
+it carries, sealed to each party, the seed of the checksum that the aggregator must not know, and that of its own tag.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from pets.signing import VerifyingKey
 FORM = "pets-he-round"
 VERSION = 1
 EXTRA = 2
-"""Values that every party appends to its vector: a 1, to count parties, and the checksum."""
+"""Values that every party appends to its vector: a 1, to count parties, and the tagged checksum."""
+SEED = 32
+"""Bytes of a seed; a party is sent that of the checksum, which all parties share, and that of its own tag."""
 _DAMAGED = "this is not a round as the key holder signed it; it was edited or damaged, so ask for the original file"
 
 
@@ -48,7 +50,7 @@ class Round:
         least: parties that must be in a total.
         honest: parties of a total whose noise bears the guarantee (``least`` less those that may collude).
         noise: ``DP(…)`` or, where policies allow it, ``Total()`` (``Exact()`` on invented rows).
-        seeds: for each party, the checksum's seed sealed to it.
+        seeds: for each party, the seeds of the checksum and of its own tag, sealed to it.
         aggregator: who must sign the total (``None``: nobody need).
         signature: the key holder's.
     """
@@ -85,6 +87,11 @@ class Round:
                 f"{self.preset.most_parties:,}; leave preset out"
             )
         _check_noise(self.noise)
+        if isinstance(self.noise, Total) and self.least < 3:
+            raise UserError(
+                "an exact total needs at least three parties: of two, each knows the other's numbers by taking off its "
+                "own; ask more parties, or with noise, pets.DP(epsilon=…, delta=…)"
+            )
         if needed(self.plan, len(names), self.noise) > self.preset.reach:
             raise QueryError(
                 f"parameter set {self.preset.name!r} is too small for these totals; leave preset out, or use a tighter "
@@ -215,7 +222,7 @@ def make_round(
     apart = (1 if few >= 3 else 0) if colluding is None else _whole("colluding", colluding)
     size = pick(needed(plan, len(roster), noise), len(roster)) if chosen is None else _sum_preset(chosen)
     new = random_id()
-    seed = secret.checksum_seed(new)
+    info, seed = seed_info(secret.public.id, new), secret.checksum_seed(new)
     unsigned = Round(
         id=new,
         key_id=secret.public.id,
@@ -226,7 +233,7 @@ def make_round(
         least=few,
         honest=few - apart,
         noise=noise,
-        seeds=tuple(party.seal(seed, seed_info(secret.public.id, new)) for party in roster),
+        seeds=tuple(party.seal(seed + secret.tag_seed(new, party.name), info) for party in roster),
         aggregator=None if aggregator is None else aggregator.sign,
         issued_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     )

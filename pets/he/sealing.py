@@ -14,12 +14,13 @@ from pets.contribution import Contribution
 from pets.entropy import random_id
 from pets.errors import InternalError, UserError, shown
 from pets.he.envelope import Envelope, expected, header_of, message
+from pets.he.forgetful import forgetful
 from pets.he.keys import PublicKey
-from pets.he.numbers import checksum, factors, residues
+from pets.he.numbers import checksum, factors, residues, tag
 from pets.he.party import Party, PartyKey
 from pets.he.presets import Preset
 from pets.he.progress import steps
-from pets.he.round import Round
+from pets.he.round import SEED, Round
 from pets.he.seal import U64, scheme
 from pets.he.wire import pack_all
 from pets.protection import Protection
@@ -43,6 +44,7 @@ class House(Protocol):
         """One party's vector, charged before data is opened."""
 
 
+@forgetful
 def encrypt(
     session: House,
     query: Query,
@@ -80,6 +82,8 @@ def encrypt(
     assert party is not None
     _known(asked, party, known)
     seed = party.unseal(asked.seed_for(party.name), asked.info)
+    if len(seed) != 2 * SEED:
+        raise UserError("the round was made by another version of pets; ask the key holder for a new one")
     given = session.contribute(
         query,
         asked.noise,
@@ -119,11 +123,16 @@ def sealed(
 
 
 def framed_numbers(values: Any, plain: int, seed: bytes, place: int) -> U64:
-    """The values modulo t, then 1 (the party-count slot), then the checksum of both."""
+    """The values modulo t, then 1 (the party-count slot), then the checksum of both with the party's tag.
+
+    The seed is what the round sealed to the party: 32 bytes of all parties, then 32 of its own.
+    """
     numbers = np.empty(len(values) + 2, dtype=np.uint64)
     numbers[:-2] = residues(values, plain)
     numbers[-2] = 1
-    numbers[-1] = checksum(numbers[:-1], factors(seed, str(place), len(numbers) - 1), plain)
+    common, own = seed[:SEED], seed[SEED:]
+    known = checksum(numbers[:-1], factors(common, str(place), len(numbers) - 1), plain)
+    numbers[-1] = (known + tag(own, str(place), plain)) % plain
     return numbers
 
 

@@ -72,7 +72,7 @@ class Total:
     signature: bytes = _NONE
 
     def __post_init__(self) -> None:
-        if self.shared != expected(self.round, self.shared.get("noise"), self.shared.get("data")):
+        if canonical(self.shared) != canonical(expected(self.round, self.shared.get("noise"), self.shared.get("data"))):
             raise UserError("the total belongs to another round, key, plan or version")
         names = [part.party for part in self.parts]
         if not names or names != sorted(set(names)):
@@ -221,7 +221,7 @@ def add(envelopes: Iterable[Envelope], *, key: PartyKey | None = None) -> Total:
             first, adder = envelope, Adder(envelope.round.preset, envelope.round.chunks)
         if envelope.round.digest != first.round.digest:
             raise UserError("the envelopes belong to different rounds; add those of one round")
-        if envelope.shared != first.shared:
+        if canonical(envelope.shared) != canonical(first.shared):
             raise UserError(
                 f"parties {first.party!r} and {envelope.party!r} answered with different noise, or one of them on "
                 "invented rows; ask them to compare their sessions"

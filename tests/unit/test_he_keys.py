@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import gc
 import logging
+import os
 import pickle
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -28,7 +30,7 @@ ROWS = [[1, 2, 3, 4, 5]] * 3
 
 def secrets_of(secret: SecretKey) -> list[bytes]:
     """Texts and bytes that would give a secret away: of every chain, of signing, of checksums."""
-    arrays = [secret.reveal(CHAINS[name]) for name in ("n12-48", "n12-56", "n12-40-40")]
+    arrays = [secret.reveal(CHAINS[name]) for name in ("n12-48", "n12-56", "n12-40-40", "n12-40-40-columns")]
     found = [np.ascontiguousarray(array).tobytes()[:64] for array in arrays]
     return [*found, secret._sign.reveal_seed(), secret._mac]
 
@@ -137,8 +139,12 @@ def test_a_key_for_products_comes_back(tmp_path):
 def test_files_of_secrets_are_the_owners(tmp_path):
     _, secret = he.keygen()
     path = secret.save(tmp_path / "secret.key", PASS)
-    with pytest.raises(UserError, match="never overwritten"):
-        secret.save(path)
+    for where in (path, tmp_path / "other.key"):  # two records of one key would not know of each other's rounds
+        with pytest.raises(UserError, match="has its file already"):
+            secret.save(where)
+        with pytest.raises(UserError, match="has its file already"):
+            he.SecretKey.load(path, PASS).save(where)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["secret.key", "secret.key.opened"]
     for passphrase, said in ((None, "give its passphrase"), ("wrong words", "does not open"), (7, "is a text")):
         with pytest.raises(UserError, match=said):
             he.SecretKey.load(path, passphrase)  # type: ignore[arg-type]
@@ -150,8 +156,15 @@ def test_files_of_secrets_are_the_owners(tmp_path):
     path.chmod(0o640)
     with pytest.raises(UserError, match="chmod 600"):
         he.SecretKey.load(path, PASS)
+    _, other = he.keygen()
     with pytest.raises(UserError, match="at least 8"):
-        secret.save(tmp_path / "short.key", "short")
+        other.save(tmp_path / "short.key", "short")
+    for name in ("secret.key", "taken"):
+        (tmp_path / "taken.opened").touch()
+        with pytest.raises(UserError, match="never overwritten"):
+            other.save(tmp_path / name)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["secret.key", "secret.key.opened", "taken.opened"]
+    other.claim("still", "in memory")
 
 
 def test_a_damaged_or_foreign_file_is_no_key(tmp_path):
@@ -181,8 +194,127 @@ def test_without_its_record_a_key_opens_nothing(tmp_path):
         he.SecretKey.load(path)
     with pytest.raises(UserError, match="cannot be written"):
         secret.claim("id", "total")
-    FileRecord.make(record)
-    he.SecretKey.load(path).claim("id", "total")
+    FileRecord.make(record, "0" * 64)
+    with pytest.raises(UserError, match="record of another key"):
+        he.SecretKey.load(path)
+    record.unlink()
+    kept = FileRecord.make(record, secret._owner())
+    again = he.SecretKey.load(path)
+    again.claim("id", "total")
+    kept.path.unlink()
+    FileRecord.make(record, "0" * 64)
+    with pytest.raises(UserError, match="record of another key"):
+        again.claim("other", "total")
+
+
+def test_a_fork_does_not_open_a_round_again():
+    _, secret = he.keygen()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            secret.claim("id", "total")
+        except UserError as error:
+            code = 0 if "another process" in str(error) else 2
+        os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    secret.claim("id", "total")
+
+
+def test_two_processes_open_a_round_once(tmp_path):
+    _, secret = he.keygen()
+    path = secret.save(tmp_path / "secret.key")
+    told = []
+    for _ in range(4):
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                he.SecretKey.load(path).claim("id", str(os.getpid()))
+                os.write(write, b"1")
+            except UserError:
+                os.write(write, b"0")
+            os._exit(0)
+        told.append((child, read))
+    answers = []
+    for child, read in told:
+        os.waitpid(child, 0)
+        answers.append(os.read(read, 1))
+    assert sorted(answers) == [b"0", b"0", b"0", b"1"]
+
+
+def test_a_claim_outlives_a_power_cut(tmp_path):
+    """Whatever SQLite removes after it has committed may be there again: it does not undo the claim."""
+    _, secret = he.keygen()
+    path = secret.save(tmp_path / "secret.key")
+    record = path.with_name("secret.key.opened")
+    secret.claim("first", "total")
+    held = sqlite3.connect(record)
+    held.execute("BEGIN")
+    held.execute("SELECT * FROM opened").fetchall()  # so that nothing is tidied away at once
+    secret.claim("second", "total")
+    files = {one.name: one.read_bytes() for one in tmp_path.iterdir() if one.name != "secret.key"}
+    held.close()
+    for name, content in files.items():
+        if name != record.name and not name.endswith("-shm"):
+            (tmp_path / name).write_bytes(content)
+    again = he.SecretKey.load(path)
+    for name in ("first", "second"):
+        with pytest.raises(UserError, match="one round gives one total"):
+            again.claim(name, "total")
+
+
+def test_an_error_takes_no_secret_along(tmp_path):
+    """Tools that print a traceback's variables would print it."""
+    _, secret = he.keygen()
+    path = secret.save(tmp_path / "secret.key", PASS)
+    data = bytearray(path.read_bytes())
+    (tmp_path / "open.key.opened").touch()
+    _, other = he.keygen()
+    party = he.partykey("north")
+    party.save(tmp_path / "north.key")
+    data[-1] ^= 1
+    (tmp_path / "bad.key").write_bytes(data)
+    (tmp_path / "bad.key").chmod(0o600)
+    attempts = {
+        "save": (lambda: other.save(tmp_path / "open.key"), other),
+        "load": (lambda: he.SecretKey.load(tmp_path / "bad.key", PASS), secret),
+        "record": (lambda: he.SecretKey.load(tmp_path / "lone.key", PASS), secret),
+        "party": (lambda: party.save(tmp_path / "north.key"), None),
+    }
+    (tmp_path / "lone.key").write_bytes(path.read_bytes())
+    (tmp_path / "lone.key").chmod(0o600)
+    for name, (attempt, key) in attempts.items():
+        with pytest.raises(UserError) as caught:
+            attempt()
+        found = frames(caught.value)
+        assert found, name  # there are frames to look at
+        for text in found:
+            assert key is None or not shows(text, key), name
+            assert party._box not in text and party._sign.reveal_seed() not in text, name
+    assert any(shows(text, secret) for text in frames(keeping(secret)))  # the test itself can see one
+
+
+def frames(error: BaseException) -> list[bytes]:
+    """The variables of all frames below a test that an error keeps, as far as they are bytes."""
+    found, seen = [], error
+    while seen is not None:
+        trace = seen.__traceback__
+        while trace is not None:
+            if "/pets/" in trace.tb_frame.f_code.co_filename or trace.tb_frame.f_code.co_name == "keeping":
+                found.append(repr(list(trace.tb_frame.f_locals)).encode())
+                found += [bytes(v) for v in trace.tb_frame.f_locals.values() if isinstance(v, (bytes, bytearray))]
+            trace = trace.tb_next
+        seen = seen.__context__
+    return found
+
+
+def keeping(secret: SecretKey) -> BaseException:
+    seed = secret._sign.reveal_seed()
+    try:
+        raise UserError(f"{len(seed)} bytes")
+    except UserError as error:
+        return error
 
 
 def test_what_was_opened_before_saving_is_in_the_record(tmp_path):
@@ -196,7 +328,7 @@ def test_what_was_opened_before_saving_is_in_the_record(tmp_path):
 def test_a_claim_is_made_once_by_whoever_is_first(tmp_path):
     import threading
 
-    for record in (MemoryRecord(), FileRecord.make(tmp_path / "opened")):
+    for record in (MemoryRecord(), FileRecord.make(tmp_path / "opened", "1" * 64)):
         won: list[int] = []
 
         def claim(number: int, record: object = record, won: list[int] = won) -> None:

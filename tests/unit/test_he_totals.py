@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import math
 import os
 import warnings
@@ -18,6 +19,7 @@ import pytest
 import pets
 from pets import he
 from pets.errors import BudgetError, PolicyError, QueryError, UserError
+from pets.he.answer import Answer, Part
 from pets.he.envelope import header_of, message
 from pets.he.numbers import factors, joined, residues, whole_numbers
 from pets.he.opening import decrypted
@@ -26,7 +28,7 @@ from pets.he.record import MemoryRecord
 from pets.he.seal import scheme
 from pets.he.sealing import encrypted, framed_numbers
 from pets.he.wire import Adder, pack_all, payload_size, unpack_all
-from tests.he_parties import holder, parties, query, schema, table
+from tests.he_parties import Table, holder, parties, query, schema, table
 
 HE = Path(__file__).resolve().parents[2] / "pets" / "he"
 RNG = np.random.default_rng(5)
@@ -139,7 +141,7 @@ def test_full_int64_extremes_from_100_parties():
 
 
 def test_a_vector_longer_than_a_ciphertext():
-    rows = RNG.integers(0, 1000, (2, 9001)).tolist()
+    rows = RNG.integers(0, 1000, (3, 9001)).tolist()
     assert total(rows) == np.sum(rows, axis=0).tolist()
 
 
@@ -270,6 +272,148 @@ def test_a_part_that_was_left_out_of_the_sum_is_noticed():
         at.secret.open(he.Total(true.round, true.shared, true.parts, adder.payload()))
 
 
+def combination(at: Table, sent: list[he.Envelope], times: tuple[int, ...]) -> he.Total:
+    """What an aggregator can make: any whole multiples, passed off as the sum of all."""
+    preset, parts = at.round.preset, []
+    for place in range(len(preset.plain)):
+        arrays = [unpack_all(envelope.payload, preset, at.round.chunks)[place] for envelope in sent]
+        primes = np.array(preset.chain.kept, dtype=np.uint64)[:, None]
+        whole = sum(array.astype(object) * k for array, k in zip(arrays, times, strict=True)) % primes.astype(object)
+        parts.append(whole.astype(np.uint64))
+    true = he.add(sent)
+    return he.Total(true.round, true.shared, true.parts, pack_all(parts, preset))
+
+
+@pytest.mark.parametrize("times", [(3, 0, 0), (0, 3, 0), (2, 0, 1), (5, -2, 0), (1, 2, 0), (-1, 3, 1), (0, 0, 3)])
+@pytest.mark.parametrize("preset", ["count34", "wide66"])
+def test_nobody_counts_more_than_once(preset, times):
+    """Three times one party's envelope has the right count of parties, and would be that party's own numbers."""
+    at = table(3, preset=preset)
+    sent = at.envelopes([[11, 12, 13, 14, 15], [1] * 5, [2] * 5])
+    with pytest.raises(UserError, match="does not add up") as caught:
+        at.secret.open(combination(at, sent, times))
+    assert not leaks(caught.value, [11, 33])
+    assert at.round.parties[0].name not in str(caught.value)
+
+
+@pytest.mark.parametrize("preset", ["count34", "sum60"])
+@pytest.mark.parametrize("name", ["dot50", "row42", None])
+def test_an_envelope_is_no_answer_of_a_table(preset, name):
+    """The same key reads tables' answers as often as one likes: it must not read one party's vector."""
+    at = table(3, preset=preset)
+    sent = at.envelopes([[11, 12, 13, 14, 15], [1] * 5, [2] * 5])
+    for payload in (sent[0].payload, he.add(sent).payload):
+        chosen = PRESETS[name or preset]
+        (cipher,) = unpack_all(payload, at.round.preset, 1)[0]
+        if cipher.shape != (2, len(chosen.chain.kept), chosen.degree):
+            continue
+        answer = Answer("vector", at.public.id, chosen, 5, chosen.reach, (Part(0, 1, cipher),))
+        try:
+            found = at.secret.read(answer)
+        except UserError:
+            continue
+        assert not set(np.abs(found)) & set(range(1, 50)), "small numbers, and one party's"
+
+
+def test_no_chain_serves_totals_and_tables():
+    sums = {PRESETS[name].chain.name for name in SUM_PRESETS}
+    assert not sums & {preset.chain.name for name, preset in PRESETS.items() if name not in SUM_PRESETS}
+    _, secret = he.keygen(products=True)
+    seen = [secret.reveal(chain).tobytes() for chain in CHAINS.values()]
+    assert len(set(seen)) == len(seen)
+
+
+TERMS = {
+    "refine": lambda terms: terms["refine"].__setitem__(0, 2**70 + 1),
+    "great refine": lambda terms: terms["refine"].__setitem__(0, 10**30 + 1),
+    "even refine": lambda terms: terms["refine"].__setitem__(0, 2),
+    "scale": lambda terms: terms["scales"].__setitem__(0, "2"),
+    "epsilon": lambda terms: terms.update(epsilon="-3"),
+    "smaller epsilon": lambda terms: terms.update(epsilon="0.5"),
+    "delta": lambda terms: terms.update(delta="1e-9"),
+    "rho": lambda terms: terms.update(rho="0.001"),
+    "cost and rho": lambda terms: terms.update(rho="0.001", cost=terms["cost"] | {"loss": 10**9}),
+    "greater cost": lambda terms: terms.update(rho="1", cost=terms["cost"] | {"loss": 10**12}),
+    "currency": lambda terms: terms.update(cost=terms["cost"] | {"currency": "pure"}),
+    "no currency": lambda terms: terms.update(cost=terms["cost"] | {"currency": 5}),
+    "honest": lambda terms: terms.update(honest=1),
+    "nothing": lambda terms: terms.clear(),
+}
+
+
+@pytest.mark.parametrize("change", TERMS)
+def test_noise_terms_must_be_what_the_round_asks(change):
+    """All parties signed them, and nothing was claimed: the round can still be opened with the right ones."""
+    at = table(3, noise=pets.DP(epsilon=1, delta=1e-6))
+    terms = he.encrypt(session(), query(), at.public, round=at.round, party=at.keys[0]).shared["noise"]
+    wrong = json.loads(json.dumps(terms))
+    TERMS[change](wrong)
+    right = [at.envelope(number, [1, 2, 3, 4, 5], terms) for number in range(3)]
+    sent = []
+    for true, key in zip(right, at.keys, strict=True):
+        shared = {**true.shared, "noise": wrong}
+        signature = key.sign(message(header_of(shared, true.party, true.nonce), true.payload_digest))
+        sent.append(he.Envelope(true.round, shared, true.party, true.nonce, true.payload, signature))
+    with pytest.raises(UserError, match="not what this round needs"):
+        at.secret.open(he.add(sent))
+    assert at.secret.open(he.add(right)).values.tolist() == [3, 6, 9, 12, 15]
+
+
+def test_each_once_is_the_total():
+    at = table(3)
+    sent = at.envelopes([[11, 12, 13, 14, 15], [1] * 5, [2] * 5])
+    assert at.secret.open(combination(at, sent, (1, 1, 1))).values.tolist() == [14, 15, 16, 17, 18]
+
+
+def test_a_party_that_helps_the_aggregator_does_not_change_that():
+    """Knowing the checksum's common secret, it may set its own numbers, and no others' weight."""
+    at = table(3)
+    rows = [[11, 12, 13, 14, 15], [1] * 5, [2] * 5]
+    sent = at.envelopes(rows)
+    preset, key = at.round.preset, at.keys[2]
+    seed = key.unseal(at.round.seed_for(key.name), at.round.info)
+    t = preset.plain[0]
+    # in place of 1·A + 1·B + 1·C: 2·A + 0·B + C', where C' is all that the third party can make
+    for own in (seed, seed[:32] + bytes(32)):
+        mine = encrypted(framed_numbers(np.array(rows[2]), t, own, 0), preset, t, at.public)
+        (first,) = unpack_all(sent[0].payload, preset, 1)
+        whole = (first.astype(object) * 2 + mine.astype(object)) % np.array(preset.chain.kept, dtype=object)[:, None]
+        true = he.add(sent)
+        at.secret._record._seen.clear()
+        with pytest.raises(UserError, match="does not add up"):
+            at.secret.open(he.Total(true.round, true.shared, true.parts, pack_all([whole.astype(np.uint64)], preset)))
+
+
+def leaks(error: BaseException | None, numbers: list[int]) -> list[str]:
+    """The variables of an error's frames that hold such numbers; this test's own frame is not one of them."""
+    found = []
+    while error is not None:
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename.startswith(str(HE)):
+                for name, value in trace.tb_frame.f_locals.items():
+                    if isinstance(value, np.ndarray) and value.dtype != object and np.isin(value, numbers).any():
+                        found.append(name)
+            trace = trace.tb_next
+        error = error.__context__
+    return found
+
+
+def test_totals_beyond_64_bits_open_as_whole_numbers(tmp_path):
+    """Five parties near the greatest number that a plan allows."""
+    asked = pets.query("t").group_by("g").agg(s=pets.sum("v"))
+    most = 2**61 - 1
+    at = table(5, groups=2, people=1, most=most, asked=asked)
+    sent = at.envelopes([[most, 0], [most, 1], [most, 2], [most, 3], [most, 4]])
+    release = at.secret.open(he.add(sent))
+    assert release.values.tolist() == [5 * most, 10] and 5 * most > 2**63
+    assert [int(n) for n in release.table["s"]] == [5 * most, 10]
+    release.save(tmp_path / "a.json")
+    again = pets.Release.load(tmp_path / "a.json")
+    assert again.values.tolist() == release.values.tolist() and again.to_json() == release.to_json()
+    assert str(5 * most) in release.table.to_string()
+
+
 def test_the_checksum_weighs_every_number_by_its_own_secret():
     r = factors(bytes(32), "0", 1000)
     assert len(set(r.tolist())) == 1000
@@ -353,24 +497,24 @@ def test_a_round_is_claimed_before_anything_is_decrypted(monkeypatch):
 
 
 def test_a_missing_party_needs_consent_to_exactly_this_set():
-    at = table(4, least=2)
-    sent = at.envelopes([[1, 1, 1, 1, 1]] * 4)
-    few = he.add(sent[:3])
-    assert few.missing == ("p003",)
-    agreed = [he.consent(few, key) for key in at.keys[:3]]
-    other = [he.consent(he.add(sent[:2]), key) for key in at.keys[:2]]
-    for wrong in ([], agreed[:2], [*agreed[:2], agreed[0]], [*other, agreed[2]]):
+    at = table(5, least=3)
+    sent = at.envelopes([[1, 1, 1, 1, 1]] * 5)
+    few = he.add(sent[:4])
+    assert few.missing == ("p004",)
+    agreed = [he.consent(few, key) for key in at.keys[:4]]
+    other = [he.consent(he.add(sent[:3]), key) for key in at.keys[:3]]
+    for wrong in ([], agreed[:3], [*agreed[:3], agreed[0]], [*other, agreed[3]]):
         with pytest.raises(UserError, match="every survivor must sign"):
             at.secret.open(few, wrong)
-    moved = he.Consent("p002", few.survivors, agreed[0].signature)
+    moved = he.Consent("p003", few.survivors, agreed[0].signature)
     with pytest.raises(UserError, match="every survivor must sign"):
-        at.secret.open(few, [*agreed[:2], moved])
+        at.secret.open(few, [*agreed[:3], moved])
     with pytest.raises(UserError, match="only its survivors"):
-        he.consent(few, at.keys[3])
+        he.consent(few, at.keys[4])
     again = [he.Consent.from_bytes(one.to_bytes()) for one in agreed]
     release = at.secret.open(few, again)
-    assert release.values.tolist() == [3] * 5
-    assert "p003" in " ".join(release.notes)
+    assert release.values.tolist() == [4] * 5
+    assert "p004" in " ".join(release.notes)
     with pytest.raises(UserError, match="one round gives one total"):  # the difference of two would be one party's
         at.secret.open(he.add(sent))
 
@@ -380,11 +524,13 @@ def test_too_few_parties():
     two = he.add(at.envelopes([[1, 1, 1, 1, 1]] * 2))
     with pytest.raises(UserError, match="opens from 3 on; missing: p002, p003"):
         at.secret.open(two, [he.consent(two, key) for key in at.keys[:2]])
-    for least in (0, 1, 5, True, 2.0):
+    for least in (0, 1, 2, 5, True, 3.0):
         with pytest.raises(UserError):
             table(4, least=least)
     with pytest.raises(UserError, match="at least two parties"):
         table(1)
+    with pytest.raises(UserError, match="an exact total needs at least three parties"):
+        table(2)
 
 
 def test_an_aggregator_that_the_round_names_must_sign():
@@ -421,12 +567,13 @@ def test_what_does_not_belong_together_is_not_added():
 
 def test_a_roster_names_each_party_once():
     _, secret = holder()
-    a, b = parties(2)
+    a, b, c = parties(3)
     twin = he.party.Party("p009", a.public.sign, a.public.box)
     for roster in ([a.public, a.public], [a.public, twin], [a.public, "b"], "ab", None):
         with pytest.raises(UserError):
             secret.round(query(), schema(), roster, pets.Total())  # type: ignore[arg-type]
-    assert secret.round(query(), schema(), [b.public, a.public], pets.Total()).parties == (a.public, b.public)
+    ordered = (a.public, b.public, c.public)
+    assert secret.round(query(), schema(), [c.public, a.public, b.public], pets.Total()).parties == ordered
 
 
 @pytest.mark.parametrize(
@@ -518,13 +665,13 @@ def session(people: int = 10, **settings: object) -> pets.Session:
 
 
 def test_exact_totals_need_every_partys_policy():
-    at = table(2)
+    at = table(3)
     with pytest.raises(PolicyError, match="no finite guarantee"):
         he.encrypt(session(), query(), at.public, round=at.round, party=at.keys[0])
     open_ = session(policy=pets.Policy(allow_unbounded=True))
     sent = [he.encrypt(open_, query(), at.public, round=at.round, party=key) for key in at.keys]
     release = at.secret.open(he.add(sent))
-    assert release.table["n"].tolist() == [4] * 5
+    assert release.table["n"].tolist() == [6] * 5
     assert "No guarantee" in release.guarantee
     assert open_.history()["unbounded"].all()
 

@@ -15,7 +15,7 @@ from pets.budget import Cost, epsilon_from_rho
 from pets.calls import plain_arguments
 from pets.certificate import Certificate
 from pets.codec import digest
-from pets.dp.site_shares import Shares, Spread, View, alone, on_the_plans_grid, share_losses, shared, total_cost
+from pets.dp.shares import Shares, Spread, View, alone, on_the_plans_grid, share_losses, shared, total_cost
 from pets.entropy import random_id
 from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
 from pets.estimate import Noise

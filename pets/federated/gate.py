@@ -13,7 +13,7 @@ from typing import Any
 
 from pets.budget import Budget, Cost
 from pets.dp.calibrate import target_units
-from pets.dp.site_shares import Shares, Spread, share_losses, total_cost
+from pets.dp.shares import Shares, Spread, share_losses, total_cost
 from pets.errors import BudgetError, PolicyError, QueryError, SchemaError
 from pets.federated.order import Order
 from pets.federated.roster import Member, Roster

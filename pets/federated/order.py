@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from pets.codec import Json, canonical
-from pets.dp.site_shares import Shares
+from pets.dp.shares import Shares
 from pets.errors import PetsError
 from pets.federated.combine import check_way
 from pets.federated.message import SIGNATURE

@@ -24,7 +24,7 @@ from pets.budget import epsilon_from_rho
 from pets.calls import plain_arguments
 from pets.certificate import Certificate
 from pets.codec import canonical, digest
-from pets.dp.site_shares import add_share
+from pets.dp.shares import add_share
 from pets.entropy import random_bytes
 from pets.errors import BudgetError, LedgerError, PetsError, PolicyError, UserError, shown
 from pets.federated import wording

@@ -10,9 +10,9 @@ order α ≥ 1 at a distance Δ is at most the smallest of
 * (α/2)·(Δ₂/(√h·σ) + τ√d)².
 
 Each is at most α·ρ for every α ≥ 1, with the ρ that :func:`share_rho` gives; so it is ρ-zCDP, and adds up. Noise of
-other parties on top is independent of all this, and cannot weaken it. Shares have a variance of at least 4 grid steps, where
-τ is below 1e-15; where the noise wanted is smaller, the grid is made finer: values, sensitivity and noise are counted
-in 1/refine of a step, refine being odd.
+other parties on top is independent of all this, and cannot weaken it. Shares have a variance of at least 4 grid steps,
+where τ is below 1e-15; where the noise wanted is smaller, the grid is made finer: values, sensitivity and noise are
+counted in 1/refine of a step, refine being odd.
 
 Encrypted totals (:func:`party_terms`) and federations (:func:`shared`, :class:`Spread`) use the same shares.
 """

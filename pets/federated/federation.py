@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -22,6 +23,7 @@ from pets.estimate import Noise
 from pets.federated import wording
 from pets.federated.combine import check_way
 from pets.federated.coordinator import Relay
+from pets.federated.envelopes import Adding, KeyHolder, asked_for
 from pets.federated.order import Order
 from pets.federated.roster import Roster
 from pets.federated.site import Site
@@ -62,6 +64,8 @@ class Federation:
         dropouts: sites that may be lost without losing the answer; the noise is sized for it.
         colluding: sites that may pool all they know with the coordinator; the noise is sized for that, too.
         analyst: who asks.
+        key_holder: for ``secure="encrypted"``: who opens totals, a :class:`pets.he.SecretKey`. Left out, a key is made
+            when it is first needed and kept on the analyst's side. Key holder and coordinator must not collude.
         progress: whether a query that takes over a second shows a bar, site by site.
 
     Raises:
@@ -77,6 +81,7 @@ class Federation:
         dropouts: int = 0,
         colluding: int = 1,
         analyst: str = "local",
+        key_holder: KeyHolder | None = None,
         progress: bool = True,
     ) -> None:
         if sites_per_person is None:
@@ -97,9 +102,11 @@ class Federation:
             sites_per_person=sites_per_person,
             dropouts=dropouts,
             colluding=colluding,
+            key_holder="" if key_holder is None else key_holder.public.id,
         )
         for site in self._sites:
-            site.join(self.roster)
+            site.join(self.roster, None if key_holder is None else key_holder.public)
+        self._holder, self._keyed = key_holder, self.roster
         self._transport: Transport = InProcess(self._sites)
         self._progress = progress
         self._answers: dict[str, Release] = {}
@@ -124,6 +131,7 @@ class Federation:
             dropouts=roster.dropouts,
             colluding=roster.colluding,
             analyst=self.analyst,
+            key_holder=self._holder,
             progress=self._progress,
         )
 
@@ -173,8 +181,9 @@ class Federation:
         Args:
             query: what is asked; several are paid for one after the other, once all of them are known to fit.
             protection: as for a session. Each site charges its own ledger the whole cost.
-            secure: ``"masked"`` (secure aggregation: only the total can be seen), ``"encrypted"`` (envelopes, where
-                built), or ``"local"`` (each site adds the whole noise and sends its own vector).
+            secure: ``"masked"`` (secure aggregation: only the total can be seen), ``"encrypted"`` (BFV
+                envelopes: the coordinator adds what it cannot read, the key holder opens one total), or ``"local"``
+                (each site adds the whole noise and sends its own vector).
             again: the same question is answered from what was released before, at no cost, unless this is true.
 
         Raises:
@@ -214,18 +223,24 @@ class Federation:
         known = digest([asked.plan.digest, protection.to_json(), secure, self.roster.digest])
         if not again and known in self._answers:
             return self._answers[known]
+        roster, asked_round = self.roster, None
+        if secure == "encrypted":
+            holder, roster = self._key_holder()
+            asked_round = asked_for(holder, roster, asked.plan, protection, asked.shares, self.schema)
         order = Order(
-            random_id(),
-            self.roster.digest,
+            random_id() if asked_round is None else asked_round.id,
+            roster.digest,
             self.schema.digest,
             self.analyst,
             asked.plan.query,
             protection,
             secure,
             asked.shares,
+            None if asked_round is None else json.loads(asked_round.to_bytes()),
         )
         signed = order.signed(self._analyst)
-        relay = Relay(self.roster, self._coordinator, order, signed, asked.plan.size, isinstance(protection, Total))
+        adder = None if asked_round is None else Adding(asked_round, holder)
+        relay = Relay(roster, self._coordinator, order, signed, asked.plan.size, isinstance(protection, Total), adder)
         try:
             carry(relay, self._transport, progress=self._progress)
         finally:
@@ -234,8 +249,19 @@ class Federation:
         self._answers[known] = release
         return release
 
+    def _key_holder(self) -> tuple[KeyHolder, Roster]:
+        """Who opens totals, and the roster that names their key; both are made once, where none were given."""
+        if self._holder is None:
+            from pets.he.holder import keygen
+
+            public, secret = keygen()
+            self._holder, self._keyed = secret, replace(self.roster, key_holder=public.id)
+            for site in self._sites:
+                site.join(self._keyed, public)
+        return self._holder, self._keyed
+
     def _sealed(self, asked: Asked, order: Order, relay: Relay) -> Release:
-        plan, roster, shares, survivors = asked.plan, self.roster, asked.shares, len(relay.survivors)
+        plan, roster, shares, survivors = asked.plan, relay.roster, asked.shares, len(relay.survivors)
         values, scales = relay.total, (0.0,) * len(plan.measures)
         cost = asked.cost if roster.members[0].data == "real" else Cost(roster.currency, 0)
         if shares is not None:

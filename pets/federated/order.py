@@ -31,6 +31,7 @@ class Order:
         analyst: who asks, as the roster knows them.
         query, protection, secure: the question, how it is protected and how the sites' vectors are combined.
         shares: the noise that each site adds; ``None`` for exact totals.
+        round: for encrypted envelopes, what the key holder signed for this query (:class:`pets.he.Round`).
     """
 
     id: str
@@ -41,6 +42,7 @@ class Order:
     protection: Protection
     secure: str
     shares: Shares | None
+    round: Json | None = None
 
     def __post_init__(self) -> None:
         if len(self.id) != 32 or not all(letter in "0123456789abcdef" for letter in self.id):
@@ -60,6 +62,7 @@ class Order:
             "protection": self.protection.to_json(),
             "secure": self.secure,
             "shares": None if self.shares is None else self.shares.to_json(),
+            "round": self.round,
         }
 
     @cached_property
@@ -89,13 +92,14 @@ class Order:
             given: Any = json.loads(form)
             shares = None if given["shares"] is None else Shares.from_json(given["shares"])
             texts = {name: given[name] for name in ("id", "roster", "schema", "analyst", "secure")}
-            if not all(isinstance(text, str) for text in texts.values()):
+            if not all(isinstance(text, str) for text in texts.values()) or not isinstance(given["round"], dict | None):
                 raise ValueError("another form")
             order = cls(
                 **texts,
                 query=Query.from_json(given["query"]),
                 protection=Protection.from_json(given["protection"]),
                 shares=shares,
+                round=given["round"],
             )
             if order.form != form:
                 raise ValueError("not canonical")

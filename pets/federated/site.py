@@ -29,8 +29,9 @@ from pets.entropy import random_bytes
 from pets.errors import BudgetError, LedgerError, PetsError, PolicyError, UserError, shown
 from pets.federated import wording
 from pets.federated.cohort import cohorts, fits, overlaps
-from pets.federated.combine import Party, Task, Words
+from pets.federated.combine import Party, Sealer, Task, Words
 from pets.federated.coordinator import MOST_SAID
+from pets.federated.envelopes import agreed, box_of
 from pets.federated.gate import Admission, Desk, admit
 from pets.federated.message import COORDINATOR, Channel, Kind, Message, context_of, parse, verified
 from pets.federated.order import Order
@@ -38,6 +39,7 @@ from pets.federated.problems import ProtocolError, Withheld
 from pets.federated.roster import Member, Roster
 from pets.federated.sitepolicy import SitePolicy
 from pets.federated.ways import party
+from pets.he.keys import PublicKey
 from pets.ledger.failpoint import reach
 from pets.ledger.states import Grant, Request
 from pets.plan import make_plan
@@ -99,7 +101,9 @@ class Site:
             raise UserError("a site's key is a SigningKey or the path of its file")
         self.name = name
         self.certificates: dict[str, Certificate] = {}
+        self._box = box_of(self._key)
         self._rosters: dict[str, Roster] = {}
+        self._holders: dict[str, PublicKey] = {}
         self._active: dict[bytes, _Active] = {}
         self._seen: set[bytes] = set()
         self._totals: list[Query] = []
@@ -127,20 +131,29 @@ class Site:
             budget.currency,
             budget.conversion_delta,
             "dummy" if self.session._kind == "dummy" else "real",
+            self._box,
         )
 
-    def join(self, roster: Roster) -> None:
+    def join(self, roster: Roster, public_key: PublicKey | None = None) -> None:
         """Pin a roster: from now on its orders are considered.
 
+        Args:
+            roster: whose orders.
+            public_key: for encrypted envelopes, the key of the key holder that the roster names.
+
         Raises:
-            PolicyError: where this site is not on it as it is.
+            PolicyError: where this site is not on it as it is, or the key is not the one that it names.
         """
+        if public_key is not None and public_key.id != roster.key_holder:
+            raise PolicyError("the roster names another key holder than this public key's; compare their ids")
         if self.member not in roster.members:
             raise PolicyError(
                 f"the roster does not have site {self.name!r} as it is (name, key, schema, policy, budget's delta); "
                 "send the coordinator its entry again"
             )
         self._rosters[roster.digest] = roster
+        if public_key is not None:
+            self._holders[roster.digest] = public_key
 
     def incident(self, number: str) -> str:
         """For the custodian only: why nothing left in answer to a query. It may quote values of real rows."""
@@ -193,6 +206,7 @@ class Site:
         desk = Desk(roster.members[me], session.schema, self.policy, session.policy, session.budget, self.member.data)
         try:
             admission = admit(order, roster, desk)
+            sealer = self._agreed(admission, roster)
             snapshot = session._holdings.snapshot(order.query.table)
             grant = self._reserve(admission, snapshot)
         except ProtocolError:
@@ -201,10 +215,19 @@ class Site:
             return channel.write(Kind.REFUSED, 0, str(error).encode()[:MOST_SAID])
         active = _Active(admission, channel, grant, snapshot, time.monotonic())
         active.party = party(
-            order.secure, Task(channel, admission.plan.size, admission.everyone), lambda: self._contribute(active)
+            order.secure,
+            Task(channel, admission.plan.size, admission.everyone, sealer=sealer),
+            lambda: self._contribute(active),
         )
         self._active[message.query] = active
         return self._round(active, message, data)
+
+    def _agreed(self, admission: Admission, roster: Roster) -> Sealer | None:
+        """For encrypted envelopes: this site's half of the round, checked before anything is reserved."""
+        if admission.order.secure != "encrypted":
+            return None
+        holder = self._holders.get(roster.digest)
+        return agreed(admission.order, roster, admission.plan, self.session.schema, self._key, holder)
 
     def _reserve(self, admission: Admission, snapshot: Any) -> Grant:
         order, plan = admission.order, admission.plan

@@ -14,6 +14,8 @@ from pets.plan import Plan
 from pets.protection import DP, Total
 from pets.schema import Schema
 
+_APART = "as long as key holder and coordinator do not collude"
+
 
 def guarantee(plan: Plan, roster: Roster, secure: str, at: tuple[float, float] | None, exact: bool) -> str:
     """One sentence: who is protected, at what ε and δ, against whom.
@@ -25,7 +27,8 @@ def guarantee(plan: Plan, roster: Roster, secure: str, at: tuple[float, float] |
             return "Dummy data: every row is invented, so no one's presence can show."
         return (
             "No guarantee: these are exact totals of real rows over all sites (unbounded; named on every later release "
-            "of each site). No single site's part was shown to the coordinator, the analyst or another site."
+            "of each site). No single site's part was shown to the coordinator, the analyst or another site"
+            + (f", {_APART}." if secure == "encrypted" else ".")
         )
     who = "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
     m, c = roster.sites_per_person, roster.colluding
@@ -38,6 +41,8 @@ def guarantee(plan: Plan, roster: Roster, secure: str, at: tuple[float, float] |
         others = "" if c == 0 else f" and any {c} of the {roster.size} sites" if c > 1 else " and any one other site"
         against = f"against readers, the analyst and the coordinator{others}, together"
         against += f", as long as {roster.honest} of the sites in the answer keep their noise to themselves"
+        if secure == "encrypted":
+            against += f" and {_APART}"
     return (
         f"Differentially private with {said}: adding or removing {who}, {where}, changes the chance of any released "
         f"table by at most that much, {against}; at most {plan.rows} row(s) of a person count at each site; each site "
@@ -48,6 +53,11 @@ def guarantee(plan: Plan, roster: Roster, secure: str, at: tuple[float, float] |
 def notes(plan: Plan, roster: Roster, secure: str, survivors: int, noisy: bool, rounded: bool) -> tuple[str, ...]:
     """What a reader must know beside the guarantee."""
     out = [f"{survivors} of {roster.size} sites are in the answer, combined by secure={secure!r}."]
+    if secure == "encrypted":
+        out.append(
+            "The coordinator added ciphertexts that it cannot read, and the holder of public key "
+            f"{roster.key_holder[:16]} opened this one total. Together they could read each site's noisy numbers."
+        )
     if noisy and secure == "local":
         out.append(f"Each site bears the whole noise: the variance is {survivors} times that of a pooled answer.")
     elif noisy:
@@ -115,6 +125,7 @@ def predicate(
             "person": f"person across at most {roster.sites_per_person} site(s)",
             "dropouts": roster.dropouts,
             "colluding": roster.colluding,
+            "key_holder": roster.key_holder if order.secure == "encrypted" else None,
         },
         "dp": None
         if not finite or shares is None or at is None
@@ -136,6 +147,7 @@ def predicate(
         "assumptions": [
             *statement.ASSUMPTIONS,
             f"at most {roster.colluding} site(s) collude with the coordinator",
+            *(["key holder and coordinator do not collude"] if order.secure == "encrypted" else []),
             f"the rows of one person lie at no more than {roster.sites_per_person} site(s)",
         ],
         "notes": list(notes(plan, roster, order.secure, roster.size, finite, False)),

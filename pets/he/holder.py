@@ -22,7 +22,7 @@ from pets.errors import InternalError, UserError, shown
 from pets.he.answer import Answer, read_answer
 from pets.he.keyfile import read_secret, write_secret
 from pets.he.keys import PublicKey
-from pets.he.opening import opened
+from pets.he.opening import opened, opened_numbers
 from pets.he.party import Party
 from pets.he.presets import CHAINS, PRESETS, SUM_CHAINS, Chain
 from pets.he.record import FileRecord, MemoryRecord, Record
@@ -106,6 +106,14 @@ class SecretKey:
             UserError: in one sentence; nothing of the total is shown.
         """
         return opened(self, total, consents)
+
+    def numbers(self, total: Total, consents: Sequence[Consent] = ()) -> Any:
+        """The total's numbers as they were added up: for a federation, which makes its own release of them.
+
+        Everything is checked and written down as in :meth:`open`, and a round is opened once by either. The numbers
+        bear the parties' noise, on its refined grid.
+        """
+        return opened_numbers(self, total, consents)
 
     def read(self, answer: Answer) -> Any:
         """The exact value of a computation on an :class:`~pets.he.table.EncryptedTable` of this key.

@@ -54,7 +54,7 @@ def states(many: Federation) -> list[list[str]]:
 # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("secure", ["masked", "local"])
+@pytest.mark.parametrize("secure", ["masked", "encrypted", "local"])
 def test_every_site_pays_and_certifies(secure: str) -> None:
     many = federation()
     price = many.quote(BY_AGE, HALF, secure=secure).cost.loss

@@ -76,7 +76,9 @@ def exact(
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
     plan = make_plan(query, known)
     if engine == "federated":
-        many = _federated(known, data, query.table, sites, secure == "encrypted")
+        many = _federated(known, data, query.table, sites)
+        if secure == "encrypted" and many._holder is None:
+            many._pin(_keys(0)[1])  # one key pair for all: making one takes most of a second
         values = many.release(query, Exact(), secure=secure, again=True).values
     elif engine == "encrypted":
         values = _encrypted(plan, known, split(known, snapshot(known, data, query.table), parties))
@@ -139,7 +141,7 @@ def _encrypted(plan: Plan, schema: Schema, parts: list[Snapshot]) -> Any:
     return secret.open(he.Total.from_bytes(total.to_bytes())).values
 
 
-def federation(schema: Schema, parts: Sequence[Snapshot], encrypted: bool = False) -> Federation:
+def federation(schema: Schema, parts: Sequence[Snapshot]) -> Federation:
     """A federation over ready snapshots, on which :class:`pets.Exact` is allowed: for tests only."""
     sites = []
     for number, part in enumerate(parts):
@@ -147,23 +149,22 @@ def federation(schema: Schema, parts: Sequence[Snapshot], encrypted: bool = Fals
         session._holdings._snapshots = {part.table: part}
         session._kind = session._answering.kind = "dummy"
         sites.append(Site(session, policy=SitePolicy.open(schema), name=f"site {number}"))
-    holder = _keys(0)[1] if encrypted else None  # one key pair for all: making one takes most of a second
-    return Federation(sites, sites_per_person=1, key_holder=holder, progress=False)
+    return Federation(sites, sites_per_person=1, progress=False)
 
 
-def _federated(schema: Schema, data: Any, table: str, sites: int | None, encrypted: bool) -> Federation:
+def _federated(schema: Schema, data: Any, table: str, sites: int | None) -> Federation:
     """One snapshot a site: of its own data, or of the people that it was dealt (kept for the next question)."""
     if isinstance(data, (list, tuple)):
-        return federation(schema, [snapshot(schema, part, table) for part in data], encrypted)
+        return federation(schema, [snapshot(schema, part, table) for part in data])
     if isinstance(sites, bool) or not isinstance(sites, int) or sites < 3:
         raise UserError(f"engine='federated' needs sites=3 or more, or data=[one entry a site], not {shown(sites)}")
     whole = snapshot(schema, data, table)
-    key = (whole.id, sites, encrypted)
+    key = (whole.id, sites)
     if key not in _made:
         while len(_made) >= 4:
             del _made[next(iter(_made))]
-        _made[key] = federation(schema, split(schema, whole, sites), encrypted)
+        _made[key] = federation(schema, split(schema, whole, sites))
     return _made[key]
 
 
-_made: dict[tuple[str, int, bool], Federation] = {}
+_made: dict[tuple[str, int], Federation] = {}

@@ -254,11 +254,14 @@ class Federation:
         if self._holder is None:
             from pets.he.holder import keygen
 
-            public, secret = keygen()
-            self._holder, self._keyed = secret, replace(self.roster, key_holder=public.id)
-            for site in self._sites:
-                site.join(self._keyed, public)
+            self._pin(keygen()[1])
+        assert self._holder is not None
         return self._holder, self._keyed
+
+    def _pin(self, holder: KeyHolder) -> None:
+        self._holder, self._keyed = holder, replace(self.roster, key_holder=holder.public.id)
+        for site in self._sites:
+            site.join(self._keyed, holder.public)
 
     def _sealed(self, asked: Asked, order: Order, relay: Relay) -> Release:
         plan, roster, shares, survivors = asked.plan, relay.roster, asked.shares, len(relay.survivors)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pets import he
-from pets.errors import ReleaseFailedError
+from pets.errors import ReleaseFailedError, UserError
 from pets.federated import Federation
-from pets.federated.envelopes import Adding, asked_for
+from pets.federated.encrypted import EncryptedCollector, EncryptedParty
+from pets.federated.envelopes import Adding, agreed, asked_for
 from pets.federated.message import OVERHEAD
 from pets.federated.order import Order
 from pets.federated.problems import ProtocolError, Refused
@@ -88,8 +93,10 @@ def test_a_changed_total_is_not_shown(spy: type[Spy]) -> None:
         made = Total.from_bytes(total)
         preset, chunks = made.round.preset, made.round.chunks
         arrays = [array.copy() for array in unpack_all(made.payload, preset, chunks)]
-        for array in arrays:
-            array[..., 0] = (array[..., 0] + 1) % min(preset.chain.kept)
+        whole = math.prod(preset.chain.kept)
+        for array, t in zip(arrays, preset.plain, strict=True):
+            for place, q in enumerate(preset.chain.kept):  # encrypted numbers can be added to: one more in the first
+                array[0, 0, place, 0] = (int(array[0, 0, place, 0]) + whole // t) % q
         object.__setattr__(made, "payload", pack_all(arrays, preset))
         return made.to_bytes()
 
@@ -255,12 +262,33 @@ def test_a_sybil_in_the_round_is_refused() -> None:
     own = he.partykey("site-0003").public
     wide = asked_for(holder, roster, asked.plan, HALF, asked.shares, many.schema)
     sybil = holder.round(N, many.schema, [*wide.parties, own], wide.noise, least=3, colluding=1)
-    from pets.federated.envelopes import agreed
-
     order = Order(sybil.id, roster.digest, many.schema.digest, "local", N, HALF, "encrypted", asked.shares)
-    import json
-
     order = replace(order, round=json.loads(sybil.to_bytes()))
     site = many.sites["s0"]
     with pytest.raises(Exception, match="another query, roster"):
         agreed(order, roster, asked.plan, many.schema, site._key, holder.public)
+
+
+def test_a_party_answers_each_round_once() -> None:
+    class Halves:
+        def seal(self, vector: Any) -> bytes:
+            return b"sealed"
+
+        def consent(self, total: bytes) -> bytes:
+            return b"signed"
+
+    task: Any = SimpleNamespace(sealer=Halves())
+    party = EncryptedParty(task, lambda: np.zeros(1, dtype=np.uint64))
+    with pytest.raises(ProtocolError, match="out of turn"):
+        party.answer(1, b"")
+    assert party.answer(0, b"") == b"sealed"
+    with pytest.raises(ProtocolError, match="out of turn"):
+        party.answer(0, b"")
+    assert party.answer(1, b"") == b"signed"
+    for number in (0, 1, 2):
+        with pytest.raises(ProtocolError, match="out of turn"):
+            party.answer(number, b"")
+    with pytest.raises(UserError, match="agreed upon with nobody"):
+        EncryptedParty(SimpleNamespace(sealer=None), lambda: np.zeros(1))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="key holder"):
+        EncryptedCollector(SimpleNamespace(adder=None))  # type: ignore[arg-type]

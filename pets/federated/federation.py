@@ -194,9 +194,8 @@ class Federation:
             raise UserError(f"again must be True or False, not {shown(again)}")
         asked = [self._asked(one, protection, check_way(secure)) for one in _queries(query)]
         cost = _total([one.cost for one in asked])
-        for site in self._sites:
-            left = site.session.remaining().left
-            if len(asked) > 1 and self.roster.members[0].data == "real" and not cost.fits(left):
+        for site in self._sites if len(asked) > 1 and self.roster.members[0].data == "real" else ():
+            if not cost.fits(site.session.remaining().left):
                 raise BudgetError(
                     f"site {site.name!r} has no room for these {len(asked)} queries; nothing was spent; ask for fewer, "
                     "or with a smaller epsilon"

@@ -6,28 +6,27 @@ import datetime as dt
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, overload
 
-import numpy as np
-
 from pets import signing
-from pets.budget import Cost, epsilon_from_rho
+from pets.budget import Cost
 from pets.calls import plain_arguments
 from pets.certificate import Certificate
 from pets.codec import digest
 from pets.dp.shares import Shares, Spread, View, alone, on_the_plans_grid, share_losses, shared, total_cost
 from pets.entropy import random_id
-from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
+from pets.errors import BudgetError, PolicyError, UserError, shown
 from pets.estimate import Noise
 from pets.federated import wording
+from pets.federated.asking import Asked, added_up, as_site, meaning, nothing, one_schema, queries
 from pets.federated.combine import check_way
 from pets.federated.coordinator import Relay
 from pets.federated.envelopes import Adding, KeyHolder, asked_for
 from pets.federated.order import Order
 from pets.federated.roster import Roster
 from pets.federated.site import Site
-from pets.federated.sitepolicy import SitePolicy
+from pets.federated.steps import Model
 from pets.federated.transport import InProcess, Transport, carry
 from pets.forecast import forecast
 from pets.plan import Plan, make_plan
@@ -35,23 +34,11 @@ from pets.protection import DP, Exact, Protection, Total
 from pets.query import Query
 from pets.quote import Quote, Remaining
 from pets.release import Release
-from pets.schema import Schema
 from pets.session import Session
 from pets.vector import Ints
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A question with its price, before anything is spent."""
-
-    plan: Plan
-    shares: Shares | None
-    cost: Cost
-    at: tuple[float, float] | None
-    """(ε, δ); ``None`` without noise."""
 
 
 class Federation:
@@ -91,10 +78,10 @@ class Federation:
             )
         if not isinstance(sites, (list, tuple)) or not all(isinstance(site, (Session, Site)) for site in sites):
             raise UserError(f"a federation is made of a list of sessions or sites, not {shown(sites)}")
-        self._sites = tuple(_site(site, number) for number, site in enumerate(sites, start=1))
+        self._sites = tuple(as_site(site, number) for number, site in enumerate(sites, start=1))
         self._coordinator, self._analyst = signing.ephemeral(), signing.ephemeral()
         self.analyst = analyst
-        self.schema = _one_schema(self._sites)
+        self.schema = one_schema(self._sites)
         self.roster = Roster(
             tuple(site.member for site in self._sites),
             self._coordinator.public.raw.hex(),
@@ -142,13 +129,13 @@ class Federation:
         """
         if not isinstance(protection, DP):
             raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
-        asked = [self._asked(one, protection, check_way(secure)) for one in _queries(query)]
+        asked = [self._asked(one, protection, check_way(secure)) for one in queries(query)]
         errors = []
         for one in asked:
             assert one.shares is not None
             scales = self._scales(one.plan, one.shares, self.roster.size)
             errors.append(forecast(one.plan, "gaussian", scales, protection.confidence))
-        cost = _total([one.cost for one in asked])
+        cost = added_up([one.cost for one in asked])
         lefts = [site.session.remaining() for site in self._sites]
         epsilon, delta = asked[0].at or (0.0, 0.0)
         if len(asked) > 1:
@@ -192,8 +179,8 @@ class Federation:
         """
         if not isinstance(again, bool):
             raise UserError(f"again must be True or False, not {shown(again)}")
-        asked = [self._asked(one, protection, check_way(secure)) for one in _queries(query)]
-        cost = _total([one.cost for one in asked])
+        asked = [self._asked(one, protection, check_way(secure)) for one in queries(query)]
+        cost = added_up([one.cost for one in asked])
         for site in self._sites if len(asked) > 1 and self.roster.members[0].data == "real" else ():
             if not cost.fits(site.session.remaining().left):
                 raise BudgetError(
@@ -216,12 +203,21 @@ class Federation:
             else shared(spread, protection, view, roster.honest, roster.size)
         )
         cost = total_cost(share_losses(spread, shares, roster.honest), shares.mechanism, roster.currency)
-        return Asked(plan, shares, cost, _meaning(protection, shares, cost, roster))
+        return Asked(plan, shares, cost, meaning(protection, shares, cost, roster))
 
     def _answer(self, asked: Asked, protection: Protection, secure: str, again: bool) -> Release:
         known = digest([asked.plan.digest, protection.to_json(), secure, self.roster.digest])
         if not again and known in self._answers:
             return self._answers[known]
+        order, relay = self._carried(asked, protection, secure)
+        release = self._sealed(asked, order, relay)
+        self._answers[known] = release
+        return release
+
+    def _carried(
+        self, asked: Asked, protection: Protection, secure: str, model: Model | None = None
+    ) -> tuple[Order, Relay]:
+        """One query, from its order to its total."""
         roster, asked_round = self.roster, None
         if secure == "encrypted":
             holder, roster = self._key_holder()
@@ -236,17 +232,27 @@ class Federation:
             secure,
             asked.shares,
             None if asked_round is None else json.loads(asked_round.to_bytes()),
+            None if model is None else model.step,
         )
         signed = order.signed(self._analyst)
         adder = None if asked_round is None else Adding(asked_round, holder)
-        relay = Relay(roster, self._coordinator, order, signed, asked.plan.size, isinstance(protection, Total), adder)
+        size = asked.plan.size + (0 if model is None else model.size)
+        relay = Relay(roster, self._coordinator, order, signed, size, isinstance(protection, Total), adder)
         try:
             carry(relay, self._transport, progress=self._progress)
         finally:
             self.lost = dict(relay.lost)
-        release = self._sealed(asked, order, relay)
-        self._answers[known] = release
-        return release
+        return order, relay
+
+    def iterate(
+        self, query: Query, model: Model, protection: Protection, *, secure: str = "masked"
+    ) -> tuple[str, Ints]:
+        """One step of a regression over all sites, for :func:`pets.federated.glm`: the query's id, and the step's sums.
+
+        Each step is a query of its own, which every site lets in, enters in its ledger as unbounded, and certifies.
+        """
+        order, relay = self._carried(self._asked(query, protection, check_way(secure)), protection, secure, model)
+        return order.id, relay.total[-model.size :]
 
     def _key_holder(self) -> tuple[KeyHolder, Roster]:
         """Who opens totals, and the roster that names their key; both are made once, where none were given."""
@@ -303,7 +309,7 @@ class Federation:
 
     def _scales(self, plan: Plan, shares: Shares, parties: int) -> tuple[float, ...]:
         """The scale of the total's noise on the plan's grid, as that of a Gaussian of the same variance."""
-        _, scales = on_the_plans_grid(plan, _nothing(plan), shares, parties)
+        _, scales = on_the_plans_grid(plan, nothing(plan), shares, parties)
         if shares.mechanism == "gaussian":
             return scales
         noise = Noise("laplace", shares.scales)
@@ -335,53 +341,3 @@ class Federation:
             frame.insert(0, "site", site.name)
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
-
-
-def _meaning(protection: DP, shares: Shares, cost: Cost, roster: Roster) -> tuple[float, float]:
-    """(ε, δ) of an answer, for people."""
-    if shares.mechanism == "laplace":
-        return protection.epsilon or cost.loss / 10**12, 0.0
-    delta = protection.delta or roster.delta
-    return protection.epsilon or epsilon_from_rho(cost.loss / 10**12, delta), delta
-
-
-def _nothing(plan: Plan) -> Ints:
-    return np.zeros(plan.size, dtype=np.int64)
-
-
-def _queries(query: Query | Sequence[Query]) -> list[Query]:
-    queries = [query] if isinstance(query, Query) else list(query) if isinstance(query, (list, tuple)) else []
-    if not queries or not all(isinstance(one, Query) for one in queries):
-        raise QueryError("pass one query, built from pets.query('table'), or a list of them")
-    return queries
-
-
-def _site(given: Session | Site, number: int) -> Site:
-    if isinstance(given, Site):
-        return given
-    return Site(given, policy=SitePolicy.open(given.schema), name=f"site {number}")
-
-
-def _one_schema(sites: Sequence[Site]) -> Schema:
-    """The schema that all sites share.
-
-    Raises:
-        PolicyError: naming the sites that have another.
-    """
-    if not sites:
-        raise PolicyError("a federation has at least 3 sites")
-    first = sites[0].session.schema
-    for site in sites[1:]:
-        if site.session.schema.digest != first.digest:
-            raise PolicyError(
-                f"sites {sites[0].name!r} and {site.name!r} have different schemas; all sites describe their tables by "
-                "one schema file"
-            )
-    return first
-
-
-def _total(costs: Sequence[Cost]) -> Cost:
-    total = costs[0]
-    for cost in costs[1:]:
-        total = total + cost
-    return total

@@ -14,6 +14,7 @@ from pets.federated.combine import check_way
 from pets.federated.message import SIGNATURE
 from pets.federated.problems import ProtocolError
 from pets.federated.roster import Roster
+from pets.federated.steps import Step
 from pets.protection import Protection
 from pets.query import Query
 from pets.signing import SigningKey
@@ -31,6 +32,7 @@ class Order:
         analyst: who asks, as the roster knows them.
         query, protection, secure: the question, how it is protected and how the sites' vectors are combined.
         shares: the noise that each site adds; ``None`` for exact totals.
+        step: one iteration of a regression, whose sums are added to the query's.
         round: for encrypted envelopes, what the key holder signed for this query (:class:`pets.he.Round`).
     """
 
@@ -43,6 +45,7 @@ class Order:
     secure: str
     shares: Shares | None
     round: Json | None = None
+    step: Step | None = None
 
     def __post_init__(self) -> None:
         if len(self.id) != 32 or not all(letter in "0123456789abcdef" for letter in self.id):
@@ -63,6 +66,7 @@ class Order:
             "secure": self.secure,
             "shares": None if self.shares is None else self.shares.to_json(),
             "round": self.round,
+            "step": None if self.step is None else self.step.to_json(),
         }
 
     @cached_property
@@ -100,6 +104,7 @@ class Order:
                 protection=Protection.from_json(given["protection"]),
                 shares=shares,
                 round=given["round"],
+                step=None if given["step"] is None else Step.from_json(given["step"]),
             )
             if order.form != form:
                 raise ValueError("not canonical")

@@ -47,7 +47,7 @@ from pets.protection import DP, Total
 from pets.query import Query
 from pets.session import Session
 from pets.signing import SigningKey
-from pets.tabulate import tabulate
+from pets.tabulate import codes, tabulate
 from pets.vector import Ints
 
 LIFE = 900.0
@@ -216,7 +216,7 @@ class Site:
         active = _Active(admission, channel, grant, snapshot, time.monotonic())
         active.party = party(
             order.secure,
-            Task(channel, admission.plan.size, admission.everyone, sealer=sealer),
+            Task(channel, admission.size, admission.everyone, sealer=sealer),
             lambda: self._contribute(active),
         )
         self._active[message.query] = active
@@ -233,7 +233,7 @@ class Site:
         order, plan = admission.order, admission.plan
         request = Request(
             table=plan.table,
-            what=statement.what(plan.query),
+            what=statement.what(plan.query) if order.step is None else wording.step(order.step),
             question=plan.digest,
             # a query's id is part of the question: noise belongs to one id, so no answer is ever given again
             asked=digest(["federated", order.id, snapshot.id, plan.digest, order.protection.to_json()]),
@@ -328,6 +328,12 @@ class Site:
             if admission.everyone and (why := self._too_small(admission, snapshot)):
                 return None, why
             values = tabulate(admission.plan, snapshot, engine).reveal()
+            if (model := admission.model) is not None:
+                found = codes(admission.plan, snapshot, model.step.columns, engine)
+                least = self.policy.totals.min_cohort
+                if admission.everyone and (why := model.thin(found, least)):
+                    return None, why
+                return np.concatenate([values, model.moments(found, admission.bits)]), ""
             shares = admission.shares
             return (values if shares is None else add_share(admission.plan, values, shares)), ""
         except (KeyboardInterrupt, SystemExit) as error:
@@ -340,7 +346,8 @@ class Site:
 
     def _too_small(self, admission: Admission, snapshot: Any) -> str:
         """Why exact totals may not leave ('' where they may). Only for :class:`pets.Total`: it reads rows."""
-        rules, query = self.policy.totals, admission.order.query
+        rules, query, model = self.policy.totals, admission.order.query, admission.model
+        query = query if model is None else model.cohort(query)
 
         def count(asked: Query) -> Ints:
             return tabulate(make_plan(asked, self.session.schema), snapshot, self.session.engine).reveal()

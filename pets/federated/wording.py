@@ -10,6 +10,7 @@ from pets.budget import UNIT
 from pets.codec import Json, number
 from pets.federated.gate import Admission
 from pets.federated.roster import Roster
+from pets.federated.steps import Step
 from pets.plan import Plan
 from pets.protection import DP, Total
 from pets.schema import Schema
@@ -77,6 +78,11 @@ def notes(plan: Plan, roster: Roster, secure: str, survivors: int, noisy: bool, 
     return tuple(out)
 
 
+def step(asked: Step) -> str:
+    """What a regression's step asks, for a ledger's reader."""
+    return f"a step of {asked.family} regression of {asked.outcome} on {', '.join(asked.covariates) or 'nothing'}"
+
+
 def contribution(admission: Admission, roster: Roster, site: str, commitment: str) -> Json:
     """What a site's ledger keeps of its part: no number of it, only a commitment under a key that the site keeps."""
     order = admission.order
@@ -112,7 +118,7 @@ def predicate(
         },
         "project_id": where["project"],
         "agent_id": f"{where['analyst']} through {order.analyst}",
-        "what": statement.what(plan.query),
+        "what": statement.what(plan.query) if order.step is None else step(order.step),
         "plan_sha256": plan.digest,
         "query": order.query.to_json(),
         "protection": order.protection.to_json(),

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from pets import signing
 from pets.budget import Cost
@@ -39,6 +39,8 @@ from pets.vector import Ints
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from pets.synthetic.synthetic_release import SyntheticRelease
 
 
 class Federation:
@@ -180,15 +182,49 @@ class Federation:
         if not isinstance(again, bool):
             raise UserError(f"again must be True or False, not {shown(again)}")
         asked = [self._asked(one, protection, check_way(secure)) for one in queries(query)]
-        cost = added_up([one.cost for one in asked])
-        for site in self._sites if len(asked) > 1 and self.roster.members[0].data == "real" else ():
-            if not cost.fits(site.session.remaining().left):
-                raise BudgetError(
-                    f"site {site.name!r} has no room for these {len(asked)} queries; nothing was spent; ask for fewer, "
-                    "or with a smaller epsilon"
-                )
+        self._room([one.cost for one in asked])
         answers = [self._answer(one, protection, secure, again) for one in asked]
         return answers[0] if isinstance(query, Query) else answers
+
+    def synthesise(self, rows: int | None = None, *, secure: str = "masked", **settings: Any) -> SyntheticRelease:
+        """A whole synthetic table with a guarantee, from noisy marginals over all sites; nobody sees one site's.
+
+        Args:
+            rows: to draw; left out, the noisy number of rows.
+            secure: how each marginal's vectors are combined.
+            settings: ``epsilon`` (needed), ``table``, ``columns``, ``bins``, ``bound``, ``cells``, ``seed``,
+                ``progress``, as for :func:`pets.synthesis.synthesise` with ``method="dp"``.
+
+        Raises:
+            UserError: before anything is sent; nothing is spent.
+            ReleaseFailedError: where a site was lost on the way, or noise drowns the rows; what was measured stays
+                charged, and is asked again at no cost.
+        """
+        from pets.federated.synthesise import synthesised
+
+        def ask(questions: Sequence[tuple[Query, DP]]) -> list[Release]:
+            priced = [(self._asked(query, asked, secure), asked) for query, asked in questions]
+            fresh = [one for one, asked in priced if self._known(one, asked, secure) not in self._answers]
+            self._room([one.cost for one in fresh])
+            return [self._answer(one, asked, secure, False) for one, asked in priced]
+
+        roster = self._key_holder()[1] if secure == "encrypted" else self.roster
+        return synthesised(self.schema, roster, self.analyst, secure, rows, ask, settings)
+
+    def _room(self, costs: Sequence[Cost]) -> None:
+        """Refuse several queries that a site's budget does not hold together, before the first is asked."""
+        if len(costs) < 2 or self.roster.members[0].data == "dummy":
+            return
+        cost = added_up(costs)
+        for site in self._sites:
+            if not cost.fits(site.session.remaining().left):
+                raise BudgetError(
+                    f"site {site.name!r} has no room for these {len(costs)} queries; nothing was spent; ask for fewer, "
+                    "or with a smaller epsilon"
+                )
+
+    def _known(self, asked: Asked, protection: Protection, secure: str) -> str:
+        return digest([asked.plan.digest, protection.to_json(), secure, self.roster.digest])
 
     def _asked(self, query: Query, protection: Protection, secure: str) -> Asked:
         plan, roster = make_plan(query, self.schema), self.roster
@@ -206,7 +242,7 @@ class Federation:
         return Asked(plan, shares, cost, meaning(protection, shares, cost, roster))
 
     def _answer(self, asked: Asked, protection: Protection, secure: str, again: bool) -> Release:
-        known = digest([asked.plan.digest, protection.to_json(), secure, self.roster.digest])
+        known = self._known(asked, protection, secure)
         if not again and known in self._answers:
             return self._answers[known]
         order, relay = self._carried(asked, protection, secure)

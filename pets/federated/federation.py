@@ -335,7 +335,7 @@ class Federation:
             epsilon=None if at is None else at[0],
             delta=None if at is None else at[1],
             rho=None if at is None or cost.currency == "pure" else asked.cost.loss / 10**12,
-            guarantee=wording.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy),
+            guarantee=wording.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy, shares),
             budget=None,
             issued_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             project="federation",

@@ -6,8 +6,9 @@ import datetime as dt
 from fractions import Fraction
 
 from pets import statement
-from pets.budget import UNIT
+from pets.budget import UNIT, epsilon_from_rho
 from pets.codec import Json, number
+from pets.dp.shares import Shares, Spread, terms_of
 from pets.federated.gate import Admission
 from pets.federated.roster import Roster
 from pets.federated.steps import Step
@@ -18,10 +19,17 @@ from pets.schema import Schema
 _APART = "as long as key holder and coordinator do not collude"
 
 
-def guarantee(plan: Plan, roster: Roster, secure: str, at: tuple[float, float] | None, exact: bool) -> str:
-    """One sentence: who is protected, at what ε and δ, against whom.
+def guarantee(
+    plan: Plan,
+    roster: Roster,
+    secure: str,
+    at: tuple[float, float] | None,
+    exact: bool,
+    shares: Shares | None = None,
+) -> str:
+    """One sentence: who is protected, at what ε and δ, against whom; for envelopes, what is left if the two collude.
 
-    ``at`` is (ε, δ), ``None`` without noise; ``exact`` says that the totals are of real rows.
+    ``at`` is (ε, δ), ``None`` without noise; ``exact`` says that the totals are of real rows; ``shares`` of one query.
     """
     if at is None:
         if not exact:
@@ -29,7 +37,7 @@ def guarantee(plan: Plan, roster: Roster, secure: str, at: tuple[float, float] |
         return (
             "No guarantee: these are exact totals of real rows over all sites (unbounded; named on every later release "
             "of each site). No single site's part was shown to the coordinator, the analyst or another site"
-            + (f", {_APART}." if secure == "encrypted" else ".")
+            + (f", {_APART}; together they could open each site's." if secure == "encrypted" else ".")
         )
     who = "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
     m, c = roster.sites_per_person, roster.colluding
@@ -47,7 +55,18 @@ def guarantee(plan: Plan, roster: Roster, secure: str, at: tuple[float, float] |
     return (
         f"Differentially private with {said}: adding or removing {who}, {where}, changes the chance of any released "
         f"table by at most that much, {against}; at most {plan.rows} row(s) of a person count at each site; each site "
-        "keeps its own account."
+        "keeps its own account." + _alone(plan, roster, secure, delta, shares)
+    )
+
+
+def _alone(plan: Plan, roster: Roster, secure: str, delta: float, shares: Shares | None) -> str:
+    """What a site's own share of noise gives its people where key holder and coordinator open single envelopes."""
+    if secure != "encrypted" or shares is None:
+        return ""
+    left = terms_of(Spread(plan, roster.sites_per_person), shares, roster.honest, delta).alone
+    return (
+        " If the two collude, they can open single envelopes, and a site's own share of noise alone gives its people "
+        f"ε = {epsilon_from_rho(left, delta):.6g} at the same δ."
     )
 
 
@@ -122,7 +141,7 @@ def predicate(
         "plan_sha256": plan.digest,
         "query": order.query.to_json(),
         "protection": order.protection.to_json(),
-        "guarantee": guarantee(plan, roster, order.secure, at, isinstance(order.protection, Total)),
+        "guarantee": guarantee(plan, roster, order.secure, at, isinstance(order.protection, Total), shares),
         "federation": {
             "site": where["site"],
             "sites": roster.size,

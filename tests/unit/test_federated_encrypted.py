@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,8 @@ def test_what_is_said_of_the_keys() -> None:
     release = many.release(N, HALF, secure="encrypted")
     assert "as long as key holder and coordinator do not collude" in release.guarantee
     assert "cannot read" in release.notes[1]
+    alone = float(re.findall(r"ε = ([\d.]+) at the same δ", release.guarantee)[0])
+    assert 0.5 < alone < 1.5  # of two honest shares one is left: the square root of 2 times as much, and a little
     said = many.certificates(release)["s1"].predicate
     assert said["federation"]["key_holder"][:16] in release.notes[1]
     assert "key holder and coordinator do not collude" in said["assumptions"]

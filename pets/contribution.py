@@ -18,7 +18,7 @@ class Contribution:
         plan: its layout.
         vector: the whole numbers, on the refined grid of ``noise``, with this party's noise share (exact where
             ``noise`` is ``None``).
-        noise: the public terms of the noise (see :class:`pets.dp.shares.Shares`).
+        noise: the public terms of the noise (see :class:`pets.dp.shares.Terms`).
         data: ``"real"`` or ``"dummy"``.
         request: the account's id of it: the same plan contributed again is another request, charged again.
     """

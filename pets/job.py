@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pets.dp.calibrate import Noise
 from pets.dp.mechanism import measure
-from pets.dp.shares import Shares, add_share
+from pets.dp.shares import Terms, add_share
 from pets.plan import Plan
 from pets.protection import Protection
 from pets.snapshot import Snapshot
@@ -30,7 +30,7 @@ class Job:
     noise: Noise | None
     snapshot: Snapshot
     key: str
-    share: Shares | None = None
+    share: Terms | None = None
 
 
 def measured(job: Job, engine: str) -> tuple[Ints | None, str]:

@@ -18,7 +18,7 @@ from pets.budget import Budget, Cost
 from pets.codec import Json, digest
 from pets.contribution import Contribution
 from pets.dp.calibrate import Noise, calibrate
-from pets.dp.shares import shares
+from pets.dp.shares import party_terms
 from pets.errors import (
     BudgetError,
     LedgerError,
@@ -272,7 +272,7 @@ class Session:
         """
         job = self._job(query, protection)
         if isinstance(protection, DP):
-            job = replace(job, share=shares(job.plan, protection, self.budget, honest))
+            job = replace(job, share=party_terms(job.plan, protection, self.budget, honest))
         check(None if job.share is None else job.share.to_json())
         return self._answering.contribute(job, purpose)
 

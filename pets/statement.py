@@ -10,7 +10,7 @@ from typing import Any
 from pets.budget import Cost
 from pets.codec import Json, number
 from pets.dp.calibrate import Noise
-from pets.dp.shares import Shares
+from pets.dp.shares import Terms
 from pets.plan import Plan
 from pets.query import Query
 from pets.release import Release
@@ -81,7 +81,7 @@ def predicate(release: Release, engine: str) -> Json:
 
 
 def contribution(
-    plan: Plan, schema: Schema, snapshot: str, share: Shares | None, data: str, cost: Cost, engine: str, at: str
+    plan: Plan, schema: Schema, snapshot: str, share: Terms | None, data: str, cost: Cost, engine: str, at: str
 ) -> Json:
     """What a party's certificate states of its part in a secure total, but for who asked and the ledger's own part.
 

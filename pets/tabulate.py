@@ -6,6 +6,7 @@ over small integers, written once with Ibis and run by DuckDB or Polars; what le
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -53,6 +54,13 @@ def tabulate(plan: Plan, snapshot: Snapshot, engine: str = "duckdb") -> IntVecto
         else:
             vector[block] = linear.block(measure)
     return IntVector(plan.digest, vector)
+
+
+def codes(plan: Plan, snapshot: Snapshot, columns: Sequence[str], engine: str = "duckdb") -> dict[str, Ints]:
+    """The codes of a plan's counted rows, for a site's regression. They must not be seen: only sums of them leave."""
+    if plan.table != snapshot.table or plan.schema_digest != snapshot.schema_digest:
+        raise InternalError("the plan and the snapshot belong to different schemas")
+    return Rows(plan, snapshot, engine).codes(columns)
 
 
 class _Linear:

@@ -1,8 +1,7 @@
 """Combine: how the sites' vectors become one total. One way is one pair of state machines behind these two doors.
 
-``masked`` and ``local`` are built here; a way with one round, such as encrypted envelopes, is another pair: its party
-answers the order with everything at once, its collector adds what it got. The layers around (signatures, turns,
-replay, gate, ledger, noise) are the same for all.
+The layers around (signatures, turns, replay, gate, ledger, noise) are the same for all. What encrypts, adds and opens
+envelopes is handed in (:class:`Sealer`, :class:`Adder`): a way to combine knows no cryptosystem.
 """
 
 from __future__ import annotations
@@ -21,6 +20,26 @@ Words = npt.NDArray[np.uint64]
 """Whole numbers modulo 2^64; a negative one is its two's complement."""
 
 
+class Sealer(Protocol):
+    """The site's half of encrypted envelopes, agreed for one query before anything is charged."""
+
+    def seal(self, vector: Words) -> bytes:
+        """The vector, encrypted and signed."""
+
+    def consent(self, total: bytes) -> bytes:
+        """This site's signature on exactly who is in a total; raises :class:`ProtocolError` where it must not sign."""
+
+
+class Adder(Protocol):
+    """The coordinator's half: it adds without a key, and asks the key holder to open."""
+
+    def add(self, envelopes: Mapping[int, bytes]) -> tuple[frozenset[int], bytes]:
+        """Whose envelopes are sound, and their encrypted total."""
+
+    def open(self, total: bytes, consents: Mapping[int, bytes]) -> Words:
+        """The total's numbers; the key holder gives them once for each query."""
+
+
 @dataclass(frozen=True)
 class Task:
     """What both ends know before the first round.
@@ -29,11 +48,19 @@ class Task:
         channel: this party's messages.
         size: the length of the vector.
         everyone: whether no site may be lost (exact totals: two answers that differ by a site would show it).
+        sealer, adder: for encrypted envelopes, this end's half.
     """
 
     channel: Channel
     size: int
     everyone: bool = False
+    sealer: Sealer | None = None
+    adder: Adder | None = None
+
+    @property
+    def least(self) -> int:
+        """Sites that must stay to the end."""
+        return self.channel.roster.size if self.everyone else self.channel.roster.threshold
 
 
 class Party(Protocol):

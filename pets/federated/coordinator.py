@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pets.errors import ReleaseFailedError
-from pets.federated.combine import Task
+from pets.federated.combine import Adder, Task
 from pets.federated.message import COORDINATOR, Channel, Kind, Message, context_of
 from pets.federated.order import Order
 from pets.federated.problems import ProtocolError, Refused
@@ -33,12 +33,21 @@ class Relay:
         lost: by site's name, why it is not in the answer (as far as anybody may know).
     """
 
-    def __init__(self, roster: Roster, key: SigningKey, order: Order, signed: bytes, size: int, everyone: bool) -> None:
+    def __init__(
+        self,
+        roster: Roster,
+        key: SigningKey,
+        order: Order,
+        signed: bytes,
+        size: int,
+        everyone: bool,
+        adder: Adder | None = None,
+    ) -> None:
         self.roster = roster
         self._query = bytes.fromhex(order.id)
         self._channel = Channel(roster, self._query, context_of(roster, order.form), COORDINATOR, key)
         first = Channel(roster, self._query, context_of(roster), COORDINATOR, key)
-        self._collector = collector(order.secure, Task(self._channel, size, everyone))
+        self._collector = collector(order.secure, Task(self._channel, size, everyone, adder=adder))
         self._least = roster.size if everyone else roster.threshold
         message = first.write(Kind.ORDER, 0, signed)
         self.outbox: dict[int, bytes] = dict.fromkeys(range(roster.size), message)

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
-
-import numpy as np
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, overload
 
 from pets import signing
-from pets.budget import Cost, epsilon_from_rho
+from pets.budget import Cost
 from pets.calls import plain_arguments
 from pets.certificate import Certificate
 from pets.codec import digest
-from pets.dp.site_shares import Shares, Spread, View, alone, on_the_plans_grid, share_losses, shared, total_cost
+from pets.dp.shares import Shares, Spread, View, alone, on_the_plans_grid, share_losses, shared, total_cost
 from pets.entropy import random_id
-from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
+from pets.errors import BudgetError, PolicyError, UserError, shown
 from pets.estimate import Noise
 from pets.federated import wording
+from pets.federated.asking import Asked, added_up, as_site, meaning, nothing, one_schema, queries
 from pets.federated.combine import check_way
 from pets.federated.coordinator import Relay
+from pets.federated.envelopes import Adding, KeyHolder, asked_for
 from pets.federated.order import Order
 from pets.federated.roster import Roster
 from pets.federated.site import Site
-from pets.federated.sitepolicy import SitePolicy
+from pets.federated.steps import Model
 from pets.federated.transport import InProcess, Transport, carry
 from pets.forecast import forecast
 from pets.plan import Plan, make_plan
@@ -33,23 +34,13 @@ from pets.protection import DP, Exact, Protection, Total
 from pets.query import Query
 from pets.quote import Quote, Remaining
 from pets.release import Release
-from pets.schema import Schema
 from pets.session import Session
 from pets.vector import Ints
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-@dataclass(frozen=True)
-class Asked:
-    """A question with its price, before anything is spent."""
-
-    plan: Plan
-    shares: Shares | None
-    cost: Cost
-    at: tuple[float, float] | None
-    """(ε, δ); ``None`` without noise."""
+    from pets.synthetic.synthetic_release import SyntheticRelease
 
 
 class Federation:
@@ -62,6 +53,8 @@ class Federation:
         dropouts: sites that may be lost without losing the answer; the noise is sized for it.
         colluding: sites that may pool all they know with the coordinator; the noise is sized for that, too.
         analyst: who asks.
+        key_holder: for ``secure="encrypted"``: who opens totals, a :class:`pets.he.SecretKey`. Left out, a key is made
+            when it is first needed and kept on the analyst's side. Key holder and coordinator must not collude.
         progress: whether a query that takes over a second shows a bar, site by site.
 
     Raises:
@@ -77,6 +70,7 @@ class Federation:
         dropouts: int = 0,
         colluding: int = 1,
         analyst: str = "local",
+        key_holder: KeyHolder | None = None,
         progress: bool = True,
     ) -> None:
         if sites_per_person is None:
@@ -86,10 +80,10 @@ class Federation:
             )
         if not isinstance(sites, (list, tuple)) or not all(isinstance(site, (Session, Site)) for site in sites):
             raise UserError(f"a federation is made of a list of sessions or sites, not {shown(sites)}")
-        self._sites = tuple(_site(site, number) for number, site in enumerate(sites, start=1))
+        self._sites = tuple(as_site(site, number) for number, site in enumerate(sites, start=1))
         self._coordinator, self._analyst = signing.ephemeral(), signing.ephemeral()
         self.analyst = analyst
-        self.schema = _one_schema(self._sites)
+        self.schema = one_schema(self._sites)
         self.roster = Roster(
             tuple(site.member for site in self._sites),
             self._coordinator.public.raw.hex(),
@@ -97,9 +91,11 @@ class Federation:
             sites_per_person=sites_per_person,
             dropouts=dropouts,
             colluding=colluding,
+            key_holder="" if key_holder is None else key_holder.public.id,
         )
         for site in self._sites:
-            site.join(self.roster)
+            site.join(self.roster, None if key_holder is None else key_holder.public)
+        self._holder, self._keyed = key_holder, self.roster
         self._transport: Transport = InProcess(self._sites)
         self._progress = progress
         self._answers: dict[str, Release] = {}
@@ -124,6 +120,7 @@ class Federation:
             dropouts=roster.dropouts,
             colluding=roster.colluding,
             analyst=self.analyst,
+            key_holder=self._holder,
             progress=self._progress,
         )
 
@@ -134,13 +131,13 @@ class Federation:
         """
         if not isinstance(protection, DP):
             raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
-        asked = [self._asked(one, protection, check_way(secure)) for one in _queries(query)]
+        asked = [self._asked(one, protection, check_way(secure)) for one in queries(query)]
         errors = []
         for one in asked:
             assert one.shares is not None
             scales = self._scales(one.plan, one.shares, self.roster.size)
             errors.append(forecast(one.plan, "gaussian", scales, protection.confidence))
-        cost = _total([one.cost for one in asked])
+        cost = added_up([one.cost for one in asked])
         lefts = [site.session.remaining() for site in self._sites]
         epsilon, delta = asked[0].at or (0.0, 0.0)
         if len(asked) > 1:
@@ -173,8 +170,9 @@ class Federation:
         Args:
             query: what is asked; several are paid for one after the other, once all of them are known to fit.
             protection: as for a session. Each site charges its own ledger the whole cost.
-            secure: ``"masked"`` (secure aggregation: only the total can be seen), ``"encrypted"`` (envelopes, where
-                built), or ``"local"`` (each site adds the whole noise and sends its own vector).
+            secure: ``"masked"`` (secure aggregation: only the total can be seen), ``"encrypted"`` (BFV
+                envelopes: the coordinator adds what it cannot read, the key holder opens one total), or ``"local"``
+                (each site adds the whole noise and sends its own vector).
             again: the same question is answered from what was released before, at no cost, unless this is true.
 
         Raises:
@@ -183,17 +181,50 @@ class Federation:
         """
         if not isinstance(again, bool):
             raise UserError(f"again must be True or False, not {shown(again)}")
-        asked = [self._asked(one, protection, check_way(secure)) for one in _queries(query)]
-        cost = _total([one.cost for one in asked])
-        for site in self._sites:
-            left = site.session.remaining().left
-            if len(asked) > 1 and self.roster.members[0].data == "real" and not cost.fits(left):
-                raise BudgetError(
-                    f"site {site.name!r} has no room for these {len(asked)} queries; nothing was spent; ask for fewer, "
-                    "or with a smaller epsilon"
-                )
+        asked = [self._asked(one, protection, check_way(secure)) for one in queries(query)]
+        self._room([one.cost for one in asked])
         answers = [self._answer(one, protection, secure, again) for one in asked]
         return answers[0] if isinstance(query, Query) else answers
+
+    def synthesise(self, rows: int | None = None, *, secure: str = "masked", **settings: Any) -> SyntheticRelease:
+        """A whole synthetic table with a guarantee, from noisy marginals over all sites; nobody sees one site's.
+
+        Args:
+            rows: to draw; left out, the noisy number of rows.
+            secure: how each marginal's vectors are combined.
+            settings: ``epsilon`` (needed), ``table``, ``columns``, ``bins``, ``bound``, ``cells``, ``seed``,
+                ``progress``, as for :func:`pets.synthesis.synthesise` with ``method="dp"``.
+
+        Raises:
+            UserError: before anything is sent; nothing is spent.
+            ReleaseFailedError: where a site was lost on the way, or noise drowns the rows; what was measured stays
+                charged, and is asked again at no cost.
+        """
+        from pets.federated.synthesise import synthesised
+
+        def ask(questions: Sequence[tuple[Query, DP]]) -> list[Release]:
+            priced = [(self._asked(query, asked, secure), asked) for query, asked in questions]
+            fresh = [one for one, asked in priced if self._known(one, asked, secure) not in self._answers]
+            self._room([one.cost for one in fresh])
+            return [self._answer(one, asked, secure, False) for one, asked in priced]
+
+        roster = self._key_holder()[1] if secure == "encrypted" else self.roster
+        return synthesised(self.schema, roster, self.analyst, secure, rows, ask, settings)
+
+    def _room(self, costs: Sequence[Cost]) -> None:
+        """Refuse several queries that a site's budget does not hold together, before the first is asked."""
+        if len(costs) < 2 or self.roster.members[0].data == "dummy":
+            return
+        cost = added_up(costs)
+        for site in self._sites:
+            if not cost.fits(site.session.remaining().left):
+                raise BudgetError(
+                    f"site {site.name!r} has no room for these {len(costs)} queries; nothing was spent; ask for fewer, "
+                    "or with a smaller epsilon"
+                )
+
+    def _known(self, asked: Asked, protection: Protection, secure: str) -> str:
+        return digest([asked.plan.digest, protection.to_json(), secure, self.roster.digest])
 
     def _asked(self, query: Query, protection: Protection, secure: str) -> Asked:
         plan, roster = make_plan(query, self.schema), self.roster
@@ -208,34 +239,73 @@ class Federation:
             else shared(spread, protection, view, roster.honest, roster.size)
         )
         cost = total_cost(share_losses(spread, shares, roster.honest), shares.mechanism, roster.currency)
-        return Asked(plan, shares, cost, _meaning(protection, shares, cost, roster))
+        return Asked(plan, shares, cost, meaning(protection, shares, cost, roster))
 
     def _answer(self, asked: Asked, protection: Protection, secure: str, again: bool) -> Release:
-        known = digest([asked.plan.digest, protection.to_json(), secure, self.roster.digest])
+        known = self._known(asked, protection, secure)
         if not again and known in self._answers:
             return self._answers[known]
+        order, relay = self._carried(asked, protection, secure)
+        release = self._sealed(asked, order, relay)
+        self._answers[known] = release
+        return release
+
+    def _carried(
+        self, asked: Asked, protection: Protection, secure: str, model: Model | None = None
+    ) -> tuple[Order, Relay]:
+        """One query, from its order to its total."""
+        roster, asked_round = self.roster, None
+        if secure == "encrypted":
+            holder, roster = self._key_holder()
+            asked_round = asked_for(holder, roster, asked.plan, protection, asked.shares, self.schema)
         order = Order(
-            random_id(),
-            self.roster.digest,
+            random_id() if asked_round is None else asked_round.id,
+            roster.digest,
             self.schema.digest,
             self.analyst,
             asked.plan.query,
             protection,
             secure,
             asked.shares,
+            None if asked_round is None else json.loads(asked_round.to_bytes()),
+            None if model is None else model.step,
         )
         signed = order.signed(self._analyst)
-        relay = Relay(self.roster, self._coordinator, order, signed, asked.plan.size, isinstance(protection, Total))
+        adder = None if asked_round is None else Adding(asked_round, holder)
+        size = asked.plan.size + (0 if model is None else model.size)
+        relay = Relay(roster, self._coordinator, order, signed, size, isinstance(protection, Total), adder)
         try:
             carry(relay, self._transport, progress=self._progress)
         finally:
             self.lost = dict(relay.lost)
-        release = self._sealed(asked, order, relay)
-        self._answers[known] = release
-        return release
+        return order, relay
+
+    def iterate(
+        self, query: Query, model: Model, protection: Protection, *, secure: str = "masked"
+    ) -> tuple[str, Ints]:
+        """One step of a regression over all sites, for :func:`pets.federated.glm`: the query's id, and the step's sums.
+
+        Each step is a query of its own, which every site lets in, enters in its ledger as unbounded, and certifies.
+        """
+        order, relay = self._carried(self._asked(query, protection, check_way(secure)), protection, secure, model)
+        return order.id, relay.total[-model.size :]
+
+    def _key_holder(self) -> tuple[KeyHolder, Roster]:
+        """Who opens totals, and the roster that names their key; both are made once, where none were given."""
+        if self._holder is None:
+            from pets.he.holder import keygen
+
+            self._pin(keygen()[1])
+        assert self._holder is not None
+        return self._holder, self._keyed
+
+    def _pin(self, holder: KeyHolder) -> None:
+        self._holder, self._keyed = holder, replace(self.roster, key_holder=holder.public.id)
+        for site in self._sites:
+            site.join(self._keyed, holder.public)
 
     def _sealed(self, asked: Asked, order: Order, relay: Relay) -> Release:
-        plan, roster, shares, survivors = asked.plan, self.roster, asked.shares, len(relay.survivors)
+        plan, roster, shares, survivors = asked.plan, relay.roster, asked.shares, len(relay.survivors)
         values, scales = relay.total, (0.0,) * len(plan.measures)
         cost = asked.cost if roster.members[0].data == "real" else Cost(roster.currency, 0)
         if shares is not None:
@@ -265,7 +335,7 @@ class Federation:
             epsilon=None if at is None else at[0],
             delta=None if at is None else at[1],
             rho=None if at is None or cost.currency == "pure" else asked.cost.loss / 10**12,
-            guarantee=wording.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy),
+            guarantee=wording.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy, shares),
             budget=None,
             issued_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             project="federation",
@@ -275,7 +345,7 @@ class Federation:
 
     def _scales(self, plan: Plan, shares: Shares, parties: int) -> tuple[float, ...]:
         """The scale of the total's noise on the plan's grid, as that of a Gaussian of the same variance."""
-        _, scales = on_the_plans_grid(plan, _nothing(plan), shares, parties)
+        _, scales = on_the_plans_grid(plan, nothing(plan), shares, parties)
         if shares.mechanism == "gaussian":
             return scales
         noise = Noise("laplace", shares.scales)
@@ -307,53 +377,3 @@ class Federation:
             frame.insert(0, "site", site.name)
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
-
-
-def _meaning(protection: DP, shares: Shares, cost: Cost, roster: Roster) -> tuple[float, float]:
-    """(ε, δ) of an answer, for people."""
-    if shares.mechanism == "laplace":
-        return protection.epsilon or cost.loss / 10**12, 0.0
-    delta = protection.delta or roster.delta
-    return protection.epsilon or epsilon_from_rho(cost.loss / 10**12, delta), delta
-
-
-def _nothing(plan: Plan) -> Ints:
-    return np.zeros(plan.size, dtype=np.int64)
-
-
-def _queries(query: Query | Sequence[Query]) -> list[Query]:
-    queries = [query] if isinstance(query, Query) else list(query) if isinstance(query, (list, tuple)) else []
-    if not queries or not all(isinstance(one, Query) for one in queries):
-        raise QueryError("pass one query, built from pets.query('table'), or a list of them")
-    return queries
-
-
-def _site(given: Session | Site, number: int) -> Site:
-    if isinstance(given, Site):
-        return given
-    return Site(given, policy=SitePolicy.open(given.schema), name=f"site {number}")
-
-
-def _one_schema(sites: Sequence[Site]) -> Schema:
-    """The schema that all sites share.
-
-    Raises:
-        PolicyError: naming the sites that have another.
-    """
-    if not sites:
-        raise PolicyError("a federation has at least 3 sites")
-    first = sites[0].session.schema
-    for site in sites[1:]:
-        if site.session.schema.digest != first.digest:
-            raise PolicyError(
-                f"sites {sites[0].name!r} and {site.name!r} have different schemas; all sites describe their tables by "
-                "one schema file"
-            )
-    return first
-
-
-def _total(costs: Sequence[Cost]) -> Cost:
-    total = costs[0]
-    for cost in costs[1:]:
-        total = total + cost
-    return total

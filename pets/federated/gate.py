@@ -11,13 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pets.aggregate import count
 from pets.budget import Budget, Cost
 from pets.dp.calibrate import target_units
-from pets.dp.site_shares import Shares, Spread, share_losses, total_cost
+from pets.dp.shares import Shares, Spread, share_losses, total_cost
 from pets.errors import BudgetError, PolicyError, QueryError, SchemaError
 from pets.federated.order import Order
 from pets.federated.roster import Member, Roster
 from pets.federated.sitepolicy import SitePolicy
+from pets.federated.steps import Model
 from pets.plan import Plan, make_plan
 from pets.policy import Policy
 from pets.protection import DP, Exact, Total
@@ -53,6 +55,13 @@ class Admission:
     order: Order
     plan: Plan
     cost: Cost
+    model: Model | None = None
+    bits: int = 0
+
+    @property
+    def size(self) -> int:
+        """Numbers of the vector: the plan's, and those of a regression's step."""
+        return self.plan.size + (0 if self.model is None else self.model.size)
 
     @property
     def shares(self) -> Shares | None:
@@ -87,7 +96,32 @@ def admit(order: Order, roster: Roster, desk: Desk) -> Admission:
             "the total over the sites could pass 2^62; use a coarser step, a tighter clip, or state fewer 'people' "
             "(over all sites) in the schema's table"
         )
-    return Admission(order, plan, _charge(order, plan, roster, desk))
+    model = _model(order, desk)
+    bits = 0 if model is None else model.bits(most_rows(plan, roster))
+    return Admission(order, plan, _charge(order, plan, roster, desk), model, bits)
+
+
+def most_rows(plan: Plan, roster: Roster) -> int:
+    """How many rows all sites together can count, by public bounds; the first measure of a step's query counts rows."""
+    return roster.sites_per_person * plan.measures[0].limit
+
+
+def _model(order: Order, desk: Desk) -> Model | None:
+    """A regression's step over this site's schema, where its policy allows one."""
+    if order.step is None:
+        return None
+    rule, query = desk.rules.rule(order.query.table), order.query
+    counts = [aggregate.to_json() for _, aggregate in query.aggregates]
+    if not isinstance(order.protection, (Total, Exact)) or order.secure != "masked" or query.keys or query.keyset:
+        raise PolicyError("a step of a regression is an exact, masked total over all rows of a query without groups")
+    if counts != [count().to_json()]:
+        raise PolicyError("a step of a regression goes with a count of rows and nothing else")
+    if rule.aggregates is not None and "glm" not in rule.aggregates:
+        raise PolicyError(f"the site's policy does not let queries measure 'glm'; it allows: {rule.aggregates}")
+    for name in order.step.columns:
+        if rule.columns is not None and name not in rule.columns:
+            raise PolicyError(f"the site's policy does not let queries use {name!r}; it allows: {rule.columns}")
+    return Model(order.step, desk.schema.fields(query.table))
 
 
 def _check_query(query: Query, desk: Desk) -> None:

@@ -43,6 +43,9 @@ class Kind(IntEnum):
     """Coordinator to site: the query is over; forget its secrets."""
 
 
+_KINDS = frozenset(Kind)
+
+
 @dataclass(frozen=True)
 class Message:
     """A message, not yet verified."""
@@ -66,7 +69,7 @@ def parse(data: bytes) -> Message:
         raise ProtocolError("these bytes are no message of a federated query")
     data = bytes(data)
     version, kind, number, query, sender = _HEADER.unpack_from(data)
-    if version != VERSION or kind not in list(Kind):
+    if version != VERSION or kind not in _KINDS:
         raise ProtocolError("this message is of another version; all parties must run one version of pets")
     return Message(
         Kind(kind), number, query, sender, data[_HEADER.size : -SIGNATURE], data[-SIGNATURE:], data[:-SIGNATURE]

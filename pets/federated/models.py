@@ -3,8 +3,9 @@
 With canonical links a generalised linear model needs, of every pattern of covariates, only how many rows there are
 and the sum of their outcomes (McCullagh and Nelder 1989, *Generalized Linear Models*, section 2.2.4); a straight
 line's error needs the sum of squares, too. So the fit is post-processing of *one* released table, equal to the fit on
-pooled rows up to the rounding of floats; no iteration asks the sites again. The price: covariates must have few values
-(cut wide ones into bins in the schema), and the table of patterns itself is what is released.
+pooled rows up to the rounding of floats; no iteration asks the sites again. The price: covariates must have few values,
+and the table of patterns itself is what is released. Over covariates of many values a federation is asked once for each
+iteration instead (:mod:`pets.federated.irls`), and only sums over all rows are released.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from pets.aggregate import Aggregate, count, sum, variance
 from pets.calls import plain_arguments
 from pets.errors import PolicyError, QueryError, did_you_mean, shown
 from pets.expression import Filter, col
+from pets.numeric import Real
 from pets.protection import Exact, Protection, Total
 from pets.query import Query
 from pets.release import Release
+from pets.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,10 +35,15 @@ Family = Literal["gaussian", "binomial", "poisson"]
 FAMILIES = ("gaussian", "binomial", "poisson")
 Floats = npt.NDArray[np.float64]
 MOST_STEPS = 100
+MOST_PATTERNS = 100_000
 
 
 class Answers(Protocol):
     """A session or a federation."""
+
+    @property
+    def schema(self) -> Schema:
+        """What its tables are."""
 
     def release(self, query: Any, protection: Any, **settings: Any) -> Any:
         """The protected answer to a query."""
@@ -52,7 +60,8 @@ class Fit:
         rows: that the fit is about (those with a known outcome and known covariates).
         dispersion: σ² of a straight line; 1 otherwise.
         steps: of iteratively re-weighted least squares until nothing moved.
-        release: the table that it was made from.
+        release: the table that it was made from; ``None`` where each step was a query of its own.
+        ids: those queries, for their certificates at each site.
     """
 
     family: Family
@@ -62,7 +71,8 @@ class Fit:
     rows: int
     dispersion: float
     steps: int
-    release: Release
+    release: Release | None
+    ids: tuple[str, ...] = ()
 
     @property
     def table(self) -> pd.DataFrame:
@@ -91,7 +101,8 @@ def glm(
     Args:
         source: a session or a federation; ``settings`` (such as ``secure=``) go to its ``release``.
         outcome: an integer or real column; for ``"binomial"`` a boolean one.
-        covariates: columns of few values; categories and booleans become indicators, numbers stay numbers.
+        covariates: categories and booleans become indicators, numbers stay numbers. A real column among them, or more
+            than 100,000 patterns, asks a federation once for each iteration, each an entry of its own in every ledger.
         protection: ``pets.Total()`` (or ``pets.Exact()`` on dummy data). Under DP the standard errors would not count
             the noise; release the table under DP and model it with the noise in mind.
 
@@ -105,6 +116,12 @@ def glm(
             "a regression's standard errors do not count the noise of differential privacy, so glm takes pets.Total() "
             "(on dummy data pets.Exact()); under pets.DP release the table of counts itself"
         )
+    if _many_values(source, table, covariates):
+        from pets.federated.irls import iterated
+
+        found = iterated(source, table, outcome, covariates, family, protection, where, **settings)  # type: ignore[arg-type]
+        beta, errors = tuple(found.beta.tolist()), tuple(found.errors.tolist())
+        return Fit(family, found.terms, beta, errors, found.rows, found.dispersion, len(found.ids), None, found.ids)
     measures: dict[str, Aggregate] = {"n": count(where=~col(outcome).is_null())}
     if family == "binomial":
         measures["s"] = count(where=_true(outcome))
@@ -138,6 +155,19 @@ def fit(release: Release, family: Family) -> Fit:
     errors = np.sqrt(np.diag(np.linalg.inv(information)) * dispersion)
     rows = int(weight.sum())
     return Fit(family, terms, tuple(beta.tolist()), tuple(errors.tolist()), rows, dispersion, steps, release)
+
+
+def _many_values(source: Answers, table: str, covariates: Sequence[str]) -> bool:
+    """Whether the table of patterns would be too great, by the schema alone."""
+    fields = source.schema.fields(table)
+    known = [fields[name] for name in covariates if name in fields]
+    wide = any(isinstance(domain, Real) for domain in known) or math.prod(d.codes for d in known) > MOST_PATTERNS
+    if wide and not hasattr(source, "iterate"):
+        raise QueryError(
+            "over covariates of many values glm asks a federation, step by step; in one session, take covariates of "
+            "few values"
+        )
+    return wide
 
 
 def _true(column: str) -> Filter:

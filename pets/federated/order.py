@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from pets.codec import Json, canonical
-from pets.dp.site_shares import Shares
+from pets.dp.shares import Shares
 from pets.errors import PetsError
 from pets.federated.combine import check_way
 from pets.federated.message import SIGNATURE
 from pets.federated.problems import ProtocolError
 from pets.federated.roster import Roster
+from pets.federated.steps import Step
 from pets.protection import Protection
 from pets.query import Query
 from pets.signing import SigningKey
@@ -31,6 +32,8 @@ class Order:
         analyst: who asks, as the roster knows them.
         query, protection, secure: the question, how it is protected and how the sites' vectors are combined.
         shares: the noise that each site adds; ``None`` for exact totals.
+        step: one iteration of a regression, whose sums are added to the query's.
+        round: for encrypted envelopes, what the key holder signed for this query (:class:`pets.he.Round`).
     """
 
     id: str
@@ -41,6 +44,8 @@ class Order:
     protection: Protection
     secure: str
     shares: Shares | None
+    round: Json | None = None
+    step: Step | None = None
 
     def __post_init__(self) -> None:
         if len(self.id) != 32 or not all(letter in "0123456789abcdef" for letter in self.id):
@@ -60,6 +65,8 @@ class Order:
             "protection": self.protection.to_json(),
             "secure": self.secure,
             "shares": None if self.shares is None else self.shares.to_json(),
+            "round": self.round,
+            "step": None if self.step is None else self.step.to_json(),
         }
 
     @cached_property
@@ -89,13 +96,15 @@ class Order:
             given: Any = json.loads(form)
             shares = None if given["shares"] is None else Shares.from_json(given["shares"])
             texts = {name: given[name] for name in ("id", "roster", "schema", "analyst", "secure")}
-            if not all(isinstance(text, str) for text in texts.values()):
+            if not all(isinstance(text, str) for text in texts.values()) or not isinstance(given["round"], dict | None):
                 raise ValueError("another form")
             order = cls(
                 **texts,
                 query=Query.from_json(given["query"]),
                 protection=Protection.from_json(given["protection"]),
                 shares=shares,
+                round=given["round"],
+                step=None if given["step"] is None else Step.from_json(given["step"]),
             )
             if order.form != form:
                 raise ValueError("not canonical")

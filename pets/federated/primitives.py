@@ -7,6 +7,8 @@ nonces are zero.
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,6 +19,8 @@ from pets.federated.problems import ProtocolError
 
 TAG = 16
 """Bytes that encryption adds."""
+_ZERO, _START = bytes(12), bytes(16)
+"""Every derived key is used once: its nonce, and where its key stream begins."""
 
 
 class Agreement:
@@ -37,10 +41,8 @@ class Agreement:
 
         Raises :class:`ProtocolError` for a public key of small order, which would make the secret public.
         """
-        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-
         try:
-            return bytes(self._secret.exchange(X25519PublicKey.from_public_bytes(other)))
+            return self._secret.exchange(_public(other))  # type: ignore[no-any-return]
         except ValueError:
             raise ProtocolError("a site sent a key that is none; the query was left") from None
 
@@ -61,35 +63,55 @@ class Agreement:
         raise InternalError("a secret key is never copied")
 
 
-def derive(secret: bytes, salt: bytes, purpose: bytes) -> bytes:
-    """A 32-byte key for one purpose."""
+@cache
+def _tools() -> Any:
+    """The package's classes, imported when first needed and looked up once: a query derives hundreds of keys."""
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+    from cryptography.hazmat.primitives.ciphers import Cipher
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+    from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-    return bytes(HKDF(SHA256(), 32, salt, b"pets.federated.v1 " + purpose).derive(secret))
+    return SimpleNamespace(
+        public=X25519PublicKey.from_public_bytes,
+        cipher=Cipher,
+        sealed=ChaCha20Poly1305,
+        stream=ChaCha20,
+        sha256=SHA256(),
+        hkdf=HKDF,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _public(raw: bytes) -> Any:
+    """A public key as an object: a pure function of public bytes, so parties of one process may share it."""
+    return _tools().public(raw)
+
+
+def derive(secret: bytes, salt: bytes, purpose: bytes) -> bytes:
+    """A 32-byte key for one purpose."""
+    tools = _tools()
+    return tools.hkdf(tools.sha256, 32, salt, b"pets.federated.v1 " + purpose).derive(secret)  # type: ignore[no-any-return]
 
 
 def encrypt(key: bytes, text: bytes, about: bytes) -> bytes:
     """Authenticated encryption under a key that is used once."""
-    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
-    return bytes(ChaCha20Poly1305(key).encrypt(bytes(12), text, about))
+    return _tools().sealed(key).encrypt(_ZERO, text, about)  # type: ignore[no-any-return]
 
 
 def decrypt(key: bytes, sealed: bytes, about: bytes) -> bytes:
     """The inverse of :func:`encrypt`; raises :class:`ProtocolError` for anything that was not encrypted so."""
     from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
     try:
-        return bytes(ChaCha20Poly1305(key).decrypt(bytes(12), sealed, about))
+        return _tools().sealed(key).decrypt(_ZERO, sealed, about)  # type: ignore[no-any-return]
     except InvalidTag:
         raise ProtocolError("shares from another site were altered on the way; the query was left") from None
 
 
 def mask(seed: bytes, size: int) -> Words:
     """A seed stretched to ``size`` uniform words modulo 2^64: ChaCha20's key stream, lowest byte first."""
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
-
-    stream = Cipher(algorithms.ChaCha20(seed, bytes(16)), mode=None).encryptor().update(bytes(8 * size))
+    tools = _tools()
+    stream = tools.cipher(tools.stream(seed, _START), mode=None).encryptor().update(bytes(8 * size))
     return np.frombuffer(stream, dtype="<u8").astype(np.uint64, copy=False)

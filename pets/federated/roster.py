@@ -32,6 +32,8 @@ class Member:
         schema, policy: SHA-256 digests of what it answers from and by.
         currency, delta: of its ledger: ``"zcdp"`` with the δ that turns ρ to ε, or ``"pure"`` with 0.
         data: ``"real"`` or ``"dummy"``.
+        box: the public key that a round of encrypted envelopes is sealed to, 64 hex digits ('': it takes no part in
+            such rounds).
     """
 
     name: str
@@ -41,6 +43,7 @@ class Member:
     currency: Currency
     delta: float
     data: Literal["real", "dummy"] = "real"
+    box: str = ""
 
     def __post_init__(self) -> None:
         if (
@@ -53,6 +56,8 @@ class Member:
         for label, text in (("key", self.key), ("schema", self.schema), ("policy", self.policy)):
             if not is_hex(text):
                 raise PolicyError(f"site {self.name!r}: {label} has 64 hex digits, not {shown(text)}")
+        if self.box != "" and not is_hex(self.box):
+            raise PolicyError(f"site {self.name!r}: box has 64 hex digits, or none, not {shown(self.box)}")
         if self.currency not in ("zcdp", "pure") or self.data not in ("real", "dummy"):
             raise PolicyError(f"site {self.name!r}: currency is zcdp or pure, and data is real or dummy")
 
@@ -66,6 +71,7 @@ class Member:
             "currency": self.currency,
             "delta": number(fraction(self.delta)),
             "data": self.data,
+            "box": self.box,
         }
 
     @classmethod
@@ -90,6 +96,8 @@ class Roster:
         dropouts: d: sites that may be lost without losing the answer.
         colluding: c: sites that may pool all they know with the coordinator and the analyst without weakening the
             guarantee of people at the other sites.
+        key_holder: for encrypted envelopes: the id of the public key under which sites encrypt, 64 hex digits ('':
+            none are used). Its holder opens totals, and must not collude with the coordinator.
 
     Raises:
         PolicyError: where the numbers do not go together. With t = n − d needed for an answer, 2t − n > c makes sure
@@ -102,6 +110,7 @@ class Roster:
     sites_per_person: int
     dropouts: int = 0
     colluding: int = 1
+    key_holder: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "members", tuple(self.members))
@@ -124,6 +133,8 @@ class Roster:
         keys = [self.coordinator, *(key for _, key in self.analysts)]
         if not self.analysts or not all(is_hex(key) for key in keys):
             raise PolicyError("a roster names the coordinator's key and at least one analyst's, each of 64 hex digits")
+        if self.key_holder != "" and not is_hex(self.key_holder):
+            raise PolicyError(f"key_holder is a public key's id of 64 hex digits, not {shown(self.key_holder)}")
         if len({(site.currency, site.data) for site in self.members}) != 1:
             raise PolicyError(
                 "the sites' ledgers must count in one currency (all with a delta, or all without), and their data must "
@@ -195,6 +206,7 @@ class Roster:
             "sites_per_person": self.sites_per_person,
             "dropouts": self.dropouts,
             "colluding": self.colluding,
+            "key_holder": self.key_holder,
         }
 
     @classmethod
@@ -210,6 +222,7 @@ class Roster:
                 sites_per_person=form["sites_per_person"],
                 dropouts=form["dropouts"],
                 colluding=form["colluding"],
+                key_holder=form.get("key_holder", ""),
             )
         except (TypeError, LookupError, ValueError, AttributeError):
             raise PolicyError("this is not a roster as pets writes it; ask the coordinator for the file") from None

@@ -24,13 +24,14 @@ from pets.budget import epsilon_from_rho
 from pets.calls import plain_arguments
 from pets.certificate import Certificate
 from pets.codec import canonical, digest
-from pets.dp.site_shares import add_share
+from pets.dp.shares import add_share
 from pets.entropy import random_bytes
 from pets.errors import BudgetError, LedgerError, PetsError, PolicyError, UserError, shown
 from pets.federated import wording
 from pets.federated.cohort import cohorts, fits, overlaps
-from pets.federated.combine import Party, Task, Words
+from pets.federated.combine import Party, Sealer, Task, Words
 from pets.federated.coordinator import MOST_SAID
+from pets.federated.envelopes import agreed, box_of
 from pets.federated.gate import Admission, Desk, admit
 from pets.federated.message import COORDINATOR, Channel, Kind, Message, context_of, parse, verified
 from pets.federated.order import Order
@@ -38,6 +39,7 @@ from pets.federated.problems import ProtocolError, Withheld
 from pets.federated.roster import Member, Roster
 from pets.federated.sitepolicy import SitePolicy
 from pets.federated.ways import party
+from pets.he.keys import PublicKey
 from pets.ledger.failpoint import reach
 from pets.ledger.states import Grant, Request
 from pets.plan import make_plan
@@ -45,7 +47,7 @@ from pets.protection import DP, Total
 from pets.query import Query
 from pets.session import Session
 from pets.signing import SigningKey
-from pets.tabulate import tabulate
+from pets.tabulate import codes, tabulate
 from pets.vector import Ints
 
 LIFE = 900.0
@@ -99,7 +101,9 @@ class Site:
             raise UserError("a site's key is a SigningKey or the path of its file")
         self.name = name
         self.certificates: dict[str, Certificate] = {}
+        self._box = box_of(self._key)
         self._rosters: dict[str, Roster] = {}
+        self._holders: dict[str, PublicKey] = {}
         self._active: dict[bytes, _Active] = {}
         self._seen: set[bytes] = set()
         self._totals: list[Query] = []
@@ -127,20 +131,29 @@ class Site:
             budget.currency,
             budget.conversion_delta,
             "dummy" if self.session._kind == "dummy" else "real",
+            self._box,
         )
 
-    def join(self, roster: Roster) -> None:
+    def join(self, roster: Roster, public_key: PublicKey | None = None) -> None:
         """Pin a roster: from now on its orders are considered.
 
+        Args:
+            roster: whose orders.
+            public_key: for encrypted envelopes, the key of the key holder that the roster names.
+
         Raises:
-            PolicyError: where this site is not on it as it is.
+            PolicyError: where this site is not on it as it is, or the key is not the one that it names.
         """
+        if public_key is not None and public_key.id != roster.key_holder:
+            raise PolicyError("the roster names another key holder than this public key's; compare their ids")
         if self.member not in roster.members:
             raise PolicyError(
                 f"the roster does not have site {self.name!r} as it is (name, key, schema, policy, budget's delta); "
                 "send the coordinator its entry again"
             )
         self._rosters[roster.digest] = roster
+        if public_key is not None:
+            self._holders[roster.digest] = public_key
 
     def incident(self, number: str) -> str:
         """For the custodian only: why nothing left in answer to a query. It may quote values of real rows."""
@@ -193,6 +206,7 @@ class Site:
         desk = Desk(roster.members[me], session.schema, self.policy, session.policy, session.budget, self.member.data)
         try:
             admission = admit(order, roster, desk)
+            sealer = self._agreed(admission, roster)
             snapshot = session._holdings.snapshot(order.query.table)
             grant = self._reserve(admission, snapshot)
         except ProtocolError:
@@ -201,16 +215,25 @@ class Site:
             return channel.write(Kind.REFUSED, 0, str(error).encode()[:MOST_SAID])
         active = _Active(admission, channel, grant, snapshot, time.monotonic())
         active.party = party(
-            order.secure, Task(channel, admission.plan.size, admission.everyone), lambda: self._contribute(active)
+            order.secure,
+            Task(channel, admission.size, admission.everyone, sealer=sealer),
+            lambda: self._contribute(active),
         )
         self._active[message.query] = active
         return self._round(active, message, data)
+
+    def _agreed(self, admission: Admission, roster: Roster) -> Sealer | None:
+        """For encrypted envelopes: this site's half of the round, checked before anything is reserved."""
+        if admission.order.secure != "encrypted":
+            return None
+        holder = self._holders.get(roster.digest)
+        return agreed(admission.order, roster, admission.plan, self.session.schema, self._key, holder)
 
     def _reserve(self, admission: Admission, snapshot: Any) -> Grant:
         order, plan = admission.order, admission.plan
         request = Request(
             table=plan.table,
-            what=statement.what(plan.query),
+            what=statement.what(plan.query) if order.step is None else wording.step(order.step),
             question=plan.digest,
             # a query's id is part of the question: noise belongs to one id, so no answer is ever given again
             asked=digest(["federated", order.id, snapshot.id, plan.digest, order.protection.to_json()]),
@@ -305,6 +328,12 @@ class Site:
             if admission.everyone and (why := self._too_small(admission, snapshot)):
                 return None, why
             values = tabulate(admission.plan, snapshot, engine).reveal()
+            if (model := admission.model) is not None:
+                found = codes(admission.plan, snapshot, model.step.columns, engine)
+                least = self.policy.totals.min_cohort
+                if admission.everyone and (why := model.thin(found, least)):
+                    return None, why
+                return np.concatenate([values, model.moments(found, admission.bits)]), ""
             shares = admission.shares
             return (values if shares is None else add_share(admission.plan, values, shares)), ""
         except (KeyboardInterrupt, SystemExit) as error:
@@ -317,7 +346,8 @@ class Site:
 
     def _too_small(self, admission: Admission, snapshot: Any) -> str:
         """Why exact totals may not leave ('' where they may). Only for :class:`pets.Total`: it reads rows."""
-        rules, query = self.policy.totals, admission.order.query
+        rules, query, model = self.policy.totals, admission.order.query, admission.model
+        query = query if model is None else model.cohort(query)
 
         def count(asked: Query) -> Ints:
             return tabulate(make_plan(asked, self.session.schema), snapshot, self.session.engine).reveal()

@@ -27,7 +27,7 @@ from pets.federated.combine import WAYS
 from pets.schema import Schema
 from pets.yamlfile import read
 
-AGGREGATES = ("count", "count_units", "sum", "mean", "rate", "variance", "histogram", "quantile")
+AGGREGATES = ("count", "count_units", "sum", "mean", "rate", "variance", "histogram", "quantile", "glm")
 
 
 @plain_fields(PolicyError)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pets.errors import UserError
 from pets.federated.combine import Collector, Contribute, Party, Task
+from pets.federated.encrypted import EncryptedCollector, EncryptedParty
 from pets.federated.local import LocalCollector, LocalParty
 from pets.federated.masked import MaskedParty
 from pets.federated.unmask import MaskedCollector
@@ -15,6 +16,8 @@ def party(secure: str, task: Task, contribute: Contribute) -> Party:
         return MaskedParty(task, contribute)
     if secure == "local":
         return LocalParty(task, contribute)
+    if secure == "encrypted":
+        return EncryptedParty(task, contribute)
     raise UserError(_ABSENT.format(secure))
 
 
@@ -24,7 +27,9 @@ def collector(secure: str, task: Task) -> Collector:
         return MaskedCollector(task)
     if secure == "local":
         return LocalCollector(task)
+    if secure == "encrypted":
+        return EncryptedCollector(task)
     raise UserError(_ABSENT.format(secure))
 
 
-_ABSENT = "secure={!r} is not available here; use 'masked' or 'local'"
+_ABSENT = "secure={!r} is not available here; use 'masked', 'encrypted' or 'local'"

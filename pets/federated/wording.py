@@ -6,26 +6,38 @@ import datetime as dt
 from fractions import Fraction
 
 from pets import statement
-from pets.budget import UNIT
+from pets.budget import UNIT, epsilon_from_rho
 from pets.codec import Json, number
+from pets.dp.shares import Shares, Spread, terms_of
 from pets.federated.gate import Admission
 from pets.federated.roster import Roster
+from pets.federated.steps import Step
 from pets.plan import Plan
 from pets.protection import DP, Total
 from pets.schema import Schema
 
+_APART = "as long as key holder and coordinator do not collude"
 
-def guarantee(plan: Plan, roster: Roster, secure: str, at: tuple[float, float] | None, exact: bool) -> str:
-    """One sentence: who is protected, at what ε and δ, against whom.
 
-    ``at`` is (ε, δ), ``None`` without noise; ``exact`` says that the totals are of real rows.
+def guarantee(
+    plan: Plan,
+    roster: Roster,
+    secure: str,
+    at: tuple[float, float] | None,
+    exact: bool,
+    shares: Shares | None = None,
+) -> str:
+    """One sentence: who is protected, at what ε and δ, against whom; for envelopes, what is left if the two collude.
+
+    ``at`` is (ε, δ), ``None`` without noise; ``exact`` says that the totals are of real rows; ``shares`` of one query.
     """
     if at is None:
         if not exact:
             return "Dummy data: every row is invented, so no one's presence can show."
         return (
             "No guarantee: these are exact totals of real rows over all sites (unbounded; named on every later release "
-            "of each site). No single site's part was shown to the coordinator, the analyst or another site."
+            "of each site). No single site's part was shown to the coordinator, the analyst or another site"
+            + (f", {_APART}; together they could open each site's." if secure == "encrypted" else ".")
         )
     who = "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
     m, c = roster.sites_per_person, roster.colluding
@@ -38,16 +50,34 @@ def guarantee(plan: Plan, roster: Roster, secure: str, at: tuple[float, float] |
         others = "" if c == 0 else f" and any {c} of the {roster.size} sites" if c > 1 else " and any one other site"
         against = f"against readers, the analyst and the coordinator{others}, together"
         against += f", as long as {roster.honest} of the sites in the answer keep their noise to themselves"
+        if secure == "encrypted":
+            against += f" and {_APART}"
     return (
         f"Differentially private with {said}: adding or removing {who}, {where}, changes the chance of any released "
         f"table by at most that much, {against}; at most {plan.rows} row(s) of a person count at each site; each site "
-        "keeps its own account."
+        "keeps its own account." + _alone(plan, roster, secure, delta, shares)
+    )
+
+
+def _alone(plan: Plan, roster: Roster, secure: str, delta: float, shares: Shares | None) -> str:
+    """What a site's own share of noise gives its people where key holder and coordinator open single envelopes."""
+    if secure != "encrypted" or shares is None:
+        return ""
+    left = terms_of(Spread(plan, roster.sites_per_person), shares, roster.honest, delta).alone
+    return (
+        " If the two collude, they can open single envelopes, and a site's own share of noise alone gives its people "
+        f"ε = {epsilon_from_rho(left, delta):.6g} at the same δ."
     )
 
 
 def notes(plan: Plan, roster: Roster, secure: str, survivors: int, noisy: bool, rounded: bool) -> tuple[str, ...]:
     """What a reader must know beside the guarantee."""
     out = [f"{survivors} of {roster.size} sites are in the answer, combined by secure={secure!r}."]
+    if secure == "encrypted":
+        out.append(
+            "The coordinator added ciphertexts that it cannot read, and the holder of public key "
+            f"{roster.key_holder[:16]} opened this one total. Together they could read each site's noisy numbers."
+        )
     if noisy and secure == "local":
         out.append(f"Each site bears the whole noise: the variance is {survivors} times that of a pooled answer.")
     elif noisy:
@@ -65,6 +95,11 @@ def notes(plan: Plan, roster: Roster, secure: str, survivors: int, noisy: bool, 
         if any(measure.kind == "units" for measure in plan.measures):
             out.append("Counts of people are counts of person-site pairs: who is at two sites counts twice.")
     return tuple(out)
+
+
+def step(asked: Step) -> str:
+    """What a regression's step asks, for a ledger's reader."""
+    return f"a step of {asked.family} regression of {asked.outcome} on {', '.join(asked.covariates) or 'nothing'}"
 
 
 def contribution(admission: Admission, roster: Roster, site: str, commitment: str) -> Json:
@@ -102,11 +137,11 @@ def predicate(
         },
         "project_id": where["project"],
         "agent_id": f"{where['analyst']} through {order.analyst}",
-        "what": statement.what(plan.query),
+        "what": statement.what(plan.query) if order.step is None else step(order.step),
         "plan_sha256": plan.digest,
         "query": order.query.to_json(),
         "protection": order.protection.to_json(),
-        "guarantee": guarantee(plan, roster, order.secure, at, isinstance(order.protection, Total)),
+        "guarantee": guarantee(plan, roster, order.secure, at, isinstance(order.protection, Total), shares),
         "federation": {
             "site": where["site"],
             "sites": roster.size,
@@ -115,6 +150,7 @@ def predicate(
             "person": f"person across at most {roster.sites_per_person} site(s)",
             "dropouts": roster.dropouts,
             "colluding": roster.colluding,
+            "key_holder": roster.key_holder if order.secure == "encrypted" else None,
         },
         "dp": None
         if not finite or shares is None or at is None
@@ -136,6 +172,7 @@ def predicate(
         "assumptions": [
             *statement.ASSUMPTIONS,
             f"at most {roster.colluding} site(s) collude with the coordinator",
+            *(["key holder and coordinator do not collude"] if order.secure == "encrypted" else []),
             f"the rows of one person lie at no more than {roster.sites_per_person} site(s)",
         ],
         "notes": list(notes(plan, roster, order.secure, roster.size, finite, False)),

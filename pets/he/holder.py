@@ -23,7 +23,7 @@ from pets.he.answer import Answer, read_answer
 from pets.he.forgetful import forgetful
 from pets.he.keyfile import new_path, read_secret, write_secret
 from pets.he.keys import PublicKey
-from pets.he.opening import opened
+from pets.he.opening import opened, opened_numbers
 from pets.he.party import Party
 from pets.he.presets import CHAINS, COLUMNS, PRESETS, SUM_CHAINS, Chain
 from pets.he.record import FileRecord, MemoryRecord, Record
@@ -108,6 +108,15 @@ class SecretKey:
             UserError: in one sentence; nothing of the total is shown.
         """
         return opened(self, total, consents)
+
+    @forgetful
+    def numbers(self, total: Total, consents: Sequence[Consent] = ()) -> Any:
+        """The total's numbers as they were added up: for a federation, which makes its own release of them.
+
+        Everything is checked and written down as in :meth:`open`, and a round is opened once by either. The numbers
+        bear the parties' noise, on its refined grid.
+        """
+        return opened_numbers(self, total, consents)
 
     @forgetful
     def read(self, answer: Answer) -> Any:

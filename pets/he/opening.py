@@ -34,6 +34,13 @@ WRONG = (
 
 def opened(secret: Opener, total: object, consents: object = ()) -> Release:
     """See :meth:`pets.he.holder.SecretKey.open`."""
+    numbers = opened_numbers(secret, total, consents)
+    assert isinstance(total, Total)
+    return _release(total, numbers)
+
+
+def opened_numbers(secret: Opener, total: object, consents: object = ()) -> Any:
+    """See :meth:`pets.he.holder.SecretKey.numbers`."""
     if not isinstance(total, Total):
         raise UserError(f"only totals are opened, not {shown(total)}; add envelopes with pets.he.add")
     asked = total.round
@@ -42,8 +49,7 @@ def opened(secret: Opener, total: object, consents: object = ()) -> Release:
     _consented(total, consents)
     check_terms(asked, total.shared["noise"])
     secret.claim(asked.id, total.digest)
-    numbers = decrypted(secret, total)
-    return _release(total, numbers)
+    return decrypted(secret, total)
 
 
 def decrypted(secret: Opener, total: Total) -> Any:

@@ -172,6 +172,19 @@ def partykey(name: str) -> PartyKey:
     return PartyKey(name, signing.generate(), random_bytes(32), made=_MAKE)
 
 
+def partykey_of(name: str, sign: SigningKey) -> PartyKey:
+    """The keys of a party that is known by a signing key already, such as a federation's site.
+
+    What is sealed to it is opened by a key of its own, derived from the secret by HKDF-SHA256 (RFC 5869), so that one
+    file keeps both.
+    """
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    box = HKDF(SHA256(), 32, None, b"pets he party box 1").derive(sign.reveal_seed())
+    return PartyKey(name, sign, bytes(box), made=_MAKE)
+
+
 def _suite() -> Any:
     try:
         from cryptography.hazmat.primitives import hpke

@@ -23,6 +23,7 @@ from pets.he.progress import steps
 from pets.he.round import SEED, Round
 from pets.he.seal import U64, scheme
 from pets.he.wire import pack_all
+from pets.plan import Plan
 from pets.protection import Protection
 from pets.query import Query
 from pets.schema import Schema
@@ -154,7 +155,12 @@ def check_range(asked: Round, terms: Json | None) -> None:
 
 def reach(asked: Round, terms: Json | None) -> int:
     """The greatest absolute total of the round's parties, with 12 standard deviations of every party's noise."""
-    measures = asked.plan.measures
+    return reach_of(asked.plan, len(asked.parties), terms)
+
+
+def reach_of(plan: Plan, parties: int, terms: Json | None) -> int:
+    """As :func:`reach`, before there is a round."""
+    measures = plan.measures
     if terms is None:
         most = max(measure.limit for measure in measures)
     else:
@@ -162,7 +168,7 @@ def reach(asked: Round, terms: Json | None) -> int:
             measure.limit * finer + math.ceil(REACH * float(fraction(scale)))
             for measure, finer, scale in zip(measures, terms["refine"], terms["scales"], strict=True)
         )
-    return max(most, 1) * len(asked.parties)
+    return max(most, 1) * parties
 
 
 def _known(asked: Round, party: PartyKey, known: object) -> None:

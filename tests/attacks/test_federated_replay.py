@@ -10,7 +10,7 @@ import pytest
 import pets
 import pets.federated.federation as federation_module
 from pets import signing
-from pets.dp.site_shares import Shares
+from pets.dp.shares import Shares
 from pets.entropy import random_id
 from pets.errors import BudgetError, ReleaseFailedError
 from pets.federated import Federation, Roster, gate

@@ -20,10 +20,11 @@ ENGINES: dict[str, Engine] = {
     "encrypted": partial(exact, engine="encrypted", parties=3),
 }
 
+WAYS = ("masked", "encrypted", "local")
 FEDERATED: dict[str, Engine] = {
-    "federated(3)": partial(exact, engine="federated", sites=3),
-    "federated(5)": partial(exact, engine="federated", sites=5),
-    "federated(3), local": partial(exact, engine="federated", sites=3, secure="local"),
+    f"federated({sites}), {secure}": partial(exact, engine="federated", sites=sites, secure=secure)
+    for sites in (3, 5)
+    for secure in WAYS
 }
 """Each answer opens several sites with a ledger each, so the generative suite gives them fewer examples."""
 

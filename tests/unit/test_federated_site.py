@@ -54,7 +54,7 @@ def states(many: Federation) -> list[list[str]]:
 # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("secure", ["masked", "local"])
+@pytest.mark.parametrize("secure", ["masked", "encrypted", "local"])
 def test_every_site_pays_and_certifies(secure: str) -> None:
     many = federation()
     price = many.quote(BY_AGE, HALF, secure=secure).cost.loss
@@ -348,11 +348,11 @@ def test_wrong_settings_say_what_to_do() -> None:
     for wrong in ("mask", None):
         with pytest.raises(UserError, match="no way to combine"):
             many.release(N, HALF, secure=wrong)  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="not available"):
-        many.release(N, HALF, secure="encrypted")
     pure = pets.Federation(sessions(people=30, budget=pets.Budget(epsilon=1)), sites_per_person=1, progress=False)
     with pytest.raises(BudgetError, match="secure='local'"):
         pure.release(N, HALF)
+    with pytest.raises(BudgetError, match="secure='local'"):
+        pure.release(N, HALF, secure="encrypted")
     assert pure.release(N, HALF, secure="local").epsilon == 0.5
 
 

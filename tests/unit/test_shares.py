@@ -11,7 +11,7 @@ import pytest
 import pets
 from pets.budget import UNIT
 from pets.dp.calibrate import calibrate
-from pets.dp.shares import LEAST_SCALE, add_share, share_rho, shares, tau
+from pets.dp.shares import LEAST_VARIANCE, add_share, party_terms, share_rho, tau
 from pets.errors import BudgetError, InternalError
 from pets.plan import make_plan
 from pets.protection import DP
@@ -65,33 +65,33 @@ def test_tau():
     for parties in (2, 64, 65, 66, 500):
         exact = 10 * math.fsum(math.exp(-2 * math.pi**2 * 0.25 * k / (k + 1)) for k in range(1, parties))
         assert exact <= tau(0.5, parties) <= exact * 1.05
-    assert tau(LEAST_SCALE, 4096) < 1e-15
+    assert tau(math.sqrt(LEAST_VARIANCE), 4096) < 1e-15
 
 
 @pytest.mark.parametrize("rho", [1e-6, 1e-3, 0.05, 1.0, 20.0])
 @pytest.mark.parametrize("honest", [1, 2, 5, 100])
 def test_honest_shares_give_what_was_asked_and_no_more_is_charged(rho, honest):
     asked = DP(rho=rho)
-    share = shares(PLAN, asked, BUDGET, honest)
+    share = party_terms(PLAN, asked, BUDGET, honest)
     whole = calibrate(PLAN, asked, BUDGET)
     assert share.cost.loss == sum(share.losses) <= round(rho * UNIT)
     assert share.cost.loss >= 0.99 * whole.cost.loss  # and hardly less
     for measure, scale, finer, loss, central in zip(
         PLAN.measures, share.scales, share.refine, share.losses, whole.scales, strict=True
     ):
-        assert scale >= LEAST_SCALE and finer % 2
+        assert scale >= math.sqrt(LEAST_VARIANCE) and finer % 2
         spread = honest * Fraction(scale) ** 2
         assert loss >= Fraction(measure.sensitivity.l2_squared * finer**2) / (2 * spread) * UNIT
         together = math.sqrt(honest) * scale / finer
         assert together >= central * (1 - 1e-6)
-        if finer == 1 and scale > LEAST_SCALE:
+        if finer == 1 and scale > math.sqrt(LEAST_VARIANCE):
             assert together <= central * 1.001
     assert share.alone >= share.rho - len(PLAN.measures) / UNIT
     assert honest > 1 or share.alone == pytest.approx(share.rho, rel=1e-4)
 
 
 def test_a_share_is_drawn_on_its_grid():
-    share = shares(PLAN, DP(rho=5.0), BUDGET, 4)
+    share = party_terms(PLAN, DP(rho=5.0), BUDGET, 4)
     assert any(finer > 1 for finer in share.refine)
     values = np.arange(PLAN.size, dtype=np.int64)
     drawn = np.array([add_share(PLAN, values, share) for _ in range(400)], dtype=np.float64)
@@ -112,17 +112,17 @@ def test_a_share_is_drawn_on_its_grid():
 )
 def test_what_shares_cannot_do(asked, budget):
     with pytest.raises(BudgetError, match=r"shares of noise|counts epsilon"):
-        shares(PLAN, asked, budget, 2)
+        party_terms(PLAN, asked, budget, 2)
 
 
 def test_a_grid_that_does_not_fit_is_refused():
     plan = make_plan(pets.query("t").agg(s=pets.sum("v")), schema(5, 2**40, 2**18))
     with pytest.raises(BudgetError, match="smaller epsilon"):
-        shares(plan, DP(rho=1e6), BUDGET, 10**8)
+        party_terms(plan, DP(rho=1e6), BUDGET, 10**8)
 
 
 def test_shares_of_another_plan_are_a_bug():
-    share = shares(PLAN, DP(rho=1), BUDGET, 2)
+    share = party_terms(PLAN, DP(rho=1), BUDGET, 2)
     with pytest.raises(InternalError):
         add_share(PLAN, np.zeros(3, dtype=np.int64), share)
     beyond = np.full(PLAN.size, 2**50, dtype=np.int64)

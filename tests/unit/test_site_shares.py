@@ -11,15 +11,15 @@ import pets
 from pets.budget import UNIT
 from pets.dp.calibrate import calibrate, target_units
 from pets.dp.noise import gaussian_rho
-from pets.dp.site_shares import (
+from pets.dp.shares import (
     Shares,
     Spread,
     View,
     add_share,
     alone,
     on_the_plans_grid,
-    share_cost,
     share_losses,
+    share_rho,
     share_scale,
     shared,
 )
@@ -46,7 +46,7 @@ def theorem(l2_squared: float, dimension: int, scale: float, honest: int) -> flo
 @pytest.mark.parametrize("scale", [2.0, 2.5, 40.0])
 @pytest.mark.parametrize(("l2_squared", "dimension"), [(1, 1), (10_000, 100_000), (7, 12)])
 def test_the_cost_is_the_papers_and_never_less(honest: int, scale: float, l2_squared: int, dimension: int) -> None:
-    cost = share_cost(l2_squared, dimension, scale, honest)
+    cost = float(share_rho(None, l2_squared, dimension, scale, honest))
     printed = theorem(l2_squared, dimension, scale, honest)
     assert printed * (1 - 1e-15) <= cost <= printed * (1 + 1e-9)
     assert cost >= gaussian_rho(l2_squared, scale * math.sqrt(honest)) * (1 - 1e-15)
@@ -55,9 +55,9 @@ def test_the_cost_is_the_papers_and_never_less(honest: int, scale: float, l2_squ
 def test_tau_is_charged() -> None:
     # two shares of variance 4 on very many numbers: what the sum is not quite a Gaussian for must show in the charge
     plain = 1 / (2 * 2 * 4)
-    assert share_cost(1, 10**12, 2.0, 2) > plain * (1 + 1e-11)
+    assert share_rho(None, 1, 10**12, 2.0, 2) > plain * (1 + 1e-11)
     with pytest.raises(InternalError):
-        share_cost(1, 1, 1.9, 2)
+        share_rho(None, 1, 1, 0.4, 2)
 
 
 def test_the_sum_of_shares_is_a_discrete_gaussian_as_near_as_the_bound_says() -> None:

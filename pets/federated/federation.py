@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from pets import signing
-from pets.budget import Cost, epsilon_from_rho
+from pets.budget import UNIT, Cost, epsilon_from_rho
 from pets.calls import plain_arguments
 from pets.certificate import Certificate
 from pets.codec import digest
@@ -102,7 +102,7 @@ class Federation:
             site.join(self.roster)
         self._transport: Transport = InProcess(self._sites)
         self._progress = progress
-        self._answers: dict[str, Release] = {}
+        self._answers: MutableMapping[str, Release] = {}
         self.lost: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -143,11 +143,13 @@ class Federation:
         cost = _total([one.cost for one in asked])
         lefts = [site.session.remaining() for site in self._sites]
         epsilon, delta = asked[0].at or (0.0, 0.0)
-        if len(asked) > 1:
-            epsilon, delta = min((left.budget for left in lefts), key=lambda b: b.conversion_delta).describe(cost)
+        if len(asked) > 1 and cost.currency == "pure":
+            epsilon, delta = cost.loss / UNIT, 0.0
+        elif len(asked) > 1:
+            epsilon, delta = epsilon_from_rho(cost.loss / UNIT, self.roster.delta), self.roster.delta
         mechanism = "gaussian" if asked[0].shares is None else asked[0].shares.mechanism
         fits = all(cost.fits(left.left) for left in lefts)
-        more = min(left.left.loss // max(1, cost.loss) for left in lefts)
+        more = min((left.left.loss // max(1, cost.loss) for left in lefts), default=None)
         return Quote(cost, epsilon, delta, mechanism, tuple(errors), fits, more, protection.confidence)
 
     @overload
@@ -211,7 +213,7 @@ class Federation:
         return Asked(plan, shares, cost, _meaning(protection, shares, cost, roster))
 
     def _answer(self, asked: Asked, protection: Protection, secure: str, again: bool) -> Release:
-        known = digest([asked.plan.digest, protection.to_json(), secure, self.roster.digest])
+        known = self._known(asked, protection, secure)
         if not again and known in self._answers:
             return self._answers[known]
         order = Order(
@@ -233,6 +235,10 @@ class Federation:
         release = self._sealed(asked, order, relay)
         self._answers[known] = release
         return release
+
+    def _known(self, asked: Asked, protection: Protection, secure: str) -> str:
+        """What makes two questions the same."""
+        return digest([asked.plan.digest, protection.to_json(), secure, self.roster.digest])
 
     def _sealed(self, asked: Asked, order: Order, relay: Relay) -> Release:
         plan, roster, shares, survivors = asked.plan, self.roster, asked.shares, len(relay.survivors)

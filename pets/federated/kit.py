@@ -11,14 +11,14 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pets.codec import Json
-from pets.errors import UserError
+from pets.errors import UserError, shown
 
 CARRIER = "pets.federated.nvflare_engine.Carrier"
 POST = "pets.federated.nvflare_engine.Post"
@@ -40,6 +40,16 @@ _SITE_PARTS = {
 }
 _STORAGE = f"{_COMMON}storages.filesystem_storage.FilesystemStorage"
 _SNAPSHOTS = f"{_COMMON}state_persistors.storage_state_persistor.StorageStatePersistor"
+
+
+LOGS: Json = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(name)s %(levelname)s %(message)s"}},
+    "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stdout"}},
+    "root": {"level": "WARNING", "handlers": ["out"]},
+}
+"""Warnings and errors, to the process's own log file."""
 
 
 def permissions(given: Json) -> Json:
@@ -73,7 +83,9 @@ def server_resources(folder: Path) -> Json:
         "format_version": 2,
         "class_list_enforcement_mode": "enforce",
         "class_allow_list": [POST, scheduler, manager, launcher, _STORAGE, _SNAPSHOTS],
-        "servers": [{"admin_storage": "transfer", "max_num_clients": 4096, "heart_beat_timeout": 60, "admin_timeout": 10.0}],
+        "servers": [
+            {"admin_storage": "transfer", "max_num_clients": 4096, "heart_beat_timeout": 60, "admin_timeout": 10.0}
+        ],
         "snapshot_persistor": {"path": _SNAPSHOTS, "args": {"uri_root": "/", "storage": states}},
         "components": [
             {"id": "job_scheduler", "path": scheduler, "args": {"max_jobs": 4}},
@@ -84,26 +96,17 @@ def server_resources(folder: Path) -> Json:
     }
 
 
-def harden(kit: Path, *, server: bool) -> None:
-    """Write a kit's local policy, and keep others out of its folder."""
-    local = kit / "local"
-    for path in local.glob("*.sample"):
-        path.unlink()
-    resources = server_resources(kit) if server else site_resources()
-    for name, form in (("resources.json", resources), ("authorization.json", permissions(_AT_SERVER if server else _AT_SITES))):
-        (local / f"{name}.default").unlink(missing_ok=True)
-        (local / name).write_text(json.dumps(form, indent=2) + "\n", "utf-8")
-    kit.chmod(0o700)
+JOB = "pets-carry"
 
 
 def write_job(folder: Path) -> Path:
     """The job that carries messages. It holds two class names, and no data, no code and no address."""
-    job = folder / "pets-carry"
+    job = folder / JOB
     config = job / "app" / "config"
     config.mkdir(parents=True)
     forms = {
         job / "meta.json": {
-            "name": "pets-carry",
+            "name": JOB,
             "resource_spec": {},
             "deploy_map": {"app": ["@ALL"]},
             "min_clients": 1,
@@ -118,42 +121,136 @@ def write_job(folder: Path) -> Path:
         },
     }
     for path, form in forms.items():
-        path.write_text(json.dumps(form, indent=2) + "\n", "utf-8")
+        _written(path, form)
     return job
 
 
-def check(kit: Path) -> None:
-    """Refuse a kit that is none, or that would let others run code here.
+@dataclass(frozen=True)
+class Kit:
+    """What one party needs to reach the others: addresses and certificates, and no line of code.
+
+    Attributes:
+        party: its name; empty for the server.
+        federation, host, port: where the server is.
+        authority, certificate: PEM texts, public.
+        key: the PEM text of the TLS key. It protects the line only: messages are signed with the site's own key.
+    """
+
+    party: str
+    federation: str
+    host: str
+    port: int
+    authority: str
+    certificate: str
+    key: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        texts = (self.party, self.federation, self.host, self.authority, self.certificate, self.key)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(self.port, int):
+            raise UserError("this is no startup kit; ask the coordinator for the file again")
+
+    def save(self, path: Path) -> None:
+        """Write it for its party alone: whoever has it can sit in the party's place on the line."""
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
+            json.dump({"pets": "kit", "version": 1, **vars(self)}, handle, indent=2)
+
+
+def of(made: Path, party: str, federation: str, host: str, port: int) -> Kit:
+    """The kit in a folder that NVFlare provisioned (the server's for an empty name)."""
+    side = "client" if party else "server"
+    texts = [(made / "startup" / name).read_text("ascii") for name in ("rootCA.pem", f"{side}.crt", f"{side}.key")]
+    return Kit(party, federation, host, port, *texts)
+
+
+def read(path: Path, party: str) -> Kit:
+    """A party's kit in a file.
 
     Raises:
-        UserError: with what is wrong.
+        UserError: where it is none, or another party's.
     """
-    if not (kit / "startup" / "sub_start.sh").is_file():
-        raise UserError(f"{str(kit)!r} is no startup kit; give the folder that pets federation init made for this party")
+    try:
+        form = json.loads(path.read_bytes())
+        if form.pop("pets") != "kit" or form.pop("version") != 1:
+            raise ValueError("another form")
+        kit = Kit(**form)
+    except OSError as error:
+        raise UserError(f"the startup kit {str(path)!r} cannot be read ({error.strerror})") from None
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise UserError(f"{str(path)!r} is no startup kit; ask the coordinator for the file again") from None
+    if kit.party != party:
+        raise UserError(
+            f"the startup kit {str(path)!r} is for {shown(kit.party)}, and this is {party!r}; ask for yours"
+        )
+    return kit
+
+
+def unpack(kit: Kit, folder: Path) -> None:
+    """NVFlare's working folder of a party; everything that runs in it is written here, by the party itself."""
+    shutil.rmtree(folder, ignore_errors=True)
+    server, startup, local = not kit.party, folder / "startup", folder / "local"
+    side = "server" if server else "client"
+    for made in (folder, startup, local, folder / "transfer"):
+        made.mkdir(mode=0o700)
+    address = f"{kit.host}:{kit.port}"
+    tls = {"ssl_private_key": f"{side}.key", "ssl_cert": f"{side}.crt", "ssl_root_cert": "rootCA.pem"}
+    secure = {**tls, "connection_security": "mtls"}
+    service: Json = {"name": kit.federation, "service": {"target": address, "scheme": "http"}}
+    if server:
+        start: Json = {"servers": [{**service, "admin_server": kit.host, "admin_port": kit.port, **secure}]}
+    else:
+        client = {**secure, "fqsn": kit.party, "is_leaf": True}
+        start = {"servers": [{**service, "identity": kit.host}], "client": client}
+    _written(startup / f"fed_{side}.json", {"format_version": 2, **start})
+    (startup / "rootCA.pem").write_text(kit.authority, "ascii")
+    (startup / f"{side}.crt").write_text(kit.certificate, "ascii")
+    (startup / f"{side}.key").touch(0o600)
+    (startup / f"{side}.key").write_text(kit.key, "ascii")
+
+
+def harden(folder: Path, *, server: bool) -> None:
+    """Write the rules of a working folder; done at each start, so that what is written here is what holds."""
+    local = folder.absolute() / "local"
+    _written(local / "resources.json", server_resources(folder.absolute()) if server else site_resources())
+    _written(local / "authorization.json", permissions(_AT_SERVER if server else _AT_SITES))
+    _written(local / "log_config.json", LOGS)
+
+
+def _written(path: Path, form: Json) -> None:
+    path.write_text(json.dumps(form, indent=2) + "\n", "utf-8")
 
 
 @contextlib.contextmanager
-def running(kit: Path, log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """NVFlare's process of a kit, ended with all its children when the block ends."""
-    check(kit)
-    bash = shutil.which("bash")
-    if bash is None:
-        raise UserError("NVFlare's startup kits need bash, which is not on this machine's PATH")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+def running(folder: Path, party: str, log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """NVFlare's process of a party (the server's for an empty name), ended with all its children at the block's end."""
+    harden(folder, server=not party)
+    side = "client" if party else "server"
+    module = f"nvflare.private.fed.app.{side}.{side}_train"
+    settings = ["secure_train=true", *([f"uid={party}"] if party else []), "org=pets", "config_folder=config"]
+    command = [sys.executable, "-u", "-m", module, "-m", str(folder.absolute()), "-s", f"fed_{side}.json"]
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [bash, str(kit / "startup" / "sub_start.sh"), "--once"],
+            [*command, "--set", *settings],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PATH": path, **environment},
+            env={**os.environ, **environment},
             start_new_session=True,
         )
     try:
         yield process
     finally:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(3)
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        every = [parent := psutil.Process(process.pid), *parent.children(recursive=True)]
+        for act in (psutil.Process.terminate, psutil.Process.kill):
+            for one in every:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    act(one)
+            _, every = psutil.wait_procs(every, timeout=3)
+    process.wait()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -169,9 +170,11 @@ class Line:
     def __init__(self, kit: Path, user: str, sites: Sequence[str], job: Path, patience: float) -> None:
         self._sites, self._job, self._patience = tuple(sites), job, patience
         self._id, self._round = "", 0
+        # what NVFlare logs goes where the caller's logging sends it, and not to the screen where there is none
+        logging.getLogger("nvflare").addHandler(logging.NullHandler())
         with _quiet(), _plain():
             self._session: Session = new_secure_session(
-                user, str(kit), timeout=10.0, command_timeout=10.0, auto_login_max_tries=2
+                user, str(kit.absolute()), timeout=10.0, command_timeout=10.0, auto_login_max_tries=2
             )
 
     def close(self) -> None:
@@ -199,7 +202,7 @@ class Line:
                 return
             for job in running:
                 self._session.abort_job(job)
-            self._id = self._session.submit_job(str(self._job))
+            self._id = self._session.submit_job(str(self._job.absolute()))
             late = time.monotonic() + START
             while time.monotonic() < late:
                 if set(here) <= set(self._answering(self._id, here)):

@@ -16,7 +16,6 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pets.errors import PetsError
 from pets.federated.message import MOST
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def _answer(site: Site, connection: Connection) -> None:
                 return
             try:
                 reply = _REPLY + site.handle(data)
-            except PetsError:
+            except Exception:  # a refusal, or a bug: the same nothing, since a bug's text could quote a row
                 reply = _NOTHING
             try:
                 connection.send_bytes(reply)

@@ -14,7 +14,7 @@ import io
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,10 @@ TOPIC = "pets"
 BODY = "body"
 SLICE = 2.0
 """Seconds that one admin command waits for replies; a round takes as many commands as it needs."""
-ASK = 3.0
+ASK = 5.0
 """Seconds in which a site says that it is there."""
-START = 60.0
+START = 45.0
 """Seconds in which the job starts at the sites."""
-FRESH = 30.0
-"""Seconds since a site's last heartbeat after which it counts as gone."""
 
 
 class Carrier(Executor):  # type: ignore[misc]
@@ -174,7 +172,7 @@ class Line:
         logging.getLogger("nvflare").addHandler(logging.NullHandler())
         with _quiet(), _plain():
             self._session: Session = new_secure_session(
-                user, str(kit.absolute()), timeout=10.0, command_timeout=10.0, auto_login_max_tries=2
+                user, str(kit.absolute()), timeout=10.0, command_timeout=2 * ASK, auto_login_max_tries=2
             )
 
     def close(self) -> None:
@@ -183,38 +181,40 @@ class Line:
             self._session.close()
 
     def connected(self) -> tuple[str, ...]:
-        """The sites whose NVFlare process is in touch with the server."""
+        """The sites whose NVFlare process answers now."""
         with _quiet(), _plain():
-            found = self._session.get_connected_client_list()
-        now = time.time()
-        fresh = {one.name for one in found if now - float(one.last_connect_time) < FRESH}
-        return tuple(site for site in self._sites if site in fresh)
+            known = {one.name for one in self._session.get_connected_client_list()} & set(self._sites)
+            said = self._session.get_client_job_status(sorted(known)) if known else None
+        there = {row["client_name"] for row in said or () if row["status"] not in ("no_reply", "error")}
+        return tuple(site for site in self._sites if site in there)
 
     def prepare(self) -> None:
-        """The job runs at every site that is in touch; begun anew where a site came (back) after it had started."""
-        here = self.connected()
+        """The job runs at every site that answers; it is begun anew where one came (back) after it had started."""
+        here = set(self.connected())
         if not here:
             raise UserError("no site is in touch with the federation's server; start them with pets site serve")
         with _quiet(), _plain():
             running = [job.job_id for job in self._session.get_system_info().job_info]
-            if len(running) == 1 and set(here) <= set(self._answering(running[0], here)):
-                self._id = running[0]
-                return
+            for job in running:
+                if here <= self._answering(job, here):
+                    self._id = job
+                    return
             for job in running:
                 self._session.abort_job(job)
             self._id = self._session.submit_job(str(self._job.absolute()))
             late = time.monotonic() + START
-            while time.monotonic() < late:
-                if set(here) <= set(self._answering(self._id, here)):
-                    return
+            while not here <= (there := self._answering(self._id, here)):
+                if time.monotonic() > late:
+                    if there:  # whoever is not there by now is lost for the query, and the roster says what follows
+                        return
+                    raise UserError("the sites did not begin to listen; look at nvflare.log in their folders")
                 time.sleep(0.3)
-        raise UserError("the sites did not start to listen within a minute; look at nvflare.log in their folders")
 
-    def _answering(self, job: str, sites: Sequence[str]) -> list[str]:
+    def _answering(self, job: str, sites: Set[str]) -> set[str]:
         try:
-            return list(self._session.do_app_command(job, TOPIC, {"ask": list(sites)})["here"])
+            return set(self._session.do_app_command(job, TOPIC, {"ask": sorted(sites)})["here"])
         except (JobNotRunning, NoReply, InternalError, RuntimeError):  # not yet, or no longer
-            return []
+            return set()
 
     def exchange(self, messages: Mapping[int, bytes], heard: Callable[[int], None]) -> Mapping[int, bytes]:
         """Send each site its message, and give the replies that came."""

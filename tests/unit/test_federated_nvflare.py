@@ -1,0 +1,217 @@
+"""Three real NVFlare sites on loopback, over mutual TLS, made and asked with the commands of docs/federated.md."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+import pets
+from pets import cli
+from pets.demo import demo_query
+from pets.federated import connect
+from pets.federated.sitefolder import SiteFolder
+from pets.synthetic.dummy import dummy
+from tests.trial import SITES, Trial, serving, until, write_json
+
+pytestmark = pytest.mark.timeout(240)
+UNBOUNDED = pets.Policy(allow_unbounded=True)
+POLICY = """\
+tables:
+  apc: {aggregates: [count, count_units, mean, rate]}
+max_epsilon: 1.0
+totals: {allow: true}
+"""
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[pets.Schema, pd.DataFrame]:
+    """The demonstration's table, of people few of whose episodes go beyond the bound: those do not matter here."""
+    made = dummy("nhs", people=600, progress=False)
+    schema = pets.Schema({"apc": made.schema.table("apc")}, dataset=made.schema.dataset)
+    rows = made.tables["apc"].to_pandas()
+    unit = schema.table("apc").unit
+    return schema, rows.groupby(unit.column).head(unit.rows or unit.max_rows)
+
+
+@pytest.fixture(scope="module")
+def trial(world: tuple[pets.Schema, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    schema, rows = world
+    made = Trial(tmp_path_factory.mktemp("t"))
+    person = rows[schema.table("apc").unit.column]
+    number = person.astype("category").cat.codes % 3
+    data = {}
+    for place, name in enumerate(SITES):
+        data[name] = made.root / f"{name}.csv"
+        rows[number == place].to_csv(data[name], index=False)
+    (made.root / "policy.yaml").write_text(POLICY, "utf-8")
+    write_json(made.root / "query.json", demo_query().to_json())
+    file = write_json(made.root / "schema.json", schema.to_json())
+    made.make(file, data, made.root / "policy.yaml", "--dropouts", "1", "--colluding", "0")
+    with serving(made, *SITES):
+        with connect(made.trial) as many:
+            until(lambda: many.connected() == SITES)
+        yield made
+    assert made.stop() == []
+
+
+def ask(trial: Trial, *more: str) -> int:
+    return cli.run(["federation", "query", trial.trial, "--query", str(trial.root / "query.json"), *more])
+
+
+# the tests go on in this order: the last one loses a site -------------------------------------------------------------
+
+
+def test_the_demo_query_is_the_pooled_answer(trial: Trial, world: tuple[pets.Schema, pd.DataFrame]) -> None:
+    schema, rows = world
+    assert ask(trial, "--total", "--out", str(trial.root / "answer.json")) == 0
+    found = pets.Release.load(trial.root / "answer.json")
+    pooled = pets.Session(
+        schema, {"apc": rows}, budget=pets.Budget(epsilon=1), policy=UNBOUNDED, progress=False
+    ).release(demo_query(), pets.Total())
+    assert found.notes[0] == "3 of 3 sites are in the answer, combined by secure='masked'."
+    assert (found.values == pooled.values).all()
+    assert found.table["episodes"].sum() == len(rows)
+
+
+def test_what_was_paid_for_is_not_paid_for_again(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--epsilon", "0.5"]
+    assert ask(trial, *asked) == 0
+    said = capsys.readouterr().out
+    entries = SiteFolder(trial.folder("north")).verified().checkpoint.size
+    assert ask(trial, *asked) == 0
+    assert capsys.readouterr().out == said
+    assert SiteFolder(trial.folder("north")).verified().checkpoint.size == entries
+    assert "ε = 0.5" in said
+
+
+def test_no_socket_outside_the_engines_address(trial: Trial) -> None:
+    for name in SITES:
+        gate, *engine = trial.tree(name)
+        assert len(engine) >= 2  # the site's process of NVFlare, and the job's
+        assert gate.net_connections("inet") == []  # the data is where no socket is
+        every = [one for process in engine for one in process.net_connections("inet")]
+        own = {one.laddr.port for one in every}
+        assert any(one.raddr and one.raddr.port == trial.port for one in every)
+        for one in every:
+            assert one.laddr.ip in ("127.0.0.1", "::1")
+            assert not one.raddr or one.raddr.port in own | {trial.port}
+    told = {tuple(line.split()) for line in trial.sockets.read_text("utf-8").splitlines()}
+    assert ("socket.getaddrinfo", "name", "localhost") in told  # the guard looks on
+    outside = {
+        one for one in told if one[2] not in ("127.0.0.1", "::1", "localhost") and not one[2].startswith("/tmp/")
+    }
+    # so NVFlare asks the kernel for this machine's own address: a UDP socket that sends nothing
+    asks = ("socket.connect", "SOCK_DGRAM", "10.255.255.255")
+    # and so it finds a free port, and listens for its own job's process
+    assert outside <= {asks, ("socket.bind", "SOCK_STREAM", "-"), ("socket.getaddrinfo", "name", "-")}
+
+
+def test_the_line_is_mutual_tls(trial: Trial) -> None:
+    context = ssl.create_default_context(cafile=str(trial.folder("trial") / "admin" / "startup" / "rootCA.pem"))
+
+    def talk(context: ssl.SSLContext) -> bytes:
+        with (
+            socket.create_connection(("localhost", trial.port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as line,
+        ):
+            line.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return line.recv(100)
+
+    with contextlib.suppress(ssl.SSLError, ConnectionError):
+        assert talk(context) == b""  # hung up on
+    startup = trial.folder("north") / "kit" / "startup"
+    context.load_cert_chain(startup / "client.crt", startup / "client.key")
+    assert talk(context)[:4] == b"HTTP"
+
+
+def test_the_status_of_a_site_and_of_the_federation(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["federation", "status", trial.trial]) == 0
+    assert capsys.readouterr().out.count("in touch") == 3
+    assert cli.run(["site", "status", str(trial.folder("east"))]) == 0
+    said = capsys.readouterr().out
+    assert "Log: whole" in said
+    assert "committed" in said
+    assert "Spent ε = 0.5 of 3" in said
+
+
+def test_a_job_that_brings_code_or_another_class_is_not_run(trial: Trial, tmp_path: Path) -> None:
+    from nvflare.fuel.flare_api.api_spec import InternalError, JobNotRunning
+
+    from pets.federated import kit
+
+    job = kit.write_job(tmp_path)
+    custom = job / "app" / "custom"
+    custom.mkdir()
+    (custom / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n", "utf-8")
+    client = job / "app" / "config" / "config_fed_client.json"
+    with connect(trial.trial) as many:
+        session = many.line._session
+        number = session.submit_job(str(job))
+        until(lambda: str(session.get_job_status(number)).startswith("FINISHED"))
+        assert "BYOC not permitted" in str(session.get_job_meta(number))
+        assert not (tmp_path / "ran").exists()
+        shutil.rmtree(custom)
+        other = "nvflare.app_common.np.np_trainer.NPTrainer"  # in NVFlare's own list, and not in a site's
+        client.write_text(client.read_text("utf-8").replace(kit.CARRIER, other), "utf-8")
+        number = session.submit_job(str(job))
+        until(lambda: str(session.get_job_status(number)).startswith("FINISHED"), 60)
+        log = (trial.folder("north") / "nvflare.log").read_text("utf-8")
+        assert f"{other}' " in log
+        assert "is not in allow_list" in log
+        with pytest.raises((JobNotRunning, InternalError, RuntimeError)):
+            session.do_app_command(number, "pets", {"ask": list(SITES)})
+
+
+def test_two_survive_a_killed_third_where_the_threshold_allows(
+    trial: Trial, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    before = _spent(trial)
+    trial.kill("west")
+    patience = ["--patience", "6"]
+    assert ask(trial, "--epsilon", "0.4", *patience) == 0
+    said = capsys.readouterr()
+    assert "2 of 3 sites are in the answer" in said.out
+    assert "site west: no reply" in said.err
+    after = _spent(trial)
+    assert after["north"] > before["north"]
+    assert after["east"] > before["east"]
+    assert after["west"] == before["west"]
+    assert ask(trial, "--total", "--again", *patience) == 9  # exact totals may lose nobody
+    assert "3 sites are needed for an answer and 2 are left" in capsys.readouterr().err
+    trial.start("west")  # and comes back
+    with connect(trial.trial) as many:
+        until(lambda: many.connected() == SITES)
+    assert ask(trial, "--epsilon", "0.3", *patience) == 0
+    assert "3 of 3 sites are in the answer" in capsys.readouterr().out
+
+
+def _spent(trial: Trial) -> dict[str, int]:
+    return {name: SiteFolder(trial.folder(name)).site.session.remaining().spent.loss for name in SITES}
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_each_sites_log_verifies(trial: Trial, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ledger, log = trial.folder(name) / "ledger.db", tmp_path / "site.log"
+    assert cli.run(["log", "export", "--ledger", str(ledger), "--out", str(log)]) == 0
+    assert cli.run(["log", "verify", str(log), "--key", f"{ledger}.pub"]) == 0
+    assert "Whole: " in capsys.readouterr().out
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:-2] + lines[-1:]))
+    assert cli.run(["log", "verify", str(log), "--key", f"{ledger}.pub"]) == 11
+
+
+def test_stopping_leaves_no_process_behind(trial: Trial) -> None:
+    tree = {process for name in trial.processes for process in trial.tree(name)}
+    assert len(tree) >= 12
+    assert trial.stop() == []
+    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in tree)
+    assert json.dumps(sorted(trial.processes)) == '["east", "north", "trial", "west"]'

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -110,6 +111,14 @@ class FederationFolder:
         """A way to the sites through the running server."""
         from pets.federated.nvflare_engine import Line
 
+        facts = self.facts
+        try:  # NVFlare tries for long, and says less
+            socket.create_connection((facts.host, facts.port), timeout=10).close()
+        except OSError as error:
+            raise UserError(
+                f"the federation's server cannot be reached at {facts.host}:{facts.port} ({error.strerror or error}); "
+                "start it with pets federation serve, or check its address"
+            ) from None
         return Line(self.path / "admin", ADMIN, self.names, self.path / "job" / kits.JOB, patience)
 
     @classmethod

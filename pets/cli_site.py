@@ -136,8 +136,8 @@ def status(
         print(f"  {row.at}  {row.state}  ε = {row.epsilon}  {row.table}: {row.what}")
     try:
         found = opened.verified()
-    except PetsError as error:
-        print(f"Log: NOT whole. {error}")
+    except PetsError:
+        print("Log: NOT whole.")
         raise
     print(f"Log: whole, {found.checkpoint.size:,} entries, signed by key {found.key.id}.")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -52,6 +52,14 @@ def until(done: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.3)
 
 
+def documented(page: Path, heading: str) -> list[list[str]]:
+    """The commands in a section of a page, without ``pets``."""
+    section = page.read_text("utf-8").split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    blocks = [block.split("```", 1)[0] for block in section.split("```bash\n")[1:]]
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [shlex.split(line)[1:] for line in lines if line.startswith("pets ")]
+
+
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -77,19 +85,11 @@ class Trial:
         """What the processes' Python code did with sockets, line by line."""
         return self.root / "sockets.txt"
 
-    def make(self, schema: Path, data: dict[str, Path], policy: Path, *more: str) -> None:
-        """A site for each file, and a federation of them all."""
-        for name, file in data.items():
-            run(
-                *("site", "init", str(self.folder(name)), "--data", str(file), "--schema", str(schema)),
-                *("--policy", str(policy), "--budget-epsilon", "3"),
-            )
-        entries = [part for name in data for part in ("--site", str(self.folder(name) / "entry.json"))]
-        about = ("--schema", str(schema), "--sites-per-person", "1", "--port", str(self.port), *more)
-        run("federation", "init", self.trial, *entries, *about)
-        for name in data:
-            kit = str(self.folder("trial") / "kits" / f"{name}.kit")
-            run("site", "join", str(self.folder(name)), "--roster", f"{self.trial}/roster.json", "--kit", kit)
+    def make(self, commands: list[list[str]]) -> None:
+        """Run commands here, one after the other; a new federation is given a port that is free."""
+        with contextlib.chdir(self.root):
+            for command in commands:
+                run(*command, *(["--port", str(self.port)] if command[:2] == ["federation", "init"] else []))
 
     def start(self, name: str) -> None:
         """A site's process, or the server's, for the name ``trial``."""
@@ -147,8 +147,3 @@ def serving(trial: Trial, *names: str) -> Iterator[Trial]:
         yield trial
     finally:
         trial.stop()
-
-
-def write_json(path: Path, form: object) -> Path:
-    path.write_text(json.dumps(form), "utf-8")
-    return path

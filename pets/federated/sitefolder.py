@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from pets.codec import Json, canonical
-from pets.errors import PolicyError, UserError
+from pets.errors import PolicyError, UserError, VerificationError
 from pets.federated import kit as kits
 from pets.federated.roster import Member, Roster
 from pets.federated.site import Site
@@ -119,7 +119,12 @@ class SiteFolder:
         with tempfile.TemporaryDirectory(prefix="pets-log-") as folder:
             file = Path(folder) / "site.log"
             write(ledger, file, progress=False)
-            return verify(file, key=ledger.key)
+            try:
+                return verify(file, key=ledger.key)
+            except VerificationError as error:
+                raise VerificationError(
+                    str(error).replace(repr(str(file)), f"the log in {str(self.path / 'ledger.db')!r}")
+                ) from None
 
     @classmethod
     def create(cls, path: Path, *, name: str, schema: Path, data: Any, policy: Path | None, budget: Any) -> SiteFolder:

@@ -169,7 +169,9 @@ def test_a_log_that_was_altered_is_told(run: Run, shelf: Path) -> None:
         column = next(c[1] for c in book.execute(f"pragma table_info({table})") if c[2].upper() in ("BLOB", "TEXT"))
         book.execute(f"update {table} set {column} = zeroblob(10) where rowid = 2")
     book.close()
-    assert run("site", "status", "new").code != 0
+    done = run("site", "status", "new")
+    assert (done.code, "Log: NOT whole." in done.out) == (11, True)
+    assert done.err.startswith("pets: the log in 'new/ledger.db': entry 2 was altered")
 
 
 # joining --------------------------------------------------------------------------------------------------------------

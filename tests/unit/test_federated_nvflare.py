@@ -20,7 +20,7 @@ from pets.demo import demo_query
 from pets.federated import connect
 from pets.federated.sitefolder import SiteFolder
 from pets.synthetic.dummy import dummy
-from tests.trial import SITES, Trial, serving, until, write_json
+from tests.trial import SITES, Trial, documented, serving, until
 
 pytestmark = pytest.mark.timeout(240)
 UNBOUNDED = pets.Policy(allow_unbounded=True)
@@ -42,20 +42,25 @@ def world() -> tuple[pets.Schema, pd.DataFrame]:
     return schema, rows.groupby(unit.column).head(unit.rows or unit.max_rows)
 
 
+COMMANDS = documented(Path(__file__).parents[2] / "docs" / "federated.md", "Three real sites")
+SERVED = [command for command in COMMANDS if command[1] == "serve"]
+FIRST = COMMANDS[: COMMANDS.index(SERVED[0])]
+THEN = COMMANDS[COMMANDS.index(SERVED[-1]) + 1 :]
+
+
 @pytest.fixture(scope="module")
 def trial(world: tuple[pets.Schema, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    """The documentation's federation, made and served by its commands."""
     schema, rows = world
     made = Trial(tmp_path_factory.mktemp("t"))
-    person = rows[schema.table("apc").unit.column]
-    number = person.astype("category").cat.codes % 3
-    data = {}
+    number = rows[schema.table("apc").unit.column].astype("category").cat.codes % 3
     for place, name in enumerate(SITES):
-        data[name] = made.root / f"{name}.csv"
-        rows[number == place].to_csv(data[name], index=False)
-    (made.root / "policy.yaml").write_text(POLICY, "utf-8")
-    write_json(made.root / "query.json", demo_query().to_json())
-    file = write_json(made.root / "schema.json", schema.to_json())
-    made.make(file, data, made.root / "policy.yaml", "--dropouts", "1", "--colluding", "0")
+        rows[number == place].to_csv(made.root / f"{name}.csv", index=False)
+    forms = {"policy.yaml": POLICY, "query.json": demo_query().to_json(), "schema.yaml": schema.to_json()}
+    for name, form in forms.items():
+        (made.root / name).write_text(form if isinstance(form, str) else json.dumps(form), "utf-8")
+    made.make(FIRST)
+    assert [command[2] for command in SERVED] == ["trial", *SITES]
     with serving(made, *SITES):
         with connect(made.trial) as many:
             until(lambda: many.connected() == SITES)
@@ -80,6 +85,15 @@ def test_the_demo_query_is_the_pooled_answer(trial: Trial, world: tuple[pets.Sch
     assert found.notes[0] == "3 of 3 sites are in the answer, combined by secure='masked'."
     assert (found.values == pooled.values).all()
     assert found.table["episodes"].sum() == len(rows)
+
+
+def test_the_documentations_commands(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(THEN) == 6
+    trial.make(THEN)
+    said = capsys.readouterr().out
+    assert said.count("in touch") == 3
+    assert "Whole: " in said
+    assert "episodes" in (trial.root / "answer.html").read_text("utf-8")
 
 
 def test_what_was_paid_for_is_not_paid_for_again(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,9 +147,7 @@ def test_the_line_is_mutual_tls(trial: Trial) -> None:
     assert talk(context)[:4] == b"HTTP"
 
 
-def test_the_status_of_a_site_and_of_the_federation(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["federation", "status", trial.trial]) == 0
-    assert capsys.readouterr().out.count("in touch") == 3
+def test_the_status_of_a_site(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["site", "status", str(trial.folder("east"))]) == 0
     said = capsys.readouterr().out
     assert "Log: whole" in said

@@ -70,7 +70,7 @@ def init(
 
 @verb(app, "stopped")
 def serve(folder: Folder) -> None:
-    """Pass the federation's messages on until Ctrl-C. The server sees none of them open.
+    """Pass the federation's messages on until Ctrl-C. The server sees what the coordinator sees, and no more.
 
     \b
     pets federation serve trial

@@ -43,7 +43,7 @@ def serve_site(folder: SiteFolder, say: Say) -> None:
 
 
 def serve_federation(folder: FederationFolder, say: Say) -> None:
-    """The server that passes messages on, and sees none of them open; until interrupted."""
+    """The server that passes messages on, and sees what the coordinator sees; until interrupted."""
     _engine()
     facts = folder.facts
     with socket.socket() as probe:

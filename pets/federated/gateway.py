@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
@@ -39,7 +40,8 @@ def listening(site: Site) -> Iterator[str]:
         while open_.is_set():
             try:
                 connection = listener.accept()
-            except OSError:
+            except OSError:  # such as too many open files: later, again
+                time.sleep(0.1)
                 continue
             threading.Thread(target=_answer, args=(site, connection), daemon=True).start()
 

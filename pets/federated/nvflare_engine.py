@@ -51,6 +51,8 @@ SLICE = 2.0
 """Seconds that one admin command waits for replies; a round takes as many commands as it needs."""
 ASK = 5.0
 """Seconds in which a site says that it is there."""
+HEAVY = 60.0
+"""Seconds in which the server takes a round's messages, which may be many megabytes."""
 START = 45.0
 """Seconds in which the job starts at the sites."""
 
@@ -183,6 +185,7 @@ class Line:
     def connected(self) -> tuple[str, ...]:
         """The sites whose NVFlare process answers now."""
         with _quiet(), _plain():
+            self._session.set_timeout(2 * ASK)
             known = {one.name for one in self._session.get_connected_client_list()} & set(self._sites)
             said = self._session.get_client_job_status(sorted(known)) if known else None
         there = {row["client_name"] for row in said or () if row["status"] not in ("no_reply", "error")}
@@ -227,6 +230,7 @@ class Line:
         first = command | {"messages": body, "patience": self._patience}
         replies: dict[int, bytes] = {}
         with _quiet(), _plain():
+            self._session.set_timeout(HEAVY)
             said = self._session.do_app_command(self._id, TOPIC, first)
             while True:
                 for name, reply in said["replies"].items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -63,13 +62,9 @@ def _keep(kit: Path, party: str, log: Path, environment: Mapping[str, str], say:
     """Begin the process again whenever it ends: a site outlives its server, and the other way round."""
     while True:
         with kits.running(kit, party, log, environment) as process:
-            _wait(process)
+            process.wait()
         say(f"NVFlare ended ({process.returncode}); it is begun again in {AGAIN:g} s. Its log is {log}.")
         threading.Event().wait(AGAIN)
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    process.wait()
 
 
 def _engine() -> None:

@@ -7,7 +7,8 @@ import json
 import shutil
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +23,6 @@ from pets.federated.sitefolder import SiteFolder
 from pets.synthetic.dummy import dummy
 from tests.trial import SITES, Trial, documented, serving, until
 
-pytestmark = pytest.mark.timeout(240)
 UNBOUNDED = pets.Policy(allow_unbounded=True)
 POLICY = """\
 tables:
@@ -32,7 +32,7 @@ totals: {allow: true}
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def world() -> tuple[pets.Schema, pd.DataFrame]:
     """The demonstration's table, of people few of whose episodes go beyond the bound: those do not matter here."""
     made = dummy("nhs", people=600, progress=False)
@@ -48,7 +48,7 @@ FIRST = COMMANDS[: COMMANDS.index(SERVED[0])]
 THEN = COMMANDS[COMMANDS.index(SERVED[-1]) + 1 :]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def trial(world: tuple[pets.Schema, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     """The documentation's federation, made and served by its commands."""
     schema, rows = world
@@ -72,11 +72,22 @@ def ask(trial: Trial, *more: str) -> int:
     return cli.run(["federation", "query", trial.trial, "--query", str(trial.root / "query.json"), *more])
 
 
-# the tests go on in this order: the last one loses a site -------------------------------------------------------------
+@dataclass
+class Scene:
+    """What the steps share."""
+
+    trial: Trial
+    schema: pets.Schema
+    rows: pd.DataFrame
+    said: pytest.CaptureFixture[str]
+    tmp: Path
 
 
-def test_the_demo_query_is_the_pooled_answer(trial: Trial, world: tuple[pets.Schema, pd.DataFrame]) -> None:
-    schema, rows = world
+# the steps, in the order of STEPS below: one test, since a federation takes a while to start
+
+
+def the_demo_query_is_the_pooled_answer(scene: Scene) -> None:
+    trial, schema, rows = scene.trial, scene.schema, scene.rows
     assert ask(trial, "--total", "--out", str(trial.root / "answer.json")) == 0
     found = pets.Release.load(trial.root / "answer.json")
     pooled = pets.Session(
@@ -87,7 +98,8 @@ def test_the_demo_query_is_the_pooled_answer(trial: Trial, world: tuple[pets.Sch
     assert found.table["episodes"].sum() == len(rows)
 
 
-def test_the_documentations_commands(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
+def the_documentations_commands(scene: Scene) -> None:
+    trial, capsys = scene.trial, scene.said
     assert len(THEN) == 6
     trial.make(THEN)
     said = capsys.readouterr().out
@@ -96,7 +108,8 @@ def test_the_documentations_commands(trial: Trial, capsys: pytest.CaptureFixture
     assert "episodes" in (trial.root / "answer.html").read_text("utf-8")
 
 
-def test_what_was_paid_for_is_not_paid_for_again(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
+def what_was_paid_for_is_not_paid_for_again(scene: Scene) -> None:
+    trial, capsys = scene.trial, scene.said
     asked = ["--epsilon", "0.5"]
     assert ask(trial, *asked) == 0
     said = capsys.readouterr().out
@@ -107,7 +120,8 @@ def test_what_was_paid_for_is_not_paid_for_again(trial: Trial, capsys: pytest.Ca
     assert "ε = 0.5" in said
 
 
-def test_no_socket_outside_the_engines_address(trial: Trial) -> None:
+def no_socket_outside_the_engines_address(scene: Scene) -> None:
+    trial = scene.trial
     for name in SITES:
         gate, *engine = trial.tree(name)
         assert len(engine) >= 2  # the site's process of NVFlare, and the job's
@@ -129,7 +143,8 @@ def test_no_socket_outside_the_engines_address(trial: Trial) -> None:
     assert outside <= {asks, ("socket.bind", "SOCK_STREAM", "-"), ("socket.getaddrinfo", "name", "-")}
 
 
-def test_the_line_is_mutual_tls(trial: Trial) -> None:
+def the_line_is_mutual_tls(scene: Scene) -> None:
+    trial = scene.trial
     context = ssl.create_default_context(cafile=str(trial.folder("trial") / "admin" / "startup" / "rootCA.pem"))
 
     def talk(context: ssl.SSLContext) -> bytes:
@@ -147,7 +162,8 @@ def test_the_line_is_mutual_tls(trial: Trial) -> None:
     assert talk(context)[:4] == b"HTTP"
 
 
-def test_the_status_of_a_site(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
+def the_status_of_a_site(scene: Scene) -> None:
+    trial, capsys = scene.trial, scene.said
     assert cli.run(["site", "status", str(trial.folder("east"))]) == 0
     said = capsys.readouterr().out
     assert "Log: whole" in said
@@ -155,7 +171,8 @@ def test_the_status_of_a_site(trial: Trial, capsys: pytest.CaptureFixture[str]) 
     assert "Spent ε = 0.5 of 3" in said
 
 
-def test_a_job_that_brings_code_or_another_class_is_not_run(trial: Trial, tmp_path: Path) -> None:
+def a_job_that_brings_code_or_another_class_is_not_run(scene: Scene) -> None:
+    trial, tmp_path = scene.trial, scene.tmp
     from nvflare.fuel.flare_api.api_spec import InternalError, JobNotRunning
 
     from pets.federated import kit
@@ -183,9 +200,8 @@ def test_a_job_that_brings_code_or_another_class_is_not_run(trial: Trial, tmp_pa
             session.do_app_command(number, "pets", {"ask": list(SITES)})
 
 
-def test_two_survive_a_killed_third_where_the_threshold_allows(
-    trial: Trial, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def two_survive_a_killed_third_where_the_threshold_allows(scene: Scene) -> None:
+    trial, capsys = scene.trial, scene.said
     before = _spent(trial)
     trial.kill("west")
     patience = ["--patience", "6"]
@@ -210,9 +226,13 @@ def _spent(trial: Trial) -> dict[str, int]:
     return {name: SiteFolder(trial.folder(name)).site.session.remaining().spent.loss for name in SITES}
 
 
-@pytest.mark.parametrize("name", SITES)
-def test_each_sites_log_verifies(trial: Trial, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ledger, log = trial.folder(name) / "ledger.db", tmp_path / "site.log"
+def each_sites_log_verifies(scene: Scene) -> None:
+    for name in SITES:
+        _log_verifies(scene.trial, scene.said, name, scene.tmp)
+
+
+def _log_verifies(trial: Trial, capsys: pytest.CaptureFixture[str], name: str, tmp_path: Path) -> None:
+    ledger, log = trial.folder(name) / "ledger.db", tmp_path / f"{name}.log"
     assert cli.run(["log", "export", "--ledger", str(ledger), "--out", str(log)]) == 0
     assert cli.run(["log", "verify", str(log), "--key", f"{ledger}.pub"]) == 0
     assert "Whole: " in capsys.readouterr().out
@@ -221,9 +241,38 @@ def test_each_sites_log_verifies(trial: Trial, name: str, tmp_path: Path, capsys
     assert cli.run(["log", "verify", str(log), "--key", f"{ledger}.pub"]) == 11
 
 
-def test_stopping_leaves_no_process_behind(trial: Trial) -> None:
+def stopping_leaves_no_process_behind(scene: Scene) -> None:
+    trial = scene.trial
     tree = {process for name in trial.processes for process in trial.tree(name)}
     assert len(tree) >= 12
     assert trial.stop() == []
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in tree)
-    assert json.dumps(sorted(trial.processes)) == '["east", "north", "trial", "west"]'
+    assert [trial.processes[name].returncode for name in ("trial", *SITES)] == [130] * 4
+    assert "pets: stopped; what was under way is over" in trial.said("north")
+
+
+STEPS: tuple[Callable[[Scene], None], ...] = (
+    the_demo_query_is_the_pooled_answer,
+    the_documentations_commands,
+    what_was_paid_for_is_not_paid_for_again,
+    no_socket_outside_the_engines_address,
+    the_line_is_mutual_tls,
+    the_status_of_a_site,
+    a_job_that_brings_code_or_another_class_is_not_run,
+    two_survive_a_killed_third_where_the_threshold_allows,
+    each_sites_log_verifies,
+    stopping_leaves_no_process_behind,
+)
+
+
+@pytest.mark.timeout(900)
+def test_three_real_sites(
+    trial: Trial,
+    world: tuple[pets.Schema, pd.DataFrame],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    scene = Scene(trial, *world, capsys, tmp_path)
+    capsys.readouterr()
+    for step in STEPS:
+        step(scene)

@@ -6,9 +6,15 @@ masking, sharing, signing and unmasking, not the query, not the ledgers and not 
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import random
+import socket
 import statistics
+import tempfile
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from common import Page, about, finish, options, timed
@@ -74,6 +80,57 @@ class Run:
         return bool((total.total == wanted).all())
 
 
+class Echo:
+    """A gate that says back what it is told: what is timed is the way to it."""
+
+    def handle(self, data: bytes) -> bytes:
+        return data
+
+
+def nvflare_rounds(rounds: int) -> list[tuple[int, float, float]]:
+    """Three NVFlare sites on loopback over mutual TLS: (numbers, median and worst seconds of a round)."""
+    from pets.federated import kit
+    from pets.federated.federationfolder import ADMIN
+    from pets.federated.gateway import VARIABLE, listening
+    from pets.federated.nvflare_engine import Line, provision
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    names, out = ["a", "b", "c"], []
+    with contextlib.ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        made = provision("pets", "localhost", port, names, ADMIN, root / "work")
+        for name in ("", *names):
+            gate = {VARIABLE: stack.enter_context(listening(Echo()))} if name else {}
+            kit.unpack(kit.of(made / (name or "localhost"), name, "pets", "localhost", port), root / f"run-{name}")
+            stack.enter_context(kit.running(root / f"run-{name}", name, root / f"{name}.log", gate))
+        line = _connected(lambda: Line(made / ADMIN, ADMIN, names, kit.write_job(root), 60.0), port, len(names))
+        stack.callback(line.close)
+        line.prepare()
+        for numbers in (1, 1000, 100_000):
+            message, walls = bytes(8 * numbers), []
+            for _ in range(rounds):
+                begun = time.perf_counter()
+                replies = line.exchange(dict.fromkeys(range(3), message), lambda site: None)
+                walls.append(time.perf_counter() - begun)
+                assert replies == dict.fromkeys(range(3), message)
+            out.append((numbers, statistics.median(walls), max(walls)))
+    return out
+
+
+def _connected(make, port: int, sites: int):
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.3)
+    line = make()
+    while len(line.connected()) < sites:
+        time.sleep(0.3)
+    return line
+
+
 def main() -> None:
     args = options(__doc__, queries={"type": int, "help": "random totals (10,000; 30 with --quick)"}).parse_args()
     page = Page("Federated totals")
@@ -114,6 +171,19 @@ def main() -> None:
         wrong += not Run(n, random.randint(1, 200), lost, dropouts=lost, colluding=0).play()
     page.say(f"{count:,} random totals over 3 to 32 sites, up to half of them lost: {wrong} wrong.")
     page.target(f"{count:,} random totals: wrong", wrong, 0)
+    if importlib.util.find_spec("nvflare") is None:
+        page.say("NVFlare is not installed (pets[federated]), so its rounds were not timed.")
+    else:
+        timings = nvflare_rounds(5 if args.quick else 20)
+        page.say(
+            "A round over NVFlare: three sites on this machine, mutual TLS, a message there and one of its size back."
+        )
+        page.table(
+            ["numbers", "median round, s", "worst, s"],
+            [[f"{numbers:,}", mid, worst] for numbers, mid, worst in timings],
+        )
+        for numbers, mid, _ in timings:
+            page.target(f"NVFlare, 3 sites × {numbers:,}: wall s a round", mid, 2.5)
     finish(page, "bench_federated", args)
 
 

@@ -24,7 +24,7 @@ class Quote:
         mechanism: the law of the noise.
         errors: the expected error of each output (a share ``confidence`` of cells within).
         fits: whether the budget has room for it now.
-        more: how many such requests the budget has room for now.
+        more: how many such requests the budget has room for now (``None``: the account is elsewhere).
         confidence: of the intervals, as the protection asked.
     """
 
@@ -34,7 +34,7 @@ class Quote:
     mechanism: str
     errors: tuple[tuple[Expected, ...], ...]
     fits: bool
-    more: int
+    more: int | None
     confidence: float = 0.95
 
     @property
@@ -54,7 +54,12 @@ class Quote:
 
     def __str__(self) -> str:
         at = f"ε = {self.epsilon:.4g}" + (f", δ = {self.delta:g}" if self.delta else "")
-        room = f"about {self.more:,} such request{'s' if self.more != 1 else ''} left" if self.fits else "over budget"
+        if self.more is None:
+            room = "whether it fits is for each site's own account to say"
+        elif self.fits:
+            room = f"about {self.more:,} such request{'s' if self.more != 1 else ''} left"
+        else:
+            room = "over budget"
         lines = [
             f"Cost: {at} ({describe_units(self.cost)}); {room}.",
             f"Expected error ({percent(self.confidence)} of cells within):",

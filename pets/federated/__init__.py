@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pets.federated.federation import Federation
     from pets.federated.models import glm, kaplan_meier
+    from pets.federated.remote import connect
     from pets.federated.roster import Member, Roster
     from pets.federated.site import Site
     from pets.federated.sitepolicy import SitePolicy, TableRule, Totals
@@ -27,8 +28,20 @@ _HOMES = {
     "glm": "models",
     "kaplan_meier": "models",
     "Totals": "sitepolicy",
+    "connect": "remote",
 }
-__all__ = ["Federation", "Member", "Roster", "Site", "SitePolicy", "TableRule", "Totals", "glm", "kaplan_meier"]
+__all__ = [
+    "Federation",
+    "Member",
+    "Roster",
+    "Site",
+    "SitePolicy",
+    "TableRule",
+    "Totals",
+    "connect",
+    "glm",
+    "kaplan_meier",
+]
 
 
 def __getattr__(name: str) -> Any:

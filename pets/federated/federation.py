@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
 from pets import signing
-from pets.budget import Cost
+from pets.budget import UNIT, Cost, epsilon_from_rho
 from pets.calls import plain_arguments
 from pets.certificate import Certificate
 from pets.codec import digest
@@ -98,7 +98,7 @@ class Federation:
         self._holder, self._keyed = key_holder, self.roster
         self._transport: Transport = InProcess(self._sites)
         self._progress = progress
-        self._answers: dict[str, Release] = {}
+        self._answers: MutableMapping[str, Release] = {}
         self.lost: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -140,11 +140,13 @@ class Federation:
         cost = added_up([one.cost for one in asked])
         lefts = [site.session.remaining() for site in self._sites]
         epsilon, delta = asked[0].at or (0.0, 0.0)
-        if len(asked) > 1:
-            epsilon, delta = min((left.budget for left in lefts), key=lambda b: b.conversion_delta).describe(cost)
+        if len(asked) > 1 and cost.currency == "pure":
+            epsilon, delta = cost.loss / UNIT, 0.0
+        elif len(asked) > 1:
+            epsilon, delta = epsilon_from_rho(cost.loss / UNIT, self.roster.delta), self.roster.delta
         mechanism = "gaussian" if asked[0].shares is None else asked[0].shares.mechanism
         fits = all(cost.fits(left.left) for left in lefts)
-        more = min(left.left.loss // max(1, cost.loss) for left in lefts)
+        more = min((left.left.loss // max(1, cost.loss) for left in lefts), default=None)
         return Quote(cost, epsilon, delta, mechanism, tuple(errors), fits, more, protection.confidence)
 
     @overload
@@ -223,9 +225,6 @@ class Federation:
                     "or with a smaller epsilon"
                 )
 
-    def _known(self, asked: Asked, protection: Protection, secure: str) -> str:
-        return digest([asked.plan.digest, protection.to_json(), secure, self.roster.digest])
-
     def _asked(self, query: Query, protection: Protection, secure: str) -> Asked:
         plan, roster = make_plan(query, self.schema), self.roster
         if not isinstance(protection, DP):
@@ -303,6 +302,10 @@ class Federation:
         self._holder, self._keyed = holder, replace(self.roster, key_holder=holder.public.id)
         for site in self._sites:
             site.join(self._keyed, holder.public)
+
+    def _known(self, asked: Asked, protection: Protection, secure: str) -> str:
+        """What makes two questions the same."""
+        return digest([asked.plan.digest, protection.to_json(), secure, self.roster.digest])
 
     def _sealed(self, asked: Asked, order: Order, relay: Relay) -> Release:
         plan, roster, shares, survivors = asked.plan, relay.roster, asked.shares, len(relay.survivors)

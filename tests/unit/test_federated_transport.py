@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pets.federated import Site
+from pets.federated import Site, kit
+from pets.federated.gateway import VARIABLE, hand_in, listening
+from pets.federated.problems import ProtocolError
 from pets.federated.transport import InProcess
 from tests.conformance import SUITE, Connect
+from tests.trial import free_port, listens, until
 
 
 class Threads:
@@ -34,6 +39,85 @@ class Threads:
 @pytest.mark.parametrize("check", SUITE, ids=lambda check: check.__name__)
 def test_conformance(check: Callable[[Connect], None], connect: Any) -> None:
     check(connect)
+
+
+class Slot:
+    """A gate behind which another site can be put."""
+
+    site: Any = None
+
+    def handle(self, data: bytes) -> bytes:
+        return bytes(self.site.handle(data))
+
+
+@pytest.fixture
+def nvflare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
+    """Real NVFlare processes on loopback: a server, and four sites whose gates are in this process."""
+    from pets.federated.federationfolder import ADMIN
+    from pets.federated.nvflare_engine import Line, provision
+
+    root, names, port = tmp_path_factory.mktemp("n"), ["a", "b", "c", "d"], free_port()
+    made = provision("pets", "localhost", port, names, ADMIN, root / "work")
+    slots = [Slot() for _ in names]
+    with contextlib.ExitStack() as stack:
+
+        def start(party: str, environment: dict[str, str]) -> None:
+            folder: Path = root / f"run-{party}"
+            kit.unpack(kit.of(made / (party or "localhost"), party, "pets", "localhost", port), folder)
+            stack.enter_context(kit.running(folder, party, root / f"{party}.log", environment))
+
+        start("", {})
+        for name, slot in zip(names, slots, strict=True):
+            start(name, {VARIABLE: stack.enter_context(listening(slot))})  # type: ignore[arg-type]
+        until(lambda: listens(port))
+        job = kit.write_job(root)
+        line = Line(made / ADMIN, ADMIN, names, job, 8.0)
+        stack.callback(line.close)
+        until(lambda: len(line.connected()) == 4)
+        line.prepare()
+
+        def connect(sites: Sequence[Site]) -> Line:
+            for slot, site in zip(slots, sites, strict=False):
+                slot.site = site
+            return line
+
+        yield connect
+
+
+@pytest.mark.timeout(600)
+def test_conformance_of_nvflare(nvflare: Connect) -> None:
+    for check in SUITE:  # one test, so that processes of pytest do not each start a federation
+        check(nvflare)
+
+
+def test_the_gateway_gives_bytes_or_nothing() -> None:
+    slot = Slot()
+    with listening(slot) as address:  # type: ignore[arg-type]
+        assert Path(address).parent.stat().st_mode & 0o077 == 0
+        slot.site = _Says(lambda data: data + b"!")
+        assert hand_in(b"message", address) == b"message!"
+        assert hand_in(b"", address) == b"!"
+
+        def refuse(data: bytes) -> bytes:
+            raise ProtocolError("forged")
+
+        slot.site = _Says(refuse)
+        assert hand_in(b"message", address) is None
+
+        def broken(data: bytes) -> bytes:
+            raise ValueError("a value of a row")
+
+        slot.site = _Says(broken)
+        assert hand_in(b"message", address) is None
+        slot.site = _Says(lambda data: b"again")
+        assert hand_in(b"message", address) == b"again"
+    assert hand_in(b"message", address) is None
+    assert not Path(address).parent.exists()
+
+
+class _Says:
+    def __init__(self, handle: Callable[[bytes], bytes]) -> None:
+        self.handle = handle
 
 
 def test_no_socket_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,154 @@
+"""``pets federation``: many sites, one answer; for the coordinator, who is the analyst here, too."""
+
+# no "from __future__ import annotations": typer and the flag groups read the annotations when this file loads
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pets.flags import Output, Protect, Question, load_schema
+from pets.verbs import interruptible, verb
+
+app = typer.Typer(
+    name="federation",
+    help="Many sites, one answer: make a federation, serve its line, ask.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The federation's folder.")]
+Way = Annotated[str, typer.Option("--secure", metavar="WAY", help="How sites' vectors are combined: masked, local.")]
+ASKED = "interrupted; no answer was shown, but sites whose data had been opened stay charged"
+
+
+@verb(app, "interrupted; nothing was made")
+def init(
+    folder: Folder,
+    site: Annotated[
+        list[Path], typer.Option("--site", metavar="FILE", help="A site's entry.json; repeatable, at least three.")
+    ],
+    schema: Annotated[str, typer.Option("--schema", metavar="FILE", help="The schema that all sites share.")],
+    sites_per_person: Annotated[
+        int,
+        typer.Option(
+            "--sites-per-person", metavar="WHOLE", help="The most sites that hold rows of one person; must be known."
+        ),
+    ],
+    dropouts: Annotated[int, typer.Option("--dropouts", metavar="WHOLE", help="Sites that may be lost.")] = 0,
+    colluding: Annotated[
+        int, typer.Option("--colluding", metavar="WHOLE", help="Sites that may collude with the coordinator.")
+    ] = 1,
+    host: Annotated[
+        str, typer.Option("--host", metavar="NAME", help="The server's name, as sites reach it.")
+    ] = "localhost",
+    port: Annotated[int, typer.Option("--port", metavar="WHOLE", help="Its port.")] = 8102,
+) -> None:
+    """Make a federation: the roster for every site, a startup kit for each, and the server's folder.
+
+    \b
+    pets federation init trial --site north/entry.json --site east/entry.json --site west/entry.json \\
+        --schema stays.yaml --sites-per-person 1
+    """
+    from pets.federated.federationfolder import Facts, FederationFolder
+    from pets.federated.sitefolder import read_entry
+
+    load_schema(schema)
+    made = FederationFolder.create(
+        folder,
+        [read_entry(path) for path in site],
+        Path(schema),
+        Facts(host, port),
+        sites_per_person=sites_per_person,
+        dropouts=dropouts,
+        colluding=colluding,
+    )
+    print(f"{folder}: a federation of {', '.join(made.names)}. It holds keys: it is for its owner only.")
+    print(f"{folder / 'roster.json'}: for every site. It begins with {made.roster.digest[:16]}: let them compare it.")
+    print(f"{folder / 'kits'}: one file for each site, for that site alone.")
+
+
+@verb(app, "stopped")
+def serve(folder: Folder) -> None:
+    """Pass the federation's messages on until Ctrl-C. The server sees what the coordinator sees, and no more.
+
+    \b
+    pets federation serve trial
+    """
+    from pets.federated.federationfolder import FederationFolder
+    from pets.federated.serving import serve_federation
+
+    serve_federation(FederationFolder(folder), lambda line: print(line, flush=True))
+
+
+@verb(app)
+def quote(folder: Folder, question: Question, protect: Protect, secure: Way = "masked") -> None:
+    """What an answer would cost at each site, and how good it would be. Asks no site and spends nothing.
+
+    \b
+    pets federation quote trial --by age --count stays --epsilon 0.5
+    """
+    from pets.federated.remote import connect
+
+    many = connect(folder)
+    print(many.quote(question.build(many.schema), protect.build(), secure=secure))
+
+
+@verb(app)
+def query(
+    folder: Folder,
+    question: Question,
+    protect: Protect,
+    output: Output,
+    secure: Way = "masked",
+    total: Annotated[
+        bool, typer.Option("--total", help="Exact totals, where every site's policy allows them.")
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Ask the sites again, and pay again.")] = False,
+    patience: Annotated[
+        float, typer.Option("--patience", metavar="SECONDS", help="A site that says nothing for so long is lost.")
+    ] = 120.0,
+) -> None:
+    """The protected answer over all sites' rows. A question that was answered before costs nothing.
+
+    \b
+    pets federation query trial --by age --count stays --epsilon 0.5
+    pets federation query trial --by age --count stays --epsilon 0.5 --out answer.html
+    """
+    from pets.errors import UserError
+    from pets.federated.remote import connect
+    from pets.protection import Total
+
+    output.check()
+    if total and protect.given:
+        raise UserError("exact totals have no epsilon; give --total or --epsilon, not both")
+    with connect(folder, patience=patience) as many:
+        asked, protection = question.build(many.schema), Total() if total else protect.build()
+        with interruptible(ASKED):
+            try:
+                release = many.release(asked, protection, secure=secure, again=again)
+            finally:
+                for name, why in sorted(many.lost.items()):
+                    print(f"site {name}: {why}", file=sys.stderr)
+    output.deliver(release)
+
+
+@verb(app)
+def status(folder: Folder) -> None:
+    """Who is in the federation, what is assumed of them, and which sites are in touch now.
+
+    \b
+    pets federation status trial
+    """
+    from pets.federated.remote import connect
+
+    with connect(folder, progress=False) as many:
+        roster = many.roster
+        print(f"Roster {roster.digest[:16]}: {roster.size} sites, dataset {many.schema.dataset!r}.")
+        print(
+            f"{roster.threshold} sites must stay to the end; {roster.colluding} may collude; the rows of one person "
+            f"lie at no more than {roster.sites_per_person} of them."
+        )
+        here = many.connected()
+        for member in roster.members:
+            print(f"  {member.name:<20} {'in touch' if member.name in here else 'away'}")

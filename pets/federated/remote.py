@@ -1,0 +1,139 @@
+"""Remote: a federation whose sites are elsewhere. The same verbs; each site's account stays with the site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn
+
+from pets.budget import Budget
+from pets.certificate import Certificate
+from pets.errors import UserError, shown
+from pets.federated.asking import Asked
+from pets.federated.coordinator import Relay
+from pets.federated.envelopes import KeyHolder
+from pets.federated.federation import Federation
+from pets.federated.federationfolder import Answers, FederationFolder
+from pets.federated.order import Order
+from pets.federated.roster import Roster
+from pets.federated.site import Site
+from pets.federated.sitepolicy import SitePolicy
+from pets.federated.steps import Model
+from pets.protection import Protection
+from pets.quote import Remaining
+from pets.release import Release
+from pets.session import Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pets.federated.nvflare_engine import Line
+
+PATIENCE = 120.0
+"""Seconds after which a site that says nothing is lost for a query."""
+
+
+class RemoteFederation(Federation):
+    """The sites of a federation's folder, over its running server.
+
+    Args:
+        folder: as ``pets federation init`` made it.
+        patience: seconds after which a site that says nothing is lost for the query.
+        progress: whether a query that takes over a second shows a bar, site by site.
+
+    The line to the server is opened with the first query, and closed by :meth:`close` or at the end of a ``with``.
+    """
+
+    def __init__(self, folder: str | Path, *, patience: float = PATIENCE, progress: bool = True) -> None:
+        if isinstance(patience, bool) or not isinstance(patience, (int, float)) or not 1 <= patience <= 3600:
+            raise UserError(f"patience is a number of seconds from 1 to 3600, not {shown(patience)}")
+        self.folder = FederationFolder(Path(folder))
+        self._sites: tuple[Site, ...] = ()
+        self.analyst = self.folder.facts.analyst
+        self.schema, self.roster = self.folder.schema, self.folder.roster
+        self._coordinator, self._analyst = self.folder.key("coordinator"), self.folder.key("analyst")
+        self._answers = Answers(self.folder.path / "answers")
+        self._patience, self._progress = float(patience), progress
+        self._line: Line | None = None
+        self.lost: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<Federation of {self.roster.size} sites elsewhere: {', '.join(self.folder.names)}>"
+
+    def __enter__(self) -> RemoteFederation:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the server; sites and server go on."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    @property
+    def line(self) -> Line:
+        """The way to the sites; opened when first used."""
+        if self._line is None:
+            self._line = self.folder.line(self._patience)
+        return self._line
+
+    def connected(self) -> tuple[str, ...]:
+        """The sites that are in touch with the server."""
+        return self.line.connected()
+
+    def _carried(
+        self, asked: Asked, protection: Protection, secure: str, model: Model | None = None
+    ) -> tuple[Order, Relay]:
+        self.line.prepare()
+        self._transport = self.line
+        return super()._carried(asked, protection, secure, model)
+
+    def _key_holder(self) -> tuple[KeyHolder, Roster]:
+        raise UserError(
+            "encrypted envelopes have no way between machines yet; use secure='masked', or pets he with files"
+        )
+
+    def dummy(self, rows: int = 1000, seed: int = 0) -> Federation:
+        """A federation in this process on invented rows, ``rows`` a site; ``pets.Exact()`` may be used."""
+        roster = self.roster
+        delta = roster.delta if roster.currency == "zcdp" else 0
+        sites = [
+            Site(
+                Session(self.schema, budget=Budget(1.0, delta), progress=False).dummy(rows, seed + number),
+                policy=SitePolicy.open(self.schema),
+                name=member.name,
+            )
+            for number, member in enumerate(roster.members)
+        ]
+        return Federation(
+            sites,
+            sites_per_person=roster.sites_per_person,
+            dropouts=roster.dropouts,
+            colluding=roster.colluding,
+            analyst=self.analyst,
+            progress=self._progress,
+        )
+
+    def certificates(self, release: Release) -> dict[str, Certificate]:
+        """Each site keeps its certificates in its own ledger; ask the site for them."""
+        self._elsewhere("certificates")
+
+    def remaining(self) -> dict[str, Remaining]:
+        """Each site keeps its own account; ask the site for it."""
+        self._elsewhere("accounts")
+
+    def history(self) -> pd.DataFrame:
+        """Each site keeps its own account; ask the site for it."""
+        self._elsewhere("accounts")
+
+    def _elsewhere(self, what: str) -> NoReturn:
+        raise UserError(f"the sites' {what} are with the sites; their custodians see them with pets site status")
+
+
+def connect(folder: str | Path, *, patience: float = PATIENCE, progress: bool = True) -> RemoteFederation:
+    """A federation of real sites, by the coordinator's folder (``pets federation init`` makes it)."""
+    return RemoteFederation(folder, patience=patience, progress=progress)

@@ -1,0 +1,278 @@
+"""Three real NVFlare sites on loopback, over mutual TLS, made and asked with the commands of docs/federated.md."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+import pets
+from pets import cli
+from pets.demo import demo_query
+from pets.federated import connect
+from pets.federated.sitefolder import SiteFolder
+from pets.synthetic.dummy import dummy
+from tests.trial import SITES, Trial, documented, serving, until
+
+UNBOUNDED = pets.Policy(allow_unbounded=True)
+POLICY = """\
+tables:
+  apc: {aggregates: [count, count_units, mean, rate]}
+max_epsilon: 1.0
+totals: {allow: true}
+"""
+
+
+@pytest.fixture
+def world() -> tuple[pets.Schema, pd.DataFrame]:
+    """The demonstration's table, of people few of whose episodes go beyond the bound: those do not matter here."""
+    made = dummy("nhs", people=600, progress=False)
+    schema = pets.Schema({"apc": made.schema.table("apc")}, dataset=made.schema.dataset)
+    rows = made.tables["apc"].to_pandas()
+    unit = schema.table("apc").unit
+    return schema, rows.groupby(unit.column).head(unit.rows or unit.max_rows)
+
+
+COMMANDS = documented(Path(__file__).parents[2] / "docs" / "federated.md", "Three real sites")
+SERVED = [command for command in COMMANDS if command[1] == "serve"]
+FIRST = COMMANDS[: COMMANDS.index(SERVED[0])]
+THEN = COMMANDS[COMMANDS.index(SERVED[-1]) + 1 :]
+
+
+@pytest.fixture
+def trial(world: tuple[pets.Schema, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    """The documentation's federation, made and served by its commands."""
+    schema, rows = world
+    made = Trial(tmp_path_factory.mktemp("t"))
+    number = rows[schema.table("apc").unit.column].astype("category").cat.codes % 3
+    for place, name in enumerate(SITES):
+        rows[number == place].to_csv(made.root / f"{name}.csv", index=False)
+    forms = {"policy.yaml": POLICY, "query.json": demo_query().to_json(), "schema.yaml": schema.to_json()}
+    for name, form in forms.items():
+        (made.root / name).write_text(form if isinstance(form, str) else json.dumps(form), "utf-8")
+    made.make(FIRST)
+    assert [command[2] for command in SERVED] == ["trial", *SITES]
+    with serving(made, *SITES):
+        with connect(made.trial) as many:
+            until(lambda: many.connected() == SITES)
+        yield made
+    assert made.stop() == []
+
+
+def ask(trial: Trial, *more: str) -> int:
+    return cli.run(["federation", "query", trial.trial, "--query", str(trial.root / "query.json"), *more])
+
+
+@dataclass
+class Scene:
+    """What the steps share."""
+
+    trial: Trial
+    schema: pets.Schema
+    rows: pd.DataFrame
+    said: pytest.CaptureFixture[str]
+    tmp: Path
+
+
+# the steps, in the order of STEPS below: one test, since a federation takes a while to start
+
+
+def the_demo_query_is_the_pooled_answer(scene: Scene) -> None:
+    trial, schema, rows = scene.trial, scene.schema, scene.rows
+    assert ask(trial, "--total", "--out", str(trial.root / "answer.json")) == 0
+    found = pets.Release.load(trial.root / "answer.json")
+    pooled = pets.Session(
+        schema, {"apc": rows}, budget=pets.Budget(epsilon=1), policy=UNBOUNDED, progress=False
+    ).release(demo_query(), pets.Total())
+    assert found.notes[0] == "3 of 3 sites are in the answer, combined by secure='masked'."
+    assert (found.values == pooled.values).all()
+    assert found.table["episodes"].sum() == len(rows)
+
+
+def the_documentations_commands(scene: Scene) -> None:
+    trial, capsys = scene.trial, scene.said
+    assert len(THEN) == 6
+    trial.make(THEN)
+    said = capsys.readouterr().out
+    assert said.count("in touch") == 3
+    assert "Whole: " in said
+    assert "episodes" in (trial.root / "answer.html").read_text("utf-8")
+
+
+def what_was_paid_for_is_not_paid_for_again(scene: Scene) -> None:
+    trial, capsys = scene.trial, scene.said
+    asked = ["--epsilon", "0.5"]
+    assert ask(trial, *asked) == 0
+    said = capsys.readouterr().out
+    entries = SiteFolder(trial.folder("north")).verified().checkpoint.size
+    assert ask(trial, *asked) == 0
+    assert capsys.readouterr().out == said
+    assert SiteFolder(trial.folder("north")).verified().checkpoint.size == entries
+    assert "ε = 0.5" in said
+
+
+def no_socket_outside_the_engines_address(scene: Scene) -> None:
+    trial = scene.trial
+    for name in SITES:
+        gate, *engine = trial.tree(name)
+        assert len(engine) >= 2  # the site's process of NVFlare, and the job's
+        assert gate.net_connections("inet") == []  # the data is where no socket is
+        every = [one for process in engine for one in process.net_connections("inet")]
+        own = {one.laddr.port for one in every}
+        assert any(one.raddr and one.raddr.port == trial.port for one in every)
+        for one in every:
+            assert one.laddr.ip in ("127.0.0.1", "::1")
+            assert not one.raddr or one.raddr.port in own | {trial.port}
+    told = {tuple(line.split()) for line in trial.sockets.read_text("utf-8").splitlines()}
+    assert ("socket.getaddrinfo", "name", "localhost") in told  # the guard looks on
+    outside = {
+        one for one in told if one[2] not in ("127.0.0.1", "::1", "localhost") and not one[2].startswith("/tmp/")
+    }
+    # so NVFlare asks the kernel for this machine's own address: a UDP socket that sends nothing
+    asks = ("socket.connect", "SOCK_DGRAM", "10.255.255.255")
+    # and so it finds a free port, and listens for its own job's process
+    assert outside <= {asks, ("socket.bind", "SOCK_STREAM", "-"), ("socket.getaddrinfo", "name", "-")}
+
+
+def the_line_is_mutual_tls(scene: Scene) -> None:
+    trial = scene.trial
+    context = ssl.create_default_context(cafile=str(trial.folder("trial") / "admin" / "startup" / "rootCA.pem"))
+
+    def talk(context: ssl.SSLContext) -> bytes:
+        with (
+            socket.create_connection(("localhost", trial.port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as line,
+        ):
+            line.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return line.recv(100)
+
+    with contextlib.suppress(ssl.SSLError, ConnectionError):
+        assert talk(context) == b""  # hung up on
+    startup = trial.folder("north") / "kit" / "startup"
+    context.load_cert_chain(startup / "client.crt", startup / "client.key")
+    assert talk(context)[:4] == b"HTTP"
+
+
+def the_status_of_a_site(scene: Scene) -> None:
+    trial, capsys = scene.trial, scene.said
+    assert cli.run(["site", "status", str(trial.folder("east"))]) == 0
+    said = capsys.readouterr().out
+    assert "Log: whole" in said
+    assert "committed" in said
+    assert "Spent ε = 0.5 of 3" in said
+
+
+def a_job_that_brings_code_or_another_class_is_not_run(scene: Scene) -> None:
+    trial, tmp_path = scene.trial, scene.tmp
+    from nvflare.fuel.flare_api.api_spec import InternalError, JobNotRunning
+
+    from pets.federated import kit
+
+    job = kit.write_job(tmp_path)
+    custom = job / "app" / "custom"
+    custom.mkdir()
+    (custom / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n", "utf-8")
+    client = job / "app" / "config" / "config_fed_client.json"
+    with connect(trial.trial) as many:
+        session = many.line._session
+        number = session.submit_job(str(job))
+        until(lambda: str(session.get_job_status(number)).startswith("FINISHED"))
+        assert "BYOC not permitted" in str(session.get_job_meta(number))
+        assert not (tmp_path / "ran").exists()
+        shutil.rmtree(custom)
+        other = "nvflare.app_common.np.np_trainer.NPTrainer"  # in NVFlare's own list, and not in a site's
+        client.write_text(client.read_text("utf-8").replace(kit.CARRIER, other), "utf-8")
+        number = session.submit_job(str(job))
+        until(lambda: str(session.get_job_status(number)).startswith("FINISHED"), 60)
+        log = (trial.folder("north") / "nvflare.log").read_text("utf-8")
+        assert f"{other}' " in log
+        assert "is not in allow_list" in log
+        with pytest.raises((JobNotRunning, InternalError, RuntimeError)):
+            session.do_app_command(number, "pets", {"ask": list(SITES)})
+
+
+def two_survive_a_killed_third_where_the_threshold_allows(scene: Scene) -> None:
+    trial, capsys = scene.trial, scene.said
+    before = _spent(trial)
+    trial.kill("west")
+    patience = ["--patience", "6"]
+    assert ask(trial, "--epsilon", "0.4", *patience) == 0
+    said = capsys.readouterr()
+    assert "2 of 3 sites are in the answer" in said.out
+    assert "site west: no reply" in said.err
+    after = _spent(trial)
+    assert after["north"] > before["north"]
+    assert after["east"] > before["east"]
+    assert after["west"] == before["west"]
+    assert ask(trial, "--total", "--again", *patience) == 9  # exact totals may lose nobody
+    assert "3 sites are needed for an answer and 2 are left" in capsys.readouterr().err
+    trial.start("west")  # and comes back
+    with connect(trial.trial) as many:
+        until(lambda: many.connected() == SITES)
+    assert ask(trial, "--epsilon", "0.3", *patience) == 0
+    assert "3 of 3 sites are in the answer" in capsys.readouterr().out
+
+
+def _spent(trial: Trial) -> dict[str, int]:
+    return {name: SiteFolder(trial.folder(name)).site.session.remaining().spent.loss for name in SITES}
+
+
+def each_sites_log_verifies(scene: Scene) -> None:
+    for name in SITES:
+        _log_verifies(scene.trial, scene.said, name, scene.tmp)
+
+
+def _log_verifies(trial: Trial, capsys: pytest.CaptureFixture[str], name: str, tmp_path: Path) -> None:
+    ledger, log = trial.folder(name) / "ledger.db", tmp_path / f"{name}.log"
+    assert cli.run(["log", "export", "--ledger", str(ledger), "--out", str(log)]) == 0
+    assert cli.run(["log", "verify", str(log), "--key", f"{ledger}.pub"]) == 0
+    assert "Whole: " in capsys.readouterr().out
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:-2] + lines[-1:]))
+    assert cli.run(["log", "verify", str(log), "--key", f"{ledger}.pub"]) == 11
+
+
+def stopping_leaves_no_process_behind(scene: Scene) -> None:
+    trial = scene.trial
+    tree = {process for name in trial.processes for process in trial.tree(name)}
+    assert len(tree) >= 12
+    assert trial.stop() == []
+    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in tree)
+    assert [trial.processes[name].returncode for name in ("trial", *SITES)] == [130] * 4
+    assert "pets: stopped; what was under way is over" in trial.said("north")
+
+
+STEPS: tuple[Callable[[Scene], None], ...] = (
+    the_demo_query_is_the_pooled_answer,
+    the_documentations_commands,
+    what_was_paid_for_is_not_paid_for_again,
+    no_socket_outside_the_engines_address,
+    the_line_is_mutual_tls,
+    the_status_of_a_site,
+    a_job_that_brings_code_or_another_class_is_not_run,
+    two_survive_a_killed_third_where_the_threshold_allows,
+    each_sites_log_verifies,
+    stopping_leaves_no_process_behind,
+)
+
+
+@pytest.mark.timeout(900)
+def test_three_real_sites(
+    trial: Trial,
+    world: tuple[pets.Schema, pd.DataFrame],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    scene = Scene(trial, *world, capsys, tmp_path)
+    capsys.readouterr()
+    for step in STEPS:
+        step(scene)

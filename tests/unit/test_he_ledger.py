@@ -139,3 +139,47 @@ def test_too_many_rows():
     made = pooled(1, chunks * DOT.degree, pool=0)
     with pytest.raises(QueryError, match="too many rows for one dot product"):
         made.dot("v", np.full(made.rows, -8 - 8 * 16))
+
+
+def test_noise_that_no_check_of_the_answer_sees(monkeypatch):
+    """Why the ledger is asked first: a few times past it, some coefficients are wrong, by little, and within range."""
+    weight = math.floor(most_weight(DOT)) * 64
+    rows = DOT.degree
+    made = pooled(2, rows, value=1)
+    with pytest.raises(QueryError, match="too great for the noise"):
+        made.score({"v": weight})
+    monkeypatch.setattr("pets.he.table.most_weight", lambda preset: math.inf)
+    found = np.array(holder()[1].read(made.score({"v": weight}, 1)))
+    wrong = np.flatnonzero(found != weight + 1)
+    print(f"{wrong.size} of {rows} wrong, at most by {int(np.abs(found - weight - 1).max())}")
+    assert 0 < wrong.size < rows and int(np.abs(found - weight - 1).max()) < 10
+
+
+def test_what_could_wrap_round_is_refused(tmp_path):
+    """Every computation: one more than the modulus holds, by the bounds alone."""
+    public, _ = he.keygen(products=True)
+    for preset, masks in ((DOT, {}), (ROW, {"m": [True] * 3})):
+        high = preset.reach // 2
+        made = EncryptedTable.encrypt(
+            tmp_path / preset.name,
+            {"v": [0] * 3, "small": [0] * 3},
+            public,
+            bounds={"v": high, "small": math.isqrt(preset.reach)},
+            squares=["small"],
+            masks=masks,
+        )
+        asks = [
+            lambda made=made: made.sum("v"),
+            lambda made=made: made.mean("v"),
+            lambda made=made: made.variance("small"),
+            lambda made=made: made.dot("v", [1, 1, -1]),
+            lambda made=made: made.group_sums("v", [7, 7, 7]),
+            lambda made=made: made.score({"v": 2, "small": -1}, 0),
+            lambda made=made: made.score({"v": 2}, 2),
+        ]
+        asks += [lambda made=made: made.masked_sum("v", "m")] if masks else []
+        for ask in asks:
+            with pytest.raises(QueryError, match="the answer could pass"):
+                ask()
+        made.dot("v", [1, 0, -1])
+        made.score({"v": 2}, preset.reach - 2 * high)

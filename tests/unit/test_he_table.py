@@ -16,6 +16,7 @@ import pytest
 from pets import he
 from pets.errors import QueryError, UserError
 from pets.he.columns import backwards, positional
+from pets.he.numbers import whole_numbers
 from pets.he.presets import PRESETS
 from pets.he.seal import scheme
 from pets.he.table import EncryptedTable, uniform
@@ -233,6 +234,7 @@ class Shrinking(list):
         ({"masks": {"m": np.ma.array([True] * 3, mask=[0, 1, 0])}}, "masked array"),
         ({"masks": {"m": np.ones((3, 3), dtype=bool)}}, "True and False"),
         ({"masks": {"m": {True}}}, "not set"),
+        ({"masks": {"m": [[True], [True, False], [True]]}}, "True and False"),
         ({"owner": "north"}, "owner must be a key"),
         ({"path": None}, "written to a path"),
         ({"path": "\0"}, "written to a path"),
@@ -270,6 +272,8 @@ def test_arrays_are_looked_at_not_copied(tmp_path):
     kept = np.lib.format.open_memmap(tmp_path / "v.npy", mode="w+", dtype=np.int64, shape=(5,))
     assert np.shares_memory(positional(kept, "it"), kept)
     assert type(positional(kept, "it")) is np.ndarray
+    with pytest.raises(UserError, match="masked array"):
+        whole_numbers(np.ma.array([1, 100], mask=[0, 1]), 500)
     with pytest.raises(UserError, match="masked array"):
         positional(np.ma.array([1, 2]), "it")  # with no mask yet, too: it may get one while it is read
 

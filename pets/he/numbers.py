@@ -34,11 +34,14 @@ def whole_numbers(values: Any, most: int, what: str = "the values") -> npt.NDArr
         most: the greatest absolute value.
 
     Raises:
-        UserError: for floats, NaN, booleans, text, empty input, and values beyond ``most``; nothing is converted.
+        UserError: for floats, NaN, booleans, text, masked arrays, empty input, and values beyond ``most``; nothing is
+            converted.
 
     >>> whole_numbers([1, -2], 5)
     array([ 1, -2])
     """
+    if np.ma.isMaskedArray(values):
+        raise UserError(f"{what} must not be a masked array; fill it, or leave out the masked rows, and give its data")
     array = values if isinstance(values, np.ndarray) else _listed(values, what)
     if array.ndim != 1 or array.size == 0:
         raise UserError(f"{what} must be one row of whole numbers, and at least one")

@@ -3,8 +3,11 @@
 Values lie in the coefficients of plaintext polynomials, x(X) = Σ x_i·X^i. Multiplied by w_0 − Σ w_i·X^(N−i) modulo
 X^N + 1, the constant coefficient is Σ x_i·w_i: a dot product with one multiplication for each ciphertext, exact, and
 without Galois keys. A mask that is encrypted is packed that other way round, so that a product of two ciphertexts has
-the masked sum as its constant coefficient; it is decrypted as three polynomials, without relinearisation keys. The
-other coefficients are hidden by adding uniform numbers before an answer leaves.
+the masked sum as its constant coefficient; it is decrypted as three polynomials, without relinearisation keys.
+
+Before an answer leaves, uniform numbers are added to all that is not asked for: to the other coefficients, and, where
+one ciphertext does not bear the noise of the whole answer, to the constant coefficients of the several, so that these
+cancel in the answer and each ciphertext alone shows nothing.
 
 There is no CKKS here, and no argument for it: its approximate answers give the secret key away to whoever sees them
 decrypted (Li and Micciancio 2021), and exact whole numbers need none of it.
@@ -12,8 +15,9 @@ decrypted (Li and Micciancio 2021), and exact whole numbers need none of it.
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +25,27 @@ import numpy as np
 
 from pets.entropy import random_bytes
 from pets.errors import QueryError, UserError, did_you_mean, shown
-from pets.he.answer import Answer, Part
+from pets.he.answer import MOST_GROUPS, Answer, Part
+from pets.he.columns import backwards, described, packed, positional
 from pets.he.keys import PublicKey
 from pets.he.ledger import most_weight, product_chunks
 from pets.he.numbers import residues, whole_numbers
+from pets.he.party import Party, PartyKey
 from pets.he.presets import PRESETS
 from pets.he.progress import bar, steps
 from pets.he.seal import U64, scheme
-from pets.he.tablefile import Chunks, Column, Layout, write
+from pets.he.tablefile import Chunks, Layout, free, write
 
 _DIGIT = 16  # the base of weights too great for one multiplication
+_MOST_MEMORY = 2**29  # of an answer's ciphertexts, one or more for each group
 
 
 class EncryptedTable:
     """Encrypted columns in a file; made with :meth:`encrypt` by their owner, opened with :meth:`open` by a store.
 
     Every method gives an :class:`~pets.he.answer.Answer` for the key holder: ``secret.read(answer)``. What the store
-    sees: how many rows, the columns' names and public bounds, and which computations were asked for.
+    sees: how many rows, the columns' names and public bounds, and which computations were asked for. It is trusted to
+    compute what it was asked, on this table: no proof of that exists here.
     """
 
     def __init__(self, chunks: Chunks) -> None:
@@ -57,6 +65,7 @@ class EncryptedTable:
         bounds: Mapping[str, int],
         squares: Sequence[str] = (),
         masks: Mapping[str, Any] | None = None,
+        owner: PartyKey | None = None,
         progress: bool = True,
     ) -> EncryptedTable:
         """Encrypt columns of whole numbers into a file, a chunk at a time (memory-mapped arrays will do).
@@ -69,6 +78,8 @@ class EncryptedTable:
             squares: columns whose squares are stored, too, so that a variance can be asked for.
             masks: arrays of True and False that stay encrypted, for group sums; they need
                 ``pets.he.keygen(products=True)`` and the larger parameter set.
+            owner: signs the file (``pets.he.partykey(name)``), so that ``open(path, owner=…)`` notices chunks, bounds
+                or keys of another table. Without it, whoever can write to the file can exchange them.
             progress: show on stderr what takes longer than a second.
 
         Raises:
@@ -77,28 +88,45 @@ class EncryptedTable:
         """
         if not isinstance(public_key, PublicKey):
             raise UserError(f"public_key comes from pets.he.keygen() or PublicKey.load(path), not {shown(public_key)}")
+        if owner is not None and not isinstance(owner, PartyKey):
+            raise UserError(f"owner must be a key of pets.he.partykey(name), not {shown(owner)}")
+        free(path)
         chosen = PRESETS["row42" if masks else "dot50"]
         public, engine = public_key.of(chosen.chain), scheme(chosen.chain, chosen.plain[0])
-        listed, arrays = _described(columns, bounds, squares, masks or {}, chosen.reach)
-        layout = Layout(public_key.id, chosen, len(arrays[0]), listed)
-        if any(len(array) != layout.rows for array in arrays):
-            raise UserError("columns and masks must have equally many rows")
+        listed, arrays = described(columns, bounds, squares, {} if masks is None else masks, chosen.reach)
+        layout = Layout(public_key.id, chosen, len(arrays[0]), listed, None if owner is None else owner.public.sign)
         encrypt, store = engine.encryptor(public), engine.transformed
 
         def chunks() -> Iterator[U64]:
             with bar(len(listed) * layout.chunks, "encrypting", show=progress) as tick:
                 for column, array in zip(listed, arrays, strict=True):
                     for start in range(0, layout.rows, chosen.degree):
-                        yield store(encrypt(_packed(column, array[start : start + chosen.degree], layout)))
+                        yield store(encrypt(packed(column, array, start, layout)))
                         tick.update()
 
-        write(path, layout, chunks())
+        write(path, layout, chunks(), owner)
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: str | Path) -> EncryptedTable:
-        """Open a table's file; raises :class:`UserError` where it is missing or damaged."""
-        return cls(Chunks(path))
+    def open(cls, path: str | Path, *, owner: Party | None = None) -> EncryptedTable:
+        """Open a table's file.
+
+        Args:
+            path: the file.
+            owner: the public half of the key that must have signed it. Left out, accidents are still noticed, but not
+                what somebody changed on purpose.
+
+        Raises:
+            UserError: where it is missing, damaged or not signed by ``owner``.
+        """
+        if owner is not None and not isinstance(owner, Party):
+            raise UserError(f"owner must be the public half of its key, key.public, not {shown(owner)}")
+        return cls(Chunks(path, owner))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file's header and chunks: each answer names the table it was computed on by this."""
+        return self._chunks.digest
 
     @property
     def rows(self) -> int:
@@ -114,46 +142,61 @@ class EncryptedTable:
 
     def sum(self, column: str) -> Answer:
         """Σ x."""
-        return self._answer("number", self._total(self._place(column, "value"), 0))
+        return self._answer("number", f"sum({column!r})", self._total(self._place(column, "value"), 0))
 
     def mean(self, column: str) -> Answer:
         """Σ x ÷ rows, as an exact fraction."""
-        return self._answer("mean", self._total(self._place(column, "value"), 0))
+        return self._answer("mean", f"mean({column!r})", self._total(self._place(column, "value"), 0))
 
     def variance(self, column: str) -> Answer:
         """Σ x² ÷ rows − mean², as an exact fraction; the column's squares must have been uploaded."""
         parts = self._total(self._place(column, "value"), 0) + self._total(self._place(column, "square"), 1)
-        return self._answer("variance", parts)
+        return self._answer("variance", f"variance({column!r})", parts, 2)
 
     def dot(self, column: str, weights: Any) -> Answer:
         """Σ w·x with public whole weights, one for each row.
 
-        Weights that are too great for one multiplication are split into digits; the reader then learns the dot product
-        with each digit as well.
+        Weights that are too great for one multiplication are split into digits; the reader learns the whole alone.
         """
-        return self._answer("number", self._weighted(self._place(column, "value"), self._weights(weights), 0))
+        found = self._numbers(weights, 2**62, "weights")
+        asked = f"dot({column!r}, {_called(found, 'weights')})"
+        return self._answer("number", asked, self._weighted(self._place(column, "value"), found, 0))
 
     def group_sums(self, column: str, groups: Any) -> Answer:
-        """Σ x in each public group; ``groups`` holds each row's number, 0 or greater."""
-        labels = whole_numbers(groups, 2**20, "groups")
-        if len(labels) != self.rows or int(labels.min()) < 0:
-            raise UserError(f"groups must be {self.rows:,} whole numbers, 0 or greater: one for each row")
+        """Σ x in each public group; ``groups`` holds each row's number, 0 or greater.
+
+        A group without rows costs nothing; each other one costs a ciphertext. They may take 512 MiB of memory: that
+        are 4,096 groups, or 1,365 in a table with masks.
+        """
+        labels = self._numbers(groups, MOST_GROUPS - 1, "groups")
         place, parts = self._place(column, "value"), []
-        for group in steps(range(int(labels.max()) + 1), "adding up groups"):
+        if int(labels.min()) < 0:
+            raise UserError(f"groups must be {self.rows:,} whole numbers, 0 or greater: one for each row")
+        present = np.unique(labels)
+        preset = self._layout.preset
+        most = _MOST_MEMORY // (2 * len(preset.chain.kept) * preset.degree * 8)
+        if len(present) > most:
+            raise QueryError(
+                f"{len(present):,} groups have rows, and an answer of at most {most:,} fits into 512 MiB of memory; "
+                "ask for fewer groups at a time"
+            )
+        for group in steps(present.tolist(), "adding up groups"):
             parts += self._weighted(place, (labels == group).astype(np.int64), group)
-        return self._answer("numbers", parts)
+        asked = f"group_sums({column!r}, {_called(labels, 'groups')})"
+        return self._answer("numbers", asked, parts, int(labels.max()) + 1)
 
     def masked_sum(self, column: str, mask: str) -> Answer:
         """Σ x over the rows of an encrypted mask; the store learns neither the rows nor how many they are."""
         left, right = self._place(column, "value"), self._place(mask, "mask")
-        self._fits(self._layout.columns[left].most * self.rows)
+        reach = self._fits(self._layout.columns[left].most * self.rows)
         at_once = product_chunks(self._layout.preset)
+        starts = range(0, self._layout.chunks, at_once)
         parts = []
-        for start in range(0, self._layout.chunks, at_once):
+        for start, cover in zip(steps(starts, "multiplying"), self._covers([1] * len(starts)), strict=True):
             places = range(start, min(start + at_once, self._layout.chunks))
             pairs = ((self._chunks.chunk(left, i), self._chunks.chunk(right, i)) for i in places)
-            parts.append(Part(0, 1, self._scheme.sum_of_products(pairs, self._cover())))
-        return self._answer("number", parts)
+            parts.append(Part(0, 1, reach, self._scheme.sum_of_products(pairs, cover)))
+        return self._answer("number", f"masked_sum({column!r}, {mask!r})", parts)
 
     def score(self, weights: Mapping[str, int], intercept: int = 0) -> Answer:
         """A linear model with public whole coefficients: intercept + Σ w·column, for each row."""
@@ -164,7 +207,7 @@ class EncryptedTable:
             raise UserError("at least one weight must differ from 0")
         places = [self._place(name, "value") for name in weights]
         most = sum(abs(w) * self._layout.columns[p].most for w, p in zip(factors, places, strict=False))
-        self._fits(most + abs(factors[-1]))
+        reach = self._fits(most + abs(factors[-1]))
         if sum(abs(w) for w in factors[:-1]) > most_weight(self._layout.preset):
             raise QueryError(
                 "the weights are too great for the noise that a ciphertext bears; scale them down, or encrypt the "
@@ -175,37 +218,40 @@ class EncryptedTable:
         parts = []
         for chunk in steps(range(self._layout.chunks), "scoring"):
             terms = ((self._chunks.chunk(p, chunk), plain[i : i + 1]) for i, p in enumerate(places) if factors[i])
-            parts.append(Part(chunk, 1, self._scheme.sum_of_times(terms, np.full(degree, plain[-1]))))
-        return self._answer("vector", parts)
+            parts.append(Part(chunk, 1, reach, self._scheme.sum_of_times(terms, np.full(degree, plain[-1]))))
+        asked = f"score({dict(zip(weights, factors, strict=False))!r}, {factors[-1]})"
+        return self._answer("vector", asked, parts, len(parts))
 
     # how ----------------------------------------------------------------------------------------------------------
 
     def _total(self, place: int, number: int) -> list[Part]:
         """Ciphertexts are added first and multiplied once: far less noise than a dot product with ones."""
-        self._fits(self._layout.columns[place].most * self.rows)
+        reach = self._fits(self._layout.columns[place].most * self.rows)
         preset, primes = self._layout.preset, np.array(self._layout.preset.chain.kept, dtype=np.uint64)[:, None]
+        if preset.degree * math.sqrt(self._layout.chunks) > most_weight(preset):
+            raise QueryError("the table has too many rows for one sum; split it into several files")
         total = np.zeros((2, len(primes), preset.degree), dtype=np.uint64)
         for chunk in range(self._layout.chunks):
             total = (total + self._chunks.chunk(place, chunk)) % primes
         ones = backwards(np.ones(preset.degree, dtype=np.int64), preset.degree, preset.plain[0])
-        if preset.degree * math.sqrt(self._layout.chunks) > most_weight(preset):
-            raise QueryError("the table has too many rows for one sum; split it into several files")
-        return [Part(number, 1, self._scheme.sum_of_times([(total, ones)], self._cover()))]
+        (cover,) = self._covers([1])
+        return [Part(number, 1, reach, self._scheme.sum_of_times([(total, ones)], cover))]
 
     def _weighted(self, place: int, weights: Any, number: int) -> list[Part]:
         preset = self._layout.preset
-        self._fits(self._layout.columns[place].most * int(np.abs(weights).astype(object).sum()))
+        reach = self._fits(self._layout.columns[place].most * int(np.abs(weights).astype(object).sum()))
         if not weights.any():  # SEAL does not multiply by zero: something that is covered altogether, times 0
             cover = uniform(preset.degree, preset.plain[0])
-            return [Part(number, 0, self._scheme.covered(self._chunks.chunk(place, 0), cover))]
+            return [Part(number, 0, 0, self._scheme.covered(self._chunks.chunk(place, 0), cover))]
+        digits = self._digits(weights)
         parts = []
-        for times, digit in self._digits(weights):
+        for (times, digit), cover in zip(digits, self._covers([times for times, _ in digits]), strict=True):
             terms = (
                 (self._chunks.chunk(place, start // preset.degree), backwards(run, preset.degree, preset.plain[0]))
                 for start in range(0, self.rows, preset.degree)
                 if (run := digit[start : start + preset.degree]).any()
             )
-            parts.append(Part(number, times, self._scheme.sum_of_times(terms, self._cover())))
+            parts.append(Part(number, times, reach, self._scheme.sum_of_times(terms, cover)))
         return parts
 
     def _digits(self, weights: Any) -> list[tuple[int, Any]]:
@@ -228,23 +274,29 @@ class EncryptedTable:
         each = np.add.reduceat(np.abs(weights).astype(np.float64), starts)
         return float(np.sqrt(np.square(each).sum()))
 
-    def _cover(self) -> U64:
-        """Uniform numbers on every coefficient but the constant one, which is the answer."""
-        cover = uniform(self._layout.preset.degree, self._layout.preset.plain[0])
-        cover[0] = 0
-        return cover
+    def _covers(self, times: Sequence[int]) -> list[U64]:
+        """Uniform numbers for the parts of one answer, whose constant ones cancel: Σ times·constant = 0 modulo t.
 
-    def _fits(self, most: int) -> None:
+        So a single part has 0 there, and of several any all but one are uniform and independent.
+        """
+        t = self._layout.preset.plain[0]
+        covers = [uniform(self._layout.preset.degree, t) for _ in times]
+        rest = sum(by * int(cover[0]) for by, cover in zip(times[1:], covers[1:], strict=True))
+        covers[0][0] = -rest * pow(times[0], -1, t) % t
+        return covers
+
+    def _fits(self, most: int) -> int:
         if most > self._layout.preset.reach:
             raise QueryError(
                 f"the answer could pass {self._layout.preset.reach:,}, which is what the table's parameter set holds; "
                 "encrypt it with tighter bounds, or ask with smaller weights"
             )
+        return most
 
-    def _weights(self, weights: Any) -> Any:
-        found = whole_numbers(weights, 2**62, "weights")
+    def _numbers(self, values: Any, most: int, what: str) -> Any:
+        found = whole_numbers(positional(values, what), most, what)
         if len(found) != self.rows:
-            raise UserError(f"weights must be {self.rows:,} whole numbers: one for each row")
+            raise UserError(f"{what} must be {self.rows:,} whole numbers: one for each row")
         return found
 
     def _place(self, name: object, kind: str) -> int:
@@ -255,25 +307,13 @@ class EncryptedTable:
             raise QueryError(f"the squares of {shown(name)} were not uploaded; encrypt the table with squares=[…]")
         raise QueryError(f"{shown(name)} is not a {kind} column of this table{did_you_mean(name, known)}")
 
-    def _answer(self, kind: Any, parts: list[Part]) -> Answer:
+    def _answer(self, kind: Any, asked: str, parts: Iterable[Part], count: int = 1) -> Answer:
         layout = self._layout
-        return Answer(kind, layout.key_id, layout.preset, layout.rows, layout.preset.reach, tuple(parts))
+        return Answer(kind, asked, layout.key_id, self.digest, layout.preset, layout.rows, count, tuple(parts))
 
     def __repr__(self) -> str:
         names = ", ".join(f"{column.name} ({column.kind})" for column in self._layout.columns)
         return f"<EncryptedTable of {self.rows:,} rows: {names}>"
-
-
-def backwards(weights: Any, degree: int, plain: int) -> U64:
-    """w_0 − Σ w_i·X^(N−i), as coefficients modulo t.
-
-    >>> backwards(np.array([5, 1, 2]), 4, 17)
-    array([ 5,  0, 15, 16], dtype=uint64)
-    """
-    out = np.zeros(degree, dtype=np.uint64)
-    out[0] = weights[0] % plain
-    out[degree - len(weights) + 1 :] = residues(-weights[:0:-1], plain)
-    return out
 
 
 def uniform(count: int, plain: int) -> U64:
@@ -285,44 +325,6 @@ def uniform(count: int, plain: int) -> U64:
     return out
 
 
-def _described(
-    columns: object, bounds: object, squares: Sequence[str], masks: Mapping[str, Any], reach: int
-) -> tuple[tuple[Column, ...], list[Any]]:
-    if not isinstance(columns, Mapping) or not columns or not all(isinstance(name, str) for name in columns):
-        raise UserError("columns must be a mapping such as {'cost': array}, and hold at least one")
-    if not isinstance(bounds, Mapping) or set(bounds) != set(columns):
-        raise UserError("bounds must name each column's greatest absolute value: {'cost': 100_000}")
-    listed, arrays = [], []
-    for name, array in columns.items():
-        most = bounds[name]
-        if isinstance(most, bool) or not isinstance(most, int) or not 0 < most <= reach:
-            raise UserError(f"the bound of {name!r} must be a whole number from 1 to {reach:,}, not {shown(most)}")
-        listed.append(Column(name, "value", most))
-        arrays.append(array)
-    for name in squares:
-        if name not in columns:
-            raise UserError(f"squares name {shown(name)}, which is not a column{did_you_mean(name, columns)}")
-        if bounds[name] ** 2 > reach:
-            raise UserError(f"squares of {name!r} could pass the table's parameter set; give it a tighter bound")
-        listed.append(Column(name, "square", bounds[name] ** 2))
-        arrays.append(columns[name])
-    for name, array in masks.items():
-        if not isinstance(name, str):
-            raise UserError("masks must be a mapping such as {'female': array of True and False}")
-        listed.append(Column(name, "mask", 1))
-        arrays.append(array)
-    if any(not hasattr(array, "__len__") or len(array) == 0 for array in arrays):
-        raise UserError("columns and masks must be arrays of at least one row")
-    return tuple(listed), arrays
-
-
-def _packed(column: Column, run: Any, layout: Layout) -> U64:
-    t, what = layout.preset.plain[0], f"column {column.name!r}"
-    if column.kind == "mask":
-        flags = np.asarray(run)
-        if flags.dtype != bool:
-            raise UserError(f"mask {column.name!r} must be an array of True and False")
-        return backwards(flags.astype(np.int64), layout.preset.degree, t)
-    most = math.isqrt(column.most) if column.kind == "square" else column.most
-    numbers = whole_numbers(np.asarray(run), most, what)
-    return residues(numbers * numbers if column.kind == "square" else numbers, t)
+def _called(numbers: Any, what: str) -> str:
+    """How an answer names what is too long to be repeated."""
+    return f"{what} of SHA-256 {hashlib.sha256(np.ascontiguousarray(numbers, dtype='<i8').tobytes()).hexdigest()}"

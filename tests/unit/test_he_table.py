@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import subprocess
 import sys
@@ -10,15 +9,17 @@ from fractions import Fraction
 from functools import cache
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from pets import he
 from pets.errors import QueryError, UserError
-from pets.he.answer import Answer
-from pets.he.ledger import most_weight, product_chunks
+from pets.he.columns import backwards, positional
+from pets.he.numbers import whole_numbers
 from pets.he.presets import PRESETS
 from pets.he.seal import scheme
-from pets.he.table import EncryptedTable, backwards, uniform
+from pets.he.table import EncryptedTable, uniform
 from tests.he_parties import holder
 
 RNG = np.random.default_rng(11)
@@ -105,7 +106,25 @@ def test_group_sums(each):
     groups = RNG.integers(0, 5, ROWS)
     groups[groups == 3] = 4  # nobody is in group 3
     wanted = [int(COST[groups == group].sum()) for group in range(5)]
-    assert secret.read(made.group_sums("cost", groups)) == wanted
+    asked = made.group_sums("cost", groups)
+    assert secret.read(asked) == wanted
+    assert [part.number for part in asked.parts] == [0, 1, 2, 4]  # a group without rows has no ciphertext
+    assert asked.shows == "5 whole numbers"
+
+
+def test_sparse_groups_stay_small(tmp_path, monkeypatch):
+    """Ten rows, one label of 2^14: a ciphertext for each group that has rows, and none for the 16,383 others."""
+    made = EncryptedTable.encrypt(tmp_path / "t", {"a": list(range(10))}, holder()[0], bounds={"a": 10})
+    groups = [0] * 9 + [2**14]
+    asked = made.group_sums("a", groups)
+    assert len(asked.parts) == 2
+    assert holder()[1].read(asked) == [36, *[0] * (2**14 - 1), 9]
+    with pytest.raises(UserError, match="at most 1,048,575"):
+        made.group_sums("a", [2**20] * 10)
+    monkeypatch.setattr("pets.he.table._MOST_MEMORY", 9 * 2**17)
+    monkeypatch.setattr(EncryptedTable, "_weighted", None)  # refused before anything is computed
+    with pytest.raises(QueryError, match="10 groups have rows, and an answer of at most 9 fits"):
+        made.group_sums("a", list(range(10)))
 
 
 def test_masked_sums(masked):
@@ -156,31 +175,6 @@ def test_backwards_makes_dot_products():
     assert backwards(w[:3], n, t).tolist() == backwards(np.append(w[:3], [0] * 5), n, t).tolist()
 
 
-def test_the_ledger_leaves_room(table, masked):
-    """What SEAL measures at the ledger's limit is never below the margin it promises; products have far more."""
-    sealapi = pytest.importorskip("tenseal.sealapi")
-    from pets.he.seal import _POLY
-
-    def budget(secret, answer):
-        preset = answer.preset
-        engine = scheme(preset.chain, preset.plain[0])
-        array = secret.reveal(preset.chain)
-        parts = [_POLY.pack(engine._key_id, array.size, 1.0), *engine._array(array)]
-        key = engine._pipe.load(sealapi.SecretKey(), engine._context, parts)
-        measure = sealapi.Decryptor(engine._context, key)
-        return min(measure.invariant_noise_budget(engine._ciphertext(part.residues)) for part in answer.parts)
-
-    made, secret = table
-    limit = most_weight(PRESETS["dot50"])
-    weights = np.full(ROWS, int(limit / math.sqrt(2 * 4096**2 + (ROWS - 8192) ** 2)))
-    assert weights[0] > 50 and made._noise_of(weights) <= limit < made._noise_of(weights + 1)
-    at_limit = made.dot("stay", weights)
-    assert len(at_limit.parts) == 1 and budget(secret, at_limit) >= 2
-    products, other = masked
-    assert budget(other, products.masked_sum("cost", "female")) > 40
-    assert product_chunks(PRESETS["row42"]) >= 4
-
-
 @pytest.mark.parametrize(
     ("columns", "bounds", "said"),
     [
@@ -195,8 +189,24 @@ def test_the_ledger_leaves_room(table, masked):
         ({"a": []}, {"a": 5}, "at least one row"),
         ({}, {}, "at least one"),
         (None, {}, "at least one"),
-        ({"a": "123"}, {"a": 5}, "whole numbers"),
+        ({"a": "123"}, {"a": 5}, "a list or an array of whole numbers or flags, not str"),
         ({"a": [True]}, {"a": 5}, "whole numbers"),
+        ({"a": [True, 2]}, {"a": 5}, "whole numbers"),
+        ({"a": [1, [2]]}, {"a": 5}, "whole numbers"),
+        ({"a": np.ma.array([1, 100, 3], mask=[0, 1, 0])}, {"a": 500}, "masked array"),
+        ({"a": bytearray(b"12")}, {"a": 500}, "not bytearray"),
+        ({"a": b"12"}, {"a": 500}, "not bytes"),
+        ({"a": memoryview(b"12")}, {"a": 500}, "not memoryview"),
+        ({"a": {1, 2}}, {"a": 5}, "not set"),
+        ({"a": {0: 1, 1: 2}}, {"a": 5}, "not dict"),
+        ({"a": 5}, {"a": 5}, "not int"),
+        ({"a": np.array(5)}, {"a": 5}, "at least one row"),
+        ({"a": np.ones((2, 2), dtype=int)}, {"a": 5}, "one row of whole numbers"),
+        ({"a": pd.Series([1, None], dtype="Int64")}, {"a": 5}, "whole numbers"),
+        ({"a": pd.Series([1, None])}, {"a": 5}, "whole numbers"),
+        ({"a": pa.array([1, None])}, {"a": 5}, "cannot be read as an array"),
+        ({"a": pd.DataFrame({"x": [1]})}, {"a": 5}, "one row of whole numbers"),
+        ({"a": pd.Series}, {"a": 5}, "not type"),
     ],
 )
 def test_bad_columns(tmp_path, columns, bounds, said):
@@ -205,12 +215,83 @@ def test_bad_columns(tmp_path, columns, bounds, said):
     assert list(tmp_path.iterdir()) == []
 
 
+class Shrinking(list):
+    """A list that loses rows while it is read."""
+
+    def __getitem__(self, run):
+        return list(self)[run][:-1]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"squares": None}, "squares must be a list"),
+        ({"squares": "a"}, "squares must be a list"),
+        ({"squares": [["a"]]}, "squares must be a list"),
+        ({"masks": [True]}, "masks must be a mapping"),
+        ({"masks": {3: [True]}}, "masks must be a mapping"),
+        ({"masks": {"m": [True, 1, True]}}, "True and False"),
+        ({"masks": {"m": np.ma.array([True] * 3, mask=[0, 1, 0])}}, "masked array"),
+        ({"masks": {"m": np.ones((3, 3), dtype=bool)}}, "True and False"),
+        ({"masks": {"m": {True}}}, "not set"),
+        ({"masks": {"m": [[True], [True, False], [True]]}}, "True and False"),
+        ({"owner": "north"}, "owner must be a key"),
+        ({"path": None}, "written to a path"),
+        ({"path": "\0"}, "written to a path"),
+        ({"path": "none/such/folder"}, "cannot be written"),
+        ({"columns": {"a": Shrinking([1, 2, 3])}}, "changed its length"),
+    ],
+)
+def test_bad_arguments(tmp_path, monkeypatch, more, said):
+    monkeypatch.chdir(tmp_path)
+    given = {"path": "t", "columns": {"a": [1, 2, 3]}, "public_key": with_products()[0], "bounds": {"a": 5}, **more}
+    with pytest.raises(UserError, match=said):
+        EncryptedTable.encrypt(**given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_count_by_position(tmp_path):
+    """Labels of a pandas index, of whatever kind, choose no rows; other libraries' columns are taken as arrays."""
+    values = np.arange(ROWS)
+    columns = {
+        "float": pd.Series(np.ones(ROWS, dtype=int), index=np.arange(ROWS) * 2.0),
+        "backwards": pd.Series(values, index=values[::-1]),
+        "text": pd.Series(values, index=values.astype(str), dtype="Int64"),
+        "arrow": pa.chunked_array([values[:5000], values[5000:]]),
+        "list": values.tolist(),
+    }
+    made = EncryptedTable.encrypt(tmp_path / "t", columns, holder()[0], bounds=dict.fromkeys(columns, ROWS))
+    read = holder()[1].read
+    assert read(made.sum("float")) == ROWS
+    weights = pd.Series(np.arange(ROWS) % 7, index=values[::-1])
+    for name in ("backwards", "text", "arrow", "list"):
+        assert read(made.dot(name, weights)) == int(values @ (values % 7)), name
+
+
+def test_arrays_are_looked_at_not_copied(tmp_path):
+    kept = np.lib.format.open_memmap(tmp_path / "v.npy", mode="w+", dtype=np.int64, shape=(5,))
+    assert np.shares_memory(positional(kept, "it"), kept)
+    assert type(positional(kept, "it")) is np.ndarray
+    with pytest.raises(UserError, match="masked array"):
+        whole_numbers(np.ma.array([1, 100], mask=[0, 1]), 500)
+    with pytest.raises(UserError, match="masked array"):
+        positional(np.ma.array([1, 2]), "it")  # with no mask yet, too: it may get one while it is read
+
+
 def test_bad_calls(table, tmp_path):
     made, secret = table
     for attempt in (
         lambda: made.sum("age"),
         lambda: made.dot("cost", [1, 2]),
         lambda: made.dot("cost", np.ones(ROWS)),
+        lambda: made.dot("cost", np.ma.array([1] * ROWS, mask=[1] + [0] * (ROWS - 1))),
+        lambda: made.dot("cost", {1, 2}),
+        lambda: made.group_sums("cost", np.ma.array([1] * ROWS, mask=[1] + [0] * (ROWS - 1))),
+        lambda: made.sum(None),
+        lambda: made.score({"cost": 1}, "7"),
+        lambda: EncryptedTable.open(None),
+        lambda: EncryptedTable.open("\0"),
+        lambda: EncryptedTable.open(tmp_path, owner="north"),
         lambda: made.group_sums("cost", np.full(ROWS, -1)),
         lambda: made.masked_sum("cost", "female"),
         lambda: secret.read(5),
@@ -227,35 +308,25 @@ def test_bad_calls(table, tmp_path):
             attempt()
 
 
-def test_damaged_tables_and_answers(tmp_path):
-    path = tmp_path / "t"
+def test_damaged_tables(tmp_path):
+    """Every region of a table's file: one flipped bit, or a cut, and it is refused."""
+    path, kept = tmp_path / "t", tmp_path / "kept"
     EncryptedTable.encrypt(path, {"a": [1, 2, 3]}, holder()[0], bounds={"a": 5})
-    data, fates = path.read_bytes(), [0, 0]
-    for number in range(600):
-        at = int(RNG.integers(len(data) * 8)) if number % 2 else int(RNG.integers(400 * 8))
+    data, refused, tried = path.read_bytes(), 0, 0
+    path.rename(kept)
+    tail = len(data) - 64
+    for at in (*range(400), *range(400, tail, 256), *range(tail, len(data))):
         broken = bytearray(data)
-        broken[at // 8] ^= 1 << (at % 8)
-        path.write_bytes(broken if number % 5 else data[: at // 8])
-        try:
-            found = holder()[1].read(EncryptedTable.open(path).sum("a"))
-        except UserError:
-            fates[0] += 1
-        else:
-            fates[1] += 1
-            assert found == 6
-    print(f"tables: {fates[0]} of 600 refused, {fates[1]} right")
-    assert fates[1] == 0
-    path.write_bytes(data)
-    answer = EncryptedTable.open(path).sum("a").to_bytes()
-    assert holder()[1].read(Answer.from_bytes(answer)) == 6
-    for number in range(300):
-        broken = bytearray(answer)
-        at = int(RNG.integers(300 * 8))
-        broken[at // 8] ^= 1 << (at % 8)
-        if number % 3 == 0:
-            broken = broken[: at // 8]
-        with contextlib.suppress(UserError):  # and nothing else
-            Answer.from_bytes(bytes(broken))
+        broken[at] ^= 1 << int(RNG.integers(8))
+        for wrong in (broken, data[:at]):
+            tried += 1
+            path.write_bytes(wrong)
+            with pytest.raises(UserError):
+                EncryptedTable.open(path).sum("a")
+            refused += 1
+    print(f"tables: {refused} of {tried} refused")
+    assert refused == tried > 1_500
+    assert holder()[1].read(EncryptedTable.open(kept).sum("a")) == 6
 
 
 def test_a_table_is_never_overwritten(tmp_path):
@@ -263,6 +334,22 @@ def test_a_table_is_never_overwritten(tmp_path):
     with pytest.raises(UserError, match="never overwritten"):
         EncryptedTable.encrypt(tmp_path / "t", {"a": [1]}, holder()[0], bounds={"a": 5})
     assert (tmp_path / "t").read_text() == "mine"
+
+
+def test_of_two_writers_one_wins(tmp_path):
+    """A second table is written to the same name, and complete, while the first is: the first then gives way."""
+    public, target = holder()[0], tmp_path / "t"
+
+    class Late(list):
+        def __getitem__(self, run):
+            if not target.exists():
+                EncryptedTable.encrypt(target, {"a": [7]}, public, bounds={"a": 7})
+            return list(self)[run]
+
+    with pytest.raises(UserError, match="never overwritten"):
+        EncryptedTable.encrypt(target, {"a": Late([1, 2])}, public, bounds={"a": 5})
+    assert holder()[1].read(EncryptedTable.open(target).sum("a")) == 7
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
 
 
 def test_a_million_values_in_little_memory(tmp_path):

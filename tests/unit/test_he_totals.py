@@ -307,8 +307,8 @@ def test_an_envelope_is_no_answer_of_a_table(preset, name):
         (cipher,) = unpack_all(payload, at.round.preset, 1)[0]
         if cipher.shape != (2, len(chosen.chain.kept), chosen.degree):
             continue
-        answer = Answer("vector", at.public.id, chosen, 5, chosen.reach, (Part(0, 1, cipher),))
         try:
+            answer = Answer("vector", "x", at.public.id, "0", chosen, 5, 1, (Part(0, 1, chosen.reach, cipher),))
             found = at.secret.read(answer)
         except UserError:
             continue

@@ -26,7 +26,8 @@ def exact_totals_arrive(connect: Connect) -> None:
     wanted = many.release(BY_AGE, Exact()).values
     many._transport = connect(list(many.sites.values()))
     assert (many.release(BY_AGE, Exact(), again=True).values == wanted).all()
-    assert (many.release(BY_AGE, Exact(), secure="local").values == wanted).all()
+    for secure in ("local", "encrypted"):
+        assert (many.release(BY_AGE, Exact(), secure=secure).values == wanted).all()
 
 
 def silence_is_a_lost_site(connect: Connect) -> None:

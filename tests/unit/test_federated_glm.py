@@ -16,7 +16,7 @@ import pets
 from pets import col, testing
 from pets.errors import PolicyError, QueryError, ReleaseFailedError
 from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
-from pets.federated.gate import RANGE
+from pets.federated.gate import RANGE, most_rows
 from pets.federated.models import Fit, glm
 from pets.federated.problems import Refused
 from pets.federated.steps import MOST_BITS, Model, Step, slack
@@ -167,6 +167,19 @@ def test_the_sums_of_sites_are_the_pooled_sums_bit_for_bit(three: Federation, fa
     above = np.triu_indices(3)
     assert np.abs(sums[1:7] / 2.0**bits - exact[above]).max() <= len(x) / 2.0 ** (bits + 1) + 1e-9
     assert np.abs(sums[7:10] / 2.0**bits - x.T @ (y - mean)).max() <= len(x) / 2.0 ** (bits + 1) + 1e-9
+
+
+def test_rows_are_rounded_to_the_nearest_and_a_person_may_be_at_several_sites(three: Federation) -> None:
+    table = schema()
+    model = Model(Step("binomial", "died", ("age",), (0.3, -0.7)), table.fields("trial"))
+    plan = make_plan(pets.query("trial").agg(n=pets.count()), table)
+    found = codes(plan, testing.snapshot(table, {"trial": ROWS}, "trial"), model.step.columns)
+    coarse, fine = model.moments(found, 12), model.moments(found, 45)
+    # each of 1,400 rows is off by at most half a unit, up or down: 6 standard deviations of their sum
+    assert np.abs(coarse[1:] - fine[1:] / 2.0**33).max() < 6 * math.sqrt(len(ROWS) / 12)
+    sites = list(three.sites.values())
+    shared = Federation(sites, sites_per_person=2, progress=False)
+    assert most_rows(plan, shared.roster) == 2 * most_rows(plan, three.roster) == 2**15
 
 
 @pytest.mark.parametrize("beta", [(0.0, 0.0, 0.0), (2.0, -3.0, 4.0), (-9.0, 9.0, 9.0)])

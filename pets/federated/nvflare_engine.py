@@ -34,7 +34,9 @@ try:
         AuthenticationError,
         AuthorizationError,
         InternalError,
+        InvalidTarget,
         JobNotRunning,
+        NoClientsAvailable,
         NoConnection,
         NoReply,
         SessionClosed,
@@ -174,7 +176,7 @@ class Line:
         logging.getLogger("nvflare").addHandler(logging.NullHandler())
         with _quiet(), _plain():
             self._session: Session = new_secure_session(
-                user, str(kit.absolute()), timeout=10.0, command_timeout=2 * ASK, auto_login_max_tries=2
+                user, str(kit.absolute()), timeout=HEAVY, command_timeout=2 * ASK, auto_login_max_tries=10
             )
 
     def close(self) -> None:
@@ -185,11 +187,19 @@ class Line:
     def connected(self) -> tuple[str, ...]:
         """The sites whose NVFlare process answers now."""
         with _quiet(), _plain():
-            self._session.set_timeout(2 * ASK)
+            self._session.set_timeout(ASK)
             known = {one.name for one in self._session.get_connected_client_list()} & set(self._sites)
-            said = self._session.get_client_job_status(sorted(known)) if known else None
-        there = {row["client_name"] for row in said or () if row["status"] not in ("no_reply", "error")}
+        # one by one: a site that has just died, or is on its way back, must not hide the others
+        there = {name for name in known if self._answers(name)}
         return tuple(site for site in self._sites if site in there)
+
+    def _answers(self, site: str) -> bool:
+        try:
+            with _quiet():
+                said = self._session.get_client_job_status([site])
+        except (InternalError, InvalidTarget, NoClientsAvailable, NoConnection, NoReply, RuntimeError):
+            return False
+        return any(row["status"] not in ("no_reply", "error") for row in said or ())
 
     def prepare(self) -> None:
         """The job runs at every site that answers; it is begun anew where one came (back) after it had started."""

@@ -15,6 +15,7 @@ from pets import cli
 from pets.errors import UserError
 from pets.federated import connect, kit
 from pets.federated.federationfolder import FederationFolder
+from pets.federated.remote import RemoteFederation
 from pets.federated.sitefolder import SiteFolder
 from pets.session import Session
 from tests.unit.test_federated_site import BY_AGE, HALF, N, parts
@@ -266,6 +267,17 @@ def test_a_server_that_is_away(run: Run, shelf: Path) -> None:
             "pets: the federation's server cannot be reached at localhost:1 (Connection refused); start it"
         )
     assert "is no federation's folder" in run("federation", "status", "nowhere").err
+
+
+def test_ctrl_c_while_sites_answer(run: Run, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: RemoteFederation, *_: object, **__: object) -> None:
+        self.lost = {"east": "no reply"}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RemoteFederation, "release", interrupted)
+    done = run("federation", "query", shelf / "trial", "--count", "n", "--epsilon", "0.5")
+    said = "pets: interrupted; no answer was shown, but sites whose data had been opened stay charged\n"
+    assert (done.code, done.out, done.err) == (130, "", f"site east: no reply\n{said}")
 
 
 def test_a_query_that_cannot_be_asked_needs_no_server(run: Run, shelf: Path) -> None:

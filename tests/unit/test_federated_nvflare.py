@@ -162,6 +162,13 @@ def the_line_is_mutual_tls(scene: Scene) -> None:
     assert talk(context)[:4] == b"HTTP"
 
 
+def a_gates_refusal_arrives_in_its_own_words(scene: Scene) -> None:
+    before = _spent(scene.trial)
+    assert ask(scene.trial, "--epsilon", "2") == 7
+    assert "its policy allows 1 a query; nothing was released" in scene.said.readouterr().err
+    assert _spent(scene.trial) == before
+
+
 def the_status_of_a_site(scene: Scene) -> None:
     trial, capsys = scene.trial, scene.said
     assert cli.run(["site", "status", str(trial.folder("east"))]) == 0
@@ -257,6 +264,7 @@ STEPS: tuple[Callable[[Scene], None], ...] = (
     what_was_paid_for_is_not_paid_for_again,
     no_socket_outside_the_engines_address,
     the_line_is_mutual_tls,
+    a_gates_refusal_arrives_in_its_own_words,
     the_status_of_a_site,
     a_job_that_brings_code_or_another_class_is_not_run,
     two_survive_a_killed_third_where_the_threshold_allows,

@@ -191,7 +191,7 @@ def main() -> None:
         raise SystemExit(f"The Adult data is not at {args.data}; name it with --data.")
     runs = args.runs or (1 if args.quick else 5)
     page = Page("Synthetic data")
-    about(page)
+    about(page, ("pets", "opendp", "mbi", "jax", "sdv", "scikit-learn", "polars", "numpy"))
     train, held = (coded(frame) for frame in split(args.data))
     page.say(
         f"UCI Adult, {len(train):,} rows to learn from, {len(held):,} kept out, {len(COLUMNS)} columns, "

@@ -112,6 +112,7 @@ def _private(
     progress: bool = True,
 ) -> SyntheticRelease:
     from pets.synthetic.columns import modelled
+    from pets.synthetic.keeping import unkept
     from pets.synthetic.private import CELLS, check_selection, private_table
     from pets.synthetic.workload import Workload
 
@@ -155,6 +156,7 @@ def _private(
     delta = house.budget.conversion_delta
     held = [workload.names(pair) for pair in made.held]
     binned = {column.name: column.dimension.size for column in workload.columns}
+    rules = unkept(house.schema.table(name), made.frame)
     return SyntheticRelease(
         id=random_id(),
         frames={name: made.frame},
@@ -178,12 +180,13 @@ def _private(
             "rows_estimated": round(made.model.total),
             "rows_of_a_person": made.releases[0].plan.rows,
             "seed": seed,
+            "rules": rules,
         },
         level="multivariately plausible: pairs of columns are kept as far as noise and the model allow",
         issued_at=now(),
         project=house.project,
         analyst=house.analyst,
-        notes=_notes(made.releases, len(held), len(workload.pairs)),
+        notes=(*_notes(made.releases, len(held), len(workload.pairs)), *_ruled(rules)),
     )
 
 
@@ -252,6 +255,7 @@ def _open(
         notes=(
             ROW if method not in ("hma", "par") else JOINED,
             f"At most {snapshot.max_rows} row(s) of a person were seen.",
+            *_ruled(said["rules"], said["rows_turned_away"]),
         ),
     )
 
@@ -331,6 +335,14 @@ def _notes(releases: Sequence[Release], held: int, pairs: int) -> tuple[str, ...
         "Numbers in bins are drawn evenly within their bin; counts of rare combinations are mostly noise.",
     )
     return (ROW, *about, *more)
+
+
+def _ruled(rules: Sequence[Json], turned: int = 0) -> tuple[str, ...]:
+    """What becomes of the schema's rules, for whoever reads the rows."""
+    if not rules:
+        return ()
+    also = f" {turned:,} drawn row(s) were turned away for them." if turned else ""
+    return ("The schema's rules: " + "; ".join(f"({one['rule']}) {one['kept']}" for one in rules) + f".{also}",)
 
 
 def _table(house: House, table: object) -> str:

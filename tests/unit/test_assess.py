@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,8 @@ import pandas as pd
 import pytest
 
 import pets
-from pets import cli, synthesis
-from pets.errors import PolicyError, UserError
+from pets import cli
+from pets.errors import LedgerError, PolicyError, UserError
 from pets.synthetic.assess import matches
 from pets.synthetic.assess.matches import Attack
 from pets.synthetic.assess.run import Assessment
@@ -88,8 +90,17 @@ def test_the_table_itself_is_flagged_by_every_attack() -> None:
     assert found["copies of unique rows"].value > 0.95
 
 
+SCHEMA = pets.Schema({"t": pets.Table("row", {"sex": pets.Category(["F", "M"])})}, dataset="assessed")
+BUDGET = pets.Budget(epsilon=1, delta=1e-6)
+ALLOWED = pets.Policy(allow_unbounded=True)
+
+
+def custodian(policy: pets.Policy = ALLOWED) -> pets.Session:
+    return pets.Session(SCHEMA, REAL, budget=BUDGET, policy=policy, progress=False)
+
+
 def test_the_page_and_its_json(fresh: Assessment, tmp_path: Path) -> None:
-    fresh.save(tmp_path / "a.html")
+    fresh.save(tmp_path / "a.html", custodian())
     page = (tmp_path / "a.html").read_text("utf-8")
     form = json.loads((tmp_path / "a.json").read_text("utf-8"))
     assert "exact statistics of real rows" in page and "exact statistics of real rows" in form["warning"]
@@ -98,34 +109,99 @@ def test_the_page_and_its_json(fresh: Assessment, tmp_path: Path) -> None:
     )
     assert len(form["scores"]) == len(fresh.scores) and form["rows"]["holdout"] == len(HELD)
     assert "distance" not in {score["name"] for score in form["scores"]}
-    with pytest.raises(UserError, match=r"written as \.html"):
-        fresh.save(tmp_path / "a.pdf")
     assert {score.group for score in fresh.scores} == {"fidelity", "utility", "detectability", "risk"}
+    # what a screen shows says what it is
+    assert "exact statistics of real rows" in repr(fresh)
 
 
-def test_exporting_is_an_unbounded_entry(fresh: Assessment, tmp_path: Path) -> None:
-    schema = pets.Schema({"t": pets.Table("row", {"sex": pets.Category(["F", "M"])})})
-    budget = pets.Budget(epsilon=1, delta=1e-6)
-    closed = pets.Session(schema, REAL, budget=budget, progress=False)
+def test_a_page_is_an_unbounded_entry_before_it_is_written(fresh: Assessment, tmp_path: Path) -> None:
+    closed = custodian(pets.Policy())
     with pytest.raises(PolicyError, match="no finite guarantee"):
-        synthesis.export(closed, fresh, tmp_path / "a.html")
+        fresh.save(tmp_path / "a.html", closed)
     assert not list(tmp_path.iterdir()) and len(closed.history()) == 0
-    open_ = pets.Session(schema, REAL, budget=budget, policy=pets.Policy(allow_unbounded=True), progress=False)
-    synthesis.export(open_, fresh, tmp_path / "a.html")
+    open_ = custodian()
+    fresh.save(tmp_path / "a.html", open_)
     assert open_.history()[["state", "unbounded"]].values.tolist() == [["committed", True]]
     later = open_.release(pets.query("t").agg(n=pets.count()), pets.DP(epsilon=0.1))
     assert any("no finite guarantee" in note for note in later.notes)
+    # on invented rows nothing is at stake
+    fresh.save(tmp_path / "b.html", open_.dummy())
+    assert len(open_.history()) == 2 and len(list(tmp_path.iterdir())) == 4
 
 
-def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, frame in (("real", REAL[:600]), ("made", FRESH[:600]), ("held", HELD[:600])):
+def test_a_page_that_cannot_be_entered_is_not_written(
+    fresh: Assessment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = custodian()
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise LedgerError("the ledger cannot be written")
+
+    monkeypatch.setattr(session._account, "reserve", refused)
+    with pytest.raises(UserError, match="ledger cannot be written"):
+        fresh.save(tmp_path / "a.html", session)
+    assert not list(tmp_path.iterdir())
+
+
+def test_there_is_no_other_way_out_than_the_entered_one(fresh: Assessment, tmp_path: Path) -> None:
+    session = custodian()
+    for path, given, words in (
+        (tmp_path / "a.pdf", session, r"written as \.html"),
+        (tmp_path / "no" / "a.html", session, "no such folder"),
+        (3, session, "such as 'assess.html'"),
+        (tmp_path / "a.html", None, r"say whose with save\(path, session\)"),
+    ):
+        with pytest.raises(UserError, match=words):
+            fresh.save(path, given)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="session"):
+        fresh.save(tmp_path / "a.html")  # type: ignore[call-arg]
+    with pytest.raises(UserError, match="never pickled"):
+        pickle.dumps(fresh)
+    with pytest.raises(UserError, match="never pickled"):
+        copy.copy(fresh)
+    assert not list(tmp_path.iterdir()) and len(session.history()) == 0
+    # a page that cannot be written stays on the account: it was about to leave
+    (tmp_path / "b.html").mkdir()
+    with pytest.raises(UserError, match="cannot be written"):
+        fresh.save(tmp_path / "b.html", session)
+    assert session.history()[["state", "unbounded"]].values.tolist() == [["forfeited", True]]
+    assert {path.name for path in tmp_path.iterdir()} <= {"b.html", "b.json"}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    for name, frame in (("real", REAL[:600]), ("synthetic", FRESH[:600]), ("holdout", HELD[:600])):
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
-    files = [
-        f"--{flag}={tmp_path / name}.csv"
-        for flag, name in (("real", "real"), ("synthetic", "made"), ("holdout", "held"))
-    ]
-    assert cli.run(["assess", *files, f"--out={tmp_path / 'a.html'}"]) == 0
-    assert "pairs of columns" in capsys.readouterr().out and (tmp_path / "a.json").exists()
+    (tmp_path / "s.json").write_text(json.dumps(SCHEMA.to_json()), "utf-8")
+    return [f"--{name}={tmp_path / name}.csv" for name in ("real", "synthetic", "holdout")]
+
+
+def test_the_command_shows_the_scores_and_writes_nothing(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(tmp_path.iterdir())
+    assert cli.run(["assess", *files]) == 0
+    shown = capsys.readouterr().out
+    assert (
+        "pairs of columns" in shown and "exact statistics of real rows" in shown and set(tmp_path.iterdir()) == before
+    )
+
+
+def test_the_command_enters_the_page_that_it_writes(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pets.synthetic.assess.run.assess", lambda *_, **__: pytest.fail("rows were read"))
+    page, ledger = tmp_path / "a.html", tmp_path / "ledger.db"
+    about = [f"--schema={tmp_path / 's.json'}", f"--ledger={ledger}", "--budget-epsilon=1"]
+    for lacking in ([], about, [about[1], "--allow-unbounded"], [about[0], "--allow-unbounded"]):
+        assert cli.run(["assess", *files, f"--out={page}", *lacking]) != 0
+        assert "add --schema, --ledger and --allow-unbounded" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert not page.exists() and not ledger.exists()
+    assert cli.run(["assess", *files, *about, "--allow-unbounded", f"--out={page}"]) == 0
+    assert "entered in the ledger" in capsys.readouterr().out and page.exists() and (tmp_path / "a.json").exists()
+    later = pets.Session(SCHEMA, str(tmp_path / "real.csv"), ledger=ledger, progress=False)
+    assert later.history()[["state", "unbounded"]].values.tolist() == [["committed", True]]
 
 
 @pytest.mark.parametrize(

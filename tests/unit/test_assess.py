@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +205,21 @@ def test_the_command_enters_the_page_that_it_writes(
     assert "entered in the ledger" in capsys.readouterr().out and page.exists() and (tmp_path / "a.json").exists()
     later = pets.Session(SCHEMA, str(tmp_path / "real.csv"), ledger=ledger, progress=False)
     assert later.history()[["state", "unbounded"]].values.tolist() == [["committed", True]]
+
+
+def test_learners_run_in_one_thread_in_a_fresh_process_too() -> None:
+    """Spinning threads made the first assessment of a process six times as dear on a busy machine."""
+    code = (
+        "from pets.synthetic.assess.learning import _learners, one_thread\n"
+        "with one_thread():\n"
+        "    from threadpoolctl import threadpool_info\n"
+        "    _learners(0)\n"
+        "    found = [one['num_threads'] for one in threadpool_info()]\n"
+        "assert found and set(found) == {1}, found\n"
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": "4"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-500:]
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,10 @@ from pets import cli
 from pets.errors import LedgerError, PolicyError, UserError
 from pets.synthetic.assess import matches
 from pets.synthetic.assess.matches import Attack
+from pets.synthetic.assess.page import page
 from pets.synthetic.assess.run import Assessment
-from pets.synthetic.assess.tables import prepare
+from pets.synthetic.assess.score import Score
+from pets.synthetic.assess.tables import manifest_of, prepare
 
 pytest.importorskip("sklearn")
 
@@ -65,7 +69,7 @@ def test_fresh_people_of_the_same_law_score_like_real_rows(fresh: Assessment) ->
 
 
 def test_a_shuffled_table_scores_like_the_floor(shuffled: Assessment) -> None:
-    assert shuffled["pairs of columns"].place < 0.15 and shuffled["columns by themselves"].place != 0
+    assert shuffled["pairs of columns"].place < 0.15 and np.isnan(shuffled["columns by themselves"].place)
     assert shuffled["told from real rows"].value > 0.8
     assert shuffled["ill by boosted trees"].value < 0.6
     assert shuffled["associations"].value > 3 * shuffled["associations"].ceiling
@@ -104,11 +108,13 @@ def custodian(policy: pets.Policy = ALLOWED) -> pets.Session:
 
 def test_the_page_and_its_json(fresh: Assessment, tmp_path: Path) -> None:
     fresh.save(tmp_path / "a.html", custodian())
-    page = (tmp_path / "a.html").read_text("utf-8")
+    shown = (tmp_path / "a.html").read_text("utf-8")
     form = json.loads((tmp_path / "a.json").read_text("utf-8"))
-    assert "exact statistics of real rows" in page and "exact statistics of real rows" in form["warning"]
+    assert "exact statistics of real rows" in shown and "exact statistics of real rows" in form["warning"]
     assert (
-        page.count("<svg") == 4 and "Date, signature" in page and "http:" not in page.replace("http://www.w3.org", "")
+        shown.count("<svg") == 3 + 5
+        and "Date, signature" in shown
+        and "http:" not in shown.replace("http://www.w3.org", "")
     )
     assert len(form["scores"]) == len(fresh.scores) and form["rows"]["holdout"] == len(HELD)
     assert "distance" not in {score["name"] for score in form["scores"]}
@@ -194,17 +200,58 @@ def test_the_command_enters_the_page_that_it_writes(
     files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pets.synthetic.assess.run.assess", lambda *_, **__: pytest.fail("rows were read"))
-    page, ledger = tmp_path / "a.html", tmp_path / "ledger.db"
+    written, ledger = tmp_path / "a.html", tmp_path / "ledger.db"
     about = [f"--schema={tmp_path / 's.json'}", f"--ledger={ledger}", "--budget-epsilon=1"]
     for lacking in ([], about, [about[1], "--allow-unbounded"], [about[0], "--allow-unbounded"]):
-        assert cli.run(["assess", *files, f"--out={page}", *lacking]) != 0
+        assert cli.run(["assess", *files, f"--out={written}", *lacking]) != 0
         assert "add --schema, --ledger and --allow-unbounded" in capsys.readouterr().err
     monkeypatch.undo()
-    assert not page.exists() and not ledger.exists()
-    assert cli.run(["assess", *files, *about, "--allow-unbounded", f"--out={page}"]) == 0
-    assert "entered in the ledger" in capsys.readouterr().out and page.exists() and (tmp_path / "a.json").exists()
+    assert not written.exists() and not ledger.exists()
+    assert cli.run(["assess", *files, *about, "--allow-unbounded", f"--out={written}"]) == 0
+    assert "entered in the ledger" in capsys.readouterr().out and written.exists() and (tmp_path / "a.json").exists()
     later = pets.Session(SCHEMA, str(tmp_path / "real.csv"), ledger=ledger, progress=False)
     assert later.history()[["state", "unbounded"]].values.tolist() == [["committed", True]]
+
+
+def test_a_place_is_said_only_where_there_is_something_to_stand_between() -> None:
+    def place(value: float, floor: float, ceiling: float, better: Any) -> Score:
+        return Score("fidelity", "a", "b", value, floor, ceiling, better)
+
+    assert place(0.04, 0.12, 0.02, "less").place == pytest.approx(0.8) and not place(0.04, 0.12, 0.02, "less").worthless
+    assert place(0.9, 0.5, 0.9, "more").place == 1 and place(0.4, 0.5, 0.9, "more").worthless
+    # a shuffle keeps columns as they are: a table worse than both must not look better than real rows
+    assert np.isnan(place(0.056, 0.010, 0.015, "less").place) and np.isnan(place(0.3, 0.9, 0.8, "more").place)
+    assert not place(0.056, 0.010, 0.015, "less").worthless
+
+
+def test_the_page_says_what_is_worse_than_a_shuffle(fresh: Assessment) -> None:
+    worse = replace(
+        fresh, scores=tuple(replace(s, value=0.4) if s.name == "pairs of columns" else s for s in fresh.scores)
+    )
+    assert "Worse than shuffled columns" in page(worse) and "Worse than shuffled columns" not in page(fresh)
+    assert "Not in the picture: columns by themselves." in page(fresh) and "That is no proof" in page(fresh)
+
+
+def test_whoever_signs_knows_which_file_and_what_it_promises(tmp_path: Path) -> None:
+    made, other = tmp_path / "made.csv", tmp_path / "made.manifest.json"
+    FRESH[:200].to_csv(made, index=False)
+    sha = hashlib.sha256(made.read_bytes()).hexdigest()
+    assert manifest_of(made) == {"file": "made.csv", "sha256": sha} and manifest_of(FRESH) == {}
+    other.write_text(json.dumps({"guarantee": "ε = 1", "sha256": sha, "file": "made.csv"}), "utf-8")
+    assert manifest_of(str(made))["guarantee"] == "ε = 1"
+    for wrong in (json.dumps({"guarantee": "ε = 1", "sha256": "0" * 64}), "[]", "{", "{}"):
+        other.write_text(wrong, "utf-8")
+        assert manifest_of(made) == {"file": "made.csv", "sha256": sha}
+
+
+def test_values_stand_in_their_order() -> None:
+    real, made, held = (f[["sex", "ill"]].assign(n=np.arange(len(f)) % 12, c=f["ward"]) for f in (REAL, FRESH, HELD))
+    columns = {"c": pets.Category(["young", "y", "x", "old"]), "n": pets.Category([str(i) for i in range(12)])}
+    schema = pets.Schema({"t": pets.Table("row", columns)})
+    told = {one.name: one.labels for one in prepare(real, made, held, schema, None).columns}
+    assert told["c"] == ("young", "y", "x", "old", "missing") and told["n"][2] == "2"
+    plain = {one.name: one.labels for one in prepare(real, made, held, None, None).columns}
+    assert plain["n"][2] == "2" and plain["c"][0] == "old" and plain["sex"] == ("F", "M", "missing")
 
 
 def test_learners_run_in_one_thread_in_a_fresh_process_too() -> None:

@@ -23,7 +23,7 @@ from pets.synthetic.assess.matches import copies, singling_out
 from pets.synthetic.assess.nearness import by_nearness
 from pets.synthetic.assess.page import page
 from pets.synthetic.assess.score import WARNING, Score
-from pets.synthetic.assess.tables import Tables, prepare
+from pets.synthetic.assess.tables import Tables, manifest_of, prepare
 from pets.synthetic.synthetic_release import SyntheticRelease
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def assess(
         bar.update()
         scores += by_nearness(tables, released, control, random)
         bar.update()
-    about = synthetic.manifest if isinstance(synthetic, SyntheticRelease) else {}
+    about = synthetic.manifest if isinstance(synthetic, SyntheticRelease) else manifest_of(synthetic)
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     return Assessment(tuple(scores), tables, detail, tables.names[learnt], _plain(about), seed, now)
 

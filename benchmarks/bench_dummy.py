@@ -107,7 +107,7 @@ def main() -> None:
     args = options(__doc__, people={"type": int, "default": 75_000, "help": "invented people"}).parse_args()
     people = 10_000 if args.quick else args.people
     page = Page("Dummy data: the NHS-like pack against Faker")
-    about(page)
+    about(page, ("pets", "faker", "numpy", "pyarrow", "duckdb"))
     pack, other = Child(ours, people), Child(faker, FAKED * 13)
     interleave(1 if args.quick else 3, (pack, ["make"]), (other, ["make"]))
     rows, fakes = pack.run("make", keep=False), other.run("make", keep=False)

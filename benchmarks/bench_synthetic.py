@@ -8,6 +8,7 @@ person; ``--data`` names the CSV.
 from __future__ import annotations
 
 import itertools
+import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -185,13 +186,14 @@ def main() -> None:
     extra = {
         "data": {"type": Path, "default": DATA, "help": "the CSV of Adult"},
         "runs": {"type": int, "help": "runs of each maker with noise (5; 1 with --quick)"},
+        "resume": {"type": Path, "help": "a file that keeps finished runs; one that was ended goes on from there"},
     }
     args = options(__doc__, **extra).parse_args()
     if not args.data.exists():
         raise SystemExit(f"The Adult data is not at {args.data}; name it with --data.")
     runs = args.runs or (1 if args.quick else 5)
     page = Page("Synthetic data")
-    about(page)
+    about(page, ("pets", "opendp", "mbi", "jax", "sdv", "scikit-learn", "polars", "numpy"))
     train, held = (coded(frame) for frame in split(args.data))
     page.say(
         f"UCI Adult, {len(train):,} rows to learn from, {len(held):,} kept out, {len(COLUMNS)} columns, "
@@ -201,7 +203,7 @@ def main() -> None:
     )
     random = np.random.default_rng(1)
     shuffled = train.apply(lambda column: random.permutation(column.to_numpy()))
-    results: dict[str, list[tuple[float, float, float, float]]] = {
+    results: dict[str, list[tuple[float, ...]]] = {
         "real rows kept out (ceiling)": [(tvd2(train, held), tstr(train, held), 0.0, 0.0)],
         "each column shuffled (floor)": [(tvd2(train, shuffled), tstr(shuffled, held), 0.0, 0.0)],
     }
@@ -211,15 +213,25 @@ def main() -> None:
         "pets, selection=tree": (with_pets, ("tree",), runs),
         "pets, selection=aim": (with_pets, ("aim",), 1),
     }
+    finished: dict[tuple[int, str], list[float]] = {}
+    if args.resume is not None and args.resume.exists():
+        lines = [json.loads(line) for line in args.resume.read_text("utf-8").splitlines()]
+        finished = {(line["turn"], line["maker"]): line["found"] for line in lines}
+        page.say(f"{len(finished)} of the runs below were made in an earlier sitting.")
     for turn in range(runs):  # in turn, so that whatever else the machine does falls on all alike
         for name, (build, more, times) in makers.items():
-            if turn < times:
+            if turn < times and (turn, name) in finished:
+                results.setdefault(name, []).append(tuple(finished[turn, name]))
+            elif turn < times:
                 child = Child(build, str(args.data), *more)
                 made = child.run("make")
                 child.close()
                 costs = child.wall("make"), child.cpu("make")
                 results.setdefault(name, []).append((tvd2(train, made), tstr(made, held), *costs))
                 print(f"(run {turn + 1}, {name}: {results[name][-1]})", flush=True)
+                if args.resume is not None:
+                    with args.resume.open("a", encoding="utf-8") as kept:
+                        kept.write(json.dumps({"turn": turn, "maker": name, "found": results[name][-1]}) + "\n")
     page.table(
         ("data", "runs", "TVD2", "", "AUC", "", "clock s", "CPU s"),
         [

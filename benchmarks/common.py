@@ -222,10 +222,10 @@ def _show(cell: object) -> str:
     return str(cell)
 
 
-def about(page: Page) -> None:
+def about(page: Page, packages: Sequence[str] = PACKAGES) -> None:
     """When, where and with what it was measured; the command; the load of the machine."""
     known = []
-    for package in PACKAGES:
+    for package in packages:
         try:
             known.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:

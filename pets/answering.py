@@ -7,6 +7,7 @@ says nothing; and an answer is shown only when the ledger holds it.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from pets.protection import Total
 from pets.release import Release
 from pets.schema import Schema
 from pets.vector import Ints, IntVector
+from pets.work import Answers, Work, stored
 
 
 class Answering:
@@ -100,6 +102,44 @@ class Answering:
             project, analyst = self._account.scope
             told |= {"release_id": form["id"], "protection": protection, "project_id": project, "agent_id": analyst}
             self._account.seal(grant, canonical(form), digest(form), told)
+
+    @contextmanager
+    def work(self, work: Work, *, again: bool) -> Iterator[Answers]:
+        """Questions asked inside, one after another: charged as one before the first, and sealed after the last.
+
+        What is raised inside leaves the whole price charged. A work that was sealed before is answered from what was
+        sealed, at no cost.
+        """
+        free = Cost(work.price.currency, 0)
+        request = Request(
+            table=work.table,
+            what=work.what,
+            question=work.question,
+            asked=digest([work.question, work.snapshot, work.protection]),
+            snapshot=work.snapshot,
+            query={"pets": "work", "what": work.what},
+            protection=work.protection,
+            cost=free if self.kind == "dummy" else work.price,
+        )
+        (grant,) = self._account.reserve([request], again=again)
+        with self._account.closing([grant]):
+            known = None if grant.sealed is None else stored(grant.sealed.release)
+            answers = Answers(work, lambda job: self._answered(grant, job), known)
+            yield answers
+            sealed = grant.sealed
+            if sealed is None:
+                form = answers.form()
+                told = statement.work(work, self._schema, self.kind, request.cost, self._engine, _now())
+                project, analyst = self._account.scope
+                told |= {"release_id": random_id(), "project_id": project, "agent_id": analyst}
+                sealed = self._account.seal(grant, canonical(form), digest(form), told)
+            answers.certificate = json.loads(sealed.certificate)
+
+    def _answered(self, grant: Grant, job: Job) -> Release:
+        values = self._values(grant, job)
+        if values is None:
+            raise self._failure([grant])
+        return self._release(grant, job, values)
 
     def _request(self, job: Job, key: str | None, purpose: Json | None = None) -> Request:
         noise = job.share or job.noise

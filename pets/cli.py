@@ -18,12 +18,13 @@ import typer
 
 from pets import __version__, cli_change, cli_federation, cli_he, cli_ledger, cli_log, cli_site
 from pets.dummy_verb import dummy
-from pets.errors import InternalError, PetsError
+from pets.errors import InternalError, PetsError, PolicyError
 from pets.flags import Output, Protect, Purse, Question, Source, load_schema
 from pets.verbs import SAFE, Interrupted, interruptible, verb
 
 if TYPE_CHECKING:
     from pets.release import Release
+    from pets.schema import Schema
     from pets.session import Session
 
 app = typer.Typer(
@@ -208,26 +209,50 @@ def assess(
     ],
     synthetic: Annotated[str, typer.Option("--synthetic", metavar="FILE", help="The synthetic table.")],
     holdout: Annotated[str, typer.Option("--holdout", metavar="FILE", help="Real rows that it was not made from.")],
-    out: Annotated[Path, typer.Option("--out", help="The page to write (.html); its JSON is written beside it.")],
+    purse: Purse,
     schema: Annotated[str | None, typer.Option("--schema", metavar="FILE", help="What the columns are.")] = None,
     table: Annotated[str | None, typer.Option("--table", help="Which of the schema's tables.")] = None,
     target: Annotated[str | None, typer.Option("--target", help="The column that learners are to tell.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of every choice by chance.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write the page (.html) and its JSON; needs --schema and --ledger."),
+    ] = None,
+    allow_unbounded: Annotated[
+        bool, typer.Option("--allow-unbounded", help="Allow the page, which has no guarantee; the ledger names it.")
+    ] = False,
 ) -> None:
     """For custodians only: what a synthetic table keeps, loses and risks. The page holds exact statistics of real rows.
 
     \b
-    pets assess --real train.csv --synthetic made.csv --holdout kept.csv --out assess.html
+    pets assess --real train.csv --synthetic made.csv --holdout kept.csv
+    pets assess --real train.csv --synthetic made.csv --holdout kept.csv --schema stays.yaml --ledger ledger.db \\
+        --out assess.html --allow-unbounded
     """
     from pets.synthetic.assess.run import assess as assessed
 
     known = None if schema is None else load_schema(schema)
+    session = None if out is None else _custodian(known, purse, allow_unbounded)
     found = assessed(real, synthetic, holdout, schema=known, table=table, target=target, seed=seed)
-    found.save(out)
-    print(f"{found}\n\n{out}")
+    print(found)
+    if out is not None and session is not None:
+        found.save(out, session)
+        print(f"\nWritten to {out}, and entered in the ledger {session.ledger.label} as a release without a guarantee.")
 
 
 # what commands share ----------------------------------------------------------------------------------------------
+
+
+def _custodian(known: "Schema | None", purse: Purse, allowed: bool) -> "Session":
+    """The account that a page of exact statistics is entered in; refused before rows are read."""
+    from pets.policy import Policy
+
+    if known is None or purse.ledger is None or not allowed:
+        raise PolicyError(
+            "the page holds exact statistics of real rows, so writing it is entered in the dataset's ledger; add "
+            "--schema, --ledger and --allow-unbounded, or leave --out away to see the scores here"
+        )
+    return purse.session(known, purse.open(), policy=Policy(allow_unbounded=True))
 
 
 def kept(session: "Session", release: "Release") -> str:

@@ -15,6 +15,7 @@ from pets.plan import Plan
 from pets.query import Query
 from pets.release import Release
 from pets.schema import Schema
+from pets.work import Work
 
 ASSUMPTIONS = (
     "the schema's domains, bounds and group keys are public knowledge and were not read from the rows",
@@ -127,6 +128,30 @@ def unbounded(schema: Schema, table: str, snapshot: str, asked: str, cost: Cost,
         "cost": cost.to_json(),
         "notes": [],
         "what": asked,
+        "plan_sha256": None,
+    } | _said(engine, at)
+
+
+def work(done: Work, schema: Schema, data: str, cost: Cost, engine: str, at: str) -> Json:
+    """What a certificate states of several answers that were charged as one."""
+    unit = schema.table(done.table).unit.column
+    return {
+        "issued_at": at,
+        "dataset": {
+            "id": schema.dataset,
+            "table": done.table,
+            "snapshot_id": done.snapshot,
+            "privacy_unit": unit or "row",
+            "metadata_sha256": schema.digest,
+            "rows": data,
+        },
+        "query": None,
+        "protection": done.protection,
+        "guarantee": done.guarantee,
+        "dp": done.terms if data == "real" else None,
+        "cost": cost.to_json(),
+        "notes": [],
+        "what": done.what,
         "plan_sha256": None,
     } | _said(engine, at)
 

@@ -1,7 +1,7 @@
 """Synthesise: a session's verb for whole data sets. It prices and measures; ``pets.synthetic`` models.
 
-Two functions are all that this file knows of a session's account: :func:`_measured` (with a guarantee: ordinary
-releases) and :func:`_unbounded` (without one).
+Three ways lead from here to a session's account: ordinary releases, several that are charged as one before the first
+(:func:`_together`), and what has no guarantee (:func:`pets.unguarded.unguarded`).
 """
 
 from __future__ import annotations
@@ -11,56 +11,27 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from pets.answering import Answering
-from pets.budget import UNIT, Budget, Cost, positive
+from pets.budget import UNIT, Cost, positive
 from pets.calls import whole_between
 from pets.codec import Json, digest
 from pets.dp.calibrate import target_units
 from pets.entropy import random_id
-from pets.errors import BudgetError, PolicyError, UserError, did_you_mean, shown
+from pets.errors import BudgetError, UserError, did_you_mean, shown
 from pets.job import Job
-from pets.policy import Policy
-from pets.protection import DP, Protection
+from pets.plan import Plan
+from pets.protection import DP
 from pets.query import Query
-from pets.quote import Remaining
 from pets.release import Release
-from pets.schema import Schema
+from pets.release_form import plain
 from pets.synthetic.synthetic_release import SyntheticRelease
-
-if TYPE_CHECKING:
-    from pets.synthetic.assess.run import Assessment
+from pets.unguarded import House, unguarded
+from pets.work import Answers, Work
 
 METHODS = ("dp", "gaussian_copula", "ctgan", "tvae", "copulagan", "hma", "par")
 JOINED = "Rows of one invented id belong together, but no invented id stands for any real person."
 ROW = "One row is a record with an invented id, not a person: people with several rows are not rebuilt."
-
-
-class House(Protocol):
-    """What is read of a session."""
-
-    schema: Schema
-    policy: Policy
-    project: str
-    analyst: str
-    _kind: Any
-    _answering: Answering
-    _holdings: Any
-
-    @property
-    def budget(self) -> Budget:
-        """All that may be spent."""
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """The tables that it has data for."""
-
-    def remaining(self) -> Remaining:
-        """What is left of the budget."""
-
-    def _job(self, query: Query, protection: Protection) -> Job: ...
 
 
 def synthesise(house: House, rows: object, method: object, settings: Json) -> SyntheticRelease:
@@ -112,7 +83,8 @@ def _private(
     progress: bool = True,
 ) -> SyntheticRelease:
     from pets.synthetic.columns import modelled
-    from pets.synthetic.private import CELLS, check_selection, private_table
+    from pets.synthetic.keeping import unkept
+    from pets.synthetic.private import CELLS, Made, Measure, check_selection, private_table
     from pets.synthetic.workload import Workload
 
     if epsilon is None:
@@ -128,33 +100,40 @@ def _private(
             raise UserError(f"{label} must be True or False, not {shown(value)}")
     # refused here, where nothing is spent yet: the marginals' questions, the whole price, and a missing extra
     units = target_units(asked, house.budget.currency, house.budget.conversion_delta)
+    jobs = []
     for clique, share in workload.shares():
         if units * share < 10:
             raise BudgetError(
                 f"epsilon={epsilon!r} is too small for {len(workload.cliques):,} marginals; ask with a larger epsilon "
                 "or for fewer columns"
             )
-        house._job(workload.query(clique), _priced(house, units, share))
-    if units > house.remaining().left.loss and house._kind == "real" and (again or chosen == "aim"):
+        jobs.append(house._job(workload.query(clique), _priced(house, units, share)))
+    if units > house.remaining().left.loss and house._kind == "real" and again:
         raise BudgetError(
             f"a data set at epsilon={epsilon!r} costs more than is left of the budget; nothing was spent; "
             "ask with a smaller epsilon"
         )
     _check_engine()
-    made = private_table(
-        house.schema,
-        workload,
-        lambda questions: _measured(house, questions, units, again),
-        rows=rows,
-        selection=chosen,
-        cells=most,
-        seed=seed,
-        progress=progress,
-    )
+    answers: Answers | None = None
+
+    def made_by(measure: Measure) -> Made:
+        return private_table(
+            house.schema, workload, measure, rows=rows, selection=chosen, cells=most, seed=seed, progress=progress
+        )
+
+    if chosen == "aim":
+        with _together(house, jobs, units, asked, again, {"cells": most, "seed": seed}) as answers:
+            paid = answers
+            made = made_by(lambda questions: paid(_jobs(house, questions, units)))
+    else:
+        made = made_by(lambda questions: house._answering.release(_jobs(house, questions, units), None, again=again))
     cost = Cost(house.budget.currency, sum(int(release.cost["loss"]) for release in made.releases))
+    if answers is not None and house._kind == "real":
+        cost = Cost(house.budget.currency, units)
     delta = house.budget.conversion_delta
     held = [workload.names(pair) for pair in made.held]
     binned = {column.name: column.dimension.size for column in workload.columns}
+    rules = unkept(house.schema.table(name), made.frame)
     return SyntheticRelease(
         id=random_id(),
         frames={name: made.frame},
@@ -163,7 +142,7 @@ def _private(
         schema_digest=house.schema.digest,
         data=house._kind,
         releases=made.releases,
-        guarantee=_promise(made.releases, epsilon, delta, house._kind),
+        guarantee=_promise(made.releases[0].plan, _paid(len(made.releases), answers), asked, delta, house._kind),
         epsilon=float(epsilon),
         delta=delta,
         rho=cost.loss / UNIT if cost.currency == "zcdp" else None,
@@ -178,12 +157,14 @@ def _private(
             "rows_estimated": round(made.model.total),
             "rows_of_a_person": made.releases[0].plan.rows,
             "seed": seed,
+            "rules": rules,
         },
         level="multivariately plausible: pairs of columns are kept as far as noise and the model allow",
         issued_at=now(),
         project=house.project,
         analyst=house.analyst,
-        notes=_notes(made.releases, len(held), len(workload.pairs)),
+        certified=None if answers is None else answers.certificate,
+        notes=(*_notes(made.releases, len(held), len(workload.pairs)), *_ruled(rules)),
     )
 
 
@@ -223,7 +204,7 @@ def _open(
     question = digest([snapshot.id, method, name, settings])
     # (with people's tables, ids and rows: an engine without a guarantee sees what the snapshot kept)
     what, terms = f"a synthetic table by {method}", {"kind": "synthetic", "method": method}
-    with _unbounded(house, name, what, question, terms, snapshot.id):
+    with unguarded(house, name, what, question, terms, snapshot.id):
         coded = snapshot.arrow()
         codes = {column: coded[snapshot.columns[column]].to_numpy() for column in asked.fields}
         frames, said = external(asked, codes, coded["person"].to_numpy(), limits, progress=progress)
@@ -252,49 +233,47 @@ def _open(
         notes=(
             ROW if method not in ("hma", "par") else JOINED,
             f"At most {snapshot.max_rows} row(s) of a person were seen.",
+            *_ruled(said["rules"], said["rows_turned_away"]),
         ),
     )
 
 
-def _measured(house: House, questions: Sequence[tuple[Query, Fraction]], units: int, again: bool) -> list[Release]:
-    """Each marginal at its share of the price: reserved all or none, then measured like any release."""
-    jobs = [house._job(query, _priced(house, units, share)) for query, share in questions]
-    return house._answering.release(jobs, None, again=again)
-
-
-def export(house: House, assessment: Assessment, path: str | Path) -> Path:
-    """Write an assessment so that it may be passed on: a release without a finite guarantee, entered as unbounded.
-
-    Raises:
-        PolicyError: where the custodian's policy allows none; nothing is written.
-        UserError: for a path that cannot be written; the entry stays.
-    """
-    question = digest(assessment.to_json())
-    with _unbounded(
-        house, next(iter(house.schema.tables)), "a page of exact statistics", question, {"kind": "assessment"}
-    ):
-        return assessment.save(path)
+def _jobs(house: House, questions: Sequence[tuple[Query, Fraction]], units: int) -> list[Job]:
+    """Each marginal at its share of the price."""
+    return [house._job(query, _priced(house, units, share)) for query, share in questions]
 
 
 @contextmanager
-def _unbounded(
-    house: House, table: str, what: str, question: str, protection: Json, snapshot: str = ""
-) -> Iterator[None]:
-    """Something without a finite guarantee is about to leave: allowed by policy, and entered before it is made.
+def _together(
+    house: House, jobs: Sequence[Job], units: int, asked: DP, again: bool, settings: Json
+) -> Iterator[Answers]:
+    """Marginals chosen one after another, their whole price charged before the first: the job of AIM.
 
-    The one place that enters such a thing: on success it is committed, on failure it stays on the account (data was
-    opened). On dummy data nothing is at stake and nothing is entered.
+    ``jobs`` are the questions that are known beforehand; they and the settings decide all others.
     """
-    if house._kind != "real":
-        yield
-        return
-    if not house.policy.allow_unbounded:
-        raise PolicyError(
-            "this has no finite guarantee and this custodian's policy does not allow it; use method='dp', or open the "
-            "session with policy=pets.Policy(allow_unbounded=True)"
-        )
-    with house._answering.unbounded(table, what, question, protection, snapshot):
-        yield
+    plan, delta = jobs[0].plan, house.budget.conversion_delta
+    columns = list(dict.fromkeys(key.column for job in jobs for key in job.plan.query.keys))
+    cost, noise = Cost(house.budget.currency, units), jobs[0].noise
+    gaussian = noise is not None and noise.mechanism == "gaussian"
+    work = Work(
+        table=plan.table,
+        what=f"a synthetic table by aim of {', '.join(columns)}",
+        question=digest([[job.plan.digest for job in jobs], settings]),
+        snapshot=jobs[0].snapshot.id,
+        protection=asked.to_json() | {"policy": house.policy.digest},
+        price=cost,
+        guarantee=_promise(plan, "noisy marginals, charged together before the first", asked, delta, house._kind),
+        terms={
+            "measure": "approx_zcdp" if gaussian else "pure",
+            "neighbouring": "rows of one person added or removed",
+            "mechanism": [f"discrete {'gaussian' if gaussian else 'laplace'}"],
+            "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": None},
+            "epsilon": plain(float(asked.epsilon or 0)),
+            "delta": plain(delta),
+        },
+    )
+    with house._answering.work(work, again=again) as answers:
+        yield answers
 
 
 def _priced(house: House, units: int, share: Fraction) -> DP:
@@ -310,17 +289,21 @@ def _check_engine() -> None:
     ready()
 
 
-def _promise(releases: Sequence[Release], epsilon: float, delta: float, kind: str) -> str:
-    plan = releases[0].plan
+def _promise(plan: Plan, what: str, asked: DP, delta: float, kind: str) -> str:
     if kind == "dummy":
         return "Dummy data: the rows that the model was made from are invented, so no one's presence can show."
     who = "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
-    at = f"ε = {epsilon:.6g}" + (f" and δ = {delta:g}" if delta else "")
+    at = f"ε = {asked.epsilon:.6g}" + (f" and δ = {delta:g}" if delta else "")
     return (
         f"Differentially private with {at}: adding or removing {who} changes the chance of any synthetic table by at "
-        f"most that much; at most {plan.rows} row(s) of a person count. The rows are drawn from a model of "
-        f"{len(releases)} noisy marginals, each released and charged by itself; whatever is done with them keeps this."
+        f"most that much; at most {plan.rows} row(s) of a person count. The rows are drawn from a model of {what}; "
+        "whatever is done with them keeps this."
     )
+
+
+def _paid(count: int, answers: Answers | None) -> str:
+    how = "each released and charged by itself" if answers is None else "charged together before the first"
+    return f"{count} noisy marginals, {how}"
 
 
 def _notes(releases: Sequence[Release], held: int, pairs: int) -> tuple[str, ...]:
@@ -331,6 +314,14 @@ def _notes(releases: Sequence[Release], held: int, pairs: int) -> tuple[str, ...
         "Numbers in bins are drawn evenly within their bin; counts of rare combinations are mostly noise.",
     )
     return (ROW, *about, *more)
+
+
+def _ruled(rules: Sequence[Json], turned: int = 0) -> tuple[str, ...]:
+    """What becomes of the schema's rules, for whoever reads the rows."""
+    if not rules:
+        return ()
+    also = f" {turned:,} drawn row(s) were turned away for them." if turned else ""
+    return ("The schema's rules: " + "; ".join(f"({one['rule']}) {one['kept']}" for one in rules) + f".{also}",)
 
 
 def _table(house: House, table: object) -> str:

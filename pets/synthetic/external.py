@@ -11,13 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pets.codec import Json
 from pets.domain import Domain, Identifier
-from pets.errors import UserError, did_you_mean, missing_extra, shown
-from pets.schema import Schema
-from pets.synthetic.child import Limits, run, settings_of
+from pets.errors import ReleaseFailedError, UserError, did_you_mean, missing_extra, shown
+from pets.rules import Order, Unique
+from pets.schema import Schema, Table
+from pets.synthetic.child import CHARGED, Limits, run, settings_of
 from pets.synthetic.columns import derived
-from pets.synthetic.sdv_metadata import PERSON, constraints, decoded, kinds, modelled_fields, within
+from pets.synthetic.fill import Codes
+from pets.synthetic.keeping import Fate, computed, fates, first, ordered, put_back
+from pets.synthetic.sdv_metadata import PERSON, decoded, kinds, modelled_fields, rendered
 from pets.synthetic.synthetic_release import MARKER, RECORD
 
 if TYPE_CHECKING:
@@ -34,7 +39,7 @@ class Asked:
 
     Attributes:
         table: the table's name.
-        fields: the columns to learn, with their domains.
+        fields: the columns to make, with their domains; what a rule computes from others is not learnt.
         people: the columns of them that come from the person table.
         order: the column that orders a person's rows (PAR).
         rows: to draw: rows; for PAR and HMA people (``None``: as many as there are).
@@ -99,6 +104,37 @@ class Asked:
             raise UserError(f"method {method!r} has no epochs; leave epochs out")
         return cls(schema, table, method, fields, people, order, rows, epochs, seed)
 
+    @property
+    def tables(self) -> dict[str, Table]:
+        """The tables that are made, by name: the one asked for, and for HMA its person table."""
+        home = self.schema.table(self.table)
+        found = {self.table: home}
+        if self.method == "hma" and home.person_table is not None:
+            found[home.person_table] = self.schema.table(home.person_table)
+        return found
+
+    @property
+    def ruling(self) -> dict[str, list[Table]]:
+        """The tables whose rules the rows of each made table keep: PAR's rows hold what is known of the person too."""
+        found = {name: [table] for name, table in self.tables.items()}
+        person = self.schema.table(self.table).person_table
+        if self.method == "par" and person is not None:
+            found[self.table].append(self.schema.table(person))
+        return found
+
+    @property
+    def fates(self) -> tuple[Fate, ...]:
+        """What becomes of every rule."""
+        every = [table for tables in self.ruling.values() for table in tables]
+        return tuple(one for t in every for one in fates(t, self.fields, constrained=self.method in SINGLE))
+
+    @property
+    def learnt(self) -> list[str]:
+        """The columns that the engine sees."""
+        every = [table for tables in self.ruling.values() for table in tables]
+        known = {name for table in every for name in computed(table.rules, self.fields)}
+        return [name for name in self.fields if name not in known]
+
 
 def ready() -> None:
     """Raise :class:`MissingExtraError` where the engine is not installed."""
@@ -118,11 +154,24 @@ def external(
         limits: what the fit may take.
         progress: whether a bar is shown.
     """
-    values = decoded(codes, asked.fields)
     # a column without any value teaches nothing, and engines stumble over it
-    empty = [name for name, column in values.items() if column.isna().all()]
-    frames, metadata = _framed(asked, {n: v for n, v in values.items() if n not in empty}, person)
-    count = len(frames[_PEOPLE]) if asked.method == "hma" else len(frames[_MAIN])
+    empty = [name for name in asked.learnt if (codes[name] == asked.fields[name].cells).all()]
+    taught = [name for name in asked.learnt if name not in empty]
+    constraints = [one for one in asked.fates if one.constraint is not None and not set(one.rule.columns) & set(empty)]
+    # a rule promises nothing about real rows, and SDV refuses to learn one from rows that break it
+    clean = np.ones(len(person), dtype=bool)
+    for one in constraints:
+        assert isinstance(one.rule, Order)
+        clean &= ordered(one.rule, asked.schema.table(asked.table).columns, codes)
+    if not clean.any():
+        raise ReleaseFailedError(
+            f"no row keeps the rule {constraints[0].rule}, so there is nothing to learn; leave one of its columns out "
+            f"with columns=[…], or mend the rule; {CHARGED}"
+        )
+    fields = {name: asked.fields[name] for name in taught}
+    values = decoded({name: np.asarray(codes[name])[clean] for name in taught}, fields)
+    frames, metadata = _framed(asked, values, np.asarray(person)[clean])
+    count = len(frames[_PEOPLE]) if asked.method == "hma" else len(person)
     if asked.method == "par":
         count = int(frames[_MAIN][PERSON].nunique())
     request: Json = {
@@ -133,11 +182,22 @@ def external(
         "rows": asked.rows or count,
         "epochs": asked.epochs,
         "seed": asked.seed,
-        "context": [name for name in asked.people if name not in empty],
-        "constraints": list(constraints(asked.fields)),
+        "context": [name for name in asked.people if name in taught],
+        "constraints": [one.constraint for one in constraints],
+        "keep": {"schema": asked.schema.to_json(), "table": asked.table, "columns": list(asked.fields)},
     }
     made, said = run(frames, request, limits, progress=progress)
-    return _finished(asked, made), settings_of(limits, said) | {"columns": list(asked.fields), "empty": empty}
+    out, turned = _finished(asked, made)
+    turned += int(said["turned"])
+    if out[asked.table].empty:
+        told = "; ".join(str(one.rule) for one in asked.fates)
+        raise ReleaseFailedError(
+            f"no row that the engine made keeps the rules ({told}); leave a column of theirs out with columns=[…]; "
+            f"{CHARGED}"
+        )
+    rules = [one.to_json() for one in asked.fates]
+    more: Json = {"columns": list(asked.fields), "empty": empty, "rules": rules, "rows_turned_away": turned}
+    return out, settings_of(limits, said) | more
 
 
 def _framed(asked: Asked, values: Mapping[str, Any], person: Any) -> tuple[dict[str, pd.DataFrame], Json]:
@@ -174,31 +234,41 @@ def _framed(asked: Asked, values: Mapping[str, Any], person: Any) -> tuple[dict[
     }
 
 
-def _finished(asked: Asked, made: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Back to the schema: domains, look-ups, invented ids that join where the engine joined."""
-    names = {_MAIN: asked.table}
-    person_table = asked.schema.table(asked.table).person_table
-    if _PEOPLE in made and person_table is not None:
-        names[_PEOPLE] = person_table
-    keys = [key for frame in made.values() if PERSON in frame for key in frame[PERSON].tolist()]
+def _finished(asked: Asked, made: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], int]:
+    """Back to the schema: domains, rules, look-ups, invented ids that join where the engine joined.
+
+    Also how many rows were turned away because they broke a rule, by whoever turned them away last.
+    """
+    names = {asked.table: _MAIN} | {name: _PEOPLE for name in asked.tables if name != asked.table}
+    frames = {name: made[short].reset_index(drop=True) for name, short in names.items()}
+    keys = [key for frame in frames.values() if PERSON in frame for key in frame[PERSON].tolist()]
     ids = {key: f"{MARKER}-{number:08d}" for number, key in enumerate(dict.fromkeys(keys), 1)}
-    return {names[short]: _one(asked, names[short], made[short], ids) for short in (_MAIN, _PEOPLE) if short in made}
+    codes, good = {}, {}
+    for name, frame in frames.items():
+        wanted = {c: domain for c, domain in asked.fields.items() if any(c in t.columns for t in asked.ruling[name])}
+        codes[name], good[name] = put_back(asked.ruling[name], wanted, frame)
+        unit = asked.schema.table(name).unit.column
+        if PERSON in frame and any(isinstance(r, Unique) and r.column == unit for r in asked.schema.table(name).rules):
+            good[name] &= first(frame[PERSON].to_numpy(), good[name])
+    if len(frames) > 1:  # without their person, rows would join nothing
+        (_, people) = frames
+        stay = set(frames[people][PERSON][good[people]].tolist())
+        good[asked.table] &= frames[asked.table][PERSON].isin(stay).to_numpy()
+    turned = sum(int((~one).sum()) for one in good.values())
+    out = {}
+    for name, frame in frames.items():
+        rows = {column: values[good[name]] for column, values in codes[name].items()}
+        out[name] = _one(asked, name, rows, [ids[k] for k in frame[PERSON][good[name]]] if PERSON in frame else None)
+    return out, turned
 
 
-def _one(asked: Asked, name: str, made: pd.DataFrame, ids: Mapping[Any, str]) -> pd.DataFrame:
+def _one(asked: Asked, name: str, codes: Mapping[str, Codes], people: Sequence[str] | None) -> pd.DataFrame:
     import pandas as pd
 
-    count = len(made)
-    made = made.reset_index(drop=True)
+    count = len(next(iter(codes.values())))
     records = [f"{MARKER}-{row:08d}" for row in range(1, count + 1)]
-    people = [ids[key] for key in made[PERSON].tolist()] if PERSON in made else records
     home = asked.schema.table(name)
-    values: dict[str, Any] = {}
-    for column, domain in asked.fields.items():
-        if column in made:
-            values[column] = within(made[column], domain)
-        elif column in home.columns or (asked.method == "par" and column in asked.people):
-            values[column] = pd.Series([None] * count, dtype=object)
+    values: dict[str, Any] = {n: rendered(codes[n], domain) for n, domain in asked.fields.items() if n in codes}
     for column, lookup in derived(asked.schema, name, values).items():
         assert lookup.lookup is not None
         values[column] = values[lookup.lookup.column].map(
@@ -207,7 +277,7 @@ def _one(asked: Asked, name: str, made: pd.DataFrame, ids: Mapping[Any, str]) ->
     out: dict[str, Any] = {RECORD: records}
     for column, domain in home.columns.items():
         if isinstance(domain, Identifier):
-            out[column] = people if column == home.unit.column else records
+            out[column] = people if people is not None and column == home.unit.column else records
         elif column in values:
             out[column] = values.pop(column)
     return pd.DataFrame(out | values)

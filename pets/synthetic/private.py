@@ -113,10 +113,12 @@ def private_table(
     except (ReleaseFailedError, UserError, KeyboardInterrupt):
         raise
     except Exception as error:
+        again = "asking again with the same settings reuses the same marginals at no cost"
+        if selection == "aim":
+            again = "the whole price was charged before the first, and asking again is charged again"
         raise ReleaseFailedError(
             f"the marginals were measured and stay charged, but the model could not be made ({type(error).__name__}); "
-            "asking again with the same settings reuses the same marginals at no cost; fewer columns or coarser bins "
-            "make a smaller model"
+            f"{again}; fewer columns or coarser bins make a smaller model"
         ) from None
     return Made(frame, tuple(found.releases), misfits, model, tuple(held))
 

@@ -17,9 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
 NEURAL = ("ctgan", "tvae", "copulagan")
+REDRAWS = 20
+MOST_REDRAWN = 1_000_000
 
 
 def main(folder: Path) -> int:
@@ -39,10 +43,10 @@ def main(folder: Path) -> int:
             maker.fit(frames)
             stage = "drawing"
             _say(stage)
-            made = _drawn(maker, request)
+            made, turned = _drawn(maker, request)
         for name, frame in made.items():
             frame.to_parquet(folder / f"made-{name}.parquet", index=False)
-        result = {"device": device, "tables": list(made)}
+        result = {"device": device, "tables": list(made), "turned": turned}
     except Exception as error:
         # the message may quote rows: only names that the schema holds anyway leave with its kind
         text = str(error)
@@ -90,15 +94,46 @@ def _maker(request: dict[str, Any]) -> tuple[str, Any]:
     return ("gpu" if gpu and method in (*NEURAL, "par") else "cpu"), maker
 
 
-def _drawn(maker: Any, request: dict[str, Any]) -> dict[str, pd.DataFrame]:
+def _drawn(maker: Any, request: dict[str, Any]) -> tuple[dict[str, pd.DataFrame], int]:
+    """What the engine draws, and how many rows of it were turned away because they break a rule of the schema."""
     rows, tables = request["rows"], request["tables"]
+    if request["method"] == "hma":
+        return _frames(maker.sample(num_rows=rows, main_table_name=tables[0]), tables), 0
     if request["method"] == "par":
-        made = maker.sample_sequences(num_sequences=rows)
-    elif request["method"] == "hma":
-        made = maker.sample(num_rows=rows, main_table_name=tables[0])
-    else:
-        made = maker.sample(num_rows=rows)
+        return _frames(maker.sample_sequences(num_sequences=rows), tables), 0
+    made, turned = drawn(lambda count: _frames(maker.sample(num_rows=count), tables)[tables[0]], rows, request["keep"])
+    return {tables[0]: made}, turned
+
+
+def _frames(made: Any, tables: list[str]) -> dict[str, pd.DataFrame]:
     return made if isinstance(made, dict) else {tables[0]: made}
+
+
+def drawn(sample: Callable[[int], pd.DataFrame], rows: int, keep: dict[str, Any]) -> tuple[pd.DataFrame, int]:
+    """Rows that keep the schema's rules, drawn again where they do not; fewer than asked for if too many do not.
+
+    Args:
+        sample: draws so many rows.
+        rows: that are wanted.
+        keep: the schema, the table and the columns that are made.
+    """
+    import pandas as pd
+
+    from pets.schema import Schema
+    from pets.synthetic.keeping import put_back
+
+    schema = Schema.from_json(keep["schema"])
+    wanted = {name: schema.fields(keep["table"])[name] for name in keep["columns"]}
+    made, turned = sample(rows), 0
+    for left in reversed(range(REDRAWS)):
+        good = put_back([schema.table(keep["table"])], wanted, made)[1]
+        made, turned = made[good].reset_index(drop=True), turned + int((~good).sum())
+        lacking = rows - len(made)
+        if lacking <= 0 or not left:
+            break
+        share = max(len(made) / (len(made) + turned), 0.05)
+        made = pd.concat([made, sample(min(MOST_REDRAWN, int(lacking / share) + 10))], ignore_index=True)
+    return made[:rows], turned
 
 
 if __name__ == "__main__":

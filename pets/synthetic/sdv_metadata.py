@@ -6,10 +6,11 @@ metadata keeps them). Here nothing but kinds is told; bounds are the schema's, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pets.codec import Json
 from pets.domain import Boolean, Category, Date, Domain, Identifier
@@ -17,6 +18,8 @@ from pets.numeric import Integer, Numeric
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Ints = npt.NDArray[np.int64]
 
 PERSON = "pets_person"
 """The key that joins a person's rows while an engine learns; invented anew in what comes out."""
@@ -44,15 +47,6 @@ def modelled_fields(fields: Mapping[str, Domain]) -> dict[str, Domain]:
     }
 
 
-def constraints(fields: Mapping[str, Domain]) -> Sequence[Json]:
-    """SDV's constraints from the schema's rules, as ``{"class": name in sdv.cag, "parameters": {…}}``.
-
-    The seam for rules (``admitted <= discharged`` and the like): schemas state none yet, so there are none. Whoever
-    adds rules to schemas maps them here; :mod:`pets.synthetic.sdv_engine` applies whatever is listed.
-    """
-    return ()
-
-
 def decoded(codes: Mapping[str, Any], fields: Mapping[str, Domain]) -> dict[str, pd.Series[Any]]:
     """Values from a snapshot's codes, for an engine to learn from. They are real rows."""
     import pandas as pd
@@ -68,27 +62,44 @@ def decoded(codes: Mapping[str, Any], fields: Mapping[str, Domain]) -> dict[str,
     return out
 
 
-def within(values: pd.Series[Any], domain: Domain) -> pd.Series[Any]:
-    """What an engine made, put back into the domain: clamped to public bounds, rounded to steps; unknown is null."""
+def coded(values: pd.Series[Any], domain: Domain) -> Ints:
+    """What an engine made, as codes of the domain: clamped to public bounds, rounded to steps; unknown is null."""
     import pandas as pd
 
-    if isinstance(domain, Numeric):
-        numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        low, step = float(domain.origin), float(domain.spacing)
-        gaps = ~np.isfinite(numbers)
-        places = np.clip(np.rint((np.where(gaps, low, numbers) - low) / step), 0, domain.cells - 1).astype(np.int64)
-        known = {place: domain.decode(place) for place in np.unique(places).tolist()}
-        made: list[Any] = [known[place] for place in places.tolist()]
-        if gaps.any():
-            made = [None if gap else value for value, gap in zip(made, gaps.tolist(), strict=True)]
-        found: pd.Series[Any] = pd.Series(made, dtype=object)
-        return found.infer_objects() if not isinstance(domain, Integer) or not gaps.any() else found
-    if isinstance(domain, Date):
-        days = pd.to_datetime(values, errors="coerce").dt.date
-        return days.map(lambda day: min(max(day, domain.lo), domain.hi).isoformat(), na_action="ignore")
+    if isinstance(domain, (Numeric, Date)):
+        if isinstance(domain, Date):
+            moments = pd.to_datetime(values, errors="coerce", format="mixed")
+            # (astype: a column without any value comes as another kind)
+            places = ((moments - pd.Timestamp(domain.lo)) / pd.Timedelta(days=1)).astype("float64").to_numpy()
+            places = np.floor(places)
+        else:
+            numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+            places = np.rint((numbers - float(domain.origin)) / float(domain.spacing))
+        gaps = ~np.isfinite(places)
+        inside = np.clip(np.where(gaps, 0, places), 0, domain.cells - 1).astype(np.int64)
+        return np.where(gaps, domain.cells, inside)
+    assert isinstance(domain, (Boolean, Category))
     if isinstance(domain, Boolean):
-        said = {True: True, False: False, "True": True, "False": False}
-        return values.map(lambda value: said.get(value), na_action="ignore").astype(object)
-    assert isinstance(domain, Category)
-    known_values = set(domain.values)
-    return values.map(lambda value: value if value in known_values else None, na_action="ignore").astype(object)
+        known: dict[Any, int] = {True: 1, False: 0, "True": 1, "False": 0}
+    else:
+        known = {value: code for code, value in enumerate(domain.values)}
+    found: Ints = np.array([known.get(value, domain.cells) for value in values.astype(object).tolist()], dtype=np.int64)
+    return found
+
+
+def rendered(codes: Ints, domain: Domain) -> pd.Series[Any]:
+    """Codes as the values that a data set holds; ``None`` where there is none."""
+    import pandas as pd
+
+    known = {code: _value(code, domain) for code in np.unique(codes).tolist()}
+    made: pd.Series[Any] = pd.Series([known[code] for code in codes.tolist()], dtype=object)
+    # (numbers as numbers; but whole ones with gaps would become 3.0)
+    plain = isinstance(domain, Numeric) and not (isinstance(domain, Integer) and domain.cells in known)
+    return made.infer_objects() if plain else made
+
+
+def _value(code: int, domain: Domain) -> Any:
+    if code == domain.cells:
+        return None
+    value = domain.decode(code)
+    return value.isoformat() if isinstance(domain, Date) else value

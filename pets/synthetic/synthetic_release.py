@@ -85,6 +85,7 @@ class SyntheticRelease:
         settings: what was asked for, and what was made of it.
         level: on the spectrum of the Office for National Statistics (2019), from *structural* to *replica*.
         notes: what a reader must know.
+        certified: the signed certificate of all releases together, where they were charged as one.
     """
 
     id: str
@@ -106,6 +107,7 @@ class SyntheticRelease:
     project: str
     analyst: str
     notes: tuple[str, ...] = ()
+    certified: Json | None = None
 
     @property
     def table_name(self) -> str:
@@ -160,8 +162,12 @@ class SyntheticRelease:
 
     @property
     def certificate(self) -> Json:
-        """The manifest with the certificate of every release that the model was made from. Not signed yet."""
-        return self.manifest | {"releases": [release.certificate for release in self.releases], "signed": False}
+        """The manifest with the signed certificates of what the model was made from. It is not signed itself.
+
+        There is one certificate for each release, or one for all of them where they were charged as one.
+        """
+        each = [release.certificate for release in self.releases] if self.certified is None else [self.certified]
+        return self.manifest | {"releases": each, "signed": False}
 
     def plot(self, column: str | None = None) -> Any:
         """An Altair chart of one column (left out: the first modelled): rows of the data set in each of its slots.

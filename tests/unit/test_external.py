@@ -13,10 +13,10 @@ import pytest
 
 import pets
 from pets.errors import PolicyError, ReleaseFailedError, UserError
-from pets.synthetic import child
+from pets.synthetic import child, sdv_engine
 from pets.synthetic.child import Limits
 from pets.synthetic.external import Asked
-from pets.synthetic.sdv_metadata import kinds, modelled_fields, within
+from pets.synthetic.sdv_metadata import coded, kinds, modelled_fields, rendered
 from pets.synthetic.synthetic_release import RECORD
 
 pytest.importorskip("sdv")
@@ -104,14 +104,40 @@ def test_a_table_and_its_people_together() -> None:
     assert made.tables["people"]["sex"].isin(["F", "M"]).all() and made.table["days"].between(0, 9).all()
 
 
-@pytest.mark.parametrize("method", ["tvae", "par"])
-def test_neural_engines_run_for_a_few_epochs(method: str) -> None:
-    columns = ["days", "ward"] if method == "tvae" else ["days", "day", "sex"]
-    extra = {} if method == "tvae" else {"order": "day"}
-    made = opened().synthesise(20, method, table="stays", columns=columns, epochs=1, progress=False, **extra)
+@pytest.mark.parametrize("method", ["ctgan", "tvae", "copulagan"])
+def test_neural_engines_run_for_an_epoch(method: str) -> None:
+    session = opened()
+    made = session.synthesise(30, method, table="stays", columns=["days", "ward"], epochs=1, progress=False)
+    assert len(made.table) == 30 and made.method == method and made.table["days"].between(0, 9).all()
+    assert made.table["ward"].dropna().isin(["A", "B", "C"]).all()
+    assert made.manifest["settings"]["epochs"] == 1
+    assert session.history()[["state", "unbounded"]].values.tolist() == [["committed", True]]
+
+
+def test_rows_of_a_person_in_order() -> None:
+    columns = ["days", "day", "sex"]
+    made = opened().synthesise(20, "par", table="stays", columns=columns, order="day", epochs=1, progress=False)
     assert len(made.table) >= 20 and made.table["days"].between(0, 9).all()
-    if method == "par":
-        assert made.table["id"].nunique() == 20 and any("belong together" in note for note in made.notes)
+    assert made.table["id"].nunique() == 20 and any("belong together" in note for note in made.notes)
+    # what is known of the person is the same in all rows
+    assert (made.table.groupby("id")["sex"].nunique() <= 1).all()
+
+
+@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize("method", ["ctgan", "tvae", "copulagan", "par", "gaussian_copula"])
+def test_a_gpu_is_used_where_torch_sees_one(method: str, seen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: seen)
+    columns: dict[str, Any] = {"a": {"sdtype": "numerical"}, "who": {"sdtype": "id"}}
+    table = {"columns": columns} | ({"sequence_key": "who"} if method == "par" else {})
+    request = {"seed": 0, "metadata": {"tables": {"t0": table}}, "method": method, "epochs": None, "context": []}
+    device, maker = sdv_engine._maker(request | {"constraints": [], "tables": ["t0"]})
+    neural = method != "gaussian_copula"
+    assert device == ("gpu" if seen and neural else "cpu")
+    if neural:
+        told = maker.get_parameters()
+        assert told["cuda" if method == "par" else "enable_gpu"] is seen
 
 
 def test_what_the_engine_is_told_holds_no_value_of_a_row() -> None:
@@ -121,10 +147,23 @@ def test_what_the_engine_is_told_holds_no_value_of_a_row() -> None:
 
 def test_values_out_of_the_domain_are_put_back() -> None:
     fields = SCHEMA.fields("stays")
-    assert within(pd.Series([-3.2, 4.4, 99.0, np.nan]), fields["days"]).tolist() == [0, 4, 9, None]
-    assert within(pd.Series(["A", "Z", None], dtype=object), fields["ward"]).tolist() == ["A", None, None]
-    assert within(pd.Series(["2023-01-01", "2024-05-05"]), fields["day"]).tolist() == ["2024-01-01", "2024-05-05"]
-    assert within(pd.Series([0.24, 7.0]), fields["cost"]).tolist() == [0.0, 7.0]
+
+    def within(values: list[Any], name: str) -> list[Any]:
+        return rendered(
+            coded(pd.Series(values, dtype=None if name == "cost" else object), fields[name]), fields[name]
+        ).tolist()
+
+    assert within([-3.2, 4.4, 99.0, np.nan], "days") == [0, 4, 9, None]
+    assert within(["A", "Z", None], "ward") == ["A", None, None]
+    assert within(["2023-01-01", "2024-05-05", None, "2030-01-01"], "day") == [
+        "2024-01-01",
+        "2024-05-05",
+        None,
+        "2024-12-31",
+    ]
+    assert within([pd.Timestamp("2024-05-05 23:10"), pd.NaT], "day") == ["2024-05-05", None]
+    assert within([0.24, 7.0], "cost") == [0.0, 7.0]
+    assert within([True, "False", None, np.True_], "urgent") == [True, False, None, True]
 
 
 @pytest.mark.parametrize(

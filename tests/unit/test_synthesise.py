@@ -13,7 +13,13 @@ import pandas as pd
 import pytest
 
 import pets
-from pets.errors import BudgetError, ReleaseFailedError, UserError
+from pets import answering
+from pets.budget import Cost
+from pets.codec import canonical
+from pets.dp.calibrate import target_units
+from pets.errors import BudgetError, InternalError, ReleaseFailedError, UserError
+from pets.job import measured as measured_job
+from pets.ledger import verifier
 from pets.synthetic import private as private_module
 from pets.synthetic.columns import modelled
 from pets.synthetic.marginals import Model, fit
@@ -21,6 +27,7 @@ from pets.synthetic.pictures import slots
 from pets.synthetic.select import choose, from_singles, model_cells, surprise
 from pets.synthetic.synthetic_release import RECORD, SyntheticRelease
 from pets.synthetic.workload import Marginal, Workload, total_error, total_of
+from pets.work import Work
 
 pytest.importorskip("mbi")
 
@@ -134,16 +141,108 @@ def test_a_pure_budget_measures_with_laplace() -> None:
     assert made.cost["loss"] <= 4 * 10**12 and "δ" not in made.guarantee
 
 
+AIM: dict[str, Any] = {"selection": "aim", "columns": ["sex", "ward", "age"], "rows": 10, "progress": False}
+
+
+PRICE = target_units(pets.DP(epsilon=2), "zcdp", 1e-6)
+
+
 def test_aim_measures_again_what_fits_worst_within_the_price() -> None:
     session = opened()
-    made = session.synthesise(epsilon=2, selection="aim", columns=["sex", "ward", "age"], rows=10, progress=False)
-    whole = session.quote(pets.query("stays").agg(n=pets.count()), pets.DP(epsilon=2)).cost.loss
-    assert 0.999 * whole < made.cost["loss"] <= whole
+    made = session.synthesise(epsilon=2, **AIM)
+    assert 0.999 * PRICE < sum(release.cost["loss"] for release in made.releases) <= PRICE
     assert len(made.releases) == 3 + 3 + 3  # singles, pairs, rounds
     first = {release.plan.digest: release.scales[0] for release in reversed(made.releases)}
     pairs = [one for one in made.misfits if len(one.columns) == 2]
     # measured again at a similar price: the mean of both is better than either by about √2
     assert min(one.sigma for one in pairs) < 0.8 * max(first.values())
+    # one entry for all of them, with one certificate, at the price that was asked
+    assert session.history()["state"].tolist() == ["committed"] and session.history()["unbounded"].tolist() == [False]
+    assert session.remaining().spent.loss == made.cost["loss"] == PRICE
+    assert made.certified is not None and made.certificate["releases"] == [made.certified]
+    assert "charged together before the first" in made.guarantee
+    # asked again, the same rows at no cost; again=True draws and pays anew
+    assert session.synthesise(epsilon=2, **AIM).table.equals(made.table)
+    assert session.remaining().spent.loss == made.cost["loss"]
+    session.synthesise(epsilon=2, again=True, **AIM)
+    assert session.remaining().spent.loss == 2 * made.cost["loss"]
+
+
+def test_aim_is_charged_whole_before_any_row_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    session, seen = opened(), []
+
+    def spying(job: Any, engine: str) -> Any:
+        seen.append(session.remaining().spent.loss)
+        return measured_job(job, engine)
+
+    monkeypatch.setattr(answering, "measured", spying)
+    made = session.synthesise(epsilon=2, **AIM)
+    assert len(seen) == 9 and set(seen) == {made.cost["loss"]}
+
+
+def test_aim_that_does_not_fit_is_refused_before_anything_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+    # room for the first look at everything, and not for the rounds: half way there would be nothing to show
+    session = opened(pets.Budget(epsilon=1.5, delta=1e-6))
+    monkeypatch.setattr(answering, "measured", lambda *_: pytest.fail("rows were read"))
+    with pytest.raises(BudgetError, match="nothing was spent"):
+        session.synthesise(epsilon=2, **AIM)
+    assert session.remaining().spent.loss == 0
+
+
+@pytest.mark.parametrize("where", ["measuring", "fitting"])
+def test_an_aim_that_fails_stays_charged_whole_and_says_so(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, calls = opened(), []
+
+    def failing(job: Any, engine: str) -> Any:
+        calls.append(1)
+        return (None, "of a row") if len(calls) == 8 else measured_job(job, engine)
+
+    def broken(*_: object, **__: object) -> Model:
+        raise MemoryError("of the fit")
+
+    with monkeypatch.context() as patch:
+        if where == "measuring":
+            patch.setattr(answering, "measured", failing)
+        else:
+            patch.setattr(private_module, "fit", broken)
+        words = "its charge stands" if where == "measuring" else "charged before the first, and asking again is charged"
+        with pytest.raises(ReleaseFailedError, match=words) as caught:
+            session.synthesise(epsilon=2, **AIM)
+        assert "of a row" not in str(caught.value)
+    assert session.remaining().spent.loss == PRICE
+    assert session.history()["state"].tolist() == ["forfeited"]
+
+
+def test_an_aim_that_was_sealed_is_answered_by_another_process(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "stays.csv", index=False)
+    budget = pets.Budget(epsilon=2.1, delta=1e-6)
+
+    def again(**more: Any) -> tuple[pets.Session, SyntheticRelease]:
+        session = pets.Session(
+            SCHEMA, str(tmp_path / "stays.csv"), ledger=str(tmp_path / "l.db"), snapshots=tmp_path / "s",
+            progress=False, **more,
+        )  # fmt: skip
+        return session, session.synthesise(epsilon=2, **AIM)
+
+    first, made = again(budget=budget)
+    second, same = again()
+    assert same.table.equals(made.table) and same.certified == made.certified
+    assert second.remaining().spent.loss == first.remaining().spent.loss == made.cost["loss"]
+    # the certificate is genuine
+    key = bytes.fromhex(Path(first.ledger.public_path).read_text("utf-8"))
+    assert verifier.verify(canonical(dict(made.certified or {})), key).startswith("Genuine")
+
+
+def test_a_work_asks_for_no_more_than_was_charged() -> None:
+    session = opened()
+    jobs = [session._job(pets.query("stays").agg(n=pets.count()), pets.DP(rho=0.01))] * 3
+    terms: dict[str, Any] = {"table": "stays", "what": "a test", "question": "0" * 64, "protection": {"kind": "dp"}}
+    cost = Cost("zcdp", 2 * jobs[0].noise.cost.loss)  # type: ignore[union-attr]
+    work = Work(**terms, snapshot=jobs[0].snapshot.id, price=cost, guarantee="none", terms={"epsilon": 1})
+    with pytest.raises(InternalError, match="more than was charged"), session._answering.work(work, again=False) as ask:
+        ask(jobs[:2])
+        ask(jobs[2:])
+    assert session.history()["state"].tolist() == ["forfeited"] and session.remaining().spent.loss == cost.loss
 
 
 def test_dummy_sessions_synthesise_for_nothing(session: pets.Session) -> None:

@@ -36,7 +36,7 @@ class Shown(Protocol):
 
 
 def pictures(shown: Shown) -> dict[str, str]:
-    """Each picture's SVG, by name: scale, columns, associations, risk.
+    """Each picture by name, as figures with SVG in them: scale, columns, associations, risk.
 
     Raises :class:`MissingExtraError` without the ``plot`` extra.
     """
@@ -46,16 +46,17 @@ def pictures(shown: Shown) -> dict[str, str]:
     except ImportError:
         raise missing_extra("the page's pictures", "plot") from None
 
-    made = {
-        "scale": (_scale(alt, shown.scores), "Every score between shuffled columns and real rows."),
-        "columns": (_columns(alt, shown), "Real and synthetic shares in the columns that differ most."),
-        "associations": (_associations(alt, shown), "How much stronger or weaker pairs of columns hold together."),
-        "risk": (_risk(alt, shown.scores), "Risks of the table, of shuffled columns and of real rows kept out."),
-    }
-    return {
-        name: inline(vl_convert.vegalite_to_svg(chart.to_json()), label, number)
-        for number, (name, (chart, label)) in enumerate(made.items())
-    }
+    made = [
+        ("scale", _scale(alt, shown.scores), "Every score between shuffled columns and real rows."),
+        *(("columns", chart, f"Real and synthetic shares in {name}.") for name, chart in _columns(alt, shown)),
+        ("associations", _associations(alt, shown), "How much stronger or weaker pairs of columns hold together."),
+        ("risk", _risk(alt, shown.scores), "Risks of the table, of shuffled columns and of real rows kept out."),
+    ]
+    out: dict[str, str] = {}
+    for number, (name, chart, label) in enumerate(made):
+        picture = inline(vl_convert.vegalite_to_svg(chart.to_json()), label, number)
+        out[name] = f"{out.get(name, '')}<figure>{picture}</figure>"
+    return out
 
 
 def _title(alt: Any, text: str, *more: str) -> Any:
@@ -66,7 +67,8 @@ def _scale(alt: Any, scores: Sequence[Score]) -> Any:
     rows = []
     for score in scores:
         if score.group != "risk" and score.place == score.place:
-            rows.append({"score": score.name, "group": score.group, "place": min(max(score.place, -0.15), 1.15)})
+            place = min(max(score.place, -0.15), 1.15)
+            rows.append({"score": score.name, "group": score.group, "place": place})
     order = [row["score"] for row in rows]
     base = alt.Chart(alt.Data(values=rows))
     y = alt.Y("score:N", sort=order, title=None, axis=alt.Axis(labelLimit=260))
@@ -85,11 +87,12 @@ def _scale(alt: Any, scores: Sequence[Score]) -> Any:
         ),
     )
     return alt.layer(line, dots).properties(
-        width=430, height=26 * max(len(rows), 1), title=_title(alt, "What it keeps")
+        width=300, height=26 * max(len(rows), 1), title=_title(alt, "What it keeps")
     )
 
 
-def _columns(alt: Any, shown: Shown) -> Any:
+def _columns(alt: Any, shown: Shown) -> list[tuple[str, Any]]:
+    """One chart a column, so that a page may set them side by side or below each other."""
     single = shown.detail.single
     worst = sorted(range(len(single)), key=lambda at: -single[at])[:WORST]
     panels = []
@@ -99,14 +102,21 @@ def _columns(alt: Any, shown: Shown) -> Any:
         for name, table in (("real", shown.tables.real), ("synthetic", shown.tables.synthetic)):
             share = np.bincount(table.codes[:, at], minlength=column.size) / len(table)
             top = np.argsort(-share)[:20] if not column.numeric else np.arange(column.size)
+            top = top[(share[top] > 0) | (top < column.size - 1)]  # no place for "missing" where nothing is
             rows += [{"bin": column.labels[i], "share": float(share[i]), "of": name} for i in sorted(top.tolist())]
         order = [label for label in column.labels if any(row["bin"] == label for row in rows)]
-        panels.append(
+        chart = (
             alt.Chart(alt.Data(values=rows))
-            .mark_bar()
+            .mark_bar(width=alt.RelativeBandSize(1))
             .encode(
-                x=alt.X("bin:N", sort=order, title=None, axis=alt.Axis(labelLimit=90, labelFontSize=8)),
-                xOffset="of:N",
+                x=alt.X(
+                    "bin:N",
+                    sort=order,
+                    title=None,
+                    axis=alt.Axis(labelLimit=100, labelFontSize=10, labelAngle=-60),
+                    scale=alt.Scale(paddingInner=0.25),
+                ),
+                xOffset=alt.XOffset("of:N", scale=alt.Scale(paddingInner=0)),
                 y=alt.Y("share:Q", title=None, axis=alt.Axis(format="%")),
                 color=alt.Color(
                     "of:N",
@@ -115,10 +125,10 @@ def _columns(alt: Any, shown: Shown) -> Any:
                     legend=alt.Legend(orient="top"),
                 ),
             )
-            .properties(width=260, height=130, title=_title(alt, f"{column.name}: {single[at]:.1%} in the wrong place"))
+            .properties(width=320, height=140, title=_title(alt, f"{column.name}: {single[at]:.1%} in the wrong place"))
         )
-    rows = [alt.hconcat(*panels[i : i + 2]) for i in range(0, len(panels), 2)]
-    return alt.vconcat(*rows)
+        panels.append((column.name, chart))
+    return panels
 
 
 def _associations(alt: Any, shown: Shown) -> Any:
@@ -167,11 +177,11 @@ def _risk(alt: Any, scores: Sequence[Score]) -> Any:
         for s in risks
         for of, value in (("shuffled columns", s.floor), ("real rows kept out", s.ceiling))
     ]
-    y = alt.Y("risk:N", sort=order, title=None, axis=alt.Axis(labelLimit=260))
+    y = alt.Y("risk:N", sort=order, title=None, axis=alt.Axis(labelLimit=260, labelPadding=12, ticks=False))
     base = alt.Chart(alt.Data(values=bars))
     drawn = base.mark_bar(height=12).encode(
         y=y,
-        x=alt.X("value:Q", title="what the table adds to what is known anyway (0 nothing, 1 all)"),
+        x=alt.X("value:Q", title="added to what is known anyway (0 nothing, 1 all)"),
         color=alt.Color(
             "flag:N",
             title=None,
@@ -191,5 +201,5 @@ def _risk(alt: Any, scores: Sequence[Score]) -> Any:
         )
     )
     return alt.layer(drawn, ends, others).properties(
-        width=430, height=34 * max(len(risks), 1), title=_title(alt, "What it risks", "Bars with their 95 % intervals.")
+        width=300, height=34 * max(len(risks), 1), title=_title(alt, "What it risks", "Bars with their 95 % intervals.")
     )

@@ -7,8 +7,9 @@ numbers in 20 bins of equally many rows; Cramér 1946, section 21.9 (V).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -48,63 +49,53 @@ def fidelity(tables: Tables, floor: Coded, random: np.random.Generator) -> Fidel
         return table.take(random.permutation(len(table))[:rows])
 
     cuts = {"value": cut(tables.synthetic), "floor": cut(floor), "ceiling": cut(tables.holdout)}
-    single: dict[str, float] = {}
-    double: dict[str, float] = {}
-    for name, table in cuts.items():
-        single[name] = float(
-            np.mean(_distances(tables.real.codes, table.codes, [(c,) for c in range(len(sizes))], sizes))
-        )
-        double[name] = float(np.mean(_distances(tables.real.codes, table.codes, pairs, sizes)))
-    resampled = np.array([_resampled(tables, cuts["value"], pairs, sizes, random) for _ in range(RESAMPLES)])
-    ends = [_interval(of, resampled[:, i]) for i, of in enumerate((single["value"], double["value"]))]
+    singles = [(place,) for place in range(len(sizes))]
+
+    def apart(table: Coded) -> list[float]:
+        """The mean distance to the real rows of single columns, and of pairs."""
+        return [float(np.mean(_distances(tables.real.codes, table.codes, of, sizes))) for of in (singles, pairs)]
+
+    distances = {name: apart(table) for name, table in cuts.items()}
+    own, rows_of_it = cuts["value"], len(cuts["value"])
+    resampled = np.array([apart(own.take(random.integers(0, rows_of_it, rows_of_it))) for _ in range(RESAMPLES)])
+    ends = [_interval(of, resampled[:, i]) for i, of in enumerate(distances["value"])]
     ties = {name: _association(table.codes, sizes) for name, table in (cuts | {"real": tables.real}).items()}
-    apart = {name: float(np.abs(ties[name] - ties["real"]).mean()) for name in cuts}
+    looser = {name: float(np.abs(ties[name] - ties["real"]).mean()) for name in cuts}
+
+    found = [{name: of[i] for name, of in distances.items()} for i in range(2)]
     scores = (
-        Score(
-            "fidelity",
+        _score(
             "columns by themselves",
             "Mean total variation distance of single columns to the real rows: the share of rows in the wrong place.",
-            single["value"],
-            single["floor"],
-            single["ceiling"],
-            better="less",
-            low=ends[0][0],
-            high=ends[0][1],
+            found[0],
+            ends[0],
         ),
-        Score(
-            "fidelity",
-            "pairs of columns",
-            "The same for every two columns together.",
-            double["value"],
-            double["floor"],
-            double["ceiling"],
-            better="less",
-            low=ends[1][0],
-            high=ends[1][1],
-        ),
-        Score(
-            "fidelity",
+        _score("pairs of columns", "The same for every two columns together.", found[1], ends[1]),
+        _score(
             "k-marginal (SDNist)",
             "1000 · (1 − the distance of pairs), as SDNist prints it; 1000 is perfect.",
-            1000 * (1 - double["value"]),
-            1000 * (1 - double["floor"]),
-            1000 * (1 - double["ceiling"]),
+            {name: 1000 * (1 - value) for name, value in found[1].items()},
+            (1000 * (1 - ends[1][1]), 1000 * (1 - ends[1][0])),
             better="more",
-            low=1000 * (1 - ends[1][1]),
-            high=1000 * (1 - ends[1][0]),
         ),
-        Score(
-            "fidelity",
+        _score(
             "associations",
             "Mean difference of Cramér's V (0: unrelated, 1: one tells the other) over every two columns.",
-            apart["value"],
-            apart["floor"],
-            apart["ceiling"],
-            better="less",
+            looser,
         ),
     )
-    every = _distances(tables.real.codes, tables.synthetic.codes, [(c,) for c in range(len(sizes))], sizes)
+    every = _distances(tables.real.codes, tables.synthetic.codes, singles, sizes)
     return Fidelity(scores, tuple(every), (ties["real"], _association(tables.synthetic.codes, sizes)))
+
+
+def _score(
+    name: str,
+    meaning: str,
+    of: Mapping[str, float],
+    ends: tuple[float, float] = (np.nan, np.nan),
+    better: Literal["more", "less"] = "less",
+) -> Score:
+    return Score("fidelity", name, meaning, of["value"], of["floor"], of["ceiling"], better, *ends)
 
 
 def _share(codes: Ints, clique: Sequence[int], sizes: Sequence[int]) -> Floats:
@@ -117,17 +108,6 @@ def _share(codes: Ints, clique: Sequence[int], sizes: Sequence[int]) -> Floats:
 def _distances(one: Ints, other: Ints, cliques: Sequence[Sequence[int]], sizes: Sequence[int]) -> list[float]:
     """Total variation distance of each marginal."""
     return [float(np.abs(_share(one, c, sizes) - _share(other, c, sizes)).sum()) / 2 for c in cliques]
-
-
-def _resampled(
-    tables: Tables, table: Coded, pairs: Sequence[tuple[int, int]], sizes: Sequence[int], random: np.random.Generator
-) -> tuple[float, float]:
-    codes = table.codes[random.integers(0, len(table), len(table))]
-    singles = [(c,) for c in range(len(sizes))]
-    return (
-        float(np.mean(_distances(tables.real.codes, codes, singles, sizes))),
-        float(np.mean(_distances(tables.real.codes, codes, pairs, sizes))),
-    )
 
 
 def _interval(value: float, resampled: Floats) -> tuple[float, float]:

@@ -55,6 +55,9 @@ def utility(tables: Tables, floor: Coded, target: str | None, seed: int) -> tupl
 def one_thread() -> Any:
     """Learners in one thread: on a busy machine, threads that wait for each other cost many times what they save."""
     try:
+        # loaded first: a limit holds for the pools of threads that are there when it is set, and for no later one
+        import sklearn.ensemble
+        import sklearn.linear_model  # noqa: F401
         from threadpoolctl import threadpool_limits
     except ImportError:
         raise missing_extra("assessing synthetic data", "synthetic") from None

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from pets.synthetic.assess.score import Score
 from pets.synthetic.assess.tables import Coded, Floats, Ints, Tables
@@ -24,6 +25,9 @@ SURE = 1e-4
 """The chance of a false alarm that a flag may have, by a one-sided exact test."""
 
 Z = 1.959964
+NEIGHBOURS = 4
+
+Marks = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -152,20 +156,56 @@ def copies(tables: Tables, released: dict[str, Coded], control: Coded) -> tuple[
             for label, table in released.items()
         }
         found.append(risk_score(name, meaning, attacks))
-    return tuple(found)
+    lone = {
+        label: _replicated(tables.real.exact, controls[label].exact, table.exact, most=NEIGHBOURS)
+        for label, table in released.items()
+    }
+    meaning = (
+        f"The same in all columns, where at most {NEIGHBOURS} of the table's rows differ from the real one in one "
+        "column alone: a good model makes common rows again by chance, but hardly such a one."
+    )
+    return (*found, risk_score("copies where nothing is near", meaning, lone))
 
 
-def _replicated(real: Ints, control: Ints, released: Ints) -> Attack:
-    """Unique rows of both sides together, so that both are as rare; then how many of each the table holds."""
-    both = np.concatenate([real, control])
-    keys, inverse, counts = np.unique(np.concatenate([both, released]), axis=0, return_inverse=True, return_counts=True)
-    inverse = inverse.reshape(-1)
-    own = np.bincount(inverse[: len(both)], minlength=len(keys))
-    there = counts > own
-    unique = own[inverse[: len(both)]] == 1
-    hit = unique & there[inverse[: len(both)]]
-    n = len(real)
+def _replicated(real: Ints, control: Ints, released: Ints, most: int | None = None) -> Attack:
+    """Unique rows of both sides together, so that both are as rare; then how many of each the table holds.
+
+    With ``most``, only of rows from which so many of the table's rows at most differ in one column alone. Which rows
+    these are depends on the row and the table, on either side alike.
+    """
+    both, n = np.concatenate([real, control]), len(real)
+    marks, theirs = _marks(both), _marks(released)
+    sums, other = marks.sum(axis=1), theirs.sum(axis=1)
+    there = _count(sums, other)
+    unique = _count(sums, sums) == 1
+    if most is not None:
+        near = np.zeros(len(both), dtype=np.int64)
+        for at in range(both.shape[1]):
+            near += _count(sums - marks[:, at], other - theirs[:, at]) - there
+        unique &= near <= most
+    hit = unique & (there > 0)
     return Attack(int(hit[:n].sum()), int(unique[:n].sum()), int(hit[n:].sum()), int(unique[n:].sum()))
+
+
+def _marks(rows: Ints) -> Marks:
+    """A 64-bit mark of each value in its column (Steele, Lea and Flood 2014, SplitMix64).
+
+    Equal rows have equal sums of marks, without one column, too; that two others have is as likely as a draw from 2^64.
+    """
+    mixed: Marks = rows.astype(np.uint64)
+    mixed += np.arange(1, rows.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed ^= mixed >> np.uint64(shift)
+        mixed *= np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+def _count(asked: Marks, held: Marks) -> Ints:
+    """How often each is there."""
+    order = np.sort(held)
+    found: Ints = np.searchsorted(order, asked, "right") - np.searchsorted(order, asked, "left")
+    return found
 
 
 # singling out ---------------------------------------------------------------------------------------------------------

@@ -18,7 +18,16 @@ STYLE = """
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.6rem 0;width:100%}
 th,td{padding:.3rem .6rem;border-bottom:1px solid rgba(128,128,128,.35);text-align:right;vertical-align:top}
 th:first-child,td:first-child{text-align:left}td small{opacity:.8;display:block;max-width:30rem}
-.sign{display:grid;grid-template-columns:1fr 1fr;gap:2.2rem 2rem;margin-top:1.5rem}
+figure{margin:.8rem 0}figure svg{max-width:100%;height:auto}
+.panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:0 1rem}
+@media(max-width:40rem){
+tr{display:grid;grid-template-columns:repeat(4,1fr);border-bottom:1px solid rgba(128,128,128,.35)}
+td,th{border:0;padding:.2rem .3rem}
+td:first-child{grid-column:1/-1}th:first-child{display:none}
+.sign{grid-template-columns:1fr}
+}
+@media print{h2{break-after:avoid}figure,tr,.sign{break-inside:avoid}}
+.sign{display:grid;grid-template-columns:1fr 1fr;gap:3.5rem 2rem;margin-top:4rem}
 .sign div{border-top:1px solid currentColor;padding-top:.2rem;font-size:.9rem}
 .box{display:inline-block;width:1rem;height:1rem;border:1px solid currentColor;margin-right:.5rem;vertical-align:-.1rem}
 """
@@ -57,7 +66,7 @@ class Assessed(charts.Shown, Protocol):
 def page(assessed: Assessed) -> str:
     """The whole page."""
     try:
-        drawn = {name: f"<figure>{picture}</figure>" for name, picture in charts.pictures(assessed).items()}
+        drawn = charts.pictures(assessed)
     except MissingExtraError as error:
         drawn = dict.fromkeys(("scale", "columns", "associations", "risk"), "")
         drawn["scale"] = f"<p><i>No pictures: {escape(str(error))}.</i></p>"
@@ -72,6 +81,10 @@ def page(assessed: Assessed) -> str:
             "every "
             "column right and nothing between them), and that of <b>real rows</b> that were kept out (right).</p>",
             drawn["scale"],
+            f"<p>Not in the picture: {escape(', '.join(aside))}. Shuffled columns score no worse there than real rows "
+            "do (a shuffle keeps every column by itself), so there is nothing to stand between; see all numbers.</p>"
+            if (aside := [s.name for s in assessed.scores if s.group != "risk" and s.place != s.place])
+            else "",
             "<h2>What it risks</h2>",
             "<p>Every attack is made on people whose rows the table was made from and on people whose rows were kept "
             "out. What succeeds on both is general knowledge; the risk is what succeeds beyond that. It is flagged "
@@ -81,7 +94,7 @@ def page(assessed: Assessed) -> str:
             "model of privacy. These are some attacks by some attackers: no flag is no proof.</p>",
             drawn["risk"],
             "<h2>The columns that differ most</h2>",
-            drawn["columns"],
+            f'<div class="panels">{drawn["columns"]}</div>',
             "<h2>What holds together</h2>",
             drawn["associations"],
             "<h2>All numbers</h2>",
@@ -100,33 +113,6 @@ def page(assessed: Assessed) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
-        f""
         f"<title>{title}</title>\n<style>{PAGE_STYLE}{STYLE}</style>\n</head>\n<body>\n<main>\n"
         f"{body}\n</main>\n</body>\n</html>\n"
     )
@@ -137,21 +123,25 @@ def _short(assessed: Assessed) -> str:
     pairs, told = by_name["pairs of columns"], by_name["told from real rows"]
     learnt = [score for score in assessed.scores if score.group == "utility"]
     best = max(learnt, key=lambda score: score.value)
+    kept = [score.name for score in assessed.scores if score.group != "risk" and score.worthless]
     points = [
         f"Pairs of columns: {pairs.value:.1%} of rows are in the wrong place (shuffled columns {pairs.floor:.1%}, real "
         f"rows kept out {pairs.ceiling:.1%}).",
-        f"Learning {assessed.target!r}: area under the curve {best.value:.3f} at best (shuffled {best.floor:.3f}, real "
-        f"rows {best.ceiling:.3f}).",
+        f"Learning {assessed.target!r}: at best {best.value:.3f}, where 0.5 is guessing and 1 is perfect (shuffled "
+        f"{best.floor:.3f}, real rows {best.ceiling:.3f}).",
         f"Telling it from real rows: {told.value:.3f}, where 0.5 is guessing (shuffled {told.floor:.3f}, real rows "
         f"{told.ceiling:.3f}).",
     ]
+    if kept:
+        points.insert(0, f"Worse than shuffled columns, which keep nothing between columns: {', '.join(kept)}.")
     said = "".join(f"<li>{escape(point)}</li>" for point in points)
     promise = (
         str(assessed.about.get("guarantee", ""))
         or "The table came without a manifest: nothing is known of a guarantee."
     )
     flags = [f'<p class="flag"><b>Look at this:</b> {escape(flag)}.</p>' for flag in assessed.flags] or [
-        '<p class="clear">No attack succeeded more often than chance explains.</p>'
+        '<p class="clear">No attack succeeded more often than chance explains. That is no proof: these are some '
+        "attacks, and only a guarantee holds against all.</p>"
     ]
     return f"<h2>In short</h2>\n{''.join(flags)}\n<ul>{said}</ul>\n<p>{escape(promise)}</p>"
 
@@ -185,9 +175,17 @@ def _facts(assessed: Assessed) -> str:
         "Columns": ", ".join(tables.names),
         "Left out": "; ".join(f"{name} ({why})" for name, why in tables.left_out.items()) or "none",
         "Learnt column": assessed.target,
-        "Made": f"{assessed.made_at}, seed {assessed.seed}",
+        "Assessed": f"{assessed.made_at}, seed {assessed.seed}",
     }
-    for label, key in (("Method", "method"), ("Level", "level"), ("Data set", "synthetic")):
+    known = (
+        ("Method", "method"),
+        ("Level", "level"),
+        ("Real dataset", "dataset"),
+        ("Id of the synthetic table", "synthetic"),
+        ("File", "file"),
+        ("SHA-256 of the file", "sha256"),
+    )
+    for label, key in known:
         if key in assessed.about:
             facts[label] = str(assessed.about[key])
     return f"<dl>{''.join(f'<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>' for k, v in facts.items())}</dl>"

@@ -6,14 +6,15 @@ import datetime as dt
 import json
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from pets.calls import plain_arguments
-from pets.codec import Json, whole
+from pets.codec import Json, digest, whole
 from pets.errors import UserError, shown
 from pets.schema import Schema
 from pets.synthetic.assess.fidelity import Fidelity, fidelity
@@ -22,13 +23,21 @@ from pets.synthetic.assess.matches import copies, singling_out
 from pets.synthetic.assess.nearness import by_nearness
 from pets.synthetic.assess.page import page
 from pets.synthetic.assess.score import WARNING, Score
-from pets.synthetic.assess.tables import Tables, prepare
+from pets.synthetic.assess.tables import Tables, manifest_of, prepare
 from pets.synthetic.synthetic_release import SyntheticRelease
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LEAST_HOLDOUT = 500
+
+
+class Custodian(Protocol):
+    """What is read of a session."""
+
+    schema: Schema
+
+    def _unguarded(self, table: str, what: str, question: str, protection: Json) -> AbstractContextManager[None]: ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,30 +103,48 @@ class Assessment:
             "synthetic": self.about,
         }
 
-    def save(self, path: str | Path) -> Path:
-        """Write the page (``.html``) and, beside it, the JSON. Keep both with the real rows.
+    def save(self, path: str | Path, session: Custodian) -> Path:
+        """Write the page (``.html``) and, beside it, the JSON: a release without a finite guarantee.
 
-        To pass them on, use :func:`pets.synthesis.export`, which enters it in the account.
+        Both hold exact statistics of real rows, so the session's account gets an ``unbounded`` entry before anything
+        is written, and every later answer about the dataset says that there was one. What a notebook or a terminal
+        shows is for the custodian's eyes, and is not entered; a notebook that is passed on must be cleared first.
 
-        Raises :class:`UserError` for a path that cannot be written; nothing is left half-written.
+        Args:
+            path: of the page.
+            session: the custodian's session on the real rows, whose policy and account decide. On dummy data nothing
+                is entered.
+
+        Raises:
+            PolicyError: where the policy allows no release without a finite guarantee; nothing is written.
+            UserError: for a path that cannot be written; nothing is left half-written.
         """
         try:
             target = Path(path)
-            if target.suffix != ".html":
-                raise UserError(f"an assessment is written as .html (with .json beside it), not as {target.name!r}")
-            texts = {
-                target.with_suffix(".json"): json.dumps(self.to_json(), indent=1, ensure_ascii=False),
-                target: page(self),
-            }
-            for file, text in texts.items():
-                new = file.with_name(f".{file.name}.{os.getpid()}.new")
-                new.write_text(text, encoding="utf-8")
-                new.replace(file)
-        except OSError as error:
-            raise UserError(f"the assessment cannot be written to {str(path)!r} ({error.strerror})") from None
         except TypeError:
             raise UserError(f"an assessment is written to a path such as 'assess.html', not to {shown(path)}") from None
+        if target.suffix != ".html":
+            raise UserError(f"an assessment is written as .html (with .json beside it), not as {target.name!r}")
+        if not hasattr(session, "_unguarded"):
+            raise UserError(
+                "an assessment holds exact statistics of real rows, and writing it is entered in an account; say whose "
+                "with save(path, session)"
+            )
+        if not target.absolute().parent.is_dir():
+            raise UserError(f"the assessment cannot be written to {str(path)!r} (there is no such folder)")
+        texts = {
+            target.with_suffix(".json"): json.dumps(self.to_json(), indent=1, ensure_ascii=False),
+            target: page(self),
+        }
+        tables = session.schema.tables
+        table = next((name for name in self.about.get("tables", ()) if name in tables), next(iter(tables)))
+        what = "an assessment of a synthetic table: exact statistics of real rows"
+        with session._unguarded(table, what, digest(self.to_json()), {"kind": "assessment"}):
+            _written(texts)
         return target
+
+    def __reduce__(self) -> Any:
+        raise UserError("an assessment holds real rows and is never pickled; write its page with save(path, session)")
 
     def __repr__(self) -> str:
         lines = [
@@ -126,6 +153,21 @@ class Assessment:
             for score in self.scores
         ]
         return "\n".join([*lines, *(f"FLAG {flag}." for flag in self.flags), WARNING])
+
+
+def _written(texts: Mapping[Path, str]) -> None:
+    """All of the files, or none under its own name."""
+    new = {file: file.with_name(f".{file.name}.{os.getpid()}.new") for file in texts}
+    try:
+        for file, text in texts.items():
+            new[file].write_text(text, encoding="utf-8")
+        for file, whole in new.items():
+            whole.replace(file)
+    except OSError as error:
+        raise UserError(f"the assessment cannot be written to {str(list(texts)[-1])!r} ({error.strerror})") from None
+    finally:
+        for rest in new.values():
+            rest.unlink(missing_ok=True)
 
 
 @plain_arguments(UserError, "assess", "write pets.assess(real, synthetic, holdout)")
@@ -192,7 +234,7 @@ def assess(
         bar.update()
         scores += by_nearness(tables, released, control, random)
         bar.update()
-    about = synthetic.manifest if isinstance(synthetic, SyntheticRelease) else {}
+    about = synthetic.manifest if isinstance(synthetic, SyntheticRelease) else manifest_of(synthetic)
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     return Assessment(tuple(scores), tables, detail, tables.names[learnt], _plain(about), seed, now)
 

@@ -44,9 +44,19 @@ class Score:
 
     @property
     def place(self) -> float:
-        """Where the value lies: 0 at the floor, 1 at the ceiling (it may lie outside; NaN where both are the same)."""
-        span = self.ceiling - self.floor
-        return (self.value - self.floor) / span if span else float("nan")
+        """Where the value lies: 0 at the floor, 1 at the ceiling; it may lie outside.
+
+        NaN where the floor is no worse than the ceiling: shuffled columns keep each column by itself, so that there is
+        nothing to stand between.
+        """
+        span = self.ceiling - self.floor if self.better == "more" else self.floor - self.ceiling
+        gain = self.value - self.floor if self.better == "more" else self.floor - self.value
+        return gain / span if span > 0 else float("nan")
+
+    @property
+    def worthless(self) -> bool:
+        """Whether even shuffled columns do better."""
+        return self.place < 0
 
     def to_json(self) -> Json:
         """Rounded to six digits; what is not known is null."""

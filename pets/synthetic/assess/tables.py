@@ -6,7 +6,9 @@ numbers for learning, and places between 0 and 1 for distances.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pets.domain import Date, Identifier
+from pets.codec import Json
+from pets.domain import Category, Date, Identifier
 from pets.errors import DataError, UserError, did_you_mean, shown
 from pets.numeric import Numeric
 from pets.schema import Schema
@@ -152,6 +155,22 @@ def frame_of(name: str, source: Any) -> pd.DataFrame:
     raise UserError(f"the {name} table is a data frame or the path of a CSV or Parquet file, not {shown(source)}")
 
 
+def manifest_of(source: Any) -> Json:
+    """What is known of a file: its name and digest, so that who signs knows what, and the manifest beside it.
+
+    A manifest of other rows is not believed. Nothing is known of a data frame.
+    """
+    if not isinstance(source, (str, Path)):
+        return {}
+    path = Path(source)
+    own: Json = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    try:
+        told = json.loads(path.with_name(f"{path.stem}.manifest.json").read_text("utf-8"))
+        return dict(told) if told["sha256"] == own["sha256"] else own
+    except (OSError, ValueError, LookupError, TypeError):
+        return own
+
+
 def _domains(schema: Schema | None, table: str | None) -> Mapping[str, Any]:
     if schema is None:
         return {}
@@ -193,14 +212,23 @@ def _column(
     if numeric and real.nunique() > _FEW:
         return _numbers(name, plain)
     texts = {table: _texts(series, numeric) for table, series in plain.items()}
-    known = sorted(set().union(*(set(series.dropna().unique()) for series in texts.values())))
+    known = _listed(set().union(*(set(series.dropna().unique()) for series in texts.values())), domain)
     place = {text: code for code, text in enumerate(known)}
-    out = {}
+    out: dict[str, tuple[Ints, Floats, Ints]] = {}
     for table, series in texts.items():
-        codes = series.map(place).fillna(len(known)).to_numpy(dtype=np.int64)
+        codes: Ints = np.asarray(series.map(place).fillna(len(known)), dtype=np.int64)
         numbers = np.where(codes == len(known), np.nan, codes).astype(np.float64)
         out[table] = (codes, numbers, codes)
     return Column(name, False, (*known, "missing")), out
+
+
+def _listed(found: set[str], domain: Any) -> list[str]:
+    """Values in the order of the schema, or by their numbers, or by their names."""
+    place = {value: rank for rank, value in enumerate(domain.values)} if isinstance(domain, Category) else {}
+    try:
+        return sorted(found, key=lambda text: (place.get(text, len(place)), 0.0 if place else float(text), text))
+    except ValueError:
+        return sorted(found)
 
 
 def _texts(series: pd.Series[Any], numeric: bool) -> pd.Series[Any]:

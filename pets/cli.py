@@ -54,6 +54,10 @@ NOTE = (
     "note: without --ledger the account ends with this command, and the next run begins with its whole budget; for "
     "real people use --ledger ledger.db, which counts them all."
 )
+AGAIN = (
+    "note: --data is prepared anew by every command, so the same question is charged again each time; prepare it once "
+    "(pets snapshot), and ask with --snapshots."
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -152,10 +156,18 @@ def query(
     if source.snapshots is None or ledger is None:
         purse.afford(offer, asker)
     session = source.open(known, purse, ledger)
+    before = session.remaining().spent
     with interruptible(BEGUN):
         release = session.release(asked, protection, key=key)
     output.deliver(release)
-    print(NOTE if ledger is None else kept(session, release), file=sys.stderr)
+    if ledger is None:
+        print(NOTE, file=sys.stderr)
+        return
+    if session.remaining().spent == before and release.cost["loss"]:
+        print("Asked before, so the same answer, at no cost.", file=sys.stderr)
+    elif source.snapshots is None:
+        print(AGAIN, file=sys.stderr)
+    print(kept(session, release), file=sys.stderr)
 
 
 @verb(app)

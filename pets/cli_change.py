@@ -3,12 +3,13 @@
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pets.errors import LedgerError
+from pets.errors import LedgerError, shown
 from pets.flags import Books, Purse, load_schema, written
 from pets.verbs import verb
 
@@ -42,10 +43,12 @@ def open_(
     \b
     pets ledger open --ledger ledger.db --schema stays.yaml --budget-epsilon 3 --budget-delta 1e-6
     """
+    known = load_schema(schema)
+    purse.build()  # a budget that cannot be is refused before a ledger is made
     ledger = purse.open()
     if ledger is None:
         raise LedgerError("say which ledger: add --ledger ledger.db")
-    session = purse.session(load_schema(schema), ledger)
+    session = purse.session(known, ledger)
     print(f"Dataset {session.schema.dataset!r} is open in {ledger.label}. {session.remaining()}")
     print(f"Signed by key {ledger.key.id} ({ledger.public_path}); checkpoint in {ledger.checkpoint_path}.")
     print(KEEP)
@@ -71,6 +74,8 @@ def renew(
     pets ledger renew --ledger ledger.db --dataset stays --snapshot 5b2c... --budget-epsilon 3 \\
         --reason "records of 2027 were added" --by "A. Caldicott" --by "B. Statistician"
     """
+    for name in snapshot:
+        _snapshot(name)
     ledger = books.open()
     details = {
         "budget": _rebudget(ledger, dataset, budget_epsilon, budget_delta).to_json(),
@@ -78,6 +83,11 @@ def renew(
         "epoch": _epoch(ledger, dataset),
     }
     _make(ledger, dataset, "renew", details, reason, by, draft)
+
+
+def _snapshot(name: str) -> None:
+    if not re.fullmatch("[0-9a-f]{32}", name):
+        raise LedgerError(f"a snapshot's id is 32 hex digits, as pets snapshot prints it, not {shown(name)}")
 
 
 def change(
@@ -131,6 +141,8 @@ def change(
     if source is not None:
         table, _, path = source.partition("=")
         kinds["source"] = {"table": table, "source": _source(path)}
+    for name in snapshot or ():
+        _snapshot(name)
     if snapshot:
         kinds["snapshots"] = {"snapshots": snapshot}
     if approver:

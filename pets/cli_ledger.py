@@ -73,7 +73,7 @@ def page(
     public = published(books.open())
     with written(out):
         out.write_text(pages.page(public, cover), "utf-8")
-    print(f"Written to {out}: {_counted(public)}, up to entry {public.chronicle.size:,} of the log.")
+    print(f"Written to {out}: {_counted(public)}, all {public.chronicle.size:,} entries of the log.")
 
 
 @verb(ledger_app)

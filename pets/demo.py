@@ -264,6 +264,7 @@ def _files(case: _Case, release: Release, epsilon: float, out: Path) -> str:
 {out}/certificate.json, log.jsonl     the proof: pets verify, pets log verify
 
 Next:
-  pets query --schema {schema} --data {data} --query {out}/query.json --epsilon {epsilon:g}
+  pets query --ledger {out}/ledger.db --schema {schema} --data {data} \\
+      --query {out}/query.json --epsilon {epsilon:g}
   pets demo --data your.csv --schema your.yaml      the same walk through your own table
   pets --help                                       every verb; README.md shows the same in Python"""

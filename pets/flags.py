@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pets.errors import BudgetError, DataError, QueryError, SchemaError, UserError
+from pets.errors import BudgetError, DataError, LedgerError, QueryError, SchemaError, UserError
 
 if TYPE_CHECKING:
     from pets.budget import Budget
@@ -168,7 +168,14 @@ class Purse:
         """The ledger; ``None`` where the account is kept in memory."""
         from pets.ledger.ledger import Ledger
 
-        return None if self.ledger is None else Ledger(self.ledger, keys=self.keys)
+        if self.ledger is None:
+            return None
+        if self.build() is None and _absent(self.ledger):
+            raise LedgerError(
+                f"there is no ledger {self.ledger!r}; check the path, or make it with: pets ledger open --ledger "
+                f"{self.ledger} --schema FILE --budget-epsilon NUMBER"
+            )
+        return Ledger(self.ledger, keys=self.keys)
 
     def session(self, schema: "Schema", ledger: "Ledger | None", **data: Any) -> "Session":
         """A session on this account."""
@@ -188,6 +195,11 @@ class Purse:
             )
 
 
+def _absent(address: str) -> bool:
+    """Whether no ledger can be there: no file, or an empty one."""
+    return "://" not in address and (not Path(address).is_file() or not Path(address).stat().st_size)
+
+
 @dataclass(frozen=True)
 class Books:
     """A ledger that is there."""
@@ -199,10 +211,9 @@ class Books:
 
     def open(self, *, check: bool = True) -> "Ledger":
         """The ledger; one that is not there is not made."""
-        from pets.errors import LedgerError
         from pets.ledger.ledger import Ledger
 
-        if "://" not in self.ledger and not Path(self.ledger).exists():
+        if _absent(self.ledger):
             raise LedgerError(f"there is no ledger {self.ledger!r}; make one with pets ledger open, or check the path")
         return Ledger(self.ledger, keys=self.keys, check=check)
 

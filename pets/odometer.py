@@ -24,6 +24,7 @@ def gauge(standing: Standing) -> Json:
         "currency": budget.currency,
         "cap": budget.cap.loss,
         "spent": standing.spent.loss,
+        "left": standing.left.loss,
         "epsilon_cap": budget.epsilon,
         "epsilon_spent": epsilon,
         "delta": delta,

@@ -74,6 +74,10 @@ class Quote:
         return f"<pre>{html.escape(str(self))}</pre>"
 
 
+def _about(more: int) -> str:
+    return f"about {more:,} more" if more else "no more"
+
+
 def describe_units(cost: Cost) -> str:
     """A cost in its ledger's currency, such as ``ρ = 0.00702``."""
     return f"{'ρ' if cost.currency == 'zcdp' else 'ε'} = {cost.loss / UNIT:.4g} from the budget"
@@ -112,6 +116,11 @@ class Remaining:
         return max(0.0, 1 - self.spent.loss / self.budget.cap.loss)
 
     @property
+    def _limited(self) -> bool:
+        """Whether a project or an analyst has room for less than the dataset."""
+        return self.left.loss < self.budget.cap.loss - self.spent.loss
+
+    @property
     def _room(self) -> str:
         """The greatest ε that fits, in four digits: rounded where that still fits, else cut."""
         if self.epsilon <= 0:
@@ -127,10 +136,11 @@ class Remaining:
     def __str__(self) -> str:
         spent = self.budget.describe(self.spent)[0]
         at = f" at δ = {self.budget.conversion_delta:g}" if self.budget.delta else ""
-        like = "" if self.more is None else f"; about {self.more:,} more like the last one"
+        like = "" if self.more is None else f"; {_about(self.more)} like the last one"
+        whose = ", the rest of this project's or analyst's own limit," if self._limited else ""
         return (
             f"Spent ε = {spent:.4g} of {self.budget.epsilon:g}{at} ({self.share:.1%} of the budget is left); "
-            f"one more query of up to ε = {self._room} fits{like}.{self._life}"
+            f"one more query of up to ε = {self._room}{whose} fits{like}.{self._life}"
         )
 
     @property
@@ -161,7 +171,7 @@ class Remaining:
             "Left": f"{_percent(self.share)}: one more query of up to ε = {self._room} fits",
         }
         if self.more is not None:
-            out["Like the last one"] = f"about {self.more:,} more"
+            out["Like the last one"] = _about(self.more)
         if self.epoch and self.lifetime is not None:
             life = self.budget.describe(self.lifetime)[0]
             times = "once" if self.epoch == 1 else f"{self.epoch} times"

@@ -120,7 +120,9 @@ def remaining(answer: Answer) -> int | None:
         return None
     if "cap" not in state or "spent" not in state:
         return None
-    return max(0, math.floor((fraction(state["cap"]) - fraction(state["spent"])) / loss))
+    # a project or an analyst may have room for less than the dataset
+    left = state.get("left", fraction(state["cap"]) - fraction(state["spent"]))
+    return max(0, math.floor(fraction(left) / loss))
 
 
 def more_like_this(answer: Answer) -> str | None:

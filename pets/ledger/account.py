@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -270,13 +271,28 @@ class Account:
 
     @contextlib.contextmanager
     def closing(self, grants: Sequence[Grant]) -> Iterator[None]:
-        """Whatever is raised inside, no request stays under way; a ledger that cannot be written does not hide why."""
+        """Whatever is raised inside, no request stays under way; a ledger that cannot be written does not hide why.
+
+        While it lasts the lease is renewed: a fit of an hour is not taken for one that was left behind.
+        """
+        done = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(grants, done), daemon=True)
+        keeper.start()
         try:
             yield
         except BaseException:
             with contextlib.suppress(UserError):
                 self.close(grants)
             raise
+        finally:
+            done.set()
+            keeper.join()
+
+    def _keep(self, grants: Sequence[Grant], done: threading.Event) -> None:
+        while not done.wait(self.ledger.lease / 3):
+            with contextlib.suppress(UserError), self.ledger.writing() as (book, now):
+                for grant in grants:
+                    book.keep(grant.id, grant.token, now + self.ledger.lease)
 
 
 _GREATEST = 2**63 - 1

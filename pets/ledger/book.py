@@ -74,6 +74,7 @@ _MOVE = sa.update(requests).where(
 _TO = _MOVE.values(state=_bind("b_to"))
 _START = _MOVE.values(state="started", lease=_bind("b_lease"))
 _VOID = _MOVE.values(state="voided", key=None)
+_KEEP = _MOVE.values(lease=_bind("b_lease"))
 _SEAL = _MOVE.values(
     state="committed", sealed=_bind("b_sealed"), release=_bind("b_release"), certificate=_bind("b_certificate")
 )
@@ -101,6 +102,7 @@ _GET_DATASET, _GET_TOTALS, _GET_UNBOUNDED = Prepared(_DATASET), Prepared(_TOTALS
 _GET_REQUEST, _GET_BY_KEY, _GET_BY_ASKED = Prepared(_REQUEST), Prepared(_BY_KEY), Prepared(_BY_ASKED)
 _CHARGE, _LIVE, _GET_HASH, _GET_LOST = Prepared(_RESERVE), Prepared(_LIVED), Prepared(_HASH), Prepared(sa.select(lost))
 _TO_STATE, _TO_STARTED, _TO_VOIDED, _TO_SEALED = Prepared(_TO), Prepared(_START), Prepared(_VOID), Prepared(_SEAL)
+_TO_KEPT = Prepared(_KEEP)
 
 
 @dataclass
@@ -366,6 +368,10 @@ class Book:
     def start(self, request_id: str, token: str, lease: float) -> bool:
         """RESERVED → STARTED."""
         return self._moved(_TO_STARTED, request_id, "reserved", token, b_lease=lease)
+
+    def keep(self, request_id: str, token: str, lease: float) -> None:
+        """A STARTED request is still being answered."""
+        self._moved(_TO_KEPT, request_id, "started", token, b_lease=lease)
 
     def forfeit(self, row: Any) -> bool:
         """STARTED → FORFEITED."""

@@ -84,7 +84,7 @@ def _header(public: Published, cover: Cover, known: Sequence[Dataset]) -> str:
     )
     links = "".join(f'<li><a href="#d{i}">Dataset {_text(one.name)}</a></li>' for i, one in enumerate(known, start=1))
     nav = (
-        f'<nav aria-label="On this page"><ul><li><a href="#about">What this page says</a></li>{links}'
+        f'<nav aria-label="On this page"><ul><li><a href="#about">What is this page?</a></li>{links}'
         '<li><a href="#check">How to check this page</a></li></ul></nav>'
     )
     return f'<header>\n<h1>{escape(cover.title)}</h1>\n<p class="lead">{lead}</p>\n{nav}\n</header>'
@@ -210,8 +210,8 @@ def _requests(known: Dataset) -> str:
     ]
     rows = [_request(known, one) for one in reversed(known.asked.values())]
     caption = (
-        "All requests, the newest first. A question that was answered before gets the same answer again, costs nothing "
-        "and is not listed twice."
+        "All requests, the newest first. The same question of the same prepared data gets the same answer again, "
+        "costs nothing and is not listed twice."
     )
     return _table(columns, rows, caption)
 

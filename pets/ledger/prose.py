@@ -67,7 +67,10 @@ def _change(known: Dataset, event: Event) -> str:
             f"used ({words.used(share)} of the budget)."
         )
     elif event.kind == "renew":
-        text = f"the budget was renewed, for new data: {_whole(said['budget'])}. What was used before still counts."
+        text = (
+            "the budget was renewed, for a snapshot that its signers name as new data: "
+            f"{_whole(said['budget'])}. What was used before still counts."
+        )
     elif event.kind == "snapshots":
         text = "newer copies of the data were let in under the budget in force."
     elif event.kind == "budget":

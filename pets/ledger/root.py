@@ -69,7 +69,10 @@ def _news(book: Book, root: Root) -> list[tuple[str, Json, Json]]:
     if row is None:
         if root.budget is None:
             known = did_you_mean(name, book.dataset_names())
-            raise BudgetError(f"the ledger has no dataset {name!r}{known}; to open it, give its whole budget=")
+            raise BudgetError(
+                f"the ledger has no dataset {name!r}{known}; to open it, give its whole budget (budget=, or "
+                "--budget-epsilon)"
+            )
         opening = _opening(root.budget, root.units)
         if (lost := book.lost(dataset_id(name))) is not None:  # it was opened before a backup was restored
             if lost[0] > opening["loss"] or lost[1] > opening["delta"]:

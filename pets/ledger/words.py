@@ -116,15 +116,15 @@ def epsilon(budget: Budget, cost: Cost) -> str:
 
 
 def rounded_up(value: float) -> str:
-    """Three digits, never less than the value by more than its fourth: a cost is not made to look smaller.
+    """Four digits, never less than the value by more than its fifth: a cost is not made to look smaller.
 
     >>> rounded_up(0.87881), rounded_up(0.5000001), rounded_up(3.0), rounded_up(0.0)
-    ('0.879', '0.5', '3', '0')
+    ('0.8789', '0.5', '3', '0')
     """
     if value <= 0:
         return "0"
-    unit = 10.0 ** (math.floor(math.log10(value)) - 2)
-    return f"{math.ceil(value / unit - 1e-3) * unit:.3g}"
+    unit = 10.0 ** (math.floor(math.log10(value)) - 3)
+    return f"{math.ceil(value / unit - 1e-3) * unit:.4g}"
 
 
 def small(value: float) -> str:

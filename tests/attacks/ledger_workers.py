@@ -111,9 +111,9 @@ def _turn(asker: Account, rng: random.Random, told: Diary, name: str, turn: int)
     try:
         grants = asker.reserve(wanted, start=start, again=rng.random() < 0.1)
     except BudgetError:
+        wanted, start = [request(None, 1)], True  # what is left is spent to the last unit
         try:
-            grants = asker.reserve([request(None, 1)])
-            start = True
+            grants = asker.reserve(wanted)
         except BudgetError:
             return False
     except LedgerError as error:

@@ -62,7 +62,7 @@ def session(place: Place, data: Any, budget: Budget | None = BUDGET, **changed: 
 
 
 def test_the_budget_is_the_first_one(place: Place, data: Path) -> None:
-    with pytest.raises(BudgetError, match="give its whole budget="):
+    with pytest.raises(BudgetError, match="give its whole budget "):
         session(place, data, budget=None)
     session(place, data)
     assert session(place, data).budget == session(place, data, budget=None).budget == BUDGET

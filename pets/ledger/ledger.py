@@ -88,10 +88,12 @@ class Ledger:
                     f"the ledger {self.label!r} is signed with another key than the one in {str(self._folder)!r}; "
                     "copy its key there from the host that made it"
                 )
-            if check:
-                self._check_published(book)
         self.recovered = 0
         if check:
+            # first what was published: whoever publishes meanwhile has committed what the later look will find
+            found = self._published()
+            with self.reading() as book:
+                self._check_published(book, found)
             self.recovered = self.recover()
             self.publish()
 
@@ -205,13 +207,15 @@ class Ledger:
         except (OSError, UnicodeDecodeError):
             raise VerificationError(f"the checkpoint {str(self.checkpoint_path)!r} cannot be read") from None
 
-    def _check_published(self, book: Book) -> None:
-        if self.memory:
-            return
+    def _published(self) -> Checkpoint | None:
         try:
-            found = self.published()
+            return self.published()
         except VerificationError as error:
             raise LedgerError(f"{error}; the ledger stays closed") from None
+
+    def _check_published(self, book: Book, found: Checkpoint | None) -> None:
+        if self.memory:
+            return
         if found is None:
             if book.any_requests():
                 raise LedgerError(

@@ -399,3 +399,19 @@ def test_a_long_answer_keeps_its_lease(place: Place) -> None:
         with pytest.raises(ZeroDivisionError), asker.closing(asker.reserve([request("fails")])):
             raise ZeroDivisionError
         assert threading.active_count() <= before
+
+
+def test_an_answer_that_is_published_while_somebody_opens_is_no_loss(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was published is looked at before the ledger is, which then holds all of it."""
+    with opened(place) as first:
+        asker, real = account(first), Ledger._published
+
+        def meanwhile(self: Ledger) -> Any:
+            ask(asker, request())
+            return real(self)
+
+        monkeypatch.setattr(Ledger, "_published", meanwhile)
+        with opened(place) as second:
+            assert account(second).standing().spent.loss == 10 * MILLI

@@ -19,7 +19,8 @@ VIEWS = {
     "public log": ["log", "export", "--public", "--out", "a.log"],
 }
 CHANCE = re.compile(
-    r"[0-9a-f]{12,128}|[A-Za-z0-9+/]{43,}={0,2}|<time.*?</time>|20(?!24)..-..-..T[0-9:.+]+|[0-9]+ [A-Z][a-z]+ 20(?!24).., ..:.."
+    r"[0-9a-f]{12,128}|[A-Za-z0-9+/]{43,}={0,2}|<time.*?</time>|20(?!24)..-..-..T[0-9:.+]+"
+    r"|[0-9]+ [A-Z][a-z]+ 20(?!24).., ..:.."
 )
 """Ids, keys, hashes and signatures, and today's times: what differs from one ledger to the next."""
 PLACES = re.compile(r" (in /|in postgresql:|\(/|--key /)\S+$", re.MULTILINE)

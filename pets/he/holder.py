@@ -78,7 +78,7 @@ class SecretKey:
 
         Args:
             query, schema: what is asked of what; every party's session must have the same schema.
-            parties: the roster, at least two.
+            parties: the roster, at least two; three for an exact total.
             noise: ``pets.DP(epsilon=…, delta=…)`` or ``pets.DP(rho=…)``: each party adds a share of it before
                 encrypting. ``pets.Total()`` gives an exact total, where every party's policy allows it.
             least: the fewest parties of which a total opens (left out: all of them).

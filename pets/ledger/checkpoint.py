@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from pets.signing import SigningKey, VerifyingKey
 
 Totals = Mapping[str, tuple[int, ...]]
 """By dataset: epoch, charged loss and delta in this epoch, charged loss and delta over its life."""
+
+SECTOR = 512
+"""Bytes that a disk writes whole or not at all."""
 
 
 @dataclass(frozen=True)
@@ -94,45 +98,82 @@ def dataset_id(name: str) -> str:
 
 
 def publish(path: Path, note: str, size: int) -> None:
-    """Replace the checkpoint file as a whole, unless a later one is there already.
+    """Put a checkpoint in the file, unless a later one is there already; the one before it goes beside it.
 
-    It is not forced to disk: a power loss may leave it empty, and then the one before it, a true one too, stands.
+    Both are written in place and not forced to disk: a rename would make the file system write at once, and cost as
+    much as a durable transaction. What a power loss leaves of such a write is told by :func:`newest`.
     """
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        with path.with_name(f"{path.name}.lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if (known := published_size(path)) < size:
-                new.write_bytes(note.encode())
+        with _locked(path, fcntl.LOCK_EX):
+            found = path.read_bytes() if path.exists() else b""
+            if (known := _size(found)) < size:
                 if known >= 0:
-                    kept = path.with_name(f"{path.name}.{os.getpid()}.old")
-                    kept.unlink(missing_ok=True)
-                    kept.hardlink_to(path)
-                    kept.replace(_previous(path))
-                new.replace(path)
+                    _write(_previous(path), found)
+                _write(path, note.encode())
     except OSError as error:
         raise LedgerError(f"the checkpoint cannot be written to {str(path)!r} ({error.strerror})") from None
+
+
+@contextlib.contextmanager
+def _locked(path: Path, how: int) -> Iterator[None]:
+    with path.with_name(f"{path.name}.lock").open("ab" if how == fcntl.LOCK_EX else "rb") as lock:
+        fcntl.flock(lock, how)
+        yield
+
+
+def _write(path: Path, content: bytes) -> None:
+    """In one write; a killed process leaves at most zeros behind the new content, which a reader drops."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        os.pwrite(file, content.ljust(os.fstat(file).st_size, b"\0"), 0)
+        os.ftruncate(file, len(content))
+    finally:
+        os.close(file)
 
 
 def _previous(path: Path) -> Path:
     return path.with_name(f"{path.name}.previous")
 
 
-def newest(path: Path) -> Path | None:
-    """The file that holds the newest checkpoint; ``None`` where there is none.
+def read(path: Path) -> bytes:
+    """What a checkpoint's file holds, never half of one that is being written."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # a copy has no lock beside it, and needs none
+            stack.enter_context(_locked(path, fcntl.LOCK_SH))
+        return path.read_bytes()
 
-    An empty one is what a power loss leaves; one that is gone was taken away, and nothing stands for it.
+
+def newest(path: Path) -> bytes | None:
+    """The newest checkpoint in a file or, where that was cut short, beside it; ``None`` where there is no file.
+
+    The one before it, a true one too, stands for one that a power loss has left empty, or made of sectors of both.
+    One that is gone was taken away, and nothing stands for it.
     """
-    if path.exists() and not path.stat().st_size and _previous(path).exists():
-        return _previous(path)
-    return path if path.exists() else None
+    if not path.exists():
+        return None
+    found = read(path)
+    with contextlib.suppress(FileNotFoundError):
+        before = read(_previous(path))
+        return before if _cut_short(found, before) else found.rstrip(b"\0")
+    return found.rstrip(b"\0")
+
+
+def _cut_short(found: bytes, before: bytes) -> bool:
+    """Whether a file holds what is left of one write over another that did not come to its end."""
+    note = found.rstrip(b"\0")
+    if not note or not before or note == before:
+        return not note and bool(before)
+    mixed = any(note[at : at + SECTOR] == before[at : at + SECTOR] for at in range(0, len(note), SECTOR))
+    return mixed or (note != found and not note.endswith(b"\n"))
 
 
 def published_size(path: Path) -> int:
     """The size that the checkpoint in a file states, not verified; -1 where there is none."""
+    return _size(read(path)) if path.exists() else -1
+
+
+def _size(note: bytes) -> int:
     try:
-        with path.open("rb") as handle:
-            handle.readline()
-            return int(handle.readline())
-    except (FileNotFoundError, ValueError):
+        return int(note.split(b"\n", 2)[1])
+    except (IndexError, ValueError):
         return -1

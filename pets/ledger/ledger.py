@@ -199,11 +199,9 @@ class Ledger:
 
     def published(self) -> Checkpoint | None:
         """The checkpoint outside the database; raises :class:`VerificationError` when it is damaged."""
-        path = None if self.checkpoint_path is None else newest(self.checkpoint_path)
-        if path is None:
-            return None
         try:
-            return parse(path.read_text("utf-8"), self.key)
+            note = None if self.checkpoint_path is None else newest(self.checkpoint_path)
+            return None if note is None else parse(note.decode(), self.key)
         except (OSError, UnicodeDecodeError):
             raise VerificationError(f"the checkpoint {str(self.checkpoint_path)!r} cannot be read") from None
 

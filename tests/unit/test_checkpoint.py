@@ -108,11 +108,56 @@ def test_a_later_one_is_never_replaced(tmp_path: Path) -> None:
     assert parse(path.read_text(), KEY.public).size == 40
     names = ["l.checkpoint", "l.checkpoint.lock", "l.checkpoint.previous"]
     assert {p.name for p in tmp_path.iterdir()} <= set(names)
-    publish(path, dataclasses.replace(ONE, size=41).signed(KEY), 41)
-    path.write_bytes(b"")  # what a power loss may leave
-    assert newest(path) == tmp_path / names[2] and parse((tmp_path / names[2]).read_text(), KEY.public).size == 40
     path.unlink()  # taken away: an older one does not stand for it
     assert newest(path) is None
+
+
+MANY = {f"{n:016x}": (0, 10**6 + n, 0, 10**6 + n, 0) for n in range(200)}
+"""Datasets whose totals fill many sectors."""
+
+
+@pytest.mark.parametrize("totals", [ONE.totals, MANY], ids=["one sector", "many sectors"])
+def test_what_a_power_loss_leaves_of_a_write(tmp_path: Path, totals: dict[str, tuple[int, ...]]) -> None:
+    """Wherever the write was cut, one of two true checkpoints is found, and it is the old one only where it must be."""
+    path = tmp_path / "l.checkpoint"
+    old, new = (
+        dataclasses.replace(ONE, size=size, root=bytes([size % 256]) * 32, totals=totals).signed(KEY).encode()
+        for size in (57, 1057)
+    )
+    publish(path, old.decode(), 57)
+    publish(path, new.decode(), 1057)
+    assert (newest(path), published_size(path)) == (new, 1057)
+    assert len(new) != len(old), "lengths differ, as they do when a number grows"
+    for at in range(0, len(new), 512):
+        for left in (new[:at] + old[at:], old[:at] + new[at:], new[:at], new[:at] + bytes(len(new) - at)):
+            path.write_bytes(left)
+            found = newest(path)
+            if left in (new, old):
+                assert found == left
+            elif left == new[:at] and left:  # somebody shortened it: no write leaves that
+                assert found == left
+                with pytest.raises(VerificationError):
+                    parse(found.decode(), KEY.public)
+            else:
+                assert found == old
+    path.write_bytes(new + bytes(700))  # killed before it was cut to its length
+    assert newest(path) == new
+    publish(path, old.decode(), 57)
+    publish(path, new.replace(b"\n1057\n", b"\n1058\n").decode(), 1058)
+    assert published_size(path) == 1058
+
+
+def test_a_changed_one_is_not_taken_for_one_that_was_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "l.checkpoint"
+    for size in (57, 58):
+        publish(path, dataclasses.replace(ONE, size=size, root=bytes([size]) * 32).signed(KEY), size)
+    kept = path.read_bytes()
+    for at in range(len(kept)):
+        changed = kept[:at] + bytes([kept[at] ^ 1]) + kept[at + 1 :]
+        path.write_bytes(changed)
+        assert newest(path) == changed
+        with pytest.raises(VerificationError):
+            parse(changed.decode("utf-8", "replace"), KEY.public)
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ tells of it in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,95 +14,15 @@ import sqlalchemy as sa
 
 from pets.codec import Json
 from pets.errors import InternalError, LedgerError
+from pets.ledger import statements as sql
 from pets.ledger.merkle import Frontier
-from pets.ledger.prepared import Prepared
+from pets.ledger.prepared import Found, Prepared
 from pets.ledger.records import GENESIS, Record, chained, record
 from pets.ledger.rows import ROOT, Head, Scope, ScopeRow, moment, scope_row, text
-from pets.ledger.tables import OPEN, UNBOUNDED, changes, datasets, head, log, lost, requests, scopes, sources
+from pets.ledger.tables import OPEN, changes, datasets, head, log, lost, requests, scopes, sources
 
-_bind = sa.bindparam
-_HEAD = sa.select(head.c.origin, head.c.key, head.c.size, head.c.hash, head.c.peaks, head.c.at).where(head.c.id == 1)
-_SET_HEAD = (
-    sa.update(head)
-    .where(head.c.id == 1)
-    .values(size=_bind("b_size"), hash=_bind("b_hash"), peaks=_bind("b_peaks"), at=_bind("b_at"))
-)
-_HASH = sa.select(log.c.hash).where(log.c.seq == _bind("b_seq"))
-_DATASET = sa.select(datasets).where(datasets.c.name == _bind("name"))
-_OWN = sa.or_(
-    scopes.c.project == "",
-    sa.and_(scopes.c.project == _bind("b_project"), scopes.c.analyst.in_([_bind("b_none"), _bind("b_analyst")])),
-)
-_SCOPES = (
-    sa.select(scopes).where(scopes.c.dataset == _bind("b_dataset"), _OWN).order_by(scopes.c.project, scopes.c.analyst)
-)
-_RESERVE = (
-    sa.update(scopes)
-    .where(scopes.c.dataset == _bind("b_dataset"), _OWN)
-    .values(
-        reserved_loss=scopes.c.reserved_loss + _bind("b_loss"),
-        reserved_delta=scopes.c.reserved_delta + _bind("b_delta"),
-        spent_loss=scopes.c.spent_loss + _bind("b_spent_loss"),
-        spent_delta=scopes.c.spent_delta + _bind("b_spent_delta"),
-    )
-)
-_LIVED = (
-    sa.update(datasets)
-    .where(datasets.c.name == _bind("b_name"))
-    .values(
-        releases=datasets.c.releases + _bind("b_releases"),
-        lifetime_loss=datasets.c.lifetime_loss + _bind("b_loss"),
-        lifetime_delta=datasets.c.lifetime_delta + _bind("b_delta"),
-    )
-)
-_REQUEST = sa.select(requests).where(requests.c.id == _bind("b_id"))
-_BY_KEY = sa.select(requests).where(requests.c.dataset == _bind("b_dataset"), requests.c.key == _bind("b_key"))
-_BY_ASKED = (
-    sa.select(requests)
-    .where(requests.c.asked == _bind("b_asked"), requests.c.state == "committed")
-    .order_by(requests.c.sealed)
-    .limit(1)
-)
-_UNBOUNDED = (
-    sa.select(requests.c.id, requests.c.at, requests.c.what)
-    .where(requests.c.dataset == _bind("b_dataset"), UNBOUNDED, requests.c.state == "committed")
-    .order_by(requests.c.seq)
-)
-_MOVE = sa.update(requests).where(
-    requests.c.id == _bind("b_id"), requests.c.state == _bind("b_from"), requests.c.token == _bind("b_token")
-)
-_TO = _MOVE.values(state=_bind("b_to"))
-_START = _MOVE.values(state="started", lease=_bind("b_lease"))
-_VOID = _MOVE.values(state="voided", key=None)
-_KEEP = _MOVE.values(lease=_bind("b_lease"))
-_SEAL = _MOVE.values(
-    state="committed", sealed=_bind("b_sealed"), release=_bind("b_release"), certificate=_bind("b_certificate")
-)
-_EXPIRED = sa.select(requests).where(OPEN, requests.c.lease < _bind("b_now")).order_by(requests.c.seq)
-_TOTALS = (
-    sa.select(
-        datasets.c.name,
-        datasets.c.epoch,
-        scopes.c.reserved_loss,
-        scopes.c.reserved_delta,
-        scopes.c.spent_loss,
-        scopes.c.spent_delta,
-        datasets.c.lifetime_loss,
-        datasets.c.lifetime_delta,
-    )
-    .join(scopes, sa.and_(scopes.c.dataset == datasets.c.name, scopes.c.project == ""))
-    .order_by(datasets.c.name)
-)
-
-# what every request passes, prepared
-_READ_HEAD, _LOCK_HEAD = Prepared(_HEAD), Prepared(_HEAD.with_for_update())
-_READ_SCOPES, _LOCK_SCOPES = Prepared(_SCOPES), Prepared(_SCOPES.with_for_update())
-_PUT_HEAD, _PUT_LOG, _PUT_REQUEST = Prepared(_SET_HEAD), Prepared(sa.insert(log)), Prepared(sa.insert(requests))
-_GET_DATASET, _GET_TOTALS, _GET_UNBOUNDED = Prepared(_DATASET), Prepared(_TOTALS), Prepared(_UNBOUNDED)
-_GET_REQUEST, _GET_BY_KEY, _GET_BY_ASKED = Prepared(_REQUEST), Prepared(_BY_KEY), Prepared(_BY_ASKED)
-_CHARGE, _LIVE, _GET_HASH, _GET_LOST = Prepared(_RESERVE), Prepared(_LIVED), Prepared(_HASH), Prepared(sa.select(lost))
-_TO_STATE, _TO_STARTED, _TO_VOIDED, _TO_SEALED = Prepared(_TO), Prepared(_START), Prepared(_VOID), Prepared(_SEAL)
-_TO_KEPT = Prepared(_KEEP)
+Question = tuple[Prepared, Mapping[str, Any]]
+Ahead = Sequence[Question]
 
 
 @dataclass
@@ -113,9 +33,13 @@ class Book:
     writes: bool = False
     head: Head = field(init=False)
     changed: bool = field(init=False, default=False)
+    ahead: Ahead = ()
+    _sent: dict[Any, Found] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        row = (_LOCK_HEAD if self.writes else _READ_HEAD)(self.connection, {}).first()
+        locked = (sql.LOCK_HEAD if self.writes else sql.READ_HEAD)(self.connection, {})
+        self.send(*self.ahead)
+        row = locked.first()
         if row is None:
             raise LedgerError("the ledger has no head; restore it from a backup")
         peaks = tuple(row.peaks[at : at + 32] for at in range(0, len(row.peaks), 32))
@@ -125,10 +49,22 @@ class Book:
             raise LedgerError("the ledger's head is damaged; restore it from a backup") from None
         self.head = Head(row.origin, row.key, row.size, bytes(row.hash), frontier, row.at)
 
+    def send(self, *ahead: Question) -> None:
+        """Ask what will be needed soon, so that a pipeline fetches it all in one round trip."""
+        for statement, values in ahead:
+            self._sent[_place(statement, values)] = statement(self.connection, values)
+
+    def _ask(self, statement: Prepared, values: Mapping[str, Any]) -> Found:
+        return self._sent.pop(_place(statement, values), None) or statement(self.connection, values)
+
+    def _do(self, statement: Prepared, values: Mapping[str, Any]) -> Found:
+        self._sent.clear()  # what was asked before a change is no answer after it
+        return statement(self.connection, values)
+
     @staticmethod
     def begun(connection: sa.Connection) -> bool:
         """Whether the log was begun."""
-        return connection.execute(_HEAD).first() is not None
+        return connection.execute(sql.HEAD).first() is not None
 
     @staticmethod
     def begin_log(connection: sa.Connection, origin: str, key: str, at: float) -> None:
@@ -143,7 +79,7 @@ class Book:
         entry = record({"seq": self.head.size, "at": moment(at), "event": event} | public, private)
         chain = chained(self.head.hash, entry.body)
         row = {"seq": self.head.size, "body": entry.body, "private": entry.private, "hash": chain}
-        _PUT_LOG(self.connection, row)
+        self._do(sql.PUT_LOG, row)
         frontier = self.head.frontier.add(entry.body)
         self.head = Head(self.head.origin, self.head.key, self.head.size + 1, chain, frontier, at)
         self.changed = True
@@ -152,8 +88,8 @@ class Book:
     def finish(self) -> None:
         """Store the head that the appended entries lead to."""
         if self.changed:
-            _PUT_HEAD(
-                self.connection,
+            self._do(
+                sql.PUT_HEAD,
                 {
                     "b_size": self.head.size,
                     "b_hash": self.head.hash,
@@ -166,7 +102,7 @@ class Book:
         """The chain's hash after ``size`` entries, as stored."""
         if size == 0:
             return GENESIS
-        found = _GET_HASH(self.connection, {"b_seq": size - 1}).scalar()
+        found = self._ask(sql.GET_HASH, {"b_seq": size - 1}).scalar()
         return b"" if found is None else bytes(found)
 
     def since(self, size: int) -> list[tuple[int, bytes]]:
@@ -192,7 +128,7 @@ class Book:
 
     def dataset(self, name: str) -> Any:
         """The row of a dataset, or ``None``."""
-        return _GET_DATASET(self.connection, {"name": name}).first()
+        return self._ask(sql.GET_DATASET, {"name": name}).first()
 
     def dataset_names(self) -> list[str]:
         """Every dataset that was opened, by name."""
@@ -229,8 +165,8 @@ class Book:
 
     def scopes(self, dataset: str, scope: Scope) -> list[ScopeRow]:
         """The root, the project and the analyst, in the order in which they are locked; what lacks is made."""
-        statement = _LOCK_SCOPES if self.writes else _READ_SCOPES
-        found = [scope_row(row) for row in statement(self.connection, _own(dataset, scope))]
+        statement = sql.LOCK_SCOPES if self.writes else sql.READ_SCOPES
+        found = [scope_row(row) for row in self._ask(statement, own(dataset, scope))]
         known = {(row.project, row.analyst) for row in found}
         for lacking in dict.fromkeys([ROOT, (scope[0], ""), scope]):
             if lacking not in known:
@@ -248,7 +184,7 @@ class Book:
         zero = {f"{kind}_{part}": 0 for kind in ("reserved", "spent") for part in ("loss", "delta")}
         loss, delta = cap or (None, None)
         row = {"dataset": dataset, "project": scope[0], "analyst": scope[1], "cap_loss": loss, "cap_delta": delta}
-        self.connection.execute(sa.insert(scopes), row | zero)
+        self._do(sql.PUT_SCOPE, row | zero)
 
     def set_cap(self, dataset: str, scope: Scope, cap: tuple[int, int] | None) -> None:
         """Another cap for one scope."""
@@ -271,16 +207,16 @@ class Book:
         """Add to what is reserved and spent, in all scopes that the request falls in; the database checks the caps."""
         names = ("b_loss", "b_delta", "b_spent_loss", "b_spent_delta")
         amounts = dict(zip(names, reserved + spent, strict=True))
-        _CHARGE(self.connection, _own(dataset, scope) | amounts)
+        self._do(sql.CHARGE, own(dataset, scope) | amounts)
 
     def lived(self, dataset: str, loss: int, delta: int, *, finite: bool = False) -> None:
         """Count for ever; ``finite``: as a release with a finite guarantee, too."""
-        _LIVE(self.connection, {"b_name": dataset, "b_releases": int(finite), "b_loss": loss, "b_delta": delta})
+        self._do(sql.LIVE, {"b_name": dataset, "b_releases": int(finite), "b_loss": loss, "b_delta": delta})
 
     def totals(self) -> dict[str, tuple[int, ...]]:
         """By dataset: epoch, charged now (loss, delta), charged over its life (loss, delta), with what is under way."""
         out: dict[str, tuple[int, ...]] = {}
-        for row in _GET_TOTALS(self.connection, {}):
+        for row in self._ask(sql.GET_TOTALS, {}):
             here = (row.reserved_loss + row.spent_loss, row.reserved_delta + row.spent_delta)
             life = (row.lifetime_loss + row.reserved_loss, row.lifetime_delta + row.reserved_delta)
             out[row.name] = (row.epoch, *here, *life)
@@ -303,7 +239,7 @@ class Book:
 
     def all_lost(self) -> dict[str, tuple[int, ...]]:
         """:meth:`totals` of datasets that only an earlier checkpoint knew, by their ids."""
-        rows = _GET_LOST(self.connection, {})
+        rows = self._ask(sql.GET_LOST, {})
         return {row.id: (0, row.loss, row.delta, row.loss, row.delta) for row in rows}
 
     def lose(self, dataset_id: str, amount: tuple[int, int]) -> None:
@@ -320,15 +256,15 @@ class Book:
 
     def request(self, request_id: str) -> Any:
         """A request's row, or ``None``."""
-        return _GET_REQUEST(self.connection, {"b_id": request_id}).first()
+        return self._ask(sql.GET_REQUEST, {"b_id": request_id}).first()
 
     def by_key(self, dataset: str, key: str) -> Any:
         """The request under an idempotency key, or ``None``."""
-        return _GET_BY_KEY(self.connection, {"b_dataset": dataset, "b_key": key}).first()
+        return self._ask(sql.GET_BY_KEY, {"b_dataset": dataset, "b_key": key}).first()
 
     def by_asked(self, asked: str) -> Any:
         """The first answer to this question, or ``None``."""
-        return _GET_BY_ASKED(self.connection, {"b_asked": asked}).first()
+        return self._ask(sql.GET_BY_ASKED, {"b_asked": asked}).first()
 
     def of_dataset(self, dataset: str | None = None) -> list[Any]:
         """Every request, oldest first, without the answers' bytes."""
@@ -340,7 +276,7 @@ class Book:
 
     def unbounded(self, dataset: str) -> tuple[tuple[str, str, str], ...]:
         """The releases without a finite guarantee: id, time, what."""
-        rows = _GET_UNBOUNDED(self.connection, {"b_dataset": dataset})
+        rows = self._ask(sql.GET_UNBOUNDED, {"b_dataset": dataset})
         return tuple((row.id, row.at, row.what) for row in rows)
 
     def any_requests(self) -> bool:
@@ -354,42 +290,47 @@ class Book:
 
     def expired(self, now: float) -> list[Any]:
         """Requests under way whose lease is over."""
-        return list(self.connection.execute(_EXPIRED, {"b_now": now}).all())
+        return list(self.connection.execute(sql.EXPIRED, {"b_now": now}).all())
 
     def add_requests(self, rows: Sequence[Json]) -> None:
         """New requests."""
         for row in rows:
-            _PUT_REQUEST(self.connection, row)
+            self._do(sql.PUT_REQUEST, row)
 
     def void(self, row: Any) -> bool:
         """RESERVED → VOIDED; its idempotency key is free again."""
-        return self._moved(_TO_VOIDED, row.id, "reserved", row.token)
+        return self._moved(sql.TO_VOIDED, row.id, "reserved", row.token)
 
     def start(self, request_id: str, token: str, lease: float) -> bool:
         """RESERVED → STARTED."""
-        return self._moved(_TO_STARTED, request_id, "reserved", token, b_lease=lease)
+        return self._moved(sql.TO_STARTED, request_id, "reserved", token, b_lease=lease)
 
     def keep(self, request_id: str, token: str, lease: float) -> None:
         """A STARTED request is still being answered."""
-        self._moved(_TO_KEPT, request_id, "started", token, b_lease=lease)
+        self._moved(sql.TO_KEPT, request_id, "started", token, b_lease=lease)
 
     def forfeit(self, row: Any) -> bool:
         """STARTED → FORFEITED."""
-        return self._moved(_TO_STATE, row.id, "started", row.token, b_to="forfeited")
+        return self._moved(sql.TO_STATE, row.id, "started", row.token, b_to="forfeited")
 
     def seal(self, request_id: str, token: str, release: bytes, certificate: bytes) -> bool:
         """STARTED → COMMITTED."""
         answer = {"b_release": release, "b_certificate": certificate}
-        return self._moved(_TO_SEALED, request_id, "started", token, b_sealed=self.head.size - 1, **answer)
+        return self._moved(sql.TO_SEALED, request_id, "started", token, b_sealed=self.head.size - 1, **answer)
 
     def _moved(self, statement: Prepared, request_id: str, before: str, token: str, **values: Any) -> bool:
         """Compare and set: whether the request was in that state, and the token is the one that may move it."""
         parameters = {"b_id": request_id, "b_from": before, "b_token": token} | values
-        count = statement(self.connection, parameters).rowcount
+        count = self._do(statement, parameters).rowcount
         if count not in (0, 1):
             raise InternalError("a request id names one request")
         return bool(count)
 
 
-def _own(dataset: str, scope: Scope) -> dict[str, Any]:
+def own(dataset: str, scope: Scope) -> dict[str, Any]:
+    """The parameters by which the statements find the root, the project and the analyst."""
     return {"b_dataset": dataset, "b_project": scope[0], "b_analyst": scope[1], "b_none": ""}
+
+
+def _place(statement: Prepared, values: Mapping[str, Any]) -> tuple[int, tuple[tuple[str, Any], ...]]:
+    return id(statement), tuple(sorted(values.items()))

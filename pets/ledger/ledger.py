@@ -17,7 +17,8 @@ from pets import signing
 from pets.calls import plain_arguments
 from pets.entropy import random_id
 from pets.errors import LedgerError, UserError, VerificationError, shown
-from pets.ledger.book import Book
+from pets.ledger import statements as sql
+from pets.ledger.book import Ahead, Book
 from pets.ledger.checkpoint import Checkpoint, dataset_id, newest, parse, publish, published_size
 from pets.ledger.failpoint import reach
 from pets.ledger.rows import moment, parsed
@@ -159,13 +160,17 @@ class Ledger:
             yield Book(connection)
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[tuple[Book, float]]:
+    def writing(self, ahead: Ahead | None = None) -> Iterator[tuple[Book, float]]:
         """A durable transaction, and its time.
+
+        Args:
+            ahead: what will be asked for in any case, so that one round trip fetches it; within such a transaction
+                only what is prepared may be asked (see :meth:`Store.write`).
 
         Raises :class:`LedgerError` where the clock runs behind the log, or the log behind what this process has seen.
         """
-        with self._store.write() as connection:
-            book = Book(connection, writes=True)
+        with self._store.write(pipelined=ahead is not None) as connection:
+            book = Book(connection, writes=True, ahead=ahead or ())
             self._check_seen(book)
             yield book, self.now(book)
             book.finish()
@@ -266,6 +271,7 @@ class Ledger:
 
     def _totals(self, book: Book) -> dict[str, tuple[int, ...]]:
         """By dataset id: what was charged, also in datasets that only an earlier checkpoint knew."""
+        book.send((sql.GET_LOST, {}), (sql.GET_TOTALS, {}))
         return book.all_lost() | {dataset_id(name): parts for name, parts in book.totals().items()}
 
     def publish(self, note: str | None = None, size: int | None = None) -> None:

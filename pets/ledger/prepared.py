@@ -1,34 +1,49 @@
 """Prepared: a statement of SQLAlchemy that is turned into SQL once for each kind of database, not at every execution.
 
 A request passes some fifteen statements within its two transactions, while everybody else waits for the log's head. So
-the driver executes them at once, within the transaction that SQLAlchemy began; errors are still SQLAlchemy's.
+the driver executes them at once, within the transaction that SQLAlchemy began; errors are still SQLAlchemy's. In a
+pipeline of PostgreSQL they are sent without waiting for each other's answers, which come in one round trip.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 
 class Found:
-    """What a statement gave: rows of the driver's own types, which are plain ones in the ledger's tables."""
+    """What a statement gave: rows of the driver's own types, which are plain ones in the ledger's tables.
 
-    def __init__(self, rows: list[Any], rowcount: int) -> None:
-        self._rows, self.rowcount = rows, rowcount
+    In a pipeline it is fetched, with all that was sent before, when somebody first looks at it.
+    """
+
+    def __init__(self, fetch: Callable[[], tuple[list[Any], int]]) -> None:
+        self._fetch = fetch
+
+    @functools.cached_property
+    def _got(self) -> tuple[list[Any], int]:
+        return self._fetch()
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed or found."""
+        return self._got[1]
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._rows)
+        return iter(self._got[0])
 
     def first(self) -> Any:
         """The first row, or ``None``."""
-        return self._rows[0] if self._rows else None
+        return self._got[0][0] if self._got[0] else None
 
     def scalar(self) -> Any:
         """The first column of the first row, or ``None``."""
-        return self._rows[0][0] if self._rows else None
+        return self._got[0][0][0] if self._got[0] else None
 
 
 class Prepared:
@@ -39,7 +54,7 @@ class Prepared:
         self._known: dict[str, tuple[str, dict[str, Any], tuple[str, ...] | None]] = {}
         self._row: Any = None
 
-    def __call__(self, connection: sa.Connection, values: dict[str, Any]) -> Found:
+    def __call__(self, connection: sa.Connection, values: Mapping[str, Any]) -> Found:
         """Execute it with these values for its parameters."""
         dialect = connection.dialect
         known = self._known.get(dialect.name)
@@ -48,23 +63,41 @@ class Prepared:
             order = None if compiled.positiontup is None else tuple(compiled.positiontup)
             known = self._known[dialect.name] = (compiled.string, dict(compiled.params), order)
         sql, fixed, order = known
-        given = fixed | values
+        given = {**fixed, **values}
         pooled = connection.connection
         cursor = pooled.cursor()
-        try:
-            cursor.execute(sql, given if order is None else tuple(given[name] for name in order))
+        with _plainly(connection, pooled, cursor, sql):
+            cursor.execute(sql, given if order is None else tuple([given[name] for name in order]))
+        pipeline = connection.get_execution_options().get("pipeline")
+        found = Found(lambda: self._fetched(connection, pooled, cursor, sql, pipeline))
+        if pipeline is None:
+            found.rowcount  # noqa: B018 - fetched at once
+        return found
+
+    def _fetched(
+        self, connection: sa.Connection, pooled: Any, cursor: Any, sql: str, pipeline: Any
+    ) -> tuple[list[Any], int]:
+        with _plainly(connection, pooled, cursor, sql), contextlib.closing(cursor):
+            if pipeline is not None and cursor.description is None:
+                pipeline.sync()
             if cursor.description is None:
-                return Found([], cursor.rowcount)
+                return [], cursor.rowcount
             if self._row is None:
                 names = [column[0] for column in cursor.description]
                 self._row = namedtuple("Row", names, rename=True)  # type: ignore[misc]
-            return Found([self._row._make(row) for row in cursor.fetchall()], cursor.rowcount)
-        except dialect.loaded_dbapi.Error as error:
-            lost = dialect.is_disconnect(error, pooled.dbapi_connection, cursor)
-            if lost:
-                connection.invalidate(error)
-            raise sa.exc.DBAPIError.instance(
-                sql, None, error, dialect.loaded_dbapi.Error, connection_invalidated=lost, dialect=dialect
-            ) from error
-        finally:
-            cursor.close()
+            return [self._row._make(row) for row in cursor.fetchall()], cursor.rowcount
+
+
+@contextlib.contextmanager
+def _plainly(connection: sa.Connection, pooled: Any, cursor: Any, sql: str) -> Iterator[None]:
+    """The driver's errors as SQLAlchemy's."""
+    dialect = connection.dialect
+    try:
+        yield
+    except dialect.loaded_dbapi.Error as error:
+        lost = dialect.is_disconnect(error, pooled.dbapi_connection, cursor)
+        if lost:
+            connection.invalidate(error)
+        raise sa.exc.DBAPIError.instance(
+            sql, None, error, dialect.loaded_dbapi.Error, connection_invalidated=lost, dialect=dialect
+        ) from error

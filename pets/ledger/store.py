@@ -137,15 +137,24 @@ class Store:
             yield connection
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, pipelined: bool = False) -> Iterator[sa.Connection]:
         """A durable transaction; writers take turns.
+
+        Args:
+            pipelined: whether all statements are :class:`~pets.ledger.prepared.Prepared` ones, so that PostgreSQL may
+                be sent several at once.
 
         Raises:
             LedgerError: with the remedy. Nothing was written, except where a connection was lost while committing:
                 then :class:`CommitUnknown` says that only a look at the request can tell.
         """
         self._check_ours()
-        with self._one_at_a_time, self._plainly("written"), self._writer.connect() as connection:
+        with (
+            self._one_at_a_time,
+            self._plainly("written"),
+            self._writer.connect() as connection,
+            self._pipeline(connection, pipelined),
+        ):
             transaction = connection.begin()
             try:
                 yield connection
@@ -160,6 +169,23 @@ class Store:
                     raise CommitUnknown(self.label) from None
                 raise
         self._check_ours()  # what was written to a file that is no longer the ledger was not written
+
+    @contextlib.contextmanager
+    def _pipeline(self, connection: sa.Connection, wanted: bool) -> Iterator[None]:
+        if not wanted or connection.dialect.name != "postgresql":
+            yield
+            return
+        entered = connection.connection.driver_connection.pipeline()  # type: ignore[union-attr]
+        connection.execution_options(pipeline=entered.__enter__())
+        try:
+            yield
+        finally:
+            try:
+                entered.__exit__(None, None, None)
+            except connection.dialect.loaded_dbapi.Error:
+                # all was answered before, or an error is on its way: the next transaction needs another connection
+                with contextlib.suppress(sa.exc.SQLAlchemyError):
+                    connection.invalidate()
 
     def _check_ours(self) -> None:
         if os.getpid() != self._process:
@@ -292,7 +318,11 @@ def _known_revisions() -> list[str]:
 
 def _sqlite_begins(connection: sa.Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    statement = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    try:
+        connection.connection.driver_connection.execute(statement)  # type: ignore[union-attr]
+    except sqlite3.Error as error:
+        raise sa.exc.DBAPIError.instance(statement, None, error, sqlite3.Error, dialect=connection.dialect) from error
 
 
 def _why(error: Exception) -> str:

@@ -6,14 +6,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from pets.ledger import book
+from pets.ledger import statements
 from pets.ledger.ledger import Ledger
 from pets.ledger.prepared import Prepared
 from tests.ledgers import Place, account, ask, opened, request
 
 LONG = ("pets_requests", "pets_log")
-STATEMENTS = {name: value._statement for name, value in vars(book).items() if isinstance(value, Prepared)}
-STATEMENTS["_EXPIRED"] = book._EXPIRED
+STATEMENTS = {name: value._statement for name, value in vars(statements).items() if isinstance(value, Prepared)}
+STATEMENTS["EXPIRED"] = statements.EXPIRED
 
 
 def plan(ledger: Ledger, statement: sa.sql.ClauseElement) -> list[str]:
@@ -48,7 +48,10 @@ def test_no_statement_walks_through_what_grows(name: str, ledger: Ledger) -> Non
 
 def test_what_left_without_a_guarantee_is_found_among_itself(ledger: Ledger) -> None:
     """The dataset's own index would find every request of the dataset, and be no better than a walk."""
-    for statement, index in ((book._UNBOUNDED, "pets_requests_unbounded"), (book._EXPIRED, "pets_requests_open")):
+    for statement, index in (
+        (statements._UNBOUNDED, "pets_requests_unbounded"),
+        (statements.EXPIRED, "pets_requests_open"),
+    ):
         steps = plan(ledger, statement)
         assert any(index in step for step in steps), steps
 

@@ -1,0 +1,27 @@
+"""How often a request waits for a database on another host: a few round trips, not one for each statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from tests.ledgers import Place, account, ask, opened, request
+
+
+def test_a_request_takes_few_round_trips(new_place: Callable[[str], Place], tmp_path: Path) -> None:
+    """Reserving and sealing execute some thirty statements; libpq's own trace tells how often the client waited."""
+    trace = tmp_path / "trace"
+    with opened(new_place("postgresql")) as ledger, trace.open("w") as out:
+        asker = account(ledger)
+        for _ in range(8):  # by then the statements are prepared on the server
+            ask(asker, request(milli=1))
+        sa.event.listen(ledger._store._engine, "checkout", lambda connection, *_: connection.pgconn.trace(out.fileno()))
+        ask(asker, request(milli=1))
+    # a line: time, who sends (F: the client, B: the server), length, kind of message
+    senders = [line.split("\t")[1] for line in trace.read_text().splitlines()]
+    assert senders.count("F") > 60
+    trips = sum(pair == ("F", "B") for pair in pairwise(senders))
+    assert 4 <= trips <= 14, trips

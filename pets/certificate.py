@@ -68,13 +68,14 @@ class Certificate(dict[str, Any]):
     def __str__(self) -> str:
         said = self.predicate
         log, budget, data = said["log"], said["budget"], said["dataset"]
-        spent = f"{budget['after']} of {budget['cap']} are spent (epoch {budget['epoch']})"
+        share = f"{100 * budget['charged'] / max(1, budget['cap']):.3g} %"
+        spent = f"{share} of budget {budget['epoch'] + 1}, of which {budget['after']} are spent"
         lines = [
             f"Certificate of release {said['release_id']}, {said['issued_at']}",
             f"  data      {data['id']}, table {data['table']}, snapshot {data['snapshot_id']}",
             f"  asked     {said['what']} (project {said['project_id']}, analyst {said['agent_id']})",
             f"  promise   {said['guarantee']}",
-            f"  budget    {budget['charged']} units; {spent}",
+            f"  budget    {budget['charged']} of {budget['cap']} units, {spent}",
             f"  log       entry {log['seq']} of {log['origin']}",
             f"  signed    by key {self.key_id}",
         ]

@@ -140,7 +140,7 @@ def _account(one: "Account") -> str:
     at = f" (at δ = {delta:g})" if delta else ""
     states = ", ".join(f"{count:,} {state.value}" for state, count in one.requests.items()) or "none"
     return (
-        f"  {one.dataset}: ε = {spent:.4g} of {most:.4g} charged{at}, epoch {one.epoch}; ε = {life:.4g} in its "
+        f"  {one.dataset}: ε = {spent:.4g} of {most:.4g} charged{at}, budget {one.epoch + 1}; ε = {life:.4g} in its "
         f"lifetime; requests: {states}; {one.unbounded:,} without a finite guarantee"
     )
 

@@ -25,6 +25,7 @@ from pets.ledger.rows import moment, parsed
 from pets.ledger.store import CommitUnknown, Store
 from pets.signing import SigningKey, VerifyingKey
 
+REBASE = "pets ledger recover --rebase --reason WHY --by NAME --by NAME"
 LEASE = 900.0
 """Seconds that a request may be under way before others may close it."""
 
@@ -196,8 +197,8 @@ class Ledger:
     def _fall_back(self, published: int, found: int) -> NoReturn:
         raise LedgerError(
             f"the ledger {self.label!r} has lost entries: {published} were published and it holds {found} (or others "
-            "in their place), as after restoring an old backup; it stays closed. Restore the newest copy, or run: "
-            "pets ledger recover --rebase, which counts what was lost as spent"
+            f"in their place), as after restoring an old backup; it stays closed. Restore the newest copy, or run: "
+            f"{REBASE} (what was lost then counts as spent)"
         )
 
     # checkpoints ------------------------------------------------------------------------------------------------
@@ -223,7 +224,7 @@ class Ledger:
             if book.any_requests():
                 raise LedgerError(
                     f"the published checkpoint {str(self.checkpoint_path)!r} is missing, so nobody can tell whether "
-                    "the ledger lost entries; restore it, or run: pets ledger recover --rebase"
+                    f"the ledger lost entries; restore it, or run: {REBASE}"
                 )
             return
         if found.origin != self.origin:

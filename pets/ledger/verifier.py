@@ -84,7 +84,7 @@ def verify(certificate: bytes, key: bytes, release: bytes | None = None) -> Any:
         return f"""Genuine: signed by key {signature["keyid"]} as entry {log["seq"]} of {log["origin"]}
   release: {subject}{which}; {said["issued_at"]}; {said["what"]}; table {said["dataset"]["table"]} of {budget["scope"]}
   guarantee: {said["guarantee"]}
-  cost: {budget["charged"]} units ({budget["currency"]}); {budget["after"]} of {budget["cap"]} spent
+  cost: {budget["charged"]} of {budget["cap"]} units ({budget["currency"]}), {budget["after"]} spent with it
   left before it without a finite guarantee: {others}{MEMORY * (budget["ledger"] == "memory")}"""
     except (InvalidSignature, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise Unverified(EDITED) from None

@@ -90,7 +90,7 @@ def test_export_and_verify(pets_, view: str) -> None:  # type: ignore[no-untyped
     assert f"{view} view" in done.out and "NOTE" not in done.out
     assert "It goes on from what the given checkpoints had seen" in done.out
     assert "hospital-stays: ε = 0.6" not in done.out  # what is under way is charged too
-    assert "5 committed" in done.out and "1 without a finite guarantee" in done.out and "epoch 1" in done.out
+    assert "5 committed" in done.out and "1 without a finite guarantee" in done.out and "budget 2;" in done.out
     bare = pets_("log", "verify", "a.log")
     assert (bare.code, bare.out.count("NOTE: ")) == (0, 2)
     assert "shows whose log it is" in bare.out and "looks just as whole" in bare.out

@@ -85,7 +85,8 @@ def test_a_genuine_certificate(made: Made) -> None:
     said = verify(made.certificate, made.key)
     assert said.startswith(f"Genuine: signed by key {made.ledger.key.id} as entry 5 of {made.ledger.origin}")
     assert made.release.guarantee in said
-    assert f"cost: {made.release.cost['loss']} units (zcdp)" in said
+    loss = made.release.cost["loss"]
+    assert f"cost: {loss} of 185069840653 units (zcdp), {loss} spent with it" in said
     assert "left before it without a finite guarantee: count (" in said
     assert "NOTE" not in said
     assert "the file that was given" not in said

@@ -25,6 +25,8 @@ EXPECTED = ("still being answered", "failed after the data was opened", "longer 
 _context = mp.get_context("forkserver")
 _context.set_forkserver_preload(["tests.attacks.ledger_workers"])
 
+LEASE = 900.0  # longer than all that is killed at one place takes on a busy machine
+
 
 def _load_everything() -> None:
     """What is imported late (the driver, the signatures, the migrations) is imported before workers are forked."""
@@ -157,7 +159,7 @@ def kill_at(point: str, times: int = 1) -> None:
 
 def request_killed(place: Place, point: str, name: str, diary: str, two_steps: bool, ahead: float) -> None:
     """A whole request, as a session makes it."""
-    ledger = place.open(lease=30.0, clock=lambda: time.time() + ahead)
+    ledger = place.open(lease=LEASE, clock=lambda: time.time() + ahead)
     asker = account(ledger)
     kill_at(point)
     grants = asker.reserve([request(name, 1, key=name)], start=not two_steps)
@@ -173,7 +175,7 @@ def request_killed(place: Place, point: str, name: str, diary: str, two_steps: b
 
 def failure_killed(place: Place, point: str, name: str, diary: str, two_steps: bool, ahead: float) -> None:
     """A request whose measurement fails, or that ends before it starts."""
-    ledger = place.open(lease=30.0, clock=lambda: time.time() + ahead)
+    ledger = place.open(lease=LEASE, clock=lambda: time.time() + ahead)
     asker = account(ledger)
     kill_at(point)
     grants = asker.reserve([request(name, 1, key=name)], start=not two_steps)

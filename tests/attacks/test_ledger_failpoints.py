@@ -67,12 +67,12 @@ def dies(kills: int, place: Place, diary: Path) -> None:
     with opened(place) as ledger:
         account(ledger)
     for stage, (work, point, two_steps, found) in enumerate(DEATHS):
-        ahead = 40.0 * stage  # the clock goes on by more than a lease from stage to stage
+        ahead = 2 * workers.LEASE * stage  # the clock goes on by more than a lease from stage to stage
         names = [f"{work.__name__} {point} {two_steps} {turn}" for turn in range(kills)]
         for name in names:
             assert workers.run(work, place, point, name, str(diary), two_steps, ahead) == -signal.SIGKILL, name
         # as it was left, before anybody cleans up
-        with opened(place, lease=30.0, clock=clock(ahead), check=False) as ledger:
+        with opened(place, lease=workers.LEASE, clock=clock(ahead), check=False) as ledger:
             rows = {name: _row(ledger, name) for name in names}
             for name, row in rows.items():
                 # a voided request has let go of its key
@@ -83,7 +83,7 @@ def dies(kills: int, place: Place, diary: Path) -> None:
             asked = {entry.question for entry in account(ledger).entries()}
             assert all((request(name).question in asked) == (found != NOTHING) for name in names)
         # one lease later the first to open the ledger closes what was left behind
-        with opened(place, lease=30.0, clock=clock(ahead + 31)) as ledger:
+        with opened(place, lease=workers.LEASE, clock=clock(ahead + workers.LEASE + 1)) as ledger:
             assert not under_way(ledger)
             asker, delivered = account(ledger), read_diary(diary)
             for name, row in rows.items():

@@ -53,11 +53,13 @@ def verify(
     from pets.ledger.verifier import Unverified
     from pets.ledger.verifier import verify as verified
 
-    public = _public(key)
+    public, signed = _public(key), _read(certificate)
     try:
-        print(verified(_read(certificate), public.raw, None if release is None else _read(release)))
+        print(verified(signed, public.raw, None if release is None else _read(release)))
     except Unverified as why:
-        raise VerificationError(f"{str(certificate)!r} is not verified: {why}") from None
+        looks = signed.startswith(b"{") and b'"payloadType"' in signed
+        said = str(why) if looks else "it is neither a certificate nor a release that was saved with its own"
+        raise VerificationError(f"{str(certificate)!r} is not verified: {said}") from None
 
 
 @verb(log_app)

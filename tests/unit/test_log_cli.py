@@ -70,7 +70,11 @@ def test_verify(pets_) -> None:  # type: ignore[no-untyped-def]
         (["answer.json", "--key", "none.pub"], "cannot be read"),
         (["none.json", "--key", "ledger.db.pub"], "cannot be read"),
         (["past", "--key", "ledger.db.pub"], "cannot be read"),
-        (["ledger.db", "--key", "ledger.db.pub"], "not verified"),
+        (["ledger.db", "--key", "ledger.db.pub"], "neither a certificate nor a release that was saved with its own"),
+        (
+            ["ledger.db.pub", "--key", "ledger.db.pub"],
+            "neither a certificate nor a release that was saved with its own",
+        ),
         (["answer.json", "--release", "none.json", "--key", "ledger.db.pub"], "cannot be read"),
     ],
 )

@@ -12,6 +12,7 @@ import os
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ REVISION = "0001"
 """The newest migration that this code knows."""
 
 BUSY_SECONDS = 60.0
+LOOK_AGAIN = 0.003
 DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_apply")}
 """Settings of PostgreSQL under which what is committed stays committed."""
 
@@ -317,12 +319,36 @@ def _known_revisions() -> list[str]:
 
 
 def _sqlite_begins(connection: sa.Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    statement = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    driver = connection.connection.driver_connection
+    statement = "BEGIN IMMEDIATE" if connection.get_execution_options().get("writes", False) else "BEGIN"
     try:
-        connection.connection.driver_connection.execute(statement)  # type: ignore[union-attr]
+        _begin(driver, statement)
     except sqlite3.Error as error:
         raise sa.exc.DBAPIError.instance(statement, None, error, sqlite3.Error, dialect=connection.dialect) from error
+
+
+def _begin(driver: Any, statement: str) -> None:
+    """Wait for one's turn, as often as everybody else.
+
+    SQLite's own wait sleeps the longer the more often it looked, so that among many writers those who came last go
+    first, and the first may wait for ever.
+    """
+    if statement == "BEGIN":
+        driver.execute(statement)
+        return
+    until = time.monotonic() + BUSY_SECONDS
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                driver.execute(statement)
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+            time.sleep(LOOK_AGAIN)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
 
 
 def _why(error: Exception) -> str:

@@ -70,10 +70,10 @@ def test_verify(pets_) -> None:  # type: ignore[no-untyped-def]
         (["answer.json", "--key", "none.pub"], "cannot be read"),
         (["none.json", "--key", "ledger.db.pub"], "cannot be read"),
         (["past", "--key", "ledger.db.pub"], "cannot be read"),
-        (["ledger.db", "--key", "ledger.db.pub"], "neither a certificate nor a release that was saved with its own"),
+        (["ledger.db", "--key", "ledger.db.pub"], "neither a certificate nor a release"),
         (
             ["ledger.db.pub", "--key", "ledger.db.pub"],
-            "neither a certificate nor a release that was saved with its own",
+            "neither a certificate nor a release",
         ),
         (["answer.json", "--release", "none.json", "--key", "ledger.db.pub"], "cannot be read"),
     ],

@@ -201,6 +201,8 @@ def assess(
     """
     from tqdm import tqdm
 
+    if not isinstance(progress, bool):
+        raise UserError(f"progress must be True or False, not {shown(progress)}")
     try:
         seed = whole(seed)
     except ValueError:
@@ -211,8 +213,7 @@ def assess(
     if len(tables.holdout) < LEAST_HOLDOUT:
         raise UserError(
             f"the holdout table has {len(tables.holdout):,} rows and at least {LEAST_HOLDOUT} are needed: what is "
-            f"found "
-            "about real rows is compared with them"
+            "found about real rows is compared with them"
         )
     random = np.random.default_rng([seed, 4])
     learnt = target_place(tables, target)

@@ -245,6 +245,9 @@ def test_the_command_enters_the_page_that_it_writes(
     monkeypatch.setattr("pets.synthetic.assess.run.assess", lambda *_, **__: pytest.fail("rows were read"))
     written, ledger = tmp_path / "a.html", tmp_path / "ledger.db"
     about = [f"--schema={tmp_path / 's.json'}", f"--ledger={ledger}", "--budget-epsilon=1"]
+    for where in (tmp_path / "a.pdf", tmp_path / "no" / "a.html"):
+        assert cli.run(["assess", *files, *about, "--allow-unbounded", f"--out={where}"]) != 0
+        assert "written" in capsys.readouterr().err
     for lacking in ([], about, [about[1], "--allow-unbounded"], [about[0], "--allow-unbounded"]):
         assert cli.run(["assess", *files, f"--out={written}", *lacking]) != 0
         assert "add --schema, --ledger and --allow-unbounded" in capsys.readouterr().err

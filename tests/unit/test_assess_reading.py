@@ -97,6 +97,16 @@ def test_a_file_keeps_zeros_and_words_that_look_like_gaps(tmp_path: Path) -> Non
     assert apart(found, "code") == apart(found, "test") == 0
 
 
+def test_a_file_whose_rows_do_not_fit_the_heading_is_refused_not_shifted(tmp_path: Path) -> None:
+    (tmp_path / "real.csv").write_text("age,ill\n" + "1,x,y\n2,z,y\n" * 400, encoding="utf-8")
+    with pytest.raises(UserError, match=r"real table cannot be read .*more fields than the heading"):
+        prepare(str(tmp_path / "real.csv"), MADE, HELD, None, None)
+    # a comma at the end of every line is no field
+    (tmp_path / "real.csv").write_text("age,ill\n" + "1,x,\n2,z,\n" * 400, encoding="utf-8")
+    found = prepare(str(tmp_path / "real.csv"), MADE, HELD, None, None)
+    assert found.names == ["age", "ill"] and {"x", "z"} < set(found.columns[1].labels)
+
+
 def test_texts_for_no_value_are_the_schemas() -> None:
     schema = pets.Schema(
         {"t": pets.Table("row", {"x": pets.Date("2020-01-01", "2020-12-31", null=["1800-01-01"])})}, dataset="d"
@@ -163,6 +173,7 @@ def test_association_is_cramers() -> None:
         ({"target": "same"}, "'same' is the same in every real row"),
         ({"target": "many"}, "'many' has 400 values and learners tell at most 20"),
         ({"progress": 3}, "progress must be True or False"),
+        ({"table": "stays"}, "give the schema too"),
     ],
 )
 def test_bad_input_is_told_in_one_sentence(given: dict[str, Any], words: str) -> None:

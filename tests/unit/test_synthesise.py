@@ -293,6 +293,7 @@ def test_dummy_sessions_synthesise_for_nothing(session: pets.Session) -> None:
         ({"epsilon": 1, "columns": ["id"]}, "identifier"),
         ({"epsilon": 1, "columns": ["wing"]}, "look-up"),
         ({"epsilon": 1, "columns": "sex"}, "list"),
+        ({"epsilon": 1, "columns": [["sex"]]}, "there is no column"),
         ({"epsilon": 1, "bins": {"age": [0, 18, 65]}}, "'age' must cover its public bounds, 0 to 99"),
         ({"epsilon": 1, "bins": {"agee": [0, 99]}}, "did you mean 'age'"),
         ({"epsilon": 1, "bins": {"sex": [0, 1]}}, "column 'sex' .* no bins"),

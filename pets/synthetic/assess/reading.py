@@ -8,6 +8,7 @@ says which texts mean "no value", and without a schema a column's kind is what a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -49,11 +50,11 @@ def frame_of(name: str, source: Any) -> pd.DataFrame:
     elif isinstance(source, (str, Path)):
         try:
             path = Path(source)
-            frame = (
-                pd.read_parquet(path)
-                if path.suffix == ".parquet"
-                else pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-            )
+            frame = pd.read_parquet(path) if path.suffix == ".parquet" else _csv(path)
+        except pd.errors.ParserWarning:
+            raise DataError(
+                f"the {name} table cannot be read from {shown(str(source))} (a row has more fields than the heading)"
+            ) from None
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else "it is no table"
             raise DataError(f"the {name} table cannot be read from {shown(str(source))} ({why})") from None
@@ -64,6 +65,15 @@ def frame_of(name: str, source: Any) -> pd.DataFrame:
     if len(twice):
         raise UserError(f"the {name} table has two columns named {twice[0]!r}; rename or drop one")
     return frame
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        # (index_col: where rows have a field too many, pandas would take the first for their names, and shift the rest)
+        return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], index_col=False)
 
 
 def read(column: str, values: Mapping[str, Series], domain: Domain | None) -> tuple[Kind, dict[str, Series]]:

@@ -160,6 +160,8 @@ def manifest_of(source: Any) -> Json:
 
 def _domains(schema: Schema | None, table: str | None) -> Mapping[str, Any]:
     if schema is None:
+        if table is not None:
+            raise UserError(f"table {shown(table)} names a table of a schema; give the schema too, or leave table out")
         return {}
     if not isinstance(schema, Schema):
         raise UserError(f"schema must be a pets.Schema, not {shown(schema)}")

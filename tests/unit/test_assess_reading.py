@@ -12,7 +12,7 @@ import pytest
 
 import pets
 from pets.errors import UserError
-from pets.synthetic.assess import fidelity, matches
+from pets.synthetic.assess import fidelity, matches, nearness
 from pets.synthetic.assess.matches import Attack
 from pets.synthetic.assess.score import Score
 from pets.synthetic.assess.tables import Coded, Tables, prepare
@@ -193,6 +193,34 @@ def test_the_interval_of_a_risk_is_anonymeters() -> None:
     risk = (rate - control) / (1 - control)
     half = np.hypot(first / (1 - control), second * (rate - 1) / (1 - control) ** 2)
     assert attack.interval == pytest.approx((risk - half, risk + half)) and attack.risk == pytest.approx(risk)
+
+
+def test_one_column_that_is_told_is_not_hidden_by_the_others() -> None:
+    """Who knows a person's size learns the diagnosis; all else can be guessed of anybody, so the mean hides it."""
+
+    def people(rows: int, seed: int) -> pd.DataFrame:
+        random = np.random.default_rng(seed)
+        size = random.random(rows)
+        near = {name: (size + random.normal(0, 1e-5, rows)).round(6) for name in ("height", "reach", "stride")}
+        usual = {f"c{i}": np.where(random.random(rows) < 0.002, "b", "a") for i in range(20)}
+        return pd.DataFrame(near | usual | {"diagnosis": random.integers(0, 12, rows).astype(str)})
+
+    def risks(made: pd.DataFrame) -> dict[str, Score]:
+        random = np.random.default_rng(0)
+        tables = prepare(real, made, held, None, None)
+        ceiling, control = tables.holdout.take(np.arange(1000)), tables.holdout.take(np.arange(1000, 3000))
+        released = {"value": tables.synthetic, "floor": tables.real.shuffled(random), "ceiling": ceiling}
+        return {score.name: score for score in nearness.by_nearness(tables, released, control, random, 600)}
+
+    real, held, made = people(1500, 1), people(3000, 2), people(1500, 3)
+    name = "inference of one column"
+    assert not risks(made)[name].flagged
+    third = np.arange(1500) < 500
+    made.loc[third, ["height", "reach", "stride"]] = real.loc[third, ["height", "reach", "stride"]] + 1e-6
+    made.loc[third, "diagnosis"] = real.loc[third, "diagnosis"]
+    found = risks(made)
+    assert "'diagnosis'" in found[name].meaning and found[name].flagged and 0.2 < found[name].value < 0.5
+    assert found["attribute inference"].value < 0.3 and not found["attribute inference"].flagged
 
 
 def test_every_score_has_an_interval_and_no_luck_is_praised() -> None:

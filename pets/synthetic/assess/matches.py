@@ -108,12 +108,16 @@ def _tail(hits: int, total: int, share: float) -> float:
     return min(1.0, math.exp(top) * sum(math.exp(term - top) for term in terms))
 
 
-def risk_score(name: str, meaning: str, attacks: dict[str, Attack]) -> Score:
-    """The risk of the synthetic table beside those of the shuffled one and of rows kept out."""
+def risk_score(name: str, meaning: str, attacks: dict[str, Attack], tests: int = 1) -> Score:
+    """The risk of the synthetic table beside those of the shuffled one and of rows kept out.
+
+    ``tests`` is the number of attacks that this one was chosen from: the worst of many is flagged for less than chance
+    explains of all of them (Bonferroni).
+    """
     own = attacks["value"]
     low, high = own.interval
     flag = ""
-    if own.chance < SURE and low > 0:
+    if own.chance * tests < SURE and low > 0:
         flag = (
             f"{own.hits:,} of {own.tries:,} attacks on rows that the table was made from succeed, and "
             f"{own.control_hits:,} of {own.control_tries:,} on rows kept out: more than chance explains"

@@ -242,7 +242,10 @@ def assess(
         --out assess.html --allow-unbounded
     """
     from pets.synthetic.assess.run import assess as assessed
+    from pets.synthetic.assess.run import page_path
 
+    if out is not None:
+        page_path(out)
     known = None if schema is None else load_schema(schema)
     session = None if out is None else _custodian(known, purse, allow_unbounded)
     found = assessed(real, synthetic, holdout, schema=known, table=table, target=target, seed=seed)

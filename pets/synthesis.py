@@ -133,6 +133,7 @@ def _private(
     delta = house.budget.conversion_delta
     held = [workload.names(pair) for pair in made.held]
     binned = {column.name: column.dimension.size for column in workload.columns}
+    whole = [workload.columns[place].name for place in made.whole]
     rules = unkept(house.schema.table(name), made.frame)
     return SyntheticRelease(
         id=random_id(),
@@ -156,6 +157,7 @@ def _private(
             "cells": made.model.cells,
             "rows_estimated": round(made.model.total),
             "rows_of_a_person": made.releases[0].plan.rows,
+            "never_empty": whole,
             "seed": seed,
             "rules": rules,
         },
@@ -164,7 +166,7 @@ def _private(
         project=house.project,
         analyst=house.analyst,
         certified=None if answers is None else answers.certificate,
-        notes=(*_notes(made.releases, len(held), len(workload.pairs)), *_ruled(rules)),
+        notes=(*_notes(made.releases, len(held), len(workload.pairs)), *_filled(whole), *_ruled(rules)),
     )
 
 
@@ -314,6 +316,13 @@ def _notes(releases: Sequence[Release], held: int, pairs: int) -> tuple[str, ...
         "Numbers in bins are drawn evenly within their bin; counts of rare combinations are mostly noise.",
     )
     return (ROW, *about, *more)
+
+
+def _filled(whole: Sequence[str]) -> tuple[str, ...]:
+    if not whole:
+        return ()
+    names = ", ".join(whole)
+    return (f"Real rows without a value, if there are any, are lost in the noise, and no row here lacks one: {names}.",)
 
 
 def _ruled(rules: Sequence[Json], turned: int = 0) -> tuple[str, ...]:

@@ -125,7 +125,7 @@ def _listed(columns: object, fields: Mapping[str, Domain]) -> list[str]:
     if not isinstance(columns, (list, tuple)) or not columns:
         raise UserError(f"columns must be a list of column names, not {shown(columns)}")
     for name in columns:
-        if name not in fields:
+        if not isinstance(name, str) or name not in fields:
             raise UserError(f"there is no column {shown(name)}{did_you_mean(name, fields)}")
         if isinstance(fields[name], Identifier):
             raise UserError(f"column {name!r} is an identifier: it is invented, not modelled; leave it out of columns")

@@ -39,7 +39,7 @@ _TOKENS = 0.5  # of the nulls of a column that has null texts: the rest are empt
 @plain_arguments(UserError)
 def dummy(
     schema: Schema | str | Path | Mapping[str, Any],
-    rows: int = 1000,
+    rows: int | None = None,
     seed: int = 0,
     *,
     query: Query | None = None,
@@ -50,11 +50,11 @@ def dummy(
 ) -> Dummy:
     """Every table of a schema, filled with invented rows; the same seed gives the same rows.
 
-    ``rows`` is the number of rows of each table (a person table has one row per invented person). People have
-    between 1 and ``max_rows`` rows, most of them few. No more people are invented than the schema says there are at
-    most (``people``): they then have more rows each, and a table gets at most people × max_rows rows, fewer than asked
-    for where that is less. Columns that the schema may leave empty are null in 3 % of rows. With a ``query``, half of
-    the people are made to meet its conditions, so that its answer on these rows is not empty.
+    ``rows`` is the number of rows of each table, 1,000 if left out (a person table has one row per invented person).
+    People have between 1 and ``max_rows`` rows, most of them few. No more people are invented than the schema says
+    there are at most (``people``): they then have more rows each, and a table gets at most people × max_rows rows,
+    fewer than asked for where that is less. Columns that the schema may leave empty are null in 3 % of rows. With a
+    ``query``, half of the people are made to meet its conditions, so that its answer on these rows is not empty.
 
     The name of a *pack* in the schema's place, such as ``"nhs"``, gives its linked tables for ``people`` invented
     people; ``faults`` plants its faults for training (``.answers`` is the key to them), and ``link`` names people by
@@ -75,11 +75,13 @@ def dummy(
         if not isinstance(value, bool):
             raise UserError(f"{label} must be True or False, not {shown(value)}")
     if isinstance(schema, str) and not Path(schema).suffix:
+        if rows is not None:
+            raise UserError(f"a pack has people, not rows: say pets.dummy({schema!r}, people={shown(rows)})")
         return _pack(schema, people, seed, query, faults=faults, link=link, progress=progress)
     if people is not None or faults:
         raise UserError("people and faults are for packs, such as pets.dummy('nhs', people=1000); a schema takes rows")
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
-    rows = whole_between("rows", rows, 1, MOST_ROWS)
+    rows = whole_between("rows", 1000 if rows is None else rows, 1, MOST_ROWS)
     seed = whole_between("seed", seed, 0, 2**63 - 1)
     wanted = _wanted(query, known)
     tables = {name: _table(name, known, rows, seed, query, wanted) for name in known.tables}

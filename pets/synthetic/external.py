@@ -81,7 +81,7 @@ class Asked:
             if not isinstance(columns, (list, tuple)) or not columns:
                 raise UserError(f"columns must be a list of column names, not {shown(columns)}")
             for name in columns:
-                if name not in every:
+                if not isinstance(name, str) or name not in every:
                     raise UserError(f"column {shown(name)} cannot be learnt{did_you_mean(name, every)}")
             fields = {name: every[name] for name in columns}
         people = tuple(name for name in fields if name not in home.columns)
@@ -94,7 +94,7 @@ class Asked:
             raise UserError(f"method {method!r} needs a unit column, and table {table!r} has one row per person")
         if method == "hma" and (not people or len(people) == len(fields)):
             raise UserError("method 'hma' needs columns of both the table and its person table")
-        if order is not None and (method != "par" or order not in fields):
+        if order is not None and (method != "par" or not isinstance(order, str) or order not in fields):
             raise UserError(
                 f"order= names the column that orders a person's rows, for method 'par', not {shown(order)}"
             )
@@ -246,7 +246,8 @@ def _finished(asked: Asked, made: Mapping[str, pd.DataFrame]) -> tuple[dict[str,
     codes, good = {}, {}
     for name, frame in frames.items():
         wanted = {c: domain for c, domain in asked.fields.items() if any(c in t.columns for t in asked.ruling[name])}
-        codes[name], good[name] = put_back(asked.ruling[name], wanted, frame)
+        person = frame[PERSON].to_numpy() if asked.method == "par" else None
+        codes[name], good[name] = put_back(asked.ruling[name], wanted, frame, person)
         unit = asked.schema.table(name).unit.column
         if PERSON in frame and any(isinstance(r, Unique) and r.column == unit for r in asked.schema.table(name).rules):
             good[name] &= first(frame[PERSON].to_numpy(), good[name])

@@ -53,7 +53,10 @@ def prepare(folder: str | Path, format: str) -> Path:
     """The folder, made and found writable, before the rows are made: that may take minutes."""
     if not isinstance(format, str) or format not in WRITERS:
         raise UserError(f"there is no format {shown(format)}{did_you_mean(format, WRITERS)}")
-    target = Path(folder)
+    try:
+        target = Path(folder)
+    except TypeError:
+        raise UserError(f"invented tables are written into a folder such as 'invented', not {shown(folder)}") from None
     try:
         target.mkdir(parents=True, exist_ok=True)
         Path(tempfile.mkdtemp(prefix=".synthetic-", dir=target)).rmdir()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Rows = npt.NDArray[np.bool_]
+Names = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,15 @@ def _constraint(rule: Order) -> Json:
 
 
 def put_back(
-    tables: Sequence[Table], wanted: Mapping[str, Domain], made: pd.DataFrame
+    tables: Sequence[Table], wanted: Mapping[str, Domain], made: pd.DataFrame, person: Names | None = None
 ) -> tuple[dict[str, Codes], Rows]:
     """What an engine made, as codes inside the domains and with the rules put right, and which rows keep them all.
 
     Args:
-        tables: whose columns these are.
+        tables: whose columns these are: the rows' own table first, then the one of their people.
         wanted: the columns of the data set; one that the engine did not make is computed, or else empty.
         made: the engine's columns.
+        person: whose each row is, where people may have several.
     """
     count = len(made)
     derived = {name for table in tables for name in computed(table.rules, wanted)}
@@ -113,8 +115,8 @@ def put_back(
         if name not in derived
     }
     good: Rows = np.ones(count, dtype=bool)
-    for table in tables:
-        codes, whole = kept(table, codes, wanted)
+    for place, table in enumerate(tables):
+        codes, whole = kept(table, codes, wanted, person if place else None)
         good &= whole
     for name, domain in wanted.items():
         if not domain.nullable:
@@ -122,10 +124,13 @@ def put_back(
     return codes, good
 
 
-def kept(table: Table, codes: Mapping[str, Codes], wanted: Collection[str]) -> tuple[dict[str, Codes], Rows]:
+def kept(
+    table: Table, codes: Mapping[str, Codes], wanted: Collection[str], person: Names | None = None
+) -> tuple[dict[str, Codes], Rows]:
     """The codes of rows with the table's rules put right where they can be, and which rows keep them all.
 
-    A rule that names a column which is not wanted is left alone.
+    A rule that names a column which is not wanted is left alone. With ``person``, what is unique is so among people:
+    all rows of one may hold the same.
     """
     columns = table.columns
     out = dict(codes)
@@ -150,7 +155,7 @@ def kept(table: Table, codes: Mapping[str, Codes], wanted: Collection[str]) -> t
             good &= ordered(rule, columns, out)
     for rule in here:
         if isinstance(rule, Unique):
-            good &= first(out[rule.column], (out[rule.column] != columns[rule.column].cells) & good)
+            good &= first(out[rule.column], (out[rule.column] != columns[rule.column].cells) & good, person)
     return out, good
 
 
@@ -170,12 +175,18 @@ def ordered(rule: Order, columns: Columns, codes: Mapping[str, Codes]) -> Rows:
     return good
 
 
-def first(values: npt.NDArray[np.generic], counted: Rows) -> Rows:
-    """Which rows are the first with their value among those that are counted; others pass."""
+def first(values: npt.NDArray[np.generic], counted: Rows, person: Names | None = None) -> Rows:
+    """Which rows are the first with their value among those that are counted; others pass.
+
+    With ``person``, those of the first person with it.
+    """
     good: Rows = np.ones(len(values), dtype=bool)
     places = np.flatnonzero(counted)
-    _, earliest = np.unique(values[places], return_index=True)
-    good[np.delete(places, earliest)] = False
+    _, earliest, which = np.unique(values[places], return_index=True, return_inverse=True)
+    if person is None:
+        good[np.delete(places, earliest)] = False
+    else:
+        good[places] = person[places] == person[places][earliest][which]
     return good
 
 

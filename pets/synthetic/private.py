@@ -11,7 +11,7 @@ Sources: McKenna, Miklau and Sheldon 2021 (MST) and 2022 ("AIM: an adaptive and 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -58,6 +58,7 @@ class Made:
         misfits: the model's error against each of them.
         model: that was fitted.
         held: the pairs that it was fitted to.
+        whole: places of columns that may be empty, and are in no row: what may be without a value is lost in the noise.
     """
 
     frame: pd.DataFrame
@@ -65,6 +66,7 @@ class Made:
     misfits: tuple[Misfit, ...]
     model: Model
     held: tuple[Clique, ...]
+    whole: tuple[int, ...]
 
 
 def private_table(
@@ -99,12 +101,13 @@ def private_table(
     first = FIRST if selection == "aim" and workload.pairs else Fraction(1)
     found.add(measure, workload.shares(first))
     found.check()
+    found.settle()
     try:
         if selection == "aim" and workload.pairs:
             held = _adaptive(found, measure, first, cells, seed, progress)
         else:
             scores = from_singles(found.marginals, workload.pairs, found.total)
-            held = choose(scores, [], workload.sizes, cells)
+            held = choose(scores, [], found.sizes, cells)
         model = _fitted(found, held, STEPS, "fitting the model", progress)
         random = np.random.default_rng([seed, 1])
         count = min(MOST_ROWS, max(1, round(found.total))) if rows is None else rows
@@ -120,7 +123,7 @@ def private_table(
             f"the marginals were measured and stay charged, but the model could not be made ({type(error).__name__}); "
             f"{again}; fewer columns or coarser bins make a smaller model"
         ) from None
-    return Made(frame, tuple(found.releases), misfits, model, tuple(held))
+    return Made(frame, tuple(found.releases), misfits, model, tuple(held), tuple(sorted(found.whole)))
 
 
 class _Collected:
@@ -128,8 +131,9 @@ class _Collected:
 
     def __init__(self, workload: Workload) -> None:
         self.workload = workload
-        self.marginals: dict[Clique, Marginal] = {}
+        self.measured: dict[Clique, Marginal] = {}
         self.releases: list[Release] = []
+        self.whole: frozenset[int] = frozenset()
 
     def add(self, measure: Measure, shares: Sequence[tuple[Clique, Fraction]]) -> None:
         """Measure some more; one measured before becomes the weighted mean of both."""
@@ -140,16 +144,47 @@ class _Collected:
                 continue  # the same question at the same price is the same answer, not a second opinion
             self.releases.append(release)
             new = self.workload.read(clique, release)
-            self.marginals[clique] = self.marginals[clique].joined(new) if clique in self.marginals else new
+            self.measured[clique] = self.measured[clique].joined(new) if clique in self.measured else new
 
     @property
     def total(self) -> float:
         """The noisy number of rows."""
-        return total_of(list(self.marginals.values()))
+        return total_of(list(self.measured.values()))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Slots of each column, as the model has them."""
+        return tuple(size - (place in self.whole) for place, size in enumerate(self.workload.sizes))
+
+    @property
+    def marginals(self) -> dict[Clique, Marginal]:
+        """What was measured, without the slots that are left out."""
+        return {clique: self._left(one) for clique, one in self.measured.items()}
+
+    def _left(self, one: Marginal) -> Marginal:
+        kept = tuple(slice(-1 if place in self.whole else None) for place in one.clique)
+        return replace(one, values=one.values[kept])
+
+    def settle(self) -> None:
+        """Leave out the slot "no value" where noise alone explains what it holds.
+
+        Fitted to noise, the model would make rows without a value of a column that has one in every row. The slot's
+        count is told by every marginal with the column, each weighted by its precision.
+        """
+        empty = []
+        for place, column in enumerate(self.workload.columns):
+            if not column.domain.nullable or column.size < 2:
+                continue
+            parts = [(one, one.values.take(-1, axis=c.index(place))) for c, one in self.measured.items() if place in c]
+            weights = np.array([1 / (one.sigma**2 * slot.size) for one, slot in parts])
+            count = float(weights @ np.array([slot.sum() for _, slot in parts]) / weights.sum())
+            if count < SIGNIFICANT * weights.sum() ** -0.5:
+                empty.append(place)
+        self.whole = frozenset(empty)
 
     def check(self) -> None:
         """Refuse to model nothing but noise."""
-        error = total_error(list(self.marginals.values()))
+        error = total_error(list(self.measured.values()))
         if self.total < SIGNIFICANT * error:
             raise ReleaseFailedError(
                 f"the marginals were measured and stay charged, but their noise (σ = {error:,.0f} on the number of "
@@ -167,7 +202,7 @@ def _adaptive(
     """
     workload = found.workload
     scores = from_singles(found.marginals, workload.pairs, found.total)
-    sizes = workload.sizes
+    sizes = found.sizes
     # begin with the tree alone: what it explains needs no cells of its own
     held = choose(scores, [], sizes, cells)[: len(sizes) - 1]
     rounds = min(len(workload.columns), len(workload.pairs))
@@ -175,9 +210,8 @@ def _adaptive(
     for turn in range(rounds):
         model = _fitted(found, held, _AIM_STEPS, f"round {turn + 1} of {rounds}", progress)
         drawn = model.sample(DRAWS, np.random.default_rng([seed, 2, turn]))
-        worst = {
-            pair: surprise(found.marginals[pair], _share(model, drawn, pair) * found.total) for pair in workload.pairs
-        }
+        noisy, total = found.marginals, found.total
+        worst = {pair: surprise(noisy[pair], _share(model, drawn, pair) * total) for pair in workload.pairs}
         fresh = [pair for pair in worst if pair not in again]
         fits = [pair for pair in fresh if pair in held or model_cells(sizes, [*held, pair]) <= cells] or fresh
         best = max(fits, key=lambda pair: (worst[pair], pair))
@@ -195,8 +229,9 @@ def _fitted(found: _Collected, held: Sequence[Clique], steps: int, what: str, pr
     from tqdm import tqdm
 
     used = {clique: one for clique, one in found.marginals.items() if len(clique) == 1 or clique in held}
+    sizes, total = found.sizes, found.total
     with tqdm(total=steps, desc=what, delay=1, leave=False, disable=not progress, unit="step") as bar:
-        return fit(found.workload.sizes, used, found.total, steps=steps, said=lambda done: _moved(bar, done))
+        return fit(sizes, used, total, steps=steps, said=lambda done: _moved(bar, done))
 
 
 def _moved(bar: Any, done: int) -> None:
@@ -236,7 +271,9 @@ def _decoded(schema: Schema, workload: Workload, slots: Any, random: np.random.G
     values: dict[str, Any] = {}
     for place, column in enumerate(workload.columns):
         # (dtype object: pandas would turn whole numbers with gaps into floats, and so 3 into 3.0)
-        values[column.name] = pd.Series(column.values(slots[:, place], random), dtype=object).infer_objects()
+        drawn = column.values(slots[:, place], random)
+        made: pd.Series[Any] = pd.Series(drawn, dtype=object)
+        values[column.name] = made if None in drawn else made.infer_objects()
     for name, domain in derived(schema, workload.table, values).items():
         lookup = domain.lookup
         assert lookup is not None

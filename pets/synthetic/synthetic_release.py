@@ -201,7 +201,8 @@ class SyntheticRelease:
             else:
                 self._write(self.table_name, target)
         except OSError as error:
-            raise UserError(f"the data set cannot be written to {str(path)!r} ({error.strerror})") from None
+            why = error.strerror or "there is no such folder"  # (pyarrow and pandas give errors without a reason)
+            raise UserError(f"the data set cannot be written to {str(path)!r} ({why})") from None
         except (TypeError, ValueError) as error:
             if isinstance(error, UserError):
                 raise

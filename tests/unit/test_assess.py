@@ -65,7 +65,8 @@ def test_fresh_people_of_the_same_law_score_like_real_rows(fresh: Assessment) ->
     assert fresh["ill by boosted trees"].value > 0.75 and fresh["ill by boosted trees"].place > 0.8
     for score in fresh.scores:
         if score.group == "risk":
-            assert score.value < 0.08, score.name
+            # (the worst of many columns is some way up by chance alone: its interval says so)
+            assert (score.low if score.name == "inference of one column" else score.value) < 0.08, score.name
 
 
 def test_a_shuffled_table_scores_like_the_floor(shuffled: Assessment) -> None:
@@ -245,6 +246,9 @@ def test_the_command_enters_the_page_that_it_writes(
     monkeypatch.setattr("pets.synthetic.assess.run.assess", lambda *_, **__: pytest.fail("rows were read"))
     written, ledger = tmp_path / "a.html", tmp_path / "ledger.db"
     about = [f"--schema={tmp_path / 's.json'}", f"--ledger={ledger}", "--budget-epsilon=1"]
+    for where in (tmp_path / "a.pdf", tmp_path / "no" / "a.html"):
+        assert cli.run(["assess", *files, *about, "--allow-unbounded", f"--out={where}"]) != 0
+        assert "written" in capsys.readouterr().err
     for lacking in ([], about, [about[1], "--allow-unbounded"], [about[0], "--allow-unbounded"]):
         assert cli.run(["assess", *files, f"--out={written}", *lacking]) != 0
         assert "add --schema, --ledger and --allow-unbounded" in capsys.readouterr().err
@@ -269,9 +273,12 @@ def test_a_place_is_said_only_where_there_is_something_to_stand_between() -> Non
 
 def test_the_page_says_what_is_worse_than_a_shuffle(fresh: Assessment) -> None:
     worse = replace(
-        fresh, scores=tuple(replace(s, value=0.4) if s.name == "pairs of columns" else s for s in fresh.scores)
+        fresh,
+        scores=tuple(
+            replace(s, value=0.4, low=0.39, high=0.41) if s.name == "pairs of columns" else s for s in fresh.scores
+        ),
     )
-    assert "Worse than shuffled columns" in page(worse) and "Worse than shuffled columns" not in page(fresh)
+    assert "No better than shuffled columns" in page(worse) and "No better than shuffled columns" not in page(fresh)
     assert "Not in the picture: columns by themselves." in page(fresh) and "That is no proof" in page(fresh)
 
 

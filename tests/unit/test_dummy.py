@@ -253,3 +253,8 @@ def test_nothing_is_left_half_written(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_table_that_is_not_there() -> None:
     with pytest.raises(UserError, match="did you mean 'stays'"):
         pets.dummy(RULED, rows=5)["stay"]
+
+
+def test_a_folder_that_is_none() -> None:
+    with pytest.raises(UserError, match="a folder such as 'invented', not None"):
+        pets.dummy(RULED, rows=5).save(None)  # type: ignore[arg-type]

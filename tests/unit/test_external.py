@@ -175,6 +175,8 @@ def test_values_out_of_the_domain_are_put_back() -> None:
         ({"method": "hma", "table": "people"}, "names none"),
         ({"method": "gaussian_copula", "columns": ["wards"]}, "did you mean 'ward'"),
         ({"method": "gaussian_copula", "columns": ["id"]}, "cannot be learnt"),
+        ({"method": "gaussian_copula", "columns": [["days"]]}, "cannot be learnt"),
+        ({"method": "par", "order": ["day"]}, "order= names the column"),
         ({"method": "ctgan", "order": "day"}, "method 'par'"),
         ({"method": "ctgan", "timeout": 0}, "timeout must be greater than 0"),
     ],
@@ -219,7 +221,14 @@ def fits() -> set[str]:
     ],
     ids=["time", "memory", "killed", "failed"],
 )
-def test_a_fit_that_fails_leaves_nothing_and_says_why(tmp_path: Path, body: str, limits: Limits, words: str) -> None:
+def test_a_fit_that_fails_leaves_nothing_and_says_why(
+    tmp_path: Path, body: str, limits: Limits, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tempfile
+
+    # a folder of its own: other tests, and other people, fit beside this one
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     before = fits()
     started = time.monotonic()
     with pytest.raises(ReleaseFailedError, match=words):

@@ -310,6 +310,9 @@ def test_a_pack_takes_no_query_and_a_schema_no_people(pack: Pack) -> None:
         pets.dummy("nhs", query=pets.query("apc").agg(n=pets.count()))
     with pytest.raises(UserError, match="a schema takes rows"):
         pets.dummy(pack.schema, people=5)
+    # rows that are passed over would be a table of another size than was asked for
+    with pytest.raises(UserError, match=r"say pets.dummy\('nhs', people=500\)"):
+        pets.dummy("nhs", 500)
 
 
 # the lint -------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pets
 from pets.errors import ReleaseFailedError
 from pets.rules import Order
 from pets.synthetic import sdv_engine
-from pets.synthetic.keeping import fates, kept, put_back
+from pets.synthetic.keeping import fates, first, kept, put_back
 from pets.synthetic.sdv_metadata import rendered
 
 ORDER, STAY, DIED, EPISODE = (
@@ -192,6 +192,72 @@ def test_an_engine_learns_and_keeps_the_rules() -> None:
     told = made.manifest["settings"]["rules"]
     assert [one["kept"].split()[0] for one in told] == ["learnt", "computed", "emptied", "rows", "by"]
     assert any("rules" in note for note in made.notes)
+
+
+PEOPLE = pets.Schema.load(
+    {
+        "dataset": "rules",
+        "tables": {
+            "people": {
+                "unit": {"column": "id", "max_rows": 1},
+                "columns": {
+                    "id": {"type": "identifier"},
+                    "sex": {"type": "category", "values": ["F", "M"]},
+                    "number": {"type": "integer", "min": 1, "max": 9999, "nullable": False},
+                    "born": {"type": "date", "min": "1930-01-01", "max": "2020-01-01"},
+                    "joined": {"type": "date", "min": "1930-01-01", "max": "2020-01-01"},
+                },
+                "rules": [{"unique": "number"}, {"unique": "id"}, {"order": ["born", "joined"]}],
+            },
+            "stays": EVERY.to_json()["tables"]["stays"]
+            | {"person_table": "people", "rules": [ORDER, STAY, DIED, {"unique": "record"}]},
+        },
+    }
+)
+
+
+def people(stays: pd.DataFrame) -> pd.DataFrame:
+    ids = sorted(set(stays["id"]))
+    random = np.random.default_rng(5)
+    born = pd.Timestamp("1930-01-01") + pd.to_timedelta(random.integers(0, 20_000, len(ids)), unit="D")
+    return pd.DataFrame(
+        {
+            "id": ids,
+            "sex": random.choice(["F", "M"], len(ids)),
+            "number": random.permutation(9000)[: len(ids)] + 1,
+            "born": born.strftime("%Y-%m-%d"),
+            "joined": (born + pd.to_timedelta(random.integers(0, 9000, len(ids)), unit="D")).strftime("%Y-%m-%d"),
+        }
+    )
+
+
+@pytest.mark.parametrize(("method", "settings"), [("hma", {}), ("par", {"epochs": 2, "order": "seen"})])
+def test_people_and_their_rows_keep_the_rules_of_both_tables(method: str, settings: dict[str, Any]) -> None:
+    """What is unique among people may stand in all rows of one: PAR's people keep all of theirs."""
+    pytest.importorskip("sdv")
+    stays = rows(240)
+    session = pets.Session(
+        PEOPLE, {"people": people(stays), "stays": stays}, budget=pets.Budget(epsilon=1, delta=1e-6), progress=False,
+        policy=pets.Policy(allow_unbounded=True),
+    )  # fmt: skip
+    columns = ["seen", "admitted", "discharged", "stay", "outcome", "died", "sex", "number", "born", "joined"]
+    made = session.synthesise(60, method, table="stays", columns=columns, progress=False, **settings)
+    table, told = made.table, {one["rule"]: one["kept"] for one in made.manifest["settings"]["rules"]}
+    assert broken(table.assign(episode=range(len(table)))) == NONE and len(told) == 7
+    held = made.tables["people"] if method == "hma" else table
+    assert (pd.to_datetime(held["born"]) <= pd.to_datetime(held["joined"])).all()
+    assert (held.groupby("number")["id"].nunique() == 1).all() and (held.groupby("id")["number"].nunique() == 1).all()
+    # most people have two rows, and so have invented ones
+    assert table["id"].nunique() > 20 and len(table) > 1.15 * table["id"].nunique()
+    if method == "hma":
+        assert set(table["id"]) <= set(held["id"]) and held["id"].is_unique
+
+
+def test_what_is_unique_among_people_may_repeat_within_one() -> None:
+    values, person = np.array([7, 7, 7, 8, 9, 9]), np.array(["a", "a", "b", "b", "c", "d"])
+    counted = np.array([True] * 5 + [False])
+    assert first(values, counted).tolist() == [True, False, False, True, True, True]
+    assert first(values, counted, person).tolist() == [True, True, False, True, True, True]
 
 
 def test_rules_that_no_real_row_keeps_are_told() -> None:

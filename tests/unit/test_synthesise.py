@@ -98,6 +98,36 @@ def test_nulls_only_where_the_schema_has_a_slot_for_them(made: SyntheticRelease)
     assert set(table.loc[table["ward"] == "C", "wing"]) == {"South"}
 
 
+def test_noise_makes_no_gaps_where_there_are_none(tmp_path: Path) -> None:
+    """Most schemas allow gaps that the rows do not have: noise on the slot "no value" must not become rows."""
+    columns = {
+        "age": pets.Integer(0, 99),
+        "ward": pets.Category(["A", "B", "C"]),
+        "score": pets.Integer(0, 9),
+        "day": pets.Date("2024-01-01", "2024-12-31"),
+    }
+    schema = pets.Schema({"t": pets.Table("row", columns)}, dataset="gaps")
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "age": random.integers(0, 100, 6000),
+            "ward": random.choice(["A", "B", "C"], 6000),
+            "score": pd.Series(random.integers(0, 10, 6000)).astype(object).where(np.arange(6000) % 5 > 0, None),
+            "day": [f"2024-{1 + i % 12:02d}-11" for i in range(6000)],
+        }
+    )
+    session = pets.Session(schema, table, budget=pets.Budget(epsilon=3, delta=1e-6), progress=False)
+    for selection in ("tree", "aim"):
+        made = session.synthesise(epsilon=0.5, selection=selection, progress=False)
+        assert made.table.isna().sum()[["age", "ward", "day"]].tolist() == [0, 0, 0]
+        assert 0.15 < made.table["score"].isna().mean() < 0.25
+        assert made.manifest["settings"]["never_empty"] == ["age", "ward", "day"]
+        assert any(note.endswith("no row here lacks one: age, ward, day.") for note in made.notes)
+    # whole numbers stay whole beside gaps
+    made.save(tmp_path / "made.csv")
+    assert set(pd.read_csv(tmp_path / "made.csv", dtype=str)["score"].dropna()) == {str(i) for i in range(10)}
+
+
 def test_what_goes_together_goes_together(made: SyntheticRelease) -> None:
     table = made.table
     assert (table.loc[table["ward"] == "C", "sex"] == "M").mean() > 0.9
@@ -263,6 +293,7 @@ def test_dummy_sessions_synthesise_for_nothing(session: pets.Session) -> None:
         ({"epsilon": 1, "columns": ["id"]}, "identifier"),
         ({"epsilon": 1, "columns": ["wing"]}, "look-up"),
         ({"epsilon": 1, "columns": "sex"}, "list"),
+        ({"epsilon": 1, "columns": [["sex"]]}, "there is no column"),
         ({"epsilon": 1, "bins": {"age": [0, 18, 65]}}, "'age' must cover its public bounds, 0 to 99"),
         ({"epsilon": 1, "bins": {"agee": [0, 99]}}, "did you mean 'age'"),
         ({"epsilon": 1, "bins": {"sex": [0, 1]}}, "column 'sex' .* no bins"),
@@ -333,6 +364,13 @@ def test_a_file_has_its_manifest_beside_it(made: SyntheticRelease, tmp_path: Pat
     with pytest.raises(UserError, match="cannot be written"):
         made.save(tmp_path / "no" / "rows.csv")
     assert len(made.certificate["releases"]) == 10
+
+
+def test_a_folder_that_is_not_there_is_named(made: SyntheticRelease, tmp_path: Path) -> None:
+    for ending in ("csv", "parquet"):
+        with pytest.raises(UserError, match=r"cannot be written to '.*' \([A-Za-z ]+\)") as told:
+            made.save(tmp_path / "no" / f"made.{ending}")
+        assert "None" not in str(told.value)
 
 
 def test_a_chart_shows_rows_beside_what_was_measured(made: SyntheticRelease) -> None:

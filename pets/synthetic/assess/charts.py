@@ -16,6 +16,8 @@ from pets.synthetic.assess.tables import Tables
 from pets.synthetic.pictures import altair
 
 WORST = 6
+FIRST = 20
+FURTHEST = -1.0
 _BLUE, _ORANGE = COLOURS[0], COLOURS[1]
 
 
@@ -64,30 +66,46 @@ def _title(alt: Any, text: str, *more: str) -> Any:
 
 
 def _scale(alt: Any, scores: Sequence[Score]) -> Any:
+    kept = [score for score in scores if score.group != "risk" and score.place == score.place]
+    # room for what is worse than a shuffle, to a limit; what lies beyond stands at it, as an arrow
+    least = max(FURTHEST, min([-0.15, *(score.place for score in kept)]))
+
+    def inside(place: float) -> float:
+        return min(max(place, least), 1.15)
+
     rows = []
-    for score in scores:
-        if score.group != "risk" and score.place == score.place:
-            place = min(max(score.place, -0.15), 1.15)
-            rows.append({"score": score.name, "group": score.group, "place": place})
+    for score in kept:
+        low, high = score.places if score.low == score.low else (score.place, score.place)
+        beyond = "left" if score.place < least else "right" if score.place > 1.15 else ""
+        ends = {"low": inside(low), "high": inside(high)}
+        rows.append({"score": score.name, "group": score.group, "place": inside(score.place), "beyond": beyond} | ends)
     order = [row["score"] for row in rows]
     base = alt.Chart(alt.Data(values=rows))
     y = alt.Y("score:N", sort=order, title=None, axis=alt.Axis(labelLimit=260))
     x = alt.X(
         "place:Q",
         title=None,
-        scale=alt.Scale(domain=[-0.15, 1.15]),
+        scale=alt.Scale(domain=[least, 1.15]),
         axis=alt.Axis(values=[0, 1], labelExpr="datum.value == 0 ? 'shuffled columns' : 'real rows'", grid=True),
     )
     line = base.mark_rule(color="#c8d0d6").encode(y=y, x=alt.datum(0), x2=alt.datum(1))
     dots = base.mark_point(filled=True, size=130, opacity=1).encode(
         y=y,
         x=x,
+        shape=alt.Shape(
+            "beyond:N",
+            legend=None,
+            scale=alt.Scale(domain=["", "left", "right"], range=["circle", "triangle-left", "triangle-right"]),
+        ),
         color=alt.Color(
             "group:N", title=None, scale=alt.Scale(range=list(COLOURS[:3])), legend=alt.Legend(orient="top")
         ),
     )
-    return alt.layer(line, dots).properties(
-        width=300, height=26 * max(len(rows), 1), title=_title(alt, "What it keeps")
+    ends = base.mark_rule(color=INK).encode(y=y, x="low:Q", x2="high:Q")
+    return alt.layer(line, dots, ends).properties(
+        width=300,
+        height=26 * max(len(rows), 1),
+        title=_title(alt, "What it keeps", "With 95 % intervals. An arrow: further than the picture is wide."),
     )
 
 
@@ -99,11 +117,12 @@ def _columns(alt: Any, shown: Shown) -> list[tuple[str, Any]]:
     for at in worst:
         column = shown.tables.columns[at]
         rows = []
-        for name, table in (("real", shown.tables.real), ("synthetic", shown.tables.synthetic)):
-            share = np.bincount(table.codes[:, at], minlength=column.size) / len(table)
-            top = np.argsort(-share)[:20] if not column.numeric else np.arange(column.size)
-            top = top[(share[top] > 0) | (top < column.size - 1)]  # no place for "missing" where nothing is
-            rows += [{"bin": column.labels[i], "share": float(share[i]), "of": name} for i in sorted(top.tolist())]
+        both = (("real", shown.tables.real), ("synthetic", shown.tables.synthetic))
+        shares = {name: np.bincount(t.codes[:, at], minlength=column.size) / len(t) for name, t in both}
+        most = np.maximum(shares["real"], shares["synthetic"])
+        top = np.argsort(-most, kind="stable")[: column.size if column.numeric else FIRST]
+        for i in sorted(top[most[top] > 0].tolist()):  # no place for what is in neither
+            rows += [{"bin": column.labels[i], "share": float(share[i]), "of": name} for name, share in shares.items()]
         order = [label for label in column.labels if any(row["bin"] == label for row in rows)]
         chart = (
             alt.Chart(alt.Data(values=rows))
@@ -181,7 +200,7 @@ def _risk(alt: Any, scores: Sequence[Score]) -> Any:
     base = alt.Chart(alt.Data(values=bars))
     drawn = base.mark_bar(height=12).encode(
         y=y,
-        x=alt.X("value:Q", title="added to what is known anyway (0 nothing, 1 all)"),
+        x=alt.X("value:Q", title="added to what is known anyway (0 nothing, 1 all)", axis=alt.Axis(tickCount=5)),
         color=alt.Color(
             "flag:N",
             title=None,

@@ -7,6 +7,7 @@ numbers in 20 bins of equally many rows; Cramér 1946, section 21.9 (V).
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,8 @@ from pets.synthetic.assess.tables import Coded, Floats, Ints, Tables
 
 RESAMPLES = 20
 MOST_PAIRS = 300
+DENSE = 1_000_000
+"""Cells up to which a marginal is held as an array; two columns of postcodes would have billions."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +53,21 @@ def fidelity(tables: Tables, floor: Coded, random: np.random.Generator) -> Fidel
 
     cuts = {"value": cut(tables.synthetic), "floor": cut(floor), "ceiling": cut(tables.holdout)}
     singles = [(place,) for place in range(len(sizes))]
+    real_ties = _association(tables.real.codes, sizes)
 
     def apart(table: Coded) -> list[float]:
-        """The mean distance to the real rows of single columns, and of pairs."""
-        return [float(np.mean(_distances(tables.real.codes, table.codes, of, sizes))) for of in (singles, pairs)]
+        """The mean distance to the real rows of single columns, of pairs, and of associations."""
+        near = [float(np.mean(_distances(tables.real.codes, table.codes, of, sizes))) for of in (singles, pairs)]
+        return [
+            *near,
+            float(np.abs(_association(table.codes, sizes) - real_ties).sum() / (len(sizes) ** 2 - len(sizes))),
+        ]
 
     distances = {name: apart(table) for name, table in cuts.items()}
     own, rows_of_it = cuts["value"], len(cuts["value"])
     resampled = np.array([apart(own.take(random.integers(0, rows_of_it, rows_of_it))) for _ in range(RESAMPLES)])
     ends = [_interval(of, resampled[:, i]) for i, of in enumerate(distances["value"])]
-    ties = {name: _association(table.codes, sizes) for name, table in (cuts | {"real": tables.real}).items()}
-    looser = {name: float(np.abs(ties[name] - ties["real"]).mean()) for name in cuts}
-
-    found = [{name: of[i] for name, of in distances.items()} for i in range(2)]
+    found = [{name: of[i] for name, of in distances.items()} for i in range(3)]
     scores = (
         _score(
             "columns by themselves",
@@ -81,11 +86,12 @@ def fidelity(tables: Tables, floor: Coded, random: np.random.Generator) -> Fidel
         _score(
             "associations",
             "Mean difference of Cramér's V (0: unrelated, 1: one tells the other) over every two columns.",
-            looser,
+            found[2],
+            ends[2],
         ),
     )
     every = _distances(tables.real.codes, tables.synthetic.codes, singles, sizes)
-    return Fidelity(scores, tuple(every), (ties["real"], _association(tables.synthetic.codes, sizes)))
+    return Fidelity(scores, tuple(every), (real_ties, _association(tables.synthetic.codes, sizes)))
 
 
 def _score(
@@ -98,16 +104,29 @@ def _score(
     return Score("fidelity", name, meaning, of["value"], of["floor"], of["ceiling"], better, *ends)
 
 
-def _share(codes: Ints, clique: Sequence[int], sizes: Sequence[int]) -> Floats:
+def _cells(codes: Ints, clique: Sequence[int], sizes: Sequence[int]) -> tuple[Ints, int]:
+    """The cell of each row in a marginal, and how many cells that has."""
     shape = [sizes[place] for place in clique]
-    cells = np.ravel_multi_index([codes[:, place] for place in clique], shape)
-    share: Floats = np.bincount(cells, minlength=int(np.prod(shape))) / len(codes)
-    return share
+    return np.ravel_multi_index([codes[:, place] for place in clique], shape), math.prod(shape)
+
+
+def _shares(*cells: Ints, most: int) -> list[Floats]:
+    """Of several tables the share of rows in each cell; of many cells, only of those that anybody is in."""
+    if most > DENSE:
+        held, inverse = np.unique(np.concatenate(cells), return_inverse=True)
+        cells = tuple(np.split(inverse, np.cumsum([len(part) for part in cells])[:-1]))
+        most = len(held)
+    return [np.bincount(part, minlength=most) / len(part) for part in cells]
 
 
 def _distances(one: Ints, other: Ints, cliques: Sequence[Sequence[int]], sizes: Sequence[int]) -> list[float]:
     """Total variation distance of each marginal."""
-    return [float(np.abs(_share(one, c, sizes) - _share(other, c, sizes)).sum()) / 2 for c in cliques]
+    out = []
+    for clique in cliques:
+        (left, most), (right, _) = (_cells(codes, clique, sizes) for codes in (one, other))
+        mine, theirs = _shares(left, right, most=most)
+        out.append(float(np.abs(mine - theirs).sum()) / 2)
+    return out
 
 
 def _interval(value: float, resampled: Floats) -> tuple[float, float]:
@@ -117,14 +136,23 @@ def _interval(value: float, resampled: Floats) -> tuple[float, float]:
 
 
 def _association(codes: Ints, sizes: Sequence[int]) -> Floats:
-    """Cramér's V of every two columns; 1 on the diagonal, 0 where a column has one value."""
+    """Cramér's V of every two columns; 1 on the diagonal, 0 where a column has one value.
+
+    V² is (Σ p²/(p₁·p₂) − 1) ÷ (fewest values − 1), over the cells that somebody is in.
+    """
     count = len(sizes)
     out: Floats = np.eye(count)
+    alone = [np.bincount(codes[:, place], minlength=sizes[place]) / len(codes) for place in range(count)]
     for a, b in itertools.combinations(range(count), 2):
-        joint = _share(codes, (a, b), sizes).reshape(sizes[a], sizes[b])
-        left, right = joint.sum(axis=1, keepdims=True), joint.sum(axis=0, keepdims=True)
-        expected = left * right
-        square = float(((joint - expected) ** 2 / np.where(expected > 0, expected, 1)).sum())
-        ranks = min(int((left > 0).sum()), int((right > 0).sum())) - 1
-        out[a, b] = out[b, a] = np.sqrt(square / ranks) if ranks > 0 else 0.0
+        cells, most = _cells(codes, (a, b), sizes)
+        if most > DENSE:
+            held, counts = np.unique(cells, return_counts=True)
+        else:
+            counts = np.bincount(cells, minlength=most)
+            held = np.flatnonzero(counts)
+            counts = counts[held]
+        expected = alone[a][held // sizes[b]] * alone[b][held % sizes[b]]
+        square = float(((counts / len(codes)) ** 2 / expected).sum()) - 1
+        ranks = min(int((alone[a] > 0).sum()), int((alone[b] > 0).sum())) - 1
+        out[a, b] = out[b, a] = np.sqrt(min(max(square, 0.0) / ranks, 1.0)) if ranks > 0 else 0.0
     return out

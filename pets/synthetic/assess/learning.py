@@ -19,6 +19,8 @@ from pets.synthetic.assess.tables import Coded, Floats, Ints, Tables
 MOST_ROWS = 20_000
 MOST_CLASSES = 20
 LEAST_OF_A_CLASS = 20
+RESAMPLES = 50
+_FAR = 1e9  # numbers beyond it are as far as any: learners count in single precision; a gap is such a one, too
 
 
 def utility(tables: Tables, floor: Coded, target: str | None, seed: int) -> tuple[Score, ...]:
@@ -33,10 +35,12 @@ def utility(tables: Tables, floor: Coded, target: str | None, seed: int) -> tupl
     truth = _classes(tables, tables.holdout, place)
     found: list[Score] = []
     for name, make in _learners(seed).items():
-        values = {
-            label: _auc(make, tables, table, place, truth)
+        curves = {
+            label: _learnt(make, tables, table, place, truth)
             for label, table in (("value", tables.synthetic), ("floor", floor), ("ceiling", tables.real))
         }
+        values = {label: _curve(truth, *curve) for label, curve in curves.items()}
+        low, high = _ends(values["value"], truth, *curves["value"], seed)
         found.append(
             Score(
                 "utility",
@@ -46,7 +50,9 @@ def utility(tables: Tables, floor: Coded, target: str | None, seed: int) -> tupl
                 values["value"],
                 values["floor"],
                 values["ceiling"],
-                better="more",
+                "more",
+                low,
+                high,
             )
         )
     return tuple(found)
@@ -69,7 +75,16 @@ def target_place(tables: Tables, target: str | None) -> int:
     if target is not None:
         if target not in tables.names:
             raise UserError(f"target {shown(target)} is not a column{did_you_mean(target, tables.names)}")
-        return tables.names.index(target)
+        place = tables.names.index(target)
+        kinds = len(np.unique(_classes(tables, tables.real, place)))
+        if kinds < 2:
+            raise UserError(f"target {target!r} is the same in every real row, so nothing can be learnt; name another")
+        if kinds > MOST_CLASSES:
+            raise UserError(
+                f"target {target!r} has {kinds:,} values and learners tell at most {MOST_CLASSES} apart; name another, "
+                "or make it coarser in all three tables"
+            )
+        return place
     for place in reversed(range(len(tables.columns))):
         counts = np.bincount(_classes(tables, tables.real, place))
         if 2 <= len(counts) <= MOST_CLASSES and counts.min() >= LEAST_OF_A_CLASS:
@@ -103,26 +118,34 @@ def _learners(seed: int) -> Mapping[str, Callable[[list[bool]], Any]]:
     }
 
 
-def _auc(make: Callable[[list[bool]], Any], tables: Tables, table: Coded, place: int, truth: Ints) -> float:
-    """0.5 where the table holds one class only: nothing can be learnt from it."""
+def _learnt(
+    make: Callable[[list[bool]], Any], tables: Tables, table: Coded, place: int, truth: Ints
+) -> tuple[Floats, Ints]:
+    """What a learner thinks of the rows kept out: a chance for each class. Where the table holds one, that is all."""
     rest = [at for at in range(len(tables.columns)) if at != place]
     rows = np.arange(len(table))
     if len(rows) > MOST_ROWS:
         rows = np.random.default_rng(0).permutation(rows)[:MOST_ROWS]
     labels = _classes(tables, table, place)[rows]
     if len(np.unique(labels)) < 2:
-        return 0.5
+        return np.ones((len(truth), 1)), labels[:1]
     model = make([tables.columns[at].numeric for at in rest])
     linear = hasattr(model, "steps")
     inputs = [_inputs(one, rest, linear) for one in (table.take(rows), tables.holdout)]
     with warnings.catch_warnings(action="ignore"):
         model.fit(inputs[0], labels)
-        return _curve(truth, model.predict_proba(inputs[1]), model.classes_)
+        return model.predict_proba(inputs[1]), model.classes_
 
 
 def _inputs(table: Coded, rest: list[int], linear: bool) -> Any:
     # a linear learner gets bins, each with a weight of its own; trees get numbers, with a gap as a very small one
-    return table.codes[:, rest] if linear else np.nan_to_num(table.numbers[:, rest], nan=-1e9)
+    return table.codes[:, rest] if linear else _near(table.numbers[:, rest])
+
+
+def _near(numbers: Floats) -> Floats:
+    """Numbers that every learner takes, a gap as a very small one."""
+    near: Floats = np.clip(np.nan_to_num(numbers, nan=-_FAR), -_FAR, _FAR)
+    return near
 
 
 def _curve(truth: Ints, chances: Floats, classes: Ints) -> float:
@@ -138,6 +161,17 @@ def _curve(truth: Ints, chances: Floats, classes: Ints) -> float:
         areas.append(float(roc_auc_score(one, chances[:, at[0]])) if len(at) else 0.5)
         weights.append(float(one.sum()))
     return float(np.average(areas, weights=weights))
+
+
+def _ends(value: float, truth: Ints, chances: Floats, classes: Ints, seed: int) -> tuple[float, float]:
+    """A 95 % interval for the chance that lies in which rows were kept out: from resampling them (the bootstrap)."""
+    random = np.random.default_rng([seed, 6])
+    found = []
+    for _ in range(RESAMPLES):
+        rows = random.integers(0, len(truth), len(truth))
+        found.append(_curve(truth[rows], chances[rows], classes))
+    half = 1.96 * float(np.std(found, ddof=1))
+    return max(0.0, value - half), min(1.0, value + half)
 
 
 def detectability(tables: Tables, floor: Coded, seed: int) -> tuple[Score, ...]:
@@ -159,8 +193,8 @@ def detectability(tables: Tables, floor: Coded, seed: int) -> tuple[Score, ...]:
             values["floor"],
             values["ceiling"],
             better="less",
-            low=values["value"] - half,
-            high=values["value"] + half,
+            low=max(0.0, values["value"] - half),
+            high=min(1.0, values["value"] + half),
         ),
     )
 
@@ -172,7 +206,7 @@ def _told_apart(real: Coded, other: Coded, seed: int) -> float:
 
     random = np.random.default_rng([seed, 5])
     rows = min(len(real), len(other), MOST_ROWS // 2)
-    sides = [one.numbers[random.permutation(len(one))[:rows]] for one in (real, other)]
+    sides = [_near(one.numbers)[random.permutation(len(one))[:rows]] for one in (real, other)]
     inputs, labels = np.concatenate(sides), np.repeat([0, 1], rows)
     chances = np.zeros(2 * rows)
     for train, test in StratifiedKFold(3, shuffle=True, random_state=seed).split(inputs, labels):

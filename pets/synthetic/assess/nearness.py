@@ -59,7 +59,8 @@ def by_nearness(
     about = {
         name: _pass(rows, places(_few(reference, random)), places, known, only=True) for name, rows in targets.items()
     }
-    member, link, infer = {}, {}, {}
+    member, link, infer, one = {}, {}, {}, {}
+    worst = {}
     for label, table in released.items():
         rows = places(_few(table, random))
         own, other = (_pass(targets[name], rows, places, known) for name in ("real", "kept out"))
@@ -73,6 +74,12 @@ def by_nearness(
             round(float(other.right.mean()) * control_tries),
             control_tries,
         )
+        columns = [
+            Attack(int(own.right[:, at].sum()), tries, int(other.right[:, at].sum()), control_tries)
+            for at in range(len(tables.columns))
+        ]
+        worst[label] = min(range(len(columns)), key=lambda at: columns[at].chance)
+        one[label] = columns[worst[label]]
     return (
         risk_score(
             "membership of outliers",
@@ -89,6 +96,14 @@ def by_nearness(
             "One column guessed from all others by the nearest row of the table, mean over columns "
             f"(numbers: within {CLOSE:.0%} of the range).",
             infer,
+        ),
+        risk_score(
+            "inference of one column",
+            f"The same for the one column that is told most beyond chance, here {tables.names[worst['value']]!r}: the "
+            "mean over many columns would hide it. It is flagged with regard to the number of columns tried; shuffled "
+            "and real rows have a column of their own.",
+            one,
+            tests=len(tables.columns),
         ),
     )
 

@@ -133,7 +133,7 @@ def _short(assessed: Assessed) -> str:
         f"{told.ceiling:.3f}).",
     ]
     if kept:
-        points.insert(0, f"Worse than shuffled columns, which keep nothing between columns: {', '.join(kept)}.")
+        points.insert(0, f"No better than shuffled columns, which keep nothing between columns: {', '.join(kept)}.")
     said = "".join(f"<li>{escape(point)}</li>" for point in points)
     promise = (
         str(assessed.about.get("guarantee", ""))

@@ -119,19 +119,12 @@ class Assessment:
             PolicyError: where the policy allows no release without a finite guarantee; nothing is written.
             UserError: for a path that cannot be written; nothing is left half-written.
         """
-        try:
-            target = Path(path)
-        except TypeError:
-            raise UserError(f"an assessment is written to a path such as 'assess.html', not to {shown(path)}") from None
-        if target.suffix != ".html":
-            raise UserError(f"an assessment is written as .html (with .json beside it), not as {target.name!r}")
+        target = page_path(path)
         if not hasattr(session, "_unguarded"):
             raise UserError(
                 "an assessment holds exact statistics of real rows, and writing it is entered in an account; say whose "
                 "with save(path, session)"
             )
-        if not target.absolute().parent.is_dir():
-            raise UserError(f"the assessment cannot be written to {str(path)!r} (there is no such folder)")
         texts = {
             target.with_suffix(".json"): json.dumps(self.to_json(), indent=1, ensure_ascii=False),
             target: page(self),
@@ -153,6 +146,19 @@ class Assessment:
             for score in self.scores
         ]
         return "\n".join([*lines, *(f"FLAG {flag}." for flag in self.flags), WARNING])
+
+
+def page_path(path: str | Path) -> Path:
+    """Where a page may be written; raises :class:`UserError` otherwise. Asked before minutes of work, too."""
+    try:
+        target = Path(path)
+    except TypeError:
+        raise UserError(f"an assessment is written to a path such as 'assess.html', not to {shown(path)}") from None
+    if target.suffix != ".html":
+        raise UserError(f"an assessment is written as .html (with .json beside it), not as {target.name!r}")
+    if not target.absolute().parent.is_dir():
+        raise UserError(f"the assessment cannot be written to {str(path)!r} (there is no such folder)")
+    return target
 
 
 def _written(texts: Mapping[Path, str]) -> None:
@@ -201,6 +207,8 @@ def assess(
     """
     from tqdm import tqdm
 
+    if not isinstance(progress, bool):
+        raise UserError(f"progress must be True or False, not {shown(progress)}")
     try:
         seed = whole(seed)
     except ValueError:
@@ -211,8 +219,7 @@ def assess(
     if len(tables.holdout) < LEAST_HOLDOUT:
         raise UserError(
             f"the holdout table has {len(tables.holdout):,} rows and at least {LEAST_HOLDOUT} are needed: what is "
-            f"found "
-            "about real rows is compared with them"
+            "found about real rows is compared with them"
         )
     random = np.random.default_rng([seed, 4])
     learnt = target_place(tables, target)

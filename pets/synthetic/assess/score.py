@@ -49,14 +49,23 @@ class Score:
         NaN where the floor is no worse than the ceiling: shuffled columns keep each column by itself, so that there is
         nothing to stand between.
         """
+        return self._place(self.value)
+
+    @property
+    def places(self) -> tuple[float, float]:
+        """Where the interval lies on the same scale, the lower end first; NaN where there is none."""
+        ends = (self._place(self.low), self._place(self.high))
+        return ends if self.better == "more" else (ends[1], ends[0])
+
+    def _place(self, value: float) -> float:
         span = self.ceiling - self.floor if self.better == "more" else self.floor - self.ceiling
-        gain = self.value - self.floor if self.better == "more" else self.floor - self.value
+        gain = value - self.floor if self.better == "more" else self.floor - value
         return gain / span if span > 0 else float("nan")
 
     @property
     def worthless(self) -> bool:
-        """Whether even shuffled columns do better."""
-        return self.place < 0
+        """Whether it cannot be told to be better than shuffled columns."""
+        return (self.place if self.low != self.low else self.places[0]) <= 0
 
     def to_json(self) -> Json:
         """Rounded to six digits; what is not known is null."""

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pets.codec import Json
-from pets.domain import Category, Date, Identifier
-from pets.errors import DataError, UserError, did_you_mean, shown
-from pets.numeric import Numeric
+from pets.domain import Category, Identifier
+from pets.errors import UserError, did_you_mean, shown
 from pets.schema import Schema
-from pets.synthetic.synthetic_release import RECORD, SyntheticRelease
+from pets.synthetic.assess.reading import frame_of, read
+from pets.synthetic.synthetic_release import RECORD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,40 +119,27 @@ def prepare(real: Any, synthetic: Any, holdout: Any, schema: Schema | None, tabl
     left_out: dict[str, str] = {}
     columns: list[Column] = []
     parts: dict[str, list[tuple[Any, Any, Any]]] = {name: [] for name in frames}
-    for column in frames["real"]:
-        reason = _unfit(str(column), frames, domains)
+    for column in map(str, frames["real"]):
+        reason = _unfit(column, frames, domains)
         if reason:
-            left_out[str(column)] = reason
+            left_out[column] = reason
             continue
-        made, coded = _column(str(column), {name: frame[column] for name, frame in frames.items()}, domains)
+        kind, values = read(column, {name: frame[column] for name, frame in frames.items()}, domains.get(column))
+        reason = _no_column(kind, values["real"], column in domains)
+        if reason:
+            left_out[column] = reason
+            continue
+        made, coded = _column(column, kind, values, domains.get(column))
         columns.append(made)
         for name in frames:
             parts[name].append(coded[name])
     if len(columns) < 2:
-        known = did_you_mean(str(next(iter(frames["synthetic"]), "")), [str(name) for name in frames["real"]])
+        known = did_you_mean(str(next(iter(frames["synthetic"]), "")), [str(other) for other in frames["real"]])
         raise UserError(f"the tables share {len(columns)} columns that can be compared; two are needed{known}")
     tables = {
         name: Coded(*(np.column_stack([one[i] for one in listed]) for i in range(3))) for name, listed in parts.items()
     }
     return Tables(tuple(columns), tables["real"], tables["synthetic"], tables["holdout"], left_out)
-
-
-def frame_of(name: str, source: Any) -> pd.DataFrame:
-    """A table as a data frame: a frame, a synthetic release, or the path of a CSV or Parquet file."""
-    import pandas as pd
-
-    if isinstance(source, pd.DataFrame):
-        return source
-    if isinstance(source, SyntheticRelease):
-        return source.table
-    if isinstance(source, (str, Path)):
-        try:
-            path = Path(source)
-            return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, low_memory=False)
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else "it is no table"
-            raise DataError(f"the {name} table cannot be read from {shown(str(source))} ({why})") from None
-    raise UserError(f"the {name} table is a data frame or the path of a CSV or Parquet file, not {shown(source)}")
 
 
 def manifest_of(source: Any) -> Json:
@@ -173,6 +160,8 @@ def manifest_of(source: Any) -> Json:
 
 def _domains(schema: Schema | None, table: str | None) -> Mapping[str, Any]:
     if schema is None:
+        if table is not None:
+            raise UserError(f"table {shown(table)} names a table of a schema; give the schema too, or leave table out")
         return {}
     if not isinstance(schema, Schema):
         raise UserError(f"schema must be a pets.Schema, not {shown(schema)}")
@@ -187,31 +176,28 @@ def _unfit(column: str, frames: Mapping[str, pd.DataFrame], domains: Mapping[str
         return f"not in the {' and the '.join(lacking)} table"
     if column == RECORD or isinstance(domains.get(column), Identifier):
         return "an identifier"
-    values = frames["real"][column]
-    if column not in domains and values.dtype == object and values.nunique() == len(values):
+    return ""
+
+
+def _no_column(kind: str, real: Any, told: bool) -> str:
+    """Why a column cannot be compared, by the real rows."""
+    if not real.notna().any():
+        return "without a value in every real row"
+    if not told and kind == "texts" and real.nunique() == len(real):
         return "different in every real row: taken as an identifier"
     return ""
 
 
 def _column(
-    name: str, values: Mapping[str, pd.Series[Any]], domains: Mapping[str, Any]
+    name: str, kind: str, values: Mapping[str, pd.Series[Any]], domain: Any
 ) -> tuple[Column, dict[str, tuple[Ints, Floats, Ints]]]:
-    import pandas as pd
-
-    domain = domains.get(name)
-    plain = dict(values)
-    if isinstance(domain, Date):
-        plain = {table: _days(series) for table, series in values.items()}
-    elif isinstance(domain, Numeric):
-        plain = {table: pd.to_numeric(series, errors="coerce") for table, series in values.items()}
-    real = plain["real"]
-    numeric = isinstance(domain, (Numeric, Date)) or (
-        domain is None
-        and all(pd.api.types.is_numeric_dtype(s) and not pd.api.types.is_bool_dtype(s) for s in plain.values())
-    )
-    if numeric and real.nunique() > _FEW:
-        return _numbers(name, plain)
-    texts = {table: _texts(series, numeric) for table, series in plain.items()}
+    numeric = kind != "texts"
+    if numeric and values["real"].nunique() > _FEW:
+        return _numbers(name, kind, values)
+    texts = {
+        table: series.map(lambda value: _label(value, kind), na_action="ignore") if numeric else series
+        for table, series in values.items()
+    }
     known = _listed(set().union(*(set(series.dropna().unique()) for series in texts.values())), domain)
     place = {text: code for code, text in enumerate(known)}
     out: dict[str, tuple[Ints, Floats, Ints]] = {}
@@ -220,6 +206,10 @@ def _column(
         numbers = np.where(codes == len(known), np.nan, codes).astype(np.float64)
         out[table] = (codes, numbers, codes)
     return Column(name, False, (*known, "missing")), out
+
+
+def _label(value: float, kind: str) -> str:
+    return str(np.datetime64(int(value), "D")) if kind == "days" else f"{value:g}"
 
 
 def _listed(found: set[str], domain: Any) -> list[str]:
@@ -231,31 +221,47 @@ def _listed(found: set[str], domain: Any) -> list[str]:
         return sorted(found)
 
 
-def _texts(series: pd.Series[Any], numeric: bool) -> pd.Series[Any]:
-    """Values as text, so that 1, 1.0 and "1" of different files are one value."""
-    if numeric:
-        return series.map(lambda value: f"{value:g}", na_action="ignore").astype(object)
-    return series.astype(object).map(str, na_action="ignore")
+def _bins(real: Floats, kind: str) -> tuple[Floats, list[str]]:
+    """Where bins of equally many real rows begin, but for the first, and what each is called.
+
+    A value that fills a bin by itself (no capital gain, in nine of ten rows) gets one of its own: cut at quantiles
+    alone, all rows would be in one bin with it, and a table without any such row would look the same.
+    """
+    cuts, times = np.unique(np.nanquantile(real, np.linspace(0, 1, BINS + 1), method="lower"), return_counts=True)
+    full = set(cuts[times > 1].tolist())
+    last = cuts[-1]
+    starts: list[tuple[float, str]] = []
+    for cut, following in itertools.zip_longest(cuts.tolist(), cuts[1:].tolist()):
+        own = _label(cut, kind)
+        if cut in full:
+            starts.append((cut, own))
+            cut, own = float(np.nextafter(cut, np.inf)), f"over {own}"
+        if following is None:
+            starts += [(cut, own)] if cut > last else []
+        else:
+            open_ = following == last and following not in full
+            starts.append((cut, f"{own} to {'…' if open_ else _label(following, kind)}"))
+    (first, label), rest = starts[0], starts[1:]
+    if first in full:
+        return np.array([start for start, _ in starts]), [f"under {label}", *(label for _, label in starts)]
+    label = f"… to {_label(rest[0][0], kind)}" if rest else "every value"
+    return np.array([start for start, _ in rest]), [label, *(label for _, label in rest)]
 
 
-def _days(series: pd.Series[Any]) -> pd.Series[Any]:
-    import pandas as pd
-
-    moments = pd.to_datetime(series, errors="coerce")
-    return (moments - pd.Timestamp(1970, 1, 1)) / pd.Timedelta(days=1)
-
-
-def _numbers(name: str, values: Mapping[str, pd.Series[Any]]) -> tuple[Column, dict[str, tuple[Ints, Floats, Ints]]]:
-    real = values["real"].to_numpy(dtype=np.float64, na_value=np.nan)
-    edges = np.unique(np.nanquantile(real, np.linspace(0, 1, BINS + 1)))[1:-1]
-    ends = ["…", *(f"{edge:g}" for edge in edges), "…"]
-    labels = [f"{low} to {high}" for low, high in itertools.pairwise(ends)]
+def _numbers(
+    name: str, kind: str, values: Mapping[str, pd.Series[Any]]
+) -> tuple[Column, dict[str, tuple[Ints, Floats, Ints]]]:
+    every = {table: series.to_numpy(dtype=np.float64, na_value=np.nan) for table, series in values.items()}
+    edges, labels = _bins(every["real"], kind)
+    together = np.concatenate(list(every.values()))
+    # 0.1 + 0.2 and 0.3 are one value
+    near = np.where(np.abs(together) < 1e9, np.round(np.clip(together, -1e9, 1e9), 6), together)
+    found, places = np.unique(near, return_inverse=True)
+    exact = dict(zip(every, np.split(places, np.cumsum([len(part) for part in every.values()])[:-1]), strict=True))
     out = {}
-    for table, series in values.items():
-        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    for table, numbers in every.items():
         missing = np.isnan(numbers)
         codes = np.where(missing, len(labels), np.searchsorted(edges, np.where(missing, 0, numbers), side="right"))
-        # 0.1 + 0.2 and 0.3 are one value
-        exact = np.where(missing, -(2**62), np.round(np.where(missing, 0, numbers) * 1e6)).astype(np.int64)
-        out[table] = (codes.astype(np.int64), numbers, exact)
+        alike = np.where(missing, len(found), exact[table])
+        out[table] = (codes.astype(np.int64), numbers, alike.astype(np.int64))
     return Column(name, True, (*labels, "missing")), out

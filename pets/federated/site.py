@@ -28,7 +28,7 @@ from pets.dp.shares import add_share
 from pets.entropy import random_bytes
 from pets.errors import BudgetError, LedgerError, PetsError, PolicyError, UserError, shown
 from pets.federated import wording
-from pets.federated.cohort import cohorts, fits, overlaps
+from pets.federated.cohort import Cohort, cohorts, fits, overlaps, small
 from pets.federated.combine import Party, Sealer, Task, Words
 from pets.federated.coordinator import MOST_SAID
 from pets.federated.envelopes import agreed, box_of
@@ -38,13 +38,15 @@ from pets.federated.order import Order
 from pets.federated.problems import ProtocolError, Withheld
 from pets.federated.roster import Member, Roster
 from pets.federated.sitepolicy import SitePolicy
+from pets.federated.steps import Model
 from pets.federated.ways import party
 from pets.he.keys import PublicKey
 from pets.ledger.failpoint import reach
 from pets.ledger.states import Grant, Request
-from pets.plan import make_plan
+from pets.plan import Plan, make_plan
 from pets.protection import DP, Total
 from pets.query import Query
+from pets.schema import Schema
 from pets.session import Session
 from pets.signing import SigningKey
 from pets.tabulate import codes, tabulate
@@ -106,7 +108,6 @@ class Site:
         self._holders: dict[str, PublicKey] = {}
         self._active: dict[bytes, _Active] = {}
         self._seen: set[bytes] = set()
-        self._totals: list[Query] = []
         self._incidents: dict[str, str] = {}
         self._openings: dict[str, bytes] = {}
         self._lock = threading.RLock()
@@ -330,8 +331,9 @@ class Site:
             values = tabulate(admission.plan, snapshot, engine).reveal()
             if (model := admission.model) is not None:
                 found = codes(admission.plan, snapshot, model.step.columns, engine)
-                least = self.policy.totals.min_cohort
-                if admission.everyone and (why := model.thin(found, least)):
+                rules = self.policy.totals
+                why = model.thin(found, rules.min_cohort) or small(model.cells(found), rules, admission.plan.rows)
+                if admission.everyone and why:
                     return None, why
                 return np.concatenate([values, model.moments(found, admission.bits)]), ""
             shares = admission.shares
@@ -346,17 +348,32 @@ class Site:
 
     def _too_small(self, admission: Admission, snapshot: Any) -> str:
         """Why exact totals may not leave ('' where they may). Only for :class:`pets.Total`: it reads rows."""
-        rules, query, model = self.policy.totals, admission.order.query, admission.model
-        query = query if model is None else model.cohort(query)
+        rules, schema = self.policy.totals, self.session.schema
+        plan = _about(admission.order, schema)
 
         def count(asked: Query) -> Ints:
-            return tabulate(make_plan(asked, self.session.schema), snapshot, self.session.engine).reveal()
+            return tabulate(make_plan(asked, schema), snapshot, self.session.engine).reveal()
 
-        why = fits(query, rules, admission.plan.rows, count)
-        earlier = [one for one in self._totals if one.table == query.table]
-        pairs = [(a, b) for one in earlier for a in cohorts(one) for b in cohorts(query)]
+        why = fits(plan, rules, count)
+        earlier = [cohort for cohort in self._earlier() if cohort.table == plan.table]
+        pairs = [(a, b) for a in earlier for b in cohorts(plan)]
         if not why and any(overlaps(a, b, rules.min_cohort, count) for a, b in pairs):
             why = "it differs from an earlier exact total by too few rows"
-        if not why:
-            self._totals.append(query)
         return why
+
+    def _earlier(self) -> list[Cohort]:
+        """What the exact totals were about to which this site gave its part, as its ledger has them."""
+        found: dict[Cohort, None] = {}
+        for body in self.session._account.exact():
+            form = json.loads(body)
+            if form.get("pets") == wording.CONTRIBUTION and form["order"]["schema"] == self.session.schema.digest:
+                found |= dict.fromkeys(cohorts(_about(Order.from_json(form["order"]), self.session.schema)))
+        return list(found)
+
+
+def _about(order: Order, schema: Schema) -> Plan:
+    """The plan over the rows that an order is about: of a regression's step, those whose columns all have values."""
+    query = order.query
+    if order.step is not None:
+        query = Model(order.step, schema.fields(query.table)).cohort(query)
+    return make_plan(query, schema)

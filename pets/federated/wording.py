@@ -16,6 +16,8 @@ from pets.plan import Plan
 from pets.protection import DP, Total
 from pets.schema import Schema
 
+CONTRIBUTION = "federated-contribution"
+"""What a site's ledger calls its part of an answer."""
 _APART = "as long as key holder and coordinator do not collude"
 
 
@@ -106,7 +108,7 @@ def contribution(admission: Admission, roster: Roster, site: str, commitment: st
     """What a site's ledger keeps of its part: no number of it, only a commitment under a key that the site keeps."""
     order = admission.order
     return {
-        "pets": "federated-contribution",
+        "pets": CONTRIBUTION,
         "version": 1,
         "id": order.id,
         "site": site,

@@ -54,6 +54,12 @@ class Account:
             currency = book.dataset(self.dataset).currency
             return tuple(_entry(row, currency) for row in book.of_dataset(self.dataset))
 
+    def exact(self) -> tuple[bytes, ...]:
+        """What was stored of each release of the dataset without a finite guarantee, by anybody, oldest first."""
+        with self.ledger.reading() as book:
+            rows = [book.request(name) for name, _, _ in book.unbounded(self.dataset)]
+        return tuple(bytes(row.release) for row in rows if row is not None)
+
     # a request's life -------------------------------------------------------------------------------------------
 
     def reserve(self, requests: Sequence[Request], *, start: bool = True, again: bool = False) -> tuple[Grant, ...]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pets.budget import Currency
 from pets.calls import plain_fields
-from pets.codec import Json, digest, fraction, number
+from pets.codec import Json, digest, fraction, number, python_value
 from pets.errors import PolicyError, UserError, did_you_mean, shown
 from pets.signing import VerifyingKey
 
@@ -116,17 +116,19 @@ class Roster:
         object.__setattr__(self, "members", tuple(self.members))
         object.__setattr__(self, "analysts", tuple(sorted((name, key) for name, key in self.analysts)))
         n = len(self.members)
+        if not LEAST <= n <= MOST:
+            raise PolicyError(f"a federation has {LEAST} to {MOST:,} sites, not {n}; with two, each learns the other's")
+        for label in ("dropouts", "colluding", "sites_per_person"):
+            object.__setattr__(self, label, python_value(getattr(self, label)))
         for label, value in (("dropouts", self.dropouts), ("colluding", self.colluding)):
-            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < max(n, 1):
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < n:
                 raise PolicyError(f"{label} is a whole number of sites from 0 to below {n}, not {shown(value)}")
         m = self.sites_per_person
-        if isinstance(m, bool) or not isinstance(m, int) or not 1 <= m <= max(n, 1):
+        if isinstance(m, bool) or not isinstance(m, int) or not 1 <= m <= n:
             raise PolicyError(
                 f"sites_per_person is the most sites that hold rows of one person, from 1 to {n}, not {shown(m)}; "
                 "it must be known, not guessed: 1 only where a contract or a register says that sites share nobody"
             )
-        if not LEAST <= n <= MOST:
-            raise PolicyError(f"a federation has {LEAST} to {MOST:,} sites, not {n}; with two, each learns the other's")
         for label, values in (("name", [s.name for s in self.members]), ("key", [s.key for s in self.members])):
             if len(set(values)) != n:
                 raise PolicyError(f"two sites of the roster have one {label}; every site has its own")

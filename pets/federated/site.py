@@ -7,6 +7,7 @@ the site's share of noise is added, the entry is sealed in the log, and only the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -25,8 +26,8 @@ from pets.calls import plain_arguments
 from pets.certificate import Certificate
 from pets.codec import canonical, digest
 from pets.dp.shares import add_share
-from pets.entropy import random_bytes
-from pets.errors import BudgetError, LedgerError, PetsError, PolicyError, UserError, shown
+from pets.entropy import random_bytes, random_id
+from pets.errors import LedgerError, PetsError, PolicyError, UsedKeyError, UserError, shown
 from pets.federated import wording
 from pets.federated.cohort import Cohort, cohorts, fits, overlaps, small
 from pets.federated.combine import Party, Sealer, Task, Words
@@ -246,14 +247,21 @@ class Site:
             key=f"federated:{order.id}",
         )
         try:
-            grant = self.session._account.reserve([request], start=False, again=True)[0]
-        except BudgetError:
-            raise
-        except LedgerError:
-            raise ProtocolError("the order's id is in this site's ledger already; a query's id is used once") from None
-        if grant.sealed is not None:
+            grant: Grant | None = self.session._account.reserve([request], start=False, again=True)[0]
+        except UsedKeyError:
+            grant = None
+        except LedgerError as error:
+            # (the error may name a file of this site: it is for the custodian alone)
+            raise PolicyError(f"this site's ledger took no entry (incident {self._noted(error)})") from None
+        if grant is None or grant.sealed is not None:
             raise ProtocolError("the order's id is in this site's ledger already; a query's id is used once")
         return grant
+
+    def _noted(self, why: object) -> str:
+        """The number under which the custodian finds why."""
+        number = random_id()[:12]
+        self._incidents[number] = str(why)
+        return number
 
     def _round(self, active: _Active, message: Message, data: bytes) -> bytes:
         number = message.round
@@ -261,6 +269,10 @@ class Site:
             body = active.party.answer(number, b"" if message.kind is Kind.ORDER else message.body)
             reply = active.channel.write(Kind.ROUND, number, body)
         except Withheld:
+            reply = active.channel.write(Kind.WITHHELD, number, b"")
+        except LedgerError as error:
+            # the entry was not written, so nothing leaves; what was started stays charged, and the others go on
+            self._noted(error)
             reply = active.channel.write(Kind.WITHHELD, number, b"")
         except BaseException:
             self._end(message.query)
@@ -273,7 +285,8 @@ class Site:
         """Forget a query and its secrets; what it reserved and did not start is given back."""
         active = self._active.pop(query, None)
         if active is not None:
-            self.session._account.close([active.grant])
+            with contextlib.suppress(LedgerError):  # a ledger that cannot be written closes it when its lease is over
+                self.session._account.close([active.grant])
 
     def _sweep(self) -> None:
         late = time.monotonic() - LIFE

@@ -13,7 +13,7 @@ import pytest
 import pets
 import pets.federated.site as site_module
 from pets import col
-from pets.errors import BudgetError, PolicyError, ReleaseFailedError, UserError
+from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedError, UserError
 from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
 from pets.federated.problems import Refused
 from tests.unit.test_session import SCHEMA, frame
@@ -306,7 +306,9 @@ def test_a_site_may_be_lost_at_any_round(at: int) -> None:
 
     lost.handle = handle  # type: ignore[method-assign]
     release = many.release(N, HALF)
-    assert ("Site s3 is not in the answer." in release.notes) == (at <= 4)
+    # whose vector came is in the answer, whenever the line died after that
+    assert ("Site s3 is not in the answer." in release.notes) == (at <= 2)
+    assert set(many.lost) == {"s3"}
     counted = 4 if at > 2 else 3
     assert release.notes[0].startswith(f"{counted} of 4")
     price = release.cost["loss"]
@@ -318,6 +320,26 @@ def test_a_site_may_be_lost_at_any_round(at: int) -> None:
     finally:
         site_module.LIFE = kept
     assert spent(many)[3] == (price if at > 2 else 0)  # data was opened in round 2: that charge stands
+
+
+@pytest.mark.parametrize(("point", "words"), [("reserve-begin", "ledger took no entry"), ("seal-begin", "withheld")])
+def test_a_ledger_that_cannot_be_written_costs_one_site_not_the_answer(
+    point: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = federation(4, dropouts=1, people=40)
+    broken = many.sites["s3"].session._account
+    name = "reserve" if point == "reserve-begin" else "seal"
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise LedgerError("/home/custodian/ledger.db: the disk is full")
+
+    monkeypatch.setattr(broken, name, full)
+    release = many.release(N, HALF)
+    assert release.notes[0].startswith("3 of 4")
+    assert words in many.lost["s3"]
+    assert "custodian/" not in many.lost["s3"]
+    assert any("disk is full" in why for why in many.sites["s3"]._incidents.values())
+    assert (spent(many)[3] > 0) == (name == "seal")  # what was started stays charged
 
 
 def test_nothing_of_a_site_is_pickled_or_printed() -> None:
@@ -377,3 +399,55 @@ def test_a_policy_file(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(PolicyError, match=why):
             SitePolicy.load(path)
+
+
+def test_rows_are_not_counted_twice_nor_accounts_shared(tmp_path: Path) -> None:
+    three = sessions(people=30)
+    with pytest.raises(PolicyError, match="are one session, whose rows would count twice"):
+        pets.Federation([three[0], three[1], three[0]], sites_per_person=1)
+    one = sessions(people=30, ledger=tmp_path / "ledger.db")
+    with pytest.raises(PolicyError, match="keep one ledger"):
+        pets.Federation(one, sites_per_person=1)
+    assert [session.remaining().spent.loss for session in (*three, *one)] == [0] * 6
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"analyst": None}, "analyst is a name"),
+        ({"analyst": " "}, "analyst is a name"),
+        ({"progress": "no"}, "True or False"),
+        ({"key_holder": "key.bin"}, "pets.he.SecretKey"),
+        ({"dropouts": 1.5}, "whole number of sites"),
+        ({"sites_per_person": float("nan")}, "most sites that hold rows"),
+        ({"sites_per_persn": 1}, "did you mean 'sites_per_person'"),
+    ],
+)
+def test_settings_of_another_kind_are_refused(settings: dict[str, Any], why: str) -> None:
+    with pytest.raises(UserError, match=why):
+        pets.Federation(sessions(people=9), **({"sites_per_person": 1} | settings))
+
+
+def test_calls_that_do_not_fit_say_what_to_write() -> None:
+    many = federation(people=30)
+    for call, why in (
+        (lambda: many.release(N), "needs protection"),  # type: ignore[call-overload]
+        (lambda: many.release(N, HALF, secur="masked"), "did you mean 'secure'"),  # type: ignore[call-overload]
+        (lambda: many.release(N, HALF, again=1), "True or False"),  # type: ignore[call-overload]
+        (lambda: many.quote(), "needs query, protection"),  # type: ignore[call-arg]
+        (lambda: many.release(N, pets.DP(epsilon=1, pure=True)), "leave pure=True out"),
+        (lambda: many.dummy(seed="x"), "seed must be"),  # type: ignore[arg-type]
+        (lambda: many.certificates("x"), "certificates are of a release"),  # type: ignore[arg-type]
+        (lambda: pets.Federation(sessions(people=9)[:1], sites_per_person=1), "not 1; with two"),
+    ):
+        with pytest.raises(UserError, match=why):
+            call()
+    assert spent(many) == [0, 0, 0]
+    whole = Federation(list(many.sites.values()), sites_per_person=np.int64(1), dropouts=np.int64(0), progress=False)
+    assert whole.roster.digest and isinstance(whole.roster.sites_per_person, int)
+
+
+def test_answers_that_are_known_take_no_room() -> None:
+    many = federation(people=30, budget=pets.Budget(epsilon=0.6, delta=1e-6))
+    first = many.release(N, HALF)
+    assert many.release([N, N], HALF) == [first, first]

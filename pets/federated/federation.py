@@ -16,7 +16,7 @@ from pets.certificate import Certificate
 from pets.codec import digest
 from pets.dp.shares import Shares, Spread, View, alone, on_the_plans_grid, share_losses, shared, total_cost
 from pets.entropy import random_id
-from pets.errors import BudgetError, PolicyError, UserError, shown
+from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
 from pets.estimate import Noise
 from pets.federated import asking, wording
 from pets.federated.asking import Asked, added_up, as_site, meaning, nothing, one_schema, queries
@@ -285,6 +285,7 @@ class Federation:
             self.lost = dict(relay.lost)
         return order, relay
 
+    @plain_arguments(QueryError, "a regression step by step", "it takes secure= and nothing else of release")
     def iterate(
         self, query: Query, model: Model, protection: Protection, *, secure: str = "masked"
     ) -> tuple[str, Ints]:

@@ -127,3 +127,32 @@ def test_what_has_no_fit_is_said(many: Federation) -> None:
                          policy=pets.Policy(allow_unbounded=True))  # fmt: skip
     with pytest.raises(QueryError, match="does not settle"):
         glm(alone, "trial", "died", ["arm"], "binomial", pets.Total())
+
+
+def test_arguments_that_are_none_are_said(many: Federation) -> None:
+    total = pets.Total()
+    for call, why in (
+        (lambda: glm(many, "trial", "died", "arm", "binomial", total), "list of column names"),
+        (lambda: glm(many, "trial", "died", None, "binomial", total), "list of column names"),  # type: ignore[arg-type]
+        (lambda: glm(many, "trial", "died", ["arn"], "binomial", total), "did you mean 'arm'"),
+        (lambda: glm(many, "trial", "did", ["score"], "binomial", total), "did you mean 'died'"),
+        (lambda: glm(many, "trial", "score", ["score", "arm"], "gaussian", total), "the outcome and a covariate"),
+        (lambda: glm(many, "trial", "died", ["score"], "binomial", total, secur="x"), "did you mean 'secure'"),
+        (lambda: glm("many", "trial", "died", ["arm"], "binomial", total), "a session or a federation"),  # type: ignore[arg-type]
+        (lambda: kaplan_meier(None, "trial", "days", "died", total), "a session or a federation"),  # type: ignore[arg-type]
+        (lambda: kaplan_meier(many, "trial", "dayz", "died", total), "did you mean 'days'"),
+        (lambda: kaplan_meier(many, "trial", "arm", "died", total), "an integer column"),
+        (lambda: kaplan_meier(many, "trial", "score", "died", total), "an integer column"),
+    ):
+        with pytest.raises(QueryError, match=why):
+            call()
+
+
+def test_a_noisy_curve_ends_where_nobody_is_left_and_states_no_error(many: Federation) -> None:
+    # the last days have a handful of people: at this ε the number at risk falls below 1 before the end, and comes back
+    curve = kaplan_meier(many, "trial", "visits", "died", pets.DP(epsilon=0.05)).table
+    assert (curve["at_risk"] >= 1).all()
+    assert curve["error"].isna().all()
+    assert list(curve["time"]) == list(range(len(curve)))  # no day is left out in between
+    exact = kaplan_meier(many, "trial", "visits", "died", pets.Total()).table
+    assert exact["error"].notna().any()

@@ -10,7 +10,7 @@ import pytest
 import pets
 from pets.errors import PolicyError, QueryError
 from pets.federated import Federation, Site, SitePolicy, Totals
-from pets.federated.models import glm, kaplan_meier
+from pets.federated.models import _curve, glm, kaplan_meier
 
 SCHEMA = pets.Schema(
     {
@@ -149,10 +149,12 @@ def test_arguments_that_are_none_are_said(many: Federation) -> None:
 
 
 def test_a_noisy_curve_ends_where_nobody_is_left_and_states_no_error(many: Federation) -> None:
-    # the last days have a handful of people: at this ε the number at risk falls below 1 before the end, and comes back
-    curve = kaplan_meier(many, "trial", "visits", "died", pets.DP(epsilon=0.05)).table
-    assert (curve["at_risk"] >= 1).all()
+    # noise can bring the number at risk below 1, and above it again days later: those come after the end
+    frame = pd.DataFrame({"day": [0, 1, 2, 3, 4], "n": [40, 9, -3, 5, -4], "d": [4, 12, 0, 5, 1]})
+    curve = _curve(frame, "day", noisy=True)
+    assert list(curve["time"]) == [0, 1]
+    assert list(curve["at_risk"]) == [47, 7]
+    assert list(curve["survival"]) == [1 - 4 / 47, 0.0]
     assert curve["error"].isna().all()
-    assert list(curve["time"]) == list(range(len(curve)))  # no day is left out in between
-    exact = kaplan_meier(many, "trial", "visits", "died", pets.Total()).table
-    assert exact["error"].notna().any()
+    assert kaplan_meier(many, "trial", "days", "died", pets.DP(epsilon=0.5)).table["error"].isna().all()
+    assert kaplan_meier(many, "trial", "days", "died", pets.Total()).table["error"].notna().any()

@@ -451,3 +451,18 @@ def test_answers_that_are_known_take_no_room() -> None:
     many = federation(people=30, budget=pets.Budget(epsilon=0.6, delta=1e-6))
     first = many.release(N, HALF)
     assert many.release([N, N], HALF) == [first, first]
+
+
+def test_what_is_promised_holds_at_every_sites_delta() -> None:
+    # sites convert ρ to ε at deltas of their own: the release's is the smallest, which no site's ledger refuses
+    deltas = (1e-6, 1e-8, 1e-7)
+    three = [
+        pets.Session(SCHEMA, {"stays": part}, budget=pets.Budget(epsilon=3, delta=delta), progress=False)
+        for part, delta in zip(parts(people=30), deltas, strict=True)
+    ]
+    many = pets.Federation(three, sites_per_person=1, progress=False)
+    smallest = min(session.budget.conversion_delta for session in three)
+    assert many.roster.delta == smallest == three[1].budget.conversion_delta
+    release = many.release(N, HALF)
+    assert release.delta == smallest
+    assert all(session.budget.describe(session.remaining().spent)[0] <= 0.5 * (1 + 1e-9) for session in three)

@@ -157,6 +157,13 @@ class Site:
         if public_key is not None:
             self._holders[roster.digest] = public_key
 
+    def leave(self, roster: Roster) -> None:
+        """No longer consider a roster's orders; its queries under way end, and what they started stays charged."""
+        self._rosters.pop(roster.digest, None)
+        self._holders.pop(roster.digest, None)
+        for query in [query for query, active in self._active.items() if active.channel.roster.digest == roster.digest]:
+            self._end(query)
+
     def incident(self, number: str) -> str:
         """For the custodian only: why nothing left in answer to a query. It may quote values of real rows."""
         if number not in self._incidents:

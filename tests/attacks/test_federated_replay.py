@@ -277,3 +277,15 @@ def test_a_relay_counts_strangers_replies_as_lost() -> None:
     assert len(relay.lost) == 3
     with pytest.raises(ReleaseFailedError):
         carry(Relay(many.roster, many._coordinator, order, b"", 1, False), many._transport, progress=False)
+
+
+def test_an_order_that_was_refused_is_not_taken_up_later() -> None:
+    # it was refused for want of room; nobody may send it again when there is some
+    many = federation(people=30)
+    asked = many._asked(N, pets.DP(epsilon=3), "masked")
+    order = order_for(many, protection=pets.DP(epsilon=3), shares=asked.shares)
+    many.sites["s0"].session.release(N, pets.DP(epsilon=0.1))
+    assert "has room for" in said(deliver(many, order))
+    with pytest.raises(ProtocolError, match="seen before"):
+        deliver(many, order)
+    assert sorted(states(many)[0]) == ["committed", "denied"]

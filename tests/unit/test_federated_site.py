@@ -401,58 +401,6 @@ def test_a_policy_file(tmp_path: Path) -> None:
             SitePolicy.load(path)
 
 
-def test_rows_are_not_counted_twice_nor_accounts_shared(tmp_path: Path) -> None:
-    three = sessions(people=30)
-    with pytest.raises(PolicyError, match="are one session, whose rows would count twice"):
-        pets.Federation([three[0], three[1], three[0]], sites_per_person=1)
-    one = sessions(people=30, ledger=tmp_path / "ledger.db")
-    with pytest.raises(PolicyError, match="keep one ledger"):
-        pets.Federation(one, sites_per_person=1)
-    assert [session.remaining().spent.loss for session in (*three, *one)] == [0] * 6
-
-
-@pytest.mark.parametrize(
-    ("settings", "why"),
-    [
-        ({"analyst": None}, "analyst is a name"),
-        ({"analyst": " "}, "analyst is a name"),
-        ({"progress": "no"}, "True or False"),
-        ({"key_holder": "key.bin"}, "pets.he.SecretKey"),
-        ({"dropouts": 1.5}, "whole number of sites"),
-        ({"sites_per_person": float("nan")}, "most sites that hold rows"),
-        ({"sites_per_persn": 1}, "did you mean 'sites_per_person'"),
-    ],
-)
-def test_settings_of_another_kind_are_refused(settings: dict[str, Any], why: str) -> None:
-    with pytest.raises(UserError, match=why):
-        pets.Federation(sessions(people=9), **({"sites_per_person": 1} | settings))
-
-
-def test_calls_that_do_not_fit_say_what_to_write() -> None:
-    many = federation(people=30)
-    for call, why in (
-        (lambda: many.release(N), "needs protection"),  # type: ignore[call-overload]
-        (lambda: many.release(N, HALF, secur="masked"), "did you mean 'secure'"),  # type: ignore[call-overload]
-        (lambda: many.release(N, HALF, again=1), "True or False"),  # type: ignore[call-overload]
-        (lambda: many.quote(), "needs query, protection"),  # type: ignore[call-arg]
-        (lambda: many.release(N, pets.DP(epsilon=1, pure=True)), "leave pure=True out"),
-        (lambda: many.dummy(seed="x"), "seed must be"),  # type: ignore[arg-type]
-        (lambda: many.certificates("x"), "certificates are of a release"),  # type: ignore[arg-type]
-        (lambda: pets.Federation(sessions(people=9)[:1], sites_per_person=1), "not 1; with two"),
-    ):
-        with pytest.raises(UserError, match=why):
-            call()
-    assert spent(many) == [0, 0, 0]
-    whole = Federation(list(many.sites.values()), sites_per_person=np.int64(1), dropouts=np.int64(0), progress=False)
-    assert whole.roster.digest and isinstance(whole.roster.sites_per_person, int)
-
-
-def test_answers_that_are_known_take_no_room() -> None:
-    many = federation(people=30, budget=pets.Budget(epsilon=0.6, delta=1e-6))
-    first = many.release(N, HALF)
-    assert many.release([N, N], HALF) == [first, first]
-
-
 def test_what_is_promised_holds_at_every_sites_delta() -> None:
     # sites convert ρ to ε at deltas of their own: the release's is the smallest, which no site's ledger refuses
     deltas = (1e-6, 1e-8, 1e-7)
@@ -466,3 +414,37 @@ def test_what_is_promised_holds_at_every_sites_delta() -> None:
     release = many.release(N, HALF)
     assert release.delta == smallest
     assert all(session.budget.describe(session.remaining().spent)[0] <= 0.5 * (1 + 1e-9) for session in three)
+
+
+@pytest.mark.parametrize("secure", ["masked", "encrypted", "local"])
+def test_a_sites_certificate_says_no_more_than_the_site_knows(secure: str) -> None:
+    """It is signed before anybody knows which sites will be lost."""
+    many = federation(4, dropouts=1, people=40)
+    many.sites["s3"].handle = _dead  # type: ignore[method-assign]
+    release = many.release(N, HALF, secure=secure)
+    assert release.notes[0].startswith("3 of 4 sites")
+    notes = many.certificates(release)["s0"].predicate["notes"]
+    assert notes[0].startswith("At least 3 of 4 sites are in the answer")
+    assert not any(note.startswith("4 of 4") for note in notes)
+    assert any("up to 2 times" in note or "at most 4 times" in note for note in notes)
+    whole = federation(3, people=30)
+    assert whole.certificates(whole.release(N, HALF))["s0"].predicate["notes"][0].startswith("All 3 sites")
+
+
+def _dead(data: bytes) -> bytes:
+    from pets.federated.problems import ProtocolError
+
+    raise ProtocolError("the line is dead")
+
+
+def test_a_site_that_left_answers_a_roster_no_more() -> None:
+    many = federation(4, dropouts=1, people=40)
+    many.release(N, HALF)
+    before = spent(many)
+    many.sites["s3"].leave(many.roster)
+    release = many.release(N, HALF, again=True)
+    assert set(many.lost) == {"s3"}
+    assert release.notes[0].startswith("3 of 4")
+    assert spent(many)[3] == before[3]
+    many.sites["s3"].join(many.roster)
+    assert many.release(N, HALF, again=True).notes[0].startswith("4 of 4")

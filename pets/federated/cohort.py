@@ -7,14 +7,19 @@ one show beside another, or many answers together, no such rule sees.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from pets.aggregate import count
 from pets.expression import Filter
+from pets.federated.order import Order
 from pets.federated.sitepolicy import Totals
-from pets.plan import Plan
+from pets.federated.steps import Model
+from pets.federated.wording import CONTRIBUTION
+from pets.plan import Plan, make_plan
 from pets.query import Query
+from pets.schema import Schema
 from pets.vector import Ints
 
 Counted = Callable[[Query], Ints]
@@ -81,3 +86,30 @@ def overlaps(first: Cohort, second: Cohort, least: int, counted: Counted) -> boo
         return False
     a, b, common = (one.size(counted) for one in (first, second, first.both(second)))
     return 0 < a + b - 2 * common < least
+
+
+def too_small(order: Order, schema: Schema, rules: Totals, given: Iterable[bytes], counted: Counted) -> str:
+    """Why a site's part of an exact total may not leave ('' where it may).
+
+    ``given`` is what the site's ledger keeps of the exact totals before: those of other schemas cannot be compared.
+    """
+    plan = about(order, schema)
+    if why := fits(plan, rules, counted):
+        return why
+    earlier: dict[Cohort, None] = {}
+    for body in given:
+        form = json.loads(body)
+        if form.get("pets") == CONTRIBUTION and form["order"]["schema"] == schema.digest:
+            earlier |= dict.fromkeys(cohorts(about(Order.from_json(form["order"]), schema)))
+    pairs = [(first, second) for first in earlier for second in cohorts(plan) if first.table == second.table]
+    if any(overlaps(first, second, rules.min_cohort, counted) for first, second in pairs):
+        return "it differs from an earlier exact total by too few rows"
+    return ""
+
+
+def about(order: Order, schema: Schema) -> Plan:
+    """The plan over the rows that an order is about: of a regression's step, those whose columns all have values."""
+    query = order.query
+    if order.step is not None:
+        query = Model(order.step, schema.fields(query.table)).cohort(query)
+    return make_plan(query, schema)

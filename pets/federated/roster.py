@@ -60,6 +60,12 @@ class Member:
             raise PolicyError(f"site {self.name!r}: box has 64 hex digits, or none, not {shown(self.box)}")
         if self.currency not in ("zcdp", "pure") or self.data not in ("real", "dummy"):
             raise PolicyError(f"site {self.name!r}: currency is zcdp or pure, and data is real or dummy")
+        known = isinstance(self.delta, (int, float)) and not isinstance(self.delta, bool)
+        if not known or not (self.delta == 0 if self.currency == "pure" else 0 < self.delta < 1):
+            raise PolicyError(
+                f"site {self.name!r}: delta is its ledger's, above 0 and below 1 (0 in a pure one), not "
+                f"{shown(self.delta)}"
+            )
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -113,8 +119,15 @@ class Roster:
     key_holder: str = ""
 
     def __post_init__(self) -> None:
+        for label, given in (("members", self.members), ("analysts", self.analysts)):
+            if not isinstance(given, (list, tuple)):
+                raise PolicyError(f"a roster's {label} are a list, not {shown(given)}")
+        if not all(isinstance(member, Member) for member in self.members):
+            raise PolicyError("a roster's members are the sites' entries: site.member, or Member(…)")
+        if not all(isinstance(one, tuple) and [type(part) for part in one] == [str, str] for one in self.analysts):
+            raise PolicyError("a roster's analysts are pairs of a name and a key")
         object.__setattr__(self, "members", tuple(self.members))
-        object.__setattr__(self, "analysts", tuple(sorted((name, key) for name, key in self.analysts)))
+        object.__setattr__(self, "analysts", tuple(sorted(self.analysts)))
         n = len(self.members)
         if not LEAST <= n <= MOST:
             raise PolicyError(f"a federation has {LEAST} to {MOST:,} sites, not {n}; with two, each learns the other's")

@@ -29,7 +29,7 @@ from pets.dp.shares import add_share
 from pets.entropy import random_bytes, random_id
 from pets.errors import LedgerError, PetsError, PolicyError, UsedKeyError, UserError, shown
 from pets.federated import wording
-from pets.federated.cohort import Cohort, cohorts, fits, overlaps, small
+from pets.federated.cohort import small, too_small
 from pets.federated.combine import Party, Sealer, Task, Words
 from pets.federated.coordinator import MOST_SAID
 from pets.federated.envelopes import agreed, box_of
@@ -39,15 +39,13 @@ from pets.federated.order import Order
 from pets.federated.problems import ProtocolError, Withheld
 from pets.federated.roster import Member, Roster
 from pets.federated.sitepolicy import SitePolicy
-from pets.federated.steps import Model
 from pets.federated.ways import party
 from pets.he.keys import PublicKey
 from pets.ledger.failpoint import reach
 from pets.ledger.states import Grant, Request
-from pets.plan import Plan, make_plan
+from pets.plan import make_plan
 from pets.protection import DP, Total
 from pets.query import Query
-from pets.schema import Schema
 from pets.session import Session
 from pets.signing import SigningKey
 from pets.tabulate import codes, tabulate
@@ -96,9 +94,11 @@ class Site:
         if not isinstance(session, Session):
             raise UserError(f"a site is made of a pets.Session, not {shown(session)}")
         self.session = session
-        self.policy = SitePolicy.load(policy) if isinstance(policy, (str, Path)) else policy or SitePolicy()
+        rules = SitePolicy() if policy is None else policy
+        self.policy = SitePolicy.load(rules) if isinstance(rules, (str, Path)) else rules
         if not isinstance(self.policy, SitePolicy):
             raise PolicyError(f"a site's policy is a SitePolicy or its file, not {shown(policy)}")
+        self.policy.check(session.schema)
         self._key = signing.load_or_make(Path(key)) if isinstance(key, (str, Path)) else key or signing.ephemeral()
         if not isinstance(self._key, SigningKey):
             raise UserError("a site's key is a SigningKey or the path of its file")
@@ -146,6 +146,8 @@ class Site:
         Raises:
             PolicyError: where this site is not on it as it is, or the key is not the one that it names.
         """
+        if not isinstance(roster, Roster) or not isinstance(public_key, PublicKey | None):
+            raise PolicyError("a site joins a Roster, and for encrypted envelopes pins a pets.he.PublicKey")
         if public_key is not None and public_key.id != roster.key_holder:
             raise PolicyError("the roster names another key holder than this public key's; compare their ids")
         if self.member not in roster.members:
@@ -159,6 +161,8 @@ class Site:
 
     def leave(self, roster: Roster) -> None:
         """No longer consider a roster's orders; its queries under way end, and what they started stays charged."""
+        if not isinstance(roster, Roster):
+            raise PolicyError(f"a site leaves a Roster, not {shown(roster)}")
         self._rosters.pop(roster.digest, None)
         self._holders.pop(roster.digest, None)
         for query in [query for query, active in self._active.items() if active.channel.roster.digest == roster.digest]:
@@ -368,32 +372,9 @@ class Site:
 
     def _too_small(self, admission: Admission, snapshot: Any) -> str:
         """Why exact totals may not leave ('' where they may). Only for :class:`pets.Total`: it reads rows."""
-        rules, schema = self.policy.totals, self.session.schema
-        plan = _about(admission.order, schema)
+        schema, engine = self.session.schema, self.session.engine
 
         def count(asked: Query) -> Ints:
-            return tabulate(make_plan(asked, schema), snapshot, self.session.engine).reveal()
+            return tabulate(make_plan(asked, schema), snapshot, engine).reveal()
 
-        why = fits(plan, rules, count)
-        earlier = [cohort for cohort in self._earlier() if cohort.table == plan.table]
-        pairs = [(a, b) for a in earlier for b in cohorts(plan)]
-        if not why and any(overlaps(a, b, rules.min_cohort, count) for a, b in pairs):
-            why = "it differs from an earlier exact total by too few rows"
-        return why
-
-    def _earlier(self) -> list[Cohort]:
-        """What the exact totals were about to which this site gave its part, as its ledger has them."""
-        found: dict[Cohort, None] = {}
-        for body in self.session._account.exact():
-            form = json.loads(body)
-            if form.get("pets") == wording.CONTRIBUTION and form["order"]["schema"] == self.session.schema.digest:
-                found |= dict.fromkeys(cohorts(_about(Order.from_json(form["order"]), self.session.schema)))
-        return list(found)
-
-
-def _about(order: Order, schema: Schema) -> Plan:
-    """The plan over the rows that an order is about: of a regression's step, those whose columns all have values."""
-    query = order.query
-    if order.step is not None:
-        query = Model(order.step, schema.fields(query.table)).cohort(query)
-    return make_plan(query, schema)
+        return too_small(admission.order, schema, self.policy.totals, self.session._account.exact(), count)

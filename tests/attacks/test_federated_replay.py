@@ -289,3 +289,13 @@ def test_an_order_that_was_refused_is_not_taken_up_later() -> None:
     with pytest.raises(ProtocolError, match="seen before"):
         deliver(many, order)
     assert sorted(states(many)[0]) == ["committed", "denied"]
+
+
+def test_an_order_is_not_carried_under_another_id() -> None:
+    # a coordinator could else begin one signed order as often as it likes, and choose among the noise
+    many = federation(people=30)
+    order = order_for(many)
+    other = Channel(many.roster, bytes.fromhex(random_id()), context_of(many.roster), COORDINATOR, many._coordinator)
+    with pytest.raises(ProtocolError, match="id is not its message's"):
+        many.sites["s0"].handle(other.write(Kind.ORDER, 0, order.signed(many._analyst)))
+    assert states(many)[0] == []

@@ -10,8 +10,10 @@ import pytest
 
 import pets
 from pets.errors import PolicyError, UserError
-from pets.federated import Federation
+from pets.federated import Federation, Member, Roster, Site, SitePolicy, TableRule
 from tests.unit.test_federated_site import HALF, N, federation, sessions, spent
+
+ZERO = "0" * 64
 
 
 def test_rows_are_not_counted_twice_nor_accounts_shared(tmp_path: Path) -> None:
@@ -64,3 +66,42 @@ def test_answers_that_are_known_take_no_room() -> None:
     many = federation(people=30, budget=pets.Budget(epsilon=0.6, delta=1e-6))
     first = many.release(N, HALF)
     assert many.release([N, N], HALF) == [first, first]
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: SitePolicy(secure="masked"), "secure is a list"),  # type: ignore[arg-type]
+        (lambda: SitePolicy(secure=None), "secure is a list"),  # type: ignore[arg-type]
+        (lambda: SitePolicy(tables=None), "tables is a mapping"),  # type: ignore[arg-type]
+        (lambda: SitePolicy(tables="stays"), "tables is a mapping"),  # type: ignore[arg-type]
+        (lambda: SitePolicy(max_epsilon=float("inf")), "max_epsilon is a positive number"),
+        (lambda: SitePolicy.from_json({"secure": "masked"}), "secure is a list"),
+        (lambda: Member("a", ZERO, ZERO, ZERO, "zcdp", float("nan")), "delta is its ledger's"),
+        (lambda: Member("a", ZERO, ZERO, ZERO, "zcdp", -1.0), "delta is its ledger's"),
+        (lambda: Member("a", ZERO, ZERO, ZERO, "pure", 1e-6), "delta is its ledger's"),
+        (lambda: Roster((1, 2, 3), ZERO, (("a", ZERO),), sites_per_person=1), "sites' entries"),  # type: ignore[arg-type]
+        (lambda: Roster(5, ZERO, (), sites_per_person=1), "members are a list"),  # type: ignore[arg-type]
+        (lambda: Roster((), ZERO, (("a",),), sites_per_person=1), "pairs of a name and a key"),  # type: ignore[arg-type]
+    ],
+)
+def test_policies_and_rosters_of_another_kind(make: Any, why: str) -> None:
+    with pytest.raises(PolicyError, match=why):
+        make()
+
+
+def test_a_policy_that_names_what_is_not_there_is_refused_at_the_site() -> None:
+    session = sessions(people=9)[0]
+    for rules, why in (
+        ({"stay": TableRule()}, "names table 'stay'; did you mean 'stays'"),
+        ({"stays": TableRule(columns=("agee",))}, "names column 'agee' of table 'stays'; did you mean 'age'"),
+        ({"stays": TableRule(filters=("dayz",))}, "did you mean 'day'"),
+    ):
+        with pytest.raises(PolicyError, match=why):
+            Site(session, policy=SitePolicy(tables=rules))
+    site = Site(session)
+    for call in (lambda: site.join("roster.json"), lambda: site.join(federation(people=9).roster, "key")):  # type: ignore[arg-type]
+        with pytest.raises(PolicyError, match=r"joins a Roster"):
+            call()
+    with pytest.raises(PolicyError, match="leaves a Roster"):
+        site.leave(None)  # type: ignore[arg-type]

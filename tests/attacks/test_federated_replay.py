@@ -299,3 +299,19 @@ def test_an_order_is_not_carried_under_another_id() -> None:
     with pytest.raises(ProtocolError, match="id is not its message's"):
         many.sites["s0"].handle(other.write(Kind.ORDER, 0, order.signed(many._analyst)))
     assert states(many)[0] == []
+
+
+def test_an_order_comes_from_the_coordinator_in_the_first_round() -> None:
+    # a colluding site that got hold of an analyst's order is no coordinator, and a later round is no beginning
+    many = federation(people=30)
+    order = order_for(many)
+    query, about = bytes.fromhex(order.id), context_of(many.roster)
+    site = Channel(many.roster, query, about, 1, many.sites["s1"]._key)
+    desk = Channel(many.roster, query, about, COORDINATOR, many._coordinator)
+    for data in (
+        site.write(Kind.ORDER, 0, order.signed(many._analyst)),
+        desk.write(Kind.ORDER, 1, order.signed(many._analyst)),
+    ):
+        with pytest.raises(ProtocolError, match="not from the coordinator"):
+            many.sites["s0"].handle(data)
+    assert states(many)[0] == []

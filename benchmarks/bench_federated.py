@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from pets import signing
 from pets.federated.combine import Task, Words
+from pets.federated.graph import degree
 from pets.federated.message import COORDINATOR, Channel, Kind, context_of
 from pets.federated.roster import Member, Roster
 from pets.federated.ways import collector, party
@@ -148,7 +149,7 @@ def main() -> None:
         seconds = statistics.median(cost.cpu for cost, _ in costs)
         right = all(exact for _, exact in costs)
         up, unmask = max(run.bytes_up for run in runs), statistics.median(run.unmask for run in runs)
-        k = min(n - 1, 30)
+        k = min(n - 1, degree(runs[0].roster))
         lines.append(
             [n, f"{m:,}", lost, seconds * 1e3, seconds * 1e3 / n, unmask * 1e3, f"{up:,}", up / (8 * m), right]
         )

@@ -65,6 +65,10 @@ class LedgerError(UserError):
     exit_code = 10
 
 
+class UsedKeyError(LedgerError):
+    """An idempotency key stands for a request that was made already; nothing was charged again."""
+
+
 class VerificationError(UserError):
     """A certificate, a checkpoint or an exported log is not what its signature says."""
 

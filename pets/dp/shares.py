@@ -30,7 +30,7 @@ import numpy as np
 from pets.budget import UNIT, Budget, Cost, Currency, epsilon_from_rho, pure_as_zcdp
 from pets.codec import Json, fraction, number
 from pets.dp.calibrate import LedgerView, calibrate, charges, target_units
-from pets.dp.noise import MOST_VALUE, Ints, add_gaussian, add_laplace, gaussian_rho
+from pets.dp.noise import MOST_SCALE, MOST_VALUE, Ints, add_gaussian, add_laplace, gaussian_rho
 from pets.dp.split import six_digits
 from pets.errors import BudgetError, InternalError
 from pets.measure import Measure, Output, Sensitivity
@@ -123,9 +123,11 @@ class Shares:
     alone: bool = False
 
     def __post_init__(self) -> None:
-        wrong = len(self.scales) != len(self.refine) or self.mechanism not in ("gaussian", "laplace")
-        wrong = wrong or any(not (math.isfinite(scale) and scale > 0) for scale in self.scales)
+        wrong = not 0 < len(self.scales) == len(self.refine) or self.mechanism not in ("gaussian", "laplace")
+        wrong = wrong or any(not 0 < scale <= MOST_SCALE for scale in self.scales)
         wrong = wrong or any(isinstance(g, bool) or not isinstance(g, int) or not 1 <= g <= 2**31 for g in self.refine)
+        # the whole noise is charged, and added, on the plan's own grid: a finer one would make it less than was charged
+        wrong = wrong or (self.alone and any(finer != 1 for finer in self.refine))
         if wrong or (not self.alone and (self.mechanism == "laplace" or min(self.scales) ** 2 < LEAST_VARIANCE)):
             raise BudgetError("these are no shares of noise: each measure has a scale of at least 2 on a whole grid")
 
@@ -292,8 +294,13 @@ def shared(plan: Blocks, protection: DP, view: LedgerView, honest: int, parties:
     Raises:
         BudgetError: where the ledgers or the protection know no shared noise.
     """
-    if view.currency == "pure" or protection.pure:
+    if view.currency == "pure":
         total_cost((1,), "gaussian", "pure")
+    if protection.pure:
+        raise BudgetError(
+            "shares of noise are Gaussian and have a delta; leave pure=True out, or ask with secure='local', where "
+            "each site adds the whole noise"
+        )
     noise = calibrate(plan, protection, view)
     over = parties if protection.within is not None else honest
     target = None if protection.within is not None else target_units(protection, view.currency, _conversion(view))

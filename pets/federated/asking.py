@@ -9,7 +9,7 @@ import numpy as np
 
 from pets.budget import Cost, epsilon_from_rho
 from pets.dp.shares import Shares
-from pets.errors import PolicyError, QueryError
+from pets.errors import PolicyError, QueryError, UserError, shown
 from pets.federated.roster import Roster
 from pets.federated.site import Site
 from pets.federated.sitepolicy import SitePolicy
@@ -58,6 +58,36 @@ def as_site(given: Session | Site, number: int) -> Site:
     if isinstance(given, Site):
         return given
     return Site(given, policy=SitePolicy.open(given.schema), name=f"site {number}")
+
+
+def check_settings(analyst: object, key_holder: object, progress: object) -> None:
+    """Raises :class:`UserError` for what is no name, no key holder or no switch."""
+    if not isinstance(analyst, str) or not analyst.strip() or not analyst.isprintable():
+        raise UserError(f"analyst is a name in printable letters, not {shown(analyst)}")
+    if key_holder is not None and not all(hasattr(key_holder, name) for name in ("public", "round", "numbers")):
+        raise UserError(f"key_holder is a pets.he.SecretKey, not {shown(key_holder)}; make one with pets.he.keygen()")
+    if not isinstance(progress, bool):
+        raise UserError(f"progress must be True or False, not {shown(progress)}")
+
+
+def each_its_own(sites: Sequence[Site]) -> None:
+    """Refuse rows that would count twice, and accounts that are one.
+
+    Raises:
+        PolicyError: naming two sites that share a session or a ledger.
+    """
+    for place, site in enumerate(sites):
+        for other in sites[:place]:
+            if site.session is other.session:
+                raise PolicyError(
+                    f"sites {other.name!r} and {site.name!r} are one session, whose rows would count twice; give every "
+                    "site a session on its own rows"
+                )
+            if site.session.ledger.key.raw == other.session.ledger.key.raw:
+                raise PolicyError(
+                    f"sites {other.name!r} and {site.name!r} keep one ledger; every site charges its own: give each "
+                    "session another ledger"
+                )
 
 
 def one_schema(sites: Sequence[Site]) -> Schema:

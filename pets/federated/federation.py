@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, overload
 
 from pets import signing
 from pets.budget import UNIT, Cost, epsilon_from_rho
-from pets.calls import plain_arguments
+from pets.calls import plain_arguments, whole_between
 from pets.certificate import Certificate
 from pets.codec import digest
 from pets.dp.shares import Shares, Spread, View, alone, on_the_plans_grid, share_losses, shared, total_cost
 from pets.entropy import random_id
-from pets.errors import BudgetError, PolicyError, UserError, shown
+from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
 from pets.estimate import Noise
-from pets.federated import wording
+from pets.federated import asking, wording
 from pets.federated.asking import Asked, added_up, as_site, meaning, nothing, one_schema, queries
 from pets.federated.combine import check_way
 from pets.federated.coordinator import Relay
@@ -80,7 +80,9 @@ class Federation:
             )
         if not isinstance(sites, (list, tuple)) or not all(isinstance(site, (Session, Site)) for site in sites):
             raise UserError(f"a federation is made of a list of sessions or sites, not {shown(sites)}")
+        asking.check_settings(analyst, key_holder, progress)
         self._sites = tuple(as_site(site, number) for number, site in enumerate(sites, start=1))
+        asking.each_its_own(self._sites)
         self._coordinator, self._analyst = signing.ephemeral(), signing.ephemeral()
         self.analyst = analyst
         self.schema = one_schema(self._sites)
@@ -107,8 +109,10 @@ class Federation:
 
     # asking -----------------------------------------------------------------------------------------------------
 
+    @plain_arguments(UserError, "dummy", "write dummy(rows=1000, seed=0)")
     def dummy(self, rows: int = 1000, seed: int = 0) -> Federation:
         """The same federation on invented rows, ``rows`` a site. It costs nothing; ``pets.Exact()`` may be used."""
+        seed = whole_between("seed", seed, 0, 2**62)
         twins = [
             Site(site.session.dummy(rows, seed + number), policy=site.policy, name=site.name)
             for number, site in enumerate(self._sites)
@@ -124,6 +128,7 @@ class Federation:
             progress=self._progress,
         )
 
+    @plain_arguments(UserError, "quote", "write quote(query, pets.DP(epsilon=1), secure='masked')")
     def quote(self, query: Query | Sequence[Query], protection: Protection, *, secure: str = "masked") -> Quote:
         """Cost at each site and expected error, before spending; never reads rows.
 
@@ -159,6 +164,7 @@ class Federation:
         self, query: Sequence[Query], protection: Protection, *, secure: str = "masked", again: bool = False
     ) -> list[Release]: ...
 
+    @plain_arguments(UserError, "release", "write release(query, pets.DP(epsilon=1), secure='masked')")
     def release(
         self,
         query: Query | Sequence[Query],
@@ -184,7 +190,7 @@ class Federation:
         if not isinstance(again, bool):
             raise UserError(f"again must be True or False, not {shown(again)}")
         asked = [self._asked(one, protection, check_way(secure)) for one in queries(query)]
-        self._room([one.cost for one in asked])
+        self._room([one.cost for one in asked if again or self._known(one, protection, secure) not in self._answers])
         answers = [self._answer(one, protection, secure, again) for one in asked]
         return answers[0] if isinstance(query, Query) else answers
 
@@ -279,6 +285,7 @@ class Federation:
             self.lost = dict(relay.lost)
         return order, relay
 
+    @plain_arguments(QueryError, "a regression step by step", "it takes secure= and nothing else of release")
     def iterate(
         self, query: Query, model: Model, protection: Protection, *, secure: str = "masked"
     ) -> tuple[str, Ints]:
@@ -317,7 +324,9 @@ class Federation:
         at, exact = asked.at, isinstance(order.protection, Total)
         rounded = shares is not None and max(shares.refine) > 1
         notes = wording.notes(plan, roster, order.secure, survivors, shares is not None, rounded)
-        notes += tuple(f"Site {name} is not in the answer." for name in sorted(relay.lost))
+        # (a site lost after its vector came is in the answer all the same: the others took its masks off)
+        missing = sorted(set(relay.lost) - set(relay.survivors))
+        notes += tuple(f"Site {name} is not in the answer." for name in missing)
         if shares is not None and shares.mechanism == "laplace":
             notes += ("The noise is a sum of discrete Laplace draws; intervals take its normal limit.",)
         dummy = roster.members[0].data == "dummy"
@@ -363,6 +372,8 @@ class Federation:
 
     def certificates(self, release: Release) -> dict[str, Certificate]:
         """By site, its ledger's signed certificate of its part in an answer."""
+        if not isinstance(release, Release):
+            raise UserError(f"certificates are of a release of this federation, not of {shown(release)}")
         found = {site.name: site.certificates.get(release.id) for site in self._sites}
         return {name: certificate for name, certificate in found.items() if certificate is not None}
 

@@ -175,6 +175,9 @@ def _check_protection(order: Order, desk: Desk) -> None:
             raise BudgetError(
                 "the order's noise does not go with its way to combine; run one version of pets everywhere"
             )
+        if shares.mechanism != ("laplace" if desk.budget.currency == "pure" or protection.pure else "gaussian"):
+            # the same number would else be read once as ε and once as ρ
+            raise BudgetError("the order's noise is of another kind than its protection promises; it was refused")
         return
     if shares is not None:
         raise BudgetError("exact totals bear no noise; the order does not fit together")

@@ -23,7 +23,7 @@ from pets.entropy import random_bytes
 from pets.errors import InternalError
 from pets.federated import shamir
 from pets.federated.combine import Contribute, Task, Words
-from pets.federated.graph import needed, neighbours
+from pets.federated.graph import degree, needed, neighbours
 from pets.federated.message import OVERHEAD, bitmap, from_bitmap
 from pets.federated.primitives import TAG, Agreement, decrypt, derive, encrypt, mask
 from pets.federated.problems import ProtocolError
@@ -83,9 +83,9 @@ class MaskedParty:
         if self._keys[self._me] != self._sealing.public + self._masking.public:
             raise ProtocolError("the list of keys has another key for this site; the query was left")
         self._cast = cast(self._task.channel.context, self._keys)
-        near = neighbours(sorted(self._keys), self._cast)
-        self._near = near[self._me]
-        threshold = needed(len(self._keys), self._task.channel.roster.threshold)
+        roster = self._task.channel.roster
+        self._near = neighbours(sorted(self._keys), self._cast, degree(roster))[self._me]
+        threshold = needed(len(self._keys), roster)
         holders = [site + 1 for site in sorted((self._me, *self._near))]
         seeds = shamir.split(self._seed, threshold, holders)
         secrets = shamir.split(self._masking.reveal(), threshold, holders)
@@ -106,7 +106,7 @@ class MaskedParty:
         senders = [site for site in self._near if site in self._shared]
         if len(body) != width + SEALED * len(senders):
             raise ProtocolError("the list of shares does not fit the list of sites; the query was left")
-        if 1 + len(senders) < needed(len(self._keys), self._task.channel.roster.threshold):
+        if 1 + len(senders) < needed(len(self._keys), self._task.channel.roster):
             raise ProtocolError("too few neighbours are left to hold this site's secrets; the query was left")
         for place, site in enumerate(senders):
             start = width + SEALED * place

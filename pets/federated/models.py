@@ -22,8 +22,8 @@ from pets.aggregate import Aggregate, count, sum, variance
 from pets.calls import plain_arguments
 from pets.errors import PolicyError, QueryError, did_you_mean, shown
 from pets.expression import Filter, col
-from pets.numeric import Real
-from pets.protection import Exact, Protection, Total
+from pets.numeric import Integer, Real
+from pets.protection import DP, Exact, Protection, Total
 from pets.query import Query
 from pets.release import Release
 from pets.schema import Schema
@@ -111,6 +111,7 @@ def glm(
     """
     if family not in FAMILIES:
         raise QueryError(f"family {shown(family)} does not exist{did_you_mean(family, FAMILIES)}")
+    covariates = _columns(source, table, covariates, outcome)
     if not isinstance(protection, (Total, Exact)):
         raise PolicyError(
             "a regression's standard errors do not count the noise of differential privacy, so glm takes pets.Total() "
@@ -155,6 +156,22 @@ def fit(release: Release, family: Family) -> Fit:
     errors = np.sqrt(np.diag(np.linalg.inv(information)) * dispersion)
     rows = int(weight.sum())
     return Fit(family, terms, tuple(beta.tolist()), tuple(errors.tolist()), rows, dispersion, steps, release)
+
+
+def _columns(source: Answers, table: str, covariates: object, outcome: object) -> tuple[str, ...]:
+    """The covariates, all of them columns of the table, and none of them the outcome."""
+    if not hasattr(source, "schema") or not hasattr(source, "release"):
+        raise QueryError(f"the first argument is a session or a federation, not {shown(source)}")
+    if not isinstance(covariates, (list, tuple)) or not all(isinstance(name, str) for name in covariates):
+        raise QueryError(f"covariates is a list of column names, such as ['age'], not {shown(covariates)}")
+    for name in (outcome, *covariates):
+        if name not in source.schema.fields(table):
+            raise QueryError(
+                f"column {shown(name)} is not in table {table!r}{did_you_mean(name, source.schema.fields(table))}"
+            )
+    if outcome in covariates:
+        raise QueryError(f"column {outcome!r} is the outcome and a covariate; take it out of the covariates")
+    return tuple(covariates)
 
 
 def _many_values(source: Answers, table: str, covariates: Sequence[str]) -> bool:
@@ -242,25 +259,30 @@ def kaplan_meier(
     """The survival curve of rows with a time (an integer column) and whether it ended in an event (a boolean one).
 
     One row is one follow-up. Source: Kaplan and Meier 1958. From whole counts alone, so a federation gives the bits
-    that pooled rows give. Under DP the counts are noisy: at-risk numbers below 1 end the curve.
+    that pooled rows give. Under DP the counts are noisy: the first at-risk number below 1 ends the curve, and there is
+    no error (NaN), since Greenwood's does not count the noise.
     """
+    for name in (event, time):
+        _columns(source, table, (), name)
+    if not isinstance(source.schema.fields(table)[time], Integer):
+        raise QueryError(f"the time of a survival curve is an integer column, and {time!r} is none")
     measures = {"n": count(where=~col(event).is_null()), "d": count(where=_true(event))}
     query = Query(table, filter=where).group_by(time).agg(**measures)
     release = source.release(query, protection, **settings)
     frame = release.table
     frame = frame[~frame[time].isin(["missing"])]
-    return Survival(_curve(frame, time), release)
+    return Survival(_curve(frame, time, noisy=isinstance(protection, DP)), release)
 
 
-def _curve(frame: pd.DataFrame, time: str) -> pd.DataFrame:
+def _curve(frame: pd.DataFrame, time: str, noisy: bool) -> pd.DataFrame:
     import pandas as pd
 
     n, d = frame["n"].to_numpy(), frame["d"].to_numpy()
     at_risk = np.cumsum(n[::-1])[::-1]
-    kept = at_risk >= 1
+    kept = np.logical_and.accumulate(at_risk >= 1)
     n, d, at_risk = n[kept], np.clip(d[kept], 0, at_risk[kept]), at_risk[kept]
     survival = np.cumprod(1 - d / at_risk)
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.cumsum(np.where(d > 0, d / (at_risk * (at_risk - d)), 0.0))
+        error = survival * np.sqrt(np.cumsum(np.where(d > 0, d / (at_risk * (at_risk - d)), 0.0)))
     columns = {"time": frame[time].to_numpy()[kept], "at_risk": at_risk, "events": d, "survival": survival}
-    return pd.DataFrame(columns | {"error": survival * np.sqrt(spread)})
+    return pd.DataFrame(columns | {"error": np.full(len(error), np.nan) if noisy else error})

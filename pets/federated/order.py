@@ -93,12 +93,22 @@ class Order:
     @classmethod
     def _parsed(cls, form: bytes) -> Order:
         try:
-            given: Any = json.loads(form)
+            order = cls.from_json(json.loads(form))
+            if order.form != form:
+                raise ValueError("not canonical")
+        except (PetsError, TypeError, ValueError, RecursionError):
+            raise ProtocolError("the order is not in the form that pets writes; it was ignored") from None
+        return order
+
+    @classmethod
+    def from_json(cls, given: Any) -> Order:
+        """The inverse of :meth:`to_json`; raises :class:`ProtocolError` for anything else."""
+        try:
             shares = None if given["shares"] is None else Shares.from_json(given["shares"])
             texts = {name: given[name] for name in ("id", "roster", "schema", "analyst", "secure")}
             if not all(isinstance(text, str) for text in texts.values()) or not isinstance(given["round"], dict | None):
                 raise ValueError("another form")
-            order = cls(
+            return cls(
                 **texts,
                 query=Query.from_json(given["query"]),
                 protection=Protection.from_json(given["protection"]),
@@ -106,8 +116,5 @@ class Order:
                 round=given["round"],
                 step=None if given["step"] is None else Step.from_json(given["step"]),
             )
-            if order.form != form:
-                raise ValueError("not canonical")
-        except (PetsError, TypeError, LookupError, ValueError, AttributeError, RecursionError):
+        except (PetsError, TypeError, LookupError, ValueError, ArithmeticError, AttributeError):
             raise ProtocolError("the order is not in the form that pets writes; it was ignored") from None
-        return order

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pets.budget import Currency
 from pets.calls import plain_fields
-from pets.codec import Json, digest, fraction, number
+from pets.codec import Json, digest, fraction, number, python_value
 from pets.errors import PolicyError, UserError, did_you_mean, shown
 from pets.signing import VerifyingKey
 
@@ -60,6 +60,12 @@ class Member:
             raise PolicyError(f"site {self.name!r}: box has 64 hex digits, or none, not {shown(self.box)}")
         if self.currency not in ("zcdp", "pure") or self.data not in ("real", "dummy"):
             raise PolicyError(f"site {self.name!r}: currency is zcdp or pure, and data is real or dummy")
+        known = isinstance(self.delta, (int, float)) and not isinstance(self.delta, bool)
+        if not known or not (self.delta == 0 if self.currency == "pure" else 0 < self.delta < 1):
+            raise PolicyError(
+                f"site {self.name!r}: delta is its ledger's, above 0 and below 1 (0 in a pure one), not "
+                f"{shown(self.delta)}"
+            )
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -113,20 +119,29 @@ class Roster:
     key_holder: str = ""
 
     def __post_init__(self) -> None:
+        for label, given in (("members", self.members), ("analysts", self.analysts)):
+            if not isinstance(given, (list, tuple)):
+                raise PolicyError(f"a roster's {label} are a list, not {shown(given)}")
+        if not all(isinstance(member, Member) for member in self.members):
+            raise PolicyError("a roster's members are the sites' entries: site.member, or Member(…)")
+        if not all(isinstance(one, tuple) and [type(part) for part in one] == [str, str] for one in self.analysts):
+            raise PolicyError("a roster's analysts are pairs of a name and a key")
         object.__setattr__(self, "members", tuple(self.members))
-        object.__setattr__(self, "analysts", tuple(sorted((name, key) for name, key in self.analysts)))
+        object.__setattr__(self, "analysts", tuple(sorted(self.analysts)))
         n = len(self.members)
+        if not LEAST <= n <= MOST:
+            raise PolicyError(f"a federation has {LEAST} to {MOST:,} sites, not {n}; with two, each learns the other's")
+        for label in ("dropouts", "colluding", "sites_per_person"):
+            object.__setattr__(self, label, python_value(getattr(self, label)))
         for label, value in (("dropouts", self.dropouts), ("colluding", self.colluding)):
-            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < max(n, 1):
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < n:
                 raise PolicyError(f"{label} is a whole number of sites from 0 to below {n}, not {shown(value)}")
         m = self.sites_per_person
-        if isinstance(m, bool) or not isinstance(m, int) or not 1 <= m <= max(n, 1):
+        if isinstance(m, bool) or not isinstance(m, int) or not 1 <= m <= n:
             raise PolicyError(
                 f"sites_per_person is the most sites that hold rows of one person, from 1 to {n}, not {shown(m)}; "
                 "it must be known, not guessed: 1 only where a contract or a register says that sites share nobody"
             )
-        if not LEAST <= n <= MOST:
-            raise PolicyError(f"a federation has {LEAST} to {MOST:,} sites, not {n}; with two, each learns the other's")
         for label, values in (("name", [s.name for s in self.members]), ("key", [s.key for s in self.members])):
             if len(set(values)) != n:
                 raise PolicyError(f"two sites of the roster have one {label}; every site has its own")

@@ -7,6 +7,7 @@ the site's share of noise is added, the entry is sealed in the log, and only the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -25,10 +26,10 @@ from pets.calls import plain_arguments
 from pets.certificate import Certificate
 from pets.codec import canonical, digest
 from pets.dp.shares import add_share
-from pets.entropy import random_bytes
-from pets.errors import BudgetError, LedgerError, PetsError, PolicyError, UserError, shown
+from pets.entropy import random_bytes, random_id
+from pets.errors import LedgerError, PetsError, PolicyError, UsedKeyError, UserError, shown
 from pets.federated import wording
-from pets.federated.cohort import cohorts, fits, overlaps
+from pets.federated.cohort import small, too_small
 from pets.federated.combine import Party, Sealer, Task, Words
 from pets.federated.coordinator import MOST_SAID
 from pets.federated.envelopes import agreed, box_of
@@ -93,9 +94,11 @@ class Site:
         if not isinstance(session, Session):
             raise UserError(f"a site is made of a pets.Session, not {shown(session)}")
         self.session = session
-        self.policy = SitePolicy.load(policy) if isinstance(policy, (str, Path)) else policy or SitePolicy()
+        rules = SitePolicy() if policy is None else policy
+        self.policy = SitePolicy.load(rules) if isinstance(rules, (str, Path)) else rules
         if not isinstance(self.policy, SitePolicy):
             raise PolicyError(f"a site's policy is a SitePolicy or its file, not {shown(policy)}")
+        self.policy.check(session.schema)
         self._key = signing.load_or_make(Path(key)) if isinstance(key, (str, Path)) else key or signing.ephemeral()
         if not isinstance(self._key, SigningKey):
             raise UserError("a site's key is a SigningKey or the path of its file")
@@ -106,7 +109,6 @@ class Site:
         self._holders: dict[str, PublicKey] = {}
         self._active: dict[bytes, _Active] = {}
         self._seen: set[bytes] = set()
-        self._totals: list[Query] = []
         self._incidents: dict[str, str] = {}
         self._openings: dict[str, bytes] = {}
         self._lock = threading.RLock()
@@ -144,6 +146,8 @@ class Site:
         Raises:
             PolicyError: where this site is not on it as it is, or the key is not the one that it names.
         """
+        if not isinstance(roster, Roster) or not isinstance(public_key, PublicKey | None):
+            raise PolicyError("a site joins a Roster, and for encrypted envelopes pins a pets.he.PublicKey")
         if public_key is not None and public_key.id != roster.key_holder:
             raise PolicyError("the roster names another key holder than this public key's; compare their ids")
         if self.member not in roster.members:
@@ -154,6 +158,15 @@ class Site:
         self._rosters[roster.digest] = roster
         if public_key is not None:
             self._holders[roster.digest] = public_key
+
+    def leave(self, roster: Roster) -> None:
+        """No longer consider a roster's orders; its queries under way end, and what they started stays charged."""
+        if not isinstance(roster, Roster):
+            raise PolicyError(f"a site leaves a Roster, not {shown(roster)}")
+        self._rosters.pop(roster.digest, None)
+        self._holders.pop(roster.digest, None)
+        for query in [query for query, active in self._active.items() if active.channel.roster.digest == roster.digest]:
+            self._end(query)
 
     def incident(self, number: str) -> str:
         """For the custodian only: why nothing left in answer to a query. It may quote values of real rows."""
@@ -245,14 +258,21 @@ class Site:
             key=f"federated:{order.id}",
         )
         try:
-            grant = self.session._account.reserve([request], start=False, again=True)[0]
-        except BudgetError:
-            raise
-        except LedgerError:
-            raise ProtocolError("the order's id is in this site's ledger already; a query's id is used once") from None
-        if grant.sealed is not None:
+            grant: Grant | None = self.session._account.reserve([request], start=False, again=True)[0]
+        except UsedKeyError:
+            grant = None
+        except LedgerError as error:
+            # (the error may name a file of this site: it is for the custodian alone)
+            raise PolicyError(f"this site's ledger took no entry (incident {self._noted(error)})") from None
+        if grant is None or grant.sealed is not None:
             raise ProtocolError("the order's id is in this site's ledger already; a query's id is used once")
         return grant
+
+    def _noted(self, why: object) -> str:
+        """The number under which the custodian finds why."""
+        number = random_id()[:12]
+        self._incidents[number] = str(why)
+        return number
 
     def _round(self, active: _Active, message: Message, data: bytes) -> bytes:
         number = message.round
@@ -260,6 +280,10 @@ class Site:
             body = active.party.answer(number, b"" if message.kind is Kind.ORDER else message.body)
             reply = active.channel.write(Kind.ROUND, number, body)
         except Withheld:
+            reply = active.channel.write(Kind.WITHHELD, number, b"")
+        except LedgerError as error:
+            # the entry was not written, so nothing leaves; what was started stays charged, and the others go on
+            self._noted(error)
             reply = active.channel.write(Kind.WITHHELD, number, b"")
         except BaseException:
             self._end(message.query)
@@ -272,7 +296,8 @@ class Site:
         """Forget a query and its secrets; what it reserved and did not start is given back."""
         active = self._active.pop(query, None)
         if active is not None:
-            self.session._account.close([active.grant])
+            with contextlib.suppress(LedgerError):  # a ledger that cannot be written closes it when its lease is over
+                self.session._account.close([active.grant])
 
     def _sweep(self) -> None:
         late = time.monotonic() - LIFE
@@ -330,8 +355,9 @@ class Site:
             values = tabulate(admission.plan, snapshot, engine).reveal()
             if (model := admission.model) is not None:
                 found = codes(admission.plan, snapshot, model.step.columns, engine)
-                least = self.policy.totals.min_cohort
-                if admission.everyone and (why := model.thin(found, least)):
+                rules = self.policy.totals
+                why = model.thin(found, rules.min_cohort) or small(model.cells(found), rules, admission.plan.rows)
+                if admission.everyone and why:
                     return None, why
                 return np.concatenate([values, model.moments(found, admission.bits)]), ""
             shares = admission.shares
@@ -346,17 +372,9 @@ class Site:
 
     def _too_small(self, admission: Admission, snapshot: Any) -> str:
         """Why exact totals may not leave ('' where they may). Only for :class:`pets.Total`: it reads rows."""
-        rules, query, model = self.policy.totals, admission.order.query, admission.model
-        query = query if model is None else model.cohort(query)
+        schema, engine = self.session.schema, self.session.engine
 
         def count(asked: Query) -> Ints:
-            return tabulate(make_plan(asked, self.session.schema), snapshot, self.session.engine).reveal()
+            return tabulate(make_plan(asked, schema), snapshot, engine).reveal()
 
-        why = fits(query, rules, admission.plan.rows, count)
-        earlier = [one for one in self._totals if one.table == query.table]
-        pairs = [(a, b) for one in earlier for a in cohorts(one) for b in cohorts(query)]
-        if not why and any(overlaps(a, b, rules.min_cohort, count) for a, b in pairs):
-            why = "it differs from an earlier exact total by too few rows"
-        if not why:
-            self._totals.append(query)
-        return why
+        return too_small(admission.order, schema, self.policy.totals, self.session._account.exact(), count)

@@ -124,17 +124,21 @@ class SitePolicy:
     totals: Totals = field(default_factory=Totals)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.tables, Mapping) or not all(isinstance(name, str) for name in self.tables):
+            raise PolicyError(f"tables is a mapping of names to TableRule(…), not {shown(self.tables)}")
+        if not isinstance(self.secure, (list, tuple)):
+            raise PolicyError(f"secure is a list of ways to combine, such as ['masked'], not {shown(self.secure)}")
         object.__setattr__(self, "tables", MappingProxyType(dict(self.tables)))
-        object.__setattr__(self, "secure", tuple(sorted(set(self.secure))))
         for way in self.secure:
             if way not in WAYS:
                 raise PolicyError(f"secure lists {shown(way)}, which is no way to combine{did_you_mean(way, WAYS)}")
+        object.__setattr__(self, "secure", tuple(sorted(set(self.secure))))
         for name, least in (("min_sites", 3), ("min_colluding", 0), ("min_sites_per_person", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise PolicyError(f"{name} is a whole number of at least {least}, not {shown(value)}")
         most = self.max_epsilon
-        if most is not None and (isinstance(most, bool) or not isinstance(most, (int, float)) or not most > 0):
+        if most is not None and (isinstance(most, bool) or not isinstance(most, (int, float)) or not 0 < most < 2**63):
             raise PolicyError(f"max_epsilon is a positive number, not {shown(most)}")
         if not isinstance(self.totals, Totals) or not all(isinstance(rule, TableRule) for rule in self.tables.values()):
             raise PolicyError("a site policy's tables are TableRule(…) and its totals Totals(…)")
@@ -167,11 +171,23 @@ class SitePolicy:
         if given.get("max_epsilon") is not None:
             settings["max_epsilon"] = _number("max_epsilon", given["max_epsilon"])
         if given.get("secure") is not None:
-            settings["secure"] = tuple(given["secure"])
+            settings["secure"] = given["secure"]
         totals = _known(given.get("totals") or {}, "totals", ("allow", "min_cohort", "min_cell", "dominance"))
         kinds = {"allow": _truth, "min_cohort": _whole, "min_cell": _whole, "dominance": _number}
         read_totals = {name: kinds[name](name, value) for name, value in totals.items()}
         return cls(tables=rules, totals=Totals(**read_totals), **settings)
+
+    def check(self, schema: Schema) -> None:
+        """Raises :class:`PolicyError` for a table or a column that the schema does not have: a misspelt rule."""
+        for table, rule in self.tables.items():
+            if table not in schema.tables:
+                raise PolicyError(f"the policy names table {shown(table)}{did_you_mean(table, schema.tables)}")
+            for name in {*(rule.columns or ()), *(rule.keys or ()), *(rule.filters or ())}:
+                if name not in schema.fields(table):
+                    raise PolicyError(
+                        f"the policy names column {shown(name)} of table {table!r}"
+                        f"{did_you_mean(name, schema.fields(table))}"
+                    )
 
     def rule(self, table: str) -> TableRule:
         """What may be asked of a table; raises :class:`QueryError` where nothing may."""

@@ -179,13 +179,31 @@ class Model:
                 found = known if found is None else found & known
         return replace(query, filter=found)
 
-    def design(self, codes: Mapping[str, Ints]) -> tuple[Floats, Floats]:
-        """X and y, scaled, of the rows in which every column has a value."""
+    def whole(self, codes: Mapping[str, Ints]) -> dict[str, Ints]:
+        """The codes of the rows in which every column has a value."""
         whole = np.ones(len(codes[self.step.outcome]), dtype=bool)
         for column in self.step.columns:
             whole &= (codes[column] >= 0) & (codes[column] < self.fields[column].cells)
-        kept = {column: codes[column][whole] for column in self.step.columns}
-        columns = [np.ones(int(whole.sum()))]
+        return {column: codes[column][whole] for column in self.step.columns}
+
+    def cells(self, codes: Mapping[str, Ints]) -> Ints:
+        """How many rows have each value of a category or boolean covariate, and each pair of values: X'WX holds them.
+
+        Only for exact totals: it reads rows. The values that have no coefficient of their own follow from the others.
+        """
+        kept, fields = self.whole(codes), self.fields
+        listed = [name for name in self.step.covariates if not isinstance(fields[name], Numeric)]
+        sizes = [np.bincount(kept[name], minlength=fields[name].cells) for name in listed]
+        for place, first in enumerate(listed):
+            for second in listed[place + 1 :]:
+                width = fields[second].cells
+                sizes.append(np.bincount(kept[first] * width + kept[second], minlength=fields[first].cells * width))
+        return np.concatenate([np.zeros(0, dtype=np.int64), *sizes])
+
+    def design(self, codes: Mapping[str, Ints]) -> tuple[Floats, Floats]:
+        """X and y, scaled, of the rows in which every column has a value."""
+        kept = self.whole(codes)
+        columns = [np.ones(len(kept[self.step.outcome]))]
         columns += [_values(term, kept[term.column], self.fields[term.column]) for term in self.terms]
         out = self.outcome
         return np.column_stack(columns), _values(out, kept[out.column], self.fields[out.column])

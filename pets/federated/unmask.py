@@ -12,7 +12,7 @@ import numpy as np
 
 from pets.federated import shamir
 from pets.federated.combine import Task, Words
-from pets.federated.graph import needed, neighbours
+from pets.federated.graph import degree, needed, neighbours
 from pets.federated.local import words
 from pets.federated.masked import KEYS, SEALED, cast, mask_seed
 from pets.federated.message import Message, bitmap
@@ -52,7 +52,7 @@ class MaskedCollector:
         self._enough(len(good))
         self._keys = {site: reply.body for site, reply in sorted(good.items())}
         self._cast = cast(self._task.channel.context, self._keys)
-        self._near = neighbours(sorted(self._keys), self._cast)
+        self._near = neighbours(sorted(self._keys), self._cast, degree(self._task.channel.roster))
         listed = b"".join(_raw(good[site]) for site in sorted(good))
         return dict.fromkeys(self._keys, listed)
 
@@ -97,7 +97,7 @@ class MaskedCollector:
                 continue
             for place, other in enumerate((site, *about)):
                 shares[other][site + 1] = reply.body[shamir.SHARE * place : shamir.SHARE * (place + 1)]
-        threshold = needed(len(self._keys), self._task.channel.roster.threshold)
+        threshold = needed(len(self._keys), self._task.channel.roster)
         secrets = {site: shamir.join(shares[site], threshold) for site in sorted(self._shared)}
         total: Words = sum(self._sums.values(), start=np.zeros(self._task.size, dtype=np.uint64))
         for site, secret in secrets.items():

@@ -16,6 +16,8 @@ from pets.plan import Plan
 from pets.protection import DP, Total
 from pets.schema import Schema
 
+CONTRIBUTION = "federated-contribution"
+"""What a site's ledger calls its part of an answer."""
 _APART = "as long as key holder and coordinator do not collude"
 
 
@@ -70,21 +72,27 @@ def _alone(plan: Plan, roster: Roster, secure: str, delta: float, shares: Shares
     )
 
 
-def notes(plan: Plan, roster: Roster, secure: str, survivors: int, noisy: bool, rounded: bool) -> tuple[str, ...]:
-    """What a reader must know beside the guarantee."""
-    out = [f"{survivors} of {roster.size} sites are in the answer, combined by secure={secure!r}."]
+def notes(
+    plan: Plan, roster: Roster, secure: str, survivors: int | None, noisy: bool, rounded: bool
+) -> tuple[str, ...]:
+    """What a reader must know beside the guarantee; ``survivors`` is ``None`` where nobody knows them yet."""
+    known, n = survivors is not None, roster.size
+    said = f"{survivors} of {n}" if known else f"At least {roster.threshold} of {n}" if roster.dropouts else f"All {n}"
+    out = [f"{said} sites are in the answer, combined by secure={secure!r}."]
+    most = roster.size if survivors is None else survivors
     if secure == "encrypted":
         out.append(
             "The coordinator added ciphertexts that it cannot read, and the holder of public key "
             f"{roster.key_holder[:16]} opened this one total. Together they could read each site's noisy numbers."
         )
     if noisy and secure == "local":
-        out.append(f"Each site bears the whole noise: the variance is {survivors} times that of a pooled answer.")
+        times = f"{most} times" if known else f"as many times as there are sites in the answer, at most {most} times,"
+        out.append(f"Each site bears the whole noise: the variance is {times} that of a pooled answer.")
     elif noisy:
-        factor = survivors / roster.honest
+        factor, up = most / roster.honest, "" if known else "up to "
         out.append(
-            f"The variance of the noise is {factor:.3g} times what a pooled answer would need: {roster.honest} sites' "
-            f"shares are enough, and {survivors} are in it ({roster.dropouts} may be lost, "
+            f"The variance of the noise is {up}{factor:.3g} times what a pooled answer would need: {roster.honest} "
+            f"sites' shares are enough, and {up}{most} are in it ({roster.dropouts} may be lost, "
             f"{roster.colluding} may collude)."
         )
     if rounded:
@@ -106,7 +114,7 @@ def contribution(admission: Admission, roster: Roster, site: str, commitment: st
     """What a site's ledger keeps of its part: no number of it, only a commitment under a key that the site keeps."""
     order = admission.order
     return {
-        "pets": "federated-contribution",
+        "pets": CONTRIBUTION,
         "version": 1,
         "id": order.id,
         "site": site,
@@ -175,6 +183,6 @@ def predicate(
             *(["key holder and coordinator do not collude"] if order.secure == "encrypted" else []),
             f"the rows of one person lie at no more than {roster.sites_per_person} site(s)",
         ],
-        "notes": list(notes(plan, roster, order.secure, roster.size, finite, False)),
+        "notes": list(notes(plan, roster, order.secure, roster.size if admission.everyone else None, finite, False)),
         "engine_versions": statement.versions(where["engine"]),
     }

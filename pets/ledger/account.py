@@ -15,7 +15,7 @@ from typing import Any
 from pets.budget import Budget, Cost
 from pets.codec import Json
 from pets.entropy import random_id
-from pets.errors import BudgetError, InternalError, LedgerError, UserError
+from pets.errors import BudgetError, InternalError, LedgerError, UsedKeyError, UserError
 from pets.ledger import attest
 from pets.ledger import statements as sql
 from pets.ledger.book import Ahead, Book, own
@@ -54,6 +54,12 @@ class Account:
         with self.ledger.reading() as book:
             currency = book.dataset(self.dataset).currency
             return tuple(_entry(row, currency) for row in book.of_dataset(self.dataset))
+
+    def exact(self) -> tuple[bytes, ...]:
+        """What was stored of each release of the dataset without a finite guarantee, by anybody, oldest first."""
+        with self.ledger.reading() as book:
+            rows = [book.request(name) for name, _, _ in book.unbounded(self.dataset)]
+        return tuple(bytes(row.release) for row in rows if row is not None)
 
     # a request's life -------------------------------------------------------------------------------------------
 
@@ -116,18 +122,18 @@ class Account:
         if request.key is not None and (row := book.by_key(self.dataset, request.key)) is not None:
             # not the snapshot: another process may have made the same data ready under another name
             if (row.question, row.protection) != (request.question, text(request.protection)):
-                raise LedgerError(f"the key {request.key!r} was used for another question; use a new key")
+                raise UsedKeyError(f"the key {request.key!r} was used for another question; use a new key")
             if row.state == "committed":
                 return Sealed(row.id, bytes(row.release), bytes(row.certificate))
             if row.state == "reserved" and row.lease < now:
                 close(book, row, now)  # left behind before any data was opened: the key is free again
             elif row.state == "forfeited" or row.lease < now:
-                raise LedgerError(
+                raise UsedKeyError(
                     f"the request under key {request.key!r} failed after the data was opened; its charge stands; to "
                     "ask again, and be charged again, use a new key"
                 )
             else:
-                raise LedgerError(f"the request under key {request.key!r} is still being answered; ask again later")
+                raise UsedKeyError(f"the request under key {request.key!r} is still being answered; ask again later")
         if not again and (row := book.by_asked(request.asked)) is not None:
             return Sealed(row.id, bytes(row.release), bytes(row.certificate))
         return None

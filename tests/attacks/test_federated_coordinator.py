@@ -165,3 +165,78 @@ def test_colluding_sites_below_the_threshold_cannot_open_a_vector() -> None:
         with pytest.raises(ProtocolError):
             shamir.join({3: part}, room.roster.threshold)
     assert masked[0] != room.vectors[0].astype("<u8").tobytes()
+
+
+# ── each of a site's own checks alone: the coordinator's side, which checks the same, is not in the room ─────────────
+
+
+def test_a_site_itself_counts_who_shared() -> None:
+    room = Room(5, dropouts=1)
+    room.run(rounds=2)
+    full = room.out[0]
+    for listed, why in ((frozenset({0, 1, 2}), "4 sites are needed"), (frozenset({1, 2, 3, 4}), "not on the coord")):
+        senders = [site for site in range(1, 5) if site in listed]
+        parts = [full[1 + SEALED * (site - 1) : 1 + SEALED * site] for site in senders]
+        with pytest.raises(ProtocolError, match=why):
+            room.parties[0].answer(2, bitmap(listed, 5) + b"".join(parts))
+    assert room.opened == []
+
+
+def test_sites_that_sent_no_keys_do_not_make_up_the_number() -> None:
+    # four sites' keys came; the coordinator says that five shared, of which the site hears from three
+    room = Room(5, dropouts=1, lost={4: 0})
+    room.run(rounds=2)
+    body = room.out[0]
+    with pytest.raises(ProtocolError, match="sent no keys"):
+        room.parties[0].answer(2, bitmap({0, 1, 2, 3, 4}, 5) + body[1:])
+    with pytest.raises(ProtocolError, match="sent no keys"):
+        room.parties[0].answer(2, bitmap({0, 1, 2, 4}, 5) + body[1 : 1 + 2 * SEALED])
+    assert room.opened == []
+
+
+def test_a_site_itself_counts_the_survivors_and_their_signatures() -> None:
+    room = Room(5, dropouts=1)
+    room.run(rounds=3)
+    with pytest.raises(ProtocolError, match="4 sites are needed"):
+        room.parties[0].answer(3, bitmap({0, 1, 2}, 5))
+    with pytest.raises(ProtocolError, match="not on the coordinator"):
+        room.parties[0].answer(3, bitmap({1, 2, 3, 4}, 5))
+    told = bitmap({0, 1, 2, 3}, 5)
+    signed = {site: room.reply(site, 3, told) for site in range(4)}
+    stranger = room.channels[4].write(Kind.ROUND, 3, told)  # on the roster, and said to be lost
+    listed = b"".join(signed[site].signed + signed[site].signature for site in range(3)) + stranger
+    with pytest.raises(ProtocolError, match="too few sites signed"):
+        room.parties[0].answer(4, listed)
+
+
+def test_the_coordinator_is_no_site_that_signs() -> None:
+    room = Room(3)
+    room.run(rounds=4)
+    own = room.desk.write(Kind.ROUND, 3, bitmap({0, 1, 2}, 3))
+    with pytest.raises(ProtocolError, match="names a site twice"):
+        room.parties[0].answer(4, room.out[0] + own)
+
+
+def test_too_few_neighbours_are_noticed_by_the_site() -> None:
+    # above 30 sites the number of all who shared says nothing about one's own neighbourhood
+    room = Room(62, size=1, dropouts=20, colluding=1)
+    room.run(rounds=2)
+    party = room.parties[0]
+    near = party._near  # type: ignore[attr-defined]
+    lost = set(near[:20])
+    body, width = room.out[0], -(-62 // 8)
+    parts = {site: body[width + SEALED * place : width + SEALED * (place + 1)] for place, site in enumerate(near)}
+    party._near = near[:30]  # type: ignore[attr-defined]
+    left = [site for site in near[:30] if site not in lost]
+    with pytest.raises(ProtocolError, match="too few neighbours"):
+        party.answer(2, bitmap(set(range(62)) - lost, 62) + b"".join(parts[site] for site in left))
+    assert room.opened == []
+
+
+def test_a_sites_own_key_is_the_one_it_sent() -> None:
+    # signed by itself in another run of the same query: it must not mask with keys whose secrets it does not have
+    room = Room(3)
+    room.run(rounds=1)
+    other = room.channels[0].write(Kind.ROUND, 0, b"\1" * KEYS)
+    with pytest.raises(ProtocolError, match="another key for this site"):
+        room.parties[0].answer(1, other + room.out[0][OVERHEAD + KEYS :])

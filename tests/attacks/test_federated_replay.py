@@ -277,3 +277,41 @@ def test_a_relay_counts_strangers_replies_as_lost() -> None:
     assert len(relay.lost) == 3
     with pytest.raises(ReleaseFailedError):
         carry(Relay(many.roster, many._coordinator, order, b"", 1, False), many._transport, progress=False)
+
+
+def test_an_order_that_was_refused_is_not_taken_up_later() -> None:
+    # it was refused for want of room; nobody may send it again when there is some
+    many = federation(people=30)
+    asked = many._asked(N, pets.DP(epsilon=3), "masked")
+    order = order_for(many, protection=pets.DP(epsilon=3), shares=asked.shares)
+    many.sites["s0"].session.release(N, pets.DP(epsilon=0.1))
+    assert "has room for" in said(deliver(many, order))
+    with pytest.raises(ProtocolError, match="seen before"):
+        deliver(many, order)
+    assert sorted(states(many)[0]) == ["committed", "denied"]
+
+
+def test_an_order_is_not_carried_under_another_id() -> None:
+    # a coordinator could else begin one signed order as often as it likes, and choose among the noise
+    many = federation(people=30)
+    order = order_for(many)
+    other = Channel(many.roster, bytes.fromhex(random_id()), context_of(many.roster), COORDINATOR, many._coordinator)
+    with pytest.raises(ProtocolError, match="id is not its message's"):
+        many.sites["s0"].handle(other.write(Kind.ORDER, 0, order.signed(many._analyst)))
+    assert states(many)[0] == []
+
+
+def test_an_order_comes_from_the_coordinator_in_the_first_round() -> None:
+    # a colluding site that got hold of an analyst's order is no coordinator, and a later round is no beginning
+    many = federation(people=30)
+    order = order_for(many)
+    query, about = bytes.fromhex(order.id), context_of(many.roster)
+    site = Channel(many.roster, query, about, 1, many.sites["s1"]._key)
+    desk = Channel(many.roster, query, about, COORDINATOR, many._coordinator)
+    for data in (
+        site.write(Kind.ORDER, 0, order.signed(many._analyst)),
+        desk.write(Kind.ORDER, 1, order.signed(many._analyst)),
+    ):
+        with pytest.raises(ProtocolError, match="not from the coordinator"):
+            many.sites["s0"].handle(data)
+    assert states(many)[0] == []

@@ -10,7 +10,7 @@ import pytest
 import pets
 from pets.errors import PolicyError, QueryError
 from pets.federated import Federation, Site, SitePolicy, Totals
-from pets.federated.models import glm, kaplan_meier
+from pets.federated.models import _curve, glm, kaplan_meier
 
 SCHEMA = pets.Schema(
     {
@@ -127,3 +127,34 @@ def test_what_has_no_fit_is_said(many: Federation) -> None:
                          policy=pets.Policy(allow_unbounded=True))  # fmt: skip
     with pytest.raises(QueryError, match="does not settle"):
         glm(alone, "trial", "died", ["arm"], "binomial", pets.Total())
+
+
+def test_arguments_that_are_none_are_said(many: Federation) -> None:
+    total = pets.Total()
+    for call, why in (
+        (lambda: glm(many, "trial", "died", "arm", "binomial", total), "list of column names"),
+        (lambda: glm(many, "trial", "died", None, "binomial", total), "list of column names"),  # type: ignore[arg-type]
+        (lambda: glm(many, "trial", "died", ["arn"], "binomial", total), "did you mean 'arm'"),
+        (lambda: glm(many, "trial", "did", ["score"], "binomial", total), "did you mean 'died'"),
+        (lambda: glm(many, "trial", "score", ["score", "arm"], "gaussian", total), "the outcome and a covariate"),
+        (lambda: glm(many, "trial", "died", ["score"], "binomial", total, secur="x"), "did you mean 'secure'"),
+        (lambda: glm("many", "trial", "died", ["arm"], "binomial", total), "a session or a federation"),  # type: ignore[arg-type]
+        (lambda: kaplan_meier(None, "trial", "days", "died", total), "a session or a federation"),  # type: ignore[arg-type]
+        (lambda: kaplan_meier(many, "trial", "dayz", "died", total), "did you mean 'days'"),
+        (lambda: kaplan_meier(many, "trial", "arm", "died", total), "an integer column"),
+        (lambda: kaplan_meier(many, "trial", "score", "died", total), "an integer column"),
+    ):
+        with pytest.raises(QueryError, match=why):
+            call()
+
+
+def test_a_noisy_curve_ends_where_nobody_is_left_and_states_no_error(many: Federation) -> None:
+    # noise can bring the number at risk below 1, and above it again days later: those come after the end
+    frame = pd.DataFrame({"day": [0, 1, 2, 3, 4], "n": [40, 9, -3, 5, -4], "d": [4, 12, 0, 5, 1]})
+    curve = _curve(frame, "day", noisy=True)
+    assert list(curve["time"]) == [0, 1]
+    assert list(curve["at_risk"]) == [47, 7]
+    assert list(curve["survival"]) == [1 - 4 / 47, 0.0]
+    assert curve["error"].isna().all()
+    assert kaplan_meier(many, "trial", "days", "died", pets.DP(epsilon=0.5)).table["error"].isna().all()
+    assert kaplan_meier(many, "trial", "days", "died", pets.Total()).table["error"].notna().any()

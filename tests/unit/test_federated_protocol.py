@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pets import signing
 from pets.errors import InternalError, PolicyError
 from pets.federated import shamir
-from pets.federated.graph import COMPLETE, DEGREE, needed, neighbours
+from pets.federated.graph import COMPLETE, DEGREE, neighbours
 from pets.federated.message import Channel, Kind, bitmap, context_of, from_bitmap, parse
 from pets.federated.primitives import Agreement, decrypt, encrypt, mask
 from pets.federated.problems import ProtocolError
@@ -269,5 +269,3 @@ def test_the_graph_is_regular_and_mutual() -> None:
         assert {len(found) for found in near.values()} == {degree}
         assert all(site in near[other] for site, found in near.items() for other in found)
     assert neighbours(range(100), b"a") != neighbours(range(100), b"b")
-    assert needed(30, 21) == 21
-    assert needed(100, 70) == 16

@@ -13,7 +13,7 @@ import pytest
 import pets
 import pets.federated.site as site_module
 from pets import col
-from pets.errors import BudgetError, PolicyError, ReleaseFailedError, UserError
+from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedError, UserError
 from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
 from pets.federated.problems import Refused
 from tests.unit.test_session import SCHEMA, frame
@@ -306,7 +306,9 @@ def test_a_site_may_be_lost_at_any_round(at: int) -> None:
 
     lost.handle = handle  # type: ignore[method-assign]
     release = many.release(N, HALF)
-    assert ("Site s3 is not in the answer." in release.notes) == (at <= 4)
+    # whose vector came is in the answer, whenever the line died after that
+    assert ("Site s3 is not in the answer." in release.notes) == (at <= 2)
+    assert set(many.lost) == {"s3"}
     counted = 4 if at > 2 else 3
     assert release.notes[0].startswith(f"{counted} of 4")
     price = release.cost["loss"]
@@ -318,6 +320,26 @@ def test_a_site_may_be_lost_at_any_round(at: int) -> None:
     finally:
         site_module.LIFE = kept
     assert spent(many)[3] == (price if at > 2 else 0)  # data was opened in round 2: that charge stands
+
+
+@pytest.mark.parametrize(("point", "words"), [("reserve-begin", "ledger took no entry"), ("seal-begin", "withheld")])
+def test_a_ledger_that_cannot_be_written_costs_one_site_not_the_answer(
+    point: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = federation(4, dropouts=1, people=40)
+    broken = many.sites["s3"].session._account
+    name = "reserve" if point == "reserve-begin" else "seal"
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise LedgerError("/home/custodian/ledger.db: the disk is full")
+
+    monkeypatch.setattr(broken, name, full)
+    release = many.release(N, HALF)
+    assert release.notes[0].startswith("3 of 4")
+    assert words in many.lost["s3"]
+    assert "custodian/" not in many.lost["s3"]
+    assert any("disk is full" in why for why in many.sites["s3"]._incidents.values())
+    assert (spent(many)[3] > 0) == (name == "seal")  # what was started stays charged
 
 
 def test_nothing_of_a_site_is_pickled_or_printed() -> None:
@@ -377,3 +399,52 @@ def test_a_policy_file(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(PolicyError, match=why):
             SitePolicy.load(path)
+
+
+def test_what_is_promised_holds_at_every_sites_delta() -> None:
+    # sites convert ρ to ε at deltas of their own: the release's is the smallest, which no site's ledger refuses
+    deltas = (1e-6, 1e-8, 1e-7)
+    three = [
+        pets.Session(SCHEMA, {"stays": part}, budget=pets.Budget(epsilon=3, delta=delta), progress=False)
+        for part, delta in zip(parts(people=30), deltas, strict=True)
+    ]
+    many = pets.Federation(three, sites_per_person=1, progress=False)
+    smallest = min(session.budget.conversion_delta for session in three)
+    assert many.roster.delta == smallest == three[1].budget.conversion_delta
+    release = many.release(N, HALF)
+    assert release.delta == smallest
+    assert all(session.budget.describe(session.remaining().spent)[0] <= 0.5 * (1 + 1e-9) for session in three)
+
+
+@pytest.mark.parametrize("secure", ["masked", "encrypted", "local"])
+def test_a_sites_certificate_says_no_more_than_the_site_knows(secure: str) -> None:
+    """It is signed before anybody knows which sites will be lost."""
+    many = federation(4, dropouts=1, people=40)
+    many.sites["s3"].handle = _dead  # type: ignore[method-assign]
+    release = many.release(N, HALF, secure=secure)
+    assert release.notes[0].startswith("3 of 4 sites")
+    notes = many.certificates(release)["s0"].predicate["notes"]
+    assert notes[0].startswith("At least 3 of 4 sites are in the answer")
+    assert not any(note.startswith("4 of 4") for note in notes)
+    assert any("up to 2 times" in note or "at most 4 times" in note for note in notes)
+    whole = federation(3, people=30)
+    assert whole.certificates(whole.release(N, HALF))["s0"].predicate["notes"][0].startswith("All 3 sites")
+
+
+def _dead(data: bytes) -> bytes:
+    from pets.federated.problems import ProtocolError
+
+    raise ProtocolError("the line is dead")
+
+
+def test_a_site_that_left_answers_a_roster_no_more() -> None:
+    many = federation(4, dropouts=1, people=40)
+    many.release(N, HALF)
+    before = spent(many)
+    many.sites["s3"].leave(many.roster)
+    release = many.release(N, HALF, again=True)
+    assert set(many.lost) == {"s3"}
+    assert release.notes[0].startswith("3 of 4")
+    assert spent(many)[3] == before[3]
+    many.sites["s3"].join(many.roster)
+    assert many.release(N, HALF, again=True).notes[0].startswith("4 of 4")

@@ -1,0 +1,117 @@
+"""Two exact totals whose difference is a few people: the rules that stand between them, and what they remember."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pets
+from pets import col
+from pets.errors import ReleaseFailedError
+from pets.federated import Federation, Site, SitePolicy, Totals
+from pets.federated.models import glm
+from pets.federated.steps import Model, Step
+
+N = pets.query("stays").agg(n=pets.count())
+TOTAL = pets.Total()
+
+
+def schema(**unit: Any) -> pets.Schema:
+    columns = {
+        "id": pets.Identifier(),
+        "age": pets.Category(["young", "old", "oldest"], nullable=False),
+        "ward": pets.Category(["a", "b"], nullable=False),
+        "days": pets.Integer(0, 10, nullable=False),
+        "cost": pets.Real(0, 100, step=0.5, nullable=False),
+    }
+    table = pets.Table(pets.Unit("id", **({"max_rows": 2} | unit)), columns, people=2**12)
+    return pets.Schema({"stays": table}, dataset="totals")
+
+
+def rows(site: int, oldest: int = 0) -> pd.DataFrame:
+    """A hundred people with one row each, three of them with a second; ``oldest`` are alone in their group."""
+    ids = [f"{site}-{person}" for person in range(100)]
+    frame = pd.DataFrame({"id": [*ids, *ids[:3]]})
+    order = np.arange(len(frame))
+    frame["age"] = np.where(order < oldest, "oldest", np.where(order % 2, "young", "old"))
+    frame["ward"] = np.where(order % 3, "a", "b")
+    frame["days"], frame["cost"] = order % 11, (order % 41) / 2
+    return frame
+
+
+def many(rules: Totals, folder: Path | None = None, oldest: int = 0) -> Federation:
+    sites = []
+    for number in range(3):
+        session = pets.Session(
+            schema(),
+            {"stays": rows(number, oldest)},
+            budget=pets.Budget(epsilon=1, delta=1e-6),
+            policy=pets.Policy(allow_unbounded=True),
+            ledger=None if folder is None else folder / f"{number}.db",
+            snapshots=None if folder is None else folder / f"rows-{number}",
+            progress=False,
+        )
+        policy = SitePolicy.open(session.schema, totals=rules)
+        sites.append(
+            Site(session, policy=policy, key=None if folder is None else folder / f"{number}.key", name=f"s{number}")
+        )
+    return Federation(sites, sites_per_person=1, progress=False)
+
+
+def incidents(federation: Federation) -> set[str]:
+    return {why for site in federation.sites.values() for why in site._incidents.values()}
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 2), (2, 1)])
+def test_more_rows_of_each_person_may_be_a_few_rows_more(first: int, second: int) -> None:
+    # three people have a second row: the totals at one and at two rows of a person differ by these rows alone
+    sites = many(Totals(allow=True))
+    sites.release(N.bound(rows=first), TOTAL)
+    with pytest.raises(ReleaseFailedError, match="withheld"):
+        sites.release(N.bound(rows=second), TOTAL)
+    assert incidents(sites) == {"it differs from an earlier exact total by too few rows"}
+
+
+def test_counts_of_people_read_all_rows_whatever_a_query_counts() -> None:
+    sites = many(Totals(allow=True))
+    people = pets.query("stays").agg(n=pets.count_units()).bound(rows=1)
+    sites.release(people, TOTAL)
+    with pytest.raises(ReleaseFailedError, match="withheld"):
+        sites.release(N, TOTAL)  # all rows: three more than people
+    assert incidents(sites) == {"it differs from an earlier exact total by too few rows"}
+
+
+def test_a_site_that_was_restarted_remembers_what_it_gave(tmp_path: Path) -> None:
+    many(Totals(allow=True), tmp_path).release(N, TOTAL)
+    with pytest.warns(UserWarning, match="stored snapshots"):
+        again = many(Totals(allow=True), tmp_path)
+    with pytest.raises(ReleaseFailedError, match="withheld"):
+        again.release(N.where(~((col("days") == 3) & (col("cost") < 10))), TOTAL)
+    assert again.release(N.where(col("ward") == "a"), TOTAL)
+
+
+def test_a_step_of_a_regression_is_about_the_same_groups_as_a_table() -> None:
+    """X'WX and X'(y − μ) hold every group's size and outcomes: rules about groups cannot be walked around so."""
+    table = N.group_by("age")
+    query = pets.query("stays").agg(n=pets.count())
+    for rules, why in (
+        (Totals(allow=True, min_cell=8), "too few rows are in a group"),
+        (Totals(allow=True, dominance=0.2), "one person may have too great a part of a group"),
+    ):
+        sites = many(rules, oldest=5)
+        with pytest.raises(ReleaseFailedError, match="withheld"):
+            sites.release(table, TOTAL)
+        model = Model(Step("gaussian", "days", ("age", "cost"), (0.0,) * 4), schema().fields("stays"))
+        with pytest.raises(ReleaseFailedError, match="withheld"):
+            sites.iterate(query, model, TOTAL)
+        assert incidents(sites) == {why}
+    # pairs of values, too: each ward and each age has many rows, and this age in this ward has few
+    sites = many(Totals(allow=True, min_cell=8), oldest=20)
+    assert sites.release(table, TOTAL)
+    with pytest.raises(ReleaseFailedError, match="withheld"):
+        glm(sites, "stays", "days", ["age", "ward", "cost"], "gaussian", TOTAL)
+    assert glm(sites, "stays", "days", ["ward", "cost"], "gaussian", TOTAL).rows == 309

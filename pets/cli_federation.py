@@ -134,15 +134,24 @@ def query(
 
 
 @verb(app)
-def status(folder: Folder) -> None:
-    """Who is in the federation, what is assumed of them, and which sites are in touch now.
+def status(
+    folder: Folder,
+    last: Annotated[
+        int, typer.Option("--last", metavar="WHOLE", help="Of how many requests to tell, at each site.")
+    ] = 0,
+) -> None:
+    """Who is in the federation and in touch now, what is assumed of them, and what each site says is left.
 
     \b
     pets federation status trial
+    pets federation status trial --last 5
     """
+    from pets.calls import whole_between
+    from pets.federated.account import MOST_REQUESTS
     from pets.federated.remote import connect
 
-    with connect(folder, progress=False) as many:
+    whole_between("--last", last, 0, MOST_REQUESTS)
+    with connect(folder, patience=15, progress=False) as many:
         roster = many.roster
         print(f"Roster {roster.digest[:16]}: {roster.size} sites, dataset {many.schema.dataset!r}.")
         print(
@@ -152,3 +161,11 @@ def status(folder: Folder) -> None:
         here = many.connected()
         for member in roster.members:
             print(f"  {member.name:<20} {'in touch' if member.name in here else 'away'}")
+        if here:
+            lefts, silent = many.lefts(), many.lost
+            print("What the sites say of their own accounts:")
+            for name in here:
+                print(f"  {name:<20} {lefts.get(name) or silent.get(name)}")
+        if here and last:
+            for row in many.history(last).itertuples():
+                print(f"  {row.site:<20} {row.at}  {row.state}  ε = {row.epsilon:.4g}  {row.table}: {row.what}")

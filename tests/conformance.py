@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pets.entropy import random_id
 from pets.errors import ReleaseFailedError
 from pets.federated import Federation, Site
+from pets.federated.account import Enquiry
+from pets.federated.told import enquire
 from pets.federated.transport import Transport
 from pets.protection import Exact
 from tests.unit.test_federated_site import BY_AGE, HALF, N, federation, spent
@@ -59,6 +62,17 @@ def bytes_arrive_as_they_were(connect: Connect) -> None:
     assert sorted(heard) == [0, 1, 2, 3]
 
 
+def accounts_are_told(connect: Connect) -> None:
+    many = federation(3, people=12)
+    many.release(N, HALF)
+    transport = connect(list(many.sites.values()))
+    enquiry = Enquiry(random_id(), many.roster.digest, many.analyst, ("budget", "history"))
+    said, silent = enquire(enquiry, many.roster, many._coordinator, many._analyst, transport)
+    assert silent == {}
+    assert {name: one.left for name, one in said.items()} == many.remaining()
+    assert [len(one.requests) for one in said.values()] == [1, 1, 1]
+
+
 class _Echo:
     def handle(self, data: bytes) -> bytes:
         return data[::-1]
@@ -70,4 +84,10 @@ def _dead(data: bytes) -> bytes:
     raise ProtocolError("the line is dead")
 
 
-SUITE = (exact_totals_arrive, silence_is_a_lost_site, too_much_silence_is_no_answer, bytes_arrive_as_they_were)
+SUITE = (
+    exact_totals_arrive,
+    silence_is_a_lost_site,
+    too_much_silence_is_no_answer,
+    accounts_are_told,
+    bytes_arrive_as_they_were,
+)

@@ -184,7 +184,7 @@ class Federation:
         if not isinstance(again, bool):
             raise UserError(f"again must be True or False, not {shown(again)}")
         asked = [self._asked(one, protection, check_way(secure)) for one in queries(query)]
-        self._room([one.cost for one in asked])
+        self._room([one.cost for one in asked if again or self._known(one, protection, secure) not in self._answers])
         answers = [self._answer(one, protection, secure, again) for one in asked]
         return answers[0] if isinstance(query, Query) else answers
 
@@ -218,10 +218,10 @@ class Federation:
         if len(costs) < 2 or self.roster.members[0].data == "dummy":
             return
         cost = added_up(costs)
-        for site in self._sites:
-            if not cost.fits(site.session.remaining().left):
+        for name, left in self.lefts().items():
+            if not cost.fits(left.left):
                 raise BudgetError(
-                    f"site {site.name!r} has no room for these {len(costs)} queries; nothing was spent; ask for fewer, "
+                    f"site {name!r} has no room for these {len(costs)} queries; nothing was spent; ask for fewer, "
                     "or with a smaller epsilon"
                 )
 
@@ -369,6 +369,10 @@ class Federation:
     def remaining(self) -> dict[str, Remaining]:
         """By site, what is left of its budget."""
         return {site.name: site.session.remaining() for site in self._sites}
+
+    def lefts(self) -> dict[str, Remaining]:
+        """What is known of the sites' budgets before several queries are asked."""
+        return self.remaining()
 
     def history(self) -> pd.DataFrame:
         """Every request at every site, with the site's name."""

@@ -41,6 +41,10 @@ class Kind(IntEnum):
     """Site to coordinator: nothing comes from here, and why is not said."""
     ABORT = 5
     """Coordinator to site: the query is over; forget its secrets."""
+    ENQUIRY = 6
+    """Coordinator to site: what is left in its ledger? Signed by its analyst."""
+    ACCOUNT = 7
+    """Site to coordinator: what its ledger says (public facts only)."""
 
 
 _KINDS = frozenset(Kind)

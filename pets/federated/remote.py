@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, TypeVar
 
 from pets.budget import Budget
+from pets.calls import whole_between
 from pets.certificate import Certificate
-from pets.errors import UserError, shown
+from pets.entropy import random_id
+from pets.errors import PolicyError, UserError, shown
+from pets.federated.account import MOST_REQUESTS, Enquiry
 from pets.federated.asking import Asked
 from pets.federated.coordinator import Relay
 from pets.federated.envelopes import KeyHolder
@@ -19,6 +22,7 @@ from pets.federated.roster import Roster
 from pets.federated.site import Site
 from pets.federated.sitepolicy import SitePolicy
 from pets.federated.steps import Model
+from pets.federated.told import Statement, enquire, frame
 from pets.protection import Protection
 from pets.quote import Remaining
 from pets.release import Release
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 
     from pets.federated.nvflare_engine import Line
 
+_Said = TypeVar("_Said")
 PATIENCE = 120.0
 """Seconds after which a site that says nothing is lost for a query."""
 
@@ -120,18 +125,46 @@ class RemoteFederation(Federation):
 
     def certificates(self, release: Release) -> dict[str, Certificate]:
         """Each site keeps its certificates in its own ledger; ask the site for them."""
-        self._elsewhere("certificates")
+        raise UserError("the sites' certificates are in the sites' own ledgers; ask their custodians for them")
 
     def remaining(self) -> dict[str, Remaining]:
-        """Each site keeps its own account; ask the site for it."""
-        self._elsewhere("accounts")
+        """By site, what it says is left in its own ledger; of sites that do not say, :attr:`lost` has the reason.
 
-    def history(self) -> pd.DataFrame:
-        """Each site keeps its own account; ask the site for it."""
-        self._elsewhere("accounts")
+        Raises:
+            PolicyError: where no site says.
+        """
+        return _somebody(self.lefts(), self.lost)
 
-    def _elsewhere(self, what: str) -> NoReturn:
-        raise UserError(f"the sites' {what} are with the sites; their custodians see them with pets site status")
+    def lefts(self) -> dict[str, Remaining]:
+        """:meth:`remaining`, of the sites that say, which may be none."""
+        said = self._enquired("budget", 0)
+        return {name: one.left for name, one in said.items() if one.left is not None}
+
+    def history(self, last: int = MOST_REQUESTS) -> pd.DataFrame:
+        """The newest requests of the federation at every site that says, with the site's name.
+
+        A request is ``charged`` whether or not its answer left the site: that could depend on rows.
+
+        Raises:
+            PolicyError: where no site says.
+        """
+        asked = whole_between("last", last, 1, MOST_REQUESTS)
+        return frame(_somebody(self._enquired("history", asked), self.lost), self.roster)
+
+    def _enquired(self, about: str, last: int) -> dict[str, Statement]:
+        """What the sites say; it costs nothing, and reads no row."""
+        enquiry = Enquiry(random_id(), self.roster.digest, self.analyst, (about,), last)
+        self.line.prepare()
+        here = [self.roster.number(name) for name in self.line.connected()]
+        said, self.lost = enquire(enquiry, self.roster, self._coordinator, self._analyst, self.line, here)
+        return said
+
+
+def _somebody(said: dict[str, _Said], silent: dict[str, str]) -> dict[str, _Said]:
+    if not said:
+        why = "; ".join(f"{name}: {reason}" for name, reason in silent.items())
+        raise PolicyError(f"no site says what its account holds ({why}); their custodians see it with pets site status")
+    return said
 
 
 def connect(folder: str | Path, *, patience: float = PATIENCE, progress: bool = True) -> RemoteFederation:

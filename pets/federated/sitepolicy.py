@@ -8,6 +8,7 @@
     min_sites: 3
     min_colluding: 1
     max_epsilon: 1.0
+    tell: [budget, history]
     totals: {allow: true, min_cohort: 10, min_cell: 8, dominance: 0.9}
 """
 
@@ -28,6 +29,7 @@ from pets.schema import Schema
 from pets.yamlfile import read
 
 AGGREGATES = ("count", "count_units", "sum", "mean", "rate", "variance", "histogram", "quantile", "glm")
+TELLABLE = ("budget", "history")
 
 
 @plain_fields(PolicyError)
@@ -112,6 +114,8 @@ class SitePolicy:
         min_colluding: sites that the roster must assume to collude, at least.
         min_sites_per_person: what the roster must assume of shared people, at least.
         max_epsilon: the most that one query may charge, as ε at the ledger's δ (``None``: what the ledger allows).
+        tell: what analysts on the roster may know of the site's account: ``"budget"`` (what is left of it) and
+            ``"history"`` (what was asked through federations, and what it cost).
         totals: the rules for exact totals.
     """
 
@@ -121,6 +125,7 @@ class SitePolicy:
     min_colluding: int = 0
     min_sites_per_person: int = 1
     max_epsilon: float | None = None
+    tell: tuple[str, ...] = ()
     totals: Totals = field(default_factory=Totals)
 
     def __post_init__(self) -> None:
@@ -129,6 +134,10 @@ class SitePolicy:
         for way in self.secure:
             if way not in WAYS:
                 raise PolicyError(f"secure lists {shown(way)}, which is no way to combine{did_you_mean(way, WAYS)}")
+        object.__setattr__(self, "tell", tuple(sorted(set(self.tell))))
+        for what in self.tell:
+            if what not in TELLABLE:
+                raise PolicyError(f"tell lists {shown(what)}, which no site tells{did_you_mean(what, TELLABLE)}")
         for name, least in (("min_sites", 3), ("min_colluding", 0), ("min_sites_per_person", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -143,7 +152,7 @@ class SitePolicy:
     def open(cls, schema: Schema, **settings: Any) -> SitePolicy:
         """Every table of a schema, every way to combine: for sites of one custodian in one process."""
         tables = {name: TableRule() for name in schema.tables}
-        return cls(**{"tables": tables, "secure": WAYS} | settings)
+        return cls(**{"tables": tables, "secure": WAYS, "tell": TELLABLE} | settings)
 
     @classmethod
     def load(cls, path: str | Path) -> SitePolicy:
@@ -160,14 +169,15 @@ class SitePolicy:
     @classmethod
     def from_json(cls, form: Any) -> SitePolicy:
         """The inverse of :meth:`to_json`; also of texts, as a YAML file gives them."""
-        given = _known(form, "a site policy", ("tables", "secure", "totals", "max_epsilon", *_WHOLE))
+        given = _known(form, "a site policy", ("tables", "secure", "totals", "tell", "max_epsilon", *_WHOLE))
         tables = _known(given.get("tables") or {}, "tables", None)
         rules = {name: TableRule(**_known(rule or {}, name, _RULE)) for name, rule in tables.items()}
         settings: dict[str, Any] = {name: _whole(name, given[name]) for name in _WHOLE if name in given}
         if given.get("max_epsilon") is not None:
             settings["max_epsilon"] = _number("max_epsilon", given["max_epsilon"])
-        if given.get("secure") is not None:
-            settings["secure"] = tuple(given["secure"])
+        for name in ("secure", "tell"):
+            if given.get(name) is not None:
+                settings[name] = _names(name, given[name])
         totals = _known(given.get("totals") or {}, "totals", ("allow", "min_cohort", "min_cell", "dominance"))
         kinds = {"allow": _truth, "min_cohort": _whole, "min_cell": _whole, "dominance": _number}
         read_totals = {name: kinds[name](name, value) for name, value in totals.items()}
@@ -189,6 +199,7 @@ class SitePolicy:
             "min_colluding": self.min_colluding,
             "min_sites_per_person": self.min_sites_per_person,
             "max_epsilon": most,
+            "tell": list(self.tell),
             "totals": self.totals.to_json(),
         }
 
@@ -209,6 +220,12 @@ def _known(form: Any, what: str, names: tuple[str, ...] | None) -> dict[str, Any
         if names is not None and name not in names:
             raise PolicyError(f"{what} has no entry {shown(name)}{did_you_mean(name, names)}")
     return dict(form)
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) for text in value):
+        raise PolicyError(f"{name} is a list of names, not {shown(value)}")
+    return tuple(value)
 
 
 def _whole(name: str, value: Any) -> Any:

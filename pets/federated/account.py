@@ -1,0 +1,152 @@
+"""Account: what a site says of its own ledger to an analyst who asks: what is left, and what was asked. Public numbers.
+
+An enquiry is typed and signed like an order, passes the same gate in the same order, and is refused unless the site's
+policy tells what it asks for. What is told never depends on a row: the same is said whether an exact total left the
+site or was withheld, since both are charged.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pets.codec import Json, canonical
+from pets.errors import PetsError, PolicyError
+from pets.federated.coordinator import MOST_SAID
+from pets.federated.gate import Desk
+from pets.federated.message import SIGNATURE, Channel, Kind
+from pets.federated.problems import ProtocolError
+from pets.federated.roster import Roster
+from pets.federated.sitepolicy import TELLABLE
+from pets.ledger.account import Account as Ledger
+from pets.ledger.states import Entry
+from pets.odometer import remaining
+from pets.signing import SigningKey
+
+MOST_REQUESTS = 10_000
+"""Requests that one enquiry is told of, at most: the newest."""
+_DOMAIN = b"pets.federated.enquiry.v1\x00"
+
+
+@dataclass(frozen=True)
+class Enquiry:
+    """What an analyst asks of a site's account.
+
+    Attributes:
+        id: 16 random bytes in hex, fresh for every enquiry.
+        roster: the digest of the roster that it is about.
+        analyst: who asks, as the roster knows them.
+        about: ``"budget"``, ``"history"`` or both.
+        last: of how many requests the site shall tell, the newest.
+    """
+
+    id: str
+    roster: str
+    analyst: str
+    about: tuple[str, ...]
+    last: int = MOST_REQUESTS
+
+    def __post_init__(self) -> None:
+        if len(self.id) != 32 or not all(letter in "0123456789abcdef" for letter in self.id):
+            raise ProtocolError("an enquiry's id has 32 hex digits")
+        if not self.about or self.about != tuple(sorted(set(self.about) & set(TELLABLE))):
+            raise ProtocolError(f"an enquiry is about {' or '.join(TELLABLE)}")
+        if isinstance(self.last, bool) or not isinstance(self.last, int) or not 0 <= self.last <= MOST_REQUESTS:
+            raise ProtocolError(f"an enquiry asks for 0 to {MOST_REQUESTS:,} requests")
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        return {
+            "pets": "federated-enquiry",
+            "version": 1,
+            "id": self.id,
+            "roster": self.roster,
+            "analyst": self.analyst,
+            "about": list(self.about),
+            "last": self.last,
+        }
+
+    @cached_property
+    def form(self) -> bytes:
+        """The bytes of the canonical form."""
+        return canonical(self.to_json())
+
+    def signed(self, key: SigningKey) -> bytes:
+        """The canonical form with the analyst's signature."""
+        return self.form + key.sign(_DOMAIN + self.form)
+
+    @classmethod
+    def read(cls, body: bytes, roster: Roster) -> Enquiry:
+        """A signed enquiry; raises :class:`ProtocolError` where it is none, or signed by nobody on the roster."""
+        form, signature = body[:-SIGNATURE], body[-SIGNATURE:]
+        try:
+            given: Any = json.loads(form)
+            made = cls(given["id"], given["roster"], given["analyst"], tuple(given["about"]), given["last"])
+            if made.form != form:
+                raise ValueError("not canonical")
+        except (PetsError, TypeError, LookupError, ValueError, AttributeError, RecursionError):
+            raise ProtocolError("the enquiry is not in the form that pets writes; it was ignored") from None
+        key = roster.analyst_key(made.analyst)
+        if made.roster != roster.digest:
+            raise ProtocolError("the enquiry is about another roster; it was ignored")
+        if key is None or not key.verifies(signature, _DOMAIN + form):
+            raise ProtocolError("the enquiry is not signed by an analyst on the roster; it was ignored")
+        return made
+
+
+def answered(enquiry: Enquiry, channel: Channel, desk: Desk, ledger: Ledger) -> bytes:
+    """A site's reply: what its ledger says, or why it says nothing. No row is read, and nothing is charged."""
+    try:
+        _check(enquiry, desk)
+        return channel.write(Kind.ACCOUNT, 0, canonical(_statement(enquiry, ledger)))
+    except PetsError as error:
+        return channel.write(Kind.REFUSED, 0, str(error).encode()[:MOST_SAID])
+
+
+def _check(enquiry: Enquiry, desk: Desk) -> None:
+    for what in enquiry.about:
+        if what not in desk.rules.tell:
+            raise PolicyError(f"the site's policy does not tell its {what}; its custodian may list it under tell")
+    if desk.member.schema != desk.schema.digest:
+        raise PolicyError("the site has another schema than the roster says; exchange a new roster")
+    if desk.member.policy != desk.rules.digest:
+        raise PolicyError("the site's policy has changed since the roster was made; exchange a new roster")
+
+
+def _statement(enquiry: Enquiry, ledger: Ledger) -> Json:
+    entries = ledger.entries()
+    mine = [entry for entry in entries if entry.project == ledger.scope[0]]
+    form: dict[str, Any] = {"pets": "federated-account", "version": 1, "budget": None, "requests": None}
+    if "budget" in enquiry.about:
+        left = remaining(ledger)
+        form["budget"] = {
+            "budget": left.budget.to_json(),
+            "spent": left.spent.to_json(),
+            "left": left.left.to_json(),
+            "lifetime": None if left.lifetime is None else left.lifetime.to_json(),
+            "epoch": left.epoch,
+            "durable": left.durable,
+            "more": left.more,
+            # not those that left, but those that were charged: whether one was withheld is a fact about rows
+            "unbounded": sum(entry.unbounded and entry.state.charged for entry in entries),
+        }
+    if "history" in enquiry.about:
+        form["requests"] = [_told(entry) for entry in mine[len(mine) - min(enquiry.last, len(mine)) :]]
+    return form
+
+
+def _told(entry: Entry) -> Json:
+    return {
+        "id": entry.id,
+        "at": entry.at.replace(microsecond=0, tzinfo=None).isoformat(),
+        "table": entry.table,
+        "what": entry.what,
+        "state": "charged" if entry.state.charged else entry.state.value,
+        "protection": entry.protection,
+        "loss": entry.cost.loss,
+        "delta": entry.cost.delta,
+        "unbounded": entry.unbounded,
+        "epoch": entry.epoch,
+    }

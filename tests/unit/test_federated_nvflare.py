@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -18,7 +19,8 @@ import pytest
 import pets
 from pets import cli
 from pets.demo import demo_query
-from pets.federated import connect
+from pets.errors import BudgetError
+from pets.federated import connect, glm
 from pets.federated.sitefolder import SiteFolder
 from pets.synthetic.dummy import dummy
 from tests.trial import SITES, Trial, documented, serving, until
@@ -26,8 +28,9 @@ from tests.trial import SITES, Trial, documented, serving, until
 UNBOUNDED = pets.Policy(allow_unbounded=True)
 POLICY = """\
 tables:
-  apc: {aggregates: [count, count_units, mean, rate]}
+  apc: {aggregates: [count, count_units, mean, rate, glm]}
 max_epsilon: 1.0
+tell: [budget, history]
 totals: {allow: true}
 """
 
@@ -36,8 +39,12 @@ totals: {allow: true}
 def world() -> tuple[pets.Schema, pd.DataFrame]:
     """The demonstration's table, of people few of whose episodes go beyond the bound: those do not matter here."""
     made = dummy("nhs", people=600, progress=False)
-    schema = pets.Schema({"apc": made.schema.table("apc")}, dataset=made.schema.dataset)
+    table = made.schema.table("apc")
+    weight = {"WEIGHT": pets.Real(0, 200, step=0.1, nullable=False)}
+    table = pets.Table(table.unit, dict(table.columns) | weight, people=100_000)
+    schema = pets.Schema({"apc": table}, dataset=made.schema.dataset)
     rows = made.tables["apc"].to_pandas()
+    rows["WEIGHT"] = np.round(np.random.default_rng(5).normal(75, 15, len(rows)).clip(0, 200), 1)
     unit = schema.table("apc").unit
     return schema, rows.groupby(unit.column).head(unit.rows or unit.max_rows)
 
@@ -169,6 +176,79 @@ def a_gates_refusal_arrives_in_its_own_words(scene: Scene) -> None:
     assert _spent(scene.trial) == before
 
 
+def the_sites_say_what_is_left_in_their_own_ledgers(scene: Scene) -> None:
+    trial, capsys = scene.trial, scene.said
+    own = {name: SiteFolder(trial.folder(name)).site.session for name in SITES}
+    with connect(trial.trial) as many:
+        assert many.remaining() == {name: session.remaining() for name, session in own.items()}
+        table = many.history()
+    for name, session in own.items():
+        mine = session.history()
+        mine = mine[mine["project"] == "federation"]
+        told = table[table["site"] == name]
+        assert list(told["id"]) == list(mine["id"])
+        assert list(told["epsilon"]) == list(mine["epsilon"])
+        assert set(told["state"]) == {"charged"}
+    assert cli.run(["federation", "status", trial.trial, "--last", "1"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("Spent ε = 0.5 of 3") == 3
+    assert said.count("  charged  ε = 0.5  apc: ") == 3
+
+
+def several_queries_fit_every_site_or_none_is_asked(scene: Scene) -> None:
+    before = _spent(scene.trial)
+    many_queries = [pets.query("apc").group_by("SEX").agg(**{f"n{i}": pets.count()}) for i in range(12)]
+    with connect(scene.trial.trial) as many, pytest.raises(BudgetError, match="'north' has no room for these 12"):
+        many.release(many_queries, pets.DP(epsilon=0.9))
+    assert _spent(scene.trial) == before
+
+
+def a_regression_step_by_step_is_the_pooled_fit(scene: Scene) -> None:
+    trial, rows, capsys = scene.trial, scene.rows, scene.said
+    counted = len(SiteFolder(trial.folder("north")).site.session.history())
+    with connect(trial.trial) as many:
+        found = glm(many, "apc", "DIAG_COUNT", ["STARTAGE_CALC", "WEIGHT"], "gaussian", pets.Total())
+    known = rows.dropna(subset=["DIAG_COUNT", "STARTAGE_CALC"])
+    x = np.column_stack([np.ones(len(known)), known["STARTAGE_CALC"], known["WEIGHT"]]).astype(float)
+    y = known["DIAG_COUNT"].to_numpy(dtype=float)
+    beta = np.linalg.lstsq(x, y, rcond=None)[0]
+    spread = ((y - x @ beta) ** 2).sum() / (len(y) - 3)
+    errors = np.sqrt(np.diag(np.linalg.inv(x.T @ x)) * spread)
+    assert found.rows == len(known)
+    assert np.abs(np.array(found.coefficients) - beta).max() < 1e-9
+    assert np.abs(np.array(found.errors) - errors).max() < 1e-9
+    log = SiteFolder(trial.folder("north")).site.session.history().iloc[counted:]
+    assert len(log) == found.steps == len(found.ids)
+    assert log["unbounded"].all()
+    assert log["what"].str.startswith("a step of gaussian regression of DIAG_COUNT").all()
+    asked = ["federation", "glm", trial.trial, "--outcome", "DIAG_COUNT", "--on", "STARTAGE_CALC", "--on", "WEIGHT"]
+    assert cli.run([*asked, "--family", "gaussian", "--total", "--out", str(scene.tmp / "fit.csv")]) == 0
+    assert f"{len(known):,} rows" in capsys.readouterr().out
+    written = pd.read_csv(scene.tmp / "fit.csv")
+    assert np.allclose(written["coefficient"], beta, rtol=0, atol=1e-9)
+    assert cli.run([*asked, "--family", "gaussian"]) == 6
+    assert "--total" in capsys.readouterr().err
+
+
+def a_synthetic_table_from_the_sites_marginals(scene: Scene) -> None:
+    trial, capsys = scene.trial, scene.said
+    before = _spent(trial)
+    out = str(trial.root / "made.csv")
+    asked = ["federation", "synthesise", trial.trial, "--column", "SEX", "--bound", "1", "--out", out]
+    assert cli.run([*asked, "--rows", "200", "--epsilon", "0.5"]) == 0
+    assert "ε = 0.5" in capsys.readouterr().out
+    made = pd.read_csv(out, dtype=str)
+    assert len(made) == 200
+    assert set(made["SEX"].dropna()) <= {"1", "2", "9", "0"}
+    paid = _spent(trial)
+    assert all(paid[name] > before[name] for name in SITES)
+    assert cli.run([*asked, "--rows", "100", "--epsilon", "0.5"]) == 0  # from what was measured
+    assert _spent(trial) == paid
+    assert cli.run([*asked, "--epsilon", "5"]) in (6, 7)
+    assert _spent(trial) == paid
+    capsys.readouterr()
+
+
 def the_status_of_a_site(scene: Scene) -> None:
     trial, capsys = scene.trial, scene.said
     assert cli.run(["site", "status", str(trial.folder("east"))]) == 0
@@ -266,6 +346,10 @@ STEPS: tuple[Callable[[Scene], None], ...] = (
     the_line_is_mutual_tls,
     a_gates_refusal_arrives_in_its_own_words,
     the_status_of_a_site,
+    the_sites_say_what_is_left_in_their_own_ledgers,
+    several_queries_fit_every_site_or_none_is_asked,
+    a_regression_step_by_step_is_the_pooled_fit,
+    a_synthetic_table_from_the_sites_marginals,
     a_job_that_brings_code_or_another_class_is_not_run,
     two_survive_a_killed_third_where_the_threshold_allows,
     each_sites_log_verifies,

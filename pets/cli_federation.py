@@ -22,7 +22,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The federation's folder.")]
-Way = Annotated[str, typer.Option("--secure", metavar="WAY", help="How sites' vectors are combined: masked, local.")]
+Way = Annotated[
+    str, typer.Option("--secure", metavar="WAY", help="How sites' vectors are combined: masked, encrypted, local.")
+]
 Patience = Annotated[
     float, typer.Option("--patience", metavar="SECONDS", help="A site that says nothing for so long is lost.")
 ]
@@ -49,6 +51,9 @@ def init(
     colluding: Annotated[
         int, typer.Option("--colluding", metavar="WHOLE", help="Sites that may collude with the coordinator.")
     ] = 1,
+    key_holder: Annotated[
+        Path | None, typer.Option("--key-holder", metavar="FILE", help="Who opens encrypted totals: its public key.")
+    ] = None,
     host: Annotated[
         str, typer.Option("--host", metavar="NAME", help="The server's name, as sites reach it.")
     ] = "localhost",
@@ -72,10 +77,13 @@ def init(
         sites_per_person=sites_per_person,
         dropouts=dropouts,
         colluding=colluding,
+        key_holder=key_holder,
     )
     print(f"{folder}: a federation of {', '.join(made.names)}. It holds keys: it is for its owner only.")
     print(f"{folder / 'roster.json'}: for every site. It begins with {made.roster.digest[:16]}: let them compare it.")
     print(f"{folder / 'kits'}: one file for each site, for that site alone.")
+    if key_holder is not None:
+        print(f"{folder / 'public.key'}: for every site. It begins with {made.roster.key_holder[:16]}.")
 
 
 @verb(app, "stopped")
@@ -246,6 +254,7 @@ def status(
     """
     from pets.calls import whole_between
     from pets.federated.account import MOST_REQUESTS
+    from pets.federated.keyholder import NAME
     from pets.federated.remote import connect
 
     whole_between("--last", last, 0, MOST_REQUESTS)
@@ -259,6 +268,9 @@ def status(
         here = many.connected()
         for member in roster.members:
             print(f"  {member.name:<20} {'in touch' if member.name in here else 'away'}")
+        if roster.key_holder:
+            print(f"  {NAME:<20} {'in touch' if NAME in here else 'away'}; public key {roster.key_holder[:16]}")
+        here = tuple(name for name in here if name != NAME)
         if here:
             lefts, silent = many.lefts(), many.lost
             print("What the sites say of their own accounts:")

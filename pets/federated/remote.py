@@ -17,6 +17,8 @@ from pets.federated.coordinator import Relay
 from pets.federated.envelopes import KeyHolder
 from pets.federated.federation import Federation
 from pets.federated.federationfolder import Answers, FederationFolder
+from pets.federated.holderline import HolderLine
+from pets.federated.keyholder import NAME
 from pets.federated.order import Order
 from pets.federated.roster import Roster
 from pets.federated.site import Site
@@ -87,7 +89,7 @@ class RemoteFederation(Federation):
         return self._line
 
     def connected(self) -> tuple[str, ...]:
-        """The sites that are in touch with the server."""
+        """The sites that are in touch with the server, and the key holder."""
         return self.line.connected()
 
     def _carried(
@@ -98,9 +100,16 @@ class RemoteFederation(Federation):
         return super()._carried(asked, protection, secure, model)
 
     def _key_holder(self) -> tuple[KeyHolder, Roster]:
-        raise UserError(
-            "encrypted envelopes have no way between machines yet; use secure='masked', or pets he with files"
-        )
+        public = self.folder.public_key
+        if public is None:
+            raise UserError(
+                "this federation has no key holder; make one with pets keyholder init, and a federation with "
+                "--key-holder FILE, or use secure='masked'"
+            )
+        if NAME not in self.line.connected():
+            raise UserError("the key holder is not in touch with the federation's server; nothing was spent")
+        keys = self._coordinator, self._analyst
+        return HolderLine(public, self.roster, *keys, self.analyst, self.line, self.roster.size), self.roster
 
     def dummy(self, rows: int = 1000, seed: int = 0) -> Federation:
         """A federation in this process on invented rows, ``rows`` a site; ``pets.Exact()`` may be used."""
@@ -155,7 +164,7 @@ class RemoteFederation(Federation):
         """What the sites say; it costs nothing, and reads no row."""
         enquiry = Enquiry(random_id(), self.roster.digest, self.analyst, (about,), last)
         self.line.prepare()
-        here = [self.roster.number(name) for name in self.line.connected()]
+        here = [self.roster.number(name) for name in self.line.connected() if name != NAME]
         said, self.lost = enquire(enquiry, self.roster, self._coordinator, self._analyst, self.line, here)
         return said
 

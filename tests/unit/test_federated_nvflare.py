@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import socket
+import sqlite3
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from pets import cli
 from pets.demo import demo_query
 from pets.errors import BudgetError
 from pets.federated import connect, glm
+from pets.federated.keyholder import NAME
+from pets.federated.keyholderfolder import KeyHolderFolder
 from pets.federated.sitefolder import SiteFolder
 from pets.synthetic.dummy import dummy
 from tests.trial import SITES, Trial, documented, serving, until
@@ -50,6 +53,8 @@ def world() -> tuple[pets.Schema, pd.DataFrame]:
 
 
 COMMANDS = documented(Path(__file__).parents[2] / "docs" / "federated.md", "Three real sites")
+PARTIES = ("trial", "holder", *SITES)
+HERE = (*SITES, NAME)
 SERVED = [command for command in COMMANDS if command[1] == "serve"]
 FIRST = COMMANDS[: COMMANDS.index(SERVED[0])]
 THEN = COMMANDS[COMMANDS.index(SERVED[-1]) + 1 :]
@@ -67,12 +72,20 @@ def trial(world: tuple[pets.Schema, pd.DataFrame], tmp_path_factory: pytest.Temp
     for name, form in forms.items():
         (made.root / name).write_text(form if isinstance(form, str) else json.dumps(form), "utf-8")
     made.make(FIRST)
-    assert [command[2] for command in SERVED] == ["trial", *SITES]
-    with serving(made, *SITES):
+    assert [command[2] for command in SERVED] == list(PARTIES)
+    assert not KeyHolderFolder(made.folder("holder")).totals
+    (made.folder("holder") / "keyholder.json").write_text('{"totals": true}', "utf-8")  # as --allow-total would
+    with serving(made, *PARTIES[1:]):
         with connect(made.trial) as many:
-            until(lambda: many.connected() == SITES)
+            until(lambda: many.connected() == HERE)
         yield made
     assert made.stop() == []
+
+
+def pooled(scene: Scene) -> pets.Release:
+    data = {"apc": scene.rows}
+    session = pets.Session(scene.schema, data, budget=pets.Budget(epsilon=1), policy=UNBOUNDED, progress=False)
+    return session.release(demo_query(), pets.Total())
 
 
 def ask(trial: Trial, *more: str) -> int:
@@ -94,25 +107,41 @@ class Scene:
 
 
 def the_demo_query_is_the_pooled_answer(scene: Scene) -> None:
-    trial, schema, rows = scene.trial, scene.schema, scene.rows
+    trial = scene.trial
     assert ask(trial, "--total", "--out", str(trial.root / "answer.json")) == 0
     found = pets.Release.load(trial.root / "answer.json")
-    pooled = pets.Session(
-        schema, {"apc": rows}, budget=pets.Budget(epsilon=1), policy=UNBOUNDED, progress=False
-    ).release(demo_query(), pets.Total())
     assert found.notes[0] == "3 of 3 sites are in the answer, combined by secure='masked'."
-    assert (found.values == pooled.values).all()
-    assert found.table["episodes"].sum() == len(rows)
+    assert (found.values == pooled(scene).values).all()
+    assert found.table["episodes"].sum() == len(scene.rows)
+
+
+def encrypted_envelopes_are_opened_by_a_key_holder_elsewhere(scene: Scene) -> None:
+    trial = scene.trial
+    assert ask(trial, "--total", "--secure", "encrypted", "--out", str(trial.root / "sealed.json")) == 0
+    found = pets.Release.load(trial.root / "sealed.json")
+    assert found.notes[0] == "3 of 3 sites are in the answer, combined by secure='encrypted'."
+    assert (found.values == pooled(scene).values).all()
+    assert "key holder and coordinator do not collude" in found.guarantee
+    holder = KeyHolderFolder(trial.folder("holder"))
+    assert holder.public.id[:16] in found.notes[1]
+    with contextlib.closing(sqlite3.connect(trial.folder("holder") / "secret.key.opened")) as record:
+        assert [row[0] for row in record.execute("SELECT round FROM opened")] == [found.id]
+    for party in ("trial", *SITES):  # the secret key is with nobody else
+        for file in trial.folder(party).rglob("*"):
+            assert not file.is_file() or b"pets-he-secret" not in file.read_bytes()
+    assert b"pets-he-secret" in (trial.folder("holder") / "secret.key").read_bytes()
+    assert f"Round {found.id[:12]}: the total of 3 sites was opened, once for all." in trial.said("holder")
 
 
 def the_documentations_commands(scene: Scene) -> None:
     trial, capsys = scene.trial, scene.said
-    assert len(THEN) == 6
+    assert len(THEN) == 7
     trial.make(THEN)
     said = capsys.readouterr().out
-    assert said.count("in touch") == 3
+    assert said.count("in touch") == 4
     assert "Whole: " in said
-    assert "episodes" in (trial.root / "answer.html").read_text("utf-8")
+    for name in ("answer", "opened"):
+        assert "episodes" in (trial.root / f"{name}.html").read_text("utf-8")
 
 
 def what_was_paid_for_is_not_paid_for_again(scene: Scene) -> None:
@@ -129,10 +158,10 @@ def what_was_paid_for_is_not_paid_for_again(scene: Scene) -> None:
 
 def no_socket_outside_the_engines_address(scene: Scene) -> None:
     trial = scene.trial
-    for name in SITES:
+    for name in PARTIES[1:]:
         gate, *engine = trial.tree(name)
-        assert len(engine) >= 2  # the site's process of NVFlare, and the job's
-        assert gate.net_connections("inet") == []  # the data is where no socket is
+        assert len(engine) >= 2  # the party's process of NVFlare, and the job's
+        assert gate.net_connections("inet") == []  # the data, or the secret key, is where no socket is
         every = [one for process in engine for one in process.net_connections("inet")]
         own = {one.laddr.port for one in every}
         assert any(one.raddr and one.raddr.port == trial.port for one in every)
@@ -191,7 +220,7 @@ def the_sites_say_what_is_left_in_their_own_ledgers(scene: Scene) -> None:
         assert set(told["state"]) == {"charged"}
     assert cli.run(["federation", "status", trial.trial, "--last", "1"]) == 0
     said = capsys.readouterr().out
-    assert said.count("Spent ε = 0.5 of 3") == 3
+    assert all(str(session.remaining()) in said for session in own.values())
     assert said.count("  charged  ε = 0.5  apc: ") == 3
 
 
@@ -255,7 +284,7 @@ def the_status_of_a_site(scene: Scene) -> None:
     said = capsys.readouterr().out
     assert "Log: whole" in said
     assert "committed" in said
-    assert "Spent ε = 0.5 of 3" in said
+    assert "Spent ε = 0.7" in said  # twice 0.5, in ρ
 
 
 def a_job_that_brings_code_or_another_class_is_not_run(scene: Scene) -> None:
@@ -300,13 +329,29 @@ def two_survive_a_killed_third_where_the_threshold_allows(scene: Scene) -> None:
     assert after["north"] > before["north"]
     assert after["east"] > before["east"]
     assert after["west"] == before["west"]
+    assert ask(trial, "--epsilon", "0.2", "--secure", "encrypted", *patience) == 0  # each survivor signs who is in
+    assert "2 of 3 sites are in the answer, combined by secure='encrypted'" in capsys.readouterr().out
+    assert cli.run(["federation", "status", trial.trial]) == 0
+    said = capsys.readouterr().out
+    assert said.count("in touch") == 3
+    assert "west                 away" in said
+    assert said.count("Spent ε = ") == 2
     assert ask(trial, "--total", "--again", *patience) == 9  # exact totals may lose nobody
     assert "3 sites are needed for an answer and 2 are left" in capsys.readouterr().err
     trial.start("west")  # and comes back
     with connect(trial.trial) as many:
-        until(lambda: many.connected() == SITES)
+        until(lambda: many.connected() == HERE)
     assert ask(trial, "--epsilon", "0.3", "--patience", "60") == 0
     assert "3 of 3 sites are in the answer" in capsys.readouterr().out
+
+
+def without_the_key_holder_nothing_is_asked(scene: Scene) -> None:
+    trial = scene.trial
+    before = _spent(trial)
+    trial.kill("holder")
+    assert ask(trial, "--epsilon", "0.1", "--secure", "encrypted", "--patience", "6") == 2
+    assert "the key holder is not in touch" in scene.said.readouterr().err
+    assert _spent(trial) == before
 
 
 def _spent(trial: Trial) -> dict[str, int]:
@@ -340,6 +385,7 @@ def stopping_leaves_no_process_behind(scene: Scene) -> None:
 
 STEPS: tuple[Callable[[Scene], None], ...] = (
     the_demo_query_is_the_pooled_answer,
+    encrypted_envelopes_are_opened_by_a_key_holder_elsewhere,
     the_documentations_commands,
     what_was_paid_for_is_not_paid_for_again,
     no_socket_outside_the_engines_address,
@@ -352,6 +398,7 @@ STEPS: tuple[Callable[[Scene], None], ...] = (
     a_synthetic_table_from_the_sites_marginals,
     a_job_that_brings_code_or_another_class_is_not_run,
     two_survive_a_killed_third_where_the_threshold_allows,
+    without_the_key_holder_nothing_is_asked,
     each_sites_log_verifies,
     stopping_leaves_no_process_behind,
 )

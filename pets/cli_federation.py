@@ -253,7 +253,7 @@ def status(
     pets federation status trial --last 5
     """
     from pets.calls import whole_between
-    from pets.federated.account import MOST_REQUESTS
+    from pets.federated.enquiry import MOST_REQUESTS
     from pets.federated.keyholder import NAME
     from pets.federated.remote import connect
 

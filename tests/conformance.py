@@ -11,9 +11,12 @@ import pytest
 from pets.entropy import random_id
 from pets.errors import ReleaseFailedError
 from pets.federated import Federation, Site
-from pets.federated.account import Enquiry
+from pets.federated.enquiry import Enquiry
+from pets.federated.holderline import HolderLine
+from pets.federated.keyholder import KeyHolderGate
 from pets.federated.told import enquire
 from pets.federated.transport import Transport
+from pets.he import SecretKey
 from pets.protection import Exact
 from tests.unit.test_federated_site import BY_AGE, HALF, N, federation, spent
 
@@ -73,6 +76,19 @@ def accounts_are_told(connect: Connect) -> None:
     assert [len(one.requests) for one in said.values()] == [1, 1, 1]
 
 
+def a_key_holder_elsewhere_opens_totals(connect: Connect) -> None:
+    many = dummies()
+    wanted = many.release(BY_AGE, Exact()).values
+    holder, roster = many._key_holder()
+    assert isinstance(holder, SecretKey)
+    gate = KeyHolderGate(holder)
+    gate.join(roster)
+    line = connect([*many.sites.values(), gate])  # type: ignore[list-item]
+    many._transport = line
+    many._holder = HolderLine(holder.public, roster, many._coordinator, many._analyst, many.analyst, line, 3)
+    assert (many.release(BY_AGE, Exact(), secure="encrypted").values == wanted).all()
+
+
 class _Echo:
     def handle(self, data: bytes) -> bytes:
         return data[::-1]
@@ -89,5 +105,6 @@ SUITE = (
     silence_is_a_lost_site,
     too_much_silence_is_no_answer,
     accounts_are_told,
+    a_key_holder_elsewhere_opens_totals,
     bytes_arrive_as_they_were,
 )

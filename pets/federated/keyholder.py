@@ -37,6 +37,7 @@ from pets.federated.message import COORDINATOR, SIGNATURE, Channel, Kind, Messag
 from pets.federated.problems import ProtocolError
 from pets.federated.roster import Roster
 from pets.he.holder import SecretKey
+from pets.he.record import RecordError
 from pets.he.total import Consent, Total
 from pets.protection import DP, Exact, Protection
 from pets.protection import Total as ExactTotal
@@ -169,6 +170,9 @@ class KeyHolderGate:
                 reply = channel.write(kind, 0, act(message, roster))
             except ProtocolError:
                 raise
+            except RecordError as error:  # it names a file of this machine
+                self._say(f"Refused: {error}.")
+                reply = channel.write(Kind.REFUSED, 0, b"its record of opened rounds cannot be written just now")
             except PetsError as error:
                 self._say(f"Refused: {error}.")
                 reply = channel.write(Kind.REFUSED, 0, str(error).encode()[:MOST_SAID])

@@ -11,9 +11,9 @@ from pets.calls import whole_between
 from pets.certificate import Certificate
 from pets.entropy import random_id
 from pets.errors import PolicyError, UserError, shown
-from pets.federated.account import MOST_REQUESTS, Enquiry
 from pets.federated.asking import Asked
 from pets.federated.coordinator import Relay
+from pets.federated.enquiry import MOST_REQUESTS, Enquiry
 from pets.federated.envelopes import KeyHolder
 from pets.federated.federation import Federation
 from pets.federated.federationfolder import Answers, FederationFolder

@@ -28,10 +28,10 @@ from pets.dp.shares import add_share
 from pets.entropy import random_bytes
 from pets.errors import BudgetError, LedgerError, PetsError, PolicyError, UserError, shown
 from pets.federated import wording
-from pets.federated.account import Enquiry, answered
 from pets.federated.cohort import cohorts, fits, overlaps
 from pets.federated.combine import Party, Sealer, Task, Words
 from pets.federated.coordinator import MOST_SAID
+from pets.federated.enquiry import enquired
 from pets.federated.envelopes import agreed, box_of
 from pets.federated.gate import Admission, Desk, admit
 from pets.federated.message import COORDINATOR, Channel, Kind, Message, context_of, parse, verified
@@ -177,7 +177,7 @@ class Site:
             if message.kind is Kind.ORDER:
                 return self._order(message, data)
             if message.kind is Kind.ENQUIRY:
-                return self._enquiry(message)
+                return enquired(message, self._rosters.values(), self._seen, self._key, self.policy, self.session)
             active = self._active.get(message.query)
             if active is None:
                 raise ProtocolError("no such query is under way at this site; it was over, or never begun")
@@ -190,30 +190,10 @@ class Site:
             read = active.channel.read(data, active.next, COORDINATOR)
             return self._round(active, read, data)
 
-    def _pinned(self, message: Message) -> Roster:
+    def _order(self, message: Message, data: bytes) -> bytes:
         roster = next((r for r in self._rosters.values() if verified(message, r, context_of(r))), None)
         if roster is None or message.sender != COORDINATOR or message.round != 0:
             raise ProtocolError("the order is not from the coordinator of a roster that this site has pinned")
-        return roster
-
-    def _opened(self, roster: Roster, query: bytes, form: bytes) -> tuple[Channel, Desk]:
-        """This site's way to answer, and what its gate knows."""
-        me = next(place for place, member in enumerate(roster.members) if member.key == self._key.public.raw.hex())
-        session, member = self.session, roster.members[me]
-        desk = Desk(member, session.schema, self.policy, session.policy, session.budget, self.member.data)
-        return Channel(roster, query, context_of(roster, form), me, self._key), desk
-
-    def _enquiry(self, message: Message) -> bytes:
-        """What the ledger says, where the policy tells it; no row is read, and nothing is charged."""
-        roster = self._pinned(message)
-        enquiry = Enquiry.read(message.body, roster)
-        if bytes.fromhex(enquiry.id) != message.query or message.query in self._seen:
-            raise ProtocolError("the enquiry was seen before, or its id is not its message's; it was ignored")
-        self._seen.add(message.query)
-        return answered(enquiry, *self._opened(roster, message.query, enquiry.form), self.session._account)
-
-    def _order(self, message: Message, data: bytes) -> bytes:
-        roster = self._pinned(message)
         known = self._active.get(message.query)
         if known is not None and hmac.compare_digest(known.last[0], hashlib.sha256(data).digest()):
             return known.last[1]
@@ -223,11 +203,14 @@ class Site:
         if bytes.fromhex(order.id) != message.query:
             raise ProtocolError("the order's id is not its message's; it was ignored")
         self._seen.add(message.query)
-        channel, desk = self._opened(roster, message.query, order.form)
+        me = next(place for place, member in enumerate(roster.members) if member.key == self._key.public.raw.hex())
+        channel = Channel(roster, message.query, context_of(roster, order.form), me, self._key)
+        session = self.session
+        desk = Desk(roster.members[me], session.schema, self.policy, session.policy, session.budget, self.member.data)
         try:
             admission = admit(order, roster, desk)
             sealer = self._agreed(admission, roster)
-            snapshot = self.session._holdings.snapshot(order.query.table)
+            snapshot = session._holdings.snapshot(order.query.table)
             grant = self._reserve(admission, snapshot)
         except ProtocolError:
             raise

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pets.budget import UNIT, Budget, Cost, epsilon_from_rho
 from pets.errors import PetsError, shown
-from pets.federated.account import Enquiry
 from pets.federated.coordinator import plain
+from pets.federated.enquiry import Enquiry
 from pets.federated.message import COORDINATOR, Channel, Kind, context_of
 from pets.federated.problems import ProtocolError
 from pets.federated.roster import Roster

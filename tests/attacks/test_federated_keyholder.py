@@ -330,7 +330,8 @@ def test_a_false_key_holder_is_not_believed(key: he.SecretKey) -> None:
         ask(many)
 
 
-def test_a_key_holder_that_signs_another_round_is_found_out(key: he.SecretKey) -> None:
+@pytest.mark.parametrize(("least", "colluding"), [(2, 0), (2, 1), (3, 0)])
+def test_a_key_holder_that_signs_another_round_is_found_out(key: he.SecretKey, least: int, colluding: int) -> None:
     many = federation(people=30)
     line, _ = apart(many, key)
 
@@ -338,7 +339,9 @@ def test_a_key_holder_that_signs_another_round_is_found_out(key: he.SecretKey) -
         if data[1] != Kind.KEY:
             return data
         wrong = he.Round.from_bytes(data[21:-64])
-        made = key.round(N, SCHEMA, wrong.parties, wrong.noise, least=2, colluding=0, preset=wrong.preset.name)
+        made = key.round(
+            N, SCHEMA, wrong.parties, wrong.noise, least=least, colluding=colluding, preset=wrong.preset.name
+        )
         context = context_of(many._keyed, line.asked[number][21:-64])
         return Channel(many._keyed, data[3:19], context, HOLDER, key).write(Kind.KEY, 0, made.to_bytes())
 
@@ -362,6 +365,21 @@ def test_the_key_stays_with_its_holder(key: he.SecretKey, tmp_path: Path) -> Non
     assert not isinstance(many._holder, he.SecretKey)
     assert not hasattr(many._holder, "reveal")
     assert repr(gate).startswith("<KeyHolderGate of <PublicKey")
+
+
+def test_a_record_that_cannot_be_written_opens_nothing_and_names_no_file(tmp_path: Path) -> None:
+    secret = he.keygen()[1]
+    secret.save(tmp_path / "secret.key")
+    many, told = federation(people=30), []
+    _, gate = apart(many, secret)
+    gate._say = told.append
+    ask(many)
+    assert "was opened, once for all" in told[-1]
+    (tmp_path / "secret.key.opened").unlink()
+    with pytest.raises(ReleaseFailedError, match="record of opened rounds cannot be written just now") as failed:
+        ask(many)
+    assert str(tmp_path) not in str(failed.value)
+    assert str(tmp_path) in told[-1]
 
 
 def test_numbers_of_another_length_are_not_taken(key: he.SecretKey) -> None:

@@ -13,9 +13,9 @@ import pets.federated.site as site_module
 from pets import signing
 from pets.codec import canonical
 from pets.entropy import random_id
-from pets.errors import BudgetError, PolicyError, ReleaseFailedError
+from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedError
 from pets.federated import Federation, Roster, SitePolicy, Totals
-from pets.federated.account import Enquiry
+from pets.federated.enquiry import Enquiry
 from pets.federated.message import COORDINATOR, Channel, Kind, context_of
 from pets.federated.problems import ProtocolError
 from pets.federated.sitepolicy import TELLABLE
@@ -284,6 +284,18 @@ def test_what_a_site_says_does_nothing_to_a_terminal() -> None:
 
     said, _ = ask(many, asked, change=loud)
     assert said["s0"].requests[0]["what"] == "[2J" + "a" * 496
+
+
+def test_a_ledger_that_cannot_be_read_names_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = federation(people=30)
+
+    def broken(self: Any) -> Any:
+        raise LedgerError("the ledger '/secret/place.db' cannot be read")
+
+    monkeypatch.setattr(type(many.sites["s0"].session._account), "entries", broken)
+    said, silent = ask(many)
+    assert said == {}
+    assert set(silent.values()) == {"refused: this site's ledger cannot be read just now"}
 
 
 def test_silence_is_told_from_absence() -> None:

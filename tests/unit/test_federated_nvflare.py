@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -319,7 +320,17 @@ def a_job_that_brings_code_or_another_class_is_not_run(scene: Scene) -> None:
 def two_survive_a_killed_third_where_the_threshold_allows(scene: Scene) -> None:
     trial, capsys = scene.trial, scene.said
     before = _spent(trial)
-    trial.kill("west")
+    with connect(trial.trial, patience=6, progress=False) as many:
+        killed = _Killing(trial, "west", many.line)
+        many._line = killed  # type: ignore[assignment]
+        release = many.release(demo_query(), pets.DP(epsilon=0.25))
+    assert killed.rounds == 5
+    assert many.lost == {"west": "no reply"}  # its masks came off with the others' shares
+    assert release.notes[0].startswith("2 of 3 sites are in the answer")
+    between = _spent(trial)
+    assert between["west"] == before["west"]  # it died before its data was opened
+    assert all(between[name] > before[name] for name in ("north", "east"))
+    before = between
     patience = ["--patience", "6"]
     assert ask(trial, "--epsilon", "0.4", *patience) == 0
     said = capsys.readouterr()
@@ -343,6 +354,23 @@ def two_survive_a_killed_third_where_the_threshold_allows(scene: Scene) -> None:
         until(lambda: many.connected() == HERE)
     assert ask(trial, "--epsilon", "0.3", "--patience", "60") == 0
     assert "3 of 3 sites are in the answer" in capsys.readouterr().out
+
+
+class _Killing:
+    """A line on which a site dies after the second round: its keys are known to all, and its vector to nobody."""
+
+    def __init__(self, trial: Trial, name: str, inner: Any) -> None:
+        self.trial, self.name, self.inner, self.rounds = trial, name, inner, 0
+
+    def exchange(self, messages: Any, heard: Any) -> Any:
+        replies = self.inner.exchange(messages, heard)
+        self.rounds += 1
+        if self.rounds == 2:
+            self.trial.kill(self.name)
+        return replies
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
 
 
 def without_the_key_holder_nothing_is_asked(scene: Scene) -> None:

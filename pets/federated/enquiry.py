@@ -1,4 +1,4 @@
-"""Account: what a site says of its own ledger to an analyst who asks: what is left, and what was asked. Public numbers.
+"""Enquiry: what a site says of its own ledger to an analyst who asks: what is left, and what was asked. Public numbers.
 
 An enquiry is typed and signed like an order, passes the same gate in the same order, and is refused unless the site's
 policy tells what it asks for. What is told never depends on a row: the same is said whether an exact total left the
@@ -8,21 +8,23 @@ site or was withheld, since both are charged.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from pets.codec import Json, canonical
-from pets.errors import PetsError, PolicyError
+from pets.errors import LedgerError, PetsError, PolicyError
 from pets.federated.coordinator import MOST_SAID
-from pets.federated.gate import Desk
-from pets.federated.message import SIGNATURE, Channel, Kind
+from pets.federated.message import COORDINATOR, SIGNATURE, Channel, Kind, Message, context_of, verified
 from pets.federated.problems import ProtocolError
-from pets.federated.roster import Roster
-from pets.federated.sitepolicy import TELLABLE
+from pets.federated.roster import Member, Roster
+from pets.federated.sitepolicy import TELLABLE, SitePolicy
 from pets.ledger.account import Account as Ledger
 from pets.ledger.states import Entry
 from pets.odometer import remaining
+from pets.schema import Schema
+from pets.session import Session
 from pets.signing import SigningKey
 
 MOST_REQUESTS = 10_000
@@ -96,22 +98,44 @@ class Enquiry:
         return made
 
 
-def answered(enquiry: Enquiry, channel: Channel, desk: Desk, ledger: Ledger) -> bytes:
-    """A site's reply: what its ledger says, or why it says nothing. No row is read, and nothing is charged."""
+def enquired(
+    message: Message,
+    rosters: Iterable[Roster],
+    seen: set[bytes],
+    key: SigningKey,
+    policy: SitePolicy,
+    session: Session,
+) -> bytes:
+    """A site's reply: what its ledger says, or why it says nothing. No row is read, and nothing is charged.
+
+    Raises:
+        ProtocolError: for what is forged, replayed, or about something else.
+    """
+    roster = next((r for r in rosters if verified(message, r, context_of(r))), None)
+    if roster is None or message.sender != COORDINATOR or message.round != 0:
+        raise ProtocolError("the enquiry is not from the coordinator of a roster that this site has pinned")
+    enquiry = Enquiry.read(message.body, roster)
+    if bytes.fromhex(enquiry.id) != message.query or message.query in seen:
+        raise ProtocolError("the enquiry was seen before, or its id is not its message's; it was ignored")
+    seen.add(message.query)
+    me = next(place for place, member in enumerate(roster.members) if member.key == key.public.raw.hex())
+    channel = Channel(roster, message.query, context_of(roster, enquiry.form), me, key)
     try:
-        _check(enquiry, desk)
-        return channel.write(Kind.ACCOUNT, 0, canonical(_statement(enquiry, ledger)))
+        _check(enquiry, roster.members[me], policy, session.schema)
+        return channel.write(Kind.ACCOUNT, 0, canonical(_statement(enquiry, session._account)))
+    except LedgerError:  # whose words may name a file of this site
+        return channel.write(Kind.REFUSED, 0, b"this site's ledger cannot be read just now")
     except PetsError as error:
         return channel.write(Kind.REFUSED, 0, str(error).encode()[:MOST_SAID])
 
 
-def _check(enquiry: Enquiry, desk: Desk) -> None:
+def _check(enquiry: Enquiry, member: Member, policy: SitePolicy, schema: Schema) -> None:
     for what in enquiry.about:
-        if what not in desk.rules.tell:
+        if what not in policy.tell:
             raise PolicyError(f"the site's policy does not tell its {what}; its custodian may list it under tell")
-    if desk.member.schema != desk.schema.digest:
+    if member.schema != schema.digest:
         raise PolicyError("the site has another schema than the roster says; exchange a new roster")
-    if desk.member.policy != desk.rules.digest:
+    if member.policy != policy.digest:
         raise PolicyError("the site's policy has changed since the roster was made; exchange a new roster")
 
 

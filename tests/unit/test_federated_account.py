@@ -10,7 +10,7 @@ import pytest
 
 import pets
 import pets.federated.site as site_module
-from pets import signing
+from pets import Budget, signing
 from pets.codec import canonical
 from pets.entropy import random_id
 from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedError
@@ -29,6 +29,7 @@ def enquiry(many: Federation, *about: str, **settings: Any) -> Enquiry:
     return Enquiry(**given | settings)
 
 
+PURE = {"currency": "pure", "loss": 1, "delta": 0}
 Change = Callable[[int, bytes], bytes]
 
 
@@ -239,6 +240,7 @@ def test_a_reply_belongs_to_one_site_and_one_enquiry() -> None:
         {"budget": {"left": {"currency": "zcdp", "loss": -1, "delta": 0}}},
         {"budget": {"budget": {"epsilon": "1e999", "delta": "0.1", "threshold_delta": "0"}}},
         {"budget": {"epoch": 2**70}},
+        {"budget": {"budget": Budget(3).to_json(), "spent": PURE, "left": PURE, "lifetime": PURE}},
         {"requests": [{}]},
         {"requests": [1]},
         {"requests": {"loss": "much"}},

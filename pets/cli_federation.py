@@ -240,6 +240,32 @@ def synthesise(
 
 
 @verb(app)
+def certificates(
+    folder: Folder,
+    answer: Annotated[Path, typer.Argument(metavar="ANSWER", help="A release of this federation, saved as JSON.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="A folder for one file a site.")],
+) -> None:
+    """What each site's own ledger signed of its part in an answer; of the sites that tell.
+
+    \b
+    pets federation certificates trial answer.json --out certificates
+    pets verify certificates/north.json --key north.ledger.pub
+    """
+    from pets.federated.remote import connect
+    from pets.flags import written
+    from pets.release import Release
+
+    release = Release.load(answer)
+    with connect(folder, patience=15, progress=False) as many:
+        found = many.certificates(release)
+        with written(out):
+            out.mkdir(parents=True, exist_ok=True)
+        for name, certificate in found.items():
+            print(f"{certificate.save(out / f'{name}.json')}: signed by key {certificate.key_id}.")
+        _lost(many)
+
+
+@verb(app)
 def status(
     folder: Folder,
     last: Annotated[

@@ -40,8 +40,9 @@ class Enquiry:
         id: 16 random bytes in hex, fresh for every enquiry.
         roster: the digest of the roster that it is about.
         analyst: who asks, as the roster knows them.
-        about: ``"budget"``, ``"history"`` or both.
+        about: any of ``"budget"``, ``"certificates"`` and ``"history"``.
         last: of how many requests the site shall tell, the newest.
+        release: the id of the release of which a certificate is wanted; empty without.
     """
 
     id: str
@@ -49,10 +50,13 @@ class Enquiry:
     analyst: str
     about: tuple[str, ...]
     last: int = MOST_REQUESTS
+    release: str = ""
 
     def __post_init__(self) -> None:
-        if len(self.id) != 32 or not all(letter in "0123456789abcdef" for letter in self.id):
-            raise ProtocolError("an enquiry's id has 32 hex digits")
+        if not _is_id(self.id) or not all(isinstance(text, str) for text in (self.roster, self.analyst)):
+            raise ProtocolError("an enquiry's id has 32 hex digits, and its roster and analyst are texts")
+        if self.release != "" and not _is_id(self.release):
+            raise ProtocolError("a release's id has 32 hex digits")
         if not self.about or self.about != tuple(sorted(set(self.about) & set(TELLABLE))):
             raise ProtocolError(f"an enquiry is about {' or '.join(TELLABLE)}")
         if isinstance(self.last, bool) or not isinstance(self.last, int) or not 0 <= self.last <= MOST_REQUESTS:
@@ -68,6 +72,7 @@ class Enquiry:
             "analyst": self.analyst,
             "about": list(self.about),
             "last": self.last,
+            "release": self.release,
         }
 
     @cached_property
@@ -85,7 +90,8 @@ class Enquiry:
         form, signature = body[:-SIGNATURE], body[-SIGNATURE:]
         try:
             given: Any = json.loads(form)
-            made = cls(given["id"], given["roster"], given["analyst"], tuple(given["about"]), given["last"])
+            names = ("id", "roster", "analyst", "last", "release")
+            made = cls(about=tuple(given["about"]), **{name: given[name] for name in names})
             if made.form != form:
                 raise ValueError("not canonical")
         except (PetsError, TypeError, LookupError, ValueError, AttributeError, RecursionError):
@@ -96,6 +102,10 @@ class Enquiry:
         if key is None or not key.verifies(signature, _DOMAIN + form):
             raise ProtocolError("the enquiry is not signed by an analyst on the roster; it was ignored")
         return made
+
+
+def _is_id(text: object) -> bool:
+    return isinstance(text, str) and len(text) == 32 and all(letter in "0123456789abcdef" for letter in text)
 
 
 def enquired(
@@ -143,6 +153,7 @@ def _statement(enquiry: Enquiry, ledger: Ledger) -> Json:
     entries = ledger.entries()
     mine = [entry for entry in entries if entry.project == ledger.scope[0]]
     form: dict[str, Any] = {"pets": "federated-account", "version": 1, "budget": None, "requests": None}
+    form["certificate"] = _certificate(enquiry, ledger) if "certificates" in enquiry.about else None
     if "budget" in enquiry.about:
         left = remaining(ledger)
         form["budget"] = {
@@ -159,6 +170,18 @@ def _statement(enquiry: Enquiry, ledger: Ledger) -> Json:
     if "history" in enquiry.about:
         form["requests"] = [_told(entry) for entry in mine[len(mine) - min(enquiry.last, len(mine)) :]]
     return form
+
+
+def _certificate(enquiry: Enquiry, ledger: Ledger) -> Json | None:
+    """What the ledger signed of this site's part in a release that this analyst asked for; ``None`` without one."""
+    with ledger.ledger.reading() as book:
+        row = book.by_key(ledger.dataset, f"federated:{enquiry.release}")
+    if row is None or row.state != "committed":
+        return None
+    part = json.loads(bytes(row.release))
+    if (part["order"]["analyst"], part["roster"]) != (enquiry.analyst, enquiry.roster):
+        return None
+    return dict(json.loads(bytes(row.certificate)))
 
 
 def _told(entry: Entry) -> Json:

@@ -133,8 +133,15 @@ class RemoteFederation(Federation):
         )
 
     def certificates(self, release: Release) -> dict[str, Certificate]:
-        """Each site keeps its certificates in its own ledger; ask the site for them."""
-        raise UserError("the sites' certificates are in the sites' own ledgers; ask their custodians for them")
+        """By site, its ledger's signed certificate of its part in an answer, of the sites that tell.
+
+        Raises:
+            PolicyError: where no site tells.
+        """
+        if not isinstance(release, Release):
+            raise UserError(f"certificates are of a release of this federation, not of {shown(release)}")
+        said = _somebody(self._enquired("certificates", release=release.id), self.lost)
+        return {name: one.certificate for name, one in said.items() if one.certificate is not None}
 
     def remaining(self) -> dict[str, Remaining]:
         """By site, what it says is left in its own ledger; of sites that do not say, :attr:`lost` has the reason.
@@ -146,7 +153,7 @@ class RemoteFederation(Federation):
 
     def lefts(self) -> dict[str, Remaining]:
         """:meth:`remaining`, of the sites that say, which may be none."""
-        said = self._enquired("budget", 0)
+        said = self._enquired("budget")
         return {name: one.left for name, one in said.items() if one.left is not None}
 
     def history(self, last: int = MOST_REQUESTS) -> pd.DataFrame:
@@ -160,9 +167,9 @@ class RemoteFederation(Federation):
         asked = whole_between("last", last, 1, MOST_REQUESTS)
         return frame(_somebody(self._enquired("history", asked), self.lost), self.roster)
 
-    def _enquired(self, about: str, last: int) -> dict[str, Statement]:
+    def _enquired(self, about: str, last: int = 0, release: str = "") -> dict[str, Statement]:
         """What the sites say; it costs nothing, and reads no row."""
-        enquiry = Enquiry(random_id(), self.roster.digest, self.analyst, (about,), last)
+        enquiry = Enquiry(random_id(), self.roster.digest, self.analyst, (about,), last, release)
         self.line.prepare()
         here = [self.roster.number(name) for name in self.line.connected() if name != NAME]
         said, self.lost = enquire(enquiry, self.roster, self._coordinator, self._analyst, self.line, here)

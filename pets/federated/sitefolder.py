@@ -48,7 +48,7 @@ NEW_POLICY = """\
 # secure: [masked, encrypted]      # ways to combine that this site takes part in
 # max_epsilon: 1.0                 # the most that one query may charge
 # min_sites: 3                     # sites that must be on the roster
-# tell: [budget, history]          # what analysts may know of this site's account
+# tell: [budget, history, certificates]   # what analysts may know of this site's account
 # totals: {{allow: false}}           # exact totals, without noise
 tables: {{}}
 """

@@ -8,7 +8,7 @@
     min_sites: 3
     min_colluding: 1
     max_epsilon: 1.0
-    tell: [budget, history]
+    tell: [budget, history, certificates]
     totals: {allow: true, min_cohort: 10, min_cell: 8, dominance: 0.9}
 """
 
@@ -29,7 +29,7 @@ from pets.schema import Schema
 from pets.yamlfile import read
 
 AGGREGATES = ("count", "count_units", "sum", "mean", "rate", "variance", "histogram", "quantile", "glm")
-TELLABLE = ("budget", "history")
+TELLABLE = ("budget", "certificates", "history")
 
 
 @plain_fields(PolicyError)
@@ -114,8 +114,9 @@ class SitePolicy:
         min_colluding: sites that the roster must assume to collude, at least.
         min_sites_per_person: what the roster must assume of shared people, at least.
         max_epsilon: the most that one query may charge, as ε at the ledger's δ (``None``: what the ledger allows).
-        tell: what analysts on the roster may know of the site's account: ``"budget"`` (what is left of it) and
-            ``"history"`` (what was asked through federations, and what it cost).
+        tell: what analysts on the roster may know of the site's account: ``"budget"`` (what is left of it),
+            ``"history"`` (what was asked through federations, and what it cost) and ``"certificates"`` (what the ledger
+            signed of the answers that they were given).
         totals: the rules for exact totals.
     """
 

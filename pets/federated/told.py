@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pets.budget import UNIT, Budget, Cost, epsilon_from_rho
+from pets.certificate import Certificate
 from pets.errors import PetsError, shown
 from pets.federated.coordinator import plain
 from pets.federated.enquiry import Enquiry
@@ -35,10 +36,12 @@ class Statement:
         left: of its budget; ``None`` where that was not asked.
         requests: the newest, oldest first, each with id, at, table, what, state, protection, loss, delta, unbounded
             and epoch.
+        certificate: what its ledger signed of its part in the release that was asked about; ``None`` without one.
     """
 
     left: Remaining | None
     requests: tuple[Mapping[str, Any], ...]
+    certificate: Certificate | None = None
 
     @classmethod
     def read(cls, body: bytes, enquiry: Enquiry, currency: str) -> Statement:
@@ -49,9 +52,10 @@ class Statement:
                 raise ValueError("another form")
             left = _left(form["budget"], currency) if "budget" in enquiry.about else None
             requests = [_request(one) for one in form["requests"]] if "history" in enquiry.about else []
+            certificate = _certified(form["certificate"], enquiry) if "certificates" in enquiry.about else None
         except (PetsError, TypeError, LookupError, ValueError, AttributeError, OverflowError, RecursionError):
             raise ProtocolError("the site's account is not in the form that pets writes; it was ignored") from None
-        return cls(left, tuple(requests))
+        return cls(left, tuple(requests), certificate)
 
 
 def _left(form: Any, currency: str) -> Remaining:
@@ -72,6 +76,17 @@ def _left(form: Any, currency: str) -> Remaining:
         durable=form["durable"] is True,
         unbounded=_whole(form["unbounded"]),
     )
+
+
+def _certified(form: Any, enquiry: Enquiry) -> Certificate | None:
+    """A certificate of exactly this release over exactly this roster; whether it is genuine, ``pets verify`` says."""
+    if form is None:
+        return None
+    found = Certificate(form)
+    said = found.predicate
+    if (said["release_id"], said["federation"]["roster_sha256"]) != (enquiry.release, enquiry.roster):
+        raise ValueError("of another release")
+    return found
 
 
 def _request(form: Any) -> Mapping[str, Any]:

@@ -70,6 +70,50 @@ def test_it_is_what_the_ledger_holds() -> None:
     assert list(frame({}, many.roster).columns) == list(table.columns)
 
 
+def test_a_certificate_is_told_to_whoever_was_given_the_answer() -> None:
+    many = federation(people=60)
+    first, second = (many.release(N, HALF, again=True) for _ in range(2))
+    own = many.certificates(first)
+    said, silent = ask(many, enquiry(many, "certificates", release=first.id))
+    assert silent == {}
+    assert {name: one.certificate for name, one in said.items()} == own
+    assert own["s0"].predicate["release_id"] == first.id
+    for site in many.sites.values():
+        site.certificates.clear()  # a site that was started anew has them in its ledger
+    again, _ = ask(many, enquiry(many, "certificates", release=first.id))
+    assert {name: one.certificate for name, one in again.items()} == own
+    unknown, _ = ask(many, enquiry(many, "certificates", release=random_id()))
+    assert [one.certificate for one in unknown.values()] == [None] * 3
+    assert ask(many, enquiry(many, "budget", release=first.id))[0]["s0"].certificate is None
+    wanted = enquiry(many, "certificates", release=first.id)
+
+    def another(site: int, reply: bytes) -> bytes:
+        form = json.loads(reply[21:-64])
+        form["certificate"] = dict(many.certificates(second).get(f"s{site}") or own["s0"] | {"payload": "e30="})
+        context, key = context_of(many.roster, wanted.form), many.sites[f"s{site}"]._key
+        return Channel(many.roster, bytes.fromhex(wanted.id), context, site, key).write(
+            Kind.ACCOUNT, 0, canonical(form)
+        )
+
+    assert ask(many, wanted, change=another)[0] == {}
+
+
+def test_a_certificate_is_not_told_to_another_analyst() -> None:
+    many = federation(people=60)
+    release = many.release(N, HALF)
+    other = signing.ephemeral()
+    form = many.roster.to_json()
+    form["analysts"] |= {"other": other.public.raw.hex()}
+    wider = Roster.from_json(form)
+    for site in many.sites.values():
+        site.join(wider)
+    for roster, analyst in ((wider, "other"), (wider, "local")):
+        asked = Enquiry(random_id(), roster.digest, analyst, ("certificates",), 0, release.id)
+        key = other if analyst == "other" else many._analyst
+        said, _ = enquire(asked, roster, many._coordinator, key, InProcess(list(many.sites.values())))
+        assert [one.certificate for one in said.values()] == [None] * 3
+
+
 def test_a_pure_ledger_and_an_exact_total() -> None:
     pure = federation(people=60, budget=pets.Budget(epsilon=3))
     pure.release(N, HALF, secure="local")
@@ -93,7 +137,7 @@ def test_nothing_is_told_unless_the_policy_says_so() -> None:
     }
     half = federation(people=30, rules=SitePolicy(tell=("budget",)))
     assert set(ask(half, enquiry(half, "budget"))[0]) == {"s0", "s1", "s2"}
-    said, silent = ask(half)
+    said, silent = ask(half, enquiry(half, "budget", "history"))
     assert said == {}
     assert "does not tell its history" in silent["s2"]
 
@@ -194,7 +238,8 @@ def test_an_enquiry_is_no_order_and_an_order_no_enquiry() -> None:
     for bad in (b"", b"{}" + b"\0" * 64, asked.form.replace(b"budget", b"Budget") + b"\0" * 64, b"[" * 5000):
         with pytest.raises(ProtocolError, match="not in the form"):
             many.sites["s0"].handle(channel.write(Kind.ENQUIRY, 0, bad))
-    for wrong in ({"about": ("rows",)}, {"about": ("history", "budget")}, {"last": -1}, {"id": "x" * 32}):
+    wrongs: list[dict[str, Any]] = [{"about": ("rows",)}, {"about": ("history", "budget")}, {"last": -1}]
+    for wrong in [*wrongs, {"id": "x" * 32}, {"analyst": []}, {"roster": 1}, {"release": "x"}, {"release": None}]:
         with pytest.raises(ProtocolError):
             enquiry(many, **wrong)
 

@@ -17,10 +17,12 @@ from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedErro
 from pets.federated import Federation, Roster, SitePolicy, Totals
 from pets.federated.enquiry import Enquiry
 from pets.federated.message import COORDINATOR, Channel, Kind, context_of
+from pets.federated.models import glm
 from pets.federated.problems import ProtocolError
 from pets.federated.sitepolicy import TELLABLE
 from pets.federated.told import Statement, enquire, frame
 from pets.federated.transport import InProcess
+from pets.ledger.verifier import Unverified, verify
 from tests.unit.test_federated_site import HALF, SCHEMA, UNBOUNDED, N, federation, states
 
 
@@ -73,7 +75,7 @@ def test_it_is_what_the_ledger_holds() -> None:
 def test_a_certificate_is_told_to_whoever_was_given_the_answer() -> None:
     many = federation(people=60)
     first, second = (many.release(N, HALF, again=True) for _ in range(2))
-    own = many.certificates(first)
+    own, others = many.certificates(first), many.certificates(second)
     said, silent = ask(many, enquiry(many, "certificates", release=first.id))
     assert silent == {}
     assert {name: one.certificate for name, one in said.items()} == own
@@ -89,7 +91,7 @@ def test_a_certificate_is_told_to_whoever_was_given_the_answer() -> None:
 
     def another(site: int, reply: bytes) -> bytes:
         form = json.loads(reply[21:-64])
-        form["certificate"] = dict(many.certificates(second).get(f"s{site}") or own["s0"] | {"payload": "e30="})
+        form["certificate"] = dict(others["s0"]) if site else dict(own["s0"]) | {"payload": "e30="}
         context, key = context_of(many.roster, wanted.form), many.sites[f"s{site}"]._key
         return Channel(many.roster, bytes.fromhex(wanted.id), context, site, key).write(
             Kind.ACCOUNT, 0, canonical(form)
@@ -98,20 +100,53 @@ def test_a_certificate_is_told_to_whoever_was_given_the_answer() -> None:
     assert ask(many, wanted, change=another)[0] == {}
 
 
+@pytest.mark.parametrize("secure", ["masked", "encrypted", "local"])
+def test_what_is_told_verifies_with_the_ledgers_public_key_alone(secure: str) -> None:
+    rules = SitePolicy.open(SCHEMA, totals=Totals(allow=True))
+    many = federation(people=60, rules=rules, policy=UNBOUNDED)
+    releases = [many.release(N, HALF, secure=secure)]
+    if secure != "local":
+        releases.append(many.release(N, pets.Total(), secure=secure))
+    for release in releases:
+        said, _ = ask(many, enquiry(many, "certificates", release=release.id))
+        for name, one in said.items():
+            assert one.certificate is not None
+            assert one.certificate.predicate["federation"]["analyst"] == "local"
+            text = str(verify(canonical(dict(one.certificate)), many.sites[name].session.ledger.key.raw))
+            assert text.startswith("Genuine: signed by key")
+            assert release.guarantee.split(",")[0][:20] in text
+            with pytest.raises(Unverified):
+                verify(canonical(dict(one.certificate)), signing.ephemeral().public.raw)
+
+
+def test_a_steps_certificate_verifies_too() -> None:
+    from tests.unit.test_federated_glm import many as trial
+
+    sites = trial()
+    found = glm(sites, "trial", "score", ["age"], "gaussian", pets.Total())
+    for site in sites.sites.values():
+        for one in found.ids:
+            assert verify(canonical(dict(site.certificates[one])), site.session.ledger.key.raw)
+
+
 def test_a_certificate_is_not_told_to_another_analyst() -> None:
-    many = federation(people=60)
-    release = many.release(N, HALF)
-    other = signing.ephemeral()
-    form = many.roster.to_json()
+    many, other = federation(people=60), signing.ephemeral()
+    narrow, form = many.roster, many.roster.to_json()
     form["analysts"] |= {"other": other.public.raw.hex()}
-    wider = Roster.from_json(form)
+    wide = many.roster = Roster.from_json(form)
     for site in many.sites.values():
-        site.join(wider)
-    for roster, analyst in ((wider, "other"), (wider, "local")):
+        site.join(wide)
+    release = many.release(N, HALF)
+    told = {}
+    for roster, analyst, key in (
+        (wide, "local", many._analyst),
+        (wide, "other", other),
+        (narrow, "local", many._analyst),
+    ):
         asked = Enquiry(random_id(), roster.digest, analyst, ("certificates",), 0, release.id)
-        key = other if analyst == "other" else many._analyst
         said, _ = enquire(asked, roster, many._coordinator, key, InProcess(list(many.sites.values())))
-        assert [one.certificate for one in said.values()] == [None] * 3
+        told[roster is wide, analyst] = [one.certificate is not None for one in said.values()]
+    assert told == {(True, "local"): [True] * 3, (True, "other"): [False] * 3, (False, "local"): [False] * 3}
 
 
 def test_a_pure_ledger_and_an_exact_total() -> None:

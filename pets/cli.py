@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pets import __version__, cli_change, cli_federation, cli_he, cli_ledger, cli_log, cli_site
+from pets import __version__, cli_change, cli_federation, cli_he, cli_keyholder, cli_ledger, cli_log, cli_site
 from pets.dummy_verb import dummy
 from pets.errors import InternalError, PetsError, PolicyError
 from pets.flags import Output, Protect, Purse, Question, Source, load_schema
@@ -41,6 +41,7 @@ cli_log.register(app)
 app.add_typer(cli_he.app)
 app.add_typer(cli_site.app)
 app.add_typer(cli_federation.app)
+app.add_typer(cli_keyholder.app)
 
 Schema_ = Annotated[
     str, typer.Option("--schema", metavar="FILE", help="The public description of the tables, in YAML.")

@@ -8,12 +8,12 @@ The key holder makes keys and a round; each party encrypts; anybody adds; the ke
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pets.errors import DataError, UserError
-from pets.flags import Output, Purse, Question, Source, load_schema
+from pets.flags import Output, Passphrase, Purse, Question, Source, load_schema, passphrase
 from pets.verbs import verb
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Passphrase = Annotated[
-    Path | None, typer.Option("--passphrase-file", metavar="FILE", help="A file whose first line seals the secret key.")
-]
 Round_ = Annotated[Path, typer.Option("--round", metavar="FILE", help="The round, from the key holder.")]
 Schema_ = Annotated[str, typer.Option("--schema", metavar="FILE", help="The tables' public description, in YAML.")]
 
@@ -69,7 +66,7 @@ def keygen(
     """
     from pets import he
 
-    words = _words(passphrase_file)
+    words = passphrase(passphrase_file)
     if party is None:
         public, secret = he.keygen()
         secret.save(out / "secret.key", words)
@@ -112,7 +109,7 @@ def round_(
     from pets import he
 
     known = load_schema(schema)
-    secret = he.SecretKey.load(key, _words(passphrase_file))
+    secret = he.SecretKey.load(key, passphrase(passphrase_file))
     asked = secret.round(
         question.build(known),
         known,
@@ -154,7 +151,7 @@ def encrypt(
     from pets.policy import Policy
 
     asked, key = he.Round.load(round_), he.PublicKey.load(public)
-    mine = he.PartyKey.load(party, _words(passphrase_file))
+    mine = he.PartyKey.load(party, passphrase(passphrase_file))
     asked.check(key)
     # what this party is about to agree to, before anything is charged
     roster = ", ".join(one.name for one in asked.parties)
@@ -205,7 +202,7 @@ def add(
     """
     from pets import he
 
-    signer = None if key is None else he.PartyKey.load(key, _words(passphrase_file))
+    signer = None if key is None else he.PartyKey.load(key, passphrase(passphrase_file))
     total = he.add((he.Envelope.load(path) for path in envelopes), key=signer)
     total.save(out)
     print(f"{out}: {total}")
@@ -227,7 +224,7 @@ def consent(
     from pets.he.keyfile import write_new
 
     found = he.Total.load(total)
-    given = he.consent(found, he.PartyKey.load(party, _words(passphrase_file)))
+    given = he.consent(found, he.PartyKey.load(party, passphrase(passphrase_file)))
     write_new(out, given.to_bytes(), "a consent", owner_only=False)
     print(f"{out}: consent of {given.party} to {found}; missing: {', '.join(found.missing) or 'nobody'}")
 
@@ -252,18 +249,6 @@ def open_(
     from pets.he.keyfile import read
 
     output.check()
-    secret = he.SecretKey.load(key, _words(passphrase_file))
+    secret = he.SecretKey.load(key, passphrase(passphrase_file))
     given = [he.Consent.from_bytes(read(path, "a consent")) for path in consents or ()]
     output.deliver(secret.open(he.Total.load(total), given))
-
-
-def _words(path: Path | None) -> str | None:
-    from pets.he.keyfile import read
-
-    if path is None:
-        return None
-    try:
-        lines: Any = read(path, "the passphrase").decode("utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise UserError(f"the passphrase in {str(path)!r} is not text") from None
-    return str(lines[0]) if lines else ""

@@ -12,7 +12,6 @@ from pets.flags import DATA, Source, load_schema
 from pets.verbs import verb
 
 if TYPE_CHECKING:
-    from pets.federated.roster import Roster
     from pets.federated.sitefolder import SiteFolder
 
 app = typer.Typer(
@@ -73,18 +72,26 @@ def join(
     kit: Annotated[
         Path | None, typer.Option("--kit", metavar="FILE", help="This site's startup kit, from the coordinator.")
     ] = None,
+    public_key: Annotated[
+        Path | None, typer.Option("--public-key", metavar="FILE", help="The key holder's, for encrypted envelopes.")
+    ] = None,
 ) -> None:
     """Join a federation: pin its roster, so that its queries are considered, each by this site's own policy.
 
     \b
     pets site join north --roster roster.json --kit north.kit
+    pets site join north --roster roster.json --kit north.kit --public-key public.key
     """
     from pets.federated.sitefolder import SiteFolder, load_roster
 
     site, pinned = SiteFolder(folder), load_roster(roster)
-    site.join(pinned, kit)
-    print(f"Site {site.name!r} joined the roster {_described(pinned)}")
+    site.join(pinned, kit, public_key)
+    print(f"Site {site.name!r} joined the roster {pinned.described}")
     print("Compare the roster's first digits with the other sites', by telephone or in person, before you serve.")
+    if public_key is not None:
+        print("Compare the public key's first digits with the key holder, and with nobody in between.")
+    elif pinned.key_holder:
+        print("Without --public-key, this site answers no query with secure='encrypted'.")
 
 
 @verb(app, "stopped; what was under way is over, and stays charged where data had been opened")
@@ -127,7 +134,7 @@ def status(
     joined = opened.joined
     for roster in opened.rosters:
         stale = "" if roster in joined else " It has this site as it no longer is: ask for a new one."
-        print(f"Roster {_described(roster)}{stale}")
+        print(f"Roster {roster.described}{stale}")
     if not opened.rosters:
         print("Roster: none yet; join one with pets site join.")
     print(f"Budget: {site.session.remaining()}")
@@ -150,11 +157,3 @@ def _allowed(site: "SiteFolder") -> str:
         return "It allows nothing yet: edit it, then send a new entry (pets site status FOLDER --entry FILE)."
     most = "" if policy.max_epsilon is None else f", at most ε = {policy.max_epsilon:g} a query"
     return f"It allows queries of {', '.join(policy.tables)}{most}."
-
-
-def _described(roster: "Roster") -> str:
-    names = ", ".join(member.name for member in roster.members)
-    return (
-        f"{roster.digest[:16]}: {roster.size} sites ({names}); {roster.threshold} must stay to the end, "
-        f"{roster.colluding} may collude, and a person is at most at {roster.sites_per_person}."
-    )

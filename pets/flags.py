@@ -309,6 +309,24 @@ class Output:
         print(f"Written to {self.out}.")
 
 
+Passphrase = Annotated[
+    Path | None, typer.Option("--passphrase-file", metavar="FILE", help="A file whose first line seals the secret key.")
+]
+
+
+def passphrase(path: Path | None) -> str | None:
+    """The first line of a file; ``None`` without one."""
+    from pets.he.keyfile import read
+
+    if path is None:
+        return None
+    try:
+        lines = read(path, "the passphrase").decode("utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"the passphrase in {str(path)!r} is not text") from None
+    return lines[0] if lines else ""
+
+
 @contextmanager
 def written(path: Path) -> Iterator[None]:
     """A file that cannot be written is the user's to mend."""

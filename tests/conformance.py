@@ -8,9 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pets.entropy import random_id
 from pets.errors import ReleaseFailedError
 from pets.federated import Federation, Site
+from pets.federated.enquiry import Enquiry
+from pets.federated.holderline import HolderLine
+from pets.federated.keyholder import KeyHolderGate
+from pets.federated.told import enquire
 from pets.federated.transport import Transport
+from pets.he import SecretKey
 from pets.protection import Exact
 from tests.unit.test_federated_site import BY_AGE, HALF, N, federation, spent
 
@@ -59,6 +65,30 @@ def bytes_arrive_as_they_were(connect: Connect) -> None:
     assert sorted(heard) == [0, 1, 2, 3]
 
 
+def accounts_are_told(connect: Connect) -> None:
+    many = federation(3, people=12)
+    many.release(N, HALF)
+    transport = connect(list(many.sites.values()))
+    enquiry = Enquiry(random_id(), many.roster.digest, many.analyst, ("budget", "history"))
+    said, silent = enquire(enquiry, many.roster, many._coordinator, many._analyst, transport)
+    assert silent == {}
+    assert {name: one.left for name, one in said.items()} == many.remaining()
+    assert [len(one.requests) for one in said.values()] == [1, 1, 1]
+
+
+def a_key_holder_elsewhere_opens_totals(connect: Connect) -> None:
+    many = dummies()
+    wanted = many.release(BY_AGE, Exact()).values
+    holder, roster = many._key_holder()
+    assert isinstance(holder, SecretKey)
+    gate = KeyHolderGate(holder)
+    gate.join(roster)
+    line = connect([*many.sites.values(), gate])  # type: ignore[list-item]
+    many._transport = line
+    many._holder = HolderLine(holder.public, roster, many._coordinator, many._analyst, many.analyst, line, 3)
+    assert (many.release(BY_AGE, Exact(), secure="encrypted").values == wanted).all()
+
+
 class _Echo:
     def handle(self, data: bytes) -> bytes:
         return data[::-1]
@@ -70,4 +100,11 @@ def _dead(data: bytes) -> bytes:
     raise ProtocolError("the line is dead")
 
 
-SUITE = (exact_totals_arrive, silence_is_a_lost_site, too_much_silence_is_no_answer, bytes_arrive_as_they_were)
+SUITE = (
+    exact_totals_arrive,
+    silence_is_a_lost_site,
+    too_much_silence_is_no_answer,
+    accounts_are_told,
+    a_key_holder_elsewhere_opens_totals,
+    bytes_arrive_as_they_were,
+)

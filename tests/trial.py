@@ -92,8 +92,8 @@ class Trial:
                 run(*command, *(["--port", str(self.port)] if command[:2] == ["federation", "init"] else []))
 
     def start(self, name: str) -> None:
-        """A site's process, or the server's, for the name ``trial``."""
-        what = "federation" if name == "trial" else "site"
+        """A site's process, or the server's for the name ``trial``, or the key holder's for ``holder``."""
+        what = {"trial": "federation", "holder": "keyholder"}.get(name, "site")
         guard = self.root / "guard"
         guard.mkdir(exist_ok=True)
         (guard / "sitecustomize.py").write_text(GUARD, "utf-8")
@@ -139,7 +139,7 @@ class Trial:
 
 @contextlib.contextmanager
 def serving(trial: Trial, *names: str) -> Iterator[Trial]:
-    """The server and the sites, until the end of the block."""
+    """The server and the other parties, until the end of the block."""
     try:
         for name in ("trial", *names):
             trial.start(name)

@@ -24,6 +24,12 @@ MOST_SAID = 500
 """Bytes of a site's reason that are shown."""
 
 
+def plain(body: bytes) -> str:
+    """What another party says, as it may be shown: no more of it than fits, and nothing that a terminal acts upon."""
+    said = body[:MOST_SAID].decode("utf-8", "replace")
+    return "".join(letter for letter in said if letter.isprintable())
+
+
 class Relay:
     """One query at the coordinator.
 
@@ -85,8 +91,7 @@ class Relay:
             self._reached.add(site)
         elif message.kind is Kind.REFUSED:
             self._refused = True
-            said = message.body[:MOST_SAID].decode("utf-8", "replace")
-            self.lose(site, f"refused: {''.join(letter for letter in said if letter.isprintable())}")
+            self.lose(site, f"refused: {plain(message.body)}")
         else:
             self.lose(site, "withheld")
 

@@ -73,15 +73,19 @@ def asked_for(
         raise PolicyError("the key holder has another key than the roster names; exchange a new roster")
     noise, terms = _noise(roster, plan, protection, shares), _terms(roster, plan, protection, shares)
     most = max(needed(plan, roster.size, noise), reach_of(plan, roster.size, terms))
-    return holder.round(
-        plan.query,
-        schema,
-        _parties(roster),
-        noise,
-        least=_least(roster, protection),
-        colluding=roster.colluding,
-        preset=pick(most, roster.size).name,
-    )
+    return round_of(holder, roster, plan.query, schema, noise, pick(most, roster.size).name)
+
+
+def round_of(holder: KeyHolder, roster: Roster, query: Query, schema: Schema, noise: Protection, preset: str) -> Round:
+    """A round of exactly a roster's sites, threshold and assumptions, whatever anybody else says of them."""
+    least = _least(roster, noise)
+    return holder.round(query, schema, _parties(roster), noise, least=least, colluding=roster.colluding, preset=preset)
+
+
+def of_roster(asked: Round, roster: Roster) -> bool:
+    """Whether a round is of exactly a roster's sites, threshold and assumptions."""
+    same = asked.parties == _parties(roster) and asked.least == _least(roster, asked.noise)
+    return same and asked.honest == asked.least - roster.colluding
 
 
 @dataclass(frozen=True)

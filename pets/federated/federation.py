@@ -224,10 +224,10 @@ class Federation:
         if len(costs) < 2 or self.roster.members[0].data == "dummy":
             return
         cost = added_up(costs)
-        for site in self._sites:
-            if not cost.fits(site.session.remaining().left):
+        for name, left in self.lefts().items():
+            if not cost.fits(left.left):
                 raise BudgetError(
-                    f"site {site.name!r} has no room for these {len(costs)} queries; nothing was spent; ask for fewer, "
+                    f"site {name!r} has no room for these {len(costs)} queries; nothing was spent; ask for fewer, "
                     "or with a smaller epsilon"
                 )
 
@@ -380,6 +380,10 @@ class Federation:
     def remaining(self) -> dict[str, Remaining]:
         """By site, what is left of its budget."""
         return {site.name: site.session.remaining() for site in self._sites}
+
+    def lefts(self) -> dict[str, Remaining]:
+        """What is known of the sites' budgets before several queries are asked."""
+        return self.remaining()
 
     def history(self) -> pd.DataFrame:
         """Every request at every site, with the site's name."""

@@ -3,6 +3,7 @@
 ================ =================================================================================
 roster.json      who takes part and what is assumed of them: for every site
 kits/NAME.kit    each site's way to the server: for that site alone, over a safe channel
+public.key       the key holder's public key, where there is one; the secret key is never here
 coordinator.key  signs what is relayed; analyst.key signs what is asked
 server/, admin/  NVFlare's working folders
 job/             the job that carries messages
@@ -27,8 +28,10 @@ from pets import signing
 from pets.codec import canonical
 from pets.errors import PolicyError, UserError, shown
 from pets.federated import kit as kits
+from pets.federated.keyholder import NAME
 from pets.federated.roster import Member, Roster
 from pets.federated.sitefolder import load_roster, new_folder
+from pets.he.keys import PublicKey
 from pets.release import Release
 from pets.schema import Schema
 
@@ -95,6 +98,11 @@ class FederationFolder:
         """What may be asked about."""
         return Schema.load(self.path / "schema.yaml")
 
+    @cached_property
+    def public_key(self) -> PublicKey | None:
+        """The key holder's, where the federation has one."""
+        return PublicKey.load(self.path / "public.key") if self.roster.key_holder else None
+
     @property
     def names(self) -> tuple[str, ...]:
         """The sites, by number."""
@@ -119,7 +127,8 @@ class FederationFolder:
                 f"the federation's server cannot be reached at {facts.host}:{facts.port} ({error.strerror or error}); "
                 "start it with pets federation serve, or check its address"
             ) from None
-        return Line(self.path / "admin", ADMIN, self.names, self.path / "job" / kits.JOB, patience)
+        parties = (*self.names, NAME) if self.roster.key_holder else self.names
+        return Line(self.path / "admin", ADMIN, parties, self.path / "job" / kits.JOB, patience)
 
     @classmethod
     def create(
@@ -132,8 +141,12 @@ class FederationFolder:
         sites_per_person: int,
         dropouts: int = 0,
         colluding: int = 1,
+        key_holder: Path | None = None,
     ) -> FederationFolder:
         """A new federation. What fails leaves nothing behind.
+
+        Args:
+            key_holder: the public key of whoever opens encrypted totals, who is neither coordinator nor analyst.
 
         Raises:
             PolicyError, UserError: where the sites do not fit together, with the remedy.
@@ -142,9 +155,9 @@ class FederationFolder:
 
         if path.exists():
             raise UserError(f"{str(path)!r} exists already; a new federation needs a folder of its own")
-        known = Schema.load(schema)
+        known, public = Schema.load(schema), None if key_holder is None else PublicKey.load(key_holder)
         for member in members:
-            if not _NAME.fullmatch(member.name) or member.name == "server":
+            if not _NAME.fullmatch(member.name) or member.name in ("server", NAME):
                 raise UserError(
                     f"NVFlare knows sites by names of small letters, digits and hyphens, and {shown(member.name)} is "
                     "none; make the site with pets site init --name"
@@ -165,12 +178,15 @@ class FederationFolder:
                 sites_per_person=sites_per_person,
                 dropouts=dropouts,
                 colluding=colluding,
+                key_holder="" if public is None else public.id,
             )
             (path / "roster.json").write_bytes(canonical(roster.to_json()))
             (path / "federation.json").write_bytes(canonical({"pets": "federation", "version": 1, **vars(facts)}))
             shutil.copyfile(schema, path / "schema.yaml")
+            if public is not None:
+                (path / "public.key").write_bytes(public.to_bytes())
             with tempfile.TemporaryDirectory(prefix="pets-kits-") as work:  # the authority's own key goes with it
-                names = [member.name for member in members]
+                names = [*(member.name for member in members), *([] if public is None else [NAME])]
                 made = provision("pets", facts.host, facts.port, names, ADMIN, Path(work))
                 (path / "kits").mkdir()
                 for name in names:

@@ -15,20 +15,26 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pets.federated.message import MOST
 
-if TYPE_CHECKING:
-    from pets.federated.site import Site
-
 VARIABLE = "PETS_GATE"
 """The environment variable in which a transport's process finds the gate. The site sets it; no job can."""
+
+
+class Gate(Protocol):
+    """A site, or a key holder."""
+
+    def handle(self, data: bytes) -> bytes:
+        """Answer one message."""
+
+
 _REPLY, _NOTHING = b"\x01", b"\x00"
 
 
 @contextlib.contextmanager
-def listening(site: Site) -> Iterator[str]:
+def listening(gate: Gate) -> Iterator[str]:
     """The gate, open to processes of this user alone for as long as the block lasts; gives the socket's address."""
     folder = Path(tempfile.mkdtemp(prefix="pets-gate-"))  # mode 700, and a path short enough for a socket's name
     address = str(folder / "gate")
@@ -43,7 +49,7 @@ def listening(site: Site) -> Iterator[str]:
             except OSError:  # such as too many open files: later, again
                 time.sleep(0.1)
                 continue
-            threading.Thread(target=_answer, args=(site, connection), daemon=True).start()
+            threading.Thread(target=_answer, args=(gate, connection), daemon=True).start()
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -58,7 +64,7 @@ def listening(site: Site) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _answer(site: Site, connection: Connection) -> None:
+def _answer(gate: Gate, connection: Connection) -> None:
     """Messages of one connection, one after the other; whatever goes wrong, no word of it leaves."""
     with connection:
         while True:
@@ -67,7 +73,7 @@ def _answer(site: Site, connection: Connection) -> None:
             except (EOFError, OSError):
                 return
             try:
-                reply = _REPLY + site.handle(data)
+                reply = _REPLY + gate.handle(data)
             except Exception:  # a refusal, or a bug: the same nothing, since a bug's text could quote a row
                 reply = _NOTHING
             try:

@@ -13,10 +13,11 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import Protocol
 
 from pets.federated.problems import ProtocolError
 from pets.federated.roster import Roster
-from pets.signing import SigningKey, VerifyingKey
+from pets.signing import VerifyingKey
 
 VERSION = 1
 COORDINATOR = 0xFFFF
@@ -41,6 +42,14 @@ class Kind(IntEnum):
     """Site to coordinator: nothing comes from here, and why is not said."""
     ABORT = 5
     """Coordinator to site: the query is over; forget its secrets."""
+    ENQUIRY = 6
+    """Coordinator to site: what is left in its ledger? Signed by its analyst."""
+    ACCOUNT = 7
+    """Site to coordinator: what its ledger says (public facts only)."""
+    KEY = 8
+    """Coordinator to key holder: a round is wanted, signed by its analyst; and back: the round."""
+    OPEN = 9
+    """Coordinator to key holder: an encrypted total; and back: its numbers."""
 
 
 _KINDS = frozenset(Kind)
@@ -81,6 +90,13 @@ def context_of(roster: Roster, order: bytes = b"") -> bytes:
     return hashlib.sha256(_DOMAIN + bytes.fromhex(roster.digest) + hashlib.sha256(order).digest()).digest()
 
 
+class Signer(Protocol):
+    """What signs messages."""
+
+    def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature."""
+
+
 @dataclass(frozen=True)
 class Channel:
     """One party's way to write and read the messages of one query.
@@ -95,7 +111,7 @@ class Channel:
     query: bytes
     context: bytes
     sender: int
-    key: SigningKey
+    key: Signer
 
     def write(self, kind: Kind, number: int, body: bytes) -> bytes:
         """A signed message."""
@@ -130,10 +146,15 @@ def verified(message: Message, roster: Roster, context: bytes) -> bool:
         key = roster.keys[message.sender]
     else:
         return False
-    said = _DOMAIN + context + message.signed
-    if len(said) > _SHORT:
-        return key.verifies(message.signature, said)
-    return _verifies(key.raw, message.signature, said)
+    signed = said(message, context)
+    if len(signed) > _SHORT:
+        return key.verifies(message.signature, signed)
+    return _verifies(key.raw, message.signature, signed)
+
+
+def said(message: Message, context: bytes) -> bytes:
+    """The bytes that a message's signature is over, in a context."""
+    return _DOMAIN + context + message.signed
 
 
 _SHORT = 4096

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, TypeVar
 
 from pets.budget import Budget
+from pets.calls import whole_between
 from pets.certificate import Certificate
-from pets.errors import UserError, shown
+from pets.entropy import random_id
+from pets.errors import PolicyError, UserError, shown
 from pets.federated.asking import Asked
 from pets.federated.coordinator import Relay
+from pets.federated.enquiry import MOST_REQUESTS, Enquiry
 from pets.federated.envelopes import KeyHolder
 from pets.federated.federation import Federation
 from pets.federated.federationfolder import Answers, FederationFolder
+from pets.federated.holderline import HolderLine
+from pets.federated.keyholder import NAME
 from pets.federated.order import Order
 from pets.federated.roster import Roster
 from pets.federated.site import Site
 from pets.federated.sitepolicy import SitePolicy
 from pets.federated.steps import Model
+from pets.federated.told import Statement, enquire, frame
 from pets.protection import Protection
 from pets.quote import Remaining
 from pets.release import Release
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
 
     from pets.federated.nvflare_engine import Line
 
+_Said = TypeVar("_Said")
 PATIENCE = 120.0
 """Seconds after which a site that says nothing is lost for a query."""
 
@@ -82,7 +89,7 @@ class RemoteFederation(Federation):
         return self._line
 
     def connected(self) -> tuple[str, ...]:
-        """The sites that are in touch with the server."""
+        """The sites that are in touch with the server, and the key holder."""
         return self.line.connected()
 
     def _carried(
@@ -93,9 +100,16 @@ class RemoteFederation(Federation):
         return super()._carried(asked, protection, secure, model)
 
     def _key_holder(self) -> tuple[KeyHolder, Roster]:
-        raise UserError(
-            "encrypted envelopes have no way between machines yet; use secure='masked', or pets he with files"
-        )
+        public = self.folder.public_key
+        if public is None:
+            raise UserError(
+                "this federation has no key holder; make one with pets keyholder init, and a federation with "
+                "--key-holder FILE, or use secure='masked'"
+            )
+        if NAME not in self.line.connected():
+            raise UserError("the key holder is not in touch with the federation's server; nothing was spent")
+        keys = self._coordinator, self._analyst
+        return HolderLine(public, self.roster, *keys, self.analyst, self.line, self.roster.size), self.roster
 
     def dummy(self, rows: int = 1000, seed: int = 0) -> Federation:
         """A federation in this process on invented rows, ``rows`` a site; ``pets.Exact()`` may be used."""
@@ -119,19 +133,54 @@ class RemoteFederation(Federation):
         )
 
     def certificates(self, release: Release) -> dict[str, Certificate]:
-        """Each site keeps its certificates in its own ledger; ask the site for them."""
-        self._elsewhere("certificates")
+        """By site, its ledger's signed certificate of its part in an answer, of the sites that tell.
+
+        Raises:
+            PolicyError: where no site tells.
+        """
+        if not isinstance(release, Release):
+            raise UserError(f"certificates are of a release of this federation, not of {shown(release)}")
+        said = _somebody(self._enquired("certificates", release=release.id), self.lost)
+        return {name: one.certificate for name, one in said.items() if one.certificate is not None}
 
     def remaining(self) -> dict[str, Remaining]:
-        """Each site keeps its own account; ask the site for it."""
-        self._elsewhere("accounts")
+        """By site, what it says is left in its own ledger; of sites that do not say, :attr:`lost` has the reason.
 
-    def history(self) -> pd.DataFrame:
-        """Each site keeps its own account; ask the site for it."""
-        self._elsewhere("accounts")
+        Raises:
+            PolicyError: where no site says.
+        """
+        return _somebody(self.lefts(), self.lost)
 
-    def _elsewhere(self, what: str) -> NoReturn:
-        raise UserError(f"the sites' {what} are with the sites; their custodians see them with pets site status")
+    def lefts(self) -> dict[str, Remaining]:
+        """:meth:`remaining`, of the sites that say, which may be none."""
+        said = self._enquired("budget")
+        return {name: one.left for name, one in said.items() if one.left is not None}
+
+    def history(self, last: int = MOST_REQUESTS) -> pd.DataFrame:
+        """The newest requests of the federation at every site that says, with the site's name.
+
+        A request is ``charged`` whether or not its answer left the site: that could depend on rows.
+
+        Raises:
+            PolicyError: where no site says.
+        """
+        asked = whole_between("last", last, 1, MOST_REQUESTS)
+        return frame(_somebody(self._enquired("history", asked), self.lost), self.roster)
+
+    def _enquired(self, about: str, last: int = 0, release: str = "") -> dict[str, Statement]:
+        """What the sites say; it costs nothing, and reads no row."""
+        enquiry = Enquiry(random_id(), self.roster.digest, self.analyst, (about,), last, release)
+        self.line.prepare()
+        here = [self.roster.number(name) for name in self.line.connected() if name != NAME]
+        said, self.lost = enquire(enquiry, self.roster, self._coordinator, self._analyst, self.line, here)
+        return said
+
+
+def _somebody(said: dict[str, _Said], silent: dict[str, str]) -> dict[str, _Said]:
+    if not said:
+        why = "; ".join(f"{name}: {reason}" for name, reason in silent.items())
+        raise PolicyError(f"no site says what its account holds ({why}); their custodians see it with pets site status")
+    return said
 
 
 def connect(folder: str | Path, *, patience: float = PATIENCE, progress: bool = True) -> RemoteFederation:

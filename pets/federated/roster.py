@@ -242,6 +242,16 @@ class Roster:
         except (TypeError, LookupError, ValueError, AttributeError):
             raise PolicyError("this is not a roster as pets writes it; ask the coordinator for the file") from None
 
+    @property
+    def described(self) -> str:
+        """For whoever joins it."""
+        names = ", ".join(member.name for member in self.members)
+        key = f" The key holder has public key {self.key_holder[:16]}." if self.key_holder else ""
+        return (
+            f"{self.digest[:16]}: {self.size} sites ({names}); {self.threshold} must stay to the end, "
+            f"{self.colluding} may collude, and a person is at most at {self.sites_per_person}.{key}"
+        )
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical form: what sites pin."""

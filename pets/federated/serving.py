@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import signal
 import socket
 import threading
@@ -14,6 +15,8 @@ from pets.errors import UserError, missing_extra
 from pets.federated import kit as kits
 from pets.federated.federationfolder import FederationFolder
 from pets.federated.gateway import VARIABLE, listening
+from pets.federated.keyholder import NAME
+from pets.federated.keyholderfolder import KeyHolderFolder
 from pets.federated.sitefolder import SiteFolder
 
 AGAIN = 5.0
@@ -39,6 +42,25 @@ def serve_site(folder: SiteFolder, say: Say) -> None:
     with _stoppable(), listening(folder.site) as address:
         say(f"Site {folder.name!r} serves; Ctrl-C stops it. NVFlare's own log is {folder.path / 'nvflare.log'}.")
         _keep(kit, folder.name, folder.path / "nvflare.log", {VARIABLE: address}, say)
+
+
+def serve_keyholder(folder: KeyHolderFolder, passphrase: str | None, say: Say) -> None:
+    """The key holder in this process, NVFlare in another that has no key of pets; until interrupted.
+
+    Raises:
+        UserError: where it joined nothing, has no startup kit, or the secret key does not open.
+    """
+    if not folder.rosters:
+        raise UserError("the key holder is on no roster; join one with pets keyholder join")
+    kit = folder.kit
+    if kit is None:
+        raise UserError("the key holder has no startup kit; join with --kit FILE, which the coordinator hands out")
+    _engine()
+    if importlib.util.find_spec("tenseal") is None:
+        raise missing_extra("opening encrypted totals", "he")
+    with _stoppable(), listening(folder.open(passphrase, say)) as address:
+        say(f"The key holder serves; Ctrl-C stops it. NVFlare's own log is {folder.path / 'nvflare.log'}.")
+        _keep(kit, NAME, folder.path / "nvflare.log", {VARIABLE: address}, say)
 
 
 def serve_federation(folder: FederationFolder, say: Say) -> None:
@@ -68,8 +90,6 @@ def _keep(kit: Path, party: str, log: Path, environment: Mapping[str, str], say:
 
 
 def _engine() -> None:
-    import importlib.util
-
     if importlib.util.find_spec("nvflare") is None:
         raise missing_extra("serving real sites (NVIDIA FLARE)", "federated")
 

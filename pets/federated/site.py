@@ -32,6 +32,7 @@ from pets.federated import wording
 from pets.federated.cohort import small, too_small
 from pets.federated.combine import Party, Sealer, Task, Words
 from pets.federated.coordinator import MOST_SAID
+from pets.federated.enquiry import enquired
 from pets.federated.envelopes import agreed, box_of
 from pets.federated.gate import Admission, Desk, admit
 from pets.federated.message import COORDINATOR, Channel, Kind, Message, context_of, parse, verified
@@ -188,6 +189,8 @@ class Site:
             self._sweep()
             if message.kind is Kind.ORDER:
                 return self._order(message, data)
+            if message.kind is Kind.ENQUIRY:
+                return enquired(message, self._rosters.values(), self._seen, self._key, self.policy, self.session)
             active = self._active.get(message.query)
             if active is None:
                 raise ProtocolError("no such query is under way at this site; it was over, or never begun")

@@ -7,7 +7,7 @@ policy.yaml    what others may ask: the owner's to edit (a changed policy needs 
 site.key       its signing key; site.pub is the public half
 ledger.db      its account and log, with their own key and checkpoint
 rows/          the prepared rows
-rosters/       what it joined
+rosters/       what it joined, with the key holder's public key where it takes part in encrypted totals
 kit/           NVFlare's working folder, made when it joined with a kit
 ============== ===================================================================================
 """
@@ -15,6 +15,7 @@ kit/           NVFlare's working folder, made when it joined with a kit
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import shutil
 import tempfile
@@ -25,11 +26,12 @@ from pathlib import Path
 from typing import Any
 
 from pets.codec import Json, canonical
-from pets.errors import PolicyError, UserError, VerificationError
+from pets.errors import PolicyError, UserError, VerificationError, missing_extra
 from pets.federated import kit as kits
 from pets.federated.roster import Member, Roster
 from pets.federated.site import Site
 from pets.federated.sitepolicy import SitePolicy
+from pets.he.keys import PublicKey
 from pets.ledger.export import Verified, verify, write
 from pets.ledger.ledger import Ledger
 from pets.policy import Policy
@@ -46,6 +48,7 @@ NEW_POLICY = """\
 # secure: [masked, encrypted]      # ways to combine that this site takes part in
 # max_epsilon: 1.0                 # the most that one query may charge
 # min_sites: 3                     # sites that must be on the roster
+# tell: [budget, history, certificates]   # what analysts may know of this site's account
 # totals: {{allow: false}}           # exact totals, without noise
 tables: {{}}
 """
@@ -80,14 +83,17 @@ class SiteFolder:
         site = _site(self.path, self.name, Ledger(self.path / "ledger.db"))
         for roster in self.rosters:
             with contextlib.suppress(PolicyError):
-                site.join(roster)
+                key = self._public_key(roster)
+                site.join(roster, PublicKey.load(key) if key.exists() else None)
         return site
 
     @property
     def rosters(self) -> tuple[Roster, ...]:
         """What the site joined, the newest last."""
-        files = sorted((self.path / "rosters").glob("*.json"), key=lambda file: (file.stat().st_mtime_ns, file.name))
-        return tuple(load_roster(file) for file in files)
+        return kept_rosters(self.path)
+
+    def _public_key(self, roster: Roster) -> Path:
+        return self.path / "rosters" / f"{roster.digest[:16]}.key"
 
     @property
     def joined(self) -> tuple[Roster, ...]:
@@ -100,18 +106,26 @@ class SiteFolder:
         path = self.path / "kit"
         return path if path.is_dir() else None
 
-    def join(self, roster: Roster, kit: Path | None = None) -> None:
+    def join(self, roster: Roster, kit: Path | None = None, public_key: Path | None = None) -> None:
         """Pin a roster, and unpack a startup kit: from now on the roster's orders are considered.
 
+        Args:
+            public_key: the key holder's, where this site takes part in encrypted totals.
+
         Raises:
-            PolicyError: where the roster does not have this site as it is.
+            PolicyError: where the roster does not have this site as it is, or names another key.
         """
-        self.site.join(roster)
+        key = None if public_key is None else PublicKey.load(public_key)
+        if key is not None and importlib.util.find_spec("tenseal") is None:
+            raise missing_extra("encrypted envelopes", "he")  # not with the first query, which is paid for by then
+        self.site.join(roster, key)
         if kit is not None:
             kits.unpack(kits.read(kit, self.name), self.path / "kit")
         folder = self.path / "rosters"
         folder.mkdir(mode=0o700, exist_ok=True)
         (folder / f"{roster.digest[:16]}.json").write_bytes(canonical(roster.to_json()))
+        if key is not None:
+            self._public_key(roster).write_bytes(key.to_bytes())
 
     def verified(self) -> Verified:
         """The site's log, read back and verified entry by entry; raises :class:`VerificationError`."""
@@ -208,6 +222,12 @@ def read_entry(path: Path) -> Member:
 def load_roster(path: Path) -> Roster:
     """A roster in a file; raises :class:`UserError` for anything else."""
     return Roster.from_json(_read(path, "a roster; ask the coordinator for the file"))
+
+
+def kept_rosters(folder: Path) -> tuple[Roster, ...]:
+    """The rosters that a site or a key holder joined, the newest last."""
+    files = sorted((folder / "rosters").glob("*.json"), key=lambda file: (file.stat().st_mtime_ns, file.name))
+    return tuple(load_roster(file) for file in files)
 
 
 def _read(path: Path, what: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@
     min_sites: 3
     min_colluding: 1
     max_epsilon: 1.0
+    tell: [budget, history, certificates]
     totals: {allow: true, min_cohort: 10, min_cell: 8, dominance: 0.9}
 """
 
@@ -28,6 +29,7 @@ from pets.schema import Schema
 from pets.yamlfile import read
 
 AGGREGATES = ("count", "count_units", "sum", "mean", "rate", "variance", "histogram", "quantile", "glm")
+TELLABLE = ("budget", "certificates", "history")
 
 
 @plain_fields(PolicyError)
@@ -112,6 +114,9 @@ class SitePolicy:
         min_colluding: sites that the roster must assume to collude, at least.
         min_sites_per_person: what the roster must assume of shared people, at least.
         max_epsilon: the most that one query may charge, as ε at the ledger's δ (``None``: what the ledger allows).
+        tell: what analysts on the roster may know of the site's account: ``"budget"`` (what is left of it),
+            ``"history"`` (what was asked through federations, and what it cost) and ``"certificates"`` (what the ledger
+            signed of the answers that they were given).
         totals: the rules for exact totals.
     """
 
@@ -121,6 +126,7 @@ class SitePolicy:
     min_colluding: int = 0
     min_sites_per_person: int = 1
     max_epsilon: float | None = None
+    tell: tuple[str, ...] = ()
     totals: Totals = field(default_factory=Totals)
 
     def __post_init__(self) -> None:
@@ -133,6 +139,12 @@ class SitePolicy:
             if way not in WAYS:
                 raise PolicyError(f"secure lists {shown(way)}, which is no way to combine{did_you_mean(way, WAYS)}")
         object.__setattr__(self, "secure", tuple(sorted(set(self.secure))))
+        if not isinstance(self.tell, (list, tuple)):
+            raise PolicyError(f"tell is a list of what analysts may know, such as ['budget'], not {shown(self.tell)}")
+        for what in self.tell:
+            if what not in TELLABLE:
+                raise PolicyError(f"tell lists {shown(what)}, which no site tells{did_you_mean(what, TELLABLE)}")
+        object.__setattr__(self, "tell", tuple(sorted(set(self.tell))))
         for name, least in (("min_sites", 3), ("min_colluding", 0), ("min_sites_per_person", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -147,7 +159,7 @@ class SitePolicy:
     def open(cls, schema: Schema, **settings: Any) -> SitePolicy:
         """Every table of a schema, every way to combine: for sites of one custodian in one process."""
         tables = {name: TableRule() for name in schema.tables}
-        return cls(**{"tables": tables, "secure": WAYS} | settings)
+        return cls(**{"tables": tables, "secure": WAYS, "tell": TELLABLE} | settings)
 
     @classmethod
     def load(cls, path: str | Path) -> SitePolicy:
@@ -164,14 +176,13 @@ class SitePolicy:
     @classmethod
     def from_json(cls, form: Any) -> SitePolicy:
         """The inverse of :meth:`to_json`; also of texts, as a YAML file gives them."""
-        given = _known(form, "a site policy", ("tables", "secure", "totals", "max_epsilon", *_WHOLE))
+        given = _known(form, "a site policy", ("tables", "secure", "totals", "tell", "max_epsilon", *_WHOLE))
         tables = _known(given.get("tables") or {}, "tables", None)
         rules = {name: TableRule(**_known(rule or {}, name, _RULE)) for name, rule in tables.items()}
         settings: dict[str, Any] = {name: _whole(name, given[name]) for name in _WHOLE if name in given}
         if given.get("max_epsilon") is not None:
             settings["max_epsilon"] = _number("max_epsilon", given["max_epsilon"])
-        if given.get("secure") is not None:
-            settings["secure"] = given["secure"]
+        settings |= {name: given[name] for name in ("secure", "tell") if given.get(name) is not None}
         totals = _known(given.get("totals") or {}, "totals", ("allow", "min_cohort", "min_cell", "dominance"))
         kinds = {"allow": _truth, "min_cohort": _whole, "min_cell": _whole, "dominance": _number}
         read_totals = {name: kinds[name](name, value) for name, value in totals.items()}
@@ -205,6 +216,7 @@ class SitePolicy:
             "min_colluding": self.min_colluding,
             "min_sites_per_person": self.min_sites_per_person,
             "max_epsilon": most,
+            "tell": list(self.tell),
             "totals": self.totals.to_json(),
         }
 

@@ -144,7 +144,7 @@ def predicate(
             "rows": where["data"],
         },
         "project_id": where["project"],
-        "agent_id": f"{where['analyst']} through {order.analyst}",
+        "agent_id": where["analyst"],
         "what": statement.what(plan.query) if order.step is None else step(order.step),
         "plan_sha256": plan.digest,
         "query": order.query.to_json(),
@@ -152,6 +152,7 @@ def predicate(
         "guarantee": guarantee(plan, roster, order.secure, at, isinstance(order.protection, Total), shares),
         "federation": {
             "site": where["site"],
+            "analyst": order.analyst,
             "sites": roster.size,
             "roster_sha256": roster.digest,
             "secure": order.secure,

@@ -26,6 +26,10 @@ ALREADY = (
 )
 
 
+class RecordError(UserError):
+    """The record is missing, another key's, or cannot be written: nothing was opened. It names its owner's file."""
+
+
 class Record(Protocol):
     """What remembers opened rounds."""
 
@@ -75,7 +79,7 @@ class FileRecord:
     def __init__(self, path: Path, owner: str) -> None:
         self.path, self._owner = path, owner
         if not path.exists():
-            raise UserError(
+            raise RecordError(
                 f"the record of opened rounds {str(path)!r} is missing; restore it from where the key came from, since "
                 "without it a round could be opened twice"
             )
@@ -122,7 +126,7 @@ class FileRecord:
             with contextlib.closing(_connection(self.path)) as connection, connection:
                 connection.execute("BEGIN IMMEDIATE")
                 if connection.execute("SELECT id FROM owner").fetchall() != [(self._owner,)]:
-                    raise UserError(
+                    raise RecordError(
                         f"{str(self.path)!r} is the record of another key; restore this key's own, since without it a "
                         "round could be opened twice"
                     )
@@ -130,7 +134,7 @@ class FileRecord:
         except sqlite3.IntegrityError:
             raise
         except sqlite3.Error as error:
-            raise UserError(
+            raise RecordError(
                 f"the record of opened rounds {str(self.path)!r} cannot be written ({error}); nothing was opened"
             ) from None
 

@@ -300,8 +300,11 @@ def test_a_quote_and_a_dummy_ask_nobody(run: Run, shelf: Path) -> None:
     assert several.delta == many.roster.delta
     assert many.dummy(rows=20).release(N, pets.Exact()).data == "dummy"
     for verb in (many.remaining, many.history):
-        with pytest.raises(UserError, match="pets site status"):
+        with pytest.raises(UserError, match="the federation's server cannot be reached"):
             verb()
+    with pytest.raises(UserError, match="last must be a whole number from 1 to 10,000"):
+        many.history(0)
+    assert "--last must be a whole number" in run("federation", "status", shelf / "trial", "--last", "-1").err
 
 
 def test_without_the_extra_it_is_named(run: Run, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

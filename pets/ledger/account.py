@@ -18,7 +18,7 @@ from pets.entropy import random_id
 from pets.errors import BudgetError, InternalError, LedgerError, UsedKeyError, UserError
 from pets.ledger import attest
 from pets.ledger import statements as sql
-from pets.ledger.book import Ahead, Book, own
+from pets.ledger.book import Book
 from pets.ledger.failpoint import reach
 from pets.ledger.ledger import Ledger, close, public
 from pets.ledger.root import Root, open_root
@@ -83,7 +83,7 @@ class Account:
         new: dict[str, Request] = {}
         known: dict[int, Sealed] = {}
         try:
-            with self.ledger.writing(self._ahead(requests, again)) as (book, now):
+            with self.ledger.writing(sql.before_reserving(self.dataset, self.scope, requests, again)) as (book, now):
                 known = {i: s for i, r in enumerate(requests) if (s := self._known(book, r, again, now)) is not None}
                 new = {ids[i]: request for i, request in enumerate(requests) if i not in known}
                 scopes = book.scopes(self.dataset, self.scope)
@@ -104,18 +104,6 @@ class Account:
         if known:
             self.ledger.catch_up()  # whoever sealed it may have died before the checkpoint told of it
         return grants
-
-    def _ahead(self, requests: Sequence[Request], again: bool) -> Ahead:
-        """What :meth:`reserve` will look at."""
-        keys = {request.key for request in requests if request.key is not None}
-        questions = set() if again else {request.asked for request in requests}
-        return (
-            *((sql.GET_BY_KEY, {"b_dataset": self.dataset, "b_key": key}) for key in keys),
-            *((sql.GET_BY_ASKED, {"b_asked": asked}) for asked in questions),
-            (sql.LOCK_SCOPES, own(self.dataset, self.scope)),
-            (sql.GET_DATASET, {"name": self.dataset}),
-            (sql.GET_UNBOUNDED, {"b_dataset": self.dataset}),
-        )
 
     def _known(self, book: Book, request: Request, again: bool, now: float) -> Sealed | None:
         """The answer that was already paid for: under this idempotency key, or to this question."""
@@ -220,13 +208,7 @@ class Account:
     def _seal(self, grant: Grant, release: bytes, digest: str, predicate: Json) -> Sealed:
         note, size, signed = "", 0, b""
         try:
-            with self.ledger.writing(
-                (
-                    (sql.GET_REQUEST, {"b_id": grant.id}),
-                    (sql.GET_UNBOUNDED, {"b_dataset": self.dataset}),
-                    (sql.GET_DATASET, {"name": self.dataset}),
-                )
-            ) as (book, now):
+            with self.ledger.writing(sql.before_sealing(self.dataset, grant.id)) as (book, now):
                 row = book.request(grant.id)
                 if row is None or row.state != "started" or row.token != grant.token:
                     raise LedgerError("the request took longer than its lease and was closed")

@@ -21,9 +21,6 @@ from pets.ledger.records import GENESIS, Record, chained, record
 from pets.ledger.rows import ROOT, Head, Scope, ScopeRow, moment, scope_row, text
 from pets.ledger.tables import OPEN, changes, datasets, head, log, lost, requests, scopes, sources
 
-Question = tuple[Prepared, Mapping[str, Any]]
-Ahead = Sequence[Question]
-
 
 @dataclass
 class Book:
@@ -33,7 +30,7 @@ class Book:
     writes: bool = False
     head: Head = field(init=False)
     changed: bool = field(init=False, default=False)
-    ahead: Ahead = ()
+    ahead: sql.Ahead = ()
     _sent: dict[Any, Found] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -49,7 +46,7 @@ class Book:
             raise LedgerError("the ledger's head is damaged; restore it from a backup") from None
         self.head = Head(row.origin, row.key, row.size, bytes(row.hash), frontier, row.at)
 
-    def send(self, *ahead: Question) -> None:
+    def send(self, *ahead: sql.Question) -> None:
         """Ask what will be needed soon, so that a pipeline fetches it all in one round trip."""
         for statement, values in ahead:
             self._sent[_place(statement, values)] = statement(self.connection, values)
@@ -166,7 +163,7 @@ class Book:
     def scopes(self, dataset: str, scope: Scope) -> list[ScopeRow]:
         """The root, the project and the analyst, in the order in which they are locked; what lacks is made."""
         statement = sql.LOCK_SCOPES if self.writes else sql.READ_SCOPES
-        found = [scope_row(row) for row in self._ask(statement, own(dataset, scope))]
+        found = [scope_row(row) for row in self._ask(statement, sql.own(dataset, scope))]
         known = {(row.project, row.analyst) for row in found}
         for lacking in dict.fromkeys([ROOT, (scope[0], ""), scope]):
             if lacking not in known:
@@ -207,7 +204,7 @@ class Book:
         """Add to what is reserved and spent, in all scopes that the request falls in; the database checks the caps."""
         names = ("b_loss", "b_delta", "b_spent_loss", "b_spent_delta")
         amounts = dict(zip(names, reserved + spent, strict=True))
-        self._do(sql.CHARGE, own(dataset, scope) | amounts)
+        self._do(sql.CHARGE, sql.own(dataset, scope) | amounts)
 
     def lived(self, dataset: str, loss: int, delta: int, *, finite: bool = False) -> None:
         """Count for ever; ``finite``: as a release with a finite guarantee, too."""
@@ -325,11 +322,6 @@ class Book:
         if count not in (0, 1):
             raise InternalError("a request id names one request")
         return bool(count)
-
-
-def own(dataset: str, scope: Scope) -> dict[str, Any]:
-    """The parameters by which the statements find the root, the project and the analyst."""
-    return {"b_dataset": dataset, "b_project": scope[0], "b_analyst": scope[1], "b_none": ""}
 
 
 def _place(statement: Prepared, values: Mapping[str, Any]) -> tuple[int, tuple[tuple[str, Any], ...]]:

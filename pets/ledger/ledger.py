@@ -18,7 +18,7 @@ from pets.calls import plain_arguments
 from pets.entropy import random_id
 from pets.errors import LedgerError, UserError, VerificationError, shown
 from pets.ledger import statements as sql
-from pets.ledger.book import Ahead, Book
+from pets.ledger.book import Book
 from pets.ledger.checkpoint import Checkpoint, dataset_id, newest, parse, publish, published_size
 from pets.ledger.failpoint import reach
 from pets.ledger.rows import moment, parsed
@@ -161,7 +161,7 @@ class Ledger:
             yield Book(connection)
 
     @contextlib.contextmanager
-    def writing(self, ahead: Ahead | None = None) -> Iterator[tuple[Book, float]]:
+    def writing(self, ahead: sql.Ahead | None = None) -> Iterator[tuple[Book, float]]:
         """A durable transaction, and its time.
 
         Args:

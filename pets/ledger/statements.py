@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import sqlalchemy as sa
 
 from pets.ledger.prepared import Prepared
+from pets.ledger.rows import Scope
+from pets.ledger.states import Request
 from pets.ledger.tables import OPEN, UNBOUNDED, datasets, head, log, lost, requests, scopes
 
 _bind = sa.bindparam
@@ -91,3 +96,29 @@ CHARGE, LIVE, GET_HASH, GET_LOST = Prepared(_RESERVE), Prepared(_LIVED), Prepare
 TO_STATE, TO_STARTED, TO_VOIDED, TO_SEALED = Prepared(_TO), Prepared(_START), Prepared(_VOID), Prepared(_SEAL)
 TO_KEPT = Prepared(_KEEP)
 PUT_SCOPE = Prepared(sa.insert(scopes))
+
+Question = tuple[Prepared, Mapping[str, Any]]
+Ahead = Sequence[Question]
+
+
+def own(dataset: str, scope: Scope) -> dict[str, Any]:
+    """The parameters by which the statements find the root, the project and the analyst."""
+    return {"b_dataset": dataset, "b_project": scope[0], "b_analyst": scope[1], "b_none": ""}
+
+
+def before_reserving(dataset: str, scope: Scope, requests: Sequence[Request], again: bool) -> Ahead:
+    """What a reservation looks at."""
+    keys = {request.key for request in requests if request.key is not None}
+    questions = set() if again else {request.asked for request in requests}
+    return (
+        *((GET_BY_KEY, {"b_dataset": dataset, "b_key": key}) for key in keys),
+        *((GET_BY_ASKED, {"b_asked": asked}) for asked in questions),
+        (LOCK_SCOPES, own(dataset, scope)),
+        (GET_DATASET, {"name": dataset}),
+        (GET_UNBOUNDED, {"b_dataset": dataset}),
+    )
+
+
+def before_sealing(dataset: str, request: str) -> Ahead:
+    """What a seal looks at."""
+    return (GET_REQUEST, {"b_id": request}), (GET_UNBOUNDED, {"b_dataset": dataset}), (GET_DATASET, {"name": dataset})

@@ -135,10 +135,6 @@ class SitePolicy:
         for way in self.secure:
             if way not in WAYS:
                 raise PolicyError(f"secure lists {shown(way)}, which is no way to combine{did_you_mean(way, WAYS)}")
-        object.__setattr__(self, "tell", tuple(sorted(set(self.tell))))
-        for what in self.tell:
-            if what not in TELLABLE:
-                raise PolicyError(f"tell lists {shown(what)}, which no site tells{did_you_mean(what, TELLABLE)}")
         for name, least in (("min_sites", 3), ("min_colluding", 0), ("min_sites_per_person", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -148,6 +144,12 @@ class SitePolicy:
             raise PolicyError(f"max_epsilon is a positive number, not {shown(most)}")
         if not isinstance(self.totals, Totals) or not all(isinstance(rule, TableRule) for rule in self.tables.values()):
             raise PolicyError("a site policy's tables are TableRule(…) and its totals Totals(…)")
+        if not isinstance(self.tell, (list, tuple)):
+            raise PolicyError(f"tell is a list of names, such as ['budget'], not {shown(self.tell)}")
+        for what in self.tell:
+            if what not in TELLABLE:
+                raise PolicyError(f"tell lists {shown(what)}, which no site tells{did_you_mean(what, TELLABLE)}")
+        object.__setattr__(self, "tell", tuple(sorted(set(self.tell))))
 
     @classmethod
     def open(cls, schema: Schema, **settings: Any) -> SitePolicy:
@@ -176,12 +178,13 @@ class SitePolicy:
         settings: dict[str, Any] = {name: _whole(name, given[name]) for name in _WHOLE if name in given}
         if given.get("max_epsilon") is not None:
             settings["max_epsilon"] = _number("max_epsilon", given["max_epsilon"])
-        for name in ("secure", "tell"):
-            if given.get(name) is not None:
-                settings[name] = _names(name, given[name])
+        if given.get("secure") is not None:
+            settings["secure"] = tuple(given["secure"])
         totals = _known(given.get("totals") or {}, "totals", ("allow", "min_cohort", "min_cell", "dominance"))
         kinds = {"allow": _truth, "min_cohort": _whole, "min_cell": _whole, "dominance": _number}
         read_totals = {name: kinds[name](name, value) for name, value in totals.items()}
+        if given.get("tell") is not None:
+            settings["tell"] = given["tell"]
         return cls(tables=rules, totals=Totals(**read_totals), **settings)
 
     def rule(self, table: str) -> TableRule:
@@ -221,12 +224,6 @@ def _known(form: Any, what: str, names: tuple[str, ...] | None) -> dict[str, Any
         if names is not None and name not in names:
             raise PolicyError(f"{what} has no entry {shown(name)}{did_you_mean(name, names)}")
     return dict(form)
-
-
-def _names(name: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) for text in value):
-        raise PolicyError(f"{name} is a list of names, not {shown(value)}")
-    return tuple(value)
 
 
 def _whole(name: str, value: Any) -> Any:

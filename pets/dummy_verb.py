@@ -52,7 +52,7 @@ def dummy(
     prepare(out, format)
     made = invent(
         load_schema(schema) if schema is not None else str(pack),
-        1000 if rows is None else rows,
+        rows,
         seed,
         query=None if query is None else read_query(query),
         people=people,

@@ -313,7 +313,9 @@ def _notes(releases: Sequence[Release], held: int, pairs: int) -> tuple[str, ...
     about = (
         f"The model holds every column by itself and {held} of {pairs} pairs; the others, and whatever takes three "
         "columns or more, follow only as far as these imply it.",
-        "Numbers in bins are drawn evenly within their bin; counts of rare combinations are mostly noise.",
+        "Numbers in bins are drawn evenly within their bin, so a value that many rows have, such as a cost of 0, is "
+        "lost unless it has a bin of its own (bins={'cost': [0, 1, 500, 5000]}); counts of rare combinations are "
+        "mostly noise.",
     )
     return (ROW, *about, *more)
 

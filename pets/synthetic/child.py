@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,7 +115,8 @@ def _watched(folder: Path, command: tuple[str, ...], limits: Limits, method: str
         finally:
             # also on Ctrl-C: whoever cancels leaves nothing running
             if child.poll() is None:
-                child.kill()
+                with suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)  # and whatever it started: it leads a session of its own
                 child.wait()
     if not (folder / "result.json").exists():
         missing = b"No module named" in (folder / "errors.txt").read_bytes()

@@ -67,9 +67,21 @@ def prepare(folder: str | Path, format: str) -> Path:
 
 def _deliver(work: Path, target: Path) -> list[Path]:
     made = sorted(work.iterdir(), key=lambda path: (path.name == MANIFEST, path.name))
+    if not any(path.name == ANSWERS for path in made):
+        _forget_answers(target)
     for path in made:  # the manifest last: where it is, everything is
         path.replace(target / path.name)
     return [target / path.name for path in made]
+
+
+def _forget_answers(target: Path) -> None:
+    """Remove the key to rows that were here before: it would be a false key to these. Nobody else's file is touched."""
+    try:
+        told = json.loads((target / MANIFEST).read_text("utf-8"))["sha256"][ANSWERS]
+        if told == hashlib.sha256((target / ANSWERS).read_bytes()).hexdigest():
+            (target / ANSWERS).unlink()
+    except (OSError, ValueError, LookupError, TypeError):
+        return
 
 
 def _beside(dummy: Bundle, work: Path) -> None:

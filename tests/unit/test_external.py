@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +237,55 @@ def test_a_fit_that_fails_leaves_nothing_and_says_why(
     with pytest.raises(ReleaseFailedError, match=words):
         child.run(FRAME, REQUEST, limits, progress=False, command=engine(tmp_path, body))
     assert fits() == before and time.monotonic() - started < 45
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended (or is dead, and nobody asked for it yet)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 40
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.1)
+    return holds()
+
+
+def test_what_a_fit_started_ends_with_it(tmp_path: Path) -> None:
+    body = (
+        "import subprocess\nother = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'])\n"
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(other.pid))\ntime.sleep(300)"
+    )
+    with pytest.raises(ReleaseFailedError, match="longer than 3 seconds"):
+        child.run(FRAME, REQUEST, Limits(seconds=3), progress=False, command=engine(tmp_path, body))
+    assert soon(lambda: gone(int((tmp_path / "pid").read_text("utf-8"))))
+
+
+def test_real_rows_do_not_outlive_whoever_fits_them(tmp_path: Path) -> None:
+    """Killed outright, the session cannot remove the folder of real rows: the engine does, and ends."""
+    body = (
+        "from pathlib import Path\nfrom pets.synthetic.sdv_engine import follow\nfollow(Path(folder), 0.1)\n"
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(300)"
+    )
+    (tmp_path / "temporary").mkdir()
+    code = (
+        "import pandas as pd\nfrom pets.synthetic import child\n"
+        f"child.run({{'t0': pd.DataFrame({{'a': [1]}})}}, {REQUEST!r}, child.Limits(seconds=300), progress=False, "
+        f"command={engine(tmp_path, body)!r})"
+    )
+    environment = os.environ | {"TMPDIR": str(tmp_path / "temporary")}
+    fitting = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    try:
+        assert soon(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text("utf-8")))
+        assert len(list((tmp_path / "temporary").iterdir())) == 1
+    finally:
+        fitting.kill()
+        fitting.wait()
+    assert soon(lambda: not list((tmp_path / "temporary").iterdir()))
+    assert soon(lambda: gone(int((tmp_path / "pid").read_text("utf-8"))))
 
 
 def test_a_failed_fit_stays_on_the_account(monkeypatch: pytest.MonkeyPatch) -> None:

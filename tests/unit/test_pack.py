@@ -261,6 +261,17 @@ def test_faults_are_planted_only_on_demand(world: Dummy, tmp_path: Path) -> None
     assert not any(path.name == "answer_key.csv" for path in world.save(tmp_path))
 
 
+def test_an_old_answer_key_does_not_stay_beside_other_rows(world: Dummy, faulty: Dummy, tmp_path: Path) -> None:
+    faulty.save(tmp_path)
+    assert (tmp_path / "answer_key.csv").exists()
+    world.save(tmp_path)
+    assert not (tmp_path / "answer_key.csv").exists()
+    # a file of that name that is not ours stays
+    (tmp_path / "answer_key.csv").write_text("mine", encoding="utf-8")
+    world.save(tmp_path)
+    assert (tmp_path / "answer_key.csv").read_text("utf-8") == "mine"
+
+
 # files ----------------------------------------------------------------------------------------------------------------
 
 

@@ -304,10 +304,7 @@ def shared(plan: Blocks, protection: DP, view: LedgerView, honest: int, parties:
     if view.currency == "pure":
         total_cost((1,), "gaussian", "pure")
     if protection.pure:
-        raise BudgetError(
-            "shares of noise are Gaussian and have a delta; leave pure=True out, or ask with secure='local', where "
-            "each site adds the whole noise"
-        )
+        raise BudgetError("shares of noise are Gaussian and have a delta; leave pure=True out, or use secure='local'")
     noise = calibrate(plan, protection, view)
     over = parties if protection.within is not None else honest
     target = None if protection.within is not None else target_units(protection, view.currency, _conversion(view))

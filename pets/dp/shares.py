@@ -36,6 +36,7 @@ from pets.errors import BudgetError, InternalError
 from pets.measure import Measure, Output, Sensitivity
 from pets.protection import DP
 
+_LESS = 1 - 2e-5  # so that rounding a scale up does not pass the accuracy that was asked for
 LEAST_VARIANCE = 4
 """Of a share, in squared grid steps."""
 
@@ -280,10 +281,16 @@ def total_cost(losses: Sequence[int], mechanism: str, currency: Currency) -> Cos
     return Cost("pure", total)
 
 
-def alone(plan: Blocks, protection: DP, view: LedgerView) -> Shares:
-    """The whole noise at every site: what ``secure="local"`` adds."""
+def alone(plan: Blocks, protection: DP, view: LedgerView, parties: int) -> Shares:
+    """The whole noise at every one of ``parties`` sites: what ``secure="local"`` adds.
+
+    With ``within=`` it is their sum that reaches the accuracy: each adds less, and costs the more.
+    """
     noise = calibrate(plan, protection, view)
-    return Shares(noise.mechanism, noise.scales, (1,) * len(noise.scales), True)
+    scales = noise.scales
+    if protection.within is not None:
+        scales = tuple(six_digits(scale * _LESS / math.sqrt(parties)) for scale in scales)
+    return Shares(noise.mechanism, scales, (1,) * len(scales), True)
 
 
 def shared(plan: Blocks, protection: DP, view: LedgerView, honest: int, parties: int) -> Shares:
@@ -297,14 +304,11 @@ def shared(plan: Blocks, protection: DP, view: LedgerView, honest: int, parties:
     if view.currency == "pure":
         total_cost((1,), "gaussian", "pure")
     if protection.pure:
-        raise BudgetError(
-            "shares of noise are Gaussian and have a delta; leave pure=True out, or ask with secure='local', where "
-            "each site adds the whole noise"
-        )
+        raise BudgetError("shares of noise are Gaussian and have a delta; leave pure=True out, or use secure='local'")
     noise = calibrate(plan, protection, view)
     over = parties if protection.within is not None else honest
     target = None if protection.within is not None else target_units(protection, view.currency, _conversion(view))
-    less = 1.0 if protection.within is None else 1 - 2e-5  # so that rounding up does not pass the accuracy
+    less = 1.0 if protection.within is None else _LESS
     pairs = [share_scale(scale * less, over) for scale in noise.scales]
     refine = tuple(pair[1] for pair in pairs)
     scales = tuple(pair[0] for pair in pairs)

@@ -239,7 +239,7 @@ class Federation:
             return Asked(plan, None, Cost(roster.currency, 0), None)
         spread, view = Spread(plan, roster.sites_per_person), View(roster.currency, roster.delta)
         shares = (
-            alone(spread, protection, view)
+            alone(spread, protection, view, roster.size)
             if secure == "local"
             else shared(spread, protection, view, roster.honest, roster.size)
         )

@@ -139,7 +139,10 @@ def fit(release: Release, family: Family) -> Fit:
     """The model of a released table with the group keys as covariates and ``n``, ``s`` (and ``v``) as measures."""
     frame = release.table
     keys = [key.name for key in release.query.keys]
-    frame = frame[(frame["n"] > 0) & ~frame[keys].isin(["missing"]).any(axis=1) if keys else frame["n"] > 0]
+    fields = release.schema.fields(release.table_name)
+    # (a column without nulls may have a value of the null slot's name)
+    null = [name for name in keys if name not in fields or fields[name].nullable]
+    frame = frame[(frame["n"] > 0) & ~frame[null].isin(["missing"]).any(axis=1) if null else frame["n"] > 0]
     terms, design = _design(frame, keys)
     weight = frame["n"].to_numpy(dtype=np.float64)
     mean = frame["s"].to_numpy(dtype=np.float64) / weight

@@ -87,7 +87,7 @@ def notes(
         )
     if noisy and secure == "local":
         times = f"{most} times" if known else f"as many times as there are sites in the answer, at most {most} times,"
-        out.append(f"Each site bears the whole noise: the variance is {times} that of a pooled answer.")
+        out.append(f"Each site bears the whole noise: the variance is {times} that of a pooled answer at this cost.")
     elif noisy:
         factor, up = most / roster.honest, "" if known else "up to "
         out.append(

@@ -10,7 +10,7 @@ import pets
 from pets.dp.shares import Shares
 from pets.entropy import random_id
 from pets.errors import BudgetError
-from pets.federated import Federation
+from pets.federated import Federation, gate
 from tests.attacks.test_federated_replay import deliver, order_for, said
 from tests.unit.test_federated_site import HALF, N, federation, spent
 
@@ -60,3 +60,60 @@ def test_rho_is_not_read_as_epsilon_nor_epsilon_as_rho() -> None:
         assert "another kind than its protection" in said(deliver(many, order))
     assert spent(many) == [0, 0, 0]
     assert many.release(N, pure, secure="local").delta == 0
+
+
+def test_who_is_at_two_sites_is_charged_for_at_both() -> None:
+    """The gate itself multiplies by m: noise for people at one site is half of what people at two need."""
+    many = federation(people=30, sites_per_person=2)
+    for secure in ("masked", "local"):
+        right = many._asked(N, HALF, secure).shares
+        assert right is not None
+        half = replace(right, scales=tuple(scale / 2 for scale in right.scales))
+        order = order_for(many, id=random_id(), secure=secure, shares=half)
+        assert "less than its protection promises" in said(deliver(many, order))
+        # where an accuracy was asked for, noise may be what it is: it costs m² as much as for people at one site
+        asked = pets.DP(within=500)
+        order = order_for(many, id=random_id(), secure=secure, shares=half, protection=asked)
+        before = spent(many)[0]
+        deliver(many, order)
+        alone = federation(people=30)
+        deliver(alone, order_for(alone, secure=secure, shares=half, protection=asked))
+        assert (spent(many)[0] - before) / spent(alone)[0] == pytest.approx(4, rel=1e-4)
+
+
+def test_the_range_is_that_of_all_a_persons_sites(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = federation(people=30, sites_per_person=2)
+    limit = many._asked(N, HALF, "masked").plan.measures[0].limit
+    monkeypatch.setattr(gate, "RANGE", 2 * limit - 1)
+    assert "2^62" in said(deliver(many, order_for(many)))
+    monkeypatch.setattr(gate, "RANGE", 2 * limit)
+    deliver(many, order_for(many))
+    assert spent(many)[0] > 0
+
+
+def test_exact_totals_that_name_noise_do_not_fit_together() -> None:
+    many = federation(people=30)
+    shares = many._asked(N, HALF, "masked").shares
+    for protection in (pets.Total(), pets.Exact()):
+        order = order_for(many, id=random_id(), protection=protection, shares=shares)
+        assert "bear no noise" in said(deliver(many, order))
+
+
+def test_what_the_roster_says_of_a_site_must_still_be_so() -> None:
+    many = federation(people=30)
+    site = many.sites["s0"]
+    site.policy = replace(site.policy, max_epsilon=2.0)
+    assert "policy has changed" in said(deliver(many, order_for(many)))
+    with pytest.raises(pets.UserError, match="does not have site 's0' as it is"):
+        site.join(many.roster)
+    # a ledger that was renewed at a smaller δ: the roster's ε would not hold in it
+    order, member = order_for(many), many.roster.members[1]
+    other = many.sites["s1"]
+    for delta, fits in ((1e-6, True), (1e-9, False)):
+        budget = pets.Budget(epsilon=3, delta=delta)
+        desk = gate.Desk(member, many.schema, other.policy, other.session.policy, budget, "real")
+        if fits:
+            assert gate.admit(order, many.roster, desk).cost.loss > 0
+        else:
+            with pytest.raises(BudgetError, match="another delta"):
+                gate.admit(order, many.roster, desk)

@@ -158,3 +158,23 @@ def test_a_noisy_curve_ends_where_nobody_is_left_and_states_no_error(many: Feder
     assert curve["error"].isna().all()
     assert kaplan_meier(many, "trial", "days", "died", pets.DP(epsilon=0.5)).table["error"].isna().all()
     assert kaplan_meier(many, "trial", "days", "died", pets.Total()).table["error"].notna().any()
+
+
+def test_a_value_named_missing_is_a_value_where_there_are_no_nulls() -> None:
+    columns = {
+        "id": pets.Identifier(),
+        "told": pets.Category(["missing", "yes", "no"], nullable=False),
+        "days": pets.Integer(0, 30, nullable=False),
+    }
+    table = pets.Schema({"trial": pets.Table(pets.Unit("id", max_rows=1), columns)}, dataset="missing")
+    told = ["missing", "yes", "no"]
+    frame = pd.DataFrame({"id": ROWS["id"], "told": [told[i % 3] for i in range(len(ROWS))], "days": ROWS["days"]})
+    session = pets.Session(
+        table, {"trial": frame}, budget=pets.Budget(epsilon=1), policy=pets.Policy(allow_unbounded=True), progress=False
+    )
+    found = glm(session, "trial", "days", ["told"], "gaussian", pets.Total())
+    means = frame.groupby("told")["days"].mean()
+    assert found.rows == len(frame)
+    assert found.terms == ("intercept", "told[yes]", "told[no]")
+    wanted = [means["missing"], means["yes"] - means["missing"], means["no"] - means["missing"]]
+    assert np.abs(np.array(found.coefficients) - wanted).max() < 1e-9

@@ -448,3 +448,17 @@ def test_a_site_that_left_answers_a_roster_no_more() -> None:
     assert spent(many)[3] == before[3]
     many.sites["s3"].join(many.roster)
     assert many.release(N, HALF, again=True).notes[0].startswith("4 of 4")
+
+
+@pytest.mark.parametrize(
+    ("secure", "pure"), [("masked", False), ("encrypted", False), ("local", False), ("local", True)]
+)
+def test_an_accuracy_is_that_of_the_answer_whichever_way_it_is_combined(secure: str, pure: bool) -> None:
+    many = federation(people=60, budget=pets.Budget(epsilon=30, delta=1e-6))
+    asked = pets.DP(within=20, pure=pure)
+    quote = many.quote(N, asked, secure=secure)
+    release = many.release(N, asked, secure=secure)
+    wide = float(release.table["n_high"][0] - release.table["n_low"][0]) / 2
+    assert 17 <= wide <= 20
+    assert spent(many) == [quote.cost.loss] * 3  # and that is what it costs
+    assert release.epsilon is not None

@@ -116,7 +116,7 @@ def test_what_shared_noise_cannot_do() -> None:
         shared(PLAN, DP(epsilon=1), View("pure", 0.0), 2, 3)
     with pytest.raises(BudgetError, match="secure='local'"):
         shared(PLAN, DP(epsilon=1, pure=True), VIEW, 2, 3)
-    assert alone(PLAN, DP(epsilon=1), View("pure", 0.0)).mechanism == "laplace"
+    assert alone(PLAN, DP(epsilon=1), View("pure", 0.0), 3).mechanism == "laplace"
     for wrong in (
         {"scales": [1.5]},
         {"refine": [0]},

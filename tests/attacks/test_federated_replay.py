@@ -16,6 +16,7 @@ from pets.errors import BudgetError, ReleaseFailedError
 from pets.federated import Federation, Roster, gate
 from pets.federated.coordinator import Relay
 from pets.federated.message import COORDINATOR, Channel, Kind, context_of
+from pets.federated.order import _DOMAIN as ORDERS
 from pets.federated.order import Order
 from pets.federated.problems import ProtocolError, Refused
 from pets.federated.transport import carry
@@ -170,6 +171,17 @@ def test_sums_that_might_wrap_are_refused_before_anything_is_reserved(monkeypatc
 def test_another_schema_is_refused() -> None:
     many = federation(people=30)
     assert "another schema" in said(deliver(many, order_for(many, schema="0" * 64)))
+
+
+def test_a_signed_order_has_one_form() -> None:
+    many = federation(people=30)
+    order = order_for(many)
+    channel = Channel(many.roster, bytes.fromhex(order.id), context_of(many.roster), COORDINATOR, many._coordinator)
+    for form in (order.form + b" ", order.form.replace(b'"analyst"', b' "analyst"', 1)):
+        body = form + many._analyst.sign(ORDERS + form)
+        with pytest.raises(ProtocolError, match="in the form that pets writes"):
+            many.sites["s0"].handle(channel.write(Kind.ORDER, 0, body))
+    assert deliver(many, order)
 
 
 def test_orders_that_are_no_orders() -> None:

@@ -218,7 +218,7 @@ def test_what_has_no_fit_is_said(three: Federation) -> None:
         glm(many(same), "trial", "died", ["bmi"], "binomial", pets.Total())
     with pytest.raises(QueryError, match="boolean column"):
         glm(three, "trial", "score", ["age"], "binomial", pets.Total())
-    with pytest.raises(QueryError, match="no column"):
+    with pytest.raises(QueryError, match="did you mean 'age'"):
         glm(three, "trial", "died", ["age", "agee"], "binomial", pets.Total())
     with pytest.raises(QueryError, match="each covariate once"):
         glm(three, "trial", "died", ["age", "age"], "binomial", pets.Total())

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from pets import odometer
 from pets.answering import Answering
 from pets.budget import Budget, Cost
+from pets.calls import plain_arguments
 from pets.codec import Json, digest
 from pets.contribution import Contribution
 from pets.dp.calibrate import Noise, calibrate
@@ -146,6 +147,7 @@ class Session:
             raise UserError(f"there is no incident {shown(number)}{did_you_mean(number, known)}")
         return known[number]
 
+    @plain_arguments(UserError, "dummy", "write dummy(rows=1000, seed=0)")
     def dummy(self, rows: int = 1000, seed: int = 0, *, query: Query | None = None) -> Session:
         """A session on invented rows of the same schema. It costs nothing, and there ``pets.Exact()`` is allowed.
 
@@ -193,6 +195,7 @@ class Session:
 
     # asking -----------------------------------------------------------------------------------------------------
 
+    @plain_arguments(UserError, "quote", "write quote(query, pets.DP(epsilon=1))")
     def quote(self, query: Query | Sequence[Query], protection: Protection) -> Quote:
         """Cost and expected error of a release, before spending; never reads rows."""
         if not isinstance(protection, DP):
@@ -223,6 +226,7 @@ class Session:
         self, query: Sequence[Query], protection: Protection, *, again: bool = False, key: str | None = None
     ) -> list[Release]: ...
 
+    @plain_arguments(UserError, "release", "write release(query, pets.DP(epsilon=1))")
     def release(
         self, query: Query | Sequence[Query], protection: Protection, *, again: bool = False, key: str | None = None
     ) -> Release | list[Release]:

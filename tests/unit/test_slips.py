@@ -92,6 +92,14 @@ def test_calls_with_the_wrong_arguments() -> None:
         anything.Unit("id", maxrows=3)
     with says(SchemaError, "twice"):
         anything.Unit("id", column="id")
+    schema = pets.Schema({"t": pets.Table(pets.Unit("id"), {"id": pets.Identifier()})})
+    session: Any = pets.Session(schema, {"t": pd.DataFrame({"id": ["a"]})}, budget=pets.Budget(epsilon=1, delta=1e-6))
+    with says(UserError, "no argument 'row'", "did you mean 'rows'", "dummy(rows=1000, seed=0)"):
+        session.dummy(row=5)
+    with says(UserError, "no argument 'agian'", "did you mean 'again'"):
+        session.release(Q, pets.DP(epsilon=1), agian=True)
+    with says(UserError, "quote needs protection", "pets.DP(epsilon=1)"):
+        session.quote(Q)
     assert pets.query("t").agg(self=pets.count()).aggregates[0][0] == "self"
 
 

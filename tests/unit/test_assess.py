@@ -206,7 +206,7 @@ def test_there_is_no_other_way_out_than_the_entered_one(fresh: Assessment, tmp_p
     ):
         with pytest.raises(UserError, match=words):
             fresh.save(path, given)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="session"):
+    with pytest.raises(UserError, match="save needs session; write save"):
         fresh.save(tmp_path / "a.html")  # type: ignore[call-arg]
     with pytest.raises(UserError, match="never pickled"):
         pickle.dumps(fresh)

@@ -103,6 +103,7 @@ class Assessment:
             "synthetic": self.about,
         }
 
+    @plain_arguments(UserError, "save", "write save('page.html', session)")
     def save(self, path: str | Path, session: Custodian) -> Path:
         """Write the page (``.html``) and, beside it, the JSON: a release without a finite guarantee.
 

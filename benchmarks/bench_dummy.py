@@ -18,8 +18,8 @@ FAKED = 400  # rows of each table that Faker fills in a round
 def ours(people: int) -> tuple[dict[str, Case], Any]:
     """The pack: Arrow tables in memory, written as CSV, and checked."""
     import pets
-    from pets.synthetic.check import check
-    from pets.synthetic.pack import load_pack
+    from pets.synthetic.packs.check import check
+    from pets.synthetic.packs.pack import load_pack
 
     pack = load_pack("nhs")
     made: list[Any] = [pets.dummy("nhs", people=100)]
@@ -50,9 +50,9 @@ def faker(rows: int) -> tuple[dict[str, Case], Any]:
     from faker import Faker
 
     import pets
-    from pets.domain import Boolean, Category, Date
-    from pets.numeric import Integer, Real
-    from pets.synthetic.pack import load_pack
+    from pets.schema.domain import Boolean, Category, Date
+    from pets.schema.numeric import Integer, Real
+    from pets.synthetic.packs.pack import load_pack
 
     sample = pets.dummy("nhs", people=2000)
     fake = Faker("en_GB")

@@ -28,11 +28,11 @@ def ours(count: int) -> tuple[dict[str, Case], Any]:
     import numpy as np
 
     from pets import he
+    from pets.he.ciphertext_bytes import pack_all, unpack_all
     from pets.he.numbers import joined, residues
     from pets.he.presets import PRESETS
-    from pets.he.seal import scheme
-    from pets.he.sealing import encrypted
-    from pets.he.wire import pack_all, unpack_all
+    from pets.he.tenseal_engine import scheme
+    from pets.he.totals.encrypting import encrypted
 
     public, secret = he.keygen()
     preset = PRESETS["sum60"]
@@ -143,8 +143,8 @@ def adding(parties: int, groups: int) -> tuple[dict[str, Case], Any]:
 
     import pets
     from pets import he
-    from pets.he.sealing import sealed
-    from pets.he.wire import Adder, check
+    from pets.he.ciphertext_bytes import Adder, check
+    from pets.he.totals.encrypting import sealed
 
     columns = {"p": {"type": "identifier"}, "g": {"type": "integer", "min": 0, "max": groups - 1, "nullable": False}}
     table = {"unit": {"column": "p", "max_rows": 1}, "people": 2**40, "columns": columns}

@@ -20,12 +20,12 @@ import numpy as np
 from common import Page, about, finish, options, timed
 from tqdm import tqdm
 
-from pets import signing
-from pets.federated.combine import Task, Words
-from pets.federated.graph import degree
-from pets.federated.message import COORDINATOR, Channel, Kind, context_of
-from pets.federated.roster import Member, Roster
-from pets.federated.ways import collector, party
+from pets.common import signing
+from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of
+from pets.federated.messages.roster import Member, Roster
+from pets.federated.secure_sum.graph import degree
+from pets.federated.secure_sum.interface import Task, Words
+from pets.federated.secure_sum.registry import collector, party
 
 EMPTY = "0" * 64
 QUERY = b"q" * 16
@@ -90,10 +90,10 @@ class Echo:
 
 def nvflare_rounds(rounds: int) -> list[tuple[int, float, float]]:
     """Three NVFlare sites on loopback over mutual TLS: (numbers, median and worst seconds of a round)."""
-    from pets.federated import kit
-    from pets.federated.federationfolder import ADMIN
-    from pets.federated.gateway import VARIABLE, listening
-    from pets.federated.nvflare_engine import Line, provision
+    from pets.federated.deployment import startup_kit
+    from pets.federated.deployment.federation_folder import ADMIN
+    from pets.federated.deployment.gateway import VARIABLE, listening
+    from pets.federated.deployment.nvflare_engine import Line, provision
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -104,9 +104,11 @@ def nvflare_rounds(rounds: int) -> list[tuple[int, float, float]]:
         made = provision("pets", "localhost", port, names, ADMIN, root / "work")
         for name in ("", *names):
             gate = {VARIABLE: stack.enter_context(listening(Echo()))} if name else {}
-            kit.unpack(kit.of(made / (name or "localhost"), name, "pets", "localhost", port), root / f"run-{name}")
-            stack.enter_context(kit.running(root / f"run-{name}", name, root / f"{name}.log", gate))
-        line = _connected(lambda: Line(made / ADMIN, ADMIN, names, kit.write_job(root), 60.0), port, len(names))
+            startup_kit.unpack(
+                startup_kit.of(made / (name or "localhost"), name, "pets", "localhost", port), root / f"run-{name}"
+            )
+            stack.enter_context(startup_kit.running(root / f"run-{name}", name, root / f"{name}.log", gate))
+        line = _connected(lambda: Line(made / ADMIN, ADMIN, names, startup_kit.write_job(root), 60.0), port, len(names))
         stack.callback(line.close)
         line.prepare()
         for numbers in (1, 1000, 100_000):

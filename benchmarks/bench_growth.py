@@ -17,10 +17,10 @@ def prepared(path: Path, folder: str, limit: str) -> tuple[dict[str, Case], Any]
     from common import timed
 
     import pets
-    from pets.plan import make_plan
-    from pets.schema import Schema
-    from pets.snapshot import Snapshot
-    from pets.tabulate import tabulate
+    from pets.plan.plan import make_plan
+    from pets.rows.snapshot import Snapshot
+    from pets.rows.tabulate import tabulate
+    from pets.schema.schema import Schema
 
     schema = Schema.load(form())
 

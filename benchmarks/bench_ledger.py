@@ -22,13 +22,13 @@ from common import HERE, Page, about, finish, options
 
 sys.path.insert(0, str(HERE.parent))
 
-from pets.budget import Budget, Cost
-from pets.codec import canonical
-from pets.entropy import random_id
+from pets.common.codec import canonical
+from pets.common.entropy import random_id
 from pets.ledger.account import Account
 from pets.ledger.ledger import Ledger
 from pets.ledger.root import Root
 from pets.ledger.states import Request
+from pets.protection.budget import Budget, Cost
 
 ROW = b"x" * 1500  # about what a request writes
 RELEASE = canonical({"values": list(range(1000, 1100))})
@@ -224,7 +224,7 @@ def _grants(page: Page, seconds: float, folder: Path, url: str) -> None:
 
 
 def _verification(page: Page, entries: int) -> None:
-    from pets.ledger import export
+    from pets.ledger.publish import export
     from tests.logs import write_log
 
     page.say(f"### Verification of an exported log of {entries:,} entries: seconds on the clock")

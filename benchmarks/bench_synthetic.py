@@ -102,7 +102,7 @@ def tstr(made: pd.DataFrame, held: pd.DataFrame) -> float:
 
 def with_pets(path: str, selection: str) -> tuple[dict[str, Case], Any]:
     import pets
-    from pets.synthetic import private  # noqa: F401
+    from pets.synthetic.dp_model import private  # noqa: F401
 
     train, _ = split(Path(path))
     columns: dict[str, Any] = {
@@ -123,7 +123,7 @@ def with_opendp(path: str) -> tuple[dict[str, Case], Any]:
     import opendp.prelude as dp
     import polars as pl
 
-    from pets.budget import rho_from_epsilon
+    from pets.protection.budget import rho_from_epsilon
 
     dp.enable_features("contrib")
     train, _ = split(Path(path))

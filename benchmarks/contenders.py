@@ -45,10 +45,10 @@ def prepared(path: Path, groups: tuple[str, ...], nullable: bool, folder: str | 
 
     import pets
     from pets import col
-    from pets.plan import make_plan
-    from pets.schema import Schema
-    from pets.snapshot import Snapshot
-    from pets.tabulate import tabulate
+    from pets.plan.plan import make_plan
+    from pets.rows.snapshot import Snapshot
+    from pets.rows.tabulate import tabulate
+    from pets.schema.schema import Schema
 
     schema = Schema.load(form(nullable))
     preparing, snapshot = timed(
@@ -81,14 +81,14 @@ def overhead(repeats: int) -> tuple[dict[str, Case], Any]:
     import pandas as pd
 
     import pets
-    from pets.budget import Budget
     from pets.dp.calibrate import calibrate
     from pets.dp.mechanism import measure
-    from pets.estimate import estimate
-    from pets.plan import make_plan
-    from pets.schema import Schema
-    from pets.snapshot import Snapshot
-    from pets.tabulate import tabulate
+    from pets.plan.plan import make_plan
+    from pets.protection.budget import Budget
+    from pets.release.estimate import estimate
+    from pets.rows.snapshot import Snapshot
+    from pets.rows.tabulate import tabulate
+    from pets.schema.schema import Schema
 
     rows = range(600)
     frame = pd.DataFrame({"person": rows, "g9": [i % 9 for i in rows], "g1000": rows, "v": [i % 101 for i in rows]})
@@ -129,14 +129,14 @@ def error(rows_path: Path, releases: int) -> tuple[dict[str, Case], Any]:
     import numpy as np
 
     import pets
-    from pets.budget import Budget
     from pets.dp.calibrate import calibrate
     from pets.dp.mechanism import measure
-    from pets.estimate import estimate
-    from pets.plan import make_plan
-    from pets.schema import Schema
-    from pets.snapshot import Snapshot
-    from pets.tabulate import tabulate
+    from pets.plan.plan import make_plan
+    from pets.protection.budget import Budget
+    from pets.release.estimate import estimate
+    from pets.rows.snapshot import Snapshot
+    from pets.rows.tabulate import tabulate
+    from pets.schema.schema import Schema
 
     schema, budget = Schema.load(form()), Budget(epsilon=1000, delta=1e-6)
     snapshot = Snapshot.make(schema, "stays", {"stays": str(rows_path)}, progress=False)

@@ -10,72 +10,60 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-# eager, since loading the module `pets.query` later would put it in the place of the function of that name
-from pets.query import Query, query
+from pets.query_model.query import Query, query
 
 if TYPE_CHECKING:
-    from pets.aggregate import count, count_units, histogram, mean, quantile, rate, sum, variance
-    from pets.budget import Budget
     from pets.errors import PetsError, UserError
-    from pets.expression import col
-    from pets.federated.federation import Federation
-    from pets.keyset import KeySet
+    from pets.federated.analyst.federation import Federation
     from pets.ledger.ledger import Ledger
-    from pets.policy import Policy
-    from pets.protection import DP, Exact, Total
-    from pets.quote import Quote, Remaining
-    from pets.release import Release
-    from pets.schema import (
-        Boolean,
-        Category,
-        Date,
-        Identifier,
-        Integer,
-        Lookup,
-        Real,
-        Schema,
-        Table,
-        Unit,
-    )
-    from pets.session import Session
+    from pets.protection.budget import Budget
+    from pets.protection.policy import Policy
+    from pets.protection.protection import DP, Exact, Total
+    from pets.query_model.aggregate import count, count_units, histogram, mean, quantile, rate, sum, variance
+    from pets.query_model.expression import col
+    from pets.query_model.group_keys import KeySet
+    from pets.release.release import Release
+    from pets.schema.schema import Boolean, Category, Date, Identifier, Integer, Lookup, Real, Schema, Table, Unit
+    from pets.session.quote import Quote, Remaining
+    from pets.session.session import Session
     from pets.synthetic.assess.run import assess
     from pets.synthetic.dummy import dummy
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "col": "expression",
-    "count": "aggregate",
-    "count_units": "aggregate",
-    "sum": "aggregate",
-    "mean": "aggregate",
-    "rate": "aggregate",
-    "variance": "aggregate",
-    "histogram": "aggregate",
-    "quantile": "aggregate",
-    "KeySet": "keyset",
-    "Schema": "schema",
-    "Table": "schema",
-    "Unit": "schema",
-    "Category": "schema",
-    "Integer": "schema",
-    "Real": "schema",
-    "Date": "schema",
-    "Boolean": "schema",
-    "Identifier": "schema",
-    "Lookup": "schema",
-    "Budget": "budget",
-    "DP": "protection",
-    "Exact": "protection",
-    "Total": "protection",
-    "Policy": "policy",
-    "Session": "session",
+    "col": "query_model.expression",
+    "count": "query_model.aggregate",
+    "count_units": "query_model.aggregate",
+    "sum": "query_model.aggregate",
+    "mean": "query_model.aggregate",
+    "rate": "query_model.aggregate",
+    "variance": "query_model.aggregate",
+    "histogram": "query_model.aggregate",
+    "quantile": "query_model.aggregate",
+    "KeySet": "query_model.group_keys",
+    "Schema": "schema.schema",
+    "Table": "schema.schema",
+    "Unit": "schema.schema",
+    "Category": "schema.schema",
+    "Integer": "schema.schema",
+    "Real": "schema.schema",
+    "Date": "schema.schema",
+    "Boolean": "schema.schema",
+    "Identifier": "schema.schema",
+    "Lookup": "schema.schema",
+    "Budget": "protection.budget",
+    "DP": "protection.protection",
+    "Exact": "protection.protection",
+    "Total": "protection.protection",
+    "Policy": "protection.policy",
+    "Session": "session.session",
     "dummy": "synthetic.dummy",
-    "Federation": "federated.federation",
+    "Federation": "federated.analyst.federation",
     "Ledger": "ledger.ledger",
-    "Quote": "quote",
-    "Remaining": "quote",
-    "Release": "release",
+    "Quote": "session.quote",
+    "Remaining": "session.quote",
+    "Release": "release.release",
     "assess": "synthetic.assess.run",
     "PetsError": "errors",
     "UserError": "errors",

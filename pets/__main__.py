@@ -1,6 +1,6 @@
 """``python -m pets`` is ``pets``."""
 
-from pets.cli import main
+from pets.cli.main import main
 
 if __name__ == "__main__":
     main()

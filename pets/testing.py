@@ -12,24 +12,24 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from pets.budget import Budget
-from pets.codec import Json
-from pets.contribution import Contribution
-from pets.entropy import random_id
+from pets.common.codec import Json
+from pets.common.entropy import random_id
 from pets.errors import UserError, did_you_mean, shown
-from pets.estimate import estimate
-from pets.federated.federation import Federation
-from pets.federated.site import Site
-from pets.federated.sitepolicy import SitePolicy
-from pets.holdings import sources_of
-from pets.plan import Plan, make_plan
-from pets.protection import Exact, Protection, Total
-from pets.query import Query
-from pets.schema import Schema
-from pets.session import Session
-from pets.snapshot import Snapshot
-from pets.tabulate import ENGINES, tabulate
-from pets.workbench import Bench
+from pets.federated.analyst.federation import Federation
+from pets.federated.site.policy import SitePolicy
+from pets.federated.site.site import Site
+from pets.plan.contribution import Contribution
+from pets.plan.plan import Plan, make_plan
+from pets.protection.budget import Budget
+from pets.protection.protection import Exact, Protection, Total
+from pets.query_model.query import Query
+from pets.release.estimate import estimate
+from pets.rows.scratch_db import Bench
+from pets.rows.snapshot import Snapshot
+from pets.rows.tabulate import ENGINES, tabulate
+from pets.schema.schema import Schema
+from pets.session.session import Session
+from pets.session.tables import sources_of
 
 if TYPE_CHECKING:
     import pandas as pd

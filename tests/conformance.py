@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pets.entropy import random_id
+from pets.common.entropy import random_id
 from pets.errors import ReleaseFailedError
 from pets.federated import Federation, Site
-from pets.federated.enquiry import Enquiry
-from pets.federated.holderline import HolderLine
-from pets.federated.keyholder import KeyHolderGate
-from pets.federated.told import enquire
-from pets.federated.transport import Transport
+from pets.federated.analyst.account_replies import enquire
+from pets.federated.analyst.transport import Transport
+from pets.federated.keyholder.client import HolderLine
+from pets.federated.keyholder.gate import KeyHolderGate
+from pets.federated.site.account_request import Enquiry
 from pets.he import SecretKey
-from pets.protection import Exact
+from pets.protection.protection import Exact
 from tests.unit.test_federated_site import BY_AGE, HALF, N, federation, spent
 
 Connect = Callable[[Sequence[Site]], Transport]
@@ -95,7 +95,7 @@ class _Echo:
 
 
 def _dead(data: bytes) -> bytes:
-    from pets.federated.problems import ProtocolError
+    from pets.federated.messages.errors import ProtocolError
 
     raise ProtocolError("the line is dead")
 

@@ -10,9 +10,9 @@ import numpy as np
 
 import pets
 from pets import he
-from pets.he.round import Round
-from pets.he.sealing import sealed
-from pets.schema import Schema
+from pets.he.totals.encrypting import sealed
+from pets.he.totals.round import Round
+from pets.schema.schema import Schema
 
 
 @cache

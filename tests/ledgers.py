@@ -12,17 +12,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pets.budget import Budget, Cost
-from pets.codec import canonical
-from pets.entropy import random_id
+from pets.common.codec import canonical
+from pets.common.entropy import random_id
 from pets.ledger.account import Account
-from pets.ledger.book import Book
+from pets.ledger.db.tables import datasets, log, requests, scopes
+from pets.ledger.db.transaction import Book
 from pets.ledger.ledger import Ledger
-from pets.ledger.merkle import Frontier
-from pets.ledger.records import GENESIS, chained
+from pets.ledger.log.merkle import Frontier
+from pets.ledger.log.records import GENESIS, chained
 from pets.ledger.root import Root
 from pets.ledger.states import Grant, Request, Sealed
-from pets.ledger.tables import datasets, log, requests, scopes
+from pets.protection.budget import Budget, Cost
 
 MILLI = 10**9
 """Units of a thousandth of ε."""

@@ -6,14 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pets import signing
-from pets.budget import Budget
-from pets.codec import Json
-from pets.ledger import export
-from pets.ledger.checkpoint import Checkpoint, dataset_id
-from pets.ledger.merkle import Tree
-from pets.ledger.records import GENESIS, Record, chained, record
-from pets.ledger.rows import moment
+from pets.common import signing
+from pets.common.codec import Json
+from pets.ledger.db.row_types import moment
+from pets.ledger.log.checkpoint import Checkpoint, dataset_id
+from pets.ledger.log.merkle import Tree
+from pets.ledger.log.records import GENESIS, Record, chained, record
+from pets.ledger.publish import export
+from pets.protection.budget import Budget
 
 ORIGIN = "pets-ledger/0123456789abcdef"
 COST = 1000

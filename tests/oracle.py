@@ -2,7 +2,7 @@
 
 It reads source rows cell by cell, decides each row's fate, takes from a snapshot nothing but *which* of a person's rows
 were kept, and computes every aggregate over decoded values with fractions. It shares no code with the compiler: nothing
-here imports ``pets.coding``, ``predicate``, ``layout``, ``measures``, ``tabulate`` or ``rows``.
+here imports ``pets.rows.coding``, ``predicate``, ``layout``, ``measures``, ``tabulate`` or ``rows``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from pets import aggregate as agg
-from pets import expression as ex
-from pets import keyset as ks
-from pets.codec import fraction, number
-from pets.query import Query
-from pets.schema import Boolean, Category, Date, Domain, Identifier, Integer, Real, Schema, Table
+from pets.common.codec import fraction, number
+from pets.query_model import aggregate as agg
+from pets.query_model import expression as ex
+from pets.query_model import group_keys as ks
+from pets.query_model.query import Query
+from pets.schema.schema import Boolean, Category, Date, Domain, Identifier, Integer, Real, Schema, Table
 
 Raw = Mapping[str, Any]
 """One row of the source: column to cell (text, number, boolean, date or ``None``)."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pets import signing
-from pets.federated.combine import Party, Task, Words
-from pets.federated.message import COORDINATOR, Channel, Kind, Message, context_of
-from pets.federated.roster import Member, Roster
-from pets.federated.ways import collector, party
-from pets.signing import SigningKey
+from pets.common import signing
+from pets.common.signing import SigningKey
+from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message, context_of
+from pets.federated.messages.roster import Member, Roster
+from pets.federated.secure_sum.interface import Party, Task, Words
+from pets.federated.secure_sum.registry import collector, party
 
 EMPTY = "0" * 64
 QUERY = b"q" * 16

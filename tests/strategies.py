@@ -17,26 +17,14 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from pets import aggregate as agg
-from pets import expression as ex
-from pets import keyset as ks
-from pets.codec import fraction
+from pets.common.codec import fraction
 from pets.errors import QueryError
-from pets.plan import make_plan
-from pets.query import Query
-from pets.schema import (
-    Boolean,
-    Category,
-    Date,
-    Domain,
-    Identifier,
-    Integer,
-    Lookup,
-    Real,
-    Schema,
-    Table,
-    Unit,
-)
+from pets.plan.plan import make_plan
+from pets.query_model import aggregate as agg
+from pets.query_model import expression as ex
+from pets.query_model import group_keys as ks
+from pets.query_model.query import Query
+from pets.schema.schema import Boolean, Category, Date, Domain, Identifier, Integer, Lookup, Real, Schema, Table, Unit
 from tests import oracle
 
 T = TypeVar("T")

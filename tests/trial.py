@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from pets import cli
+from pets.cli import main
 
 SITES = ("north", "east", "west")
 GUARD = """
@@ -42,7 +42,7 @@ def free_port() -> int:
 
 
 def run(*arguments: str) -> None:
-    assert cli.run(list(arguments)) == 0, arguments
+    assert main.run(list(arguments)) == 0, arguments
 
 
 def until(done: Callable[[], bool], seconds: float = 60.0) -> None:

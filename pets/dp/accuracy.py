@@ -16,8 +16,8 @@ from functools import partial
 from pets.dp.noise import MOST_SCALE
 from pets.dp.split import Measured, Terms, scales_for, sensitivities, six_digits
 from pets.errors import BudgetError
-from pets.measure import Output
-from pets.noise_law import Kind, half_width
+from pets.plan.measure import Output
+from pets.release.noise_quantiles import Kind, half_width
 
 PROMISED = ("count", "count_units", "sum", "histogram")  # the error does not depend on the data
 

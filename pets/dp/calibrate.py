@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, Protocol
 
-from pets.budget import UNIT, Budget, Cost, Currency, epsilon_from_rho, pure_as_zcdp, rho_from_epsilon
-from pets.codec import Json, fraction, number
+from pets.common.codec import Json, fraction, number
 from pets.dp.accuracy import scales_within
 from pets.dp.noise import gaussian_rho, laplace_epsilon
 from pets.dp.split import Measured, six_digits, split
 from pets.errors import BudgetError
-from pets.measure import Measure
-from pets.noise_law import Kind
-from pets.protection import DP
+from pets.plan.measure import Measure
+from pets.protection.budget import UNIT, Budget, Cost, Currency, epsilon_from_rho, pure_as_zcdp, rho_from_epsilon
+from pets.protection.protection import DP
+from pets.release.noise_quantiles import Kind
 
 
 class LedgerView(Protocol):

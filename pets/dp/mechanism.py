@@ -9,7 +9,7 @@ import numpy as np
 from pets.dp.calibrate import Noise
 from pets.dp.noise import Ints, add_gaussian, add_laplace
 from pets.errors import InternalError
-from pets.measure import Measure
+from pets.plan.measure import Measure
 
 
 class Blocks(Protocol):

@@ -27,14 +27,14 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from pets.budget import UNIT, Budget, Cost, Currency, epsilon_from_rho, pure_as_zcdp
-from pets.codec import Json, fraction, number
+from pets.common.codec import Json, fraction, number
 from pets.dp.calibrate import LedgerView, calibrate, charges, target_units
 from pets.dp.noise import MOST_SCALE, MOST_VALUE, Ints, add_gaussian, add_laplace, gaussian_rho
 from pets.dp.split import six_digits
 from pets.errors import BudgetError, InternalError
-from pets.measure import Measure, Output, Sensitivity
-from pets.protection import DP
+from pets.plan.measure import Measure, Output, Sensitivity
+from pets.protection.budget import UNIT, Budget, Cost, Currency, epsilon_from_rho, pure_as_zcdp
+from pets.protection.protection import DP
 
 _LESS = 1 - 2e-5  # so that rounding a scale up does not pass the accuracy that was asked for
 LEAST_VARIANCE = 4

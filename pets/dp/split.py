@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Protocol
 
-from pets.measure import Measure, Output
-from pets.noise_law import Kind
+from pets.plan.measure import Measure, Output
+from pets.release.noise_quantiles import Kind
 
 Terms = tuple[tuple[int, float], ...]  # (measure, coefficient)
 

@@ -1,8 +1,8 @@
 """Federated queries: many sites, one answer, no site revealed.
 
-The protocol is bytes in and bytes out (:mod:`pets.federated.message`, :mod:`~pets.federated.coordinator`,
-:mod:`~pets.federated.site`); a transport carries the bytes and is trusted with nothing. Begin with
-:class:`pets.Federation`.
+The protocol is bytes in and bytes out (:mod:`pets.federated.messages.message`,
+:mod:`~pets.federated.query_round.coordinator`, :mod:`~pets.federated.site.site`); a transport carries the bytes and is
+trusted with nothing. Begin with :class:`pets.Federation`.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pets.federated.federation import Federation
-    from pets.federated.models import glm, kaplan_meier
-    from pets.federated.remote import connect
-    from pets.federated.roster import Member, Roster
-    from pets.federated.site import Site
-    from pets.federated.sitepolicy import SitePolicy, TableRule, Totals
+    from pets.federated.analyst.federation import Federation
+    from pets.federated.analyst.models import glm, kaplan_meier
+    from pets.federated.deployment.remote import connect
+    from pets.federated.messages.roster import Member, Roster
+    from pets.federated.site.policy import SitePolicy, TableRule, Totals
+    from pets.federated.site.site import Site
 
 _HOMES = {
-    "Federation": "federation",
-    "Member": "roster",
-    "Roster": "roster",
-    "Site": "site",
-    "SitePolicy": "sitepolicy",
-    "TableRule": "sitepolicy",
-    "glm": "models",
-    "kaplan_meier": "models",
-    "Totals": "sitepolicy",
-    "connect": "remote",
+    "Federation": "analyst.federation",
+    "Member": "messages.roster",
+    "Roster": "messages.roster",
+    "Site": "site.site",
+    "SitePolicy": "site.policy",
+    "TableRule": "site.policy",
+    "glm": "analyst.models",
+    "kaplan_meier": "analyst.models",
+    "Totals": "site.policy",
+    "connect": "deployment.remote",
 }
 __all__ = [
     "Federation",

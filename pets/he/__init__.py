@@ -19,30 +19,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pets.he.envelope import Envelope
-    from pets.he.holder import SecretKey, keygen
-    from pets.he.keys import PublicKey
-    from pets.he.party import Party, PartyKey, partykey
-    from pets.he.round import Round
-    from pets.he.sealing import encrypt
-    from pets.he.table import EncryptedTable
-    from pets.he.total import Consent, Total, add, consent
+    from pets.he.keys.party import Party, PartyKey, partykey
+    from pets.he.keys.public_key import PublicKey
+    from pets.he.secret_key import SecretKey, keygen
+    from pets.he.tables.table import EncryptedTable
+    from pets.he.totals.encrypting import encrypt
+    from pets.he.totals.envelope import Envelope
+    from pets.he.totals.round import Round
+    from pets.he.totals.total import Consent, Total, add, consent
 
 _HOMES = {
-    "keygen": "holder",
-    "PublicKey": "keys",
-    "SecretKey": "holder",
-    "partykey": "party",
-    "Party": "party",
-    "PartyKey": "party",
-    "Round": "round",
-    "encrypt": "sealing",
-    "Envelope": "envelope",
-    "add": "total",
-    "Total": "total",
-    "consent": "total",
-    "Consent": "total",
-    "EncryptedTable": "table",
+    "keygen": "secret_key",
+    "PublicKey": "keys.public_key",
+    "SecretKey": "secret_key",
+    "partykey": "keys.party",
+    "Party": "keys.party",
+    "PartyKey": "keys.party",
+    "Round": "totals.round",
+    "encrypt": "totals.encrypting",
+    "Envelope": "totals.envelope",
+    "add": "totals.total",
+    "Total": "totals.total",
+    "consent": "totals.total",
+    "Consent": "totals.total",
+    "EncryptedTable": "tables.table",
 }
 
 __all__ = [

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pets.errors import UserError, shown
-from pets.he.seal import U64
+from pets.he.tenseal_engine import U64
 
 _LIMB = 20
 _R_BITS = 40

@@ -12,19 +12,19 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pets.budget import Budget, Cost
-from pets.codec import Json
-from pets.entropy import random_id
+from pets.common.codec import Json
+from pets.common.entropy import random_id
 from pets.errors import BudgetError, InternalError, LedgerError, UsedKeyError, UserError
-from pets.ledger import attest
-from pets.ledger import statements as sql
-from pets.ledger.book import Book
+from pets.ledger.db import sql
+from pets.ledger.db.row_types import ROOT, Scope, ScopeRow, moment, parsed, text
+from pets.ledger.db.store import CommitUnknown
+from pets.ledger.db.transaction import Book
 from pets.ledger.failpoint import reach
 from pets.ledger.ledger import Ledger, close, public
+from pets.ledger.log import attest
 from pets.ledger.root import Root, open_root
-from pets.ledger.rows import ROOT, Scope, ScopeRow, moment, parsed, text
 from pets.ledger.states import Entry, Grant, Request, Sealed, Standing, State
-from pets.ledger.store import CommitUnknown
+from pets.protection.budget import Budget, Cost
 
 
 class Account:

@@ -12,17 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pets.budget import Budget
-from pets.codec import Json, canonical
-from pets.entropy import random_id
+from pets.common.codec import Json, canonical
+from pets.common.entropy import random_id
+from pets.common.signing import SigningKey, VerifyingKey
 from pets.errors import BudgetError, LedgerError, VerificationError, did_you_mean, shown
-from pets.ledger import dsse
-from pets.ledger.book import Book
+from pets.ledger.db.row_types import ROOT, moment, parsed, text
+from pets.ledger.db.transaction import Book
 from pets.ledger.failpoint import reach
 from pets.ledger.ledger import Ledger
+from pets.ledger.log import dsse
 from pets.ledger.root import registered
-from pets.ledger.rows import ROOT, moment, parsed, text
-from pets.signing import SigningKey, VerifyingKey
+from pets.protection.budget import Budget
 
 PAYLOAD = "application/vnd.pets.change+json"
 KINDS = ("renew", "snapshots", "budget", "cap", "unit", "source", "approvers")

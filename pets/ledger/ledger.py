@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pets import signing
-from pets.calls import plain_arguments
-from pets.entropy import random_id
+from pets.common import signing
+from pets.common.arguments import plain_arguments
+from pets.common.entropy import random_id
+from pets.common.signing import SigningKey, VerifyingKey
 from pets.errors import LedgerError, UserError, VerificationError, shown
-from pets.ledger import statements as sql
-from pets.ledger.book import Book
-from pets.ledger.checkpoint import Checkpoint, dataset_id, newest, parse, publish, published_size
+from pets.ledger.db import sql
+from pets.ledger.db.row_types import moment, parsed
+from pets.ledger.db.store import CommitUnknown, Store
+from pets.ledger.db.transaction import Book
 from pets.ledger.failpoint import reach
-from pets.ledger.rows import moment, parsed
-from pets.ledger.store import CommitUnknown, Store
-from pets.signing import SigningKey, VerifyingKey
+from pets.ledger.log.checkpoint import Checkpoint, dataset_id, newest, parse, publish, published_size
 
 REBASE = "pets ledger recover --rebase --reason WHY --by NAME --by NAME"
 LEASE = 900.0

@@ -11,10 +11,10 @@ import json
 from dataclasses import dataclass
 
 from pets.errors import LedgerError, VerificationError
-from pets.ledger.book import Book
-from pets.ledger.checkpoint import Checkpoint, dataset_id
+from pets.ledger.db.row_types import ROOT
+from pets.ledger.db.transaction import Book
 from pets.ledger.ledger import Ledger
-from pets.ledger.rows import ROOT
+from pets.ledger.log.checkpoint import Checkpoint, dataset_id
 
 Amount = tuple[int, int]
 

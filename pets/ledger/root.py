@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pets.budget import Budget
-from pets.codec import Json
+from pets.common.codec import Json
 from pets.errors import BudgetError, LedgerError, did_you_mean
-from pets.ledger.book import Book
-from pets.ledger.checkpoint import dataset_id
+from pets.ledger.db.row_types import ROOT, parsed, text
+from pets.ledger.db.transaction import Book
 from pets.ledger.ledger import Ledger
-from pets.ledger.rows import ROOT, parsed, text
+from pets.ledger.log.checkpoint import dataset_id
+from pets.protection.budget import Budget
 
 
 @dataclass(frozen=True)

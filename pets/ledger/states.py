@@ -12,8 +12,8 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import Enum
 
-from pets.budget import Budget, Cost
-from pets.codec import Json
+from pets.common.codec import Json
+from pets.protection.budget import Budget, Cost
 
 
 class State(Enum):

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pets.calls import plain_arguments, whole_between
-from pets.domain import Boolean, Category, Date, Domain, Identifier
+from pets.common.arguments import plain_arguments, whole_between
 from pets.errors import QueryError, UserError, shown
-from pets.numeric import Integer, Real
-from pets.predicate import AllOf, Predicate
-from pets.predicate import Codes as CodesIn
-from pets.query import Query
-from pets.schema import Schema
-from pets.synthetic.dataset import Dummy
-from pets.synthetic.fill import Codes, fill, stream
+from pets.plan.predicate import AllOf, Predicate
+from pets.plan.predicate import Codes as CodesIn
+from pets.query_model.query import Query
+from pets.schema.domain import Boolean, Category, Date, Domain, Identifier
+from pets.schema.numeric import Integer, Real
+from pets.schema.schema import Schema
+from pets.synthetic.dummy_data.dataset import Dummy
+from pets.synthetic.dummy_data.fill import Codes, fill, stream
+from pets.synthetic.dummy_data.manifest import manifest
+from pets.synthetic.dummy_data.query_targets import Wish, conditions, wishes
 from pets.synthetic.linked import linked
-from pets.synthetic.manifest import manifest
-from pets.synthetic.pack import load_pack
-from pets.synthetic.wishes import Wish, conditions, wishes
-from pets.synthetic.world import MOST_PEOPLE
+from pets.synthetic.packs.generator import MOST_PEOPLE
+from pets.synthetic.packs.pack import load_pack
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def dummy(
     Raises:
         UserError: with the remedy, where the schema cannot be satisfied.
 
-    >>> from pets.schema import Integer, Schema, Table, Unit
+    >>> from pets.schema.schema import Integer, Schema, Table, Unit
     >>> table = Table(Unit("id", max_rows=3), {"id": Identifier(), "days": Integer(1, 14)})
     >>> made = dummy(Schema({"stays": table}), rows=100)
     >>> made, bool(made["stays"].days.dropna().between(1, 14).all())

@@ -6,12 +6,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pets.synthetic.dataset import Dummy
-from pets.synthetic.faults import plant
-from pets.synthetic.manifest import manifest
-from pets.synthetic.pack import Pack
-from pets.synthetic.render import dictionary, render
-from pets.synthetic.world import make
+from pets.synthetic.dummy_data.dataset import Dummy
+from pets.synthetic.dummy_data.manifest import manifest
+from pets.synthetic.packs.faults import plant
+from pets.synthetic.packs.generator import make
+from pets.synthetic.packs.pack import Pack
+from pets.synthetic.packs.render import dictionary, render
 
 
 def linked(pack: Pack, people: int, seed: int, *, faults: bool = False, progress: bool = False) -> Dummy:

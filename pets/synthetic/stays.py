@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pets.errors import UserError
-from pets.schema import Schema
+from pets.schema.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,8 +1,8 @@
 """A synthetic data set as it leaves: its tables, what they promise, and where they came from.
 
-It stands beside :class:`pets.release.Release` rather than being one: a release is noisy whole numbers laid out by one
-plan, and a data set is rows drawn from a model of many such releases (or, without a guarantee, from an engine that saw
-the rows). It has the same verbs: ``table``, ``plot``, ``save``, ``guarantee``, ``certificate``.
+It stands beside :class:`pets.release.release.Release` rather than being one: a release is noisy whole numbers laid out
+by one plan, and a data set is rows drawn from a model of many such releases (or, without a guarantee, from an engine
+that saw the rows). It has the same verbs: ``table``, ``plot``, ``save``, ``guarantee``, ``certificate``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pets.codec import Json
+from pets.common.codec import Json
 from pets.errors import UserError, did_you_mean, shown
-from pets.release import Release
-from pets.release_form import plain
+from pets.release.release import Release
+from pets.release.release_form import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,12 +176,12 @@ class SyntheticRelease:
 
         Raises :class:`MissingExtraError` without the ``plot`` extra, :class:`UserError` for an unknown column.
         """
-        from pets.synthetic import pictures
+        from pets.synthetic import charts
 
         names = [str(name) for name in self.frames[self.table_name] if name != RECORD]
         if column is not None and column not in names:
             raise UserError(f"there is no column {shown(column)}{did_you_mean(column, names)}")
-        return pictures.column(self, names[0] if column is None else column)
+        return charts.column(self, names[0] if column is None else column)
 
     def save(self, path: str | Path) -> Path:
         """Write the rows as CSV or Parquet, and the manifest beside them as ``<name>.manifest.json``.

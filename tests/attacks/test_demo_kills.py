@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import pets
-from pets.ledger import export
 from pets.ledger.ledger import LEASE, Ledger
+from pets.ledger.publish import export
 from pets.ledger.states import State
 
 PEOPLE = 1_000
@@ -24,8 +24,8 @@ AFTER = ("seal-committed", "checkpoint-written", "delivered")  # sealed
 
 def demo(out: str, point: str | None) -> None:
     """The command, in a process of its own, which dies when it reaches the point in the real session."""
-    from pets import cli
-    from pets import demo as walk
+    from pets.cli import demo as walk
+    from pets.cli import main
     from pets.ledger import failpoint
 
     def die(reached: str) -> None:
@@ -41,14 +41,16 @@ def demo(out: str, point: str | None) -> None:
 
     walk.PEOPLE, walk._cut, failpoint.hook = PEOPLE, asked, die
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-        code = cli.run(["demo", "--out", out])
+        code = main.run(["demo", "--out", out])
     os._exit(code)
 
 
 @pytest.fixture(scope="module")
 def processes() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pets.session", "pets.demo", "pets.cli", "pets.ledger.export", "opendp.prelude"])
+    context.set_forkserver_preload(
+        ["pets.session.session", "pets.cli.demo", "pets.cli.main", "pets.ledger.publish.export", "opendp.prelude"]
+    )
     return context
 
 

@@ -11,10 +11,10 @@ import pytest
 
 import pets
 from pets import he
-from pets.codec import canonical
+from pets.common.codec import canonical
 from pets.errors import UserError
-from pets.he.envelope import MAGIC, framed, header_of, message, unframed
-from pets.he.opening import decrypted
+from pets.he.totals.envelope import MAGIC, framed, header_of, message, unframed
+from pets.he.totals.opening import decrypted
 from tests.he_parties import Table, holder, query, table
 
 ROWS = [[1, 2, 3, 4, 5]] * 3

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pets import signing
-from pets.federated.masked import KEYS, SEALED
-from pets.federated.message import OVERHEAD, Channel, Kind, bitmap
-from pets.federated.problems import ProtocolError
+from pets.common import signing
+from pets.federated.messages.errors import ProtocolError
+from pets.federated.messages.message import OVERHEAD, Channel, Kind, bitmap
+from pets.federated.secure_sum.masked import KEYS, SEALED
 from tests.parties import QUERY, Room
 
 
@@ -159,7 +159,7 @@ def test_colluding_sites_below_the_threshold_cannot_open_a_vector() -> None:
     corrupt = room.parties[2]
     known = corrupt._held[0]  # type: ignore[attr-defined]
     assert len(known) == 66  # one share of each secret of site 0; three are needed of either
-    from pets.federated import shamir
+    from pets.federated.secure_sum import shamir
 
     for part in (known[:33], known[33:]):
         with pytest.raises(ProtocolError):

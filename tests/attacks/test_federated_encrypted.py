@@ -14,13 +14,13 @@ import pytest
 from pets import he
 from pets.errors import ReleaseFailedError, UserError
 from pets.federated import Federation
-from pets.federated.encrypted import EncryptedCollector, EncryptedParty
-from pets.federated.envelopes import Adding, agreed, asked_for
-from pets.federated.message import OVERHEAD
-from pets.federated.order import Order
-from pets.federated.problems import ProtocolError, Refused
-from pets.he.total import Total
-from pets.he.wire import pack_all, unpack_all
+from pets.federated.messages.errors import ProtocolError, Refused
+from pets.federated.messages.message import OVERHEAD
+from pets.federated.query_round.envelopes import Adding, agreed, asked_for
+from pets.federated.query_round.order import Order
+from pets.federated.secure_sum.encrypted import EncryptedCollector, EncryptedParty
+from pets.he.ciphertext_bytes import pack_all, unpack_all
+from pets.he.totals.total import Total
 from tests.conformance import _dead
 from tests.unit.test_federated_site import HALF, N, federation, spent
 
@@ -42,7 +42,7 @@ class Spy(Adding):
 
 @pytest.fixture
 def spy(monkeypatch: pytest.MonkeyPatch) -> type[Spy]:
-    import pets.federated.federation as module
+    import pets.federated.analyst.federation as module
 
     made = type("Spied", (Spy,), {"seen": [], "lies": None})
     monkeypatch.setattr(module, "Adding", made)
@@ -218,7 +218,7 @@ def test_a_second_set_is_refused_after_the_first(spy: type[Spy]) -> None:
 def test_a_round_that_is_not_the_orders_is_refused_before_any_charge(
     what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import pets.federated.federation as module
+    import pets.federated.analyst.federation as module
 
     many = federation(4, dropouts=1, people=40)
     strange = he.keygen()[1]

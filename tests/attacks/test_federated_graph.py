@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pets.federated.graph import COMPLETE, DEGREE, degree, needed, neighbours
+from pets.federated.secure_sum.graph import COMPLETE, DEGREE, degree, needed, neighbours
 from tests.parties import Room
 
 

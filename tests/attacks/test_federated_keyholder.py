@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 import pets
-from pets import he, signing
-from pets.entropy import random_id
+from pets import he
+from pets.common import signing
+from pets.common.entropy import random_id
 from pets.errors import PolicyError, ReleaseFailedError, UserError
 from pets.federated import Federation, Roster, SitePolicy, Totals
-from pets.federated.holderline import HolderLine
-from pets.federated.keyholder import (
+from pets.federated.analyst.transport import InProcess
+from pets.federated.keyholder.client import HolderLine
+from pets.federated.keyholder.gate import (
     HOLDER,
     KeyHolderGate,
     Wanted,
@@ -25,10 +27,9 @@ from pets.federated.keyholder import (
     packed,
     unpacked,
 )
-from pets.federated.message import COORDINATOR, Channel, Kind, context_of
-from pets.federated.problems import ProtocolError
-from pets.federated.transport import InProcess
-from pets.protection import DP, Exact
+from pets.federated.messages.errors import ProtocolError
+from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of
+from pets.protection.protection import DP, Exact
 from tests.conformance import _dead
 from tests.unit.test_federated_site import BY_AGE, HALF, SCHEMA, UNBOUNDED, N, federation, spent, states
 
@@ -172,7 +173,7 @@ def test_one_sites_envelope_is_not_a_total(key: he.SecretKey, monkeypatch: pytes
     line, gate = apart(many, key)
     envelopes: list[he.Envelope] = []
     inner = he.Envelope.from_bytes
-    import pets.federated.envelopes as module
+    import pets.federated.query_round.envelopes as module
 
     monkeypatch.setattr(
         module.Envelope, "from_bytes", staticmethod(lambda data: envelopes.append(inner(data)) or envelopes[-1])

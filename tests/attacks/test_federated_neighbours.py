@@ -12,7 +12,7 @@ import pets
 from pets import col
 from pets.errors import PetsError
 from pets.federated import Federation, Site, SitePolicy, TableRule
-from pets.federated.message import parse
+from pets.federated.messages.message import parse
 from tests.attacks.test_federated_replay import Wire
 from tests.unit.test_federated_site import HALF, N, parts, spent, states
 from tests.unit.test_session import SCHEMA

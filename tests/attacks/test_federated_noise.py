@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 import pets
+from pets.common.entropy import random_id
 from pets.dp.shares import Shares
-from pets.entropy import random_id
 from pets.errors import BudgetError
-from pets.federated import Federation, gate
+from pets.federated import Federation
+from pets.federated.site import gate
 from tests.attacks.test_federated_replay import deliver, order_for, said
 from tests.unit.test_federated_site import HALF, N, federation, spent
 

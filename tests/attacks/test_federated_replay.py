@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 
 import pets
-import pets.federated.federation as federation_module
-from pets import signing
+import pets.federated.analyst.federation as federation_module
+from pets.common import signing
+from pets.common.entropy import random_id
 from pets.dp.shares import Shares
-from pets.entropy import random_id
 from pets.errors import BudgetError, ReleaseFailedError
-from pets.federated import Federation, Roster, gate
-from pets.federated.coordinator import Relay
-from pets.federated.message import COORDINATOR, Channel, Kind, context_of
-from pets.federated.order import _DOMAIN as ORDERS
-from pets.federated.order import Order
-from pets.federated.problems import ProtocolError, Refused
-from pets.federated.transport import carry
+from pets.federated import Federation, Roster
+from pets.federated.analyst.transport import carry
+from pets.federated.messages.errors import ProtocolError, Refused
+from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of
+from pets.federated.query_round.coordinator import Relay
+from pets.federated.query_round.order import _DOMAIN as ORDERS
+from pets.federated.query_round.order import Order
+from pets.federated.site import gate
 from tests.unit.test_federated_site import HALF, N, federation, spent, states
 
 

@@ -13,8 +13,8 @@ import pets
 from pets import col
 from pets.errors import ReleaseFailedError
 from pets.federated import Federation, Site, SitePolicy, Totals
-from pets.federated.models import glm
-from pets.federated.steps import Model, Step
+from pets.federated.analyst.models import glm
+from pets.federated.query_round.regression_step import Model, Step
 
 N = pets.query("stays").agg(n=pets.count())
 TOTAL = pets.Total()

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-from pets.budget import Budget
-from pets.codec import canonical
+from pets.common.codec import canonical
 from pets.errors import BudgetError, LedgerError
 from pets.ledger import failpoint
 from pets.ledger.account import Account
 from pets.ledger.change import Change, apply, draft
 from pets.ledger.root import Root
+from pets.protection.budget import Budget
 from tests.attacks import ledger_workers as workers
 from tests.attacks.test_ledger_kills import read_diary
 from tests.ledgers import DATABASES, MILLI, Place, account, ask, audit, opened, request, under_way, verify

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from pets.budget import Budget
 from pets.errors import BudgetError, LedgerError, UserError
 from pets.ledger.account import Account
 from pets.ledger.change import Change, apply, draft
 from pets.ledger.ledger import Ledger
+from pets.protection.budget import Budget
 from tests.attacks import ledger_workers as workers
 from tests.attacks.test_ledger_kills import read_diary
 from tests.ledgers import (

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from pets.ledger.db.tables import requests
 from pets.ledger.states import State
-from pets.ledger.tables import requests
 from tests.attacks import ledger_workers as workers
 from tests.ledgers import DATABASES, Delivered, Place, audit, opened, under_way, verify
 

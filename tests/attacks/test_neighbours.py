@@ -12,12 +12,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pets import KeySet, col, count, count_units, histogram, mean, quantile, query, rate, sum, variance
-from pets.plan import make_plan
-from pets.query import Query
-from pets.schema import Category, Date, Domain, Identifier, Integer, Lookup, Real, Schema, Table, Unit
-from pets.snapshot import Snapshot
-from pets.tabulate import ENGINES, tabulate
+from pets import KeySet, col, count, count_units, histogram, mean, quantile, rate, sum, variance
+from pets.plan.plan import make_plan
+from pets.query_model import query
+from pets.query_model.query import Query
+from pets.rows.snapshot import Snapshot
+from pets.rows.tabulate import ENGINES, tabulate
+from pets.schema.schema import Category, Date, Domain, Identifier, Integer, Lookup, Real, Schema, Table, Unit
 from tests.generative import neighbours
 
 COLUMNS: dict[str, Domain] = {

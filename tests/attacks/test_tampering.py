@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pets import cli
+from pets.cli import main
 from pets.errors import VerificationError
-from pets.ledger import export
-from pets.ledger.export import verify_stream
+from pets.ledger.publish import export
+from pets.ledger.publish.export import verify_stream
 from tests.logs import write_log
 from tests.unit.sample_ledger import eventful
 
@@ -261,8 +261,8 @@ def test_an_edited_row_is_found_in_a_fresh_export(
     path, log = tmp_path / "ledger.db", tmp_path / "a.log"
     eventful(path).ledger.close()
     edited(path, statement)
-    assert cli.run(["log", "export", "--ledger", str(path), "--out", str(log)]) == 0
-    assert cli.run(["log", "verify", str(log), "--key", f"{path}.pub"]) == VerificationError.exit_code
+    assert main.run(["log", "export", "--ledger", str(path), "--out", str(log)]) == 0
+    assert main.run(["log", "verify", str(log), "--key", f"{path}.pub"]) == VerificationError.exit_code
     assert said in capsys.readouterr().err
 
 
@@ -272,5 +272,5 @@ def test_a_rewritten_account_is_found_in_a_fresh_export(tmp_path: Path, capsys: 
     past = eventful(path)
     edited(path, "UPDATE pets_scopes SET spent_loss = 0 WHERE project = ''")
     export.write(past.ledger, log)
-    assert cli.run(["log", "verify", str(log)]) == VerificationError.exit_code
+    assert main.run(["log", "verify", str(log)]) == VerificationError.exit_code
     assert "tells another account than the entries lead to" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from pets import cli, demo
+from pets.cli import demo, main
 
 ROOT = Path(__file__).resolve().parents[2]
 # docs/manual.md is rendered from the spec suite, which runs every one of its questions itself
@@ -56,7 +56,7 @@ def printed(block: Block, names: dict[str, Any], label: str) -> str:
         else:
             for line in block.text.replace("\\\n", " ").splitlines():
                 if line.startswith("pets "):
-                    code = cli.run(shlex.split(line, comments=True)[1:])
+                    code = main.run(shlex.split(line, comments=True)[1:])
                     assert code == 0, f"{label}, line {block.line}: {line} gave {code}: {stream.getvalue()}"
     return shown(stream.getvalue())
 

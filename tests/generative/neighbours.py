@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pets.measure import Sensitivity
-from pets.plan import Plan, make_plan
-from pets.query import Query
-from pets.schema import Schema
-from pets.snapshot import Snapshot
-from pets.tabulate import ENGINES, tabulate
+from pets.plan.measure import Sensitivity
+from pets.plan.plan import Plan, make_plan
+from pets.query_model.query import Query
+from pets.rows.snapshot import Snapshot
+from pets.rows.tabulate import ENGINES, tabulate
+from pets.schema.schema import Schema
 from tests import oracle, strategies
 
 KEY = 0x5EED

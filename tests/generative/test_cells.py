@@ -22,12 +22,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pets import sources
-from pets.cells import Texts
-from pets.coding import Cell
-from pets.domain import Lookup
-from pets.schema import Boolean, Category, Date, Identifier, Integer, Real, Schema, Table, Unit
-from pets.snapshot import Snapshot
+from pets.rows import sources
+from pets.rows.coding import Cell
+from pets.rows.snapshot import Snapshot
+from pets.schema.cells import Texts
+from pets.schema.domain import Lookup
+from pets.schema.schema import Boolean, Category, Date, Identifier, Integer, Real, Schema, Table, Unit
 
 Row = dict[str, Any]
 

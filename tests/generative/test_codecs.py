@@ -14,14 +14,14 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pets.aggregate import AGGREGATES, aggregate_from_json
-from pets.codec import canonical, digest
+from pets.common.codec import canonical, digest
 from pets.errors import UserError
-from pets.expression import filter_from_json
-from pets.keyset import KeySet, key_from_json
-from pets.plan import make_plan
-from pets.query import Query
-from pets.schema import Schema
+from pets.plan.plan import make_plan
+from pets.query_model.aggregate import AGGREGATES, aggregate_from_json
+from pets.query_model.expression import filter_from_json
+from pets.query_model.group_keys import KeySet, key_from_json
+from pets.query_model.query import Query
+from pets.schema.schema import Schema
 from tests import strategies
 
 Draw = Any

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
 
-import pets.schema  # loads every module that defines a domain
-from pets.aggregate import Aggregate
-from pets.domain import Domain
-from pets.expression import And, Filter, Not, Or
-from pets.keyset import Key
-from pets.query import Query
-from pets.schema import Schema
+import pets.schema.schema  # loads every module that defines a domain
+from pets.query_model.aggregate import Aggregate
+from pets.query_model.expression import And, Filter, Not, Or
+from pets.query_model.group_keys import Key
+from pets.query_model.query import Query
+from pets.schema.domain import Domain
+from pets.schema.schema import Schema
 from tests import strategies
 
 REGISTRIES: dict[type[Any], dict[Any, Any]] = {
@@ -44,7 +44,7 @@ def test_every_kind_of_node_has_a_generator(base: type[Any]) -> None:
 
 
 def test_the_check_notices_a_new_kind() -> None:
-    kind = type("Nearest", (Key,), {"kind": "nearest", "__module__": "pets.keyset"})
+    kind = type("Nearest", (Key,), {"kind": "nearest", "__module__": "pets.query_model.group_keys"})
     try:
         with pytest.raises(AssertionError, match="Nearest"):
             test_every_kind_of_node_has_a_generator(Key)

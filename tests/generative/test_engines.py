@@ -10,13 +10,13 @@ import pytest
 from hypothesis import event, given, settings
 
 from pets import testing
-from pets.federated.combine import WAYS as COMBINED
-from pets.federated.encrypted import EncryptedParty
-from pets.federated.local import LocalParty
-from pets.federated.masked import MaskedParty
-from pets.plan import make_plan
-from pets.tabulate import ENGINES as TABULATORS
-from pets.tabulate import tabulate
+from pets.federated.secure_sum.encrypted import EncryptedParty
+from pets.federated.secure_sum.interface import WAYS as COMBINED
+from pets.federated.secure_sum.local import LocalParty
+from pets.federated.secure_sum.masked import MaskedParty
+from pets.plan.plan import make_plan
+from pets.rows.tabulate import ENGINES as TABULATORS
+from pets.rows.tabulate import tabulate
 from tests import he_parties, oracle, strategies
 from tests.generative.compare import differences
 from tests.spec.engines import ENGINES, FEDERATED, WAYS, Engine

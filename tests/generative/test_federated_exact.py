@@ -17,11 +17,11 @@ from hypothesis import given, seed, settings
 import pets
 from pets import testing
 from pets.federated import Federation
-from pets.plan import make_plan
-from pets.protection import Exact
-from pets.query import Query
-from pets.snapshot import Snapshot
-from pets.tabulate import tabulate
+from pets.plan.plan import make_plan
+from pets.protection.protection import Exact
+from pets.query_model.query import Query
+from pets.rows.snapshot import Snapshot
+from pets.rows.tabulate import tabulate
 from tests import strategies
 
 SCHEMA = pets.Schema(

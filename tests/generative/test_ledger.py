@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from pets.budget import Budget, Cost
 from pets.errors import BudgetError, LedgerError
 from pets.ledger.account import Account
 from pets.ledger.ledger import SWEEP, Ledger
 from pets.ledger.states import Grant, Request, Sealed
+from pets.protection.budget import Budget, Cost
 from tests.ledgers import ask, audit, request, root, seal, verify
 
 STEP = 976_562_500

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from pets import col, count, count_units, histogram, mean, quantile, query, rate, sum, variance
-from pets.measure import Sensitivity
-from pets.plan import make_plan
-from pets.query import Query
-from pets.schema import Boolean, Category, Date, Domain, Identifier, Integer, Real, Schema, Table, Unit
+from pets import col, count, count_units, histogram, mean, quantile, rate, sum, variance
+from pets.plan.measure import Sensitivity
+from pets.plan.plan import make_plan
+from pets.query_model import query
+from pets.query_model.query import Query
+from pets.schema.schema import Boolean, Category, Date, Domain, Identifier, Integer, Real, Schema, Table, Unit
 from tests import oracle, strategies
 from tests.generative import neighbours
 from tests.generative.neighbours import Moved
@@ -210,7 +211,7 @@ def test_a_bound_that_is_too_small_is_found_out(
 def test_every_kind_of_measure_and_every_bound_is_reached_somewhere() -> None:
     from typing import get_args
 
-    from pets.measure import MeasureKind
+    from pets.plan.measure import MeasureKind
 
     reached = {(kind, label) for kind, *_, labels in TIGHT for label in labels}
     assert reached == {(kind, label) for kind in get_args(MeasureKind) for label in ("l0", "l1", "l2_squared", "linf")}

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pets import ranking
-from pets.schema import Category, Identifier, Integer, Schema, Table, Unit
-from pets.snapshot import Snapshot
+from pets.rows import ranking
+from pets.rows.snapshot import Snapshot
+from pets.schema.schema import Category, Identifier, Integer, Schema, Table, Unit
 
 Row = tuple[str | None, str | None, str | None]
 Signature = tuple[tuple[int, ...], ...]

@@ -12,10 +12,10 @@ import pets
 from pets import col
 from pets.dp.calibrate import calibrate
 from pets.dp.mechanism import measure
-from pets.estimate import estimate
-from pets.plan import make_plan
-from pets.snapshot import Snapshot
-from pets.tabulate import tabulate
+from pets.plan.plan import make_plan
+from pets.release.estimate import estimate
+from pets.rows.snapshot import Snapshot
+from pets.rows.tabulate import tabulate
 from pets.testing import KEY, exact
 
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,8 @@ import pandas as pd
 import yaml
 
 import pets
-from pets.query import Query
-from pets.schema import Schema
+from pets.query_model.query import Query
+from pets.schema.schema import Schema
 
 NOTHING = "–"
 """How an answer's cell without a value is written; in a data table an empty cell has no value."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from pets.query import Query
-from pets.schema import Schema
+from pets.query_model.query import Query
+from pets.schema.schema import Schema
 from pets.testing import exact
 
 Engine = Callable[[Schema, Mapping[str, Any], Query], pd.DataFrame]

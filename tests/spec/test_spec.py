@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pets import testing
-from pets.schema import Schema
-from pets.snapshot import Snapshot
+from pets.rows.snapshot import Snapshot
+from pets.schema.schema import Schema
 from tests.spec import book, render
 from tests.spec.book import Chapter, Spec
 from tests.spec.engines import ALL as ENGINES

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from pets.budget import Cost
 from pets.dp.calibrate import Noise
 from pets.dp.mechanism import measure
-from pets.measure import Measure, Sensitivity
+from pets.plan.measure import Measure, Sensitivity
+from pets.protection.budget import Cost
 from tests.stats.judges import LEVEL, Broken, Ints, Kind, independence, least_fit
 
 RELEASES = 1_000

@@ -6,13 +6,13 @@ import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 
-from pets.budget import Budget, Cost, rho_from_epsilon
 from pets.errors import BudgetError
 from pets.ledger.account import Account
 from pets.ledger.change import Change, apply, draft
 from pets.ledger.ledger import Ledger
 from pets.ledger.root import Root
 from pets.ledger.states import Request
+from pets.protection.budget import Budget, Cost, rho_from_epsilon
 
 BEGIN = dt.datetime(2024, 1, 5, 9, 30, tzinfo=dt.UTC).timestamp()
 DAY = 86_400.0

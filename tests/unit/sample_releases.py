@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 import pets
-from pets.plan import Plan, make_plan
-from pets.release import Release
-from pets.schema import Boolean, Category, Identifier, Integer, Real, Schema, Table, Unit
-from pets.whole import Ints
+from pets.common.integers import Ints
+from pets.plan.plan import Plan, make_plan
+from pets.release.release import Release
+from pets.schema.schema import Boolean, Category, Identifier, Integer, Real, Schema, Table, Unit
 
 AGES = ["[0-10)", "[10-20)", "[20-30)", "<30 & over>"]
 SCHEMA = Schema(

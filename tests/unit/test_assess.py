@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 import pets
-from pets import cli
+from pets.cli import main
 from pets.errors import LedgerError, PolicyError, UserError
 from pets.synthetic.assess import matches
 from pets.synthetic.assess.matches import Attack
@@ -233,7 +233,7 @@ def test_the_command_shows_the_scores_and_writes_nothing(
     files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = set(tmp_path.iterdir())
-    assert cli.run(["assess", *files]) == 0
+    assert main.run(["assess", *files]) == 0
     shown = capsys.readouterr().out
     assert (
         "pairs of columns" in shown and "exact statistics of real rows" in shown and set(tmp_path.iterdir()) == before
@@ -247,14 +247,14 @@ def test_the_command_enters_the_page_that_it_writes(
     written, ledger = tmp_path / "a.html", tmp_path / "ledger.db"
     about = [f"--schema={tmp_path / 's.json'}", f"--ledger={ledger}", "--budget-epsilon=1"]
     for where in (tmp_path / "a.pdf", tmp_path / "no" / "a.html"):
-        assert cli.run(["assess", *files, *about, "--allow-unbounded", f"--out={where}"]) != 0
+        assert main.run(["assess", *files, *about, "--allow-unbounded", f"--out={where}"]) != 0
         assert "written" in capsys.readouterr().err
     for lacking in ([], about, [about[1], "--allow-unbounded"], [about[0], "--allow-unbounded"]):
-        assert cli.run(["assess", *files, f"--out={written}", *lacking]) != 0
+        assert main.run(["assess", *files, f"--out={written}", *lacking]) != 0
         assert "add --schema, --ledger and --allow-unbounded" in capsys.readouterr().err
     monkeypatch.undo()
     assert not written.exists() and not ledger.exists()
-    assert cli.run(["assess", *files, *about, "--allow-unbounded", f"--out={written}"]) == 0
+    assert main.run(["assess", *files, *about, "--allow-unbounded", f"--out={written}"]) == 0
     assert "entered in the ledger" in capsys.readouterr().out and written.exists() and (tmp_path / "a.json").exists()
     later = pets.Session(SCHEMA, str(tmp_path / "real.csv"), ledger=ledger, progress=False)
     assert later.history()[["state", "unbounded"]].values.tolist() == [["committed", True]]

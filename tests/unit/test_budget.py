@@ -14,16 +14,8 @@ from dp_accounting.rdp import RdpAccountant
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pets.budget import (
-    DELTA_UNIT,
-    UNIT,
-    Budget,
-    Cost,
-    epsilon_from_rho,
-    pure_as_zcdp,
-    rho_from_epsilon,
-)
 from pets.errors import BudgetError, InternalError
+from pets.protection.budget import DELTA_UNIT, UNIT, Budget, Cost, epsilon_from_rho, pure_as_zcdp, rho_from_epsilon
 
 GRID = [(e, d) for e in (0.01, 0.1, 0.5, 1.0, 3.0, 8.0, 50.0) for d in (1e-12, 1e-9, 1e-6, 1e-5, 1e-3)]
 

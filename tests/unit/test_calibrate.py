@@ -15,15 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pets.budget import UNIT, Budget, rho_from_epsilon
 from pets.dp import noise as dp_noise
 from pets.dp.calibrate import Noise, calibrate
 from pets.dp.mechanism import measure
 from pets.dp.split import sensitivities, split
 from pets.errors import BudgetError, InternalError
-from pets.measure import Measure, Output, Sensitivity
-from pets.noise_law import Kind, half_width
-from pets.protection import DP
+from pets.plan.measure import Measure, Output, Sensitivity
+from pets.protection.budget import UNIT, Budget, rho_from_epsilon
+from pets.protection.protection import DP
+from pets.release.noise_quantiles import Kind, half_width
 
 Floats = npt.NDArray[np.float64]
 ZCDP, PURE = Budget(epsilon=1, delta=1e-6), Budget(epsilon=1)

@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 
 import pets
-from pets.budget import Cost
-from pets.codec import Json
+from pets.common.codec import Json
+from pets.common.signing import SigningKey, ephemeral, load_or_make
 from pets.errors import BudgetError, LedgerError, VerificationError
 from pets.ledger.change import Change, apply, countersigned, draft
+from pets.ledger.db.row_types import parsed
 from pets.ledger.ledger import Ledger
 from pets.ledger.rebase import rebase
-from pets.ledger.rows import parsed
-from pets.signing import SigningKey, ephemeral, load_or_make
+from pets.protection.budget import Cost
 
 SCHEMA = pets.Schema(
     {"stays": pets.Table(pets.Unit("id", max_rows=2), {"id": pets.Identifier(), "days": pets.Integer(0, 10)})},
@@ -356,7 +356,7 @@ def test_accounts_that_were_set_back_are_refused(ledger: Ledger, tmp_path: Path)
 
 @pytest.fixture
 def pets_(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    from pets.cli import run
+    from pets.cli.main import run
 
     def call(*arguments: object) -> tuple[int, str, str]:
         code = run([str(argument) for argument in arguments])

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pets import signing
+from pets.common import signing
 from pets.errors import LedgerError, VerificationError
-from pets.ledger.checkpoint import Checkpoint, dataset_id, newest, parse, publish, published_size
+from pets.ledger.log.checkpoint import Checkpoint, dataset_id, newest, parse, publish, published_size
 
 KEY = signing.ephemeral()
 ONE = Checkpoint(

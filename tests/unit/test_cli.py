@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 import pets
-from pets import cli, errors
+from pets import errors
+from pets.cli import main
 from pets.synthetic.stays import SCHEMA_FILE, invent_stays
 
 SECRET = "P-CANARY-7731"  # in a row, so it may stand in no message
@@ -45,7 +46,7 @@ def pets_(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     monkeypatch.chdir(folder)
 
     def run(*arguments: str) -> Done:
-        code = cli.run(list(arguments))
+        code = main.run(list(arguments))
         shown = capsys.readouterr()
         assert "Traceback" not in shown.out + shown.err
         assert SECRET not in shown.out + shown.err
@@ -85,7 +86,7 @@ def test_help_alone(pets_) -> None:
 
 def test_help_loads_no_engine() -> None:
     code = (
-        "import sys; from pets import cli; cli.run(['query', '--help']);"
+        "import sys; from pets.cli import main; main.run(['query', '--help']);"
         "sys.exit(any(n in sys.modules for n in ('duckdb', 'pandas', 'numpy', 'ibis', 'opendp', 'pyarrow', 'altair')))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
@@ -301,7 +302,7 @@ def test_nothing_is_read_before_what_can_be_refused_is_refused(pets_, monkeypatc
     def read(*_: object) -> None:
         raise AssertionError("the data was opened")
 
-    monkeypatch.setattr("pets.flags.Source.open", read)
+    monkeypatch.setattr("pets.cli.flags.Source.open", read)
     assert pets_("query", *data(*SEX), "--epsilon", "2").code == 6
     assert pets_("query", *data("--by", "sexx", "--count", "n"), "--epsilon", "1").code == 4
     assert pets_("query", *data(*SEX), "--epsilon", "1", "--out", "x.pdf").code == 2
@@ -321,7 +322,7 @@ def test_every_error_of_pets_has_its_code(pets_, monkeypatch: pytest.MonkeyPatch
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("pets.session.Session.release", fail)
+    monkeypatch.setattr("pets.session.session.Session.release", fail)
     assert pets_("query", *data(*SEX), "--epsilon", "1") == Done(error.exit_code, "", "pets: no\n")
 
 
@@ -329,10 +330,10 @@ def test_a_bug_shows_where_but_never_what(pets_, monkeypatch: pytest.MonkeyPatch
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError(f"the row of {SECRET}")
 
-    monkeypatch.setattr("pets.session.Session.release", fail)
+    monkeypatch.setattr("pets.session.session.Session.release", fail)
     done = pets_("query", *data(*SEX), "--epsilon", "1")
     assert done.code == 70
-    assert "bug in pets" in done.err and "ZeroDivisionError" in done.err and "cli.py, line" in done.err
+    assert "bug in pets" in done.err and "ZeroDivisionError" in done.err and "cli/main.py, line" in done.err
 
 
 def test_a_paid_answer_that_cannot_be_written_is_shown(pets_, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,7 +359,8 @@ def test_no_cell_stands_in_an_error(folder: Path, pets_) -> None:
 
 SLOW = """
 import sys, time
-from pets import cli, session
+from pets.cli import main as cli
+from pets.session import session
 def wait(*_, **__):
     print("now", flush=True)
     time.sleep(30)
@@ -385,16 +387,17 @@ def interrupted(folder: Path, patch: str, *arguments: str) -> Done:
     return Done(process.returncode, out, err)
 
 
+ASKED = ("query", *data(*SEX), "--epsilon", "1")
+
+
 def test_interrupted_before_anything_was_asked(folder: Path) -> None:
-    done = interrupted(folder, "session.Session.__init__ = wait", "query", *data(*SEX), "--epsilon", "1")
-    assert done == Done(130, "", f"pets: {cli.SAFE}\n")
+    done = interrupted(folder, "session.Session.__init__ = wait", *ASKED)
+    assert done == Done(130, "", f"pets: {main.SAFE}\n")
 
 
 def test_interrupted_while_answering_the_charge_stands(folder: Path) -> None:
-    done = interrupted(
-        folder, "from pets import answering; answering.Answering._answer = wait", "query", *data(*SEX), "--epsilon", "1"
-    )
-    assert done == Done(130, "", f"pets: {cli.BEGUN}\n")
+    done = interrupted(folder, "from pets.session import answering\nanswering.Answering._answer = wait", *ASKED)
+    assert done == Done(130, "", f"pets: {main.BEGUN}\n")
 
 
 def test_an_engine_that_swallows_the_interruption(folder: Path) -> None:
@@ -405,10 +408,10 @@ def swallow(*_, **__):
         wait()
     except KeyboardInterrupt:
         raise ReleaseFailedError("the release failed; its charge stands") from None
-from pets import answering
+from pets.session import answering
 answering.Answering._answer = swallow
 """
-    done = interrupted(folder, patch, "query", *data(*SEX), "--epsilon", "1")
+    done = interrupted(folder, patch, *ASKED)
     assert done == Done(130, "", "pets: interrupted; the release failed; its charge stands\n")
 
 

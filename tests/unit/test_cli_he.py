@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import pets
-from pets import cli
+from pets.cli import main
 from pets.synthetic.stays import SCHEMA_FILE, invent_stays
 
 NAMES = ("north", "south", "east")
@@ -89,7 +89,7 @@ class Walk:
 def walk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Walk:
     def run(folder: Path, *arguments: str) -> Done:
         monkeypatch.chdir(folder)
-        code = cli.run(list(arguments))
+        code = main.run(list(arguments))
         shown = capsys.readouterr()
         assert "Traceback" not in shown.out + shown.err
         return Done(code, shown.out, shown.err)

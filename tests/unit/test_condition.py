@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import pets
 from pets import col
-from pets.condition import MAX_DEPTH, MAX_LENGTH, condition, key, measure, read_query
 from pets.errors import QueryError, UserError
-from pets.expression import And, Compare, Filter
+from pets.query_model.condition import MAX_DEPTH, MAX_LENGTH, condition, key, measure, read_query
+from pets.query_model.expression import And, Compare, Filter
 
 AGE = col("age")
 

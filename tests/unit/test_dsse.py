@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pets import signing
+from pets.common import signing
 from pets.errors import VerificationError
-from pets.ledger import dsse
+from pets.ledger.log import dsse
 
 KIND = "http://example.com/HelloWorld"
 KEY = signing.ephemeral()

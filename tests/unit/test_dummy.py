@@ -18,7 +18,7 @@ import pets
 from pets import col
 from pets.errors import QueryError, UserError
 from pets.synthetic.dummy import invent
-from pets.synthetic.manifest import MARKER, SPECTRUM
+from pets.synthetic.dummy_data.manifest import MARKER, SPECTRUM
 from tests.unit.test_rules import FORM, GOOD, schema
 
 RULED = schema(*GOOD[:5])
@@ -244,7 +244,7 @@ def test_nothing_is_left_half_written(tmp_path: Path, monkeypatch: pytest.Monkey
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pets.synthetic.files._beside", full)
+    monkeypatch.setattr("pets.synthetic.dummy_data.files._beside", full)
     with pytest.raises(UserError, match="No space left"):
         made.save(tmp_path / "y")
     assert list((tmp_path / "y").iterdir()) == []

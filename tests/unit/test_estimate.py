@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import pets
-from pets import tree
 from pets.errors import InternalError, QueryError
-from pets.estimate import Estimates, estimate
-from pets.plan import Plan, make_plan
+from pets.plan.plan import Plan, make_plan
+from pets.release import consistent_tree
+from pets.release.estimate import Estimates, estimate
 from tests.unit.sample_releases import ASKED, SCHEMA, codes, exact, noisy
 
 LONG = pets.col("days") >= 8
@@ -201,7 +201,7 @@ def test_quantiles_of_a_column_never_cross(scale: float) -> None:
 def test_a_quantile_of_exact_counts_is_not_misled_by_floats() -> None:
     # in floats, 0.1 · 30 is more than 3
     counts = np.array([[3, 27]], dtype=np.int64)
-    found = tree.locate(tree.distribution(counts, (2,), 0.0), Fraction(1, 10), 0.0)
+    found = consistent_tree.locate(consistent_tree.distribution(counts, (2,), 0.0), Fraction(1, 10), 0.0)
     assert (found.bin.tolist(), found.inside.tolist()) == ([0], [1.0])
 
 
@@ -210,7 +210,7 @@ def test_consistent_counts_are_least_squares(levels: tuple[int, ...]) -> None:
     design = _design(levels)
     counts = np.random.default_rng(1).integers(-20, 100, (3, sum(levels)))
     wanted, *_ = np.linalg.lstsq(design, counts.T.astype(float), rcond=None)
-    assert np.allclose(tree.consistent(counts, levels), wanted.T)
+    assert np.allclose(consistent_tree.consistent(counts, levels), wanted.T)
 
 
 @pytest.mark.parametrize("levels", [(5, 2), (35, 3), (50, 4), (40, 10, 3)])
@@ -218,7 +218,7 @@ def test_prefix_variances_are_those_of_least_squares(levels: tuple[int, ...]) ->
     design = _design(levels)
     summed = np.tril(np.ones((levels[0], levels[0])))
     covariance = summed @ np.linalg.inv(design.T @ design) @ summed.T
-    own, with_rows, rows = tree.prefix_variances(levels)
+    own, with_rows, rows = consistent_tree.prefix_variances(levels)
     assert np.allclose(own, np.diag(covariance))
     assert np.allclose(with_rows, covariance[:, -1])
     assert math.isclose(rows, covariance[-1, -1])
@@ -228,7 +228,7 @@ def _design(levels: tuple[int, ...]) -> np.ndarray:
     """Which leaves each node adds up."""
     blocks = [np.eye(levels[0])]
     for size, above in pairwise(levels):
-        blocks.append(np.add.reduceat(blocks[-1], tree.starts(size, above), axis=0))
+        blocks.append(np.add.reduceat(blocks[-1], consistent_tree.starts(size, above), axis=0))
         assert len(blocks[-1]) == above
     return np.concatenate(blocks)
 
@@ -238,7 +238,7 @@ def test_every_planned_tree_has_the_runs_that_tabulation_adds_up() -> None:
         levels = [leaves]
         while levels[-1] > 16:
             levels.append(-(-levels[-1] // 16))
-        assert all(len(tree.starts(size, above)) == above for size, above in pairwise(levels))
+        assert all(len(consistent_tree.starts(size, above)) == above for size, above in pairwise(levels))
 
 
 # ── what cannot be ────────────────────────────────────────────────────────────────────────────────────────────────────

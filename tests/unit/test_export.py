@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from pets import signing
-from pets.budget import Budget
-from pets.codec import Json
+from pets.common import signing
+from pets.common.codec import Json
 from pets.errors import UserError, VerificationError
-from pets.ledger import export
 from pets.ledger.change import Change, apply, countersigned, draft
-from pets.ledger.export import verify, verify_stream
 from pets.ledger.ledger import Ledger
+from pets.ledger.publish import export
+from pets.ledger.publish.export import verify, verify_stream
 from pets.ledger.rebase import rebase
 from pets.ledger.states import State
+from pets.protection.budget import Budget
 from tests import logs
 from tests.unit.sample_ledger import Past, eventful
 
@@ -294,7 +294,7 @@ def test_bodies_in_another_form_are_refused() -> None:
 
 def test_what_was_read_before_is_not_read_otherwise_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fast way to read a request's body finds what JSON finds: the same verdicts with it and without it."""
-    from pets.ledger.audit import Audit
+    from pets.ledger.log.audit import Audit
 
     fast = Audit._remember
     for remember in (fast, lambda *_: None):

@@ -16,10 +16,11 @@ import pytest
 
 import pets
 from pets.errors import PolicyError, ReleaseFailedError, UserError
-from pets.synthetic import child, sdv_engine
-from pets.synthetic.child import Limits
-from pets.synthetic.external import Asked
-from pets.synthetic.sdv_metadata import coded, kinds, modelled_fields, rendered
+from pets.synthetic.sdv import engine as sdv_engine
+from pets.synthetic.sdv import engine_process
+from pets.synthetic.sdv.engine_process import Limits
+from pets.synthetic.sdv.external import Asked
+from pets.synthetic.sdv.sdv_metadata import coded, kinds, modelled_fields, rendered
 from pets.synthetic.synthetic_release import RECORD
 
 pytest.importorskip("sdv")
@@ -235,7 +236,7 @@ def test_a_fit_that_fails_leaves_nothing_and_says_why(
     before = fits()
     started = time.monotonic()
     with pytest.raises(ReleaseFailedError, match=words):
-        child.run(FRAME, REQUEST, limits, progress=False, command=engine(tmp_path, body))
+        engine_process.run(FRAME, REQUEST, limits, progress=False, command=engine(tmp_path, body))
     assert fits() == before and time.monotonic() - started < 45
 
 
@@ -260,21 +261,21 @@ def test_what_a_fit_started_ends_with_it(tmp_path: Path) -> None:
         f"open({str(tmp_path / 'pid')!r}, 'w').write(str(other.pid))\ntime.sleep(300)"
     )
     with pytest.raises(ReleaseFailedError, match="longer than 3 seconds"):
-        child.run(FRAME, REQUEST, Limits(seconds=3), progress=False, command=engine(tmp_path, body))
+        engine_process.run(FRAME, REQUEST, Limits(seconds=3), progress=False, command=engine(tmp_path, body))
     assert soon(lambda: gone(int((tmp_path / "pid").read_text("utf-8"))))
 
 
 def test_real_rows_do_not_outlive_whoever_fits_them(tmp_path: Path) -> None:
     """Killed outright, the session cannot remove the folder of real rows: the engine does, and ends."""
     body = (
-        "from pathlib import Path\nfrom pets.synthetic.sdv_engine import follow\nfollow(Path(folder), 0.1)\n"
+        "from pathlib import Path\nfrom pets.synthetic.sdv.engine import follow\nfollow(Path(folder), 0.1)\n"
         f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(300)"
     )
     (tmp_path / "temporary").mkdir()
     code = (
-        "import pandas as pd\nfrom pets.synthetic import child\n"
-        f"child.run({{'t0': pd.DataFrame({{'a': [1]}})}}, {REQUEST!r}, child.Limits(seconds=300), progress=False, "
-        f"command={engine(tmp_path, body)!r})"
+        "import pandas as pd\nfrom pets.synthetic.sdv import engine_process\n"
+        f"engine_process.run({{'t0': pd.DataFrame({{'a': [1]}})}}, {REQUEST!r}, engine_process.Limits(seconds=300), "
+        f"progress=False, command={engine(tmp_path, body)!r})"
     )
     environment = os.environ | {"TMPDIR": str(tmp_path / "temporary")}
     fitting = subprocess.Popen([sys.executable, "-c", code], env=environment)

@@ -9,20 +9,21 @@ from typing import Any
 import pytest
 
 import pets
-import pets.federated.site as site_module
-from pets import Budget, signing
-from pets.codec import canonical
-from pets.entropy import random_id
+import pets.federated.site.site as site_module
+from pets import Budget
+from pets.common import signing
+from pets.common.codec import canonical
+from pets.common.entropy import random_id
 from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedError
 from pets.federated import Federation, Roster, SitePolicy, Totals
-from pets.federated.enquiry import Enquiry
-from pets.federated.message import COORDINATOR, Channel, Kind, context_of
-from pets.federated.models import glm
-from pets.federated.problems import ProtocolError
-from pets.federated.sitepolicy import TELLABLE
-from pets.federated.told import Statement, enquire, frame
-from pets.federated.transport import InProcess
-from pets.ledger.verifier import Unverified, verify
+from pets.federated.analyst.account_replies import Statement, enquire, frame
+from pets.federated.analyst.models import glm
+from pets.federated.analyst.transport import InProcess
+from pets.federated.messages.errors import ProtocolError
+from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of
+from pets.federated.site.account_request import Enquiry
+from pets.federated.site.policy import TELLABLE
+from pets.ledger.log.verifier import Unverified, verify
 from tests.unit.test_federated_site import HALF, SCHEMA, UNBOUNDED, N, federation, states
 
 

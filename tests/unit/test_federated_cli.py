@@ -11,13 +11,14 @@ from typing import NamedTuple
 import pytest
 
 import pets
-from pets import cli
+from pets.cli import main
 from pets.errors import UserError
-from pets.federated import connect, kit
-from pets.federated.federationfolder import FederationFolder
-from pets.federated.remote import RemoteFederation
-from pets.federated.sitefolder import SiteFolder
-from pets.session import Session
+from pets.federated import connect
+from pets.federated.deployment import startup_kit
+from pets.federated.deployment.federation_folder import FederationFolder
+from pets.federated.deployment.remote import RemoteFederation
+from pets.federated.deployment.site_folder import SiteFolder
+from pets.session.session import Session
 from tests.unit.test_federated_site import BY_AGE, HALF, N, parts
 from tests.unit.test_session import SCHEMA
 
@@ -44,8 +45,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, rows in zip(NAMES, parts(3, 90), strict=True):
         rows.to_csv(root / f"{name}.csv", index=False)
         made = ["--data", str(root / f"{name}.csv"), "--schema", str(root / "stays.json"), "--budget-epsilon", "2"]
-        assert cli.run(["site", "init", str(root / name), *made, "--policy", str(root / "policy.yaml")]) == 0
-    assert cli.run(["federation", "init", str(root / "trial"), *_entries(root), *_about(root)]) == 0
+        assert main.run(["site", "init", str(root / name), *made, "--policy", str(root / "policy.yaml")]) == 0
+    assert main.run(["federation", "init", str(root / "trial"), *_entries(root), *_about(root)]) == 0
     return root
 
 
@@ -62,7 +63,7 @@ def run(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     monkeypatch.chdir(tmp_path)
 
     def do(*arguments: object) -> Done:
-        code = cli.run([str(one) for one in arguments])
+        code = main.run([str(one) for one in arguments])
         said = capsys.readouterr()
         assert "Traceback" not in said.out + said.err
         assert SECRET not in said.out + said.err
@@ -309,7 +310,7 @@ def test_a_quote_and_a_dummy_ask_nobody(run: Run, shelf: Path) -> None:
 
 def test_without_the_extra_it_is_named(run: Run, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nvflare.apis.controller_spec", None)
-    monkeypatch.delitem(sys.modules, "pets.federated.nvflare_engine", raising=False)
+    monkeypatch.delitem(sys.modules, "pets.federated.deployment.nvflare_engine", raising=False)
     done = run("federation", "query", shelf / "trial", "--count", "n", "--epsilon", "0.5")
     assert (done.code, "pip install 'pets[federated]'" in done.err) == (8, True)
     done = run("federation", "init", "t", *_entries(shelf), *_about(shelf))
@@ -324,26 +325,26 @@ def test_a_sites_nvflare_builds_its_own_few_classes_and_runs_nobodys_code(shelf:
     from nvflare.app_common.widgets.component_path_authorizer import ComponentPathAuthorizer
     from nvflare.security.security import COMMAND_CATEGORIES
 
-    file = kit.site_resources()
+    file = startup_kit.site_resources()
     guard = ComponentPathAuthorizer()
     allowed, mode, default = guard._get_policy_from_resources(file)
     assert (mode.value, default) == ("enforce", False)
     assert len(allowed) == 4
-    assert kit.CARRIER in allowed
+    assert startup_kit.CARRIER in allowed
     assert not any(path.endswith(".") or path == "*" for path in allowed)  # no whole packages
     assert file["allow_log_streaming"] is False
-    for site, given in ((True, kit._AT_SITES), (False, kit._AT_SERVER)):
-        roles = kit.permissions(given)["permissions"]
+    for site, given in ((True, startup_kit._AT_SITES), (False, startup_kit._AT_SERVER)):
+        roles = startup_kit.permissions(given)["permissions"]
         assert {role: rights["byoc"] for role, rights in roles.items()} == dict.fromkeys(roles, "none")
         assert all(rights[right] == "none" for rights in roles.values() for right in ("shell_commands", "operate"))
         assert all(rights["download_job"] == "none" for rights in roles.values())
         assert set(COMMAND_CATEGORIES.values()) <= set(roles["lead"])  # no right was forgotten
         assert roles["lead"].get("app_command") == (None if site else "any")
         assert all(set(roles[role].values()) == {"none"} for role in roles if role != "lead")
-    job = kit.write_job(shelf)
+    job = startup_kit.write_job(shelf)
     forms = [json.loads(path.read_text("utf-8")) for path in sorted(job.rglob("*.json"))]
-    assert {"post", kit.POST} < set(_texts(forms))
-    assert kit.CARRIER in set(_texts(forms))
+    assert {"post", startup_kit.POST} < set(_texts(forms))
+    assert startup_kit.CARRIER in set(_texts(forms))
 
 
 def _texts(form: object) -> list[str]:
@@ -356,15 +357,15 @@ def _texts(form: object) -> list[str]:
 
 def test_what_is_edited_in_a_kit_is_written_anew_at_each_start(shelf: Path, tmp_path: Path) -> None:
     trial = shelf / "trial"
-    kit.unpack(kit.read(trial / "kits" / "north.kit", "north"), tmp_path / "kit")
+    startup_kit.unpack(startup_kit.read(trial / "kits" / "north.kit", "north"), tmp_path / "kit")
     loose = {"class_allow_list": ["*"], "class_list_enforcement_mode": "warn"}
     local = tmp_path / "kit" / "local"
     (local / "resources.json").write_text(json.dumps(loose), "utf-8")
-    kit.harden(tmp_path / "kit", server=False)
-    assert json.loads((local / "resources.json").read_text("utf-8")) == kit.site_resources()
+    startup_kit.harden(tmp_path / "kit", server=False)
+    assert json.loads((local / "resources.json").read_text("utf-8")) == startup_kit.site_resources()
 
 
 def test_a_kits_secret_is_in_no_repr(shelf: Path) -> None:
-    found = kit.read(shelf / "trial" / "kits" / "north.kit", "north")
+    found = startup_kit.read(shelf / "trial" / "kits" / "north.kit", "north")
     assert "PRIVATE KEY" in found.key
     assert "PRIVATE" not in repr(found)

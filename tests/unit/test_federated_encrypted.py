@@ -13,10 +13,10 @@ import pets
 from pets import he
 from pets.errors import PolicyError, ReleaseFailedError
 from pets.federated import Federation, Roster, Site, SitePolicy, Totals
-from pets.federated.message import OVERHEAD
-from pets.federated.problems import Refused
-from pets.he.party import partykey_of
-from pets.protection import DP, Exact
+from pets.federated.messages.errors import Refused
+from pets.federated.messages.message import OVERHEAD
+from pets.he.keys.party import partykey_of
+from pets.protection.protection import DP, Exact
 from tests.attacks.test_federated_replay import Wire
 from tests.conformance import _dead
 from tests.unit.test_federated_site import BY_AGE, HALF, SCHEMA, UNBOUNDED, N, federation, sessions, spent, states
@@ -171,7 +171,7 @@ def test_a_site_without_the_key_refuses() -> None:
 
 
 def test_a_sites_box_comes_from_its_key() -> None:
-    from pets import signing
+    from pets.common import signing
 
     key = signing.ephemeral()
     again = signing.from_seed(key.reveal_seed())

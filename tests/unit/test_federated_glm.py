@@ -16,12 +16,12 @@ import pets
 from pets import col, testing
 from pets.errors import PolicyError, QueryError, ReleaseFailedError
 from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
-from pets.federated.gate import RANGE, most_rows
-from pets.federated.models import Fit, glm
-from pets.federated.problems import Refused
-from pets.federated.steps import MOST_BITS, Model, Step, slack
-from pets.plan import make_plan
-from pets.tabulate import codes
+from pets.federated.analyst.models import Fit, glm
+from pets.federated.messages.errors import Refused
+from pets.federated.query_round.regression_step import MOST_BITS, Model, Step, slack
+from pets.federated.site.gate import RANGE, most_rows
+from pets.plan.plan import make_plan
+from pets.rows.tabulate import codes
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from pets import cli, he
+from pets import he
+from pets.cli import main
 from pets.errors import PolicyError, UserError
-from pets.federated import Roster, connect, kit
-from pets.federated.federationfolder import Facts, FederationFolder
-from pets.federated.keyholder import NAME
-from pets.federated.keyholderfolder import KeyHolderFolder
-from pets.federated.roster import Member
-from pets.federated.sitefolder import SiteFolder
+from pets.federated import Roster, connect
+from pets.federated.deployment import startup_kit
+from pets.federated.deployment.federation_folder import Facts, FederationFolder
+from pets.federated.deployment.keyholder_folder import KeyHolderFolder
+from pets.federated.deployment.site_folder import SiteFolder
+from pets.federated.keyholder.gate import NAME
+from pets.federated.messages.roster import Member
 from tests.unit.test_federated_cli import NAMES, POLICY, Done
 from tests.unit.test_federated_site import HALF, N, parts
 from tests.unit.test_session import SCHEMA
@@ -32,13 +34,13 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, rows in zip(NAMES, parts(3, 60), strict=True):
         rows.to_csv(root / f"{name}.csv", index=False)
         made = ["--data", str(root / f"{name}.csv"), "--schema", str(root / "stays.json"), "--budget-epsilon", "2"]
-        assert cli.run(["site", "init", str(root / name), *made, "--policy", str(root / "policy.yaml")]) == 0
-    assert cli.run(["keyholder", "init", str(root / "holder")]) == 0
+        assert main.run(["site", "init", str(root / name), *made, "--policy", str(root / "policy.yaml")]) == 0
+    assert main.run(["keyholder", "init", str(root / "holder")]) == 0
     entries = [part for name in NAMES for part in ("--site", str(root / name / "entry.json"))]
     about = ["--schema", str(root / "stays.json"), "--sites-per-person", "1", "--port", "1"]
     key = ["--key-holder", str(root / "holder" / "public.key")]
-    assert cli.run(["federation", "init", str(root / "trial"), *entries, *about, *key]) == 0
-    assert cli.run(["federation", "init", str(root / "bare"), *entries, *about]) == 0
+    assert main.run(["federation", "init", str(root / "trial"), *entries, *about, *key]) == 0
+    assert main.run(["federation", "init", str(root / "bare"), *entries, *about]) == 0
     return root
 
 
@@ -48,7 +50,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
     def do(*arguments: object) -> Done:
         capsys.readouterr()
-        code = cli.run([str(one) for one in arguments])
+        code = main.run([str(one) for one in arguments])
         said = capsys.readouterr()
         assert "Traceback" not in said.out + said.err
         return Done(code, said.out, said.err)
@@ -170,7 +172,7 @@ def test_no_site_is_called_as_the_key_holder_is(shelf: Path, tmp_path: Path) -> 
 
 
 def test_the_line_has_the_key_holder_after_the_sites(shelf: Path) -> None:
-    found = kit.read(shelf / "trial" / "kits" / "key-holder.kit", NAME)
+    found = startup_kit.read(shelf / "trial" / "kits" / "key-holder.kit", NAME)
     assert "PRIVATE KEY" in found.key
     roster = FederationFolder(shelf / "trial").roster
     assert Roster.from_json(roster.to_json()) == roster

@@ -10,7 +10,7 @@ import pytest
 import pets
 from pets.errors import PolicyError, QueryError
 from pets.federated import Federation, Site, SitePolicy, Totals
-from pets.federated.models import _curve, glm, kaplan_meier
+from pets.federated.analyst.models import _curve, glm, kaplan_meier
 
 SCHEMA = pets.Schema(
     {

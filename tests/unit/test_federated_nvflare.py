@@ -19,13 +19,13 @@ import psutil
 import pytest
 
 import pets
-from pets import cli
-from pets.demo import demo_query
+from pets.cli import main
+from pets.cli.demo import demo_query
 from pets.errors import BudgetError
 from pets.federated import connect, glm
-from pets.federated.keyholder import NAME
-from pets.federated.keyholderfolder import KeyHolderFolder
-from pets.federated.sitefolder import SiteFolder
+from pets.federated.deployment.keyholder_folder import KeyHolderFolder
+from pets.federated.deployment.site_folder import SiteFolder
+from pets.federated.keyholder.gate import NAME
 from pets.synthetic.dummy import dummy
 from tests.trial import SITES, Trial, documented, serving, until
 
@@ -90,7 +90,7 @@ def pooled(scene: Scene) -> pets.Release:
 
 
 def ask(trial: Trial, *more: str) -> int:
-    return cli.run(["federation", "query", trial.trial, "--query", str(trial.root / "query.json"), *more])
+    return main.run(["federation", "query", trial.trial, "--query", str(trial.root / "query.json"), *more])
 
 
 @dataclass
@@ -219,7 +219,7 @@ def the_sites_say_what_is_left_in_their_own_ledgers(scene: Scene) -> None:
         assert list(told["id"]) == list(mine["id"])
         assert list(told["epsilon"]) == list(mine["epsilon"])
         assert set(told["state"]) == {"charged"}
-    assert cli.run(["federation", "status", trial.trial, "--last", "1"]) == 0
+    assert main.run(["federation", "status", trial.trial, "--last", "1"]) == 0
     said = capsys.readouterr().out
     assert all(str(session.remaining()) in said for session in own.values())
     assert said.count("  charged  ε = 0.5  apc: ") == 3
@@ -228,13 +228,13 @@ def the_sites_say_what_is_left_in_their_own_ledgers(scene: Scene) -> None:
 def each_sites_ledger_certifies_its_part(scene: Scene) -> None:
     trial, capsys = scene.trial, scene.said
     command = ["federation", "certificates", trial.trial, str(trial.root / "sealed.json")]
-    assert cli.run([*command, "--out", str(scene.tmp / "certificates")]) == 0
+    assert main.run([*command, "--out", str(scene.tmp / "certificates")]) == 0
     assert capsys.readouterr().out.count("signed by key") == 3
     for name in SITES:
         signed = str(scene.tmp / "certificates" / f"{name}.json")
-        assert cli.run(["verify", signed, "--key", str(trial.folder(name) / "ledger.db.pub")]) == 0
+        assert main.run(["verify", signed, "--key", str(trial.folder(name) / "ledger.db.pub")]) == 0
         other = str(trial.folder(SITES[SITES.index(name) - 1]) / "ledger.db.pub")
-        assert cli.run(["verify", signed, "--key", other]) == 11
+        assert main.run(["verify", signed, "--key", other]) == 11
     capsys.readouterr()
 
 
@@ -265,11 +265,11 @@ def a_regression_step_by_step_is_the_pooled_fit(scene: Scene) -> None:
     assert log["unbounded"].all()
     assert log["what"].str.startswith("a step of gaussian regression of DIAG_COUNT").all()
     asked = ["federation", "glm", trial.trial, "--outcome", "DIAG_COUNT", "--on", "STARTAGE_CALC", "--on", "WEIGHT"]
-    assert cli.run([*asked, "--family", "gaussian", "--total", "--out", str(scene.tmp / "fit.csv")]) == 0
+    assert main.run([*asked, "--family", "gaussian", "--total", "--out", str(scene.tmp / "fit.csv")]) == 0
     assert f"{len(known):,} rows" in capsys.readouterr().out
     written = pd.read_csv(scene.tmp / "fit.csv")
     assert np.allclose(written["coefficient"], beta, rtol=0, atol=1e-9)
-    assert cli.run([*asked, "--family", "gaussian"]) == 6
+    assert main.run([*asked, "--family", "gaussian"]) == 6
     assert "--total" in capsys.readouterr().err
 
 
@@ -278,23 +278,23 @@ def a_synthetic_table_from_the_sites_marginals(scene: Scene) -> None:
     before = _spent(trial)
     out = str(trial.root / "made.csv")
     asked = ["federation", "synthesise", trial.trial, "--column", "SEX", "--bound", "1", "--out", out]
-    assert cli.run([*asked, "--rows", "200", "--epsilon", "0.5"]) == 0
+    assert main.run([*asked, "--rows", "200", "--epsilon", "0.5"]) == 0
     assert "ε = 0.5" in capsys.readouterr().out
     made = pd.read_csv(out, dtype=str)
     assert len(made) == 200
     assert set(made["SEX"].dropna()) <= {"1", "2", "9", "0"}
     paid = _spent(trial)
     assert all(paid[name] > before[name] for name in SITES)
-    assert cli.run([*asked, "--rows", "100", "--epsilon", "0.5"]) == 0  # from what was measured
+    assert main.run([*asked, "--rows", "100", "--epsilon", "0.5"]) == 0  # from what was measured
     assert _spent(trial) == paid
-    assert cli.run([*asked, "--epsilon", "5"]) in (6, 7)
+    assert main.run([*asked, "--epsilon", "5"]) in (6, 7)
     assert _spent(trial) == paid
     capsys.readouterr()
 
 
 def the_status_of_a_site(scene: Scene) -> None:
     trial, capsys = scene.trial, scene.said
-    assert cli.run(["site", "status", str(trial.folder("east"))]) == 0
+    assert main.run(["site", "status", str(trial.folder("east"))]) == 0
     said = capsys.readouterr().out
     assert "Log: whole" in said
     assert "committed" in said
@@ -305,9 +305,9 @@ def a_job_that_brings_code_or_another_class_is_not_run(scene: Scene) -> None:
     trial, tmp_path = scene.trial, scene.tmp
     from nvflare.fuel.flare_api.api_spec import InternalError, JobNotRunning
 
-    from pets.federated import kit
+    from pets.federated.deployment import startup_kit
 
-    job = kit.write_job(tmp_path)
+    job = startup_kit.write_job(tmp_path)
     custom = job / "app" / "custom"
     custom.mkdir()
     (custom / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n", "utf-8")
@@ -320,7 +320,7 @@ def a_job_that_brings_code_or_another_class_is_not_run(scene: Scene) -> None:
         assert not (tmp_path / "ran").exists()
         shutil.rmtree(custom)
         other = "nvflare.app_common.np.np_trainer.NPTrainer"  # in NVFlare's own list, and not in a site's
-        client.write_text(client.read_text("utf-8").replace(kit.CARRIER, other), "utf-8")
+        client.write_text(client.read_text("utf-8").replace(startup_kit.CARRIER, other), "utf-8")
         number = session.submit_job(str(job))
         until(lambda: str(session.get_job_status(number)).startswith("FINISHED"), 60)
         log = (trial.folder("north") / "nvflare.log").read_text("utf-8")
@@ -357,7 +357,7 @@ def two_survive_a_killed_third_where_the_threshold_allows(scene: Scene) -> None:
     assert after["west"] == before["west"]
     assert ask(trial, "--epsilon", "0.2", "--secure", "encrypted", *patience) == 0  # each survivor signs who is in
     assert "2 of 3 sites are in the answer, combined by secure='encrypted'" in capsys.readouterr().out
-    assert cli.run(["federation", "status", trial.trial]) == 0
+    assert main.run(["federation", "status", trial.trial]) == 0
     said = capsys.readouterr().out
     assert said.count("in touch") == 3
     assert "west                 away" in said
@@ -408,12 +408,12 @@ def each_sites_log_verifies(scene: Scene) -> None:
 
 def _log_verifies(trial: Trial, capsys: pytest.CaptureFixture[str], name: str, tmp_path: Path) -> None:
     ledger, log = trial.folder(name) / "ledger.db", tmp_path / f"{name}.log"
-    assert cli.run(["log", "export", "--ledger", str(ledger), "--out", str(log)]) == 0
-    assert cli.run(["log", "verify", str(log), "--key", f"{ledger}.pub"]) == 0
+    assert main.run(["log", "export", "--ledger", str(ledger), "--out", str(log)]) == 0
+    assert main.run(["log", "verify", str(log), "--key", f"{ledger}.pub"]) == 0
     assert "Whole: " in capsys.readouterr().out
     lines = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(b"".join(lines[:-2] + lines[-1:]))
-    assert cli.run(["log", "verify", str(log), "--key", f"{ledger}.pub"]) == 11
+    assert main.run(["log", "verify", str(log), "--key", f"{ledger}.pub"]) == 11
 
 
 def stopping_leaves_no_process_behind(scene: Scene) -> None:

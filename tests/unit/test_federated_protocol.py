@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pets import signing
+from pets.common import signing
 from pets.errors import InternalError, PolicyError
-from pets.federated import shamir
-from pets.federated.graph import COMPLETE, DEGREE, neighbours
-from pets.federated.message import Channel, Kind, bitmap, context_of, from_bitmap, parse
-from pets.federated.primitives import Agreement, decrypt, encrypt, mask
-from pets.federated.problems import ProtocolError
-from pets.federated.roster import Member, Roster
+from pets.federated.messages.errors import ProtocolError
+from pets.federated.messages.message import Channel, Kind, bitmap, context_of, from_bitmap, parse
+from pets.federated.messages.roster import Member, Roster
+from pets.federated.secure_sum import shamir
+from pets.federated.secure_sum.graph import COMPLETE, DEGREE, neighbours
+from pets.federated.secure_sum.primitives import Agreement, decrypt, encrypt, mask
 from tests.parties import EMPTY, QUERY, Room, make_roster
 
 # ── Shamir ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 import pets
-import pets.federated.site as site_module
+import pets.federated.site.site as site_module
 from pets import col
 from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedError, UserError
 from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
-from pets.federated.problems import Refused
+from pets.federated.messages.errors import Refused
 from tests.unit.test_session import SCHEMA, frame
 
 N = pets.query("stays").agg(n=pets.count())
@@ -300,7 +300,7 @@ def test_a_site_may_be_lost_at_any_round(at: int) -> None:
         return whole(data)
 
     def raise_lost() -> None:
-        from pets.federated.problems import ProtocolError
+        from pets.federated.messages.errors import ProtocolError
 
         raise ProtocolError("the line is dead")
 
@@ -432,7 +432,7 @@ def test_a_sites_certificate_says_no_more_than_the_site_knows(secure: str) -> No
 
 
 def _dead(data: bytes) -> bytes:
-    from pets.federated.problems import ProtocolError
+    from pets.federated.messages.errors import ProtocolError
 
     raise ProtocolError("the line is dead")
 

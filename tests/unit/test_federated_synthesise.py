@@ -8,7 +8,7 @@ import pytest
 import pets
 from pets.errors import BudgetError, PolicyError, UserError
 from pets.federated import Federation, Site, SitePolicy, TableRule
-from pets.federated.problems import Refused
+from pets.federated.messages.errors import Refused
 from pets.synthetic.synthetic_release import RECORD
 from tests.unit.test_synthesise import KEPT, SCHEMA, frame
 

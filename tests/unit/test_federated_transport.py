@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from pets.federated import Site, kit
-from pets.federated.gateway import VARIABLE, hand_in, listening
-from pets.federated.problems import ProtocolError
-from pets.federated.transport import InProcess
+from pets.federated import Site
+from pets.federated.analyst.transport import InProcess
+from pets.federated.deployment import startup_kit
+from pets.federated.deployment.gateway import VARIABLE, hand_in, listening
+from pets.federated.messages.errors import ProtocolError
 from tests.conformance import SUITE, Connect
 from tests.trial import free_port, listens, until
 
@@ -53,8 +54,8 @@ class Slot:
 @pytest.fixture
 def nvflare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
     """Real NVFlare processes on loopback: a server, and four sites whose gates are in this process."""
-    from pets.federated.federationfolder import ADMIN
-    from pets.federated.nvflare_engine import Line, provision
+    from pets.federated.deployment.federation_folder import ADMIN
+    from pets.federated.deployment.nvflare_engine import Line, provision
 
     root, names, port = tmp_path_factory.mktemp("n"), ["a", "b", "c", "d"], free_port()
     made = provision("pets", "localhost", port, names, ADMIN, root / "work")
@@ -63,14 +64,14 @@ def nvflare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
 
         def start(party: str, environment: dict[str, str]) -> None:
             folder: Path = root / f"run-{party}"
-            kit.unpack(kit.of(made / (party or "localhost"), party, "pets", "localhost", port), folder)
-            stack.enter_context(kit.running(folder, party, root / f"{party}.log", environment))
+            startup_kit.unpack(startup_kit.of(made / (party or "localhost"), party, "pets", "localhost", port), folder)
+            stack.enter_context(startup_kit.running(folder, party, root / f"{party}.log", environment))
 
         start("", {})
         for name, slot in zip(names, slots, strict=True):
             start(name, {VARIABLE: stack.enter_context(listening(slot))})  # type: ignore[arg-type]
         until(lambda: listens(port))
-        job = kit.write_job(root)
+        job = startup_kit.write_job(root)
         line = Line(made / ADMIN, ADMIN, names, job, 8.0)
         stack.callback(line.close)
         until(lambda: len(line.connected()) == 4)

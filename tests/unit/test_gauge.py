@@ -10,10 +10,10 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from pets.budget import Budget, Cost
 from pets.ledger.states import Entry, State
-from pets.odometer import history, remaining
-from pets.quote import Remaining
+from pets.protection.budget import Budget, Cost
+from pets.session.account_views import history, remaining
+from pets.session.quote import Remaining
 from tests.unit.sample_ledger import HOSTILE, Past, eventful
 
 BUDGET = Budget(3, 1e-6)

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from pets import he
-from pets.codec import canonical
+from pets.common.codec import canonical
 from pets.errors import UserError
-from pets.he.answer import MAGIC, Answer
+from pets.he.ciphertext_bytes import pack
 from pets.he.presets import PRESETS
-from pets.he.seal import scheme
-from pets.he.table import EncryptedTable
-from pets.he.wire import pack
+from pets.he.tables.answer import MAGIC, Answer
+from pets.he.tables.table import EncryptedTable
+from pets.he.tenseal_engine import scheme
 from tests.he_parties import holder
 
 RNG = np.random.default_rng(12)
@@ -283,7 +283,7 @@ def constants(secret, answer):
 def test_partial_sums_stay_hidden(table, masked, monkeypatch):
     """Several ciphertexts, one number: each alone is uniform and new each time; only their sum is the answer."""
     made, secret = masked
-    monkeypatch.setattr("pets.he.table.product_chunks", lambda preset: 1)
+    monkeypatch.setattr("pets.he.tables.table.product_chunks", lambda preset: 1)
     degree = PRESETS["row42"].degree
     partial = [int(COST[run][FEMALE[run]].sum()) for run in (slice(degree), slice(degree, ROWS))]
     weights, round_weights = np.full(ROWS, 10**8 + 3), np.full(ROWS, 16 * 10**7)  # the second has no last digit

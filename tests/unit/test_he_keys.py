@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 
 import pets
-from pets import he, signing
+from pets import he
+from pets.common import signing
 from pets.errors import InternalError, UserError
-from pets.he.holder import SecretKey
+from pets.he.keys.record import FileRecord, MemoryRecord
 from pets.he.presets import CHAINS
-from pets.he.record import FileRecord, MemoryRecord
+from pets.he.secret_key import SecretKey
 from tests.he_parties import Table, holder, parties, query, schema
 
 PASS = "correct horse battery staple"

@@ -9,12 +9,12 @@ import pytest
 
 from pets import he
 from pets.errors import QueryError
-from pets.he.columns import packed
 from pets.he.ledger import most_weight, product_chunks
 from pets.he.presets import MARGIN_BITS, PRESETS
-from pets.he.seal import _POLY, scheme
-from pets.he.table import EncryptedTable
-from pets.he.tablefile import Column, Layout
+from pets.he.tables.columns import packed
+from pets.he.tables.table import EncryptedTable
+from pets.he.tables.tablefile import Column, Layout
+from pets.he.tenseal_engine import _POLY, scheme
 from tests.he_parties import holder
 
 DOT, ROW = PRESETS["dot50"], PRESETS["row42"]
@@ -148,7 +148,7 @@ def test_noise_that_no_check_of_the_answer_sees(monkeypatch):
     made = pooled(2, rows, value=1)
     with pytest.raises(QueryError, match="too great for the noise"):
         made.score({"v": weight})
-    monkeypatch.setattr("pets.he.table.most_weight", lambda preset: math.inf)
+    monkeypatch.setattr("pets.he.tables.table.most_weight", lambda preset: math.inf)
     found = np.array(holder()[1].read(made.score({"v": weight}, 1)))
     wrong = np.flatnonzero(found != weight + 1)
     print(f"{wrong.size} of {rows} wrong, at most by {int(np.abs(found - weight - 1).max())}")

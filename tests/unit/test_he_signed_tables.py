@@ -9,12 +9,12 @@ import pytest
 
 from pets import he
 from pets.errors import UserError
-from pets.he.columns import packed
+from pets.he.ciphertext_bytes import pack
 from pets.he.presets import PRESETS
-from pets.he.seal import scheme
-from pets.he.table import EncryptedTable
-from pets.he.tablefile import Chunks, Column, Layout
-from pets.he.wire import pack
+from pets.he.tables.columns import packed
+from pets.he.tables.table import EncryptedTable
+from pets.he.tables.tablefile import Chunks, Column, Layout
+from pets.he.tenseal_engine import scheme
 from tests.he_parties import holder
 
 

@@ -15,11 +15,11 @@ import pytest
 
 from pets import he
 from pets.errors import QueryError, UserError
-from pets.he.columns import backwards, positional
 from pets.he.numbers import whole_numbers
 from pets.he.presets import PRESETS
-from pets.he.seal import scheme
-from pets.he.table import EncryptedTable, uniform
+from pets.he.tables.columns import backwards, positional
+from pets.he.tables.table import EncryptedTable, uniform
+from pets.he.tenseal_engine import scheme
 from tests.he_parties import holder
 
 RNG = np.random.default_rng(11)
@@ -121,7 +121,7 @@ def test_sparse_groups_stay_small(tmp_path, monkeypatch):
     assert holder()[1].read(asked) == [36, *[0] * (2**14 - 1), 9]
     with pytest.raises(UserError, match="at most 1,048,575"):
         made.group_sums("a", [2**20] * 10)
-    monkeypatch.setattr("pets.he.table._MOST_MEMORY", 9 * 2**17)
+    monkeypatch.setattr("pets.he.tables.table._MOST_MEMORY", 9 * 2**17)
     monkeypatch.setattr(EncryptedTable, "_weighted", None)  # refused before anything is computed
     with pytest.raises(QueryError, match="10 groups have rows, and an answer of at most 9 fits"):
         made.group_sums("a", list(range(10)))

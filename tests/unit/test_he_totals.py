@@ -19,15 +19,15 @@ import pytest
 import pets
 from pets import he
 from pets.errors import BudgetError, PolicyError, QueryError, UserError
-from pets.he.answer import Answer, Part
-from pets.he.envelope import header_of, message
+from pets.he.ciphertext_bytes import Adder, pack_all, payload_size, unpack_all
+from pets.he.keys.record import MemoryRecord
 from pets.he.numbers import factors, joined, residues, whole_numbers
-from pets.he.opening import decrypted
 from pets.he.presets import CHAINS, PRESETS, SECURITY_BITS, SUM_PRESETS, pick
-from pets.he.record import MemoryRecord
-from pets.he.seal import scheme
-from pets.he.sealing import encrypted, framed_numbers
-from pets.he.wire import Adder, pack_all, payload_size, unpack_all
+from pets.he.tables.answer import Answer, Part
+from pets.he.tenseal_engine import scheme
+from pets.he.totals.encrypting import encrypted, framed_numbers
+from pets.he.totals.envelope import header_of, message
+from pets.he.totals.opening import decrypted
 from tests.he_parties import Table, holder, parties, query, schema, table
 
 HE = Path(__file__).resolve().parents[2] / "pets" / "he"
@@ -92,7 +92,7 @@ def test_noise_stays_far_below_the_ledger():
 
 
 def engine_poly(engine, secret):
-    from pets.he.seal import _POLY
+    from pets.he.tenseal_engine import _POLY
 
     return _POLY.pack(engine._key_id, secret.size, 1.0)
 
@@ -178,7 +178,7 @@ def test_numpy_numbers_keep_their_value():
 
 def test_a_value_out_of_range_is_refused_before_encryption(monkeypatch):
     at = table(3, people=1000)
-    monkeypatch.setattr("pets.he.sealing.encrypted", lambda *_: pytest.fail("it was encrypted"))
+    monkeypatch.setattr("pets.he.totals.encrypting.encrypted", lambda *_: pytest.fail("it was encrypted"))
     for values in ([1001, 0, 0, 0, 0], [-1001, 0, 0, 0, 0], [0, 0, 0, 0]):
         with pytest.raises(UserError, match="do not fit the round's range"):
             at.envelope(0, values)
@@ -428,12 +428,12 @@ def test_no_trap_of_tenseal_is_within_reach():
     banned = {"invariant_noise_budget", "CKKS", "BFVVector", "bfv_vector", "ckks_vector", "make_context_public",
               "create_galois_keys", "create_relin_keys", "Context", "context_from", "deserialize"}  # fmt: skip
     loaders = []
-    for path in sorted(HE.glob("*.py")):
+    for path in sorted(HE.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         names = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
         names |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
         assert not names & banned, path
-        if path.name == "seal.py":
+        if path.name == "tenseal_engine.py":
             loaders = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr == "load"]
     assert len(loaders) == 5  # the pipe's own, and its four users in this file: keys and arrays that were checked
 
@@ -491,7 +491,7 @@ def test_a_round_is_claimed_before_anything_is_decrypted(monkeypatch):
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pets.he.opening.decrypted", broken)
+        patch.setattr("pets.he.totals.opening.decrypted", broken)
         with pytest.raises(RuntimeError):
             at.secret.open(sum_)
     with pytest.raises(UserError, match="one round gives one total"):
@@ -570,7 +570,7 @@ def test_what_does_not_belong_together_is_not_added():
 def test_a_roster_names_each_party_once():
     _, secret = holder()
     a, b, c = parties(3)
-    twin = he.party.Party("p009", a.public.sign, a.public.box)
+    twin = he.Party("p009", a.public.sign, a.public.box)
     for roster in ([a.public, a.public], [a.public, twin], [a.public, "b"], "ab", None):
         with pytest.raises(UserError):
             secret.round(query(), schema(), roster, pets.Total())  # type: ignore[arg-type]
@@ -600,7 +600,7 @@ def test_a_total_of_another_keys_round_is_refused(monkeypatch):
     _, other = he.keygen()
     at = table(3)
     total = he.add(at.envelopes([[1, 2, 3, 4, 5]] * 3))
-    monkeypatch.setattr("pets.he.opening.decrypted", lambda *_: pytest.fail("it was decrypted"))
+    monkeypatch.setattr("pets.he.totals.opening.decrypted", lambda *_: pytest.fail("it was decrypted"))
     with pytest.raises(UserError, match="another public key"):
         other.open(total)
 
@@ -722,7 +722,7 @@ def test_what_is_refused_costs_nothing_and_what_fails_stays_charged(monkeypatch)
     def broken(*_: object) -> None:
         raise RuntimeError("row 17: secret")
 
-    monkeypatch.setattr("pets.job.tabulate", broken)
+    monkeypatch.setattr("pets.session.job.tabulate", broken)
     with pytest.raises(pets.PetsError, match="incident") as caught:
         he.encrypt(own, query(), at.public, round=at.round, party=at.keys[0])
     assert "secret" not in str(caught.value) and caught.value.__cause__ is None

@@ -18,14 +18,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 import pets
-from pets.budget import Budget, Cost
-from pets.codec import canonical
+from pets.common.codec import canonical
 from pets.errors import BudgetError, InternalError, LedgerError, PetsError, UserError
-from pets.ledger import tables, verifier
 from pets.ledger.account import Account
+from pets.ledger.db import tables
 from pets.ledger.ledger import SWEEP, Ledger
+from pets.ledger.log import verifier
 from pets.ledger.root import Root
 from pets.ledger.states import NEXT, Request, State
+from pets.protection.budget import Budget, Cost
 from tests.ledgers import MILLI, Place, account, ask, audit, cap, opened, request, root, seal, state, verify
 
 QUERY = pets.query("stays").agg(n=pets.count())

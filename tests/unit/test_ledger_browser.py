@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from pets.ledger.chronicle import published
-from pets.ledger.page import Cover, page
+from pets.ledger.publish.page import Cover, page
+from pets.ledger.publish.read_log import published
 from tests.browser import Browser
 from tests.unit.sample_ledger import HOSTILE, Past, eventful
 

@@ -6,14 +6,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from pets.ledger import statements
+from pets.ledger.db import sql
+from pets.ledger.db.prepared import Prepared
 from pets.ledger.ledger import Ledger
-from pets.ledger.prepared import Prepared
 from tests.ledgers import Place, account, ask, opened, request
 
 LONG = ("pets_requests", "pets_log")
-STATEMENTS = {name: value._statement for name, value in vars(statements).items() if isinstance(value, Prepared)}
-STATEMENTS["EXPIRED"] = statements.EXPIRED
+STATEMENTS = {name: value._statement for name, value in vars(sql).items() if isinstance(value, Prepared)}
+STATEMENTS["EXPIRED"] = sql.EXPIRED
 
 
 def plan(ledger: Ledger, statement: sa.sql.ClauseElement) -> list[str]:
@@ -49,15 +49,15 @@ def test_no_statement_walks_through_what_grows(name: str, ledger: Ledger) -> Non
 def test_what_left_without_a_guarantee_is_found_among_itself(ledger: Ledger) -> None:
     """The dataset's own index would find every request of the dataset, and be no better than a walk."""
     for statement, index in (
-        (statements._UNBOUNDED, "pets_requests_unbounded"),
-        (statements.EXPIRED, "pets_requests_open"),
+        (sql._UNBOUNDED, "pets_requests_unbounded"),
+        (sql.EXPIRED, "pets_requests_open"),
     ):
         steps = plan(ledger, statement)
         assert any(index in step for step in steps), steps
 
 
 def test_a_walk_is_seen(ledger: Ledger) -> None:
-    from pets.ledger.tables import log, requests
+    from pets.ledger.db.tables import log, requests
 
     assert walks(ledger, sa.select(requests).where(requests.c.unbounded))
     assert walks(ledger, sa.select(log))

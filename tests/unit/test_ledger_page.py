@@ -18,16 +18,16 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pets.budget import Budget, Cost
-from pets.cli import run
+from pets.cli.main import run
 from pets.errors import LedgerError, UserError
-from pets.ledger import words
-from pets.ledger.book import Book
 from pets.ledger.change import KINDS
-from pets.ledger.chronicle import published, read
-from pets.ledger.page import Cover, page
+from pets.ledger.db.transaction import Book
+from pets.ledger.publish import wording
+from pets.ledger.publish.page import Cover, page
+from pets.ledger.publish.read_log import published, read
 from pets.ledger.rebase import rebase
 from pets.ledger.states import State
+from pets.protection.budget import Budget, Cost
 from tests.unit.sample_ledger import HOSTILE, Past, eventful
 
 VOID = {"meta", "line", "rect", "circle", "path", "br"}
@@ -87,9 +87,9 @@ def test_every_request_is_there_with_its_fate_and_its_cost(past: Past, text: str
     for one in asked:
         known = story.datasets["hospital-stays"]
         assert said.count(one.id[:12]) == 1
-        assert words.outcome(one)[0] in said and words.asked(one.what) in said
+        assert wording.outcome(one)[0] in said and wording.asked(one.what) in said
         budget = known.epochs[one.epoch].budget
-        assert words.epsilon(budget, known.cost(one.cost)).replace("\u00a0", " ") in said or one.unbounded
+        assert wording.epsilon(budget, known.cost(one.cost)).replace("\u00a0", " ") in said or one.unbounded
     assert "1 release had no privacy guarantee." in said and "records@example.org" in said
 
 
@@ -97,9 +97,9 @@ def test_what_is_used_and_left_is_what_the_account_says(past: Past, text: str) -
     standing = past.account().standing()
     said = Reader(text).text
     share = standing.spent.loss / standing.budget.cap.loss
-    assert f"Budget used {words.used(share)} Budget left {words.percent(1 - share)}".replace("\u00a0", " ") in said
+    assert f"Budget used {wording.used(share)} Budget left {wording.percent(1 - share)}".replace("\u00a0", " ") in said
     for cost in (standing.spent, standing.lifetime, standing.budget.cap):
-        assert words.epsilon(standing.budget, cost).replace("\u00a0", " ") in said
+        assert wording.epsilon(standing.budget, cost).replace("\u00a0", " ") in said
     assert "The budget was renewed once." in said and "The budget was never renewed" in said  # the other dataset's
 
 
@@ -166,7 +166,7 @@ def test_a_hostile_text_stays_a_text(text: str) -> None:
 
 @pytest.mark.parametrize("odd", ["a\u202eb", "a\x00b", "a\x1b[31mb", "a\nb", "\ud800"])
 def test_what_is_not_printable_shows(odd: str) -> None:
-    from pets.ledger.page import _plain
+    from pets.ledger.publish.page import _plain
 
     assert _plain(odd).isprintable() and "�" in _plain(odd)
 
@@ -389,14 +389,14 @@ def test_an_event_of_a_later_version_is_kept_in_mind(past: Past) -> None:
     ],
 )
 def test_a_question_in_plain_words(what: str, said: str) -> None:
-    assert words.asked(what) == said
+    assert wording.asked(what) == said
 
 
 def test_a_cost_is_never_made_to_look_smaller() -> None:
     budget = Budget(10, 1e-6)
     for loss in (1, 10**6, 123_456_789, 999_999_999, 10**12):
         value = budget.describe(Cost("zcdp", loss))[0]
-        assert float(words.rounded_up(value)) >= value * (1 - 1e-5)
+        assert float(wording.rounded_up(value)) >= value * (1 - 1e-5)
 
 
 # the cover and the command ------------------------------------------------------------------------------------------

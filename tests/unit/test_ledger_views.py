@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pets.cli import run
+from pets.cli.main import run
 from tests.ledgers import DATABASES, Place
 from tests.unit.sample_ledger import eventful
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from pets import cli
+from pets.cli import main
 from pets.ledger.ledger import Ledger
 from tests.unit.sample_ledger import eventful
 from tests.unit.test_verify import Made
@@ -39,7 +39,7 @@ def pets_(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monk
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Done:
-        code = cli.run(list(arguments))
+        code = main.run(list(arguments))
         shown = capsys.readouterr()
         assert "Traceback" not in shown.out + shown.err
         assert shown.err.count("\n") <= 1

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from pets.ledger.merkle import Frontier, Tree, audit_path, leaf_hash, node_hash, root, root_from_path
+from pets.ledger.log.merkle import Frontier, Tree, audit_path, leaf_hash, node_hash, root, root_from_path
 
 # RFC 6962's reference implementation (certificate-transparency, merkle_tree_test): eight leaves and their roots
 LEAVES = [

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from pets.errors import InternalError
-from pets.noise_law import Kind, Terms, coverage, half_width
+from pets.release.noise_quantiles import Kind, Terms, coverage, half_width
 
 Floats = npt.NDArray[np.float64]
 KINDS: tuple[Kind, ...] = ("gaussian", "laplace")

@@ -17,18 +17,18 @@ import pyarrow.csv
 import pytest
 
 import pets
-from pets import cli
-from pets.demo import choose_query
+from pets.cli import main
+from pets.cli.demo import choose_query
 from pets.errors import SchemaError, UserError
-from pets.synthetic.check import check
-from pets.synthetic.checkdigits import reserved_numbers, snomed
-from pets.synthetic.dataset import Dummy
-from pets.synthetic.faults import KINDS, plant
-from pets.synthetic.field import field
-from pets.synthetic.formula import Formula, read
-from pets.synthetic.functions import FUNCTIONS, GROUPED
-from pets.synthetic.pack import HOME, Pack, load_pack, read_pack
-from pets.synthetic.world import make
+from pets.synthetic.dummy_data.dataset import Dummy
+from pets.synthetic.packs.check import check
+from pets.synthetic.packs.checkdigits import reserved_numbers, snomed
+from pets.synthetic.packs.faults import KINDS, plant
+from pets.synthetic.packs.field import field
+from pets.synthetic.packs.formula import Formula, read
+from pets.synthetic.packs.functions import FUNCTIONS, GROUPED
+from pets.synthetic.packs.generator import make
+from pets.synthetic.packs.pack import HOME, Pack, load_pack, read_pack
 
 PEOPLE = 4_000
 NINE = ["demographics", "apc", "op", "ae", "ecds", "sgss", "vaccinations", "deaths"]
@@ -177,7 +177,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path, faulty: Dummy) -> N
 
 
 def test_blocks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch, pack: Pack) -> None:
-    monkeypatch.setattr("pets.synthetic.world.BLOCK", 150)
+    monkeypatch.setattr("pets.synthetic.packs.generator.BLOCK", 150)
     made = pets.dummy("nhs", people=500, seed=2)
     assert made.tables["demographics"].num_rows == 500
     assert broken(pack, made.tables) == {}
@@ -277,7 +277,7 @@ def test_an_old_answer_key_does_not_stay_beside_other_rows(world: Dummy, faulty:
 
 def test_the_command_line_writes_a_whole_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "out")
-    assert cli.run(["dummy", "nhs", "--people", "300", "--faults", "--out", out]) == 0
+    assert main.run(["dummy", "nhs", "--people", "300", "--faults", "--out", out]) == 0
     assert "apc.csv" in capsys.readouterr().out
     told = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert told["pack"] == {
@@ -310,7 +310,7 @@ def test_the_command_line_writes_a_whole_folder(tmp_path: Path, capsys: pytest.C
 def test_the_command_line_says_what_is_wrong(
     words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run(["dummy", *words, "--out", str(tmp_path / "new")]) == 2
+    assert main.run(["dummy", *words, "--out", str(tmp_path / "new")]) == 2
     told = capsys.readouterr().err
     assert said in told and told.count("\n") == 1
     assert not list(tmp_path.glob("new/*"))

@@ -9,7 +9,7 @@ import pytest
 import pets
 from pets import col
 from pets.errors import QueryError
-from pets.plan import Plan, make_plan
+from pets.plan.plan import Plan, make_plan
 
 
 def schema(rows: int = 3, max_rows: int = 5, **table: object) -> pets.Schema:

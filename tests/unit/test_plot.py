@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import pets
-from pets import html
 from pets.errors import MissingExtraError, QueryError
+from pets.release import html
 from tests.unit.sample_releases import AGES, ASKED, release
 
 ALL: dict[str, Any] = {

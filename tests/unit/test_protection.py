@@ -6,9 +6,9 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from pets.codec import canonical
+from pets.common.codec import canonical
 from pets.errors import BudgetError, InternalError
-from pets.protection import DP, Exact, Protection, Total
+from pets.protection.protection import DP, Exact, Protection, Total
 
 EVERY = [
     DP(epsilon=0.5),

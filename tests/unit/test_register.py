@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pets.cli import run
+from pets.cli.main import run
 from pets.errors import LedgerError, UserError
-from pets.ledger.chronicle import Published, published
-from pets.ledger.register import DATES, FIELDS, LISTS, SAFES, data_use, read_facts
+from pets.ledger.publish.read_log import Published, published
+from pets.ledger.publish.register import DATES, FIELDS, LISTS, SAFES, data_use, read_facts
 from tests.unit.sample_ledger import HOSTILE, eventful
 
 FACTS = """\

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 
 import pets
-from pets import html
-from pets.codec import canonical, digest
+from pets.common.codec import canonical, digest
 from pets.errors import InternalError, QueryError, UserError
-from pets.release import Release
+from pets.release import html
+from pets.release.release import Release
 from tests.unit.sample_releases import AGES, ASKED, GUARANTEE, release
 
 LONG = pets.col("days") >= 8

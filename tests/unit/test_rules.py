@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import pets
 from pets.errors import SchemaError
-from pets.gaps import Gaps
-from pets.rules import Derived, OnlyWhen, Order, Unique, rule
+from pets.schema.difference_bounds import Gaps
+from pets.schema.rules import Derived, OnlyWhen, Order, Unique, rule
 
 DAY = {"type": "date", "min": "2019-04-01", "max": "2024-03-31"}
 FORM: dict[str, Any] = {

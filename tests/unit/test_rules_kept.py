@@ -10,10 +10,10 @@ import pytest
 
 import pets
 from pets.errors import ReleaseFailedError
-from pets.rules import Order
-from pets.synthetic import sdv_engine
-from pets.synthetic.keeping import fates, first, kept, put_back
-from pets.synthetic.sdv_metadata import rendered
+from pets.schema.rules import Order
+from pets.synthetic.sdv import engine
+from pets.synthetic.sdv.rules_kept import fates, first, kept, put_back
+from pets.synthetic.sdv.sdv_metadata import rendered
 
 ORDER, STAY, DIED, EPISODE = (
     {"order": ["seen", "admitted", "discharged"]},
@@ -170,11 +170,11 @@ def test_rows_are_drawn_again_until_enough_keep_the_rules() -> None:
         made["episode"] = np.random.default_rng(len(calls)).integers(1, 1000, count)
         return made
 
-    made, turned = sdv_engine.drawn(sample, 300, keep)
+    made, turned = engine.drawn(sample, 300, keep)
     assert len(made) == 300 and len(calls) > 1 and turned > 40
     assert put_back([EVERY.table("stays")], FIELDS, made)[1].all()
     # too few values for a unique column: fewer rows, and an end
-    short, _ = sdv_engine.drawn(lambda count: sample(count).assign(episode=7), 300, keep)
+    short, _ = engine.drawn(lambda count: sample(count).assign(episode=7), 300, keep)
     assert len(short) == 1 and len(calls) < 60
 
 

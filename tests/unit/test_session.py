@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import pets
-import pets.job as job_module
+import pets.session.job as job_module
 from pets import col
 from pets.errors import (
     BudgetError,

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import pets
-from pets.budget import UNIT
 from pets.dp.calibrate import calibrate
 from pets.dp.shares import LEAST_VARIANCE, add_share, party_terms, share_rho, tau
 from pets.errors import BudgetError, InternalError
-from pets.plan import make_plan
-from pets.protection import DP
+from pets.plan.plan import make_plan
+from pets.protection.budget import UNIT
+from pets.protection.protection import DP
 from tests.he_parties import schema
 
 BUDGET = pets.Budget(epsilon=5, delta=1e-6)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pets import signing
+from pets.common import signing
 from pets.errors import InternalError, UserError
 from pets.ledger.ledger import Ledger
 
@@ -116,7 +116,7 @@ def test_a_file_without_a_public_key(tmp_path: Path, text: str) -> None:
 
 def test_processes_that_make_it_at_once_agree(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from pets import signing\n"
+        "import sys; from pathlib import Path; from pets.common import signing\n"
         "sys.stdin.readline(); print(signing.load_or_make(Path(sys.argv[1])).public.raw.hex())"
     )
     for turn in range(3):

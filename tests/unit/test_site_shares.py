@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import pets
-from pets.budget import UNIT
 from pets.dp.calibrate import calibrate, target_units
 from pets.dp.noise import gaussian_rho
 from pets.dp.shares import (
@@ -24,8 +23,9 @@ from pets.dp.shares import (
     shared,
 )
 from pets.errors import BudgetError, InternalError
-from pets.plan import make_plan
-from pets.protection import DP
+from pets.plan.plan import make_plan
+from pets.protection.budget import UNIT
+from pets.protection.protection import DP
 from tests.unit.test_session import SCHEMA
 
 VIEW = View("zcdp", 1e-6)

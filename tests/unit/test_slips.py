@@ -17,13 +17,13 @@ import pytest
 
 import pets
 from pets import Boolean, Category, Date, Identifier, Integer, KeySet, Lookup, Real, Schema, Table, Unit, col
-from pets.codec import canonical, fraction, number
+from pets.common.codec import canonical, fraction, number
 from pets.errors import BudgetError, QueryError, SchemaError, UserError
-from pets.expression import Compare, filter_from_json
-from pets.keyset import ColumnKey
-from pets.plan import make_plan
-from pets.query import Query
-from pets.release_form import parts_of
+from pets.plan.plan import make_plan
+from pets.query_model.expression import Compare, filter_from_json
+from pets.query_model.group_keys import ColumnKey
+from pets.query_model.query import Query
+from pets.release.release_form import parts_of
 from pets.synthetic.dummy import invent
 
 COLUMNS = {

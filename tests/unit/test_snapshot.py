@@ -21,11 +21,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pets import snapshot as module
 from pets.errors import DataError, SchemaError
-from pets.report import WARNING, Report
-from pets.schema import Boolean, Category, Date, Domain, Identifier, Integer, Lookup, Real, Schema, Table, Unit
-from pets.snapshot import Snapshot
+from pets.rows import snapshot as module
+from pets.rows.report import WARNING, Report
+from pets.rows.snapshot import Snapshot
+from pets.schema.schema import Boolean, Category, Date, Domain, Identifier, Integer, Lookup, Real, Schema, Table, Unit
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 

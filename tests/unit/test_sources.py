@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pets.errors import DataError, UserError
-from pets.schema import Boolean, Category, Date, Identifier, Integer, Real, Schema, Table, Unit
-from pets.snapshot import Snapshot
+from pets.rows.snapshot import Snapshot
+from pets.schema.schema import Boolean, Category, Date, Identifier, Integer, Real, Schema, Table, Unit
 
 SCHEMA = Schema(
     {
@@ -392,9 +392,8 @@ def test_importing_pets_loads_no_engine() -> None:
     import subprocess
     import sys
 
-    code = (
-        "import sys, pets.snapshot; print(sorted({'duckdb', 'ibis', 'pandas', 'polars', 'pyarrow'} & set(sys.modules)))"
-    )
+    engines = "{'duckdb', 'ibis', 'pandas', 'polars', 'pyarrow'}"
+    code = f"import sys, pets.rows.snapshot; print(sorted({engines} & set(sys.modules)))"
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout.strip() == "[]"

@@ -13,21 +13,21 @@ import pandas as pd
 import pytest
 
 import pets
-from pets import answering
-from pets.budget import Cost
-from pets.codec import canonical
+from pets.common.codec import canonical
 from pets.dp.calibrate import target_units
 from pets.errors import BudgetError, InternalError, ReleaseFailedError, UserError
-from pets.job import measured as measured_job
-from pets.ledger import verifier
-from pets.synthetic import private as private_module
-from pets.synthetic.columns import modelled
-from pets.synthetic.marginals import Model, fit
-from pets.synthetic.pictures import slots
-from pets.synthetic.select import choose, from_singles, model_cells, surprise
+from pets.ledger.log import verifier
+from pets.protection.budget import Cost
+from pets.session import answering
+from pets.session.batch import Work
+from pets.session.job import measured as measured_job
+from pets.synthetic.charts import slots
+from pets.synthetic.dp_model import private as private_module
+from pets.synthetic.dp_model.columns import modelled
+from pets.synthetic.dp_model.marginals import Model, fit
+from pets.synthetic.dp_model.select import choose, from_singles, model_cells, surprise
+from pets.synthetic.dp_model.workload import Marginal, Workload, total_error, total_of
 from pets.synthetic.synthetic_release import RECORD, SyntheticRelease
-from pets.synthetic.workload import Marginal, Workload, total_error, total_of
-from pets.work import Work
 
 pytest.importorskip("mbi")
 

@@ -18,12 +18,12 @@ import pandas as pd
 import pytest
 
 import pets
-from pets import signing
-from pets.codec import canonical
-from pets.ledger import verifier
-from pets.ledger.dsse import envelope
+from pets.common import signing
+from pets.common.codec import canonical
 from pets.ledger.ledger import Ledger
-from pets.ledger.verifier import KIND, Unverified, verify
+from pets.ledger.log import verifier
+from pets.ledger.log.dsse import envelope
+from pets.ledger.log.verifier import KIND, Unverified, verify
 
 FILE = Path(verifier.__file__)
 SCHEMA = pets.Schema(

@@ -17,14 +17,14 @@ import pytest
 
 import pets
 from pets import Boolean, Category, Date, Identifier, Integer, KeySet, Lookup, Real, Schema, Table, Unit, col
-from pets.budget import Cost
 from pets.errors import UserError
-from pets.explain import explain
-from pets.expression import And, Between, Compare, IsIn, IsNull, Not, Or
-from pets.keyset import Bins, ColumnKey, DatePart, Period
-from pets.plan import make_plan
-from pets.protection import Protection
-from pets.query import Query
+from pets.plan.plan import make_plan
+from pets.protection.budget import Cost
+from pets.protection.protection import Protection
+from pets.query_model.expression import And, Between, Compare, IsIn, IsNull, Not, Or
+from pets.query_model.group_keys import Bins, ColumnKey, DatePart, Period
+from pets.query_model.query import Query
+from pets.session.explain import explain
 from pets.synthetic.dummy import invent
 
 COLUMNS = {

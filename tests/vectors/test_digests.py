@@ -16,8 +16,8 @@ import pytest
 
 import pets
 from pets import col
-from pets.codec import digest
-from pets.plan import make_plan
+from pets.common.codec import digest
+from pets.plan.plan import make_plan
 
 FILE = Path(__file__).with_name("digests.json")
 

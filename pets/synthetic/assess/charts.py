@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from pets.errors import missing_extra
-from pets.html import inline
-from pets.plot import COLOURS, INK, SOFT
+from pets.release.html import inline
+from pets.release.plot import COLOURS, INK, SOFT
 from pets.synthetic.assess.fidelity import Fidelity
 from pets.synthetic.assess.score import Score
 from pets.synthetic.assess.tables import Tables
-from pets.synthetic.pictures import altair
+from pets.synthetic.charts import altair
 
 WORST = 6
 FIRST = 20

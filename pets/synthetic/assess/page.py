@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import Any, Protocol
 
-from pets.codec import Json
+from pets.common.codec import Json
 from pets.errors import MissingExtraError
-from pets.html import PAGE_STYLE
+from pets.release.html import PAGE_STYLE
 from pets.synthetic.assess import charts
 from pets.synthetic.assess.score import WARNING, Score
 

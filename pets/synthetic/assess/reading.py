@@ -2,8 +2,8 @@
 
 A custodian compares a file, a data frame and what a session made. The same value is ``1`` in one, ``1.0`` beside a gap
 in another and ``"01"`` nowhere; a day is a text here and a moment there. Compared as they are spelt, equal tables would
-seem to share nothing. So every cell is read by its canonical text (``pets.cells``, as snapshots read it), the schema
-says which texts mean "no value", and without a schema a column's kind is what all of its texts look like.
+seem to share nothing. So every cell is read by its canonical text (``pets.schema.cells``, as snapshots read it), the
+schema says which texts mean "no value", and without a schema a column's kind is what all of its texts look like.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from pets.cells import Texts, canonical
-from pets.domain import Boolean, Category, Date, Domain
 from pets.errors import DataError, UserError, shown
-from pets.numeric import Numeric
+from pets.schema.cells import Texts, canonical
+from pets.schema.domain import Boolean, Category, Date, Domain
+from pets.schema.numeric import Numeric
 from pets.synthetic.synthetic_release import SyntheticRelease
 
 if TYPE_CHECKING:

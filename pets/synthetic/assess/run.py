@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from pets.calls import plain_arguments
-from pets.codec import Json, digest, whole
+from pets.common.arguments import plain_arguments
+from pets.common.codec import Json, digest, whole
 from pets.errors import UserError, shown
-from pets.schema import Schema
+from pets.schema.schema import Schema
 from pets.synthetic.assess.fidelity import Fidelity, fidelity
 from pets.synthetic.assess.learning import detectability, one_thread, target_place, utility
 from pets.synthetic.assess.matches import copies, singling_out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pets.codec import Json
+from pets.common.codec import Json
 
 WARNING = (
     "For the custodian alone: this holds exact statistics of real rows, and no guarantee covers them. Passing it on is "

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pets.codec import Json
-from pets.domain import Category, Identifier
+from pets.common.codec import Json
 from pets.errors import UserError, did_you_mean, shown
-from pets.schema import Schema
+from pets.schema.domain import Category, Identifier
+from pets.schema.schema import Schema
 from pets.synthetic.assess.reading import frame_of, read
 from pets.synthetic.synthetic_release import RECORD
 

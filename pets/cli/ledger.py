@@ -1,0 +1,126 @@
+"""``pets ledger show, page, export``: what a ledger tells people."""
+
+# no "from __future__ import annotations": typer and spread read the annotations when this file loads
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pets.cli.command import verb
+from pets.cli.flags import Books, written
+from pets.errors import UserError
+
+if TYPE_CHECKING:
+    from pets.ledger.publish.read_log import Dataset, Published
+
+ledger_app = typer.Typer(
+    name="ledger",
+    help="The account of everything that ever left: look at it, publish it, change its rules.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+
+
+@verb(ledger_app)
+def show(
+    books: Books,
+    dataset: Annotated[str | None, typer.Option("--dataset", metavar="NAME", help="One dataset alone.")] = None,
+    requests: Annotated[bool, typer.Option("--requests", help="List the requests too, the newest first.")] = False,
+) -> None:
+    """Budgets, what is left of them and for whom, requests under way, the key and the checkpoint.
+
+    \b
+    pets ledger show --ledger ledger.db
+    pets ledger show --ledger ledger.db --dataset hospital-stays --requests
+    """
+    from pets.ledger.publish import show as shows
+    from pets.ledger.publish.read_log import published
+
+    ledger = books.open()
+    public = published(ledger)
+    story = public.chronicle
+    known = sorted(story.datasets.values(), key=_name) if dataset is None else [story.dataset(dataset)]
+    print(shows.heading(ledger, public))
+    for one in known:
+        print(f"\n{shows.dataset(one)}")
+        if requests:
+            print(f"\n{shows.requests(one)}")
+    if not known:
+        print("\nIt has no dataset yet; open one with: pets ledger open")
+
+
+@verb(ledger_app)
+def page(
+    books: Books,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The page to write, such as page.html.")],
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="Its title.")] = None,
+    custodian: Annotated[str, typer.Option("--custodian", metavar="TEXT", help="Who answers for the data.")] = "",
+    contact: Annotated[str, typer.Option("--contact", metavar="TEXT", help="How the public reaches them.")] = "",
+) -> None:
+    """A page for the public: every release, what it cost, and what is left. One file, without scripts.
+
+    \b
+    pets ledger page --ledger ledger.db --out page.html
+    pets ledger page --ledger ledger.db --custodian "Riverside Hospitals" --contact records@example.org --out page.html
+    """
+    from pets.ledger.publish import page as pages
+    from pets.ledger.publish.read_log import published
+
+    _ends(out, ".html", ".htm")
+    cover = pages.Cover(**({} if title is None else {"title": title}), custodian=custodian, contact=contact)
+    public = published(books.open())
+    with written(out):
+        out.write_text(pages.page(public, cover), "utf-8")
+    print(f"Written to {out}: {_counted(public)}, all {public.chronicle.size:,} entries of the log.")
+
+
+@verb(ledger_app)
+def export(
+    books: Books,
+    project: Annotated[str, typer.Option("--project", metavar="NAME", help="Whose use of the data.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Write FILE.json or FILE.csv.")],
+    register: Annotated[
+        bool, typer.Option("--register", help="An entry for a data use register (HDR UK's fields).")
+    ] = False,
+    facts: Annotated[
+        str | None, typer.Option("--facts", metavar="FILE", help="What the ledger cannot know, in YAML.")
+    ] = None,
+) -> None:
+    """A project's entry for a data use register; what nobody filled is listed. (The log: pets log export.)
+
+    \b
+    pets ledger export --register --ledger ledger.db --project asthma --out register.json
+    pets ledger export --register --ledger ledger.db --project asthma --facts project.yaml --out register.csv
+    """
+    from pets.ledger.publish.read_log import published
+    from pets.ledger.publish.register import FIELDS, data_use, read_facts
+
+    if not register:
+        raise UserError("say what to export: add --register, or use pets log export for the log itself")
+    _ends(out, ".json", ".csv")
+    given = None if facts is None else read_facts(facts)
+    entry = data_use(published(books.open()), project, given)
+    text = entry.to_csv() if out.suffix.lower() == ".csv" else json.dumps(entry.to_json(), indent=2, ensure_ascii=False)
+    with written(out):
+        out.write_text(f"{text.rstrip()}\n", "utf-8")
+    print(f"Written to {out}: {len(entry.fields)} of {len(FIELDS)} fields are filled.")
+    if entry.unfilled:
+        print(f"Nobody filled: {', '.join(entry.unfilled)}. Give them in a YAML file with --facts.")
+
+
+def _name(one: "Dataset") -> str:
+    return one.name
+
+
+def _counted(public: "Published") -> str:
+    count = sum(len(one.releases) for one in public.chronicle.datasets.values())
+    return "1 release" if count == 1 else f"{count:,} releases"
+
+
+def _ends(out: Path, *suffixes: str) -> None:
+    if out.suffix.lower() not in suffixes:
+        raise UserError(f"--out {str(out)!r} must end in {' or '.join(suffixes)}")
+    if not out.absolute().parent.is_dir():
+        raise UserError(f"the folder of --out {str(out)!r} does not exist; make it first")

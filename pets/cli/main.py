@@ -1,0 +1,334 @@
+"""``pets`` on the command line: the same verbs and the same errors as in Python.
+
+Engines load only when a command needs them. Whatever a person can cause ends in one plain line and an exit code.
+"""
+
+# no "from __future__ import annotations": typer and the flag groups below read the annotations when this file loads
+
+import os
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pets import __version__
+from pets.cli import federation, he, keyholder, ledger_change, log, site
+from pets.cli.command import SAFE, Interrupted, interruptible, verb
+from pets.cli.dummy import dummy
+from pets.cli.flags import Output, Protect, Purse, Question, Source, load_schema
+from pets.cli.ledger import ledger_app
+from pets.errors import InternalError, PetsError, PolicyError
+
+if TYPE_CHECKING:
+    from pets.release.release import Release
+    from pets.schema.schema import Schema
+    from pets.session.session import Session
+
+app = typer.Typer(
+    name="pets",
+    help="Privacy-enhancing technologies: protected answers about sensitive records. Begin with: pets demo",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+app.add_typer(ledger_app)
+ledger_change.register(ledger_app)
+log.register(app)
+app.add_typer(he.app)
+app.add_typer(site.app)
+app.add_typer(federation.app)
+app.add_typer(keyholder.app)
+
+Schema_ = Annotated[
+    str, typer.Option("--schema", metavar="FILE", help="The public description of the tables, in YAML.")
+]
+BEGUN = "interrupted after the release had begun; no answer was shown, but count its cost as spent: data was read"
+BOUNDS = (
+    "Warning: bounds, values and row caps read from this report are not public knowledge, and a schema must hold "
+    "nothing else; choose them from the data's documentation, or treat each as an unprotected release."
+)
+NOTE = (
+    "note: without --ledger the account ends with this command, and the next run begins with its whole budget; for "
+    "real people use --ledger ledger.db, which counts them all."
+)
+AGAIN = (
+    "note: --data is prepared anew by every command, so the same question is charged again each time; prepare it once "
+    "(pets snapshot), and ask with --snapshots."
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.", is_eager=True)] = False,
+) -> None:
+    if version:
+        print(f"pets {__version__}")
+        raise typer.Exit
+
+
+@verb(app)
+def demo(
+    data: Annotated[str | None, typer.Option("--data", help="Your own table (CSV, CSV.gz, Parquet).")] = None,
+    schema: Annotated[str | None, typer.Option("--schema", help="Its schema (needed with --data).")] = None,
+    query: Annotated[str | None, typer.Option("--query", help="Your own query, as JSON or YAML.")] = None,
+    epsilon: Annotated[float, typer.Option("--epsilon", help="ε of the private answer.")] = 0.5,
+    out: Annotated[Path, typer.Option("--out", help="The folder for the files that the demo writes.")] = Path(
+        "demo-output"
+    ),
+) -> None:
+    """One query from question to protected answer, step by step, on invented or on your own data.
+
+    \b
+    pets demo
+    pets demo --epsilon 0.1 --out /tmp/demo
+    pets demo --data stays.csv --schema stays.yaml --query query.yaml
+    """
+    from pets.cli.demo import run
+
+    for text in run(data, schema, query, epsilon, out):
+        print(text, flush=True)
+
+
+@verb(app)
+def explain(schema: Schema_, question: Question, protect: Protect) -> None:
+    """Who is protected, what is clamped and how far one person can move the answer. Reads no data.
+
+    \b
+    pets explain --schema stays.yaml --by sex --count stays
+    pets explain --schema stays.yaml --query query.yaml --epsilon 0.5
+    """
+    known = load_schema(schema)
+    print(question.build(known).explain(known, protect.build() if protect.given else None))
+
+
+@verb(app)
+def quote(schema: Schema_, question: Question, protect: Protect, purse: Purse) -> None:
+    """What an answer would cost and how good it would be. Reads no data and spends nothing.
+
+    \b
+    pets quote --schema stays.yaml --by sex --count stays --epsilon 0.5
+    pets quote --schema stays.yaml --by sex --count stays --within 50
+    pets quote --schema stays.yaml --query query.yaml --epsilon 0.5 --budget-epsilon 3
+    """
+    known = load_schema(schema)
+    print(purse.session(known, purse.open()).quote(question.build(known), protect.build()))
+
+
+@verb(app)
+def query(
+    schema: Schema_,
+    source: Source,
+    question: Question,
+    protect: Protect,
+    purse: Purse,
+    output: Output,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="TEXT", help="Names this request: repeated, it is charged once.")
+    ] = None,
+    dummy: Annotated[bool, typer.Option("--dummy", help="Answer on invented rows: no data, no cost.")] = False,
+) -> None:
+    """The protected answer to one query, as a table or as a file.
+
+    \b
+    pets query --schema stays.yaml --data stays.csv --by sex --count stays --epsilon 0.5
+    pets query --schema stays.yaml --query query.yaml --dummy
+    pets query --schema stays.yaml --snapshots ready --by age:0,18,65,110 --mean days=length_of_stay \\
+        --where "emergency == True" --epsilon 0.5 --out answer.html
+    """
+    known = load_schema(schema)
+    asked = question.build(known)
+    output.check()
+    if dummy:
+        from pets.protection.protection import Exact
+
+        twin = Purse().session(known, None, progress=False).dummy()
+        output.deliver(twin.release(asked, protect.build() if protect.given else Exact()))
+        return
+    protection = protect.build()
+    ledger = purse.open()
+    asker = purse.session(known, ledger)
+    offer = asker.quote(asked, protection)
+    # whatever can be refused is refused before any data is read: preparing a table may take minutes. But a question
+    # about a stored snapshot may have been answered before, and then costs nothing
+    if source.snapshots is None or ledger is None:
+        purse.afford(offer, asker)
+    session = source.open(known, purse, ledger)
+    before = session.remaining().spent
+    with interruptible(BEGUN):
+        release = session.release(asked, protection, key=key)
+    output.deliver(release)
+    if ledger is None:
+        print(NOTE, file=sys.stderr)
+        return
+    if session.remaining().spent == before and release.cost["loss"]:
+        print("Asked before, so the same answer, at no cost.", file=sys.stderr)
+    elif source.snapshots is None:
+        print(AGAIN, file=sys.stderr)
+    print(kept(session, release), file=sys.stderr)
+
+
+@verb(app)
+def snapshot(
+    schema: Schema_,
+    source: Source,
+    out: Annotated[Path, typer.Option("--out", help="The folder to write; keep it with the data, for owners only.")],
+) -> None:
+    """Prepare the tables once (for custodians); queries then open them with --snapshots.
+
+    \b
+    pets snapshot --schema stays.yaml --data stays.csv --out ready
+    pets query --schema stays.yaml --snapshots ready --by sex --count stays --epsilon 0.5
+    """
+    from pets.protection.budget import Budget
+    from pets.session.session import Session
+
+    known = load_schema(schema)
+    sources = source.sources(known)
+    with warnings.catch_warnings(action="ignore"):  # of older snapshots there, which are made anew at once
+        session = Session(known, sources, budget=Budget(1.0, 1e-6), snapshots=out)
+    if session.reused:
+        session.refresh()
+    for name, identity in session.snapshots.items():
+        print(f"Table {name!r}: snapshot {identity}")
+    print(f"Prepared {', '.join(sources)} in {out}. It holds rows of real people: keep it where the data may be kept.")
+
+
+@verb(app)
+def profile(schema: Schema_, source: Source) -> None:
+    """For custodians only: what became of every row, and how many rows each K keeps. Exact counts of real rows.
+
+    \b
+    pets profile --schema stays.yaml --data stays.csv
+    pets profile --schema stays.yaml --snapshots ready
+    """
+    known = load_schema(schema)
+    session = source.open(known, Purse())
+    for name in session.tables:
+        print(f"Table {name!r}. {session.report(name)}\n")
+    print(BOUNDS)
+
+
+verb(app)(dummy)
+
+
+@verb(app)
+def assess(
+    real: Annotated[
+        str, typer.Option("--real", metavar="FILE", help="The rows that the synthetic table was made from.")
+    ],
+    synthetic: Annotated[str, typer.Option("--synthetic", metavar="FILE", help="The synthetic table.")],
+    holdout: Annotated[str, typer.Option("--holdout", metavar="FILE", help="Real rows that it was not made from.")],
+    purse: Purse,
+    schema: Annotated[str | None, typer.Option("--schema", metavar="FILE", help="What the columns are.")] = None,
+    table: Annotated[str | None, typer.Option("--table", help="Which of the schema's tables.")] = None,
+    target: Annotated[str | None, typer.Option("--target", help="The column that learners are to tell.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of every choice by chance.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write the page (.html) and its JSON; needs --schema and --ledger."),
+    ] = None,
+    allow_unbounded: Annotated[
+        bool, typer.Option("--allow-unbounded", help="Allow the page, which has no guarantee; the ledger names it.")
+    ] = False,
+) -> None:
+    """For custodians only: what a synthetic table keeps, loses and risks. The page holds exact statistics of real rows.
+
+    \b
+    pets assess --real train.csv --synthetic made.csv --holdout kept.csv
+    pets assess --real train.csv --synthetic made.csv --holdout kept.csv --schema stays.yaml --ledger ledger.db \\
+        --out assess.html --allow-unbounded
+    """
+    from pets.synthetic.assess.run import assess as assessed
+    from pets.synthetic.assess.run import page_path
+
+    if out is not None:
+        page_path(out)
+    known = None if schema is None else load_schema(schema)
+    session = None if out is None else _custodian(known, purse, allow_unbounded)
+    found = assessed(real, synthetic, holdout, schema=known, table=table, target=target, seed=seed)
+    print(found)
+    if out is not None and session is not None:
+        found.save(out, session)
+        print(f"\nWritten to {out}, and entered in the ledger {session.ledger.label} as a release without a guarantee.")
+
+
+# what commands share ----------------------------------------------------------------------------------------------
+
+
+def _custodian(known: "Schema | None", purse: Purse, allowed: bool) -> "Session":
+    """The account that a page of exact statistics is entered in; refused before rows are read."""
+    from pets.protection.policy import Policy
+
+    if known is None or purse.ledger is None or not allowed:
+        raise PolicyError(
+            "the page holds exact statistics of real rows, so writing it is entered in the dataset's ledger; add "
+            "--schema, --ledger and --allow-unbounded, or leave --out away to see the scores here"
+        )
+    return purse.session(known, purse.open(), policy=Policy(allow_unbounded=True))
+
+
+def kept(session: "Session", release: "Release") -> str:
+    """Where the answer stands in the ledger."""
+    ledger = session.ledger
+    entry = "" if release.certificate is None else f", entry {release.certificate.predicate['log']['seq']}"
+    return (
+        f"ledger: {ledger.label}{entry}; {session.remaining()} Its certificates are checked with {ledger.public_path}."
+    )
+
+
+def main() -> None:
+    """The entry point of the ``pets`` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit code; every failure is one line on stderr, never a traceback."""
+    interrupts: list[int] = []
+
+    def interrupt(number: int, _: Any) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, interrupt) if main_thread else None
+    try:
+        code = app(arguments, prog_name="pets", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except (KeyboardInterrupt, Interrupted) as error:
+        return _fail(str(error) or SAFE, 130)
+    except PetsError as error:
+        # an engine may wrap the interruption in an error of its own
+        return _fail(f"interrupted; {error}", 130) if interrupts else _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the output has gone
+        return 1
+    except Exception as error:
+        if interrupts:
+            return _fail(SAFE, 130)
+        if hasattr(error, "show") and hasattr(error, "exit_code"):  # typer's own: a misspelt flag, a missing one
+            error.show()
+            return int(error.exit_code)
+        return _fail(_bug(error), InternalError.exit_code)
+    finally:
+        if main_thread:
+            signal.signal(signal.SIGINT, before)
+
+
+def _bug(error: BaseException) -> str:
+    """Where it broke, but not the error's own text: that may hold something of a row."""
+    home = Path(__file__).parents[1]
+    places = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(home)]
+    where = f" in {Path(places[-1].filename).relative_to(home)}, line {places[-1].lineno}" if places else ""
+    return f"this is a bug in pets, not in your request ({type(error).__name__}{where}); please report this line"
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"pets: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,1 @@
+"""What knows nothing of privacy: canonical bytes, signatures, randomness, arguments, progress."""

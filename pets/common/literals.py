@@ -1,0 +1,98 @@
+"""Public constants: what a question or a key set may compare with, in canonical Python types."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from pets.common.codec import REPAIR, encodable, fraction, number, python_value
+from pets.errors import QueryError, UserError, shown
+
+Literal_ = str | int | bool | Fraction | dt.date
+
+
+def text(value: str, error: type[UserError] = QueryError) -> str:
+    """A text as Python's own ``str``; refused where half a character (a lone surrogate) is in it."""
+    if not encodable(value):
+        raise error(f"{shown(value)} holds half a character (a lone surrogate); {REPAIR}")
+    return str.__str__(value)
+
+
+def name(what: str, value: object, error: type[UserError] = QueryError) -> str:
+    """The name of a column, a table or an answer: printable text of 1 to 128 characters, on one line."""
+    if not isinstance(value, str) or not value.strip() or len(value) > 128 or not value.isprintable():
+        raise error(f"{what} must be a printable text of 1 to 128 characters, not {shown(value)}")
+    return str.__str__(value)
+
+
+def day(value: object) -> dt.date:
+    """A calendar day from a date, a date-time at midnight or ISO text; raises ``ValueError`` for anything else."""
+    value = python_value(value)
+    if isinstance(value, dt.datetime):
+        # pandas' NaT is a date-time that does not equal itself; its time stamps also count nanoseconds
+        if value != value or value.tzinfo is not None or value.time() != dt.time():
+            raise ValueError("not a whole day")
+        if getattr(value, "nanosecond", None):
+            raise ValueError("not a whole day")
+        return dt.date(value.year, value.month, value.day)
+    if isinstance(value, dt.date):
+        return dt.date(value.year, value.month, value.day)
+    if isinstance(value, str):
+        return dt.date.fromisoformat(value.strip())
+    raise ValueError("not a date")
+
+
+def is_null(value: object) -> bool:
+    """Whether a value stands for no value: ``None``, NaN, or pandas' NaT and NA."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    value = python_value(value)
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def literal(value: object) -> Literal_:
+    """A public constant in canonical type; raises :class:`QueryError` for anything else."""
+    if is_null(value):
+        raise QueryError(f"{shown(value)} is no value to compare with; for rows without a value use col(...).is_null()")
+    plain = python_value(value)
+    if isinstance(plain, bool):
+        return plain
+    if isinstance(plain, str):
+        return text(plain)
+    if isinstance(plain, dt.date):
+        try:
+            return day(plain)
+        except ValueError:
+            raise QueryError(
+                f"{shown(value)} is a moment, not a whole day, and columns hold days; compare with a date, such as "
+                f"{plain.year:04d}-{plain.month:02d}-{plain.day:02d}"
+            ) from None
+    try:
+        exact = fraction(plain)
+    except ValueError:
+        several = "; for several values use isin([...])" if hasattr(type(value), "__iter__") else ""
+        raise QueryError(
+            f"{shown(value)} is not a text, a number of ordinary size, a boolean or a date{several}"
+        ) from None
+    return int(exact) if exact.denominator == 1 else exact
+
+
+def literal_json(value: Literal_) -> Any:
+    """The canonical form of a constant."""
+    if isinstance(value, dt.date):
+        return {"date": value.isoformat()}
+    if isinstance(value, Fraction):
+        return {"number": number(value)}
+    return value
+
+
+def literal_from(form: Any) -> Literal_:
+    """The constant whose canonical form this is (plain decimals are accepted too)."""
+    if isinstance(form, Mapping) and len(form) == 1:
+        if isinstance(form.get("date"), str):
+            return dt.date.fromisoformat(form["date"])
+        if isinstance(form.get("number"), (str, int)):
+            return literal(fraction(form["number"]))
+    return literal(form)

@@ -1,0 +1,398 @@
+"""Federation: many sites, one answer. It has the verbs of a session."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, overload
+
+from pets.common import signing
+from pets.common.arguments import plain_arguments, whole_between
+from pets.common.codec import digest
+from pets.common.entropy import random_id
+from pets.dp.shares import Shares, Spread, View, alone, on_the_plans_grid, share_losses, shared, total_cost
+from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
+from pets.federated.analyst import planning
+from pets.federated.analyst.planning import Asked, added_up, as_site, meaning, nothing, one_schema, queries
+from pets.federated.analyst.transport import InProcess, Transport, carry
+from pets.federated.messages.roster import Roster
+from pets.federated.query_round.coordinator import Relay
+from pets.federated.query_round.envelopes import Adding, KeyHolder, asked_for
+from pets.federated.query_round.order import Order
+from pets.federated.query_round.regression_step import Model
+from pets.federated.secure_sum.interface import check_way
+from pets.federated.site import wording
+from pets.federated.site.site import Site
+from pets.plan.plan import Plan, make_plan
+from pets.plan.vector import Ints
+from pets.protection.budget import UNIT, Cost, epsilon_from_rho
+from pets.protection.protection import DP, Exact, Protection, Total
+from pets.query_model.query import Query
+from pets.release.certificate import Certificate
+from pets.release.estimate import Noise
+from pets.release.release import Release
+from pets.session.forecast import forecast
+from pets.session.quote import Quote, Remaining
+from pets.session.session import Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pets.synthetic.synthetic_release import SyntheticRelease
+
+
+class Federation:
+    """Several sites that answer as one, each under its own policy and from its own budget.
+
+    Args:
+        sites: sessions (in this process, of one custodian), or :class:`pets.federated.Site` objects.
+        sites_per_person: m, the most sites that may hold rows of one person. It is a fact about the world that must be
+            known: 1 only where a contract or a register says that sites share nobody.
+        dropouts: sites that may be lost without losing the answer; the noise is sized for it.
+        colluding: sites that may pool all they know with the coordinator; the noise is sized for that, too.
+        analyst: who asks.
+        key_holder: for ``secure="encrypted"``: who opens totals, a :class:`pets.he.SecretKey`. Left out, a key is made
+            when it is first needed and kept on the analyst's side. Key holder and coordinator must not collude.
+        progress: whether a query that takes over a second shows a bar, site by site.
+
+    Raises:
+        PolicyError, UserError: where the sites do not fit together, with the remedy.
+    """
+
+    @plain_arguments(UserError, "Federation", "write pets.Federation([a, b, c], sites_per_person=1)")
+    def __init__(
+        self,
+        sites: Sequence[Session | Site],
+        *,
+        sites_per_person: int | None = None,
+        dropouts: int = 0,
+        colluding: int = 1,
+        analyst: str = "local",
+        key_holder: KeyHolder | None = None,
+        progress: bool = True,
+    ) -> None:
+        if sites_per_person is None:
+            raise PolicyError(
+                "state sites_per_person=…, the most sites that may hold rows of one person; 1 only where a contract or "
+                "a register says that sites share nobody"
+            )
+        if not isinstance(sites, (list, tuple)) or not all(isinstance(site, (Session, Site)) for site in sites):
+            raise UserError(f"a federation is made of a list of sessions or sites, not {shown(sites)}")
+        planning.check_settings(analyst, key_holder, progress)
+        self._sites = tuple(as_site(site, number) for number, site in enumerate(sites, start=1))
+        planning.each_its_own(self._sites)
+        self._coordinator, self._analyst = signing.ephemeral(), signing.ephemeral()
+        self.analyst = analyst
+        self.schema = one_schema(self._sites)
+        self.roster = Roster(
+            tuple(site.member for site in self._sites),
+            self._coordinator.public.raw.hex(),
+            ((analyst, self._analyst.public.raw.hex()),),
+            sites_per_person=sites_per_person,
+            dropouts=dropouts,
+            colluding=colluding,
+            key_holder="" if key_holder is None else key_holder.public.id,
+        )
+        for site in self._sites:
+            site.join(self.roster, None if key_holder is None else key_holder.public)
+        self._holder, self._keyed = key_holder, self.roster
+        self._transport: Transport = InProcess(self._sites)
+        self._progress = progress
+        self._answers: MutableMapping[str, Release] = {}
+        self.lost: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        names = ", ".join(site.name for site in self._sites)
+        return f"<Federation of {len(self._sites)} sites on dataset {self.schema.dataset!r}: {names}>"
+
+    # asking -----------------------------------------------------------------------------------------------------
+
+    @plain_arguments(UserError, "dummy", "write dummy(rows=1000, seed=0)")
+    def dummy(self, rows: int = 1000, seed: int = 0) -> Federation:
+        """The same federation on invented rows, ``rows`` a site. It costs nothing; ``pets.Exact()`` may be used."""
+        seed = whole_between("seed", seed, 0, 2**62)
+        twins = [
+            Site(site.session.dummy(rows, seed + number), policy=site.policy, name=site.name)
+            for number, site in enumerate(self._sites)
+        ]
+        roster = self.roster
+        return Federation(
+            twins,
+            sites_per_person=roster.sites_per_person,
+            dropouts=roster.dropouts,
+            colluding=roster.colluding,
+            analyst=self.analyst,
+            key_holder=self._holder,
+            progress=self._progress,
+        )
+
+    @plain_arguments(UserError, "quote", "write quote(query, pets.DP(epsilon=1), secure='masked')")
+    def quote(self, query: Query | Sequence[Query], protection: Protection, *, secure: str = "masked") -> Quote:
+        """Cost at each site and expected error, before spending; never reads rows.
+
+        The error is that of an answer in which all sites take part: fewer sites bear less noise, never too little.
+        """
+        if not isinstance(protection, DP):
+            raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
+        asked = [self._asked(one, protection, check_way(secure)) for one in queries(query)]
+        errors = []
+        for one in asked:
+            assert one.shares is not None
+            scales = self._scales(one.plan, one.shares, self.roster.size)
+            errors.append(forecast(one.plan, "gaussian", scales, protection.confidence))
+        cost = added_up([one.cost for one in asked])
+        lefts = [site.session.remaining() for site in self._sites]
+        epsilon, delta = asked[0].at or (0.0, 0.0)
+        if len(asked) > 1 and cost.currency == "pure":
+            epsilon, delta = cost.loss / UNIT, 0.0
+        elif len(asked) > 1:
+            epsilon, delta = epsilon_from_rho(cost.loss / UNIT, self.roster.delta), self.roster.delta
+        mechanism = "gaussian" if asked[0].shares is None else asked[0].shares.mechanism
+        fits = all(cost.fits(left.left) for left in lefts)
+        more = min((left.left.loss // max(1, cost.loss) for left in lefts), default=None)
+        return Quote(cost, epsilon, delta, mechanism, tuple(errors), fits, more, protection.confidence)
+
+    @overload
+    def release(
+        self, query: Query, protection: Protection, *, secure: str = "masked", again: bool = False
+    ) -> Release: ...
+
+    @overload
+    def release(
+        self, query: Sequence[Query], protection: Protection, *, secure: str = "masked", again: bool = False
+    ) -> list[Release]: ...
+
+    @plain_arguments(UserError, "release", "write release(query, pets.DP(epsilon=1), secure='masked')")
+    def release(
+        self,
+        query: Query | Sequence[Query],
+        protection: Protection,
+        *,
+        secure: str = "masked",
+        again: bool = False,
+    ) -> Release | list[Release]:
+        """One protected answer over all sites' rows, as pooled data would have given it (before noise, bit for bit).
+
+        Args:
+            query: what is asked; several are paid for one after the other, once all of them are known to fit.
+            protection: as for a session. Each site charges its own ledger the whole cost.
+            secure: ``"masked"`` (secure aggregation: only the total can be seen), ``"encrypted"`` (BFV
+                envelopes: the coordinator adds what it cannot read, the key holder opens one total), or ``"local"``
+                (each site adds the whole noise and sends its own vector).
+            again: the same question is answered from what was released before, at no cost, unless this is true.
+
+        Raises:
+            QueryError, BudgetError, PolicyError: before anything is sent or charged, or from a site's gate.
+            ReleaseFailedError: where too few sites were left, or a site withheld; what was started stays charged.
+        """
+        if not isinstance(again, bool):
+            raise UserError(f"again must be True or False, not {shown(again)}")
+        asked = [self._asked(one, protection, check_way(secure)) for one in queries(query)]
+        self._room([one.cost for one in asked if again or self._known(one, protection, secure) not in self._answers])
+        answers = [self._answer(one, protection, secure, again) for one in asked]
+        return answers[0] if isinstance(query, Query) else answers
+
+    def synthesise(self, rows: int | None = None, *, secure: str = "masked", **settings: Any) -> SyntheticRelease:
+        """A whole synthetic table with a guarantee, from noisy marginals over all sites; nobody sees one site's.
+
+        Args:
+            rows: to draw; left out, the noisy number of rows.
+            secure: how each marginal's vectors are combined.
+            settings: ``epsilon`` (needed), ``table``, ``columns``, ``bins``, ``bound``, ``cells``, ``seed``,
+                ``progress``, as for :func:`pets.session.synthesis.synthesise` with ``method="dp"``.
+
+        Raises:
+            UserError: before anything is sent; nothing is spent.
+            ReleaseFailedError: where a site was lost on the way, or noise drowns the rows; what was measured stays
+                charged, and is asked again at no cost.
+        """
+        from pets.federated.analyst.synthesise import synthesised
+
+        def ask(questions: Sequence[tuple[Query, DP]]) -> list[Release]:
+            priced = [(self._asked(query, asked, secure), asked) for query, asked in questions]
+            fresh = [one for one, asked in priced if self._known(one, asked, secure) not in self._answers]
+            self._room([one.cost for one in fresh])
+            return [self._answer(one, asked, secure, False) for one, asked in priced]
+
+        roster = self._key_holder()[1] if secure == "encrypted" else self.roster
+        return synthesised(self.schema, roster, self.analyst, secure, rows, ask, settings)
+
+    def _room(self, costs: Sequence[Cost]) -> None:
+        """Refuse several queries that a site's budget does not hold together, before the first is asked."""
+        if len(costs) < 2 or self.roster.members[0].data == "dummy":
+            return
+        cost = added_up(costs)
+        for name, left in self.lefts().items():
+            if not cost.fits(left.left):
+                raise BudgetError(
+                    f"site {name!r} has no room for these {len(costs)} queries; nothing was spent; ask for fewer, "
+                    "or with a smaller epsilon"
+                )
+
+    def _asked(self, query: Query, protection: Protection, secure: str) -> Asked:
+        plan, roster = make_plan(query, self.schema), self.roster
+        if not isinstance(protection, DP):
+            if not isinstance(protection, (Exact, Total)):
+                raise BudgetError(f"a protection is pets.DP(…), pets.Exact() or pets.Total(), not {shown(protection)}")
+            return Asked(plan, None, Cost(roster.currency, 0), None)
+        spread, view = Spread(plan, roster.sites_per_person), View(roster.currency, roster.delta)
+        shares = (
+            alone(spread, protection, view, roster.size)
+            if secure == "local"
+            else shared(spread, protection, view, roster.honest, roster.size)
+        )
+        cost = total_cost(share_losses(spread, shares, roster.honest), shares.mechanism, roster.currency)
+        return Asked(plan, shares, cost, meaning(protection, shares, cost, roster))
+
+    def _answer(self, asked: Asked, protection: Protection, secure: str, again: bool) -> Release:
+        known = self._known(asked, protection, secure)
+        if not again and known in self._answers:
+            return self._answers[known]
+        order, relay = self._carried(asked, protection, secure)
+        release = self._sealed(asked, order, relay)
+        self._answers[known] = release
+        return release
+
+    def _carried(
+        self, asked: Asked, protection: Protection, secure: str, model: Model | None = None
+    ) -> tuple[Order, Relay]:
+        """One query, from its order to its total."""
+        roster, asked_round = self.roster, None
+        if secure == "encrypted":
+            holder, roster = self._key_holder()
+            asked_round = asked_for(holder, roster, asked.plan, protection, asked.shares, self.schema)
+        order = Order(
+            random_id() if asked_round is None else asked_round.id,
+            roster.digest,
+            self.schema.digest,
+            self.analyst,
+            asked.plan.query,
+            protection,
+            secure,
+            asked.shares,
+            None if asked_round is None else json.loads(asked_round.to_bytes()),
+            None if model is None else model.step,
+        )
+        signed = order.signed(self._analyst)
+        adder = None if asked_round is None else Adding(asked_round, holder)
+        size = asked.plan.size + (0 if model is None else model.size)
+        relay = Relay(roster, self._coordinator, order, signed, size, isinstance(protection, Total), adder)
+        try:
+            carry(relay, self._transport, progress=self._progress)
+        finally:
+            self.lost = dict(relay.lost)
+        return order, relay
+
+    @plain_arguments(QueryError, "a regression step by step", "it takes secure= and nothing else of release")
+    def iterate(
+        self, query: Query, model: Model, protection: Protection, *, secure: str = "masked"
+    ) -> tuple[str, Ints]:
+        """One step of a regression over all sites, for :func:`pets.federated.glm`: the query's id, and the step's sums.
+
+        Each step is a query of its own, which every site lets in, enters in its ledger as unbounded, and certifies.
+        """
+        order, relay = self._carried(self._asked(query, protection, check_way(secure)), protection, secure, model)
+        return order.id, relay.total[-model.size :]
+
+    def _key_holder(self) -> tuple[KeyHolder, Roster]:
+        """Who opens totals, and the roster that names their key; both are made once, where none were given."""
+        if self._holder is None:
+            from pets.he.secret_key import keygen
+
+            self._pin(keygen()[1])
+        assert self._holder is not None
+        return self._holder, self._keyed
+
+    def _pin(self, holder: KeyHolder) -> None:
+        self._holder, self._keyed = holder, replace(self.roster, key_holder=holder.public.id)
+        for site in self._sites:
+            site.join(self._keyed, holder.public)
+
+    def _known(self, asked: Asked, protection: Protection, secure: str) -> str:
+        """What makes two questions the same."""
+        return digest([asked.plan.digest, protection.to_json(), secure, self.roster.digest])
+
+    def _sealed(self, asked: Asked, order: Order, relay: Relay) -> Release:
+        plan, roster, shares, survivors = asked.plan, relay.roster, asked.shares, len(relay.survivors)
+        values, scales = relay.total, (0.0,) * len(plan.measures)
+        cost = asked.cost if roster.members[0].data == "real" else Cost(roster.currency, 0)
+        if shares is not None:
+            values, _ = on_the_plans_grid(plan, values, shares, survivors)
+            scales = self._scales(plan, shares, survivors)
+        at, exact = asked.at, isinstance(order.protection, Total)
+        rounded = shares is not None and max(shares.refine) > 1
+        notes = wording.notes(plan, roster, order.secure, survivors, shares is not None, rounded)
+        # (a site lost after its vector came is in the answer all the same: the others took its masks off)
+        missing = sorted(set(relay.lost) - set(relay.survivors))
+        notes += tuple(f"Site {name} is not in the answer." for name in missing)
+        if shares is not None and shares.mechanism == "laplace":
+            notes += ("The noise is a sum of discrete Laplace draws; intervals take its normal limit.",)
+        dummy = roster.members[0].data == "dummy"
+        return Release._sealed(
+            id=order.id,
+            dataset=self.schema.dataset,
+            table=plan.table,
+            query=plan.query,
+            schema=self.schema,
+            plan_digest=plan.digest,
+            values=values,
+            mechanism="none" if shares is None else "gaussian",
+            scales=scales,
+            protection=order.protection.to_json(),
+            snapshot_id=f"federated {order.id}",
+            data="dummy" if dummy else "real",
+            cost=cost.to_json(),
+            epsilon=None if at is None else at[0],
+            delta=None if at is None else at[1],
+            rho=None if at is None or cost.currency == "pure" else asked.cost.loss / 10**12,
+            guarantee=wording.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy, shares),
+            budget=None,
+            issued_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            project="federation",
+            analyst=self.analyst,
+            notes=notes,
+        )
+
+    def _scales(self, plan: Plan, shares: Shares, parties: int) -> tuple[float, ...]:
+        """The scale of the total's noise on the plan's grid, as that of a Gaussian of the same variance."""
+        _, scales = on_the_plans_grid(plan, nothing(plan), shares, parties)
+        if shares.mechanism == "gaussian":
+            return scales
+        noise = Noise("laplace", shares.scales)
+        return tuple(math.sqrt(parties) * noise.deviation(place) for place in range(len(shares.scales)))
+
+    # accounts ---------------------------------------------------------------------------------------------------
+
+    @property
+    def sites(self) -> Mapping[str, Site]:
+        """The sites by name."""
+        return {site.name: site for site in self._sites}
+
+    def certificates(self, release: Release) -> dict[str, Certificate]:
+        """By site, its ledger's signed certificate of its part in an answer."""
+        if not isinstance(release, Release):
+            raise UserError(f"certificates are of a release of this federation, not of {shown(release)}")
+        found = {site.name: site.certificates.get(release.id) for site in self._sites}
+        return {name: certificate for name, certificate in found.items() if certificate is not None}
+
+    def remaining(self) -> dict[str, Remaining]:
+        """By site, what is left of its budget."""
+        return {site.name: site.session.remaining() for site in self._sites}
+
+    def lefts(self) -> dict[str, Remaining]:
+        """What is known of the sites' budgets before several queries are asked."""
+        return self.remaining()
+
+    def history(self) -> pd.DataFrame:
+        """Every request at every site, with the site's name."""
+        import pandas as pd
+
+        frames = []
+        for site in self._sites:
+            frame = site.session.history()
+            frame.insert(0, "site", site.name)
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)

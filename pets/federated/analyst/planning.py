@@ -1,0 +1,116 @@
+"""Asking: what a federation settles of a question before anything is sent: sites, one schema, price, meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pets.dp.shares import Shares
+from pets.errors import PolicyError, QueryError, UserError, shown
+from pets.federated.messages.roster import Roster
+from pets.federated.site.policy import SitePolicy
+from pets.federated.site.site import Site
+from pets.plan.plan import Plan
+from pets.plan.vector import Ints
+from pets.protection.budget import Cost, epsilon_from_rho
+from pets.protection.protection import DP
+from pets.query_model.query import Query
+from pets.schema.schema import Schema
+from pets.session.session import Session
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with its price, before anything is spent."""
+
+    plan: Plan
+    shares: Shares | None
+    cost: Cost
+    at: tuple[float, float] | None
+    """(ε, δ); ``None`` without noise."""
+
+
+def meaning(protection: DP, shares: Shares, cost: Cost, roster: Roster) -> tuple[float, float]:
+    """(ε, δ) of an answer, for people."""
+    if shares.mechanism == "laplace":
+        return protection.epsilon or cost.loss / 10**12, 0.0
+    delta = protection.delta or roster.delta
+    return protection.epsilon or epsilon_from_rho(cost.loss / 10**12, delta), delta
+
+
+def nothing(plan: Plan) -> Ints:
+    """A vector of a plan without anybody."""
+    return np.zeros(plan.size, dtype=np.int64)
+
+
+def queries(query: Query | Sequence[Query]) -> list[Query]:
+    """One query or several, as a list; raises :class:`QueryError` for anything else."""
+    queries = [query] if isinstance(query, Query) else list(query) if isinstance(query, (list, tuple)) else []
+    if not queries or not all(isinstance(one, Query) for one in queries):
+        raise QueryError("pass one query, built from pets.query('table'), or a list of them")
+    return queries
+
+
+def as_site(given: Session | Site, number: int) -> Site:
+    """A plain session as a site of one custodian, which may be asked all that its session may."""
+    if isinstance(given, Site):
+        return given
+    return Site(given, policy=SitePolicy.open(given.schema), name=f"site {number}")
+
+
+def check_settings(analyst: object, key_holder: object, progress: object) -> None:
+    """Raises :class:`UserError` for what is no name, no key holder or no switch."""
+    if not isinstance(analyst, str) or not analyst.strip() or not analyst.isprintable():
+        raise UserError(f"analyst is a name in printable letters, not {shown(analyst)}")
+    if key_holder is not None and not all(hasattr(key_holder, name) for name in ("public", "round", "numbers")):
+        raise UserError(f"key_holder is a pets.he.SecretKey, not {shown(key_holder)}; make one with pets.he.keygen()")
+    if not isinstance(progress, bool):
+        raise UserError(f"progress must be True or False, not {shown(progress)}")
+
+
+def each_its_own(sites: Sequence[Site]) -> None:
+    """Refuse rows that would count twice, and accounts that are one.
+
+    Raises:
+        PolicyError: naming two sites that share a session or a ledger.
+    """
+    for place, site in enumerate(sites):
+        for other in sites[:place]:
+            if site.session is other.session:
+                raise PolicyError(
+                    f"sites {other.name!r} and {site.name!r} are one session, whose rows would count twice; give every "
+                    "site a session on its own rows"
+                )
+            if site.session.ledger.key.raw == other.session.ledger.key.raw:
+                raise PolicyError(
+                    f"sites {other.name!r} and {site.name!r} keep one ledger; every site charges its own: give each "
+                    "session another ledger"
+                )
+
+
+def one_schema(sites: Sequence[Site]) -> Schema:
+    """The schema that all sites share.
+
+    Raises:
+        PolicyError: naming the sites that have another.
+    """
+    if not sites:
+        raise PolicyError("a federation has at least 3 sites")
+    first = sites[0].session.schema
+    for site in sites[1:]:
+        if site.session.schema.digest != first.digest:
+            raise PolicyError(
+                f"sites {sites[0].name!r} and {site.name!r} have different schemas; all sites describe their tables by "
+                "one schema file"
+            )
+    return first
+
+
+def added_up(costs: Sequence[Cost]) -> Cost:
+    """What several queries cost together."""
+    total = costs[0]
+    for cost in costs[1:]:
+        total = total + cost
+    return total

@@ -1,0 +1,188 @@
+"""Remote: a federation whose sites are elsewhere. The same verbs; each site's account stays with the site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from pets.common.arguments import whole_between
+from pets.common.entropy import random_id
+from pets.errors import PolicyError, UserError, shown
+from pets.federated.analyst.account_replies import Statement, enquire, frame
+from pets.federated.analyst.federation import Federation
+from pets.federated.analyst.planning import Asked
+from pets.federated.deployment.federation_folder import Answers, FederationFolder
+from pets.federated.keyholder.client import HolderLine
+from pets.federated.keyholder.gate import NAME
+from pets.federated.messages.roster import Roster
+from pets.federated.query_round.coordinator import Relay
+from pets.federated.query_round.envelopes import KeyHolder
+from pets.federated.query_round.order import Order
+from pets.federated.query_round.regression_step import Model
+from pets.federated.site.account_request import MOST_REQUESTS, Enquiry
+from pets.federated.site.policy import SitePolicy
+from pets.federated.site.site import Site
+from pets.protection.budget import Budget
+from pets.protection.protection import Protection
+from pets.release.certificate import Certificate
+from pets.release.release import Release
+from pets.session.quote import Remaining
+from pets.session.session import Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pets.federated.deployment.nvflare_engine import Line
+
+_Said = TypeVar("_Said")
+PATIENCE = 120.0
+"""Seconds after which a site that says nothing is lost for a query."""
+
+
+class RemoteFederation(Federation):
+    """The sites of a federation's folder, over its running server.
+
+    Args:
+        folder: as ``pets federation init`` made it.
+        patience: seconds after which a site that says nothing is lost for the query.
+        progress: whether a query that takes over a second shows a bar, site by site.
+
+    The line to the server is opened with the first query, and closed by :meth:`close` or at the end of a ``with``.
+    """
+
+    def __init__(self, folder: str | Path, *, patience: float = PATIENCE, progress: bool = True) -> None:
+        if isinstance(patience, bool) or not isinstance(patience, (int, float)) or not 1 <= patience <= 3600:
+            raise UserError(f"patience is a number of seconds from 1 to 3600, not {shown(patience)}")
+        self.folder = FederationFolder(Path(folder))
+        self._sites: tuple[Site, ...] = ()
+        self.analyst = self.folder.facts.analyst
+        self.schema, self.roster = self.folder.schema, self.folder.roster
+        self._coordinator, self._analyst = self.folder.key("coordinator"), self.folder.key("analyst")
+        self._answers = Answers(self.folder.path / "answers")
+        self._patience, self._progress = float(patience), progress
+        self._line: Line | None = None
+        self.lost: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<Federation of {self.roster.size} sites elsewhere: {', '.join(self.folder.names)}>"
+
+    def __enter__(self) -> RemoteFederation:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the server; sites and server go on."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    @property
+    def line(self) -> Line:
+        """The way to the sites; opened when first used."""
+        if self._line is None:
+            self._line = self.folder.line(self._patience)
+        return self._line
+
+    def connected(self) -> tuple[str, ...]:
+        """The sites that are in touch with the server, and the key holder."""
+        return self.line.connected()
+
+    def _carried(
+        self, asked: Asked, protection: Protection, secure: str, model: Model | None = None
+    ) -> tuple[Order, Relay]:
+        self.line.prepare()
+        self._transport = self.line
+        return super()._carried(asked, protection, secure, model)
+
+    def _key_holder(self) -> tuple[KeyHolder, Roster]:
+        public = self.folder.public_key
+        if public is None:
+            raise UserError(
+                "this federation has no key holder; make one with pets keyholder init, and a federation with "
+                "--key-holder FILE, or use secure='masked'"
+            )
+        if NAME not in self.line.connected():
+            raise UserError("the key holder is not in touch with the federation's server; nothing was spent")
+        keys = self._coordinator, self._analyst
+        return HolderLine(public, self.roster, *keys, self.analyst, self.line, self.roster.size), self.roster
+
+    def dummy(self, rows: int = 1000, seed: int = 0) -> Federation:
+        """A federation in this process on invented rows, ``rows`` a site; ``pets.Exact()`` may be used."""
+        roster = self.roster
+        delta = roster.delta if roster.currency == "zcdp" else 0
+        sites = [
+            Site(
+                Session(self.schema, budget=Budget(1.0, delta), progress=False).dummy(rows, seed + number),
+                policy=SitePolicy.open(self.schema),
+                name=member.name,
+            )
+            for number, member in enumerate(roster.members)
+        ]
+        return Federation(
+            sites,
+            sites_per_person=roster.sites_per_person,
+            dropouts=roster.dropouts,
+            colluding=roster.colluding,
+            analyst=self.analyst,
+            progress=self._progress,
+        )
+
+    def certificates(self, release: Release) -> dict[str, Certificate]:
+        """By site, its ledger's signed certificate of its part in an answer, of the sites that tell.
+
+        Raises:
+            PolicyError: where no site tells.
+        """
+        if not isinstance(release, Release):
+            raise UserError(f"certificates are of a release of this federation, not of {shown(release)}")
+        said = _somebody(self._enquired("certificates", release=release.id), self.lost)
+        return {name: one.certificate for name, one in said.items() if one.certificate is not None}
+
+    def remaining(self) -> dict[str, Remaining]:
+        """By site, what it says is left in its own ledger; of sites that do not say, :attr:`lost` has the reason.
+
+        Raises:
+            PolicyError: where no site says.
+        """
+        return _somebody(self.lefts(), self.lost)
+
+    def lefts(self) -> dict[str, Remaining]:
+        """:meth:`remaining`, of the sites that say, which may be none."""
+        said = self._enquired("budget")
+        return {name: one.left for name, one in said.items() if one.left is not None}
+
+    def history(self, last: int = MOST_REQUESTS) -> pd.DataFrame:
+        """The newest requests of the federation at every site that says, with the site's name.
+
+        A request is ``charged`` whether or not its answer left the site: that could depend on rows.
+
+        Raises:
+            PolicyError: where no site says.
+        """
+        asked = whole_between("last", last, 1, MOST_REQUESTS)
+        return frame(_somebody(self._enquired("history", asked), self.lost), self.roster)
+
+    def _enquired(self, about: str, last: int = 0, release: str = "") -> dict[str, Statement]:
+        """What the sites say; it costs nothing, and reads no row."""
+        enquiry = Enquiry(random_id(), self.roster.digest, self.analyst, (about,), last, release)
+        self.line.prepare()
+        here = [self.roster.number(name) for name in self.line.connected() if name != NAME]
+        said, self.lost = enquire(enquiry, self.roster, self._coordinator, self._analyst, self.line, here)
+        return said
+
+
+def _somebody(said: dict[str, _Said], silent: dict[str, str]) -> dict[str, _Said]:
+    if not said:
+        why = "; ".join(f"{name}: {reason}" for name, reason in silent.items())
+        raise PolicyError(f"no site says what its account holds ({why}); their custodians see it with pets site status")
+    return said
+
+
+def connect(folder: str | Path, *, patience: float = PATIENCE, progress: bool = True) -> RemoteFederation:
+    """A federation of real sites, by the coordinator's folder (``pets federation init`` makes it)."""
+    return RemoteFederation(folder, patience=patience, progress=progress)

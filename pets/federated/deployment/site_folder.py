@@ -1,0 +1,249 @@
+"""Site folder: a site as its owner keeps it, with the policy to edit, the key, the ledger and the prepared rows.
+
+============== ===================================================================================
+site.json      its name
+schema.yaml    the tables, as all sites of the federation describe them
+policy.yaml    what others may ask: the owner's to edit (a changed policy needs a new roster)
+site.key       its signing key; site.pub is the public half
+ledger.db      its account and log, with their own key and checkpoint
+rows/          the prepared rows
+rosters/       what it joined, with the key holder's public key where it takes part in encrypted totals
+kit/           NVFlare's working folder, made when it joined with a kit
+============== ===================================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pets.common.codec import Json, canonical
+from pets.errors import PolicyError, UserError, VerificationError, missing_extra
+from pets.federated.deployment import startup_kit as kits
+from pets.federated.messages.roster import Member, Roster
+from pets.federated.site.policy import SitePolicy
+from pets.federated.site.site import Site
+from pets.he.keys.public_key import PublicKey
+from pets.ledger.ledger import Ledger
+from pets.ledger.publish.export import Verified, verify, write
+from pets.protection.policy import Policy
+from pets.schema.schema import Schema
+from pets.session.session import Session
+
+NEW_POLICY = """\
+# What others may ask of this site. What is not listed is refused; this file is yours to edit.
+# Every site of a federation is known by the digest of its policy: send your entry again after a change
+# (pets site status FOLDER --entry FILE).
+#
+# tables:
+{tables}
+# secure: [masked, encrypted]      # ways to combine that this site takes part in
+# max_epsilon: 1.0                 # the most that one query may charge
+# min_sites: 3                     # sites that must be on the roster
+# tell: [budget, history, certificates]   # what analysts may know of this site's account
+# totals: {{allow: false}}           # exact totals, without noise
+tables: {{}}
+"""
+
+
+@dataclass(frozen=True)
+class SiteFolder:
+    """A site's folder, opened.
+
+    Raises:
+        UserError: where it is none.
+    """
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        if not (self.path / "site.json").is_file():
+            raise UserError(f"{str(self.path)!r} is no site's folder; make one with pets site init")
+
+    @cached_property
+    def name(self) -> str:
+        """The site's name, as the roster knows it."""
+        try:
+            name = json.loads((self.path / "site.json").read_bytes())["name"]
+        except (OSError, ValueError, LookupError, TypeError):
+            raise UserError(f"{str(self.path / 'site.json')!r} cannot be read; restore it from your backup") from None
+        return str(name)
+
+    @cached_property
+    def site(self) -> Site:
+        """The site itself, with all the rosters that it joined and that still fit it."""
+        site = _site(self.path, self.name, Ledger(self.path / "ledger.db"))
+        for roster in self.rosters:
+            with contextlib.suppress(PolicyError):
+                key = self._public_key(roster)
+                site.join(roster, PublicKey.load(key) if key.exists() else None)
+        return site
+
+    @property
+    def rosters(self) -> tuple[Roster, ...]:
+        """What the site joined, the newest last."""
+        return kept_rosters(self.path)
+
+    def _public_key(self, roster: Roster) -> Path:
+        return self.path / "rosters" / f"{roster.digest[:16]}.key"
+
+    @property
+    def joined(self) -> tuple[Roster, ...]:
+        """Those rosters that have the site as it is now: the only ones whose orders are considered."""
+        return tuple(roster for roster in self.rosters if self.site.member in roster.members)
+
+    @property
+    def kit(self) -> Path | None:
+        """NVFlare's working folder."""
+        path = self.path / "kit"
+        return path if path.is_dir() else None
+
+    def join(self, roster: Roster, kit: Path | None = None, public_key: Path | None = None) -> None:
+        """Pin a roster, and unpack a startup kit: from now on the roster's orders are considered.
+
+        Args:
+            public_key: the key holder's, where this site takes part in encrypted totals.
+
+        Raises:
+            PolicyError: where the roster does not have this site as it is, or names another key.
+        """
+        key = None if public_key is None else PublicKey.load(public_key)
+        if key is not None and importlib.util.find_spec("tenseal") is None:
+            raise missing_extra("encrypted envelopes", "he")  # not with the first query, which is paid for by then
+        self.site.join(roster, key)
+        if kit is not None:
+            kits.unpack(kits.read(kit, self.name), self.path / "kit")
+        folder = self.path / "rosters"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (folder / f"{roster.digest[:16]}.json").write_bytes(canonical(roster.to_json()))
+        if key is not None:
+            self._public_key(roster).write_bytes(key.to_bytes())
+
+    def verified(self) -> Verified:
+        """The site's log, read back and verified entry by entry; raises :class:`VerificationError`."""
+        ledger = self.site.session.ledger
+        with tempfile.TemporaryDirectory(prefix="pets-log-") as folder:
+            file = Path(folder) / "site.log"
+            write(ledger, file, progress=False)
+            try:
+                return verify(file, key=ledger.key)
+            except VerificationError as error:
+                raise VerificationError(
+                    str(error).replace(repr(str(file)), f"the log in {str(self.path / 'ledger.db')!r}")
+                ) from None
+
+    @classmethod
+    def create(cls, path: Path, *, name: str, schema: Path, data: Any, policy: Path | None, budget: Any) -> SiteFolder:
+        """A new site, from its data. What fails, or is interrupted, leaves nothing behind.
+
+        Raises:
+            UserError: where the folder exists, or whatever is wrong with the schema, the data or the policy.
+        """
+        if path.exists():
+            raise UserError(f"{str(path)!r} exists already; a new site needs a folder of its own")
+        if policy is not None:
+            SitePolicy.load(policy)
+        with new_folder(path):
+            shutil.copyfile(schema, path / "schema.yaml")
+            known = Schema.load(path / "schema.yaml")
+            if policy is None:
+                (path / "policy.yaml").write_text(_first_policy(known), "utf-8")
+            else:
+                shutil.copyfile(policy, path / "policy.yaml")
+            (path / "site.json").write_bytes(canonical({"pets": "site", "version": 1, "name": name}))
+            session = Session(known, data, budget=budget, ledger=path / "ledger.db", snapshots=path / "rows")
+            missing = [table for table in known.tables if table not in session.tables]
+            if missing:
+                raise UserError(f"no data was given for table {missing[0]!r}; add --data {missing[0]}=FILE")
+            made = _site(path, name, session.ledger)
+            write_entry(made.member, path / "entry.json")
+        return cls(path)
+
+
+def _site(path: Path, name: str, ledger: Ledger) -> Site:
+    policy = SitePolicy.load(path / "policy.yaml")
+    # the owner's file is the custodian's word on exact totals, too
+    session = Session(
+        path / "schema.yaml",
+        ledger=ledger,
+        snapshots=path / "rows",
+        policy=Policy(allow_unbounded=policy.totals.allow),
+        project="federation",
+        analyst=name,
+        progress=False,
+    )
+    return Site(session, policy=policy, key=path / "site.key", name=name)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[None]:
+    """A folder for its owner alone, gone again where the block fails."""
+    try:
+        path.mkdir(mode=0o700)
+    except OSError as error:
+        raise UserError(f"the folder {str(path)!r} cannot be made ({error.strerror})") from None
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def _first_policy(schema: Schema) -> str:
+    """A policy that allows nothing, with everything that could be allowed in comments."""
+    lines = []
+    for name, table in schema.tables.items():
+        columns = ", ".join(column for column in table.columns if column != table.unit.column)
+        lines.append(f"#   {name}: {{columns: [{columns}], aggregates: [count, count_units, sum, mean]}}")
+    return NEW_POLICY.format(tables="\n".join(lines))
+
+
+def write_entry(member: Member, path: Path) -> None:
+    """A site's public entry, for the coordinator."""
+    _write(path, {"pets": "site-entry", "version": 1, **member.to_json()})
+
+
+def read_entry(path: Path) -> Member:
+    """The inverse of :func:`write_entry`."""
+    form = _read(path, "a site's entry; ask the site for it (pets site status FOLDER --entry FILE)")
+    if form.pop("pets", None) != "site-entry" or form.pop("version", None) != 1:
+        raise UserError(f"{str(path)!r} is no site's entry; ask the site for it (pets site status FOLDER --entry FILE)")
+    return Member.from_json(form)
+
+
+def load_roster(path: Path) -> Roster:
+    """A roster in a file; raises :class:`UserError` for anything else."""
+    return Roster.from_json(_read(path, "a roster; ask the coordinator for the file"))
+
+
+def kept_rosters(folder: Path) -> tuple[Roster, ...]:
+    """The rosters that a site or a key holder joined, the newest last."""
+    files = sorted((folder / "rosters").glob("*.json"), key=lambda file: (file.stat().st_mtime_ns, file.name))
+    return tuple(load_roster(file) for file in files)
+
+
+def _read(path: Path, what: str) -> dict[str, Any]:
+    try:
+        form = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{str(path)!r} cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise UserError(f"{str(path)!r} is no {what.removeprefix('a ')}") from None
+    if not isinstance(form, dict):
+        raise UserError(f"{str(path)!r} is no {what.removeprefix('a ')}")
+    return form
+
+
+def _write(path: Path, form: Json) -> None:
+    try:
+        path.write_text(json.dumps(form, indent=2) + "\n", "utf-8")
+    except OSError as error:
+        raise UserError(f"{str(path)!r} cannot be written ({error.strerror})") from None

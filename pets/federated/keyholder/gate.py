@@ -1,0 +1,271 @@
+"""Key holder: who opens the totals of encrypted envelopes, as a party of its own. Bytes in, bytes out.
+
+===== ================================================ =====================================================
+kind  from the coordinator                             from the key holder
+===== ================================================ =====================================================
+KEY   what is asked, and with which noise: signed by   the round, signed: exactly the sites, threshold and
+      an analyst on the roster                         assumptions of the roster that it has pinned itself
+OPEN  the total of that round, with its parts and,     its numbers, once
+      where sites are missing, what the others signed
+===== ================================================ =====================================================
+
+It has the secret key and the record of opened rounds, and no rows. It never sees an envelope: only totals of at least
+the roster's threshold, each signed for by the sites that are in it. It is told of a query before the sites are, and
+never asks them anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import struct
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pets.common.codec import Json, canonical
+from pets.common.signing import SigningKey
+from pets.errors import PetsError, PolicyError, SchemaError
+from pets.federated.messages.errors import ProtocolError
+from pets.federated.messages.message import COORDINATOR, SIGNATURE, Channel, Kind, Message, context_of, parse, verified
+from pets.federated.messages.roster import Roster
+from pets.federated.query_round.coordinator import MOST_SAID
+from pets.federated.query_round.envelopes import of_roster, round_of
+from pets.he.keys.record import RecordError
+from pets.he.secret_key import SecretKey
+from pets.he.totals.total import Consent, Total
+from pets.protection.protection import DP, Exact, Protection
+from pets.protection.protection import Total as ExactTotal
+from pets.query_model.query import Query
+from pets.schema.schema import Schema
+from pets.session import guarantee_text
+
+HOLDER = 0xFFFE
+"""The key holder's number as a sender."""
+NAME = "key-holder"
+"""The key holder's name on the line; no site has it."""
+_DOMAIN = b"pets.federated.key.v1\x00"
+_LENGTH = struct.Struct("<I")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A round that an analyst wants. Its sites, threshold and assumptions are not said: the key holder has pinned them.
+
+    Attributes:
+        id: 16 random bytes in hex, of this request alone; the round has an id of its own.
+        roster: the digest of the roster that it is about.
+        analyst: who asks, as the roster knows them.
+        query, schema: what is asked of what.
+        noise: of all shares together: ``DP(rho=…)``, or none.
+        preset: the parameter set that the range needs.
+    """
+
+    id: str
+    roster: str
+    analyst: str
+    query: Query
+    schema: Schema
+    noise: Protection
+    preset: str
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        return {
+            "pets": "federated-key",
+            "version": 1,
+            "id": self.id,
+            "roster": self.roster,
+            "analyst": self.analyst,
+            "query": self.query.to_json(),
+            "schema": self.schema.to_json(),
+            "noise": self.noise.to_json(),
+            "preset": self.preset,
+        }
+
+    @cached_property
+    def form(self) -> bytes:
+        """The bytes of the canonical form."""
+        return canonical(self.to_json())
+
+    def signed(self, key: SigningKey) -> bytes:
+        """The canonical form with the analyst's signature."""
+        return self.form + key.sign(_DOMAIN + self.form)
+
+    @classmethod
+    def read(cls, body: bytes, roster: Roster) -> Wanted:
+        """A signed request; raises :class:`ProtocolError` where it is none, or signed by nobody on the roster."""
+        form, signature = body[:-SIGNATURE], body[-SIGNATURE:]
+        try:
+            given: Any = json.loads(form)
+            texts = {name: given[name] for name in ("id", "roster", "analyst", "preset")}
+            if not all(isinstance(text, str) for text in texts.values()):
+                raise ValueError("another form")
+            made = cls(
+                query=Query.from_json(given["query"]),
+                schema=Schema.from_json(given["schema"]),
+                noise=Protection.from_json(given["noise"]),
+                **texts,
+            )
+            if made.form != form:
+                raise ValueError("not canonical")
+        except (PetsError, TypeError, LookupError, ValueError, AttributeError, ArithmeticError, RecursionError):
+            raise ProtocolError("the request for a round is not in the form that pets writes; it was ignored") from None
+        key = roster.analyst_key(made.analyst)
+        if made.roster != roster.digest:
+            raise ProtocolError("the request for a round is about another roster; it was ignored")
+        if key is None or not key.verifies(signature, _DOMAIN + form):
+            raise ProtocolError("the request for a round is not signed by an analyst on the roster; it was ignored")
+        return made
+
+
+class KeyHolderGate:
+    """The secret key behind a gate of its own.
+
+    Args:
+        secret: what opens totals, with its record of opened rounds.
+        totals: whether exact totals, without noise, may be opened at all.
+        say: told, in a line, what was asked and what was opened.
+    """
+
+    def __init__(
+        self, secret: SecretKey, *, totals: bool = False, say: Callable[[str], None] = lambda line: None
+    ) -> None:
+        self._secret, self._totals, self._say = secret, totals, say
+        self._rosters: dict[str, Roster] = {}
+        self._seen: set[bytes] = set()
+        self._last: tuple[bytes, bytes] = (b"", b"")
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"<KeyHolderGate of {self._secret.public!r}, on {len(self._rosters)} rosters>"
+
+    def join(self, roster: Roster) -> None:
+        """Pin a roster; raises :class:`PolicyError` where it names another key than this."""
+        check_named(roster, self._secret.public.id)
+        self._rosters[roster.digest] = roster
+
+    def handle(self, data: bytes) -> bytes:
+        """Answer one message; raises :class:`ProtocolError` for anything forged, replayed or out of turn."""
+        message = parse(data)
+        with self._lock:
+            if hmac.compare_digest(self._last[0], hashlib.sha256(data).digest()):
+                return self._last[1]  # the same request again, after a lost connection: the same reply
+            roster = next((r for r in self._rosters.values() if verified(message, r, context_of(r))), None)
+            if roster is None or message.sender != COORDINATOR or message.round != 0:
+                raise ProtocolError("the message is not from the coordinator of a roster that is pinned here")
+            if message.kind is Kind.KEY:
+                act, kind = self._round, Kind.KEY
+            elif message.kind is Kind.OPEN:
+                act, kind = self._open, Kind.OPEN
+            else:
+                raise ProtocolError("a key holder makes rounds and opens totals; the message was ignored")
+            channel = Channel(roster, message.query, context_of(roster, message.body), HOLDER, self._secret)
+            try:
+                reply = channel.write(kind, 0, act(message, roster))
+            except ProtocolError:
+                raise
+            except RecordError as error:  # it names a file of this machine
+                self._say(f"Refused: {error}.")
+                reply = channel.write(Kind.REFUSED, 0, b"its record of opened rounds cannot be written just now")
+            except PetsError as error:
+                self._say(f"Refused: {error}.")
+                reply = channel.write(Kind.REFUSED, 0, str(error).encode()[:MOST_SAID])
+            self._last = (hashlib.sha256(data).digest(), reply)
+            return reply
+
+    def _round(self, message: Message, roster: Roster) -> bytes:
+        wanted = Wanted.read(message.body, roster)
+        if message.query.hex() != wanted.id or message.query in self._seen:
+            raise ProtocolError("the request was seen before, or its id is not its message's; it was ignored")
+        self._seen.add(message.query)
+        self._check(wanted.noise, roster)
+        if any(member.schema != wanted.schema.digest for member in roster.members):
+            raise SchemaError("the round is wanted for another schema than the roster's; compare the schema files")
+        made = round_of(self._secret, roster, wanted.query, wanted.schema, wanted.noise, wanted.preset)
+        self._say(
+            f"Round {made.id[:12]}, wanted by {wanted.analyst!r}, of {roster.size} sites: "
+            f"{guarantee_text.what(wanted.query)}; {wanted.noise!r}."
+        )
+        return made.to_bytes()
+
+    def _open(self, message: Message, roster: Roster) -> bytes:
+        total, consents = unpacked(message.body)
+        if message.query.hex() != total.round.id or not of_roster(total.round, roster):
+            raise ProtocolError("the total is not of a round of this roster; it was ignored")
+        self._check(total.round.noise, roster)
+        numbers = self._secret.numbers(total, consents)
+        self._say(f"Round {total.round.id[:12]}: the total of {len(total.parts)} sites was opened, once for all.")
+        return numbers_to_bytes(numbers)
+
+    def _check(self, noise: Protection, roster: Roster) -> None:
+        """Refuse what this key holder opens for nobody; the noise itself is for each site to judge."""
+        if isinstance(noise, ExactTotal) and not self._totals:
+            raise PolicyError("this key holder opens no exact totals; ask with pets.DP(epsilon=…)")
+        dummy = isinstance(noise, Exact) and roster.members[0].data == "dummy"
+        if not isinstance(noise, (DP, ExactTotal)) and not dummy:
+            raise PolicyError("this key holder opens totals with noise, and exact totals where it allows them")
+
+
+def check_named(roster: Roster, public: str) -> None:
+    """Refuse a roster that names another key."""
+    if not roster.key_holder:
+        raise PolicyError("the roster names no key holder; make the federation with --key-holder FILE")
+    if roster.key_holder != public:
+        raise PolicyError("the roster names another key holder than this one; compare the public keys' first digits")
+
+
+# what goes to and fro -------------------------------------------------------------------------------------------------
+
+
+def packed(total: bytes, consents: Sequence[bytes]) -> bytes:
+    """A total, and what the sites that are in it signed."""
+    return b"".join(_LENGTH.pack(len(part)) + part for part in (total, *consents))
+
+
+def unpacked(body: bytes) -> tuple[Total, list[Consent]]:
+    """The inverse of :func:`packed`; raises :class:`ProtocolError` for anything else."""
+    try:
+        total, *consents = _parts(body)
+        return Total.from_bytes(total), [Consent.from_bytes(one) for one in consents]
+    except (PetsError, ValueError, struct.error):
+        raise ProtocolError("this is no total as envelopes make it; it was ignored") from None
+
+
+def _parts(body: bytes) -> Iterator[bytes]:
+    start = 0
+    while start < len(body):
+        (length,) = _LENGTH.unpack_from(body, start)
+        start += _LENGTH.size
+        if start + length > len(body):
+            raise ValueError("cut")
+        yield body[start : start + length]
+        start += length
+
+
+def numbers_to_bytes(numbers: Any) -> bytes:
+    """Whole numbers: how many bytes each has, then each, little-endian and signed.
+
+    >>> numbers_from_bytes(numbers_to_bytes([-1, 2**70])).tolist()
+    [-1, 1180591620717411303424]
+    """
+    found = np.asarray(numbers)
+    if found.dtype == np.int64:
+        return b"\x08" + found.astype("<i8").tobytes()
+    return b"\x10" + b"".join(int(number).to_bytes(16, "little", signed=True) for number in found)
+
+
+def numbers_from_bytes(data: bytes) -> Any:
+    """The inverse of :func:`numbers_to_bytes`; raises :class:`ProtocolError` for anything else."""
+    width, body = data[:1], data[1:]
+    if width not in (b"\x08", b"\x10") or len(body) % width[0]:
+        raise ProtocolError("the key holder's numbers are not in the form that pets writes; they were ignored")
+    if width == b"\x08":
+        return np.frombuffer(body, dtype="<i8").astype(np.int64)
+    whole = [int.from_bytes(body[at : at + 16], "little", signed=True) for at in range(0, len(body), 16)]
+    return np.array(whole, dtype=object)

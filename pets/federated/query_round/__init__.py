@@ -1,0 +1,1 @@
+"""One query's way through the sites: the order, the coordinator, its envelopes, a step of a fit."""

@@ -1,0 +1,135 @@
+"""Coordinator: relays a query's messages, closes its rounds, and learns the total. It never sees a site's vector.
+
+A state machine: :attr:`Relay.outbox` holds the messages to carry, :meth:`Relay.take` hands in a reply, and
+:meth:`Relay.close` ends the round. What carries the bytes (:mod:`pets.federated.analyst.transport`) is trusted with
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pets.common.signing import SigningKey
+from pets.errors import ReleaseFailedError
+from pets.federated.messages.errors import ProtocolError, Refused
+from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message, context_of
+from pets.federated.messages.roster import Roster
+from pets.federated.query_round.order import Order
+from pets.federated.secure_sum.interface import Adder, Task
+from pets.federated.secure_sum.registry import collector
+from pets.plan.vector import Ints
+
+MOST_SAID = 500
+"""Bytes of a site's reason that are shown."""
+
+
+def plain(body: bytes) -> str:
+    """What another party says, as it may be shown: no more of it than fits, and nothing that a terminal acts upon."""
+    said = body[:MOST_SAID].decode("utf-8", "replace")
+    return "".join(letter for letter in said if letter.isprintable())
+
+
+class Relay:
+    """One query at the coordinator.
+
+    Attributes:
+        outbox: by site's number, what to carry to it in this round.
+        done: whether the total is known.
+        lost: by site's name, why it is not in the answer (as far as anybody may know).
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        key: SigningKey,
+        order: Order,
+        signed: bytes,
+        size: int,
+        everyone: bool,
+        adder: Adder | None = None,
+    ) -> None:
+        self.roster = roster
+        self._query = bytes.fromhex(order.id)
+        self._channel = Channel(roster, self._query, context_of(roster, order.form), COORDINATOR, key)
+        first = Channel(roster, self._query, context_of(roster), COORDINATOR, key)
+        self._collector = collector(order.secure, Task(self._channel, size, everyone, adder=adder))
+        self._least = roster.size if everyone else roster.threshold
+        message = first.write(Kind.ORDER, 0, signed)
+        self.outbox: dict[int, bytes] = dict.fromkeys(range(roster.size), message)
+        self.number = 0
+        self.done = False
+        self.lost: dict[str, str] = {}
+        self._replies: dict[int, Message] = {}
+        self._reached: set[int] = set()
+        self._refused = False
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds there are."""
+        return self._collector.rounds
+
+    @property
+    def survivors(self) -> tuple[str, ...]:
+        """The names of the sites whose vectors are in the total."""
+        return tuple(self.roster.members[site].name for site in sorted(self._collector.survivors))
+
+    @property
+    def total(self) -> Ints:
+        """The sum, after the last round."""
+        return self._collector.total.view(np.int64)
+
+    def take(self, site: int, data: bytes) -> None:
+        """A site's reply. What is not its own, not of this round, or a refusal, makes the site count as lost."""
+        try:
+            message = self._channel.read(data, self.number, site, None)
+        except ProtocolError as error:
+            self.lose(site, str(error))
+            return
+        if message.kind is Kind.ROUND:
+            self._replies[site] = message
+            self._reached.add(site)
+        elif message.kind is Kind.REFUSED:
+            self._refused = True
+            self.lose(site, f"refused: {plain(message.body)}")
+        else:
+            self.lose(site, "withheld")
+
+    def lose(self, site: int, why: str) -> None:
+        """A site is out."""
+        self.lost.setdefault(self.roster.members[site].name, why)
+
+    def close(self) -> None:
+        """End the round with what came.
+
+        Raises:
+            Refused: where so many sites' gates refused that there can be no answer.
+            ReleaseFailedError: where too few sites are left for another reason.
+        """
+        for site in self.outbox:
+            if site not in self._replies:
+                self.lose(site, "no reply")
+        try:
+            if len(self._replies) < self._least:
+                raise ProtocolError(f"{self._least} sites are needed for an answer and {len(self._replies)} are left")
+            following = self._collector.close(self.number, self._replies)
+        except ProtocolError as error:
+            why = "; ".join(f"{name}: {reason}" for name, reason in self.lost.items())
+            if self._refused:
+                raise Refused(f"{why}; nothing was released") from None
+            said = f" ({why})" if why else ""
+            raise ReleaseFailedError(
+                f"the query ended without an answer: {error}{said}; sites whose data was opened stay charged"
+            ) from None
+        self.number += 1
+        self._replies = {}
+        self.outbox = {
+            site: self._channel.write(Kind.ROUND, self.number, body) for site, body in sorted(following.items())
+        }
+        self.done = not self.outbox
+
+    def abort(self) -> Mapping[int, bytes]:
+        """What tells the sites that the query is over: they forget its secrets and give back what is unspent."""
+        message = self._channel.write(Kind.ABORT, self.number, b"")
+        return dict.fromkeys(self._reached, message)

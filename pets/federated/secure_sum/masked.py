@@ -1,0 +1,188 @@
+"""Masked: the site's side of secure aggregation over Z_2^64. What leaves a site is a uniformly random vector.
+
+Source: Bonawitz et al. 2017, *Practical Secure Aggregation for Privacy-Preserving Machine Learning*, Figure 4 (the
+variant against active adversaries, with signed keys and the consistency check), over the graph of Bell et al. 2020.
+
+====== ==================================== =====================================================
+round  from the coordinator                 from the site
+====== ==================================== =====================================================
+0      the order                            two fresh public keys
+1      everybody's signed keys              for each neighbour, encrypted: a share of both secrets
+2      the shares meant for it              x + PRG(b) + Σ ± PRG(k): its vector under masks
+3      who survived                         its signature under that list
+4      at least t signatures on that list   of each neighbour *one* share: of b if it survived, else of s
+====== ==================================== =====================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NoReturn
+
+from pets.common.entropy import random_bytes
+from pets.errors import InternalError
+from pets.federated.messages.errors import ProtocolError
+from pets.federated.messages.message import OVERHEAD, bitmap, from_bitmap
+from pets.federated.secure_sum import shamir
+from pets.federated.secure_sum.graph import degree, needed, neighbours
+from pets.federated.secure_sum.interface import Contribute, Task, Words
+from pets.federated.secure_sum.primitives import TAG, Agreement, decrypt, derive, encrypt, mask
+
+KEYS = 64
+"""Bytes of the two public keys."""
+SEALED = 2 * shamir.SHARE + TAG
+"""Bytes of one neighbour's encrypted shares."""
+
+
+class MaskedParty:
+    """One site in one query. Its secrets live as long as the query and are shown to nobody whole.
+
+    Raises:
+        ProtocolError: from :meth:`answer`, where the coordinator's list is unsigned, too short, or not the one that
+            others signed. Nothing that such a request was after is given.
+    """
+
+    def __init__(self, task: Task, contribute: Contribute) -> None:
+        self._task, self._contribute = task, contribute
+        self._me = task.channel.sender
+        self._size = task.channel.roster.size
+        self._least = self._size if task.everyone else task.channel.roster.threshold
+        self._sealing, self._masking = Agreement(), Agreement()
+        self._seed = random_bytes(shamir.SECRET)
+        self._keys: dict[int, bytes] = {}
+        self._cast = b""
+        self._near: tuple[int, ...] = ()
+        self._agreed: dict[int, bytes] = {}
+        self._held: dict[int, bytes] = {}
+        self._shared: frozenset[int] = frozenset()
+        self._survivors: frozenset[int] = frozenset()
+        self._own = b""
+
+    def __repr__(self) -> str:
+        return f"<MaskedParty {self._me} of {self._size}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise InternalError("a party's secrets are never pickled")
+
+    def answer(self, number: int, body: bytes) -> bytes:
+        """See the table at the top of this file."""
+        steps = (self._advertise, self._share, self._mask, self._agree, self._unmask)
+        if not 0 <= number < len(steps):
+            raise ProtocolError("a message came out of turn; it was ignored")
+        return steps[number](body)
+
+    # rounds -----------------------------------------------------------------------------------------------------
+
+    def _advertise(self, body: bytes) -> bytes:
+        return self._sealing.public + self._masking.public
+
+    def _share(self, body: bytes) -> bytes:
+        for message in self._messages(body, KEYS, 0):
+            self._keys[message[0]] = message[1]
+        self._least_of(frozenset(self._keys))
+        if self._keys[self._me] != self._sealing.public + self._masking.public:
+            raise ProtocolError("the list of keys has another key for this site; the query was left")
+        self._cast = cast(self._task.channel.context, self._keys)
+        roster = self._task.channel.roster
+        self._near = neighbours(sorted(self._keys), self._cast, degree(roster))[self._me]
+        threshold = needed(len(self._keys), roster)
+        holders = [site + 1 for site in sorted((self._me, *self._near))]
+        seeds = shamir.split(self._seed, threshold, holders)
+        secrets = shamir.split(self._masking.reveal(), threshold, holders)
+        self._own = seeds[self._me + 1]
+        out = []
+        for site in self._near:
+            self._agreed[site] = self._sealing.with_(self._keys[site][:32])
+            key = derive(self._agreed[site], self._cast, b"share" + pair(self._me, site))
+            out.append(encrypt(key, seeds[site + 1] + secrets[site + 1], self._cast))
+        return b"".join(out)
+
+    def _mask(self, body: bytes) -> bytes:
+        width = -(-self._size // 8)
+        self._shared = from_bitmap(body[:width], self._size)
+        if not self._shared <= frozenset(self._keys):
+            raise ProtocolError("shares are said to come from sites that sent no keys; the query was left")
+        self._least_of(self._shared)
+        senders = [site for site in self._near if site in self._shared]
+        if len(body) != width + SEALED * len(senders):
+            raise ProtocolError("the list of shares does not fit the list of sites; the query was left")
+        if 1 + len(senders) < needed(len(self._keys), self._task.channel.roster):
+            raise ProtocolError("too few neighbours are left to hold this site's secrets; the query was left")
+        for place, site in enumerate(senders):
+            start = width + SEALED * place
+            key = derive(self._agreed[site], self._cast, b"share" + pair(site, self._me))
+            self._held[site] = decrypt(key, body[start : start + SEALED], self._cast)
+        # everything that could end the query here is behind us: only now is the data opened and the charge final
+        vector = self._contribute()
+        total: Words = vector + mask(self._seed, len(vector))
+        for site in senders:
+            seed = mask_seed(self._masking, self._me, site, self._keys[site], self._cast)
+            pad = mask(seed, len(vector))
+            total = total + pad if self._me < site else total - pad
+        return total.astype("<u8", copy=False).tobytes()
+
+    def _agree(self, body: bytes) -> bytes:
+        survivors = from_bitmap(body, self._size)
+        if not survivors <= self._shared:
+            raise ProtocolError("the list of survivors names sites that shared nothing; nothing was revealed")
+        self._least_of(survivors)
+        self._survivors = survivors
+        return bitmap(survivors, self._size)
+
+    def _unmask(self, body: bytes) -> bytes:
+        agreed = bitmap(self._survivors, self._size)
+        signers = set()
+        for sender, said in self._messages(body, len(agreed), 3):
+            if said != agreed:
+                raise ProtocolError("sites were told different lists of survivors; nothing was revealed")
+            signers.add(sender)
+        if not signers <= self._survivors or len(signers) < self._least:
+            raise ProtocolError("too few sites signed the list of survivors; nothing was revealed")
+        out = [self._own]
+        for site in sorted(self._held):
+            # of a site that is in the total, the share of b; of one that is not, the share of s: never both of one
+            seed, secret = self._held[site][: shamir.SHARE], self._held[site][shamir.SHARE :]
+            out.append(seed if site in self._survivors else secret)
+        self._forget()
+        return b"".join(out)
+
+    # parts ------------------------------------------------------------------------------------------------------
+
+    def _messages(self, body: bytes, length: int, number: int) -> list[tuple[int, bytes]]:
+        """Other sites' signed messages of one round, in the order of their numbers: (number, body)."""
+        each = OVERHEAD + length
+        if not body or len(body) % each:
+            raise ProtocolError("a list of signed messages is cut off; the query was left")
+        out: list[tuple[int, bytes]] = []
+        for start in range(0, len(body), each):
+            message = self._task.channel.read(body[start : start + each], number)
+            if message.sender >= self._size or (out and message.sender <= out[-1][0]):
+                raise ProtocolError("a list of signed messages names a site twice; the query was left")
+            out.append((message.sender, message.body))
+        return out
+
+    def _least_of(self, sites: frozenset[int]) -> None:
+        if self._me not in sites:
+            raise ProtocolError("this site is not on the coordinator's list; the query was left")
+        if len(sites) < self._least:
+            raise ProtocolError(f"{self._least} sites are needed and {len(sites)} are left; nothing was revealed")
+
+    def _forget(self) -> None:
+        self._held, self._agreed, self._own, self._seed = {}, {}, b"", b""
+        del self._sealing, self._masking
+
+
+def cast(context: bytes, keys: dict[int, bytes]) -> bytes:
+    """What binds everything after round 1 to the query and to the keys of all who take part."""
+    listed = b"".join(site.to_bytes(2, "big") + keys[site] for site in sorted(keys))
+    return hashlib.sha256(context + listed).digest()
+
+
+def pair(first: int, second: int) -> bytes:
+    """Two sites' numbers, in this order."""
+    return first.to_bytes(2, "big") + second.to_bytes(2, "big")
+
+
+def mask_seed(own: Agreement, me: int, other: int, keys: bytes, salt: bytes) -> bytes:
+    """The seed of the mask that two sites share: the lower number adds it, the higher takes it away."""
+    return derive(own.with_(keys[32:]), salt, b"mask" + pair(min(me, other), max(me, other)))

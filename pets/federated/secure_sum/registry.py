@@ -1,0 +1,35 @@
+"""Ways: which pair of state machines stands behind each name of ``secure=``. A new way is one more entry in each."""
+
+from __future__ import annotations
+
+from pets.errors import UserError
+from pets.federated.secure_sum.encrypted import EncryptedCollector, EncryptedParty
+from pets.federated.secure_sum.interface import Collector, Contribute, Party, Task
+from pets.federated.secure_sum.local import LocalCollector, LocalParty
+from pets.federated.secure_sum.masked import MaskedParty
+from pets.federated.secure_sum.unmasking import MaskedCollector
+
+
+def party(secure: str, task: Task, contribute: Contribute) -> Party:
+    """The site's side of a way to combine; raises :class:`UserError` where it is not built."""
+    if secure == "masked":
+        return MaskedParty(task, contribute)
+    if secure == "local":
+        return LocalParty(task, contribute)
+    if secure == "encrypted":
+        return EncryptedParty(task, contribute)
+    raise UserError(_ABSENT.format(secure))
+
+
+def collector(secure: str, task: Task) -> Collector:
+    """The coordinator's side of a way to combine; raises :class:`UserError` where it is not built."""
+    if secure == "masked":
+        return MaskedCollector(task)
+    if secure == "local":
+        return LocalCollector(task)
+    if secure == "encrypted":
+        return EncryptedCollector(task)
+    raise UserError(_ABSENT.format(secure))
+
+
+_ABSENT = "secure={!r} is not available here; use 'masked', 'encrypted' or 'local'"

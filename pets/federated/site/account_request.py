@@ -1,0 +1,199 @@
+"""Enquiry: what a site says of its own ledger to an analyst who asks: what is left, and what was asked. Public numbers.
+
+An enquiry is typed and signed like an order, passes the same gate in the same order, and is refused unless the site's
+policy tells what it asks for. What is told never depends on a row: the same is said whether an exact total left the
+site or was withheld, since both are charged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pets.common.codec import Json, canonical
+from pets.common.signing import SigningKey
+from pets.errors import LedgerError, PetsError, PolicyError
+from pets.federated.messages.errors import ProtocolError
+from pets.federated.messages.message import COORDINATOR, SIGNATURE, Channel, Kind, Message, context_of, verified
+from pets.federated.messages.roster import Member, Roster
+from pets.federated.query_round.coordinator import MOST_SAID
+from pets.federated.site.policy import TELLABLE, SitePolicy
+from pets.ledger.account import Account as Ledger
+from pets.ledger.states import Entry
+from pets.schema.schema import Schema
+from pets.session.account_views import remaining
+from pets.session.session import Session
+
+MOST_REQUESTS = 10_000
+"""Requests that one enquiry is told of, at most: the newest."""
+_DOMAIN = b"pets.federated.enquiry.v1\x00"
+
+
+@dataclass(frozen=True)
+class Enquiry:
+    """What an analyst asks of a site's account.
+
+    Attributes:
+        id: 16 random bytes in hex, fresh for every enquiry.
+        roster: the digest of the roster that it is about.
+        analyst: who asks, as the roster knows them.
+        about: any of ``"budget"``, ``"certificates"`` and ``"history"``.
+        last: of how many requests the site shall tell, the newest.
+        release: the id of the release of which a certificate is wanted; empty without.
+    """
+
+    id: str
+    roster: str
+    analyst: str
+    about: tuple[str, ...]
+    last: int = MOST_REQUESTS
+    release: str = ""
+
+    def __post_init__(self) -> None:
+        if not _is_id(self.id) or not all(isinstance(text, str) for text in (self.roster, self.analyst)):
+            raise ProtocolError("an enquiry's id has 32 hex digits, and its roster and analyst are texts")
+        if self.release != "" and not _is_id(self.release):
+            raise ProtocolError("a release's id has 32 hex digits")
+        if not self.about or self.about != tuple(sorted(set(self.about) & set(TELLABLE))):
+            raise ProtocolError(f"an enquiry is about {' or '.join(TELLABLE)}")
+        if isinstance(self.last, bool) or not isinstance(self.last, int) or not 0 <= self.last <= MOST_REQUESTS:
+            raise ProtocolError(f"an enquiry asks for 0 to {MOST_REQUESTS:,} requests")
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        return {
+            "pets": "federated-enquiry",
+            "version": 1,
+            "id": self.id,
+            "roster": self.roster,
+            "analyst": self.analyst,
+            "about": list(self.about),
+            "last": self.last,
+            "release": self.release,
+        }
+
+    @cached_property
+    def form(self) -> bytes:
+        """The bytes of the canonical form."""
+        return canonical(self.to_json())
+
+    def signed(self, key: SigningKey) -> bytes:
+        """The canonical form with the analyst's signature."""
+        return self.form + key.sign(_DOMAIN + self.form)
+
+    @classmethod
+    def read(cls, body: bytes, roster: Roster) -> Enquiry:
+        """A signed enquiry; raises :class:`ProtocolError` where it is none, or signed by nobody on the roster."""
+        form, signature = body[:-SIGNATURE], body[-SIGNATURE:]
+        try:
+            given: Any = json.loads(form)
+            names = ("id", "roster", "analyst", "last", "release")
+            made = cls(about=tuple(given["about"]), **{name: given[name] for name in names})
+            if made.form != form:
+                raise ValueError("not canonical")
+        except (PetsError, TypeError, LookupError, ValueError, AttributeError, RecursionError):
+            raise ProtocolError("the enquiry is not in the form that pets writes; it was ignored") from None
+        key = roster.analyst_key(made.analyst)
+        if made.roster != roster.digest:
+            raise ProtocolError("the enquiry is about another roster; it was ignored")
+        if key is None or not key.verifies(signature, _DOMAIN + form):
+            raise ProtocolError("the enquiry is not signed by an analyst on the roster; it was ignored")
+        return made
+
+
+def _is_id(text: object) -> bool:
+    return isinstance(text, str) and len(text) == 32 and all(letter in "0123456789abcdef" for letter in text)
+
+
+def enquired(
+    message: Message,
+    rosters: Iterable[Roster],
+    seen: set[bytes],
+    key: SigningKey,
+    policy: SitePolicy,
+    session: Session,
+) -> bytes:
+    """A site's reply: what its ledger says, or why it says nothing. No row is read, and nothing is charged.
+
+    Raises:
+        ProtocolError: for what is forged, replayed, or about something else.
+    """
+    roster = next((r for r in rosters if verified(message, r, context_of(r))), None)
+    if roster is None or message.sender != COORDINATOR or message.round != 0:
+        raise ProtocolError("the enquiry is not from the coordinator of a roster that this site has pinned")
+    enquiry = Enquiry.read(message.body, roster)
+    if bytes.fromhex(enquiry.id) != message.query or message.query in seen:
+        raise ProtocolError("the enquiry was seen before, or its id is not its message's; it was ignored")
+    seen.add(message.query)
+    me = next(place for place, member in enumerate(roster.members) if member.key == key.public.raw.hex())
+    channel = Channel(roster, message.query, context_of(roster, enquiry.form), me, key)
+    try:
+        _check(enquiry, roster.members[me], policy, session.schema)
+        return channel.write(Kind.ACCOUNT, 0, canonical(_statement(enquiry, session._account)))
+    except LedgerError:  # whose words may name a file of this site
+        return channel.write(Kind.REFUSED, 0, b"this site's ledger cannot be read just now")
+    except PetsError as error:
+        return channel.write(Kind.REFUSED, 0, str(error).encode()[:MOST_SAID])
+
+
+def _check(enquiry: Enquiry, member: Member, policy: SitePolicy, schema: Schema) -> None:
+    for what in enquiry.about:
+        if what not in policy.tell:
+            raise PolicyError(f"the site's policy does not tell its {what}; its custodian may list it under tell")
+    if member.schema != schema.digest:
+        raise PolicyError("the site has another schema than the roster says; exchange a new roster")
+    if member.policy != policy.digest:
+        raise PolicyError("the site's policy has changed since the roster was made; exchange a new roster")
+
+
+def _statement(enquiry: Enquiry, ledger: Ledger) -> Json:
+    entries = ledger.entries()
+    mine = [entry for entry in entries if entry.project == ledger.scope[0]]
+    form: dict[str, Any] = {"pets": "federated-account", "version": 1, "budget": None, "requests": None}
+    form["certificate"] = _certificate(enquiry, ledger) if "certificates" in enquiry.about else None
+    if "budget" in enquiry.about:
+        left = remaining(ledger)
+        form["budget"] = {
+            "budget": left.budget.to_json(),
+            "spent": left.spent.to_json(),
+            "left": left.left.to_json(),
+            "lifetime": None if left.lifetime is None else left.lifetime.to_json(),
+            "epoch": left.epoch,
+            "durable": left.durable,
+            "more": left.more,
+            # not those that left, but those that were charged: whether one was withheld is a fact about rows
+            "unbounded": sum(entry.unbounded and entry.state.charged for entry in entries),
+        }
+    if "history" in enquiry.about:
+        form["requests"] = [_told(entry) for entry in mine[len(mine) - min(enquiry.last, len(mine)) :]]
+    return form
+
+
+def _certificate(enquiry: Enquiry, ledger: Ledger) -> Json | None:
+    """What the ledger signed of this site's part in a release that this analyst asked for; ``None`` without one."""
+    with ledger.ledger.reading() as book:
+        row = book.by_key(ledger.dataset, f"federated:{enquiry.release}")
+    if row is None or row.state != "committed":
+        return None
+    part = json.loads(bytes(row.release))
+    if (part["order"]["analyst"], part["roster"]) != (enquiry.analyst, enquiry.roster):
+        return None
+    return dict(json.loads(bytes(row.certificate)))
+
+
+def _told(entry: Entry) -> Json:
+    return {
+        "id": entry.id,
+        "at": entry.at.replace(microsecond=0, tzinfo=None).isoformat(),
+        "table": entry.table,
+        "what": entry.what,
+        "state": "charged" if entry.state.charged else entry.state.value,
+        "protection": entry.protection,
+        "loss": entry.cost.loss,
+        "delta": entry.cost.delta,
+        "unbounded": entry.unbounded,
+        "epoch": entry.epoch,
+    }

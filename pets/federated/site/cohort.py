@@ -1,0 +1,115 @@
+"""Cohort rules, for exact totals only: how many rows a question is about, and by how many it differs from another.
+
+They look at rows, so a refusal by them is itself an answer about rows; under differential privacy none of them is used.
+The counts come from the site and stay there. Whole questions are compared, two at a time: what sums of some groups of
+one show beside another, or many answers together, no such rule sees.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from pets.federated.query_round.order import Order
+from pets.federated.query_round.regression_step import Model
+from pets.federated.site.policy import Totals
+from pets.federated.site.wording import CONTRIBUTION
+from pets.plan.plan import Plan, make_plan
+from pets.plan.vector import Ints
+from pets.query_model.aggregate import count
+from pets.query_model.expression import Filter
+from pets.query_model.query import Query
+from pets.schema.schema import Schema
+
+Counted = Callable[[Query], Ints]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A set of rows: those that meet a condition, among the first ``rows`` of each person."""
+
+    table: str
+    where: Filter | None
+    rows: int
+
+    def size(self, counted: Counted) -> int:
+        """How many rows are in it."""
+        return int(counted(Query(self.table, filter=self.where, aggregates=(("n", count()),), rows=self.rows))[0])
+
+    def both(self, other: Cohort) -> Cohort:
+        """The rows that are in two of them: of each person the first few, which are among the first many."""
+        where = self.where if other.where is None else other.where
+        if self.where is not None and other.where is not None:
+            where = self.where & other.where
+        return Cohort(self.table, where, min(self.rows, other.rows))
+
+
+def cohorts(plan: Plan) -> tuple[Cohort, ...]:
+    """Every set of rows that an answer is about. Counts of people read all rows that the snapshot keeps."""
+    query = plan.query
+    conditions: list[Filter | None] = [query.filter]
+    for _, aggregate in query.aggregates:
+        inner = getattr(aggregate, "where", None)
+        if inner is not None:
+            conditions.append(inner if query.filter is None else query.filter & inner)
+    units = any(measure.kind == "units" for measure in plan.measures)
+    rows = dict.fromkeys((plan.rows, plan.kept_rows) if units else (plan.rows,))
+    return tuple(Cohort(plan.table, condition, most) for condition in conditions for most in rows)
+
+
+def fits(plan: Plan, rules: Totals, counted: Counted) -> str:
+    """Why a question is about too few rows ('' where it is not)."""
+    if any(cohort.size(counted) < rules.min_cohort for cohort in cohorts(plan)):
+        return "too few rows are in the cohort"
+    if rules.min_cell or rules.dominance < 1:
+        return small(counted(replace(plan.query, aggregates=(("n", count()),))), rules, plan.rows)
+    return ""
+
+
+def small(cells: Ints, rules: Totals, rows: int) -> str:
+    """Why groups of these sizes may not leave ('' where they may).
+
+    A person has at most ``rows`` rows in a group, which is what the dominance rule takes as the greatest part.
+    """
+    some = cells[cells > 0]
+    if bool((some < rules.min_cell).any()):
+        return "too few rows are in a group"
+    if rules.dominance < 1 and bool((some * rules.dominance < rows).any()):
+        return "one person may have too great a part of a group"
+    return ""
+
+
+def overlaps(first: Cohort, second: Cohort, least: int, counted: Counted) -> bool:
+    """Whether two sets of rows differ, but by fewer rows than ``least``: subtracting the answers would show those."""
+    if first == second:
+        return False
+    a, b, common = (one.size(counted) for one in (first, second, first.both(second)))
+    return 0 < a + b - 2 * common < least
+
+
+def too_small(order: Order, schema: Schema, rules: Totals, given: Iterable[bytes], counted: Counted) -> str:
+    """Why a site's part of an exact total may not leave ('' where it may).
+
+    ``given`` is what the site's ledger keeps of the exact totals before: those of other schemas cannot be compared.
+    """
+    plan = about(order, schema)
+    if why := fits(plan, rules, counted):
+        return why
+    earlier: dict[Cohort, None] = {}
+    for body in given:
+        form = json.loads(body)
+        if form.get("pets") == CONTRIBUTION and form["order"]["schema"] == schema.digest:
+            earlier |= dict.fromkeys(cohorts(about(Order.from_json(form["order"]), schema)))
+    pairs = [(first, second) for first in earlier for second in cohorts(plan) if first.table == second.table]
+    if any(overlaps(first, second, rules.min_cohort, counted) for first, second in pairs):
+        return "it differs from an earlier exact total by too few rows"
+    return ""
+
+
+def about(order: Order, schema: Schema) -> Plan:
+    """The plan over the rows that an order is about: of a regression's step, those whose columns all have values."""
+    query = order.query
+    if order.step is not None:
+        query = Model(order.step, schema.fields(query.table)).cohort(query)
+    return make_plan(query, schema)

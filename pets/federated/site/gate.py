@@ -1,0 +1,212 @@
+"""The gate: whether a site takes part in a query. It reads the query, the policy, the roster; never a row.
+
+The order of the checks: who signed and whether it is new (:mod:`pets.federated.site.site`), what is asked against the
+site's policy, the schema, the roster and its assumptions, the protection, the range of the sums, and last the charge,
+which the site works out itself from the noise that the order names. The ledger's reservation follows, and only after
+all rounds of preparation is the data opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pets.dp.calibrate import target_units
+from pets.dp.shares import Shares, Spread, share_losses, total_cost
+from pets.errors import BudgetError, PolicyError, QueryError, SchemaError
+from pets.federated.messages.roster import Member, Roster
+from pets.federated.query_round.order import Order
+from pets.federated.query_round.regression_step import Model
+from pets.federated.site.policy import SitePolicy
+from pets.plan.plan import Plan, make_plan
+from pets.protection.budget import Budget, Cost
+from pets.protection.policy import Policy
+from pets.protection.protection import DP, Exact, Total
+from pets.query_model.aggregate import count
+from pets.query_model.query import Query
+from pets.schema.schema import Schema
+
+RANGE = 2**62
+"""No total may pass it: noise then fits below 2^63, and sums modulo 2^64 are the sums themselves."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a site's gate knows, none of it from rows.
+
+    Attributes:
+        member: the site as the roster has it.
+        schema, rules, policy, budget: the site's own; ``rules`` are for the federation.
+        data: ``"real"`` or ``"dummy"``.
+    """
+
+    member: Member
+    schema: Schema
+    rules: SitePolicy
+    policy: Policy
+    budget: Budget
+    data: str
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A query that the gate lets in, and what it costs this site."""
+
+    order: Order
+    plan: Plan
+    cost: Cost
+    model: Model | None = None
+    bits: int = 0
+
+    @property
+    def size(self) -> int:
+        """Numbers of the vector: the plan's, and those of a regression's step."""
+        return self.plan.size + (0 if self.model is None else self.model.size)
+
+    @property
+    def shares(self) -> Shares | None:
+        """The noise that the site adds."""
+        return self.order.shares
+
+    @property
+    def everyone(self) -> bool:
+        """Exact totals: two answers that differ by one site would show that site, so none may be missing."""
+        return isinstance(self.order.protection, Total)
+
+
+def admit(order: Order, roster: Roster, desk: Desk) -> Admission:
+    """Let a query in.
+
+    Raises:
+        QueryError, PolicyError, SchemaError, BudgetError: with the reason, which may be told to anybody.
+    """
+    _check_query(order.query, desk)
+    if not order.schema == desk.schema.digest == desk.member.schema:
+        raise SchemaError("the order is about another schema than this site's; compare the sites' schema files")
+    plan = make_plan(order.query, desk.schema)
+    _check_roster(order, roster, desk)
+    _check_protection(order, desk)
+    most = roster.sites_per_person * max(
+        measure.limit * (1 if order.shares is None else order.shares.refine[place])
+        for place, measure in enumerate(plan.measures)
+        if order.shares is None or place < len(order.shares.refine)
+    )
+    if most > RANGE:
+        raise QueryError(
+            "the total over the sites could pass 2^62; use a coarser step, a tighter clip, or state fewer 'people' "
+            "(over all sites) in the schema's table"
+        )
+    model = _model(order, desk)
+    bits = 0 if model is None else model.bits(most_rows(plan, roster))
+    return Admission(order, plan, _charge(order, plan, roster, desk), model, bits)
+
+
+def most_rows(plan: Plan, roster: Roster) -> int:
+    """How many rows all sites together can count, by public bounds; the first measure of a step's query counts rows."""
+    return roster.sites_per_person * plan.measures[0].limit
+
+
+def _model(order: Order, desk: Desk) -> Model | None:
+    """A regression's step over this site's schema, where its policy allows one."""
+    if order.step is None:
+        return None
+    rule, query = desk.rules.rule(order.query.table), order.query
+    counts = [aggregate.to_json() for _, aggregate in query.aggregates]
+    if not isinstance(order.protection, (Total, Exact)) or order.secure != "masked" or query.keys or query.keyset:
+        raise PolicyError("a step of a regression is an exact, masked total over all rows of a query without groups")
+    if counts != [count().to_json()]:
+        raise PolicyError("a step of a regression goes with a count of rows and nothing else")
+    if rule.aggregates is not None and "glm" not in rule.aggregates:
+        raise PolicyError(f"the site's policy does not let queries measure 'glm'; it allows: {rule.aggregates}")
+    for name in order.step.columns:
+        if rule.columns is not None and name not in rule.columns:
+            raise PolicyError(f"the site's policy does not let queries use {name!r}; it allows: {rule.columns}")
+    return Model(order.step, desk.schema.fields(query.table))
+
+
+def _check_query(query: Query, desk: Desk) -> None:
+    rule = desk.rules.rule(query.table)
+    form = query.to_json()
+    keys, filters = columns_of(form.get("by")), columns_of(form.get("where"))
+    inner = [name for _, aggregate in form["agg"] for name in columns_of(aggregate.get("where"))]
+    named = {*columns_of(form), *keys}
+    for what, names, allowed in (
+        ("use", named, rule.columns),
+        ("group by", keys, rule.keys),
+        ("filter by", [*filters, *inner], rule.filters),
+        ("measure", [aggregate["agg"] for _, aggregate in form["agg"]], rule.aggregates),
+    ):
+        for name in sorted(set(names)):
+            if allowed is not None and name not in allowed:
+                raise PolicyError(
+                    f"the site's policy does not let queries {what} {name!r}; it allows: {', '.join(allowed)}"
+                )
+
+
+def columns_of(form: Any) -> list[str]:
+    """The columns that a part of a query's JSON names."""
+    if isinstance(form, dict):
+        own = [form["column"]] if isinstance(form.get("column"), str) else []
+        return own + [name for part in form.values() for name in columns_of(part)]
+    if isinstance(form, (list, tuple)):
+        return [name for part in form for name in columns_of(part)]
+    return []
+
+
+def _check_roster(order: Order, roster: Roster, desk: Desk) -> None:
+    rules = desk.rules
+    if desk.member.policy != rules.digest:
+        raise PolicyError("the site's policy has changed since the roster was made; exchange a new roster")
+    for what, have, least in (
+        ("sites on the roster", roster.size, rules.min_sites),
+        ("sites assumed to collude", roster.colluding, rules.min_colluding),
+        ("sites_per_person", roster.sites_per_person, rules.min_sites_per_person),
+    ):
+        if have < least:
+            raise PolicyError(f"the site's policy asks for at least {least} {what}, and there are {have}")
+    if order.secure not in rules.secure:
+        raise PolicyError(f"the site's policy does not allow secure={order.secure!r}; it allows: {rules.secure}")
+
+
+def _check_protection(order: Order, desk: Desk) -> None:
+    protection, shares = order.protection, order.shares
+    if isinstance(protection, DP):
+        if shares is None or shares.alone != (order.secure == "local"):
+            raise BudgetError(
+                "the order's noise does not go with its way to combine; run one version of pets everywhere"
+            )
+        if shares.mechanism != ("laplace" if desk.budget.currency == "pure" or protection.pure else "gaussian"):
+            # the same number would else be read once as ε and once as ρ
+            raise BudgetError("the order's noise is of another kind than its protection promises; it was refused")
+        return
+    if shares is not None:
+        raise BudgetError("exact totals bear no noise; the order does not fit together")
+    if isinstance(protection, Exact):
+        if desk.data != "dummy":
+            raise PolicyError("pets.Exact() answers on dummy data only; use pets.DP(epsilon=…) on real rows")
+    elif isinstance(protection, Total):
+        if not (desk.rules.totals.allow and desk.policy.allow_unbounded):
+            raise PolicyError("this site's policy does not allow exact totals; use pets.DP(epsilon=…)")
+        if order.secure == "local":
+            raise PolicyError("exact totals are never sent by one site alone; use secure='masked'")
+    else:
+        raise PolicyError("this site answers pets.DP(…), pets.Exact() and pets.Total() only")
+
+
+def _charge(order: Order, plan: Plan, roster: Roster, desk: Desk) -> Cost:
+    """The cost by this site's own reckoning: nobody else's word is taken for it."""
+    currency = desk.budget.currency
+    if order.shares is None or desk.data == "dummy":
+        return Cost(currency, 0)
+    if currency != roster.currency or desk.budget.conversion_delta < roster.delta:
+        raise BudgetError("the roster states another delta or currency than this site's ledger has; exchange a new one")
+    losses = share_losses(Spread(plan, roster.sites_per_person), order.shares, roster.honest)
+    protection = order.protection
+    asked_for = protection if isinstance(protection, DP) and protection.within is None else None
+    if asked_for is not None and sum(losses) > target_units(asked_for, currency, roster.delta):
+        raise BudgetError("the order's noise is less than its protection promises; it was refused")
+    cost = total_cost(losses, order.shares.mechanism, currency)
+    most = desk.rules.max_epsilon
+    if most is not None and (asked := desk.budget.describe(cost)[0]) > most * (1 + 1e-9):
+        raise BudgetError(f"the query would cost this site ε = {asked:.4g}, and its policy allows {most:g} a query")
+    return cost

@@ -1,0 +1,384 @@
+"""Site: one custodian's data behind a gate. Bytes in, bytes out; the only file here that reaches rows.
+
+A query's life: its order is verified and let in by the gate, the cost is reserved in the site's own ledger, the rounds
+of the way to combine go by, and in one of them the data is opened, once: the charge becomes final, the vector is made,
+the site's share of noise is added, the entry is sealed in the log, and only then does anything leave.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from pets.common import signing
+from pets.common.arguments import plain_arguments
+from pets.common.codec import canonical, digest
+from pets.common.entropy import random_bytes, random_id
+from pets.common.signing import SigningKey
+from pets.dp.shares import add_share
+from pets.errors import LedgerError, PetsError, PolicyError, UsedKeyError, UserError, shown
+from pets.federated.messages.errors import ProtocolError, Withheld
+from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message, context_of, parse, verified
+from pets.federated.messages.roster import Member, Roster
+from pets.federated.query_round.coordinator import MOST_SAID
+from pets.federated.query_round.envelopes import agreed, box_of
+from pets.federated.query_round.order import Order
+from pets.federated.secure_sum.interface import Party, Sealer, Task, Words
+from pets.federated.secure_sum.registry import party
+from pets.federated.site import wording
+from pets.federated.site.account_request import enquired
+from pets.federated.site.cohort import small, too_small
+from pets.federated.site.gate import Admission, Desk, admit
+from pets.federated.site.policy import SitePolicy
+from pets.he.keys.public_key import PublicKey
+from pets.ledger.failpoint import reach
+from pets.ledger.states import Grant, Request
+from pets.plan.plan import make_plan
+from pets.plan.vector import Ints
+from pets.protection.budget import epsilon_from_rho
+from pets.protection.protection import DP, Total
+from pets.query_model.query import Query
+from pets.release.certificate import Certificate
+from pets.rows.tabulate import codes, tabulate
+from pets.session import guarantee_text
+from pets.session.session import Session
+
+LIFE = 900.0
+"""Seconds after which a query that did not end is forgotten, with its secrets."""
+
+
+@dataclass
+class _Active:
+    """A query under way. Its party holds secrets; nothing of this is ever written down."""
+
+    admission: Admission
+    channel: Channel
+    grant: Grant
+    snapshot: Any
+    since: float
+    next: int = 1
+    party: Party = field(init=False, repr=False)
+    last: tuple[bytes, bytes] = field(default=(b"", b""), repr=False)
+
+
+class Site:
+    """One site of a federation.
+
+    Args:
+        session: the site's own data, budget and ledger.
+        policy: what others may ask: a :class:`SitePolicy` or its YAML file. Left out, nothing may be asked.
+        key: the site's signing key, or the file that keeps it (made on first use). Left out, it lasts one process.
+        name: as the roster knows it.
+
+    Raises:
+        UserError: for what is no session, policy or key.
+    """
+
+    @plain_arguments(UserError, "Site", "write pets.federated.Site(session, policy='policy.yaml', name='north')")
+    def __init__(
+        self,
+        session: Session,
+        *,
+        policy: SitePolicy | str | Path | None = None,
+        key: SigningKey | str | Path | None = None,
+        name: str = "site",
+    ) -> None:
+        if not isinstance(session, Session):
+            raise UserError(f"a site is made of a pets.Session, not {shown(session)}")
+        self.session = session
+        rules = SitePolicy() if policy is None else policy
+        self.policy = SitePolicy.load(rules) if isinstance(rules, (str, Path)) else rules
+        if not isinstance(self.policy, SitePolicy):
+            raise PolicyError(f"a site's policy is a SitePolicy or its file, not {shown(policy)}")
+        self.policy.check(session.schema)
+        self._key = signing.load_or_make(Path(key)) if isinstance(key, (str, Path)) else key or signing.ephemeral()
+        if not isinstance(self._key, SigningKey):
+            raise UserError("a site's key is a SigningKey or the path of its file")
+        self.name = name
+        self.certificates: dict[str, Certificate] = {}
+        self._box = box_of(self._key)
+        self._rosters: dict[str, Roster] = {}
+        self._holders: dict[str, PublicKey] = {}
+        self._active: dict[bytes, _Active] = {}
+        self._seen: set[bytes] = set()
+        self._incidents: dict[str, str] = {}
+        self._openings: dict[str, bytes] = {}
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"<Site {self.name!r} on dataset {self.session.schema.dataset!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise UserError("a site holds data and keys and is never pickled; open it again where it is needed")
+
+    # what others know --------------------------------------------------------------------------------------------
+
+    @property
+    def member(self) -> Member:
+        """The site's entry for a roster: all of it public."""
+        budget = self.session.budget
+        return Member(
+            self.name,
+            self._key.public.raw.hex(),
+            self.session.schema.digest,
+            self.policy.digest,
+            budget.currency,
+            budget.conversion_delta,
+            "dummy" if self.session._kind == "dummy" else "real",
+            self._box,
+        )
+
+    def join(self, roster: Roster, public_key: PublicKey | None = None) -> None:
+        """Pin a roster: from now on its orders are considered.
+
+        Args:
+            roster: whose orders.
+            public_key: for encrypted envelopes, the key of the key holder that the roster names.
+
+        Raises:
+            PolicyError: where this site is not on it as it is, or the key is not the one that it names.
+        """
+        if not isinstance(roster, Roster) or not isinstance(public_key, PublicKey | None):
+            raise PolicyError("a site joins a Roster, and for encrypted envelopes pins a pets.he.PublicKey")
+        if public_key is not None and public_key.id != roster.key_holder:
+            raise PolicyError("the roster names another key holder than this public key's; compare their ids")
+        if self.member not in roster.members:
+            raise PolicyError(
+                f"the roster does not have site {self.name!r} as it is (name, key, schema, policy, budget's delta); "
+                "send the coordinator its entry again"
+            )
+        self._rosters[roster.digest] = roster
+        if public_key is not None:
+            self._holders[roster.digest] = public_key
+
+    def leave(self, roster: Roster) -> None:
+        """No longer consider a roster's orders; its queries under way end, and what they started stays charged."""
+        if not isinstance(roster, Roster):
+            raise PolicyError(f"a site leaves a Roster, not {shown(roster)}")
+        self._rosters.pop(roster.digest, None)
+        self._holders.pop(roster.digest, None)
+        for query in [query for query, active in self._active.items() if active.channel.roster.digest == roster.digest]:
+            self._end(query)
+
+    def incident(self, number: str) -> str:
+        """For the custodian only: why nothing left in answer to a query. It may quote values of real rows."""
+        if number not in self._incidents:
+            raise UserError(f"there is no incident {shown(number)} at this site")
+        return self._incidents[number]
+
+    # bytes in, bytes out -----------------------------------------------------------------------------------------
+
+    def handle(self, data: bytes) -> bytes:
+        """Answer one message.
+
+        Raises:
+            ProtocolError: for anything forged, replayed or out of turn, which changes nothing; and for what must not be
+                asked, which ends the query (what it had started stays charged).
+        """
+        message = parse(data)
+        with self._lock:
+            self._sweep()
+            if message.kind is Kind.ORDER:
+                return self._order(message, data)
+            if message.kind is Kind.ENQUIRY:
+                return enquired(message, self._rosters.values(), self._seen, self._key, self.policy, self.session)
+            active = self._active.get(message.query)
+            if active is None:
+                raise ProtocolError("no such query is under way at this site; it was over, or never begun")
+            if hmac.compare_digest(active.last[0], hashlib.sha256(data).digest()):
+                return active.last[1]  # the same request again, after a lost connection: the same reply, not a new one
+            if message.kind is Kind.ABORT:
+                active.channel.read(data, message.round, COORDINATOR, Kind.ABORT)
+                self._end(message.query)
+                return active.channel.write(Kind.ABORT, message.round, b"")
+            read = active.channel.read(data, active.next, COORDINATOR)
+            return self._round(active, read, data)
+
+    def _order(self, message: Message, data: bytes) -> bytes:
+        roster = next((r for r in self._rosters.values() if verified(message, r, context_of(r))), None)
+        if roster is None or message.sender != COORDINATOR or message.round != 0:
+            raise ProtocolError("the order is not from the coordinator of a roster that this site has pinned")
+        known = self._active.get(message.query)
+        if known is not None and hmac.compare_digest(known.last[0], hashlib.sha256(data).digest()):
+            return known.last[1]
+        if message.query in self._seen:
+            raise ProtocolError("the order was seen before; a query's id is used once")
+        order = Order.read(message.body, roster)
+        if bytes.fromhex(order.id) != message.query:
+            raise ProtocolError("the order's id is not its message's; it was ignored")
+        self._seen.add(message.query)
+        me = next(place for place, member in enumerate(roster.members) if member.key == self._key.public.raw.hex())
+        channel = Channel(roster, message.query, context_of(roster, order.form), me, self._key)
+        session = self.session
+        desk = Desk(roster.members[me], session.schema, self.policy, session.policy, session.budget, self.member.data)
+        try:
+            admission = admit(order, roster, desk)
+            sealer = self._agreed(admission, roster)
+            snapshot = session._holdings.snapshot(order.query.table)
+            grant = self._reserve(admission, snapshot)
+        except ProtocolError:
+            raise
+        except PetsError as error:
+            return channel.write(Kind.REFUSED, 0, str(error).encode()[:MOST_SAID])
+        active = _Active(admission, channel, grant, snapshot, time.monotonic())
+        active.party = party(
+            order.secure,
+            Task(channel, admission.size, admission.everyone, sealer=sealer),
+            lambda: self._contribute(active),
+        )
+        self._active[message.query] = active
+        return self._round(active, message, data)
+
+    def _agreed(self, admission: Admission, roster: Roster) -> Sealer | None:
+        """For encrypted envelopes: this site's half of the round, checked before anything is reserved."""
+        if admission.order.secure != "encrypted":
+            return None
+        holder = self._holders.get(roster.digest)
+        return agreed(admission.order, roster, admission.plan, self.session.schema, self._key, holder)
+
+    def _reserve(self, admission: Admission, snapshot: Any) -> Grant:
+        order, plan = admission.order, admission.plan
+        request = Request(
+            table=plan.table,
+            what=guarantee_text.what(plan.query) if order.step is None else wording.step(order.step),
+            question=plan.digest,
+            # a query's id is part of the question: noise belongs to one id, so no answer is ever given again
+            asked=digest(["federated", order.id, snapshot.id, plan.digest, order.protection.to_json()]),
+            snapshot=snapshot.id,
+            query=order.query.to_json(),
+            protection=order.protection.to_json(),
+            cost=admission.cost,
+            unbounded=isinstance(order.protection, Total) and self.member.data == "real",
+            key=f"federated:{order.id}",
+        )
+        try:
+            grant: Grant | None = self.session._account.reserve([request], start=False, again=True)[0]
+        except UsedKeyError:
+            grant = None
+        except LedgerError as error:
+            # (the error may name a file of this site: it is for the custodian alone)
+            raise PolicyError(f"this site's ledger took no entry (incident {self._noted(error)})") from None
+        if grant is None or grant.sealed is not None:
+            raise ProtocolError("the order's id is in this site's ledger already; a query's id is used once")
+        return grant
+
+    def _noted(self, why: object) -> str:
+        """The number under which the custodian finds why."""
+        number = random_id()[:12]
+        self._incidents[number] = str(why)
+        return number
+
+    def _round(self, active: _Active, message: Message, data: bytes) -> bytes:
+        number = message.round
+        try:
+            body = active.party.answer(number, b"" if message.kind is Kind.ORDER else message.body)
+            reply = active.channel.write(Kind.ROUND, number, body)
+        except Withheld:
+            reply = active.channel.write(Kind.WITHHELD, number, b"")
+        except LedgerError as error:
+            # the entry was not written, so nothing leaves; what was started stays charged, and the others go on
+            self._noted(error)
+            reply = active.channel.write(Kind.WITHHELD, number, b"")
+        except BaseException:
+            self._end(message.query)
+            raise
+        active.next = number + 1
+        active.last = (hashlib.sha256(data).digest(), reply)
+        return reply
+
+    def _end(self, query: bytes) -> None:
+        """Forget a query and its secrets; what it reserved and did not start is given back."""
+        active = self._active.pop(query, None)
+        if active is not None:
+            with contextlib.suppress(LedgerError):  # a ledger that cannot be written closes it when its lease is over
+                self.session._account.close([active.grant])
+
+    def _sweep(self) -> None:
+        late = time.monotonic() - LIFE
+        for query in [query for query, active in self._active.items() if active.since < late]:
+            self._end(query)
+
+    # the data is opened here, and nowhere else --------------------------------------------------------------------
+
+    def _contribute(self, active: _Active) -> Words:
+        account, grant, admission = self.session._account, active.grant, active.admission
+        account.start([grant])
+        reach("data-opened")
+        values, incident = self._computed(admission, active.snapshot)
+        if values is None:
+            number = grant.id[:12]
+            self._incidents[number] = incident
+            account.close([grant])
+            raise Withheld(f"nothing leaves this site in answer to the query (incident {number})")
+        reach("measured")
+        key = random_bytes(32)
+        commitment = hmac.new(key, values.astype("<i8").tobytes(), "sha256").hexdigest()
+        self._openings[admission.order.id] = key
+        roster = active.channel.roster
+        body = canonical(wording.contribution(admission, roster, self.name, commitment))
+        where = {
+            "site": self.name,
+            "snapshot": active.snapshot.id,
+            "data": self.member.data,
+            "project": self.session.project,
+            "analyst": self.session.analyst,
+            "engine": self.session.engine,
+        }
+        told = wording.predicate(admission, roster, self.session.schema, where, self._at(admission, roster))
+        sealed = account.seal(grant, body, hashlib.sha256(body).hexdigest(), told)
+        self.certificates[admission.order.id] = Certificate(json.loads(sealed.certificate))
+        return values.view(np.uint64)
+
+    def _at(self, admission: Admission, roster: Roster) -> tuple[float, float] | None:
+        protection = admission.order.protection
+        if not isinstance(protection, DP) or admission.shares is None:
+            return None
+        cost, pure = admission.cost, admission.shares.mechanism == "laplace"
+        if pure or roster.currency == "pure":
+            return protection.epsilon or self.session.budget.describe(cost)[0], 0.0
+        delta = protection.delta or roster.delta
+        return protection.epsilon or epsilon_from_rho(cost.loss / 10**12, delta), delta
+
+    def _computed(self, admission: Admission, snapshot: Any) -> tuple[Ints | None, str]:
+        """The vector with its noise; or nothing, and why, for the custodian alone: it may depend on rows."""
+        stopped: type[BaseException] | None = None
+        try:
+            engine = self.session.engine
+            if admission.everyone and (why := self._too_small(admission, snapshot)):
+                return None, why
+            values = tabulate(admission.plan, snapshot, engine).reveal()
+            if (model := admission.model) is not None:
+                found = codes(admission.plan, snapshot, model.step.columns, engine)
+                rules = self.policy.totals
+                why = model.thin(found, rules.min_cohort) or small(model.cells(found), rules, admission.plan.rows)
+                if admission.everyone and why:
+                    return None, why
+                return np.concatenate([values, model.moments(found, admission.bits)]), ""
+            shares = admission.shares
+            return (values if shares is None else add_share(admission.plan, values, shares)), ""
+        except (KeyboardInterrupt, SystemExit) as error:
+            stopped = type(error)
+        except BaseException:
+            incident = traceback.format_exc()
+        if stopped is not None:
+            raise stopped
+        return None, incident
+
+    def _too_small(self, admission: Admission, snapshot: Any) -> str:
+        """Why exact totals may not leave ('' where they may). Only for :class:`pets.Total`: it reads rows."""
+        schema, engine = self.session.schema, self.session.engine
+
+        def count(asked: Query) -> Ints:
+            return tabulate(make_plan(asked, schema), snapshot, engine).reveal()
+
+        return too_small(admission.order, schema, self.policy.totals, self.session._account.exact(), count)

@@ -1,0 +1,189 @@
+"""The sentences and certificates of federated answers: per person, and per assumption about who colludes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from fractions import Fraction
+
+from pets.common.codec import Json, number
+from pets.dp.shares import Shares, Spread, terms_of
+from pets.federated.messages.roster import Roster
+from pets.federated.query_round.regression_step import Step
+from pets.federated.site.gate import Admission
+from pets.plan.plan import Plan
+from pets.protection.budget import UNIT, epsilon_from_rho
+from pets.protection.protection import DP, Total
+from pets.schema.schema import Schema
+from pets.session import guarantee_text
+
+CONTRIBUTION = "federated-contribution"
+"""What a site's ledger calls its part of an answer."""
+_APART = "as long as key holder and coordinator do not collude"
+
+
+def guarantee(
+    plan: Plan,
+    roster: Roster,
+    secure: str,
+    at: tuple[float, float] | None,
+    exact: bool,
+    shares: Shares | None = None,
+) -> str:
+    """One sentence: who is protected, at what ε and δ, against whom; for envelopes, what is left if the two collude.
+
+    ``at`` is (ε, δ), ``None`` without noise; ``exact`` says that the totals are of real rows; ``shares`` of one query.
+    """
+    if at is None:
+        if not exact:
+            return "Dummy data: every row is invented, so no one's presence can show."
+        return (
+            "No guarantee: these are exact totals of real rows over all sites (unbounded; named on every later release "
+            "of each site). No single site's part was shown to the coordinator, the analyst or another site"
+            + (f", {_APART}; together they could open each site's." if secure == "encrypted" else ".")
+        )
+    who = "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
+    m, c = roster.sites_per_person, roster.colluding
+    where = "at one site" if m == 1 else f"across at most {m} sites"
+    epsilon, delta = at
+    said = f"ε = {epsilon:.6g}" + (f" and δ = {delta:g}" if delta else "")
+    if secure == "local":
+        against = "against everybody but the sites that hold the person's rows"
+    else:
+        others = "" if c == 0 else f" and any {c} of the {roster.size} sites" if c > 1 else " and any one other site"
+        against = f"against readers, the analyst and the coordinator{others}, together"
+        against += f", as long as {roster.honest} of the sites in the answer keep their noise to themselves"
+        if secure == "encrypted":
+            against += f" and {_APART}"
+    return (
+        f"Differentially private with {said}: adding or removing {who}, {where}, changes the chance of any released "
+        f"table by at most that much, {against}; at most {plan.rows} row(s) of a person count at each site; each site "
+        "keeps its own account." + _alone(plan, roster, secure, delta, shares)
+    )
+
+
+def _alone(plan: Plan, roster: Roster, secure: str, delta: float, shares: Shares | None) -> str:
+    """What a site's own share of noise gives its people where key holder and coordinator open single envelopes."""
+    if secure != "encrypted" or shares is None:
+        return ""
+    left = terms_of(Spread(plan, roster.sites_per_person), shares, roster.honest, delta).alone
+    return (
+        " If the two collude, they can open single envelopes, and a site's own share of noise alone gives its people "
+        f"ε = {epsilon_from_rho(left, delta):.6g} at the same δ."
+    )
+
+
+def notes(
+    plan: Plan, roster: Roster, secure: str, survivors: int | None, noisy: bool, rounded: bool
+) -> tuple[str, ...]:
+    """What a reader must know beside the guarantee; ``survivors`` is ``None`` where nobody knows them yet."""
+    known, n = survivors is not None, roster.size
+    said = f"{survivors} of {n}" if known else f"At least {roster.threshold} of {n}" if roster.dropouts else f"All {n}"
+    out = [f"{said} sites are in the answer, combined by secure={secure!r}."]
+    most = roster.size if survivors is None else survivors
+    if secure == "encrypted":
+        out.append(
+            "The coordinator added ciphertexts that it cannot read, and the holder of public key "
+            f"{roster.key_holder[:16]} opened this one total. Together they could read each site's noisy numbers."
+        )
+    if noisy and secure == "local":
+        times = f"{most} times" if known else f"as many times as there are sites in the answer, at most {most} times,"
+        out.append(f"Each site bears the whole noise: the variance is {times} that of a pooled answer at this cost.")
+    elif noisy:
+        factor, up = most / roster.honest, "" if known else "up to "
+        out.append(
+            f"The variance of the noise is {up}{factor:.3g} times what a pooled answer would need: {roster.honest} "
+            f"sites' shares are enough, and {up}{most} are in it ({roster.dropouts} may be lost, "
+            f"{roster.colluding} may collude)."
+        )
+    if rounded:
+        out.append("The noise is finer than the numbers' own steps; the total was rounded to whole steps.")
+    m = roster.sites_per_person
+    if m > 1:
+        out.append(f"A person may be at up to {m} sites; every sensitivity was multiplied by {m}.")
+        if any(measure.kind == "units" for measure in plan.measures):
+            out.append("Counts of people are counts of person-site pairs: who is at two sites counts twice.")
+    return tuple(out)
+
+
+def step(asked: Step) -> str:
+    """What a regression's step asks, for a ledger's reader."""
+    return f"a step of {asked.family} regression of {asked.outcome} on {', '.join(asked.covariates) or 'nothing'}"
+
+
+def contribution(admission: Admission, roster: Roster, site: str, commitment: str) -> Json:
+    """What a site's ledger keeps of its part: no number of it, only a commitment under a key that the site keeps."""
+    order = admission.order
+    return {
+        "pets": CONTRIBUTION,
+        "version": 1,
+        "id": order.id,
+        "site": site,
+        "roster": roster.digest,
+        "order": order.to_json(),
+        "commitment": commitment,
+    }
+
+
+def predicate(
+    admission: Admission, roster: Roster, schema: Schema, where: Json, at: tuple[float, float] | None
+) -> Json:
+    """What a site's certificate states of its part; ``where`` has site, snapshot, data, project and analyst."""
+    order, plan, now = admission.order, admission.plan, dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    finite = isinstance(order.protection, DP)
+    shares = order.shares
+    return {
+        "release_id": order.id,
+        "issued_at": now,
+        "service": {"name": "pets", "version": guarantee_text._version(), "image_digest": None},
+        "dataset": {
+            "id": schema.dataset,
+            "table": plan.table,
+            "snapshot_id": where["snapshot"],
+            "privacy_unit": plan.unit_column or "row",
+            "metadata_sha256": schema.digest,
+            "rows": where["data"],
+        },
+        "project_id": where["project"],
+        "agent_id": where["analyst"],
+        "what": guarantee_text.what(plan.query) if order.step is None else step(order.step),
+        "plan_sha256": plan.digest,
+        "query": order.query.to_json(),
+        "protection": order.protection.to_json(),
+        "guarantee": guarantee(plan, roster, order.secure, at, isinstance(order.protection, Total), shares),
+        "federation": {
+            "site": where["site"],
+            "analyst": order.analyst,
+            "sites": roster.size,
+            "roster_sha256": roster.digest,
+            "secure": order.secure,
+            "person": f"person across at most {roster.sites_per_person} site(s)",
+            "dropouts": roster.dropouts,
+            "colluding": roster.colluding,
+            "key_holder": roster.key_holder if order.secure == "encrypted" else None,
+        },
+        "dp": None
+        if not finite or shares is None or at is None
+        else {
+            "measure": "approx_zcdp" if admission.cost.currency == "zcdp" else "pure",
+            "rho": number(Fraction(admission.cost.loss, UNIT)) if admission.cost.currency == "zcdp" else None,
+            "epsilon": f"{at[0]:.12g}",
+            "delta": f"{at[1]:.12g}",
+            "neighbouring": "all rows of one person added or removed"
+            if plan.unit_column
+            else "one row added or removed",
+            "mechanism": [f"share of discrete {shares.mechanism}"] * len(plan.measures),
+            "scales": shares.to_json()["scales"],
+            "refine": list(shares.refine),
+            "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.query.groups},
+        },
+        "cost": admission.cost.to_json(),
+        "review": {"decision": "released", "checker": "pets", "at": now, "reason": "within the site's policy"},
+        "assumptions": [
+            *guarantee_text.ASSUMPTIONS,
+            f"at most {roster.colluding} site(s) collude with the coordinator",
+            *(["key holder and coordinator do not collude"] if order.secure == "encrypted" else []),
+            f"the rows of one person lie at no more than {roster.sites_per_person} site(s)",
+        ],
+        "notes": list(notes(plan, roster, order.secure, roster.size if admission.everyone else None, finite, False)),
+        "engine_versions": guarantee_text.versions(where["engine"]),
+    }

@@ -1,0 +1,1 @@
+"""Encrypted tables: columns that an untrusted store computes on unread."""

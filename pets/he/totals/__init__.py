@@ -1,0 +1,1 @@
+"""Encrypted totals, step by step: round, envelope, total, opening."""

@@ -1,0 +1,1 @@
+"""The chained and signed log: records, Merkle tree, checkpoints, certificates, and their verification."""

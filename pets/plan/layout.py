@@ -1,0 +1,224 @@
+"""Layout: public group keys to slots of a vector.
+
+A group nobody is in is a slot with 0; which slots exist never depends on a row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pets.common.codec import Json
+from pets.errors import QueryError, did_you_mean, shown
+from pets.plan.predicate import field as find_field
+from pets.query_model.group_keys import Bins, ColumnKey, DatePart, Key, KeySet, Part, Period
+from pets.schema.domain import MISSING, Boolean, Category, Date, Domain
+from pets.schema.numeric import Integer, Numeric
+
+MAX_SLOTS = 2_000_000
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One column of the group key: a public function from a column's code to a slot.
+
+    Attributes:
+        breaks: first codes of the runs that share a slot, increasing; empty: each code is its own slot.
+        slots: the slot of each run (-1: rows there are not reported).
+        labels: what each slot is called in the answer.
+    """
+
+    name: str
+    column: str
+    labels: tuple[Any, ...]
+    breaks: tuple[int, ...] = ()
+    slots: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The number of slots."""
+        return len(self.labels)
+
+    def slot(self, value: object) -> int:
+        """The slot a public key value names; raises :class:`QueryError` for a value that is none of the labels."""
+        index: dict[Any, int] = self.__dict__.get("_index") or {str(label): i for i, label in enumerate(self.labels)}
+        object.__setattr__(self, "_index", index)
+        text = MISSING if value is None else str(value)
+        if text not in index:
+            raise QueryError(f"{shown(value)} is not a key of {self.name!r}{did_you_mean(value, list(index)[:5000])}")
+        return index[text]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each group lives in a block of the vector.
+
+    Attributes:
+        dimensions: the key's columns; a group's place in their product is row-major.
+        keys: places of the reported groups in that product, increasing; ``None`` for all of them.
+    """
+
+    dimensions: tuple[Dimension, ...]
+    keys: tuple[int, ...] | None = None
+    _places: Ints | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.keys is not None:
+            object.__setattr__(self, "_places", np.array(self.keys, dtype=np.int64))
+
+    @property
+    def product(self) -> int:
+        """Combinations of all dimensions."""
+        return math.prod(dimension.size for dimension in self.dimensions)
+
+    @property
+    def groups(self) -> int:
+        """Groups reported."""
+        return self.product if self.keys is None else len(self.keys)
+
+    def slots_of(self, places: Ints) -> Ints:
+        """The slot of each place in the product; -1 where it is not reported."""
+        if self._places is None:
+            return places
+        found = np.searchsorted(self._places, places)
+        found[found == len(self._places)] = 0
+        return np.where(self._places[found] == places, found, -1).astype(np.int64)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """The key columns of the answer, one entry a group, in slot order."""
+        places = np.arange(self.groups, dtype=np.int64) if self._places is None else self._places
+        out: dict[str, list[Any]] = {}
+        stride = self.product
+        for dimension in self.dimensions:
+            stride //= dimension.size
+            index = (places // stride) % dimension.size
+            out[dimension.name] = [dimension.labels[i] for i in index.tolist()]
+        return out
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        dimensions = [
+            {"name": d.name, "column": d.column, "size": d.size, "breaks": list(d.breaks), "slots": list(d.slots)}
+            for d in self.dimensions
+        ]
+        return {"dimensions": dimensions, "keys": None if self.keys is None else list(self.keys)}
+
+
+def make_layout(keys: Sequence[Key], keyset: KeySet | None, fields: Mapping[str, Domain], table: str) -> Layout:
+    """The layout of a query's group key; raises :class:`QueryError` before anything large is allocated."""
+    dimensions = tuple(dimension(key, fields, table) for key in keys)
+    whole = Layout(dimensions)
+    if whole.product > 2**62:
+        raise QueryError("the group key has more than 2^62 combinations; group by fewer columns or coarser bins")
+    if keyset is None:
+        if whole.product > MAX_SLOTS:
+            raise QueryError(
+                f"the group key has {whole.product:,} combinations and at most {MAX_SLOTS:,} are allowed; "
+                "use bins, fewer columns or a KeySet"
+            )
+        return whole
+    return Layout(dimensions, _places(keyset, dimensions))
+
+
+def _places(keyset: KeySet, dimensions: Sequence[Dimension]) -> tuple[int, ...]:
+    places: set[int] = set()
+    for row in keyset.rows:
+        place = 0
+        for dimension, value in zip(dimensions, row, strict=True):
+            place = place * dimension.size + dimension.slot(value)
+        places.add(place)
+    if len(places) != len(keyset.rows):
+        raise QueryError("the key set lists one group under two names; list each group once")
+    return tuple(sorted(places))
+
+
+def dimension(key: Key, fields: Mapping[str, Domain], table: str) -> Dimension:
+    """The dimension of one key; raises :class:`QueryError` where the column cannot be grouped that way."""
+    domain = find_field(key.column, fields, table)
+    if isinstance(key, Bins):
+        return _bins(key, domain)
+    if isinstance(key, (DatePart, Period)):
+        return _dates(key, domain)
+    if isinstance(key, ColumnKey):
+        return _identity(key, domain)
+    raise QueryError(f"{shown(key)} is not a group key")
+
+
+def _identity(key: Key, domain: Domain) -> Dimension:
+    if not isinstance(domain, (Category, Boolean, Integer, Date)):
+        raise QueryError(
+            f"column {key.column!r} holds {domain.describe()}; group by bins, such as "
+            f"col({key.column!r}).bins([0, 10, 20])"
+        )
+    if domain.codes > MAX_SLOTS:
+        raise QueryError(f"column {key.column!r} has {domain.codes:,} values; group by bins or a KeySet of bins")
+    labels = [domain.decode(code) for code in range(domain.codes)]
+    return Dimension(key.name, key.column, tuple(labels))
+
+
+def bin_breaks(domain: Numeric, cuts: Sequence[Fraction]) -> tuple[int, ...]:
+    """The first code of each bin, then the code after the last (the last bin is closed), inside the domain."""
+    places = [(cut - domain.origin) / domain.spacing for cut in cuts]
+    starts = [math.ceil(place) for place in places[:-1]] + [math.floor(places[-1]) + 1]
+    return tuple(min(max(start, 0), domain.cells) for start in starts)
+
+
+def _bins(key: Bins, domain: Domain) -> Dimension:
+    if not isinstance(domain, Numeric):
+        raise QueryError(f"column {key.column!r} holds {domain.describe()}; bins need an integer or real column")
+    starts = bin_breaks(domain, key.cuts)
+    labels = (*key.labels(), MISSING) if domain.nullable else tuple(key.labels())
+    runs = [(0, -1), *((start, i) for i, start in enumerate(starts[:-1])), (starts[-1], -1)]
+    runs += [(domain.cells, len(key.labels()) if domain.nullable else -1)]
+    return _runs(key, labels, runs)
+
+
+def _runs(key: Key, labels: Sequence[Any], runs: Sequence[tuple[int, int]]) -> Dimension:
+    """Runs given as (first code, slot); a later run that starts at the same code replaces an earlier, empty one."""
+    merged: dict[int, int] = {}
+    for start, slot in runs:
+        merged[start] = slot
+    ordered = sorted(merged.items())
+    kept = [run for i, run in enumerate(ordered) if i == 0 or run[1] != ordered[i - 1][1]]
+    return Dimension(key.name, key.column, tuple(labels), tuple(s for s, _ in kept), tuple(s for _, s in kept))
+
+
+def _next(day: dt.date, unit: Part) -> dt.date | None:
+    months = {"year": 12, "quarter": 3, "month": 1}[unit]
+    index = day.year * 12 + (day.month - 1) // months * months + months
+    return None if index // 12 > dt.MAXYEAR else dt.date(index // 12, index % 12 + 1, 1)
+
+
+def _period_label(day: dt.date, unit: Part) -> str:
+    if unit == "year":
+        return f"{day.year:04d}"
+    return f"{day.year:04d}-Q{(day.month - 1) // 3 + 1}" if unit == "quarter" else f"{day.year:04d}-{day.month:02d}"
+
+
+def _part(day: dt.date, unit: Part) -> int:
+    return {"year": day.year, "quarter": (day.month - 1) // 3 + 1, "month": day.month}[unit]
+
+
+def _dates(key: DatePart | Period, domain: Domain) -> Dimension:
+    if not isinstance(domain, Date):
+        raise QueryError(f"column {key.column!r} holds {domain.describe()}; its calendar parts need a date column")
+    unit: Part = key.part if isinstance(key, DatePart) else key.unit
+    starts: list[dt.date] = []
+    day: dt.date | None = domain.lo
+    while day is not None and day <= domain.hi:
+        starts.append(day)
+        day = _next(day, unit)
+    names: list[Any] = [_period_label(d, unit) if isinstance(key, Period) else _part(d, unit) for d in starts]
+    labels: list[Any] = sorted(set(names))
+    index = {label: i for i, label in enumerate(labels)}
+    runs = [((d - domain.lo).days, index[name]) for d, name in zip(starts, names, strict=True)]
+    runs.append((domain.cells, len(labels) if domain.nullable else -1))
+    return _runs(key, [*labels, MISSING] if domain.nullable else labels, runs)

@@ -1,0 +1,168 @@
+"""Measures and outputs: what a plan measures, and how an answer is made from measurements.
+
+A *measure* is one block of the exact integer vector, with a proven sensitivity; noise is added to measures. An
+*output* is what the reader asked for: post-processing of one or more noisy measures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+from pets.common.codec import Json, number
+from pets.plan.predicate import Predicate, predicate_json
+
+MeasureKind = Literal["rows", "balance", "units", "total", "square", "leaves", "tree"]
+OutputKind = Literal["count", "count_units", "sum", "mean", "rate", "variance", "histogram", "quantile"]
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """How far one person can move a block of integers (all their rows added or removed).
+
+    ``l2_squared`` is exact: the L2 sensitivity is its square root.
+    """
+
+    l0: int
+    l1: int
+    l2_squared: int
+    linf: int
+
+    def __post_init__(self) -> None:
+        if min(self.l0, self.l1, self.l2_squared, self.linf) < 1:
+            raise ValueError("a sensitivity is at least 1")
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        return {"l0": self.l0, "l1": self.l1, "l2_squared": self.l2_squared, "linf": self.linf}
+
+
+@dataclass(frozen=True)
+class Weight:
+    """The integer one row adds to a total: ``scale · (clamped code // coarse) − offset``.
+
+    Attributes:
+        low, high: codes are moved into this range first (the schema's bounds or a tighter clip).
+        coarse: codes are grouped in runs of this many (1: not at all).
+        scale: 1, or 2 where the midpoint lies half a step off the grid.
+        offset: the weight of the midpoint is 0.
+    """
+
+    low: int
+    high: int
+    scale: int
+    offset: int
+    coarse: int = 1
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The smallest and greatest weight of a row."""
+        return (
+            self.scale * (self.low // self.coarse) - self.offset,
+            self.scale * (self.high // self.coarse) - self.offset,
+        )
+
+    @property
+    def largest(self) -> int:
+        """The greatest absolute weight of a row."""
+        low, high = self.span
+        return max(abs(low), abs(high))
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        return {"low": self.low, "high": self.high, "scale": self.scale, "offset": self.offset, "coarse": self.coarse}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One block of the vector: ``width`` integers a group, group by group.
+
+    Kinds:
+        rows: number of rows (that meet ``where``).
+        balance: rows that meet ``where`` minus rows that do not.
+        units: distinct people with a row (that meets ``where``).
+        total: the sum of row weights over rows with a value in ``column`` (that meet ``where``).
+        square: the sum of squared row weights, each less ``centre``.
+        leaves: rows in each of ``width`` bins of ``column``; ``breaks`` are the bins' first codes and the code
+            after the last.
+        tree: the same bins, then sums of ever wider runs of them (``levels`` holds the nodes of each level, leaves
+            first), in one block.
+
+    Attributes:
+        sensitivity: of the whole block, proven in ``reason``.
+        limit: the greatest absolute value a cell can reach for the schema's public number of people.
+    """
+
+    name: str
+    kind: MeasureKind
+    sensitivity: Sensitivity
+    reason: str
+    limit: int
+    column: str | None = None
+    where: Predicate | None = None
+    weight: Weight | None = None
+    centre: int = 0
+    breaks: tuple[int, ...] = ()
+    levels: tuple[int, ...] = ()
+    width: int = 1
+
+    def to_json(self) -> Json:
+        """The canonical form: what is measured and how far a person can move it."""
+        out: Json = {"kind": self.kind, "sensitivity": self.sensitivity.to_json(), "limit": self.limit}
+        if self.column is not None:
+            out["column"] = self.column
+        if self.where is not None:
+            out["where"] = predicate_json(self.where)
+        if self.weight is not None:
+            out["weight"] = self.weight.to_json()
+        if self.centre:
+            out["centre"] = self.centre
+        if self.breaks:
+            out["breaks"] = list(self.breaks)
+        if self.levels:
+            out["levels"] = list(self.levels)
+        return out
+
+
+@dataclass(frozen=True)
+class Output:
+    """One column of the answer, computed from noisy measures.
+
+    Attributes:
+        name: the column's name.
+        kind: what it is.
+        parts: indexes of the measures it is made from, in this order:
+            count ``(rows,)``; count_units ``(units,)``; sum ``(total,)`` or ``(total, rows)``; mean ``(total, rows)``;
+            rate ``(balance, rows)``; variance ``(square, total, rows)``; histogram ``(leaves,)``; quantile ``(tree,)``.
+        needs: ``(measure index, coefficient)``: how strongly the noise of each part enters this output's error, in
+            the output's units (for a mean, a rate and a variance: times the group's number of rows). The budget is
+            split by it.
+        factor: the output's unit per unit of a total: value = centre + factor · weight.
+        centre: the value of weight 0 (for a sum: of each row).
+        low, high: public bounds of one value (a mean lies between them).
+        whole: the output is a whole number before noise.
+        q: a quantile's share.
+        bins: labels of a histogram's bins, or the edges' values of a quantile's leaves.
+    """
+
+    name: str
+    kind: OutputKind
+    parts: tuple[int, ...]
+    needs: tuple[tuple[int, float], ...]
+    factor: Fraction = Fraction(1)
+    centre: Fraction = Fraction(0)
+    low: Fraction = Fraction(0)
+    high: Fraction = Fraction(0)
+    whole: bool = True
+    q: Fraction | None = None
+    bins: tuple[Any, ...] = ()
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        out: Json = {"name": self.name, "kind": self.kind, "parts": list(self.parts)}
+        for label, value in (("factor", self.factor), ("centre", self.centre), ("low", self.low), ("high", self.high)):
+            out[label] = number(value)
+        if self.q is not None:
+            out["q"] = number(self.q)
+        return out

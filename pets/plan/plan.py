@@ -1,0 +1,190 @@
+"""Plan: a query against a schema, bounded and laid out, with the proof of its sensitivity.
+
+A plan is a pure function of the query and the schema; no row is read. It says exactly which whole numbers are
+computed and how far one person can move them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+
+from pets.common.codec import Json, digest
+from pets.errors import QueryError
+from pets.plan.layout import MAX_SLOTS, Layout, make_layout
+from pets.plan.measure import Measure, Output
+from pets.plan.measures import Bounds, Planner
+from pets.plan.predicate import Predicate, predicate_json, resolve
+from pets.query_model.query import Query
+from pets.schema.domain import Domain
+from pets.schema.schema import Schema
+
+VERSION = 1
+MAX_GROUPS = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A bounded, laid-out query.
+
+    Attributes:
+        query: the question.
+        schema_digest: the schema it was planned against.
+        dataset, table: whose rows.
+        unit_column: the column that names a person (``None``: one row per person).
+        rows: K, the rows of one person that count, over the whole table.
+        kept_rows: the rows of one person that the snapshot keeps (what ``count_units`` reads).
+        group_cap: groups one person may fall in, enforced by the compiled query (``None``: no cap).
+        people: the public bound on people for which every sum is proved to stay within 62 bits.
+        where: the query's condition on codes.
+        layout: slots of the group key.
+        measures: the blocks of the vector, in order.
+        outputs: the answer's columns, in order.
+        fields: the domains of the table's columns (the schema's digest stands for them in the canonical form).
+    """
+
+    query: Query
+    schema_digest: str
+    dataset: str
+    table: str
+    unit_column: str | None
+    rows: int
+    kept_rows: int
+    group_cap: int | None
+    people: int
+    where: Predicate | None
+    layout: Layout
+    measures: tuple[Measure, ...]
+    outputs: tuple[Output, ...]
+    fields: Mapping[str, Domain] = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.size > MAX_SLOTS:
+            raise QueryError(
+                f"the answer has {self.size:,} numbers and at most {MAX_SLOTS:,} are allowed; "
+                "group by fewer columns, use coarser bins or ask for fewer measures"
+            )
+        for measure in self.measures:
+            if measure.limit > 2**62:
+                raise QueryError(
+                    f"{measure.name} could pass 2^62 with {self.people:,} people; use a coarser step, a tighter clip, "
+                    "or state a smaller 'people' (a public upper bound) in the schema's table"
+                )
+
+    @property
+    def groups(self) -> int:
+        """The number of groups."""
+        return self.layout.groups
+
+    @property
+    def size(self) -> int:
+        """The length of the vector."""
+        return sum(self.groups * measure.width for measure in self.measures)
+
+    @cached_property
+    def blocks(self) -> tuple[slice, ...]:
+        """Where each measure's block lies in the vector."""
+        out: list[slice] = []
+        start = 0
+        for measure in self.measures:
+            out.append(slice(start, start + self.groups * measure.width))
+            start = out[-1].stop
+        return tuple(out)
+
+    def to_json(self) -> Json:
+        """The canonical form: no row, no snapshot, no key."""
+        return {
+            "version": VERSION,
+            "query": self.query.to_json(),
+            "schema": self.schema_digest,
+            "dataset": self.dataset,
+            "table": self.table,
+            "unit": self.unit_column,
+            "rows": self.rows,
+            "kept_rows": self.kept_rows,
+            "groups": self.group_cap,
+            "people": self.people,
+            "where": None if self.where is None else predicate_json(self.where),
+            "layout": self.layout.to_json(),
+            "measures": [measure.to_json() for measure in self.measures],
+            "outputs": [output.to_json() for output in self.outputs],
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form."""
+        return digest(self.to_json())
+
+
+def make_plan(query: Query, schema: Schema) -> Plan:
+    """The plan of a query; raises :class:`QueryError` with the remedy when it cannot be asked of this schema."""
+    if not isinstance(query, Query):
+        raise QueryError(f"a query is built from pets.query('table'), not {type(query).__name__}")
+    return _cached(_Asked(query, schema))
+
+
+class _Asked:
+    """A cache key by digest: in Python True equals 1, but they are not the same question."""
+
+    __slots__ = ("key", "query", "schema")
+
+    def __init__(self, query: Query, schema: Schema) -> None:
+        self.query, self.schema = query, schema
+        self.key = (query.digest, schema.digest)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Asked) and other.key == self.key
+
+
+@lru_cache(maxsize=256)
+def _cached(asked: _Asked) -> Plan:
+    query, schema = asked.query, asked.schema
+    table = schema.table(query.table)
+    fields = schema.fields(query.table)
+    if not query.aggregates:
+        raise QueryError("the query asks for nothing; add .agg(n=pets.count()) or another aggregate")
+    bounds = _bounds(query, schema, fields)
+    where = None if query.filter is None else resolve(query.filter, fields, query.table)
+    planner = Planner(fields, query.table, bounds)
+    for name, aggregate in query.aggregates:
+        planner.add(name, aggregate)
+    return Plan(
+        query=query,
+        schema_digest=schema.digest,
+        dataset=schema.dataset,
+        table=query.table,
+        unit_column=table.unit.column,
+        rows=bounds.rows,
+        kept_rows=bounds.kept_rows,
+        group_cap=bounds.group_cap,
+        people=bounds.people,
+        where=where,
+        layout=bounds.layout,
+        measures=planner.measures(),
+        outputs=planner.outputs(),
+        fields=MappingProxyType(dict(fields)),
+    )
+
+
+def _bounds(query: Query, schema: Schema, fields: Mapping[str, Domain]) -> Bounds:
+    table = schema.table(query.table)
+    rows = table.unit.default_rows if query.rows is None else query.rows
+    if rows > table.unit.max_rows:
+        raise QueryError(
+            f"bound(rows={rows}) is above the {table.unit.max_rows} rows of a person that snapshots of table "
+            f"{query.table!r} keep; ask for at most {table.unit.max_rows}"
+        )
+    layout = make_layout(query.keys, query.keyset, fields, query.table)
+    cap = query.groups
+    if cap is not None and cap > MAX_GROUPS:
+        raise QueryError(
+            f"bound(groups={cap}) is above {MAX_GROUPS}, the most that is enforced; lower it or leave it out"
+        )
+    if cap is not None and cap >= min(table.unit.max_rows, layout.groups):
+        cap = None  # the row cap alone keeps a person in no more groups than that
+    return Bounds(layout, rows, table.unit.max_rows, cap, table.people)

@@ -1,0 +1,168 @@
+"""Row conditions on codes: a :class:`~pets.query_model.expression.Filter` resolved against public domains.
+
+Negation is pushed down to the columns, where it means "has a value, and another one"; so a null satisfies only
+``is_null``, and every engine evaluates the same two-valued comparisons of small integers.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pets.common.codec import Json
+from pets.common.literals import Literal_
+from pets.errors import QueryError, did_you_mean, shown
+from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or
+from pets.schema.domain import Boolean, Category, Date, Domain, Identifier
+from pets.schema.numeric import Numeric
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The column's code lies in one of the ranges (both ends included; increasing and apart)."""
+
+    column: str
+    ranges: tuple[Range, ...]
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """Every term holds (no term: always)."""
+
+    terms: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """At least one term holds (no term: never)."""
+
+    terms: tuple[Predicate, ...]
+
+
+Predicate = Codes | AllOf | AnyOf
+NEVER = AnyOf(())
+
+
+def predicate_json(predicate: Predicate) -> Json:
+    """The canonical form."""
+    if isinstance(predicate, Codes):
+        return {"column": predicate.column, "codes": [list(pair) for pair in predicate.ranges]}
+    return {"all" if isinstance(predicate, AllOf) else "any": [predicate_json(term) for term in predicate.terms]}
+
+
+def field(name: str, fields: Mapping[str, Domain], table: str) -> Domain:
+    """The domain of a column that a query may use; raises :class:`QueryError` naming the closest column."""
+    if name not in fields:
+        known = [known for known, domain in fields.items() if not isinstance(domain, Identifier)]
+        raise QueryError(f"column {name!r} is not in table {table!r}{did_you_mean(name, known)}")
+    if isinstance(fields[name], Identifier):
+        raise QueryError(f"column {name!r} is an identifier; identifiers may not appear in a query")
+    return fields[name]
+
+
+def both(first: Predicate | None, second: Predicate | None) -> Predicate | None:
+    """Both conditions (``None``: no condition)."""
+    if first is None or second is None:
+        return second if first is None else first
+    return AllOf((first, second))
+
+
+def known(column: str, domain: Domain) -> Predicate | None:
+    """The column has a value; ``None`` (no condition) where the schema declares that it always has."""
+    return Codes(column, ((0, domain.cells - 1),)) if domain.nullable else None
+
+
+def resolve(condition: Filter, fields: Mapping[str, Domain], table: str) -> Predicate:
+    """The condition on codes; raises :class:`QueryError` for an unknown column or a value of the wrong type."""
+    return _resolve(condition, fields, table, positive=True)
+
+
+def _resolve(condition: Filter, fields: Mapping[str, Domain], table: str, *, positive: bool) -> Predicate:
+    if isinstance(condition, Not):
+        return _resolve(condition.term, fields, table, positive=not positive)
+    if isinstance(condition, (And, Or)):
+        terms = tuple(_resolve(term, fields, table, positive=positive) for term in condition.terms)
+        return AllOf(terms) if isinstance(condition, And) is positive else AnyOf(terms)
+    if isinstance(condition, IsNull):
+        domain = field(condition.column, fields, table)
+        null = ((domain.cells, domain.cells),) if domain.nullable else ()
+        value = ((0, domain.cells - 1),)
+        return Codes(condition.column, null if positive else value)
+    if isinstance(condition, (Compare, IsIn, Between)):
+        domain = field(condition.column, fields, table)
+        try:
+            ranges = _ranges(condition, domain)
+        except QueryError as error:
+            raise QueryError(f"column {condition.column!r} of table {table!r}: {error}") from None
+        return Codes(condition.column, ranges if positive else _complement(ranges, domain.cells))
+    raise QueryError(f"{shown(condition)} is not a condition; build one from col(...)")
+
+
+def _complement(ranges: tuple[Range, ...], cells: int) -> tuple[Range, ...]:
+    out: list[Range] = []
+    start = 0
+    for low, high in ranges:
+        if low > start:
+            out.append((start, low - 1))
+        start = high + 1
+    if start < cells:
+        out.append((start, cells - 1))
+    return tuple(out)
+
+
+def _ranges(condition: Compare | IsIn | Between, domain: Domain) -> tuple[Range, ...]:
+    if isinstance(condition, IsIn):
+        return _merge([code for value in condition.values for code in _equal(domain, value)])
+    if isinstance(condition, Between):
+        low, high = _bounds(domain, condition.low), _bounds(domain, condition.high)
+        return _clip(math.ceil(low), math.floor(high), domain.cells)
+    if condition.op in ("==", "!="):
+        ranges = _merge(list(_equal(domain, condition.value)))
+        return ranges if condition.op == "==" else _complement(ranges, domain.cells)
+    place = _bounds(domain, condition.value)
+    if condition.op in ("<", "<="):
+        top = math.ceil(place) - 1 if condition.op == "<" else math.floor(place)
+        return _clip(0, top, domain.cells)
+    bottom = math.floor(place) + 1 if condition.op == ">" else math.ceil(place)
+    return _clip(bottom, domain.cells - 1, domain.cells)
+
+
+def _clip(low: int, high: int, cells: int) -> tuple[Range, ...]:
+    low, high = max(low, 0), min(high, cells - 1)
+    return ((low, high),) if low <= high else ()
+
+
+def _equal(domain: Domain, value: Literal_) -> tuple[int, ...]:
+    """The code equal to a constant; a number or a day outside the domain equals none."""
+    if isinstance(domain, (Category, Boolean)):
+        return (domain.encode(value),)
+    place = _bounds(domain, value)
+    return (int(place),) if place.denominator == 1 and 0 <= place < domain.cells else ()
+
+
+def _bounds(domain: Domain, value: Literal_) -> Fraction:
+    """Where a constant lies on the scale of codes."""
+    if isinstance(domain, Numeric):
+        if isinstance(value, (str, bool, dt.date)):
+            raise QueryError(f"it holds {domain.describe()}, so compare it with a number, not {shown(value)}")
+        return domain.position(value)
+    if isinstance(domain, Date):
+        if not isinstance(value, (str, dt.date)):
+            raise QueryError(f"it holds {domain.describe()}, so compare it with a date, not {shown(value)}")
+        return Fraction(domain.days(value))
+    raise QueryError(f"it holds {domain.describe()}, which have no order; use == , != or isin")
+
+
+def _merge(codes: list[int]) -> tuple[Range, ...]:
+    out: list[Range] = []
+    for code in sorted(set(codes)):
+        if out and code == out[-1][1] + 1:
+            out[-1] = (out[-1][0], code)
+        else:
+            out.append((code, code))
+    return tuple(out)

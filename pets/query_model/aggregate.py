@@ -1,0 +1,294 @@
+"""What may be computed in each group: frozen aggregate nodes and the functions that build them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Any, ClassVar
+
+from pets.common.arguments import plain_arguments, plain_fields
+from pets.common.codec import Json, fraction, number, whole
+from pets.common.literals import name as name_of
+from pets.errors import QueryError, shown
+from pets.query_model.expression import Filter, filter_from_json
+from pets.query_model.group_keys import edges_of
+
+MAX_BINS = 100_000
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One measure of the rows of a group."""
+
+    kind: ClassVar[str] = ""
+
+    def to_json(self) -> Json:
+        """The canonical form: the kind and every setting that is given."""
+        out: Json = {"agg": self.kind}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if value is None:
+                continue
+            if isinstance(value, Filter):
+                out[entry.name] = value.to_json()
+            elif isinstance(value, Fraction):
+                out[entry.name] = number(value)
+            elif isinstance(value, tuple):
+                out[entry.name] = [number(item) for item in value]
+            else:
+                out[entry.name] = value
+        return out
+
+
+def _where(where: object) -> None:
+    if where is not None and not isinstance(where, Filter):
+        raise QueryError(f"where= needs a condition built from col(...), such as col('age') >= 18, not {shown(where)}")
+
+
+def _column(kind: str, column: object) -> None:
+    name_of(f"the column of {kind}", column)
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Count(Aggregate):
+    """Rows in the group (that meet ``where``)."""
+
+    where: Filter | None = None
+    kind: ClassVar[str] = "count"
+
+    def __post_init__(self) -> None:
+        _where(self.where)
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class CountUnits(Aggregate):
+    """Distinct people with at least one kept row in the group (that meets ``where``)."""
+
+    where: Filter | None = None
+    kind: ClassVar[str] = "count_units"
+
+    def __post_init__(self) -> None:
+        _where(self.where)
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Rate(Aggregate):
+    """The share of the group's rows that meet a condition, 0 to 1."""
+
+    where: Filter
+    kind: ClassVar[str] = "rate"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.where, Filter):
+            raise QueryError(
+                f"rate needs a condition built from col(...), such as col('age') >= 65, not {shown(self.where)}"
+            )
+
+
+@dataclass(frozen=True)
+class OfColumn(Aggregate):
+    """What aggregates of one numeric column share.
+
+    Attributes:
+        column: the column; rows without a value in it do not count.
+        clip: (low, high) bounds tighter than the schema's; values outside are moved to the nearer bound.
+        where: only rows that meet this condition.
+    """
+
+    column: str
+    clip: tuple[Fraction, Fraction] | None = None
+    where: Filter | None = None
+
+    def __post_init__(self) -> None:
+        _column(self.kind, self.column)
+        _where(self.where)
+        if self.clip is not None:
+            try:
+                if not isinstance(self.clip, (tuple, list)):
+                    raise ValueError("not a pair")
+                low, high = (fraction(bound) for bound in self.clip)
+            except ValueError:
+                raise QueryError(f"clip needs two numbers, such as clip=(0, 10), not {shown(self.clip)}") from None
+            if low > high:
+                raise QueryError(f"clip's low bound is above its high bound in {shown(self.clip)}; swap them")
+            object.__setattr__(self, "clip", (low, high))
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Sum(OfColumn):
+    """The sum of a column."""
+
+    kind: ClassVar[str] = "sum"
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Mean(OfColumn):
+    """The mean of a column."""
+
+    kind: ClassVar[str] = "mean"
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Variance(OfColumn):
+    """The population variance of a column (divided by n).
+
+    Attributes:
+        step: a coarser grid for the squares, where the column's own would need sums beyond 62 bits; values are cut
+            to it, and the interval is widened by all that this can do.
+    """
+
+    step: Fraction | None = None
+    kind: ClassVar[str] = "variance"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.step is not None:
+            try:
+                object.__setattr__(self, "step", fraction(self.step))
+            except ValueError:
+                raise QueryError(f"step must be a number, not {shown(self.step)}") from None
+            if self.step <= 0:
+                raise QueryError("step must be greater than 0")
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Histogram(Aggregate):
+    """Rows in each bin of a column: a list of counts a group (bins as in ``col(...).bins``).
+
+    Attributes:
+        edges: bin edges of a number; ``None`` takes each value of a category, boolean or small integer domain.
+    """
+
+    column: str
+    edges: tuple[Fraction, ...] | None = None
+    where: Filter | None = None
+    kind: ClassVar[str] = "histogram"
+
+    def __post_init__(self) -> None:
+        _column(self.kind, self.column)
+        _where(self.where)
+        if self.edges is not None:
+            object.__setattr__(self, "edges", edges_of(self.edges))
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Quantile(Aggregate):
+    """The q-quantile of a column: the smallest value with at least a share ``q`` of the group's rows at or below it.
+
+    The domain is cut into bins of (nearly) equally many values, 256 or ``bins`` of them, or one a value where it has
+    no more values than that; only counts of bins are known. The answer lies in the first bin at whose end at least a
+    share ``q`` of the rows has been counted. A bin of one value answers that value; a wider one the point as far into
+    it as the wanted share lies between the counts before and after it, as if its rows were spread evenly. So with
+    wide bins even the exact answer may differ from the quantile of the rows by up to one bin, and need not be a value
+    of the column.
+
+    Attributes:
+        q: the share, strictly between 0 and 1.
+        bins: how finely the domain is cut; more bins are finer and noisier. All quantiles of one column (with one
+            ``where``) share one tree of counts over the most bins that any of them asks for, so they never cross.
+    """
+
+    column: str
+    q: Fraction = Fraction(1, 2)
+    bins: int | None = None
+    where: Filter | None = None
+    kind: ClassVar[str] = "quantile"
+
+    def __post_init__(self) -> None:
+        _column(self.kind, self.column)
+        _where(self.where)
+        try:
+            object.__setattr__(self, "q", fraction(self.q))
+        except ValueError:
+            raise QueryError(f"q must be a number between 0 and 1, not {shown(self.q)}") from None
+        if not 0 < self.q < 1:
+            raise QueryError(f"q must be between 0 and 1, such as 0.5 for the median, not {shown(float(self.q))}")
+        if self.bins is not None:
+            try:
+                object.__setattr__(self, "bins", whole(self.bins))
+            except ValueError:
+                raise QueryError(f"bins must be a whole number, not {shown(self.bins)}") from None
+            if not 2 <= self.bins <= MAX_BINS:
+                raise QueryError(f"bins must be from 2 to {MAX_BINS:,}, not {shown(self.bins)}")
+
+
+AGGREGATES: dict[str, type[Aggregate]] = {
+    kind.kind: kind for kind in (Count, CountUnits, Rate, Sum, Mean, Variance, Histogram, Quantile)
+}
+
+
+def aggregate_from_json(form: Any) -> Aggregate:
+    """The aggregate whose canonical form this is; raises :class:`QueryError` for anything else."""
+    kind = form.get("agg") if isinstance(form, Mapping) else None
+    found = AGGREGATES.get(kind) if isinstance(kind, str) else None
+    if found is None:
+        raise QueryError(f"an aggregate has 'agg' one of {', '.join(AGGREGATES)}, not {shown(form)}")
+    for name in form:
+        if not isinstance(name, str):
+            raise QueryError(f"the settings of an aggregate have names, and {shown(name)} is none")
+    settings = {name: value for name, value in form.items() if name != "agg"}
+    if settings.get("where") is not None:
+        settings["where"] = filter_from_json(settings["where"])
+    return found(**settings)
+
+
+@plain_arguments(QueryError)
+def count(where: Filter | None = None) -> Count:
+    """Rows in each group, or those that meet a condition.
+
+    Sensitivity: one person moves the counts by at most K in all (K: rows of one person that a query counts).
+    """
+    return Count(where)
+
+
+@plain_arguments(QueryError)
+def count_units(where: Filter | None = None) -> CountUnits:
+    """Distinct people in each group, each counted once a group."""
+    return CountUnits(where)
+
+
+@plain_arguments(QueryError, example="write sum('cost', clip=(0, 100))")
+def sum(column: str, *, clip: tuple[object, object] | None = None, where: Filter | None = None) -> Sum:
+    """The sum of a numeric column, each value clamped to its public bounds (or to tighter ``clip`` bounds)."""
+    return Sum(column, clip, where)  # type: ignore[arg-type]
+
+
+@plain_arguments(QueryError, example="write mean('cost', clip=(0, 100))")
+def mean(column: str, *, clip: tuple[object, object] | None = None, where: Filter | None = None) -> Mean:
+    """The mean of a numeric column over the rows that have a value."""
+    return Mean(column, clip, where)  # type: ignore[arg-type]
+
+
+@plain_arguments(QueryError)
+def rate(where: Filter) -> Rate:
+    """The share of rows that meet a condition, such as ``rate(col("readmitted") == "<30")``."""
+    return Rate(where)
+
+
+@plain_arguments(QueryError)
+def variance(
+    column: str, *, clip: tuple[object, object] | None = None, where: Filter | None = None, step: object = None
+) -> Variance:
+    """The population variance of a numeric column."""
+    return Variance(column, clip, where, step)  # type: ignore[arg-type]
+
+
+@plain_arguments(QueryError)
+def histogram(column: str, edges: Iterable[object] | None = None, *, where: Filter | None = None) -> Histogram:
+    """Counts in each bin of a column: ``histogram("age", [0, 18, 65, 120])``."""
+    return Histogram(column, edges, where)  # type: ignore[arg-type]
+
+
+@plain_arguments(QueryError)
+def quantile(column: str, q: object = 0.5, *, bins: int | None = None, where: Filter | None = None) -> Quantile:
+    """A quantile of a numeric column, to the resolution of ``bins``; see :class:`Quantile` for exactly what it is."""
+    return Quantile(column, q, bins, where)  # type: ignore[arg-type]

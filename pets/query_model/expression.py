@@ -1,0 +1,349 @@
+"""Row conditions: frozen nodes, and ``col(...)``, which builds them.
+
+A null satisfies only ``is_null``, also under ``~``: ``~(col("age") > 60)`` is "age is known and at most 60".
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NoReturn
+
+from pets.common.arguments import plain_arguments, plain_fields
+from pets.common.codec import Json
+from pets.common.literals import Literal_, literal, literal_from, literal_json
+from pets.common.literals import name as name_of
+from pets.errors import QueryError, shown
+from pets.query_model.group_keys import Bins, DatePart, Period
+
+Operator = Literal["==", "!=", "<", "<=", ">", ">="]
+OPERATORS: tuple[Operator, ...] = ("==", "!=", "<", "<=", ">", ">=")
+MAX_VALUES = 100_000
+MAX_DEPTH = 100
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A condition on one row. Combine with ``&``, ``|`` and ``~``."""
+
+    kind: ClassVar[str] = ""
+    depth: ClassVar[int] = 1
+    __array_ufunc__: ClassVar[None] = None  # numpy's scalars leave the operators to this class
+
+    def __and__(self, other: object) -> Filter:
+        return And(_terms(And, self) + _terms(And, _filter(other)))
+
+    def __or__(self, other: object) -> Filter:
+        return Or(_terms(Or, self) + _terms(Or, _filter(other)))
+
+    def __rand__(self, other: object) -> Filter:
+        return _filter(other) & self
+
+    def __ror__(self, other: object) -> Filter:
+        return _filter(other) | self
+
+    def __invert__(self) -> Filter:
+        return self.term if isinstance(self, Not) else Not(self)
+
+    def __bool__(self) -> NoReturn:
+        raise QueryError("a condition has no truth of its own; combine conditions with & | ~ and put each in brackets")
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        raise NotImplementedError
+
+
+def _filter(value: object) -> Filter:
+    if not isinstance(value, Filter):
+        raise QueryError(f"a condition must be built from col(...), such as col('age') >= 18, not {shown(value)}")
+    return value
+
+
+def _nested(node: Filter, terms: tuple[Filter, ...]) -> None:
+    """Note how deep a condition is nested; refuse one that no reader would follow."""
+    depth = 1 + max(term.depth for term in terms)
+    if depth > MAX_DEPTH:
+        raise QueryError(f"a condition may be nested at most {MAX_DEPTH} deep; simplify it, such as with isin")
+    object.__setattr__(node, "depth", depth)
+
+
+def _several(node: And | Or) -> None:
+    if not isinstance(node.terms, (tuple, list)) or not node.terms:
+        raise QueryError(f"an {node.kind!r} condition needs a list of at least one condition, not {shown(node.terms)}")
+    object.__setattr__(node, "terms", tuple(_filter(term) for term in node.terms))
+    _nested(node, node.terms)
+
+
+def _terms(kind: type[Filter], value: Filter) -> tuple[Filter, ...]:
+    return value.terms if isinstance(value, (And, Or)) and type(value) is kind else (value,)
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Compare(Filter):
+    """``column <op> value`` for a constant value."""
+
+    column: str
+    op: Operator
+    value: Literal_
+    kind: ClassVar[str] = "compare"
+
+    def __post_init__(self) -> None:
+        name_of("a condition's column", self.column)
+        if not isinstance(self.op, str) or self.op not in OPERATORS:
+            raise QueryError(f"a comparison is one of {' '.join(OPERATORS)}, not {shown(self.op)}")
+        object.__setattr__(self, "value", literal(self.value))
+
+    def to_json(self) -> Json:
+        return {"filter": self.kind, "column": self.column, "op": self.op, "value": literal_json(self.value)}
+
+
+def _listed(values: object) -> list[object]:
+    """The values of a list, a set, an array or a series."""
+    if isinstance(values, Iterable) and not isinstance(values, (str, bytes, Mapping, type)):
+        try:
+            return list(itertools.islice(values, MAX_VALUES + 1))
+        except TypeError:  # such as an array of no dimension
+            pass
+    raise QueryError(f"isin needs a list of values, such as isin(['Female', 'Male']), not {shown(values)}")
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class IsIn(Filter):
+    """``column`` is one of the listed values."""
+
+    column: str
+    values: tuple[Literal_, ...]
+    kind: ClassVar[str] = "isin"
+
+    def __post_init__(self) -> None:
+        name_of("a condition's column", self.column)
+        values = tuple(literal(value) for value in _listed(self.values))
+        if not values:
+            raise QueryError("isin needs at least one value")
+        if len(values) > MAX_VALUES:
+            raise QueryError(f"isin takes at most {MAX_VALUES:,} values; use a range, such as between, or bins")
+        object.__setattr__(self, "values", values)
+
+    def to_json(self) -> Json:
+        return {"filter": self.kind, "column": self.column, "values": [literal_json(value) for value in self.values]}
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Between(Filter):
+    """``low <= column <= high``: both ends included."""
+
+    column: str
+    low: Literal_
+    high: Literal_
+    kind: ClassVar[str] = "between"
+
+    def __post_init__(self) -> None:
+        name_of("a condition's column", self.column)
+        object.__setattr__(self, "low", literal(self.low))
+        object.__setattr__(self, "high", literal(self.high))
+
+    def to_json(self) -> Json:
+        low, high = literal_json(self.low), literal_json(self.high)
+        return {"filter": self.kind, "column": self.column, "low": low, "high": high}
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class IsNull(Filter):
+    """``column`` has no value (it was empty, unreadable or outside its domain)."""
+
+    column: str
+    kind: ClassVar[str] = "is_null"
+
+    def __post_init__(self) -> None:
+        name_of("a condition's column", self.column)
+
+    def to_json(self) -> Json:
+        return {"filter": self.kind, "column": self.column}
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class And(Filter):
+    """Every term holds."""
+
+    terms: tuple[Filter, ...]
+    kind: ClassVar[str] = "and"
+
+    def __post_init__(self) -> None:
+        _several(self)
+
+    def to_json(self) -> Json:
+        return {"filter": self.kind, "terms": [term.to_json() for term in self.terms]}
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Or(Filter):
+    """At least one term holds."""
+
+    terms: tuple[Filter, ...]
+    kind: ClassVar[str] = "or"
+
+    def __post_init__(self) -> None:
+        _several(self)
+
+    def to_json(self) -> Json:
+        return {"filter": self.kind, "terms": [term.to_json() for term in self.terms]}
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Not(Filter):
+    """The term does not hold; a comparison with a null does not hold either way."""
+
+    term: Filter
+    kind: ClassVar[str] = "not"
+
+    def __post_init__(self) -> None:
+        _nested(self, (_filter(self.term),))
+
+    def to_json(self) -> Json:
+        return {"filter": self.kind, "term": self.term.to_json()}
+
+
+def filter_from_json(form: Any) -> Filter:
+    """The condition whose canonical form this is; raises :class:`QueryError` for anything else."""
+    return _read(form, 1)
+
+
+def _read(form: Any, depth: int) -> Filter:
+    if not isinstance(form, Mapping):
+        raise QueryError(f"a condition must be a mapping with 'filter', not {shown(form)}")
+    if depth > MAX_DEPTH:
+        raise QueryError(f"a condition may be nested at most {MAX_DEPTH} deep; simplify it, such as with isin")
+    kind = form.get("filter")
+    build = _READERS.get(kind) if isinstance(kind, str) else None
+    if build is None:
+        raise QueryError(f"a condition is compare, isin, between, is_null, and, or, not; there is no {shown(kind)}")
+    try:
+        return build(form, depth + 1)
+    except (LookupError, TypeError, ValueError):
+        raise QueryError(f"the condition {kind!r} lacks a part or has a wrong one") from None
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any], int], Filter]] = {
+    "compare": lambda form, _: Compare(form["column"], form["op"], literal_from(form["value"])),
+    "isin": lambda form, _: IsIn(form["column"], tuple(literal_from(value) for value in _listed(form["values"]))),
+    "between": lambda form, _: Between(form["column"], literal_from(form["low"]), literal_from(form["high"])),
+    "is_null": lambda form, _: IsNull(form["column"]),
+    "and": lambda form, depth: And(tuple(_read(term, depth) for term in form["terms"])),
+    "or": lambda form, depth: Or(tuple(_read(term, depth) for term in form["terms"])),
+    "not": lambda form, depth: Not(_read(form["term"], depth)),
+}
+
+
+class Col:
+    """A column named in a question; comparing it gives a :class:`Filter`, cutting it gives a group key."""
+
+    __array_ufunc__ = None  # numpy's scalars leave the comparison to this class
+
+    def __init__(self, name: str) -> None:
+        self.name = name_of("the name in col(...)", name)
+
+    def __hash__(self) -> int:
+        raise QueryError(f"col({self.name!r}) cannot be looked up in a dict or a set; use the name {self.name!r}")
+
+    def __repr__(self) -> str:
+        return f"col({self.name!r})"
+
+    def __eq__(self, other: object) -> Filter:  # type: ignore[override]
+        return Compare(self.name, "==", literal(other))
+
+    def __ne__(self, other: object) -> Filter:  # type: ignore[override]
+        return Compare(self.name, "!=", literal(other))
+
+    def __lt__(self, other: object) -> Filter:
+        return Compare(self.name, "<", literal(other))
+
+    def __le__(self, other: object) -> Filter:
+        return Compare(self.name, "<=", literal(other))
+
+    def __gt__(self, other: object) -> Filter:
+        return Compare(self.name, ">", literal(other))
+
+    def __ge__(self, other: object) -> Filter:
+        return Compare(self.name, ">=", literal(other))
+
+    def __bool__(self) -> NoReturn:
+        raise QueryError(f"col({self.name!r}) has no truth of its own; compare it, such as col({self.name!r}) == True")
+
+    def _computed(self, *_: object) -> NoReturn:
+        raise QueryError(
+            f"a query does not compute with columns; compare col({self.name!r}) with a constant, or compute the column "
+            "in the data and declare it in the schema"
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _computed
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _computed
+    __neg__ = __pos__ = __abs__ = __round__ = __int__ = __float__ = __getitem__ = __iter__ = __len__ = _computed
+
+    def _joined(self, *_: object) -> NoReturn:
+        raise QueryError(
+            f"col({self.name!r}) is not a condition; compare it first, each comparison in brackets, such as "
+            f"(col({self.name!r}) == 1) & (…)"
+        )
+
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __invert__ = _joined
+
+    def __contains__(self, value: object) -> bool:
+        raise QueryError(f"'in' does not work with a column; use col({self.name!r}).isin([...])")
+
+    @plain_arguments(QueryError, example="give the values as one list, such as isin(['Female', 'Male'])")
+    def isin(self, values: Iterable[object]) -> Filter:
+        """One of the listed values."""
+        return IsIn(self.name, values)  # type: ignore[arg-type]
+
+    @plain_arguments(QueryError)
+    def between(self, low: object, high: object) -> Filter:
+        """From ``low`` to ``high``, both included."""
+        return Between(self.name, literal(low), literal(high))
+
+    @plain_arguments(QueryError)
+    def is_null(self) -> Filter:
+        """Has no value."""
+        return IsNull(self.name)
+
+    @plain_arguments(QueryError)
+    def bins(self, edges: Iterable[object], name: str = "") -> Bins:
+        """Group by half-open bins of a number (the last one closed)."""
+        return Bins(self.name, name, edges)  # type: ignore[arg-type]
+
+    @plain_arguments(QueryError)
+    def year(self, name: str = "") -> DatePart:
+        """Group by the year of a date."""
+        return DatePart(self.name, name, "year")
+
+    @plain_arguments(QueryError)
+    def quarter(self, name: str = "") -> DatePart:
+        """Group by the quarter of the year, 1 to 4."""
+        return DatePart(self.name, name, "quarter")
+
+    @plain_arguments(QueryError)
+    def month(self, name: str = "") -> DatePart:
+        """Group by the month of the year, 1 to 12."""
+        return DatePart(self.name, name, "month")
+
+    @plain_arguments(QueryError)
+    def period(self, unit: Literal["year", "quarter", "month"], name: str = "") -> Period:
+        """Group by calendar period, such as ``2024-05``."""
+        return Period(self.name, name, unit)
+
+
+@plain_arguments(QueryError)
+def col(name: str) -> Col:
+    """A column of the queried table.
+
+    >>> col("age") >= 18
+    Compare(column='age', op='>=', value=18)
+    """
+    return Col(name)

@@ -1,0 +1,298 @@
+"""Public group keys: which groups a table has, decided before any row is read.
+
+A *key* is one column of the answer (a column, bins of a number, a part of a date). A :class:`KeySet` lists the
+combinations to report; without one, a query reports every combination of its keys' public domains.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, ClassVar, Literal
+
+from pets.common.arguments import plain_arguments, plain_fields
+from pets.common.codec import Json, fraction, number
+from pets.common.literals import is_null, literal
+from pets.common.literals import name as name_of
+from pets.errors import QueryError, shown
+
+Part = Literal["year", "quarter", "month"]
+PARTS: tuple[Part, ...] = ("year", "quarter", "month")
+MAX_KEYS = 2_000_000
+MAX_EDGES = 100_000
+
+
+def _each(values: object, most: int) -> list[Any] | None:
+    """The members of a list, an array or a series, at most ``most`` and one; ``None`` for anything else."""
+    if isinstance(values, (str, bytes, Mapping, type)) or not isinstance(values, Iterable):
+        return None
+    try:
+        return list(itertools.islice(values, most + 1))
+    except TypeError:  # such as an array of no dimension
+        return None
+
+
+@dataclass(frozen=True)
+class Key:
+    """One column of the answer's key, derived from one column of the table.
+
+    Attributes:
+        column: the table's column.
+        label: the name in the answer (empty: the key's own default).
+    """
+
+    column: str
+    label: str = ""
+    kind: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        name_of("a group key's column", self.column)
+        if not isinstance(self.label, str) or self.label:
+            name_of("a group key's name", self.label)
+
+    @property
+    def name(self) -> str:
+        """The name in the answer."""
+        return self.label or self.column
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        out: Json = {"key": self.kind, "column": self.column}
+        return out | {"label": self.label} if self.label else out
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class ColumnKey(Key):
+    """A column with a public domain, as it is: a category, a boolean, a date or a bounded integer."""
+
+    kind: ClassVar[str] = "column"
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Bins(Key):
+    """Half-open bins ``[e0, e1), [e1, e2), …``, the last one closed: ``[e(n-1), en]``; rows outside are not reported.
+
+    >>> Bins("age", edges=(0, 18, 65, 120)).labels()
+    ['[0, 18)', '[18, 65)', '[65, 120]']
+    """
+
+    edges: Sequence[object] = ()
+    kind: ClassVar[str] = "bins"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "edges", edges_of(self.edges))
+
+    @property
+    def cuts(self) -> tuple[Fraction, ...]:
+        """The edges as exact numbers."""
+        return tuple(self.edges)  # type: ignore[arg-type]
+
+    def labels(self) -> list[str]:
+        """One label a bin, in interval notation."""
+        return interval_labels(self.cuts)
+
+    def to_json(self) -> Json:
+        return super().to_json() | {"edges": [number(cut) for cut in self.cuts]}
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class DatePart(Key):
+    """The year (2024), quarter (1 to 4) or month (1 to 12) of a date; group by year and month for a time series."""
+
+    part: Part = "year"
+    kind: ClassVar[str] = "part"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.part, str) or self.part not in PARTS:
+            raise QueryError(f"a part of a date is year, quarter or month, not {shown(self.part)}")
+
+    @property
+    def name(self) -> str:
+        return self.label or f"{self.column}_{self.part}"
+
+    def to_json(self) -> Json:
+        return super().to_json() | {"part": self.part}
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Period(Key):
+    """The calendar period a date falls in, as text: ``2024``, ``2024-Q2`` or ``2024-05``."""
+
+    unit: Part = "month"
+    kind: ClassVar[str] = "period"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.unit, str) or self.unit not in PARTS:
+            raise QueryError(f"a period is a year, quarter or month, not {shown(self.unit)}")
+
+    @property
+    def name(self) -> str:
+        return self.label or f"{self.column}_{self.unit}"
+
+    def to_json(self) -> Json:
+        return super().to_json() | {"unit": self.unit}
+
+
+def edges_of(edges: object) -> tuple[Fraction, ...]:
+    """At least two exact, strictly increasing numbers; raises :class:`QueryError` otherwise."""
+    listed = _each(edges, MAX_EDGES)
+    if listed is None:
+        raise QueryError(f"bins need a list of edges such as [0, 18, 65, 120], not {shown(edges)}")
+    if len(listed) > MAX_EDGES:
+        raise QueryError(f"bins take at most {MAX_EDGES:,} edges; use fewer")
+    try:
+        cuts = tuple(fraction(edge) for edge in listed)
+    except ValueError:
+        raise QueryError("bin edges must be finite numbers, such as [0, 18, 65, 120]") from None
+    if len(cuts) < 2 or any(a >= b for a, b in itertools.pairwise(cuts)):
+        raise QueryError("bins need at least two edges in increasing order, such as [0, 18, 65, 120]")
+    return cuts
+
+
+def interval_labels(cuts: Sequence[Fraction]) -> list[str]:
+    """Interval notation for consecutive edges, the last interval closed."""
+    pairs = list(itertools.pairwise([str(number(cut)) for cut in cuts]))
+    return [f"[{a}, {b}{']' if i == len(pairs) - 1 else ')'}" for i, (a, b) in enumerate(pairs)]
+
+
+_KEYS: dict[str, type[Key]] = {kind.kind: kind for kind in (ColumnKey, Bins, DatePart, Period)}
+
+
+def key_from_json(form: Mapping[str, Any]) -> Key:
+    """The key whose canonical form this is; raises :class:`QueryError` for anything else."""
+    if not isinstance(form, Mapping):
+        raise QueryError(f"a key must be a column's name or a mapping with 'key', not {shown(form)}")
+    kind = form.get("key")
+    found = _KEYS.get(kind) if isinstance(kind, str) else None
+    if found is None:
+        raise QueryError(f"a key has 'key' column, bins, part or period, not {shown(kind)}")
+    for name in form:
+        if not isinstance(name, str):
+            raise QueryError(f"the settings of a key have names, and {shown(name)} is none")
+    return found(**{name: value for name, value in form.items() if name != "key"})
+
+
+def _key(value: object) -> str | int | bool | None:
+    """A value of a key set in canonical type (a date as ISO text); ``None`` is the group of rows without a value."""
+    if value is None:
+        return None
+    try:
+        found = None if is_null(value) else literal(value)
+    except QueryError:
+        found = None
+    if found is None or isinstance(found, Fraction):
+        raise QueryError(
+            f"{shown(value)} is not a key; a key is a text, a whole number, a boolean, a date, or None for missing ones"
+        )
+    return found.isoformat() if isinstance(found, dt.date) else found
+
+
+_EXAMPLE = "such as KeySet.product({'gender': ['Female', 'Male']})"
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class KeySet:
+    """A public list of key combinations, each a tuple of public values in the order of ``columns``.
+
+    Rows whose combination is not listed are not reported. The list must be public knowledge: never read from rows.
+
+    >>> KeySet.product({"age": ["[0-10)", "[10-20)"], "gender": ["Female", "Male"]}).rows[1]
+    ('[0-10)', 'Male')
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def __post_init__(self) -> None:
+        columns, listed = _each(self.columns, 1000), _each(self.rows, MAX_KEYS)
+        if columns is None or listed is None:
+            wrong = self.columns if columns is None else self.rows
+            raise QueryError(f"a key set needs a list of columns and a list of keys, not {shown(wrong)}; {_EXAMPLE}")
+        for name in columns:
+            name_of("a key set's column", name)
+        if not columns or len(set(columns)) != len(columns):
+            raise QueryError("a key set needs at least one column, each named once")
+        if not listed:
+            raise QueryError("a key set needs at least one row of keys")
+        if len(listed) > MAX_KEYS:
+            raise QueryError(f"a key set may list at most {MAX_KEYS:,} keys")
+        rows = []
+        for row in listed:
+            values = _each(row, len(columns))
+            if values is None or len(values) != len(columns):
+                wanted = f"{len(columns)} value{'s' if len(columns) > 1 else ''}"
+                raise QueryError(f"each key is a tuple of {wanted}, one a column, not {shown(row)}; {_EXAMPLE}")
+            rows.append(tuple(_key(value) for value in values))
+        if len(set(rows)) != len(rows):
+            raise QueryError("a key set lists a key twice; list each key once")
+        object.__setattr__(self, "columns", tuple(columns))
+        object.__setattr__(self, "rows", tuple(rows))
+
+    @classmethod
+    @plain_arguments(QueryError, "KeySet.product", f"give one mapping, {_EXAMPLE}")
+    def product(cls, values: Mapping[str, Iterable[Any]]) -> KeySet:
+        """Every combination of the given values."""
+        if not isinstance(values, Mapping):
+            raise QueryError(f"KeySet.product needs a mapping of column to values, not {shown(values)}; {_EXAMPLE}")
+        lists = []
+        size = 1
+        for name, entries in values.items():
+            listed = _each(entries, MAX_KEYS)
+            if listed is None:
+                raise QueryError(f"the values of {shown(name)} must be a list, not {shown(entries)}; {_EXAMPLE}")
+            lists.append(listed)
+            size *= len(listed)
+            if size > MAX_KEYS:
+                raise QueryError(f"a key set may list at most {MAX_KEYS:,} keys")
+        return cls(tuple(values), tuple(itertools.product(*lists)))
+
+    @classmethod
+    @plain_arguments(QueryError, "KeySet.of", "give one list of mappings, such as KeySet.of([{'gender': 'Female'}])")
+    def of(cls, rows: Iterable[Mapping[str, Any]]) -> KeySet:
+        """An explicit list: one mapping of column to value a key, all with the same columns."""
+        entries = _each(rows, MAX_KEYS)
+        if entries is None or not all(isinstance(entry, Mapping) for entry in entries):
+            raise QueryError(
+                f"KeySet.of needs a list of mappings, not {shown(rows)}; such as KeySet.of([{{'gender': 'Female'}}])"
+            )
+        if not entries:
+            raise QueryError("a key set needs at least one row of keys")
+        columns = tuple(entries[0])
+        for entry in entries:
+            if set(entry) != set(columns):
+                wrong = next(iter(set(entry) ^ set(columns)))
+                raise QueryError(f"every key must name the same columns, and {shown(wrong)} is not in all of them")
+        return cls(columns, tuple(tuple(entry[name] for name in columns) for entry in entries))
+
+    def __mul__(self, other: object) -> KeySet:
+        """Every combination of a key of the one with a key of the other."""
+        if not isinstance(other, KeySet):
+            raise QueryError(f"a KeySet is multiplied with another KeySet, not with {shown(other)}")
+        if len(self.rows) * len(other.rows) > MAX_KEYS:
+            raise QueryError(f"a key set may list at most {MAX_KEYS:,} keys, not {len(self.rows) * len(other.rows):,}")
+        return KeySet(self.columns + other.columns, tuple(a + b for a, b in itertools.product(self.rows, other.rows)))
+
+    __rmul__ = __mul__
+    __array_ufunc__: ClassVar[None] = None
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        return {"columns": list(self.columns), "rows": [list(row) for row in self.rows]}
+
+    @classmethod
+    def from_json(cls, form: Mapping[str, Any]) -> KeySet:
+        """The key set whose canonical form this is; raises :class:`QueryError` for anything else."""
+        if not isinstance(form, Mapping) or set(form) != {"columns", "rows"}:
+            raise QueryError("a key set must be a mapping with 'columns' (names) and 'rows' (lists of values)")
+        return cls(form["columns"], form["rows"])

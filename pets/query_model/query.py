@@ -1,0 +1,238 @@
+"""Query: what is asked, apart from any data, schema or protection.
+
+The fluent surface only builds one frozen node. Nothing here knows whether the rows are real, invented or encrypted.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from pets.common.arguments import plain_arguments, plain_fields
+from pets.common.codec import Json, digest, whole
+from pets.common.literals import name as name_of
+from pets.errors import QueryError, did_you_mean, shown
+from pets.query_model.aggregate import Aggregate, CountUnits, Histogram, aggregate_from_json
+from pets.query_model.expression import Col, Filter, filter_from_json
+from pets.query_model.group_keys import ColumnKey, Key, KeySet, key_from_json
+
+MAX_BOUND = 1_000_000
+_HISTOGRAM = ("bin", "count", "low", "high")
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Query:
+    """A question about one table.
+
+    Attributes:
+        table: the table's name in the schema.
+        filter: only rows that meet it (after the rows of each person were chosen).
+        keys: the group key, one entry a column of the answer.
+        keyset: the key combinations to report; ``None`` for every combination of the keys' domains.
+        aggregates: named measures of each group.
+        rows: rows of one person that count (``None``: the schema's default).
+        groups: groups one person may fall in (``None``: no cap).
+
+    >>> from pets.query_model.aggregate import count
+    >>> query("stays").group_by("age").agg(stays=count()).keys
+    (ColumnKey(column='age', label=''),)
+    """
+
+    table: str
+    filter: Filter | None = None
+    keys: tuple[Key, ...] = ()
+    keyset: KeySet | None = None
+    aggregates: tuple[tuple[str, Aggregate], ...] = ()
+    rows: int | None = None
+    groups: int | None = None
+
+    def __post_init__(self) -> None:
+        name_of("the name of a query's table", self.table)
+        if self.filter is not None:
+            self._condition(self.filter)
+        if not isinstance(self.keys, (tuple, list)) or not all(isinstance(key, Key) for key in self.keys):
+            raise QueryError(f"the keys of a query are made by group_by, not {shown(self.keys)}")
+        object.__setattr__(self, "keys", tuple(self.keys))
+        if self.keyset is not None:
+            self._listed(self.keyset)
+        for label, value in (("rows", self.rows), ("groups", self.groups)):
+            if value is not None:
+                object.__setattr__(self, label, _bound(label, value))
+        if not isinstance(self.aggregates, (tuple, list)):
+            raise QueryError(f"the measures of a query are made by agg, not {shown(self.aggregates)}")
+        object.__setattr__(self, "aggregates", tuple(_named(pair) for pair in self.aggregates))
+        _distinct([key.name for key in self.keys], self.aggregates)
+
+    @staticmethod
+    def _condition(value: object) -> Filter:
+        if not isinstance(value, Filter):
+            raise QueryError(
+                f"where needs a condition built from col(...), such as col('age') >= 18, not {shown(value)}"
+            )
+        return value
+
+    def _listed(self, keyset: object) -> None:
+        if not isinstance(keyset, KeySet):
+            raise QueryError(f"a query's key set is a pets.KeySet, not {shown(keyset)}")
+        names = tuple(key.name for key in self.keys)
+        if names != keyset.columns:
+            raise QueryError(
+                f"the key set lists {_few(keyset.columns)} and the query groups by {_few(names) or 'nothing'}; "
+                "they must be the same names in the same order"
+            )
+
+    @plain_arguments(QueryError, "where", "join conditions with &, each in brackets")
+    def where(self, condition: Filter) -> Query:
+        """Keep only rows that meet the condition (and any earlier one)."""
+        condition = self._condition(condition)
+        return replace(self, filter=condition if self.filter is None else self.filter & condition)
+
+    @plain_arguments(QueryError)
+    def group_by(self, *keys: str | Col | Key | KeySet) -> Query:
+        """One row of answer a group: columns by name, derived keys such as ``col("age").bins(...)``, or a KeySet.
+
+        Keys replace earlier ones. A KeySet may come with derived keys only by naming their columns.
+        """
+        found: list[Key] = []
+        keyset: KeySet | None = None
+        for key in keys:
+            if isinstance(key, KeySet):
+                keyset = key if keyset is None else keyset * key
+            elif isinstance(key, (Key, Col, str)):
+                found.append(key if isinstance(key, Key) else ColumnKey(key.name if isinstance(key, Col) else key))
+            else:
+                raise QueryError(
+                    f"group_by takes column names, derived keys or a KeySet, not {shown(key)}; "
+                    "write group_by('age', 'sex')"
+                )
+        if keyset is not None:
+            named = {key.name: key for key in found}
+            extra = [name for name in named if name not in keyset.columns]
+            if extra:
+                raise QueryError(f"the key set does not list {extra[0]!r}; add it to the key set or leave it out")
+            found = [named.get(name, ColumnKey(name)) for name in keyset.columns]
+        return replace(self, keys=tuple(found), keyset=keyset)
+
+    def agg(self, /, *unnamed: Any, **aggregates: Aggregate) -> Query:
+        """Add named measures: ``agg(stays=count(), days=sum("time_in_hospital"))``."""
+        if unnamed:
+            raise QueryError("name each measure, such as .agg(n=pets.count())")
+        for name, aggregate in aggregates.items():
+            if not isinstance(aggregate, Aggregate):
+                raise QueryError(f"{shown(name)} must be an aggregate such as pets.count(), not {shown(aggregate)}")
+        return replace(self, aggregates=(*self.aggregates, *aggregates.items()))
+
+    @plain_arguments(QueryError, example="write bound(rows=3) or bound(groups=2)")
+    def bound(self, *, rows: int | None = None, groups: int | None = None) -> Query:
+        """Override how much one person may contribute: at most ``rows`` rows over the whole table, in ``groups``."""
+        return replace(
+            self,
+            rows=self.rows if rows is None else rows,
+            groups=self.groups if groups is None else groups,
+        )
+
+    @plain_arguments(QueryError)
+    def explain(self, schema: Any, protection: Any = None) -> Any:
+        """Who is protected, what is clamped, each measure's sensitivity and why, and the error at a given budget.
+
+        Reads no rows. ``schema`` is a :class:`pets.Schema`; ``protection`` a :class:`pets.DP` or ``None``.
+        """
+        # a question does not depend on how it is planned; this one upward call is made by name
+        return importlib.import_module("pets.session.explain").explain(self, schema, protection)
+
+    def to_json(self) -> Json:
+        """The canonical form: only what was given."""
+        out: Json = {"table": self.table, "agg": [[name, node.to_json()] for name, node in self.aggregates]}
+        if self.filter is not None:
+            out["where"] = self.filter.to_json()
+        if self.keys:
+            out["by"] = [key.to_json() for key in self.keys]
+        if self.keyset is not None:
+            out["keyset"] = self.keyset.to_json()
+        for name, value in (("rows", self.rows), ("groups", self.groups)):
+            if value is not None:
+                out[name] = value
+        return out
+
+    @classmethod
+    def from_json(cls, form: Any) -> Query:
+        """The query whose canonical form this is; raises :class:`QueryError` for anything else."""
+        if not isinstance(form, Mapping):
+            raise QueryError(f"a query must be a mapping with 'table' and 'agg', not {shown(form)}")
+        known = ("table", "where", "by", "agg", "keyset", "rows", "groups")
+        for name in form:
+            if name not in known:
+                raise QueryError(f"{shown(name)} is not a part of a query{did_you_mean(name, known)}")
+        pairs = () if form.get("agg") is None else form["agg"]
+        entries = tuple(pairs.items()) if isinstance(pairs, Mapping) else pairs
+        if not isinstance(entries, (list, tuple)) or not all(
+            isinstance(entry, (list, tuple)) and len(entry) == 2 for entry in entries
+        ):
+            raise QueryError(f"'agg' must map each measure's name to an aggregate, not be {shown(pairs)}")
+        aggregates = tuple((name, aggregate_from_json(node)) for name, node in entries)
+        by = () if form.get("by") is None else form["by"]
+        if not isinstance(by, (list, tuple)):
+            raise QueryError(f"'by' must be a list of column names or keys, not {shown(by)}")
+        base = cls(form.get("table", ""), rows=form.get("rows"), groups=form.get("groups"))
+        keys = tuple(ColumnKey(key) if isinstance(key, str) else key_from_json(key) for key in by)
+        keyset = None if form.get("keyset") is None else KeySet.from_json(form["keyset"])
+        where = None if form.get("where") is None else filter_from_json(form["where"])
+        return replace(base, filter=where, keys=keys, keyset=keyset, aggregates=aggregates)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form."""
+        return digest(self.to_json())
+
+
+def _bound(label: str, value: object) -> int:
+    try:
+        found = whole(value)
+    except ValueError:
+        found = 0
+    if not 1 <= found <= MAX_BOUND:
+        raise QueryError(f"bound({label}=…) must be a whole number from 1 to {MAX_BOUND:,}, not {shown(value)}")
+    return found
+
+
+def _named(pair: object) -> tuple[str, Aggregate]:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not isinstance(pair[1], Aggregate):
+        raise QueryError(f"a measure is a name and an aggregate such as pets.count(), not {shown(pair)}")
+    return name_of("a measure's name", pair[0]), pair[1]
+
+
+def _few(names: Sequence[str]) -> str:
+    text = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+    return text if len(text) <= 120 else f"{len(names)} names"
+
+
+def _distinct(keys: Sequence[str], aggregates: Sequence[tuple[str, Aggregate]]) -> None:
+    """Refuse names that would give an answer two columns of one name.
+
+    Beside an output stand its interval (``n_low``, ``n_high``) and, of people added over groups, what was counted
+    (``n_counts``); a histogram's table has the columns ``bin``, ``count``, ``low`` and ``high``.
+    """
+    taken: dict[str, str] = {}
+    for name in (*keys, *(name for name, _ in aggregates)):
+        if name in taken:
+            raise QueryError(f"the name {name!r} is used twice in the answer; rename one of the two")
+        taken[name] = name
+    for name, aggregate in aggregates:
+        for ending in ("_low", "_high", *(("_counts",) if isinstance(aggregate, CountUnits) else ())):
+            other = taken.setdefault(name + ending, name)
+            if other != name:
+                raise QueryError(f"the answer to {name!r} has a column {name + ending!r}, as {other!r} has; rename one")
+    if any(isinstance(aggregate, Histogram) for _, aggregate in aggregates):
+        for key in keys:
+            if key in _HISTOGRAM:
+                raise QueryError(f"a histogram's table has a column {key!r} of its own; give the key another name")
+
+
+@plain_arguments(QueryError, example="write pets.query('stays').where(...).group_by(...).agg(...)")
+def query(table: str) -> Query:
+    """Begin a question about a table."""
+    return Query(table)

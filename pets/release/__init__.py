@@ -1,0 +1,1 @@
+"""The release: sealed numbers, estimates, and every way to show them."""

@@ -1,0 +1,304 @@
+"""Estimates: from noisy whole numbers and the scale of their noise to answers with intervals.
+
+Post-processing only: nothing here reads rows or draws noise, so nothing here can weaken a guarantee. Intervals speak
+of the noise alone, around the *bounded* answer that the plan describes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from pets.common.integers import Floats, Ints, Numbers, combined, divide, exact, over, products
+from pets.errors import InternalError, QueryError, did_you_mean, shown
+from pets.plan.measure import Measure, Output
+from pets.plan.plan import Plan
+from pets.release import consistent_tree
+from pets.release.noise_quantiles import half_width
+
+Mechanism = Literal["gaussian", "laplace", "none"]
+MECHANISMS: tuple[Mechanism, ...] = ("gaussian", "laplace", "none")
+_FEW = 1000  # cells summed, up to which the law of their noise is added up; beyond, its normal limit is as good
+
+
+@dataclass(frozen=True)
+class Column:
+    """One output: its estimate and the ends of its interval, one entry a group (for a histogram: one row a group).
+
+    Whole numbers stay whole; NaN means *not estimable*: the group has too few rows for the noise.
+    """
+
+    output: Output
+    estimate: Numbers
+    low: Numbers
+    high: Numbers
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """All outputs of one answer, in the order in which they were asked for.
+
+    Attributes:
+        confidence: of each interval: the chance that it holds the exact bounded answer.
+        exact: there is no noise; the ends of each interval are the value.
+    """
+
+    columns: tuple[Column, ...]
+    confidence: float
+    exact: bool
+
+    def __getitem__(self, name: str) -> Column:
+        for column in self.columns:
+            if isinstance(name, str) and column.output.name == name:
+                return column
+        known = [column.output.name for column in self.columns]
+        raise QueryError(f"{shown(name)} is not an output of this release{did_you_mean(name, known)}")
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.columns)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The noise on each measure's cells, where ``cells`` cells were added up.
+
+    Attributes:
+        scales: the noise's parameter for each measure (σ of the discrete Gaussian, b of the discrete Laplace).
+    """
+
+    mechanism: Mechanism
+    scales: tuple[float, ...]
+    confidence: float = 0.95
+    cells: int = 1
+
+    def __post_init__(self) -> None:
+        if self.mechanism not in MECHANISMS:
+            raise InternalError(f"there is no mechanism {self.mechanism!r}")
+        right = all(math.isfinite(s) and (s == 0 if self.exact else s > 0) for s in self.scales)
+        if not right or not 0 < self.confidence < 1 or self.cells < 1:
+            raise InternalError("the noise of an answer is a positive scale for each measure (0 where there is none)")
+
+    @property
+    def exact(self) -> bool:
+        """There is no noise."""
+        return self.mechanism == "none"
+
+    def half_width(self, terms: Sequence[tuple[int, float]]) -> float:
+        """The smallest h such that Σ coefficient · noise lies within ±h with the wanted confidence.
+
+        ``terms`` are (measure index, coefficient).
+        """
+        noisy = [(abs(coefficient), index) for index, coefficient in terms if coefficient]
+        if self.exact or not noisy:
+            return 0.0
+        if self.mechanism != "none" and self.cells <= _FEW:
+            few = tuple((coefficient, self.scales[index]) for coefficient, index in noisy for _ in range(self.cells))
+            return float(half_width(self.mechanism, few, self.confidence))
+        merged = tuple((coefficient, self.deviation(index)) for coefficient, index in noisy)
+        return float(half_width("gaussian", merged, self.confidence))
+
+    def deviation(self, index: int) -> float:
+        """The standard deviation of one measure's noise."""
+        scale = self.scales[index]
+        if self.mechanism == "laplace":
+            # discrete Laplace: Var = 2p/(1−p)², p = exp(−1/b)
+            p = math.exp(-1 / scale)
+            scale = math.sqrt(2 * p) / -math.expm1(-1 / scale)
+        return scale * math.sqrt(self.cells)
+
+    @property
+    def normal(self) -> float:
+        """z: the half-width of a normal variable of standard deviation 1."""
+        return 0.0 if self.exact else NormalDist().inv_cdf((1 + self.confidence) / 2)
+
+    def spread(self, *deviations: Floats | float) -> Floats:
+        """z for a sum of independent noises of these standard deviations, element by element.
+
+        Normal noise has one z. For Laplace noise it lies between the normal one (many equal terms) and that of a single
+        Laplace variable, ln(1/(1−confidence))/√2; in between, in proportion to the excess kurtosis, which is right at
+        both ends and within 1 % at 95 % between them.
+        """
+        z = self.normal
+        squares = [np.square(np.asarray(d, dtype=np.float64)) for d in deviations]
+        if self.mechanism != "laplace":
+            return np.full(np.broadcast_shapes(*(s.shape for s in squares)), z)
+        single = -math.log(1 - self.confidence) / math.sqrt(2)
+        total = cast(Floats, sum(squares))
+        peaked = cast(Floats, sum(np.square(s) for s in squares))
+        kurtosis = np.divide(peaked, np.square(total), out=np.ones_like(total), where=total > 0)
+        return z + (single - z) * kurtosis / self.cells
+
+
+@dataclass
+class Cells:
+    """The noisy values of some groups, measure by measure, ready to be made into outputs.
+
+    Attributes:
+        blocks: for each measure, ``(groups, width)``.
+    """
+
+    measures: tuple[Measure, ...]
+    blocks: tuple[Ints, ...]
+    noise: Noise
+    _trees: dict[int, consistent_tree.Distribution] = field(default_factory=dict, repr=False)
+
+    def column(self, output: Output) -> Column:
+        """One output, with its interval."""
+        if output.kind in ("count", "count_units", "sum", "histogram"):
+            return self._linear(output)
+        if output.kind in ("mean", "rate"):
+            return self._ratio(output)
+        return self._variance(output) if output.kind == "variance" else self._quantile(output)
+
+    def _part(self, output: Output, place: int) -> Ints:
+        return self.blocks[output.parts[place]][:, 0]
+
+    # counts and sums ------------------------------------------------------------------------------------------
+
+    def _sum(self, output: Output) -> tuple[Numbers, int]:
+        """factor · first part + centre · second part, as whole numbers over one denominator."""
+        coefficients = (output.factor, output.centre)[: len(output.parts)]
+        below = math.lcm(*(c.denominator for c in coefficients))
+        parts = [self._part(output, i) for i in range(len(coefficients))]
+        return combined([(int(c * below), part) for c, part in zip(coefficients, parts, strict=True)]), below
+
+    def _linear(self, output: Output) -> Column:
+        if output.kind == "histogram":
+            value, below = self.blocks[output.parts[0]], 1
+        else:
+            value, below = self._sum(output)
+        coefficients = (output.factor, output.centre)[: len(output.parts)]
+        half = self.noise.half_width([(p, float(c)) for p, c in zip(output.parts, coefficients, strict=True)])
+        # values lie on a grid of 1/below, and so does the smallest interval that is wide enough
+        steps = math.ceil(half * below - 1e-9)
+        low, high = combined([(1, value)], -steps), combined([(1, value)], steps)
+        whole = output.whole and self.noise.exact
+        return Column(output, *(over(numbers, below, whole) for numbers in (value, low, high)))
+
+    # ratios ---------------------------------------------------------------------------------------------------
+
+    def _ratio(self, output: Output) -> Column:
+        """Centre + factor · total/rows; the interval is Fieller's (1954), moved inside the public bounds.
+
+        Where the interval of ``rows`` reaches zero, Fieller's is unbounded: the data do not say whether anybody is
+        there, and the group is not estimable.
+        """
+        total, rows = self._part(output, 0), self._part(output, 1)
+        numerator, below = self._sum(output)
+        safe = np.where(rows > 0, rows, 1)
+        value = divide(numerator, combined([(below, safe)]))
+        if self.noise.exact:
+            return self._clipped(output, value, value, value, rows > 0)
+        sd_total, sd_rows = self.noise.deviation(output.parts[0]), self.noise.deviation(output.parts[1])
+        t, n = total.astype(np.float64), safe.astype(np.float64)
+        z = self.noise.spread(np.full(len(t), sd_total), t / n * sd_rows)
+        known = (rows > self._limit(output.parts[1])) & (n > z * sd_rows)
+        # {r : (t − rn)² ≤ z²(sd_total² + r²·sd_rows²)}, an interval wherever n > z·sd_rows
+        a = np.where(known, n**2 - (z * sd_rows) ** 2, 1.0)
+        root = z * np.sqrt(np.maximum((n * sd_total) ** 2 + (t * sd_rows) ** 2 - (z * sd_total * sd_rows) ** 2, 0.0))
+        factor, centre = float(output.factor), float(output.centre)
+        low, high = (centre + factor * (t * n + sign * root) / a for sign in (-1, 1))
+        return self._clipped(output, value, low, high, known)
+
+    def _variance(self, output: Output) -> Column:
+        """factor² · (E[w²] − E[w]²); the interval follows from the first derivatives (the delta method).
+
+        Where values were cut to a coarser step, it is widened by all that the cutting can have done.
+        """
+        square, total, rows = (self._part(output, i) for i in range(3))
+        centre = self.measures[output.parts[0]].centre
+        safe = np.where(rows > 0, rows, 1)
+        up, under = output.factor.numerator**2, output.factor.denominator**2
+        top = products([(up, square, safe), (up * centre, safe, safe), (-up, total, total)])
+        value = divide(top, products([(under, safe, safe)]))
+        if self.noise.exact:
+            return self._clipped(output, value, value, value, rows > 0)
+        s, t, n = (part.astype(np.float64) for part in (square, total, safe))
+        slopes = (1 / n, -2 * t / n**2, -s / n**2 + 2 * t**2 / n**3)
+        moves = [np.abs(d) * self.noise.deviation(p) for d, p in zip(slopes, output.parts, strict=True)]
+        half = self.noise.spread(*moves) * np.sqrt(cast(Floats, sum(np.square(move) for move in moves)))
+        half = half * float(output.factor) ** 2
+        cut = self._cut(output)
+        # a value moves by at most ``cut``, and so does a standard deviation
+        low = np.square(np.maximum(np.sqrt(np.maximum(value - half, 0.0)) - cut, 0.0))
+        high = np.square(np.sqrt(np.maximum(value + half, 0.0)) + cut)
+        return self._clipped(output, value, low, high, rows > self._limit(output.parts[2]))
+
+    def _cut(self, output: Output) -> float:
+        """How far a value can lie from the middle of the run of grid steps that it was counted in."""
+        weight = self.measures[output.parts[0]].weight
+        if weight is None or weight.coarse == 1:
+            return 0.0
+        return float(output.factor * weight.scale / weight.coarse * (weight.coarse - 1) / 2)
+
+    def _limit(self, rows: int) -> float:
+        """The number of rows up to which a group is not estimable: its interval would reach zero."""
+        return self.noise.half_width([(rows, 1.0)])
+
+    def _clipped(
+        self, output: Output, value: Floats, low: Floats, high: Floats, known: npt.NDArray[np.bool_]
+    ) -> Column:
+        ends = float(output.low), float(output.high)
+        return Column(output, *(np.where(known, np.clip(part, *ends), np.nan) for part in (value, low, high)))
+
+    # quantiles ------------------------------------------------------------------------------------------------
+
+    def _quantile(self, output: Output) -> Column:
+        """The smallest value with a share q at or below it; inside a bin of several values, on a straight line.
+
+        The interval's ends are the outer values of their bins: what happens inside a bin was not measured.
+        """
+        if output.q is None:
+            raise InternalError("a quantile has a share q")
+        part = output.parts[0]
+        if part not in self._trees:
+            variance = 0.0 if self.noise.exact else self.noise.deviation(part) ** 2
+            self._trees[part] = consistent_tree.distribution(self.blocks[part], self.measures[part].levels, variance)
+        found = self._trees[part]
+        z = self.noise.normal
+        at = consistent_tree.locate(found, output.q, z)
+        first = np.array([float(edge) for edge in output.bins[:-1]])
+        last = np.array([float(edge - output.factor) for edge in output.bins[1:]])
+        # below three standard deviations of the number of rows, the tree's shape is mostly noise
+        known = found.rows > max(z, 3) * math.sqrt(found.rows_variance)
+        value = first[at.bin] + (last - first)[at.bin] * at.inside
+        if self.noise.exact:
+            return self._clipped(output, value, value, value, known)
+        return self._clipped(output, value, first[at.low], last[at.high], known)
+
+
+def estimate(
+    plan: Plan, values: Ints, mechanism: Mechanism, scales: tuple[float, ...], confidence: float = 0.95
+) -> Estimates:
+    """The answer that a noisy vector gives, with an interval around every number.
+
+    Args:
+        plan: what was measured.
+        values: the vector, as it was released.
+        mechanism: whose noise is on it.
+        scales: of the noise on each measure.
+        confidence: of each interval.
+
+    Raises:
+        InternalError: if the vector or the scales are not the plan's.
+    """
+    cells = Cells(plan.measures, split(plan, values), Noise(mechanism, scales, confidence))
+    if len(scales) != len(plan.measures):
+        raise InternalError("there is one scale for each measure of the plan")
+    return Estimates(tuple(cells.column(output) for output in plan.outputs), confidence, cells.noise.exact)
+
+
+def split(plan: Plan, values: Ints) -> tuple[Ints, ...]:
+    """The vector's block of each measure, as ``(groups, width)``."""
+    if values.shape != (plan.size,) or not exact(values):
+        raise InternalError("the vector is not laid out by this plan")
+    return tuple(
+        values[block].reshape(plan.groups, measure.width)
+        for measure, block in zip(plan.measures, plan.blocks, strict=True)
+    )

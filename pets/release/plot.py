@@ -1,0 +1,266 @@
+"""Charts of a release: every estimate with its interval, in the order of the public keys.
+
+Needs the ``plot`` extra (Altair). Charts hold only what was released.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pets.errors import missing_extra
+from pets.query_model.aggregate import Aggregate, OfColumn, Quantile, Rate
+from pets.release import text
+from pets.release.estimate import Column
+from pets.release.views import Answer
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's palette: told apart by readers with any common colour vision."""
+INK, SOFT, ALARM = "#1f2933", "#5b6770", "#b00020"
+MOST_GROUPS = 1_000
+MOST_PANELS = 12
+_BARS = ("count", "count_units", "sum", "histogram")
+_LONG = 40  # groups from which one key is drawn as a line with a band
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which part of the key is shown where (empty: nowhere)."""
+
+    along: str
+    colour: str = ""
+    panel: str = ""
+
+
+def chart(answer: Answer, output: str | None = None) -> Any:
+    """An Altair chart of one output (left out: the first).
+
+    One key: along the axis, in key order. Two: the second by colour, or by panel where it has many values. More: a
+    panel for each value of the first. Groups that are not estimable are gaps, and named below the title.
+
+    Raises :class:`MissingExtraError` without the ``plot`` extra, :class:`QueryError` for an unknown output.
+    """
+    try:
+        import altair as alt
+    except ImportError:
+        raise missing_extra("plotting", "plot") from None
+
+    column = answer.estimates[output] if output is not None else answer.estimates.columns[0]
+    rows, roles, notes = _rows(answer, column)
+    drawing = _drawing(alt, answer, column, rows, roles)
+    title = f"{column.output.name}{_by(answer)}"
+    dummy = answer.data == "dummy"
+    heading = alt.TitleParams(
+        text=f"{text.DUMMY} — {title}" if dummy else title,
+        subtitle=[*_subtitle(answer), *notes],
+        color=ALARM if dummy else INK,
+        subtitleColor=SOFT,
+        anchor="start",
+        fontSize=15,
+        subtitleFontSize=11.5,
+        subtitleLineHeight=15,
+        offset=12,
+    )
+    drawn = drawing.properties(title=heading, description=f"{title}. {' '.join(_subtitle(answer))}")
+    return (
+        drawn.configure_view(stroke=None)
+        .configure_axis(labelColor=INK, titleColor=INK, gridColor="#e4e8eb", domainColor="#9aa5ad", titleFontWeight=500)
+        .configure_axis(labelFontSize=11, titleFontSize=11.5, titlePadding=8, tickColor="#9aa5ad", labelLimit=220)
+        .configure_legend(labelColor=INK, titleColor=INK, labelFontSize=11, symbolOpacity=1)
+        .configure_header(labelColor=INK, titleColor=INK, labelFontSize=11.5, labelFontWeight=600, title=None)
+        .configure(background="white", font="Liberation Sans, Arial, sans-serif", padding=12)
+    )
+
+
+def measured(answer: Answer, column: Column) -> str:
+    """What an output is, in words: ``days (sum of time_in_hospital)``."""
+    name, kind = column.output.name, column.output.kind
+    aggregate: Aggregate = dict(answer.plan.query.aggregates)[name]
+    if kind in ("count", "histogram"):
+        what = "rows"
+    elif kind == "count_units":
+        what = "people"
+    elif isinstance(aggregate, Quantile):
+        what = "median" if 2 * aggregate.q == 1 else f"{text.percent(float(aggregate.q))} quantile"
+        what = f"{what} of {aggregate.column}"
+    elif isinstance(aggregate, Rate):
+        what = "share of rows"
+    else:
+        what = f"{kind} of {aggregate.column}" if isinstance(aggregate, OfColumn) else kind
+    return name if name == what else f"{name} ({what})"
+
+
+def _by(answer: Answer) -> str:
+    keys = [dimension.name for dimension in answer.plan.layout.dimensions]
+    return f" by {', '.join(keys)}" if keys else ""
+
+
+def _subtitle(answer: Answer) -> list[str]:
+    said = [] if answer.estimates.exact else [f"With the {text.interval(answer)} for the bounded answer."]
+    if answer.data != "dummy":
+        said.append(text.protection(answer)[:1].upper() + text.protection(answer)[1:] + ".")
+    return said
+
+
+def _rows(answer: Answer, column: Column) -> tuple[list[dict[str, Any]], Roles, list[str]]:
+    """One record a mark (``k`` + number for keys, so that a key may have any name), who is where, and notes."""
+    layout, notes = answer.plan.layout, []
+    labels = [[str(label) for label in values] for values in layout.columns().values()]
+    shown = min(answer.plan.groups, MOST_GROUPS)
+    if shown < answer.plan.groups:
+        notes.append(f"The first {shown:,} of {answer.plan.groups:,} groups are shown.")
+    if len(labels) > 3:
+        notes.append("The keys after the second are shown together.")
+        labels = [*labels[:2], [" · ".join(parts) for parts in zip(*labels[2:], strict=True)]]
+    bins = column.output.bins if column.output.kind == "histogram" else ()
+    panels = [" · ".join(parts) for parts in zip(*labels, strict=True)] if labels else [""] * shown
+    rows: list[dict[str, Any]] = []
+    unknown = []
+    parts = [np.asarray(part, dtype=np.float64) for part in (column.estimate, column.low, column.high)]
+    for group in range(shown):
+        keys = {f"k{i}": values[group] for i, values in enumerate(labels)} | {"panel": panels[group]}
+        if not bins and np.isnan(parts[0][group]):
+            unknown.append(panels[group] or "the whole")
+        for place, label in enumerate(bins or ("",)):
+            at = (group, place) if bins else (group,)
+            value, low, high = (None if np.isnan(part[at]) else float(part[at]) for part in parts)
+            rows.append(keys | {"bin": str(label), "value": value, "low": low, "high": high})
+    if unknown:
+        few = [name for i, name in enumerate(unknown) if len(", ".join(unknown[: i + 1])) <= 60 or i == 0]
+        rest = f" and {len(unknown) - len(few):,} more" if len(few) < len(unknown) else ""
+        notes.append(f"Not estimable (too few rows for the noise): {', '.join(few)}{rest}.")
+    if bins:
+        roles = Roles("bin", panel="panel" if labels else "")
+    elif len(labels) < 2:
+        roles = Roles("k0" if labels else "")
+    else:
+        roles = _spread(labels, shown)
+    if roles.panel:
+        order = list(dict.fromkeys(row[roles.panel] for row in rows))
+        if len(order) > MOST_PANELS:
+            notes.append(f"The first {MOST_PANELS} of {len(order):,} panels are shown.")
+            rows = [row for row in rows if row[roles.panel] in set(order[:MOST_PANELS])]
+    return rows, roles, notes
+
+
+def _spread(labels: list[list[str]], shown: int) -> Roles:
+    """Where two or three keys go: colours tell few values apart, so a key with few values gets them."""
+    sizes = [len(dict.fromkeys(values[:shown])) for values in labels]
+    panel = "k0" if len(labels) == 3 else ""
+    first, second = len(labels) - 2, len(labels) - 1
+    if sizes[second] <= len(COLOURS):
+        return Roles(f"k{first}", f"k{second}", panel)
+    if sizes[first] <= len(COLOURS):
+        return Roles(f"k{second}", f"k{first}", panel)
+    return Roles(f"k{second}", panel="panel" if panel else "k0")
+
+
+def _drawing(alt: Any, answer: Answer, column: Column, rows: list[dict[str, Any]], roles: Roles) -> Any:
+    names = [dimension.name for dimension in answer.plan.layout.dimensions]
+    data = alt.Data(values=rows)
+    values = measured(answer, column)
+    scale = (
+        alt.Scale(zero=True, nice=True) if column.output.kind in _BARS else alt.Scale(zero=False, nice=True, padding=6)
+    )
+    along = [row[roles.along] for row in rows] if roles.along else [""]
+    order = list(dict.fromkeys(along))
+    longest = max(len(label) for label in order)
+    # long or many labels are read more easily beside horizontal bars than turned by 45 degrees
+    flat = not roles.along or (not roles.panel and not roles.colour and (longest > 12 or 14 < len(order) <= _LONG))
+    aggregate = dict(answer.plan.query.aggregates)[column.output.name]
+    named = getattr(aggregate, "column", "bin") if roles.along == "bin" else _key_name(roles.along, names)
+    bars = column.output.kind in _BARS
+    form = ".0%" if column.output.kind == "rate" else "~s" if _greatest(rows) >= 1e7 else ",~r"
+    value_axis = alt.Axis(title=values, grid=True, format=form, tickCount=6)
+    main, other = ("y", "x") if flat else ("x", "y")
+    key = {"field": roles.along or "panel", "type": "nominal", "sort": order}
+    label = alt.Axis(
+        title=named or None, labelAngle=0 if flat or longest * len(order) < 70 else -40, labels=bool(roles.along)
+    )
+    many = not flat and len(order) > _LONG
+    if many:
+        step = -(-len(order) // 20)
+        label = alt.Axis(title=named, labelAngle=-40, values=order[::step])
+    encode: dict[str, Any] = {main: alt.X(**key, axis=label) if main == "x" else alt.Y(**key, axis=label)}
+    channel = alt.Y if other == "y" else alt.X
+    encode[other] = channel("value:Q", axis=value_axis, scale=scale)
+    encode["tooltip"] = [alt.Tooltip(f"{name}:N", title=title) for name, title in _told(roles, names)] + [
+        alt.Tooltip(f"{name}:Q", title=name, format=",.6~g") for name in ("value", "low", "high")
+    ]
+    if roles.colour:
+        tones = list(dict.fromkeys(row[roles.colour] for row in rows))
+        palette = alt.Scale(domain=tones, range=list(COLOURS[: len(tones)]))
+        encode["color"] = alt.Color(f"{roles.colour}:N", scale=palette, title=_key_name(roles.colour, names))
+        if not many:
+            encode["xOffset"] = alt.XOffset(f"{roles.colour}:N", sort=tones, scale=alt.Scale(paddingInner=0.15))
+    base = alt.Chart().encode(**encode)  # the data belong to the whole chart: a panel then takes only its own
+    layers = _line(alt, base, other) if many else _marks(alt, base, other, bars, roles, answer.estimates.exact)
+    width, height = _size(len(order), roles, rows, flat)
+    if not roles.panel:
+        return alt.layer(*layers, data=data).properties(width=width, height=height)
+    drawn = alt.layer(*layers).properties(width=width, height=height)
+    panels = list(dict.fromkeys(row[roles.panel] for row in rows))
+    facet = alt.Facet(f"{roles.panel}:N", sort=panels, header=alt.Header(title=None, labelAnchor="start"))
+    return drawn.facet(facet=facet, columns={1: 1, 2: 2, 4: 2, 8: 4}.get(len(panels), 3), data=data)
+
+
+def _marks(alt: Any, base: Any, other: str, bars: bool, roles: Roles, exact: bool) -> list[Any]:
+    """Bars or points, then a line from the low to the high end of each interval with a cap at both."""
+    colour = {} if roles.colour else {"color": COLOURS[0]}
+    shape = (
+        base.mark_bar(opacity=0.75, **colour) if bars else base.mark_point(filled=True, size=55, opacity=1, **colour)
+    )
+    if exact:
+        return [shape]
+    ink = {"color": INK} if bars or not roles.colour else {}
+    low, high = (f"{end}:Q" for end in ("low", "high"))
+    ends = {"x": alt.X(low), "x2": alt.X2("high")} if other == "x" else {"y": alt.Y(low), "y2": alt.Y2("high")}
+    plain = alt.value(INK)
+    rule = base.mark_rule(strokeWidth=1.4, **ink).encode(**ends)
+    caps = [
+        base.mark_tick(thickness=1.4, size=8, orient="vertical" if other == "x" else "horizontal", **ink).encode(
+            **{other: alt.X(end) if other == "x" else alt.Y(end)}
+        )
+        for end in (low, high)
+    ]
+    marks = [rule, *caps]
+    if bars and roles.colour:  # dark on the coloured bar
+        marks = [mark.encode(color=plain) for mark in marks]
+    return [shape, *marks]
+
+
+def _line(alt: Any, base: Any, other: str) -> list[Any]:
+    """For very many groups: a line in a band."""
+    band = base.mark_area(opacity=0.25).encode(**{other: alt.Y("low:Q"), f"{other}2": alt.Y2("high")})
+    return [band, base.mark_line(strokeWidth=1.6)]
+
+
+def _size(groups: int, roles: Roles, rows: list[dict[str, Any]], flat: bool) -> tuple[int, int]:
+    if flat:
+        return 460, max(46, 24 * groups)
+    tones = len({row[roles.colour] for row in rows}) if roles.colour else 1
+    if roles.panel:
+        return max(150, min(260, 16 * groups * tones)), 170
+    return max(260, min(760, 34 * groups * max(1, (tones + 1) // 2))), 280
+
+
+def _greatest(rows: list[dict[str, Any]]) -> float:
+    return max((abs(row[end] or 0) for row in rows for end in ("low", "high")), default=0)
+
+
+def _key_name(role: str, names: list[str]) -> str:
+    if not role.startswith("k"):
+        return ""
+    place = int(role[1:])
+    return " · ".join(names[2:]) if place == 2 and len(names) > 3 else names[place]
+
+
+def _told(roles: Roles, names: list[str]) -> list[tuple[str, str]]:
+    told = [(role, _key_name(role, names)) for role in (roles.along, roles.colour, roles.panel) if role.startswith("k")]
+    return (
+        told
+        + ([("panel", "group")] if roles.panel == "panel" else [])
+        + ([("bin", "bin")] if roles.along == "bin" else [])
+    )

@@ -1,0 +1,203 @@
+"""Views of a release: data frames made from its raw noisy integers. The release itself never changes.
+
+Post-processing only, so every view keeps the release's guarantee.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from pets.common.codec import Json
+from pets.common.integers import Ints, Numbers
+from pets.errors import QueryError, did_you_mean
+from pets.plan.plan import Plan
+from pets.release.estimate import Cells, Column, Estimates, Mechanism, Noise, split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAIRS = "person-group pairs"
+"""What a sum of counts of people over groups counts: a person once in each group they are in."""
+
+
+class Answer(Protocol):
+    """What views, charts and pages read of a release."""
+
+    @property
+    def plan(self) -> Plan:
+        """What was measured."""
+
+    @property
+    def estimates(self) -> Estimates:
+        """The outputs, with their intervals."""
+
+    @property
+    def values(self) -> Ints:
+        """The raw noisy vector."""
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """Whose noise is on it."""
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """Of the noise on each measure."""
+
+    @property
+    def data(self) -> str:
+        """``"real"`` or ``"dummy"``."""
+
+    @property
+    def protection(self) -> Mapping[str, Any]:
+        """The protection's canonical form."""
+
+    @property
+    def epsilon(self) -> float | None:
+        """ε of this release."""
+
+    @property
+    def delta(self) -> float | None:
+        """δ of this release."""
+
+    @property
+    def rho(self) -> float | None:
+        """ρ of this release."""
+
+    @property
+    def cost(self) -> Json:
+        """What it cost, in exact units."""
+
+    @property
+    def budget(self) -> Json | None:
+        """The state of the ledger after it."""
+
+    @property
+    def guarantee(self) -> str:
+        """The promise, as a sentence."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know."""
+
+    @property
+    def id(self) -> str:
+        """The release's own name."""
+
+    @property
+    def digest(self) -> str:
+        """Of its canonical form."""
+
+    @property
+    def snapshot_id(self) -> str:
+        """The snapshot's public name."""
+
+    @property
+    def issued_at(self) -> str:
+        """When it left."""
+
+    @property
+    def project(self) -> str:
+        """For which project."""
+
+    @property
+    def analyst(self) -> str:
+        """Who asked."""
+
+
+def frame(answer: Answer) -> pd.DataFrame:
+    """Key columns, then for each output ``name``, ``name_low`` and ``name_high`` (exact answers: ``name`` only)."""
+    return _frame(answer.plan.layout.columns(), answer.estimates)
+
+
+def adjusted(answer: Answer, *, nonnegative: bool, whole: bool) -> pd.DataFrame:
+    """:func:`frame` with counts (and sums of values that cannot be negative) at least 0, and whole numbers rounded."""
+    columns = []
+    for column in answer.estimates:
+        output, parts = column.output, (column.estimate, column.low, column.high)
+        counted = output.kind in ("count", "count_units", "histogram")
+        if nonnegative and (counted or (output.kind == "sum" and output.low >= 0)):
+            parts = tuple(np.maximum(part, 0) for part in parts)  # type: ignore[assignment]
+        if whole and output.whole:
+            parts = tuple(_rounded(part) for part in parts)  # type: ignore[assignment]
+        columns.append(Column(output, *parts))
+    return _frame(answer.plan.layout.columns(), replace(answer.estimates, columns=tuple(columns)))
+
+
+def histogram(answer: Answer, name: str) -> pd.DataFrame:
+    """One row a group and bin: the keys, ``bin``, ``count``, ``low``, ``high`` (exact answers: no low and high)."""
+    import pandas as pd
+
+    column = answer.estimates[name]
+    if column.output.kind != "histogram":
+        names = [c.output.name for c in answer.estimates if c.output.kind == "histogram"]
+        raise QueryError(f"{name!r} is a {column.output.kind}, not a histogram{did_you_mean(name, names)}")
+    bins = len(column.output.bins)
+    keys = answer.plan.layout.columns()
+    out = {key: [label for label in labels for _ in range(bins)] for key, labels in keys.items()}
+    made: dict[str, Any] = {**out, "bin": list(column.output.bins) * answer.plan.groups}
+    made["count"] = column.estimate.reshape(-1)
+    if not answer.estimates.exact:
+        made |= {"low": column.low.reshape(-1), "high": column.high.reshape(-1)}
+    return pd.DataFrame(made)
+
+
+def total(answer: Answer, name: str, by: Sequence[str], confidence: float) -> pd.DataFrame:
+    """One output over all groups that share the keys ``by``: from sums of raw parts, with intervals that add up.
+
+    Noise on m cells is independent, so the interval is about √m times as wide as one cell's, not m times.
+    """
+    plan, found = answer.plan, answer.estimates[name]
+    keys = plan.layout.columns()
+    kept = (by,) if isinstance(by, str) else tuple(by)
+    for key in kept:
+        if key not in keys:
+            raise QueryError(f"{key!r} is not a key of this release{did_you_mean(key, keys)}")
+    labels = list(zip(*(keys[key] for key in kept), strict=True)) if kept else [()] * plan.groups
+    order = {label: place for place, label in enumerate(dict.fromkeys(labels))}
+    place = np.array([order[label] for label in labels], dtype=np.int64)
+    blocks = []
+    for block in split(plan, answer.values):
+        added = np.zeros((len(order), block.shape[1]), dtype=np.int64)
+        np.add.at(added, place, block)
+        blocks.append(added)
+    cells = np.bincount(place, minlength=len(order))
+    parts: list[Numbers] = [np.empty((len(order), *found.estimate.shape[1:]), dtype=object) for _ in range(3)]
+    for many in np.unique(cells).tolist():
+        # a key set may list more groups under one key than under another; each number of cells has its own width
+        rows = cells == many
+        noise = Noise(answer.mechanism, answer.scales, confidence, many)
+        column = Cells(plan.measures, tuple(block[rows] for block in blocks), noise).column(found.output)
+        for part, values in zip(parts, (column.estimate, column.low, column.high), strict=True):
+            part[rows] = values
+    made = Column(found.output, *(np.array(part.tolist()) for part in parts))
+    columns = {key: [label[i] for label in order] for i, key in enumerate(kept)}
+    out = _frame(columns, Estimates((made,), confidence, answer.estimates.exact))
+    if found.output.kind == "count_units" and len(order) < plan.groups:
+        # nobody who was counted in two groups can be told from two people
+        out[f"{name}_counts"] = PAIRS
+    return out
+
+
+def _frame(keys: Mapping[str, Sequence[Any]], estimates: Estimates) -> pd.DataFrame:
+    import pandas as pd
+
+    out: dict[str, Any] = dict(keys)
+    for column in estimates:
+        name = column.output.name
+        out[name] = _cells(column.estimate)
+        if not estimates.exact:
+            out[f"{name}_low"], out[f"{name}_high"] = _cells(column.low), _cells(column.high)
+    return pd.DataFrame(out)
+
+
+def _cells(numbers: Numbers) -> Any:
+    """One cell a group: a number, or the list of a histogram's counts."""
+    return numbers.copy() if numbers.ndim == 1 else numbers.tolist()
+
+
+def _rounded(numbers: Numbers) -> Numbers:
+    return np.rint(numbers).astype(np.int64) if numbers.dtype == np.float64 else numbers

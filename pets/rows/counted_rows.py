@@ -1,0 +1,374 @@
+"""Rows: a plan's counted rows on one engine, and the few sums ever computed over them.
+
+Expressions are built once for a plan and kept as compiled SQL (DuckDB); their only literals are public codes.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pets.plan.layout import Dimension
+from pets.plan.measure import Weight
+from pets.plan.plan import Plan
+from pets.plan.predicate import AllOf, Codes, Predicate
+from pets.plan.vector import Ints
+
+if TYPE_CHECKING:
+    from pets.rows.snapshot import Snapshot
+
+Terms = Mapping[str, Callable[[Any], Any]]
+
+_compiled: OrderedDict[tuple[Any, ...], str] = OrderedDict()
+_backends: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+_building = threading.RLock()
+_KEEP = 2048
+
+
+class Rows:
+    """The rows that a plan counts, on one engine.
+
+    ``counted`` has each person's first K rows that meet the query's condition; ``kept`` all rows of the snapshot that
+    do. Where the plan caps groups, both keep only a person's first groups.
+    """
+
+    def __init__(self, plan: Plan, snapshot: Snapshot, engine: str) -> None:
+        self._plan, self._snapshot, self._engine = plan, snapshot, engine
+        self._domains = plan.fields
+
+    # tables -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _backend(self) -> Any:
+        if self._engine == "duckdb":
+            return self._snapshot.connection()
+        with _lock:
+            if self._snapshot not in _backends:
+                _backends[self._snapshot] = _polars(self._snapshot)
+            return _backends[self._snapshot]
+
+    @cached_property
+    def _snap(self) -> Any:
+        return self._backend.table("snap")
+
+    def counted(self) -> Any:
+        """Rows with rank at most K that meet the query's condition."""
+        table = self._snap
+        if self._plan.rows < self._plan.kept_rows:
+            table = table.filter(table["rank"] <= self._plan.rows)
+        return self._capped(self._filtered(table))
+
+    def kept(self) -> Any:
+        """All rows of the snapshot that meet the query's condition."""
+        return self._capped(self._filtered(self._snap))
+
+    def _filtered(self, table: Any) -> Any:
+        return table if self._plan.where is None else table.filter(self._meets(table, self._plan.where))
+
+    def _capped(self, table: Any) -> Any:
+        """Only each person's first ``group_cap`` groups, in the order of their rows' ranks.
+
+        The choice depends on one person's own rows; the group is the final expression, and nothing is projected
+        after it.
+        """
+        cap = self._plan.group_cap
+        if cap is None:
+            return table
+        keyed = table.mutate(**{f"d{i}": self._slot(table, d) for i, d in enumerate(self._plan.layout.dimensions)})
+        names = self._dimension_names
+        groups = keyed.group_by(["person", *names]).agg(first=keyed["rank"].min())
+        last = groups.group_by("person").agg(cut=groups["first"].min())
+        for _ in range(cap - 1):
+            later = groups.join(last, "person")
+            later = later.filter(later["first"] > later["cut"])
+            last = later.group_by("person").agg(cut=later["first"].min())
+        # `last` holds the first rank of the cap-th group, for people who have that many; later groups are left out
+        over = groups.join(last, "person")
+        over = over.filter(over["first"] > over["cut"]).select("person", *names)
+        return keyed.anti_join(over, ["person", *names])
+
+    @property
+    def _dimension_names(self) -> list[str]:
+        return [f"d{i}" for i in range(len(self._plan.layout.dimensions))]
+
+    # expressions ------------------------------------------------------------------------------------------------
+
+    def _column(self, table: Any, column: str, slot: int | None = None) -> Any:
+        name = self._snapshot.columns[column]
+        return table[name if slot is None else f"{name}_{slot}"]
+
+    def _meets(self, table: Any, predicate: Predicate, slot: int | None = None) -> Any:
+        import ibis
+
+        if isinstance(predicate, Codes):
+            return self._in_ranges(self._column(table, predicate.column, slot), predicate)
+        conditions = [self._meets(table, term, slot) for term in predicate.terms]
+        return ibis.and_(*conditions) if isinstance(predicate, AllOf) else ibis.or_(*conditions)
+
+    def _in_ranges(self, code: Any, predicate: Codes) -> Any:
+        import ibis
+
+        top = self._domains[predicate.column].codes - 1
+        tests = []
+        singles = [low for low, high in predicate.ranges if low == high]
+        if len(singles) > 1:
+            tests.append(code.isin(singles))
+        for low, high in predicate.ranges:
+            if low == high and len(singles) > 1:
+                continue
+            if low == high:
+                tests.append(code == low)
+            elif low <= 0 and high >= top:
+                return ibis.literal(True)
+            else:
+                tests.append(code <= high if low <= 0 else code >= low if high >= top else code.between(low, high))
+        return ibis.or_(*tests)
+
+    def _steps(self, code: Any, breaks: tuple[int, ...], slots: tuple[int, ...]) -> Any:
+        """A public step function of a code, as a balanced tree of comparisons."""
+        import ibis
+
+        if len(slots) == 1:
+            return ibis.literal(slots[0], "int32")
+        middle = len(slots) // 2
+        return ibis.ifelse(
+            code < breaks[middle],
+            self._steps(code, breaks[:middle], slots[:middle]),
+            self._steps(code, breaks[middle:], slots[middle:]),
+        )
+
+    def _slot(self, table: Any, dimension: Dimension, slot: int | None = None) -> Any:
+        code = self._column(table, dimension.column, slot)
+        return self._steps(code, dimension.breaks, dimension.slots) if dimension.breaks else code
+
+    def known(self, column: str) -> Predicate | None:
+        """The column has a value (``None``: it always has)."""
+        domain = self._domains[column]
+        return Codes(column, ((0, domain.cells - 1),)) if domain.nullable else None
+
+    def null_value(self, column: str, weight: Weight) -> int:
+        """What a null's reserved code adds to :meth:`total`."""
+        cells = self._domains[column].cells
+        return (weight.high if self._clips(column, weight) else cells) // weight.coarse
+
+    def _clips(self, column: str, weight: Weight) -> bool:
+        return weight.low > 0 or weight.high < self._domains[column].cells - 1
+
+    def _clamped(self, table: Any, column: str, weight: Weight) -> Any:
+        import ibis
+
+        code = self._column(table, column)
+        if self._clips(column, weight):
+            # CASE, not LEAST/GREATEST, which DuckDB runs an order of magnitude slower on narrow integers
+            code = ibis.cases((code < weight.low, weight.low), (code > weight.high, weight.high), else_=code)
+        if weight.coarse == 1:
+            return code
+        # Ibis divides in floating point: measured from the first run's start and half a run up, what it rounds is
+        # small and lies nowhere near a whole number
+        coarse, first = weight.coarse, weight.low // weight.coarse
+        code = code.cast("int64")
+        return (code - code % coarse - (first * coarse - coarse // 2)) // coarse + first
+
+    def count(self, table: Any, conditions: tuple[Predicate | None, ...]) -> Any:
+        """Rows that meet every condition."""
+        wanted = [self._meets(table, condition) for condition in conditions if condition is not None]
+        return self._times(table, *wanted)
+
+    def _times(self, table: Any, *conditions: Any) -> Any:
+        """How many rows meet conditions that are never null: ones are added up, which is cheaper than a filter."""
+        import ibis
+
+        if not conditions:
+            return table.count()
+        condition = ibis.and_(*conditions)
+        if isinstance(condition, ibis.expr.types.Scalar):  # always, or never; Polars would count the constant once
+            return table.count() * condition.cast("int64")
+        # (see _polars; and DuckDB adds 8-bit integers more slowly)
+        return condition.cast("int16" if self._engine == "duckdb" else "int64").sum()
+
+    def total(self, table: Any, column: str, weight: Weight, where: Predicate | None) -> Any:
+        """The sum of clamped codes, nulls at :meth:`null_value`."""
+        met = None if where is None else self._meets(table, where)
+        if self._engine != "duckdb" or weight.coarse > 1 or not self._clips(column, weight):
+            return self._clamped(table, column, weight).sum(where=met)
+        # |c − low| − |c − high| = 2·clamped − (low + high): no branches, so as fast as no clamp at all
+        low, high = weight.low, weight.high
+        code = self._column(table, column).cast(self._signed(column))
+        twice = ((code - low).abs() if low else code) - (code - high).abs()
+        return (twice.sum(where=met) + table.count(where=met) * (low + high)) >> 1
+
+    def _signed(self, column: str) -> str:
+        """A signed type that holds every code of the column."""
+        return next(f"int{bits}" for bits in (16, 32, 64) if self._domains[column].codes < 2 ** (bits - 1))
+
+    def squares(self, table: Any, column: str, weight: Weight, where: Predicate | None) -> Any:
+        """The sum of squared weights over rows with a value."""
+        deviation = self._clamped(table, column, weight).cast("int64") * weight.scale - weight.offset
+        known, condition = self.known(column), None
+        for predicate in (known, where):
+            if predicate is not None:
+                test = self._meets(table, predicate)
+                condition = test if condition is None else condition & test
+        square = deviation * deviation
+        return square.sum() if condition is None else square.sum(where=condition)
+
+    def people(self, table: Any, where: Predicate | None) -> Any:
+        """Distinct people."""
+        person = table["person"]
+        return person.nunique() if where is None else person.nunique(where=self._meets(table, where))
+
+    def codes(self, columns: Sequence[str]) -> dict[str, Ints]:
+        """The counted rows' codes, column by column: for sums that no statement here computes."""
+        names = [f"v{place}" for place in range(len(columns))]
+
+        def build() -> Any:
+            table = self.counted()
+            return table.select(**{n: self._column(table, c) for n, c in zip(names, columns, strict=True)})
+
+        found = self._run(("codes", *columns), build, names)
+        return {column: found[name] for name, column in zip(names, columns, strict=True)}
+
+    # statements -------------------------------------------------------------------------------------------------
+
+    def grouped(self, tag: tuple[Any, ...], source: Callable[[], Any], terms: Terms) -> dict[str, Ints]:
+        """Each sum in each reported group, 0 where nobody is."""
+
+        def build() -> Any:
+            table = source()
+            keys = {name: self._key(table, i) for i, name in enumerate(self._dimension_names)}
+            values = {name: term(table) for name, term in terms.items()}
+            return table.group_by(**keys).agg(**values) if keys else table.agg(**values)
+
+        found = self._run((*tag, *terms), build, [*self._dimension_names, *terms])
+        return {name: self._scatter(found, found[name]) for name in terms}
+
+    def _key(self, table: Any, index: int) -> Any:
+        if self._plan.group_cap is not None:
+            return table[f"d{index}"]
+        return self._slot(table, self._plan.layout.dimensions[index])
+
+    def binned(self, column: str, breaks: tuple[int, ...], where: Predicate | None) -> Ints:
+        """Rows in each bin of each group, group by group."""
+        leaves = len(breaks) - 1
+
+        def build() -> Any:
+            table = self.counted()
+            if where is not None:
+                table = table.filter(self._meets(table, where))
+            code = self._column(table, column)
+            table = table.filter(code.between(breaks[0], breaks[-1] - 1))
+            code = self._column(table, column)
+            identity = breaks == tuple(range(leaves + 1))
+            starts = [b for i, b in enumerate(breaks[:-1]) if b < breaks[i + 1]]
+            slots = tuple(i for i in range(leaves) if breaks[i] < breaks[i + 1])
+            leaf = code if identity else self._steps(code, tuple(starts), slots)
+            keys = {name: self._key(table, i) for i, name in enumerate(self._dimension_names)}
+            return table.group_by(**keys, leaf=leaf).agg(t0=table.count())
+
+        if breaks[0] >= breaks[-1]:
+            return np.zeros(self._plan.groups * leaves, dtype=np.int64)
+        tag = ("binned", column, breaks, where)
+        found = self._run(tag, build, [*self._dimension_names, "leaf", "t0"])
+        slots = self._slots(found)
+        kept = slots >= 0
+        out = np.zeros(self._plan.groups * leaves, dtype=np.int64)
+        np.add.at(out, slots[kept] * leaves + found["leaf"][kept], found["t0"][kept])
+        return out
+
+    def wide(self) -> bool:
+        """Whether a one-row-per-person table exists for counting people (DuckDB only)."""
+        return self._engine == "duckdb" and self._snapshot.ensure_wide()
+
+    def first_rows(self, where: Predicate | None) -> Ints:
+        """Distinct people in each group: each person's k-th row counts where no earlier row is in the same group."""
+        import ibis
+
+        plan, top = self._plan, self._plan.kept_rows
+        dimensions = plan.layout.dimensions
+
+        def passes(wide: Any, slot: int) -> list[Any]:
+            return [self._meets(wide, p, slot) for p in (plan.where, where) if p is not None]
+
+        def build(slot: int) -> Any:
+            wide = self._backend.table("wide")
+            if not dimensions:
+                there = [ibis.and_(wide["n"] >= k, *passes(wide, k)) for k in range(1, top + 1)]
+                return wide.agg(t0=wide.count(where=ibis.or_(*there)))
+            # past this filter no slot up to this one is empty, so nothing is null
+            table = wide.filter(wide["n"] >= slot) if slot > 1 else wide
+            here = [self._slot(table, d, slot) for d in dimensions]
+            wanted = passes(table, slot)
+            for earlier in range(1, slot):
+                same = [a == self._slot(table, d, earlier) for a, d in zip(here, dimensions, strict=True)]
+                wanted.append(~ibis.and_(*passes(table, earlier), *same))
+            keys = {f"d{i}": key for i, key in enumerate(here)}
+            return table.group_by(**keys).agg(t0=self._times(table, *wanted))
+
+        out = np.zeros(plan.groups, dtype=np.int64)
+        for slot in range(1, top + 1 if dimensions else 2):
+            found = self._run(("first", slot, where), partial(build, slot), [*self._dimension_names, "t0"])
+            out += self._scatter(found, found["t0"])
+        return out
+
+    def _slots(self, found: dict[str, Ints]) -> Ints:
+        """The slot of each row of a statement's result; -1 where it is not reported."""
+        names, dimensions = self._dimension_names, self._plan.layout.dimensions
+        if not names:
+            return np.zeros(len(next(iter(found.values()))), dtype=np.int64)
+        places = np.zeros(len(found[names[0]]), dtype=np.int64)
+        reported = np.ones(len(places), dtype=bool)
+        for name, dimension in zip(names, dimensions, strict=True):
+            reported &= found[name] >= 0
+            places = places * dimension.size + found[name]
+        return np.where(reported, self._plan.layout.slots_of(np.where(reported, places, 0)), -1)
+
+    def _scatter(self, found: dict[str, Ints], values: Ints) -> Ints:
+        slots = self._slots(found)
+        kept = slots >= 0
+        out = np.zeros(self._plan.groups, dtype=np.int64)
+        np.add.at(out, slots[kept], values[kept])
+        return out
+
+    # execution --------------------------------------------------------------------------------------------------
+
+    def _run(self, tag: tuple[Any, ...], build: Callable[[], Any], names: list[str]) -> dict[str, Ints]:
+        if self._engine == "duckdb":
+            return self._run_duckdb(tag, build, names)
+        with _building:
+            table = self._backend.to_pyarrow(build())
+        return {name: table[name].fill_null(0).to_numpy().astype(np.int64) for name in names}
+
+    def _run_duckdb(self, tag: tuple[Any, ...], build: Callable[[], Any], names: list[str]) -> dict[str, Ints]:
+        backend, key = self._backend, (self._plan.digest, *tag)
+        with _lock:
+            sql = _compiled.get(key)
+        if sql is None:
+            # DuckDB sums narrow integers into 128 bits, which numpy would receive as doubles; the plan proved 62
+            wanted = ", ".join(f'CAST(COALESCE("{name}", 0) AS BIGINT) AS "{name}"' for name in names)
+            with _building:  # Ibis asks the root connection for types, and DuckDB lets one thread at a time use it
+                sql = f"SELECT {wanted} FROM ({backend.compile(build())})"
+            with _lock:
+                _compiled[key] = sql
+                while len(_compiled) > _KEEP:
+                    _compiled.popitem(last=False)
+        found = backend.con.cursor().execute(sql).fetchnumpy()
+        return {name: np.asarray(found[name], dtype=np.int64) for name in names}
+
+
+def _polars(snapshot: Snapshot) -> Any:
+    """An Ibis backend over the snapshot's Arrow table; every code is 64 bits wide, since Polars sums 32-bit
+    integers in 32 bits."""
+    import ibis
+    import polars as pl
+
+    frame = pl.from_arrow(snapshot.arrow())
+    if not isinstance(frame, pl.DataFrame):
+        raise TypeError("a snapshot is a table")
+    return ibis.polars.connect({"snap": frame.with_columns(pl.all().cast(pl.Int64))})

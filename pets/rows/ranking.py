@@ -1,0 +1,328 @@
+"""Which rows of a person count: a rank for each row that depends on that person's own rows and nothing else.
+
+``rank = row_number() over (person, ordered by H(key, person's exact id, all coded columns, occurrence number))``. The
+key is independent of the data; it makes the choice unbiased. The bound holds for every fixed key, so a fast hash will
+do, but three things must never enter the order: a row's position in the source, the dense person code (both shift
+when somebody else is removed), and content without the person (everybody would keep the same value).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pets.errors import DataError, did_you_mean
+from pets.rows import coding
+from pets.rows.coding import ABOVE, BELOW, NULL, OUT, UNPARSABLE
+from pets.rows.report import ColumnReport, Report
+from pets.rows.sources import Source, opened
+from pets.schema.domain import Category, Domain, Identifier
+from pets.schema.schema import Schema, Table
+
+SCRAPS = ("staged", "attached", "owners", "attributes", "people", "ranked", "tied", "ranked_again")
+"""The temporary tables that :func:`prepare` leaves behind."""
+
+Run = Callable[[str, str], Any]
+"""Runs one SQL statement on the private DuckDB; the second text tells the custodian what is being done."""
+
+
+def person_seed(key: int, pid: str) -> str:
+    """SQL of a person's own 64-bit seed, from the key and the exact id as text (whatever type the source has)."""
+    return f"hash(hash(CAST({key} AS UBIGINT), CAST({pid} AS VARCHAR)))"
+
+
+def row_hash(seed: str, columns: Sequence[str]) -> str:
+    """SQL of a row's hash: the person's seed and every coded column.
+
+    Twice, because DuckDB's ``hash`` does not mix its last argument: three rows that differ only there were kept
+    25/50/25 % instead of evenly.
+    """
+    return f"hash(hash({', '.join([seed, *columns])}))"
+
+
+def again(hashed: str, occurrence: str) -> str:
+    """SQL of the hash of a row's second, third … identical copy, so that each copy has its own fair chance."""
+    return f"CASE WHEN {occurrence} = 1 THEN {hashed} ELSE hash(hash({hashed}, {occurrence})) END"
+
+
+def rank(run: Run, staged: str, people: str, columns: Mapping[str, str], max_rows: int) -> str:
+    """Rank every person's rows; gives SQL that selects person, the columns and ``n`` = the rank, up to ``max_rows``.
+
+    ``people`` has one row per person: pid, person (dense code) and seed. ``columns`` maps each output column to the
+    SQL that gives it, over ``s`` (staged) and ``p`` (people).
+
+    One window ordered by the row hash alone ranks everybody who has no two equal hashes. Equal hashes are identical
+    rows (or, never yet seen, a collision): only people who have them are ranked again, with the occurrence number
+    in the hash and every column as tie-break. Whether somebody is ranked again depends on their own rows alone.
+    """
+    names = list(columns)
+    listed = ", ".join(["person", *names])
+    values = ", ".join(["p.person", "p.seed", *(f"{sql} AS {name}" for name, sql in columns.items())])
+    run(
+        f"""CREATE TEMP TABLE ranked AS
+        SELECT {listed}, CAST(row_number() OVER own AS UINTEGER) AS n, row_number() OVER own <> rank() OVER own AS tied
+        FROM (
+            SELECT {listed}, {row_hash("seed", names)} AS h
+            FROM (SELECT {values} FROM {staged} s JOIN {people} p ON s.pid = p.pid)
+        )
+        WINDOW own AS (PARTITION BY person ORDER BY h)""",
+        "ranking each person's rows",
+    )
+    run("CREATE TEMP TABLE tied AS SELECT DISTINCT person FROM ranked WHERE tied", "finding identical rows")
+    if not run("SELECT count(*) FROM tied", "finding identical rows").fetchall()[0][0]:
+        return f"SELECT {listed}, n FROM ranked WHERE n <= {max_rows}"
+    own = ", ".join(["r.person", *(f"r.{name}" for name in names)])
+    order = ", ".join(["h2", *names, "occurrence"])
+    run(
+        f"""CREATE TEMP TABLE ranked_again AS
+        SELECT {listed}, CAST(row_number() OVER (PARTITION BY person ORDER BY {order}) AS UINTEGER) AS n
+        FROM (
+            SELECT {listed}, occurrence, {again("h", "occurrence")} AS h2
+            FROM (
+                SELECT {own}, {row_hash("p.seed", [f"r.{name}" for name in names])} AS h,
+                    row_number() OVER (PARTITION BY {own}) AS occurrence
+                FROM ranked r SEMI JOIN tied ON r.person = tied.person JOIN {people} p ON r.person = p.person
+            )
+        )""",
+        "ranking identical rows",
+    )
+    return (
+        f"SELECT {listed}, n FROM ranked ANTI JOIN tied USING (person) WHERE n <= {max_rows} "
+        f"UNION ALL SELECT {listed}, n FROM ranked_again WHERE n <= {max_rows}"
+    )
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One table, read once: a relation with ``pid`` (where there is one) and a staged code for each column.
+
+    Attributes:
+        relation: SQL of the valid rows.
+        names: each coded column (own, look-ups included) to its physical name.
+        domains: the same columns' domains.
+        rows_read, rows_without_person, rows_dropped: see :class:`pets.rows.report.Report`.
+        fates: counts for each column.
+    """
+
+    relation: str
+    names: dict[str, str]
+    domains: dict[str, Domain]
+    rows_read: int
+    rows_without_person: int
+    rows_dropped: int
+    fates: dict[str, ColumnReport] = field(default_factory=dict)
+
+    @property
+    def rows_valid(self) -> int:
+        """Rows that have a person and every value that the schema demands."""
+        return self.rows_read - self.rows_without_person - self.rows_dropped
+
+    def settled(self, prefix: str) -> dict[str, str]:
+        """Physical name to the SQL of its final code."""
+        out = {}
+        for column, name in self.names.items():
+            domain, fates = self.domains[column], self.fates[column]
+            clean = not (fates.out_of_domain or fates.unparsable or fates.clamped)
+            plain = f"CAST({prefix}{name} AS {coding.code_type(domain)})"
+            out[name] = plain if clean else coding.settle(domain, f"{prefix}{name}")
+        return out
+
+
+def stage(
+    run: Run, con: Any, name: str, table: Table, source: Source, scratch: Path, columns: Mapping[str, str], into: str
+) -> Staged:
+    """Read ``source`` once into temporary table ``into``; ``columns`` gives each coded column its physical name.
+
+    Raises :class:`DataError` for a source that cannot be read or that lacks a column.
+    """
+    unit = table.unit.column
+    domains = {column: domain for column, domain in table.columns.items() if not isinstance(domain, Identifier)}
+    lookups = {c: d for c, d in domains.items() if isinstance(d, Category) and d.lookup is not None}
+    read = {column: domain for column, domain in domains.items() if column not in lookups}
+    wanted = [*([unit] if unit is not None else []), *read] or list(table.columns)[:1]
+    with opened(con, source, name, {column: table.columns[column] for column in wanted}, scratch) as data:
+        helpers, stages = ["*"], []
+        if unit is not None:
+            person = table.columns[unit]
+            assert isinstance(person, Identifier)
+            stages.append(f"{coding.identifier(person, data.cells[unit], table.unit.trim)} AS pid")
+        for column, domain in read.items():
+            key = f"{into}_{columns[column]}"
+            made = coding.coding(domain, data.cells[column], f"h_{key}", f"e_{key}")
+            for statement in made.setup:
+                run(statement, f"reading {data.label}")
+            if made.helper is not None:
+                helpers.append(f"{made.helper} AS h_{key}")
+            stages.append(f"{made.stage} AS {columns[column]}")
+        found = ["*"]
+        for column, target in lookups.items():
+            assert target.lookup is not None
+            of = target.lookup.column
+            origin = table.columns[of]
+            assert isinstance(origin, Category)
+            found.append(f"{coding.look_up(target, origin, columns[of])} AS {columns[column]}")
+        run(
+            f"CREATE TEMP TABLE {into} AS SELECT {', '.join(found)} FROM (SELECT {', '.join(stages) or '1 AS unit'} "
+            f"FROM (SELECT {', '.join(helpers)} FROM {data.relation}))",
+            f"reading {data.label}",
+        )
+        for column in read:
+            run(f"DROP TYPE IF EXISTS e_{into}_{columns[column]}", f"reading {data.label}")
+    return _counted(run, into, {column: columns[column] for column in domains}, domains, unit is not None)
+
+
+def _counted(run: Run, into: str, names: dict[str, str], domains: dict[str, Domain], has_person: bool) -> Staged:
+    """Count every fate: one aggregate pass, and another over the columns in which anything is amiss."""
+    person = "pid IS NOT NULL" if has_person else "true"
+    lacks = {c: coding.lacks(d, names[c]) for c, d in domains.items() if not d.nullable}
+    row = _one(run, into, person, [f"count(*) FILTER ({names[c]} >= {d.cells})" for c, d in domains.items()])
+    marked = {c: d for (c, d), count in zip(domains.items(), row, strict=False) if count}
+    with_person, total = row[-1], _one(run, into, "true", [])[-1]
+    # only columns that bear marks at all are told apart
+    wanted = [(c, mark) for c, d in marked.items() for mark in coding.MARKS[type(d)]]
+    tests = [f"{names[c]} = {domains[c].cells + mark}" for c, mark in wanted] + list(lacks.values())
+    found = _one(
+        run, into, person, [f"count(*) FILTER ({test})" for test in [*tests, " OR ".join(lacks.values()) or "false"]]
+    )
+    counts = dict(zip(wanted, found, strict=False))
+    dropped = dict(zip(lacks, found[len(wanted) :], strict=False))
+    all_dropped = found[-2]  # the last is the number of rows
+    fates = {
+        column: ColumnReport(
+            null=counts.get((column, NULL), 0),
+            out_of_domain=counts.get((column, OUT), 0),
+            unparsable=counts.get((column, UNPARSABLE), 0),
+            clamped=counts.get((column, BELOW), 0) + counts.get((column, ABOVE), 0),
+            dropped=dropped.get(column, 0),
+        )
+        for column in names
+    }
+    tests = ([person] if with_person < total else []) + (
+        [f"NOT ({' OR '.join(lacks.values())})"] if all_dropped else []
+    )
+    relation = f"(SELECT * FROM {into} WHERE {' AND '.join(tests)})" if tests else into
+    return Staged(relation, names, domains, total, total - with_person, all_dropped, fates)
+
+
+def _one(run: Run, relation: str, test: str, values: list[str]) -> tuple[int, ...]:
+    """One line of counts, and at its end the number of rows that pass the test."""
+    sql = f"SELECT {', '.join([*values, 'count(*)'])} FROM {relation} WHERE {test}"
+    # fetchall: a result that is not read to its end keeps the connection busy
+    return tuple(run(sql, "counting what became of every row").fetchall()[0])
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Ranked rows, ready to be written.
+
+    Attributes:
+        rows: SQL of the kept rows: ``rank``, ``person`` and the coded columns, in the order of rank.
+        report: all of the report but what only the written rows tell (``rows_kept``, ``kept_per_k``).
+    """
+
+    rows: str
+    report: Report
+
+
+def prepare(
+    run: Run, con: Any, schema: Schema, name: str, sources: Mapping[str, Source], key: int, scratch: Path
+) -> Prepared:
+    """Read, code, attach and rank one table of the schema on the private DuckDB connection."""
+    table = schema.table(name)
+    columns = physical(schema, name)
+    for needed in (name, *([table.person_table] if table.person_table is not None else [])):
+        if needed not in sources:
+            raise DataError(f"no data was given for table {needed!r}{did_you_mean(needed, sources)}")
+    data = stage(run, con, name, table, sources[name], scratch, columns, "staged")
+    rank_type = coding.narrow(table.unit.max_rows)
+    if table.unit.column is None:
+        _limit(name, table, data.rows_valid)
+        kind = coding.narrow(max(data.rows_valid - 1, 0))
+        # row_number() needs no window over people here: each row is somebody of their own
+        values = ", ".join(
+            [f"CAST(1 AS {rank_type}) AS rank", f"CAST(row_number() OVER () - 1 AS {kind}) AS person"]
+            + [f"{sql} AS {column}" for column, sql in data.settled("").items()]
+        )
+        rows = f"SELECT {values} FROM {data.relation}"
+        return Prepared(rows, _report(data, data.rows_valid, data.fates, 0))
+    final = data.settled("s.")
+    fates, unattached, extra, join = dict(data.fates), 0, "", ""
+    if table.person_table is not None:
+        person_table = schema.table(table.person_table)
+        person = stage(
+            run, con, table.person_table, person_table, sources[table.person_table], scratch, columns, "attached"
+        )
+        _attributes(run, person, key)
+        fates |= person.fates
+        extra = "".join(
+            f", coalesce(a.{column}, {person.domains[field].cells}) AS {column}"
+            for field, column in person.names.items()
+        )
+        join = "LEFT JOIN attributes a ON CAST(d.pid AS VARCHAR) = CAST(a.pid AS VARCHAR)"
+        final |= {column: f"p.{column}" for column in person.names.values()}
+    most = coding.narrow(data.rows_valid)
+    run(
+        f"CREATE TEMP TABLE people AS SELECT CAST(row_number() OVER () - 1 AS {most}) AS person, "
+        f"d.pid, {person_seed(key, 'd.pid')} AS seed{extra}{', a.pid IS NULL AS bare' if join else ''} "
+        f"FROM (SELECT DISTINCT pid FROM {data.relation}) d {join}",
+        "finding people",
+    )
+    people = _one(run, "people", "true", [])[-1]
+    _limit(name, table, people)
+    kind = coding.narrow(max(people - 1, 0))
+    if join:
+        unattached = _one(run, "people", "bare", [])[-1]
+    ordered = {column: final[column] for column in columns.values()}
+    kept = rank(run, data.relation, "people", ordered, table.unit.max_rows)
+    listed = ", ".join([f"CAST(n AS {rank_type}) AS rank", f"CAST(person AS {kind}) AS person", *ordered])
+    return Prepared(f"SELECT {listed} FROM ({kept}) ORDER BY n", _report(data, people, fates, unattached))
+
+
+def physical(schema: Schema, name: str) -> dict[str, str]:
+    """Each queryable column of a table (own and attached, no identifiers) to its physical name c0, c1, …
+
+    By name, not in the order of the schema: two schemas of one digest may list their columns in different orders, and
+    a stored snapshot or a compiled query of the one must mean the same to the other.
+    """
+    queryable = [column for column, domain in schema.fields(name).items() if not isinstance(domain, Identifier)]
+    return {column: f"c{index}" for index, column in enumerate(sorted(queryable))}
+
+
+def _attributes(run: Run, person: Staged, key: int) -> None:
+    """Table ``attributes``: one row per person of the person table, by the same keyed rank where there are several."""
+    run(
+        f"CREATE TEMP TABLE owners AS SELECT CAST(row_number() OVER () - 1 AS UBIGINT) AS person, pid, "
+        f"{person_seed(key, 'pid')} AS seed FROM (SELECT DISTINCT pid FROM {person.relation})",
+        "reading the person table",
+    )
+    kept = rank(run, person.relation, "owners", person.settled("s."), 1)
+    run(
+        f"CREATE TEMP TABLE attributes AS SELECT pid, k.* EXCLUDE (person, n) "
+        f"FROM ({kept}) k JOIN owners USING (person)",
+        "reading the person table",
+    )
+    for scrap in ("ranked", "tied", "ranked_again", "owners"):
+        run(f"DROP TABLE IF EXISTS {scrap}", "reading the person table")
+
+
+def _limit(name: str, table: Table, people: int) -> None:
+    if people > table.people:
+        raise DataError(
+            f"table {name!r} has more people than its schema's 'people' allows ({table.people}); raise 'people' to a "
+            "public bound that the data cannot pass"
+        )
+
+
+def _report(data: Staged, people: int, fates: dict[str, ColumnReport], unattached: int) -> Report:
+    return Report(
+        rows_read=data.rows_read,
+        rows_without_person=data.rows_without_person,
+        rows_dropped=data.rows_dropped,
+        people=people,
+        rows_kept=0,
+        kept_per_k=(),
+        columns=fates,
+        people_unattached=unattached,
+    )

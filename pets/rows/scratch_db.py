@@ -1,0 +1,120 @@
+"""Workbench: a private DuckDB with an owner-only folder for what does not fit in memory, and its progress bar."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import weakref
+from pathlib import Path
+from typing import Any
+
+from pets.errors import DataError
+from pets.rows.coding import quoted
+from pets.rows.ranking import SCRAPS
+
+
+class Bench:
+    """A private DuckDB in memory, with an owner-only folder for what does not fit; both vanish with it."""
+
+    def __init__(self, near: Path | None, memory_limit: str | None) -> None:
+        import duckdb
+
+        if near is not None:
+            _sweep(near)
+        self.scratch = Path(tempfile.mkdtemp(prefix=".pets-" if near is not None else "pets-", dir=near))  # mode 0700
+        lock = os.open(self.scratch, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held for life: tells _sweep that somebody is at work
+        self.con = duckdb.connect(":memory:")
+        self.close = weakref.finalize(self, _discard, self.con, self.scratch, lock, os.getpid())
+        if memory_limit is None:
+            (default,) = self.con.execute("SELECT current_setting('memory_limit')").fetchall()[0]
+            number, unit = str(default).split()
+            memory_limit = f"{float(number) * 0.75:.1f}{unit}"  # DuckDB's own default is 80 % of the memory
+        for setting in (
+            "autoinstall_known_extensions = false",
+            "TimeZone = 'UTC'",
+            f"temp_directory = {quoted(str(self.scratch / 'spill'))}",
+        ):
+            self.con.execute(f"SET {setting}")
+        with contextlib.suppress(duckdb.Error):  # in a notebook without ipywidgets DuckDB has no progress to tell
+            self.con.execute("SET enable_progress_bar = true")
+            self.con.execute("SET enable_progress_bar_print = false")
+        try:
+            self.con.execute(f"SET memory_limit = {quoted(memory_limit)}")
+        except duckdb.Error:
+            self.close()
+            raise DataError(f"memory_limit {memory_limit!r} is not a size; write it like '4GB'") from None
+
+    def link(self, path: Path, name: str) -> str:
+        """A plain name for a file, because DuckDB takes '*' and '[' in a path as a pattern."""
+        link = self.scratch / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.resolve())
+        return str(link)
+
+    def clear(self) -> None:
+        """Drop everything that only the making needed."""
+        self.con.execute("; ".join(f"DROP TABLE IF EXISTS {name}" for name in SCRAPS))
+
+
+def _discard(con: Any, scratch: Path, lock: int, owner: int) -> None:
+    if os.getpid() != owner:  # a forked child must not remove what its parent uses
+        return
+    with contextlib.suppress(Exception):
+        con.close()
+    shutil.rmtree(scratch, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.close(lock)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove temporary folders whose maker was killed."""
+    for left in folder.glob(".pets-*"):
+        with contextlib.suppress(OSError):
+            lock = os.open(left, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+class Progress:
+    """One bar on stderr for the whole making, shown once it has taken a second."""
+
+    def __init__(self, con: Any, title: str, on: bool) -> None:
+        self._con, self._title, self._on = con, title, on
+        self._doing = ""
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Progress:
+        if self._on:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        if self._on:
+            self._thread.join()
+
+    def step(self, doing: str) -> None:
+        """Say what is being done now."""
+        self._doing = doing
+
+    def _watch(self) -> None:
+        if self._done.wait(1.0):
+            return
+        from tqdm import tqdm
+
+        form = "{desc} |{bar}| {percentage:3.0f}% [{elapsed}]"
+        with tqdm(total=100, file=sys.stderr, leave=False, bar_format=form) as bar:
+            while not self._done.wait(0.2):
+                bar.set_description_str(f"{self._title}: {self._doing}", refresh=False)
+                bar.n = max(0.0, min(100.0, self._con.query_progress()))
+                bar.refresh()

@@ -1,0 +1,277 @@
+"""Snapshot: the custodian's data made ready once — coded, clamped, ranked per person, stored in the order of rank.
+
+After that a bounded query is a plain ``WHERE rank <= K GROUP BY …`` over small integers. A snapshot's public name is
+random: it says nothing about any content.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import accumulate
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pets.common.codec import Json
+from pets.common.entropy import random_id, rank_key
+from pets.errors import DataError, UserError
+from pets.rows.coding import quoted
+from pets.rows.ranking import physical, prepare
+from pets.rows.report import Report
+from pets.rows.scratch_db import Bench, Progress
+from pets.rows.snapshot_store import LAYOUT, Store
+from pets.rows.sources import Source, plain
+from pets.schema.schema import Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+WIDE_ROWS = 8
+"""The wide table is built for tables that keep at most this many rows of a person."""
+
+
+class Snapshot:
+    """One table, coded and ranked; made with :meth:`make`, or opened from a folder with :meth:`open`.
+
+    Attributes:
+        id: the public name, 128 random bits in hex; every refresh has a new one.
+        table: the table's name in the schema.
+        schema_digest: the digest of the schema it was made for.
+        max_rows: rows kept of one person; ranks are 1 to this.
+        columns: each queryable column (own and attached, no identifiers) to its physical name c0, c1, …
+        report: the fate of every row, for the custodian only.
+        folder: where it is stored; ``None`` in memory.
+    """
+
+    def __init__(
+        self, schema: Schema, table: str, public_id: str, report: Report, *, folder: Path | None, bench: Bench | None
+    ) -> None:
+        self.id = public_id
+        self.table = table
+        self.schema_digest = schema.digest
+        self.max_rows = schema.table(table).unit.max_rows
+        self.columns: Mapping[str, str] = MappingProxyType(physical(schema, table))
+        self.report = report
+        self.folder = folder
+        self._bench = bench
+        self._store = None if folder is None else Store(folder, table)
+        self._stamp = None if self._store is None else _stamp(self._store.parquet)
+        self._backend: Any = None
+        self._wide = False
+        self._lock = threading.RLock()
+
+    @classmethod
+    def make(
+        cls,
+        schema: Schema,
+        table: str,
+        sources: Mapping[str, Source],
+        *,
+        folder: str | Path | None = None,
+        key: int | None = None,
+        progress: bool = True,
+        memory_limit: str | None = None,
+    ) -> Snapshot:
+        """Read the data of one table (and of its person table) and make it ready.
+
+        Args:
+            schema: the public description.
+            table: which of its tables.
+            sources: a source for each table's name.
+            folder: store it there, readable by the owner only, and reuse the rank key of an earlier one (so a refresh
+                keeps the same rows of people whose data did not change). ``None`` keeps it in memory.
+            key: fixes the rank key; for tests.
+            progress: show on stderr what takes longer than a second.
+            memory_limit: for DuckDB, such as ``"4GB"``; more than that goes to a private temporary folder. Left out:
+                60 % of the machine's memory.
+
+        Raises :class:`DataError` with one plain sentence for data that cannot be read. An earlier snapshot in the
+        folder stays as it was until the new one is complete.
+        """
+        problem: UserError
+        try:
+            return cls._make(schema, table, sources, folder, key, progress, memory_limit)
+        except UserError as error:
+            problem = error
+        # raised here, outside the handler, so that no engine's error (it may quote a line of data) hangs on to it
+        problem.__context__ = None
+        raise problem.with_traceback(None)
+
+    @classmethod
+    def _make(
+        cls,
+        schema: Schema,
+        table: str,
+        sources: Mapping[str, Source],
+        folder: str | Path | None,
+        key: int | None,
+        progress: bool,
+        memory_limit: str | None,
+    ) -> Snapshot:
+        schema.table(table)
+        if key is not None and not 0 <= key < 2**64:
+            raise DataError("key must be a whole number from 0 to 2^64 - 1")
+        store = None if folder is None else Store(Path(folder), table)
+        if store is not None:
+            store.prepare()
+            key = store.key()[0] if key is None else key
+        public_id = random_id()
+        bench = Bench(None if store is None else store.folder, memory_limit)
+        try:
+            with Progress(bench.con, f"snapshot of {table}", progress) as watch:
+
+                def run(sql: str, doing: str) -> Any:
+                    watch.step(doing)
+                    try:
+                        return bench.con.execute(sql)
+                    except Exception as error:
+                        # how DuckDB reports Ctrl-C: while it works itself, and while it waits for a Python reader
+                        stopped = isinstance(error, RuntimeError) and "interrupted" in str(error)
+                        if stopped or "KeyboardInterrupt" in str(error):
+                            raise KeyboardInterrupt from None
+                        raise
+
+                chosen = rank_key() if key is None else key
+                ready = prepare(run, bench.con, schema, table, sources, chosen, bench.scratch)
+                if store is None:
+                    run(f"CREATE TABLE snap AS {ready.rows}", "storing in the order of rank")
+                    report = _completed(run, ready.report, "snap", schema.table(table).unit.max_rows)
+                    bench.clear()
+                    return cls(schema, table, public_id, report, folder=None, bench=bench)
+                with store.writing(public_id) as new:
+                    target = bench.link(new, "new")
+                    run(
+                        f"COPY ({ready.rows}) TO {quoted(target)} "
+                        "(FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)",
+                        "storing in the order of rank",
+                    )
+                    relation = f"read_parquet({quoted(target)})"
+                    report = _completed(run, ready.report, relation, schema.table(table).unit.max_rows)
+                    store.commit(new, _manifest(schema, table, public_id, report))
+            bench.close()
+            return cls(schema, table, public_id, report, folder=store.folder, bench=None)
+        except BaseException as error:
+            bench.close()
+            if isinstance(error, (UserError, KeyboardInterrupt)) or not isinstance(error, Exception):
+                raise
+            raise plain(error, f"table {table!r}") from None
+
+    @classmethod
+    def open(cls, schema: Schema, table: str, folder: str | Path) -> Snapshot:
+        """Open a stored snapshot.
+
+        Raises :class:`DataError` with one plain sentence when it was made for another schema, when a file of it is
+        missing, was changed, or can be read by anybody but its owner.
+        """
+        schema.table(table)
+        store = Store(Path(folder), table)
+        manifest = store.read()
+        if manifest.get("schema") != schema.digest:
+            raise DataError(f"the snapshot of table {table!r} was made for another schema; make it again")
+        return cls(
+            schema, table, str(manifest["id"]), Report.from_json(manifest["report"]), folder=store.folder, bench=None
+        )
+
+    @staticmethod
+    def stored(folder: str | Path, table: str) -> bool:
+        """Whether the folder holds a snapshot of the table."""
+        return Store(Path(folder), table).json.exists()
+
+    def connection(self) -> Any:
+        """The Ibis DuckDB backend that holds ``snap`` (and, after :meth:`ensure_wide`, ``wide``).
+
+        ``snap`` has ``rank`` (from 1), ``person`` (a dense code that means nothing outside) and ``c0``, ``c1``, …
+        (never null: the null code is the domain's ``cells``), ordered by rank.
+        """
+        import ibis
+
+        with self._lock:
+            self._current()
+            if self._bench is None:
+                assert self._store is not None
+                bench = Bench(None, None)
+                path = quoted(bench.link(self._store.parquet, "snap"))
+                bench.con.execute(f"CREATE VIEW snap AS SELECT * FROM read_parquet({path})")
+                self._bench = bench
+            if self._backend is None:
+                self._backend = ibis.duckdb.from_connection(self._bench.con)
+                self._backend._pets_bench = self._bench  # the connection lives as long as whoever uses it
+            return self._backend
+
+    def ensure_wide(self) -> bool:
+        """Build table ``wide`` once, where ``1 < max_rows <= 8``; says whether it exists.
+
+        It has one row per person and no id: ``n`` (rows kept) and ``c{i}_{k}`` for k = 1 to ``max_rows``, null where
+        k is greater than n. It answers how many people have a row such that … without counting distinct people.
+        """
+        if not 1 < self.max_rows <= WIDE_ROWS:
+            return False
+        with self._lock:
+            self.connection()
+            if not self._wide:
+                # one slice of the ranks after another: far cheaper than grouping every row by person
+                kept = range(1, self.max_rows + 1)
+                slots = [f"r{k}.{column} AS {column}_{k}" for column in self.columns.values() for k in kept]
+                count = " + ".join(["1", *(f"CAST(r{k}.person IS NOT NULL AS TINYINT)" for k in kept[1:])])
+                joins = " ".join(
+                    f"LEFT JOIN (SELECT * FROM snap WHERE rank = {k}) r{k} ON r1.person = r{k}.person" for k in kept[1:]
+                )
+                assert self._bench is not None
+                # a cursor of its own: the root connection may be in use by a query that is being compiled
+                self._bench.con.cursor().execute(
+                    f"CREATE TABLE wide AS SELECT {', '.join([f'CAST({count} AS UTINYINT) AS n', *slots])} "
+                    f"FROM (SELECT * FROM snap WHERE rank = 1) r1 {joins}"
+                )
+                self._wide = True
+        return True
+
+    def arrow(self) -> pa.Table:
+        """The whole coded table as Arrow, for engines other than DuckDB (memory-mapped where it is stored)."""
+        import pyarrow.parquet as pq
+
+        if self._store is not None:
+            self._current()
+            return pq.read_table(self._store.parquet, memory_map=True, partitioning=None)
+        self.connection()
+        assert self._bench is not None
+        return self._bench.con.cursor().sql("SELECT * FROM snap").to_arrow_table()
+
+    def _current(self) -> None:
+        """Refuse to read a file that a refresh has put in place of the one this snapshot is."""
+        if self._store is not None and _stamp(self._store.parquet) != self._stamp:
+            raise DataError(f"the snapshot of table {self.table!r} was refreshed or removed; open it again")
+
+    def __repr__(self) -> str:
+        return f"Snapshot(table={self.table!r}, id={self.id!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Snapshot holds rows of people and is never pickled; store it with folder= and open it there")
+
+
+def _completed(run: Any, report: Report, relation: str, max_rows: int) -> Report:
+    counts = dict(run(f"SELECT rank, count(*) FROM {relation} GROUP BY rank", "counting rows kept").fetchall())
+    kept = tuple(accumulate(counts.get(k, 0) for k in range(1, max_rows + 1)))
+    return replace(report, rows_kept=kept[-1], kept_per_k=kept)
+
+
+def _manifest(schema: Schema, table: str, public_id: str, report: Report) -> Json:
+    return {
+        "layout": LAYOUT,
+        "id": public_id,
+        "table": table,
+        "schema": schema.digest,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "columns": physical(schema, table),
+        "report": report.to_json(),
+    }
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

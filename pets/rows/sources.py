@@ -1,0 +1,376 @@
+"""Opening a data source: from whatever the custodian has to one DuckDB relation with numbered columns.
+
+Nothing is sniffed: a CSV is read as text, cell by cell, under strict RFC 4180 rules, a column of Python objects cell by
+cell too (``pets.schema.cells``), and only ``pets.rows.coding`` decides what a text means. Errors are one plain sentence
+and never carry the content of a cell.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import weakref
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pets.errors import DataError, PetsError, did_you_mean
+from pets.rows.coding import Cell, quoted
+from pets.rows.sql_url import connect, embedded, no_table, pandas_frame
+from pets.schema.cells import FLOAT_IDS, FLOAT_WHOLES, Texts, pandas_column, sqlite_table
+from pets.schema.domain import Domain
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Source = Any
+"""A path (CSV, CSV.gz, Parquet), a pandas or polars DataFrame, a pyarrow Table or RecordBatchReader, an Ibis table, or
+the text of an SQL URL such as ``duckdb:///stays.db`` (``#name`` chooses the table)."""
+
+_HEADER = 1_000_000  # bytes of a CSV's first line that are read at most
+_BATCH = 122_880  # rows
+_DELIMITERS = (",", ";", "\t", "|")
+_ATTACHED = "attached_source"
+_URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
+_READ: weakref.WeakSet[Any] = weakref.WeakSet()  # readers that have given their rows, which they do once
+_KINDS = (
+    "a path to a CSV or Parquet file, a pandas or polars DataFrame, a pyarrow Table or RecordBatchReader, "
+    "an Ibis table, or an SQL URL such as duckdb:///stays.db"
+)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source made ready for one pass.
+
+    Attributes:
+        label: what errors call it (a file's name or the kind of object; never a folder, a password or content).
+        relation: the SQL to put after FROM.
+        cells: for each wanted column, how to read it.
+    """
+
+    label: str
+    relation: str
+    cells: dict[str, Cell] = field(default_factory=dict)
+
+
+@contextmanager
+def opened(con: Any, source: Source, table: str, domains: Mapping[str, Domain], scratch: Path) -> Iterator[Opened]:
+    """Open ``source`` on the DuckDB connection for some columns of schema table ``table``, each with its domain.
+
+    ``scratch`` is a private folder. Raises :class:`DataError` for anything that cannot be opened; errors while the
+    block runs (a broken line far into a file) become one too.
+    """
+    label, wanted = label_of(source), list(domains)
+    held = f"source_{table_key(table)}"
+    try:
+        if isinstance(source, str) and source.startswith("duckdb://"):
+            relation, names = _attached(con, source, label, table, wanted)
+        elif isinstance(source, (str, Path)) and not _is_url(source):
+            relation, names = _file(con, Path(source).expanduser(), label, table, wanted, scratch)
+        else:
+            data = _arrow(source, label, table, domains)
+            con.register(held, data)
+            relation, names = held, wanted
+        described = con.execute(f"DESCRIBE SELECT * FROM {relation} AS t").fetchall()
+        position = {name: index for index, name in enumerate(names)}
+        aliases = ", ".join(f"s{index}" for index in range(len(described)))
+        cells = {name: Cell(f"s{position[name]}", str(described[position[name]][1])) for name in wanted}
+        yield Opened(label, f"{relation} AS t({aliases})", cells)
+    except (PetsError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise plain(error, label) from None
+    finally:
+        con.unregister(held)
+        con.execute(f"DETACH DATABASE IF EXISTS {_ATTACHED}")
+
+
+def table_key(table: str) -> str:
+    """A table's name as an SQL name (it may hold any printable character)."""
+    return table.encode().hex()
+
+
+def label_of(source: Source) -> str:
+    """What errors call a source: never a folder, a password or content."""
+    if isinstance(source, (str, Path)):
+        if _is_url(source):
+            parts = urlsplit(str(source))
+            return f"the {parts.scheme} database {Path(parts.path).name or parts.hostname or ''}".rstrip()
+        return Path(source).name or str(source)
+    module = type(source).__module__.split(".")[0]
+    return f"the {module} {type(source).__name__}"
+
+
+def absent(column: str, table: str, label: str, names: Sequence[object]) -> DataError:
+    """The error for a column of the schema that the data does not have."""
+    texts = [str(name) for name in names]
+    alike = [text for text in texts if text.strip().lower() == column.strip().lower()]
+    hint = did_you_mean(column, texts) if not alike else f"; did you mean {alike[0]!r}?"
+    return DataError(f"column {column!r} of table {table!r} is not in {label}{hint}")
+
+
+def plain(error: BaseException, label: str) -> DataError:
+    """A plain sentence for an engine's error: what is wrong and where, but never the content of a cell."""
+    if isinstance(error, DataError):
+        return error
+    text = str(error)
+    low = text.lower()
+    found = re.search(r"CSV Error on Line: (\d+)", text)
+    line = f"{label}, line {int(found[1])}: " if found else f"{label}: "
+    if FLOAT_IDS in text:
+        return DataError(
+            f"{label}: the ids are floating-point numbers too large to tell people apart; give whole numbers or text"
+        )
+    if FLOAT_WHOLES in text:
+        return DataError(
+            f"{label}: a column holds floating-point numbers too large to tell whole numbers apart; give whole numbers "
+            "or text"
+        )
+    columns = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
+    if columns:
+        return DataError(f"{line}the header names {columns[1]} columns but the line has {columns[2]}; mend the line")
+    if "unterminated quote" in low or "quoted value" in low:
+        return DataError(f"{line}a quoted value does not end properly; double each quote inside a quoted value")
+    if "unicode" in low or "utf-8" in low or "utf8" in low:
+        return DataError(f"{line}the text is not UTF-8; save the file as UTF-8")
+    if "maximum line size" in low or "max_line_size" in low:
+        return DataError(f"{line}a line is longer than 16 MB; is a quote missing?")
+    if "state machine" in low:
+        return DataError(
+            f"{line}the file mixes line endings or breaks the CSV rules (RFC 4180); save it again as plain CSV"
+        )
+    if "gzip" in low or "inflate" in low or "decompress" in low:
+        return DataError(f"{line}the compressed file is damaged or cut short; copy it again")
+    if "out of memory" in low or isinstance(error, MemoryError):
+        return DataError(f"{line}the memory limit is too small for this table; raise memory_limit")
+    if "no space left" in low or "max_temp_directory_size" in low:
+        return DataError(f"{line}the disk is full; free some space for temporary files")
+    if found:
+        return DataError(f"{line}the line breaks the CSV rules (RFC 4180); mend the line")
+    return DataError(f"{line}the data cannot be read ({type(error).__name__}); check that it is complete and undamaged")
+
+
+def _is_url(source: str | Path) -> bool:
+    return isinstance(source, str) and bool(_URL.match(source))
+
+
+# ── files ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _file(
+    con: Any, path: Path, label: str, table: str, wanted: Sequence[str], scratch: Path
+) -> tuple[str, Sequence[str]]:
+    try:
+        if path.is_dir():
+            raise DataError(f"{label} is a folder; give one CSV or Parquet file")
+        if not path.exists():
+            raise DataError(f"there is no file {label}; check the path")
+        if not path.is_file():
+            raise DataError(f"{label} is not a regular file; give a CSV or Parquet file")
+        with path.open("rb") as handle:
+            start = handle.read(65536)
+    except OSError as error:
+        raise DataError(f"{label} cannot be opened ({error.strerror or 'unreadable'}); check its permissions") from None
+    if not start:
+        raise DataError(f"{label} is empty; give a file with a header line and rows")
+    # DuckDB would take '*' or '[' in a name as a pattern of several files, so it reads through a plain link
+    link = scratch / f"in-{table_key(table)[:32]}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(path.resolve())
+    if start[:4] == b"PAR1":
+        return _parquet(link, label, table, wanted)
+    zipped = start[:2] == b"\x1f\x8b"
+    if path.suffix.lower() == ".gz" and not zipped:
+        raise DataError(f"{label} is named .gz but is not a gzip file; rename it or compress it")
+    if not zipped and (b"\0" in start or path.suffix.lower() in (".parquet", ".xlsx", ".xls", ".zip")):
+        raise DataError(f"{label} is neither CSV (UTF-8 text) nor Parquet; save it as one of the two")
+    return _csv(link, path, label, table, wanted, zipped)
+
+
+def _parquet(link: Path, label: str, table: str, wanted: Sequence[str]) -> tuple[str, Sequence[str]]:
+    import pyarrow.parquet as pq
+
+    try:
+        names = pq.read_schema(link).names
+    except Exception:
+        raise DataError(f"{label} starts like Parquet but is damaged or cut short; copy it again") from None
+    _check(names, wanted, label, table)
+    return f"read_parquet({quoted(str(link))})", names
+
+
+def _csv(
+    link: Path, path: Path, label: str, table: str, wanted: Sequence[str], zipped: bool
+) -> tuple[str, Sequence[str]]:
+    names, delimiter = _header(path, label, wanted, zipped)
+    _check(names, wanted, label, table)
+    columns = ", ".join(f"'s{index}': 'VARCHAR'" for index in range(len(names)))
+    options = (
+        f"auto_detect=false, header=true, skip=0, columns={{{columns}}}, delim={quoted(delimiter)}, quote='\"', "
+        "escape='\"', comment='', nullstr='', strict_mode=true, null_padding=false, ignore_errors=false, "
+        f"max_line_size=16777216, compression={'gzip' if zipped else 'none'!r}"
+    )
+    return f"read_csv({quoted(str(link))}, {options})", names
+
+
+def _header(path: Path, label: str, wanted: Sequence[str], zipped: bool) -> tuple[list[str], str]:
+    """The names in the first line and the delimiter: the first under which every wanted name is there, else a comma."""
+    try:
+        with path.open("rb") as raw:
+            stream = gzip.GzipFile(fileobj=raw) if zipped else raw
+            line = stream.readline(_HEADER)
+            # a quoted name may itself hold a line break
+            while line.count(b'"') % 2 and len(line) < _HEADER and (more := stream.readline(_HEADER)):
+                line += more
+        first = line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{label}, line 1: the text is not UTF-8; save the file as UTF-8") from None
+    except (OSError, EOFError, zlib.error):
+        raise DataError(f"{label}: the compressed file is damaged or cut short; copy it again") from None
+    if not first.strip():
+        raise DataError(f"{label} has no header line; give a file whose first line names the columns")
+    readings: list[list[str]] = []
+    for delimiter in _DELIMITERS:
+        try:
+            names = next(csv.reader(io.StringIO(first, newline=""), delimiter=delimiter, strict=True))
+        except (csv.Error, StopIteration):
+            continue
+        if set(wanted) <= set(names):
+            return names, delimiter
+        readings.append(names)
+    if not readings:
+        raise DataError(f"{label}, line 1: a quoted name does not end properly; mend the header line")
+    best = max(readings, key=len)
+    return best, _DELIMITERS[0]
+
+
+def _check(names: Sequence[object], wanted: Sequence[str], label: str, table: str) -> None:
+    texts = [str(name) for name in names]
+    for column in wanted:
+        if column not in texts:
+            raise absent(column, table, label, texts)
+        if texts.count(column) > 1:
+            raise DataError(f"column {column!r} of table {table!r} is in {label} more than once; rename one of them")
+
+
+# ── objects in memory and databases ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _arrow(source: Source, label: str, table: str, domains: Mapping[str, Domain]) -> pa.Table | pa.RecordBatchReader:
+    """The wanted columns, in that order, as Arrow."""
+    import pyarrow as pa
+
+    wanted = list(domains)
+    if isinstance(source, str):
+        return _ibis(connect(source, label, table), label, table, domains)
+    module = type(source).__module__.split(".")[0]
+    if module == "pandas" and hasattr(source, "columns"):
+        _check(list(source.columns), wanted, label, table)
+        names = [str(name) for name in source.columns]
+        columns = [pandas_column(source.iloc[:, names.index(name)], Texts(domains[name])) for name in wanted]
+        return pa.table(columns, names=_numbered(wanted))
+    if module == "polars" and hasattr(source, "collect_schema"):
+        _check(source.collect_schema().names(), wanted, label, table)
+        chosen = source.select(wanted)
+        return _polars(chosen.collect() if hasattr(chosen, "collect") else chosen, domains)
+    if isinstance(source, pa.RecordBatch):
+        source = pa.Table.from_batches([source])
+    if isinstance(source, pa.Table):
+        _check(source.column_names, wanted, label, table)
+        positions = [source.column_names.index(name) for name in wanted]
+        return source.select(positions).rename_columns(_numbered(wanted))
+    if isinstance(source, pa.RecordBatchReader):
+        _check(source.schema.names, wanted, label, table)
+        if source in _READ:
+            raise DataError(f"{label} was read before, and it can be read only once; pass a pyarrow Table or a file")
+        _READ.add(source)
+        return _reader(source, wanted)
+    if module == "ibis" and hasattr(source, "to_pyarrow_batches"):
+        return _ibis(source, label, table, domains)
+    raise DataError(f"data for table {table!r} cannot be a {type(source).__name__}; give {_KINDS}")
+
+
+def _polars(frame: Any, domains: Mapping[str, Domain]) -> pa.Table:
+    import pyarrow as pa
+
+    objects = {name for name in domains if str(frame.schema[name]) == "Object"}
+    plain = frame.drop(objects).to_arrow()
+    columns = [
+        Texts(domain).column(frame[name].to_list()) if name in objects else plain.column(name)
+        for name, domain in domains.items()
+    ]
+    return pa.table(columns, names=_numbered(list(domains)))
+
+
+def _numbered(wanted: Sequence[str]) -> list[str]:
+    return [f"s{index}" for index in range(len(wanted))]
+
+
+def _reader(source: pa.RecordBatchReader, wanted: Sequence[str]) -> pa.RecordBatchReader:
+    import pyarrow as pa
+
+    positions = [source.schema.names.index(name) for name in wanted]
+    schema = pa.schema([pa.field(f"s{i}", source.schema.field(at).type) for i, at in enumerate(positions)])
+    batches = (pa.RecordBatch.from_arrays([batch.column(at) for at in positions], schema=schema) for batch in source)
+    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def _ibis(expression: Any, label: str, table: str, domains: Mapping[str, Domain]) -> pa.Table | pa.RecordBatchReader:
+    import ibis
+
+    wanted = list(domains)
+    _check(list(expression.columns), wanted, label, table)
+    held = pandas_frame(expression, label)
+    if held is not None:
+        return _arrow(held, label, table, domains)
+    chosen = expression.select(wanted)
+    backend = chosen.get_backend()
+    if backend.name == "sqlite":
+        truth = [bool(chosen.schema()[name].is_boolean()) for name in wanted]
+        texts = [Texts(domain) for domain in domains.values()]
+        sql = str(ibis.to_sql(chosen, dialect="sqlite"))
+        return sqlite_table(backend.con, sql, texts, truth, _numbered(wanted))
+    if backend.name != "duckdb":
+        return _reader(chosen.to_pyarrow_batches(chunk_size=_BATCH), wanted)
+    # Ibis 12 calls what DuckDB 2 has renamed, and a cursor of our own leaves the caller's connection free
+    try:
+        rows = backend.con.cursor().sql(str(ibis.to_sql(chosen, dialect="duckdb")))
+    except Exception:
+        # an Ibis memtable is known to its own connection only; it is in memory already
+        return chosen.to_pyarrow().rename_columns(_numbered(wanted))
+    stream = getattr(rows, "to_arrow_reader", None) or rows.fetch_record_batch
+    return _reader(stream(_BATCH), wanted)
+
+
+def _attached(con: Any, url: str, label: str, table: str, wanted: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """A table of a DuckDB file, read in place; ``#schema.table`` or ``#table`` names it."""
+    address, _, fragment = url.partition("#")
+    name = fragment or table
+    path = embedded(address)
+    try:
+        con.execute(f"ATTACH {quoted(str(path))} AS {_ATTACHED} (READ_ONLY)")
+    except Exception:
+        raise DataError(f"{label} cannot be opened; is it a DuckDB file that nobody is writing to?") from None
+    found = con.execute(
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = ? ORDER BY ALL",
+        [_ATTACHED],
+    ).fetchall()
+    known = {f"{schema}.{each}": (schema, each) for schema, each in found} | {
+        each: (schema, each) for schema, each in found if schema == "main"
+    }
+    if name not in known:
+        raise no_table(label, name, [key for key in known if not key.startswith("main.")])
+    relation = f"{_ATTACHED}.{_name(known[name][0])}.{_name(known[name][1])}"
+    names = [str(row[0]) for row in con.execute(f"DESCRIBE {relation}").fetchall()]
+    _check(names, wanted, label, table)
+    return relation, names
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'

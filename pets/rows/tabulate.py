@@ -1,0 +1,146 @@
+"""Tabulate: Plan × Snapshot → IntVector.
+
+Together with the snapshot this is the only code that touches rows. Each plan becomes a few ``GROUP BY`` statements
+over small integers, written once with Ibis and run by DuckDB or Polars; what leaves is one vector of exact integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from pets.errors import InternalError, UserError
+from pets.plan.measure import Measure
+from pets.plan.plan import Plan
+from pets.plan.vector import Ints, IntVector
+from pets.rows.counted_rows import Rows
+
+if TYPE_CHECKING:
+    from pets.rows.snapshot import Snapshot
+
+Engine = Literal["duckdb", "polars"]
+ENGINES: tuple[str, ...] = ("duckdb", "polars")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One ``GROUP BY``: its key columns (``d0``, ``d1``, …, then ``leaf``) and its sums."""
+
+    expression: Any
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+def tabulate(plan: Plan, snapshot: Snapshot, engine: str = "duckdb") -> IntVector:
+    """The exact integers of a plan on a snapshot.
+
+    Every engine gives the same integers. The result is exact and must not be seen; only a protection may read it.
+    """
+    if engine not in ENGINES:
+        raise UserError(f"engine {engine!r} does not exist; there are: {', '.join(ENGINES)}")
+    if plan.table != snapshot.table or plan.schema_digest != snapshot.schema_digest:
+        raise InternalError("the plan and the snapshot belong to different schemas")
+    rows = Rows(plan, snapshot, engine)
+    vector = np.zeros(plan.size, dtype=np.int64)
+    linear = _Linear(plan, rows)
+    for measure, block in zip(plan.measures, plan.blocks, strict=True):
+        if measure.kind == "units":
+            vector[block] = _units(plan, rows, measure)
+        elif measure.kind in ("leaves", "tree"):
+            vector[block] = _leaves(plan, rows, measure)
+        else:
+            vector[block] = linear.block(measure)
+    return IntVector(plan.digest, vector)
+
+
+def codes(plan: Plan, snapshot: Snapshot, columns: Sequence[str], engine: str = "duckdb") -> dict[str, Ints]:
+    """The codes of a plan's counted rows, for a site's regression. They must not be seen: only sums of them leave."""
+    if plan.table != snapshot.table or plan.schema_digest != snapshot.schema_digest:
+        raise InternalError("the plan and the snapshot belong to different schemas")
+    return Rows(plan, snapshot, engine).codes(columns)
+
+
+class _Linear:
+    """Counts, balances, totals and squares: all of them from one pass over the rows."""
+
+    def __init__(self, plan: Plan, rows: Rows) -> None:
+        self._plan, self._rows = plan, rows
+        self._terms: dict[str, Any] = {}
+        self._names: dict[Any, str] = {}
+        self._sums: dict[str, Ints] | None = None
+        self._recipes = {m: self._recipe(m) for m in plan.measures if m.kind in ("rows", "balance", "total", "square")}
+
+    def block(self, measure: Measure) -> Ints:
+        """The exact values of one measure."""
+        if self._sums is None:
+            self._sums = self._rows.grouped(("linear",), self._rows.counted, self._terms)
+        out = np.zeros(self._plan.groups, dtype=np.int64)
+        for name, factor in self._recipes[measure]:
+            out += factor * self._sums[name]
+        return out
+
+    def _term(self, key: tuple[Any, ...], build: Any) -> str:
+        """The name of one sum, written once however many measures use it."""
+        name = self._names.setdefault(key, f"t{len(self._names)}")
+        if name not in self._terms:
+            self._terms[name] = build
+        return name
+
+    def _count(self, *conditions: Any) -> str:
+        wanted = tuple(c for c in conditions if c is not None)
+        return self._term(("count", wanted), lambda table: self._rows.count(table, wanted))
+
+    def _recipe(self, measure: Measure) -> list[tuple[str, int]]:
+        """The measure as a sum of whole multiples of plain counts and sums (exact also modulo 2^64)."""
+        where, column, weight = measure.where, measure.column, measure.weight
+        if measure.kind == "rows":
+            return [(self._count(where), 1)]
+        if measure.kind == "balance":
+            return [(self._count(where), 2), (self._count(), -1)]
+        if column is None or weight is None:
+            raise InternalError(f"measure {measure.name!r} lacks its column")
+        known = self._rows.known(column)
+        valued = self._count(where, known)
+        if measure.kind == "square":
+            name = self._term(
+                ("square", column, weight, where), lambda table: self._rows.squares(table, column, weight, where)
+            )
+            return [(name, 1), (valued, -measure.centre)]
+        name = self._term(
+            ("total", column, weight.low, weight.high, weight.coarse, where),
+            lambda table: self._rows.total(table, column, weight, where),
+        )
+        recipe = [(name, weight.scale), (valued, -weight.offset)]
+        if known is not None:
+            # nulls were summed at their reserved code, which is cheaper than skipping them; take them out again
+            nulls = weight.scale * self._rows.null_value(column, weight)
+            recipe += [(self._count(where), -nulls), (valued, nulls)]
+        return recipe
+
+
+def _leaves(plan: Plan, rows: Rows, measure: Measure) -> Ints:
+    leaves = len(measure.breaks) - 1
+    counts = rows.binned(measure.column or "", measure.breaks, measure.where).reshape(plan.groups, leaves)
+    if measure.kind == "leaves":
+        return counts.reshape(-1)
+    levels = [counts]
+    for size in measure.levels[1:]:
+        below = levels[-1]
+        fanout = -(-below.shape[1] // size)
+        levels.append(np.add.reduceat(below, np.arange(0, below.shape[1], fanout), axis=1))
+    return np.concatenate(levels, axis=1).reshape(-1)
+
+
+def _units(plan: Plan, rows: Rows, measure: Measure) -> Ints:
+    """Distinct people in each group."""
+    where = measure.where
+    if plan.kept_rows == 1 and plan.group_cap is None:
+        alone = {"t0": lambda table: rows.count(table, (where,))}
+        return rows.grouped(("alone", where), rows.kept, alone)["t0"]
+    if plan.group_cap is None and rows.wide():
+        return rows.first_rows(where)
+    people = {"t0": lambda table: rows.people(table, where)}
+    return rows.grouped(("people", where), rows.kept, people)["t0"]

@@ -1,0 +1,1 @@
+"""What is public: tables, their columns' domains, units and rules."""

@@ -1,0 +1,371 @@
+"""Schema: the public description of the tables, and who is protected.
+
+Everything in a schema is public knowledge. It names the privacy unit (the column that names a person), how many rows
+of one person a snapshot keeps, and each column's domain.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from pets.common.arguments import plain_arguments, plain_fields
+from pets.common.codec import Json, digest, python_value, whole
+from pets.common.literals import name as name_of
+from pets.common.yamlfile import Place, read
+from pets.errors import SchemaError, did_you_mean, shown
+from pets.schema import schema_form as form
+from pets.schema.domain import Boolean, Category, Date, Domain, Identifier, Lookup
+from pets.schema.numeric import Integer, Real
+from pets.schema.rules import Rule, rules_of
+
+__all__ = [
+    "Boolean",
+    "Category",
+    "Date",
+    "Domain",
+    "Identifier",
+    "Integer",
+    "Lookup",
+    "Real",
+    "Schema",
+    "Table",
+    "Unit",
+]
+
+MAX_ROWS = 10_000
+PEOPLE = 2**27
+
+
+def _name(what: str, value: object) -> str:
+    return name_of(what, value, SchemaError)
+
+
+def _count(label: str, value: object, most: int) -> int:
+    try:
+        found = whole(value)
+    except ValueError:
+        found = 0
+    if not 1 <= found <= most:
+        raise SchemaError(f"{label} must be a whole number from 1 to {most}, not {shown(value)}")
+    return found
+
+
+@plain_fields(SchemaError)
+@dataclass(frozen=True)
+class Unit:
+    """The privacy unit: whose presence the guarantee hides, and how many of their rows may count.
+
+    Attributes:
+        column: the identifier column that names a person; ``None`` means that the custodian declares one row per
+            person (``unit: row``).
+        max_rows: rows of one person that a snapshot keeps; no query may count more.
+        rows: rows of one person that a query counts unless it says otherwise (left out: ``max_rows``).
+        trim: whether blanks around an id are cut before ids are compared as exact text.
+    """
+
+    column: str | None
+    max_rows: int = 1
+    rows: int | None = None
+    trim: bool = False
+
+    def __post_init__(self) -> None:
+        if self.column is not None:
+            _name("the unit's column", self.column)
+        elif _count("max_rows", self.max_rows, MAX_ROWS) != 1:
+            raise SchemaError("unit: row means one row per person, so max_rows must be left out or 1")
+        object.__setattr__(self, "trim", python_value(self.trim))
+        if not isinstance(self.trim, bool):
+            raise SchemaError(f"trim must be true or false, not {shown(self.trim)}")
+        object.__setattr__(self, "max_rows", _count("max_rows", self.max_rows, MAX_ROWS))
+        rows = self.max_rows if self.rows is None else _count("rows", self.rows, self.max_rows)
+        object.__setattr__(self, "rows", rows)
+
+    @property
+    def default_rows(self) -> int:
+        """The K a query uses unless it says otherwise."""
+        return self.max_rows if self.rows is None else self.rows
+
+    def to_json(self) -> Json | str:
+        """The canonical form; ``"row"`` for one row per person."""
+        if self.column is None:
+            return "row"
+        out: Json = {"column": self.column, "max_rows": self.max_rows, "rows": self.default_rows}
+        if self.trim:
+            out["trim"] = True
+        return out
+
+
+@plain_fields(SchemaError)
+@dataclass(frozen=True)
+class Table:
+    """One table: its privacy unit and its columns.
+
+    Attributes:
+        unit: a :class:`Unit`, or the text ``"row"`` for one row per person.
+        columns: name to domain.
+        person_table: a table with one row per person whose columns are attached to each row by the unit column.
+        people: a public upper bound on the number of people; sums are proved to fit in 62 bits for that many.
+        rules: what holds between columns of a row (see :mod:`pets.schema.rules`); only invented rows rest on it.
+    """
+
+    unit: Unit
+    columns: Mapping[str, Domain]
+    person_table: str | None = None
+    people: int = PEOPLE
+    rules: tuple[Rule, ...] = ()
+
+    def __post_init__(self) -> None:
+        given: object = self.unit
+        if isinstance(given, str) and given == "row":
+            object.__setattr__(self, "unit", Unit(None))
+        if not isinstance(self.unit, Unit):
+            raise SchemaError(f"unit must be Unit('person_id', max_rows=…) or the text 'row', not {shown(given)}")
+        if not isinstance(self.columns, Mapping) or not self.columns:
+            raise SchemaError(f"a table needs a mapping of column names to domains, not {shown(self.columns)}")
+        for name, domain in self.columns.items():
+            _name("a column's name", name)
+            if not isinstance(domain, Domain):
+                raise SchemaError(
+                    f"column {name!r} needs a domain such as Integer(0, 120) or Category([...]), not {shown(domain)}"
+                )
+        object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
+        unit = self.unit.column
+        if unit is not None:
+            if unit not in self.columns:
+                raise SchemaError(f"the unit's column {unit!r} is not a column{did_you_mean(unit, self.columns)}")
+            if not isinstance(self.columns[unit], Identifier):
+                raise SchemaError(f"the unit's column {unit!r} must have type identifier")
+        if self.person_table is not None:
+            _name("person_table", self.person_table)
+        object.__setattr__(self, "people", _count("people", self.people, 2**40))
+        for name, domain in self.columns.items():
+            self._check_lookup(name, domain)
+        object.__setattr__(self, "rules", rules_of(self.rules, self.columns, unit))
+
+    def _check_lookup(self, name: str, domain: Domain) -> None:
+        if not isinstance(domain, Category) or domain.lookup is None:
+            return
+        source = self.columns.get(domain.lookup.column)
+        if source is None:
+            known = did_you_mean(domain.lookup.column, self.columns)
+            raise SchemaError(f"column {name!r} looks up column {domain.lookup.column!r}, which is not there{known}")
+        if not isinstance(source, Category) or source.lookup is not None:
+            raise SchemaError(f"column {name!r} looks up {domain.lookup.column!r}, which must be a plain category")
+        for key in domain.lookup.mapping:
+            if key not in source.values:
+                raise SchemaError(
+                    f"column {name!r}: the look-up key {shown(key)} is not a value of {domain.lookup.column!r}"
+                    f"{did_you_mean(key, source.values)}"
+                )
+
+    def __hash__(self) -> int:
+        return hash(digest(self.to_json()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Table, (self.unit, dict(self.columns), self.person_table, self.people, self.rules))
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        out: Json = {
+            "unit": self.unit.to_json(),
+            "columns": {name: domain.to_json() for name, domain in self.columns.items()},
+        }
+        if self.person_table is not None:
+            out["person_table"] = self.person_table
+        if self.people != PEOPLE:
+            out["people"] = self.people
+        if self.rules:
+            out["rules"] = [rule.to_json() for rule in self.rules]
+        return out
+
+
+@plain_fields(SchemaError)
+@dataclass(frozen=True)
+class Schema:
+    """Tables that share people, under one dataset name (the root of the ledger).
+
+    >>> stays = Table(Unit("id", max_rows=3), {"id": Identifier(), "days": Integer(1, 14)})
+    >>> Schema({"stays": stays}, dataset="demo").table("stays").unit.max_rows
+    3
+    """
+
+    tables: Mapping[str, Table]
+    dataset: str = "local"
+
+    UNNAMED: ClassVar[str] = "local"
+    """The dataset of a schema that names none: it cannot be the root of a ledger that outlives the process."""
+    _digest: str = field(default="", init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _name("dataset", self.dataset)
+        if not isinstance(self.tables, Mapping) or not self.tables:
+            raise SchemaError(
+                f"a schema needs a mapping of table names to tables under 'tables', not {shown(self.tables)}"
+            )
+        for name, table in self.tables.items():
+            _name("a table's name", name)
+            if not isinstance(table, Table):
+                raise SchemaError(f"table {name!r} must be a Table(unit, columns), not {type(table).__name__}")
+        object.__setattr__(self, "tables", MappingProxyType(dict(self.tables)))
+        for name in self.tables:
+            self.fields(name)
+        object.__setattr__(self, "_digest", digest(self.to_json()))
+
+    def table(self, name: str) -> Table:
+        """The table of that name; raises :class:`SchemaError` naming the closest one."""
+        if not isinstance(name, str) or name not in self.tables:
+            raise SchemaError(f"table {shown(name)} is not in the schema{did_you_mean(name, self.tables)}")
+        return self.tables[name]
+
+    def fields(self, name: str) -> dict[str, Domain]:
+        """Every column a query on this table may see: its own, then those of its person table."""
+        table = self.table(name)
+        fields = dict(table.columns)
+        if table.person_table is None:
+            return fields
+        if table.person_table not in self.tables or table.person_table == name:
+            others = [other for other in self.tables if other != name]
+            raise SchemaError(
+                f"table {name!r} names the person table {table.person_table!r}, which is not another table"
+                f"{did_you_mean(table.person_table, others)}"
+            )
+        person = self.tables[table.person_table]
+        if table.unit.column is None or person.unit.column is None or person.person_table is not None:
+            raise SchemaError(
+                f"tables {name!r} and {table.person_table!r} must both name a unit column (and a person table "
+                "has no person table of its own)"
+            )
+        if person.unit.max_rows != 1:
+            raise SchemaError(f"person table {table.person_table!r} must have max_rows: 1 (one row per person)")
+        if person.unit.trim != table.unit.trim:
+            raise SchemaError(f"tables {name!r} and {table.person_table!r} must agree on trim")
+        for column, domain in person.columns.items():
+            if column == person.unit.column:
+                continue
+            if column in fields:
+                raise SchemaError(
+                    f"column {column!r} is in {name!r} and in its person table {table.person_table!r}; rename one"
+                )
+            # a person without a row in the person table has no value, whatever that table declares
+            fields[column] = _nullable(domain)
+        return fields
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form: the schema's public fingerprint."""
+        return self._digest
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        return {"dataset": self.dataset, "tables": {name: table.to_json() for name, table in self.tables.items()}}
+
+    @classmethod
+    @plain_arguments(SchemaError, "Schema.load")
+    def load(cls, source: str | Path | Mapping[str, Any]) -> Schema:
+        """Read a schema from a YAML or JSON file (errors name the line) or from its mapping form.
+
+        Raises :class:`SchemaError` with the file, the line and the remedy.
+
+        >>> people = {"unit": "row", "columns": {"age": {"type": "integer", "min": 0, "max": 120}}}
+        >>> Schema.load({"tables": {"people": people}}).table("people").columns["age"].describe()
+        'whole numbers 0 to 120'
+        """
+        if isinstance(source, Mapping):
+            return cls.from_json(source)
+        if not isinstance(source, (str, os.PathLike)):
+            raise SchemaError(f"a schema is loaded from the path of a YAML or JSON file, not from {shown(source)}")
+        tree, name = read(source)
+        return _from_form(tree, Place(name), Path(source).parent)
+
+    @classmethod
+    def from_json(cls, form: Any) -> Schema:
+        """The schema whose mapping form this is. It opens no file: a look-up must hold its pairs.
+
+        Raises :class:`SchemaError` for anything else.
+        """
+        return _from_form(form, Place(""), None)
+
+    def __hash__(self) -> int:
+        return hash(self._digest)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Schema, (dict(self.tables), self.dataset))
+
+
+def _nullable(domain: Domain) -> Domain:
+    if domain.nullable:
+        return domain
+    twin = copy.copy(domain)
+    object.__setattr__(twin, "nullable", True)
+    return twin
+
+
+def _unit(value: object) -> Unit:
+    if isinstance(value, str) and value == "row":
+        return Unit(None)
+    if value is None:
+        raise SchemaError("a table needs a unit: {column: person_id, max_rows: 3}, or unit: row")
+    given = form.mapping(value, "unit")
+    form.only(given, ("column", "max_rows", "rows", "trim"), "a unit")
+    if given.get("column") is None or given.get("max_rows") is None:
+        raise SchemaError("a unit needs 'column' (who is protected) and 'max_rows' (their rows that a snapshot keeps)")
+    return Unit(
+        form.text(given["column"], "column"),
+        form.whole(given["max_rows"], "max_rows"),
+        None if given.get("rows") is None else form.whole(given["rows"], "rows"),
+        form.flag(given.get("trim", False), "trim"),
+    )
+
+
+_SETTINGS = ("unit", "columns", "person_table", "people", "rules")
+
+
+def _table(value: object, place: Place, folder: Path | None) -> Table:
+    given = form.mapping(value, "a table")
+    try:
+        form.only(given, _SETTINGS, "a table")
+    except SchemaError as error:
+        wrong = next(key for key in given if key not in _SETTINGS)
+        raise place.error(error, given, wrong) from None
+    try:
+        unit = _unit(given.get("unit"))
+    except SchemaError as error:
+        raise place.error(error, given, "unit") from None
+    person = None if given.get("person_table") is None else form.text(given["person_table"], "person_table")
+    people = PEOPLE if given.get("people") is None else form.whole(given["people"], "people")
+    columns = form.columns(given.get("columns"), place, folder)
+    if given.get("rules") is None:
+        return Table(unit, columns, person, people)
+    try:
+        return Table(unit, columns, person, people, given["rules"])
+    except SchemaError as error:
+        raise place.error(error, given, "rules") from None
+
+
+def _from_form(source: object, place: Place, folder: Path | None) -> Schema:
+    given = form.mapping(source, "a schema")
+    for key in given:
+        if key not in ("dataset", "tables"):
+            unknown = SchemaError(
+                f"{shown(key)} is not a setting of a schema{did_you_mean(key, ('dataset', 'tables'))}"
+            )
+            raise place.error(unknown, given, key)
+    tables: dict[str, Table] = {}
+    entries = form.mapping(given.get("tables"), "tables")
+    for name, settings in entries.items():
+        try:
+            tables[name] = _table(settings, place, folder)
+        except SchemaError as error:
+            raise place.error(SchemaError(_about(name, error)), entries, name) from None
+    return Schema(tables) if given.get("dataset") is None else Schema(tables, form.text(given["dataset"], "dataset"))
+
+
+def _about(name: str, error: SchemaError) -> str:
+    text = str(error)
+    return text if ", line " in text or text.startswith("table ") else f"table {shown(name)}: {text}"

@@ -1,0 +1,169 @@
+"""The mapping form of a schema (what YAML and JSON hold) to domains, tables and units.
+
+Values may be Python natives or the texts of a file; both give the same schema and the same digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pets.common.codec import whole as exact_whole
+from pets.common.yamlfile import Place
+from pets.errors import SchemaError, did_you_mean, shown
+from pets.schema import domain as kinds
+from pets.schema import numeric
+from pets.schema.domain import Domain, Lookup
+
+
+def only(given: Mapping[str, Any], allowed: tuple[str, ...], what: str) -> None:
+    """Refuse keys that nobody reads: a misspelt key must never be silently ignored."""
+    for key in given:
+        if key not in allowed:
+            raise SchemaError(f"{shown(key)} is not a setting of {what}{did_you_mean(key, allowed)}")
+
+
+def flag(value: object, name: str) -> bool:
+    """A yes-or-no setting from a native boolean or the text true/false."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise SchemaError(f"{name} must be true or false, not {shown(value)}")
+
+
+def whole(value: object, name: str) -> int:
+    """A whole-number setting from an int or its text."""
+    try:
+        return int(value) if isinstance(value, str) and len(value) <= 30 else exact_whole(value)
+    except ValueError:
+        raise SchemaError(f"{name} must be a whole number, not {shown(value)}") from None
+
+
+def text(value: object, name: str) -> str:
+    """A text setting; a number stands for its digits."""
+    if isinstance(value, str):
+        return value
+    try:
+        return str(exact_whole(value))
+    except ValueError:
+        raise SchemaError(f"{name} must be a text, not {shown(value)}") from None
+
+
+def mapping(value: object, what: str) -> Mapping[str, Any]:
+    """The value itself when it is a mapping."""
+    if not isinstance(value, Mapping):
+        raise SchemaError(f"{what} must be a mapping of names to settings, not {shown(value)}")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, (list, tuple)):
+        return tuple(text(item, "each null text") for item in value)
+    return (text(value, "null"),)
+
+
+def _need(given: Mapping[str, Any], key: str, kind: str) -> Any:
+    if given.get(key) is None:
+        raise SchemaError(f"a column of type {kind} needs {key!r}")
+    return given[key]
+
+
+def _lookup(value: object, folder: Path | None) -> Lookup:
+    given = mapping(value, "lookup")
+    only(given, ("column", "map", "file", "key", "value"), "a look-up")
+    column = _need(given, "column", "category with a look-up")
+    if ("map" in given) == ("file" in given):
+        raise SchemaError("a look-up needs either 'map' (pairs) or 'file' (a CSV with columns 'key' and 'value')")
+    if "map" in given:
+        return Lookup(text(column, "column"), mapping(given["map"], "map"))
+    if folder is None:
+        raise SchemaError(
+            "a look-up file is read only where the schema itself is loaded from a file; here give the pairs in 'map'"
+        )
+    return Lookup(text(column, "column"), _pairs(given, folder))
+
+
+def _pairs(given: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    import csv
+
+    key, value = text(given.get("key", "key"), "key"), text(given.get("value", "value"), "value")
+    path = folder / text(given["file"], "file")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            rows = csv.DictReader(handle)
+            names = rows.fieldnames or []
+            for name in (key, value):
+                if name not in names:
+                    raise SchemaError(
+                        f"the look-up file {path.name!r} has no column {shown(name)}{did_you_mean(name, names)}"
+                    )
+            pairs: dict[str, str] = {}
+            for row in rows:
+                if row[key] is None or row[value] is None:
+                    raise SchemaError(f"the look-up file {path.name!r} has a row that is too short; fill it")
+                if row[key] in pairs and pairs[row[key]] != row[value]:
+                    raise SchemaError(
+                        f"the look-up file {path.name!r} maps {shown(row[key])} twice; keep one row per key"
+                    )
+                pairs[row[key]] = row[value]
+            return pairs
+    except (OSError, ValueError, csv.Error):
+        raise SchemaError(f"the look-up file {shown(str(path))} cannot be read as UTF-8 CSV; check the path") from None
+
+
+_COMMON = ("type", "nullable", "null")
+
+
+def _category(given: Mapping[str, Any], common: dict[str, Any], folder: Path | None) -> Domain:
+    only(given, (*_COMMON, "values", "lookup"), "a category")
+    values = _need(given, "values", "category")
+    found = _lookup(given["lookup"], folder) if given.get("lookup") is not None else None
+    return kinds.Category(values, lookup=found, **common)
+
+
+def _ranged(kind: str, build: Callable[..., Domain], *settings: str) -> Callable[..., Domain]:
+    def make(given: Mapping[str, Any], common: dict[str, Any], folder: Path | None) -> Domain:
+        only(given, (*_COMMON, *settings), f"a column of type {kind}")
+        return build(*(_need(given, setting, kind) for setting in settings), **common)
+
+    return make
+
+
+_KINDS: dict[str, Callable[..., Domain]] = {
+    "category": _category,
+    "integer": _ranged("integer", numeric.Integer, "min", "max"),
+    "real": _ranged("real", numeric.Real, "min", "max", "step"),
+    "date": _ranged("date", kinds.Date, "min", "max"),
+    "boolean": _ranged("boolean", kinds.Boolean),
+    "identifier": _ranged("identifier", kinds.Identifier),
+}
+
+
+def domain(value: object, folder: Path | None = None) -> Domain:
+    """One column's domain from its mapping form, such as ``{type: integer, min: 1, max: 14}``."""
+    given = mapping({"type": value} if isinstance(value, str) else value, "a column")
+    kind = given.get("type")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise SchemaError(f"column type {shown(kind)} does not exist{did_you_mean(kind, _KINDS)}")
+    common: dict[str, Any] = {}
+    if given.get("nullable") is not None:
+        common["nullable"] = flag(given["nullable"], "nullable")
+    if given.get("null") is not None:
+        common["null"] = _texts(given["null"])
+    return _KINDS[kind](given, common, folder)
+
+
+def columns(value: object, place: Place, folder: Path | None) -> dict[str, Domain]:
+    """Every column of a table, errors naming the column and its line."""
+    given = mapping(value, "columns")
+    out: dict[str, Domain] = {}
+    for name, settings in given.items():
+        try:
+            out[name] = domain(settings, folder)
+        except SchemaError as error:
+            raise place.error(SchemaError(f"column {shown(name)}: {error}"), given, name) from None
+    return out

@@ -1,0 +1,229 @@
+"""Answering: from jobs whose terms are fixed to answers that are paid for, sealed and certified.
+
+The order is the guarantee: the cost is charged; only then is the data opened; what fails after that stays charged and
+says nothing; and an answer is shown only when the ledger holds it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+from pets.common.codec import Json, canonical, digest
+from pets.common.entropy import random_id
+from pets.errors import ReleaseFailedError
+from pets.ledger.account import Account
+from pets.ledger.failpoint import reach
+from pets.ledger.states import Grant, Request
+from pets.plan.contribution import Contribution
+from pets.plan.vector import Ints, IntVector
+from pets.protection.budget import Cost
+from pets.protection.protection import Total
+from pets.release.release import Release
+from pets.schema.schema import Schema
+from pets.session import account_views, guarantee_text
+from pets.session.batch import Answers, Work, stored
+from pets.session.job import Job, measured
+
+
+class Answering:
+    """One account's answers; safe to use from several threads.
+
+    Attributes:
+        kind: ``"dummy"`` where all rows are invented: nothing is charged then.
+        incidents: for the custodian only: what went wrong, by incident number. It may quote values of real rows.
+    """
+
+    def __init__(self, account: Account, schema: Schema, engine: str) -> None:
+        self._account, self._schema, self._engine = account, schema, engine
+        self.kind: Literal["real", "dummy"] = "real"
+        self.incidents: dict[str, str] = {}
+        self._cache: dict[str, Release] = {}
+        self._lock = threading.Lock()
+
+    def release(self, jobs: Sequence[Job], key: str | None, *, again: bool) -> list[Release]:
+        """Pay for all, then open the data; the same question twice in one request is one question."""
+        places = {} if again else {job.key: place for place, job in reversed(list(enumerate(jobs)))}
+        wanted = [place for place, job in enumerate(jobs) if places.get(job.key, place) == place]
+        names = [key if key is None or len(jobs) == 1 else f"{key}#{place}" for place in wanted]
+        requests = [self._request(jobs[place], name) for place, name in zip(wanted, names, strict=True)]
+        grants = self._account.reserve(requests, again=again)
+        answers: dict[int, Release] = {}
+        failed: list[Grant] = []
+        with self._account.closing(grants):
+            for place, grant in zip(wanted, grants, strict=True):
+                answer = self._answer(grant, jobs[place])
+                if answer is None:
+                    failed.append(grant)
+                else:
+                    answers[place] = answer
+        if failed:
+            # the others were sealed: asked again, they cost nothing
+            raise self._failure(failed)
+        reach("delivered")
+        return [answers[places.get(job.key, place)] for place, job in enumerate(jobs)]
+
+    def contribute(self, job: Job, purpose: Json) -> Contribution:
+        """One party's vector for a secure total. The ledger holds its terms, and nothing of its numbers."""
+        terms = None if job.share is None else job.share.to_json()
+        form = {"pets": "contribution", "plan": job.plan.digest, "terms": terms, "purpose": purpose, "id": random_id()}
+        request = self._request(job, None, purpose)
+        (grant,) = self._account.reserve([request], again=True)
+        with self._account.closing([grant]):
+            values = self._values(grant, job)
+            if values is None:
+                raise self._failure([grant])
+            told = guarantee_text.contribution(
+                job.plan, self._schema, job.snapshot.id, job.share, self.kind, request.cost, self._engine, _now()
+            )
+            project, analyst = self._account.scope
+            told |= {"release_id": form["id"], "protection": request.protection}
+            told |= {"project_id": project, "agent_id": analyst}
+            self._account.seal(grant, canonical(form), digest(form), told)
+        return Contribution(job.plan, IntVector(job.plan.digest, values), terms, self.kind, grant.id)
+
+    @contextmanager
+    def unbounded(self, table: str, what: str, question: str, protection: Json, snapshot: str = "") -> Iterator[None]:
+        """Something without a finite guarantee is made inside: entered before, committed after; its bytes stay outside.
+
+        What fails inside stays on the account: data was opened.
+        """
+        form = {"pets": "unbounded", "what": what, "question": question, "id": random_id()}
+        nothing = Cost(self._account.budget.currency, 0)
+        request = Request(table, what, question, digest(form), snapshot, form, protection, nothing, unbounded=True)
+        (grant,) = self._account.reserve([request], again=True)
+        with self._account.closing([grant]):
+            yield
+            told = guarantee_text.unbounded(self._schema, table, snapshot, what, nothing, self._engine, _now())
+            project, analyst = self._account.scope
+            told |= {"release_id": form["id"], "protection": protection, "project_id": project, "agent_id": analyst}
+            self._account.seal(grant, canonical(form), digest(form), told)
+
+    @contextmanager
+    def work(self, work: Work, *, again: bool) -> Iterator[Answers]:
+        """Questions asked inside, one after another: charged as one before the first, and sealed after the last.
+
+        What is raised inside leaves the whole price charged. A work that was sealed before is answered from what was
+        sealed, at no cost.
+        """
+        free = Cost(work.price.currency, 0)
+        request = Request(
+            table=work.table,
+            what=work.what,
+            question=work.question,
+            asked=digest([work.question, work.snapshot, work.protection]),
+            snapshot=work.snapshot,
+            query={"pets": "work", "what": work.what},
+            protection=work.protection,
+            cost=free if self.kind == "dummy" else work.price,
+        )
+        (grant,) = self._account.reserve([request], again=again)
+        with self._account.closing([grant]):
+            known = None if grant.sealed is None else stored(grant.sealed.release)
+            answers = Answers(work, lambda job: self._answered(grant, job), known)
+            yield answers
+            sealed = grant.sealed
+            if sealed is None:
+                form = answers.form()
+                told = guarantee_text.work(work, self._schema, self.kind, request.cost, self._engine, _now())
+                project, analyst = self._account.scope
+                told |= {"release_id": random_id(), "project_id": project, "agent_id": analyst}
+                sealed = self._account.seal(grant, canonical(form), digest(form), told)
+            answers.certificate = json.loads(sealed.certificate)
+
+    def _answered(self, grant: Grant, job: Job) -> Release:
+        values = self._values(grant, job)
+        if values is None:
+            raise self._failure([grant])
+        return self._release(grant, job, values)
+
+    def _request(self, job: Job, key: str | None, purpose: Json | None = None) -> Request:
+        noise = job.share or job.noise
+        free = noise is None or self.kind == "dummy"
+        return Request(
+            table=job.plan.table,
+            what=guarantee_text.what(job.plan.query),
+            question=job.plan.digest,
+            asked=job.key if purpose is None else digest([job.key, purpose]),
+            snapshot=job.snapshot.id,
+            query=job.plan.query.to_json(),
+            protection=job.protection.to_json() | (purpose or {}),
+            cost=Cost(self._account.budget.currency, 0) if noise is None or free else noise.cost,
+            unbounded=isinstance(job.protection, Total) and self.kind == "real",
+            key=key,
+        )
+
+    def _answer(self, grant: Grant, job: Job) -> Release | None:
+        """The sealed answer; ``None`` where it failed, for whatever reason, after the data was opened."""
+        if grant.sealed is None:
+            values = self._values(grant, job)
+            if values is None:
+                return None
+            release = self._release(grant, job, values)
+            told = guarantee_text.predicate(release, self._engine)
+            sealed = self._account.seal(grant, canonical(release.form), release.digest, told)
+        else:
+            sealed = grant.sealed
+            with self._lock:
+                known = self._cache.get(sealed.request)
+            if known is not None:
+                return known
+            release = Release.from_json(sealed.release)
+        release = release.certified(sealed.certificate)
+        with self._lock:
+            self._cache[sealed.request] = release
+        return release
+
+    def _values(self, grant: Grant, job: Job) -> Ints | None:
+        """Opens the data, after the charge; what fails then says nothing but to the custodian."""
+        reach("data-opened")
+        values, incident = measured(job, self._engine)
+        if values is None:
+            self.incidents[grant.id[:12]] = incident
+            return None
+        reach("measured")
+        return values
+
+    def _failure(self, failed: Sequence[Grant]) -> ReleaseFailedError:
+        self._account.close(failed)
+        numbers = ", ".join(grant.id[:12] for grant in failed)
+        return ReleaseFailedError(
+            f"the release failed after the data was opened (incident {numbers}); its charge stands; give the incident "
+            "number to the custodian"
+        )
+
+    def _release(self, grant: Grant, job: Job, values: Ints) -> Release:
+        noise, ledger = job.noise, self._account.ledger
+        project, analyst = self._account.scope
+        return Release._sealed(
+            id=random_id(),
+            dataset=self._schema.dataset,
+            table=job.plan.table,
+            query=job.plan.query,
+            schema=self._schema,
+            plan_digest=job.plan.digest,
+            values=values,
+            mechanism="none" if noise is None else noise.mechanism,
+            scales=(0.0,) * len(job.plan.measures) if noise is None else noise.scales,
+            protection=job.protection.to_json(),
+            snapshot_id=job.snapshot.id,
+            data=self.kind,
+            cost=self._request(job, None).cost.to_json(),
+            epsilon=None if noise is None else noise.epsilon,
+            delta=None if noise is None else noise.delta,
+            rho=None if noise is None else noise.rho,
+            guarantee=guarantee_text.guarantee(job.plan, noise, self.kind, ledger.origin, ledger.memory),
+            budget=account_views.gauge(grant.standing),
+            issued_at=_now(),
+            project=project,
+            analyst=analyst,
+            notes=guarantee_text.notes(job.plan, noise, len(grant.earlier)),
+        )
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,124 @@
+"""Explain: a plan in plain words, for the person who asks and for the person who must approve."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+
+from pets.common.codec import number
+from pets.dp.calibrate import calibrate
+from pets.errors import BudgetError, SchemaError, shown
+from pets.plan.layout import Dimension
+from pets.plan.measure import Measure
+from pets.plan.plan import Plan, make_plan
+from pets.protection.budget import Budget
+from pets.protection.protection import DP
+from pets.query_model.query import Query
+from pets.schema.numeric import Numeric
+from pets.schema.schema import Schema
+from pets.session.forecast import forecast, percent
+
+DELTA = 1e-6
+"""The δ at which an explanation without a ledger states ε."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A readable account of a plan; print it, or let a notebook show it."""
+
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def explain(query: Query, schema: Schema, protection: DP | None = None) -> Explanation:
+    """Who is protected, what is clamped, each measure's sensitivity and why, and the expected error.
+
+    Reads no rows. Without a protection the error is shown at ε = 1 (δ = 1e-6).
+    """
+    if not isinstance(schema, Schema):
+        raise SchemaError(f"explain needs a schema, such as pets.Schema.load('stays.yaml'), not {shown(schema)}")
+    if protection is not None and not isinstance(protection, DP):
+        raise BudgetError(f"explain shows the error under pets.DP(epsilon=…), not under {shown(protection)}")
+    plan = make_plan(query, schema)
+    lines = [*_who(plan), *_groups(plan), *_clamps(plan), "", "What is measured, and how far one person can move it:"]
+    for measure in plan.measures:
+        lines += _measure(measure)
+    lines += ["", *_errors(plan, DP(epsilon=1.0) if protection is None else protection)]
+    return Explanation(tuple(lines))
+
+
+def _who(plan: Plan) -> list[str]:
+    if plan.unit_column is None:
+        who = "each row is one person (declared by the custodian)"
+    else:
+        who = f"all rows of one person (column {plan.unit_column!r})"
+    out = [f"Query on table {plan.table!r} of dataset {plan.dataset!r}.", f"Protected: {who}."]
+    if plan.unit_column is not None:
+        kept = "all their kept rows" if plan.rows == plan.kept_rows else "chosen at random before any filter"
+        out.append(
+            f"At most K = {plan.rows} row{'s' if plan.rows > 1 else ''} of a person count, over the whole table "
+            f"({kept}); count_units reads the {plan.kept_rows} that snapshots keep."
+        )
+        out.append(
+            "Intervals are for this bounded answer: rows beyond K are not in it, so it may lie below the full one."
+        )
+    if plan.group_cap is not None:
+        groups = "1 group" if plan.group_cap == 1 else f"{plan.group_cap} groups"
+        out.append(f"A person counts in at most {groups}, enforced by the query.")
+    return out
+
+
+def _groups(plan: Plan) -> list[str]:
+    if not plan.layout.dimensions:
+        return ["Groups: one (the whole table)."]
+    by = ", ".join(f"{d.name} ({_size(d)})" for d in plan.layout.dimensions)
+    listed = "the listed keys" if plan.layout.keys is not None else "every combination of public keys"
+    return [f"Groups: {plan.groups:,}, {listed} of {by}; a group nobody is in is answered like any other."]
+
+
+def _size(dimension: Dimension) -> str:
+    return f"{dimension.size:,} value{'s' if dimension.size != 1 else ''}"
+
+
+def _clamps(plan: Plan) -> list[str]:
+    out: list[str] = []
+    for output in plan.outputs:
+        measure = plan.measures[output.parts[0]]
+        weight, domain = measure.weight, plan.fields.get(measure.column or "")
+        if weight is None or not isinstance(domain, Numeric):
+            continue
+        low, high = (number(domain.origin + domain.spacing * code) for code in (weight.low, weight.high))
+        step = number(domain.spacing * weight.coarse)
+        out.append(f"{output.name}: values of {measure.column!r} are clamped to [{low}, {high}] in steps of {step}.")
+    return out
+
+
+def _measure(measure: Measure) -> list[str]:
+    bound = measure.sensitivity
+    root = bound.l2_squared**0.5
+    return [
+        f"  {measure.name}",
+        f"    L0 = {bound.l0:,}, L1 = {bound.l1:,}, L2 = {root:,.6g}, L∞ = {bound.linf:,}: {measure.reason}",
+    ]
+
+
+def _errors(plan: Plan, protection: DP) -> list[str]:
+    budget = Budget(epsilon=1.0, delta=DELTA)
+    try:
+        noise = calibrate(plan, protection, budget)
+    except BudgetError:
+        if protection.delta is not None or not protection.pure:
+            raise
+        noise = calibrate(plan, protection, Budget(epsilon=1.0))
+    at = f"ε = {noise.epsilon:.4g}" + (f", δ = {noise.delta:g}" if noise.delta else "")
+    out = [f"Expected error at {at} ({noise.mechanism} noise, {percent(protection.confidence)} of cells within):"]
+    errors = forecast(plan, noise.mechanism, noise.scales, protection.confidence)
+    width = max(len(error.output) for error in errors)
+    return out + [f"  {error.output:<{width}}  {error}" for error in errors]

@@ -1,0 +1,68 @@
+"""Forecast: the error an answer will have, from the plan and the noise alone (no row is read)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pets.plan.measure import Output
+from pets.plan.plan import Plan
+from pets.release.noise_quantiles import Kind, half_width
+
+SIZES = (100, 1000)
+"""Group sizes at which the error of means, rates and variances is shown: it depends on how many rows a group has."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The expected error of one output.
+
+    Attributes:
+        output, kind: the answer's column and what it is.
+        half_width: half the interval of every cell (counts, sums, histograms; a quantile's is in rows of rank);
+            ``None`` where it depends on the group's size.
+        at: half-widths at groups of :data:`SIZES` rows, for means, rates and variances.
+    """
+
+    output: str
+    kind: str
+    half_width: float | None
+    at: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        if self.half_width is not None:
+            of = " rows of rank" if self.kind == "quantile" else ""
+            return f"± {self.half_width:,.4g}{of}"
+        return ", ".join(f"± {width:,.3g} at n = {size:,}" for size, width in zip(SIZES, self.at, strict=True))
+
+
+def percent(confidence: float) -> str:
+    """A confidence for people.
+
+    >>> percent(0.95), percent(0.999)
+    ('95 %', '99.9 %')
+    """
+    return f"{100 * confidence:.12g} %"
+
+
+def forecast(plan: Plan, mechanism: Kind, scales: Sequence[float], confidence: float = 0.95) -> tuple[Expected, ...]:
+    """The expected error of each output, at the given confidence.
+
+    Means, rates and variances: by the delta method at a value halfway between the middle and an end of the range.
+    """
+    return tuple(_expected(plan, output, mechanism, scales, confidence) for output in plan.outputs)
+
+
+def _expected(plan: Plan, output: Output, mechanism: Kind, scales: Sequence[float], confidence: float) -> Expected:
+    terms = tuple((coefficient, scales[part]) for part, coefficient in output.needs)
+    if output.kind == "quantile":
+        # a prefix of the tree takes at most (fanout − 1) nodes on each level; half of them on average
+        tree = plan.measures[output.parts[0]]
+        nodes = sum(max(1, min(16, size) // 2) for size in tree.levels)
+        width = half_width(mechanism, ((math.sqrt(nodes), scales[output.parts[0]]),), confidence)
+        return Expected(output.name, output.kind, width)
+    width = half_width(mechanism, terms, confidence)
+    if output.kind in ("mean", "rate", "variance"):
+        return Expected(output.name, output.kind, None, tuple(width / size for size in SIZES))
+    return Expected(output.name, output.kind, width)

@@ -1,0 +1,261 @@
+"""Statements: the sentences that say what a release promises, and what its reader must know."""
+
+from __future__ import annotations
+
+import platform
+from functools import lru_cache
+from importlib import metadata
+from typing import Any
+
+from pets.common.codec import Json, number
+from pets.dp.calibrate import Noise
+from pets.dp.shares import Terms
+from pets.plan.plan import Plan
+from pets.protection.budget import Cost
+from pets.query_model.query import Query
+from pets.release.release import Release
+from pets.schema.schema import Schema
+from pets.session.batch import Work
+
+ASSUMPTIONS = (
+    "the schema's domains, bounds and group keys are public knowledge and were not read from the rows",
+    "the unit's column names each person in the same way in all rows; tables that share people share this dataset",
+    "the ledger's database, its key and the computer that answers are in honest hands",
+    "how long an answer took, and whether it failed, are outside the proof",
+)
+"""What every guarantee rests on (docs/guarantees.md says more; hazards of NIST SP 800-226)."""
+
+
+def what(query: Query) -> str:
+    """What is asked, without any constant of a filter, of a bin or of a key set: it stands in the public log.
+
+    >>> import pets
+    >>> what(pets.query("stays").where(pets.col("age") > 89).group_by("sex").agg(n=pets.count(), d=pets.mean("days")))
+    'count, mean(days) by sex where age'
+    """
+    measures = []
+    for _, aggregate in query.aggregates:
+        form = aggregate.to_json()
+        name, where = form["agg"], _columns(form.get("where"))
+        inside = form["column"] if "column" in form else " and ".join(where)
+        also = f" where {' and '.join(where)}" if "column" in form and where else ""
+        measures.append(f"{name}({inside}{also})" if inside else name)
+    form = query.to_json()
+    parts = [", ".join(dict.fromkeys(measures))]
+    if keys := _columns(form.get("by")):
+        parts.append(f"by {', '.join(keys)}")
+    if where := _columns(form.get("where")):
+        parts.append(f"where {' and '.join(where)}")
+    return " ".join(parts)
+
+
+def _columns(form: Any) -> list[str]:
+    """The columns that a part of a query reads, in order."""
+    if isinstance(form, dict):
+        own = [form["column"]] if isinstance(form.get("column"), str) else []
+        return list(dict.fromkeys(own + [name for part in form.values() for name in _columns(part)]))
+    if isinstance(form, list):
+        return list(dict.fromkeys(name for part in form for name in _columns(part)))
+    return []
+
+
+def predicate(release: Release, engine: str) -> Json:
+    """What the certificate states of a release, but for the ledger's own part."""
+    form, plan = release.form, release.plan
+    dp = None
+    if release.epsilon is not None and release.data == "real":
+        terms = {name: form[name] for name in ("rho", "epsilon", "delta", "scales")}
+        dp = _dp(plan, form["cost"]["currency"], release.mechanism, terms)
+    return {
+        "release_id": release.id,
+        "issued_at": release.issued_at,
+        "dataset": _dataset(plan, release.schema, release.snapshot_id, release.data),
+        "project_id": release.project,
+        "agent_id": release.analyst,
+        "query": form["query"],
+        "protection": form["protection"],
+        "guarantee": release.guarantee,
+        "dp": dp,
+        "cost": form["cost"],
+        "notes": list(release.notes),
+    } | _common(plan, engine, release.issued_at)
+
+
+def contribution(
+    plan: Plan, schema: Schema, snapshot: str, share: Terms | None, data: str, cost: Cost, engine: str, at: str
+) -> Json:
+    """What a party's certificate states of its part in a secure total, but for who asked and the ledger's own part.
+
+    ``share`` is ``None`` for exact totals; ``at`` is when (ISO 8601).
+    """
+    dp, said = None, guarantee(plan, None, data, "", memory=True)
+    if share is not None and data == "real":
+        terms = {name: part for name, part in share.to_json().items() if name != "cost"}
+        dp = _dp(plan, cost.currency, share.mechanism, terms)
+        said = (
+            f"One party's part in a secure total: differentially private with ε = {share.epsilon:.6g} and "
+            f"δ = {share.delta:g} for {_who(plan)}, while {share.honest} parties keep their shares of noise to "
+            f"themselves (Kairouz, Liu and Steinke 2021); ρ = {share.alone:.6g} from this share alone if all others "
+            f"tell theirs; at most {_counted(plan)}. Its numbers left encrypted or masked."
+        )
+    return {
+        "issued_at": at,
+        "dataset": _dataset(plan, schema, snapshot, data),
+        "query": plan.query.to_json(),
+        "guarantee": said,
+        "dp": dp,
+        "cost": cost.to_json(),
+        "notes": [],
+    } | _common(plan, engine, at)
+
+
+def unbounded(schema: Schema, table: str, snapshot: str, asked: str, cost: Cost, engine: str, at: str) -> Json:
+    """What a certificate states of something without a finite guarantee that no query describes, but ``asked``."""
+    unit = schema.table(table).unit.column
+    return {
+        "issued_at": at,
+        "dataset": {
+            "id": schema.dataset,
+            "table": table,
+            "snapshot_id": snapshot,
+            "privacy_unit": unit or "row",
+            "metadata_sha256": schema.digest,
+            "rows": "real",
+        },
+        "query": None,
+        "guarantee": "No guarantee: whoever made it saw the real rows (unbounded; named on every later release).",
+        "dp": None,
+        "cost": cost.to_json(),
+        "notes": [],
+        "what": asked,
+        "plan_sha256": None,
+    } | _said(engine, at)
+
+
+def work(done: Work, schema: Schema, data: str, cost: Cost, engine: str, at: str) -> Json:
+    """What a certificate states of several answers that were charged as one."""
+    unit = schema.table(done.table).unit.column
+    return {
+        "issued_at": at,
+        "dataset": {
+            "id": schema.dataset,
+            "table": done.table,
+            "snapshot_id": done.snapshot,
+            "privacy_unit": unit or "row",
+            "metadata_sha256": schema.digest,
+            "rows": data,
+        },
+        "query": None,
+        "protection": done.protection,
+        "guarantee": done.guarantee,
+        "dp": done.terms if data == "real" else None,
+        "cost": cost.to_json(),
+        "notes": [],
+        "what": done.what,
+        "plan_sha256": None,
+    } | _said(engine, at)
+
+
+def _dataset(plan: Plan, schema: Schema, snapshot: str, data: str) -> Json:
+    return {
+        "id": schema.dataset,
+        "table": plan.table,
+        "snapshot_id": snapshot,
+        "privacy_unit": "row" if plan.unit_column is None else plan.unit_column,
+        "metadata_sha256": schema.digest,
+        "rows": data,
+    }
+
+
+def _dp(plan: Plan, currency: str, mechanism: str, terms: Json) -> Json:
+    return terms | {
+        "measure": "approx_zcdp" if currency == "zcdp" else "pure",
+        "neighbouring": f"{_who(plan)} added or removed",
+        "mechanism": [f"discrete {mechanism}"] * len(plan.measures),
+        "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.query.groups},
+    }
+
+
+def _common(plan: Plan, engine: str, at: str) -> Json:
+    return {"what": what(plan.query), "plan_sha256": plan.digest} | _said(engine, at)
+
+
+def _said(engine: str, at: str) -> Json:
+    return {
+        "service": {"name": "pets", "version": _version(), "image_digest": None},
+        "review": {"decision": "released", "checker": "pets", "at": at, "reason": "within the policy"},
+        "assumptions": list(ASSUMPTIONS),
+        "engine_versions": versions(engine),
+    }
+
+
+@lru_cache(maxsize=8)
+def versions(engine: str) -> Json:
+    """The packages that made an answer; ``engine`` counted its rows."""
+    found = {name: metadata.version(name) for name in ("opendp", engine, "numpy")}
+    return {"engine": engine} | found | {"python": platform.python_version()}
+
+
+@lru_cache(maxsize=1)
+def _version() -> str:
+    try:
+        return metadata.version("pets")
+    except metadata.PackageNotFoundError:  # run from a folder, not installed
+        return "unknown"
+
+
+def guarantee(plan: Plan, noise: Noise | None, data: str, ledger: str, memory: bool) -> str:
+    """One sentence: unit, neighbours, ε and δ, the bound, and who keeps the account.
+
+    ``noise`` is ``None`` for exact answers; ``data`` is ``"real"`` or ``"dummy"``; ``ledger`` is its public name.
+    """
+    if data == "dummy":
+        return "Dummy data: every row is invented, so no one's presence can show."
+    if noise is None:
+        return "No guarantee: these are exact totals of real rows (unbounded; named on every later release)."
+    at = f"ε = {noise.epsilon:.6g}" + (f" and δ = {noise.delta:g}" if noise.delta else "")
+    return (
+        f"Differentially private with {at}: adding or removing {_who(plan)} changes the chance of any released table "
+        f"by at most that much; at most {_counted(plan)}; the account of what else was released is kept "
+        + ("by this session, in this process only." if memory else f"in the ledger {ledger}.")
+    )
+
+
+def _who(plan: Plan) -> str:
+    return "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
+
+
+def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:
+    """What a reader must know beside the guarantee; ``unbounded`` is the number of exact releases so far."""
+    out = []
+    if plan.unit_column is not None:
+        kept = plan.kept_rows if all(measure.kind == "units" for measure in plan.measures) else plan.rows
+        what = "Numbers are" if noise is None else "Intervals are for"
+        out.append(
+            f"{what} the bounded answer: at most K = {_rows(kept)} of a person count, chosen at "
+            "random before any filter."
+        )
+    for output in plan.outputs:
+        weight = plan.measures[output.parts[0]].weight
+        if output.kind == "variance" and weight is not None and weight.coarse > 1:
+            step = number(output.factor * weight.scale)
+            out.append(
+                f"{output.name}: values were cut to steps of {step}; its interval holds what that can have done."
+            )
+    if noise is not None and unbounded:
+        out.append(f"{unbounded} earlier release(s) of this dataset had no finite guarantee (exact totals).")
+    return tuple(out)
+
+
+def _counted(plan: Plan) -> str:
+    """How many rows of a person enter the answer; distinct people are counted over all rows that were kept."""
+    kinds = {measure.kind for measure in plan.measures}
+    if kinds == {"units"}:
+        return f"{_rows(plan.kept_rows)} of a person are looked at"
+    people = "units" in kinds and plan.kept_rows != plan.rows
+    also = f" ({plan.kept_rows} are looked at to count people)" if people else ""
+    return f"{_rows(plan.rows)} of a person count{also}"
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"

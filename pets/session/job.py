@@ -1,0 +1,60 @@
+"""Job: one query of a request, ready to run, and the one place where its exact answer exists."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+
+from pets.dp.calibrate import Noise
+from pets.dp.mechanism import measure
+from pets.dp.shares import Terms, add_share
+from pets.plan.plan import Plan
+from pets.plan.vector import Ints
+from pets.protection.protection import Protection
+from pets.rows.snapshot import Snapshot
+from pets.rows.tabulate import tabulate
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything here comes from public knowledge.
+
+    Attributes:
+        noise: what is added to the exact vector; ``None`` for exact answers.
+        key: the same for the same question about the same snapshot under the same protection and policy.
+        share: for a secure total: this party's share of the noise, in place of ``noise``.
+    """
+
+    plan: Plan
+    protection: Protection
+    noise: Noise | None
+    snapshot: Snapshot
+    key: str
+    share: Terms | None = None
+
+
+def measured(job: Job, engine: str) -> tuple[Ints | None, str]:
+    """The vector that may leave; or nothing, and what went wrong, for the custodian.
+
+    Whatever goes wrong may depend on rows, so no exception leaves: neither its text, nor its context, nor a traceback
+    whose frames hold exact values. A request to stop leaves as a fresh exception that carries none of them either.
+    """
+    stopped: type[BaseException] | None = None
+    incident = ""
+    try:
+        return _vector(job, engine), ""
+    except (KeyboardInterrupt, SystemExit) as error:
+        stopped = type(error)
+    except BaseException:
+        # also what is no Exception: a panic of an engine written in Rust
+        incident = traceback.format_exc()
+    if stopped is not None:
+        raise stopped
+    return None, incident
+
+
+def _vector(job: Job, engine: str) -> Ints:
+    values = tabulate(job.plan, job.snapshot, engine).reveal()
+    if job.share is not None:
+        return add_share(job.plan, values, job.share)
+    return values if job.noise is None else measure(job.plan, values, job.noise)

@@ -1,0 +1,214 @@
+"""Quote and Remaining: what an answer would cost and how good it would be, and what is left."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pets.protection.budget import UNIT, Budget, Cost, rho_from_epsilon
+from pets.session.forecast import SIZES, Expected, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The price and the expected error of a request, before anything is spent and without reading a row.
+
+    Attributes:
+        cost: what a release would charge, in the ledger's exact units.
+        epsilon, delta: the guarantee of the release.
+        mechanism: the law of the noise.
+        errors: the expected error of each output (a share ``confidence`` of cells within).
+        fits: whether the budget has room for it now.
+        more: how many such requests the budget has room for now (``None``: the account is elsewhere).
+        confidence: of the intervals, as the protection asked.
+    """
+
+    cost: Cost
+    epsilon: float
+    delta: float
+    mechanism: str
+    errors: tuple[tuple[Expected, ...], ...]
+    fits: bool
+    more: int | None
+    confidence: float = 0.95
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row an output: its kind and half the width of its interval (at two group sizes where it depends)."""
+        import pandas as pd
+
+        rows = []
+        for number, errors in enumerate(self.errors, start=1):
+            for error in errors:
+                row: dict[str, object] = {"query": number, "output": error.output, "kind": error.kind}
+                row["error"] = error.half_width
+                row |= {f"error_at_{n}": error.at[i] if error.at else None for i, n in enumerate(SIZES)}
+                rows.append(row)
+        frame = pd.DataFrame(rows)
+        return frame.drop(columns="query") if len(self.errors) == 1 else frame
+
+    def __str__(self) -> str:
+        at = f"ε = {self.epsilon:.4g}" + (f", δ = {self.delta:g}" if self.delta else "")
+        if self.more is None:
+            room = "whether it fits is for each site's own account to say"
+        elif self.fits:
+            room = f"about {self.more:,} such request{'s' if self.more != 1 else ''} left"
+        else:
+            room = "over budget"
+        lines = [
+            f"Cost: {at} ({describe_units(self.cost)}); {room}.",
+            f"Expected error ({percent(self.confidence)} of cells within):",
+        ]
+        everything = [error for errors in self.errors for error in errors]
+        width = max(len(error.output) for error in everything)
+        return "\n".join(lines + [f"  {error.output:<{width}}  {error}" for error in everything])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def _about(more: int) -> str:
+    return f"about {more:,} more" if more else "no more"
+
+
+def describe_units(cost: Cost) -> str:
+    """A cost in its ledger's currency, such as ``ρ = 0.00702``."""
+    return f"{'ρ' if cost.currency == 'zcdp' else 'ε'} = {cost.loss / UNIT:.4g} from the budget"
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """What is left of a budget.
+
+    Attributes:
+        budget: the whole of it.
+        spent, left: exact, in the ledger's currency.
+        epsilon: the greatest ``DP(epsilon=…)`` that still fits.
+        delta: the δ that goes with it.
+        more: how many more requests like the last one fit (``None`` before the first).
+        lifetime: charged since the dataset was opened, over all renewals of its budget.
+        epoch: how often the budget was renewed.
+        durable: whether the account outlives this process.
+        unbounded: releases of the dataset without a finite guarantee, which no budget counts.
+    """
+
+    budget: Budget
+    spent: Cost
+    left: Cost
+    epsilon: float
+    delta: float
+    more: int | None = None
+    lifetime: Cost | None = None
+    epoch: int = 0
+    durable: bool = True
+    unbounded: int = 0
+
+    @property
+    def share(self) -> float:
+        """The part of the budget that is left, 0 to 1; a project or an analyst may have room for less."""
+        return max(0.0, 1 - self.spent.loss / self.budget.cap.loss)
+
+    @property
+    def _limited(self) -> bool:
+        """Whether a project or an analyst has room for less than the dataset."""
+        return self.left.loss < self.budget.cap.loss - self.spent.loss
+
+    @property
+    def _room(self) -> str:
+        """The greatest ε that fits, in four digits: rounded where that still fits, else cut."""
+        if self.epsilon <= 0:
+            return "0"
+        rounded = float(f"{self.epsilon:.4g}")
+        pure = self.budget.currency == "pure"
+        loss = rounded if pure else rho_from_epsilon(rounded, self.budget.conversion_delta)
+        if math.floor(loss * UNIT) > self.left.loss:
+            digits = 3 - math.floor(math.log10(self.epsilon))
+            rounded = math.floor(self.epsilon * 10**digits) / 10**digits
+        return f"{rounded:.4g}"
+
+    def __str__(self) -> str:
+        spent = self.budget.describe(self.spent)[0]
+        at = f" at δ = {self.budget.conversion_delta:g}" if self.budget.delta else ""
+        like = "" if self.more is None else f"; {_about(self.more)} like the last one"
+        whose = ", the rest of this project's or analyst's own limit," if self._limited else ""
+        return (
+            f"Spent ε = {spent:.4g} of {self.budget.epsilon:g}{at} ({self.share:.1%} of the budget is left); "
+            f"one more query of up to ε = {self._room}{whose} fits{like}.{self._life}"
+        )
+
+    @property
+    def _life(self) -> str:
+        """What the numbers above do not say."""
+        said = ""
+        if self.epoch and self.lifetime is not None:
+            life = self.budget.describe(self.lifetime)[0]
+            said += f" The budget was renewed {self.epoch}×; over its whole life ε = {life:.4g} was spent."
+        if self.unbounded:
+            said += f" Beside that, {self._bare}."
+        if not self.durable:
+            said += " The account is in this process's memory only, and ends with it."
+        return said
+
+    @property
+    def _bare(self) -> str:
+        releases = "1 release" if self.unbounded == 1 else f"{self.unbounded:,} releases"
+        return f"{releases} had no finite guarantee (exact totals), and no budget counts them"
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        """What the gauge is read with, by name."""
+        at = f" (δ = {self.budget.conversion_delta:g})" if self.budget.delta else ""
+        spent = self.budget.describe(self.spent)[0]
+        out = {
+            "Used": f"{_percent(1 - self.share)}: ε = {spent:.4g} of {self.budget.epsilon:g}{at}",
+            "Left": f"{_percent(self.share)}: one more query of up to ε = {self._room} fits",
+        }
+        if self.more is not None:
+            out["Like the last one"] = _about(self.more)
+        if self.epoch and self.lifetime is not None:
+            life = self.budget.describe(self.lifetime)[0]
+            times = "once" if self.epoch == 1 else f"{self.epoch} times"
+            out["Whole life"] = f"ε = {life:.4g}{at}; the budget was renewed {times}, and this never goes back"
+        if self.unbounded:
+            out["Beside that"] = self._bare
+        if not self.durable:
+            out["Kept"] = "in this process's memory only; it ends with it (ledger='ledger.db' keeps it)"
+        return out
+
+    def __repr__(self) -> str:
+        full = min(max(round((1 - self.share) * _BAR), self.spent.loss > 0), _BAR - (self.share > 0))
+        width = max(map(len, self._facts))
+        lines = [f"  {name:<{width}}  {said}" for name, said in self._facts.items()]
+        return "\n".join([f"Budget  [{'█' * full}{'·' * (_BAR - full)}]", *lines])
+
+    def _repr_html_(self) -> str:
+        from pets.release import html as page
+
+        used = 320 * (1 - self.share)
+        label = f"{_percent(1 - self.share)} of the budget is used, {_percent(self.share)} is left"
+        drawn = page.bar(label, (0.0, max(used, 2.0) if self.spent.loss else 0.0, "#d55e00"))
+        rows = "".join(
+            f'<tr><th scope="row" class="key">{html.escape(name)}</th><td class="key">{html.escape(said)}</td></tr>'
+            for name, said in self._facts.items()
+        )
+        return (
+            f'<div class="pets-release"><style>{page.STYLE}</style>{drawn}<table><caption>Privacy budget</caption>'
+            f"<tbody>{rows}</tbody></table></div>"
+        )
+
+
+_BAR = 40
+
+
+def _percent(share: float) -> str:
+    """With a digit after the point, and neither 0 nor 100 unless it is."""
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    return f"{100 * min(max(share, 0.001), 0.999):.1f} %"

@@ -1,0 +1,353 @@
+"""Synthesise: a session's verb for whole data sets. It prices and measures; ``pets.synthetic`` models.
+
+Three ways lead from here to a session's account: ordinary releases, several that are charged as one before the first
+(:func:`_together`), and what has no guarantee (:func:`pets.session.unbounded.unguarded`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import Any
+
+from pets.common.arguments import whole_between
+from pets.common.codec import Json, digest
+from pets.common.entropy import random_id
+from pets.dp.calibrate import target_units
+from pets.errors import BudgetError, UserError, did_you_mean, shown
+from pets.plan.plan import Plan
+from pets.protection.budget import UNIT, Cost, positive
+from pets.protection.protection import DP
+from pets.query_model.query import Query
+from pets.release.release import Release
+from pets.release.release_form import plain
+from pets.session.batch import Answers, Work
+from pets.session.job import Job
+from pets.session.unbounded import House, unguarded
+from pets.synthetic.synthetic_release import SyntheticRelease
+
+METHODS = ("dp", "gaussian_copula", "ctgan", "tvae", "copulagan", "hma", "par")
+JOINED = "Rows of one invented id belong together, but no invented id stands for any real person."
+ROW = "One row is a record with an invented id, not a person: people with several rows are not rebuilt."
+
+
+def synthesise(house: House, rows: object, method: object, settings: Json) -> SyntheticRelease:
+    """The data set that :meth:`pets.Session.synthesise` gives.
+
+    Args:
+        house: the session.
+        rows: to draw; left out, the noisy number of rows (without a guarantee: as many as there are).
+        method: ``"dp"``, or an engine without a guarantee.
+        settings: for ``"dp"``: ``epsilon`` (needed), ``table``, ``columns``, ``bins`` (a column's edges, how many, or
+            ``"year"``, ``"quarter"``, ``"month"``), ``bound`` (rows of one person that count), ``selection``
+            (``"tree"`` or, much slower, ``"aim"``), ``cells`` (of the model), ``seed`` (of drawing rows), ``again``,
+            ``progress``. For the others: ``table``, ``columns``, ``order`` (of a person's rows, ``"par"``), ``epochs``,
+            ``timeout`` (seconds), ``memory`` (GB), ``seed``, ``progress``; ``rows`` are people for ``"hma"`` and
+            ``"par"``.
+
+    Raises:
+        UserError: before any row is read; nothing is spent.
+        ReleaseFailedError: after the data was opened; what was charged stands.
+    """
+    if not isinstance(method, str) or method not in METHODS:
+        raise UserError(f"there is no method {shown(method)}{did_you_mean(method, METHODS)}")
+    known = _DP if method == "dp" else _OPEN
+    for name in settings:
+        if name not in known:
+            raise UserError(f"synthesise(method={method!r}) has no setting {shown(name)}{did_you_mean(name, known)}")
+    if method == "dp":
+        return _private(house, _rows(rows), **settings)
+    return _open(house, _rows(rows), method, **settings)
+
+
+_OPEN = ("table", "columns", "order", "epochs", "timeout", "memory", "seed", "progress")
+_DP = ("epsilon", "table", "columns", "bins", "bound", "selection", "cells", "seed", "again", "progress")
+
+
+def _private(
+    house: House,
+    rows: int | None,
+    *,
+    epsilon: float | None = None,
+    table: str | None = None,
+    columns: Sequence[str] | None = None,
+    bins: Any = None,
+    bound: int | None = None,
+    selection: str = "tree",
+    cells: int | None = None,
+    seed: int = 0,
+    again: bool = False,
+    progress: bool = True,
+) -> SyntheticRelease:
+    from pets.synthetic.dp_model.columns import modelled
+    from pets.synthetic.dp_model.private import CELLS, Made, Measure, check_selection, private_table
+    from pets.synthetic.dp_model.workload import Workload
+    from pets.synthetic.sdv.rules_kept import unkept
+
+    if epsilon is None:
+        raise BudgetError("a synthetic table with a guarantee has a price; say synthesise(method='dp', epsilon=1)")
+    asked = DP(epsilon=epsilon)
+    name = _table(house, table)
+    workload = Workload(name, modelled(house.schema, name, columns, bins), bound)
+    chosen = check_selection(selection)
+    most = CELLS if cells is None else whole_between("cells", cells, 100, 10**8)
+    seed = whole_between("seed", seed, 0, 2**63 - 1)
+    for label, value in (("again", again), ("progress", progress)):
+        if not isinstance(value, bool):
+            raise UserError(f"{label} must be True or False, not {shown(value)}")
+    # refused here, where nothing is spent yet: the marginals' questions, the whole price, and a missing extra
+    units = target_units(asked, house.budget.currency, house.budget.conversion_delta)
+    jobs = []
+    for clique, share in workload.shares():
+        if units * share < 10:
+            raise BudgetError(
+                f"epsilon={epsilon!r} is too small for {len(workload.cliques):,} marginals; ask with a larger epsilon "
+                "or for fewer columns"
+            )
+        jobs.append(house._job(workload.query(clique), _priced(house, units, share)))
+    if units > house.remaining().left.loss and house._kind == "real" and again:
+        raise BudgetError(
+            f"a data set at epsilon={epsilon!r} costs more than is left of the budget; nothing was spent; "
+            "ask with a smaller epsilon"
+        )
+    _check_engine()
+    answers: Answers | None = None
+
+    def made_by(measure: Measure) -> Made:
+        return private_table(
+            house.schema, workload, measure, rows=rows, selection=chosen, cells=most, seed=seed, progress=progress
+        )
+
+    if chosen == "aim":
+        with _together(house, jobs, units, asked, again, {"cells": most, "seed": seed}) as answers:
+            paid = answers
+            made = made_by(lambda questions: paid(_jobs(house, questions, units)))
+    else:
+        made = made_by(lambda questions: house._answering.release(_jobs(house, questions, units), None, again=again))
+    cost = Cost(house.budget.currency, sum(int(release.cost["loss"]) for release in made.releases))
+    if answers is not None and house._kind == "real":
+        cost = Cost(house.budget.currency, units)
+    delta = house.budget.conversion_delta
+    held = [workload.names(pair) for pair in made.held]
+    binned = {column.name: column.dimension.size for column in workload.columns}
+    whole = [workload.columns[place].name for place in made.whole]
+    rules = unkept(house.schema.table(name), made.frame)
+    return SyntheticRelease(
+        id=random_id(),
+        frames={name: made.frame},
+        method="dp",
+        dataset=house.schema.dataset,
+        schema_digest=house.schema.digest,
+        data=house._kind,
+        releases=made.releases,
+        guarantee=_promise(made.releases[0].plan, _paid(len(made.releases), answers), asked, delta, house._kind),
+        epsilon=float(epsilon),
+        delta=delta,
+        rho=cost.loss / UNIT if cost.currency == "zcdp" else None,
+        cost=cost.to_json(),
+        misfits=made.misfits,
+        settings={
+            "engine": "mbi, drawn row by row (method sample)",
+            "selection": chosen,
+            "slots": binned,
+            "pairs_in_the_model": held,
+            "cells": made.model.cells,
+            "rows_estimated": round(made.model.total),
+            "rows_of_a_person": made.releases[0].plan.rows,
+            "never_empty": whole,
+            "seed": seed,
+            "rules": rules,
+        },
+        level="multivariately plausible: pairs of columns are kept as far as noise and the model allow",
+        issued_at=now(),
+        project=house.project,
+        analyst=house.analyst,
+        certified=None if answers is None else answers.certificate,
+        notes=(*_notes(made.releases, len(held), len(workload.pairs)), *_filled(whole), *_ruled(rules)),
+    )
+
+
+def _open(
+    house: House,
+    rows: int | None,
+    method: str,
+    *,
+    table: str | None = None,
+    columns: Sequence[str] | None = None,
+    order: str | None = None,
+    epochs: int | None = None,
+    timeout: float = 3600,
+    memory: float = 8,
+    seed: int = 0,
+    progress: bool = True,
+) -> SyntheticRelease:
+    """By an engine that sees the rows: refused unless the policy allows it, and entered as unbounded."""
+    from pets.synthetic.sdv.engine_process import Limits
+    from pets.synthetic.sdv.external import Asked, external, ready
+
+    name = _table(house, table)
+    asked = Asked.of(
+        house.schema,
+        name,
+        method,
+        columns=columns,
+        order=order,
+        rows=rows,
+        epochs=None if epochs is None else whole_between("epochs", epochs, 1, 100_000),
+        seed=whole_between("seed", seed, 0, 2**63 - 1),
+    )
+    limits = Limits(positive("timeout", timeout, 10**7), positive("memory", memory, 10**5))
+    snapshot = house._holdings.snapshot(name)
+    ready()
+    settings: Json = {"rows": rows, "columns": list(asked.fields), "epochs": epochs, "seed": seed, "order": order}
+    question = digest([snapshot.id, method, name, settings])
+    # (with people's tables, ids and rows: an engine without a guarantee sees what the snapshot kept)
+    what, terms = f"a synthetic table by {method}", {"kind": "synthetic", "method": method}
+    with unguarded(house, name, what, question, terms, snapshot.id):
+        coded = snapshot.arrow()
+        codes = {column: coded[snapshot.columns[column]].to_numpy() for column in asked.fields}
+        frames, said = external(asked, codes, coded["person"].to_numpy(), limits, progress=progress)
+    return SyntheticRelease(
+        id=random_id(),
+        frames=frames,
+        method=method,
+        dataset=house.schema.dataset,
+        schema_digest=house.schema.digest,
+        data=house._kind,
+        releases=(),
+        guarantee="Dummy data: the rows that the engine learnt from are invented."
+        if house._kind == "dummy"
+        else "No formal guarantee: the engine saw the rows, and what it remembers of a person is not bounded "
+        "(unbounded; named on every later release).",
+        epsilon=None,
+        delta=None,
+        rho=None,
+        cost=Cost(house.budget.currency, 0).to_json(),
+        misfits=(),
+        settings=settings | said,
+        level="multivariate detailed: whatever the engine learnt, rare rows included",
+        issued_at=now(),
+        project=house.project,
+        analyst=house.analyst,
+        notes=(
+            ROW if method not in ("hma", "par") else JOINED,
+            f"At most {snapshot.max_rows} row(s) of a person were seen.",
+            *_ruled(said["rules"], said["rows_turned_away"]),
+        ),
+    )
+
+
+def _jobs(house: House, questions: Sequence[tuple[Query, Fraction]], units: int) -> list[Job]:
+    """Each marginal at its share of the price."""
+    return [house._job(query, _priced(house, units, share)) for query, share in questions]
+
+
+@contextmanager
+def _together(
+    house: House, jobs: Sequence[Job], units: int, asked: DP, again: bool, settings: Json
+) -> Iterator[Answers]:
+    """Marginals chosen one after another, their whole price charged before the first: the job of AIM.
+
+    ``jobs`` are the questions that are known beforehand; they and the settings decide all others.
+    """
+    plan, delta = jobs[0].plan, house.budget.conversion_delta
+    columns = list(dict.fromkeys(key.column for job in jobs for key in job.plan.query.keys))
+    cost, noise = Cost(house.budget.currency, units), jobs[0].noise
+    gaussian = noise is not None and noise.mechanism == "gaussian"
+    work = Work(
+        table=plan.table,
+        what=f"a synthetic table by aim of {', '.join(columns)}",
+        question=digest([[job.plan.digest for job in jobs], settings]),
+        snapshot=jobs[0].snapshot.id,
+        protection=asked.to_json() | {"policy": house.policy.digest},
+        price=cost,
+        guarantee=_promise(plan, "noisy marginals, charged together before the first", asked, delta, house._kind),
+        terms={
+            "measure": "approx_zcdp" if gaussian else "pure",
+            "neighbouring": "rows of one person added or removed",
+            "mechanism": [f"discrete {'gaussian' if gaussian else 'laplace'}"],
+            "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": None},
+            "epsilon": plain(float(asked.epsilon or 0)),
+            "delta": plain(delta),
+        },
+    )
+    with house._answering.work(work, again=again) as answers:
+        yield answers
+
+
+def _priced(house: House, units: int, share: Fraction) -> DP:
+    """A share of a price in units, as a request. Rounded down: the shares never cost more than the whole."""
+    loss = math.floor(units * share) / UNIT
+    return DP(rho=loss) if house.budget.currency == "zcdp" else DP(epsilon=loss)
+
+
+def _check_engine() -> None:
+    """Refuse before anything is spent where the engine is not installed."""
+    from pets.synthetic.dp_model.marginals import ready
+
+    ready()
+
+
+def _promise(plan: Plan, what: str, asked: DP, delta: float, kind: str) -> str:
+    if kind == "dummy":
+        return "Dummy data: the rows that the model was made from are invented, so no one's presence can show."
+    who = "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
+    at = f"ε = {asked.epsilon:.6g}" + (f" and δ = {delta:g}" if delta else "")
+    return (
+        f"Differentially private with {at}: adding or removing {who} changes the chance of any synthetic table by at "
+        f"most that much; at most {plan.rows} row(s) of a person count. The rows are drawn from a model of {what}; "
+        "whatever is done with them keeps this."
+    )
+
+
+def _paid(count: int, answers: Answers | None) -> str:
+    how = "each released and charged by itself" if answers is None else "charged together before the first"
+    return f"{count} noisy marginals, {how}"
+
+
+def _notes(releases: Sequence[Release], held: int, pairs: int) -> tuple[str, ...]:
+    more = tuple(dict.fromkeys(note for release in releases for note in release.notes))
+    about = (
+        f"The model holds every column by itself and {held} of {pairs} pairs; the others, and whatever takes three "
+        "columns or more, follow only as far as these imply it.",
+        "Numbers in bins are drawn evenly within their bin, so a value that many rows have, such as a cost of 0, is "
+        "lost unless it has a bin of its own (bins={'cost': [0, 1, 500, 5000]}); counts of rare combinations are "
+        "mostly noise.",
+    )
+    return (ROW, *about, *more)
+
+
+def _filled(whole: Sequence[str]) -> tuple[str, ...]:
+    if not whole:
+        return ()
+    names = ", ".join(whole)
+    return (f"Real rows without a value, if there are any, are lost in the noise, and no row here lacks one: {names}.",)
+
+
+def _ruled(rules: Sequence[Json], turned: int = 0) -> tuple[str, ...]:
+    """What becomes of the schema's rules, for whoever reads the rows."""
+    if not rules:
+        return ()
+    also = f" {turned:,} drawn row(s) were turned away for them." if turned else ""
+    return ("The schema's rules: " + "; ".join(f"({one['rule']}) {one['kept']}" for one in rules) + f".{also}",)
+
+
+def _table(house: House, table: object) -> str:
+    if table is None:
+        if len(house.schema.tables) > 1:
+            raise UserError(f"the schema has several tables; say which with table={next(iter(house.schema.tables))!r}")
+        return next(iter(house.schema.tables))
+    house.schema.table(table)  # type: ignore[arg-type]
+    return str(table)
+
+
+def _rows(value: object) -> int | None:
+    return None if value is None else whole_between("rows", value, 1, 50_000_000)
+
+
+def now() -> str:
+    """The time, as manifests write it."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

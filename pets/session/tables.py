@@ -1,0 +1,134 @@
+"""Holdings: which tables a session has, where their rows come from, and their snapshots."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pets.errors import DataError, QueryError, did_you_mean, shown
+from pets.query_model.query import Query
+from pets.rows.report import Report
+from pets.rows.snapshot import Snapshot
+from pets.rows.sql_url import embedded
+from pets.schema.schema import Schema
+
+
+class Holdings:
+    """The custodian's tables, made ready: one snapshot a table, in memory or in a folder.
+
+    Raises :class:`DataError`, for the custodian, when a source cannot be read.
+    """
+
+    def __init__(self, schema: Schema, data: Any, folder: str | Path | None, *, progress: bool) -> None:
+        self._schema = schema
+        self._sources = sources_of(schema, data)
+        if folder is not None and (not isinstance(folder, (str, Path)) or "\x00" in str(folder)):
+            raise DataError(f"snapshots must be a folder's path, not {shown(folder)}")
+        self._folder = None if folder is None else Path(folder)
+        self._progress = progress
+        # without data a session can still quote, and answer on dummy rows: neither reads a row
+        self.reused: tuple[str, ...] = ()
+        self._snapshots = {} if data is None and folder is None else self._prepare(reuse=True)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that can be asked."""
+        return tuple(self._snapshots)
+
+    def snapshot(self, table: str) -> Snapshot:
+        """The snapshot that queries on a table read; raises :class:`QueryError` where there is none."""
+        self._schema.table(table)
+        if not self._snapshots:
+            raise QueryError(f"this session was opened without data; pass data={{{table!r}: source}} to release")
+        if table not in self._snapshots:
+            raise QueryError(f"this session has no data for table {table!r}{did_you_mean(table, self._snapshots)}")
+        return self._snapshots[table]
+
+    def answering(self, query: Query) -> Snapshot:
+        """The snapshot that answers a query: that of its table, whatever is asked."""
+        return self.snapshot(query.table)
+
+    def report(self, table: str | None) -> Report:
+        """For the custodian only: the fate of every row of a table."""
+        return self.snapshot(table or self.tables[0]).report
+
+    def refresh(self) -> None:
+        """Make every snapshot anew from its source, under new public ids."""
+        if not self._sources:
+            raise DataError("this session was opened on stored snapshots alone; give data= to make them anew")
+        self._snapshots = self._prepare(reuse=False)
+
+    def _prepare(self, *, reuse: bool) -> dict[str, Snapshot]:
+        found: dict[str, Snapshot] = {}
+        reused: list[str] = []
+        for name in self._schema.tables:
+            if reuse and self._folder is not None and Snapshot.stored(self._folder, name):
+                found[name] = Snapshot.open(self._schema, name, self._folder)
+                reused.append(name)
+            elif name in self._sources:
+                self._check_person_table(name)
+                found[name] = Snapshot.make(
+                    self._schema, name, self._sources, folder=self._folder, progress=self._progress
+                )
+        if not found:
+            tables = ", ".join(repr(name) for name in self._schema.tables)
+            raise DataError(f"no data was given; pass data={{table: source}} for {tables}")
+        self.reused = tuple(reused)
+        if any(name in self._sources for name in reused):
+            warnings.warn(
+                f"stored snapshots are used for {', '.join(reused)}, not the data that was given; "
+                "session.refresh() makes them anew from it",
+                stacklevel=4,
+            )
+        return found
+
+    def _check_person_table(self, name: str) -> None:
+        person = self._schema.table(name).person_table
+        if person is not None and person not in self._sources:
+            raise DataError(f"table {name!r} attaches its person table {person!r}; give data for {person!r} too")
+
+
+def sources_of(schema: Schema, data: Any) -> dict[str, Any]:
+    """The data as one source a table; raises :class:`DataError` for a table that is not in the schema."""
+    if data is None:
+        return {}
+    if not isinstance(data, Mapping):
+        if len(schema.tables) != 1:
+            tables = ", ".join(repr(name) for name in schema.tables)
+            raise DataError(f"the schema has several tables; pass data={{table: source}} for {tables}")
+        return {next(iter(schema.tables)): data}
+    for name in data:
+        if name not in schema.tables:
+            raise DataError(
+                f"data was given for table {name!r}, which is not in the schema{did_you_mean(name, schema.tables)}"
+            )
+    return dict(data)
+
+
+def origins(schema: Schema, data: Any, folder: str | Path | None) -> dict[str, str]:
+    """By table, where its rows come from: a path or an address without its password; never anything of what is in it.
+
+    Tables in memory (data frames, Arrow) come from nowhere that could be told again.
+    """
+    found: dict[str, str] = {}
+    for name, source in sources_of(schema, data).items():
+        if not isinstance(source, (str, Path)):
+            continue
+        text = str(source)
+        if "://" in text:
+            parts = urlsplit(text.partition("#")[0])
+            table = text.partition("#")[2] or name
+            if parts.scheme in ("sqlite", "duckdb"):
+                found[name] = f"file:{embedded(text.partition('#')[0]).resolve()}#{table}"
+                continue
+            host = parts.netloc.rpartition("@")[2].lower()
+            found[name] = f"url:{parts.scheme}://{host}{parts.path}#{table}"
+        else:
+            found[name] = f"file:{Path(text).expanduser().resolve()}"
+    if isinstance(folder, (str, Path)) and "\x00" not in str(folder):
+        for name in schema.tables:
+            found.setdefault(name, f"file:{Path(folder).resolve() / name}")
+    return found

@@ -1,0 +1,1 @@
+"""Tables with a guarantee: noisy marginals, a model of them, and rows drawn from it."""

@@ -1,0 +1,199 @@
+"""Columns as a model of a table sees them: a few public slots each, and the way back from a slot to a value.
+
+Everything here follows from the schema (and from bins that the caller states): no row decides what a slot is. A value
+is drawn evenly from the public values of its slot, so that a column of ages in bins of five years comes out in years,
+and a column is empty only where the schema has a slot for rows without a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pets.errors import QueryError, UserError, did_you_mean, shown
+from pets.plan.layout import Dimension, bin_breaks, dimension
+from pets.query_model.group_keys import PARTS, Bins, ColumnKey, Key, Period
+from pets.schema.domain import Boolean, Category, Date, Domain, Identifier
+from pets.schema.numeric import Numeric
+from pets.schema.schema import Schema
+
+Ints = npt.NDArray[np.int64]
+
+AS_THEY_ARE = 32
+"""Numbers and days with at most this many values are modelled value by value; others in bins."""
+
+BINS = 16
+"""Bins of equal width for a number whose bins are not stated."""
+
+MOST_SLOTS = 2_000
+"""Slots of one column. A pair of columns has the product; beyond this the noise drowns what is in a slot."""
+
+
+@dataclass(frozen=True)
+class Modelled:
+    """One column, cut into slots.
+
+    Attributes:
+        name: the column.
+        key: how a query groups by it.
+        domain: its public values.
+        dimension: which codes share which slot.
+    """
+
+    name: str
+    key: Key
+    domain: Domain
+    dimension: Dimension
+
+    @property
+    def size(self) -> int:
+        """Slots, the one for rows without a value included."""
+        return self.dimension.size
+
+    def values(self, slots: Ints, random: np.random.Generator) -> list[Any]:
+        """A value for each slot: drawn evenly from the slot's public values; ``None`` where the slot says "missing"."""
+        first, count = self._runs()
+        codes = first[slots] + (random.random(len(slots)) * count[slots]).astype(np.int64)
+        known = {code: self._value(code) for code in np.unique(codes).tolist()}
+        return [known[code] for code in codes.tolist()]
+
+    def _runs(self) -> tuple[Ints, Ints]:
+        """The first code of each slot and how many follow on it. (Every key of this file has one run a slot.)"""
+        if not self.dimension.breaks:
+            return np.arange(self.size, dtype=np.int64), np.ones(self.size, dtype=np.int64)
+        starts = [*self.dimension.breaks, self.domain.codes]
+        first, count = np.zeros(self.size, dtype=np.int64), np.ones(self.size, dtype=np.int64)
+        for place, slot in enumerate(self.dimension.slots):
+            if slot >= 0:
+                first[slot], count[slot] = starts[place], starts[place + 1] - starts[place]
+        return first, count
+
+    def _value(self, code: int) -> Any:
+        if code == self.domain.cells:
+            return None
+        value = self.domain.decode(code)
+        return value.isoformat() if isinstance(self.domain, Date) else value
+
+
+def modelled(
+    schema: Schema, table: str, columns: Sequence[str] | None = None, bins: Mapping[str, object] | None = None
+) -> tuple[Modelled, ...]:
+    """The columns of a table that a model can hold, each with its slots.
+
+    Args:
+        schema, table: whose columns.
+        columns: which of them; left out, all of the table's own but identifiers and look-ups.
+        bins: for a number a list of edges that covers its public bounds, or how many bins of equal width; for a date
+            ``"year"``, ``"quarter"`` or ``"month"``.
+
+    Raises:
+        UserError: naming the column and the remedy.
+    """
+    fields = schema.fields(table)
+    own = schema.table(table).columns
+    chosen = [n for n in own if _can(fields[n])] if columns is None else _listed(columns, fields)
+    stated = {} if bins is None else bins
+    if not isinstance(stated, Mapping):
+        raise UserError(f"bins must map a column to its edges, such as {{'age': [0, 18, 65, 120]}}, not {shown(bins)}")
+    for name in stated:
+        if name not in chosen:
+            raise UserError(f"bins are stated for {shown(name)}, which is not modelled{did_you_mean(name, chosen)}")
+    if not chosen:
+        raise UserError(f"table {table!r} has no column that a model can hold; identifiers are invented anyway")
+    return tuple(_modelled(name, fields, table, stated.get(name)) for name in chosen)
+
+
+def derived(schema: Schema, table: str, held: Iterable[str]) -> dict[str, Category]:
+    """Own columns that are look-ups of a modelled one: computed from it, never modelled."""
+    names = set(held)
+    found = {}
+    for name, domain in schema.table(table).columns.items():
+        if isinstance(domain, Category) and domain.lookup is not None and domain.lookup.column in names - {name}:
+            found[name] = domain
+    return found
+
+
+def _can(domain: Domain) -> bool:
+    return not isinstance(domain, Identifier) and not (isinstance(domain, Category) and domain.lookup is not None)
+
+
+def _listed(columns: object, fields: Mapping[str, Domain]) -> list[str]:
+    if not isinstance(columns, (list, tuple)) or not columns:
+        raise UserError(f"columns must be a list of column names, not {shown(columns)}")
+    for name in columns:
+        if not isinstance(name, str) or name not in fields:
+            raise UserError(f"there is no column {shown(name)}{did_you_mean(name, fields)}")
+        if isinstance(fields[name], Identifier):
+            raise UserError(f"column {name!r} is an identifier: it is invented, not modelled; leave it out of columns")
+        if not _can(fields[name]):
+            raise UserError(f"column {name!r} is a look-up: it is computed from its source; leave it out of columns")
+    if len(set(columns)) != len(columns):
+        raise UserError("columns names a column twice; name each once")
+    return list(columns)
+
+
+def _modelled(name: str, fields: Mapping[str, Domain], table: str, stated: object) -> Modelled:
+    domain = fields[name]
+    try:
+        key = _key(name, domain, stated)
+        found = Modelled(name, key, domain, dimension(key, fields, table))
+    except QueryError as error:
+        raise UserError(f"column {name!r} cannot be modelled: {error}") from None
+    if found.size > MOST_SLOTS:
+        raise UserError(
+            f"column {name!r} has {found.size:,} slots and a model takes at most {MOST_SLOTS:,}; "
+            "use a coarser column, wider bins, or leave it out with columns=[…]"
+        )
+    return found
+
+
+def _key(name: str, domain: Domain, stated: object) -> Key:
+    if isinstance(domain, Numeric):
+        if stated is None and domain.cells <= AS_THEY_ARE and domain.spacing == 1:
+            return ColumnKey(name)
+        return Bins(name, edges=_edges(name, domain, stated))
+    if isinstance(domain, Date):
+        return _period(name, domain, stated)
+    if stated is not None:
+        raise UserError(f"column {name!r} holds {domain.describe()}, which has no bins; leave it out of bins")
+    if not isinstance(domain, (Category, Boolean)):
+        raise UserError(f"column {name!r} holds {domain.describe()}, which a model cannot hold; leave it out")
+    return ColumnKey(name)
+
+
+def _edges(name: str, domain: Numeric, stated: object) -> list[Any]:
+    """Edges that cover the public bounds: a row outside every bin would silently be in no marginal."""
+    last = domain.cells - 1
+    low, high = domain.origin, domain.origin + domain.spacing * last
+    if stated is None or (isinstance(stated, int) and not isinstance(stated, bool)):
+        wanted = BINS if stated is None else stated
+        if not 1 <= wanted <= MOST_SLOTS:
+            raise UserError(f"bins of {name!r} must be from 1 to {MOST_SLOTS:,}, not {shown(stated)}")
+        if last == 0:
+            return [low, low + domain.spacing]
+        count = min(wanted, last)
+        return [low + domain.spacing * (last * i // count) for i in range(count)] + [high]
+    key = Bins(name, edges=stated)  # type: ignore[arg-type]
+    if key.cuts[0] > low or key.cuts[-1] < high:
+        raise UserError(
+            f"the bins of {name!r} must cover its public bounds, {float(low):g} to {float(high):g}; "
+            "rows outside them would be lost"
+        )
+    starts = bin_breaks(domain, key.cuts)
+    # a bin between two public values would get noise, and so rows, but has no value to give them
+    return [cut for cut, start, end in zip(key.cuts, starts, starts[1:], strict=False) if start < end] + [key.cuts[-1]]
+
+
+def _period(name: str, domain: Date, stated: object) -> Key:
+    if stated is None:
+        if domain.cells <= AS_THEY_ARE:
+            return ColumnKey(name)
+        months = (domain.hi.year - domain.lo.year) * 12 + domain.hi.month - domain.lo.month + 1
+        stated = "month" if months <= AS_THEY_ARE else "quarter" if months <= 3 * AS_THEY_ARE else "year"
+    if not isinstance(stated, str) or stated not in PARTS:
+        raise UserError(f"the bins of date {name!r} are 'year', 'quarter' or 'month', not {shown(stated)}")
+    return Period(name, unit=stated)

@@ -1,0 +1,295 @@
+"""A synthetic table with a guarantee: measure noisy marginals, fit a model to them, draw rows from it.
+
+Guarantee: that of the measurements, which are ordinary releases: bounded per person, charged before data is opened.
+Everything after them (choosing pairs, fitting, drawing, decoding) is post-processing. This file sees no row, no session
+and no account: how marginals are measured is an argument, so that they may as well come from encrypted or federated
+rows.
+
+Sources: McKenna, Miklau and Sheldon 2021 (MST) and 2022 ("AIM: an adaptive and iterative mechanism", Algorithm 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from pets.errors import ReleaseFailedError, UserError, did_you_mean, shown
+from pets.query_model.query import Query
+from pets.release.release import Release
+from pets.schema.domain import Identifier
+from pets.schema.schema import Schema
+from pets.synthetic.dp_model.columns import derived
+from pets.synthetic.dp_model.marginals import STEPS, Model, fit
+from pets.synthetic.dp_model.select import SIGNIFICANT, choose, from_singles, model_cells, surprise
+from pets.synthetic.dp_model.workload import Clique, Floats, Marginal, Workload, total_error, total_of
+from pets.synthetic.synthetic_release import MARKER, RECORD, Misfit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Measure = Callable[[Sequence[tuple[Query, Fraction]]], list[Release]]
+"""Measures queries, each at its share of the budget: all of them or none."""
+
+Selection = Literal["tree", "aim"]
+SELECTIONS: tuple[Selection, ...] = ("tree", "aim")
+
+CELLS = 50_000
+"""Cells of a model: more hold more pairs and take longer (Adult, 10 columns: 30,000 cells hold 31 of 45 pairs)."""
+
+MOST_ROWS = 50_000_000
+DRAWS = 200_000
+FIRST = Fraction(1, 2)
+"""AIM: the share of the budget for the first look at everything; the rest measures again what fits worst."""
+
+_AIM_STEPS = 200  # of the fits between its rounds
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of it.
+
+    Attributes:
+        frame: the rows.
+        releases: what was measured, in order.
+        misfits: the model's error against each of them.
+        model: that was fitted.
+        held: the pairs that it was fitted to.
+        whole: places of columns that may be empty, and are in no row: what may be without a value is lost in the noise.
+    """
+
+    frame: pd.DataFrame
+    releases: tuple[Release, ...]
+    misfits: tuple[Misfit, ...]
+    model: Model
+    held: tuple[Clique, ...]
+    whole: tuple[int, ...]
+
+
+def private_table(
+    schema: Schema,
+    workload: Workload,
+    measure: Measure,
+    *,
+    rows: int | None = None,
+    selection: Selection = "tree",
+    cells: int = CELLS,
+    seed: int = 0,
+    progress: bool = True,
+) -> Made:
+    """A synthetic table from noisy marginals.
+
+    Args:
+        schema: of the table that the workload is about.
+        workload: what is measured.
+        measure: how; see :data:`Measure`.
+        rows: to draw; left out, the noisy number of rows.
+        selection: ``"tree"``: one round; ``"aim"``: a longer job of as many rounds as there are columns, each of which
+            measures again the pair that the model fits worst.
+        cells: that the model may have.
+        seed: of drawing rows from the model; the noise has no seed.
+        progress: whether fits that take over a second show a bar.
+
+    Raises:
+        ReleaseFailedError: after marginals were measured, when the noise drowns the rows or the fit fails; they stay
+            charged.
+    """
+    found = _Collected(workload)
+    first = FIRST if selection == "aim" and workload.pairs else Fraction(1)
+    found.add(measure, workload.shares(first))
+    found.check()
+    found.settle()
+    try:
+        if selection == "aim" and workload.pairs:
+            held = _adaptive(found, measure, first, cells, seed, progress)
+        else:
+            scores = from_singles(found.marginals, workload.pairs, found.total)
+            held = choose(scores, [], found.sizes, cells)
+        model = _fitted(found, held, STEPS, "fitting the model", progress)
+        random = np.random.default_rng([seed, 1])
+        count = min(MOST_ROWS, max(1, round(found.total))) if rows is None else rows
+        frame = _decoded(schema, workload, model.sample(count, random), random)
+        misfits = _misfits(found, model, held)
+    except (ReleaseFailedError, UserError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        again = "asking again with the same settings reuses the same marginals at no cost"
+        if selection == "aim":
+            again = "the whole price was charged before the first, and asking again is charged again"
+        raise ReleaseFailedError(
+            f"the marginals were measured and stay charged, but the model could not be made ({type(error).__name__}); "
+            f"{again}; fewer columns or coarser bins make a smaller model"
+        ) from None
+    return Made(frame, tuple(found.releases), misfits, model, tuple(held), tuple(sorted(found.whole)))
+
+
+class _Collected:
+    """Marginals as they come in."""
+
+    def __init__(self, workload: Workload) -> None:
+        self.workload = workload
+        self.measured: dict[Clique, Marginal] = {}
+        self.releases: list[Release] = []
+        self.whole: frozenset[int] = frozenset()
+
+    def add(self, measure: Measure, shares: Sequence[tuple[Clique, Fraction]]) -> None:
+        """Measure some more; one measured before becomes the weighted mean of both."""
+        asked = [(self.workload.query(clique), share) for clique, share in shares]
+        known = {release.id for release in self.releases}
+        for (clique, _), release in zip(shares, measure(asked), strict=True):
+            if release.id in known:
+                continue  # the same question at the same price is the same answer, not a second opinion
+            self.releases.append(release)
+            new = self.workload.read(clique, release)
+            self.measured[clique] = self.measured[clique].joined(new) if clique in self.measured else new
+
+    @property
+    def total(self) -> float:
+        """The noisy number of rows."""
+        return total_of(list(self.measured.values()))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Slots of each column, as the model has them."""
+        return tuple(size - (place in self.whole) for place, size in enumerate(self.workload.sizes))
+
+    @property
+    def marginals(self) -> dict[Clique, Marginal]:
+        """What was measured, without the slots that are left out."""
+        return {clique: self._left(one) for clique, one in self.measured.items()}
+
+    def _left(self, one: Marginal) -> Marginal:
+        kept = tuple(slice(-1 if place in self.whole else None) for place in one.clique)
+        return replace(one, values=one.values[kept])
+
+    def settle(self) -> None:
+        """Leave out the slot "no value" where noise alone explains what it holds.
+
+        Fitted to noise, the model would make rows without a value of a column that has one in every row. The slot's
+        count is told by every marginal with the column, each weighted by its precision.
+        """
+        empty = []
+        for place, column in enumerate(self.workload.columns):
+            if not column.domain.nullable or column.size < 2:
+                continue
+            parts = [(one, one.values.take(-1, axis=c.index(place))) for c, one in self.measured.items() if place in c]
+            weights = np.array([1 / (one.sigma**2 * slot.size) for one, slot in parts])
+            count = float(weights @ np.array([slot.sum() for _, slot in parts]) / weights.sum())
+            if count < SIGNIFICANT * weights.sum() ** -0.5:
+                empty.append(place)
+        self.whole = frozenset(empty)
+
+    def check(self) -> None:
+        """Refuse to model nothing but noise."""
+        error = total_error(list(self.measured.values()))
+        if self.total < SIGNIFICANT * error:
+            raise ReleaseFailedError(
+                f"the marginals were measured and stay charged, but their noise (σ = {error:,.0f} on the number of "
+                "rows) drowns the rows; ask with a larger epsilon, for fewer columns, or with wider bins"
+            )
+
+
+def _adaptive(
+    found: _Collected, measure: Measure, spent: Fraction, cells: int, seed: int, progress: bool
+) -> list[Clique]:
+    """AIM's loop: fit, find the pair that the model fits worst, measure it again, hold it from now on.
+
+    The paper picks that pair by looking at rows (and pays for it); this picks it by the first, noisy look at every
+    pair.
+    """
+    workload = found.workload
+    scores = from_singles(found.marginals, workload.pairs, found.total)
+    sizes = found.sizes
+    # begin with the tree alone: what it explains needs no cells of its own
+    held = choose(scores, [], sizes, cells)[: len(sizes) - 1]
+    rounds = min(len(workload.columns), len(workload.pairs))
+    again: set[Clique] = set()  # each pair once: the same question at the same price would be the same answer
+    for turn in range(rounds):
+        model = _fitted(found, held, _AIM_STEPS, f"round {turn + 1} of {rounds}", progress)
+        drawn = model.sample(DRAWS, np.random.default_rng([seed, 2, turn]))
+        noisy, total = found.marginals, found.total
+        worst = {pair: surprise(noisy[pair], _share(model, drawn, pair) * total) for pair in workload.pairs}
+        fresh = [pair for pair in worst if pair not in again]
+        fits = [pair for pair in fresh if pair in held or model_cells(sizes, [*held, pair]) <= cells] or fresh
+        best = max(fits, key=lambda pair: (worst[pair], pair))
+        found.add(measure, [(best, (1 - spent) / rounds)])
+        again.add(best)
+        if best not in held and model_cells(sizes, [*held, best]) <= cells:
+            held.append(best)
+        # what is surprising beyond doubt joins at once; re-measuring is for the worst
+        left = {pair: score for pair, score in worst.items() if pair not in held}
+        held += choose(left, held, sizes, cells)[: max(1, len(workload.pairs) // rounds)]
+    return held
+
+
+def _fitted(found: _Collected, held: Sequence[Clique], steps: int, what: str, progress: bool) -> Model:
+    from tqdm import tqdm
+
+    used = {clique: one for clique, one in found.marginals.items() if len(clique) == 1 or clique in held}
+    sizes, total = found.sizes, found.total
+    with tqdm(total=steps, desc=what, delay=1, leave=False, disable=not progress, unit="step") as bar:
+        return fit(sizes, used, total, steps=steps, said=lambda done: _moved(bar, done))
+
+
+def _moved(bar: Any, done: int) -> None:
+    bar.update(done - bar.n)
+
+
+def _share(model: Model, drawn: Any, clique: Clique) -> Floats:
+    """The model's share of each cell; where no node holds the columns, that of rows drawn from it."""
+    exact = model.marginal(clique)
+    if exact is not None:
+        return exact
+    shape = tuple(model.sizes[place] for place in clique)
+    cells = np.ravel_multi_index([drawn[:, place] for place in clique], shape)
+    counts = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
+    share: Floats = counts / len(drawn)
+    return share
+
+
+def _misfits(found: _Collected, model: Model, held: Sequence[Clique]) -> tuple[Misfit, ...]:
+    drawn = model.sample(DRAWS, np.random.default_rng([0, 3]))
+    total = found.total
+    out = []
+    for clique, one in found.marginals.items():
+        error = float(np.abs(one.values / total - _share(model, drawn, clique)).sum()) / 2
+        noise = one.sigma * np.sqrt(2 / np.pi) * one.values.size / total / 2
+        names = found.workload.names(clique)
+        out.append(Misfit(names, one.values.size, one.sigma, error, float(noise), len(clique) == 1 or clique in held))
+    return tuple(out)
+
+
+def _decoded(schema: Schema, workload: Workload, slots: Any, random: np.random.Generator) -> pd.DataFrame:
+    """Rows in the schema's order: values from slots, look-ups from their source, ids invented."""
+    import pandas as pd
+
+    count = len(slots)
+    ids = [f"{MARKER}-{row:08d}" for row in range(1, count + 1)]
+    values: dict[str, Any] = {}
+    for place, column in enumerate(workload.columns):
+        # (dtype object: pandas would turn whole numbers with gaps into floats, and so 3 into 3.0)
+        drawn = column.values(slots[:, place], random)
+        made: pd.Series[Any] = pd.Series(drawn, dtype=object)
+        values[column.name] = made if None in drawn else made.infer_objects()
+    for name, domain in derived(schema, workload.table, values).items():
+        lookup = domain.lookup
+        assert lookup is not None
+        values[name] = values[lookup.column].map(lambda value, of=lookup.mapping: of.get(value))
+    out: dict[str, Any] = {RECORD: ids}
+    for name, own in schema.table(workload.table).columns.items():
+        if isinstance(own, Identifier):
+            out[name] = ids
+        elif name in values:
+            out[name] = values.pop(name)
+    return pd.DataFrame(out | values)
+
+
+def check_selection(selection: object) -> Selection:
+    """One of :data:`SELECTIONS`; raises :class:`UserError` for anything else."""
+    for known in SELECTIONS:
+        if selection == known:
+            return known
+    raise UserError(f"there is no selection {shown(selection)}{did_you_mean(selection, SELECTIONS)}")

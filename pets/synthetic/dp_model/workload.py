@@ -1,0 +1,149 @@
+"""Workload: which marginals of a table are measured, as ordinary queries with their shares of the budget.
+
+The workload is fixed by public knowledge alone: every column by itself, and every pair. What of it a model then uses is
+chosen from the noisy answers (:mod:`pets.synthetic.dp_model.select`), so choosing looks at no row, costs nothing, and
+works where nobody ever sees the exact answers (encrypted or federated).
+
+Source: McKenna, Miklau and Sheldon, "Winning the NIST contest" (2021), section 3 (select, measure, generate). That
+paper measures only the pairs of a spanning tree, chosen by looking at rows; measuring all pairs costs each of them
+√(pairs in all ÷ pairs in the tree) more noise and buys a far richer model (benchmarks/bench_synthetic.py).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from pets.errors import UserError
+from pets.query_model.aggregate import count
+from pets.query_model.query import Query, query
+from pets.release.estimate import Noise
+from pets.release.release import Release
+from pets.synthetic.dp_model.columns import Modelled
+
+Clique = tuple[int, ...]
+Floats = npt.NDArray[np.float64]
+
+SINGLES = Fraction(1, 10)
+"""The share of the budget for columns by themselves; the pairs' sums tell of them too."""
+
+MOST_CELLS = 2_000_000
+MEASURE = "n"
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """One noisy marginal.
+
+    Attributes:
+        clique: the places of its columns in the workload.
+        values: noisy counts, one axis a column.
+        sigma: the standard deviation of the noise on each.
+    """
+
+    clique: Clique
+    values: Floats
+    sigma: float
+
+    @property
+    def total(self) -> float:
+        """The noisy number of rows that it adds up to."""
+        return float(self.values.sum())
+
+    def joined(self, other: Marginal) -> Marginal:
+        """Two independent measurements of one marginal as one, weighted by their precision."""
+        mine, theirs = self.sigma**-2, other.sigma**-2
+        values = (self.values * mine + other.values * theirs) / (mine + theirs)
+        return replace(self, values=values, sigma=(mine + theirs) ** -0.5)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Every column and every pair of columns of one table.
+
+    Attributes:
+        rows: K, rows of one person that count (``None``: the schema's default).
+
+    Raises:
+        UserError: when the pairs have more cells than can be measured.
+    """
+
+    table: str
+    columns: tuple[Modelled, ...]
+    rows: int | None = None
+
+    def __post_init__(self) -> None:
+        cells = sum(self.cells(clique) for clique in self.cliques)
+        if cells > MOST_CELLS:
+            widest = max(self.columns, key=lambda column: column.size)
+            raise UserError(
+                f"the pairs of these {len(self.columns)} columns have {cells:,} cells and at most {MOST_CELLS:,} can "
+                f"be measured; {widest.name!r} has the most values ({widest.size:,}): use a coarser one, wider "
+                "bins, or fewer columns"
+            )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Slots of each column."""
+        return tuple(column.size for column in self.columns)
+
+    @property
+    def singles(self) -> tuple[Clique, ...]:
+        """Each column by itself."""
+        return tuple((place,) for place in range(len(self.columns)))
+
+    @property
+    def pairs(self) -> tuple[Clique, ...]:
+        """Every two columns."""
+        return tuple(itertools.combinations(range(len(self.columns)), 2))
+
+    @property
+    def cliques(self) -> tuple[Clique, ...]:
+        """All that is measured."""
+        return self.singles + self.pairs
+
+    def cells(self, clique: Clique) -> int:
+        """Cells of one marginal."""
+        return math.prod(self.columns[place].size for place in clique)
+
+    def names(self, clique: Clique) -> tuple[str, ...]:
+        """The columns of a marginal."""
+        return tuple(self.columns[place].name for place in clique)
+
+    def query(self, clique: Clique) -> Query:
+        """The marginal as an ordinary question: bounded, priced and measured like any other."""
+        keys = [replace(self.columns[place].key, label=f"c{place}") for place in clique]
+        asked = query(self.table).group_by(*keys).agg(**{MEASURE: count()})
+        return asked if self.rows is None else asked.bound(rows=self.rows)
+
+    def shares(self, budget: Fraction = Fraction(1)) -> list[tuple[Clique, Fraction]]:
+        """Each marginal's share of the budget; they add up to it."""
+        pairs = self.pairs
+        singles = budget * (SINGLES if pairs else 1)
+        out = [(clique, singles / len(self.singles)) for clique in self.singles]
+        return out + [(clique, (budget - singles) / len(pairs)) for clique in pairs]
+
+    def read(self, clique: Clique, release: Release) -> Marginal:
+        """The marginal that a release holds."""
+        shape = tuple(self.columns[place].size for place in clique)
+        noise = Noise(release.mechanism, release.scales)
+        # a marginal without noise (dummy data) still needs a weight
+        sigma = max(noise.deviation(0), 1e-3) if release.mechanism != "none" else 1e-3
+        return Marginal(clique, release.values.astype(np.float64).reshape(shape), sigma)
+
+
+def total_of(marginals: Sequence[Marginal]) -> float:
+    """The number of rows, by the noisy totals of all marginals, each weighted by its precision; at least 1."""
+    weights = np.array([1 / (marginal.sigma**2 * marginal.values.size) for marginal in marginals])
+    return max(1.0, float(weights @ np.array([marginal.total for marginal in marginals]) / weights.sum()))
+
+
+def total_error(marginals: Sequence[Marginal]) -> float:
+    """The standard deviation of :func:`total_of`."""
+    return float(sum(1 / (marginal.sigma**2 * marginal.values.size) for marginal in marginals) ** -0.5)

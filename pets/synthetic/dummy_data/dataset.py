@@ -1,0 +1,89 @@
+"""Invented tables, with what is to be said about them, in memory and in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from pets.common.codec import Json
+from pets.errors import UserError, did_you_mean, shown
+from pets.schema.schema import Schema
+from pets.synthetic.dummy_data.files import Bundle, write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Dummy(Mapping[str, "pd.DataFrame"]):
+    """Invented tables by name: ``dummy["stays"]`` is a data frame, and ``pets.Session(schema, dummy, …)`` reads it.
+
+    Attributes:
+        schema: the public description that the rows keep.
+        tables: the same rows as Arrow tables.
+        manifest: that the rows are invented, from what, and where they stand on the ONS spectrum.
+        dictionary: what each column means and which values it takes; ``None`` where the schema alone says it.
+        answers: the faults that were planted, one a row; ``None`` where none were.
+    """
+
+    schema: Schema
+    tables: Mapping[str, Any]
+    manifest: Json
+    dictionary: Any = None
+    answers: Any = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tables", MappingProxyType(dict(self.tables)))
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self.tables:
+            raise UserError(f"table {shown(name)} is not among the invented ones{did_you_mean(name, self.tables)}")
+        table = frame(self.tables[name])
+        table.attrs["synthetic"] = self.manifest["notice"]
+        return table
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tables)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.tables
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def __repr__(self) -> str:
+        held = ", ".join(f"{name} ({table.num_rows:,} rows)" for name, table in self.tables.items())
+        return f"<Dummy, invented from {self.manifest['made_from']}: {held}>"
+
+    def save(self, folder: str | Path, format: str = "csv") -> list[Path]:
+        """Write every table, its manifest, its schema and its dictionary into a folder; gives the files.
+
+        ``format`` is ``"csv"`` (the same seed gives the same bytes), ``"parquet"`` or ``"duckdb"`` (equal values).
+        Every table gets a last column ``SYNTHETIC``. Nothing is left half-written.
+        """
+        bundle = Bundle(self.schema, self.tables, self.manifest, self.dictionary, self.answers)
+        return write(bundle, folder, format)
+
+
+def frame(table: Any) -> pd.DataFrame:
+    """An Arrow table as a data frame: whole numbers stay whole beside nulls, dates are dates."""
+    import pandas as pd
+    import pyarrow as pa
+
+    nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype(), pa.float64(): pd.Float64Dtype()}
+
+    def types(kind: Any) -> Any:
+        return nullable.get(kind)
+
+    holes = [field.name for field, column in zip(table.schema, table.columns, strict=True) if column.null_count]
+    whole = table.to_pandas(types_mapper=types, date_as_object=False)
+    plain = {
+        name: whole[name].dtype.numpy_dtype
+        for name in whole.columns
+        if name not in holes and hasattr(whole[name].dtype, "numpy_dtype")
+    }
+    out: pd.DataFrame = whole.astype(plain)
+    return out

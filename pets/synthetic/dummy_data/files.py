@@ -1,0 +1,154 @@
+"""Invented tables in files: CSV, Parquet or one DuckDB file. Each says that it is synthetic; none is half-written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pets.common.codec import Json, canonical
+from pets.errors import UserError, did_you_mean, shown
+from pets.schema.schema import Schema
+from pets.synthetic.dummy_data.manifest import MARK, MARKER
+
+MANIFEST, SCHEMA, DICTIONARY, ANSWERS = "manifest.json", "schema.json", "data_dictionary.csv", "answer_key.csv"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What is written: Arrow tables, what is said about them, and the tables that go beside them."""
+
+    schema: Schema
+    tables: Mapping[str, Any]
+    manifest: Json
+    dictionary: Any = None
+    answers: Any = None
+
+
+def write(dummy: Bundle, folder: str | Path, format: str = "csv") -> list[Path]:
+    """See :meth:`pets.synthetic.dummy_data.dataset.Dummy.save`.
+
+    Raises:
+        UserError: an unknown format, or a folder that cannot be written.
+    """
+    target = prepare(folder, format)
+    work = Path(tempfile.mkdtemp(prefix=".synthetic-", dir=target))
+    try:
+        WRITERS[format](dummy, work)
+        _beside(dummy, work)
+        return _deliver(work, target)
+    except OSError as error:
+        raise UserError(f"the folder {str(folder)!r} cannot be written ({error.strerror}); choose another") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def prepare(folder: str | Path, format: str) -> Path:
+    """The folder, made and found writable, before the rows are made: that may take minutes."""
+    if not isinstance(format, str) or format not in WRITERS:
+        raise UserError(f"there is no format {shown(format)}{did_you_mean(format, WRITERS)}")
+    try:
+        target = Path(folder)
+    except TypeError:
+        raise UserError(f"invented tables are written into a folder such as 'invented', not {shown(folder)}") from None
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        Path(tempfile.mkdtemp(prefix=".synthetic-", dir=target)).rmdir()
+    except OSError as error:
+        raise UserError(f"the folder {str(folder)!r} cannot be written ({error.strerror}); choose another") from None
+    return target
+
+
+def _deliver(work: Path, target: Path) -> list[Path]:
+    made = sorted(work.iterdir(), key=lambda path: (path.name == MANIFEST, path.name))
+    if not any(path.name == ANSWERS for path in made):
+        _forget_answers(target)
+    for path in made:  # the manifest last: where it is, everything is
+        path.replace(target / path.name)
+    return [target / path.name for path in made]
+
+
+def _forget_answers(target: Path) -> None:
+    """Remove the key to rows that were here before: it would be a false key to these. Nobody else's file is touched."""
+    try:
+        told = json.loads((target / MANIFEST).read_text("utf-8"))["sha256"][ANSWERS]
+        if told == hashlib.sha256((target / ANSWERS).read_bytes()).hexdigest():
+            (target / ANSWERS).unlink()
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+
+
+def _beside(dummy: Bundle, work: Path) -> None:
+    (work / SCHEMA).write_text(json.dumps(dummy.schema.to_json(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    if dummy.dictionary is not None:
+        _copy_csv(dummy.dictionary, work / DICTIONARY)
+    if dummy.answers is not None:
+        _copy_csv(dummy.answers, work / ANSWERS)
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(work.iterdir())}
+    told = dummy.manifest | {"marker": f"column {MARKER} = {MARK}", "sha256": files}
+    (work / MANIFEST).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def file_name(table: str) -> str:
+    """A table's name as a file's."""
+    return quote(table, safe=" ")
+
+
+def marked(table: Any) -> Any:
+    """The table with its last column, the marker."""
+    import pyarrow as pa
+
+    mark = pa.array([MARK]).dictionary_encode()
+    codes = pa.array([0], pa.int32()).take(pa.nulls(table.num_rows, pa.int32()).fill_null(0))
+    column = pa.DictionaryArray.from_arrays(codes, mark.dictionary).cast(pa.string())
+    return table.append_column(MARKER, column)
+
+
+def _csv(dummy: Bundle, work: Path) -> None:
+    for name, table in dummy.tables.items():
+        _copy_csv(marked(table), work / f"{file_name(name)}.csv")
+
+
+def _copy_csv(table: Any, path: Path) -> None:
+    """DuckDB writes CSV many times faster than pandas, in the order of the rows, quoting only where it must."""
+    import duckdb
+
+    with duckdb.connect() as con:
+        con.register("invented", table)
+        con.execute(f"COPY (SELECT * FROM invented) TO '{_sql(path)}' (FORMAT csv, HEADER)")
+
+
+def _sql(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _parquet(dummy: Bundle, work: Path) -> None:
+    import pyarrow.parquet as pq
+
+    told = {MARKER.encode(): canonical(dummy.manifest)}
+    for name, table in dummy.tables.items():
+        pq.write_table(marked(table).replace_schema_metadata(told), work / f"{file_name(name)}.parquet")
+
+
+def _duckdb(dummy: Bundle, work: Path) -> None:
+    import duckdb
+    import pyarrow as pa
+
+    with duckdb.connect(str(work / f"{file_name(dummy.schema.dataset)}.duckdb")) as con:
+        extra = {MARKER: pa.table({"manifest": [canonical(dummy.manifest).decode()]})}
+        extra |= {} if dummy.dictionary is None else {"data_dictionary": dummy.dictionary}
+        for name, table in [*((n, marked(t)) for n, t in dummy.tables.items()), *extra.items()]:
+            con.register("invented", table)
+            label = name.replace('"', '""')
+            con.execute(f'CREATE TABLE "{label}" AS SELECT * FROM invented')
+            con.execute(f"COMMENT ON TABLE \"{label}\" IS '{MARKER}: invented rows, no real person'")
+            con.unregister("invented")
+
+
+WRITERS: dict[str, Callable[[Bundle, Path], None]] = {"csv": _csv, "parquet": _parquet, "duckdb": _duckdb}

@@ -1,0 +1,1 @@
+"""Packs: declared data sets of a health service, with codes, check digits, formulas and faults."""

@@ -129,7 +129,7 @@ class Ledger:
         with self._store.write() as connection:
             self._store.alone(connection)
             fresh = not Book.begun(connection)
-            if fresh and self.checkpoint_path is not None and newest(self.checkpoint_path) is not None:
+            if fresh and self.checkpoint_path is not None and self.checkpoint_path.exists():
                 raise LedgerError(
                     f"there is no ledger in {self.label!r}, but its published checkpoint is still there: restore the "
                     f"ledger from a backup; to begin a new one, first move {self.checkpoint_path.name} away"
@@ -206,7 +206,7 @@ class Ledger:
     def published(self) -> Checkpoint | None:
         """The checkpoint outside the database; raises :class:`VerificationError` when it is damaged."""
         try:
-            note = None if self.checkpoint_path is None else newest(self.checkpoint_path)
+            note = None if self.checkpoint_path is None else newest(self.checkpoint_path, self.key)
             return None if note is None else parse(note.decode(), self.key)
         except (OSError, UnicodeDecodeError):
             raise VerificationError(f"the checkpoint {str(self.checkpoint_path)!r} cannot be read") from None
@@ -282,7 +282,7 @@ class Ledger:
         if note is None or size is None:
             with self.reading() as book:
                 note, size = self.checkpoint(book), book.head.size
-        publish(self.checkpoint_path, note, size)
+        publish(self.checkpoint_path, note, size, self.key)
         reach("checkpoint-written")
 
     def catch_up(self) -> None:
@@ -290,7 +290,7 @@ class Ledger:
         if self.checkpoint_path is not None:
             with self.reading() as book:
                 size = book.head.size
-            if published_size(self.checkpoint_path) < size:
+            if published_size(self.checkpoint_path, self.key) < size:
                 self.publish()
 
     @property

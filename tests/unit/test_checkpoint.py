@@ -92,24 +92,24 @@ def test_another_key_is_refused() -> None:
 
 def test_a_later_one_is_never_replaced(tmp_path: Path) -> None:
     path = tmp_path / "l.checkpoint"
-    assert published_size(path) == -1
+    assert published_size(path, KEY.public) == -1
     sizes = list(range(1, 41))
     notes = {size: dataclasses.replace(ONE, size=size).signed(KEY) for size in sizes}
     threads = [
-        threading.Thread(target=lambda part=part: [publish(path, notes[size], size) for size in part])  # type: ignore[misc]
+        threading.Thread(target=lambda part=part: [publish(path, notes[size], size, KEY.public) for size in part])  # type: ignore[misc]
         for part in (sizes[::2], sizes[::-1], sizes[1::2])
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert published_size(path) == 40
-    publish(path, notes[3], 3)
+    assert published_size(path, KEY.public) == 40
+    publish(path, notes[3], 3, KEY.public)
     assert parse(path.read_text(), KEY.public).size == 40
     names = ["l.checkpoint", "l.checkpoint.lock", "l.checkpoint.previous"]
     assert {p.name for p in tmp_path.iterdir()} <= set(names)
     path.unlink()  # taken away: an older one does not stand for it
-    assert newest(path) is None
+    assert newest(path, KEY.public) is None
 
 
 MANY = {f"{n:016x}": (0, 10**6 + n, 0, 10**6 + n, 0) for n in range(200)}
@@ -124,14 +124,14 @@ def test_what_a_power_loss_leaves_of_a_write(tmp_path: Path, totals: dict[str, t
         dataclasses.replace(ONE, size=size, root=bytes([size % 256]) * 32, totals=totals).signed(KEY).encode()
         for size in (57, 1057)
     )
-    publish(path, old.decode(), 57)
-    publish(path, new.decode(), 1057)
-    assert (newest(path), published_size(path)) == (new, 1057)
+    publish(path, old.decode(), 57, KEY.public)
+    publish(path, new.decode(), 1057, KEY.public)
+    assert (newest(path, KEY.public), published_size(path, KEY.public)) == (new, 1057)
     assert len(new) != len(old), "lengths differ, as they do when a number grows"
     for at in range(0, len(new), 512):
         for left in (new[:at] + old[at:], old[:at] + new[at:], new[:at], new[:at] + bytes(len(new) - at)):
             path.write_bytes(left)
-            found = newest(path)
+            found = newest(path, KEY.public)
             if left in (new, old):
                 assert found == left
             elif left == new[:at] and left:  # somebody shortened it: no write leaves that
@@ -140,26 +140,34 @@ def test_what_a_power_loss_leaves_of_a_write(tmp_path: Path, totals: dict[str, t
                     parse(found.decode(), KEY.public)
             else:
                 assert found == old
+    # the next one takes its place, and what was left of it is never kept beside it
+    cut = new[:512] + old[512:] if len(new) > 512 else b""
+    path.write_bytes(cut)
+    assert published_size(path, KEY.public) == 57
+    publish(path, new.decode(), 1057, KEY.public)
+    assert (path.read_bytes(), path.with_name("l.checkpoint.previous").read_bytes()) == (new, old)
     path.write_bytes(new + bytes(700))  # killed before it was cut to its length
-    assert newest(path) == new
-    publish(path, old.decode(), 57)
-    publish(path, new.replace(b"\n1057\n", b"\n1058\n").decode(), 1058)
-    assert published_size(path) == 1058
+    assert newest(path, KEY.public) == new
+    publish(path, old.decode(), 57, KEY.public)
+    last = dataclasses.replace(ONE, size=1058, totals=totals).signed(KEY).encode()
+    publish(path, last.decode(), 1058, KEY.public)
+    assert newest(path, KEY.public) == last, "many datasets' totals are the same in both, sector by sector"
+    assert published_size(path, KEY.public) == 1058
 
 
 def test_a_changed_one_is_not_taken_for_one_that_was_cut_short(tmp_path: Path) -> None:
     path = tmp_path / "l.checkpoint"
     for size in (57, 58):
-        publish(path, dataclasses.replace(ONE, size=size, root=bytes([size]) * 32).signed(KEY), size)
+        publish(path, dataclasses.replace(ONE, size=size, root=bytes([size]) * 32).signed(KEY), size, KEY.public)
     kept = path.read_bytes()
     for at in range(len(kept)):
         changed = kept[:at] + bytes([kept[at] ^ 1]) + kept[at + 1 :]
         path.write_bytes(changed)
-        assert newest(path) == changed
+        assert newest(path, KEY.public) == changed
         with pytest.raises(VerificationError):
             parse(changed.decode("utf-8", "replace"), KEY.public)
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="cannot be written"):
-        publish(tmp_path / "no" / "l.checkpoint", ONE.signed(KEY), 57)
+        publish(tmp_path / "no" / "l.checkpoint", ONE.signed(KEY), 57, KEY.public)

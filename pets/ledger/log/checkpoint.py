@@ -97,7 +97,7 @@ def dataset_id(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def publish(path: Path, note: str, size: int) -> None:
+def publish(path: Path, note: str, size: int, key: VerifyingKey) -> None:
     """Put a checkpoint in the file, unless a later one is there already; the one before it goes beside it.
 
     Both are written in place and not forced to disk: a rename would make the file system write at once, and cost as
@@ -105,10 +105,12 @@ def publish(path: Path, note: str, size: int) -> None:
     """
     try:
         with _locked(path, fcntl.LOCK_EX):
-            found = path.read_bytes() if path.exists() else b""
+            found, before = (one.read_bytes() if one.exists() else b"" for one in (path, _previous(path)))
+            if _cut_short(found, before, key):
+                found = before  # what a power loss left is replaced, and never put beside the next
             if (known := _size(found)) < size:
                 if known >= 0:
-                    _write(_previous(path), found)
+                    _write(_previous(path), found.rstrip(b"\0"))
                 _write(path, note.encode())
     except OSError as error:
         raise LedgerError(f"the checkpoint cannot be written to {str(path)!r} ({error.strerror})") from None
@@ -143,7 +145,7 @@ def read(path: Path) -> bytes:
         return path.read_bytes()
 
 
-def newest(path: Path) -> bytes | None:
+def newest(path: Path, key: VerifyingKey) -> bytes | None:
     """The newest checkpoint in a file or, where that was cut short, beside it; ``None`` where there is no file.
 
     The one before it, a true one too, stands for one that a power loss has left empty, or made of sectors of both.
@@ -154,22 +156,29 @@ def newest(path: Path) -> bytes | None:
     found = read(path)
     with contextlib.suppress(FileNotFoundError):
         before = read(_previous(path))
-        return before if _cut_short(found, before) else found.rstrip(b"\0")
+        return before if _cut_short(found, before, key) else found.rstrip(b"\0")
     return found.rstrip(b"\0")
 
 
-def _cut_short(found: bytes, before: bytes) -> bool:
+def _cut_short(found: bytes, before: bytes, key: VerifyingKey) -> bool:
     """Whether a file holds what is left of one write over another that did not come to its end."""
     note = found.rstrip(b"\0")
     if not note or not before or note == before:
         return not note and bool(before)
     mixed = any(note[at : at + SECTOR] == before[at : at + SECTOR] for at in range(0, len(note), SECTOR))
-    return mixed or (note != found and not note.endswith(b"\n"))
+    if not mixed and (note == found or note.endswith(b"\n")):
+        return False
+    try:  # the totals of many datasets fill whole sectors, and may be in both
+        parse(note.decode("utf-8", "replace"), key)
+    except VerificationError:
+        return True
+    return False
 
 
-def published_size(path: Path) -> int:
+def published_size(path: Path, key: VerifyingKey) -> int:
     """The size that the checkpoint in a file states, not verified; -1 where there is none."""
-    return _size(read(path)) if path.exists() else -1
+    found = newest(path, key)
+    return -1 if found is None else _size(found)
 
 
 def _size(note: bytes) -> int:

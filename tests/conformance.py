@@ -1,4 +1,4 @@
-"""What any transport must do. A new one is tested by one more entry in ``tests/unit/test_federated_transport.py``."""
+"""What any transport must do. A new one is one more entry in ``tests/unit/federated/analyst/test_transport.py``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pets.federated.keyholder.gate import KeyHolderGate
 from pets.federated.site.account_request import Enquiry
 from pets.he import SecretKey
 from pets.protection.protection import Exact
-from tests.unit.test_federated_site import BY_AGE, HALF, N, federation, spent
+from tests.unit.federated.site.test_site import BY_AGE, HALF, N, federation, spent
 
 Connect = Callable[[Sequence[Site]], Transport]
 

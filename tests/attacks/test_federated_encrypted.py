@@ -22,7 +22,7 @@ from pets.federated.secure_sum.encrypted import EncryptedCollector, EncryptedPar
 from pets.he.ciphertext_bytes import pack_all, unpack_all
 from pets.he.totals.total import Total
 from tests.conformance import _dead
-from tests.unit.test_federated_site import HALF, N, federation, spent
+from tests.unit.federated.site.test_site import HALF, N, federation, spent
 
 
 def body(message: bytes) -> bytes:

@@ -31,7 +31,7 @@ from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of
 from pets.protection.protection import DP, Exact
 from tests.conformance import _dead
-from tests.unit.test_federated_site import BY_AGE, HALF, SCHEMA, UNBOUNDED, N, federation, spent, states
+from tests.unit.federated.site.test_site import BY_AGE, HALF, SCHEMA, UNBOUNDED, N, federation, spent, states
 
 
 @pytest.fixture(scope="module")

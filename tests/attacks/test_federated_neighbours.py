@@ -14,8 +14,8 @@ from pets.errors import PetsError
 from pets.federated import Federation, Site, SitePolicy, TableRule
 from pets.federated.messages.message import parse
 from tests.attacks.test_federated_replay import Wire
-from tests.unit.test_federated_site import HALF, N, parts, spent, states
-from tests.unit.test_session import SCHEMA
+from tests.unit.federated.site.test_site import HALF, N, parts, spent, states
+from tests.unit.session.test_session import SCHEMA
 
 RARE = (col("days") == 3) & (col("cost") < 2)  # nobody, or one person
 QUESTIONS: tuple[pets.Query, ...] = (

@@ -13,7 +13,7 @@ from pets.errors import BudgetError
 from pets.federated import Federation
 from pets.federated.site import gate
 from tests.attacks.test_federated_replay import deliver, order_for, said
-from tests.unit.test_federated_site import HALF, N, federation, spent
+from tests.unit.federated.site.test_site import HALF, N, federation, spent
 
 
 def order_json(many: Federation, secure: str) -> dict[str, object]:

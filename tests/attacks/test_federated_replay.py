@@ -21,7 +21,7 @@ from pets.federated.query_round.coordinator import Relay
 from pets.federated.query_round.order import _DOMAIN as ORDERS
 from pets.federated.query_round.order import Order
 from pets.federated.site import gate
-from tests.unit.test_federated_site import HALF, N, federation, spent, states
+from tests.unit.federated.site.test_site import HALF, N, federation, spent, states
 
 
 class Wire:
@@ -240,7 +240,7 @@ def test_subtracting_answers_with_and_without_a_site_costs_twice() -> None:
 
 def test_exact_totals_are_never_given_without_every_site() -> None:
     from pets.federated import SitePolicy, Totals
-    from tests.unit.test_federated_site import SCHEMA, UNBOUNDED
+    from tests.unit.federated.site.test_site import SCHEMA, UNBOUNDED
 
     rules = SitePolicy.open(SCHEMA, totals=Totals(allow=True, min_cohort=1))
     many = federation(4, dropouts=1, people=40, rules=rules, policy=UNBOUNDED)

@@ -12,9 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pets import KeySet, col, count, count_units, histogram, mean, quantile, rate, sum, variance
+from pets import KeySet, col, count, count_units, histogram, mean, quantile, query, rate, sum, variance
 from pets.plan.plan import make_plan
-from pets.query_model import query
 from pets.query_model.query import Query
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import ENGINES, tabulate

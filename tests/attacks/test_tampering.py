@@ -16,7 +16,7 @@ from pets.errors import VerificationError
 from pets.ledger.publish import export
 from pets.ledger.publish.export import verify_stream
 from tests.logs import write_log
-from tests.unit.sample_ledger import eventful
+from tests.sample_ledger import eventful
 
 ENTRIES = 100
 

@@ -14,10 +14,9 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from pets import col, count, count_units, histogram, mean, quantile, rate, sum, variance
+from pets import col, count, count_units, histogram, mean, quantile, query, rate, sum, variance
 from pets.plan.measure import Sensitivity
 from pets.plan.plan import make_plan
-from pets.query_model import query
 from pets.query_model.query import Query
 from pets.schema.schema import Boolean, Category, Date, Domain, Identifier, Integer, Real, Schema, Table, Unit
 from tests import oracle, strategies

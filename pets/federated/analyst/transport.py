@@ -1,7 +1,7 @@
 """Transports: what carries the bytes. In process here; real sites in :mod:`pets.federated.deployment.nvflare_engine`.
 
 A transport may lose, delay, repeat, reorder or alter messages, and nothing but an answer is lost: the parties verify
-everything. ``tests/unit/test_federated_transport.py`` is the suite that each must pass.
+everything. ``tests/unit/federated/analyst/test_transport.py`` is the suite that each must pass.
 """
 
 from __future__ import annotations

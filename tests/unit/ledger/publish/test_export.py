@@ -1,0 +1,332 @@
+"""Exported logs: both views of a ledger with a past verify, and say what happened; entries that could not be do not."""
+
+from __future__ import annotations
+
+import io
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pets.common import signing
+from pets.common.codec import Json
+from pets.errors import UserError, VerificationError
+from pets.ledger.change import Change, apply, countersigned, draft
+from pets.ledger.ledger import Ledger
+from pets.ledger.publish import export
+from pets.ledger.publish.export import verify, verify_stream
+from pets.ledger.rebase import rebase
+from pets.ledger.states import State
+from pets.protection.budget import Budget
+from tests import logs
+from tests.sample_ledger import Past, eventful
+
+KEY = signing.ephemeral()
+ORIGIN = logs.ORIGIN
+
+
+@pytest.fixture
+def past(tmp_path: Path) -> Past:
+    return eventful(tmp_path / "ledger.db")
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_a_ledger_with_a_past(past: Past, tmp_path: Path, public: bool) -> None:
+    path = tmp_path / "a.log"
+    size = export.write(past.ledger, path, public=public)
+    found = verify(path, key=past.ledger.key, checkpoints=[past.ledger.checkpoint_path.read_text()])  # type: ignore[union-attr]
+    assert (found.view, found.checkpoint.size) == (["full", "public"][public], size)
+    stays, dental = found.accounts
+    standing = past.account().standing()
+    assert (stays.charged, stays.lifetime, stays.epoch) == (standing.spent, standing.lifetime, 1)
+    assert stays.budget == Budget(epsilon=2, delta=1e-6)
+    assert stays.requests == {
+        State.STARTED: 1,
+        State.COMMITTED: 5,
+        State.VOIDED: 1,
+        State.FORFEITED: 1,
+        State.DENIED: 1,
+    }
+    assert (stays.unbounded, dental.requests, dental.charged.loss) == (1, {}, 0)
+    assert stat.S_IMODE(path.stat().st_mode) & 0o077 == (0o044 if public else 0)
+    assert [p.name for p in tmp_path.glob("a.log*")] == ["a.log"]
+
+
+def test_the_public_view_holds_bodies_alone(past: Past, tmp_path: Path) -> None:
+    full, public = tmp_path / "full.log", tmp_path / "public.log"
+    export.write(past.ledger, full)
+    export.write(past.ledger, public, public=True)
+    assert b'"salt"' in full.read_bytes() and b'"salt"' not in public.read_bytes()
+    for one, other in zip(full.read_bytes().split(b"\n")[1:-1], public.read_bytes().split(b"\n")[1:-1], strict=True):
+        assert one.split(b"\t")[:2] == other.split(b"\t")
+
+
+def test_a_ledger_in_memory_and_an_empty_one(tmp_path: Path) -> None:
+    ledger = Ledger()
+    assert export.write(ledger, tmp_path / "a.log") == 1
+    assert verify(tmp_path / "a.log", key=ledger.key).accounts == ()
+    assert verify(tmp_path / "a.log").checkpoint.origin == ledger.origin
+
+
+def test_approvers_and_a_rebase(tmp_path: Path) -> None:
+    past = eventful(tmp_path / "ledger.db")
+    approver, path = signing.ephemeral(), tmp_path / "a.log"
+    past.change("approvers", {"keys": [approver.public.raw.hex()], "needed": 1}, "A second pair of eyes.")
+    with pytest.raises(VerificationError):
+        past.change("budget", {"budget": Budget(3, 1e-6).to_json()}, "More.")
+    details = {"budget": Budget(3, 1e-6).to_json()}
+    change = Change(past.ledger.origin, "hospital-stays", "budget", details, "More.", ("R. Okafor", "L. Meyer"))
+    apply(past.ledger, countersigned(draft(change), approver))
+    export.write(past.ledger, path)
+    assert verify(path).accounts[0].budget == Budget(3, 1e-6)
+    # the backup of now is restored after one more answer
+    past.ledger.close()
+    kept = {p: p.read_bytes() for p in tmp_path.glob("ledger.db*") if not p.name.endswith(".checkpoint")}
+    again = Ledger(tmp_path / "ledger.db", clock=past.clock)
+    past.ledger = again
+    past.release(past.account(), "count", 0.2, "s2")
+    spent = past.account().standing()
+    old = again.checkpoint_path.read_text()  # type: ignore[union-attr]
+    again.close()
+    for file in tmp_path.glob("ledger.db-*"):
+        file.unlink()
+    for file, data in kept.items():
+        file.write_bytes(data)
+    back = Ledger(tmp_path / "ledger.db", clock=past.clock, check=False)
+    rebase(back, "The disk failed.", ("R. Okafor", "L. Meyer"))
+    export.write(back, path)
+    found = verify(path).accounts[0]
+    assert (found.charged, found.lifetime) == (spent.spent, spent.lifetime)
+    with pytest.raises(VerificationError, match="entries were cut off"):
+        verify(path, checkpoints=[old])
+    past.ledger = back
+    past.release(past.account(), "count", 0.1, "s2")
+    export.write(back, path)
+    with pytest.raises(VerificationError, match="after a rebase, give a later checkpoint"):
+        verify(path, checkpoints=[old])
+
+
+# what is refused -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "no exported log"),
+        (b"\x00" * 5000, "no exported log"),
+        (b'{"checkpoint":', "no exported log"),
+        (b'{"checkpoint":' + b"[" * 100_000 + b"\n", "not what pets wrote"),
+        (b'{"checkpoint":1,"key":"","pets":"log","version":1,"view":"full"}\n', "not what pets wrote"),
+        (b'{"checkpoint":"","key":"00","pets":"log","version":1,"view":"full"}\n', "not what pets wrote"),
+        (b'{"checkpoint":"","key":"' + b"0" * 64 + b'","pets":"log","version":2,"view":"full"}\n', "another version"),
+        (b'{"checkpoint":"\\ud800","key":"' + b"0" * 64 + b'","pets":"log","version":1,"view":"full"}\n', "not what"),
+        (b'{"checkpoint":"","key":"' + b"0" * 64 + b'","pets":"log","version":1,"view":"full"}\n', "signature"),
+        (b"SQLite format 3\x00", "no exported log"),
+    ],
+)
+def test_a_foreign_file(data: bytes, said: str) -> None:
+    with pytest.raises(VerificationError, match=said):
+        verify_stream(io.BytesIO(data))
+
+
+def test_a_missing_file_another_key_another_ledger(past: Past, tmp_path: Path) -> None:
+    path, other = tmp_path / "a.log", Ledger(tmp_path / "other.db")
+    with pytest.raises(VerificationError, match="cannot be read"):
+        verify(path)
+    export.write(past.ledger, path)
+    with pytest.raises(VerificationError, match=f"signed by key {past.ledger.key.id}, and not by {other.key.id}"):
+        verify(path, key=other.key)
+    with pytest.raises(VerificationError, match="not signed by this ledger's key"):
+        verify(path, checkpoints=[other.checkpoint_path.read_text()])  # type: ignore[union-attr]
+    with pytest.raises(UserError, match="cannot be written"):
+        export.write(past.ledger, tmp_path / "no" / "a.log")
+
+
+def dataset(**more: Any) -> tuple[Json, Json]:
+    budget = Budget(epsilon=1)
+    return {
+        "event": "dataset",
+        "dataset": "d",
+        "currency": "pure",
+        "budget": budget.to_json(),
+        "loss": budget.cap.loss,
+        "delta": 0,
+        "units": {"t": "id"},
+    } | more, {}
+
+
+def asked(event: str, name: str = "a", loss: int = 10**11, **more: Any) -> tuple[Json, Json]:
+    return {
+        "event": event,
+        "request": name * 32,
+        "dataset": "d",
+        "project": "p",
+        "analyst": "x",
+        "table": "t",
+        "what": "count",
+        "protection": {"kind": "dp"},
+        "epoch": 0,
+        "loss": loss,
+        "delta": 0,
+        "unbounded": False,
+    } | more, {}
+
+
+def changed(kind: str, **more: Any) -> tuple[Json, Json]:
+    said = {"event": "change", "dataset": "d", "change": kind, "id": kind, "reason": "r", "by": ["a", "b"]}
+    return said | {"signers": [KEY.public.id]} | more, {}
+
+
+def renewed(**more: Any) -> tuple[Json, Json]:
+    budget = Budget(epsilon=1)
+    new = {"budget": budget.to_json(), "loss": budget.cap.loss, "delta": 0, "epoch": 1, "lifetime": [0, 0]}
+    return changed("renew", **new | {"snapshots": ["s"]} | more)
+
+
+FIRST: tuple[Json, Json] = ({"event": "ledger", "origin": ORIGIN, "key": KEY.public.raw.hex(), "version": 1}, {})
+CAP = {"budget": Budget(epsilon=0.1).to_json(), "loss": 10**11, "delta": 0, "project": "p", "analyst": ""}
+
+
+def check(entries: list[tuple[Json, Json]], charged: int = 0, lifetime: int | None = None, epoch: int = 0) -> None:
+    """Verify the public view of a log of these entries, signed as they are: only their sense can be wrong."""
+    life = charged if lifetime is None else lifetime
+    totals = {"d": (epoch, charged, 0, life, 0)} if len(entries) > 1 else {}
+    verify_stream(io.BytesIO(logs.packed(entries, totals, KEY)))
+
+
+def test_logs_that_make_sense() -> None:
+    check([FIRST])
+    check([FIRST, dataset()])
+    check([FIRST, dataset(), asked("started"), asked("committed")], 10**11)
+    check([FIRST, dataset(), asked("started", loss=10**12)], 10**12)
+    check([FIRST, dataset(), asked("reserved"), asked("started"), asked("forfeited")], 10**11)
+    check([FIRST, dataset(), asked("reserved"), asked("voided"), asked("denied", "b")])
+    check(
+        [FIRST, dataset(), asked("reserved", loss=10**12), asked("voided", loss=10**12), asked("started", "b")], 10**11
+    )
+    check([FIRST, dataset(), renewed(), asked("started", epoch=1)], 10**11, epoch=1)
+    check([FIRST, dataset(), changed("cap", **CAP), asked("started")], 10**11)
+    check([FIRST, dataset(), asked("started", what='a "b" \\ é'), asked("committed", what='a "b" \\ é')], 10**11)
+
+
+A, OPENED = asked, [FIRST, dataset()]
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([dataset()], "entry 0 is out of place"),
+        ([FIRST, FIRST], "entry 1 is out of place"),
+        ([({**FIRST[0], "key": "0" * 64}, {})], "names another ledger or key"),
+        ([({**FIRST[0], "origin": "other"}, {})], "names another ledger or key"),
+        ([({**FIRST[0], "version": 2}, {})], "another version"),
+        ([*OPENED, dataset()], "for the second time"),
+        ([FIRST, dataset(loss=10**13)], "does not say what an entry of kind 'dataset' must say"),
+        ([FIRST, dataset(currency="zcdp")], "does not say"),
+        ([FIRST, dataset(charged=[1, 0])], "other charges than were counted as lost"),
+        ([*OPENED, ({"event": "tables", "dataset": "d", "units": {"t": "other"}}, {})], "does not say"),
+        ([*OPENED, ({"event": "source", "dataset": "d", "table": "u"}, {})], "does not say"),
+        ([*OPENED, ({"event": "source", "dataset": "e", "table": "t"}, {})], "'e', which was never opened"),
+        ([*OPENED, ({"event": "refund", "dataset": "d"}, {})], "unknown kind, 'refund'"),
+        ([*OPENED, A("refunded")], "unknown kind, 'refunded'"),
+        ([*OPENED, A("committed")], "never began"),
+        ([*OPENED, A("voided")], "never began"),
+        ([*OPENED, A("started"), A("started")], "makes 'started' of a request that was 'started'"),
+        ([*OPENED, A("started"), A("voided")], "makes 'voided' of a request that was 'started'"),
+        ([*OPENED, A("reserved"), A("committed")], "makes 'committed' of a request that was 'reserved'"),
+        ([*OPENED, A("reserved"), A("forfeited")], "makes 'forfeited'"),
+        ([*OPENED, A("started"), A("committed"), A("committed")], "never began"),
+        ([*OPENED, A("started"), A("committed"), A("started")], "had ended before"),
+        ([*OPENED, A("denied"), A("started")], "had ended before"),
+        ([*OPENED, A("started"), A("committed", loss=1)], "says something else of its request"),
+        ([*OPENED, A("started"), A("committed", what="sum")], "says something else of its request"),
+        ([*OPENED, A("started"), A("committed", unbounded=True)], "says something else of its request"),
+        ([*OPENED, A("started", loss=10**12 + 1)], "a cap was passed"),
+        ([*OPENED, A("started", loss=6 * 10**11), A("reserved", "b", loss=6 * 10**11)], "a cap was passed"),
+        ([*OPENED, A("started", delta=1)], "a cap was passed"),
+        ([*OPENED, changed("cap", **CAP), A("started"), A("started", "b", analyst="y")], "a cap was passed"),
+        ([*OPENED, A("started"), A("started", "b"), changed("cap", **CAP)], "below what was charged"),
+        ([*OPENED, A("started", epoch=1)], "is of epoch 1, and the dataset was in epoch 0"),
+        ([*OPENED, A("started", loss=-1)], "does not say"),
+        ([*OPENED, A("started", loss=True)], "does not say"),
+        ([*OPENED, A("started", loss=1.0)], "does not say"),
+        ([*OPENED, A("started", table="u")], "'u', which was never opened"),
+        ([*OPENED, A("started", project="")], "does not say"),
+        ([*OPENED, A("started", unbounded=0)], "does not say"),
+        ([*OPENED, renewed(epoch=2)], "renews a budget"),
+        ([*OPENED, renewed(lifetime=[1, 0])], "renews a budget"),
+        ([*OPENED, A("started"), renewed(lifetime=[10**11, 0])], "renews a budget"),
+        ([*OPENED, renewed(signers=["0" * 16])], "without the signatures"),
+        ([*OPENED, renewed(by=["a", " A"])], "one person's decision"),
+        ([*OPENED, changed("cap", **CAP), changed("cap", **CAP)], "applies a change for the second time"),
+        ([*OPENED, changed("pardon")], "unknown change, 'pardon'"),
+        ([*OPENED, ({"event": "rebase", "found": 1, "counted": {}, "unknown": {}}, {})], "never held"),
+        (
+            [*OPENED, ({"event": "rebase", "found": 2, "counted": {"d": [10**13, 0, 0, 0]}, "unknown": {}}, {})],
+            "a cap was passed",
+        ),
+        ([*OPENED, ({"event": "started"}, {})], "does not say what an entry of kind 'started' must say"),
+        ([*OPENED, ({"event": ["started"]}, {})], "not written as pets writes entries"),
+        ([*OPENED, ({**A("started")[0], "at": "now"}, {})], "not written as pets writes entries"),
+        ([*OPENED, ({**A("started")[0], "at": "2001-01-01T00:00:00.000+00:00"}, {})], "older than the one before"),
+        ([*OPENED, A("started"), ({**A("committed")[0], "seq": 7}, {})], "says that it is entry 7"),
+    ],
+)
+def test_logs_that_make_no_sense(entries: list[tuple[Json, Json]], said: str) -> None:
+    with pytest.raises(VerificationError, match=said):
+        check(entries, 10**11)
+
+
+@pytest.mark.parametrize("charged", [(0, 0), (10**11, 0), (0, 10**11), (10**11 + 1, 10**11)])
+def test_a_checkpoint_that_tells_another_account(charged: tuple[int, int]) -> None:
+    with pytest.raises(VerificationError, match="tells another account"):
+        check([*OPENED, asked("started")], *charged)
+
+
+def test_bodies_in_another_form_are_refused() -> None:
+    data = logs.packed(
+        OPENED, {"d": (0, 0, 0, 0, 0)}, KEY, spell=lambda body: body.replace(b'"delta":0', b'"delta": 0')
+    )
+    with pytest.raises(VerificationError, match="entry 1 is not written as pets writes entries"):
+        verify_stream(io.BytesIO(data))
+
+
+def test_what_was_read_before_is_not_read_otherwise_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fast way to read a request's body finds what JSON finds: the same verdicts with it and without it."""
+    from pets.ledger.log.audit import Audit
+
+    fast = Audit._remember
+    for remember in (fast, lambda *_: None):
+        monkeypatch.setattr(Audit, "_remember", remember)
+        check(
+            [*OPENED, asked("started"), asked("committed"), asked("started", "b"), asked("committed", "b")], 2 * 10**11
+        )
+        with pytest.raises(VerificationError, match="a cap was passed"):
+            check([*OPENED, *[asked("started", name) for name in "0123456789ab"]], 0)
+
+
+def test_a_change_is_the_one_that_was_signed(tmp_path: Path) -> None:
+    """In the full view the signed envelope is there: a public body that tells of another change is found."""
+    path, past = tmp_path / "a.log", eventful(tmp_path / "ledger.db")
+    export.write(past.ledger, path)
+    entries = logs.unpacked(path.read_bytes())
+    totals = logs.totals_of(path.read_bytes())
+    again = logs.packed(entries, totals, past.ledger.signer, origin=past.ledger.origin, view="full", named=True)
+    verify_stream(io.BytesIO(again))
+    number = next(n for n, (said, _) in enumerate(entries) if said.get("change") == "cap")
+    said, private = entries[number]
+    for edit in ({"reason": "Another."}, {"by": ["R. Okafor", "somebody else"]}, {"project": "other"}):
+        told = [*entries[:number], (said | edit, private), *entries[number + 1 :]]
+        data = logs.packed(told, totals, past.ledger.signer, origin=past.ledger.origin, view="full", named=True)
+        with pytest.raises(VerificationError, match=f"entry {number} is not the change that was signed"):
+            verify_stream(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("public", [True, False])
+@pytest.mark.soak
+def test_a_million_entries(tmp_path: Path, public: bool) -> None:
+    key = logs.write_log(tmp_path / "big.log", 1_000_000, public=public)
+    found = verify(tmp_path / "big.log", key=key, progress=False)
+    assert found.checkpoint.size == 1_000_000
+    assert found.accounts[0].requests == {State.COMMITTED: 499_999}

@@ -16,10 +16,11 @@ from typing import Any, Literal, Protocol
 from pets.common.codec import Json, fraction, number
 from pets.dp.accuracy import scales_within
 from pets.dp.noise import gaussian_rho, laplace_epsilon
+from pets.dp.privacy_loss import privacy_loss
 from pets.dp.split import Measured, six_digits, split
 from pets.errors import BudgetError
 from pets.plan.measure import Measure
-from pets.protection.budget import UNIT, Budget, Cost, Currency, epsilon_from_rho, pure_as_zcdp, rho_from_epsilon
+from pets.protection.budget import UNIT, Budget, Cost, Currency, rho_from_epsilon
 from pets.protection.protection import DP
 from pets.release.noise_quantiles import Kind
 
@@ -134,16 +135,8 @@ def _check_pure(protection: DP) -> None:
 def _noise(
     kind: Kind, scales: tuple[float, ...], losses: tuple[int, ...], currency: Currency, delta: float, asked: DP
 ) -> Noise:
-    total = sum(losses)
-    if kind == "laplace":
-        epsilon = asked.epsilon or total / UNIT
-        if currency == "pure":
-            return Noise(kind, scales, losses, Cost("pure", total), epsilon, 0.0)
-        cost = Cost("zcdp", pure_as_zcdp(total))
-        return Noise(kind, scales, losses, cost, epsilon, 0.0, cost.loss / UNIT)
-    delta = asked.delta or delta
-    rho = total / UNIT
-    return Noise(kind, scales, losses, Cost("zcdp", total), asked.epsilon or epsilon_from_rho(rho, delta), delta, rho)
+    loss = privacy_loss(losses, kind, currency, asked.delta or delta, asked.epsilon)
+    return Noise(kind, scales, losses, loss.cost, loss.epsilon, loss.delta, loss.rho)
 
 
 def charges(measures: Sequence[Measure], kind: Kind, scales: Sequence[float]) -> tuple[int, ...]:

@@ -20,7 +20,6 @@ Encrypted totals (:func:`party_terms`) and federations (:func:`shared`, :class:`
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal, Protocol
@@ -30,10 +29,11 @@ import numpy as np
 from pets.common.codec import Json, fraction, number
 from pets.dp.calibrate import LedgerView, calibrate, charges, target_units
 from pets.dp.noise import MOST_SCALE, MOST_VALUE, Ints, add_gaussian, add_laplace, gaussian_rho
+from pets.dp.privacy_loss import PrivacyLoss, privacy_loss
 from pets.dp.split import six_digits
 from pets.errors import BudgetError, InternalError
 from pets.plan.measure import Measure, Output, Sensitivity
-from pets.protection.budget import UNIT, Budget, Cost, Currency, epsilon_from_rho, pure_as_zcdp
+from pets.protection.budget import UNIT, Budget, Cost, Currency, epsilon_from_rho
 from pets.protection.protection import DP
 
 _LESS = 1 - 2e-5  # so that rounding a scale up does not pass the accuracy that was asked for
@@ -264,21 +264,16 @@ def share_losses(plan: Blocks, shares: Shares, honest: int) -> tuple[int, ...]:
     return tuple(out)
 
 
-def total_cost(losses: Sequence[int], mechanism: str, currency: Currency) -> Cost:
-    """What a site's ledger is charged.
+def shares_loss(
+    plan: Blocks, shares: Shares, honest: int, currency: Currency, delta: float, protection: DP
+) -> PrivacyLoss:
+    """What a federated answer costs each site, and means, reckoned by each for itself. ``plan`` is spread over sites.
 
     Raises:
-        BudgetError: where the ledger counts ε and the noise has none.
+        BudgetError: where the shares belong to another query, or the ledgers count ε and the noise has none.
     """
-    total = sum(losses)
-    if currency == "zcdp":
-        return Cost("zcdp", pure_as_zcdp(total) if mechanism == "laplace" else total)
-    if mechanism == "gaussian":
-        raise BudgetError(
-            "a ledger without a delta cannot pay for shared Gaussian noise; ask with secure='local', or open the "
-            "sites' ledgers with a delta"
-        )
-    return Cost("pure", total)
+    losses = share_losses(plan, shares, honest)
+    return privacy_loss(losses, shares.mechanism, currency, protection.delta or delta, protection.epsilon)
 
 
 def alone(plan: Blocks, protection: DP, view: LedgerView, parties: int) -> Shares:
@@ -302,7 +297,7 @@ def shared(plan: Blocks, protection: DP, view: LedgerView, honest: int, parties:
         BudgetError: where the ledgers or the protection know no shared noise.
     """
     if view.currency == "pure":
-        total_cost((1,), "gaussian", "pure")
+        privacy_loss((1,), "gaussian", "pure", 0.0)
     if protection.pure:
         raise BudgetError("shares of noise are Gaussian and have a delta; leave pure=True out, or use secure='local'")
     noise = calibrate(plan, protection, view)
@@ -350,10 +345,9 @@ def terms_of(plan: Blocks, noise: Shares, honest: int, delta: float, epsilon: fl
         gaussian_rho(measure.sensitivity.l2_squared * finer**2, scale)
         for measure, scale, finer in zip(plan.measures, noise.scales, noise.refine, strict=True)
     )
-    rho = sum(losses) / UNIT
-    at = epsilon or epsilon_from_rho(rho, delta)
+    loss = privacy_loss(losses, noise.mechanism, "zcdp", delta, epsilon)
     over = math.nextafter(alone * (1 + 1e-12), math.inf)
-    return Terms(noise, honest, losses, Cost("zcdp", sum(losses)), at, delta, rho, over)
+    return Terms(noise, honest, losses, loss.cost, loss.epsilon, delta, sum(losses) / UNIT, over)
 
 
 def _conversion(view: LedgerView) -> float:

@@ -192,10 +192,7 @@ class Budget:
         """
         if cost.currency != self.currency:
             raise InternalError(f"a cost in {cost.currency} is not described by a budget in {self.currency}")
-        if self.currency == "pure" or cost.loss == 0:
-            return cost.loss / UNIT, cost.delta / DELTA_UNIT
-        delta = self.conversion_delta
-        return epsilon_from_rho(cost.loss / UNIT, delta), delta + cost.delta / DELTA_UNIT
+        return described(cost, self.conversion_delta)
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -211,6 +208,17 @@ class Budget:
             return cls(**{name: fraction(part) for name, part in value.items()})  # type: ignore[arg-type]
         except ValueError:
             raise BudgetError(f"{shown(value)} is not a budget; its parts must be numbers") from None
+
+
+def described(cost: Cost, delta: float) -> tuple[float, float]:
+    """The (ε, δ) that a cost amounts to, where ρ is converted at ``delta``.
+
+    >>> described(Cost("pure", 10**12), 0.0)
+    (1.0, 0.0)
+    """
+    if cost.currency == "pure" or cost.loss == 0:
+        return cost.loss / UNIT, cost.delta / DELTA_UNIT
+    return epsilon_from_rho(cost.loss / UNIT, delta), delta + cost.delta / DELTA_UNIT
 
 
 def pure_as_zcdp(units: int) -> int:

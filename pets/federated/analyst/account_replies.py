@@ -17,7 +17,7 @@ from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import plain
 from pets.federated.site.account_request import Enquiry
-from pets.protection.budget import UNIT, Budget, Cost, epsilon_from_rho
+from pets.protection.budget import UNIT, Budget, Cost, described
 from pets.release.certificate import Certificate
 from pets.session.quote import Remaining
 
@@ -148,9 +148,9 @@ def frame(said: Mapping[str, Statement], roster: Roster) -> pd.DataFrame:
 
 
 def _row(site: str, one: Mapping[str, Any], delta: float) -> dict[str, Any]:
-    loss = one["loss"] / UNIT if one["state"] == "charged" else 0.0
-    epsilon = epsilon_from_rho(loss, delta) if delta and loss else loss
-    if one["state"] == "charged" and one["unbounded"] and not loss:
+    cost = Cost("zcdp" if delta else "pure", one["loss"] if one["state"] == "charged" else 0)
+    epsilon = described(cost, delta)[0]
+    if one["state"] == "charged" and one["unbounded"] and not cost.loss:
         epsilon = math.inf
     shared = {name: one[name] for name in ("at", "what", "state", "unbounded", "table", "protection", "epoch", "id")}
-    return {"site": site, "epsilon": epsilon, "rho": loss, **shared}
+    return {"site": site, "epsilon": epsilon, "rho": cost.loss / UNIT, **shared}

@@ -13,10 +13,10 @@ from pets.common import signing
 from pets.common.arguments import plain_arguments, whole_between
 from pets.common.codec import digest
 from pets.common.entropy import random_id
-from pets.dp.shares import Shares, Spread, View, alone, on_the_plans_grid, share_losses, shared, total_cost
+from pets.dp.shares import Shares, Spread, View, alone, on_the_plans_grid, shared, shares_loss
 from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
 from pets.federated.analyst import planning
-from pets.federated.analyst.planning import Asked, added_up, as_site, meaning, nothing, one_schema, queries
+from pets.federated.analyst.planning import Asked, added_up, as_site, nothing, one_schema, queries
 from pets.federated.analyst.transport import InProcess, Transport, carry
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay
@@ -28,7 +28,7 @@ from pets.federated.site import wording
 from pets.federated.site.site import Site
 from pets.plan.plan import Plan, make_plan
 from pets.plan.vector import Ints
-from pets.protection.budget import UNIT, Cost, epsilon_from_rho
+from pets.protection.budget import Cost, described
 from pets.protection.protection import DP, Exact, Protection, Total
 from pets.query_model.query import Query
 from pets.release.certificate import Certificate
@@ -146,10 +146,8 @@ class Federation:
         cost = added_up([one.cost for one in asked])
         lefts = [site.session.remaining() for site in self._sites]
         epsilon, delta = asked[0].at or (0.0, 0.0)
-        if len(asked) > 1 and cost.currency == "pure":
-            epsilon, delta = cost.loss / UNIT, 0.0
-        elif len(asked) > 1:
-            epsilon, delta = epsilon_from_rho(cost.loss / UNIT, self.roster.delta), self.roster.delta
+        if len(asked) > 1:
+            epsilon, delta = described(cost, self.roster.delta)
         mechanism = "gaussian" if asked[0].shares is None else asked[0].shares.mechanism
         fits = all(cost.fits(left.left) for left in lefts)
         more = min((left.left.loss // max(1, cost.loss) for left in lefts), default=None)
@@ -244,8 +242,8 @@ class Federation:
             if secure == "local"
             else shared(spread, protection, view, roster.honest, roster.size)
         )
-        cost = total_cost(share_losses(spread, shares, roster.honest), shares.mechanism, roster.currency)
-        return Asked(plan, shares, cost, meaning(protection, shares, cost, roster))
+        loss = shares_loss(spread, shares, roster.honest, roster.currency, roster.delta, protection)
+        return Asked(plan, shares, loss.cost, loss)
 
     def _answer(self, asked: Asked, protection: Protection, secure: str, again: bool) -> Release:
         known = self._known(asked, protection, secure)
@@ -347,7 +345,7 @@ class Federation:
             cost=cost.to_json(),
             epsilon=None if at is None else at[0],
             delta=None if at is None else at[1],
-            rho=None if at is None or cost.currency == "pure" else asked.cost.loss / 10**12,
+            rho=None if asked.loss is None else asked.loss.rho,
             guarantee=wording.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy, shares),
             budget=None,
             issued_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pets.dp.privacy_loss import PrivacyLoss
 from pets.dp.shares import Shares
 from pets.errors import PolicyError, QueryError, UserError, shown
-from pets.federated.messages.roster import Roster
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.site import Site
 from pets.plan.plan import Plan
 from pets.plan.vector import Ints
-from pets.protection.budget import Cost, epsilon_from_rho
-from pets.protection.protection import DP
+from pets.protection.budget import Cost
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
 from pets.session.session import Session
@@ -28,16 +27,13 @@ class Asked:
     plan: Plan
     shares: Shares | None
     cost: Cost
-    at: tuple[float, float] | None
-    """(ε, δ); ``None`` without noise."""
+    loss: PrivacyLoss | None
+    """What it means; ``None`` without noise."""
 
-
-def meaning(protection: DP, shares: Shares, cost: Cost, roster: Roster) -> tuple[float, float]:
-    """(ε, δ) of an answer, for people."""
-    if shares.mechanism == "laplace":
-        return protection.epsilon or cost.loss / 10**12, 0.0
-    delta = protection.delta or roster.delta
-    return protection.epsilon or epsilon_from_rho(cost.loss / 10**12, delta), delta
+    @property
+    def at(self) -> tuple[float, float] | None:
+        """(ε, δ); ``None`` without noise."""
+        return None if self.loss is None else (self.loss.epsilon, self.loss.delta)
 
 
 def nothing(plan: Plan) -> Ints:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pets.dp.calibrate import target_units
-from pets.dp.shares import Shares, Spread, share_losses, total_cost
+from pets.dp.privacy_loss import PrivacyLoss
+from pets.dp.shares import Shares, Spread, share_losses, shares_loss
 from pets.errors import BudgetError, PolicyError, QueryError, SchemaError
 from pets.federated.messages.roster import Member, Roster
 from pets.federated.query_round.order import Order
@@ -50,11 +51,12 @@ class Desk:
 
 @dataclass(frozen=True)
 class Admission:
-    """A query that the gate lets in, and what it costs this site."""
+    """A query that the gate lets in, what it costs this site, and what its noise means (``None`` without noise)."""
 
     order: Order
     plan: Plan
     cost: Cost
+    loss: PrivacyLoss | None = None
     model: Model | None = None
     bits: int = 0
 
@@ -98,7 +100,8 @@ def admit(order: Order, roster: Roster, desk: Desk) -> Admission:
         )
     model = _model(order, desk)
     bits = 0 if model is None else model.bits(most_rows(plan, roster))
-    return Admission(order, plan, _charge(order, plan, roster, desk), model, bits)
+    cost, loss = _charge(order, plan, roster, desk)
+    return Admission(order, plan, cost, loss, model, bits)
 
 
 def most_rows(plan: Plan, roster: Roster) -> int:
@@ -193,20 +196,22 @@ def _check_protection(order: Order, desk: Desk) -> None:
         raise PolicyError("this site answers pets.DP(…), pets.Exact() and pets.Total() only")
 
 
-def _charge(order: Order, plan: Plan, roster: Roster, desk: Desk) -> Cost:
-    """The cost by this site's own reckoning: nobody else's word is taken for it."""
-    currency = desk.budget.currency
-    if order.shares is None or desk.data == "dummy":
-        return Cost(currency, 0)
+def _charge(order: Order, plan: Plan, roster: Roster, desk: Desk) -> tuple[Cost, PrivacyLoss | None]:
+    """The cost, and what the noise means, by this site's own reckoning: nobody else's word is taken for it."""
+    currency, protection = desk.budget.currency, order.protection
+    if order.shares is None or not isinstance(protection, DP):
+        return Cost(currency, 0), None
+    spread = Spread(plan, roster.sites_per_person)
+    loss = shares_loss(spread, order.shares, roster.honest, roster.currency, roster.delta, protection)
+    if desk.data == "dummy":
+        return Cost(currency, 0), loss
     if currency != roster.currency or desk.budget.conversion_delta < roster.delta:
         raise BudgetError("the roster states another delta or currency than this site's ledger has; exchange a new one")
-    losses = share_losses(Spread(plan, roster.sites_per_person), order.shares, roster.honest)
-    protection = order.protection
-    asked_for = protection if isinstance(protection, DP) and protection.within is None else None
-    if asked_for is not None and sum(losses) > target_units(asked_for, currency, roster.delta):
+    losses = share_losses(spread, order.shares, roster.honest)
+    if protection.within is None and sum(losses) > target_units(protection, currency, roster.delta):
         raise BudgetError("the order's noise is less than its protection promises; it was refused")
-    cost = total_cost(losses, order.shares.mechanism, currency)
+    cost = loss.cost
     most = desk.rules.max_epsilon
     if most is not None and (asked := desk.budget.describe(cost)[0]) > most * (1 + 1e-9):
         raise BudgetError(f"the query would cost this site ε = {asked:.4g}, and its policy allows {most:g} a query")
-    return cost
+    return cost, loss

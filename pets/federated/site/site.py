@@ -45,8 +45,7 @@ from pets.ledger.failpoint import reach
 from pets.ledger.states import Grant, Request
 from pets.plan.plan import make_plan
 from pets.plan.vector import Ints
-from pets.protection.budget import epsilon_from_rho
-from pets.protection.protection import DP, Total
+from pets.protection.protection import Total
 from pets.query_model.query import Query
 from pets.release.certificate import Certificate
 from pets.rows.tabulate import codes, tabulate
@@ -334,20 +333,10 @@ class Site:
             "analyst": self.session.analyst,
             "engine": self.session.engine,
         }
-        told = wording.predicate(admission, roster, self.session.schema, where, self._at(admission, roster))
+        told = wording.predicate(admission, roster, self.session.schema, where)
         sealed = account.seal(grant, body, hashlib.sha256(body).hexdigest(), told)
         self.certificates[admission.order.id] = Certificate(json.loads(sealed.certificate))
         return values.view(np.uint64)
-
-    def _at(self, admission: Admission, roster: Roster) -> tuple[float, float] | None:
-        protection = admission.order.protection
-        if not isinstance(protection, DP) or admission.shares is None:
-            return None
-        cost, pure = admission.cost, admission.shares.mechanism == "laplace"
-        if pure or roster.currency == "pure":
-            return protection.epsilon or self.session.budget.describe(cost)[0], 0.0
-        delta = protection.delta or roster.delta
-        return protection.epsilon or epsilon_from_rho(cost.loss / 10**12, delta), delta
 
     def _computed(self, admission: Admission, snapshot: Any) -> tuple[Ints | None, str]:
         """The vector with its noise; or nothing, and why, for the custodian alone: it may depend on rows."""

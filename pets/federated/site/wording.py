@@ -124,13 +124,12 @@ def contribution(admission: Admission, roster: Roster, site: str, commitment: st
     }
 
 
-def predicate(
-    admission: Admission, roster: Roster, schema: Schema, where: Json, at: tuple[float, float] | None
-) -> Json:
+def predicate(admission: Admission, roster: Roster, schema: Schema, where: Json) -> Json:
     """What a site's certificate states of its part; ``where`` has site, snapshot, data, project and analyst."""
     order, plan, now = admission.order, admission.plan, dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     finite = isinstance(order.protection, DP)
-    shares = order.shares
+    shares, loss = order.shares, admission.loss
+    at = None if loss is None else (loss.epsilon, loss.delta)
     return {
         "release_id": order.id,
         "issued_at": now,

@@ -462,3 +462,30 @@ def test_an_accuracy_is_that_of_the_answer_whichever_way_it_is_combined(secure: 
     assert 17 <= wide <= 20
     assert spent(many) == [quote.cost.loss] * 3  # and that is what it costs
     assert release.epsilon is not None
+    assert (quote.epsilon, quote.delta) == (release.epsilon, release.delta)
+    for certificate in many.certificates(release).values():
+        said = certificate.predicate["dp"]
+        assert (float(said["epsilon"]), float(said["delta"])) == pytest.approx((release.epsilon, release.delta))
+
+
+@pytest.mark.parametrize("budget", [pets.Budget(epsilon=30, delta=1e-6), pets.Budget(epsilon=30)])
+def test_the_stated_epsilon_of_laplace_noise_is_that_of_the_noise_itself(budget: pets.Budget) -> None:
+    """In a ledger that counts ρ, ε²/2 was once stated where ε belongs."""
+    many = federation(people=60, budget=budget)
+    asked = pets.DP(within=20, pure=True)
+    release = many.release(N, asked, secure="local")
+    rows = SCHEMA.tables["stays"].unit.rows
+    for certificate in many.certificates(release).values():
+        said = certificate.predicate["dp"]
+        scale = float(said["scales"][0])
+        # P(k) ∝ exp(−|k|/scale), and one person moves the count by at most their rows
+        assert float(said["epsilon"]) == pytest.approx(rows / scale, rel=1e-9)
+        assert float(said["delta"]) == 0
+        assert release.epsilon == pytest.approx(rows / scale, rel=1e-9)
+        assert certificate.predicate["guarantee"] == release.guarantee
+    assert release.delta == 0
+    assert f"ε = {release.epsilon:.6g}" in release.guarantee
+    charged = sum(spent(many)) / 3 / 10**12
+    wanted = release.epsilon if budget.currency == "pure" else release.epsilon**2 / 2
+    assert charged == pytest.approx(wanted, rel=1e-9)
+    assert release.rho == (None if budget.currency == "pure" else pytest.approx(wanted, rel=1e-9))

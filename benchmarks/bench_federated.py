@@ -175,7 +175,7 @@ def main() -> None:
     page.say(f"{count:,} random totals over 3 to 32 sites, up to half of them lost: {wrong} wrong.")
     page.target(f"{count:,} random totals: wrong", wrong, 0)
     if importlib.util.find_spec("nvflare") is None:
-        page.say("NVFlare is not installed (pets[federated]), so its rounds were not timed.")
+        page.say("NVFlare is not installed (pip install '.[federated]'), so its rounds were not timed.")
     else:
         timings = nvflare_rounds(5 if args.quick else 20)
         page.say(

@@ -20,7 +20,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / ".cache"
 RESULTS = HERE / "RESULTS.md"
-PACKAGES = ("pets", "duckdb", "ibis-framework", "opendp", "polars", "diffprivlib", "numpy", "pyarrow")
+PACKAGES = ("pets-privacy", "duckdb", "ibis-framework", "opendp", "polars", "diffprivlib", "numpy", "pyarrow")
 
 Case = Callable[[], Any]
 
@@ -229,7 +229,7 @@ def about(page: Page, packages: Sequence[str] = PACKAGES) -> None:
         try:
             known.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
-            known.append(f"{package} (not installed)" if package != "pets" else "pets (from the source tree)")
+            known.append(f"{package} ({'from the source tree' if package == 'pets-privacy' else 'not installed'})")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     arguments = [word for word in sys.argv[1:] if word != "--record"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pets.common.version import __version__ as __version__
 from pets.query_model.query import Query, query
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from pets.session.session import Session
     from pets.synthetic.assess.run import assess
     from pets.synthetic.dummy import dummy
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "col": "query_model.expression",

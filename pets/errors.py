@@ -10,6 +10,9 @@ import difflib
 import itertools
 from collections.abc import Iterable
 
+DISTRIBUTION = "pets-privacy"
+"""What installers call pets: on the package index, ``pets`` is another project."""
+
 
 class PetsError(Exception):
     """Root of every error that pets raises on purpose."""
@@ -136,4 +139,5 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 def missing_extra(what: str, extra: str) -> MissingExtraError:
     """The error for an optional package that is absent: names the one command that mends it."""
-    return MissingExtraError(f"{what} needs an optional part of pets; install it with: pip install 'pets[{extra}]'")
+    command = f"pip install '{DISTRIBUTION}[{extra}]'"
+    return MissingExtraError(f"{what} needs an optional part of pets; install it with: {command}")

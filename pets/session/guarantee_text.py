@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from pets.common.codec import Json, number
+from pets.common.version import __version__
 from pets.dp.calibrate import Noise
 from pets.dp.shares import Terms
 from pets.plan.plan import Plan
@@ -182,7 +183,7 @@ def _common(plan: Plan, engine: str, at: str) -> Json:
 
 def _said(engine: str, at: str) -> Json:
     return {
-        "service": {"name": "pets", "version": _version(), "image_digest": None},
+        "service": {"name": "pets", "version": __version__, "image_digest": None},
         "review": {"decision": "released", "checker": "pets", "at": at, "reason": "within the policy"},
         "assumptions": list(ASSUMPTIONS),
         "engine_versions": versions(engine),
@@ -194,14 +195,6 @@ def versions(engine: str) -> Json:
     """The packages that made an answer; ``engine`` counted its rows."""
     found = {name: metadata.version(name) for name in ("opendp", engine, "numpy")}
     return {"engine": engine} | found | {"python": platform.python_version()}
-
-
-@lru_cache(maxsize=1)
-def _version() -> str:
-    try:
-        return metadata.version("pets")
-    except metadata.PackageNotFoundError:  # run from a folder, not installed
-        return "unknown"
 
 
 def guarantee(plan: Plan, noise: Noise | None, data: str, ledger: str, memory: bool) -> str:

@@ -8,7 +8,6 @@ that saw the rows). It has the same verbs: ``table``, ``plot``, ``save``, ``guar
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pets.common.codec import Json
+from pets.common.version import __version__
 from pets.errors import UserError, did_you_mean, shown
 from pets.release.release import Release
 from pets.release.release_form import plain
@@ -157,7 +157,7 @@ class SyntheticRelease:
             "issued_at": self.issued_at,
             "project": self.project,
             "analyst": self.analyst,
-            "made_with": f"pets {importlib.metadata.version('pets')}",
+            "made_with": f"pets {__version__}",
         }
 
     @property

@@ -53,7 +53,7 @@ for broken, extra in ((release.plot, "plot"), (polars, "polars")):
     try:
         broken()
     except pets.UserError as error:
-        assert f"pets[{{extra}}]" in str(error), error
+        assert f"pets-privacy[{{extra}}]" in str(error), error
     else:
         raise SystemExit(f"{{extra}} did not say what to install")
 print("fine")

@@ -6,6 +6,7 @@ import datetime as dt
 from fractions import Fraction
 
 from pets.common.codec import Json, number
+from pets.common.version import __version__
 from pets.dp.shares import Shares, Spread, terms_of
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.regression_step import Step
@@ -133,7 +134,7 @@ def predicate(admission: Admission, roster: Roster, schema: Schema, where: Json)
     return {
         "release_id": order.id,
         "issued_at": now,
-        "service": {"name": "pets", "version": guarantee_text._version(), "image_digest": None},
+        "service": {"name": "pets", "version": __version__, "image_digest": None},
         "dataset": {
             "id": schema.dataset,
             "table": plan.table,

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
-from pets.errors import LedgerError, MissingExtraError
+from pets.errors import LedgerError, missing_extra
 from pets.ledger.db import tables
 
 REVISION = "0001"
@@ -86,9 +86,7 @@ class Store:
                     url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, isolation_level="READ COMMITTED"
                 )
             except ImportError:
-                raise MissingExtraError(
-                    "a ledger in PostgreSQL needs its driver; install it with: pip install 'pets[postgres]'"
-                ) from None
+                raise missing_extra("a ledger in PostgreSQL", "postgres") from None
         if family != "sqlite" or not url.database or url.database == ":memory:" or url.query:
             raise LedgerError(
                 f"a ledger lives in a file such as 'ledger.db' or in PostgreSQL, not in {self.label!r}; leave it out "

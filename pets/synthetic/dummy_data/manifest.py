@@ -8,10 +8,10 @@ real data; nothing made from a schema or a pack alone can stand on them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 from pets.common.codec import Json
+from pets.common.version import __version__
 
 MARKER = "SYNTHETIC"
 """The name of the last column of every written table, of the key in a Parquet file and of a table in DuckDB's."""
@@ -46,7 +46,7 @@ def manifest(
             ),
         },
         "made_from": made_from,
-        "made_by": f"pets {import_module('pets').__version__}",
+        "made_by": f"pets {__version__}",
         "dataset": dataset,
         "schema_sha256": schema,
         "seed": seed,

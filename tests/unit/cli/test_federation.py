@@ -312,9 +312,9 @@ def test_without_the_extra_it_is_named(run: Run, shelf: Path, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "nvflare.apis.controller_spec", None)
     monkeypatch.delitem(sys.modules, "pets.federated.deployment.nvflare_engine", raising=False)
     done = run("federation", "query", shelf / "trial", "--count", "n", "--epsilon", "0.5")
-    assert (done.code, "pip install 'pets[federated]'" in done.err) == (8, True)
+    assert (done.code, "pip install 'pets-privacy[federated]'" in done.err) == (8, True)
     done = run("federation", "init", "t", *_entries(shelf), *_about(shelf))
-    assert (done.code, "pip install 'pets[federated]'" in done.err) == (8, True)
+    assert (done.code, "pip install 'pets-privacy[federated]'" in done.err) == (8, True)
     assert not Path("t").exists()
 
 

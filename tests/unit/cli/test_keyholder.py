@@ -153,7 +153,7 @@ def test_without_the_extra_a_site_is_told_before_it_is_charged(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tenseal" else found(name))
     trial = shelf / "trial"
     done = run("site", "join", shelf / "east", "--roster", trial / "roster.json", "--public-key", trial / "public.key")
-    assert (done.code, "pip install 'pets[he]'" in done.err) == (8, True)
+    assert (done.code, "pip install 'pets-privacy[he]'" in done.err) == (8, True)
 
 
 def test_a_federation_without_a_key_holder_says_how_to_get_one(shelf: Path) -> None:

@@ -118,7 +118,7 @@ def test_every_chart_can_be_drawn(keys: tuple[str, ...], output: str) -> None:
 def test_without_the_extra_the_remedy_is_named_and_pages_have_their_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "altair", None)
     sample = release(ASKED.group_by("age").agg(**ALL))
-    with pytest.raises(MissingExtraError, match=r"pip install 'pets\[plot\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'pets-privacy\[plot\]'"):
         sample.plot()
     document = html.page(sample, "Stays")
     assert "<figure>" not in document

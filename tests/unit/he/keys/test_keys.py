@@ -396,4 +396,4 @@ except pets.errors.MissingExtraError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'pets[he]'" in done.stdout
+    assert "pip install 'pets-privacy[he]'" in done.stdout

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 BUDGET = Budget(epsilon=1.0, delta=1e-6)
 PEOPLE = 50_000  # who are invented, with all that happens to them
-MOST_KEYS = 24  # categories with more values make poor first tables
+MAX_KEYS = 24  # categories with more values make poor first tables
 _BAR = 40
 
 
@@ -57,7 +57,7 @@ def demo_query() -> Query:
 def choose_query(schema: Schema, table: str) -> Query:
     """A sensible first question about any table: counts, and the mean of a number, by a category."""
     fields = schema.fields(table)
-    keys = [n for n, d in fields.items() if isinstance(d, (Category, Boolean)) and 2 <= d.cells <= MOST_KEYS]
+    keys = [n for n, d in fields.items() if isinstance(d, (Category, Boolean)) and 2 <= d.cells <= MAX_KEYS]
     numbers = [name for name, domain in fields.items() if isinstance(domain, Numeric) and domain.cells > 2]
     asked = query(table).agg(rows=agg.count())
     if schema.table(table).unit.column is not None:

@@ -281,9 +281,9 @@ def status(
     from pets.common.arguments import whole_between
     from pets.federated.deployment.remote import connect
     from pets.federated.keyholder.gate import NAME
-    from pets.federated.site.account_request import MOST_REQUESTS
+    from pets.federated.site.account_request import MAX_REQUESTS
 
-    whole_between("--last", last, 0, MOST_REQUESTS)
+    whole_between("--last", last, 0, MAX_REQUESTS)
     with connect(folder, patience=15, progress=False) as many:
         roster = many.roster
         print(f"Roster {roster.digest[:16]}: {roster.size} sites, dataset {many.schema.dataset!r}.")

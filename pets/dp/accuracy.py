@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-from pets.dp.noise import MOST_SCALE
+from pets.dp.noise import MAX_SCALE
 from pets.dp.split import Measured, Terms, scales_for, sensitivities, six_digits
 from pets.errors import BudgetError
 from pets.plan.measure import Output
@@ -101,7 +101,7 @@ def _grown(scales: list[float], which: Collection[int], reached: Test) -> list[f
 
     def times(factor: float) -> list[float]:
         return [
-            min(max(scale * factor, _SMALLEST), MOST_SCALE) if j in which else scale for j, scale in enumerate(scales)
+            min(max(scale * factor, _SMALLEST), MAX_SCALE) if j in which else scale for j, scale in enumerate(scales)
         ]
 
     low, high = 1.0, 1.0

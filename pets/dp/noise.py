@@ -22,8 +22,8 @@ from pets.errors import BudgetError, InternalError
 
 Ints = npt.NDArray[np.int64]
 
-MOST_VALUE = 2**62  # of an exact value; the plan proves it
-MOST_SCALE = 2.0**52  # 1,000 standard deviations still fit between 2^62 and OpenDP's saturation at 2^63
+MAX_VALUE = 2**62  # of an exact value; the plan proves it
+MAX_SCALE = 2.0**52  # 1,000 standard deviations still fit between 2^62 and OpenDP's saturation at 2^63
 THREADED = 20_000  # draws from which a second thread pays for itself (about 0.4 s of work)
 
 
@@ -93,7 +93,7 @@ def _check_scale(scale: float) -> None:
         raise BudgetError(
             f"the scale of the noise must be a positive number, not {scale!r}; ask with a smaller epsilon"
         )
-    if scale > MOST_SCALE:
+    if scale > MAX_SCALE:
         raise BudgetError(
             f"noise of scale {scale:.3g} does not fit 64-bit integers; "
             "spend more on this query, or narrow the range of its columns"
@@ -105,7 +105,7 @@ def _invoke(measurement: Any, values: Ints) -> Ints:
         raise InternalError("noise is added to one row of 64-bit integers")
     if values.size == 0:
         return values.copy()
-    if int(values.max()) > MOST_VALUE or int(values.min()) < -MOST_VALUE:
+    if int(values.max()) > MAX_VALUE or int(values.min()) < -MAX_VALUE:
         raise InternalError("a value lies beyond the range that the plan proved")
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if values.size < THREADED or workers == 1:

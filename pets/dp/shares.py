@@ -28,7 +28,7 @@ import numpy as np
 
 from pets.common.codec import Json, fraction, number
 from pets.dp.calibrate import LedgerView, calibrate, charges, target_units
-from pets.dp.noise import MOST_SCALE, MOST_VALUE, Ints, add_gaussian, add_laplace, gaussian_rho
+from pets.dp.noise import MAX_SCALE, MAX_VALUE, Ints, add_gaussian, add_laplace, gaussian_rho
 from pets.dp.privacy_loss import PrivacyLoss, privacy_loss
 from pets.dp.split import six_digits
 from pets.errors import BudgetError, InternalError
@@ -37,7 +37,7 @@ from pets.protection.budget import UNIT, Budget, Cost, Currency, epsilon_from_rh
 from pets.protection.protection import DP
 
 _LESS = 1 - 2e-5  # so that rounding a scale up does not pass the accuracy that was asked for
-LEAST_VARIANCE = 4
+MIN_VARIANCE = 4
 """Of a share, in squared grid steps."""
 
 PRINTED_DELTA = 1e-6
@@ -125,11 +125,11 @@ class Shares:
 
     def __post_init__(self) -> None:
         wrong = not 0 < len(self.scales) == len(self.refine) or self.mechanism not in ("gaussian", "laplace")
-        wrong = wrong or any(not 0 < scale <= MOST_SCALE for scale in self.scales)
+        wrong = wrong or any(not 0 < scale <= MAX_SCALE for scale in self.scales)
         wrong = wrong or any(isinstance(g, bool) or not isinstance(g, int) or not 1 <= g <= 2**31 for g in self.refine)
         # the whole noise is charged, and added, on the plan's own grid: a finer one would make it less than was charged
         wrong = wrong or (self.alone and any(finer != 1 for finer in self.refine))
-        if wrong or (not self.alone and (self.mechanism == "laplace" or min(self.scales) ** 2 < LEAST_VARIANCE)):
+        if wrong or (not self.alone and (self.mechanism == "laplace" or min(self.scales) ** 2 < MIN_VARIANCE)):
             raise BudgetError("these are no shares of noise: each measure has a scale of at least 2 on a whole grid")
 
     def to_json(self) -> Json:
@@ -330,7 +330,7 @@ def party_terms(plan: Blocks, protection: DP, view: LedgerView, honest: int) -> 
         )
     noise = shared(plan, protection, view, honest, honest)
     for measure, finer in zip(plan.measures, noise.refine, strict=True):
-        if measure.limit * finer > MOST_VALUE:
+        if measure.limit * finer > MAX_VALUE:
             raise BudgetError(
                 f"the noise on {measure.name} would be so small that its grid does not fit 64-bit integers; ask with a "
                 "smaller epsilon"
@@ -369,7 +369,7 @@ def add_share(plan: Blocks, values: Ints, shares: Shares | Terms) -> Ints:
     parts, start = [], 0
     for measure, size, scale, refine in zip(plan.measures, sizes, shares.scales, shares.refine, strict=True):
         block = values[start : start + size]
-        if size and max(int(block.max()), -int(block.min())) > min(measure.limit, MOST_VALUE // refine):
+        if size and max(int(block.max()), -int(block.min())) > min(measure.limit, MAX_VALUE // refine):
             raise InternalError("a value lies beyond the range that the plan proved")
         parts.append(add(block * refine, scale))
         start += size

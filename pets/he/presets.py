@@ -21,7 +21,7 @@ SECURITY_BITS = {4096: 109, 8192: 218}
 
 FAILURE_BITS = 64
 MARGIN_BITS = 2
-MOST_PARTIES = 4096
+MAX_PARTIES = 4096
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Preset:
     def most_parties(self) -> int:
         """Fresh ciphertexts that may be added up; beyond, the noise ledger refuses (a power of 2)."""
         most = 1
-        while most < MOST_PARTIES and self.spare_bits(2 * most) >= MARGIN_BITS:
+        while most < MAX_PARTIES and self.spare_bits(2 * most) >= MARGIN_BITS:
             most *= 2
         return most
 

@@ -19,7 +19,7 @@ from pets.ledger.db import sql
 from pets.ledger.db.row_types import ROOT, Scope, ScopeRow, moment, parsed, text
 from pets.ledger.db.store import CommitUnknown
 from pets.ledger.db.transaction import Book
-from pets.ledger.failpoint import reach
+from pets.ledger.failpoint import failpoint
 from pets.ledger.ledger import Ledger, close, public
 from pets.ledger.log import attest
 from pets.ledger.root import Root, open_root
@@ -74,7 +74,7 @@ class Account:
             BudgetError: when they do not all fit in every scope; nothing is charged.
             LedgerError: when the ledger cannot be written, or an idempotency key stands for something else.
         """
-        reach("reserve-begin")
+        failpoint("reserve-begin")
         self.ledger.sweep()
         ids = [random_id() for _ in requests]
         token = random_id()
@@ -94,13 +94,13 @@ class Account:
                 self._enter_requests(book, new, state, token, now, row.epoch)
                 if not refusal:
                     grants = tuple(_granted(row, scopes, requests, ids, known, token, book.unbounded(self.dataset)))
-                reach("reserve-logged")
+                failpoint("reserve-logged")
         except CommitUnknown as unknown:
             if not self.ledger.settled(lambda book: all(book.request(name) is not None for name in new), unknown):
                 raise
         if refusal:
             raise BudgetError(refusal)
-        reach("reserve-committed")
+        failpoint("reserve-committed")
         if known:
             self.ledger.catch_up()  # whoever sealed it may have died before the checkpoint told of it
         return grants
@@ -181,7 +181,7 @@ class Account:
             costs = [request.cost for request in new.values()]
             total = (sum(cost.loss for cost in costs), sum(cost.delta for cost in costs))
             book.charge(self.dataset, self.scope, reserved=total)
-            reach("reserve-charged")
+            failpoint("reserve-charged")
         book.add_requests(rows)
 
     def start(self, grants: Sequence[Grant]) -> None:
@@ -192,14 +192,14 @@ class Account:
                     if not book.start(grant.id, grant.token, now + self.ledger.lease):
                         raise LedgerError("the request was closed before it started; nothing was charged; ask again")
                     book.append("started", now, public(book.request(grant.id)), {})
-        reach("start-committed")
+        failpoint("start-committed")
 
     def seal(self, grant: Grant, release: bytes, digest: str, predicate: Json) -> Sealed:
         """Commit an answer: its bytes, its log entry and its certificate, all or nothing. Only then may it be shown.
 
         Raises :class:`LedgerError` when it cannot be committed; the charge stands and nothing may be shown.
         """
-        reach("seal-begin")
+        failpoint("seal-begin")
         try:
             return self._seal(grant, release, digest, predicate)
         except LedgerError as error:
@@ -218,7 +218,7 @@ class Account:
                 entry = book.append("committed", now, said, {"release": digest, "snapshot": row.snapshot})
                 book.charge(self.dataset, self.scope, reserved=(-row.loss, -row.delta), spent=cost)
                 book.lived(self.dataset, *cost, finite=not row.unbounded)
-                reach("seal-logged")
+                failpoint("seal-logged")
                 note, size = self.ledger.checkpoint(book), book.head.size
                 log = attest.place(self.ledger.origin, seq, entry, book.head.hash, note, path)
                 told = predicate | {"request_id": grant.id, "other_releases": others, "log": log}
@@ -226,12 +226,12 @@ class Account:
                 signed = attest.certificate(digest, told, self.ledger.signer)
                 if not book.seal(grant.id, grant.token, release, signed):
                     raise InternalError("a started request could not be sealed by its own worker")
-                reach("seal-stored")
+                failpoint("seal-stored")
         except CommitUnknown as unknown:
             found = self.ledger.settled(lambda book: book.request(grant.id), unknown)
             if found is None or found.state != "committed" or found.certificate != signed:
                 raise
-        reach("seal-committed")
+        failpoint("seal-committed")
         self.ledger.publish(note, size)
         return Sealed(grant.id, release, signed)
 
@@ -269,8 +269,8 @@ class Account:
                 row = self._mine(book, grant)
                 if row is not None:
                     close(book, row, now)
-            reach("close-moved")
-        reach("close-committed")
+            failpoint("close-moved")
+        failpoint("close-committed")
 
     def _mine(self, book: Book, grant: Grant) -> Any:
         row = None if grant.sealed is not None else book.request(grant.id)

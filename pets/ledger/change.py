@@ -18,7 +18,7 @@ from pets.common.signing import SigningKey, VerifyingKey
 from pets.errors import BudgetError, LedgerError, VerificationError, did_you_mean, shown
 from pets.ledger.db.row_types import ROOT, moment, parsed, text
 from pets.ledger.db.transaction import Book
-from pets.ledger.failpoint import reach
+from pets.ledger.failpoint import failpoint
 from pets.ledger.ledger import Ledger
 from pets.ledger.log import dsse
 from pets.ledger.root import registered
@@ -151,8 +151,8 @@ def apply(ledger: Ledger, envelope: Mapping[str, Any]) -> Change:
             "signers": [ledger.key.id, *sorted(signers - {ledger.key.id})],
         }
         book.append("change", now, public | said, {"envelope": full})
-        reach("change-logged")
-    reach("change-committed")
+        failpoint("change-logged")
+    failpoint("change-committed")
     ledger.publish()
     return change
 

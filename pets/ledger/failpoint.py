@@ -32,7 +32,7 @@ hook: Callable[[str], None] | None = None
 """What a test wants done there."""
 
 
-def reach(point: str) -> None:
+def failpoint(point: str) -> None:
     """This place was reached."""
     if hook is not None:
         hook(point)

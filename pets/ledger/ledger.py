@@ -22,7 +22,7 @@ from pets.ledger.db import sql
 from pets.ledger.db.row_types import moment, parsed
 from pets.ledger.db.store import CommitUnknown, Store
 from pets.ledger.db.transaction import Book
-from pets.ledger.failpoint import reach
+from pets.ledger.failpoint import failpoint
 from pets.ledger.log.checkpoint import Checkpoint, dataset_id, newest, parse, publish, published_size
 
 REBASE = "pets ledger recover --rebase --reason WHY --by NAME --by NAME"
@@ -283,7 +283,7 @@ class Ledger:
             with self.reading() as book:
                 note, size = self.checkpoint(book), book.head.size
         publish(self.checkpoint_path, note, size, self.key)
-        reach("checkpoint-written")
+        failpoint("checkpoint-written")
 
     def catch_up(self) -> None:
         """Publish, if the log has grown since."""
@@ -313,8 +313,8 @@ class Ledger:
             rows = book.expired(now)
             for row in rows:
                 close(book, row, now)
-            reach("close-moved")
-        reach("close-committed")
+            failpoint("close-moved")
+        failpoint("close-committed")
         return len(rows)
 
     def sweep(self) -> None:

@@ -26,14 +26,14 @@ from pets.errors import BudgetError, InternalError, shown
 Currency = Literal["zcdp", "pure"]
 UNIT = 10**12  # units of ρ or ε in 1
 DELTA_UNIT = 10**18  # units of δ in 1
-MOST = 1_000_000  # a greater ε or ρ promises nothing, and its units would not fit a database's 64-bit integer
+MAX_LOSS = 1_000_000  # a greater ε or ρ promises nothing, and its units would not fit a database's 64-bit integer
 GREATEST_DELTA = Fraction(1, 100)
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _LOG_RANGE = (-30.0, 40.0)  # log(α − 1) of the best order, for every ρ and ε from 1e-12 to 1e6 and δ from 1e-18
 
 
-def positive(name: str, value: object, most: float = MOST) -> float:
+def positive(name: str, value: object, most: float = MAX_LOSS) -> float:
     """A request's number: finite, greater than 0, at most ``most``.
 
     Raises:

@@ -19,8 +19,8 @@ from pets.release.views import Answer
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette: told apart by readers with any common colour vision."""
 INK, SOFT, ALARM = "#1f2933", "#5b6770", "#b00020"
-MOST_GROUPS = 1_000
-MOST_PANELS = 12
+MAX_GROUPS = 1_000
+MAX_PANELS = 12
 _BARS = ("count", "count_units", "sum", "histogram")
 _LONG = 40  # groups from which one key is drawn as a line with a band
 
@@ -108,7 +108,7 @@ def _rows(answer: Answer, column: Column) -> tuple[list[dict[str, Any]], Roles, 
     """One record a mark (``k`` + number for keys, so that a key may have any name), who is where, and notes."""
     layout, notes = answer.plan.layout, []
     labels = [[str(label) for label in values] for values in layout.columns().values()]
-    shown = min(answer.plan.groups, MOST_GROUPS)
+    shown = min(answer.plan.groups, MAX_GROUPS)
     if shown < answer.plan.groups:
         notes.append(f"The first {shown:,} of {answer.plan.groups:,} groups are shown.")
     if len(labels) > 3:
@@ -139,9 +139,9 @@ def _rows(answer: Answer, column: Column) -> tuple[list[dict[str, Any]], Roles, 
         roles = _spread(labels, shown)
     if roles.panel:
         order = list(dict.fromkeys(row[roles.panel] for row in rows))
-        if len(order) > MOST_PANELS:
-            notes.append(f"The first {MOST_PANELS} of {len(order):,} panels are shown.")
-            rows = [row for row in rows if row[roles.panel] in set(order[:MOST_PANELS])]
+        if len(order) > MAX_PANELS:
+            notes.append(f"The first {MAX_PANELS} of {len(order):,} panels are shown.")
+            rows = [row for row in rows if row[roles.panel] in set(order[:MAX_PANELS])]
     return rows, roles, notes
 
 

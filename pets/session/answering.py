@@ -17,7 +17,7 @@ from pets.common.codec import Json, canonical, digest
 from pets.common.entropy import random_id
 from pets.errors import ReleaseFailedError
 from pets.ledger.account import Account
-from pets.ledger.failpoint import reach
+from pets.ledger.failpoint import failpoint
 from pets.ledger.states import Grant, Request
 from pets.plan.contribution import Contribution
 from pets.plan.vector import Ints, IntVector
@@ -64,7 +64,7 @@ class Answering:
         if failed:
             # the others were sealed: asked again, they cost nothing
             raise self._failure(failed)
-        reach("delivered")
+        failpoint("delivered")
         return [answers[places.get(job.key, place)] for place, job in enumerate(jobs)]
 
     def contribute(self, job: Job, purpose: Json) -> Contribution:
@@ -180,12 +180,12 @@ class Answering:
 
     def _values(self, grant: Grant, job: Job) -> Ints | None:
         """Opens the data, after the charge; what fails then says nothing but to the custodian."""
-        reach("data-opened")
+        failpoint("data-opened")
         values, incident = measured(job, self._engine)
         if values is None:
             self.incidents[grant.id[:12]] = incident
             return None
-        reach("measured")
+        failpoint("measured")
         return values
 
     def _failure(self, failed: Sequence[Grant]) -> ReleaseFailedError:

@@ -9,7 +9,7 @@ import pandas as pd
 
 SHOWN = ("at", "project", "analyst", "what", "state", "epsilon")
 _NAME = 16  # letters of a project and of an analyst that are printed
-_LEAST, _MOST = 20, 60  # letters of what was asked
+_MIN_LETTERS, _MAX_LETTERS = 20, 60  # letters of what was asked
 
 
 class History(pd.DataFrame):
@@ -29,7 +29,7 @@ class History(pd.DataFrame):
             columns[name] = _cut(columns[name], _NAME)
         taken = sum(max(map(len, [name, *texts])) + 2 for name, texts in columns.items() if name != "what")
         room = shutil.get_terminal_size((80, 24)).columns - taken
-        columns["what"] = _cut(columns["what"], min(max(room, _LEAST), _MOST))
+        columns["what"] = _cut(columns["what"], min(max(room, _MIN_LETTERS), _MAX_LETTERS))
         lines = _lines(columns)
         most = pd.get_option("display.max_rows") or len(lines)
         if len(lines) > most + 1:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pets.schema.domain import Domain
 
-_MOST = 40
+_MAX_VALUES = 40
 
 
 class Shown(Protocol):
@@ -63,7 +63,7 @@ def column(made: Shown, name: str) -> Any:
         None,
     )
     if release is None:
-        counts = values.astype(object).where(values.notna(), "missing").value_counts().head(_MOST)
+        counts = values.astype(object).where(values.notna(), "missing").value_counts().head(_MAX_VALUES)
         rows = [{"slot": str(label), "rows": int(count)} for label, count in counts.items()]
     else:
         dimension = release.plan.layout.dimensions[0]

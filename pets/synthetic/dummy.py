@@ -26,13 +26,13 @@ from pets.synthetic.dummy_data.fill import Codes, fill, stream
 from pets.synthetic.dummy_data.manifest import manifest
 from pets.synthetic.dummy_data.query_targets import Wish, conditions, wishes
 from pets.synthetic.linked import linked
-from pets.synthetic.packs.generator import MOST_PEOPLE
+from pets.synthetic.packs.generator import MAX_PEOPLE
 from pets.synthetic.packs.pack import load_pack
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ROWS = 50_000_000
+MAX_ROWS = 50_000_000
 _TOKENS = 0.5  # of the nulls of a column that has null texts: the rest are empty
 
 
@@ -81,7 +81,7 @@ def dummy(
     if people is not None or faults:
         raise UserError("people and faults are for packs, such as pets.dummy('nhs', people=1000); a schema takes rows")
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
-    rows = whole_between("rows", 1000 if rows is None else rows, 1, MOST_ROWS)
+    rows = whole_between("rows", 1000 if rows is None else rows, 1, MAX_ROWS)
     seed = whole_between("seed", seed, 0, 2**63 - 1)
     wanted = _wanted(query, known)
     tables = {name: _table(name, known, rows, seed, query, wanted) for name in known.tables}
@@ -106,7 +106,7 @@ def _pack(
     if not isinstance(link, str):
         raise UserError(f"link must be nhs_number or pseudonym, not {shown(link)}")
     pack = load_pack(name, link)
-    number = whole_between("people", 1000 if people is None else people, 1, MOST_PEOPLE)
+    number = whole_between("people", 1000 if people is None else people, 1, MAX_PEOPLE)
     return linked(pack, number, whole_between("seed", seed, 0, 2**63 - 1), faults=faults, progress=progress)
 
 

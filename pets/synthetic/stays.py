@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_FILE = Path(__file__).with_suffix(".yaml")
-MOST_STAYS = 12
-MOST_PEOPLE = 5_000_000
+MAX_STAYS = 12
+MAX_PEOPLE = 5_000_000
 
 _FIRST = np.datetime64("2019-04-01")
 _DAYS = 1827  # to 2024-03-31
@@ -54,12 +54,12 @@ def invent_stays(people: int = 100_000, seed: int = 0) -> pd.DataFrame:
     """Invented hospital stays of ``people`` invented patients, 1 to 12 stays each; the same seed, the same table.
 
     >>> stays = invent_stays(people=50)
-    >>> stays.patient_id.nunique(), bool(stays.patient_id.value_counts().max() <= MOST_STAYS)
+    >>> stays.patient_id.nunique(), bool(stays.patient_id.value_counts().max() <= MAX_STAYS)
     (50, True)
     """
     import pandas as pd
 
-    for name, value, least, most in (("people", people, 1, MOST_PEOPLE), ("seed", seed, 0, 2**63)):
+    for name, value, least, most in (("people", people, 1, MAX_PEOPLE), ("seed", seed, 0, 2**63)):
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise UserError(f"{name} must be a whole number from {least} to {most:,}, not {value!r}")
     random = np.random.default_rng([seed, 130])
@@ -123,7 +123,7 @@ def _stays(age: _Floats, random: np.random.Generator) -> tuple[_Ints, _Ints, _In
     short = np.zeros(len(age), dtype=bool)
     found: list[tuple[Any, ...]] = []
     frail = random.gamma(2.0, 0.5, len(age))  # a few people come back again and again
-    for _ in range(MOST_STAYS):
+    for _ in range(MAX_STAYS):
         group = np.searchsorted(_AGE_STARTS, age[who] + day / 365.25, side="right") - 1
         length = np.minimum(random.negative_binomial(0.9, 0.9 / (0.9 + _MEAN_DAYS[group])), 180)
         found.append((who, day, length, short))

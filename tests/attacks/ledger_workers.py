@@ -166,11 +166,11 @@ def request_killed(place: Place, point: str, name: str, diary: str, two_steps: b
     with asker.closing(grants):
         if two_steps:
             asker.start(grants)
-        failpoint.reach("data-opened")
-        failpoint.reach("measured")
+        failpoint.failpoint("data-opened")
+        failpoint.failpoint("measured")
         sealed = seal(asker, grants[0])
         Diary(diary).note("delivered", sealed.request, hashlib.sha256(sealed.release).hexdigest(), name)
-        failpoint.reach("delivered")
+        failpoint.failpoint("delivered")
 
 
 def failure_killed(place: Place, point: str, name: str, diary: str, two_steps: bool, ahead: float) -> None:

@@ -25,7 +25,7 @@ from pets.query_model.expression import Filter
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
 
-MOST_STEPS = 30
+MAX_STEPS = 30
 WANTED = 1e-9
 """How exactly coefficients (in scaled units) and their errors are known, or the fit is refused."""
 
@@ -66,7 +66,7 @@ def iterated(
     beta = np.zeros(1 + len(terms_of(names, fields)))
     ids: list[str] = []
     before = math.inf
-    for number in range(MOST_STEPS):
+    for number in range(MAX_STEPS):
         model = Model(Step(family, outcome, names, tuple(beta.tolist())), fields)
         bits = model.bits(most)
         asked, sums = sites.iterate(query, model, protection, **settings)

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 Family = Literal["gaussian", "binomial", "poisson"]
 FAMILIES = ("gaussian", "binomial", "poisson")
 Floats = npt.NDArray[np.float64]
-MOST_STEPS = 100
-MOST_PATTERNS = 100_000
+MAX_STEPS = 100
+MAX_PATTERNS = 100_000
 
 
 class Answers(Protocol):
@@ -181,7 +181,7 @@ def _many_values(source: Answers, table: str, covariates: Sequence[str]) -> bool
     """Whether the table of patterns would be too great, by the schema alone."""
     fields = source.schema.fields(table)
     known = [fields[name] for name in covariates if name in fields]
-    wide = any(isinstance(domain, Real) for domain in known) or math.prod(d.codes for d in known) > MOST_PATTERNS
+    wide = any(isinstance(domain, Real) for domain in known) or math.prod(d.codes for d in known) > MAX_PATTERNS
     if wide and not hasattr(source, "iterate"):
         raise QueryError(
             "over covariates of many values glm asks a federation, step by step; in one session, take covariates of "
@@ -217,7 +217,7 @@ def _irls(design: Floats, weight: Floats, mean: Floats, family: Family) -> tuple
     start = {"gaussian": total, "binomial": math.log(total / (1 - total)) if 0 < total < 1 else 0.0, "poisson": 0.0}
     beta = np.zeros(design.shape[1])
     beta[0] = math.log(total) if family == "poisson" else start[family]
-    for step in range(1, MOST_STEPS + 1):
+    for step in range(1, MAX_STEPS + 1):
         eta = design @ beta
         if family == "gaussian":
             fitted, slope = eta, np.ones_like(eta)

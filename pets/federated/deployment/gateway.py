@@ -17,7 +17,7 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Protocol
 
-from pets.federated.messages.message import MOST
+from pets.federated.messages.message import MAX_MESSAGE
 
 VARIABLE = "PETS_GATE"
 """The environment variable in which a transport's process finds the gate. The site sets it; no job can."""
@@ -69,7 +69,7 @@ def _answer(gate: Gate, connection: Connection) -> None:
     with connection:
         while True:
             try:
-                data = connection.recv_bytes(MOST + 1)
+                data = connection.recv_bytes(MAX_MESSAGE + 1)
             except (EOFError, OSError):
                 return
             try:
@@ -88,7 +88,7 @@ def hand_in(data: bytes, address: str | None = None) -> bytes | None:
     try:
         with Client(address, family="AF_UNIX") as connection:
             connection.send_bytes(data)
-            reply = connection.recv_bytes(MOST + 1)
+            reply = connection.recv_bytes(MAX_MESSAGE + 1)
     except (OSError, EOFError, ValueError):
         return None
     return reply[1:] if reply[:1] == _REPLY else None

@@ -20,7 +20,7 @@ from pets.federated.query_round.coordinator import Relay
 from pets.federated.query_round.envelopes import KeyHolder
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model
-from pets.federated.site.account_request import MOST_REQUESTS, Enquiry
+from pets.federated.site.account_request import MAX_REQUESTS, Enquiry
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.site import Site
 from pets.protection.budget import Budget
@@ -156,7 +156,7 @@ class RemoteFederation(Federation):
         said = self._enquired("budget")
         return {name: one.left for name, one in said.items() if one.left is not None}
 
-    def history(self, last: int = MOST_REQUESTS) -> pd.DataFrame:
+    def history(self, last: int = MAX_REQUESTS) -> pd.DataFrame:
         """The newest requests of the federation at every site that says, with the site's name.
 
         A request is ``charged`` whether or not its answer left the site: that could depend on rows.
@@ -164,7 +164,7 @@ class RemoteFederation(Federation):
         Raises:
             PolicyError: where no site says.
         """
-        asked = whole_between("last", last, 1, MOST_REQUESTS)
+        asked = whole_between("last", last, 1, MAX_REQUESTS)
         return frame(_somebody(self._enquired("history", asked), self.lost), self.roster)
 
     def _enquired(self, about: str, last: int = 0, release: str = "") -> dict[str, Statement]:

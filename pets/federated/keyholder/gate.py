@@ -34,7 +34,7 @@ from pets.errors import PetsError, PolicyError, SchemaError
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import COORDINATOR, SIGNATURE, Channel, Kind, Message, context_of, parse, verified
 from pets.federated.messages.roster import Roster
-from pets.federated.query_round.coordinator import MOST_SAID
+from pets.federated.query_round.coordinator import MAX_REASON
 from pets.federated.query_round.envelopes import of_roster, round_of
 from pets.he.keys.record import RecordError
 from pets.he.secret_key import SecretKey
@@ -175,7 +175,7 @@ class KeyHolderGate:
                 reply = channel.write(Kind.REFUSED, 0, b"its record of opened rounds cannot be written just now")
             except PetsError as error:
                 self._say(f"Refused: {error}.")
-                reply = channel.write(Kind.REFUSED, 0, str(error).encode()[:MOST_SAID])
+                reply = channel.write(Kind.REFUSED, 0, str(error).encode()[:MAX_REASON])
             self._last = (hashlib.sha256(data).digest(), reply)
             return reply
 

@@ -25,7 +25,7 @@ COORDINATOR = 0xFFFF
 _HEADER = struct.Struct(">BBB16sH")
 SIGNATURE = 64
 OVERHEAD = _HEADER.size + SIGNATURE
-MOST = 2**28
+MAX_MESSAGE = 2**28
 _DOMAIN = b"pets.federated.v1\x00"
 
 
@@ -74,7 +74,7 @@ def parse(data: bytes) -> Message:
     Raises:
         ProtocolError: for anything that is no message.
     """
-    if not isinstance(data, (bytes, bytearray, memoryview)) or not OVERHEAD <= len(data) <= MOST:
+    if not isinstance(data, (bytes, bytearray, memoryview)) or not OVERHEAD <= len(data) <= MAX_MESSAGE:
         raise ProtocolError("these bytes are no message of a federated query")
     data = bytes(data)
     version, kind, number, query, sender = _HEADER.unpack_from(data)

@@ -17,8 +17,8 @@ from pets.errors import PolicyError, UserError, did_you_mean, shown
 from pets.protection.budget import Currency
 
 VERSION = 1
-LEAST = 3
-MOST = 4096
+MIN_SITES = 3
+MAX_SITES = 4096
 
 
 @plain_fields(PolicyError)
@@ -129,8 +129,10 @@ class Roster:
         object.__setattr__(self, "members", tuple(self.members))
         object.__setattr__(self, "analysts", tuple(sorted(self.analysts)))
         n = len(self.members)
-        if not LEAST <= n <= MOST:
-            raise PolicyError(f"a federation has {LEAST} to {MOST:,} sites, not {n}; with two, each learns the other's")
+        if not MIN_SITES <= n <= MAX_SITES:
+            raise PolicyError(
+                f"a federation has {MIN_SITES} to {MAX_SITES:,} sites, not {n}; with two, each learns the other's"
+            )
         for label in ("dropouts", "colluding", "sites_per_person"):
             object.__setattr__(self, label, python_value(getattr(self, label)))
         for label, value in (("dropouts", self.dropouts), ("colluding", self.colluding)):

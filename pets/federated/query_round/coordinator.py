@@ -21,13 +21,13 @@ from pets.federated.secure_sum.interface import Adder, Task
 from pets.federated.secure_sum.registry import collector
 from pets.plan.vector import Ints
 
-MOST_SAID = 500
+MAX_REASON = 500
 """Bytes of a site's reason that are shown."""
 
 
 def plain(body: bytes) -> str:
     """What another party says, as it may be shown: no more of it than fits, and nothing that a terminal acts upon."""
-    said = body[:MOST_SAID].decode("utf-8", "replace")
+    said = body[:MAX_REASON].decode("utf-8", "replace")
     return "".join(letter for letter in said if letter.isprintable())
 
 

@@ -32,9 +32,9 @@ from pets.schema.numeric import Numeric
 Floats = npt.NDArray[np.float64]
 FAMILIES = ("gaussian", "binomial", "poisson")
 REACH = 62
-MOST_TERMS = 64
-LEAST_BITS, MOST_BITS = 20, 50
-MOST_ETA = 40.0
+MAX_TERMS = 64
+MIN_BITS, MAX_BITS = 20, 50
+MAX_ETA = 40.0
 _CHUNK = 65_536
 
 
@@ -72,9 +72,9 @@ class Step:
     beta: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if self.family not in FAMILIES or not 1 <= len(self.beta) <= MOST_TERMS:
-            raise QueryError(f"a regression has a known family and at most {MOST_TERMS} coefficients")
-        if not all(math.isfinite(number) for number in self.beta) or self.eta > MOST_ETA:
+        if self.family not in FAMILIES or not 1 <= len(self.beta) <= MAX_TERMS:
+            raise QueryError(f"a regression has a known family and at most {MAX_TERMS} coefficients")
+        if not all(math.isfinite(number) for number in self.beta) or self.eta > MAX_ETA:
             raise QueryError("the fit does not settle: its coefficients grow without end, so no finite fit exists")
 
     @property
@@ -163,12 +163,12 @@ class Model:
             QueryError: where 63 bits are not enough.
         """
         found = math.floor(REACH - math.log2(rows) - math.log2(self.most * (1 + 1e-9)) - 1e-9)
-        if found < LEAST_BITS:
+        if found < MIN_BITS:
             raise QueryError(
                 "63 bits are not enough for this regression; state fewer 'people' (over all sites) in the schema's "
                 "table, or tighter bounds of the outcome"
             )
-        return min(found, MOST_BITS)
+        return min(found, MAX_BITS)
 
     def cohort(self, query: Query) -> Query:
         """The query over the rows that the step is about: those in which every column has a value."""
@@ -258,8 +258,8 @@ def terms_of(covariates: tuple[str, ...], fields: Mapping[str, Domain]) -> tuple
             out += [Term(f"{column}[{domain.decode(code)}]", column, code) for code in range(1, domain.cells)]
         else:
             raise QueryError(f"column {column!r} is no covariate; numbers, categories and booleans are")
-    if len(set(covariates)) < len(covariates) or len(out) >= MOST_TERMS:
-        raise QueryError(f"a regression takes each covariate once, and at most {MOST_TERMS} coefficients")
+    if len(set(covariates)) < len(covariates) or len(out) >= MAX_TERMS:
+        raise QueryError(f"a regression takes each covariate once, and at most {MAX_TERMS} coefficients")
     return tuple(out)
 
 

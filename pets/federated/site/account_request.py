@@ -19,7 +19,7 @@ from pets.errors import LedgerError, PetsError, PolicyError
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import COORDINATOR, SIGNATURE, Channel, Kind, Message, context_of, verified
 from pets.federated.messages.roster import Member, Roster
-from pets.federated.query_round.coordinator import MOST_SAID
+from pets.federated.query_round.coordinator import MAX_REASON
 from pets.federated.site.policy import TELLABLE, SitePolicy
 from pets.ledger.account import Account as Ledger
 from pets.ledger.states import Entry
@@ -27,7 +27,7 @@ from pets.schema.schema import Schema
 from pets.session.account_views import remaining
 from pets.session.session import Session
 
-MOST_REQUESTS = 10_000
+MAX_REQUESTS = 10_000
 """Requests that one enquiry is told of, at most: the newest."""
 _DOMAIN = b"pets.federated.enquiry.v1\x00"
 
@@ -49,7 +49,7 @@ class Enquiry:
     roster: str
     analyst: str
     about: tuple[str, ...]
-    last: int = MOST_REQUESTS
+    last: int = MAX_REQUESTS
     release: str = ""
 
     def __post_init__(self) -> None:
@@ -59,8 +59,8 @@ class Enquiry:
             raise ProtocolError("a release's id has 32 hex digits")
         if not self.about or self.about != tuple(sorted(set(self.about) & set(TELLABLE))):
             raise ProtocolError(f"an enquiry is about {' or '.join(TELLABLE)}")
-        if isinstance(self.last, bool) or not isinstance(self.last, int) or not 0 <= self.last <= MOST_REQUESTS:
-            raise ProtocolError(f"an enquiry asks for 0 to {MOST_REQUESTS:,} requests")
+        if isinstance(self.last, bool) or not isinstance(self.last, int) or not 0 <= self.last <= MAX_REQUESTS:
+            raise ProtocolError(f"an enquiry asks for 0 to {MAX_REQUESTS:,} requests")
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -136,7 +136,7 @@ def enquired(
     except LedgerError:  # whose words may name a file of this site
         return channel.write(Kind.REFUSED, 0, b"this site's ledger cannot be read just now")
     except PetsError as error:
-        return channel.write(Kind.REFUSED, 0, str(error).encode()[:MOST_SAID])
+        return channel.write(Kind.REFUSED, 0, str(error).encode()[:MAX_REASON])
 
 
 def _check(enquiry: Enquiry, member: Member, policy: SitePolicy, schema: Schema) -> None:

@@ -30,7 +30,7 @@ from pets.errors import LedgerError, PetsError, PolicyError, UsedKeyError, UserE
 from pets.federated.messages.errors import ProtocolError, Withheld
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message, context_of, parse, verified
 from pets.federated.messages.roster import Member, Roster
-from pets.federated.query_round.coordinator import MOST_SAID
+from pets.federated.query_round.coordinator import MAX_REASON
 from pets.federated.query_round.envelopes import agreed, box_of
 from pets.federated.query_round.order import Order
 from pets.federated.secure_sum.interface import Party, Sealer, Task, Words
@@ -41,7 +41,7 @@ from pets.federated.site.cohort import small, too_small
 from pets.federated.site.gate import Admission, Desk, admit
 from pets.federated.site.policy import SitePolicy
 from pets.he.keys.public_key import PublicKey
-from pets.ledger.failpoint import reach
+from pets.ledger.failpoint import failpoint
 from pets.ledger.states import Grant, Request
 from pets.plan.plan import make_plan
 from pets.plan.vector import Ints
@@ -228,7 +228,7 @@ class Site:
         except ProtocolError:
             raise
         except PetsError as error:
-            return channel.write(Kind.REFUSED, 0, str(error).encode()[:MOST_SAID])
+            return channel.write(Kind.REFUSED, 0, str(error).encode()[:MAX_REASON])
         active = _Active(admission, channel, grant, snapshot, time.monotonic())
         active.party = party(
             order.secure,
@@ -312,14 +312,14 @@ class Site:
     def _contribute(self, active: _Active) -> Words:
         account, grant, admission = self.session._account, active.grant, active.admission
         account.start([grant])
-        reach("data-opened")
+        failpoint("data-opened")
         values, incident = self._computed(admission, active.snapshot)
         if values is None:
             number = grant.id[:12]
             self._incidents[number] = incident
             account.close([grant])
             raise Withheld(f"nothing leaves this site in answer to the query (incident {number})")
-        reach("measured")
+        failpoint("measured")
         key = random_bytes(32)
         commitment = hmac.new(key, values.astype("<i8").tobytes(), "sha256").hexdigest()
         self._openings[admission.order.id] = key

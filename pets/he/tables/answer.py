@@ -33,7 +33,7 @@ from pets.he.presets import SUM_PRESETS, Preset, preset
 from pets.he.tenseal_engine import U64, scheme
 
 MAGIC = b"pets ans"
-MOST_GROUPS = 2**20
+MAX_GROUPS = 2**20
 Kind = Literal["number", "mean", "variance", "numbers", "vector"]
 _DIGEST = 32
 _DAMAGED = "this is not an answer as pets computed it, or it was damaged; ask the store for it again"
@@ -118,7 +118,7 @@ class Answer:
         if numbers != sorted(numbers) or len({(part.number, part.reach) for part in self.parts}) != len(known):
             return False
         if self.kind == "numbers":  # groups without rows have no part
-            return bool(known) and self.count <= MOST_GROUPS and numbers[0] >= 0 and numbers[-1] < self.count
+            return bool(known) and self.count <= MAX_GROUPS and numbers[0] >= 0 and numbers[-1] < self.count
         return self.count == (2 if self.kind == "variance" else 1) and known == set(range(self.count))
 
     @property

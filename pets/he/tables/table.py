@@ -31,13 +31,13 @@ from pets.he.keys.public_key import PublicKey
 from pets.he.ledger import most_weight, product_chunks
 from pets.he.numbers import residues, whole_numbers
 from pets.he.presets import PRESETS
-from pets.he.tables.answer import MOST_GROUPS, Answer, Part
+from pets.he.tables.answer import MAX_GROUPS, Answer, Part
 from pets.he.tables.columns import backwards, described, packed, positional
 from pets.he.tables.tablefile import Chunks, Layout, free, write
 from pets.he.tenseal_engine import U64, scheme
 
 _DIGIT = 16  # the base of weights too great for one multiplication
-_MOST_MEMORY = 2**29  # of an answer's ciphertexts, one or more for each group
+_MAX_MEMORY = 2**29  # of an answer's ciphertexts, one or more for each group
 
 
 class EncryptedTable:
@@ -168,13 +168,13 @@ class EncryptedTable:
         A group without rows costs nothing; each other one costs a ciphertext. They may take 512 MiB of memory: that
         are 4,096 groups, or 1,365 in a table with masks.
         """
-        labels = self._numbers(groups, MOST_GROUPS - 1, "groups")
+        labels = self._numbers(groups, MAX_GROUPS - 1, "groups")
         place, parts = self._place(column, "value"), []
         if int(labels.min()) < 0:
             raise UserError(f"groups must be {self.rows:,} whole numbers, 0 or greater: one for each row")
         present = np.unique(labels)
         preset = self._layout.preset
-        most = _MOST_MEMORY // (2 * len(preset.chain.kept) * preset.degree * 8)
+        most = _MAX_MEMORY // (2 * len(preset.chain.kept) * preset.degree * 8)
         if len(present) > most:
             raise QueryError(
                 f"{len(present):,} groups have rows, and an answer of at most {most:,} fits into 512 MiB of memory; "

@@ -26,8 +26,8 @@ from pets.he.totals.round import Round
 MAGIC = b"pets env"
 VERSION = 1
 _SIGNATURE = 64
-_MOST_HEADER = 2**20
-_MOST_ROUND = 2**28
+_MAX_HEADER = 2**20
+_MAX_ROUND = 2**28
 _HEX = re.compile(r"[0-9a-f]{32}")
 _DAMAGED = "this is not an envelope as a party signed it; it was edited or damaged, so ask the party for it again"
 
@@ -173,7 +173,7 @@ def unframed(magic: bytes, data: object, damaged: str) -> tuple[bytes, bytes, in
         raise UserError(damaged)
     start = len(magic)
     parts = []
-    for most in (_MOST_ROUND, _MOST_HEADER):
+    for most in (_MAX_ROUND, _MAX_HEADER):
         length = int.from_bytes(data[start : start + 4], "little")
         start += 4
         if length > most or start + length > len(data):

@@ -25,7 +25,7 @@ from pets.protection.budget import UNIT, epsilon_from_rho
 from pets.protection.protection import DP
 from pets.release.release import Release
 
-_MOST_VALUE = 2**62  # of a party's numbers on its refined grid
+_MAX_VALUE = 2**62  # of a party's numbers on its refined grid
 WRONG = (
     "the total does not add up: it was changed on its way, or made of other parts than it names; nothing is shown, and "
     "its round cannot be opened again, so ask with a new one"
@@ -103,7 +103,7 @@ def _as_asked(asked: Round, terms: Json) -> bool:
         return False
     rho, least = fraction(terms["rho"]), Fraction(0)
     for measure, finer, scale in zip(asked.plan.measures, terms["refine"], terms["scales"], strict=True):
-        if measure.limit * finer > _MOST_VALUE:
+        if measure.limit * finer > _MAX_VALUE:
             return False
         # the sum of honest shares, were it one Gaussian: no bound on shares is below it
         least += Fraction(measure.sensitivity.l2_squared * finer**2) / (2 * asked.honest * fraction(scale) ** 2)

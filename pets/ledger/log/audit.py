@@ -28,7 +28,7 @@ _TIME = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-
 _STATES = {state.value.encode(): state.value for state in State}
 _NEXT = {state.value: frozenset(one.value for one in after) for state, after in NEXT.items()}
 _OWN = frozenset({"at", "event", "request", "sealed", "seq"})  # what differs between the entries of one request
-_MOST_TERMS = 100_000  # kept: what distinct requests say; forgetting them costs time alone
+_MAX_TERMS = 100_000  # kept: what distinct requests say; forgetting them costs time alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class Audit:
             same[3],
         )
         if cut == body and len(said["request"]) == 32 and len(said["sealed"]) == 64:
-            if len(self._terms) >= _MOST_TERMS:
+            if len(self._terms) >= _MAX_TERMS:
                 self._terms.clear()
             self._terms[same] = terms
 

@@ -18,7 +18,7 @@ from pets.synthetic.assess.score import Score
 from pets.synthetic.assess.tables import Coded, Floats, Ints, Tables
 
 RESAMPLES = 20
-MOST_PAIRS = 300
+MAX_PAIRS = 300
 DENSE = 1_000_000
 """Cells up to which a marginal is held as an array; two columns of postcodes would have billions."""
 
@@ -44,8 +44,8 @@ def fidelity(tables: Tables, floor: Coded, random: np.random.Generator) -> Fidel
     """
     sizes = [column.size for column in tables.columns]
     pairs = list(itertools.combinations(range(len(sizes)), 2))
-    if len(pairs) > MOST_PAIRS:
-        pairs = [pairs[i] for i in sorted(random.choice(len(pairs), MOST_PAIRS, replace=False).tolist())]
+    if len(pairs) > MAX_PAIRS:
+        pairs = [pairs[i] for i in sorted(random.choice(len(pairs), MAX_PAIRS, replace=False).tolist())]
     rows = min(len(tables.holdout), len(tables.synthetic), len(floor))
 
     def cut(table: Coded) -> Coded:

@@ -16,9 +16,9 @@ from pets.errors import UserError, did_you_mean, missing_extra, shown
 from pets.synthetic.assess.score import Score
 from pets.synthetic.assess.tables import Coded, Floats, Ints, Tables
 
-MOST_ROWS = 20_000
-MOST_CLASSES = 20
-LEAST_OF_A_CLASS = 20
+MAX_ROWS = 20_000
+MAX_CLASSES = 20
+MIN_CLASS_ROWS = 20
 RESAMPLES = 50
 _FAR = 1e9  # numbers beyond it are as far as any: learners count in single precision; a gap is such a one, too
 
@@ -79,15 +79,15 @@ def target_place(tables: Tables, target: str | None) -> int:
         kinds = len(np.unique(_classes(tables, tables.real, place)))
         if kinds < 2:
             raise UserError(f"target {target!r} is the same in every real row, so nothing can be learnt; name another")
-        if kinds > MOST_CLASSES:
+        if kinds > MAX_CLASSES:
             raise UserError(
-                f"target {target!r} has {kinds:,} values and learners tell at most {MOST_CLASSES} apart; name another, "
+                f"target {target!r} has {kinds:,} values and learners tell at most {MAX_CLASSES} apart; name another, "
                 "or make it coarser in all three tables"
             )
         return place
     for place in reversed(range(len(tables.columns))):
         counts = np.bincount(_classes(tables, tables.real, place))
-        if 2 <= len(counts) <= MOST_CLASSES and counts.min() >= LEAST_OF_A_CLASS:
+        if 2 <= len(counts) <= MAX_CLASSES and counts.min() >= MIN_CLASS_ROWS:
             return place
     raise UserError("no column can serve as the one to learn; name one with target=…")
 
@@ -124,8 +124,8 @@ def _learnt(
     """What a learner thinks of the rows kept out: a chance for each class. Where the table holds one, that is all."""
     rest = [at for at in range(len(tables.columns)) if at != place]
     rows = np.arange(len(table))
-    if len(rows) > MOST_ROWS:
-        rows = np.random.default_rng(0).permutation(rows)[:MOST_ROWS]
+    if len(rows) > MAX_ROWS:
+        rows = np.random.default_rng(0).permutation(rows)[:MAX_ROWS]
     labels = _classes(tables, table, place)[rows]
     if len(np.unique(labels)) < 2:
         return np.ones((len(truth), 1)), labels[:1]
@@ -183,7 +183,7 @@ def detectability(tables: Tables, floor: Coded, seed: int) -> tuple[Score, ...]:
         label: _told_apart(tables.real, table, seed)
         for label, table in (("value", tables.synthetic), ("floor", floor), ("ceiling", tables.holdout))
     }
-    half = 1.96 * 0.5 / np.sqrt(min(len(tables.real), len(tables.synthetic), MOST_ROWS // 2))
+    half = 1.96 * 0.5 / np.sqrt(min(len(tables.real), len(tables.synthetic), MAX_ROWS // 2))
     return (
         Score(
             "detectability",
@@ -205,7 +205,7 @@ def _told_apart(real: Coded, other: Coded, seed: int) -> float:
     from sklearn.model_selection import StratifiedKFold
 
     random = np.random.default_rng([seed, 5])
-    rows = min(len(real), len(other), MOST_ROWS // 2)
+    rows = min(len(real), len(other), MAX_ROWS // 2)
     sides = [_near(one.numbers)[random.permutation(len(one))[:rows]] for one in (real, other)]
     inputs, labels = np.concatenate(sides), np.repeat([0, 1], rows)
     chances = np.zeros(2 * rows)

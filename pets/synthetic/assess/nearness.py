@@ -19,7 +19,7 @@ from pets.synthetic.assess.matches import ATTACKS, Attack, risk_score
 from pets.synthetic.assess.score import Score
 from pets.synthetic.assess.tables import Coded, Floats, Tables
 
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 """Rows of a table that attackers look at."""
 
 NEIGHBOURS = 5
@@ -137,7 +137,7 @@ class _Places:
 
 
 def _few(table: Coded, random: np.random.Generator) -> Coded:
-    return table if len(table) <= MOST_ROWS else table.take(random.permutation(len(table))[:MOST_ROWS])
+    return table if len(table) <= MAX_ROWS else table.take(random.permutation(len(table))[:MAX_ROWS])
 
 
 def _pass(

@@ -29,7 +29,7 @@ from pets.synthetic.synthetic_release import SyntheticRelease
 if TYPE_CHECKING:
     import pandas as pd
 
-LEAST_HOLDOUT = 500
+MIN_HOLDOUT = 500
 
 
 class Custodian(Protocol):
@@ -217,9 +217,9 @@ def assess(
     if not 0 <= seed < 2**32:
         raise UserError("seed must be a whole number from 0 to 4,294,967,295")
     tables = prepare(real, synthetic, holdout, schema, table)
-    if len(tables.holdout) < LEAST_HOLDOUT:
+    if len(tables.holdout) < MIN_HOLDOUT:
         raise UserError(
-            f"the holdout table has {len(tables.holdout):,} rows and at least {LEAST_HOLDOUT} are needed: what is "
+            f"the holdout table has {len(tables.holdout):,} rows and at least {MIN_HOLDOUT} are needed: what is "
             "found about real rows is compared with them"
         )
     random = np.random.default_rng([seed, 4])

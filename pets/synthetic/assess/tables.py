@@ -31,7 +31,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 BINS = 20
-LEAST_ROWS = 100
+MIN_ROWS = 100
 _FEW = 20  # distinct values up to which a column of numbers is taken as categories
 
 
@@ -111,9 +111,9 @@ def prepare(real: Any, synthetic: Any, holdout: Any, schema: Schema | None, tabl
         for name, source in (("real", real), ("synthetic", synthetic), ("holdout", holdout))
     }
     for name, frame in frames.items():
-        if len(frame) < LEAST_ROWS:
+        if len(frame) < MIN_ROWS:
             raise UserError(
-                f"the {name} table has {len(frame)} rows; scores mean nothing below {LEAST_ROWS}, give more rows"
+                f"the {name} table has {len(frame)} rows; scores mean nothing below {MIN_ROWS}, give more rows"
             )
     domains = _domains(schema, table)
     left_out: dict[str, str] = {}

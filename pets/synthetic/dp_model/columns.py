@@ -29,7 +29,7 @@ AS_THEY_ARE = 32
 BINS = 16
 """Bins of equal width for a number whose bins are not stated."""
 
-MOST_SLOTS = 2_000
+MAX_SLOTS = 2_000
 """Slots of one column. A pair of columns has the product; beyond this the noise drowns what is in a slot."""
 
 
@@ -143,9 +143,9 @@ def _modelled(name: str, fields: Mapping[str, Domain], table: str, stated: objec
         found = Modelled(name, key, domain, dimension(key, fields, table))
     except QueryError as error:
         raise UserError(f"column {name!r} cannot be modelled: {error}") from None
-    if found.size > MOST_SLOTS:
+    if found.size > MAX_SLOTS:
         raise UserError(
-            f"column {name!r} has {found.size:,} slots and a model takes at most {MOST_SLOTS:,}; "
+            f"column {name!r} has {found.size:,} slots and a model takes at most {MAX_SLOTS:,}; "
             "use a coarser column, wider bins, or leave it out with columns=[…]"
         )
     return found
@@ -171,8 +171,8 @@ def _edges(name: str, domain: Numeric, stated: object) -> list[Any]:
     low, high = domain.origin, domain.origin + domain.spacing * last
     if stated is None or (isinstance(stated, int) and not isinstance(stated, bool)):
         wanted = BINS if stated is None else stated
-        if not 1 <= wanted <= MOST_SLOTS:
-            raise UserError(f"bins of {name!r} must be from 1 to {MOST_SLOTS:,}, not {shown(stated)}")
+        if not 1 <= wanted <= MAX_SLOTS:
+            raise UserError(f"bins of {name!r} must be from 1 to {MAX_SLOTS:,}, not {shown(stated)}")
         if last == 0:
             return [low, low + domain.spacing]
         count = min(wanted, last)

@@ -40,7 +40,7 @@ SELECTIONS: tuple[Selection, ...] = ("tree", "aim")
 CELLS = 50_000
 """Cells of a model: more hold more pairs and take longer (Adult, 10 columns: 30,000 cells hold 31 of 45 pairs)."""
 
-MOST_ROWS = 50_000_000
+MAX_ROWS = 50_000_000
 DRAWS = 200_000
 FIRST = Fraction(1, 2)
 """AIM: the share of the budget for the first look at everything; the rest measures again what fits worst."""
@@ -110,7 +110,7 @@ def private_table(
             held = choose(scores, [], found.sizes, cells)
         model = _fitted(found, held, STEPS, "fitting the model", progress)
         random = np.random.default_rng([seed, 1])
-        count = min(MOST_ROWS, max(1, round(found.total))) if rows is None else rows
+        count = min(MAX_ROWS, max(1, round(found.total))) if rows is None else rows
         frame = _decoded(schema, workload, model.sample(count, random), random)
         misfits = _misfits(found, model, held)
     except (ReleaseFailedError, UserError, KeyboardInterrupt):

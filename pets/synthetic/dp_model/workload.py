@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 SINGLES = Fraction(1, 10)
 """The share of the budget for columns by themselves; the pairs' sums tell of them too."""
 
-MOST_CELLS = 2_000_000
+MAX_CELLS = 2_000_000
 MEASURE = "n"
 
 
@@ -80,10 +80,10 @@ class Workload:
 
     def __post_init__(self) -> None:
         cells = sum(self.cells(clique) for clique in self.cliques)
-        if cells > MOST_CELLS:
+        if cells > MAX_CELLS:
             widest = max(self.columns, key=lambda column: column.size)
             raise UserError(
-                f"the pairs of these {len(self.columns)} columns have {cells:,} cells and at most {MOST_CELLS:,} can "
+                f"the pairs of these {len(self.columns)} columns have {cells:,} cells and at most {MAX_CELLS:,} can "
                 f"be measured; {widest.name!r} has the most values ({widest.size:,}): use a coarser one, wider "
                 "bins, or fewer columns"
             )

@@ -18,9 +18,9 @@ from pets.schema.domain import Category
 from pets.schema.rules import Derived, OnlyWhen, gaps
 from pets.schema.schema import Schema, Table
 
-MOST_BRANCHES = 256
-MOST_WISHES = 32
-MOST_RANGES = 16
+MAX_BRANCHES = 256
+MAX_WISHES = 32
+MAX_RANGES = 16
 
 Ranges = dict[str, tuple[Range, ...]]
 
@@ -58,20 +58,20 @@ def wishes(query: Query, schema: Schema) -> tuple[Wish, ...]:
     asked = conditions(query, schema)
     found: list[Wish] = []
     for condition in asked:
-        some = itertools.islice(_grounded(condition, table, person), max(1, MOST_WISHES // len(asked)))
+        some = itertools.islice(_grounded(condition, table, person), max(1, MAX_WISHES // len(asked)))
         found += [wish for wish in some if wish not in found]
     return tuple(found)
 
 
 def _grounded(condition: Predicate, table: Table, person: Table | None) -> Iterator[Wish]:
-    for branch in itertools.islice(_branches(condition), MOST_BRANCHES):
+    for branch in itertools.islice(_branches(condition), MAX_BRANCHES):
         own = _settle({name: ranges for name, ranges in branch.items() if name in table.columns}, table)
         rest = {name: ranges for name, ranges in branch.items() if name not in table.columns}
         theirs = _settle(rest, person) if person is not None else {}
         if own is None or theirs is None:
             continue
         every = [len(ranges) for ranges in (*own.values(), *theirs.values())]
-        for turn in range(min(MOST_RANGES, max(every, default=1))):
+        for turn in range(min(MAX_RANGES, max(every, default=1))):
             wish = Wish(_turn(own, turn), _turn(theirs, turn))
             if _possible(table, wish.own) and (person is None or _possible(person, wish.person)):
                 yield wish

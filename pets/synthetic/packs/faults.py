@@ -18,7 +18,7 @@ from pets.synthetic.packs.check import Tables
 from pets.synthetic.packs.checkdigits import reserved_numbers
 from pets.synthetic.packs.pack import Fault, Pack
 
-LEAST = 3
+MIN_VALUES = 3
 """Of every fault at least so many are planted, where so many rows may bear it."""
 
 Rows = npt.NDArray[np.int64]
@@ -37,7 +37,7 @@ def plant(pack: Pack, tables: Mapping[str, Any], seed: int) -> tuple[dict[str, A
         random = stream(seed, pack.name, "fault", fault.name)
         free = whole.matching(fault.table, fault.where) & ~used[fault.table][: tables[fault.table].num_rows]
         able = np.flatnonzero(free)
-        wanted = min(len(able), max(LEAST, round(fault.share * len(able))))
+        wanted = min(len(able), max(MIN_VALUES, round(fault.share * len(able))))
         rows = np.sort(random.choice(able, size=wanted, replace=False))
         used[fault.table][rows] = True
         done, told = KINDS[fault.kind](out, fault, rows, random, pack)

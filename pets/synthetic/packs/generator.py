@@ -24,7 +24,7 @@ from pets.synthetic.packs.pack import PERSON, Pack, PackTable
 from pets.synthetic.packs.values import Values, stacked
 
 BLOCK = 50_000
-MOST_PEOPLE = 10_000_000
+MAX_PEOPLE = 10_000_000
 
 Index = npt.NDArray[np.int64]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NEURAL = ("ctgan", "tvae", "copulagan")
 REDRAWS = 20
-MOST_REDRAWN = 1_000_000
+MAX_REDRAWN = 1_000_000
 
 
 def main(folder: Path) -> int:
@@ -150,7 +150,7 @@ def drawn(sample: Callable[[int], pd.DataFrame], rows: int, keep: dict[str, Any]
         if lacking <= 0 or not left:
             break
         share = max(len(made) / (len(made) + turned), 0.05)
-        made = pd.concat([made, sample(min(MOST_REDRAWN, int(lacking / share) + 10))], ignore_index=True)
+        made = pd.concat([made, sample(min(MAX_REDRAWN, int(lacking / share) + 10))], ignore_index=True)
     return made[:rows], turned
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import pets
 from pets.dp.calibrate import calibrate
-from pets.dp.shares import LEAST_VARIANCE, add_share, party_terms, share_rho, tau
+from pets.dp.shares import MIN_VARIANCE, add_share, party_terms, share_rho, tau
 from pets.errors import BudgetError, InternalError
 from pets.plan.plan import make_plan
 from pets.protection.budget import UNIT
@@ -65,7 +65,7 @@ def test_tau():
     for parties in (2, 64, 65, 66, 500):
         exact = 10 * math.fsum(math.exp(-2 * math.pi**2 * 0.25 * k / (k + 1)) for k in range(1, parties))
         assert exact <= tau(0.5, parties) <= exact * 1.05
-    assert tau(math.sqrt(LEAST_VARIANCE), 4096) < 1e-15
+    assert tau(math.sqrt(MIN_VARIANCE), 4096) < 1e-15
 
 
 @pytest.mark.parametrize("rho", [1e-6, 1e-3, 0.05, 1.0, 20.0])
@@ -79,12 +79,12 @@ def test_honest_shares_give_what_was_asked_and_no_more_is_charged(rho, honest):
     for measure, scale, finer, loss, central in zip(
         PLAN.measures, share.scales, share.refine, share.losses, whole.scales, strict=True
     ):
-        assert scale >= math.sqrt(LEAST_VARIANCE) and finer % 2
+        assert scale >= math.sqrt(MIN_VARIANCE) and finer % 2
         spread = honest * Fraction(scale) ** 2
         assert loss >= Fraction(measure.sensitivity.l2_squared * finer**2) / (2 * spread) * UNIT
         together = math.sqrt(honest) * scale / finer
         assert together >= central * (1 - 1e-6)
-        if finer == 1 and scale > math.sqrt(LEAST_VARIANCE):
+        if finer == 1 and scale > math.sqrt(MIN_VARIANCE):
             assert together <= central * 1.001
     assert share.alone >= share.rho - len(PLAN.measures) / UNIT
     assert honest > 1 or share.alone == pytest.approx(share.rho, rel=1e-4)

@@ -18,7 +18,7 @@ from pets.errors import PolicyError, QueryError, ReleaseFailedError
 from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
 from pets.federated.analyst.models import Fit, glm
 from pets.federated.messages.errors import Refused
-from pets.federated.query_round.regression_step import MOST_BITS, Model, Step, slack
+from pets.federated.query_round.regression_step import MAX_BITS, Model, Step, slack
 from pets.federated.site.gate import RANGE, most_rows
 from pets.plan.plan import make_plan
 from pets.rows.tabulate import codes
@@ -196,7 +196,7 @@ def test_no_row_adds_more_than_the_range_proof_says(family: str, beta: tuple[flo
                 row = {"age": np.array([age]), "bmi": np.array([bmi]), outcome: np.array([y])}
                 assert np.abs(model.moments(row, bits)[1:]).max() <= model.most * 2.0**bits + 1
     assert model.most * 2.0**bits * 2**14 <= RANGE
-    assert bits == MOST_BITS or model.most * 2.0 ** (bits + 1) * 2**14 > RANGE * 0.999
+    assert bits == MAX_BITS or model.most * 2.0 ** (bits + 1) * 2**14 > RANGE * 0.999
 
 
 def test_63_bits_that_are_not_enough_are_refused() -> None:

@@ -121,7 +121,7 @@ def test_sparse_groups_stay_small(tmp_path, monkeypatch):
     assert holder()[1].read(asked) == [36, *[0] * (2**14 - 1), 9]
     with pytest.raises(UserError, match="at most 1,048,575"):
         made.group_sums("a", [2**20] * 10)
-    monkeypatch.setattr("pets.he.tables.table._MOST_MEMORY", 9 * 2**17)
+    monkeypatch.setattr("pets.he.tables.table._MAX_MEMORY", 9 * 2**17)
     monkeypatch.setattr(EncryptedTable, "_weighted", None)  # refused before anything is computed
     with pytest.raises(QueryError, match="10 groups have rows, and an answer of at most 9 fits"):
         made.group_sums("a", list(range(10)))

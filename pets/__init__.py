@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pets.protection.budget import Budget
     from pets.protection.policy import Policy
     from pets.protection.protection import DP, Exact, Total
-    from pets.query_model.aggregate import count, count_units, histogram, mean, quantile, rate, sum, variance
+    from pets.query_model.aggregate import count, count_units, histogram, mean, quantile, rate, variance
+    from pets.query_model.aggregate import sum as sum
     from pets.query_model.expression import col
     from pets.query_model.group_keys import KeySet
     from pets.release.release import Release
@@ -68,13 +69,13 @@ _HOMES = {
     "UserError": "errors",
 }
 
+# what `from pets import *` brings: all but sum, which would take the place of Python's own
 __all__ = [
     "query",
     "Query",
     "col",
     "count",
     "count_units",
-    "sum",
     "mean",
     "rate",
     "variance",
@@ -117,10 +118,10 @@ def __getattr__(name: str) -> Any:
         return value
     if name in ("testing", "errors", "he", "federated"):
         return importlib.import_module(f"pets.{name}")
-    from pets.errors import did_you_mean
+    from pets.errors import NoSuchNameError, did_you_mean
 
-    raise AttributeError(f"pets has no {name!r}{did_you_mean(name, __all__)}")
+    raise NoSuchNameError(f"pets has no {name!r}{did_you_mean(name, __dir__())}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, "sum"})

@@ -38,6 +38,10 @@ class QueryError(UserError):
     exit_code = 4
 
 
+class NoSuchNameError(QueryError, AttributeError):
+    """A name that pets does not have; the message says what there is. ``hasattr`` and ``getattr`` see it as usual."""
+
+
 class DataError(UserError):
     """A data source cannot be opened or read (raised to the custodian, while a snapshot is made)."""
 

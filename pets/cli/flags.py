@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pets.errors import BudgetError, DataError, LedgerError, QueryError, SchemaError, UserError
+from pets.protection.budget import told_apart
 
 if TYPE_CHECKING:
     from pets.ledger.ledger import Ledger
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pets.session.session import Session
 
 SUFFIXES = (".csv", ".json", ".html")
+_WHERE = "\"age >= 18 and sex in ['F', 'M']\"; a name with blanks: \"col('length of stay') > 7\""
 DATA = "The rows of a table: CSV, CSV.gz, Parquet or an SQL URL; repeatable."
 
 
@@ -45,7 +47,7 @@ class Question:
     table: Annotated[
         str | None, typer.Option("--table", metavar="NAME", help="Which table, where the schema has several.")
     ] = None
-    where: Annotated[list[str] | None, _many("--where", "\"age >= 18 and sex in ['Female', 'Male']\"")] = None
+    where: Annotated[list[str] | None, _many("--where", _WHERE)] = None
     by: Annotated[list[str] | None, _many("--by", "age, admitted.year, age:0,18,65,120 (bins)")] = None
     count: Annotated[list[str] | None, _many("--count", "NAME, or NAME=condition: rows")] = None
     count_units: Annotated[list[str] | None, _many("--count-units", "NAME, or NAME=condition: people")] = None
@@ -188,8 +190,9 @@ class Purse:
         if not offer.fits:
             budget, left = session.budget, session.remaining()
             more = "ask the custodian for a renewal" if self.ledger else "raise --budget-epsilon"
+            asked, room = told_apart(offer.epsilon, left.epsilon)
             raise BudgetError(
-                f"this query would cost ε = {offer.epsilon:.4g} and the budget has room for ε = {left.epsilon:.4g}"
+                f"this query would cost ε = {asked} and the budget has room for ε = {room}"
                 f"{f' (at δ = {budget.conversion_delta:g})' if budget.delta else ''}; nothing was spent; ask with a "
                 f"smaller --epsilon, or {more}"
             )

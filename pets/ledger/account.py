@@ -24,7 +24,7 @@ from pets.ledger.ledger import Ledger, close, public
 from pets.ledger.log import attest
 from pets.ledger.root import Root, open_root
 from pets.ledger.states import Entry, Grant, Request, Sealed, Standing, State
-from pets.protection.budget import Budget, Cost
+from pets.protection.budget import DELTA_UNIT, Budget, Cost, told_apart
 
 
 class Account:
@@ -134,12 +134,18 @@ class Account:
         for scope in scopes:
             if (left := scope.left) is None or (cost.loss <= left[0] and cost.delta <= left[1]):
                 continue
-            asked = self.budget.describe(cost)[0]
-            room = self.budget.describe(Cost(cost.currency, max(0, left[0]), max(0, left[1])))[0]
             what = "this query" if len(requests) == 1 else f"these {len(requests)} queries"
+            if cost.loss <= left[0]:
+                delta, spare = told_apart(cost.delta / DELTA_UNIT, max(0, left[1]) / DELTA_UNIT)
+                return (
+                    f"{what} would cost δ = {delta} for thresholds and {_whose(scope)} has room for δ = {spare}; "
+                    "nothing was spent; ask with a smaller delta"
+                )
+            room = Cost(cost.currency, max(0, left[0]), max(0, left[1]))
+            asked, spare = told_apart(self.budget.describe(cost)[0], self.budget.describe(room)[0])
             at = f" (at δ = {self.budget.conversion_delta:g})" if self.budget.delta else ""
             return (
-                f"{what} would cost ε = {asked:.4g} and {_whose(scope)} has room for ε = {room:.4g}{at}; nothing was "
+                f"{what} would cost ε = {asked} and {_whose(scope)} has room for ε = {spare}{at}; nothing was "
                 "spent; ask with a smaller epsilon, or for less accuracy"
             )
         return None

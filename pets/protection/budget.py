@@ -221,6 +221,19 @@ def described(cost: Cost, delta: float) -> tuple[float, float]:
     return epsilon_from_rho(cost.loss / UNIT, delta), delta + cost.delta / DELTA_UNIT
 
 
+def told_apart(more: float, less: float) -> tuple[str, str]:
+    """Two numbers of which the first is greater, with the four digits of every other ε, or as many as tell them apart.
+
+    >>> told_apart(1.5, 0.7), told_apart(1.00000012, 1.0)
+    (('1.5', '0.7'), ('1.0000001', '1'))
+    """
+    for digits in range(4, 18):
+        texts = f"{more:.{digits}g}", f"{less:.{digits}g}"
+        if float(texts[0]) > float(texts[1]):
+            break
+    return texts
+
+
 def pure_as_zcdp(units: int) -> int:
     """The ρ, in units rounded up, of a release that is ε-DP with ε in units: ρ = ε²/2 (Bun and Steinke, Prop. 1.4).
 

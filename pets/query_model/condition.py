@@ -35,15 +35,16 @@ _SIGNS: dict[type[ast.cmpop], Operator] = {
 _FLIPPED: dict[Operator, Operator] = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _HELP = (
     "a condition compares columns with constants, such as age >= 18, gender in ['Female', 'Male'], cost is None, "
-    "joined with and, or, not"
+    "joined with and, or, not; a name with blanks is written col('length of stay')"
 )
+_QUOTED = re.compile(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|`([^`]*)`""", re.DOTALL)
 
 
 def condition(text: str) -> Filter:
     """The filter that a text describes; raises :class:`QueryError` for anything but plain comparisons.
 
-    Column names stand as they are; one that is no Python name is written ``col("length of stay")``. Texts and dates
-    are in quotes.
+    Column names stand as they are; one that is no Python name is written ``col("length of stay")``, or in backticks.
+    Texts and dates are in quotes.
 
     >>> condition("18 <= age < 65 and sex in ['Female', 'Male']").to_json()["filter"]
     'and'
@@ -61,11 +62,16 @@ def _parsed(text: str) -> ast.expr:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as 'is' beside a constant: refused below, in our own words
-            return ast.parse(text, mode="eval").body
+            return ast.parse(_QUOTED.sub(_plain_name, text), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         at = f" at character {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
         hint = "; equality is written ==" if re.search("(?<![=!<>])=(?!=)", text) else ""
         raise QueryError(f"the condition {_shown(text)} cannot be read{at}{hint}; {_HELP}") from None
+
+
+def _plain_name(found: re.Match[str]) -> str:
+    """A name in backticks as a call of col; a text in quotes as it is."""
+    return str(found[1]) if found[2] is None else f"col({found[2].strip()!r})"
 
 
 def _shown(text: str) -> str:

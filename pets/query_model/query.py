@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pets.common.arguments import plain_arguments, plain_fields
 from pets.common.codec import Json, digest, whole
@@ -18,6 +18,7 @@ from pets.errors import QueryError, did_you_mean, shown
 from pets.query_model.aggregate import Aggregate, CountUnits, Histogram, aggregate_from_json
 from pets.query_model.expression import Col, Filter, filter_from_json
 from pets.query_model.group_keys import ColumnKey, Key, KeySet, key_from_json
+from pets.query_model.verbs import no_such_verb
 
 MAX_BOUND = 1_000_000
 _HISTOGRAM = ("bin", "count", "low", "high")
@@ -134,6 +135,11 @@ class Query:
             rows=self.rows if rows is None else rows,
             groups=self.groups if groups is None else groups,
         )
+
+    if not TYPE_CHECKING:  # a type checker knows what there is
+
+        def __getattr__(self, name: str) -> NoReturn:
+            no_such_verb(name)
 
     @plain_arguments(QueryError)
     def explain(self, schema: Any, protection: Any = None) -> Any:

@@ -37,6 +37,7 @@ _HEADER = 1_000_000  # bytes of a CSV's first line that are read at most
 _BATCH = 122_880  # rows
 _DELIMITERS = (",", ";", "\t", "|")
 _ATTACHED = "attached_source"
+_JSON = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 _URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
 _READ: weakref.WeakSet[Any] = weakref.WeakSet()  # readers that have given their rows, which they do once
 _KINDS = (
@@ -135,7 +136,17 @@ def plain(error: BaseException, label: str) -> DataError:
         )
     columns = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
     if columns:
-        return DataError(f"{line}the header names {columns[1]} columns but the line has {columns[2]}; mend the line")
+        # the engine stops counting at the first field too many
+        has = columns[2] if int(columns[2]) < int(columns[1]) else "more"
+        return DataError(
+            f"{line}the header names {columns[1]} columns but the line has {has}; mend the line (a value that holds "
+            "the separator stands in quotes)"
+        )
+    if "conversion error" in low or "error when converting" in low:
+        return DataError(
+            f"{label}: a view or a computed column turns a value into a type that it does not fit; mend its "
+            "definition, such as with TRY_CAST"
+        )
     if "unterminated quote" in low or "quoted value" in low:
         return DataError(f"{line}a quoted value does not end properly; double each quote inside a quoted value")
     if "unicode" in low or "utf-8" in low or "utf8" in low:
@@ -189,6 +200,11 @@ def _file(
     zipped = start[:2] == b"\x1f\x8b"
     if path.suffix.lower() == ".gz" and not zipped:
         raise DataError(f"{label} is named .gz but is not a gzip file; rename it or compress it")
+    if path.name.lower().endswith(_JSON):
+        raise DataError(
+            f"{label} is named as JSON, which is not read as data; save it as CSV or Parquet, such as with "
+            "pandas.read_json(…).to_parquet(…)"
+        )
     if not zipped and (b"\0" in start or path.suffix.lower() in (".parquet", ".xlsx", ".xls", ".zip")):
         raise DataError(f"{label} is neither CSV (UTF-8 text) nor Parquet; save it as one of the two")
     return _csv(link, path, label, table, wanted, zipped)

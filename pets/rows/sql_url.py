@@ -21,6 +21,11 @@ def no_table(label: str, name: str, known: Sequence[str]) -> DataError:
 def embedded(address: str) -> Path:
     """The file of an embedded database; one that is not there would be created by connecting to it."""
     parts = urlsplit(address)
+    if "?" in address:
+        raise DataError(
+            f"what follows '?' in a {parts.scheme} URL is not read; write the table's name after '#', such as "
+            f"{parts.scheme}:///stays.db#stays (a '?' of the file's own name as %3F)"
+        )
     text = unquote(parts.netloc + parts.path)
     path = next((path for path in (Path(text), Path(text.removeprefix("/"))) if path.is_file()), None)
     if path is None:

@@ -107,7 +107,8 @@ class Table:
     """One table: its privacy unit and its columns.
 
     Attributes:
-        unit: a :class:`Unit`, or the text ``"row"`` for one row per person.
+        unit: a :class:`Unit`; or the text ``"row"`` for one row per person; or the identifier column's name alone, of
+            which a snapshot then keeps one row of each person (``max_rows`` 1).
         columns: name to domain.
         person_table: a table with one row per person whose columns are attached to each row by the unit column.
         people: a public upper bound on the number of people; sums are proved to fit in 62 bits for that many.
@@ -122,8 +123,8 @@ class Table:
 
     def __post_init__(self) -> None:
         given: object = self.unit
-        if isinstance(given, str) and given == "row":
-            object.__setattr__(self, "unit", Unit(None))
+        if isinstance(given, str):
+            object.__setattr__(self, "unit", Unit(None if given == "row" else given))
         if not isinstance(self.unit, Unit):
             raise SchemaError(f"unit must be Unit('person_id', max_rows=…) or the text 'row', not {shown(given)}")
         if not isinstance(self.columns, Mapping) or not self.columns:
@@ -307,8 +308,8 @@ def _nullable(domain: Domain) -> Domain:
 
 
 def _unit(value: object) -> Unit:
-    if isinstance(value, str) and value == "row":
-        return Unit(None)
+    if isinstance(value, str):
+        return Unit(None) if value == "row" else Unit(value)
     if value is None:
         raise SchemaError("a table needs a unit: {column: person_id, max_rows: 3}, or unit: row")
     given = form.mapping(value, "unit")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from pets.common.codec import Json, canonical
 from pets.common.signing import VerifyingKey
@@ -88,6 +88,9 @@ class PublicKey:
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (PublicKey.from_bytes, (self._bytes,))
 
     def __repr__(self) -> str:
         return f"<PublicKey {self.id[:16]}>"

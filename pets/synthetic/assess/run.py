@@ -183,7 +183,7 @@ def assess(
     synthetic: Any,
     holdout: Any,
     *,
-    schema: Schema | None = None,
+    schema: Schema | str | Path | Mapping[str, Any] | None = None,
     table: str | None = None,
     target: str | None = None,
     seed: int = 0,
@@ -197,7 +197,8 @@ def assess(
         real: the rows that the synthetic table was made from (a data frame, or the path of a CSV or Parquet file).
         synthetic: the table, or what :meth:`pets.Session.synthesise` gave.
         holdout: real rows that it was *not* made from: what the rest of the world is like. At least 500.
-        schema: says what the columns are and which are identifiers; left out, the real rows tell.
+        schema: says what the columns are and which are identifiers, or the path of its YAML; left out, the real rows
+            tell.
         table: which of the schema's tables.
         target: the column that learners are to tell; left out, the last one that can be told.
         seed: of every choice by chance.
@@ -216,7 +217,8 @@ def assess(
         seed = -1
     if not 0 <= seed < 2**32:
         raise UserError("seed must be a whole number from 0 to 4,294,967,295")
-    tables = prepare(real, synthetic, holdout, schema, table)
+    known = schema if schema is None or isinstance(schema, Schema) else Schema.load(schema)
+    tables = prepare(real, synthetic, holdout, known, table)
     if len(tables.holdout) < MIN_HOLDOUT:
         raise UserError(
             f"the holdout table has {len(tables.holdout):,} rows and at least {MIN_HOLDOUT} are needed: what is "

@@ -159,9 +159,19 @@ def test_thresholds_count_their_delta(ledger: Ledger) -> None:
     asker = Account(ledger, root("zcdp", budget=budget), "p", "a")
     cost = Cost("zcdp", 1, 3 * 10**11)
     ask(asker, request(cost=cost))
-    with pytest.raises(BudgetError):
+    said = "would cost δ = 3e-07 for thresholds and the budget has room for δ = 2e-07; nothing was spent"
+    with pytest.raises(BudgetError, match=said):
         ask(asker, request(cost=cost))
     assert asker.standing().spent == cost
+
+
+def test_rounding_does_not_hide_why_a_request_is_refused(ledger: Ledger) -> None:
+    asker = account(ledger)
+    ask(asker, request(cost=Cost("pure", 1)))
+    with pytest.raises(BudgetError, match=r"would cost ε = 1 and the budget has room for ε = 0\.999999999999; nothing"):
+        ask(asker, request(milli=1000))
+    with pytest.raises(BudgetError, match=r"would cost ε = 1\.5 and the budget has room for ε = 1; nothing"):
+        ask(asker, request(milli=1500))
 
 
 # idempotency and the same question ----------------------------------------------------------------------------------

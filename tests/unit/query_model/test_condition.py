@@ -44,6 +44,8 @@ AGE = col("age")
         ("age > 1 and age < 9 and sex == 'Male'", (AGE > 1) & (AGE < 9) & (col("sex") == "Male")),
         ("age > 1 or not (age < 9 and sex == 'x')", (AGE > 1) | ~((AGE < 9) & (col("sex") == "x"))),
         ("col('length of stay') > 3", col("length of stay") > 3),
+        ("`length of stay` > 3 and sex == 'a `b` c'", (col("length of stay") > 3) & (col("sex") == "a `b` c")),
+        ("3 < ` age ` and 'it\\'s' == `the \"x\"`", (AGE > 3) & (col('the "x"') == "it's")),
         ("âge == 3", col("âge") == 3),
     ],
 )
@@ -348,3 +350,12 @@ def test_a_query_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="is this the data") as caught:
         read_query(tmp_path / "stays.csv")  # swapped by mistake: nothing of the rows may be shown
     assert "CANARY" not in str(caught.value)
+
+
+def test_a_name_with_blanks_brings_the_way_to_write_it() -> None:
+    with pytest.raises(QueryError, match=r"a name with blanks is written col\('length of stay'\)"):
+        condition("length of stay > 7")
+    assert condition("col('length of stay') > 7").to_json() == condition("`length of stay` > 7").to_json()
+    for broken in ("`length of stay > 7", "`` > 7", "` ` > 7", "`a`b` > 7"):
+        with pytest.raises(QueryError):
+            condition(broken)

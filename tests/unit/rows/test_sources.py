@@ -295,7 +295,7 @@ GOOD = "id,sex,days,cost,day,er\n1,F,1,1,2020-01-01,t\n"
         ("a.csv", b"", "a.csv is empty; give a file with a header line and rows"),
         ("a.csv", b"\n\n", "a.csv has no header line; give a file whose first line names the columns"),
         ("a.csv", GOOD.encode() + b"2,SECRET\n", "a.csv, line 3: the header names 6 columns but the line has 2; mend"),
-        ("a.csv", GOOD.encode() + b"2,SECRET,1,1,2020-01-01,t,8\n", "a.csv, line 3: the header names 6 columns but"),
+        ("a.csv", GOOD.encode() + b"2,SECRET,1,1,2020-01-01,t,8,9\n", "a.csv, line 3: the header names 6 columns but"),
         (
             "a.csv",
             GOOD.encode() + b'2,"SECRET,1,1,2020-01-01,t\n',
@@ -323,6 +323,8 @@ GOOD = "id,sex,days,cost,day,er\n1,F,1,1,2020-01-01,t\n"
         ),
         ("a.parquet", b"PAR1" + b"x" * 99, "a.parquet starts like Parquet but is damaged or cut short"),
         ("a.parquet", GOOD.encode(), "a.parquet is neither CSV (UTF-8 text) nor Parquet"),
+        ("a.json", b'[{"id": "SECRET"}]', "a.json is named as JSON, which is not read as data; save it as CSV"),
+        ("a.ndjson.gz", gzip.compress(b'{"id": "SECRET"}\n'), "a.ndjson.gz is named as JSON, which is not read"),
     ],
 )
 def test_a_broken_file_gives_one_plain_sentence(tmp_path: Path, name: str, data: bytes, message: str) -> None:
@@ -332,6 +334,51 @@ def test_a_broken_file_gives_one_plain_sentence(tmp_path: Path, name: str, data:
     assert message in text
     assert "SECRET" not in text and "\n" not in text and str(tmp_path) not in text
     assert caught.value.__cause__ is None and caught.value.__context__ is None, "an engine's error hangs on to it"
+
+
+def test_fields_too_many_are_not_counted_wrong(tmp_path: Path) -> None:
+    for extra in (1, 2, 6):
+        line = b"2,F,1,1,2020-01-01,t" + b",8" * extra + b"\n"
+        with pytest.raises(DataError, match="names 6 columns but the line has more; mend the line"):
+            make(write_csv(tmp_path, GOOD.encode() + line, "a.csv"))
+
+
+def test_a_view_that_cannot_convert_is_no_matter_of_csv(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text(GOOD.replace(",1,1,", ",SECRET,1,"), "utf-8")
+    types = ", ".join(
+        f"'{name}': '{'INTEGER' if name == 'days' else 'VARCHAR'}'" for name in SCHEMA.table("stays").columns
+    )
+    reading = f"read_csv('{tmp_path / 'bad.csv'}', auto_detect=false, header=true, columns={{{types}}})"
+    with duckdb.connect(str(tmp_path / "stays.db")) as con:
+        con.execute(f"CREATE VIEW stays AS SELECT * FROM {reading}")
+        con.execute("CREATE TABLE texts AS SELECT 'SECRET' AS days")
+        con.execute(
+            "CREATE VIEW casts AS SELECT '1' AS id, 'F' AS sex, CAST(days AS INTEGER) AS days, 1 AS cost, "
+            "DATE '2020-01-01' AS day, true AS er FROM texts"
+        )
+    for name in ("stays", "casts"):
+        with pytest.raises(DataError) as caught:
+            make(f"duckdb:///{tmp_path}/stays.db#{name}")
+        assert str(caught.value).startswith("the duckdb database stays.db: a view or a computed column turns a value")
+        assert "TRY_CAST" in str(caught.value)
+        assert "SECRET" not in str(caught.value)
+        assert "CSV" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
+@pytest.mark.parametrize("tail", ["?table=nope", "?query=select", "?table=nope#stays", "?mode=ro"])
+def test_what_a_url_says_after_a_question_mark_is_not_ignored(tmp_path: Path, scheme: str, tail: str) -> None:
+    path = tmp_path / "stays.db"
+    rows = "CREATE TABLE stays AS SELECT '1' AS id, 'F' AS sex, 1 AS days, 1 AS cost, '2020-01-01' AS day, 't' AS er"
+    if scheme == "duckdb":
+        with duckdb.connect(str(path)) as con:
+            con.execute(rows)
+    else:
+        with sqlite3.connect(path) as other:
+            other.execute(rows)
+    with pytest.raises(DataError, match=r"'[?]' in a .* URL is not read; write the table's name after '#'"):
+        make(f"{scheme}:///{path}{tail}")
+    assert len(content(make(f"{scheme}:///{path}#stays"))) == 1  # the remedy
 
 
 def test_a_gzip_cut_short_far_inside_is_refused(tmp_path: Path) -> None:

@@ -397,3 +397,10 @@ except pets.errors.MissingExtraError as error:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'pets-privacy[he]'" in done.stdout
+
+
+def test_a_public_key_is_copied_and_pickled():
+    public, _ = holder()
+    for made in (pickle.loads(pickle.dumps(public)), copy.copy(public), copy.deepcopy({"k": [public]})["k"][0]):
+        assert made == public
+        assert made.to_bytes() == public.to_bytes()

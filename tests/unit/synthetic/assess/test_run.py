@@ -337,6 +337,24 @@ def test_bad_input_is_told_in_one_sentence(given: dict[str, Any], words: str) ->
         pets.assess(**settings, progress=False)
 
 
+def test_a_schema_may_be_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(SCHEMA.to_json()), "utf-8")
+    seen: list[Any] = []
+
+    def stop(real: Any, synthetic: Any, holdout: Any, schema: Any, table: Any) -> Any:
+        seen.append(schema)
+        raise UserError("far enough")
+
+    monkeypatch.setattr("pets.synthetic.assess.run.prepare", stop)
+    for given in (path, str(path), SCHEMA.to_json(), SCHEMA):
+        with pytest.raises(UserError, match="far enough"):
+            pets.assess(REAL, FRESH, HELD, schema=given, progress=False)
+    assert seen == [SCHEMA] * 4
+    with pytest.raises(UserError, match="does not exist"):
+        pets.assess(REAL, FRESH, HELD, schema=tmp_path / "none.yaml", progress=False)
+
+
 def test_identifiers_and_absent_columns_are_left_out_and_named() -> None:
     real = REAL.assign(id=[f"p{i}" for i in range(len(REAL))], extra=1)
     held = HELD.assign(id=[f"q{i}" for i in range(len(HELD))], extra=1)

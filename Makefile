@@ -49,9 +49,9 @@ lint: .venv/.full ## style, types and the doors between modules
 bench: .venv/.full ## every benchmark
 	@$(if $(BENCHMARKS),for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python "$$script"; done,echo "There are no benchmarks/bench_*.py yet.")
 
-docs: .venv/.full ## the manual, rendered from the spec suite
-	@echo "== manual"
-	@$(BIN)/python -m tests.spec.render
+docs: .venv/.full ## the pages that are made from code
+	@echo "== pages made from code"
+	@$(BIN)/python -m tests.docs.render
 
 soak: .venv/.full ## the long statistical and generative runs
 	@echo "== soak"

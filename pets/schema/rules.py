@@ -22,6 +22,7 @@ from pets.errors import QueryError, SchemaError, did_you_mean, shown
 from pets.schema.difference_bounds import Gaps
 from pets.schema.domain import Boolean, Category, Date, Domain, Identifier
 from pets.schema.numeric import Integer, Numeric
+from pets.schema.settings import RULE
 
 Columns = Mapping[str, Domain]
 
@@ -289,10 +290,9 @@ def rule(form: object) -> Rule:
         return form
     if not isinstance(form, Mapping):
         raise SchemaError(f"{_FORM}, not {shown(form)}")
-    known = ("order", "unique", "column", "when", *Derived.HOWS)
     for key in form:
-        if key not in known:
-            raise SchemaError(f"{shown(key)} is not a part of a rule{did_you_mean(key, known)}")
+        if key not in RULE.names:
+            raise SchemaError(f"{shown(key)} is not a part of a rule{did_you_mean(key, RULE.names)}")
     parts = {key for key in form if key != "column"}
     if len(parts) != 1 or (("column" in form) is bool(parts & {"order", "unique"})):
         raise SchemaError(f"{_FORM}; this one has {', '.join(map(str, form)) or 'nothing'}")

@@ -20,9 +20,11 @@ from pets.common.literals import name as name_of
 from pets.common.yamlfile import Place, read
 from pets.errors import SchemaError, did_you_mean, shown
 from pets.schema import schema_form as form
+from pets.schema import settings
 from pets.schema.domain import Boolean, Category, Date, Domain, Identifier, Lookup
 from pets.schema.numeric import Integer, Real
 from pets.schema.rules import Rule, rules_of
+from pets.schema.settings import MAX_ROWS, PEOPLE
 
 __all__ = [
     "Boolean",
@@ -37,9 +39,6 @@ __all__ = [
     "Table",
     "Unit",
 ]
-
-MAX_ROWS = 10_000
-PEOPLE = 2**27
 
 
 def _name(what: str, value: object) -> str:
@@ -313,7 +312,7 @@ def _unit(value: object) -> Unit:
     if value is None:
         raise SchemaError("a table needs a unit: {column: person_id, max_rows: 3}, or unit: row")
     given = form.mapping(value, "unit")
-    form.only(given, ("column", "max_rows", "rows", "trim"), "a unit")
+    form.only(given, settings.UNIT)
     if given.get("column") is None or given.get("max_rows") is None:
         raise SchemaError("a unit needs 'column' (who is protected) and 'max_rows' (their rows that a snapshot keeps)")
     return Unit(
@@ -324,15 +323,12 @@ def _unit(value: object) -> Unit:
     )
 
 
-_SETTINGS = ("unit", "columns", "person_table", "people", "rules")
-
-
 def _table(value: object, place: Place, folder: Path | None) -> Table:
     given = form.mapping(value, "a table")
     try:
-        form.only(given, _SETTINGS, "a table")
+        form.only(given, settings.TABLE)
     except SchemaError as error:
-        wrong = next(key for key in given if key not in _SETTINGS)
+        wrong = next(key for key in given if key not in settings.TABLE.names)
         raise place.error(error, given, wrong) from None
     try:
         unit = _unit(given.get("unit"))
@@ -352,16 +348,15 @@ def _table(value: object, place: Place, folder: Path | None) -> Table:
 def _from_form(source: object, place: Place, folder: Path | None) -> Schema:
     given = form.mapping(source, "a schema")
     for key in given:
-        if key not in ("dataset", "tables"):
-            unknown = SchemaError(
-                f"{shown(key)} is not a setting of a schema{did_you_mean(key, ('dataset', 'tables'))}"
-            )
-            raise place.error(unknown, given, key)
+        try:
+            form.only({key: None}, settings.SCHEMA)
+        except SchemaError as error:
+            raise place.error(error, given, key) from None
     tables: dict[str, Table] = {}
     entries = form.mapping(given.get("tables"), "tables")
-    for name, settings in entries.items():
+    for name, table in entries.items():
         try:
-            tables[name] = _table(settings, place, folder)
+            tables[name] = _table(table, place, folder)
         except SchemaError as error:
             raise place.error(SchemaError(_about(name, error)), entries, name) from None
     return Schema(tables) if given.get("dataset") is None else Schema(tables, form.text(given["dataset"], "dataset"))

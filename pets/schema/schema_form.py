@@ -13,15 +13,16 @@ from pets.common.codec import whole as exact_whole
 from pets.common.yamlfile import Place
 from pets.errors import SchemaError, did_you_mean, shown
 from pets.schema import domain as kinds
-from pets.schema import numeric
+from pets.schema import numeric, settings
 from pets.schema.domain import Domain, Lookup
+from pets.schema.settings import Part
 
 
-def only(given: Mapping[str, Any], allowed: tuple[str, ...], what: str) -> None:
+def only(given: Mapping[str, Any], part: Part) -> None:
     """Refuse keys that nobody reads: a misspelt key must never be silently ignored."""
     for key in given:
-        if key not in allowed:
-            raise SchemaError(f"{shown(key)} is not a setting of {what}{did_you_mean(key, allowed)}")
+        if key not in part.names:
+            raise SchemaError(f"{shown(key)} is not a setting of {part.what}{did_you_mean(key, part.names)}")
 
 
 def flag(value: object, name: str) -> bool:
@@ -74,7 +75,7 @@ def _need(given: Mapping[str, Any], key: str, kind: str) -> Any:
 
 def _lookup(value: object, folder: Path | None) -> Lookup:
     given = mapping(value, "lookup")
-    only(given, ("column", "map", "file", "key", "value"), "a look-up")
+    only(given, settings.LOOKUP)
     column = _need(given, "column", "category with a look-up")
     if ("map" in given) == ("file" in given):
         raise SchemaError("a look-up needs either 'map' (pairs) or 'file' (a CSV with columns 'key' and 'value')")
@@ -115,55 +116,46 @@ def _pairs(given: Mapping[str, Any], folder: Path) -> dict[str, str]:
         raise SchemaError(f"the look-up file {shown(str(path))} cannot be read as UTF-8 CSV; check the path") from None
 
 
-_COMMON = ("type", "nullable", "null")
-
-
 def _category(given: Mapping[str, Any], common: dict[str, Any], folder: Path | None) -> Domain:
-    only(given, (*_COMMON, "values", "lookup"), "a category")
     values = _need(given, "values", "category")
     found = _lookup(given["lookup"], folder) if given.get("lookup") is not None else None
     return kinds.Category(values, lookup=found, **common)
 
 
-def _ranged(kind: str, build: Callable[..., Domain], *settings: str) -> Callable[..., Domain]:
-    def make(given: Mapping[str, Any], common: dict[str, Any], folder: Path | None) -> Domain:
-        only(given, (*_COMMON, *settings), f"a column of type {kind}")
-        return build(*(_need(given, setting, kind) for setting in settings), **common)
-
-    return make
-
-
-_KINDS: dict[str, Callable[..., Domain]] = {
-    "category": _category,
-    "integer": _ranged("integer", numeric.Integer, "min", "max"),
-    "real": _ranged("real", numeric.Real, "min", "max", "step"),
-    "date": _ranged("date", kinds.Date, "min", "max"),
-    "boolean": _ranged("boolean", kinds.Boolean),
-    "identifier": _ranged("identifier", kinds.Identifier),
+_BUILDERS: dict[str, Callable[..., Domain]] = {
+    "integer": numeric.Integer,
+    "real": numeric.Real,
+    "date": kinds.Date,
+    "boolean": kinds.Boolean,
+    "identifier": kinds.Identifier,
 }
+"""What makes a column of each type from its needed settings, in their order; a category is made apart."""
 
 
 def domain(value: object, folder: Path | None = None) -> Domain:
     """One column's domain from its mapping form, such as ``{type: integer, min: 1, max: 14}``."""
     given = mapping({"type": value} if isinstance(value, str) else value, "a column")
     kind = given.get("type")
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise SchemaError(f"column type {shown(kind)} does not exist{did_you_mean(kind, _KINDS)}")
+    if not isinstance(kind, str) or kind not in settings.KINDS:
+        raise SchemaError(f"column type {shown(kind)} does not exist{did_you_mean(kind, settings.KINDS)}")
     common: dict[str, Any] = {}
     if given.get("nullable") is not None:
         common["nullable"] = flag(given["nullable"], "nullable")
     if given.get("null") is not None:
         common["null"] = _texts(given["null"])
-    return _KINDS[kind](given, common, folder)
+    only(given, settings.KINDS[kind])
+    if kind == "category":
+        return _category(given, common, folder)
+    return _BUILDERS[kind](*(_need(given, name, kind) for name in settings.KINDS[kind].needed), **common)
 
 
 def columns(value: object, place: Place, folder: Path | None) -> dict[str, Domain]:
     """Every column of a table, errors naming the column and its line."""
     given = mapping(value, "columns")
     out: dict[str, Domain] = {}
-    for name, settings in given.items():
+    for name, column in given.items():
         try:
-            out[name] = domain(settings, folder)
+            out[name] = domain(column, folder)
         except SchemaError as error:
             raise place.error(SchemaError(f"column {shown(name)}: {error}"), given, name) from None
     return out

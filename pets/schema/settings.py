@@ -1,0 +1,221 @@
+"""Every setting of a schema file: its name, what may stand there, what it means, and what holds where it is left out.
+
+The reader of schema files takes the names from here, and the reference of the documentation is made from here, so
+that neither knows a setting that the other does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_ROWS = 10_000
+"""Rows of one person that a snapshot may keep at most."""
+PEOPLE = 2**27
+"""People that a table holds at most, unless it says otherwise."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        name: as it stands in the file.
+        value: what may stand there, in words.
+        meaning: what it says about the tables.
+        default: what holds where it is left out, as YAML or in words in brackets; ``None`` where it is needed.
+    """
+
+    name: str
+    value: str
+    meaning: str
+    default: str | None = None
+
+    @property
+    def needed(self) -> bool:
+        """Whether it may not be left out."""
+        return self.default is None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One mapping of a schema file, with all its settings.
+
+    Attributes:
+        what: what it is called in error messages.
+        about: what it describes, in a sentence or two.
+        settings: in the order in which a reader wants them.
+    """
+
+    what: str
+    about: str
+    settings: tuple[Setting, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that are read; any other is refused."""
+        return tuple(setting.name for setting in self.settings)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The names that may not be left out, apart from a column's ``type``."""
+        return tuple(setting.name for setting in self.settings if setting.needed and setting.name != "type")
+
+
+SCHEMA = Part(
+    "a schema",
+    "The whole file. Everything in it is public knowledge, and nothing in it may be read from the rows.",
+    (
+        Setting("tables", "names, each with its table", "The tables. What is not listed is never read."),
+        Setting(
+            "dataset",
+            "a text",
+            "The name under which the account is kept. Tables that share people share a dataset. A ledger that "
+            "outlives the process needs one.",
+            "local",
+        ),
+    ),
+)
+
+TABLE = Part(
+    "a table",
+    "One table: who is protected in it, and what its columns may hold.",
+    (
+        Setting("unit", "a unit, or the text `row`", "Who is protected. `row`: each row is a person, without an id."),
+        Setting("columns", "names, each with its column", "The columns. One that is not listed is never read."),
+        Setting(
+            "person_table",
+            "the name of another table",
+            "A table with one row a person (`max_rows: 1`), whose columns are attached to each row by the unit's "
+            "column.",
+            "(none)",
+        ),
+        Setting(
+            "people",
+            "a whole number up to 2^40",
+            "A public upper bound on the number of people. Sums are proved to fit for that many.",
+            str(PEOPLE),
+        ),
+        Setting(
+            "rules",
+            "a list of rules",
+            "What holds between the columns of a row. Invented rows keep them; no plan, bound or release rests on one.",
+            "[]",
+        ),
+    ),
+)
+
+UNIT = Part(
+    "a unit",
+    "The privacy unit: whose presence the guarantee hides, and how many of their rows may count.",
+    (
+        Setting("column", "the name of a column of type identifier", "The column that names a person."),
+        Setting(
+            "max_rows",
+            f"a whole number from 1 to {MAX_ROWS:,}",
+            "Rows of one person that a snapshot keeps. No query may count more.",
+        ),
+        Setting(
+            "rows",
+            "a whole number from 1 to `max_rows`",
+            "Rows of one person that a query counts unless it says otherwise (K). Noise grows with it.",
+            "(as `max_rows`)",
+        ),
+        Setting(
+            "trim",
+            "`true` or `false`",
+            "Whether blanks around an id are cut before ids are compared as exact text.",
+            "false",
+        ),
+    ),
+)
+
+_TYPE = Setting("type", "one of the types on this page", "What the column holds.")
+_EMPTY = (
+    Setting(
+        "nullable",
+        "`true` or `false`",
+        "Whether a cell may have no value. A nullable column that groups has a slot called `missing`.",
+        "true",
+    ),
+    Setting("null", "a text, or a list of texts", "Texts that mean: no value. The empty text always does.", "[]"),
+)
+
+
+def _kind(kind: str, about: str, *settings: Setting, what: str = "") -> Part:
+    return Part(what or f"a column of type {kind}", about, (_TYPE, *settings, *_EMPTY))
+
+
+KINDS = {
+    "identifier": _kind(
+        "identifier", "Names a person or a record. It is compared as exact text and never appears in a query."
+    ),
+    "category": _kind(
+        "category",
+        "A closed list of values, compared as exact text. A value that is not listed counts as missing.",
+        Setting("values", "a list of texts", "The values, in the order in which they are shown."),
+        Setting(
+            "lookup", "a look-up", "The column is computed from another one, and is not read from the data.", "(none)"
+        ),
+        what="a category",
+    ),
+    "integer": _kind(
+        "integer",
+        "Whole numbers. A value outside is clamped to the nearer bound. Wider bounds mean more noise.",
+        Setting("min", "a whole number", "The least value."),
+        Setting("max", "a whole number", "The greatest value."),
+    ),
+    "real": _kind(
+        "real",
+        "Numbers, kept in whole steps. A value outside is clamped; one between two steps goes to the nearer.",
+        Setting("min", "a number", "The least value."),
+        Setting("max", "a number", "The greatest value: `min` and a whole number of steps."),
+        Setting("step", "a number above 0", "The distance between neighbouring values."),
+    ),
+    "date": _kind(
+        "date",
+        "Calendar days. A day outside counts as missing; it is not clamped.",
+        Setting("min", "a day such as 2019-04-01", "The first day."),
+        Setting("max", "a day such as 2024-03-31", "The last day, itself included."),
+    ),
+    "boolean": _kind("boolean", "Yes or no. Data may write true/false, t/f, yes/no, y/n or 1/0, in any case."),
+}
+"""The types of columns."""
+
+LOOKUP = Part(
+    "a look-up",
+    "A public many-to-one look-up: the column's value is a function of another column's value. The pairs stand in the "
+    "schema (`map`), or in a CSV file beside it (`file`): one of the two.",
+    (
+        Setting("column", "the name of a category of the table", "The column that is looked up."),
+        Setting("map", "pairs of texts", "Value of that column, and value of this one.", "(read from `file`)"),
+        Setting(
+            "file",
+            "a path, seen from the schema's folder",
+            "A CSV file in UTF-8 with a header.",
+            "(the pairs stand in `map`)",
+        ),
+        Setting("key", "a text", "The file's column of values to look up.", "key"),
+        Setting("value", "a text", "The file's column of values to give.", "value"),
+    ),
+)
+
+RULE = Part(
+    "a rule",
+    "What the custodian publishes about the columns of one row together. A rule is one of: `{order: [a, b]}`, "
+    "`{column: c, days: [a, b]}` (or `years`, or `sum`), `{column: c, when: {b: [value]}}`, `{unique: c}`. It holds "
+    "where a column that it names is empty.",
+    (
+        Setting(
+            "order",
+            "a list of at least two columns",
+            "No column's value is below that of the one before it: dates, or numbers of the same step.",
+            "(none)",
+        ),
+        Setting("unique", "a column", "No two rows have the same value in it.", "(none)"),
+        Setting("column", "a column", "The column that `days`, `years`, `sum` or `when` speaks of.", "(none)"),
+        Setting("when", "a column and a list of its values", "`column` has a value only where it is one.", "(none)"),
+        Setting("days", "a list of two dates", "`column` is the days from the first to the second.", "(none)"),
+        Setting("years", "a list of two dates", "`column` is the completed years between them.", "(none)"),
+        Setting("sum", "a list of at least two numbers", "`column` is their sum.", "(none)"),
+    ),
+)

@@ -1,0 +1,28 @@
+"""The pages of ``docs/`` that are made from code. Run ``python -m tests.docs.render`` to write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.docs import command_reference, schema_reference
+from tests.spec import render as manual
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PAGES: dict[str, Callable[[], str]] = {
+    "manual.md": manual.manual,
+    "schema_reference.md": schema_reference.page,
+    "command_reference.md": command_reference.page,
+}
+
+
+def main() -> None:
+    """Write each page."""
+    for name, page in PAGES.items():
+        (ROOT / "docs" / name).write_text(page(), "utf-8")
+        print(f"docs/{name}")
+
+
+if __name__ == "__main__":
+    main()

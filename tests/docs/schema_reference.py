@@ -1,0 +1,99 @@
+"""The reference of every schema setting, made from the table that the reader of schema files goes by."""
+
+from __future__ import annotations
+
+from pets.schema.settings import KINDS, LOOKUP, RULE, SCHEMA, TABLE, UNIT, Part
+from tests.docs.markdown import WRITTEN, cell, table, wrapped
+
+EXAMPLE = """\
+dataset: hospital
+tables:
+  people:
+    unit: {column: person, max_rows: 1, rows: 1, trim: true}
+    columns:
+      person: {type: identifier}
+      born: {type: date, min: 1910-01-01, max: 2024-03-31, nullable: false}
+  stays:
+    unit: {column: person, max_rows: 20, rows: 3, trim: true}
+    person_table: people
+    people: 5000000
+    columns:
+      person: {type: identifier, nullable: false, null: ["0"]}
+      episode: {type: identifier}
+      admitted: {type: date, min: 2019-04-01, max: 2024-03-31, nullable: true, null: "1800-01-01"}
+      discharged: {type: date, min: 2019-04-01, max: 2024-06-30}
+      died: {type: boolean, nullable: true, null: ["?"]}
+      died_on: {type: date, min: 2019-04-01, max: 2024-06-30}
+      ward: {type: category, values: [A, B, C], nullable: true, null: [NA, "-9"]}
+      wing: {type: category, values: [East, West], lookup: {column: ward, map: {A: East, B: West}}}
+      house: {type: category, values: [Old, New], lookup: {column: ward, file: houses.csv, key: ward, value: house}}
+      days: {type: integer, min: 0, max: 2000, nullable: true, null: ["99999"]}
+      years: {type: integer, min: 0, max: 5}
+      drugs: {type: real, min: 0, max: 1000, step: 0.01, nullable: true, null: "-1"}
+      care: {type: real, min: 0, max: 1000, step: 0.01}
+      cost: {type: real, min: 0, max: 2000, step: 0.01}
+    rules:
+      - {order: [admitted, discharged]}
+      - {column: days, days: [admitted, discharged]}
+      - {column: years, years: [admitted, discharged]}
+      - {column: cost, sum: [drugs, care]}
+      - {column: died_on, when: {died: [true]}}
+      - {unique: episode}
+"""
+"""A schema in which every setting stands (the tests load it, and ask each setting for what its row here says)."""
+
+HOUSES = "ward,house\nA,Old\nB,Old\nC,New\n"
+
+OPENING = f"""\
+# Every setting of a schema
+
+{WRITTEN.format(command="python -m tests.docs.render", source="pets/schema/settings.py")}
+
+A schema says what is public about the tables. It is a YAML or JSON file (`pets.Schema.load`), or the same made in
+Python (`pets.Schema`, `pets.Table`, `pets.Unit` and one class for each type of column). How to write one is in the
+[guide](guide.md#declare-a-schema); here is every setting that a file may hold. Any other name is refused, with the
+nearest one that exists, and the line.
+
+All of them at once, in a file beside which lies `houses.csv` with the columns `ward` and `house`:
+
+```yaml
+{EXAMPLE}```
+"""
+
+SHORT = """\
+## Columns
+
+`name: {type: …, …}`. `name: identifier` is short for `name: {type: identifier}`, and so is each type that needs no
+more.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    columns = [part(f"Type `{kind}`", one, level=3) for kind, one in KINDS.items()]
+    return "\n".join(
+        [
+            OPENING,
+            part("The file", SCHEMA),
+            part("A table", TABLE),
+            part("The unit", UNIT),
+            SHORT,
+            *columns,
+            part("A look-up", LOOKUP),
+            part("A rule", RULE),
+        ]
+    )
+
+
+def part(title: str, one: Part, level: int = 2) -> str:
+    """One mapping of the file as a section."""
+    rows = [
+        [f"`{s.name}`", cell(s.value), cell(s.meaning), "needed" if s.needed else _default(str(s.default))]
+        for s in one.settings
+    ]
+    head = ["setting", "what may stand there", "what it says", "left out"]
+    return f"{'#' * level} {title}\n\n{wrapped(one.about)}\n\n{table(head, rows)}"
+
+
+def _default(text: str) -> str:
+    return cell(text[1:-1]) if text.startswith("(") else f"`{text}`"

@@ -21,6 +21,7 @@ from pets.federated.site.site import Site
 from pets.plan.contribution import Contribution
 from pets.plan.plan import Plan, make_plan
 from pets.protection.budget import Budget
+from pets.protection.policy import Policy
 from pets.protection.protection import Exact, Protection, Total
 from pets.query_model.query import Query
 from pets.release.estimate import estimate
@@ -28,11 +29,14 @@ from pets.rows.scratch_db import Bench
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import ENGINES, tabulate
 from pets.schema.schema import Schema
+from pets.session.custody import Custody
 from pets.session.session import Session
-from pets.session.tables import sources_of
+from pets.session.tables import Holdings, sources_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from pets.he.secret_key import SecretKey
 
 KEY = 0x5EED_0F_7E57
 """One fixed rank key, so that every engine and every run keeps the same rows of a person."""
@@ -76,9 +80,8 @@ def exact(
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
     plan = make_plan(query, known)
     if engine == "federated":
-        many = _federated(known, data, query.table, sites)
-        if secure == "encrypted" and many._holder is None:
-            many._pin(_keys(0)[1])  # one key pair for all: making one takes most of a second
+        # one key pair for all: making one takes most of a second
+        many = _federated(known, data, query.table, sites, _keys(0)[1] if secure == "encrypted" else None)
         values = many.release(query, Exact(), secure=secure, again=True).values
     elif engine == "encrypted":
         values = _encrypted(plan, known, split(known, snapshot(known, data, query.table), parties))
@@ -141,30 +144,30 @@ def _encrypted(plan: Plan, schema: Schema, parts: list[Snapshot]) -> Any:
     return secret.open(he.Total.from_bytes(total.to_bytes())).values
 
 
-def federation(schema: Schema, parts: Sequence[Snapshot]) -> Federation:
+def federation(schema: Schema, parts: Sequence[Snapshot], key_holder: SecretKey | None = None) -> Federation:
     """A federation over ready snapshots, on which :class:`pets.Exact` is allowed: for tests only."""
     sites = []
     for number, part in enumerate(parts):
-        session = Session(schema, budget=Budget(epsilon=1, delta=1e-6), progress=False)
-        session._holdings._snapshots = {part.table: part}
-        session._kind = session._answering.kind = "dummy"
-        sites.append(Site(session, policy=SitePolicy.open(schema), name=f"site {number}"))
-    return Federation(sites, sites_per_person=1, progress=False)
+        tables = Holdings.ready(schema, {part.table: part})
+        budget = Budget(epsilon=1, delta=1e-6)
+        custody = Custody.invented(schema, tables, budget, ("default", "local"), Policy(), "duckdb")
+        sites.append(Site(Session.of(custody), policy=SitePolicy.open(schema), name=f"site {number}"))
+    return Federation(sites, sites_per_person=1, key_holder=key_holder, progress=False)
 
 
-def _federated(schema: Schema, data: Any, table: str, sites: int | None) -> Federation:
+def _federated(schema: Schema, data: Any, table: str, sites: int | None, key_holder: SecretKey | None) -> Federation:
     """One snapshot a site: of its own data, or of the people that it was dealt (kept for the next question)."""
     if isinstance(data, (list, tuple)):
-        return federation(schema, [snapshot(schema, part, table) for part in data])
+        return federation(schema, [snapshot(schema, part, table) for part in data], key_holder)
     if isinstance(sites, bool) or not isinstance(sites, int) or sites < 3:
         raise UserError(f"engine='federated' needs sites=3 or more, or data=[one entry a site], not {shown(sites)}")
     whole = snapshot(schema, data, table)
-    key = (whole.id, sites)
+    key = (whole.id, sites, key_holder is not None)
     if key not in _made:
         while len(_made) >= 4:
             del _made[next(iter(_made))]
-        _made[key] = federation(schema, split(schema, whole, sites))
+        _made[key] = federation(schema, split(schema, whole, sites), key_holder)
     return _made[key]
 
 
-_made: dict[tuple[str, int], Federation] = {}
+_made: dict[tuple[str, int, bool], Federation] = {}

@@ -38,10 +38,17 @@ class Answering:
         incidents: for the custodian only: what went wrong, by incident number. It may quote values of real rows.
     """
 
-    def __init__(self, account: Account, schema: Schema, engine: str) -> None:
+    def __init__(
+        self,
+        account: Account,
+        schema: Schema,
+        engine: str,
+        kind: Literal["real", "dummy"],
+        incidents: dict[str, str],
+    ) -> None:
         self._account, self._schema, self._engine = account, schema, engine
-        self.kind: Literal["real", "dummy"] = "real"
-        self.incidents: dict[str, str] = {}
+        self.kind: Literal["real", "dummy"] = kind
+        self.incidents = incidents
         self._cache: dict[str, Release] = {}
         self._lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""The dummy twin's tables: invented rows that a query's conditions never leave empty-handed."""
+"""The dummy session's tables: invented rows that a query's conditions never leave empty-handed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FEW = 10
 """With fewer people than this to meet a condition, a query is answered on rows that were made to meet it."""
 
 
-class Twin(Holdings):
+class DummyTables(Holdings):
     """Invented tables of a schema. A query whose conditions hardly anybody there meets gets rows made for it.
 
     What may be asked of rows is public (the conditions and the domains), so which rows answer tells nothing.

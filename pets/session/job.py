@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
+from functools import partial
 
 from pets.dp.calibrate import Noise
 from pets.dp.mechanism import measure
@@ -13,6 +13,7 @@ from pets.plan.vector import Ints
 from pets.protection.protection import Protection
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import tabulate
+from pets.session.guard import guarded
 
 
 @dataclass(frozen=True)
@@ -34,23 +35,8 @@ class Job:
 
 
 def measured(job: Job, engine: str) -> tuple[Ints | None, str]:
-    """The vector that may leave; or nothing, and what went wrong, for the custodian.
-
-    Whatever goes wrong may depend on rows, so no exception leaves: neither its text, nor its context, nor a traceback
-    whose frames hold exact values. A request to stop leaves as a fresh exception that carries none of them either.
-    """
-    stopped: type[BaseException] | None = None
-    incident = ""
-    try:
-        return _vector(job, engine), ""
-    except (KeyboardInterrupt, SystemExit) as error:
-        stopped = type(error)
-    except BaseException:
-        # also what is no Exception: a panic of an engine written in Rust
-        incident = traceback.format_exc()
-    if stopped is not None:
-        raise stopped
-    return None, incident
+    """The vector that may leave; or nothing, and what went wrong, for the custodian."""
+    return guarded(partial(_vector, job, engine))
 
 
 def _vector(job: Job, engine: str) -> Ints:

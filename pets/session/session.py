@@ -1,4 +1,4 @@
-"""Session: data + schema + budget. It quotes, releases, and keeps the account.
+"""Session: the face of a custody: data + schema + budget. It quotes, releases, and shows the account.
 
 The order of a release is the guarantee: plan, noise and cost are fixed from public knowledge; the cost is reserved;
 only then is the data opened; and what fails after that stays charged and says nothing.
@@ -6,45 +6,27 @@ only then is the data opened; and what fails after that stays charged and says n
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from pets.common.arguments import plain_arguments
-from pets.common.codec import Json, digest
-from pets.dp.calibrate import Noise, calibrate
-from pets.dp.shares import party_terms
-from pets.errors import (
-    BudgetError,
-    LedgerError,
-    PolicyError,
-    QueryError,
-    UserError,
-    did_you_mean,
-    missing_extra,
-    shown,
-)
-from pets.ledger.account import Account
+from pets.common.codec import Json
+from pets.dp.calibrate import calibrate
+from pets.errors import BudgetError, QueryError, UserError, shown
 from pets.ledger.ledger import Ledger
-from pets.ledger.root import Root, check_root
 from pets.plan.contribution import Contribution
 from pets.plan.plan import make_plan
 from pets.protection.budget import Budget, Cost
 from pets.protection.policy import Policy
-from pets.protection.protection import DP, Exact, Protection, Total
+from pets.protection.protection import DP, Protection
 from pets.query_model.query import Query
 from pets.release.release import Release
-from pets.rows.tabulate import ENGINES
 from pets.schema.schema import Schema
 from pets.session import account_views
-from pets.session.answering import Answering
+from pets.session.custody import Custody, printable
 from pets.session.forecast import forecast
-from pets.session.job import Job
 from pets.session.quote import Quote, Remaining
-from pets.session.tables import Holdings, origins
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,46 +68,76 @@ class Session:
         snapshots: str | Path | None = None,
         progress: bool = True,
     ) -> None:
-        if not isinstance(budget, Budget) and (budget is not None or ledger is None):
-            raise BudgetError(f"a session needs budget=pets.Budget(epsilon=…, delta=…), not {shown(budget)}")
-        if not isinstance(engine, str) or engine not in ENGINES:
-            raise UserError(f"engine {shown(engine)} does not exist{did_you_mean(engine, ENGINES)}")
-        if engine == "polars" and importlib.util.find_spec("polars") is None:
-            raise missing_extra("the engine 'polars'", "polars")
-        self.schema = schema if isinstance(schema, Schema) else Schema.load(schema)
-        self.project, self.analyst = _name("project", project), _name("analyst", analyst)
-        self.policy = Policy() if policy is None else policy
-        if not isinstance(self.policy, Policy):
-            raise UserError(f"policy must be pets.Policy(…), not {shown(policy)}")
-        self.engine = engine
-        self._kind: Literal["real", "dummy"] = "real"
-        # what the ledger refuses is refused before a table is prepared
-        book, root = _opened(ledger, self.schema), _root(self.schema, data, snapshots, budget)
-        check_root(book, root)
-        self._holdings = Holdings(self.schema, data, snapshots, progress=progress)
-        self._account = Account(book, root, project, analyst)
-        self._answering = Answering(self._account, self.schema, engine)
+        self._custody = Custody.open(
+            schema,
+            data,
+            budget=budget,
+            ledger=ledger,
+            project=project,
+            analyst=analyst,
+            policy=policy,
+            engine=engine,
+            snapshots=snapshots,
+            progress=progress,
+        )
+
+    @classmethod
+    def of(cls, custody: Custody) -> Session:
+        """A session on a custody that is there already: for the custodian's own programs."""
+        made = cls.__new__(cls)
+        made._custody = custody
+        return made
 
     def __repr__(self) -> str:
-        return f"<Session on dataset {self.schema.dataset!r} ({self._kind} data): {', '.join(self._holdings.tables)}>"
+        return f"<Session on dataset {self.schema.dataset!r} ({self._custody.kind} data): {', '.join(self.tables)}>"
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> NoReturn:
         raise UserError("a session holds data and is never pickled; open it again where it is needed")
+
+    @property
+    def custody(self) -> Custody:
+        """For the custodian's own programs: what holds the tables and the account. It reaches real rows."""
+        return self._custody
+
+    @property
+    def schema(self) -> Schema:
+        """The public description of the tables."""
+        return self._custody.schema
+
+    @property
+    def policy(self) -> Policy:
+        """What the custodian allows."""
+        return self._custody.policy
+
+    @property
+    def engine(self) -> str:
+        """What computes sums over the rows."""
+        return self._custody.engine
+
+    @property
+    def project(self) -> str:
+        """The project that asks, for the account."""
+        return self._custody.project
+
+    @property
+    def analyst(self) -> str:
+        """Who asks, for the account."""
+        return self._custody.analyst
 
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables that this session has data for."""
-        return self._holdings.tables
+        return self._custody.tables
 
     @property
     def reused(self) -> tuple[str, ...]:
         """The tables whose stored snapshot was opened; what ``data=`` holds for them is not read until a refresh."""
-        return self._holdings.reused
+        return self._custody.reused
 
     @property
     def snapshots(self) -> dict[str, str]:
         """By table, the random public id of its snapshot."""
-        return {name: self._holdings.snapshot(name).id for name in self.tables}
+        return {name: self._custody.snapshot(name).id for name in self.tables}
 
     # data -------------------------------------------------------------------------------------------------------
 
@@ -134,18 +146,15 @@ class Session:
 
         The budget is not renewed: people in the old and the new snapshot are the same people.
         """
-        self._holdings.refresh()
+        self._custody.refresh()
 
     def report(self, table: str | None = None) -> Any:
         """For the custodian only: the fate of every row of a table. It holds exact counts of real rows."""
-        return self._holdings.report(table)
+        return self._custody.report(table)
 
     def incident(self, number: str) -> str:
         """For the custodian only: what went wrong in a failed release. It may quote values of real rows."""
-        known = self._answering.incidents
-        if not isinstance(number, str) or number not in known:
-            raise UserError(f"there is no incident {shown(number)}{did_you_mean(number, known)}")
-        return known[number]
+        return self._custody.incident(number)
 
     @plain_arguments(UserError, "dummy", "write dummy(rows=1000, seed=0)")
     def dummy(self, rows: int = 1000, seed: int = 0, *, query: Query | None = None) -> Session:
@@ -154,20 +163,7 @@ class Session:
         Rows are made to meet the conditions of a query that hardly any other would meet; with ``query=``, all queries
         of the session are answered on rows made for that one.
         """
-        from pets.session.dummy_tables import Twin
-
-        twin = Session(
-            self.schema,
-            budget=self.budget,
-            project=self.project,
-            analyst=self.analyst,
-            policy=self.policy,
-            engine=self.engine,
-            progress=False,
-        )
-        twin._holdings = Twin(self.schema, rows, seed, query)
-        twin._kind = twin._answering.kind = "dummy"
-        return twin
+        return Session.of(self._custody.dummy(rows, seed, query))
 
     def synthesise(self, rows: int | None = None, method: str = "dp", **settings: Any) -> SyntheticRelease:
         """A whole synthetic table: invented records with the statistics of the real ones.
@@ -183,15 +179,7 @@ class Session:
         """
         from pets.session.synthesis import synthesise
 
-        return synthesise(self, rows, method, settings)
-
-    @contextmanager
-    def _unguarded(self, table: str, what: str, question: str, protection: Json) -> Iterator[None]:
-        """What is made inside has no finite guarantee: allowed by the policy, and entered before it begins."""
-        from pets.session.unbounded import unguarded
-
-        with unguarded(self, table, what, question, protection):
-            yield
+        return synthesise(self._custody, rows, method, settings)
 
     # asking -----------------------------------------------------------------------------------------------------
 
@@ -207,7 +195,7 @@ class Session:
             noises.append(noise)
             errors.append(forecast(plan, noise.mechanism, noise.scales, protection.confidence))
         cost = _total([noise.cost for noise in noises], self.budget)
-        left = self._account.standing().left
+        left = self._custody.standing().left
         epsilon, delta = noises[0].epsilon, noises[0].delta
         if len(noises) > 1:
             epsilon, delta = self.budget.describe(cost)
@@ -244,36 +232,10 @@ class Session:
         if not isinstance(again, bool):
             raise UserError(f"again must be True or False, not {shown(again)}")
         if key is not None:
-            _name("key", key)
-        jobs = [self._job(one, protection) for one in _queries(query)]
-        answers = self._answering.release(jobs, key, again=again)
+            printable("key", key)
+        jobs = [self._custody.job(one, protection) for one in _queries(query)]
+        answers = self._custody.release(jobs, key, again=again)
         return answers[0] if isinstance(query, Query) else answers
-
-    def _job(self, query: Query, protection: Protection) -> Job:
-        plan = make_plan(query, self.schema)
-        snapshot = self._holdings.answering(query)
-        if isinstance(protection, DP):
-            noise: Noise | None = calibrate(plan, protection, self.budget)
-        elif isinstance(protection, Exact):
-            if self._kind != "dummy":
-                raise PolicyError(
-                    "pets.Exact() answers on dummy data only; use session.dummy().release(…), or pets.DP(epsilon=…) "
-                    "on real rows"
-                )
-            noise = None
-        elif isinstance(protection, Total):
-            if not self.policy.allow_unbounded:
-                raise PolicyError(
-                    "pets.Total() has no finite guarantee and this custodian's policy does not allow it; "
-                    "use pets.DP(epsilon=…)"
-                )
-            noise = None
-        else:
-            raise BudgetError(
-                f"a protection is pets.DP(epsilon=…), pets.Exact() or pets.Total(), not {shown(protection)}"
-            )
-        key = digest([snapshot.id, plan.digest, protection.to_json(), self.policy.digest])
-        return Job(plan, protection, noise, snapshot, key)
 
     def contribute(
         self, query: Query, protection: Protection, *, honest: int, purpose: Json, check: Callable[[Json | None], None]
@@ -283,31 +245,27 @@ class Session:
         ``check`` sees the public terms of the noise share that ``honest`` parties need, and may refuse before anything
         is charged; ``purpose`` goes into the ledger. Asked again, it is charged again. Raises as :meth:`release`.
         """
-        job = self._job(query, protection)
-        if isinstance(protection, DP):
-            job = replace(job, share=party_terms(job.plan, protection, self.budget, honest))
-        check(None if job.share is None else job.share.to_json())
-        return self._answering.contribute(job, purpose)
+        return self._custody.contribute(query, protection, honest=honest, purpose=purpose, check=check)
 
     # account ----------------------------------------------------------------------------------------------------
 
     @property
     def budget(self) -> Budget:
         """All that may be spent, as the ledger holds it."""
-        return self._account.budget
+        return self._custody.budget
 
     @property
     def ledger(self) -> Ledger:
         """Where the account is kept; its ``key`` verifies the certificates."""
-        return self._account.ledger
+        return self._custody.account.ledger
 
     def remaining(self) -> Remaining:
         """What is left of the budget, in ε and δ and in "about N more queries like the last one"."""
-        return account_views.remaining(self._account)
+        return account_views.remaining(self._custody.account)
 
     def history(self) -> pd.DataFrame:
         """Every request about this dataset, by anybody: when, who, what, what it cost and what became of it."""
-        return account_views.history(self._account.entries(), self.budget)
+        return account_views.history(self._custody.entries(), self.budget)
 
 
 def _queries(query: Query | Sequence[Query]) -> list[Query]:
@@ -317,28 +275,8 @@ def _queries(query: Query | Sequence[Query]) -> list[Query]:
     return queries
 
 
-def _opened(ledger: str | Path | Ledger | None, schema: Schema) -> Ledger:
-    """The ledger; one that outlives the process needs a dataset with a name of its own."""
-    if ledger is not None and schema.dataset == Schema.UNNAMED:
-        raise LedgerError(
-            "a ledger keeps its account by dataset, and the schema names none; write 'dataset: hospital-stays' in it"
-        )
-    return ledger if isinstance(ledger, Ledger) else Ledger(ledger)
-
-
-def _root(schema: Schema, data: Any, snapshots: str | Path | None, budget: Budget | None) -> Root:
-    units = {name: table.unit.column or "" for name, table in schema.tables.items()}
-    return Root(schema.dataset, units, origins(schema, data, snapshots), budget)
-
-
 def _total(costs: Sequence[Cost], budget: Budget) -> Cost:
     total = Cost(budget.currency, 0)
     for cost in costs:
         total = total + cost
     return total
-
-
-def _name(label: str, value: object) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > 128 or not value.isprintable():
-        raise UserError(f"{label} must be a printable text of 1 to 128 characters, not {shown(value)}")
-    return value

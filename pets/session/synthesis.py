@@ -1,7 +1,7 @@
 """Synthesise: a session's verb for whole data sets. It prices and measures; ``pets.synthetic`` models.
 
 Three ways lead from here to a session's account: ordinary releases, several that are charged as one before the first
-(:func:`_together`), and what has no guarantee (:func:`pets.session.unbounded.unguarded`).
+(:func:`_together`), and what has no guarantee (:meth:`pets.session.custody.Custody.unbounded`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from pets.protection.protection import DP
 from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.release.release_form import plain
+from pets.schema.schema import Schema
 from pets.session.batch import Answers, Work
+from pets.session.custody import Custody
 from pets.session.job import Job
-from pets.session.unbounded import House, unguarded
 from pets.synthetic.synthetic_release import SyntheticRelease
 
 METHODS = ("dp", "gaussian_copula", "ctgan", "tvae", "copulagan", "hma", "par")
@@ -34,11 +35,11 @@ JOINED = "Rows of one invented id belong together, but no invented id stands for
 ROW = "One row is a record with an invented id, not a person: people with several rows are not rebuilt."
 
 
-def synthesise(house: House, rows: object, method: object, settings: Json) -> SyntheticRelease:
+def synthesise(custody: Custody, rows: object, method: object, settings: Json) -> SyntheticRelease:
     """The data set that :meth:`pets.Session.synthesise` gives.
 
     Args:
-        house: the session.
+        custody: the custody of the tables and the account.
         rows: to draw; left out, the noisy number of rows (without a guarantee: as many as there are).
         method: ``"dp"``, or an engine without a guarantee.
         settings: for ``"dp"``: ``epsilon`` (needed), ``table``, ``columns``, ``bins`` (a column's edges, how many, or
@@ -59,8 +60,8 @@ def synthesise(house: House, rows: object, method: object, settings: Json) -> Sy
         if name not in known:
             raise UserError(f"synthesise(method={method!r}) has no setting {shown(name)}{did_you_mean(name, known)}")
     if method == "dp":
-        return _private(house, _rows(rows), **settings)
-    return _open(house, _rows(rows), method, **settings)
+        return _private(custody, _rows(rows), **settings)
+    return _open(custody, _rows(rows), method, **settings)
 
 
 _OPEN = ("table", "columns", "order", "epochs", "timeout", "memory", "seed", "progress")
@@ -68,7 +69,7 @@ _DP = ("epsilon", "table", "columns", "bins", "bound", "selection", "cells", "se
 
 
 def _private(
-    house: House,
+    custody: Custody,
     rows: int | None,
     *,
     epsilon: float | None = None,
@@ -90,8 +91,8 @@ def _private(
     if epsilon is None:
         raise BudgetError("a synthetic table with a guarantee has a price; say synthesise(method='dp', epsilon=1)")
     asked = DP(epsilon=epsilon)
-    name = _table(house, table)
-    workload = Workload(name, modelled(house.schema, name, columns, bins), bound)
+    name = _table(custody.schema, table)
+    workload = Workload(name, modelled(custody.schema, name, columns, bins), bound)
     chosen = check_selection(selection)
     most = CELLS if cells is None else whole_between("cells", cells, 100, 10**8)
     seed = whole_between("seed", seed, 0, 2**63 - 1)
@@ -99,7 +100,7 @@ def _private(
         if not isinstance(value, bool):
             raise UserError(f"{label} must be True or False, not {shown(value)}")
     # refused here, where nothing is spent yet: the marginals' questions, the whole price, and a missing extra
-    units = target_units(asked, house.budget.currency, house.budget.conversion_delta)
+    units = target_units(asked, custody.budget.currency, custody.budget.conversion_delta)
     jobs = []
     for clique, share in workload.shares():
         if units * share < 10:
@@ -107,8 +108,8 @@ def _private(
                 f"epsilon={epsilon!r} is too small for {len(workload.cliques):,} marginals; ask with a larger epsilon "
                 "or for fewer columns"
             )
-        jobs.append(house._job(workload.query(clique), _priced(house, units, share)))
-    if units > house.remaining().left.loss and house._kind == "real" and again:
+        jobs.append(custody.job(workload.query(clique), _priced(custody, units, share)))
+    if units > custody.standing().left.loss and custody.kind == "real" and again:
         raise BudgetError(
             f"a data set at epsilon={epsilon!r} costs more than is left of the budget; nothing was spent; "
             "ask with a smaller epsilon"
@@ -118,32 +119,32 @@ def _private(
 
     def made_by(measure: Measure) -> Made:
         return private_table(
-            house.schema, workload, measure, rows=rows, selection=chosen, cells=most, seed=seed, progress=progress
+            custody.schema, workload, measure, rows=rows, selection=chosen, cells=most, seed=seed, progress=progress
         )
 
     if chosen == "aim":
-        with _together(house, jobs, units, asked, again, {"cells": most, "seed": seed}) as answers:
+        with _together(custody, jobs, units, asked, again, {"cells": most, "seed": seed}) as answers:
             paid = answers
-            made = made_by(lambda questions: paid(_jobs(house, questions, units)))
+            made = made_by(lambda questions: paid(_jobs(custody, questions, units)))
     else:
-        made = made_by(lambda questions: house._answering.release(_jobs(house, questions, units), None, again=again))
-    cost = Cost(house.budget.currency, sum(int(release.cost["loss"]) for release in made.releases))
-    if answers is not None and house._kind == "real":
-        cost = Cost(house.budget.currency, units)
-    delta = house.budget.conversion_delta
+        made = made_by(lambda questions: custody.release(_jobs(custody, questions, units), again=again))
+    cost = Cost(custody.budget.currency, sum(int(release.cost["loss"]) for release in made.releases))
+    if answers is not None and custody.kind == "real":
+        cost = Cost(custody.budget.currency, units)
+    delta = custody.budget.conversion_delta
     held = [workload.names(pair) for pair in made.held]
     binned = {column.name: column.dimension.size for column in workload.columns}
     whole = [workload.columns[place].name for place in made.whole]
-    rules = unkept(house.schema.table(name), made.frame)
+    rules = unkept(custody.schema.table(name), made.frame)
     return SyntheticRelease(
         id=random_id(),
         frames={name: made.frame},
         method="dp",
-        dataset=house.schema.dataset,
-        schema_digest=house.schema.digest,
-        data=house._kind,
+        dataset=custody.schema.dataset,
+        schema_digest=custody.schema.digest,
+        data=custody.kind,
         releases=made.releases,
-        guarantee=_promise(made.releases[0].plan, _paid(len(made.releases), answers), asked, delta, house._kind),
+        guarantee=_promise(made.releases[0].plan, _paid(len(made.releases), answers), asked, delta, custody.kind),
         epsilon=float(epsilon),
         delta=delta,
         rho=cost.loss / UNIT if cost.currency == "zcdp" else None,
@@ -163,15 +164,15 @@ def _private(
         },
         level="multivariately plausible: pairs of columns are kept as far as noise and the model allow",
         issued_at=now(),
-        project=house.project,
-        analyst=house.analyst,
+        project=custody.project,
+        analyst=custody.analyst,
         certified=None if answers is None else answers.certificate,
         notes=(*_notes(made.releases, len(held), len(workload.pairs)), *_filled(whole), *_ruled(rules)),
     )
 
 
 def _open(
-    house: House,
+    custody: Custody,
     rows: int | None,
     method: str,
     *,
@@ -188,9 +189,9 @@ def _open(
     from pets.synthetic.sdv.engine_process import Limits
     from pets.synthetic.sdv.external import Asked, external, ready
 
-    name = _table(house, table)
+    name = _table(custody.schema, table)
     asked = Asked.of(
-        house.schema,
+        custody.schema,
         name,
         method,
         columns=columns,
@@ -200,13 +201,13 @@ def _open(
         seed=whole_between("seed", seed, 0, 2**63 - 1),
     )
     limits = Limits(positive("timeout", timeout, 10**7), positive("memory", memory, 10**5))
-    snapshot = house._holdings.snapshot(name)
+    snapshot = custody.snapshot(name)
     ready()
     settings: Json = {"rows": rows, "columns": list(asked.fields), "epochs": epochs, "seed": seed, "order": order}
     question = digest([snapshot.id, method, name, settings])
     # (with people's tables, ids and rows: an engine without a guarantee sees what the snapshot kept)
     what, terms = f"a synthetic table by {method}", {"kind": "synthetic", "method": method}
-    with unguarded(house, name, what, question, terms, snapshot.id):
+    with custody.unbounded(name, what, question, terms, snapshot.id):
         coded = snapshot.arrow()
         codes = {column: coded[snapshot.columns[column]].to_numpy() for column in asked.fields}
         frames, said = external(asked, codes, coded["person"].to_numpy(), limits, progress=progress)
@@ -214,24 +215,24 @@ def _open(
         id=random_id(),
         frames=frames,
         method=method,
-        dataset=house.schema.dataset,
-        schema_digest=house.schema.digest,
-        data=house._kind,
+        dataset=custody.schema.dataset,
+        schema_digest=custody.schema.digest,
+        data=custody.kind,
         releases=(),
         guarantee="Dummy data: the rows that the engine learnt from are invented."
-        if house._kind == "dummy"
+        if custody.kind == "dummy"
         else "No formal guarantee: the engine saw the rows, and what it remembers of a person is not bounded "
         "(unbounded; named on every later release).",
         epsilon=None,
         delta=None,
         rho=None,
-        cost=Cost(house.budget.currency, 0).to_json(),
+        cost=Cost(custody.budget.currency, 0).to_json(),
         misfits=(),
         settings=settings | said,
         level="multivariate detailed: whatever the engine learnt, rare rows included",
         issued_at=now(),
-        project=house.project,
-        analyst=house.analyst,
+        project=custody.project,
+        analyst=custody.analyst,
         notes=(
             ROW if method not in ("hma", "par") else JOINED,
             f"At most {snapshot.max_rows} row(s) of a person were seen.",
@@ -240,31 +241,31 @@ def _open(
     )
 
 
-def _jobs(house: House, questions: Sequence[tuple[Query, Fraction]], units: int) -> list[Job]:
+def _jobs(custody: Custody, questions: Sequence[tuple[Query, Fraction]], units: int) -> list[Job]:
     """Each marginal at its share of the price."""
-    return [house._job(query, _priced(house, units, share)) for query, share in questions]
+    return [custody.job(query, _priced(custody, units, share)) for query, share in questions]
 
 
 @contextmanager
 def _together(
-    house: House, jobs: Sequence[Job], units: int, asked: DP, again: bool, settings: Json
+    custody: Custody, jobs: Sequence[Job], units: int, asked: DP, again: bool, settings: Json
 ) -> Iterator[Answers]:
     """Marginals chosen one after another, their whole price charged before the first: the job of AIM.
 
     ``jobs`` are the questions that are known beforehand; they and the settings decide all others.
     """
-    plan, delta = jobs[0].plan, house.budget.conversion_delta
+    plan, delta = jobs[0].plan, custody.budget.conversion_delta
     columns = list(dict.fromkeys(key.column for job in jobs for key in job.plan.query.keys))
-    cost, noise = Cost(house.budget.currency, units), jobs[0].noise
+    cost, noise = Cost(custody.budget.currency, units), jobs[0].noise
     gaussian = noise is not None and noise.mechanism == "gaussian"
     work = Work(
         table=plan.table,
         what=f"a synthetic table by aim of {', '.join(columns)}",
         question=digest([[job.plan.digest for job in jobs], settings]),
         snapshot=jobs[0].snapshot.id,
-        protection=asked.to_json() | {"policy": house.policy.digest},
+        protection=asked.to_json() | {"policy": custody.policy.digest},
         price=cost,
-        guarantee=_promise(plan, "noisy marginals, charged together before the first", asked, delta, house._kind),
+        guarantee=_promise(plan, "noisy marginals, charged together before the first", asked, delta, custody.kind),
         terms={
             "measure": "approx_zcdp" if gaussian else "pure",
             "neighbouring": "rows of one person added or removed",
@@ -274,14 +275,14 @@ def _together(
             "delta": plain(delta),
         },
     )
-    with house._answering.work(work, again=again) as answers:
+    with custody.work(work, again=again) as answers:
         yield answers
 
 
-def _priced(house: House, units: int, share: Fraction) -> DP:
+def _priced(custody: Custody, units: int, share: Fraction) -> DP:
     """A share of a price in units, as a request. Rounded down: the shares never cost more than the whole."""
     loss = math.floor(units * share) / UNIT
-    return DP(rho=loss) if house.budget.currency == "zcdp" else DP(epsilon=loss)
+    return DP(rho=loss) if custody.budget.currency == "zcdp" else DP(epsilon=loss)
 
 
 def _check_engine() -> None:
@@ -335,12 +336,12 @@ def _ruled(rules: Sequence[Json], turned: int = 0) -> tuple[str, ...]:
     return ("The schema's rules: " + "; ".join(f"({one['rule']}) {one['kept']}" for one in rules) + f".{also}",)
 
 
-def _table(house: House, table: object) -> str:
+def _table(schema: Schema, table: object) -> str:
     if table is None:
-        if len(house.schema.tables) > 1:
-            raise UserError(f"the schema has several tables; say which with table={next(iter(house.schema.tables))!r}")
-        return next(iter(house.schema.tables))
-    house.schema.table(table)  # type: ignore[arg-type]
+        if len(schema.tables) > 1:
+            raise UserError(f"the schema has several tables; say which with table={next(iter(schema.tables))!r}")
+        return next(iter(schema.tables))
+    schema.table(table)  # type: ignore[arg-type]
     return str(table)
 
 

@@ -33,6 +33,13 @@ class Holdings:
         self.reused: tuple[str, ...] = ()
         self._snapshots = {} if data is None and folder is None else self._prepare(reuse=True)
 
+    @classmethod
+    def ready(cls, schema: Schema, snapshots: Mapping[str, Snapshot]) -> Holdings:
+        """Tables that were prepared elsewhere, as they are."""
+        made = Holdings(schema, None, None, progress=False)
+        made._snapshots = dict(snapshots)
+        return made
+
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables that can be asked."""
@@ -81,7 +88,7 @@ class Holdings:
             warnings.warn(
                 f"stored snapshots are used for {', '.join(reused)}, not the data that was given; "
                 "session.refresh() makes them anew from it",
-                stacklevel=4,
+                stacklevel=5,
             )
         return found
 

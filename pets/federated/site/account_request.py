@@ -132,7 +132,7 @@ def enquired(
     channel = Channel(roster, message.query, context_of(roster, enquiry.form), me, key)
     try:
         _check(enquiry, roster.members[me], policy, session.schema)
-        return channel.write(Kind.ACCOUNT, 0, canonical(_statement(enquiry, session._account)))
+        return channel.write(Kind.ACCOUNT, 0, canonical(_statement(enquiry, session.custody.account)))
     except LedgerError:  # whose words may name a file of this site
         return channel.write(Kind.REFUSED, 0, b"this site's ledger cannot be read just now")
     except PetsError as error:

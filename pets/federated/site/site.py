@@ -13,10 +13,10 @@ import hmac
 import json
 import threading
 import time
-import traceback
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
@@ -48,8 +48,10 @@ from pets.plan.vector import Ints
 from pets.protection.protection import Total
 from pets.query_model.query import Query
 from pets.release.certificate import Certificate
+from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import codes, tabulate
 from pets.session import guarantee_text
+from pets.session.guard import guarded
 from pets.session.session import Session
 
 LIFE = 900.0
@@ -63,7 +65,7 @@ class _Active:
     admission: Admission
     channel: Channel
     grant: Grant
-    snapshot: Any
+    snapshot: Snapshot
     since: float
     next: int = 1
     party: Party = field(init=False, repr=False)
@@ -133,7 +135,7 @@ class Site:
             self.policy.digest,
             budget.currency,
             budget.conversion_delta,
-            "dummy" if self.session._kind == "dummy" else "real",
+            self.session.custody.kind,
             self._box,
         )
 
@@ -223,7 +225,7 @@ class Site:
         try:
             admission = admit(order, roster, desk)
             sealer = self._agreed(admission, roster)
-            snapshot = session._holdings.snapshot(order.query.table)
+            snapshot = session.custody.snapshot(order.query.table)
             grant = self._reserve(admission, snapshot)
         except ProtocolError:
             raise
@@ -245,7 +247,7 @@ class Site:
         holder = self._holders.get(roster.digest)
         return agreed(admission.order, roster, admission.plan, self.session.schema, self._key, holder)
 
-    def _reserve(self, admission: Admission, snapshot: Any) -> Grant:
+    def _reserve(self, admission: Admission, snapshot: Snapshot) -> Grant:
         order, plan = admission.order, admission.plan
         request = Request(
             table=plan.table,
@@ -261,7 +263,7 @@ class Site:
             key=f"federated:{order.id}",
         )
         try:
-            grant: Grant | None = self.session._account.reserve([request], start=False, again=True)[0]
+            grant: Grant | None = self.session.custody.account.reserve([request], start=False, again=True)[0]
         except UsedKeyError:
             grant = None
         except LedgerError as error:
@@ -300,7 +302,7 @@ class Site:
         active = self._active.pop(query, None)
         if active is not None:
             with contextlib.suppress(LedgerError):  # a ledger that cannot be written closes it when its lease is over
-                self.session._account.close([active.grant])
+                self.session.custody.account.close([active.grant])
 
     def _sweep(self) -> None:
         late = time.monotonic() - LIFE
@@ -310,13 +312,13 @@ class Site:
     # the data is opened here, and nowhere else --------------------------------------------------------------------
 
     def _contribute(self, active: _Active) -> Words:
-        account, grant, admission = self.session._account, active.grant, active.admission
+        account, grant, admission = self.session.custody.account, active.grant, active.admission
         account.start([grant])
         failpoint("data-opened")
-        values, incident = self._computed(admission, active.snapshot)
-        if values is None:
+        values, incident = guarded(partial(self._vector, admission, active.snapshot))
+        if values is None or isinstance(values, str):
             number = grant.id[:12]
-            self._incidents[number] = incident
+            self._incidents[number] = incident if values is None else values
             account.close([grant])
             raise Withheld(f"nothing leaves this site in answer to the query (incident {number})")
         failpoint("measured")
@@ -338,36 +340,27 @@ class Site:
         self.certificates[admission.order.id] = Certificate(json.loads(sealed.certificate))
         return values.view(np.uint64)
 
-    def _computed(self, admission: Admission, snapshot: Any) -> tuple[Ints | None, str]:
-        """The vector with its noise; or nothing, and why, for the custodian alone: it may depend on rows."""
-        stopped: type[BaseException] | None = None
-        try:
-            engine = self.session.engine
-            if admission.everyone and (why := self._too_small(admission, snapshot)):
-                return None, why
-            values = tabulate(admission.plan, snapshot, engine).reveal()
-            if (model := admission.model) is not None:
-                found = codes(admission.plan, snapshot, model.step.columns, engine)
-                rules = self.policy.totals
-                why = model.thin(found, rules.min_cohort) or small(model.cells(found), rules, admission.plan.rows)
-                if admission.everyone and why:
-                    return None, why
-                return np.concatenate([values, model.moments(found, admission.bits)]), ""
-            shares = admission.shares
-            return (values if shares is None else add_share(admission.plan, values, shares)), ""
-        except (KeyboardInterrupt, SystemExit) as error:
-            stopped = type(error)
-        except BaseException:
-            incident = traceback.format_exc()
-        if stopped is not None:
-            raise stopped
-        return None, incident
+    def _vector(self, admission: Admission, snapshot: Snapshot) -> Ints | str:
+        """The vector with its noise; or why it may not leave, which may depend on rows."""
+        engine = self.session.engine
+        if admission.everyone and (why := self._too_small(admission, snapshot)):
+            return why
+        values = tabulate(admission.plan, snapshot, engine).reveal()
+        if (model := admission.model) is not None:
+            found = codes(admission.plan, snapshot, model.step.columns, engine)
+            rules = self.policy.totals
+            why = model.thin(found, rules.min_cohort) or small(model.cells(found), rules, admission.plan.rows)
+            if admission.everyone and why:
+                return why
+            return np.concatenate([values, model.moments(found, admission.bits)])
+        shares = admission.shares
+        return values if shares is None else add_share(admission.plan, values, shares)
 
-    def _too_small(self, admission: Admission, snapshot: Any) -> str:
+    def _too_small(self, admission: Admission, snapshot: Snapshot) -> str:
         """Why exact totals may not leave ('' where they may). Only for :class:`pets.Total`: it reads rows."""
         schema, engine = self.session.schema, self.session.engine
 
         def count(asked: Query) -> Ints:
             return tabulate(make_plan(asked, schema), snapshot, engine).reveal()
 
-        return too_small(admission.order, schema, self.policy.totals, self.session._account.exact(), count)
+        return too_small(admission.order, schema, self.policy.totals, self.session.custody.account.exact(), count)

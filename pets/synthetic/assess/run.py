@@ -32,12 +32,21 @@ if TYPE_CHECKING:
 MIN_HOLDOUT = 500
 
 
-class Custodian(Protocol):
-    """What is read of a session."""
+class Custody(Protocol):
+    """What is read of a session's custody."""
 
     schema: Schema
 
-    def _unguarded(self, table: str, what: str, question: str, protection: Json) -> AbstractContextManager[None]: ...
+    def unbounded(self, table: str, what: str, question: str, protection: Json) -> AbstractContextManager[None]:
+        """Enters what has no finite guarantee before it is made, or refuses it."""
+
+
+class Custodian(Protocol):
+    """What is read of a session."""
+
+    @property
+    def custody(self) -> Custody:
+        """What decides, and keeps the account."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -121,7 +130,7 @@ class Assessment:
             UserError: for a path that cannot be written; nothing is left half-written.
         """
         target = page_path(path)
-        if not hasattr(session, "_unguarded"):
+        if not hasattr(session, "custody"):
             raise UserError(
                 "an assessment holds exact statistics of real rows, and writing it is entered in an account; say whose "
                 "with save(path, session)"
@@ -130,10 +139,11 @@ class Assessment:
             target.with_suffix(".json"): json.dumps(self.to_json(), indent=1, ensure_ascii=False),
             target: page(self),
         }
-        tables = session.schema.tables
+        custody = session.custody
+        tables = custody.schema.tables
         table = next((name for name in self.about.get("tables", ()) if name in tables), next(iter(tables)))
         what = "an assessment of a synthetic table: exact statistics of real rows"
-        with session._unguarded(table, what, digest(self.to_json()), {"kind": "assessment"}):
+        with custody.unbounded(table, what, digest(self.to_json()), {"kind": "assessment"}):
             _written(texts)
         return target
 

@@ -265,11 +265,11 @@ def test_an_aim_that_was_sealed_is_answered_by_another_process(tmp_path: Path) -
 
 def test_a_work_asks_for_no_more_than_was_charged() -> None:
     session = opened()
-    jobs = [session._job(pets.query("stays").agg(n=pets.count()), pets.DP(rho=0.01))] * 3
+    jobs = [session.custody.job(pets.query("stays").agg(n=pets.count()), pets.DP(rho=0.01))] * 3
     terms: dict[str, Any] = {"table": "stays", "what": "a test", "question": "0" * 64, "protection": {"kind": "dp"}}
     cost = Cost("zcdp", 2 * jobs[0].noise.cost.loss)  # type: ignore[union-attr]
     work = Work(**terms, snapshot=jobs[0].snapshot.id, price=cost, guarantee="none", terms={"epsilon": 1})
-    with pytest.raises(InternalError, match="more than was charged"), session._answering.work(work, again=False) as ask:
+    with pytest.raises(InternalError, match="more than was charged"), session.custody.work(work, again=False) as ask:
         ask(jobs[:2])
         ask(jobs[2:])
     assert session.history()["state"].tolist() == ["forfeited"] and session.remaining().spent.loss == cost.loss

@@ -210,7 +210,7 @@ def test_no_row_is_read_and_nothing_is_entered(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(site_module, "tabulate", never)
     for site in many.sites.values():
-        monkeypatch.setattr(site.session._holdings, "snapshot", never)
+        monkeypatch.setattr(site.session.custody, "snapshot", never)
     assert len(ask(many)[0]) == 3
     assert (states(many), many.remaining()) == before
 
@@ -379,7 +379,7 @@ def test_a_ledger_that_cannot_be_read_names_no_file(monkeypatch: pytest.MonkeyPa
     def broken(self: Any) -> Any:
         raise LedgerError("the ledger '/secret/place.db' cannot be read")
 
-    monkeypatch.setattr(type(many.sites["s0"].session._account), "entries", broken)
+    monkeypatch.setattr(type(many.sites["s0"].session.custody.account), "entries", broken)
     said, silent = ask(many)
     assert said == {}
     assert set(silent.values()) == {"refused: this site's ledger cannot be read just now"}

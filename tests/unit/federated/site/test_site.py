@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +287,32 @@ def test_a_failure_at_a_site_is_opaque_and_charged(monkeypatch: pytest.MonkeyPat
     assert "p17" in site.incident(number)
 
 
+class Panic(BaseException):
+    """What an engine written in Rust raises: no Exception."""
+
+
+@pytest.mark.parametrize("kind", [ValueError, Panic, KeyboardInterrupt, SystemExit])
+def test_no_failure_of_a_site_carries_exact_values(kind: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+    """No error of the chain, and no frame of its traceback, holds the exact vector."""
+    many = federation(people=40)
+
+    def broken(*_: object) -> None:
+        raise kind("SECRET")
+
+    monkeypatch.setattr(site_module, "add_share", broken)
+    with pytest.raises((ReleaseFailedError, KeyboardInterrupt, SystemExit)) as caught:
+        many.release(N, HALF, secure="local")
+    assert isinstance(caught.value, kind if issubclass(kind, (KeyboardInterrupt, SystemExit)) else ReleaseFailedError)
+    chain = [caught.value]
+    while (before := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(before)
+    for error in chain:
+        assert "SECRET" not in str(error)
+        held = [value for at, _ in traceback.walk_tb(error.__traceback__) for value in at.f_locals.values()]
+        assert not any(isinstance(value, np.ndarray) for value in held)
+    assert states(many)[0] == ["forfeited"]
+
+
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_a_site_may_be_lost_at_any_round(at: int) -> None:
     many = federation(4, dropouts=1)
@@ -327,7 +354,7 @@ def test_a_ledger_that_cannot_be_written_costs_one_site_not_the_answer(
     point: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = federation(4, dropouts=1, people=40)
-    broken = many.sites["s3"].session._account
+    broken = many.sites["s3"].session.custody.account
     name = "reserve" if point == "reserve-begin" else "seal"
 
     def full(*_: Any, **__: Any) -> Any:

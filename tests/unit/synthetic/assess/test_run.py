@@ -190,7 +190,7 @@ def test_a_page_that_cannot_be_entered_is_not_written(
     def refused(*_: Any, **__: Any) -> Any:
         raise LedgerError("the ledger cannot be written")
 
-    monkeypatch.setattr(session._account, "reserve", refused)
+    monkeypatch.setattr(session.custody.account, "reserve", refused)
     with pytest.raises(UserError, match="ledger cannot be written"):
         fresh.save(tmp_path / "a.html", session)
     assert not list(tmp_path.iterdir())

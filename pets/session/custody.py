@@ -1,0 +1,294 @@
+"""Custody: the one object that holds a custodian's tables, account and answers; every verb reaches rows through it.
+
+One custody, many sessions: :meth:`Custody.scoped` gives the same tables and the same ledger to another project or
+analyst. It is the custodian's, in the custodian's process; what an analyst gets is a release.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from pets.common.codec import Json, digest
+from pets.dp.calibrate import Noise, calibrate
+from pets.dp.shares import party_terms
+from pets.errors import BudgetError, LedgerError, PolicyError, UserError, did_you_mean, missing_extra, shown
+from pets.ledger.account import Account
+from pets.ledger.ledger import Ledger
+from pets.ledger.root import Root, check_root
+from pets.ledger.states import Entry, Standing
+from pets.plan.contribution import Contribution
+from pets.plan.plan import make_plan
+from pets.protection.budget import Budget
+from pets.protection.policy import Policy
+from pets.protection.protection import DP, Exact, Protection, Total
+from pets.query_model.query import Query
+from pets.release.release import Release
+from pets.rows.report import Report
+from pets.rows.snapshot import Snapshot
+from pets.rows.tabulate import ENGINES
+from pets.schema.schema import Schema
+from pets.session.answering import Answering
+from pets.session.batch import Answers, Work
+from pets.session.job import Job
+from pets.session.tables import Holdings, origins
+
+Kind = Literal["real", "dummy"]
+
+
+class Custody:
+    """A custodian's tables behind a policy and an account.
+
+    Args:
+        schema: what is public of the tables.
+        tables: the prepared tables.
+        account: one dataset of a ledger, as one analyst of one project sees it.
+        policy: what the custodian allows.
+        engine: of :data:`pets.rows.tabulate.ENGINES`.
+        kind: ``"dummy"`` where every row is invented: nothing is charged then, and exact answers are allowed.
+        incidents: what went wrong in failed releases, by number; left out, a list of its own.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        tables: Holdings,
+        account: Account,
+        *,
+        policy: Policy | None = None,
+        engine: str = "duckdb",
+        kind: Kind = "real",
+        incidents: dict[str, str] | None = None,
+    ) -> None:
+        self.schema = schema
+        self.account = account
+        self.policy = Policy() if policy is None else policy
+        self.engine = engine
+        self.kind: Kind = kind
+        self._tables = tables
+        self._answering = Answering(account, schema, engine, kind, {} if incidents is None else incidents)
+
+    @classmethod
+    def open(
+        cls,
+        schema: Schema | str | Path | Mapping[str, Any],
+        data: Any = None,
+        *,
+        budget: Budget | None = None,
+        ledger: str | Path | Ledger | None = None,
+        project: str = "default",
+        analyst: str = "local",
+        policy: Policy | None = None,
+        engine: str = "duckdb",
+        snapshots: str | Path | None = None,
+        progress: bool = True,
+    ) -> Custody:
+        """Tables from their sources and an account in a ledger; arguments and errors as for :class:`pets.Session`."""
+        if not isinstance(budget, Budget) and (budget is not None or ledger is None):
+            raise BudgetError(f"a session needs budget=pets.Budget(epsilon=…, delta=…), not {shown(budget)}")
+        if not isinstance(engine, str) or engine not in ENGINES:
+            raise UserError(f"engine {shown(engine)} does not exist{did_you_mean(engine, ENGINES)}")
+        if engine == "polars" and importlib.util.find_spec("polars") is None:
+            raise missing_extra("the engine 'polars'", "polars")
+        known = schema if isinstance(schema, Schema) else Schema.load(schema)
+        scope = printable("project", project), printable("analyst", analyst)
+        if policy is not None and not isinstance(policy, Policy):
+            raise UserError(f"policy must be pets.Policy(…), not {shown(policy)}")
+        # what the ledger refuses is refused before a table is prepared
+        book, root = _opened(ledger, known), _root(known, data, snapshots, budget)
+        check_root(book, root)
+        tables = Holdings(known, data, snapshots, progress=progress)
+        return cls(known, tables, Account(book, root, *scope), policy=policy, engine=engine)
+
+    @classmethod
+    def invented(
+        cls, schema: Schema, tables: Holdings, budget: Budget, scope: tuple[str, str], policy: Policy, engine: str
+    ) -> Custody:
+        """Custody of invented rows, with an account in memory that nothing is charged to."""
+        account = Account(Ledger(None), _root(schema, None, None, budget), *scope)
+        return cls(schema, tables, account, policy=policy, engine=engine, kind="dummy")
+
+    def dummy(self, rows: int, seed: int, query: Query | None) -> Custody:
+        """Custody of invented tables of the same schema; see :meth:`pets.Session.dummy`."""
+        from pets.session.dummy_tables import DummyTables
+
+        made = DummyTables(self.schema, rows, seed, query)
+        return Custody.invented(self.schema, made, self.budget, self.account.scope, self.policy, self.engine)
+
+    def scoped(self, project: str, analyst: str) -> Custody:
+        """The same tables, ledger, policy and incidents for another project or analyst."""
+        scope = printable("project", project), printable("analyst", analyst)
+        account = Account(self.account.ledger, _root(self.schema, None, None, None), *scope)
+        return Custody(
+            self.schema,
+            self._tables,
+            account,
+            policy=self.policy,
+            engine=self.engine,
+            kind=self.kind,
+            incidents=self._answering.incidents,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Custody of dataset {self.schema.dataset!r} ({self.kind} data): {', '.join(self.tables)}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise UserError("a custody holds data and is never pickled; open it again where it is needed")
+
+    # tables -----------------------------------------------------------------------------------------------------
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that there is data for."""
+        return self._tables.tables
+
+    @property
+    def reused(self) -> tuple[str, ...]:
+        """The tables whose stored snapshot was opened."""
+        return self._tables.reused
+
+    def snapshot(self, table: str) -> Snapshot:
+        """A table's prepared rows: real ones. For code that computes on them inside :func:`pets.session.guard.guarded`.
+
+        Raises:
+            QueryError: where there is no data for the table.
+        """
+        return self._tables.snapshot(table)
+
+    def refresh(self) -> None:
+        """Make every snapshot anew from its source, under new public ids."""
+        self._tables.refresh()
+
+    def report(self, table: str | None) -> Report:
+        """The fate of every row of a table: exact counts of real rows."""
+        return self._tables.report(table)
+
+    def incident(self, number: str) -> str:
+        """What went wrong in a failed release; it may quote values of real rows."""
+        known = self._answering.incidents
+        if not isinstance(number, str) or number not in known:
+            raise UserError(f"there is no incident {shown(number)}{did_you_mean(number, known)}")
+        return known[number]
+
+    # account ----------------------------------------------------------------------------------------------------
+
+    @property
+    def project(self) -> str:
+        """The project that asks, for the account."""
+        return self.account.scope[0]
+
+    @property
+    def analyst(self) -> str:
+        """Who asks, for the account."""
+        return self.account.scope[1]
+
+    @property
+    def budget(self) -> Budget:
+        """All that may be spent, as the ledger holds it."""
+        return self.account.budget
+
+    def standing(self) -> Standing:
+        """What was spent and what is left."""
+        return self.account.standing()
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Every request about the dataset, by anybody, oldest first."""
+        return self.account.entries()
+
+    # answers ----------------------------------------------------------------------------------------------------
+
+    def job(self, query: Query, protection: Protection) -> Job:
+        """One query under one protection, ready to run: its terms come from public knowledge, and no row is read.
+
+        Raises:
+            QueryError, BudgetError: what is asked cannot be answered so.
+            PolicyError: the protection is not allowed on these rows.
+        """
+        plan = make_plan(query, self.schema)
+        snapshot = self._tables.answering(query)
+        if isinstance(protection, DP):
+            noise: Noise | None = calibrate(plan, protection, self.budget)
+        elif isinstance(protection, Exact):
+            if self.kind != "dummy":
+                raise PolicyError(
+                    "pets.Exact() answers on dummy data only; use session.dummy().release(…), or pets.DP(epsilon=…) "
+                    "on real rows"
+                )
+            noise = None
+        elif isinstance(protection, Total):
+            if not self.policy.allow_unbounded:
+                raise PolicyError(
+                    "pets.Total() has no finite guarantee and this custodian's policy does not allow it; "
+                    "use pets.DP(epsilon=…)"
+                )
+            noise = None
+        else:
+            raise BudgetError(
+                f"a protection is pets.DP(epsilon=…), pets.Exact() or pets.Total(), not {shown(protection)}"
+            )
+        key = digest([snapshot.id, plan.digest, protection.to_json(), self.policy.digest])
+        return Job(plan, protection, noise, snapshot, key)
+
+    def release(self, jobs: Sequence[Job], key: str | None = None, *, again: bool = False) -> list[Release]:
+        """The answers to jobs that are all paid for or none; see :meth:`pets.Session.release`."""
+        return self._answering.release(jobs, key, again=again)
+
+    def contribute(
+        self, query: Query, protection: Protection, *, honest: int, purpose: Json, check: Callable[[Json | None], None]
+    ) -> Contribution:
+        """One party's vector for a secure total, charged before data is opened; see :meth:`pets.Session.contribute`."""
+        job = self.job(query, protection)
+        if isinstance(protection, DP):
+            job = replace(job, share=party_terms(job.plan, protection, self.budget, honest))
+        check(None if job.share is None else job.share.to_json())
+        return self._answering.contribute(job, purpose)
+
+    def work(self, work: Work, *, again: bool) -> AbstractContextManager[Answers]:
+        """Questions asked one after another, charged as one before the first, sealed after the last."""
+        return self._answering.work(work, again=again)
+
+    @contextmanager
+    def unbounded(self, table: str, what: str, question: str, protection: Json, snapshot: str = "") -> Iterator[None]:
+        """Something without a finite guarantee is about to leave: allowed by policy, and entered before it is made.
+
+        The one place that enters such a thing: on success it is committed, on failure it stays on the account (data
+        was opened). On dummy data nothing is at stake and nothing is entered.
+
+        Raises:
+            PolicyError: where the custodian's policy allows none; nothing is entered.
+        """
+        if self.kind == "dummy":
+            yield
+            return
+        if not self.policy.allow_unbounded:
+            raise PolicyError(
+                "this has no finite guarantee and this custodian's policy does not allow it; use method='dp', or open "
+                "the session with policy=pets.Policy(allow_unbounded=True)"
+            )
+        with self._answering.unbounded(table, what, question, protection, snapshot):
+            yield
+
+
+def printable(label: str, value: object) -> str:
+    """A name for the account; raises :class:`UserError` for anything but a printable text of 1 to 128 characters."""
+    if not isinstance(value, str) or not value.strip() or len(value) > 128 or not value.isprintable():
+        raise UserError(f"{label} must be a printable text of 1 to 128 characters, not {shown(value)}")
+    return value
+
+
+def _opened(ledger: str | Path | Ledger | None, schema: Schema) -> Ledger:
+    """The ledger; one that outlives the process needs a dataset with a name of its own."""
+    if ledger is not None and schema.dataset == Schema.UNNAMED:
+        raise LedgerError(
+            "a ledger keeps its account by dataset, and the schema names none; write 'dataset: hospital-stays' in it"
+        )
+    return ledger if isinstance(ledger, Ledger) else Ledger(ledger)
+
+
+def _root(schema: Schema, data: Any, snapshots: str | Path | None, budget: Budget | None) -> Root:
+    units = {name: table.unit.column or "" for name, table in schema.tables.items()}
+    return Root(schema.dataset, units, origins(schema, data, snapshots), budget)

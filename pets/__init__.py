@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pets.protection.budget import Budget
     from pets.protection.policy import Policy
     from pets.protection.protection import DP, Exact, Total
-    from pets.query_model.aggregate import count, count_units, histogram, mean, quantile, rate, variance
+    from pets.query_model.aggregate import count, count_units, histogram, mean, median, quantile, rate, variance
     from pets.query_model.aggregate import sum as sum
     from pets.query_model.expression import col
     from pets.query_model.group_keys import KeySet
@@ -40,6 +40,7 @@ _HOMES = {
     "rate": "query_model.aggregate",
     "variance": "query_model.aggregate",
     "histogram": "query_model.aggregate",
+    "median": "query_model.aggregate",
     "quantile": "query_model.aggregate",
     "KeySet": "query_model.group_keys",
     "Schema": "schema.schema",
@@ -80,6 +81,7 @@ __all__ = [
     "rate",
     "variance",
     "histogram",
+    "median",
     "quantile",
     "KeySet",
     "Schema",

@@ -230,7 +230,7 @@ def bars(release: Release) -> str:
     """The first count of each group as a bar; ░ is its interval."""
     from pets.release import text
 
-    column = next((c for c in release.estimates if c.output.kind in ("count", "count_units", "sum")), None)
+    column = next((c for c in release.estimates if c.output.traits.shape == "linear"), None)
     keys = release.plan.layout.columns()
     if column is None or not keys or release.plan.groups > text.SHOWN:
         return ""

@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ import typer
 
 from pets.errors import BudgetError, DataError, LedgerError, QueryError, SchemaError, UserError
 from pets.protection.budget import told_apart
+from pets.query_model.traits import SPELLINGS
 
 if TYPE_CHECKING:
     from pets.ledger.ledger import Ledger
@@ -40,8 +41,8 @@ def _many(flag: str, text: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked: a file, or flags."""
+class _Asked:
+    """What is asked, but for the measures."""
 
     query: Annotated[str | None, typer.Option("--query", metavar="FILE", help="The query as JSON or YAML.")] = None
     table: Annotated[
@@ -49,15 +50,6 @@ class Question:
     ] = None
     where: Annotated[list[str] | None, _many("--where", _WHERE)] = None
     by: Annotated[list[str] | None, _many("--by", "age, admitted.year, age:0,18,65,120 (bins)")] = None
-    count: Annotated[list[str] | None, _many("--count", "NAME, or NAME=condition: rows")] = None
-    count_units: Annotated[list[str] | None, _many("--count-units", "NAME, or NAME=condition: people")] = None
-    sum: Annotated[list[str] | None, _many("--sum", "NAME=column, or NAME=column:low,high to clip")] = None
-    mean: Annotated[list[str] | None, _many("--mean", "NAME=column, or NAME=column:low,high")] = None
-    rate: Annotated[list[str] | None, _many("--rate", 'NAME=condition: the share of rows, "old=age >= 65"')] = None
-    variance: Annotated[list[str] | None, _many("--variance", "NAME=column, or NAME=column:low,high")] = None
-    median: Annotated[list[str] | None, _many("--median", "NAME=column")] = None
-    quantile: Annotated[list[str] | None, _many("--quantile", "NAME=column:0.9")] = None
-    histogram: Annotated[list[str] | None, _many("--histogram", "NAME=column:0,10,20 (or no edges)")] = None
     rows: Annotated[
         int | None, typer.Option("--rows", metavar="WHOLE", help="Rows of one person that count, at most.")
     ] = None
@@ -70,8 +62,7 @@ class Question:
         from pets.query_model import condition
         from pets.query_model.query import query
 
-        kinds = ("count", "count_units", "sum", "mean", "rate", "variance", "median", "quantile", "histogram")
-        measures = [(kind, text) for kind in kinds for text in getattr(self, kind) or ()]
+        measures = [(kind, text) for kind in SPELLINGS for text in getattr(self, kind) or ()]
         if self.query is not None:
             if measures or self.where or self.by or self.table:
                 raise QueryError("give the query either as --query FILE or as flags, not both")
@@ -89,6 +80,23 @@ class Question:
             name, aggregate = condition.measure(kind, text)
             asked = asked.agg(**{name: aggregate})
         return asked.bound(rows=self.rows, groups=self.groups)
+
+
+if TYPE_CHECKING:
+
+    class Question(_Asked):
+        """What is asked: a file, or flags."""
+
+else:
+    Question = make_dataclass(  # one flag for each name under which an aggregate is asked for
+        "Question",
+        [
+            (name, Annotated[list[str] | None, _many(spelling.flag, spelling.help)], None)
+            for name, spelling in SPELLINGS.items()
+        ],
+        bases=(_Asked,),
+        frozen=True,
+    )
 
 
 def load_schema(path: str) -> "Schema":

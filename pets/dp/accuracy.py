@@ -19,8 +19,6 @@ from pets.errors import BudgetError
 from pets.plan.measure import Output
 from pets.release.noise_quantiles import Kind, half_width
 
-PROMISED = ("count", "count_units", "sum", "histogram")  # the error does not depend on the data
-
 _ROUNDS = 300  # of reweighting: settles to about 1e-3 of the loss
 _SMALLEST = 1e-3  # a scale at which no draw differs from 0 before the end of time
 _FINENESS = 1e-6  # relative, of a scale that is searched for
@@ -46,7 +44,7 @@ def scales_within(
         BudgetError: if an output's error depends on the data, so that no cost is known to reach the distance.
     """
     for output in plan.outputs:
-        if output.kind not in PROMISED:
+        if not output.traits.error_known:
             raise BudgetError(
                 f"within= cannot be promised for {output.name!r}, because the error of a {output.kind} depends on how "
                 "many rows a group has; ask with epsilon= (a quote shows the error at n=100 and n=1,000)"
@@ -74,7 +72,7 @@ def scales_within(
 
 def _cells(plan: Measured, output: Output) -> int:
     """Cells of an output in each group: a histogram has its bins, others one."""
-    return plan.measures[output.parts[0]].width if output.kind == "histogram" else 1
+    return plan.measures[output.parts[0]].width if output.traits.shape == "bins" else 1
 
 
 def _shape(plan: Measured, kind: Kind, needs: Sequence[Terms]) -> list[float]:

@@ -89,7 +89,7 @@ def objective(outputs: Sequence[Output], measures: int) -> list[Terms]:
     found: list[Terms] = []
     for output in outputs:
         terms = tuple((j, a) for j, a in output.needs if a)
-        if output.kind != "count" and terms:
+        if not output.traits.plain_count and terms:
             found.append(terms)
     covered = {j for terms in found for j, _ in terms}
     # counts that nothing else needs; and measures that enter an answer without entering its error

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pets.common.codec import Json, number
 from pets.plan.predicate import Predicate, predicate_json
+from pets.query_model.traits import TRAITS, Traits
 
 MeasureKind = Literal["rows", "balance", "units", "total", "square", "leaves", "tree"]
-OutputKind = Literal["count", "count_units", "sum", "mean", "rate", "variance", "histogram", "quantile"]
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Output:
 
     Attributes:
         name: the column's name.
-        kind: what it is.
+        kind: what it is; its row of :data:`pets.query_model.traits.TRAITS` says how it is shown and priced.
         parts: indexes of the measures it is made from, in this order:
             count ``(rows,)``; count_units ``(units,)``; sum ``(total,)`` or ``(total, rows)``; mean ``(total, rows)``;
             rate ``(balance, rows)``; variance ``(square, total, rows)``; histogram ``(leaves,)``; quantile ``(tree,)``.
@@ -147,7 +147,7 @@ class Output:
     """
 
     name: str
-    kind: OutputKind
+    kind: str
     parts: tuple[int, ...]
     needs: tuple[tuple[int, float], ...]
     factor: Fraction = Fraction(1)
@@ -157,6 +157,11 @@ class Output:
     whole: bool = True
     q: Fraction | None = None
     bins: tuple[Any, ...] = ()
+
+    @property
+    def traits(self) -> Traits:
+        """What is known of its kind."""
+        return TRAITS[self.kind]
 
     def to_json(self) -> Json:
         """The canonical form."""

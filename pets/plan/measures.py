@@ -241,8 +241,7 @@ class Planner:
             parts = (total, rows)
             needs.append((rows, float((ends[1] - ends[0]) / 4 if mean else abs(centre))))
         whole = not mean and domain.spacing.denominator == 1 and domain.origin.denominator == 1
-        kind: Any = "mean" if mean else "sum"
-        return Output(name, kind, parts, tuple(needs), factor, centre, ends[0], ends[1], whole)
+        return Output(name, aggregate.kind, parts, tuple(needs), factor, centre, ends[0], ends[1], whole)
 
     def _rate(self, name: str, aggregate: Rate) -> Output:
         rows = self._rows(None)

@@ -13,6 +13,7 @@ from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
 from pets.query_model.expression import Filter, filter_from_json
 from pets.query_model.group_keys import edges_of
+from pets.query_model.traits import TRAITS, Traits
 
 MAX_BINS = 100_000
 
@@ -22,6 +23,11 @@ class Aggregate:
     """One measure of the rows of a group."""
 
     kind: ClassVar[str] = ""
+
+    @property
+    def traits(self) -> Traits:
+        """What is known of its kind."""
+        return TRAITS[self.kind]
 
     def to_json(self) -> Json:
         """The canonical form: the kind and every setting that is given."""
@@ -286,6 +292,12 @@ def variance(
 def histogram(column: str, edges: Iterable[object] | None = None, *, where: Filter | None = None) -> Histogram:
     """Counts in each bin of a column: ``histogram("age", [0, 18, 65, 120])``."""
     return Histogram(column, edges, where)  # type: ignore[arg-type]
+
+
+@plain_arguments(QueryError)
+def median(column: str, *, bins: int | None = None, where: Filter | None = None) -> Quantile:
+    """The median of a numeric column: ``quantile(column, 0.5)`` by its own name, and the same question."""
+    return Quantile(column, Fraction(1, 2), bins, where)
 
 
 @plain_arguments(QueryError)

@@ -19,6 +19,7 @@ from pets.query_model.aggregate import Aggregate
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Operator, col
 from pets.query_model.group_keys import PARTS, Bins, ColumnKey, DatePart, Key, Part, Period
 from pets.query_model.query import Query
+from pets.query_model.traits import SPELLINGS
 
 MAX_LENGTH = 4_000
 MAX_DEPTH = 40
@@ -205,34 +206,32 @@ def measure(kind: str, text: str) -> tuple[str, Aggregate]:
     >>> measure("sum", "days=time_in_hospital")
     ('days', Sum(column='time_in_hospital', clip=None, where=None))
     """
-    flag = "--" + kind.replace("_", "-")
+    spelling, make = SPELLINGS[kind], getattr(agg, kind)
+    flag = spelling.flag
     name, equals, rest = text.partition("=")
     name, rest = _label(name, text), rest.strip()
-    if kind in ("count", "count_units"):
-        where = condition(rest) if equals else None
-        return name, agg.count(where) if kind == "count" else agg.count_units(where)
+    if spelling.takes == "rows":
+        return name, make(condition(rest) if equals else None)
     if not rest:
-        what, example = "condition" if kind == "rate" else "column", _EXAMPLES.get(kind, "days=length_of_stay")
-        raise QueryError(f"{flag} {text!r} needs a name for the answer and a {what}, such as {flag} {example}")
-    if kind == "rate":
-        return name, agg.rate(condition(rest))
-    column, numbers = _numbers(rest, f"{flag} {text!r}") if ":" in rest else (rest, None)
-    if kind == "histogram":
-        return name, agg.histogram(column, numbers)
-    if kind in ("median", "quantile"):
-        if numbers is not None and (len(numbers) != 1 or kind == "median"):
-            raise QueryError(f"{flag} {text!r}: write one share after the colon, such as --quantile long=stay:0.9")
-        return name, agg.quantile(column, numbers[0] if numbers else "0.5")
-    if numbers is not None and len(numbers) != 2:
         raise QueryError(
-            f"{flag} {text!r}: bounds are two numbers after the colon, such as {flag} {name}={column}:0,30"
+            f"{flag} {text!r} needs a name for the answer and a {spelling.takes}, such as {flag} {spelling.example}"
         )
-    clip = None if numbers is None else (numbers[0], numbers[1])
-    made = {"sum": agg.sum, "mean": agg.mean, "variance": agg.variance}[kind](column, clip=clip)
-    return name, made
-
-
-_EXAMPLES = {"rate": '"old=age >= 65"', "quantile": "dear=cost:0.9", "histogram": "stays=length_of_stay:0,1,7,60"}
+    if spelling.takes == "condition":
+        return name, make(condition(rest))
+    if ":" not in rest:
+        return name, make(rest)
+    column, numbers = _numbers(rest, f"{flag} {text!r}")
+    if spelling.colon == "edges":
+        return name, make(column, numbers)
+    if spelling.colon == "bounds":
+        if len(numbers) != 2:
+            raise QueryError(
+                f"{flag} {text!r}: bounds are two numbers after the colon, such as {flag} {name}={column}:0,30"
+            )
+        return name, make(column, clip=(numbers[0], numbers[1]))
+    if spelling.colon != "share" or len(numbers) != 1:
+        raise QueryError(f"{flag} {text!r}: write one share after the colon, such as --quantile long=stay:0.9")
+    return name, make(column, numbers[0])
 
 
 def _label(name: str, text: str) -> str:

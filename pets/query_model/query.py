@@ -15,9 +15,10 @@ from pets.common.arguments import plain_arguments, plain_fields
 from pets.common.codec import Json, digest, whole
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, did_you_mean, shown
-from pets.query_model.aggregate import Aggregate, CountUnits, Histogram, aggregate_from_json
+from pets.query_model.aggregate import Aggregate, aggregate_from_json
 from pets.query_model.expression import Col, Filter, filter_from_json
 from pets.query_model.group_keys import ColumnKey, Key, KeySet, key_from_json
+from pets.query_model.traits import TRAITS
 from pets.query_model.verbs import no_such_verb
 
 MAX_BOUND = 1_000_000
@@ -123,7 +124,7 @@ class Query:
         if unnamed:
             raise QueryError("name each measure, such as .agg(n=pets.count())")
         for name, aggregate in aggregates.items():
-            if not isinstance(aggregate, Aggregate):
+            if not isinstance(aggregate, Aggregate) or aggregate.kind not in TRAITS:
                 raise QueryError(f"{shown(name)} must be an aggregate such as pets.count(), not {shown(aggregate)}")
         return replace(self, aggregates=(*self.aggregates, *aggregates.items()))
 
@@ -206,9 +207,10 @@ def _bound(label: str, value: object) -> int:
 
 
 def _named(pair: object) -> tuple[str, Aggregate]:
-    if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not isinstance(pair[1], Aggregate):
+    name, aggregate = pair if isinstance(pair, (tuple, list)) and len(pair) == 2 else (None, None)
+    if not isinstance(aggregate, Aggregate) or aggregate.kind not in TRAITS:
         raise QueryError(f"a measure is a name and an aggregate such as pets.count(), not {shown(pair)}")
-    return name_of("a measure's name", pair[0]), pair[1]
+    return name_of("a measure's name", name), aggregate
 
 
 def _few(names: Sequence[str]) -> str:
@@ -228,11 +230,11 @@ def _distinct(keys: Sequence[str], aggregates: Sequence[tuple[str, Aggregate]]) 
             raise QueryError(f"the name {name!r} is used twice in the answer; rename one of the two")
         taken[name] = name
     for name, aggregate in aggregates:
-        for ending in ("_low", "_high", *(("_counts",) if isinstance(aggregate, CountUnits) else ())):
+        for ending in ("_low", "_high", *(("_counts",) if aggregate.traits.counts == "people" else ())):
             other = taken.setdefault(name + ending, name)
             if other != name:
                 raise QueryError(f"the answer to {name!r} has a column {name + ending!r}, as {other!r} has; rename one")
-    if any(isinstance(aggregate, Histogram) for _, aggregate in aggregates):
+    if any(aggregate.traits.shape == "bins" for _, aggregate in aggregates):
         for key in keys:
             if key in _HISTOGRAM:
                 raise QueryError(f"a histogram's table has a column {key!r} of its own; give the key another name")

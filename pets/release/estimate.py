@@ -7,7 +7,7 @@ of the noise alone, around the *bounded* answer that the plan describes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Literal, cast
@@ -19,6 +19,7 @@ from pets.common.integers import Floats, Ints, Numbers, combined, divide, exact,
 from pets.errors import InternalError, QueryError, did_you_mean, shown
 from pets.plan.measure import Measure, Output
 from pets.plan.plan import Plan
+from pets.query_model.traits import Shape
 from pets.release import consistent_tree
 from pets.release.noise_quantiles import half_width
 
@@ -150,11 +151,14 @@ class Cells:
 
     def column(self, output: Output) -> Column:
         """One output, with its interval."""
-        if output.kind in ("count", "count_units", "sum", "histogram"):
-            return self._linear(output)
-        if output.kind in ("mean", "rate"):
-            return self._ratio(output)
-        return self._variance(output) if output.kind == "variance" else self._quantile(output)
+        made: dict[Shape, Callable[[Output], Column]] = {
+            "linear": self._linear,
+            "bins": self._linear,
+            "ratio": self._ratio,
+            "moments": self._variance,
+            "rank": self._quantile,
+        }
+        return made[output.traits.shape](output)
 
     def _part(self, output: Output, place: int) -> Ints:
         return self.blocks[output.parts[place]][:, 0]
@@ -169,7 +173,7 @@ class Cells:
         return combined([(int(c * below), part) for c, part in zip(coefficients, parts, strict=True)]), below
 
     def _linear(self, output: Output) -> Column:
-        if output.kind == "histogram":
+        if output.traits.shape == "bins":
             value, below = self.blocks[output.parts[0]], 1
         else:
             value, below = self._sum(output)

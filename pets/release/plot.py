@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from pets.errors import missing_extra
-from pets.query_model.aggregate import Aggregate, OfColumn, Quantile, Rate
 from pets.release import text
 from pets.release.estimate import Column
 from pets.release.views import Answer
@@ -21,7 +20,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, SOFT, ALARM = "#1f2933", "#5b6770", "#b00020"
 MAX_GROUPS = 1_000
 MAX_PANELS = 12
-_BARS = ("count", "count_units", "sum", "histogram")
 _LONG = 40  # groups from which one key is drawn as a line with a band
 
 
@@ -76,19 +74,11 @@ def chart(answer: Answer, output: str | None = None) -> Any:
 
 def measured(answer: Answer, column: Column) -> str:
     """What an output is, in words: ``days (sum of time_in_hospital)``."""
-    name, kind = column.output.name, column.output.kind
-    aggregate: Aggregate = dict(answer.plan.query.aggregates)[name]
-    if kind in ("count", "histogram"):
-        what = "rows"
-    elif kind == "count_units":
-        what = "people"
-    elif isinstance(aggregate, Quantile):
-        what = "median" if 2 * aggregate.q == 1 else f"{text.percent(float(aggregate.q))} quantile"
-        what = f"{what} of {aggregate.column}"
-    elif isinstance(aggregate, Rate):
-        what = "share of rows"
-    else:
-        what = f"{kind} of {aggregate.column}" if isinstance(aggregate, OfColumn) else kind
+    name = column.output.name
+    aggregate = dict(answer.plan.query.aggregates)[name]
+    q = column.output.q
+    share = "" if q is None else "median" if 2 * q == 1 else f"{text.percent(float(q))} quantile"
+    what = column.output.traits.chart.format(column=getattr(aggregate, "column", ""), q=share)
     return name if name == what else f"{name} ({what})"
 
 
@@ -114,7 +104,7 @@ def _rows(answer: Answer, column: Column) -> tuple[list[dict[str, Any]], Roles, 
     if len(labels) > 3:
         notes.append("The keys after the second are shown together.")
         labels = [*labels[:2], [" · ".join(parts) for parts in zip(*labels[2:], strict=True)]]
-    bins = column.output.bins if column.output.kind == "histogram" else ()
+    bins = column.output.bins if column.output.traits.shape == "bins" else ()
     panels = [" · ".join(parts) for parts in zip(*labels, strict=True)] if labels else [""] * shown
     rows: list[dict[str, Any]] = []
     unknown = []
@@ -161,9 +151,8 @@ def _drawing(alt: Any, answer: Answer, column: Column, rows: list[dict[str, Any]
     names = [dimension.name for dimension in answer.plan.layout.dimensions]
     data = alt.Data(values=rows)
     values = measured(answer, column)
-    scale = (
-        alt.Scale(zero=True, nice=True) if column.output.kind in _BARS else alt.Scale(zero=False, nice=True, padding=6)
-    )
+    bars = column.output.traits.bars
+    scale = alt.Scale(zero=True, nice=True) if bars else alt.Scale(zero=False, nice=True, padding=6)
     along = [row[roles.along] for row in rows] if roles.along else [""]
     order = list(dict.fromkeys(along))
     longest = max(len(label) for label in order)
@@ -171,8 +160,7 @@ def _drawing(alt: Any, answer: Answer, column: Column, rows: list[dict[str, Any]
     flat = not roles.along or (not roles.panel and not roles.colour and (longest > 12 or 14 < len(order) <= _LONG))
     aggregate = dict(answer.plan.query.aggregates)[column.output.name]
     named = getattr(aggregate, "column", "bin") if roles.along == "bin" else _key_name(roles.along, names)
-    bars = column.output.kind in _BARS
-    form = ".0%" if column.output.kind == "rate" else "~s" if _greatest(rows) >= 1e7 else ",~r"
+    form = ".0%" if column.output.traits.percent else "~s" if _greatest(rows) >= 1e7 else ",~r"
     value_axis = alt.Axis(title=values, grid=True, format=form, tickCount=6)
     main, other = ("y", "x") if flat else ("x", "y")
     key = {"field": roles.along or "panel", "type": "nominal", "sort": order}

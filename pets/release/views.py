@@ -118,8 +118,8 @@ def adjusted(answer: Answer, *, nonnegative: bool, whole: bool) -> pd.DataFrame:
     columns = []
     for column in answer.estimates:
         output, parts = column.output, (column.estimate, column.low, column.high)
-        counted = output.kind in ("count", "count_units", "histogram")
-        if nonnegative and (counted or (output.kind == "sum" and output.low >= 0)):
+        amount = output.traits.shape == "linear" and output.low >= 0
+        if nonnegative and (output.traits.counts or amount):
             parts = tuple(np.maximum(part, 0) for part in parts)  # type: ignore[assignment]
         if whole and output.whole:
             parts = tuple(_rounded(part) for part in parts)  # type: ignore[assignment]
@@ -132,8 +132,8 @@ def histogram(answer: Answer, name: str) -> pd.DataFrame:
     import pandas as pd
 
     column = answer.estimates[name]
-    if column.output.kind != "histogram":
-        names = [c.output.name for c in answer.estimates if c.output.kind == "histogram"]
+    if column.output.traits.shape != "bins":
+        names = [c.output.name for c in answer.estimates if c.output.traits.shape == "bins"]
         raise QueryError(f"{name!r} is a {column.output.kind}, not a histogram{did_you_mean(name, names)}")
     bins = len(column.output.bins)
     keys = answer.plan.layout.columns()
@@ -176,7 +176,7 @@ def total(answer: Answer, name: str, by: Sequence[str], confidence: float) -> pd
     made = Column(found.output, *(np.array(part.tolist()) for part in parts))
     columns = {key: [label[i] for label in order] for i, key in enumerate(kept)}
     out = _frame(columns, Estimates((made,), confidence, answer.estimates.exact))
-    if found.output.kind == "count_units" and len(order) < plan.groups:
+    if found.output.traits.counts == "people" and len(order) < plan.groups:
         # nobody who was counted in two groups can be told from two people
         out[f"{name}_counts"] = PAIRS
     return out

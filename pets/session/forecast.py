@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pets.plan.measure import Output
 from pets.plan.plan import Plan
+from pets.query_model.traits import TRAITS
 from pets.release.noise_quantiles import Kind, half_width
 
 SIZES = (100, 1000)
@@ -32,7 +33,7 @@ class Expected:
 
     def __str__(self) -> str:
         if self.half_width is not None:
-            of = " rows of rank" if self.kind == "quantile" else ""
+            of = " rows of rank" if TRAITS[self.kind].shape == "rank" else ""
             return f"± {self.half_width:,.4g}{of}"
         return ", ".join(f"± {width:,.3g} at n = {size:,}" for size, width in zip(SIZES, self.at, strict=True))
 
@@ -56,13 +57,13 @@ def forecast(plan: Plan, mechanism: Kind, scales: Sequence[float], confidence: f
 
 def _expected(plan: Plan, output: Output, mechanism: Kind, scales: Sequence[float], confidence: float) -> Expected:
     terms = tuple((coefficient, scales[part]) for part, coefficient in output.needs)
-    if output.kind == "quantile":
+    if output.traits.shape == "rank":
         # a prefix of the tree takes at most (fanout − 1) nodes on each level; half of them on average
         tree = plan.measures[output.parts[0]]
         nodes = sum(max(1, min(16, size) // 2) for size in tree.levels)
         width = half_width(mechanism, ((math.sqrt(nodes), scales[output.parts[0]]),), confidence)
         return Expected(output.name, output.kind, width)
     width = half_width(mechanism, terms, confidence)
-    if output.kind in ("mean", "rate", "variance"):
+    if output.traits.error_by_size:
         return Expected(output.name, output.kind, None, tuple(width / size for size in SIZES))
     return Expected(output.name, output.kind, width)

@@ -230,7 +230,7 @@ def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:
         )
     for output in plan.outputs:
         weight = plan.measures[output.parts[0]].weight
-        if output.kind == "variance" and weight is not None and weight.coarse > 1:
+        if weight is not None and weight.coarse > 1:
             step = number(output.factor * weight.scale)
             out.append(
                 f"{output.name}: values were cut to steps of {step}; its interval holds what that can have done."

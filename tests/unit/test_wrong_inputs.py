@@ -150,6 +150,7 @@ ENTRIES: dict[str, Callable[[Any], Any]] = {
     "histogram": lambda x: agg(pets.histogram(x)),
     "histogram edges": lambda x: agg(pets.histogram("v", x)),
     "histogram edge": lambda x: agg(pets.histogram("v", [0, x])),
+    "median": lambda x: agg(pets.median(x)),
     "quantile": lambda x: agg(pets.quantile(x)),
     "quantile q": lambda x: agg(pets.quantile("v", x)),
     "quantile bins": lambda x: agg(pets.quantile("v", 0.5, bins=x)),

@@ -26,9 +26,10 @@ from pets.common.codec import Json, digest, fraction, number
 from pets.common.yamlfile import read
 from pets.errors import PolicyError, QueryError, SchemaError, did_you_mean, shown
 from pets.federated.secure_sum.interface import WAYS
+from pets.query_model.traits import TRAITS
 from pets.schema.schema import Schema
 
-AGGREGATES = ("count", "count_units", "sum", "mean", "rate", "variance", "histogram", "quantile", "glm")
+AGGREGATES = (*TRAITS, "glm")
 TELLABLE = ("budget", "certificates", "history")
 
 

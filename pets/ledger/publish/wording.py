@@ -10,22 +10,13 @@ from pets.common.codec import Json
 from pets.ledger.publish.read_log import Asked, Dataset
 from pets.ledger.states import State
 from pets.protection.budget import Budget, Cost
+from pets.query_model.traits import TRAITS
 
 _NAME = r"[\w.\-]+"
 _NAMES = rf"{_NAME}(?: and {_NAME})*"
 _MEASURE = rf"[a-z_]+(?:\({_NAMES}(?: where {_NAMES})?\))?"
 _WHAT = re.compile(rf"({_MEASURE}(?:, {_MEASURE})*)(?: by ({_NAME}(?:, {_NAME})*))?(?: where ({_NAMES}))?")
 _PART = re.compile(rf"([a-z_]+)(?:\(({_NAMES})(?: where ({_NAMES}))?\))?")
-_MEASURES = {
-    "count": "the number of records",
-    "count_units": "the number of people",
-    "sum": "the total of {}",
-    "mean": "the average of {}",
-    "variance": "how widely {} varies",
-    "quantile": "a middle or outer value (quantile) of {}",
-    "histogram": "how {} is spread over ranges",
-    "rate": "the share of records chosen by {}",
-}
 OUTCOMES = {
     State.COMMITTED: ("Released", "The protected answer left."),
     State.DENIED: ("Refused", "It was over the budget. No data was read and nothing was charged."),
@@ -63,7 +54,7 @@ def asked(what: str) -> str:
 
 
 def _measure(kind: str, columns: str | None, where: str | None) -> str:
-    words = _MEASURES.get(kind, "")
+    words = TRAITS[kind].lay if kind in TRAITS else ""
     if "{}" in words:
         words = words.format(_columns(columns)) if columns else ""
     elif columns:

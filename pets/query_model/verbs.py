@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from pets.errors import NoSuchNameError, did_you_mean
+from pets.query_model.traits import SPELLINGS
 
 VERBS = ("where", "group_by", "agg", "bound", "explain", "to_json")
 
@@ -29,10 +30,8 @@ INSTEAD = (
     | dict.fromkeys(("join", "merge", "left_join", "inner_join", "concat", "union"), _JOIN)
     | dict.fromkeys(("sort", "sort_values", "order_by", "orderBy", "sort_index"), _SORT)
     | dict.fromkeys(("with_columns", "withColumn", "assign", "mutate", "select", "apply", "map", "eval", "cut"), _NEW)
-    | dict.fromkeys(
-        ("aggregate", "summarise", "summarize", "count", "count_units", "sum", "mean", "median", "quantile"), _AGG
-    )
-    | dict.fromkeys(("variance", "var", "std", "min", "max", "histogram", "value_counts", "describe", "size"), _AGG)
+    | dict.fromkeys(("aggregate", "summarise", "summarize", *SPELLINGS), _AGG)
+    | dict.fromkeys(("var", "std", "min", "max", "value_counts", "describe", "size"), _AGG)
     | dict.fromkeys(("collect", "execute", "compute", "to_pandas", "to_polars", "run", "release", "show", "plot"), _RUN)
     | dict.fromkeys(("having", "head", "tail", "limit", "distinct", "unique", "drop_duplicates", "top"), _CUT)
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pets
 from pets.common.integers import Ints
 from pets.plan.plan import Plan, make_plan
-from pets.release.release import Release
+from pets.release.release import Release, sealed_release
 from pets.schema.schema import Boolean, Category, Identifier, Integer, Real, Schema, Table, Unit
 
 AGES = ["[0-10)", "[10-20)", "[20-30)", "<30 & over>"]
@@ -150,4 +150,4 @@ def release(query: pets.Query, scale: float = 100.0, mechanism: str = "gaussian"
         "analyst": "local",
         "notes": ("At most K = 3 rows of a person count.",),
     }
-    return Release._sealed(**(made | parts))
+    return sealed_release(**(made | parts))

@@ -39,6 +39,9 @@ ENGINES = {
 ROWS = ["pets.rows"]
 ROW_IMPORTERS = ("pets/rows/", "pets/session/", "pets/federated/site/", "pets/testing.py")
 
+# The protections: who may make a release.
+RELEASE_MAKERS = ("pets/session/answering.py", "pets/he/totals/opening.py", "pets/federated/analyst/federation.py")
+
 HEAVY = [
     "opendp", "duckdb", "ibis", "polars", "pandas", "sdv", "torch", "tenseal", "mbi", "altair", "sqlalchemy", "fastapi",
     "pyspark", "nvflare",
@@ -100,6 +103,13 @@ def row_imports(source: str, path: str) -> list[Finding]:
     return sorted({(line, name) for line, name in imported(source, path) if _within(name, ROWS)})
 
 
+def release_makers(source: str, path: str) -> list[Finding]:
+    """Imports of what makes a release, by a file that is no protection."""
+    if path in RELEASE_MAKERS:
+        return []
+    return [(line, name) for line, name in imported(source, path) if name == "pets.release.release.sealed_release"]
+
+
 def randomness(source: str, path: str) -> list[Finding]:
     """Randomness from ``random`` or ``numpy.random`` outside ``synthetic/``; from the system outside ``entropy.py``."""
     names = imported(source, path)
@@ -141,6 +151,95 @@ def too_long(source: str, path: str) -> list[Finding]:
     """A file of more lines than one idea needs."""
     lines = len(source.splitlines())
     return [(lines, f"{lines} lines, more than {MAX_LINES}")] if lines > MAX_LINES else []
+
+
+def reached(source: str, path: str) -> list[Finding]:
+    """Whoever reaches over another object's underscore: ``x._name``, ``from m import _name``, ``getattr(x, "_name")``.
+
+    Innocent are ``self``, ``cls`` and ``super()``; inside a class's own body a member of that class, of an object that
+    is plainly one of its own (made there by ``cls(…)``, annotated, or tested with ``isinstance``); and the few names
+    that libraries document as public in spite of their underscore.
+    """
+    tree = ast.parse(source)
+    found: list[Finding] = []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.ImportFrom, ast.Import)):
+            names = [part for alias in node.names for part in alias.name.split(".")]
+            names += (getattr(node, "module", None) or "").split(".")
+            found += [(node.lineno, f"import of {name}") for name in names if _hidden(name) and name not in LENT]
+    _over(tree, None, frozenset(), found)
+    return sorted(set(found))
+
+
+LENT = ("_exit", "_make", "_replace", "_asdict", "_fields", "_field_defaults")
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
+
+
+def _over(node: ast.AST, owner: ast.ClassDef | None, own: frozenset[str], found: list[Finding]) -> None:
+    """Collect what reaches over, below a node; ``own`` are the names of objects of the class whose body this is."""
+    if isinstance(node, ast.ClassDef):
+        owner, own = node, frozenset()
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and owner is not None:
+        own = own | _instances(node, owner.name)
+    target, name = _touched(node)
+    if target is not None and _hidden(name) and name not in LENT and not _mine(target, name, owner, own):
+        found.append((node.lineno, f"{ast.unparse(target)}.{name}"))  # type: ignore[attr-defined]
+    for child in ast.iter_child_nodes(node):
+        _over(child, owner, own, found)
+
+
+def _touched(node: ast.AST) -> tuple[ast.expr | None, str]:
+    """The object and the member that an expression touches, by a dot or by name."""
+    if isinstance(node, ast.Attribute):
+        return node.value, node.attr
+    named = ("getattr", "setattr", "hasattr", "delattr", "__setattr__", "__getattribute__", "attrgetter")
+    if isinstance(node, ast.Call) and _callee(node) in named and len(node.args) > 1:
+        name = node.args[1]
+        if isinstance(name, ast.Constant) and isinstance(name.value, str):
+            return node.args[0], name.value
+    return None, ""
+
+
+def _mine(target: ast.expr, name: str, owner: ast.ClassDef | None, own: frozenset[str]) -> bool:
+    if isinstance(target, ast.Name) and target.id in ("self", "cls"):
+        return True
+    if isinstance(target, ast.Call) and isinstance(target.func, ast.Name) and target.func.id == "super":
+        return True
+    if owner is None or name not in _members(owner):
+        return False
+    return isinstance(target, ast.Name) and (target.id == owner.name or target.id in own)
+
+
+def _members(owner: ast.ClassDef) -> set[str]:
+    """What a class itself defines: methods, fields, and what it sets on ``self``."""
+    names = {node.name for node in owner.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    for node in ast.walk(owner):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
+            names |= {node.attr} if node.value.id in ("self", "cls") else set()
+    for item in owner.body:
+        targets = item.targets if isinstance(item, ast.Assign) else [getattr(item, "target", None)]
+        names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+def _instances(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> frozenset[str]:
+    """The names in a method that stand for an object of its own class."""
+    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    own = {a.arg for a in arguments if a.annotation and ast.unparse(a.annotation).strip("'\"") in (name, "Self")}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and len(node.targets) == 1:
+            made = ast.unparse(node.value.func)
+            if made in (name, "cls", "type(self)", "cls.__new__") and isinstance(node.targets[0], ast.Name):
+                own.add(node.targets[0].id)
+        elif isinstance(node, ast.Call) and [ast.unparse(one) for one in (node.func, *node.args[1:])] in (
+            ["isinstance", name],
+            ["isinstance", "type(self)"],
+        ):
+            own.add(ast.unparse(node.args[0]))
+    return frozenset(own)
 
 
 def undocumented_methods(sources: dict[str, str]) -> list[str]:
@@ -203,7 +302,15 @@ def heavy(modules: list[str]) -> list[str]:
 # ── the house as it stands ────────────────────────────────────────────────────────────────────────────────────────────
 
 SOURCES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in sorted(PETS.rglob("*.py"))}
-SCANNERS: list[Callable[[str, str], list[Finding]]] = [engine_imports, row_imports, randomness, unsafe, too_long]
+SCANNERS: list[Callable[[str, str], list[Finding]]] = [
+    engine_imports,
+    row_imports,
+    randomness,
+    unsafe,
+    reached,
+    release_makers,
+    too_long,
+]
 
 
 @pytest.mark.parametrize("scan", SCANNERS, ids=lambda scan: scan.__name__)
@@ -256,6 +363,20 @@ def test_every_public_method_is_documented() -> None:
         (unsafe, "pets/common/codec.py", "run = exec"),
         (unsafe, "pets/rows/sources.py", "import pandas as pd\npd.read_pickle('x')"),
         (unsafe, "pets/rows/sources.py", "import numpy as np\nnp.load('x', allow_pickle=True)"),
+        (reached, "pets/testing.py", "session._holdings = 1"),
+        (reached, "pets/testing.py", "def f(session):\n    return session.custody._tables.snapshot('stays')"),
+        (reached, "pets/testing.py", "def f(session):\n    return getattr(session, '_account')"),
+        (reached, "pets/testing.py", "hasattr(session, '_account')"),
+        (reached, "pets/testing.py", "object.__setattr__(release, '_seal', 1)"),
+        (reached, "pets/he/totals/opening.py", "release = Release._sealed(id='')"),
+        (reached, "pets/federated/site/wording.py", "from pets.session.guarantee_text import _version"),
+        (reached, "pets/federated/site/wording.py", "from pets.session import guarantee_text as t\nt._version()"),
+        (reached, "pets/ledger/log/audit.py", "class A:\n    def _f(self): ...\n_TABLE = {'f': A._f}"),
+        (reached, "pets/plan/vector.py", "class A:\n    _x = 1\n    def f(self, other):\n        return other._x"),
+        (reached, "pets/plan/vector.py", "class A:\n    _x = 1\n    def f(self, b: B):\n        return b._x"),
+        (reached, "pets/plan/vector.py", "class A:\n    def f(self, other: A):\n        return other._of_a_base"),
+        (reached, "pets/plan/vector.py", "class A:\n    _x = 1\n    def f(self):\n        return self.other._x"),
+        (release_makers, "pets/cli/main.py", "from pets.release.release import Release, sealed_release"),
         (too_long, "pets/common/codec.py", "x = 1\n" * (MAX_LINES + 1)),
     ],
 )
@@ -277,6 +398,23 @@ def test_a_scanner_bites(scan: Callable[[str, str], list[Finding]], path: str, s
         (randomness, "pets/common/entropy.py", "import secrets"),
         (randomness, "pets/cli/main.py", "import os\nos.environ['HOME']"),
         (unsafe, "pets/he/keys/public_key.py", "model.eval()\nre.compile('x')\nnp.load('x', allow_pickle=False)"),
+        (reached, "pets/plan/vector.py", "class A:\n    def f(self):\n        return self._x + super()._y + cls._z"),
+        (reached, "pets/plan/vector.py", "class A:\n    _x = 1\n    def f(self, other: A):\n        return other._x"),
+        (
+            reached,
+            "pets/plan/vector.py",
+            "class A:\n    _x = 1\n    def __eq__(self, other: object):\n"
+            "        return isinstance(other, A) and other._x == A._x",
+        ),
+        (
+            reached,
+            "pets/session/session.py",
+            "class A:\n    def __init__(self):\n        self._x = 1\n    @classmethod\n    def of(cls):\n"
+            "        made = cls.__new__(cls)\n        made._x = 2\n        return made",
+        ),
+        (reached, "pets/synthetic/sdv/engine.py", "import os\nos._exit(1)\nrow._make([1])\nx.__dict__\n_own = 1\n_own"),
+        (release_makers, "pets/session/answering.py", "from pets.release.release import Release, sealed_release"),
+        (release_makers, "pets/cli/main.py", "from pets.release.release import Release"),
         (too_long, "pets/common/codec.py", "x = 1\n" * MAX_LINES),
     ],
 )

@@ -7,6 +7,7 @@ random: it says nothing about any content.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -198,7 +199,8 @@ class Snapshot:
                 self._bench = bench
             if self._backend is None:
                 self._backend = ibis.duckdb.from_connection(self._bench.con)
-                self._backend._pets_bench = self._bench  # the connection lives as long as whoever uses it
+                # the connection lives as long as whoever uses it
+                weakref.finalize(self._backend, _let_go, self._bench).atexit = False
             return self._backend
 
     def ensure_wide(self) -> bool:
@@ -275,3 +277,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _let_go(bench: Bench) -> None:
+    """Hold a workbench until whoever uses it is gone."""

@@ -23,7 +23,7 @@ from pets.plan.contribution import Contribution
 from pets.plan.vector import Ints, IntVector
 from pets.protection.budget import Cost
 from pets.protection.protection import Total
-from pets.release.release import Release
+from pets.release.release import Release, sealed_release
 from pets.schema.schema import Schema
 from pets.session import account_views, guarantee_text
 from pets.session.batch import Answers, Work, stored
@@ -206,7 +206,7 @@ class Answering:
     def _release(self, grant: Grant, job: Job, values: Ints) -> Release:
         noise, ledger = job.noise, self._account.ledger
         project, analyst = self._account.scope
-        return Release._sealed(
+        return sealed_release(
             id=random_id(),
             dataset=self._schema.dataset,
             table=job.plan.table,

@@ -33,7 +33,7 @@ from pets.protection.protection import DP, Exact, Protection, Total
 from pets.query_model.query import Query
 from pets.release.certificate import Certificate
 from pets.release.estimate import Noise
-from pets.release.release import Release
+from pets.release.release import Release, sealed_release
 from pets.session.forecast import forecast
 from pets.session.quote import Quote, Remaining
 from pets.session.session import Session
@@ -329,7 +329,7 @@ class Federation:
         if shares is not None and shares.mechanism == "laplace":
             notes += ("The noise is a sum of discrete Laplace draws; intervals take its normal limit.",)
         dummy = roster.members[0].data == "dummy"
-        return Release._sealed(
+        return sealed_release(
             id=order.id,
             dataset=self.schema.dataset,
             table=plan.table,

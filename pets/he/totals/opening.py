@@ -23,7 +23,7 @@ from pets.he.totals.round import Round
 from pets.he.totals.total import Consent, Total, consent_message
 from pets.protection.budget import UNIT, epsilon_from_rho
 from pets.protection.protection import DP
-from pets.release.release import Release
+from pets.release.release import Release, sealed_release
 
 _MAX_VALUE = 2**62  # of a party's numbers on its refined grid
 WRONG = (
@@ -146,7 +146,7 @@ def _release(total: Total, numbers: Any) -> Release:
     values, scales = _unrefined(total, numbers, terms)
     if values.dtype != np.int64 and max(abs(int(v)) for v in values) < 2**63:
         values = values.astype(np.int64)
-    return Release._sealed(
+    return sealed_release(
         id=random_id(),
         dataset=asked.schema.dataset,
         table=asked.plan.table,

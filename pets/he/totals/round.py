@@ -136,7 +136,7 @@ class Round:
 
     def signed_by(self, holder: VerifyingKey) -> bool:
         """Whether the key holder signed exactly this round."""
-        return holder.verifies(self.signature, _message(self._form()))
+        return holder.verifies(self.signature, _message(self.form))
 
     def check(self, public: PublicKey) -> None:
         """Refuse a round that is not of this public key, or that its holder did not sign."""
@@ -145,7 +145,9 @@ class Round:
         if not self.signed_by(public.holder):
             raise UserError(_DAMAGED)
 
-    def _form(self) -> Json:
+    @property
+    def form(self) -> Json:
+        """What the key holder signs: everything but the signature."""
         return {
             "pets": FORM,
             "version": VERSION,
@@ -166,7 +168,7 @@ class Round:
 
     def to_bytes(self) -> bytes:
         """The canonical form, with the signature."""
-        return canonical(self._form() | {"signature": self.signature.hex()})
+        return canonical(self.form | {"signature": self.signature.hex()})
 
     @staticmethod
     def from_bytes(data: bytes) -> Round:
@@ -237,7 +239,7 @@ def make_round(
         aggregator=None if aggregator is None else aggregator.sign,
         issued_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     )
-    return Round(**{**_fields(unsigned), "signature": secret.sign(_message(unsigned._form()))})
+    return Round(**{**_fields(unsigned), "signature": secret.sign(_message(unsigned.form))})
 
 
 def seed_info(key_id: str, round_id: str) -> bytes:

@@ -88,7 +88,7 @@ class Total:
             raise UserError("the total does not carry the signature of the aggregator that the round names")
 
     @classmethod
-    def _assembled(cls, asked: Round, shared: Json, parts: tuple[Part, ...], payload: bytes) -> Total:
+    def assembled(cls, asked: Round, shared: Json, parts: tuple[Part, ...], payload: bytes) -> Total:
         """A total of envelopes that were each checked when they were made: their signatures are not checked twice."""
         made = cls.__new__(cls)
         given = {"round": asked, "shared": shared, "parts": parts, "payload": payload, "signature": _NONE}
@@ -237,7 +237,7 @@ def add(envelopes: Iterable[Envelope], *, key: PartyKey | None = None) -> Total:
     if (named is None) != (key is None) or (key is not None and key.public.sign != named):
         told = "names no aggregator; leave key out" if named is None else "names its aggregator; pass that one's key="
         raise UserError(f"the round {told}")
-    total = Total._assembled(first.round, first.shared, ordered, adder.payload())
+    total = Total.assembled(first.round, first.shared, ordered, adder.payload())
     if key is not None:
         object.__setattr__(total, "signature", key.sign(total.signed))
     return total

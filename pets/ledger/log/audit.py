@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pets.common.codec import Json, canonical
 from pets.common.signing import VerifyingKey
@@ -137,10 +138,10 @@ class Audit:
             if event.encode() in _STATES:
                 request, terms = plain(said["request"]).encode(), self._terms_of(said)
                 self._remember(body, said, terms, same)
-            elif event in _EVENTS:
+            elif event in self._events:
                 if event == "change" and private is not None:
                     self._signatures(said, json.loads(private)["envelope"])
-                _EVENTS[event](self, said)
+                self._events[event](self, said)
             else:
                 raise Wrong(f"is of an unknown kind, {shown(event)}; if a newer pets wrote it, upgrade pets")
         if terms is not None:
@@ -283,6 +284,15 @@ class Audit:
         if not same or not set(said["signers"]) <= valid or any(said[name] != details[name] for name in details):
             raise Wrong("is not the change that was signed")
 
+    _events: ClassVar[Mapping[str, Callable[[Audit, Json], None]]] = {
+        "ledger": _ledger,
+        "dataset": _dataset,
+        "tables": _tables,
+        "source": _source,
+        "change": _change,
+        "rebase": _rebase,
+    }
+
     # the end ----------------------------------------------------------------------------------------------------
 
     def agrees(self, checkpoint: Checkpoint) -> bool:
@@ -295,13 +305,3 @@ class Audit:
     def accounts(self) -> tuple[Account, ...]:
         """Every dataset's account, in the order in which they were opened."""
         return tuple(known.account for known in self._datasets.values())
-
-
-_EVENTS: dict[str, Callable[[Audit, Json], None]] = {
-    "ledger": Audit._ledger,
-    "dataset": Audit._dataset,
-    "tables": Audit._tables,
-    "source": Audit._source,
-    "change": Audit._change,
-    "rebase": Audit._rebase,
-}

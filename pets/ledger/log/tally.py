@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 from pets.common.codec import Json
 from pets.common.signing import VerifyingKey
@@ -139,9 +139,9 @@ class Tally:
             raise Wrong("changes a dataset without the signatures that it needs")
         if len({plain(name).strip().casefold() for name in said["by"]}) < 2:
             raise Wrong("changes a dataset by one person's decision")
-        if said["change"] not in _CHANGES:
+        if said["change"] not in self._changes:
             raise Wrong(f"is an unknown change, {shown(said['change'])}; if a newer pets wrote it, upgrade pets")
-        _CHANGES[said["change"]](self, said)
+        self._changes[said["change"]](self, said)
 
     def _renew(self, said: Json) -> None:
         under_way = self.states["reserved"] + self.states["started"]
@@ -181,16 +181,15 @@ class Tally:
     def _nothing(self, said: Json) -> None:
         """A change on which no account depends."""
 
-
-_CHANGES: dict[str, Callable[[Tally, Json], None]] = {
-    "renew": Tally._renew,
-    "snapshots": Tally._nothing,
-    "budget": Tally._rebudget,
-    "cap": Tally._recap,
-    "unit": Tally._reunit,
-    "source": Tally.source,
-    "approvers": Tally._approve,
-}
+    _changes: ClassVar[Mapping[str, Callable[[Tally, Json], None]]] = {
+        "renew": _renew,
+        "snapshots": _nothing,
+        "budget": _rebudget,
+        "cap": _recap,
+        "unit": _reunit,
+        "source": source,
+        "approvers": _approve,
+    }
 
 
 def plain(value: Any) -> str:

@@ -18,22 +18,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from pets.common.codec import Json, canonical
-from pets.common.signing import SigningKey
+from pets.common.codec import Json
 from pets.errors import PetsError, PolicyError, SchemaError
 from pets.federated.messages.errors import ProtocolError
-from pets.federated.messages.message import COORDINATOR, SIGNATURE, Channel, Kind, Message, context_of, parse, verified
+from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message, context_of, parse, verified
 from pets.federated.messages.roster import Roster
+from pets.federated.messages.signed_form import SignedForm
 from pets.federated.query_round.coordinator import MAX_REASON
 from pets.federated.query_round.envelopes import of_roster, round_of
 from pets.he.keys.record import RecordError
@@ -49,12 +47,11 @@ HOLDER = 0xFFFE
 """The key holder's number as a sender."""
 NAME = "key-holder"
 """The key holder's name on the line; no site has it."""
-_DOMAIN = b"pets.federated.key.v1\x00"
 _LENGTH = struct.Struct("<I")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Wanted(SignedForm):
     """A round that an analyst wants. Its sites, threshold and assumptions are not said: the key holder has pinned them.
 
     Attributes:
@@ -65,6 +62,9 @@ class Wanted:
         noise: of all shares together: ``DP(rho=…)``, or none.
         preset: the parameter set that the range needs.
     """
+
+    DOMAIN = b"pets.federated.key.v1\x00"
+    CALLED = "the request for a round"
 
     id: str
     roster: str
@@ -88,40 +88,18 @@ class Wanted:
             "preset": self.preset,
         }
 
-    @cached_property
-    def form(self) -> bytes:
-        """The bytes of the canonical form."""
-        return canonical(self.to_json())
-
-    def signed(self, key: SigningKey) -> bytes:
-        """The canonical form with the analyst's signature."""
-        return self.form + key.sign(_DOMAIN + self.form)
-
     @classmethod
-    def read(cls, body: bytes, roster: Roster) -> Wanted:
-        """A signed request; raises :class:`ProtocolError` where it is none, or signed by nobody on the roster."""
-        form, signature = body[:-SIGNATURE], body[-SIGNATURE:]
-        try:
-            given: Any = json.loads(form)
-            texts = {name: given[name] for name in ("id", "roster", "analyst", "preset")}
-            if not all(isinstance(text, str) for text in texts.values()):
-                raise ValueError("another form")
-            made = cls(
-                query=Query.from_json(given["query"]),
-                schema=Schema.from_json(given["schema"]),
-                noise=Protection.from_json(given["noise"]),
-                **texts,
-            )
-            if made.form != form:
-                raise ValueError("not canonical")
-        except (PetsError, TypeError, LookupError, ValueError, AttributeError, ArithmeticError, RecursionError):
-            raise ProtocolError("the request for a round is not in the form that pets writes; it was ignored") from None
-        key = roster.analyst_key(made.analyst)
-        if made.roster != roster.digest:
-            raise ProtocolError("the request for a round is about another roster; it was ignored")
-        if key is None or not key.verifies(signature, _DOMAIN + form):
-            raise ProtocolError("the request for a round is not signed by an analyst on the roster; it was ignored")
-        return made
+    def from_json(cls, given: Any) -> Wanted:
+        """The inverse of :meth:`to_json`; raises for anything else."""
+        texts = {name: given[name] for name in ("id", "roster", "analyst", "preset")}
+        if not all(isinstance(text, str) for text in texts.values()):
+            raise ValueError("another form")
+        return cls(
+            query=Query.from_json(given["query"]),
+            schema=Schema.from_json(given["schema"]),
+            noise=Protection.from_json(given["noise"]),
+            **texts,
+        )
 
 
 class KeyHolderGate:

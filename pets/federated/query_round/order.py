@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-from pets.common.codec import Json, canonical
-from pets.common.signing import SigningKey
+from pets.common.codec import Json
 from pets.dp.shares import Shares
 from pets.errors import PetsError
 from pets.federated.messages.errors import ProtocolError
-from pets.federated.messages.message import SIGNATURE
-from pets.federated.messages.roster import Roster
+from pets.federated.messages.signed_form import SignedForm, is_id
 from pets.federated.query_round.regression_step import Step
 from pets.federated.secure_sum.interface import check_way
 from pets.protection.protection import Protection
 from pets.query_model.query import Query
 
-_DOMAIN = b"pets.federated.order.v1\x00"
-
 
 @dataclass(frozen=True)
-class Order:
+class Order(SignedForm):
     """One query to all sites of a roster. It holds no code and no SQL.
 
     Attributes:
@@ -35,6 +29,9 @@ class Order:
         step: one iteration of a regression, whose sums are added to the query's.
         round: for encrypted envelopes, what the key holder signed for this query (:class:`pets.he.Round`).
     """
+
+    DOMAIN = b"pets.federated.order.v1\x00"
+    CALLED = "the order"
 
     id: str
     roster: str
@@ -48,7 +45,7 @@ class Order:
     step: Step | None = None
 
     def __post_init__(self) -> None:
-        if len(self.id) != 32 or not all(letter in "0123456789abcdef" for letter in self.id):
+        if not is_id(self.id):
             raise ProtocolError("an order's id has 32 hex digits")
         check_way(self.secure)
 
@@ -68,37 +65,6 @@ class Order:
             "round": self.round,
             "step": None if self.step is None else self.step.to_json(),
         }
-
-    @cached_property
-    def form(self) -> bytes:
-        """The bytes of the canonical form."""
-        return canonical(self.to_json())
-
-    def signed(self, key: SigningKey) -> bytes:
-        """The canonical form with the analyst's signature: the body of the first message."""
-        return self.form + key.sign(_DOMAIN + self.form)
-
-    @classmethod
-    def read(cls, body: bytes, roster: Roster) -> Order:
-        """A signed order; raises :class:`ProtocolError` where it is none, or signed by nobody on the roster."""
-        form, signature = body[:-SIGNATURE], body[-SIGNATURE:]
-        order = cls._parsed(form)
-        key = roster.analyst_key(order.analyst)
-        if order.roster != roster.digest:
-            raise ProtocolError("the order is about another roster; it was ignored")
-        if key is None or not key.verifies(signature, _DOMAIN + form):
-            raise ProtocolError("the order is not signed by an analyst on the roster; it was ignored")
-        return order
-
-    @classmethod
-    def _parsed(cls, form: bytes) -> Order:
-        try:
-            order = cls.from_json(json.loads(form))
-            if order.form != form:
-                raise ValueError("not canonical")
-        except (PetsError, TypeError, ValueError, RecursionError):
-            raise ProtocolError("the order is not in the form that pets writes; it was ignored") from None
-        return order
 
     @classmethod
     def from_json(cls, given: Any) -> Order:

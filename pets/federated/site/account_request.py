@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from pets.common.codec import Json, canonical
 from pets.common.signing import SigningKey
 from pets.errors import LedgerError, PetsError, PolicyError
 from pets.federated.messages.errors import ProtocolError
-from pets.federated.messages.message import COORDINATOR, SIGNATURE, Channel, Kind, Message, context_of, verified
+from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message, context_of, verified
 from pets.federated.messages.roster import Member, Roster
+from pets.federated.messages.signed_form import SignedForm, is_id
 from pets.federated.query_round.coordinator import MAX_REASON
 from pets.federated.site.policy import TELLABLE, SitePolicy
 from pets.ledger.account import Account as Ledger
@@ -29,11 +29,10 @@ from pets.session.session import Session
 
 MAX_REQUESTS = 10_000
 """Requests that one enquiry is told of, at most: the newest."""
-_DOMAIN = b"pets.federated.enquiry.v1\x00"
 
 
 @dataclass(frozen=True)
-class Enquiry:
+class Enquiry(SignedForm):
     """What an analyst asks of a site's account.
 
     Attributes:
@@ -45,6 +44,9 @@ class Enquiry:
         release: the id of the release of which a certificate is wanted; empty without.
     """
 
+    DOMAIN = b"pets.federated.enquiry.v1\x00"
+    CALLED = "the enquiry"
+
     id: str
     roster: str
     analyst: str
@@ -53,9 +55,9 @@ class Enquiry:
     release: str = ""
 
     def __post_init__(self) -> None:
-        if not _is_id(self.id) or not all(isinstance(text, str) for text in (self.roster, self.analyst)):
+        if not is_id(self.id) or not all(isinstance(text, str) for text in (self.roster, self.analyst)):
             raise ProtocolError("an enquiry's id has 32 hex digits, and its roster and analyst are texts")
-        if self.release != "" and not _is_id(self.release):
+        if self.release != "" and not is_id(self.release):
             raise ProtocolError("a release's id has 32 hex digits")
         if not self.about or self.about != tuple(sorted(set(self.about) & set(TELLABLE))):
             raise ProtocolError(f"an enquiry is about {' or '.join(TELLABLE)}")
@@ -75,37 +77,11 @@ class Enquiry:
             "release": self.release,
         }
 
-    @cached_property
-    def form(self) -> bytes:
-        """The bytes of the canonical form."""
-        return canonical(self.to_json())
-
-    def signed(self, key: SigningKey) -> bytes:
-        """The canonical form with the analyst's signature."""
-        return self.form + key.sign(_DOMAIN + self.form)
-
     @classmethod
-    def read(cls, body: bytes, roster: Roster) -> Enquiry:
-        """A signed enquiry; raises :class:`ProtocolError` where it is none, or signed by nobody on the roster."""
-        form, signature = body[:-SIGNATURE], body[-SIGNATURE:]
-        try:
-            given: Any = json.loads(form)
-            names = ("id", "roster", "analyst", "last", "release")
-            made = cls(about=tuple(given["about"]), **{name: given[name] for name in names})
-            if made.form != form:
-                raise ValueError("not canonical")
-        except (PetsError, TypeError, LookupError, ValueError, AttributeError, RecursionError):
-            raise ProtocolError("the enquiry is not in the form that pets writes; it was ignored") from None
-        key = roster.analyst_key(made.analyst)
-        if made.roster != roster.digest:
-            raise ProtocolError("the enquiry is about another roster; it was ignored")
-        if key is None or not key.verifies(signature, _DOMAIN + form):
-            raise ProtocolError("the enquiry is not signed by an analyst on the roster; it was ignored")
-        return made
-
-
-def _is_id(text: object) -> bool:
-    return isinstance(text, str) and len(text) == 32 and all(letter in "0123456789abcdef" for letter in text)
+    def from_json(cls, given: Any) -> Enquiry:
+        """The inverse of :meth:`to_json`; raises for anything else."""
+        names = ("id", "roster", "analyst", "last", "release")
+        return cls(about=tuple(given["about"]), **{name: given[name] for name in names})
 
 
 def enquired(

@@ -11,11 +11,11 @@ import pytest
 from pets.common.entropy import random_id
 from pets.errors import ReleaseFailedError
 from pets.federated import Federation, Site
-from pets.federated.analyst.account_replies import enquire
+from pets.federated.analyst.account_replies import ask_accounts
 from pets.federated.analyst.transport import Transport
-from pets.federated.keyholder.client import HolderLine
+from pets.federated.keyholder.client import KeyHolderClient
 from pets.federated.keyholder.gate import KeyHolderGate
-from pets.federated.site.account_request import Enquiry
+from pets.federated.site.account_request import AccountRequest
 from pets.he import SecretKey
 from pets.protection.protection import Exact
 from tests.unit.federated.site.test_site import BY_AGE, HALF, N, federation, spent
@@ -69,8 +69,8 @@ def accounts_are_told(connect: Connect) -> None:
     many = federation(3, people=12)
     many.release(N, HALF)
     transport = connect(list(many.sites.values()))
-    enquiry = Enquiry(random_id(), many.roster.digest, many.analyst, ("budget", "history"))
-    said, silent = enquire(enquiry, many.roster, many._coordinator, many._analyst, transport)
+    request = AccountRequest(random_id(), many.roster.digest, many.analyst, ("budget", "history"))
+    said, silent = ask_accounts(request, many.roster, many._coordinator, many._analyst, transport)
     assert silent == {}
     assert {name: one.left for name, one in said.items()} == many.remaining()
     assert [len(one.requests) for one in said.values()] == [1, 1, 1]
@@ -85,7 +85,7 @@ def a_key_holder_elsewhere_opens_totals(connect: Connect) -> None:
     gate.join(roster)
     line = connect([*many.sites.values(), gate])  # type: ignore[list-item]
     many._transport = line
-    many._holder = HolderLine(holder.public, roster, many._coordinator, many._analyst, many.analyst, line, 3)
+    many._holder = KeyHolderClient(holder.public, roster, many._coordinator, many._analyst, many.analyst, line, 3)
     assert (many.release(BY_AGE, Exact(), secure="encrypted").values == wanted).all()
 
 

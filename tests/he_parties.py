@@ -10,7 +10,7 @@ import numpy as np
 
 import pets
 from pets import he
-from pets.he.totals.encrypting import sealed
+from pets.he.totals.encrypting import encrypted_envelope
 from pets.he.totals.round import Round
 from pets.schema.schema import Schema
 
@@ -57,7 +57,7 @@ class Table:
         """A party's envelope of these numbers."""
         key = self.keys[party]
         seed = key.unseal(self.round.seed_for(key.name), self.round.info)
-        return sealed(self.round, self.public, key, seed, np.asarray(values), terms, "real")
+        return encrypted_envelope(self.round, self.public, key, seed, np.asarray(values), terms, "real")
 
     def envelopes(self, rows: Any) -> list[he.Envelope]:
         """One envelope for each party's numbers."""

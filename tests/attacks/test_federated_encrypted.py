@@ -16,7 +16,7 @@ from pets.errors import ReleaseFailedError, UserError
 from pets.federated import Federation
 from pets.federated.messages.errors import ProtocolError, Refused
 from pets.federated.messages.message import OVERHEAD
-from pets.federated.query_round.envelopes import Adding, agreed, asked_for
+from pets.federated.query_round.envelopes import CoordinatorEnvelopes, agreed, asked_for
 from pets.federated.query_round.order import Order
 from pets.federated.secure_sum.encrypted import EncryptedCollector, EncryptedParty
 from pets.he.ciphertext_bytes import pack_all, unpack_all
@@ -29,7 +29,7 @@ def body(message: bytes) -> bytes:
     return message[OVERHEAD - 64 : -64]
 
 
-class Spy(Adding):
+class Spy(CoordinatorEnvelopes):
     """A coordinator's adder that remembers what it got, and may hand in something else."""
 
     lies: Any = None
@@ -45,7 +45,7 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> type[Spy]:
     import pets.federated.analyst.federation as module
 
     made = type("Spied", (Spy,), {"seen": [], "lies": None})
-    monkeypatch.setattr(module, "Adding", made)
+    monkeypatch.setattr(module, "CoordinatorEnvelopes", made)
     return made
 
 
@@ -108,15 +108,15 @@ def test_a_changed_total_is_not_shown(spy: type[Spy]) -> None:
 def test_an_envelope_of_an_earlier_query_is_not_added(monkeypatch: pytest.MonkeyPatch) -> None:
     many = federation(people=30)
     kept: list[bytes] = []
-    inner = Adding.add
+    inner = CoordinatorEnvelopes.add
 
-    def replay(self: Adding, envelopes: Any) -> Any:
+    def replay(self: CoordinatorEnvelopes, envelopes: Any) -> Any:
         if kept:
             envelopes = {**envelopes, 1: kept[0]}
         kept.append(envelopes[1])
         return inner(self, envelopes)
 
-    monkeypatch.setattr(Adding, "add", replay)
+    monkeypatch.setattr(CoordinatorEnvelopes, "add", replay)
     ask(many)
     with pytest.raises(ReleaseFailedError, match="3 sites are needed for an answer and 2 sent"):
         ask(many)
@@ -124,8 +124,10 @@ def test_an_envelope_of_an_earlier_query_is_not_added(monkeypatch: pytest.Monkey
 
 def test_one_site_does_not_speak_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
     many = federation(people=30)
-    inner = Adding.add
-    monkeypatch.setattr(Adding, "add", lambda self, sent: inner(self, {0: sent[0], 1: sent[0], 2: sent[2]}))
+    inner = CoordinatorEnvelopes.add
+    monkeypatch.setattr(
+        CoordinatorEnvelopes, "add", lambda self, sent: inner(self, {0: sent[0], 1: sent[0], 2: sent[2]})
+    )
     with pytest.raises(ReleaseFailedError, match="and 2 sent a sound envelope"):
         ask(many)
 
@@ -152,22 +154,24 @@ def lost_one(n: int = 5) -> Federation:
 
 def test_a_site_signs_one_set_and_only_with_its_own_envelope_in_it() -> None:
     many = lost_one()
-    sealers: dict[str, Any] = {}
+    encryptors: dict[str, Any] = {}
     for name, site in many.sites.items():
-        site._agreed = _keeping(site._agreed, sealers, name)  # type: ignore[method-assign]
+        site._agreed = _keeping(site._agreed, encryptors, name)  # type: ignore[method-assign]
     ask(many)
-    first = dict(sealers)
+    first = dict(encryptors)
     # its part is signed already: the same question again is out of turn
     assert all(not site._active or next(iter(site._active.values())).next == 2 for site in many.sites.values())
     ask(many)
-    old, new = first["s0"], sealers["s0"]
+    old, new = first["s0"], encryptors["s0"]
     assert old.asked.id != new.asked.id
-    total = he.add([he.Envelope.from_bytes(new.again) for new in (sealers["s1"], sealers["s2"], sealers["s3"])])
+    total = he.add(
+        [he.Envelope.from_bytes(new.again) for new in (encryptors["s1"], encryptors["s2"], encryptors["s3"])]
+    )
     with pytest.raises(ProtocolError, match="without this site's envelope"):
         new.inner.consent(total.to_bytes())
     with pytest.raises(ProtocolError, match="of another query"):
         old.inner.consent(total.to_bytes())
-    few = he.add([he.Envelope.from_bytes(sealers["s0"].again), he.Envelope.from_bytes(sealers["s1"].again)])
+    few = he.add([he.Envelope.from_bytes(encryptors["s0"].again), he.Envelope.from_bytes(encryptors["s1"].again)])
     with pytest.raises(ProtocolError, match="4 sites are needed in a total"):
         new.inner.consent(few.to_bytes())
     with pytest.raises(ProtocolError, match="not one that the sites' envelopes make"):
@@ -178,8 +182,8 @@ class _Kept:
     def __init__(self, inner: Any) -> None:
         self.inner, self.asked, self.again = inner, inner.asked, b""
 
-    def seal(self, vector: Any) -> bytes:
-        self.again = self.inner.seal(vector)
+    def encrypt(self, vector: Any) -> bytes:
+        self.again = self.inner.encrypt(vector)
         return self.again
 
     def consent(self, total: bytes) -> bytes:
@@ -258,7 +262,7 @@ def test_a_round_that_is_not_the_orders_is_refused_before_any_charge(
 def test_a_sybil_in_the_round_is_refused() -> None:
     many = federation(people=30)
     holder, roster = many._key_holder()
-    asked = many._asked(N, HALF, "encrypted")
+    asked = many._request(N, HALF, "encrypted")
     own = he.partykey("site-0003").public
     wide = asked_for(holder, roster, asked.plan, HALF, asked.shares, many.schema)
     sybil = holder.round(N, many.schema, [*wide.parties, own], wide.noise, least=3, colluding=1)
@@ -271,13 +275,13 @@ def test_a_sybil_in_the_round_is_refused() -> None:
 
 def test_a_party_answers_each_round_once() -> None:
     class Halves:
-        def seal(self, vector: Any) -> bytes:
+        def encrypt(self, vector: Any) -> bytes:
             return b"sealed"
 
         def consent(self, total: bytes) -> bytes:
             return b"signed"
 
-    task: Any = SimpleNamespace(sealer=Halves())
+    task: Any = SimpleNamespace(encryptor=Halves())
     party = EncryptedParty(task, lambda: np.zeros(1, dtype=np.uint64))
     with pytest.raises(ProtocolError, match="out of turn"):
         party.answer(1, b"")
@@ -289,6 +293,6 @@ def test_a_party_answers_each_round_once() -> None:
         with pytest.raises(ProtocolError, match="out of turn"):
             party.answer(number, b"")
     with pytest.raises(UserError, match="agreed upon with nobody"):
-        EncryptedParty(SimpleNamespace(sealer=None), lambda: np.zeros(1))  # type: ignore[arg-type]
+        EncryptedParty(SimpleNamespace(encryptor=None), lambda: np.zeros(1))  # type: ignore[arg-type]
     with pytest.raises(UserError, match="key holder"):
         EncryptedCollector(SimpleNamespace(adder=None))  # type: ignore[arg-type]

@@ -17,11 +17,11 @@ from pets.common.entropy import random_id
 from pets.errors import PolicyError, ReleaseFailedError, UserError
 from pets.federated import Federation, Roster, SitePolicy, Totals
 from pets.federated.analyst.transport import InProcess
-from pets.federated.keyholder.client import HolderLine
+from pets.federated.keyholder.client import KeyHolderClient
 from pets.federated.keyholder.gate import (
     HOLDER,
     KeyHolderGate,
-    Wanted,
+    RoundRequest,
     numbers_from_bytes,
     numbers_to_bytes,
     packed,
@@ -71,7 +71,7 @@ def apart(many: Federation, key: he.SecretKey, *, totals: bool = False, public: 
     gate.join(many._keyed)
     line = Line(many, gate)
     many._transport = line
-    many._holder = HolderLine(
+    many._holder = KeyHolderClient(
         public or key.public, many._keyed, many._coordinator, many._analyst, many.analyst, line, line.place
     )
     return line, gate
@@ -201,7 +201,7 @@ def test_strangers_other_rosters_and_other_rounds_open_nothing(key: he.SecretKey
     apart(other, key)
     gate.join(other._keyed)
     stranger = signing.ephemeral()
-    wanted = Wanted(random_id(), many._keyed.digest, "local", N, SCHEMA, DP(rho=0.1), "count34")
+    wanted = RoundRequest(random_id(), many._keyed.digest, "local", N, SCHEMA, DP(rho=0.1), "count34")
     form = wanted.signed(many._analyst)
     for bad, why in (
         (message(many, Kind.KEY, wanted.id, form, stranger), "not from the coordinator"),
@@ -244,7 +244,7 @@ def test_another_schema_or_noise_is_refused(key: he.SecretKey) -> None:
     other = pets.Schema({"stays": SCHEMA.table("stays")}, dataset="another")
 
     def said(**changes: Any) -> str:
-        wanted = Wanted(random_id(), many._keyed.digest, "local", N, SCHEMA, DP(rho=0.1), "count34")
+        wanted = RoundRequest(random_id(), many._keyed.digest, "local", N, SCHEMA, DP(rho=0.1), "count34")
         wanted = replace(wanted, **changes)
         return refusal(many, gate.handle(message(many, Kind.KEY, wanted.id, wanted.signed(many._analyst))))
 
@@ -263,11 +263,11 @@ def test_a_roster_of_another_key_is_not_joined(key: he.SecretKey) -> None:
     with pytest.raises(PolicyError, match="names another key holder"):
         gate.join(many._keyed)
     with pytest.raises(PolicyError, match="names another key holder"):
-        HolderLine(key.public, many._keyed, many._coordinator, many._analyst, "local", many._transport, 3)
+        KeyHolderClient(key.public, many._keyed, many._coordinator, many._analyst, "local", many._transport, 3)
     lowered = Roster.from_json(many._keyed.to_json() | {"key_holder": key.public.id, "colluding": 0})
     gate.join(lowered)  # its own roster, of other assumptions: no site has pinned it
     apart(many, key)
-    order = Wanted(random_id(), many._keyed.digest, "local", N, SCHEMA, DP(rho=0.1), "count34")
+    order = RoundRequest(random_id(), many._keyed.digest, "local", N, SCHEMA, DP(rho=0.1), "count34")
     with pytest.raises(ProtocolError, match="pinned here"):
         gate.handle(message(many, Kind.KEY, order.id, order.signed(many._analyst)))
 

@@ -17,7 +17,7 @@ from tests.unit.federated.site.test_site import HALF, N, federation, spent
 
 
 def order_json(many: Federation, secure: str) -> dict[str, object]:
-    asked = many._asked(N, HALF, secure)
+    asked = many._request(N, HALF, secure)
     assert asked.shares is not None
     return asked.shares.to_json()
 
@@ -29,7 +29,7 @@ def test_whole_noise_on_a_finer_grid_would_be_hardly_any() -> None:
     form = order_json(many, "local") | {"refine": [2**31]}
     with pytest.raises(BudgetError, match="no shares of noise"):
         Shares.from_json(form)
-    real = many._asked(N, HALF, "local").shares
+    real = many._request(N, HALF, "local").shares
     assert real is not None
     forged = replace(real)
     object.__setattr__(forged, "refine", (2**31,))
@@ -49,9 +49,9 @@ def test_noise_that_is_none_or_fits_no_number_is_refused(change: dict[str, objec
 def test_rho_is_not_read_as_epsilon_nor_epsilon_as_rho() -> None:
     # Gaussian noise of ρ = 0.5 is about ε = 5; a pure protection of ε = 0.5 must not be bought with it, and certified
     many = federation(people=30, budget=pets.Budget(epsilon=30, delta=1e-6))
-    pure, gaussian = pets.DP(epsilon=0.5, pure=True), many._asked(N, pets.DP(rho=0.5), "masked").shares
+    pure, gaussian = pets.DP(epsilon=0.5, pure=True), many._request(N, pets.DP(rho=0.5), "masked").shares
     alone = replace(gaussian, alone=True, refine=(1,))  # type: ignore[type-var]
-    laplace = many._asked(N, pets.DP(epsilon=0.004, pure=True), "local").shares
+    laplace = many._request(N, pets.DP(epsilon=0.004, pure=True), "local").shares
     for protection, shares, secure in (
         (pure, gaussian, "masked"),
         (pure, alone, "local"),
@@ -67,7 +67,7 @@ def test_who_is_at_two_sites_is_charged_for_at_both() -> None:
     """The gate itself multiplies by m: noise for people at one site is half of what people at two need."""
     many = federation(people=30, sites_per_person=2)
     for secure in ("masked", "local"):
-        right = many._asked(N, HALF, secure).shares
+        right = many._request(N, HALF, secure).shares
         assert right is not None
         half = replace(right, scales=tuple(scale / 2 for scale in right.scales))
         order = order_for(many, id=random_id(), secure=secure, shares=half)
@@ -84,7 +84,7 @@ def test_who_is_at_two_sites_is_charged_for_at_both() -> None:
 
 def test_the_range_is_that_of_all_a_persons_sites(monkeypatch: pytest.MonkeyPatch) -> None:
     many = federation(people=30, sites_per_person=2)
-    limit = many._asked(N, HALF, "masked").plan.measures[0].limit
+    limit = many._request(N, HALF, "masked").plan.measures[0].limit
     monkeypatch.setattr(gate, "RANGE", 2 * limit - 1)
     assert "2^62" in said(deliver(many, order_for(many)))
     monkeypatch.setattr(gate, "RANGE", 2 * limit)
@@ -94,7 +94,7 @@ def test_the_range_is_that_of_all_a_persons_sites(monkeypatch: pytest.MonkeyPatc
 
 def test_exact_totals_that_name_noise_do_not_fit_together() -> None:
     many = federation(people=30)
-    shares = many._asked(N, HALF, "masked").shares
+    shares = many._request(N, HALF, "masked").shares
     for protection in (pets.Total(), pets.Exact()):
         order = order_for(many, id=random_id(), protection=protection, shares=shares)
         assert "bear no noise" in said(deliver(many, order))

@@ -18,7 +18,6 @@ from pets.federated.analyst.transport import carry
 from pets.federated.messages.errors import ProtocolError, Refused
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of
 from pets.federated.query_round.coordinator import Relay
-from pets.federated.query_round.order import _DOMAIN as ORDERS
 from pets.federated.query_round.order import Order
 from pets.federated.site import gate
 from tests.unit.federated.site.test_site import HALF, N, federation, spent, states
@@ -41,7 +40,7 @@ class Wire:
 
 
 def order_for(many: Federation, **changes: Any) -> Order:
-    asked = many._asked(N, HALF, "masked")
+    asked = many._request(N, HALF, "masked")
     made = Order(random_id(), many.roster.digest, many.schema.digest, "local", N, HALF, "masked", asked.shares)
     return replace(made, **changes)
 
@@ -159,7 +158,7 @@ def test_an_order_with_too_little_noise_is_refused_by_the_sites_own_reckoning() 
 def test_sums_that_might_wrap_are_refused_before_anything_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
     many = federation(people=30)
     order = order_for(many)
-    limit = many._asked(N, HALF, "masked").plan.measures[0].limit
+    limit = many._request(N, HALF, "masked").plan.measures[0].limit
     fine = Shares("gaussian", (2.0**36,), (2**31,))  # as much noise as asked, on a grid as fine as may be
     monkeypatch.setattr(gate, "RANGE", limit * 2**31 - 1)
     assert "2^62" in said(deliver(many, replace(order, id=random_id(), shares=fine)))
@@ -179,7 +178,7 @@ def test_a_signed_order_has_one_form() -> None:
     order = order_for(many)
     channel = Channel(many.roster, bytes.fromhex(order.id), context_of(many.roster), COORDINATOR, many._coordinator)
     for form in (order.form + b" ", order.form.replace(b'"analyst"', b' "analyst"', 1)):
-        body = form + many._analyst.sign(ORDERS + form)
+        body = form + many._analyst.sign(Order.DOMAIN + form)
         with pytest.raises(ProtocolError, match="in the form that pets writes"):
             many.sites["s0"].handle(channel.write(Kind.ORDER, 0, body))
     assert deliver(many, order)
@@ -295,7 +294,7 @@ def test_a_relay_counts_strangers_replies_as_lost() -> None:
 def test_an_order_that_was_refused_is_not_taken_up_later() -> None:
     # it was refused for want of room; nobody may send it again when there is some
     many = federation(people=30)
-    asked = many._asked(N, pets.DP(epsilon=3), "masked")
+    asked = many._request(N, pets.DP(epsilon=3), "masked")
     order = order_for(many, protection=pets.DP(epsilon=3), shares=asked.shares)
     many.sites["s0"].session.release(N, pets.DP(epsilon=0.1))
     assert "has room for" in said(deliver(many, order))

@@ -1,4 +1,4 @@
-"""Told: what sites said of their accounts, read and held against what may be said; and how a coordinator asks."""
+"""Account replies: how a coordinator asks sites for their accounts, and reads what they say."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import plain
-from pets.federated.site.account_request import Enquiry
+from pets.federated.site.account_request import AccountRequest
 from pets.protection.budget import UNIT, Budget, Cost, described
 from pets.release.certificate import Certificate
 from pets.session.quote import Remaining
@@ -29,7 +29,7 @@ _WHOLE = ("loss", "delta", "epoch")
 
 
 @dataclass(frozen=True)
-class Statement:
+class AccountReply:
     """What one site said of its account.
 
     Attributes:
@@ -44,15 +44,15 @@ class Statement:
     certificate: Certificate | None = None
 
     @classmethod
-    def read(cls, body: bytes, enquiry: Enquiry, currency: str) -> Statement:
-        """A site's statement; raises :class:`ProtocolError` for what is none, or none to this enquiry."""
+    def read(cls, body: bytes, request: AccountRequest, currency: str) -> AccountReply:
+        """A site's reply; raises :class:`ProtocolError` for what is none, or none to this request."""
         try:
             form = json.loads(body)
             if (form["pets"], form["version"]) != ("federated-account", 1):
                 raise ValueError("another form")
-            left = _left(form["budget"], currency) if "budget" in enquiry.about else None
-            requests = [_request(one) for one in form["requests"]] if "history" in enquiry.about else []
-            certificate = _certified(form["certificate"], enquiry) if "certificates" in enquiry.about else None
+            left = _left(form["budget"], currency) if "budget" in request.about else None
+            requests = [_request(one) for one in form["requests"]] if "history" in request.about else []
+            certificate = _certified(form["certificate"], request) if "certificates" in request.about else None
         except (PetsError, TypeError, LookupError, ValueError, AttributeError, OverflowError, RecursionError):
             raise ProtocolError("the site's account is not in the form that pets writes; it was ignored") from None
         return cls(left, tuple(requests), certificate)
@@ -78,13 +78,13 @@ def _left(form: Any, currency: str) -> Remaining:
     )
 
 
-def _certified(form: Any, enquiry: Enquiry) -> Certificate | None:
+def _certified(form: Any, request: AccountRequest) -> Certificate | None:
     """A certificate of exactly this release over exactly this roster; whether it is genuine, ``pets verify`` says."""
     if form is None:
         return None
     found = Certificate(form)
     said = found.predicate
-    if (said["release_id"], said["federation"]["roster_sha256"]) != (enquiry.release, enquiry.roster):
+    if (said["release_id"], said["federation"]["roster_sha256"]) != (request.release, request.roster):
         raise ValueError("of another release")
     return found
 
@@ -104,21 +104,21 @@ def _whole(value: Any) -> int:
     return value
 
 
-def enquire(
-    enquiry: Enquiry,
+def ask_accounts(
+    request: AccountRequest,
     roster: Roster,
     coordinator: SigningKey,
     analyst: SigningKey,
     transport: Transport,
     here: Iterable[int] | None = None,
-) -> tuple[dict[str, Statement], dict[str, str]]:
+) -> tuple[dict[str, AccountReply], dict[str, str]]:
     """Ask the sites that are ``here`` (``None``: all): by name, what each said, and of the others, why not."""
-    channel = Channel(roster, bytes.fromhex(enquiry.id), context_of(roster, enquiry.form), COORDINATOR, coordinator)
+    channel = Channel(roster, bytes.fromhex(request.id), context_of(roster, request.form), COORDINATOR, coordinator)
     first = Channel(roster, channel.query, context_of(roster), COORDINATOR, coordinator)
-    message = first.write(Kind.ENQUIRY, 0, enquiry.signed(analyst))
+    message = first.write(Kind.ACCOUNT_REQUEST, 0, request.signed(analyst))
     asked = frozenset(range(roster.size) if here is None else here)
     replies = transport.exchange(dict.fromkeys(sorted(asked), message), lambda site: None)
-    said: dict[str, Statement] = {}
+    said: dict[str, AccountReply] = {}
     silent: dict[str, str] = {}
     for site, member in enumerate(roster.members):
         if site not in replies:
@@ -126,8 +126,8 @@ def enquire(
             continue
         try:
             reply = channel.read(replies[site], 0, site, None)
-            if reply.kind is Kind.ACCOUNT:
-                said[member.name] = Statement.read(reply.body, enquiry, roster.currency)
+            if reply.kind is Kind.ACCOUNT_REPLY:
+                said[member.name] = AccountReply.read(reply.body, request, roster.currency)
             else:
                 silent[member.name] = f"refused: {plain(reply.body)}"
         except ProtocolError as error:
@@ -135,7 +135,7 @@ def enquire(
     return said, silent
 
 
-def frame(said: Mapping[str, Statement], roster: Roster) -> pd.DataFrame:
+def frame(said: Mapping[str, AccountReply], roster: Roster) -> pd.DataFrame:
     """Every request at every site that told, with the site's name; the columns of a session's history."""
     import pandas as pd
 

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, overload
 
 from pets.common import signing
 from pets.common.arguments import plain_arguments, whole_between
-from pets.common.codec import digest
 from pets.common.entropy import random_id
 from pets.dp.shares import Shares, Spread, View, alone, on_the_plans_grid, shared, shares_loss
 from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
 from pets.federated.analyst import planning
-from pets.federated.analyst.planning import Asked, added_up, as_site, nothing, one_schema, queries
+from pets.federated.analyst.planning import FederatedRequest, added_up, as_site, nothing, one_schema, queries
 from pets.federated.analyst.transport import InProcess, Transport, carry
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay
-from pets.federated.query_round.envelopes import Adding, KeyHolder, asked_for
+from pets.federated.query_round.envelopes import CoordinatorEnvelopes, KeyHolder, asked_for
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model
 from pets.federated.secure_sum.interface import check_way
@@ -137,7 +136,7 @@ class Federation:
         """
         if not isinstance(protection, DP):
             raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
-        asked = [self._asked(one, protection, check_way(secure)) for one in queries(query)]
+        asked = [self._request(one, protection, secure) for one in queries(query)]
         errors = []
         for one in asked:
             assert one.shares is not None
@@ -188,9 +187,7 @@ class Federation:
         """
         if not isinstance(again, bool):
             raise UserError(f"again must be True or False, not {shown(again)}")
-        asked = [self._asked(one, protection, check_way(secure)) for one in queries(query)]
-        self._room([one.cost for one in asked if again or self._known(one, protection, secure) not in self._answers])
-        answers = [self._answer(one, protection, secure, again) for one in asked]
+        answers = self._answered([self._request(one, protection, secure, again) for one in queries(query)])
         return answers[0] if isinstance(query, Query) else answers
 
     def synthesise(self, rows: int | None = None, *, secure: str = "masked", **settings: Any) -> SyntheticRelease:
@@ -210,13 +207,15 @@ class Federation:
         from pets.federated.analyst.synthesise import synthesised
 
         def ask(questions: Sequence[tuple[Query, DP]]) -> list[Release]:
-            priced = [(self._asked(query, asked, secure), asked) for query, asked in questions]
-            fresh = [one for one, asked in priced if self._known(one, asked, secure) not in self._answers]
-            self._room([one.cost for one in fresh])
-            return [self._answer(one, asked, secure, False) for one, asked in priced]
+            return self._answered([self._request(query, protection, secure) for query, protection in questions])
 
         roster = self._key_holder()[1] if secure == "encrypted" else self.roster
         return synthesised(self.schema, roster, self.analyst, secure, rows, ask, settings)
+
+    def _answered(self, requests: Sequence[FederatedRequest]) -> list[Release]:
+        """All of them, or none where a site has no room for those that are not known yet."""
+        self._room([one.cost for one in requests if one.again or one.key(self.roster) not in self._answers])
+        return [self._answer(one) for one in requests]
 
     def _room(self, costs: Sequence[Cost]) -> None:
         """Refuse several queries that a site's budget does not hold together, before the first is asked."""
@@ -230,12 +229,12 @@ class Federation:
                     "or with a smaller epsilon"
                 )
 
-    def _asked(self, query: Query, protection: Protection, secure: str) -> Asked:
-        plan, roster = make_plan(query, self.schema), self.roster
+    def _request(self, query: Query, protection: Protection, secure: str, again: bool = False) -> FederatedRequest:
+        plan, roster, way = make_plan(query, self.schema), self.roster, check_way(secure)
         if not isinstance(protection, DP):
             if not isinstance(protection, (Exact, Total)):
                 raise BudgetError(f"a protection is pets.DP(…), pets.Exact() or pets.Total(), not {shown(protection)}")
-            return Asked(plan, None, Cost(roster.currency, 0), None)
+            return FederatedRequest(plan, protection, way, None, Cost(roster.currency, 0), None, again)
         spread, view = Spread(plan, roster.sites_per_person), View(roster.currency, roster.delta)
         shares = (
             alone(spread, protection, view, roster.size)
@@ -243,40 +242,38 @@ class Federation:
             else shared(spread, protection, view, roster.honest, roster.size)
         )
         loss = shares_loss(spread, shares, roster.honest, roster.currency, roster.delta, protection)
-        return Asked(plan, shares, loss.cost, loss)
+        return FederatedRequest(plan, protection, way, shares, loss.cost, loss, again)
 
-    def _answer(self, asked: Asked, protection: Protection, secure: str, again: bool) -> Release:
-        known = self._known(asked, protection, secure)
-        if not again and known in self._answers:
-            return self._answers[known]
-        order, relay = self._carried(asked, protection, secure)
-        release = self._sealed(asked, order, relay)
-        self._answers[known] = release
+    def _answer(self, request: FederatedRequest) -> Release:
+        key = request.key(self.roster)
+        if not request.again and key in self._answers:
+            return self._answers[key]
+        order, relay = self._carried(request)
+        release = self._sealed(request, order, relay)
+        self._answers[key] = release
         return release
 
-    def _carried(
-        self, asked: Asked, protection: Protection, secure: str, model: Model | None = None
-    ) -> tuple[Order, Relay]:
+    def _carried(self, request: FederatedRequest, model: Model | None = None) -> tuple[Order, Relay]:
         """One query, from its order to its total."""
-        roster, asked_round = self.roster, None
-        if secure == "encrypted":
+        roster, asked_round, plan, protection = self.roster, None, request.plan, request.protection
+        if request.secure == "encrypted":
             holder, roster = self._key_holder()
-            asked_round = asked_for(holder, roster, asked.plan, protection, asked.shares, self.schema)
+            asked_round = asked_for(holder, roster, plan, protection, request.shares, self.schema)
         order = Order(
             random_id() if asked_round is None else asked_round.id,
             roster.digest,
             self.schema.digest,
             self.analyst,
-            asked.plan.query,
+            plan.query,
             protection,
-            secure,
-            asked.shares,
+            request.secure,
+            request.shares,
             None if asked_round is None else json.loads(asked_round.to_bytes()),
             None if model is None else model.step,
         )
         signed = order.signed(self._analyst)
-        adder = None if asked_round is None else Adding(asked_round, holder)
-        size = asked.plan.size + (0 if model is None else model.size)
+        adder = None if asked_round is None else CoordinatorEnvelopes(asked_round, holder)
+        size = plan.size + (0 if model is None else model.size)
         relay = Relay(roster, self._coordinator, order, signed, size, isinstance(protection, Total), adder)
         try:
             carry(relay, self._transport, progress=self._progress)
@@ -292,7 +289,7 @@ class Federation:
 
         Each step is a query of its own, which every site lets in, enters in its ledger as unbounded, and certifies.
         """
-        order, relay = self._carried(self._asked(query, protection, check_way(secure)), protection, secure, model)
+        order, relay = self._carried(self._request(query, protection, secure), model)
         return order.id, relay.total[-model.size :]
 
     def _key_holder(self) -> tuple[KeyHolder, Roster]:
@@ -309,18 +306,14 @@ class Federation:
         for site in self._sites:
             site.join(self._keyed, holder.public)
 
-    def _known(self, asked: Asked, protection: Protection, secure: str) -> str:
-        """What makes two questions the same."""
-        return digest([asked.plan.digest, protection.to_json(), secure, self.roster.digest])
-
-    def _sealed(self, asked: Asked, order: Order, relay: Relay) -> Release:
-        plan, roster, shares, survivors = asked.plan, relay.roster, asked.shares, len(relay.survivors)
+    def _sealed(self, request: FederatedRequest, order: Order, relay: Relay) -> Release:
+        plan, roster, shares, survivors = request.plan, relay.roster, request.shares, len(relay.survivors)
         values, scales = relay.total, (0.0,) * len(plan.measures)
-        cost = asked.cost if roster.members[0].data == "real" else Cost(roster.currency, 0)
+        cost = request.cost if roster.members[0].data == "real" else Cost(roster.currency, 0)
         if shares is not None:
             values, _ = on_the_plans_grid(plan, values, shares, survivors)
             scales = self._scales(plan, shares, survivors)
-        at, exact = asked.at, isinstance(order.protection, Total)
+        at, exact = request.at, isinstance(order.protection, Total)
         rounded = shares is not None and max(shares.refine) > 1
         notes = wording.notes(plan, roster, order.secure, survivors, shares is not None, rounded)
         # (a site lost after its vector came is in the answer all the same: the others took its masks off)
@@ -345,7 +338,7 @@ class Federation:
             cost=cost.to_json(),
             epsilon=None if at is None else at[0],
             delta=None if at is None else at[1],
-            rho=None if asked.loss is None else asked.loss.rho,
+            rho=None if request.loss is None else request.loss.rho,
             guarantee=wording.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy, shares),
             budget=None,
             issued_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

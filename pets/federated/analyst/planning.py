@@ -1,4 +1,4 @@
-"""Asking: what a federation settles of a question before anything is sent: sites, one schema, price, meaning."""
+"""Planning: what a federation settles of a question before anything is sent: sites, one schema, price, meaning."""
 
 from __future__ import annotations
 
@@ -7,33 +7,49 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pets.common.codec import digest
 from pets.dp.privacy_loss import PrivacyLoss
 from pets.dp.shares import Shares
 from pets.errors import PolicyError, QueryError, UserError, shown
+from pets.federated.messages.roster import Roster
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.site import Site
 from pets.plan.plan import Plan
 from pets.plan.vector import Ints
 from pets.protection.budget import Cost
+from pets.protection.protection import Protection
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
 from pets.session.session import Session
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question with its price, before anything is spent."""
+class FederatedRequest:
+    """A question to all sites with its price, before anything is spent.
+
+    Attributes:
+        plan, protection, secure: what is asked, how it is protected, and how the sites' vectors are combined.
+        shares, loss: each site's noise, and what it means; ``None`` without noise.
+        cost: what each site's ledger is charged.
+        again: whether it is asked anew where the answer is known.
+    """
 
     plan: Plan
+    protection: Protection
+    secure: str
     shares: Shares | None
     cost: Cost
     loss: PrivacyLoss | None
-    """What it means; ``None`` without noise."""
+    again: bool = False
 
     @property
     def at(self) -> tuple[float, float] | None:
         """(ε, δ); ``None`` without noise."""
         return None if self.loss is None else (self.loss.epsilon, self.loss.delta)
+
+    def key(self, roster: Roster) -> str:
+        """What makes two questions to a roster the same."""
+        return digest([self.plan.digest, self.protection.to_json(), self.secure, roster.digest])
 
 
 def nothing(plan: Plan) -> Ints:

@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, TypeVar
 from pets.common.arguments import whole_between
 from pets.common.entropy import random_id
 from pets.errors import PolicyError, UserError, shown
-from pets.federated.analyst.account_replies import Statement, enquire, frame
+from pets.federated.analyst.account_replies import AccountReply, ask_accounts, frame
 from pets.federated.analyst.federation import Federation
-from pets.federated.analyst.planning import Asked
+from pets.federated.analyst.planning import FederatedRequest
 from pets.federated.deployment.federation_folder import Answers, FederationFolder
-from pets.federated.keyholder.client import HolderLine
+from pets.federated.keyholder.client import KeyHolderClient
 from pets.federated.keyholder.gate import NAME
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay
 from pets.federated.query_round.envelopes import KeyHolder
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model
-from pets.federated.site.account_request import MAX_REQUESTS, Enquiry
+from pets.federated.site.account_request import MAX_REQUESTS, AccountRequest
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.site import Site
 from pets.protection.budget import Budget
-from pets.protection.protection import Protection
 from pets.release.certificate import Certificate
 from pets.release.release import Release
 from pets.session.quote import Remaining
@@ -92,12 +91,10 @@ class RemoteFederation(Federation):
         """The sites that are in touch with the server, and the key holder."""
         return self.line.connected()
 
-    def _carried(
-        self, asked: Asked, protection: Protection, secure: str, model: Model | None = None
-    ) -> tuple[Order, Relay]:
+    def _carried(self, request: FederatedRequest, model: Model | None = None) -> tuple[Order, Relay]:
         self.line.prepare()
         self._transport = self.line
-        return super()._carried(asked, protection, secure, model)
+        return super()._carried(request, model)
 
     def _key_holder(self) -> tuple[KeyHolder, Roster]:
         public = self.folder.public_key
@@ -109,7 +106,7 @@ class RemoteFederation(Federation):
         if NAME not in self.line.connected():
             raise UserError("the key holder is not in touch with the federation's server; nothing was spent")
         keys = self._coordinator, self._analyst
-        return HolderLine(public, self.roster, *keys, self.analyst, self.line, self.roster.size), self.roster
+        return KeyHolderClient(public, self.roster, *keys, self.analyst, self.line, self.roster.size), self.roster
 
     def dummy(self, rows: int = 1000, seed: int = 0) -> Federation:
         """A federation in this process on invented rows, ``rows`` a site; ``pets.Exact()`` may be used."""
@@ -140,7 +137,7 @@ class RemoteFederation(Federation):
         """
         if not isinstance(release, Release):
             raise UserError(f"certificates are of a release of this federation, not of {shown(release)}")
-        said = _somebody(self._enquired("certificates", release=release.id), self.lost)
+        said = _somebody(self._accounts("certificates", release=release.id), self.lost)
         return {name: one.certificate for name, one in said.items() if one.certificate is not None}
 
     def remaining(self) -> dict[str, Remaining]:
@@ -153,7 +150,7 @@ class RemoteFederation(Federation):
 
     def lefts(self) -> dict[str, Remaining]:
         """:meth:`remaining`, of the sites that say, which may be none."""
-        said = self._enquired("budget")
+        said = self._accounts("budget")
         return {name: one.left for name, one in said.items() if one.left is not None}
 
     def history(self, last: int = MAX_REQUESTS) -> pd.DataFrame:
@@ -165,14 +162,14 @@ class RemoteFederation(Federation):
             PolicyError: where no site says.
         """
         asked = whole_between("last", last, 1, MAX_REQUESTS)
-        return frame(_somebody(self._enquired("history", asked), self.lost), self.roster)
+        return frame(_somebody(self._accounts("history", asked), self.lost), self.roster)
 
-    def _enquired(self, about: str, last: int = 0, release: str = "") -> dict[str, Statement]:
+    def _accounts(self, about: str, last: int = 0, release: str = "") -> dict[str, AccountReply]:
         """What the sites say; it costs nothing, and reads no row."""
-        enquiry = Enquiry(random_id(), self.roster.digest, self.analyst, (about,), last, release)
+        request = AccountRequest(random_id(), self.roster.digest, self.analyst, (about,), last, release)
         self.line.prepare()
         here = [self.roster.number(name) for name in self.line.connected() if name != NAME]
-        said, self.lost = enquire(enquiry, self.roster, self._coordinator, self._analyst, self.line, here)
+        said, self.lost = ask_accounts(request, self.roster, self._coordinator, self._analyst, self.line, here)
         return said
 
 

@@ -14,7 +14,7 @@ from pets.common.entropy import random_id
 from pets.common.signing import SigningKey
 from pets.errors import PolicyError, UserError
 from pets.federated.analyst.transport import Transport
-from pets.federated.keyholder.gate import HOLDER, Wanted, check_named, numbers_from_bytes, packed
+from pets.federated.keyholder.gate import HOLDER, RoundRequest, check_named, numbers_from_bytes, packed
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of, parse, said
 from pets.federated.messages.roster import Roster
@@ -32,7 +32,7 @@ AGAIN = 2
 
 
 @dataclass(frozen=True)
-class HolderLine:
+class KeyHolderClient:
     """A :class:`pets.federated.query_round.envelopes.KeyHolder` elsewhere.
 
     Attributes:
@@ -72,7 +72,7 @@ class HolderLine:
         Raises:
             UserError: where the key holder refuses, is away, or signed something else; nothing was charged.
         """
-        wanted = Wanted(random_id(), self.roster.digest, self.name, query, schema, noise, preset or "")
+        wanted = RoundRequest(random_id(), self.roster.digest, self.name, query, schema, noise, preset or "")
         try:
             made = Round.from_bytes(self._asked(Kind.KEY, wanted.id, wanted.signed(self.analyst)))
             made.check(self.public)

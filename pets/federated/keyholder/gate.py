@@ -51,7 +51,7 @@ _LENGTH = struct.Struct("<I")
 
 
 @dataclass(frozen=True)
-class Wanted(SignedForm):
+class RoundRequest(SignedForm):
     """A round that an analyst wants. Its sites, threshold and assumptions are not said: the key holder has pinned them.
 
     Attributes:
@@ -89,7 +89,7 @@ class Wanted(SignedForm):
         }
 
     @classmethod
-    def from_json(cls, given: Any) -> Wanted:
+    def from_json(cls, given: Any) -> RoundRequest:
         """The inverse of :meth:`to_json`; raises for anything else."""
         texts = {name: given[name] for name in ("id", "roster", "analyst", "preset")}
         if not all(isinstance(text, str) for text in texts.values()):
@@ -158,7 +158,7 @@ class KeyHolderGate:
             return reply
 
     def _round(self, message: Message, roster: Roster) -> bytes:
-        wanted = Wanted.read(message.body, roster)
+        wanted = RoundRequest.read(message.body, roster)
         if message.query.hex() != wanted.id or message.query in self._seen:
             raise ProtocolError("the request was seen before, or its id is not its message's; it was ignored")
         self._seen.add(message.query)

@@ -42,9 +42,9 @@ class Kind(IntEnum):
     """Site to coordinator: nothing comes from here, and why is not said."""
     ABORT = 5
     """Coordinator to site: the query is over; forget its secrets."""
-    ENQUIRY = 6
+    ACCOUNT_REQUEST = 6
     """Coordinator to site: what is left in its ledger? Signed by its analyst."""
-    ACCOUNT = 7
+    ACCOUNT_REPLY = 7
     """Site to coordinator: what its ledger says (public facts only)."""
     KEY = 8
     """Coordinator to key holder: a round is wanted, signed by its analyst; and back: the round."""

@@ -1,4 +1,4 @@
-"""Signed form: what an analyst asks, in its canonical bytes, signed for one roster. Orders and requests are of this kind."""
+"""Signed form: what an analyst asks, in canonical bytes and signed for one roster."""
 
 from __future__ import annotations
 

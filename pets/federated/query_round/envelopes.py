@@ -24,7 +24,7 @@ from pets.federated.secure_sum.interface import Words
 from pets.he.keys.party import Party, PartyKey, partykey_of
 from pets.he.keys.public_key import PublicKey
 from pets.he.presets import pick
-from pets.he.totals.encrypting import check_range, reach_of, sealed
+from pets.he.totals.encrypting import check_range, encrypted_envelope, reach_of
 from pets.he.totals.envelope import Envelope
 from pets.he.totals.round import Round, needed
 from pets.he.totals.total import Consent, Total, add, consent
@@ -89,7 +89,7 @@ def of_roster(asked: Round, roster: Roster) -> bool:
 
 
 @dataclass(frozen=True)
-class Sealing:
+class SiteEnvelopes:
     """One site's half: a round that it has checked. It holds the seed of the checksum, and shows it to nobody."""
 
     asked: Round
@@ -100,10 +100,12 @@ class Sealing:
     data: str
     sent: list[str] = field(default_factory=list)
 
-    def seal(self, vector: Words) -> bytes:
+    def encrypt(self, vector: Words) -> bytes:
         """The envelope of a vector that is paid for and bears its share of noise."""
         try:
-            made = sealed(self.asked, self.public, self.party, self.seed, vector.view(np.int64), self.terms, self.data)
+            made = encrypted_envelope(
+                self.asked, self.public, self.party, self.seed, vector.view(np.int64), self.terms, self.data
+            )
         except UserError:
             # noise beyond 12 standard deviations: whether it happened may depend on rows
             raise Withheld("nothing leaves this site in answer to the query") from None
@@ -128,7 +130,7 @@ class Sealing:
 
 def agreed(
     order: Order, roster: Roster, plan: Plan, schema: Schema, key: SigningKey, public: PublicKey | None
-) -> Sealing:
+) -> SiteEnvelopes:
     """This site's half of an order's round, after everything that public knowledge can refuse.
 
     Raises:
@@ -161,11 +163,11 @@ def agreed(
     check_range(asked, terms)
     party = partykey_of(_name(place), key)
     seed = party.unseal(asked.seed_for(party.name), asked.info)
-    return Sealing(asked, public, party, seed, terms, roster.members[place].data)
+    return SiteEnvelopes(asked, public, party, seed, terms, roster.members[place].data)
 
 
 @dataclass(frozen=True)
-class Adding:
+class CoordinatorEnvelopes:
     """The coordinator's half: it checks and adds envelopes without any key, and hands the total to the key holder."""
 
     asked: Round

@@ -23,16 +23,16 @@ import numpy as np
 from pets.errors import UserError
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import Message
-from pets.federated.secure_sum.interface import Contribute, Sealer, Task, Words
+from pets.federated.secure_sum.interface import Contribute, Encryptor, Task, Words
 
 
 class EncryptedParty:
     """The site's side."""
 
     def __init__(self, task: Task, contribute: Contribute) -> None:
-        if task.sealer is None:
+        if task.encryptor is None:
             raise UserError("secure='encrypted' needs the key holder's public key; it was agreed upon with nobody")
-        self._sealer: Sealer = task.sealer
+        self._encryptor: Encryptor = task.encryptor
         self._contribute = contribute
         self._next = 0
 
@@ -42,8 +42,8 @@ class EncryptedParty:
             raise ProtocolError("a message came out of turn; it was ignored")
         self._next += 1
         if number == 0:
-            return self._sealer.seal(self._contribute())
-        return self._sealer.consent(body)
+            return self._encryptor.encrypt(self._contribute())
+        return self._encryptor.consent(body)
 
 
 class EncryptedCollector:

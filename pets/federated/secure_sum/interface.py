@@ -1,7 +1,7 @@
 """Combine: how the sites' vectors become one total. One way is one pair of state machines behind these two doors.
 
 The layers around (signatures, turns, replay, gate, ledger, noise) are the same for all. What encrypts, adds and opens
-envelopes is handed in (:class:`Sealer`, :class:`Adder`): a way to combine knows no cryptosystem.
+envelopes is handed in (:class:`Encryptor`, :class:`Adder`): a way to combine knows no cryptosystem.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Words = npt.NDArray[np.uint64]
 """Whole numbers modulo 2^64; a negative one is its two's complement."""
 
 
-class Sealer(Protocol):
+class Encryptor(Protocol):
     """The site's half of encrypted envelopes, agreed for one query before anything is charged."""
 
-    def seal(self, vector: Words) -> bytes:
+    def encrypt(self, vector: Words) -> bytes:
         """The vector, encrypted and signed."""
 
     def consent(self, total: bytes) -> bytes:
@@ -48,13 +48,13 @@ class Task:
         channel: this party's messages.
         size: the length of the vector.
         everyone: whether no site may be lost (exact totals: two answers that differ by a site would show it).
-        sealer, adder: for encrypted envelopes, this end's half.
+        encryptor, adder: for encrypted envelopes, this end's half.
     """
 
     channel: Channel
     size: int
     everyone: bool = False
-    sealer: Sealer | None = None
+    encryptor: Encryptor | None = None
     adder: Adder | None = None
 
     @property

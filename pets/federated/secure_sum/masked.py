@@ -30,7 +30,7 @@ from pets.federated.secure_sum.primitives import TAG, Agreement, decrypt, derive
 
 KEYS = 64
 """Bytes of the two public keys."""
-SEALED = 2 * shamir.SHARE + TAG
+ENCRYPTED_SHARES = 2 * shamir.SHARE + TAG
 """Bytes of one neighbour's encrypted shares."""
 
 
@@ -47,7 +47,7 @@ class MaskedParty:
         self._me = task.channel.sender
         self._size = task.channel.roster.size
         self._least = self._size if task.everyone else task.channel.roster.threshold
-        self._sealing, self._masking = Agreement(), Agreement()
+        self._sharing, self._masking = Agreement(), Agreement()
         self._seed = random_bytes(shamir.SECRET)
         self._keys: dict[int, bytes] = {}
         self._cast = b""
@@ -74,13 +74,13 @@ class MaskedParty:
     # rounds -----------------------------------------------------------------------------------------------------
 
     def _advertise(self, body: bytes) -> bytes:
-        return self._sealing.public + self._masking.public
+        return self._sharing.public + self._masking.public
 
     def _share(self, body: bytes) -> bytes:
         for message in self._messages(body, KEYS, 0):
             self._keys[message[0]] = message[1]
         self._least_of(frozenset(self._keys))
-        if self._keys[self._me] != self._sealing.public + self._masking.public:
+        if self._keys[self._me] != self._sharing.public + self._masking.public:
             raise ProtocolError("the list of keys has another key for this site; the query was left")
         self._cast = cast(self._task.channel.context, self._keys)
         roster = self._task.channel.roster
@@ -92,7 +92,7 @@ class MaskedParty:
         self._own = seeds[self._me + 1]
         out = []
         for site in self._near:
-            self._agreed[site] = self._sealing.with_(self._keys[site][:32])
+            self._agreed[site] = self._sharing.with_(self._keys[site][:32])
             key = derive(self._agreed[site], self._cast, b"share" + pair(self._me, site))
             out.append(encrypt(key, seeds[site + 1] + secrets[site + 1], self._cast))
         return b"".join(out)
@@ -104,14 +104,14 @@ class MaskedParty:
             raise ProtocolError("shares are said to come from sites that sent no keys; the query was left")
         self._least_of(self._shared)
         senders = [site for site in self._near if site in self._shared]
-        if len(body) != width + SEALED * len(senders):
+        if len(body) != width + ENCRYPTED_SHARES * len(senders):
             raise ProtocolError("the list of shares does not fit the list of sites; the query was left")
         if 1 + len(senders) < needed(len(self._keys), self._task.channel.roster):
             raise ProtocolError("too few neighbours are left to hold this site's secrets; the query was left")
         for place, site in enumerate(senders):
-            start = width + SEALED * place
+            start = width + ENCRYPTED_SHARES * place
             key = derive(self._agreed[site], self._cast, b"share" + pair(site, self._me))
-            self._held[site] = decrypt(key, body[start : start + SEALED], self._cast)
+            self._held[site] = decrypt(key, body[start : start + ENCRYPTED_SHARES], self._cast)
         # everything that could end the query here is behind us: only now is the data opened and the charge final
         vector = self._contribute()
         total: Words = vector + mask(self._seed, len(vector))
@@ -169,7 +169,7 @@ class MaskedParty:
 
     def _forget(self) -> None:
         self._held, self._agreed, self._own, self._seed = {}, {}, b"", b""
-        del self._sealing, self._masking
+        del self._sharing, self._masking
 
 
 def cast(context: bytes, keys: dict[int, bytes]) -> bytes:

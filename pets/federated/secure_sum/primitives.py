@@ -76,7 +76,7 @@ def _tools() -> Any:
     return SimpleNamespace(
         public=X25519PublicKey.from_public_bytes,
         cipher=Cipher,
-        sealed=ChaCha20Poly1305,
+        aead=ChaCha20Poly1305,
         stream=ChaCha20,
         sha256=SHA256(),
         hkdf=HKDF,
@@ -97,15 +97,15 @@ def derive(secret: bytes, salt: bytes, purpose: bytes) -> bytes:
 
 def encrypt(key: bytes, text: bytes, about: bytes) -> bytes:
     """Authenticated encryption under a key that is used once."""
-    return _tools().sealed(key).encrypt(_ZERO, text, about)  # type: ignore[no-any-return]
+    return _tools().aead(key).encrypt(_ZERO, text, about)  # type: ignore[no-any-return]
 
 
-def decrypt(key: bytes, sealed: bytes, about: bytes) -> bytes:
+def decrypt(key: bytes, data: bytes, about: bytes) -> bytes:
     """The inverse of :func:`encrypt`; raises :class:`ProtocolError` for anything that was not encrypted so."""
     from cryptography.exceptions import InvalidTag
 
     try:
-        return _tools().sealed(key).decrypt(_ZERO, sealed, about)  # type: ignore[no-any-return]
+        return _tools().aead(key).decrypt(_ZERO, data, about)  # type: ignore[no-any-return]
     except InvalidTag:
         raise ProtocolError("shares from another site were altered on the way; the query was left") from None
 

@@ -16,7 +16,7 @@ from pets.federated.secure_sum import shamir
 from pets.federated.secure_sum.graph import degree, needed, neighbours
 from pets.federated.secure_sum.interface import Task, Words
 from pets.federated.secure_sum.local import words
-from pets.federated.secure_sum.masked import KEYS, SEALED, cast, mask_seed
+from pets.federated.secure_sum.masked import ENCRYPTED_SHARES, KEYS, cast, mask_seed
 from pets.federated.secure_sum.primitives import Agreement, mask
 
 
@@ -57,7 +57,11 @@ class MaskedCollector:
         return dict.fromkeys(self._keys, listed)
 
     def _shares_in(self, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
-        good = {s: r.body for s, r in replies.items() if s in self._keys and len(r.body) == SEALED * len(self._near[s])}
+        good = {
+            s: r.body
+            for s, r in replies.items()
+            if s in self._keys and len(r.body) == ENCRYPTED_SHARES * len(self._near[s])
+        }
         self._enough(len(good))
         self._shared = frozenset(good)
         listed = bitmap(self._shared, self._size)
@@ -66,8 +70,8 @@ class MaskedCollector:
             parts = [listed]
             for other in self._near[site]:
                 if other in self._shared:
-                    start = SEALED * self._near[other].index(site)
-                    parts.append(good[other][start : start + SEALED])
+                    start = ENCRYPTED_SHARES * self._near[other].index(site)
+                    parts.append(good[other][start : start + ENCRYPTED_SHARES])
             out[site] = b"".join(parts)
         return out
 

@@ -1,6 +1,6 @@
-"""Enquiry: what a site says of its own ledger to an analyst who asks: what is left, and what was asked. Public numbers.
+"""Account request: an analyst asks what a site's ledger says: what is left, and what was asked. Public numbers only.
 
-An enquiry is typed and signed like an order, passes the same gate in the same order, and is refused unless the site's
+A request is typed and signed like an order, passes the same gate in the same order, and is refused unless the site's
 policy tells what it asks for. What is told never depends on a row: the same is said whether an exact total left the
 site or was withheld, since both are charged.
 """
@@ -28,15 +28,15 @@ from pets.session.account_views import remaining
 from pets.session.session import Session
 
 MAX_REQUESTS = 10_000
-"""Requests that one enquiry is told of, at most: the newest."""
+"""Requests that one reply lists, at most: the newest."""
 
 
 @dataclass(frozen=True)
-class Enquiry(SignedForm):
+class AccountRequest(SignedForm):
     """What an analyst asks of a site's account.
 
     Attributes:
-        id: 16 random bytes in hex, fresh for every enquiry.
+        id: 16 random bytes in hex, fresh for every request.
         roster: the digest of the roster that it is about.
         analyst: who asks, as the roster knows them.
         about: any of ``"budget"``, ``"certificates"`` and ``"history"``.
@@ -45,7 +45,7 @@ class Enquiry(SignedForm):
     """
 
     DOMAIN = b"pets.federated.enquiry.v1\x00"
-    CALLED = "the enquiry"
+    CALLED = "the request for an account"
 
     id: str
     roster: str
@@ -56,13 +56,13 @@ class Enquiry(SignedForm):
 
     def __post_init__(self) -> None:
         if not is_id(self.id) or not all(isinstance(text, str) for text in (self.roster, self.analyst)):
-            raise ProtocolError("an enquiry's id has 32 hex digits, and its roster and analyst are texts")
+            raise ProtocolError("a request's id has 32 hex digits, and its roster and analyst are texts")
         if self.release != "" and not is_id(self.release):
             raise ProtocolError("a release's id has 32 hex digits")
         if not self.about or self.about != tuple(sorted(set(self.about) & set(TELLABLE))):
-            raise ProtocolError(f"an enquiry is about {' or '.join(TELLABLE)}")
+            raise ProtocolError(f"a request is about {' or '.join(TELLABLE)}")
         if isinstance(self.last, bool) or not isinstance(self.last, int) or not 0 <= self.last <= MAX_REQUESTS:
-            raise ProtocolError(f"an enquiry asks for 0 to {MAX_REQUESTS:,} requests")
+            raise ProtocolError(f"a request asks for 0 to {MAX_REQUESTS:,} requests")
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -78,13 +78,13 @@ class Enquiry(SignedForm):
         }
 
     @classmethod
-    def from_json(cls, given: Any) -> Enquiry:
+    def from_json(cls, given: Any) -> AccountRequest:
         """The inverse of :meth:`to_json`; raises for anything else."""
         names = ("id", "roster", "analyst", "last", "release")
         return cls(about=tuple(given["about"]), **{name: given[name] for name in names})
 
 
-def enquired(
+def account_reply(
     message: Message,
     rosters: Iterable[Roster],
     seen: set[bytes],
@@ -99,24 +99,24 @@ def enquired(
     """
     roster = next((r for r in rosters if verified(message, r, context_of(r))), None)
     if roster is None or message.sender != COORDINATOR or message.round != 0:
-        raise ProtocolError("the enquiry is not from the coordinator of a roster that this site has pinned")
-    enquiry = Enquiry.read(message.body, roster)
-    if bytes.fromhex(enquiry.id) != message.query or message.query in seen:
-        raise ProtocolError("the enquiry was seen before, or its id is not its message's; it was ignored")
+        raise ProtocolError("the request is not from the coordinator of a roster that this site has pinned")
+    request = AccountRequest.read(message.body, roster)
+    if bytes.fromhex(request.id) != message.query or message.query in seen:
+        raise ProtocolError("the request was seen before, or its id is not its message's; it was ignored")
     seen.add(message.query)
     me = next(place for place, member in enumerate(roster.members) if member.key == key.public.raw.hex())
-    channel = Channel(roster, message.query, context_of(roster, enquiry.form), me, key)
+    channel = Channel(roster, message.query, context_of(roster, request.form), me, key)
     try:
-        _check(enquiry, roster.members[me], policy, session.schema)
-        return channel.write(Kind.ACCOUNT, 0, canonical(_statement(enquiry, session.custody.account)))
+        _check(request, roster.members[me], policy, session.schema)
+        return channel.write(Kind.ACCOUNT_REPLY, 0, canonical(_account(request, session.custody.account)))
     except LedgerError:  # whose words may name a file of this site
         return channel.write(Kind.REFUSED, 0, b"this site's ledger cannot be read just now")
     except PetsError as error:
         return channel.write(Kind.REFUSED, 0, str(error).encode()[:MAX_REASON])
 
 
-def _check(enquiry: Enquiry, member: Member, policy: SitePolicy, schema: Schema) -> None:
-    for what in enquiry.about:
+def _check(request: AccountRequest, member: Member, policy: SitePolicy, schema: Schema) -> None:
+    for what in request.about:
         if what not in policy.tell:
             raise PolicyError(f"the site's policy does not tell its {what}; its custodian may list it under tell")
     if member.schema != schema.digest:
@@ -125,12 +125,12 @@ def _check(enquiry: Enquiry, member: Member, policy: SitePolicy, schema: Schema)
         raise PolicyError("the site's policy has changed since the roster was made; exchange a new roster")
 
 
-def _statement(enquiry: Enquiry, ledger: Ledger) -> Json:
+def _account(request: AccountRequest, ledger: Ledger) -> Json:
     entries = ledger.entries()
     mine = [entry for entry in entries if entry.project == ledger.scope[0]]
     form: dict[str, Any] = {"pets": "federated-account", "version": 1, "budget": None, "requests": None}
-    form["certificate"] = _certificate(enquiry, ledger) if "certificates" in enquiry.about else None
-    if "budget" in enquiry.about:
+    form["certificate"] = _certificate(request, ledger) if "certificates" in request.about else None
+    if "budget" in request.about:
         left = remaining(ledger)
         form["budget"] = {
             "budget": left.budget.to_json(),
@@ -143,24 +143,24 @@ def _statement(enquiry: Enquiry, ledger: Ledger) -> Json:
             # not those that left, but those that were charged: whether one was withheld is a fact about rows
             "unbounded": sum(entry.unbounded and entry.state.charged for entry in entries),
         }
-    if "history" in enquiry.about:
-        form["requests"] = [_told(entry) for entry in mine[len(mine) - min(enquiry.last, len(mine)) :]]
+    if "history" in request.about:
+        form["requests"] = [_entry(entry) for entry in mine[len(mine) - min(request.last, len(mine)) :]]
     return form
 
 
-def _certificate(enquiry: Enquiry, ledger: Ledger) -> Json | None:
+def _certificate(request: AccountRequest, ledger: Ledger) -> Json | None:
     """What the ledger signed of this site's part in a release that this analyst asked for; ``None`` without one."""
     with ledger.ledger.reading() as book:
-        row = book.by_key(ledger.dataset, f"federated:{enquiry.release}")
+        row = book.by_key(ledger.dataset, f"federated:{request.release}")
     if row is None or row.state != "committed":
         return None
     part = json.loads(bytes(row.release))
-    if (part["order"]["analyst"], part["roster"]) != (enquiry.analyst, enquiry.roster):
+    if (part["order"]["analyst"], part["roster"]) != (request.analyst, request.roster):
         return None
     return dict(json.loads(bytes(row.certificate)))
 
 
-def _told(entry: Entry) -> Json:
+def _entry(entry: Entry) -> Json:
     return {
         "id": entry.id,
         "at": entry.at.replace(microsecond=0, tzinfo=None).isoformat(),

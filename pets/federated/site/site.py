@@ -33,10 +33,10 @@ from pets.federated.messages.roster import Member, Roster
 from pets.federated.query_round.coordinator import MAX_REASON
 from pets.federated.query_round.envelopes import agreed, box_of
 from pets.federated.query_round.order import Order
-from pets.federated.secure_sum.interface import Party, Sealer, Task, Words
+from pets.federated.secure_sum.interface import Encryptor, Party, Task, Words
 from pets.federated.secure_sum.registry import party
 from pets.federated.site import wording
-from pets.federated.site.account_request import enquired
+from pets.federated.site.account_request import account_reply
 from pets.federated.site.cohort import small, too_small
 from pets.federated.site.gate import Admission, Desk, admit
 from pets.federated.site.policy import SitePolicy
@@ -191,8 +191,8 @@ class Site:
             self._sweep()
             if message.kind is Kind.ORDER:
                 return self._order(message, data)
-            if message.kind is Kind.ENQUIRY:
-                return enquired(message, self._rosters.values(), self._seen, self._key, self.policy, self.session)
+            if message.kind is Kind.ACCOUNT_REQUEST:
+                return account_reply(message, self._rosters.values(), self._seen, self._key, self.policy, self.session)
             active = self._active.get(message.query)
             if active is None:
                 raise ProtocolError("no such query is under way at this site; it was over, or never begun")
@@ -224,7 +224,7 @@ class Site:
         desk = Desk(roster.members[me], session.schema, self.policy, session.policy, session.budget, self.member.data)
         try:
             admission = admit(order, roster, desk)
-            sealer = self._agreed(admission, roster)
+            encryptor = self._agreed(admission, roster)
             snapshot = session.custody.snapshot(order.query.table)
             grant = self._reserve(admission, snapshot)
         except ProtocolError:
@@ -234,13 +234,13 @@ class Site:
         active = _Active(admission, channel, grant, snapshot, time.monotonic())
         active.party = party(
             order.secure,
-            Task(channel, admission.size, admission.everyone, sealer=sealer),
+            Task(channel, admission.size, admission.everyone, encryptor=encryptor),
             lambda: self._contribute(active),
         )
         self._active[message.query] = active
         return self._round(active, message, data)
 
-    def _agreed(self, admission: Admission, roster: Roster) -> Sealer | None:
+    def _agreed(self, admission: Admission, roster: Roster) -> Encryptor | None:
         """For encrypted envelopes: this site's half of the round, checked before anything is reserved."""
         if admission.order.secure != "encrypted":
             return None

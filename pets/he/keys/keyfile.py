@@ -1,7 +1,7 @@
-"""Files of keys: secrets readable by their owner only, sealed by a passphrase where one is given.
+"""Files of keys: secrets readable by their owner only, encrypted by a passphrase where one is given.
 
 A passphrase is stretched by scrypt (RFC 7914; N = 2^17, r = 8, p = 1: about 0.3 s and 128 MB a try), and the result
-seals the file with ChaCha20-Poly1305 (RFC 8439).
+encrypts the file with ChaCha20-Poly1305 (RFC 8439).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from pets.common.entropy import random_bytes
 from pets.errors import UserError, missing_extra, shown
 
-_SEALED = b"pets sealed 1\n"
+_ENCRYPTED = b"pets sealed 1\n"
 _OPEN = b"pets secret 1\n"
 _SALT, _NONCE = 16, 12
 
@@ -73,8 +73,10 @@ def read(path: str | Path, what: str) -> bytes:
 
 
 def write_secret(path: str | Path, secret: bytes, passphrase: str | None, what: str) -> Path:
-    """Write a secret, readable by its owner only; with a passphrase, sealed."""
-    return write_new(path, _OPEN + secret if passphrase is None else _seal(secret, passphrase), what, owner_only=True)
+    """Write a secret, readable by its owner only; with a passphrase, encrypted."""
+    return write_new(
+        path, _OPEN + secret if passphrase is None else _encrypted(secret, passphrase), what, owner_only=True
+    )
 
 
 def read_secret(path: str | Path, passphrase: str | None, what: str) -> bytes:
@@ -90,25 +92,25 @@ def read_secret(path: str | Path, passphrase: str | None, what: str) -> bytes:
         if passphrase is not None:
             raise UserError(f"{what} {str(path)!r} has no passphrase; leave passphrase out")
         return data[len(_OPEN) :]
-    if not data.startswith(_SEALED):
+    if not data.startswith(_ENCRYPTED):
         raise UserError(f"{str(path)!r} does not hold {what}; restore it from your backup of the keys")
     if passphrase is None:
-        raise UserError(f"{what} {str(path)!r} is sealed; give its passphrase")
-    return _unseal(data, passphrase, what)
+        raise UserError(f"{what} {str(path)!r} is encrypted; give its passphrase")
+    return _decrypted(data, passphrase, what)
 
 
-def _seal(secret: bytes, passphrase: str) -> bytes:
+def _encrypted(secret: bytes, passphrase: str) -> bytes:
     if not isinstance(passphrase, str) or len(passphrase) < 8:
         raise UserError("a passphrase is a text of at least 8 characters; several random words are best")
     salt, nonce = random_bytes(_SALT), random_bytes(_NONCE)
-    head = _SEALED + salt + nonce
+    head = _ENCRYPTED + salt + nonce
     return head + bytes(_cipher(passphrase, salt).encrypt(nonce, secret, head))
 
 
-def _unseal(data: bytes, passphrase: str, what: str) -> bytes:
+def _decrypted(data: bytes, passphrase: str, what: str) -> bytes:
     from cryptography.exceptions import InvalidTag
 
-    start = len(_SEALED)
+    start = len(_ENCRYPTED)
     salt, nonce = data[start : start + _SALT], data[start + _SALT : start + _SALT + _NONCE]
     head, body = data[: start + _SALT + _NONCE], data[start + _SALT + _NONCE :]
     try:

@@ -129,7 +129,7 @@ class PartyKey:
 
     @forgetful
     def save(self, path: str | Path, passphrase: str | None = None) -> Path:
-        """Write the secret file, readable by its owner only; with a passphrase, sealed."""
+        """Write the secret file, readable by its owner only; with a passphrase, encrypted."""
         form = {"form": _FORM, "name": self.name, "sign": self._sign.reveal_seed().hex(), "box": self._box.hex()}
         return write_secret(path, canonical(form), passphrase, "a party's key")
 

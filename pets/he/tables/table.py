@@ -28,9 +28,8 @@ from pets.common.progress import bar, steps
 from pets.errors import QueryError, UserError, did_you_mean, shown
 from pets.he.keys.party import Party, PartyKey
 from pets.he.keys.public_key import PublicKey
-from pets.he.ledger import most_weight, product_chunks
 from pets.he.numbers import residues, whole_numbers
-from pets.he.presets import PRESETS
+from pets.he.presets import PRESETS, max_products, max_weight
 from pets.he.tables.answer import MAX_GROUPS, Answer, Part
 from pets.he.tables.columns import backwards, described, packed, positional
 from pets.he.tables.tablefile import Chunks, Layout, free, write
@@ -189,7 +188,7 @@ class EncryptedTable:
         """Σ x over the rows of an encrypted mask; the store learns neither the rows nor how many they are."""
         left, right = self._place(column, "value"), self._place(mask, "mask")
         reach = self._fits(self._layout.columns[left].most * self.rows)
-        at_once = product_chunks(self._layout.preset)
+        at_once = max_products(self._layout.preset)
         starts = range(0, self._layout.chunks, at_once)
         parts = []
         for start, cover in zip(steps(starts, "multiplying"), self._covers([1] * len(starts)), strict=True):
@@ -208,7 +207,7 @@ class EncryptedTable:
         places = [self._place(name, "value") for name in weights]
         most = sum(abs(w) * self._layout.columns[p].most for w, p in zip(factors, places, strict=False))
         reach = self._fits(most + abs(factors[-1]))
-        if sum(abs(w) for w in factors[:-1]) > most_weight(self._layout.preset):
+        if sum(abs(w) for w in factors[:-1]) > max_weight(self._layout.preset):
             raise QueryError(
                 "the weights are too great for the noise that a ciphertext bears; scale them down, or encrypt the "
                 "table with masks= (its parameter set bears far more)"
@@ -228,7 +227,7 @@ class EncryptedTable:
         """Ciphertexts are added first and multiplied once: far less noise than a dot product with ones."""
         reach = self._fits(self._layout.columns[place].most * self.rows)
         preset, primes = self._layout.preset, np.array(self._layout.preset.chain.kept, dtype=np.uint64)[:, None]
-        if preset.degree * math.sqrt(self._layout.chunks) > most_weight(preset):
+        if preset.degree * math.sqrt(self._layout.chunks) > max_weight(preset):
             raise QueryError("the table has too many rows for one sum; split it into several files")
         total = np.zeros((2, len(primes), preset.degree), dtype=np.uint64)
         for chunk in range(self._layout.chunks):
@@ -256,12 +255,12 @@ class EncryptedTable:
 
     def _digits(self, weights: Any) -> list[tuple[int, Any]]:
         """The weights themselves, where the noise ledger allows, else their signed digits to base 16."""
-        if self._noise_of(weights) <= most_weight(self._layout.preset):
+        if self._noise_of(weights) <= max_weight(self._layout.preset):
             return [(1, weights)]
         out, left, times = [], weights, 1
         while left.any():
             digit = (left + _DIGIT // 2) % _DIGIT - _DIGIT // 2
-            if self._noise_of(digit) > most_weight(self._layout.preset):
+            if self._noise_of(digit) > max_weight(self._layout.preset):
                 raise QueryError("the table has too many rows for one dot product; split it into several files")
             if digit.any():
                 out.append((times, digit))

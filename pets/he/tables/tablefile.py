@@ -148,8 +148,8 @@ def write(path: str | Path, layout: Layout, chunks: Iterable[U64], owner: PartyK
                 digests.append(hashlib.sha256(data).digest())
                 file.write(data)
             listed = b"".join(digests)
-            seal = hashlib.sha256(head + listed).digest()
-            file.write(listed + seal + (b"" if owner is None else owner.sign(_SIGNED + seal)))
+            digest = hashlib.sha256(head + listed).digest()
+            file.write(listed + digest + (b"" if owner is None else owner.sign(_SIGNED + digest)))
             file.flush()
             os.fsync(file.fileno())
         target.hardlink_to(new)  # unlike a rename, this never overwrites: of several writers one wins
@@ -196,17 +196,17 @@ class Chunks:
             raise UserError(_DAMAGED)
         listed = os.pread(self._file.fileno(), count * _DIGEST, end)
         tail = os.pread(self._file.fileno(), _DIGEST + _SIGNATURE, end + len(listed))
-        seal, signature = tail[:_DIGEST], tail[_DIGEST:]
-        if hashlib.sha256(head + listed).digest() != seal:
+        digest, signature = tail[:_DIGEST], tail[_DIGEST:]
+        if hashlib.sha256(head + listed).digest() != digest:
             raise UserError(_DAMAGED)
-        if layout.owner is not None and not layout.owner.verifies(signature, _SIGNED + seal):
+        if layout.owner is not None and not layout.owner.verifies(signature, _SIGNED + digest):
             raise UserError(_DAMAGED)
         if owner is not None and layout.owner != owner.sign:
             raise UserError(
                 f"{str(self.path)!r} was not signed by {owner.name!r}; have the owner send the table again, or check "
                 "whose public key this is"
             )
-        return start, layout, [listed[i : i + _DIGEST] for i in range(0, len(listed), _DIGEST)], seal.hex()
+        return start, layout, [listed[i : i + _DIGEST] for i in range(0, len(listed), _DIGEST)], digest.hex()
 
     def chunk(self, column: int, place: int) -> U64:
         """One ciphertext, ``(2, primes, N)``, transformed; raises :class:`UserError` where it was damaged."""

@@ -94,10 +94,10 @@ def encrypt(
     )
     if given.plan.digest != asked.plan.digest:
         raise InternalError("the contribution belongs to another plan than the round's")
-    return sealed(asked, public_key, party, seed, given.vector.reveal(), given.noise, given.data)
+    return encrypted_envelope(asked, public_key, party, seed, given.vector.reveal(), given.noise, given.data)
 
 
-def sealed(
+def encrypted_envelope(
     asked: Round,
     public: PublicKey,
     party: PartyKey,

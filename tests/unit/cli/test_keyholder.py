@@ -105,7 +105,7 @@ def test_a_passphrase_seals_the_key(run: Run, shelf: Path) -> None:
     Path("words").write_text("some random words\n", "utf-8")
     assert run("keyholder", "init", "sealed", "--passphrase-file", "words").code == 0
     folder = KeyHolderFolder(Path("sealed"))
-    with pytest.raises(UserError, match="is sealed; give its passphrase"):
+    with pytest.raises(UserError, match="is encrypted; give its passphrase"):
         folder.open(None)
     assert "KeyHolderGate" in repr(folder.open("some random words"))
     Path("short").write_text("short\n", "utf-8")

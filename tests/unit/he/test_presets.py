@@ -9,8 +9,7 @@ import pytest
 
 from pets import he
 from pets.errors import QueryError
-from pets.he.ledger import most_weight, product_chunks
-from pets.he.presets import MARGIN_BITS, PRESETS
+from pets.he.presets import MARGIN_BITS, PRESETS, max_products, max_weight
 from pets.he.tables.columns import packed
 from pets.he.tables.table import EncryptedTable
 from pets.he.tables.tablefile import Column, Layout
@@ -56,7 +55,7 @@ def budget(secret, answer):
 
 def most_chunks():
     """Chunks of the longest table that ``sum`` allows, by noise alone."""
-    return math.floor((most_weight(DOT) / DOT.degree) ** 2)
+    return math.floor((max_weight(DOT) / DOT.degree) ** 2)
 
 
 def test_a_sum_at_both_limits():
@@ -77,7 +76,7 @@ def test_a_sum_at_both_limits():
 
 def test_a_score_at_both_limits(tmp_path):
     """Σ|w| as great as the noise ledger allows, values as great as the range does; and with the other set."""
-    heavy = math.floor(most_weight(DOT)) - 1
+    heavy = math.floor(max_weight(DOT)) - 1
     most = (DOT.reach - 1) // (heavy + 1)
     for sign in (1, -1):
         path = tmp_path / f"dot{sign}"
@@ -98,17 +97,17 @@ def test_a_score_at_both_limits(tmp_path):
     answer = made.score({"a": heavy})
     assert secret.read(answer) == [most * heavy, -most * heavy]
     assert budget(secret, answer) >= MARGIN_BITS
-    assert heavy < most_weight(ROW)  # so that there the range always refuses first
+    assert heavy < max_weight(ROW)  # so that there the range always refuses first
 
 
 def test_a_dot_product_at_both_limits():
     chunks = 3
     rows = chunks * DOT.degree
-    weight = math.floor(most_weight(DOT) / DOT.degree / math.sqrt(chunks))
+    weight = math.floor(max_weight(DOT) / DOT.degree / math.sqrt(chunks))
     most = DOT.reach // (weight * rows)
     made = pooled(most, rows, pool=chunks)
     weights = np.full(rows, weight)
-    assert made._noise_of(weights) <= most_weight(DOT) < made._noise_of(weights + 1)
+    assert made._noise_of(weights) <= max_weight(DOT) < made._noise_of(weights + 1)
     answer = made.dot("v", weights)
     assert len(answer.parts) == 1 and holder()[1].read(answer) == most * weight * rows > 0.9 * DOT.reach
     assert budget(holder()[1], answer) >= MARGIN_BITS
@@ -119,7 +118,7 @@ def test_a_dot_product_at_both_limits():
 def test_products_leave_far_more_room(tmp_path):
     """As many products in one ciphertext as the ledger allows (its bound is a worst case; SEAL's are far better)."""
     public, secret = he.keygen(products=True)
-    rows = product_chunks(ROW) * ROW.degree
+    rows = max_products(ROW) * ROW.degree
     most = ROW.reach // rows
     path, every = tmp_path / "t", np.ones(rows, dtype=bool)
     made = EncryptedTable.encrypt(
@@ -135,7 +134,7 @@ def test_too_many_rows():
     made = pooled(1, (most_chunks() + 1) * DOT.degree, pool=0)
     with pytest.raises(QueryError, match="too many rows for one sum"):
         made.sum("v")
-    chunks = math.floor((most_weight(DOT) / (8 * DOT.degree)) ** 2) + 1
+    chunks = math.floor((max_weight(DOT) / (8 * DOT.degree)) ** 2) + 1
     made = pooled(1, chunks * DOT.degree, pool=0)
     with pytest.raises(QueryError, match="too many rows for one dot product"):
         made.dot("v", np.full(made.rows, -8 - 8 * 16))
@@ -143,12 +142,12 @@ def test_too_many_rows():
 
 def test_noise_that_no_check_of_the_answer_sees(monkeypatch):
     """Why the ledger is asked first: a few times past it, some coefficients are wrong, by little, and within range."""
-    weight = math.floor(most_weight(DOT)) * 64
+    weight = math.floor(max_weight(DOT)) * 64
     rows = DOT.degree
     made = pooled(2, rows, value=1)
     with pytest.raises(QueryError, match="too great for the noise"):
         made.score({"v": weight})
-    monkeypatch.setattr("pets.he.tables.table.most_weight", lambda preset: math.inf)
+    monkeypatch.setattr("pets.he.tables.table.max_weight", lambda preset: math.inf)
     found = np.array(holder()[1].read(made.score({"v": weight}, 1)))
     wrong = np.flatnonzero(found != weight + 1)
     print(f"{wrong.size} of {rows} wrong, at most by {int(np.abs(found - weight - 1).max())}")

@@ -16,20 +16,20 @@ from pets.common.codec import canonical
 from pets.common.entropy import random_id
 from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedError
 from pets.federated import Federation, Roster, SitePolicy, Totals
-from pets.federated.analyst.account_replies import Statement, enquire, frame
+from pets.federated.analyst.account_replies import AccountReply, ask_accounts, frame
 from pets.federated.analyst.models import glm
 from pets.federated.analyst.transport import InProcess
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of
-from pets.federated.site.account_request import Enquiry
+from pets.federated.site.account_request import AccountRequest
 from pets.federated.site.policy import TELLABLE
 from pets.ledger.log.verifier import Unverified, verify
 from tests.unit.federated.site.test_site import HALF, SCHEMA, UNBOUNDED, N, federation, states
 
 
-def enquiry(many: Federation, *about: str, **settings: Any) -> Enquiry:
+def account_request(many: Federation, *about: str, **settings: Any) -> AccountRequest:
     given = {"id": random_id(), "roster": many.roster.digest, "analyst": "local", "about": about or TELLABLE}
-    return Enquiry(**given | settings)
+    return AccountRequest(**given | settings)
 
 
 PURE = {"currency": "pure", "loss": 1, "delta": 0}
@@ -47,10 +47,10 @@ class Bent:
 
 
 def ask(
-    many: Federation, asked: Enquiry | None = None, *, change: Change = lambda site, reply: reply, **keys: Any
-) -> tuple[dict[str, Statement], dict[str, str]]:
+    many: Federation, asked: AccountRequest | None = None, *, change: Change = lambda site, reply: reply, **keys: Any
+) -> tuple[dict[str, AccountReply], dict[str, str]]:
     keys = {"coordinator": many._coordinator, "analyst": many._analyst} | keys
-    return enquire(asked or enquiry(many), many.roster, transport=Bent(many, change), **keys)
+    return ask_accounts(asked or account_request(many), many.roster, transport=Bent(many, change), **keys)
 
 
 def test_it_is_what_the_ledger_holds() -> None:
@@ -66,10 +66,10 @@ def test_it_is_what_the_ledger_holds() -> None:
     assert list(table["state"]) == ["charged", "charged", "denied", "charged"]
     for name in ("at", "what", "epsilon", "rho", "unbounded", "table", "protection", "epoch", "id"):
         assert list(table[name]) == list(own[name]), name
-    newest, _ = ask(many, enquiry(many, "history", last=1))
+    newest, _ = ask(many, account_request(many, "history", last=1))
     assert [one.requests[0]["state"] for one in newest.values()] == ["charged", "denied", "charged"]
     assert newest["s0"].left is None
-    assert ask(many, enquiry(many, "budget"))[0]["s0"].requests == ()
+    assert ask(many, account_request(many, "budget"))[0]["s0"].requests == ()
     assert list(frame({}, many.roster).columns) == list(table.columns)
 
 
@@ -77,25 +77,25 @@ def test_a_certificate_is_told_to_whoever_was_given_the_answer() -> None:
     many = federation(people=60)
     first, second = (many.release(N, HALF, again=True) for _ in range(2))
     own, others = many.certificates(first), many.certificates(second)
-    said, silent = ask(many, enquiry(many, "certificates", release=first.id))
+    said, silent = ask(many, account_request(many, "certificates", release=first.id))
     assert silent == {}
     assert {name: one.certificate for name, one in said.items()} == own
     assert own["s0"].predicate["release_id"] == first.id
     for site in many.sites.values():
         site.certificates.clear()  # a site that was started anew has them in its ledger
-    again, _ = ask(many, enquiry(many, "certificates", release=first.id))
+    again, _ = ask(many, account_request(many, "certificates", release=first.id))
     assert {name: one.certificate for name, one in again.items()} == own
-    unknown, _ = ask(many, enquiry(many, "certificates", release=random_id()))
+    unknown, _ = ask(many, account_request(many, "certificates", release=random_id()))
     assert [one.certificate for one in unknown.values()] == [None] * 3
-    assert ask(many, enquiry(many, "budget", release=first.id))[0]["s0"].certificate is None
-    wanted = enquiry(many, "certificates", release=first.id)
+    assert ask(many, account_request(many, "budget", release=first.id))[0]["s0"].certificate is None
+    wanted = account_request(many, "certificates", release=first.id)
 
     def another(site: int, reply: bytes) -> bytes:
         form = json.loads(reply[21:-64])
         form["certificate"] = dict(others["s0"]) if site else dict(own["s0"]) | {"payload": "e30="}
         context, key = context_of(many.roster, wanted.form), many.sites[f"s{site}"]._key
         return Channel(many.roster, bytes.fromhex(wanted.id), context, site, key).write(
-            Kind.ACCOUNT, 0, canonical(form)
+            Kind.ACCOUNT_REPLY, 0, canonical(form)
         )
 
     assert ask(many, wanted, change=another)[0] == {}
@@ -112,7 +112,7 @@ def test_what_is_told_verifies_with_the_ledgers_public_key_alone(secure: str) ->
     if secure == "encrypted":  # between machines there is one roster, which names the key holder
         many.roster = many._key_holder()[1]
     for release in releases:
-        said, _ = ask(many, enquiry(many, "certificates", release=release.id))
+        said, _ = ask(many, account_request(many, "certificates", release=release.id))
         assert list(said) == ["s0", "s1", "s2"]
         for name, one in said.items():
             assert one.certificate is not None
@@ -148,8 +148,8 @@ def test_a_certificate_is_not_told_to_another_analyst() -> None:
         (wide, "other", other),
         (narrow, "local", many._analyst),
     ):
-        asked = Enquiry(random_id(), roster.digest, analyst, ("certificates",), 0, release.id)
-        said, _ = enquire(asked, roster, many._coordinator, key, InProcess(list(many.sites.values())))
+        asked = AccountRequest(random_id(), roster.digest, analyst, ("certificates",), 0, release.id)
+        said, _ = ask_accounts(asked, roster, many._coordinator, key, InProcess(list(many.sites.values())))
         told[roster is wide, analyst] = [one.certificate is not None for one in said.values()]
     assert told == {(True, "local"): [True] * 3, (True, "other"): [False] * 3, (False, "local"): [False] * 3}
 
@@ -176,8 +176,8 @@ def test_nothing_is_told_unless_the_policy_says_so() -> None:
         "refused: the site's policy does not tell its budget; its custodian may list it under tell"
     }
     half = federation(people=30, rules=SitePolicy(tell=("budget",)))
-    assert set(ask(half, enquiry(half, "budget"))[0]) == {"s0", "s1", "s2"}
-    said, silent = ask(half, enquiry(half, "budget", "history"))
+    assert set(ask(half, account_request(half, "budget"))[0]) == {"s0", "s1", "s2"}
+    said, silent = ask(half, account_request(half, "budget", "history"))
     assert said == {}
     assert "does not tell its history" in silent["s2"]
 
@@ -238,25 +238,25 @@ def test_what_is_told_does_not_show_that_a_site_withheld() -> None:
 
 
 def message(
-    many: Federation, asked: Enquiry, coordinator: Any = None, analyst: Any = None, query: bytes = b""
+    many: Federation, asked: AccountRequest, coordinator: Any = None, analyst: Any = None, query: bytes = b""
 ) -> bytes:
     query = query or bytes.fromhex(asked.id)
     channel = Channel(many.roster, query, context_of(many.roster), COORDINATOR, coordinator or many._coordinator)
-    return channel.write(Kind.ENQUIRY, 0, asked.signed(analyst or many._analyst))
+    return channel.write(Kind.ACCOUNT_REQUEST, 0, asked.signed(analyst or many._analyst))
 
 
 def test_strangers_replays_and_other_rosters_get_no_word() -> None:
     many = federation(people=30)
     site, stranger = many.sites["s0"], signing.ephemeral()
-    asked = enquiry(many)
+    asked = account_request(many)
     with pytest.raises(ProtocolError, match="not from the coordinator"):
         site.handle(message(many, asked, coordinator=stranger))
     with pytest.raises(ProtocolError, match="not signed by an analyst"):
         site.handle(message(many, asked, analyst=stranger))
     with pytest.raises(ProtocolError, match="not signed by an analyst"):
-        site.handle(message(many, enquiry(many, analyst="somebody")))
+        site.handle(message(many, account_request(many, analyst="somebody")))
     with pytest.raises(ProtocolError, match="about another roster"):
-        site.handle(message(many, enquiry(many, roster="0" * 64)))
+        site.handle(message(many, account_request(many, roster="0" * 64)))
     with pytest.raises(ProtocolError, match="not its message's"):
         site.handle(message(many, asked, query=b"\1" * 16))
     good = message(many, asked)
@@ -266,33 +266,33 @@ def test_strangers_replays_and_other_rosters_get_no_word() -> None:
     lowered = Roster.from_json(many.roster.to_json() | {"colluding": 0})
     other = Channel(lowered, bytes.fromhex(asked.id), context_of(lowered), COORDINATOR, many._coordinator)
     with pytest.raises(ProtocolError, match="has pinned"):
-        site.handle(other.write(Kind.ENQUIRY, 0, asked.signed(many._analyst)))
+        site.handle(other.write(Kind.ACCOUNT_REQUEST, 0, asked.signed(many._analyst)))
 
 
-def test_an_enquiry_is_no_order_and_an_order_no_enquiry() -> None:
+def test_a_request_for_an_account_is_no_order_and_an_order_no_request() -> None:
     many = federation(people=30)
-    asked = enquiry(many)
+    asked = account_request(many)
     channel = Channel(many.roster, bytes.fromhex(asked.id), context_of(many.roster), COORDINATOR, many._coordinator)
     with pytest.raises(ProtocolError, match="not in the form"):
         many.sites["s0"].handle(channel.write(Kind.ORDER, 0, asked.signed(many._analyst)))
     for bad in (b"", b"{}" + b"\0" * 64, asked.form.replace(b"budget", b"Budget") + b"\0" * 64, b"[" * 5000):
         with pytest.raises(ProtocolError, match="not in the form"):
-            many.sites["s0"].handle(channel.write(Kind.ENQUIRY, 0, bad))
+            many.sites["s0"].handle(channel.write(Kind.ACCOUNT_REQUEST, 0, bad))
     wrongs: list[dict[str, Any]] = [{"about": ("rows",)}, {"about": ("history", "budget")}, {"last": -1}]
     for wrong in [*wrongs, {"id": "x" * 32}, {"analyst": []}, {"roster": 1}, {"release": "x"}, {"release": None}]:
         with pytest.raises(ProtocolError):
-            enquiry(many, **wrong)
+            account_request(many, **wrong)
 
 
-def test_a_reply_belongs_to_one_site_and_one_enquiry() -> None:
+def test_a_reply_belongs_to_one_site_and_one_request() -> None:
     many = federation(people=30)
     kept: dict[int, bytes] = {}
     ask(many, change=lambda site, reply: kept.setdefault(site, reply))
-    said, silent = ask(many, change=lambda site, reply: kept[site])  # of an earlier enquiry
+    said, silent = ask(many, change=lambda site, reply: kept[site])  # of an earlier request
     assert said == {}
     assert set(silent.values()) == {"a message of another query was handed in; it was ignored"}
-    asked = enquiry(many)
-    again = enquiry(many, "budget", id=asked.id)  # the same id, and another question
+    asked = account_request(many)
+    again = account_request(many, "budget", id=asked.id)  # the same id, and another question
     ask(many, again, change=lambda site, reply: kept.update({site: reply}) or reply)
     for place in many.sites.values():
         place._seen.clear()
@@ -301,7 +301,7 @@ def test_a_reply_belongs_to_one_site_and_one_enquiry() -> None:
     assert "is about another roster or another query" in silent["s0"]
     swapped: dict[int, bytes] = {}
     ask(many, change=lambda site, reply: swapped.setdefault(site, reply))
-    asked = enquiry(many)
+    asked = account_request(many)
 
     def other(site: int, reply: bytes) -> bytes:
         swapped[site] = reply
@@ -350,9 +350,9 @@ def test_a_site_that_says_nonsense_says_nothing(lie: Any) -> None:
         else:
             form = lie
         channel = Channel(many.roster, bytes.fromhex(asked.id), context_of(many.roster, asked.form), site, keys[site])
-        return channel.write(Kind.ACCOUNT, 0, canonical(form))
+        return channel.write(Kind.ACCOUNT_REPLY, 0, canonical(form))
 
-    asked, keys = enquiry(many), [site._key for site in many.sites.values()]
+    asked, keys = account_request(many), [site._key for site in many.sites.values()]
     said, silent = ask(many, asked, change=bent)
     assert said == {}
     assert set(silent.values()) == {"the site's account is not in the form that pets writes; it was ignored"}
@@ -361,13 +361,15 @@ def test_a_site_that_says_nonsense_says_nothing(lie: Any) -> None:
 def test_what_a_site_says_does_nothing_to_a_terminal() -> None:
     many = federation(people=30)
     many.release(N, HALF)
-    asked, key = enquiry(many), many.sites["s0"]._key
+    asked, key = account_request(many), many.sites["s0"]._key
 
     def loud(site: int, reply: bytes) -> bytes:
         form = json.loads(reply[21:-64])
         form["requests"][0]["what"] = "\x1b[2J" + "a" * 10_000
         context = context_of(many.roster, asked.form)
-        return Channel(many.roster, bytes.fromhex(asked.id), context, 0, key).write(Kind.ACCOUNT, 0, canonical(form))
+        return Channel(many.roster, bytes.fromhex(asked.id), context, 0, key).write(
+            Kind.ACCOUNT_REPLY, 0, canonical(form)
+        )
 
     said, _ = ask(many, asked, change=loud)
     assert said["s0"].requests[0]["what"] == "[2J" + "a" * 496
@@ -389,7 +391,9 @@ def test_silence_is_told_from_absence() -> None:
     many = federation(people=30)
     many.sites["s1"].handle = _gone  # type: ignore[method-assign]
     transport = InProcess(list(many.sites.values()))
-    said, silent = enquire(enquiry(many), many.roster, many._coordinator, many._analyst, transport, here=[0, 1])
+    said, silent = ask_accounts(
+        account_request(many), many.roster, many._coordinator, many._analyst, transport, here=[0, 1]
+    )
     assert set(said) == {"s0"}
     assert silent == {"s1": "no reply", "s2": "away"}
 

@@ -283,7 +283,7 @@ def constants(secret, answer):
 def test_partial_sums_stay_hidden(table, masked, monkeypatch):
     """Several ciphertexts, one number: each alone is uniform and new each time; only their sum is the answer."""
     made, secret = masked
-    monkeypatch.setattr("pets.he.tables.table.product_chunks", lambda preset: 1)
+    monkeypatch.setattr("pets.he.tables.table.max_products", lambda preset: 1)
     degree = PRESETS["row42"].degree
     partial = [int(COST[run][FEMALE[run]].sum()) for run in (slice(degree), slice(degree, ROWS))]
     weights, round_weights = np.full(ROWS, 10**8 + 3), np.full(ROWS, 16 * 10**7)  # the second has no last digit

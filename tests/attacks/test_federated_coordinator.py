@@ -9,7 +9,7 @@ import pytest
 from pets.common import signing
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import OVERHEAD, Channel, Kind, bitmap
-from pets.federated.secure_sum.masked import KEYS, SEALED
+from pets.federated.secure_sum.masked import ENCRYPTED_SHARES, KEYS
 from tests.parties import QUERY, Room
 
 
@@ -127,7 +127,7 @@ def test_shares_for_another_site_do_not_open() -> None:
     room = Room(3)
 
     def swap(site: int, body: bytes) -> bytes:
-        first, second = body[1 : 1 + SEALED], body[1 + SEALED :]
+        first, second = body[1 : 1 + ENCRYPTED_SHARES], body[1 + ENCRYPTED_SHARES :]
         return body[:1] + second + first
 
     refused(room, 2, swap, "altered on the way")
@@ -176,7 +176,7 @@ def test_a_site_itself_counts_who_shared() -> None:
     full = room.out[0]
     for listed, why in ((frozenset({0, 1, 2}), "4 sites are needed"), (frozenset({1, 2, 3, 4}), "not on the coord")):
         senders = [site for site in range(1, 5) if site in listed]
-        parts = [full[1 + SEALED * (site - 1) : 1 + SEALED * site] for site in senders]
+        parts = [full[1 + ENCRYPTED_SHARES * (site - 1) : 1 + ENCRYPTED_SHARES * site] for site in senders]
         with pytest.raises(ProtocolError, match=why):
             room.parties[0].answer(2, bitmap(listed, 5) + b"".join(parts))
     assert room.opened == []
@@ -190,7 +190,7 @@ def test_sites_that_sent_no_keys_do_not_make_up_the_number() -> None:
     with pytest.raises(ProtocolError, match="sent no keys"):
         room.parties[0].answer(2, bitmap({0, 1, 2, 3, 4}, 5) + body[1:])
     with pytest.raises(ProtocolError, match="sent no keys"):
-        room.parties[0].answer(2, bitmap({0, 1, 2, 4}, 5) + body[1 : 1 + 2 * SEALED])
+        room.parties[0].answer(2, bitmap({0, 1, 2, 4}, 5) + body[1 : 1 + 2 * ENCRYPTED_SHARES])
     assert room.opened == []
 
 
@@ -225,7 +225,10 @@ def test_too_few_neighbours_are_noticed_by_the_site() -> None:
     near = party._near  # type: ignore[attr-defined]
     lost = set(near[:20])
     body, width = room.out[0], -(-62 // 8)
-    parts = {site: body[width + SEALED * place : width + SEALED * (place + 1)] for place, site in enumerate(near)}
+    parts = {
+        site: body[width + ENCRYPTED_SHARES * place : width + ENCRYPTED_SHARES * (place + 1)]
+        for place, site in enumerate(near)
+    }
     party._near = near[:30]  # type: ignore[attr-defined]
     left = [site for site in near[:30] if site not in lost]
     with pytest.raises(ProtocolError, match="too few neighbours"):

@@ -59,7 +59,7 @@ class Account:
         """What was stored of each release of the dataset without a finite guarantee, by anybody, oldest first."""
         with self.ledger.reading() as book:
             rows = [book.request(name) for name, _, _ in book.unbounded(self.dataset)]
-        return tuple(bytes(row.release) for row in rows if row is not None)
+        return tuple(bytes(row.release) for row in rows if row is not None and row.release is not None)
 
     # a request's life -------------------------------------------------------------------------------------------
 
@@ -218,7 +218,7 @@ class Account:
                 row = book.request(grant.id)
                 if row is None or row.state != "started" or row.token != grant.token:
                     raise LedgerError("the request took longer than its lease and was closed")
-                others = self._others(book)
+                others = self._others(book, grant.id)
                 cost, path = (row.loss, row.delta), book.head.frontier.next_path()
                 seq, said = book.head.size, public(row)
                 entry = book.append("committed", now, said, {"release": digest, "snapshot": row.snapshot})
@@ -241,9 +241,10 @@ class Account:
         self.ledger.publish(note, size)
         return Sealed(grant.id, release, signed)
 
-    def _others(self, book: Book) -> Json:
+    def _others(self, book: Book, own: str) -> Json:
         """What else of this dataset has left by now: how many with a guarantee, and which without."""
-        without = [{"request_id": name, "at": at, "what": what} for name, at, what in book.unbounded(self.dataset)]
+        found = book.unbounded(self.dataset)
+        without = [{"request_id": name, "at": at, "what": what} for name, at, what in found if name != own]
         return {"dp": book.dataset(self.dataset).releases, "unbounded": without}
 
     def _told(self, grant: Grant, cost: tuple[int, int]) -> Json:

@@ -20,7 +20,7 @@ from pets.common.signing import SigningKey, VerifyingKey
 from pets.errors import LedgerError, UserError, VerificationError, shown
 from pets.ledger.db import sql
 from pets.ledger.db.row_types import moment, parsed
-from pets.ledger.db.store import CommitUnknown, Store
+from pets.ledger.db.store import POOL, CommitUnknown, Store
 from pets.ledger.db.transaction import Book
 from pets.ledger.failpoint import failpoint
 from pets.ledger.log.checkpoint import Checkpoint, dataset_id, newest, parse, publish, published_size
@@ -53,6 +53,7 @@ class Ledger:
         *,
         keys: str | Path | None = None,
         lease: float = LEASE,
+        pool: int = POOL,
         clock: Callable[[], float] = time.time,
         check: bool = True,
     ) -> None:
@@ -63,6 +64,7 @@ class Ledger:
             keys: the folder of the signing key and the published checkpoint. Left out: beside the file; for PostgreSQL
                 a folder in ``~/.pets``. Several hosts need the same folder.
             lease: seconds after which a request that was left behind is closed.
+            pool: connections to the database that this process opens at most; threads beyond them wait for one.
             check: whether the log must hold all that was published. Only a recovery opens it otherwise.
 
         Raises:
@@ -72,8 +74,10 @@ class Ledger:
             raise LedgerError(f"a ledger is a file such as 'ledger.db' or a PostgreSQL URL, not {shown(address)}")
         if isinstance(lease, bool) or not isinstance(lease, (int, float)) or not 0 < lease < 10**7:
             raise LedgerError(f"a lease is a number of seconds above 0, not {shown(lease)}")
+        if isinstance(pool, bool) or not isinstance(pool, int) or not 0 < pool <= 1000:
+            raise LedgerError(f"a pool is a whole number of connections from 1 to 1000, not {shown(pool)}")
         self._clock, self.lease = clock, float(lease)
-        self._store = Store(None if address is None else str(address))
+        self._store = Store(None if address is None else str(address), pool)
         self.label, self.memory = self._store.label, self._store.memory
         self._folder, stem = self._places(keys)
         self.checkpoint_path = None if self.memory else self._folder / f"{stem}.checkpoint"

@@ -32,6 +32,11 @@ class State(Enum):
         return self in (State.RESERVED, State.STARTED, State.COMMITTED, State.FORFEITED)
 
     @property
+    def opened(self) -> bool:
+        """Whether the data was, or may have been, opened for it."""
+        return self in (State.STARTED, State.COMMITTED, State.FORFEITED)
+
+    @property
     def open(self) -> bool:
         """Whether the request is still under way."""
         return self in (State.RESERVED, State.STARTED)
@@ -121,7 +126,7 @@ class Grant:
         token: who may seal it; a worker that lost its lease cannot.
         standing: the account with this request charged.
         before: what was charged before it, in units.
-        earlier: the unbounded releases of this dataset so far: id, time, and what was asked.
+        earlier: the unbounded requests of this dataset that were started so far: id, time, and what was asked.
         sealed: the answer, where this question (or this idempotency key) was answered before.
     """
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pets.common.codec import Json
 from pets.ledger.account import Account
-from pets.ledger.states import Entry, Standing, State
+from pets.ledger.states import Entry, Standing
 from pets.protection.budget import UNIT, Budget
 from pets.session.quote import Remaining
 
@@ -49,7 +49,7 @@ def remaining(account: Account) -> Remaining:
         lifetime=standing.lifetime,
         epoch=standing.epoch,
         durable=not account.ledger.memory,
-        unbounded=sum(entry.unbounded and entry.state is State.COMMITTED for entry in entries),
+        unbounded=sum(entry.unbounded and entry.state.opened for entry in entries),
     )
 
 

@@ -8,6 +8,7 @@ import multiprocessing as mp
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from pets.errors import BudgetError, LedgerError
 from pets.ledger import change, failpoint
 from pets.ledger.account import Account
+from pets.ledger.db import store
 from pets.ledger.ledger import Ledger
 from tests.ledgers import AT_ONCE, Place, account, cap, opened, request, seal
 
@@ -215,6 +217,53 @@ def change_killed(place: Place, point: str, name: str, envelope: dict[str, Any])
     ledger = place.open()
     kill_at(point)
     change.apply(ledger, envelope)
+
+
+# many at once -------------------------------------------------------------------------------------------------------
+
+
+def crowd(place: Place, number: int, threads: int, questions: int, diary: str) -> None:
+    """A service: one open ledger, and many threads that ask it, each for an analyst of its own."""
+    told = Diary(diary)
+    ledger = place.open(pool=threads)
+
+    def ask(thread: int) -> None:
+        try:
+            asker = account(ledger, milli=1_000_000, project=f"p{number}", analyst=f"a{thread}")
+            for turn in range(questions):
+                # some things are asked by everybody; some need two steps; some fail
+                wanted = [request("shared" if turn % 10 == 0 else None, 1) for _ in range(1 + turn % 2)]
+                grants = asker.reserve(wanted, start=turn % 3 != 0)
+                with contextlib.suppress(Trouble), asker.closing(grants):
+                    if turn % 3 == 0:
+                        asker.start(grants)
+                    if turn % 7 == 6:
+                        raise Trouble
+                    for grant in grants:
+                        sealed = seal(asker, grant)
+                        seen = hashlib.sha256(sealed.release).hexdigest()
+                        told.note("delivered", sealed.request, seen, "")
+                asker.standing()
+            told.note("done", str(number), str(thread))
+        except BaseException as error:
+            told.note("error", type(error).__name__, str(error))
+            raise
+
+    crew = [threading.Thread(target=ask, args=(thread,)) for thread in range(threads)]
+    for thread in crew:
+        thread.start()
+    for thread in crew:
+        thread.join()
+    ledger.close()
+
+
+def stand_still(place: Place, diary: str) -> None:
+    """Hold the head of the log, and stop: as a process that was suspended does."""
+    store.TIMEOUTS["idle_in_transaction_session_timeout"] = 1.0
+    ledger = place.open()
+    with ledger.writing():
+        Diary(diary).note("holds")
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 # storms --------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ pipeline of PostgreSQL they are sent without waiting for each other's answers, w
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -24,10 +23,15 @@ class Found:
 
     def __init__(self, fetch: Callable[[], tuple[list[Any], int]]) -> None:
         self._fetch = fetch
+        self._kept: tuple[list[Any], int] | None = None
 
-    @functools.cached_property
+    @property
     def _got(self) -> tuple[list[Any], int]:
-        return self._fetch()
+        # never cached_property: until Python 3.12 it holds one lock of the whole class while it fetches, and whoever
+        # waits here for a row of the database would keep from their answers those who are to let that row go
+        if self._kept is None:
+            self._kept = self._fetch()
+        return self._kept
 
     @property
     def rowcount(self) -> int:

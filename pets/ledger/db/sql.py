@@ -57,7 +57,12 @@ _BY_ASKED = (
 )
 _UNBOUNDED = (
     sa.select(requests.c.id, requests.c.at, requests.c.what)
-    .where(requests.c.dataset == _bind("b_dataset"), UNBOUNDED, requests.c.state == "committed")
+    .where(
+        requests.c.dataset == _bind("b_dataset"),
+        UNBOUNDED,
+        # whatever was started: what became of it afterwards says nothing of what had left by then
+        requests.c.state.in_([_bind("b_started"), _bind("b_committed"), _bind("b_forfeited")]),
+    )
     .order_by(requests.c.seq)
 )
 _MOVE = sa.update(requests).where(
@@ -106,6 +111,12 @@ def own(dataset: str, scope: Scope) -> dict[str, Any]:
     return {"b_dataset": dataset, "b_project": scope[0], "b_analyst": scope[1], "b_none": ""}
 
 
+def unbounded(dataset: str) -> Question:
+    """What was started in it without a finite guarantee."""
+    states = {"b_started": "started", "b_committed": "committed", "b_forfeited": "forfeited"}
+    return GET_UNBOUNDED, {"b_dataset": dataset} | states
+
+
 def before_reserving(dataset: str, scope: Scope, requests: Sequence[Request], again: bool) -> Ahead:
     """What a reservation looks at."""
     keys = {request.key for request in requests if request.key is not None}
@@ -115,10 +126,10 @@ def before_reserving(dataset: str, scope: Scope, requests: Sequence[Request], ag
         *((GET_BY_ASKED, {"b_asked": asked}) for asked in questions),
         (LOCK_SCOPES, own(dataset, scope)),
         (GET_DATASET, {"name": dataset}),
-        (GET_UNBOUNDED, {"b_dataset": dataset}),
+        unbounded(dataset),
     )
 
 
 def before_sealing(dataset: str, request: str) -> Ahead:
     """What a seal looks at."""
-    return (GET_REQUEST, {"b_id": request}), (GET_UNBOUNDED, {"b_dataset": dataset}), (GET_DATASET, {"name": dataset})
+    return (GET_REQUEST, {"b_id": request}), unbounded(dataset), (GET_DATASET, {"name": dataset})

@@ -29,6 +29,15 @@ REVISION = "0001"
 
 BUSY_SECONDS = 60.0
 LOOK_AGAIN = 0.003
+POOL = 15
+"""Connections that one process opens at most."""
+
+TIMEOUTS = {
+    "lock_timeout": BUSY_SECONDS,  # of a wait for others
+    "idle_in_transaction_session_timeout": BUSY_SECONDS,  # of a process that holds the log, and stands still
+    "statement_timeout": 2 * BUSY_SECONDS,
+}
+"""Seconds, on every connection to PostgreSQL: whatever becomes of one process, the others go on."""
 DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_apply")}
 """Settings of PostgreSQL under which what is committed stays committed."""
 
@@ -45,8 +54,10 @@ class Store:
         memory: whether it lives in this process alone.
     """
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, pool: int = POOL) -> None:
         self.memory = address is None
+        # five stay open, the others as long as they are needed
+        self._pool = {"pool_size": min(5, pool), "max_overflow": max(0, pool - 5), "pool_timeout": BUSY_SECONDS}
         self.path: Path | None = None
         if address is None:
             self.label = "memory"
@@ -83,7 +94,10 @@ class Store:
         if family == "postgresql":
             try:
                 return sa.create_engine(
-                    url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, isolation_level="READ COMMITTED"
+                    url.set(drivername="postgresql+psycopg"),
+                    pool_pre_ping=True,
+                    isolation_level="READ COMMITTED",
+                    **self._pool,
                 )
             except ImportError:
                 raise missing_extra("a ledger in PostgreSQL", "postgres") from None
@@ -98,6 +112,7 @@ class Store:
         return sa.create_engine(
             f"sqlite:///file:{quote(str(self.path))}?mode=rw&uri=true",
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+            **self._pool,
         )
 
     def _sqlite_connects(self, connection: Any, _: Any) -> None:
@@ -125,7 +140,9 @@ class Store:
                     f"the ledger {self.label!r} could forget a charge, because its database has {name}={value}; "
                     f"set {name}=on"
                 )
-        connection.rollback()
+        for name, seconds in TIMEOUTS.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, f"{seconds * 1000:.0f}"))
+        connection.commit()  # a rollback would take the settings back
 
     # transactions -----------------------------------------------------------------------------------------------
 
@@ -361,8 +378,10 @@ def _remedy(error: Exception) -> str:
         return "free some space and ask again"
     if "readonly" in why or "read-only" in why or "permission" in why or "unable to open" in why:
         return "make its file and folder writable for you"
-    if "locked" in why:
+    if "locked" in why or "lock timeout" in why:
         return "another process holds it; ask again"
+    if "queuepool limit" in why:
+        return "more threads ask than it has connections; open it with pets.Ledger(…, pool=N) for N threads"
     if "malformed" in why or "not a database" in why:
         return "restore it from a backup, then run: pets ledger recover"
     return "nothing was delivered; look after the database and ask again"

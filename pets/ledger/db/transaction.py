@@ -272,8 +272,8 @@ class Book:
         return list(self.connection.execute(query).all())
 
     def unbounded(self, dataset: str) -> tuple[tuple[str, str, str], ...]:
-        """The releases without a finite guarantee: id, time, what."""
-        rows = self._ask(sql.GET_UNBOUNDED, {"b_dataset": dataset})
+        """Every request without a finite guarantee that was started, whatever became of it: id, time, what."""
+        rows = self._ask(*sql.unbounded(dataset))
         return tuple((row.id, row.at, row.what) for row in rows)
 
     def any_requests(self) -> bool:

@@ -213,8 +213,8 @@ class Audit:
                 self._ended.add(request)
                 if event == "voided":
                     terms.charge(-1)
-                elif event == "committed" and terms.unbounded:
-                    terms.dataset.unbounded += 1
+        if event == "started" and terms.unbounded:
+            terms.dataset.unbounded += 1
         states[event] += 1
 
     def _begun(self, event: str, request: bytes, terms: _Terms) -> None:

@@ -33,7 +33,7 @@ class Account:
         charged: in the present epoch, requests under way included.
         lifetime: over all epochs.
         requests: how many stand in each state.
-        unbounded: answers without a finite guarantee.
+        unbounded: requests without a finite guarantee that were started.
     """
 
     dataset: str

@@ -81,7 +81,7 @@ def _described(known: Dataset, until: str) -> str:
     for epoch in known.epochs[1:]:
         said.append(f"On {wording.day(epoch.at)} the budget was renewed, and the line begins again at 0 %.")
     if known.unbounded:
-        said.append(f"Diamonds mark {wording.counted(len(known.unbounded), 'release')} without a guarantee.")
+        said.append(f"Diamonds mark {wording.bare(known.unbounded)} without a guarantee.")
     return " ".join([*said, "The tables below hold the same facts."])
 
 

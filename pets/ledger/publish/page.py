@@ -178,7 +178,7 @@ def _unbounded(known: Dataset) -> str:
         f"For {_text(one.analyst)}, project {_text(one.project)}.</li>"
         for one in known.unbounded
     )
-    count = wording.counted(len(known.unbounded), "release")
+    count = wording.bare(known.unbounded)
     return (
         f'<div class="box"><p><strong>{escape(count.capitalize())} had no privacy guarantee.</strong> Exact figures '
         "left, without noise. No cost can be given for these, so the budget above does not include them, and the "
@@ -218,7 +218,7 @@ def _requests(known: Dataset) -> str:
 
 def _request(known: Dataset, one: Asked) -> list[str]:
     verdict, meaning = wording.outcome(one)
-    alarm = " alarm" if one.unbounded and one.state is State.COMMITTED else ""
+    alarm = " alarm" if one.unbounded and one.state in (State.COMMITTED, State.FORFEITED) else ""
     sign = "⚠" if alarm else _SIGNS[verdict]
     return [
         _time(one.at),

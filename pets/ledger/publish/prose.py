@@ -36,10 +36,10 @@ NOT_HERE = (
 
 def not_left(known: Sequence[Dataset]) -> list[str]:
     """What stayed in the house."""
-    exact = sum(len(one.unbounded) for one in known)
+    exact = [request for one in known for request in one.unbounded]
     noise = "every answer carries random noise"
     if exact:
-        noise += f", except {wording.counted(exact, 'release')} without a guarantee, named below"
+        noise += f", except {wording.bare(exact)} without a guarantee, named below"
     return [
         "Records of people: no name, no number and no row of the data.",
         f"Exact counts and totals: {noise}.",

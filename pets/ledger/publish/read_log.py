@@ -132,8 +132,8 @@ class Dataset:
 
     @property
     def unbounded(self) -> list[Asked]:
-        """What left without a finite guarantee."""
-        return [one for one in self.releases if one.unbounded]
+        """What was started without a finite guarantee: it left, or part of it may have left before it failed."""
+        return [one for one in self.asked.values() if one.unbounded and one.state.opened]
 
 
 @dataclass(frozen=True)

@@ -173,21 +173,20 @@ def _source(public: Published) -> Json:
 def _enhancements(public: Published, known: Dataset, asked: list[Asked]) -> str:
     """How the releases from one dataset were protected, and what they cost."""
     released = [one for one in asked if one.state is State.COMMITTED]
-    bare = [one for one in released if one.unbounded]
+    bare = [one for one in asked if one.unbounded and one.state.opened]
+    finite = sum(not one.unbounded for one in released)
     charged = [one for one in asked if one.state.charged]
     cost = (sum(one.cost[0] for one in charged), sum(one.cost[1] for one in charged))
     budget = known.now.budget
     said = [
-        f"Dataset {known.name}: {wording.counted(len(released) - len(bare), 'release')} with differential privacy "
+        f"Dataset {known.name}: {wording.counted(finite, 'release')} with differential privacy "
         f"(protected: {wording.people(known)}); no rows of data were released.",
         f"This project's requests used {wording.epsilon(budget, known.cost(cost))}; all projects together used "
         f"{wording.epsilon(budget, known.cost(known.lifetime))} since the dataset was opened, and the present budget "
         f"of all is {wording.epsilon(budget, budget.cap)}.",
     ]
     if bare:
-        said.append(
-            f"{wording.counted(len(bare), 'release')} without a finite guarantee (exact figures, without noise)."
-        )
+        said.append(f"{wording.bare(bare)} without a finite guarantee (exact figures, without noise).")
     said.append(f"The account is in the tamper-evident ledger {public.chronicle.origin}.")
     return " ".join(said).replace("\u00a0", " ")
 

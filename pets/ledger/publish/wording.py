@@ -26,6 +26,10 @@ OUTCOMES = {
     State.STARTED: ("Under way", "Its cost is charged already."),
 }
 NO_GUARANTEE = ("Released without a guarantee", "Exact figures left, without noise. No privacy cost can be given.")
+HALF_WAY = (
+    "Failed without a guarantee",
+    "It was to hold exact figures, and ended after the data was opened: some may have left. No cost can be given.",
+)
 
 
 def asked(what: str) -> str:
@@ -81,7 +85,15 @@ def listed(parts: list[str]) -> str:
 
 def outcome(one: Asked) -> tuple[str, str]:
     """What became of a request: a word or two, and a sentence."""
+    if one.unbounded and one.state is State.FORFEITED:
+        return HALF_WAY
     return NO_GUARANTEE if one.unbounded and one.state is State.COMMITTED else OUTCOMES[one.state]
+
+
+def bare(found: list[Asked]) -> str:
+    """How many requests without a guarantee, and how many of them did not come to their end."""
+    unsure = sum(one.state is not State.COMMITTED for one in found)
+    return counted(len(found), "release") + (f" ({unsure:,} of them not known to have ended)" if unsure else "")
 
 
 def protected(form: Json) -> str:

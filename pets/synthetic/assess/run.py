@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 
 from pets.common.arguments import plain_arguments
 from pets.common.codec import Json, digest, whole
+from pets.common.files import written_together
 from pets.errors import UserError, shown
 from pets.schema.schema import Schema
 from pets.synthetic.assess.fidelity import Fidelity, fidelity
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIN_HOLDOUT = 500
+PROTECTION: Json = {"kind": "assessment"}
 
 
 class Custody(Protocol):
@@ -143,8 +144,11 @@ class Assessment:
         tables = custody.schema.tables
         table = next((name for name in self.about.get("tables", ()) if name in tables), next(iter(tables)))
         what = "an assessment of a synthetic table: exact statistics of real rows"
-        with custody.unbounded(table, what, digest(self.to_json()), {"kind": "assessment"}):
-            _written(texts)
+        try:
+            with written_together() as files, custody.unbounded(table, what, digest(self.to_json()), PROTECTION):
+                files.write(texts)
+        except OSError as error:
+            raise UserError(f"the assessment cannot be written to {str(target)!r} ({error.strerror})") from None
         return target
 
     def __reduce__(self) -> Any:
@@ -170,21 +174,6 @@ def page_path(path: str | Path) -> Path:
     if not target.absolute().parent.is_dir():
         raise UserError(f"the assessment cannot be written to {str(path)!r} (there is no such folder)")
     return target
-
-
-def _written(texts: Mapping[Path, str]) -> None:
-    """All of the files, or none under its own name."""
-    new = {file: file.with_name(f".{file.name}.{os.getpid()}.new") for file in texts}
-    try:
-        for file, text in texts.items():
-            new[file].write_text(text, encoding="utf-8")
-        for file, whole in new.items():
-            whole.replace(file)
-    except OSError as error:
-        raise UserError(f"the assessment cannot be written to {str(list(texts)[-1])!r} ({error.strerror})") from None
-    finally:
-        for rest in new.values():
-            rest.unlink(missing_ok=True)
 
 
 @plain_arguments(UserError, "assess", "write pets.assess(real, synthetic, holdout)")

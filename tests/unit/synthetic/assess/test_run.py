@@ -218,7 +218,32 @@ def test_there_is_no_other_way_out_than_the_entered_one(fresh: Assessment, tmp_p
     with pytest.raises(UserError, match="cannot be written"):
         fresh.save(tmp_path / "b.html", session)
     assert session.history()[["state", "unbounded"]].values.tolist() == [["forfeited", True]]
-    assert {path.name for path in tmp_path.iterdir()} <= {"b.html", "b.json"}
+    assert [path.name for path in tmp_path.iterdir()] == ["b.html"], "a half of it was left"
+    later = session.release(pets.query("t").agg(n=pets.count()), pets.DP(epsilon=0.1))
+    assert later.certificate is not None
+    assert [one["what"] for one in later.certificate.predicate["other_releases"]["unbounded"]] == [
+        "an assessment of a synthetic table: exact statistics of real rows"
+    ]
+
+
+@pytest.mark.parametrize("stop", [LedgerError("the ledger cannot be written"), KeyboardInterrupt()])
+def test_a_page_that_cannot_be_sealed_is_taken_back(
+    stop: BaseException, fresh: Assessment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = custodian()
+    (tmp_path / "a.json").write_text("an older one", "utf-8")
+    written: list[set[str]] = []
+
+    def refused(*_: Any, **__: Any) -> Any:
+        written.append({path.name for path in tmp_path.iterdir()})
+        raise stop
+
+    monkeypatch.setattr(session._account, "seal", refused)
+    with pytest.raises(type(stop)):
+        fresh.save(tmp_path / "a.html", session)
+    assert {"a.html", "a.json"} <= written[0], "the files are written before the entry is sealed"
+    assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == {"a.json": "an older one"}
+    assert session.history()[["state", "unbounded"]].values.tolist() == [["forfeited", True]]
 
 
 @pytest.fixture

@@ -169,12 +169,15 @@ class Snapshot:
         """
         schema.table(table)
         store = Store(Path(folder), table)
-        manifest = store.read()
-        if manifest.get("schema") != schema.digest:
-            raise DataError(f"the snapshot of table {table!r} was made for another schema; make it again")
-        return cls(
-            schema, table, str(manifest["id"]), Report.from_json(manifest["report"]), folder=store.folder, bench=None
-        )
+        while True:
+            before = _stamp(store.parquet)
+            manifest = store.read()
+            if manifest.get("schema") != schema.digest:
+                raise DataError(f"the snapshot of table {table!r} was made for another schema; make it again")
+            report = Report.from_json(manifest["report"])
+            made = cls(schema, table, str(manifest["id"]), report, folder=store.folder, bench=None)
+            if made._stamp == before:  # else a refresh came between, and this would be its file under the old id
+                return made
 
     @staticmethod
     def stored(folder: str | Path, table: str) -> bool:
@@ -241,9 +244,14 @@ class Snapshot:
         assert self._bench is not None
         return self._bench.con.cursor().sql("SELECT * FROM snap").to_arrow_table()
 
+    @property
+    def current(self) -> bool:
+        """Whether its file is still there, and no refresh has put another in its place; never reads it."""
+        return self._store is None or _stamp(self._store.parquet) == self._stamp
+
     def _current(self) -> None:
         """Refuse to read a file that a refresh has put in place of the one this snapshot is."""
-        if self._store is not None and _stamp(self._store.parquet) != self._stamp:
+        if not self.current:
             raise DataError(f"the snapshot of table {self.table!r} was refreshed or removed; open it again")
 
     def __repr__(self) -> str:

@@ -103,6 +103,20 @@ class Store:
                     f"there is no snapshot of table {self.table!r} here: {what} {path.name} is missing; make it first"
                 )
             self._private(path, what)
+        with self._between_commits():
+            return self._checked()
+
+    @contextlib.contextmanager
+    def _between_commits(self) -> Iterator[None]:
+        """Not while a refresh puts one file after the other in its place."""
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(folder)
+
+    def _checked(self) -> Json:
         changed = DataError(f"the snapshot of table {self.table!r} was changed or is incomplete; make it again")
         try:
             manifest = json.loads(self.json.read_bytes())

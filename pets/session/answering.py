@@ -104,9 +104,9 @@ class Answering:
         request = Request(table, what, question, digest(form), snapshot, form, protection, nothing, unbounded=True)
         (grant,) = self._account.reserve([request], again=True)
         with self._account.closing([grant]):
-            reach("data-opened")
+            failpoint("data-opened")
             yield
-            reach("measured")
+            failpoint("measured")
             told = guarantee_text.unbounded(self._schema, table, snapshot, what, nothing, self._engine, _now())
             project, analyst = self._account.scope
             told |= {"release_id": form["id"], "protection": protection, "project_id": project, "agent_id": analyst}

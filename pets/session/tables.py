@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,7 @@ class Holdings:
             raise DataError(f"snapshots must be a folder's path, not {shown(folder)}")
         self._folder = None if folder is None else Path(folder)
         self._progress = progress
+        self._lock = threading.Lock()
         # without data a session can still quote, and answer on dummy rows: neither reads a row
         self.reused: tuple[str, ...] = ()
         self._snapshots = {} if data is None and folder is None else self._prepare(reuse=True)
@@ -52,7 +54,13 @@ class Holdings:
             raise QueryError(f"this session was opened without data; pass data={{{table!r}: source}} to release")
         if table not in self._snapshots:
             raise QueryError(f"this session has no data for table {table!r}{did_you_mean(table, self._snapshots)}")
-        return self._snapshots[table]
+        with self._lock:
+            if not (held := self._snapshots[table]).current:
+                # refreshed by the custodian elsewhere: looked at before the charge, for a question about a file that
+                # is gone would be charged and never answered
+                assert held.folder is not None
+                self._snapshots[table] = Snapshot.open(self._schema, table, held.folder)
+            return self._snapshots[table]
 
     def answering(self, query: Query) -> Snapshot:
         """The snapshot that answers a query: that of its table, whatever is asked."""

@@ -70,8 +70,8 @@ def test_wherever_it_ended(point: str, place: Place) -> None:
         with pytest.raises(KeyboardInterrupt):
             (grant,) = asker.reserve([request(unbounded=True, milli=1)])
             with asker.closing([grant]):
-                failpoint.reach("data-opened")
-                failpoint.reach("measured")
+                failpoint.failpoint("data-opened")
+                failpoint.failpoint("measured")
                 seal(asker, grant)
         started = [] if point in BEFORE else [asker.entries()[0].id]
         for _ in range(2):

@@ -25,6 +25,7 @@ from pets.errors import DataError, SchemaError
 from pets.rows import snapshot as module
 from pets.rows.report import WARNING, Report
 from pets.rows.snapshot import Snapshot
+from pets.rows.snapshot_store import Store
 from pets.schema.schema import Boolean, Category, Date, Domain, Identifier, Integer, Lookup, Real, Schema, Table, Unit
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
@@ -456,6 +457,23 @@ def test_a_refresh_keeps_the_key_and_changes_the_id(tmp_path: Path) -> None:
     for attempt in (first.arrow, first.connection):
         with pytest.raises(DataError, match="was refreshed or removed; open it again"):
             attempt()
+
+
+def test_a_refresh_while_a_snapshot_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The id of the old one never stands for the file of the new one."""
+    folder = tmp_path / "s"
+    make(EVENTS, events(), folder=folder, key=None)
+    read, made = Store.read, []
+
+    def refreshed(store: Store) -> Any:
+        manifest = read(store)
+        if not made:
+            made.append(make(EVENTS, events(), folder=folder, key=None))
+        return manifest
+
+    monkeypatch.setattr(Store, "read", refreshed)
+    found = Snapshot.open(EVENTS, "t", folder)
+    assert (found.id, found.current) == (made[0].id, True)
 
 
 def flip(path: Path, at: int) -> None:

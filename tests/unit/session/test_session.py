@@ -374,6 +374,26 @@ def test_stored_snapshots_are_shared_and_refreshed(tmp_path: object) -> None:
         second.refresh()
 
 
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_a_refresh_elsewhere_is_found_before_the_charge(engine: str, tmp_path: Path) -> None:
+    """The custodian refreshes in one session while others ask: they answer about the new snapshot, by themselves."""
+    folder, ledger = tmp_path / "snapshots", str(tmp_path / "ledger.db")
+    schema = pets.Schema({"stays": SCHEMA.table("stays")}, dataset="stays")
+    known = {"budget": pets.Budget(epsilon=1, delta=1e-6), "snapshots": folder, "ledger": ledger, "progress": False}
+    custodian = pets.Session(schema, frame(50), **known)
+    asker = pets.Session(schema, **known, analyst="other", engine=engine)
+    for turn in range(3):
+        release = asker.release(QUERY, pets.DP(epsilon=0.1))
+        assert release.snapshot_id == custodian.snapshots["stays"] == asker.snapshots["stays"]
+        assert list(asker.history()["state"]) == ["committed"] * (turn + 1)
+        custodian.refresh()
+    for path in folder.iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match="make it first"):
+        asker.release(QUERY, pets.DP(epsilon=0.1))
+    assert len(asker.history()) == 3, "charged for what is gone"
+
+
 def test_polars_is_the_same_session() -> None:
     budget = pets.Budget(epsilon=1, delta=1e-6)
     policy = pets.Policy(allow_unbounded=True)

@@ -238,7 +238,7 @@ def test_a_page_that_cannot_be_sealed_is_taken_back(
         written.append({path.name for path in tmp_path.iterdir()})
         raise stop
 
-    monkeypatch.setattr(session._account, "seal", refused)
+    monkeypatch.setattr(session.custody.account, "seal", refused)
     with pytest.raises(type(stop)):
         fresh.save(tmp_path / "a.html", session)
     assert {"a.html", "a.json"} <= written[0], "the files are written before the entry is sealed"

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.docs.markdown import cell, table
+from tests.docs.markdown import cell, table, wrapped
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
@@ -68,7 +68,7 @@ def modules_table() -> str:
         opening = next((path for path in paths if path.name == "__init__.py"), None)
         parts.append(f"### `{folder}/`\n")
         if opening is not None:
-            parts.append(f"`__init__.py`: {says(opening)}\n")
+            parts.append(wrapped(f"`__init__.py`: {says(opening)}") + "\n")
         rows = [[f"`{path.name}`", says(path)] for path in paths if path != opening]
         if rows:
             parts.append(table(["module", "what it is"], rows))

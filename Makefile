@@ -49,9 +49,11 @@ lint: .venv/.full ## style, types and the doors between modules
 bench: .venv/.full ## every benchmark
 	@$(if $(BENCHMARKS),for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python "$$script"; done,echo "There are no benchmarks/bench_*.py yet.")
 
-docs: .venv/.full ## the pages that are made from code
+docs: .venv/.full ## the pages that are made from code, and the site in build/site
 	@echo "== pages made from code"
 	@$(BIN)/python -m tests.docs.render
+	@echo "== site"
+	@$(BIN)/python -m tests.docs.site
 
 soak: .venv/.full ## the long statistical and generative runs
 	@echo "== soak"

@@ -16,6 +16,8 @@ from pets.ledger.ledger import LEASE, Ledger
 from pets.ledger.publish import export
 from pets.ledger.states import State
 
+pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
+
 PEOPLE = 1_000
 BEFORE = ("reserve-begin", "reserve-charged", "reserve-logged")  # nothing is durable yet
 BETWEEN = ("reserve-committed", "data-opened", "measured", "seal-begin", "seal-stored", "seal-logged")  # charged

@@ -29,6 +29,8 @@ from tests.attacks import ledger_workers as workers
 from tests.attacks.test_ledger_kills import read_diary
 from tests.ledgers import DATABASES, MILLI, Place, account, ask, audit, opened, request, under_way, verify
 
+pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
+
 NOTHING, RESERVED, STARTED, COMMITTED = "nothing", "reserved", "started", "committed"
 
 # the worker, the place, whether it starts in a second step, and what is found there

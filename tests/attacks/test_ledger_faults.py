@@ -39,6 +39,8 @@ from tests.ledgers import (
     verify,
 )
 
+pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
+
 
 @contextlib.contextmanager
 def refused(*words: str, error: type[UserError] = LedgerError) -> Iterator[None]:

@@ -79,6 +79,7 @@ def run(code: str, folder: Path, **names: str) -> str:
     return done.stdout
 
 
+@pytest.mark.chance(0)
 def test_a_whole_session_where_there_never_was_a_real_row(tmp_path: Path) -> None:
     shown = run(LONELY, tmp_path)
     assert "SEX" in shown and "Genuine" in shown
@@ -87,6 +88,7 @@ def test_a_whole_session_where_there_never_was_a_real_row(tmp_path: Path) -> Non
     }
 
 
+@pytest.mark.chance(0)
 def test_the_watch_bites(tmp_path: Path) -> None:
     """A child that opens the place of real rows is stopped, whether or not any lie there."""
     with pytest.raises(AssertionError, match="real rows were opened"):

@@ -1,14 +1,15 @@
 """Statistical judges of noise, and deliberately broken mechanisms that they must reject.
 
-Each judge returns a p-value: the chance that a right mechanism looks at least this bad. A test fails below
-``LEVEL`` = 1e-9. The p-values are asymptotic (chi-square and normal), which at the sample sizes here may be wrong by
-some tens in the far tail; so the false-alarm rate of each test is stated as at most 1e-6, and of the folder 1e-4.
+Each judge returns a p-value: a bound on the chance that a right mechanism looks at least this bad. It is exact, not
+asymptotic: counts of independent draws are binomial, and the bound is Bonferroni's over all counts that were looked at.
+A test fails below ``LEVEL``, so that each look raises a false alarm with a probability of at most 1e-13.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ Kind = Literal["gaussian", "laplace"]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-LEVEL = 1e-9
+LEVEL = 1e-13
 
 
 def cdf(kind: Kind, scale: float, k: Floats) -> Floats:
@@ -37,19 +38,25 @@ def cdf(kind: Kind, scale: float, k: Floats) -> Floats:
 
 
 def fit(sample: Ints, kind: Kind, scale: float) -> float:
-    """Chi-square of about 66 cells of near-equal chance and four tail cells, each with at least 25 expected draws."""
+    """How many draws lie in each of about 70 cells, up to the end of each, and within as far of 0: all binomial."""
     chances = np.concatenate([[0.001, 0.004], np.linspace(0.01, 0.99, 66), [0.996, 0.999]])
     law = stats.norm if kind == "gaussian" else stats.laplace
     cuts = np.unique(np.concatenate([np.round(law.ppf(chances) * scale), [-1.0, 0.0]]))
-    expected = np.diff(np.concatenate([[0.0], cdf(kind, scale, cuts), [1.0]])) * len(sample)
-    observed = np.bincount(np.searchsorted(cuts, sample, side="left"), minlength=len(cuts) + 1).astype(float)
-    while len(expected) > 2 and expected.min() < 25:  # merge a thin cell with its thinner neighbour
-        i = int(expected.argmin())
-        j = i + 1 if i == 0 or (i + 1 < len(expected) and expected[i + 1] <= expected[i - 1]) else i - 1
-        expected[j] += expected[i]
-        observed[j] += observed[i]
-        expected, observed = np.delete(expected, i), np.delete(observed, i)
-    return float(stats.chi2.sf(np.sum((observed - expected) ** 2 / expected), len(expected) - 1))
+    below = np.concatenate([cdf(kind, scale, cuts), [1.0]])
+    counted = np.cumsum(np.bincount(np.searchsorted(cuts, sample, side="left"), minlength=len(below)))
+    inside = np.diff(np.concatenate([[0], counted]))
+    shares = np.diff(np.concatenate([[0.0], below]))
+    far = np.unique(np.abs(cuts))
+    near = np.searchsorted(np.sort(np.abs(sample)), far, side="right")
+    wide = cdf(kind, scale, far) - cdf(kind, scale, -far - 1)
+    return rarest(np.concatenate([counted[:-1], inside, near]), len(sample), np.concatenate([below[:-1], shares, wide]))
+
+
+def rarest(counts: npt.ArrayLike, of: int, chances: npt.ArrayLike) -> float:
+    """The two-sided binomial p-value of the least likely count, corrected for how many were looked at."""
+    found, p = np.asarray(counts), np.clip(np.asarray(chances), 0.0, 1.0)
+    tails = np.minimum(stats.binom.cdf(found, of, p), stats.binom.sf(found - 1, of, p))
+    return min(1.0, 2 * float(tails.min()) * tails.size)
 
 
 def least_fit(cells: Ints, kind: Kind, scale: float) -> float:
@@ -57,20 +64,30 @@ def least_fit(cells: Ints, kind: Kind, scale: float) -> float:
     return min(1.0, min(fit(column, kind, scale) for column in cells.T) * cells.shape[1])
 
 
-def independence(cells: Ints) -> float:
-    """The strongest rank correlation between two cells of a table, or between a cell and its next release."""
-    # ranks, so that Laplace tails do not matter; ties share one, or the order of draws would correlate them
-    ranks = stats.rankdata(cells, axis=0)
-    ranks = (ranks - ranks.mean(axis=0)) / ranks.std(axis=0)
-    n, m = ranks.shape
-    between = ranks.T @ ranks / n
-    after = ranks[:-1].T @ ranks[1:] / (n - 1)
-    strongest = max(float(np.abs(between[~np.eye(m, dtype=bool)]).max(initial=0.0)), float(np.abs(after).max()))
-    tests = m * (m - 1) / 2 + m * m
-    return min(1.0, 2 * float(stats.norm.sf(strongest * math.sqrt(n - 1))) * tests)
+def independence(cells: Ints, kind: Kind, scales: Sequence[float]) -> float:
+    """Whether two cells of a table, or a cell and one of its next release, lie on one side of 0 as often as they may.
+
+    Pairs of releases do not overlap (the first with the second, the third with the fourth; and then the second with the
+    third), so that each count of agreements adds up independent trials.
+    """
+    above = (cells > 0).astype(np.int64)
+    share = np.array([1 - float(cdf(kind, scale, np.array([0.0]))[0]) for scale in scales])
+    alike = np.outer(share, share) + np.outer(1 - share, 1 - share)
+
+    def look(these: Ints, those: Ints, pairs: Any) -> float:
+        count = min(len(these), len(those))
+        these, those = these[:count], those[:count]
+        return rarest((these.T @ those + (1 - these).T @ (1 - those))[pairs], count, alike[pairs])
+
+    every = np.indices(alike.shape)
+    looks = [look(above, above, np.triu_indices(len(share), 1))]
+    looks += [look(above[start::2], above[start + 1 :: 2], tuple(every)) for start in (0, 1)]
+    return min(1.0, len(looks) * min(looks))
 
 
-def audited_epsilon(with_person: Ints, without: Ints, delta: float = 0.0, event: int = 1, level: float = 1e-7) -> float:
+def audited_epsilon(
+    with_person: Ints, without: Ints, delta: float = 0.0, event: int = 1, level: float = LEVEL
+) -> float:
     """A lower bound on ε from one event, x ≥ event, on two neighbouring answers; above the truth with chance ≤ 2·level.
 
     Clopper-Pearson on both chances: ε ≥ log((P(x ≥ event with the person) − δ) / P(x ≥ event without)).

@@ -28,6 +28,9 @@ def totals(rho: float, count: int, sent: int) -> pets.Release:
     return at.secret.open(total, [he.consent(total, key) for key in at.keys[:sent]])
 
 
+# 1,999 draws: a deviation is off by 12 % with 2e-13 (χ²), a mean by 7.5 standard errors with 7e-14, and fewer than
+# 90 % of intervals hold where 94.8 % must with 5e-18 (binomial)
+@pytest.mark.chance(5e-13)
 @pytest.mark.parametrize(
     ("rho", "count", "sent"), [(0.005, 3, 3), (0.005, 5, 3), (0.2, 2, 2), (5.0, 3, 3), (2.0, 4, 2)]
 )
@@ -41,17 +44,18 @@ def test_noise_is_what_the_release_says(rho, count, sent):
     drawn = math.sqrt(sent / honest) * central  # the parties that are not needed for the promise add to it
     if finer > 1:
         assert said**2 == pytest.approx(drawn**2 + 0.25, rel=0.02)
-        assert noise.std() <= said * 1.05 and noise.std() >= drawn * 0.95
+        assert drawn * 0.88 < noise.std() < said * 1.12
     else:
         assert said == pytest.approx(drawn, rel=0.01)
-        assert 0.93 < noise.std() / said < 1.07
-    assert abs(noise.mean()) < 5 * said / math.sqrt(len(noise))
+        assert 0.88 < noise.std() / said < 1.12
+    assert abs(noise.mean()) < 7.5 * said / math.sqrt(len(noise))
     shown = release.table.iloc[1:]
     inside = ((shown["n_low"] <= 0) & (shown["n_high"] >= 0)).mean()
-    assert inside >= 0.93
+    assert inside >= 0.90
     assert release.rho <= rho
 
 
+@pytest.mark.chance(0)
 def test_the_share_of_one_party_is_less_than_the_whole():
     """A party's own noise (what is left if all others collude) is what the certificate prints for it."""
     release = totals(0.005, 3, 3)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 EXTRAS = [
     "altair",
     "vl_convert",
@@ -60,6 +62,7 @@ print("fine")
 """
 
 
+@pytest.mark.chance(0)
 def test_a_query_from_end_to_end_without_extras() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0 and done.stdout.endswith("fine\n"), done.stderr[-2000:]

@@ -84,6 +84,7 @@ def test_help_alone(pets_) -> None:
     assert done.code == 0 and "snapshot" in done.out
 
 
+@pytest.mark.chance(0)
 def test_help_loads_no_engine() -> None:
     code = (
         "import sys; from pets.cli import main; main.run(['query', '--help']);"
@@ -229,6 +230,7 @@ def test_demo_finds_a_question_for_any_table(
     assert [name for name, _ in pets.Release.load(tmp_path / "out" / "answer.json").query.aggregates] == names
 
 
+@pytest.mark.chance(0)
 def test_python_m_pets(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "pets", "--version"], cwd=folder, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"pets {pets.__version__}\n")
@@ -390,11 +392,13 @@ def interrupted(folder: Path, patch: str, *arguments: str) -> Done:
 ASKED = ("query", *data(*SEX), "--epsilon", "1")
 
 
+@pytest.mark.chance(0)
 def test_interrupted_before_anything_was_asked(folder: Path) -> None:
     done = interrupted(folder, "session.Session.__init__ = wait", *ASKED)
     assert done == Done(130, "", f"pets: {main.SAFE}\n")
 
 
+@pytest.mark.chance(0)
 def test_interrupted_while_answering_the_charge_stands(folder: Path) -> None:
     done = interrupted(folder, "from pets.session import answering\nanswering.Answering._answer = wait", *ASKED)
     assert done == Done(130, "", f"pets: {main.BEGUN}\n")
@@ -415,6 +419,7 @@ answering.Answering._answer = swallow
     assert done == Done(130, "", "pets: interrupted; the release failed; its charge stands\n")
 
 
+@pytest.mark.chance(0)
 def test_a_reader_that_leaves_early_is_no_error(folder: Path) -> None:
     command = f"{sys.executable} -m pets explain --schema stays.yaml --by sex --count stays | head -c 1"
     done = subprocess.run(

@@ -114,6 +114,7 @@ def test_a_file_without_a_public_key(tmp_path: Path, text: str) -> None:
         signing.load_public(tmp_path / "none.pub")
 
 
+@pytest.mark.chance(0)
 def test_processes_that_make_it_at_once_agree(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from pets.common import signing\n"

@@ -435,6 +435,7 @@ def test_columns_are_told_apart_by_case() -> None:
     assert content(make(frame, schema)) == [(2, 1)]
 
 
+@pytest.mark.chance(0)
 def test_importing_pets_loads_no_engine() -> None:
     import subprocess
     import sys

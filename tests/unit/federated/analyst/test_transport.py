@@ -19,6 +19,8 @@ from pets.federated.messages.errors import ProtocolError
 from tests.conformance import SUITE, Connect
 from tests.trial import free_port, listens, until
 
+pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
+
 
 class Threads:
     """All sites at once, answers in whatever order they come."""

@@ -29,6 +29,8 @@ from pets.federated.keyholder.gate import NAME
 from pets.synthetic.dummy import dummy
 from tests.trial import SITES, Trial, documented, serving, until
 
+pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
+
 UNBOUNDED = pets.Policy(allow_unbounded=True)
 POLICY = """\
 tables:

@@ -69,7 +69,8 @@ def test_noise_and_charge_are_those_of_masks(asked: DP) -> None:
     assert spent(many) == [2 * loss for loss in half]
     for name in ("cost", "epsilon", "delta", "rho", "scales", "protection"):
         assert getattr(encrypted, name) == getattr(masked, name), name
-    assert encrypted.values.tolist() != masked.values.tolist()
+    if asked.within is None:  # one number of σ ≈ 4.5 may well come out twice; all the groups' numbers do not
+        assert encrypted.values.tolist() != masked.values.tolist()
 
 
 def test_what_is_said_of_the_keys() -> None:

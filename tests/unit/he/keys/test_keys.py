@@ -384,6 +384,7 @@ def test_signatures():
         signing.from_seed(b"short")
 
 
+@pytest.mark.chance(0)
 @pytest.mark.parametrize("lacking", ["tenseal"])
 def test_a_missing_package_is_named_with_its_remedy(lacking):
     code = f"""

@@ -352,6 +352,7 @@ def test_of_two_writers_one_wins(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["t"]
 
 
+@pytest.mark.chance(0)
 def test_a_million_values_in_little_memory(tmp_path):
     """From a memory-mapped file, in a process of its own: peak memory with Python, numpy and SEAL in it."""
     code = f"""

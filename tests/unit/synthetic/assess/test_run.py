@@ -329,6 +329,7 @@ def test_values_stand_in_their_order() -> None:
     assert plain["n"][2] == "2" and plain["c"][0] == "old" and plain["sex"] == ("F", "M", "missing")
 
 
+@pytest.mark.chance(0)
 def test_learners_run_in_one_thread_in_a_fresh_process_too() -> None:
     """Spinning threads made the first assessment of a process six times as dear on a busy machine."""
     code = (

@@ -1,0 +1,219 @@
+"""No test fails by chance: noise comes from a seed, but where a test says how seldom it raises a false alarm.
+
+* A test without a mark gets noise (and keys for the choice of rows) from a seed that its own name decides. It draws the
+  same numbers on every run, in any order, so that it cannot fail by chance.
+* A test marked ``chance(p)`` gets OpenDP's noise and the operating system's keys. ``p`` bounds, for one instance, the
+  probability that it fails though pets is right; a comment beside it says why. ``chance(0)``: nothing that it asserts
+  depends on what was drawn.
+* Processes that a test starts draw what they like: a test that starts Python without a mark is refused.
+* All p of the suite together are at most ``MOST`` (``tests/test_chance.py``).
+
+``CHANCE_SEED=2`` gives every unmarked test other numbers: a test that then fails asserts too much.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import multiprocessing.process
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+MOST = 1e-9
+"""False alarms of the whole suite, in CI's selection and in the soak's."""
+
+MOST_OF_ONE = 1e-10
+JUDGES = "tests/stats/"
+"""Where noise itself is judged: seeded noise has no place there."""
+
+SUMS = pytest.StashKey[dict[str, float]]()
+
+
+class Sources:
+    """Where the test that runs gets its randomness from; the top of ``stack`` is ``None`` where it is real."""
+
+    def __init__(self) -> None:
+        self.stack: list[np.random.Generator | None] = [None]
+        self.lock = threading.Lock()
+        self.seeded_draws = 0
+        self.started: list[str] = []
+
+    @contextmanager
+    def seeded(self, name: str) -> Iterator[None]:
+        seed = f"{os.environ.get('CHANCE_SEED', '1')}:{name}".encode()
+        with self._pushed(np.random.default_rng(list(hashlib.sha256(seed).digest()))):
+            yield
+
+    @contextmanager
+    def real(self) -> Iterator[None]:
+        with self._pushed(None):
+            yield
+
+    @contextmanager
+    def _pushed(self, source: np.random.Generator | None) -> Iterator[None]:
+        self.stack.append(source)
+        try:
+            yield
+        finally:
+            self.stack.pop()
+
+
+SOURCES = Sources()
+
+
+# what is seeded -----------------------------------------------------------------------------------------------------
+
+
+class Measurement:
+    """OpenDP's measurement, whose draws come from a seed while an unmarked test runs; its map is OpenDP's."""
+
+    def __init__(self, real: Any, kind: str, scale: float) -> None:
+        self._real, self._kind, self._scale = real, kind, scale
+
+    def map(self, distance: Any) -> Any:
+        return self._real.map(distance)
+
+    def __call__(self, values: Any) -> Any:
+        with SOURCES.lock:
+            source = SOURCES.stack[-1]
+            if source is None:
+                drawn = None
+            else:
+                SOURCES.seeded_draws += 1
+                drawn = noise(source, self._kind, self._scale, len(values))
+        return self._real(values) if drawn is None else values + drawn
+
+
+def noise(source: np.random.Generator, kind: str, scale: float, size: int) -> Any:
+    """Draws of the discrete Gaussian or Laplace; of a great scale, of a rounded normal one."""
+    if kind == "laplace":
+        p = -math.expm1(-1 / scale)
+        return source.geometric(p, size) - source.geometric(p, size)
+    if scale > 1000:
+        return np.rint(source.normal(0, scale, size)).astype(np.int64)
+    support = np.arange(-math.ceil(12 * scale) - 3, math.ceil(12 * scale) + 4)
+    mass = np.exp(-(support**2) / (2 * scale**2))
+    return source.choice(support, size, p=mass / mass.sum())
+
+
+class Keys:
+    """``secrets`` as ``pets.common.entropy`` sees it: keys for the choice of rows come from the seed."""
+
+    def __getattr__(self, name: str) -> Any:
+        import secrets
+
+        return getattr(secrets, name)
+
+    def randbits(self, bits: int) -> int:
+        import secrets
+
+        with SOURCES.lock:
+            source = SOURCES.stack[-1]
+            return (
+                secrets.randbits(bits) if source is None else int.from_bytes(source.bytes(-(-bits // 8))) >> -bits % 8
+            )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    import pets.common.entropy
+    import pets.dp.noise
+
+    for kind in ("gaussian", "laplace"):
+        made = getattr(pets.dp.noise, f"_{kind}")
+        if not isinstance(made, _Made):
+            setattr(pets.dp.noise, f"_{kind}", _Made(made, kind))
+    pets.common.entropy.secrets = Keys()  # type: ignore[attr-defined]
+    subprocess.Popen.__init__ = _watched(subprocess.Popen.__init__, _command)  # type: ignore[method-assign]
+    start = multiprocessing.process.BaseProcess.start
+    multiprocessing.process.BaseProcess.start = _watched(start, lambda process: "a process of multiprocessing")  # type: ignore[method-assign]
+
+
+class _Made:
+    """Gives measurements that may be seeded."""
+
+    def __init__(self, real: Any, kind: str) -> None:
+        self._real, self._kind = real, kind
+
+    def __call__(self, scale: float) -> Measurement:
+        return Measurement(self._real(scale), self._kind, scale)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def _watched(start: Any, describe: Any) -> Any:
+    def watched(*given: Any, **more: Any) -> Any:
+        started = describe(*given, **more)
+        if started and SOURCES.stack[-1] is not None:
+            SOURCES.started.append(started)
+        return start(*given, **more)
+
+    return watched
+
+
+def _command(_: Any, args: Any = (), *__: Any, **more: Any) -> str:
+    """A command that starts Python, or pets."""
+    words = [os.fspath(args)] if isinstance(args, (str, bytes, os.PathLike)) else [str(word) for word in args]
+    name = Path(str(words[0])).name if words else ""
+    return " ".join(map(str, words))[:100] if name.startswith(("python", "pets")) or sys.executable in words else ""
+
+
+# which test has which -----------------------------------------------------------------------------------------------
+
+
+def rate(item: pytest.Item) -> float | None:
+    """The false alarms that a test admits; ``None`` where it is not marked."""
+    mark = item.get_closest_marker("chance")
+    if mark is None:
+        return None
+    (p,) = mark.args
+    if mark.kwargs or not isinstance(p, (int, float)) or not 0 <= p <= MOST_OF_ONE:
+        raise pytest.UsageError(f"{item.nodeid}: chance(p) takes a probability of at most {MOST_OF_ONE:g}, not {p!r}")
+    return float(p)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Add up before -m takes tests away, so that each run knows what both selections admit."""
+    sums = {"ci": 0.0, "soak": 0.0}
+    for item in items:
+        sums["soak" if item.get_closest_marker("soak") else "ci"] += rate(item) or 0.0
+    config.stash[SUMS] = sums
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    # (not by place: a test's numbers stay when it moves to another folder, and when others come before it)
+    with SOURCES.real() if rate(item) is not None else SOURCES.seeded(item.name):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: Any, request: Any) -> Iterator[Any]:
+    """What is made once for several tests does not depend on which of them came first."""
+    if fixturedef.scope == "function" or request.node.get_closest_marker("chance") is not None:
+        return (yield)
+    with SOURCES.seeded(f"{fixturedef.argname} {getattr(request, 'param_index', 0)}"):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    SOURCES.seeded_draws = 0
+    done = yield
+    if SOURCES.started:
+        started = SOURCES.started.pop()
+        SOURCES.started.clear()
+        pytest.fail(f"it starts {started!r}, which draws what it likes: mark it chance(p), see tests/chance.py")
+    if SOURCES.seeded_draws and item.nodeid.startswith(JUDGES):
+        pytest.fail("noise from a seed was judged: mark the test chance(p), see tests/chance.py")
+    return done

@@ -112,7 +112,8 @@ class Browser:
         self.ask("Page.navigate", url=path.absolute().as_uri())
         until = time.monotonic() + self.patience
         while self.run("document.readyState") != "complete" or self.run("location.href") == "about:blank":
-            assert time.monotonic() < until, "the page did not load"
+            if time.monotonic() > until:
+                raise TimeoutError("the page did not load")
             time.sleep(0.02)
 
     def run(self, script: str) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -18,11 +17,13 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
+
 ROOT = Path(__file__).resolve().parents[1]
 PETS = ROOT / "pets"
 MAX_LINES = 400
 MAX_NAMES = 40
-MAX_IMPORT_CPU_SECONDS = 0.3
+MAX_IMPORTED = 120
 
 # engine: where it may be imported. A path that ends in "/" is a whole package.
 ENGINES = {
@@ -493,24 +494,14 @@ def loaded_by(statement: str) -> list[str]:
     return names
 
 
-def cpu_seconds(statement: str) -> float:
-    """The least processor time of three fresh interpreters that run one statement."""
-    times = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        python(statement)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return min(times)
-
-
 def test_importing_pets_loads_no_engine() -> None:
     assert heavy(loaded_by("import pets")) == []
     assert "duckdb" in heavy(loaded_by("import duckdb"))  # the test itself can see an engine
 
 
 def test_importing_pets_is_quick() -> None:
-    assert cpu_seconds("import pets") - cpu_seconds("pass") < MAX_IMPORT_CPU_SECONDS
+    """72 modules, the standard library's included; numpy alone would load 150 more."""
+    assert len(loaded_by("import pets")) - len(loaded_by("pass")) < MAX_IMPORTED
 
 
 def test_the_public_names_are_few_and_documented() -> None:

@@ -18,6 +18,8 @@ from pets.ledger.states import State
 from tests.attacks import ledger_workers as workers
 from tests.ledgers import DATABASES, Delivered, Place, audit, opened, under_way, verify
 
+pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
+
 LEASE = 60.0
 
 
@@ -76,11 +78,9 @@ def _asked(place: Place) -> list[str]:
 
 @pytest.mark.parametrize("database", DATABASES)
 def test_200_kills_overspend_nothing(database: str, new_place: Callable[[str], Place], tmp_path: Path) -> None:
-    """8 writers; 200 kills within 30 seconds or so on each database."""
+    """8 writers; 200 kills, however long they take."""
     place, diary = new_place(database), tmp_path / "diary"
-    begun = time.monotonic()
     asked = survive(place, diary, writers=8, kills=200, pause=0.1)
-    assert time.monotonic() - begun < 120, "the time-out of a crowded machine; an idle one needs a quarter of it"
     seen = read_diary(diary)
     assert asked > 150 and len(seen) > 50, f"too little happened to prove anything: {asked}, {len(seen)}"
     with opened(place, lease=LEASE) as ledger, ledger.reading() as book:

@@ -23,6 +23,8 @@ from pets.synthetic.sdv.external import Asked
 from pets.synthetic.sdv.sdv_metadata import coded, kinds, modelled_fields, rendered
 from pets.synthetic.synthetic_release import RECORD
 
+pytestmark = pytest.mark.chance(0)  # engines run in processes of their own, under seeds; no noise is drawn
+
 pytest.importorskip("sdv")
 
 SCHEMA = pets.Schema(
@@ -213,7 +215,7 @@ def fits() -> set[str]:
 @pytest.mark.parametrize(
     ("body", "limits", "words"),
     [
-        ("time.sleep(60)", Limits(seconds=1), "longer than 1 seconds and was ended; allow more with timeout"),
+        ("time.sleep(3600)", Limits(seconds=1), "longer than 1 seconds and was ended; allow more with timeout"),
         ("x = bytearray(400_000_000); time.sleep(60)", Limits(30, 0.2), "more than 0.2 GB of memory.*memory="),
         ("os.kill(os.getpid(), 9)", Limits(30), "ended from outside or broke down .*code -9"),
         (
@@ -234,10 +236,9 @@ def test_a_fit_that_fails_leaves_nothing_and_says_why(
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     before = fits()
-    started = time.monotonic()
     with pytest.raises(ReleaseFailedError, match=words):
         engine_process.run(FRAME, REQUEST, limits, progress=False, command=engine(tmp_path, body))
-    assert fits() == before and time.monotonic() - started < 45
+    assert fits() == before
 
 
 def gone(pid: int) -> bool:
@@ -249,7 +250,7 @@ def gone(pid: int) -> bool:
 
 
 def soon(holds: Callable[[], bool]) -> bool:
-    until = time.monotonic() + 40
+    until = time.monotonic() + 120
     while not holds() and time.monotonic() < until:
         time.sleep(0.1)
     return holds()

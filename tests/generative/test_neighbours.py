@@ -136,6 +136,8 @@ SPREAD = [
     for g, x, z in zip("abcd", ["-7", "20", "-7", "20"], ["0", "100", "200", "400"], strict=True)
 ]
 CROWD = [{"id": "w", "g": "b", "x": "3", "y": "1", "z": "5"}, {"id": "u", "g": "e", "x": "4", "y": "9", "z": "399"}]
+# people of one row in every group: a bound that is enforced on groups instead of people loses them with one person
+CROWD += [{"id": f"{g}{i}", "g": g, "x": str(i), "y": str(1 + i), "z": str(40 * i)} for g in "abcdef" for i in range(8)]
 
 by_group = query("t").group_by("g")
 
@@ -166,6 +168,18 @@ TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
     ("total", "mean, spread", by_group.agg(m=mean("x")), SPREAD, ("l0", "l1")),
     ("total", "mean of reals", by_group.agg(m=mean("y")), ALIKE, ("l1", "l2_squared", "linf")),
     ("total", "clipped", by_group.agg(m=mean("z", clip=(10, 20))), ALIKE, ("l1", "l2_squared", "linf")),
+    ("total", "sum, clipped above", by_group.agg(s=sum("z", clip=(0, 20))), ALIKE, ("l1", "l2_squared", "linf")),
+    (
+        "total",
+        "sum, clipped below",
+        by_group.agg(n=count(), s=sum("z", clip=(380, 400))),
+        LOW,
+        ("l1", "l2_squared", "linf"),
+    ),
+    ("total", "mean, clipped above", by_group.agg(m=mean("z", clip=(0, 20))), ALIKE, ("l1", "l2_squared", "linf")),
+    ("total", "mean, clipped below", by_group.agg(m=mean("x", clip=(18, 20))), LOW, ("l1", "l2_squared", "linf")),
+    ("square", "clipped above", by_group.agg(v=variance("z", clip=(0, 20))), ALIKE, ("l1", "l2_squared", "linf")),
+    ("square", "clipped below", by_group.agg(v=variance("z", clip=(380, 400))), LOW, ("l1", "l2_squared", "linf")),
     ("square", "high", by_group.agg(v=variance("x")), ALIKE, ("l1", "l2_squared", "linf")),
     ("square", "low", by_group.agg(v=variance("z")), LOW, ("l1", "l2_squared", "linf")),
     ("square", "spread", by_group.agg(v=variance("x")), SPREAD, ("l0", "l1")),

@@ -58,6 +58,35 @@ def check_log(said: Any, subject: str, key: bytes) -> None:
     need(budget["before"] + budget["charged"] <= budget["after"] <= budget["cap"], "its budget does not add up")
 
 
+def check_promise(said: Any, one: Any) -> None:
+    """Nothing is promised but what the release bears out: its noise, and what its schema and query allow a person."""
+    alike = {"release_id": "id", "plan_sha256": "plan", "project_id": "project", "agent_id": "analyst"}
+    alike |= {name: name for name in ("query", "protection", "guarantee", "cost", "notes", "issued_at")}
+    told: Any = {name: one[own] for name, own in alike.items()}
+    unit = one["schema"]["tables"][one["table"]]["unit"]
+    unit = {"column": None, "max_rows": 1, "rows": 1} if unit == "row" else unit
+    who = f"all rows of any one person ({unit['column']})" if unit["column"] else "any one row (a person)"
+    told["dataset"] = {
+        "id": one["dataset"],
+        "table": one["table"],
+        "snapshot_id": one["snapshot"],
+        "privacy_unit": unit["column"] or "row",
+        "metadata_sha256": hashlib.sha256(canonical(one["schema"])).hexdigest(),
+        "rows": one["data"],
+    }
+    asked = one["query"]
+    bound = {"rows": asked.get("rows", unit["rows"]), "kept_rows": unit["max_rows"], "groups": asked.get("groups")}
+    protected = one["epsilon"] is not None and one["data"] == "real"
+    told["dp"] = protected and {name: one[name] for name in ("rho", "epsilon", "delta", "scales")} | {
+        "measure": "approx_zcdp" if one["cost"]["currency"] == "zcdp" else "pure",
+        "neighbouring": f"{who} added or removed",
+        "mechanism": [f"discrete {one['mechanism']}"] * len(one["scales"]),
+        "contribution_bound": bound,
+    }
+    wrong = ", ".join(name for name, value in told.items() if said[name] != (value or None if name == "dp" else value))
+    need(not wrong, f"it promises something else than the release that it is about does ({wrong})")
+
+
 def verify(certificate: bytes, key: bytes, release: bytes | None = None) -> Any:
     """What is certified, in plain words; raises Unverified for anything but exactly what the key signed."""
     try:
@@ -79,6 +108,8 @@ def verify(certificate: bytes, key: bytes, release: bytes | None = None) -> Any:
             body = canonical({name: value for name, value in one.items() if name not in ("digest", "certificate")})
             found = hashlib.sha256(body).hexdigest(), one.get("digest", subject), one.get("certificate", envelope)
             need(found == (subject, subject, envelope), "the release is not the one that was certified, or was edited")
+            if one.get("pets") == "release":
+                check_promise(said, one)
         log, budget, which = said["log"], said["budget"], " (the file that was given)" if answers else ""
         others = "; ".join(f"{one['what']} ({one['at']})" for one in said["other_releases"]["unbounded"]) or "nothing"
         return f"""Genuine: signed by key {signature["keyid"]} as entry {log["seq"]} of {log["origin"]}

@@ -106,6 +106,16 @@ SUMS = Chapter(
             why="3 becomes 4 and 14 becomes 10.",
         ),
         Spec(
+            "A tighter bound at one end",
+            'pets.query("stays").agg(above=pets.sum("days", clip=(1, 4)), below=pets.sum("days", clip=(5, 14)))',
+            """
+            above | below
+            ------+------
+            15    | 29
+            """,
+            why="3, 4, 4 and 4 under the one; 5, 5, 5 and 14 over the other.",
+        ),
+        Spec(
             "Bounds between two values of the grid are widened to it",
             'pets.query("stays").group_by("ward").agg(days=pets.sum("days", clip=(3.5, 9.5)))',
             """
@@ -268,6 +278,16 @@ MEANS = Chapter(
             why="4, 5, 4 and 10.",
         ),
         Spec(
+            "A mean within a tighter bound at one end",
+            'pets.query("stays").agg(above=pets.mean("days", clip=(1, 4)), below=pets.mean("days", clip=(5, 14)))',
+            """
+            above | below
+            ------+------
+            3.75  | 7.25
+            """,
+            why="3, 4, 4 and 4 under the one; 5, 5, 5 and 14 over the other.",
+        ),
+        Spec(
             "A mean of the rows that meet a condition",
             'pets.query("stays").group_by("ward").agg(dear=pets.mean("days", where=col("cost") > 10))',
             """
@@ -373,6 +393,16 @@ VARIANCES = Chapter(
             6.1875
             """,
             why="4, 5, 4 and 10.",
+        ),
+        Spec(
+            "Within a tighter bound at one end",
+            'pets.query("stays").agg(low=pets.variance("days", clip=(1, 4)), high=pets.variance("days", clip=(5, 14)))',
+            """
+            low    | high
+            -------+--------
+            0.1875 | 15.1875
+            """,
+            why="3, 4, 4 and 4 under the one; 5, 5, 5 and 14 over the other.",
         ),
         Spec(
             "Of fixed-point numbers, on a coarser grid",

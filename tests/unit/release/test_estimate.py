@@ -13,7 +13,7 @@ import pets
 from pets.errors import InternalError, QueryError
 from pets.plan.plan import Plan, make_plan
 from pets.release import consistent_tree
-from pets.release.estimate import Estimates, estimate
+from pets.release.estimate import Estimates, Noise, estimate
 from tests.sample_releases import ASKED, SCHEMA, codes, exact, noisy
 
 LONG = pets.col("days") >= 8
@@ -39,6 +39,19 @@ def covered(query: pets.Query, mechanism: str, scale: float, rounds: int) -> dic
             inside = (found.low <= real.estimate) & (real.estimate <= found.high)
             held.setdefault(found.output.name, []).extend(inside[known].reshape(-1).tolist())
     return {name: float(np.mean(hits)) for name, hits in held.items()}
+
+
+# ── the noise ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 2.5, 40.0])
+def test_a_deviation_is_that_of_the_discrete_law(scale: float) -> None:
+    """Added up over the whole numbers; a continuous Laplace variable's, √2·b, is greater by up to a half here."""
+    k = np.arange(-4000, 4001)
+    mass = np.exp(-np.abs(k) / scale)
+    law = math.sqrt((k**2 * mass).sum() / mass.sum())
+    assert Noise("laplace", (scale,)).deviation(0) == pytest.approx(law, rel=1e-9)
+    assert Noise("laplace", (scale,), cells=9).deviation(0) == pytest.approx(3 * law, rel=1e-9)
 
 
 # ── no noise ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,60 @@
+"""Ranks rest on the rows themselves: not on where they stood, who else is there, or how many threads read them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pets
+from pets.common.entropy import rank_key
+from pets.rows.snapshot import Snapshot
+
+COLUMNS = {"id": pets.Identifier(), "v": pets.Integer(0, 10**6)}
+
+
+def kept(rows: pd.DataFrame, key: int, max_rows: int = 3) -> Counter[tuple[int, ...]]:
+    """The values that each person keeps, in the order of rank."""
+    schema = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=max_rows), COLUMNS)})
+    found = Snapshot.make(schema, "t", {"t": rows}, key=key, progress=False).arrow().to_pandas()
+    found = found.sort_values(["person", "rank"])
+    return Counter(tuple(values) for _, values in found.groupby("person")["c0"])
+
+
+def test_many_rows_are_ranked_alike_in_every_order_and_without_one_person() -> None:
+    """150,000 rows, more than DuckDB gives one thread; each row's value says whose it is."""
+    people, each = 1500, 100
+    rows = pd.DataFrame({"id": np.repeat(np.arange(people), each), "v": np.arange(people * each)})
+    whole = kept(rows, key=7)
+    assert whole.total() == people
+    assert kept(rows.sample(frac=1, random_state=1), key=7) == whole
+    assert kept(rows[::-1], key=7) == whole
+    without = kept(rows[rows["id"] != 3].sample(frac=1, random_state=2), key=7)
+    assert whole - without == Counter([next(person for person in whole if person[0] // each == 3)])
+    assert not without - whole
+
+
+def test_identical_rows_are_ranked_alike_in_every_order() -> None:
+    rows = pd.DataFrame({"id": np.repeat(np.arange(300), 9), "v": np.tile([1, 1, 1, 2, 2, 3, 4, 5, 6], 300)})
+    whole = kept(rows, key=11)
+    assert len(whole) > 50
+    assert all(kept(rows.sample(frac=1, random_state=seed), key=11) == whole for seed in range(3))
+
+
+@pytest.mark.parametrize("bit", [0, 7, 8, 31, 32, 62, 63])
+def test_every_bit_of_the_key_decides(bit: int) -> None:
+    """300 people of ten rows: two keys that keep the same of all of them by chance are 1 in 10^300."""
+    rows = pd.DataFrame({"id": np.repeat(np.arange(300), 10), "v": np.tile(np.arange(10), 300)})
+    frames = [rows.assign(v=rows["v"] + 10 * rows["id"]) for _ in range(2)]
+    assert kept(frames[0], 0, 1) != kept(frames[1], 1 << bit, 1)
+
+
+@pytest.mark.chance(2e-17)  # 128 times "one of 64 bits is the same in 64 keys": 128 / 2^63 is 1.4e-17
+def test_a_key_has_64_bits() -> None:
+    keys = [rank_key() for _ in range(64)]
+    ones, zeros = 0, 0
+    for key in keys:
+        ones, zeros = ones | key, zeros | ~key
+    assert ones == zeros & (2**64 - 1) == 2**64 - 1

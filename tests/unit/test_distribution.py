@@ -18,6 +18,8 @@ import pytest
 import pets
 from pets.errors import missing_extra
 
+pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
+
 ROOT = Path(__file__).resolve().parents[2]
 OTHER = re.compile(r"pip install\s+(-\S+\s+)*['\"]?pets(?![-\w])")
 """A command that would install the other project."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pets.query_model.group_keys import KeySet
     from pets.release.release import Release
     from pets.schema.schema import Boolean, Category, Date, Identifier, Integer, Lookup, Real, Schema, Table, Unit
+    from pets.session.explain import explain
     from pets.session.quote import Quote, Remaining
     from pets.session.session import Session
     from pets.synthetic.assess.run import assess
@@ -66,6 +67,7 @@ _HOMES = {
     "Remaining": "session.quote",
     "Release": "release.release",
     "assess": "synthetic.assess.run",
+    "explain": "session.explain",
     "PetsError": "errors",
     "UserError": "errors",
 }
@@ -107,6 +109,7 @@ __all__ = [
     "Remaining",
     "Release",
     "assess",
+    "explain",
     "PetsError",
     "UserError",
 ]

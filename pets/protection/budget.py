@@ -10,9 +10,11 @@ Discrete Gaussian for Differential Privacy*, Proposition 12 and Corollary 13 (ρ
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -127,6 +129,11 @@ class Cost:
             return cls(value["currency"], value["loss"], value["delta"])
         except (TypeError, LookupError, ValueError, InternalError):
             raise BudgetError(f"{shown(value)} is not a cost; it needs currency, loss and delta") from None
+
+
+def added_up(costs: Sequence[Cost]) -> Cost:
+    """What several requests, at least one, cost together."""
+    return functools.reduce(operator.add, costs)
 
 
 @plain_fields(BudgetError, "write Budget(epsilon=3, delta=1e-6)")

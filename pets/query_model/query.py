@@ -146,10 +146,11 @@ class Query:
     def explain(self, schema: Any, protection: Any = None) -> Any:
         """Who is protected, what is clamped, each measure's sensitivity and why, and the error at a given budget.
 
-        Reads no rows. ``schema`` is a :class:`pets.Schema`; ``protection`` a :class:`pets.DP` or ``None``.
+        The same as :func:`pets.explain`. Reads no rows. ``schema`` is a :class:`pets.Schema`; ``protection`` a
+        :class:`pets.DP` or ``None``.
         """
-        # a question does not depend on how it is planned; this one upward call is made by name
-        return importlib.import_module("pets.session.explain").explain(self, schema, protection)
+        # an alias of the face's verb, found by name: a question does not depend on how it is planned
+        return importlib.import_module("pets").explain(self, schema, protection)
 
     def to_json(self) -> Json:
         """The canonical form: only what was given."""
@@ -244,3 +245,21 @@ def _distinct(keys: Sequence[str], aggregates: Sequence[tuple[str, Aggregate]]) 
 def query(table: str) -> Query:
     """Begin a question about a table."""
     return Query(table)
+
+
+def queries(query: Query | Sequence[Query]) -> list[Query]:
+    """One query or several, as a list; raises :class:`QueryError` for anything else."""
+    several = [query] if isinstance(query, Query) else list(query) if isinstance(query, (list, tuple)) else []
+    if not several or not all(isinstance(one, Query) for one in several):
+        raise QueryError("pass one query, built from pets.query('table'), or a list of them")
+    return several
+
+
+def columns_of(form: Any) -> list[str]:
+    """The columns that a part of a query's JSON names, each once, in order."""
+    if isinstance(form, dict):
+        own = [form["column"]] if isinstance(form.get("column"), str) else []
+        return list(dict.fromkeys(own + [name for part in form.values() for name in columns_of(part)]))
+    if isinstance(form, (list, tuple)):
+        return list(dict.fromkeys(name for part in form for name in columns_of(part)))
+    return []

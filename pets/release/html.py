@@ -6,6 +6,7 @@ import re
 from html import escape
 
 from pets.common.codec import fraction
+from pets.common.percent import budget_percent, percent
 from pets.errors import MissingExtraError
 from pets.release import text
 from pets.release.views import Answer
@@ -108,7 +109,8 @@ def gauge(answer: Answer) -> str:
     width = 320.0
     before, here = (width * min(float(part / cap), 1.0) for part in (spent - own, own))
     here = max(here, 2.0) if own else 0.0  # a release that cost little is still seen
-    label = f"{_percent(float(spent / cap))} of the budget is spent, {_percent(float(own / cap))} on this release"
+    of, on = budget_percent(float(spent / cap)), budget_percent(float(own / cap))
+    label = f"{of} of the budget is spent, {on} on this release"
     said = ""
     if "epsilon_cap" in state and "epsilon_spent" in state:
         used, most = (float(fraction(state[name])) for name in ("epsilon_spent", "epsilon_cap"))
@@ -185,7 +187,7 @@ def _reading(answer: Answer) -> str:
 def _how_to_read(answer: Answer) -> list[str]:
     if answer.estimates.exact:
         return []
-    share = text.percent(answer.estimates.confidence)
+    share = percent(answer.estimates.confidence)
     return [
         "<h2>How to read the error bars</h2>",
         "<p>Random noise was added to every number, so that no one person can be noticed. "
@@ -246,7 +248,3 @@ def inline(picture: str, label: str, number: int) -> str:
     picture = re.sub(r'\bid="([\w-]+)"', rf'id="c{number}-\1"', picture)
     picture = re.sub(r"url\(#([\w-]+)\)", rf"url(#c{number}-\1)", picture)
     return picture.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.2g} %" if share < 0.1 else f"{share * 100:.0f} %"

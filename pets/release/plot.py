@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pets.common.percent import percent
 from pets.errors import missing_extra
 from pets.release import text
 from pets.release.estimate import Column
@@ -77,7 +78,7 @@ def measured(answer: Answer, column: Column) -> str:
     name = column.output.name
     aggregate = dict(answer.plan.query.aggregates)[name]
     q = column.output.q
-    share = "" if q is None else "median" if 2 * q == 1 else f"{text.percent(float(q))} quantile"
+    share = "" if q is None else "median" if 2 * q == 1 else f"{percent(float(q))} quantile"
     what = column.output.traits.chart.format(column=getattr(aggregate, "column", ""), q=share)
     return name if name == what else f"{name} ({what})"
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from pets.common.codec import fraction
 from pets.common.integers import Floats, Numbers
+from pets.common.percent import percent
 from pets.release.estimate import Column
 from pets.release.views import Answer
 
@@ -136,15 +137,6 @@ def more_like_this(answer: Answer) -> str | None:
 def interval(answer: Answer) -> str:
     """How the intervals are to be read."""
     return f"{percent(answer.estimates.confidence)} interval"
-
-
-def percent(share: float) -> str:
-    """A share as per cent, with no more digits than it has.
-
-    >>> percent(0.95), percent(0.999)
-    ('95 %', '99.9 %')
-    """
-    return f"{share * 100:.10g} %"
 
 
 def headline(answer: Answer) -> str:

@@ -10,12 +10,12 @@ import threading
 import weakref
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pets.common.clock import now
 from pets.common.codec import Json
 from pets.common.entropy import random_id, rank_key
 from pets.errors import DataError, UserError
@@ -273,7 +273,7 @@ def _manifest(schema: Schema, table: str, public_id: str, report: Report) -> Jso
         "id": public_id,
         "table": table,
         "schema": schema.digest,
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made": now(),
         "columns": physical(schema, table),
         "report": report.to_json(),
     }

@@ -6,13 +6,13 @@ says nothing; and an answer is shown only when the ledger holds it.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
+from pets.common.clock import now
 from pets.common.codec import Json, canonical, digest
 from pets.common.entropy import random_id
 from pets.errors import ReleaseFailedError
@@ -85,7 +85,7 @@ class Answering:
             if values is None:
                 raise self._failure([grant])
             told = guarantee_text.contribution(
-                job.plan, self._schema, job.snapshot.id, job.share, self.kind, request.cost, self._engine, _now()
+                job.plan, self._schema, job.snapshot.id, job.share, self.kind, request.cost, self._engine, now()
             )
             project, analyst = self._account.scope
             told |= {"release_id": form["id"], "protection": request.protection}
@@ -107,7 +107,7 @@ class Answering:
             failpoint("data-opened")
             yield
             failpoint("measured")
-            told = guarantee_text.unbounded(self._schema, table, snapshot, what, nothing, self._engine, _now())
+            told = guarantee_text.unbounded(self._schema, table, snapshot, what, nothing, self._engine, now())
             project, analyst = self._account.scope
             told |= {"release_id": form["id"], "protection": protection, "project_id": project, "agent_id": analyst}
             self._account.seal(grant, canonical(form), digest(form), told)
@@ -138,7 +138,7 @@ class Answering:
             sealed = grant.sealed
             if sealed is None:
                 form = answers.form()
-                told = guarantee_text.work(work, self._schema, self.kind, request.cost, self._engine, _now())
+                told = guarantee_text.work(work, self._schema, self.kind, request.cost, self._engine, now())
                 project, analyst = self._account.scope
                 told |= {"release_id": random_id(), "project_id": project, "agent_id": analyst}
                 sealed = self._account.seal(grant, canonical(form), digest(form), told)
@@ -227,12 +227,8 @@ class Answering:
             rho=None if noise is None else noise.rho,
             guarantee=guarantee_text.guarantee(job.plan, noise, self.kind, ledger.origin, ledger.memory),
             budget=account_views.gauge(grant.standing),
-            issued_at=_now(),
+            issued_at=now(),
             project=project,
             analyst=analyst,
             notes=guarantee_text.notes(job.plan, noise, len(grant.earlier)),
         )
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

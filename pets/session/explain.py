@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 
+from pets.common.arguments import plain_arguments
 from pets.common.codec import number
+from pets.common.percent import percent
 from pets.dp.calibrate import calibrate
-from pets.errors import BudgetError, SchemaError, shown
+from pets.errors import BudgetError, QueryError, SchemaError, UserError, shown
 from pets.plan.layout import Dimension
 from pets.plan.measure import Measure
 from pets.plan.plan import Plan, make_plan
@@ -16,7 +18,7 @@ from pets.protection.protection import DP
 from pets.query_model.query import Query
 from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
-from pets.session.forecast import forecast, percent
+from pets.session.forecast import forecast
 
 DELTA = 1e-6
 """The δ at which an explanation without a ledger states ε."""
@@ -37,11 +39,17 @@ class Explanation:
         return f"<pre>{html.escape(str(self))}</pre>"
 
 
+@plain_arguments(UserError, "explain", "write pets.explain(query, schema, pets.DP(epsilon=1))")
 def explain(query: Query, schema: Schema, protection: DP | None = None) -> Explanation:
     """Who is protected, what is clamped, each measure's sensitivity and why, and the expected error.
 
     Reads no rows. Without a protection the error is shown at ε = 1 (δ = 1e-6).
+
+    Raises:
+        QueryError, SchemaError, BudgetError: for what is no query, schema or protection with noise, or does not fit.
     """
+    if not isinstance(query, Query):
+        raise QueryError(f"explain needs a query, built from pets.query('table'), not {shown(query)}")
     if not isinstance(schema, Schema):
         raise SchemaError(f"explain needs a schema, such as pets.Schema.load('stays.yaml'), not {shown(schema)}")
     if protection is not None and not isinstance(protection, DP):

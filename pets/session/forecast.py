@@ -38,15 +38,6 @@ class Expected:
         return ", ".join(f"± {width:,.3g} at n = {size:,}" for size, width in zip(SIZES, self.at, strict=True))
 
 
-def percent(confidence: float) -> str:
-    """A confidence for people.
-
-    >>> percent(0.95), percent(0.999)
-    ('95 %', '99.9 %')
-    """
-    return f"{100 * confidence:.12g} %"
-
-
 def forecast(plan: Plan, mechanism: Kind, scales: Sequence[float], confidence: float = 0.95) -> tuple[Expected, ...]:
     """The expected error of each output, at the given confidence.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from functools import lru_cache
 from importlib import metadata
-from typing import Any
 
 from pets.common.codec import Json, number
 from pets.common.version import __version__
@@ -13,7 +12,7 @@ from pets.dp.calibrate import Noise
 from pets.dp.shares import Terms
 from pets.plan.plan import Plan
 from pets.protection.budget import Cost
-from pets.query_model.query import Query
+from pets.query_model.query import Query, columns_of
 from pets.release.release import Release
 from pets.schema.schema import Schema
 from pets.session.batch import Work
@@ -37,27 +36,17 @@ def what(query: Query) -> str:
     measures = []
     for _, aggregate in query.aggregates:
         form = aggregate.to_json()
-        name, where = form["agg"], _columns(form.get("where"))
+        name, where = form["agg"], columns_of(form.get("where"))
         inside = form["column"] if "column" in form else " and ".join(where)
         also = f" where {' and '.join(where)}" if "column" in form and where else ""
         measures.append(f"{name}({inside}{also})" if inside else name)
     form = query.to_json()
     parts = [", ".join(dict.fromkeys(measures))]
-    if keys := _columns(form.get("by")):
+    if keys := columns_of(form.get("by")):
         parts.append(f"by {', '.join(keys)}")
-    if where := _columns(form.get("where")):
+    if where := columns_of(form.get("where")):
         parts.append(f"where {' and '.join(where)}")
     return " ".join(parts)
-
-
-def _columns(form: Any) -> list[str]:
-    """The columns that a part of a query reads, in order."""
-    if isinstance(form, dict):
-        own = [form["column"]] if isinstance(form.get("column"), str) else []
-        return list(dict.fromkeys(own + [name for part in form.values() for name in _columns(part)]))
-    if isinstance(form, list):
-        return list(dict.fromkeys(name for part in form for name in _columns(part)))
-    return []
 
 
 def predicate(release: Release, engine: str) -> Json:

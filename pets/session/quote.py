@@ -7,8 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pets.common.percent import budget_percent, percent
 from pets.protection.budget import UNIT, Budget, Cost, rho_from_epsilon
-from pets.session.forecast import SIZES, Expected, percent
+from pets.session.forecast import SIZES, Expected
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,8 +168,8 @@ class Remaining:
         at = f" (δ = {self.budget.conversion_delta:g})" if self.budget.delta else ""
         spent = self.budget.describe(self.spent)[0]
         out = {
-            "Used": f"{_percent(1 - self.share)}: ε = {spent:.4g} of {self.budget.epsilon:g}{at}",
-            "Left": f"{_percent(self.share)}: one more query of up to ε = {self._room} fits",
+            "Used": f"{budget_percent(1 - self.share)}: ε = {spent:.4g} of {self.budget.epsilon:g}{at}",
+            "Left": f"{budget_percent(self.share)}: one more query of up to ε = {self._room} fits",
         }
         if self.more is not None:
             out["Like the last one"] = _about(self.more)
@@ -192,7 +193,7 @@ class Remaining:
         from pets.release import html as page
 
         used = 320 * (1 - self.share)
-        label = f"{_percent(1 - self.share)} of the budget is used, {_percent(self.share)} is left"
+        label = f"{budget_percent(1 - self.share)} of the budget is used, {budget_percent(self.share)} is left"
         drawn = page.bar(label, (0.0, max(used, 2.0) if self.spent.loss else 0.0, "#d55e00"))
         rows = "".join(
             f'<tr><th scope="row" class="key">{html.escape(name)}</th><td class="key">{html.escape(said)}</td></tr>'
@@ -205,10 +206,3 @@ class Remaining:
 
 
 _BAR = 40
-
-
-def _percent(share: float) -> str:
-    """With a digit after the point, and neither 0 nor 100 unless it is."""
-    if share in (0, 1):
-        return f"{100 * share:.0f} %"
-    return f"{100 * min(max(share, 0.001), 0.999):.1f} %"

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 from pets.common.arguments import plain_arguments
 from pets.common.codec import Json
 from pets.dp.calibrate import calibrate
-from pets.errors import BudgetError, QueryError, UserError, shown
+from pets.errors import BudgetError, UserError, shown
 from pets.ledger.ledger import Ledger
 from pets.plan.contribution import Contribution
 from pets.plan.plan import make_plan
-from pets.protection.budget import Budget, Cost
+from pets.protection.budget import Budget, added_up
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Protection
-from pets.query_model.query import Query
+from pets.query_model.query import Query, queries
 from pets.release.release import Release
 from pets.schema.schema import Schema
 from pets.session import account_views
@@ -189,12 +189,12 @@ class Session:
         if not isinstance(protection, DP):
             raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
         noises, errors = [], []
-        for one in _queries(query):
+        for one in queries(query):
             plan = make_plan(one, self.schema)
             noise = calibrate(plan, protection, self.budget)
             noises.append(noise)
             errors.append(forecast(plan, noise.mechanism, noise.scales, protection.confidence))
-        cost = _total([noise.cost for noise in noises], self.budget)
+        cost = added_up([noise.cost for noise in noises])
         left = self._custody.standing().left
         epsilon, delta = noises[0].epsilon, noises[0].delta
         if len(noises) > 1:
@@ -233,7 +233,7 @@ class Session:
             raise UserError(f"again must be True or False, not {shown(again)}")
         if key is not None:
             printable("key", key)
-        jobs = [self._custody.job(one, protection) for one in _queries(query)]
+        jobs = [self._custody.job(one, protection) for one in queries(query)]
         answers = self._custody.release(jobs, key, again=again)
         return answers[0] if isinstance(query, Query) else answers
 
@@ -266,17 +266,3 @@ class Session:
     def history(self) -> pd.DataFrame:
         """Every request about this dataset, by anybody: when, who, what, what it cost and what became of it."""
         return account_views.history(self._custody.entries(), self.budget)
-
-
-def _queries(query: Query | Sequence[Query]) -> list[Query]:
-    queries = [query] if isinstance(query, Query) else list(query) if isinstance(query, (list, tuple)) else []
-    if not queries or not all(isinstance(one, Query) for one in queries):
-        raise QueryError("pass one query, built from pets.query('table'), or a list of them")
-    return queries
-
-
-def _total(costs: Sequence[Cost], budget: Budget) -> Cost:
-    total = Cost(budget.currency, 0)
-    for cost in costs:
-        total = total + cost
-    return total

@@ -6,7 +6,6 @@ Three ways lead from here to a session's account: ordinary releases, several tha
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from pets.common.arguments import whole_between
+from pets.common.clock import now
 from pets.common.codec import Json, digest
 from pets.common.entropy import random_id
 from pets.dp.calibrate import target_units
@@ -347,8 +347,3 @@ def _table(schema: Schema, table: object) -> str:
 
 def _rows(value: object) -> int | None:
     return None if value is None else whole_between("rows", value, 1, 50_000_000)
-
-
-def now() -> str:
-    """The time, as manifests write it."""
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -1,1 +1,1 @@
-"""Invented rows. The only room of pets where ordinary seeded random numbers are allowed: they protect no one."""
+"""Invented rows. Here alone ordinary seeded random numbers are allowed: they protect no one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import math
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Any, overload
 
 from pets.common import signing
 from pets.common.arguments import plain_arguments, whole_between
+from pets.common.clock import now
 from pets.common.entropy import random_id
 from pets.dp.shares import Shares, Spread, View, alone, on_the_plans_grid, shared, shares_loss
 from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
 from pets.federated.analyst import planning
-from pets.federated.analyst.planning import FederatedRequest, added_up, as_site, nothing, one_schema, queries
+from pets.federated.analyst.planning import FederatedRequest, as_site, nothing, one_schema
 from pets.federated.analyst.transport import InProcess, Transport, carry
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay
@@ -27,9 +27,9 @@ from pets.federated.site import wording
 from pets.federated.site.site import Site
 from pets.plan.plan import Plan, make_plan
 from pets.plan.vector import Ints
-from pets.protection.budget import Cost, described
+from pets.protection.budget import Cost, added_up, described
 from pets.protection.protection import DP, Exact, Protection, Total
-from pets.query_model.query import Query
+from pets.query_model.query import Query, queries
 from pets.release.certificate import Certificate
 from pets.release.estimate import Noise
 from pets.release.release import Release, sealed_release
@@ -341,7 +341,7 @@ class Federation:
             rho=None if request.loss is None else request.loss.rho,
             guarantee=wording.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy, shares),
             budget=None,
-            issued_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            issued_at=now(),
             project="federation",
             analyst=self.analyst,
             notes=notes,

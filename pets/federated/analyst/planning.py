@@ -10,7 +10,7 @@ import numpy as np
 from pets.common.codec import digest
 from pets.dp.privacy_loss import PrivacyLoss
 from pets.dp.shares import Shares
-from pets.errors import PolicyError, QueryError, UserError, shown
+from pets.errors import PolicyError, UserError, shown
 from pets.federated.messages.roster import Roster
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.site import Site
@@ -18,7 +18,6 @@ from pets.plan.plan import Plan
 from pets.plan.vector import Ints
 from pets.protection.budget import Cost
 from pets.protection.protection import Protection
-from pets.query_model.query import Query
 from pets.schema.schema import Schema
 from pets.session.session import Session
 
@@ -55,14 +54,6 @@ class FederatedRequest:
 def nothing(plan: Plan) -> Ints:
     """A vector of a plan without anybody."""
     return np.zeros(plan.size, dtype=np.int64)
-
-
-def queries(query: Query | Sequence[Query]) -> list[Query]:
-    """One query or several, as a list; raises :class:`QueryError` for anything else."""
-    queries = [query] if isinstance(query, Query) else list(query) if isinstance(query, (list, tuple)) else []
-    if not queries or not all(isinstance(one, Query) for one in queries):
-        raise QueryError("pass one query, built from pets.query('table'), or a list of them")
-    return queries
 
 
 def as_site(given: Session | Site, number: int) -> Site:
@@ -118,11 +109,3 @@ def one_schema(sites: Sequence[Site]) -> Schema:
                 "one schema file"
             )
     return first
-
-
-def added_up(costs: Sequence[Cost]) -> Cost:
-    """What several queries cost together."""
-    total = costs[0]
-    for cost in costs[1:]:
-        total = total + cost
-    return total

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from pets.common.arguments import whole_between
+from pets.common.clock import now
 from pets.common.entropy import random_id
 from pets.dp.calibrate import target_units
 from pets.errors import BudgetError, UserError, did_you_mean, shown
@@ -23,7 +24,7 @@ from pets.protection.protection import DP
 from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.schema.schema import Schema
-from pets.session.synthesis import ROW, now
+from pets.session.synthesis import ROW
 from pets.synthetic.synthetic_release import SyntheticRelease
 
 Ask = Callable[[Sequence[tuple[Query, DP]]], list[Release]]

@@ -9,7 +9,6 @@ all rounds of preparation is the data opened.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from pets.dp.calibrate import target_units
 from pets.dp.privacy_loss import PrivacyLoss
@@ -24,7 +23,7 @@ from pets.protection.budget import Budget, Cost
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Exact, Total
 from pets.query_model.aggregate import count
-from pets.query_model.query import Query
+from pets.query_model.query import Query, columns_of
 from pets.schema.schema import Schema
 
 RANGE = 2**62
@@ -144,16 +143,6 @@ def _check_query(query: Query, desk: Desk) -> None:
                 raise PolicyError(
                     f"the site's policy does not let queries {what} {name!r}; it allows: {', '.join(allowed)}"
                 )
-
-
-def columns_of(form: Any) -> list[str]:
-    """The columns that a part of a query's JSON names."""
-    if isinstance(form, dict):
-        own = [form["column"]] if isinstance(form.get("column"), str) else []
-        return own + [name for part in form.values() for name in columns_of(part)]
-    if isinstance(form, (list, tuple)):
-        return [name for part in form for name in columns_of(part)]
-    return []
 
 
 def _check_roster(order: Order, roster: Roster, desk: Desk) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from fractions import Fraction
 
+from pets.common.clock import now
 from pets.common.codec import Json, number
 from pets.common.version import __version__
 from pets.dp.shares import Shares, Spread, terms_of
@@ -127,13 +127,13 @@ def contribution(admission: Admission, roster: Roster, site: str, commitment: st
 
 def predicate(admission: Admission, roster: Roster, schema: Schema, where: Json) -> Json:
     """What a site's certificate states of its part; ``where`` has site, snapshot, data, project and analyst."""
-    order, plan, now = admission.order, admission.plan, dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    order, plan, issued = admission.order, admission.plan, now()
     finite = isinstance(order.protection, DP)
     shares, loss = order.shares, admission.loss
     at = None if loss is None else (loss.epsilon, loss.delta)
     return {
         "release_id": order.id,
-        "issued_at": now,
+        "issued_at": issued,
         "service": {"name": "pets", "version": __version__, "image_digest": None},
         "dataset": {
             "id": schema.dataset,
@@ -177,7 +177,7 @@ def predicate(admission: Admission, roster: Roster, schema: Schema, where: Json)
             "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.query.groups},
         },
         "cost": admission.cost.to_json(),
-        "review": {"decision": "released", "checker": "pets", "at": now, "reason": "within the site's policy"},
+        "review": {"decision": "released", "checker": "pets", "at": issued, "reason": "within the site's policy"},
         "assumptions": [
             *guarantee_text.ASSUMPTIONS,
             f"at most {roster.colluding} site(s) collude with the coordinator",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from pets.common.clock import now
 from pets.common.codec import Json, fraction, number
 from pets.common.entropy import random_id
 from pets.common.progress import steps
@@ -165,7 +165,7 @@ def _release(total: Total, numbers: Any) -> Release:
         rho=None if terms is None else float(fraction(terms["rho"])),
         guarantee=wording.guarantee(total),
         budget=None,
-        issued_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        issued_at=now(),
         project="default",
         analyst="key holder",
         notes=wording.notes(total),

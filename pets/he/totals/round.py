@@ -6,7 +6,6 @@ it carries, sealed to each party, the seed of the checksum that the aggregator m
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from pets.common.clock import now
 from pets.common.codec import Json, canonical
 from pets.common.entropy import random_id
 from pets.common.signing import VerifyingKey
@@ -237,7 +237,7 @@ def make_round(
         noise=noise,
         seeds=tuple(party.seal(seed + secret.tag_seed(new, party.name), info) for party in roster),
         aggregator=None if aggregator is None else aggregator.sign,
-        issued_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        issued_at=now(),
     )
     return Round(**{**_fields(unsigned), "signature": secret.sign(_message(unsigned.form))})
 

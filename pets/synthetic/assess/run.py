@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from pets.common.arguments import plain_arguments
+from pets.common.clock import now
 from pets.common.codec import Json, digest, whole
 from pets.common.files import written_together
 from pets.errors import UserError, shown
@@ -244,8 +244,7 @@ def assess(
         scores += by_nearness(tables, released, control, random)
         bar.update()
     about = synthetic.manifest if isinstance(synthetic, SyntheticRelease) else manifest_of(synthetic)
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    return Assessment(tuple(scores), tables, detail, tables.names[learnt], _plain(about), seed, now)
+    return Assessment(tuple(scores), tables, detail, tables.names[learnt], _plain(about), seed, now())
 
 
 def _plain(about: Mapping[str, Any]) -> Json:

@@ -14,6 +14,7 @@ import pytest
 import pets
 import pets.federated.site.site as site_module
 from pets import col
+from pets.common.clock import now
 from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedError, UserError
 from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
 from pets.federated.messages.errors import Refused
@@ -66,6 +67,7 @@ def test_every_site_pays_and_certifies(secure: str) -> None:
     assert sorted(certificates) == ["s0", "s1", "s2"]
     said = certificates["s1"].predicate
     assert said["federation"]["person"] == "person across at most 1 site(s)"
+    assert said["review"]["at"] == said["issued_at"] <= now()
     assert said["request_id"] != said["release_id"] == release.id
     assert (release.epsilon, release.delta) == (0.5, 1e-6)
     assert "one person" in release.guarantee

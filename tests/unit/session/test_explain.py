@@ -1,0 +1,29 @@
+"""The verb ``pets.explain``, and its alias on a query."""
+
+from __future__ import annotations
+
+import pytest
+
+import pets
+from pets.errors import BudgetError, QueryError, SchemaError, UserError
+from tests.unit.session.test_session import SCHEMA
+
+QUERY = pets.query("stays").group_by("age").agg(n=pets.count(), d=pets.mean("days"))
+
+
+def test_the_verb_and_its_alias_say_the_same() -> None:
+    said = str(pets.explain(QUERY, SCHEMA, pets.DP(epsilon=2)))
+    assert said == str(QUERY.explain(SCHEMA, pets.DP(epsilon=2)))
+    assert "ε = 2" in said and "At most K = 2 rows of a person count" in said
+    assert "ε = 1, δ = 1e-06" in str(pets.explain(QUERY, SCHEMA))
+
+
+def test_what_it_cannot_explain_is_refused_with_the_remedy() -> None:
+    with pytest.raises(QueryError, match=r"built from pets\.query\('table'\)"):
+        pets.explain("stays", SCHEMA)  # type: ignore[arg-type]
+    with pytest.raises(SchemaError, match=r"pets\.Schema\.load"):
+        pets.explain(QUERY, "stays.yaml")  # type: ignore[arg-type]
+    with pytest.raises(BudgetError, match=r"under pets\.DP\(epsilon=…\)"):
+        pets.explain(QUERY, SCHEMA, pets.Exact())  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"write pets\.explain\(query, schema, pets\.DP\(epsilon=1\)\)"):
+        pets.explain(QUERY)  # type: ignore[call-arg]

@@ -115,3 +115,91 @@ def test_a_step_of_a_regression_is_about_the_same_groups_as_a_table() -> None:
     with pytest.raises(ReleaseFailedError, match="withheld"):
         glm(sites, "stays", "days", ["age", "ward", "cost"], "gaussian", TOTAL)
     assert glm(sites, "stays", "days", ["ward", "cost"], "gaussian", TOTAL).rows == 309
+
+
+@pytest.mark.parametrize(
+    "aggregate",
+    [
+        pets.sum("score"),
+        pets.mean("score"),
+        pets.variance("score"),
+        pets.histogram("score", [0, 5, 10]),
+        pets.quantile("score", 0.5),
+    ],
+)
+def test_a_cohort_is_the_rows_that_an_aggregate_reads(aggregate: Any) -> None:
+    """With one known value among 120 rows, its sum is that value."""
+    sites = one_column(Totals(allow=True), known=1)
+    with pytest.raises(ReleaseFailedError, match="withheld"):
+        sites.release(pets.query("t").agg(x=aggregate), TOTAL)
+    assert incidents(sites) == {"too few rows are in the cohort"}
+    assert sites.release(pets.query("t").agg(n=pets.count()), TOTAL).table["n"][0] == 360
+    known = one_column(Totals(allow=True), known=100)
+    assert known.release(pets.query("t").agg(x=aggregate), TOTAL)
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "leaves"),
+    [
+        (pets.sum("score"), True),
+        (pets.count(where=col("score") == 10), False),
+        (pets.histogram("score", [0, 5, 10]), True),
+        (pets.histogram("score"), False),  # three people have a 10
+        (pets.quantile("score", 0.5), False),
+    ],
+)
+def test_a_cell_is_what_an_aggregate_counts(aggregate: Any, leaves: bool) -> None:
+    sites = one_column(Totals(allow=True, min_cohort=0, min_cell=5), known=100)
+    query = pets.query("t").agg(x=aggregate)
+    if leaves:
+        assert sites.release(query, TOTAL)
+        return
+    with pytest.raises(ReleaseFailedError, match="withheld"):
+        sites.release(query, TOTAL)
+    assert incidents(sites) == {"too few rows are in a group"}
+
+
+def test_a_group_has_as_many_rows_as_have_a_value_there() -> None:
+    sites = one_column(Totals(allow=True, min_cohort=0, min_cell=5), known=100, in_b=3)
+    by_ward = pets.query("t").group_by("ward")
+    assert sites.release(by_ward.agg(n=pets.count()), TOTAL)
+    with pytest.raises(ReleaseFailedError, match="withheld"):
+        sites.release(by_ward.agg(x=pets.sum("score")), TOTAL)
+
+
+def test_a_whole_number_among_the_covariates_has_cells_of_its_own() -> None:
+    sites = one_column(Totals(allow=True, min_cohort=1, min_cell=5), known=100)
+    with pytest.raises(ReleaseFailedError, match="withheld"):
+        glm(sites, "t", "cost", ["score", "cost2"], "gaussian", TOTAL)
+    assert incidents(sites) == {"too few rows are in a group"}
+    assert glm(sites, "t", "cost", ["cost2"], "gaussian", TOTAL).rows == 360
+
+
+def one_column(rules: Totals, *, known: int, in_b: int | None = None) -> Federation:
+    """At each site 120 people, of whom the first ``known`` have a score; three of these have a 10."""
+    columns = {
+        "id": pets.Identifier(),
+        "ward": pets.Category(["a", "b"], nullable=False),
+        "score": pets.Integer(0, 10),
+        "cost": pets.Real(0, 100, step=0.5, nullable=False),
+        "cost2": pets.Real(0, 100, step=0.5, nullable=False),
+    }
+    table = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=1), columns, people=2**12)}, dataset="one")
+    order = np.arange(120)
+    score = np.where(order < 3, 10, order % 8).astype(object)
+    score[order >= known] = None
+    ward = np.where(order % 2, "a", "b")
+    if in_b is not None:
+        score[(ward == "b") & (np.cumsum(ward == "b") > in_b)] = None
+    frame = pd.DataFrame({"id": order, "ward": ward, "score": score, "cost": order / 2, "cost2": (order % 23) / 2})
+    sites = []
+    for number in range(3):
+        session = pets.Session(
+            table,
+            {"t": frame.assign(id=[f"{number}-{person}" for person in order])},
+            budget=pets.Budget(epsilon=1, delta=1e-6),
+            policy=pets.Policy(allow_unbounded=True),
+            progress=False,
+        )
+        sites.append(Site(session, policy=SitePolicy.open(table, totals=rules), name=f"s{number}"))
+    return Federation(sites, sites_per_person=1, progress=False)

@@ -20,6 +20,7 @@ from pets.federated.analyst.transport import InProcess, Transport, carry
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay
 from pets.federated.query_round.envelopes import CoordinatorEnvelopes, KeyHolder, asked_for
+from pets.federated.query_round.evidence import packed
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model
 from pets.federated.secure_sum.interface import check_way
@@ -101,6 +102,7 @@ class Federation:
         self._transport: Transport = InProcess(self._sites)
         self._progress = progress
         self._answers: MutableMapping[str, Release] = {}
+        self._evidence: dict[str, bytes] = {}
         self.lost: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -271,7 +273,8 @@ class Federation:
             None if asked_round is None else json.loads(asked_round.to_bytes()),
             None if model is None else model.step,
         )
-        signed = order.signed(self._analyst)
+        evidence = b"" if model is None else self._evidence.get(model.step.before, b"")
+        signed = packed(order.signed(self._analyst), evidence)
         adder = None if asked_round is None else CoordinatorEnvelopes(asked_round, holder)
         size = plan.size + (0 if model is None else model.size)
         relay = Relay(roster, self._coordinator, order, signed, size, isinstance(protection, Total), adder)
@@ -287,9 +290,12 @@ class Federation:
     ) -> tuple[str, Ints]:
         """One step of a regression over all sites, for :func:`pets.federated.glm`: the query's id, and the step's sums.
 
+        The first is at zero; each later one is what :func:`~pets.federated.query_round.next_step.next_step` gives, and
+        follows the step that was asked last. Sites refuse any other: they reckon it from what all of them signed.
         Each step is a query of its own, which every site lets in, enters in its ledger as unbounded, and certifies.
         """
         order, relay = self._carried(self._request(query, protection, secure), model)
+        self._evidence = {order.id: relay.evidence}  # of the last step alone: the next one follows from it
         return order.id, relay.total[-model.size :]
 
     def _key_holder(self) -> tuple[KeyHolder, Roster]:

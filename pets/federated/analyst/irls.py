@@ -15,6 +15,7 @@ import numpy as np
 
 from pets.errors import QueryError
 from pets.federated.messages.roster import Roster
+from pets.federated.query_round.next_step import next_step
 from pets.federated.query_round.regression_step import Floats, Model, Step, slack, terms_of
 from pets.federated.site.gate import most_rows
 from pets.plan.plan import make_plan
@@ -63,11 +64,11 @@ def iterated(
     query = Query(table, filter=where, aggregates=(("n", count()),))
     most = most_rows(make_plan(query, sites.schema), sites.roster)
     names = tuple(covariates)
-    beta = np.zeros(1 + len(terms_of(names, fields)))
+    step = Step(family, outcome, names, (0.0,) * (1 + len(terms_of(names, fields))))
     ids: list[str] = []
     before = math.inf
     for number in range(MAX_STEPS):
-        model = Model(Step(family, outcome, names, tuple(beta.tolist())), fields)
+        model, beta = Model(step, fields), np.array(step.beta)
         bits = model.bits(most)
         asked, sums = sites.iterate(query, model, protection, **settings)
         ids.append(asked)
@@ -75,10 +76,7 @@ def iterated(
         if rows <= len(beta):
             raise QueryError("there are no more rows than coefficients; use fewer covariates")
         if number == 0 and family == "poisson":
-            mean = 1 + score[0] / rows  # at β = 0 every μ is 1
-            if mean <= 0:
-                raise QueryError("all outcomes are the same, so no finite fit exists")
-            beta[0] = math.log(mean)
+            step = next_step(step, sums, asked, bits)  # at β = 0 every μ is 1: it starts at the mean
             continue
         values = np.linalg.eigvalsh(information / rows)
         if values[0] <= 1e-9 * values[-1] or values[0] <= 2.0**-bits:
@@ -94,10 +92,10 @@ def iterated(
                 "ranges; state fewer 'people' (over all sites) in the schema's table"
             )
         move = np.linalg.solve(information, score)
-        step = float(np.abs(move).max())
-        if step <= max(1e-12 * size, 2 * rough) or (step <= WANTED * size and step >= before / 2):
+        moved = float(np.abs(move).max())
+        if moved <= max(1e-12 * size, 2 * rough) or (moved <= WANTED * size and moved >= before / 2):
             return _unscaled(model, beta, information, rows, squares, tuple(ids))
-        beta, before = beta + move, step
+        step, before = next_step(step, sums, asked, bits), moved
     raise QueryError("the fit does not settle: a covariate separates the outcomes, so no finite fit exists")
 
 

@@ -61,6 +61,7 @@ class RemoteFederation(Federation):
         self._answers = Answers(self.folder.path / "answers")
         self._patience, self._progress = float(patience), progress
         self._line: Line | None = None
+        self._evidence: dict[str, bytes] = {}
         self.lost: dict[str, str] = {}
 
     def __repr__(self) -> str:

@@ -16,6 +16,7 @@ from pets.errors import ReleaseFailedError
 from pets.federated.messages.errors import ProtocolError, Refused
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message, context_of
 from pets.federated.messages.roster import Roster
+from pets.federated.query_round.evidence import evidence_of
 from pets.federated.query_round.order import Order
 from pets.federated.secure_sum.interface import Adder, Task
 from pets.federated.secure_sum.registry import collector
@@ -64,6 +65,7 @@ class Relay:
         self._replies: dict[int, Message] = {}
         self._reached: set[int] = set()
         self._refused = False
+        self._kept: list[Mapping[int, Message]] | None = None if order.step is None else []
 
     @property
     def rounds(self) -> int:
@@ -79,6 +81,11 @@ class Relay:
     def total(self) -> Ints:
         """The sum, after the last round."""
         return self._collector.total.view(np.int64)
+
+    @property
+    def evidence(self) -> bytes:
+        """Of a step of a regression: what the sites signed, for the step that follows."""
+        return evidence_of(self._kept or [])
 
     def take(self, site: int, data: bytes) -> None:
         """A site's reply. What is not its own, not of this round, or a refusal, makes the site count as lost."""
@@ -114,6 +121,8 @@ class Relay:
             if len(self._replies) < self._least:
                 raise ProtocolError(f"{self._least} sites are needed for an answer and {len(self._replies)} are left")
             following = self._collector.close(self.number, self._replies)
+            if self._kept is not None:
+                self._kept.append(self._replies)
         except ProtocolError as error:
             why = "; ".join(f"{name}: {reason}" for name, reason in self.lost.items())
             if self._refused:

@@ -27,7 +27,7 @@ from pets.plan.vector import Ints
 from pets.query_model.expression import col
 from pets.query_model.query import Query
 from pets.schema.domain import Boolean, Category, Domain
-from pets.schema.numeric import Numeric
+from pets.schema.numeric import Integer, Numeric
 
 Floats = npt.NDArray[np.float64]
 FAMILIES = ("gaussian", "binomial", "poisson")
@@ -64,12 +64,14 @@ class Step:
         family: ``"gaussian"``, ``"binomial"`` or ``"poisson"``.
         outcome, covariates: columns.
         beta: the present coefficients, of the scaled terms, the intercept first.
+        before: the id of the query whose sums they follow from; empty in the first step, at zero.
     """
 
     family: str
     outcome: str
     covariates: tuple[str, ...]
     beta: tuple[float, ...]
+    before: str = ""
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES or not 1 <= len(self.beta) <= MAX_TERMS:
@@ -90,18 +92,20 @@ class Step:
     def to_json(self) -> Json:
         """The canonical form; coefficients as the exact floats they are."""
         form: Json = {"family": self.family, "outcome": self.outcome, "covariates": list(self.covariates)}
-        return form | {"beta": [number.hex() for number in self.beta]}
+        form["beta"] = [number.hex() for number in self.beta]
+        return form | {"before": self.before} if self.before else form
 
     @classmethod
     def from_json(cls, form: Any) -> Step:
         """The inverse of :meth:`to_json`; raises :class:`QueryError` for anything else."""
         try:
-            texts = (form["family"], form["outcome"], *form["covariates"], *form["beta"])
+            before = form.get("before", "")
+            texts = (form["family"], form["outcome"], *form["covariates"], *form["beta"], before)
             if not all(isinstance(text, str) for text in texts):
                 raise ValueError("another form")
             beta = tuple(float.fromhex(text) for text in form["beta"])
-            return cls(form["family"], form["outcome"], tuple(form["covariates"]), beta)
-        except (TypeError, LookupError, ValueError, OverflowError):
+            return cls(form["family"], form["outcome"], tuple(form["covariates"]), beta, before)
+        except (AttributeError, TypeError, LookupError, ValueError, OverflowError):
             raise QueryError("this is no step of a regression as pets writes it") from None
 
 
@@ -187,9 +191,10 @@ class Model:
         return {column: codes[column][whole] for column in self.step.columns}
 
     def cells(self, codes: Mapping[str, Ints]) -> Ints:
-        """How many rows have each value of a category or boolean covariate, and each pair of values: X'WX holds them.
+        """How many rows have each value of a covariate that has no fractions, and each pair of categories' values.
 
-        Only for exact totals: it reads rows. The values that have no coefficient of their own follow from the others.
+        X'WX holds those of categories, and a few whole numbers' weights may tell theirs. Only for exact totals: it
+        reads rows. The values that have no coefficient of their own follow from the others.
         """
         kept, fields = self.whole(codes), self.fields
         listed = [name for name in self.step.covariates if not isinstance(fields[name], Numeric)]
@@ -198,6 +203,8 @@ class Model:
             for second in listed[place + 1 :]:
                 width = fields[second].cells
                 sizes.append(np.bincount(kept[first] * width + kept[second], minlength=fields[first].cells * width))
+        whole = [name for name in self.step.covariates if isinstance(fields[name], Integer)]
+        sizes += [np.bincount(kept[name], minlength=fields[name].cells) for name in whole]
         return np.concatenate([np.zeros(0, dtype=np.int64), *sizes])
 
     def design(self, codes: Mapping[str, Ints]) -> tuple[Floats, Floats]:

@@ -20,6 +20,7 @@ from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message,
 from pets.federated.messages.roster import Member, Roster
 from pets.federated.messages.signed_form import SignedForm, is_id
 from pets.federated.query_round.coordinator import MAX_REASON
+from pets.federated.site.own_part import part_in
 from pets.federated.site.policy import TELLABLE, SitePolicy
 from pets.ledger.account import Account as Ledger
 from pets.ledger.states import Entry
@@ -150,14 +151,13 @@ def _account(request: AccountRequest, ledger: Ledger) -> Json:
 
 def _certificate(request: AccountRequest, ledger: Ledger) -> Json | None:
     """What the ledger signed of this site's part in a release that this analyst asked for; ``None`` without one."""
-    with ledger.ledger.reading() as book:
-        row = book.by_key(ledger.dataset, f"federated:{request.release}")
-    if row is None or row.state != "committed":
+    found = part_in(request.release, ledger)
+    if found is None:
         return None
-    part = json.loads(bytes(row.release))
+    part = json.loads(found.release)
     if (part["order"]["analyst"], part["roster"]) != (request.analyst, request.roster):
         return None
-    return dict(json.loads(bytes(row.certificate)))
+    return dict(json.loads(found.certificate))
 
 
 def _entry(entry: Entry) -> Json:

@@ -8,8 +8,10 @@ one show beside another, or many answers together, no such rule sees.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model
@@ -17,8 +19,8 @@ from pets.federated.site.policy import Totals
 from pets.federated.site.wording import CONTRIBUTION
 from pets.plan.plan import Plan, make_plan
 from pets.plan.vector import Ints
-from pets.query_model.aggregate import count
-from pets.query_model.expression import Filter
+from pets.query_model.aggregate import Aggregate, Histogram, Quantile, count
+from pets.query_model.expression import Filter, col
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
 
@@ -47,12 +49,26 @@ class Cohort:
 
 def cohorts(plan: Plan) -> tuple[Cohort, ...]:
     """Every set of rows that an answer is about. Counts of people read all rows that the snapshot keeps."""
-    query = plan.query
-    conditions: list[Filter | None] = [query.filter]
-    for _, aggregate in query.aggregates:
-        inner = getattr(aggregate, "where", None)
-        if inner is not None:
-            conditions.append(inner if query.filter is None else query.filter & inner)
+    inner = [getattr(aggregate, "where", None) for _, aggregate in plan.query.aggregates]
+    return _cohorts(plan, inner)
+
+
+def rows_read(plan: Plan) -> tuple[Filter | None, ...]:
+    """By aggregate, which rows its number rests on: those that meet its condition and have a value in its column."""
+    out: list[Filter | None] = []
+    for _, aggregate in plan.query.aggregates:
+        where, column = getattr(aggregate, "where", None), getattr(aggregate, "column", None)
+        if column is not None and plan.fields[column].nullable:
+            known = ~col(column).is_null()
+            where = known if where is None else where & known
+        out.append(where)
+    return tuple(out)
+
+
+def _cohorts(plan: Plan, inner: Iterable[Filter | None]) -> tuple[Cohort, ...]:
+    """The rows of the whole question, and those among them that meet each further condition."""
+    outer = plan.query.filter
+    conditions = [outer, *(where if outer is None else outer & where for where in inner if where is not None)]
     units = any(measure.kind == "units" for measure in plan.measures)
     rows = dict.fromkeys((plan.rows, plan.kept_rows) if units else (plan.rows,))
     return tuple(Cohort(plan.table, condition, most) for condition in conditions for most in rows)
@@ -60,11 +76,21 @@ def cohorts(plan: Plan) -> tuple[Cohort, ...]:
 
 def fits(plan: Plan, rules: Totals, counted: Counted) -> str:
     """Why a question is about too few rows ('' where it is not)."""
-    if any(cohort.size(counted) < rules.min_cohort for cohort in cohorts(plan)):
+    read = rows_read(plan)
+    if any(cohort.size(counted) < rules.min_cohort for cohort in _cohorts(plan, read)):
         return "too few rows are in the cohort"
-    if rules.min_cell or rules.dominance < 1:
-        return small(counted(replace(plan.query, aggregates=(("n", count()),))), rules, plan.rows)
-    return ""
+    if not rules.min_cell and rules.dominance == 1:
+        return ""
+    cells = [counted(_counting(plan.query, [count(where=where) for where in read]))]
+    binned = [one for _, one in plan.query.aggregates if isinstance(one, (Histogram, Quantile))]
+    if binned:  # whose own numbers are counts of rows: of each bin, and of the bins that a quantile is found in
+        cells.append(counted(_counting(plan.query, binned)))
+    return small(np.concatenate(cells), rules, plan.rows)
+
+
+def _counting(query: Query, aggregates: Sequence[Aggregate]) -> Query:
+    """The same groups of the same rows, measured otherwise; of all rows together, too."""
+    return replace(query, aggregates=tuple((f"n{place}", one) for place, one in enumerate((count(), *aggregates))))
 
 
 def small(cells: Ints, rules: Totals, rows: int) -> str:

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -78,12 +78,16 @@ class Totals:
         min_cohort: rows that a query must count at this site, and rows by which it must differ from an earlier one.
         min_cell: a group with fewer rows than this at this site, but not none, withholds the answer.
         dominance: the greatest part of a group's rows that one person may have.
+        max_steps: of one regression that is asked step by step.
+        max_fits: such regressions of one outcome on the same covariates, whatever their condition.
     """
 
     allow: bool = False
     min_cohort: int = 10
     min_cell: int = 0
     dominance: float = 1.0
+    max_steps: int = 15
+    max_fits: int = 10
 
     def __post_init__(self) -> None:
         if not isinstance(self.allow, bool):
@@ -92,6 +96,10 @@ class Totals:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10**9:
                 raise PolicyError(f"totals: {name} is a number of rows, not {shown(value)}")
+        for name in ("max_steps", "max_fits"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1000:
+                raise PolicyError(f"totals: {name} is a whole number from 0 to 1,000, not {shown(value)}")
         if isinstance(self.dominance, bool) or not isinstance(self.dominance, (int, float)):
             raise PolicyError(f"totals: dominance is a part of 1, not {shown(self.dominance)}")
         if not 0 < self.dominance <= 1:
@@ -100,7 +108,13 @@ class Totals:
     def to_json(self) -> Json:
         """The canonical form."""
         part = number(fraction(self.dominance))
-        return {"allow": self.allow, "min_cohort": self.min_cohort, "min_cell": self.min_cell, "dominance": part}
+        form: Json = {"allow": self.allow, "min_cohort": self.min_cohort, "min_cell": self.min_cell, "dominance": part}
+        # only where they are not the usual ones: policies of before keep their digests
+        return form | {
+            name: getattr(self, name)
+            for name in ("max_steps", "max_fits")
+            if getattr(self, name) != getattr(Totals, name)
+        }
 
 
 @plain_fields(PolicyError)
@@ -184,8 +198,9 @@ class SitePolicy:
         if given.get("max_epsilon") is not None:
             settings["max_epsilon"] = _number("max_epsilon", given["max_epsilon"])
         settings |= {name: given[name] for name in ("secure", "tell") if given.get(name) is not None}
-        totals = _known(given.get("totals") or {}, "totals", ("allow", "min_cohort", "min_cell", "dominance"))
-        kinds = {"allow": _truth, "min_cohort": _whole, "min_cell": _whole, "dominance": _number}
+        kinds: dict[str, Callable[[str, Any], Any]] = dict.fromkeys(_TOTALS, _whole)
+        kinds |= {"allow": _truth, "dominance": _number}
+        totals = _known(given.get("totals") or {}, "totals", _TOTALS)
         read_totals = {name: kinds[name](name, value) for name, value in totals.items()}
         return cls(tables=rules, totals=Totals(**read_totals), **settings)
 
@@ -228,6 +243,7 @@ class SitePolicy:
 
 
 _WHOLE = ("min_sites", "min_colluding", "min_sites_per_person")
+_TOTALS = ("allow", "min_cohort", "min_cell", "dominance", "max_steps", "max_fits")
 _RULE = ("columns", "aggregates", "keys", "filters")
 
 

@@ -32,13 +32,16 @@ from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message,
 from pets.federated.messages.roster import Member, Roster
 from pets.federated.query_round.coordinator import MAX_REASON
 from pets.federated.query_round.envelopes import agreed, box_of
+from pets.federated.query_round.evidence import unpacked
 from pets.federated.query_round.order import Order
 from pets.federated.secure_sum.interface import Encryptor, Party, Task, Words
 from pets.federated.secure_sum.registry import party
 from pets.federated.site import wording
 from pets.federated.site.account_request import account_reply
 from pets.federated.site.cohort import small, too_small
+from pets.federated.site.fit import check_step
 from pets.federated.site.gate import Admission, Desk, admit
+from pets.federated.site.own_part import key_of
 from pets.federated.site.policy import SitePolicy
 from pets.he.keys.public_key import PublicKey
 from pets.ledger.failpoint import failpoint
@@ -214,7 +217,8 @@ class Site:
             return known.last[1]
         if message.query in self._seen:
             raise ProtocolError("the order was seen before; a query's id is used once")
-        order = Order.read(message.body, roster)
+        body, evidence = unpacked(message.body)
+        order = Order.read(body, roster)
         if bytes.fromhex(order.id) != message.query:
             raise ProtocolError("the order's id is not its message's; it was ignored")
         self._seen.add(message.query)
@@ -224,6 +228,8 @@ class Site:
         desk = Desk(roster.members[me], session.schema, self.policy, session.policy, session.budget, self.member.data)
         try:
             admission = admit(order, roster, desk)
+            account, totals = session.custody.account, self.policy.totals
+            check_step(admission, evidence, roster, session.schema, totals, account, me, self._key)
             encryptor = self._agreed(admission, roster)
             snapshot = session.custody.snapshot(order.query.table)
             grant = self._reserve(admission, snapshot)
@@ -260,7 +266,7 @@ class Site:
             protection=order.protection.to_json(),
             cost=admission.cost,
             unbounded=isinstance(order.protection, Total) and self.member.data == "real",
-            key=f"federated:{order.id}",
+            key=key_of(order.id),
         )
         try:
             grant: Grant | None = self.session.custody.account.reserve([request], start=False, again=True)[0]

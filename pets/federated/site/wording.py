@@ -19,6 +19,10 @@ from pets.session import guarantee_text
 
 CONTRIBUTION = "federated-contribution"
 """What a site's ledger calls its part of an answer."""
+STEERED = (
+    "The coefficients of this step are zero, or follow from the sums of the step before it as all sites signed them; "
+    "nobody chose them, but a site that colludes with the analyst can steer them by what it adds to the sums."
+)
 _APART = "as long as key holder and coordinator do not collude"
 
 
@@ -184,6 +188,9 @@ def predicate(admission: Admission, roster: Roster, schema: Schema, where: Json)
             *(["key holder and coordinator do not collude"] if order.secure == "encrypted" else []),
             f"the rows of one person lie at no more than {roster.sites_per_person} site(s)",
         ],
-        "notes": list(notes(plan, roster, order.secure, roster.size if admission.everyone else None, finite, False)),
+        "notes": [
+            *notes(plan, roster, order.secure, roster.size if admission.everyone else None, finite, False),
+            *([] if order.step is None else [STEERED]),
+        ],
         "engine_versions": guarantee_text.versions(where["engine"]),
     }

@@ -8,16 +8,67 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Iterable
+import linecache
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from types import FrameType
 
 DISTRIBUTION = "pets-privacy"
 """What installers call pets: on the package index, ``pets`` is another project."""
 
 
+_full = False
+
+
+def full_tracebacks(show: bool = True) -> None:
+    """In a notebook, show the whole traceback of errors of pets from now on (``False``: as before).
+
+    Otherwise a notebook shows the cell's line and the sentence. ``%tb`` shows the last error once more.
+    """
+    global _full
+    _full = bool(show)
+
+
 class PetsError(Exception):
-    """Root of every error that pets raises on purpose."""
+    """Root of every error that pets raises on purpose.
+
+    A notebook shows the cell's line and the sentence; :func:`full_tracebacks` brings the rest.
+    """
 
     exit_code = 1
+
+    @property
+    def _render_traceback_(self) -> Callable[[], list[str]]:
+        """What IPython shows in place of a traceback, where there is one."""
+        if _full:
+            raise AttributeError("_render_traceback_")
+        return self._short
+
+    def _short(self) -> list[str]:
+        """The lines of the reader's own code that led here, and the sentence."""
+        frames = traceback.walk_tb(self.__traceback__)
+        own = itertools.takewhile(
+            lambda found: _package(found[0]) != "pets",
+            itertools.dropwhile(lambda found: _package(found[0]) in ("IPython", "ipykernel", "asyncio"), frames),
+        )
+        lines = [
+            f"{_place(frame.f_code.co_filename)}, line {line}:  "
+            f"{linecache.getline(frame.f_code.co_filename, line).strip()}"
+            for frame, line in own
+        ]
+        return [*lines, "", f"{type(self).__name__}: {self}"]
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _place(filename: str) -> str:
+    """A file's name, or IPython's name of a cell."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    label = None if shell is None else shell.compile.format_code_name(filename)
+    return " ".join(label) if label else filename.replace("\\", "/").rpartition("/")[2]
 
 
 class UserError(PetsError):
@@ -92,9 +143,13 @@ class ReleaseFailedError(PetsError):
 
 
 class InternalError(PetsError):
-    """A bug in pets, not in the request."""
+    """A bug in pets, not in the request; a notebook shows its whole traceback."""
 
     exit_code = 70
+
+    @property
+    def _render_traceback_(self) -> Callable[[], list[str]]:
+        raise AttributeError("_render_traceback_")
 
 
 def shown(value: object) -> str:

@@ -20,7 +20,6 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
-NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 BENCHMARKS = $(wildcard benchmarks/bench_*.py)
 
 .PHONY: help demo test lint bench docs soak clean
@@ -35,7 +34,6 @@ demo: .venv/.light ## the toolkit in one minute, on public or on your own data (
 test: lint ## lint, every test, the documentation's examples and the notebooks
 	@echo "== tests and examples"
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --doctest-modules --ignore=pets/__main__.py --ignore-glob='pets/ledger/db/migrations/*' tests pets
-	@$(if $(NOTEBOOKS),echo "== notebooks" && $(BIN)/python -m pytest -q --nbmake --nbmake-timeout=600 --timeout=0 $(NOTEBOOKS),:)
 
 lint: .venv/.full ## style, types and the doors between modules
 	@echo "== ruff"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 
 from pets.common.codec import fraction
@@ -227,24 +226,13 @@ def _origin(answer: Answer) -> str:
 def _charts(answer: Answer) -> list[str]:
     """The first outputs as inline SVG; without the ``plot`` extra a page has its table only."""
     try:
-        import vl_convert
-
-        from pets.release import plot
+        from pets.release import picture, plot
 
         found = []
         for number, column in enumerate(answer.estimates.columns[:_CHARTS]):
             made = plot.chart(answer, column.output.name)
-            picture = vl_convert.vegalite_to_svg(made.to_json())
             label = f"Chart of {plot.measured(answer, column)}; the table below has the same numbers."
-            found.append(f"<figure>{inline(picture, label, number)}</figure>")
+            found.append(f"<figure>{picture.inline(picture.svg(made), label, number)}</figure>")
         return [f'<div class="charts">{"".join(found)}</div>']
-    except (ImportError, MissingExtraError):
+    except MissingExtraError:
         return []
-
-
-def inline(picture: str, label: str, number: int) -> str:
-    """An SVG that may stand in a page beside others: described, and with ids of its own."""
-    picture = picture[picture.index("<svg") :]
-    picture = re.sub(r'\bid="([\w-]+)"', rf'id="c{number}-\1"', picture)
-    picture = re.sub(r"url\(#([\w-]+)\)", rf"url(#c{number}-\1)", picture)
-    return picture.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)

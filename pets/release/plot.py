@@ -5,49 +5,38 @@ Needs the ``plot`` extra (Altair). Charts hold only what was released.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pets.common.percent import percent
-from pets.errors import missing_extra
 from pets.release import text
+from pets.release.chart_roles import BIN, COLOURS, Roles, facts
+from pets.release.chart_roles import roles as roles_of
 from pets.release.estimate import Column
+from pets.release.picture import altair, offline
 from pets.release.views import Answer
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's palette: told apart by readers with any common colour vision."""
 INK, SOFT, ALARM = "#1f2933", "#5b6770", "#b00020"
-MAX_GROUPS = 1_000
-MAX_PANELS = 12
+MAX_GROUPS = 20_000
+MAX_PANELS = 400
 _LONG = 40  # groups from which one key is drawn as a line with a band
 
 
-@dataclass(frozen=True)
-class Roles:
-    """Which part of the key is shown where (empty: nowhere)."""
+def chart(answer: Answer, output: str | None = None, *, x: Any = None, facet: Any = None, colour: Any = None) -> Any:
+    """An Altair chart of one output (left out: the first), with every key of the answer in it.
 
-    along: str
-    colour: str = ""
-    panel: str = ""
+    Unless asked otherwise a key with an order (time, then numbers) lies along the axis, a key of few values is told
+    by colour, and each combination of the others has a panel. Groups that are not estimable are gaps, and named below
+    the title.
 
-
-def chart(answer: Answer, output: str | None = None) -> Any:
-    """An Altair chart of one output (left out: the first).
-
-    One key: along the axis, in key order. Two: the second by colour, or by panel where it has many values. More: a
-    panel for each value of the first. Groups that are not estimable are gaps, and named below the title.
-
-    Raises :class:`MissingExtraError` without the ``plot`` extra, :class:`QueryError` for an unknown output.
+    Raises :class:`MissingExtraError` without the ``plot`` extra, :class:`QueryError` for an unknown output or key.
     """
-    try:
-        import altair as alt
-    except ImportError:
-        raise missing_extra("plotting", "plot") from None
-
+    alt = altair()
     column = answer.estimates[output] if output is not None else answer.estimates.columns[0]
-    rows, roles, notes = _rows(answer, column)
+    histogram = column.output.traits.shape == "bins"
+    roles = roles_of(facts(answer.plan), histogram=histogram, x=x, facet=facet, colour=colour)
+    rows, notes = _rows(answer, column, roles)
     drawing = _drawing(alt, answer, column, rows, roles)
     title = f"{column.output.name}{_by(answer)}"
     dummy = answer.data == "dummy"
@@ -63,7 +52,7 @@ def chart(answer: Answer, output: str | None = None) -> Any:
         offset=12,
     )
     drawn = drawing.properties(title=heading, description=f"{title}. {' '.join(_subtitle(answer))}")
-    return (
+    return offline(
         drawn.configure_view(stroke=None)
         .configure_axis(labelColor=INK, titleColor=INK, gridColor="#e4e8eb", domainColor="#9aa5ad", titleFontWeight=500)
         .configure_axis(labelFontSize=11, titleFontSize=11.5, titlePadding=8, tickColor="#9aa5ad", labelLimit=220)
@@ -95,104 +84,102 @@ def _subtitle(answer: Answer) -> list[str]:
     return said
 
 
-def _rows(answer: Answer, column: Column) -> tuple[list[dict[str, Any]], Roles, list[str]]:
-    """One record a mark (``k`` + number for keys, so that a key may have any name), who is where, and notes."""
+def _rows(answer: Answer, column: Column, roles: Roles) -> tuple[list[dict[str, Any]], list[str]]:
+    """One record a mark (``k`` + number for keys, so that a key may have any name), and notes."""
     layout, notes = answer.plan.layout, []
-    labels = [[str(label) for label in values] for values in layout.columns().values()]
+    keys = {name: [str(label) for label in values] for name, values in layout.columns().items()}
     shown = min(answer.plan.groups, MAX_GROUPS)
     if shown < answer.plan.groups:
-        notes.append(f"The first {shown:,} of {answer.plan.groups:,} groups are shown.")
-    if len(labels) > 3:
-        notes.append("The keys after the second are shown together.")
-        labels = [*labels[:2], [" · ".join(parts) for parts in zip(*labels[2:], strict=True)]]
+        notes.append(
+            f"NOT ALL IS SHOWN: the first {shown:,} of {answer.plan.groups:,} groups. Add groups up with "
+            "release.total(…, by=…), or ask by fewer keys."
+        )
     bins = column.output.bins if column.output.traits.shape == "bins" else ()
-    panels = [" · ".join(parts) for parts in zip(*labels, strict=True)] if labels else [""] * shown
+    whole = _joined(list(keys.values()), shown)
+    panels = _joined([keys[name] for name in roles.panels], shown)
+    order = list(dict.fromkeys(panels))
+    if len(order) > MAX_PANELS:
+        notes.append(
+            f"NOT ALL IS SHOWN: the first {MAX_PANELS} of {len(order):,} panels. Choose another key for them (facet=…)."
+        )
+    drawn = set(order[:MAX_PANELS])
     rows: list[dict[str, Any]] = []
     unknown = []
     parts = [np.asarray(part, dtype=np.float64) for part in (column.estimate, column.low, column.high)]
     for group in range(shown):
-        keys = {f"k{i}": values[group] for i, values in enumerate(labels)} | {"panel": panels[group]}
+        if panels[group] not in drawn:
+            continue
+        labels = {f"k{i}": values[group] for i, values in enumerate(keys.values())}
+        labels |= {"group": whole[group]} | ({"panel": panels[group]} if roles.panels else {})
         if not bins and np.isnan(parts[0][group]):
-            unknown.append(panels[group] or "the whole")
+            unknown.append(whole[group] or "the whole")
         for place, label in enumerate(bins or ("",)):
             at = (group, place) if bins else (group,)
             value, low, high = (None if np.isnan(part[at]) else float(part[at]) for part in parts)
-            rows.append(keys | {"bin": str(label), "value": value, "low": low, "high": high})
+            rows.append(labels | {"bin": str(label), "value": value, "low": low, "high": high})
     if unknown:
         few = [name for i, name in enumerate(unknown) if len(", ".join(unknown[: i + 1])) <= 60 or i == 0]
         rest = f" and {len(unknown) - len(few):,} more" if len(few) < len(unknown) else ""
         notes.append(f"Not estimable (too few rows for the noise): {', '.join(few)}{rest}.")
-    if bins:
-        roles = Roles("bin", panel="panel" if labels else "")
-    elif len(labels) < 2:
-        roles = Roles("k0" if labels else "")
-    else:
-        roles = _spread(labels, shown)
-    if roles.panel:
-        order = list(dict.fromkeys(row[roles.panel] for row in rows))
-        if len(order) > MAX_PANELS:
-            notes.append(f"The first {MAX_PANELS} of {len(order):,} panels are shown.")
-            rows = [row for row in rows if row[roles.panel] in set(order[:MAX_PANELS])]
-    return rows, roles, notes
+    return rows, notes
 
 
-def _spread(labels: list[list[str]], shown: int) -> Roles:
-    """Where two or three keys go: colours tell few values apart, so a key with few values gets them."""
-    sizes = [len(dict.fromkeys(values[:shown])) for values in labels]
-    panel = "k0" if len(labels) == 3 else ""
-    first, second = len(labels) - 2, len(labels) - 1
-    if sizes[second] <= len(COLOURS):
-        return Roles(f"k{first}", f"k{second}", panel)
-    if sizes[first] <= len(COLOURS):
-        return Roles(f"k{second}", f"k{first}", panel)
-    return Roles(f"k{second}", panel="panel" if panel else "k0")
+def _joined(labels: list[list[str]], shown: int) -> list[str]:
+    """What each group is called by some of its keys."""
+    return [" · ".join(parts) for parts in zip(*labels, strict=True)][:shown] if labels else [""] * shown
 
 
 def _drawing(alt: Any, answer: Answer, column: Column, rows: list[dict[str, Any]], roles: Roles) -> Any:
-    names = [dimension.name for dimension in answer.plan.layout.dimensions]
+    fields = {dimension.name: f"k{i}" for i, dimension in enumerate(answer.plan.layout.dimensions)}
+    fields[BIN] = fields[""] = "bin"
     data = alt.Data(values=rows)
     values = measured(answer, column)
     bars = column.output.traits.bars
     scale = alt.Scale(zero=True, nice=True) if bars else alt.Scale(zero=False, nice=True, padding=6)
-    along = [row[roles.along] for row in rows] if roles.along else [""]
-    order = list(dict.fromkeys(along))
+    histogram = column.output.traits.shape == "bins"
+    field = "bin" if histogram or not roles.along else fields[roles.along]
+    order = list(dict.fromkeys(row[field] for row in rows))
     longest = max(len(label) for label in order)
     # long or many labels are read more easily beside horizontal bars than turned by 45 degrees
-    flat = not roles.along or (not roles.panel and not roles.colour and (longest > 12 or 14 < len(order) <= _LONG))
+    flat = not roles.along or (not roles.panels and not roles.colour and (longest > 12 or 14 < len(order) <= _LONG))
     aggregate = dict(answer.plan.query.aggregates)[column.output.name]
-    named = getattr(aggregate, "column", "bin") if roles.along == "bin" else _key_name(roles.along, names)
+    named = getattr(aggregate, "column", "bin") if histogram else roles.along
     form = ".0%" if column.output.traits.percent else "~s" if _greatest(rows) >= 1e7 else ",~r"
     value_axis = alt.Axis(title=values, grid=True, format=form, tickCount=6)
     main, other = ("y", "x") if flat else ("x", "y")
-    key = {"field": roles.along or "panel", "type": "nominal", "sort": order}
+    key = {"field": field, "type": "nominal", "sort": order}
     label = alt.Axis(
         title=named or None, labelAngle=0 if flat or longest * len(order) < 70 else -40, labels=bool(roles.along)
     )
     many = not flat and len(order) > _LONG
     if many:
-        step = -(-len(order) // 20)
+        step = -(-len(order) // (6 if roles.panels else 20))
         label = alt.Axis(title=named, labelAngle=-40, values=order[::step])
     encode: dict[str, Any] = {main: alt.X(**key, axis=label) if main == "x" else alt.Y(**key, axis=label)}
     channel = alt.Y if other == "y" else alt.X
     encode[other] = channel("value:Q", axis=value_axis, scale=scale)
-    encode["tooltip"] = [alt.Tooltip(f"{name}:N", title=title) for name, title in _told(roles, names)] + [
-        alt.Tooltip(f"{name}:Q", title=name, format=",.6~g") for name in ("value", "low", "high")
-    ]
+    encode["tooltip"] = [
+        alt.Tooltip(f"{name}:N", title=title) for name, title in _tooltips(roles, fields, histogram)
+    ] + [alt.Tooltip(f"{name}:Q", title=name, format=",.6~g") for name in ("value", "low", "high")]
     if roles.colour:
-        tones = list(dict.fromkeys(row[roles.colour] for row in rows))
-        palette = alt.Scale(domain=tones, range=list(COLOURS[: len(tones)]))
-        encode["color"] = alt.Color(f"{roles.colour}:N", scale=palette, title=_key_name(roles.colour, names))
+        tone = fields[roles.colour]
+        tones = list(dict.fromkeys(row[tone] for row in rows))
+        few = {"range": list(COLOURS[: len(tones)])} if len(tones) <= len(COLOURS) else {"scheme": "category20"}
+        encode["color"] = alt.Color(f"{tone}:N", scale=alt.Scale(domain=tones, **few), title=roles.colour)
         if not many:
-            encode["xOffset"] = alt.XOffset(f"{roles.colour}:N", sort=tones, scale=alt.Scale(paddingInner=0.15))
+            encode["xOffset"] = alt.XOffset(f"{tone}:N", sort=tones, scale=alt.Scale(paddingInner=0.15))
     base = alt.Chart().encode(**encode)  # the data belong to the whole chart: a panel then takes only its own
     layers = _line(alt, base, other) if many else _marks(alt, base, other, bars, roles, answer.estimates.exact)
-    width, height = _size(len(order), roles, rows, flat)
-    if not roles.panel:
+    panels = list(dict.fromkeys(row["panel"] for row in rows)) if roles.panels else []
+    tones_shown = len({row[fields[roles.colour]] for row in rows}) if roles.colour else 1
+    width, height = _size(len(order), tones_shown, len(panels), flat)
+    if not roles.panels:
         return alt.layer(*layers, data=data).properties(width=width, height=height)
     drawn = alt.layer(*layers).properties(width=width, height=height)
-    panels = list(dict.fromkeys(row[roles.panel] for row in rows))
-    facet = alt.Facet(f"{roles.panel}:N", sort=panels, header=alt.Header(title=None, labelAnchor="start"))
-    return drawn.facet(facet=facet, columns={1: 1, 2: 2, 4: 2, 8: 4}.get(len(panels), 3), data=data)
+    facet = alt.Facet("panel:N", sort=panels, header=alt.Header(title=None, labelAnchor="start"))
+    columns = {1: 1, 2: 2, 4: 2, 8: 4}.get(len(panels), 3 if len(panels) <= 12 else 4)
+    # a panel with none below it would else have no axis of its own
+    return drawn.facet(facet=facet, columns=columns, data=data).resolve_axis(x="independent")
 
 
 def _marks(alt: Any, base: Any, other: str, bars: bool, roles: Roles, exact: bool) -> list[Any]:
@@ -226,12 +213,11 @@ def _line(alt: Any, base: Any, other: str) -> list[Any]:
     return [band, base.mark_line(strokeWidth=1.6)]
 
 
-def _size(groups: int, roles: Roles, rows: list[dict[str, Any]], flat: bool) -> tuple[int, int]:
+def _size(groups: int, tones: int, panels: int, flat: bool) -> tuple[int, int]:
     if flat:
         return 460, max(46, 24 * groups)
-    tones = len({row[roles.colour] for row in rows}) if roles.colour else 1
-    if roles.panel:
-        return max(150, min(260, 16 * groups * tones)), 170
+    if panels:
+        return max(150, min(260 if panels <= 12 else 210, 16 * groups * tones)), 170 if panels <= 12 else 130
     return max(260, min(760, 34 * groups * max(1, (tones + 1) // 2))), 280
 
 
@@ -239,17 +225,7 @@ def _greatest(rows: list[dict[str, Any]]) -> float:
     return max((abs(row[end] or 0) for row in rows for end in ("low", "high")), default=0)
 
 
-def _key_name(role: str, names: list[str]) -> str:
-    if not role.startswith("k"):
-        return ""
-    place = int(role[1:])
-    return " · ".join(names[2:]) if place == 2 and len(names) > 3 else names[place]
-
-
-def _told(roles: Roles, names: list[str]) -> list[tuple[str, str]]:
-    told = [(role, _key_name(role, names)) for role in (roles.along, roles.colour, roles.panel) if role.startswith("k")]
-    return (
-        told
-        + ([("panel", "group")] if roles.panel == "panel" else [])
-        + ([("bin", "bin")] if roles.along == "bin" else [])
-    )
+def _tooltips(roles: Roles, fields: dict[str, str], histogram: bool) -> list[tuple[str, str]]:
+    """The keys that a mark names when it is pointed at: field and title."""
+    named = [name for name in ("" if histogram else roles.along, roles.colour, *roles.panels) if name]
+    return [(fields[name], name) for name in named] + ([("bin", "bin")] if histogram else [])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pets.common import codec
+from pets.common.arguments import plain_arguments
 from pets.common.codec import Json, canonical, fraction
 from pets.common.integers import Ints
 from pets.errors import InternalError, PetsError, QueryError, UserError, shown
@@ -183,14 +184,28 @@ class Release:
             raise QueryError(f"by must be a list of the release's keys, such as ['age'], not {shown(by)}")
         return views.total(self, output, kept, self.confidence)
 
-    def plot(self, output: str | None = None) -> Any:
-        """An Altair chart of one output (left out: the first) with its intervals.
+    @plain_arguments(QueryError, "plot")
+    def plot(
+        self,
+        output: str | None = None,
+        *,
+        x: str | None = None,
+        facet: str | Sequence[str] | None = None,
+        colour: str | None = None,
+    ) -> Any:
+        """An Altair chart of one output (left out: the first) with its intervals; it needs no internet.
 
-        Raises :class:`MissingExtraError` without the ``plot`` extra, :class:`QueryError` for an unknown output.
+        Args:
+            output: which one.
+            x: the key along the axis (left out: a key with an order, time first).
+            facet: the key, or the keys, whose values have a panel each (left out: those that find no other place).
+            colour: the key that is told by colour (left out: one with few values).
+
+        Raises :class:`MissingExtraError` without the ``plot`` extra, :class:`QueryError` for an unknown output or key.
         """
         from pets.release import plot
 
-        return plot.chart(self, output)
+        return plot.chart(self, output, x=x, facet=facet, colour=colour)
 
     def certified(self, envelope: bytes) -> Release:
         """The same release with its signed certificate, as the ledger stored it."""

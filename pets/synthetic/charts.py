@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from pets.errors import missing_extra
 from pets.plan.layout import Dimension
+from pets.release.chart_roles import COLOURS
 from pets.release.estimate import Noise
-from pets.release.plot import COLOURS, INK, SOFT
+from pets.release.picture import altair, offline
+from pets.release.plot import INK, SOFT
 from pets.release.release import Release
 
 if TYPE_CHECKING:
@@ -45,15 +46,6 @@ class Shown(Protocol):
         """How it was made."""
 
 
-def altair() -> Any:
-    """Altair, or the error that says what to install."""
-    try:
-        import altair as alt
-    except ImportError:
-        raise missing_extra("plotting", "plot") from None
-    return alt
-
-
 def column(made: Shown, name: str) -> Any:
     """One column: bars for the invented rows, and a tick with its noise where the column was measured."""
     alt = altair()
@@ -85,7 +77,7 @@ def column(made: Shown, name: str) -> Any:
     title = alt.TitleParams(
         text=f"SYNTHETIC — {name} ({made.method})", subtitle=said, color=INK, subtitleColor=SOFT, anchor="start"
     )
-    return alt.layer(*layers).properties(title=title, width=520, height=240)
+    return offline(alt.layer(*layers).properties(title=title, width=520, height=240))
 
 
 def slots(values: pd.Series[Any], dimension: Dimension, domain: Domain) -> Any:

@@ -7,13 +7,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pets.errors import missing_extra
-from pets.release.html import inline
-from pets.release.plot import COLOURS, INK, SOFT
+from pets.release.chart_roles import COLOURS
+from pets.release.picture import altair, inline, svg
+from pets.release.plot import INK, SOFT
 from pets.synthetic.assess.fidelity import Fidelity
 from pets.synthetic.assess.score import Score
 from pets.synthetic.assess.tables import Tables
-from pets.synthetic.charts import altair
 
 WORST = 6
 FIRST = 20
@@ -43,11 +42,6 @@ def pictures(shown: Shown) -> dict[str, str]:
     Raises :class:`MissingExtraError` without the ``plot`` extra.
     """
     alt = altair()
-    try:
-        import vl_convert
-    except ImportError:
-        raise missing_extra("the page's pictures", "plot") from None
-
     made = [
         ("scale", _scale(alt, shown.scores), "Every score between shuffled columns and real rows."),
         *(("columns", chart, f"Real and synthetic shares in {name}.") for name, chart in _columns(alt, shown)),
@@ -56,7 +50,7 @@ def pictures(shown: Shown) -> dict[str, str]:
     ]
     out: dict[str, str] = {}
     for number, (name, chart, label) in enumerate(made):
-        picture = inline(vl_convert.vegalite_to_svg(chart.to_json()), label, number)
+        picture = inline(svg(chart), label, number)
         out[name] = f"{out.get(name, '')}<figure>{picture}</figure>"
     return out
 

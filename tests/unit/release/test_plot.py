@@ -6,10 +6,12 @@ import sys
 from typing import Any
 
 import pytest
+import vl_convert
 
 import pets
 from pets.errors import MissingExtraError, QueryError
 from pets.release import html
+from pets.schema.domain import Domain
 from tests.sample_releases import AGES, ASKED, release
 
 ALL: dict[str, Any] = {
@@ -53,7 +55,7 @@ def test_one_key_is_drawn_in_key_order_with_intervals() -> None:
 
 def test_groups_that_are_not_estimable_are_gaps_with_a_note() -> None:
     form = drawn(release(ASKED.group_by("age").agg(**ALL)).plot("mean"))
-    assert records(form)[3] == {"k0": AGES[3], "panel": AGES[3], "bin": "", "value": None, "low": None, "high": None}
+    assert records(form)[3] == {"k0": AGES[3], "group": AGES[3], "bin": "", "value": None, "low": None, "high": None}
     assert form["title"]["subtitle"][-1] == f"Not estimable (too few rows for the noise): {AGES[3]}."
 
 
@@ -71,7 +73,8 @@ def test_the_key_with_few_values_gets_the_colours() -> None:
 
 def test_three_keys_have_panels_each_with_its_own_rows() -> None:
     form = drawn(release(ASKED.group_by("emergency", "age", "sex").agg(**ALL)).plot())
-    assert form["facet"]["field"] == "k0"
+    assert form["facet"]["field"] == "panel"
+    assert [row["panel"] for row in records(form)] == [row["k0"] for row in records(form)]
     assert all("data" not in layer for layer in form["spec"]["layer"])
     assert len(records(form)) == 16
 
@@ -107,8 +110,6 @@ def test_an_unknown_output_is_named() -> None:
 @pytest.mark.parametrize("keys", [(), ("age",), ("age", "sex"), ("emergency", "age", "sex"), ("sex", "ward")])
 @pytest.mark.parametrize("output", ["stays", "long", "bins"])
 def test_every_chart_can_be_drawn(keys: tuple[str, ...], output: str) -> None:
-    import vl_convert
-
     query = ASKED.group_by(*keys).agg(**ALL) if keys else ASKED.agg(**ALL)
     picture = vl_convert.vegalite_to_svg(release(query).plot(output).to_json())
     assert picture.startswith("<svg")
@@ -123,3 +124,90 @@ def test_without_the_extra_the_remedy_is_named_and_pages_have_their_table(monkey
     document = html.page(sample, "Stays")
     assert "<figure>" not in document
     assert "<table>" in document
+
+
+def table_of(**columns: Domain) -> pets.Release:
+    """The exact dummy answer to a count by every column."""
+    schema = pets.Schema({"t": pets.Table("row", columns)})
+    session = pets.Session(schema, budget=pets.Budget(epsilon=1))
+    return session.dummy(rows=500).release(pets.query("t").group_by(*columns).agg(n=pets.count()), pets.Exact())
+
+
+def districts(count: int) -> pets.Category:
+    return pets.Category([f"district {i}" for i in range(count)], nullable=False)
+
+
+DAYS = pets.Date("2024-01-01", "2024-03-11", nullable=False)  # 71 of them
+
+
+@pytest.mark.parametrize("first", ["day", "district"])
+def test_time_lies_along_the_axis_and_every_district_has_its_panel(first: str) -> None:
+    columns = {"day": DAYS, "district": districts(14)}
+    answer = table_of(**dict(sorted(columns.items(), key=lambda pair: pair[0] != first)))
+    form = drawn(answer.plot())
+    key = {name: f"k{i}" for i, name in enumerate(answer.plan.layout.columns())}
+    assert form["facet"]["sort"] == [f"district {i}" for i in range(14)]
+    assert form["spec"]["layer"][0]["encoding"]["x"]["field"] == key["day"]
+    assert len(records(form)) == 71 * 14
+    assert sum(row["value"] for row in records(form)) == answer.table["n"].sum() == 500
+    assert form["title"]["subtitle"] == []
+    picture = vl_convert.vegalite_to_svg(answer.plot().to_json())
+    assert all(f">district {i}<" in picture for i in range(14))
+
+
+def test_no_panel_is_dropped_up_to_a_limit_that_shouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = table_of(ward=districts(40), district=districts(14))
+    form = drawn(answer.plot())
+    assert form["facet"]["sort"] == [f"district {i}" for i in range(14)]
+    assert sum(row["value"] for row in records(form)) == 500
+    monkeypatch.setattr("pets.release.plot.MAX_PANELS", 5)
+    form = drawn(answer.plot())
+    assert len(form["facet"]["sort"]) == 5
+    assert form["title"]["subtitle"][0].startswith("NOT ALL IS SHOWN: the first 5 of 14 panels")
+    monkeypatch.setattr("pets.release.plot.MAX_GROUPS", 14)
+    assert drawn(answer.plot())["title"]["subtitle"][0].startswith("NOT ALL IS SHOWN: the first 14 of 560 groups")
+
+
+def test_four_keys_are_all_told_apart() -> None:
+    answer = table_of(a=districts(3), b=districts(9), day=DAYS, c=pets.Boolean(nullable=False))
+    form = drawn(answer.plot())
+    encoding = form["spec"]["layer"][0]["encoding"]
+    assert (encoding["x"]["field"], encoding["color"]["field"]) == ("k2", "k3")
+    assert len(form["facet"]["sort"]) == 27
+    assert len({(r["panel"], r["k2"], r["k3"]) for r in records(form)}) == len(records(form)) == 3 * 9 * 71 * 2
+
+
+def test_a_reader_may_say_who_is_shown_where() -> None:
+    sample = release(ASKED.group_by("emergency", "age", "sex").agg(**ALL))
+    form = drawn(sample.plot("mean", x="sex", facet="age", colour="emergency"))
+    encoding = form["spec"]["layer"][0]["encoding"]
+    assert (encoding["x"]["field"], encoding["color"]["field"]) == ("k2", "k0")
+    assert form["facet"]["sort"] == AGES
+    assert [layer["mark"]["type"] for layer in form["spec"]["layer"]] == ["point", "rule", "tick", "tick"]
+    both = drawn(sample.plot(x="age", facet=["sex", "emergency"]))
+    assert both["facet"]["sort"] == ["F · False", "M · False", "F · True", "M · True"]
+    flat = drawn(sample.plot("bins", colour="age", facet="sex"))
+    assert flat["spec"]["layer"][0]["encoding"]["color"]["field"] == "k1"
+    many = drawn(table_of(day=DAYS, district=districts(14)).plot(colour="district"))
+    assert many["layer"][0]["encoding"]["color"]["scale"]["scheme"] == "category20"
+    assert len(many["layer"][0]["encoding"]["color"]["scale"]["domain"]) == 14
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"x": "agee"}, "'agee' is not a key of this release; did you mean 'age'"),
+        ({"x": "age", "colour": "age"}, "key 'age' is shown once in a chart"),
+        ({"colour": "ward"}, "has 200 values and colours tell at most 20 apart; use facet='ward'"),
+        ({"x": 3}, "x must be the name of a key, not 3"),
+        ({"facet": []}, "facet must be the name of a key, or a list of them"),
+        ({"output": "bins", "x": "age"}, "a histogram has its bins along x"),
+        ({"color": "age"}, "plot has no argument 'color'; did you mean 'colour'"),
+    ],
+)
+def test_a_place_that_does_not_exist_is_named(asked: dict[str, Any], said: str) -> None:
+    sample = release(ASKED.group_by("age", "ward").agg(n=pets.count(), bins=pets.histogram("days")))
+    with pytest.raises(QueryError, match=said):
+        sample.plot(**asked)
+    if "use facet" in said:
+        assert sample.plot(facet="ward")  # the remedy

@@ -28,6 +28,7 @@ from pets.ledger.publish.read_log import published, read
 from pets.ledger.rebase import rebase
 from pets.ledger.states import State
 from pets.protection.budget import Budget, Cost
+from tests.hosts import named
 from tests.sample_ledger import HOSTILE, Past, eventful
 
 VOID = {"meta", "line", "rect", "circle", "path", "br"}
@@ -177,6 +178,10 @@ def test_the_style_is_the_only_thing_that_the_policy_lets_in(text: str) -> None:
     assert policy is not None and len(style) == 1
     digest = base64.b64encode(hashlib.sha256(style[0].encode()).digest()).decode()
     assert policy[1] == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def test_it_names_no_other_host(text: str) -> None:
+    assert named(text) == []
 
 
 def test_it_has_what_assistive_technology_needs(text: str) -> None:

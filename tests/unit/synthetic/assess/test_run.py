@@ -26,6 +26,7 @@ from pets.synthetic.assess.page import page
 from pets.synthetic.assess.run import Assessment
 from pets.synthetic.assess.score import Score
 from pets.synthetic.assess.tables import manifest_of, prepare
+from tests.hosts import named
 
 pytest.importorskip("sklearn")
 
@@ -160,6 +161,7 @@ def test_the_page_and_its_json(fresh: Assessment, tmp_path: Path) -> None:
         and "Date, signature" in shown
         and "http:" not in shown.replace("http://www.w3.org", "")
     )
+    assert named(shown) == [] == named((tmp_path / "a.json").read_text("utf-8"))
     assert len(form["scores"]) == len(fresh.scores) and form["rows"]["holdout"] == len(HELD)
     assert "distance" not in {score["name"] for score in form["scores"]}
     assert {score.group for score in fresh.scores} == {"fidelity", "utility", "detectability", "risk"}

@@ -1,0 +1,85 @@
+"""The notebooks run where there is no network, name no other host in what they show, and their charts can be seen."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser import Browser
+from tests.hosts import GUARD, named, outputs
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHARTS = {"federated_hospitals": 2, "first_private_table": 1, "synthetic_data": 1}
+
+
+def executed(notebook: Any, folder: Path) -> tuple[Any, str]:
+    """A notebook after a run in which no socket reaches another host, and the hosts that it asked for."""
+    (folder / "sitecustomize.py").write_text(GUARD, "utf-8")
+    asked = folder / "hosts.txt"
+    asked.touch()
+    paths = os.pathsep.join([str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    client = nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(ROOT / "notebooks")}})
+    client.execute(env={**os.environ, "PYTHONPATH": paths, "PETS_TEST_HOSTS": str(asked)})
+    return notebook, asked.read_text("utf-8")
+
+
+def page(notebook: Any) -> str:
+    """What the cells show, as a browser gets it: HTML before SVG before text."""
+    parts = []
+    for cell in notebook["cells"]:
+        for shown in cell.get("outputs", ()):
+            data = shown.get("data", {})
+            html = data.get("text/html") or data.get("image/svg+xml")
+            parts.append(f"<div class='output'>{html}</div>" if html else "")
+    return "<!doctype html><meta charset='utf-8'><title>outputs</title>" + "\n".join(parts)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_a_notebook_runs_without_a_network_and_shows_its_charts(path: Path, tmp_path: Path) -> None:
+    notebook, asked = executed(nbformat.read(path, as_version=4), tmp_path)
+    assert asked == ""
+    for kind, text in outputs(notebook):
+        assert named(text) == [], kind
+    made = tmp_path / "outputs.html"
+    made.write_text(page(notebook), "utf-8")
+    with Browser() as browser:
+        browser.look(1280)
+        browser.open(made)
+        assert [url for url in browser.requests() if not url.startswith(("file:", "data:"))] == []
+        sizes = browser.run(
+            "[...document.querySelectorAll('svg.marks')].map(s => [s.getBoundingClientRect().width, "
+            "s.querySelectorAll('.mark-rect path, .mark-symbol path, .mark-rule line').length])"
+        )
+        browser.picture(Path(os.environ.get("PETS_TEST_PICTURES", tmp_path)) / f"{path.stem}.png")
+    assert len(sizes) == CHARTS.get(path.stem, 0)
+    assert all(width > 200 and marks >= 5 for width, marks in sizes), sizes
+
+
+def test_the_guard_bites(tmp_path: Path) -> None:
+    code = """
+import urllib.request
+try:
+    urllib.request.urlopen("http://192.0.2.1/x", timeout=1)
+except OSError as error:
+    print(error)
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    notebook, asked = executed(notebook, tmp_path)
+    assert asked == "socket.getaddrinfo 192.0.2.1\n"
+    assert "may not reach another host" in "".join(text for _, text in outputs(notebook))
+
+
+def test_the_scan_bites_on_altairs_own_html() -> None:
+    altair = pytest.importorskip("altair")
+    chart = altair.Chart(altair.Data(values=[{"a": 1}])).mark_bar().encode(x="a:Q")
+    with altair.renderers.enable("default"):
+        bundle = chart._repr_mimebundle_()
+    assert named(bundle["text/html"])

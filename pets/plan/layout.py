@@ -164,9 +164,17 @@ def _identity(key: Key, domain: Domain) -> Dimension:
     return Dimension(key.name, key.column, tuple(labels))
 
 
+def _place(domain: Numeric, cut: Fraction) -> Fraction:
+    """Where an edge lies on the scale of codes: on the grid value that it is, but for the rounding of a double."""
+    place = (cut - domain.origin) / domain.spacing
+    rounding = abs(cut) / 2**50
+    near = abs(place - round(place)) * domain.spacing <= rounding and rounding < domain.spacing / 1000
+    return Fraction(round(place)) if near else place
+
+
 def bin_breaks(domain: Numeric, cuts: Sequence[Fraction]) -> tuple[int, ...]:
     """The first code of each bin, then the code after the last (the last bin is closed), inside the domain."""
-    places = [(cut - domain.origin) / domain.spacing for cut in cuts]
+    places = [_place(domain, cut) for cut in cuts]
     starts = [math.ceil(place) for place in places[:-1]] + [math.floor(places[-1]) + 1]
     return tuple(min(max(start, 0), domain.cells) for start in starts)
 

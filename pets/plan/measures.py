@@ -39,6 +39,9 @@ FANOUT = 16
 
 QUANTILE_BINS = 256
 
+MAX_SUM = 2**62
+"""No sum may be able to pass this."""
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -132,12 +135,23 @@ class Planner:
             kind=kind,
             sensitivity=self._bounds.per_row(largest, self._bounds.layout.groups),
             reason=f"at most {_rows_text(k)} of a person count, each with a {unit} of at most {largest:,} grid steps",
-            limit=self._bounds.people * k * max(raw, largest),
+            limit=self._limit(raw, weight, largest),
             column=aggregate.column,
             where=where,
             weight=weight,
             centre=centre,
         )
+
+    def _limit(self, raw: int, weight: Weight, largest: int) -> int:
+        """What a cell, and every sum on the way to it, can reach for the schema's public number of people.
+
+        ``raw`` is a wide bound, which most plans meet; what is really summed under a clip is counted from its low end.
+        """
+        rows = self._bounds.people * self._bounds.rows
+        wide = rows * max(raw, largest)
+        if wide <= MAX_SUM or weight.coarse > 1:
+            return wide
+        return rows * max(weight.scale * (weight.high - weight.low + 1), largest)
 
     def _shared_counts(self) -> dict[Measure, int]:
         """How many outputs would use each count of rows: a midpoint is free only where its count is shared."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
 from pets.common.arguments import plain_arguments, plain_fields
-from pets.common.codec import Json, fraction, number
+from pets.common.codec import Json, fraction, number, python_value
 from pets.common.literals import is_null, literal
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
@@ -151,12 +152,25 @@ def edges_of(edges: object) -> tuple[Fraction, ...]:
     if len(listed) > MAX_EDGES:
         raise QueryError(f"bins take at most {MAX_EDGES:,} edges; use fewer")
     try:
-        cuts = tuple(fraction(edge) for edge in listed)
+        cuts = tuple(_edge(edge) for edge in listed)
     except ValueError:
         raise QueryError("bin edges must be finite numbers, such as [0, 18, 65, 120]") from None
     if len(cuts) < 2 or any(a >= b for a, b in itertools.pairwise(cuts)):
         raise QueryError("bins need at least two edges in increasing order, such as [0, 18, 65, 120]")
     return cuts
+
+
+def _edge(value: object) -> Fraction:
+    """An edge as an exact number; a float within a few roundings of a short decimal is that decimal.
+
+    >>> _edge(0.1 + 0.2), _edge(1 / 3) == fraction(1 / 3)
+    (Fraction(3, 10), True)
+    """
+    exact, plain = fraction(value), python_value(value)
+    if not isinstance(plain, float):
+        return exact
+    short = fraction(f"{plain:.12g}")
+    return short if abs(short - exact) <= 4 * Fraction(math.ulp(plain)) else exact
 
 
 def interval_labels(cuts: Sequence[Fraction]) -> list[str]:

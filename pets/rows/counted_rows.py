@@ -156,7 +156,11 @@ class Rows:
     def null_value(self, column: str, weight: Weight) -> int:
         """What a null's reserved code adds to :meth:`total`."""
         cells = self._domains[column].cells
-        return (weight.high if self._clips(column, weight) else cells) // weight.coarse
+        return (weight.high if self._clips(column, weight) else cells) // weight.coarse - self.start(column, weight)
+
+    def start(self, column: str, weight: Weight) -> int:
+        """The code from which :meth:`total` counts: a clip's lower end, so that far codes add up to small sums."""
+        return weight.low if weight.coarse == 1 and self._clips(column, weight) else 0
 
     def _clips(self, column: str, weight: Weight) -> bool:
         return weight.low > 0 or weight.high < self._domains[column].cells - 1
@@ -194,15 +198,16 @@ class Rows:
         return condition.cast("int16" if self._engine == "duckdb" else "int64").sum()
 
     def total(self, table: Any, column: str, weight: Weight, where: Predicate | None) -> Any:
-        """The sum of clamped codes, nulls at :meth:`null_value`."""
+        """The sum of clamped codes, counted from :meth:`start`, nulls at :meth:`null_value`."""
         met = None if where is None else self._meets(table, where)
         if self._engine != "duckdb" or weight.coarse > 1 or not self._clips(column, weight):
-            return self._clamped(table, column, weight).sum(where=met)
-        # |c − low| − |c − high| = 2·clamped − (low + high): no branches, so as fast as no clamp at all
+            code, start = self._clamped(table, column, weight), self.start(column, weight)
+            return (code.cast("int64") - start if start else code).sum(where=met)
+        # |c − low| − |c − high| = 2·(clamped − low) − (high − low): no branches, so as fast as no clamp at all
         low, high = weight.low, weight.high
         code = self._column(table, column).cast(self._signed(column))
         twice = ((code - low).abs() if low else code) - (code - high).abs()
-        return (twice.sum(where=met) + table.count(where=met) * (low + high)) >> 1
+        return (twice.sum(where=met) + table.count(where=met) * (high - low)) >> 1
 
     def _signed(self, column: str) -> str:
         """A signed type that holds every code of the column."""

@@ -113,7 +113,8 @@ class _Linear:
             ("total", column, weight.low, weight.high, weight.coarse, where),
             lambda table: self._rows.total(table, column, weight, where),
         )
-        recipe = [(name, weight.scale), (valued, -weight.offset)]
+        start = self._rows.start(column, weight)
+        recipe = [(name, weight.scale), (valued, weight.scale * start - weight.offset)]
         if known is not None:
             # nulls were summed at their reserved code, which is cheaper than skipping them; take them out again
             nulls = weight.scale * self._rows.null_value(column, weight)

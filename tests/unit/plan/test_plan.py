@@ -155,3 +155,51 @@ def test_the_digest_is_of_meaning_not_of_spelling() -> None:
     with pytest.raises(QueryError, match="True, False"):
         plan(T.where(col("flag") == True).agg(n=pets.count()))  # noqa: E712
         plan(T.where(col("flag") == 1).agg(n=pets.count()))
+
+
+WIDE = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=3), {"id": pets.Identifier(), "v": pets.Integer(0, 2**60)},
+                                    people=1000)})  # fmt: skip
+
+
+def test_the_limit_is_of_what_is_summed_and_a_tighter_clip_mends_it() -> None:
+    with pytest.raises(QueryError, match=r"could pass 2\^62 with 1,000 people; use .* a tighter clip"):
+        make_plan(T.agg(s=pets.sum("v")), WIDE)
+    far = 2**59
+    for clip in ((0, 1), (far, far + 1)):
+        for ask in (pets.mean, pets.sum):
+            if ask is pets.sum and clip[0]:
+                continue  # a sum of a thousand such values does pass 2^62
+            found = make_plan(T.agg(s=ask("v", clip=clip), n=pets.count()), WIDE)
+            assert max(measure.limit for measure in found.measures) < 2**20
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_clipped_sums_of_far_values_are_exact(engine: str) -> None:
+    import pandas as pd
+
+    from pets.testing import exact
+
+    far = 2**45
+    frame = pd.DataFrame({"id": ["a", "a", "b", "c"], "v": pd.array([0, far, far + 1, None], dtype="Int64")})
+    query = T.agg(s=pets.sum("v", clip=(0, 1)), m=pets.mean("v", clip=(far, far + 3)))
+    found = exact(WIDE, {"t": frame}, query, engine=engine)
+    assert found["s"].tolist() == [2]
+    assert found["m"].tolist() == [pytest.approx(far + 1 / 3, abs=0.01)]
+
+
+def test_edges_that_doubles_round_are_the_grid_values() -> None:
+    import numpy as np
+
+    edges = np.linspace(0, 1, 11)
+    assert edges[3] > 0.3
+    tenths = pets.Schema({"t": pets.Table("row", {"x": pets.Real(0, 1, "0.1")})})  # type: ignore[arg-type]
+    found = make_plan(pets.query("t").group_by(col("x").bins(edges)).agg(n=pets.count()), tenths)
+    dimension = found.layout.dimensions[0]
+    assert dimension.labels[2] == "[0.2, 0.3)"
+    assert dimension.breaks[:4] == (0, 1, 2, 3)
+    thirds = pets.Schema({"t": pets.Table("row", {"x": pets.Real(0, 1, "1/3")})})  # type: ignore[arg-type]
+    found = make_plan(pets.query("t").group_by(col("x").bins([0, 1 / 3, 2 / 3, 1])).agg(n=pets.count()), thirds)
+    assert found.layout.dimensions[0].breaks[:3] == (0, 1, 2)
+    # an edge that lies between two grid values stays there
+    found = make_plan(pets.query("t").group_by(col("x").bins([0, 0.3000001, 1])).agg(n=pets.count()), tenths)
+    assert found.layout.dimensions[0].breaks[:2] == (0, 4)

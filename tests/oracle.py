@@ -83,7 +83,7 @@ def parse_integer(domain: Integer, cell: Any) -> Fraction | None:
         exact = Fraction(cell)
     else:
         text = cell.strip(BLANKS)
-        if not NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        if not NUMBER.fullmatch(text):
             return None
         exact = Fraction(text)
         if exact.denominator != 1:
@@ -92,19 +92,18 @@ def parse_integer(domain: Integer, cell: Any) -> Fraction | None:
 
 
 def parse_real(domain: Real, cell: Any) -> Fraction | None:
-    """Clamped to the bounds, then rounded to the nearest step in IEEE doubles."""
-    if isinstance(cell, (int, float)):
-        x = float(cell)
-    else:
+    """Clamped to the bounds, then rounded to the nearest step, halves up, in exact fractions."""
+    if isinstance(cell, str):
         text = cell.strip(BLANKS)
         if not NUMBER.fullmatch(text):
             return None
-        x = float(text)
-    if not math.isfinite(x):
+        x = Fraction(text)
+    elif not math.isfinite(cell):
         return None
-    lo, hi, step = float(domain.lo), float(domain.hi), float(domain.step)
-    code = math.floor((min(max(x, lo), hi) - lo) / step + 0.5)
-    return min(domain.lo + code * domain.step, domain.hi)
+    else:
+        x = Fraction(cell)
+    code = math.floor((min(max(x, domain.lo), domain.hi) - domain.lo) / domain.step + Fraction(1, 2))
+    return domain.lo + code * domain.step
 
 
 def parse_date(cell: Any) -> dt.date | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pets.errors import DataError, did_you_mean
 from pets.rows import coding
-from pets.rows.coding import ABOVE, BELOW, NULL, OUT, UNPARSABLE
+from pets.rows.cell import ABOVE, BELOW, NULL, OUT, UNPARSABLE, code_type, narrow
 from pets.rows.report import ColumnReport, Report
 from pets.rows.sources import Source, opened
 from pets.schema.domain import Category, Domain, Identifier
@@ -125,7 +125,7 @@ class Staged:
         for column, name in self.names.items():
             domain, fates = self.domains[column], self.fates[column]
             clean = not (fates.out_of_domain or fates.unparsable or fates.clamped)
-            plain = f"CAST({prefix}{name} AS {coding.code_type(domain)})"
+            plain = f"CAST({prefix}{name} AS {code_type(domain)})"
             out[name] = plain if clean else coding.settle(domain, f"{prefix}{name}")
         return out
 
@@ -142,8 +142,11 @@ def stage(
     lookups = {c: d for c, d in domains.items() if isinstance(d, Category) and d.lookup is not None}
     read = {column: domain for column, domain in domains.items() if column not in lookups}
     wanted = [*([unit] if unit is not None else []), *read] or list(table.columns)[:1]
-    with opened(con, source, name, {column: table.columns[column] for column in wanted}, scratch) as data:
-        helpers, stages = ["*"], []
+    with opened(
+        con, source, name, {column: table.columns[column] for column in wanted}, scratch, table.encoding
+    ) as data:
+        levels: list[list[str]] = []
+        stages = []
         if unit is not None:
             person = table.columns[unit]
             assert isinstance(person, Identifier)
@@ -153,8 +156,9 @@ def stage(
             made = coding.coding(domain, data.cells[column], f"h_{key}", f"e_{key}")
             for statement in made.setup:
                 run(statement, f"reading {data.label}")
-            if made.helper is not None:
-                helpers.append(f"{made.helper} AS h_{key}")
+            for level, (helper, sql) in enumerate(made.steps):
+                levels += [[]] * (level == len(levels))
+                levels[level] = [*levels[level], f"{sql} AS {helper}"]
             stages.append(f"{made.stage} AS {columns[column]}")
         found = ["*"]
         for column, target in lookups.items():
@@ -163,9 +167,12 @@ def stage(
             origin = table.columns[of]
             assert isinstance(origin, Category)
             found.append(f"{coding.look_up(target, origin, columns[of])} AS {columns[column]}")
+        relation = data.relation
+        for helpers in levels:
+            relation = f"(SELECT {', '.join(['*', *helpers])} FROM {relation})"
         run(
             f"CREATE TEMP TABLE {into} AS SELECT {', '.join(found)} FROM (SELECT {', '.join(stages) or '1 AS unit'} "
-            f"FROM (SELECT {', '.join(helpers)} FROM {data.relation}))",
+            f"FROM {relation})",
             f"reading {data.label}",
         )
         for column in read:
@@ -236,10 +243,10 @@ def prepare(
         if needed not in sources:
             raise DataError(f"no data was given for table {needed!r}{did_you_mean(needed, sources)}")
     data = stage(run, con, name, table, sources[name], scratch, columns, "staged")
-    rank_type = coding.narrow(table.unit.max_rows)
+    rank_type = narrow(table.unit.max_rows)
     if table.unit.column is None:
         _limit(name, table, data.rows_valid)
-        kind = coding.narrow(max(data.rows_valid - 1, 0))
+        kind = narrow(max(data.rows_valid - 1, 0))
         # row_number() needs no window over people here: each row is somebody of their own
         values = ", ".join(
             [f"CAST(1 AS {rank_type}) AS rank", f"CAST(row_number() OVER () - 1 AS {kind}) AS person"]
@@ -262,7 +269,7 @@ def prepare(
         )
         join = "LEFT JOIN attributes a ON CAST(d.pid AS VARCHAR) = CAST(a.pid AS VARCHAR)"
         final |= {column: f"p.{column}" for column in person.names.values()}
-    most = coding.narrow(data.rows_valid)
+    most = narrow(data.rows_valid)
     run(
         f"CREATE TEMP TABLE people AS SELECT CAST(row_number() OVER () - 1 AS {most}) AS person, "
         f"d.pid, {person_seed(key, 'd.pid')} AS seed{extra}{', a.pid IS NULL AS bare' if join else ''} "
@@ -271,7 +278,7 @@ def prepare(
     )
     people = _one(run, "people", "true", [])[-1]
     _limit(name, table, people)
-    kind = coding.narrow(max(people - 1, 0))
+    kind = narrow(max(people - 1, 0))
     if join:
         unattached = _one(run, "people", "bare", [])[-1]
     ordered = {column: final[column] for column in columns.values()}

@@ -7,12 +7,8 @@ and never carry the content of a cell.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import re
 import weakref
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pets.errors import DataError, PetsError, did_you_mean
-from pets.rows.coding import Cell, quoted
+from pets.rows.cell import Cell, quoted
+from pets.rows.csv_file import NOT_UTF8, header, recoded, relation
 from pets.rows.sql_url import connect, embedded, no_table, pandas_frame
 from pets.schema.cells import FLOAT_IDS, FLOAT_WHOLES, Texts, pandas_column, sqlite_table
-from pets.schema.domain import Domain
+from pets.schema.domain import Domain, Identifier
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,9 +30,7 @@ Source = Any
 """A path (CSV, CSV.gz, Parquet), a pandas or polars DataFrame, a pyarrow Table or RecordBatchReader, an Ibis table, or
 the text of an SQL URL such as ``duckdb:///stays.db`` (``#name`` chooses the table)."""
 
-_HEADER = 1_000_000  # bytes of a CSV's first line that are read at most
 _BATCH = 122_880  # rows
-_DELIMITERS = (",", ";", "\t", "|")
 _ATTACHED = "attached_source"
 _JSON = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 _URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
@@ -62,11 +57,13 @@ class Opened:
 
 
 @contextmanager
-def opened(con: Any, source: Source, table: str, domains: Mapping[str, Domain], scratch: Path) -> Iterator[Opened]:
+def opened(
+    con: Any, source: Source, table: str, domains: Mapping[str, Domain], scratch: Path, encoding: str = "utf-8"
+) -> Iterator[Opened]:
     """Open ``source`` on the DuckDB connection for some columns of schema table ``table``, each with its domain.
 
-    ``scratch`` is a private folder. Raises :class:`DataError` for anything that cannot be opened; errors while the
-    block runs (a broken line far into a file) become one too.
+    ``scratch`` is a private folder; ``encoding`` is that of a CSV file. Raises :class:`DataError` for anything that
+    cannot be opened; errors while the block runs (a broken line far into a file) become one too.
     """
     label, wanted = label_of(source), list(domains)
     held = f"source_{table_key(table)}"
@@ -74,7 +71,7 @@ def opened(con: Any, source: Source, table: str, domains: Mapping[str, Domain], 
         if isinstance(source, str) and source.startswith("duckdb://"):
             relation, names = _attached(con, source, label, table, wanted)
         elif isinstance(source, (str, Path)) and not _is_url(source):
-            relation, names = _file(con, Path(source).expanduser(), label, table, wanted, scratch)
+            relation, names = _file(con, Path(source).expanduser(), label, table, wanted, scratch, encoding)
         else:
             data = _arrow(source, label, table, domains)
             con.register(held, data)
@@ -83,6 +80,12 @@ def opened(con: Any, source: Source, table: str, domains: Mapping[str, Domain], 
         position = {name: index for index, name in enumerate(names)}
         aliases = ", ".join(f"s{index}" for index in range(len(described)))
         cells = {name: Cell(f"s{position[name]}", str(described[position[name]][1])) for name in wanted}
+        for name, cell in cells.items():
+            if cell.nested and not isinstance(domains[name], Identifier):
+                raise DataError(
+                    f"column {name!r} of table {table!r} holds lists or structures ({cell.kind[:60]}) in {label}, and "
+                    "a column has one value a row; unnest it, or leave it out of the schema"
+                )
         yield Opened(label, f"{relation} AS t({aliases})", cells)
     except (PetsError, KeyboardInterrupt):
         raise
@@ -150,7 +153,7 @@ def plain(error: BaseException, label: str) -> DataError:
     if "unterminated quote" in low or "quoted value" in low:
         return DataError(f"{line}a quoted value does not end properly; double each quote inside a quoted value")
     if "unicode" in low or "utf-8" in low or "utf8" in low:
-        return DataError(f"{line}the text is not UTF-8; save the file as UTF-8")
+        return DataError(f"{line}{NOT_UTF8}")
     if "maximum line size" in low or "max_line_size" in low:
         return DataError(f"{line}a line is longer than 16 MB; is a quote missing?")
     if "state machine" in low:
@@ -176,7 +179,7 @@ def _is_url(source: str | Path) -> bool:
 
 
 def _file(
-    con: Any, path: Path, label: str, table: str, wanted: Sequence[str], scratch: Path
+    con: Any, path: Path, label: str, table: str, wanted: Sequence[str], scratch: Path, encoding: str
 ) -> tuple[str, Sequence[str]]:
     try:
         if path.is_dir():
@@ -205,9 +208,19 @@ def _file(
             f"{label} is named as JSON, which is not read as data; save it as CSV or Parquet, such as with "
             "pandas.read_json(…).to_parquet(…)"
         )
-    if not zipped and (b"\0" in start or path.suffix.lower() in (".parquet", ".xlsx", ".xls", ".zip")):
+    if not zipped and (
+        (b"\0" in start and encoding != "utf-16") or path.suffix.lower() in (".parquet", ".xlsx", ".xls", ".zip")
+    ):
         raise DataError(f"{label} is neither CSV (UTF-8 text) nor Parquet; save it as one of the two")
-    return _csv(link, path, label, table, wanted, zipped)
+    if encoding != "utf-8":
+        copy = scratch / f"utf8-{table_key(table)[:32]}"
+        recoded(path, copy, label, encoding, zipped)
+        link.unlink()
+        link.symlink_to(copy)
+        path, zipped = copy, False
+    names, delimiter = header(path, label, wanted, zipped)
+    _check(names, wanted, label, table)
+    return relation(link, names, delimiter, zipped), names
 
 
 def _parquet(link: Path, label: str, table: str, wanted: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -219,51 +232,6 @@ def _parquet(link: Path, label: str, table: str, wanted: Sequence[str]) -> tuple
         raise DataError(f"{label} starts like Parquet but is damaged or cut short; copy it again") from None
     _check(names, wanted, label, table)
     return f"read_parquet({quoted(str(link))})", names
-
-
-def _csv(
-    link: Path, path: Path, label: str, table: str, wanted: Sequence[str], zipped: bool
-) -> tuple[str, Sequence[str]]:
-    names, delimiter = _header(path, label, wanted, zipped)
-    _check(names, wanted, label, table)
-    columns = ", ".join(f"'s{index}': 'VARCHAR'" for index in range(len(names)))
-    options = (
-        f"auto_detect=false, header=true, skip=0, columns={{{columns}}}, delim={quoted(delimiter)}, quote='\"', "
-        "escape='\"', comment='', nullstr='', strict_mode=true, null_padding=false, ignore_errors=false, "
-        f"max_line_size=16777216, compression={'gzip' if zipped else 'none'!r}"
-    )
-    return f"read_csv({quoted(str(link))}, {options})", names
-
-
-def _header(path: Path, label: str, wanted: Sequence[str], zipped: bool) -> tuple[list[str], str]:
-    """The names in the first line and the delimiter: the first under which every wanted name is there, else a comma."""
-    try:
-        with path.open("rb") as raw:
-            stream = gzip.GzipFile(fileobj=raw) if zipped else raw
-            line = stream.readline(_HEADER)
-            # a quoted name may itself hold a line break
-            while line.count(b'"') % 2 and len(line) < _HEADER and (more := stream.readline(_HEADER)):
-                line += more
-        first = line.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{label}, line 1: the text is not UTF-8; save the file as UTF-8") from None
-    except (OSError, EOFError, zlib.error):
-        raise DataError(f"{label}: the compressed file is damaged or cut short; copy it again") from None
-    if not first.strip():
-        raise DataError(f"{label} has no header line; give a file whose first line names the columns")
-    readings: list[list[str]] = []
-    for delimiter in _DELIMITERS:
-        try:
-            names = next(csv.reader(io.StringIO(first, newline=""), delimiter=delimiter, strict=True))
-        except (csv.Error, StopIteration):
-            continue
-        if set(wanted) <= set(names):
-            return names, delimiter
-        readings.append(names)
-    if not readings:
-        raise DataError(f"{label}, line 1: a quoted name does not end properly; mend the header line")
-    best = max(readings, key=len)
-    return best, _DELIMITERS[0]
 
 
 def _check(names: Sequence[object], wanted: Sequence[str], label: str, table: str) -> None:

@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pets.schema.domain import Category, Domain, Identifier
-from pets.schema.numeric import Integer
+from pets.schema.numeric import Integer, Numeric
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,18 +58,25 @@ def stands_for(domain: Domain) -> dict[str, str]:
     Values go before texts for null, and an exact spelling before any other.
     """
     found: dict[str, str] = {}
-    for declared in (domain.values if isinstance(domain, Category) else (), domain.null):
+    for declared in (_listed(domain), domain.null):
         for spelt in (str, canonical):
             for text in declared:
                 found.setdefault(spelt(text), text)
     return found
 
 
+def _listed(domain: Domain) -> tuple[str, ...]:
+    """The texts that mean a value: a category's own, then their other spellings."""
+    if not isinstance(domain, Category):
+        return ()
+    return (*domain.values, *(spelling for spelling, _ in domain.reading.map))
+
+
 def doubtful(domain: Domain) -> float:
     """Up to which magnitude a float of 2^53 or more may have lost digits that the domain tells apart; 0 where none."""
     if isinstance(domain, Identifier):
         return math.inf
-    texts = [canonical(text) for text in (*(domain.values if isinstance(domain, Category) else ()), *domain.null)]
+    texts = [canonical(text) for text in (*_listed(domain), *domain.null)]
     known = [abs(int(text)) for text in texts if re.fullmatch(r"-?[0-9]{1,40}", text)]
     if isinstance(domain, Integer):
         known += [abs(domain.lo), abs(domain.hi)]
@@ -90,6 +97,7 @@ class Texts:
         # the commonest types, read as _typed reads them
         self._quick = {int: _whole, float: self._float, bool: _truth, dt.date: dt.date.isoformat, Decimal: _decimal}
         self.spells_truth = not {"true", "false"}.isdisjoint(self._stands)
+        self._mark = domain.reading.decimal if isinstance(domain, Numeric) else None
         self._refusal = FLOAT_IDS if isinstance(domain, Identifier) else FLOAT_WHOLES
 
     def column(self, values: Any) -> pa.ChunkedArray:
@@ -113,8 +121,7 @@ class Texts:
         """The text of one cell; ``None`` where it has no value or no reading."""
         quick: Any = self._quick.get(type(value))
         if quick is not None:
-            plain = quick(value)
-            return None if plain is None else self._stands.get(plain, plain)
+            return self._spelt(value, quick(value))
         if value is None or value is self._pd.NA or value is self._pd.NaT:
             return None
         if isinstance(value, str):
@@ -127,8 +134,15 @@ class Texts:
                 return None
         if type(value).__module__ == "pyarrow.lib" and hasattr(value, "as_py"):
             return self.of(value.as_py())
-        plain = self._typed(value)
-        return None if plain is None else self._stands.get(plain, plain)
+        return self._spelt(value, self._typed(value))
+
+    def _spelt(self, value: Any, plain: str | None) -> str | None:
+        """The text that the column's settings read as the value: a float with all its digits, the mark as declared."""
+        if plain is None or plain in self._stands or self._mark is None or "." not in plain:
+            return None if plain is None else self._stands.get(plain, plain)
+        if isinstance(value, (float, self._np.floating)):
+            plain = str(Decimal(float(value)))
+        return plain.replace(".", self._mark)
 
     def _typed(self, value: Any) -> str | None:
         np, pd = self._np, self._pd

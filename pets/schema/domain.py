@@ -18,6 +18,7 @@ from pets.common.literals import day
 from pets.common.literals import name as name_of
 from pets.common.literals import text as text_of
 from pets.errors import QueryError, SchemaError, did_you_mean, shown
+from pets.schema.reading import EXACT_TEXT, ISO_TEXT, CategoryText, TimeText
 
 MISSING = "missing"
 """The label of the slot that holds rows whose group column is null."""
@@ -129,14 +130,15 @@ class Lookup:
 @plain_fields(SchemaError)
 @dataclass(frozen=True)
 class Category(Domain):
-    """A closed list of values, compared as exact text.
+    """A closed list of values, compared as exact text unless ``trim``, ``case="fold"`` or ``map`` say otherwise.
 
-    >>> Category(["Female", "Male"]).encode("Male")
+    >>> Category(["Female", "Male"], trim=True, map={"m": "Male"}).encode("Male")
     1
     """
 
     values: Sequence[str] = ()
     lookup: Lookup | None = None
+    reading: CategoryText = field(default=EXACT_TEXT, repr=False)
     kind: ClassVar[str] = "category"
 
     def __init__(
@@ -144,6 +146,9 @@ class Category(Domain):
         values: Sequence[object],
         *,
         lookup: Lookup | None = None,
+        trim: bool = False,
+        case: str | None = None,
+        map: Mapping[str, str] | None = None,
         nullable: bool = True,
         null: Sequence[str] = (),
     ) -> None:
@@ -156,6 +161,7 @@ class Category(Domain):
             raise SchemaError(f"lookup must be pets.Lookup(column, {{value: value}}), not {shown(lookup)}")
         object.__setattr__(self, "values", texts)
         object.__setattr__(self, "lookup", lookup)
+        object.__setattr__(self, "reading", CategoryText.of(trim, case, map))
         object.__setattr__(self, "nullable", nullable)
         object.__setattr__(self, "null", null)
         super().__post_init__()
@@ -175,6 +181,27 @@ class Category(Domain):
                         f"the look-up's value {shown(target)} is not a value{did_you_mean(target, texts)}"
                     )
         object.__setattr__(self, "_index", index)
+        self._check_reading(index)
+
+    def _check_reading(self, index: Mapping[str, int]) -> None:
+        """Every spelling means one thing."""
+        reading = self.reading
+        if self.lookup is not None and reading != EXACT_TEXT:
+            raise SchemaError("a look-up reads no cells; set trim, case or map on the column that it looks at")
+        means: dict[str, str] = {}
+        for token in self.null:
+            means[reading.plain(token)] = token
+        for text in self.values:
+            alike = means.setdefault(reading.plain(text), text)
+            if alike != text:
+                raise SchemaError(f"{shown(text)} and {shown(alike)} are one text under trim or case: fold; keep one")
+        for spelling, value in reading.map:
+            if value not in index:
+                raise SchemaError(f"map's value {shown(value)} is not a value{did_you_mean(value, self.values)}")
+            if not reading.plain(spelling):
+                raise SchemaError("the empty text always means null; take it out of map")
+            if means.setdefault(reading.plain(spelling), value) != value:
+                raise SchemaError(f"map's spelling {shown(spelling)} already means something else; take it out")
 
     @property
     def cells(self) -> int:
@@ -193,7 +220,7 @@ class Category(Domain):
         return self.values[code]
 
     def to_json(self) -> Json:
-        out = super().to_json() | {"values": list(self.values)}
+        out = super().to_json() | {"values": list(self.values)} | self.reading.to_json()
         if self.lookup is not None:
             out["lookup"] = self.lookup.to_json()
         return out
@@ -210,20 +237,43 @@ def ordered(low: Any, high: Any, cells: int) -> None:
         raise SchemaError(f"the range from {low} to {high} has more than 2^62 values; narrow it or use a coarser step")
 
 
+def one_century(reading: TimeText, low: dt.date, high: dt.date) -> None:
+    """Refuse years of two digits where the range does not say which century they mean."""
+    if reading.short_years and (high.year, high.month, high.day) >= (low.year + 100, low.month, low.day):
+        raise SchemaError(
+            f"the format has years of two digits, and {low} to {high} is more than a century, so that a year could be "
+            "two; narrow min and max to at most 100 years"
+        )
+
+
 @plain_fields(SchemaError)
 @dataclass(frozen=True)
 class Date(Domain):
     """Calendar days from ``lo`` to ``hi``, both included; days outside become null (they are not clamped).
 
-    >>> Date("2019-04-01", "2019-04-30").cells
+    ``format`` says how the file writes them where that is not ISO, and ``tz`` in which zone's days the instants of a
+    file (times with an offset) are counted: UTC unless it says otherwise.
+
+    >>> Date("2019-04-01", "2019-04-30", format="dd/mm/yyyy").cells
     30
     """
 
     lo: dt.date = dt.date(1970, 1, 1)
     hi: dt.date = dt.date(1970, 1, 1)
+    reading: TimeText = field(default=ISO_TEXT, repr=False)
     kind: ClassVar[str] = "date"
 
-    def __init__(self, lo: object, hi: object, *, nullable: bool = True, null: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        lo: object,
+        hi: object,
+        *,
+        format: str | Sequence[str] | None = None,
+        tz: str | None = None,
+        nullable: bool = True,
+        null: Sequence[str] = (),
+    ) -> None:
+        object.__setattr__(self, "reading", TimeText.of(format, tz))
         for name, label, value in (("lo", "min", lo), ("hi", "max", hi)):
             try:
                 object.__setattr__(self, name, day(value))
@@ -233,6 +283,7 @@ class Date(Domain):
         object.__setattr__(self, "null", null)
         super().__post_init__()
         ordered(self.lo, self.hi, 1)
+        one_century(self.reading, self.lo, self.hi)
 
     @property
     def cells(self) -> int:
@@ -255,7 +306,7 @@ class Date(Domain):
         return self.lo + dt.timedelta(days=code)
 
     def to_json(self) -> Json:
-        return super().to_json() | {"min": self.lo.isoformat(), "max": self.hi.isoformat()}
+        return super().to_json() | {"min": self.lo.isoformat(), "max": self.hi.isoformat()} | self.reading.to_json()
 
     def describe(self) -> str:
         return f"days {self.lo} to {self.hi}"

@@ -24,7 +24,7 @@ from pets.schema import settings
 from pets.schema.domain import Boolean, Category, Date, Domain, Identifier, Lookup
 from pets.schema.numeric import Integer, Real
 from pets.schema.rules import Rule, rules_of
-from pets.schema.settings import MAX_ROWS, PEOPLE
+from pets.schema.settings import ENCODINGS, MAX_ROWS, PEOPLE
 
 __all__ = [
     "Boolean",
@@ -112,6 +112,7 @@ class Table:
         person_table: a table with one row per person whose columns are attached to each row by the unit column.
         people: a public upper bound on the number of people; sums are proved to fit in 62 bits for that many.
         rules: what holds between columns of a row (see :mod:`pets.schema.rules`); only invented rows rest on it.
+        encoding: how the texts of a CSV file are encoded.
     """
 
     unit: Unit
@@ -119,6 +120,7 @@ class Table:
     person_table: str | None = None
     people: int = PEOPLE
     rules: tuple[Rule, ...] = ()
+    encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
         given: object = self.unit
@@ -147,6 +149,8 @@ class Table:
         for name, domain in self.columns.items():
             self._check_lookup(name, domain)
         object.__setattr__(self, "rules", rules_of(self.rules, self.columns, unit))
+        if self.encoding not in ENCODINGS:
+            raise SchemaError(f"encoding {shown(self.encoding)} is not read{did_you_mean(self.encoding, ENCODINGS)}")
 
     def _check_lookup(self, name: str, domain: Domain) -> None:
         if not isinstance(domain, Category) or domain.lookup is None:
@@ -168,7 +172,7 @@ class Table:
         return hash(digest(self.to_json()))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Table, (self.unit, dict(self.columns), self.person_table, self.people, self.rules))
+        return (Table, (self.unit, dict(self.columns), self.person_table, self.people, self.rules, self.encoding))
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -182,6 +186,8 @@ class Table:
             out["people"] = self.people
         if self.rules:
             out["rules"] = [rule.to_json() for rule in self.rules]
+        if self.encoding != "utf-8":
+            out["encoding"] = self.encoding
         return out
 
 
@@ -337,10 +343,11 @@ def _table(value: object, place: Place, folder: Path | None) -> Table:
     person = None if given.get("person_table") is None else form.text(given["person_table"], "person_table")
     people = PEOPLE if given.get("people") is None else form.whole(given["people"], "people")
     columns = form.columns(given.get("columns"), place, folder)
+    encoding = "utf-8" if given.get("encoding") is None else form.text(given["encoding"], "encoding")
     if given.get("rules") is None:
-        return Table(unit, columns, person, people)
+        return Table(unit, columns, person, people, encoding=encoding)
     try:
-        return Table(unit, columns, person, people, given["rules"])
+        return Table(unit, columns, person, people, given["rules"], encoding)
     except SchemaError as error:
         raise place.error(error, given, "rules") from None
 

@@ -119,7 +119,10 @@ def _pairs(given: Mapping[str, Any], folder: Path) -> dict[str, str]:
 def _category(given: Mapping[str, Any], common: dict[str, Any], folder: Path | None) -> Domain:
     values = _need(given, "values", "category")
     found = _lookup(given["lookup"], folder) if given.get("lookup") is not None else None
-    return kinds.Category(values, lookup=found, **common)
+    spelt = {name: given[name] for name in ("case", "map") if given.get(name) is not None}
+    if given.get("trim") is not None:
+        spelt["trim"] = flag(given["trim"], "trim")
+    return kinds.Category(values, lookup=found, **spelt, **common)
 
 
 _BUILDERS: dict[str, Callable[..., Domain]] = {
@@ -146,7 +149,9 @@ def domain(value: object, folder: Path | None = None) -> Domain:
     only(given, settings.KINDS[kind])
     if kind == "category":
         return _category(given, common, folder)
-    return _BUILDERS[kind](*(_need(given, name, kind) for name in settings.KINDS[kind].needed), **common)
+    part = settings.KINDS[kind]
+    spelt = {name: given[name] for name in part.optional if given.get(name) is not None}
+    return _BUILDERS[kind](*(_need(given, name, kind) for name in part.needed), **spelt, **common)
 
 
 def columns(value: object, place: Place, folder: Path | None) -> dict[str, Domain]:

@@ -12,6 +12,8 @@ MAX_ROWS = 10_000
 """Rows of one person that a snapshot may keep at most."""
 PEOPLE = 2**27
 """People that a table holds at most, unless it says otherwise."""
+ENCODINGS = ("utf-8", "latin-1", "cp1252", "iso-8859-15", "cp850", "utf-16")
+"""The encodings in which a CSV file is read."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ class Part:
         """The names that may not be left out, apart from a column's ``type``."""
         return tuple(setting.name for setting in self.settings if setting.needed and setting.name != "type")
 
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """A column's own names that may be left out: neither what every column has nor what it needs."""
+        return tuple(s.name for s in self.settings if not s.needed and s not in _EMPTY)
+
 
 SCHEMA = Part(
     "a schema",
@@ -101,6 +108,12 @@ TABLE = Part(
             "What holds between the columns of a row. Invented rows keep them; no plan, bound or release rests on one.",
             "[]",
         ),
+        Setting(
+            "encoding",
+            "`utf-8`, `latin-1`, `cp1252`, `iso-8859-15`, `cp850` or `utf-16`",
+            "How the texts of a CSV file are encoded.",
+            "utf-8",
+        ),
     ),
 )
 
@@ -141,6 +154,35 @@ _EMPTY = (
 )
 
 
+_NUMBERS = (
+    Setting("decimal", "`.` or `,`", "The decimal mark of the file.", "."),
+    Setting(
+        "thousands",
+        "`,`, `.`, `'` or a blank",
+        "The mark between groups of three digits. A number with a group of other size is unreadable.",
+        "(none)",
+    ),
+    Setting("prefix", "a text, or a list of texts", "What may stand before a number, such as £.", "[]"),
+    Setting("suffix", "a text, or a list of texts", "What may stand after a number, such as kg.", "[]"),
+)
+_TIMES = (
+    Setting(
+        "format",
+        "`iso`, `dd/mm/yyyy`, `yyyymmdd`, `dd-Mon-yy`, `dd.mm.yyyy hh:mm` or the like, a strptime pattern such as "
+        "`'%d %B %Y'`, or a list of them",
+        "How the file writes it, tried in order. ISO text such as 2019-04-01 is always read. Years of two digits lie "
+        "between `min` and `max`.",
+        "iso",
+    ),
+    Setting(
+        "tz",
+        "a time zone such as `Europe/London`",
+        "On whose clock times with an offset or a zone are read. A time without one is what is written.",
+        "UTC",
+    ),
+)
+
+
 def _kind(kind: str, about: str, *settings: Setting, what: str = "") -> Part:
     return Part(what or f"a column of type {kind}", about, (_TYPE, *settings, *_EMPTY))
 
@@ -156,6 +198,9 @@ KINDS = {
         Setting(
             "lookup", "a look-up", "The column is computed from another one, and is not read from the data.", "(none)"
         ),
+        Setting("trim", "`true` or `false`", "Whether blanks around a text are cut before it is compared.", "false"),
+        Setting("case", "`exact` or `fold`", "`fold`: upper and lower case are the same.", "exact"),
+        Setting("map", "pairs of texts", "Another spelling, and the value that it stands for.", "{}"),
         what="a category",
     ),
     "integer": _kind(
@@ -163,19 +208,29 @@ KINDS = {
         "Whole numbers. A value outside is clamped to the nearer bound. Wider bounds mean more noise.",
         Setting("min", "a whole number", "The least value."),
         Setting("max", "a whole number", "The greatest value."),
+        Setting(
+            "round",
+            "`floor`, `ceil` or `nearest`",
+            "What becomes of a fraction (`nearest`: halves go up). Without it, a number with a fraction is unreadable.",
+            "null",
+        ),
+        *_NUMBERS,
     ),
     "real": _kind(
         "real",
-        "Numbers, kept in whole steps. A value outside is clamped; one between two steps goes to the nearer.",
+        "Numbers, kept in whole steps. A value outside is clamped; one between two steps goes to the nearer, halves "
+        "up. A text, a decimal or a whole number is rounded exactly as it is written, a float by its own exact value.",
         Setting("min", "a number", "The least value."),
         Setting("max", "a number", "The greatest value: `min` and a whole number of steps."),
         Setting("step", "a number above 0", "The distance between neighbouring values."),
+        *_NUMBERS,
     ),
     "date": _kind(
         "date",
         "Calendar days. A day outside counts as missing; it is not clamped.",
         Setting("min", "a day such as 2019-04-01", "The first day."),
         Setting("max", "a day such as 2024-03-31", "The last day, itself included."),
+        *_TIMES,
     ),
     "boolean": _kind("boolean", "Yes or no. Data may write true/false, t/f, yes/no, y/n or 1/0, in any case."),
 }

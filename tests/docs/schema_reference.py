@@ -17,19 +17,28 @@ tables:
     unit: {column: person, max_rows: 20, rows: 3, trim: true}
     person_table: people
     people: 5000000
+    encoding: latin-1
     columns:
       person: {type: identifier, nullable: false, null: ["0"]}
       episode: {type: identifier}
-      admitted: {type: date, min: 2019-04-01, max: 2024-03-31, nullable: true, null: "1800-01-01"}
+      admitted:
+        {type: date, min: 2019-04-01, max: 2024-03-31, nullable: true, null: "1800-01-01", format: dd/mm/yyyy,
+         tz: Europe/London}
       discharged: {type: date, min: 2019-04-01, max: 2024-06-30}
       died: {type: boolean, nullable: true, null: ["?"]}
       died_on: {type: date, min: 2019-04-01, max: 2024-06-30}
-      ward: {type: category, values: [A, B, C], nullable: true, null: [NA, "-9"]}
+      ward:
+        {type: category, values: [A, B, C], nullable: true, null: [NA, "-9"], trim: true, case: fold,
+         map: {alpha: A}}
       wing: {type: category, values: [East, West], lookup: {column: ward, map: {A: East, B: West}}}
       house: {type: category, values: [Old, New], lookup: {column: ward, file: houses.csv, key: ward, value: house}}
-      days: {type: integer, min: 0, max: 2000, nullable: true, null: ["99999"]}
+      days:
+        {type: integer, min: 0, max: 2000, nullable: true, null: ["99999"], round: floor, decimal: ",",
+         thousands: ".", prefix: [about], suffix: [d, Tage]}
       years: {type: integer, min: 0, max: 5}
-      drugs: {type: real, min: 0, max: 1000, step: 0.01, nullable: true, null: "-1"}
+      drugs:
+        {type: real, min: 0, max: 1000, step: 0.01, nullable: true, null: "-1", decimal: ",", thousands: ".",
+         prefix: £, suffix: [GBP]}
       care: {type: real, min: 0, max: 1000, step: 0.01}
       cost: {type: real, min: 0, max: 2000, step: 0.01}
     rules:

@@ -1,0 +1,121 @@
+"""How a file writes days and times: strptime patterns, a few named ones, and time zones.
+
+A pattern is read strictly: a year has four digits (or two, where it says so), and two numbers that follow each other
+without a mark have all their digits, so that ``2021053`` is no ``%Y%m%d``. Names of months are English.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import zoneinfo
+
+from pets.errors import SchemaError, shown
+
+_NUMBER = {"d": 2, "m": 2, "H": 2, "I": 2, "M": 2, "S": 2}
+_OTHER = {
+    "Y": "[0-9]{4}",
+    "y": "[0-9]{2}",
+    "j": "[0-9]{3}",
+    "b": "[A-Za-z]{3}",
+    "B": "[A-Za-z]{3,9}",
+    "p": "[AaPp][Mm]",
+    "f": "[0-9]{1,6}",
+    "z": "[+-](?:0[0-9]|1[0-5]):?[0-5][0-9]",
+}
+_TIMES = ("hh:mm:ss", "hh:mm", "hhmmss", "hhmm")
+_WORDS = {"yyyy": "%Y", "yy": "%y", "Month": "%B", "Mon": "%b", "mm": "%m", "dd": "%d"}
+_EXAMPLES = "iso, dd/mm/yyyy, yyyymmdd, dd-Mon-yy, 'dd/mm/yyyy hh:mm' or a strptime pattern such as '%d.%m.%Y'"
+OFFSET = "[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9](?::[0-5][0-9])?)?"
+"""An offset from UTC, of less than 16 hours."""
+
+
+def pattern(name: str) -> str | None:
+    """The strptime pattern of a named or written format; ``None`` for ``iso``, which is always read.
+
+    >>> pattern("dd/mm/yyyy"), pattern("dd-Mon-yy"), pattern("yyyymmdd hh:mm"), pattern("%d %B %Y"), pattern("iso")
+    ('%d/%m/%Y', '%d-%b-%y', '%Y%m%d %H:%M', '%d %B %Y', None)
+    """
+    text = name.strip()
+    if text in ("iso", "ISO", "yyyy-mm-dd", "%Y-%m-%d"):
+        return None
+    found = text if "%" in text else _translated(text)
+    regex(found)
+    for probe in ("2001-02-03", "2001-02-03 04:05", "2001-02-03 04:05:06"):
+        try:
+            other = dt.datetime.strptime(probe, found)
+        except ValueError:
+            continue
+        if other != dt.datetime.fromisoformat(probe) and re.fullmatch(regex(found), probe):
+            raise SchemaError(
+                f"the format {shown(name)} reads ISO days such as 2001-02-03 as other days, and ISO is always read; "
+                "write such a column as ISO text"
+            )
+    return found
+
+
+def _translated(text: str) -> str:
+    body, time = text, ""
+    for clock in _TIMES:
+        if text.endswith(clock):
+            body = text[: -len(clock)]
+            time = clock.replace("hh", "%H").replace("mm", "%M").replace("ss", "%S")
+            break
+    for word, directive in _WORDS.items():
+        body = body.replace(word, directive)
+    if not re.fullmatch(r"(?:%[YybBmd]|[ /.\-,T])+", body):
+        raise SchemaError(f"{shown(text)} is not a format; write {_EXAMPLES}")
+    return body + time
+
+
+def regex(found: str) -> str:
+    """The regular expression that a text of a pattern matches as a whole; raises :class:`SchemaError` for no such."""
+    parts = re.findall(r"%.|[^%]|%$", found)
+    out: list[str] = []
+    used: list[str] = []
+    for index, part in enumerate(parts):
+        if not part.startswith("%"):
+            if not part.isprintable() or part.isdigit():
+                raise SchemaError(f"the format {shown(found)} has a mark that no date has; write {_EXAMPLES}")
+            out.append(" +" if part == " " else re.escape(part) if part.isascii() and not part.isalnum() else part)
+            continue
+        letter = part[1:]
+        if letter not in _NUMBER and letter not in _OTHER:
+            raise SchemaError(f"the format {shown(found)} has {part!r}, which is not read here; write {_EXAMPLES}")
+        used.append(letter)
+        beside = [parts[at] for at in (index - 1, index + 1) if 0 <= at < len(parts)]
+        if letter in _NUMBER:
+            out.append("[0-9]{2}" if any(other.startswith("%") for other in beside) else "[0-9]{1,2}")
+        else:
+            out.append(_OTHER[letter])
+    _whole(found, used)
+    return "".join(out)
+
+
+def _whole(found: str, used: list[str]) -> None:
+    if len(set(used)) < len(used):
+        raise SchemaError(f"the format {shown(found)} names a part twice; name each once")
+    year, month = {"Y", "y"} & set(used), {"m", "b", "B"} & set(used)
+    day = ("j" in used and not month and "d" not in used) or (len(month) == 1 and "d" in used and "j" not in used)
+    if len(year) != 1 or not day:
+        raise SchemaError(f"the format {shown(found)} does not say one year, month and day; write {_EXAMPLES}")
+    if ("I" in used) is not ("p" in used) or {"H", "I"} <= set(used):
+        raise SchemaError(f"the format {shown(found)} needs %H, or %I together with %p")
+
+
+def two_digit_year(found: str) -> bool:
+    """Whether the pattern writes a year with two digits."""
+    return "%y" in found
+
+
+def zone(value: object) -> str:
+    """A time zone's name, such as Europe/London."""
+    try:
+        if not isinstance(value, str) or not (
+            value == "UTC" or re.fullmatch(r"[A-Z][A-Za-z_]+(/[A-Za-z0-9_+\-]+)+", value)
+        ):
+            raise ValueError
+        zoneinfo.ZoneInfo(value)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        raise SchemaError(f"tz must be a time zone's name such as Europe/London or UTC, not {shown(value)}") from None
+    return value

@@ -1,0 +1,253 @@
+"""What a cell means, in one table: the same in CSV, Parquet, pandas, polars, Arrow, SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from pets.rows.snapshot import Snapshot
+from pets.schema.schema import Boolean, Category, Date, Domain, Identifier, Integer, Real, Schema, Table, Unit
+from tests.ledgers import Server
+
+Means = list[tuple[Any, Any]]
+"""A cell, and the value that it means (``None``: none)."""
+
+UK = Date("1930-01-01", "2029-12-31", format=["dd/mm/yyyy hh:mm", "dd/mm/yyyy"], null=["01/01/1930"])
+BORN = Date("1925-06-01", "2024-05-31", format="dd-Mon-yy")
+DAYS = Date("2020-01-01", "2022-12-31", format="yyyymmdd")
+LONG = Date("2020-01-01", "2022-12-31", format=["%d %B %Y", "%d.%m.%Y", "%m/%d/%Y %I:%M %p", "%Y%m%dT%H%M%S%z"])
+BERLIN = Date("2020-01-01", "2022-12-31", tz="Europe/Berlin")
+EURO = Real(0, 10_000_000, "0.01", decimal=",", thousands=".", suffix=["€", "EUR"])
+POUND = Real(-5000, 5000, "0.01", thousands=",", prefix="£")
+SWISS = Integer(0, 10_000_000, thousands="'", suffix="Fr.")
+HUGE = Real(0, "9e16", "0.1")
+SEX = Category(["Female", "Male"], trim=True, case="fold", map={"f": "Female", "2": "Female", "männlich": "Male"})
+CODE = Category(["01", "1", "I21"], trim=True)
+
+d = dt.date
+TEXTS: list[tuple[Domain, Means]] = [
+    (UK, [
+        ("31/05/2021", d(2021, 5, 31)), ("1/4/2021", d(2021, 4, 1)), ("01/04/2021 00:00", d(2021, 4, 1)),
+        ("01/04/2021 23:59", d(2021, 4, 1)), ("2021-05-31", d(2021, 5, 31)), ("05/31/2021", None), ("31/05/21", None),
+        ("29/02/2021", None), ("29/02/2020", d(2020, 2, 29)), ("01/01/1930", None), ("31-05-2021", None),
+        ("01/04/2021 24:01", None), (" 31/05/2021 ", d(2021, 5, 31)), ("31/05/2021x", None), ("infinity", None),
+    ]),
+    (BORN, [
+        ("18-May-14", d(2014, 5, 18)), ("18-MAY-45", d(1945, 5, 18)), ("1-jun-25", d(1925, 6, 1)),
+        ("31-May-24", d(2024, 5, 31)), ("01-Jun-24", None), ("18-Mai-14", None), ("18-May-2014", None),
+        ("29-Feb-00", d(2000, 2, 29)),
+    ]),
+    (DAYS, [
+        ("20210531", d(2021, 5, 31)), ("2021053", None), ("202105310", None), ("20211301", None),
+        ("19991231", None), ("20210531.0", None), ("00000000", None),
+    ]),
+    (LONG, [
+        ("31 May 2021", d(2021, 5, 31)), ("1  December 2021", d(2021, 12, 1)), ("31.05.2021", d(2021, 5, 31)),
+        ("05/31/2021 11:30 pm", d(2021, 5, 31)), ("05/31/2021 13:30 PM", None),
+        ("20210531T233000+0100", d(2021, 5, 31)), ("20210531T233000-0100", d(2021, 6, 1)), ("31. May 2021", None),
+    ]),
+    (BERLIN, [
+        ("2021-06-01 22:30:00+00:00", d(2021, 6, 2)), ("2021-06-01T21:59:59Z", d(2021, 6, 1)),
+        ("2021-06-01 23:30", d(2021, 6, 1)), ("2021-06-01 18:00:00 America/New_York", d(2021, 6, 2)),
+        ("2021-06-01 23:30 -99:00", None), ("2021-06-01 23:30 +16:00", None), ("2021-06-01 23:30 Foo/Bar", None),
+        ("2021-06-01 12:00+05:30", d(2021, 6, 1)), ("2021-06-01 12:00 GMT", d(2021, 6, 1)),
+    ]),
+    (EURO, [
+        ("1234,56", 1234.56), ("1.234,56", 1234.56), ("1.234.567,5", 1234567.5), ("1.23", None), ("12.34.567", None),
+        ("1234.56", None), ("1.234,56 €", 1234.56), ("12 EUR", 12), ("12 USD", None), ("-3", 0), ("1,5e2", 150),
+        ("0,005", 0.01), ("0,0049999999999999999999999999", 0), (",5", 0.5), ("€", None), ("1,2,3", None),
+    ]),
+    (POUND, [
+        ("£1,204", 1204), ("£ 1,204.50", 1204.5), ("-£1,204", -1204), ("£-1,204", -1204), ("1204", 1204),
+        ("£12,04", None), ("$1,204", None), ("1_204", None), ("£1.005", 1.01), ("-0.005", 0), ("-0.0051", -0.01),
+        ("£9,999", 5000),
+    ]),
+    (SWISS, [("1'234'567 Fr.", 1234567), ("1'234", 1234), ("1'23", None), ("12.0", 12), ("0.5", None), ("1e3", 1000)]),
+    (HUGE, [
+        ("4503599627370497.3", "4503599627370497.3"), ("1e309", 9e16), ("-1e309", 0), ("9" * 310, 9e16),
+        ("1e308", 9e16), ("2019_20", None), ("+-5", None),
+        ("nan", None), ("inf", None), ("1e-999999", 0), ("0.05", 0.1),
+    ]),
+    (SEX, [
+        (" male ", "Male"), ("FEMALE", "Female"), ("F", "Female"), ("2", "Female"), ("MÄNNLICH", "Male"), ("m", None),
+        ("  ", None), ("", None),
+    ]),
+    (CODE, [("01 ", "01"), ("1", "1"), ("I21  ", "I21"), ("i21", None), ("0 1", None)]),
+    (Integer(0, 100, round="floor"), [("0.5", 0), ("3.999999999999999999999", 3), ("-0.5", 0), ("100.9", 100)]),
+    (Integer(0, 100, round="ceil"), [("0.5", 1), ("3.000000000000000000001", 4), ("99.5", 100), ("7", 7)]),
+    (Integer(0, 100, round="nearest"), [("0.5", 1), ("2.5", 3), ("2.4999999999999999999", 2), ("1e2", 100)]),
+    (Integer(0, 100), [("0.5", None), ("3.0", 3), ("3.000000000000000000001", None), ("1e400", 100)]),
+    (Boolean(), [("Yes", True), ("0", False), ("2", None)]),
+]  # fmt: skip
+
+UTC = dt.UTC
+WEST = dt.timezone(dt.timedelta(hours=-5))
+TYPED: list[tuple[Domain, Means]] = [
+    (UK, [(d(2021, 5, 31), d(2021, 5, 31)), (d(1930, 1, 1), None), (d(1900, 1, 1), None)]),
+    (UK, [(dt.datetime(2021, 5, 31, 23, 59), d(2021, 5, 31))]),
+    (BERLIN, [(dt.datetime(2021, 6, 1, 22, 30, tzinfo=UTC), d(2021, 6, 2)),
+              (dt.datetime(2021, 6, 1, 17, 30, tzinfo=WEST), d(2021, 6, 2))]),
+    (DAYS, [(20210531, d(2021, 5, 31)), (2021053, None)]),
+    (EURO, [(1234.5, 1234.5), (1.005, 1.0), (2.675, 2.67), (0.125, 0.13)]),
+    (EURO, [(Decimal("1234.50"), 1234.5), (Decimal("1.005"), 1.01), (Decimal("2.675"), 2.68)]),
+    (EURO, [(1234, 1234), (-1, 0)]),
+    (Real(0, 10, "0.1"), [(0.25, 0.3), (0.35, 0.3), (0.45, 0.5), (10.05, 10)]),
+    (Integer(0, 100, round="nearest"), [(0.49999999999999994, 0), (0.5, 1), (2.5, 3)]),
+    (Integer(0, 2**60), [(2**60 - 1, 2**60 - 1), (2**53 + 1, 2**53 + 1)]),
+    (SEX, [(2, "Female"), (1, None)]),
+    (Category(["1", "2.5"], map={"9.0": "1"}), [(9.0, "1"), (2.5, "2.5"), (1.0, "1"), (3.0, None)]),
+    (Boolean(), [(True, True), (False, False)]),
+]  # fmt: skip
+
+assert sum(len(means) for _, means in (*TEXTS, *TYPED)) >= 100
+
+
+def written(frame: pa.Table, folder: Path) -> dict[str, Callable[[], Any]]:
+    """The same cells in every kind of file and memory that needs no server."""
+
+    def parquet() -> str:
+        pa.parquet.write_table(frame, folder / "cells.parquet")
+        return str(folder / "cells.parquet")
+
+    def sqlite() -> str:
+        with sqlite3.connect(folder / "cells.db") as con:
+            names = ", ".join(frame.column_names)
+            con.execute(f"CREATE TABLE cells ({names})")
+            rows = zip(*frame.to_pydict().values(), strict=True)
+            con.executemany(f"INSERT INTO cells VALUES ({', '.join('?' * frame.num_columns)})", rows)
+        con.close()
+        return f"sqlite:///{folder / 'cells.db'}"
+
+    def objects() -> pd.DataFrame:
+        held = {}
+        for name, values in frame.to_pydict().items():
+            held[name] = pd.Series([*values, None], dtype=object)[:-1]
+        return pd.DataFrame(held)
+
+    return {
+        "parquet": parquet,
+        "pandas": lambda: frame.to_pandas(integer_object_nulls=True),
+        "pandas of objects": objects,
+        "polars": lambda: pl.from_arrow(frame),
+        "arrow": lambda: frame,
+        "sqlite": sqlite,
+    }
+
+
+def postgres(server: Server, frame: pa.Table, name: str) -> str:
+    import psycopg
+
+    kinds = {
+        "int64": "bigint",
+        "string": "text",
+        "double": "double precision",
+        "bool": "boolean",
+        "date32[day]": "date",
+        "timestamp[us]": "timestamp",
+        "timestamp[us, tz=UTC]": "timestamptz",
+    }
+    server.execute(f"CREATE DATABASE {name}")
+    address = server.server.get_uri(database=name)
+    with psycopg.connect(address) as con, con.cursor() as cursor:
+        columns = ", ".join(f"{f.name} {kinds.get(str(f.type), 'numeric')}" for f in frame.schema)
+        cursor.execute(f"CREATE TABLE cells ({columns})")
+        slots = ", ".join(["%s"] * frame.num_columns)
+        cursor.executemany(f"INSERT INTO cells VALUES ({slots})", list(zip(*frame.to_pydict().values(), strict=True)))
+    return str(address)
+
+
+def schema_of(table: list[tuple[Domain, Means]]) -> Schema:
+    columns: dict[str, Domain] = {"n": Integer(0, 10**6), "id": Identifier()}
+    columns |= {f"c{index}": domain for index, (domain, _) in enumerate(table)}
+    return Schema({"cells": Table(Unit("id", max_rows=1), columns)})
+
+
+def frame_of(table: list[tuple[Domain, Means]], kinds: list[pa.DataType | None]) -> pa.Table:
+    rows = max(len(means) for _, means in table)
+    held: dict[str, Any] = {"n": list(range(rows)), "id": [f"p{index}" for index in range(rows)]}
+    for index, ((_, means), kind) in enumerate(zip(table, kinds, strict=True)):
+        held[f"c{index}"] = pa.array([cell for cell, _ in means] + [None] * (rows - len(means)), kind)
+    return pa.table(held)
+
+
+def wrong(table: list[tuple[Domain, Means]], source: Any) -> list[tuple[str, Any, Any, Any]]:
+    """The cells that a source reads as something else."""
+    schema = schema_of(table)
+    made = Snapshot.make(schema, "cells", {"cells": source}, key=1, progress=False)
+    rows = sorted(made.arrow().to_pylist(), key=lambda row: row[made.columns["n"]])
+    found = []
+    for index, (domain, means) in enumerate(table):
+        for (cell, value), row in zip(means, rows, strict=False):
+            code = row[made.columns[f"c{index}"]]
+            wanted = domain.cells if value is None else domain.encode(value)
+            if code != wanted:
+                found.append((domain.describe(), cell, value, domain.decode(code)))
+    return found
+
+
+def test_texts_mean_the_same_everywhere(tmp_path: Path, server: Server) -> None:
+    frame = frame_of(TEXTS, [pa.string()] * len(TEXTS))
+    pa.csv.write_csv(frame, tmp_path / "cells.csv")
+    sources = {"csv": lambda: str(tmp_path / "cells.csv"), **written(frame, tmp_path)}
+    sources["postgresql"] = lambda: postgres(server, frame, "texts")
+    assert {name: bad for name, source in sources.items() if (bad := wrong(TEXTS, source()))} == {}
+
+
+def test_typed_values_mean_the_same_everywhere(tmp_path: Path, server: Server) -> None:
+    kinds: list[pa.DataType | None] = [
+        pa.timestamp("us", "UTC") if isinstance(means[0][0], dt.datetime) and means[0][0].tzinfo else None
+        for _, means in TYPED
+    ]
+    frame = frame_of(TYPED, kinds)
+    sources = written(frame, tmp_path)
+    sources["postgresql"] = lambda: postgres(server, frame, "typed")
+    # SQLite knows no days, times or decimals
+    plain = [(domain, means) for domain, means in TYPED if type(means[0][0]) in (int, float, bool)]
+    sources.pop("sqlite")
+    assert {name: bad for name, source in sources.items() if (bad := wrong(TYPED, source()))} == {}
+    small = frame_of(plain, [None] * len(plain))
+    assert wrong(plain, written(small, tmp_path)["sqlite"]()) == []
+
+
+def test_a_table_that_is_wrong_is_noticed(tmp_path: Path) -> None:
+    table: list[tuple[Domain, Means]] = [(POUND, [("£1,204", 1205)])]
+    frame = frame_of(table, [pa.string()])
+    assert wrong(table, frame) == [(POUND.describe(), "£1,204", 1205, 1204.0)]
+
+
+def test_nested_columns_are_refused_by_their_type(tmp_path: Path) -> None:
+    from pets.errors import DataError
+
+    for kind, values in ((pa.list_(pa.string()), [["a"]]), (pa.struct([("x", pa.string())]), [{"x": "a"}])):
+        frame = pa.table({"n": [0], "id": ["p"], "c0": pa.array(values, kind)})
+        pa.parquet.write_table(frame, tmp_path / "nested.parquet")
+        for source in (str(tmp_path / "nested.parquet"), frame, pl.from_arrow(frame)):
+            with pytest.raises(DataError, match=r"column 'c0' of table 'cells' holds lists or structures .*unnest it"):
+                Snapshot.make(schema_of([(Category(["a"]), [])]), "cells", {"cells": source}, progress=False)
+        # a column that is left out of the schema is never looked at
+        Snapshot.make(schema_of([]), "cells", {"cells": frame}, progress=False)
+
+
+def test_2000_texts_on_a_fine_grid_are_all_right() -> None:
+    rng = np.random.default_rng(7)
+    for step, cells in ((Decimal("0.1"), 5 * 10**15), (Decimal("0.01"), 2 * 10**16), (Decimal("0.001"), 4 * 10**18)):
+        domain = Real(0, (cells - 1) * step, step)
+        codes = [int(code) for code in rng.integers(0, cells, 2000)]
+        table: list[tuple[Domain, Means]] = [(domain, [(str(code * step), None) for code in codes])]
+        made = Snapshot.make(
+            schema_of(table), "cells", {"cells": frame_of(table, [pa.string()])}, key=1, progress=False
+        )
+        rows = {row[made.columns["n"]]: row[made.columns["c0"]] for row in made.arrow().to_pylist()}
+        assert [rows[n] for n in range(len(codes))] == codes

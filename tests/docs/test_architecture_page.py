@@ -75,6 +75,19 @@ def test_each_path_that_a_page_names_is_there(path: Path) -> None:
     assert missing(path.read_text("utf-8")) == []
 
 
+def absent(text: str) -> list[str]:
+    """The tests that a text names and that are not there."""
+    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", text)
+    return [f"{path}::{name}" for path, name in named if f"def {name}(" not in (ROOT / path).read_text("utf-8")]
+
+
+def test_each_test_that_goes_red_first_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert absent(text) == []
+    assert len(re.findall(r"::test_\w+", text)) >= 5
+    assert absent("`tests/docs/test_docs.py::test_nothing`") == ["tests/docs/test_docs.py::test_nothing"]
+
+
 def test_the_search_for_paths_bites() -> None:
     assert missing("`pets/dp/nothing.py`, `pets/nowhere/`, `NOTHING.md`") == [
         "pets/dp/nothing.py",

@@ -11,6 +11,7 @@ import pytest
 
 from pets import testing
 from pets.rows.snapshot import Snapshot
+from pets.rows.tabulate import ENGINES as TABULATORS
 from pets.schema.schema import Schema
 from tests.spec import book, render
 from tests.spec.book import Chapter, Spec
@@ -50,6 +51,10 @@ def test_spec(chapter: Chapter, spec: Spec, engine: str) -> None:
     data = rows(tuple(chapter.tables_of(spec).items()))
     found = ENGINES[engine](book.schema(chapter.schema_of(spec)), data, book.asked(spec.query))
     assert not book.mistakes(spec.answer, found), found
+
+
+def test_every_engine_that_counts_rows_runs_every_spec() -> None:
+    assert set(TABULATORS) <= set(ENGINES), "give the new engine an entry in tests/spec/engines.py"
 
 
 def test_titles_are_unique() -> None:

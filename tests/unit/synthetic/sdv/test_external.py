@@ -16,8 +16,9 @@ import pytest
 
 import pets
 from pets.errors import PolicyError, ReleaseFailedError, UserError
+from pets.session import synthesis
 from pets.synthetic.sdv import engine as sdv_engine
-from pets.synthetic.sdv import engine_process
+from pets.synthetic.sdv import engine_process, external
 from pets.synthetic.sdv.engine_process import Limits
 from pets.synthetic.sdv.external import Asked
 from pets.synthetic.sdv.sdv_metadata import coded, kinds, modelled_fields, rendered
@@ -26,6 +27,8 @@ from pets.synthetic.synthetic_release import RECORD
 pytestmark = pytest.mark.chance(0)  # engines run in processes of their own, under seeds; no noise is drawn
 
 pytest.importorskip("sdv")
+
+TRIED = ("ctgan", "tvae", "copulagan", "par", "gaussian_copula")  # on every device; hma has a test of its own
 
 SCHEMA = pets.Schema(
     {
@@ -129,8 +132,13 @@ def test_rows_of_a_person_in_order() -> None:
     assert (made.table.groupby("id")["sex"].nunique() <= 1).all()
 
 
+def test_every_method_is_offered_and_tried_below() -> None:
+    assert set(synthesis.METHODS) - {"dp"} == set(external.METHODS)
+    assert {"hma", *TRIED} == set(external.METHODS)
+
+
 @pytest.mark.parametrize("seen", [True, False])
-@pytest.mark.parametrize("method", ["ctgan", "tvae", "copulagan", "par", "gaussian_copula"])
+@pytest.mark.parametrize("method", TRIED)
 def test_a_gpu_is_used_where_torch_sees_one(method: str, seen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 

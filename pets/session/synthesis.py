@@ -6,7 +6,6 @@ Three ways lead from here to a session's account: ordinary releases, several tha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -16,18 +15,16 @@ from pets.common.arguments import whole_between
 from pets.common.clock import now
 from pets.common.codec import Json, digest
 from pets.common.entropy import random_id
-from pets.dp.calibrate import target_units
 from pets.errors import BudgetError, UserError, did_you_mean, shown
 from pets.plan.plan import Plan
 from pets.protection.budget import UNIT, Cost, positive
-from pets.protection.protection import DP
 from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.release.release_form import plain
-from pets.schema.schema import Schema
 from pets.session.batch import Answers, Work
 from pets.session.custody import Custody
 from pets.session.job import Job
+from pets.session.synthesis_request import SynthesisRequest, check_settings, one_table, rows_to_draw
 from pets.synthetic.synthetic_release import SyntheticRelease
 
 METHODS = ("dp", "gaussian_copula", "ctgan", "tvae", "copulagan", "hma", "par")
@@ -55,83 +52,39 @@ def synthesise(custody: Custody, rows: object, method: object, settings: Json) -
     """
     if not isinstance(method, str) or method not in METHODS:
         raise UserError(f"there is no method {shown(method)}{did_you_mean(method, METHODS)}")
-    known = _DP if method == "dp" else _OPEN
-    for name in settings:
-        if name not in known:
-            raise UserError(f"synthesise(method={method!r}) has no setting {shown(name)}{did_you_mean(name, known)}")
-    if method == "dp":
-        return _private(custody, _rows(rows), **settings)
-    return _open(custody, _rows(rows), method, **settings)
+    check_settings(f"synthesise(method={method!r})", settings, _DP if method == "dp" else _OPEN)
+    if method != "dp":
+        return _open(custody, rows_to_draw(rows), method, **settings)
+    budget = custody.budget
+    given: dict[str, Any] = {"epsilon": None} | settings | {"rows": rows}
+    return _private(custody, SynthesisRequest(custody.schema, budget.currency, budget.conversion_delta, **given))
 
 
 _OPEN = ("table", "columns", "order", "epochs", "timeout", "memory", "seed", "progress")
 _DP = ("epsilon", "table", "columns", "bins", "bound", "selection", "cells", "seed", "again", "progress")
 
 
-def _private(
-    custody: Custody,
-    rows: int | None,
-    *,
-    epsilon: float | None = None,
-    table: str | None = None,
-    columns: Sequence[str] | None = None,
-    bins: Any = None,
-    bound: int | None = None,
-    selection: str = "tree",
-    cells: int | None = None,
-    seed: int = 0,
-    again: bool = False,
-    progress: bool = True,
-) -> SyntheticRelease:
-    from pets.synthetic.dp_model.columns import modelled
-    from pets.synthetic.dp_model.private import CELLS, Made, Measure, check_selection, private_table
-    from pets.synthetic.dp_model.workload import Workload
+def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
     from pets.synthetic.sdv.rules_kept import unkept
 
-    if epsilon is None:
-        raise BudgetError("a synthetic table with a guarantee has a price; say synthesise(method='dp', epsilon=1)")
-    asked = DP(epsilon=epsilon)
-    name = _table(custody.schema, table)
-    workload = Workload(name, modelled(custody.schema, name, columns, bins), bound)
-    chosen = check_selection(selection)
-    most = CELLS if cells is None else whole_between("cells", cells, 100, 10**8)
-    seed = whole_between("seed", seed, 0, 2**63 - 1)
-    for label, value in (("again", again), ("progress", progress)):
-        if not isinstance(value, bool):
-            raise UserError(f"{label} must be True or False, not {shown(value)}")
-    # refused here, where nothing is spent yet: the marginals' questions, the whole price, and a missing extra
-    units = target_units(asked, custody.budget.currency, custody.budget.conversion_delta)
-    jobs = []
-    for clique, share in workload.shares():
-        if units * share < 10:
-            raise BudgetError(
-                f"epsilon={epsilon!r} is too small for {len(workload.cliques):,} marginals; ask with a larger epsilon "
-                "or for fewer columns"
-            )
-        jobs.append(custody.job(workload.query(clique), _priced(custody, units, share)))
-    if units > custody.standing().left.loss and custody.kind == "real" and again:
+    # refused here, where nothing is spent yet: the marginals' questions and the whole price
+    jobs = [custody.job(query, protection) for query, protection in request.questions()]
+    if request.units > custody.standing().left.loss and custody.kind == "real" and request.again:
         raise BudgetError(
-            f"a data set at epsilon={epsilon!r} costs more than is left of the budget; nothing was spent; "
+            f"a data set at epsilon={request.epsilon!r} costs more than is left of the budget; nothing was spent; "
             "ask with a smaller epsilon"
         )
-    _check_engine()
     answers: Answers | None = None
-
-    def made_by(measure: Measure) -> Made:
-        return private_table(
-            custody.schema, workload, measure, rows=rows, selection=chosen, cells=most, seed=seed, progress=progress
-        )
-
-    if chosen == "aim":
-        with _together(custody, jobs, units, asked, again, {"cells": most, "seed": seed}) as answers:
+    if request.selection == "aim":
+        with _together(custody, request, jobs) as answers:
             paid = answers
-            made = made_by(lambda questions: paid(_jobs(custody, questions, units)))
+            made = request.made(lambda questions: paid(_jobs(custody, request, questions)))
     else:
-        made = made_by(lambda questions: custody.release(_jobs(custody, questions, units), again=again))
+        made = request.made(lambda questions: custody.release(_jobs(custody, request, questions), again=request.again))
     cost = Cost(custody.budget.currency, sum(int(release.cost["loss"]) for release in made.releases))
     if answers is not None and custody.kind == "real":
-        cost = Cost(custody.budget.currency, units)
-    delta = custody.budget.conversion_delta
+        cost = Cost(custody.budget.currency, request.units)
+    delta, workload, name = request.delta, request.workload, request.name
     held = [workload.names(pair) for pair in made.held]
     binned = {column.name: column.dimension.size for column in workload.columns}
     whole = [workload.columns[place].name for place in made.whole]
@@ -144,22 +97,22 @@ def _private(
         schema_digest=custody.schema.digest,
         data=custody.kind,
         releases=made.releases,
-        guarantee=_promise(made.releases[0].plan, _paid(len(made.releases), answers), asked, delta, custody.kind),
-        epsilon=float(epsilon),
+        guarantee=_promise(made.releases[0].plan, _paid(len(made.releases), answers), request, custody.kind),
+        epsilon=request.epsilon,
         delta=delta,
         rho=cost.loss / UNIT if cost.currency == "zcdp" else None,
         cost=cost.to_json(),
         misfits=made.misfits,
         settings={
             "engine": "mbi, drawn row by row (method sample)",
-            "selection": chosen,
+            "selection": request.selection,
             "slots": binned,
             "pairs_in_the_model": held,
             "cells": made.model.cells,
             "rows_estimated": round(made.model.total),
             "rows_of_a_person": made.releases[0].plan.rows,
             "never_empty": whole,
-            "seed": seed,
+            "seed": request.seed,
             "rules": rules,
         },
         level="multivariately plausible: pairs of columns are kept as far as noise and the model allow",
@@ -189,7 +142,7 @@ def _open(
     from pets.synthetic.sdv.engine_process import Limits
     from pets.synthetic.sdv.external import Asked, external, ready
 
-    name = _table(custody.schema, table)
+    name = one_table(custody.schema, table)
     asked = Asked.of(
         custody.schema,
         name,
@@ -241,62 +194,47 @@ def _open(
     )
 
 
-def _jobs(custody: Custody, questions: Sequence[tuple[Query, Fraction]], units: int) -> list[Job]:
+def _jobs(custody: Custody, request: SynthesisRequest, questions: Sequence[tuple[Query, Fraction]]) -> list[Job]:
     """Each marginal at its share of the price."""
-    return [custody.job(query, _priced(custody, units, share)) for query, share in questions]
+    return [custody.job(query, request.priced(share)) for query, share in questions]
 
 
 @contextmanager
-def _together(
-    custody: Custody, jobs: Sequence[Job], units: int, asked: DP, again: bool, settings: Json
-) -> Iterator[Answers]:
+def _together(custody: Custody, request: SynthesisRequest, jobs: Sequence[Job]) -> Iterator[Answers]:
     """Marginals chosen one after another, their whole price charged before the first: the job of AIM.
 
     ``jobs`` are the questions that are known beforehand; they and the settings decide all others.
     """
-    plan, delta = jobs[0].plan, custody.budget.conversion_delta
+    plan, settings = jobs[0].plan, {"cells": request.cells, "seed": request.seed}
     columns = list(dict.fromkeys(key.column for job in jobs for key in job.plan.query.keys))
-    cost, noise = Cost(custody.budget.currency, units), jobs[0].noise
+    cost, noise = Cost(custody.budget.currency, request.units), jobs[0].noise
     gaussian = noise is not None and noise.mechanism == "gaussian"
     work = Work(
         table=plan.table,
         what=f"a synthetic table by aim of {', '.join(columns)}",
         question=digest([[job.plan.digest for job in jobs], settings]),
         snapshot=jobs[0].snapshot.id,
-        protection=asked.to_json() | {"policy": custody.policy.digest},
+        protection=request.protection.to_json() | {"policy": custody.policy.digest},
         price=cost,
-        guarantee=_promise(plan, "noisy marginals, charged together before the first", asked, delta, custody.kind),
+        guarantee=_promise(plan, "noisy marginals, charged together before the first", request, custody.kind),
         terms={
             "measure": "approx_zcdp" if gaussian else "pure",
             "neighbouring": "rows of one person added or removed",
             "mechanism": [f"discrete {'gaussian' if gaussian else 'laplace'}"],
             "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": None},
-            "epsilon": plain(float(asked.epsilon or 0)),
-            "delta": plain(delta),
+            "epsilon": plain(request.epsilon),
+            "delta": plain(request.delta),
         },
     )
-    with custody.work(work, again=again) as answers:
+    with custody.work(work, again=request.again) as answers:
         yield answers
 
 
-def _priced(custody: Custody, units: int, share: Fraction) -> DP:
-    """A share of a price in units, as a request. Rounded down: the shares never cost more than the whole."""
-    loss = math.floor(units * share) / UNIT
-    return DP(rho=loss) if custody.budget.currency == "zcdp" else DP(epsilon=loss)
-
-
-def _check_engine() -> None:
-    """Refuse before anything is spent where the engine is not installed."""
-    from pets.synthetic.dp_model.marginals import ready
-
-    ready()
-
-
-def _promise(plan: Plan, what: str, asked: DP, delta: float, kind: str) -> str:
+def _promise(plan: Plan, what: str, request: SynthesisRequest, kind: str) -> str:
     if kind == "dummy":
         return "Dummy data: the rows that the model was made from are invented, so no one's presence can show."
     who = "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
-    at = f"ε = {asked.epsilon:.6g}" + (f" and δ = {delta:g}" if delta else "")
+    at = f"ε = {request.epsilon:.6g}" + (f" and δ = {request.delta:g}" if request.delta else "")
     return (
         f"Differentially private with {at}: adding or removing {who} changes the chance of any synthetic table by at "
         f"most that much; at most {plan.rows} row(s) of a person count. The rows are drawn from a model of {what}; "
@@ -334,16 +272,3 @@ def _ruled(rules: Sequence[Json], turned: int = 0) -> tuple[str, ...]:
         return ()
     also = f" {turned:,} drawn row(s) were turned away for them." if turned else ""
     return ("The schema's rules: " + "; ".join(f"({one['rule']}) {one['kept']}" for one in rules) + f".{also}",)
-
-
-def _table(schema: Schema, table: object) -> str:
-    if table is None:
-        if len(schema.tables) > 1:
-            raise UserError(f"the schema has several tables; say which with table={next(iter(schema.tables))!r}")
-        return next(iter(schema.tables))
-    schema.table(table)  # type: ignore[arg-type]
-    return str(table)
-
-
-def _rows(value: object) -> int | None:
-    return None if value is None else whole_between("rows", value, 1, 50_000_000)

@@ -1,0 +1,158 @@
+"""Synthesis request: a synthetic table from noisy marginals, as it was asked and checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pets.common.arguments import whole_between
+from pets.dp.calibrate import target_units
+from pets.errors import BudgetError, UserError, did_you_mean, shown
+from pets.protection.budget import UNIT, Currency
+from pets.protection.protection import DP
+from pets.query_model.query import Query
+from pets.schema.schema import Schema
+
+if TYPE_CHECKING:
+    from pets.synthetic.dp_model.private import Made, Measure
+    from pets.synthetic.dp_model.workload import Workload
+
+_LEAST_UNITS = 10
+"""A marginal's share of the price, in units of 1e-12: with less, rounding would eat it."""
+
+
+@dataclass(frozen=True, eq=False)
+class SynthesisRequest:
+    """What is asked of a session or a federation, all of it public. Made, it is sound, and nothing is spent yet.
+
+    Attributes:
+        schema: of the tables.
+        currency, delta: what ledgers count in, and the δ at which they state ε.
+        epsilon: the whole price.
+        rows: to draw; ``None``: the noisy number of rows.
+        table: left out, the schema's only one.
+        columns, bins, bound: what is modelled, in which slots, and the rows of one person that count.
+        selection: how the model's pairs are chosen.
+        cells: of the model, at most; ``None``: the usual number.
+        seed: of drawing rows.
+        again: whether marginals that were answered before are measured, and charged, anew.
+        progress: whether a bar is shown.
+
+    Raises:
+        UserError, BudgetError: naming the setting and the remedy.
+    """
+
+    schema: Schema
+    currency: Currency
+    delta: float
+    epsilon: float
+    rows: int | None = None
+    table: str | None = None
+    columns: Sequence[str] | None = None
+    bins: Any = None
+    bound: int | None = None
+    selection: str = "tree"
+    cells: int | None = None
+    seed: int = 0
+    again: bool = False
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        from pets.synthetic.dp_model.marginals import ready
+        from pets.synthetic.dp_model.private import CELLS, check_selection
+
+        if self.epsilon is None:  # what whoever asks left out
+            raise BudgetError("a synthetic table with a guarantee has a price; say synthesise(epsilon=1)")
+        cells = CELLS if self.cells is None else whole_between("cells", self.cells, 100, 10**8)
+        checked: Mapping[str, Any] = {
+            "rows": rows_to_draw(self.rows),
+            "epsilon": float(DP(epsilon=self.epsilon).epsilon or 0),
+            "table": one_table(self.schema, self.table),
+            "selection": check_selection(self.selection),
+            "cells": cells,
+            "seed": whole_between("seed", self.seed, 0, 2**63 - 1),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        for label in ("again", "progress"):
+            if not isinstance(getattr(self, label), bool):
+                raise UserError(f"{label} must be True or False, not {shown(getattr(self, label))}")
+        if any(self.units * share < _LEAST_UNITS for _, share in self.workload.shares()):
+            raise BudgetError(
+                f"epsilon={self.epsilon!r} is too small for {len(self.workload.cliques):,} marginals; ask with a "
+                "larger epsilon or for fewer columns"
+            )
+        ready()  # a missing extra, too, is refused before anything is spent
+
+    @property
+    def name(self) -> str:
+        """The table."""
+        return one_table(self.schema, self.table)
+
+    @property
+    def protection(self) -> DP:
+        """Of all marginals together."""
+        return DP(epsilon=self.epsilon)
+
+    @cached_property
+    def workload(self) -> Workload:
+        """The marginals that may be measured."""
+        from pets.synthetic.dp_model.columns import modelled
+        from pets.synthetic.dp_model.workload import Workload
+
+        return Workload(self.name, modelled(self.schema, self.name, self.columns, self.bins), self.bound)
+
+    @cached_property
+    def units(self) -> int:
+        """The whole price, in units of 1e-12."""
+        return target_units(self.protection, self.currency, self.delta)
+
+    def priced(self, share: Fraction) -> DP:
+        """A share of the price, as a request. Rounded down: the shares never cost more than the whole."""
+        loss = math.floor(self.units * share) / UNIT
+        return DP(rho=loss) if self.currency == "zcdp" else DP(epsilon=loss)
+
+    def questions(self) -> list[tuple[Query, DP]]:
+        """Every marginal that may be measured, at its share of the price."""
+        return [(self.workload.query(clique), self.priced(share)) for clique, share in self.workload.shares()]
+
+    def made(self, measure: Measure) -> Made:
+        """The table, drawn from a model of what ``measure`` answers: post-processing of its releases."""
+        from pets.synthetic.dp_model.private import CELLS, check_selection, private_table
+
+        return private_table(
+            self.schema,
+            self.workload,
+            measure,
+            rows=self.rows,
+            selection=check_selection(self.selection),
+            cells=CELLS if self.cells is None else self.cells,
+            seed=self.seed,
+            progress=self.progress,
+        )
+
+
+def check_settings(verb: str, settings: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Raise :class:`UserError` for a setting that a verb does not have."""
+    for name in settings:
+        if name not in known:
+            raise UserError(f"{verb} has no setting {shown(name)}{did_you_mean(name, known)}")
+
+
+def rows_to_draw(value: object) -> int | None:
+    """How many rows are drawn; raises :class:`UserError` for what is no number of rows."""
+    return None if value is None else whole_between("rows", value, 1, 50_000_000)
+
+
+def one_table(schema: Schema, table: object) -> str:
+    """The table that is meant; left out, the schema's only one."""
+    if table is None:
+        if len(schema.tables) > 1:
+            raise UserError(f"the schema has several tables; say which with table={next(iter(schema.tables))!r}")
+        return next(iter(schema.tables))
+    schema.table(table)  # type: ignore[arg-type]
+    return str(table)

@@ -7,6 +7,10 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 # Processes that run the tests.
 JOBS ?= 2
+# make test-random: which order (left out: another one each time), and what is shuffled: module (modules, and the tests
+# within each) or global (all tests; what modules make once is then made again and again).
+SEED ?=
+SHUFFLED ?= module
 # make demo DATA=stays.csv SCHEMA=stays.yaml QUERY=query.yaml
 DATA ?=
 SCHEMA ?=
@@ -20,20 +24,29 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
+TESTS = pytest -q -n $(JOBS) --dist worksteal --doctest-modules --ignore=pets/__main__.py --ignore-glob='pets/ledger/db/migrations/*' tests pets
 BENCHMARKS = $(wildcard benchmarks/bench_*.py)
 
-.PHONY: help demo test lint bench docs soak clean
+.PHONY: help demo test test-random test-busy lint bench docs soak clean
 
 help: ## what there is
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 16
-	@echo "  PYTHON=python3.11  TORCH_INDEX=URL  JOBS=2  and for demo: DATA=file SCHEMA=file QUERY=file"
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 16
+	@echo "  PYTHON=python3.11  TORCH_INDEX=URL  JOBS=2  SEED=7  and for demo: DATA=file SCHEMA=file QUERY=file"
 
 demo: .venv/.light ## the toolkit in one minute, on public or on your own data (DATA=, SCHEMA=, QUERY=)
 	@$(BIN)/pets demo $(if $(DATA),--data '$(DATA)') $(if $(SCHEMA),--schema '$(SCHEMA)') $(if $(QUERY),--query '$(QUERY)')
 
 test: lint ## lint, every test, the documentation's examples and the notebooks
 	@echo "== tests and examples"
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --doctest-modules --ignore=pets/__main__.py --ignore-glob='pets/ledger/db/migrations/*' tests pets
+	@$(BIN)/python -m $(TESTS)
+
+test-random: .venv/.full ## every test, in an order of its own (SEED=)
+	@seed=$(or $(SEED),$$RANDOM); echo "== tests in random order; again with SEED=$$seed"
+	@$(BIN)/python -m $(TESTS) --random-order-bucket=$(SHUFFLED) --random-order-seed="$$seed"
+
+test-busy: .venv/.full ## every test, beside eight busy processes
+	@echo "== tests on a busy machine"
+	@trap 'kill $$(jobs -p)' EXIT; for one in 1 2 3 4 5 6 7 8; do while :; do :; done & done; $(BIN)/python -m $(TESTS)
 
 lint: .venv/.full ## style, types and the doors between modules
 	@echo "== ruff"

@@ -1,13 +1,30 @@
-"""A real PostgreSQL for whoever asks, started once."""
+"""A real PostgreSQL for whoever asks, started once; and the profiles of hypothesis, for all tests.
+
+``ci`` (the default): the same examples on every run, without a deadline. ``soak``: new ones each time, and what it
+finds is shrunk; ``HYPOTHESIS_PROFILE=soak`` chooses it. A test marked ``soak`` is long by itself.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.ledgers import DATABASES, Place, Server
+
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+# Shrinking an example that runs three engines takes minutes, so that the real message would drown in a timeout.
+FIRST = [Phase.explicit, Phase.generate]
+
+settings.register_profile(
+    "ci", deadline=None, derandomize=True, phases=FIRST, suppress_health_check=SLOW, print_blob=True
+)
+settings.register_profile("soak", deadline=None, suppress_health_check=SLOW, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 @pytest.fixture(scope="session")

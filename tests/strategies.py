@@ -611,7 +611,7 @@ def queries(draw: Draw[Any], schema: Schema, kinds: Sequence[type[agg.Aggregate]
     unit = schema.table("t").unit
     query = query.bound(
         rows=draw(st.one_of(st.none(), st.integers(1, unit.max_rows))),
-        groups=draw(st.one_of(st.none(), st.none(), st.integers(1, 4))),
+        groups=draw(st.one_of(st.none(), st.integers(1, 4))),
     )
     wanted = list(kinds) or draw(st.lists(st.sampled_from(list(AGGREGATES)), min_size=2, max_size=5))
     found = [AGGREGATES[kind](draw, fields) for kind in wanted]

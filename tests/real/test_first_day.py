@@ -73,7 +73,7 @@ def run(code: str, folder: Path, **names: str) -> str:
     bare = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LD_LIBRARY_PATH")}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, env=bare | {"HOME": str(folder), "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, timeout=280,
+        capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-500:]
     return done.stdout

@@ -384,7 +384,7 @@ def interrupted(folder: Path, patch: str, *arguments: str) -> Done:
         assert process.stdout.readline() == "now\n"
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
     assert "Traceback" not in err
     return Done(process.returncode, out, err)
 
@@ -404,6 +404,7 @@ def test_interrupted_while_answering_the_charge_stands(folder: Path) -> None:
     assert done == Done(130, "", f"pets: {main.BEGUN}\n")
 
 
+@pytest.mark.chance(0)
 def test_an_engine_that_swallows_the_interruption(folder: Path) -> None:
     patch = """
 from pets.errors import ReleaseFailedError

@@ -343,7 +343,7 @@ def test_learners_run_in_one_thread_in_a_fresh_process_too() -> None:
         "assert found and set(found) == {1}, found\n"
     )
     environment = os.environ | {"OMP_NUM_THREADS": "4"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=200)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-500:]
 
 

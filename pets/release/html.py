@@ -25,6 +25,7 @@ background:transparent;white-space:nowrap;text-align:right}
 .pets-release th.key,.pets-release td.key{text-align:left;font-weight:500}
 .pets-release thead th{border-bottom:2px solid rgba(128,128,128,.7);font-weight:600}
 .pets-release .margin{opacity:.8}
+.pets-release .below{display:block;font-weight:400;font-size:12px;white-space:normal}
 .pets-release .unknown{font-style:italic;opacity:.85}
 .pets-release .badge{display:inline-block;border-radius:1em;padding:.1em .8em;color:#fff;background:#1d5f8a;
 font-weight:600;font-size:13px}
@@ -148,7 +149,8 @@ def _badge(answer: Answer) -> str:
 def _table(answer: Answer, limit: int) -> str:
     shown = text.grid(answer, limit)
     head = "".join(
-        f'<th scope="col"{_key_class(i < shown.keys)}>{escape(name)}</th>' for i, name in enumerate(shown.header)
+        f'<th scope="col"{_key_class(i < shown.keys)}>{escape(name)}{_below(said)}</th>'
+        for i, (name, said) in enumerate(zip(shown.header, shown.below, strict=True))
     )
     rows = []
     for row in shown.rows:
@@ -160,6 +162,10 @@ def _table(answer: Answer, limit: int) -> str:
         f'<div class="scroll"><table><caption>{escape(dummy + text.headline(answer))}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{more}"
     )
+
+
+def _below(said: str) -> str:
+    return f'<span class="below">{escape(said)}</span>' if said else ""
 
 
 def _key_class(key: bool) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,8 @@ import numpy as np
 from pets.common.codec import fraction
 from pets.common.integers import Floats, Numbers
 from pets.common.percent import percent
+from pets.plan.measure import Output
+from pets.plan.plan import Plan
 from pets.release.estimate import Column
 from pets.release.views import Answer
 
@@ -19,6 +23,7 @@ UNKNOWN = "not estimable"
 DUMMY = "DUMMY DATA: invented rows"
 SHOWN = 30
 _BINS = 8
+_BELOW = 18  # letters a line below a heading
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,13 @@ class Grid:
     """A table as text.
 
     Attributes:
+        below: what stands below each heading: whose rows a count or a sum is made of.
         keys: how many of the leading columns are group keys.
         more: groups that are not shown.
     """
 
     header: tuple[str, ...]
+    below: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     keys: int
     more: int
@@ -44,7 +51,15 @@ def grid(answer: Answer, limit: int = SHOWN) -> Grid:
     columns = [[str(label) for label in labels[:shown]] for labels in keys.values()]
     columns += [cells(column, answer.estimates.exact, shown) for column in answer.estimates]
     header = (*keys, *(column.output.name for column in answer.estimates))
-    return Grid(header, tuple(zip(*columns, strict=True)), len(keys), groups - shown)
+    below = (*("" for _ in keys), *(whose_rows(answer.plan, column.output) for column in answer.estimates))
+    return Grid(header, below, tuple(zip(*columns, strict=True)), len(keys), groups - shown)
+
+
+def whose_rows(plan: Plan, output: Output) -> str:
+    """Whose rows a count or a sum is made of, where a person may have several: those beyond K are not in it."""
+    if plan.unit_column is None or not output.traits.bars or output.traits.counts == "people":
+        return ""
+    return f"at most {plan.rows:,} of each person's rows"
 
 
 def cells(column: Column, exact: bool, shown: int) -> list[str]:
@@ -150,9 +165,12 @@ def headline(answer: Answer) -> str:
 def plain(answer: Answer) -> str:
     """A table for a terminal, with ± and the guarantee."""
     shown = grid(answer)
-    widths = [max(len(row[i]) for row in (shown.header, *shown.rows)) for i in range(len(shown.header))]
+    below = [textwrap.wrap(said, max(_BELOW, len(name))) for said, name in zip(shown.below, shown.header, strict=True)]
+    above = list(itertools.zip_longest(*below, fillvalue=""))
+    every = (shown.header, *above, *shown.rows)
+    widths = [max(len(row[i]) for row in every) for i in range(len(shown.header))]
     lines = [f"{headline(answer)}: {protection(answer)}", ""]
-    for row in (shown.header, *shown.rows):
+    for row in every:
         texts = [
             text.ljust(width) if i < shown.keys else text.rjust(width)
             for i, (text, width) in enumerate(zip(row, widths, strict=True))

@@ -6,17 +6,16 @@ import html
 from dataclasses import dataclass
 
 from pets.common.arguments import plain_arguments
-from pets.common.codec import number
 from pets.common.percent import percent
 from pets.dp.calibrate import calibrate
 from pets.errors import BudgetError, QueryError, SchemaError, UserError, shown
+from pets.plan.clamping import clamps
 from pets.plan.layout import Dimension
 from pets.plan.measure import Measure
 from pets.plan.plan import Plan, make_plan
 from pets.protection.budget import Budget
 from pets.protection.protection import DP
 from pets.query_model.query import Query
-from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
 from pets.session.forecast import forecast
 
@@ -55,7 +54,7 @@ def explain(query: Query, schema: Schema, protection: DP | None = None) -> Expla
     if protection is not None and not isinstance(protection, DP):
         raise BudgetError(f"explain shows the error under pets.DP(epsilon=…), not under {shown(protection)}")
     plan = make_plan(query, schema)
-    lines = [*_who(plan), *_groups(plan), *_clamps(plan), "", "What is measured, and how far one person can move it:"]
+    lines = [*_who(plan), *_groups(plan), *clamps(plan), "", "What is measured, and how far one person can move it:"]
     for measure in plan.measures:
         lines += _measure(measure)
     lines += ["", *_errors(plan, DP(epsilon=1.0) if protection is None else protection)]
@@ -93,19 +92,6 @@ def _groups(plan: Plan) -> list[str]:
 
 def _size(dimension: Dimension) -> str:
     return f"{dimension.size:,} value{'s' if dimension.size != 1 else ''}"
-
-
-def _clamps(plan: Plan) -> list[str]:
-    out: list[str] = []
-    for output in plan.outputs:
-        measure = plan.measures[output.parts[0]]
-        weight, domain = measure.weight, plan.fields.get(measure.column or "")
-        if weight is None or not isinstance(domain, Numeric):
-            continue
-        low, high = (number(domain.origin + domain.spacing * code) for code in (weight.low, weight.high))
-        step = number(domain.spacing * weight.coarse)
-        out.append(f"{output.name}: values of {measure.column!r} are clamped to [{low}, {high}] in steps of {step}.")
-    return out
 
 
 def _measure(measure: Measure) -> list[str]:

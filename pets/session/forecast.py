@@ -10,6 +10,7 @@ from pets.plan.measure import Output
 from pets.plan.plan import Plan
 from pets.query_model.traits import TRAITS
 from pets.release.noise_quantiles import Kind, half_width
+from pets.release.text import whose_rows
 
 SIZES = (100, 1000)
 """Group sizes at which the error of means, rates and variances is shown: it depends on how many rows a group has."""
@@ -24,17 +25,20 @@ class Expected:
         half_width: half the interval of every cell (counts, sums, histograms; a quantile's is in rows of rank);
             ``None`` where it depends on the group's size.
         at: half-widths at groups of :data:`SIZES` rows, for means, rates and variances.
+        whose: whose rows a count or a sum is made of (``""``: a person has one row, or is counted once).
     """
 
     output: str
     kind: str
     half_width: float | None
     at: tuple[float, ...] = ()
+    whose: str = ""
 
     def __str__(self) -> str:
         if self.half_width is not None:
             of = " rows of rank" if TRAITS[self.kind].shape == "rank" else ""
-            return f"± {self.half_width:,.4g}{of}"
+            whose = f" ({self.whose})" if self.whose else ""
+            return f"± {self.half_width:,.4g}{of}{whose}"
         return ", ".join(f"± {width:,.3g} at n = {size:,}" for size, width in zip(SIZES, self.at, strict=True))
 
 
@@ -57,4 +61,4 @@ def _expected(plan: Plan, output: Output, mechanism: Kind, scales: Sequence[floa
     width = half_width(mechanism, terms, confidence)
     if output.traits.error_by_size:
         return Expected(output.name, output.kind, None, tuple(width / size for size in SIZES))
-    return Expected(output.name, output.kind, width)
+    return Expected(output.name, output.kind, width, whose=whose_rows(plan, output))

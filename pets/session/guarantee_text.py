@@ -10,6 +10,7 @@ from pets.common.codec import Json, number
 from pets.common.version import __version__
 from pets.dp.calibrate import Noise
 from pets.dp.shares import Terms
+from pets.plan.clamping import clamps
 from pets.plan.plan import Plan
 from pets.protection.budget import Cost
 from pets.query_model.query import Query, columns_of
@@ -217,6 +218,8 @@ def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:
             f"{what} the bounded answer: at most K = {_rows(kept)} of a person count, chosen at "
             "random before any filter."
         )
+    if noise is None:  # an interval would hold this as little; but an exact number has none to make a reader ask
+        out += clamps(plan)
     for output in plan.outputs:
         weight = plan.measures[output.parts[0]].weight
         if weight is not None and weight.coarse > 1:

@@ -11,6 +11,7 @@ from pets.dp.shares import Shares, Spread, terms_of
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.regression_step import Step
 from pets.federated.site.gate import Admission
+from pets.plan.clamping import clamps
 from pets.plan.plan import Plan
 from pets.protection.budget import UNIT, epsilon_from_rho
 from pets.protection.protection import DP, Total
@@ -100,6 +101,8 @@ def notes(
             f"sites' shares are enough, and {up}{most} are in it ({roster.dropouts} may be lost, "
             f"{roster.colluding} may collude)."
         )
+    if not noisy:
+        out += clamps(plan)
     if rounded:
         out.append("The noise is finer than the numbers' own steps; the total was rounded to whole steps.")
     m = roster.sites_per_person

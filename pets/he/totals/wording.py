@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pets.common.codec import fraction
 from pets.he.totals.total import Total
+from pets.plan.clamping import clamps
 
 
 def guarantee(total: Total) -> str:
@@ -46,6 +47,8 @@ def notes(total: Total) -> tuple[str, ...]:
             "data count, chosen at random before any filter. Somebody in the data of several parties counts, and is "
             "protected, in each of them by itself."
         )
+    if terms is None:
+        out += clamps(plan)
     if total.missing:
         out.append(f"Parties that are not in this total: {', '.join(total.missing)}.")
     if terms is not None and any(finer > 1 for finer in terms["refine"]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ class Quote:
         fits: whether the budget has room for it now.
         more: how many such requests the budget has room for now (``None``: the account is elsewhere).
         confidence: of the intervals, as the protection asked.
+        advice: how the other mechanism compares, and how to ask for it (``""``: there is none, or several queries).
     """
 
     cost: Cost
@@ -37,6 +39,7 @@ class Quote:
     fits: bool
     more: int | None
     confidence: float = 0.95
+    advice: str = ""
 
     @property
     def table(self) -> pd.DataFrame:
@@ -67,7 +70,8 @@ class Quote:
         ]
         everything = [error for errors in self.errors for error in errors]
         width = max(len(error.output) for error in everything)
-        return "\n".join(lines + [f"  {error.output:<{width}}  {error}" for error in everything])
+        lines += [f"  {error.output:<{width}}  {error}" for error in everything]
+        return "\n".join([*lines, *textwrap.wrap(self.advice, 110)])
 
     __repr__ = __str__
 

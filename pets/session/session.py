@@ -26,6 +26,7 @@ from pets.schema.schema import Schema
 from pets.session import account_views
 from pets.session.custody import Custody, printable
 from pets.session.forecast import forecast
+from pets.session.mechanisms import advice
 from pets.session.quote import Quote, Remaining
 
 if TYPE_CHECKING:
@@ -188,10 +189,11 @@ class Session:
         """Cost and expected error of a release, before spending; never reads rows."""
         if not isinstance(protection, DP):
             raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
-        noises, errors = [], []
+        plans, noises, errors = [], [], []
         for one in queries(query):
             plan = make_plan(one, self.schema)
             noise = calibrate(plan, protection, self.budget)
+            plans.append(plan)
             noises.append(noise)
             errors.append(forecast(plan, noise.mechanism, noise.scales, protection.confidence))
         cost = added_up([noise.cost for noise in noises])
@@ -199,9 +201,16 @@ class Session:
         epsilon, delta = noises[0].epsilon, noises[0].delta
         if len(noises) > 1:
             epsilon, delta = self.budget.describe(cost)
-        more = left.loss // cost.loss
         return Quote(
-            cost, epsilon, delta, noises[0].mechanism, tuple(errors), cost.fits(left), more, protection.confidence
+            cost,
+            epsilon,
+            delta,
+            noises[0].mechanism,
+            tuple(errors),
+            fits=cost.fits(left),
+            more=left.loss // cost.loss,
+            confidence=protection.confidence,
+            advice=advice(plans[0], protection, noises[0], self.budget, left) if len(plans) == 1 else "",
         )
 
     @overload

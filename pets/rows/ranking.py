@@ -24,6 +24,11 @@ from pets.schema.schema import Schema, Table
 SCRAPS = ("staged", "attached", "owners", "attributes", "people", "ranked", "tied", "ranked_again")
 """The temporary tables that :func:`prepare` leaves behind."""
 
+PERSON_TABLE_KEY = 0x6F4D1B92C3A85E70
+"""The rank key of every person table, instead of a secret one: where somebody has two rows that disagree, the same row
+must count in the table's own queries and in each table that its columns are attached to, whichever was made when. The
+bound holds for every fixed key, and this one was chosen before any data."""
+
 Run = Callable[[str, str], Any]
 """Runs one SQL statement on the private DuckDB; the second text tells the custodian what is being done."""
 
@@ -244,6 +249,9 @@ def prepare(
             raise DataError(f"no data was given for table {needed!r}{did_you_mean(needed, sources)}")
     data = stage(run, con, name, table, sources[name], scratch, columns, "staged")
     rank_type = narrow(table.unit.max_rows)
+    disagreeing = 0
+    if any(other.person_table == name for other in schema.tables.values()):
+        key, disagreeing = PERSON_TABLE_KEY, _disagreeing(run, data)
     if table.unit.column is None:
         _limit(name, table, data.rows_valid)
         kind = narrow(max(data.rows_valid - 1, 0))
@@ -253,7 +261,7 @@ def prepare(
             + [f"{sql} AS {column}" for column, sql in data.settled("").items()]
         )
         rows = f"SELECT {values} FROM {data.relation}"
-        return Prepared(rows, _report(data, data.rows_valid, data.fates, 0))
+        return Prepared(rows, _report(data, data.rows_valid, data.fates))
     final = data.settled("s.")
     fates, unattached, extra, join = dict(data.fates), 0, "", ""
     if table.person_table is not None:
@@ -261,7 +269,8 @@ def prepare(
         person = stage(
             run, con, table.person_table, person_table, sources[table.person_table], scratch, columns, "attached"
         )
-        _attributes(run, person, key)
+        _attributes(run, person)
+        disagreeing = _disagreeing(run, person)
         fates |= person.fates
         extra = "".join(
             f", coalesce(a.{column}, {person.domains[field].cells}) AS {column}"
@@ -284,7 +293,7 @@ def prepare(
     ordered = {column: final[column] for column in columns.values()}
     kept = rank(run, data.relation, "people", ordered, table.unit.max_rows)
     listed = ", ".join([f"CAST(n AS {rank_type}) AS rank", f"CAST(person AS {kind}) AS person", *ordered])
-    return Prepared(f"SELECT {listed} FROM ({kept}) ORDER BY n", _report(data, people, fates, unattached))
+    return Prepared(f"SELECT {listed} FROM ({kept}) ORDER BY n", _report(data, people, fates, unattached, disagreeing))
 
 
 def physical(schema: Schema, name: str) -> dict[str, str]:
@@ -297,14 +306,28 @@ def physical(schema: Schema, name: str) -> dict[str, str]:
     return {column: f"c{index}" for index, column in enumerate(sorted(queryable))}
 
 
-def _attributes(run: Run, person: Staged, key: int) -> None:
-    """Table ``attributes``: one row per person of the person table, by the same keyed rank where there are several."""
+def _disagreeing(run: Run, person: Staged) -> int:
+    """How many people have rows in their person table that are not all the same."""
+    codes = ", ".join(f"{sql} AS {name}" for name, sql in person.settled("").items())
+    if not codes:
+        return 0
+    several = f"SELECT pid FROM (SELECT DISTINCT pid, {codes} FROM {person.relation}) GROUP BY pid HAVING count(*) > 1"
+    return int(run(f"SELECT count(*) FROM ({several})", "reading the person table").fetchall()[0][0])
+
+
+def _attributes(run: Run, person: Staged) -> None:
+    """Table ``attributes``: the row of each person that counts in the person table's own queries, too.
+
+    It is chosen by the same key, over the same columns in the same order (by name).
+    """
     run(
         f"CREATE TEMP TABLE owners AS SELECT CAST(row_number() OVER () - 1 AS UBIGINT) AS person, pid, "
-        f"{person_seed(key, 'pid')} AS seed FROM (SELECT DISTINCT pid FROM {person.relation})",
+        f"{person_seed(PERSON_TABLE_KEY, 'pid')} AS seed FROM (SELECT DISTINCT pid FROM {person.relation})",
         "reading the person table",
     )
-    kept = rank(run, person.relation, "owners", person.settled("s."), 1)
+    codes = person.settled("s.")
+    ordered = {person.names[column]: codes[person.names[column]] for column in sorted(person.names)}
+    kept = rank(run, person.relation, "owners", ordered, 1)
     run(
         f"CREATE TEMP TABLE attributes AS SELECT pid, k.* EXCLUDE (person, n) "
         f"FROM ({kept}) k JOIN owners USING (person)",
@@ -322,7 +345,9 @@ def _limit(name: str, table: Table, people: int) -> None:
         )
 
 
-def _report(data: Staged, people: int, fates: dict[str, ColumnReport], unattached: int) -> Report:
+def _report(
+    data: Staged, people: int, fates: dict[str, ColumnReport], unattached: int = 0, disagreeing: int = 0
+) -> Report:
     return Report(
         rows_read=data.rows_read,
         rows_without_person=data.rows_without_person,
@@ -332,4 +357,5 @@ def _report(data: Staged, people: int, fates: dict[str, ColumnReport], unattache
         kept_per_k=(),
         columns=fates,
         people_unattached=unattached,
+        people_disagreeing=disagreeing,
     )

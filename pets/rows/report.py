@@ -55,6 +55,8 @@ class Report:
         kept_per_k: for K = 1 to ``max_rows``, how many rows have rank at most K: what a query that counts K rows sees.
         columns: counts for each column; those of a person table count that table's rows.
         people_unattached: people without a row in the person table (0 where there is no person table).
+        people_disagreeing: people with several rows in the person table that are not all the same, over all rows of
+            that table; one of them counts, the same one everywhere (reports of the person table say it, too).
     """
 
     rows_read: int
@@ -65,6 +67,7 @@ class Report:
     kept_per_k: tuple[int, ...]
     columns: Mapping[str, ColumnReport] = field(default_factory=dict)
     people_unattached: int = 0
+    people_disagreeing: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
@@ -101,6 +104,7 @@ class Report:
         """Read the stored form; raises :class:`DataError` when it is not one."""
         try:
             columns = {str(name): ColumnReport(**counts) for name, counts in given["columns"].items()}
+            given = {"people_disagreeing": 0} | dict(given)  # reports of earlier versions do not say it
             rest = {name: given[name] for name in cls.__dataclass_fields__ if name not in ("columns", "kept_per_k")}
             return cls(**rest, columns=columns, kept_per_k=tuple(int(n) for n in given["kept_per_k"]))
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -114,6 +118,7 @@ class Report:
             "rows ranked": self.rows_valid,
             "people": self.people,
             "people without a row in the person table": self.people_unattached,
+            "people whose rows in it disagree": self.people_disagreeing,
             "rows kept": self.rows_kept,
         }
 

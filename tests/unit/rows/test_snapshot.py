@@ -7,12 +7,14 @@ import datetime as dt
 import json
 import os
 import pickle
+import re
 import signal
 import stat
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+import pets
 from pets.errors import DataError, SchemaError
 from pets.rows import snapshot as module
 from pets.rows.report import WARNING, Report
@@ -240,6 +243,53 @@ def test_several_rows_for_a_person_in_the_person_table() -> None:
     assert len(pairs) == 400 and 190 < pairs.count((1, 2)) < 340  # 2/3 of 400; outside by chance: less than 1e-8
     again = make(PEOPLE, {"stays": stays[::-1], "people": people[::-1]}, "stays")
     assert sorted(pairs) == sorted(zip(again.arrow()[sex].to_pylist(), again.arrow()[born].to_pylist(), strict=True))
+
+
+def test_the_row_of_a_person_that_counts_is_the_same_one_everywhere(tmp_path: Path) -> None:
+    """In the person table's own queries, and wherever its columns are attached, whatever the keys of either."""
+    stays = pd.DataFrame({"pid": [f"p{i}" for i in range(60)], "v": 1})
+    # two rows a person, each with a year of its own; the schema does not list columns by name, and sorting does
+    people = pd.DataFrame(
+        {"who": np.repeat(stays["pid"], 2), "sex": ["F", "M"] * 60, "born": [1900 + i for i in range(120)]}
+    )
+    data = {"stays": stays, "people": people}
+    several: list[dict[str, Any]] = [{}, {"key": 3}, {"key": None, "folder": tmp_path / "s"}]
+    years = []
+    for more in several:
+        for table in ("people", "stays"):
+            made = make(PEOPLE, data, table, **more)
+            years.append(sorted(made.arrow()[made.columns["born"]].to_pylist()))
+    assert years[0] == [year for year in years[0] if year < 120] and len(set(years[0])) == 60
+    assert all(other == years[0] for other in years)  # by chance 2^-60 each
+    session = pets.Session(
+        replace(PEOPLE, dataset="d"), data, budget=pets.Budget(epsilon=1), policy=pets.Policy(allow_unbounded=True)
+    )
+    by_year = [
+        session.release(pets.query(table).group_by("born").agg(n=pets.count()), pets.Total()).table
+        for table in ("people", "stays")
+    ]
+    assert by_year[0]["n"].tolist()[:120] == by_year[1]["n"].tolist()[:120]
+
+
+def test_the_custodian_is_told_how_many_people_disagree() -> None:
+    stays = pd.DataFrame({"pid": ["a", "b", "c"], "v": 1})
+    people = pd.DataFrame(
+        {
+            "who": ["a", "a", "b", "b", "c", "d", "d", None, None],
+            "sex": ["F", "M", "F", "F", "F", "F", "F", "F", "M"],
+            "born": [1950, 1950, 1951, 1951, 1952, 1953, 1954, 1950, 1951],
+        }
+    )
+    for table in ("stays", "people"):
+        report = make(PEOPLE, {"stays": stays, "people": people}, table).report
+        assert report.people_disagreeing == 2, "a by sex, d by year; b's rows are the same"
+        assert re.search(r"people whose rows in it disagree: +2\n", str(report))
+        assert Report.from_json(report.to_json()) == report
+    earlier = report.to_json()
+    del earlier["people_disagreeing"]
+    assert Report.from_json(earlier).people_disagreeing == 0
+    several = Schema({"t": Table(Unit("id", max_rows=2), {"id": Identifier(), "v": Integer(0, 9)})})
+    assert make(several, pd.DataFrame({"id": [1, 1], "v": [1, 2]})).report.people_disagreeing == 0
 
 
 def test_unit_row() -> None:

@@ -95,7 +95,7 @@ def test_no_advice_where_the_ledger_has_one_mechanism_or_the_request_several_que
 
 
 def test_where_each_is_better_for_something_the_outputs_are_named() -> None:
-    """A person is in up to four groups with a count of people each (√L0 favours Gaussian noise), and in two with rows."""
+    """People count in up to four groups each (√L0 favours Gaussian noise), and two rows of each in all."""
     asked = opened(LARGE).quote(MANY, pets.DP(epsilon=0.3))
     quote = opened(LARGE).quote(MANY, pets.DP(epsilon=0.3, pure=True))
     wide = [

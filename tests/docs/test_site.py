@@ -18,6 +18,7 @@ from tests.browser import Browser
 from tests.docs import site
 
 pytest.importorskip("sphinx", reason="the dev extra carries Sphinx")
+pytestmark = pytest.mark.chance(0)  # Sphinx, which a test starts, draws nothing that is looked at
 
 
 @pytest.fixture(scope="session")

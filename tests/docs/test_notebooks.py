@@ -11,6 +11,8 @@ import pytest
 from tests.browser import Browser
 from tests.hosts import GUARD, named, outputs
 
+pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
+
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
 

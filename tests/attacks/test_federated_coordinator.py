@@ -147,7 +147,7 @@ def test_a_lost_site_with_a_wrong_key_gives_no_answer() -> None:
     honest = room.parties[3]._masking  # type: ignore[attr-defined]
     liar = SimpleNamespace(public=honest.public, with_=honest.with_, reveal=lambda: b"\5" * 32)
     room.parties[3]._masking = liar  # type: ignore[attr-defined]
-    with pytest.raises(ProtocolError, match="do not fit its public key"):
+    with pytest.raises(ProtocolError, match="do not fit what that site signed"):
         room.run()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pets import he
-from pets.errors import ReleaseFailedError, UserError
+from pets.errors import PolicyError, ReleaseFailedError, UserError
 from pets.federated import Federation
 from pets.federated.messages.errors import ProtocolError, Refused
 from pets.federated.messages.message import OVERHEAD
@@ -271,6 +271,26 @@ def test_a_sybil_in_the_round_is_refused() -> None:
     site = many.sites["s0"]
     with pytest.raises(Exception, match="another query, roster"):
         agreed(order, roster, asked.plan, many.schema, site._key, holder.public)
+
+
+@pytest.mark.parametrize(("least", "colluding"), [(4, 0), (4, 2), (3, 1)])
+def test_a_round_of_other_assumptions_is_refused(least: int, colluding: int) -> None:
+    """With more honest parties assumed than there surely are, people would have less noise than they were promised."""
+    many = federation(4, people=40)
+    holder, roster = many._key_holder()
+    asked = many._request(N, HALF, "encrypted")
+    right = asked_for(holder, roster, asked.plan, HALF, asked.shares, many.schema)
+    assert (right.least, right.honest) == (4, 3)
+    site = many.sites["s0"]
+    for settings, fits in (((4, 1), True), ((least, colluding), False)):
+        made = holder.round(N, many.schema, right.parties, right.noise, least=settings[0], colluding=settings[1])
+        order = Order(made.id, roster.digest, many.schema.digest, "local", N, HALF, "encrypted", asked.shares)
+        order = replace(order, round=json.loads(made.to_bytes()))
+        if fits:
+            assert agreed(order, roster, asked.plan, many.schema, site._key, holder.public)
+            continue
+        with pytest.raises(PolicyError, match="another query, roster, threshold or noise"):
+            agreed(order, roster, asked.plan, many.schema, site._key, holder.public)
 
 
 def test_a_party_answers_each_round_once() -> None:

@@ -10,7 +10,7 @@ import pets
 from pets.common.entropy import random_id
 from pets.dp.shares import Shares
 from pets.errors import BudgetError
-from pets.federated import Federation
+from pets.federated import Federation, SitePolicy, TableRule
 from pets.federated.site import gate
 from tests.attacks.test_federated_replay import deliver, order_for, said
 from tests.unit.federated.site.test_site import HALF, N, federation, spent
@@ -118,3 +118,26 @@ def test_what_the_roster_says_of_a_site_must_still_be_so() -> None:
         else:
             with pytest.raises(BudgetError, match="another delta"):
                 gate.admit(order, many.roster, desk)
+
+
+def test_a_share_of_noise_never_travels_in_the_clear() -> None:
+    """Sent by one site alone, a vector with its share of the noise only would show that site to the coordinator."""
+    many = federation(people=30)
+    share, whole = many._request(N, HALF, "masked").shares, many._request(N, HALF, "local").shares
+    for secure, shares in (("local", share), ("masked", whole)):
+        for rules in (HALF, pets.DP(rho=0.001), pets.DP(within=500)):
+            order = order_for(many, id=random_id(), secure=secure, shares=shares, protection=rules)
+            assert "does not go with its way to combine" in said(deliver(many, order))
+    assert spent(many) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("secure", ["masked", "local"])
+def test_a_way_that_the_policy_does_not_list_is_refused(secure: str) -> None:
+    other = "local" if secure == "masked" else "masked"
+    rules = SitePolicy(tables={"stays": TableRule()}, secure=(other, "encrypted"))
+    many = federation(people=30, rules=rules)
+    shares = many._request(N, HALF, secure).shares
+    order = order_for(many, secure=secure, shares=shares)
+    assert f"does not allow secure='{secure}'" in said(deliver(many, order))
+    assert spent(many) == [0, 0, 0]
+    assert "local" not in SitePolicy().secure  # nor does any policy list it that does not say so

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
@@ -12,10 +11,11 @@ from pets.common import signing
 from pets.common.arguments import plain_arguments, whole_between
 from pets.common.clock import now
 from pets.common.entropy import random_id
-from pets.dp.shares import Shares, Spread, View, alone, on_the_plans_grid, shared, shares_loss
+from pets.dp.shares import Spread, View, alone, on_the_plans_grid, shared, shares_loss
 from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
 from pets.federated.analyst import planning
-from pets.federated.analyst.planning import FederatedRequest, as_site, nothing, one_schema
+from pets.federated.analyst.planning import FederatedRequest, as_site, noise_scales, one_schema
+from pets.federated.analyst.public_range import check_sums, check_total
 from pets.federated.analyst.transport import InProcess, Transport, carry
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay
@@ -25,14 +25,14 @@ from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model
 from pets.federated.secure_sum.interface import check_way
 from pets.federated.site import wording
+from pets.federated.site.gate import most_rows
 from pets.federated.site.site import Site
-from pets.plan.plan import Plan, make_plan
+from pets.plan.plan import make_plan
 from pets.plan.vector import Ints
 from pets.protection.budget import Cost, added_up, described
 from pets.protection.protection import DP, Exact, Protection, Total
 from pets.query_model.query import Query, queries
 from pets.release.certificate import Certificate
-from pets.release.estimate import Noise
 from pets.release.release import Release, sealed_release
 from pets.session.forecast import forecast
 from pets.session.quote import Quote, Remaining
@@ -142,7 +142,7 @@ class Federation:
         errors = []
         for one in asked:
             assert one.shares is not None
-            scales = self._scales(one.plan, one.shares, self.roster.size)
+            scales = noise_scales(one.plan, one.shares, self.roster.size)
             errors.append(forecast(one.plan, "gaussian", scales, protection.confidence))
         cost = added_up([one.cost for one in asked])
         lefts = [site.session.remaining() for site in self._sites]
@@ -282,6 +282,7 @@ class Federation:
             carry(relay, self._transport, progress=self._progress)
         finally:
             self.lost = dict(relay.lost)
+        check_total(plan, roster, request.shares, len(relay.survivors), relay.total)
         return order, relay
 
     @plain_arguments(QueryError, "a regression step by step", "it takes secure= and nothing else of release")
@@ -294,9 +295,12 @@ class Federation:
         follows the step that was asked last. Sites refuse any other: they reckon it from what all of them signed.
         Each step is a query of its own, which every site lets in, enters in its ledger as unbounded, and certifies.
         """
-        order, relay = self._carried(self._request(query, protection, secure), model)
+        request = self._request(query, protection, secure)
+        plan, (order, relay) = request.plan, self._carried(request, model)
         self._evidence = {order.id: relay.evidence}  # of the last step alone: the next one follows from it
-        return order.id, relay.total[-model.size :]
+        sums = relay.total[-model.size :]
+        check_sums(model, model.bits(most_rows(plan, self.roster)), int(relay.total[0]), sums)
+        return order.id, sums
 
     def _key_holder(self) -> tuple[KeyHolder, Roster]:
         """Who opens totals, and the roster that names their key; both are made once, where none were given."""
@@ -318,7 +322,7 @@ class Federation:
         cost = request.cost if roster.members[0].data == "real" else Cost(roster.currency, 0)
         if shares is not None:
             values, _ = on_the_plans_grid(plan, values, shares, survivors)
-            scales = self._scales(plan, shares, survivors)
+            scales = noise_scales(plan, shares, survivors)
         at, exact = request.at, isinstance(order.protection, Total)
         rounded = shares is not None and max(shares.refine) > 1
         notes = wording.notes(plan, roster, order.secure, survivors, shares is not None, rounded)
@@ -352,14 +356,6 @@ class Federation:
             analyst=self.analyst,
             notes=notes,
         )
-
-    def _scales(self, plan: Plan, shares: Shares, parties: int) -> tuple[float, ...]:
-        """The scale of the total's noise on the plan's grid, as that of a Gaussian of the same variance."""
-        _, scales = on_the_plans_grid(plan, nothing(plan), shares, parties)
-        if shares.mechanism == "gaussian":
-            return scales
-        noise = Noise("laplace", shares.scales)
-        return tuple(math.sqrt(parties) * noise.deviation(place) for place in range(len(shares.scales)))
 
     # accounts ---------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,15 +10,15 @@ import numpy as np
 
 from pets.common.codec import digest
 from pets.dp.privacy_loss import PrivacyLoss
-from pets.dp.shares import Shares
+from pets.dp.shares import Shares, on_the_plans_grid
 from pets.errors import PolicyError, UserError, shown
 from pets.federated.messages.roster import Roster
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.site import Site
 from pets.plan.plan import Plan
-from pets.plan.vector import Ints
 from pets.protection.budget import Cost
 from pets.protection.protection import Protection
+from pets.release.estimate import Noise
 from pets.schema.schema import Schema
 from pets.session.session import Session
 
@@ -51,9 +52,13 @@ class FederatedRequest:
         return digest([self.plan.digest, self.protection.to_json(), self.secure, roster.digest])
 
 
-def nothing(plan: Plan) -> Ints:
-    """A vector of a plan without anybody."""
-    return np.zeros(plan.size, dtype=np.int64)
+def noise_scales(plan: Plan, shares: Shares, parties: int) -> tuple[float, ...]:
+    """The scale of a total's noise on the plan's grid, as that of a Gaussian of the same variance."""
+    _, scales = on_the_plans_grid(plan, np.zeros(plan.size, dtype=np.int64), shares, parties)
+    if shares.mechanism == "gaussian":
+        return scales
+    noise = Noise("laplace", shares.scales)
+    return tuple(math.sqrt(parties) * noise.deviation(place) for place in range(len(shares.scales)))
 
 
 def as_site(given: Session | Site, number: int) -> Site:

@@ -131,6 +131,10 @@ class Relay:
             raise ReleaseFailedError(
                 f"the query ended without an answer: {error}{said}; sites whose data was opened stay charged"
             ) from None
+        for site in self._replies:
+            # (a round that nobody is asked after is the last: then those whose vectors came are in)
+            if site not in (following or self._collector.survivors):
+                self.lose(site, "its message was not of the form that the round needs")
         self.number += 1
         self._replies = {}
         self.outbox = {

@@ -40,7 +40,12 @@ class LocalCollector:
 
     def close(self, number: int, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
         """Add the vectors of those that answered."""
-        vectors = {site: words(reply.body, self._task.size) for site, reply in replies.items()}
+        size = self._task.size
+        vectors = {site: words(reply.body, size) for site, reply in replies.items() if len(reply.body) == 8 * size}
+        if len(vectors) < self._task.least:
+            raise ProtocolError(
+                f"{self._task.least} sites are needed for an answer and {len(vectors)} sent a vector of its length"
+            )
         self.survivors = frozenset(vectors)
         self.total = sum(vectors.values(), start=self.total)
         return {}

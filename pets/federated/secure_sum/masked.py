@@ -7,11 +7,15 @@ variant against active adversaries, with signed keys and the consistency check),
 round  from the coordinator                 from the site
 ====== ==================================== =====================================================
 0      the order                            two fresh public keys
-1      everybody's signed keys              for each neighbour, encrypted: a share of both secrets
+1      everybody's signed keys              a commitment to b; for each neighbour, encrypted: a share of
+                                            both secrets
 2      the shares meant for it              x + PRG(b) + Σ ± PRG(k): its vector under masks
 3      who survived                         its signature under that list
 4      at least t signatures on that list   of each neighbour *one* share: of b if it survived, else of s
 ====== ==================================== =====================================================
+
+A rebuilt b is held against its commitment, and a rebuilt s against its public key, so that a wrong share is seen. Mask
+and commitment are two keys derived from b, neither of which tells anything of the other.
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ from pets.federated.secure_sum.primitives import TAG, Agreement, decrypt, derive
 
 KEYS = 64
 """Bytes of the two public keys."""
+COMMITMENT = 15
+"""Bytes of the commitment to b: nobody gains by two that are alike, and one that fits a given b takes 2^120 trials."""
 ENCRYPTED_SHARES = 2 * shamir.SHARE + TAG
 """Bytes of one neighbour's encrypted shares."""
 
@@ -90,7 +96,7 @@ class MaskedParty:
         seeds = shamir.split(self._seed, threshold, holders)
         secrets = shamir.split(self._masking.reveal(), threshold, holders)
         self._own = seeds[self._me + 1]
-        out = []
+        out = [commitment(self._seed, self._cast)]
         for site in self._near:
             self._agreed[site] = self._sharing.with_(self._keys[site][:32])
             key = derive(self._agreed[site], self._cast, b"share" + pair(self._me, site))
@@ -114,7 +120,7 @@ class MaskedParty:
             self._held[site] = decrypt(key, body[start : start + ENCRYPTED_SHARES], self._cast)
         # everything that could end the query here is behind us: only now is the data opened and the charge final
         vector = self._contribute()
-        total: Words = vector + mask(self._seed, len(vector))
+        total: Words = vector + own_mask(self._seed, self._cast, len(vector))
         for site in senders:
             seed = mask_seed(self._masking, self._me, site, self._keys[site], self._cast)
             pad = mask(seed, len(vector))
@@ -181,6 +187,16 @@ def cast(context: bytes, keys: dict[int, bytes]) -> bytes:
 def pair(first: int, second: int) -> bytes:
     """Two sites' numbers, in this order."""
     return first.to_bytes(2, "big") + second.to_bytes(2, "big")
+
+
+def commitment(seed: bytes, salt: bytes) -> bytes:
+    """What a site signs of b before anybody has a share of it."""
+    return derive(seed, salt, b"commit")[:COMMITMENT]
+
+
+def own_mask(seed: bytes, salt: bytes, size: int) -> Words:
+    """PRG(b): the mask that a site shares with nobody."""
+    return mask(derive(seed, salt, b"own mask"), size)
 
 
 def mask_seed(own: Agreement, me: int, other: int, keys: bytes, salt: bytes) -> bytes:

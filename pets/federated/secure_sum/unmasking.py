@@ -6,7 +6,8 @@ It needs no trust: every list that it sends is signed by the sites themselves or
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from pets.federated.secure_sum import shamir
 from pets.federated.secure_sum.graph import degree, needed, neighbours
 from pets.federated.secure_sum.interface import Task, Words
 from pets.federated.secure_sum.local import words
-from pets.federated.secure_sum.masked import ENCRYPTED_SHARES, KEYS, cast, mask_seed
+from pets.federated.secure_sum.masked import COMMITMENT, ENCRYPTED_SHARES, KEYS, cast, commitment, mask_seed, own_mask
 from pets.federated.secure_sum.primitives import Agreement, mask
 
 
@@ -33,6 +34,7 @@ class MaskedCollector:
         self._keys: dict[int, bytes] = {}
         self._near: dict[int, tuple[int, ...]] = {}
         self._shared: frozenset[int] = frozenset()
+        self._commitments: dict[int, bytes] = {}
         self._sums: dict[int, Words] = {}
         self._opened: dict[int, bytes] = {}
         self.survivors: frozenset[int] = frozenset()
@@ -48,7 +50,7 @@ class MaskedCollector:
         return steps[number](replies)
 
     def _keys_in(self, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
-        good = {site: reply for site, reply in replies.items() if len(reply.body) == KEYS}
+        good = {site: reply for site, reply in replies.items() if len(reply.body) == KEYS and _are_keys(reply.body)}
         self._enough(len(good))
         self._keys = {site: reply.body for site, reply in sorted(good.items())}
         self._cast = cast(self._task.channel.context, self._keys)
@@ -57,12 +59,11 @@ class MaskedCollector:
         return dict.fromkeys(self._keys, listed)
 
     def _shares_in(self, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
-        good = {
-            s: r.body
-            for s, r in replies.items()
-            if s in self._keys and len(r.body) == ENCRYPTED_SHARES * len(self._near[s])
-        }
-        self._enough(len(good))
+        lengths = {site: COMMITMENT + ENCRYPTED_SHARES * len(near) for site, near in self._near.items()}
+        bodies = {site: reply.body for site, reply in replies.items() if len(reply.body) == lengths.get(site)}
+        self._enough(len(bodies))
+        self._commitments = {site: body[:COMMITMENT] for site, body in bodies.items()}
+        good = {site: body[COMMITMENT:] for site, body in bodies.items()}
         self._shared = frozenset(good)
         listed = bitmap(self._shared, self._size)
         out: dict[int, bytes] = {}
@@ -102,19 +103,40 @@ class MaskedCollector:
             for place, other in enumerate((site, *about)):
                 shares[other][site + 1] = reply.body[shamir.SHARE * place : shamir.SHARE * (place + 1)]
         threshold = needed(len(self._keys), self._task.channel.roster)
-        secrets = {site: shamir.join(shares[site], threshold) for site in sorted(self._shared)}
+        secrets = {site: self._rebuilt(site, shares[site], threshold) for site in sorted(self._shared)}
         total: Words = sum(self._sums.values(), start=np.zeros(self._task.size, dtype=np.uint64))
         for site, secret in secrets.items():
-            total = total - (mask(secret, len(total)) if site in self.survivors else self._pads(site, secret))
+            total -= own_mask(secret, self._cast, len(total)) if site in self.survivors else self._pads(site, secret)
         self.total = total
         self._sums.clear()
         return {}
 
+    def _rebuilt(self, site: int, shares: Mapping[int, bytes], threshold: int) -> bytes:
+        """A site's secret: the one that it committed to, from whichever of the shares give it.
+
+        Raises:
+            ProtocolError: where none do. Whether the site dealt wrong shares or others handed in wrong ones is not
+                known, so nobody is named.
+        """
+        if len(shares) < threshold:
+            return shamir.join(shares, threshold)  # which says so
+        for holders in _sets(sorted(shares), threshold):
+            try:
+                secret = shamir.join({holder: shares[holder] for holder in holders}, threshold)
+            except ProtocolError:
+                continue
+            if self._is_right(site, secret):
+                return secret
+        raise ProtocolError("the shares of a site's secret do not fit what that site signed; there is no answer")
+
+    def _is_right(self, site: int, secret: bytes) -> bool:
+        if site in self.survivors:
+            return commitment(secret, self._cast) == self._commitments[site]
+        return Agreement(secret).public == self._keys[site][32:]
+
     def _pads(self, lost: int, secret: bytes) -> Words:
         """The masks that survivors shared with a site whose vector never came, as they stand in the total."""
         own = Agreement(secret)
-        if own.public != self._keys[lost][32:]:
-            raise ProtocolError("the shares of a lost site's key do not fit its public key; there is no answer")
         pads: Words = np.zeros(self._task.size, dtype=np.uint64)
         for other in self._near[lost]:
             if other in self.survivors:
@@ -128,6 +150,25 @@ class MaskedCollector:
                 f"{self._least} sites are needed for an answer and {left} are left; nothing was revealed; ask again "
                 "when more sites can be reached"
             )
+
+
+def _are_keys(body: bytes) -> bool:
+    """Whether both of a site's public keys are some; with one of small order it would end the query of the others."""
+    try:
+        for start in (0, 32):
+            Agreement().with_(body[start : start + 32])
+    except ProtocolError:
+        return False
+    return True
+
+
+def _sets(holders: Sequence[int], threshold: int) -> Iterator[tuple[int, ...]]:
+    """Sets of holders to try: runs around the circle, of which one avoids any one wrong share; then some others."""
+    count = len(holders)
+    for start in range(count if count > threshold else 1):
+        yield tuple(holders[(start + place) % count] for place in range(threshold))
+    if count > threshold:
+        yield from itertools.islice(itertools.combinations(holders, threshold), 1000)
 
 
 def _raw(message: Message) -> bytes:

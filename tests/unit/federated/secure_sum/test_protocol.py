@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import hmac
 import itertools
 import pickle
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -18,7 +20,8 @@ from pets.federated.messages.message import Channel, Kind, bitmap, context_of, f
 from pets.federated.messages.roster import Member, Roster
 from pets.federated.secure_sum import shamir
 from pets.federated.secure_sum.graph import COMPLETE, DEGREE, neighbours
-from pets.federated.secure_sum.primitives import Agreement, decrypt, encrypt, mask
+from pets.federated.secure_sum.masked import commitment, own_mask
+from pets.federated.secure_sum.primitives import Agreement, decrypt, derive, encrypt, mask
 from tests.parties import EMPTY, QUERY, Room, make_roster
 
 # ── Shamir ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -58,6 +61,19 @@ def test_any_t_shares_rebuild_and_fewer_do_not(secret: bytes, count: int, data: 
         shamir.join({number: shares[number] for number in list(shares)[: threshold - 1]}, threshold)
 
 
+@settings(max_examples=20)
+@given(count=st.integers(2, 8), data=st.data())
+def test_one_share_too_few_interpolates_to_something_else(count: int, data: st.DataObject) -> None:
+    """A polynomial of one degree too low would be told by t − 1 shares (a right one is told so once in 2^256)."""
+    threshold = data.draw(st.integers(2, count))
+    secret = bytes(range(32))
+    shares = shamir.split(secret, threshold, range(1, count + 1))
+    for chosen in itertools.combinations(shares, threshold - 1):
+        weights = shamir._weights(chosen)
+        found = sum(w * int.from_bytes(shares[h], "big") for w, h in zip(weights, chosen, strict=True)) % shamir.PRIME
+        assert found != int.from_bytes(secret, "big")
+
+
 def test_shares_below_the_threshold_say_nothing() -> None:
     # any t − 1 shares fit any secret: solve for the missing one
     shares = shamir.split(b"\1" * 32, 3, [1, 2, 3, 4])
@@ -88,6 +104,15 @@ def test_the_mask_is_chacha20() -> None:
     # RFC 8439, appendix A.1, test vector 1
     stream = "76b8e0ada0f13d90405d6ae55386bd28bdd219b8a08ded1aa836efcc8b770dc7"
     assert mask(bytes(32), 4).astype("<u8").tobytes().hex() == stream
+
+
+def test_a_key_is_derived_for_one_purpose_and_one_query() -> None:
+    # RFC 5869 by Python's own HMAC: extract with the salt, then one block of expansion about the purpose
+    secret, salt = bytes(range(32)), b"salt of a query"
+    for purpose in (b"share", b"mask", b"commit", b"own mask"):
+        key = hmac.digest(salt, secret, "sha256")
+        assert derive(secret, salt, purpose) == hmac.digest(key, b"pets.federated.v1 " + purpose + b"\x01", "sha256")
+    assert derive(secret, salt, b"share").hex() == "1b86a1f1f81012ae56ce046e9438630948012d5baf5283eb0d617a40de61f6bb"
 
 
 def test_a_secret_key_is_not_shown_or_copied() -> None:
@@ -269,3 +294,75 @@ def test_the_graph_is_regular_and_mutual() -> None:
         assert {len(found) for found in near.values()} == {degree}
         assert all(site in near[other] for site, found in near.items() for other in found)
     assert neighbours(range(100), b"a") != neighbours(range(100), b"b")
+
+
+# ── wrong shares, keys and vectors ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _changed(room: Room, site: int, number: int, change: Callable[[bytes], bytes]) -> None:
+    """``site`` answers a round otherwise than it should, and signs it."""
+    answer = room.parties[site].answer
+    room.parties[site].answer = (  # type: ignore[method-assign]
+        lambda n, body: change(answer(n, body)) if n == number else answer(n, body)
+    )
+
+
+def _with_share(room: Room, site: int, place: int) -> None:
+    """``site`` hands in another share of one secret in the last round: one bit is flipped."""
+    end = (place + 1) * shamir.SHARE
+    _changed(room, site, 4, lambda given: given[: end - 1] + bytes([given[end - 1] ^ 1]) + given[end:])
+
+
+@pytest.mark.parametrize("site", range(4))
+@pytest.mark.parametrize("place", range(4))
+def test_a_wrong_share_changes_nothing_where_others_are_enough(site: int, place: int) -> None:
+    room = Room(4, dropouts=1)
+    _with_share(room, site, place)
+    assert (room.run() == room.wanted).all()
+
+
+def test_a_wrong_share_of_a_lost_sites_key_changes_nothing_either() -> None:
+    room = Room(6, dropouts=2, colluding=1, lost={5: 2})
+    _with_share(room, 0, 5)
+    assert (room.run() == room.wanted).all()
+
+
+@pytest.mark.parametrize("dropouts", [0, 1])
+def test_no_total_comes_of_shares_that_fit_no_commitment(dropouts: int) -> None:
+    """One flipped bit of one share gave −2.28e18 ± 14."""
+    room = Room(4, dropouts=dropouts)
+    for site in range(1 + dropouts):
+        _with_share(room, site, 0)
+        _with_share(room, site, 1)
+    with pytest.raises(ProtocolError, match="do not fit what that site signed"):
+        room.run()
+    assert not room.collector.total.any()
+
+
+def test_a_commitment_says_nothing_of_the_mask_and_is_of_one_query() -> None:
+    seed, salt = bytes(range(32)), b"query"
+    assert len({commitment(seed, salt), commitment(seed, b"other"), commitment(bytes(32), salt)}) == 3
+    assert commitment(seed, salt) == derive(seed, salt, b"commit")[:15]
+    assert (own_mask(seed, salt, 4) == mask(derive(seed, salt, b"own mask"), 4)).all()
+    assert (own_mask(seed, salt, 4) != mask(seed, 4)).any()
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_a_site_with_a_key_of_small_order_is_left_out_and_ends_nobody_elses_query(half: int) -> None:
+    room = Room(4, dropouts=1)
+    _changed(room, 2, 0, lambda given: given[: 32 * half] + bytes(32) + given[32 * half + 32 :])
+    room.lost = {2: 1}
+    assert (room.run() == room.wanted).all()
+    assert room.collector.survivors == {0, 1, 3}
+
+
+@pytest.mark.parametrize(("secure", "number"), [("masked", 2), ("local", 0)])
+def test_a_vector_of_another_length_is_left_out(secure: str, number: int) -> None:
+    room = Room(4, dropouts=1, secure=secure)
+    _changed(room, 1, number, lambda given: given[:-8])
+    assert (room.run() == room.wanted).all()
+    assert room.collector.survivors == {0, 2, 3}
+    few = Room(3, secure=secure)
+    _changed(few, 1, number, lambda given: given[:-8])
+    with pytest.raises(ProtocolError, match="3 sites are needed"):
+        few.run()

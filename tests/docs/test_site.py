@@ -23,7 +23,7 @@ pytest.importorskip("sphinx", reason="the dev extra carries Sphinx")
 pytestmark = pytest.mark.chance(0)  # Sphinx, which a test starts, draws nothing that is looked at
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built by the first process that asks."""
     shared = tmp_path_factory.getbasetemp()

@@ -99,6 +99,9 @@ def run(data: str | None, schema: str | None, query: str | None, epsilon: float,
         # invented rows may be kept ready, and then the same question has the same answer; real ones stay where they are
         ready = out / "ready" if data is None else None
         session = Session(case.schema, case.data, budget=budget, ledger=out / "ledger.db", snapshots=ready)
+    if data is not None:  # whoever has the data may hear how they were read
+        for remark in session.report(case.query.table).remarks():
+            yield _wrapped(remark)
     yield _step(3, "What it would cost, before spending: pets quote")
     yield _wrapped(str(session.quote(case.query, protection)))
     yield _step(4, "The same question on invented rows: pets query --dummy (costs nothing)")

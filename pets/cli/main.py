@@ -48,6 +48,10 @@ app.add_typer(keyholder.app)
 Schema_ = Annotated[
     str, typer.Option("--schema", metavar="FILE", help="The public description of the tables, in YAML.")
 ]
+Share = Annotated[
+    float,
+    typer.Option("--share", help="Remark on a column of which more than this was unreadable, outside or clamped."),
+]
 BEGUN = "interrupted after the release had begun; no answer was shown, but count its cost as spent: data was read"
 BOUNDS = (
     "Warning: bounds, values and row caps read from this report are not public knowledge, and a schema must hold "
@@ -178,6 +182,7 @@ def snapshot(
     schema: Schema_,
     source: Source,
     out: Annotated[Path, typer.Option("--out", help="The folder to write; keep it with the data, for owners only.")],
+    share: Share = 0.05,
 ) -> None:
     """Prepare the tables once (for custodians); queries then open them with --snapshots.
 
@@ -196,11 +201,13 @@ def snapshot(
         session.refresh()
     for name, identity in session.snapshots.items():
         print(f"Table {name!r}: snapshot {identity}")
+        for remark in session.report(name).remarks(share):
+            print(remark)
     print(f"Prepared {', '.join(sources)} in {out}. It holds rows of real people: keep it where the data may be kept.")
 
 
 @verb(app)
-def profile(schema: Schema_, source: Source) -> None:
+def profile(schema: Schema_, source: Source, share: Share = 0.05) -> None:
     """For custodians only: what became of every row, and how many rows each K keeps. Exact counts of real rows.
 
     \b
@@ -210,7 +217,7 @@ def profile(schema: Schema_, source: Source) -> None:
     known = load_schema(schema)
     session = source.open(known, Purse())
     for name in session.tables:
-        print(f"Table {name!r}. {session.report(name)}\n")
+        print(f"Table {name!r}. {session.report(name).text(share)}\n")
     print(BOUNDS)
 
 

@@ -208,6 +208,8 @@ def _counted(run: Run, into: str, names: dict[str, str], domains: dict[str, Doma
             unparsable=counts.get((column, UNPARSABLE), 0),
             clamped=counts.get((column, BELOW), 0) + counts.get((column, ABOVE), 0),
             dropped=dropped.get(column, 0),
+            rows=with_person,
+            kind=domains[column].kind,
         )
         for column in names
     }

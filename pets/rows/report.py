@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pets.common.codec import Json
 from pets.errors import DataError
+from pets.rows.remarks import SHARE, remarks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,8 @@ class ColumnReport:
         unparsable: cells that cannot be read as the column's type, NaN and infinity among them; they became null.
         clamped: numbers outside the bounds; they became the nearer bound.
         dropped: rows that lack a value although the schema says ``nullable: false``; they were left out.
+        rows: the column's cells, whatever became of them.
+        kind: the column's type in the schema.
     """
 
     null: int = 0
@@ -40,6 +43,15 @@ class ColumnReport:
     unparsable: int = 0
     clamped: int = 0
     dropped: int = 0
+    rows: int = 0
+    kind: str = ""
+
+    def counts(self) -> dict[str, int]:
+        """Each fate by its name, and how many cells met it."""
+        return {name: getattr(self, name) for name in FATES}
+
+
+FATES = ("null", "out_of_domain", "unparsable", "clamped", "dropped")
 
 
 @dataclass(frozen=True)
@@ -81,8 +93,16 @@ class Report:
         """One line per column: null, out_of_domain, unparsable, clamped, dropped."""
         import pandas as pd
 
-        lines = [{"column": name} | asdict(counts) for name, counts in self.columns.items()]
-        return pd.DataFrame(lines, columns=["column", *asdict(ColumnReport())])
+        lines = [{"column": name} | fates.counts() for name, fates in self.columns.items()]
+        return pd.DataFrame(lines, columns=["column", *FATES])
+
+    def remarks(self, share: float = SHARE) -> tuple[str, ...]:
+        """A line, with the remedy, for each column of which more than a share did not survive its reading.
+
+        ``share`` is of the column's cells: unreadable, out of domain or clamped. Raises :class:`DataError` for a share
+        that is none.
+        """
+        return remarks(self.columns, share)
 
     def cuts(self) -> pd.DataFrame:
         """One line per K: rows kept, and their share of all valid rows (1.0 where there are none)."""
@@ -123,17 +143,23 @@ class Report:
         }
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, share: float = SHARE) -> str:
+        """The whole report, its :meth:`remarks` first."""
         lines = "\n".join(f"{label + ':':<42} {count:>14,}" for label, count in self._summary().items())
         cuts = self.cuts().head(_SHOWN).to_string(index=False)
         more = f"\n… and {len(self.kept_per_k) - _SHOWN} more" if len(self.kept_per_k) > _SHOWN else ""
-        return f"{WARNING}\n{lines}\n\n{self.table().to_string(index=False)}\n\n{cuts}{more}"
+        told = "".join(f"{remark}\n" for remark in self.remarks(share))
+        return f"{WARNING}\n{told}{lines}\n\n{self.table().to_string(index=False)}\n\n{cuts}{more}"
 
     def _repr_html_(self) -> str:
         lines = "".join(
             f"<tr><td>{html.escape(label)}</td><td>{count:,}</td></tr>" for label, count in self._summary().items()
         )
         return (
-            f"<p><strong>{WARNING}</strong></p><table>{lines}</table>"
+            f"<p><strong>{WARNING}</strong></p>"
+            f"{''.join(f'<p>{html.escape(remark)}</p>' for remark in self.remarks())}<table>{lines}</table>"
             f"{self.table().to_html(index=False)}{self.cuts().to_html(index=False)}"
         )
 

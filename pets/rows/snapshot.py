@@ -152,6 +152,7 @@ class Snapshot:
                     relation = f"read_parquet({quoted(target)})"
                     report = _completed(run, ready.report, relation, schema.table(table).unit.max_rows)
                     store.commit(new, _manifest(schema, table, public_id, report))
+                    store.tell(public_id, str(report))
             bench.close()
             return cls(schema, table, public_id, report, folder=store.folder, bench=None)
         except BaseException as error:

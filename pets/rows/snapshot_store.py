@@ -22,7 +22,9 @@ LAYOUT = 2
 
 
 class Store:
-    """A snapshot's three files: ``<table>.parquet``, ``<table>.json`` (the manifest) and ``<table>.key``.
+    """A snapshot's files: ``<table>.parquet``, ``<table>.json`` (the manifest) and ``<table>.key``.
+
+    Beside them lies ``<table>.report.txt``, for the custodian to read; no program does.
 
     The key file holds the rank key and a seal key. The seal, an HMAC over both other files, shows that one was edited
     or that a refresh was cut off between them; it is no defence against somebody who can read the key file.
@@ -32,7 +34,9 @@ class Store:
         self.folder = folder.expanduser().absolute()
         self.table = table
         name = quote(table, safe=" ")
-        self.parquet, self.json, self._key = (self.folder / f"{name}.{end}" for end in ("parquet", "json", "key"))
+        self.parquet, self.json, self._key, self.report = (
+            self.folder / f"{name}.{end}" for end in ("parquet", "json", "key", "report.txt")
+        )
 
     def prepare(self) -> None:
         """Make the folder, or check that an existing one is the owner's alone."""
@@ -89,6 +93,13 @@ class Store:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def tell(self, public_id: str, text: str) -> None:
+        """Leave the report for the custodian, in place of the earlier one."""
+        new = self.folder / f".new-{public_id}.txt"
+        with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+        new.replace(self.report)
 
     def read(self) -> Json:
         """The manifest, after every check."""

@@ -90,7 +90,11 @@ class Session:
         return made
 
     def __repr__(self) -> str:
-        return f"<Session on dataset {self.schema.dataset!r} ({self._custody.kind} data): {', '.join(self.tables)}>"
+        # a constant: what it prints may be an analyst's, and must not depend on a row
+        told = "; how the rows were read: session.report()" if self.tables else ""
+        return (
+            f"<Session on dataset {self.schema.dataset!r} ({self._custody.kind} data): {', '.join(self.tables)}{told}>"
+        )
 
     def __reduce__(self) -> NoReturn:
         raise UserError("a session holds data and is never pickled; open it again where it is needed")

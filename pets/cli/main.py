@@ -19,6 +19,7 @@ import typer
 from pets import __version__
 from pets.cli import federation, he, keyholder, ledger_change, log, site
 from pets.cli.command import SAFE, Interrupted, interruptible, verb
+from pets.cli.draft import draft
 from pets.cli.dummy import dummy
 from pets.cli.flags import Output, Protect, Purse, Question, Source, load_schema
 from pets.cli.ledger import ledger_app
@@ -221,6 +222,7 @@ def profile(schema: Schema_, source: Source, share: Share = 0.05) -> None:
     print(BOUNDS)
 
 
+verb(app)(draft)
 verb(app)(dummy)
 
 

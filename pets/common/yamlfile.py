@@ -13,6 +13,10 @@ import yaml
 
 from pets.errors import SchemaError, UserError, shown
 
+DOCUMENTATION = "# TODO: from documentation, not from the rows"
+CONFIRM = "# TODO: confirm, guessed from the file"
+"""The marks of a draft: a file with one of them is not read."""
+
 
 class Lines(dict[str, Any]):
     """A mapping that knows the line of each of its keys."""
@@ -31,6 +35,12 @@ def read(path: str | Path, what: str = "schema") -> tuple[Any, str]:
         raise SchemaError(f"the {what} file {_path(path)} does not exist; check the path") from None
     except (OSError, TypeError, ValueError):  # ValueError: bytes that are no UTF-8, or a path that no system allows
         raise SchemaError(f"the {what} file {_path(path)} cannot be read as UTF-8 text; check the path") from None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if mark := next((mark for mark in (DOCUMENTATION, CONFIRM) if mark in line), None):
+            raise SchemaError(
+                f"{file.name}, line {number}: this {what} is a draft; check the line against the documentation, fill "
+                f"it in, and delete its mark ({mark})"
+            )
     return parse(text, file.name), file.name
 
 

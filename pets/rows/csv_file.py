@@ -44,8 +44,11 @@ def relation(link: Path, names: Sequence[str], delimiter: str, zipped: bool) -> 
     return f"read_csv({quoted(str(link))}, {options})"
 
 
-def header(path: Path, label: str, wanted: Sequence[str], zipped: bool) -> tuple[list[str], str]:
-    """The names in the first line and the delimiter: the first under which every wanted name is there, else a comma."""
+def header(path: Path, label: str, wanted: Sequence[str] | None, zipped: bool) -> tuple[list[str], str]:
+    """The names in the first line and the delimiter: the first under which every wanted name is there, else a comma.
+
+    Where nobody knows which names are wanted (``None``), the delimiter that makes the most of them.
+    """
     try:
         with path.open("rb") as raw:
             stream = gzip.GzipFile(fileobj=raw) if zipped else raw
@@ -60,16 +63,16 @@ def header(path: Path, label: str, wanted: Sequence[str], zipped: bool) -> tuple
         raise DataError(f"{label}: the compressed file is damaged or cut short; copy it again") from None
     if not first.strip():
         raise DataError(f"{label} has no header line; give a file whose first line names the columns")
-    readings: list[list[str]] = []
+    readings: list[tuple[list[str], str]] = []
     for delimiter in _DELIMITERS:
         try:
             names = next(csv.reader(io.StringIO(first, newline=""), delimiter=delimiter, strict=True))
         except (csv.Error, StopIteration):
             continue
-        if set(wanted) <= set(names):
+        if wanted is not None and set(wanted) <= set(names):
             return names, delimiter
-        readings.append(names)
+        readings.append((names, delimiter))
     if not readings:
         raise DataError(f"{label}, line 1: a quoted name does not end properly; mend the header line")
-    best = max(readings, key=len)
-    return best, _DELIMITERS[0]
+    best, delimiter = max(readings, key=lambda reading: len(reading[0]))
+    return best, delimiter if wanted is None else _DELIMITERS[0]

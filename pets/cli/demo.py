@@ -255,7 +255,7 @@ def _files(case: _Case, release: Release, epsilon: float, out: Path) -> str:
     try:
         (out / "query.json").write_text(json.dumps(case.query.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
         (out / "answer.html").write_text(html.page(release, f"A private table of {release.table_name}", intro), "utf-8")
-        release.table.to_csv(out / "answer.csv", index=False)
+        release.save(out / "answer.csv")
     except OSError as error:
         raise UserError(f"the folder {str(out)!r} cannot be written ({error.strerror}); choose another --out") from None
     schema, data = case.files

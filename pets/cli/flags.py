@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pets.session.quote import Quote
     from pets.session.session import Session
 
-SUFFIXES = (".csv", ".json", ".html")
 _WHERE = "\"age >= 18 and sex in ['F', 'M']\"; a name with blanks: \"col('length of stay') > 7\""
+_ENDINGS = "Write FILE.csv, .xlsx, .parquet, .json, .html, .png or .svg."
 DATA = "The rows of a table: CSV, CSV.gz, Parquet or an SQL URL; repeatable."
 
 
@@ -277,15 +277,20 @@ class Source:
 class Output:
     """Where the answer goes."""
 
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.csv, .json or .html.")] = None
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help=_ENDINGS),
+    ] = None
     certificate: Annotated[
         Path | None, typer.Option("--certificate", metavar="FILE", help="Write the signed certificate there.")
     ] = None
 
     def check(self) -> None:
         """An answer that cannot be written must not be paid for."""
-        if self.out is not None and self.out.suffix.lower() not in SUFFIXES:
-            raise UserError(f"--out {str(self.out)!r} must end in one of {', '.join(SUFFIXES)}")
+        if self.out is not None:
+            from pets.release.files import check
+
+            check(self.out)
         for flag, path in (("--out", self.out), ("--certificate", self.certificate)):
             if path is None:
                 continue
@@ -303,17 +308,9 @@ class Output:
         if self.out is None:
             print(release)
             return
-        kind = self.out.suffix.lower()
         try:
             with written(self.out):
-                if kind == ".csv":
-                    release.table.to_csv(self.out, index=False)
-                elif kind == ".json":
-                    release.save(self.out)
-                else:
-                    from pets.release import html
-
-                    self.out.write_text(html.page(release, f"Table {release.table_name}"), "utf-8")
+                release.save(self.out)
         except UserError:
             print(release)  # it was paid for: better on the screen than lost
             raise

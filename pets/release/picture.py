@@ -38,6 +38,12 @@ def _converter() -> Any:
     return vl_convert
 
 
+def needed() -> None:
+    """Raises :class:`MissingExtraError` where a chart could not be drawn."""
+    altair()
+    _converter()
+
+
 def svg(chart: Any) -> str:
     """The chart as SVG, whose ids are its own wherever it stands."""
     drawn = str(_converter().vegalite_to_svg(chart.to_json()))

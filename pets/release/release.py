@@ -6,7 +6,7 @@ Everything shown (tables, intervals, charts, pages) is computed from these on re
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from pets.common import codec
 from pets.common.arguments import plain_arguments
 from pets.common.codec import Json, canonical, fraction
 from pets.common.integers import Ints
-from pets.errors import InternalError, PetsError, QueryError, UserError, shown
+from pets.errors import InternalError, PetsError, QueryError, UserError, missing_extra, shown
 from pets.plan.plan import Plan, make_plan
 from pets.query_model.query import Query
 from pets.release.certificate import Certificate
@@ -28,6 +28,7 @@ from pets.schema.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 _SEAL = object()
 """What shows that a release comes from a protection.
@@ -232,15 +233,45 @@ class Release:
         return codec.digest(self.form)
 
     def save(self, path: str | Path) -> Path:
-        """Write the canonical form to a file; the same release always gives the same bytes."""
+        """Write the release as the file's ending says: .json, .html, .csv, .xlsx, .parquet, .png or .svg.
+
+        ``.json`` is the canonical form with its certificate (the same release always gives the same bytes), which
+        :meth:`load` reads; ``.html`` a page with charts; ``.png`` and ``.svg`` are charts of the first output; the
+        others hold the table. ``.xlsx`` needs the ``excel`` extra, pictures the ``plot`` extra.
+
+        Raises :class:`UserError` for another ending, or where the file cannot be written.
+        """
+        from pets.release import files
+
+        return files.save(self, path)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """:attr:`table`, as a fresh pandas data frame."""
+        return self.table
+
+    def to_arrow(self) -> pa.Table:
+        """The table as Arrow; its metadata say what the release promises."""
+        from pets.release import views
+
+        return views.arrow(self)
+
+    def to_polars(self) -> Any:
+        """The table as a polars data frame; raises :class:`MissingExtraError` without the ``polars`` extra."""
         try:
-            target = Path(path)
-            target.write_bytes(canonical(self.to_json()))
-        except OSError as error:
-            raise UserError(f"the release cannot be written to {str(path)!r} ({error.strerror})") from None
-        except (TypeError, ValueError):
-            raise UserError(f"a release is written to a path such as 'answer.json', not to {shown(path)}") from None
-        return target
+            import polars
+        except ImportError:
+            raise missing_extra("a polars data frame", "polars") from None
+        return polars.from_arrow(self.to_arrow())
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The table for whoever reads Arrow's stream interface: ``polars.DataFrame(release)``, ``pyarrow.table``."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """One mapping a group, which is how ``pandas.DataFrame(release)`` reads it."""
+        table = self.table
+        names = [str(name) for name in table]
+        return (dict(zip(names, row, strict=True)) for row in table.itertuples(index=False, name=None))
 
     @classmethod
     def load(cls, path: str | Path) -> Release:

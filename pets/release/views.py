@@ -15,10 +15,13 @@ from pets.common.codec import Json
 from pets.common.integers import Ints, Numbers
 from pets.errors import QueryError, did_you_mean
 from pets.plan.plan import Plan
+from pets.query_model.group_keys import DatePart
 from pets.release.estimate import Cells, Column, Estimates, Mechanism, Noise, split
+from pets.schema.domain import MISSING, Date
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 PAIRS = "person-group pairs"
 """What a sum of counts of people over groups counts: a person once in each group they are in."""
@@ -108,9 +111,55 @@ class Answer(Protocol):
         """Who asked."""
 
 
-def frame(answer: Answer) -> pd.DataFrame:
+def keys(answer: Answer, *, times: bool = True) -> dict[str, Any]:
+    """The key columns, one entry a group; days and periods as ``datetime64`` (the day on which a period begins).
+
+    The group without a value is ``NaT`` there. With ``times=False`` they are as the answer calls them.
+    """
+    columns: dict[str, Any] = answer.plan.layout.columns()
+    if times:
+        for key, dimension in zip(answer.plan.query.keys, answer.plan.layout.dimensions, strict=True):
+            day = isinstance(answer.plan.fields[key.column], Date) and not isinstance(key, DatePart)
+            if day:
+                columns[dimension.name] = _days(columns[dimension.name])
+    return columns
+
+
+def _days(labels: Sequence[Any]) -> Any:
+    import pandas as pd
+
+    begun = {label: np.datetime64(_begins(label), "s") for label in dict.fromkeys(labels)}
+    days = np.array([begun[label] for label in labels], dtype="datetime64[s]")
+    known = days[~np.isnat(days)]
+    fits = not len(known) or (known.min() >= _NANOSECONDS[0] and known.max() <= _NANOSECONDS[1])
+    return pd.Series(days.astype("datetime64[ns]") if fits else days)
+
+
+# what pandas' usual unit can hold; days beyond are kept in seconds
+_NANOSECONDS = (np.datetime64("1678-01-01", "s"), np.datetime64("2262-01-01", "s"))
+
+
+def _begins(label: object) -> str:
+    """The first day of a day, month, quarter or year, in ISO form; ``NaT`` for the group without a value."""
+    said = str(label)
+    if said == MISSING:
+        return "NaT"
+    year, quarter, number = said.partition("-Q")
+    return f"{year}-{int(number) * 3 - 2:02d}" if quarter else said
+
+
+def frame(answer: Answer, *, times: bool = True) -> pd.DataFrame:
     """Key columns, then for each output ``name``, ``name_low`` and ``name_high`` (exact answers: ``name`` only)."""
-    return _frame(answer.plan.layout.columns(), answer.estimates)
+    return _frame(keys(answer, times=times), answer.estimates)
+
+
+def arrow(answer: Answer) -> pa.Table:
+    """:func:`frame` as Arrow, with what the release promises in the table's metadata."""
+    import pyarrow as pa
+
+    about = {"pets": answer.id, "guarantee": answer.guarantee, "digest": answer.digest, "data": answer.data}
+    made = pa.Table.from_pandas(frame(answer), preserve_index=False)
+    return made.replace_schema_metadata((made.schema.metadata or {}) | about)
 
 
 def adjusted(answer: Answer, *, nonnegative: bool, whole: bool) -> pd.DataFrame:
@@ -124,7 +173,7 @@ def adjusted(answer: Answer, *, nonnegative: bool, whole: bool) -> pd.DataFrame:
         if whole and output.whole:
             parts = tuple(_rounded(part) for part in parts)  # type: ignore[assignment]
         columns.append(Column(output, *parts))
-    return _frame(answer.plan.layout.columns(), replace(answer.estimates, columns=tuple(columns)))
+    return _frame(keys(answer), replace(answer.estimates, columns=tuple(columns)))
 
 
 def histogram(answer: Answer, name: str) -> pd.DataFrame:
@@ -136,9 +185,13 @@ def histogram(answer: Answer, name: str) -> pd.DataFrame:
         names = [c.output.name for c in answer.estimates if c.output.traits.shape == "bins"]
         raise QueryError(f"{name!r} is a {column.output.kind}, not a histogram{did_you_mean(name, names)}")
     bins = len(column.output.bins)
-    keys = answer.plan.layout.columns()
-    out = {key: [label for label in labels for _ in range(bins)] for key, labels in keys.items()}
-    made: dict[str, Any] = {**out, "bin": list(column.output.bins) * answer.plan.groups}
+    made: dict[str, Any] = {
+        name: [label for label in labels for _ in range(bins)]
+        if isinstance(labels, list)
+        else labels.repeat(bins).reset_index(drop=True)
+        for name, labels in keys(answer).items()
+    }
+    made |= {"bin": list(column.output.bins) * answer.plan.groups}
     made["count"] = column.estimate.reshape(-1)
     if not answer.estimates.exact:
         made |= {"low": column.low.reshape(-1), "high": column.high.reshape(-1)}
@@ -151,12 +204,12 @@ def total(answer: Answer, name: str, by: Sequence[str], confidence: float) -> pd
     Noise on m cells is independent, so the interval is about √m times as wide as one cell's, not m times.
     """
     plan, found = answer.plan, answer.estimates[name]
-    keys = plan.layout.columns()
+    named = plan.layout.columns()
     kept = (by,) if isinstance(by, str) else tuple(by)
     for key in kept:
-        if key not in keys:
-            raise QueryError(f"{key!r} is not a key of this release{did_you_mean(key, keys)}")
-    labels = list(zip(*(keys[key] for key in kept), strict=True)) if kept else [()] * plan.groups
+        if key not in named:
+            raise QueryError(f"{key!r} is not a key of this release{did_you_mean(key, named)}")
+    labels = list(zip(*(named[key] for key in kept), strict=True)) if kept else [()] * plan.groups
     order = {label: place for place, label in enumerate(dict.fromkeys(labels))}
     place = np.array([order[label] for label in labels], dtype=np.int64)
     blocks = []
@@ -174,7 +227,14 @@ def total(answer: Answer, name: str, by: Sequence[str], confidence: float) -> pd
         for part, values in zip(parts, (column.estimate, column.low, column.high), strict=True):
             part[rows] = values
     made = Column(found.output, *(np.array(part.tolist()) for part in parts))
-    columns = {key: [label[i] for label in order] for i, key in enumerate(kept)}
+    _, first = np.unique(place, return_index=True)
+    typed = keys(answer)
+    columns = {
+        key: [label[i] for label in order]
+        if isinstance(typed[key], list)
+        else typed[key].iloc[first].reset_index(drop=True)
+        for i, key in enumerate(kept)
+    }
     out = _frame(columns, Estimates((made,), confidence, answer.estimates.exact))
     if found.output.traits.counts == "people" and len(order) < plan.groups:
         # nobody who was counted in two groups can be told from two people

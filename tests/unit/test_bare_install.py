@@ -10,6 +10,7 @@ import pytest
 EXTRAS = [
     "altair",
     "vl_convert",
+    "xlsxwriter",
     "polars",
     "sdv",
     "mbi",
@@ -51,7 +52,11 @@ release = session.release(query, pets.DP(epsilon=0.5))
 assert len(release.table) == 11 and release._repr_html_() and str(release)
 def polars():
     pets.Session(schema, data, budget=pets.Budget(epsilon=1), engine="polars")
-for broken, extra in ((release.plot, "plot"), (polars, "polars")):
+def excel():
+    release.save("a.xlsx")
+for broken, extra in (
+    (release.plot, "plot"), (polars, "polars"), (release.to_polars, "polars"), (excel, "excel")
+):
     try:
         broken()
     except pets.UserError as error:

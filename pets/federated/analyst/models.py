@@ -24,6 +24,7 @@ from pets.protection.protection import DP, Exact, Protection, Total
 from pets.query_model.aggregate import Aggregate, count, sum, variance
 from pets.query_model.expression import Filter, col
 from pets.query_model.query import Query
+from pets.release import views
 from pets.release.release import Release
 from pets.schema.numeric import Integer, Real
 from pets.schema.schema import Schema
@@ -137,7 +138,7 @@ def glm(
 
 def fit(release: Release, family: Family) -> Fit:
     """The model of a released table with the group keys as covariates and ``n``, ``s`` (and ``v``) as measures."""
-    frame = release.table
+    frame = views.frame(release, times=False)
     keys = [key.name for key in release.query.keys]
     fields = release.schema.fields(release.table_name)
     # (a column without nulls may have a value of the null slot's name)

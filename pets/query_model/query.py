@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pets.common import html_table
 from pets.common.arguments import plain_arguments, plain_fields
 from pets.common.codec import Json, digest, whole
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, did_you_mean, shown
+from pets.query_model import written
 from pets.query_model.aggregate import Aggregate, aggregate_from_json
 from pets.query_model.expression import Col, Filter, filter_from_json
 from pets.query_model.group_keys import ColumnKey, Key, KeySet, key_from_json
@@ -151,6 +153,20 @@ class Query:
         """
         # an alias of the face's verb, found by name: a question does not depend on how it is planned
         return importlib.import_module("pets").explain(self, schema, protection)
+
+    def _repr_html_(self) -> str:
+        facts = [("Table", self.table)]
+        if self.filter is not None:
+            facts.append(("Rows where", written.condition_text(self.filter, most=12)))
+        facts += [("By", written.key_text(key)) for key in self.keys]
+        if self.keyset is not None:
+            facts.append(("Groups", f"{len(self.keyset.rows):,} listed keys"))
+        facts += [(name, written.measure_text(aggregate)) for name, aggregate in self.aggregates]
+        bounds = [
+            f"at most {n:,} {what}" for what, n in (("rows", self.rows), ("groups", self.groups)) if n is not None
+        ]
+        facts += [("Of each person", ", in ".join(bounds))] if bounds else []
+        return html_table.block(html_table.table("Query: asked of no data yet", (), facts))
 
     def to_json(self) -> Json:
         """The canonical form: only what was given."""

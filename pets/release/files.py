@@ -9,18 +9,29 @@ import io
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from pets.common.codec import canonical
+from pets.common.codec import Json, canonical
 from pets.errors import UserError, missing_extra, shown
 from pets.release import html, picture, text, views
 from pets.schema.domain import MISSING
 
-if TYPE_CHECKING:
-    from pets.release.release import Release
+
+class Savable(views.Answer, Protocol):
+    """What is read of a release, beside what a reader sees."""
+
+    @property
+    def table_name(self) -> str:
+        """The table that was asked."""
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+
+    def plot(self) -> Any:
+        """A chart of the first output."""
 
 
-def save(release: Release, path: Any) -> Path:
+def save(release: Savable, path: Any) -> Path:
     """Write a release as its file's ending says; raises :class:`UserError` for another ending, or where it cannot."""
     target = check(path)
     content = WRITERS[target.suffix.lower()](release)
@@ -70,19 +81,19 @@ def _remove(path: Path) -> None:
         return
 
 
-def _json(release: Release) -> bytes:
+def _json(release: Savable) -> bytes:
     return canonical(release.to_json())
 
 
-def _html(release: Release) -> bytes:
+def _html(release: Savable) -> bytes:
     return html.page(release, f"Table {release.table_name}").encode()
 
 
-def _csv(release: Release) -> bytes:
+def _csv(release: Savable) -> bytes:
     return bytes(views.frame(release, times=False).to_csv(index=False).encode())
 
 
-def _parquet(release: Release) -> bytes:
+def _parquet(release: Savable) -> bytes:
     import pyarrow.parquet as pq
 
     out = io.BytesIO()
@@ -90,15 +101,15 @@ def _parquet(release: Release) -> bytes:
     return out.getvalue()
 
 
-def _png(release: Release) -> bytes:
+def _png(release: Savable) -> bytes:
     return picture.png(release.plot())
 
 
-def _svg(release: Release) -> bytes:
+def _svg(release: Savable) -> bytes:
     return picture.svg(release.plot()).encode()
 
 
-def _xlsx(release: Release) -> bytes:
+def _xlsx(release: Savable) -> bytes:
     """One sheet with the numbers, one with what is promised."""
     out = io.BytesIO()
     # a text is a text: a label that begins with = is no formula, and an address no link
@@ -137,7 +148,7 @@ def _cell(sheet: Any, row: int, column: int, value: Any, day: Any) -> None:
         sheet.write_string(row, column, str(value))
 
 
-def _about(release: Release) -> list[tuple[str, str]]:
+def _about(release: Savable) -> list[tuple[str, str]]:
     dummy = [("DUMMY DATA", text.DUMMY)] if release.data == "dummy" else []
     reading = [] if release.estimates.exact else [("_low, _high", f"the ends of the {text.interval(release)}")]
     facts = [
@@ -153,7 +164,7 @@ def _about(release: Release) -> list[tuple[str, str]]:
     return [*dummy, *reading, *facts]
 
 
-WRITERS: dict[str, Callable[[Release], bytes]] = {
+WRITERS: dict[str, Callable[[Savable], bytes]] = {
     ".json": _json,
     ".html": _html,
     ".csv": _csv,

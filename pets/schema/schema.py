@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from pets.common import html_table
 from pets.common.arguments import plain_arguments, plain_fields
 from pets.common.codec import Json, digest, python_value, whole
 from pets.common.literals import name as name_of
@@ -24,6 +25,7 @@ from pets.schema import settings
 from pets.schema.domain import Boolean, Category, Date, Domain, Identifier, Lookup
 from pets.schema.numeric import Integer, Real
 from pets.schema.rules import Rule, rules_of
+from pets.schema.schema_text import described, html
 from pets.schema.settings import ENCODINGS, MAX_ROWS, PEOPLE
 
 __all__ = [
@@ -101,7 +103,7 @@ class Unit:
 
 
 @plain_fields(SchemaError)
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table:
     """One table: its privacy unit and its columns.
 
@@ -171,8 +173,8 @@ class Table:
     def __hash__(self) -> int:
         return hash(digest(self.to_json()))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Table, (self.unit, dict(self.columns), self.person_table, self.people, self.rules, self.encoding))
+    def __repr__(self) -> str:
+        return f"<Table: {described(self.unit, self.columns)}; {html_table.few(self.columns)}>"
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -192,7 +194,7 @@ class Table:
 
 
 @plain_fields(SchemaError)
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Schema:
     """Tables that share people, under one dataset name (the root of the ledger).
 
@@ -299,6 +301,16 @@ class Schema:
 
     def __hash__(self) -> int:
         return hash(self._digest)
+
+    def __repr__(self) -> str:
+        held = "; ".join(f"{name} ({described(table.unit, table.columns)})" for name, table in self.tables.items())
+        return f"<Schema of {self.dataset!r}: {held if len(self.tables) <= 3 else html_table.few(self.tables)}>"
+
+    def _repr_html_(self) -> str:
+        return html_table.block(
+            html_table.sentence(f"Schema of {self.dataset}: public facts only."),
+            *(html(name, table.unit, table.columns) for name, table in self.tables.items()),
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Schema, (dict(self.tables), self.dataset))

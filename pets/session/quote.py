@@ -8,6 +8,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pets.common import html_table
 from pets.common.percent import budget_percent, percent
 from pets.protection.budget import UNIT, Budget, Cost, rho_from_epsilon
 from pets.session.forecast import SIZES, Expected
@@ -56,7 +57,8 @@ class Quote:
         frame = pd.DataFrame(rows)
         return frame.drop(columns="query") if len(self.errors) == 1 else frame
 
-    def __str__(self) -> str:
+    @property
+    def _price(self) -> str:
         at = f"ε = {self.epsilon:.4g}" + (f", δ = {self.delta:g}" if self.delta else "")
         if self.more is None:
             room = "whether it fits is for each site's own account to say"
@@ -64,8 +66,11 @@ class Quote:
             room = f"about {self.more:,} such request{'s' if self.more != 1 else ''} left"
         else:
             room = "over budget"
+        return f"Cost: {at} ({describe_units(self.cost)}); {room}."
+
+    def __str__(self) -> str:
         lines = [
-            f"Cost: {at} ({describe_units(self.cost)}); {room}.",
+            self._price,
             f"Expected error ({percent(self.confidence)} of cells within):",
         ]
         everything = [error for errors in self.errors for error in errors]
@@ -76,7 +81,9 @@ class Quote:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        rows = [(error.output, error) for errors in self.errors for error in errors]
+        within = f"Expected error ({percent(self.confidence)} of cells within)"
+        return html_table.block(html_table.sentence(self._price), html_table.table(within, (), rows))
 
 
 def _about(more: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
+from pets.common import html_table
 from pets.common.arguments import plain_arguments
 from pets.common.codec import Json
 from pets.dp.calibrate import calibrate
@@ -22,6 +23,7 @@ from pets.protection.policy import Policy
 from pets.protection.protection import DP, Protection
 from pets.query_model.query import Query, queries
 from pets.release.release import Release
+from pets.release.text import DUMMY
 from pets.schema.schema import Schema
 from pets.session import account_views
 from pets.session.custody import Custody, printable
@@ -95,6 +97,21 @@ class Session:
         return (
             f"<Session on dataset {self.schema.dataset!r} ({self._custody.kind} data): {', '.join(self.tables)}{told}>"
         )
+
+    def _repr_html_(self) -> str:
+        kind = self._custody.kind
+        try:
+            left = str(self.remaining())
+        except UserError as error:  # showing a session must not fail where its account cannot be read
+            left = f"not shown: {error}"
+        facts = [
+            ("Data", f"{kind}, behind the schema; nothing here shows a row"),
+            ("Tables", html_table.few(self.tables) or "none: this session quotes and makes dummies"),
+            ("For", f"{self.analyst}, project {self.project}"),
+            *([] if kind == "dummy" else [("Budget", left)]),
+        ]
+        alarm = [html_table.sentence(DUMMY, alarm=True)] if kind == "dummy" else []
+        return html_table.block(*alarm, html_table.table(f"Session on {self.schema.dataset}", (), facts))
 
     def __reduce__(self) -> NoReturn:
         raise UserError("a session holds data and is never pickled; open it again where it is needed")

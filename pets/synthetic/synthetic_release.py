@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pets.common import html_table
 from pets.common.codec import Json
 from pets.common.version import __version__
 from pets.errors import UserError, did_you_mean, shown
@@ -231,6 +232,15 @@ class SyntheticRelease:
             new.replace(target)
         finally:
             new.unlink(missing_ok=True)
+
+    def _repr_html_(self) -> str:
+        rows = [(name, f"{len(frame):,}", html_table.few(frame.columns)) for name, frame in self.frames.items()]
+        return html_table.block(
+            html_table.sentence(f"{MARKER} DATA ({self.method}): a row is a record, not a person", alarm=True),
+            html_table.table(f"Made for {self.dataset}", ("table", "rows", "columns"), rows, numbers=(1,)),
+            html_table.sentence(self.guarantee),
+            *(html_table.sentence(note) for note in self.notes),
+        )
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name}: {len(frame):,} rows" for name, frame in self.frames.items())

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from pets.common import html_table
 from pets.common.codec import Json
 from pets.errors import UserError, did_you_mean, shown
 from pets.schema.schema import Schema
@@ -57,6 +58,17 @@ class Dummy(Mapping[str, "pd.DataFrame"]):
     def __repr__(self) -> str:
         held = ", ".join(f"{name} ({table.num_rows:,} rows)" for name, table in self.tables.items())
         return f"<Dummy, invented from {self.manifest['made_from']}: {held}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, f"{table.num_rows:,}", html_table.few(table.column_names)) for name, table in self.tables.items()
+        ]
+        return html_table.block(
+            html_table.sentence("DUMMY DATA: invented rows", alarm=True),
+            html_table.table(
+                f"Invented from {self.manifest['made_from']}", ("table", "rows", "columns"), rows, numbers=(1,)
+            ),
+        )
 
     def save(self, folder: str | Path, format: str = "csv") -> list[Path]:
         """Write every table, its manifest, its schema and its dictionary into a folder; gives the files.

@@ -247,7 +247,7 @@ WRONG = [
     (2, ["dummy", *schema("--out", "x", "--rows", "1.5")], "--rows"),
     # UserError
     (2, ["dummy", *schema("--out", "x", "--rows", "0")], "rows"),
-    (2, ["query", *data(*SEX), "--epsilon", "1", "--out", "answer.xlsx"], ".csv, .json, .html"),
+    (2, ["query", *data(*SEX), "--epsilon", "1", "--out", "answer.doc"], ".json, .html, .csv, .xlsx"),
     (2, ["query", *data(*SEX), "--epsilon", "1", "--out", "nowhere/answer.csv"], "folder"),
     (2, ["dummy", *schema("--out", "stays.csv")], "cannot be written"),
     (2, ["demo", "--data", "stays.csv", "--out", "d"], "schema"),

@@ -1,0 +1,93 @@
+"""A question in the words of a command line: its conditions, keys and measures, for people to read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import keyword
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from pets.common.codec import number
+from pets.query_model.aggregate import Aggregate
+from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or
+from pets.query_model.group_keys import Bins, DatePart, Key, Period
+from pets.query_model.traits import TRAITS
+
+_FEW = 8
+
+
+def condition_text(node: Filter, *, most: int | None = None) -> str:
+    """A filter as :func:`pets.query_model.condition.condition` reads it; ``most`` cuts long lists (and no reader then).
+
+    >>> from pets.query_model.expression import col
+    >>> condition_text((col("age") >= 18) & ~col("length of stay").is_null())
+    "age >= 18 and not (col('length of stay') is None)"
+    """
+    match node:
+        case Compare(column=column, op=op, value=value):
+            return f"{_column(column)} {op} {_value(value)}"
+        case Between(column=column, low=low, high=high):
+            return f"{_value(low)} <= {_column(column)} <= {_value(high)}"
+        case IsIn(column=column, values=values):
+            cut = most is not None and len(values) > most
+            listed = ", ".join(_value(value) for value in values[:most])
+            return f"{_column(column)} in [{listed}{', …' if cut else ''}]"
+        case IsNull(column=column):
+            return f"{_column(column)} is None"
+        case Not(term=term):
+            return f"not ({condition_text(term, most=most)})"
+        case And(terms=terms):
+            return " and ".join(_inside(term, most) for term in terms)
+        case Or(terms=terms):
+            return " or ".join(_inside(term, most) for term in terms)
+    return repr(node)
+
+
+def _inside(node: Filter, most: int | None) -> str:
+    text = condition_text(node, most=most)
+    return f"({text})" if isinstance(node, (And, Or)) else text
+
+
+def _column(name: str) -> str:
+    return name if name.isidentifier() and not keyword.iskeyword(name) else f"col({name!r})"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, Fraction, dt.date)):
+        return repr(value)
+    return repr(value.isoformat()) if isinstance(value, dt.date) else str(number(Fraction(value)))
+
+
+def key_text(key: Key) -> str:
+    """A group key: its name in the answer, and what it is of."""
+    what = ""
+    if isinstance(key, Bins):
+        what = f" ({key.column} in bins {_few(key.labels())})"
+    elif isinstance(key, DatePart):
+        what = f" ({key.part} of {key.column})"
+    elif isinstance(key, Period):
+        what = f" (calendar {key.unit} of {key.column})"
+    elif key.name != key.column:
+        what = f" ({key.column})"
+    return f"{key.name}{what}"
+
+
+def measure_text(aggregate: Aggregate) -> str:
+    """A measure: what it takes of which column, and of which rows."""
+    form = aggregate.to_json()
+    row = TRAITS[aggregate.kind]
+    wording = f"{row.kind} of {{column}}" if row.shape == "bins" and "column" in form else row.chart
+    said = wording.format(column=form.get("column", ""), q=f"quantile {form.get('q')}")
+    more = {name: form[name] for name in ("clip", "edges", "bins", "step") if form.get(name) is not None}
+    said += "".join(f", {name} {_setting(value)}" for name, value in more.items())
+    where: Filter | None = getattr(aggregate, "where", None)
+    return said if where is None else f"{said} where {condition_text(where, most=_FEW)}"
+
+
+def _setting(value: Any) -> str:
+    return f"[{_few(value)}]" if isinstance(value, list) else str(value)
+
+
+def _few(values: Sequence[object]) -> str:
+    return ", ".join(str(value) for value in values[:_FEW]) + (", …" if len(values) > _FEW else "")

@@ -94,8 +94,10 @@ class Answering:
         return Contribution(job.plan, IntVector(job.plan.digest, values), terms, self.kind, grant.id)
 
     @contextmanager
-    def unbounded(self, table: str, what: str, question: str, protection: Json, snapshot: str = "") -> Iterator[None]:
+    def unbounded(self, table: str, what: str, question: str, protection: Json, snapshot: str = "") -> Iterator[str]:
         """Something without a finite guarantee is made inside: entered before, committed after; its bytes stay outside.
+
+        Gives the number under which an incident inside is kept.
 
         What fails inside stays on the account: data was opened.
         """
@@ -105,7 +107,7 @@ class Answering:
         (grant,) = self._account.reserve([request], again=True)
         with self._account.closing([grant]):
             failpoint("data-opened")
-            yield
+            yield grant.id[:12]
             failpoint("measured")
             told = guarantee_text.unbounded(self._schema, table, snapshot, what, nothing, self._engine, now())
             project, analyst = self._account.scope

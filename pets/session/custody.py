@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from pets.common.codec import Json, digest
+from pets.common.entropy import random_id
 from pets.dp.calibrate import Noise, calibrate
 from pets.dp.shares import party_terms
 from pets.errors import BudgetError, LedgerError, PolicyError, UserError, did_you_mean, missing_extra, shown
@@ -174,6 +175,11 @@ class Custody:
             raise UserError(f"there is no incident {shown(number)}{did_you_mean(number, known)}")
         return known[number]
 
+    def keep_incident(self, number: str, text: str) -> str:
+        """Keep what went wrong while rows were read, for the custodian alone; gives its number."""
+        self._answering.incidents[number] = text
+        return number
+
     # account ----------------------------------------------------------------------------------------------------
 
     @property
@@ -252,25 +258,25 @@ class Custody:
         return self._answering.work(work, again=again)
 
     @contextmanager
-    def unbounded(self, table: str, what: str, question: str, protection: Json, snapshot: str = "") -> Iterator[None]:
+    def unbounded(self, table: str, what: str, question: str, protection: Json, snapshot: str = "") -> Iterator[str]:
         """Something without a finite guarantee is about to leave: allowed by policy, and entered before it is made.
 
         The one place that enters such a thing: on success it is committed, on failure it stays on the account (data
-        was opened). On dummy data nothing is at stake and nothing is entered.
+        was opened). On dummy data nothing is at stake and nothing is entered. Gives the number of an incident inside.
 
         Raises:
             PolicyError: where the custodian's policy allows none; nothing is entered.
         """
         if self.kind == "dummy":
-            yield
+            yield random_id()[:12]
             return
         if not self.policy.allow_unbounded:
             raise PolicyError(
                 "this has no finite guarantee and this custodian's policy does not allow it; use method='dp', or open "
                 "the session with policy=pets.Policy(allow_unbounded=True)"
             )
-        with self._answering.unbounded(table, what, question, protection, snapshot):
-            yield
+        with self._answering.unbounded(table, what, question, protection, snapshot) as number:
+            yield number
 
 
 def printable(label: str, value: object) -> str:

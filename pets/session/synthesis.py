@@ -11,25 +11,23 @@ from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
-from pets.common.arguments import whole_between
 from pets.common.clock import now
 from pets.common.codec import Json, digest
 from pets.common.entropy import random_id
 from pets.errors import BudgetError, UserError, did_you_mean, shown
 from pets.plan.plan import Plan
-from pets.protection.budget import UNIT, Cost, positive
+from pets.protection.budget import UNIT, Cost
 from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.release.release_form import plain
 from pets.session.batch import Answers, Work
 from pets.session.custody import Custody
+from pets.session.engine_synthesis import ROW, by_engine, ruled
 from pets.session.job import Job
-from pets.session.synthesis_request import SynthesisRequest, check_settings, one_table, rows_to_draw
+from pets.session.synthesis_request import SynthesisRequest, check_settings, rows_to_draw
 from pets.synthetic.synthetic_release import SyntheticRelease
 
 METHODS = ("dp", "gaussian_copula", "ctgan", "tvae", "copulagan", "hma", "par")
-JOINED = "Rows of one invented id belong together, but no invented id stands for any real person."
-ROW = "One row is a record with an invented id, not a person: people with several rows are not rebuilt."
 
 
 def synthesise(custody: Custody, rows: object, method: object, settings: Json) -> SyntheticRelease:
@@ -54,7 +52,7 @@ def synthesise(custody: Custody, rows: object, method: object, settings: Json) -
         raise UserError(f"there is no method {shown(method)}{did_you_mean(method, METHODS)}")
     check_settings(f"synthesise(method={method!r})", settings, _DP if method == "dp" else _OPEN)
     if method != "dp":
-        return _open(custody, rows_to_draw(rows), method, **settings)
+        return by_engine(custody, rows_to_draw(rows), method, **settings)
     budget = custody.budget
     given: dict[str, Any] = {"epsilon": None} | settings | {"rows": rows}
     return _private(custody, SynthesisRequest(custody.schema, budget.currency, budget.conversion_delta, **given))
@@ -120,77 +118,7 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
         project=custody.project,
         analyst=custody.analyst,
         certified=None if answers is None else answers.certificate,
-        notes=(*_notes(made.releases, len(held), len(workload.pairs)), *_filled(whole), *_ruled(rules)),
-    )
-
-
-def _open(
-    custody: Custody,
-    rows: int | None,
-    method: str,
-    *,
-    table: str | None = None,
-    columns: Sequence[str] | None = None,
-    order: str | None = None,
-    epochs: int | None = None,
-    timeout: float = 3600,
-    memory: float = 8,
-    seed: int = 0,
-    progress: bool = True,
-) -> SyntheticRelease:
-    """By an engine that sees the rows: refused unless the policy allows it, and entered as unbounded."""
-    from pets.synthetic.sdv.engine_process import Limits
-    from pets.synthetic.sdv.external import Asked, external, ready
-
-    name = one_table(custody.schema, table)
-    asked = Asked.of(
-        custody.schema,
-        name,
-        method,
-        columns=columns,
-        order=order,
-        rows=rows,
-        epochs=None if epochs is None else whole_between("epochs", epochs, 1, 100_000),
-        seed=whole_between("seed", seed, 0, 2**63 - 1),
-    )
-    limits = Limits(positive("timeout", timeout, 10**7), positive("memory", memory, 10**5))
-    snapshot = custody.snapshot(name)
-    ready()
-    settings: Json = {"rows": rows, "columns": list(asked.fields), "epochs": epochs, "seed": seed, "order": order}
-    question = digest([snapshot.id, method, name, settings])
-    # (with people's tables, ids and rows: an engine without a guarantee sees what the snapshot kept)
-    what, terms = f"a synthetic table by {method}", {"kind": "synthetic", "method": method}
-    with custody.unbounded(name, what, question, terms, snapshot.id):
-        coded = snapshot.arrow()
-        codes = {column: coded[snapshot.columns[column]].to_numpy() for column in asked.fields}
-        frames, said = external(asked, codes, coded["person"].to_numpy(), limits, progress=progress)
-    return SyntheticRelease(
-        id=random_id(),
-        frames=frames,
-        method=method,
-        dataset=custody.schema.dataset,
-        schema_digest=custody.schema.digest,
-        data=custody.kind,
-        releases=(),
-        guarantee="Dummy data: the rows that the engine learnt from are invented."
-        if custody.kind == "dummy"
-        else "No formal guarantee: the engine saw the rows, and what it remembers of a person is not bounded "
-        "(unbounded; named on every later release).",
-        epsilon=None,
-        delta=None,
-        rho=None,
-        cost=Cost(custody.budget.currency, 0).to_json(),
-        misfits=(),
-        settings=settings | said,
-        level="multivariate detailed: whatever the engine learnt, rare rows included",
-        issued_at=now(),
-        project=custody.project,
-        analyst=custody.analyst,
-        notes=(
-            ROW if method not in ("hma", "par") else JOINED,
-            f"At most {snapshot.max_rows} row(s) of a person were seen.",
-            *_ruled(said["rules"], said["rows_turned_away"]),
-        ),
+        notes=(*_notes(made.releases, len(held), len(workload.pairs)), *_filled(whole), *ruled(rules)),
     )
 
 
@@ -264,11 +192,3 @@ def _filled(whole: Sequence[str]) -> tuple[str, ...]:
         return ()
     names = ", ".join(whole)
     return (f"Real rows without a value, if there are any, are lost in the noise, and no row here lacks one: {names}.",)
-
-
-def _ruled(rules: Sequence[Json], turned: int = 0) -> tuple[str, ...]:
-    """What becomes of the schema's rules, for whoever reads the rows."""
-    if not rules:
-        return ()
-    also = f" {turned:,} drawn row(s) were turned away for them." if turned else ""
-    return ("The schema's rules: " + "; ".join(f"({one['rule']}) {one['kept']}" for one in rules) + f".{also}",)

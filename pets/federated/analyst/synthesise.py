@@ -21,7 +21,7 @@ from pets.protection.protection import DP
 from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.schema.schema import Schema
-from pets.session.synthesis import ROW
+from pets.session.engine_synthesis import ROW
 from pets.session.synthesis_request import SynthesisRequest, check_settings
 from pets.synthetic.synthetic_release import SyntheticRelease
 

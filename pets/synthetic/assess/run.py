@@ -38,7 +38,7 @@ class Custody(Protocol):
 
     schema: Schema
 
-    def unbounded(self, table: str, what: str, question: str, protection: Json) -> AbstractContextManager[None]:
+    def unbounded(self, table: str, what: str, question: str, protection: Json) -> AbstractContextManager[object]:
         """Enters what has no finite guarantee before it is made, or refuses it."""
 
 

@@ -1,0 +1,133 @@
+"""Synthesis by an engine that sees the rows: no guarantee, allowed by policy alone, and entered before it is made.
+
+The rows are read and learnt from inside the guard: of what goes wrong, only the engine's own plain sentences leave
+(they are made of the schema's names); everything else is an incident for the custodian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pets.common.arguments import whole_between
+from pets.common.clock import now
+from pets.common.codec import Json, digest
+from pets.common.entropy import random_id
+from pets.errors import ReleaseFailedError
+from pets.protection.budget import Cost, positive
+from pets.session.custody import Custody
+from pets.session.guard import guarded
+from pets.session.synthesis_request import one_table
+from pets.synthetic.synthetic_release import SyntheticRelease
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Made = tuple[dict[str, "pd.DataFrame"], Json]
+
+JOINED = "Rows of one invented id belong together, but no invented id stands for any real person."
+ROW = "One row is a record with an invented id, not a person: people with several rows are not rebuilt."
+
+
+def by_engine(
+    custody: Custody,
+    rows: int | None,
+    method: str,
+    *,
+    table: str | None = None,
+    columns: Sequence[str] | None = None,
+    order: str | None = None,
+    epochs: int | None = None,
+    timeout: float = 3600,
+    memory: float = 8,
+    seed: int = 0,
+    progress: bool = True,
+) -> SyntheticRelease:
+    """By an engine that sees the rows: refused unless the policy allows it, and entered as unbounded."""
+    from pets.synthetic.sdv.engine_process import Limits
+    from pets.synthetic.sdv.external import Asked, external, ready
+
+    name = one_table(custody.schema, table)
+    asked = Asked.of(
+        custody.schema,
+        name,
+        method,
+        columns=columns,
+        order=order,
+        rows=rows,
+        epochs=None if epochs is None else whole_between("epochs", epochs, 1, 100_000),
+        seed=whole_between("seed", seed, 0, 2**63 - 1),
+    )
+    limits = Limits(positive("timeout", timeout, 10**7), positive("memory", memory, 10**5))
+    snapshot = custody.snapshot(name)
+    ready()
+    settings: Json = {"rows": rows, "columns": list(asked.fields), "epochs": epochs, "seed": seed, "order": order}
+    question = digest([snapshot.id, method, name, settings])
+    # (with people's tables, ids and rows: an engine without a guarantee sees what the snapshot kept)
+    what, terms = f"a synthetic table by {method}", {"kind": "synthetic", "method": method}
+
+    def learn() -> Made:
+        coded = snapshot.arrow()
+        codes = {column: coded[snapshot.columns[column]].to_numpy() for column in asked.fields}
+        return external(asked, codes, coded["person"].to_numpy(), limits, progress=progress)
+
+    with custody.unbounded(name, what, question, terms, snapshot.id) as number:
+        made, why = _kept(custody, number, learn)
+        if made is None:
+            raise ReleaseFailedError(why)
+        frames, said = made
+    return SyntheticRelease(
+        id=random_id(),
+        frames=frames,
+        method=method,
+        dataset=custody.schema.dataset,
+        schema_digest=custody.schema.digest,
+        data=custody.kind,
+        releases=(),
+        guarantee="Dummy data: the rows that the engine learnt from are invented."
+        if custody.kind == "dummy"
+        else "No formal guarantee: the engine saw the rows, and what it remembers of a person is not bounded "
+        "(unbounded; named on every later release).",
+        epsilon=None,
+        delta=None,
+        rho=None,
+        cost=Cost(custody.budget.currency, 0).to_json(),
+        misfits=(),
+        settings=settings | said,
+        level="multivariate detailed: whatever the engine learnt, rare rows included",
+        issued_at=now(),
+        project=custody.project,
+        analyst=custody.analyst,
+        notes=(
+            ROW if method not in ("hma", "par") else JOINED,
+            f"At most {snapshot.max_rows} row(s) of a person were seen.",
+            *ruled(said["rules"], said["rows_turned_away"]),
+        ),
+    )
+
+
+def _kept(custody: Custody, number: str, learn: Callable[[], Made]) -> tuple[Made | None, str]:
+    """What was made; or nothing, and a sentence that tells of no row."""
+
+    def read() -> tuple[Made | None, str]:
+        try:
+            return learn(), ""
+        except ReleaseFailedError as error:
+            return None, str(error)  # its frames hold rows, so the sentence alone goes on
+
+    found, incident = guarded(read)
+    if found is not None:
+        return found
+    number = custody.keep_incident(number, incident)
+    return None, (
+        f"the release failed after the data was opened (incident {number}); the request stays on the account as "
+        "unbounded; give the incident number to the custodian"
+    )
+
+
+def ruled(rules: Sequence[Json], turned: int = 0) -> tuple[str, ...]:
+    """What becomes of the schema's rules, for whoever reads the rows."""
+    if not rules:
+        return ()
+    also = f" {turned:,} drawn row(s) were turned away for them." if turned else ""
+    return ("The schema's rules: " + "; ".join(f"({one['rule']}) {one['kept']}" for one in rules) + f".{also}",)

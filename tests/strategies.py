@@ -618,7 +618,7 @@ def queries(draw: Draw[Any], schema: Schema, kinds: Sequence[type[agg.Aggregate]
     named = {f"m{i}": node for i, node in enumerate(found) if node is not None}
     allowed = {name: node for name, node in named.items() if _allowed(query.agg(**{name: node}), schema)}
     asked = query.agg(**allowed)
-    return asked if allowed and _allowed(asked, schema) else query.agg(n=agg.Count())
+    return asked if allowed and _allowed(asked, schema) else query.agg(m0=agg.Count())  # ("n" may be a key)
 
 
 def _allowed(query: Query, schema: Schema) -> bool:

@@ -20,7 +20,6 @@ from tests.docs import site
 pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
 
 pytest.importorskip("sphinx", reason="the dev extra carries Sphinx")
-pytestmark = pytest.mark.chance(0)  # Sphinx, which a test starts, draws nothing that is looked at
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,6 @@ from pets.errors import missing_extra
 pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.chance(0)  # pip and hatchling, which tests start, draw nothing that is looked at
 OTHER = re.compile(r"pip install\s+(-\S+\s+)*['\"]?pets(?![-\w])")
 """A command that would install the other project."""
 

@@ -31,5 +31,5 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 90
 napoleon_use_ivar = True
 
-nitpicky = False
+smartquotes = False  # "--flag" is a flag, not a dash
 suppress_warnings = ["misc.highlighting_failure"]

@@ -64,6 +64,8 @@ def test_a_reference_shows_docstrings_and_types(built: Path) -> None:
     text = (built / "api" / "pets.html").read_text("utf-8")
     assert "Begin a question about a table." in text
     assert 'id="pets.Session.release"' in text and 'id="pets.DP"' in text
+    commands = (built / "docs" / "command_reference.html").read_text("utf-8")
+    assert "or with --party those of a party" in commands  # two dashes stay two dashes
 
 
 # ── nothing is loaded from another host ───────────────────────────────────────────────────────────────────────────────

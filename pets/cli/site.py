@@ -138,7 +138,7 @@ def status(
     if not opened.rosters:
         print("Roster: none yet; join one with pets site join.")
     print(f"Budget: {site.session.remaining()}")
-    history = site.session.history().head(last)
+    history = site.session.history().tail(last)  # which begins with the oldest
     for row in history.itertuples():
         print(f"  {row.at}  {row.state}  ε = {row.epsilon}  {row.table}: {row.what}")
     try:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 
 import pets
@@ -157,6 +158,17 @@ def test_status_says_where_the_site_stands(run: Run, shelf: Path) -> None:
         assert said in done.out
     assert "is no site's folder" in run("site", "status", "nowhere").err
     assert run("site", "status", shelf / "north", "--last", "-1").code == 2
+
+
+def test_status_shows_the_newest_requests(shelf: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"at": f"2026-01-0{day}", "state": "committed", "epsilon": 0.1, "table": "t", "what": f"question {day}"}
+        for day in range(1, 8)
+    ]
+    monkeypatch.setattr(pets.Session, "history", lambda self: pd.DataFrame(rows))
+    for options, first in (((), 3), (("--last", "2"), 6), (("--last", "0"), 8)):
+        said = run("site", "status", shelf / "north", *options).out
+        assert [day for day in range(1, 8) if f"question {day}" in said] == list(range(first, 8))
 
 
 def test_a_log_that_was_altered_is_told(run: Run, shelf: Path) -> None:

@@ -149,11 +149,12 @@ def _mixed(s: Floats, t: Floats, var_l: Floats, var_r: Floats, cov: Floats) -> F
     return (1 - s) * (1 - t) * var_l + s * t * var_r + (s * (1 - t) + t * (1 - s)) * cov
 
 
-def locate(found: Distribution, q: Fraction, z: float) -> Position:
+def locate(found: Distribution, q: Fraction, z: float | Floats) -> Position:
     """The smallest bin with at least a share ``q`` of the rows at or below it, and the bins it could be instead.
 
     A bin is left out of the interval only where the count up to it is below ``q`` of the rows, or the count before it
-    above, by more than ``z`` standard deviations: each happens to the true bin with the probability of one tail.
+    above, by more than ``z`` standard deviations (of each group, or of all): each happens to the true bin with the
+    probability of one tail.
     """
     counts = found.cumulative
     if np.issubdtype(counts.dtype, np.integer):
@@ -164,7 +165,7 @@ def locate(found: Distribution, q: Fraction, z: float) -> Position:
     wanted = target[:, None]
     at = np.argmax(counts >= wanted, axis=1)
     spread = found.variance - 2 * float(q) * found.covariance + float(q) ** 2 * found.rows_variance
-    slack = z * np.sqrt(np.maximum(spread, 0.0))
+    slack = np.asarray(z, dtype=np.float64)[..., None] * np.sqrt(np.maximum(spread, 0.0))
     low = np.argmax(counts + slack >= wanted, axis=1)
     short = counts - slack < wanted
     last = counts.shape[1] - 1 - np.argmax(short[:, ::-1], axis=1)

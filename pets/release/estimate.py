@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Literal, cast
 
@@ -25,6 +25,11 @@ from pets.release.noise_quantiles import half_width
 
 Mechanism = Literal["gaussian", "laplace", "none"]
 MECHANISMS: tuple[Mechanism, ...] = ("gaussian", "laplace", "none")
+EMPTY = 1e-4
+"""The chance, at most, that a group without rows is called estimable."""
+RARE = 0.05
+"""An interval covers as often as it says among the releases in which its group is called estimable, for every group of
+which that is said in at least this share of releases."""
 _FEW = 1000  # cells summed, up to which the law of their noise is added up; beyond, its normal limit is as good
 
 
@@ -118,6 +123,29 @@ class Noise:
         """z: the half-width of a normal variable of standard deviation 1."""
         return 0.0 if self.exact else NormalDist().inv_cdf((1 + self.confidence) / 2)
 
+    @property
+    def widest(self) -> float:
+        """z for any sum of such noises, whatever their number: a single Laplace variable has the heaviest tails."""
+        return self._single if self.mechanism == "laplace" else self.normal
+
+    @property
+    def _single(self) -> float:
+        return -math.log(1 - self.confidence) / math.sqrt(2)
+
+    @property
+    def careful(self) -> Noise:
+        """The same noise with intervals that are right also where few releases call a group estimable.
+
+        Among those releases the noise on the group's rows is mostly upward. If an interval misses in α·RARE of all
+        releases, it misses in at most α of those that are chosen, however they are, if they are RARE of all.
+        """
+        return replace(self, confidence=1 - (1 - self.confidence) * RARE)
+
+    @property
+    def empty(self) -> Noise:
+        """The same noise, whose upper half-width is passed with the chance :data:`EMPTY`."""
+        return replace(self, confidence=1 - 2 * EMPTY)
+
     def spread(self, *deviations: Floats | float) -> Floats:
         """z for a sum of independent noises of these standard deviations, element by element.
 
@@ -129,11 +157,10 @@ class Noise:
         squares = [np.square(np.asarray(d, dtype=np.float64)) for d in deviations]
         if self.mechanism != "laplace":
             return np.full(np.broadcast_shapes(*(s.shape for s in squares)), z)
-        single = -math.log(1 - self.confidence) / math.sqrt(2)
         total = cast(Floats, sum(squares))
         peaked = cast(Floats, sum(np.square(s) for s in squares))
         kurtosis = np.divide(peaked, np.square(total), out=np.ones_like(total), where=total > 0)
-        return z + (single - z) * kurtosis / self.cells
+        return z + (self._single - z) * kurtosis / self.cells
 
 
 @dataclass
@@ -201,8 +228,9 @@ class Cells:
             return self._clipped(output, value, value, value, rows > 0)
         sd_total, sd_rows = self.noise.deviation(output.parts[0]), self.noise.deviation(output.parts[1])
         t, n = total.astype(np.float64), safe.astype(np.float64)
-        z = self.noise.spread(np.full(len(t), sd_total), t / n * sd_rows)
-        known = (rows > self._limit(output.parts[1])) & (n > z * sd_rows)
+        limit = self._limit(output.parts[1])
+        z = self._spread(rows <= 2 * limit, np.full(len(t), sd_total), t / n * sd_rows)
+        known = (rows > limit) & (n > z * sd_rows)
         # {r : (t − rn)² ≤ z²(sd_total² + r²·sd_rows²)}, an interval wherever n > z·sd_rows
         a = np.where(known, n**2 - (z * sd_rows) ** 2, 1.0)
         root = z * np.sqrt(np.maximum((n * sd_total) ** 2 + (t * sd_rows) ** 2 - (z * sd_total * sd_rows) ** 2, 0.0))
@@ -226,13 +254,14 @@ class Cells:
         s, t, n = (part.astype(np.float64) for part in (square, total, safe))
         slopes = (1 / n, -2 * t / n**2, -s / n**2 + 2 * t**2 / n**3)
         moves = [np.abs(d) * self.noise.deviation(p) for d, p in zip(slopes, output.parts, strict=True)]
-        half = self.noise.spread(*moves) * np.sqrt(cast(Floats, sum(np.square(move) for move in moves)))
+        limit = self._limit(output.parts[2])
+        half = self._spread(rows <= 2 * limit, *moves) * np.sqrt(cast(Floats, sum(np.square(move) for move in moves)))
         half = half * float(output.factor) ** 2
         cut = self._cut(output)
         # a value moves by at most ``cut``, and so does a standard deviation
         low = np.square(np.maximum(np.sqrt(np.maximum(value - half, 0.0)) - cut, 0.0))
         high = np.square(np.sqrt(np.maximum(value + half, 0.0)) + cut)
-        return self._clipped(output, value, low, high, rows > self._limit(output.parts[2]))
+        return self._clipped(output, value, low, high, rows > limit)
 
     def _cut(self, output: Output) -> float:
         """How far a value can lie from the middle of the run of grid steps that it was counted in."""
@@ -242,8 +271,12 @@ class Cells:
         return float(output.factor * weight.scale / weight.coarse * (weight.coarse - 1) / 2)
 
     def _limit(self, rows: int) -> float:
-        """The number of rows up to which a group is not estimable: its interval would reach zero."""
-        return self.noise.half_width([(rows, 1.0)])
+        """The number of rows up to which a group is not estimable: noise alone could be all of it."""
+        return max(noise.half_width([(rows, 1.0)]) for noise in (self.noise.empty, self.noise.careful))
+
+    def _spread(self, near: npt.NDArray[np.bool_], *deviations: Floats) -> Floats:
+        """z for each group: the careful one where ``near`` the limit, so that only some releases are past it."""
+        return np.where(near, self.noise.careful.spread(*deviations), self.noise.spread(*deviations))
 
     def _clipped(
         self, output: Output, value: Floats, low: Floats, high: Floats, known: npt.NDArray[np.bool_]
@@ -265,12 +298,13 @@ class Cells:
             variance = 0.0 if self.noise.exact else self.noise.deviation(part) ** 2
             self._trees[part] = consistent_tree.distribution(self.blocks[part], self.measures[part].levels, variance)
         found = self._trees[part]
-        z = self.noise.normal
+        sd = math.sqrt(found.rows_variance)
+        limit = 0.0 if self.noise.exact else max(self.noise.empty.widest, self.noise.careful.widest) * sd
+        z = np.where(found.rows <= 2 * limit, self.noise.careful.widest, self.noise.widest)
         at = consistent_tree.locate(found, output.q, z)
         first = np.array([float(edge) for edge in output.bins[:-1]])
         last = np.array([float(edge - output.factor) for edge in output.bins[1:]])
-        # below three standard deviations of the number of rows, the tree's shape is mostly noise
-        known = found.rows > max(z, 3) * math.sqrt(found.rows_variance)
+        known = found.rows > limit
         value = first[at.bin] + (last - first)[at.bin] * at.inside
         if self.noise.exact:
             return self._clipped(output, value, value, value, known)

@@ -19,6 +19,7 @@ from pets.errors import DataError, UserError, shown
 from pets.schema.cells import Texts, canonical
 from pets.schema.domain import Boolean, Category, Date, Domain
 from pets.schema.numeric import Numeric
+from pets.schema.standard_text import standard
 from pets.synthetic.synthetic_release import SyntheticRelease
 
 if TYPE_CHECKING:
@@ -148,7 +149,9 @@ def _texts(series: Series, domain: Domain | None) -> Series:
         ) from None
     out = pd.Series(found.to_numpy(dtype=object), index=series.index, dtype=object)
     gaps = {"", *(() if domain is None else domain.null)}
-    return out.where(~out.isin(gaps), None)
+    out = out.where(~out.isin(gaps), None)
+    spell = None if domain is None else standard(domain)
+    return out if spell is None else out.map(spell, na_action="ignore")
 
 
 def _numbers(series: Series) -> Series:

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from pets.common.codec import Json, canonical
 from pets.errors import UserError, did_you_mean, shown
-from pets.schema.schema import Schema
+from pets.schema.numeric import Real
+from pets.schema.schema import Schema, Table
 from pets.synthetic.dummy_data.manifest import MARK, MARKER
 
 MANIFEST, SCHEMA, DICTIONARY, ANSWERS = "manifest.json", "schema.json", "data_dictionary.csv", "answer_key.csv"
@@ -112,7 +113,29 @@ def marked(table: Any) -> Any:
 
 def _csv(dummy: Bundle, work: Path) -> None:
     for name, table in dummy.tables.items():
-        _copy_csv(marked(table), work / f"{file_name(name)}.csv")
+        path = work / f"{file_name(name)}.csv"
+        told = dummy.schema.tables[name]
+        _copy_csv(marked(_written(table, told)), path)
+        if told.encoding != "utf-8":
+            try:
+                path.write_bytes(path.read_bytes().decode().encode(told.encoding))
+            except UnicodeEncodeError:
+                raise UserError(
+                    f"table {name!r} has texts that its encoding {told.encoding} does not; mend the schema, or save "
+                    "as parquet"
+                ) from None
+
+
+def _written(table: Any, told: Table) -> Any:
+    """Numbers with the decimal mark that the schema says of the file, so that the file is read as the real one is."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for name, domain in told.columns.items():
+        if isinstance(domain, Real) and domain.reading.decimal != "." and name in table.column_names:
+            texts = pc.replace_substring(table[name].cast(pa.string()), ".", domain.reading.decimal)
+            table = table.set_column(table.column_names.index(name), name, texts)
+    return table
 
 
 def _copy_csv(table: Any, path: Path) -> None:

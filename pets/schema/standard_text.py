@@ -1,0 +1,70 @@
+"""A text as a column's settings read it, in the standard spelling: for one cell what ``pets.rows`` says in SQL.
+
+It is for tables that no snapshot was made of, such as those that ``assess`` compares.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import zoneinfo
+from collections.abc import Callable
+
+from pets.schema.domain import Category, Date, Domain
+from pets.schema.numeric import Numeric
+from pets.schema.reading import BLANKS, EXACT_TEXT, PLAIN_NUMBER, NumberText
+from pets.schema.time_format import regex
+
+
+def standard(domain: Domain) -> Callable[[str], str] | None:
+    """What gives a text in its standard spelling (one that the settings do not read stays); ``None``: nothing is set.
+
+    >>> from pets.schema.numeric import Real
+    >>> standard(Real(0, 9999, 1, decimal=",", thousands="."))("1.234,5")
+    '1234.5'
+    """
+    if isinstance(domain, Category) and domain.reading != EXACT_TEXT:
+        plain = domain.reading.plain
+        known = {plain(value): value for value in domain.values}
+        known |= {plain(spelling): value for spelling, value in domain.reading.map}
+        return lambda text: known.get(plain(text), text)
+    if isinstance(domain, Numeric) and domain.reading != PLAIN_NUMBER:
+        reading = domain.reading
+        return lambda text: _number(reading, text)
+    if isinstance(domain, Date) and domain.reading.formats:
+        return lambda text: _day(domain, text)
+    return None
+
+
+def _number(reading: NumberText, text: str) -> str:
+    bare = text.strip(BLANKS)
+    for place in ("prefix", "suffix"):
+        listed = "|".join(re.escape(item) for item in sorted(getattr(reading, place), key=len, reverse=True))
+        if listed:
+            found, kept = (f"^([+-]?) *({listed}) *", r"\1") if place == "prefix" else (f" *({listed})$", "")
+            bare = re.sub(found, kept, bare)
+    point, whole = re.escape(reading.decimal), "[0-9]+"
+    if reading.thousands is not None:
+        whole = f"(?:[0-9]{{1,3}}(?:{re.escape(reading.thousands)}[0-9]{{3}})+|[0-9]+)"
+    if not re.fullmatch(f"[+-]?({whole}({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]+)?", bare):
+        return text
+    bare = bare.replace(reading.thousands, "") if reading.thousands is not None else bare
+    return bare.replace(reading.decimal, ".")
+
+
+def _day(domain: Date, text: str) -> str:
+    bare = text.strip(" ")
+    for format_ in domain.reading.formats:
+        if not re.fullmatch(regex(format_), bare):
+            continue
+        try:
+            moment = dt.datetime.strptime(bare, format_)
+            if moment.tzinfo is not None:
+                moment = moment.astimezone(zoneinfo.ZoneInfo(domain.reading.tz))
+            day = moment.date()
+            if "%y" in format_ and not domain.lo <= day <= domain.hi:
+                day = day.replace(year=day.year + (100 if day < domain.lo else -100))
+        except ValueError:
+            continue
+        return day.isoformat()
+    return text

@@ -9,7 +9,14 @@ import pytest
 
 from pets.federated.site.policy import SitePolicy, TableRule, Totals
 
-OTHER: dict[str, Any] = {"allow": True, "min_cohort": 11, "min_cell": 8, "dominance": 0.9}
+OTHER: dict[str, Any] = {
+    "allow": True,
+    "min_cohort": 11,
+    "min_cell": 8,
+    "dominance": 0.9,
+    "max_fits": 3,
+    "max_steps": 7,
+}
 """Another value than the default for each rule of exact totals: a new rule needs one."""
 
 

@@ -34,9 +34,14 @@ class PetsError(Exception):
     """Root of every error that pets raises on purpose.
 
     A notebook shows the cell's line and the sentence; :func:`full_tracebacks` brings the rest.
+
+    Attributes:
+        exit_code: what the command line returns.
+        retry_after: seconds after which the very same request may succeed; ``None`` where asking again is no remedy.
     """
 
     exit_code = 1
+    retry_after: float | None = None
 
     @property
     def _render_traceback_(self) -> Callable[[], list[str]]:
@@ -125,6 +130,35 @@ class LedgerError(UserError):
 
 class UsedKeyError(LedgerError):
     """An idempotency key stands for a request that was made already; nothing was charged again."""
+
+
+class InProgressError(UsedKeyError):
+    """The request under this key is still being answered: ask again, under the same key, after ``retry_after``."""
+
+    exit_code = 13
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class FailedKeyError(UsedKeyError):
+    """The request under this key failed after the data was opened; its charge stands. Another key asks anew."""
+
+    exit_code = 14
+
+
+class OtherQuestionError(UsedKeyError):
+    """The key was used for another question."""
+
+    exit_code = 15
+
+
+class LedgerDownError(LedgerError):
+    """The ledger's database cannot be reached, is held by somebody else, or is full: the same request may succeed."""
+
+    exit_code = 16
+    retry_after = 5.0
 
 
 class VerificationError(UserError):

@@ -16,7 +16,7 @@ from pets.common.codec import canonical
 from pets.common.entropy import random_id
 from pets.ledger.account import Account
 from pets.ledger.db.tables import datasets, log, requests, scopes
-from pets.ledger.db.transaction import Book
+from pets.ledger.db.transaction import Transaction
 from pets.ledger.ledger import Ledger
 from pets.ledger.log.merkle import Frontier
 from pets.ledger.log.records import GENESIS, chained
@@ -143,9 +143,9 @@ def state(account: Account, request_id: str) -> str:
 
 def cap(ledger: Ledger, dataset: str, scope: tuple[str, str], milli: int) -> None:
     """A project's or an analyst's own cap."""
-    with ledger.writing() as (book, _):
-        book.scopes(dataset, scope)
-        book.set_cap(dataset, scope, (milli * MILLI, 0))
+    with ledger.writing() as (tx, _):
+        tx.scopes(dataset, scope)
+        tx.set_cap(dataset, scope, (milli * MILLI, 0))
 
 
 # what must hold -----------------------------------------------------------------------------------------------------
@@ -156,22 +156,22 @@ Delivered = dict[str, str]
 
 def audit(ledger: Ledger, delivered: Delivered | None = None) -> None:
     """Σ delivered ≤ Σ committed ≤ spent ≤ cap in every scope, and what is charged is the sum over charged requests."""
-    with ledger.reading() as book:
-        _audit_scopes(book)
-        _audit_delivered(book, delivered or {})
+    with ledger.reading() as tx:
+        _audit_scopes(tx)
+        _audit_delivered(tx, delivered or {})
 
 
-def _audit_scopes(book: Book) -> None:
+def _audit_scopes(tx: Transaction) -> None:
     part = (requests.c.dataset, requests.c.project, requests.c.analyst, requests.c.state)
     query = sa.select(*part, sa.func.sum(requests.c.loss), sa.func.sum(requests.c.delta))
     query = query.where(requests.c.state.not_in(["denied", "voided"]))
     query = query.join(datasets, sa.and_(datasets.c.name == requests.c.dataset, datasets.c.epoch == requests.c.epoch))
     sums: dict[tuple[str, str, str], dict[str, list[int]]] = {}
-    for name, project, analyst, fate, *amount in book.connection.execute(query.group_by(*part)):
+    for name, project, analyst, fate, *amount in tx.connection.execute(query.group_by(*part)):
         for scope in ((name, "", ""), (name, project, ""), (name, project, analyst)):
             here = sums.setdefault(scope, {}).setdefault(fate, [0, 0])
             here[0], here[1] = here[0] + int(amount[0]), here[1] + int(amount[1])
-    for row in book.connection.execute(sa.select(scopes)):
+    for row in tx.connection.execute(sa.select(scopes)):
         for i, kind in enumerate(("loss", "delta")):
             at = f"{kind} in {(row.dataset, row.project, row.analyst)}"
             reserved, spent = getattr(row, f"reserved_{kind}"), getattr(row, f"spent_{kind}")
@@ -183,10 +183,10 @@ def _audit_scopes(book: Book) -> None:
             assert limit is None or 0 <= reserved + spent <= limit, f"overspent: {at}"
 
 
-def _audit_delivered(book: Book, delivered: Delivered) -> None:
+def _audit_delivered(tx: Transaction, delivered: Delivered) -> None:
     committed = {
         row.id: hashlib.sha256(bytes(row.release)).hexdigest()
-        for row in book.connection.execute(
+        for row in tx.connection.execute(
             sa.select(requests.c.id, requests.c.release).where(requests.c.state == "committed")
         )
     }
@@ -197,20 +197,20 @@ def _audit_delivered(book: Book, delivered: Delivered) -> None:
 
 def verify(ledger: Ledger) -> None:
     """The log, entry by entry: numbers, chain and tree."""
-    with ledger.reading() as book:
+    with ledger.reading() as tx:
         chain, frontier = GENESIS, Frontier()
-        for seq, row in enumerate(book.connection.execute(sa.select(log).order_by(log.c.seq))):
+        for seq, row in enumerate(tx.connection.execute(sa.select(log).order_by(log.c.seq))):
             chain = chained(chain, bytes(row.body))
             frontier = frontier.add(bytes(row.body))
             assert (row.seq, bytes(row.hash)) == (seq, chain)
-        assert (book.head.size, book.head.hash, book.head.frontier) == (frontier.size, chain, frontier)
+        assert (tx.head.size, tx.head.hash, tx.head.frontier) == (frontier.size, chain, frontier)
 
 
 def under_way(ledger: Ledger) -> list[str]:
     """Requests that are reserved or started."""
-    with ledger.reading() as book:
+    with ledger.reading() as tx:
         query = sa.select(requests.c.id).where(requests.c.state.in_(["reserved", "started"]))
-        return list(book.connection.execute(query).scalars())
+        return list(tx.connection.execute(query).scalars())
 
 
 @contextlib.contextmanager

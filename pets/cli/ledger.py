@@ -1,4 +1,4 @@
-"""``pets ledger show, page, export``: what a ledger tells people."""
+"""``pets ledger show, page, incident, export``: what a ledger tells people."""
 
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
@@ -40,7 +40,7 @@ def show(
 
     ledger = books.open()
     public = published(ledger)
-    story = public.chronicle
+    story = public.history
     known = sorted(story.datasets.values(), key=_name) if dataset is None else [story.dataset(dataset)]
     print(shows.heading(ledger, public))
     for one in known:
@@ -73,7 +73,25 @@ def page(
     public = published(books.open())
     with written(out):
         out.write_text(pages.page(public, cover), "utf-8")
-    print(f"Written to {out}: {_counted(public)}, all {public.chronicle.size:,} entries of the log.")
+    print(f"Written to {out}: {_counted(public)}, all {public.history.size:,} entries of the log.")
+
+
+@verb(ledger_app)
+def incident(
+    books: Books,
+    number: Annotated[str | None, typer.Argument(metavar="NUMBER", help="As the error gave it.")] = None,
+) -> None:
+    """For the custodian alone: what went wrong in a failed request. It may quote values of real rows.
+
+    \b
+    pets ledger incident 3f2a90c1d4e5 --ledger ledger.db
+    pets ledger incident --ledger ledger.db        (lists the numbers, the newest first)
+    """
+    incidents = books.open().incidents
+    if number is not None:
+        print(incidents.read(number).rstrip())
+    else:
+        print("\n".join(incidents.numbers) or "No request failed here.")
 
 
 @verb(ledger_app)
@@ -115,7 +133,7 @@ def _name(one: "Dataset") -> str:
 
 
 def _counted(public: "Published") -> str:
-    count = sum(len(one.releases) for one in public.chronicle.datasets.values())
+    count = sum(len(one.releases) for one in public.history.datasets.values())
     return "1 release" if count == 1 else f"{count:,} releases"
 
 

@@ -234,9 +234,9 @@ def recover(
     done = rebased(ledger, reason, tuple(by or ()))
     said = "no checkpoint was there" if done.published is None else f"{done.published} entries were published"
     print(f"{said}, {done.found} were found. Counted as spent:")
-    with ledger.reading() as book:
+    with ledger.reading() as tx:
         for name, (loss, delta) in done.counted.items():
-            budget = _budget(book.dataset(name))
+            budget = _budget(tx.dataset(name))
             print(f"  {name}: ε = {budget.describe(Cost(budget.currency, loss, delta))[0]:.4g}")
     if done.unknown:
         print(f"  {done.unknown} dataset(s) that this database does not know: charged when they are opened again")
@@ -271,18 +271,18 @@ def _rebudget(ledger: "Ledger", dataset: str, epsilon: float, delta: float | Non
     from pets.protection.budget import Budget
 
     _epoch(ledger, dataset)
-    with ledger.reading() as book:
-        pinned = _budget(book.dataset(dataset))
+    with ledger.reading() as tx:
+        pinned = _budget(tx.dataset(dataset))
     return Budget(epsilon, pinned.delta if delta is None else delta, pinned.threshold_delta if delta is None else 0.0)
 
 
 def _epoch(ledger: "Ledger", dataset: str) -> int:
     from pets.errors import did_you_mean
 
-    with ledger.reading() as book:
-        row = book.dataset(dataset)
+    with ledger.reading() as tx:
+        row = tx.dataset(dataset)
         if row is None:
-            raise LedgerError(f"the ledger has no dataset {dataset!r}{did_you_mean(dataset, book.dataset_names())}")
+            raise LedgerError(f"the ledger has no dataset {dataset!r}{did_you_mean(dataset, tx.dataset_names())}")
         return int(row.epoch)
 
 

@@ -92,8 +92,8 @@ def checkpoint(books: Books) -> None:
     pets log checkpoint --ledger ledger.db > 2026-11-22.checkpoint
     """
     ledger = books.open()
-    with ledger.reading() as book:
-        note = ledger.checkpoint(book)
+    with ledger.reading() as tx:
+        note = ledger.checkpoint(tx)
     print(note, end="")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -58,6 +59,14 @@ def written_together() -> Iterator[Written]:
         files.take_back()
         raise
     files.keep()
+
+
+def only_owner_writes(file: int) -> None:
+    """Take the right to write an open file from everybody but its owner, whatever the umask was when it was made."""
+    mode = stat.S_IMODE(os.fstat(file).st_mode)
+    if mode & 0o022:
+        with contextlib.suppress(PermissionError):  # it is somebody else's file, who is to see to it
+            os.fchmod(file, mode & ~0o022)
 
 
 def _beside(file: Path, what: str) -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pets.common.entropy import random_bytes
+from pets.common.files import only_owner_writes
 from pets.errors import InternalError, UserError
 
 _MAKE = object()
@@ -129,7 +130,7 @@ def load_or_make(path: Path) -> SigningKey:
     key = _load(path)
     if not path.with_suffix(".pub").exists():
         with contextlib.suppress(OSError):
-            path.with_suffix(".pub").write_text(key.public.raw.hex() + "\n", "ascii")
+            _publish(path, key.public)
     return key
 
 
@@ -153,9 +154,17 @@ def _make(path: Path) -> None:
         finally:
             new.unlink()
         public = _load(path).public
-        path.with_suffix(".pub").write_text(public.raw.hex() + "\n", "ascii")
+        _publish(path, public)
     except OSError as error:
         raise UserError(f"the signing key cannot be written to {str(path)!r} ({error.strerror})") from None
+
+
+def _publish(path: Path, key: VerifyingKey) -> None:
+    """The public half, beside the key: for everybody to read, and for its owner alone to write."""
+    file = os.open(path.with_suffix(".pub"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    with os.fdopen(file, "w", encoding="ascii") as handle:
+        only_owner_writes(file)
+        handle.write(key.raw.hex() + "\n")
 
 
 def _load(path: Path) -> SigningKey:

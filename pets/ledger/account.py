@@ -7,24 +7,27 @@ sealed, durably, before it is shown; and what fails in between stays charged.
 from __future__ import annotations
 
 import contextlib
-import functools
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pets.common.codec import Json
 from pets.common.entropy import random_id
-from pets.errors import BudgetError, InternalError, LedgerError, UsedKeyError, UserError
+from pets.errors import BudgetError, InternalError, LedgerError, UserError
+from pets.ledger import repeats, standing
 from pets.ledger.db import sql
-from pets.ledger.db.row_types import ROOT, Scope, ScopeRow, moment, parsed, text
+from pets.ledger.db.row_types import Scope, moment, text
 from pets.ledger.db.store import CommitUnknown
-from pets.ledger.db.transaction import Book
+from pets.ledger.db.transaction import Transaction
 from pets.ledger.failpoint import failpoint
 from pets.ledger.ledger import Ledger, close, public
 from pets.ledger.log import attest
 from pets.ledger.root import Root, open_root
 from pets.ledger.states import Entry, Grant, Request, Sealed, Standing, State
-from pets.protection.budget import DELTA_UNIT, Budget, Cost, told_apart
+
+MAX_DENIALS, HOUR = 100, 3600.0
+"""Refused requests of one analyst that the log enters within an hour."""
 
 
 class Account:
@@ -35,8 +38,11 @@ class Account:
             same source under another name.
     """
 
-    def __init__(self, ledger: Ledger, root: Root, project: str, analyst: str) -> None:
+    def __init__(
+        self, ledger: Ledger, root: Root, project: str, analyst: str, *, max_denials: int = MAX_DENIALS
+    ) -> None:
         self.ledger = ledger
+        self.max_denials = max_denials
         self.dataset = root.dataset
         self.scope: Scope = (project, analyst)
         open_root(ledger, root)
@@ -46,19 +52,37 @@ class Account:
 
     def standing(self) -> Standing:
         """The account now."""
-        with self.ledger.reading() as book:
-            return _standing(book.dataset(self.dataset), book.scopes(self.dataset, self.scope))
+        with self.ledger.reading() as tx:
+            return standing.standing(tx.dataset(self.dataset), tx.scopes(self.dataset, self.scope))
 
-    def entries(self) -> tuple[Entry, ...]:
-        """Every request about the dataset, by anybody, oldest first."""
-        with self.ledger.reading() as book:
-            currency = book.dataset(self.dataset).currency
-            return tuple(_entry(row, currency) for row in book.of_dataset(self.dataset))
+    def entries(
+        self, *, project: str | None = None, analyst: str | None = None, last: int | None = None
+    ) -> tuple[Entry, ...]:
+        """The requests about the dataset, oldest first.
+
+        Args:
+            project, analyst: whose; left out, anybody's.
+            last: the newest so many; left out, all.
+        """
+        with self.ledger.reading() as tx:
+            currency = tx.dataset(self.dataset).currency
+            rows = tx.of_dataset(self.dataset, project=project, analyst=analyst, last=last)
+            return tuple(standing.entry(row, currency) for row in rows)
+
+    def last_paid(self) -> int | None:
+        """What the newest request that cost something was charged, by anybody, in units."""
+        with self.ledger.reading() as tx:
+            return tx.last_paid(self.dataset)
+
+    def unbounded(self) -> int:
+        """How many requests without a finite guarantee were started, by anybody."""
+        with self.ledger.reading() as tx:
+            return len(tx.unbounded(self.dataset))
 
     def exact(self) -> tuple[bytes, ...]:
         """What was stored of each release of the dataset without a finite guarantee, by anybody, oldest first."""
-        with self.ledger.reading() as book:
-            rows = [book.request(name) for name, _, _ in book.unbounded(self.dataset)]
+        with self.ledger.reading() as tx:
+            rows = [tx.request(name) for name, _, _ in tx.unbounded(self.dataset)]
         return tuple(bytes(row.release) for row in rows if row is not None and row.release is not None)
 
     # a request's life -------------------------------------------------------------------------------------------
@@ -83,20 +107,25 @@ class Account:
         new: dict[str, Request] = {}
         known: dict[int, Sealed] = {}
         try:
-            with self.ledger.writing(sql.before_reserving(self.dataset, self.scope, requests, again)) as (book, now):
-                known = {i: s for i, r in enumerate(requests) if (s := self._known(book, r, again, now)) is not None}
+            with self.ledger.writing(sql.before_reserving(self.dataset, self.scope, requests, again)) as (tx, now):
+                for place, request in enumerate(requests):
+                    if (sealed := repeats.known(tx, self.dataset, self.scope, request, again, now)) is not None:
+                        known[place] = sealed
                 new = {ids[i]: request for i, request in enumerate(requests) if i not in known}
-                scopes = book.scopes(self.dataset, self.scope)
-                row = book.dataset(self.dataset)
-                _check_snapshots(row, new.values())
-                refusal = self._refusal(scopes, list(new.values()))
+                scopes = tx.scopes(self.dataset, self.scope)
+                row = tx.dataset(self.dataset)
+                standing.check_snapshots(row, new.values())
+                refusal = standing.refusal(scopes, list(new.values()), self.budget)
+                if refusal and tx.denials(self.dataset, self.scope, moment(now - HOUR)) >= self.max_denials:
+                    raise BudgetError(f"{refusal} (the log enters no more than {self.max_denials} refusals an hour)")
                 state = State.DENIED if refusal else State.STARTED if start else State.RESERVED
-                self._enter_requests(book, new, state, token, now, row.epoch)
+                self._enter_requests(tx, new, state, token, now, row.epoch)
                 if not refusal:
-                    grants = tuple(_granted(row, scopes, requests, ids, known, token, book.unbounded(self.dataset)))
+                    earlier = tx.unbounded(self.dataset)
+                    grants = tuple(standing.granted(row, scopes, requests, ids, known, token, earlier))
                 failpoint("reserve-logged")
         except CommitUnknown as unknown:
-            if not self.ledger.settled(lambda book: all(book.request(name) is not None for name in new), unknown):
+            if not self.ledger.settled(lambda tx: all(tx.request(name) is not None for name in new), unknown):
                 raise
         if refusal:
             raise BudgetError(refusal)
@@ -105,53 +134,8 @@ class Account:
             self.ledger.catch_up()  # whoever sealed it may have died before the checkpoint told of it
         return grants
 
-    def _known(self, book: Book, request: Request, again: bool, now: float) -> Sealed | None:
-        """The answer that was already paid for: under this idempotency key, or to this question."""
-        if request.key is not None and (row := book.by_key(self.dataset, request.key)) is not None:
-            # not the snapshot: another process may have made the same data ready under another name
-            if (row.question, row.protection) != (request.question, text(request.protection)):
-                raise UsedKeyError(f"the key {request.key!r} was used for another question; use a new key")
-            if row.state == "committed":
-                return Sealed(row.id, bytes(row.release), bytes(row.certificate))
-            if row.state == "reserved" and row.lease < now:
-                close(book, row, now)  # left behind before any data was opened: the key is free again
-            elif row.state == "forfeited" or row.lease < now:
-                raise UsedKeyError(
-                    f"the request under key {request.key!r} failed after the data was opened; its charge stands; to "
-                    "ask again, and be charged again, use a new key"
-                )
-            else:
-                raise UsedKeyError(f"the request under key {request.key!r} is still being answered; ask again later")
-        if not again and (row := book.by_asked(request.asked)) is not None:
-            return Sealed(row.id, bytes(row.release), bytes(row.certificate))
-        return None
-
-    def _refusal(self, scopes: Sequence[ScopeRow], requests: Sequence[Request]) -> str | None:
-        """Why the requests do not fit, from public numbers alone (``None``: they fit)."""
-        cost = Cost(self.budget.currency, 0)
-        for request in requests:
-            cost = cost + request.cost
-        for scope in scopes:
-            if (left := scope.left) is None or (cost.loss <= left[0] and cost.delta <= left[1]):
-                continue
-            what = "this query" if len(requests) == 1 else f"these {len(requests)} queries"
-            if cost.loss <= left[0]:
-                delta, spare = told_apart(cost.delta / DELTA_UNIT, max(0, left[1]) / DELTA_UNIT)
-                return (
-                    f"{what} would cost δ = {delta} for thresholds and {_whose(scope)} has room for δ = {spare}; "
-                    "nothing was spent; ask with a smaller delta"
-                )
-            room = Cost(cost.currency, max(0, left[0]), max(0, left[1]))
-            asked, spare = told_apart(self.budget.describe(cost)[0], self.budget.describe(room)[0])
-            at = f" (at δ = {self.budget.conversion_delta:g})" if self.budget.delta else ""
-            return (
-                f"{what} would cost ε = {asked} and {_whose(scope)} has room for ε = {spare}{at}; nothing was "
-                "spent; ask with a smaller epsilon, or for less accuracy"
-            )
-        return None
-
     def _enter_requests(
-        self, book: Book, new: Mapping[str, Request], state: State, token: str, now: float, epoch: int
+        self, tx: Transaction, new: Mapping[str, Request], state: State, token: str, now: float, epoch: int
     ) -> None:
         rows = []
         for name, request in new.items():
@@ -164,7 +148,7 @@ class Account:
                 "asked": request.asked,
                 "snapshot": request.snapshot,
                 "epoch": epoch,
-                "at": moment(now),
+                "at": moment(int(now)),
                 "tbl": request.table,
                 "what": request.what,
                 "question": request.question,
@@ -176,28 +160,28 @@ class Account:
                 "state": state.value,
                 "token": token,
                 "lease": now + self.ledger.lease,
-                "seq": book.head.size,
+                "seq": tx.head.size,
             }
             private = {"question": request.question, "query": request.query, "asked": request.asked, "key": request.key}
-            book.append(state.value, now, public(_Row(row)), private | {"snapshot": request.snapshot})
+            tx.append(state.value, now, public(_Row(row)), private | {"snapshot": request.snapshot})
             rows.append(row)
         if not rows:
             return
         if state is not State.DENIED:
             costs = [request.cost for request in new.values()]
             total = (sum(cost.loss for cost in costs), sum(cost.delta for cost in costs))
-            book.charge(self.dataset, self.scope, reserved=total)
+            tx.charge(self.dataset, self.scope, reserved=total)
             failpoint("reserve-charged")
-        book.add_requests(rows)
+        tx.add_requests(rows)
 
     def start(self, grants: Sequence[Grant]) -> None:
         """The data is about to be opened: from here on the charge stands, whatever happens."""
-        with self.ledger.writing() as (book, now):
+        with self.ledger.writing() as (tx, now):
             for grant in grants:
                 if grant.sealed is None:
-                    if not book.start(grant.id, grant.token, now + self.ledger.lease):
+                    if not tx.start(grant.id, grant.token, now + self.ledger.lease):
                         raise LedgerError("the request was closed before it started; nothing was charged; ask again")
-                    book.append("started", now, public(book.request(grant.id)), {})
+                    tx.append("started", now, public(tx.request(grant.id)), {})
         failpoint("start-committed")
 
     def seal(self, grant: Grant, release: bytes, digest: str, predicate: Json) -> Sealed:
@@ -214,38 +198,70 @@ class Account:
     def _seal(self, grant: Grant, release: bytes, digest: str, predicate: Json) -> Sealed:
         note, size, signed = "", 0, b""
         try:
-            with self.ledger.writing(sql.before_sealing(self.dataset, grant.id)) as (book, now):
-                row = book.request(grant.id)
+            with self.ledger.writing(sql.before_sealing(self.dataset, grant.id)) as (tx, now):
+                row = tx.request(grant.id)
                 if row is None or row.state != "started" or row.token != grant.token:
                     raise LedgerError("the request took longer than its lease and was closed")
-                others = self._others(book, grant.id)
-                cost, path = (row.loss, row.delta), book.head.frontier.next_path()
-                seq, said = book.head.size, public(row)
-                entry = book.append("committed", now, said, {"release": digest, "snapshot": row.snapshot})
-                book.charge(self.dataset, self.scope, reserved=(-row.loss, -row.delta), spent=cost)
-                book.lived(self.dataset, *cost, finite=not row.unbounded)
+                others = self._others(tx, grant.id)
+                cost, path = (row.loss, row.delta), tx.head.frontier.next_path()
+                seq, said = tx.head.size, public(row)
+                entry = tx.append("committed", now, said, {"release": digest, "snapshot": row.snapshot})
+                tx.charge(self.dataset, self.scope, reserved=(-row.loss, -row.delta), spent=cost)
+                tx.lived(self.dataset, *cost, finite=not row.unbounded)
                 failpoint("seal-logged")
-                note, size = self.ledger.checkpoint(book), book.head.size
-                log = attest.place(self.ledger.origin, seq, entry, book.head.hash, note, path)
+                note, size = self.ledger.checkpoint(tx), tx.head.size
+                log = attest.place(self.ledger.origin, seq, entry, tx.head.hash, note, path)
                 told = predicate | {"request_id": grant.id, "other_releases": others, "log": log}
                 told["budget"] = self._told(grant, cost)
                 signed = attest.certificate(digest, told, self.ledger.signer)
-                if not book.seal(grant.id, grant.token, release, signed):
+                if not tx.seal(grant.id, grant.token, release, signed):
                     raise InternalError("a started request could not be sealed by its own worker")
                 failpoint("seal-stored")
         except CommitUnknown as unknown:
-            found = self.ledger.settled(lambda book: book.request(grant.id), unknown)
+            found = self.ledger.settled(lambda tx: tx.request(grant.id), unknown)
             if found is None or found.state != "committed" or found.certificate != signed:
                 raise
         failpoint("seal-committed")
         self.ledger.publish(note, size)
-        return Sealed(grant.id, release, signed)
+        return Sealed(grant.id, release, signed, self.scope)
 
-    def _others(self, book: Book, own: str) -> Json:
+    def deliver(self, grant: Grant, release: bytes | None, digest: str, predicate: Json | None) -> Sealed:
+        """Enter that an answer goes to somebody who asked the same as another had; each of them is entered once.
+
+        Args:
+            release: its bytes as they are to be shown here; ``None``: the very bytes that were sealed.
+            digest: of the bytes that are shown.
+            predicate: what a certificate of these bytes states; ``None``: they keep the certificate that they have.
+        """
+        sealed, note, size, signed = grant.sealed, "", 0, None
+        if sealed is None:
+            raise InternalError("only a sealed answer can be delivered")
+        with self.ledger.writing(sql.before_delivering(self.dataset, grant.id, self.scope)) as (tx, now):
+            if tx.delivery(grant.id, self.scope) is not None:  # by another thread, since it was looked up
+                return repeats.shared(tx, tx.request(grant.id), self.scope)
+            row, others = tx.request(grant.id), self._others(tx, grant.id)
+            mine = {"project": self.scope[0], "analyst": self.scope[1], "loss": 0, "delta": 0}
+            here = standing.standing(tx.dataset(self.dataset), tx.scopes(self.dataset, self.scope))
+            seq, path = tx.head.size, tx.head.frontier.next_path()
+            said = public(row) | mine | {"epoch": here.epoch}
+            entry = tx.append("delivered", now, said, {"release": digest, "snapshot": row.snapshot})
+            note, size = self.ledger.checkpoint(tx), tx.head.size
+            if predicate is not None:
+                log = attest.place(self.ledger.origin, seq, entry, tx.head.hash, note, path)
+                told = predicate | {"request_id": grant.id, "other_releases": others, "log": log}
+                told["budget"] = self._told(replace(grant, standing=here, before=here.spent.loss), (0, 0))
+                signed = attest.certificate(digest, told, self.ledger.signer)
+            tx.deliver(grant.id, self.scope, release, signed)
+        self.ledger.publish(note, size)
+        if release is None or signed is None:
+            return replace(sealed, delivered=True)
+        return Sealed(grant.id, release, signed, sealed.scope, delivered=True)
+
+    def _others(self, tx: Transaction, own: str) -> Json:
         """What else of this dataset has left by now: how many with a guarantee, and which without."""
-        found = book.unbounded(self.dataset)
+        found = tx.unbounded(self.dataset)
         without = [{"request_id": name, "at": at, "what": what} for name, at, what in found if name != own]
-        return {"dp": book.dataset(self.dataset).releases, "unbounded": without}
+        return {"dp": tx.dataset(self.dataset).releases, "unbounded": without}
 
     def _told(self, grant: Grant, cost: tuple[int, int]) -> Json:
         """The budget as the certificate tells it, in units of the currency."""
@@ -268,19 +284,19 @@ class Account:
         """End whatever is still under way: what has started is forfeited (charged), what has not is voided."""
         if not grants:
             return
-        with self.ledger.reading() as book:
-            if not any(self._mine(book, grant) for grant in grants):
+        with self.ledger.reading() as tx:
+            if not any(self._mine(tx, grant) for grant in grants):
                 return
-        with self.ledger.writing() as (book, now):
+        with self.ledger.writing() as (tx, now):
             for grant in grants:
-                row = self._mine(book, grant)
+                row = self._mine(tx, grant)
                 if row is not None:
-                    close(book, row, now)
+                    close(tx, row, now)
             failpoint("close-moved")
         failpoint("close-committed")
 
-    def _mine(self, book: Book, grant: Grant) -> Any:
-        row = None if grant.sealed is not None else book.request(grant.id)
+    def _mine(self, tx: Transaction, grant: Grant) -> Any:
+        row = None if grant.sealed is not None else tx.request(grant.id)
         return row if row is not None and State(row.state).open and row.token == grant.token else None
 
     @contextlib.contextmanager
@@ -304,9 +320,9 @@ class Account:
 
     def _keep(self, grants: Sequence[Grant], done: threading.Event) -> None:
         while not done.wait(self.ledger.lease / 3):
-            with contextlib.suppress(UserError), self.ledger.writing() as (book, now):
+            with contextlib.suppress(UserError), self.ledger.writing() as (tx, now):
                 for grant in grants:
-                    book.keep(grant.id, grant.token, now + self.ledger.lease)
+                    tx.keep(grant.id, grant.token, now + self.ledger.lease)
 
 
 _GREATEST = 2**63 - 1
@@ -317,78 +333,3 @@ class _Row:
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.__dict__.update(values)
-
-
-def _granted(
-    row: Any,
-    scopes: Sequence[ScopeRow],
-    requests: Sequence[Request],
-    ids: Sequence[str],
-    known: Mapping[int, Sealed],
-    token: str,
-    earlier: tuple[tuple[str, str, str], ...],
-) -> Iterator[Grant]:
-    """One grant a request, each with the account as it is after it and those before it."""
-    loss, delta = 0, 0
-    for place, request in enumerate(requests):
-        before = _standing(row, [scope.holding(loss, delta) for scope in scopes]).spent.loss
-        if place not in known:
-            loss, delta = loss + request.cost.loss, delta + request.cost.delta
-        standing = _standing(row, [scope.holding(loss, delta) for scope in scopes])
-        name = known[place].request if place in known else ids[place]
-        yield Grant(name, token, standing, before, earlier, known.get(place))
-
-
-def _standing(row: Any, scopes: Sequence[ScopeRow]) -> Standing:
-    """The account in a dataset's row and its scopes, the root first."""
-    currency, root = row.currency, scopes[0]
-    lefts = [left for scope in scopes if (left := scope.left) is not None]
-    return Standing(
-        budget=_budget(row.budget),
-        spent=Cost(currency, root.reserved[0] + root.spent[0], root.reserved[1] + root.spent[1]),
-        left=Cost(currency, max(0, min(left[0] for left in lefts)), max(0, min(left[1] for left in lefts))),
-        lifetime=Cost(currency, row.lifetime_loss + root.reserved[0], row.lifetime_delta + root.reserved[1]),
-        epoch=row.epoch,
-    )
-
-
-@functools.lru_cache(maxsize=256)
-def _budget(form: str) -> Budget:
-    return Budget.from_json(parsed(form))
-
-
-def _check_snapshots(row: Any, requests: Iterable[Request]) -> None:
-    """A renewed budget is for the new data that its signed change names, and for no other."""
-    admitted = parsed(row.snapshots)
-    for request in requests:
-        # (a page about the whole dataset is of no snapshot, and spends nothing)
-        if admitted and request.snapshot and request.snapshot not in admitted:
-            raise BudgetError(
-                "the budget was renewed for other data than this snapshot; open the session with the snapshots= folder "
-                "that holds the renewed one, or have this one admitted (pets ledger change --snapshot)"
-            )
-
-
-def _entry(row: Any, currency: Any) -> Entry:
-    import datetime as dt
-
-    return Entry(
-        id=row.id,
-        at=dt.datetime.fromisoformat(row.at),
-        project=row.project,
-        analyst=row.analyst,
-        table=row.tbl,
-        what=row.what,
-        question=row.question,
-        protection=row.protection,
-        cost=Cost(currency, row.loss, row.delta),
-        state=State(row.state),
-        unbounded=bool(row.unbounded),
-        epoch=row.epoch,
-    )
-
-
-def _whose(scope: ScopeRow) -> str:
-    if (scope.project, scope.analyst) == ROOT:
-        return "the budget"
-    return f"analyst {scope.analyst!r}" if scope.analyst else f"project {scope.project!r}"

@@ -17,7 +17,7 @@ from pets.common.entropy import random_id
 from pets.common.signing import SigningKey, VerifyingKey
 from pets.errors import BudgetError, LedgerError, VerificationError, did_you_mean, shown
 from pets.ledger.db.row_types import ROOT, moment, parsed, text
-from pets.ledger.db.transaction import Book
+from pets.ledger.db.transaction import Transaction
 from pets.ledger.failpoint import failpoint
 from pets.ledger.ledger import Ledger
 from pets.ledger.log import dsse
@@ -128,20 +128,20 @@ def apply(ledger: Ledger, envelope: Mapping[str, Any]) -> Change:
     """
     change = change_in(envelope)
     full = countersigned(envelope, ledger.signer)
-    with ledger.writing() as (book, now):
-        row = book.dataset(change.dataset)
+    with ledger.writing() as (tx, now):
+        row = tx.dataset(change.dataset)
         if change.origin != ledger.origin:
             raise LedgerError(f"this change is for the ledger {change.origin}, not for {ledger.origin}")
         if row is None:
-            known = did_you_mean(change.dataset, book.dataset_names())
+            known = did_you_mean(change.dataset, tx.dataset_names())
             raise LedgerError(f"the ledger has no dataset {change.dataset!r}{known}")
-        if book.applied(change.id):
+        if tx.applied(change.id):
             raise LedgerError("this change was applied before; draft a new one")
         signers = set(_signers(parsed(row.approvers), full, ledger.key))
-        if (former := _former(book, change)) is not None:  # both datasets' approvers: one of them loses its data
+        if (former := _former(tx, change)) is not None:  # both datasets' approvers: one of them loses its data
             signers |= set(_signers(parsed(former.approvers), full, ledger.key))
-        said = _APPLY[change.kind](book, row, change)
-        book.add_change(change.id, change.dataset, moment(now), canonical(full))
+        said = _APPLY[change.kind](tx, row, change)
+        tx.add_change(change.id, change.dataset, moment(now), canonical(full))
         public = {
             "dataset": change.dataset,
             "change": change.kind,
@@ -150,18 +150,18 @@ def apply(ledger: Ledger, envelope: Mapping[str, Any]) -> Change:
             "by": list(change.by),
             "signers": [ledger.key.id, *sorted(signers - {ledger.key.id})],
         }
-        book.append("change", now, public | said, {"envelope": full})
+        tx.append("change", now, public | said, {"envelope": full})
         failpoint("change-logged")
     failpoint("change-committed")
     ledger.publish()
     return change
 
 
-def _former(book: Book, change: Change) -> Any:
+def _former(tx: Transaction, change: Change) -> Any:
     """The dataset that a source is taken from; ``None`` where it is registered nowhere else."""
     source = change.details.get("source") if change.kind == "source" else None
-    known = registered(book, source) if isinstance(source, str) else None
-    return None if known is None or known.dataset == change.dataset else book.dataset(known.dataset)
+    known = registered(tx, source) if isinstance(source, str) else None
+    return None if known is None or known.dataset == change.dataset else tx.dataset(known.dataset)
 
 
 def _signers(approvers: Json, envelope: Mapping[str, Any], own: VerifyingKey) -> list[str]:
@@ -189,33 +189,33 @@ def _budget(form: Any, currency: str) -> Budget:
     return budget
 
 
-def _renew(book: Book, row: Any, change: Change) -> Json:
+def _renew(tx: Transaction, row: Any, change: Change) -> Json:
     budget, snapshots = _budget(change.details["budget"], row.currency), change.details["snapshots"]
     if change.details["epoch"] != row.epoch:
         raise LedgerError(f"this renewal was drafted for epoch {change.details['epoch']}, and it is {row.epoch}")
     for name in _named(snapshots):
-        if book.asked(row.name, name):
+        if tx.asked(row.name, name):
             raise LedgerError(
                 f"snapshot {shown(name)} was asked under the present budget; a renewal needs one of new data, which "
                 "nobody asked about yet"
             )
-    if book.under_way(row.name):
+    if tx.under_way(row.name):
         raise LedgerError("requests are under way; renew when they have ended (or run: pets ledger recover)")
     cap = (budget.cap.loss, budget.cap.delta)
-    book.new_epoch(row.name)
-    book.set_cap(row.name, ROOT, cap)
-    book.change_dataset(row.name, budget=text(budget.to_json()), epoch=row.epoch + 1, snapshots=text(snapshots))
+    tx.new_epoch(row.name)
+    tx.set_cap(row.name, ROOT, cap)
+    tx.change_dataset(row.name, budget=text(budget.to_json()), epoch=row.epoch + 1, snapshots=text(snapshots))
     life = [row.lifetime_loss, row.lifetime_delta]
     told: Json = {"budget": budget.to_json(), "loss": cap[0], "delta": cap[1], "epoch": row.epoch + 1, "lifetime": life}
     return told | {"snapshots": list(snapshots)}
 
 
-def _admit(book: Book, row: Any, change: Change) -> Json:
+def _admit(tx: Transaction, row: Any, change: Change) -> Json:
     admitted = parsed(row.snapshots)
     if not admitted:
         raise LedgerError("this budget was never renewed, and so is open to every snapshot; nothing is to be admitted")
     more = [*admitted, *(name for name in _named(change.details["snapshots"]) if name not in admitted)]
-    book.change_dataset(row.name, snapshots=text(more))
+    tx.change_dataset(row.name, snapshots=text(more))
     return {"snapshots": more, "epoch": row.epoch}
 
 
@@ -225,16 +225,16 @@ def _named(snapshots: Any) -> list[str]:
     return list(snapshots)
 
 
-def _rebudget(book: Book, row: Any, change: Change) -> Json:
+def _rebudget(tx: Transaction, row: Any, change: Change) -> Json:
     budget = _budget(change.details["budget"], row.currency)
     cap = (budget.cap.loss, budget.cap.delta)
-    _holds(book, row, ROOT, cap)
-    book.set_cap(row.name, ROOT, cap)
-    book.change_dataset(row.name, budget=text(budget.to_json()))
+    _holds(tx, row, ROOT, cap)
+    tx.set_cap(row.name, ROOT, cap)
+    tx.change_dataset(row.name, budget=text(budget.to_json()))
     return {"budget": budget.to_json(), "loss": cap[0], "delta": cap[1], "epoch": row.epoch}
 
 
-def _recap(book: Book, row: Any, change: Change) -> Json:
+def _recap(tx: Transaction, row: Any, change: Change) -> Json:
     project, analyst, form = (change.details[name] for name in ("project", "analyst", "budget"))
     if not isinstance(project, str) or not isinstance(analyst, str) or not project:
         raise LedgerError("a cap is a project's, or an analyst's in a project; name the project")
@@ -242,50 +242,50 @@ def _recap(book: Book, row: Any, change: Change) -> Json:
     if form is not None:
         found = _budget(form, row.currency).cap
         cap = (found.loss, found.delta)
-    book.scopes(row.name, (project, analyst))  # made, where they are new
+    tx.scopes(row.name, (project, analyst))  # made, where they are new
     if cap is not None:
-        _holds(book, row, (project, analyst), cap)
-    book.set_cap(row.name, (project, analyst), cap)
+        _holds(tx, row, (project, analyst), cap)
+    tx.set_cap(row.name, (project, analyst), cap)
     parts = {"loss": None, "delta": None} if cap is None else {"loss": cap[0], "delta": cap[1]}
     return {"project": project, "analyst": analyst, "budget": form, **parts}
 
 
-def _holds(book: Book, row: Any, scope: tuple[str, str], cap: Sequence[int]) -> None:
-    here = next(s for s in book.all_scopes(row.name) if (s.project, s.analyst) == scope)
+def _holds(tx: Transaction, row: Any, scope: tuple[str, str], cap: Sequence[int]) -> None:
+    here = next(s for s in tx.all_scopes(row.name) if (s.project, s.analyst) == scope)
     charged = [reserved + spent for reserved, spent in zip(here.reserved, here.spent, strict=True)]
     if any(amount > most for amount, most in zip(charged, cap, strict=True)):
         raise BudgetError("more than that is spent already; give a cap that holds it")
 
 
-def _reunit(book: Book, row: Any, change: Change) -> Json:
+def _reunit(tx: Transaction, row: Any, change: Change) -> Json:
     table, unit, units = change.details["table"], change.details["unit"], parsed(row.units)
     if table not in units:
         raise LedgerError(f"the ledger knows no table {shown(table)} of this dataset{did_you_mean(table, units)}")
     if not isinstance(unit, str):
         raise LedgerError("a unit is the name of the column that names a person, or '' where each row is one")
-    book.change_dataset(row.name, units=text(units | {table: unit}))
-    for source in book.all_sources():
+    tx.change_dataset(row.name, units=text(units | {table: unit}))
+    for source in tx.all_sources():
         if (source.dataset, source.tbl) == (row.name, table):
-            book.put_source(source.id, row.name, table, unit)
+            tx.put_source(source.id, row.name, table, unit)
     return {"table": table, "unit": unit, "before": units[table]}
 
 
-def _resource(book: Book, row: Any, change: Change) -> Json:
+def _resource(tx: Transaction, row: Any, change: Change) -> Json:
     table, source, units = change.details["table"], change.details["source"], parsed(row.units)
     if table not in units:
         raise LedgerError(f"the ledger knows no table {shown(table)} of this dataset{did_you_mean(table, units)}")
     if not isinstance(source, str) or not source.startswith(("file:", "url:")):
         raise LedgerError(f"a source is a path or a URL, not {shown(source)}")
-    known = registered(book, source)
+    known = registered(tx, source)
     if known is not None:
         if known.unit != units[table]:
             raise LedgerError("that data is registered with another unit protected; change the unit first")
-        book.drop_source(known.id)
-    book.put_source(source, row.name, table, units[table])
+        tx.drop_source(known.id)
+    tx.put_source(source, row.name, table, units[table])
     return {"table": table, "from": None if known is None else known.dataset}
 
 
-def _approve(book: Book, row: Any, change: Change) -> Json:
+def _approve(tx: Transaction, row: Any, change: Change) -> Json:
     keys, needed = change.details["keys"], change.details["needed"]
     if not isinstance(keys, list) or not isinstance(needed, int) or not 0 <= needed <= len(set(map(str, keys))):
         raise LedgerError("approvers are a list of public keys, and how many of them must sign")
@@ -294,7 +294,7 @@ def _approve(book: Book, row: Any, change: Change) -> Json:
             VerifyingKey(bytes.fromhex(raw))
         except (ValueError, TypeError):
             raise LedgerError("an approver's public key has 64 hex digits; it stands in their .pub file") from None
-    book.change_dataset(row.name, approvers=text({"keys": sorted(set(keys)), "needed": needed}))
+    tx.change_dataset(row.name, approvers=text({"keys": sorted(set(keys)), "needed": needed}))
     return {"keys": sorted(set(keys)), "needed": needed}
 
 

@@ -21,13 +21,14 @@ from pets.errors import LedgerError, UserError, VerificationError, shown
 from pets.ledger.db import sql
 from pets.ledger.db.row_types import moment, parsed
 from pets.ledger.db.store import POOL, CommitUnknown, Store
-from pets.ledger.db.transaction import Book
+from pets.ledger.db.transaction import Transaction
 from pets.ledger.failpoint import failpoint
+from pets.ledger.incidents import Incidents
 from pets.ledger.log.checkpoint import Checkpoint, dataset_id, newest, parse, publish, published_size
 
 REBASE = "pets ledger recover --rebase --reason WHY --by NAME --by NAME"
-LEASE = 900.0
-"""Seconds that a request may be under way before others may close it."""
+LEASE = 30.0
+"""Seconds that a request may be under way before others may close it; whoever answers it renews that all the while."""
 
 SKEW = 60.0
 """Seconds that the clocks of two hosts may differ."""
@@ -43,6 +44,7 @@ class Ledger:
         label: the address, without a password.
         key: the public half of the key that signs certificates and checkpoints.
         origin: the ledger's public name; it never changes.
+        incidents: what went wrong in failed requests, for the custodian alone.
         recovered: how many requests were left behind by others, and closed when it was opened.
     """
 
@@ -81,15 +83,16 @@ class Ledger:
         self.label, self.memory = self._store.label, self._store.memory
         self._folder, stem = self._places(keys)
         self.checkpoint_path = None if self.memory else self._folder / f"{stem}.checkpoint"
+        self.incidents = Incidents(None if self.memory else self._folder / f"{stem}.incidents")
         self.public_path = None if self.memory else self._folder / f"{stem}.pub"
         self._seen: tuple[int, bytes] = (0, b"")
         self._swept = float("-inf")
         self._lock = threading.Lock()
         self._signing = self._key(None if self.memory else self._folder / f"{stem}.key")
         self.key: VerifyingKey = self._signing.public
-        with self.reading() as book:
-            self.origin = book.head.origin
-            if book.head.key != self.key.raw.hex():
+        with self.reading() as tx:
+            self.origin = tx.head.origin
+            if tx.head.key != self.key.raw.hex():
                 raise LedgerError(
                     f"the ledger {self.label!r} is signed with another key than the one in {str(self._folder)!r}; "
                     "copy its key there from the host that made it"
@@ -98,8 +101,8 @@ class Ledger:
         if check:
             # first what was published: whoever publishes meanwhile has committed what the later look will find
             found = self._published()
-            with self.reading() as book:
-                self._check_published(book, found)
+            with self.reading() as tx:
+                self._check_published(tx, found)
             self.recovered = self.recover()
             self.publish()
 
@@ -132,7 +135,7 @@ class Ledger:
         """The key; a new ledger's is made first, so that no entry is ever without one."""
         with self._store.write() as connection:
             self._store.alone(connection)
-            fresh = not Book.begun(connection)
+            fresh = not Transaction.begun(connection)
             if fresh and self.checkpoint_path is not None and self.checkpoint_path.exists():
                 raise LedgerError(
                     f"there is no ledger in {self.label!r}, but its published checkpoint is still there: restore the "
@@ -150,22 +153,22 @@ class Ledger:
             if fresh:
                 origin = f"pets-ledger/{random_id()[:16]}"
                 now = self._clock()
-                Book.begin_log(connection, origin, key.public.raw.hex(), now)
-                book = Book(connection, writes=True)
-                book.append("ledger", now, {"origin": origin, "key": key.public.raw.hex(), "version": 1}, {})
-                book.finish()
+                Transaction.begin_log(connection, origin, key.public.raw.hex(), now)
+                tx = Transaction(connection, writes=True)
+                tx.append("ledger", now, {"origin": origin, "key": key.public.raw.hex(), "version": 1}, {})
+                tx.finish()
         return key
 
     # transactions -----------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Book]:
+    def reading(self) -> Iterator[Transaction]:
         """A look at the ledger."""
         with self._store.read() as connection:
-            yield Book(connection)
+            yield Transaction(connection)
 
     @contextlib.contextmanager
-    def writing(self, ahead: sql.Ahead | None = None) -> Iterator[tuple[Book, float]]:
+    def writing(self, ahead: sql.Ahead | None = None) -> Iterator[tuple[Transaction, float]]:
         """A durable transaction, and its time.
 
         Args:
@@ -175,28 +178,28 @@ class Ledger:
         Raises :class:`LedgerError` where the clock runs behind the log, or the log behind what this process has seen.
         """
         with self._store.write(pipelined=ahead is not None) as connection:
-            book = Book(connection, writes=True, ahead=ahead or ())
-            self._check_seen(book)
-            yield book, self.now(book)
-            book.finish()
+            tx = Transaction(connection, writes=True, ahead=ahead or ())
+            self._check_seen(tx)
+            yield tx, self.now(tx)
+            tx.finish()
         # only what is durable counts as seen
-        self._seen = max(self._seen, (book.head.size, book.head.hash))
+        self._seen = max(self._seen, (tx.head.size, tx.head.hash))
 
-    def now(self, book: Book) -> float:
+    def now(self, tx: Transaction) -> float:
         """The time of the next entry: never before the newest one."""
         now = self._clock()
-        if now < book.head.at - SKEW:
+        if now < tx.head.at - SKEW:
             raise LedgerError(
-                f"this machine's clock says {moment(now)}, and the ledger's newest entry is of {moment(book.head.at)}; "
+                f"this machine's clock says {moment(now)}, and the ledger's newest entry is of {moment(tx.head.at)}; "
                 "set the clock, or, if that entry was written by a clock that ran ahead, wait until then"
             )
-        return max(now, book.head.at)
+        return max(now, tx.head.at)
 
-    def _check_seen(self, book: Book) -> None:
+    def _check_seen(self, tx: Transaction) -> None:
         size, chain = self._seen
-        here = book.head.hash if book.head.size == size else book.chain_at(size)
-        if book.head.size < size or (here != chain and size):
-            self._fall_back(size, book.head.size)
+        here = tx.head.hash if tx.head.size == size else tx.chain_at(size)
+        if tx.head.size < size or (here != chain and size):
+            self._fall_back(size, tx.head.size)
 
     def _fall_back(self, published: int, found: int) -> NoReturn:
         raise LedgerError(
@@ -221,11 +224,11 @@ class Ledger:
         except VerificationError as error:
             raise LedgerError(f"{error}; the ledger stays closed") from None
 
-    def _check_published(self, book: Book, found: Checkpoint | None) -> None:
+    def _check_published(self, tx: Transaction, found: Checkpoint | None) -> None:
         if self.memory:
             return
         if found is None:
-            if book.any_requests():
+            if tx.any_requests():
                 raise LedgerError(
                     f"the published checkpoint {str(self.checkpoint_path)!r} is missing, so nobody can tell whether "
                     f"the ledger lost entries; restore it, or run: {REBASE}"
@@ -235,28 +238,28 @@ class Ledger:
             raise LedgerError(
                 f"the checkpoint {str(self.checkpoint_path)!r} is of another ledger; restore the right one"
             )
-        if found.size > book.head.size or book.chain_at(found.size) != found.chain:
-            self._fall_back(found.size, book.head.size)
-        self._check_totals(book, found)
+        if found.size > tx.head.size or tx.chain_at(found.size) != found.chain:
+            self._fall_back(found.size, tx.head.size)
+        self._check_totals(tx, found)
 
-    def _check_totals(self, book: Book, found: Checkpoint) -> None:
+    def _check_totals(self, tx: Transaction, found: Checkpoint) -> None:
         """What the tables hold as charged must be what the checkpoint and the entries since then add up to.
 
         A database file that was put back while its newer write-ahead log stayed has the log's end, and old accounts.
         """
         least = {name: list(parts) for name, parts in found.totals.items()}
-        for seq, body in book.since(found.size):
+        for seq, body in tx.since(found.size):
             entry = parsed(body.decode())
             sign = {"reserved": 1, "started": 1, "voided": -1}.get(entry["event"], 0)
             if entry["event"] == "started":
-                row = book.request(entry["request"])
+                row = tx.request(entry["request"])
                 sign = int(row is None or row.seq == seq)  # else it was counted when it was reserved
             if sign:
                 parts = least.setdefault(dataset_id(entry["dataset"]), [entry["epoch"], 0, 0, 0, 0])
                 for at, part in ((1, "loss"), (2, "delta"), (3, "loss"), (4, "delta")):
                     # what this epoch was charged, and the whole life
                     parts[at] += sign * entry[part] if at > 2 or parts[0] == entry["epoch"] else 0
-        here = self._totals(book)
+        here = self._totals(tx)
         for name, parts in least.items():
             have = here.get(name, (0, 0, 0, 0, 0))
             first = 1 if have[0] == parts[0] else 3  # a renewal begins anew, but for the life
@@ -267,33 +270,33 @@ class Ledger:
                     "files of it"
                 )
 
-    def checkpoint(self, book: Book) -> str:
+    def checkpoint(self, tx: Transaction) -> str:
         """The signed statement of what the log holds now."""
-        head = book.head
-        root, totals = head.frontier.root(), self._totals(book)
+        head = tx.head
+        root, totals = head.frontier.root(), self._totals(tx)
         made = Checkpoint(head.origin, head.size, root, head.hash, moment(head.at), totals)
         return made.signed(self._signing)
 
-    def _totals(self, book: Book) -> dict[str, tuple[int, ...]]:
+    def _totals(self, tx: Transaction) -> dict[str, tuple[int, ...]]:
         """By dataset id: what was charged, also in datasets that only an earlier checkpoint knew."""
-        book.send((sql.GET_LOST, {}), (sql.GET_TOTALS, {}))
-        return book.all_lost() | {dataset_id(name): parts for name, parts in book.totals().items()}
+        tx.send((sql.GET_LOST, {}), (sql.GET_TOTALS, {}))
+        return tx.all_lost() | {dataset_id(name): parts for name, parts in tx.totals().items()}
 
     def publish(self, note: str | None = None, size: int | None = None) -> None:
         """Write a checkpoint outside the database (left out: of the log as it is)."""
         if self.checkpoint_path is None:
             return
         if note is None or size is None:
-            with self.reading() as book:
-                note, size = self.checkpoint(book), book.head.size
+            with self.reading() as tx:
+                note, size = self.checkpoint(tx), tx.head.size
         publish(self.checkpoint_path, note, size, self.key)
         failpoint("checkpoint-written")
 
     def catch_up(self) -> None:
         """Publish, if the log has grown since."""
         if self.checkpoint_path is not None:
-            with self.reading() as book:
-                size = book.head.size
+            with self.reading() as tx:
+                size = tx.head.size
             if published_size(self.checkpoint_path, self.key) < size:
                 self.publish()
 
@@ -310,13 +313,13 @@ class Ledger:
         Safe at any time and from several processes: each request is closed once.
         """
         self._swept = self._clock()
-        with self.reading() as book:
-            if not book.expired(self._clock()):
+        with self.reading() as tx:
+            if not tx.expired(self._clock()):
                 return 0
-        with self.writing() as (book, now):
-            rows = book.expired(now)
+        with self.writing() as (tx, now):
+            rows = tx.expired(now)
             for row in rows:
-                close(book, row, now)
+                close(tx, row, now)
             failpoint("close-moved")
         failpoint("close-committed")
         return len(rows)
@@ -330,31 +333,31 @@ class Ledger:
         if due:
             self.recover()
 
-    def settled(self, look: Callable[[Book], Any], unknown: CommitUnknown) -> Any:
+    def settled(self, look: Callable[[Transaction], Any], unknown: CommitUnknown) -> Any:
         """What became of a transaction whose connection was lost while it was committed."""
         for wait in (0.05, 0.2, 1.0, 3.0, 6.0):
-            with contextlib.suppress(LedgerError), self.reading() as book:
-                return look(book)
+            with contextlib.suppress(LedgerError), self.reading() as tx:
+                return look(tx)
             time.sleep(wait)
         raise unknown
 
 
-def close(book: Book, row: Any, now: float) -> None:
+def close(tx: Transaction, row: Any, now: float) -> None:
     """End a request that is under way: what has started stays charged, what has not is refunded."""
     scope, cost = (row.project, row.analyst), (row.loss, row.delta)
     back = (-row.loss, -row.delta)
     if row.state == "started":
-        if not book.forfeit(row):
+        if not tx.forfeit(row):
             return
-        book.charge(row.dataset, scope, reserved=back, spent=cost)
-        book.lived(row.dataset, *cost)
+        tx.charge(row.dataset, scope, reserved=back, spent=cost)
+        tx.lived(row.dataset, *cost)
         event = "forfeited"
     else:
-        if not book.void(row):
+        if not tx.void(row):
             return
-        book.charge(row.dataset, scope, reserved=back)
+        tx.charge(row.dataset, scope, reserved=back)
         event = "voided"
-    book.append(event, now, public(row), {})
+    tx.append(event, now, public(row), {})
 
 
 def public(row: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pets.errors import LedgerError, VerificationError
 from pets.ledger.db.row_types import ROOT
-from pets.ledger.db.transaction import Book
+from pets.ledger.db.transaction import Transaction
 from pets.ledger.ledger import Ledger
 from pets.ledger.log.checkpoint import Checkpoint, dataset_id
 
@@ -47,26 +47,26 @@ def rebase(ledger: Ledger, reason: str, by: tuple[str, ...]) -> Rebased:
         raise LedgerError(
             "a rebase needs a reason and the names of the two people who decided it (--reason, --by, --by)"
         )
-    with ledger.writing() as (book, now):
+    with ledger.writing() as (tx, now):
         try:
             seen = ledger.published()
         except VerificationError:
             seen = None
-        found = book.head.size
-        if any(_of(body, None if seen is None else seen.text) for _, body in book.since(0)):
+        found = tx.head.size
+        if any(_of(body, None if seen is None else seen.text) for _, body in tx.since(0)):
             raise LedgerError("this loss was rebased already, by somebody else; open the ledger again")
-        if seen is not None and seen.size <= found and book.chain_at(seen.size) == seen.chain:
+        if seen is not None and seen.size <= found and tx.chain_at(seen.size) == seen.chain:
             raise LedgerError("the ledger holds all that was published; nothing is to be rebased")
         if seen is not None and seen.origin != ledger.origin:
             raise LedgerError("the checkpoint is of another ledger; restore the right one")
-        counted = {name: _missing(book, name, parts, seen) for name, parts in book.totals().items()}
+        counted = {name: _missing(tx, name, parts, seen) for name, parts in tx.totals().items()}
         for name, (loss, delta, life_loss, life_delta) in counted.items():
-            book.charge(name, ROOT, spent=(loss, delta))
-            book.lived(name, life_loss, life_delta)
+            tx.charge(name, ROOT, spent=(loss, delta))
+            tx.lived(name, life_loss, life_delta)
         known = {dataset_id(name) for name in counted}
         unknown = {} if seen is None else {key: parts for key, parts in seen.totals.items() if key not in known}
         for key, parts in unknown.items():
-            book.lose(key, (parts[1], parts[2]))
+            tx.lose(key, (parts[1], parts[2]))
         told = {
             "published": None if seen is None else seen.size,
             "superseded": None if seen is None else seen.text,
@@ -76,7 +76,7 @@ def rebase(ledger: Ledger, reason: str, by: tuple[str, ...]) -> Rebased:
             "reason": reason,
             "by": list(by),
         }
-        book.append("rebase", now, told, {})
+        tx.append("rebase", now, told, {})
     if ledger.checkpoint_path is not None and ledger.checkpoint_path.exists():
         stamp = dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y%m%dT%H%M%SZ")
         ledger.checkpoint_path.replace(
@@ -100,16 +100,16 @@ def _of(body: bytes, superseded: str | None) -> bool:
     return superseded is not None and json.loads(body).get("superseded") == superseded
 
 
-def _missing(book: Book, name: str, here: tuple[int, ...], seen: Checkpoint | None) -> tuple[int, int, int, int]:
+def _missing(tx: Transaction, name: str, here: tuple[int, ...], seen: Checkpoint | None) -> tuple[int, int, int, int]:
     """Loss and δ to charge now, and to add to the lifetime."""
-    root = book.all_scopes(name)[0]
+    root = tx.all_scopes(name)[0]
     left = root.left or (0, 0)
     there = None if seen is None else seen.totals.get(dataset_id(name))
     if seen is None:
         return (*left, *left)
     if there is None:  # the checkpoint is older than the dataset: another history; nothing of this dataset is in it
         return (0, 0, 0, 0)
-    grown = book.head.at > dt.datetime.fromisoformat(seen.at).timestamp() or book.head.size >= seen.size
+    grown = tx.head.at > dt.datetime.fromisoformat(seen.at).timestamp() or tx.head.size >= seen.size
     life = [max(0, there[i] - (0 if grown else here[i])) for i in (3, 4)]
     if there[0] != here[0]:  # a renewal was lost, or stands in one history only: nobody can tell what is left
         return (*left, life[0], life[1])

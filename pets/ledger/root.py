@@ -15,7 +15,7 @@ from typing import Any
 from pets.common.codec import Json
 from pets.errors import BudgetError, LedgerError, did_you_mean
 from pets.ledger.db.row_types import ROOT, parsed, text
-from pets.ledger.db.transaction import Book
+from pets.ledger.db.transaction import Transaction
 from pets.ledger.ledger import Ledger
 from pets.ledger.log.checkpoint import dataset_id
 from pets.protection.budget import Budget
@@ -40,8 +40,8 @@ class Root:
 
 def check_root(ledger: Ledger, root: Root) -> None:
     """Raise what :func:`open_root` would, and change nothing."""
-    with ledger.reading() as book:
-        _news(book, root)
+    with ledger.reading() as tx:
+        _news(tx, root)
 
 
 def open_root(ledger: Ledger, root: Root) -> None:
@@ -51,30 +51,30 @@ def open_root(ledger: Ledger, root: Root) -> None:
         LedgerError, BudgetError: where the ledger knows the dataset otherwise: another unit, cap or currency, or the
             same source under another name.
     """
-    with ledger.reading() as book:
-        if not _news(book, root):
+    with ledger.reading() as tx:
+        if not _news(tx, root):
             return
-    with ledger.writing() as (book, now):
-        for event, said, private in _news(book, root):
-            book.append(event, now, {"dataset": root.dataset} | said, private)
-            _enter(book, root, event, said, private)
+    with ledger.writing() as (tx, now):
+        for event, said, private in _news(tx, root):
+            tx.append(event, now, {"dataset": root.dataset} | said, private)
+            _enter(tx, root, event, said, private)
     ledger.publish()
 
 
-def _news(book: Book, root: Root) -> list[tuple[str, Json, Json]]:
+def _news(tx: Transaction, root: Root) -> list[tuple[str, Json, Json]]:
     """What opening it adds to the ledger; raises where it would change what was pinned."""
     name = root.dataset
-    row = book.dataset(name)
+    row = tx.dataset(name)
     out: list[tuple[str, Json, Json]] = []
     if row is None:
         if root.budget is None:
-            known = did_you_mean(name, book.dataset_names())
+            known = did_you_mean(name, tx.dataset_names())
             raise BudgetError(
                 f"the ledger has no dataset {name!r}{known}; to open it, give its whole budget (budget=, or "
                 "--budget-epsilon)"
             )
         opening = _opening(root.budget, root.units)
-        if (lost := book.lost(dataset_id(name))) is not None:  # it was opened before a backup was restored
+        if (lost := tx.lost(dataset_id(name))) is not None:  # it was opened before a backup was restored
             if lost[0] > opening["loss"] or lost[1] > opening["delta"]:
                 raise BudgetError(
                     f"dataset {name!r} had spent more than that before a backup of the ledger was restored; give a "
@@ -88,7 +88,7 @@ def _news(book: Book, root: Root) -> list[tuple[str, Json, Json]]:
         if tables:
             out.append(("tables", {"units": tables}, {}))
     for table, source in root.sources.items():
-        if not _check_source(book, root, table, source):
+        if not _check_source(tx, root, table, source):
             out.append(("source", {"table": table}, {"source": source}))
     return out
 
@@ -104,19 +104,19 @@ def _opening(budget: Budget, units: Mapping[str, str]) -> Json:
     }
 
 
-def _enter(book: Book, root: Root, event: str, said: Json, private: Json) -> None:
+def _enter(tx: Transaction, root: Root, event: str, said: Json, private: Json) -> None:
     if event == "dataset":
-        book.add_dataset(root.dataset, said["currency"], said["budget"], said["units"], (said["loss"], said["delta"]))
+        tx.add_dataset(root.dataset, said["currency"], said["budget"], said["units"], (said["loss"], said["delta"]))
         if "charged" in said:
             charged = (said["charged"][0], said["charged"][1])
-            book.charge(root.dataset, ROOT, spent=charged)
-            book.lived(root.dataset, *charged)
+            tx.charge(root.dataset, ROOT, spent=charged)
+            tx.lived(root.dataset, *charged)
     elif event == "tables":
-        units = parsed(book.dataset(root.dataset).units) | said["units"]
-        book.change_dataset(root.dataset, units=text(units))
+        units = parsed(tx.dataset(root.dataset).units) | said["units"]
+        tx.change_dataset(root.dataset, units=text(units))
     else:
         table = said["table"]
-        book.put_source(private["source"], root.dataset, table, root.units[table])
+        tx.put_source(private["source"], root.dataset, table, root.units[table])
 
 
 def _check_pinned(row: Any, root: Root) -> None:
@@ -135,9 +135,9 @@ def _check_pinned(row: Any, root: Root) -> None:
             )
 
 
-def _check_source(book: Book, root: Root, table: str, source: str) -> bool:
+def _check_source(tx: Transaction, root: Root, table: str, source: str) -> bool:
     """Whether the source is registered; raises where it is under another name, or protects someone else."""
-    row = registered(book, source)
+    row = registered(tx, source)
     if row is None:
         return False
     if row.dataset != root.dataset:
@@ -153,9 +153,9 @@ def _check_source(book: Book, root: Root, table: str, source: str) -> bool:
     return True
 
 
-def registered(book: Book, source: str) -> Any:
+def registered(tx: Transaction, source: str) -> Any:
     """The row of a source, also under another path to the same file; ``None`` where it is not registered."""
-    return book.source(source) or next((row for row in book.all_sources() if _same_file(row.id, source)), None)
+    return tx.source(source) or next((row for row in tx.all_sources() if _same_file(row.id, source)), None)
 
 
 def _unit(column: str) -> str:

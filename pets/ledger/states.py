@@ -140,8 +140,15 @@ class Grant:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A committed answer: the release's bytes, and its signed certificate."""
+    """A committed answer: the release's bytes, and its signed certificate.
+
+    Attributes:
+        scope: the project and the analyst who paid for it.
+        delivered: whether the log tells that it went to the one who asks, where that is somebody else.
+    """
 
     request: str
     release: bytes
     certificate: bytes
+    scope: tuple[str, str]
+    delivered: bool = False

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from pets.common.arguments import plain_fields
-from pets.common.codec import Json, digest, python_value
+from pets.common.codec import Json, digest, python_value, whole
 from pets.errors import PolicyError, shown
+from pets.query_model.expression import comparisons
+from pets.query_model.query import Query
+
+_LIMITS = ("max_numbers", "max_conditions", "max_denials")
 
 
 @plain_fields(PolicyError)
@@ -17,18 +21,53 @@ class Policy:
     Attributes:
         allow_unbounded: whether releases without a finite guarantee (``pets.Total()``: exact totals of real rows) may
             leave. They are then named on every later release of the same dataset.
+        max_numbers: numbers in the answers to one request (groups times measures; a histogram's bins are several).
+        max_conditions: conditions on a column that one question is made of; a list of values (``isin``) is one.
+        max_denials: requests over the budget that the log enters of one analyst in an hour. Beyond them a request is
+            refused all the same, and leaves no entry.
     """
 
     allow_unbounded: bool = False
+    max_numbers: int = 200_000
+    max_conditions: int = 2_000
+    max_denials: int = 100
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "allow_unbounded", python_value(self.allow_unbounded))
         if not isinstance(self.allow_unbounded, bool):
             raise PolicyError(f"allow_unbounded must be True or False, not {shown(self.allow_unbounded)}")
+        for name in _LIMITS:
+            try:
+                value = whole(getattr(self, name))
+            except ValueError:
+                value = 0
+            if value < 1:
+                raise PolicyError(f"{name} must be a whole number above 0, not {shown(getattr(self, name))}")
+            object.__setattr__(self, name, value)
+
+    def check_conditions(self, query: Query) -> None:
+        """Refuse a question of more conditions than are allowed, before any work; raises :class:`PolicyError`."""
+        filters = [query.filter, *(getattr(aggregate, "where", None) for _, aggregate in query.aggregates)]
+        count = sum(comparisons(one) for one in filters if one is not None)
+        if count > self.max_conditions:
+            raise PolicyError(
+                f"the question is made of {count:,} conditions and this custodian's policy allows "
+                f"{self.max_conditions:,}; put values of one column in a list, with isin"
+            )
+
+    def check_numbers(self, count: int) -> None:
+        """Refuse a request whose answers hold more numbers than are allowed; raises :class:`PolicyError`."""
+        if count > self.max_numbers:
+            raise PolicyError(
+                f"the answer would hold {count:,} numbers and this custodian's policy allows {self.max_numbers:,}; "
+                "group by fewer columns, use coarser bins, or ask for fewer measures"
+            )
 
     def to_json(self) -> Json:
-        """The canonical form."""
-        return {"allow_unbounded": self.allow_unbounded}
+        """The canonical form; a limit is in it where it is not the usual one."""
+        usual = {field.name: field.default for field in fields(self)}
+        limits = {name: getattr(self, name) for name in _LIMITS if getattr(self, name) != usual[name]}
+        return {"allow_unbounded": self.allow_unbounded} | limits
 
     @property
     def digest(self) -> str:

@@ -54,6 +54,17 @@ class Filter:
         raise NotImplementedError
 
 
+def comparisons(node: Filter) -> int:
+    """How many conditions on one column a condition is made of; a list of values is one."""
+    count, left = 0, [node]
+    while left:
+        one = left.pop()
+        inner = one.terms if isinstance(one, (And, Or)) else (one.term,) if isinstance(one, Not) else ()
+        count += not inner
+        left.extend(inner)
+    return count
+
+
 def _filter(value: object) -> Filter:
     if not isinstance(value, Filter):
         raise QueryError(f"a condition must be built from col(...), such as col('age') >= 18, not {shown(value)}")

@@ -37,19 +37,18 @@ def remaining(account: Account) -> Remaining:
     """What is left of the budget, and how many more queries like the last paid one that is."""
     standing = account.standing()
     budget, left = standing.budget, standing.left
-    entries = account.entries()
-    paid = [entry.cost.loss for entry in entries if entry.state.charged and entry.cost.loss]
+    paid = account.last_paid()
     return Remaining(
         budget=budget,
         spent=standing.spent,
         left=left,
         epsilon=budget.describe(left)[0],
         delta=budget.conversion_delta,
-        more=left.loss // paid[-1] if paid else None,
+        more=left.loss // paid if paid else None,
         lifetime=standing.lifetime,
         epoch=standing.epoch,
         durable=not account.ledger.memory,
-        unbounded=sum(entry.unbounded and entry.state.opened for entry in entries),
+        unbounded=account.unbounded(),
     )
 
 

@@ -6,6 +6,7 @@ says nothing; and an answer is shown only when the ledger holds it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,12 +19,13 @@ from pets.common.entropy import random_id
 from pets.errors import ReleaseFailedError
 from pets.ledger.account import Account
 from pets.ledger.failpoint import failpoint
-from pets.ledger.states import Grant, Request
+from pets.ledger.states import Grant, Request, Sealed
 from pets.plan.contribution import Contribution
 from pets.plan.vector import Ints, IntVector
 from pets.protection.budget import Cost
 from pets.protection.protection import Total
 from pets.release.release import Release, sealed_release
+from pets.release.release_form import plain
 from pets.schema.schema import Schema
 from pets.session import account_views, guarantee_text
 from pets.session.batch import Answers, Work, stored
@@ -35,7 +37,6 @@ class Answering:
 
     Attributes:
         kind: ``"dummy"`` where all rows are invented: nothing is charged then.
-        incidents: for the custodian only: what went wrong, by incident number. It may quote values of real rows.
     """
 
     def __init__(
@@ -44,11 +45,9 @@ class Answering:
         schema: Schema,
         engine: str,
         kind: Literal["real", "dummy"],
-        incidents: dict[str, str],
     ) -> None:
         self._account, self._schema, self._engine = account, schema, engine
         self.kind: Literal["real", "dummy"] = kind
-        self.incidents = incidents
         self._cache: dict[str, Release] = {}
         self._lock = threading.Lock()
 
@@ -134,16 +133,16 @@ class Answering:
         )
         (grant,) = self._account.reserve([request], again=again)
         with self._account.closing([grant]):
-            known = None if grant.sealed is None else stored(grant.sealed.release)
+            told = guarantee_text.work(work, self._schema, self.kind, request.cost, self._engine, now())
+            project, analyst = self._account.scope
+            told |= {"release_id": random_id(), "project_id": project, "agent_id": analyst}
+            sealed = None if grant.sealed is None else self._delivered(grant, told)
+            known = None if sealed is None else stored(sealed.release)
             answers = Answers(work, lambda job: self._answered(grant, job), known)
             yield answers
-            sealed = grant.sealed
             if sealed is None:
                 form = answers.form()
-                told = guarantee_text.work(work, self._schema, self.kind, request.cost, self._engine, now())
-                project, analyst = self._account.scope
-                told |= {"release_id": random_id(), "project_id": project, "agent_id": analyst}
-                sealed = self._account.seal(grant, canonical(form), digest(form), told)
+                sealed = self._account.seal(grant, canonical(form), digest(form), told | {"issued_at": now()})
             answers.certificate = json.loads(sealed.certificate)
 
     def _answered(self, grant: Grant, job: Job) -> Release:
@@ -178,7 +177,7 @@ class Answering:
             told = guarantee_text.predicate(release, self._engine)
             sealed = self._account.seal(grant, canonical(release.form), release.digest, told)
         else:
-            sealed = grant.sealed
+            sealed = self._delivered(grant)
             with self._lock:
                 known = self._cache.get(sealed.request)
             if known is not None:
@@ -189,12 +188,37 @@ class Answering:
             self._cache[sealed.request] = release
         return release
 
+    def _delivered(self, grant: Grant, told: Json | None = None) -> Sealed:
+        """The sealed answer, once the log tells that it goes here too, where somebody else had asked for it.
+
+        Another project's names are not for this one: the same answer, in the names of whoever asks now. ``told`` is
+        what a certificate states of a work, whose answers are several.
+        """
+        sealed, scope = grant.sealed, self._account.scope
+        assert sealed is not None
+        if sealed.delivered or sealed.scope == scope:
+            return sealed
+        if sealed.scope[0] == scope[0]:
+            return self._account.deliver(grant, None, hashlib.sha256(sealed.release).hexdigest(), None)
+        form = json.loads(sealed.release)
+        if told is not None:
+            form["releases"] = [self._reissued(grant, one).form for one in form["releases"]]
+            return self._account.deliver(grant, canonical(form), digest(form), told)
+        release = self._reissued(grant, form)
+        predicate = guarantee_text.predicate(release, self._engine)
+        return self._account.deliver(grant, canonical(release.form), release.digest, predicate)
+
+    def _reissued(self, grant: Grant, form: Json) -> Release:
+        project, analyst = self._account.scope
+        own = {"project": project, "analyst": analyst, "budget": plain(account_views.gauge(grant.standing))}
+        return Release.from_json(form | own)
+
     def _values(self, grant: Grant, job: Job) -> Ints | None:
         """Opens the data, after the charge; what fails then says nothing but to the custodian."""
         failpoint("data-opened")
         values, incident = measured(job, self._engine)
         if values is None:
-            self.incidents[grant.id[:12]] = incident
+            self._account.ledger.incidents.note(grant.id[:12], incident)
             return None
         failpoint("measured")
         return values

@@ -23,7 +23,7 @@ from pets.ledger.ledger import Ledger
 from pets.ledger.root import Root, check_root
 from pets.ledger.states import Entry, Standing
 from pets.plan.contribution import Contribution
-from pets.plan.plan import make_plan
+from pets.plan.plan import Plan, make_plan
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Exact, Protection, Total
@@ -51,7 +51,6 @@ class Custody:
         policy: what the custodian allows.
         engine: of :data:`pets.rows.tabulate.ENGINES`.
         kind: ``"dummy"`` where every row is invented: nothing is charged then, and exact answers are allowed.
-        incidents: what went wrong in failed releases, by number; left out, a list of its own.
     """
 
     def __init__(
@@ -63,7 +62,6 @@ class Custody:
         policy: Policy | None = None,
         engine: str = "duckdb",
         kind: Kind = "real",
-        incidents: dict[str, str] | None = None,
     ) -> None:
         self.schema = schema
         self.account = account
@@ -71,7 +69,7 @@ class Custody:
         self.engine = engine
         self.kind: Kind = kind
         self._tables = tables
-        self._answering = Answering(account, schema, engine, kind, {} if incidents is None else incidents)
+        self._answering = Answering(account, schema, engine, kind)
 
     @classmethod
     def open(
@@ -103,7 +101,9 @@ class Custody:
         book, root = _opened(ledger, known), _root(known, data, snapshots, budget)
         check_root(book, root)
         tables = Holdings(known, data, snapshots, progress=progress)
-        return cls(known, tables, Account(book, root, *scope), policy=policy, engine=engine)
+        allowed = Policy() if policy is None else policy
+        account = Account(book, root, *scope, max_denials=allowed.max_denials)
+        return cls(known, tables, account, policy=allowed, engine=engine)
 
     @classmethod
     def invented(
@@ -121,9 +121,10 @@ class Custody:
         return Custody.invented(self.schema, made, self.budget, self.account.scope, self.policy, self.engine)
 
     def scoped(self, project: str, analyst: str) -> Custody:
-        """The same tables, ledger, policy and incidents for another project or analyst."""
+        """The same tables, ledger and policy for another project or analyst."""
         scope = printable("project", project), printable("analyst", analyst)
-        account = Account(self.account.ledger, _root(self.schema, None, None, None), *scope)
+        root = _root(self.schema, None, None, None)
+        account = Account(self.account.ledger, root, *scope, max_denials=self.policy.max_denials)
         return Custody(
             self.schema,
             self._tables,
@@ -131,7 +132,6 @@ class Custody:
             policy=self.policy,
             engine=self.engine,
             kind=self.kind,
-            incidents=self._answering.incidents,
         )
 
     def __repr__(self) -> str:
@@ -169,11 +169,8 @@ class Custody:
         return self._tables.report(table)
 
     def incident(self, number: str) -> str:
-        """What went wrong in a failed release; it may quote values of real rows."""
-        known = self._answering.incidents
-        if not isinstance(number, str) or number not in known:
-            raise UserError(f"there is no incident {shown(number)}{did_you_mean(number, known)}")
-        return known[number]
+        """What went wrong in a failed release, of this or another session on the ledger; it may quote real rows."""
+        return self.account.ledger.incidents.read(number)
 
     def keep_incident(self, number: str, text: str) -> str:
         """Keep what went wrong while rows were read, for the custodian alone; gives its number."""
@@ -201,20 +198,36 @@ class Custody:
         """What was spent and what is left."""
         return self.account.standing()
 
-    def entries(self) -> tuple[Entry, ...]:
-        """Every request about the dataset, by anybody, oldest first."""
-        return self.account.entries()
+    def entries(
+        self, *, project: str | None = None, analyst: str | None = None, last: int | None = None
+    ) -> tuple[Entry, ...]:
+        """The requests about the dataset, oldest first; see :meth:`pets.ledger.account.Account.entries`."""
+        return self.account.entries(project=project, analyst=analyst, last=last)
 
     # answers ----------------------------------------------------------------------------------------------------
 
-    def job(self, query: Query, protection: Protection) -> Job:
+    def plan(self, query: Query) -> Plan:
+        """What a question measures, within the policy's limits on one question, which are looked at before any work.
+
+        Raises:
+            QueryError, PolicyError: what is asked cannot be answered so, or not here.
+        """
+        if isinstance(query, Query):
+            self.policy.check_conditions(query)
+        plan = make_plan(query, self.schema)
+        self.policy.check_numbers(plan.size)
+        return plan
+
+    def job(self, query: Query, protection: Protection, *, limited: bool = True) -> Job:
         """One query under one protection, ready to run: its terms come from public knowledge, and no row is read.
+
+        ``limited=False`` is for questions that pets itself asks, and keeps small by rules of its own.
 
         Raises:
             QueryError, BudgetError: what is asked cannot be answered so.
             PolicyError: the protection is not allowed on these rows.
         """
-        plan = make_plan(query, self.schema)
+        plan = self.plan(query) if limited else make_plan(query, self.schema)
         snapshot = self._tables.answering(query)
         if isinstance(protection, DP):
             noise: Noise | None = calibrate(plan, protection, self.budget)

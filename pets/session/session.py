@@ -17,7 +17,6 @@ from pets.dp.calibrate import calibrate
 from pets.errors import BudgetError, UserError, shown
 from pets.ledger.ledger import Ledger
 from pets.plan.contribution import Contribution
-from pets.plan.plan import make_plan
 from pets.protection.budget import Budget, added_up
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Protection
@@ -212,7 +211,7 @@ class Session:
             raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
         plans, noises, errors = [], [], []
         for one in queries(query):
-            plan = make_plan(one, self.schema)
+            plan = self._custody.plan(one)
             noise = calibrate(plan, protection, self.budget)
             plans.append(plan)
             noises.append(noise)
@@ -264,6 +263,7 @@ class Session:
         if key is not None:
             printable("key", key)
         jobs = [self._custody.job(one, protection) for one in queries(query)]
+        self.policy.check_numbers(sum(job.plan.size for job in jobs))
         answers = self._custody.release(jobs, key, again=again)
         return answers[0] if isinstance(query, Query) else answers
 
@@ -293,6 +293,20 @@ class Session:
         """What is left of the budget, in ε and δ and in "about N more queries like the last one"."""
         return account_views.remaining(self._custody.account)
 
-    def history(self) -> pd.DataFrame:
-        """Every request about this dataset, by anybody: when, who, what, what it cost and what became of it."""
-        return account_views.history(self._custody.entries(), self.budget)
+    @plain_arguments(UserError, "history", "write history(last=20)")
+    def history(
+        self, *, project: str | None = None, analyst: str | None = None, last: int | None = None
+    ) -> pd.DataFrame:
+        """Every request about this dataset, oldest first: when, who, what, what it cost and what became of it.
+
+        Args:
+            project, analyst: whose; left out, anybody's.
+            last: the newest so many; left out, all.
+        """
+        for label, value in (("project", project), ("analyst", analyst)):
+            if value is not None:
+                printable(label, value)
+        if last is not None and (isinstance(last, bool) or not isinstance(last, int) or not 0 < last < 2**31):
+            raise UserError(f"last must be a whole number above 0, not {shown(last)}")
+        entries = self._custody.entries(project=project, analyst=analyst, last=last)
+        return account_views.history(entries, self.budget)

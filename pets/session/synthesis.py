@@ -66,7 +66,7 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
     from pets.synthetic.sdv.rules_kept import unkept
 
     # refused here, where nothing is spent yet: the marginals' questions and the whole price
-    jobs = [custody.job(query, protection) for query, protection in request.questions()]
+    jobs = [custody.job(query, protection, limited=False) for query, protection in request.questions()]
     if request.units > custody.standing().left.loss and custody.kind == "real" and request.again:
         raise BudgetError(
             f"a data set at epsilon={request.epsilon!r} costs more than is left of the budget; nothing was spent; "
@@ -124,7 +124,7 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
 
 def _jobs(custody: Custody, request: SynthesisRequest, questions: Sequence[tuple[Query, Fraction]]) -> list[Job]:
     """Each marginal at its share of the price."""
-    return [custody.job(query, request.priced(share)) for query, share in questions]
+    return [custody.job(query, request.priced(share), limited=False) for query, share in questions]
 
 
 @contextmanager

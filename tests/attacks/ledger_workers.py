@@ -95,8 +95,8 @@ def writer(place: Place, number: int, seed: int, diary: str, lease: float, stop_
 def _opened(ledger: Any, dataset: int, number: int) -> Account:
     project = f"p{number % 3}"
     found = account(ledger, f"d{dataset}", 1000, project, f"a{number}")
-    with ledger.reading() as book:
-        capped = any(s.project == project and s.cap for s in book.all_scopes(f"d{dataset}"))
+    with ledger.reading() as tx:
+        capped = any(s.project == project and s.cap for s in tx.all_scopes(f"d{dataset}"))
     if not capped:
         cap(ledger, f"d{dataset}", (project, ""), 450)
     return found

@@ -77,9 +77,9 @@ def test_the_same_command_after_a_kill(
     ledger = Ledger(
         tmp_path / "ledger.db", clock=lambda: time.time() + LEASE + 1
     )  # leases are over: what is open is closed
-    with ledger.reading() as book:
-        rows = book.of_dataset()
-        spent = next(iter(book.totals().values()))[1]
+    with ledger.reading() as tx:
+        rows = tx.of_dataset()
+        spent = next(iter(tx.totals().values()))[1]
     states = [State(row.state) for row in rows]
     answers = states.count(State.COMMITTED)
     assert answers == 1 and not any(state.open for state in states)

@@ -99,8 +99,8 @@ def clock(ahead: float) -> Callable[[], float]:
 
 
 def _row(ledger: Any, name: str) -> Any:
-    with ledger.reading() as book:
-        return book.by_key("d", name)
+    with ledger.reading() as tx:
+        return tx.by_key("d", ("p", "a"), name)
 
 
 def _retried(asker: Account, name: str, found: str, row: Any) -> None:
@@ -171,8 +171,8 @@ def test_a_session_dies(point: str, new_place: Callable[[str], Place], tmp_path:
     place, found = new_place("sqlite"), SESSIONS[point]
     (tmp_path / "stays.csv").write_text("id,days\n" + "".join(f"p{i},{i % 9}\n" for i in range(40)))
     assert workers.run(workers.session_killed, place, point, str(tmp_path)) == -signal.SIGKILL
-    with opened(place, check=False) as ledger, ledger.reading() as book:
-        row = book.by_key("hospital", "k")
+    with opened(place, check=False) as ledger, ledger.reading() as tx:
+        row = tx.by_key("hospital", ("default", "local"), "k")
         assert (NOTHING if row is None else row.state) == found
     if found == STARTED:
         with pytest.raises(LedgerError, match="still being answered"):

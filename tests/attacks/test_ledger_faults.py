@@ -344,9 +344,9 @@ def test_accounts_that_are_older_than_the_log(place: Place) -> None:
     """Pages of two moments, the log's newer than the accounts': whatever brought them together."""
     with opened(place) as ledger:
         ask(account(ledger), request())
-        with ledger.writing() as (book, _):
-            book.connection.execute(sa.text("UPDATE pets_scopes SET spent_loss = 0"))
-            book.connection.execute(sa.text("UPDATE pets_datasets SET lifetime_loss = 0"))
+        with ledger.writing() as (tx, _):
+            tx.connection.execute(sa.text("UPDATE pets_scopes SET spent_loss = 0"))
+            tx.connection.execute(sa.text("UPDATE pets_datasets SET lifetime_loss = 0"))
     with refused("older than its log", "Restore the newest copy, all files of it"):
         place.open()
 
@@ -424,8 +424,8 @@ def test_two_processes_recover_at_once(place: Place) -> None:
 def _events(ledger: Ledger) -> list[str]:
     import json
 
-    with ledger.reading() as book:
-        return [json.loads(body)["event"] for body, _, _ in book.entries()]
+    with ledger.reading() as tx:
+        return [json.loads(body)["event"] for body, _, _ in tx.entries()]
 
 
 def test_many_processes_make_the_same_ledger_at_once(place: Place, tmp_path: Path) -> None:
@@ -471,8 +471,8 @@ def test_weaker_durability_in_postgresql(own_server: Server, tmp_path: Path) -> 
 def test_tables_of_a_newer_pets(place: Place) -> None:
     with opened(place) as ledger:
         account(ledger)
-        with ledger.writing() as (book, _):
-            book.connection.execute(sa.text("UPDATE pets_ledger_version SET version_num = '9999'"))
+        with ledger.writing() as (tx, _):
+            tx.connection.execute(sa.text("UPDATE pets_ledger_version SET version_num = '9999'"))
     with refused("newer pets", "upgrade pets"):
         place.open()
 
@@ -637,11 +637,11 @@ def test_a_database_that_refuses_by_itself(place: Place) -> None:
             "UPDATE pets_requests SET loss = -1",
             "UPDATE pets_datasets SET lifetime_loss = -1",
         ):
-            with refused("breaks its rules"), ledger.writing() as (book, _):
-                book.connection.execute(sa.text(statement))
+            with refused("breaks its rules"), ledger.writing() as (tx, _):
+                tx.connection.execute(sa.text(statement))
         for statement in ("UPDATE pets_log SET body = private", "DELETE FROM pets_log WHERE seq = 1"):
-            with pytest.raises(LedgerError, match="the log is append-only"), ledger.writing() as (book, _):
-                book.connection.execute(sa.text(statement))
+            with pytest.raises(LedgerError, match="the log is append-only"), ledger.writing() as (tx, _):
+                tx.connection.execute(sa.text(statement))
     assert spent(place) == 10
 
 

@@ -72,8 +72,8 @@ def survive(place: Place, diary: Path, writers: int, kills: int, pause: float, l
 
 
 def _asked(place: Place) -> list[str]:
-    with opened(place, lease=LEASE) as ledger, ledger.reading() as book:
-        return list(book.connection.execute(sa.select(requests.c.state)).scalars())
+    with opened(place, lease=LEASE) as ledger, ledger.reading() as tx:
+        return list(tx.connection.execute(sa.select(requests.c.state)).scalars())
 
 
 @pytest.mark.parametrize("database", DATABASES)
@@ -83,8 +83,8 @@ def test_200_kills_overspend_nothing(database: str, new_place: Callable[[str], P
     asked = survive(place, diary, writers=8, kills=200, pause=0.1)
     seen = read_diary(diary)
     assert asked > 150 and len(seen) > 50, f"too little happened to prove anything: {asked}, {len(seen)}"
-    with opened(place, lease=LEASE) as ledger, ledger.reading() as book:
-        fates = {State(fate) for fate in book.connection.execute(sa.select(requests.c.state).distinct()).scalars()}
+    with opened(place, lease=LEASE) as ledger, ledger.reading() as tx:
+        fates = {State(fate) for fate in tx.connection.execute(sa.select(requests.c.state).distinct()).scalars()}
         # (a kill between reserving and starting is rare enough to be missing here; test_ledger_failpoints.py has it)
         assert {State.COMMITTED, State.FORFEITED, State.DENIED} <= fates
 

@@ -121,10 +121,10 @@ def seen(place: Place, rows: list[dict[str, object]]) -> list[Any]:
     out: list[Any] = [outcome(session, *template) for template in templates()]
     out.append(session.history().drop(columns=["at", "id"]).to_dict("list"))
     out.append(str(session.remaining()))
-    with session.ledger.reading() as book:
-        out.append([shape(json.loads(body)) for body, _, _ in book.entries()])
-        out.append([sorted(json.loads(private)) for _, private, _ in book.entries()])
-        out.append(book.totals())
+    with session.ledger.reading() as tx:
+        out.append([shape(json.loads(body)) for body, _, _ in tx.entries()])
+        out.append([sorted(json.loads(private)) for _, private, _ in tx.entries()])
+        out.append(tx.totals())
     session.ledger.close()
     return out
 

@@ -203,8 +203,8 @@ def test_a_log_cut_off_at_an_earlier_checkpoint_is_found_with_a_later_one_alone(
     export.write(past.ledger, early)
     past.release(account, "count", 0.1, "s2")
     export.write(past.ledger, late)
-    with past.ledger.reading() as book:
-        kept = past.ledger.checkpoint(book)
+    with past.ledger.reading() as tx:
+        kept = past.ledger.checkpoint(tx)
     lines, first = late.read_bytes().splitlines(keepends=True), early.read_bytes().splitlines(keepends=True)
     cut = first[:1] + lines[1 : len(first)]
     assert b"".join(cut) == early.read_bytes()

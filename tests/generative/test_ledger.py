@@ -101,10 +101,10 @@ class Machine(RuleBasedStateMachine):
         cap = BUDGETS[self.currency].cap.loss
         self.caps = {("", ""): cap} | {scope: steps * STEP for scope, steps in CAPS.items()}
         self._account(("p", "a"))
-        with self.ledger.writing() as (book, _):
+        with self.ledger.writing() as (tx, _):
             for scope, steps in CAPS.items():
-                book.scopes("d", scope)
-                book.set_cap("d", scope, (steps * STEP, 0))
+                tx.scopes("d", scope)
+                tx.set_cap("d", scope, (steps * STEP, 0))
         self.filters = {scope: Filter(self.currency, limit) for scope, limit in self.caps.items()}
 
     def teardown(self) -> None:
@@ -299,12 +299,12 @@ def test_100_000_replays_are_the_same_bytes_at_no_cost(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.db")
     asker, other = (Account(ledger, root(), "p", analyst) for analyst in ("a", "b"))
     first = ask(asker, request("q", key="k"))[0]
-    with ledger.reading() as book:
-        head, spent = book.head, asker.standing().spent
+    with ledger.reading() as tx:
+        head, spent = tx.head, asker.standing().spent
     for turn in range(20):
         grants = (asker, other)[turn % 2].reserve([request("q", key=("k", None)[turn // 2 % 2])] * 5000)
         assert all(grant.sealed == first for grant in grants)
-    with ledger.reading() as book:
-        assert book.head == head, "a replay leaves no entry"
+    with ledger.reading() as tx:
+        assert tx.head == head, "a replay leaves no entry"
     assert asker.standing().spent == spent
     ledger.close()

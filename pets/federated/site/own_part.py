@@ -13,8 +13,8 @@ def key_of(query: str) -> str:
 
 def part_in(query: str, account: Account) -> Sealed | None:
     """The stored part and its certificate; ``None`` where none left this site."""
-    with account.ledger.reading() as book:
-        row = book.by_key(account.dataset, key_of(query))
+    with account.ledger.reading() as tx:
+        row = tx.by_key(account.dataset, account.scope, key_of(query))
     if row is None or row.state != "committed":
         return None
-    return Sealed(row.id, bytes(row.release), bytes(row.certificate))
+    return Sealed(row.id, bytes(row.release), bytes(row.certificate), account.scope)

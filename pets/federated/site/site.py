@@ -176,9 +176,8 @@ class Site:
 
     def incident(self, number: str) -> str:
         """For the custodian only: why nothing left in answer to a query. It may quote values of real rows."""
-        if number not in self._incidents:
-            raise UserError(f"there is no incident {shown(number)} at this site")
-        return self._incidents[number]
+        known = self._incidents.get(number) if isinstance(number, str) else None
+        return self.session.ledger.incidents.read(number) if known is None else known
 
     # bytes in, bytes out -----------------------------------------------------------------------------------------
 
@@ -282,8 +281,12 @@ class Site:
     def _noted(self, why: object) -> str:
         """The number under which the custodian finds why."""
         number = random_id()[:12]
-        self._incidents[number] = str(why)
+        self._note(number, str(why))
         return number
+
+    def _note(self, number: str, why: str) -> None:
+        self._incidents[number] = why
+        self.session.ledger.incidents.note(number, why)
 
     def _round(self, active: _Active, message: Message, data: bytes) -> bytes:
         number = message.round
@@ -324,7 +327,7 @@ class Site:
         values, incident = guarded(partial(self._vector, admission, active.snapshot))
         if values is None or isinstance(values, str):
             number = grant.id[:12]
-            self._incidents[number] = incident if values is None else values
+            self._note(number, incident if values is None else values)
             account.close([grant])
             raise Withheld(f"nothing leaves this site in answer to the query (incident {number})")
         failpoint("measured")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pets.ledger.db.prepared import Prepared
 from pets.ledger.db.row_types import Scope
-from pets.ledger.db.tables import OPEN, UNBOUNDED, datasets, head, log, lost, requests, scopes
+from pets.ledger.db.tables import DENIED, OPEN, UNBOUNDED, datasets, deliveries, head, log, lost, requests, scopes
 from pets.ledger.states import Request
 
 _bind = sa.bindparam
@@ -48,7 +48,24 @@ _LIVED = (
     )
 )
 _REQUEST = sa.select(requests).where(requests.c.id == _bind("b_id"))
-_BY_KEY = sa.select(requests).where(requests.c.dataset == _bind("b_dataset"), requests.c.key == _bind("b_key"))
+_BY_KEY = sa.select(requests).where(
+    requests.c.dataset == _bind("b_dataset"),
+    requests.c.project == _bind("b_project"),
+    requests.c.analyst == _bind("b_analyst"),
+    requests.c.key == _bind("b_key"),
+)
+_DELIVERY = sa.select(deliveries).where(
+    deliveries.c.request == _bind("b_request"),
+    deliveries.c.project == _bind("b_project"),
+    deliveries.c.analyst == _bind("b_analyst"),
+)
+_DENIALS = sa.select(sa.func.count()).where(
+    requests.c.dataset == _bind("b_dataset"),
+    requests.c.project == _bind("b_project"),
+    requests.c.analyst == _bind("b_analyst"),
+    DENIED,
+    requests.c.at >= _bind("b_since"),
+)
 _BY_ASKED = (
     sa.select(requests)
     .where(requests.c.asked == _bind("b_asked"), requests.c.state == "committed")
@@ -100,6 +117,7 @@ GET_REQUEST, GET_BY_KEY, GET_BY_ASKED = Prepared(_REQUEST), Prepared(_BY_KEY), P
 CHARGE, LIVE, GET_HASH, GET_LOST = Prepared(_RESERVE), Prepared(_LIVED), Prepared(_HASH), Prepared(sa.select(lost))
 TO_STATE, TO_STARTED, TO_VOIDED, TO_SEALED = Prepared(_TO), Prepared(_START), Prepared(_VOID), Prepared(_SEAL)
 TO_KEPT = Prepared(_KEEP)
+GET_DELIVERY, PUT_DELIVERY, GET_DENIALS = Prepared(_DELIVERY), Prepared(sa.insert(deliveries)), Prepared(_DENIALS)
 PUT_SCOPE = Prepared(sa.insert(scopes))
 
 Question = tuple[Prepared, Mapping[str, Any]]
@@ -109,6 +127,16 @@ Ahead = Sequence[Question]
 def own(dataset: str, scope: Scope) -> dict[str, Any]:
     """The parameters by which the statements find the root, the project and the analyst."""
     return {"b_dataset": dataset, "b_project": scope[0], "b_analyst": scope[1], "b_none": ""}
+
+
+def by_key(dataset: str, scope: Scope, key: str) -> Question:
+    """The request under an idempotency key, which is of one analyst of one project."""
+    return GET_BY_KEY, {"b_dataset": dataset, "b_project": scope[0], "b_analyst": scope[1], "b_key": key}
+
+
+def delivery(request: str, scope: Scope) -> Question:
+    """What was delivered to somebody of an answer to another."""
+    return GET_DELIVERY, {"b_request": request, "b_project": scope[0], "b_analyst": scope[1]}
 
 
 def unbounded(dataset: str) -> Question:
@@ -122,7 +150,7 @@ def before_reserving(dataset: str, scope: Scope, requests: Sequence[Request], ag
     keys = {request.key for request in requests if request.key is not None}
     questions = set() if again else {request.asked for request in requests}
     return (
-        *((GET_BY_KEY, {"b_dataset": dataset, "b_key": key}) for key in keys),
+        *(by_key(dataset, scope, key) for key in keys),
         *((GET_BY_ASKED, {"b_asked": asked}) for asked in questions),
         (LOCK_SCOPES, own(dataset, scope)),
         (GET_DATASET, {"name": dataset}),
@@ -133,3 +161,8 @@ def before_reserving(dataset: str, scope: Scope, requests: Sequence[Request], ag
 def before_sealing(dataset: str, request: str) -> Ahead:
     """What a seal looks at."""
     return (GET_REQUEST, {"b_id": request}), unbounded(dataset), (GET_DATASET, {"name": dataset})
+
+
+def before_delivering(dataset: str, request: str, scope: Scope) -> Ahead:
+    """What a delivery looks at."""
+    return *before_sealing(dataset, request), delivery(request, scope), (LOCK_SCOPES, own(dataset, scope))

@@ -21,10 +21,10 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
-from pets.errors import LedgerError, missing_extra
+from pets.errors import LedgerDownError, LedgerError, missing_extra
 from pets.ledger.db import tables
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration that this code knows."""
 
 BUSY_SECONDS = 60.0
@@ -34,12 +34,16 @@ POOL = 15
 
 TIMEOUTS = {
     "lock_timeout": BUSY_SECONDS,  # of a wait for others
-    "idle_in_transaction_session_timeout": BUSY_SECONDS,  # of a process that holds the log, and stands still
+    # of a process that holds the log, and stands still: less than a lease, so that the others keep theirs
+    "idle_in_transaction_session_timeout": BUSY_SECONDS / 3,
     "statement_timeout": 2 * BUSY_SECONDS,
 }
 """Seconds, on every connection to PostgreSQL: whatever becomes of one process, the others go on."""
 DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_apply")}
 """Settings of PostgreSQL under which what is committed stays committed."""
+
+_PASSING = (sa.exc.OperationalError, sa.exc.TimeoutError)
+"""Errors of the database that are not of the statement: it is away, held by somebody else, or full."""
 
 _SCHEME = re.compile(r"^[a-z][a-z0-9+]*://", re.IGNORECASE)
 _MIGRATING = 0x70657473  # "pets": the PostgreSQL advisory lock of whoever makes the tables
@@ -236,7 +240,8 @@ class Store:
             ) from None
         except sa.exc.SQLAlchemyError as error:
             remedy = _remedy(error)
-            raise LedgerError(f"the ledger {self.label!r} cannot be {verb} ({_why(error)}); {remedy}") from None
+            kind = LedgerDownError if isinstance(error, _PASSING) else LedgerError
+            raise kind(f"the ledger {self.label!r} cannot be {verb} ({_why(error)}); {remedy}") from None
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -316,7 +321,7 @@ class Store:
         command.upgrade(config, "head")
 
 
-class CommitUnknown(LedgerError):
+class CommitUnknown(LedgerDownError):
     """The connection was lost while a transaction was being committed."""
 
     def __init__(self, label: str) -> None:

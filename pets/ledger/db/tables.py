@@ -88,7 +88,7 @@ requests = sa.Table(
     sa.Column("sealed", sa.BigInteger),  # the log entry that committed it: the first answer to a question stays the one
     sa.Column("release", sa.LargeBinary),
     sa.Column("certificate", sa.LargeBinary),
-    sa.UniqueConstraint("dataset", "key", name="pets_key_once"),
+    sa.UniqueConstraint("dataset", "project", "analyst", "key", name="pets_key_once"),
     sa.CheckConstraint(
         "state IN ('reserved', 'started', 'committed', 'forfeited', 'voided', 'denied')", name="pets_known_state"
     ),
@@ -108,6 +108,30 @@ sa.Index(
     requests.c.seq,
     sqlite_where=UNBOUNDED,
     postgresql_where=UNBOUNDED,
+)
+
+DENIED = sa.text("state = 'denied'")
+sa.Index("pets_requests_of_analyst", requests.c.dataset, requests.c.project, requests.c.analyst, requests.c.seq)
+sa.Index(
+    "pets_requests_denied",
+    requests.c.dataset,
+    requests.c.project,
+    requests.c.analyst,
+    requests.c.at,
+    sqlite_where=DENIED,
+    postgresql_where=DENIED,
+)
+
+deliveries = sa.Table(
+    "pets_deliveries",  # of an answer to somebody who had asked the same, at no cost
+    meta,
+    sa.Column("request", sa.Text, sa.ForeignKey("pets_requests.id"), primary_key=True),
+    sa.Column("project", sa.Text, primary_key=True),
+    sa.Column("analyst", sa.Text, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),  # of the log entry that tells of it
+    sa.Column("release", sa.LargeBinary),  # null: the very bytes of the request
+    sa.Column("certificate", sa.LargeBinary),
+    sa.CheckConstraint("(release IS NULL) = (certificate IS NULL)", name="pets_delivery_is_whole"),
 )
 
 log = sa.Table(

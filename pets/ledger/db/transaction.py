@@ -1,6 +1,6 @@
 """One transaction on the ledger's tables: the rows that the rules read and write.
 
-A book that writes holds the head of the log, so that writers take turns; each change of state adds the log entry that
+One that writes holds the head of the log, so that writers take turns; each change of state adds the log entry that
 tells of it in the same transaction.
 """
 
@@ -23,7 +23,7 @@ from pets.ledger.log.records import GENESIS, Record, chained, record
 
 
 @dataclass
-class Book:
+class Transaction:
     """What the rules of the ledger may do within one transaction."""
 
     connection: sa.Connection
@@ -66,13 +66,17 @@ class Book:
     @staticmethod
     def begin_log(connection: sa.Connection, origin: str, key: str, at: float) -> None:
         """An empty log."""
-        row = {"id": 1, "origin": origin, "key": key, "size": 0, "hash": GENESIS, "peaks": b"", "at": at}
+        row = {"id": 1, "origin": origin, "key": key, "size": 0, "hash": GENESIS, "peaks": b"", "at": float(int(at))}
         connection.execute(sa.insert(head), row)
 
     # the log ----------------------------------------------------------------------------------------------------
 
     def append(self, event: str, at: float, public: Json, private: Json) -> Record:
-        """One more entry; the head follows when :meth:`finish` is called."""
+        """One more entry; the head follows when :meth:`finish` is called.
+
+        Its time is of whole seconds: how long an answer took within one may depend on rows, and the log is public.
+        """
+        at = max(float(int(at)), self.head.at)
         entry = record({"seq": self.head.size, "at": moment(at), "event": event} | public, private)
         chain = chained(self.head.hash, entry.body)
         row = {"seq": self.head.size, "body": entry.body, "private": entry.private, "hash": chain}
@@ -255,21 +259,50 @@ class Book:
         """A request's row, or ``None``."""
         return self._ask(sql.GET_REQUEST, {"b_id": request_id}).first()
 
-    def by_key(self, dataset: str, key: str) -> Any:
-        """The request under an idempotency key, or ``None``."""
-        return self._ask(sql.GET_BY_KEY, {"b_dataset": dataset, "b_key": key}).first()
+    def by_key(self, dataset: str, scope: Scope, key: str) -> Any:
+        """The request under an idempotency key of this analyst's, or ``None``."""
+        return self._ask(*sql.by_key(dataset, scope, key)).first()
+
+    def delivery(self, request_id: str, scope: Scope) -> Any:
+        """What was delivered of an answer to somebody who did not pay for it, or ``None``."""
+        return self._ask(*sql.delivery(request_id, scope)).first()
+
+    def deliver(self, request_id: str, scope: Scope, release: bytes | None, certificate: bytes | None) -> None:
+        """Keep what was delivered; the newest entry of the log tells of it."""
+        row = {"request": request_id, "project": scope[0], "analyst": scope[1], "seq": self.head.size - 1}
+        self._do(sql.PUT_DELIVERY, row | {"release": release, "certificate": certificate})
 
     def by_asked(self, asked: str) -> Any:
         """The first answer to this question, or ``None``."""
         return self._ask(sql.GET_BY_ASKED, {"b_asked": asked}).first()
 
-    def of_dataset(self, dataset: str | None = None) -> list[Any]:
-        """Every request, oldest first, without the answers' bytes."""
+    def of_dataset(
+        self,
+        dataset: str | None = None,
+        *,
+        project: str | None = None,
+        analyst: str | None = None,
+        last: int | None = None,
+    ) -> list[Any]:
+        """Requests, oldest first, without the answers' bytes; ``last``: the newest so many."""
         columns = [column for column in requests.c if column.name not in ("release", "certificate")]
-        query = sa.select(*columns).order_by(requests.c.seq, requests.c.id)
-        if dataset is not None:
-            query = query.where(requests.c.dataset == dataset)
-        return list(self.connection.execute(query).all())
+        query = sa.select(*columns)
+        for name, wanted in (("dataset", dataset), ("project", project), ("analyst", analyst)):
+            if wanted is not None:
+                query = query.where(requests.c[name] == wanted)
+        query = query.order_by(requests.c.seq.desc(), requests.c.id.desc()).limit(last)
+        return list(reversed(self.connection.execute(query).all()))
+
+    def last_paid(self, dataset: str) -> int | None:
+        """What the newest request that cost something was charged."""
+        charged = requests.c.state.not_in(["denied", "voided"])
+        query = sa.select(requests.c.loss).where(requests.c.dataset == dataset, requests.c.loss > 0, charged)
+        return self.connection.execute(query.order_by(requests.c.seq.desc(), requests.c.id.desc()).limit(1)).scalar()
+
+    def denials(self, dataset: str, scope: Scope, since: str) -> int:
+        """Requests of an analyst that were refused since then, and entered."""
+        values = {"b_dataset": dataset, "b_project": scope[0], "b_analyst": scope[1], "b_since": since}
+        return int(self._ask(sql.GET_DENIALS, values).scalar())
 
     def unbounded(self, dataset: str) -> tuple[tuple[str, str, str], ...]:
         """Every request without a finite guarantee that was started, whatever became of it: id, time, what."""

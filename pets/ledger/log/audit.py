@@ -76,7 +76,7 @@ class Audit:
         self._origin, self._key = origin, key
         self._datasets: dict[str, Tally] = {}
         self._open: dict[bytes, tuple[str, _Terms]] = {}
-        self._ended: set[bytes] = set()
+        self._ended: dict[bytes, bool] = {}  # whether an answer was committed
         self._terms: dict[tuple[bytes, ...], _Terms] = {}
         self._changes: set[str] = set()
         self._lost: dict[str, tuple[int, int]] = {}
@@ -210,7 +210,7 @@ class Audit:
                 self._open[request] = (event, terms)
             else:
                 del self._open[request]
-                self._ended.add(request)
+                self._ended[request] = event == "committed"
                 if event == "voided":
                     terms.charge(-1)
         if event == "started" and terms.unbounded:
@@ -225,7 +225,7 @@ class Audit:
         if terms.epoch != terms.dataset.epoch:
             raise _wrong(self.size, f"is of epoch {terms.epoch}, and the dataset was in epoch {terms.dataset.epoch}")
         if event == "denied":
-            self._ended.add(request)
+            self._ended[request] = False
             return
         for scope in terms.scopes:
             if scope.loss + terms.loss > scope.cap[0] or scope.delta + terms.delta > scope.cap[1]:
@@ -252,6 +252,14 @@ class Audit:
 
     def _source(self, said: Json) -> None:
         self._known(said).source(said)
+
+    def _delivered(self, said: Json) -> None:
+        """An answer that was paid for goes to somebody else who asked the same."""
+        if not self._ended.get(plain(said["request"]).encode(), False):
+            raise Wrong("delivers an answer that was never committed")
+        self._known(said)
+        if not plain(said["project"]) or not plain(said["analyst"]) or whole(said["loss"]) or whole(said["delta"]):
+            raise Wrong("charges again for an answer that was paid for")
 
     def _change(self, said: Json) -> None:
         if plain(said["id"]) in self._changes:
@@ -290,6 +298,7 @@ class Audit:
         "tables": _tables,
         "source": _source,
         "change": _change,
+        "delivered": _delivered,
         "rebase": _rebase,
     }
 

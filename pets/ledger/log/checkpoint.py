@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pets.common.codec import canonical
+from pets.common.files import only_owner_writes
 from pets.common.signing import SigningKey, VerifyingKey
 from pets.errors import LedgerError, UserError, VerificationError
 
@@ -118,15 +119,22 @@ def publish(path: Path, note: str, size: int, key: VerifyingKey) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path, how: int) -> Iterator[None]:
-    with path.with_name(f"{path.name}.lock").open("ab" if how == fcntl.LOCK_EX else "rb") as lock:
+    writes = os.O_RDWR | os.O_CREAT if how == fcntl.LOCK_EX else os.O_RDONLY
+    lock = os.open(path.with_name(f"{path.name}.lock"), writes, 0o600)
+    try:
+        if how == fcntl.LOCK_EX:
+            only_owner_writes(lock)
         fcntl.flock(lock, how)
         yield
+    finally:
+        os.close(lock)
 
 
 def _write(path: Path, content: bytes) -> None:
     """In one write; a killed process leaves at most zeros behind the new content, which a reader drops."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
+        only_owner_writes(file)
         os.pwrite(file, content.ljust(os.fstat(file).st_size, b"\0"), 0)
         os.ftruncate(file, len(content))
     finally:

@@ -1,7 +1,6 @@
 """Verify the certificate of a pets release: python verifier.py certificate.json ledger.pub [release.json]
 
-This file stands alone: Python's standard library and the `cryptography` package. The certificate may also stand in the
-release's own file. Exit code 0: genuine; 11: not, and one sentence says why.
+It needs `cryptography` alone; the certificate may stand in the release's file. Exit 0: genuine; 11: not, and why.
 """
 
 import base64
@@ -51,7 +50,8 @@ def check_log(said: Any, subject: str, key: bytes) -> None:
     entry, private = json.loads(log["entry"]), json.loads(log["private"])
     need(entry["sealed"] == sha256(log["private"].encode()).hexdigest(), "its entry in the log was sealed otherwise")
     need((private["release"], private["snapshot"]) == (subject, data["snapshot_id"]), "its entry is of another release")
-    told = [seq, "committed", said["request_id"], data["id"], data["table"], said["project_id"], said["agent_id"]]
+    event = "delivered" if entry["event"] == "delivered" else "committed"  # to somebody who asked the same, or first
+    told = [seq, event, said["request_id"], data["id"], data["table"], said["project_id"], said["agent_id"]]
     told += [said["what"], said["protection"], budget["epoch"], budget["charged"], budget["charged_delta"]]
     need([entry[name] for name in ENTRY.split()] == told, "it says something else than its entry in the log")
     need(entry["unbounded"] == (said["dp"] is None and data["rows"] == "real"), "it hides that it has no guarantee")

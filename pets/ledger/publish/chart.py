@@ -1,4 +1,4 @@
-"""Picture: the use of a budget over time, as inline SVG that takes its colours from the page and says what it shows."""
+"""Chart: the use of a budget over time, as inline SVG that takes its colours from the page and says what it shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NICE = (
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the picture lies in its box, and which times it spans."""
+    """Where the chart lies in its box, and which times it spans."""
 
     width: int
     height: int

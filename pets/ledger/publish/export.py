@@ -83,11 +83,11 @@ def write(ledger: Ledger, path: str | Path, *, public: bool = False, progress: b
 
 
 def _write(ledger: Ledger, handle: BinaryIO, view: str, progress: bool) -> int:
-    with ledger.reading() as book:
-        size, note = book.head.size, ledger.checkpoint(book)
+    with ledger.reading() as tx:
+        size, note = tx.head.size, ledger.checkpoint(tx)
         handle.write(header(view, ledger.key, note))
         with _Bar(size, progress, "exporting") as bar:
-            for body, private, chain in itertools.islice(book.entries(), size):
+            for body, private, chain in itertools.islice(tx.entries(), size):
                 handle.write(line(body, private if view == "full" else None, chain))
                 bar.add(1)
     return size

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pets.errors import UserError, shown
 from pets.ledger.publish import chart, wording
-from pets.ledger.publish.prose import ABOUT, BUDGET, NOT_HERE, changes, checking, not_left
 from pets.ledger.publish.read_log import Asked, Dataset, Epoch, Published
+from pets.ledger.publish.wording import ABOUT, BUDGET, NOT_HERE, changes, checking, not_left
 from pets.ledger.states import State
 
 STYLE = Path(__file__).with_name("page.css").read_text("utf-8")
@@ -50,7 +50,7 @@ class Column:
 def page(public: Published, cover: Cover | None = None) -> str:
     """The page, as HTML."""
     cover = cover or Cover()
-    story = public.chronicle
+    story = public.history
     known = [story.datasets[name] for name in sorted(story.datasets)]
     parts = [
         *_paragraphs("about", "What is this page?", ABOUT),
@@ -74,7 +74,7 @@ def page(public: Published, cover: Cover | None = None) -> str:
 
 
 def _header(public: Published, cover: Cover, known: Sequence[Dataset]) -> str:
-    story = public.chronicle
+    story = public.history
     released = sum(len(one.releases) for one in known)
     by = f"{_text(cover.custodian)} keeps this record. " if cover.custodian else ""
     lead = (
@@ -98,7 +98,7 @@ def _footer(public: Published, cover: Cover) -> str:
     asked = f"Questions about this record: {_text(cover.contact)}. " if cover.contact else ""
     return (
         f'<footer><p class="small">{asked}Made with pets from the public view of the ledger '
-        f"{_text(public.chronicle.origin)}. All times are UTC.</p></footer>"
+        f"{_text(public.history.origin)}. All times are UTC.</p></footer>"
     )
 
 
@@ -229,8 +229,16 @@ def _request(known: Dataset, one: Asked) -> list[str]:
         _cost(known, one),
         f'<span class="outcome{alarm}"><b aria-hidden="true">{sign}</b> {escape(verdict)}</span>'
         f'<span class="small">{escape(meaning)}</span>'
-        f'<span class="small">Request <code>{_plain(one.id[:12])}</code></span>',
+        f'<span class="small">Request <code>{_plain(one.id[:12])}</code></span>{_deliveries(one)}',
     ]
+
+
+def _deliveries(one: Asked) -> str:
+    return "".join(
+        f'<span class="small">{_time(to.at)}: the same answer also went to {_text(to.analyst)}, project '
+        f"{_text(to.project)}, at no cost.</span>"
+        for to in one.deliveries
+    )
 
 
 def _cost(known: Dataset, one: Asked) -> str:
@@ -302,8 +310,8 @@ def _events(known: Dataset) -> str:
 def _check(public: Published) -> str:
     note, root = public.checkpoint, public.checkpoint.split("\n")[2]
     facts = {
-        "Ledger": public.chronicle.origin,
-        "Entries in the log": f"{public.chronicle.size:,}",
+        "Ledger": public.history.origin,
+        "Entries in the log": f"{public.history.size:,}",
         "Root of the log": root,
         "Id of the key that signs": public.key.id,
     }

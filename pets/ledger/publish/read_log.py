@@ -1,4 +1,4 @@
-"""Chronicle: the log read from its beginning — datasets, their budgets, every request and what became of it.
+"""Read log: the public log from its beginning — datasets, their budgets, every request and what became of it.
 
 It reads public bodies alone, so that whoever holds the public view of a log can tell the same story from it.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from pets.common.codec import Json
 from pets.common.signing import VerifyingKey
 from pets.errors import BudgetError, LedgerError, did_you_mean
-from pets.ledger.db.transaction import Book
+from pets.ledger.db.transaction import Transaction
 from pets.ledger.ledger import Ledger
 from pets.ledger.log.checkpoint import dataset_id, parse
 from pets.ledger.states import NEXT, State
@@ -22,6 +22,15 @@ from pets.protection.budget import Budget, Cost
 
 Amount = tuple[int, int]
 """Loss and δ, in units."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """To whom an answer went besides whoever had asked first: somebody asked the same, at no cost."""
+
+    at: str
+    project: str
+    analyst: str
 
 
 @dataclass
@@ -45,6 +54,7 @@ class Asked:
     cost: Amount
     unbounded: bool
     state: State
+    deliveries: list[Delivery] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Point:
-    """What was charged at one moment: a corner of the picture of the budget's use."""
+    """What was charged at one moment: a corner of the chart of the budget's use."""
 
     at: str
     epoch: int
@@ -137,7 +147,7 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Chronicle:
+class LogHistory:
     """A whole log's story.
 
     Attributes:
@@ -164,7 +174,7 @@ class Chronicle:
 class Published:
     """What a ledger shows to everybody: its story, and the signed checkpoint that covers exactly these entries."""
 
-    chronicle: Chronicle
+    history: LogHistory
     checkpoint: str
     key: VerifyingKey
 
@@ -174,11 +184,11 @@ def published(ledger: Ledger) -> Published:
 
     Raises :class:`LedgerError` where the log does not lead to what the account holds: neither can be shown then.
     """
-    with ledger.reading() as book:
-        found = _published(ledger, book)
+    with ledger.reading() as tx:
+        found = _published(ledger, tx)
     if found is None:  # in PostgreSQL others may have written between two looks: once more, while they wait
-        with ledger.writing() as (book, _):
-            found = _published(ledger, book)
+        with ledger.writing() as (tx, _):
+            found = _published(ledger, tx)
     if found is None:
         raise LedgerError(
             "the log does not lead to what the account holds, so one of them was altered; run: pets log verify"
@@ -186,17 +196,17 @@ def published(ledger: Ledger) -> Published:
     return found
 
 
-def _published(ledger: Ledger, book: Book) -> Published | None:
+def _published(ledger: Ledger, tx: Transaction) -> Published | None:
     """The story of the entries that the head counts; ``None`` where it is not the account's."""
-    told = read(body for body, _, _ in itertools.islice(book.entries(), book.head.size))
+    told = read(body for body, _, _ in itertools.islice(tx.entries(), tx.head.size))
     here = {dataset_id(one.name): (one.now.number, *one.now.charged, *one.lifetime) for one in told.datasets.values()}
-    note = ledger.checkpoint(book)
-    if told.size != book.head.size or parse(note, ledger.key).totals != here:
+    note = ledger.checkpoint(tx)
+    if told.size != tx.head.size or parse(note, ledger.key).totals != here:
         return None
     return Published(told, note, ledger.key)
 
 
-def read(bodies: Iterable[bytes]) -> Chronicle:
+def read(bodies: Iterable[bytes]) -> LogHistory:
     """The story that the public bodies of a log tell, in order.
 
     Raises :class:`LedgerError` where they are not the whole of a log from its beginning.
@@ -211,7 +221,7 @@ def read(bodies: Iterable[bytes]) -> Chronicle:
             ) from None
     if not teller.origin:
         raise LedgerError("the log is empty, or does not begin with its first entry; export the whole of it")
-    return Chronicle(teller.origin, teller.size, teller.at, teller.datasets, tuple(sorted(teller.others)))
+    return LogHistory(teller.origin, teller.size, teller.at, teller.datasets, tuple(sorted(teller.others)))
 
 
 class _Teller:
@@ -233,6 +243,9 @@ class _Teller:
             _request(self.datasets[said["dataset"]], said, State(event))
         elif event == "dataset":
             self._dataset(said)
+        elif event == "delivered":
+            to = Delivery(str(said["at"]), str(said["project"]), str(said["analyst"]))
+            self.datasets[said["dataset"]].asked[said["request"]].deliveries.append(to)
         elif event == "tables":
             self.datasets[said["dataset"]].units |= said["units"]
         elif event == "change":
@@ -262,7 +275,7 @@ def _request(known: Dataset, said: Json, state: State) -> None:
     name = str(said["request"])
     before = known.asked.get(name)
     if before is None:
-        text = {key: str(said[key]) for key in ("at", "project", "analyst", "table", "what")}
+        text: Any = {key: str(said[key]) for key in ("at", "project", "analyst", "table", "what")}
         known.asked[name] = Asked(
             id=name,
             **text,
@@ -304,7 +317,7 @@ def _change(known: Dataset, said: Json) -> None:
 
 
 def _charge(known: Dataset, at: str, amount: Amount, *, live: bool = False) -> None:
-    """Add to what the present budget has used, and with ``live`` to the lifetime; one more corner of the picture."""
+    """Add to what the present budget has used, and with ``live`` to the lifetime; one more corner of the chart."""
     here = known.now
     here.charged = (here.charged[0] + amount[0], here.charged[1] + amount[1])
     if live:

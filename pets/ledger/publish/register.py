@@ -133,7 +133,7 @@ def data_use(public: Published, project: str, facts: Mapping[str, Value] | None 
 
     Raises :class:`LedgerError` for a project that the ledger does not know.
     """
-    known = public.chronicle.datasets.values()
+    known = public.history.datasets.values()
     of = {one.name: [asked for asked in one.asked.values() if asked.project == project] for one in known}
     if not any(of.values()):
         names = dict.fromkeys(asked.project for one in known for asked in one.asked.values())
@@ -160,7 +160,7 @@ def data_use(public: Published, project: str, facts: Mapping[str, Value] | None 
 
 
 def _source(public: Published) -> Json:
-    story = public.chronicle
+    story = public.history
     return {
         "origin": story.origin,
         "entries": story.size,
@@ -187,7 +187,7 @@ def _enhancements(public: Published, known: Dataset, asked: list[Asked]) -> str:
     ]
     if bare:
         said.append(f"{wording.bare(bare)} without a finite guarantee (exact figures, without noise).")
-    said.append(f"The account is in the tamper-evident ledger {public.chronicle.origin}.")
+    said.append(f"The account is in the tamper-evident ledger {public.history.origin}.")
     return " ".join(said).replace("\u00a0", " ")
 
 

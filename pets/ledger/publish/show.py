@@ -16,7 +16,7 @@ _LONG = 36
 
 def heading(ledger: Ledger, public: Published) -> str:
     """Where the ledger is, its key and its checkpoint."""
-    story = public.chronicle
+    story = public.history
     root = public.checkpoint.split("\n")[2]
     lines = [
         ("Ledger", f"{story.origin} in {ledger.label}"),

@@ -175,14 +175,14 @@ def test_a_log_that_was_altered_is_told(run: Run, shelf: Path) -> None:
     import sqlite3
 
     assert run(*init(shelf)).code == 0
-    with sqlite3.connect("new/ledger.db") as book:
-        for (name,) in book.execute("select name from sqlite_master where type = 'trigger'").fetchall():
-            book.execute(f"drop trigger {name}")
-        tables = [name for (name,) in book.execute("select name from sqlite_master where type = 'table'")]
+    with sqlite3.connect("new/ledger.db") as tx:
+        for (name,) in tx.execute("select name from sqlite_master where type = 'trigger'").fetchall():
+            tx.execute(f"drop trigger {name}")
+        tables = [name for (name,) in tx.execute("select name from sqlite_master where type = 'table'")]
         table = next(name for name in tables if "entr" in name or "log" in name)
-        column = next(c[1] for c in book.execute(f"pragma table_info({table})") if c[2].upper() in ("BLOB", "TEXT"))
-        book.execute(f"update {table} set {column} = zeroblob(10) where rowid = 2")
-    book.close()
+        column = next(c[1] for c in tx.execute(f"pragma table_info({table})") if c[2].upper() in ("BLOB", "TEXT"))
+        tx.execute(f"update {table} set {column} = zeroblob(10) where rowid = 2")
+    tx.close()
     done = run("site", "status", "new")
     assert (done.code, "Log: NOT whole." in done.out) == (11, True)
     assert done.err.startswith("pets: the log in 'new/ledger.db': entry 2 was altered")

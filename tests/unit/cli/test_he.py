@@ -155,8 +155,8 @@ def test_a_party_keeps_its_account_in_its_own_ledger(walk: Walk) -> None:
         walk.ask("--epsilon", "1")
         done = walk.encrypt("north", "--ledger", "north.db", *budget)
         assert done.code == 0, done.err
-        with pets.Ledger(walk.home / "north" / "north.db") as ledger, ledger.reading() as book:
-            states = [row.state for row in book.of_dataset()]
+        with pets.Ledger(walk.home / "north" / "north.db") as ledger, ledger.reading() as tx:
+            states = [row.state for row in tx.of_dataset()]
             assert states == ["committed"] * (turn + 1)
     spent = walk.at("north", "ledger", "show", "--ledger", "north.db").out
     (walk.home / "holder" / "round.json").unlink()

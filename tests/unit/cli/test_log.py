@@ -148,5 +148,5 @@ def test_log_refuses_in_one_sentence(pets_, arguments: list[str], code: int, sai
 def test_an_export_is_of_one_moment_and_replaces_the_last(pets_) -> None:  # type: ignore[no-untyped-def]
     for _ in range(2):
         assert pets_("log", "export", "--ledger", "past/ledger.db", "--out", "a.log").code == 0
-    with Ledger("past/ledger.db").reading() as book:
-        assert len(Path("a.log").read_bytes().splitlines()) == 1 + book.head.size
+    with Ledger("past/ledger.db").reading() as tx:
+        assert len(Path("a.log").read_bytes().splitlines()) == 1 + tx.head.size

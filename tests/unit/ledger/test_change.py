@@ -56,8 +56,8 @@ def renewal(snapshot: str, epsilon: float = 2, epoch: int = 0) -> Json:
 
 
 def bodies(ledger: Ledger) -> list[Json]:
-    with ledger.reading() as book:
-        return [json.loads(body) for body, _, _ in book.entries()]
+    with ledger.reading() as tx:
+        return [json.loads(body) for body, _, _ in tx.entries()]
 
 
 # ── renewals ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -224,8 +224,8 @@ def test_wrong_approvers(ledger: Ledger) -> None:
     for details in ({"keys": ["zz"], "needed": 1}, {"keys": [], "needed": 1}, {"keys": ["00" * 32] * 2, "needed": 2}):
         with pytest.raises(LedgerError):
             make(ledger, "approvers", details)
-    with ledger.reading() as book:
-        assert parsed(book.dataset("stays-2026").approvers) == {"keys": [], "needed": 0}
+    with ledger.reading() as tx:
+        assert parsed(tx.dataset("stays-2026").approvers) == {"keys": [], "needed": 0}
 
 
 # ── rebase ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -370,53 +370,53 @@ def test_the_custodians_walk(pets_: Callable[..., tuple[int, str, str]], tmp_pat
     ledger, schema, data = tmp_path / "l.db", tmp_path / "s.json", tmp_path / "stays.csv"
     schema.write_text(json.dumps(SCHEMA.to_json()))
     FRAME.to_csv(data, index=False)
-    book = ("--ledger", ledger)
+    tx = ("--ledger", ledger)
     why = ("--dataset", "stays-2026", "--reason", "new records", "--by", "Ann", "--by", "Bob")
-    code, out, _ = pets_("ledger", "open", *book, "--schema", schema, "--budget-epsilon", 1)
+    code, out, _ = pets_("ledger", "open", *tx, "--schema", schema, "--budget-epsilon", 1)
     assert code == 0 and "is open in" in out and "Keep a copy of the key" in out
     code, out, _ = pets_("snapshot", "--schema", schema, "--data", data, "--out", tmp_path / "ready")
     identity = next(line for line in out.splitlines() if "snapshot " in line).split()[-1]
-    ask = ("query", *book, "--schema", schema, "--snapshots", tmp_path / "ready", "--count", "n", "--epsilon", 0.5)
+    ask = ("query", *tx, "--schema", schema, "--snapshots", tmp_path / "ready", "--count", "n", "--epsilon", 0.5)
     code, out, err = pets_(*ask, "--certificate", tmp_path / "c.json")
     assert code == 0 and "Its certificates are checked with" in err and (tmp_path / "c.json").exists()
     code, again, err = pets_(*ask)
     assert code == 0 and again == out and err.startswith("Asked before, so the same answer, at no cost.")
-    fresh = ("query", *book, "--schema", schema, "--data", data, "--count", "n", "--epsilon", 0.05)
+    fresh = ("query", *tx, "--schema", schema, "--data", data, "--count", "n", "--epsilon", 0.05)
     for _ in range(2):
         code, _, err = pets_(*fresh)
         assert code == 0 and "charged again each time" in err and "Asked before" not in err
     for wrong in ("5b2c…", "5b2c", identity.upper() + "0", identity + "0"):
-        code, _, err = pets_("ledger", "renew", *book, *why, "--snapshot", wrong, "--budget-epsilon", 2)
+        code, _, err = pets_("ledger", "renew", *tx, *why, "--snapshot", wrong, "--budget-epsilon", 2)
         assert code == 10 and "32 hex digits" in err
-        assert pets_("ledger", "change", *book, *why, "--snapshot", wrong)[0] == 10
+        assert pets_("ledger", "change", *tx, *why, "--snapshot", wrong)[0] == 10
     code, _, err = pets_(*ask, "--budget-epsilon", 2)
     assert code == 6 and "leave budget out" in err
-    assert pets_("ledger", "change", *book, *why, "--project", "small", "--budget-epsilon", 0.6)[0] == 0
+    assert pets_("ledger", "change", *tx, *why, "--project", "small", "--budget-epsilon", 0.6)[0] == 0
     code, out, err = pets_(*ask[:-1], 0.49, "--project", "small")
     assert code == 0 and "Room for about 0 more queries like this" in out
     assert "the rest of this project's or analyst's own limit, fits; no more like the last one" in err
-    code, _, err = pets_("ledger", "renew", *book, *why, "--snapshot", identity, "--budget-epsilon", 2)
+    code, _, err = pets_("ledger", "renew", *tx, *why, "--snapshot", identity, "--budget-epsilon", 2)
     assert code == 10 and "nobody asked about yet" in err
     for name in ("ann", "bob"):
         assert pets_("ledger", "key", "--out", tmp_path / f"{name}.key")[0] == 0
     approvers = [part for name in ("ann", "bob") for part in ("--approver", tmp_path / f"{name}.pub")]
-    assert pets_("ledger", "change", *book, *why, *approvers)[0] == 0
+    assert pets_("ledger", "change", *tx, *why, *approvers)[0] == 0
     file = tmp_path / "change.json"
-    assert pets_("ledger", "change", *book, *why, "--budget-epsilon", 2, "--draft", file)[0] == 0
-    code, _, err = pets_("ledger", "apply", file, *book)
+    assert pets_("ledger", "change", *tx, *why, "--budget-epsilon", 2, "--draft", file)[0] == 0
+    code, _, err = pets_("ledger", "apply", file, *tx)
     assert code == 11 and "2 approvers" in err
     for name in ("ann", "bob"):
         assert pets_("ledger", "sign", file, "--key", tmp_path / f"{name}.key")[0] == 0
-    code, out, _ = pets_("ledger", "apply", file, *book)
+    code, out, _ = pets_("ledger", "apply", file, *tx)
     assert code == 0 and "budget of 'stays-2026'" in out
-    assert pets_("ledger", "recover", *book)[1].startswith("0 requests")
+    assert pets_("ledger", "recover", *tx)[1].startswith("0 requests")
     for wrong, said in (
         (("ledger", "recover", "--ledger", tmp_path / "absent.db"), "there is no ledger"),
-        (("ledger", "apply", data, *book), "no policy change"),
-        (("ledger", "apply", tmp_path / "absent.json", *book), "cannot be read"),
+        (("ledger", "apply", data, *tx), "no policy change"),
+        (("ledger", "apply", tmp_path / "absent.json", *tx), "cannot be read"),
         (("ledger", "sign", file, "--key", tmp_path / "absent.key"), "there is no key"),
-        (("ledger", "change", *book, *why), "one thing at a time"),
-        (("ledger", "recover", *book, "--rebase", "--reason", "x", "--by", "a", "--by", "b"), "holds all"),
+        (("ledger", "change", *tx, *why), "one thing at a time"),
+        (("ledger", "recover", *tx, "--rebase", "--reason", "x", "--by", "a", "--by", "b"), "holds all"),
     ):
         code, _, err = pets_(*wrong)
         assert code == 10 and said in err and err.count("\n") == 1, err

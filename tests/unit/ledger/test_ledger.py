@@ -139,8 +139,8 @@ def test_all_scopes_are_charged_or_none(ledger: Ledger) -> None:
     ask(account(ledger, project="q"), request(milli=900))
     with pytest.raises(BudgetError, match="the budget has room for ε = 0;"):
         ask(account(ledger, project="q"), request(milli=1))
-    with ledger.reading() as book:
-        spent = {(s.project, s.analyst): s.spent[0] // MILLI for s in book.all_scopes("d")}
+    with ledger.reading() as tx:
+        spent = {(s.project, s.analyst): s.spent[0] // MILLI for s in tx.all_scopes("d")}
     assert spent == {("", ""): 1000, ("p", ""): 100, ("p", "a"): 50, ("p", "b"): 50, ("q", ""): 900, ("q", "a"): 900}
 
 
@@ -184,7 +184,7 @@ def test_a_key_is_one_request(ledger: Ledger) -> None:
     with pytest.raises(LedgerError, match="was used for another question; use a new key"):
         ask(asker, request("other", key="k"))
     grants = asker.reserve([request("slow", key="slow")])
-    with pytest.raises(LedgerError, match="still being answered; ask again later"):
+    with pytest.raises(LedgerError, match="still being answered; ask again in"):
         ask(asker, request("slow", key="slow"))
     asker.close(grants)
     with pytest.raises(LedgerError, match="its charge stands; to ask again, and be charged again, use a new key"):
@@ -266,15 +266,15 @@ def test_unbounded_releases_are_named_ever_after(place: Place, data: Path) -> No
 
 
 def test_the_newest_migration_makes_exactly_the_tables(ledger: Ledger) -> None:
-    with ledger.reading() as book:
+    with ledger.reading() as tx:
         context = MigrationContext.configure(
-            book.connection, opts={"version_table": tables.VERSION_TABLE, "compare_type": True}
+            tx.connection, opts={"version_table": tables.VERSION_TABLE, "compare_type": True}
         )
         assert compare_metadata(context, tables.meta) == []
         checks = {
             check["name"]
             for table in tables.meta.tables
-            for check in sa.inspect(book.connection).get_check_constraints(table)
+            for check in sa.inspect(tx.connection).get_check_constraints(table)
         }
     wanted = {
         c.name for table in tables.meta.tables.values() for c in table.constraints if isinstance(c, sa.CheckConstraint)
@@ -285,15 +285,15 @@ def test_the_newest_migration_makes_exactly_the_tables(ledger: Ledger) -> None:
 def test_the_log_is_append_only(ledger: Ledger) -> None:
     ask(account(ledger), request())
     for statement in ("UPDATE pets_log SET seq = seq + 100", "DELETE FROM pets_log"):
-        with pytest.raises(LedgerError, match="the log is append-only"), ledger.writing() as (book, _):
-            book.connection.execute(sa.text(statement))
+        with pytest.raises(LedgerError, match="the log is append-only"), ledger.writing() as (tx, _):
+            tx.connection.execute(sa.text(statement))
 
 
 def test_public_bodies_hold_no_constant_of_a_question(ledger: Ledger) -> None:
     asker = account(ledger)
     ask(asker, request("secret-asked", query={"where": "secret-constant"}, key="secret-key"))
-    with ledger.reading() as book:
-        for body, private, _ in book.entries():
+    with ledger.reading() as tx:
+        for body, private, _ in tx.entries():
             assert b"secret" not in body
             assert json.loads(private)["salt"]
 
@@ -372,14 +372,12 @@ def test_wrong_costs_are_our_bug() -> None:
 
 def test_every_connection_is_durable(new_place: Callable[[str], Place]) -> None:
     """A weaker setting may forget a charge when the power fails; no test can pull the plug, so the setting is read."""
-    with opened(new_place("sqlite")) as ledger, ledger.reading() as book:
-        found = [
-            book.connection.execute(sa.text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")
-        ]
+    with opened(new_place("sqlite")) as ledger, ledger.reading() as tx:
+        found = [tx.connection.execute(sa.text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
         assert found == ["wal", 2]
-    with opened(new_place("postgresql")) as ledger, ledger.writing() as (book, _):
-        assert book.connection.execute(sa.text("SHOW synchronous_commit")).scalar() == "on"
-        assert book.connection.execute(sa.text("SHOW transaction_isolation")).scalar() == "read committed"
+    with opened(new_place("postgresql")) as ledger, ledger.writing() as (tx, _):
+        assert tx.connection.execute(sa.text("SHOW synchronous_commit")).scalar() == "on"
+        assert tx.connection.execute(sa.text("SHOW transaction_isolation")).scalar() == "read committed"
 
 
 def test_of_two_who_asked_at_once_the_first_answer_stays() -> None:

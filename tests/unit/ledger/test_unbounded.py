@@ -124,7 +124,7 @@ def test_the_public_page_and_the_checked_log_name_it_too(place: Place, tmp_path:
         asker.close(asker.reserve([request(unbounded=True, milli=0)]))
         ask(asker, request())
         found = published(ledger)
-        (known,) = found.chronicle.datasets.values()
+        (known,) = found.history.datasets.values()
         assert [one.state for one in known.unbounded] == [State.FORFEITED]
         text = page(found)
         assert "had no privacy guarantee" in text and "Failed without a guarantee" in text

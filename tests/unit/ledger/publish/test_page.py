@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pets.cli.main import run
 from pets.errors import LedgerError, UserError
 from pets.ledger.change import KINDS
-from pets.ledger.db.transaction import Book
+from pets.ledger.db.transaction import Transaction
 from pets.ledger.publish import wording
 from pets.ledger.publish.page import Cover, page
 from pets.ledger.publish.read_log import published, read
@@ -82,7 +82,7 @@ def text(past: Past) -> str:
 
 def test_every_request_is_there_with_its_fate_and_its_cost(past: Past, text: str) -> None:
     said = Reader(text).text
-    story = published(past.ledger).chronicle
+    story = published(past.ledger).history
     asked = [one for known in story.datasets.values() for one in known.asked.values()]
     assert {one.state for one in asked} == set(State) - {State.RESERVED}
     for one in asked:
@@ -107,9 +107,9 @@ def test_what_is_used_and_left_is_what_the_account_says(past: Past, text: str) -
 def test_the_newest_checkpoint_is_there_with_the_key(past: Past, text: str) -> None:
     public = published(past.ledger)
     said = Reader(text)
-    with past.ledger.reading() as book:
-        root = base64.b64encode(book.head.frontier.root()).decode()
-        assert root in said.text and f"{book.head.size}" in said.text
+    with past.ledger.reading() as tx:
+        root = base64.b64encode(tx.head.frontier.root()).decode()
+        assert root in said.text and f"{tx.head.size}" in said.text
     assert public.key.id in said.text and "pets log verify" in said.text
     assert public.checkpoint in "".join(said.texts)
 
@@ -144,8 +144,8 @@ def test_nothing_private_is_there(tmp_path: Path) -> None:
     )
     grants = account.reserve([secret])
     account.seal(grants[0], b"SECRET-answer", hashlib.sha256(b"SECRET-d").hexdigest(), {"release_id": "SECRET-r"})
-    with past.ledger.reading() as book:
-        privates = [json.loads(private) for _, private, _ in book.entries()]
+    with past.ledger.reading() as tx:
+        privates = [json.loads(private) for _, private, _ in tx.entries()]
     made = page(published(past.ledger))
     assert "SECRET" in json.dumps(privates) and "SECRET" not in made
     for private in privates:
@@ -298,7 +298,7 @@ def test_a_rebase_is_told(tmp_path: Path) -> None:
     public = published(past.ledger)
     said = Reader(page(public)).text
     assert "entries of the log were lost" in said and "An old backup was restored" in said
-    assert public.chronicle.datasets["hospital-stays"].lifetime[0] > 0
+    assert public.history.datasets["hospital-stays"].lifetime[0] > 0
 
 
 # the story ----------------------------------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ def test_the_log_leads_to_the_account_whatever_happened(steps: list[str]) -> Non
             under_way += step == "begin"
             getattr(past, step)(account, "count", 0.1, snapshot)
     public = published(past.ledger)  # compares the story with the account
-    assert page(public).count('role="row"') > len(public.chronicle.datasets["hospital-stays"].asked)
+    assert page(public).count('role="row"') > len(public.history.datasets["hospital-stays"].asked)
 
 
 def test_a_log_that_does_not_lead_to_the_account_is_not_published(tmp_path: Path) -> None:
@@ -345,20 +345,20 @@ def test_a_log_that_does_not_lead_to_the_account_is_not_published(tmp_path: Path
 
 def test_a_look_that_others_wrote_into_is_taken_again(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[bool] = []
-    totals = Book.totals
+    totals = Transaction.totals
 
-    def late(book: Book) -> dict[str, tuple[int, ...]]:
-        looks.append(book.writes)
-        return totals(book) if len(looks) > 1 else {}
+    def late(tx: Transaction) -> dict[str, tuple[int, ...]]:
+        looks.append(tx.writes)
+        return totals(tx) if len(looks) > 1 else {}
 
-    monkeypatch.setattr(Book, "totals", late)
-    assert published(past.ledger).chronicle.size > 20
+    monkeypatch.setattr(Transaction, "totals", late)
+    assert published(past.ledger).history.size > 20
     assert looks[:2] == [False, True]
 
 
 def test_a_log_that_lacks_an_entry_is_not_read(past: Past) -> None:
-    with past.ledger.reading() as book:
-        bodies = [body for body, _, _ in book.entries()]
+    with past.ledger.reading() as tx:
+        bodies = [body for body, _, _ in tx.entries()]
     assert read(bodies).size == len(bodies)
     for wrong in (bodies[1:], [*bodies[:4], *bodies[5:]], [bodies[0], b"{"], [bodies[0], b"[]"], [bodies[0], b"\xff"]):
         with pytest.raises(LedgerError, match="cannot be read"):
@@ -368,8 +368,8 @@ def test_a_log_that_lacks_an_entry_is_not_read(past: Past) -> None:
 
 
 def test_an_event_of_a_later_version_is_kept_in_mind(past: Past) -> None:
-    with past.ledger.reading() as book:
-        bodies = [body for body, _, _ in book.entries()]
+    with past.ledger.reading() as tx:
+        bodies = [body for body, _, _ in tx.entries()]
     later = json.dumps({"seq": len(bodies), "at": "2027-01-01T00:00:00.000+00:00", "event": "moved"}).encode()
     assert read([*bodies, later]).others == ("moved",)
 

@@ -56,7 +56,7 @@ def test_the_ledger_fills_the_enhancements_and_the_outputs(public: Published) ->
     assert outputs[0].startswith("2024-01-13: The number of records and the average of “time in hospital”")
     assert "ε = 0.5 (δ = 10⁻⁶)" in outputs[0]
     said = entry.fields["privacy_enhancements"]
-    for part in ("3 releases with differential privacy", "ε = 2 (δ = 10⁻⁶)", public.chronicle.origin):
+    for part in ("3 releases with differential privacy", "ε = 2 (δ = 10⁻⁶)", public.history.origin):
         assert part in said
     assert entry.from_ledger == (
         "project_id_text",

@@ -1,0 +1,112 @@
+"""Standing: what a dataset's row and its scopes say of the account, and whether and why not a request fits in it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pets.errors import BudgetError
+from pets.ledger.db.row_types import ROOT, ScopeRow, parsed
+from pets.ledger.states import Entry, Grant, Request, Sealed, Standing, State
+from pets.protection.budget import DELTA_UNIT, Budget, Cost, told_apart
+
+
+def granted(
+    row: Any,
+    scopes: Sequence[ScopeRow],
+    requests: Sequence[Request],
+    ids: Sequence[str],
+    known: Mapping[int, Sealed],
+    token: str,
+    earlier: tuple[tuple[str, str, str], ...],
+) -> Iterator[Grant]:
+    """One grant a request, each with the account as it is after it and those before it."""
+    loss, delta = 0, 0
+    for place, request in enumerate(requests):
+        before = standing(row, [scope.holding(loss, delta) for scope in scopes]).spent.loss
+        if place not in known:
+            loss, delta = loss + request.cost.loss, delta + request.cost.delta
+        after = standing(row, [scope.holding(loss, delta) for scope in scopes])
+        name = known[place].request if place in known else ids[place]
+        yield Grant(name, token, after, before, earlier, known.get(place))
+
+
+def standing(row: Any, scopes: Sequence[ScopeRow]) -> Standing:
+    """The account in a dataset's row and its scopes, the root first."""
+    currency, root = row.currency, scopes[0]
+    lefts = [left for scope in scopes if (left := scope.left) is not None]
+    return Standing(
+        budget=_budget(row.budget),
+        spent=Cost(currency, root.reserved[0] + root.spent[0], root.reserved[1] + root.spent[1]),
+        left=Cost(currency, max(0, min(left[0] for left in lefts)), max(0, min(left[1] for left in lefts))),
+        lifetime=Cost(currency, row.lifetime_loss + root.reserved[0], row.lifetime_delta + root.reserved[1]),
+        epoch=row.epoch,
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _budget(form: str) -> Budget:
+    return Budget.from_json(parsed(form))
+
+
+def check_snapshots(row: Any, requests: Iterable[Request]) -> None:
+    """A renewed budget is for the new data that its signed change names, and for no other."""
+    admitted = parsed(row.snapshots)
+    for request in requests:
+        # (a page about the whole dataset is of no snapshot, and spends nothing)
+        if admitted and request.snapshot and request.snapshot not in admitted:
+            raise BudgetError(
+                "the budget was renewed for other data than this snapshot; open the session with the snapshots= folder "
+                "that holds the renewed one, or have this one admitted (pets ledger change --snapshot)"
+            )
+
+
+def entry(row: Any, currency: Any) -> Entry:
+    """A request's row, as it is told."""
+    return Entry(
+        id=row.id,
+        at=dt.datetime.fromisoformat(row.at),
+        project=row.project,
+        analyst=row.analyst,
+        table=row.tbl,
+        what=row.what,
+        question=row.question,
+        protection=row.protection,
+        cost=Cost(currency, row.loss, row.delta),
+        state=State(row.state),
+        unbounded=bool(row.unbounded),
+        epoch=row.epoch,
+    )
+
+
+def _whose(scope: ScopeRow) -> str:
+    if (scope.project, scope.analyst) == ROOT:
+        return "the budget"
+    return f"analyst {scope.analyst!r}" if scope.analyst else f"project {scope.project!r}"
+
+
+def refusal(scopes: Sequence[ScopeRow], requests: Sequence[Request], budget: Budget) -> str | None:
+    """Why the requests do not fit, from public numbers alone (``None``: they fit)."""
+    cost = Cost(budget.currency, 0)
+    for request in requests:
+        cost = cost + request.cost
+    for scope in scopes:
+        if (left := scope.left) is None or (cost.loss <= left[0] and cost.delta <= left[1]):
+            continue
+        what = "this query" if len(requests) == 1 else f"these {len(requests)} queries"
+        if cost.loss <= left[0]:
+            delta, spare = told_apart(cost.delta / DELTA_UNIT, max(0, left[1]) / DELTA_UNIT)
+            return (
+                f"{what} would cost δ = {delta} for thresholds and {_whose(scope)} has room for δ = {spare}; "
+                "nothing was spent; ask with a smaller delta"
+            )
+        room = Cost(cost.currency, max(0, left[0]), max(0, left[1]))
+        asked, spare = told_apart(budget.describe(cost)[0], budget.describe(room)[0])
+        at = f" (at δ = {budget.conversion_delta:g})" if budget.delta else ""
+        return (
+            f"{what} would cost ε = {asked} and {_whose(scope)} has room for ε = {spare}{at}; nothing was "
+            "spent; ask with a smaller epsilon, or for less accuracy"
+        )
+    return None

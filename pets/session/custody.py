@@ -174,7 +174,7 @@ class Custody:
 
     def keep_incident(self, number: str, text: str) -> str:
         """Keep what went wrong while rows were read, for the custodian alone; gives its number."""
-        self._answering.incidents[number] = text
+        self.account.ledger.incidents.note(number, text)
         return number
 
     # account ----------------------------------------------------------------------------------------------------

@@ -73,7 +73,8 @@ class Store:
             yield new
         finally:
             new.unlink(missing_ok=True)
-            new.with_suffix(".json").unlink(missing_ok=True)
+            for end in (".json", ".txt"):
+                new.with_suffix(end).unlink(missing_ok=True)
 
     def commit(self, new: Path, manifest: Json) -> None:
         """Put the new file and its manifest in place of the old ones."""

@@ -473,7 +473,7 @@ def test_the_folder_is_the_owners_alone(tmp_path: Path) -> None:
         os.umask(old)
     assert made.folder == tmp_path / "deep" / "s"
     assert stat.S_IMODE(made.folder.stat().st_mode) == 0o700
-    assert modes(made.folder) == {"t.parquet": 0o600, "t.key": 0o600, "t.json": 0o600}
+    assert modes(made.folder) == {f"t.{end}": 0o600 for end in ("parquet", "key", "json", "report.txt")}
     manifest = json.loads((made.folder / "t.json").read_text())
     assert manifest["id"] == made.id and manifest["bytes"] == (made.folder / "t.parquet").stat().st_size
 
@@ -637,7 +637,7 @@ def test_ctrl_c_stops_the_making(tmp_path: Path, temporary: Path) -> None:
         signal.signal(signal.SIGINT, before)
     assert len(given) < 6000, "it read to the end"
     assert list(temporary.iterdir()) == []
-    assert sorted(path.name for path in folder.iterdir()) == ["t.json", "t.key", "t.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == ["t.json", "t.key", "t.parquet", "t.report.txt"]
     assert Snapshot.open(EVENTS, "t", folder).id == first.id
 
 
@@ -647,7 +647,7 @@ def test_leftovers_of_a_killed_making_are_swept(tmp_path: Path) -> None:
     (folder / ".pets-dead").mkdir()
     (folder / ".pets-dead" / "spill").write_text("rows")
     make(EVENTS, events(), folder=folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["t.json", "t.key", "t.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == ["t.json", "t.key", "t.parquet", "t.report.txt"]
 
 
 # ── the report ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -104,6 +104,8 @@ def _category(domain: Category, cell: Cell, helper: str, enum: str) -> Coding:
 
     # the declared values first: their place in the enum is their code
     places = {spelt(value): code for code, value in enumerate(domain.values)}
+    if len(places) != domain.cells:
+        raise InternalError("two values of a category would be read as one")
     for spelling, value in reading.map:
         places.setdefault(spelt(spelling), domain.encode(value))
     text = cell.text

@@ -6,12 +6,13 @@ one is what is written. ISO text is always read, and what the column's formats s
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 
 from pets.rows.cell import OUT, UNPARSABLE, Cell, Coding, cases, quoted
 from pets.schema.domain import Date
 from pets.schema.reading import TimeText
-from pets.schema.time_format import OFFSET, regex
+from pets.schema.time_format import OFFSET, regex, two_digit_year
 
 _ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = "[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]*)?)?"
@@ -24,16 +25,25 @@ def _local(sql: str, tz: str) -> str:
 
 def _typed(cell: Cell, tz: str) -> str:
     """SQL of a typed day or time on the clock of the zone."""
-    return _local(cell.sql, tz) if cell.kind.upper() == "TIMESTAMP WITH TIME ZONE" and tz != "UTC" else cell.sql
+    # the engine has one type of instants for each precision, such as TIMESTAMPTZ_NS
+    instant = cell.kind.upper().startswith(("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ"))
+    return _local(cell.sql, tz) if instant and tz != "UTC" else cell.sql
 
 
 def _short(found: str, low: dt.date, high: dt.date) -> str:
     """SQL of a day whose year had two digits: in the one century that the domain allows."""
-    for limit, sign, years in ((high, ">", -100), (low, "<", 100)):
+    arms = []
+    for years in _centuries(low, high):
         moved = f"{found} + INTERVAL '{years} years'"
-        there = f"CASE WHEN day({moved}) = day({found}) THEN {moved} END"  # no 29 February there: no such day
-        found = f"CASE WHEN CAST({found} AS DATE) {sign} DATE '{limit.isoformat()}' THEN {there} ELSE {found} END"
-    return found
+        inside = f"CAST({moved} AS DATE) BETWEEN DATE '{low.isoformat()}' AND DATE '{high.isoformat()}'"
+        # no 29 February there: no such day
+        arms.append(f"WHEN {inside} AND day({moved}) = day({found}) THEN {moved}")
+    return f"CASE {' '.join(arms)} ELSE {found} END"
+
+
+def _centuries(low: dt.date, high: dt.date) -> range:
+    """How many years may be between a year of two digits as it is read first (1969 to 2068) and its place."""
+    return range((low.year - 2068) // 100 * 100, high.year - 1969 + 100, 100)
 
 
 def _formats(text: str, reading: TimeText, low: dt.date, high: dt.date) -> list[tuple[str, str]]:
@@ -43,7 +53,7 @@ def _formats(text: str, reading: TimeText, low: dt.date, high: dt.date) -> list[
         found = f"try_strptime({text}, {quoted(format_)})"
         if "%z" in format_:
             found = _local(found, reading.tz)
-        if "%y" in format_:
+        if two_digit_year(format_):
             found = _short(found, low, high)
         arms.append((f"regexp_full_match({text}, {quoted(regex(format_))})", found))
     return arms
@@ -54,10 +64,12 @@ def _tokens(domain: Date) -> list[str]:
     found = []
     for token in domain.null:
         for format_ in domain.reading.formats:
-            try:
-                found.append(dt.datetime.strptime(token, format_).date().isoformat())
-            except ValueError:
-                continue
+            for years in _centuries(domain.lo, domain.hi) if two_digit_year(format_) else (0,):
+                with contextlib.suppress(ValueError):
+                    day = dt.datetime.strptime(token, format_).date()
+                    day = day.replace(year=day.year + years)
+                    if years == 0 or domain.lo <= day <= domain.hi:
+                        found.append(day.isoformat())
     return found
 
 
@@ -80,7 +92,8 @@ def date(domain: Date, cell: Cell, helper: str) -> Coding:
         (f"regexp_full_match({text}, {quoted(f'{_ISO}{_CLOCK} *{_ZONE}')})", _local(instant, domain.reading.tz)),
         *_formats(text, domain.reading, domain.lo, domain.hi),
     ]
-    day = f"CASE {' '.join(f'WHEN {test} THEN CAST({found} AS DATE)' for test, found in arms)} END"
+    # in order: %B matches Dec too, and reads nothing in it
+    day = f"coalesce({', '.join(f'CASE WHEN {test} THEN CAST({found} AS DATE) END' for test, found in arms)})"
     steps = ((text, f"trim({cell.text})"), (helper, day))
     outside = f"WHEN {helper} IS NULL THEN {domain.cells + UNPARSABLE} {inside} ELSE {domain.cells + OUT}"
     return Coding(cases(domain, missing, outside), steps)

@@ -57,9 +57,10 @@ def stands_for(domain: Domain) -> dict[str, str]:
 
     Values go before texts for null, and an exact spelling before any other.
     """
+    mark = domain.reading.decimal if isinstance(domain, Numeric) else "."
     found: dict[str, str] = {}
     for declared in (_listed(domain), domain.null):
-        for spelt in (str, canonical):
+        for spelt in (str, canonical, lambda text: canonical(text.replace(mark, "."))):
             for text in declared:
                 found.setdefault(spelt(text), text)
     return found
@@ -138,10 +139,10 @@ class Texts:
 
     def _spelt(self, value: Any, plain: str | None) -> str | None:
         """The text that the column's settings read as the value: a float with all its digits, the mark as declared."""
-        if plain is None or plain in self._stands or self._mark is None or "." not in plain:
+        if plain is None or plain in self._stands or self._mark is None or plain.isdecimal():
             return None if plain is None else self._stands.get(plain, plain)
-        if isinstance(value, (float, self._np.floating)):
-            plain = str(Decimal(float(value)))
+        if isinstance(value, (float, self._np.floating)) and math.isfinite(value):
+            plain = str(Decimal(float(value)))  # 5e-07 as text would be more than the float is
         return plain.replace(".", self._mark)
 
     def _typed(self, value: Any) -> str | None:

@@ -18,7 +18,7 @@ from pets.common.literals import day
 from pets.common.literals import name as name_of
 from pets.common.literals import text as text_of
 from pets.errors import QueryError, SchemaError, did_you_mean, shown
-from pets.schema.reading import EXACT_TEXT, ISO_TEXT, CategoryText, TimeText
+from pets.schema.reading import BLANKS, EXACT_TEXT, ISO_TEXT, CategoryText, TimeText
 
 MISSING = "missing"
 """The label of the slot that holds rows whose group column is null."""
@@ -188,6 +188,9 @@ class Category(Domain):
         reading = self.reading
         if self.lookup is not None and reading != EXACT_TEXT:
             raise SchemaError("a look-up reads no cells; set trim, case or map on the column that it looks at")
+        padded = next((text for text in self.values if reading.trim and text != text.strip(BLANKS)), None)
+        if padded is not None:
+            raise SchemaError(f"no trimmed text is {shown(padded)}; write the value without blanks around it")
         means: dict[str, str] = {}
         for token in self.null:
             means[reading.plain(token)] = token

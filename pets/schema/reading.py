@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import permutations
 
 from pets.common.codec import Json, python_value
 from pets.common.literals import text as text_of
 from pets.errors import SchemaError, shown
-from pets.schema.time_format import pattern, two_digit_year, zone
+from pets.schema.time_format import contradiction, pattern, two_digit_year, zone
 
 BLANKS = " \t\n\r\x0b\x0c"
 """What counts as blank around an id, a category or a number."""
@@ -156,6 +157,12 @@ class TimeText:
         """From the settings ``format`` and ``tz``."""
         found = (pattern(item) for item in _texts("format", formats))
         kept = tuple(dict.fromkeys(item for item in found if item is not None))
+        for one, other in permutations(kept, 2):
+            if text := contradiction(one, other):
+                raise SchemaError(
+                    f"the formats {shown(one)} and {shown(other)} read {shown(text)} as two days; keep the "
+                    "one that the file has"
+                )
         return cls(kept, "UTC" if tz is None else zone(tz))
 
     @property

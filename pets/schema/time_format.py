@@ -54,6 +54,21 @@ def pattern(name: str) -> str | None:
     return found
 
 
+def contradiction(one: str, other: str) -> str:
+    """A text that two patterns read as two days ('' where none is known).
+
+    >>> contradiction("%d/%m/%Y", "%m/%d/%Y"), contradiction("%d %B %Y", "%d %b %Y")
+    ('03/02/2001', '')
+    """
+    probe = dt.datetime(2001, 2, 3, 4, 5, 6, tzinfo=dt.UTC)
+    text = probe.strftime(one)
+    try:
+        found = dt.datetime.strptime(text, other).date()
+    except ValueError:
+        return ""
+    return text if found != probe.date() and re.fullmatch(regex(other), text) else ""
+
+
 def _translated(text: str) -> str:
     body, time = text, ""
     for clock in _TIMES:

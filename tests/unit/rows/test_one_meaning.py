@@ -251,3 +251,78 @@ def test_2000_texts_on_a_fine_grid_are_all_right() -> None:
         )
         rows = {row[made.columns["n"]]: row[made.columns["c0"]] for row in made.arrow().to_pylist()}
         assert [rows[n] for n in range(len(codes))] == codes
+
+
+def in_every_memory(cells: list[Any], kind: pa.DataType, folder: Path) -> dict[str, Callable[[], Any]]:
+    """Cells of one type, in every kind of file and memory that holds it; among texts and as groups of pandas, too."""
+    frame = frame_of([(Boolean(), [(cell, None) for cell in cells])], [kind])
+
+    def mixed() -> pd.DataFrame:
+        held = frame.to_pandas()
+        held.loc[len(held)] = [len(held), "other", "not a value"]
+        return held
+
+    def grouped() -> pd.DataFrame:
+        return frame.to_pandas().astype({"c0": "category"})
+
+    kept = ("parquet", "pandas", "pandas of objects", "polars", "arrow")
+    some = {name: source for name, source in written(frame, folder).items() if name in kept}
+    return some | {"among texts": mixed, "groups": grouped}
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_an_instant_of_any_precision_is_on_the_columns_clock(unit: str, tmp_path: Path) -> None:
+    london = Date("2020-01-01", "2022-12-31", tz="Europe/London")
+    means: Means = [
+        (dt.datetime(2021, 6, 1, 23, 30, tzinfo=UTC), d(2021, 6, 2)),
+        (dt.datetime(2021, 3, 27, 23, 30, tzinfo=UTC), d(2021, 3, 27)),
+        (dt.datetime(2021, 3, 28, 23, 30, tzinfo=UTC), d(2021, 3, 29)),
+        (dt.datetime(2021, 10, 31, 0, 30, tzinfo=UTC), d(2021, 10, 31)),
+    ]
+    sources = in_every_memory([cell for cell, _ in means], pa.timestamp(unit, "America/New_York"), tmp_path)
+    assert {name: bad for name, source in sources.items() if (bad := wrong([(london, means)], source()))} == {}
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_a_small_float_among_texts_is_its_own_value(decimal: str, tmp_path: Path) -> None:
+    # 5e-07 is less than half a step as a float, and half a step as a text: one "x" in the column would move it
+    domain = Real(0, 1, "0.000001", decimal=decimal)
+    means: Means = [(5e-07, 0), (1.5e-06, 0.000002), (2.5e-06, 0.000003), (5e-324, 0), (0.5, 0.5)]
+    assert Decimal.from_float(5e-07) < Decimal("5e-07")
+    sources = in_every_memory([cell for cell, _ in means], pa.float64(), tmp_path)
+    assert {name: bad for name, source in sources.items() if (bad := wrong([(domain, means)], source()))} == {}
+
+
+def test_a_null_text_with_a_decimal_comma_is_the_number_that_it_spells(tmp_path: Path) -> None:
+    domain = Real(0, 100, "0.1", decimal=",", null=["99,9", "-9"])
+    for kind, kept in ((pa.decimal128(10, 2), Decimal), (pa.float64(), float)):
+        means: Means = [(kept("99.9"), None), (kept("-9"), None), (kept("5.5"), 5.5)]
+        sources = in_every_memory([cell for cell, _ in means], kind, tmp_path)
+        assert {name: bad for name, source in sources.items() if (bad := wrong([(domain, means)], source()))} == {}
+    texts: Means = [("99,9", None), ("-9", None), ("5,5", 5.5)]
+    assert wrong([(domain, texts)], frame_of([(domain, texts)], [pa.string()])) == []
+
+
+def test_a_year_of_two_digits_is_in_the_domains_century() -> None:
+    table: list[tuple[Domain, Means]] = [
+        (Date("1800-01-01", "1899-12-31", format="dd-Mon-yy"), [("18-May-14", d(1814, 5, 18)),
+                                                                ("18-May-70", d(1870, 5, 18))]),
+        (Date("2101-01-01", "2199-12-31", format="dd-Mon-yy"), [("18-May-68", d(2168, 5, 18)), ("1-May-00", None),
+                                                                ("18-May-70", d(2170, 5, 18))]),
+        (Date("1950-01-01", "2049-12-31", format="dd-Mon-yy", null="01-Jan-60"), [("01-Jan-60", None),
+                                                                                 ("1-Jan-60", None),
+                                                                                 ("1960-01-01", None),
+                                                                                 ("1-Jan-61", d(1961, 1, 1))]),
+    ]  # fmt: skip
+    assert wrong(table, frame_of(table, [pa.string()] * len(table))) == []
+
+
+def test_formats_are_tried_in_order() -> None:
+    named = Date("2020-01-01", "2022-12-31", format=["%d %B %Y", "%d %b %Y"])
+    table: list[tuple[Domain, Means]] = [
+        (
+            named,
+            [("31 December 2021", d(2021, 12, 31)), ("31 Dec 2021", d(2021, 12, 31)), ("3 May 2021", d(2021, 5, 3))],
+        )
+    ]
+    assert wrong(table, frame_of(table, [pa.string()])) == []

@@ -80,6 +80,9 @@ def test_named_formats(name: str, found: str | None) -> None:
         (DAY | {"format": "%d/%m/%Y/%d"}, "names a part twice; name each once", DAY | {"format": "%d/%m/%Y"}),
         (DAY | {"format": "%d/%m/%Y %I:%M"}, "%I together with %p", DAY | {"format": "%d/%m/%Y %I:%M %p"}),
         (DAY | {"format": "%Y-%d-%m"}, "as other days", DAY | {"format": "iso"}),
+        (DAY | {"format": ["dd/mm/yyyy", "%m/%d/%Y"]}, "read '03/02/2001' as two days; keep the one",
+         DAY | {"format": ["%m/%d/%Y", "dd.mm.yyyy", "%m/%d/%y"]}),
+        (DAY | {"format": ["%y%m%d", "%d%m%y"]}, "as two days", DAY | {"format": ["%y%m%d", "%d-%m-%y"]}),
         (DAY | {"tz": "CET+1"}, "such as Europe/London", DAY | {"tz": "Europe/London"}),
         (
             {"type": "date", "min": "1900-01-01", "max": "2020-12-31", "format": "dd-Mon-yy"},
@@ -98,6 +101,8 @@ def test_named_formats(name: str, found: str | None) -> None:
         (SEX | {"values": ["f", "F"], "case": "fold"}, "are one text under trim or case: fold; keep one",
          SEX | {"values": ["F"], "case": "fold"}),
         (SEX | {"null": [" F"], "trim": "true"}, "one text under trim", SEX | {"null": ["?"], "trim": "true"}),
+        ({"type": "category", "values": ["3.0", " 3", "7"], "trim": "true"}, "write the value without blanks around it",
+         {"type": "category", "values": ["3.0", "7"], "trim": "true"}),
         ({"type": "real", "min": 0, "max": "1e30", "step": "0.00000001"}, "coarser step",
          {"type": "real", "min": 0, "max": "1e15", "step": "0.001"}),
         ({"type": "real", "min": "1e30", "max": "1000000000000000000000000000001", "step": "0.00000001"},

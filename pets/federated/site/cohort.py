@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pets.federated.query_round.order import Order
-from pets.federated.query_round.regression_step import Model
+from pets.federated.query_round.regression_step import Model, Step
 from pets.federated.site.policy import Totals
 from pets.federated.site.wording import CONTRIBUTION
 from pets.plan.plan import Plan, make_plan
@@ -53,6 +53,21 @@ def cohorts(plan: Plan) -> tuple[Cohort, ...]:
     return _cohorts(plan, inner)
 
 
+def rows_told(plan: Plan, step: Step | None) -> tuple[tuple[str, Cohort], ...]:
+    """Every set of rows that an answer tells about, and of which column: '' where it is about the rows themselves.
+
+    A sum is also about the rows with a value: two of them may differ by many rows and by one value.
+    """
+    told = [("", cohort) for cohort in cohorts(plan)]
+    for (_, aggregate), where in zip(plan.query.aggregates, rows_read(plan), strict=True):
+        column = getattr(aggregate, "column", None)
+        if column is not None and plan.fields[column].nullable:
+            told += [(column, cohort) for cohort in _meeting(plan, where)]
+    if step is not None:  # whose rows have all their values
+        told += [(column, cohort) for column in step.columns for cohort in _meeting(plan, None)]
+    return tuple(dict.fromkeys(told))
+
+
 def rows_read(plan: Plan) -> tuple[Filter | None, ...]:
     """By aggregate, which rows its number rests on: those that meet its condition and have a value in its column."""
     out: list[Filter | None] = []
@@ -67,11 +82,17 @@ def rows_read(plan: Plan) -> tuple[Filter | None, ...]:
 
 def _cohorts(plan: Plan, inner: Iterable[Filter | None]) -> tuple[Cohort, ...]:
     """The rows of the whole question, and those among them that meet each further condition."""
+    conditions = (None, *(where for where in inner if where is not None))
+    return tuple(cohort for where in conditions for cohort in _meeting(plan, where))
+
+
+def _meeting(plan: Plan, where: Filter | None) -> tuple[Cohort, ...]:
+    """The rows of the question that meet a further condition."""
     outer = plan.query.filter
-    conditions = [outer, *(where if outer is None else outer & where for where in inner if where is not None)]
+    both = outer if where is None else where if outer is None else outer & where
     units = any(measure.kind == "units" for measure in plan.measures)
     rows = dict.fromkeys((plan.rows, plan.kept_rows) if units else (plan.rows,))
-    return tuple(Cohort(plan.table, condition, most) for condition in conditions for most in rows)
+    return tuple(Cohort(plan.table, both, most) for most in rows)
 
 
 def fits(plan: Plan, rules: Totals, counted: Counted) -> str:
@@ -122,12 +143,18 @@ def too_small(order: Order, schema: Schema, rules: Totals, given: Iterable[bytes
     plan = about(order, schema)
     if why := fits(plan, rules, counted):
         return why
-    earlier: dict[Cohort, None] = {}
+    earlier: dict[tuple[str, Cohort], None] = {}
     for body in given:
         form = json.loads(body)
         if form.get("pets") == CONTRIBUTION and form["order"]["schema"] == schema.digest:
-            earlier |= dict.fromkeys(cohorts(about(Order.from_json(form["order"]), schema)))
-    pairs = [(first, second) for first in earlier for second in cohorts(plan) if first.table == second.table]
+            one = Order.from_json(form["order"])
+            earlier |= dict.fromkeys(rows_told(about(one, schema), one.step))
+    pairs = {
+        (first, second): None
+        for column, first in earlier
+        for alike, second in rows_told(plan, order.step)
+        if column == alike and first.table == second.table
+    }
     if any(overlaps(first, second, rules.min_cohort, counted) for first, second in pairs):
         return "it differs from an earlier exact total by too few rows"
     return ""

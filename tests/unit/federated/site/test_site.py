@@ -268,6 +268,34 @@ def test_two_totals_that_differ_by_few_rows_are_withheld() -> None:
     assert many.release(N.where(col("age").isin(["old"])), pets.Total())  # many fewer
 
 
+def test_two_totals_that_differ_by_few_values_are_withheld() -> None:
+    # half of the people have a cost, and among those with none and one of the others nobody's is hidden by rows alone
+    known = pd.DataFrame(
+        {
+            "id": [f"p{person}" for person in range(120)],
+            "age": "young",
+            "days": [0 if person == 7 else 10 if person >= 60 else 5 for person in range(120)],
+            "cost": [50 + person / 2 if person < 60 else None for person in range(120)],
+            "day": "2024-01-10",
+            "urgent": "no",
+        }
+    )
+    budget, rules = pets.Budget(epsilon=3, delta=1e-6), SitePolicy.open(SCHEMA, totals=Totals(allow=True))
+    cost = pets.query("stays").agg(cost=pets.sum("cost"))
+    for later in (cost.where(col("days") == 5), pets.query("stays").agg(m=pets.mean("cost", where=col("days") == 5))):
+        held = [known.assign(id=known["id"] + f"-{site}") for site in range(3)]
+        sites = [
+            pets.Session(SCHEMA, {"stays": rows}, budget=budget, policy=UNBOUNDED, progress=False) for rows in held
+        ]
+        named = [Site(one, policy=rules, name=f"s{number}") for number, one in enumerate(sites)]
+        many = Federation(named, progress=False, sites_per_person=1)
+        assert many.release(cost, pets.Total())
+        with pytest.raises(ReleaseFailedError):  # 61 rows are left out, and one value
+            many.release(later, pets.Total())
+        assert many.release(N.where(col("days") == 5), pets.Total())  # tells nothing of costs
+        assert many.release(cost.group_by("age"), pets.Total())
+
+
 # ── failures ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

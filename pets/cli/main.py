@@ -23,6 +23,7 @@ from pets.cli.draft import draft
 from pets.cli.dummy import dummy
 from pets.cli.flags import Output, Protect, Purse, Question, Source, load_schema
 from pets.cli.ledger import ledger_app
+from pets.cli.synthetic_flags import Synthesise
 from pets.errors import InternalError, PetsError, PolicyError
 
 if TYPE_CHECKING:
@@ -113,15 +114,20 @@ def explain(schema: Schema_, question: Question, protect: Protect) -> None:
 
 
 @verb(app)
-def quote(schema: Schema_, question: Question, protect: Protect, purse: Purse) -> None:
+def quote(schema: Schema_, question: Question, protect: Protect, purse: Purse, synthetic: Synthesise) -> None:
     """What an answer would cost and how good it would be. Reads no data and spends nothing.
 
     \b
     pets quote --schema stays.yaml --by sex --count stays --epsilon 0.5
     pets quote --schema stays.yaml --by sex --count stays --within 50
     pets quote --schema stays.yaml --query query.yaml --epsilon 0.5 --budget-epsilon 3
+    pets quote --schema stays.yaml --synthesise --columns age,sex --bins age:0,18,65,120 --epsilon 1
     """
     known = load_schema(schema)
+    synthetic.check()
+    if synthetic.synthesise:
+        print(synthetic.quote(purse.session(known, purse.open()), question, protect))
+        return
     print(purse.session(known, purse.open()).quote(question.build(known), protect.build()))
 
 

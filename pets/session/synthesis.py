@@ -23,6 +23,7 @@ from pets.release.release_form import plain
 from pets.session.batch import Answers, Work
 from pets.session.custody import Custody
 from pets.session.engine_synthesis import ROW, by_engine, ruled
+from pets.session.hopeless import refuse_hopeless
 from pets.session.job import Job
 from pets.session.synthesis_request import SynthesisRequest, check_settings, rows_to_draw
 from pets.synthetic.synthetic_release import SyntheticRelease
@@ -50,7 +51,7 @@ def synthesise(custody: Custody, rows: object, method: object, settings: Json) -
     """
     if not isinstance(method, str) or method not in METHODS:
         raise UserError(f"there is no method {shown(method)}{did_you_mean(method, METHODS)}")
-    check_settings(f"synthesise(method={method!r})", settings, _DP if method == "dp" else _OPEN)
+    check_settings(f"synthesise(method={method!r})", settings, DP_SETTINGS if method == "dp" else _OPEN)
     if method != "dp":
         return by_engine(custody, rows_to_draw(rows), method, **settings)
     budget = custody.budget
@@ -59,10 +60,11 @@ def synthesise(custody: Custody, rows: object, method: object, settings: Json) -
 
 
 _OPEN = ("table", "columns", "order", "epochs", "timeout", "memory", "seed", "progress")
-_DP = ("epsilon", "table", "columns", "bins", "bound", "selection", "cells", "seed", "again", "progress")
+DP_SETTINGS = ("epsilon", "table", "columns", "bins", "bound", "selection", "cells", "seed", "again", "progress")
 
 
 def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
+    from pets.synthetic.dp_model.noise_alone import rare_note
     from pets.synthetic.sdv.rules_kept import unkept
 
     # refused here, where nothing is spent yet: the marginals' questions and the whole price
@@ -72,6 +74,7 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
             f"a data set at epsilon={request.epsilon!r} costs more than is left of the budget; nothing was spent; "
             "ask with a smaller epsilon"
         )
+    refuse_hopeless(request, custody.standing().left.loss)  # (of a dummy twin, too: it rehearses the real table)
     answers: Answers | None = None
     if request.selection == "aim":
         with _together(custody, request, jobs) as answers:
@@ -110,15 +113,23 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
             "rows_estimated": round(made.model.total),
             "rows_of_a_person": made.releases[0].plan.rows,
             "never_empty": whole,
+            "below_noise": [[one.column, one.value] for one in made.rare],
             "seed": request.seed,
             "rules": rules,
         },
-        level="multivariately plausible: pairs of columns are kept as far as noise and the model allow",
+        level=made.verdict.level,
         issued_at=now(),
         project=custody.project,
         analyst=custody.analyst,
         certified=None if answers is None else answers.certificate,
-        notes=(*_notes(made.releases, len(held), len(workload.pairs)), *_filled(whole), *ruled(rules)),
+        enough=made.verdict.words,
+        notes=(
+            made.verdict.words,
+            *rare_note(made.rare),
+            *_notes(made.releases, len(held), len(workload.pairs)),
+            *_filled(whole),
+            *ruled(rules),
+        ),
     )
 
 

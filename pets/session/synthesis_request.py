@@ -10,16 +10,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pets.common.arguments import whole_between
-from pets.dp.calibrate import target_units
+from pets.dp.calibrate import Noise, calibrate, target_units
 from pets.errors import BudgetError, UserError, did_you_mean, shown
-from pets.protection.budget import UNIT, Currency
+from pets.plan.plan import make_plan
+from pets.protection.budget import UNIT, Cost, Currency
 from pets.protection.protection import DP
 from pets.query_model.query import Query
+from pets.release.estimate import Mechanism
+from pets.release.estimate import Noise as Deviation
 from pets.schema.schema import Schema
 
 if TYPE_CHECKING:
+    from pets.synthetic.dp_model.noise_alone import Forecast
     from pets.synthetic.dp_model.private import Made, Measure
-    from pets.synthetic.dp_model.workload import Workload
+    from pets.synthetic.dp_model.workload import Clique, Workload
 
 _LEAST_UNITS = 10
 """A marginal's share of the price, in units of 1e-12: with less, rounding would eat it."""
@@ -111,6 +115,43 @@ class SynthesisRequest:
         """The whole price, in units of 1e-12."""
         return target_units(self.protection, self.currency, self.delta)
 
+    @cached_property
+    def noises(self) -> tuple[tuple[Clique, int, Noise], ...]:
+        """Of each marginal that is measured first, the rows of a person that count, and its noise."""
+        from pets.synthetic.dp_model.private import FIRST
+
+        first = FIRST if self.selection == "aim" and self.workload.pairs else Fraction(1)
+        found = []
+        for clique, share in self.workload.shares(first):
+            plan = make_plan(self.workload.query(clique), self.schema)
+            found.append((clique, plan.rows, calibrate(plan, self.priced(share), self)))
+        return tuple(found)
+
+    @property
+    def rows_of_a_person(self) -> int:
+        """K, the rows of one person that count."""
+        return self.noises[0][1]
+
+    @property
+    def cost(self) -> Cost:
+        """What is charged: of a tree the sum of its marginals, of AIM the whole price before the first."""
+        if self.selection == "aim":
+            return Cost(self.currency, self.units)
+        return Cost(self.currency, sum(noise.cost.loss for _, _, noise in self.noises))
+
+    @cached_property
+    def forecast(self) -> Forecast:
+        """What the noise alone will do to each marginal (of AIM: to its first look at everything)."""
+        from pets.synthetic.dp_model.noise_alone import Forecast, NoiseAlone
+
+        workload = self.workload
+        every = [
+            NoiseAlone(workload.names(clique), workload.cells(clique), deviation(noise.mechanism, noise.scales))
+            for clique, _, noise in self.noises
+        ]
+        singles = len(workload.singles)
+        return Forecast(tuple(every[:singles]), tuple(every[singles:]))
+
     def priced(self, share: Fraction) -> DP:
         """A share of the price, as a request. Rounded down: the shares never cost more than the whole."""
         loss = math.floor(self.units * share) / UNIT
@@ -146,6 +187,11 @@ def check_settings(verb: str, settings: Mapping[str, Any], known: Sequence[str])
 def rows_to_draw(value: object) -> int | None:
     """How many rows are drawn; raises :class:`UserError` for what is no number of rows."""
     return None if value is None else whole_between("rows", value, 1, 50_000_000)
+
+
+def deviation(mechanism: Mechanism, scales: tuple[float, ...]) -> float:
+    """The standard deviation of the noise on each cell of a marginal."""
+    return Deviation(mechanism, scales).deviation(0)
 
 
 def one_table(schema: Schema, table: object) -> str:

@@ -87,6 +87,7 @@ class SyntheticRelease:
         level: on the spectrum of the Office for National Statistics (2019), from *structural* to *replica*.
         notes: what a reader must know.
         certified: the signed certificate of all releases together, where they were charged as one.
+        enough: whether the real table had rows enough for its noise, in one sentence (``""`` without a guarantee).
     """
 
     id: str
@@ -109,6 +110,7 @@ class SyntheticRelease:
     analyst: str
     notes: tuple[str, ...] = ()
     certified: Json | None = None
+    enough: str = ""
 
     @property
     def table_name(self) -> str:
@@ -140,6 +142,7 @@ class SyntheticRelease:
         return {
             "marker": MARKER,
             "what": "Invented records. One row is a record with an invented id, not a person.",
+            "enough": self.enough,
             "synthetic": self.id,
             "method": self.method,
             "level": self.level,
@@ -244,4 +247,6 @@ class SyntheticRelease:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name}: {len(frame):,} rows" for name, frame in self.frames.items())
-        return f"{MARKER} data ({self.method}), {counts}\n{self.guarantee}\n" + "\n".join(self.notes)
+        notes = [note for note in self.notes if note != self.enough]
+        first = [self.enough] if self.enough else []
+        return "\n".join([*first, f"{MARKER} data ({self.method}), {counts}", self.guarantee, *notes])

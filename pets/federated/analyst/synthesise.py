@@ -22,6 +22,7 @@ from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.schema.schema import Schema
 from pets.session.engine_synthesis import ROW
+from pets.session.hopeless import refuse_hopeless
 from pets.session.synthesis_request import SynthesisRequest, check_settings
 from pets.synthetic.synthetic_release import SyntheticRelease
 
@@ -29,7 +30,6 @@ Ask = Callable[[Sequence[tuple[Query, DP]]], list[Release]]
 """Asks all of the questions, or none where a site has no room for them."""
 
 SETTINGS = ("epsilon", "table", "columns", "bins", "bound", "cells", "seed", "progress")
-_LEVEL = "multivariately plausible: pairs of columns are kept as far as noise and the model allow"
 
 
 def synthesised(
@@ -42,12 +42,15 @@ def synthesised(
         raise BudgetError("many marginals at once need ledgers that count rho; open the sites' ledgers with a delta")
     given: dict[str, Any] = {"epsilon": None} | settings | {"rows": rows}
     request = SynthesisRequest(schema, roster.currency, roster.delta, **given)
+    refuse_hopeless(request)  # (sites add more noise than this, never less)
     return _private(request, roster, analyst, way, ask)
 
 
 def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: str, ask: Ask) -> SyntheticRelease:
     def measure(questions: Sequence[tuple[Query, Fraction]]) -> list[Release]:
         return ask([(query, request.priced(share)) for query, share in questions])
+
+    from pets.synthetic.dp_model.noise_alone import rare_note
 
     made = request.made(measure)
     schema, workload = request.schema, request.workload
@@ -83,13 +86,17 @@ def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: st
             "cells": made.model.cells,
             "rows_estimated": round(made.model.total),
             "rows_of_a_person": made.releases[0].plan.rows,
+            "below_noise": [[one.column, one.value] for one in made.rare],
             "seed": request.seed,
         },
-        level=_LEVEL,
+        level=made.verdict.level,
         issued_at=now(),
         project="federation",
         analyst=analyst,
+        enough=made.verdict.words,
         notes=(
+            made.verdict.words,
+            *rare_note(made.rare),
             ROW,
             f"The model holds every column by itself and {len(held)} of {len(workload.pairs)} pairs; the others, and "
             "whatever takes three columns or more, follow only as far as these imply it.",

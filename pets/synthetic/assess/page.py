@@ -134,15 +134,18 @@ def _short(assessed: Assessed) -> str:
     ]
     if kept:
         points.insert(0, f"No better than shuffled columns, which keep nothing between columns: {', '.join(kept)}.")
-    said = "".join(f"<li>{escape(point)}</li>" for point in points)
     promise = (
         str(assessed.about.get("guarantee", ""))
         or "The table came without a manifest: nothing is known of a guarantee."
     )
+    enough = str(assessed.about.get("enough", ""))
+    if enough:
+        points.insert(0, enough)
     flags = [f'<p class="flag"><b>Look at this:</b> {escape(flag)}.</p>' for flag in assessed.flags] or [
         '<p class="clear">No attack succeeded more often than chance explains. That is no proof: these are some '
         "attacks, and only a guarantee holds against all.</p>"
     ]
+    said = "".join(f"<li>{escape(point)}</li>" for point in points)
     return f"<h2>In short</h2>\n{''.join(flags)}\n<ul>{said}</ul>\n<p>{escape(promise)}</p>"
 
 

@@ -24,8 +24,18 @@ from pets.schema.domain import Identifier
 from pets.schema.schema import Schema
 from pets.synthetic.dp_model.columns import derived
 from pets.synthetic.dp_model.marginals import STEPS, Model, fit
+from pets.synthetic.dp_model.noise_alone import Rare, Verdict, rare_values, verdict
 from pets.synthetic.dp_model.select import SIGNIFICANT, choose, from_singles, model_cells, surprise
-from pets.synthetic.dp_model.workload import Clique, Floats, Marginal, Workload, total_error, total_of
+from pets.synthetic.dp_model.workload import (
+    Clique,
+    Floats,
+    Marginal,
+    Workload,
+    displaced,
+    slot_counts,
+    total_error,
+    total_of,
+)
 from pets.synthetic.synthetic_release import MARKER, RECORD, Misfit
 
 if TYPE_CHECKING:
@@ -59,6 +69,8 @@ class Made:
         model: that was fitted.
         held: the pairs that it was fitted to.
         whole: places of columns that may be empty, and are in no row: what may be without a value is lost in the noise.
+        verdict: whether rows were enough, judged by noisy numbers alone.
+        rare: values whose noisy count is below its noise.
     """
 
     frame: pd.DataFrame
@@ -67,6 +79,8 @@ class Made:
     model: Model
     held: tuple[Clique, ...]
     whole: tuple[int, ...]
+    verdict: Verdict
+    rare: tuple[Rare, ...]
 
 
 def private_table(
@@ -113,6 +127,7 @@ def private_table(
         count = min(MAX_ROWS, max(1, round(found.total))) if rows is None else rows
         frame = _decoded(schema, workload, model.sample(count, random), random)
         misfits = _misfits(found, model, held)
+        rare = rare_values(workload, found.marginals, lambda clique: _share(model, None, clique), found.total)
     except (ReleaseFailedError, UserError, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -123,7 +138,8 @@ def private_table(
             f"the marginals were measured and stay charged, but the model could not be made ({type(error).__name__}); "
             f"{again}; fewer columns or coarser bins make a smaller model"
         ) from None
-    return Made(frame, tuple(found.releases), misfits, model, tuple(held), tuple(sorted(found.whole)))
+    whole, told = tuple(sorted(found.whole)), verdict(misfits, found.total)
+    return Made(frame, tuple(found.releases), misfits, model, tuple(held), whole, told, rare)
 
 
 class _Collected:
@@ -175,10 +191,8 @@ class _Collected:
         for place, column in enumerate(self.workload.columns):
             if not column.domain.nullable or column.size < 2:
                 continue
-            parts = [(one, one.values.take(-1, axis=c.index(place))) for c, one in self.measured.items() if place in c]
-            weights = np.array([1 / (one.sigma**2 * slot.size) for one, slot in parts])
-            count = float(weights @ np.array([slot.sum() for _, slot in parts]) / weights.sum())
-            if count < SIGNIFICANT * weights.sum() ** -0.5:
+            counts, sigma = slot_counts(self.measured, place)
+            if counts[-1] < SIGNIFICANT * sigma:
                 empty.append(place)
         self.whole = frozenset(empty)
 
@@ -256,9 +270,9 @@ def _misfits(found: _Collected, model: Model, held: Sequence[Clique]) -> tuple[M
     out = []
     for clique, one in found.marginals.items():
         error = float(np.abs(one.values / total - _share(model, drawn, clique)).sum()) / 2
-        noise = one.sigma * np.sqrt(2 / np.pi) * one.values.size / total / 2
+        noise = displaced(one.sigma, one.values.size, total)
         names = found.workload.names(clique)
-        out.append(Misfit(names, one.values.size, one.sigma, error, float(noise), len(clique) == 1 or clique in held))
+        out.append(Misfit(names, one.values.size, one.sigma, error, noise, len(clique) == 1 or clique in held))
     return tuple(out)
 
 

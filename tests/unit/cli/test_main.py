@@ -108,6 +108,31 @@ def test_quote_says_what_python_says(pets_) -> None:
     assert done == Done(0, f"{session.quote(query, pets.DP(epsilon=0.5))}\n", "")
 
 
+def test_quote_of_a_synthetic_table_says_what_python_says(pets_) -> None:
+    flags = ["--synthesise", "--columns", "age,sex", "--bins", "age:0,18,65,110", "--epsilon", "0.5"]
+    done = pets_("quote", *schema(*flags), "--budget-epsilon", "3", "--rows", "2")
+    budget = pets.Budget(epsilon=3, delta=1e-6)
+    session = pets.Session(pets.Schema.load(schema()[1]), budget=budget)
+    asked = {"columns": ["age", "sex"], "bins": {"age": [0, 18, 65, 110]}, "bound": 2}
+    assert done == Done(0, f"{session.quote_synthesis(epsilon=0.5, **asked)}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--columns", "age", *SEX], "add --synthesise"),
+        (["--synthesise", *SEX, "--epsilon", "1"], "only --table and --rows go with it"),
+        (["--synthesise", "--rho", "1"], "priced by --epsilon alone"),
+        (["--synthesise"], "has a price"),
+        (["--synthesise", "--epsilon", "1", "--bins", "age"], "written as column:edges"),
+        (["--synthesise", "--epsilon", "1", "--bins", "age:week"], "age"),
+    ],
+)
+def test_a_synthetic_table_is_quoted_by_its_own_flags(pets_, flags: list[str], said: str) -> None:
+    done = pets_("quote", *schema(*flags))
+    assert done.code not in (0, 1) and said in done.err and done.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

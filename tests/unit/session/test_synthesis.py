@@ -281,6 +281,40 @@ def test_dummy_sessions_synthesise_for_nothing(session: pets.Session) -> None:
     assert made.data == "dummy" and "invented" in made.guarantee and twin.remaining().spent.loss == 0
 
 
+# whether rows were enough ---------------------------------------------------------------------------------------------
+
+
+def test_the_first_line_says_whether_rows_were_enough(made: SyntheticRelease) -> None:
+    first = repr(made).splitlines()[0]
+    assert first.startswith("Enough rows: of about ") and first == made.notes[0] == made.manifest["enough"]
+    assert made.level.startswith("multivariately plausible") and repr(made).count(first) == 1
+
+
+def test_a_hundred_and_twenty_three_people_are_never_enough() -> None:
+    few = pets.Session(SCHEMA, frame(123), budget=pets.Budget(epsilon=8, delta=1e-6), progress=False)
+    for columns in (["sex", "age", "ward"], ["sex", "ward"]):
+        made = few.synthesise(40, epsilon=1, columns=columns, progress=False)
+        assert repr(made).splitlines()[0].startswith("NOT ENOUGH ROWS: "), columns
+        assert "multivariately" not in json.dumps(made.manifest) and made.level.startswith("valid")
+    # a column by itself needs far fewer, and holds no pairs to be right about
+    alone = few.synthesise(40, epsilon=1, columns=["sex"], progress=False)
+    assert alone.enough.startswith("Enough rows for its one column") and alone.level.startswith("univariately")
+
+
+def test_rare_values_that_noise_may_inflate_are_named() -> None:
+    """One ward in a hundred: what noise makes of it is named with what was measured, from noisy numbers alone."""
+    table = frame(800)
+    table["ward"] = np.where(np.arange(len(table)) % 100 == 0, "C", "A")
+    session = pets.Session(SCHEMA, table, budget=pets.Budget(epsilon=8, delta=1e-6), progress=False)
+    made = session.synthesise(epsilon=1, columns=["sex", "age", "ward"], progress=False)
+    named = [tuple(one) for one in made.manifest["settings"]["below_noise"]]
+    assert ("ward", "C") in named and ("ward", "A") not in named and ("sex", "F") not in named
+    note = next(note for note in made.notes if note.startswith("Rare values"))
+    share = 100 * float((made.table["ward"] == "C").mean())
+    told = float(note.partition("ward 'C' (")[2].partition(" %")[0])
+    assert abs(told - share) < 2.5 and "may come several times as often here" in note
+
+
 # refusals and failures ------------------------------------------------------------------------------------------------
 
 

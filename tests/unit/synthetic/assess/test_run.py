@@ -309,6 +309,12 @@ def test_the_page_says_what_is_worse_than_a_shuffle(fresh: Assessment) -> None:
     assert "Not in the picture: columns by themselves." in page(fresh) and "That is no proof" in page(fresh)
 
 
+def test_the_page_says_first_whether_rows_were_enough(fresh: Assessment) -> None:
+    told = replace(fresh, about={"guarantee": "ε = 1", "enough": "NOT ENOUGH ROWS: of about 123 rows, <all>."})
+    assert "<ul><li>NOT ENOUGH ROWS: of about 123 rows, &lt;all&gt;.</li>" in page(told)
+    assert "ENOUGH" not in page(fresh)
+
+
 def test_whoever_signs_knows_which_file_and_what_it_promises(tmp_path: Path) -> None:
     made, other = tmp_path / "made.csv", tmp_path / "made.manifest.json"
     FRESH[:200].to_csv(made, index=False)

@@ -238,11 +238,13 @@ class SyntheticRelease:
 
     def _repr_html_(self) -> str:
         rows = [(name, f"{len(frame):,}", html_table.few(frame.columns)) for name, frame in self.frames.items()]
+        first = [html_table.sentence(self.enough, alarm=self.enough.startswith("NOT"))] if self.enough else []
         return html_table.block(
+            *first,
             html_table.sentence(f"{MARKER} DATA ({self.method}): a row is a record, not a person", alarm=True),
             html_table.table(f"Made for {self.dataset}", ("table", "rows", "columns"), rows, numbers=(1,)),
             html_table.sentence(self.guarantee),
-            *(html_table.sentence(note) for note in self.notes),
+            *(html_table.sentence(note) for note in self.notes if note != self.enough),
         )
 
     def __repr__(self) -> str:

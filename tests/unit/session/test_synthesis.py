@@ -287,6 +287,8 @@ def test_dummy_sessions_synthesise_for_nothing(session: pets.Session) -> None:
 def test_the_first_line_says_whether_rows_were_enough(made: SyntheticRelease) -> None:
     first = repr(made).splitlines()[0]
     assert first.startswith("Enough rows: of about ") and first == made.notes[0] == made.manifest["enough"]
+    shown = made._repr_html_()
+    assert shown.index(first) < shown.index("SYNTHETIC DATA") and shown.count(first) == 1
     assert made.level.startswith("multivariately plausible") and repr(made).count(first) == 1
 
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 Made = tuple[dict[str, "pd.DataFrame"], Json]
 
 JOINED = "Rows of one invented id belong together, but no invented id stands for any real person."
+FEW = 100
+"""People below whom an engine is likely to remember single ones."""
+
 ROW = "One row is a record with an invented id, not a person: people with several rows are not rebuilt."
 
 
@@ -69,7 +72,9 @@ def by_engine(
     def learn() -> Made:
         coded = snapshot.arrow()
         codes = {column: coded[snapshot.columns[column]].to_numpy() for column in asked.fields}
-        return external(asked, codes, coded["person"].to_numpy(), limits, progress=progress)
+        frames, said = external(asked, codes, coded["person"].to_numpy(), limits, progress=progress)
+        orphans = custody.report(name).people_unattached if asked.people else 0
+        return frames, said | {"people_unattached": orphans}
 
     with custody.unbounded(name, what, question, terms, snapshot.id) as number:
         made, why = _kept(custody, number, learn)
@@ -99,10 +104,46 @@ def by_engine(
         project=custody.project,
         analyst=custody.analyst,
         notes=(
+            *_learnt(said),
+            *_lacking(method, frames, said),
+            *_orphans(said["people_unattached"], name, custody.schema.table(name).person_table),
             ROW if method not in ("hma", "par") else JOINED,
             f"At most {snapshot.max_rows} row(s) of a person were seen.",
             *ruled(said["rules"], said["rows_turned_away"]),
         ),
+    )
+
+
+def _learnt(said: Json) -> tuple[str, ...]:
+    """What a reader must know where few taught the engine, or not all did."""
+    rows, people, broken = said["learnt_from"]["rows"], said["learnt_from"]["people"], said["rows_that_break_rules"]
+    few = (
+        f"WARNING: learnt from only {rows:,} row(s) of {people:,} {'person' if people == 1 else 'people'}: so few are "
+        "remembered rather than learnt, and rows here may be theirs."
+    )
+    left = f"{broken:,} real row(s) break a rule of the schema, and the engine did not learn from them."
+    return (*([few] if people < FEW else []), *([left] if broken else []))
+
+
+def _lacking(method: str, frames: dict[str, pd.DataFrame], said: Json) -> tuple[str, ...]:
+    """Says where fewer came than were wanted."""
+    wanted, first = int(said["wanted"]), next(iter(frames.values()))
+    what, found = "rows", len(first)
+    if method == "hma":
+        what, found = "people", len(list(frames.values())[1])
+    if method == "par":
+        what, found = "people", said["people_made"]
+    if found >= wanted:
+        return ()
+    return (f"{found:,} {what} came of the {wanted:,} that were wanted: too many of the others break a rule.",)
+
+
+def _orphans(people: int, table: str, person_table: str | None) -> tuple[str, ...]:
+    if not people:
+        return ()
+    return (
+        f"{people:,} {'person has' if people == 1 else 'people have'} rows in {table!r} and none in {person_table!r}: "
+        f"the engine learnt them as people without any value there.",
     )
 
 

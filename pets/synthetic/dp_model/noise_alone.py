@@ -74,7 +74,7 @@ class Forecast:
     def rows_for(self, marginals: Sequence[NoiseAlone], share: float = GOOD) -> int:
         """Rows from which the mean over some marginals is at most ``share``, in two digits, rounded up."""
         rows = sum(displaced(one.sigma, one.cells, 1) for one in marginals) / len(marginals) / share
-        unit = 10 ** max(0, math.floor(math.log10(max(rows, 1))) - 1)
+        unit: int = 10 ** max(0, math.floor(math.log10(max(rows, 1))) - 1)
         return math.ceil(rows / unit) * unit
 
     def scaled(self, factor: float) -> Forecast:

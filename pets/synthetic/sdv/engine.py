@@ -88,6 +88,7 @@ def _maker(request: dict[str, Any]) -> tuple[str, Any]:
     from sdv.single_table import CopulaGANSynthesizer, CTGANSynthesizer, GaussianCopulaSynthesizer, TVAESynthesizer
 
     torch.manual_seed(request["seed"] % 2**63)
+    # (verbose: epochs are counted on stderr, a file in the private folder, and read from there for the bar)
     gpu = torch.cuda.is_available()
     metadata = Metadata.load_from_dict(request["metadata"])
     method = request["method"]
@@ -99,12 +100,12 @@ def _maker(request: dict[str, Any]) -> tuple[str, Any]:
         for name in request["tables"]:
             maker.set_table_parameters(name, plain)
     elif method == "par":
-        maker = PARSynthesizer(metadata, **plain, **epochs, context_columns=request["context"], cuda=gpu, verbose=False)
+        maker = PARSynthesizer(metadata, **plain, **epochs, context_columns=request["context"], cuda=gpu, verbose=True)
     elif method == "gaussian_copula":
         maker = GaussianCopulaSynthesizer(metadata, **plain)
     else:
         kinds = {"ctgan": CTGANSynthesizer, "tvae": TVAESynthesizer, "copulagan": CopulaGANSynthesizer}
-        maker = kinds[method](metadata, **plain, **epochs, enable_gpu=gpu)
+        maker = kinds[method](metadata, **plain, **epochs, enable_gpu=gpu, verbose=True)
     if request["constraints"]:
         from sdv import cag
 

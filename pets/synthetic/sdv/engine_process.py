@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 CHARGED = "the request stays on the account as unbounded"
 _POLL = 0.2
+_BAR = re.compile(rb"(\d+)/(\d+) \[")
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,15 @@ def _watched(folder: Path, command: tuple[str, ...], limits: Limits, method: str
             with tqdm(
                 total=round(limits.seconds), desc=method, delay=1, leave=False, disable=not progress, unit="s"
             ) as bar:
+                epochs = 0
                 while child.poll() is None:
                     time.sleep(_POLL)
                     spent = time.monotonic() - started
-                    bar.update(int(spent) - bar.n)
+                    done, of = _epochs(folder / "errors.txt")
+                    if of and not epochs:
+                        bar.unit, epochs = "epoch", of
+                        bar.reset(total=of)  # from here on the bar estimates what is left
+                    bar.update((done if epochs else int(spent)) - bar.n)
                     bar.set_postfix_str(_last(folder / "stages.txt"), refresh=False)
                     if spent > limits.seconds:
                         raise ReleaseFailedError(
@@ -122,6 +129,14 @@ def _watched(folder: Path, command: tuple[str, ...], limits: Limits, method: str
         missing = b"No module named" in (folder / "errors.txt").read_bytes()
         why = "it is not installed whole" if missing else f"it ended with code {child.returncode}"
         raise ReleaseFailedError(f"the engine was ended from outside or broke down ({why}); {CHARGED}")
+
+
+def _epochs(path: Path) -> tuple[int, int]:
+    """How many epochs of how many an engine has done, by the bar that it writes; 0 of 0 before the first."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 500))
+        found = _BAR.findall(file.read())
+    return (int(found[-1][0]), int(found[-1][1])) if found else (0, 0)
 
 
 def _last(path: Path) -> str:

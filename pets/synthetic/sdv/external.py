@@ -20,6 +20,7 @@ from pets.schema.rules import Order, Unique
 from pets.schema.schema import Schema, Table
 from pets.synthetic.dp_model.columns import derived
 from pets.synthetic.dummy_data.fill import Codes
+from pets.synthetic.sdv.across import broken_across, constant_within
 from pets.synthetic.sdv.engine_process import CHARGED, Limits, run, settings_of
 from pets.synthetic.sdv.rules_kept import Fate, computed, fates, first, ordered, put_back
 from pets.synthetic.sdv.sdv_metadata import PERSON, decoded, kinds, modelled_fields, rendered
@@ -171,6 +172,12 @@ def external(
     fields = {name: asked.fields[name] for name in taught}
     values = decoded({name: np.asarray(codes[name])[clean] for name in taught}, fields)
     frames, metadata = _framed(asked, values, np.asarray(person)[clean])
+    context = [name for name in asked.people if name in taught]
+    if asked.method == "par":
+        # what never changes within a person must not begin to; one column at least is left to change
+        own = [name for name in taught if name not in asked.people and name != asked.order]
+        same = constant_within({name: np.asarray(codes[name])[clean] for name in own}, np.asarray(person)[clean], own)
+        context += same if len(same) < len(own) or asked.order is not None else same[:-1]
     count = len(frames[_PEOPLE]) if asked.method == "hma" else len(person)
     if asked.method == "par":
         count = int(frames[_MAIN][PERSON].nunique())
@@ -182,7 +189,7 @@ def external(
         "rows": asked.rows or count,
         "epochs": asked.epochs,
         "seed": asked.seed,
-        "context": [name for name in asked.people if name in taught],
+        "context": context,
         "constraints": [one.constraint for one in constraints],
         "keep": {"schema": asked.schema.to_json(), "table": asked.table, "columns": list(asked.fields)},
     }
@@ -196,8 +203,36 @@ def external(
             f"{CHARGED}"
         )
     rules = [one.to_json() for one in asked.fates]
-    more: Json = {"columns": list(asked.fields), "empty": empty, "rules": rules, "rows_turned_away": turned}
+    if asked.method in ("hma", "par"):
+        rules += broken_across(asked.fields, asked.people, codes, _with_people(asked, out))
+    more: Json = {
+        "columns": list(asked.fields),
+        "empty": empty,
+        "rules": rules,
+        "rows_turned_away": turned,
+        "constant_within_people": context if asked.method == "par" else [],
+        "wanted": request["rows"],
+        "people_made": int(out[asked.table][_unit(asked)].nunique()) if asked.method == "par" else None,
+        "learnt_from": {"rows": int(clean.sum()), "people": len(np.unique(np.asarray(person)[clean]))},
+        "rows_that_break_rules": int((~clean).sum()),
+    }
     return out, settings_of(limits, said) | more
+
+
+def _unit(asked: Asked) -> str:
+    """The column that says whose a row is."""
+    return str(asked.schema.table(asked.table).unit.column)
+
+
+def _with_people(asked: Asked, made: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series[Any]]:
+    """The columns of the made rows, those of their people beside them."""
+    rows = made[asked.table]
+    out = {name: rows[name] for name in asked.fields if name in rows}
+    for table, frame in made.items():
+        if table != asked.table:
+            at = frame.set_index(str(asked.schema.table(table).unit.column))
+            out |= {name: rows[_unit(asked)].map(at[name]) for name in asked.people if name in frame}
+    return out
 
 
 def _framed(asked: Asked, values: Mapping[str, Any], person: Any) -> tuple[dict[str, pd.DataFrame], Json]:

@@ -87,3 +87,36 @@ def test_whoever_stops_an_engine_gets_no_rows(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(KeyboardInterrupt) as told:
         opened().synthesise(method="gaussian_copula", progress=False)
     assert told.value.args == () and not any(isinstance(value, np.ndarray) for value in held(told.value))
+
+
+@pytest.mark.chance(0)
+def test_fewer_rows_than_were_asked_for_are_told() -> None:
+    """Nine values of a unique column give nine rows at most; real rows that break a rule are told, too."""
+    schema = pets.Schema.load(
+        {
+            "dataset": "fewer",
+            "tables": {
+                "t": {
+                    "unit": "row",
+                    "columns": {
+                        "n": {"type": "integer", "min": 1, "max": 9, "nullable": False},
+                        "a": {"type": "date", "min": "2024-01-01", "max": "2024-12-31"},
+                        "b": {"type": "date", "min": "2024-01-01", "max": "2024-12-31"},
+                    },
+                    "rules": [{"unique": "n"}, {"order": ["a", "b"]}],
+                }
+            },
+        }
+    )
+    rows = 120
+    later = [f"2024-04-{1 + i % 28:02d}" for i in range(rows)]
+    table = pd.DataFrame({"n": [1 + i % 9 for i in range(rows)], "a": "2024-03-01", "b": later})
+    table.loc[0, "b"] = "2024-02-01"
+    session = pets.Session(
+        schema, table, budget=pets.Budget(epsilon=1, delta=1e-6), progress=False,
+        policy=pets.Policy(allow_unbounded=True),
+    )  # fmt: skip
+    made = session.synthesise(40, "gaussian_copula", progress=False)
+    notes = "\n".join(made.notes)
+    assert len(made.table) <= 9 and f"{len(made.table)} rows came of the 40 that were wanted" in notes
+    assert "1 real row(s) break a rule of the schema" in notes and "WARNING" not in notes

@@ -249,6 +249,18 @@ def test_a_fit_that_fails_leaves_nothing_and_says_why(
     assert fits() == before
 
 
+def test_the_bar_counts_epochs_and_estimates_what_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    body = (
+        "for done in (1, 2, 3):\n"
+        "    print(f'Loss (0.1): {done}/4 [00:01<00:02]', end='\\r', file=sys.stderr, flush=True)\n"
+        "    time.sleep(0.8)\n"
+        "json.dump({'tables': [], 'turned': 0}, open(folder + '/result.json', 'w'))"
+    )
+    engine_process.run(FRAME, REQUEST, Limits(seconds=3000), progress=True, command=engine(tmp_path, body))
+    shown = capsys.readouterr().err
+    assert "3/4 [" in shown and "/3000" not in shown.rpartition("3/4")[2] and "epoch" in shown
+
+
 def gone(pid: int) -> bool:
     """Whether a process has ended (or is dead, and nobody asked for it yet)."""
     try:

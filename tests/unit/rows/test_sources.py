@@ -324,7 +324,11 @@ GOOD = "id,sex,days,cost,day,er\n1,F,1,1,2020-01-01,t\n"
         ("a.parquet", b"PAR1" + b"x" * 99, "a.parquet starts like Parquet but is damaged or cut short"),
         ("a.parquet", GOOD.encode(), "a.parquet is neither CSV (UTF-8 text) nor Parquet"),
         ("a.json", b'[{"id": "SECRET"}]', "a.json is named as JSON, which is not read as data; save it as CSV"),
-        ("a.ndjson.gz", gzip.compress(b'{"id": "SECRET"}\n'), "a.ndjson.gz is named as JSON, which is not read"),
+        (
+            "a.ndjson.gz",
+            gzip.compress(b'{"id": "SECRET"}\n', mtime=0),
+            "a.ndjson.gz is named as JSON, which is not read",
+        ),
     ],
 )
 def test_a_broken_file_gives_one_plain_sentence(tmp_path: Path, name: str, data: bytes, message: str) -> None:

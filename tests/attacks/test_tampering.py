@@ -162,6 +162,7 @@ def test_ten_thousand_random_edits_are_found(log: bytes) -> None:
     assert caught == dict.fromkeys(EDITS, 5000 // len(EDITS))
 
 
+@pytest.mark.chance(0)  # it starts Python, which draws nothing that is looked at
 def test_two_processes_find_what_one_finds(log: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Long logs are looked at by two; neither sees all that is checked."""
     monkeypatch.setattr(export, "_MANY", 10)

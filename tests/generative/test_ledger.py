@@ -139,9 +139,9 @@ class Machine(RuleBasedStateMachine):
         if one.state == "voided":
             one.key = None
 
-    def _before(self, one: Request, again: bool, freed: list[Asked]) -> Asked | str | None:
+    def _before(self, one: Request, scope: Scope, again: bool, freed: list[Asked]) -> Asked | str | None:
         """The request that answers this one already, or why it may not be asked, or nothing."""
-        same = next((a for a in self.asked if one.key is not None and a.key == one.key), None)
+        same = next((a for a in self.asked if one.key is not None and (a.key, a.scope) == (one.key, scope)), None)
         if same is not None:
             if same.question != one.asked:
                 return "another question"
@@ -174,7 +174,7 @@ class Machine(RuleBasedStateMachine):
         if self.now - self.swept >= SWEEP:
             self._expire()
         freed: list[Asked] = []
-        known = [self._before(one, again, freed) for one in requests]
+        known = [self._before(one, scope, again, freed) for one in requests]
         reason = next((found for found in known if isinstance(found, str)), None)
         new = [one for one, found in zip(requests, known, strict=True) if found is None]
         asker = self._account(scope)

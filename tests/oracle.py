@@ -437,6 +437,9 @@ def answer(schema: Schema, query: Query, rows: Iterable[Kept]) -> Answer:
     return Answer((*(key.name for key in query.keys), *(name for name, _ in query.aggregates)), tuple(table))
 
 
+NO_ARITHMETIC = "tests/oracle.py must say, without reading the planner, what this means:"
+
+
 def compute(node: agg.Aggregate, fields: Mapping[str, Domain], rows: list[Kept], query: Query) -> Any:
     """One aggregate of one group; ``None`` where there is nothing to take a mean of."""
     if isinstance(node, agg.Rate):
@@ -448,7 +451,7 @@ def compute(node: agg.Aggregate, fields: Mapping[str, Domain], rows: list[Kept],
         return len(rows)
     if isinstance(node, agg.CountUnits):
         return len({row.person for row in rows})
-    assert isinstance(node, (agg.OfColumn, agg.Histogram, agg.Quantile))
+    assert isinstance(node, (agg.OfColumn, agg.Histogram, agg.Quantile)), f"{NO_ARITHMETIC} {type(node).__name__}"
     domain = fields[node.column]
     values: list[Any] = [row.values[node.column] for row in rows if row.values[node.column] is not None]
     if isinstance(node, agg.Histogram):

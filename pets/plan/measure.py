@@ -132,9 +132,9 @@ class Output:
     Attributes:
         name: the column's name.
         kind: what it is; its row of :data:`pets.query_model.traits.TRAITS` says how it is shown and priced.
-        parts: indexes of the measures it is made from, in this order:
-            count ``(rows,)``; count_units ``(units,)``; sum ``(total,)`` or ``(total, rows)``; mean ``(total, rows)``;
-            rate ``(balance, rows)``; variance ``(square, total, rows)``; histogram ``(leaves,)``; quantile ``(tree,)``.
+        parts: indexes of the measures it is made from, in the order in which its shape's method in
+            :mod:`pets.release.estimate` reads them: linear, one weighted sum and maybe its rows; ratio, a sum (or a
+            balance) and its rows; moments ``(square, total, rows)``; bins ``(leaves,)``; rank ``(tree,)``.
         needs: ``(measure index, coefficient)``: how strongly the noise of each part enters this output's error, in
             the output's units (for a mean, a rate and a variance: times the group's number of rows). The budget is
             split by it.

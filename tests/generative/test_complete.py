@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 import pets.schema.schema  # loads every module that defines a domain
 from pets.query_model.aggregate import Aggregate
+from pets.query_model.condition import measure
 from pets.query_model.expression import And, Filter, Not, Or
 from pets.query_model.group_keys import Key
 from pets.query_model.query import Query
+from pets.query_model.traits import SPELLINGS, Spelling
 from pets.schema.domain import Domain
-from pets.schema.schema import Schema
-from tests import strategies
+from pets.schema.schema import Integer, Real, Schema
+from tests import oracle, strategies
 
 REGISTRIES: dict[type[Any], dict[Any, Any]] = {
     Domain: strategies.DOMAINS,
@@ -54,6 +56,25 @@ def test_the_check_notices_a_new_kind() -> None:
 
         gc.collect()  # a class lives on in its base's list until it is collected
     test_every_kind_of_node_has_a_generator(Key)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=list(SPELLINGS))
+def test_the_oracle_knows_every_aggregate(spelling: Spelling) -> None:
+    """Before a random query finds one that it does not: the answer of no rows, by the spelling's own example."""
+    fields = {"age": Integer(0, 120), "length_of_stay": Integer(0, 60), "cost": Real(0, 100, step=0.5)}
+    name, node = measure(spelling.name, "n" if spelling.takes == "rows" else spelling.example.strip('"'))
+    found = oracle.compute(node, fields, [], Query("t", aggregates=((name, node),)))
+    if not isinstance(found, (list, tuple)):
+        found = [found]
+    assert not any(found), "no rows, and yet something was counted"
+
+
+def test_an_aggregate_that_the_oracle_does_not_know_is_named() -> None:
+    class Nearest(Aggregate):
+        """One that nobody taught it (without a kind, so that no registry is asked for it)."""
+
+    with pytest.raises(AssertionError, match=r"tests/oracle\.py must say.*Nearest"):
+        oracle.compute(Nearest(), {}, [], Query("t"))
 
 
 def nodes(query: Query) -> set[type[Any]]:

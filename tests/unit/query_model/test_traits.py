@@ -3,8 +3,9 @@
 import ast
 import inspect
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from pets.ledger.publish.wording import asked
 from pets.plan.plan import make_plan
 from pets.query_model import aggregate as aggregates
 from pets.query_model.condition import measure
+from pets.query_model.expression import Compare, Filter
 from pets.query_model.traits import SPELLINGS, TRAITS, Shape, Spelling
 from pets.release.plot import measured
 from pets.session.guarantee_text import what
@@ -43,6 +45,38 @@ def test_every_aggregate_has_a_row_of_traits() -> None:
     }
     assert nodes == set(TRAITS) == set(aggregates.AGGREGATES)
     assert {row.shape for row in TRAITS.values()} == set(get_args(Shape))
+
+
+def conditions(node: type[aggregates.Aggregate]) -> set[str]:
+    """The settings of an aggregate that are conditions."""
+    hints = get_type_hints(node)
+    return {
+        entry.name
+        for entry in fields(node)
+        if any(isinstance(part, type) and issubclass(part, Filter) for part in parts(hints[entry.name]))
+    }
+
+
+def parts(hint: object) -> Iterator[object]:
+    """A type and all that it is made of."""
+    yield hint
+    for part in get_args(hint):
+        yield from parts(part)
+
+
+def test_an_aggregate_has_one_condition_and_calls_it_where() -> None:
+    """Canonical JSON, the public log, a site's filters and its rules of exact totals read ``where`` and no other."""
+    for node in aggregates.AGGREGATES.values():
+        assert conditions(node) <= {"where"}, f"{node.kind}: a rule of a site would not see {conditions(node)}"
+
+
+def test_the_check_of_conditions_bites() -> None:
+    @dataclass(frozen=True)
+    class Share(aggregates.Count):
+        of: Filter | None = None
+        among: tuple[Compare, ...] = ()
+
+    assert conditions(Share) == {"where", "of", "among"}
 
 
 def test_an_aggregate_without_a_row_is_refused_in_one_sentence() -> None:

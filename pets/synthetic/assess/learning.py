@@ -170,7 +170,9 @@ def _ends(value: float, truth: Ints, chances: Floats, classes: Ints, seed: int) 
     for _ in range(RESAMPLES):
         rows = random.integers(0, len(truth), len(truth))
         found.append(_curve(truth[rows], chances[rows], classes))
-    half = 1.96 * float(np.std(found, ddof=1))
+    # few rows tell little of their own spread: Student's quantile, and no less than what half a row may turn
+    count = len(truth)
+    half = max((1.96 + 2.4 / (count - 1)) * float(np.std(found, ddof=1)), 0.5 / count)
     return max(0.0, value - half), min(1.0, value + half)
 
 

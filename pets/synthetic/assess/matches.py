@@ -45,6 +45,21 @@ class Attack:
     control_hits: int
     control_tries: int
 
+    def __add__(self, other: Attack) -> Attack:
+        """Both together: of the parts of a cross-fit, no row of which is a target twice."""
+        return Attack(
+            self.hits + other.hits,
+            self.tries + other.tries,
+            self.control_hits + other.control_hits,
+            self.control_tries + other.control_tries,
+        )
+
+    def thinned(self, tries: int) -> Attack:
+        """The same rates of so many tries at most."""
+        share = min(1.0, tries / max(self.tries, 1))
+        hits, made = round(self.hits * share), round(self.tries * share)
+        return Attack(hits, made, round(self.control_hits * share), round(self.control_tries * share))
+
     @property
     def rate(self) -> float:
         """Of success on rows that the table was made from."""
@@ -79,6 +94,21 @@ class Attack:
         conditional test of Przyborowski and Wilenski 1940).
         """
         return _tail(self.hits, self.hits + self.control_hits, self.tries / max(self.tries + self.control_tries, 1))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One part of an assessment's attacks.
+
+    Attributes:
+        released: the tables that are attacked, by label; the one of the ceiling is made of rows kept out.
+        control: the other rows kept out, as targets.
+        real: rows that the table was made from, as targets.
+    """
+
+    released: dict[str, Coded]
+    control: Coded
+    real: Coded
 
 
 def _centre(hits: int, tries: int) -> float:
@@ -217,9 +247,7 @@ def _count(asked: Marks, held: Marks) -> Ints:
 # singling out ---------------------------------------------------------------------------------------------------------
 
 
-def singling_out(
-    tables: Tables, released: dict[str, Coded], control: Coded, random: np.random.Generator, attacks: int = ATTACKS
-) -> Score:
+def singling_out(tables: Tables, folds: Sequence[Fold], random: np.random.Generator, attacks: int = ATTACKS) -> Score:
     """Guesses "exactly one person is such and such" made from the table's own unique rows (Giomi et al., section 4.1).
 
     Each guess takes a row of the table and columns drawn by chance (two to five): equal for categories, at most or at
@@ -227,17 +255,21 @@ def singling_out(
     column (a value that only one row has, or beyond all others). Real and kept-out rows are cut to one number, since
     what is unique depends on it.
     """
-    size = min(len(tables.real), len(control))
-    sides = [_columns(one.take(random.permutation(len(one))[:size])) for one in (tables.real, control)]
     numeric = [column.numeric for column in tables.columns]
-    results = {}
-    for label, table in released.items():
-        hits = [0, 0]
-        guesses = _guesses(table, numeric, random, attacks)
-        for guess in guesses:
-            for side, rows in enumerate(sides):
-                hits[side] += _fits(rows, guess) == 1
-        results[label] = Attack(hits[0], len(guesses), hits[1], len(guesses))
+    results: dict[str, Attack] = {}
+    for fold in folds:
+        size = min(len(fold.real), len(fold.control))
+        sides = [_columns(one.take(random.permutation(len(one))[:size])) for one in (fold.real, fold.control)]
+        for label, table in fold.released.items():
+            hits = [0, 0]
+            guesses = _guesses(table, numeric, random, attacks)
+            for guess in guesses:
+                for side, rows in enumerate(sides):
+                    hits[side] += _fits(rows, guess) == 1
+            found = Attack(hits[0], len(guesses), hits[1], len(guesses))
+            if len(folds) > 1:
+                found = found.thinned(size)  # many guesses about few rows tell no more than the rows do
+            results[label] = results[label] + found if label in results else found
     return risk_score(
         "singling out",
         "Guesses that exactly one real person has certain values, made from the table and right.",

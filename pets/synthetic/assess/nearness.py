@@ -10,12 +10,13 @@ compared with nearness to reference rows). Shadow models would need the generato
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from pets.synthetic.assess.matches import ATTACKS, Attack, risk_score
+from pets.synthetic.assess.matches import ATTACKS, Attack, Fold, risk_score
 from pets.synthetic.assess.score import Score
 from pets.synthetic.assess.tables import Coded, Floats, Tables
 
@@ -43,43 +44,37 @@ class _Found:
 
 
 def by_nearness(
-    tables: Tables, released: dict[str, Coded], control: Coded, random: np.random.Generator, attacks: int = ATTACKS
+    tables: Tables, folds: Sequence[Fold], random: np.random.Generator, attacks: int = ATTACKS
 ) -> tuple[Score, ...]:
-    """Membership of outliers, linkability, and inference of every column."""
-    places = _Places(tables)
-    halves = random.permutation(len(control))
-    reference, others = control.take(halves[: len(halves) // 2]), control.take(halves[len(halves) // 2 :])
-    targets = {
-        "real": places(tables.real.take(random.permutation(len(tables.real))[:attacks])),
-        "kept out": places(others.take(random.permutation(len(others))[:attacks])),
-    }
-    split = random.permutation(len(tables.columns))
-    known = np.zeros(len(split), dtype=bool)
-    known[split[: max(1, len(split) // 2)]] = True
-    about = {
-        name: _pass(rows, places(_few(reference, random)), places, known, only=True) for name, rows in targets.items()
-    }
-    member, link, infer, one = {}, {}, {}, {}
-    worst = {}
-    for label, table in released.items():
-        rows = places(_few(table, random))
-        own, other = (_pass(targets[name], rows, places, known) for name in ("real", "kept out"))
-        member[label] = _membership(own, other, about["real"], about["kept out"])
-        tries, control_tries = len(own.linked), len(other.linked)
-        link[label] = Attack(int(own.linked.sum()), tries, int(other.linked.sum()), control_tries)
-        # every target is tried for every column; a person counts once in the test, so it is of shares, not of tries
-        infer[label] = Attack(
-            round(float(own.right.mean()) * tries),
-            tries,
-            round(float(other.right.mean()) * control_tries),
-            control_tries,
-        )
-        columns = [
-            Attack(int(own.right[:, at].sum()), tries, int(other.right[:, at].sum()), control_tries)
-            for at in range(len(tables.columns))
-        ]
-        worst[label] = min(range(len(columns)), key=lambda at: columns[at].chance)
-        one[label] = columns[worst[label]]
+    """Membership of outliers, linkability, and inference of every column.
+
+    Of several folds, either half of the rows kept out is the attacker's reference once.
+    """
+    places, found = _Places(tables), dict[str, list[Attack]]()
+    for fold in folds:
+        halves = random.permutation(len(fold.control))
+        parts = [halves[: len(halves) // 2], halves[len(halves) // 2 :]]
+        real = random.permutation(len(fold.real))
+        turns = 1 if len(folds) == 1 else 2
+        for turn, own in zip(range(turns), np.array_split(real, turns), strict=True):
+            reference, others = (fold.control.take(part) for part in (parts if not turn else parts[::-1]))
+            targets = (
+                places(fold.real.take(own[:attacks])),
+                places(others.take(random.permutation(len(others))[:attacks])),
+            )
+            split = random.permutation(len(tables.columns))
+            known = np.zeros(len(split), dtype=bool)
+            known[split[: max(1, len(split) // 2)]] = True
+            # (the reference's near rows are drawn anew for each side of targets where it has too many)
+            about = [_pass(rows, places(_few(reference, random)), places, known, only=True) for rows in targets]
+            for label, table in fold.released.items():
+                rows = places(_few(table, random))
+                made = _attacks(*(_pass(some, rows, places, known) for some in targets), *about)
+                found[label] = [a + b for a, b in zip(found[label], made, strict=True)] if label in found else made
+    member, link, infer = ({label: made[at] for label, made in found.items()} for at in range(3))
+    worst = {label: min(range(3, len(made)), key=lambda at: made[at].chance) for label, made in found.items()}
+    one = {label: found[label][at] for label, at in worst.items()}
+    told = tables.names[worst["value"] - 3]
     return (
         risk_score(
             "membership of outliers",
@@ -99,13 +94,33 @@ def by_nearness(
         ),
         risk_score(
             "inference of one column",
-            f"The same for the one column that is told most beyond chance, here {tables.names[worst['value']]!r}: the "
+            f"The same for the one column that is told most beyond chance, here {told!r}: the "
             "mean over many columns would hide it. It is flagged with regard to the number of columns tried; shuffled "
             "and real rows have a column of their own.",
             one,
             tests=len(tables.columns),
         ),
     )
+
+
+def _attacks(own: _Found, other: _Found, own_reference: _Found, other_reference: _Found) -> list[Attack]:
+    """Membership, linkability, inference of all columns, and inference of each."""
+    tries, control_tries = len(own.linked), len(other.linked)
+    return [
+        _membership(own, other, own_reference, other_reference),
+        Attack(int(own.linked.sum()), tries, int(other.linked.sum()), control_tries),
+        # every target is tried for every column; a person counts once in the test, so it is of shares, not of tries
+        Attack(
+            round(float(own.right.mean()) * tries),
+            tries,
+            round(float(other.right.mean()) * control_tries),
+            control_tries,
+        ),
+        *(
+            Attack(int(own.right[:, at].sum()), tries, int(other.right[:, at].sum()), control_tries)
+            for at in range(own.right.shape[1])
+        ),
+    ]
 
 
 class _Places:

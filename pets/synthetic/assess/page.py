@@ -31,6 +31,7 @@ td:first-child{grid-column:1/-1}th:first-child{display:none}
 .sign div{border-top:1px solid currentColor;padding-top:.2rem;font-size:.9rem}
 .box{display:inline-block;width:1rem;height:1rem;border:1px solid currentColor;margin-right:.5rem;vertical-align:-.1rem}
 """
+_FEW = " (few: every one of them was used in turn, cross-fitted, and the intervals are wide)"
 GROUPS = {
     "fidelity": "Fidelity: what it keeps of counts",
     "utility": "Utility: what can be learnt from it",
@@ -123,7 +124,7 @@ def _short(assessed: Assessed) -> str:
     pairs, told = by_name["pairs of columns"], by_name["told from real rows"]
     learnt = [score for score in assessed.scores if score.group == "utility"]
     best = max(learnt, key=lambda score: score.value)
-    kept = [score.name for score in assessed.scores if score.group != "risk" and score.worthless]
+    kept = [score.name for score in assessed.scores if score.group != "risk" and (score.worthless or score.worse)]
     points = [
         f"Pairs of columns: {pairs.value:.1%} of rows are in the wrong place (shuffled columns {pairs.floor:.1%}, real "
         f"rows kept out {pairs.ceiling:.1%}).",
@@ -132,8 +133,6 @@ def _short(assessed: Assessed) -> str:
         f"Telling it from real rows: {told.value:.3f}, where 0.5 is guessing (shuffled {told.floor:.3f}, real rows "
         f"{told.ceiling:.3f}).",
     ]
-    if kept:
-        points.insert(0, f"No better than shuffled columns, which keep nothing between columns: {', '.join(kept)}.")
     promise = (
         str(assessed.about.get("guarantee", ""))
         or "The table came without a manifest: nothing is known of a guarantee."
@@ -141,10 +140,16 @@ def _short(assessed: Assessed) -> str:
     enough = str(assessed.about.get("enough", ""))
     if enough:
         points.insert(0, enough)
-    flags = [f'<p class="flag"><b>Look at this:</b> {escape(flag)}.</p>' for flag in assessed.flags] or [
-        '<p class="clear">No attack succeeded more often than chance explains. That is no proof: these are some '
-        "attacks, and only a guarantee holds against all.</p>"
-    ]
+    looks = list(assessed.flags)
+    if kept:
+        looks.insert(0, f"No better than shuffled columns, which keep nothing between columns: {', '.join(kept)}")
+    flags = [f'<p class="flag"><b>Look at this:</b> {escape(look)}.</p>' for look in looks]
+    if not assessed.flags:
+        shade = "" if kept else ' class="clear"'  # green for nothing but a table that is of use, too
+        flags.append(
+            f"<p{shade}>No attack succeeded more often than chance explains. That is no "
+            "proof: these are some attacks, and only a guarantee holds against all.</p>"
+        )
     said = "".join(f"<li>{escape(point)}</li>" for point in points)
     return f"<h2>In short</h2>\n{''.join(flags)}\n<ul>{said}</ul>\n<p>{escape(promise)}</p>"
 
@@ -174,7 +179,7 @@ def _facts(assessed: Assessed) -> str:
     facts: dict[str, Any] = {
         "Real rows": f"{len(tables.real):,}",
         "Synthetic rows": f"{len(tables.synthetic):,}",
-        "Real rows kept out": f"{len(tables.holdout):,}",
+        "Real rows kept out": f"{len(tables.holdout):,}" + (_FEW if len(tables.holdout) < 500 else ""),
         "Columns": ", ".join(tables.names),
         "Left out": "; ".join(f"{name} ({why})" for name, why in tables.left_out.items()) or "none",
         "Learnt column": assessed.target,

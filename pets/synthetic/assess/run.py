@@ -19,7 +19,7 @@ from pets.errors import UserError, shown
 from pets.schema.schema import Schema
 from pets.synthetic.assess.fidelity import Fidelity, fidelity
 from pets.synthetic.assess.learning import detectability, one_thread, target_place, utility
-from pets.synthetic.assess.matches import copies, singling_out
+from pets.synthetic.assess.matches import Fold, copies, singling_out
 from pets.synthetic.assess.nearness import by_nearness
 from pets.synthetic.assess.page import page
 from pets.synthetic.assess.score import WARNING, Score
@@ -29,7 +29,9 @@ from pets.synthetic.synthetic_release import SyntheticRelease
 if TYPE_CHECKING:
     import pandas as pd
 
-MIN_HOLDOUT = 500
+CROSS_FITTED = 500
+"""Rows kept out below which each of them plays either part in turn: the released table's, and that of the targets."""
+
 PROTECTION: Json = {"kind": "assessment"}
 
 
@@ -195,7 +197,8 @@ def assess(
     Args:
         real: the rows that the synthetic table was made from (a data frame, or the path of a CSV or Parquet file).
         synthetic: the table, or what :meth:`pets.Session.synthesise` gave.
-        holdout: real rows that it was *not* made from: what the rest of the world is like. At least 500.
+        holdout: real rows that it was *not* made from: what the rest of the world is like. At least 50; below 500 the
+            attacks are cross-fitted, and every interval is wider.
         schema: says what the columns are and which are identifiers, or the path of its YAML; left out, the real rows
             tell.
         table: which of the schema's tables.
@@ -218,18 +221,17 @@ def assess(
         raise UserError("seed must be a whole number from 0 to 4,294,967,295")
     known = schema if schema is None or isinstance(schema, Schema) else Schema.load(schema)
     tables = prepare(real, synthetic, holdout, known, table)
-    if len(tables.holdout) < MIN_HOLDOUT:
-        raise UserError(
-            f"the holdout table has {len(tables.holdout):,} rows and at least {MIN_HOLDOUT} are needed: what is "
-            "found about real rows is compared with them"
-        )
     random = np.random.default_rng([seed, 4])
     learnt = target_place(tables, target)
     # attackers of kept-out rows need two parts: one plays a table that was released, one people who were kept out
-    parts = random.permutation(len(tables.holdout))
-    ceiling, control = (tables.holdout.take(part) for part in np.array_split(parts, 2))
+    parts = np.array_split(random.permutation(len(tables.holdout)), 2)
+    ceiling, control = (tables.holdout.take(part) for part in parts)
     floor = tables.real.shuffled(random)
     released = {"value": tables.synthetic, "floor": floor, "ceiling": ceiling}
+    folds = [Fold(released, control, tables.real)]
+    if len(tables.holdout) < CROSS_FITTED:
+        first, second = (tables.real.take(part) for part in np.array_split(random.permutation(len(tables.real)), 2))
+        folds = [Fold(released, control, first), Fold(released | {"ceiling": control}, ceiling, second)]
     with tqdm(total=5, desc="assessing", delay=1, leave=False, disable=not progress) as bar:
         detail = fidelity(tables, floor, random)
         bar.update()
@@ -238,10 +240,10 @@ def assess(
             bar.update()
             scores += detectability(tables, floor, seed)
         bar.update()
-        scores += copies(tables, released | {"value": tables.synthetic}, control)
-        scores.append(singling_out(tables, released, control, random))
+        scores += copies(tables, released, control)
+        scores.append(singling_out(tables, folds, random))
         bar.update()
-        scores += by_nearness(tables, released, control, random)
+        scores += by_nearness(tables, folds, random)
         bar.update()
     about = synthetic.manifest if isinstance(synthetic, SyntheticRelease) else manifest_of(synthetic)
     return Assessment(tuple(scores), tables, detail, tables.names[learnt], _plain(about), seed, now())

@@ -67,6 +67,13 @@ class Score:
         """Whether it cannot be told to be better than shuffled columns."""
         return (self.place if self.low != self.low else self.places[0]) <= 0
 
+    @property
+    def worse(self) -> bool:
+        """Whether it is far worse than shuffled columns and than real rows kept out, by more than its interval."""
+        if self.better == "more":
+            return self.value < min(self.floor, self.ceiling) - 0.05 and not self.high >= min(self.floor, self.ceiling)
+        return self.value > 1.5 * max(self.floor, self.ceiling) and not self.low <= max(self.floor, self.ceiling)
+
     def to_json(self) -> Json:
         """Rounded to six digits; what is not known is null."""
         out: Json = {"group": self.group, "name": self.name, "meaning": self.meaning, "better": self.better}

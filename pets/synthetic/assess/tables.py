@@ -32,6 +32,7 @@ Floats = npt.NDArray[np.float64]
 
 BINS = 20
 MIN_ROWS = 100
+MIN_HOLDOUT = 50
 _FEW = 20  # distinct values up to which a column of numbers is taken as categories
 
 
@@ -111,9 +112,10 @@ def prepare(real: Any, synthetic: Any, holdout: Any, schema: Schema | None, tabl
         for name, source in (("real", real), ("synthetic", synthetic), ("holdout", holdout))
     }
     for name, frame in frames.items():
-        if len(frame) < MIN_ROWS:
+        least = MIN_HOLDOUT if name == "holdout" else MIN_ROWS
+        if len(frame) < least:
             raise UserError(
-                f"the {name} table has {len(frame)} rows; scores mean nothing below {MIN_ROWS}, give more rows"
+                f"the {name} table has {len(frame)} rows; scores mean nothing below {least}, give more rows"
             )
     domains = _domains(schema, table)
     left_out: dict[str, str] = {}

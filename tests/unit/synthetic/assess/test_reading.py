@@ -13,7 +13,7 @@ import pytest
 import pets
 from pets.errors import UserError
 from pets.synthetic.assess import fidelity, matches, nearness
-from pets.synthetic.assess.matches import Attack
+from pets.synthetic.assess.matches import Attack, Fold
 from pets.synthetic.assess.score import Score
 from pets.synthetic.assess.tables import Coded, Tables, prepare
 
@@ -210,7 +210,8 @@ def test_one_column_that_is_told_is_not_hidden_by_the_others() -> None:
         tables = prepare(real, made, held, None, None)
         ceiling, control = tables.holdout.take(np.arange(1000)), tables.holdout.take(np.arange(1000, 3000))
         released = {"value": tables.synthetic, "floor": tables.real.shuffled(random), "ceiling": ceiling}
-        return {score.name: score for score in nearness.by_nearness(tables, released, control, random, 600)}
+        folds = [Fold(released, control, tables.real)]
+        return {score.name: score for score in nearness.by_nearness(tables, folds, random, 600)}
 
     real, held, made = people(1500, 1), people(3000, 2), people(1500, 3)
     name = "inference of one column"

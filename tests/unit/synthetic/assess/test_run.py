@@ -20,7 +20,7 @@ import pytest
 import pets
 from pets.cli import main
 from pets.errors import LedgerError, PolicyError, UserError
-from pets.synthetic.assess import matches
+from pets.synthetic.assess import matches, run
 from pets.synthetic.assess.matches import Attack
 from pets.synthetic.assess.page import page
 from pets.synthetic.assess.run import Assessment
@@ -149,6 +149,40 @@ ALLOWED = pets.Policy(allow_unbounded=True)
 
 def custodian(policy: pets.Policy = ALLOWED) -> pets.Session:
     return pets.Session(SCHEMA, REAL, budget=BUDGET, policy=policy, progress=False)
+
+
+@pytest.mark.parametrize("rows", [50, 90])
+def test_a_few_rows_kept_out_will_do_with_wider_intervals(rows: int) -> None:
+    """A hospital of some hundred patients: no alarm without copies, one with them, and honest widths."""
+    real, made, held = population(300, 41), population(300, 42), population(rows, 43)
+    few, many = (pets.assess(real, made, kept, progress=False) for kept in (held, population(900, 44)))
+    assert few.flags == ()
+    for one, other in zip(few.scores, many.scores, strict=True):
+        assert one.low <= one.value <= one.high, one.name
+        # (copies are sought against every row kept out anyway; the one column is another one in each)
+        if one.name in ("singling out", "linkability", "attribute inference") or one.group == "utility":
+            assert one.high - one.low > other.high - other.low, one.name
+    copied = pets.assess(real, real.sample(frac=1, random_state=0), held, progress=False)
+    assert "linkability" in {score.name for score in copied.scores if score.flagged}
+    assert "every one of them was used in turn" in page(few) and "used in turn" not in page(many)
+
+
+def test_every_row_kept_out_is_a_target_and_no_row_is_one_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[matches.Fold]] = []
+    real = run.singling_out
+
+    def spying(tables: Any, folds: list[matches.Fold], *more: Any) -> Score:
+        seen.append(folds)
+        return real(tables, folds, *more)
+
+    monkeypatch.setattr(run, "singling_out", spying)
+    pets.assess(REAL[:200], FRESH[:200], HELD[:60], progress=False)
+    for side, count in (("control", 60), ("real", 200)):
+        numbers = np.concatenate([getattr(fold, side).numbers for fold in seen[0]])
+        assert len(numbers) == count and len(np.unique(numbers, axis=0)) == count
+    for fold in seen[0]:
+        both = np.concatenate([fold.control.numbers, fold.released["ceiling"].numbers])
+        assert len(np.unique(both, axis=0)) == 60
 
 
 def test_the_page_and_its_json(fresh: Assessment, tmp_path: Path) -> None:
@@ -305,6 +339,16 @@ def test_the_page_says_what_is_worse_than_a_shuffle(fresh: Assessment) -> None:
             replace(s, value=0.4, low=0.39, high=0.41) if s.name == "pairs of columns" else s for s in fresh.scores
         ),
     )
+    assert 'class="clear"' not in page(worse) and 'class="clear"' in page(fresh)
+    assert '<h2>In short</h2>\n<p class="flag"><b>Look at this:</b> No better than shuffled columns' in page(worse)
+    # a shuffle keeps single columns: a table that does not is worse, wherever the rest lies
+    spoilt = replace(
+        fresh,
+        scores=tuple(
+            replace(s, value=0.3, low=0.29, high=0.31) if s.name == "columns by themselves" else s for s in fresh.scores
+        ),
+    )
+    assert 'class="clear"' not in page(spoilt) and "columns: columns by themselves." in page(spoilt)
     assert "No better than shuffled columns" in page(worse) and "No better than shuffled columns" not in page(fresh)
     assert "Not in the picture: columns by themselves." in page(fresh) and "That is no proof" in page(fresh)
 
@@ -356,8 +400,7 @@ def test_learners_run_in_one_thread_in_a_fresh_process_too() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"holdout": HELD[:50]}, "holdout table has 50 rows"),
-        ({"holdout": HELD[:200]}, "at least 500 are needed"),
+        ({"holdout": HELD[:49]}, "holdout table has 49 rows; scores mean nothing below 50"),
         ({"synthetic": FRESH.rename(columns=str.upper)}, "share 0 columns"),
         ({"synthetic": 3}, "synthetic table is a data frame"),
         ({"real": "nowhere.csv"}, "real table cannot be read"),

@@ -87,12 +87,15 @@ class Account:
 
     # a request's life -------------------------------------------------------------------------------------------
 
-    def reserve(self, requests: Sequence[Request], *, start: bool = True, again: bool = False) -> tuple[Grant, ...]:
+    def reserve(
+        self, requests: Sequence[Request], *, start: bool = True, again: bool = False, wait: float = 0.0
+    ) -> tuple[Grant, ...]:
         """Leave to answer all requests, or none; those that were answered before come back sealed, at no cost.
 
         Args:
             start: whether the data is opened at once (one durable transaction instead of two).
             again: whether an equal question is to be answered, and charged, anew.
+            wait: seconds that may pass before they start, where that is longer than a lease: on answers of others.
 
         Raises:
             BudgetError: when they do not all fit in every scope; nothing is charged.
@@ -119,7 +122,7 @@ class Account:
                 if refusal and tx.denials(self.dataset, self.scope, moment(now - HOUR)) >= self.max_denials:
                     raise BudgetError(f"{refusal} (the log enters no more than {self.max_denials} refusals an hour)")
                 state = State.DENIED if refusal else State.STARTED if start else State.RESERVED
-                self._enter_requests(tx, new, state, token, now, row.epoch)
+                self._enter_requests(tx, new, state, token, now, row.epoch, now + max(wait, self.ledger.lease))
                 if not refusal:
                     earlier = tx.unbounded(self.dataset)
                     grants = tuple(standing.granted(row, scopes, requests, ids, known, token, earlier))
@@ -135,7 +138,14 @@ class Account:
         return grants
 
     def _enter_requests(
-        self, tx: Transaction, new: Mapping[str, Request], state: State, token: str, now: float, epoch: int
+        self,
+        tx: Transaction,
+        new: Mapping[str, Request],
+        state: State,
+        token: str,
+        now: float,
+        epoch: int,
+        lease: float,
     ) -> None:
         rows = []
         for name, request in new.items():
@@ -159,7 +169,7 @@ class Account:
                 "unbounded": request.unbounded,
                 "state": state.value,
                 "token": token,
-                "lease": now + self.ledger.lease,
+                "lease": lease,
                 "seq": tx.head.size,
             }
             private = {"question": request.question, "query": request.query, "asked": request.asked, "key": request.key}

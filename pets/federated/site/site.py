@@ -268,7 +268,7 @@ class Site:
             key=key_of(order.id),
         )
         try:
-            grant: Grant | None = self.session.custody.account.reserve([request], start=False, again=True)[0]
+            grant: Grant | None = self.session.custody.account.reserve([request], start=False, again=True, wait=LIFE)[0]
         except UsedKeyError:
             grant = None
         except LedgerError as error:
@@ -323,31 +323,32 @@ class Site:
     def _contribute(self, active: _Active) -> Words:
         account, grant, admission = self.session.custody.account, active.grant, active.admission
         account.start([grant])
-        failpoint("data-opened")
-        values, incident = guarded(partial(self._vector, admission, active.snapshot))
-        if values is None or isinstance(values, str):
-            number = grant.id[:12]
-            self._note(number, incident if values is None else values)
-            account.close([grant])
-            raise Withheld(f"nothing leaves this site in answer to the query (incident {number})")
-        failpoint("measured")
-        key = random_bytes(32)
-        commitment = hmac.new(key, values.astype("<i8").tobytes(), "sha256").hexdigest()
-        self._openings[admission.order.id] = key
-        roster = active.channel.roster
-        body = canonical(wording.contribution(admission, roster, self.name, commitment))
-        where = {
-            "site": self.name,
-            "snapshot": active.snapshot.id,
-            "data": self.member.data,
-            "project": self.session.project,
-            "analyst": self.session.analyst,
-            "engine": self.session.engine,
-        }
-        told = wording.predicate(admission, roster, self.session.schema, where)
-        sealed = account.seal(grant, body, hashlib.sha256(body).hexdigest(), told)
-        self.certificates[admission.order.id] = Certificate(json.loads(sealed.certificate))
-        return values.view(np.uint64)
+        with account.closing([grant]):  # which renews the lease, however long the counting takes
+            failpoint("data-opened")
+            values, incident = guarded(partial(self._vector, admission, active.snapshot))
+            if values is None or isinstance(values, str):
+                number = grant.id[:12]
+                self._note(number, incident if values is None else values)
+                account.close([grant])
+                raise Withheld(f"nothing leaves this site in answer to the query (incident {number})")
+            failpoint("measured")
+            key = random_bytes(32)
+            commitment = hmac.new(key, values.astype("<i8").tobytes(), "sha256").hexdigest()
+            self._openings[admission.order.id] = key
+            roster = active.channel.roster
+            body = canonical(wording.contribution(admission, roster, self.name, commitment))
+            where = {
+                "site": self.name,
+                "snapshot": active.snapshot.id,
+                "data": self.member.data,
+                "project": self.session.project,
+                "analyst": self.session.analyst,
+                "engine": self.session.engine,
+            }
+            told = wording.predicate(admission, roster, self.session.schema, where)
+            sealed = account.seal(grant, body, hashlib.sha256(body).hexdigest(), told)
+            self.certificates[admission.order.id] = Certificate(json.loads(sealed.certificate))
+            return values.view(np.uint64)
 
     def _vector(self, admission: Admission, snapshot: Snapshot) -> Ints | str:
         """The vector with its noise; or why it may not leave, which may depend on rows."""

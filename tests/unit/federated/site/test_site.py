@@ -18,6 +18,7 @@ from pets.common.clock import now
 from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedError, UserError
 from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
 from pets.federated.messages.errors import Refused
+from pets.ledger.ledger import LEASE, Ledger
 from tests.unit.session.test_session import SCHEMA, frame
 
 N = pets.query("stays").agg(n=pets.count())
@@ -397,6 +398,32 @@ def test_a_ledger_that_cannot_be_written_costs_one_site_not_the_answer(
     assert "custodian/" not in many.lost["s3"]
     assert any("disk is full" in why for why in many.sites["s3"]._incidents.values())
     assert (spent(many)[3] > 0) == (name == "seal")  # what was started stays charged
+
+
+def test_a_query_may_wait_and_reckon_for_longer_than_a_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = [0.0]
+    books = [Ledger(None, clock=lambda: 1.8e9 + late[0]) for _ in range(3)]
+    budget, policy = pets.Budget(epsilon=3, delta=1e-6), SitePolicy.open(SCHEMA)
+    held = [
+        pets.Session(SCHEMA, {"stays": rows}, budget=budget, ledger=book, progress=False)
+        for rows, book in zip(parts(), books, strict=True)
+    ]
+    many = Federation(
+        [Site(one, policy=policy, name=f"s{number}") for number, one in enumerate(held)],
+        progress=False,
+        sites_per_person=1,
+    )
+
+    def slow(site: Any, active: Any) -> Any:
+        # the others were slow to answer, and somebody asks here meanwhile, which closes what was left behind
+        late[0] += 5 * LEASE
+        site.session.release(N, HALF, again=True)
+        return contribute(site, active)
+
+    contribute = site_module.Site._contribute
+    monkeypatch.setattr(site_module.Site, "_contribute", slow)
+    assert many.release(N, HALF)
+    assert states(many) == [["committed", "committed"]] * 3
 
 
 def test_nothing_of_a_site_is_pickled_or_printed() -> None:

@@ -250,6 +250,7 @@ class Account:
             if tx.delivery(grant.id, self.scope) is not None:  # by another thread, since it was looked up
                 return repeats.shared(tx, tx.request(grant.id), self.scope)
             row, others = tx.request(grant.id), self._others(tx, grant.id)
+            others["dp"] -= not row.unbounded  # itself, which left before
             mine = {"project": self.scope[0], "analyst": self.scope[1], "loss": 0, "delta": 0}
             here = standing.standing(tx.dataset(self.dataset), tx.scopes(self.dataset, self.scope))
             seq, path = tx.head.size, tx.head.frontier.next_path()

@@ -12,7 +12,7 @@ import datetime as dt
 from pets.rows.cell import OUT, UNPARSABLE, Cell, Coding, cases, quoted
 from pets.schema.domain import Date
 from pets.schema.reading import TimeText
-from pets.schema.time_format import OFFSET, regex, two_digit_year
+from pets.schema.time_format import OFFSET, centuries, in_century, regex, two_digit_year
 
 _ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = "[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]*)?)?"
@@ -33,17 +33,12 @@ def _typed(cell: Cell, tz: str) -> str:
 def _short(found: str, low: dt.date, high: dt.date) -> str:
     """SQL of a day whose year had two digits: in the one century that the domain allows."""
     arms = []
-    for years in _centuries(low, high):
+    for years in centuries(low, high):
         moved = f"{found} + INTERVAL '{years} years'"
         inside = f"CAST({moved} AS DATE) BETWEEN DATE '{low.isoformat()}' AND DATE '{high.isoformat()}'"
         # no 29 February there: no such day
         arms.append(f"WHEN {inside} AND day({moved}) = day({found}) THEN {moved}")
     return f"CASE {' '.join(arms)} ELSE {found} END"
-
-
-def _centuries(low: dt.date, high: dt.date) -> range:
-    """How many years may be between a year of two digits as it is read first (1969 to 2068) and its place."""
-    return range((low.year - 2068) // 100 * 100, high.year - 1969 + 100, 100)
 
 
 def _formats(text: str, reading: TimeText, low: dt.date, high: dt.date) -> list[tuple[str, str]]:
@@ -64,12 +59,9 @@ def _tokens(domain: Date) -> list[str]:
     found = []
     for token in domain.null:
         for format_ in domain.reading.formats:
-            for years in _centuries(domain.lo, domain.hi) if two_digit_year(format_) else (0,):
-                with contextlib.suppress(ValueError):
-                    day = dt.datetime.strptime(token, format_).date()
-                    day = day.replace(year=day.year + years)
-                    if years == 0 or domain.lo <= day <= domain.hi:
-                        found.append(day.isoformat())
+            with contextlib.suppress(ValueError):
+                day = dt.datetime.strptime(token, format_).date()
+                found.append((in_century(day, domain.lo, domain.hi) if two_digit_year(format_) else day).isoformat())
     return found
 
 

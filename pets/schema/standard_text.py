@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pets.schema.domain import Category, Date, Domain
 from pets.schema.numeric import Numeric
 from pets.schema.reading import BLANKS, EXACT_TEXT, PLAIN_NUMBER, NumberText
-from pets.schema.time_format import regex
+from pets.schema.time_format import in_century, regex, two_digit_year
 
 
 def standard(domain: Domain) -> Callable[[str], str] | None:
@@ -62,8 +62,8 @@ def _day(domain: Date, text: str) -> str:
             if moment.tzinfo is not None:
                 moment = moment.astimezone(zoneinfo.ZoneInfo(domain.reading.tz))
             day = moment.date()
-            if "%y" in format_ and not domain.lo <= day <= domain.hi:
-                day = day.replace(year=day.year + (100 if day < domain.lo else -100))
+            if two_digit_year(format_):
+                day = in_century(day, domain.lo, domain.hi)
         except ValueError:
             continue
         return day.isoformat()

@@ -123,6 +123,27 @@ def two_digit_year(found: str) -> bool:
     return "%y" in found
 
 
+def centuries(low: dt.date, high: dt.date) -> range:
+    """How many years may be between a year of two digits as it is read first (1969 to 2068) and its place."""
+    return range((low.year - 2068) // 100 * 100, high.year - 1969 + 100, 100)
+
+
+def in_century(day: dt.date, low: dt.date, high: dt.date) -> dt.date:
+    """A day whose year had two digits, in the one century that a domain allows (as it is where no day there is it).
+
+    >>> in_century(dt.date(2014, 5, 18), dt.date(1801, 1, 1), dt.date(1900, 12, 31))
+    datetime.date(1814, 5, 18)
+    """
+    for years in centuries(low, high):
+        try:
+            moved = day.replace(year=day.year + years)
+        except ValueError:
+            continue
+        if low <= moved <= high:
+            return moved
+    return day
+
+
 def zone(value: object) -> str:
     """A time zone's name, such as Europe/London."""
     try:

@@ -49,6 +49,15 @@ TEXTS: list[tuple[Domain, Means]] = [
         ("31-May-24", d(2024, 5, 31)), ("01-Jun-24", None), ("18-Mai-14", None), ("18-May-2014", None),
         ("29-Feb-00", d(2000, 2, 29)),
     ]),
+    (Date("1800-01-01", "1899-12-31", format="dd-Mon-yy"), [
+        ("18-May-14", d(1814, 5, 18)), ("18-May-70", d(1870, 5, 18)), ("29-Feb-00", None),
+    ]),
+    (Date("2101-01-01", "2199-12-31", format="dd-Mon-yy"), [
+        ("18-May-68", d(2168, 5, 18)), ("18-May-70", d(2170, 5, 18)), ("1-May-00", None),
+    ]),
+    (Date("2020-01-01", "2022-12-31", format=["%d %B %Y", "%d %b %Y"]), [
+        ("31 December 2021", d(2021, 12, 31)), ("31 Dec 2021", d(2021, 12, 31)), ("3 May 2021", d(2021, 5, 3)),
+    ]),
     (DAYS, [
         ("20210531", d(2021, 5, 31)), ("2021053", None), ("202105310", None), ("20211301", None),
         ("19991231", None), ("20210531.0", None), ("00000000", None),
@@ -303,26 +312,10 @@ def test_a_null_text_with_a_decimal_comma_is_the_number_that_it_spells(tmp_path:
     assert wrong([(domain, texts)], frame_of([(domain, texts)], [pa.string()])) == []
 
 
-def test_a_year_of_two_digits_is_in_the_domains_century() -> None:
-    table: list[tuple[Domain, Means]] = [
-        (Date("1800-01-01", "1899-12-31", format="dd-Mon-yy"), [("18-May-14", d(1814, 5, 18)),
-                                                                ("18-May-70", d(1870, 5, 18))]),
-        (Date("2101-01-01", "2199-12-31", format="dd-Mon-yy"), [("18-May-68", d(2168, 5, 18)), ("1-May-00", None),
-                                                                ("18-May-70", d(2170, 5, 18))]),
-        (Date("1950-01-01", "2049-12-31", format="dd-Mon-yy", null="01-Jan-60"), [("01-Jan-60", None),
-                                                                                 ("1-Jan-60", None),
-                                                                                 ("1960-01-01", None),
-                                                                                 ("1-Jan-61", d(1961, 1, 1))]),
-    ]  # fmt: skip
-    assert wrong(table, frame_of(table, [pa.string()] * len(table))) == []
-
-
-def test_formats_are_tried_in_order() -> None:
-    named = Date("2020-01-01", "2022-12-31", format=["%d %B %Y", "%d %b %Y"])
-    table: list[tuple[Domain, Means]] = [
-        (
-            named,
-            [("31 December 2021", d(2021, 12, 31)), ("31 Dec 2021", d(2021, 12, 31)), ("3 May 2021", d(2021, 5, 3))],
-        )
-    ]
-    assert wrong(table, frame_of(table, [pa.string()])) == []
+def test_a_null_text_with_a_year_of_two_digits_is_the_day_in_the_domains_century() -> None:
+    domain = Date("1950-01-01", "2049-12-31", format="dd-Mon-yy", null="01-Jan-60")
+    means: Means = [("01-Jan-60", None), ("1-Jan-60", None), ("1960-01-01", None), ("1-Jan-61", d(1961, 1, 1))]
+    assert wrong([(domain, means)], frame_of([(domain, means)], [pa.string()])) == []
+    assert (
+        wrong([(domain, [(d(1960, 1, 1), None)])], frame_of([(domain, [(d(1960, 1, 1), None)])], [pa.date32()])) == []
+    )

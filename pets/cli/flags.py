@@ -198,11 +198,18 @@ class Purse:
         if not offer.fits:
             budget, left = session.budget, session.remaining()
             more = "ask the custodian for a renewal" if self.ledger else "raise --budget-epsilon"
-            asked, room = told_apart(offer.epsilon, left.epsilon)
+            # what the account would charge: a pure answer weighs more than its own ε in a budget with δ
+            asked, room = told_apart(budget.describe(offer.cost)[0], left.epsilon)
+            at = f" (at δ = {budget.conversion_delta:g})" if budget.delta else ""
+            if budget.delta and not offer.delta:
+                raise BudgetError(
+                    f"this query would cost ε = {asked}{at} and the budget has room for ε = {room}; nothing was spent; "
+                    "Laplace noise (--pure) takes far more of a budget with δ than Gaussian noise of the same ε: leave "
+                    f"--pure out, ask with a smaller --epsilon, or {more}"
+                )
             raise BudgetError(
-                f"this query would cost ε = {asked} and the budget has room for ε = {room}"
-                f"{f' (at δ = {budget.conversion_delta:g})' if budget.delta else ''}; nothing was spent; ask with a "
-                f"smaller --epsilon, or {more}"
+                f"this query would cost ε = {asked} and the budget has room for ε = {room}{at}; nothing was spent; "
+                f"ask with a smaller --epsilon, or {more}"
             )
 
 

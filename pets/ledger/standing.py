@@ -10,7 +10,7 @@ from typing import Any
 from pets.errors import BudgetError
 from pets.ledger.db.row_types import ROOT, ScopeRow, parsed
 from pets.ledger.states import Entry, Grant, Request, Sealed, Standing, State
-from pets.protection.budget import DELTA_UNIT, Budget, Cost, told_apart
+from pets.protection.budget import DELTA_UNIT, LEAVE_PURE, Budget, Cost, told_apart
 
 
 def granted(
@@ -105,8 +105,9 @@ def refusal(scopes: Sequence[ScopeRow], requests: Sequence[Request], budget: Bud
         room = Cost(cost.currency, max(0, left[0]), max(0, left[1]))
         asked, spare = told_apart(budget.describe(cost)[0], budget.describe(room)[0])
         at = f" (at δ = {budget.conversion_delta:g})" if budget.delta else ""
+        pure = budget.delta and any(request.protection.get("pure") for request in requests)
+        remedy = LEAVE_PURE if pure else "ask with a smaller epsilon, or for less accuracy"
         return (
-            f"{what} would cost ε = {asked} and {_whose(scope)} has room for ε = {spare}{at}; nothing was "
-            "spent; ask with a smaller epsilon, or for less accuracy"
+            f"{what} would cost ε = {asked} and {_whose(scope)} has room for ε = {spare}{at}; nothing was spent; {remedy}"
         )
     return None

@@ -228,6 +228,13 @@ def described(cost: Cost, delta: float) -> tuple[float, float]:
     return epsilon_from_rho(cost.loss / UNIT, delta), delta + cost.delta / DELTA_UNIT
 
 
+LEAVE_PURE = (
+    "Laplace noise (pure=True) takes far more of a budget with δ than Gaussian noise of the same ε: leave pure out, or "
+    "ask with a smaller epsilon"
+)
+"""The remedy where a pure request does not fit."""
+
+
 def told_apart(more: float, less: float) -> tuple[str, str]:
     """Two numbers of which the first is greater, with the four digits of every other ε, or as many as tell them apart.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -154,6 +155,18 @@ def test_query_prints_a_table_and_what_is_left_to_say(pets_) -> None:
     assert done.code == 0
     assert "Female" in done.out and "±" in done.out and "Differentially private with ε = 0.5 and δ = 1e-06" in done.out
     assert "without --ledger" in done.err  # the account does not outlive the process, and that must be said
+
+
+def test_a_pure_question_that_does_not_fit_says_why(pets_) -> None:
+    done = pets_("query", *data(*SEX), "--epsilon", "0.9", "--pure", "--budget-epsilon", "1")
+    assert done.code == 6 and "leave --pure out, ask with a smaller --epsilon" in done.err
+    asked, room = re.findall(r"ε = ([0-9.]+)", done.err)[:2]
+    assert float(asked) > float(room)  # what the account would charge, not the ε of the answer
+    assert pets_("query", *data(*SEX), "--epsilon", "0.9", "--budget-epsilon", "1").code == 0
+    session = pets.Session("stays.yaml", "stays.csv", budget=pets.Budget(epsilon=1, delta=1e-6), progress=False)
+    query = pets.query("stays").group_by("sex").agg(stays=pets.count())
+    with pytest.raises(pets.UserError, match="leave pure out"):
+        session.release(query, pets.DP(epsilon=0.9, pure=True))
 
 
 def test_every_flag_of_a_question(pets_) -> None:

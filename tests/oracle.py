@@ -406,7 +406,7 @@ def answer(schema: Schema, query: Query, rows: Iterable[Kept]) -> Answer:
     unit = schema.table(query.table).unit
     limit = query.rows if query.rows is not None else unit.default_rows
     reported = groups(query, fields)
-    meeting = [row for row in rows if query.filter is None or holds(query.filter, row.values)]
+    meeting = [row for row in rows if query.condition is None or holds(query.condition, row.values)]
     cap = query.groups
     if cap is not None and cap >= min(unit.max_rows, len(reported)):
         cap = None

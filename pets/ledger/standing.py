@@ -108,6 +108,7 @@ def refusal(scopes: Sequence[ScopeRow], requests: Sequence[Request], budget: Bud
         pure = budget.delta and any(request.protection.get("pure") for request in requests)
         remedy = LEAVE_PURE if pure else "ask with a smaller epsilon, or for less accuracy"
         return (
-            f"{what} would cost ε = {asked} and {_whose(scope)} has room for ε = {spare}{at}; nothing was spent; {remedy}"
+            f"{what} would cost ε = {asked} and {_whose(scope)} has room for ε = {spare}{at}; "
+            f"nothing was spent; {remedy}"
         )
     return None

@@ -149,7 +149,7 @@ def _cached(asked: _Asked) -> Plan:
     if not query.aggregates:
         raise QueryError("the query asks for nothing; add .agg(n=pets.count()) or another aggregate")
     bounds = _bounds(query, schema, fields)
-    where = None if query.filter is None else resolve(query.filter, fields, query.table)
+    where = None if query.condition is None else resolve(query.condition, fields, query.table)
     planner = Planner(fields, query.table, bounds)
     for name, aggregate in query.aggregates:
         planner.add(name, aggregate)

@@ -47,7 +47,7 @@ class Policy:
 
     def check_conditions(self, query: Query) -> None:
         """Refuse a question of more conditions than are allowed, before any work; raises :class:`PolicyError`."""
-        filters = [query.filter, *(getattr(aggregate, "where", None) for _, aggregate in query.aggregates)]
+        filters = [query.condition, *(getattr(aggregate, "where", None) for _, aggregate in query.aggregates)]
         count = sum(comparisons(one) for one in filters if one is not None)
         if count > self.max_conditions:
             raise PolicyError(

@@ -34,7 +34,7 @@ class Query:
 
     Attributes:
         table: the table's name in the schema.
-        filter: only rows that meet it (after the rows of each person were chosen).
+        condition: only rows that meet it (after the rows of each person were chosen).
         keys: the group key, one entry a column of the answer.
         keyset: the key combinations to report; ``None`` for every combination of the keys' domains.
         aggregates: named measures of each group.
@@ -47,7 +47,7 @@ class Query:
     """
 
     table: str
-    filter: Filter | None = None
+    condition: Filter | None = None
     keys: tuple[Key, ...] = ()
     keyset: KeySet | None = None
     aggregates: tuple[tuple[str, Aggregate], ...] = ()
@@ -56,8 +56,8 @@ class Query:
 
     def __post_init__(self) -> None:
         name_of("the name of a query's table", self.table)
-        if self.filter is not None:
-            self._condition(self.filter)
+        if self.condition is not None:
+            self._condition(self.condition)
         if not isinstance(self.keys, (tuple, list)) or not all(isinstance(key, Key) for key in self.keys):
             raise QueryError(f"the keys of a query are made by group_by, not {shown(self.keys)}")
         object.__setattr__(self, "keys", tuple(self.keys))
@@ -93,7 +93,7 @@ class Query:
     def where(self, condition: Filter) -> Query:
         """Keep only rows that meet the condition (and any earlier one)."""
         condition = self._condition(condition)
-        return replace(self, filter=condition if self.filter is None else self.filter & condition)
+        return replace(self, condition=condition if self.condition is None else self.condition & condition)
 
     @plain_arguments(QueryError)
     def group_by(self, *keys: str | Col | Key | KeySet) -> Query:
@@ -156,8 +156,8 @@ class Query:
 
     def _repr_html_(self) -> str:
         facts = [("Table", self.table)]
-        if self.filter is not None:
-            facts.append(("Rows where", written.condition_text(self.filter, most=12)))
+        if self.condition is not None:
+            facts.append(("Rows where", written.condition_text(self.condition, most=12)))
         facts += [("By", written.key_text(key)) for key in self.keys]
         if self.keyset is not None:
             facts.append(("Groups", f"{len(self.keyset.rows):,} listed keys"))
@@ -171,8 +171,8 @@ class Query:
     def to_json(self) -> Json:
         """The canonical form: only what was given."""
         out: Json = {"table": self.table, "agg": [[name, node.to_json()] for name, node in self.aggregates]}
-        if self.filter is not None:
-            out["where"] = self.filter.to_json()
+        if self.condition is not None:
+            out["where"] = self.condition.to_json()
         if self.keys:
             out["by"] = [key.to_json() for key in self.keys]
         if self.keyset is not None:
@@ -205,7 +205,7 @@ class Query:
         keys = tuple(ColumnKey(key) if isinstance(key, str) else key_from_json(key) for key in by)
         keyset = None if form.get("keyset") is None else KeySet.from_json(form["keyset"])
         where = None if form.get("where") is None else filter_from_json(form["where"])
-        return replace(base, filter=where, keys=keys, keyset=keyset, aggregates=aggregates)
+        return replace(base, condition=where, keys=keys, keyset=keyset, aggregates=aggregates)
 
     @cached_property
     def digest(self) -> str:

@@ -26,7 +26,7 @@ _CUT = "which groups there are is public and decided before; filter the answer's
 
 INSTEAD = (
     dict.fromkeys(("groupby", "groupBy", "by", "group"), _GROUP)
-    | dict.fromkeys(("query", "loc", "iloc", "and_where"), _WHERE)
+    | dict.fromkeys(("filter", "query", "loc", "iloc", "and_where"), _WHERE)
     | dict.fromkeys(("join", "merge", "left_join", "inner_join", "concat", "union"), _JOIN)
     | dict.fromkeys(("sort", "sort_values", "order_by", "orderBy", "sort_index"), _SORT)
     | dict.fromkeys(("with_columns", "withColumn", "assign", "mutate", "select", "apply", "map", "eval", "cut"), _NEW)

@@ -57,8 +57,8 @@ def test_each_part_of_a_query_survives_the_wire(found: tuple[Schema, Query]) -> 
         assert aggregate_from_json(wire(aggregate.to_json())) == aggregate
     for key in query.keys:
         assert key_from_json(wire(key.to_json())) == key
-    if query.filter is not None:
-        assert filter_from_json(wire(query.filter.to_json())) == query.filter
+    if query.condition is not None:
+        assert filter_from_json(wire(query.condition.to_json())) == query.condition
     if query.keyset is not None:
         back = KeySet.from_json(wire(query.keyset.to_json()))
         assert canonical(back.to_json()) == canonical(query.keyset.to_json())

@@ -80,7 +80,7 @@ def test_an_aggregate_that_the_oracle_does_not_know_is_named() -> None:
 def nodes(query: Query) -> set[type[Any]]:
     """Every kind of node that a query is made of."""
     out: set[type[Any]] = {type(key) for key in query.keys} | {type(node) for _, node in query.aggregates}
-    conditions = [query.filter, *(getattr(node, "where", None) for _, node in query.aggregates)]
+    conditions = [query.condition, *(getattr(node, "where", None) for _, node in query.aggregates)]
     while conditions:
         condition = conditions.pop()
         if condition is not None:
@@ -128,7 +128,7 @@ def test_every_kind_of_domain_is_generated(kind: type[Domain]) -> None:
         ("cap on groups", lambda query: query.groups is not None and query.keys),
         ("bound on rows", lambda query: query.rows is not None),
         ("three keys", lambda query: len(query.keys) == 3),
-        ("filter and keys", lambda query: query.filter is not None and query.keys),
+        ("filter and keys", lambda query: query.condition is not None and query.keys),
         ("clip", lambda query: any(getattr(node, "clip", None) is not None for _, node in query.aggregates)),
         ("step", lambda query: any(getattr(node, "step", None) is not None for _, node in query.aggregates)),
         ("condition of its own", lambda query: any(getattr(n, "where", None) is not None for _, n in query.aggregates)),

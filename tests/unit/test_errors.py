@@ -60,6 +60,7 @@ def test_a_refused_budget_and_an_unknown_verb_are_short_too(shell: Any, capsys: 
     shown(shell, capsys, MISSPELT.replace('ask("agee")', "pass"))
     for cell, said in (
         ("pets.query('t').groupby('age')", "NoSuchNameError: a query has no .groupby"),
+        ("pets.query('t').filter(True)", "NoSuchNameError: a query has no .filter: keep rows with where"),
         ("pets.Budget(epsilon=-1)", "BudgetError: "),
         ("pets.suum", "NoSuchNameError: pets has no 'suum'"),
     ):

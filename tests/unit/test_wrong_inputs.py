@@ -129,7 +129,7 @@ ENTRIES: dict[str, Callable[[Any], Any]] = {
     "agg name": lambda x: planned(Query("t", aggregates=((x, pets.count()),))),
     "bound rows": lambda x: planned(Q.bound(rows=x)),
     "bound groups": lambda x: planned(pets.query("t").group_by("g").bound(groups=x).agg(n=pets.count())),
-    "Query filter": lambda x: planned(Query("t", filter=x, aggregates=Q.aggregates)),
+    "Query filter": lambda x: planned(Query("t", condition=x, aggregates=Q.aggregates)),
     "Query keys": lambda x: planned(Query("t", keys=x, aggregates=Q.aggregates)),
     "Query keyset": lambda x: planned(Query("t", keyset=x, aggregates=Q.aggregates)),
     "Query aggregates": lambda x: planned(Query("t", aggregates=x)),

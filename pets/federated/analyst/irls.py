@@ -61,7 +61,7 @@ def iterated(
 ) -> Found:  # fmt: skip
     """The fit; raises :class:`QueryError` where there is no finite or single one, or 63 bits do not hold it."""
     fields = sites.schema.fields(table)
-    query = Query(table, filter=where, aggregates=(("n", count()),))
+    query = Query(table, condition=where, aggregates=(("n", count()),))
     most = most_rows(make_plan(query, sites.schema), sites.roster)
     names = tuple(covariates)
     step = Step(family, outcome, names, (0.0,) * (1 + len(terms_of(names, fields))))

@@ -131,7 +131,7 @@ def glm(
         measures["s"] = sum(outcome)
     if family == "gaussian":
         measures["v"] = variance(outcome)
-    query = Query(table, filter=where).group_by(*covariates).agg(**measures)
+    query = Query(table, condition=where).group_by(*covariates).agg(**measures)
     release = source.release(query, protection, **settings)
     return fit(release, family)
 
@@ -271,7 +271,7 @@ def kaplan_meier(
     if not isinstance(source.schema.fields(table)[time], Integer):
         raise QueryError(f"the time of a survival curve is an integer column, and {time!r} is none")
     measures = {"n": count(where=~col(event).is_null()), "d": count(where=_true(event))}
-    query = Query(table, filter=where).group_by(time).agg(**measures)
+    query = Query(table, condition=where).group_by(time).agg(**measures)
     release = source.release(query, protection, **settings)
     frame = release.table
     frame = frame[~frame[time].isin(["missing"])]

@@ -176,12 +176,12 @@ class Model:
 
     def cohort(self, query: Query) -> Query:
         """The query over the rows that the step is about: those in which every column has a value."""
-        found = query.filter
+        found = query.condition
         for name in self.step.columns:
             if self.fields[name].nullable:
                 known = ~col(name).is_null()
                 found = known if found is None else found & known
-        return replace(query, filter=found)
+        return replace(query, condition=found)
 
     def whole(self, codes: Mapping[str, Ints]) -> dict[str, Ints]:
         """The codes of the rows in which every column has a value."""

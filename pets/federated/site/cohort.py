@@ -37,7 +37,7 @@ class Cohort:
 
     def size(self, counted: Counted) -> int:
         """How many rows are in it."""
-        return int(counted(Query(self.table, filter=self.where, aggregates=(("n", count()),), rows=self.rows))[0])
+        return int(counted(Query(self.table, condition=self.where, aggregates=(("n", count()),), rows=self.rows))[0])
 
     def both(self, other: Cohort) -> Cohort:
         """The rows that are in two of them: of each person the first few, which are among the first many."""
@@ -88,7 +88,7 @@ def _cohorts(plan: Plan, inner: Iterable[Filter | None]) -> tuple[Cohort, ...]:
 
 def _meeting(plan: Plan, where: Filter | None) -> tuple[Cohort, ...]:
     """The rows of the question that meet a further condition."""
-    outer = plan.query.filter
+    outer = plan.query.condition
     both = outer if where is None else where if outer is None else outer & where
     units = any(measure.kind == "units" for measure in plan.measures)
     rows = dict.fromkeys((plan.rows, plan.kept_rows) if units else (plan.rows,))

@@ -37,7 +37,7 @@ def conditions(query: Query, schema: Schema) -> list[Predicate]:
     """The conditions that rows must meet to count in each part of the answer; raises as planning the query does."""
     make_plan(query, schema)
     fields = schema.fields(query.table)
-    main = None if query.filter is None else resolve(query.filter, fields, query.table)
+    main = None if query.condition is None else resolve(query.condition, fields, query.table)
     found = [] if main is None else [main]
     for _, aggregate in query.aggregates:
         where = getattr(aggregate, "where", None)

@@ -36,7 +36,7 @@ _SIGNS: dict[type[ast.cmpop], Operator] = {
 _FLIPPED: dict[Operator, Operator] = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _HELP = (
     "a condition compares columns with constants, such as age >= 18, gender in ['Female', 'Male'], cost is None, "
-    "joined with and, or, not; a name with blanks is written col('length of stay')"
+    "joined with and, or, not; a name with blanks or other signs is written col('length of stay')"
 )
 _QUOTED = re.compile(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|`([^`]*)`""", re.DOTALL)
 
@@ -121,7 +121,9 @@ def _comparison(node: ast.Compare) -> Filter:
 def _pair(whole: ast.Compare, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Filter:
     name, other = _column(left), _column(right)
     if name is not None and other is not None:
-        raise _refused(whole, "compares two columns; compare a column with a constant")
+        raise _refused(
+            whole, "compares two columns; compare a column with a constant, a text in quotes, such as sex == 'Female'"
+        )
     if name is None and other is None:
         raise _refused(whole, f"names no column; {_HELP}")
     if isinstance(op, (ast.Is, ast.IsNot)):

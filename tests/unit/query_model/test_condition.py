@@ -353,7 +353,7 @@ def test_a_query_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_name_with_blanks_brings_the_way_to_write_it() -> None:
-    with pytest.raises(QueryError, match=r"a name with blanks is written col\('length of stay'\)"):
+    with pytest.raises(QueryError, match=r"a name with blanks or other signs is written col\('length of stay'\)"):
         condition("length of stay > 7")
     assert condition("col('length of stay') > 7").to_json() == condition("`length of stay` > 7").to_json()
     for broken in ("`length of stay > 7", "`` > 7", "` ` > 7", "`a`b` > 7"):

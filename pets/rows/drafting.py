@@ -9,7 +9,7 @@ import datetime as dt
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ _CLOCKS = ("", " hh:mm", " hh:mm:ss")
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9:.]+([Zz]|[+-][0-9:]+)?)?"
 _MARKS = ((".", None), (",", None), (".", ","), (",", "."), (".", "'"))
 _AFFIX = r"[£$€%]|EUR|USD|GBP|CHF|kg|cm|mg"
+_NUMERIC = rf"[+-]? ?(({_AFFIX}) ?)?[+-]?[0-9][0-9.,']*( ?({_AFFIX}))?"
+_FEW = 0.05  # of a column's different texts: what may be no value of the type that the others are
 _WORDS = {"true", "false", "t", "f", "yes", "no", "y", "n"}
 _ID = re.compile(r"(^|[_ ])(id|nr|no|key|uuid|guid|pid)($|[_ ])|person|patient|nhs|pseudo|ident", re.IGNORECASE)
 
@@ -41,6 +43,7 @@ class Guess:
         settings: how the file writes it.
         places: decimal places of a real.
         also: another format that fits as well.
+        most: a few of its cells are written otherwise, and would have no value.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Guess:
     settings: Mapping[str, str] = field(default_factory=dict)
     places: int = 0
     also: str = ""
+    most: bool = False
 
 
 def guesses(path: Path, dictionary: Iterable[str] = ()) -> tuple[str, list[Guess]]:
@@ -113,7 +117,27 @@ def _guess(name: str, cells: Sequence[Any], listed: bool) -> Guess:
         return Guess(name, "category")
     if {text.lower() for text in texts} <= _WORDS:
         return Guess(name, "boolean")
-    return _day(name, texts) or _number(name, texts) or Guess(name, "category")
+    whole = _day(name, texts) or _number(name, texts)
+    return whole or _mostly(name, texts) or Guess(name, "category")
+
+
+def _mostly(name: str, texts: Sequence[str]) -> Guess | None:
+    """What nearly all texts are, where a few are none: ``k.A.`` among ages, the 31st of February among days."""
+    few = int(len(texts) * _FEW)
+    if not few:
+        return None
+    left = [text for text in texts if re.search("[0-9]", text)]
+    days = [text for text in left if not re.fullmatch(_ISO, text)]
+    numbers = [text for text in left if re.fullmatch(_NUMERIC, text)]
+    for name_of_day in (day + clock for day in _DAYS for clock in _CLOCKS):
+        sample = days[:: max(1, len(days) // 100)]
+        if 2 * sum(_fits(text, name_of_day) for text in sample) > len(sample):
+            fit = [text for text in days if _fits(text, name_of_day)]
+            if len(left) - len(days) + len(fit) >= len(texts) - few and (found := _day(name, fit)):
+                return replace(found, most=True)
+    if len(numbers) >= len(texts) - few and (found := _number(name, numbers)):
+        return replace(found, most=True)
+    return None
 
 
 def _typed(name: str, kinds: set[type]) -> Guess:

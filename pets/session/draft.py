@@ -60,7 +60,8 @@ def draft(data: str | Path, dictionary: str | Path | None = None, table: str | N
 
 
 def _column(guess: Guess, codes: tuple[str, ...] | list[str], source: str | None) -> list[str]:
-    lines = [f"      {_name(guess.name)}:", f"        type: {guess.kind}  {CONFIRM}"]
+    few = "; a few cells are written otherwise, and would have no value" if guess.most else ""
+    lines = [f"      {_name(guess.name)}:", f"        type: {guess.kind}  {CONFIRM}{few}"]
     for setting, value in guess.settings.items():
         other = f" (or {guess.also})" if setting == "format" and guess.also else ""
         lines.append(f"        {setting}: {_name(value)}  {CONFIRM}{other}")

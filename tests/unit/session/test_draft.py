@@ -118,6 +118,33 @@ def test_what_a_column_looks_like(tmp_path: Path, cells: list[str], kind: str, m
     assert {name: value for name, value in found.items() if value and name != "type"} == more
 
 
+@pytest.mark.parametrize(
+    ("cells", "odd", "kind", "more"),
+    [
+        ([str(age) for age in range(90)], ["k.A.", "fünfzig"], "integer", {}),
+        ([f"{day:02}.05.2021" for day in range(1, 32)], ["31.02.2021"], "date", {"format": '"dd.mm.yyyy"'}),
+        ([f"{day:02}.05.2021" for day in range(1, 32)], ["2021-03-04"], "date", {"format": '"dd.mm.yyyy"'}),
+        ([f"1.{n:03},50 EUR" for n in range(60)], ["n/a"], "real",
+         {"decimal": '","', "thousands": '"."', "suffix": "EUR", "step": "0.01"}),
+        ([f"1,{n:03}" for n in range(60)], ["n/a"], "integer", {"thousands": '","'}),
+        ([f"{n:03}" for n in range(60)], ["X"], "category", {}),
+        ([f"A{n}" for n in range(60)], ["7"], "category", {}),
+    ],
+)  # fmt: skip
+def test_a_few_odd_cells_do_not_hide_what_a_column_is(
+    tmp_path: Path, cells: list[str], odd: list[str], kind: str, more: dict[str, str]
+) -> None:
+    pd.DataFrame({"x": cells + odd}).to_csv(tmp_path / "t.csv", index=False)
+    text = draft(tmp_path / "t.csv")
+    found = settings(text)["x"]
+    assert found["type"] == kind
+    assert {name: value for name, value in found.items() if value and name != "type"} == more
+    assert ("a few cells are written otherwise" in text) == (kind != "category")
+    assert not any(cell in text for cell in odd if len(cell) > 1)
+    pd.DataFrame({"x": cells[:10] + odd}).to_csv(tmp_path / "few.csv", index=False)  # one in ten is not a few
+    assert settings(draft(tmp_path / "few.csv"))["x"]["type"] in ("category", "date")
+
+
 def test_two_formats_that_fit_are_both_named(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x\n01/02/2021\n", "utf-8")
     assert 'format: "dd/mm/yyyy"  # TODO: confirm, guessed from the file (or mm/dd/yyyy)' in draft(tmp_path / "t.csv")

@@ -200,7 +200,7 @@ def _how_to_read(answer: Answer) -> list[str]:
         "without noise. They speak of the noise alone, not of sampling, missing data or mistakes in the records.</p>",
         "<p>Counts of small groups may come out below zero. That is the noise; cutting it off would make sums of such "
         f"groups too large. “{text.UNKNOWN[0].upper()}{text.UNKNOWN[1:]}” means that a group has too few rows for the "
-        "noise to say anything about its mean.</p>",
+        "noise to say anything about this number.</p>",
     ]
 
 

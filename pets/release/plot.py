@@ -21,6 +21,7 @@ INK, SOFT, ALARM = "#1f2933", "#5b6770", "#b00020"
 MAX_GROUPS = 20_000
 MAX_PANELS = 400
 _LONG = 40  # groups from which one key is drawn as a line with a band
+_LETTER = 5.5  # the width of a letter of a label, on average
 
 
 def chart(answer: Answer, output: str | None = None, *, x: Any = None, facet: Any = None, colour: Any = None) -> Any:
@@ -150,9 +151,11 @@ def _drawing(alt: Any, answer: Answer, column: Column, rows: list[dict[str, Any]
     value_axis = alt.Axis(title=values, grid=True, format=form, tickCount=6)
     main, other = ("y", "x") if flat else ("x", "y")
     key = {"field": field, "type": "nominal", "sort": order}
-    label = alt.Axis(
-        title=named or None, labelAngle=0 if flat or longest * len(order) < 70 else -40, labels=bool(roles.along)
-    )
+    panels = list(dict.fromkeys(row["panel"] for row in rows)) if roles.panels else []
+    tones_shown = len({row[fields[roles.colour]] for row in rows}) if roles.colour else 1
+    width, height = _size(len(order), tones_shown, len(panels), flat)
+    fits = longest * _LETTER + 2 <= width / len(order)
+    label = alt.Axis(title=named or None, labelAngle=0 if flat or fits else -40, labels=bool(roles.along))
     many = not flat and len(order) > _LONG
     if many:
         step = -(-len(order) // (6 if roles.panels else 20))
@@ -172,9 +175,6 @@ def _drawing(alt: Any, answer: Answer, column: Column, rows: list[dict[str, Any]
             encode["xOffset"] = alt.XOffset(f"{tone}:N", sort=tones, scale=alt.Scale(paddingInner=0.15))
     base = alt.Chart().encode(**encode)  # the data belong to the whole chart: a panel then takes only its own
     layers = _line(alt, base, other) if many else _marks(alt, base, other, bars, roles, answer.estimates.exact)
-    panels = list(dict.fromkeys(row["panel"] for row in rows)) if roles.panels else []
-    tones_shown = len({row[fields[roles.colour]] for row in rows}) if roles.colour else 1
-    width, height = _size(len(order), tones_shown, len(panels), flat)
     if not roles.panels:
         return alt.layer(*layers, data=data).properties(width=width, height=height)
     drawn = alt.layer(*layers).properties(width=width, height=height)

@@ -146,6 +146,8 @@ def more_like_this(answer: Answer) -> str | None:
     left = remaining(answer)
     if left is None:
         return None
+    if not left:
+        return "No room for another query like this."
     return f"Room for about {left:,} more {'query' if left == 1 else 'queries'} like this."
 
 

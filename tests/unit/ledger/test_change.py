@@ -393,7 +393,7 @@ def test_the_custodians_walk(pets_: Callable[..., tuple[int, str, str]], tmp_pat
     assert code == 6 and "leave budget out" in err
     assert pets_("ledger", "change", *tx, *why, "--project", "small", "--budget-epsilon", 0.6)[0] == 0
     code, out, err = pets_(*ask[:-1], 0.49, "--project", "small")
-    assert code == 0 and "Room for about 0 more queries like this" in out
+    assert code == 0 and "No room for another query like this" in out
     assert "the rest of this project's or analyst's own limit, fits; no more like the last one" in err
     code, _, err = pets_("ledger", "renew", *tx, *why, "--snapshot", identity, "--budget-epsilon", 2)
     assert code == 10 and "nobody asked about yet" in err

@@ -53,6 +53,15 @@ def test_one_key_is_drawn_in_key_order_with_intervals() -> None:
     assert marks(drawn(sample.plot("mean")))[0] == "point"
 
 
+@pytest.mark.parametrize(("name", "angle"), [("Innere", 0), ("Gynäkologie", -40)])
+def test_labels_that_would_run_into_each_other_are_turned(name: str, angle: int) -> None:
+    schema = pets.Schema({"t": pets.Table("row", {"w": pets.Category([name, "B", "C", "D", "E"])})})
+    session = pets.Session(schema, budget=pets.Budget(epsilon=1))
+    asked = pets.query("t").group_by("w").agg(n=pets.count())
+    form = drawn(session.dummy(rows=20).release(asked, pets.Exact()).plot())
+    assert form["layer"][0]["encoding"]["x"]["axis"]["labelAngle"] == angle
+
+
 def test_groups_that_are_not_estimable_are_gaps_with_a_note() -> None:
     form = drawn(release(ASKED.group_by("age").agg(**ALL)).plot("mean"))
     assert records(form)[3] == {"k0": AGES[3], "group": AGES[3], "bin": "", "value": None, "low": None, "high": None}

@@ -16,6 +16,8 @@ from pets.plan.plan import Plan, make_plan
 from pets.protection.budget import Budget
 from pets.protection.protection import DP
 from pets.query_model.query import Query
+from pets.schema.domain import Domain
+from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
 from pets.session.forecast import forecast
 
@@ -87,7 +89,23 @@ def _groups(plan: Plan) -> list[str]:
         return ["Groups: one (the whole table)."]
     by = ", ".join(f"{d.name} ({_size(d)})" for d in plan.layout.dimensions)
     listed = "the listed keys" if plan.layout.keys is not None else "every combination of public keys"
-    return [f"Groups: {plan.groups:,}, {listed} of {by}; a group nobody is in is answered like any other."]
+    out = [f"Groups: {plan.groups:,}, {listed} of {by}; a group nobody is in is answered like any other."]
+    for dimension in plan.layout.dimensions:
+        if _leaves_out(dimension, plan.fields[dimension.column]):
+            out.append(
+                f"Values of {dimension.column!r} outside the bins of {dimension.name!r} are in no group, so the groups "
+                "may add up to less than the whole."
+            )
+    return out
+
+
+def _leaves_out(dimension: Dimension, domain: Domain) -> bool:
+    """Whether bins do not reach the ends of a number's domain (a missing value is another matter)."""
+    if not isinstance(domain, Numeric) or not dimension.breaks:
+        return False
+    ends = (*dimension.breaks[1:], domain.cells + 1)
+    runs = zip(dimension.breaks, ends, dimension.slots, strict=True)
+    return any(slot == -1 and start < min(end, domain.cells) for start, end, slot in runs)
 
 
 def _size(dimension: Dimension) -> str:

@@ -27,3 +27,16 @@ def test_what_it_cannot_explain_is_refused_with_the_remedy() -> None:
         pets.explain(QUERY, SCHEMA, pets.Exact())  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"write pets\.explain\(query, schema, pets\.DP\(epsilon=1\)\)"):
         pets.explain(QUERY)  # type: ignore[call-arg]
+
+
+def test_bins_that_leave_values_out_are_named() -> None:
+    for name, edges, said in (
+        ("days", [0, 3, 10], False),
+        ("days", [3, 10], True),
+        ("days", [0, 3, 9], True),
+        ("days", [-5, 200], False),
+        ("cost", [0, 100], False),  # a missing cost has a group of its own
+        ("cost", [0, 99.5], True),
+    ):
+        asked = pets.query("stays").group_by(pets.col(name).bins(edges, "band")).agg(n=pets.count())
+        assert (f"Values of '{name}' outside the bins of 'band' are in no group" in str(asked.explain(SCHEMA))) == said

@@ -174,9 +174,10 @@ def _promise(plan: Plan, what: str, request: SynthesisRequest, kind: str) -> str
         return "Dummy data: the rows that the model was made from are invented, so no one's presence can show."
     who = "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
     at = f"ε = {request.epsilon:.6g}" + (f" and δ = {request.delta:g}" if request.delta else "")
+    rows = "1 row" if plan.rows == 1 else f"{plan.rows} rows"
     return (
         f"Differentially private with {at}: adding or removing {who} changes the chance of any synthetic table by at "
-        f"most that much; at most {plan.rows} row(s) of a person count. The rows are drawn from a model of {what}; "
+        f"most that much; at most {rows} of a person count. The rows are drawn from a model of {what}; "
         "whatever is done with them keeps this."
     )
 

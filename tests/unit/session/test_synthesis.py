@@ -149,7 +149,7 @@ def test_the_charge_is_that_of_the_marginals_and_at_most_what_was_asked() -> Non
     whole = session.quote(pets.query("stays").agg(n=pets.count()), pets.DP(epsilon=1)).cost.loss
     assert 0.999 * whole < spent <= whole
     assert len(made.releases) == len(KEPT) + 6 and made.epsilon == 1 and made.delta == 1e-6
-    assert "ε = 1 and δ = 1e-06" in made.guarantee and "2 row(s) of a person" in made.guarantee
+    assert "ε = 1 and δ = 1e-06" in made.guarantee and "2 rows of a person" in made.guarantee
     # the same question is the same answer, at no cost
     assert session.synthesise(epsilon=1, rows=50, progress=False).table.equals(made.table)
     assert session.remaining().spent.loss == spent

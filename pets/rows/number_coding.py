@@ -11,7 +11,7 @@ import re
 
 from pets.rows.cell import ABOVE, BELOW, UNPARSABLE, Cell, Coding, cases, quoted, trimmed
 from pets.schema.numeric import Integer, Numeric, Real, Scale, scale_of
-from pets.schema.reading import PLAIN_NUMBER, NumberText
+from pets.schema.reading import GAP, PLAIN_NUMBER, NumberText
 
 _GRAMMAR = "[ \\t\\n\\r\\v\\f]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?[ \\t\\n\\r\\v\\f]*"
 _PARTS = "^[ \\t\\n\\r\\v\\f]*([+-]?)0*([0-9]*)[.]?([0-9]*)(?:[eE]([+-]?[0-9]+))?[ \\t\\n\\r\\v\\f]*$"
@@ -30,7 +30,7 @@ def _written(cell: Cell, reading: NumberText) -> str:
     for place in ("prefix", "suffix"):
         listed = "|".join(re.escape(item) for item in sorted(getattr(reading, place), key=len, reverse=True))
         if listed:
-            found, kept = (f"^([+-]?) *({listed}) *", "\\1") if place == "prefix" else (f" *({listed})$", "")
+            found, kept = (f"^([+-]?){GAP}({listed}){GAP}", "\\1") if place == "prefix" else (f"{GAP}({listed})$", "")
             text = f"regexp_replace({text}, {quoted(found)}, {quoted(kept)})"
     point = re.escape(reading.decimal)
     if reading.thousands is not None:

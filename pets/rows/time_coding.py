@@ -6,13 +6,12 @@ one is what is written. ISO text is always read, and what the column's formats s
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 
 from pets.rows.cell import OUT, UNPARSABLE, Cell, Coding, cases, quoted
 from pets.schema.domain import Date
 from pets.schema.reading import TimeText
-from pets.schema.time_format import OFFSET, centuries, in_century, regex, two_digit_year
+from pets.schema.time_format import OFFSET, centuries, day_366, day_of, regex, two_digit_year
 
 _ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = "[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]*)?)?"
@@ -46,6 +45,9 @@ def _formats(text: str, reading: TimeText, low: dt.date, high: dt.date) -> list[
     arms = []
     for format_ in reading.formats:
         found = f"try_strptime({text}, {quoted(format_)})"
+        if last := day_366(format_):
+            there = f"regexp_full_match({text}, {quoted(last)}) AND dayofyear({found}) <> 366"
+            found = f"CASE WHEN NOT ({there}) THEN {found} END"
         if "%z" in format_:
             found = _local(found, reading.tz)
         if two_digit_year(format_):
@@ -59,9 +61,8 @@ def _tokens(domain: Date) -> list[str]:
     found = []
     for token in domain.null:
         for format_ in domain.reading.formats:
-            with contextlib.suppress(ValueError):
-                day = dt.datetime.strptime(token, format_).date()
-                found.append((in_century(day, domain.lo, domain.hi) if two_digit_year(format_) else day).isoformat())
+            if (day := day_of(token, format_, domain.lo, domain.hi, domain.reading.tz)) is not None:
+                found.append(day.isoformat())
     return found
 
 

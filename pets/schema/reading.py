@@ -20,6 +20,9 @@ from pets.schema.time_format import contradiction, pattern, two_digit_year, zone
 BLANKS = " \t\n\r\x0b\x0c"
 """What counts as blank around an id, a category or a number."""
 
+GAP = "[ \u00a0\u202f]*"
+"""What may stand between a number and its prefix or suffix: blanks, those that break no line among them."""
+
 THOUSANDS = (",", ".", "'", "’", " ", "\u00a0", "\u202f")
 ROUNDS = ("floor", "ceil", "nearest")
 

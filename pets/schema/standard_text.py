@@ -5,15 +5,13 @@ It is for tables that no snapshot was made of, such as those that ``assess`` com
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-import zoneinfo
 from collections.abc import Callable
 
 from pets.schema.domain import Category, Date, Domain
 from pets.schema.numeric import Numeric
-from pets.schema.reading import BLANKS, EXACT_TEXT, PLAIN_NUMBER, NumberText
-from pets.schema.time_format import in_century, regex, two_digit_year
+from pets.schema.reading import BLANKS, EXACT_TEXT, GAP, PLAIN_NUMBER, NumberText
+from pets.schema.time_format import day_of, regex
 
 
 def standard(domain: Domain) -> Callable[[str], str] | None:
@@ -41,7 +39,7 @@ def _number(reading: NumberText, text: str) -> str:
     for place in ("prefix", "suffix"):
         listed = "|".join(re.escape(item) for item in sorted(getattr(reading, place), key=len, reverse=True))
         if listed:
-            found, kept = (f"^([+-]?) *({listed}) *", r"\1") if place == "prefix" else (f" *({listed})$", "")
+            found, kept = (f"^([+-]?){GAP}({listed}){GAP}", r"\1") if place == "prefix" else (f"{GAP}({listed})$", "")
             bare = re.sub(found, kept, bare)
     point, whole = re.escape(reading.decimal), "[0-9]+"
     if reading.thousands is not None:
@@ -57,14 +55,6 @@ def _day(domain: Date, text: str) -> str:
     for format_ in domain.reading.formats:
         if not re.fullmatch(regex(format_), bare):
             continue
-        try:
-            moment = dt.datetime.strptime(bare, format_)
-            if moment.tzinfo is not None:
-                moment = moment.astimezone(zoneinfo.ZoneInfo(domain.reading.tz))
-            day = moment.date()
-            if two_digit_year(format_):
-                day = in_century(day, domain.lo, domain.hi)
-        except ValueError:
-            continue
-        return day.isoformat()
+        if (day := day_of(bare, format_, domain.lo, domain.hi, domain.reading.tz)) is not None:
+            return day.isoformat()
     return text

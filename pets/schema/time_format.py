@@ -144,6 +144,30 @@ def in_century(day: dt.date, low: dt.date, high: dt.date) -> dt.date:
     return day
 
 
+def day_366(found: str) -> str:
+    """The regular expression of a pattern's texts that name the last day of a leap year (none where '').
+
+    Readers of %j take it for the first day of the next year where there is no such day.
+    """
+    return regex(found).replace(_OTHER["j"], "366") if "%j" in found else ""
+
+
+def day_of(text: str, found: str, low: dt.date, high: dt.date, tz: str) -> dt.date | None:
+    """The day that a text of a pattern says, on the zone's clock and in the domain's century; ``None`` for no day.
+
+    >>> day_of("2021366", "%Y%j", dt.date(2021, 1, 1), dt.date(2022, 1, 1), "UTC")
+    """
+    try:
+        moment = dt.datetime.strptime(text, found)
+    except ValueError:
+        return None
+    if "%j" in found and re.fullmatch(day_366(found), text) and moment.timetuple().tm_yday != 366:
+        return None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(zoneinfo.ZoneInfo(tz))
+    return in_century(moment.date(), low, high) if two_digit_year(found) else moment.date()
+
+
 def zone(value: object) -> str:
     """A time zone's name, such as Europe/London."""
     try:

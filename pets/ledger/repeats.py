@@ -15,6 +15,8 @@ from pets.ledger.states import Request, Sealed
 
 def known(tx: Transaction, dataset: str, scope: Scope, request: Request, again: bool, now: float) -> Sealed | None:
     """The answer that was already paid for: under this idempotency key, or to this question."""
+    if request.key is not None and request.once and tx.key_of_others(dataset, scope, request.key):
+        raise OtherQuestionError(f"the key {request.key!r} was used by somebody else; it is for one request")
     if request.key is not None and (row := tx.by_key(dataset, scope, request.key)) is not None:
         # not the snapshot: another process may have made the same data ready under another name
         if (row.question, row.protection) != (request.question, text(request.protection)):

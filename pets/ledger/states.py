@@ -61,6 +61,7 @@ class Request:
         cost: in the ledger's units.
         unbounded: it has no finite guarantee (exact totals of real rows, a copied data set).
         key: the caller's idempotency key: a retry under the same key is the same request.
+        once: nobody else may have used the key either (others' keys are else of no concern).
     """
 
     table: str
@@ -73,6 +74,7 @@ class Request:
     cost: Cost
     unbounded: bool = False
     key: str | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True)

@@ -266,6 +266,7 @@ class Site:
             cost=admission.cost,
             unbounded=isinstance(order.protection, Total) and self.member.data == "real",
             key=key_of(order.id),
+            once=True,
         )
         try:
             grant: Grant | None = self.session.custody.account.reserve([request], start=False, again=True, wait=LIFE)[0]

@@ -54,6 +54,11 @@ _BY_KEY = sa.select(requests).where(
     requests.c.analyst == _bind("b_analyst"),
     requests.c.key == _bind("b_key"),
 )
+_KEY_OF_OTHERS = sa.select(sa.func.count()).where(
+    requests.c.dataset == _bind("b_dataset"),
+    requests.c.key == _bind("b_key"),
+    sa.or_(requests.c.project != _bind("b_project"), requests.c.analyst != _bind("b_analyst")),
+)
 _DELIVERY = sa.select(deliveries).where(
     deliveries.c.request == _bind("b_request"),
     deliveries.c.project == _bind("b_project"),
@@ -117,6 +122,7 @@ GET_REQUEST, GET_BY_KEY, GET_BY_ASKED = Prepared(_REQUEST), Prepared(_BY_KEY), P
 CHARGE, LIVE, GET_HASH, GET_LOST = Prepared(_RESERVE), Prepared(_LIVED), Prepared(_HASH), Prepared(sa.select(lost))
 TO_STATE, TO_STARTED, TO_VOIDED, TO_SEALED = Prepared(_TO), Prepared(_START), Prepared(_VOID), Prepared(_SEAL)
 TO_KEPT = Prepared(_KEEP)
+GET_KEY_OF_OTHERS = Prepared(_KEY_OF_OTHERS)
 GET_DELIVERY, PUT_DELIVERY, GET_DENIALS = Prepared(_DELIVERY), Prepared(sa.insert(deliveries)), Prepared(_DENIALS)
 PUT_SCOPE = Prepared(sa.insert(scopes))
 

@@ -263,6 +263,11 @@ class Transaction:
         """The request under an idempotency key of this analyst's, or ``None``."""
         return self._ask(*sql.by_key(dataset, scope, key)).first()
 
+    def key_of_others(self, dataset: str, scope: Scope, key: str) -> bool:
+        """Whether somebody else than this analyst of this project used an idempotency key."""
+        values = {"b_dataset": dataset, "b_project": scope[0], "b_analyst": scope[1], "b_key": key}
+        return bool(self._ask(sql.GET_KEY_OF_OTHERS, values).scalar())
+
     def delivery(self, request_id: str, scope: Scope) -> Any:
         """What was delivered of an answer to somebody who did not pay for it, or ``None``."""
         return self._ask(*sql.delivery(request_id, scope)).first()

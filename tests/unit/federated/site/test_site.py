@@ -17,7 +17,7 @@ from pets import col
 from pets.common.clock import now
 from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedError, UserError
 from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
-from pets.federated.messages.errors import Refused
+from pets.federated.messages.errors import ProtocolError, Refused
 from pets.ledger.ledger import LEASE, Ledger
 from tests.unit.session.test_session import SCHEMA, frame
 
@@ -424,6 +424,31 @@ def test_a_query_may_wait_and_reckon_for_longer_than_a_lease(monkeypatch: pytest
     monkeypatch.setattr(site_module.Site, "_contribute", slow)
     assert many.release(N, HALF)
     assert states(many) == [["committed", "committed"]] * 3
+
+
+def test_an_order_is_answered_once_whoever_the_site_is_opened_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    orders: list[tuple[str, bytes]] = []
+
+    def seen(site: Any, message: Any, data: bytes) -> bytes:
+        orders.append((site.name, data))
+        return bytes(order(site, message, data))
+
+    order = site_module.Site._order
+    monkeypatch.setattr(site_module.Site, "_order", seen)
+    book, budget, policy = Ledger(None), pets.Budget(epsilon=3, delta=1e-6), SitePolicy.open(SCHEMA)
+    held = [
+        pets.Session(SCHEMA, {"stays": rows}, budget=budget, ledger=book if not number else None, progress=False)
+        for number, rows in enumerate(parts())
+    ]
+    sites = [Site(one, policy=policy, name=f"s{number}") for number, one in enumerate(held)]
+    assert Federation(sites, progress=False, sites_per_person=1).release(N, HALF)
+    later = pets.Session(SCHEMA, {"stays": parts()[0]}, ledger=book, analyst="two", progress=False)
+    again = Site(later, policy=policy, name="s0", key=sites[0]._key)
+    for roster in sites[0]._rosters.values():
+        again.join(roster)
+    with pytest.raises(ProtocolError, match="a query's id is used once"):
+        again.handle(next(data for name, data in orders if name == "s0"))
+    assert list(later.history()["state"]) == ["committed"]
 
 
 def test_nothing_of_a_site_is_pickled_or_printed() -> None:

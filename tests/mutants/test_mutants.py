@@ -43,6 +43,7 @@ def test_their_names_differ() -> None:
     assert len({one.name for one in ALL}) == len(ALL)
 
 
+@pytest.mark.chance(0)  # the killers run in another Python, under their own marks
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "mutant",

@@ -50,7 +50,8 @@ def faker(rows: int) -> tuple[dict[str, Case], Any]:
     from faker import Faker
 
     import pets
-    from pets.schema.domain import Boolean, Category, Date
+    from pets.schema.dates import Date
+    from pets.schema.domain import Boolean, Category
     from pets.schema.numeric import Integer, Real
     from pets.synthetic.packs.pack import load_pack
 

@@ -25,7 +25,19 @@ if TYPE_CHECKING:
     from pets.query_model.expression import col
     from pets.query_model.group_keys import KeySet
     from pets.release.release import Release
-    from pets.schema.schema import Boolean, Category, Date, Identifier, Integer, Lookup, Real, Schema, Table, Unit
+    from pets.schema.schema import (
+        Boolean,
+        Category,
+        Date,
+        DateTime,
+        Identifier,
+        Integer,
+        Lookup,
+        Real,
+        Schema,
+        Table,
+        Unit,
+    )
     from pets.session.explain import explain
     from pets.session.quote import Quote, Remaining
     from pets.session.session import Session
@@ -51,6 +63,7 @@ _HOMES = {
     "Integer": "schema.schema",
     "Real": "schema.schema",
     "Date": "schema.schema",
+    "DateTime": "schema.schema",
     "Boolean": "schema.schema",
     "Identifier": "schema.schema",
     "Lookup": "schema.schema",
@@ -93,6 +106,7 @@ __all__ = [
     "Integer",
     "Real",
     "Date",
+    "DateTime",
     "Boolean",
     "Identifier",
     "Lookup",

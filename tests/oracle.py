@@ -22,7 +22,7 @@ from pets.query_model import aggregate as agg
 from pets.query_model import expression as ex
 from pets.query_model import group_keys as ks
 from pets.query_model.query import Query
-from pets.schema.schema import Boolean, Category, Date, Domain, Identifier, Integer, Real, Schema, Table
+from pets.schema.schema import Boolean, Category, Date, DateTime, Domain, Identifier, Integer, Real, Schema, Table
 
 Raw = Mapping[str, Any]
 """One row of the source: column to cell (text, number, boolean, date or ``None``)."""
@@ -54,6 +54,9 @@ def parse(domain: Domain, cell: Any) -> Value:
     if isinstance(domain, Date):
         day = parse_date(cell)
         return day if day is not None and domain.lo <= day <= domain.hi else None
+    if isinstance(domain, DateTime):
+        time = parse_time(domain, cell)
+        return time if time is not None and domain.lo <= time <= domain.hi else None
     if isinstance(domain, Integer):
         return parse_integer(domain, cell)
     if isinstance(domain, Real):
@@ -68,6 +71,10 @@ def is_token(domain: Domain, cell: Any) -> bool:
     """Whether the cell is one of the texts that the schema declares to mean null."""
     if isinstance(domain, Date):  # a day is compared as a day, however the time of day is written
         return str(cell)[:10] in domain.null or str(cell) in domain.null
+    if isinstance(domain, DateTime):  # and a time as the step that it lies in
+        steps = [parse_time(domain, token) for token in domain.null]
+        found = parse_time(domain, cell)
+        return str(cell) in domain.null or (found is not None and found in steps)
     if isinstance(cell, float) and math.isfinite(cell) and cell.is_integer():
         return str(int(cell)) in domain.null or str(cell) in domain.null
     return str(cell) in domain.null
@@ -119,6 +126,23 @@ def parse_date(cell: Any) -> dt.date | None:
         return dt.date.fromisoformat(text[:10])
     except ValueError:
         return None
+
+
+def parse_time(domain: DateTime, cell: Any) -> dt.datetime | None:
+    """The step in which a date-time lies; a day is its midnight."""
+    if isinstance(cell, dt.date) and not isinstance(cell, dt.datetime):
+        cell = dt.datetime(cell.year, cell.month, cell.day)
+    if not isinstance(cell, dt.datetime):
+        text = str(cell).strip(" ")
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d([.]\d*)?)?)?", text, re.ASCII):
+            return None
+        try:
+            cell = dt.datetime.fromisoformat(text.partition(".")[0])
+        except ValueError:
+            return None
+    finer = {"second": ("microsecond",), "minute": ("second", "microsecond")}
+    parts = finer.get(domain.step, ("minute", "second", "microsecond"))
+    return cell.replace(**dict.fromkeys(parts, 0))
 
 
 def person_of(table: Table, row: Raw, index: int) -> str | None:
@@ -208,6 +232,9 @@ def decode(domain: Domain, code: int) -> Value:
         return code == 1
     if isinstance(domain, Date):
         return domain.lo + dt.timedelta(days=code)
+    if isinstance(domain, DateTime):
+        seconds = {"second": 1, "minute": 60, "hour": 3600}[domain.step]
+        return domain.lo + dt.timedelta(seconds=code * seconds)
     if isinstance(domain, Integer):
         return Fraction(domain.lo + code)
     if isinstance(domain, Real):
@@ -320,6 +347,9 @@ def constant(value: Value, literal: Any) -> Any:
         return literal
     if isinstance(value, Fraction):
         return fraction(literal)
+    if isinstance(value, dt.datetime):
+        read = dt.datetime.fromisoformat(literal.strip()) if isinstance(literal, str) else literal
+        return read if isinstance(read, dt.datetime) else dt.datetime(read.year, read.month, read.day)
     if isinstance(value, dt.date):
         return dt.date.fromisoformat(literal.strip()) if isinstance(literal, str) else literal
     return str(literal)
@@ -337,8 +367,9 @@ def labels(key: ks.Key, domain: Domain) -> list[Any]:
     if isinstance(key, ks.Bins):
         shown = [_bin_label(key.cuts, i) for i in range(len(key.cuts) - 1)]
     elif isinstance(key, (ks.DatePart, ks.Period)):
-        assert isinstance(domain, Date)
-        days = (domain.lo + dt.timedelta(days=n) for n in range((domain.hi - domain.lo).days + 1))
+        assert isinstance(domain, (Date, DateTime))
+        first, last = (dt.date(end.year, end.month, end.day) for end in (domain.lo, domain.hi))
+        days = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
         shown = sorted({_label(key, day) for day in days})
     elif isinstance(domain, Category):
         shown = list(domain.values)

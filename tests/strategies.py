@@ -24,10 +24,24 @@ from pets.query_model import aggregate as agg
 from pets.query_model import expression as ex
 from pets.query_model import group_keys as ks
 from pets.query_model.query import Query
-from pets.schema.schema import Boolean, Category, Date, Domain, Identifier, Integer, Lookup, Real, Schema, Table, Unit
+from pets.schema.schema import (
+    Boolean,
+    Category,
+    Date,
+    DateTime,
+    Domain,
+    Identifier,
+    Integer,
+    Lookup,
+    Real,
+    Schema,
+    Table,
+    Unit,
+)
 from tests import oracle
 
 T = TypeVar("T")
+Time = TypeVar("Time", bound=dt.date)
 Draw = Callable[[st.SearchStrategy[T]], T]
 Fields = Mapping[str, Domain]
 
@@ -69,7 +83,13 @@ def source(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     for name in names:
         cells = [row.get(name) for row in rows]
         found = {type(cell) for cell in cells if cell is not None}
-        kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), dt.date: pa.date32()}
+        kinds = {
+            bool: pa.bool_(),
+            int: pa.int64(),
+            float: pa.float64(),
+            dt.date: pa.date32(),
+            dt.datetime: pa.timestamp("us"),
+        }
         arrays[name] = pa.array(cells, type=kinds[found.pop()] if len(found) == 1 and str not in found else pa.string())
     return pa.table(arrays)
 
@@ -147,6 +167,21 @@ def _date(draw: Draw[Any]) -> Domain:
     return Date(lo, lo + dt.timedelta(days), **_shared(draw, ("1800-01-01", "?", lo.isoformat())))
 
 
+DAY = dt.timedelta(days=1)
+STEPS = {"second": dt.timedelta(seconds=1), "minute": dt.timedelta(minutes=1), "hour": dt.timedelta(hours=1)}
+
+
+def _datetime(draw: Draw[Any]) -> Domain:
+    step = draw(st.sampled_from(sorted(STEPS)))
+    lo = draw(st.sampled_from([dt.datetime(2020, 2, 28, 22), dt.datetime(1, 1, 1), dt.datetime(1969, 12, 30, 5)]))
+    length = draw(st.sampled_from([0, 1, 3, 40, 400, 20_000])) * STEPS[step]
+    length += draw(st.sampled_from([dt.timedelta(0), dt.timedelta(days=400)]))
+    lo = dt.datetime(9999, 12, 31, 23, 59, 59) - length if draw(st.integers(0, 9)) == 0 else lo
+    lo -= (lo - dt.datetime.min) % STEPS[step]
+    tokens = ("1800-01-01 00:00", "?", lo.isoformat(" "), (lo + length).isoformat())
+    return DateTime(lo, lo + length, step, **_shared(draw, tokens))
+
+
 def _boolean(draw: Draw[Any]) -> Domain:
     return Boolean(**_shared(draw, ("?", "n/a", "0")))
 
@@ -160,6 +195,7 @@ DOMAINS: dict[type[Domain], Callable[[Draw[Any]], Domain]] = {
     Integer: _integer,
     Real: _real,
     Date: _date,
+    DateTime: _datetime,
     Boolean: _boolean,
     Identifier: _identifier,
 }
@@ -169,7 +205,7 @@ DOMAINS: dict[type[Domain], Callable[[Draw[Any]], Domain]] = {
 def domains(draw: Draw[Any], kind: type[Domain] | None = None) -> Domain:
     """A domain of some kind."""
     # numbers twice: half of the aggregates need one
-    kinds = [Integer, Real, Category, Date, Boolean, Integer, Real]
+    kinds = [Integer, Real, Category, Date, DateTime, Boolean, Integer, Real]
     return DOMAINS[kind if kind is not None else draw(st.sampled_from(kinds))](draw)
 
 
@@ -238,10 +274,12 @@ def cells(domain: Domain, native: bool) -> list[Any]:
             domain.lo + (domain.hi - domain.lo) // 2,
             domain.lo + (domain.hi - domain.lo) // 3,
         ]
-        days = inside + [day for day in (_shift(domain.lo, -1), _shift(domain.hi, 1)) if day is not None]
+        days = inside + [day for day in (_shift(domain.lo, -DAY), _shift(domain.hi, DAY)) if day is not None]
         texts = [day.isoformat() for day in days]
         timed = [f"{text}T10:30:00" for text in texts[:2]] + [f"{texts[0]} 00:00:00", f" {texts[1]} "]
         return [*days, None] if native else [*texts, *texts[:4], *timed, *domain.null, *JUNK, "2020-1-1", None]
+    if isinstance(domain, DateTime):
+        return _times(domain, native)
     if isinstance(domain, Integer):
         middle = (domain.lo + domain.hi) // 2
         near = [domain.lo, domain.hi, middle, middle + 1, domain.lo + 1, domain.hi - 1, domain.lo - 1, domain.hi + 1, 0]
@@ -262,9 +300,26 @@ def cells(domain: Domain, native: bool) -> list[Any]:
     raise TypeError(f"no cells for {domain}")
 
 
-def _shift(day: dt.date, days: int) -> dt.date | None:
+def _times(domain: DateTime, native: bool) -> list[Any]:
+    step, tick = STEPS[domain.step], dt.timedelta(microseconds=1)
+    spots = [
+        domain.lo,
+        domain.hi,
+        domain.lo + (domain.hi - domain.lo) // 2,
+        domain.lo + (domain.hi - domain.lo) // 3,
+    ]
+    near = [(domain.lo, -tick), (domain.lo, step - tick), (domain.hi, step - tick), (domain.hi, step)]
+    times = spots + [time for time in (_shift(*pair) for pair in near) if time is not None]
+    texts = [time.isoformat(" ") for time in times]
+    odd = [times[0].isoformat(), f" {texts[1]} ", times[1].date().isoformat(), f"{texts[0][:19]}.9999999"]
+    if native:
+        return [*times, None]
+    return [*texts, *texts[:4], *odd, *domain.null, *JUNK, "2020-1-1 10:00", None]
+
+
+def _shift(time: Time, by: dt.timedelta) -> Time | None:
     try:
-        return day + dt.timedelta(days=days)
+        return time + by
     except OverflowError:
         return None
 
@@ -343,8 +398,14 @@ def constants(domain: Domain) -> list[Any]:
         return [True, False]
     if isinstance(domain, Date):
         days = [domain.lo, domain.hi, domain.lo + (domain.hi - domain.lo) // 2, dt.date(2020, 2, 29)]
-        outside = [day for day in (_shift(domain.lo, -1), _shift(domain.hi, 1)) if day is not None]
+        outside = [day for day in (_shift(domain.lo, -DAY), _shift(domain.hi, DAY)) if day is not None]
         return [*days, *outside, domain.lo.isoformat(), dt.datetime(2020, 3, 1)]
+    if isinstance(domain, DateTime):
+        step_, tick = STEPS[domain.step], dt.timedelta(microseconds=1)
+        near = [(domain.lo, step_), (domain.lo, -tick), (domain.lo, tick), (domain.hi, -tick), (domain.hi, step_)]
+        moved = [time for time in (_shift(*pair) for pair in near) if time is not None]
+        middle_ = domain.lo + (domain.hi - domain.lo) // 2
+        return [domain.lo, domain.hi, middle_, *moved, domain.lo.date(), domain.hi.isoformat(" "), "2020-03-01"]
     assert isinstance(domain, (Integer, Real))
     lo, hi, step = domain.origin, domain.origin + (domain.cells - 1) * domain.spacing, domain.spacing
     middle = lo + (domain.cells // 2) * step
@@ -360,14 +421,14 @@ def _pick(draw: Draw[Any], fields: Fields, *kinds: type[Domain]) -> str | None:
     return draw(st.sampled_from(found)) if found else None
 
 
-QUERYABLE = (Category, Boolean, Date, Integer, Real)
+QUERYABLE = (Category, Boolean, Date, DateTime, Integer, Real)
 
 
 def _compare(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
     name = _pick(draw, fields, *QUERYABLE)
     if name is None:
         return None
-    ordered = isinstance(fields[name], (Date, Integer, Real))
+    ordered = isinstance(fields[name], (Date, DateTime, Integer, Real))
     op = draw(st.sampled_from(ex.OPERATORS if ordered else ex.OPERATORS[:2]))
     return ex.Compare(name, op, draw(st.sampled_from(constants(fields[name]))))
 
@@ -380,7 +441,7 @@ def _isin(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
 
 
 def _between(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
-    name = _pick(draw, fields, Date, Integer, Real)
+    name = _pick(draw, fields, Date, DateTime, Integer, Real)
     if name is None:
         return None
     return ex.Between(name, *(draw(st.sampled_from(constants(fields[name]))) for _ in range(2)))
@@ -460,12 +521,12 @@ def _bins(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
 
 
 def _date_part(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
-    name = _pick(draw, fields, Date)
+    name = _pick(draw, fields, Date, DateTime)
     return None if name is None else ks.DatePart(name, label, draw(st.sampled_from(ks.PARTS)))
 
 
 def _period(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
-    name = _pick(draw, fields, Date)
+    name = _pick(draw, fields, Date, DateTime)
     return None if name is None else ks.Period(name, label, draw(st.sampled_from(ks.PARTS)))
 
 

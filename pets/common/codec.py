@@ -79,9 +79,11 @@ def python_value(value: object) -> object:
     scalar: Any = value
     if "datetime64" in names:
         day = scalar.astype("datetime64[D]")
-        moment = day.item() if day == scalar else scalar.astype("datetime64[us]").item()
-        # a moment finer than Python's own counts must not become a whole day
-        return moment.replace(microsecond=moment.microsecond or 1) if isinstance(moment, dt.datetime) else moment
+        found = day if day == scalar else scalar.astype("datetime64[us]")
+        moment = found.item()
+        # a moment finer than Python's own counts must not become a whole day, or a whole second
+        finer = isinstance(moment, dt.datetime) and found != scalar
+        return moment.replace(microsecond=moment.microsecond or 1) if finer else moment
     return scalar.item()
 
 

@@ -44,6 +44,21 @@ def day(value: object) -> dt.date:
     raise ValueError("not a date")
 
 
+def moment(value: object) -> dt.datetime:
+    """A date-time without a zone, from one, a date (its midnight) or ISO text; raises ``ValueError`` for all else."""
+    value = python_value(value)
+    if isinstance(value, str):
+        value = dt.datetime.fromisoformat(value.strip())
+    if isinstance(value, dt.datetime):
+        # (pandas' time stamps count nanoseconds too, and its NaT does not equal itself)
+        if value != value or value.tzinfo is not None or getattr(value, "nanosecond", None):
+            raise ValueError("not a date-time")
+        return dt.datetime.combine(dt.date(value.year, value.month, value.day), value.time())
+    if isinstance(value, dt.date):
+        return dt.datetime(value.year, value.month, value.day)
+    raise ValueError("not a date-time")
+
+
 def is_null(value: object) -> bool:
     """Whether a value stands for no value: ``None``, NaN, or pandas' NaT and NA."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
@@ -62,13 +77,7 @@ def literal(value: object) -> Literal_:
     if isinstance(plain, str):
         return text(plain)
     if isinstance(plain, dt.date):
-        try:
-            return day(plain)
-        except ValueError:
-            raise QueryError(
-                f"{shown(value)} is a moment, not a whole day, and columns hold days; compare with a date, such as "
-                f"{plain.year:04d}-{plain.month:02d}-{plain.day:02d}"
-            ) from None
+        return _time(plain)
     try:
         exact = fraction(plain)
     except ValueError:
@@ -79,8 +88,25 @@ def literal(value: object) -> Literal_:
     return int(exact) if exact.denominator == 1 else exact
 
 
+def _time(value: dt.date) -> dt.date:
+    """A day (also from its midnight), or a date-time."""
+    try:
+        return day(value)
+    except ValueError:
+        pass
+    try:
+        return moment(value)
+    except ValueError:
+        raise QueryError(
+            f"{shown(value)} has a zone or nanoseconds, and columns have neither; compare with a date, such as "
+            f"{value.year:04d}-{value.month:02d}-{value.day:02d}, or with a date and time"
+        ) from None
+
+
 def literal_json(value: Literal_) -> Any:
     """The canonical form of a constant."""
+    if isinstance(value, dt.datetime):
+        return {"datetime": value.isoformat()}
     if isinstance(value, dt.date):
         return {"date": value.isoformat()}
     if isinstance(value, Fraction):
@@ -93,6 +119,8 @@ def literal_from(form: Any) -> Literal_:
     if isinstance(form, Mapping) and len(form) == 1:
         if isinstance(form.get("date"), str):
             return dt.date.fromisoformat(form["date"])
+        if isinstance(form.get("datetime"), str):
+            return literal(moment(form["datetime"]))
         if isinstance(form.get("number"), (str, int)):
             return literal(fraction(form["number"]))
     return literal(form)

@@ -19,7 +19,8 @@ from pets.common.codec import Json
 from pets.errors import QueryError, did_you_mean, shown
 from pets.plan.predicate import field as find_field
 from pets.query_model.group_keys import Bins, ColumnKey, DatePart, Key, KeySet, Part, Period
-from pets.schema.domain import MISSING, Boolean, Category, Date, Domain
+from pets.schema.dates import Calendar, Date
+from pets.schema.domain import MISSING, Boolean, Category, Domain
 from pets.schema.numeric import Integer, Numeric
 
 MAX_SLOTS = 2_000_000
@@ -154,6 +155,11 @@ def dimension(key: Key, fields: Mapping[str, Domain], table: str) -> Dimension:
 
 def _identity(key: Key, domain: Domain) -> Dimension:
     if not isinstance(domain, (Category, Boolean, Integer, Date)):
+        if isinstance(domain, Calendar):
+            raise QueryError(
+                f"column {key.column!r} holds {domain.describe()}; group by a period, such as "
+                f"col({key.column!r}).period('month')"
+            )
         raise QueryError(
             f"column {key.column!r} holds {domain.describe()}; group by bins, such as "
             f"col({key.column!r}).bins([0, 10, 20])"
@@ -216,17 +222,17 @@ def _part(day: dt.date, unit: Part) -> int:
 
 
 def _dates(key: DatePart | Period, domain: Domain) -> Dimension:
-    if not isinstance(domain, Date):
+    if not isinstance(domain, Calendar):
         raise QueryError(f"column {key.column!r} holds {domain.describe()}; its calendar parts need a date column")
     unit: Part = key.part if isinstance(key, DatePart) else key.unit
     starts: list[dt.date] = []
-    day: dt.date | None = domain.lo
-    while day is not None and day <= domain.hi:
+    day: dt.date | None = domain.first
+    while day is not None and day <= domain.last:
         starts.append(day)
         day = _next(day, unit)
     names: list[Any] = [_period_label(d, unit) if isinstance(key, Period) else _part(d, unit) for d in starts]
     labels: list[Any] = sorted(set(names))
     index = {label: i for i, label in enumerate(labels)}
-    runs = [((d - domain.lo).days, index[name]) for d, name in zip(starts, names, strict=True)]
+    runs = [(domain.start(d), index[name]) for d, name in zip(starts, names, strict=True)]
     runs.append((domain.cells, len(labels) if domain.nullable else -1))
     return _runs(key, [*labels, MISSING] if domain.nullable else labels, runs)

@@ -16,7 +16,8 @@ from pets.common.codec import Json
 from pets.common.literals import Literal_
 from pets.errors import QueryError, did_you_mean, shown
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or
-from pets.schema.domain import Boolean, Category, Date, Domain, Identifier
+from pets.schema.dates import Calendar
+from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Numeric
 
 Range = tuple[int, int]
@@ -151,10 +152,10 @@ def _bounds(domain: Domain, value: Literal_) -> Fraction:
         if isinstance(value, (str, bool, dt.date)):
             raise QueryError(f"it holds {domain.describe()}, so compare it with a number, not {shown(value)}")
         return domain.position(value)
-    if isinstance(domain, Date):
+    if isinstance(domain, Calendar):
         if not isinstance(value, (str, dt.date)):
             raise QueryError(f"it holds {domain.describe()}, so compare it with a date, not {shown(value)}")
-        return Fraction(domain.days(value))
+        return domain.position(value)
     raise QueryError(f"it holds {domain.describe()}, which have no order; use == , != or isin")
 
 

@@ -204,7 +204,7 @@ def _key(value: object) -> str | int | bool | None:
         found = None if is_null(value) else literal(value)
     except QueryError:
         found = None
-    if found is None or isinstance(found, Fraction):
+    if found is None or isinstance(found, (Fraction, dt.datetime)):
         raise QueryError(
             f"{shown(value)} is not a key; a key is a text, a whole number, a boolean, a date, or None for missing ones"
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pets.errors import QueryError, did_you_mean, shown
 from pets.plan.plan import Plan
 from pets.query_model.group_keys import Bins, DatePart, Period
-from pets.schema.domain import Date
+from pets.schema.dates import Date
 from pets.schema.numeric import Integer
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -17,7 +17,8 @@ from pets.errors import QueryError, did_you_mean
 from pets.plan.plan import Plan
 from pets.query_model.group_keys import DatePart
 from pets.release.estimate import Cells, Column, Estimates, Mechanism, Noise, split
-from pets.schema.domain import MISSING, Date
+from pets.schema.dates import Calendar
+from pets.schema.domain import MISSING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +120,7 @@ def keys(answer: Answer, *, times: bool = True) -> dict[str, Any]:
     columns: dict[str, Any] = answer.plan.layout.columns()
     if times:
         for key, dimension in zip(answer.plan.query.keys, answer.plan.layout.dimensions, strict=True):
-            day = isinstance(answer.plan.fields[key.column], Date) and not isinstance(key, DatePart)
+            day = isinstance(answer.plan.fields[key.column], Calendar) and not isinstance(key, DatePart)
             if day:
                 columns[dimension.name] = _days(columns[dimension.name])
     return columns

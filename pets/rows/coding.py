@@ -7,7 +7,7 @@ turns the marks into what the rules of the proof say: null, or the nearer bound.
 The code of a cell is a function of that cell, its column's declared type and the schema. Where a type may itself depend
 on other rows (pandas makes whole numbers floats once one is missing), equal values have equal codes whatever the type:
 both the SQL here and ``pets.schema.cells`` start from one canonical text. A date-time with an offset is an instant and
-belongs to its day in UTC, in a typed column and as text; one without an offset belongs to the day that is written.
+is read on the clock of the column's zone, in a typed column and as text; one without an offset is what is written.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from __future__ import annotations
 from pets.errors import InternalError
 from pets.rows.cell import ABOVE, BELOW, NULL, OUT, UNPARSABLE, Cell, Coding, cases, code_type, quoted, trimmed, wide
 from pets.rows.number_coding import integer, real
-from pets.rows.time_coding import date
+from pets.rows.time_coding import calendar
 from pets.schema.cells import canonical, stands_for
-from pets.schema.domain import Boolean, Category, Date, Domain, Identifier
+from pets.schema.dates import Calendar, Date, DateTime
+from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Integer, Real
 
 MARKS: dict[type[Domain], tuple[int, ...]] = {
     Category: (NULL, OUT),
     Boolean: (NULL, OUT),
     Date: (NULL, OUT, UNPARSABLE),
+    DateTime: (NULL, OUT, UNPARSABLE),
     Integer: (NULL, UNPARSABLE, BELOW, ABOVE),
     Real: (NULL, UNPARSABLE, BELOW, ABOVE),
 }
@@ -40,8 +42,8 @@ def coding(domain: Domain, cell: Cell, helper: str, enum: str) -> Coding:
         return _category(domain, cell, helper, enum)
     if isinstance(domain, Boolean):
         return _boolean(domain, cell, helper, enum)
-    if isinstance(domain, Date):
-        return date(domain, cell, helper)
+    if isinstance(domain, Calendar):
+        return calendar(domain, cell, helper)
     if isinstance(domain, Integer):
         return integer(domain, cell, helper)
     if isinstance(domain, Real):

@@ -6,7 +6,6 @@ rows: a domain is what the custodian publishes about a column before anyone asks
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,11 +13,10 @@ from typing import Any, ClassVar
 
 from pets.common.arguments import plain_fields
 from pets.common.codec import Json, python_value
-from pets.common.literals import day
 from pets.common.literals import name as name_of
 from pets.common.literals import text as text_of
 from pets.errors import QueryError, SchemaError, did_you_mean, shown
-from pets.schema.reading import BLANKS, EXACT_TEXT, ISO_TEXT, CategoryText, TimeText
+from pets.schema.reading import BLANKS, EXACT_TEXT, CategoryText
 
 MISSING = "missing"
 """The label of the slot that holds rows whose group column is null."""
@@ -238,81 +236,6 @@ def ordered(low: Any, high: Any, cells: int) -> None:
         raise SchemaError(f"min {low} is greater than max {high}; swap them")
     if cells > MAX_CELLS:
         raise SchemaError(f"the range from {low} to {high} has more than 2^62 values; narrow it or use a coarser step")
-
-
-def one_century(reading: TimeText, low: dt.date, high: dt.date) -> None:
-    """Refuse years of two digits where the range does not say which century they mean."""
-    if reading.short_years and (high.year, high.month, high.day) >= (low.year + 100, low.month, low.day):
-        raise SchemaError(
-            f"the format has years of two digits, and {low} to {high} is more than a century, so that a year could be "
-            "two; narrow min and max to at most 100 years"
-        )
-
-
-@plain_fields(SchemaError)
-@dataclass(frozen=True)
-class Date(Domain):
-    """Calendar days from ``lo`` to ``hi``, both included; days outside become null (they are not clamped).
-
-    ``format`` says how the file writes them where that is not ISO, and ``tz`` in which zone's days the instants of a
-    file (times with an offset) are counted: UTC unless it says otherwise.
-
-    >>> Date("2019-04-01", "2019-04-30", format="dd/mm/yyyy").cells
-    30
-    """
-
-    lo: dt.date = dt.date(1970, 1, 1)
-    hi: dt.date = dt.date(1970, 1, 1)
-    reading: TimeText = field(default=ISO_TEXT, repr=False)
-    kind: ClassVar[str] = "date"
-
-    def __init__(
-        self,
-        lo: object,
-        hi: object,
-        *,
-        format: str | Sequence[str] | None = None,
-        tz: str | None = None,
-        nullable: bool = True,
-        null: Sequence[str] = (),
-    ) -> None:
-        object.__setattr__(self, "reading", TimeText.of(format, tz))
-        for name, label, value in (("lo", "min", lo), ("hi", "max", hi)):
-            try:
-                object.__setattr__(self, name, day(value))
-            except ValueError:
-                raise SchemaError(f"{label} must be a date such as 2019-04-01, not {shown(value)}") from None
-        object.__setattr__(self, "nullable", nullable)
-        object.__setattr__(self, "null", null)
-        super().__post_init__()
-        ordered(self.lo, self.hi, 1)
-        one_century(self.reading, self.lo, self.hi)
-
-    @property
-    def cells(self) -> int:
-        return (self.hi - self.lo).days + 1
-
-    def encode(self, value: object) -> int:
-        code = self.days(value)
-        if not 0 <= code < self.cells:
-            raise QueryError(f"{shown(value)} is not one of its values ({self.describe()})")
-        return code
-
-    def days(self, value: object) -> int:
-        """Days from ``lo`` to the given day, which may lie outside the domain."""
-        try:
-            return (day(value) - self.lo).days
-        except ValueError:
-            raise QueryError(f"{shown(value)} is not a date such as 2019-04-01") from None
-
-    def _value(self, code: int) -> dt.date:
-        return self.lo + dt.timedelta(days=code)
-
-    def to_json(self) -> Json:
-        return super().to_json() | {"min": self.lo.isoformat(), "max": self.hi.isoformat()} | self.reading.to_json()
-
-    def describe(self) -> str:
-        return f"days {self.lo} to {self.hi}"
 
 
 @plain_fields(SchemaError)

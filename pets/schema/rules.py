@@ -19,8 +19,9 @@ from pets.common.arguments import plain_fields
 from pets.common.codec import Json
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, SchemaError, did_you_mean, shown
+from pets.schema.dates import Calendar, Date
 from pets.schema.difference_bounds import Gaps
-from pets.schema.domain import Boolean, Category, Date, Domain, Identifier
+from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Integer, Numeric
 from pets.schema.settings import RULE
 
@@ -106,8 +107,8 @@ class Order(Rule):
                 )
             if found[0] != grids[0][0] or (found[1] - grids[0][1]) % 1:  # type: ignore[index]
                 raise SchemaError(
-                    f"the rule {self} orders {self.order[0]!r} and {name!r}; both must be dates, or numbers of the "
-                    "same step"
+                    f"the rule {self} orders {self.order[0]!r} and {name!r}; both must be dates, or date-times "
+                    "or numbers of the same step"
                 )
 
     def to_json(self) -> Json:
@@ -272,6 +273,8 @@ def grid(domain: Domain) -> tuple[object, Any] | None:
     """What kind of steps a column moves in, and where it begins, counted in them; ``None`` where it has no order."""
     if isinstance(domain, Date):
         return "days", domain.lo.toordinal()
+    if isinstance(domain, Calendar):
+        return domain.width, domain.position("1970-01-01") * -1
     if isinstance(domain, Numeric) and not isinstance(domain, Identifier):
         return domain.spacing, domain.origin / domain.spacing
     return None

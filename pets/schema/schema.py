@@ -22,7 +22,8 @@ from pets.common.yamlfile import Place, read
 from pets.errors import SchemaError, did_you_mean, shown
 from pets.schema import schema_form as form
 from pets.schema import settings
-from pets.schema.domain import Boolean, Category, Date, Domain, Identifier, Lookup
+from pets.schema.dates import Date, DateTime
+from pets.schema.domain import Boolean, Category, Domain, Identifier, Lookup
 from pets.schema.numeric import Integer, Real
 from pets.schema.rules import Rule, rules_of
 from pets.schema.schema_text import described, html
@@ -32,6 +33,7 @@ __all__ = [
     "Boolean",
     "Category",
     "Date",
+    "DateTime",
     "Domain",
     "Identifier",
     "Integer",

@@ -12,8 +12,8 @@ from typing import Any
 from pets.common.codec import whole as exact_whole
 from pets.common.yamlfile import Place
 from pets.errors import SchemaError, did_you_mean, shown
+from pets.schema import dates, numeric, settings
 from pets.schema import domain as kinds
-from pets.schema import numeric, settings
 from pets.schema.domain import Domain, Lookup
 from pets.schema.settings import Part
 
@@ -128,7 +128,8 @@ def _category(given: Mapping[str, Any], common: dict[str, Any], folder: Path | N
 _BUILDERS: dict[str, Callable[..., Domain]] = {
     "integer": numeric.Integer,
     "real": numeric.Real,
-    "date": kinds.Date,
+    "date": dates.Date,
+    "datetime": dates.DateTime,
     "boolean": kinds.Boolean,
     "identifier": kinds.Identifier,
 }

@@ -232,6 +232,21 @@ KINDS = {
         Setting("max", "a day such as 2024-03-31", "The last day, itself included."),
         *_TIMES,
     ),
+    "datetime": _kind(
+        "datetime",
+        "Date-times in whole steps. A time within a step is floored to it, a day without a time is its midnight, and "
+        "what then lies outside counts as missing; it is not clamped. A query groups by calendar parts and periods.",
+        Setting("min", "a date-time such as 2019-04-01 00:00", "The first step."),
+        Setting(
+            "max",
+            "a date-time such as 2024-03-31 23:59",
+            "The last step, itself included: with minutes, 23:59 takes in 23:59:59.",
+        ),
+        Setting(
+            "step", "`second`, `minute` or `hour`", "How long a step is. `min` and `max` are whole ones.", "minute"
+        ),
+        *_TIMES,
+    ),
     "boolean": _kind("boolean", "Yes or no. Data may write true/false, t/f, yes/no, y/n or 1/0, in any case."),
 }
 """The types of columns."""
@@ -263,7 +278,7 @@ RULE = Part(
         Setting(
             "order",
             "a list of at least two columns",
-            "No column's value is below that of the one before it: dates, or numbers of the same step.",
+            "No column's value is below that of the one before it: dates, or date-times or numbers of the same step.",
             "(none)",
         ),
         Setting("unique", "a column", "No two rows have the same value in it.", "(none)"),

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from pets.schema.domain import Category, Date, Domain
+from pets.schema.dates import Calendar, DateTime
+from pets.schema.domain import Category, Domain
 from pets.schema.numeric import Numeric
 from pets.schema.reading import BLANKS, EXACT_TEXT, GAP, PLAIN_NUMBER, NumberText
-from pets.schema.time_format import day_of, regex
+from pets.schema.time_format import moment_of, regex
 
 
 def standard(domain: Domain) -> Callable[[str], str] | None:
@@ -29,8 +30,8 @@ def standard(domain: Domain) -> Callable[[str], str] | None:
     if isinstance(domain, Numeric) and domain.reading != PLAIN_NUMBER:
         reading = domain.reading
         return lambda text: _number(reading, text)
-    if isinstance(domain, Date) and domain.reading.formats:
-        return lambda text: _day(domain, text)
+    if isinstance(domain, Calendar) and domain.reading.formats:
+        return lambda text: _time(domain, text)
     return None
 
 
@@ -50,11 +51,12 @@ def _number(reading: NumberText, text: str) -> str:
     return bare.replace(reading.decimal, ".")
 
 
-def _day(domain: Date, text: str) -> str:
+def _time(domain: Calendar, text: str) -> str:
     bare = text.strip(" ")
     for format_ in domain.reading.formats:
         if not re.fullmatch(regex(format_), bare):
             continue
-        if (day := day_of(bare, format_, domain.lo, domain.hi, domain.reading.tz)) is not None:
-            return day.isoformat()
+        read = moment_of(bare, format_, domain.first, domain.last, domain.reading.tz)
+        if read is not None:
+            return f"{read.date()} {read:%H:%M:%S}" if isinstance(domain, DateTime) else read.date().isoformat()
     return text

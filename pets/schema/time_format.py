@@ -152,10 +152,10 @@ def day_366(found: str) -> str:
     return regex(found).replace(_OTHER["j"], "366") if "%j" in found else ""
 
 
-def day_of(text: str, found: str, low: dt.date, high: dt.date, tz: str) -> dt.date | None:
-    """The day that a text of a pattern says, on the zone's clock and in the domain's century; ``None`` for no day.
+def moment_of(text: str, found: str, low: dt.date, high: dt.date, tz: str) -> dt.datetime | None:
+    """The time that a text of a pattern says, on the zone's clock and in the domain's century; ``None`` for no day.
 
-    >>> day_of("2021366", "%Y%j", dt.date(2021, 1, 1), dt.date(2022, 1, 1), "UTC")
+    >>> moment_of("2021366", "%Y%j", dt.date(2021, 1, 1), dt.date(2022, 1, 1), "UTC")
     """
     try:
         moment = dt.datetime.strptime(text, found)
@@ -164,8 +164,12 @@ def day_of(text: str, found: str, low: dt.date, high: dt.date, tz: str) -> dt.da
     if "%j" in found and re.fullmatch(day_366(found), text) and moment.timetuple().tm_yday != 366:
         return None
     if moment.tzinfo is not None:
-        moment = moment.astimezone(zoneinfo.ZoneInfo(tz))
-    return in_century(moment.date(), low, high) if two_digit_year(found) else moment.date()
+        try:
+            moment = moment.astimezone(zoneinfo.ZoneInfo(tz))
+        except OverflowError:  # before the first year, or after the last
+            return None
+    day = in_century(moment.date(), low, high) if two_digit_year(found) else moment.date()
+    return dt.datetime.combine(day, moment.time())
 
 
 def zone(value: object) -> str:

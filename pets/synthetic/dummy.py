@@ -6,6 +6,7 @@ not its statistics.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ from pets.errors import QueryError, UserError, shown
 from pets.plan.predicate import AllOf, Predicate
 from pets.plan.predicate import Codes as CodesIn
 from pets.query_model.query import Query
-from pets.schema.domain import Boolean, Category, Date, Domain, Identifier
+from pets.schema.dates import Date, DateTime
+from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Integer, Real
 from pets.schema.schema import Schema
 from pets.synthetic.dummy_data.dataset import Dummy
@@ -242,4 +244,8 @@ def render(domain: Domain, codes: Codes, random: np.random.Generator) -> Any:
         return pa.array(grid / scale, mask=empty)
     if isinstance(domain, Date):
         return pa.array((codes + domain.lo.toordinal() - 719163).astype(np.int32), mask=empty).cast(pa.date32())
+    if isinstance(domain, DateTime):
+        second = dt.timedelta(seconds=1)
+        start, step = (domain.lo - dt.datetime(1970, 1, 1)) // second, domain.width // second
+        return pa.array(codes * step + start, mask=empty).cast(pa.timestamp("s")).cast(pa.timestamp("us"))
     raise UserError(f"dummy values for {domain.describe()} are not known")

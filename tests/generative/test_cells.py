@@ -27,7 +27,7 @@ from pets.rows.cell import Cell
 from pets.rows.snapshot import Snapshot
 from pets.schema.cells import Texts
 from pets.schema.domain import Lookup
-from pets.schema.schema import Boolean, Category, Date, Identifier, Integer, Real, Schema, Table, Unit
+from pets.schema.schema import Boolean, Category, Date, DateTime, Identifier, Integer, Real, Schema, Table, Unit
 
 Row = dict[str, Any]
 
@@ -79,13 +79,14 @@ def schema(max_rows: int) -> Schema:
         "r": Real(0, 3, "0.5", null=["1.0"]),
         "d": Date("2020-01-01", "2020-01-03", null=["2020-01-03"]),
         "b": Boolean(null=("False",)),
+        "t": DateTime("2020-01-01", "2020-01-03 23:59", null=["2020-01-03"]),
     }
     return Schema({"t": Table(Unit("id", max_rows=max_rows), columns)})
 
 
 def people_of(rows: Sequence[Row], max_rows: int = 2, key: int = 5) -> Counter[tuple[tuple[int, ...], ...]]:
     """What each person keeps, as a multiset over people; the types of the columns are pandas' choice."""
-    frame = pd.DataFrame(list(rows), columns=["id", "c", "i", "r", "d", "b"])
+    frame = pd.DataFrame(list(rows), columns=["id", "c", "i", "r", "d", "b", "t"])
     made = Snapshot.make(schema(max_rows), "t", {"t": frame}, key=key, progress=False)
     kept: dict[int, list[tuple[int, ...]]] = defaultdict(list)
     for row in made.arrow().to_pylist():
@@ -104,7 +105,7 @@ def frames(draw: st.DrawFn) -> tuple[dict[str, list[Row]], str]:
     """Columns of one kind of values each, and one person whose cells are of any kind."""
     names = draw(st.lists(st.sampled_from(sorted(PEOPLE)), min_size=2, max_size=5, unique=True))
     odd = names[0]
-    kinds = {column: draw(st.sampled_from(sorted(CELLS))) for column in ("c", "i", "r", "d", "b")}
+    kinds = {column: draw(st.sampled_from(sorted(CELLS))) for column in ("c", "i", "r", "d", "b", "t")}
     anything = st.one_of([st.sampled_from(cells) for cells in CELLS.values()])
     numbers = draw(st.booleans())  # ids of one type each, or every spelling
     people: dict[str, list[Row]] = {}
@@ -126,7 +127,7 @@ def test_a_cell_reads_the_same_whoever_else_is_there(drawn: tuple[dict[str, list
 
 def one_column(base: Sequence[Any], odd: Any, column: str = "c") -> tuple[dict[str, list[Row]], str]:
     """Everybody but the last has ordinary cells; ``column`` may also be ``id``."""
-    plain: Row = {"c": "a", "i": 1, "r": 1.5, "d": dt.date(2020, 1, 2), "b": True}
+    plain: Row = {"c": "a", "i": 1, "r": 1.5, "d": dt.date(2020, 1, 2), "b": True, "t": dt.datetime(2020, 1, 2, 9)}
     if column == "id":
         rows = {str(n): [{**plain, "id": value, "i": i} for i in range(4)] for n, value in enumerate(base)}
         return {**rows, "odd": [{**plain, "id": odd}]}, "odd"
@@ -141,6 +142,7 @@ REVIEWED = {
     "whole numbers and a missing": one_column([3, 1], None),
     "decimals of two scales": one_column([Decimal("3"), Decimal("1")], Decimal("9.25")),
     "instants and a text": one_column([dt.datetime(2020, 1, 1, 23, tzinfo=EAST)], "x", "d"),
+    "times and a text": one_column([dt.datetime(2020, 1, 1, 23, 59, 59, 999999)], "x", "t"),
     "times and the end of time": one_column([dt.datetime(2020, 1, 1)], dt.datetime(9999, 12, 31)),
     "truths as numbers": one_column([True, False], 2, "i"),
     "float ids and a text": one_column([float(n) for n in range(12)], "zz", "id"),
@@ -238,6 +240,7 @@ def kept(held: Any, max_rows: int) -> list[tuple[int, ...]]:
         "c": Category(["1.0", "3", "True", "false", "a", "2020-01-01 00:00:00"], null=["0.0", "zé"]),
         "b": Boolean(),
         "d": Date("2020-01-01", "2020-01-03"),
+        "t": DateTime("2020-01-01", "2020-01-03 23:59"),
         "i": Integer(0, 9, null=["3.0"]),
         "r": Real(0, 9, "0.5"),
         "n": Integer(0, 9),

@@ -18,7 +18,7 @@ from pets import col, count, count_units, histogram, mean, quantile, query, rate
 from pets.plan.measure import Sensitivity
 from pets.plan.plan import make_plan
 from pets.query_model.query import Query
-from pets.schema.schema import Boolean, Category, Date, Domain, Identifier, Integer, Real, Schema, Table, Unit
+from pets.schema.schema import Boolean, Category, Date, DateTime, Domain, Identifier, Integer, Real, Schema, Table, Unit
 from tests import oracle, strategies
 from tests.generative import neighbours
 from tests.generative.neighbours import Moved
@@ -73,7 +73,7 @@ def extremes(domain: Domain) -> list[Any]:
         return [domain.values[0], domain.values[-1], None]
     if isinstance(domain, Boolean):
         return ["true", "false", None]
-    if isinstance(domain, Date):
+    if isinstance(domain, (Date, DateTime)):
         return [domain.lo.isoformat(), domain.hi.isoformat(), None]
     assert isinstance(domain, (Integer, Real))
     ends = [domain.lo, domain.hi] if isinstance(domain, Integer) else [float(domain.lo), float(domain.hi)]

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 import pets
-from pets import Boolean, Category, Date, Identifier, Integer, KeySet, Lookup, Real, Schema, Table, Unit, col
+from pets import Boolean, Category, Date, DateTime, Identifier, Integer, KeySet, Lookup, Real, Schema, Table, Unit, col
 from pets.errors import UserError
 from pets.plan.plan import make_plan
 from pets.protection.budget import Cost
@@ -281,6 +281,10 @@ ENTRIES: dict[str, Callable[[Any], Any]] = {
     "Real": lambda x: Real(x, 5, 1),
     "Real step": lambda x: Real(0, 5, x),
     "Date": lambda x: Date(x, "2024-01-01"),
+    "DateTime": lambda x: DateTime(x, "2024-01-01 10:00"),
+    "DateTime max": lambda x: DateTime("2020-01-01", x),
+    "DateTime step": lambda x: DateTime("2020-01-01", "2024-01-01 10:00", x),
+    "encode date-time": lambda x: DateTime("2020-01-01", "2024-01-01 10:00").encode(x),
     "Date max": lambda x: Date("2024-01-01", x),
     "Boolean null": lambda x: Boolean(null=x),
     "Identifier null": lambda x: Identifier(null=x),

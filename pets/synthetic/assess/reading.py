@@ -17,7 +17,8 @@ import numpy as np
 
 from pets.errors import DataError, UserError, shown
 from pets.schema.cells import Texts, canonical
-from pets.schema.domain import Boolean, Category, Date, Domain
+from pets.schema.dates import Calendar
+from pets.schema.domain import Boolean, Category, Domain
 from pets.schema.numeric import Numeric
 from pets.schema.standard_text import standard
 from pets.synthetic.synthetic_release import SyntheticRelease
@@ -93,7 +94,7 @@ def read(column: str, values: Mapping[str, Series], domain: Domain | None) -> tu
     texts = {table: _texts(series, domain) for table, series in values.items()}
     if isinstance(domain, Numeric):
         return "numbers", {table: _numbers(series) for table, series in texts.items()}
-    if isinstance(domain, Date):
+    if isinstance(domain, Calendar):  # (a date-time is compared by its day)
         # (a moment of a day that stands for "no value" is that day)
         days = {table: series.str.slice(0, 10) for table, series in texts.items()}
         return "days", {table: _days(series.where(~series.isin(domain.null))) for table, series in days.items()}

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from pets.errors import QueryError, UserError, did_you_mean, shown
 from pets.plan.layout import Dimension, bin_breaks, dimension
 from pets.query_model.group_keys import PARTS, Bins, ColumnKey, Key, Period
-from pets.schema.domain import Boolean, Category, Date, Domain, Identifier
+from pets.schema.dates import Calendar, Date
+from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
 
@@ -76,7 +77,7 @@ class Modelled:
         if code == self.domain.cells:
             return None
         value = self.domain.decode(code)
-        return value.isoformat() if isinstance(self.domain, Date) else value
+        return str(value) if isinstance(self.domain, Calendar) else value
 
 
 def modelled(
@@ -156,7 +157,7 @@ def _key(name: str, domain: Domain, stated: object) -> Key:
         if stated is None and domain.cells <= AS_THEY_ARE and domain.spacing == 1:
             return ColumnKey(name)
         return Bins(name, edges=_edges(name, domain, stated))
-    if isinstance(domain, Date):
+    if isinstance(domain, Calendar):
         return _period(name, domain, stated)
     if stated is not None:
         raise UserError(f"column {name!r} holds {domain.describe()}, which has no bins; leave it out of bins")
@@ -188,9 +189,9 @@ def _edges(name: str, domain: Numeric, stated: object) -> list[Any]:
     return [cut for cut, start, end in zip(key.cuts, starts, starts[1:], strict=False) if start < end] + [key.cuts[-1]]
 
 
-def _period(name: str, domain: Date, stated: object) -> Key:
+def _period(name: str, domain: Calendar, stated: object) -> Key:
     if stated is None:
-        if domain.cells <= AS_THEY_ARE:
+        if isinstance(domain, Date) and domain.cells <= AS_THEY_ARE:
             return ColumnKey(name)
         months = (domain.hi.year - domain.lo.year) * 12 + domain.hi.month - domain.lo.month + 1
         stated = "month" if months <= AS_THEY_ARE else "quarter" if months <= 3 * AS_THEY_ARE else "year"

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from pets.errors import UserError
 from pets.plan.predicate import Range
-from pets.schema.domain import Category, Date, Domain, Identifier
+from pets.schema.dates import Date
+from pets.schema.domain import Category, Domain, Identifier
 from pets.schema.rules import Columns, Derived, OnlyWhen, Unique, gaps
 from pets.schema.schema import Table
 from pets.synthetic.dummy_data.query_targets import filled, narrowed

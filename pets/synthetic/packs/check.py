@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pets.errors import UserError
-from pets.schema.domain import Boolean, Date, Domain
+from pets.schema.dates import Date
+from pets.schema.domain import Boolean, Domain
 from pets.schema.numeric import Integer, Real
 from pets.synthetic.packs.checkdigits import FORMS
 from pets.synthetic.packs.codelists import Calendar, CodeList

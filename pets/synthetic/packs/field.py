@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pets.errors import SchemaError, did_you_mean
-from pets.schema.domain import Boolean, Category, Date, Domain, Identifier
+from pets.schema.dates import Date
+from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Integer, Real
 from pets.synthetic.packs.codelists import CodeList
 from pets.synthetic.packs.formula import Formula, read

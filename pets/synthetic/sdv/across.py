@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pets.common.codec import Json
-from pets.schema.domain import Date, Domain
+from pets.schema.dates import Date
+from pets.schema.domain import Domain
 from pets.schema.rules import Order
 from pets.synthetic.sdv.rules_kept import Names, ordered
 from pets.synthetic.sdv.sdv_metadata import coded

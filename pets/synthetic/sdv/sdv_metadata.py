@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pets.common.codec import Json
-from pets.schema.domain import Boolean, Category, Date, Domain, Identifier
+from pets.schema.dates import Calendar, Date
+from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Integer, Numeric
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def _kind(domain: Domain) -> Json:
         return {"sdtype": "boolean"}
     if isinstance(domain, Date):
         return {"sdtype": "datetime", "datetime_format": "%Y-%m-%d"}
+    if isinstance(domain, Calendar):
+        return {"sdtype": "datetime", "datetime_format": "%Y-%m-%d %H:%M:%S"}
     return {"sdtype": "numerical"} if isinstance(domain, Numeric) else {"sdtype": "categorical"}
 
 
@@ -56,7 +59,7 @@ def decoded(codes: Mapping[str, Any], fields: Mapping[str, Domain]) -> dict[str,
         column = np.asarray(codes[name])
         known = {code: None if code == domain.cells else domain.decode(code) for code in np.unique(column).tolist()}
         values: pd.Series[Any] = pd.Series([known[code] for code in column.tolist()], dtype=object)
-        out[name] = values.map(lambda day: day.isoformat(), na_action="ignore") if isinstance(domain, Date) else values
+        out[name] = values.map(str, na_action="ignore") if isinstance(domain, Calendar) else values
         if isinstance(domain, Numeric):
             out[name] = pd.to_numeric(values).astype("float64")
     return out
@@ -66,11 +69,11 @@ def coded(values: pd.Series[Any], domain: Domain) -> Ints:
     """What an engine made, as codes of the domain: clamped to public bounds, rounded to steps; unknown is null."""
     import pandas as pd
 
-    if isinstance(domain, (Numeric, Date)):
-        if isinstance(domain, Date):
+    if isinstance(domain, (Numeric, Calendar)):
+        if isinstance(domain, Calendar):
             moments = pd.to_datetime(values, errors="coerce", format="mixed")
             # (astype: a column without any value comes as another kind)
-            places = ((moments - pd.Timestamp(domain.lo)) / pd.Timedelta(days=1)).astype("float64").to_numpy()
+            places = ((moments - pd.Timestamp(domain.lo)) / pd.Timedelta(domain.width)).astype("float64").to_numpy()
             places = np.floor(places)
         else:
             numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
@@ -102,4 +105,4 @@ def _value(code: int, domain: Domain) -> Any:
     if code == domain.cells:
         return None
     value = domain.decode(code)
-    return value.isoformat() if isinstance(domain, Date) else value
+    return str(value) if isinstance(domain, Calendar) else value

@@ -143,6 +143,38 @@ tables:
             why="The time of a day is left out.",
         ),
         Spec(
+            "Date-times are floored to their step, and outside the domain have no value",
+            """
+            pets.query("visits").where((col("at") >= "2024-12-31 23:58") | col("at").is_null()).group_by(
+                col("at").year()
+            ).agg(rows=pets.count())
+            """,
+            "at_year | rows\n---------+-----\n2024 | 4\nmissing | 3",
+            schema="""
+tables:
+  visits:
+    unit: {column: person, max_rows: 20}
+    columns:
+      person: {type: identifier}
+      at: {type: datetime, min: 2024-01-01 00:00, max: 2024-12-31 23:59, step: minute, null: "2024-06-15 12:00"}
+""",
+            tables={
+                "visits": """
+                person | at
+                1      | 2024-12-31 23:57:59.999
+                2      | 2024-12-31 23:58
+                3      | 2024-12-31T23:58:59
+                4      | 2024-12-31 23:59:59.999
+                5      | 2025-01-01 00:59+01:00
+                6      | 2025-01-01 00:00
+                7      | 2024-12-31
+                8      | 2024-06-15 12:00:30
+                9      | 31/12/2024 23:59
+                """
+            },
+            why="A day without a time is its midnight; person 5's instant is 23:59 in UTC.",
+        ),
+        Spec(
             "How booleans are written",
             'pets.query("visits").group_by("here").agg(rows=pets.count())',
             "here | rows\n-----+-----\nFalse | 4\nTrue | 5\nmissing | 2",

@@ -18,7 +18,7 @@ import pyarrow.parquet
 import pytest
 
 from pets.rows.snapshot import Snapshot
-from pets.schema.schema import Boolean, Category, Date, Domain, Identifier, Integer, Real, Schema, Table, Unit
+from pets.schema.schema import Boolean, Category, Date, DateTime, Domain, Identifier, Integer, Real, Schema, Table, Unit
 from tests.ledgers import Server
 
 Means = list[tuple[Any, Any]]
@@ -29,6 +29,9 @@ BORN = Date("1925-06-01", "2024-05-31", format="dd-Mon-yy")
 DAYS = Date("2020-01-01", "2022-12-31", format="yyyymmdd")
 LONG = Date("2020-01-01", "2022-12-31", format=["%d %B %Y", "%d.%m.%Y", "%m/%d/%Y %I:%M %p", "%Y%m%dT%H%M%S%z"])
 BERLIN = Date("2020-01-01", "2022-12-31", tz="Europe/Berlin")
+SEEN = DateTime("2020-01-01 00:00", "2022-12-31 23:59", null=["2021-05-05 05:05"])
+HOURS = DateTime("2020-01-01", "2022-12-31 23:00", "hour", format=["dd/mm/yyyy hh:mm", "%d.%m.%y"], tz="Europe/Berlin")
+SECONDS = DateTime("1969-12-31 00:00", "1970-01-01 23:59:59", "second")
 EURO = Real(0, 10_000_000, "0.01", decimal=",", thousands=".", suffix=["€", "EUR"])
 POUND = Real(-5000, 5000, "0.01", thousands=",", prefix="£")
 SWISS = Integer(0, 10_000_000, thousands="'", suffix="Fr.")
@@ -36,7 +39,7 @@ HUGE = Real(0, "9e16", "0.1")
 SEX = Category(["Female", "Male"], trim=True, case="fold", map={"f": "Female", "2": "Female", "männlich": "Male"})
 CODE = Category(["01", "1", "I21"], trim=True)
 
-d = dt.date
+d, t = dt.date, dt.datetime
 TEXTS: list[tuple[Domain, Means]] = [
     (UK, [
         ("31/05/2021", d(2021, 5, 31)), ("1/4/2021", d(2021, 4, 1)), ("01/04/2021 00:00", d(2021, 4, 1)),
@@ -80,6 +83,24 @@ TEXTS: list[tuple[Domain, Means]] = [
         ("2021-06-01 23:30 -99:00", None), ("2021-06-01 23:30 +16:00", None), ("2021-06-01 23:30 Foo/Bar", None),
         ("2021-06-01 12:00+05:30", d(2021, 6, 1)), ("2021-06-01 12:00 GMT", d(2021, 6, 1)),
     ]),
+    (SEEN, [
+        ("2021-06-01 10:30", t(2021, 6, 1, 10, 30)), ("2021-06-01T10:30:59.9999999", t(2021, 6, 1, 10, 30)),
+        ("2021-06-01", t(2021, 6, 1)), (" 2021-06-01 ", t(2021, 6, 1)), ("2021-06-01 10:60", None),
+        ("2019-12-31 23:59:59.9999999", None), ("2020-01-01 00:00", t(2020, 1, 1)),
+        ("2022-12-31 23:59:59.9999999", t(2022, 12, 31, 23, 59)), ("2023-01-01 00:00", None), ("10:30", None),
+        ("2021-06-01 10:30+02:00", t(2021, 6, 1, 8, 30)), ("2021-06-01T10:30Z", t(2021, 6, 1, 10, 30)),
+        ("2021-05-05 05:05", None), ("2021-05-05T05:05:59", None), ("2021-05-05 05:06", t(2021, 5, 5, 5, 6)),
+        ("infinity", None), ("epoch", None), ("01/06/2021 10:30", None), ("", None),
+    ]),
+    (HOURS, [
+        ("31/05/2021 23:59", t(2021, 5, 31, 23)), ("31.05.21", t(2021, 5, 31)), ("2021-06-01 00:59", t(2021, 6, 1)),
+        ("2021-06-01 22:30:00+00:00", t(2021, 6, 2)), ("2021-12-01 22:30:00Z", t(2021, 12, 1, 23)),
+        ("31/12/2022 23:59", t(2022, 12, 31, 23)), ("2022-12-31 23:00:00Z", None), ("31.05.19", None),
+    ]),
+    (SECONDS, [
+        ("1969-12-31 23:59:59.999999999", t(1969, 12, 31, 23, 59, 59)), ("1970-01-01", t(1970, 1, 1)),
+        ("1969-12-31 23:59:59.9999999+00:00", t(1969, 12, 31, 23, 59, 59)), ("1970-01-02", None),
+    ]),
     (EURO, [
         ("1234,56", 1234.56), ("1.234,56", 1234.56), ("1.234.567,5", 1234567.5), ("1.23", None), ("12.34.567", None),
         ("1234.56", None), ("1.234,56 €", 1234.56), ("12 EUR", 12), ("12 USD", None), ("-3", 0), ("1,5e2", 150),
@@ -115,6 +136,11 @@ TYPED: list[tuple[Domain, Means]] = [
     (UK, [(dt.datetime(2021, 5, 31, 23, 59), d(2021, 5, 31))]),
     (BERLIN, [(dt.datetime(2021, 6, 1, 22, 30, tzinfo=UTC), d(2021, 6, 2)),
               (dt.datetime(2021, 6, 1, 17, 30, tzinfo=WEST), d(2021, 6, 2))]),
+    (SEEN, [(t(2021, 6, 1, 10, 30, 59, 999999), t(2021, 6, 1, 10, 30)), (t(2019, 12, 31, 23, 59, 59, 999999), None),
+            (t(2022, 12, 31, 23, 59, 59, 999999), t(2022, 12, 31, 23, 59)), (t(2021, 5, 5, 5, 5, 7), None)]),
+    (SEEN, [(d(2021, 6, 1), t(2021, 6, 1)), (d(2023, 1, 1), None)]),
+    (HOURS, [(t(2021, 6, 1, 22, 30, tzinfo=UTC), t(2021, 6, 2)), (t(2021, 6, 1, 17, 30, tzinfo=WEST), t(2021, 6, 2)),
+             (t(2021, 12, 1, 22, 30, tzinfo=UTC), t(2021, 12, 1, 23))]),
     (DAYS, [(20210531, d(2021, 5, 31)), (2021053, None)]),
     (EURO, [(1234.5, 1234.5), (1.005, 1.0), (2.675, 2.67), (0.125, 0.13)]),
     (EURO, [(Decimal("1234.50"), 1234.5), (Decimal("1.005"), 1.01), (Decimal("2.675"), 2.68)]),
@@ -235,6 +261,31 @@ def test_typed_values_mean_the_same_everywhere(tmp_path: Path, server: Server) -
     assert {name: bad for name, source in sources.items() if (bad := wrong(TYPED, source()))} == {}
     small = frame_of(plain, [None] * len(plain))
     assert wrong(plain, written(small, tmp_path)["sqlite"]()) == []
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_time_of_any_fineness_is_floored(unit: str, zone: str | None) -> None:
+    ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    before, at, after = t(1969, 12, 31, 23, 59, 59), t(1970, 1, 1), t(1970, 1, 1, 0, 0, 1)
+    cells = {
+        -1: before,
+        0: at,
+        ticks - 1: at,
+        ticks: after,
+        -ticks: before,
+        -ticks - 1: before - dt.timedelta(seconds=1),
+    }
+    cells = {-1: before, 0: at} if unit == "s" else cells
+    berlin = Date("1969-12-31", "1970-01-01", tz="Europe/Berlin")
+    table: list[tuple[Domain, Means]] = [
+        (SECONDS, list(cells.items())),
+        (Date("1969-12-31", "1970-01-01"), [(cell, value.date()) for cell, value in cells.items()]),
+    ]
+    if zone is not None:
+        table.append((berlin, [(cell, d(1970, 1, 1)) for cell in cells]))
+    frame = frame_of(table, [pa.timestamp(unit, zone)] * len(table))
+    assert wrong(table, frame) == wrong(table, frame.to_pandas()) == []
 
 
 def test_a_table_that_is_wrong_is_noticed(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         Unit,
     )
     from pets.session.explain import explain
-    from pets.session.quote import Quote, Remaining
+    from pets.session.quoting.quote import Quote, Remaining
     from pets.session.session import Session
     from pets.synthetic.assess.run import assess
     from pets.synthetic.dummy import dummy
@@ -76,8 +76,8 @@ _HOMES = {
     "dummy": "synthetic.dummy",
     "Federation": "federated.analyst.federation",
     "Ledger": "ledger.ledger",
-    "Quote": "session.quote",
-    "Remaining": "session.quote",
+    "Quote": "session.quoting.quote",
+    "Remaining": "session.quoting.quote",
     "Release": "release.release",
     "assess": "synthetic.assess.run",
     "explain": "session.explain",

@@ -2,7 +2,7 @@
 
 It reads source rows cell by cell, decides each row's fate, takes from a snapshot nothing but *which* of a person's rows
 were kept, and computes every aggregate over decoded values with fractions. It shares no code with the compiler: nothing
-here imports ``pets.rows.coding``, ``predicate``, ``layout``, ``measures``, ``tabulate`` or ``rows``.
+here imports ``pets.rows.coding.coding``, ``predicate``, ``layout``, ``measures``, ``tabulate`` or ``rows``.
 """
 
 from __future__ import annotations

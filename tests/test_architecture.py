@@ -12,7 +12,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked
 ROOT = Path(__file__).resolve().parents[1]
 PETS = ROOT / "pets"
 MAX_LINES = 400
+MAX_FILES = 16
+TOP = {"__init__.py", "__main__.py", "errors.py", "testing.py"}
 MAX_NAMES = 40
 MAX_IMPORTED = 120
 
@@ -318,6 +321,21 @@ SCANNERS: list[Callable[[str, str], list[Finding]]] = [
 def test_no_file_of_pets_is_flagged(scan: Callable[[str, str], list[Finding]]) -> None:
     assert SOURCES
     assert [f"{path}:{line}: {what}" for path, source in SOURCES.items() for line, what in scan(source, path)] == []
+
+
+def crowded(paths: Iterable[str]) -> list[str]:
+    """Folders with more files than a reader takes in at a glance, and files at the top that belong into a room."""
+    folders = Counter(path.rpartition("/")[0] for path in paths)
+    strays = [path for path in paths if path.count("/") == 1 and path.removeprefix("pets/") not in TOP]
+    return [folder for folder, files in folders.items() if files > MAX_FILES] + strays
+
+
+def test_no_folder_is_crowded() -> None:
+    assert crowded(SOURCES) == []
+    assert crowded([f"pets/plan/m{n}.py" for n in range(MAX_FILES + 1)] + ["pets/stray.py"]) == [
+        "pets/plan",
+        "pets/stray.py",
+    ]
 
 
 def test_every_public_method_is_documented() -> None:

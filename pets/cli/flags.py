@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pets.query_model.query import Query
     from pets.release.release import Release
     from pets.schema.schema import Schema
-    from pets.session.quote import Quote
+    from pets.session.quoting.quote import Quote
     from pets.session.session import Session
 
 _WHERE = "\"age >= 18 and sex in ['F', 'M']\"; a name with blanks: \"col('length of stay') > 7\""

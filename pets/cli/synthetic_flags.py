@@ -12,7 +12,7 @@ from pets.errors import QueryError, UserError
 
 if TYPE_CHECKING:
     from pets.session.session import Session
-    from pets.session.synthesis_quote import SynthesisQuote
+    from pets.session.synthesis.quote import SynthesisQuote
 
 
 @dataclass(frozen=True)

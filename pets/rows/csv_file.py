@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pets.errors import DataError
-from pets.rows.cell import quoted
+from pets.rows.coding.cell import quoted
 
 _HEADER = 1_000_000  # bytes of a CSV's first line that are read at most
 _DELIMITERS = (",", ";", "\t", "|")

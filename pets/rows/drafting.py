@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pets.errors import DataError
-from pets.rows.cell import quoted
+from pets.rows.coding.cell import quoted
 from pets.rows.csv_file import header, recoded, relation
 from pets.rows.sources import label_of, plain
 from pets.schema.time_format import pattern, regex

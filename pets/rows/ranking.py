@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pets.errors import DataError, did_you_mean
-from pets.rows import coding
-from pets.rows.cell import ABOVE, BELOW, NULL, OUT, UNPARSABLE, code_type, narrow
+from pets.rows.coding import coding
+from pets.rows.coding.cell import ABOVE, BELOW, NULL, OUT, UNPARSABLE, code_type, narrow
 from pets.rows.report import ColumnReport, Report
 from pets.rows.sources import Source, opened
 from pets.schema.domain import Category, Domain, Identifier

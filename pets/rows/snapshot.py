@@ -19,7 +19,7 @@ from pets.common.clock import now
 from pets.common.codec import Json
 from pets.common.entropy import random_id, rank_key
 from pets.errors import DataError, UserError
-from pets.rows.cell import quoted
+from pets.rows.coding.cell import quoted
 from pets.rows.ranking import physical, prepare
 from pets.rows.report import Report
 from pets.rows.scratch_db import Bench, Progress

@@ -1,8 +1,8 @@
 """Opening a data source: from whatever the custodian has to one DuckDB relation with numbered columns.
 
 Nothing is sniffed: a CSV is read as text, cell by cell, under strict RFC 4180 rules, a column of Python objects cell by
-cell too (``pets.schema.cells``), and only ``pets.rows.coding`` decides what a text means. Errors are one plain sentence
-and never carry the content of a cell.
+cell too (``pets.schema.cells``), and only ``pets.rows.coding.coding`` decides what a text means. Errors are one plain
+sentence and never carry the content of a cell.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pets.errors import DataError, PetsError, did_you_mean
-from pets.rows.cell import Cell, quoted
+from pets.rows.coding.cell import Cell, quoted
 from pets.rows.csv_file import NOT_UTF8, header, recoded, relation
 from pets.rows.sql_url import connect, embedded, no_table, pandas_frame
 from pets.schema.cells import FLOAT_IDS, FLOAT_WHOLES, Texts, pandas_column, sqlite_table

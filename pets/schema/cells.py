@@ -3,8 +3,8 @@
 A column's type must not be guessed from its values: one person's "x" among numbers would change how everybody's cells
 read, and with it what one person can move. So equal values have one canonical text whatever type their column got:
 ``3``, ``3.0`` and ``Decimal("3.00")`` read ``3``, yes and no read ``true`` and ``false``, a day ``2019-04-01``, a
-date-time ``2019-04-01 23:30:00``, an instant ``2019-04-02 04:30:00+00`` (in UTC). ``pets.rows.coding`` says the same in
-SQL.
+date-time ``2019-04-01 23:30:00``, an instant ``2019-04-02 04:30:00+00`` (in UTC). ``pets.rows.coding.coding`` says the
+same in SQL.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pets.common.codec import Json
 from pets.ledger.account import Account
 from pets.ledger.states import Entry, Standing
 from pets.protection.budget import UNIT, Budget
-from pets.session.quote import Remaining
+from pets.session.quoting.quote import Remaining
 
 if TYPE_CHECKING:
     import pandas as pd

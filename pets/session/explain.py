@@ -19,7 +19,7 @@ from pets.query_model.query import Query
 from pets.schema.domain import Domain
 from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
-from pets.session.forecast import forecast
+from pets.session.quoting.forecast import forecast
 
 DELTA = 1e-6
 """The δ at which an explanation without a ledger states ε."""

@@ -26,14 +26,14 @@ from pets.release.text import DUMMY
 from pets.schema.schema import Schema
 from pets.session import account_views
 from pets.session.custody import Custody, printable
-from pets.session.forecast import forecast
-from pets.session.mechanisms import advice
-from pets.session.quote import Quote, Remaining
+from pets.session.quoting.forecast import forecast
+from pets.session.quoting.mechanisms import advice
+from pets.session.quoting.quote import Quote, Remaining
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pets.session.synthesis_quote import SynthesisQuote
+    from pets.session.synthesis.quote import SynthesisQuote
     from pets.synthetic.synthetic_release import SyntheticRelease
 
 
@@ -192,14 +192,14 @@ class Session:
 
         ``method="dp"`` needs ``epsilon=`` and carries its guarantee: noisy marginals are measured and charged like any
         release, and rows are drawn from a model of them. Other methods have no guarantee and are refused unless the
-        custodian's policy allows them. :func:`pets.session.synthesis.synthesise` lists the settings. ``rows`` left out:
-        the noisy number of rows.
+        custodian's policy allows them. :func:`pets.session.synthesis.synthesise.synthesise` lists the settings.
+        ``rows`` left out: the noisy number of rows.
 
         Raises:
             UserError: before any row is read; nothing is spent.
             ReleaseFailedError: after the data was opened; what was charged stands.
         """
-        from pets.session.synthesis import synthesise
+        from pets.session.synthesis.synthesise import synthesise
 
         return synthesise(self._custody, rows, method, settings)
 
@@ -212,7 +212,7 @@ class Session:
         Raises:
             UserError: as ``synthesise``, but for a budget that is too small or a table too noisy, which it shows.
         """
-        from pets.session.synthesis_quote import quoted
+        from pets.session.synthesis.quote import quoted
 
         return quoted(self._custody, rows, method, settings)
 

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pets.rows import sources
-from pets.rows.cell import Cell
+from pets.rows.coding.cell import Cell
 from pets.rows.snapshot import Snapshot
 from pets.schema.cells import Texts
 from pets.schema.domain import Lookup

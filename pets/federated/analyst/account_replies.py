@@ -19,7 +19,7 @@ from pets.federated.query_round.coordinator import plain
 from pets.federated.site.account_request import AccountRequest
 from pets.protection.budget import UNIT, Budget, Cost, described
 from pets.release.certificate import Certificate
-from pets.session.quote import Remaining
+from pets.session.quoting.quote import Remaining
 
 if TYPE_CHECKING:
     import pandas as pd

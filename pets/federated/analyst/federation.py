@@ -34,8 +34,8 @@ from pets.protection.protection import DP, Exact, Protection, Total
 from pets.query_model.query import Query, queries
 from pets.release.certificate import Certificate
 from pets.release.release import Release, sealed_release
-from pets.session.forecast import forecast
-from pets.session.quote import Quote, Remaining
+from pets.session.quoting.forecast import forecast
+from pets.session.quoting.quote import Quote, Remaining
 from pets.session.session import Session
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class Federation:
             rows: to draw; left out, the noisy number of rows.
             secure: how each marginal's vectors are combined.
             settings: ``epsilon`` (needed), ``table``, ``columns``, ``bins``, ``bound``, ``cells``, ``seed``,
-                ``progress``, as for :func:`pets.session.synthesis.synthesise` with ``method="dp"``.
+                ``progress``, as for :func:`pets.session.synthesis.synthesise.synthesise` with ``method="dp"``.
 
         Raises:
             UserError: before anything is sent; nothing is spent.

@@ -21,9 +21,9 @@ from pets.protection.protection import DP
 from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.schema.schema import Schema
-from pets.session.engine_synthesis import ROW
-from pets.session.hopeless import refuse_hopeless
-from pets.session.synthesis_request import SynthesisRequest, check_settings
+from pets.session.synthesis.engine import ROW
+from pets.session.synthesis.hopeless import refuse_hopeless
+from pets.session.synthesis.request import SynthesisRequest, check_settings
 from pets.synthetic.synthetic_release import SyntheticRelease
 
 Ask = Callable[[Sequence[tuple[Query, DP]]], list[Release]]

@@ -26,7 +26,7 @@ from pets.federated.site.site import Site
 from pets.protection.budget import Budget
 from pets.release.certificate import Certificate
 from pets.release.release import Release
-from pets.session.quote import Remaining
+from pets.session.quoting.quote import Remaining
 from pets.session.session import Session
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 from pets.ledger.states import Entry, State
 from pets.protection.budget import Budget, Cost
 from pets.session.account_views import history, remaining
-from pets.session.quote import Remaining
+from pets.session.quoting.quote import Remaining
 from tests.sample_ledger import HOSTILE, Past, eventful
 
 BUDGET = Budget(3, 1e-6)

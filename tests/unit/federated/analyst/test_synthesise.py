@@ -10,7 +10,7 @@ from pets.errors import BudgetError, PolicyError, UserError
 from pets.federated import Federation, Site, SitePolicy, TableRule
 from pets.federated.messages.errors import Refused
 from pets.synthetic.synthetic_release import RECORD
-from tests.unit.session.test_synthesis import KEPT, SCHEMA, frame
+from tests.unit.session.synthesis.test_synthesise import KEPT, SCHEMA, frame
 
 pytest.importorskip("mbi")
 

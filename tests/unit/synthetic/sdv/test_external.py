@@ -16,7 +16,7 @@ import pytest
 
 import pets
 from pets.errors import PolicyError, ReleaseFailedError, UserError
-from pets.session import synthesis
+from pets.session.synthesis import synthesise
 from pets.synthetic.sdv import engine as sdv_engine
 from pets.synthetic.sdv import engine_process, external
 from pets.synthetic.sdv.engine_process import Limits
@@ -133,7 +133,7 @@ def test_rows_of_a_person_in_order() -> None:
 
 
 def test_every_method_is_offered_and_tried_below() -> None:
-    assert set(synthesis.METHODS) - {"dp"} == set(external.METHODS)
+    assert set(synthesise.METHODS) - {"dp"} == set(external.METHODS)
     assert {"hma", *TRIED} == set(external.METHODS)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pets.common import html_table
 from pets.common.percent import budget_percent, percent
 from pets.protection.budget import UNIT, Budget, Cost, rho_from_epsilon
-from pets.session.forecast import SIZES, Expected
+from pets.session.quoting.forecast import SIZES, Expected
 
 if TYPE_CHECKING:
     import pandas as pd

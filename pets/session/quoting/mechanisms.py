@@ -14,7 +14,7 @@ from pets.errors import BudgetError
 from pets.plan.plan import Plan
 from pets.protection.budget import UNIT, Budget, Cost
 from pets.protection.protection import DP
-from pets.session.forecast import SIZES, Expected, forecast
+from pets.session.quoting.forecast import SIZES, Expected, forecast
 
 _NAMED = 3  # outputs whose errors are compared by name
 

@@ -10,7 +10,7 @@ import pytest
 import pets
 from pets.errors import BudgetError, UserError
 from pets.session import answering
-from tests.unit.session.test_synthesis import KEPT, SCHEMA, frame, opened
+from tests.unit.session.synthesis.test_synthesise import KEPT, SCHEMA, frame, opened
 
 pytest.importorskip("mbi")
 SIZES = ["n_500", "n_1000", "n_10000", "n_100000"]

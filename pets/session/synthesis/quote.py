@@ -14,10 +14,10 @@ from pets.common.codec import Json
 from pets.errors import UserError, did_you_mean, shown
 from pets.protection.budget import Cost
 from pets.session.custody import Custody
-from pets.session.hopeless import why_hopeless
-from pets.session.quote import describe_units
-from pets.session.synthesis import DP_SETTINGS, METHODS
-from pets.session.synthesis_request import SynthesisRequest, check_settings
+from pets.session.quoting.quote import describe_units
+from pets.session.synthesis.hopeless import why_hopeless
+from pets.session.synthesis.request import SynthesisRequest, check_settings
+from pets.session.synthesis.synthesise import DP_SETTINGS, METHODS
 from pets.synthetic.dp_model.noise_alone import GOOD, SIZES, Forecast, NoiseAlone
 
 if TYPE_CHECKING:

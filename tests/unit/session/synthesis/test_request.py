@@ -11,7 +11,7 @@ import pytest
 import pets
 from pets.errors import BudgetError, UserError
 from pets.protection.budget import UNIT
-from pets.session.synthesis_request import SynthesisRequest, check_settings
+from pets.session.synthesis.request import SynthesisRequest, check_settings
 from tests.unit.session.test_session import SCHEMA
 
 DELTA = 1e-6

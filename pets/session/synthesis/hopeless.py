@@ -15,7 +15,7 @@ from pets.dp.calibrate import target_units
 from pets.errors import BudgetError, UserError
 from pets.protection.protection import DP
 from pets.query_model.group_keys import Bins, Period
-from pets.session.synthesis_request import SynthesisRequest
+from pets.session.synthesis.request import SynthesisRequest
 from pets.synthetic.dp_model.noise_alone import Forecast
 from pets.synthetic.dp_model.select import SIGNIFICANT
 

@@ -11,7 +11,7 @@ import datetime as dt
 import re
 import zoneinfo
 
-from pets.rows.cell import OUT, UNPARSABLE, Cell, Coding, cases, quoted
+from pets.rows.coding.cell import OUT, UNPARSABLE, Cell, Coding, cases, quoted
 from pets.schema.dates import Calendar, DateTime
 from pets.schema.reading import TimeText
 from pets.schema.time_format import OFFSET, centuries, day_366, moment_of, regex, two_digit_year

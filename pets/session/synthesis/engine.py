@@ -17,7 +17,7 @@ from pets.errors import ReleaseFailedError
 from pets.protection.budget import Cost, positive
 from pets.session.custody import Custody
 from pets.session.guard import guarded
-from pets.session.synthesis_request import one_table
+from pets.session.synthesis.request import one_table
 from pets.synthetic.synthetic_release import SyntheticRelease
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from pets.rows.cell import ABOVE, BELOW, UNPARSABLE, Cell, Coding, cases, quoted, trimmed
+from pets.rows.coding.cell import ABOVE, BELOW, UNPARSABLE, Cell, Coding, cases, quoted, trimmed
 from pets.schema.numeric import Integer, Numeric, Real, Scale, scale_of
 from pets.schema.reading import GAP, PLAIN_NUMBER, NumberText
 

@@ -13,9 +13,22 @@ is read on the clock of the column's zone, in a typed column and as text; one wi
 from __future__ import annotations
 
 from pets.errors import InternalError
-from pets.rows.cell import ABOVE, BELOW, NULL, OUT, UNPARSABLE, Cell, Coding, cases, code_type, quoted, trimmed, wide
-from pets.rows.number_coding import integer, real
-from pets.rows.time_coding import calendar
+from pets.rows.coding.cell import (
+    ABOVE,
+    BELOW,
+    NULL,
+    OUT,
+    UNPARSABLE,
+    Cell,
+    Coding,
+    cases,
+    code_type,
+    quoted,
+    trimmed,
+    wide,
+)
+from pets.rows.coding.numbers import integer, real
+from pets.rows.coding.times import calendar
 from pets.schema.cells import canonical, stands_for
 from pets.schema.dates import Calendar, Date, DateTime
 from pets.schema.domain import Boolean, Category, Domain, Identifier

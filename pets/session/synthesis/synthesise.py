@@ -22,10 +22,10 @@ from pets.release.release import Release
 from pets.release.release_form import plain
 from pets.session.batch import Answers, Work
 from pets.session.custody import Custody
-from pets.session.engine_synthesis import ROW, by_engine, ruled
-from pets.session.hopeless import refuse_hopeless
 from pets.session.job import Job
-from pets.session.synthesis_request import SynthesisRequest, check_settings, rows_to_draw
+from pets.session.synthesis.engine import ROW, by_engine, ruled
+from pets.session.synthesis.hopeless import refuse_hopeless
+from pets.session.synthesis.request import SynthesisRequest, check_settings, rows_to_draw
 from pets.synthetic.synthetic_release import SyntheticRelease
 
 METHODS = ("dp", "gaussian_copula", "ctgan", "tvae", "copulagan", "hma", "par")

@@ -175,6 +175,9 @@ class Table:
     def __hash__(self) -> int:
         return hash(digest(self.to_json()))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Table, (self.unit, dict(self.columns), self.person_table, self.people, self.rules, self.encoding))
+
     def __repr__(self) -> str:
         return f"<Table: {described(self.unit, self.columns)}; {html_table.few(self.columns)}>"
 

@@ -49,7 +49,7 @@ def watch(event, args):
         raise RuntimeError("the network was used")
 
 sys.addaudithook(watch)
-from pets import cli
+from pets.cli import main as cli
 
 def pets_(line):
     code = cli.run(line.split())

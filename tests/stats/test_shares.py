@@ -10,6 +10,7 @@ import pytest
 
 import pets
 from pets import he
+from pets.protection.budget import epsilon_from_rho
 from tests.he_parties import schema, table
 
 GROUPS = 2000
@@ -61,6 +62,6 @@ def test_the_share_of_one_party_is_less_than_the_whole():
     release = totals(0.005, 3, 3)
     (share,) = (float(x) for x in release.protection["shares"])
     assert share == pytest.approx(1 / math.sqrt(2 * 0.005) / math.sqrt(2), rel=0.01)
-    alone = pets.budget.epsilon_from_rho(1 / (2 * share**2), 1e-6)
+    alone = epsilon_from_rho(1 / (2 * share**2), 1e-6)
     assert float(release.protection["alone_epsilon"]) == pytest.approx(alone, rel=1e-3)
     assert np.isfinite(alone)

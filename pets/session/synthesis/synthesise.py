@@ -26,9 +26,10 @@ from pets.session.job import Job
 from pets.session.synthesis.engine import ROW, by_engine, ruled
 from pets.session.synthesis.hopeless import refuse_hopeless
 from pets.session.synthesis.request import SynthesisRequest, check_settings, rows_to_draw
+from pets.synthetic.sdv import external
 from pets.synthetic.synthetic_release import SyntheticRelease
 
-METHODS = ("dp", "gaussian_copula", "ctgan", "tvae", "copulagan", "hma", "par")
+METHODS = ("dp", *external.METHODS)
 
 
 def synthesise(custody: Custody, rows: object, method: object, settings: Json) -> SyntheticRelease:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -54,6 +54,32 @@ def predicate_json(predicate: Predicate) -> Json:
     if isinstance(predicate, Codes):
         return {"column": predicate.column, "codes": [list(pair) for pair in predicate.ranges]}
     return {"all" if isinstance(predicate, AllOf) else "any": [predicate_json(term) for term in predicate.terms]}
+
+
+def overlap(first: Sequence[Range], second: Sequence[Range]) -> tuple[Range, ...]:
+    """The codes in both; each is increasing and apart."""
+    out: list[Range] = []
+    i = j = 0
+    while i < len(first) and j < len(second):
+        low, high = max(first[i][0], second[j][0]), min(first[i][1], second[j][1])
+        if low <= high:
+            out.append((low, high))
+        if first[i][1] < second[j][1]:
+            i += 1
+        else:
+            j += 1
+    return tuple(out)
+
+
+def union(several: Iterable[Sequence[Range]]) -> tuple[Range, ...]:
+    """The codes in any of them."""
+    out: list[Range] = []
+    for low, high in sorted(one for ranges in several for one in ranges):
+        if out and low <= out[-1][1] + 1:
+            out[-1] = (out[-1][0], max(out[-1][1], high))
+        else:
+            out.append((low, high))
+    return tuple(out)
 
 
 def field(name: str, fields: Mapping[str, Domain], table: str) -> Domain:
@@ -160,10 +186,4 @@ def _bounds(domain: Domain, value: Literal_) -> Fraction:
 
 
 def _merge(codes: list[int]) -> tuple[Range, ...]:
-    out: list[Range] = []
-    for code in sorted(set(codes)):
-        if out and code == out[-1][1] + 1:
-            out[-1] = (out[-1][0], code)
-        else:
-            out.append((code, code))
-    return tuple(out)
+    return union([[(code, code) for code in codes]])

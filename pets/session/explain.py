@@ -13,11 +13,10 @@ from pets.plan.clamping import clamps
 from pets.plan.layout import Dimension
 from pets.plan.measure import Measure
 from pets.plan.plan import Plan, make_plan
+from pets.plan.unreached import unreached
 from pets.protection.budget import Budget
 from pets.protection.protection import DP
 from pets.query_model.query import Query
-from pets.schema.domain import Domain
-from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
 from pets.session.quoting.forecast import forecast
 
@@ -56,7 +55,14 @@ def explain(query: Query, schema: Schema, protection: DP | None = None) -> Expla
     if protection is not None and not isinstance(protection, DP):
         raise BudgetError(f"explain shows the error under pets.DP(epsilon=…), not under {shown(protection)}")
     plan = make_plan(query, schema)
-    lines = [*_who(plan), *_groups(plan), *clamps(plan), "", "What is measured, and how far one person can move it:"]
+    lines = [
+        *_who(plan),
+        *_groups(plan),
+        *clamps(plan),
+        *unreached(plan),
+        "",
+        "What is measured, and how far one person can move it:",
+    ]
     for measure in plan.measures:
         lines += _measure(measure)
     lines += ["", *_errors(plan, DP(epsilon=1.0) if protection is None else protection)]
@@ -89,23 +95,7 @@ def _groups(plan: Plan) -> list[str]:
         return ["Groups: one (the whole table)."]
     by = ", ".join(f"{d.name} ({_size(d)})" for d in plan.layout.dimensions)
     listed = "the listed keys" if plan.layout.keys is not None else "every combination of public keys"
-    out = [f"Groups: {plan.groups:,}, {listed} of {by}; a group nobody is in is answered like any other."]
-    for dimension in plan.layout.dimensions:
-        if _leaves_out(dimension, plan.fields[dimension.column]):
-            out.append(
-                f"Values of {dimension.column!r} outside the bins of {dimension.name!r} are in no group, so the groups "
-                "may add up to less than the whole."
-            )
-    return out
-
-
-def _leaves_out(dimension: Dimension, domain: Domain) -> bool:
-    """Whether bins do not reach the ends of a number's domain (a missing value is another matter)."""
-    if not isinstance(domain, Numeric) or not dimension.breaks:
-        return False
-    ends = (*dimension.breaks[1:], domain.cells + 1)
-    runs = zip(dimension.breaks, ends, dimension.slots, strict=True)
-    return any(slot == -1 and start < min(end, domain.cells) for start, end, slot in runs)
+    return [f"Groups: {plan.groups:,}, {listed} of {by}; a group nobody is in is answered like any other."]
 
 
 def _size(dimension: Dimension) -> str:

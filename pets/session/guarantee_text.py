@@ -12,6 +12,7 @@ from pets.dp.calibrate import Noise
 from pets.dp.shares import Terms
 from pets.plan.clamping import clamps
 from pets.plan.plan import Plan
+from pets.plan.unreached import unreached
 from pets.protection.budget import Cost
 from pets.query_model.query import Query, columns_of
 from pets.release.release import Release
@@ -220,6 +221,7 @@ def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:
         )
     if noise is None:  # an interval would hold this as little; but an exact number has none to make a reader ask
         out += clamps(plan)
+    out += unreached(plan)
     for output in plan.outputs:
         weight = plan.measures[output.parts[0]].weight
         if weight is not None and weight.coarse > 1:

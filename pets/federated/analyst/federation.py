@@ -35,7 +35,7 @@ from pets.query_model.query import Query, queries
 from pets.release.certificate import Certificate
 from pets.release.release import Release, sealed_release
 from pets.session.quoting.forecast import forecast
-from pets.session.quoting.quote import Quote, Remaining
+from pets.session.quoting.quote import Quote, Remaining, notes_of
 from pets.session.session import Session
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ class Federation:
         mechanism = "gaussian" if asked[0].shares is None else asked[0].shares.mechanism
         fits = all(cost.fits(left.left) for left in lefts)
         more = min((left.left.loss // max(1, cost.loss) for left in lefts), default=None)
-        return Quote(cost, epsilon, delta, mechanism, tuple(errors), fits, more, protection.confidence)
+        notes = notes_of([one.plan for one in asked])
+        return Quote(cost, epsilon, delta, mechanism, tuple(errors), fits, more, protection.confidence, notes=notes)
 
     @overload
     def release(

@@ -13,6 +13,7 @@ from pets.federated.query_round.regression_step import Step
 from pets.federated.site.gate import Admission
 from pets.plan.clamping import clamps
 from pets.plan.plan import Plan
+from pets.plan.unreached import unreached
 from pets.protection.budget import UNIT, epsilon_from_rho
 from pets.protection.protection import DP, Total
 from pets.schema.schema import Schema
@@ -103,6 +104,7 @@ def notes(
         )
     if not noisy:
         out += clamps(plan)
+    out += unreached(plan)
     if rounded:
         out.append("The noise is finer than the numbers' own steps; the total was rounded to whole steps.")
     m = roster.sites_per_person

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pets.common.codec import fraction
 from pets.he.totals.total import Total
 from pets.plan.clamping import clamps
+from pets.plan.unreached import unreached
 
 
 def guarantee(total: Total) -> str:
@@ -49,6 +50,7 @@ def notes(total: Total) -> tuple[str, ...]:
         )
     if terms is None:
         out += clamps(plan)
+    out += unreached(plan)
     if total.missing:
         out.append(f"Parties that are not in this total: {', '.join(total.missing)}.")
     if terms is not None and any(finer > 1 for finer in terms["refine"]):

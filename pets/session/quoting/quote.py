@@ -5,11 +5,14 @@ from __future__ import annotations
 import html
 import math
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pets.common import html_table
 from pets.common.percent import budget_percent, percent
+from pets.plan.plan import Plan
+from pets.plan.unreached import unreached
 from pets.protection.budget import UNIT, Budget, Cost, rho_from_epsilon
 from pets.session.quoting.forecast import SIZES, Expected
 
@@ -30,6 +33,7 @@ class Quote:
         more: how many such requests the budget has room for now (``None``: the account is elsewhere).
         confidence: of the intervals, as the protection asked.
         advice: how the other mechanism compares, and how to ask for it (``""``: there is none, or several queries).
+        notes: conditions that no row can meet, and groups that leave values out.
     """
 
     cost: Cost
@@ -41,6 +45,7 @@ class Quote:
     more: int | None
     confidence: float = 0.95
     advice: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def table(self) -> pd.DataFrame:
@@ -76,14 +81,23 @@ class Quote:
         everything = [error for errors in self.errors for error in errors]
         width = max(len(error.output) for error in everything)
         lines += [f"  {error.output:<{width}}  {error}" for error in everything]
-        return "\n".join([*lines, *textwrap.wrap(self.advice, 110)])
+        more = [line for said in (*self.notes, self.advice) for line in textwrap.wrap(said, 110)]
+        return "\n".join([*lines, *more])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         rows = [(error.output, error) for errors in self.errors for error in errors]
         within = f"Expected error ({percent(self.confidence)} of cells within)"
-        return html_table.block(html_table.sentence(self._price), html_table.table(within, (), rows))
+        notes = [html_table.sentence(note) for note in self.notes]
+        return html_table.block(html_table.sentence(self._price), html_table.table(within, (), rows), *notes)
+
+
+def notes_of(plans: Sequence[Plan]) -> tuple[str, ...]:
+    """What a quote says of its questions beside the price; of several, by their numbers."""
+    if len(plans) == 1:
+        return unreached(plans[0])
+    return tuple(f"Query {i}: {said}" for i, plan in enumerate(plans, start=1) for said in unreached(plan))
 
 
 def _about(more: int) -> str:

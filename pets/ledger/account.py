@@ -16,7 +16,7 @@ from pets.common.codec import Json
 from pets.common.entropy import random_id
 from pets.errors import BudgetError, InternalError, LedgerError, UserError
 from pets.ledger import repeats, standing
-from pets.ledger.db import sql
+from pets.ledger.db import listing, sql
 from pets.ledger.db.row_types import Scope, moment, text
 from pets.ledger.db.store import CommitUnknown
 from pets.ledger.db.transaction import Transaction
@@ -56,23 +56,33 @@ class Account:
             return standing.standing(tx.dataset(self.dataset), tx.scopes(self.dataset, self.scope))
 
     def entries(
-        self, *, project: str | None = None, analyst: str | None = None, last: int | None = None
+        self,
+        *,
+        project: str | None = None,
+        analyst: str | None = None,
+        last: int | None = None,
+        deliveries: bool = False,
     ) -> tuple[Entry, ...]:
         """The requests about the dataset, oldest first.
 
         Args:
             project, analyst: whose; left out, anybody's.
             last: the newest so many; left out, all.
+            deliveries: whether those whose answer another had paid for are among them.
         """
         with self.ledger.reading() as tx:
             currency = tx.dataset(self.dataset).currency
-            rows = tx.of_dataset(self.dataset, project=project, analyst=analyst, last=last)
-            return tuple(standing.entry(row, currency) for row in rows)
+            which: Any = {"project": project, "analyst": analyst, "last": last}
+            found = [standing.entry(row, currency) for row in listing.of_dataset(tx.connection, self.dataset, **which)]
+            if deliveries:
+                more = listing.delivered(tx.connection, self.dataset, **which)
+                found = sorted(found + [standing.delivery(row, currency) for row in more], key=lambda one: one.seq)
+            return tuple(found if last is None else found[-last:])
 
     def last_paid(self) -> int | None:
-        """What the newest request that cost something was charged, by anybody, in units."""
+        """What the newest request that cost something was charged, all its queries together, by anybody, in units."""
         with self.ledger.reading() as tx:
-            return tx.last_paid(self.dataset)
+            return listing.last_paid(tx.connection, self.dataset)
 
     def unbounded(self) -> int:
         """How many requests without a finite guarantee were started, by anybody."""
@@ -235,15 +245,15 @@ class Account:
         self.ledger.publish(note, size)
         return Sealed(grant.id, release, signed, self.scope)
 
-    def deliver(self, grant: Grant, release: bytes | None, digest: str, predicate: Json | None) -> Sealed:
+    def deliver(self, grant: Grant, release: bytes, digest: str, predicate: Json) -> Sealed:
         """Enter that an answer goes to somebody who asked the same as another had; each of them is entered once.
 
         Args:
-            release: its bytes as they are to be shown here; ``None``: the very bytes that were sealed.
-            digest: of the bytes that are shown.
-            predicate: what a certificate of these bytes states; ``None``: they keep the certificate that they have.
+            release: its bytes as they are to be shown here.
+            digest: of them.
+            predicate: what a certificate of these bytes states.
         """
-        sealed, note, size, signed = grant.sealed, "", 0, None
+        sealed, note, size = grant.sealed, "", 0
         if sealed is None:
             raise InternalError("only a sealed answer can be delivered")
         with self.ledger.writing(sql.before_delivering(self.dataset, grant.id, self.scope)) as (tx, now):
@@ -257,15 +267,12 @@ class Account:
             said = public(row) | mine | {"epoch": here.epoch}
             entry = tx.append("delivered", now, said, {"release": digest, "snapshot": row.snapshot})
             note, size = self.ledger.checkpoint(tx), tx.head.size
-            if predicate is not None:
-                log = attest.place(self.ledger.origin, seq, entry, tx.head.hash, note, path)
-                told = predicate | {"request_id": grant.id, "other_releases": others, "log": log}
-                told["budget"] = self._told(replace(grant, standing=here, before=here.spent.loss), (0, 0))
-                signed = attest.certificate(digest, told, self.ledger.signer)
+            log = attest.place(self.ledger.origin, seq, entry, tx.head.hash, note, path)
+            told = predicate | {"request_id": grant.id, "other_releases": others, "log": log}
+            told["budget"] = self._told(replace(grant, standing=here, before=here.spent.loss), (0, 0))
+            signed = attest.certificate(digest, told, self.ledger.signer)
             tx.deliver(grant.id, self.scope, release, signed)
         self.ledger.publish(note, size)
-        if release is None or signed is None:
-            return replace(sealed, delivered=True)
         return Sealed(grant.id, release, signed, sealed.scope, delivered=True)
 
     def _others(self, tx: Transaction, own: str) -> Json:

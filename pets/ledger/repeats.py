@@ -48,7 +48,7 @@ def shared(tx: Transaction, row: Any, scope: Scope) -> Sealed:
     before = tx.delivery(row.id, scope)
     if before is None:
         return found
-    if before.release is None:
+    if before.release is None:  # by an earlier version, to a colleague in the same project
         return replace(found, delivered=True)
     return Sealed(row.id, bytes(before.release), bytes(before.certificate), found.scope, delivered=True)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pets.errors import BudgetError
@@ -78,6 +80,22 @@ def entry(row: Any, currency: Any) -> Entry:
         state=State(row.state),
         unbounded=bool(row.unbounded),
         epoch=row.epoch,
+        seq=row.seq,
+    )
+
+
+def delivery(row: Any, currency: Any) -> Entry:
+    """The delivery of an answer to somebody who did not pay for it, as it is told: when, to whom, and at no cost."""
+    told = json.loads(bytes(row.body))
+    return replace(
+        entry(row, currency),
+        at=dt.datetime.fromisoformat(told["at"]),
+        project=row.to_project,
+        analyst=row.to_analyst,
+        cost=Cost(currency, 0),
+        epoch=told["epoch"],
+        seq=row.entry,
+        delivered=True,
     )
 
 

@@ -85,6 +85,8 @@ class Entry:
         id: random, fresh for each request.
         at: when it was made (UTC).
         epoch: 0 until the budget is renewed, then the number of the renewal.
+        seq: the number of its first entry in the log.
+        delivered: its answer came at no cost, since somebody else had paid for it; ``id`` is their request's.
     """
 
     id: str
@@ -99,6 +101,8 @@ class Entry:
     state: State
     unbounded: bool
     epoch: int
+    seq: int = 0
+    delivered: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pets.common.codec import Json
+from pets.common.codec import Json, fraction
 from pets.ledger.account import Account
 from pets.ledger.states import Entry, Standing
 from pets.protection.budget import UNIT, Budget
@@ -14,6 +15,8 @@ from pets.session.quoting.quote import Remaining
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_ROUNDING = 1e-4
 
 
 def gauge(standing: Standing) -> Json:
@@ -56,7 +59,8 @@ def history(entries: Sequence[Entry], budget: Budget) -> pd.DataFrame:
     """Every request about the dataset: when (UTC), who, what, what became of it and what it cost.
 
     ``epsilon`` is what each request amounts to alone, at the budget's δ: infinite without a finite guarantee, and no
-    part of a sum. What adds up is ``rho`` (in a pure ledger ``epsilon`` itself).
+    part of a sum. What adds up is ``rho`` (in a pure ledger ``epsilon`` itself). ``delivered`` is the state of an
+    answer that another had paid for; it costs nothing, and ``id`` names the request that paid.
     """
     from pets.session.history import History
 
@@ -66,7 +70,7 @@ def history(entries: Sequence[Entry], budget: Budget) -> pd.DataFrame:
             "project": entry.project,
             "analyst": entry.analyst,
             "what": entry.what,
-            "state": entry.state.value,
+            "state": "delivered" if entry.delivered else entry.state.value,
             "epsilon": _epsilon(entry, budget),
             "rho": entry.cost.loss / UNIT if entry.state.charged else 0.0,
             "unbounded": entry.unbounded,
@@ -85,6 +89,11 @@ def history(entries: Sequence[Entry], budget: Budget) -> pd.DataFrame:
 
 
 def _epsilon(entry: Entry, budget: Budget) -> float:
-    if not entry.state.charged:
+    if not entry.state.charged or entry.delivered:
         return 0.0
-    return math.inf if entry.unbounded and not entry.cost.loss else budget.describe(entry.cost)[0]
+    if entry.unbounded and not entry.cost.loss:
+        return math.inf
+    charged = budget.describe(entry.cost)[0]
+    asked = float(fraction(json.loads(entry.protection).get("epsilon") or 0))
+    # scales are rounded so that a charge is a little less than what was asked, and promised
+    return asked if 0 <= asked - charged < _ROUNDING * asked else charged

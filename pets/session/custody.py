@@ -201,8 +201,11 @@ class Custody:
     def entries(
         self, *, project: str | None = None, analyst: str | None = None, last: int | None = None
     ) -> tuple[Entry, ...]:
-        """The requests about the dataset, oldest first; see :meth:`pets.ledger.account.Account.entries`."""
-        return self.account.entries(project=project, analyst=analyst, last=last)
+        """The requests about the dataset, deliveries among them, oldest first.
+
+        See :meth:`pets.ledger.account.Account.entries`.
+        """
+        return self.account.entries(project=project, analyst=analyst, last=last, deliveries=True)
 
     # answers ----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import pets
+from pets.ledger.db import listing
 from pets.ledger.ledger import LEASE, Ledger
 from pets.ledger.publish import export
 from pets.ledger.states import State
@@ -78,7 +79,7 @@ def test_the_same_command_after_a_kill(
         tmp_path / "ledger.db", clock=lambda: time.time() + LEASE + 1
     )  # leases are over: what is open is closed
     with ledger.reading() as tx:
-        rows = tx.of_dataset()
+        rows = listing.of_dataset(tx.connection)
         spent = next(iter(tx.totals().values()))[1]
     states = [State(row.state) for row in rows]
     answers = states.count(State.COMMITTED)

@@ -272,7 +272,7 @@ class Transaction:
         """What was delivered of an answer to somebody who did not pay for it, or ``None``."""
         return self._ask(*sql.delivery(request_id, scope)).first()
 
-    def deliver(self, request_id: str, scope: Scope, release: bytes | None, certificate: bytes | None) -> None:
+    def deliver(self, request_id: str, scope: Scope, release: bytes, certificate: bytes) -> None:
         """Keep what was delivered; the newest entry of the log tells of it."""
         row = {"request": request_id, "project": scope[0], "analyst": scope[1], "seq": self.head.size - 1}
         self._do(sql.PUT_DELIVERY, row | {"release": release, "certificate": certificate})
@@ -280,29 +280,6 @@ class Transaction:
     def by_asked(self, asked: str) -> Any:
         """The first answer to this question, or ``None``."""
         return self._ask(sql.GET_BY_ASKED, {"b_asked": asked}).first()
-
-    def of_dataset(
-        self,
-        dataset: str | None = None,
-        *,
-        project: str | None = None,
-        analyst: str | None = None,
-        last: int | None = None,
-    ) -> list[Any]:
-        """Requests, oldest first, without the answers' bytes; ``last``: the newest so many."""
-        columns = [column for column in requests.c if column.name not in ("release", "certificate")]
-        query = sa.select(*columns)
-        for name, wanted in (("dataset", dataset), ("project", project), ("analyst", analyst)):
-            if wanted is not None:
-                query = query.where(requests.c[name] == wanted)
-        query = query.order_by(requests.c.seq.desc(), requests.c.id.desc()).limit(last)
-        return list(reversed(self.connection.execute(query).all()))
-
-    def last_paid(self, dataset: str) -> int | None:
-        """What the newest request that cost something was charged."""
-        charged = requests.c.state.not_in(["denied", "voided"])
-        query = sa.select(requests.c.loss).where(requests.c.dataset == dataset, requests.c.loss > 0, charged)
-        return self.connection.execute(query.order_by(requests.c.seq.desc(), requests.c.id.desc()).limit(1)).scalar()
 
     def denials(self, dataset: str, scope: Scope, since: str) -> int:
         """Requests of an analyst that were refused since then, and entered."""

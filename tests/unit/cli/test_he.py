@@ -11,6 +11,7 @@ import pytest
 
 import pets
 from pets.cli import main
+from pets.ledger.db import listing
 from pets.synthetic.stays import SCHEMA_FILE, invent_stays
 
 NAMES = ("north", "south", "east")
@@ -156,7 +157,7 @@ def test_a_party_keeps_its_account_in_its_own_ledger(walk: Walk) -> None:
         done = walk.encrypt("north", "--ledger", "north.db", *budget)
         assert done.code == 0, done.err
         with pets.Ledger(walk.home / "north" / "north.db") as ledger, ledger.reading() as tx:
-            states = [row.state for row in tx.of_dataset()]
+            states = [row.state for row in listing.of_dataset(tx.connection)]
             assert states == ["committed"] * (turn + 1)
     spent = walk.at("north", "ledger", "show", "--ledger", "north.db").out
     (walk.home / "holder" / "round.json").unlink()

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from pets.errors import BudgetError, LedgerError
 from pets.ledger.ledger import Ledger
-from tests.ledgers import Place, account, ask, audit, opened, request, verify
+from tests.ledgers import MILLI, Place, account, ask, audit, opened, request, verify
 
 
 def test_the_log_tells_no_part_of_a_second(place: Place) -> None:
@@ -95,6 +95,8 @@ def test_requests_are_filtered_and_paged_by_the_database(place: Place) -> None:
         assert asker.last_paid() == everything[-1].cost.loss
         ask(asker, request(milli=0, unbounded=True))
         assert asker.last_paid() == everything[-1].cost.loss and asker.unbounded() == 1
+        asker.reserve([request("x", 5), request("y", 6), request("z", 0)])
+        assert asker.last_paid() == 11 * MILLI, "one request of several questions"
         seen: list[str] = []
         sa.event.listen(sa.Engine, "before_cursor_execute", hook := lambda *given: seen.append(given[2]))
         try:

@@ -146,7 +146,8 @@ def test_another_project_gets_the_answer_and_no_name(new_place: Callable[[str], 
     assert [(event["project"], event["analyst"], event["loss"]) for event in found] == [("flu", "bob", 0)]
     assert found[0]["request"] == one.history()["id"][0]
     assert canonical(one.release(N, DP).to_json()) == canonical(first.to_json())
-    assert two.remaining().spent == one.remaining().spent and len(two.history()) == 1
+    assert two.remaining().spent == one.remaining().spent
+    assert two.history()["state"].tolist() == ["committed", "delivered"]
     export.write(one.ledger, tmp_path / "log.jsonl", progress=False)
     assert export.verify(tmp_path / "log.jsonl", progress=False).accounts[0].charged.loss == first.cost["loss"]
     assert "the same answer also went to" in page(published(one.ledger))
@@ -154,13 +155,38 @@ def test_another_project_gets_the_answer_and_no_name(new_place: Callable[[str], 
     verify(one.ledger)
 
 
-def test_a_colleague_gets_the_very_bytes_and_is_entered(new_place: Callable[[str], Place], tmp_path: Path) -> None:
+def test_a_colleague_gets_the_answer_and_no_name(new_place: Callable[[str], Place], tmp_path: Path) -> None:
     one, two = sessions(new_place("sqlite"), tmp_path, ("asthma", "alice"), ("asthma", "bob"))
     first = one.release(N, DP)
-    for _ in range(2):
-        assert canonical(two.release(N, DP).to_json()) == canonical(first.to_json())
+    second = two.release(N, DP)
+    assert (second.values == first.values).all() and second.id == first.id
+    assert b"alice" not in canonical(second.to_json()) + canonical(second.certificate.statement)
+    said = second.certificate.predicate
+    assert (second.analyst, said["project_id"], said["agent_id"]) == ("bob", "asthma", "bob")
+    verifier.verify(canonical(dict(second.certificate)), one.ledger.key.raw, canonical(second.to_json()))
+    assert canonical(two.release(N, DP).to_json()) == canonical(second.to_json())
     found = [event for event in events(one.ledger) if event["event"] == "delivered"]
     assert [(event["project"], event["analyst"]) for event in found] == [("asthma", "bob")]
+
+
+def test_the_history_shows_deliveries(place: Place, tmp_path: Path) -> None:
+    one, two = sessions(place, tmp_path, ("asthma", "alice"), ("flu", "bob"))
+    first = one.release(N, DP)
+    for _ in range(2):
+        two.release(N, DP)
+    one.release(N, DP, again=True)
+    told = ["project", "analyst", "what", "state", "epsilon", "rho", "id"]
+    found = one.history()[told].to_numpy().tolist()
+    paid, rho = one.history()["id"][0], first.cost["loss"] / 1e12
+    assert found[:2] == [
+        ["asthma", "alice", "count", "committed", 0.1, rho, paid],
+        ["flu", "bob", "count", "delivered", 0.0, 0.0, paid],
+    ]
+    assert [row[:4] for row in found[2:]] == [["asthma", "alice", "count", "committed"]]
+    assert one.history(analyst="bob")["state"].tolist() == ["delivered"]
+    assert one.history(project="asthma")["state"].tolist() == ["committed"] * 2
+    assert one.history(last=2)["state"].tolist() == ["delivered", "committed"]
+    assert one.history(project="flu", last=1)["id"].tolist() == [paid]
 
 
 def test_a_delivery_is_entered_in_both_databases(place: Place, tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+import pets
 from pets.ledger.states import Entry, State
 from pets.protection.budget import Budget, Cost
 from pets.session.account_views import history, remaining
 from pets.session.quoting.quote import Remaining
 from tests.sample_ledger import HOSTILE, Past, eventful
+from tests.unit.session.test_session import SCHEMA, frame
 
 BUDGET = Budget(3, 1e-6)
 
@@ -110,3 +112,17 @@ def test_a_long_history_shows_both_ends() -> None:
 def test_no_history_says_so() -> None:
     account = Past(None).account(budget=Budget(1))
     assert repr(history(account.entries(), account.budget)) == "No request yet."
+
+
+def test_the_history_shows_the_epsilon_that_was_asked() -> None:
+    session = pets.Session(SCHEMA, frame(), budget=BUDGET, progress=False)
+    sums = pets.query("stays").group_by("age").agg(n=pets.count(), days=pets.sum("days"), cost=pets.mean("cost"))
+    for protection in (pets.DP(epsilon=1), pets.DP(rho=0.01), pets.DP(epsilon=0.2, pure=True)):
+        session.release(sums, protection)
+    asked, other, pure = session.history()["epsilon"]
+    assert asked == 1  # the charge is that of scales that were rounded: a little less
+    losses = session.history()["rho"] * 1e12
+    assert session.budget.describe(Cost("zcdp", round(losses[0])))[0] < 1
+    for found, loss in ((other, losses[1]), (pure, losses[2])):  # what they amount to at the budget's δ
+        assert found == session.budget.describe(Cost("zcdp", round(loss)))[0]
+    assert pure > 0.2

@@ -39,6 +39,7 @@ def serve_site(folder: SiteFolder, say: Say) -> None:
     if kit is None:
         raise UserError("the site has no startup kit; join with --kit FILE, which the coordinator hands out")
     _engine()
+    folder.site.notice = say
     with _stoppable(), listening(folder.site) as address:
         say(f"Site {folder.name!r} serves; Ctrl-C stops it. NVFlare's own log is {folder.path / 'nvflare.log'}.")
         _keep(kit, folder.name, folder.path / "nvflare.log", {VARIABLE: address}, say)

@@ -13,6 +13,7 @@ import hmac
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from pets.common.entropy import random_bytes, random_id
 from pets.common.signing import SigningKey
 from pets.dp.shares import add_share
 from pets.errors import LedgerError, PetsError, PolicyError, UsedKeyError, UserError, shown
-from pets.federated.messages.errors import ProtocolError, Withheld
+from pets.federated.messages.errors import ProtocolError, Refused, Withheld
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message, context_of, parse, verified
 from pets.federated.messages.roster import Member, Roster
 from pets.federated.query_round.coordinator import MAX_REASON
@@ -43,6 +44,7 @@ from pets.federated.site.fit import check_step
 from pets.federated.site.gate import Admission, Desk, admit
 from pets.federated.site.own_part import key_of
 from pets.federated.site.policy import SitePolicy
+from pets.federated.site.policy_file import PolicyFile
 from pets.he.keys.public_key import PublicKey
 from pets.ledger.failpoint import failpoint
 from pets.ledger.states import Grant, Request
@@ -80,9 +82,13 @@ class Site:
 
     Args:
         session: the site's own data, budget and ledger.
-        policy: what others may ask: a :class:`SitePolicy` or its YAML file. Left out, nothing may be asked.
+        policy: what others may ask: a :class:`SitePolicy`, or its YAML file, whose changes hold from then on. Left out,
+            nothing may be asked.
         key: the site's signing key, or the file that keeps it (made on first use). Left out, it lasts one process.
         name: as the roster knows it.
+
+    Attributes:
+        notice: told, in a line for the custodian that quotes no row, what went wrong here.
 
     Raises:
         UserError: for what is no session, policy or key.
@@ -101,7 +107,8 @@ class Site:
             raise UserError(f"a site is made of a pets.Session, not {shown(session)}")
         self.session = session
         rules = SitePolicy() if policy is None else policy
-        self.policy = SitePolicy.load(rules) if isinstance(rules, (str, Path)) else rules
+        self._file = PolicyFile(Path(rules), session.schema) if isinstance(rules, (str, Path)) else None
+        self.policy = rules if self._file is None else self._file.policy
         if not isinstance(self.policy, SitePolicy):
             raise PolicyError(f"a site's policy is a SitePolicy or its file, not {shown(policy)}")
         self.policy.check(session.schema)
@@ -110,6 +117,7 @@ class Site:
             raise UserError("a site's key is a SigningKey or the path of its file")
         self.name = name
         self.certificates: dict[str, Certificate] = {}
+        self.notice: Callable[[str], None] = lambda line: None
         self._box = box_of(self._key)
         self._rosters: dict[str, Roster] = {}
         self._holders: dict[str, PublicKey] = {}
@@ -191,6 +199,8 @@ class Site:
         message = parse(data)
         with self._lock:
             self._sweep()
+            if self._file is not None and (rules := self._file.latest(self.notice)) is not None:
+                self.policy = rules
             if message.kind is Kind.ORDER:
                 return self._order(message, data)
             if message.kind is Kind.ACCOUNT_REQUEST:
@@ -296,6 +306,9 @@ class Site:
             reply = active.channel.write(Kind.ROUND, number, body)
         except Withheld:
             reply = active.channel.write(Kind.WITHHELD, number, b"")
+        except Refused as error:  # before the data was opened: what was reserved is given back
+            self._end(message.query)
+            return active.channel.write(Kind.REFUSED, number, str(error).encode()[:MAX_REASON])
         except LedgerError as error:
             # the entry was not written, so nothing leaves; what was started stays charged, and the others go on
             self._noted(error)
@@ -323,6 +336,8 @@ class Site:
 
     def _contribute(self, active: _Active) -> Words:
         account, grant, admission = self.session.custody.account, active.grant, active.admission
+        if active.channel.roster.members[active.channel.sender].policy != self.policy.digest:
+            raise Refused("the site's policy has changed since the roster was made; exchange a new roster")
         account.start([grant])
         with account.closing([grant]):  # which renews the lease, however long the counting takes
             failpoint("data-opened")

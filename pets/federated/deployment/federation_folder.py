@@ -28,7 +28,7 @@ from pets.common import signing
 from pets.common.codec import canonical
 from pets.errors import PolicyError, UserError, shown
 from pets.federated.deployment import startup_kit as kits
-from pets.federated.deployment.site_folder import load_roster, new_folder
+from pets.federated.deployment.site_folder import check_name, check_private, load_roster, new_folder
 from pets.federated.keyholder.gate import NAME
 from pets.federated.messages.roster import Member, Roster
 from pets.he.keys.public_key import PublicKey
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from pets.federated.deployment.nvflare_engine import Line
 
 ADMIN = "coordinator@pets.local"
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 
 
@@ -76,6 +75,7 @@ class FederationFolder:
     def __post_init__(self) -> None:
         if not (self.path / "federation.json").is_file():
             raise UserError(f"{str(self.path)!r} is no federation's folder; make one with pets federation init")
+        check_private(self.path)
 
     @cached_property
     def facts(self) -> Facts:
@@ -157,11 +157,7 @@ class FederationFolder:
             raise UserError(f"{str(path)!r} exists already; a new federation needs a folder of its own")
         known, public = Schema.load(schema), None if key_holder is None else PublicKey.load(key_holder)
         for member in members:
-            if not _NAME.fullmatch(member.name) or member.name in ("server", NAME):
-                raise UserError(
-                    f"NVFlare knows sites by names of small letters, digits and hyphens, and {shown(member.name)} is "
-                    "none; make the site with pets site init --name"
-                )
+            check_name(member.name)
             if member.schema != known.digest:
                 raise PolicyError(
                     f"site {member.name!r} has another schema than {schema.name}; all sites describe their tables by "

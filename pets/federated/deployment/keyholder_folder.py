@@ -20,7 +20,7 @@ from pathlib import Path
 from pets.common.codec import canonical
 from pets.errors import UserError
 from pets.federated.deployment import startup_kit as kits
-from pets.federated.deployment.site_folder import kept_rosters, load_roster, new_folder
+from pets.federated.deployment.site_folder import check_private, kept_rosters, load_roster, new_folder
 from pets.federated.keyholder.gate import NAME, KeyHolderGate, check_named
 from pets.federated.messages.roster import Roster
 from pets.he.keys.public_key import PublicKey
@@ -40,6 +40,7 @@ class KeyHolderFolder:
     def __post_init__(self) -> None:
         if not (self.path / "keyholder.json").is_file():
             raise UserError(f"{str(self.path)!r} is no key holder's folder; make one with pets keyholder init")
+        check_private(self.path)
 
     @cached_property
     def totals(self) -> bool:

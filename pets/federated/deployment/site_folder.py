@@ -17,7 +17,9 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,8 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from pets.common.codec import Json, canonical
-from pets.errors import PolicyError, UserError, VerificationError, missing_extra
+from pets.errors import PolicyError, UserError, VerificationError, missing_extra, shown
 from pets.federated.deployment import startup_kit as kits
+from pets.federated.keyholder.gate import NAME
 from pets.federated.messages.roster import Member, Roster
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.site import Site
@@ -38,6 +41,7 @@ from pets.protection.policy import Policy
 from pets.schema.schema import Schema
 from pets.session.session import Session
 
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 NEW_POLICY = """\
 # What others may ask of this site. What is not listed is refused; this file is yours to edit.
 # Every site of a federation is known by the digest of its policy: send your entry again after a change
@@ -67,6 +71,7 @@ class SiteFolder:
     def __post_init__(self) -> None:
         if not (self.path / "site.json").is_file():
             raise UserError(f"{str(self.path)!r} is no site's folder; make one with pets site init")
+        check_private(self.path)
 
     @cached_property
     def name(self) -> str:
@@ -109,18 +114,22 @@ class SiteFolder:
     def join(self, roster: Roster, kit: Path | None = None, public_key: Path | None = None) -> None:
         """Pin a roster, and unpack a startup kit: from now on the roster's orders are considered.
 
+        Everything that is handed in is looked at before anything is written: what is refused changes nothing.
+
         Args:
             public_key: the key holder's, where this site takes part in encrypted totals.
 
         Raises:
             PolicyError: where the roster does not have this site as it is, or names another key.
+            UserError: for a kit that is none, another party's, damaged, or past its end.
         """
         key = None if public_key is None else PublicKey.load(public_key)
         if key is not None and importlib.util.find_spec("tenseal") is None:
             raise missing_extra("encrypted envelopes", "he")  # not with the first query, which is paid for by then
+        new = None if kit is None else kits.read(kit, self.name)
         self.site.join(roster, key)
-        if kit is not None:
-            kits.unpack(kits.read(kit, self.name), self.path / "kit")
+        if new is not None:
+            kits.unpack(new, self.path / "kit")
         folder = self.path / "rosters"
         folder.mkdir(mode=0o700, exist_ok=True)
         (folder / f"{roster.digest[:16]}.json").write_bytes(canonical(roster.to_json()))
@@ -147,6 +156,7 @@ class SiteFolder:
         Raises:
             UserError: where the folder exists, or whatever is wrong with the schema, the data or the policy.
         """
+        check_name(name)
         if path.exists():
             raise UserError(f"{str(path)!r} exists already; a new site needs a folder of its own")
         if policy is not None:
@@ -180,7 +190,22 @@ def _site(path: Path, name: str, ledger: Ledger) -> Site:
         analyst=name,
         progress=False,
     )
-    return Site(session, policy=policy, key=path / "site.key", name=name)
+    return Site(session, policy=path / "policy.yaml", key=path / "site.key", name=name)
+
+
+def check_name(name: object) -> None:
+    """Refuse a name that a site cannot have on the line, or that another party has."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in ("server", NAME):
+        raise UserError(
+            f"a site's name has 1 to 32 small letters, digits and hyphens, and is not 'server' or {NAME!r}: "
+            f"{shown(name)} is none; give one with pets site init --name"
+        )
+
+
+def check_private(folder: Path) -> None:
+    """Refuse a folder of keys and rows that others can look into."""
+    if folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise UserError(f"{str(folder)!r} is open to others, and holds keys; run: chmod 700 {folder}")
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pets.common.codec import Json
 from pets.errors import UserError, shown
+from pets.federated.deployment.kit_check import check_kit
 
 CARRIER = "pets.federated.deployment.nvflare_engine.Carrier"
 POST = "pets.federated.deployment.nvflare_engine.Post"
@@ -166,7 +167,7 @@ def read(path: Path, party: str) -> Kit:
     """A party's kit in a file.
 
     Raises:
-        UserError: where it is none, or another party's.
+        UserError: where it is none, another party's, damaged, or past its end.
     """
     try:
         form = json.loads(path.read_bytes())
@@ -181,6 +182,7 @@ def read(path: Path, party: str) -> Kit:
         raise UserError(
             f"the startup kit {str(path)!r} is for {shown(kit.party)}, and this is {party!r}; ask for yours"
         )
+    check_kit(kit)
     return kit
 
 

@@ -10,6 +10,7 @@ import typer
 
 from pets.cli.command import interruptible, verb
 from pets.cli.flags import Output, Protect, Question, load_schema
+from pets.cli.synthetic_flags import Bins, bins_of
 
 if TYPE_CHECKING:
     from pets.federated.deployment.remote import RemoteFederation
@@ -100,16 +101,34 @@ def serve(folder: Folder) -> None:
 
 
 @verb(app)
-def quote(folder: Folder, question: Question, protect: Protect, secure: Way = "masked") -> None:
+def quote(
+    folder: Folder,
+    question: Question,
+    protect: Protect,
+    secure: Way = "masked",
+    total: Annotated[
+        bool, typer.Option("--total", help="What exact totals take, and when a site withholds its part.")
+    ] = False,
+) -> None:
     """What an answer would cost at each site, and how good it would be. Asks no site and spends nothing.
 
     \b
     pets federation quote trial --by age --count stays --epsilon 0.5
+    pets federation quote trial --by age --count stays --total
     """
+    from pets.errors import UserError
+    from pets.federated.analyst.exact_terms import exact_terms
     from pets.federated.deployment.remote import connect
+    from pets.plan.plan import make_plan
 
+    if total and protect.given:
+        raise UserError("exact totals have no epsilon; give --total or --epsilon, not both")
     many = connect(folder)
-    print(many.quote(question.build(many.schema), protect.build(), secure=secure))
+    asked = question.build(many.schema)
+    if total:
+        print("\n".join(exact_terms(make_plan(asked, many.schema), many.roster)))
+        return
+    print(many.quote(asked, protect.build(), secure=secure))
 
 
 @verb(app)
@@ -209,6 +228,7 @@ def synthesise(
     column: Annotated[
         list[str] | None, typer.Option("--column", metavar="COLUMN", help="Columns to model; left out, all.")
     ] = None,
+    bins: Bins = None,
     bound: Annotated[
         int | None, typer.Option("--bound", metavar="WHOLE", help="Rows of one person that count, at each site.")
     ] = None,
@@ -221,6 +241,7 @@ def synthesise(
 
     \b
     pets federation synthesise trial --epsilon 1 --rows 1000 --column age --column sex --out made.csv
+    pets federation synthesise trial --epsilon 1 --bins age:0,18,65,120 --out made.csv
     """
     from pets.errors import UserError
     from pets.federated.deployment.remote import connect
@@ -228,11 +249,10 @@ def synthesise(
 
     if out.suffix not in ENDINGS or not out.absolute().parent.is_dir():
         raise UserError(f"--out {str(out)!r} must end in {' or '.join(ENDINGS)}, in a folder that exists")
+    about = {"columns": column, "bins": bins_of(bins), "bound": bound, "table": table, "seed": seed}
     with connect(folder, patience=patience) as many, interruptible(ASKED):
         try:
-            made = many.synthesise(
-                rows, secure=secure, epsilon=epsilon, columns=column, bound=bound, table=table, seed=seed
-            )
+            made = many.synthesise(rows, secure=secure, epsilon=epsilon, **about)
         finally:
             _lost(many)
     made.save(out)

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from pets.session.synthesis.quote import SynthesisQuote
 
 
+Bins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bins",
+        metavar="TEXT",
+        help="Of one of its columns: age:0,18,65,120 (edges), age:8 (how many) or day:month; repeatable.",
+        show_default=False,
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Synthesise:
     """A synthetic table instead of a query."""
@@ -25,15 +36,7 @@ class Synthesise:
     columns: Annotated[
         str | None, typer.Option("--columns", metavar="NAMES", help="Of the synthetic table: age,sex,ward.")
     ] = None
-    bins: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--bins",
-            metavar="TEXT",
-            help="Of one of its columns: age:0,18,65,120 (edges), age:8 (how many) or day:month; repeatable.",
-            show_default=False,
-        ),
-    ] = None
+    bins: Bins = None
     selection: Annotated[
         str, typer.Option("--selection", metavar="NAME", help="How its pairs are chosen: tree, or aim (slower).")
     ] = "tree"
@@ -53,10 +56,15 @@ class Synthesise:
             epsilon=protect.epsilon,
             table=question.table,
             columns=None if self.columns is None else [name.strip() for name in self.columns.split(",")],
-            bins=dict(_bins(text) for text in self.bins) if self.bins else None,
+            bins=bins_of(self.bins),
             bound=question.rows,
             selection=self.selection,
         )
+
+
+def bins_of(texts: list[str] | None) -> dict[str, Any] | None:
+    """What ``--bins`` says, by column; ``None`` where it is left out."""
+    return dict(_bins(text) for text in texts) if texts else None
 
 
 def _bins(text: str) -> tuple[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,10 @@ from typing import NamedTuple
 
 import pandas as pd
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import pets
 from pets.cli import main
@@ -117,7 +123,10 @@ def test_without_a_policy_nothing_is_allowed_and_the_file_says_what_could_be(run
         (["--polcy", "x"], 2, "No such option"),
         (["--data", "none.csv"], 5, "names table 'stays' twice"),
         (["--budget-delta", "2"], 6, "delta"),
-        (["--name", "x" * 70], 7, "1 to 64 characters"),
+        (["--name", "x" * 33], 2, "1 to 32 small letters, digits and hyphens"),
+        (["--name", "../../x"], 2, "'../../x' is none; give one with pets site init --name"),
+        (["--name", "Saint Mary"], 2, "'Saint Mary' is none"),
+        (["--name", "key-holder"], 2, "is not 'server' or 'key-holder'"),
     ],
 )
 def test_a_mistake_makes_nothing(run: Run, shelf: Path, change: list[str], code: int, said: str) -> None:
@@ -225,6 +234,76 @@ def test_a_strangers_kit_or_roster_is_refused(run: Run, shelf: Path) -> None:
     assert SiteFolder(shelf / "east").rosters == ()
 
 
+def _kit(path: Path, **change: object) -> dict[str, object]:
+    return json.loads(path.read_text("utf-8")) | change  # type: ignore[no-any-return]
+
+
+def _ended(kit: Path) -> dict[str, object]:
+    """The kit with a certificate of yesterday, by an authority of its own."""
+    key, authority = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    end = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+    texts = []
+    for name, public in (("pets", authority.public_key()), ("east", key.public_key())):
+        made = x509.CertificateBuilder().subject_name(_named(name)).issuer_name(_named("pets")).public_key(public)
+        made = made.serial_number(7).not_valid_before(end - dt.timedelta(days=1)).not_valid_after(end)
+        texts.append(made.sign(authority, SHA256()).public_bytes(Encoding.PEM).decode())
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return _kit(kit, authority=texts[0], certificate=texts[1], key=secret)
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def test_joining_with_a_kit_that_is_damaged_leaves_everything_as_it_was(run: Run, shelf: Path) -> None:
+    """A broken kit had removed the working one by the time that it was found out."""
+    new, trial = Path("new"), shelf / "trial"
+    good, other = trial / "kits" / "east.kit", _kit(trial / "kits" / "north.kit")
+    shutil.copytree(shelf / "east", new)
+    join = ["site", "join", new, "--roster", trial / "roster.json", "--kit"]
+    assert run(*join, good).code == 0
+    before = _files(new / "kit") | _files(new / "rosters")
+    assert len(before) >= 5
+    broken = [
+        _kit(good, certificate="north"),
+        _kit(good, certificate="-----BEGIN CERTIFICATE-----\n\u00e9\n-----END CERTIFICATE-----\n"),
+        _kit(good, key=""),
+        _kit(good, key=other["key"]),
+        _kit(good, certificate=other["certificate"], key=other["key"]),
+        _kit(good, authority=_kit(good)["certificate"]),
+        _kit(good, port=0),
+        _kit(good, port=True),
+    ]
+    for form in broken:
+        Path("broken.kit").write_text(json.dumps(form), "utf-8")
+        done = run(*join, "broken.kit")
+        assert (done.code, "is damaged, and nothing was changed; ask the coordinator" in done.err) == (2, True), form
+    Path("broken.kit").write_text(json.dumps(_ended(good)), "utf-8")
+    assert "the startup kit ended on " in run(*join, "broken.kit").err
+    assert _files(new / "kit") | _files(new / "rosters") == before
+    assert run(*join, good).code == 0
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o750, 0o701])
+def test_a_folder_that_others_can_look_into_is_refused(run: Run, shelf: Path, mode: int) -> None:
+    folders = {"site": shelf / "north", "federation": shelf / "trial"}
+    assert run("keyholder", "init", "holder").code == 0
+    folders["keyholder"] = Path("holder")
+    for command, folder in folders.items():
+        folder.chmod(mode)
+        try:
+            done = run(command, "status", folder)
+            said = f"pets: {str(folder)!r} is open to others, and holds keys; run: chmod 700 {folder}\n"
+            assert (done.code, done.out, done.err) == (2, "", said)
+        finally:
+            folder.chmod(0o700)
+    assert run("site", "status", shelf / "north").code == 0
+
+
 def test_an_edited_policy_needs_a_new_roster(run: Run, shelf: Path) -> None:
     west, trial = shelf / "west", shelf / "trial"
     assert run("site", "join", west, "--roster", trial / "roster.json", "--kit", trial / "kits" / "west.kit").code == 0
@@ -261,9 +340,10 @@ def test_sites_that_do_not_fit_together(run: Run, shelf: Path) -> None:
     assert (done.code, "a machine's name" in done.err) == (2, True)
     done = run("federation", "init", "t", "--site", shelf / "stays.json", *_entries(shelf), *_about(shelf))
     assert (done.code, "is no site's entry" in done.err) == (2, True)
-    assert run(*init(shelf, "--name", "Saint Mary")).code == 0
-    done = run("federation", "init", "t", *_entries(shelf), "--site", "new/entry.json", *_about(shelf))
-    assert (done.code, "'Saint Mary' is none" in done.err) == (2, True)
+    entry = json.loads((shelf / "north" / "entry.json").read_text("utf-8"))
+    Path("strange.json").write_text(json.dumps(entry | {"name": "../../x"}), "utf-8")  # by another version, or by hand
+    done = run("federation", "init", "t", "--site", "strange.json", *_entries(shelf), *_about(shelf))
+    assert (done.code, "'../../x' is none" in done.err) == (2, True)
     other = pets.Schema({"stays": SCHEMA.table("stays")}, dataset="another")
     Path("other.json").write_text(json.dumps(other.to_json()), "utf-8")
     done = run("federation", "init", "t", *_entries(shelf), *_about(shelf)[2:], "--schema", "other.json")
@@ -301,6 +381,41 @@ def test_a_query_that_cannot_be_asked_needs_no_server(run: Run, shelf: Path) -> 
     assert "patience" in run(*ask, "--count", "n", "--total", "--patience", "0").err
     assert "no way to combine" in run(*ask, "--count", "n", "--epsilon", "1", "--secure", "maskd").err
     assert "must end in" in run(*ask, "--count", "n", "--epsilon", "1", "--out", "a.doc").err
+
+
+def test_a_quote_says_when_exact_totals_are_withheld(run: Run, shelf: Path) -> None:
+    """A site with fewer than ten events withholds a survival curve, and nobody was told so beforehand."""
+    curve = pets.query("stays").group_by("days").agg(n=pets.count(), d=pets.count(where=pets.col("age").isin(["old"])))
+    Path("curve.json").write_text(json.dumps(curve.to_json()), "utf-8")
+    ask = ["federation", "quote", shelf / "trial", "--total"]
+    said = run(*ask, "--query", "curve.json").out
+    assert "fewer rows than its min_cohort (10 unless its policy says otherwise)" in said
+    assert "among those that are asked about, or among those that 'd' counts; and" in said
+    assert "all 3 sites must allow them and answer" in said
+    assert "at a site with few of them it is withheld" in said
+    assert "min_cell (0 if it does not)" in said
+    plain = run(*ask, "--count", "n").out
+    assert "among those that are asked about; and" in plain
+    assert "survival" not in plain
+    assert "min_cell" not in plain
+    assert "not both" in run(*ask, "--count", "n", "--epsilon", "1").err
+
+
+def test_a_synthetic_tables_bins_are_those_of_the_flags(run: Run, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, object]] = []
+
+    def stopped(self: RemoteFederation, rows: int | None, **settings: object) -> None:
+        given.append(settings | {"rows": rows})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RemoteFederation, "synthesise", stopped)
+    ask = ["federation", "synthesise", shelf / "trial", "--epsilon", "1", "--out", "made.csv"]
+    assert run(*ask, "--bins", "days:0,3,15", "--bins", "cost:8", "--column", "days", "--column", "cost").code == 130
+    assert (given[0]["bins"], given[0]["columns"]) == ({"days": [0, 3, 15], "cost": 8}, ["days", "cost"])
+    assert run(*ask).code == 130
+    assert (given[1]["bins"], given[1]["columns"]) == (None, None)
+    done = run(*ask, "--bins", "days")
+    assert (done.code, "written as column:edges" in done.err, len(given)) == (2, True, 2)
 
 
 def test_a_quote_and_a_dummy_ask_nobody(run: Run, shelf: Path) -> None:

@@ -128,3 +128,11 @@ def test_shares_of_another_plan_are_a_bug():
     beyond = np.full(PLAN.size, 2**50, dtype=np.int64)
     with pytest.raises(InternalError, match="range that the plan proved"):
         add_share(PLAN, beyond, share)
+
+
+def test_no_two_numbers_bear_one_draw():
+    """One draw for a whole measure would leave every difference between its groups exact."""
+    share = party_terms(PLAN, DP(rho=0.1), BUDGET, 2)
+    drawn = np.array([add_share(PLAN, np.zeros(PLAN.size, dtype=np.int64), share) for _ in range(20)])
+    for block in PLAN.blocks:
+        assert (drawn[:, block] != drawn[:, block][:, :1]).any()

@@ -108,9 +108,9 @@ class Site:
         self.session = session
         rules = SitePolicy() if policy is None else policy
         self._file = PolicyFile(Path(rules), session.schema) if isinstance(rules, (str, Path)) else None
-        self.policy = rules if self._file is None else self._file.policy
-        if not isinstance(self.policy, SitePolicy):
+        if self._file is None and not isinstance(rules, SitePolicy):
             raise PolicyError(f"a site's policy is a SitePolicy or its file, not {shown(policy)}")
+        self.policy: SitePolicy = rules if self._file is None else self._file.policy  # type: ignore[assignment]
         self.policy.check(session.schema)
         self._key = signing.load_or_make(Path(key)) if isinstance(key, (str, Path)) else key or signing.ephemeral()
         if not isinstance(self._key, SigningKey):

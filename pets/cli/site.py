@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pets.cli.command import verb
-from pets.cli.flags import DATA, Source, load_schema
+from pets.cli.flags import DATA, Source, load_schema, written
 from pets.errors import PetsError, UserError
 
 if TYPE_CHECKING:
@@ -92,6 +92,39 @@ def join(
         print("Compare the public key's first digits with the key holder, and with nobody in between.")
     elif pinned.key_holder:
         print("Without --public-key, this site answers no query with secure='encrypted'.")
+
+
+@verb(app, "interrupted; nothing was changed")
+def allow_roster(
+    folder: Folder,
+    roster: Annotated[Path, typer.Option("--roster", metavar="FILE", help="The roster, from the coordinator.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the public log.")],
+    by: Annotated[list[str], typer.Option("--by", metavar="NAME", help="Who decided: twice, for two people.")],
+    draft: Annotated[
+        Path | None,
+        typer.Option("--draft", metavar="FILE", help="Write the change there, for approvers to sign; change nothing."),
+    ] = None,
+) -> None:
+    """Let exact totals leave over other sites than before, by a signed entry in the log; it prints what that tells.
+
+    \b
+    pets site allow-roster north --roster roster.json --reason "west left" --by "A. One" --by "B. Two"
+    """
+    from pets.common.codec import canonical
+    from pets.federated.deployment.site_folder import SiteFolder, load_roster
+    from pets.ledger.change import draft as drafted
+
+    site, wanted = SiteFolder(folder).site, load_roster(roster)
+    if draft is None:
+        print(site.allow_roster(wanted, reason=reason, by=by))
+        print(f"Site {site.name!r} allows it from now on; its log has the entry, signed by its ledger's key.")
+        return
+    change = site.to_allow(wanted, reason=reason, by=by)
+    with written(draft):
+        draft.write_bytes(canonical(drafted(change)))
+    print(f"Drafted in {draft}: {change.details['tells']}")
+    print(f"Each approver runs: pets ledger sign {draft} --key THEIR.key")
+    print(f"Then: pets ledger apply {draft} --ledger {folder / 'ledger.db'}")
 
 
 @verb(app, "stopped; what was under way is over, and stays charged where data had been opened")

@@ -25,7 +25,7 @@ from pets.ledger.root import registered
 from pets.protection.budget import Budget
 
 PAYLOAD = "application/vnd.pets.change+json"
-KINDS = ("renew", "snapshots", "budget", "cap", "unit", "source", "approvers")
+KINDS = ("renew", "snapshots", "budget", "cap", "unit", "source", "approvers", "roster")
 _NEEDS = {
     "renew": {"budget", "snapshots", "epoch"},
     "snapshots": {"snapshots"},
@@ -34,6 +34,7 @@ _NEEDS = {
     "unit": {"table", "unit"},
     "source": {"table", "source"},
     "approvers": {"keys", "needed"},
+    "roster": {"sites", "membership", "beside", "tells"},
 }
 
 
@@ -47,7 +48,7 @@ class Change:
         kind: ``renew`` (a new budget for new snapshots), ``snapshots`` (more of them, for the same budget), ``budget``
             (another cap), ``cap`` (a project's or an analyst's own cap; none where its budget is ``None``), ``unit``
             (another column names the person), ``source`` (data that was registered elsewhere), ``approvers`` (whose
-            signatures changes need).
+            signatures changes need), ``roster`` (exact totals over other sites of a federation, beside earlier ones).
         details: what the kind needs, as JSON.
         reason: why, for the public log.
         by: the two people, or more, who decided.
@@ -155,6 +156,14 @@ def apply(ledger: Ledger, envelope: Mapping[str, Any]) -> Change:
     failpoint("change-committed")
     ledger.publish()
     return change
+
+
+def made(ledger: Ledger, dataset: str, kind: str) -> tuple[Change, ...]:
+    """The changes of one kind to a dataset that this ledger's own key signed, oldest first."""
+    with ledger.reading() as tx:
+        envelopes = [json.loads(envelope) for envelope in tx.changes(dataset)]
+    found = [Change.from_json(json.loads(dsse.verified(one, PAYLOAD, ledger.key))) for one in envelopes]
+    return tuple(one for one in found if one.kind == kind)
 
 
 def _former(tx: Transaction, change: Change) -> Any:
@@ -298,6 +307,16 @@ def _approve(tx: Transaction, row: Any, change: Change) -> Json:
     return {"keys": sorted(set(keys)), "needed": needed}
 
 
+def _roster(tx: Transaction, row: Any, change: Change) -> Json:
+    details = change.details
+    lists = (details["sites"], details["beside"])
+    if not all(isinstance(one, list) and one and all(isinstance(text, str) for text in one) for one in lists):
+        raise LedgerError("name the sites of the roster, and beside which others its exact totals may leave")
+    if not isinstance(details["membership"], str) or not isinstance(details["tells"], str):
+        raise LedgerError("a roster is known by a digest, and the change says what is told by it")
+    return dict(details)
+
+
 _APPLY = {
     "renew": _renew,
     "snapshots": _admit,
@@ -306,4 +325,5 @@ _APPLY = {
     "unit": _reunit,
     "source": _resource,
     "approvers": _approve,
+    "roster": _roster,
 }

@@ -12,7 +12,7 @@ import pytest
 
 import pets
 from pets import col
-from pets.errors import QueryError
+from pets.errors import QueryError, ReleaseFailedError
 from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
 from pets.federated.analyst.models import glm
 from pets.federated.messages.errors import ProtocolError, Refused
@@ -162,6 +162,51 @@ def test_steps_and_fits_are_limited_in_number_whatever_the_condition() -> None:
         sites._evidence = evidence
     with pytest.raises(Refused, match="allows 2 regressions"):
         sites.iterate(WOMEN, after(model(), first), TOTAL)
+
+
+def test_a_fit_that_was_withheld_counts_like_one_that_left() -> None:
+    """Else the cap would tell a stranger which were withheld, and each more would be one more bit about rows."""
+    sites = many(max_fits=2, max_steps=2, min_cohort=250)  # of 400 rows a site, about half are women's
+    for _ in range(2):
+        with pytest.raises(ReleaseFailedError, match="withheld"):
+            sites.iterate(WOMEN, model(), TOTAL)
+    assert {state for site in sites.sites.values() for state in site.session.history()["state"]} == {"forfeited"}
+    with pytest.raises(Refused, match="allows 2 regressions of 'died'"):
+        sites.iterate(QUERY, model(), TOTAL)
+    sites = many(max_fits=2, max_steps=2, min_cohort=250)
+    with pytest.raises(ReleaseFailedError, match="withheld"):
+        sites.iterate(WOMEN, model(), TOTAL)
+    first = sites.iterate(QUERY, model(), TOTAL)
+    for _ in range(2):
+        evidence = dict(sites._evidence)
+        sites.iterate(QUERY, after(model(), first), TOTAL)
+        sites._evidence = evidence
+    with pytest.raises(Refused, match="allows 2 regressions"):  # four steps in all: one of them was withheld
+        sites.iterate(QUERY, after(model(), first), TOTAL)
+
+
+def test_what_was_refused_before_the_data_was_opened_counts_nowhere() -> None:
+    sites = many(max_fits=1, max_steps=1)
+    for _ in range(3):
+        with pytest.raises(Refused, match="at zero"):
+            sites.iterate(QUERY, model(-9.0, 9.0), TOTAL)
+    assert sites.iterate(QUERY, model(), TOTAL)
+
+
+def test_fits_that_were_let_in_together_do_not_pass_each_other() -> None:
+    sites = many(max_fits=1)
+    inner, other = sites._transport.exchange, Federation(list(sites.sites.values()), sites_per_person=1, progress=False)
+
+    def between(messages: Any, heard: Any) -> Any:
+        if messages[0][2] == 1:  # this fit was let in, and its data is not opened yet
+            sites._transport.exchange = inner  # type: ignore[method-assign]
+            other.iterate(QUERY, model(), TOTAL)
+        return inner(messages, heard)
+
+    sites._transport.exchange = between  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="allows 1 regressions"):
+        sites.iterate(WOMEN, model(), TOTAL)
+    assert [sorted(site.session.history()["state"]) for site in sites.sites.values()] == [["committed", "voided"]] * 3
 
 
 def test_a_fit_is_that_of_the_pooled_rows() -> None:

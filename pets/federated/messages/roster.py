@@ -255,6 +255,11 @@ class Roster:
         )
 
     @cached_property
+    def membership(self) -> str:
+        """SHA-256 of the sites' keys: whose rows an answer is about, whatever else was agreed of it."""
+        return digest(sorted(member.key for member in self.members))
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical form: what sites pin."""
         return digest(self.to_json())

@@ -9,7 +9,6 @@ colludes with the analyst can still steer a fit by what it adds to the sums; the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import replace
 
 from pets.common.signing import SigningKey
@@ -20,12 +19,14 @@ from pets.federated.messages.roster import Roster
 from pets.federated.query_round.evidence import attested
 from pets.federated.query_round.next_step import first_step, next_step
 from pets.federated.query_round.order import Order
-from pets.federated.query_round.regression_step import Model, Step
+from pets.federated.query_round.regression_step import FAMILIES, Model, Step
+from pets.federated.site import wording
 from pets.federated.site.gate import Admission, most_rows
 from pets.federated.site.own_part import part_in
 from pets.federated.site.policy import Totals
 from pets.federated.site.wording import CONTRIBUTION
 from pets.ledger.account import Account
+from pets.ledger.states import State
 from pets.schema.schema import Schema
 
 
@@ -61,7 +62,6 @@ def check_step(
                 "fit anew"
             )
         _check_length(before, rules, account)
-    _check_number(order.query.table, order.step, rules, account.exact())
 
 
 def _before(step: Step, account: Account) -> Order:
@@ -101,17 +101,29 @@ def _check_length(before: Order, rules: Totals, account: Account) -> None:
         raise PolicyError("a regression begins with every coefficient at zero; ask for the fit anew")
 
 
-def _check_number(table: str, step: Step, rules: Totals, given: Iterable[bytes]) -> None:
-    """Refuse more fits, and more steps in all, of these columns than the policy allows, whatever their condition."""
+def check_number(table: str, step: Step, rules: Totals, account: Account) -> None:
+    """Refuse more fits, and more steps in all, of these columns than the policy allows, whatever their condition.
+
+    A step that was withheld after the data was opened counts like one that left: what is refused by this rule must not
+    tell which it was. One that a gate refused, or that ended before the data was opened, counts nowhere.
+
+    Raises:
+        PolicyError: by what the ledger holds alone.
+    """
     about = (table, step.outcome, frozenset(step.covariates))
     fits = steps = 0
-    for body in given:
+    for body in account.exact():
         form = json.loads(body)
         if form.get("pets") != CONTRIBUTION or form["order"]["step"] is None:
             continue
         one = form["order"]["step"]
         if (form["order"]["query"]["table"], one["outcome"], frozenset(one["covariates"])) == about:
             steps, fits = steps + 1, fits + (not one.get("before"))
+    alike = [replace(step, family=family) for family in FAMILIES]  # of what was withheld, the ledger keeps the words
+    firsts, later = ({wording.step(replace(one, before=before)) for one in alike} for before in ("", "0" * 32))
+    for entry in account.entries():
+        if entry.unbounded and entry.table == table and entry.state in (State.STARTED, State.FORFEITED):
+            steps, fits = steps + (entry.what in firsts | later), fits + (entry.what in firsts)
     if (not step.before and fits >= rules.max_fits) or steps >= rules.max_fits * rules.max_steps:
         raise PolicyError(
             f"the site's policy allows {rules.max_fits} regressions of {step.outcome!r} on these covariates, and so "

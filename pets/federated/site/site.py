@@ -1,4 +1,4 @@
-"""Site: one custodian's data behind a gate. Bytes in, bytes out; the only file here that reaches rows.
+"""Site: one custodian's data behind a gate. Bytes in, bytes out.
 
 A query's life: its order is verified and let in by the gate, the cost is reserved in the site's own ledger, the rounds
 of the way to combine go by, and in one of them the data is opened, once: the charge becomes final, the vector is made,
@@ -13,7 +13,7 @@ import hmac
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,10 +23,9 @@ import numpy as np
 
 from pets.common import signing
 from pets.common.arguments import plain_arguments
-from pets.common.codec import canonical, digest
+from pets.common.codec import canonical
 from pets.common.entropy import random_bytes, random_id
 from pets.common.signing import SigningKey
-from pets.dp.shares import add_share
 from pets.errors import LedgerError, PetsError, PolicyError, UsedKeyError, UserError, shown
 from pets.federated.messages.errors import ProtocolError, Refused, Withheld
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message, context_of, parse, verified
@@ -39,23 +38,20 @@ from pets.federated.secure_sum.interface import Encryptor, Party, Task, Words
 from pets.federated.secure_sum.registry import party
 from pets.federated.site import wording
 from pets.federated.site.account_request import account_reply
-from pets.federated.site.cohort import small, too_small
+from pets.federated.site.entry import check_entries, request_of
 from pets.federated.site.fit import check_step
 from pets.federated.site.gate import Admission, Desk, admit
-from pets.federated.site.own_part import key_of
+from pets.federated.site.membership import to_allow
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.policy_file import PolicyFile
+from pets.federated.site.vector import vector
 from pets.he.keys.public_key import PublicKey
+from pets.ledger.change import Change, apply, draft
 from pets.ledger.failpoint import failpoint
-from pets.ledger.states import Grant, Request
-from pets.plan.plan import make_plan
+from pets.ledger.states import Grant
 from pets.plan.vector import Ints
-from pets.protection.protection import Total
-from pets.query_model.query import Query
 from pets.release.certificate import Certificate
 from pets.rows.snapshot import Snapshot
-from pets.rows.tabulate import codes, tabulate
-from pets.session import guarantee_text
 from pets.session.guard import guarded
 from pets.session.session import Session
 
@@ -182,6 +178,28 @@ class Site:
         for query in [query for query, active in self._active.items() if active.channel.roster.digest == roster.digest]:
             self._end(query)
 
+    def allow_roster(self, roster: Roster, *, reason: str, by: Sequence[str]) -> str:
+        """Let exact totals over a roster's sites leave beside those over others: a signed change in the ledger.
+
+        Args:
+            roster: whose orders of exact totals were refused, or would be.
+            reason: why, for the public log.
+            by: the two people, or more, who decided.
+
+        Returns:
+            What somebody learns by it who asks the same of both lists of sites; the ledger's entry says so, too.
+
+        Raises:
+            PolicyError, LedgerError, VerificationError: where there is nothing to allow, or signatures are missing.
+        """
+        change = self.to_allow(roster, reason=reason, by=by)
+        apply(self.session.ledger, draft(change))
+        return str(change.details["tells"])
+
+    def to_allow(self, roster: Roster, *, reason: str, by: Sequence[str]) -> Change:
+        """The change of :meth:`allow_roster`, for approvers to sign; nothing is changed yet."""
+        return to_allow(roster, self.session.custody.account, self._rosters, reason, by)
+
     def incident(self, number: str) -> str:
         """For the custodian only: why nothing left in answer to a query. It may quote values of real rows."""
         known = self._incidents.get(number) if isinstance(number, str) else None
@@ -239,6 +257,7 @@ class Site:
             admission = admit(order, roster, desk)
             account, totals = session.custody.account, self.policy.totals
             check_step(admission, evidence, roster, session.schema, totals, account, me, self._key)
+            check_entries(admission, roster, totals, account, self._rosters)
             encryptor = self._agreed(admission, roster)
             snapshot = session.custody.snapshot(order.query.table)
             grant = self._reserve(admission, snapshot)
@@ -263,21 +282,7 @@ class Site:
         return agreed(admission.order, roster, admission.plan, self.session.schema, self._key, holder)
 
     def _reserve(self, admission: Admission, snapshot: Snapshot) -> Grant:
-        order, plan = admission.order, admission.plan
-        request = Request(
-            table=plan.table,
-            what=guarantee_text.what(plan.query) if order.step is None else wording.step(order.step),
-            question=plan.digest,
-            # a query's id is part of the question: noise belongs to one id, so no answer is ever given again
-            asked=digest(["federated", order.id, snapshot.id, plan.digest, order.protection.to_json()]),
-            snapshot=snapshot.id,
-            query=order.query.to_json(),
-            protection=order.protection.to_json(),
-            cost=admission.cost,
-            unbounded=isinstance(order.protection, Total) and self.member.data == "real",
-            key=key_of(order.id),
-            once=True,
-        )
+        request = request_of(admission, snapshot.id, self.member.data)
         try:
             grant: Grant | None = self.session.custody.account.reserve([request], start=False, again=True, wait=LIFE)[0]
         except UsedKeyError:
@@ -306,7 +311,7 @@ class Site:
             reply = active.channel.write(Kind.ROUND, number, body)
         except Withheld:
             reply = active.channel.write(Kind.WITHHELD, number, b"")
-        except Refused as error:  # before the data was opened: what was reserved is given back
+        except PolicyError as error:  # before the data was opened: what was reserved is given back
             self._end(message.query)
             return active.channel.write(Kind.REFUSED, number, str(error).encode()[:MAX_REASON])
         except LedgerError as error:
@@ -338,6 +343,8 @@ class Site:
         account, grant, admission = self.session.custody.account, active.grant, active.admission
         if active.channel.roster.members[active.channel.sender].policy != self.policy.digest:
             raise Refused("the site's policy has changed since the roster was made; exchange a new roster")
+        # (again: other queries may have been entered since this one was let in)
+        check_entries(admission, active.channel.roster, self.policy.totals, account, self._rosters)
         account.start([grant])
         with account.closing([grant]):  # which renews the lease, however long the counting takes
             failpoint("data-opened")
@@ -367,26 +374,5 @@ class Site:
             return values.view(np.uint64)
 
     def _vector(self, admission: Admission, snapshot: Snapshot) -> Ints | str:
-        """The vector with its noise; or why it may not leave, which may depend on rows."""
-        engine = self.session.engine
-        if admission.everyone and (why := self._too_small(admission, snapshot)):
-            return why
-        values = tabulate(admission.plan, snapshot, engine).reveal()
-        if (model := admission.model) is not None:
-            found = codes(admission.plan, snapshot, model.step.columns, engine)
-            rules = self.policy.totals
-            why = model.thin(found, rules.min_cohort) or small(model.cells(found), rules, admission.plan.rows)
-            if admission.everyone and why:
-                return why
-            return np.concatenate([values, model.moments(found, admission.bits)])
-        shares = admission.shares
-        return values if shares is None else add_share(admission.plan, values, shares)
-
-    def _too_small(self, admission: Admission, snapshot: Snapshot) -> str:
-        """Why exact totals may not leave ('' where they may). Only for :class:`pets.Total`: it reads rows."""
-        schema, engine = self.session.schema, self.session.engine
-
-        def count(asked: Query) -> Ints:
-            return tabulate(make_plan(asked, schema), snapshot, engine).reveal()
-
-        return too_small(admission.order, schema, self.policy.totals, self.session.custody.account.exact(), count)
+        """The numbers that leave; or why they may not, which may depend on rows."""
+        return vector(admission, snapshot, self.session.custody, self.policy.totals)

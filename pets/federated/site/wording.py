@@ -117,12 +117,16 @@ def notes(
 
 def step(asked: Step) -> str:
     """What a regression's step asks, for a ledger's reader."""
-    return f"a step of {asked.family} regression of {asked.outcome} on {', '.join(asked.covariates) or 'nothing'}"
+    covariates = ", ".join(sorted(set(asked.covariates))) or "nothing"
+    said = f"a step of {asked.family} regression of {asked.outcome} on {covariates}"
+    return said if asked.before else f"{said} (the first)"
 
 
 def contribution(admission: Admission, roster: Roster, site: str, commitment: str) -> Json:
     """What a site's ledger keeps of its part: no number of it, only a commitment under a key that the site keeps."""
     order = admission.order
+    # two lists of sites show the sites between them, where both are of exact totals
+    sites: Json = {"membership": roster.membership, "sites": sorted(member.name for member in roster.members)}
     return {
         "pets": CONTRIBUTION,
         "version": 1,
@@ -131,6 +135,7 @@ def contribution(admission: Admission, roster: Roster, site: str, commitment: st
         "roster": roster.digest,
         "order": order.to_json(),
         "commitment": commitment,
+        **(sites if admission.everyone else {}),
     }
 
 

@@ -233,6 +233,11 @@ class Transaction:
             sa.insert(changes), {"id": change_id, "dataset": dataset, "at": at, "envelope": envelope}
         )
 
+    def changes(self, dataset: str) -> list[bytes]:
+        """The signed changes of a dataset, oldest first."""
+        mine = sa.select(changes.c.envelope).where(changes.c.dataset == dataset).order_by(changes.c.at)
+        return [bytes(row.envelope) for row in self.connection.execute(mine)]
+
     def lost(self, dataset_id: str) -> tuple[int, int] | None:
         """What a dataset had spent that a restored backup did not know."""
         row = self.connection.execute(sa.select(lost).where(lost.c.id == dataset_id)).first()

@@ -25,6 +25,9 @@ from pets.ledger.states import NEXT, State
 
 CHANGE = "application/vnd.pets.change+json"
 
+_TOLD_AS_SIGNED = ("budget", "project", "analyst", "sites", "membership", "beside", "tells")
+"""Details of a change that its public body repeats."""
+
 _TIME = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}\+00:00")
 _STATES = {state.value.encode(): state.value for state in State}
 _NEXT = {state.value: frozenset(one.value for one in after) for state, after in NEXT.items()}
@@ -288,7 +291,7 @@ class Audit:
         keys = self._known(said).approvers | {self._key.id: self._key}
         valid = {name for name, signature in signatures if name in keys and keys[name].verifies(signature, message)}
         same = form["origin"] == self._origin and all(form[name] == value for name, value in told.items())
-        details = {name: value for name, value in form["details"].items() if name in ("budget", "project", "analyst")}
+        details = {name: value for name, value in form["details"].items() if name in _TOLD_AS_SIGNED}
         if not same or not set(said["signers"]) <= valid or any(said[name] != details[name] for name in details):
             raise Wrong("is not the change that was signed")
 

@@ -189,6 +189,7 @@ class Tally:
         "unit": _reunit,
         "source": source,
         "approvers": _approve,
+        "roster": _nothing,
     }
 
 

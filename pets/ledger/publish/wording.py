@@ -291,6 +291,8 @@ def _change(known: Dataset, event: Event) -> str:
     elif event.kind == "approvers":
         needed = counted(int(said["needed"]), "signature")
         text = f"{needed} of {len(said['keys'])} people are needed for a change."
+    elif event.kind == "roster":
+        text = f"exact totals may leave over other sites than before. {said['tells']}"
     else:
         text = f"a change of the kind “{event.kind}”."
     by = listed([str(name) for name in said.get("by", ())])

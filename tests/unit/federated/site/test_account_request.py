@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import pets
-import pets.federated.site.site as site_module
+import pets.federated.site.vector as vector_module
 from pets import Budget
 from pets.common import signing
 from pets.common.codec import canonical
@@ -208,7 +208,7 @@ def test_no_row_is_read_and_nothing_is_entered(monkeypatch: pytest.MonkeyPatch) 
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("rows were read")
 
-    monkeypatch.setattr(site_module, "tabulate", never)
+    monkeypatch.setattr(vector_module, "tabulate", never)
     for site in many.sites.values():
         monkeypatch.setattr(site.session.custody, "snapshot", never)
     assert len(ask(many)[0]) == 3

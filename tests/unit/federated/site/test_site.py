@@ -13,6 +13,7 @@ import pytest
 
 import pets
 import pets.federated.site.site as site_module
+import pets.federated.site.vector as vector_module
 from pets import col
 from pets.common.clock import now
 from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedError, UserError
@@ -211,7 +212,7 @@ def test_under_dp_no_refusal_looks_at_a_row(monkeypatch: pytest.MonkeyPatch) -> 
     def forbidden(*_: Any) -> Any:
         raise AssertionError("a row was read")
 
-    monkeypatch.setattr(site_module, "tabulate", forbidden)
+    monkeypatch.setattr(vector_module, "tabulate", forbidden)
     many = federation(rules=narrow(), people=30)
     with pytest.raises(Refused):
         many.release(pets.query("stays").agg(c=pets.mean("cost")), HALF)
@@ -306,7 +307,7 @@ def test_a_failure_at_a_site_is_opaque_and_charged(monkeypatch: pytest.MonkeyPat
     def boom(*_: Any) -> Any:
         raise ValueError("patient p17 has a strange row")
 
-    monkeypatch.setattr(site_module, "tabulate", boom)
+    monkeypatch.setattr(vector_module, "tabulate", boom)
     with pytest.raises(ReleaseFailedError) as caught:
         many.release(N, HALF)
     assert "p17" not in str(caught.value)
@@ -330,7 +331,7 @@ def test_no_failure_of_a_site_carries_exact_values(kind: type[BaseException], mo
     def broken(*_: object) -> None:
         raise kind("SECRET")
 
-    monkeypatch.setattr(site_module, "add_share", broken)
+    monkeypatch.setattr(vector_module, "add_share", broken)
     with pytest.raises((ReleaseFailedError, KeyboardInterrupt, SystemExit)) as caught:
         many.release(N, HALF, secure="local")
     assert isinstance(caught.value, kind if issubclass(kind, (KeyboardInterrupt, SystemExit)) else ReleaseFailedError)

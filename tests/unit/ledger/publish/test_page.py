@@ -240,6 +240,7 @@ def test_every_kind_of_change_has_its_words() -> None:
         "unit": {"table": "stays", "unit": "nhs_number"},
         "source": {"table": "stays", "source": "file:/private/place.csv"},
         "approvers": {"keys": [key], "needed": 0},
+        "roster": {"sites": ["a", "b", "c"], "membership": "0", "beside": ["1"], "tells": "Both show d."},
     }
     assert set(details) == set(KINDS)
     for kind, detail in details.items():

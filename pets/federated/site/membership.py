@@ -1,0 +1,98 @@
+"""Membership: over which sites exact totals of these people left. Two lists of sites show the sites between them.
+
+The sum over five hospitals less the sum over four of them is one hospital's exact numbers, whoever masked them. So a
+site answers exact totals over one list of sites alone; a roster made anew over the same sites (another coordinator,
+other kits) is no other list. A federation that loses or gains a site needs a signed change in the ledger of each site
+that was asked before, which says what is told. Differential privacy needs none of this: its losses add up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from pets.errors import PolicyError, UserError, shown
+from pets.federated.messages.roster import Roster
+from pets.federated.site.wording import CONTRIBUTION
+from pets.ledger import change as changes
+from pets.ledger.account import Account
+from pets.ledger.change import Change
+
+KIND = "roster"
+"""What a ledger calls the change that lets exact totals over other sites leave."""
+
+
+def check_membership(roster: Roster, account: Account, pinned: Mapping[str, Roster]) -> None:
+    """Refuse exact totals where others left over other sites, and nobody allowed these beside them.
+
+    Args:
+        roster: whose order it is.
+        pinned: rosters by digest: of totals that were entered before their sites were, these tell the sites.
+
+    Raises:
+        PolicyError: by what the ledger holds alone.
+    """
+    others = set(_earlier(account, pinned)) - {roster.membership}
+    if others - _allowed(roster, account):
+        raise PolicyError(
+            "exact totals of these people left over other sites than this roster's, and the difference of two such "
+            "totals is the exact numbers of the sites between; ask with pets.DP(epsilon=…), or every site's custodian "
+            "first allows it (pets site allow-roster)"
+        )
+
+
+def to_allow(roster: Roster, account: Account, pinned: Mapping[str, Roster], reason: str, by: Sequence[str]) -> Change:
+    """The change that lets exact totals over a roster's sites leave beside those that left before; not made yet.
+
+    Raises:
+        PolicyError: where there is nothing to allow.
+        LedgerError: where reason or names are missing.
+    """
+    if not isinstance(roster, Roster):
+        raise UserError(f"a roster is allowed, as the coordinator sent it, not {shown(roster)}")
+    earlier = _earlier(account, pinned)
+    beside = sorted(set(earlier) - {roster.membership} - _allowed(roster, account))
+    if not beside:
+        raise PolicyError("no exact totals left over other sites than this roster's, so there is nothing to allow")
+    sites = sorted(member.name for member in roster.members)
+    details = {
+        "sites": sites,
+        "membership": roster.membership,
+        "beside": beside,
+        "tells": " ".join(_tells(sites, earlier[other]) for other in beside),
+    }
+    return Change(account.ledger.origin, account.dataset, KIND, details, reason, tuple(by))
+
+
+def _tells(sites: Sequence[str], others: Sequence[str] | None) -> str:
+    """What somebody learns who asks the same of both lists of sites."""
+    said = f"Exact totals over {', '.join(sites)} may leave beside those over "
+    if others is None:
+        return f"{said}a roster whose sites were not written down: asked alike, they show the sites between them."
+    between = sorted(set(sites) ^ set(others))
+    whose = f"of {', '.join(between)} together" if between else "of those whose key is another"
+    return f"{said}{', '.join(others)}: what is asked of both shows, by subtraction, the exact numbers {whose}."
+
+
+def _earlier(account: Account, pinned: Mapping[str, Roster]) -> dict[str, Sequence[str] | None]:
+    """The lists of sites over which exact totals left: the sites' names by membership (``None``: not known)."""
+    out: dict[str, Sequence[str] | None] = {}
+    for body in account.exact():
+        form = json.loads(body)
+        if form.get("pets") != CONTRIBUTION:
+            continue
+        known = pinned.get(form["roster"])
+        if "membership" in form:
+            out[form["membership"]] = form["sites"]
+        elif known is not None:  # an entry of before sites were written down
+            out[known.membership] = sorted(member.name for member in known.members)
+        else:
+            out[form["roster"]] = None
+    return out
+
+
+def _allowed(roster: Roster, account: Account) -> set[str]:
+    """Beside which other lists exact totals over this roster's sites may leave, by signed changes."""
+    found = changes.made(account.ledger, account.dataset, KIND)
+    mine = [one.details["beside"] for one in found if one.details["membership"] == roster.membership]
+    return {other for one in mine for other in one}

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 from common import Page, about, finish, options, timed
-from tqdm import tqdm
 
 from pets.common import signing
+from pets.common.progress import steps
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of
 from pets.federated.messages.roster import Member, Roster
 from pets.federated.secure_sum.graph import degree
@@ -168,10 +168,11 @@ def main() -> None:
     page.table(heads, lines)
     count = args.queries or (30 if args.quick else 10_000)
     wrong = 0
-    for _ in tqdm(range(count), desc="random totals", delay=1):
-        n = random.randint(3, 32)
-        lost = random.randint(0, (n - 2) // 2)
-        wrong += not Run(n, random.randint(1, 200), lost, dropouts=lost, colluding=0).play()
+    with steps(range(count), "random totals") as runs:
+        for _ in runs:
+            n = random.randint(3, 32)
+            lost = random.randint(0, (n - 2) // 2)
+            wrong += not Run(n, random.randint(1, 200), lost, dropouts=lost, colluding=0).play()
     page.say(f"{count:,} random totals over 3 to 32 sites, up to half of them lost: {wrong} wrong.")
     page.target(f"{count:,} random totals: wrong", wrong, 0)
     if importlib.util.find_spec("nvflare") is None:

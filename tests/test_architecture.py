@@ -34,6 +34,7 @@ ENGINES = {
     "sdv": "pets/synthetic/sdv/engine.py",
     "mbi": "pets/synthetic/dp_model/marginals.py",
     "tenseal": "pets/he/tenseal_engine.py",
+    "tqdm": "pets/common/progress.py",
     "sqlalchemy": "pets/ledger/db/",
     "fastapi": "pets/service/",
     "nvflare": "pets/federated/deployment/nvflare_engine.py",

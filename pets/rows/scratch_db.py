@@ -6,13 +6,13 @@ import contextlib
 import fcntl
 import os
 import shutil
-import sys
 import tempfile
 import threading
 import weakref
 from pathlib import Path
 from typing import Any
 
+from pets.common.progress import bar
 from pets.errors import DataError
 from pets.rows.coding.cell import quoted
 from pets.rows.ranking import SCRAPS
@@ -108,13 +108,11 @@ class Progress:
         self._doing = doing
 
     def _watch(self) -> None:
-        if self._done.wait(1.0):
-            return
-        from tqdm import tqdm
-
         form = "{desc} |{bar}| {percentage:3.0f}% [{elapsed}]"
-        with tqdm(total=100, file=sys.stderr, leave=False, bar_format=form) as bar:
+        with bar(100, self._title, form=form) as moved:
             while not self._done.wait(0.2):
-                bar.set_description_str(f"{self._title}: {self._doing}", refresh=False)
-                bar.n = max(0.0, min(100.0, self._con.query_progress()))
-                bar.refresh()
+                doing, done = f"{self._title}: {self._doing}", min(100.0, self._con.query_progress())
+                if done > 0:
+                    moved.to(done, doing)
+                else:  # not begun, or what is read does not say how long it is
+                    moved.at(doing)

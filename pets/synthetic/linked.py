@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from tqdm import tqdm
-
+from pets.common.progress import bar
 from pets.synthetic.dummy_data.dataset import Dummy
 from pets.synthetic.dummy_data.manifest import manifest
 from pets.synthetic.packs.faults import plant
-from pets.synthetic.packs.generator import make
+from pets.synthetic.packs.generator import BLOCK, make
 from pets.synthetic.packs.pack import Pack
 from pets.synthetic.packs.render import dictionary, render
 
@@ -24,13 +24,12 @@ def linked(pack: Pack, people: int, seed: int, *, faults: bool = False, progress
     """
     import pyarrow as pa
 
-    def bar(blocks: Any) -> Any:
-        return tqdm(blocks, desc="people", unit="block", delay=1, leave=False) if progress else blocks
-
     parts: dict[str, list[Any]] = {table.name: [] for table in pack.files}
-    for block in make(pack, people, seed, bar):
-        for table in pack.files:
-            parts[table.name].append(render(table, block[table.name]))
+    with bar(math.ceil(people / BLOCK), "people", unit="block", show=progress) as moved:
+        for block in make(pack, people, seed):
+            for table in pack.files:
+                parts[table.name].append(render(table, block[table.name]))
+            moved.update()
     tables: dict[str, Any] = {name: pa.concat_tables(some) for name, some in parts.items()}
     answers = None
     if faults:

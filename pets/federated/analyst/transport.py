@@ -7,10 +7,10 @@ everything. ``tests/unit/federated/analyst/test_transport.py`` is the suite that
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from pets.common.progress import bar
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.query_round.coordinator import Relay
 
@@ -67,16 +67,12 @@ def _bar(relay: Relay, on: bool) -> Iterator[Heard]:
     if not on:
         yield lambda site: None
         return
-    from tqdm import tqdm
-
-    total = relay.rounds * relay.roster.size
-    begun = time.monotonic()
-    with tqdm(total=total, unit="reply", delay=1.0, leave=False, dynamic_ncols=True) as bar:
+    with bar(relay.rounds * relay.roster.size, "replies", unit="reply") as moved:
+        replies = 0
 
         def heard(site: int) -> None:
-            if time.monotonic() - begun > 1:
-                name = relay.roster.members[site].name
-                bar.set_description_str(f"round {relay.number + 1} of {relay.rounds}, {name}", refresh=False)
-            bar.update()
+            nonlocal replies
+            replies += 1
+            moved.to(replies, f"round {relay.number + 1} of {relay.rounds}, {relay.roster.members[site].name}")
 
         yield heard

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from pets.common.entropy import random_bytes
-from pets.common.progress import bar, steps
+from pets.common.progress import Bar, bar, steps
 from pets.errors import QueryError, UserError, did_you_mean, shown
 from pets.he.keys.party import Party, PartyKey
 from pets.he.keys.public_key import PublicKey
@@ -96,14 +96,14 @@ class EncryptedTable:
         layout = Layout(public_key.id, chosen, len(arrays[0]), listed, None if owner is None else owner.public.sign)
         encrypt, store = engine.encryptor(public), engine.transformed
 
-        def chunks() -> Iterator[U64]:
-            with bar(len(listed) * layout.chunks, "encrypting", show=progress) as tick:
-                for column, array in zip(listed, arrays, strict=True):
-                    for start in range(0, layout.rows, chosen.degree):
-                        yield store(encrypt(packed(column, array, start, layout)))
-                        tick.update()
+        def chunks(progress: Bar) -> Iterator[U64]:
+            for column, array in zip(listed, arrays, strict=True):
+                for start in range(0, layout.rows, chosen.degree):
+                    yield store(encrypt(packed(column, array, start, layout)))
+                    progress.update()
 
-        write(path, layout, chunks(), owner)
+        with bar(len(listed) * layout.chunks, "encrypting", show=progress) as moved:
+            write(path, layout, chunks(moved), owner)
         return cls.open(path)
 
     @classmethod
@@ -179,8 +179,9 @@ class EncryptedTable:
                 f"{len(present):,} groups have rows, and an answer of at most {most:,} fits into 512 MiB of memory; "
                 "ask for fewer groups at a time"
             )
-        for group in steps(present.tolist(), "adding up groups"):
-            parts += self._weighted(place, (labels == group).astype(np.int64), group)
+        with steps(present.tolist(), "adding up groups") as groups:
+            for group in groups:
+                parts += self._weighted(place, (labels == group).astype(np.int64), group)
         asked = f"group_sums({column!r}, {_called(labels, 'groups')})"
         return self._answer("numbers", asked, parts, int(labels.max()) + 1)
 
@@ -191,10 +192,11 @@ class EncryptedTable:
         at_once = max_products(self._layout.preset)
         starts = range(0, self._layout.chunks, at_once)
         parts = []
-        for start, cover in zip(steps(starts, "multiplying"), self._covers([1] * len(starts)), strict=True):
-            places = range(start, min(start + at_once, self._layout.chunks))
-            pairs = ((self._chunks.chunk(left, i), self._chunks.chunk(right, i)) for i in places)
-            parts.append(Part(0, 1, reach, self._scheme.sum_of_products(pairs, cover)))
+        with steps(starts, "multiplying") as each:
+            for start, cover in zip(each, self._covers([1] * len(starts)), strict=True):
+                places = range(start, min(start + at_once, self._layout.chunks))
+                pairs = ((self._chunks.chunk(left, i), self._chunks.chunk(right, i)) for i in places)
+                parts.append(Part(0, 1, reach, self._scheme.sum_of_products(pairs, cover)))
         return self._answer("number", f"masked_sum({column!r}, {mask!r})", parts)
 
     def score(self, weights: Mapping[str, int], intercept: int = 0) -> Answer:
@@ -215,9 +217,10 @@ class EncryptedTable:
         t, degree = self._layout.preset.plain[0], self._layout.preset.degree
         plain = residues(np.array(factors), t)
         parts = []
-        for chunk in steps(range(self._layout.chunks), "scoring"):
-            terms = ((self._chunks.chunk(p, chunk), plain[i : i + 1]) for i, p in enumerate(places) if factors[i])
-            parts.append(Part(chunk, 1, reach, self._scheme.sum_of_times(terms, np.full(degree, plain[-1]))))
+        with steps(range(self._layout.chunks), "scoring") as chunks:
+            for chunk in chunks:
+                terms = ((self._chunks.chunk(p, chunk), plain[i : i + 1]) for i, p in enumerate(places) if factors[i])
+                parts.append(Part(chunk, 1, reach, self._scheme.sum_of_times(terms, np.full(degree, plain[-1]))))
         asked = f"score({dict(zip(weights, factors, strict=False))!r}, {factors[-1]})"
         return self._answer("vector", asked, parts, len(parts))
 

@@ -140,8 +140,8 @@ def framed_numbers(values: Any, plain: int, seed: bytes, place: int) -> U64:
 def encrypted(numbers: U64, preset: Preset, plain: int, public: PublicKey) -> U64:
     """Ciphertexts ``(chunks, 2, primes, N)`` of numbers modulo t."""
     encrypt_one = scheme(preset.chain, plain).encryptor(public.of(preset.chain))
-    starts = range(0, len(numbers), preset.degree)
-    return np.stack([encrypt_one(numbers[at : at + preset.degree]) for at in steps(starts, "encrypting")])
+    with steps(range(0, len(numbers), preset.degree), "encrypting") as starts:
+        return np.stack([encrypt_one(numbers[at : at + preset.degree]) for at in starts])
 
 
 def check_range(asked: Round, terms: Json | None) -> None:

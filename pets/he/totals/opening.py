@@ -62,7 +62,8 @@ def decrypted(secret: Opener, total: Total) -> Any:
         zip(preset.plain, unpack_all(total.payload, preset, asked.chunks), strict=True)
     ):
         decrypt = scheme(preset.chain, t).decryptor(secret.reveal(preset.chain))
-        found = np.concatenate([decrypt(cipher) for cipher in steps(ciphers, "decrypting")])
+        with steps(ciphers, "decrypting") as each:
+            found = np.concatenate([decrypt(cipher) for cipher in each])
         used, padding = found[: asked.numbers], found[asked.numbers :]
         wanted = checksum(used[:-1], factors(seed, str(place), asked.numbers - 1), t)
         wanted += sum(tag(each, str(place), t) for each in own)

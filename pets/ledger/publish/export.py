@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pets.common.codec import canonical
+from pets.common.progress import bar
 from pets.common.signing import VerifyingKey
 from pets.errors import PetsError, UserError, VerificationError
 from pets.ledger.ledger import Ledger
@@ -86,10 +87,10 @@ def _write(ledger: Ledger, handle: BinaryIO, view: str, progress: bool) -> int:
     with ledger.reading() as tx:
         size, note = tx.head.size, ledger.checkpoint(tx)
         handle.write(header(view, ledger.key, note))
-        with _Bar(size, progress, "exporting") as bar:
+        with bar(size, "exporting", unit=" entries", show=_seen(progress)) as moved:
             for body, private, chain in itertools.islice(tx.entries(), size):
                 handle.write(line(body, private if view == "full" else None, chain))
-                bar.add(1)
+                moved.update()
     return size
 
 
@@ -148,10 +149,10 @@ def verify_stream(
     """:func:`verify` for an open file."""
     view, found, checkpoint, outside = _begin(handle, key, checkpoints)
     reading = Reading(view, found, checkpoint, outside)
-    with _Bar(checkpoint.size, progress, "verifying") as bar:
+    with bar(checkpoint.size, "verifying", unit=" entries", show=_seen(progress)) as moved:
         for _, lines in blocks(handle):
             reading.take(lines)
-            bar.add(len(lines))
+            moved.update(len(lines))
     reading.end()
     return Verified(view, found, checkpoint, reading.audit.accounts, tuple(sorted(one.size for one in outside)))
 
@@ -170,14 +171,14 @@ def _by_two(handle: BinaryIO, key: VerifyingKey | None, checkpoints: Iterable[st
     pipe = subprocess.PIPE
     with (
         subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as other,
-        _Bar(checkpoint.size, progress, "verifying") as bar,
+        bar(checkpoint.size, "verifying", unit=" entries", show=_seen(progress)) as moved,
     ):
         try:
             assert other.stdin is not None and other.stdout is not None
             for data, lines in blocks(handle):
                 other.stdin.write(data)
                 reading.take(lines)
-                bar.add(len(lines))
+                moved.update(len(lines))
             other.stdin.close()
             reading.end()
             said = json.loads(other.stdout.read())
@@ -314,20 +315,6 @@ class Reading(Accounts):
             )
 
 
-class _Bar(contextlib.AbstractContextManager["_Bar"]):
-    """A progress bar that appears after a second, on a terminal."""
-
-    def __init__(self, total: int, shown: bool, doing: str) -> None:
-        self._bar = None
-        if shown and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, desc=doing, unit=" entries", delay=1.0, leave=False, file=sys.stderr)
-
-    def add(self, count: int) -> None:
-        if self._bar is not None:
-            self._bar.update(count)
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+def _seen(progress: bool) -> bool:
+    """Whether somebody looks: a job's log gets no bars."""
+    return progress and sys.stderr.isatty()

@@ -15,6 +15,7 @@ from pets.common.arguments import plain_arguments
 from pets.common.clock import now
 from pets.common.codec import Json, digest, whole
 from pets.common.files import written_together
+from pets.common.progress import bar
 from pets.errors import UserError, shown
 from pets.schema.schema import Schema
 from pets.synthetic.assess.fidelity import Fidelity, fidelity
@@ -209,8 +210,6 @@ def assess(
     Raises:
         UserError, DataError: naming the table or the column and the remedy.
     """
-    from tqdm import tqdm
-
     if not isinstance(progress, bool):
         raise UserError(f"progress must be True or False, not {shown(progress)}")
     try:
@@ -232,19 +231,19 @@ def assess(
     if len(tables.holdout) < CROSS_FITTED:
         first, second = (tables.real.take(part) for part in np.array_split(random.permutation(len(tables.real)), 2))
         folds = [Fold(released, control, first), Fold(released | {"ceiling": control}, ceiling, second)]
-    with tqdm(total=5, desc="assessing", delay=1, leave=False, disable=not progress) as bar:
+    with bar(5, "assessing", show=progress) as moved:
         detail = fidelity(tables, floor, random)
-        bar.update()
+        moved.update()
         with one_thread():
             scores = [*detail.scores, *utility(tables, floor, target, seed)]
-            bar.update()
+            moved.update()
             scores += detectability(tables, floor, seed)
-        bar.update()
+        moved.update()
         scores += copies(tables, released, control)
         scores.append(singling_out(tables, folds, random))
-        bar.update()
+        moved.update()
         scores += by_nearness(tables, folds, random)
-        bar.update()
+        moved.update()
     about = synthetic.manifest if isinstance(synthetic, SyntheticRelease) else manifest_of(synthetic)
     return Assessment(tuple(scores), tables, detail, tables.names[learnt], _plain(about), seed, now())
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from pets.common.progress import bar
 from pets.errors import ReleaseFailedError, UserError, did_you_mean, shown
 from pets.query_model.query import Query
 from pets.release.release import Release
@@ -240,16 +241,10 @@ def _adaptive(
 
 
 def _fitted(found: _Collected, held: Sequence[Clique], steps: int, what: str, progress: bool) -> Model:
-    from tqdm import tqdm
-
     used = {clique: one for clique, one in found.marginals.items() if len(clique) == 1 or clique in held}
     sizes, total = found.sizes, found.total
-    with tqdm(total=steps, desc=what, delay=1, leave=False, disable=not progress, unit="step") as bar:
-        return fit(sizes, used, total, steps=steps, said=lambda done: _moved(bar, done))
-
-
-def _moved(bar: Any, done: int) -> None:
-    bar.update(done - bar.n)
+    with bar(steps, what, show=progress) as moved:
+        return fit(sizes, used, total, steps=steps, said=moved.to)
 
 
 def _share(model: Model, drawn: Any, clique: Clique) -> Floats:

@@ -6,7 +6,7 @@ same rows, and a field that is added to a pack leaves the others as they were.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,16 +144,13 @@ class Block:
     made: dict[str, Made] = field(default_factory=dict)
 
 
-def make(
-    pack: Pack, people: int, seed: int, progress: Callable[[Iterator[int]], Any] | None = None
-) -> Iterator[dict[str, Made]]:
+def make(pack: Pack, people: int, seed: int) -> Iterator[dict[str, Made]]:
     """The tables of all people, block by block.
 
     Raises :class:`UserError` where there are more people than the pack can name.
     """
     everyone = person_ids(pack, people, seed)
-    starts: Any = range(0, people, BLOCK)
-    for first in starts if progress is None else progress(starts):
+    for first in range(0, people, BLOCK):
         block = Block(pack, seed, first // BLOCK, everyone[first : first + BLOCK])
         for table in pack.tables.values():
             block.made[table.name] = _make_table(block, table)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pets.common.codec import Json
+from pets.common.progress import bar
 from pets.errors import ReleaseFailedError
 
 if TYPE_CHECKING:
@@ -81,8 +82,6 @@ def run(
 
 
 def _watched(folder: Path, command: tuple[str, ...], limits: Limits, method: str, progress: bool) -> None:
-    from tqdm import tqdm
-
     here = str(Path(__file__).resolve().parents[3])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))}
     started = time.monotonic()
@@ -96,19 +95,17 @@ def _watched(folder: Path, command: tuple[str, ...], limits: Limits, method: str
             start_new_session=True,
         )
         try:
-            with tqdm(
-                total=round(limits.seconds), desc=method, delay=1, leave=False, disable=not progress, unit="s"
-            ) as bar:
+            with bar(round(limits.seconds), method, unit="s", show=progress) as moved:
                 epochs = 0
                 while child.poll() is None:
                     time.sleep(_POLL)
                     spent = time.monotonic() - started
                     done, of = _epochs(folder / "errors.txt")
                     if of and not epochs:
-                        bar.unit, epochs = "epoch", of
-                        bar.reset(total=of)  # from here on the bar estimates what is left
-                    bar.update((done if epochs else int(spent)) - bar.n)
-                    bar.set_postfix_str(_last(folder / "stages.txt"), refresh=False)
+                        epochs = of
+                        moved.restart(of, "epoch")  # from here on the bar estimates what is left
+                    stage = _last(folder / "stages.txt")
+                    moved.to(done if epochs else int(spent), f"{method}, {stage}" if stage else method)
                     if spent > limits.seconds:
                         raise ReleaseFailedError(
                             f"the fit took longer than {limits.seconds:g} seconds and was ended; allow more with "

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import pets
+from pets.common import progress
 from pets.errors import PolicyError, ReleaseFailedError, UserError
 from pets.session.synthesis import synthesise
 from pets.synthetic.sdv import engine as sdv_engine
@@ -259,6 +260,19 @@ def test_the_bar_counts_epochs_and_estimates_what_is_left(tmp_path: Path, capsys
     engine_process.run(FRAME, REQUEST, Limits(seconds=3000), progress=True, command=engine(tmp_path, body))
     shown = capsys.readouterr().err
     assert "3/4 [" in shown and "/3000" not in shown.rpartition("3/4")[2] and "epoch" in shown
+
+
+def test_a_fit_of_less_than_a_second_leaves_no_bar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = (
+        "print('Loss (0.1): 1/4 [00:01<00:02]', end='\\r', file=sys.stderr, flush=True)\n"
+        "time.sleep(0.3)\n"
+        "json.dump({'tables': [], 'turned': 0}, open(folder + '/result.json', 'w'))"
+    )
+    monkeypatch.setattr(progress, "DELAY", 600.0)  # however slow the machine is
+    engine_process.run(FRAME, REQUEST, Limits(seconds=3000), progress=True, command=engine(tmp_path, body))
+    assert capsys.readouterr() == ("", "")
 
 
 def gone(pid: int) -> bool:

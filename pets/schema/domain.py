@@ -6,6 +6,7 @@ rows: a domain is what the custodian publishes about a column before anyone asks
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -238,10 +239,24 @@ def ordered(low: Any, high: Any, cells: int) -> None:
         raise SchemaError(f"the range from {low} to {high} has more than 2^62 values; narrow it or use a coarser step")
 
 
+YES = ("true", "t", "yes", "y", "1")
+NO = ("false", "f", "no", "n", "0")
+
+
+def truth(text: str) -> str:
+    """``true`` or ``false`` where a text says it, else the text itself.
+
+    >>> [truth(text) for text in ("Y", " no", "1.0", "ja")]
+    ['true', 'false', 'true', 'ja']
+    """
+    bare = re.sub(r"^([01])\.0+$", r"\1", text.strip(BLANKS).lower())
+    return "true" if bare in YES else "false" if bare in NO else text
+
+
 @plain_fields(SchemaError)
 @dataclass(frozen=True)
 class Boolean(Domain):
-    """Yes or no. Data may write true/false, t/f, yes/no, y/n or 1/0, in any case."""
+    """Yes or no. Data may write true/false, t/f, yes/no, y/n or 1/0, in any case; 1.0 and 0.0 are 1 and 0."""
 
     kind: ClassVar[str] = "boolean"
 

@@ -20,6 +20,16 @@ from pets.schema.time_format import contradiction, pattern, two_digit_year, zone
 BLANKS = " \t\n\r\x0b\x0c"
 """What counts as blank around an id, a category or a number."""
 
+
+def groups(mark: str) -> str:
+    """The regular expression of digits in groups of three, of which the first does not begin with 0, or of plain ones.
+
+    >>> [bool(re.fullmatch(groups(","), text)) for text in ("1,234", "0123", "0,123", "12,34")]
+    [True, True, False, False]
+    """
+    return f"(?:[1-9][0-9]{{0,2}}(?:{re.escape(mark)}[0-9]{{3}})+|[0-9]+)"
+
+
 GAP = "[ \u00a0\u202f]*"
 """What may stand between a number and its prefix or suffix: blanks, those that break no line among them."""
 
@@ -40,7 +50,8 @@ class NumberText:
 
     Attributes:
         decimal: the decimal mark, ``"."`` or ``","``.
-        thousands: the mark between groups of three digits (``None``: there is none).
+        thousands: the mark between groups of three digits (``None``: there is none). A number has it between all of
+            its groups or nowhere, and the first of several does not begin with 0.
         prefix, suffix: texts that may stand before and after a number, such as ``£`` and ``kg``.
     """
 

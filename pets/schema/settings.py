@@ -159,7 +159,8 @@ _NUMBERS = (
     Setting(
         "thousands",
         "`,`, `.`, `'` or a blank",
-        "The mark between groups of three digits. A number with a group of other size is unreadable.",
+        "The mark between groups of three digits. A number with a group of other size, or whose first of several "
+        "groups begins with 0 (`0,123`), is unreadable.",
         "(none)",
     ),
     Setting("prefix", "a text, or a list of texts", "What may stand before a number, such as £.", "[]"),
@@ -171,7 +172,7 @@ _TIMES = (
         "`iso`, `dd/mm/yyyy`, `yyyymmdd`, `dd-Mon-yy`, `dd.mm.yyyy hh:mm` or the like, a strptime pattern such as "
         "`'%d %B %Y'`, or a list of them",
         "How the file writes it, tried in order. ISO text such as 2019-04-01 is always read. Years of two digits lie "
-        "between `min` and `max`.",
+        "between `min` and `max`. 24:00 is the midnight that ends the written day: 00:00 of the next one.",
         "iso",
     ),
     Setting(
@@ -247,7 +248,11 @@ KINDS = {
         ),
         *_TIMES,
     ),
-    "boolean": _kind("boolean", "Yes or no. Data may write true/false, t/f, yes/no, y/n or 1/0, in any case."),
+    "boolean": _kind(
+        "boolean",
+        "Yes or no. Data may write true/false, t/f, yes/no, y/n or 1/0 (also 1.0 and 0.0), in any case and with "
+        "blanks around. Other words are a category.",
+    ),
 }
 """The types of columns."""
 

@@ -9,14 +9,16 @@ import re
 from collections.abc import Callable
 
 from pets.schema.dates import Calendar, DateTime
-from pets.schema.domain import Category, Domain
+from pets.schema.domain import Boolean, Category, Domain, truth
 from pets.schema.numeric import Numeric
-from pets.schema.reading import BLANKS, EXACT_TEXT, GAP, PLAIN_NUMBER, NumberText
-from pets.schema.time_format import moment_of, regex
+from pets.schema.reading import BLANKS, EXACT_TEXT, GAP, PLAIN_NUMBER, NumberText, groups
+from pets.schema.time_format import iso_moment, moment_of, regex
 
 
 def standard(domain: Domain) -> Callable[[str], str] | None:
-    """What gives a text in its standard spelling (one that the settings do not read stays); ``None``: nothing is set.
+    """What gives a text in its standard spelling; ``None``: nothing is set.
+
+    A text that the settings do not read stays, or is '' where it would look like a number.
 
     >>> from pets.schema.numeric import Real
     >>> standard(Real(0, 9999, 1, decimal=",", thousands="."))("1.234,5")
@@ -30,7 +32,9 @@ def standard(domain: Domain) -> Callable[[str], str] | None:
     if isinstance(domain, Numeric) and domain.reading != PLAIN_NUMBER:
         reading = domain.reading
         return lambda text: _number(reading, text)
-    if isinstance(domain, Calendar) and domain.reading.formats:
+    if isinstance(domain, Boolean):
+        return truth
+    if isinstance(domain, Calendar):
         return lambda text: _time(domain, text)
     return None
 
@@ -44,19 +48,19 @@ def _number(reading: NumberText, text: str) -> str:
             bare = re.sub(found, kept, bare)
     point, whole = re.escape(reading.decimal), "[0-9]+"
     if reading.thousands is not None:
-        whole = f"(?:[0-9]{{1,3}}(?:{re.escape(reading.thousands)}[0-9]{{3}})+|[0-9]+)"
+        whole = groups(reading.thousands)
     if not re.fullmatch(f"[+-]?({whole}({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]+)?", bare):
-        return text
+        return ""
     bare = bare.replace(reading.thousands, "") if reading.thousands is not None else bare
     return bare.replace(reading.decimal, ".")
 
 
 def _time(domain: Calendar, text: str) -> str:
     bare = text.strip(" ")
+    read = iso_moment(bare, domain.reading.tz)
     for format_ in domain.reading.formats:
-        if not re.fullmatch(regex(format_), bare):
-            continue
-        read = moment_of(bare, format_, domain.first, domain.last, domain.reading.tz)
-        if read is not None:
-            return f"{read.date()} {read:%H:%M:%S}" if isinstance(domain, DateTime) else read.date().isoformat()
-    return text
+        if read is None and re.fullmatch(regex(format_), bare):
+            read = moment_of(bare, format_, domain.first, domain.last, domain.reading.tz)
+    if read is None:
+        return text
+    return f"{read.date()} {read:%H:%M:%S}" if isinstance(domain, DateTime) else read.date().isoformat()

@@ -6,9 +6,12 @@ without a mark have all their digits, so that ``2021053`` is no ``%Y%m%d``. Name
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import re
 import zoneinfo
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from pets.errors import SchemaError, shown
 
@@ -23,11 +26,21 @@ _OTHER = {
     "f": "[0-9]{1,6}",
     "z": "[+-](?:0[0-9]|1[0-5]):?[0-5][0-9]",
 }
+NOTHING = "[^\\s\\S]"
+"""A regular expression that no text matches."""
+
 _TIMES = ("hh:mm:ss", "hh:mm", "hhmmss", "hhmm")
 _WORDS = {"yyyy": "%Y", "yy": "%y", "Month": "%B", "Mon": "%b", "mm": "%m", "dd": "%d"}
 _EXAMPLES = "iso, dd/mm/yyyy, yyyymmdd, dd-Mon-yy, 'dd/mm/yyyy hh:mm' or a strptime pattern such as '%d.%m.%Y'"
 OFFSET = "[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9](?::[0-5][0-9])?)?"
 """An offset from UTC, of less than 16 hours."""
+
+
+ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK = "[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]*)?)?"
+CLOCK = f"[ T]{_CLOCK}"
+ZONE = f"(?:[Zz]|UTC|GMT|{OFFSET}|[A-Z][A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+)"
+"""The parts of an ISO text: its day, its time, and the offset or zone that makes it an instant."""
 
 
 def pattern(name: str) -> str | None:
@@ -83,8 +96,26 @@ def _translated(text: str) -> str:
     return body + time
 
 
-def regex(found: str) -> str:
-    """The regular expression that a text of a pattern matches as a whole; raises :class:`SchemaError` for no such."""
+def midnight(found: str) -> str:
+    """The regular expression of a pattern's texts that say 24:00, with what stands before and after the 24.
+
+    24:00 is the midnight that ends the written day, 00:00 of the next; readers of %H do not know it. Where a pattern
+    has no hour, nothing matches.
+
+    >>> re.fullmatch(midnight("%d/%m/%Y %H:%M"), "31/05/2021 24:00").groups()
+    ('31/05/2021 ', ':00')
+    """
+    if "%H" not in found:
+        return NOTHING
+    before, after = (regex(found, {"H": "\0", "M": "0{1,2}", "S": "0{1,2}", "f": "0{1,6}"})).split("\0")
+    return f"({before})24({after})"
+
+
+def regex(found: str, instead: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The regular expression that a text of a pattern matches as a whole; raises :class:`SchemaError` for no such.
+
+    ``instead`` says what else to match for some letters.
+    """
     parts = re.findall(r"%.|[^%]|%$", found)
     out: list[str] = []
     used: list[str] = []
@@ -99,7 +130,9 @@ def regex(found: str) -> str:
             raise SchemaError(f"the format {shown(found)} has {part!r}, which is not read here; write {_EXAMPLES}")
         used.append(letter)
         beside = [parts[at] for at in (index - 1, index + 1) if 0 <= at < len(parts)]
-        if letter in _NUMBER:
+        if letter in instead:
+            out.append(instead[letter])
+        elif letter in _NUMBER:
             out.append("[0-9]{2}" if any(other.startswith("%") for other in beside) else "[0-9]{1,2}")
         else:
             out.append(_OTHER[letter])
@@ -128,16 +161,24 @@ def centuries(low: dt.date, high: dt.date) -> range:
     return range((low.year - 2068) // 100 * 100, high.year - 1969 + 100, 100)
 
 
-def in_century(day: dt.date, low: dt.date, high: dt.date) -> dt.date:
+def in_century(day: dt.date, low: dt.date, high: dt.date, number: int = 0, leap: int | None = None) -> dt.date:
     """A day whose year had two digits, in the one century that a domain allows (as it is where no day there is it).
+
+    ``number`` is the day's number in its year where the pattern has that one: 1900 has no 29 February, and its 61st day
+    is 2 March. ``leap`` is the written year where the number was 366.
 
     >>> in_century(dt.date(2014, 5, 18), dt.date(1801, 1, 1), dt.date(1900, 12, 31))
     datetime.date(1814, 5, 18)
+    >>> in_century(dt.date(2000, 3, 1), dt.date(1900, 1, 1), dt.date(1999, 12, 31), number=61)
+    datetime.date(1900, 3, 2)
     """
     for years in centuries(low, high):
+        if leap is not None and not calendar.isleap(leap + years):
+            continue
         try:
-            moved = day.replace(year=day.year + years)
-        except ValueError:
+            year = day.year + years
+            moved = dt.date(year, 1, 1) + dt.timedelta(number - 1) if number else day.replace(year=year)
+        except (ValueError, OverflowError):
             continue
         if low <= moved <= high:
             return moved
@@ -145,11 +186,11 @@ def in_century(day: dt.date, low: dt.date, high: dt.date) -> dt.date:
 
 
 def day_366(found: str) -> str:
-    """The regular expression of a pattern's texts that name the last day of a leap year (none where '').
+    """The regular expression of a pattern's texts that name the last day of a leap year.
 
     Readers of %j take it for the first day of the next year where there is no such day.
     """
-    return regex(found).replace(_OTHER["j"], "366") if "%j" in found else ""
+    return regex(found).replace(_OTHER["j"], "366") if "%j" in found else NOTHING
 
 
 def moment_of(text: str, found: str, low: dt.date, high: dt.date, tz: str) -> dt.datetime | None:
@@ -157,19 +198,58 @@ def moment_of(text: str, found: str, low: dt.date, high: dt.date, tz: str) -> dt
 
     >>> moment_of("2021366", "%Y%j", dt.date(2021, 1, 1), dt.date(2022, 1, 1), "UTC")
     """
+    ends = re.fullmatch(midnight(found), text)
+    written = f"{ends[1]}00{ends[2]}" if ends else text
     try:
-        moment = dt.datetime.strptime(text, found)
-    except ValueError:
-        return None
-    if "%j" in found and re.fullmatch(day_366(found), text) and moment.timetuple().tm_yday != 366:
-        return None
-    if moment.tzinfo is not None:
-        try:
-            moment = moment.astimezone(zoneinfo.ZoneInfo(tz))
-        except OverflowError:  # before the first year, or after the last
+        raw = dt.datetime.strptime(written, found)
+        last = re.fullmatch(day_366(found), written) is not None
+        if last and raw.timetuple().tm_yday != 366:
             return None
-    day = in_century(moment.date(), low, high) if two_digit_year(found) else moment.date()
+        moment = _local(raw + dt.timedelta(days=1) if ends else raw, tz)
+    except (ValueError, OverflowError):  # (the latter before the first year, or after the last)
+        return None
+    day = moment.date()
+    if two_digit_year(found):
+        number = moment.timetuple().tm_yday if "%j" in found else 0
+        day = in_century(day, low, high, number, raw.year if last else None)
     return dt.datetime.combine(day, moment.time())
+
+
+def iso_moment(text: str, tz: str) -> dt.datetime | None:
+    """The time that an ISO text says, on the zone's clock; ``None`` for a text that is none.
+
+    >>> iso_moment("2021-05-31 24:00", "UTC"), iso_moment("2021-05-31T22:30Z", "Europe/Berlin")
+    (datetime.datetime(2021, 6, 1, 0, 0), datetime.datetime(2021, 6, 1, 0, 30))
+    """
+    part = re.fullmatch(f"({ISO})(?:[ T]({_CLOCK})(?: *({ZONE}))?)?", text)
+    if part is None:
+        return None
+    clock = re.split("[:.]", part[2] or "00:00")
+    try:
+        hour, minute, second = (int(number) for number in (*clock[:2], *(clock[2:3] or ["0"])))
+        ends = hour == 24 and not minute and not second and not "".join(clock[3:]).strip("0")
+        moment = dt.datetime.combine(dt.date.fromisoformat(part[1]), dt.time(0 if ends else hour, minute, second))
+        moment += dt.timedelta(days=1 if ends else 0)
+        return _local(moment.replace(tzinfo=_zone(part[3])) if part[3] else moment, tz)
+    except (ValueError, OverflowError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        return None
+
+
+def _zone(text: str) -> dt.tzinfo:
+    """What stands behind a time: an offset, or a zone's name."""
+    if text in ("Z", "z", "UTC", "GMT"):
+        return dt.UTC
+    if text[0] not in "+-":
+        return zoneinfo.ZoneInfo(text)
+    digits = text[1:].replace(":", "")
+    hours, minutes, seconds = (int(digits[at : at + 2] or 0) for at in (0, 2, 4))
+    away = dt.timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return dt.timezone(-away if text[0] == "-" else away)
+
+
+def _local(moment: dt.datetime, tz: str) -> dt.datetime:
+    """An instant on the clock of a zone; a time without an offset is what is written."""
+    return moment if moment.tzinfo is None else moment.astimezone(zoneinfo.ZoneInfo(tz)).replace(tzinfo=None)
 
 
 def zone(value: object) -> str:

@@ -31,7 +31,7 @@ from pets.rows.coding.numbers import integer, real
 from pets.rows.coding.times import calendar
 from pets.schema.cells import canonical, stands_for
 from pets.schema.dates import Calendar, Date, DateTime
-from pets.schema.domain import Boolean, Category, Domain, Identifier
+from pets.schema.domain import NO, YES, Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Integer, Real
 
 MARKS: dict[type[Domain], tuple[int, ...]] = {
@@ -43,9 +43,6 @@ MARKS: dict[type[Domain], tuple[int, ...]] = {
     Real: (NULL, UNPARSABLE, BELOW, ABOVE),
 }
 """The marks that a column of each kind can bear."""
-
-_YES = ("true", "t", "yes", "y", "1")
-_NO = ("false", "f", "no", "n", "0")
 
 
 def coding(domain: Domain, cell: Cell, helper: str, enum: str) -> Coding:
@@ -148,7 +145,9 @@ def _boolean(domain: Boolean, cell: Cell, helper: str, enum: str) -> Coding:
     missing = cell.missing(domain)
     if cell.family == "bool":
         return Coding(cases(domain, missing, f"WHEN {cell.sql} THEN 1 ELSE 0"))
-    words = ", ".join(quoted(word) for word in _YES + _NO)
-    found = f"enum_code(TRY_CAST(lower({cell.text}) AS {enum}))"
-    arms = f"WHEN {helper} < {len(_YES)} THEN 1 WHEN {helper} IS NOT NULL THEN 0 ELSE {domain.cells + OUT}"
+    words = ", ".join(quoted(word) for word in YES + NO)
+    bare = f"lower({trimmed(cell.text)})"
+    short = f"CASE WHEN contains({bare}, '.') THEN regexp_replace({bare}, '^([01])[.]0+$', '\\1') ELSE {bare} END"
+    found = f"enum_code(TRY_CAST({short} AS {enum}))"
+    arms = f"WHEN {helper} < {len(YES)} THEN 1 WHEN {helper} IS NOT NULL THEN 0 ELSE {domain.cells + OUT}"
     return Coding(cases(domain, missing, arms), ((helper, found),), (f"CREATE TYPE {enum} AS ENUM ({words})",))

@@ -11,7 +11,7 @@ import re
 
 from pets.rows.coding.cell import ABOVE, BELOW, UNPARSABLE, Cell, Coding, cases, quoted, trimmed
 from pets.schema.numeric import Integer, Numeric, Real, Scale, scale_of
-from pets.schema.reading import GAP, PLAIN_NUMBER, NumberText
+from pets.schema.reading import GAP, PLAIN_NUMBER, NumberText, groups
 
 _GRAMMAR = "[ \\t\\n\\r\\v\\f]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?[ \\t\\n\\r\\v\\f]*"
 _PARTS = "^[ \\t\\n\\r\\v\\f]*([+-]?)0*([0-9]*)[.]?([0-9]*)(?:[eE]([+-]?[0-9]+))?[ \\t\\n\\r\\v\\f]*$"
@@ -35,8 +35,7 @@ def _written(cell: Cell, reading: NumberText) -> str:
     point = re.escape(reading.decimal)
     if reading.thousands is not None:
         mark = reading.thousands
-        groups = f"[0-9]{{1,3}}({re.escape(mark)}[0-9]{{3}})+|[0-9]+"
-        shape = f"[+-]?(({groups})({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]+)?"
+        shape = f"[+-]?({groups(mark)}({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]+)?"
         bare = f"replace({text}, {quoted(mark)}, '')"
         text = f"CASE WHEN regexp_full_match({text}, {quoted(shape)}) THEN {bare} END"
     if reading.decimal != ".":

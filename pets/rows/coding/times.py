@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import zoneinfo
 
 from pets.rows.coding.cell import OUT, UNPARSABLE, Cell, Coding, cases, quoted
 from pets.schema.dates import Calendar, DateTime
 from pets.schema.reading import TimeText
-from pets.schema.time_format import OFFSET, centuries, day_366, moment_of, regex, two_digit_year
-
-_ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_CLOCK = "[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]*)?)?"
-_ZONE = f"([Zz]|UTC|GMT|{OFFSET}|[A-Z][A-Za-z_]+(/[A-Za-z0-9_+-]+)+)"
+from pets.schema.time_format import (
+    CLOCK,
+    ISO,
+    ZONE,
+    centuries,
+    day_366,
+    iso_moment,
+    midnight,
+    moment_of,
+    regex,
+    two_digit_year,
+)
 
 
 def _local(sql: str, tz: str) -> str:
@@ -37,52 +43,66 @@ def _typed(cell: Cell, tz: str) -> str:
     return _local(sql, tz) if instant else sql
 
 
-def _short(found: str, low: dt.date, high: dt.date) -> str:
-    """SQL of a day whose year had two digits: in the one century that the domain allows."""
+def _short(found: str, raw: str, last: str, low: dt.date, high: dt.date, numbered: bool) -> str:
+    """SQL of a day whose year had two digits: in the one century that the domain allows.
+
+    ``last`` is SQL that is true where the day's number in its year was written, and is 366 (of the year of ``raw``).
+    """
     arms = []
     for years in centuries(low, high):
         moved = f"{found} + INTERVAL '{years} years'"
+        there = f"day({moved}) = day({found})"  # no 29 February there: no such day
+        if numbered:
+            start = f"date_trunc('year', {found})"
+            moved = f"{start} + INTERVAL '{years} years' + ({found} - {start})"
+            there = f"NOT ({last} AND dayofyear(make_date(CAST(year({raw}) AS INTEGER) + {years}, 12, 31)) <> 366)"
         inside = f"CAST({moved} AS DATE) BETWEEN DATE '{low.isoformat()}' AND DATE '{high.isoformat()}'"
-        # no 29 February there: no such day
-        arms.append(f"WHEN {inside} AND day({moved}) = day({found}) THEN {moved}")
+        arms.append(f"WHEN {inside} AND {there} THEN {moved}")
     return f"CASE {' '.join(arms)} ELSE {found} END"
 
 
 def _formats(text: str, reading: TimeText, low: dt.date, high: dt.date) -> list[tuple[str, str]]:
     """For each format, SQL that tells its texts, and SQL of what they say on the zone's clock."""
-    arms = []
-    for format_ in reading.formats:
-        found = f"try_strptime({text}, {quoted(format_)})"
-        if last := day_366(format_):
-            there = f"regexp_full_match({text}, {quoted(last)}) AND dayofyear({found}) <> 366"
-            found = f"CASE WHEN NOT ({there}) THEN {found} END"
+    return [
+        (f"regexp_full_match({text}, {quoted(regex(format_))})", _format(text, format_, reading.tz, low, high))
+        for format_ in reading.formats
+    ]
+
+
+def _format(text: str, format_: str, tz: str, low: dt.date, high: dt.date) -> str:
+    """SQL of what a text of a format says on the zone's clock."""
+
+    def said(written: str, later: str = "") -> str:
+        raw = found = f"try_strptime({written}, {quoted(format_)})"
+        last = f"regexp_full_match({written}, {quoted(day_366(format_))})" if "%j" in format_ else "false"
+        if "%j" in format_:
+            found = f"CASE WHEN NOT ({last} AND dayofyear({raw}) <> 366) THEN {raw} END"
+        found = f"({found}{later})"
         if "%z" in format_:
-            found = _local(found, reading.tz)
-        if two_digit_year(format_):
-            found = _short(found, low, high)
-        arms.append((f"regexp_full_match({text}, {quoted(regex(format_))})", found))
-    return arms
+            found = _local(found, tz)
+        return _short(found, raw, last, low, high, "%j" in format_) if two_digit_year(format_) else found
+
+    if "%H" not in format_:
+        return said(text)
+    ends = quoted(midnight(format_))
+    next_day = said(f"regexp_replace({text}, {ends}, '\\100\\2')", " + INTERVAL '24 hours'")
+    return f"CASE WHEN regexp_full_match({text}, {ends}) THEN {next_day} ELSE {said(text)} END"
 
 
 def _tokens(domain: Calendar) -> list[str]:
     """The declared texts for null that say a day or a time, as SQL of their steps: typed values equal them too."""
     found = []
     for token in domain.null:
-        if isinstance(domain, DateTime) and re.match(_ISO, token) and (read := _iso(token, domain.reading.tz)):
+        if (
+            isinstance(domain, DateTime)
+            and re.match(ISO, token)
+            and (read := iso_moment(token.strip(" "), domain.reading.tz))
+        ):
             found.append(_step(domain, read))
         for format_ in domain.reading.formats:
             read = moment_of(token, format_, domain.first, domain.last, domain.reading.tz)
             found += [] if read is None else [_step(domain, read)]
     return found
-
-
-def _iso(token: str, tz: str) -> dt.datetime | None:
-    """What an ISO text says on the zone's clock."""
-    try:
-        read = dt.datetime.fromisoformat(token)
-        return read if read.tzinfo is None else read.astimezone(zoneinfo.ZoneInfo(tz)).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _step(domain: Calendar, read: dt.datetime) -> str:
@@ -123,10 +143,11 @@ def calendar(domain: Calendar, cell: Cell, helper: str) -> Coding:
     instant = f"TRY_CAST(regexp_replace({text}, ' +([+-])', '\\1') AS TIMESTAMPTZ)"
     arms = [
         (
-            f"regexp_full_match({text}, {quoted(f'{_ISO}({_CLOCK})?')})",
-            f"TRY_CAST({text} AS {'TIMESTAMP' if times else 'DATE'})",
+            # (as a time, also for a day: 24:00 is on the next one)
+            f"regexp_full_match({text}, {quoted(f'{ISO}({CLOCK})?')})",
+            f"TRY_CAST({text} AS TIMESTAMP)",
         ),
-        (f"regexp_full_match({text}, {quoted(f'{_ISO}{_CLOCK} *{_ZONE}')})", _local(instant, domain.reading.tz)),
+        (f"regexp_full_match({text}, {quoted(f'{ISO}{CLOCK} *{ZONE}')})", _local(instant, domain.reading.tz)),
         *_formats(text, domain.reading, domain.first, domain.last),
     ]
     # in order: %B matches Dec too, and reads nothing in it

@@ -32,7 +32,6 @@ _NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+(?:Z|[+-][0-9:]+)?)?"
 # without a schema: what pandas, R and SQL write where a number is missing
 _GAPS = ("NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "None", "NULL", "null", "<NA>", "NaT")
-_YES, _NO = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 Series: TypeAlias = Any
 """A pandas series."""
@@ -98,12 +97,6 @@ def read(column: str, values: Mapping[str, Series], domain: Domain | None) -> tu
         # (a moment of a day that stands for "no value" is that day)
         days = {table: series.str.slice(0, 10) for table, series in texts.items()}
         return "days", {table: _days(series.where(~series.isin(domain.null))) for table, series in days.items()}
-    if isinstance(domain, Boolean):
-        words = dict.fromkeys(_YES, "true") | dict.fromkeys(_NO, "false")
-        texts = {
-            table: series.map(lambda text: words.get(text.lower(), text), na_action="ignore")
-            for table, series in texts.items()
-        }
     known = set(domain.values) if isinstance(domain, Category) else {"true", "false"}
     for table, series in texts.items():
         found = set(series.dropna().unique())

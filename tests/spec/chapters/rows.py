@@ -143,6 +143,48 @@ tables:
             why="The time of a day is left out.",
         ),
         Spec(
+            "24:00 is the midnight that ends a day, in every format",
+            'pets.query("visits").group_by(col("day").year()).agg(rows=pets.count())',
+            "day_year | rows\n---------+-----\n2023 | 1\n2024 | 3\nmissing | 1",
+            schema="""
+tables:
+  visits:
+    unit: {column: person, max_rows: 20}
+    columns:
+      person: {type: identifier}
+      day: {type: date, min: 2023-01-01, max: 2024-12-31, format: "dd.mm.yyyy hh:mm"}
+""",
+            tables={
+                "visits": """
+                person | day
+                1      | 2023-12-31 23:59
+                2      | 2023-12-31 24:00
+                3      | 31.12.2023 24:00
+                4      | 2023-12-31 24:00Z
+                5      | 31.12.2023 24:01
+                """
+            },
+            why="It is 00:00 of the next day, and so it counts there.",
+        ),
+        Spec(
+            "A number has its thousands marks everywhere or nowhere",
+            'pets.query("bills").agg(sum=pets.sum("cost"), known=pets.count(~col("cost").is_null()))',
+            "sum | known\n----+------\n3000.5 | 4",
+            schema="""
+tables:
+  bills:
+    unit: {column: person, max_rows: 20}
+    columns:
+      person: {type: identifier}
+      cost: {type: real, min: 0, max: 10000, step: 0.5, decimal: ",", thousands: "."}
+""",
+            tables={
+                "bills": "person | cost\n1 | 1.234,5\n2 | 1234\n3 | 0123\n4 | 409,0\n5 | 0.123\n"
+                "6 | 12.34\n7 | 1234.5\n8 | 01.234"
+            },
+            why="What has a group of other size, or begins the first of several with 0, has no value.",
+        ),
+        Spec(
             "Date-times are floored to their step, and outside the domain have no value",
             """
             pets.query("visits").where((col("at") >= "2024-12-31 23:58") | col("at").is_null()).group_by(
@@ -177,7 +219,7 @@ tables:
         Spec(
             "How booleans are written",
             'pets.query("visits").group_by("here").agg(rows=pets.count())',
-            "here | rows\n-----+-----\nFalse | 4\nTrue | 5\nmissing | 2",
+            "here | rows\n-----+-----\nFalse | 5\nTrue | 6\nmissing | 2",
             schema="""
 tables:
   visits:
@@ -187,8 +229,8 @@ tables:
       here: {type: boolean}
 """,
             tables={
-                "visits": "person | here\n1 | true\n1 | T\n1 | Yes\n1 | y\n1 | 1\n"
-                "2 | false\n2 | f\n2 | NO\n2 | 0\n3 | 2\n3 |"
+                "visits": "person | here\n1 | true\n1 | T\n1 | Yes\n1 | y\n1 | 1\n1 | 1.0\n"
+                "2 | false\n2 | f\n2 | NO\n2 | 0\n2 | 0.0\n3 | 2\n3 |"
             },
         ),
         Spec(

@@ -163,6 +163,18 @@ class Noise:
         return z + (self._single - z) * kurtosis / self.cells
 
 
+def rows_limit(measures: Sequence[Measure], output: Output, noise: Noise) -> float:
+    """The number of rows up to which a group is not estimable: noise alone could be all of it (0: every group is)."""
+    shape, both = output.traits.shape, (noise.empty, noise.careful)
+    if noise.exact or shape in ("linear", "bins"):
+        return 0.0
+    rows = output.parts[-1]
+    if shape == "rank":
+        spread = consistent_tree.prefix_variances(measures[rows].levels)[2]
+        return max(one.widest for one in both) * noise.deviation(rows) * math.sqrt(spread)
+    return max(one.half_width([(rows, 1.0)]) for one in both)
+
+
 @dataclass
 class Cells:
     """The noisy values of some groups, measure by measure, ready to be made into outputs.
@@ -228,7 +240,7 @@ class Cells:
             return self._clipped(output, value, value, value, rows > 0)
         sd_total, sd_rows = self.noise.deviation(output.parts[0]), self.noise.deviation(output.parts[1])
         t, n = total.astype(np.float64), safe.astype(np.float64)
-        limit = self._limit(output.parts[1])
+        limit = rows_limit(self.measures, output, self.noise)
         z = self._spread(rows <= 2 * limit, np.full(len(t), sd_total), t / n * sd_rows)
         known = (rows > limit) & (n > z * sd_rows)
         # {r : (t − rn)² ≤ z²(sd_total² + r²·sd_rows²)}, an interval wherever n > z·sd_rows
@@ -254,7 +266,7 @@ class Cells:
         s, t, n = (part.astype(np.float64) for part in (square, total, safe))
         slopes = (1 / n, -2 * t / n**2, -s / n**2 + 2 * t**2 / n**3)
         moves = [np.abs(d) * self.noise.deviation(p) for d, p in zip(slopes, output.parts, strict=True)]
-        limit = self._limit(output.parts[2])
+        limit = rows_limit(self.measures, output, self.noise)
         half = self._spread(rows <= 2 * limit, *moves) * np.sqrt(cast(Floats, sum(np.square(move) for move in moves)))
         half = half * float(output.factor) ** 2
         cut = self._cut(output)
@@ -269,10 +281,6 @@ class Cells:
         if weight is None or weight.coarse == 1:
             return 0.0
         return float(output.factor * weight.scale / weight.coarse * (weight.coarse - 1) / 2)
-
-    def _limit(self, rows: int) -> float:
-        """The number of rows up to which a group is not estimable: noise alone could be all of it."""
-        return max(noise.half_width([(rows, 1.0)]) for noise in (self.noise.empty, self.noise.careful))
 
     def _spread(self, near: npt.NDArray[np.bool_], *deviations: Floats) -> Floats:
         """z for each group: the careful one where ``near`` the limit, so that only some releases are past it."""
@@ -298,8 +306,7 @@ class Cells:
             variance = 0.0 if self.noise.exact else self.noise.deviation(part) ** 2
             self._trees[part] = consistent_tree.distribution(self.blocks[part], self.measures[part].levels, variance)
         found = self._trees[part]
-        sd = math.sqrt(found.rows_variance)
-        limit = 0.0 if self.noise.exact else max(self.noise.empty.widest, self.noise.careful.widest) * sd
+        limit = rows_limit(self.measures, output, self.noise)
         z = np.where(found.rows <= 2 * limit, self.noise.careful.widest, self.noise.widest)
         at = consistent_tree.locate(found, output.q, z)
         first = np.array([float(edge) for edge in output.bins[:-1]])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pets.plan.measure import Output
 from pets.plan.plan import Plan
 from pets.query_model.traits import TRAITS
+from pets.release.estimate import Noise, rows_limit
 from pets.release.noise_quantiles import Kind, half_width
 from pets.release.text import whose_rows
 
@@ -25,6 +26,7 @@ class Expected:
         half_width: half the interval of every cell (counts, sums, histograms; a quantile's is in rows of rank);
             ``None`` where it depends on the group's size.
         at: half-widths at groups of :data:`SIZES` rows, for means, rates and variances.
+        least: rows below which a group is hardly ever estimable (0: there is no such number).
         whose: whose rows a count or a sum is made of (``""``: a person has one row, or is counted once).
     """
 
@@ -33,13 +35,16 @@ class Expected:
     half_width: float | None
     at: tuple[float, ...] = ()
     whose: str = ""
+    least: int = 0
 
     def __str__(self) -> str:
+        below = f"; not estimable below about {self.least:,} rows" if self.least else ""
         if self.half_width is not None:
             of = " rows of rank" if TRAITS[self.kind].shape == "rank" else ""
             whose = f" ({self.whose})" if self.whose else ""
-            return f"± {self.half_width:,.4g}{of}{whose}"
-        return ", ".join(f"± {width:,.3g} at n = {size:,}" for size, width in zip(SIZES, self.at, strict=True))
+            return f"± {self.half_width:,.4g}{of}{whose}{below}"
+        enough = [(n, width) for n, width in zip(SIZES, self.at, strict=True) if n >= self.least]
+        return ", ".join(f"± {width:,.3g} at n = {n:,}" for n, width in enough or [(SIZES[-1], self.at[-1])]) + below
 
 
 def forecast(plan: Plan, mechanism: Kind, scales: Sequence[float], confidence: float = 0.95) -> tuple[Expected, ...]:
@@ -52,13 +57,14 @@ def forecast(plan: Plan, mechanism: Kind, scales: Sequence[float], confidence: f
 
 def _expected(plan: Plan, output: Output, mechanism: Kind, scales: Sequence[float], confidence: float) -> Expected:
     terms = tuple((coefficient, scales[part]) for part, coefficient in output.needs)
+    least = math.floor(rows_limit(plan.measures, output, Noise(mechanism, tuple(scales), confidence))) + 1
     if output.traits.shape == "rank":
         # a prefix of the tree takes at most (fanout − 1) nodes on each level; half of them on average
         tree = plan.measures[output.parts[0]]
         nodes = sum(max(1, min(16, size) // 2) for size in tree.levels)
         width = half_width(mechanism, ((math.sqrt(nodes), scales[output.parts[0]]),), confidence)
-        return Expected(output.name, output.kind, width)
+        return Expected(output.name, output.kind, width, least=least)
     width = half_width(mechanism, terms, confidence)
     if output.traits.error_by_size:
-        return Expected(output.name, output.kind, None, tuple(width / size for size in SIZES))
+        return Expected(output.name, output.kind, None, tuple(width / size for size in SIZES), least=least)
     return Expected(output.name, output.kind, width, whose=whose_rows(plan, output))

@@ -98,14 +98,15 @@ def _at(noise: Noise) -> str:
     return f"ε = {noise.epsilon:.4g}" + (f" at δ = {noise.delta:g}" if noise.delta else " and no δ")
 
 
-def _width(error: Expected) -> float:
-    return error.at[0] if error.half_width is None else error.half_width
+def _width(error: Expected, size: int = 0) -> float:
+    return error.at[size] if error.half_width is None else error.half_width
 
 
 def _both(own: tuple[Expected, ...], new: tuple[Expected, ...]) -> str:
     """``n ± 6 instead of ± 18``, for the first few outputs."""
     said = []
     for a, b in list(zip(own, new, strict=True))[:_NAMED]:
-        where = f" at n = {SIZES[0]:,}" if a.half_width is None else ""
-        said.append(f"{a.output} ± {_width(b):,.3g} instead of ± {_width(a):,.3g}{where}")
+        size = int(max(a.least, b.least) > SIZES[0])  # at which both are estimable
+        where = f" at n = {SIZES[size]:,}" if a.half_width is None else ""
+        said.append(f"{a.output} ± {_width(b, size):,.3g} instead of ± {_width(a, size):,.3g}{where}")
     return ", ".join(said) + (", …" if len(own) > _NAMED else "")

@@ -49,7 +49,10 @@ class Quote:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row an output: its kind and half the width of its interval (at two group sizes where it depends)."""
+        """One row an output: its kind and half the width of its interval (at two group sizes where it depends).
+
+        ``least_rows``: below about so many rows a group is not estimable.
+        """
         import pandas as pd
 
         rows = []
@@ -58,6 +61,7 @@ class Quote:
                 row: dict[str, object] = {"query": number, "output": error.output, "kind": error.kind}
                 row["error"] = error.half_width
                 row |= {f"error_at_{n}": error.at[i] if error.at else None for i, n in enumerate(SIZES)}
+                row["least_rows"] = error.least or None
                 rows.append(row)
         frame = pd.DataFrame(rows)
         return frame.drop(columns="query") if len(self.errors) == 1 else frame

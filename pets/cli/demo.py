@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pets.cli.flags import load_schema
+from pets.common.files import make_folder, replace_file
 from pets.errors import BudgetError, InternalError, LedgerError, QueryError, UserError
 from pets.protection.budget import Budget
 from pets.protection.protection import DP, Exact
@@ -150,7 +151,7 @@ def _proved(session: Session, release: Release, out: Path) -> str:
 
 def _folder(out: Path) -> None:
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         (out / ".pets").touch()
         (out / ".pets").unlink()
     except OSError as error:
@@ -253,8 +254,11 @@ def _files(case: _Case, release: Release, epsilon: float, out: Path) -> str:
 
     intro = "<p>Made by <code>pets demo</code>: one query, asked under differential privacy.</p>"
     try:
-        (out / "query.json").write_text(json.dumps(case.query.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
-        (out / "answer.html").write_text(html.page(release, f"A private table of {release.table_name}", intro), "utf-8")
+        query = json.dumps(case.query.to_json(), indent=2, ensure_ascii=False)
+        replace_file(out / "query.json", f"{query}\n".encode())
+        replace_file(
+            out / "answer.html", html.page(release, f"A private table of {release.table_name}", intro).encode()
+        )
         release.save(out / "answer.csv")
     except OSError as error:
         raise UserError(f"the folder {str(out)!r} cannot be written ({error.strerror}); choose another --out") from None

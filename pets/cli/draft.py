@@ -2,6 +2,7 @@
 
 # no "from __future__ import annotations": typer reads the annotations when this file loads
 
+import os
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -28,7 +29,8 @@ def draft(
 
     text = made(data, dictionary, table)
     try:
-        with out.open("x", encoding="utf-8") as file:
+        # its guesses were read from the rows: for its owner alone, until it is a schema
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise UserError(f"{str(out)!r} is there already; choose another --out, or remove it first") from None

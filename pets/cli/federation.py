@@ -11,6 +11,7 @@ import typer
 from pets.cli.command import interruptible, verb
 from pets.cli.flags import Output, Protect, Question, load_schema
 from pets.cli.synthetic_flags import Bins, bins_of
+from pets.common.files import make_folder, replace_file
 
 if TYPE_CHECKING:
     from pets.federated.deployment.remote import RemoteFederation
@@ -213,7 +214,8 @@ def glm(
     print("No guarantee: made of exact totals, which every later release of each site names.")
     if out is not None:
         with written(out):
-            found.table.rename_axis("term").to_csv(out)
+            # a model of exact totals
+            replace_file(out, found.table.rename_axis("term").to_csv().encode(), owner_only=True)
         print(f"Written to {out}.")
 
 
@@ -279,7 +281,7 @@ def certificates(
     with connect(folder, patience=15, progress=False) as many:
         found = many.certificates(release)
         with written(out):
-            out.mkdir(parents=True, exist_ok=True)
+            make_folder(out)
         for name, certificate in found.items():
             print(f"{certificate.save(out / f'{name}.json')}: signed by key {certificate.key_id}.")
         _lost(many)

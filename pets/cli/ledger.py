@@ -10,6 +10,7 @@ import typer
 
 from pets.cli.command import verb
 from pets.cli.flags import Books, written
+from pets.common.files import replace_file
 from pets.errors import UserError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def page(
     cover = pages.Cover(**({} if title is None else {"title": title}), custodian=custodian, contact=contact)
     public = published(books.open())
     with written(out):
-        out.write_text(pages.page(public, cover), "utf-8")
+        replace_file(out, pages.page(public, cover).encode())
     print(f"Written to {out}: {_counted(public)}, all {public.history.size:,} entries of the log.")
 
 
@@ -122,7 +123,7 @@ def export(
     entry = data_use(published(books.open()), project, given)
     text = entry.to_csv() if out.suffix.lower() == ".csv" else json.dumps(entry.to_json(), indent=2, ensure_ascii=False)
     with written(out):
-        out.write_text(f"{text.rstrip()}\n", "utf-8")
+        replace_file(out, f"{text.rstrip()}\n".encode())
     print(f"Written to {out}: {len(entry.fields)} of {len(FIELDS)} fields are filled.")
     if entry.unfilled:
         print(f"Nobody filled: {', '.join(entry.unfilled)}. Give them in a YAML file with --facts.")

@@ -11,6 +11,7 @@ import typer
 
 from pets.cli.command import verb
 from pets.cli.flags import Books, Purse, load_schema, written
+from pets.common.files import replace_file
 from pets.errors import LedgerError, shown
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def sign(
     envelope = _read(file)
     wanted = change_in(envelope)
     with written(file):
-        file.write_bytes(canonical(countersigned(envelope, load_or_make(key))))
+        replace_file(file, canonical(countersigned(envelope, load_or_make(key))))
     print(f"Signed: {_told(wanted)}")
 
 
@@ -257,7 +258,7 @@ def _make(
         print(f"Done: {_told(wanted)}")
         return
     with written(draft):
-        draft.write_bytes(canonical(changes.draft(wanted)))
+        replace_file(draft, canonical(changes.draft(wanted)))
     print(f"Drafted in {draft}: {_told(wanted)}\nEach approver runs: pets ledger sign {draft} --key THEIR.key")
 
 

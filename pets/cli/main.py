@@ -299,6 +299,7 @@ def kept(session: "Session", release: "Release") -> str:
 
 def main() -> None:
     """The entry point of the ``pets`` command."""
+    os.umask(os.umask(0o022) | 0o022)  # what it writes, its engines' files among it, only its owner writes again
     sys.exit(run(sys.argv[1:]))
 
 

@@ -1,4 +1,8 @@
-"""Files: what is written under several names is there under all of them, or as it was before."""
+"""Files: whole or not there, and nobody's but their owner's to write.
+
+Who may read a file of what anybody may see is for the umask to say; what holds exact facts of real rows is its owner's
+alone. What is written under several names is there under all of them, or as it was before.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +21,14 @@ class Written:
         self._kept: dict[Path, Path | None] = {}
 
     def write(self, contents: Mapping[Path, str]) -> None:
-        """Write each text under its name; raises ``OSError``, and what was written by then is taken back."""
+        """Write each text under its name, for its owner alone.
+
+        Raises ``OSError``, and what was written by then is taken back.
+        """
         new = {file: _beside(file, "new") for file in contents}
         try:
             for file, text in contents.items():
-                new[file].write_text(text, encoding="utf-8")
+                created(new[file], owner_only=True).write_text(text, encoding="utf-8")
             for file, whole in new.items():
                 before = None
                 if file.is_file():
@@ -59,6 +66,33 @@ def written_together() -> Iterator[Written]:
         files.take_back()
         raise
     files.keep()
+
+
+def created(path: Path, *, owner_only: bool = False) -> Path:
+    """A new, empty file that only its owner writes, and, with ``owner_only``, only its owner reads."""
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if owner_only else 0o644))
+    return path
+
+
+def replace_file(path: Path, content: bytes, *, owner_only: bool = False) -> None:
+    """Write a whole file, or leave what is there; raises ``OSError``."""
+    if path.exists() and not path.is_file():  # a pipe, a terminal: no name of ours to give to something else
+        path.write_bytes(content)
+        return
+    new = _beside(path, "new")
+    try:
+        created(new, owner_only=owner_only).write_bytes(content)
+        new.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """A folder, with those above it, that only its owner writes; one that is there stays as it is."""
+    for folder in (*reversed(path.parents), path):
+        folder.mkdir(mode=0o755, exist_ok=True)
 
 
 def only_owner_writes(file: int) -> None:

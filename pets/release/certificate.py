@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pets.common.codec import Json, canonical
+from pets.common.files import replace_file
 from pets.errors import UserError, shown
 
 PAYLOAD = "application/vnd.in-toto+json"
@@ -56,7 +57,7 @@ class Certificate(dict[str, Any]):
         """Write it to a file, for ``pets verify``."""
         try:
             target = Path(path)
-            target.write_bytes(canonical(dict(self)))
+            replace_file(target, canonical(dict(self)))
         except OSError as error:
             raise UserError(f"the certificate cannot be written to {str(path)!r} ({error.strerror})") from None
         except (TypeError, ValueError):

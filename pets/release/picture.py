@@ -11,8 +11,10 @@ import hashlib
 import re
 from functools import cache
 from html import escape
+from pathlib import Path
 from typing import Any
 
+from pets.common.files import created
 from pets.errors import MissingExtraError, missing_extra
 
 _SCALE = 2.0
@@ -81,6 +83,9 @@ class _Offline:
     def save(self: Any, *args: Any, **kwds: Any) -> None:
         """Write the chart (html, svg, png, pdf, json); HTML carries all that it needs, and opens without a network."""
         _converter()
+        named = next(iter(args), kwds.get("fp"))
+        if isinstance(named, (str, Path)) and Path(named).parent.is_dir() and not Path(named).exists():
+            created(Path(named))
         super().save(*args, **{"inline": True, "embed_options": _MENU} | kwds)  # type: ignore[misc]
 
     def to_html(self: Any, *args: Any, **kwds: Any) -> Any:

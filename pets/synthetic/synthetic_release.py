@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pets.common import html_table
 from pets.common.codec import Json
+from pets.common.files import created, make_folder, replace_file
 from pets.common.version import __version__
 from pets.errors import UserError, did_you_mean, shown
 from pets.release.release import Release
@@ -199,7 +200,7 @@ class SyntheticRelease:
         try:
             target = Path(path)
             if len(self.frames) > 1:
-                target.mkdir(parents=True, exist_ok=True)
+                make_folder(target)
                 for name in self.frames:
                     self._write(name, target / f"{name}.csv")
             else:
@@ -218,7 +219,9 @@ class SyntheticRelease:
             raise UserError(f"a data set is written as {' or '.join(ENDINGS)}, not as {target.name!r}")
         new = target.with_name(f".{target.name}.{os.getpid()}.new")
         beside = target.with_name(f"{target.stem}.manifest.json")
+        private = self.epsilon is None and self.data == "real"  # an engine's rows may be somebody's
         try:
+            created(new, owner_only=private)
             if target.suffix == ".csv":
                 self.frames[name].to_csv(new, index=False)
             else:
@@ -228,10 +231,9 @@ class SyntheticRelease:
                 "table": name,
                 "sha256": hashlib.sha256(new.read_bytes()).hexdigest(),
             }
-            other = beside.with_name(f".{beside.name}.{os.getpid()}.new")
-            other.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
             # the manifest first: rows never lie about without one
-            other.replace(beside)
+            text = json.dumps(about, indent=1, ensure_ascii=False)
+            replace_file(beside, text.encode(), owner_only=private)
             new.replace(target)
         finally:
             new.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from pets.common.codec import Json, canonical
 from pets.common.entropy import random_id
+from pets.common.files import created
 from pets.common.signing import VerifyingKey
 from pets.errors import PetsError, UserError, shown
 from pets.he.ciphertext_bytes import check, pack, size, unpack
@@ -141,7 +142,7 @@ def write(path: str | Path, layout: Layout, chunks: Iterable[U64], owner: PartyK
     head = layout.header()
     digests = []
     try:
-        with new.open("xb") as file:
+        with created(new).open("r+b") as file:
             file.write(MAGIC + len(head).to_bytes(4, "little") + head)
             for chunk in chunks:
                 data = pack(chunk, layout.preset.chain.kept)

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pets.common.codec import Json, canonical
+from pets.common.files import make_folder, only_owner_writes
 from pets.errors import UserError, did_you_mean, shown
 from pets.schema.numeric import Real
 from pets.schema.schema import Schema, Table
@@ -59,7 +60,7 @@ def prepare(folder: str | Path, format: str) -> Path:
     except TypeError:
         raise UserError(f"invented tables are written into a folder such as 'invented', not {shown(folder)}") from None
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        make_folder(target)
         Path(tempfile.mkdtemp(prefix=".synthetic-", dir=target)).rmdir()
     except OSError as error:
         raise UserError(f"the folder {str(folder)!r} cannot be written ({error.strerror}); choose another") from None
@@ -68,6 +69,9 @@ def prepare(folder: str | Path, format: str) -> Path:
 
 def _deliver(work: Path, target: Path) -> list[Path]:
     made = sorted(work.iterdir(), key=lambda path: (path.name == MANIFEST, path.name))
+    for path in made:  # (in a folder that is its owner's alone)
+        with path.open("rb") as file:
+            only_owner_writes(file.fileno())
     if not any(path.name == ANSWERS for path in made):
         _forget_answers(target)
     for path in made:  # the manifest last: where it is, everything is

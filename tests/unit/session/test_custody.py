@@ -32,7 +32,8 @@ def test_one_custody_serves_many_analysts_from_one_budget(tmp_path: Path) -> Non
     assert bob.release(N, HALF).id == first.id  # the same question: the same release, at no cost
     second = bob.release(N, HALF, again=True)
     assert (second.project, second.analyst) == ("flu", "bob")
-    assert [(entry.project, entry.analyst) for entry in custody.entries()] == [("asthma", "ann"), ("flu", "bob")]
+    told = [(entry.project, entry.analyst, entry.delivered) for entry in custody.entries()]
+    assert told == [("asthma", "ann", False), ("flu", "bob", True), ("flu", "bob", False)]
     assert custody.standing().spent.loss == 2 * first.cost["loss"]
 
 

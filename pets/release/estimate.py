@@ -22,6 +22,7 @@ from pets.plan.plan import Plan
 from pets.query_model.traits import Shape
 from pets.release import consistent_tree
 from pets.release.noise_quantiles import half_width
+from pets.release.variance_ends import variance_ends
 
 Mechanism = Literal["gaussian", "laplace", "none"]
 MECHANISMS: tuple[Mechanism, ...] = ("gaussian", "laplace", "none")
@@ -30,6 +31,9 @@ EMPTY = 1e-4
 RARE = 0.05
 """An interval covers as often as it says among the releases in which its group is called estimable, for every group of
 which that is said in at least this share of releases."""
+CURVED = 8.0
+"""Times the limit: up to so many rows, a variance bends over the width of the noise."""
+_BLOCK = 2048  # groups whose variances are looked at together
 _FEW = 1000  # cells summed, up to which the law of their noise is added up; beyond, its normal limit is as good
 
 
@@ -251,9 +255,10 @@ class Cells:
         return self._clipped(output, value, low, high, known)
 
     def _variance(self, output: Output) -> Column:
-        """factor² · (E[w²] − E[w]²); the interval follows from the first derivatives (the delta method).
+        """factor² · (E[w²] − E[w]²); the interval holds all that noises of together z standard deviations can make it.
 
-        Where values were cut to a coarser step, it is widened by all that the cutting can have done.
+        With many rows that is the delta method's, and there the first derivatives give it. Where values were cut to a
+        coarser step, it is widened by all that the cutting can have done.
         """
         square, total, rows = (self._part(output, i) for i in range(3))
         centre = self.measures[output.parts[0]].centre
@@ -267,12 +272,18 @@ class Cells:
         slopes = (1 / n, -2 * t / n**2, -s / n**2 + 2 * t**2 / n**3)
         moves = [np.abs(d) * self.noise.deviation(p) for d, p in zip(slopes, output.parts, strict=True)]
         limit = rows_limit(self.measures, output, self.noise)
-        half = self._spread(rows <= 2 * limit, *moves) * np.sqrt(cast(Floats, sum(np.square(move) for move in moves)))
-        half = half * float(output.factor) ** 2
+        z, unit = self._spread(rows <= 2 * limit, *moves), float(output.factor) ** 2
+        half = unit * z * np.sqrt(cast(Floats, sum(np.square(move) for move in moves)))
+        low, high = value - half, value + half
+        few = np.flatnonzero((rows > limit) & (rows <= CURVED * limit))
+        for some in np.array_split(few, -(-len(few) // _BLOCK)) if len(few) else ():
+            noises = [z[some] * self.noise.deviation(part) for part in output.parts]
+            ends = variance_ends(s[some] / n[some], t[some] / n[some], *(noise / n[some] for noise in noises))
+            low[some], high[some] = (unit * (end + centre) for end in ends)
         cut = self._cut(output)
         # a value moves by at most ``cut``, and so does a standard deviation
-        low = np.square(np.maximum(np.sqrt(np.maximum(value - half, 0.0)) - cut, 0.0))
-        high = np.square(np.sqrt(np.maximum(value + half, 0.0)) + cut)
+        low = np.square(np.maximum(np.sqrt(np.maximum(low, 0.0)) - cut, 0.0))
+        high = np.square(np.sqrt(np.maximum(high, 0.0)) + cut)
         return self._clipped(output, value, low, high, rows > limit)
 
     def _cut(self, output: Output) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pets.errors import SchemaError
 from pets.plan.plan import make_plan
-from pets.plan.predicate import AllOf, AnyOf, Codes, Predicate, Range, both, resolve
+from pets.plan.predicate import AllOf, AnyOf, Codes, Predicate, Range, both, overlap, resolve
 from pets.query_model.query import Query
 from pets.schema.domain import Category
 from pets.schema.rules import Derived, OnlyWhen, gaps
@@ -109,16 +109,11 @@ def _all(terms: Sequence[Predicate]) -> Iterator[Ranges]:
 def _intersected(first: Ranges, second: Ranges) -> Ranges | None:
     out = dict(second)
     for name, ranges in first.items():
-        shared = ranges if name not in out else _overlap(ranges, out[name])
+        shared = ranges if name not in out else overlap(ranges, out[name])
         if not shared:
             return None
         out[name] = shared
     return out
-
-
-def _overlap(first: Sequence[Range], second: Sequence[Range]) -> tuple[Range, ...]:
-    pairs = ((max(a[0], b[0]), min(a[1], b[1])) for a in first for b in second)
-    return tuple(sorted((low, high) for low, high in pairs if low <= high))
 
 
 def _settle(ranges: Ranges, table: Table) -> Ranges | None:

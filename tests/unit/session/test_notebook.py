@@ -83,6 +83,11 @@ def every(session: pets.Session) -> dict[str, Any]:
 
 
 def test_everything_is_escaped_public_and_loads_nothing(session: pets.Session) -> None:
+    paper = [session.report(), QUERY.explain(SCHEMA), session.dummy(20).release(QUERY, pets.Exact()).certificate]
+    for shown in paper:
+        text = shown._repr_html_()
+        assert "script" not in Seen(text).tags and "SECRET" not in text
+        assert named(text.replace("https://x.example", "")) == [], text[:40]
     for name, shown in every(session).items():
         text = shown._repr_html_()
         seen = Seen(text)

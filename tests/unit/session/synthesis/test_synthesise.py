@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from fractions import Fraction
@@ -28,6 +29,7 @@ from pets.synthetic.dp_model.marginals import Model, fit
 from pets.synthetic.dp_model.select import choose, from_singles, model_cells, surprise
 from pets.synthetic.dp_model.workload import Marginal, Workload, total_error, total_of
 from pets.synthetic.synthetic_release import RECORD, SyntheticRelease
+from tests.hosts import named
 
 pytest.importorskip("mbi")
 
@@ -417,6 +419,20 @@ def test_a_chart_shows_rows_beside_what_was_measured(made: SyntheticRelease) -> 
     assert sum(row["rows"] for row in rows) == len(made.table)
     with pytest.raises(UserError, match="did you mean 'ward'"):
         made.plot("wards")
+
+
+def test_what_is_shown_of_it_names_no_other_host(made: SyntheticRelease) -> None:
+    evil = "<script src='https://x.example/a.js'></script>"
+    frame = made.table.rename(columns={"ward": evil})
+    bad = dataclasses.replace(
+        made, frames={made.table_name: frame}, enough=f"NOT {evil}", guarantee=evil, notes=(evil,), dataset=evil
+    )
+    text = bad._repr_html_()
+    assert "<script" not in text and text.count("&lt;script") == 5
+    assert named(text.replace("https://x.example", "")) == []  # (a text, not an address: no tag has it)
+    assert named(made._repr_html_() + opened().quote_synthesis(epsilon=1, columns=["sex"])._repr_html_()) == []
+    pytest.importorskip("vl_convert")
+    assert named(made.plot("ward")._repr_mimebundle_()["image/svg+xml"]) == []
 
 
 # the model ------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from pets.common.progress import bar
+from pets.errors import ReleaseFailedError, UserError
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.query_round.coordinator import Relay
 
@@ -52,7 +53,11 @@ def carry(relay: Relay, transport: Transport, *, progress: bool = True) -> None:
     try:
         with _bar(relay, progress) as heard:
             while not relay.done:
-                for site, reply in transport.exchange(relay.outbox, heard).items():
+                try:
+                    replies = transport.exchange(relay.outbox, heard)
+                except UserError as error:  # the line is broken
+                    raise ReleaseFailedError(f"the query ended without an answer: {error}; {relay.charges}") from None
+                for site, reply in replies.items():
                     relay.take(site, reply)
                 relay.close()
     except BaseException:

@@ -64,7 +64,8 @@ class Relay:
         self.lost: dict[str, str] = {}
         self._replies: dict[int, Message] = {}
         self._reached: set[int] = set()
-        self._refused = False
+        self._refused: set[int] = set()
+        self._opened = set(self.outbox) if self._collector.opening == 0 else set()
         self._kept: list[Mapping[int, Message]] | None = None if order.step is None else []
 
     @property
@@ -87,6 +88,14 @@ class Relay:
         """Of a step of a regression: what the sites signed, for the step that follows."""
         return evidence_of(self._kept or [])
 
+    @property
+    def charges(self) -> str:
+        """Where the query may have been charged by now, for a person."""
+        names = [self.roster.members[site].name for site in sorted(self._opened - self._refused)]
+        if not names:
+            return "no site had opened its data, so nothing stays charged"
+        return f"data may have been opened at {', '.join(names)}: what that cost stays charged there"
+
     def take(self, site: int, data: bytes) -> None:
         """A site's reply. What is not its own, not of this round, or a refusal, makes the site count as lost."""
         try:
@@ -98,7 +107,7 @@ class Relay:
             self._replies[site] = message
             self._reached.add(site)
         elif message.kind is Kind.REFUSED:
-            self._refused = True
+            self._refused.add(site)
             self.lose(site, f"refused: {plain(message.body)}")
         else:
             self.lose(site, "withheld")
@@ -126,11 +135,9 @@ class Relay:
         except ProtocolError as error:
             why = "; ".join(f"{name}: {reason}" for name, reason in self.lost.items())
             if self._refused:
-                raise Refused(f"{why}; nothing was released") from None
+                raise Refused(f"{why}; nothing was released; {self.charges}") from None
             said = f" ({why})" if why else ""
-            raise ReleaseFailedError(
-                f"the query ended without an answer: {error}{said}; sites whose data was opened stay charged"
-            ) from None
+            raise ReleaseFailedError(f"the query ended without an answer: {error}{said}; {self.charges}") from None
         for site in self._replies:
             # (a round that nobody is asked after is the last: then those whose vectors came are in)
             if site not in (following or self._collector.survivors):
@@ -140,9 +147,13 @@ class Relay:
         self.outbox = {
             site: self._channel.write(Kind.ROUND, self.number, body) for site, body in sorted(following.items())
         }
+        if self.number == self._collector.opening:
+            self._opened = set(self.outbox)
         self.done = not self.outbox
 
     def abort(self) -> Mapping[int, bytes]:
         """What tells the sites that the query is over: they forget its secrets and give back what is unspent."""
         message = self._channel.write(Kind.ABORT, self.number, b"")
-        return dict.fromkeys(self._reached, message)
+        # (where the line broke, a site may have been reached of which nothing is known)
+        unknown = {site for site in self.outbox if self.roster.members[site].name not in self.lost}
+        return dict.fromkeys(sorted(self._reached | unknown), message)

@@ -49,7 +49,7 @@ class EncryptedParty:
 class EncryptedCollector:
     """The coordinator's side: it holds no key, and sees ciphertexts alone until the key holder opened the total."""
 
-    rounds = 2
+    rounds, opening = 2, 0
 
     def __init__(self, task: Task) -> None:
         if task.adder is None:

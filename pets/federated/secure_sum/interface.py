@@ -81,6 +81,10 @@ class Collector(Protocol):
     def rounds(self) -> int:
         """How many rounds there are, the order's included."""
 
+    @property
+    def opening(self) -> int:
+        """The round that opens the sites' data: from its messages on, a site may have been charged."""
+
     def close(self, number: int, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
         """End a round: from the verified replies to the bodies of the next round, by site (none: it is over)."""
 

@@ -31,7 +31,7 @@ class LocalParty:
 class LocalCollector:
     """The coordinator's side: adds what came."""
 
-    rounds = 1
+    rounds, opening = 1, 0
 
     def __init__(self, task: Task) -> None:
         self._task = task

@@ -24,7 +24,7 @@ from pets.federated.secure_sum.primitives import Agreement, mask
 class MaskedCollector:
     """One query at the coordinator."""
 
-    rounds = 5
+    rounds, opening = 5, 2
 
     def __init__(self, task: Task) -> None:
         self._task = task

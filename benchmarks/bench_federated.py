@@ -90,7 +90,7 @@ class Echo:
 
 def nvflare_rounds(rounds: int) -> list[tuple[int, float, float]]:
     """Three NVFlare sites on loopback over mutual TLS: (numbers, median and worst seconds of a round)."""
-    from pets.federated.deployment import startup_kit
+    from pets.federated.deployment import processes, startup_kit
     from pets.federated.deployment.federation_folder import ADMIN
     from pets.federated.deployment.gateway import VARIABLE, listening
     from pets.federated.deployment.nvflare_engine import Line, provision
@@ -101,13 +101,13 @@ def nvflare_rounds(rounds: int) -> list[tuple[int, float, float]]:
     names, out = ["a", "b", "c"], []
     with contextlib.ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        made = provision("pets", "localhost", port, names, ADMIN, root / "work")
+        made, _ = provision("pets", "localhost", port, names, ADMIN, root / "work")
         for name in ("", *names):
             gate = {VARIABLE: stack.enter_context(listening(Echo()))} if name else {}
             startup_kit.unpack(
                 startup_kit.of(made / (name or "localhost"), name, "pets", "localhost", port), root / f"run-{name}"
             )
-            stack.enter_context(startup_kit.running(root / f"run-{name}", name, root / f"{name}.log", gate))
+            stack.enter_context(processes.running(root / f"run-{name}", name, root / f"{name}.log", gate))
         line = _connected(lambda: Line(made / ADMIN, ADMIN, names, startup_kit.write_job(root), 60.0), port, len(names))
         stack.callback(line.close)
         line.prepare()
@@ -129,7 +129,7 @@ def _connected(make, port: int, sites: int):
                 break
         time.sleep(0.3)
     line = make()
-    while len(line.connected()) < sites:
+    while len(line.prepare()) < sites:
         time.sleep(0.3)
     return line
 

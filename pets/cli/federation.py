@@ -3,6 +3,7 @@
 # no "from __future__ import annotations": typer and the flag groups read the annotations when this file loads
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,6 +87,27 @@ def init(
     print(f"{folder / 'kits'}: one file for each site, for that site alone.")
     if key_holder is not None:
         print(f"{folder / 'public.key'}: for every site. It begins with {made.roster.key_holder[:16]}.")
+
+
+@verb(app, "interrupted; renew again, so that all kits are of one making")
+def renew(folder: Folder) -> None:
+    """Fresh certificates for another year, for every party: the server's at once, the others' as kits to hand out.
+
+    \b
+    pets federation renew trial
+    """
+    from pets.cli.place import place
+    from pets.federated.deployment.federation_folder import FederationFolder
+
+    made = FederationFolder(folder)
+    same = made.renew()
+    print(f"{folder / 'kits'}: a renewed kit for each of {', '.join(made.parties)}, for that party alone.")
+    print("Each takes its own with pets site renew FOLDER --kit FILE (the key holder: pets keyholder renew).")
+    if same:
+        print("The kits that were handed out before are good until their own end.")
+    else:
+        print("This federation was made before kits could be renewed: no party is in touch until it takes its new kit.")
+    print(place(folder, folder / "server", made.take, notices=0))
 
 
 @verb(app, "stopped")
@@ -300,6 +322,7 @@ def status(
     pets federation status trial
     pets federation status trial --last 5
     """
+    from pets.cli.place import place
     from pets.common.arguments import whole_between
     from pets.federated.deployment.remote import connect
     from pets.federated.keyholder.gate import NAME
@@ -313,12 +336,15 @@ def status(
             f"{roster.threshold} sites must stay to the end; {roster.colluding} may collude; the rows of one person "
             f"lie at no more than {roster.sites_per_person} of them."
         )
-        here = many.connected()
+        print(place(folder, folder / "server", many.folder.take))
+        there = many.greetings()
         for member in roster.members:
-            print(f"  {member.name:<20} {'in touch' if member.name in here else 'away'}")
+            print(f"  {member.name:<20} {_touch(there, member.name)}")
         if roster.key_holder:
-            print(f"  {NAME:<20} {'in touch' if NAME in here else 'away'}; public key {roster.key_holder[:16]}")
-        here = tuple(name for name in here if name != NAME)
+            print(f"  {NAME:<20} {_touch(there, NAME)}; public key {roster.key_holder[:16]}")
+        if any(name not in there for name in many.folder.parties):
+            print("What is wrong at a party that is away, its own console and pets site status say.")
+        here = tuple(name for name in there if name != NAME)
         if here:
             lefts, silent = many.lefts(), many.lost
             print("What the sites say of their own accounts:")
@@ -327,6 +353,13 @@ def status(
         if here and last:
             for row in many.history(last).itertuples():
                 print(f"  {row.site:<20} {row.at}  {row.state}  ε = {row.epsilon:.4g}  {row.table}: {row.what}")
+
+
+def _touch(there: Mapping[str, str], name: str) -> str:
+    """Whether a party's gate answered, and how its clock stands."""
+    if name not in there:
+        return "away"
+    return f"in touch; its clock is {there[name]} against this one" if there[name] else "in touch"
 
 
 def _lost(many: "RemoteFederation") -> None:

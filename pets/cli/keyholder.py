@@ -60,6 +60,24 @@ def join(
     print("Compare the roster's first digits, and the public key's, with every site before you serve.")
 
 
+@verb(app, "interrupted; the kit may have to be taken again")
+def renew(
+    folder: Folder,
+    kit: Annotated[Path, typer.Option("--kit", metavar="FILE", help="The renewed kit, from the coordinator.")],
+) -> None:
+    """Take a renewed startup kit. A process that serves goes on with it by itself.
+
+    \b
+    pets keyholder renew holder --kit key-holder.kit
+    """
+    from pets.cli.place import place
+    from pets.federated.deployment.keyholder_folder import KeyHolderFolder
+
+    holder = KeyHolderFolder(folder)
+    holder.renew(kit)
+    print(place(folder, holder.kit, holder.take, notices=0))
+
+
 @verb(app, "stopped; totals that were not opened stay closed")
 def serve(folder: Folder, passphrase_file: Passphrase = None) -> None:
     """Open the federation's totals until Ctrl-C, each once; the secret key stays in this process.
@@ -75,11 +93,12 @@ def serve(folder: Folder, passphrase_file: Passphrase = None) -> None:
 
 @verb(app, "interrupted; nothing was changed")
 def status(folder: Folder) -> None:
-    """Which key it is, what it opens, and whose totals.
+    """Which key it is, what it opens, whose totals, and what is wrong at its place.
 
     \b
     pets keyholder status holder
     """
+    from pets.cli.place import place
     from pets.federated.deployment.keyholder_folder import KeyHolderFolder
 
     holder = KeyHolderFolder(folder)
@@ -89,3 +108,4 @@ def status(folder: Folder) -> None:
         print(f"Roster {roster.described}")
     if not holder.rosters:
         print("Roster: none yet; join one with pets keyholder join.")
+    print(place(folder, holder.kit, holder.take))

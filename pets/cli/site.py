@@ -127,6 +127,24 @@ def allow_roster(
     print(f"Then: pets ledger apply {draft} --ledger {folder / 'ledger.db'}")
 
 
+@verb(app, "interrupted; the kit may have to be taken again")
+def renew(
+    folder: Folder,
+    kit: Annotated[Path, typer.Option("--kit", metavar="FILE", help="The renewed kit, from the coordinator.")],
+) -> None:
+    """Take a renewed startup kit. A process that serves goes on with it by itself.
+
+    \b
+    pets site renew north --kit north.kit
+    """
+    from pets.cli.place import place
+    from pets.federated.deployment.site_folder import SiteFolder
+
+    site = SiteFolder(folder)
+    site.renew(kit)
+    print(place(folder, site.kit, site.take, notices=0))
+
+
 @verb(app, "stopped; what was under way is over, and stays charged where data had been opened")
 def serve(folder: Folder) -> None:
     """Answer the federation's queries until Ctrl-C: the gate in this process, NVFlare in one without the data.
@@ -146,14 +164,15 @@ def status(
     entry: Annotated[
         Path | None, typer.Option("--entry", metavar="FILE", help="Write the site's public entry there.")
     ] = None,
-    last: Annotated[int, typer.Option("--last", metavar="WHOLE", help="How many requests to list.")] = 5,
+    last: Annotated[int, typer.Option("--last", metavar="WHOLE", help="How many requests and notices.")] = 5,
 ) -> None:
-    """What the site is and allows, what is left of its budget, what it answered last, and whether its log is whole.
+    """What the site is and allows, what is wrong there, what is left, what was asked, and whether its log is whole.
 
     \b
     pets site status north
     pets site status north --entry north.json
     """
+    from pets.cli.place import place
     from pets.federated.deployment.site_folder import SiteFolder, write_entry
 
     if last < 0:
@@ -170,6 +189,9 @@ def status(
         print(f"Roster {roster.described}{stale}")
     if not opened.rosters:
         print("Roster: none yet; join one with pets site join.")
+    print(place(folder, opened.kit, opened.take, last))
+    if site.session.ledger.incidents.numbers:
+        print(f"Incidents: pets ledger incident --ledger {folder / 'ledger.db'}")
     print(f"Budget: {site.session.remaining()}")
     history = site.session.history().tail(last)  # which begins with the oldest
     for row in history.itertuples():

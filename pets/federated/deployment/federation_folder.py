@@ -3,6 +3,7 @@
 ================ =================================================================================
 roster.json      who takes part and what is assumed of them: for every site
 kits/NAME.kit    each site's way to the server: for that site alone, over a safe channel
+authority.json   what signed the kits, and signs renewed ones; for the coordinator alone
 public.key       the key holder's public key, where there is one; the secret key is never here
 coordinator.key  signs what is relayed; analyst.key signs what is asked
 server/, admin/  NVFlare's working folders
@@ -28,6 +29,7 @@ from pets.common import signing
 from pets.common.codec import canonical
 from pets.errors import PolicyError, UserError, shown
 from pets.federated.deployment import startup_kit as kits
+from pets.federated.deployment.authority import Authority
 from pets.federated.deployment.site_folder import check_name, check_private, load_roster, new_folder
 from pets.federated.keyholder.gate import NAME
 from pets.federated.messages.roster import Member, Roster
@@ -115,6 +117,28 @@ class FederationFolder:
             raise UserError(f"the key {str(path)!r} is missing; restore it from your backup")
         return signing.load_or_make(path)
 
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """The sites by number, and the key holder, where there is one."""
+        return (*self.names, NAME) if self.roster.key_holder else self.names
+
+    @property
+    def take(self) -> str:
+        """The command with which the certificates are renewed."""
+        return f"pets federation renew {self.path}"
+
+    def renew(self) -> bool:
+        """Fresh certificates and kits for every party; the server and the coordinator have theirs at once.
+
+        Returns:
+            Whether the kits that were handed out before are good until their end: the same authority signed these. A
+            federation of an earlier version of pets has none that could sign again, and gets a new one: then every
+            party must take its new kit before it can be reached again.
+        """
+        authority = Authority.read(self.path / "authority.json")
+        _provide(self.path, self.facts, self.parties, authority, first=False)
+        return authority is not None
+
     def line(self, patience: float) -> Line:
         """A way to the sites through the running server."""
         from pets.federated.deployment.nvflare_engine import Line
@@ -127,8 +151,7 @@ class FederationFolder:
                 f"the federation's server cannot be reached at {facts.host}:{facts.port} ({error.strerror or error}); "
                 "start it with pets federation serve, or check its address"
             ) from None
-        parties = (*self.names, NAME) if self.roster.key_holder else self.names
-        return Line(self.path / "admin", ADMIN, parties, self.path / "job" / kits.JOB, patience)
+        return Line(self.path / "admin", ADMIN, self.parties, self.path / "job" / kits.JOB, patience)
 
     @classmethod
     def create(
@@ -151,8 +174,6 @@ class FederationFolder:
         Raises:
             PolicyError, UserError: where the sites do not fit together, with the remedy.
         """
-        from pets.federated.deployment.nvflare_engine import provision
-
         if path.exists():
             raise UserError(f"{str(path)!r} exists already; a new federation needs a folder of its own")
         known, public = Schema.load(schema), None if key_holder is None else PublicKey.load(key_holder)
@@ -181,17 +202,30 @@ class FederationFolder:
             shutil.copyfile(schema, path / "schema.yaml")
             if public is not None:
                 (path / "public.key").write_bytes(public.to_bytes())
-            with tempfile.TemporaryDirectory(prefix="pets-kits-") as work:  # the authority's own key goes with it
-                names = [*(member.name for member in members), *([] if public is None else [NAME])]
-                made = provision("pets", facts.host, facts.port, names, ADMIN, Path(work))
-                (path / "kits").mkdir()
-                for name in names:
-                    kits.of(made / name, name, "pets", facts.host, facts.port).save(path / "kits" / f"{name}.kit")
-                kits.unpack(kits.of(made / facts.host, "", "pets", facts.host, facts.port), path / "server")
-                shutil.copytree(made / ADMIN, path / "admin")
+            (path / "kits").mkdir()
+            names = [*(member.name for member in members), *([] if public is None else [NAME])]
+            _provide(path, facts, names, None, first=True)
             (path / "job").mkdir()
             kits.write_job(path / "job")
         return cls(path)
+
+
+def _provide(path: Path, facts: Facts, names: Sequence[str], authority: Authority | None, *, first: bool) -> None:
+    """Kits for every party, the server's and the coordinator's own in place; what signed them is kept."""
+    from pets.federated.deployment.nvflare_engine import provision
+
+    with tempfile.TemporaryDirectory(prefix="pets-kits-") as work:
+        made, signer = provision("pets", facts.host, facts.port, names, ADMIN, Path(work), authority)
+        signer.save(path / "authority.json")
+        for name in names:
+            kits.of(made / name, name, "pets", facts.host, facts.port).save(path / "kits" / f"{name}.kit")
+        server = kits.of(made / facts.host, "", "pets", facts.host, facts.port)
+        if first:
+            kits.unpack(server, path / "server")
+            shutil.copytree(made / ADMIN, path / "admin")
+        else:
+            shutil.copytree(made / ADMIN, path / "admin", dirs_exist_ok=True)
+            kits.renew(server, path / "server")
 
 
 class Answers(MutableMapping[str, Release]):

@@ -67,6 +67,17 @@ class KeyHolderFolder:
         path = self.path / "kit"
         return path if path.is_dir() else None
 
+    @property
+    def take(self) -> str:
+        """The command with which a renewed kit is taken."""
+        return f"pets keyholder renew {self.path} --kit FILE"
+
+    def renew(self, kit: Path) -> None:
+        """Take a renewed kit; a process that serves goes on with it by itself. Raises :class:`UserError` for others."""
+        if self.kit is None:
+            raise UserError("there is no startup kit to be renewed; join with --kit FILE")
+        kits.renew(kits.read(kit, NAME), self.path / "kit")
+
     def open(self, passphrase: str | None, say: Callable[[str], None] = lambda line: None) -> KeyHolderGate:
         """The key holder itself, with all the rosters that it joined."""
         holder = KeyHolderGate(SecretKey.load(self.path / "secret.key", passphrase), totals=self.totals, say=say)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime as dt
 import io
+import json
 import logging
 import threading
 import time
@@ -19,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from pets.errors import UserError, missing_extra
+from pets.federated.deployment import lifeline
+from pets.federated.deployment.authority import Authority
 from pets.federated.deployment.gateway import hand_in
 
 try:
@@ -30,6 +34,8 @@ try:
     from nvflare.apis.impl.controller import Controller
     from nvflare.apis.shareable import Shareable, make_reply
     from nvflare.apis.signal import Signal
+    from nvflare.app_common.job_launcher.client_process_launcher import ClientProcessJobLauncher
+    from nvflare.app_common.job_launcher.server_process_launcher import ServerProcessJobLauncher
     from nvflare.fuel.flare_api.api_spec import (
         AuthenticationError,
         AuthorizationError,
@@ -42,11 +48,14 @@ try:
         SessionClosed,
     )
     from nvflare.fuel.flare_api.flare_api import Session, new_secure_session
+    from nvflare.lighter.constants import CtxKey
+    from nvflare.lighter.impl.cert import CertBuilder
     from nvflare.lighter.provision import prepare_builders, prepare_project
     from nvflare.lighter.provisioner import Provisioner
 except ImportError:
     raise missing_extra("NVIDIA FLARE", "federated") from None
 
+_ROOT, _ROOT_KEY = CtxKey.ROOT_CERT, CtxKey.ROOT_PRI_KEY
 TOPIC = "pets"
 BODY = "body"
 SLICE = 2.0
@@ -57,6 +66,26 @@ HEAVY = 60.0
 """Seconds in which the server takes a round's messages, which may be many megabytes."""
 START = 45.0
 """Seconds in which the job starts at the sites."""
+
+
+class SiteLauncher(ClientProcessJobLauncher):  # type: ignore[misc]
+    """At a site: a job's process is tied to the one that serves (:mod:`pets.federated.deployment.lifeline`)."""
+
+    def get_command(self, job_meta: Any, fl_ctx: FLContext) -> str:
+        """NVFlare's command, run by the module that ties it."""
+        return _tied(super().get_command(job_meta, fl_ctx))
+
+
+class ServerLauncher(ServerProcessJobLauncher):  # type: ignore[misc]
+    """The same at the server."""
+
+    def get_command(self, job_meta: Any, fl_ctx: FLContext) -> str:
+        """NVFlare's command, run by the module that ties it."""
+        return _tied(super().get_command(job_meta, fl_ctx))
+
+
+def _tied(command: str) -> str:
+    return command.replace(" -m nvflare.", f" -m {lifeline.MODULE} nvflare.", 1)
 
 
 class Carrier(Executor):  # type: ignore[misc]
@@ -184,14 +213,14 @@ class Line:
         with contextlib.suppress(Exception), _quiet():
             self._session.close()
 
-    def connected(self) -> tuple[str, ...]:
-        """The sites whose NVFlare process answers now."""
+    def _processes(self) -> tuple[str, ...]:
+        """The sites whose NVFlare process answers now; whether there is a gate behind it, only the gate can say."""
         with _quiet(), _plain():
             self._session.set_timeout(ASK)
             known = {one.name for one in self._session.get_connected_client_list()} & set(self._sites)
         # one by one: a site that has just died, or is on its way back, must not hide the others
         there = {name for name in known if self._answers(name)}
-        return tuple(site for site in self._sites if site in there)
+        return self._named(there)
 
     def _answers(self, site: str) -> bool:
         try:
@@ -201,17 +230,21 @@ class Line:
             return False
         return any(row["status"] not in ("no_reply", "error") for row in said or ())
 
-    def prepare(self) -> None:
-        """The job runs at every site that answers; it is begun anew where one came (back) after it had started."""
-        here = set(self.connected())
+    def prepare(self) -> tuple[str, ...]:
+        """The job runs at every site that answers; it is begun anew where one came (back) after it had started.
+
+        Returns:
+            Those sites, of which there may be none.
+        """
+        here = set(self._processes())
         if not here:
-            raise UserError("no site is in touch with the federation's server; start them with pets site serve")
+            return ()
         with _quiet(), _plain():
             running = [job.job_id for job in self._session.get_system_info().job_info]
             for job in running:
                 if here <= self._answering(job, here):
                     self._id = job
-                    return
+                    return self._named(here)
             for job in running:
                 self._session.abort_job(job)
             self._id = self._session.submit_job(str(self._job.absolute()))
@@ -219,9 +252,13 @@ class Line:
             while not here <= (there := self._answering(self._id, here)):
                 if time.monotonic() > late:
                     if there:  # whoever is not there by now is lost for the query, and the roster says what follows
-                        return
+                        return self._named(there)
                     raise UserError("the sites did not begin to listen; look at nvflare.log in their folders")
                 time.sleep(0.3)
+        return self._named(here)
+
+    def _named(self, sites: Set[str]) -> tuple[str, ...]:
+        return tuple(site for site in self._sites if site in sites)
 
     def _answering(self, job: str, sites: Set[str]) -> set[str]:
         try:
@@ -229,7 +266,9 @@ class Line:
         except (JobNotRunning, NoReply, InternalError, RuntimeError):  # not yet, or no longer
             return set()
 
-    def exchange(self, messages: Mapping[int, bytes], heard: Callable[[int], None]) -> Mapping[int, bytes]:
+    def exchange(
+        self, messages: Mapping[int, bytes], heard: Callable[[int], None], patience: float | None = None
+    ) -> Mapping[int, bytes]:
         """Send each site its message, and give the replies that came."""
         if not messages:
             return {}
@@ -237,7 +276,7 @@ class Line:
         names = {self._sites[number]: number for number in messages}
         body = {self._sites[number]: base64.b64encode(data).decode() for number, data in messages.items()}
         command: dict[str, Any] = {"round": f"{id(self)}.{self._round}"}
-        first = command | {"messages": body, "patience": self._patience}
+        first = command | {"messages": body, "patience": patience or self._patience}
         replies: dict[int, bytes] = {}
         with _quiet(), _plain():
             self._session.set_timeout(HEAVY)
@@ -278,31 +317,53 @@ def _quiet() -> Iterator[None]:
 # startup kits -----------------------------------------------------------------------------------------------------
 
 
-def provision(name: str, host: str, port: int, sites: Sequence[str], user: str, work: Path) -> Path:
-    """Fresh certificates and startup kits: the folder with one folder for each party.
+class Certificates(CertBuilder):  # type: ignore[misc]
+    """NVFlare's certificates, which hold from a day before they are made: a slow clock is then named, and not shut out.
 
-    The key of the authority that signed them is in ``work``, too: whoever holds it can make more kits.
+    Sites' hold for a year, the authority's for ten, so that the same authority signs renewed ones.
     """
+
+    EARLY = dt.timedelta(days=1)
+
+    def _generate_cert(self, *given: Any, not_valid_before: dt.datetime | None = None, **more: Any) -> Any:
+        begins = (not_valid_before or dt.datetime.now(dt.UTC)) - self.EARLY
+        return super()._generate_cert(*given, not_valid_before=begins, **more)
+
+
+def provision(
+    name: str, host: str, port: int, sites: Sequence[str], user: str, work: Path, authority: Authority | None = None
+) -> tuple[Path, Authority]:
+    """Fresh certificates and startup kits: the folder with one folder for each party, and what signed them.
+
+    Args:
+        authority: what signs them; ``None`` makes one.
+    """
+    state = work / name / "state" / "cert.json"
+    if authority is not None:
+        state.parent.mkdir(parents=True)
+        state.write_text(json.dumps({_ROOT: authority.certificate, _ROOT_KEY: authority.key}), "ascii")
     org = {"org": "pets"}
     parties = [
         {"name": host, "type": "server", "fed_learn_port": port, "admin_port": port, "host_names": [host], **org},
         *({"name": site, "type": "client", **org} for site in sites),
         {"name": user, "type": "admin", "role": "lead", **org},
     ]
+    lighter, own = "nvflare.lighter.impl.", f"{__name__}.{Certificates.__name__}"
     builders = [
-        ("workspace.WorkspaceBuilder", {"template_file": ["master_template.yml"]}),
-        ("static_file.StaticFileBuilder", {"config_folder": "config"}),
-        ("cert.CertBuilder", {}),
-        ("signature.SignatureBuilder", {}),
+        (f"{lighter}workspace.WorkspaceBuilder", {"template_file": ["master_template.yml"]}),
+        (f"{lighter}static_file.StaticFileBuilder", {"config_folder": "config"}),
+        (own, {"root_valid_days": 3650}),
+        (f"{lighter}signature.SignatureBuilder", {}),
     ]
     form = {
         "api_version": 3,
         "name": name,
         "participants": parties,
-        "builders": [{"path": f"nvflare.lighter.impl.{path}", "args": args} for path, args in builders],
+        "builders": [{"path": path, "args": args} for path, args in builders],
     }
     with _quiet():
         made = Provisioner(str(work), prepare_builders(form)).provision(prepare_project(form))
     if made.get("build_error"):
         raise UserError("NVFlare could not make the startup kits; check the host's name and the sites' names")
-    return work / name / "prod_00"
+    kept = json.loads(state.read_bytes())
+    return work / name / "prod_00", Authority(kept[_ROOT], kept[_ROOT_KEY])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +14,7 @@ from pets.federated.analyst.account_replies import AccountReply, ask_accounts, f
 from pets.federated.analyst.federation import Federation
 from pets.federated.analyst.planning import FederatedRequest
 from pets.federated.deployment.federation_folder import Answers, FederationFolder
+from pets.federated.deployment.greeting import greet
 from pets.federated.keyholder.client import KeyHolderClient
 from pets.federated.keyholder.gate import NAME
 from pets.federated.messages.roster import Roster
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 _Said = TypeVar("_Said")
 PATIENCE = 120.0
 """Seconds after which a site that says nothing is lost for a query."""
+HELLO = 15.0
+"""Seconds in which a gate says that it is there."""
 
 
 class RemoteFederation(Federation):
@@ -89,11 +93,43 @@ class RemoteFederation(Federation):
         return self._line
 
     def connected(self) -> tuple[str, ...]:
-        """The sites that are in touch with the server, and the key holder."""
-        return self.line.connected()
+        """The sites whose gates answer now, and the key holder."""
+        return tuple(self.greetings())
+
+    def greetings(self) -> dict[str, str]:
+        """By party whose gate answers now, how its clock stands against this one; empty where both agree."""
+        return self._greeted(self._prepared())
+
+    def _greeted(self, names: Sequence[str]) -> dict[str, str]:
+        parties, public = self.folder.parties, self.folder.public_key
+        holder = None if public is None else public.holder
+        asked = [parties.index(name) for name in names]
+
+        def exchange(messages: Mapping[int, bytes]) -> Mapping[int, bytes]:
+            return self.line.exchange(messages, lambda site: None, min(HELLO, self._patience))
+
+        found = greet(self.roster, self._coordinator, holder, asked, exchange)
+        return {name: found[place] for place, name in enumerate(parties) if place in found}
+
+    def _prepared(self) -> tuple[str, ...]:
+        """Who is on the line; over a new one where the server was begun anew since the line was opened."""
+        fresh = self._line is None
+        try:
+            return self.line.prepare()
+        except UserError:
+            self.close()
+            if fresh:
+                raise
+        return self.line.prepare()
+
+    def _somewhere(self) -> tuple[str, ...]:
+        here = self._prepared()
+        if not here:
+            raise UserError("no site is in touch with the federation's server; start them with pets site serve")
+        return here
 
     def _carried(self, request: FederatedRequest, model: Model | None = None) -> tuple[Order, Relay]:
-        self.line.prepare()
+        self._somewhere()
         self._transport = self.line
         return super()._carried(request, model)
 
@@ -104,7 +140,7 @@ class RemoteFederation(Federation):
                 "this federation has no key holder; make one with pets keyholder init, and a federation with "
                 "--key-holder FILE, or use secure='masked'"
             )
-        if NAME not in self.line.connected():
+        if NAME not in self.connected():
             raise UserError("the key holder is not in touch with the federation's server; nothing was spent")
         keys = self._coordinator, self._analyst
         return KeyHolderClient(public, self.roster, *keys, self.analyst, self.line, self.roster.size), self.roster
@@ -168,8 +204,7 @@ class RemoteFederation(Federation):
     def _accounts(self, about: str, last: int = 0, release: str = "") -> dict[str, AccountReply]:
         """What the sites say; it costs nothing, and reads no row."""
         request = AccountRequest(random_id(), self.roster.digest, self.analyst, (about,), last, release)
-        self.line.prepare()
-        here = [self.roster.number(name) for name in self.line.connected() if name != NAME]
+        here = [self.roster.number(name) for name in self._greeted(self._somewhere()) if name != NAME]
         said, self.lost = ask_accounts(request, self.roster, self._coordinator, self._analyst, self.line, here)
         return said
 

@@ -6,18 +6,24 @@ import contextlib
 import importlib.util
 import signal
 import socket
+import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pets.errors import UserError, missing_extra
-from pets.federated.deployment import startup_kit as kits
+from pets.federated.deployment import lifeline
 from pets.federated.deployment.federation_folder import FederationFolder
-from pets.federated.deployment.gateway import VARIABLE, listening
+from pets.federated.deployment.gateway import VARIABLE, Gate, listening
+from pets.federated.deployment.health import watched
 from pets.federated.deployment.keyholder_folder import KeyHolderFolder
+from pets.federated.deployment.notices import Notices, Observed
+from pets.federated.deployment.processes import alone, running
 from pets.federated.deployment.site_folder import SiteFolder
 from pets.federated.keyholder.gate import NAME
+from pets.ledger.incidents import Incidents
 
 AGAIN = 5.0
 """Seconds before a process that ended is begun again."""
@@ -39,10 +45,13 @@ def serve_site(folder: SiteFolder, say: Say) -> None:
     if kit is None:
         raise UserError("the site has no startup kit; join with --kit FILE, which the coordinator hands out")
     _engine()
-    folder.site.notice = say
-    with _stoppable(), listening(folder.site) as address:
+    notices = Notices(folder.path, say)
+    with _stoppable(), alone(folder.path, kit, notices.note):
+        site = folder.site
+        site.notice = notices.note
         say(f"Site {folder.name!r} serves; Ctrl-C stops it. NVFlare's own log is {folder.path / 'nvflare.log'}.")
-        _keep(kit, folder.name, folder.path / "nvflare.log", {VARIABLE: address}, say)
+        gate = Observed(site, notices, site.session.ledger.incidents.note)
+        _keep(Place(folder.path, kit, folder.name, folder.take), notices, gate)
 
 
 def serve_keyholder(folder: KeyHolderFolder, passphrase: str | None, say: Say) -> None:
@@ -59,35 +68,70 @@ def serve_keyholder(folder: KeyHolderFolder, passphrase: str | None, say: Say) -
     _engine()
     if importlib.util.find_spec("tenseal") is None:
         raise missing_extra("opening encrypted totals", "he")
-    with _stoppable(), listening(folder.open(passphrase, say)) as address:
+    notices = Notices(folder.path, say)
+    with _stoppable(), alone(folder.path, kit, notices.note):
+        gate = Observed(folder.open(passphrase, notices.note), notices, Incidents(folder.path / "incidents").note)
         say(f"The key holder serves; Ctrl-C stops it. NVFlare's own log is {folder.path / 'nvflare.log'}.")
-        _keep(kit, NAME, folder.path / "nvflare.log", {VARIABLE: address}, say)
+        _keep(Place(folder.path, kit, NAME, folder.take), notices, gate)
 
 
 def serve_federation(folder: FederationFolder, say: Say) -> None:
     """The server that passes messages on, and sees what the coordinator sees; until interrupted."""
     _engine()
     facts = folder.facts
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", facts.port))
-        except OSError as error:
-            raise UserError(
-                f"port {facts.port} cannot be listened on ({error.strerror}); is it served already?"
-            ) from None
-    with _stoppable():
+    notices, kit = Notices(folder.path, say), folder.path / "server"
+    with _stoppable(), alone(folder.path, kit, notices.note):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("", facts.port))
+            except OSError as error:
+                raise UserError(
+                    f"port {facts.port} cannot be listened on ({error.strerror}); does another program listen there?"
+                ) from None
         say(f"The server listens on {facts.host}:{facts.port}; Ctrl-C stops it.")
-        _keep(folder.path / "server", "", folder.path / "nvflare.log", {}, say)
+        _keep(Place(folder.path, kit, "", folder.take), notices)
 
 
-def _keep(kit: Path, party: str, log: Path, environment: Mapping[str, str], say: Say) -> None:
-    """Begin the process again whenever it ends: a site outlives its server, and the other way round."""
-    while True:
-        with kits.running(kit, party, log, environment) as process:
-            process.wait()
-        say(f"NVFlare ended ({process.returncode}); it is begun again in {AGAIN:g} s. Its log is {log}.")
-        threading.Event().wait(AGAIN)
+@dataclass(frozen=True)
+class Place:
+    """Where a party's processes run: its folder, NVFlare's working folder, its name there (none for the server), and
+    the command with which it takes a renewed kit."""
+
+    folder: Path
+    kit: Path
+    party: str
+    take: str
+
+    @property
+    def certificate(self) -> bytes:
+        """The certificate on disk: another one than before is a renewed kit."""
+        file = self.kit / "startup" / ("client.crt" if self.party else "server.crt")
+        with contextlib.suppress(OSError):
+            return file.read_bytes()
+        return b""
+
+
+def _keep(place: Place, notices: Notices, gate: Gate | None = None) -> None:
+    """Begin NVFlare again whenever it ends: a site outlives its server, and the other way round."""
+    log = place.folder / "nvflare.log"
+    with contextlib.ExitStack() as held:
+        environment = {lifeline.VARIABLE: held.enter_context(lifeline.held())}
+        if gate is not None:
+            environment[VARIABLE] = held.enter_context(listening(gate))
+        held.enter_context(watched(place.folder, place.kit, place.take, notices))
+        while True:
+            certificate = place.certificate
+            with running(place.kit, place.party, log, environment) as process:
+                while process.poll() is None and place.certificate in (certificate, b""):
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(1)
+                ended = process.poll()
+            if ended is None:
+                notices.note("The kit was renewed; NVFlare is begun again with it.")
+                continue
+            notices.note(f"NVFlare ended ({ended}); it is begun again in {AGAIN:g} s. Its log is {log}.")
+            threading.Event().wait(AGAIN)
 
 
 def _engine() -> None:

@@ -111,6 +111,17 @@ class SiteFolder:
         path = self.path / "kit"
         return path if path.is_dir() else None
 
+    @property
+    def take(self) -> str:
+        """The command with which a renewed kit is taken."""
+        return f"pets site renew {self.path} --kit FILE"
+
+    def renew(self, kit: Path) -> None:
+        """Take a renewed kit; a process that serves goes on with it by itself. Raises :class:`UserError` for others."""
+        if self.kit is None:
+            raise UserError("there is no startup kit to be renewed; join with --kit FILE")
+        kits.renew(kits.read(kit, self.name), self.path / "kit")
+
     def join(self, roster: Roster, kit: Path | None = None, public_key: Path | None = None) -> None:
         """Pin a roster, and unpack a startup kit: from now on the roster's orders are considered.
 

@@ -7,13 +7,9 @@ owner only.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +19,8 @@ from pets.federated.deployment.kit_check import check_kit
 
 CARRIER = "pets.federated.deployment.nvflare_engine.Carrier"
 POST = "pets.federated.deployment.nvflare_engine.Post"
+_SITE_LAUNCHER = "pets.federated.deployment.nvflare_engine.SiteLauncher"
+_SERVER_LAUNCHER = "pets.federated.deployment.nvflare_engine.ServerLauncher"
 _COMMON = "nvflare.app_common."
 _ROLES = ("project_admin", "org_admin", "lead", "member")
 _RIGHTS = ("submit_job", "clone_job", "manage_job", "download_job", "view", "operate", "shell_commands", "byoc")
@@ -37,7 +35,7 @@ _SITE_PARTS = {
         {"num_of_gpus": 0, "mem_per_gpu_in_GiB": 0},
     ),
     "resource_consumer": (f"{_COMMON}resource_consumers.gpu_resource_consumer.GPUResourceConsumer", {}),
-    "process_launcher": (f"{_COMMON}job_launcher.client_process_launcher.ClientProcessJobLauncher", {}),
+    "process_launcher": (_SITE_LAUNCHER, {}),
 }
 _STORAGE = f"{_COMMON}storages.filesystem_storage.FilesystemStorage"
 _SNAPSHOTS = f"{_COMMON}state_persistors.storage_state_persistor.StorageStatePersistor"
@@ -77,13 +75,12 @@ def server_resources(folder: Path) -> Json:
     """The same for the server; jobs and states are kept in its own folder."""
     scheduler = f"{_COMMON}job_schedulers.job_scheduler.DefaultJobScheduler"
     manager = "nvflare.apis.impl.job_def_manager.SimpleJobDefManager"
-    launcher = f"{_COMMON}job_launcher.server_process_launcher.ServerProcessJobLauncher"
     states = {"path": _STORAGE, "args": {"root_dir": str(folder / "states"), "uri_root": "/"}}
     jobs = {"uri_root": str(folder / "jobs"), "job_store_id": "job_store"}
     return {
         "format_version": 2,
         "class_list_enforcement_mode": "enforce",
-        "class_allow_list": [POST, scheduler, manager, launcher, _STORAGE, _SNAPSHOTS],
+        "class_allow_list": [POST, scheduler, manager, _SERVER_LAUNCHER, _STORAGE, _SNAPSHOTS],
         "servers": [
             {"admin_storage": "transfer", "max_num_clients": 4096, "heart_beat_timeout": 60, "admin_timeout": 10.0}
         ],
@@ -92,7 +89,7 @@ def server_resources(folder: Path) -> Json:
             {"id": "job_scheduler", "path": scheduler, "args": {"max_jobs": 4}},
             {"id": "job_manager", "path": manager, "args": jobs},
             {"id": "job_store", "path": _STORAGE},
-            {"id": "process_launcher", "path": launcher, "args": {}},
+            {"id": "process_launcher", "path": _SERVER_LAUNCHER, "args": {}},
         ],
     }
 
@@ -152,8 +149,16 @@ class Kit:
 
     def save(self, path: Path) -> None:
         """Write it for its party alone: whoever has it can sit in the party's place on the line."""
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
-            json.dump({"pets": "kit", "version": 1, **vars(self)}, handle, indent=2)
+        save_secret(path, {"pets": "kit", "version": 1, **vars(self)})
+
+
+def save_secret(path: Path, form: Json) -> None:
+    """Write a form for its owner alone, in place of an earlier one."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
+        json.dump(form, handle, indent=2)
+    new.replace(path)
 
 
 def of(made: Path, party: str, federation: str, host: str, port: int) -> Kit:
@@ -187,8 +192,38 @@ def read(path: Path, party: str) -> Kit:
 
 
 def unpack(kit: Kit, folder: Path) -> None:
-    """NVFlare's working folder of a party; everything that runs in it is written here, by the party itself."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """NVFlare's working folder of a party; everything that runs in it is written here, by the party itself.
+
+    What fails leaves the folder that was there before.
+    """
+    made = folder.with_name(f".{folder.name}.new")
+    before = folder.with_name(f".{folder.name}.before")
+    for rest in (made, before):
+        shutil.rmtree(rest, ignore_errors=True)
+    try:
+        _unpacked(kit, made)
+        if folder.exists():
+            folder.replace(before)
+        made.replace(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def renew(kit: Kit, folder: Path) -> None:
+    """Put a renewed kit's certificate, key and address into a working folder, from which NVFlare may be running."""
+    made = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(made, ignore_errors=True)
+    try:
+        _unpacked(kit, made)
+        # the certificate last: whoever serves from the folder begins anew when it is another
+        for file in sorted((made / "startup").iterdir(), key=lambda file: file.suffix == ".crt"):
+            file.replace(folder / "startup" / file.name)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _unpacked(kit: Kit, folder: Path) -> None:
     server, startup, local = not kit.party, folder / "startup", folder / "local"
     side = "server" if server else "client"
     for made in (folder, startup, local, folder / "transfer"):
@@ -219,40 +254,3 @@ def harden(folder: Path, *, server: bool) -> None:
 
 def _written(path: Path, form: Json) -> None:
     path.write_text(json.dumps(form, indent=2) + "\n", "utf-8")
-
-
-@contextlib.contextmanager
-def running(folder: Path, party: str, log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """NVFlare's process of a party (the server's for an empty name), ended with all its children at the block's end."""
-    harden(folder, server=not party)
-    side = "client" if party else "server"
-    module = f"nvflare.private.fed.app.{side}.{side}_train"
-    settings = ["secure_train=true", *([f"uid={party}"] if party else []), "org=pets", "config_folder=config"]
-    command = [sys.executable, "-u", "-m", module, "-m", str(folder.absolute()), "-s", f"fed_{side}.json"]
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            [*command, "--set", *settings],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        end(process)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it started."""
-    import psutil
-
-    with contextlib.suppress(psutil.NoSuchProcess):
-        every = [parent := psutil.Process(process.pid), *parent.children(recursive=True)]
-        for act in (psutil.Process.terminate, psutil.Process.kill):
-            for one in every:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    act(one)
-            _, every = psutil.wait_procs(every, timeout=3)
-    process.wait()

@@ -29,6 +29,7 @@ import numpy as np
 from pets.common.codec import Json
 from pets.errors import PetsError, PolicyError, SchemaError
 from pets.federated.messages.errors import ProtocolError
+from pets.federated.messages.hello import hello_reply
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message, context_of, parse, verified
 from pets.federated.messages.roster import Roster
 from pets.federated.messages.signed_form import SignedForm
@@ -131,6 +132,9 @@ class KeyHolderGate:
     def handle(self, data: bytes) -> bytes:
         """Answer one message; raises :class:`ProtocolError` for anything forged, replayed or out of turn."""
         message = parse(data)
+        if message.kind is Kind.HELLO:
+            pinned = tuple(self._rosters.values())
+            return hello_reply(message, pinned, self._seen, lambda roster: HOLDER, self._secret, self._say)
         with self._lock:
             if hmac.compare_digest(self._last[0], hashlib.sha256(data).digest()):
                 return self._last[1]  # the same request again, after a lost connection: the same reply

@@ -50,6 +50,8 @@ class Kind(IntEnum):
     """Coordinator to key holder: a round is wanted, signed by its analyst; and back: the round."""
     OPEN = 9
     """Coordinator to key holder: an encrypted total; and back: its numbers."""
+    HELLO = 10
+    """Coordinator to any party: are you there, and what does your clock say? And back: that it is."""
 
 
 _KINDS = frozenset(Kind)

@@ -28,6 +28,7 @@ from pets.common.entropy import random_bytes, random_id
 from pets.common.signing import SigningKey
 from pets.errors import LedgerError, PetsError, PolicyError, UsedKeyError, UserError, shown
 from pets.federated.messages.errors import ProtocolError, Refused, Withheld
+from pets.federated.messages.hello import hello_reply
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message, context_of, parse, verified
 from pets.federated.messages.roster import Member, Roster
 from pets.federated.query_round.coordinator import MAX_REASON
@@ -215,6 +216,9 @@ class Site:
                 asked, which ends the query (what it had started stays charged).
         """
         message = parse(data)
+        if message.kind is Kind.HELLO:  # without the lock: a site that counts is there all the same
+            pinned = tuple(self._rosters.values())
+            return hello_reply(message, pinned, self._seen, self._place, self._key, self.notice)
         with self._lock:
             self._sweep()
             if self._file is not None and (rules := self._file.latest(self.notice)) is not None:
@@ -249,7 +253,7 @@ class Site:
         if bytes.fromhex(order.id) != message.query:
             raise ProtocolError("the order's id is not its message's; it was ignored")
         self._seen.add(message.query)
-        me = next(place for place, member in enumerate(roster.members) if member.key == self._key.public.raw.hex())
+        me = self._place(roster)
         channel = Channel(roster, message.query, context_of(roster, order.form), me, self._key)
         session = self.session
         desk = Desk(roster.members[me], session.schema, self.policy, session.policy, session.budget, self.member.data)
@@ -273,6 +277,10 @@ class Site:
         )
         self._active[message.query] = active
         return self._round(active, message, data)
+
+    def _place(self, roster: Roster) -> int:
+        """This site's number on a roster that has it."""
+        return roster.keys.index(self._key.public)
 
     def _agreed(self, admission: Admission, roster: Roster) -> Encryptor | None:
         """For encrypted envelopes: this site's half of the round, checked before anything is reserved."""
@@ -298,6 +306,7 @@ class Site:
         """The number under which the custodian finds why."""
         number = random_id()[:12]
         self._note(number, str(why))
+        self.notice(f"The ledger took no entry, and nothing left (incident {number}): {why}.")
         return number
 
     def _note(self, number: str, why: str) -> None:
@@ -352,6 +361,7 @@ class Site:
             if values is None or isinstance(values, str):
                 number = grant.id[:12]
                 self._note(number, incident if values is None else values)
+                self.notice(f"Nothing left in answer to a query, which stays charged (incident {number}).")
                 account.close([grant])
                 raise Withheld(f"nothing leaves this site in answer to the query (incident {number})")
             failpoint("measured")

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import shutil
 import sys
+from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,8 @@ from pets.errors import UserError
 from pets.federated import connect
 from pets.federated.deployment import startup_kit
 from pets.federated.deployment.federation_folder import FederationFolder
+from pets.federated.deployment.health import Term
+from pets.federated.deployment.notices import Notices
 from pets.federated.deployment.remote import RemoteFederation
 from pets.federated.deployment.site_folder import SiteFolder
 from pets.session.session import Session
@@ -320,14 +323,15 @@ def test_an_edited_policy_needs_a_new_roster(run: Run, shelf: Path) -> None:
 # a federation ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_federation_is_one_command_and_keeps_no_authority(shelf: Path) -> None:
+def test_a_federation_is_one_command_and_its_coordinators_alone(shelf: Path) -> None:
     trial = shelf / "trial"
     assert trial.stat().st_mode & 0o077 == 0
     for name in NAMES:
         assert (trial / "kits" / f"{name}.kit").stat().st_mode & 0o077 == 0
     keys = [path for path in trial.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
     parties = {"coordinator.key", "analyst.key", "server.key", "client.key", *(f"{name}.kit" for name in NAMES)}
-    assert {path.name for path in keys} == parties  # and not the key that could make more kits
+    assert {path.name for path in keys} == {*parties, "authority.json"}  # which signs renewed kits
+    assert all(path.stat().st_mode & 0o077 == 0 for path in keys)
     assert FederationFolder(trial).names == NAMES
 
 
@@ -496,3 +500,58 @@ def test_a_kits_secret_is_in_no_repr(shelf: Path) -> None:
     found = startup_kit.read(shelf / "trial" / "kits" / "north.kit", "north")
     assert "PRIVATE KEY" in found.key
     assert "PRIVATE" not in repr(found)
+
+
+# a year later, and a bad day ------------------------------------------------------------------------------------------
+
+
+def test_kits_are_renewed_and_a_site_takes_its_own(run: Run, shelf: Path, tmp_path: Path) -> None:
+    for name in ("trial", "north"):
+        shutil.copytree(shelf / name, tmp_path / name, ignore=shutil.ignore_patterns("kit"))
+    assert run("site", "renew", "north", "--kit", "trial/kits/north.kit").code == 2  # there is none to be renewed
+    assert run("site", "join", "north", "--roster", "trial/roster.json", "--kit", "trial/kits/north.kit").code == 0
+    crt, server = Path("north/kit/startup/client.crt"), Path("trial/server/startup/server.crt")
+    admin = Path("trial/admin/startup/client.crt")
+    before = [file.read_bytes() for file in (crt, server, admin)]
+    authority = Path("trial/authority.json")
+    assert authority.stat().st_mode & 0o077 == 0
+    root = Path("trial/server/startup/rootCA.pem").read_bytes()
+    done = run("federation", "renew", "trial")
+    assert done.code == 0
+    assert "The kits that were handed out before are good until their own end." in done.out
+    assert Path("trial/server/startup/rootCA.pem").read_bytes() == root
+    assert all(file.read_bytes() != was for file, was in zip((server, admin), before[1:], strict=True))
+    assert Path("trial/kits/north.kit").stat().st_mode & 0o077 == 0
+    assert run("site", "renew", "north", "--kit", "trial/kits/east.kit").code == 2
+    assert crt.read_bytes() == before[0]
+    done = run("site", "renew", "north", "--kit", "trial/kits/north.kit")
+    assert done.code == 0
+    assert f"Kit: its certificate holds until {Term.of(Path('north/kit')).ends:%Y-%m-%d}." in done.out
+    assert crt.read_bytes() != before[0]
+    authority.unlink()  # as an earlier version of pets left it
+    done = run("federation", "renew", "trial")
+    assert "no party is in touch until it takes its new kit" in done.out
+    assert Path("trial/server/startup/rootCA.pem").read_bytes() != root
+    assert run("federation", "renew", "trial").out.count("good until their own end") == 1
+
+
+def test_a_sites_status_shows_its_troubles_and_its_newest_notices(
+    run: Run, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(shelf / "north", tmp_path / "north", ignore=shutil.ignore_patterns("kit"))
+    done = run("site", "status", "north")
+    assert "Serves: no process does now.\nKit: none yet; join with --kit FILE.\nBudget: " in done.out
+    assert "TROUBLE" not in done.out
+    assert "Incidents" not in done.out
+    notices = Notices(tmp_path / "north", lambda line: None)
+    for number in range(7):
+        notices.note(f"notice {number}")
+    SiteFolder(Path("north")).site.session.ledger.incidents.note("0123456789ab", SECRET)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 10**12, 10**6))
+    done = run("site", "status", "north")
+    assert "TROUBLE: The disk of 'north' has less than 256 MB left" in done.out
+    assert [f"notice {number}" in done.out for number in range(7)] == [False, False] + [True] * 5
+    assert "Incidents: pets ledger incident --ledger north/ledger.db" in done.out
+    said = main.run(["ledger", "incident", "--ledger", "north/ledger.db", "0123456789ab"])
+    assert said == 0

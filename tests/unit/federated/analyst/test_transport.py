@@ -13,7 +13,7 @@ import pytest
 
 from pets.federated import Site
 from pets.federated.analyst.transport import InProcess
-from pets.federated.deployment import startup_kit
+from pets.federated.deployment import processes, startup_kit
 from pets.federated.deployment.gateway import VARIABLE, hand_in, listening
 from pets.federated.messages.errors import ProtocolError
 from tests.conformance import SUITE, Connect
@@ -60,14 +60,14 @@ def nvflare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
     from pets.federated.deployment.nvflare_engine import Line, provision
 
     root, names, port = tmp_path_factory.mktemp("n"), ["a", "b", "c", "d"], free_port()
-    made = provision("pets", "localhost", port, names, ADMIN, root / "work")
+    made, _ = provision("pets", "localhost", port, names, ADMIN, root / "work")
     slots = [Slot() for _ in names]
     with contextlib.ExitStack() as stack:
 
         def start(party: str, environment: dict[str, str]) -> None:
             folder: Path = root / f"run-{party}"
             startup_kit.unpack(startup_kit.of(made / (party or "localhost"), party, "pets", "localhost", port), folder)
-            stack.enter_context(startup_kit.running(folder, party, root / f"{party}.log", environment))
+            stack.enter_context(processes.running(folder, party, root / f"{party}.log", environment))
 
         start("", {})
         for name, slot in zip(names, slots, strict=True):
@@ -76,8 +76,7 @@ def nvflare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
         job = startup_kit.write_job(root)
         line = Line(made / ADMIN, ADMIN, names, job, 8.0)
         stack.callback(line.close)
-        until(lambda: len(line.connected()) == 4)
-        line.prepare()
+        until(lambda: len(line.prepare()) == 4)
 
         def connect(sites: Sequence[Site]) -> Line:
             for slot, site in zip(slots, sites, strict=False):

@@ -142,6 +142,7 @@ def the_documentations_commands(scene: Scene) -> None:
     trial.make(THEN)
     said = capsys.readouterr().out
     assert said.count("in touch") == 4
+    assert said.count("Serves: process ") == 2
     assert "Whole: " in said
     for name in ("answer", "opened"):
         assert "episodes" in (trial.root / f"{name}.html").read_text("utf-8")
@@ -390,6 +391,51 @@ class _Killing:
         return getattr(self.inner, name)
 
 
+def a_killed_gate_leaves_no_process_behind_and_is_in_the_next_answer(scene: Scene) -> None:
+    """As when the system kills it for want of memory: with none of its children, and with no farewell."""
+    trial = scene.trial
+    for name in ("north", "trial", "holder"):
+        gate, *engine = trial.tree(name)
+        assert len(engine) >= 1
+        gate.kill()
+        trial.processes.pop(name).wait()
+        until(lambda engine=engine: not any(alive(process) for process in engine))  # type: ignore[misc]
+        trial.start(name)
+        _in_touch(trial)
+        for secure in ("masked", "encrypted"):
+            assert ask(trial, "--total", "--secure", secure, "--again", "--patience", "60") == 0
+        assert scene.said.readouterr().out.count("3 of 3 sites are in the answer") == 2
+        assert "still there" not in trial.said(name)
+
+
+def a_process_without_a_gate_is_not_in_touch(scene: Scene) -> None:
+    trial = scene.trial
+    gate = trial.tree("west")[0]
+    gate.suspend()  # NVFlare's processes go on
+    try:
+        with connect(trial.trial, patience=2, progress=False) as many:
+            assert many.connected() == ("north", "east", NAME)
+            assert set(many.line._processes()) == set(HERE)
+    finally:
+        gate.resume()
+    _in_touch(trial)
+
+
+def alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _in_touch(trial: Trial) -> None:
+    def all_there() -> bool:
+        with contextlib.suppress(pets.UserError), connect(trial.trial) as many:  # the server may not listen yet
+            return many.connected() == HERE
+        return False
+
+    until(all_there)
+
+
 def without_the_key_holder_nothing_is_asked(scene: Scene) -> None:
     trial = scene.trial
     before = _spent(trial)
@@ -444,6 +490,8 @@ STEPS: tuple[Callable[[Scene], None], ...] = (
     a_synthetic_table_from_the_sites_marginals,
     a_job_that_brings_code_or_another_class_is_not_run,
     two_survive_a_killed_third_where_the_threshold_allows,
+    a_killed_gate_leaves_no_process_behind_and_is_in_the_next_answer,
+    a_process_without_a_gate_is_not_in_touch,
     without_the_key_holder_nothing_is_asked,
     each_sites_log_verifies,
     stopping_leaves_no_process_behind,

@@ -17,7 +17,7 @@ from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
 from pets.federated.analyst.models import glm
 from pets.federated.messages.errors import ProtocolError, Refused
 from pets.federated.messages.message import Channel, context_of
-from pets.federated.query_round.evidence import attested, unpacked
+from pets.federated.query_round.evidence import _joined, _parts, attested, unpacked
 from pets.federated.query_round.next_step import next_step, solved
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model, Step
@@ -139,6 +139,11 @@ def test_evidence_gives_the_very_total_and_names_each_site_once() -> None:
     for wrong in (evidence + evidence, evidence[:-1], b""):
         with pytest.raises(ProtocolError):
             attested(wrong, channel, 1 + model().size, everyone=True)
+    rounds = list(_parts(evidence))
+    first = list(_parts(rounds[0]))
+    for listed in ([*first, first[0]], [first[0], first[0], *first[2:]]):
+        with pytest.raises(ProtocolError, match="names a site twice"):
+            attested(_joined([_joined(listed), *rounds[1:]]), channel, 1 + model().size, everyone=True)
     with pytest.raises(ProtocolError, match="cut off"):
         unpacked(b"\x01\xff\xff\xff\xff")
 

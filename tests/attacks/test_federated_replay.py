@@ -258,6 +258,22 @@ def test_exact_totals_are_never_given_without_every_site() -> None:
         many.release(N, pets.Total())
 
 
+def test_a_coordinator_that_does_without_a_site_gets_no_exact_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The roster would bear the loss of one, and the coordinator counts so: the sites themselves know better."""
+    from pets.federated import SitePolicy, Totals
+    from tests.conformance import _dead
+    from tests.unit.federated.site.test_site import SCHEMA, UNBOUNDED
+
+    rules = SitePolicy.open(SCHEMA, totals=Totals(allow=True, min_cohort=1))
+    many = federation(4, dropouts=1, people=40, rules=rules, policy=UNBOUNDED)
+    inner = federation_module.Relay
+    monkeypatch.setattr(federation_module, "Relay", lambda *given: inner(*given[:5], False, *given[6:]))
+    many.sites["s3"].handle = _dead  # type: ignore[method-assign]
+    with pytest.raises(ReleaseFailedError):
+        many.release(N, pets.Total())
+    assert states(many) == [["voided"]] * 3 + [[]]  # and nobody's data was opened
+
+
 def test_an_abort_is_only_the_coordinators() -> None:
     many = federation(people=30)
     order = order_for(many)

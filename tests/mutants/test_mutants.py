@@ -1,7 +1,7 @@
-"""Every planted bug is caught by the test that must catch it: a tenth in each run, all of them in ``make soak``.
+"""Every planted bug is caught by the test that must catch it: a few in each run, all of them in ``make soak``.
 
-Which tenth follows from the code of pets, so that a tree always has the same one and a change draws another;
-``MUTANTS_SEED`` chooses by hand.
+Which few follows from the code of pets, so that a tree always has the same ones and a change draws others;
+``MUTANTS_SEED`` chooses by hand. They stay few however long the list grows: each takes a Python of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _seed() -> str:
     return os.environ.get("MUTANTS_SEED", seen.hexdigest())
 
 
-TENTH = {one.name for one in random.Random(_seed()).sample(ALL, -(-len(ALL) // 10))}
+FEW = {one.name for one in random.Random(_seed()).sample(ALL, 8)}
 
 
 @pytest.mark.parametrize("mutant", ALL, ids=[one.name for one in ALL])
@@ -47,7 +47,7 @@ def test_their_names_differ() -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "mutant",
-    [pytest.param(one, marks=() if one.name in TENTH else pytest.mark.soak, id=one.name) for one in ALL],
+    [pytest.param(one, marks=() if one.name in FEW else pytest.mark.soak, id=one.name) for one in ALL],
 )
 def test_it_is_caught(mutant: Mutant) -> None:
     code, said = outcome(mutant)

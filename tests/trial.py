@@ -54,10 +54,9 @@ def until(done: Callable[[], bool], seconds: float = 240.0) -> None:
         time.sleep(0.3)
 
 
-def documented(page: Path, heading: str) -> list[list[str]]:
-    """The commands in a section of a page, without ``pets``."""
-    section = page.read_text("utf-8").split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    blocks = [block.split("```", 1)[0] for block in section.split("```bash\n")[1:]]
+def documented(page: Path) -> list[list[str]]:
+    """The commands of a page, without ``pets``."""
+    blocks = [block.split("```", 1)[0] for block in page.read_text("utf-8").split("```bash\n")[1:]]
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     return [shlex.split(line)[1:] for line in lines if line.startswith("pets ")]
 

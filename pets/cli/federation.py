@@ -139,6 +139,8 @@ def quote(
     pets federation quote trial --by age --count stays --epsilon 0.5
     pets federation quote trial --by age --count stays --total
     """
+    import textwrap
+
     from pets.errors import UserError
     from pets.federated.analyst.exact_terms import exact_terms
     from pets.federated.deployment.remote import connect
@@ -149,7 +151,8 @@ def quote(
     many = connect(folder)
     asked = question.build(many.schema)
     if total:
-        print("\n".join(exact_terms(make_plan(asked, many.schema), many.roster)))
+        for sentence in exact_terms(make_plan(asked, many.schema), many.roster):
+            print(textwrap.fill(sentence, 110))
         return
     print(many.quote(asked, protect.build(), secure=secure))
 

@@ -21,7 +21,10 @@ PACKAGES = ("pets", "pets.he", "pets.federated", "pets.testing")
 """Whose public names are in the reference."""
 
 CONTENTS = {
-    "Learn": ["docs/guide", "docs/dummy_data", "docs/federated", "docs/guarantees"],
+    "Learn": ["docs/guide", "docs/dummy_data", "docs/federated", "docs/federation_from_nothing", "docs/guarantees"],
+    "When something goes wrong": [
+        f"docs/bad_day_{who}" for who in ("custodian", "coordinator", "key_holder", "analyst")
+    ],
     "Notebooks": [
         "notebooks/first_private_table",
         "notebooks/onboarding_with_dummy_data",

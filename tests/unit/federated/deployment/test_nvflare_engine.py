@@ -1,4 +1,4 @@
-"""Three real NVFlare sites on loopback, over mutual TLS, made and asked with the commands of docs/federated.md."""
+"""Three real NVFlare sites on loopback, over mutual TLS, made and asked as docs/federation_from_nothing.md says."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def world() -> tuple[pets.Schema, pd.DataFrame]:
     return schema, rows.groupby(unit.column).head(unit.rows or unit.max_rows)
 
 
-COMMANDS = documented(Path(__file__).parents[4] / "docs" / "federated.md", "Three real sites")
+COMMANDS = documented(Path(__file__).parents[4] / "docs" / "federation_from_nothing.md")
 PARTIES = ("trial", "holder", *SITES)
 HERE = (*SITES, NAME)
 SERVED = [command for command in COMMANDS if command[1] == "serve"]
@@ -138,7 +138,7 @@ def encrypted_envelopes_are_opened_by_a_key_holder_elsewhere(scene: Scene) -> No
 
 def the_documentations_commands(scene: Scene) -> None:
     trial, capsys = scene.trial, scene.said
-    assert len(THEN) == 7
+    assert len(THEN) == 6
     trial.make(THEN)
     said = capsys.readouterr().out
     assert said.count("in touch") == 4

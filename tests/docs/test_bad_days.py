@@ -51,4 +51,4 @@ def test_the_checker_bites() -> None:
     assert quoted("| `a … b` (to all) | c | d |\n| what | x |\n") == ["a … b"]
     assert said("the federation's server cannot be reached at …")
     assert not said("the federation's server can be reached at …")
-    assert not said("served already …, by process")
+    assert not said("by process …, served already")

@@ -77,19 +77,36 @@ clean: ## remove the environment, the caches and what was built
 
 # ── the environment ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-.venv/bin/pip:
-	@command -v '$(PYTHON)' >/dev/null || { echo "There is no $(PYTHON) here; pets needs Python 3.11 or later (make PYTHON=/path/to/python3.11 ...)." >&2; exit 1; }
-	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "pets needs Python 3.11 or later, and $(PYTHON) is $$('$(PYTHON)' -V 2>&1); try: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+# A Python that is named (PYTHON=…) is the environment's: one of another version is made anew.
+VERSION = -c 'import sys; print(sys.version)' 2>/dev/null
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell '$(PYTHON)' $(VERSION)),$(shell $(BIN)/python $(VERSION)))
+OTHER := .venv/.other
+endif
+endif
+
+define KNOWN
+@command -v '$(PYTHON)' >/dev/null || { echo "There is no $(PYTHON) here; pets needs Python 3.11 or later (make PYTHON=/path/to/python3.11 ...)." >&2; exit 1; }
+@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "pets needs Python 3.11 or later, and $(PYTHON) is $$('$(PYTHON)' -V 2>&1); try: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+endef
+
+.PHONY: .venv/.other
+.venv/.other:
+	$(KNOWN)
+	@rm -rf .venv
+
+.venv/bin/pip: $(OTHER)
+	$(KNOWN)
 	@echo "== making .venv with $$('$(PYTHON)' -V 2>&1)"
 	@'$(PYTHON)' -m venv .venv || { echo "Python could not make a virtual environment (on Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
 
 # The environment is a prerequisite by existence only (|): pip touches it at every turn.
-.venv/.light: pyproject.toml constraints.txt | .venv/bin/pip
+.venv/.light: pyproject.toml constraints.txt $(OTHER) | .venv/bin/pip
 	@echo "== installing pets and its plots"
 	@$(PIP) -e '.[plot]'
 	@touch $@
 
-.venv/.full: pyproject.toml constraints.txt | .venv/bin/pip
+.venv/.full: pyproject.toml constraints.txt $(OTHER) | .venv/bin/pip
 	@echo "== installing pets with every extra (some minutes the first time)"
 	@$(PIP) $(if $(TORCH_INDEX),--extra-index-url '$(TORCH_INDEX)') torch==2.13.0
 	@$(PIP) $(if $(TORCH_INDEX),--extra-index-url '$(TORCH_INDEX)') -e '.[all,dev]'

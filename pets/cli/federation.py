@@ -237,6 +237,7 @@ def glm(
     print(found.table.to_string(float_format=lambda value: f"{value:.6g}"))
     print(f"{found.family}, {found.rows:,} rows, {found.steps} steps, dispersion {found.dispersion:.6g}.")
     print("No guarantee: made of exact totals, which every later release of each site names.")
+    print("\n".join(found.notes))
     if out is not None:
         with written(out):
             # a model of exact totals

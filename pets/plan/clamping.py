@@ -5,8 +5,11 @@ A value outside is counted as the nearer end; that is no noise, and no interval 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from pets.common.codec import number
 from pets.plan.plan import Plan
+from pets.schema.domain import Domain
 from pets.schema.numeric import Numeric
 
 
@@ -20,7 +23,21 @@ def clamps(plan: Plan) -> tuple[str, ...]:
             continue
         weight = measure.weight
         codes = (0, domain.cells - 1) if weight is None else (weight.low, weight.high)
-        low, high = (number(domain.origin + domain.spacing * code) for code in codes)
-        step = number(domain.spacing * (1 if weight is None else weight.coarse))
-        out.append(f"{output.name}: values of {measure.column!r} are clamped to [{low}, {high}] in steps of {step}.")
+        said = _between(measure.column, domain, codes, 1 if weight is None else weight.coarse)
+        out.append(f"{output.name}: values of {said}")
     return tuple(out)
+
+
+def clamped_columns(fields: Mapping[str, Domain], columns: Iterable[str]) -> tuple[str, ...]:
+    """One sentence for each numeric column of a model, with the schema's ends."""
+    numbers = ((name, fields[name]) for name in columns)
+    return tuple(
+        f"Values of {_between(name, domain, (0, domain.cells - 1))}"
+        for name, domain in numbers
+        if isinstance(domain, Numeric)
+    )
+
+
+def _between(column: str | None, domain: Numeric, codes: tuple[int, int], coarse: int = 1) -> str:
+    low, high = (number(domain.origin + domain.spacing * code) for code in codes)
+    return f"{column!r} are clamped to [{low}, {high}] in steps of {number(domain.spacing * coarse)}."

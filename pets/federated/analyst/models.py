@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from pets.common.arguments import plain_arguments
 from pets.errors import PolicyError, QueryError, did_you_mean, shown
+from pets.plan.clamping import clamped_columns
 from pets.protection.protection import DP, Exact, Protection, Total
 from pets.query_model.aggregate import Aggregate, count, sum, variance
 from pets.query_model.expression import Filter, col
@@ -63,6 +64,7 @@ class Fit:
         steps: of iteratively re-weighted least squares until nothing moved.
         release: the table that it was made from; ``None`` where each step was a query of its own.
         ids: those queries, for their certificates at each site.
+        notes: between which values those of the model's columns were moved before it was fitted.
     """
 
     family: Family
@@ -74,6 +76,7 @@ class Fit:
     steps: int
     release: Release | None
     ids: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def table(self) -> pd.DataFrame:
@@ -123,7 +126,9 @@ def glm(
 
         found = iterated(source, table, outcome, covariates, family, protection, where, **settings)  # type: ignore[arg-type]
         beta, errors = tuple(found.beta.tolist()), tuple(found.errors.tolist())
-        return Fit(family, found.terms, beta, errors, found.rows, found.dispersion, len(found.ids), None, found.ids)
+        said = clamped_columns(source.schema.fields(table), (outcome, *covariates))
+        steps = len(found.ids)
+        return Fit(family, found.terms, beta, errors, found.rows, found.dispersion, steps, None, found.ids, said)
     measures: dict[str, Aggregate] = {"n": count(where=~col(outcome).is_null())}
     if family == "binomial":
         measures["s"] = count(where=_true(outcome))
@@ -159,7 +164,11 @@ def fit(release: Release, family: Family) -> Fit:
         dispersion = float((inside + weight * (mean - design @ beta) ** 2).sum() / freedom)
     errors = np.sqrt(np.diag(np.linalg.inv(information)) * dispersion)
     rows = int(weight.sum())
-    return Fit(family, terms, tuple(beta.tolist()), tuple(errors.tolist()), rows, dispersion, steps, release)
+    plan = release.plan
+    columns = [measure.column for measure in plan.measures if measure.column]
+    said = clamped_columns(plan.fields, dict.fromkeys([*columns, *(one.column for one in plan.layout.dimensions)]))
+    made = tuple(beta.tolist()), tuple(errors.tolist())
+    return Fit(family, terms, *made, rows, dispersion, steps, release, notes=said)
 
 
 def _columns(source: Answers, table: str, covariates: object, outcome: object) -> tuple[str, ...]:

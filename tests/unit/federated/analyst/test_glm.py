@@ -121,6 +121,8 @@ def test_it_is_the_pooled_fit_and_each_step_is_an_entry(three: Federation, famil
     assert np.abs(np.array(found.errors) - errors).max() < 1e-9
     assert 2 <= found.steps == len(found.ids) <= 12
     assert found.release is None
+    assert {"Values of 'age' are clamped to [18, 90] in steps of 0.01."} <= set(found.notes)
+    assert len(found.notes) == 2 + (outcome != "died")  # age, bmi, and the outcome
     assert list(found.table.index) == list(TERMS)
     for site, start in zip(three.sites.values(), before, strict=True):
         log = site.session.history()

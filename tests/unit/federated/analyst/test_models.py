@@ -92,6 +92,11 @@ def test_a_regression_is_the_pooled_one(many: Federation, family: str, outcome: 
     assert np.abs(np.array(found.errors) - errors).max() < 1e-9
     assert list(found.table.columns) == ["coefficient", "error", "z", "low", "high"]
     assert found.release.epsilon is None
+    ends = {"score": "[0, 100] in steps of 0.5", "visits": "[0, 50] in steps of 1"}
+    said = ["Values of 'age' are clamped to [40, 60] in steps of 1."]
+    if outcome in ends:
+        said.insert(0, f"Values of {outcome!r} are clamped to {ends[outcome]}.")
+    assert list(found.notes) == said
 
 
 def test_a_survival_curve_is_the_pooled_one_bit_for_bit(many: Federation) -> None:

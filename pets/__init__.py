@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pets.query_model.aggregate import sum as sum
     from pets.query_model.expression import col
     from pets.query_model.group_keys import KeySet
+    from pets.query_model.sql.reading import sql
     from pets.release.release import Release
     from pets.schema.schema import (
         Boolean,
@@ -56,6 +57,7 @@ _HOMES = {
     "median": "query_model.aggregate",
     "quantile": "query_model.aggregate",
     "KeySet": "query_model.group_keys",
+    "sql": "query_model.sql.reading",
     "Schema": "schema.schema",
     "Table": "schema.schema",
     "Unit": "schema.schema",
@@ -99,6 +101,7 @@ __all__ = [
     "median",
     "quantile",
     "KeySet",
+    "sql",
     "Schema",
     "Table",
     "Unit",
@@ -140,6 +143,11 @@ def __getattr__(name: str) -> Any:
     from pets.errors import NoSuchNameError, did_you_mean
 
     raise NoSuchNameError(f"pets has no {name!r}{did_you_mean(name, __dir__())}")
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext pets`` in a notebook: the cell magic ``%%pets``, which asks a session in SQL."""
+    importlib.import_module("pets.cli.notebook").register(shell)
 
 
 def __dir__() -> list[str]:

@@ -94,6 +94,19 @@ class QueryError(UserError):
     exit_code = 4
 
 
+class SqlError(QueryError):
+    """A part of a statement in SQL is not answered; the message says what to write instead.
+
+    Attributes:
+        sentence: what is wrong, and the remedy.
+        excerpt: the line of the statement, and carets below the place (empty: the statement as a whole).
+    """
+
+    def __init__(self, sentence: str, excerpt: str = "") -> None:
+        super().__init__(f"{sentence}\n{excerpt}" if excerpt else sentence)
+        self.sentence, self.excerpt = sentence, excerpt
+
+
 class NoSuchNameError(QueryError, AttributeError):
     """A name that pets does not have; the message says what there is. ``hasattr`` and ``getattr`` see it as usual."""
 

@@ -36,6 +36,7 @@ ENGINES = {
     "tenseal": "pets/he/tenseal_engine.py",
     "tqdm": "pets/common/progress.py",
     "sqlalchemy": "pets/ledger/db/",
+    "sqlglot": "pets/query_model/sql/",
     "fastapi": "pets/service/",
     "nvflare": "pets/federated/deployment/nvflare_engine.py",
 }
@@ -49,7 +50,7 @@ RELEASE_MAKERS = ("pets/session/answering.py", "pets/he/totals/opening.py", "pet
 
 HEAVY = [
     "opendp", "duckdb", "ibis", "polars", "pandas", "sdv", "torch", "tenseal", "mbi", "altair", "sqlalchemy", "fastapi",
-    "pyspark", "nvflare",
+    "pyspark", "nvflare", "sqlglot",
 ]  # fmt: skip
 
 Finding = tuple[int, str]  # line, what

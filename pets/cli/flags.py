@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pets.session.session import Session
 
 _WHERE = "\"age >= 18 and sex in ['F', 'M']\"; a name with blanks: \"col('length of stay') > 7\""
+_SQL = "The query as a SELECT, in the SQL of DuckDB."
 _ENDINGS = "Write FILE.csv, .xlsx, .parquet, .json, .html, .png or .svg."
 DATA = "The rows of a table: CSV, CSV.gz, Parquet or an SQL URL; repeatable."
 
@@ -45,6 +46,7 @@ class _Asked:
     """What is asked, but for the measures."""
 
     query: Annotated[str | None, typer.Option("--query", metavar="FILE", help="The query as JSON or YAML.")] = None
+    sql: Annotated[str | None, typer.Option("--sql", metavar="SELECT", help=_SQL)] = None
     table: Annotated[
         str | None, typer.Option("--table", metavar="NAME", help="Which table, where the schema has several.")
     ] = None
@@ -63,10 +65,11 @@ class _Asked:
         from pets.query_model.query import query
 
         measures = [(kind, text) for kind in SPELLINGS for text in getattr(self, kind) or ()]
-        if self.query is not None:
-            if measures or self.where or self.by or self.table:
-                raise QueryError("give the query either as --query FILE or as flags, not both")
-            return condition.read_query(self.query).bound(rows=self.rows, groups=self.groups)
+        if self.query is not None or self.sql is not None:
+            if measures or self.where or self.by or self.table or (self.query is not None and self.sql is not None):
+                raise QueryError("give the query as --query FILE, as --sql 'SELECT …' or as flags, not as two of them")
+            read = condition.read_query(self.query) if self.query is not None else _of_sql(str(self.sql), schema)
+            return read.bound(rows=self.rows, groups=self.groups)
         if not measures:
             raise QueryError("the query asks for nothing; add --count rows, --mean days=length_of_stay or another one")
         if self.table is None and len(schema.tables) > 1:
@@ -80,6 +83,18 @@ class _Asked:
             name, aggregate = condition.measure(kind, text)
             asked = asked.agg(**{name: aggregate})
         return asked.bound(rows=self.rows, groups=self.groups)
+
+
+def _of_sql(text: str, schema: "Schema") -> "Query":
+    """The query that a SELECT asks; what its reader remarks is a note."""
+    from pets.query_model.sql.reading import sql
+
+    with warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always")
+        asked = sql(text, schema)
+    for remark in remarks:
+        print(f"note: {remark.message}", file=sys.stderr)
+    return asked
 
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from pets.cli.dummy import dummy
 from pets.cli.flags import Output, Protect, Purse, Question, Source, load_schema
 from pets.cli.ledger import ledger_app
 from pets.cli.synthetic_flags import Synthesise
-from pets.errors import InternalError, PetsError, PolicyError
+from pets.errors import InternalError, PetsError, PolicyError, SqlError
 
 if TYPE_CHECKING:
     from pets.release.release import Release
@@ -149,6 +149,8 @@ def query(
     \b
     pets query --schema stays.yaml --data stays.csv --by sex --count stays --epsilon 0.5
     pets query --schema stays.yaml --query query.yaml --dummy
+    pets query --schema stays.yaml --data stays.csv --epsilon 0.5 \\
+        --sql "SELECT sex, COUNT(*) AS stays FROM stays WHERE age >= 65 GROUP BY sex"
     pets query --schema stays.yaml --snapshots ready --by age:0,18,65,110 --mean days=length_of_stay \\
         --where "emergency == True" --epsilon 0.5 --out answer.html
     """
@@ -319,6 +321,10 @@ def run(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, Interrupted) as error:
         return _fail(str(error) or SAFE, 130)
+    except SqlError as error:
+        code = _fail(error.sentence, error.exit_code)
+        print(error.excerpt, file=sys.stderr)  # its carets must stay below their place
+        return code
     except PetsError as error:
         # an engine may wrap the interruption in an error of its own
         return _fail(f"interrupted; {error}", 130) if interrupts else _fail(str(error), error.exit_code)

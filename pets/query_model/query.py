@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,6 +18,7 @@ from pets.common.literals import name as name_of
 from pets.errors import QueryError, did_you_mean, shown
 from pets.query_model import written
 from pets.query_model.aggregate import Aggregate, aggregate_from_json
+from pets.query_model.display import Display
 from pets.query_model.expression import Col, Filter, filter_from_json
 from pets.query_model.group_keys import ColumnKey, Key, KeySet, key_from_json
 from pets.query_model.traits import TRAITS
@@ -40,6 +41,7 @@ class Query:
         aggregates: named measures of each group.
         rows: rows of one person that count (``None``: the schema's default).
         groups: groups one person may fall in (``None``: no cap).
+        display: how the answer is shown. It is no part of the question, of its canonical form or of its digest.
 
     >>> from pets.query_model.aggregate import count
     >>> query("stays").group_by("age").agg(stays=count()).keys
@@ -53,6 +55,7 @@ class Query:
     aggregates: tuple[tuple[str, Aggregate], ...] = ()
     rows: int | None = None
     groups: int | None = None
+    display: Display | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         name_of("the name of a query's table", self.table)
@@ -70,6 +73,8 @@ class Query:
             raise QueryError(f"the measures of a query are made by agg, not {shown(self.aggregates)}")
         object.__setattr__(self, "aggregates", tuple(_named(pair) for pair in self.aggregates))
         _distinct([key.name for key in self.keys], self.aggregates)
+        if self.display is not None:
+            self._displayed(self.display)
 
     @staticmethod
     def _condition(value: object) -> Filter:
@@ -88,6 +93,14 @@ class Query:
                 f"the key set lists {_few(keyset.columns)} and the query groups by {_few(names) or 'nothing'}; "
                 "they must be the same names in the same order"
             )
+
+    def _displayed(self, display: Display) -> None:
+        known = [key.name for key in self.keys] + [name for name, _ in self.aggregates]
+        for name in display.names():
+            if name not in known:
+                raise QueryError(
+                    f"the answer is to be shown by {shown(name)}, which it does not have; write .shown_as(None) first"
+                )
 
     @plain_arguments(QueryError, "where", "join conditions with &, each in brackets")
     def where(self, condition: Filter) -> Query:
@@ -138,6 +151,21 @@ class Query:
             rows=self.rows if rows is None else rows,
             groups=self.groups if groups is None else groups,
         )
+
+    def shown_as(self, display: Display | None) -> Query:
+        """The same question (and digest), its answer shown in another way: what SQL's ORDER BY and LIMIT make."""
+        return self if display == self.display else replace(self, display=display)
+
+    @plain_arguments(QueryError, "sql", "write query.sql(schema)")
+    def sql(self, schema: Any) -> str:
+        """The question as a SELECT that :func:`pets.sql` reads back to the same query.
+
+        Where SQL has no word, pets' own are written: BOUND, BINS, CLIP, HISTOGRAM and a few more.
+
+        Raises :class:`QueryError` or :class:`SchemaError` where the schema does not have what the query names.
+        """
+        # found by name: a question does not depend on how it is written down
+        return str(importlib.import_module("pets.query_model.sql.writing").written(self, schema))
 
     if not TYPE_CHECKING:  # a type checker knows what there is
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 from pets.errors import NoSuchNameError, did_you_mean
 from pets.query_model.traits import SPELLINGS
 
-VERBS = ("where", "group_by", "agg", "bound", "explain", "to_json")
+VERBS = ("where", "group_by", "agg", "bound", "explain", "sql", "to_json")
 
 _AGG = "measures go into agg, each with a name, such as .agg(n=pets.count(), days=pets.sum('days'))"
 _WHERE = "keep rows with where, such as .where(col('age') >= 18)"

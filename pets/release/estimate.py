@@ -49,6 +49,10 @@ class Column:
     low: Numbers
     high: Numbers
 
+    def at(self, places: Ints) -> Column:
+        """The same output of some groups, in this order."""
+        return Column(self.output, self.estimate[places], self.low[places], self.high[places])
+
 
 @dataclass(frozen=True)
 class Estimates:

@@ -7,6 +7,7 @@ from html import escape
 from pets.common.codec import fraction
 from pets.common.percent import budget_percent, percent
 from pets.errors import MissingExtraError
+from pets.release import shown as shown_of
 from pets.release import text
 from pets.release.views import Answer
 
@@ -158,6 +159,8 @@ def _table(answer: Answer, limit: int) -> str:
         rows.append(f"<tr>{keys}{''.join(_cell(cell) for cell in row[shown.keys :])}</tr>")
     dummy = f"{text.DUMMY}: " if answer.data == "dummy" else ""
     more = f'<p class="small">… and {shown.more:,} more; <code>.table</code> has all of them.</p>' if shown.more else ""
+    chosen = shown_of.sentence(answer)
+    more += f'<p class="small">{escape(chosen)}</p>' if chosen else ""
     return (
         f'<div class="scroll"><table><caption>{escape(dummy + text.headline(answer))}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{more}"

@@ -20,6 +20,7 @@ from pets.common.codec import Json, canonical, fraction
 from pets.common.integers import Ints
 from pets.errors import InternalError, PetsError, QueryError, UserError, missing_extra, shown
 from pets.plan.plan import Plan, make_plan
+from pets.query_model.display import Display
 from pets.query_model.query import Query
 from pets.release.certificate import Certificate
 from pets.release.estimate import Estimates, Mechanism, estimate
@@ -60,6 +61,8 @@ class Release:
         issued_at: ISO 8601.
         notes: what a reader must know.
         certificate: the ledger's signed statement about exactly these bytes (``pets verify`` checks it).
+        display: how the table is shown, where the query came from SQL that says so; no part of what is sealed or saved
+            as .json, which hold every group.
 
     Raises:
         InternalError: when it is not made by a protection, or its parts do not fit together.
@@ -86,6 +89,7 @@ class Release:
     analyst: str
     notes: tuple[str, ...] = ()
     certificate: Certificate | None = None
+    display: Display | None = None
     seal: InitVar[object] = None
 
     def __post_init__(self, seal: object) -> None:
@@ -213,6 +217,15 @@ class Release:
         made = object.__new__(Release)
         made.__dict__.update(self.__dict__)  # the parts are checked already, and so are their cached forms
         object.__setattr__(made, "certificate", Certificate(json.loads(envelope)))
+        return made
+
+    def shown_as(self, display: Display | None) -> Release:
+        """The same release, its table shown in another way; ``None``: every group, in the order of the keys."""
+        if display == self.display:
+            return self
+        made = object.__new__(Release)
+        made.__dict__.update(self.__dict__)
+        object.__setattr__(made, "display", display)
         return made
 
     # its canonical form ---------------------------------------------------------------------------------------

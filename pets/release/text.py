@@ -16,6 +16,7 @@ from pets.common.integers import Floats, Numbers
 from pets.common.percent import percent
 from pets.plan.measure import Output
 from pets.plan.plan import Plan
+from pets.release import shown as shown_of
 from pets.release.estimate import Column
 from pets.release.views import Answer
 
@@ -45,11 +46,11 @@ class Grid:
 
 def grid(answer: Answer, limit: int = SHOWN) -> Grid:
     """The first groups of an answer: keys, then ``estimate ± half-width`` (``[low, high]`` where the sides differ)."""
-    keys = answer.plan.layout.columns()
-    groups = answer.plan.groups
+    keys, places = shown_of.labels(answer), shown_of.places(answer)
+    groups = len(places)
     shown = min(groups, limit)
-    columns = [[str(label) for label in labels[:shown]] for labels in keys.values()]
-    columns += [cells(column, answer.estimates.exact, shown) for column in answer.estimates]
+    columns = [[str(labels[place]) for place in places[:shown]] for labels in keys.values()]
+    columns += [cells(column.at(places), answer.estimates.exact, shown) for column in answer.estimates]
     header = (*keys, *(column.output.name for column in answer.estimates))
     below = (*("" for _ in keys), *(whose_rows(answer.plan, column.output) for column in answer.estimates))
     return Grid(header, below, tuple(zip(*columns, strict=True)), len(keys), groups - shown)
@@ -186,6 +187,7 @@ def plain(answer: Answer) -> str:
     lines.append(answer.guarantee)
     if answer.data != "dummy":
         lines.append(" ".join(part for part in (f"Cost: {cost(answer)}.", more_like_this(answer)) if part))
+    lines += [said for said in (shown_of.sentence(answer),) if said]
     lines += answer.notes
     return "\n".join(lines)
 

@@ -15,7 +15,9 @@ from pets.common.codec import Json
 from pets.common.integers import Ints, Numbers
 from pets.errors import QueryError, did_you_mean
 from pets.plan.plan import Plan
+from pets.query_model.display import Display
 from pets.query_model.group_keys import DatePart
+from pets.release import shown
 from pets.release.estimate import Cells, Column, Estimates, Mechanism, Noise, split
 from pets.schema.dates import Calendar
 from pets.schema.domain import MISSING
@@ -88,6 +90,10 @@ class Answer(Protocol):
         """What a reader must know."""
 
     @property
+    def display(self) -> Display | None:
+        """How it is shown."""
+
+    @property
     def id(self) -> str:
         """The release's own name."""
 
@@ -117,7 +123,7 @@ def keys(answer: Answer, *, times: bool = True) -> dict[str, Any]:
 
     The group without a value is ``NaT`` there. With ``times=False`` they are as the answer calls them.
     """
-    columns: dict[str, Any] = answer.plan.layout.columns()
+    columns: dict[str, Any] = shown.labels(answer)
     if times:
         for key, dimension in zip(answer.plan.query.keys, answer.plan.layout.dimensions, strict=True):
             day = isinstance(answer.plan.fields[key.column], Calendar) and not isinstance(key, DatePart)
@@ -151,7 +157,12 @@ def _begins(label: object) -> str:
 
 def frame(answer: Answer, *, times: bool = True) -> pd.DataFrame:
     """Key columns, then for each output ``name``, ``name_low`` and ``name_high`` (exact answers: ``name`` only)."""
-    return _frame(keys(answer, times=times), answer.estimates)
+    return _viewed(answer, _frame(keys(answer, times=times), answer.estimates))
+
+
+def _viewed(answer: Answer, table: pd.DataFrame) -> pd.DataFrame:
+    """The groups that the view shows, in its order."""
+    return table if answer.display is None else table.iloc[shown.places(answer)].reset_index(drop=True)
 
 
 def arrow(answer: Answer) -> pa.Table:
@@ -174,7 +185,7 @@ def adjusted(answer: Answer, *, nonnegative: bool, whole: bool) -> pd.DataFrame:
         if whole and output.whole:
             parts = tuple(_rounded(part) for part in parts)  # type: ignore[assignment]
         columns.append(Column(output, *parts))
-    return _frame(keys(answer), replace(answer.estimates, columns=tuple(columns)))
+    return _viewed(answer, _frame(keys(answer), replace(answer.estimates, columns=tuple(columns))))
 
 
 def histogram(answer: Answer, name: str) -> pd.DataFrame:

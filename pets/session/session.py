@@ -218,6 +218,16 @@ class Session:
 
     # asking -----------------------------------------------------------------------------------------------------
 
+    @plain_arguments(UserError, "sql", "write sql('SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex')")
+    def sql(self, text: str) -> Query:
+        """The query that a SELECT asks, the same as the fluent form builds; see :func:`pets.sql`. It reads no rows.
+
+        Quote it, explain it, release it like any other: ``session.release(session.sql(text), pets.DP(epsilon=0.5))``.
+        """
+        from pets.query_model.sql.reading import sql
+
+        return sql(text, self.schema)
+
     @plain_arguments(UserError, "quote", "write quote(query, pets.DP(epsilon=1))")
     def quote(self, query: Query | Sequence[Query], protection: Protection) -> Quote:
         """Cost and expected error of a release, before spending; never reads rows."""
@@ -277,9 +287,11 @@ class Session:
             raise UserError(f"again must be True or False, not {shown(again)}")
         if key is not None:
             printable("key", key)
-        jobs = [self._custody.job(one, protection) for one in queries(query)]
+        asked = queries(query)
+        jobs = [self._custody.job(one, protection) for one in asked]
         self.policy.check_numbers(sum(job.plan.size for job in jobs))
-        answers = self._custody.release(jobs, key, again=again)
+        sealed = self._custody.release(jobs, key, again=again)
+        answers = [answer.shown_as(one.display) for one, answer in zip(asked, sealed, strict=True)]
         return answers[0] if isinstance(query, Query) else answers
 
     def contribute(

@@ -190,7 +190,9 @@ class Federation:
         """
         if not isinstance(again, bool):
             raise UserError(f"again must be True or False, not {shown(again)}")
-        answers = self._answered([self._request(one, protection, secure, again) for one in queries(query)])
+        asked = queries(query)
+        sealed = self._answered([self._request(one, protection, secure, again) for one in asked])
+        answers = [answer.shown_as(one.display) for one, answer in zip(asked, sealed, strict=True)]
         return answers[0] if isinstance(query, Query) else answers
 
     def synthesise(self, rows: int | None = None, *, secure: str = "masked", **settings: Any) -> SyntheticRelease:

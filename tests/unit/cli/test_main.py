@@ -470,3 +470,25 @@ def test_a_reader_that_leaves_early_is_no_error(folder: Path) -> None:
         check=False,
     )
     assert "Traceback" not in done.stderr and "bug" not in done.stderr
+
+
+def test_a_question_in_sql(pets_) -> None:
+    text = "SELECT sex, COUNT(*) AS n FROM stays WHERE age >= 65 GROUP BY sex ORDER BY n DESC LIMIT 1"
+    done = pets_("query", "--schema", "stays.yaml", "--dummy", "--sql", text)
+    assert done.code == 0
+    assert "Shown: 1 of" in done.out
+    flags = pets_(
+        "explain", "--schema", "stays.yaml", "--by", "sex", "--count", "n", "--where", "age >= 65", "--rows", "1"
+    )
+    assert pets_("explain", "--schema", "stays.yaml", "--sql", text, "--rows", "1").out == flags.out
+    both = pets_("explain", "--schema", "stays.yaml", "--sql", text, "--count", "n")
+    assert (both.code, "not as two of them" in both.err) == (4, True)
+
+
+def test_a_refusal_of_sql_keeps_its_carets_below_the_place(pets_) -> None:
+    done = pets_("explain", "--schema", "stays.yaml", "--sql", "SELECT COUNT(*) FROM stays\nWHERE age + 1 = 3")
+    assert done.code == 4
+    said, line, carets = done.err.splitlines()
+    assert said.startswith("pets: no column is computed")
+    assert line == "WHERE age + 1 = 3"
+    assert carets == "      ^^^^^^^"

@@ -1,0 +1,271 @@
+"""Conditions: WHERE and FILTER as the filters of a query. A column is compared with constants, and nothing else is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from sqlglot import exp
+
+from pets.common.codec import fraction
+from pets.common.literals import day, literal, moment
+from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Operator, Or
+from pets.query_model.sql.instead import instead
+from pets.query_model.sql.refusal import Refusal, at, listed, only
+from pets.query_model.sql.scope import FEATURES, Scope
+from pets.schema.dates import DateTime
+from pets.schema.domain import Boolean, Category
+
+MAX_DEPTH = 90
+
+Columns = Callable[[exp.Expression], str]
+"""What names a column: of the table, or (in HAVING) of the answer."""
+
+_SIGNS: dict[type[exp.Expression], Operator] = {
+    exp.EQ: "==",
+    exp.NEQ: "!=",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
+_FLIPPED: dict[Operator, Operator] = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_GROUPED: dict[str, type[And | Or]] = {"ALL_OF": And, "ANY_OF": Or}
+_TIMES = ("TIMESTAMP", "TIMESTAMPNTZ", "DATETIME")
+
+
+def condition(node: exp.Expression, scope: Scope) -> Filter:
+    """The filter of rows that a condition describes."""
+    return Conditions(scope.column, scope).filter(node)
+
+
+class Conditions:
+    """A reader of conditions.
+
+    Args:
+        column: what a name in the condition stands for.
+        scope: of the table's columns; ``None`` where names are those of an answer.
+    """
+
+    def __init__(self, column: Columns, scope: Scope | None = None) -> None:
+        self._column, self._scope = column, scope
+
+    def filter(self, node: exp.Expression, depth: int = 0) -> Filter:
+        """The filter that a condition describes."""
+        while isinstance(node, exp.Paren):
+            node = node.this
+        if depth > MAX_DEPTH:
+            raise Refusal(node, f"conditions are nested more than {MAX_DEPTH} deep; write lists with IN (…)")
+        if isinstance(node, (exp.And, exp.Or)):
+            kind = And if isinstance(node, exp.And) else Or
+            return self._several(node, kind, [self.filter(term, depth + 1) for term in _flat(node)])
+        if isinstance(node, exp.Anonymous) and str(node.this).upper() in _GROUPED and node.expressions:
+            terms = [self.filter(term, depth + 1) for term in node.expressions]
+            with at(node):
+                return _GROUPED[str(node.this).upper()](tuple(terms))
+        if isinstance(node, exp.Not):
+            with at(node):
+                return Not(self.filter(node.this, depth + 1))
+        with at(node):
+            return self._leaf(node)
+
+    def _several(self, node: exp.Expression, kind: type[And | Or], terms: list[Filter]) -> Filter:
+        with at(node):
+            out = terms[0]
+            for term in terms[1:]:
+                out = out & term if kind is And else out | term
+            return out
+
+    def _leaf(self, node: exp.Expression) -> Filter:
+        sign = _SIGNS.get(type(node))
+        if sign is not None:
+            return self._compare(node, sign)
+        if isinstance(node, exp.Between):
+            only(node, "this", "low", "high")
+            name, low, high = self._column(node.this), constant(node.args["low"]), constant(node.args["high"])
+            self._whole_day(node.args["high"], name, high)
+            return Between(name, low, high)
+        if isinstance(node, exp.In):
+            return self._isin(node)
+        if isinstance(node, exp.Is):
+            return self._is(node)
+        if isinstance(node, exp.Column):
+            name = self._column(node)
+            if self._scope is not None and isinstance(self._scope.fields[name], Boolean):
+                return Compare(name, "==", True)
+            raise Refusal(node, f"{name!r} is not a condition by itself; compare it, such as {name} = 1")
+        raise Refusal(node, self._instead(node))
+
+    def _compare(self, node: exp.Expression, sign: Operator) -> Filter:
+        only(node, "this", "expression")
+        left, right = _bare(node.this), _bare(node.expression)
+        if _is_constant(left) and not _is_constant(right):
+            left, right, sign = right, left, _FLIPPED[sign]
+        if _is_constant(left):
+            raise Refusal(node, "this names no column; compare a column with a constant")
+        name = self._column(self._comparable(left))
+        value = constant(right)
+        if sign in ("==", "<=", ">"):
+            self._whole_day(node, name, value)
+        return Compare(name, sign, value)
+
+    def _comparable(self, node: exp.Expression) -> exp.Expression:
+        said = instead(node)
+        if said and self._scope is not None:
+            raise Refusal(node, said)
+        return node
+
+    def _isin(self, node: exp.In) -> Filter:
+        if node.args.get("query") is not None:
+            raise Refusal(node.args["query"], FEATURES)
+        only(node, "this", "expressions")
+        name = self._column(self._comparable(_bare(node.this)))
+        values = tuple(_unless_null(value) for value in node.expressions)
+        for value, part in zip(values, node.expressions, strict=True):
+            self._whole_day(part, name, value)
+        return IsIn(name, values)
+
+    def _is(self, node: exp.Is) -> Filter:
+        only(node, "this", "expression")
+        if isinstance(node.expression, exp.Null):
+            return IsNull(self._column(_bare(node.this)))
+        if isinstance(node.expression, exp.Boolean) and not isinstance(node.parent, exp.Not):
+            return Compare(self._column(_bare(node.this)), "==", bool(node.expression.this))
+        raise Refusal(node, "IS goes with NULL, TRUE or FALSE alone; for rows without a value write x IS NULL OR …")
+
+    def _whole_day(self, node: exp.Expression, name: str, value: Any) -> None:
+        """Remark on a day compared with date-times: it is its midnight, and the rest of the day is not in it."""
+        if self._scope is None or not isinstance(self._scope.fields[name], DateTime):
+            return
+        plain = isinstance(value, str) and len(value.strip()) == len("2022-12-31")
+        if plain or (isinstance(value, dt.date) and not isinstance(value, dt.datetime)):
+            try:
+                after = day(value) + dt.timedelta(days=1)
+            except (ValueError, OverflowError):
+                return
+            self._scope.remarks.append(
+                f"{name!r} holds times of day, and '{day(value)}' is the midnight with which that day begins: for "
+                f"the whole day write {name} < '{after}'"
+            )
+
+    def _instead(self, node: exp.Expression) -> str:
+        if isinstance(node, (exp.Like, exp.ILike)) and self._scope is not None and isinstance(node.this, exp.Column):
+            return _like(node, self._scope)
+        return instead(node) or (
+            "this is no condition; compare a column with constants (=, <>, <, IN, BETWEEN, IS NULL), joined with AND, "
+            "OR, NOT"
+        )
+
+
+def _like(node: exp.Like | exp.ILike, scope: Scope) -> str:
+    """What to write for LIKE: the values, where the schema lists them."""
+    name, domain = scope.column(node.this), scope.domain(node.this)
+    values: list[str] = []
+    if isinstance(domain, Category) and isinstance(node.expression, exp.Literal):
+        start = str(node.expression.this).partition("%")[0]
+        values = [value for value in domain.values if start and "_" not in start and value.startswith(start)]
+    example = f"{name} IN ({listed(values) if values else chr(39) + '…' + chr(39)})"
+    return f"patterns (LIKE) are not answered yet; list the values: {example}"
+
+
+def _flat(node: exp.Expression) -> list[exp.Expression]:
+    """The terms of a chain of AND (or of OR), in order, however long it is."""
+    kind, left, out = type(node), [node], []
+    while left:
+        one = left.pop()
+        inner = one
+        while isinstance(inner, exp.Paren):
+            inner = inner.this
+        if type(inner) is kind:
+            only(inner, "this", "expression")
+            left += [inner.expression, inner.this]
+        else:
+            out.append(inner)
+    return out
+
+
+def _bare(node: exp.Expression) -> exp.Expression:
+    while isinstance(node, exp.Paren):
+        node = node.this
+    return node
+
+
+def _unless_null(node: exp.Expression) -> Any:
+    if isinstance(_bare(node), exp.Null):
+        raise Refusal(node, "a NULL in a list equals no value (and NOT IN would then choose no row); leave it out")
+    return constant(node)
+
+
+def _is_constant(node: exp.Expression) -> bool:
+    return isinstance(node, (exp.Literal, exp.Boolean, exp.Null)) or _constant(node) is not None
+
+
+def constant(node: exp.Expression) -> Any:
+    """The public constant that a node spells; refused where it is none."""
+    node = _bare(node)
+    if isinstance(node, exp.Null):
+        raise Refusal(node, "nothing equals NULL; write IS NULL, or IS NOT NULL")
+    found = _constant(node)
+    if found is None:
+        if isinstance(node, exp.Column):
+            quoted = "a text is written in single quotes, '…'; " if node.this.args.get("quoted") else ""
+            raise Refusal(node, f"{quoted}a column is compared with a constant, not with another column")
+        raise Refusal(
+            node,
+            instead(node)
+            or "a constant belongs here: a number, a text in single quotes, DATE '2022-12-31', TRUE or FALSE",
+        )
+    return found
+
+
+def _constant(node: exp.Expression) -> Any:
+    """A constant; ``None`` for anything else."""
+    if isinstance(node, exp.Boolean):
+        return bool(node.this)
+    if isinstance(node, exp.Literal) and node.args.get("is_string"):
+        return str(node.this)
+    if isinstance(node, exp.Cast) and isinstance(node.this, exp.Literal) and node.this.args.get("is_string"):
+        return _time(node)
+    exact = number(node)
+    if exact is None:
+        return None
+    with at(node):
+        return literal(exact)
+
+
+def _time(node: exp.Cast) -> Any:
+    kind = node.to.this.name if isinstance(node.to.this, exp.DType) else ""
+    text = str(node.this.this)
+    try:
+        if kind == "DATE":
+            return day(text)
+        if kind in _TIMES:
+            return literal(moment(text))
+    except ValueError:
+        raise Refusal(node, f"'{text[:40]}' is not a {kind.lower()[:9]}; write DATE '2022-12-31'") from None
+    return None
+
+
+def number(node: exp.Expression) -> Fraction | None:
+    """An exact number, also a negative one or a quotient of two; ``None`` for anything else."""
+    node = _bare(node)
+    if isinstance(node, exp.Neg):
+        inner = number(node.this) if isinstance(_bare(node.this), exp.Literal) else None
+        return None if inner is None else -inner
+    if isinstance(node, exp.Div):
+        top, bottom = node.this, node.expression
+        if isinstance(_bare(top), (exp.Neg, exp.Literal)) and isinstance(_bare(bottom), exp.Literal):
+            above, below = number(top), number(bottom)
+            if above is not None and below:
+                return above / below
+        return None
+    if not isinstance(node, exp.Literal) or node.args.get("is_string"):
+        return None
+    try:
+        return fraction(str(node.this))
+    except ValueError:
+        raise Refusal(
+            node, "a number in the statement is no number of ordinary size; no column holds such values"
+        ) from None

@@ -1,0 +1,228 @@
+"""Writing: a query as the SELECT that reads back to it, in SQL's own words where it has any."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
+
+from pets.common.codec import number
+from pets.errors import SchemaError, did_you_mean, shown
+from pets.query_model import aggregate as agg
+from pets.query_model.aggregate import Aggregate
+from pets.query_model.display import Order
+from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or
+from pets.query_model.group_keys import Bins, DatePart, Key, KeySet, Period
+from pets.query_model.query import Query
+from pets.query_model.sql.parsing import plain_name
+from pets.schema.domain import MISSING
+from pets.schema.schema import Schema
+
+_SIGNS = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+
+
+def written(query: Query, schema: Schema) -> str:
+    """The SELECT that :func:`pets.query_model.sql.reading.sql` reads back to this query."""
+    if not isinstance(schema, Schema):
+        raise SchemaError(f"query.sql needs a schema, such as pets.Schema.load('stays.yaml'), not {shown(schema)}")
+    return _Writer(query, schema).text()
+
+
+class _Writer:
+    """One query's text."""
+
+    def __init__(self, query: Query, schema: Schema, columns: list[str] | None = None) -> None:
+        self._query = query
+        table = schema.table(query.table)
+        self._own, self._person = table, table.person_table
+        attached = [name for name in schema.fields(query.table) if name not in table.columns]
+        self._attached = () if self._person is None else tuple(attached)
+        self._unit, self._schema = table.unit.column, schema
+        self._columns = list(schema.fields(query.table)) if columns is None else columns
+
+    def text(self) -> str:
+        """The whole statement."""
+        query = self._query
+        keys = [self._selected(key) for key in query.keys]
+        measures = [f"{self._measure(node)} AS {self._name(name)}" for name, node in query.aggregates]
+        lines = [f"SELECT {', '.join([*keys, *measures])}", f"FROM {self._source()}"]
+        if query.condition is not None:
+            lines.append(f"WHERE {self.condition(query.condition)}")
+        if query.keys:
+            lines.append(f"GROUP BY {', '.join(self._key(key) for key in query.keys)}")
+        return "\n".join([*lines, *self._shown()])
+
+    # names ------------------------------------------------------------------------------------------------------
+
+    def _name(self, name: str) -> str:
+        alike = [other for other in self._columns if other != name and other.casefold() == name.casefold()]
+        return name if plain_name(name) and not alike else '"' + name.replace('"', '""') + '"'
+
+    def _column(self, name: str) -> str:
+        if name not in self._columns:
+            known = did_you_mean(name, self._columns)
+            raise SchemaError(f"column {shown(name)} is not in table {self._query.table!r}{known}")
+        return self._name(name)
+
+    def _table(self, name: str) -> str:
+        return self._name(name)
+
+    def _source(self) -> str:
+        query, table = self._query, self._table(self._query.table)
+        bounds = [f"{word} := {n}" for word, n in (("rows", query.rows), ("groups", query.groups)) if n is not None]
+        source = f"BOUND({', '.join([table, *bounds])})" if bounds else table
+        if not self._joined():
+            return source
+        other = str(self._schema.table(str(self._person)).unit.column)
+        person = self._table(str(self._person))
+        on = f"{table}.{self._name(str(self._unit))} = {person}.{self._name(other)}"
+        return f"{source}{f' AS {table}' if bounds else ''} LEFT JOIN {person} ON {on}"
+
+    def _joined(self) -> bool:
+        """Whether the query names a column of the person table."""
+        return any(name in self._attached for name in _named(self._query.to_json()))
+
+    def _people(self) -> str:
+        if self._unit is None:
+            return "COUNT_UNITS()"
+        unit = self._name(self._unit)
+        return (
+            f"COUNT(DISTINCT {self._table(self._query.table)}.{unit})" if self._joined() else f"COUNT(DISTINCT {unit})"
+        )
+
+    # keys -------------------------------------------------------------------------------------------------------
+
+    def _selected(self, key: Key) -> str:
+        return f"{self._key(key)} AS {self._name(key.label)}" if key.label else self._key(key)
+
+    def _key(self, key: Key) -> str:
+        column = self._column(key.column)
+        if isinstance(key, Bins):
+            labels = {} if self._query.display is None else self._query.display.shown(key.name)
+            return _case(column, key, labels) if labels else f"BINS({', '.join([column, *map(_number, key.cuts)])})"
+        if isinstance(key, DatePart):
+            return f"EXTRACT({key.part.upper()} FROM {column})"
+        return f"DATE_TRUNC('{key.unit}', {column})" if isinstance(key, Period) else column
+
+    # measures ---------------------------------------------------------------------------------------------------
+
+    def _measure(self, node: Aggregate) -> str:
+        if isinstance(node, agg.Rate):
+            return f"AVG(CASE WHEN {self.condition(node.where)} THEN 1 ELSE 0 END)"
+        where: Filter | None = getattr(node, "where", None)
+        filtered = "" if where is None else f" FILTER (WHERE {self.condition(where)})"
+        return self._call(node) + filtered
+
+    def _call(self, node: Aggregate) -> str:
+        if isinstance(node, agg.Count):
+            return "COUNT(*)"
+        if isinstance(node, agg.CountUnits):
+            return self._people()
+        if isinstance(node, agg.Histogram):
+            return f"HISTOGRAM({', '.join([self._column(node.column), *map(_number, node.edges or ())])})"
+        if isinstance(node, agg.Quantile):
+            column, share = self._column(node.column), _number(node.q)
+            if node.bins is not None:
+                return f"QUANTILE_IN_BINS({column}, {share}, {node.bins})"
+            return f"MEDIAN({column})" if node.q == Fraction(1, 2) else f"QUANTILE_DISC({column}, {share})"
+        assert isinstance(node, agg.OfColumn), f"pets/query_model/sql/writing.py must say how {node.kind} is written"
+        of = self._column(node.column)
+        if node.clip is not None:
+            of = f"CLIP({of}, {_number(node.clip[0])}, {_number(node.clip[1])})"
+        if isinstance(node, agg.Variance):
+            return f"VAR_POP({of})" if node.step is None else f"VAR_POP_IN_STEPS({of}, {_number(node.step)})"
+        return f"{'SUM' if isinstance(node, agg.Sum) else 'AVG'}({of})"
+
+    # conditions -------------------------------------------------------------------------------------------------
+
+    def condition(self, node: Filter) -> str:
+        """A filter as SQL."""
+        match node:
+            case Compare(column=column, op=op, value=value):
+                return f"{self._column(column)} {_SIGNS[op]} {_constant(value)}"
+            case Between(column=column, low=low, high=high):
+                return f"{self._column(column)} BETWEEN {_constant(low)} AND {_constant(high)}"
+            case IsIn(column=column, values=values):
+                return f"{self._column(column)} IN ({', '.join(map(_constant, values))})"
+            case IsNull(column=column):
+                return f"{self._column(column)} IS NULL"
+            case Not(term=IsNull(column=column)):
+                return f"{self._column(column)} IS NOT NULL"
+            case Not(term=term):
+                return f"NOT ({self.condition(term)})"
+        assert isinstance(node, (And, Or)), f"pets/query_model/sql/writing.py must say how {node.kind} is written"
+        terms = [self.condition(term) for term in node.terms]
+        if len(terms) == 1 or any(type(term) is type(node) for term in node.terms):
+            # what the fluent form does not build, and SQL has no brackets for
+            return f"{'ALL_OF' if isinstance(node, And) else 'ANY_OF'}({', '.join(terms)})"
+        word = " AND " if isinstance(node, And) else " OR "
+        texts = [
+            f"({text})" if isinstance(term, (And, Or)) else text for term, text in zip(node.terms, terms, strict=True)
+        ]
+        return word.join(texts)
+
+    # the answer -------------------------------------------------------------------------------------------------
+
+    def _shown(self) -> list[str]:
+        display, keyset = self._query.display, self._query.keyset
+        having = [] if keyset is None else [self._listed(keyset)]
+        if display is None:
+            return [f"HAVING {term}" for term in having]
+        if display.having is not None:
+            names = [name for name, _ in self._query.aggregates]
+            text = _Writer(self._query, self._schema, names).condition(display.having)
+            having.append(f"({text})" if having and isinstance(display.having, Or) else text)
+        lines = [f"HAVING {' AND '.join(having)}"] if having else []
+        if display.order:
+            lines.append(f"ORDER BY {', '.join(self._order(order) for order in display.order)}")
+        if display.limit is not None:
+            lines.append(f"LIMIT {display.limit}")
+        return [*lines, f"OFFSET {display.offset}"] if display.offset else lines
+
+    def _order(self, order: Order) -> str:
+        last = " NULLS FIRST" if order.nulls_first else ""
+        return f"{self._name(order.name)}{' DESC' if order.descending else ''}{last}"
+
+    def _listed(self, keyset: KeySet) -> str:
+        names = ", ".join(self._name(name) for name in keyset.columns)
+        rows = [f"({', '.join('NULL' if value is None else _constant(value) for value in row)})" for row in keyset.rows]
+        return f"KEYS({names}) IN ({', '.join(rows)})"
+
+
+def _named(form: Any) -> Iterable[str]:
+    """Every column that a canonical form names."""
+    parts: Iterable[Any] = ()
+    if isinstance(form, dict):
+        if isinstance(form.get("column"), str):
+            yield form["column"]
+        parts = form.values()
+    elif isinstance(form, (list, tuple)):
+        parts = form
+    for part in parts:
+        yield from _named(part)
+
+
+def _case(column: str, key: Bins, labels: dict[str, str]) -> str:
+    own, cuts = key.labels(), key.cuts
+    missing = [f"WHEN {column} IS NULL THEN {_constant(labels[MISSING])}"] if MISSING in labels else []
+    ends = ["<"] * (len(own) - 1) + ["<="]
+    branches = [
+        f"WHEN {column} {sign} {_number(cut)} THEN {_constant(labels.get(label, label))}"
+        for label, sign, cut in zip(own, ends, cuts[1:], strict=True)
+    ]
+    return f"CASE {' '.join([*missing, *branches])} END"
+
+
+def _number(value: Fraction | int) -> str:
+    return str(number(Fraction(value)))
+
+
+def _constant(value: Any) -> str:
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, (int, Fraction)):
+        return _number(value)
+    if isinstance(value, dt.datetime):
+        return f"TIMESTAMP '{value.isoformat(' ')}'"
+    return f"DATE '{value.isoformat()}'" if isinstance(value, dt.date) else "'" + str(value).replace("'", "''") + "'"

@@ -1,0 +1,315 @@
+"""SQL and the fluent form are one question; what cannot be answered is refused as a whole, with its place."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import warnings
+from fractions import Fraction
+
+import pytest
+
+import pets
+from pets import KeySet, col
+from pets.errors import QueryError, SchemaError, SqlError
+from pets.query_model.display import Order
+from pets.query_model.group_keys import ColumnKey
+from pets.query_model.query import Query
+from pets.schema.schema import Schema
+
+SCHEMA = Schema.load(
+    {
+        "tables": {
+            "stays": {
+                "unit": {"column": "patient", "max_rows": 8, "rows": 3},
+                "person_table": "people",
+                "columns": {
+                    "patient": {"type": "identifier"},
+                    "episode": {"type": "identifier"},
+                    "age": {"type": "integer", "min": 0, "max": 110, "nullable": False},
+                    "days": {"type": "integer", "min": 0, "max": 60},
+                    "cost": {"type": "real", "min": 0, "max": 1000, "step": 0.5},
+                    "sex": {"type": "category", "values": ["F", "M"]},
+                    "code": {"type": "category", "values": ["I210", "I214", "J18"]},
+                    "emergency": {"type": "boolean"},
+                    "admitted": {"type": "date", "min": "2020-01-01", "max": "2021-12-31"},
+                    "seen": {"type": "datetime", "min": "2020-01-01 00:00", "max": "2020-12-31 23:59"},
+                    "Ward": {"type": "integer", "min": 1, "max": 9},
+                    "ward": {"type": "integer", "min": 1, "max": 9},
+                },
+            },
+            "people": {
+                "unit": {"column": "patient", "max_rows": 1},
+                "columns": {"patient": {"type": "identifier"}, "region": {"type": "category", "values": ["N", "S"]}},
+            },
+            "rows": {"unit": "row", "columns": {"x": {"type": "integer", "min": 0, "max": 9}}},
+        }
+    }
+)
+
+
+def full(text: str) -> str:
+    """A statement whose usual parts the tables below leave out, to be short."""
+    if text.endswith(" …"):
+        return f"SELECT {text.removesuffix(' …')} FROM stays"
+    start = "COUNT(*) AS n FROM stays"
+    return text.replace("…", start if text.startswith("SELECT") else f"SELECT {start}")
+
+
+STAYS = pets.query("stays")
+N = STAYS.agg(n=pets.count())
+
+
+def where(condition: object) -> Query:
+    return STAYS.where(condition).agg(n=pets.count())  # type: ignore[arg-type]
+
+
+def by(*keys: object) -> Query:
+    return STAYS.group_by(*keys).agg(n=pets.count())  # type: ignore[arg-type]
+
+
+def measured(node: object) -> Query:
+    return STAYS.agg(n=node)  # type: ignore[arg-type]
+
+
+SAME: list[tuple[str, Query]] = [
+    # conditions
+    ("SELECT COUNT(*) n FROM stays WHERE sex = 'F'", where(col("sex") == "F")),
+    ("select count(*) AS n from STAYS s where s.SEX = 'F'", where(col("sex") == "F")),
+    ("SELECT COUNT(*) AS n FROM main.stays WHERE 18 <= age", where(col("age") >= 18)),
+    ("SELECT COUNT(1) AS n FROM stays WHERE age > 18 AND age < 65 AND days <> 3",
+     where((col("age") > 18) & (col("age") < 65) & (col("days") != 3))),
+    ("… WHERE (age > 18 AND (age < 65)) AND ((days = 3))",
+     where((col("age") > 18) & (col("age") < 65) & (col("days") == 3))),
+    ("… WHERE sex = 'F' OR (days = 1 AND age = 2) OR age = 3",
+     where((col("sex") == "F") | ((col("days") == 1) & (col("age") == 2)) | (col("age") == 3))),
+    ("… WHERE NOT (sex = 'F' AND age = 2)",
+     where(~((col("sex") == "F") & (col("age") == 2)))),
+    ("… WHERE sex NOT IN ('F')", where(~col("sex").isin(["F"]))),
+    ("… WHERE days IS NOT NULL", where(~col("days").is_null())),
+    ("… WHERE days NOT BETWEEN -1 AND 3.5", where(~col("days").between(-1, 3.5))),
+    ("… WHERE emergency", where(col("emergency") == True)),  # noqa: E712
+    ("… WHERE emergency IS FALSE", where(col("emergency") == False)),  # noqa: E712
+    ("… WHERE admitted >= '2021-02-03'", where(col("admitted") >= "2021-02-03")),
+    ("… WHERE admitted >= DATE '2021-02-03'",
+     where(col("admitted") >= dt.date(2021, 2, 3))),
+    ("… WHERE seen >= TIMESTAMP '2020-02-03 10:30:00'",
+     where(col("seen") >= dt.datetime(2020, 2, 3, 10, 30))),
+    ("… WHERE cost > 1/3", where(col("cost") > Fraction(1, 3))),
+    # keys
+    ("SELECT age, … GROUP BY age", by("age")),
+    ("SELECT age AS years, … GROUP BY 1", by(ColumnKey("age", "years"))),
+    ("… GROUP BY sex, emergency", by("sex", "emergency")),
+    ("SELECT sex, emergency, … GROUP BY ALL", by("sex", "emergency")),
+    ("SELECT EXTRACT(YEAR FROM admitted) AS y, … GROUP BY y", by(col("admitted").year("y"))),
+    ("SELECT YEAR(admitted) AS admitted_year, … GROUP BY YEAR(admitted)",
+     by(col("admitted").year())),
+    ("SELECT DATE_PART('quarter', seen), … GROUP BY 1", by(col("seen").quarter())),
+    ("SELECT DATE_TRUNC('month', seen) AS m, … GROUP BY 1", by(col("seen").period("month", "m"))),
+    ("SELECT BINS(age, 0, 18, 110) AS band, … GROUP BY band",
+     by(col("age").bins([0, 18, 110], "band"))),
+    ("SELECT CASE WHEN age < 18 THEN 'a' WHEN age <= 64 THEN 'b' ELSE 'c' END AS band, … GROUP BY band",
+     by(col("age").bins([0, 18, 65, 110], "band"))),
+    ("SELECT CASE WHEN age >= 65 THEN 'c' WHEN age BETWEEN 18 AND 64 THEN 'b' ELSE 'a' END AS band, … GROUP BY 1",
+     by(col("age").bins([0, 18, 65, 110], "band"))),
+    ("SELECT sex, … GROUP BY sex HAVING sex IN ('F')", by(KeySet.product({"sex": ["F"]}))),
+    ("SELECT sex, age, … GROUP BY sex, age HAVING KEYS(age, sex) IN ((3, NULL), (4, 'F'))",
+     by(KeySet(("age", "sex"), ((3, None), (4, "F"))))),
+    # measures
+    ("COUNT(patient) AS n …", N),
+    ("COUNT(days) AS n …", measured(pets.count(~col("days").is_null()))),
+    ("COUNT(*) - COUNT(days) AS n …", measured(pets.count(col("days").is_null()))),
+    ("COUNT(DISTINCT patient) FILTER (WHERE age > 3) AS n …", measured(pets.count_units(col("age") > 3))),
+    ("COUNT(DISTINCT CASE WHEN age > 3 THEN patient END) AS n …",
+     measured(pets.count_units(col("age") > 3))),
+    ("COUNT(CASE WHEN age > 3 THEN 1 END) AS n …", measured(pets.count(col("age") > 3))),
+    ("COUNT_IF(age > 3) AS n …", measured(pets.count(col("age") > 3))),
+    ("SUM(CASE WHEN age > 3 THEN 1 ELSE 0 END) AS n …", measured(pets.count(col("age") > 3))),
+    ("SUM(CASE WHEN age > 3 THEN days ELSE 0 END) AS n …", measured(pets.sum("days", where=col("age") > 3))),
+    ("AVG(CASE WHEN age > 3 THEN days END) AS n …", measured(pets.mean("days", where=col("age") > 3))),
+    ("AVG(CASE WHEN age > 3 THEN 1.0 ELSE 0 END) AS n …", measured(pets.rate(col("age") > 3))),
+    ("1.0 * COUNT(*) FILTER (WHERE age > 3) / NULLIF(COUNT(*), 0) AS n …", measured(pets.rate(col("age") > 3))),
+    ("CAST(SUM(CASE WHEN age > 3 THEN 1 ELSE 0 END) AS DOUBLE) / COUNT(*) AS n …",
+     measured(pets.rate(col("age") > 3))),
+    ("SUM(days) / COUNT(days) AS n …", measured(pets.mean("days"))),
+    ("SUM(CLIP(days, 0, 10)) AS n …", measured(pets.sum("days", clip=(0, 10)))),
+    ("AVG(LEAST(GREATEST(age, 18), 65)) AS n …", measured(pets.mean("age", clip=(18, 65)))),
+    ("AVG(GREATEST(LEAST(age, 65), 18)) AS n …", measured(pets.mean("age", clip=(18, 65)))),
+    ("VAR_POP(days) AS n …", measured(pets.variance("days"))),
+    ("MEDIAN(days) AS n …", measured(pets.median("days"))),
+    ("PERCENTILE_DISC(0.9) WITHIN GROUP (ORDER BY days) AS n …", measured(pets.quantile("days", 0.9))),
+    ("QUANTILE_CONT(days, 0.9) AS n …", measured(pets.quantile("days", 0.9))),
+    ("QUANTILE_IN_BINS(days, 0.9, 7) AS n …", measured(pets.quantile("days", 0.9, bins=7))),
+    ("HISTOGRAM(days, 0, 1, 60) AS n …", measured(pets.histogram("days", [0, 1, 60]))),
+    ("HISTOGRAM(sex) AS n …", measured(pets.histogram("sex"))),
+    # tables
+    ("SELECT COUNT(*) AS n FROM BOUND(stays, rows := 2, groups := 1)", N.bound(rows=2, groups=1)),
+    ("SELECT region, … GROUP BY region", by("region")),
+    ("SELECT COUNT(DISTINCT s.patient) AS n FROM stays s LEFT JOIN people AS p USING (patient) GROUP BY p.region",
+     STAYS.group_by("region").agg(n=pets.count_units())),
+    ("SELECT COUNT_UNITS() AS n FROM rows", pets.query("rows").agg(n=pets.count_units())),
+    ('SELECT COUNT(*) AS n FROM stays GROUP BY "Ward"', by("Ward")),
+    ("FROM stays SELECT COUNT(*) AS n;", N),
+    ("SELECT COUNT(*) AS n /* all of them */ FROM stays -- and no more", N),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "wanted"), SAME, ids=[text[:60] for text, _ in SAME])
+def test_sql_is_the_query_of_the_fluent_form(text: str, wanted: Query) -> None:
+    found = pets.sql(full(text), SCHEMA)
+    assert json.dumps(found.to_json()) == json.dumps(wanted.to_json())
+    assert found.digest == wanted.digest
+    assert pets.sql(found.sql(SCHEMA), SCHEMA).digest == wanted.digest
+
+
+def test_measures_without_a_name_have_one() -> None:
+    text = "SELECT COUNT(*), COUNT(*) FILTER (WHERE age > 3), COUNT(DISTINCT patient), AVG(days), SUM(days) FROM stays"
+    assert [name for name, _ in pets.sql(text, SCHEMA).aggregates] == [
+        "count",
+        "count_2",
+        "people",
+        "mean_days",
+        "sum_days",
+    ]
+
+
+REFUSED: list[tuple[str, str, str]] = [
+    ("age, COUNT(*) …", "neither a measure nor a group key", "age"),
+    ("SELECT age FROM stays GROUP BY age", "asks for no measure", ""),
+    ("SELECT DISTINCT sex, COUNT(*) FROM stays GROUP BY sex", "write GROUP BY for DISTINCT", ""),
+    ("SELECT COUNT(*) FROM stay", "did you mean 'stays'", "stay"),
+    ("SELECT COUNT(*)", "FROM stays", ""),
+    ("SELECT COUNT(*) FROM stays, people", "write LEFT JOIN people ON", "people"),
+    ("… JOIN people ON stays.patient = people.patient", "write LEFT JOIN people ON", "people"),
+    ("… LEFT JOIN people ON stays.episode = people.patient", "tables meet by the person", "stays.ep"),
+    ("SELECT COUNT(DISTINCT p.patient) FROM stays LEFT JOIN people p USING (patient)", "the table itself", "p.patient"),
+    ("… WHERE patient = '1'", "identifier", "patient"),
+    ("… WHERE agee = 1", "did you mean 'age'", "agee"),
+    ("… WHERE WARD = 1", "'Ward' or 'ward'", "WARD"),
+    ('SELECT COUNT(*) FROM stays WHERE sex = "F"', "single quotes", '"F"'),
+    ("… WHERE age = days", "not with another column", "days"),
+    ("… WHERE age + 1 = 3", "no column is computed", "age + 1"),
+    ("… WHERE age // 10 = 3", "no column is computed", "age // 10"),
+    ("… WHERE DATEDIFF('day', admitted, seen) > 3", "no column is computed", "DATEDIFF"),
+    ("… WHERE days = NULL", "IS NULL", ""),
+    ("… WHERE days NOT IN (1, NULL)", "NULL in a list", ""),
+    ("… WHERE code LIKE 'I21%'", "code IN ('I210', 'I214')", "code LIKE 'I21%'"),
+    ("… WHERE UPPER(sex) = 'F'", "case: fold", "UPPER(sex)"),
+    ("… WHERE admitted > CURRENT_DATE", "the same tomorrow", ""),
+    ("… WHERE admitted > DATE '2021-02-30'", "is not a date", "'2021-02-30'"),
+    ("… WHERE emergency IS NOT TRUE", "IS goes with NULL", "emergency"),
+    ("… WHERE age IS DISTINCT FROM 1", "OR x IS NULL", "age IS DISTINCT FROM 1"),
+    ("… WHERE age BETWEEN SYMMETRIC 3 AND 1", "leave it out", ""),
+    ("… WHERE sex", "compare it", "sex"),
+    ("… WHERE age IN (SELECT 1)", "features of a person", ""),
+    ("… WHERE age = ?", "write the value", ""),
+    ("… GROUP BY age + 1", "no column is computed", "age + 1"),
+    ("… GROUP BY CASE WHEN sex = 'F' THEN 1 ELSE 2 END", "cuts a number into ranges", "sex"),
+    ("… GROUP BY CASE WHEN age < 18 THEN 'a' WHEN age > 64 THEN 'b' ELSE 'c' END HAVING 1 = 1",
+     "names no column", ""),
+    ("… GROUP BY CASE WHEN age < 18 THEN 'a' WHEN age > 64 THEN 'b' END", "ELSE", ""),
+    ("… GROUP BY CASE WHEN age < 18 THEN 'a' WHEN age > 64 THEN 'a' ELSE 'c' END", "one name", ""),
+    ("… GROUP BY CASE WHEN age BETWEEN 10 AND 20 THEN 'a' ELSE 'b' END", "no one range", "'b'"),
+    ("… GROUP BY CASE WHEN days < 3 THEN 'a' ELSE 'b' END", "rows without a value", "'b'"),
+    ("… GROUP BY 1", "no place of a key", "1"),
+    ("… GROUP BY CUBE (age, sex)", "release.total", "age, sex"),
+    ("AVG(LEAST(days, 3)) …", "CLIP", "LEAST"),
+    ("AVG(LEAST(GREATEST(days, 0), 3)) …", "CLIP(days", "LEAST"),
+    ("AVG(COALESCE(days, 0)) …", "leave COALESCE out", "COALESCE(days, 0)"),
+    ("AVG(days * 2) …", "no column is computed", "days * 2"),
+    ("AVG(DISTINCT days) …", "a measure is of a column", "days"),
+    ("AVG(CASE WHEN age > 3 THEN 1 ELSE NULL END) …", "a share is AVG", ""),
+    ("AVG(CASE WHEN age > 3 THEN days ELSE 0 END) …", "a mean of some rows", ""),
+    ("SUM(CASE WHEN age > 3 THEN 2 ELSE 0 END) …", "CASE chooses rows", ""),
+    ("COUNT(CASE WHEN age > 3 THEN 1 ELSE 0 END) …", "CASE chooses rows", ""),
+    ("100.0 * COUNT(*) FILTER (WHERE age > 3) / COUNT(*) …", "share of 1", "100.0 * COUNT"),
+    ("SUM(days) / COUNT(*) …", "only a share", "SUM(days)"),
+    ("COUNT(*) + 1 …", "only a share", "COUNT(*)"),
+    ("VAR_SAMP(days) …", "n − 1", ""),
+    ("PERCENTILE_CONT(0.1) WITHIN GROUP (ORDER BY days DESC) …", "without DESC", "days"),
+    ("COUNT(DISTINCT episode) …", "does not name a person", "episode"),
+    ("COUNT(DISTINCT sex, age) …", "no column that names a person", "sex, age"),
+    ("STRING_AGG(sex, ',') …", "texts of rows never leave", ""),
+    ("FIRST(days) …", "which row is first", ""),
+    ("SELECT sex, … GROUP BY sex HAVING n > 3 AND sex = 'F'", "belongs into WHERE", "sex"),
+    ("SELECT sex, … GROUP BY sex HAVING AVG(days) > 3", "not in the answer", "AVG(days)"),
+    ("SELECT sex, … GROUP BY sex HAVING sex IN ('F', NULL)", "KEYS(…)", ""),
+    ("SELECT sex, … GROUP BY sex ORDER BY days", "neither a group key nor a measure", "days"),
+    ("SELECT sex, … GROUP BY sex ORDER BY 3", "SELECT has 2 columns", "3"),
+    ("SELECT sex, … GROUP BY sex LIMIT 2 + 2", "whole number of groups", "2 + 2"),
+    ("SELECT sex, HISTOGRAM(days) AS n FROM stays GROUP BY sex ORDER BY n", "is a histogram", "n"),
+    ("COUNT(*) AS n, SUM(days) AS n …", "used twice", "SUM(days)"),
+    ("… USING SAMPLE 10%", "BOUND(stays", ""),
+    ("SELECT COUNT(*) FROM BOUND(stays, row := 3)", "rows := 3", "row := 3"),
+    ("INSERT INTO stays VALUES (1)", "one SELECT", "INSERT"),
+    ("SELECT COUNT(*) FROM stays; SELECT 1", "one statement", "SELECT"),
+    ("… WHERE", "", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "sentence", "place"), REFUSED, ids=[text[:70] for text, _, _ in REFUSED])
+def test_what_is_not_answered_is_refused_with_its_place(text: str, sentence: str, place: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        pets.sql(full(text), SCHEMA)
+    assert sentence in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+    if place:
+        assert isinstance(caught.value, SqlError)
+        line, carets = caught.value.excerpt.split("\n")
+        assert line[carets.index("^") : len(carets)].startswith(place)
+
+
+def test_text_and_schema_are_checked() -> None:
+    for text in ("", "  ", 3, None, "SELECT \ud800"):
+        with pytest.raises(QueryError, match="SQL"):
+            pets.sql(text, SCHEMA)  # type: ignore[arg-type]
+    with pytest.raises(SchemaError, match="sql needs a schema"):
+        pets.sql("SELECT COUNT(*) FROM stays", {})  # type: ignore[arg-type]
+    with pytest.raises(SchemaError, match=r"query\.sql needs a schema"):
+        N.sql({})
+    with pytest.raises(SchemaError, match="did you mean 'age'"):
+        by("agee").sql(SCHEMA)
+
+
+def test_a_day_beside_times_of_day_is_remarked_upon() -> None:
+    for condition, name in (
+        ("seen BETWEEN '2020-01-01' AND '2020-12-31'", "2021-01-01"),
+        ("seen <= DATE '2020-12-31'", "2021-01-01"),
+        ("seen = '2020-02-28'", "2020-02-29"),
+        ("seen IN ('2020-02-28')", "2020-02-29"),
+    ):
+        with pytest.warns(UserWarning, match=f"midnight.*seen < '{name}'"):
+            pets.sql(f"SELECT COUNT(*) FROM stays WHERE {condition}", SCHEMA)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for condition in ("seen < '2020-12-31'", "seen <= '2020-12-31 23:59'", "admitted <= '2020-12-31'"):
+            pets.sql(f"SELECT COUNT(*) FROM stays WHERE {condition}", SCHEMA)
+
+
+def test_how_it_is_shown_is_no_part_of_the_question() -> None:
+    plain = pets.sql("SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex", SCHEMA)
+    shown = pets.sql(
+        "SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex "
+        "HAVING COUNT(*) > 5 ORDER BY n DESC, 1 NULLS FIRST LIMIT 2 OFFSET 1",
+        SCHEMA,
+    )
+    assert plain == shown and plain.digest == shown.digest
+    assert plain.display is None
+    assert shown.display is not None
+    assert shown.display.order == (Order("n", descending=True), Order("sex", nulls_first=True))
+    assert (shown.display.having, shown.display.limit, shown.display.offset) == (col("n") > 5, 2, 1)
+    assert pets.sql(shown.sql(SCHEMA), SCHEMA).display == shown.display
+    assert shown.bound(rows=1).display == shown.display, "it goes along when a query is changed"
+    with pytest.raises(QueryError, match="shown_as"):
+        shown.group_by("age")
+    assert shown.shown_as(None).group_by("age").display is None
+
+
+def test_names_of_bins_are_shown() -> None:
+    case = "CASE WHEN days IS NULL THEN '?' WHEN days < 3 THEN 'short' ELSE 'long' END AS stay"
+    text = f"SELECT {case}, COUNT(*) AS n FROM stays GROUP BY stay"
+    asked = pets.sql(text, SCHEMA)
+    assert asked.digest == by(col("days").bins([0, 3, 60], "stay")).digest
+    assert asked.display is not None
+    assert asked.display.shown("stay") == {"[0, 3)": "short", "[3, 60]": "long", "missing": "?"}
+    assert pets.sql(asked.sql(SCHEMA), SCHEMA).display == asked.display

@@ -122,7 +122,8 @@ def make_plan(query: Query, schema: Schema) -> Plan:
     """The plan of a query; raises :class:`QueryError` with the remedy when it cannot be asked of this schema."""
     if not isinstance(query, Query):
         raise QueryError(f"a query is built from pets.query('table'), not {type(query).__name__}")
-    return _cached(_Asked(query, schema))
+    # how an answer is shown is nobody else's: a plan in the cache serves whoever asks the same
+    return _cached(_Asked(query.shown_as(None), schema))
 
 
 class _Asked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from sqlglot import exp
@@ -11,7 +12,7 @@ from sqlglot import exp
 from pets.errors import did_you_mean
 from pets.query_model.aggregate import Aggregate
 from pets.query_model.display import Display, Order
-from pets.query_model.expression import Filter
+from pets.query_model.expression import And, Filter, IsIn, Not, Or
 from pets.query_model.group_keys import KeySet
 from pets.query_model.sql.conditions import Conditions, constant
 from pets.query_model.sql.keys import NamedKey, key
@@ -101,12 +102,25 @@ def _having(node: exp.Expression, columns: Columns) -> tuple[Filter | None, KeyS
         listed = _listed(term, columns)
         if listed is None:
             found = Conditions(lambda name: _output(name, columns)).filter(term)
+            _numbers(found, term)
             rest = found if rest is None else rest & found
         elif keyset is not None:
             raise Refusal(term, "the keys are listed twice; keep one list")
         else:
             keyset = listed
     return rest, keyset
+
+
+def _numbers(condition: Filter, node: exp.Expression) -> None:
+    """Refuse constants that are no numbers: measures are."""
+    left = [condition]
+    while left:
+        one = left.pop()
+        left += one.terms if isinstance(one, (And, Or)) else (one.term,) if isinstance(one, Not) else ()
+        values = (getattr(one, name, 0) for name in ("value", "low", "high"))
+        for value in (*values, *(one.values if isinstance(one, IsIn) else ())):
+            if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
+                raise Refusal(node, "HAVING compares measures with numbers, such as HAVING COUNT(*) > 100")
 
 
 def _terms(node: exp.Expression) -> list[exp.Expression]:

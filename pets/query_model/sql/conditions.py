@@ -72,11 +72,10 @@ class Conditions:
             return self._leaf(node)
 
     def _several(self, node: exp.Expression, kind: type[And | Or], terms: list[Filter]) -> Filter:
+        # what & and | build, made at once: a chain may be long
+        flat = tuple(part for term in terms for part in (term.terms if type(term) is kind else (term,)))
         with at(node):
-            out = terms[0]
-            for term in terms[1:]:
-                out = out & term if kind is And else out | term
-            return out
+            return kind(flat)
 
     def _leaf(self, node: exp.Expression) -> Filter:
         sign = _SIGNS.get(type(node))

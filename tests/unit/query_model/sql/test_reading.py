@@ -12,6 +12,7 @@ import pytest
 import pets
 from pets import KeySet, col
 from pets.errors import QueryError, SchemaError, SqlError
+from pets.plan.plan import make_plan
 from pets.query_model.display import Order
 from pets.query_model.group_keys import ColumnKey
 from pets.query_model.query import Query
@@ -232,6 +233,8 @@ REFUSED: list[tuple[str, str, str]] = [
     ("STRING_AGG(sex, ',') …", "texts of rows never leave", ""),
     ("FIRST(days) …", "which row is first", ""),
     ("SELECT sex, … GROUP BY sex HAVING n > 3 AND sex = 'F'", "belongs into WHERE", "sex"),
+    ("SELECT sex, … GROUP BY sex HAVING n > 'x'", "with numbers", "n > 'x'"),
+    ("SELECT sex, … GROUP BY sex HAVING n IN (1, TRUE)", "with numbers", "n IN (1"),
     ("SELECT sex, … GROUP BY sex HAVING AVG(days) > 3", "not in the answer", "AVG(days)"),
     ("SELECT sex, … GROUP BY sex HAVING sex IN ('F', NULL)", "KEYS(…)", ""),
     ("SELECT sex, … GROUP BY sex ORDER BY days", "neither a group key nor a measure", "days"),
@@ -303,6 +306,7 @@ def test_how_it_is_shown_is_no_part_of_the_question() -> None:
     with pytest.raises(QueryError, match="shown_as"):
         shown.group_by("age")
     assert shown.shown_as(None).group_by("age").display is None
+    assert make_plan(shown, SCHEMA).query.display is None, "another's question may be answered from the same plan"
 
 
 def test_names_of_bins_are_shown() -> None:

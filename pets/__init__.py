@@ -147,7 +147,7 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(shell: Any) -> None:
     """``%load_ext pets`` in a notebook: the cell magic ``%%pets``, which asks a session in SQL."""
-    importlib.import_module("pets.cli.notebook").register(shell)
+    importlib.import_module("pets.cli.notebook.magic").register(shell)
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import pets
-from pets.cli import notebook
+from pets.cli.notebook import magic as notebook
 from pets.errors import QueryError, UserError
 from pets.query_model.query import Query
 from pets.release.release import Release

@@ -1,4 +1,4 @@
-"""Notebooks: after ``%load_ext pets``, a cell that begins with ``%%pets`` asks a session in SQL."""
+"""The cell magic: after ``%load_ext pets``, a cell that begins with ``%%pets`` asks a session in SQL."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Notebooks: what `%load_ext pets` brings."""

@@ -46,7 +46,7 @@ ROWS = ["pets.rows"]
 ROW_IMPORTERS = ("pets/rows/", "pets/session/", "pets/federated/site/", "pets/testing.py")
 
 # The protections: who may make a release.
-RELEASE_MAKERS = ("pets/session/answering.py", "pets/he/totals/opening.py", "pets/federated/analyst/federation.py")
+RELEASE_MAKERS = ("pets/session/answering.py", "pets/he/totals/opening.py", "pets/federated/analyst/sealing.py")
 
 HEAVY = [
     "opendp", "duckdb", "ibis", "polars", "pandas", "sdv", "torch", "tenseal", "mbi", "altair", "sqlalchemy", "fastapi",

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from pets.common import signing
-from pets.federated.messages.errors import ProtocolError
+from pets.federated.messages.errors import ProtocolError, Refused
 from pets.federated.messages.message import OVERHEAD, Channel, Kind, bitmap
-from pets.federated.secure_sum.masked import ENCRYPTED_SHARES, KEYS
+from pets.federated.secure_sum.masked import COMMITMENT, COMMITMENTS, DEALT, KEYS
+from pets.federated.secure_sum.primitives import encrypted
 from tests.parties import QUERY, Room
 
 
@@ -98,11 +99,11 @@ def test_both_secrets_of_one_site_are_never_given() -> None:
     without = bitmap({0, 1, 2, 3}, 5)
     signed = [room.reply(site, 3, without) for site in range(4)]
     listed = b"".join(message.signed + message.signature for message in signed)
-    held = room.parties[0]._held[4]  # type: ignore[attr-defined]
-    shares = room.parties[0].answer(4, listed)
-    given = [shares[start : start + 33] for start in range(0, len(shares), 33)]
-    assert held[33:] in given  # of the key: its masks come off the total
-    assert held[:33] not in given  # of its own mask: its vector stays covered
+    of_b, of_s = room.parties[0]._held[4]  # type: ignore[attr-defined]
+    said = room.parties[0].answer(4, listed)
+    given = [said[start : start + 32] for start in range(33, len(said), 32)]
+    assert of_s in given  # of the key: its masks come off the total
+    assert of_b not in given  # of its own mask: its vector stays covered
     for attempt in (listed, b""):
         with pytest.raises((ProtocolError, AttributeError)):
             room.parties[0].answer(4, attempt)
@@ -113,9 +114,9 @@ def test_a_site_that_survived_is_not_unmasked_pairwise() -> None:
     room.run(rounds=4)
     held = dict(room.parties[0]._held)  # type: ignore[attr-defined]
     shares = room.parties[0].answer(4, room.out[0])
-    for both in held.values():
-        assert both[:33] in shares
-        assert both[33:] not in shares
+    for of_b, of_s in held.values():
+        assert of_b in shares
+        assert of_s not in shares
 
 
 def test_survivors_must_have_shared() -> None:
@@ -127,10 +128,11 @@ def test_shares_for_another_site_do_not_open() -> None:
     room = Room(3)
 
     def swap(site: int, body: bytes) -> bytes:
-        first, second = body[1 : 1 + ENCRYPTED_SHARES], body[1 + ENCRYPTED_SHARES :]
+        first, second = body[1 : 1 + COMMITMENTS], body[1 + COMMITMENTS :]
         return body[:1] + second + first
 
-    refused(room, 2, swap, "altered on the way")
+    with pytest.raises(Refused, match="cannot open the shares"):
+        room.run(at_round(2, swap))  # type: ignore[arg-type]
     assert room.opened == []  # the data of the site that noticed stayed closed
 
 
@@ -157,11 +159,12 @@ def test_colluding_sites_below_the_threshold_cannot_open_a_vector() -> None:
     room.run(rounds=3)
     masked = {site: reply.body for site, reply in room.replies.items()}
     corrupt = room.parties[2]
-    known = corrupt._held[0]  # type: ignore[attr-defined]
-    assert len(known) == 66  # one share of each secret of site 0; three are needed of either
+    keys = corrupt._held[0]  # type: ignore[attr-defined]
+    dealt = room.collector._dealt[0][COMMITMENT + DEALT :]  # type: ignore[attr-defined]
+    known = [encrypted(key, dealt[COMMITMENTS + 33 * part :][:33]) for part, key in enumerate(keys)]
     from pets.federated.secure_sum import shamir
 
-    for part in (known[:33], known[33:]):
+    for part in known:  # one share of each secret of site 0; three are needed of either
         with pytest.raises(ProtocolError):
             shamir.join({3: part}, room.roster.threshold)
     assert masked[0] != room.vectors[0].astype("<u8").tobytes()
@@ -176,7 +179,7 @@ def test_a_site_itself_counts_who_shared() -> None:
     full = room.out[0]
     for listed, why in ((frozenset({0, 1, 2}), "4 sites are needed"), (frozenset({1, 2, 3, 4}), "not on the coord")):
         senders = [site for site in range(1, 5) if site in listed]
-        parts = [full[1 + ENCRYPTED_SHARES * (site - 1) : 1 + ENCRYPTED_SHARES * site] for site in senders]
+        parts = [full[1 + COMMITMENTS * (site - 1) : 1 + COMMITMENTS * site] for site in senders]
         with pytest.raises(ProtocolError, match=why):
             room.parties[0].answer(2, bitmap(listed, 5) + b"".join(parts))
     assert room.opened == []
@@ -190,7 +193,7 @@ def test_sites_that_sent_no_keys_do_not_make_up_the_number() -> None:
     with pytest.raises(ProtocolError, match="sent no keys"):
         room.parties[0].answer(2, bitmap({0, 1, 2, 3, 4}, 5) + body[1:])
     with pytest.raises(ProtocolError, match="sent no keys"):
-        room.parties[0].answer(2, bitmap({0, 1, 2, 4}, 5) + body[1 : 1 + 2 * ENCRYPTED_SHARES])
+        room.parties[0].answer(2, bitmap({0, 1, 2, 4}, 5) + body[1 : 1 + 2 * COMMITMENTS])
     assert room.opened == []
 
 
@@ -226,8 +229,7 @@ def test_too_few_neighbours_are_noticed_by_the_site() -> None:
     lost = set(near[:20])
     body, width = room.out[0], -(-62 // 8)
     parts = {
-        site: body[width + ENCRYPTED_SHARES * place : width + ENCRYPTED_SHARES * (place + 1)]
-        for place, site in enumerate(near)
+        site: body[width + COMMITMENTS * place : width + COMMITMENTS * (place + 1)] for place, site in enumerate(near)
     }
     party._near = near[:30]  # type: ignore[attr-defined]
     left = [site for site in near[:30] if site not in lost]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, overload
 
 from pets.common import signing
 from pets.common.arguments import plain_arguments, whole_between
-from pets.common.clock import now
 from pets.common.entropy import random_id
-from pets.dp.shares import Spread, View, alone, on_the_plans_grid, shared, shares_loss
+from pets.dp.shares import Spread, View, alone, shared, shares_loss
 from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
 from pets.federated.analyst import planning
 from pets.federated.analyst.planning import FederatedRequest, as_site, noise_scales, one_schema
 from pets.federated.analyst.public_range import check_sums, check_total
+from pets.federated.analyst.sealing import sealed
 from pets.federated.analyst.transport import InProcess, Transport, carry
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay
@@ -24,7 +24,6 @@ from pets.federated.query_round.evidence import packed
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model
 from pets.federated.secure_sum.interface import check_way
-from pets.federated.site import wording
 from pets.federated.site.gate import most_rows
 from pets.federated.site.site import Site
 from pets.plan.plan import make_plan
@@ -33,7 +32,7 @@ from pets.protection.budget import Cost, added_up, described
 from pets.protection.protection import DP, Exact, Protection, Total
 from pets.query_model.query import Query, queries
 from pets.release.certificate import Certificate
-from pets.release.release import Release, sealed_release
+from pets.release.release import Release
 from pets.session.quoting.forecast import forecast
 from pets.session.quoting.quote import Quote, Remaining, notes_of
 from pets.session.session import Session
@@ -254,7 +253,7 @@ class Federation:
         if not request.again and key in self._answers:
             return self._answers[key]
         order, relay = self._carried(request)
-        release = self._sealed(request, order, relay)
+        release = sealed(request, order, relay, self.schema)
         self._answers[key] = release
         return release
 
@@ -318,47 +317,6 @@ class Federation:
         self._holder, self._keyed = holder, replace(self.roster, key_holder=holder.public.id)
         for site in self._sites:
             site.join(self._keyed, holder.public)
-
-    def _sealed(self, request: FederatedRequest, order: Order, relay: Relay) -> Release:
-        plan, roster, shares, survivors = request.plan, relay.roster, request.shares, len(relay.survivors)
-        values, scales = relay.total, (0.0,) * len(plan.measures)
-        cost = request.cost if roster.members[0].data == "real" else Cost(roster.currency, 0)
-        if shares is not None:
-            values, _ = on_the_plans_grid(plan, values, shares, survivors)
-            scales = noise_scales(plan, shares, survivors)
-        at, exact = request.at, isinstance(order.protection, Total)
-        rounded = shares is not None and max(shares.refine) > 1
-        notes = wording.notes(plan, roster, order.secure, survivors, shares is not None, rounded)
-        # (a site lost after its vector came is in the answer all the same: the others took its masks off)
-        missing = sorted(set(relay.lost) - set(relay.survivors))
-        notes += tuple(f"Site {name} is not in the answer." for name in missing)
-        if shares is not None and shares.mechanism == "laplace":
-            notes += ("The noise is a sum of discrete Laplace draws; intervals take its normal limit.",)
-        dummy = roster.members[0].data == "dummy"
-        return sealed_release(
-            id=order.id,
-            dataset=self.schema.dataset,
-            table=plan.table,
-            query=plan.query,
-            schema=self.schema,
-            plan_digest=plan.digest,
-            values=values,
-            mechanism="none" if shares is None else "gaussian",
-            scales=scales,
-            protection=order.protection.to_json(),
-            snapshot_id=f"federated {order.id}",
-            data="dummy" if dummy else "real",
-            cost=cost.to_json(),
-            epsilon=None if at is None else at[0],
-            delta=None if at is None else at[1],
-            rho=None if request.loss is None else request.loss.rho,
-            guarantee=wording.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy, shares),
-            budget=None,
-            issued_at=now(),
-            project="federation",
-            analyst=self.analyst,
-            notes=notes,
-        )
 
     # accounts ---------------------------------------------------------------------------------------------------
 

@@ -79,6 +79,11 @@ class Relay:
         return tuple(self.roster.members[site].name for site in sorted(self._collector.survivors))
 
     @property
+    def proved(self) -> Mapping[str, str]:
+        """By site's name, what it did wrong and its own signatures prove; its vector may be in the total."""
+        return {self.roster.members[site].name: what for site, what in sorted(self._collector.proved.items())}
+
+    @property
     def total(self) -> Ints:
         """The sum, after the last round."""
         return self._collector.total.view(np.int64)
@@ -133,6 +138,8 @@ class Relay:
             if self._kept is not None:
                 self._kept.append(self._replies)
         except ProtocolError as error:
+            for name, what in self.proved.items():
+                self.lost[name] = f"{what}, as its own signature proves"
             why = "; ".join(f"{name}: {reason}" for name, reason in self.lost.items())
             if self._refused:
                 raise Refused(f"{why}; nothing was released; {self.charges}") from None

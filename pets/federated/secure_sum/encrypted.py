@@ -58,6 +58,7 @@ class EncryptedCollector:
         self._sum = b""
         self.total: Words = np.zeros(task.size, dtype=np.uint64)
         self.survivors: frozenset[int] = frozenset()
+        self.proved: Mapping[int, str] = {}
 
     def close(self, number: int, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
         """Add the envelopes; open the total, or first ask those that are in it for their signatures."""

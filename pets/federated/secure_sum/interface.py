@@ -96,6 +96,10 @@ class Collector(Protocol):
     def survivors(self) -> frozenset[int]:
         """Whose vectors are in the total."""
 
+    @property
+    def proved(self) -> Mapping[int, str]:
+        """What sites did wrong, where their own signatures prove it; they may be in the total all the same."""
+
 
 Contribute = Callable[[], Words]
 """Reserve is done; this opens the data: it charges for good, computes, adds noise, seals, and gives the vector once."""

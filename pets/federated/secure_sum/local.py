@@ -37,6 +37,7 @@ class LocalCollector:
         self._task = task
         self.total: Words = np.zeros(task.size, dtype=np.uint64)
         self.survivors: frozenset[int] = frozenset()
+        self.proved: Mapping[int, str] = {}
 
     def close(self, number: int, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
         """Add the vectors of those that answered."""

@@ -7,15 +7,21 @@ variant against active adversaries, with signed keys and the consistency check),
 round  from the coordinator                 from the site
 ====== ==================================== =====================================================
 0      the order                            two fresh public keys
-1      everybody's signed keys              a commitment to b; for each neighbour, encrypted: a share of
-                                            both secrets
-2      the shares meant for it              x + PRG(b) + Σ ± PRG(k): its vector under masks
+1      everybody's signed keys              a commitment to b; for each neighbour a share of either secret,
+                                            each under a key of its own, and commitments to these keys
+2      the neighbours' commitments to its   x + PRG(b) + Σ ± PRG(k): its vector under masks
+       keys
 3      who survived                         its signature under that list
-4      at least t signatures on that list   of each neighbour *one* share: of b if it survived, else of s
+4      at least t signatures on that list   of each neighbour the key of *one* share: of b if it survived,
+                                            else of s
 ====== ==================================== =====================================================
 
-A rebuilt b is held against its commitment, and a rebuilt s against its public key, so that a wrong share is seen. Mask
-and commitment are two keys derived from b, neither of which tells anything of the other.
+So every share is signed by who dealt it, as ciphertext and commitment, before any is opened, and a holder checks on
+receipt that it has the keys. A key that does not fit its commitment shows a wrong holder; shares that open, and rebuild
+no b that was committed to and no s of the public key, show a wrong dealer. A holder that has other keys than the dealer
+(or the coordinator) says opens none of that dealer's shares: which of them is wrong nobody can prove. An opened key
+tells what the share itself would tell, and no more. Mask and commitment are two keys derived from b, neither of which
+tells anything of the other.
 """
 
 from __future__ import annotations
@@ -25,19 +31,25 @@ from typing import NoReturn
 
 from pets.common.entropy import random_bytes
 from pets.errors import InternalError
-from pets.federated.messages.errors import ProtocolError
+from pets.federated.messages.errors import ProtocolError, Refused
 from pets.federated.messages.message import OVERHEAD, bitmap, from_bitmap
 from pets.federated.secure_sum import shamir
 from pets.federated.secure_sum.graph import degree, needed, neighbours
 from pets.federated.secure_sum.interface import Contribute, Task, Words
-from pets.federated.secure_sum.primitives import TAG, Agreement, decrypt, derive, encrypt, mask
+from pets.federated.secure_sum.primitives import KEY, Agreement, derive, encrypted, mask
 
 KEYS = 64
 """Bytes of the two public keys."""
-COMMITMENT = 15
-"""Bytes of the commitment to b: nobody gains by two that are alike, and one that fits a given b takes 2^120 trials."""
-ENCRYPTED_SHARES = 2 * shamir.SHARE + TAG
-"""Bytes of one neighbour's encrypted shares."""
+COMMITMENT = 13
+"""Bytes of the commitment to b: nobody gains by two that are alike, and one that fits a given b takes 2^104 trials."""
+KEY_COMMITMENT = 9
+"""Bytes that commit to a share's key. Who finds another that fits, in 2^72 trials, can blame its dealer, no more."""
+COMMITMENTS = 2 * KEY_COMMITMENT
+"""Bytes that commit to the keys of one neighbour's two shares."""
+DEALT = COMMITMENTS + 2 * shamir.SHARE
+"""Bytes of one neighbour's shares: the commitments, then the share of b and that of s, encrypted."""
+NONE = bytes(KEY)
+"""Instead of a key: this site opens none of that dealer's shares."""
 
 
 class MaskedParty:
@@ -59,7 +71,7 @@ class MaskedParty:
         self._cast = b""
         self._near: tuple[int, ...] = ()
         self._agreed: dict[int, bytes] = {}
-        self._held: dict[int, bytes] = {}
+        self._held: dict[int, tuple[bytes, bytes]] = {}
         self._shared: frozenset[int] = frozenset()
         self._survivors: frozenset[int] = frozenset()
         self._own = b""
@@ -99,8 +111,9 @@ class MaskedParty:
         out = [commitment(self._seed, self._cast)]
         for site in self._near:
             self._agreed[site] = self._sharing.with_(self._keys[site][:32])
-            key = derive(self._agreed[site], self._cast, b"share" + pair(self._me, site))
-            out.append(encrypt(key, seeds[site + 1] + secrets[site + 1], self._cast))
+            keys = share_keys(self._agreed[site], self._cast, self._me, site)
+            out += [key_commitment(key, self._cast) for key in keys]
+            out += [encrypted(key, part[site + 1]) for key, part in zip(keys, (seeds, secrets), strict=True)]
         return b"".join(out)
 
     def _mask(self, body: bytes) -> bytes:
@@ -110,14 +123,17 @@ class MaskedParty:
             raise ProtocolError("shares are said to come from sites that sent no keys; the query was left")
         self._least_of(self._shared)
         senders = [site for site in self._near if site in self._shared]
-        if len(body) != width + ENCRYPTED_SHARES * len(senders):
+        if len(body) != width + COMMITMENTS * len(senders):
             raise ProtocolError("the list of shares does not fit the list of sites; the query was left")
         if 1 + len(senders) < needed(len(self._keys), self._task.channel.roster):
             raise ProtocolError("too few neighbours are left to hold this site's secrets; the query was left")
         for place, site in enumerate(senders):
-            start = width + ENCRYPTED_SHARES * place
-            key = derive(self._agreed[site], self._cast, b"share" + pair(site, self._me))
-            self._held[site] = decrypt(key, body[start : start + ENCRYPTED_SHARES], self._cast)
+            start = width + COMMITMENTS * place
+            keys = share_keys(self._agreed[site], self._cast, site, self._me)
+            fits = b"".join(key_commitment(key, self._cast) for key in keys) == body[start : start + COMMITMENTS]
+            if not fits:
+                self._check_others_hold(site)
+            self._held[site] = keys if fits else (NONE, NONE)
         # everything that could end the query here is behind us: only now is the data opened and the charge final
         vector = self._contribute()
         total: Words = vector + own_mask(self._seed, self._cast, len(vector))
@@ -146,8 +162,8 @@ class MaskedParty:
             raise ProtocolError("too few sites signed the list of survivors; nothing was revealed")
         out = [self._own]
         for site in sorted(self._held):
-            # of a site that is in the total, the share of b; of one that is not, the share of s: never both of one
-            seed, secret = self._held[site][: shamir.SHARE], self._held[site][shamir.SHARE :]
+            # of a site that is in the total, the key of b's share; of one that is not, of s's: never both of one
+            seed, secret = self._held[site]
             out.append(seed if site in self._survivors else secret)
         self._forget()
         return b"".join(out)
@@ -173,6 +189,17 @@ class MaskedParty:
         if len(sites) < self._least:
             raise ProtocolError(f"{self._least} sites are needed and {len(sites)} are left; nothing was revealed")
 
+    def _check_others_hold(self, dealer: int) -> None:
+        """Leave before the data is opened, where nobody could rebuild a dealer's secret without this site."""
+        roster = self._task.channel.roster
+        near = neighbours(sorted(self._keys), self._cast, degree(roster))[dealer]
+        others = [site for site in (dealer, *near) if site in self._shared and site != self._me]
+        if len(others) < needed(len(self._keys), roster):
+            raise Refused(
+                f"this site cannot open the shares that site {roster.members[dealer].name!r} dealt to it, and without "
+                "them there is no answer; whether it, the other or the coordinator is wrong cannot be proved"
+            )
+
     def _forget(self) -> None:
         self._held, self._agreed, self._own, self._seed = {}, {}, b"", b""
         del self._sharing, self._masking
@@ -191,7 +218,18 @@ def pair(first: int, second: int) -> bytes:
 
 def commitment(seed: bytes, salt: bytes) -> bytes:
     """What a site signs of b before anybody has a share of it."""
-    return derive(seed, salt, b"commit")[:COMMITMENT]
+    return hashlib.sha256(b"pets.federated.v1 commit" + salt + seed).digest()[:COMMITMENT]
+
+
+def key_commitment(key: bytes, salt: bytes) -> bytes:
+    """What a dealer signs of the key of a share before anybody has the share."""
+    return hashlib.sha256(b"pets.federated.v1 key of a share" + salt + key).digest()[:KEY_COMMITMENT]
+
+
+def share_keys(agreed: bytes, salt: bytes, dealer: int, holder: int) -> tuple[bytes, bytes]:
+    """The keys of two shares, of b and of s: what dealer and holder agreed upon gives each, for one query."""
+    both = pair(dealer, holder)
+    return derive(agreed, salt, b"share of b" + both), derive(agreed, salt, b"share of s" + both)
 
 
 def own_mask(seed: bytes, salt: bytes, size: int) -> Words:

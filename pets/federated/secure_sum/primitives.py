@@ -1,8 +1,8 @@
 """The primitives of masking, all from the ``cryptography`` package, each used in one way only.
 
-X25519 (RFC 7748) agrees keys, HKDF-SHA256 (RFC 5869) derives them for one purpose and one query, ChaCha20-Poly1305 (RFC
-8439) encrypts shares, and ChaCha20's key stream stretches a 32-byte seed to a mask. Every derived key is used once, so
-nonces are zero.
+X25519 (RFC 7748) agrees keys, HKDF-SHA256 (RFC 5869) derives them for one purpose and one query, and ChaCha20's key
+stream (RFC 8439) encrypts a share and stretches a 32-byte seed to a mask. Every derived key is used once, so nonces are
+zero; every ciphertext is part of a message that its sender signs (Ed25519).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pets.errors import InternalError
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.secure_sum.interface import Words
 
-TAG = 16
-"""Bytes that encryption adds."""
-_ZERO, _START = bytes(12), bytes(16)
-"""Every derived key is used once: its nonce, and where its key stream begins."""
+KEY = 32
+"""Bytes of a derived key."""
+_START = bytes(16)
+"""Every derived key is used once: where its key stream begins."""
 
 
 class Agreement:
@@ -68,7 +68,6 @@ def _tools() -> Any:
     """The package's classes, imported when first needed and looked up once: a query derives hundreds of keys."""
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
     from cryptography.hazmat.primitives.ciphers import Cipher
-    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
     from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -76,7 +75,6 @@ def _tools() -> Any:
     return SimpleNamespace(
         public=X25519PublicKey.from_public_bytes,
         cipher=Cipher,
-        aead=ChaCha20Poly1305,
         stream=ChaCha20,
         sha256=SHA256(),
         hkdf=HKDF,
@@ -92,26 +90,15 @@ def _public(raw: bytes) -> Any:
 def derive(secret: bytes, salt: bytes, purpose: bytes) -> bytes:
     """A 32-byte key for one purpose."""
     tools = _tools()
-    return tools.hkdf(tools.sha256, 32, salt, b"pets.federated.v1 " + purpose).derive(secret)  # type: ignore[no-any-return]
+    return tools.hkdf(tools.sha256, KEY, salt, b"pets.federated.v1 " + purpose).derive(secret)  # type: ignore[no-any-return]
 
 
-def encrypt(key: bytes, text: bytes, about: bytes) -> bytes:
-    """Authenticated encryption under a key that is used once."""
-    return _tools().aead(key).encrypt(_ZERO, text, about)  # type: ignore[no-any-return]
-
-
-def decrypt(key: bytes, data: bytes, about: bytes) -> bytes:
-    """The inverse of :func:`encrypt`; raises :class:`ProtocolError` for anything that was not encrypted so."""
-    from cryptography.exceptions import InvalidTag
-
-    try:
-        return _tools().aead(key).decrypt(_ZERO, data, about)  # type: ignore[no-any-return]
-    except InvalidTag:
-        raise ProtocolError("shares from another site were altered on the way; the query was left") from None
+def encrypted(key: bytes, text: bytes) -> bytes:
+    """A text under ChaCha20's key stream, and back. The key serves once; what was sent is signed by who sent it."""
+    tools = _tools()
+    return tools.cipher(tools.stream(key, _START), mode=None).encryptor().update(text)  # type: ignore[no-any-return]
 
 
 def mask(seed: bytes, size: int) -> Words:
     """A seed stretched to ``size`` uniform words modulo 2^64: ChaCha20's key stream, lowest byte first."""
-    tools = _tools()
-    stream = tools.cipher(tools.stream(seed, _START), mode=None).encryptor().update(bytes(8 * size))
-    return np.frombuffer(stream, dtype="<u8").astype(np.uint64, copy=False)
+    return np.frombuffer(encrypted(seed, bytes(8 * size)), dtype="<u8").astype(np.uint64, copy=False)

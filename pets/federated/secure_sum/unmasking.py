@@ -17,8 +17,20 @@ from pets.federated.secure_sum import shamir
 from pets.federated.secure_sum.graph import degree, needed, neighbours
 from pets.federated.secure_sum.interface import Task, Words
 from pets.federated.secure_sum.local import words
-from pets.federated.secure_sum.masked import COMMITMENT, ENCRYPTED_SHARES, KEYS, cast, commitment, mask_seed, own_mask
-from pets.federated.secure_sum.primitives import Agreement, mask
+from pets.federated.secure_sum.masked import (
+    COMMITMENT,
+    COMMITMENTS,
+    DEALT,
+    KEY_COMMITMENT,
+    KEYS,
+    NONE,
+    cast,
+    commitment,
+    key_commitment,
+    mask_seed,
+    own_mask,
+)
+from pets.federated.secure_sum.primitives import KEY, Agreement, encrypted, mask
 
 
 class MaskedCollector:
@@ -34,11 +46,11 @@ class MaskedCollector:
         self._keys: dict[int, bytes] = {}
         self._near: dict[int, tuple[int, ...]] = {}
         self._shared: frozenset[int] = frozenset()
-        self._commitments: dict[int, bytes] = {}
+        self._dealt: dict[int, bytes] = {}
         self._sums: dict[int, Words] = {}
-        self._opened: dict[int, bytes] = {}
         self.survivors: frozenset[int] = frozenset()
         self.total: Words = np.zeros(task.size, dtype=np.uint64)
+        self.proved: dict[int, str] = {}
 
     def close(self, number: int, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
         """End a round; see the table in :mod:`pets.federated.secure_sum.masked`.
@@ -59,22 +71,12 @@ class MaskedCollector:
         return dict.fromkeys(self._keys, listed)
 
     def _shares_in(self, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
-        lengths = {site: COMMITMENT + ENCRYPTED_SHARES * len(near) for site, near in self._near.items()}
-        bodies = {site: reply.body for site, reply in replies.items() if len(reply.body) == lengths.get(site)}
-        self._enough(len(bodies))
-        self._commitments = {site: body[:COMMITMENT] for site, body in bodies.items()}
-        good = {site: body[COMMITMENT:] for site, body in bodies.items()}
-        self._shared = frozenset(good)
+        lengths = {site: COMMITMENT + DEALT * len(near) for site, near in self._near.items()}
+        self._dealt = {site: reply.body for site, reply in replies.items() if len(reply.body) == lengths.get(site)}
+        self._enough(len(self._dealt))
+        self._shared = frozenset(self._dealt)
         listed = bitmap(self._shared, self._size)
-        out: dict[int, bytes] = {}
-        for site in self._shared:
-            parts = [listed]
-            for other in self._near[site]:
-                if other in self._shared:
-                    start = ENCRYPTED_SHARES * self._near[other].index(site)
-                    parts.append(good[other][start : start + ENCRYPTED_SHARES])
-            out[site] = b"".join(parts)
-        return out
+        return {site: listed + b"".join(self._committed(o, site) for o in self._dealers(site)) for site in self._shared}
 
     def _sums_in(self, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
         size = self._task.size
@@ -95,15 +97,9 @@ class MaskedCollector:
         return dict.fromkeys(good, listed)
 
     def _shares_out(self, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
-        shares: dict[int, dict[int, bytes]] = {site: {} for site in self._shared}
-        for site, reply in replies.items():
-            about = sorted({site, *(other for other in self._near[site] if other in self._shared)} - {site})
-            if site not in self.survivors or len(reply.body) != shamir.SHARE * (1 + len(about)):
-                continue
-            for place, other in enumerate((site, *about)):
-                shares[other][site + 1] = reply.body[shamir.SHARE * place : shamir.SHARE * (place + 1)]
+        keys = self._opened(replies)
         threshold = needed(len(self._keys), self._task.channel.roster)
-        secrets = {site: self._rebuilt(site, shares[site], threshold) for site in sorted(self._shared)}
+        secrets = {site: self._rebuilt(site, keys[site], threshold) for site in sorted(self._shared)}
         total: Words = sum(self._sums.values(), start=np.zeros(self._task.size, dtype=np.uint64))
         for site, secret in secrets.items():
             total -= own_mask(secret, self._cast, len(total)) if site in self.survivors else self._pads(site, secret)
@@ -111,27 +107,55 @@ class MaskedCollector:
         self._sums.clear()
         return {}
 
-    def _rebuilt(self, site: int, shares: Mapping[int, bytes], threshold: int) -> bytes:
-        """A site's secret: the one that it committed to, from whichever of the shares give it.
+    def _opened(self, replies: Mapping[int, Message]) -> dict[int, dict[int, bytes]]:
+        """By dealer and holder, the keys that open the dealer's shares; of the dealer itself, its own share of b."""
+        out: dict[int, dict[int, bytes]] = {site: {} for site in self._shared}
+        for site, reply in sorted(replies.items()):
+            about = self._dealers(site)
+            if site not in self.survivors or len(reply.body) != shamir.SHARE + KEY * len(about):
+                continue
+            out[site][site] = reply.body[: shamir.SHARE]
+            for place, dealer in enumerate(about):
+                start = shamir.SHARE + KEY * place
+                key, kind = reply.body[start : start + KEY], KEY_COMMITMENT * (dealer not in self.survivors)
+                if key == NONE:
+                    continue
+                if key_commitment(key, self._cast) == self._committed(dealer, site)[kind : kind + KEY_COMMITMENT]:
+                    out[dealer][site] = key
+                else:  # it said by its vector that it has the key, and by its signature that this is it
+                    self.proved[site] = "signed a key that opens no share of those it was dealt"
+        return out
+
+    def _share(self, dealer: int, holder: int, key: bytes) -> bytes:
+        """A share as its dealer signed it."""
+        if dealer == holder:
+            return key
+        start = self._place(dealer, holder) + COMMITMENTS + shamir.SHARE * (dealer not in self.survivors)
+        return encrypted(key, self._dealt[dealer][start : start + shamir.SHARE])
+
+    def _rebuilt(self, site: int, keys: Mapping[int, bytes], threshold: int) -> bytes:
+        """A site's secret: the one that it committed to, from whichever of its shares give it.
 
         Raises:
-            ProtocolError: where none do. Whether the site dealt wrong shares or others handed in wrong ones is not
-                known, so nobody is named.
+            ProtocolError: where none do. Each share is what the site itself dealt, so it is the one that is wrong.
         """
-        if len(shares) < threshold:
-            return shamir.join(shares, threshold)  # which says so
-        for holders in _sets(sorted(shares), threshold):
+        if len(keys) < threshold:
+            name = self._task.channel.roster.members[site].name
+            raise ProtocolError(f"{threshold} shares of site {name!r} are needed and {len(keys)} can be opened")
+        for holders in _sets(sorted(keys), threshold):
             try:
-                secret = shamir.join({holder: shares[holder] for holder in holders}, threshold)
+                shares = {holder + 1: self._share(site, holder, keys[holder]) for holder in holders}
+                secret = shamir.join(shares, threshold)
             except ProtocolError:
-                continue
-            if self._is_right(site, secret):
+                secret = b""
+            if secret and self._is_right(site, secret):
                 return secret
-        raise ProtocolError("the shares of a site's secret do not fit what that site signed; there is no answer")
+            self.proved[site] = "dealt shares that are of no secret that it signed"
+        raise ProtocolError("a site's shares do not fit what that site signed; there is no answer")
 
     def _is_right(self, site: int, secret: bytes) -> bool:
         if site in self.survivors:
-            return commitment(secret, self._cast) == self._commitments[site]
+            return commitment(secret, self._cast) == self._dealt[site][:COMMITMENT]
         return Agreement(secret).public == self._keys[site][32:]
 
     def _pads(self, lost: int, secret: bytes) -> Words:
@@ -143,6 +167,19 @@ class MaskedCollector:
                 pad = mask(mask_seed(own, lost, other, self._keys[other], self._cast), len(pads))
                 pads = pads + pad if other < lost else pads - pad
         return pads
+
+    def _dealers(self, site: int) -> list[int]:
+        """Whose shares a site holds."""
+        return [other for other in self._near[site] if other in self._shared]
+
+    def _place(self, dealer: int, holder: int) -> int:
+        """Where in a dealer's signed message that begins which is for a holder."""
+        return COMMITMENT + DEALT * self._near[dealer].index(holder)
+
+    def _committed(self, dealer: int, holder: int) -> bytes:
+        """A dealer's commitments to the keys of a holder's two shares."""
+        start = self._place(dealer, holder)
+        return self._dealt[dealer][start : start + COMMITMENTS]
 
     def _enough(self, left: int) -> None:
         if left < self._least:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import hmac
 import itertools
 import pickle
@@ -15,13 +16,13 @@ from hypothesis import strategies as st
 
 from pets.common import signing
 from pets.errors import InternalError, PolicyError
-from pets.federated.messages.errors import ProtocolError
+from pets.federated.messages.errors import ProtocolError, Refused
 from pets.federated.messages.message import Channel, Kind, bitmap, context_of, from_bitmap, parse
 from pets.federated.messages.roster import Member, Roster
 from pets.federated.secure_sum import shamir
 from pets.federated.secure_sum.graph import COMPLETE, DEGREE, neighbours
-from pets.federated.secure_sum.masked import commitment, own_mask
-from pets.federated.secure_sum.primitives import Agreement, decrypt, derive, encrypt, mask
+from pets.federated.secure_sum.masked import COMMITMENT, COMMITMENTS, DEALT, KEY_COMMITMENT, commitment, own_mask
+from pets.federated.secure_sum.primitives import Agreement, derive, encrypted, mask
 from tests.parties import EMPTY, QUERY, Room, make_roster
 
 # ── Shamir ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -132,14 +133,12 @@ def test_a_key_of_small_order_is_refused() -> None:
         Agreement().with_(bytes(32))
 
 
-def test_altered_shares_do_not_open() -> None:
-    sealed = bytearray(encrypt(b"k" * 32, b"text", b"about"))
-    assert decrypt(b"k" * 32, bytes(sealed), b"about") == b"text"
-    with pytest.raises(ProtocolError):
-        decrypt(b"k" * 32, bytes(sealed), b"else")
-    sealed[0] ^= 1
-    with pytest.raises(ProtocolError):
-        decrypt(b"k" * 32, bytes(sealed), b"about")
+def test_a_share_under_a_key_stream_is_the_share_again() -> None:
+    text = bytes(range(33))
+    hidden = encrypted(b"k" * 32, text)
+    assert hidden != text and encrypted(b"k" * 32, hidden) == text
+    assert encrypted(b"l" * 32, hidden) != text
+    assert encrypted(bytes(32), bytes(8)).hex() == "76b8e0ada0f13d90"  # RFC 8439, appendix A.1, test vector 1
 
 
 # ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -307,42 +306,102 @@ def _changed(room: Room, site: int, number: int, change: Callable[[bytes], bytes
     )
 
 
-def _with_share(room: Room, site: int, place: int) -> None:
-    """``site`` hands in another share of one secret in the last round: one bit is flipped."""
-    end = (place + 1) * shamir.SHARE
-    _changed(room, site, 4, lambda given: given[: end - 1] + bytes([given[end - 1] ^ 1]) + given[end:])
+def _flipped(place: int) -> Callable[[bytes], bytes]:
+    return lambda given: given[:place] + bytes([given[place] ^ 1]) + given[place + 1 :]
+
+
+def _key(place: int) -> int:
+    """Where the last byte of a key lies in a site's last message."""
+    return shamir.SHARE + 32 * (place + 1) - 1
 
 
 @pytest.mark.parametrize("site", range(4))
-@pytest.mark.parametrize("place", range(4))
-def test_a_wrong_share_changes_nothing_where_others_are_enough(site: int, place: int) -> None:
+@pytest.mark.parametrize("place", range(3))
+def test_a_wrong_key_changes_nothing_where_others_are_enough_and_names_its_site(site: int, place: int) -> None:
     room = Room(4, dropouts=1)
-    _with_share(room, site, place)
+    _changed(room, site, 4, _flipped(_key(place)))
     assert (room.run() == room.wanted).all()
+    assert room.collector.proved == {site: "signed a key that opens no share of those it was dealt"}
 
 
-def test_a_wrong_share_of_a_lost_sites_key_changes_nothing_either() -> None:
+def test_a_wrong_key_of_a_lost_sites_share_changes_nothing_either() -> None:
     room = Room(6, dropouts=2, colluding=1, lost={5: 2})
-    _with_share(room, 0, 5)
+    _changed(room, 0, 4, _flipped(_key(4)))
     assert (room.run() == room.wanted).all()
+    assert set(room.collector.proved) == {0}
+
+
+@pytest.mark.parametrize("holder", range(3))
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_wrong_share_names_who_dealt_it_and_the_others_are_enough(holder: int, part: int) -> None:
+    """The shares of site 3 are dealt so that one of them is wrong; it signed that itself."""
+    room = Room(6, dropouts=2, lost={3: 2} if part else {})
+    place = COMMITMENT + DEALT * holder + COMMITMENTS + shamir.SHARE * part
+    _changed(room, 3, 1, _flipped(place + 20))
+    assert (room.run() == room.wanted).all()
+    assert room.collector.proved == {3: "dealt shares that are of no secret that it signed"}
+
+
+def test_a_sites_share_of_its_own_is_dealt_by_itself() -> None:
+    room = Room(4, dropouts=1)
+    _changed(room, 0, 4, _flipped(20))
+    assert (room.run() == room.wanted).all()
+    assert room.collector.proved == {0: "dealt shares that are of no secret that it signed"}
 
 
 @pytest.mark.parametrize("dropouts", [0, 1])
 def test_no_total_comes_of_shares_that_fit_no_commitment(dropouts: int) -> None:
-    """One flipped bit of one share gave −2.28e18 ± 14."""
+    """One flipped bit of one share gave −2.28e18 ± 14. Whoever's signature proves it is named, and nobody else."""
     room = Room(4, dropouts=dropouts)
-    for site in range(1 + dropouts):
-        _with_share(room, site, 0)
-        _with_share(room, site, 1)
+    for holder in range(1 + dropouts):
+        start = COMMITMENT + DEALT * holder + COMMITMENTS
+        _changed(room, 3, 1, _flipped(start + 20 + holder))
     with pytest.raises(ProtocolError, match="do not fit what that site signed"):
         room.run()
     assert not room.collector.total.any()
+    assert set(room.collector.proved) == {3}
+
+
+def test_a_commitment_to_another_b_names_its_site() -> None:
+    room = Room(4, dropouts=1)
+    _changed(room, 2, 1, _flipped(3))
+    with pytest.raises(ProtocolError, match="do not fit what that site signed"):
+        room.run()
+    assert set(room.collector.proved) == {2}
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_key_that_was_committed_otherwise_is_noticed_on_receipt_and_names_nobody(part: int) -> None:
+    """The holder cannot prove what key it agreed upon without its own secret: it opens none of that dealer's shares."""
+    room = Room(5, dropouts=1)
+    _changed(room, 3, 1, _flipped(COMMITMENT + DEALT * 1 + KEY_COMMITMENT * part))
+    assert (room.run() == room.wanted).all()
+    assert room.collector.proved == {}
+    assert room.parties[1]._near == (0, 2, 3, 4)  # type: ignore[attr-defined]
+    assert room.replies[1].body[shamir.SHARE + 64 : shamir.SHARE + 96] == bytes(32)
+    few = Room(4)  # where every share is needed, it leaves before its data is opened
+    _changed(few, 3, 1, _flipped(COMMITMENT + DEALT * 1))
+    with pytest.raises(Refused, match="'s3' dealt to it, and without them there is no answer"):
+        few.run()
+    assert 1 not in few.opened
+
+
+def test_a_coordinator_that_says_other_commitments_gets_less_and_nothing_else() -> None:
+    """It garbles them for all: were keys opened to prove it, it would have both secrets of every site."""
+    room = Room(5, dropouts=1)
+    with pytest.raises(ProtocolError, match=r"4 shares of site 's0' are needed and \d can be opened"):
+        room.run(lambda number, site, body: body[:1] + bytes(len(body) - 1) if number == 2 and site in (1, 2) else body)
+    for site in (1, 2):
+        assert room.replies[site].body[shamir.SHARE :] == bytes(4 * 32)
+    assert room.collector.proved == {}
+    with pytest.raises(Refused):
+        Room(5).run(lambda number, site, body: body[:1] + bytes(len(body) - 1) if number == 2 else body)
 
 
 def test_a_commitment_says_nothing_of_the_mask_and_is_of_one_query() -> None:
     seed, salt = bytes(range(32)), b"query"
     assert len({commitment(seed, salt), commitment(seed, b"other"), commitment(bytes(32), salt)}) == 3
-    assert commitment(seed, salt) == derive(seed, salt, b"commit")[:15]
+    assert commitment(seed, salt) == hashlib.sha256(b"pets.federated.v1 commit" + salt + seed).digest()[:13]
     assert (own_mask(seed, salt, 4) == mask(derive(seed, salt, b"own mask"), 4)).all()
     assert (own_mask(seed, salt, 4) != mask(seed, 4)).any()
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pets.federated.analyst.federation import Federation
     from pets.federated.analyst.models import glm, kaplan_meier
+    from pets.federated.analyst.sharing import check_sharing
     from pets.federated.deployment.remote import connect
     from pets.federated.messages.roster import Member, Roster
     from pets.federated.site.policy import SitePolicy, TableRule, Totals
@@ -28,6 +29,7 @@ _HOMES = {
     "glm": "analyst.models",
     "kaplan_meier": "analyst.models",
     "Totals": "site.policy",
+    "check_sharing": "analyst.sharing",
     "connect": "deployment.remote",
 }
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "SitePolicy",
     "TableRule",
     "Totals",
+    "check_sharing",
     "connect",
     "glm",
     "kaplan_meier",

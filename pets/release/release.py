@@ -60,6 +60,8 @@ class Release:
         budget: the ledger after it: ``currency``, ``cap``, ``spent`` (exact units), ``epsilon_cap`` and so on.
         issued_at: ISO 8601.
         notes: what a reader must know.
+        sharing: of a federation's answer: who took part under which assumptions, the shares of noise, what each
+            measure loses, and who signed that (``None`` for any other answer).
         certificate: the ledger's signed statement about exactly these bytes (``pets verify`` checks it).
         display: how the table is shown, where the query came from SQL that says so; no part of what is sealed or saved
             as .json, which hold every group.
@@ -88,6 +90,7 @@ class Release:
     project: str
     analyst: str
     notes: tuple[str, ...] = ()
+    sharing: Json | None = None
     certificate: Certificate | None = None
     display: Display | None = None
     seal: InitVar[object] = None
@@ -95,7 +98,7 @@ class Release:
     def __post_init__(self, seal: object) -> None:
         if seal is not _SEAL:
             raise InternalError("only a protection can make a release")
-        for name in ("protection", "cost", "budget"):
+        for name in ("protection", "cost", "budget", "sharing"):
             object.__setattr__(self, name, plain(getattr(self, name)))
         object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
         object.__setattr__(self, "notes", tuple(self.notes))

@@ -38,6 +38,10 @@ class Sealed(Answer, Protocol):
     def plan_digest(self) -> str:
         """Of the plan that was measured."""
 
+    @property
+    def sharing(self) -> Json | None:
+        """Who took part, where that were several sites."""
+
 
 def form_of(release: Sealed) -> Json:
     """The form of a release, without its digest."""
@@ -55,6 +59,7 @@ def form_of(release: Sealed) -> Json:
         "notes": list(release.notes),
         **{name: getattr(release, name) for name in _SAME},
         **{name: plain(getattr(release, name)) for name in _FLOATS},
+        **({} if release.sharing is None else {"sharing": release.sharing}),
     }
 
 
@@ -72,6 +77,7 @@ def parts_of(form: Mapping[str, Any]) -> Json:
         "scales": tuple(float(fraction(scale)) for scale in form["scales"]),
         "snapshot_id": form["snapshot"],
         "notes": tuple(form["notes"]),
+        "sharing": form.get("sharing"),
         **{name: form[name] for name in _SAME},
         **{name: None if form[name] is None else float(fraction(form[name])) for name in _FLOATS},
     }

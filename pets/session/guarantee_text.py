@@ -57,7 +57,7 @@ def predicate(release: Release, engine: str) -> Json:
     dp = None
     if release.epsilon is not None and release.data == "real":
         terms = {name: form[name] for name in ("rho", "epsilon", "delta", "scales")}
-        dp = _dp(plan, form["cost"]["currency"], release.mechanism, terms)
+        dp = dp_terms(plan, form["cost"]["currency"], release.mechanism, terms)
     return {
         "release_id": release.id,
         "issued_at": release.issued_at,
@@ -83,7 +83,7 @@ def contribution(
     dp, said = None, guarantee(plan, None, data, "", memory=True)
     if share is not None and data == "real":
         terms = {name: part for name, part in share.to_json().items() if name != "cost"}
-        dp = _dp(plan, cost.currency, share.mechanism, terms)
+        dp = dp_terms(plan, cost.currency, share.mechanism, terms)
         said = (
             f"One party's part in a secure total: differentially private with ε = {share.epsilon:.6g} and "
             f"δ = {share.delta:g} for {_who(plan)}, while {share.honest} parties keep their shares of noise to "
@@ -159,7 +159,8 @@ def _dataset(plan: Plan, schema: Schema, snapshot: str, data: str) -> Json:
     }
 
 
-def _dp(plan: Plan, currency: str, mechanism: str, terms: Json) -> Json:
+def dp_terms(plan: Plan, currency: str, mechanism: str, terms: Json) -> Json:
+    """What every certificate states of a finite guarantee, beside ``terms``, in one form."""
     return terms | {
         "measure": "approx_zcdp" if currency == "zcdp" else "pure",
         "neighbouring": f"{_who(plan)} added or removed",

@@ -9,6 +9,7 @@ import pytest
 
 import pets
 import pets.federated.analyst.federation as federation_module
+import pets.federated.analyst.sealing as sealing_module
 from pets.common import signing
 from pets.common.entropy import random_id
 from pets.dp.shares import Shares
@@ -201,19 +202,19 @@ def test_shares_of_noise_differ_between_queries_and_sites() -> None:
     # one question asked twice: every site draws anew, so the difference of two answers is noise, not nothing
     many = federation(people=30)
     drawn = []
-    real = federation_module.on_the_plans_grid
+    real = sealing_module.on_the_plans_grid
 
     def keep(plan: Any, total: Any, shares: Any, survivors: int) -> Any:
         drawn.append(total.copy())
         return real(plan, total, shares, survivors)
 
-    federation_module.on_the_plans_grid = keep  # type: ignore[assignment]
+    sealing_module.on_the_plans_grid = keep  # type: ignore[assignment]
     try:
         query = pets.query("stays").group_by("age", "days").agg(n=pets.count())
         many.release(query, HALF)
         many.release(query, HALF, again=True)
     finally:
-        federation_module.on_the_plans_grid = real
+        sealing_module.on_the_plans_grid = real
     totals = [one for one in drawn if one.any()]
     assert (totals[0] != totals[-1]).any()
 

@@ -253,7 +253,8 @@ class Federation:
         if not request.again and key in self._answers:
             return self._answers[key]
         order, relay = self._carried(request)
-        release = sealed(request, order, relay, self.schema)
+        certificates = self._certified(order, relay)
+        release = sealed(request, order, relay, self.schema, certificates, self._coordinator)
         self._answers[key] = release
         return release
 
@@ -317,6 +318,11 @@ class Federation:
         self._holder, self._keyed = holder, replace(self.roster, key_holder=holder.public.id)
         for site in self._sites:
             site.join(self._keyed, holder.public)
+
+    def _certified(self, order: Order, relay: Relay) -> Mapping[str, Certificate]:
+        """What the ledgers of the sites in an answer signed of their parts."""
+        found = {name: self.sites[name].certificates.get(order.id) for name in relay.survivors}
+        return {name: certificate for name, certificate in found.items() if certificate is not None}
 
     # accounts ---------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pets.common.arguments import whole_between
 from pets.common.entropy import random_id
-from pets.errors import PolicyError, UserError, shown
+from pets.errors import PetsError, PolicyError, UserError, shown
 from pets.federated.analyst.account_replies import AccountReply, ask_accounts, frame
 from pets.federated.analyst.federation import Federation
 from pets.federated.analyst.planning import FederatedRequest
@@ -132,6 +132,15 @@ class RemoteFederation(Federation):
         self._somewhere()
         self._transport = self.line
         return super()._carried(request, model)
+
+    def _certified(self, order: Order, relay: Relay) -> Mapping[str, Certificate]:
+        request = AccountRequest(random_id(), self.roster.digest, self.analyst, ("certificates",), 0, order.id)
+        here = [self.roster.number(name) for name in relay.survivors if name not in relay.lost]
+        try:
+            said, _ = ask_accounts(request, self.roster, self._coordinator, self._analyst, self.line, here)
+        except PetsError:  # the answer is there; who wants the certificates may ask for them again
+            return {}
+        return {name: one.certificate for name, one in said.items() if one.certificate is not None}
 
     def _key_holder(self) -> tuple[KeyHolder, Roster]:
         public = self.folder.public_key

@@ -87,6 +87,11 @@ def parse(data: bytes) -> Message:
     )
 
 
+def unsigned(kind: Kind, number: int, query: bytes, sender: int, body: bytes) -> bytes:
+    """A message without its signature."""
+    return _HEADER.pack(VERSION, kind, number, query, sender) + body
+
+
 def context_of(roster: Roster, order: bytes = b"") -> bytes:
     """What every message of a query is about; before the order is known, the roster alone."""
     return hashlib.sha256(_DOMAIN + bytes.fromhex(roster.digest) + hashlib.sha256(order).digest()).digest()
@@ -117,7 +122,7 @@ class Channel:
 
     def write(self, kind: Kind, number: int, body: bytes) -> bytes:
         """A signed message."""
-        head = _HEADER.pack(VERSION, kind, number, self.query, self.sender) + body
+        head = unsigned(kind, number, self.query, self.sender, body)
         return head + self.key.sign(_DOMAIN + self.context + head)
 
     def read(self, data: bytes, number: int, sender: int | None = None, kind: Kind | None = Kind.ROUND) -> Message:

@@ -79,6 +79,11 @@ class Relay:
         return tuple(self.roster.members[site].name for site in sorted(self._collector.survivors))
 
     @property
+    def signed(self) -> Mapping[int, Message]:
+        """Of a masked total, each site's signed message that says who is in it."""
+        return self._collector.signed
+
+    @property
     def proved(self) -> Mapping[str, str]:
         """By site's name, what it did wrong and its own signatures prove; its vector may be in the total."""
         return {self.roster.members[site].name: what for site, what in sorted(self._collector.proved.items())}

@@ -59,6 +59,7 @@ class EncryptedCollector:
         self.total: Words = np.zeros(task.size, dtype=np.uint64)
         self.survivors: frozenset[int] = frozenset()
         self.proved: Mapping[int, str] = {}
+        self.signed: Mapping[int, Message] = {}
 
     def close(self, number: int, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
         """Add the envelopes; open the total, or first ask those that are in it for their signatures."""

@@ -97,6 +97,10 @@ class Collector(Protocol):
         """Whose vectors are in the total."""
 
     @property
+    def signed(self) -> Mapping[int, Message]:
+        """Each site's message that says who is in the total, where the way has such a round."""
+
+    @property
     def proved(self) -> Mapping[int, str]:
         """What sites did wrong, where their own signatures prove it; they may be in the total all the same."""
 

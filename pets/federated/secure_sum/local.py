@@ -38,6 +38,7 @@ class LocalCollector:
         self.total: Words = np.zeros(task.size, dtype=np.uint64)
         self.survivors: frozenset[int] = frozenset()
         self.proved: Mapping[int, str] = {}
+        self.signed: Mapping[int, Message] = {}
 
     def close(self, number: int, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
         """Add the vectors of those that answered."""

@@ -51,6 +51,7 @@ class MaskedCollector:
         self.survivors: frozenset[int] = frozenset()
         self.total: Words = np.zeros(task.size, dtype=np.uint64)
         self.proved: dict[int, str] = {}
+        self.signed: Mapping[int, Message] = {}
 
     def close(self, number: int, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
         """End a round; see the table in :mod:`pets.federated.secure_sum.masked`.
@@ -93,6 +94,7 @@ class MaskedCollector:
         agreed = bitmap(self.survivors, self._size)
         good = {site: reply for site, reply in replies.items() if site in self.survivors and reply.body == agreed}
         self._enough(len(good))
+        self.signed = good
         listed = b"".join(_raw(good[site]) for site in sorted(good))
         return dict.fromkeys(good, listed)
 

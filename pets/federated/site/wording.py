@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from pets.common.clock import now
-from pets.common.codec import Json, number
+from pets.common.codec import Json, fraction, number
 from pets.common.version import __version__
-from pets.dp.shares import Shares, Spread, terms_of
+from pets.dp.privacy_loss import PrivacyLoss
+from pets.dp.shares import Shares, Spread, share_losses, terms_of
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.regression_step import Step
 from pets.federated.site.gate import Admission
 from pets.plan.clamping import clamps
 from pets.plan.plan import Plan
 from pets.plan.unreached import unreached
-from pets.protection.budget import UNIT, epsilon_from_rho
+from pets.protection.budget import epsilon_from_rho
 from pets.protection.protection import DP, Total
 from pets.schema.schema import Schema
 from pets.session import guarantee_text
@@ -139,6 +138,25 @@ def contribution(admission: Admission, roster: Roster, site: str, commitment: st
     }
 
 
+def _dp(admission: Admission, roster: Roster) -> Json | None:
+    """What a site's certificate states of its share of noise: enough to reckon the charge again."""
+    shares, loss, plan, currency = admission.shares, admission.loss, admission.plan, admission.cost.currency
+    if shares is None or loss is None:
+        return None
+    said = guarantee_text.dp_terms(plan, currency, shares.mechanism, terms(plan, roster, shares, loss))
+    return said | {"mechanism": [f"share of {one}" for one in said["mechanism"]]}
+
+
+def terms(plan: Plan, roster: Roster, shares: Shares, loss: PrivacyLoss) -> Json:
+    """The numbers of a promise in shares, as certificates and releases state them; losses in the ledgers' units."""
+    spread = Spread(plan, roster.sites_per_person)
+    form: Json = {name: part for name, part in shares.to_json().items() if name != "mechanism"}
+    form["losses"] = list(share_losses(spread, shares, roster.honest))
+    for name, value in (("epsilon", loss.epsilon), ("delta", loss.delta), ("rho", loss.rho)):
+        form[name] = None if value is None else number(fraction(value))
+    return form
+
+
 def predicate(admission: Admission, roster: Roster, schema: Schema, where: Json) -> Json:
     """What a site's certificate states of its part; ``where`` has site, snapshot, data, project and analyst."""
     order, plan, issued = admission.order, admission.plan, now()
@@ -170,26 +188,13 @@ def predicate(admission: Admission, roster: Roster, schema: Schema, where: Json)
             "sites": roster.size,
             "roster_sha256": roster.digest,
             "secure": order.secure,
-            "person": f"person across at most {roster.sites_per_person} site(s)",
+            "sites_per_person": roster.sites_per_person,
             "dropouts": roster.dropouts,
             "colluding": roster.colluding,
+            "honest": roster.honest,
             "key_holder": roster.key_holder if order.secure == "encrypted" else None,
         },
-        "dp": None
-        if not finite or shares is None or at is None
-        else {
-            "measure": "approx_zcdp" if admission.cost.currency == "zcdp" else "pure",
-            "rho": number(Fraction(admission.cost.loss, UNIT)) if admission.cost.currency == "zcdp" else None,
-            "epsilon": f"{at[0]:.12g}",
-            "delta": f"{at[1]:.12g}",
-            "neighbouring": "all rows of one person added or removed"
-            if plan.unit_column
-            else "one row added or removed",
-            "mechanism": [f"share of discrete {shares.mechanism}"] * len(plan.measures),
-            "scales": shares.to_json()["scales"],
-            "refine": list(shares.refine),
-            "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.query.groups},
-        },
+        "dp": _dp(admission, roster) if finite else None,
         "cost": admission.cost.to_json(),
         "review": {"decision": "released", "checker": "pets", "at": issued, "reason": "within the site's policy"},
         "assumptions": [

@@ -1,0 +1,243 @@
+"""What a federated release states of its sites: its charge is reckoned again from the saved release alone."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+import pets
+from pets.common.codec import canonical
+from pets.errors import VerificationError
+from pets.federated import Federation, Site, SitePolicy, Totals, check_sharing
+from pets.release.release import Release
+
+QUERY = pets.query("t").group_by("ward").agg(n=pets.count(), x=pets.sum("age"), p=pets.count_units())
+
+
+def schema() -> pets.Schema:
+    columns = {
+        "id": pets.Identifier(),
+        "ward": pets.Category(["a", "b"], nullable=False),
+        "age": pets.Integer(0, 100, nullable=False),
+    }
+    return pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=2), columns, people=2**12)}, dataset="sharing")
+
+
+def many(count: int = 4, budget: Any = None, **about: Any) -> Federation:
+    sites = []
+    for number in range(count):
+        frame = pd.DataFrame({"id": [f"{number}-{i}" for i in range(60)], "ward": ["a", "b"] * 30, "age": range(60)})
+        session = pets.Session(
+            schema(),
+            {"t": frame},
+            budget=budget or pets.Budget(epsilon=9, delta=1e-6),
+            policy=pets.Policy(allow_unbounded=True),
+            progress=False,
+        )
+        policy = SitePolicy.open(schema(), totals=Totals(allow=True, min_cohort=1))
+        sites.append(Site(session, policy=policy, name=f"s{number}"))
+    return Federation(sites, **({"sites_per_person": 1, "progress": False} | about))
+
+
+def saved(release: Release, folder: Path) -> dict[str, Any]:
+    return dict(json.loads(release.save(folder / "answer.json").read_bytes()))
+
+
+def sensitivities(m: int, rows: int, kept: int) -> list[tuple[float, int, int]]:
+    """(L1, L2², numbers) of a count, a sum about its middle and a count of people over two wards, at m sites."""
+    half = 50
+    return [
+        (rows * m, (rows * m) ** 2, 2),
+        (rows * half * m, (rows * half * m) ** 2, 2),
+        (min(kept, 2) * m, min(kept, 2) * m * m, 2),
+    ]
+
+
+def rho_of(l1: float, l2_squared: float, size: int, scale: float, parties: int) -> float:
+    """Proposition 14 of Kairouz, Liu and Steinke (2021), for the sum of this many shares."""
+    tau = 10 * sum(math.exp(-2 * math.pi**2 * scale**2 * k / (k + 1)) for k in range(1, parties))
+    spread = parties * scale**2
+    extra = min(
+        tau * size,
+        l1 * tau / math.sqrt(spread) + tau**2 * size / 2,
+        math.sqrt(l2_squared * size) * tau / math.sqrt(spread) + tau**2 * size / 2,
+    )
+    return l2_squared / (2 * spread) + extra
+
+
+@pytest.mark.parametrize("m", [1, 2])
+def test_the_charge_follows_from_the_saved_release_alone(tmp_path: Path, m: int) -> None:
+    """With nothing of pets but its canonical bytes: the noise, the sites and the plan's bounds give the cost."""
+    sites = many(5, dropouts=1, sites_per_person=m)
+    form = saved(sites.release(QUERY, pets.DP(epsilon=0.7)), tmp_path)
+    told = form["sharing"]
+    roster, noise = told["roster"], told["noise"]
+    assert hashlib.sha256(canonical(roster)).hexdigest() == told["roster_sha256"]
+    n, d, c = len(roster["members"]), roster["dropouts"], roster["colluding"]
+    assert (told["sites"], told["honest"], told["sites_per_person"]) == (n, n - d - c, m) == (5, 3, m)
+    (bound,) = {
+        json.dumps(json.loads(base64.b64decode(one["payload"]))["predicate"]["dp"]["contribution_bound"])
+        for one in told["certificates"].values()
+    }
+    rows = json.loads(bound)
+    losses = []
+    for scale, finer, (l1, l2, size) in zip(
+        noise["scales"], noise["refine"], sensitivities(m, rows["rows"], rows["kept_rows"]), strict=True
+    ):
+        losses.append(rho_of(l1 * finer, l2 * finer**2, size, float(Fraction(scale)), told["honest"]))
+    for mine, stated in zip(losses, noise["losses"], strict=True):
+        assert stated == pytest.approx(mine * 10**12, rel=1e-9, abs=2)
+        assert stated >= mine * 10**12 - 1e-3
+    assert form["cost"] == {"currency": "zcdp", "loss": sum(noise["losses"]), "delta": 0}
+    rho, delta = sum(noise["losses"]) / 1e12, float(Fraction(noise["delta"]))
+    assert delta == 1e-6 and form["epsilon"] == noise["epsilon"] == "0.7"
+    assert min(_delta(rho, 0.7, alpha) for alpha in [1 + k / 100 for k in range(1, 20_000)]) <= delta * (1 + 1e-9)
+    totals = [math.sqrt(5) * float(Fraction(s)) / g for s, g in zip(noise["scales"], noise["refine"], strict=True)]
+    for share, total, finer in zip(totals, form["scales"], noise["refine"], strict=True):
+        assert float(total) == pytest.approx(math.sqrt(share**2 + (finer > 1) / 12), rel=1e-3)
+
+
+def _delta(rho: float, epsilon: float, alpha: float) -> float:
+    """Canonne, Kamath and Steinke 2020, Corollary 13."""
+    return math.exp((alpha - 1) * (alpha * rho - epsilon)) / (alpha - 1) * (1 - 1 / alpha) ** alpha
+
+
+def test_each_site_that_answered_signed_who_did_and_each_certificate_is_of_this_query(tmp_path: Path) -> None:
+    sites = many(5, dropouts=1)
+    form = saved(sites.release(QUERY, pets.DP(epsilon=0.7)), tmp_path)
+    told = form["sharing"]
+    assert (
+        told["answered"] == ["s0", "s1", "s2", "s3", "s4"] == sorted(told["signatures"]) == sorted(told["certificates"])
+    )
+    order = canonical(
+        {
+            "pets": "federated-order",
+            "version": 1,
+            "id": form["id"],
+            "roster": told["roster_sha256"],
+            "schema": hashlib.sha256(canonical(form["schema"])).hexdigest(),
+            "analyst": form["analyst"],
+            "query": form["query"],
+            "protection": form["protection"],
+            "secure": told["secure"],
+            "shares": {name: told["noise"][name] for name in ("mechanism", "scales", "refine", "alone")},
+            "round": None,
+            "step": None,
+        }
+    )
+    domain = b"pets.federated.v1\x00"
+    digest = bytes.fromhex(told["roster_sha256"])
+    context = hashlib.sha256(domain + digest + hashlib.sha256(order).digest()).digest()
+    for number, member in enumerate(told["roster"]["members"]):
+        head = bytes([1, 2, 3]) + bytes.fromhex(form["id"]) + number.to_bytes(2, "big") + bytes([0b11111])
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(member["key"]))
+        key.verify(bytes.fromhex(told["signatures"][member["name"]]), domain + context + head)
+        envelope = told["certificates"][member["name"]]
+        predicate = json.loads(base64.b64decode(envelope["payload"]))["predicate"]
+        assert predicate["release_id"] == form["id"] and predicate["plan_sha256"] == form["plan"]
+        assert predicate["federation"]["roster_sha256"] == told["roster_sha256"]
+        assert predicate["federation"]["honest"] == 3 and predicate["federation"]["sites_per_person"] == 1
+        assert predicate["dp"]["losses"] == told["noise"]["losses"] and predicate["cost"] == form["cost"]
+        assert predicate["dp"]["neighbouring"] == "all rows of any one person (id) added or removed"
+        assert {name: predicate["dp"][name] for name in ("epsilon", "delta", "rho")} == {
+            name: form[name] for name in ("epsilon", "delta", "rho")
+        }
+    coordinator = Ed25519PublicKey.from_public_bytes(bytes.fromhex(told["roster"]["coordinator"]))
+    bare = {name: part for name, part in form.items() if name not in ("digest", "certificate")}
+    bare["sharing"] = {name: part for name, part in told.items() if name != "coordinator"}
+    coordinator.verify(bytes.fromhex(told["coordinator"]), b"pets.federated.release.v1\x00" + canonical(bare))
+
+
+@pytest.mark.parametrize(
+    ("secure", "protection", "budget"),
+    [
+        ("masked", pets.DP(epsilon=1), None),
+        ("masked", pets.DP(within=3000), None),
+        ("masked", pets.Total(), None),
+        ("local", pets.DP(epsilon=1), None),
+        ("local", pets.DP(epsilon=1), pets.Budget(epsilon=5)),
+    ],
+)
+def test_a_release_is_held_against_what_it_carries(tmp_path: Path, secure: str, protection: Any, budget: Any) -> None:
+    sites = many(budget=budget)
+    release = sites.release(QUERY, protection, secure=secure)
+    again = Release.load(release.save(tmp_path / "answer.json"))
+    assert again == release and again.sharing == release.sharing
+    assert check_sharing(again) == sites.roster
+    dummy = sites.dummy(rows=20)
+    assert check_sharing(
+        dummy.release(QUERY, pets.Exact() if protection == pets.Total() else protection, secure=secure)
+    )
+
+
+def test_whatever_is_edited_is_refused() -> None:
+    form = many(4, dropouts=1).release(QUERY, pets.DP(epsilon=1)).to_json()
+    other = many(4, dropouts=1).release(QUERY, pets.DP(epsilon=1)).to_json()["sharing"]
+
+    def edited(change: Callable[[dict[str, Any]], Any]) -> Release:
+        new = copy.deepcopy(form)
+        del new["digest"]
+        change(new)
+        return Release.from_json(new)
+
+    def setting(*path: Any, to: Any) -> Callable[[dict[str, Any]], Any]:
+        def change(new: dict[str, Any]) -> None:
+            at = new["sharing"]
+            for name in path[:-1]:
+                at = at[name]
+            at[path[-1]] = to
+
+        return change
+
+    assert check_sharing(edited(lambda new: None))
+    loss = form["cost"]["loss"]
+    for change in (
+        lambda new: new["cost"].update(loss=loss - 1),
+        lambda new: new.update(epsilon="0.5"),
+        lambda new: new["values"].__setitem__(0, 7),
+        lambda new: new["notes"].pop(),
+        setting("honest", to=4),
+        setting("sites_per_person", to=2),
+        setting("answered", to=["s0", "s1", "s2"]),
+        setting("noise", "scales", 0, to="1000"),
+        setting("noise", "losses", 0, to=1),
+        setting("noise", "alone", to=True),
+        setting("noise", to=None),
+        setting("secure", to="local"),
+        setting("roster", to=other["roster"]),
+        setting("roster", "colluding", to=0),
+        setting("signatures", to=other["signatures"]),
+        setting("signatures", to={}),
+        setting("signatures", "s1", to="00" * 64),
+        setting("certificates", to={}),
+        setting("coordinator", to=other["coordinator"]),
+        setting("more", to=1),
+    ):
+        with pytest.raises(VerificationError, match="does not follow"):
+            check_sharing(edited(change))
+    session = next(iter(many(3).sites.values())).session
+    with pytest.raises(VerificationError, match="no federation's"):
+        check_sharing(session.release(QUERY, pets.DP(epsilon=1)))
+
+
+def test_a_site_that_was_lost_has_not_signed_and_the_answer_says_so(tmp_path: Path) -> None:
+    sites = many(5, dropouts=1)
+    inner = sites._transport.exchange
+    sites._transport.exchange = (  # type: ignore[method-assign]
+        lambda messages, heard: inner({to: data for to, data in messages.items() if to != 2}, heard)
+    )
+    release = sites.release(QUERY, pets.DP(epsilon=1))
+    assert check_sharing(release) == sites.roster
+    assert release.sharing is not None
+    assert release.sharing["answered"] == sorted(release.sharing["signatures"]) == ["s0", "s1", "s3", "s4"]

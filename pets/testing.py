@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pets.common.codec import Json
 from pets.common.entropy import random_id
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from pets.he.secret_key import SecretKey
 
+_Made = TypeVar("_Made")
 KEY = 0x5EED_0F_7E57
 """One fixed rank key, so that every engine and every run keeps the same rows of a person."""
 
@@ -64,7 +65,8 @@ def exact(
 
     Args:
         schema: a schema, or a path to one.
-        data: one source a table (a single source will do for one table).
+        data: one source a table (a single source will do for one table); or a :func:`snapshot` of the query's table,
+            which serves several questions and engines.
         query: what is asked; its row cap K applies, with one fixed key for which rows of a person are kept.
         engine: ``"duckdb"``, ``"polars"``, ``"federated"``, or ``"encrypted"``: people are dealt out to ``parties``,
             each encrypts its part, envelopes and total go through their bytes, and a key holder opens the sum.
@@ -84,13 +86,17 @@ def exact(
         many = _federated(known, data, query.table, sites, _keys(0)[1] if secure == "encrypted" else None)
         values = many.release(query, Exact(), secure=secure, again=True).values
     elif engine == "encrypted":
-        values = _encrypted(plan, known, split(known, snapshot(known, data, query.table), parties))
+        values = _encrypted(plan, known, _dealt(known, _ready(known, data, query.table), parties))
     else:
-        values = tabulate(plan, snapshot(known, data, query.table), engine).reveal()
+        values = tabulate(plan, _ready(known, data, query.table), engine).reveal()
     columns = plan.layout.columns()
     for column in estimate(plan, values, "none", (0.0,) * len(plan.measures)):
         columns[column.output.name] = column.estimate.tolist()
     return pd.DataFrame(columns)
+
+
+def _ready(schema: Schema, data: Any, table: str) -> Snapshot:
+    return data if isinstance(data, Snapshot) else snapshot(schema, data, table)
 
 
 def split(schema: Schema, whole: Snapshot, parties: int) -> list[Snapshot]:
@@ -161,13 +167,23 @@ def _federated(schema: Schema, data: Any, table: str, sites: int | None, key_hol
         return federation(schema, [snapshot(schema, part, table) for part in data], key_holder)
     if isinstance(sites, bool) or not isinstance(sites, int) or sites < 3:
         raise UserError(f"engine='federated' needs sites=3 or more, or data=[one entry a site], not {shown(sites)}")
-    whole = snapshot(schema, data, table)
-    key = (whole.id, sites, key_holder is not None)
+    whole = _ready(schema, data, table)
+    key = ("federation", whole.id, sites, key_holder is not None)
+    return _kept(key, lambda: federation(schema, _dealt(schema, whole, sites), key_holder))
+
+
+def _dealt(schema: Schema, whole: Snapshot, parties: int) -> list[Snapshot]:
+    return _kept(("parts", whole.id, parties), lambda: split(schema, whole, parties))
+
+
+def _kept(key: tuple[Any, ...], make: Callable[[], _Made]) -> _Made:
+    """What was made of a snapshot for an earlier question, as long as few others were made since."""
     if key not in _made:
-        while len(_made) >= 4:
+        made = make()
+        while len(_made) >= 8:
             del _made[next(iter(_made))]
-        _made[key] = federation(schema, split(schema, whole, sites), key_holder)
-    return _made[key]
+        _made[key] = made
+    return cast("_Made", _made[key])
 
 
-_made: dict[tuple[str, int, bool], Federation] = {}
+_made: dict[tuple[Any, ...], Any] = {}

@@ -25,12 +25,11 @@ from tests.strategies import Case
 
 def agree(case: Case, engines: Mapping[str, Engine] = ENGINES) -> None:
     """The snapshot holds what the rows mean, and every engine gives the oracle's answer on it."""
-    sources = case.sources()
-    snapshot = testing.snapshot(case.schema, sources, case.table)
+    snapshot = testing.snapshot(case.schema, case.sources(), case.table)
     rows = oracle.kept(case.schema, case.table, case.data, snapshot)
     wanted = oracle.answer(case.schema, case.query, rows)
     event("empty" if not rows else "rows")
-    tables = {name: engine(case.schema, sources, case.query) for name, engine in engines.items()}
+    tables = {name: engine(case.schema, snapshot, case.query) for name, engine in engines.items()}
     for name, table in tables.items():
         wrong = differences(wanted, table)
         assert not wrong, f"{name}: {wrong[:5]}\nkept {rows}"

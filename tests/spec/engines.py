@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from pets.query_model.query import Query
 from pets.schema.schema import Schema
 from pets.testing import exact
 
-Engine = Callable[[Schema, Mapping[str, Any], Query], pd.DataFrame]
+Engine = Callable[[Schema, Any, Query], pd.DataFrame]
 
 ENGINES: dict[str, Engine] = {
     "duckdb": partial(exact, engine="duckdb"),

@@ -138,16 +138,21 @@ def drawn(sample: Callable[[int], pd.DataFrame], rows: int, keep: dict[str, Any]
     """
     import pandas as pd
 
+    from pets.schema.rules import Unique
     from pets.schema.schema import Schema
     from pets.synthetic.sdv.rules_kept import put_back
 
     schema = Schema.from_json(keep["schema"])
+    table = schema.table(keep["table"])
     wanted = {name: schema.fields(keep["table"])[name] for name in keep["columns"]}
+    unique = [wanted[rule.column] for rule in table.rules if isinstance(rule, Unique) and rule.column in wanted]
+    # no more than a unique column has values, however often one draws
+    most = min([rows, *(column.cells for column in unique if not column.nullable)])
     made, turned = sample(rows), 0
     for left in reversed(range(REDRAWS)):
-        good = put_back([schema.table(keep["table"])], wanted, made)[1]
+        good = put_back([table], wanted, made)[1]
         made, turned = made[good].reset_index(drop=True), turned + int((~good).sum())
-        lacking = rows - len(made)
+        lacking = most - len(made)
         if lacking <= 0 or not left:
             break
         share = max(len(made) / (len(made) + turned), 0.05)

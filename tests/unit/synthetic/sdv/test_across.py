@@ -66,6 +66,7 @@ def test_an_order_that_real_rows_do_not_keep_is_none() -> None:
 
 
 @pytest.mark.chance(0)
+@pytest.mark.usefixtures("fits_here")
 @pytest.mark.parametrize("method", ["par", "hma"])
 def test_what_is_fewer_added_or_few_is_said(method: str) -> None:
     """Eight people, two of whom have no row in the person table; sex never changes within one."""

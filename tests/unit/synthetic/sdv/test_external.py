@@ -107,6 +107,7 @@ def test_a_copula_is_unbounded_and_inside_the_schema() -> None:
     assert any("no finite guarantee" in note for note in later.notes)
 
 
+@pytest.mark.usefixtures("fits_here")
 def test_a_table_and_its_people_together() -> None:
     made = opened().synthesise(40, "hma", table="stays", columns=["days", "ward", "sex"], progress=False)
     assert list(made.tables) == ["stays", "people"] and len(made.tables["people"]) == 40
@@ -114,6 +115,7 @@ def test_a_table_and_its_people_together() -> None:
     assert made.tables["people"]["sex"].isin(["F", "M"]).all() and made.table["days"].between(0, 9).all()
 
 
+@pytest.mark.usefixtures("fits_here")
 @pytest.mark.parametrize("method", ["ctgan", "tvae", "copulagan"])
 def test_neural_engines_run_for_an_epoch(method: str) -> None:
     session = opened()
@@ -124,6 +126,7 @@ def test_neural_engines_run_for_an_epoch(method: str) -> None:
     assert session.history()[["state", "unbounded"]].values.tolist() == [["committed", True]]
 
 
+@pytest.mark.usefixtures("fits_here")
 def test_rows_of_a_person_in_order() -> None:
     columns = ["days", "day", "sex"]
     made = opened().synthesise(20, "par", table="stays", columns=columns, order="day", epochs=1, progress=False)

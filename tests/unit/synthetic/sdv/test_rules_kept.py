@@ -179,6 +179,7 @@ def test_rows_are_drawn_again_until_enough_keep_the_rules() -> None:
 
 
 @pytest.mark.chance(0)
+@pytest.mark.usefixtures("fits_here")
 def test_an_engine_learns_and_keeps_the_rules() -> None:
     pytest.importorskip("sdv")
     session = pets.Session(
@@ -233,6 +234,7 @@ def people(stays: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.mark.chance(0)
+@pytest.mark.usefixtures("fits_here")
 @pytest.mark.parametrize(("method", "settings"), [("hma", {}), ("par", {"epochs": 2, "order": "seen"})])
 def test_people_and_their_rows_keep_the_rules_of_both_tables(method: str, settings: dict[str, Any]) -> None:
     """What is unique among people may stand in all rows of one: PAR's people keep all of theirs."""
@@ -263,6 +265,7 @@ def test_what_is_unique_among_people_may_repeat_within_one() -> None:
 
 
 @pytest.mark.chance(0)
+@pytest.mark.usefixtures("fits_here")
 def test_rules_that_no_real_row_keeps_are_told() -> None:
     pytest.importorskip("sdv")
     frame = rows(200)

@@ -255,8 +255,7 @@ class Store:
             self._claim(self.path)
         with self.write() as connection:
             if self.memory:
-                tables.meta.create_all(connection)
-                for statement in tables.APPEND_ONLY["sqlite"]:
+                for statement in tables.in_memory():
                     connection.exec_driver_sql(statement)
                 return
             found = self._revision(connection)

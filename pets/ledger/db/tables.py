@@ -6,6 +6,9 @@ migration makes exactly these tables (a test compares them).
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import sqlalchemy as sa
 
 VERSION_TABLE = "pets_ledger_version"
@@ -186,3 +189,16 @@ APPEND_ONLY = {
     ],
 }
 """What stops a careless hand; a determined one is what the chain and the checkpoints are for."""
+
+
+@cache
+def in_memory() -> tuple[str, ...]:
+    """The statements that make the tables in SQLite's memory, without migrations; written once for all ledgers."""
+    made: list[str] = []
+
+    def keep(statement: Any, *_: Any, **__: Any) -> None:
+        made.append(str(statement.compile(dialect=engine.dialect)))
+
+    engine = sa.create_mock_engine("sqlite://", keep)
+    meta.create_all(engine, checkfirst=False)
+    return (*made, *APPEND_ONLY["sqlite"])

@@ -5,8 +5,8 @@
 PYTHON ?= python3
 # Where to find another build of PyTorch, e.g. the CPU one: https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
-# Processes that run the tests.
-JOBS ?= 2
+# Processes that run the tests: one more than a small machine has cores, since some tests wait for other processes.
+JOBS ?= 3
 # make test-random: which order (left out: another one each time), and what is shuffled: module (modules, and the tests
 # within each) or global (all tests; what modules make once is then made again and again).
 SEED ?=
@@ -31,7 +31,7 @@ BENCHMARKS = $(wildcard benchmarks/bench_*.py)
 
 help: ## what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 16
-	@echo "  PYTHON=python3.11  TORCH_INDEX=URL  JOBS=2  SEED=7  and for demo: DATA=file SCHEMA=file QUERY=file"
+	@echo "  PYTHON=python3.11  TORCH_INDEX=URL  JOBS=3  SEED=7  and for demo: DATA=file SCHEMA=file QUERY=file"
 
 demo: .venv/.light ## the toolkit in one minute, on public or on your own data (DATA=, SCHEMA=, QUERY=)
 	@$(BIN)/pets demo $(if $(DATA),--data '$(DATA)') $(if $(SCHEMA),--schema '$(SCHEMA)') $(if $(QUERY),--query '$(QUERY)')

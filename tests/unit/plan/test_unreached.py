@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import pets
 from pets import col
+from pets.errors import QueryError
 from pets.plan.plan import make_plan
 from pets.plan.unreached import unreached
 from pets.query_model.expression import Filter
@@ -71,6 +72,13 @@ def test_a_condition_that_no_row_can_meet(condition: Filter, leaves: str | None)
     # the same condition on one output alone
     (inside, *more) = said(PEOPLE.agg(all=N, n=pets.count(where=condition))) or ("",)
     assert inside.startswith("n: no row can meet its condition") == (leaves is not None) and not more
+
+
+@pytest.mark.parametrize("condition", [col("sex") == "X", col("sex").isin(["Male", "X"]), col("sex") != "X"])
+def test_a_category_that_there_is_not_is_refused(condition: Filter) -> None:
+    session = pets.Session(SCHEMA, budget=pets.Budget(epsilon=3, delta=1e-6), progress=False)
+    with pytest.raises(QueryError, match=r"'X' is not one of its values.*(Female|Male)"):
+        session.quote(PEOPLE.where(condition).agg(n=N), pets.DP(epsilon=1))
 
 
 def test_every_place_says_it_before_anything_is_spent() -> None:

@@ -1,9 +1,10 @@
 """Sharing: what a federated release states of its sites, so that its charge can be reckoned again from it alone.
 
-The numbers follow from the roster, the order and the plan, which the release holds. Under a masked total each site
-that answered signed who is in it, about this roster and this order (the fourth round of
-:mod:`pets.federated.secure_sum.masked`); these signatures are kept here. The coordinator signs the whole release. That
-the total is the sum of the sites' vectors, and that a site drew its noise, no signature proves.
+The numbers follow from the roster, the order and the plan, which the release holds. Of a masked total each site that
+answered signed who is in it, about this roster and this order (the fourth round of
+:mod:`pets.federated.secure_sum.masked`), and of an encrypted one its envelope; these signatures are kept here. The
+coordinator signs the whole release. That the total is the sum of the sites' vectors, and that a site drew its noise, no
+signature proves.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from pets.common.signing import SigningKey
 from pets.dp.privacy_loss import PrivacyLoss
 from pets.dp.shares import Shares, Spread, shares_loss
 from pets.errors import PetsError, VerificationError
-from pets.federated.messages.message import Kind, Message, bitmap, context_of, parse, unsigned, verified
+from pets.federated.messages.message import Kind, bitmap, context_of, parse, unsigned, verified
 from pets.federated.messages.roster import Roster
+from pets.federated.query_round.envelopes import sent
 from pets.federated.query_round.order import Order
 from pets.federated.site import wording
 from pets.plan.plan import Plan
@@ -36,7 +38,7 @@ def sharing_of(
     order: Order,
     loss: PrivacyLoss | None,
     survivors: Sequence[str],
-    signed: Mapping[int, Message],
+    signed: Mapping[int, Json],
     certificates: Mapping[str, Certificate],
 ) -> Json:
     """The block, without the coordinator's signature.
@@ -44,7 +46,7 @@ def sharing_of(
     Args:
         loss: what the shares of noise mean; ``None`` without noise.
         survivors: the names of the sites in the total.
-        signed: of a masked total, each site's message that says who is in it.
+        signed: what each site signed of being in the total.
         certificates: by site, what its ledger signed of its part, of those that tell.
     """
     shares = order.shares
@@ -65,7 +67,7 @@ def sharing_of(
         "sites_per_person": roster.sites_per_person,
         "key_holder": roster.key_holder if order.secure == "encrypted" else None,
         "noise": noise or None,
-        "signatures": {roster.members[site].name: message.signature.hex() for site, message in sorted(signed.items())},
+        "signatures": {roster.members[site].name: form for site, form in sorted(signed.items())},
         "certificates": {name: dict(certificate) for name, certificate in sorted(certificates.items())},
     }
 
@@ -113,7 +115,7 @@ def _checked(release: Release, form: Json) -> tuple[Roster, bool]:
     same = form == wanted | {name: form[name] for name in free}
     unsigned_form = release.form | {"sharing": {name: part for name, part in form.items() if name != "coordinator"}}
     signed = roster.coordinator_key.verifies(bytes.fromhex(form["coordinator"]), DOMAIN + canonical(unsigned_form))
-    return roster, same and signed and _charged(release, roster, loss) and _answered(form, roster, order)
+    return roster, same and signed and _charged(release, roster, loss) and _answered(form, roster, order, release.plan)
 
 
 def _charged(release: Release, roster: Roster, loss: PrivacyLoss | None) -> bool:
@@ -124,15 +126,18 @@ def _charged(release: Release, roster: Roster, loss: PrivacyLoss | None) -> bool
     return release.cost == cost.to_json() and means == (release.epsilon, release.delta, release.rho)
 
 
-def _answered(form: Json, roster: Roster, order: Order) -> bool:
-    """Whether enough sites of a masked total signed who is in it."""
-    if order.secure != "masked":
-        return not form["signatures"]
+def _answered(form: Json, roster: Roster, order: Order, plan: Plan) -> bool:
+    """Whether enough sites signed that they are in the total."""
+    signatures = {roster.number(name): signed for name, signed in form["signatures"].items()}
+    if order.secure == "local":  # the sites signed their vectors, which are not shown
+        return not signatures
+    least = roster.size if isinstance(order.protection, Total) else roster.threshold
+    if len(signatures) < least or not set(form["signatures"]) <= set(form["answered"]):
+        return False
+    if order.secure == "encrypted":
+        return sent(order, roster, plan, signatures)
     body = bitmap({roster.number(name) for name in form["answered"]}, roster.size)
     query, context = bytes.fromhex(order.id), context_of(roster, order.form)
-    for name, signed in form["signatures"].items():
-        head = unsigned(Kind.ROUND, _SIGNED_ROUND, query, roster.number(name), body)
-        if not verified(parse(head + bytes.fromhex(signed)), roster, context):
-            return False
-    least = roster.size if isinstance(order.protection, Total) else roster.threshold
-    return len(form["signatures"]) >= least and set(form["signatures"]) <= set(form["answered"])
+    heads = {site: unsigned(Kind.ROUND, _SIGNED_ROUND, query, site, body) for site in signatures}
+    messages = [parse(heads[site] + bytes.fromhex(signed["signature"])) for site, signed in signatures.items()]
+    return all(verified(one, roster, context) for one in messages)

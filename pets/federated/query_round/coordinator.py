@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pets.common.codec import Json
 from pets.common.signing import SigningKey
 from pets.errors import ReleaseFailedError
 from pets.federated.messages.errors import ProtocolError, Refused
@@ -79,8 +80,8 @@ class Relay:
         return tuple(self.roster.members[site].name for site in sorted(self._collector.survivors))
 
     @property
-    def signed(self) -> Mapping[int, Message]:
-        """Of a masked total, each site's signed message that says who is in it."""
+    def signed(self) -> Mapping[int, Json]:
+        """What each site signed of being in the total, by its number."""
         return self._collector.signed
 
     @property

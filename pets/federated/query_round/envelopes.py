@@ -25,7 +25,7 @@ from pets.he.keys.party import Party, PartyKey, partykey_of
 from pets.he.keys.public_key import PublicKey
 from pets.he.presets import pick
 from pets.he.totals.encrypting import check_range, encrypted_envelope, reach_of
-from pets.he.totals.envelope import Envelope
+from pets.he.totals.envelope import Envelope, expected, header_of, message
 from pets.he.totals.round import Round, needed
 from pets.he.totals.total import Consent, Total, add, consent
 from pets.plan.plan import Plan
@@ -188,6 +188,14 @@ class CoordinatorEnvelopes:
         except UserError as error:
             raise ProtocolError(f"the sites' envelopes do not add up: {error}") from None
 
+    def signed(self, total: bytes) -> Mapping[int, Json]:
+        """Of each part its nonce, the digest of its payload and the site's signature; :func:`sent` checks them."""
+        parts = {part.party: part.to_json() for part in Total.from_bytes(total).parts}
+        numbers = {party.name: site for site, party in enumerate(self.asked.parties)}
+        return {
+            numbers[name]: {key: value for key, value in form.items() if key != "party"} for name, form in parts.items()
+        }
+
     def open(self, total: bytes, consents: Mapping[int, bytes]) -> Words:
         """The numbers; raises :class:`ProtocolError` where the key holder opens nothing."""
         try:
@@ -200,6 +208,20 @@ class CoordinatorEnvelopes:
                 raise ProtocolError("a total passes 64 bits; use a tighter clip or a coarser step")
             numbers = numbers.astype(np.int64)
         return numbers.view(np.uint64)
+
+
+def sent(order: Order, roster: Roster, plan: Plan, signed: Mapping[int, Json]) -> bool:
+    """Whether each of these sites signed an envelope of the order's round, for exactly this roster and noise."""
+    asked = Round.from_bytes(canonical(order.round))
+    terms = _terms(roster, plan, order.protection, order.shares)
+    shared = expected(asked, terms, roster.members[0].data)
+    if asked.id != order.id or asked.query.digest != order.query.digest or asked.parties != _parties(roster):
+        return False
+    for site, form in signed.items():
+        said = message(header_of(shared, _name(site), form["nonce"]), form["payload"])
+        if not roster.keys[site].verifies(bytes.fromhex(form["signature"]), said):
+            return False
+    return asked.noise == _noise(roster, plan, order.protection, order.shares)
 
 
 def _name(site: int) -> str:

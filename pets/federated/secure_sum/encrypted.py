@@ -20,6 +20,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pets.common.codec import Json
 from pets.errors import UserError
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import Message
@@ -59,7 +60,7 @@ class EncryptedCollector:
         self.total: Words = np.zeros(task.size, dtype=np.uint64)
         self.survivors: frozenset[int] = frozenset()
         self.proved: Mapping[int, str] = {}
-        self.signed: Mapping[int, Message] = {}
+        self.signed: Mapping[int, Json] = {}
 
     def close(self, number: int, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
         """Add the envelopes; open the total, or first ask those that are in it for their signatures."""
@@ -77,4 +78,5 @@ class EncryptedCollector:
         elif not self.survivors <= set(bodies):
             raise ProtocolError("a site that is in the total did not sign who is; nothing was opened")
         self.total = self._adder.open(self._sum, bodies)
+        self.signed = self._adder.signed(self._sum)
         return {}

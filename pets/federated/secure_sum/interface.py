@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pets.common.codec import Json
 from pets.errors import UserError, did_you_mean, shown
 from pets.federated.messages.message import Channel, Message
 
@@ -35,6 +36,9 @@ class Adder(Protocol):
 
     def add(self, envelopes: Mapping[int, bytes]) -> tuple[frozenset[int], bytes]:
         """Whose envelopes are sound, and their encrypted total."""
+
+    def signed(self, total: bytes) -> Mapping[int, Json]:
+        """What the sites in a total signed of their envelopes."""
 
     def open(self, total: bytes, consents: Mapping[int, bytes]) -> Words:
         """The total's numbers; the key holder gives them once for each query."""
@@ -97,8 +101,8 @@ class Collector(Protocol):
         """Whose vectors are in the total."""
 
     @property
-    def signed(self) -> Mapping[int, Message]:
-        """Each site's message that says who is in the total, where the way has such a round."""
+    def signed(self) -> Mapping[int, Json]:
+        """What each site signed of being in the total; nothing where that would show its numbers."""
 
     @property
     def proved(self) -> Mapping[int, str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pets.common.codec import Json
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import Message
 from pets.federated.secure_sum.interface import Contribute, Task, Words
@@ -38,7 +39,7 @@ class LocalCollector:
         self.total: Words = np.zeros(task.size, dtype=np.uint64)
         self.survivors: frozenset[int] = frozenset()
         self.proved: Mapping[int, str] = {}
-        self.signed: Mapping[int, Message] = {}
+        self.signed: Mapping[int, Json] = {}
 
     def close(self, number: int, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
         """Add the vectors of those that answered."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from pets.common.codec import Json
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import Message, bitmap
 from pets.federated.secure_sum import shamir
@@ -51,7 +52,7 @@ class MaskedCollector:
         self.survivors: frozenset[int] = frozenset()
         self.total: Words = np.zeros(task.size, dtype=np.uint64)
         self.proved: dict[int, str] = {}
-        self.signed: Mapping[int, Message] = {}
+        self.signed: Mapping[int, Json] = {}
 
     def close(self, number: int, replies: Mapping[int, Message]) -> Mapping[int, bytes]:
         """End a round; see the table in :mod:`pets.federated.secure_sum.masked`.
@@ -94,7 +95,7 @@ class MaskedCollector:
         agreed = bitmap(self.survivors, self._size)
         good = {site: reply for site, reply in replies.items() if site in self.survivors and reply.body == agreed}
         self._enough(len(good))
-        self.signed = good
+        self.signed = {site: {"signature": reply.signature.hex()} for site, reply in good.items()}
         listed = b"".join(_raw(good[site]) for site in sorted(good))
         return dict.fromkeys(good, listed)
 

@@ -20,6 +20,7 @@ import pets
 from pets.common.codec import canonical
 from pets.errors import VerificationError
 from pets.federated import Federation, Site, SitePolicy, Totals, check_sharing
+from pets.federated.analyst.sharing import signature
 from pets.release.release import Release
 
 QUERY = pets.query("t").group_by("ward").agg(n=pets.count(), x=pets.sum("age"), p=pets.count_units())
@@ -142,7 +143,7 @@ def test_each_site_that_answered_signed_who_did_and_each_certificate_is_of_this_
     for number, member in enumerate(told["roster"]["members"]):
         head = bytes([1, 2, 3]) + bytes.fromhex(form["id"]) + number.to_bytes(2, "big") + bytes([0b11111])
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(member["key"]))
-        key.verify(bytes.fromhex(told["signatures"][member["name"]]), domain + context + head)
+        key.verify(bytes.fromhex(told["signatures"][member["name"]]["signature"]), domain + context + head)
         envelope = told["certificates"][member["name"]]
         predicate = json.loads(base64.b64decode(envelope["payload"]))["predicate"]
         assert predicate["release_id"] == form["id"] and predicate["plan_sha256"] == form["plan"]
@@ -165,6 +166,8 @@ def test_each_site_that_answered_signed_who_did_and_each_certificate_is_of_this_
         ("masked", pets.DP(epsilon=1), None),
         ("masked", pets.DP(within=3000), None),
         ("masked", pets.Total(), None),
+        ("encrypted", pets.DP(epsilon=1), None),
+        ("encrypted", pets.Total(), None),
         ("local", pets.DP(epsilon=1), None),
         ("local", pets.DP(epsilon=1), pets.Budget(epsilon=5)),
     ],
@@ -174,61 +177,86 @@ def test_a_release_is_held_against_what_it_carries(tmp_path: Path, secure: str, 
     release = sites.release(QUERY, protection, secure=secure)
     again = Release.load(release.save(tmp_path / "answer.json"))
     assert again == release and again.sharing == release.sharing
-    assert check_sharing(again) == sites.roster
+    assert check_sharing(again).members == sites.roster.members
+    assert len(again.sharing["signatures"]) == (0 if secure == "local" else 4)  # type: ignore[index]
     dummy = sites.dummy(rows=20)
     assert check_sharing(
         dummy.release(QUERY, pets.Exact() if protection == pets.Total() else protection, secure=secure)
     )
 
 
-def test_whatever_is_edited_is_refused() -> None:
-    form = many(4, dropouts=1).release(QUERY, pets.DP(epsilon=1)).to_json()
-    other = many(4, dropouts=1).release(QUERY, pets.DP(epsilon=1)).to_json()["sharing"]
+Change = Callable[[dict[str, Any]], Any]
 
-    def edited(change: Callable[[dict[str, Any]], Any]) -> Release:
-        new = copy.deepcopy(form)
-        del new["digest"]
-        change(new)
-        return Release.from_json(new)
 
-    def setting(*path: Any, to: Any) -> Callable[[dict[str, Any]], Any]:
-        def change(new: dict[str, Any]) -> None:
-            at = new["sharing"]
-            for name in path[:-1]:
-                at = at[name]
-            at[path[-1]] = to
+def setting(*path: Any, to: Any) -> Change:
+    def change(new: dict[str, Any]) -> None:
+        at = new["sharing"]
+        for name in path[:-1]:
+            at = at[name]
+        at[path[-1]] = to
 
-        return change
+    return change
 
-    assert check_sharing(edited(lambda new: None))
-    loss = form["cost"]["loss"]
+
+def edited(form: dict[str, Any], change: Change, coordinator: Any = None) -> Release:
+    """A release with one change, signed again where the coordinator itself lies."""
+    new = copy.deepcopy({name: part for name, part in form.items() if name != "digest"})
+    change(new)
+    if coordinator is not None:
+        bare = {name: part for name, part in new["sharing"].items() if name != "coordinator"}
+        new["sharing"]["coordinator"] = signature(new | {"sharing": bare}, coordinator)
+    return Release.from_json(new)
+
+
+def test_nobody_but_the_coordinator_can_edit_a_release() -> None:
+    sites = many()
+    form = sites.release(QUERY, pets.DP(epsilon=1)).to_json()
+    assert check_sharing(edited(form, lambda new: None))
+    for change in (
+        lambda new: new["values"].__setitem__(0, 7),
+        lambda new: new["notes"].pop(),
+        setting("certificates", to={}),
+        setting("coordinator", to="00" * 64),
+    ):
+        with pytest.raises(VerificationError, match="does not follow"):
+            check_sharing(edited(form, change))
+    session = sites.sites["s0"].session
+    with pytest.raises(VerificationError, match="no federation's"):
+        check_sharing(session.release(QUERY, pets.DP(epsilon=1)))
+
+
+def test_nor_can_the_coordinator_state_another_cost_noise_or_other_sites() -> None:
+    sites = many(4, dropouts=1)
+    form = sites.release(QUERY, pets.DP(epsilon=1)).to_json()
+    other = sites.release(QUERY, pets.DP(epsilon=1), again=True).to_json()["sharing"]
+    signed, loss = form["sharing"]["signatures"], form["cost"]["loss"]
+    assert check_sharing(edited(form, lambda new: None, sites._coordinator))
+    few = {name: signed[name] for name in ("s0", "s1")}
     for change in (
         lambda new: new["cost"].update(loss=loss - 1),
         lambda new: new.update(epsilon="0.5"),
-        lambda new: new["values"].__setitem__(0, 7),
-        lambda new: new["notes"].pop(),
-        setting("honest", to=4),
+        lambda new: new.update(delta="0.0000001"),
+        lambda new: new.update(analyst="another"),
+        lambda new: new["protection"].update(epsilon="2"),
+        setting("honest", to=3),
         setting("sites_per_person", to=2),
         setting("answered", to=["s0", "s1", "s2"]),
         setting("noise", "scales", 0, to="1000"),
         setting("noise", "losses", 0, to=1),
+        setting("noise", "epsilon", to="0.5"),
         setting("noise", "alone", to=True),
         setting("noise", to=None),
         setting("secure", to="local"),
-        setting("roster", to=other["roster"]),
         setting("roster", "colluding", to=0),
+        setting("roster_sha256", to="0" * 64),
         setting("signatures", to=other["signatures"]),
-        setting("signatures", to={}),
-        setting("signatures", "s1", to="00" * 64),
-        setting("certificates", to={}),
-        setting("coordinator", to=other["coordinator"]),
+        setting("signatures", to=few),
+        setting("signatures", "s1", to={"signature": "00" * 64}),
+        setting("signatures", "s9", to=signed["s1"]),
         setting("more", to=1),
     ):
         with pytest.raises(VerificationError, match="does not follow"):
-            check_sharing(edited(change))
-    session = next(iter(many(3).sites.values())).session
-    with pytest.raises(VerificationError, match="no federation's"):
-        check_sharing(session.release(QUERY, pets.DP(epsilon=1)))
+            check_sharing(edited(form, change, sites._coordinator))
 
 
 def test_a_site_that_was_lost_has_not_signed_and_the_answer_says_so(tmp_path: Path) -> None:
@@ -241,3 +269,20 @@ def test_a_site_that_was_lost_has_not_signed_and_the_answer_says_so(tmp_path: Pa
     assert check_sharing(release) == sites.roster
     assert release.sharing is not None
     assert release.sharing["answered"] == sorted(release.sharing["signatures"]) == ["s0", "s1", "s3", "s4"]
+
+
+def test_envelopes_that_no_site_signed_are_refused() -> None:
+    sites = many(4)
+    release = sites.release(QUERY, pets.DP(epsilon=1), secure="encrypted")
+    form = release.to_json()
+    other = sites.release(QUERY, pets.DP(epsilon=1), secure="encrypted", again=True).to_json()["sharing"]
+    signed = form["sharing"]["signatures"]
+    assert check_sharing(edited(form, lambda new: None, sites._coordinator)).members == sites.roster.members
+    for change in (
+        *(setting("signatures", "s1", name, to=other["signatures"]["s1"][name]) for name in signed["s1"]),
+        setting("signatures", "s1", to=signed["s2"]),
+        setting("signatures", to=other["signatures"]),
+        setting("round", to=other["round"]),
+    ):
+        with pytest.raises(VerificationError, match="does not follow"):
+            check_sharing(edited(form, change, sites._coordinator))

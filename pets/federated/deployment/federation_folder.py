@@ -215,7 +215,8 @@ def _provide(path: Path, facts: Facts, names: Sequence[str], authority: Authorit
     from pets.federated.deployment.nvflare_engine import provision
 
     with tempfile.TemporaryDirectory(prefix="pets-kits-") as work:
-        made, signer = provision("pets", facts.host, facts.port, names, ADMIN, Path(work), authority)
+        key = "" if first else (path / "server" / "startup" / "server.key").read_text("ascii")
+        made, signer = provision("pets", facts.host, facts.port, names, ADMIN, Path(work), authority, key)
         signer.save(path / "authority.json")
         for name in names:
             kits.of(made / name, name, "pets", facts.host, facts.port).save(path / "kits" / f"{name}.kit")

@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
 from pets.errors import UserError, missing_extra
 from pets.federated.deployment import lifeline
 from pets.federated.deployment.authority import Authority
@@ -48,7 +50,7 @@ try:
         SessionClosed,
     )
     from nvflare.fuel.flare_api.flare_api import Session, new_secure_session
-    from nvflare.lighter.constants import CtxKey
+    from nvflare.lighter.constants import CtxKey, ParticipantType
     from nvflare.lighter.impl.cert import CertBuilder
     from nvflare.lighter.provision import prepare_builders, prepare_project
     from nvflare.lighter.provisioner import Provisioner
@@ -320,10 +322,31 @@ def _quiet() -> Iterator[None]:
 class Certificates(CertBuilder):  # type: ignore[misc]
     """NVFlare's certificates, which hold from a day before they are made: a slow clock is then named, and not shut out.
 
-    Sites' hold for a year, the authority's for ten, so that the same authority signs renewed ones.
+    Sites' hold for a year, the authority's for ten, so that the same authority signs renewed ones. A server keeps its
+    key (PEM): it signed the tokens with which sites that are in touch go on.
     """
 
     EARLY = dt.timedelta(days=1)
+
+    def __init__(self, root_valid_days: int, server_key: str = "") -> None:
+        super().__init__(root_valid_days)
+        self.server_key = load_pem_private_key(server_key.encode("ascii"), None) if server_key else None
+
+    def get_pri_key_cert(self, participant: Any) -> tuple[Any, Any]:
+        """A key and its certificate, for a party; a fresh key where it has none to keep."""
+        key, certificate = super().get_pri_key_cert(participant)
+        if participant.type != ParticipantType.SERVER or self.server_key is None:
+            return key, certificate
+        again = self._generate_cert(
+            participant.subject,
+            participant.org,
+            self.issuer,
+            self.pri_key,
+            self.server_key.public_key(),
+            server=participant,
+            not_valid_after=certificate.not_valid_after_utc,
+        )
+        return self.server_key, again
 
     def _generate_cert(self, *given: Any, not_valid_before: dt.datetime | None = None, **more: Any) -> Any:
         begins = (not_valid_before or dt.datetime.now(dt.UTC)) - self.EARLY
@@ -331,12 +354,20 @@ class Certificates(CertBuilder):  # type: ignore[misc]
 
 
 def provision(
-    name: str, host: str, port: int, sites: Sequence[str], user: str, work: Path, authority: Authority | None = None
+    name: str,
+    host: str,
+    port: int,
+    sites: Sequence[str],
+    user: str,
+    work: Path,
+    authority: Authority | None = None,
+    server_key: str = "",
 ) -> tuple[Path, Authority]:
     """Fresh certificates and startup kits: the folder with one folder for each party, and what signed them.
 
     Args:
         authority: what signs them; ``None`` makes one.
+        server_key: the server's key (PEM), where it has one.
     """
     state = work / name / "state" / "cert.json"
     if authority is not None:
@@ -352,7 +383,7 @@ def provision(
     builders = [
         (f"{lighter}workspace.WorkspaceBuilder", {"template_file": ["master_template.yml"]}),
         (f"{lighter}static_file.StaticFileBuilder", {"config_folder": "config"}),
-        (own, {"root_valid_days": 3650}),
+        (own, {"root_valid_days": 3650, "server_key": server_key}),
         (f"{lighter}signature.SignatureBuilder", {}),
     ]
     form = {

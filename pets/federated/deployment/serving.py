@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,8 @@ from pets.federated.deployment.site_folder import SiteFolder
 from pets.federated.keyholder.gate import NAME
 from pets.ledger.incidents import Incidents
 
-AGAIN = 5.0
-"""Seconds before a process that ended is begun again."""
+AGAIN, SOON = 5.0, 60.0
+"""Seconds before a process is begun again that ended so soon after its start."""
 Say = Callable[[str], None]
 
 
@@ -121,7 +122,7 @@ def _keep(place: Place, notices: Notices, gate: Gate | None = None) -> None:
             environment[VARIABLE] = held.enter_context(listening(gate))
         held.enter_context(watched(place.folder, place.kit, place.take, notices))
         while True:
-            certificate = place.certificate
+            certificate, begun = place.certificate, time.monotonic()
             with running(place.kit, place.party, log, environment) as process:
                 while process.poll() is None and place.certificate in (certificate, b""):
                     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -130,8 +131,9 @@ def _keep(place: Place, notices: Notices, gate: Gate | None = None) -> None:
             if ended is None:
                 notices.note("The kit was renewed; NVFlare is begun again with it.")
                 continue
-            notices.note(f"NVFlare ended ({ended}); it is begun again in {AGAIN:g} s. Its log is {log}.")
-            threading.Event().wait(AGAIN)
+            notices.note(f"NVFlare ended ({ended}) and is begun again. Its log is {log}.")
+            if time.monotonic() - begun < SOON:
+                threading.Event().wait(AGAIN)
 
 
 def _engine() -> None:

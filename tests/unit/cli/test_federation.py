@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
+import ssl
 import sys
 from collections import namedtuple
 from collections.abc import Callable
@@ -516,10 +517,15 @@ def test_kits_are_renewed_and_a_site_takes_its_own(run: Run, shelf: Path, tmp_pa
     authority = Path("trial/authority.json")
     assert authority.stat().st_mode & 0o077 == 0
     root = Path("trial/server/startup/rootCA.pem").read_bytes()
+    key = Path("trial/server/startup/server.key")
+    kept = key.read_bytes()
     done = run("federation", "renew", "trial")
     assert done.code == 0
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server, key)  # they go together
     assert "The kits that were handed out before are good until their own end." in done.out
     assert Path("trial/server/startup/rootCA.pem").read_bytes() == root
+    assert key.read_bytes() == kept  # which signed what sites in touch go on with
     assert all(file.read_bytes() != was for file, was in zip((server, admin), before[1:], strict=True))
     assert Path("trial/kits/north.kit").stat().st_mode & 0o077 == 0
     assert run("site", "renew", "north", "--kit", "trial/kits/east.kit").code == 2

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import shutil
+import socket
 import ssl
+import threading
 from collections import namedtuple
 from pathlib import Path
 
@@ -17,7 +20,8 @@ from pets.federated.deployment.authority import Authority
 from pets.federated.deployment.federation_folder import ADMIN
 from pets.federated.deployment.health import Term, server_time, troubles, watched
 from pets.federated.deployment.notices import Notices
-from pets.federated.deployment.nvflare_engine import provision
+from pets.federated.deployment.nvflare_engine import Certificates, provision
+from tests.trial import free_port, until
 
 DAY = dt.timedelta(days=1)
 TAKE = "pets site renew north --kit FILE"
@@ -77,8 +81,6 @@ def test_a_full_disk_and_a_lost_certificate_are_named(kit: Path, monkeypatch: py
     assert "cannot be read" in troubles(kit.parent, kit, TAKE)[1]
     said_there: list[str] = []
     with watched(kit.parent, kit, TAKE, Notices(kit.parent, said_there.append)):
-        from tests.trial import until
-
         until(lambda: len(said_there) == 2)
 
 
@@ -119,3 +121,33 @@ def test_a_kit_that_cannot_be_unpacked_leaves_the_one_that_works(kit: Path) -> N
         assert (kit / "startup" / "client.key").read_bytes() == before
     kits.unpack(good, kit)
     assert (kit / "startup" / "client.key").read_text() == "C"
+
+
+def test_the_servers_clock_is_read_though_the_certificates_have_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock years fast finds every certificate past its end, its own and the server's: whose it is, is checked."""
+    monkeypatch.setattr(Certificates, "EARLY", 400 * DAY)
+    port = free_port()
+    made, _ = provision("pets", "localhost", port, ["north"], ADMIN, tmp_path / "made")
+    other, _ = provision("pets", "localhost", port, ["north"], ADMIN, tmp_path / "other")
+    kit, strange = tmp_path / "kit", tmp_path / "strange"
+    for folder, whose in ((kit, made), (strange, other)):
+        kits.unpack(kits.of(whose / "north", "north", "pets", "localhost", port), folder)
+    assert Term.of(kit).ends < dt.datetime.now(dt.UTC)
+    startup = made / "localhost" / "startup"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(startup / "server.crt", startup / "server.key")
+    with socket.create_server(("localhost", port)) as door:
+
+        def answer() -> None:
+            for _ in range(2):
+                with contextlib.suppress(OSError), context.wrap_socket(door.accept()[0], server_side=True) as line:
+                    line.recv(1000)
+                    line.sendall(b"HTTP/1.1 426 Upgrade Required\r\nDate: Sat, 28 Nov 2026 09:00:00 GMT\r\n\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        assert server_time(strange) is None  # somebody else's server
+        assert server_time(kit) == dt.datetime(2026, 11, 28, 9, tzinfo=dt.UTC)
+        thread.join(30)

@@ -23,10 +23,12 @@ from pets.cli import main
 from pets.cli.demo import demo_query
 from pets.errors import BudgetError
 from pets.federated import connect, glm
+from pets.federated.deployment.health import server_time
 from pets.federated.deployment.keyholder_folder import KeyHolderFolder
 from pets.federated.deployment.site_folder import SiteFolder
 from pets.federated.keyholder.gate import NAME
 from pets.synthetic.dummy import dummy
+from tests.random_kills import PARTS, Kill, Kills
 from tests.trial import SITES, Trial, documented, serving, until
 
 pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
@@ -200,6 +202,7 @@ def the_line_is_mutual_tls(scene: Scene) -> None:
     startup = trial.folder("north") / "kit" / "startup"
     context.load_cert_chain(startup / "client.crt", startup / "client.key")
     assert talk(context)[:4] == b"HTTP"
+    assert server_time(startup.parent) is not None  # with which a site whose clock is wrong finds out
 
 
 def a_gates_refusal_arrives_in_its_own_words(scene: Scene) -> None:
@@ -302,6 +305,7 @@ def the_status_of_a_site(scene: Scene) -> None:
     assert "Log: whole" in said
     assert "committed" in said
     assert "Spent ε = 0.7" in said  # twice 0.5, in ρ
+    assert "  Refused: the query would cost this site ε = 2, and its policy allows 1 a query." in said
 
 
 def a_job_that_brings_code_or_another_class_is_not_run(scene: Scene) -> None:
@@ -421,6 +425,29 @@ def a_process_without_a_gate_is_not_in_touch(scene: Scene) -> None:
     _in_touch(trial)
 
 
+def renewed_kits_are_taken_by_what_serves(scene: Scene) -> None:
+    trial, capsys = scene.trial, scene.said
+    assert main.run(["federation", "renew", trial.trial]) == 0
+    kit = str(trial.root / "trial" / "kits" / "north.kit")
+    assert main.run(["site", "renew", str(trial.folder("north")), "--kit", kit]) == 0
+    assert "Serves: process " in capsys.readouterr().out
+    for name in ("trial", "north"):  # the others' kits are good until their end
+        until(lambda name=name: "The kit was renewed" in trial.said(name))  # type: ignore[misc]
+    _in_touch(trial)
+    assert ask(trial, "--total", "--again", "--patience", "60") == 0
+    assert "3 of 3 sites are in the answer" in capsys.readouterr().out
+    assert "The kit was renewed" not in trial.said("east")
+
+
+def five_random_kills_are_survived(scene: Scene) -> None:
+    kills = Kills(scene.trial, demo_query(), pooled(scene).values)
+    seeds = (0, 2, 3, 6, 7)
+    assert {Kill.planned(seed, 1).part for seed in seeds} == set(PARTS)
+    said = [kills.survived(seed) for seed in seeds]
+    scene.said.readouterr()
+    assert len(said) == 5
+
+
 def alive(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.status() != psutil.STATUS_ZOMBIE
@@ -492,13 +519,15 @@ STEPS: tuple[Callable[[Scene], None], ...] = (
     two_survive_a_killed_third_where_the_threshold_allows,
     a_killed_gate_leaves_no_process_behind_and_is_in_the_next_answer,
     a_process_without_a_gate_is_not_in_touch,
+    renewed_kits_are_taken_by_what_serves,
+    five_random_kills_are_survived,
     without_the_key_holder_nothing_is_asked,
     each_sites_log_verifies,
     stopping_leaves_no_process_behind,
 )
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_three_real_sites(
     trial: Trial,
     world: tuple[pets.Schema, pd.DataFrame],

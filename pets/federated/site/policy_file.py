@@ -40,7 +40,7 @@ class PolicyFile:
             self.policy = self._read()
         except PolicyError as error:
             self.policy = SitePolicy()
-            notice(f"The policy has changed and cannot be used, so that nothing is answered: {error}.")
+            notice(f"The policy has changed and cannot be used, so that nothing is answered: {error}")
             return self.policy
         if self.policy.digest != before.digest:
             notice(

@@ -259,6 +259,35 @@ def test_nor_can_the_coordinator_state_another_cost_noise_or_other_sites() -> No
             check_sharing(edited(form, change, sites._coordinator))
 
 
+def test_a_coordinator_that_signs_something_else_is_found_out() -> None:
+    """It signs the whole release, and may be whoever gains by it: what does not follow from the rest is refused."""
+    sites = many(4, dropouts=1)
+    form = sites.release(QUERY, pets.DP(epsilon=1)).to_json()
+    loss, one = form["cost"]["loss"], {"s0": form["sharing"]["signatures"]["s0"]}
+
+    def signed(change: Callable[[dict[str, Any]], Any]) -> Release:
+        new = copy.deepcopy(form)
+        del new["digest"], new["sharing"]["coordinator"]
+        change(new)
+        new["sharing"]["coordinator"] = signature(Release.from_json(new).form, sites._coordinator)
+        return Release.from_json(new)
+
+    assert check_sharing(signed(lambda new: None)) == sites.roster
+    for change in (
+        lambda new: new["cost"].update(loss=loss - 1),
+        lambda new: new.update(epsilon="0.5"),
+        lambda new: new.update(rho=None),
+        lambda new: new["sharing"].update(answered=["s0", "s1", "s2"]),
+        lambda new: new["sharing"].update(signatures=one),
+        lambda new: new["sharing"]["signatures"].update(s1="00" * 64),
+        lambda new: new["sharing"]["signatures"].update(s1=one["s0"]),
+        lambda new: new["sharing"]["noise"]["scales"].__setitem__(0, "1000"),
+        lambda new: new["sharing"].update(honest=3),
+    ):
+        with pytest.raises(VerificationError, match="does not follow"):
+            check_sharing(signed(change))
+
+
 def test_a_site_that_was_lost_has_not_signed_and_the_answer_says_so(tmp_path: Path) -> None:
     sites = many(5, dropouts=1)
     inner = sites._transport.exchange

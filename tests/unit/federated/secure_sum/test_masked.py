@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pets.federated.secure_sum import shamir
-from pets.federated.secure_sum.masked import KEYS, cast, mask_seed
+from pets.federated.secure_sum.masked import KEYS, cast, mask_seed, share_keys
 from pets.federated.secure_sum.primitives import Agreement
 from tests.parties import Room
 
@@ -49,6 +49,20 @@ def test_a_pairs_mask_takes_one_of_their_secrets() -> None:
     assert seed != mask_seed(low, 0, 1, keys[other], b"cast")
     assert seed != mask_seed(low, 0, 1, keys[high], b"of another query")
     assert seed != mask_seed(low, 0, 2, keys[high], b"cast")
+
+
+def test_each_share_has_a_key_of_its_own() -> None:
+    """A key that is shown opens one share: with one for both, a dealer's two secrets would come out together."""
+    agreed = bytes(range(32))
+    keys = [
+        key
+        for cast_ in (b"query", b"another")
+        for dealer, holder in ((0, 1), (1, 0), (0, 2))
+        for key in share_keys(agreed, cast_, dealer, holder)
+    ]
+    assert len(set(keys)) == 12
+    assert not set(keys) & set(share_keys(bytes(32), b"query", 0, 1))
+    assert {len(key) for key in keys} == {32}
 
 
 def test_the_cast_is_of_one_query_and_these_keys() -> None:

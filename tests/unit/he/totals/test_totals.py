@@ -189,6 +189,12 @@ def test_totals_that_could_wrap_are_refused_when_the_round_is_made():
         table(3, people=2**40, preset="count34")
     with pytest.raises(QueryError, match="could pass"):
         pick(2**90, 2)
+    # each party alone would fit, and so would all of them without noise
+    most = PRESETS["count34"].reach // 3
+    assert table(3, people=most, preset="count34").round.preset.name == "count34"
+    for people, noise in ((most + 1, pets.Total()), (most // 2 + 1, pets.DP(rho=1))):
+        with pytest.raises(QueryError, match="too small for these totals"):
+            table(3, people=people, preset="count34", noise=noise)
 
 
 def test_too_many_parties_are_refused_before_encryption():
@@ -508,6 +514,9 @@ def test_a_missing_party_needs_consent_to_exactly_this_set():
     for wrong in ([], agreed[:3], [*agreed[:3], agreed[0]], [*other, agreed[3]]):
         with pytest.raises(UserError, match="every survivor must sign"):
             at.secret.open(few, wrong)
+    relabelled = [replace(one, survivors=few.survivors) for one in other]  # what they signed is another set
+    with pytest.raises(UserError, match="every survivor must sign"):
+        at.secret.open(few, [*relabelled, agreed[3]])
     moved = he.Consent("p003", few.survivors, agreed[0].signature)
     with pytest.raises(UserError, match="every survivor must sign"):
         at.secret.open(few, [*agreed[:3], moved])

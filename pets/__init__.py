@@ -11,6 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from pets.common.version import __version__ as __version__
+from pets.query_model import aggregate as _aggregate
+from pets.query_model.aggregate import *  # noqa: F403 (every aggregate's name; a question loads them all anyway)
 from pets.query_model.query import Query, query
 
 if TYPE_CHECKING:
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from pets.protection.budget import Budget
     from pets.protection.policy import Policy
     from pets.protection.protection import DP, Exact, Total
-    from pets.query_model.aggregate import count, count_units, histogram, mean, median, quantile, rate, variance
-    from pets.query_model.aggregate import sum as sum
     from pets.query_model.expression import col
     from pets.query_model.group_keys import KeySet
     from pets.query_model.sql.reading import sql
@@ -47,15 +47,6 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "col": "query_model.expression",
-    "count": "query_model.aggregate",
-    "count_units": "query_model.aggregate",
-    "sum": "query_model.aggregate",
-    "mean": "query_model.aggregate",
-    "rate": "query_model.aggregate",
-    "variance": "query_model.aggregate",
-    "histogram": "query_model.aggregate",
-    "median": "query_model.aggregate",
-    "quantile": "query_model.aggregate",
     "KeySet": "query_model.group_keys",
     "sql": "query_model.sql.reading",
     "Schema": "schema.schema",
@@ -92,14 +83,10 @@ __all__ = [
     "query",
     "Query",
     "col",
-    "count",
-    "count_units",
-    "mean",
-    "rate",
-    "variance",
-    "histogram",
-    "median",
-    "quantile",
+]
+__all__ += _aggregate.__all__
+__all__.remove("sum")
+__all__ += [
     "KeySet",
     "sql",
     "Schema",

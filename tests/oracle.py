@@ -1,8 +1,8 @@
 """The meaning of a query, in slow plain Python: what every engine is compared with.
 
 It reads source rows cell by cell, decides each row's fate, takes from a snapshot nothing but *which* of a person's rows
-were kept, and computes every aggregate over decoded values with fractions. It shares no code with the compiler: nothing
-here imports ``pets.rows.coding.coding``, ``predicate``, ``layout``, ``measures``, ``tabulate`` or ``rows``.
+were kept, and computes every aggregate (``tests/aggregates.py``) over decoded values with fractions. It shares no code
+with the compiler: nothing there or here imports ``pets.rows`` or ``pets.plan`` (``tests/generative/test_complete.py``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ Data = Mapping[str, Sequence[Raw]]
 """Source rows of each table."""
 
 MISSING = "missing"
-QUANTILE_LEAVES = 256
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 BLANKS = " \t\n\r\x0b\x0c"
 
@@ -420,7 +419,7 @@ def groups(query: Query, fields: Mapping[str, Domain]) -> list[tuple[Any, ...]]:
     return [group for group in every if tuple(str(label) for label in group) in listed]
 
 
-# ── aggregates ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
@@ -433,6 +432,8 @@ class Answer:
 
 def answer(schema: Schema, query: Query, rows: Iterable[Kept]) -> Answer:
     """The answer to a query on the rows that a snapshot kept."""
+    from tests.aggregates import meaning  # which reads rows as they are kept here
+
     fields = schema.fields(query.table)
     unit = schema.table(query.table).unit
     limit = query.rows if query.rows is not None else unit.default_rows
@@ -461,108 +462,8 @@ def answer(schema: Schema, query: Query, rows: Iterable[Kept]) -> Answer:
     table = []
     for group in reported:
         cells = [
-            compute(node, fields, everything[group] if isinstance(node, agg.CountUnits) else counted[group], query)
+            meaning(node, fields, everything[group] if isinstance(node, agg.CountUnits) else counted[group], query)
             for _, node in query.aggregates
         ]
         table.append((*group, *cells))
     return Answer((*(key.name for key in query.keys), *(name for name, _ in query.aggregates)), tuple(table))
-
-
-NO_ARITHMETIC = "tests/oracle.py must say, without reading the planner, what this means:"
-
-
-def compute(node: agg.Aggregate, fields: Mapping[str, Domain], rows: list[Kept], query: Query) -> Any:
-    """One aggregate of one group; ``None`` where there is nothing to take a mean of."""
-    if isinstance(node, agg.Rate):
-        met = sum(holds(node.where, row.values) for row in rows)
-        return Fraction(met, len(rows)) if rows else None
-    where = getattr(node, "where", None)
-    rows = [row for row in rows if where is None or holds(where, row.values)]
-    if isinstance(node, agg.Count):
-        return len(rows)
-    if isinstance(node, agg.CountUnits):
-        return len({row.person for row in rows})
-    assert isinstance(node, (agg.OfColumn, agg.Histogram, agg.Quantile)), f"{NO_ARITHMETIC} {type(node).__name__}"
-    domain = fields[node.column]
-    values: list[Any] = [row.values[node.column] for row in rows if row.values[node.column] is not None]
-    if isinstance(node, agg.Histogram):
-        return histogram(node, domain, values)
-    assert isinstance(domain, (Integer, Real))
-    if isinstance(node, agg.Quantile):
-        return quantile(node, domain, values, leaves(node, domain, query))
-    assert isinstance(node, agg.OfColumn)
-    low, high = clip(node, domain)
-    values = [min(max(value, low), high) for value in values]
-    if isinstance(node, agg.Sum):
-        return sum(values, Fraction(0))
-    if not values:
-        return None
-    if isinstance(node, agg.Mean):
-        return sum(values, Fraction(0)) / len(values)
-    assert isinstance(node, agg.Variance)
-    if node.step is not None:  # values are read on a coarser grid that starts at the domain's lower bound
-        values = [domain.origin + math.floor((value - domain.origin) / node.step) * node.step for value in values]
-    centre = sum(values, Fraction(0)) / len(values)
-    spread = sum(((value - centre) ** 2 for value in values), Fraction(0)) / len(values)
-    return min(spread, (high - low) ** 2 / 4)  # no variance is greater; a coarse grid could suggest one
-
-
-def clip(node: agg.OfColumn, domain: Integer | Real) -> tuple[Fraction, Fraction]:
-    """The bounds that values are moved between: on the grid, and no wider than the domain."""
-    low, high = Fraction(domain.lo), Fraction(domain.hi)
-    if node.clip is None:
-        return low, high
-    step = domain.spacing
-    below = low + math.floor((node.clip[0] - low) / step) * step
-    above = low + math.ceil((node.clip[1] - low) / step) * step
-    return max(low, below), min(high, above)
-
-
-def histogram(node: agg.Histogram, domain: Domain, values: list[Any]) -> list[int]:
-    """Rows in each bin."""
-    if node.edges is None:
-        shown: list[Any]
-        if isinstance(domain, Category):
-            shown = list(domain.values)
-        elif isinstance(domain, Boolean):
-            shown = [False, True]
-        else:
-            assert isinstance(domain, (Integer, Real))
-            shown = [domain.lo + i * domain.spacing for i in range(domain.cells)]
-        return [values.count(item) for item in shown]
-    cuts = node.edges
-    last = len(cuts) - 2
-    return [
-        sum(low <= v < high or (i == last and v == high) for v in values)
-        for i, (low, high) in enumerate(itertools.pairwise(cuts))
-    ]
-
-
-def leaves(node: agg.Quantile, domain: Integer | Real, query: Query) -> int:
-    """How many equal runs of grid values a quantile tells apart: the most that any quantile of the column asks for."""
-    asked = [
-        other.bins
-        for _, other in query.aggregates
-        if isinstance(other, agg.Quantile) and other.column == node.column and other.where == node.where
-    ]
-    given = [bins for bins in asked if bins is not None]
-    return min(domain.cells, max(given) if given else QUANTILE_LEAVES)
-
-
-def quantile(node: agg.Quantile, domain: Integer | Real, values: list[Any], size: int) -> Fraction | None:
-    """The smallest value with at least a share ``q`` of the rows at or below it.
-
-    Where values are told apart only in runs: a straight line from the run's first value to its last, by how many of the
-    run's rows are needed.
-    """
-    if not values:
-        return None
-    codes = [int((value - domain.origin) / domain.spacing) for value in values]
-    needed = math.ceil(node.q * len(codes))
-    starts = [domain.cells * i // size for i in range(size + 1)]
-    for first, end in itertools.pairwise(starts):
-        before, here = sum(code < first for code in codes), sum(first <= code < end for code in codes)
-        if before + here >= needed:
-            place = first + Fraction((end - 1 - first) * (needed - before), here)
-            return domain.origin + place * domain.spacing
-    raise AssertionError("the last run holds every row")

@@ -1,8 +1,8 @@
 """Random schemas, rows and queries, for Hypothesis.
 
-One function for each kind of node, listed in ``DOMAINS``, ``FILTERS``, ``KEYS`` and ``AGGREGATES``; a test fails when a
-new kind has none. Rows are drawn from small pools, so that people repeat, groups fill up and rows are duplicated; the
-pools hold the ends of each domain, what lies just outside, and junk.
+One function for each kind of node, listed in ``DOMAINS``, ``FILTERS`` and ``KEYS`` (for aggregates in the file
+``tests/aggregates.py``); a test fails when a new kind has none. Rows are drawn from small pools, so that people repeat,
+groups fill up and rows are duplicated; the pools hold the ends of each domain, what lies just outside, and junk.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from pets.common.codec import fraction
 from pets.errors import QueryError
 from pets.plan.plan import make_plan
 from pets.query_model import aggregate as agg
@@ -416,7 +415,7 @@ def constants(domain: Domain) -> list[Any]:
 # ── conditions ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _pick(draw: Draw[Any], fields: Fields, *kinds: type[Domain]) -> str | None:
+def pick(draw: Draw[Any], fields: Fields, *kinds: type[Domain]) -> str | None:
     found = sorted(name for name, domain in fields.items() if isinstance(domain, kinds))
     return draw(st.sampled_from(found)) if found else None
 
@@ -425,7 +424,7 @@ QUERYABLE = (Category, Boolean, Date, DateTime, Integer, Real)
 
 
 def _compare(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
-    name = _pick(draw, fields, *QUERYABLE)
+    name = pick(draw, fields, *QUERYABLE)
     if name is None:
         return None
     ordered = isinstance(fields[name], (Date, DateTime, Integer, Real))
@@ -434,26 +433,26 @@ def _compare(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
 
 
 def _isin(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
-    name = _pick(draw, fields, *QUERYABLE)
+    name = pick(draw, fields, *QUERYABLE)
     if name is None:
         return None
     return ex.IsIn(name, tuple(draw(st.lists(st.sampled_from(constants(fields[name])), min_size=1, max_size=5))))
 
 
 def _between(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
-    name = _pick(draw, fields, Date, DateTime, Integer, Real)
+    name = pick(draw, fields, Date, DateTime, Integer, Real)
     if name is None:
         return None
     return ex.Between(name, *(draw(st.sampled_from(constants(fields[name]))) for _ in range(2)))
 
 
 def _is_null(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
-    name = _pick(draw, fields, *QUERYABLE)
+    name = pick(draw, fields, *QUERYABLE)
     return None if name is None else ex.IsNull(name)
 
 
 def _terms(draw: Draw[Any], fields: Fields, depth: int) -> tuple[ex.Filter, ...] | None:
-    terms = [_filter(draw, fields, depth - 1) for _ in range(draw(st.integers(1, 3)))]
+    terms = [some_condition(draw, fields, depth - 1) for _ in range(draw(st.integers(1, 3)))]
     found = tuple(term for term in terms if term is not None)
     return found or None
 
@@ -469,7 +468,7 @@ def _or(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
 
 
 def _not(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
-    term = _filter(draw, fields, depth - 1)
+    term = some_condition(draw, fields, depth - 1)
     return None if term is None else ex.Not(term)
 
 
@@ -484,7 +483,8 @@ FILTERS: dict[type[ex.Filter], Callable[[Draw[Any], Fields, int], ex.Filter | No
 }
 
 
-def _filter(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
+def some_condition(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
+    """A condition; ``None`` where no column has any."""
     leaves = [ex.Compare, ex.IsIn, ex.Between, ex.IsNull]
     return FILTERS[draw(st.sampled_from(list(FILTERS) if depth > 0 else leaves))](draw, fields, depth)
 
@@ -492,7 +492,7 @@ def _filter(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
 @st.composite
 def filters(draw: Draw[Any], fields: Fields, depth: int = 3) -> ex.Filter | None:
     """A condition; ``None`` where no column has any."""
-    return _filter(draw, fields, depth)
+    return some_condition(draw, fields, depth)
 
 
 # ── group keys ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -500,7 +500,7 @@ def filters(draw: Draw[Any], fields: Fields, depth: int = 3) -> ex.Filter | None
 
 def _column_key(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
     small = {n: d for n, d in fields.items() if isinstance(d, (Category, Boolean, Date, Integer)) and d.cells <= 60}
-    name = _pick(draw, small, Domain)
+    name = pick(draw, small, Domain)
     return None if name is None else ks.ColumnKey(name, label)
 
 
@@ -512,7 +512,7 @@ def edges(draw: Draw[Any], domain: Integer | Real) -> list[Fraction]:
 
 
 def _bins(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
-    name = _pick(draw, fields, Integer, Real)
+    name = pick(draw, fields, Integer, Real)
     if name is None:
         return None
     domain = fields[name]
@@ -521,12 +521,12 @@ def _bins(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
 
 
 def _date_part(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
-    name = _pick(draw, fields, Date, DateTime)
+    name = pick(draw, fields, Date, DateTime)
     return None if name is None else ks.DatePart(name, label, draw(st.sampled_from(ks.PARTS)))
 
 
 def _period(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
-    name = _pick(draw, fields, Date, DateTime)
+    name = pick(draw, fields, Date, DateTime)
     return None if name is None else ks.Period(name, label, draw(st.sampled_from(ks.PARTS)))
 
 
@@ -566,90 +566,6 @@ def _keyset(draw: Draw[Any], keys: Sequence[ks.Key], fields: Fields) -> ks.KeySe
     return ks.KeySet(tuple(key.name for key in keys), tuple(found))
 
 
-# ── aggregates ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _where(draw: Draw[Any], fields: Fields) -> ex.Filter | None:
-    return _filter(draw, fields, 1) if draw(st.integers(0, 2)) == 0 else None
-
-
-def _count(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
-    return agg.Count(_where(draw, fields))
-
-
-def _count_units(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
-    return agg.CountUnits(_where(draw, fields))
-
-
-def _rate(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
-    where = _filter(draw, fields, 2)
-    return None if where is None else agg.Rate(where)
-
-
-def _numeric(draw: Draw[Any], fields: Fields) -> tuple[str, Any, ex.Filter | None] | None:
-    """A column, a clip or none, a condition or none."""
-    name = _pick(draw, fields, Integer, Real)
-    if name is None:
-        return None
-    clip = None
-    if draw(st.integers(0, 2)) == 0:
-        clip = tuple(sorted((draw(st.sampled_from(constants(fields[name]))) for _ in range(2)), key=fraction))
-    return name, clip, _where(draw, fields)
-
-
-def _sum(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
-    found = _numeric(draw, fields)
-    return None if found is None else agg.Sum(*found)
-
-
-def _mean(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
-    found = _numeric(draw, fields)
-    return None if found is None else agg.Mean(*found)
-
-
-def _variance(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
-    found = _numeric(draw, fields)
-    if found is None:
-        return None
-    domain = fields[found[0]]
-    assert isinstance(domain, (Integer, Real))
-    steps = [None, None, domain.spacing * 2, domain.spacing * 7, domain.spacing * 2**30]
-    return agg.Variance(*found, draw(st.sampled_from(steps)))
-
-
-def _histogram(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
-    name = _pick(draw, fields, Category, Boolean, Integer, Real)
-    if name is None:
-        return None
-    domain = fields[name]
-    binned = isinstance(domain, (Integer, Real)) and (domain.cells > 60 or draw(st.booleans()))
-    return agg.Histogram(
-        name,
-        tuple(edges(draw, domain)) if binned else None,
-        _where(draw, fields),  # type: ignore[arg-type]
-    )
-
-
-def _quantile(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
-    name = _pick(draw, fields, Integer, Real)
-    if name is None:
-        return None
-    q = draw(st.sampled_from([Fraction(1, 2), Fraction(1, 4), Fraction(9, 10), Fraction(1, 3), Fraction(1, 100)]))
-    return agg.Quantile(name, q, draw(st.sampled_from([None, None, 2, 5, 33, 300])), _where(draw, fields))
-
-
-AGGREGATES: dict[type[agg.Aggregate], Callable[[Draw[Any], Fields], agg.Aggregate | None]] = {
-    agg.Count: _count,
-    agg.CountUnits: _count_units,
-    agg.Rate: _rate,
-    agg.Sum: _sum,
-    agg.Mean: _mean,
-    agg.Variance: _variance,
-    agg.Histogram: _histogram,
-    agg.Quantile: _quantile,
-}
-
-
 # ── queries ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -659,6 +575,8 @@ def queries(draw: Draw[Any], schema: Schema, kinds: Sequence[type[agg.Aggregate]
 
     Aggregates that the plan refuses (their sums could pass 2^62, a clip leaves one value) are left out.
     """
+    from tests.aggregates import AGGREGATES  # which draws its columns and conditions from here
+
     fields = schema.fields("t")
     query = Query("t")
     condition = draw(filters(fields)) if draw(st.integers(0, 2)) == 0 else None
@@ -675,7 +593,7 @@ def queries(draw: Draw[Any], schema: Schema, kinds: Sequence[type[agg.Aggregate]
         groups=draw(st.one_of(st.none(), st.integers(1, 4))),
     )
     wanted = list(kinds) or draw(st.lists(st.sampled_from(list(AGGREGATES)), min_size=2, max_size=5))
-    found = [AGGREGATES[kind](draw, fields) for kind in wanted]
+    found = [AGGREGATES[kind].drawn(draw, fields) for kind in wanted]
     named = {f"m{i}": node for i, node in enumerate(found) if node is not None}
     allowed = {name: node for name, node in named.items() if _allowed(query.agg(**{name: node}), schema)}
     asked = query.agg(**allowed)

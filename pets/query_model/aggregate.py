@@ -15,6 +15,9 @@ from pets.query_model.expression import Filter, filter_from_json
 from pets.query_model.group_keys import edges_of
 from pets.query_model.traits import TRAITS, Traits
 
+__all__ = ["count", "count_units", "sum", "mean", "rate", "variance", "histogram", "median", "quantile"]
+"""The functions by which aggregates are asked for: names of ``pets`` itself."""
+
 MAX_BINS = 100_000
 
 

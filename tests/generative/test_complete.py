@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +21,13 @@ from pets.query_model.query import Query
 from pets.query_model.traits import SPELLINGS, Spelling
 from pets.schema.domain import Domain
 from pets.schema.schema import Integer, Real, Schema
-from tests import oracle, strategies
+from tests import aggregates, oracle, strategies
 
 REGISTRIES: dict[type[Any], dict[Any, Any]] = {
     Domain: strategies.DOMAINS,
     Filter: strategies.FILTERS,
     Key: strategies.KEYS,
-    Aggregate: strategies.AGGREGATES,
+    Aggregate: aggregates.AGGREGATES,
 }
 
 
@@ -40,7 +42,8 @@ def concrete(base: type[Any]) -> Iterator[type[Any]]:
 @pytest.mark.parametrize("base", REGISTRIES, ids=lambda base: base.__name__)
 def test_every_kind_of_node_has_a_generator(base: type[Any]) -> None:
     missing = sorted(kind.__name__ for kind in set(concrete(base)) - set(REGISTRIES[base]))
-    assert not missing, f"add a generator to tests/strategies.py for: {', '.join(missing)}"
+    where = "aggregates" if base is Aggregate else "strategies"
+    assert not missing, f"add a generator to tests/{where}.py for: {', '.join(missing)}"
     assert set(REGISTRIES[base]) == set(concrete(base))
     assert pets.schema.schema.__all__
 
@@ -63,7 +66,7 @@ def test_the_oracle_knows_every_aggregate(spelling: Spelling) -> None:
     """Before a random query finds one that it does not: the answer of no rows, by the spelling's own example."""
     fields = {"age": Integer(0, 120), "length_of_stay": Integer(0, 60), "cost": Real(0, 100, step=0.5)}
     name, node = measure(spelling.name, "n" if spelling.takes == "rows" else spelling.example.strip('"'))
-    found = oracle.compute(node, fields, [], Query("t", aggregates=((name, node),)))
+    found = aggregates.meaning(node, fields, [], Query("t", aggregates=((name, node),)))
     if not isinstance(found, (list, tuple)):
         found = [found]
     assert not any(found), "no rows, and yet something was counted"
@@ -73,8 +76,22 @@ def test_an_aggregate_that_the_oracle_does_not_know_is_named() -> None:
     class Nearest(Aggregate):
         """One that nobody taught it (without a kind, so that no registry is asked for it)."""
 
-    with pytest.raises(AssertionError, match=r"tests/oracle\.py must say.*Nearest"):
-        oracle.compute(Nearest(), {}, [], Query("t"))
+    with pytest.raises(AssertionError, match=r"tests/aggregates\.py must say.*Nearest"):
+        aggregates.meaning(Nearest(), {}, [], Query("t"))
+
+
+def compilers(path: Path) -> list[str]:
+    """What a file imports of the code that it judges."""
+    tree = ast.parse(path.read_text("utf-8"))
+    names = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    names += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    return [name for name in names if name.startswith(("pets.rows", "pets.plan"))]
+
+
+def test_what_a_query_means_is_said_without_the_compiler() -> None:
+    for module in (oracle, aggregates):
+        assert compilers(Path(str(module.__file__))) == []
+    assert compilers(Path(str(strategies.__file__))) == ["pets.plan.plan"]  # it leaves out what the planner refuses
 
 
 def nodes(query: Query) -> set[type[Any]]:

@@ -20,6 +20,7 @@ from pets.plan.plan import make_plan
 from pets.query_model.query import Query
 from pets.schema.schema import Boolean, Category, Date, DateTime, Domain, Identifier, Integer, Real, Schema, Table, Unit
 from tests import oracle, strategies
+from tests.aggregates import AGGREGATES
 from tests.generative import neighbours
 from tests.generative.neighbours import Moved
 from tests.strategies import Case
@@ -87,7 +88,7 @@ def adversaries(draw: Draw) -> tuple[Case, str, int]:
     table = schema.table("t")
     own = {c: d for c, d in table.columns.items() if not isinstance(d, Identifier)}
     pools = {c: extremes(d) for c, d in own.items() if not (isinstance(d, Category) and d.lookup is not None)}
-    kinds = draw(st.lists(st.sampled_from(list(strategies.AGGREGATES)), min_size=3, max_size=5))
+    kinds = draw(st.lists(st.sampled_from(list(AGGREGATES)), min_size=3, max_size=5))
     asked = draw(strategies.queries(schema, kinds))
     size = table.unit.max_rows + draw(st.integers(-1, 3))
     spread = draw(st.booleans())

@@ -139,7 +139,7 @@ def test_median_is_the_quantile_of_one_half() -> None:
 _TELLING = frozenset(TRAITS) - {"count", "sum"}  # those two are names of many other things
 _OTHERS = {
     "query_model/traits.py": "the table",
-    "__init__.py": "the face, which a test above compares with the table",
+    "query_model/aggregate.py": "the public names, which a test above compares with the table",
     "he/tables/answer.py": "answers of encrypted tables, which are no aggregates",
 }
 

@@ -1,0 +1,258 @@
+"""Each aggregate twice, side by side: how the generative tests draw one, and what it means.
+
+What it means is computed row by row in plain Python, from decoded values with fractions. Like ``tests/oracle.py``, of
+which it is a part, it shares no code with the compiler and never reads the planner.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from hypothesis import strategies as st
+
+from pets.common.codec import fraction
+from pets.query_model import aggregate as agg
+from pets.query_model import expression as ex
+from pets.query_model.query import Query
+from pets.schema.schema import Boolean, Category, Domain, Integer, Real
+from tests.oracle import Kept, holds
+from tests.strategies import Draw, Fields, constants, edges, pick, some_condition
+
+Drawn = Callable[[Draw[Any], Fields], agg.Aggregate | None]
+Means = Callable[[Any, Fields, list[Kept], Query], Any]
+
+QUANTILE_LEAVES = 256
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the tests know of a kind of aggregate.
+
+    Attributes:
+        drawn: one for these columns; ``None`` where no column is of its type.
+        means: its answer for the rows of one group; ``None`` where there is nothing to take a mean of.
+    """
+
+    drawn: Drawn
+    means: Means
+
+
+def meaning(node: agg.Aggregate, fields: Fields, rows: list[Kept], query: Query) -> Any:
+    """One aggregate of one group."""
+    assert type(node) in AGGREGATES, (
+        f"tests/aggregates.py must say, without reading the planner, what this means: {type(node).__name__}"
+    )
+    return AGGREGATES[type(node)].means(node, fields, rows, query)
+
+
+def meeting(node: Any, rows: list[Kept]) -> list[Kept]:
+    """The rows that meet the aggregate's own condition."""
+    return [row for row in rows if node.where is None or holds(node.where, row.values)]
+
+
+def values_of(node: Any, rows: list[Kept]) -> list[Any]:
+    """The values of the aggregate's column in the rows that meet its condition."""
+    return [row.values[node.column] for row in meeting(node, rows) if row.values[node.column] is not None]
+
+
+def number(domain: Domain) -> Integer | Real:
+    """The domain of a column of numbers."""
+    assert isinstance(domain, (Integer, Real))
+    return domain
+
+
+def where(draw: Draw[Any], fields: Fields) -> ex.Filter | None:
+    """A condition of its own, or none."""
+    return some_condition(draw, fields, 1) if draw(st.integers(0, 2)) == 0 else None
+
+
+# ── counts and rates ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def a_count(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    return agg.Count(where(draw, fields))
+
+
+def rows_counted(node: agg.Count, _: Fields, rows: list[Kept], __: Query) -> int:
+    return len(meeting(node, rows))
+
+
+def a_count_of_people(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    return agg.CountUnits(where(draw, fields))
+
+
+def people_counted(node: agg.CountUnits, _: Fields, rows: list[Kept], __: Query) -> int:
+    return len({row.person for row in meeting(node, rows)})
+
+
+def a_rate(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    condition = some_condition(draw, fields, 2)
+    return None if condition is None else agg.Rate(condition)
+
+
+def share_of_rows(node: agg.Rate, _: Fields, rows: list[Kept], __: Query) -> Fraction | None:
+    return Fraction(len(meeting(node, rows)), len(rows)) if rows else None
+
+
+# ── sums, means and variances ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def numeric(draw: Draw[Any], fields: Fields) -> tuple[str, Any, ex.Filter | None] | None:
+    """A column, a clip or none, a condition or none."""
+    name = pick(draw, fields, Integer, Real)
+    if name is None:
+        return None
+    clip = None
+    if draw(st.integers(0, 2)) == 0:
+        clip = tuple(sorted((draw(st.sampled_from(constants(fields[name]))) for _ in range(2)), key=fraction))
+    return name, clip, where(draw, fields)
+
+
+def bounds(node: agg.OfColumn, domain: Integer | Real) -> tuple[Fraction, Fraction]:
+    """The bounds that values are moved between: on the grid, and no wider than the domain."""
+    low, high = Fraction(domain.lo), Fraction(domain.hi)
+    if node.clip is None:
+        return low, high
+    step = domain.spacing
+    below = low + math.floor((node.clip[0] - low) / step) * step
+    above = low + math.ceil((node.clip[1] - low) / step) * step
+    return max(low, below), min(high, above)
+
+
+def clipped(node: agg.OfColumn, fields: Fields, rows: list[Kept]) -> list[Fraction]:
+    """The column's values, each moved to the nearer bound."""
+    low, high = bounds(node, number(fields[node.column]))
+    return [min(max(value, low), high) for value in values_of(node, rows)]
+
+
+def a_sum(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    found = numeric(draw, fields)
+    return None if found is None else agg.Sum(*found)
+
+
+def total(node: agg.Sum, fields: Fields, rows: list[Kept], _: Query) -> Fraction:
+    return sum(clipped(node, fields, rows), Fraction(0))
+
+
+def a_mean(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    found = numeric(draw, fields)
+    return None if found is None else agg.Mean(*found)
+
+
+def average(node: agg.Mean, fields: Fields, rows: list[Kept], _: Query) -> Fraction | None:
+    values = clipped(node, fields, rows)
+    return sum(values, Fraction(0)) / len(values) if values else None
+
+
+def a_variance(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    found = numeric(draw, fields)
+    if found is None:
+        return None
+    domain = number(fields[found[0]])
+    steps = [None, None, domain.spacing * 2, domain.spacing * 7, domain.spacing * 2**30]
+    return agg.Variance(*found, draw(st.sampled_from(steps)))
+
+
+def spread(node: agg.Variance, fields: Fields, rows: list[Kept], _: Query) -> Fraction | None:
+    domain, values = number(fields[node.column]), clipped(node, fields, rows)
+    if not values:
+        return None
+    if node.step is not None:  # values are read on a coarser grid that starts at the domain's lower bound
+        values = [domain.origin + math.floor((value - domain.origin) / node.step) * node.step for value in values]
+    centre = sum(values, Fraction(0)) / len(values)
+    found = sum(((value - centre) ** 2 for value in values), Fraction(0)) / len(values)
+    low, high = bounds(node, domain)
+    return min(found, (high - low) ** 2 / 4)  # no variance is greater; a coarse grid could suggest one
+
+
+# ── histograms ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def a_histogram(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    name = pick(draw, fields, Category, Boolean, Integer, Real)
+    if name is None:
+        return None
+    domain = fields[name]
+    cuts = None
+    if isinstance(domain, (Integer, Real)) and (domain.cells > 60 or draw(st.booleans())):
+        cuts = tuple(edges(draw, domain))
+    return agg.Histogram(name, cuts, where(draw, fields))
+
+
+def rows_in_bins(node: agg.Histogram, fields: Fields, rows: list[Kept], _: Query) -> list[int]:
+    domain, values = fields[node.column], values_of(node, rows)
+    if node.edges is None:
+        shown: list[Any]
+        if isinstance(domain, Category):
+            shown = list(domain.values)
+        elif isinstance(domain, Boolean):
+            shown = [False, True]
+        else:
+            domain = number(domain)
+            shown = [domain.lo + i * domain.spacing for i in range(domain.cells)]
+        return [values.count(item) for item in shown]
+    last = len(node.edges) - 2
+    return [
+        sum(low <= v < high or (i == last and v == high) for v in values)
+        for i, (low, high) in enumerate(itertools.pairwise(node.edges))
+    ]
+
+
+# ── quantiles ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def a_quantile(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    name = pick(draw, fields, Integer, Real)
+    if name is None:
+        return None
+    q = draw(st.sampled_from([Fraction(1, 2), Fraction(1, 4), Fraction(9, 10), Fraction(1, 3), Fraction(1, 100)]))
+    return agg.Quantile(name, q, draw(st.sampled_from([None, None, 2, 5, 33, 300])), where(draw, fields))
+
+
+def runs(node: agg.Quantile, domain: Integer | Real, query: Query) -> int:
+    """How many equal runs of grid values a quantile tells apart: the most that any quantile of the column asks for."""
+    asked = [
+        other.bins
+        for _, other in query.aggregates
+        if isinstance(other, agg.Quantile) and other.column == node.column and other.where == node.where
+    ]
+    given = [bins for bins in asked if bins is not None]
+    return min(domain.cells, max(given) if given else QUANTILE_LEAVES)
+
+
+def place_among_values(node: agg.Quantile, fields: Fields, rows: list[Kept], query: Query) -> Fraction | None:
+    """The smallest value with at least a share ``q`` of the rows at or below it.
+
+    Where values are told apart only in runs: a straight line from the run's first value to its last, by how many of the
+    run's rows are needed.
+    """
+    domain, values = number(fields[node.column]), values_of(node, rows)
+    if not values:
+        return None
+    size = runs(node, domain, query)
+    codes = [int((value - domain.origin) / domain.spacing) for value in values]
+    needed = math.ceil(node.q * len(codes))
+    starts = [domain.cells * i // size for i in range(size + 1)]
+    for first, end in itertools.pairwise(starts):
+        before, here = sum(code < first for code in codes), sum(first <= code < end for code in codes)
+        if before + here >= needed:
+            place = first + Fraction((end - 1 - first) * (needed - before), here)
+            return domain.origin + place * domain.spacing
+    raise AssertionError("the last run holds every row")
+
+
+AGGREGATES: dict[type[agg.Aggregate], Kind] = {
+    agg.Count: Kind(a_count, rows_counted),
+    agg.CountUnits: Kind(a_count_of_people, people_counted),
+    agg.Rate: Kind(a_rate, share_of_rows),
+    agg.Sum: Kind(a_sum, total),
+    agg.Mean: Kind(a_mean, average),
+    agg.Variance: Kind(a_variance, spread),
+    agg.Histogram: Kind(a_histogram, rows_in_bins),
+    agg.Quantile: Kind(a_quantile, place_among_values),
+}

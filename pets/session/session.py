@@ -326,6 +326,8 @@ class Session:
     ) -> pd.DataFrame:
         """Every request about this dataset, oldest first: when, who, what, what it cost and what became of it.
 
+        A state ``delivered`` is an answer at no cost, since somebody else had paid for it.
+
         Args:
             project, analyst: whose; left out, anybody's.
             last: the newest so many; left out, all.

@@ -173,6 +173,7 @@ class Account:
                 "what": request.what,
                 "question": request.question,
                 "protection": text(request.protection),
+                "schema_digest": request.schema_digest,
                 # a cost that no budget holds is denied; the column need not hold it either
                 "loss": min(request.cost.loss, _GREATEST),
                 "delta": min(request.cost.delta, _GREATEST),
@@ -285,6 +286,7 @@ class Account:
         """The budget as the certificate tells it, in units of the currency."""
         standing = grant.standing
         budget = standing.budget
+        said = budget.to_json()
         return {
             "scope": self.dataset,
             "currency": budget.currency,
@@ -296,6 +298,9 @@ class Account:
             "before": grant.before,
             "lifetime": standing.lifetime.loss,
             "ledger": "memory" if self.ledger.memory else "durable",
+            "epsilon_cap": said["epsilon"],
+            "delta": said["delta"],
+            "threshold_delta": said["threshold_delta"],
         }
 
     def close(self, grants: Sequence[Grant]) -> None:

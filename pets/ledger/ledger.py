@@ -374,4 +374,6 @@ def public(row: Any) -> dict[str, Any]:
         "loss": row.loss,
         "delta": row.delta,
         "unbounded": bool(row.unbounded),
+        # (requests from before it was entered have none, and no log is written anew)
+        **({} if row.schema_digest is None else {"metadata_sha256": row.schema_digest}),
     }

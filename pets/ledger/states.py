@@ -61,6 +61,7 @@ class Request:
         cost: in the ledger's units.
         unbounded: it has no finite guarantee (exact totals of real rows, a copied data set).
         key: the caller's idempotency key: a retry under the same key is the same request.
+        schema_digest: for the public log: whether two answers rest on the same public facts.
         once: nobody else may have used the key either (others' keys are else of no concern).
     """
 
@@ -75,6 +76,7 @@ class Request:
     unbounded: bool = False
     key: str | None = None
     once: bool = False
+    schema_digest: str | None = None
 
 
 @dataclass(frozen=True)

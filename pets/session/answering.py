@@ -101,7 +101,11 @@ class Answering:
         """
         form = {"pets": "unbounded", "what": what, "question": question, "id": random_id()}
         nothing = Cost(self._account.budget.currency, 0)
-        request = Request(table, what, question, digest(form), snapshot, form, protection, nothing, unbounded=True)
+        request = Request(
+            *(table, what, question, digest(form), snapshot, form, protection, nothing),
+            unbounded=True,
+            schema_digest=self._schema.digest,
+        )
         (grant,) = self._account.reserve([request], again=True)
         with self._account.closing([grant]):
             failpoint("data-opened")
@@ -129,6 +133,7 @@ class Answering:
             query={"pets": "work", "what": work.what},
             protection=work.protection,
             cost=free if self.kind == "dummy" else work.price,
+            schema_digest=self._schema.digest,
         )
         (grant,) = self._account.reserve([request], again=again)
         with self._account.closing([grant]):
@@ -164,6 +169,7 @@ class Answering:
             cost=Cost(self._account.budget.currency, 0) if noise is None or free else noise.cost,
             unbounded=isinstance(job.protection, Total) and self.kind == "real",
             key=key,
+            schema_digest=self._schema.digest,
         )
 
     def _answer(self, grant: Grant, job: Job) -> Release | None:

@@ -8,7 +8,7 @@ from importlib import metadata
 
 from pets.common.codec import Json, number
 from pets.common.version import __version__
-from pets.dp.calibrate import Noise
+from pets.dp.calibrate import Noise, charges
 from pets.dp.shares import Terms
 from pets.plan.clamping import clamps
 from pets.plan.plan import Plan
@@ -18,6 +18,9 @@ from pets.query_model.query import Query, columns_of
 from pets.release.release import Release
 from pets.schema.schema import Schema
 from pets.session.batch import Work
+
+FORM = 1
+"""Of the certificates from which :mod:`pets.verify.check` derives what they promise; earlier ones state none."""
 
 ASSUMPTIONS = (
     "the schema's domains, bounds and group keys are public knowledge and were not read from the rows",
@@ -58,7 +61,10 @@ def predicate(release: Release, engine: str) -> Json:
     if release.epsilon is not None and release.data == "real":
         terms = {name: form[name] for name in ("rho", "epsilon", "delta", "scales")}
         dp = dp_terms(plan, form["cost"]["currency"], release.mechanism, terms)
+        if release.mechanism != "none":
+            dp["losses"] = list(charges(plan.measures, release.mechanism, release.scales))
     return {
+        "form": FORM,
         "release_id": release.id,
         "issued_at": release.issued_at,
         "dataset": _dataset(plan, release.schema, release.snapshot_id, release.data),
@@ -165,7 +171,8 @@ def dp_terms(plan: Plan, currency: str, mechanism: str, terms: Json) -> Json:
         "measure": "approx_zcdp" if currency == "zcdp" else "pure",
         "neighbouring": f"{_who(plan)} added or removed",
         "mechanism": [f"discrete {mechanism}"] * len(plan.measures),
-        "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.query.groups},
+        "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.group_cap},
+        "sensitivities": [{"kind": one.kind} | one.sensitivity.to_json() for one in plan.measures],
     }
 
 

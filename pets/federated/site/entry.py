@@ -53,4 +53,5 @@ def request_of(admission: Admission, snapshot: str, data: str) -> Request:
         unbounded=isinstance(order.protection, Total) and data == "real",
         key=key_of(order.id),
         once=True,
+        schema_digest=plan.schema_digest,
     )

@@ -91,6 +91,7 @@ requests = sa.Table(
     sa.Column("sealed", sa.BigInteger),  # the log entry that committed it: the first answer to a question stays the one
     sa.Column("release", sa.LargeBinary),
     sa.Column("certificate", sa.LargeBinary),
+    sa.Column("schema_digest", sa.Text),  # null in requests from before it was entered
     sa.UniqueConstraint("dataset", "project", "analyst", "key", name="pets_key_once"),
     sa.CheckConstraint(
         "state IN ('reserved', 'started', 'committed', 'forfeited', 'voided', 'denied')", name="pets_known_state"

@@ -76,12 +76,17 @@ def check_promise(said: Any, one: Any) -> None:
     }
     asked = one["query"]
     bound = {"rows": asked.get("rows", unit["rows"]), "kept_rows": unit["max_rows"], "groups": asked.get("groups")}
+    proof: Any = {}
     protected = one["epsilon"] is not None and one["data"] == "real"
+    if "form" in said and protected:  # since then what is stated is the cap that takes effect, and what proves it:
+        proof = {name: said["dp"][name] for name in ("losses", "sensitivities")}  # for pets/verify/check.py to derive
+        bound["groups"] = said["dp"]["contribution_bound"]["groups"] and asked.get("groups")
     told["dp"] = protected and {name: one[name] for name in ("rho", "epsilon", "delta", "scales")} | {
         "measure": "approx_zcdp" if one["cost"]["currency"] == "zcdp" else "pure",
         "neighbouring": f"{who} added or removed",
         "mechanism": [f"discrete {one['mechanism']}"] * len(one["scales"]),
         "contribution_bound": bound,
+        **proof,
     }
     wrong = ", ".join(name for name, value in told.items() if said[name] != (value or None if name == "dp" else value))
     need(not wrong, f"it promises something else than the release that it is about does ({wrong})")

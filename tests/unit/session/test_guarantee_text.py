@@ -47,6 +47,13 @@ def test_a_gaussian_answer() -> None:
     said, release = signed(session(), ASKED, pets.DP(epsilon=1))
     dp = dict(said["dp"])
     rho, scales = Fraction(dp.pop("rho")), [Fraction(scale) for scale in dp.pop("scales")]
+    moved, losses = dp.pop("sensitivities"), dp.pop("losses")
+    assert [(one["kind"], one["l1"], one["l2_squared"]) for one in moved] == [
+        ("rows", 2, 4),
+        ("units", 3, 3),
+        ("total", 10, 100),
+    ]
+    assert sum(losses) == said["cost"]["loss"]
     assert dp == {
         "epsilon": 1,
         "delta": "0.000001",
@@ -71,6 +78,9 @@ def test_a_pure_answer_with_bounds_of_its_own() -> None:
     said, release = signed(session(budget=pets.Budget(epsilon=3)), asked, pets.DP(epsilon=0.5))
     dp = dict(said["dp"])
     scales = [float(Fraction(scale)) for scale in dp.pop("scales")]
+    moved, losses = dp.pop("sensitivities"), dp.pop("losses")
+    assert [(one["kind"], one["l0"], one["l1"]) for one in moved] == [("rows", 2, 3), ("units", 2, 2), ("total", 2, 15)]
+    assert sum(losses) == said["cost"]["loss"]
     assert dp == {
         "rho": None,
         "epsilon": "0.5",

@@ -2,6 +2,7 @@
 
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,24 +43,64 @@ def verify(
     certificate: Annotated[Path, typer.Argument(help="A certificate, or a release that was saved with its own.")],
     key: Annotated[Path, typer.Option("--key", metavar="FILE", help="The ledger's public key: ledger.db.pub.")],
     release: Annotated[Path | None, typer.Option("--release", metavar="FILE", help="The release itself.")] = None,
+    log: Annotated[
+        Path | None, typer.Option("--log", metavar="FILE", help="The log, as pets log export wrote it.")
+    ] = None,
+    schema: Annotated[
+        Path | None, typer.Option("--schema", metavar="FILE", help="The schema that the custodian has published.")
+    ] = None,
 ) -> None:
-    """Is this certificate genuine, and is this the release that it is about? Needs no ledger.
+    """Is this certificate genuine, is this its release, and does its promise follow from it? Needs no ledger.
+
+    Where the release is given, its promise is derived anew: plan, sensitivities, losses, ε. What is printed tells what
+    that covers. pets/verify/check.py does it, which can be copied away with the files beside it and run without pets.
 
     \b
     pets verify certificate.json --key ledger.db.pub
     pets verify certificate.json --key ledger.db.pub --release answer.json
-    pets verify answer.json --key ledger.db.pub
+    pets verify answer.json --key ledger.db.pub --log public.log --schema schema.yaml
     """
     from pets.ledger.log.verifier import Unverified
     from pets.ledger.log.verifier import verify as verified
 
     public, signed = _public(key), _read(certificate)
+    answer = None if release is None else _read(release)
     try:
-        print(verified(signed, public.raw, None if release is None else _read(release)))
+        said = verified(signed, public.raw, answer)
+        said += f"\n  promise: {_promise(signed, answer, public.raw, log, schema)}"
     except Unverified as why:
         looks = signed.startswith(b"{") and b'"payloadType"' in signed
         said = str(why) if looks else "it is neither a certificate nor a release that was saved with its own"
         raise VerificationError(f"{str(certificate)!r} is not verified: {said}") from None
+    print(said)
+
+
+def _promise(signed: bytes, release: bytes | None, key: bytes, log: Path | None, schema: Path | None) -> str:
+    """What follows from the release; raises :class:`Unverified` where what is promised does not."""
+    import json
+
+    from pets.common.codec import canonical
+    from pets.ledger.log.verifier import Unverified
+    from pets.schema.schema import Schema
+    from pets.verify import check
+
+    file = json.loads(signed)
+    if release is None and "certificate" not in file:
+        if log or schema:
+            raise UserError("--log and --schema are held against a release; give it too: --release FILE")
+        return "not derived: the release was not given (--release FILE)"
+    published = None if schema is None else canonical(Schema.load(schema).to_json())
+    envelope = canonical(file.get("certificate", file))
+    try:
+        with contextlib.ExitStack() as stack:
+            lines = None if log is None else stack.enter_context(log.open("rb"))
+            return f"it follows.\n  {check.check(release or signed, key, envelope, lines, published)}"
+    except check.Refused as why:
+        raise Unverified(f"what it promises does not follow from the release: {why}") from None
+    except check.CannotCheck as why:
+        return f"it cannot be checked: {why}"
+    except OSError as error:
+        raise VerificationError(f"{str(log)!r} cannot be read ({error.strerror})") from None
 
 
 @verb(log_app)

@@ -9,9 +9,12 @@ from typing import NamedTuple
 import pytest
 
 from pets.cli import main
+from pets.common.codec import canonical
 from pets.ledger.ledger import Ledger
 from tests.sample_ledger import eventful
-from tests.unit.ledger.log.test_verifier import Made
+from tests.unit.ledger.log.test_verifier import SCHEMA, Made, edited
+
+VECTORS = Path(__file__).parents[2] / "vectors"
 
 
 class Done(NamedTuple):
@@ -21,16 +24,24 @@ class Done(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("log")
-    genuine = Made(made)
-    genuine.release.save(made / "answer.json")
-    genuine.other.save(made / "other.json")
-    genuine.release.certificate.save(made / "certificate.json")  # type: ignore[union-attr]
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("log")
+
+
+@pytest.fixture(scope="module")
+def genuine(place: Path) -> Made:
+    return Made(place)
+
+
+@pytest.fixture(scope="module")
+def folder(place: Path, genuine: Made) -> Path:
+    genuine.release.save(place / "answer.json")
+    genuine.other.save(place / "other.json")
+    genuine.release.certificate.save(place / "certificate.json")  # type: ignore[union-attr]
     genuine.ledger.close()
-    (made / "past").mkdir()
-    eventful(made / "past" / "ledger.db").ledger.close()
-    return made
+    (place / "past").mkdir()
+    eventful(place / "past" / "ledger.db").ledger.close()
+    return place
 
 
 @pytest.fixture
@@ -59,9 +70,45 @@ def test_verify(pets_) -> None:  # type: ignore[no-untyped-def]
         done = pets_("verify", *arguments, "--key", "ledger.db.pub")
         assert (done.code, done.err) == (0, "")
         assert done.out.startswith("Genuine: ")
+        derived = "not derived: the release was not given" if arguments == ["certificate.json"] else "it follows."
+        assert f"promise: {derived}" in done.out
     done = pets_("verify", "certificate.json", "--release", "other.json", "--key", "ledger.db.pub")
     assert (done.code, done.out) == (11, "")
     assert "not the one that was certified" in done.err
+
+
+def test_verify_against_the_log_and_the_published_schema(pets_, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert pets_("log", "export", "--ledger", "ledger.db", "--public", "--out", "public.log").code == 0
+    (tmp_path / "schema.json").write_bytes(canonical(SCHEMA.to_json()))
+    known = ["answer.json", "--key", "ledger.db.pub", "--log", "public.log", "--schema"]
+    done = pets_("verify", *known, "schema.json")
+    assert done.code == 0 and "as all 8 entries of the log lead to" in done.out and "the published one" in done.out
+    (tmp_path / "wrong.json").write_bytes(canonical(SCHEMA.to_json() | {"dataset": "another"}))
+    done = pets_("verify", *known, "wrong.json")
+    assert (done.code, done.out) == (11, "") and "its schema is not the published one" in done.err
+    done = pets_("verify", "certificate.json", "--key", "ledger.db.pub", "--log", "public.log")
+    assert done.code == 2 and "give it too: --release" in done.err
+    done = pets_("verify", "answer.json", "--key", "ledger.db.pub", "--log", "none.log")
+    assert done.code == 11 and "cannot be read" in done.err
+
+
+def test_verify_refuses_a_promise_that_does_not_follow(pets_, genuine: Made, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """The key is the ledger's own, and what it says is not what its release bears out."""
+    lie = edited(genuine.statement, ("predicate", "dp", "losses", 0), lambda loss: loss + 1)
+    (tmp_path / "lie.json").write_bytes(genuine.signed(lie))
+    (tmp_path / "bare.json").write_bytes(canonical(genuine.release.form))
+    done = pets_("verify", "lie.json", "--key", "ledger.db.pub", "--release", "bare.json")
+    assert (done.code, done.out) == (11, "")
+    assert "what it promises does not follow from the release: it costs something else" in done.err
+    done = pets_("verify", "lie.json", "--key", "ledger.db.pub")
+    assert done.code == 0 and "not derived: the release was not given" in done.out
+
+
+def test_a_certificate_from_before_is_genuine_and_cannot_be_checked(pets_) -> None:  # type: ignore[no-untyped-def]
+    old = VECTORS / "release-before-form-1.json"
+    done = pets_("verify", str(old), "--key", str(old.with_suffix(".pub")))
+    assert (done.code, done.err) == (0, "") and done.out.startswith("Genuine: ")
+    assert "promise: it cannot be checked: it was made before certificates carried what" in done.out
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,393 @@
+"""Check the promise of a pets release: python check.py release.json ledger.pub [certificate.json] [--log public.log]
+
+It needs `cryptography` and the files beside it, and nothing else of pets. From the question and the schema in the
+release it derives what a certificate may promise, by the rules in docs/proofs, and compares. --schema FILE: the schema
+that the custodian has published, as JSON. Exit 0: the promise follows; 11: it does not; 12: it cannot be checked.
+"""
+
+import argparse
+import base64
+import binascii
+import hashlib
+import importlib.util
+import math
+import sys
+from fractions import Fraction as Q
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+UNIT = 10**12  # units of ρ or ε in 1
+KIND, TYPES = "application/vnd.in-toto+json", ["https://in-toto.io/Statement/v1", "urn:pets:release:v1"]
+FREE = ("assumptions", "engine_versions", "service")  # of a certificate: nothing follows from them, nor they from it
+UNKNOWABLE = """not checked, since no program can know it from these files: that the noise was drawn at this scale; that
+  the rows of a person were bounded and their values clamped; that schema and group keys were not read from rows; that
+  no other ledger counts releases about these people. Numbers, assumptions and versions are as it states them"""
+
+
+def beside(name: str) -> Any:
+    """A file of this folder: it is found where this one lies, installed or not."""
+    spec = importlib.util.spec_from_file_location(f"check_{name}", Path(__file__).with_name(f"{name}.py"))
+    if spec is None or spec.loader is None:
+        raise ImportError(name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_plan = beside("plan")
+Refused, need, canonical, read, same = _plan.Refused, _plan.need, _plan.canonical, _plan.read, _plan.same
+number, sha256, Plan = _plan.number, _plan.sha256, _plan.Plan
+
+
+class CannotCheck(Exception):
+    """Why nothing can be said, in one sentence. It never means that a promise holds."""
+
+
+# who signed it, and where it stands in the log ----------------------------------------------------------------------
+
+
+def verify(key: bytes, signature: bytes, message: bytes) -> None:
+    """Ed25519 (RFC 8032)."""
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except InvalidSignature:
+        raise Refused("it was edited, or another key signed it") from None
+
+
+def opened(envelope: Any, key: bytes) -> tuple[str, Any]:
+    """Subject and predicate of the in-toto statement in a DSSE envelope of this key."""
+    payload, sig = (base64.b64decode(text) for text in (envelope["payload"], envelope["signatures"][0]["sig"]))
+    signed = {"keyid": sha256(key)[:16], "sig": base64.b64encode(sig).decode()}
+    again = {"payload": base64.b64encode(payload).decode(), "payloadType": KIND, "signatures": [signed]}
+    need(same(envelope, again), "its envelope is not one that this key signed")
+    verify(key, sig, b"DSSEv1 %d %b %d %b" % (len(KIND), KIND.encode(), len(payload), payload))
+    about = read(payload)
+    subject, said = about["subject"][0]["digest"]["sha256"], about["predicate"]
+    named = {"_type": TYPES[0], "predicateType": TYPES[1], "predicate": said}
+    named["subject"] = [{"name": f"release {said['release_id']}", "digest": {"sha256": subject}}]
+    need(same(about, named), "it is a signed statement about something else")
+    return subject, said
+
+
+def checkpoint(note: str, key: bytes) -> list[str]:
+    """Origin, size, root, chain, time and totals of a log, from its checkpoint (C2SP, tlog-checkpoint)."""
+    text, _, line = note.partition("\n\n")
+    lines, signature = text.split("\n"), base64.b64decode(line.rpartition(" ")[2])
+    again = f"— {lines[0]} {base64.b64encode(signature).decode()}\n"
+    need(line == again and signature[:4] == hashlib.sha256(key).digest()[:4], "its checkpoint is not of this key")
+    verify(key, signature[4:], f"{text}\n".encode())
+    return lines
+
+
+def placed(log: Any, key: bytes) -> tuple[Any, Any]:
+    """The release's entry in the log and its private part: the newest entry that the checkpoint covers."""
+    entry, private = read(log["entry"].encode()), read(log["private"].encode())
+    node, path = hashlib.sha256(b"\0" + log["entry"].encode()).digest(), log["inclusion_proof"]
+    for left in path:  # RFC 6962, section 2.1.1: the newest entry has only neighbours to its left
+        node = hashlib.sha256(b"\1" + bytes.fromhex(left) + node).digest()
+    root, size = base64.b64encode(node).decode(), str(log["seq"] + 1)
+    covered = [log["origin"], size, root, f"chain {log['entry_hash']}", f"at {entry['at']}"]
+    found = checkpoint(log["checkpoint"], key)[:5] == covered and len(path) == log["seq"].bit_count()
+    need(found, "its entry is not where it says in the signed log")
+    need(entry["sealed"] == sha256(log["private"].encode()), "its entry in the log was sealed otherwise")
+    return entry, private
+
+
+# what the noise costs, and what that means --------------------------------------------------------------------------
+
+
+def epsilon(rho: float, delta: float) -> float:
+    """The least ε for which ρ-zCDP gives (ε, δ)-DP by CKS20, Corollary 13.
+
+    It is the least of αρ + (log(1/δ) - log α)/(α - 1) + log(1 - 1/α) over α > 1, where the slope is 0:
+    (α - 1)²ρ = log(1/δ) - log α. The left side grows and the right side falls, so halving finds the one α.
+    """
+    if not rho:
+        return 0.0
+    need(0 < delta < 1, "it has no δ at which its ρ is an ε")
+    low, high = -30.0, 45.0  # of log(α - 1)
+    for _ in range(100):
+        middle = (low + high) / 2
+        more = math.exp(2 * middle) * rho < -math.log(delta) - math.log1p(math.exp(middle))
+        low, high = (middle, high) if more else (low, middle)
+    above = math.exp(low)
+    least = (1 + above) * rho + (-math.log(delta) - math.log1p(above)) / above + low - math.log1p(above)
+    return max(0.0, least)
+
+
+def close(one: float, other: float) -> bool:
+    """Whether two floating-point searches found the same."""
+    return abs(one - other) <= 1e-9 * max(abs(one), abs(other)) + 1e-15
+
+
+def check_losses(one: Any, losses: list[int], plan: Any) -> None:
+    """Each measure's loss, in units rounded up, is that of its sensitivity and its scale (docs/proofs/noise.md)."""
+    gaussian = one["mechanism"] == "gaussian"
+    need(len(losses) == len(plan.measures), "it has not one loss for each measure")
+    for form, scale, loss in zip(plan.measures, one["scales"], losses, strict=True):
+        moved, sigma = form["sensitivity"], Q(float(number(scale)))  # the very double that the noise was asked with
+        need(sigma > 0, "it has a measure without noise")
+        exact = (Q(moved["l2_squared"], 2) / sigma**2 if gaussian else moved["l1"] / sigma) * UNIT
+        need(exact <= loss <= exact * (1 + Q(1, UNIT)) + 2, "a measure loses something else than it states")
+
+
+def check_noise(one: Any, losses: list[int], loss: int, budget: Any) -> None:
+    """The charge, ρ and (ε, δ) are those of the losses, and what was asked for."""
+    asked, zcdp, total = one["protection"], budget["currency"] == "zcdp", sum(losses)
+    gaussian = zcdp and not asked.get("pure", False)
+    need(one["mechanism"] == ("gaussian" if gaussian else "laplace"), "its noise is of another law than was asked")
+    # Bun and Steinke 2016: losses add up (Lemma 2.3), and ε-DP is ε²/2-zCDP (Proposition 1.4)
+    need(loss == (-(-total * total // (2 * UNIT)) if zcdp and not gaussian else total), "it costs something else")
+    rho = loss / UNIT if zcdp else None
+    need(one["rho"] is None if rho is None else float(number(one["rho"])) == rho, "its ρ is not its cost")
+    stated, delta = float(number(one["epsilon"])), float(number(one["delta"]))
+    wanted = number(asked["delta"]) if "delta" in asked else number(budget["delta"]) - number(budget["threshold_delta"])
+    need(close(delta, float(wanted)) if gaussian else delta == 0, "its δ is another")
+    spare = 4 * len(losses)  # units that rounding may leave of what was asked for
+    true = epsilon(loss / UNIT, delta) if gaussian else total / UNIT
+    most = epsilon((loss * 1.0001 + spare) / UNIT, delta) if gaussian else (total * 1.0001 + spare) / UNIT
+    need(true <= stated * (1 + 1e-9), "its noise is too little for the ε that it states")
+    need(stated <= most, "its ε is not that of its noise")
+    need(stated == float(number(asked.get("epsilon", one["epsilon"]))), "its ε is not the one that was asked for")
+    need(loss <= number(asked.get("rho", loss)) * UNIT or "rho" not in asked, "it costs more than was asked for")
+
+
+# what a certificate may say -----------------------------------------------------------------------------------------
+
+
+def columns_in(form: Any) -> list[str]:
+    """The columns that a part of a question names, each once."""
+    if isinstance(form, dict):
+        own = [form["column"]] if isinstance(form.get("column"), str) else []
+        return list(dict.fromkeys(own + [name for part in form.values() for name in columns_in(part)]))
+    return list(dict.fromkeys(name for part in form for name in columns_in(part))) if isinstance(form, list) else []
+
+
+def summary(query: Any) -> str:
+    """The question without any constant: it stands in the public log."""
+    measures = []
+    for _, one in query["agg"]:
+        where = " and ".join(columns_in(one.get("where")))
+        inside = f"{one['column']} where {where}" if "column" in one and where else one.get("column", where)
+        measures.append(f"{one['agg']}({inside})" if inside else one["agg"])
+    by, where = ", ".join(columns_in(query.get("by"))), " and ".join(columns_in(query.get("where")))
+    return ", ".join(dict.fromkeys(measures)) + f" by {by}" * bool(by) + f" where {where}" * bool(where)
+
+
+def sentence(one: Any, plan: Any, who: str, origin: str, memory: bool) -> str:
+    """The guarantee."""
+    if one["data"] == "dummy":
+        return "Dummy data: every row is invented, so no one's presence can show."
+    if one["mechanism"] == "none":
+        return "No guarantee: these are exact totals of real rows (unbounded; named on every later release)."
+    delta, kinds = float(number(one["delta"])), {form["kind"] for form in plan.measures}
+    at = f"ε = {float(number(one['epsilon'])):.6g}" + (f" and δ = {delta:g}" if delta else "")
+    rows, kept = ("1 row" if count == 1 else f"{count} rows" for count in (plan.k, plan.kept))
+    people = f" ({plan.kept} are looked at to count people)" if "units" in kinds and plan.kept != plan.k else ""
+    counted = f"{kept} of a person are looked at" if kinds == {"units"} else f"{rows} of a person count{people}"
+    return (
+        f"Differentially private with {at}: adding or removing {who} changes the chance of any released table by "
+        f"at most that much; at most {counted}; the account of what else was released is kept "
+        + ("by this session, in this process only." if memory else f"in the ledger {origin}.")
+    )
+
+
+def check_budget(one: Any, said: Any, entry: Any) -> None:
+    """The account after the release, in the certificate and in the release."""
+    held, told, zcdp = said["budget"], one["budget"], said["budget"]["currency"] == "zcdp"
+    units = [held[name] for name in ("charged", "before", "after", "lifetime", "cap", "epoch")]
+    need(all(type(part) is int and part >= 0 for part in units), "its account is not in whole units")
+    need(held["before"] + held["charged"] == held["after"] <= held["cap"], "its account does not add up")
+    need(held["after"] <= held["lifetime"], "its account has a life that is shorter than its budget")
+    need(one["cost"] == {"currency": held["currency"], "loss": one["cost"]["loss"], "delta": 0}, "its cost has a δ")
+    charged = 0 if entry["event"] == "delivered" else one["cost"]["loss"]
+    need((held["charged"], held["charged_delta"]) == (charged, 0), "it was charged something else than its cost")
+    whole, part = number(held["delta"]), number(held["threshold_delta"])
+    need((whole > 0) is zcdp and 0 <= part <= whole < 1 and held["currency"] in ("zcdp", "pure"), "its budget is none")
+    delta, most, cap = float(whole - part), float(number(held["epsilon_cap"])), held["cap"]
+    means = [epsilon(units / UNIT, delta) if zcdp else units / UNIT for units in (cap, cap * (1 + 1e-9) + 2)]
+    need(means[0] <= most * (1 + 1e-9) and most <= means[1] * (1 + 1e-9), "its cap is not what its budget's ε means")
+    spent = epsilon(held["after"] / UNIT, delta) if zcdp else held["after"] / UNIT
+    need(close(float(number(told["epsilon_spent"])), spent), "the ε that was spent is not that of its account")
+    at = float(number(told["delta"]))
+    need(delta - 1e-18 <= at <= whole if zcdp and held["after"] else at == 0, "its account is told at another δ")
+    need(0 <= told["left"] <= held["cap"] - held["after"], "its account has less left than it states")
+    names = {"cap": "cap", "currency": "currency", "epoch": "epoch", "lifetime": "lifetime", "spent": "after"}
+    plain = {name: held[other] for name, other in names.items()} | {"epsilon_cap": held["epsilon_cap"]}
+    plain |= {name: told[name] for name in ("left", "epsilon_spent", "delta")}
+    need(same(told, plain), "the account that the release tells is not the certified one")
+    more = {name: held[name] for name in ("charged", "charged_delta", "before", "after", "delta", "threshold_delta")}
+    more |= {"scope": one["dataset"], "ledger": held["ledger"]} | {n: held[n] for n in plain if n in held}
+    need(same(held, more) and held["ledger"] in ("durable", "memory"), "its account tells more than pets writes")
+
+
+def check_entry(said: Any, entry: Any, private: Any, subject: str) -> None:
+    """The log's entry is of this release, and says what the certificate says."""
+    data, log, budget = said["dataset"], said["log"], said["budget"]
+    told = {"seq": log["seq"], "request": said["request_id"], "dataset": data["id"], "table": data["table"]}
+    told |= {"project": said["project_id"], "analyst": said["agent_id"], "what": said["what"]}
+    told |= {"protection": said["protection"], "epoch": budget["epoch"], "loss": budget["charged"], "delta": 0}
+    told |= {"unbounded": said["dp"] is None and data["rows"] == "real"}
+    told |= {name: entry[name] for name in ("at", "sealed")} | {"event": entry["event"]}
+    if "metadata_sha256" in entry:  # older requests were entered without it
+        told["metadata_sha256"] = data["metadata_sha256"]
+    need(
+        same(entry, told) and entry["event"] in ("committed", "delivered"), "it says something else than its log entry"
+    )
+    hidden = {"salt": private["salt"], "release": subject, "snapshot": data["snapshot_id"]}
+    need(same(private, hidden), "its log entry is of another release")
+
+
+def expected(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
+    """The whole certificate as it follows from the release, but for the free fields and what the log alone knows."""
+    who = "any one row (a person)" if plan.unit is None else f"all rows of any one person ({plan.unit})"
+    dp = None
+    if one["mechanism"] != "none" and one["data"] == "real":
+        dp = {name: one[name] for name in ("rho", "epsilon", "delta", "scales")}
+        dp |= {"measure": "approx_zcdp" if one["cost"]["currency"] == "zcdp" else "pure"}
+        dp |= {"neighbouring": f"{who} added or removed", "losses": said["dp"]["losses"]}
+        dp |= {"mechanism": [f"discrete {one['mechanism']}"] * len(plan.measures)}
+        dp |= {"contribution_bound": {"rows": plan.k, "kept_rows": plan.kept, "groups": plan.cap}}
+        dp |= {"sensitivities": [{"kind": form["kind"]} | form["sensitivity"] for form in plan.measures]}
+    told = {"release_id": one["id"], "project_id": one["project"], "agent_id": one["analyst"], "dp": dp, "form": 1}
+    told |= {name: one[name] for name in ("query", "protection", "cost", "notes", "issued_at")}
+    told |= {"what": summary(one["query"]), "plan_sha256": digest}
+    told["dataset"] = {
+        "id": one["dataset"],
+        "table": one["table"],
+        "snapshot_id": one["snapshot"],
+        "privacy_unit": plan.unit or "row",
+        "metadata_sha256": plan.form["schema"],
+        "rows": one["data"],
+    }
+    told["guarantee"] = sentence(one, plan, who, said["log"]["origin"], said["budget"]["ledger"] == "memory")
+    reason = {"decision": "released", "checker": "pets", "reason": "within the policy", "at": one["issued_at"]}
+    return told | {"review": reason} | {name: said[name] for name in ("budget", "log", "other_releases", "request_id")}
+
+
+PARTS = [  # of a release, sorted
+    *("analyst", "budget", "cost", "data", "dataset", "delta", "epsilon", "guarantee", "id", "issued_at", "mechanism"),
+    *("notes", "pets", "plan", "project", "protection", "query", "rho", "scales", "schema", "snapshot", "table"),
+    *("values", "version"),
+]
+
+
+def check_release(one: Any, plan: Any, digest: str) -> None:
+    """The release's parts fit together, and are all that there is."""
+    need(sorted(one) == PARTS, "the release has other parts than pets writes")
+    told = {"dataset": one["schema"]["dataset"], "table": one["query"]["table"], "plan": digest}
+    need(same(told, {name: one[name] for name in told}), "its plan does not follow from its question and its schema")
+    size = plan.groups * sum(plan.widths)
+    need(len(one["values"]) == size <= _plan.MANY, "it has another number of values than its plan")
+    need(all(type(value) is int and abs(value) < 2**63 for value in one["values"]), "a value is no whole number")
+    need(len(one["scales"]) == len(plan.measures), "it has another number of scales than its plan")
+    exact = one["protection"]["kind"] != "dp"
+    need((one["mechanism"] == "none") is exact, "its noise is not that of its protection")
+    need(one["data"] in ("real", "dummy"), "its rows are neither real nor invented")
+    if exact or one["data"] == "dummy":
+        need(one["cost"]["loss"] == 0, "it costs something, and protects nobody")
+    if exact:
+        kind = "total" if one["data"] == "real" else one["protection"]["kind"]
+        need(same(one["protection"], {"kind": kind}), "its protection is none for these rows")
+        none = [one["rho"], one["epsilon"], one["delta"], *one["scales"]]
+        need(same(none, [None] * 3 + [0] * len(one["scales"])), "it promises something without noise")
+
+
+def check(release: bytes, key: bytes, certificate: bytes | None = None, log: Any = None, schema: Any = None) -> str:
+    """What was derived and found to hold, in words.
+
+    Args:
+        release: the file of the release; key: the ledger's public key; certificate: where it stands in another file.
+        log: an open file of the exported log; schema: the published one, as bytes of JSON.
+
+    Raises Refused where the promise does not follow, and CannotCheck where nothing can be said.
+    """
+    try:
+        return _checked(release, key, certificate, log, schema)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, binascii.Error):
+        raise Refused("it is not written as pets writes it") from None
+
+
+def _checked(release: bytes, key: bytes, certificate: bytes | None, log: Any, schema: Any) -> str:
+    file = read(release)
+    envelope = file.get("certificate") if certificate is None else read(certificate)
+    one = {name: part for name, part in file.items() if name not in ("digest", "certificate")}
+    if envelope is None:
+        raise CannotCheck("nobody has signed it: there is no certificate")
+    subject, said = opened(envelope, key)
+    need(same(file.get("certificate", envelope), envelope), "the release has another certificate")
+    need(file.get("digest", subject) == subject == sha256(canonical(one)), "the certificate is of another release")
+    entry, private = placed(said["log"], key)
+    if (one.get("pets"), one.get("version")) != ("release", 1) or one["protection"].get("kind") not in KINDS:
+        raise CannotCheck("it is of a kind that this checker does not know")
+    if "form" not in said:
+        raise CannotCheck("it was made before certificates carried what this checker derives")
+    if said["form"] != 1 or "secure" in one["protection"]:
+        raise CannotCheck("it is of a kind that this checker does not know; find a newer one")
+    plan = Plan(one["query"], one["schema"])
+    digest = sha256(canonical(plan.form))
+    check_release(one, plan, digest)
+    told = expected(one, said, plan, digest)
+    wrong = [name for name in sorted({*told, *said} - {*FREE}) if not same(told.get(name), said.get(name))]
+    need(
+        not wrong and all(name in said for name in told),
+        f"its certificate promises something else ({', '.join(wrong)})",
+    )
+    need({*said} - {*told} == {*FREE}, "its certificate has other parts than pets writes")
+    need(one["guarantee"] == told["guarantee"], "the release promises something else in words")
+    check_entry(said, entry, private, subject)
+    check_budget(one, said, entry)
+    if said["dp"] is not None:
+        check_losses(one, said["dp"]["losses"], plan)
+        check_noise(one, said["dp"]["losses"], one["cost"]["loss"], said["budget"])
+    place = "other releases: as the ledger says (no log was given)"
+    if log is not None:
+        place = beside("log").replay(log, key, one, said, _plan, checkpoint)
+    public = "schema: as the custodian says (no published one was given)"
+    if schema is not None:
+        need(same(read(schema), one["schema"]), "its schema is not the published one")
+        public = "schema: the published one"
+    return f"{told['guarantee']}\n  {derived(one, plan)}\n  {place}\n  {public}\n  {UNKNOWABLE}"
+
+
+KINDS = ("dp", "exact", "total")
+
+
+def derived(one: Any, plan: Any) -> str:
+    """The numbers that were derived, for people."""
+    law = f"discrete {one['mechanism']}" if one["mechanism"] != "none" else "no"
+    moved = ", ".join(
+        f"{form['kind']}: L1 {form['sensitivity']['l1']}, L2² {form['sensitivity']['l2_squared']}"
+        for form in plan.measures
+    )
+    return f"derived anew: plan {sha256(canonical(plan.form))[:16]}; {law} noise; one person moves {moved}"
+
+
+def main(arguments: list[str]) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=str(__doc__))
+    for name in ("release", "key"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("certificate", type=Path, nargs="?")
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--schema", type=Path)
+    given = parser.parse_args(arguments)
+    try:
+        files = [None if path is None else path.read_bytes() for path in (given.certificate, given.schema)]
+        key = bytes.fromhex(given.key.read_text("ascii").strip())
+        log = None if given.log is None else given.log.open("rb")
+        print(f"holds: {check(given.release.read_bytes(), key, files[0], log, files[1])}")
+        return 0
+    except Refused as why:
+        print(f"refused: {why}", file=sys.stderr)
+        return 11
+    except (CannotCheck, OSError, ValueError) as why:
+        print(f"cannot be checked: {why}", file=sys.stderr)
+        return 12
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,139 @@
+"""What an exported log adds to the check of one release: all entries are chained and signed, and the account is theirs.
+
+The log may be the public view. Nothing of a scope's spending is taken from the certificate: caps, charges, renewals and
+the releases of others are added up from the entries, as docs/proofs/composition.md says.
+"""
+
+import base64
+import hashlib
+from collections import Counter
+from typing import Any
+
+GENESIS = hashlib.sha256(b"pets ledger").digest()
+
+
+class Tree:
+    """RFC 6962, section 2.1: the roots of the full subtrees so far, the largest first."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.peaks: list[bytes] = []
+
+    def add(self, body: bytes) -> None:
+        """One more leaf."""
+        node, size = hashlib.sha256(b"\0" + body).digest(), self.size
+        while size & 1:
+            node, size = hashlib.sha256(b"\1" + self.peaks.pop() + node).digest(), size >> 1
+        self.peaks.append(node)
+        self.size += 1
+
+    def root(self) -> str:
+        """Of all leaves so far, in base64."""
+        *peaks, node = self.peaks
+        for peak in reversed(peaks):
+            node = hashlib.sha256(b"\1" + peak + node).digest()
+        return base64.b64encode(node).decode()
+
+
+class Account:
+    """One dataset's account, as its entries tell it."""
+
+    def __init__(self, dataset: str) -> None:
+        self.dataset, self.epoch, self.life, self.finite = dataset, 0, 0, 0
+        self.caps: dict[tuple[str, ...], int] = {}
+        self.spent: Counter[tuple[str, ...]] = Counter()
+        self.begun: dict[str, dict[str, Any]] = {}  # the account as each request found it
+        self.unbounded: dict[str, dict[str, Any]] = {}
+        self.schemas: set[str] = set()
+
+    def state(self, said: Any, loss: int) -> dict[str, Any]:
+        """What a certificate and a release tell of the account after a charge."""
+        scopes = [(), (said["project"],), (said["project"], said["analyst"])]
+        before = self.spent[()]
+        for scope in scopes:
+            self.spent[scope] += loss
+        self.life += loss
+        left = min(self.caps[scope] - self.spent[scope] for scope in scopes if scope in self.caps)
+        told = {"before": before, "after": before + loss, "lifetime": self.life, "left": max(0, left)}
+        return told | {"cap": self.caps[()], "epoch": self.epoch}
+
+    def hear(self, said: Any) -> None:
+        """The next entry."""
+        event, name = said["event"], said.get("request")
+        if event == "rebase":
+            here, _, life, _ = said["counted"].get(self.dataset, [0, 0, 0, 0])
+            self.spent[()] += here
+            self.life += life
+        elif said.get("dataset") != self.dataset:
+            return
+        elif event == "dataset":
+            self.caps[()] = said["loss"]
+            self.life = self.spent[()] = said.get("charged", [0, 0])[0]
+        elif event == "change":
+            self.change(said)
+        elif event in ("reserved", "started") and name not in self.begun:
+            at = f"{said['at'][:19]}.000+00:00"  # requests are named by the second in which they came
+            self.begun[name] = self.state(said, said["loss"]) | {"at": at}
+            self.schemas |= {said["metadata_sha256"]} if "metadata_sha256" in said else set()
+        elif event == "voided":
+            self.state(said, -said["loss"])
+        if event == "started" and said["unbounded"]:
+            self.unbounded[name] = {"request_id": name, "at": self.begun[name]["at"], "what": said["what"]}
+        self.finite += event == "committed" and not said["unbounded"]
+
+    def change(self, said: Any) -> None:
+        """A signed change of the budget."""
+        if said["change"] == "renew":
+            self.spent.clear()
+            self.epoch += 1
+        if said["change"] in ("renew", "budget"):
+            self.caps[()] = said["loss"]
+        elif said["change"] == "cap":
+            scope = tuple(part for part in (said["project"], said["analyst"]) if part)
+            self.caps.pop(scope, None)
+            if said["budget"] is not None:
+                self.caps[scope] = said["loss"]
+
+
+def replay(handle: Any, key: bytes, one: Any, said: Any, base: Any, checkpoint: Any) -> str:
+    """What was found, in words; ``base`` is the planner's file, which reads JSON and refuses.
+
+    Raises what ``base.need`` raises for a log that is not the one in which the release stands as it says.
+    """
+    need, log, budget = base.need, said["log"], said["budget"]
+    head = base.read(handle.readline())
+    need((head["pets"], head["version"], head["key"]) == ("log", 1, key.hex()), "the log is none, or of another key")
+    origin, size, root, chained, *_ = checkpoint(head["checkpoint"], key)
+    need(origin == log["origin"] and int(size) > log["seq"], "the log is another one, or ends before the release")
+    tree, account, chain, own = Tree(), Account(one["dataset"]), GENESIS, {}
+    wanted = [base.canonical(one["dataset"]), b'"event":"rebase"']
+    for line in handle:
+        parts = line.removesuffix(b"\n").split(b"\t")
+        chain, at = hashlib.sha256(chain + parts[1]).digest(), tree.size
+        need(parts[0] == chain.hex().encode(), f"entry {at} of the log was altered, or one before it was moved")
+        tree.add(parts[1])
+        if at > log["seq"] or not any(part in parts[1] for part in wanted):
+            continue
+        entry = base.read(parts[1])
+        need(entry["seq"] == at, f"entry {at} of the log says that it is another one")
+        if at < log["seq"]:
+            account.hear(entry)
+            continue
+        delivered = entry["event"] == "delivered"
+        account.finite -= delivered and not entry["unbounded"]  # (it left before, and is not another release)
+        own = account.state(entry, 0) if delivered else account.begun[said["request_id"]]
+        known = [log["entry"], log["entry_hash"], checkpoint(log["checkpoint"], key)[2]]
+        need([parts[1].decode(), chain.hex(), tree.root()] == known, "the log holds another entry where it stands")
+    need(
+        (str(tree.size), tree.root(), f"chain {chain.hex()}") == (size, root, chained), "the log is not what was signed"
+    )
+    others = [found for name, found in account.unbounded.items() if name != said["request_id"]]
+    told = {"dp": account.finite, "unbounded": others}
+    need(base.same(said["other_releases"], told), "it names other releases than the log does")
+    stated = {name: budget[name] for name in ("before", "after", "lifetime", "cap", "epoch")} | {
+        "left": one["budget"]["left"]
+    }
+    need(base.same(stated, {name: own[name] for name in stated}), "its account is not the one that the log leads to")
+    schemas = len(account.schemas - {said["dataset"]["metadata_sha256"]})
+    also = f"; {schemas} other schema(s) were used" if schemas else ""
+    return f"other releases: as all {tree.size} entries of the log lead to{also}"

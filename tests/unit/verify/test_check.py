@@ -1,0 +1,484 @@
+"""The checker of promises: what pets releases holds, and no lie does, whoever signs it."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import copy
+import hashlib
+import io
+import json
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import pets
+from pets import col
+from pets.common.codec import canonical
+from pets.ledger.ledger import Ledger
+from pets.ledger.log.dsse import envelope
+from pets.ledger.publish import export
+from pets.verify import check as checker
+from pets.verify.check import KIND, CannotCheck, Refused, check
+from tests import releases, strategies
+from tests.unit.ledger.log.test_verifier import edited, leaves, other
+from tests.work import calls
+
+FOLDER = Path(checker.__file__).parent
+FILES = ("check.py", "plan.py", "log.py")
+
+FREE = ("assumptions", "engine_versions", "service", "values")
+"""The parts that may say anything: nothing follows from them, and they follow from nothing that a reader has.
+
+``values`` are the release's noisy numbers; the others are the certificate's. All else is derived, with the log at hand.
+"""
+
+UNIT = pets.Unit("id", max_rows=9, rows=3)
+COLUMNS = {
+    "id": pets.Identifier(),
+    "age": pets.Category(["young", "old"]),
+    "days": pets.Integer(0, 14),
+    "cost": pets.Real(-5, 2000, "0.5", nullable=False),
+    "admitted": pets.Date("2020-01-01", "2021-12-31"),
+}
+SCHEMA = pets.Schema({"stays": pets.Table(UNIT, COLUMNS, people=2**20)}, dataset="hospital-stays")
+ROWS = pd.DataFrame({"id": ["a", "a", "b"], "age": ["young", "old", None], "days": [1, 20, 3], "cost": [1.0, 2, 3]})
+ROWS["admitted"] = "2020-05-01"
+STAYS = pets.query("stays")
+QUERIES = [
+    STAYS.group_by("age").agg(n=pets.count(), p=pets.count_units(), s=pets.sum("days", clip=(0, 7))),
+    STAYS.where(~(col("days") > 3)).agg(s=pets.sum("cost"), m=pets.mean("cost"), r=pets.rate(col("days") < 2)),
+    STAYS.group_by(col("admitted").period("quarter")).agg(v=pets.variance("days"), q=pets.quantile("cost", 0.9)),
+    STAYS.group_by("age").bound(rows=2, groups=1).agg(h=pets.histogram("days", [0, 1, 7, 14]), n=pets.count()),
+    STAYS.bound(rows=2, groups=5).agg(people=pets.count_units()),
+]
+
+
+class Made:
+    """Every kind of release, of a ledger with a file; each with its key and the log as it stood at the end."""
+
+    def __init__(self, path: Path | None, budget: pets.Budget, rows: Any = ROWS, schema: pets.Schema = SCHEMA) -> None:
+        self.ledger = Ledger(path)
+        settings: Any = {"policy": pets.Policy(allow_unbounded=True), "progress": False}
+        session = pets.Session(schema, {"stays": rows}, budget=budget, ledger=self.ledger, **settings)
+        beside = pets.Session(schema, {"stays": rows}, ledger=self.ledger, project="other", analyst="ann", **settings)
+        self.releases = [session.release(query, pets.DP(epsilon=1)) for query in QUERIES]
+        self.releases += [session.release(QUERIES[0], pets.Total())]
+        self.releases += session.release([QUERIES[3], QUERIES[4]], pets.DP(epsilon=0.01))
+        if budget.delta:
+            for asked in (pets.DP(rho=0.01), pets.DP(epsilon=1, delta=1e-9), pets.DP(epsilon=2, pure=True)):
+                self.releases.append(session.release(QUERIES[0], asked))
+        self.releases.append(session.release(STAYS.agg(n=pets.count()), pets.DP(within=20)))
+        self.releases.append(beside.release(QUERIES[1], pets.DP(epsilon=1)))
+        self.key = self.ledger.key.raw
+        with self.ledger.reading() as tx:
+            self.log = [(body, chain) for body, _, chain in tx.entries()]
+            self.note = self.ledger.checkpoint(tx)
+
+    def whole_log(self) -> io.BytesIO:
+        """As the public view of it is exported."""
+        head = export.header("public", self.ledger.key, self.note)
+        return io.BytesIO(head + b"".join(export.line(body, None, chain) for body, chain in self.log))
+
+    def signed(self, form: Any, said: Any, log: Any = None) -> tuple[bytes, io.BytesIO]:
+        """A release and a certificate with whatever they say, signed by the ledger's own key, and a log that fits.
+
+        ``log``: what is changed in the certificate's place in the log, after all else was made to fit.
+        """
+        said, place = copy.deepcopy(said), dict(said["log"])
+        digest = hashlib.sha256(canonical(form)).hexdigest()
+        private = json.loads(place["private"]) | {"release": digest, "snapshot": said["dataset"]["snapshot_id"]}
+        place["private"] = canonical(private).decode()
+        budget, data = said["budget"], said["dataset"]
+        told = {"request": said["request_id"], "dataset": data["id"], "table": data["table"], "what": said["what"]}
+        told |= {"project": said["project_id"], "analyst": said["agent_id"], "protection": said["protection"]}
+        told |= {"epoch": budget["epoch"], "loss": budget["charged"], "delta": budget["charged_delta"]}
+        told |= {"unbounded": said["dp"] is None and data["rows"] == "real", "metadata_sha256": data["metadata_sha256"]}
+        entry = json.loads(place["entry"]) | told
+        entry["sealed"] = hashlib.sha256(canonical(private)).hexdigest()
+        body, seq = canonical(entry), place["seq"]
+        chain = hashlib.sha256(self.log[seq - 1][1] + body).digest()
+        node = hashlib.sha256(b"\0" + body).digest()
+        for left in place["inclusion_proof"]:
+            node = hashlib.sha256(b"\1" + bytes.fromhex(left) + node).digest()
+        lines = place["checkpoint"].partition("\n\n")[0].split("\n")
+        lines[2:4] = [base64.b64encode(node).decode(), f"chain {chain.hex()}"]
+        text = "\n".join(lines) + "\n"
+        key = self.ledger.signer
+        mark = base64.b64encode(bytes.fromhex(key.public.id)[:4] + key.sign(text.encode())).decode()
+        place |= {"entry": body.decode(), "entry_hash": chain.hex(), "checkpoint": f"{text}\n— {lines[0]} {mark}\n"}
+        said["log"] = place if log is None else log(place)
+        about = {"_type": checker.TYPES[0], "predicateType": checker.TYPES[1], "predicate": said}
+        about["subject"] = [{"name": f"release {said.get('release_id')}", "digest": {"sha256": digest}}]
+        file = form | {"digest": digest, "certificate": envelope(KIND, canonical(about), key)}
+        head = export.header("public", self.ledger.key, place["checkpoint"])
+        kept = [*self.log[:seq], (body, chain)]
+        return canonical(file), io.BytesIO(head + b"".join(export.line(*one[:1], None, one[1]) for one in kept))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return Made(tmp_path_factory.mktemp("check") / "ledger.db", pets.Budget(20, 1e-6, 1e-7))
+
+
+@pytest.fixture(scope="module")
+def pure() -> Made:
+    return Made(None, pets.Budget(20))
+
+
+def said_of(release: pets.Release) -> Any:
+    assert release.certificate is not None
+    return release.certificate.predicate
+
+
+def refused(*given: Any, **named: Any) -> str:
+    with pytest.raises(Refused) as caught:
+        check(*given, **named)
+    said = str(caught.value)
+    assert said and "\n" not in said and len(said) < 200
+    return said
+
+
+# what holds -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.chance(0)
+@pytest.mark.parametrize("kind", ["made", "pure"])
+def test_every_kind_of_release_holds(kind: str, request: pytest.FixtureRequest) -> None:
+    world: Made = request.getfixturevalue(kind)
+    for release in world.releases:
+        said = check(canonical(release.to_json()), world.key, log=world.whole_log())
+        assert said.startswith(release.guarantee) and "not checked, since no program can know it" in said
+        assert f"as all {len(world.log)} entries of the log lead to" in said
+        apart = canonical(dict(release.certificate or {}))
+        assert "no log was given" in check(canonical(release.form), world.key, apart)
+        assert "as the custodian says" in said
+        public = canonical(SCHEMA.to_json())
+        assert "schema: the published one" in check(canonical(release.to_json()), world.key, schema=public)
+    wrong = canonical(pets.Schema(SCHEMA.tables, dataset="other").to_json())
+    assert "not the published one" in refused(canonical(release.to_json()), world.key, schema=wrong)
+
+
+@pytest.mark.chance(0)
+def test_one_row_a_person_and_dummy_rows_hold() -> None:
+    columns = {name: domain for name, domain in COLUMNS.items() if name != "id"}
+    schema = pets.Schema({"stays": pets.Table("row", columns)}, dataset="rows")  # type: ignore[arg-type]
+    session = pets.Session(schema, {"stays": ROWS.drop(columns="id")}, budget=pets.Budget(3, 1e-6), progress=False)
+    release = session.release(STAYS.group_by("age").agg(n=pets.count()), pets.DP(epsilon=1))
+    assert "any one row (a person)" in check(canonical(release.to_json()), session.ledger.key.raw)
+    dummy = session.dummy()
+    for asked in (pets.DP(epsilon=1), pets.Exact()):
+        said = check(canonical(dummy.release(QUERIES[1], asked).to_json()), dummy.ledger.key.raw)
+        assert said.startswith("Dummy data: every row is invented")
+
+
+def held(count: int, seed: int) -> tuple[int, int]:
+    """Releases that hold, of so many random requests; and how many kinds they are of."""
+    fate, worlds, kinds, found = random.Random(seed), releases.worlds(), set(), 0
+    with releases.no_rows(seed):
+        for world in worlds:
+            mine = []
+            for query in releases.drawn(strategies.queries(world.schema), -(-count // len(worlds))):
+                for release, key in world.releases(query, fate):
+                    assert check(canonical(release.to_json()), key).startswith(release.guarantee)
+                    kinds.add((release.protection["kind"], release.mechanism, release.data, release.project))
+                    mine += [release] if key == world.ledger.key.raw else []
+                    found += 1
+            with world.ledger.reading() as tx:  # and, with the log, some of each: failures and other projects are in it
+                lines = [export.line(body, None, chain) for body, _, chain in tx.entries()]
+                log = export.header("public", world.ledger.key, world.ledger.checkpoint(tx)) + b"".join(lines)
+            for release in mine[:: max(1, len(mine) // 4)]:
+                check(canonical(release.to_json()), world.ledger.key.raw, log=io.BytesIO(log))
+    return found, len(kinds)
+
+
+@pytest.mark.chance(0)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_random_releases_hold() -> None:
+    found, kinds = held(300, 5)
+    assert found >= 250 and kinds >= 6
+
+
+@pytest.mark.soak
+@pytest.mark.chance(0)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_ten_thousand_random_releases_hold() -> None:
+    found, _ = held(10_000, 6)
+    assert found >= 9_000
+
+
+# what does not --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.chance(0)
+def test_signing_the_truth_again_changes_nothing(made: Made, pure: Made) -> None:
+    for world in (made, pure):
+        for release in world.releases:
+            file, log = world.signed(release.form, said_of(release))
+            assert check(file, world.key, log=log)
+
+
+def moved(value: Any) -> Any:
+    """Another value: of a decimal number one that is more than a rounding away."""
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]+\.[0-9]+", value):
+        return str(Decimal(value) * Decimal("1.001"))
+    return [*value, "x"] if isinstance(value, list) else other(value)
+
+
+def lies(world: Made) -> Iterator[tuple[str, Any]]:
+    """One part of a release, or of its certificate, that says something else, and all of it signed by the ledger."""
+
+    def elsewhere(path: tuple[Any, ...], of: Any) -> Any:
+        return edited(of, path, moved)
+
+    for number, release in enumerate(world.releases):
+        said = said_of(release)
+        for path in leaves(release.form):
+            if path[0] not in FREE:
+                yield f"{number} release {path}", (world, elsewhere(path, release.form), said, None)
+        for path in leaves(said):
+            if path[0] == "log":
+                placed = lambda place, path=path: elsewhere(path[1:], place)  # noqa: E731
+                yield f"{number} certificate {path}", (world, release.form, said, placed)
+            elif path[0] not in FREE:
+                yield f"{number} certificate {path}", (world, release.form, elsewhere(path, said), None)
+        for name in said:
+            if name not in FREE and name != "log":
+                without = {key: value for key, value in said.items() if key != name}
+                yield f"{number} without {name}", (world, release.form, without, None)
+
+
+def believed(cases: list[tuple[str, Any]]) -> list[str]:
+    """The lies that hold."""
+    out = []
+    for name, (world, form, said, placed) in cases:
+        try:
+            file, log = world.signed(form, said, placed)
+        except (LookupError, TypeError):
+            continue  # (not even a lying ledger can write it)
+        try:
+            check(file, world.key, log=log)
+            out.append(name)
+        except (Refused, CannotCheck):
+            pass
+    return out
+
+
+@pytest.mark.chance(0)
+def test_a_hundred_signed_lies_are_refused(made: Made, pure: Made) -> None:
+    everything = [*lies(made), *lies(pure)]
+    assert len(everything) > 1000
+    assert believed(random.Random(23).sample(everything, 100)) == []
+
+
+@pytest.mark.soak
+@pytest.mark.chance(0)
+def test_every_signed_lie_is_refused(made: Made, pure: Made) -> None:
+    assert believed([*lies(made), *lies(pure)]) == []
+
+
+@pytest.mark.chance(0)
+@pytest.mark.parametrize("name", FREE)
+def test_the_free_parts_are_free(made: Made, name: str) -> None:
+    """The list says what it must: a part that is derived has no place on it."""
+    release = made.releases[0]
+    form, said = release.form, said_of(release)
+    if name == "values":
+        file, log = made.signed(edited(form, ("values", 0), lambda value: value + 1), said)
+    else:
+        path = next(path for path in leaves(said) if path[0] == name and path[-1] != "image_digest")
+        file, log = made.signed(form, edited(said, path, other))
+    assert check(file, made.key, log=log)
+
+
+TOGETHER: list[tuple[str, Any, str]] = [
+    ("epsilon", "0.5", "too little for the ε"),
+    ("epsilon", 2, "not that of its noise"),
+    ("delta", "0.0000001", "its δ is another"),
+    ("rho", "0.0001", "its ρ is not its cost"),
+    ("scales", ["1000", "1000", "1000"], "loses something else"),
+    ("cost", {"currency": "zcdp", "delta": 0, "loss": 7}, "it costs something else|something else than its cost"),
+    ("protection", {"kind": "dp", "epsilon": "0.5"}, "not the one that was asked for"),
+    ("protection", {"kind": "dp", "rho": "0.001"}, "costs more than was asked for"),
+    ("protection", {"kind": "dp", "epsilon": 1, "pure": True}, "another law"),
+    ("guarantee", "Nobody's rows show.", "guarantee"),
+]
+
+
+@pytest.mark.chance(0)
+@pytest.mark.parametrize(
+    ("name", "value", "why"), TOGETHER, ids=[f"{name} {value}"[:30] for name, value, _ in TOGETHER]
+)
+def test_a_lie_in_release_and_certificate_alike(made: Made, name: str, value: Any, why: str) -> None:
+    release = made.releases[0]
+    form, said = release.form | {name: value}, said_of(release)
+    said = said | ({"dp": said["dp"] | {name: value}} if name in said["dp"] else {name: value})
+    if name in ("epsilon", "delta"):
+        true, lie = {"epsilon": ("ε = 1 ", f"ε = {value} "), "delta": ("δ = 9e-07", "δ = 1e-07")}[name]
+        assert true in release.guarantee
+        form["guarantee"] = said["guarantee"] = release.guarantee.replace(true, lie)
+    file, log = made.signed(form, said)
+    with pytest.raises(Refused, match=why):
+        check(file, made.key, log=log)
+
+
+@pytest.mark.chance(0)
+def test_a_cap_that_is_not_what_its_epsilon_means(made: Made) -> None:
+    release = made.releases[0]
+    for factor in (0.9, 1.1):
+        cap = int(release.form["budget"]["cap"] * factor)
+        form, said = edited(release.form, ("budget", "cap"), cap), edited(said_of(release), ("budget", "cap"), cap)
+        form = edited(form, ("budget", "left"), min(form["budget"]["left"], cap - said["budget"]["after"]))
+        assert "not what its budget's ε means" in refused(made.signed(form, said)[0], made.key)
+
+
+@pytest.mark.chance(0)
+def test_a_log_that_is_not_the_one(made: Made, pure: Made) -> None:
+    release = made.releases[2]
+    file = canonical(release.to_json())
+    whole = made.whole_log().getvalue()
+    lines = whole.splitlines(keepends=True)
+    for wrong in (
+        pure.whole_log().getvalue(),
+        b"".join(lines[:-1]),
+        b"".join([*lines[:4], *lines[5:]]),
+        b"".join([*lines[:4], lines[5], lines[4], *lines[6:]]),
+        whole.replace(b'"loss":', b'"lost":', 1),
+        whole + lines[-1],
+        lines[0],
+        b"",
+        b"\n",
+    ):
+        refused(file, made.key, log=io.BytesIO(wrong))
+
+
+# what cannot be said --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.chance(0)
+def test_what_cannot_be_checked(made: Made) -> None:
+    release = made.releases[0]
+    form, said = release.form, said_of(release)
+    for changed, stated, why in (
+        (form, {name: part for name, part in said.items() if name != "form"}, "before certificates carried"),
+        (form, said | {"form": 2}, "does not know"),
+        (form | {"pets": "contribution"}, said, "does not know"),
+        (form | {"version": 2}, said, "does not know"),
+        (form | {"protection": {"kind": "sdc"}}, said | {"protection": {"kind": "sdc"}}, "does not know"),
+    ):
+        with pytest.raises(CannotCheck, match=why):
+            check(made.signed(changed, stated)[0], made.key)
+    with pytest.raises(CannotCheck, match="nobody has signed it"):
+        check(canonical(form), made.key)
+
+
+# what is hostile ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.chance(0)
+def test_edited_bytes_are_refused(made: Made) -> None:
+    chance, data = random.Random(3), canonical(made.releases[2].to_json())
+    for number in range(300):
+        at, length = chance.randrange(len(data)), chance.choice([1, 2, 9, 300])
+        insert = (b"", data[at : at + length] * 2, chance.randbytes(length))[number % 3]
+        changed = data[:at] + insert + data[at + length :]
+        if changed != data:
+            refused(changed, made.key)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"", b"{}", b"[]", b"null", b"7", b'"x"', b"\xff", b'{"a":NaN}', b'{"a":"\\ud800"}'),
+        *(b"[" * 100_000, b'{"a":' * 100_000, b'{"certificate":{"payload":"","signatures":[]}}'),
+        *(b"9" * 10_000_000, b"1e999999", b'{"a":1e999999}', b'{"a":' + b"9" * 5000 + b"}"),
+    ],
+    ids=lambda data: str(data[:20]),
+)
+def test_a_foreign_file(made: Made, data: bytes) -> None:
+    with pytest.raises((Refused, CannotCheck)):
+        check(data, made.key)
+    with pytest.raises((Refused, CannotCheck)):
+        check(canonical(made.releases[0].form), made.key, data)
+
+
+@pytest.mark.chance(0)
+@pytest.mark.parametrize("number", ["1e999999", "9" * 200, "1/0", "-1", "0", "nan", True, None, [], 10**159])
+def test_numbers_that_no_release_has(made: Made, number: Any) -> None:
+    release = made.releases[0]
+    for name in ("epsilon", "delta", "rho"):
+        form, said = release.form | {name: number}, said_of(release)
+        refused(made.signed(form, said | {"dp": said["dp"] | {name: number}})[0], made.key)
+    scales = [number, *release.form["scales"][1:]]
+    said = said_of(release)
+    refused(made.signed(release.form | {"scales": scales}, said | {"dp": said["dp"] | {"scales": scales}})[0], made.key)
+
+
+# the conversion -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delta", [1e-18, 1e-9, 1e-6, 1e-3])
+@pytest.mark.parametrize("rho", [1e-12, 1e-6, 1e-3, 0.0243559704, 1.0, 50.0, 1e6])
+def test_the_least_epsilon_is_the_least_over_all_orders(rho: float, delta: float) -> None:
+    """By the paper's formula at many orders: none gives less, and some give nearly as little."""
+    import math
+
+    orders = [1 + 10 ** (step / 100) for step in range(-1200, 1900)]
+    tried = min(a * rho + math.log(1 / (a * delta)) / (a - 1) + math.log1p(-1 / a) for a in orders)
+    found = checker.epsilon(rho, delta)
+    assert found <= max(0, tried) * (1 + 1e-9) and found == pytest.approx(max(0, tried), rel=1e-3, abs=1e-9)
+
+
+# files that stand alone -----------------------------------------------------------------------------------------------
+
+
+def test_they_are_short_and_need_nothing_of_pets() -> None:
+    assert sorted(path.name for path in FOLDER.glob("*.py")) == sorted([*FILES, "__init__.py"])
+    for name, most in zip(FILES, (400, 400, 150), strict=True):
+        source = (FOLDER / name).read_text("utf-8")
+        assert len(source.splitlines()) <= most, name
+        imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        names = {one.module if isinstance(one, ast.ImportFrom) else a.name for one in imports for a in one.names}
+        assert {str(one).split(".")[0] for one in names} <= {*sys.stdlib_module_names, "cryptography"}
+
+
+@pytest.mark.chance(0)
+def test_they_run_alone(made: Made, tmp_path: Path) -> None:
+    for name in FILES:
+        shutil.copy(FOLDER / name, tmp_path)
+    release = made.releases[0]
+    (tmp_path / "answer.json").write_bytes(canonical(release.to_json()))
+    (tmp_path / "bare.json").write_bytes(canonical(release.form))
+    (tmp_path / "certificate.json").write_bytes(canonical(dict(release.certificate or {})))
+    (tmp_path / "ledger.pub").write_text(made.key.hex() + "\n")
+    (tmp_path / "public.log").write_bytes(made.whole_log().getvalue())
+    (tmp_path / "schema.json").write_bytes(canonical(SCHEMA.to_json()))
+    (tmp_path / "lie.json").write_bytes(made.signed(release.form, said_of(release) | {"what": "nothing"})[0])
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-I", "check.py", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    known = ("--log", "public.log", "--schema", "schema.json")
+    assert run("answer.json", "ledger.pub", *known)[::2] == (0, "")
+    assert run("bare.json", "ledger.pub", "certificate.json")[1].startswith("holds: Differentially private")
+    code, out, err = run("lie.json", "ledger.pub")
+    assert (code, out, err.count("\n")) == (11, "", 1) and err.startswith("refused: its certificate promises")
+    assert run("bare.json", "ledger.pub")[0] == 12
+    assert run("none.json", "ledger.pub")[0] == 12
+
+
+@pytest.mark.chance(0)
+def test_it_is_quick(made: Made) -> None:
+    data = canonical(made.releases[2].to_json())
+    assert calls(lambda: check(data, made.key)) < 50_000

@@ -33,6 +33,13 @@ CONTENTS = {
         "notebooks/federated_hospitals",
     ],
     "Look up": ["docs/manual", "docs/schema_reference", "docs/command_reference", *(f"api/{p}" for p in PACKAGES)],
+    "Proofs": [
+        f"docs/proofs/{name}"
+        for name in (
+            *("setting", "rows", "balance", "units", "total", "square", "leaves", "tree"),
+            *("gaussian", "laplace", "composition", "plan", "certificate"),
+        )
+    ],
     "The house": ["docs/architecture", "CONTRIBUTING", "GLOSSARY", "CHANGELOG"],
 }
 """The pages of the site, by their places in the repository, under the headings of the side bar."""
@@ -62,7 +69,7 @@ def reference(package: str) -> str:
 
 def gather(folder: Path) -> None:
     """Every page of the site in one folder."""
-    for pattern in ("*.md", "docs/*.md", "notebooks/*.ipynb", "examples/*.yaml", "LICENSE"):
+    for pattern in ("*.md", "docs/*.md", "docs/proofs/*.md", "notebooks/*.ipynb", "examples/*.yaml", "LICENSE"):
         for path in ROOT.glob(pattern):
             to = folder / path.relative_to(ROOT)
             to.parent.mkdir(parents=True, exist_ok=True)

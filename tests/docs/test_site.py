@@ -46,7 +46,7 @@ def pages() -> list[str]:
 def test_every_page_of_the_repository_is_on_the_site(built: Path) -> None:
     assert [page for page in pages() if not (built / f"{page}.html").exists()] == []
     listed = {f"{page}.md" for page in pages()} | {f"{page}.ipynb" for page in pages()}
-    found = [*site.ROOT.glob("*.md"), *site.ROOT.glob("docs/*.md"), *site.ROOT.glob("notebooks/*.ipynb")]
+    found = [*site.ROOT.glob("*.md"), *site.ROOT.glob("docs/**/*.md"), *site.ROOT.glob("notebooks/*.ipynb")]
     assert {str(path.relative_to(site.ROOT)) for path in found} - listed == {"README.md"}  # which is the index
 
 

@@ -54,10 +54,30 @@ def test_of_ten_thousand_random_questions(case: tuple[pets.Query, pets.Schema]) 
     agree(*case)
 
 
+days, cost = pets.col("days"), pets.col("cost")
+STAYS = pets.query("stays")
+EDGES = {
+    "people over more groups than rows count": STAYS.bound(rows=2).group_by("days").agg(n=pets.count_units()),
+    "people in fewer groups than their cap": STAYS.bound(groups=3).group_by("emergency").agg(n=pets.count_units()),
+    "people in as many groups as their cap": STAYS.bound(groups=2).group_by("days", "age").agg(n=pets.count_units()),
+    "a cap of bins": STAYS.bound(groups=2).group_by("days").agg(h=pets.histogram("age"), q=pets.quantile("cost")),
+    "a clip off the grid": STAYS.agg(s=pets.sum("cost", clip=("0.005", "7.123")), m=pets.mean("days", clip=(2, 5))),
+    "a clip of an even and of an odd number": STAYS.agg(
+        a=pets.mean("days", clip=(2, 6)), b=pets.mean("days", clip=(2, 7)), c=pets.variance("days", clip=(2, 7))
+    ),
+    "a range that is empty": STAYS.where(days.between(9, 3) | ~(cost > 3)).agg(n=pets.count()),
+    "edges outside": STAYS.group_by(days.bins([-5, 0, 3, 3.5, 99])).agg(n=pets.count(~days.is_null())),
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_of_a_question_at_an_edge(name: str) -> None:
+    agree(EDGES[name], _schema())
+
+
 def test_counts_of_a_columns_values_are_apart_from_equal_counts_of_a_condition() -> None:
     """They are the same rows, and two measures: the charge is for both."""
-    days = pets.col("days")
-    query = pets.query("stays").agg(n=pets.count(days.between(1, 14)), m=pets.mean("days"), k=pets.sum("days"))
+    query = STAYS.agg(n=pets.count(days.between(1, 14)), m=pets.mean("days"), k=pets.sum("days"))
     agree(query, _schema())
     assert len(Plan(plain(query), plain(_schema())).measures) == 3
 

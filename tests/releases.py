@@ -7,6 +7,8 @@ that hundreds of releases take seconds. Noise, prices, sentences, ledger and sig
 from __future__ import annotations
 
 import random
+import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -84,11 +86,15 @@ class World:
         budget = pets.Budget(100_000) if self.pure else pets.Budget(5_000, 1e-6, 1e-7 if number % 2 else 0)
         ledger = None if path is None else pets.Ledger(path)
         data = {name: strategies.source(table, []) for name, table in schema.tables.items()}
-        settings: Any = {"policy": pets.Policy(allow_unbounded=True), "progress": False}
+        self.folder = tempfile.TemporaryDirectory(prefix="releases-")
+        settings: Any = {"policy": pets.Policy(allow_unbounded=True), "snapshots": self.folder.name, "progress": False}
         schema = pets.Schema(schema.tables, dataset=f"world {number}")
         self.session = pets.Session(schema, data, budget=budget, ledger=ledger, **settings)
         self.ledger = self.session.ledger
-        self.other = pets.Session(schema, data, ledger=self.ledger, project="other", analyst="ann", **settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it takes the snapshot which is there: so an equal question is one
+            names = {"project": "other", "analyst": "ann"}
+            self.other = pets.Session(schema, data, ledger=self.ledger, **names, **settings)
         self.dummy = self.session.dummy(rows=20) if number == 0 else self.session  # (one is enough)
         self.schema = schema
 

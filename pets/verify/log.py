@@ -119,6 +119,7 @@ def replay(handle: Any, key: bytes, one: Any, said: Any, base: Any, checkpoint: 
         if at < log["seq"]:
             account.hear(entry)
             continue
+        need(said["request_id"] in account.begun, "the log knows no request of which this is the answer")
         delivered = entry["event"] == "delivered"
         account.finite -= delivered and not entry["unbounded"]  # (it left before, and is not another release)
         own = account.state(entry, 0) if delivered else account.begun[said["request_id"]]

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -66,11 +67,14 @@ QUERIES = [
 class Made:
     """Every kind of release, of a ledger with a file; each with its key and the log as it stood at the end."""
 
-    def __init__(self, path: Path | None, budget: pets.Budget, rows: Any = ROWS, schema: pets.Schema = SCHEMA) -> None:
-        self.ledger = Ledger(path)
-        settings: Any = {"policy": pets.Policy(allow_unbounded=True), "progress": False}
-        session = pets.Session(schema, {"stays": rows}, budget=budget, ledger=self.ledger, **settings)
-        beside = pets.Session(schema, {"stays": rows}, ledger=self.ledger, project="other", analyst="ann", **settings)
+    def __init__(self, folder: Path, budget: pets.Budget, *, durable: bool = True) -> None:
+        self.ledger = Ledger(folder / "ledger.db" if durable else None)
+        settings: Any = {"policy": pets.Policy(allow_unbounded=True), "progress": False, "snapshots": folder / "ready"}
+        session = pets.Session(SCHEMA, {"stays": ROWS}, budget=budget, ledger=self.ledger, **settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it takes the snapshot which is there: so an equal question is one
+            names = {"project": "other", "analyst": "ann"}
+            beside = pets.Session(SCHEMA, {"stays": ROWS}, ledger=self.ledger, **names, **settings)
         self.releases = [session.release(query, pets.DP(epsilon=1)) for query in QUERIES]
         self.releases += [session.release(QUERIES[0], pets.Total())]
         self.releases += session.release([QUERIES[3], QUERIES[4]], pets.DP(epsilon=0.01))
@@ -78,7 +82,9 @@ class Made:
             for asked in (pets.DP(rho=0.01), pets.DP(epsilon=1, delta=1e-9), pets.DP(epsilon=2, pure=True)):
                 self.releases.append(session.release(QUERIES[0], asked))
         self.releases.append(session.release(STAYS.agg(n=pets.count()), pets.DP(within=20)))
-        self.releases.append(beside.release(QUERIES[1], pets.DP(epsilon=1)))
+        self.releases += [beside.release(QUERIES[1], pets.DP(epsilon=1)), beside.release(QUERIES[0], pets.Total())]
+        events = [json.loads(said_of(release)["log"]["entry"])["event"] for release in self.releases]
+        assert events == [*["committed"] * (len(events) - 2), "delivered", "delivered"]
         self.key = self.ledger.key.raw
         with self.ledger.reading() as tx:
             self.log = [(body, chain) for body, _, chain in tx.entries()]
@@ -127,12 +133,12 @@ class Made:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return Made(tmp_path_factory.mktemp("check") / "ledger.db", pets.Budget(20, 1e-6, 1e-7))
+    return Made(tmp_path_factory.mktemp("check"), pets.Budget(20, 1e-6, 1e-7))
 
 
 @pytest.fixture(scope="module")
-def pure() -> Made:
-    return Made(None, pets.Budget(20))
+def pure(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return Made(tmp_path_factory.mktemp("check"), pets.Budget(20), durable=False)
 
 
 def said_of(release: pets.Release) -> Any:

@@ -315,6 +315,8 @@ def _checked(release: bytes, key: bytes, certificate: bytes | None, log: Any, sc
     file = read(release)
     envelope = file.get("certificate") if certificate is None else read(certificate)
     one = {name: part for name, part in file.items() if name not in ("digest", "certificate")}
+    if "sharing" in one:
+        raise CannotCheck("it is of several sites, and this checker reads one ledger's certificate")
     if envelope is None:
         raise CannotCheck("nobody has signed it: there is no certificate")
     subject, said = opened(envelope, key)

@@ -383,6 +383,8 @@ def test_what_cannot_be_checked(made: Made) -> None:
     ):
         with pytest.raises(CannotCheck, match=why):
             check(made.signed(changed, stated)[0], made.key)
+    with pytest.raises(CannotCheck, match="of several sites"):
+        check(canonical(form | {"sharing": {}}), made.key)
     with pytest.raises(CannotCheck, match="nobody has signed it"):
         check(canonical(form), made.key)
 

@@ -282,7 +282,10 @@ def _distinct(keys: Sequence[str], aggregates: Sequence[tuple[str, Aggregate]]) 
     if any(aggregate.traits.shape == "bins" for _, aggregate in aggregates):
         for key in keys:
             if key in _HISTOGRAM:
-                raise QueryError(f"a histogram's table has a column {key!r} of its own; give the key another name")
+                raise QueryError(
+                    f"a histogram's table has a column {key!r} of its own; rename the column in data and schema, or "
+                    f"name the key, as --by group={key} does"
+                )
 
 
 @plain_arguments(QueryError, example="write pets.query('stays').where(...).group_by(...).agg(...)")

@@ -117,7 +117,10 @@ def absent(column: str, table: str, label: str, names: Sequence[object]) -> Data
     texts = [str(name) for name in names]
     alike = [text for text in texts if text.strip().lower() == column.strip().lower()]
     hint = did_you_mean(column, texts) if not alike else f"; did you mean {alike[0]!r}?"
-    return DataError(f"column {column!r} of table {table!r} is not in {label}{hint}")
+    return DataError(
+        f"column {column!r} of table {table!r} is not in {label}: name it as the data do, or leave it out of the schema"
+        f"{hint}"
+    )
 
 
 def plain(error: BaseException, label: str) -> DataError:

@@ -313,7 +313,8 @@ GOOD = "id,sex,days,cost,day,er\n1,F,1,1,2020-01-01,t\n"
         (
             "a.csv",
             GOOD.replace("days", "Days").encode(),
-            "column 'days' of table 'stays' is not in a.csv; did you mean 'Days'?",
+            "column 'days' of table 'stays' is not in a.csv: name it as the data do, or leave it out of the schema; "
+            "did you mean 'Days'?",
         ),
         ("a.csv.gz", GOOD.encode(), "a.csv.gz is named .gz but is not a gzip file"),
         (

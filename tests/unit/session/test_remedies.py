@@ -1,0 +1,163 @@
+"""Each refusal of a session names a remedy, and the remedy works."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import pets
+from pets.session.draft import draft
+from tests.remedies import Case, check
+
+pytestmark = pytest.mark.chance(0.0)
+
+COLUMNS = {"id": pets.Identifier(), "x": pets.Integer(0, 9), "s": pets.Category(["a", "b"])}
+ONE = pets.Table(pets.Unit("id", max_rows=1), COLUMNS)
+SCHEMA = pets.Schema({"t": ONE})
+TWO = pets.Schema({"t": ONE, "u": ONE})
+PEOPLE = pets.Schema({
+    "t": pets.Table(pets.Unit("id", max_rows=3), {"id": pets.Identifier(), "y": pets.Integer(0, 9)}, "people"),
+    "people": ONE,
+})  # fmt: skip
+ROWS = pd.DataFrame({"id": [f"p{at}" for at in range(40)], "x": [at % 10 for at in range(40)], "s": list("ab") * 20})
+STAYS = ROWS[["id"]].assign(y=1)
+BUDGET = pets.Budget(epsilon=100, delta=1e-6)
+Q = pets.query("t").agg(n=pets.count())
+DP = pets.DP(epsilon=1)
+
+
+def opened(data: Any = ROWS, schema: pets.Schema = SCHEMA, **more: Any) -> pets.Session:
+    return pets.Session(schema, data, **{"budget": BUDGET, "progress": False} | more)
+
+
+def draws(**more: Any) -> Any:
+    return lambda: opened(policy=pets.Policy(allow_unbounded=True)).synthesise(
+        10, **{"epsilon": 5, "progress": False} | more
+    )
+
+
+def spent() -> pets.Session:
+    session = opened()
+    session.release(Q, pets.DP(epsilon=90))
+    return session
+
+
+def stored(then: Any) -> Any:
+    def act(folder: Path) -> object:
+        opened(snapshots=folder / "s")
+        return then(opened(data=None, snapshots=folder / "s"), folder)
+
+    return act
+
+
+def drafted(dictionary: str | None, data: bytes = b"sex;age\nF;3\nM;4\n") -> Any:
+    def act(folder: Path) -> object:
+        (folder / "data.csv").write_bytes(data)
+        if dictionary is not None:
+            (folder / "codes.csv").write_text(dictionary, "utf-8")
+        return draft(folder / "data.csv", folder / "codes.csv")
+
+    return act
+
+
+CASES = [
+    # opening
+    Case(
+        lambda: opened(budget=3), "budget=pets.Budget(epsilon=…, delta=…)", lambda: opened(budget=pets.Budget(1, 1e-6))
+    ),
+    Case(lambda: opened(engine="duck"), "did you mean 'duckdb'", lambda: opened(engine="duckdb")),
+    Case(lambda: opened(policy=3), "policy must be pets.Policy(…)", lambda: opened(policy=pets.Policy())),
+    Case(lambda: opened(project=""), "printable text of 1 to 128", lambda: opened(project="asthma")),
+    Case(
+        lambda folder: opened(ledger=folder / "l.db"),
+        "write 'dataset: hospital-stays' in it",
+        lambda folder: opened(schema=pets.Schema({"t": ONE}, "hospital-stays"), ledger=folder / "l.db"),
+    ),
+    Case(lambda: opened(snapshots=3), "a folder's path", lambda folder: opened(snapshots=folder / "s")),
+    Case(lambda: opened({}), "pass data={table: source} for 't'", lambda: opened({"t": ROWS})),
+    Case(
+        lambda: opened(ROWS, TWO), "pass data={table: source} for 't', 'u'", lambda: opened({"t": ROWS, "u": ROWS}, TWO)
+    ),
+    Case(lambda: opened({"v": ROWS}), "there are: t", lambda: opened({"t": ROWS})),
+    Case(
+        lambda: opened({"t": STAYS}, PEOPLE),
+        "give data for 'people' too",
+        lambda: opened({"t": STAYS, "people": ROWS}, PEOPLE),
+    ),
+    Case(
+        stored(lambda session, _: session.refresh()),
+        "give data= to make them anew",
+        lambda folder: opened(snapshots=folder / "s").refresh(),
+    ),
+    # asking
+    Case(
+        lambda: opened(None).release(Q, DP),
+        "pass data={'t': source} to release",
+        lambda: opened({"t": ROWS}).release(Q, DP),
+    ),
+    Case(
+        lambda: opened({"t": ROWS}, TWO).release(pets.query("u").agg(n=pets.count()), DP),
+        "there are: t",
+        lambda: opened({"t": ROWS}, TWO).release(Q, DP),
+    ),
+    Case(
+        lambda: opened().release(Q, pets.Exact()),
+        "use session.dummy().release(…)",
+        lambda: opened().dummy().release(Q, pets.Exact()),
+    ),
+    Case(lambda: opened().release(Q, pets.Total()), "use pets.DP(epsilon=…)", lambda: opened().release(Q, DP)),
+    Case(lambda: opened().release(Q, 3), "a protection is pets.DP(epsilon=…)", lambda: opened().release(Q, DP)),
+    Case(lambda: opened().release(Q, DP, again="no"), "True or False", lambda: opened().release(Q, DP, again=False)),
+    Case(lambda: opened().quote(Q, pets.Total()), "quote with pets.DP(epsilon=…)", lambda: opened().quote(Q, DP)),
+    Case(lambda: opened().history(last=0), "a whole number above 0", lambda: opened().history(last=1)),
+    Case(lambda: pets.explain(3, SCHEMA), "built from pets.query('table')", lambda: pets.explain(Q, SCHEMA)),
+    Case(lambda: pets.explain(Q, 3), "such as pets.Schema.load('stays.yaml')", lambda: pets.explain(Q, SCHEMA)),
+    Case(
+        lambda: pets.explain(Q, SCHEMA, pets.Total()), "under pets.DP(epsilon=…)", lambda: pets.explain(Q, SCHEMA, DP)
+    ),
+    Case(lambda: pickle.dumps(opened()), "open it again where it is needed", lambda: opened()),
+    # synthetic tables
+    Case(
+        lambda: opened().synthesise(10, "gaussian_copula"),
+        "policy=pets.Policy(allow_unbounded=True)",
+        lambda: opened(policy=pets.Policy(allow_unbounded=True)),
+    ),
+    Case(
+        lambda: spent().synthesise(10, epsilon=90, again=True, progress=False),
+        "ask with a smaller epsilon",
+        lambda: spent().quote_synthesis(10, epsilon=5),
+    ),
+    Case(draws(method="dpp"), "did you mean 'dp'", lambda: opened().quote_synthesis(10, epsilon=5)),
+    Case(lambda: opened().synthesise(10), "say synthesise(epsilon=1)", lambda: opened().quote_synthesis(10, epsilon=1)),
+    Case(draws(epslon=3), "did you mean 'epsilon'", lambda: opened().quote_synthesis(10, epsilon=3)),
+    Case(draws(again="no"), "True or False", lambda: opened().quote_synthesis(10, epsilon=3, again=False)),
+    Case(draws(epsilon=1e-6), "ask with a larger epsilon", lambda: opened().quote_synthesis(10, epsilon=1)),
+    Case(
+        lambda: opened({"t": ROWS, "u": ROWS}, TWO).synthesise(10, epsilon=1),
+        "say which with table='t'",
+        lambda: opened({"t": ROWS, "u": ROWS}, TWO).quote_synthesis(10, epsilon=1, table="t"),
+    ),
+    Case(
+        lambda: opened().quote_synthesis(10, "hma"),
+        "quote method='dp'",
+        lambda: opened().quote_synthesis(10, "dp", epsilon=1),
+    ),
+    Case(
+        lambda: opened().quote_synthesis(10, "dpp"),
+        "did you mean 'dp'",
+        lambda: opened().quote_synthesis(10, "dp", epsilon=1),
+    ),
+    # drafts
+    Case(drafted("column,value\nsx,F\n"), "did you mean 'sex'", drafted("column,value\nsex,F\n")),
+    Case(drafted("col,val\nsex,F\n"), "needs the columns 'column' and 'value'", drafted("column,value\nsex,F\n")),
+    Case(drafted(None), "check the path", drafted("column,value\nsex,F\n")),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.says[:40])
+def test_each_refusal_names_a_remedy_that_works(case: Case) -> None:
+    check(case)

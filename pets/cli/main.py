@@ -18,7 +18,7 @@ import typer
 
 from pets import __version__
 from pets.cli import federation, he, keyholder, ledger_change, log, site
-from pets.cli.command import SAFE, Interrupted, interruptible, verb
+from pets.cli.command import SAFE, Interrupted, interruptible, plainer, swallowed, verb
 from pets.cli.draft import draft
 from pets.cli.dummy import dummy
 from pets.cli.flags import Output, Protect, Purse, Question, Source, load_schema
@@ -316,6 +316,8 @@ def run(arguments: list[str]) -> int:
     main_thread = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, interrupt) if main_thread else None
     try:
+        if sentence := swallowed(arguments):
+            return _fail(sentence, 2)
         code = app(arguments, prog_name="pets", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
@@ -335,6 +337,9 @@ def run(arguments: list[str]) -> int:
         if interrupts:
             return _fail(SAFE, 130)
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # typer's own: a misspelt flag, a missing one
+            sentence = plainer(error, arguments)
+            if sentence:
+                return _fail(sentence, int(error.exit_code))
             error.show()
             return int(error.exit_code)
         return _fail(_bug(error), InternalError.exit_code)

@@ -39,7 +39,7 @@ def plain_arguments(
             try:
                 signature.bind(*args, **kwargs)
             except TypeError:
-                raise error(_why(called, signature, args, kwargs) + (f"; {example}" if example else "")) from None
+                raise error(_why(called, signature, args, kwargs, example)) from None
             return function(*args, **kwargs)
 
         return checked
@@ -57,28 +57,31 @@ def plain_fields(error: type[UserError], example: str = "") -> Callable[[type[T]
     return decorate
 
 
-def _why(called: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+def _why(
+    called: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any], example: str
+) -> str:
+    also = f"; {example}" if example else ""
     given = [p for p in signature.parameters.values() if p.name not in ("self", "cls")]
     count = len(args) - (len(signature.parameters) - len(given))
     names = [p.name for p in given if p.kind in _NAMED]
     for name in kwargs:
         if name not in names:
             if not names:
-                return f"{called} takes no arguments by name; leave {name[:100]!r} out"
-            return f"{called} has no argument {name[:100]!r}{did_you_mean(name, names)}"
+                return f"{called} takes no arguments by name; leave {name[:100]!r} out{also}"
+            return f"{called} has no argument {name[:100]!r}{did_you_mean(name, names)}{also}"
     order = [p.name for p in given if p.kind in _POSITIONAL]
     if count > len(order):
         rest = ", ".join(f"{n}=…" for n in names if n not in order and n not in kwargs)
         unnamed = f"only {', '.join(order)} without a name" if order else "nothing without a name"
         if rest:
-            return f"{called} takes {unnamed}; write {rest}"
-        return f"{called} takes {', '.join(order) or 'no arguments'}, and {count} were given; leave the rest out"
+            return f"{called} takes {unnamed}{also or f'; write {rest}'}"
+        return f"{called} takes {', '.join(order) or 'no arguments'}, and {count} were given; leave the rest out{also}"
     for name in order[:count]:
         if name in kwargs:
-            return f"{called} is given {name!r} twice; keep one"
+            return f"{called} is given {name!r} twice; keep one{also}"
     lacking = [p.name for p in given if p.default is p.empty and p.kind in (*_POSITIONAL, *_NAMED)]
     lacking = [name for name in lacking if name not in kwargs and name not in order[:count]]
-    return f"{called} needs {', '.join(lacking)}"
+    return f"{called} needs {', '.join(lacking)}{also}"
 
 
 def whole_between(label: str, value: object, least: int, most: int) -> int:

@@ -14,7 +14,7 @@ from pets.common.arguments import plain_arguments, plain_fields
 from pets.common.codec import Json
 from pets.common.literals import Literal_, literal, literal_from, literal_json
 from pets.common.literals import name as name_of
-from pets.errors import QueryError, shown
+from pets.errors import NoSuchNameError, QueryError, shown
 from pets.query_model.group_keys import Bins, DatePart, Period
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
@@ -350,11 +350,29 @@ class Col:
         return Period(self.name, name, unit)
 
 
-@plain_arguments(QueryError)
-def col(name: str) -> Col:
+class _Columns:
     """A column of the queried table.
 
     >>> col("age") >= 18
     Compare(column='age', op='>=', value=18)
     """
-    return Col(name)
+
+    __name__ = "col"
+
+    @plain_arguments(QueryError, "col")
+    def __call__(self, name: str) -> Col:
+        return Col(name)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(name)  # what Python and notebooks look for themselves
+        raise NoSuchNameError(f"a column is named in brackets; write col({name!r})")
+
+    def __getitem__(self, name: object) -> NoReturn:
+        raise QueryError(f"a column is named in round brackets; write col({shown(name)})")
+
+    def __repr__(self) -> str:
+        return "col(name): a column of the queried table"
+
+
+col = _Columns()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
@@ -282,6 +282,11 @@ class Release:
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The table for whoever reads Arrow's stream interface: ``polars.DataFrame(release)``, ``pyarrow.table``."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def __getitem__(self, name: object) -> NoReturn:
+        known = [output.name for output in self.plan.outputs]
+        column = name if isinstance(name, str) and name in known else known[0]
+        raise QueryError(f"an answer is read from its table, a data frame; write release.table[{column!r}]")
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """One mapping a group, which is how ``pandas.DataFrame(release)`` reads it."""

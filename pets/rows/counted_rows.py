@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pets.errors import InternalError
 from pets.plan.layout import Dimension
 from pets.plan.measure import Weight
 from pets.plan.plan import Plan
@@ -49,6 +50,8 @@ class Rows:
     def _backend(self) -> Any:
         if self._engine == "duckdb":
             return self._snapshot.connection()
+        if self._engine != "polars":
+            raise InternalError(f"no rows are counted on the engine {self._engine!r}")
         with _lock:
             if self._snapshot not in _backends:
                 _backends[self._snapshot] = _polars(self._snapshot)

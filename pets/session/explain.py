@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
+from pets.common import html_table
 from pets.common.arguments import plain_arguments
 from pets.common.percent import percent
 from pets.dp.calibrate import calibrate
@@ -36,7 +36,14 @@ class Explanation:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        parts: list[str] = []
+        for line in self.lines:
+            plain = line.strip()
+            if plain:
+                # an indented line belongs to the one above it
+                part = html_table.sentence(plain)
+                parts.append(f'<div style="margin-left:1.5em">{part}</div>' if line.startswith(" ") else part)
+        return html_table.block(*parts)
 
 
 @plain_arguments(UserError, "explain", "write pets.explain(query, schema, pets.DP(epsilon=1))")

@@ -22,6 +22,8 @@ from pets.common.version import __version__
 from pets.errors import UserError, did_you_mean, shown
 from pets.release.release import Release
 from pets.release.release_form import plain
+from pets.schema.numeric import Numeric
+from pets.schema.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +90,7 @@ class SyntheticRelease:
         level: on the spectrum of the Office for National Statistics (2019), from *structural* to *replica*.
         notes: what a reader must know.
         certified: the signed certificate of all releases together, where they were charged as one.
+        schema: of the tables; a CSV file is written as it says, so that the same schema reads it.
         enough: whether the real table had rows enough for its noise, in one sentence (``""`` without a guarantee).
     """
 
@@ -112,6 +115,7 @@ class SyntheticRelease:
     notes: tuple[str, ...] = ()
     certified: Json | None = None
     enough: str = ""
+    schema: Schema | None = None
 
     @property
     def table_name(self) -> str:
@@ -208,11 +212,28 @@ class SyntheticRelease:
         except OSError as error:
             why = error.strerror or "there is no such folder"  # (pyarrow and pandas give errors without a reason)
             raise UserError(f"the data set cannot be written to {str(path)!r} ({why})") from None
+        except UnicodeEncodeError:
+            raise UserError(
+                "the data set has texts that its schema's encoding does not; mend the schema, or write Parquet"
+            ) from None
         except (TypeError, ValueError) as error:
             if isinstance(error, UserError):
                 raise
             raise UserError(f"a data set is written to a path such as 'synthetic.csv', not to {shown(path)}") from None
         return target
+
+    def _spelt(self, name: str) -> tuple[pd.DataFrame, str]:
+        """A table with the decimal marks of its schema, and the encoding of its file."""
+        frame = self.frames[name]
+        told = None if self.schema is None else self.schema.tables.get(name)
+        if told is None:
+            return frame, "utf-8"
+        for column, domain in told.columns.items():
+            mark = domain.reading.decimal if isinstance(domain, Numeric) else "."
+            if mark != "." and column in frame and frame[column].dtype.kind == "f":
+                texts = frame[column].map(lambda value: repr(float(value)), na_action="ignore")
+                frame = frame.assign(**{column: texts.str.replace(".", mark, regex=False)})
+        return frame, told.encoding
 
     def _write(self, name: str, target: Path) -> None:
         if target.suffix not in ENDINGS:
@@ -223,7 +244,8 @@ class SyntheticRelease:
         try:
             created(new, owner_only=private)
             if target.suffix == ".csv":
-                self.frames[name].to_csv(new, index=False)
+                frame, encoding = self._spelt(name)
+                frame.to_csv(new, index=False, encoding=encoding)
             else:
                 self.frames[name].to_parquet(new, index=False)
             about = self.manifest | {

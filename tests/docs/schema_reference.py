@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pets.schema.settings import KINDS, LOOKUP, RULE, SCHEMA, TABLE, UNIT, Part
+from tests.docs import policy_reference
 from tests.docs.markdown import WRITTEN, cell, table, wrapped
 
 EXAMPLE = """\
@@ -93,6 +94,7 @@ def page() -> str:
             *columns,
             part("A look-up", LOOKUP),
             part("A rule", RULE),
+            policy_reference.section(),
         ]
     )
 

@@ -66,6 +66,7 @@ def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: st
         method="dp",
         dataset=schema.dataset,
         schema_digest=schema.digest,
+        schema=schema,
         data=data,
         releases=made.releases,
         guarantee=promise.replace("any released table", "any synthetic table")

@@ -87,6 +87,7 @@ def by_engine(
         method=method,
         dataset=custody.schema.dataset,
         schema_digest=custody.schema.digest,
+        schema=custody.schema,
         data=custody.kind,
         releases=(),
         guarantee="Dummy data: the rows that the engine learnt from are invented."

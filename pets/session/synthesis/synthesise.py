@@ -97,6 +97,7 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
         method="dp",
         dataset=custody.schema.dataset,
         schema_digest=custody.schema.digest,
+        schema=custody.schema,
         data=custody.kind,
         releases=made.releases,
         guarantee=_promise(made.releases[0].plan, _paid(len(made.releases), answers), request, custody.kind),

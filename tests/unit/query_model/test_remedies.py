@@ -129,6 +129,9 @@ CASES = [
     Case(file("q.json", "{"), "what query.to_json() gives", file("q.json", QUERY)),
     Case(file("q.yaml", "a: &x 1\nb: *x"), "write the part out", file("q.yaml", QUERY)),
     # conditions in Python
+    Case(lambda: col.Alter > 3, "write col('Alter')", lambda: col("Alter") > 3),
+    Case(lambda: col["Alter"] > 3, "write col('Alter')", lambda: col("Alter") > 3),
+    Case(lambda: col(), "col needs name", lambda: col("Alter")),  # type: ignore[call-arg]
     Case(lambda: col("a").isin("F"), "such as isin(['Female', 'Male'])", lambda: col("a").isin(["Female", "Male"])),
     Case(lambda: bool(AGE), "combine conditions with & | ~", lambda: AGE & AGE),
     Case(lambda: ~AGE & 3, "such as col('age') >= 18", lambda: ~AGE & (col("age") >= 18)),

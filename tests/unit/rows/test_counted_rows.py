@@ -9,6 +9,10 @@ import pytest
 
 import pets
 from pets import col, testing
+from pets.errors import InternalError
+from pets.plan.plan import make_plan
+from pets.rows.snapshot import Snapshot
+from pets.rows.tabulate import codes
 
 ROWS = pd.DataFrame({"id": ["p", "p", "p", "q"], "g": ["a", "a", "a", "b"], "x": [10, 10, 10, 2]})
 """A person's rows are alike, so that it does not matter which of them count."""
@@ -72,3 +76,11 @@ def test_two_conditions_in_one_question_do_not_share_a_statement(max_rows: int, 
     assert list(both) != [] and both == alone
     assert (both["count low"], both["count high"]) == (7 * max_rows, 3 * max_rows)
     assert (both["count_units low"], both["count_units high"]) == (7, 3)
+
+
+def test_an_engine_that_nobody_knows_counts_nothing() -> None:
+    of = schema()
+    data = pd.DataFrame({"id": ["p"], "g": ["a"], "x": [1]})
+    made = Snapshot.make(of, "t", {"t": data}, progress=False)
+    with pytest.raises(InternalError, match="no rows are counted on the engine 'spark'"):
+        codes(make_plan(ASKED, of), made, ["g"], engine="spark")

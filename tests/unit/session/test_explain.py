@@ -29,6 +29,12 @@ def test_what_it_cannot_explain_is_refused_with_the_remedy() -> None:
         pets.explain(QUERY)  # type: ignore[call-arg]
 
 
+def test_in_a_notebook_it_looks_like_the_other_objects() -> None:
+    shown = pets.explain(QUERY, SCHEMA)._repr_html_()
+    assert 'class="pets-facts"' in shown and "<pre" not in shown and "At most K = 2 rows of a person count" in shown
+    assert shown.count("margin-left") >= 4  # what belongs to a line stands under it
+
+
 def test_bins_that_leave_values_out_are_named() -> None:
     asked = pets.query("stays").group_by(pets.col("days").bins([3, 10], "band")).agg(n=pets.count())
     assert "Values of 'days' that are not counted: 0 to 2. They are in no group of 'band'" in str(asked.explain(SCHEMA))

@@ -120,6 +120,9 @@ CASES = [
         lambda: pets.explain(Q, SCHEMA, pets.Total()), "under pets.DP(epsilon=…)", lambda: pets.explain(Q, SCHEMA, DP)
     ),
     Case(lambda: pickle.dumps(opened()), "open it again where it is needed", lambda: opened()),
+    Case(lambda: opened().release(Q, DP)["n"], "write release.table['n']", lambda: opened().release(Q, DP).table["n"]),
+    Case(lambda: opened().release(Q, DP)[0], "write release.table['n']", lambda: opened().release(Q, DP).table["n"]),
+    Case(lambda: pets.DP(1), "write DP(epsilon=0.5)", lambda: pets.DP(epsilon=0.5)),  # type: ignore[call-arg]
     # synthetic tables
     Case(
         lambda: opened().synthesise(10, "gaussian_copula"),

@@ -18,9 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 import pets
 from pets.common.codec import canonical
+from pets.dp.shares import Shares
 from pets.errors import VerificationError
 from pets.federated import Federation, Site, SitePolicy, Totals, check_sharing
 from pets.federated.analyst.sharing import signature
+from pets.federated.messages.message import Channel, Kind, context_of
+from pets.federated.query_round.order import Order
 from pets.release.release import Release
 
 QUERY = pets.query("t").group_by("ward").agg(n=pets.count(), x=pets.sum("age"), p=pets.count_units())
@@ -298,6 +301,15 @@ def test_a_site_that_was_lost_has_not_signed_and_the_answer_says_so(tmp_path: Pa
     assert check_sharing(release) == sites.roster
     assert release.sharing is not None
     assert release.sharing["answered"] == sorted(release.sharing["signatures"]) == ["s0", "s1", "s3", "s4"]
+    # the lost site signs the list all the same: it is not in the total, and its word makes up no number
+    told, liar = release.sharing, sites.sites["s2"]
+    noise = Shares.from_json(told["noise"])
+    about = (release.id, told["roster_sha256"], release.schema.digest, release.analyst, release.query)
+    context = context_of(sites.roster, Order(*about, pets.DP(epsilon=1), "masked", noise).form)
+    channel = Channel(sites.roster, bytes.fromhex(release.id), context, 2, liar._key)
+    word = {"signature": channel.write(Kind.ROUND, 3, bytes([0b11011]))[-64:].hex()}
+    with pytest.raises(VerificationError, match="does not follow"):
+        check_sharing(edited(release.to_json(), setting("signatures", "s2", to=word), sites._coordinator))
 
 
 def test_envelopes_that_no_site_signed_are_refused() -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,13 +60,25 @@ Finding = tuple[int, str]  # line, what
 # ── scanners: source text in, findings out ────────────────────────────────────────────────────────────────────────────
 
 
+@cache
+def parsed(source: str) -> ast.Module:
+    """A source's tree, which no scan changes: several look at the same files."""
+    return ast.parse(source)
+
+
+@cache
+def nodes(source: str) -> tuple[ast.AST, ...]:
+    """All that is in it."""
+    return tuple(ast.walk(parsed(source)))
+
+
 def imported(source: str, path: str = "pets/module.py") -> list[Finding]:
     """Every module that a file imports, at whatever depth, by statement or by name; relative imports resolved."""
     package = path.removesuffix(".py").removesuffix("/__init__").split("/")
     if not path.endswith("__init__.py"):
         package = package[:-1]
     found: list[Finding] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -123,7 +136,7 @@ def randomness(source: str, path: str) -> list[Finding]:
     pseudo = [] if path.startswith("pets/synthetic/") else ["random", "numpy.random"]
     found = {(line, name) for line, name in names if _within(name, pseudo + system)}
     aliases = {"numpy": {"numpy", "np"}, "os": {"os"}}
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 aliases.setdefault(alias.name, set()).add(alias.asname or alias.name)
@@ -141,7 +154,7 @@ UNSAFE_BUILTINS = ["eval", "exec"]
 def unsafe(source: str, path: str) -> list[Finding]:
     """Pickle in any of its forms, ``eval`` and ``exec``."""
     found = {(line, name) for line, name in imported(source, path) if _within(name, UNSAFE_MODULES)}
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Name) and node.id in UNSAFE_BUILTINS:
             found.add((node.lineno, node.id))
         elif isinstance(node, ast.Attribute):
@@ -166,9 +179,9 @@ def reached(source: str, path: str) -> list[Finding]:
     is plainly one of its own (made there by ``cls(…)``, annotated, or tested with ``isinstance``); and the few names
     that libraries document as public in spite of their underscore.
     """
-    tree = ast.parse(source)
+    tree = parsed(source)
     found: list[Finding] = []
-    for node in ast.walk(tree):
+    for node in nodes(source):
         if isinstance(node, (ast.ImportFrom, ast.Import)):
             names = [part for alias in node.names for part in alias.name.split(".")]
             names += (getattr(node, "module", None) or "").split(".")
@@ -254,9 +267,9 @@ def undocumented_methods(sources: dict[str, str]) -> list[str]:
     documented: dict[str, set[str]] = {}
     bare: list[tuple[str, int, str, str]] = []
     for path, source in sources.items():
-        tree = ast.parse(source)
+        tree = parsed(source)
         inner = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f)}
-        for node in ast.walk(tree):
+        for node in nodes(source):
             if not isinstance(node, ast.ClassDef) or id(node) in inner:
                 continue
             bases.setdefault(node.name, []).extend(

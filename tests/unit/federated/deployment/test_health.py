@@ -111,6 +111,25 @@ def test_a_renewed_kit_is_by_the_same_authority_and_takes_the_place_of_the_old(
         Authority.read(tmp_path / "authority.json")
 
 
+def test_the_certificate_is_renewed_last(
+    made: tuple[Path, Authority], kit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever serves begins anew when it sees another certificate, and must find the key that goes with it."""
+    seen: list[bool] = []
+    before, replace = (kit / "startup" / "client.crt").read_bytes(), Path.replace
+
+    def watched_replace(self: Path, target: Path) -> Path:
+        seen.append((kit / "startup" / "client.crt").read_bytes() == before)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched_replace)
+    again, _ = provision("pets", "localhost", 1, ["north"], ADMIN, kit.parent / "again", made[1])
+    kits.renew(kits.of(again / "north", "north", "pets", "localhost", 1), kit)
+    assert len(seen) == 4
+    assert all(seen)
+    assert (kit / "startup" / "client.crt").read_bytes() != before
+
+
 def test_a_kit_that_cannot_be_unpacked_leaves_the_one_that_works(kit: Path) -> None:
     good = kits.Kit("north", "pets", "localhost", 1, "A", "B", "C")
     bad = kits.Kit("north", "pets", "localhost", 1, "A", "B", "naïve")

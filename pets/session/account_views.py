@@ -93,7 +93,16 @@ def _epsilon(entry: Entry, budget: Budget) -> float:
         return 0.0
     if entry.unbounded and not entry.cost.loss:
         return math.inf
-    charged = budget.describe(entry.cost)[0]
-    asked = float(fraction(json.loads(entry.protection).get("epsilon") or 0))
-    # scales are rounded so that a charge is a little less than what was asked, and promised
+    return as_asked(budget.describe(entry.cost)[0], entry.protection)
+
+
+def as_asked(charged: float, protection: str) -> float:
+    """The ε that was asked for, where a charge is it but for rounding; else the charge.
+
+    Scales are rounded so that a charge is a little less than what was asked, and promised.
+    """
+    try:
+        asked = float(fraction(json.loads(protection).get("epsilon") or 0))
+    except (ValueError, AttributeError, TypeError, OverflowError):  # what another party says may be anything
+        return charged
     return asked if 0 <= asked - charged < _ROUNDING * asked else charged

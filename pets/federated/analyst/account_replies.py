@@ -19,6 +19,7 @@ from pets.federated.query_round.coordinator import plain
 from pets.federated.site.account_request import AccountRequest
 from pets.protection.budget import UNIT, Budget, Cost, described
 from pets.release.certificate import Certificate
+from pets.session.account_views import as_asked
 from pets.session.quoting.quote import Remaining
 
 if TYPE_CHECKING:
@@ -152,5 +153,7 @@ def _row(site: str, one: Mapping[str, Any], delta: float) -> dict[str, Any]:
     epsilon = described(cost, delta)[0]
     if one["state"] == "charged" and one["unbounded"] and not cost.loss:
         epsilon = math.inf
+    elif cost.loss:
+        epsilon = as_asked(epsilon, one["protection"])
     shared = {name: one[name] for name in ("at", "what", "state", "unbounded", "table", "protection", "epoch", "id")}
     return {"site": site, "epsilon": epsilon, "rho": cost.loss / UNIT, **shared}

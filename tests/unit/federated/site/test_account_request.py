@@ -24,6 +24,7 @@ from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_
 from pets.federated.site.account_request import AccountRequest
 from pets.federated.site.policy import TELLABLE
 from pets.ledger.log.verifier import Unverified, verify
+from pets.session.account_views import as_asked
 from tests.unit.federated.site.test_site import HALF, SCHEMA, UNBOUNDED, N, federation, states
 
 
@@ -409,3 +410,11 @@ def test_several_queries_that_are_known_need_no_room() -> None:
     assert many.release([N, other], pets.DP(epsilon=0.6)) == first
     with pytest.raises(BudgetError, match="no room for these 2 queries"):
         many.release([N, other], pets.DP(epsilon=0.6), again=True)
+
+
+@pytest.mark.parametrize(
+    ("protection", "told"),
+    [('{"epsilon": "0.5"}', 0.5), ('{"epsilon": "9"}', 0.4999999), ("[]", 0.4999999), ("no JSON", 0.4999999)],
+)
+def test_an_epsilon_is_told_as_it_was_asked_whatever_else_a_site_says(protection: str, told: float) -> None:
+    assert as_asked(0.4999999, protection) == told

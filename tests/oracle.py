@@ -7,6 +7,7 @@ with the compiler: nothing there or here imports ``pets.rows`` or ``pets.plan`` 
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import itertools
 import math
@@ -368,8 +369,13 @@ def labels(key: ks.Key, domain: Domain) -> list[Any]:
     elif isinstance(key, (ks.DatePart, ks.Period)):
         assert isinstance(domain, (Date, DateTime))
         first, last = (dt.date(end.year, end.month, end.day) for end in (domain.lo, domain.hi))
-        days = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
-        shown = sorted({_label(key, day) for day in days})
+        times: Iterable[dt.date] = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
+        if "hour" in (getattr(key, "part", ""), getattr(key, "unit", "")):
+            assert isinstance(domain, DateTime)
+            begun = domain.lo.replace(minute=0, second=0)
+            count = (domain.hi - begun) // dt.timedelta(hours=1) + 1
+            times = (begun + dt.timedelta(hours=n) for n in range(count))
+        shown = sorted({_label(key, time) for time in times})
     elif isinstance(domain, Category):
         shown = list(domain.values)
     elif isinstance(domain, Boolean):
@@ -402,11 +408,34 @@ def _label(key: ks.Key, value: Value) -> Any:
         assert isinstance(value, dt.date)
         unit = key.part if isinstance(key, ks.DatePart) else key.unit
         quarter = (value.month - 1) // 3 + 1
+        if unit == "hour":
+            assert isinstance(value, dt.datetime)
+            return value.hour if isinstance(key, ks.DatePart) else f"{value.date().isoformat()} {value.hour:02d}:00"
         if isinstance(key, ks.DatePart):
-            return {"year": value.year, "quarter": quarter, "month": value.month}[unit]
+            parts = {"year": value.year, "quarter": quarter, "month": value.month, "weekday": value.weekday() + 1}
+            return parts[unit]
         year = f"{value.year:04d}"
-        return {"year": year, "quarter": f"{year}-Q{quarter}", "month": f"{year}-{value.month:02d}"}[unit]
+        periods = {"year": year, "quarter": f"{year}-Q{quarter}", "month": f"{year}-{value.month:02d}"}
+        if unit in periods:
+            return periods[unit]
+        return (
+            f"{year}-{value.month:02d}-{value.day:02d}"
+            if unit == "day"
+            else week(value, epidemiological=unit != "week")
+        )
     return int(value) if isinstance(value, Fraction) else value
+
+
+def week(value: dt.date, *, epidemiological: bool) -> str:
+    """A week by its days: it belongs to the year that has most of them, and is counted from that year's first one."""
+    today = dt.date(value.year, value.month, value.day).toordinal()
+    first = today - (today % 7 if epidemiological else (today - 1) % 7)  # ordinal 7 was a Sunday, 1 a Monday
+    starts = {year: dt.date(year, 1, 1).toordinal() for year in (value.year - 1, value.year) if year > 0}
+    starts[value.year + 1] = starts[value.year] + (366 if calendar.isleap(value.year) else 365)
+    days = [max(year for year, start in starts.items() if start <= day) for day in range(max(first, 1), first + 7)]
+    year = max(set(days), key=days.count)
+    number = sum(1 for start in range(first, starts[year] - 7, -7) if start + 3 >= starts[year])
+    return f"{year:04d}-{'MMWR' if epidemiological else 'W'}{number:02d}"
 
 
 def groups(query: Query, fields: Mapping[str, Domain]) -> list[tuple[Any, ...]]:

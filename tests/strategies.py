@@ -522,12 +522,14 @@ def _bins(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
 
 def _date_part(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
     name = pick(draw, fields, Date, DateTime)
-    return None if name is None else ks.DatePart(name, label, draw(st.sampled_from(ks.PARTS)))
+    parts = ks.PARTS if name is not None and isinstance(fields[name], DateTime) else ks.PARTS[:-1]
+    return None if name is None else ks.DatePart(name, label, draw(st.sampled_from(parts)))
 
 
 def _period(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
     name = pick(draw, fields, Date, DateTime)
-    return None if name is None else ks.Period(name, label, draw(st.sampled_from(ks.PARTS)))
+    steps = ks.STEPS if name is not None and isinstance(fields[name], DateTime) else ks.STEPS[:-1]
+    return None if name is None else ks.Period(name, label, draw(st.sampled_from(steps)))
 
 
 KEYS: dict[type[ks.Key], Callable[[Draw[Any], Fields, str], ks.Key | None]] = {

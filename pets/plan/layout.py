@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from pets.common.codec import Json
 from pets.errors import QueryError, did_you_mean, shown
+from pets.plan.calendar_slots import Cycle, equal_steps
 from pets.plan.predicate import field as find_field
-from pets.query_model.group_keys import Bins, ColumnKey, DatePart, Key, KeySet, Part, Period
+from pets.query_model.group_keys import Bins, ColumnKey, DatePart, Key, KeySet, Period
 from pets.schema.dates import Calendar, Date
 from pets.schema.domain import MISSING, Boolean, Category, Domain
 from pets.schema.numeric import Integer, Numeric
@@ -35,6 +36,7 @@ class Dimension:
         breaks: first codes of the runs that share a slot, increasing; empty: each code is its own slot.
         slots: the slot of each run (-1: rows there are not reported).
         labels: what each slot is called in the answer.
+        cycle: slots of equal width, in place of ``breaks`` (the code of a missing value has the last slot).
     """
 
     name: str
@@ -42,6 +44,7 @@ class Dimension:
     labels: tuple[Any, ...]
     breaks: tuple[int, ...] = ()
     slots: tuple[int, ...] = ()
+    cycle: Cycle | None = None
 
     @property
     def size(self) -> int:
@@ -108,6 +111,7 @@ class Layout:
         """The canonical form."""
         dimensions = [
             {"name": d.name, "column": d.column, "size": d.size, "breaks": list(d.breaks), "slots": list(d.slots)}
+            | ({} if d.cycle is None else {"cycle": [d.cycle.offset, d.cycle.width, d.cycle.size]})
             for d in self.dimensions
         ]
         return {"dimensions": dimensions, "keys": None if self.keys is None else list(self.keys)}
@@ -205,26 +209,45 @@ def _runs(key: Key, labels: Sequence[Any], runs: Sequence[tuple[int, int]]) -> D
     return Dimension(key.name, key.column, tuple(labels), tuple(s for s, _ in kept), tuple(s for _, s in kept))
 
 
-def _next(day: dt.date, unit: Part) -> dt.date | None:
+def _cycle(key: DatePart | Period, domain: Calendar, cycle: Cycle, labels: Sequence[Any]) -> Dimension:
+    if len(labels) > MAX_SLOTS:
+        raise QueryError(f"column {key.column!r} has {len(labels):,} values of {key.name!r}; group by a longer period")
+    missing = [MISSING] if domain.nullable else []
+    spanned = (domain.cells - 1 + cycle.offset) // cycle.width - cycle.offset // cycle.width + 1
+    if spanned >= cycle.size:
+        return Dimension(key.name, key.column, (*labels, *missing), cycle=cycle)
+    # a range in which not every one comes round
+    starts = [0, *((cycle.offset // cycle.width + i) * cycle.width - cycle.offset for i in range(1, spanned))]
+    names = [labels[cycle.slot(start)] for start in starts]
+    ordered = sorted(names)
+    runs = [(start, ordered.index(name)) for start, name in zip(starts, names, strict=True)]
+    runs.append((domain.cells, len(ordered) if missing else -1))
+    return _runs(key, [*ordered, *missing], runs)
+
+
+def _next(day: dt.date, unit: str) -> dt.date | None:
     months = {"year": 12, "quarter": 3, "month": 1}[unit]
     index = day.year * 12 + (day.month - 1) // months * months + months
     return None if index // 12 > dt.MAXYEAR else dt.date(index // 12, index % 12 + 1, 1)
 
 
-def _period_label(day: dt.date, unit: Part) -> str:
+def _period_label(day: dt.date, unit: str) -> str:
     if unit == "year":
         return f"{day.year:04d}"
     return f"{day.year:04d}-Q{(day.month - 1) // 3 + 1}" if unit == "quarter" else f"{day.year:04d}-{day.month:02d}"
 
 
-def _part(day: dt.date, unit: Part) -> int:
+def _part(day: dt.date, unit: str) -> int:
     return {"year": day.year, "quarter": (day.month - 1) // 3 + 1, "month": day.month}[unit]
 
 
 def _dates(key: DatePart | Period, domain: Domain) -> Dimension:
     if not isinstance(domain, Calendar):
         raise QueryError(f"column {key.column!r} holds {domain.describe()}; its calendar parts need a date column")
-    unit: Part = key.part if isinstance(key, DatePart) else key.unit
+    equal = equal_steps(key, domain)
+    if equal is not None:
+        return _cycle(key, domain, *equal)
+    unit = key.part if isinstance(key, DatePart) else key.unit
     starts: list[dt.date] = []
     day: dt.date | None = domain.first
     while day is not None and day <= domain.last:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 
 from pets.common.codec import number
+from pets.plan.calendar_slots import Cycle
 from pets.plan.layout import Dimension
 from pets.plan.measure import Measure
 from pets.plan.plan import Plan
@@ -21,6 +22,7 @@ _Box = Mapping[str, tuple[Range, ...]]
 
 _LOOKS = 3  # an alternative that no longer holds narrows what is left for others
 _NAMED = 3
+_STEPS = 100_000
 _ASK = "the true answer is empty, and nothing need be spent to know it"
 
 
@@ -118,11 +120,25 @@ def _reported(plan: Plan, place: int) -> tuple[Range, ...]:
 
 def _in_slots(dimension: Dimension, domain: Domain, slots: Container[int]) -> tuple[Range, ...]:
     """The codes that fall in these slots."""
+    cycle = dimension.cycle
+    if cycle is not None:
+        return union([_in_cycle(cycle, domain, slots)])
     if not dimension.breaks:
         return union([[(slot, slot) for slot in range(dimension.size) if slot in slots]])
     ends = (*dimension.breaks[1:], domain.cells + 1)
     runs = zip(dimension.breaks, ends, dimension.slots, strict=True)
     return union([[(start, end - 1) for start, end, slot in runs if slot in slots]])
+
+
+def _in_cycle(cycle: Cycle, domain: Domain, slots: Container[int]) -> list[Range]:
+    """The codes in some slots of equal steps; all of them where there are too many steps to look at."""
+    missing = [(domain.cells, domain.cells)] if domain.nullable and cycle.size in slots else []
+    steps = range(cycle.offset // cycle.width, (domain.cells - 1 + cycle.offset) // cycle.width + 1)
+    if len(steps) > _STEPS or all(slot in slots for slot in range(cycle.size)):
+        return [(0, domain.cells - 1), *missing]
+    starts = [(step * cycle.width - cycle.offset, step % cycle.size) for step in steps]
+    runs = [(max(start, 0), min(start + cycle.width, domain.cells) - 1) for start, slot in starts if slot in slots]
+    return [*runs, *missing]
 
 
 def _groups(plan: Plan, dimension: Dimension, base: _Box) -> list[str]:

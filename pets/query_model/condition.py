@@ -17,7 +17,7 @@ from pets.errors import PetsError, QueryError
 from pets.query_model import aggregate as agg
 from pets.query_model.aggregate import Aggregate
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Operator, col
-from pets.query_model.group_keys import PARTS, Bins, ColumnKey, DatePart, Key, Part, Period
+from pets.query_model.group_keys import PARTS, STEPS, Bins, ColumnKey, DatePart, Key, Period
 from pets.query_model.query import Query
 from pets.query_model.traits import SPELLINGS
 
@@ -178,9 +178,10 @@ def _constant(node: ast.expr) -> Any:
 
 
 def key(text: str) -> Key:
-    """A group key: ``age``, ``age:0,18,65,120`` (bins), ``admitted.year`` (or ``.quarter``, ``.month``).
+    """A group key: ``age``, ``age:0,18,65,120`` (bins), ``admitted.year`` (or ``.quarter``, ``.month``, ``.weekday``).
 
-    ``admitted.period.month`` is the calendar month, such as 2024-05. ``band=age:0,18,65`` names the key in the answer.
+    ``admitted.week`` is the calendar week (``.mmwr_week``, ``.day``), ``admitted.period.month`` the calendar month,
+    such as 2024-05. ``band=age:0,18,65`` names the key in the answer.
 
     >>> key("band=age:0,18,65").name, key("admitted.year").name
     ('band', 'admitted_year')
@@ -191,11 +192,13 @@ def key(text: str) -> Key:
         column, edges = _numbers(column, f"the key {text!r}")
         return Bins(column, label, edges)
     stem, dot, part = column.rpartition(".")
+    step = next((known for known in STEPS if known == part), None)
+    if dot and stem.endswith(".period") and step is not None:
+        return Period(stem.removesuffix(".period"), label, step)
     if dot and stem and part in PARTS:
-        unit: Part = next(known for known in PARTS if known == part)
-        if stem.endswith(".period"):
-            return Period(stem.removesuffix(".period"), label, unit)
-        return DatePart(stem, label, unit)
+        return DatePart(stem, label, next(known for known in PARTS if known == part))
+    if dot and stem and step is not None:
+        return Period(stem, label, step)
     return ColumnKey(column, label)
 
 

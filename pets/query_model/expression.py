@@ -14,8 +14,13 @@ from pets.common.arguments import plain_arguments, plain_fields
 from pets.common.codec import Json
 from pets.common.literals import Literal_, literal, literal_from, literal_json
 from pets.common.literals import name as name_of
+<<<<<<< HEAD
 from pets.errors import NoSuchNameError, QueryError, shown
 from pets.query_model.group_keys import Bins, DatePart, Period
+=======
+from pets.errors import QueryError, shown
+from pets.query_model.group_keys import Bins, DatePart, Period, Step
+>>>>>>> 91704ba (query: groups by week, weekday, day and hour, of ISO and of the CDC)
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 OPERATORS: tuple[Operator, ...] = ("==", "!=", "<", "<=", ">", ">=")
@@ -345,8 +350,33 @@ class Col:
         return DatePart(self.name, name, "month")
 
     @plain_arguments(QueryError)
-    def period(self, unit: Literal["year", "quarter", "month"], name: str = "") -> Period:
-        """Group by calendar period, such as ``2024-05``."""
+    def weekday(self, name: str = "") -> DatePart:
+        """Group by the day of the week, 1 (Monday) to 7 (Sunday)."""
+        return DatePart(self.name, name, "weekday")
+
+    @plain_arguments(QueryError)
+    def hour(self, name: str = "") -> DatePart:
+        """Group by the hour of the day, 0 to 23, of a column of date-times."""
+        return DatePart(self.name, name, "hour")
+
+    @plain_arguments(QueryError)
+    def week(self, name: str = "") -> Period:
+        """Group by ISO week, Monday to Sunday, such as ``2020-W53``."""
+        return Period(self.name, name, "week")
+
+    @plain_arguments(QueryError)
+    def mmwr_week(self, name: str = "") -> Period:
+        """Group by epidemiological week (MMWR, of the CDC), Sunday to Saturday, such as ``2020-MMWR53``."""
+        return Period(self.name, name, "mmwr_week")
+
+    @plain_arguments(QueryError)
+    def day(self, name: str = "") -> Period:
+        """Group by calendar day."""
+        return Period(self.name, name, "day")
+
+    @plain_arguments(QueryError)
+    def period(self, unit: Step, name: str = "") -> Period:
+        """Group by calendar period: year, quarter, month (``2024-05``), week, mmwr_week, day or hour."""
         return Period(self.name, name, unit)
 
 

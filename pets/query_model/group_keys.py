@@ -20,8 +20,10 @@ from pets.common.literals import is_null, literal
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
 
-Part = Literal["year", "quarter", "month"]
-PARTS: tuple[Part, ...] = ("year", "quarter", "month")
+Part = Literal["year", "quarter", "month", "weekday", "hour"]
+PARTS: tuple[Part, ...] = ("year", "quarter", "month", "weekday", "hour")
+Step = Literal["year", "quarter", "month", "week", "mmwr_week", "day", "hour"]
+STEPS: tuple[Step, ...] = ("year", "quarter", "month", "week", "mmwr_week", "day", "hour")
 MAX_KEYS = 2_000_000
 MAX_EDGES = 100_000
 
@@ -105,7 +107,10 @@ class Bins(Key):
 @plain_fields(QueryError)
 @dataclass(frozen=True)
 class DatePart(Key):
-    """The year (2024), quarter (1 to 4) or month (1 to 12) of a date; group by year and month for a time series."""
+    """The year (2024), quarter (1 to 4) or month (1 to 12) of a date, its weekday (1 is Monday, 7 Sunday), its hour.
+
+    Group by a :class:`Period` for a time series.
+    """
 
     part: Part = "year"
     kind: ClassVar[str] = "part"
@@ -113,7 +118,7 @@ class DatePart(Key):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.part, str) or self.part not in PARTS:
-            raise QueryError(f"a part of a date is year, quarter or month, not {shown(self.part)}")
+            raise QueryError(f"a part of a date is {_either(PARTS)}, not {shown(self.part)}")
 
     @property
     def name(self) -> str:
@@ -126,15 +131,19 @@ class DatePart(Key):
 @plain_fields(QueryError)
 @dataclass(frozen=True)
 class Period(Key):
-    """The calendar period a date falls in, as text: ``2024``, ``2024-Q2`` or ``2024-05``."""
+    """The calendar period a date falls in, as text: ``2024``, ``2024-Q2``, ``2024-05``, ``2024-05-31`` or an hour.
 
-    unit: Part = "month"
+    Weeks are those of ISO, from Monday (``2020-W53``), or by the name ``mmwr_week`` the epidemiological ones of the
+    CDC, from Sunday (``2020-MMWR53``). In a data frame a period is the time with which it begins.
+    """
+
+    unit: Step = "month"
     kind: ClassVar[str] = "period"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.unit, str) or self.unit not in PARTS:
-            raise QueryError(f"a period is a year, quarter or month, not {shown(self.unit)}")
+        if not isinstance(self.unit, str) or self.unit not in STEPS:
+            raise QueryError(f"a period is a {_either(STEPS)}, not {shown(self.unit)}")
 
     @property
     def name(self) -> str:
@@ -142,6 +151,10 @@ class Period(Key):
 
     def to_json(self) -> Json:
         return super().to_json() | {"unit": self.unit}
+
+
+def _either(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def edges_of(edges: object) -> tuple[Fraction, ...]:

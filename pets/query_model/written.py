@@ -67,7 +67,8 @@ def key_text(key: Key) -> str:
     elif isinstance(key, DatePart):
         what = f" ({key.part} of {key.column})"
     elif isinstance(key, Period):
-        what = f" (calendar {key.unit} of {key.column})"
+        unit = {"week": "ISO week", "mmwr_week": "MMWR week"}.get(key.unit, f"calendar {key.unit}")
+        what = f" ({unit} of {key.column})"
     elif key.name != key.column:
         what = f" ({key.column})"
     return f"{key.name}{what}"

@@ -5,6 +5,7 @@ Post-processing only, so every view keeps the release's guarantee.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -147,12 +148,22 @@ _NANOSECONDS = (np.datetime64("1678-01-01", "s"), np.datetime64("2262-01-01", "s
 
 
 def _begins(label: object) -> str:
-    """The first day of a day, month, quarter or year, in ISO form; ``NaT`` for the group without a value."""
+    """The first day (of an hour: the time) of a period, in ISO form; ``NaT`` for the group without a value."""
     said = str(label)
     if said == MISSING:
         return "NaT"
-    year, quarter, number = said.partition("-Q")
-    return f"{year}-{int(number) * 3 - 2:02d}" if quarter else said
+    for mark in ("-Q", "-W", "-MMWR"):
+        year, found, number = said.partition(mark)
+        if found:
+            return f"{year}-{int(number) * 3 - 2:02d}" if mark == "-Q" else _week(mark, int(year), int(number))
+    return said
+
+
+def _week(mark: str, year: int, number: int) -> str:
+    """The first day of a week: week 1 is the one with January 4."""
+    fourth = dt.date(year, 1, 4)
+    before = fourth.isoweekday() - 1 if mark == "-W" else fourth.isoweekday() % 7
+    return str(np.datetime64(fourth, "D") + np.timedelta64(7 * (number - 1) - before, "D"))
 
 
 def frame(answer: Answer, *, times: bool = True) -> pd.DataFrame:

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pets.errors import InternalError
+from pets.plan.calendar_slots import Cycle
 from pets.plan.layout import Dimension
 from pets.plan.measure import Weight
 from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, Codes, Predicate
 from pets.plan.vector import Ints
+from pets.schema.domain import Domain
 
 if TYPE_CHECKING:
     from pets.rows.snapshot import Snapshot
@@ -149,7 +151,18 @@ class Rows:
 
     def _slot(self, table: Any, dimension: Dimension, slot: int | None = None) -> Any:
         code = self._column(table, dimension.column, slot)
+        if dimension.cycle is not None:
+            return self._cycle(code, dimension.cycle, self._plan.fields[dimension.column])
         return self._steps(code, dimension.breaks, dimension.slots) if dimension.breaks else code
+
+    @staticmethod
+    def _cycle(code: Any, cycle: Cycle, domain: Domain) -> Any:
+        """The slot of a code among equal steps; a missing value has the last one."""
+        import ibis
+
+        whole = code.cast("int64")
+        slot = ((whole + cycle.offset) // cycle.width % cycle.size).cast("int32")
+        return ibis.ifelse(whole == domain.cells, cycle.size, slot) if domain.nullable else slot
 
     def known(self, column: str) -> Predicate | None:
         """The column has a value (``None``: it always has)."""

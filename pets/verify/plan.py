@@ -178,13 +178,51 @@ def spans(of: Column, months: int, named: bool) -> list[tuple[int, Any]]:
     return out
 
 
+def steps(of: Column, unit: str, named: bool) -> tuple[list[int], list[Any]]:
+    """Equal steps of the calendar: offset, width and size of ``(code + offset) // width % size``, and their names."""
+    hour, day = dt.timedelta(hours=1), dt.timedelta(days=1)
+    since = of.first - dt.datetime.combine(of.first.date(), dt.time())
+    before = {"weekday": of.first.weekday(), "week": of.first.weekday(), "mmwr_week": (of.first.weekday() + 1) % 7}
+    length = {"hour": hour, "week": 7 * day, "mmwr_week": 7 * day}.get(unit, day)
+    since = since % hour if unit == "hour" and named else since + before.get(unit, 0) * day
+    offset, width = since // of.width, length // of.width
+    if not named:
+        return [offset, width, 24 if unit == "hour" else 7], list(range(24)) if unit == "hour" else list(range(1, 8))
+    count = (offset + of.cells - 1) // width + 1
+    need(count <= MANY, "its group key has too many values")
+    return [offset, width, count], [
+        called(of.first + max(0, n * width - offset) * of.width, unit) for n in range(count)
+    ]
+
+
+def called(time: dt.datetime, unit: str) -> str:
+    """The name of the period in which a time lies; a week is of the year in which most of its days are."""
+    if unit == "week":
+        return "{:04d}-W{:02d}".format(*time.isocalendar()[:2])
+    if unit == "mmwr_week":
+        middle = time + dt.timedelta(days=3 - (time.weekday() + 1) % 7)
+        return f"{middle.year:04d}-MMWR{(middle.timetuple().tm_yday + 6) // 7:02d}"
+    return time.isoformat(" ")[:10] + (f" {time.hour:02d}:00" if unit == "hour" else "")
+
+
 def dimension(key: Any, columns: dict[str, Column]) -> tuple[Any, list[str]]:
     """One column of the group key: a public function from codes to slots; and the names of the slots."""
     of, unit = columns[key["column"]], key.get("part") or key.get("unit")
     starts: list[tuple[int, int]] = []
+    cycle: list[int] = []
     if key["key"] == "bins":
         names, breaks = intervals(key["edges"]), of.breaks(key["edges"])
         starts = [(0, -1), *((at, slot) for slot, at in enumerate(breaks[:-1])), (breaks[-1], -1)]
+    elif unit not in (None, "year", "quarter", "month"):
+        need(unit != "hour" or of.kind != "date", "it groups days by hours")
+        cycle, labels = steps(of, unit, key["key"] == "period")
+        offset, width, size = cycle
+        turns = range(offset // width, (of.cells - 1 + offset) // width + 1)
+        if len(turns) < size:  # not every one comes round: runs of codes instead
+            found, cycle = sorted({labels[turn % size] for turn in turns}), []
+            starts = [(max(0, turn * width - offset), found.index(labels[turn % size])) for turn in turns]
+            labels = found
+        names = list(map(str, labels))
     elif unit:
         periods = spans(of, {"year": 12, "quarter": 3, "month": 1}[unit], key["key"] == "period")
         found = sorted({name for _, name in periods})
@@ -202,6 +240,7 @@ def dimension(key: Any, columns: dict[str, Column]) -> tuple[Any, list[str]]:
         "breaks": [at for at, _ in starts],
         "slots": [slot for _, slot in starts],
     }
+    form |= {"cycle": cycle} if cycle else {}
     return form, names + ["missing"] * of.nullable
 
 

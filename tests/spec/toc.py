@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.spec.book import Chapter
-from tests.spec.chapters import bounds, conditions, counting, keys, numbers, rows
+from tests.spec.chapters import bounds, conditions, counting, keys, numbers, rows, times
 
 CHAPTERS: tuple[Chapter, ...] = (
     counting.CHAPTER,
@@ -14,6 +14,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     numbers.QUANTILES,
     conditions.CHAPTER,
     keys.BINS,
+    times.CHAPTER,
     keys.KEYSETS,
     bounds.CHAPTER,
     rows.FATES,

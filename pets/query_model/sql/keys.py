@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from sqlglot import exp
 
-from pets.query_model.group_keys import PARTS, Bins, ColumnKey, DatePart, Key, Part, Period
+from pets.query_model.group_keys import PARTS, STEPS, Bins, ColumnKey, DatePart, Key, Part, Period, Step
 from pets.query_model.sql.conditions import constant, number
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.refusal import Refusal, at, only, word
@@ -18,7 +18,19 @@ from pets.schema.numeric import Numeric
 
 Labels = tuple[tuple[str, str], ...]
 
-_NAMED: dict[type[exp.Expression], Part] = {exp.Year: "year", exp.Quarter: "quarter", exp.Month: "month"}
+_NAMED: dict[type[exp.Expression], Part] = {
+    exp.Year: "year",
+    exp.Quarter: "quarter",
+    exp.Month: "month",
+    exp.Hour: "hour",
+    exp.DayOfWeekIso: "weekday",
+}
+_PARTS: dict[str, Part] = {"isodow" if part == "weekday" else part: part for part in PARTS}
+_OTHERWISE = {
+    "week": "a week without its year mixes years; write DATE_TRUNC('week', day), or MMWR_WEEK(day)",
+    "day": "group by the calendar day: DATE_TRUNC('day', day)",
+    **dict.fromkeys(("dow", "weekday", "dayofweek"), "write EXTRACT(ISODOW FROM day): 1 is Monday, 7 Sunday"),
+}
 _GROUPED = (
     "a key is a column, BINS(age, 0, 18, 65), CASE over ranges, EXTRACT(YEAR FROM day) or DATE_TRUNC('month', day)"
 )
@@ -67,22 +79,40 @@ def _time(node: exp.Expression, scope: Scope) -> Key | None:
         return DatePart(scope.column(node.this), "", _NAMED[type(node)])
     if isinstance(node, exp.Extract):
         only(node, "this", "expression")
-        return DatePart(scope.column(node.expression), "", _unit(node, node.this))
-    part_of = isinstance(node, exp.Anonymous) and str(node.this).upper() in ("DATE_PART", "DATEPART")
-    if part_of and len(node.expressions) == 2:
-        return DatePart(scope.column(node.expressions[1]), "", _unit(node, node.expressions[0]))
+        return DatePart(scope.column(node.expression), "", _part(node, node.this))
+    name = str(node.this).upper() if isinstance(node, exp.Anonymous) else ""
+    if name in ("DATE_PART", "DATEPART") and len(node.expressions) == 2:
+        return DatePart(scope.column(node.expressions[1]), "", _part(node, node.expressions[0]))
+    if name == "MMWR_WEEK" and len(node.expressions) == 1:
+        return Period(scope.column(node.expressions[0]), "", "mmwr_week")
     if isinstance(node, (exp.TimestampTrunc, exp.DateTrunc)):
         only(node, "this", "unit")
-        return Period(scope.column(node.this), "", _unit(node, node.args.get("unit")))
+        return Period(scope.column(node.this), "", _step(node, node.args.get("unit")))
+    other: dict[type[exp.Expression], str] = {
+        exp.Week: "week",
+        exp.WeekOfYear: "week",
+        exp.Day: "day",
+        exp.DayOfMonth: "day",
+        exp.DayOfWeek: "dow",
+    }
+    if type(node) in other:
+        raise Refusal(node, _OTHERWISE[other[type(node)]])
     return None
 
 
-def _unit(node: exp.Expression, unit: exp.Expression | None) -> Part:
+def _part(node: exp.Expression, unit: exp.Expression | None) -> Part:
     name = "" if unit is None else str(unit.name).lower()
-    for part in PARTS:
-        if part == name:
-            return part
-    raise Refusal(node, f"the calendar's parts are {', '.join(PARTS)}; there is no {name[:40]!r} yet")
+    if name in _PARTS:
+        return _PARTS[name]
+    raise Refusal(node, _OTHERWISE.get(name, f"the parts of a day are {', '.join(_PARTS)}, not {name[:40]!r}"))
+
+
+def _step(node: exp.Expression, unit: exp.Expression | None) -> Step:
+    name = "" if unit is None else str(unit.name).lower()
+    for step in STEPS:
+        if step == name and step != "mmwr_week":
+            return step
+    raise Refusal(node, f"the calendar's periods are year, quarter, month, week, day and hour, not {name[:40]!r}")
 
 
 Range = tuple[int, int]

@@ -102,7 +102,9 @@ class _Writer:
             labels = {} if self._query.display is None else self._query.display.shown(key.name)
             return _case(column, key, labels) if labels else f"BINS({', '.join([column, *map(_number, key.cuts)])})"
         if isinstance(key, DatePart):
-            return f"EXTRACT({key.part.upper()} FROM {column})"
+            return f"EXTRACT({'ISODOW' if key.part == 'weekday' else key.part.upper()} FROM {column})"
+        if isinstance(key, Period) and key.unit == "mmwr_week":
+            return f"MMWR_WEEK({column})"
         return f"DATE_TRUNC('{key.unit}', {column})" if isinstance(key, Period) else column
 
     # measures ---------------------------------------------------------------------------------------------------

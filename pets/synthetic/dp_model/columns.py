@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from pets.errors import QueryError, UserError, did_you_mean, shown
 from pets.plan.layout import Dimension, bin_breaks, dimension
-from pets.query_model.group_keys import PARTS, Bins, ColumnKey, Key, Period
+from pets.query_model.group_keys import Bins, ColumnKey, Key, Period
 from pets.schema.dates import Calendar, Date
 from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Numeric
@@ -195,6 +195,7 @@ def _period(name: str, domain: Calendar, stated: object) -> Key:
             return ColumnKey(name)
         months = (domain.hi.year - domain.lo.year) * 12 + domain.hi.month - domain.lo.month + 1
         stated = "month" if months <= AS_THEY_ARE else "quarter" if months <= 3 * AS_THEY_ARE else "year"
-    if not isinstance(stated, str) or stated not in PARTS:
-        raise UserError(f"the bins of date {name!r} are 'year', 'quarter' or 'month', not {shown(stated)}")
-    return Period(name, unit=stated)
+    for unit in ("year", "quarter", "month"):
+        if stated == unit and isinstance(stated, str):
+            return Period(name, unit=unit)
+    raise UserError(f"the bins of date {name!r} are 'year', 'quarter' or 'month', not {shown(stated)}")

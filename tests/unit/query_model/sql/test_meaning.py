@@ -105,6 +105,9 @@ TEXTS = [
     "SELECT EXTRACT(YEAR FROM admitted) AS y, quarter(admitted) AS q, COUNT(*) AS n FROM stays GROUP BY y, 2",
     "SELECT DATE_PART('month', seen) AS m, COUNT(*) AS n FROM stays GROUP BY ALL",
     "SELECT DATE_TRUNC('month', admitted) AS m, SUM(age) AS n FROM stays WHERE age > 3 GROUP BY 1",
+    "SELECT DATE_TRUNC('week', admitted) AS w, COUNT(*) AS n FROM stays GROUP BY 1",
+    "SELECT DATE_TRUNC('day', seen) AS d, COUNT(*) AS n FROM stays GROUP BY d",
+    "SELECT EXTRACT(HOUR FROM seen) AS h, EXTRACT(ISODOW FROM seen) AS d, COUNT(*) AS n FROM stays GROUP BY h, d",
     "SELECT CASE WHEN age < 18 THEN 'a' WHEN age <= 64 THEN 'b' ELSE 'c' END AS band, COUNT(*) AS n"
     " FROM stays GROUP BY band",
     "SELECT CASE WHEN days IS NULL THEN '?' WHEN days > 10 THEN 'long' ELSE 'short' END AS band, COUNT(*) AS n"

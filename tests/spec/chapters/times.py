@@ -1,0 +1,156 @@
+from tests.spec.book import Chapter, Spec
+
+CHAPTER = Chapter(
+    "Weeks, days and hours",
+    "A week is a period, so that it keeps its year: ISO's, from Monday, or by name the epidemiological one of the CDC "
+    "(MMWR), from Sunday. Weekdays and hours come round again. Which there are follows from the column's range.",
+    schema="""
+tables:
+  visits:
+    unit: {column: person, max_rows: 9}
+    columns:
+      person: {type: identifier}
+      seen: {type: datetime, min: 2020-12-31 20:00, max: 2021-01-05 05:59, step: minute}
+  cases:
+    unit: {column: person, max_rows: 9}
+    columns:
+      person: {type: identifier}
+      onset: {type: date, min: 2020-12-26, max: 2021-01-09, nullable: false}
+""",
+    tables={
+        "visits": """
+        person | seen
+        -------+-----------------
+        1      | 2020-12-31 20:00
+        1      | 2021-01-01 00:30
+        2      | 2021-01-02 23:59
+        2      | 2021-01-03 00:00
+        3      | 2021-01-03 20:15
+        4      | 2021-01-04 20:59
+        5      |
+        """,
+        "cases": """
+        person | onset
+        -------+-----------
+        1      | 2020-12-26
+        2      | 2020-12-27
+        2      | 2021-01-02
+        3      | 2021-01-03
+        4      | 2021-01-03
+        5      | 2021-01-04
+        6      | 2021-01-09
+        """,
+    },
+    specs=(
+        Spec(
+            "ISO weeks",
+            'pets.query("cases").group_by(col("onset").week()).agg(n=pets.count(), who=pets.count_units())',
+            """
+            onset_week | n | who
+            -----------+---+----
+            2020-W52   | 2 | 2
+            2020-W53   | 3 | 3
+            2021-W01   | 2 | 2
+            """,
+            why="Sunday, January 3, 2021, is the last day of a week that began in December, and belongs to 2020.",
+        ),
+        Spec(
+            "Epidemiological weeks",
+            'pets.query("cases").group_by(col("onset").mmwr_week("week")).agg(n=pets.count())',
+            """
+            week        | n
+            ------------+--
+            2020-MMWR52 | 1
+            2020-MMWR53 | 2
+            2021-MMWR01 | 4
+            """,
+            why="The same Sunday begins the first week of 2021.",
+        ),
+        Spec(
+            "Weeks of date-times",
+            'pets.query("visits").group_by(col("seen").week()).agg(n=pets.count())',
+            """
+            seen_week | n
+            ----------+--
+            2020-W53  | 5
+            2021-W01  | 1
+            missing   | 1
+            """,
+        ),
+        Spec(
+            "Days of the week",
+            'pets.query("visits").group_by(col("seen").weekday()).agg(n=pets.count())',
+            """
+            seen_weekday | n
+            -------------+--
+            1            | 1
+            2            | 0
+            4            | 1
+            5            | 1
+            6            | 1
+            7            | 2
+            missing      | 1
+            """,
+            why="1 is Monday and 7 Sunday. The range of the column holds no Wednesday.",
+        ),
+        Spec(
+            "Hours of the day, with a key set",
+            """
+            pets.query("visits").group_by(
+                pets.KeySet.product({"hour": [0, 20, 23]}), col("seen").hour("hour")
+            ).agg(n=pets.count())
+            """,
+            """
+            hour | n
+            -----+--
+            0    | 2
+            20   | 3
+            23   | 1
+            """,
+        ),
+        Spec(
+            "Days of date-times",
+            'pets.query("visits").group_by(col("seen").day()).agg(n=pets.count())',
+            """
+            seen_day   | n
+            -----------+--
+            2020-12-31 | 1
+            2021-01-01 | 1
+            2021-01-02 | 1
+            2021-01-03 | 2
+            2021-01-04 | 1
+            2021-01-05 | 0
+            missing    | 1
+            """,
+        ),
+        Spec(
+            "Each hour of a range",
+            'pets.query("visits").group_by(col("seen").period("hour", "from")).agg(n=pets.count())',
+            """
+            from             | n
+            -----------------+--
+            2021-01-01 06:00 | 0
+            2021-01-01 07:00 | 1
+            2021-01-01 08:00 | 2
+            missing          | 0
+            """,
+            schema="""
+tables:
+  visits:
+    unit: {column: person, max_rows: 9}
+    columns:
+      person: {type: identifier}
+      seen: {type: datetime, min: 2021-01-01 06:30, max: 2021-01-01 08:15, step: minute}
+""",
+            tables={
+                "visits": """
+                person | seen
+                -------+-----------------
+                1      | 2021-01-01 07:59
+                1      | 2021-01-01 08:00
+                2      | 2021-01-01 08:15
+                """
+            },
+        ),
+    ),
+)

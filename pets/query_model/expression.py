@@ -14,13 +14,8 @@ from pets.common.arguments import plain_arguments, plain_fields
 from pets.common.codec import Json
 from pets.common.literals import Literal_, literal, literal_from, literal_json
 from pets.common.literals import name as name_of
-<<<<<<< HEAD
 from pets.errors import NoSuchNameError, QueryError, shown
-from pets.query_model.group_keys import Bins, DatePart, Period
-=======
-from pets.errors import QueryError, shown
 from pets.query_model.group_keys import Bins, DatePart, Period, Step
->>>>>>> 91704ba (query: groups by week, weekday, day and hour, of ISO and of the CDC)
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 OPERATORS: tuple[Operator, ...] = ("==", "!=", "<", "<=", ">", ">=")

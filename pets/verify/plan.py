@@ -15,6 +15,8 @@ from fractions import Fraction as Q
 from itertools import pairwise
 from typing import Any
 
+from pets.verify.calendar import steps
+
 NUMBER = re.compile(r"-?[0-9]{1,160}(\.[0-9]{1,700}|/[0-9]{1,160})?")
 MANY = 2_000_000  # numbers in an answer, and slots of a key
 FANOUT, BINS, GREATEST = 16, 256, 2**62
@@ -178,33 +180,6 @@ def spans(of: Column, months: int, named: bool) -> list[tuple[int, Any]]:
     return out
 
 
-def steps(of: Column, unit: str, named: bool) -> tuple[list[int], list[Any]]:
-    """Equal steps of the calendar: offset, width and size of ``(code + offset) // width % size``, and their names."""
-    hour, day = dt.timedelta(hours=1), dt.timedelta(days=1)
-    since = of.first - dt.datetime.combine(of.first.date(), dt.time())
-    before = {"weekday": of.first.weekday(), "week": of.first.weekday(), "mmwr_week": (of.first.weekday() + 1) % 7}
-    length = {"hour": hour, "week": 7 * day, "mmwr_week": 7 * day}.get(unit, day)
-    since = since % hour if unit == "hour" and named else since + before.get(unit, 0) * day
-    offset, width = since // of.width, length // of.width
-    if not named:
-        return [offset, width, 24 if unit == "hour" else 7], list(range(24)) if unit == "hour" else list(range(1, 8))
-    count = (offset + of.cells - 1) // width + 1
-    need(count <= MANY, "its group key has too many values")
-    return [offset, width, count], [
-        called(of.first + max(0, n * width - offset) * of.width, unit) for n in range(count)
-    ]
-
-
-def called(time: dt.datetime, unit: str) -> str:
-    """The name of the period in which a time lies; a week is of the year in which most of its days are."""
-    if unit == "week":
-        return "{:04d}-W{:02d}".format(*time.isocalendar()[:2])
-    if unit == "mmwr_week":
-        middle = time + dt.timedelta(days=3 - (time.weekday() + 1) % 7)
-        return f"{middle.year:04d}-MMWR{(middle.timetuple().tm_yday + 6) // 7:02d}"
-    return time.isoformat(" ")[:10] + (f" {time.hour:02d}:00" if unit == "hour" else "")
-
-
 def dimension(key: Any, columns: dict[str, Column]) -> tuple[Any, list[str]]:
     """One column of the group key: a public function from codes to slots; and the names of the slots."""
     of, unit = columns[key["column"]], key.get("part") or key.get("unit")
@@ -215,7 +190,8 @@ def dimension(key: Any, columns: dict[str, Column]) -> tuple[Any, list[str]]:
         starts = [(0, -1), *((at, slot) for slot, at in enumerate(breaks[:-1])), (breaks[-1], -1)]
     elif unit not in (None, "year", "quarter", "month"):
         need(unit != "hour" or of.kind != "date", "it groups days by hours")
-        cycle, labels = steps(of, unit, key["key"] == "period")
+        cycle, labels = steps(of.first, of.width, of.cells, unit, key["key"] == "period")
+        need(cycle[2] <= MANY, "its group key has too many values")
         offset, width, size = cycle
         turns = range(offset // width, (of.cells - 1 + offset) // width + 1)
         if len(turns) < size:  # not every one comes round: runs of codes instead

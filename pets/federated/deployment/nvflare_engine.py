@@ -47,7 +47,6 @@ try:
         NoClientsAvailable,
         NoConnection,
         NoReply,
-        SessionClosed,
     )
     from nvflare.fuel.flare_api.flare_api import Session, new_secure_session
     from nvflare.lighter.constants import CtxKey, ParticipantType
@@ -303,7 +302,9 @@ def _plain() -> Iterator[None]:
         ) from None
     except (AuthenticationError, AuthorizationError):
         raise UserError("the federation's server does not know this kit; use the one that was made with it") from None
-    except (SessionClosed, JobNotRunning, NoReply, InternalError, RuntimeError) as error:
+    except Exception as error:  # NVFlare's have no base of their own, and more come than its API names
+        if not isinstance(error, (RuntimeError, OSError)) and not type(error).__module__.startswith("nvflare."):
+            raise
         raise UserError(
             f"the federation's server broke off ({type(error).__name__}); ask again, and look at its nvflare.log"
         ) from None
@@ -366,8 +367,7 @@ def provision(
     """Fresh certificates and startup kits: the folder with one folder for each party, and what signed them.
 
     Args:
-        authority: what signs them; ``None`` makes one.
-        server_key: the server's key (PEM), where it has one.
+        authority, server_key: what signs them, and the server's key (PEM), where there are some.
     """
     state = work / name / "state" / "cert.json"
     if authority is not None:

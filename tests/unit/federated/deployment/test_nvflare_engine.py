@@ -527,6 +527,26 @@ STEPS: tuple[Callable[[Scene], None], ...] = (
 )
 
 
+def test_whatever_nvflare_raises_is_one_sentence_and_nothing_else_is_caught() -> None:
+    from nvflare.apis.fl_exception import FLCommunicationError
+    from nvflare.fuel.flare_api.api_spec import NoConnection, SessionClosed
+
+    from pets.federated.deployment.nvflare_engine import _plain
+
+    raised = [
+        (FLCommunicationError("failed to challenge server: timeout"), "broke off \\(FLCommunicationError\\)"),
+        (SessionClosed("x"), "broke off"),
+        (TimeoutError(), "broke off"),
+        (NoConnection("x"), "cannot be reached"),
+    ]
+    for error, said in raised:
+        with pytest.raises(pets.UserError, match=said), _plain():
+            raise error
+    for error in (pets.UserError("of pets"), ValueError("a defect")):
+        with pytest.raises(type(error), match=str(error)), _plain():
+            raise error
+
+
 @pytest.mark.timeout(2400)
 def test_three_real_sites(
     trial: Trial,

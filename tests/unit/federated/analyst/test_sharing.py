@@ -282,7 +282,7 @@ def test_a_coordinator_that_signs_something_else_is_found_out() -> None:
         lambda new: new.update(rho=None),
         lambda new: new["sharing"].update(answered=["s0", "s1", "s2"]),
         lambda new: new["sharing"].update(signatures=one),
-        lambda new: new["sharing"]["signatures"].update(s1="00" * 64),
+        lambda new: new["sharing"]["signatures"].update(s1=one["s0"] | {"signature": "00" * 64}),
         lambda new: new["sharing"]["signatures"].update(s1=one["s0"]),
         lambda new: new["sharing"]["noise"]["scales"].__setitem__(0, "1000"),
         lambda new: new["sharing"].update(honest=3),

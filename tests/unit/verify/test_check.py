@@ -379,6 +379,8 @@ def test_what_cannot_be_checked(made: Made) -> None:
         (form, said | {"form": 2}, "does not know"),
         (form | {"pets": "contribution"}, said, "does not know"),
         (form | {"version": 2}, said, "does not know"),
+        (edited(form, ("query", "agg", 0, 1, "agg"), "top"), said, "does not know"),
+        (edited(form, ("schema", "tables", "stays", "columns", "days", "type"), "text"), said, "does not know"),
         (form | {"protection": {"kind": "sdc"}}, said | {"protection": {"kind": "sdc"}}, "does not know"),
     ):
         with pytest.raises(CannotCheck, match=why):

@@ -354,17 +354,14 @@ class Col:
         """Group by the hour of the day, 0 to 23, of a column of date-times."""
         return DatePart(self.name, name, "hour")
 
-    @plain_arguments(QueryError)
     def week(self, name: str = "") -> Period:
         """Group by ISO week, Monday to Sunday, such as ``2020-W53``."""
         return Period(self.name, name, "week")
 
-    @plain_arguments(QueryError)
     def mmwr_week(self, name: str = "") -> Period:
         """Group by epidemiological week (MMWR, of the CDC), Sunday to Saturday, such as ``2020-MMWR53``."""
         return Period(self.name, name, "mmwr_week")
 
-    @plain_arguments(QueryError)
     def day(self, name: str = "") -> Period:
         """Group by calendar day."""
         return Period(self.name, name, "day")

@@ -6,6 +6,7 @@ it out. docs/proofs has the reason of each bound, one page a measure.
 
 import datetime as dt
 import hashlib
+import importlib.util
 import json
 import math
 import re
@@ -13,10 +14,12 @@ from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction as Q
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from pets.verify.calendar import steps
-
+_FOUND: Any = importlib.util.spec_from_file_location("check_calendar", Path(__file__).with_name("calendar.py"))
+CALENDAR = importlib.util.module_from_spec(_FOUND)
+_FOUND.loader.exec_module(CALENDAR)
 NUMBER = re.compile(r"-?[0-9]{1,160}(\.[0-9]{1,700}|/[0-9]{1,160})?")
 MANY = 2_000_000  # numbers in an answer, and slots of a key
 FANOUT, BINS, GREATEST = 16, 256, 2**62
@@ -190,7 +193,7 @@ def dimension(key: Any, columns: dict[str, Column]) -> tuple[Any, list[str]]:
         starts = [(0, -1), *((at, slot) for slot, at in enumerate(breaks[:-1])), (breaks[-1], -1)]
     elif unit not in (None, "year", "quarter", "month"):
         need(unit != "hour" or of.kind != "date", "it groups days by hours")
-        cycle, labels = steps(of.first, of.width, of.cells, unit, key["key"] == "period")
+        cycle, labels = CALENDAR.steps(of.first, of.width, of.cells, unit, key["key"] == "period")
         need(cycle[2] <= MANY, "its group key has too many values")
         offset, width, size = cycle
         turns = range(offset // width, (of.cells - 1 + offset) // width + 1)

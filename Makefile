@@ -46,7 +46,7 @@ test-random: .venv/.full ## every test, in an order of its own (SEED=)
 
 test-busy: .venv/.full ## every test, beside eight busy processes
 	@echo "== tests on a busy machine"
-	@trap 'kill $$(jobs -p)' EXIT; for one in 1 2 3 4 5 6 7 8; do while :; do :; done & done; $(BIN)/python -m $(TESTS)
+	@trap 'kill $$(jobs -p) 2>/dev/null || :' EXIT; for one in 1 2 3 4 5 6 7 8; do while :; do :; done & done; $(BIN)/python -m $(TESTS)
 
 lint: .venv/.full ## style, types and the doors between modules
 	@echo "== ruff"

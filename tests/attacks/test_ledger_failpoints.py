@@ -121,7 +121,7 @@ def _retried(asker: Account, name: str, found: str, row: Any) -> None:
     assert ask(asker, request(name, 1, key=name))[0] == sealed and asker.standing().spent.loss == before + MILLI
 
 
-@pytest.mark.timeout(900)  # some three hundred processes, one after the other
+@pytest.mark.timeout(2400)  # some three hundred processes, one after the other
 @pytest.mark.parametrize("database", DATABASES)
 def test_ten_deaths_at_every_place(database: str, new_place: Callable[[str], Place], tmp_path: Path) -> None:
     dies(10, new_place(database), tmp_path / "diary")

@@ -55,7 +55,7 @@ def crowded(place: Place, diary: Path, questions: int) -> int:
     return fates.total()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("database", DATABASES)
 def test_three_processes_of_ten_threads(database: str, new_place: Callable[[str], Place], tmp_path: Path) -> None:
     assert crowded(new_place(database), tmp_path / "diary", 8) >= 240
@@ -67,7 +67,7 @@ def test_a_thousand_questions(database: str, new_place: Callable[[str], Place], 
     assert crowded(new_place(database), tmp_path / "diary", 34) >= 1000
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_a_process_that_stands_still_does_not_stop_the_others(
     new_place: Callable[[str], Place], tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ def executed(notebook: Any, folder: Path) -> tuple[Any, str]:
     asked = folder / "hosts.txt"
     asked.touch()
     paths = os.pathsep.join([str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")])
-    client = nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(ROOT / "notebooks")}})
+    client = nbclient.NotebookClient(notebook, timeout=2000, resources={"metadata": {"path": str(ROOT / "notebooks")}})
     client.execute(env={**os.environ, "PYTHONPATH": paths, "PETS_TEST_HOSTS": str(asked)})
     return notebook, asked.read_text("utf-8")
 
@@ -43,7 +43,7 @@ def page(notebook: Any) -> str:
     return "<!doctype html><meta charset='utf-8'><title>outputs</title>" + "\n".join(parts)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 def test_a_notebook_runs_without_a_network_and_shows_its_charts(path: Path, tmp_path: Path) -> None:
     notebook, asked = executed(nbformat.read(path, as_version=4), tmp_path)

@@ -53,14 +53,14 @@ def trees_add_up(block: list[int], levels: tuple[int, ...]) -> None:
             below = here
 
 
-@pytest.mark.timeout(900)  # three engines, one of them with three parties who encrypt
+@pytest.mark.timeout(2400)  # three engines, one of them with three parties who encrypt
 @settings(max_examples=150)
 @given(case=strategies.cases())
 def test_every_engine_gives_what_the_query_means(case: Case) -> None:
     agree(case)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 @settings(max_examples=25)
 @given(case=strategies.cases(person_table=True, by_row=False))
 def test_also_with_a_person_table(case: Case) -> None:

@@ -98,7 +98,7 @@ def judged(told: Mapping[str, int], counts: Mapping[int, int], capsys: pytest.Ca
     assert told["not zero"] > told["queries"]  # an engine that always said nothing would agree, too
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_random_queries_over_many_sites(capsys: pytest.CaptureFixture[str]) -> None:
     assert sum(SLICE.values()) == 200
     judged(agree(SLICE, first=0), SLICE, capsys)

@@ -44,7 +44,7 @@ def test_their_names_differ() -> None:
 
 
 @pytest.mark.chance(0)  # the killers run in another Python, under their own marks
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize(
     "mutant",
     [pytest.param(one, marks=() if one.name in FEW else pytest.mark.soak, id=one.name) for one in ALL],

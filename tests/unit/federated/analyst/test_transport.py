@@ -86,7 +86,7 @@ def nvflare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
         yield connect
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_conformance_of_nvflare(nvflare: Connect) -> None:
     for check in SUITE:  # one test, so that processes of pytest do not each start a federation
         check(nvflare)

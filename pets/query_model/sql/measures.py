@@ -15,10 +15,12 @@ from pets.query_model.sql.conditions import condition, constant, number
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.refusal import Refusal, at, only, word
 from pets.query_model.sql.scope import Scope
+from pets.query_model.traits import SPELLINGS, Spelling
 from pets.schema.domain import Identifier
 
-OWN = frozenset({"COUNT_UNITS", "HISTOGRAM", "QUANTILE_IN_BINS", "VAR_POP_IN_STEPS"})
-"""Measures that SQL has no name for."""
+_SPELT = {spelling.name.upper(): spelling for spelling in SPELLINGS.values()}
+OWN = frozenset({"QUANTILE_IN_BINS", "VAR_POP_IN_STEPS", *_SPELT})
+"""Measures by pets' own names: what SQL has no word for is called as it is in Python."""
 
 _KNOWN = (
     "measures are COUNT, COUNT(DISTINCT person), SUM, AVG, VAR_POP, MEDIAN, QUANTILE_DISC, HISTOGRAM, each with FILTER "
@@ -264,11 +266,8 @@ def _difference(node: exp.Sub, scope: Scope) -> Aggregate:
 
 def _own(node: exp.Anonymous, scope: Scope, where: Filter | None) -> Aggregate:
     name, parts = str(node.this).upper(), node.expressions
-    if name == "COUNT_UNITS" and not parts:
-        return agg.CountUnits(where)
-    if name == "HISTOGRAM" and parts:
-        edges = tuple(_number(edge) for edge in parts[1:])
-        return agg.Histogram(scope.column(parts[0]), edges or None, where)
+    if name in _SPELT:
+        return _spelt(node, _SPELT[name], scope, where)
     if name == "QUANTILE_IN_BINS" and len(parts) == 3:
         bins: Any = constant(parts[2])
         return agg.Quantile(scope.column(parts[0]), _number(parts[1]), bins, where)
@@ -277,9 +276,37 @@ def _own(node: exp.Anonymous, scope: Scope, where: Filter | None) -> Aggregate:
     raise Refusal(node, _EXAMPLES[name])
 
 
+def _spelt(node: exp.Anonymous, spelling: Spelling, scope: Scope, where: Filter | None) -> Aggregate:
+    """NAME(…) as Python's function of that name takes it, the condition of its rows by FILTER."""
+    make: Callable[..., Aggregate] = getattr(agg, spelling.name)
+    name, parts = spelling.name.upper(), node.expressions
+    if spelling.takes == "rows":
+        if parts:
+            raise Refusal(node, f"{name}() takes nothing; which rows count is said by FILTER (WHERE …)")
+        return make(where)
+    if spelling.takes == "condition":
+        if len(parts) != 1 or where is not None:
+            raise Refusal(node, f"write {name}(age >= 65): one condition, without FILTER")
+        return make(condition(parts[0], scope))
+    if spelling.colon == "edges" and parts:
+        return make(scope.column(parts[0]), tuple(map(_number, parts[1:])) or None, where=where)
+    if spelling.colon == "share" and len(parts) == 2:
+        return make(scope.column(parts[0]), _number(parts[1]), where=where)
+    if spelling.colon == "bounds" and len(parts) == 1:
+        column, clip = _clipped(parts[0], scope)
+        return make(column, clip=clip, where=where)
+    if not spelling.colon and len(parts) == 1:
+        return make(scope.column(parts[0]), where=where)
+    raise Refusal(node, f"write {name}{_TAKES[spelling.colon]}")
+
+
+_TAKES = {
+    "": "(x): the column",
+    "bounds": "(x), or with bounds that its values are moved between: (CLIP(x, 0, 10))",
+    "share": "(x, 0.9): the column and the share",
+    "edges": "(x), or (x, 0, 10, 20) for bins from 0 to below 10 and from 10 to 20",
+}
 _EXAMPLES = {
-    "COUNT_UNITS": "COUNT_UNITS() takes nothing: it counts people",
-    "HISTOGRAM": "write HISTOGRAM(x), or HISTOGRAM(x, 0, 10, 20) for bins from 0 to below 10 and from 10 to 20",
     "QUANTILE_IN_BINS": "write QUANTILE_IN_BINS(x, 0.9, 100): the column, the share and the number of bins",
     "VAR_POP_IN_STEPS": "write VAR_POP_IN_STEPS(x, 10): the column, and the step of its squares",
 }

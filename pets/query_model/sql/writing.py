@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
@@ -19,6 +20,7 @@ from pets.query_model.sql.parsing import plain_name
 from pets.schema.domain import MISSING
 from pets.schema.schema import Schema
 
+_WORDS: dict[type[Aggregate], str] = {agg.Sum: "SUM", agg.Mean: "AVG"}
 _SIGNS = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -113,6 +115,9 @@ class _Writer:
         if isinstance(node, agg.Rate):
             return f"AVG(CASE WHEN {self.condition(node.where)} THEN 1 ELSE 0 END)"
         where: Filter | None = getattr(node, "where", None)
+        if node.traits.spellings[0].takes == "condition":
+            assert where is not None
+            return f"{_spelt(node)}({self.condition(where)})"
         filtered = "" if where is None else f" FILTER (WHERE {self.condition(where)})"
         return self._call(node) + filtered
 
@@ -121,20 +126,28 @@ class _Writer:
             return "COUNT(*)"
         if isinstance(node, agg.CountUnits):
             return self._people()
-        if isinstance(node, agg.Histogram):
-            return f"HISTOGRAM({', '.join([self._column(node.column), *map(_number, node.edges or ())])})"
         if isinstance(node, agg.Quantile):
             column, share = self._column(node.column), _number(node.q)
             if node.bins is not None:
                 return f"QUANTILE_IN_BINS({column}, {share}, {node.bins})"
             return f"MEDIAN({column})" if node.q == Fraction(1, 2) else f"QUANTILE_DISC({column}, {share})"
-        assert isinstance(node, agg.OfColumn), f"pets/query_model/sql/writing.py must say how {node.kind} is written"
+        if not isinstance(node, agg.OfColumn):
+            return self._by_name(node)
         of = self._column(node.column)
         if node.clip is not None:
             of = f"CLIP({of}, {_number(node.clip[0])}, {_number(node.clip[1])})"
         if isinstance(node, agg.Variance):
             return f"VAR_POP({of})" if node.step is None else f"VAR_POP_IN_STEPS({of}, {_number(node.step)})"
-        return f"{'SUM' if isinstance(node, agg.Sum) else 'AVG'}({of})"
+        return f"{_WORDS.get(type(node)) or _spelt(node)}({of})"
+
+    def _by_name(self, node: Aggregate) -> str:
+        """What SQL has no word for: its own name, its column, and the numbers that it takes."""
+        numbers: list[Fraction] = []
+        for name in (field.name for field in fields(node) if field.name not in ("column", "where")):
+            value = getattr(node, name)
+            numbers += value if isinstance(value, tuple) else () if value is None else (value,)
+        column = [self._column(node.column)] if hasattr(node, "column") else []
+        return f"{_spelt(node)}({', '.join([*column, *map(_number, numbers)])})"
 
     # conditions -------------------------------------------------------------------------------------------------
 
@@ -190,6 +203,11 @@ class _Writer:
         names = ", ".join(self._name(name) for name in keyset.columns)
         rows = [f"({', '.join('NULL' if value is None else _constant(value) for value in row)})" for row in keyset.rows]
         return f"KEYS({names}) IN ({', '.join(rows)})"
+
+
+def _spelt(node: Aggregate) -> str:
+    """pets' own name of a measure."""
+    return node.traits.spellings[0].name.upper()
 
 
 def _named(form: Any) -> Iterable[str]:

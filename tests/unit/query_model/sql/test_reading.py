@@ -149,6 +149,9 @@ SAME: list[tuple[str, Query]] = [
     ("QUANTILE_IN_BINS(days, 0.9, 7) AS n …", measured(pets.quantile("days", 0.9, bins=7))),
     ("HISTOGRAM(days, 0, 1, 60) AS n …", measured(pets.histogram("days", [0, 1, 60]))),
     ("HISTOGRAM(sex) AS n …", measured(pets.histogram("sex"))),
+    ("RATE(age > 3) AS n …", measured(pets.rate(col("age") > 3))),
+    ("MEAN(CLIP(days, 0, 10)) FILTER (WHERE age > 3) AS n …",
+     measured(pets.mean("days", clip=(0, 10), where=col("age") > 3))),
     # tables
     ("SELECT COUNT(*) AS n FROM BOUND(stays, rows := 2, groups := 1)", N.bound(rows=2, groups=1)),
     ("SELECT region, … GROUP BY region", by("region")),
@@ -181,6 +184,10 @@ def test_measures_without_a_name_have_one() -> None:
 
 
 REFUSED: list[tuple[str, str, str]] = [
+    ("RATE(age > 3, 1) AS n …", "write RATE(age >= 65)", "RATE"),
+    ("RATE(age > 3) FILTER (WHERE sex = 'F') AS n …", "without FILTER", "RATE"),
+    ("COUNT_UNITS(days) AS n …", "takes nothing", "COUNT_UNITS"),
+    ("HISTOGRAM() AS n …", "write HISTOGRAM(x)", "HISTOGRAM"),
     ("age, COUNT(*) …", "neither a measure nor a group key", "age"),
     ("SELECT age FROM stays GROUP BY age", "asks for no measure", ""),
     ("SELECT DISTINCT sex, COUNT(*) FROM stays GROUP BY sex", "write GROUP BY for DISTINCT", ""),

@@ -20,6 +20,7 @@ from pets.errors import PetsError, UserError
 from pets.federated import connect
 from pets.federated.deployment.site_folder import SiteFolder
 from pets.federated.keyholder.gate import NAME
+from pets.ledger.states import State
 from tests.trial import SITES, Trial, until
 
 PARTIES = ("trial", "holder", *SITES)
@@ -84,8 +85,9 @@ class Kills:
             return many.release(self.query, pets.Total(), secure=secure, again=True)
 
     def _charged(self, name: str) -> set[str]:
+        """What was charged for good: what is only reserved is free again when its lease is over."""
         entries = SiteFolder(self.trial.folder(name)).site.session.custody.account.entries()
-        return {entry.id for entry in entries if entry.state.charged}
+        return {entry.id for entry in entries if entry.state.charged and entry.state is not State.RESERVED}
 
     def _kill(self, kill: Kill) -> None:
         tree = self.trial.tree(kill.party)

@@ -13,7 +13,9 @@ from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsN
 
 @dataclass(frozen=True)
 class Order:
-    """One column of the answer to sort by: a key in its public order, a measure by its noisy value.
+    """One column of the answer to sort by: a key by its value, a measure by its noisy value.
+
+    A key that holds texts is sorted as SQL sorts texts, letter by letter, not in the schema's order.
 
     Attributes:
         name: the key or the measure.

@@ -14,11 +14,12 @@ from pets.query_model.aggregate import Aggregate
 from pets.query_model.display import Display, Order
 from pets.query_model.expression import And, Filter, IsIn, Not, Or
 from pets.query_model.group_keys import KeySet
-from pets.query_model.sql.conditions import Conditions, constant
+from pets.query_model.sql.conditions import Conditions, bare, constant
 from pets.query_model.sql.keys import NamedKey, key
 from pets.query_model.sql.measures import is_measure, measure
-from pets.query_model.sql.refusal import Refusal, at, only
+from pets.query_model.sql.refusal import Refusal, at, listed, only
 from pets.query_model.sql.scope import Scope, matched
+from pets.schema.domain import MISSING
 
 _KEYS = "KEYS"
 
@@ -41,19 +42,22 @@ class Columns:
         return [one.key.name for one in self.keys]
 
     def name(self, node: exp.Expression) -> str:
-        """The column of the answer that a node names: by its name, its place, or the expression that it is of."""
-        while isinstance(node, exp.Paren):
-            node = node.this
-        if isinstance(node, exp.Literal) and node.is_int:
-            place = int(node.this) if len(node.this) < 6 else 0
-            if not 1 <= place <= len(self.select):
-                raise Refusal(node, f"SELECT has {len(self.select)} columns; write one of their names")
-            return self.select[place - 1]
+        """The column of the answer that a node names: by its name, or the expression that it is of."""
+        node = bare(node)
         if isinstance(node, exp.Column) and node.args.get("table") is None and isinstance(node.this, exp.Identifier):
             found = matched(node.this, [*self.measures, *self.key_names()])
             if found is not None:
                 return found
         return self._of(node)
+
+    def sorted_by(self, node: exp.Expression) -> str:
+        """The column that ORDER BY names, where a whole number is a place in SELECT."""
+        if not isinstance(node, exp.Literal) or not node.is_int:
+            return self.name(node)
+        place = int(node.this) if len(node.this) < 6 else 0
+        if not 1 <= place <= len(self.select):
+            raise Refusal(node, f"SELECT has {len(self.select)} columns; write one of their names")
+        return self.select[place - 1]
 
     def _of(self, node: exp.Expression) -> str:
         """The column whose expression this is."""
@@ -99,15 +103,15 @@ def _having(node: exp.Expression, columns: Columns) -> tuple[Filter | None, KeyS
     keyset: KeySet | None = None
     rest: Filter | None = None
     for term in _terms(node):
-        listed = _listed(term, columns)
-        if listed is None:
+        keys = _listed(term, columns)
+        if keys is None:
             found = Conditions(lambda name: _output(name, columns)).filter(term)
             _numbers(found, term)
             rest = found if rest is None else rest & found
         elif keyset is not None:
             raise Refusal(term, "the keys are listed twice; keep one list")
         else:
-            keyset = listed
+            keyset = keys
     return rest, keyset
 
 
@@ -126,9 +130,7 @@ def _numbers(condition: Filter, node: exp.Expression) -> None:
 def _terms(node: exp.Expression) -> list[exp.Expression]:
     out, left = [], [node]
     while left:
-        one = left.pop()
-        while isinstance(one, exp.Paren):
-            one = one.this
+        one = bare(left.pop())
         if isinstance(one, exp.And):
             left += [one.expression, one.this]
         else:
@@ -137,6 +139,8 @@ def _terms(node: exp.Expression) -> list[exp.Expression]:
 
 
 def _output(node: exp.Expression, columns: Columns) -> str:
+    if isinstance(bare(node), exp.Literal):
+        raise Refusal(node, "in HAVING a number is a number, and no place in SELECT; write the name of a measure")
     name = columns.name(node)
     if name not in columns.measures:
         raise Refusal(node, "HAVING chooses groups by their measures; a condition on a key belongs into WHERE")
@@ -170,14 +174,16 @@ def _listed(node: exp.Expression, columns: Columns) -> KeySet | None:
             f"a list of keys names every group key once ({', '.join(columns.key_names())}); a condition on one of them "
             "belongs into WHERE",
         )
-    shown = {one.key.name: {text: label for label, text in one.labels} for one in columns.keys}
+    shown = {
+        one.key.name: {text: None if label == MISSING else label for label, text in one.labels} for one in columns.keys
+    }
     rows = [_row(item, names, shown, nulls=own) for item in node.expressions]
     with at(node):
         return KeySet(tuple(names), tuple(rows))
 
 
 def _row(
-    node: exp.Expression, names: Sequence[str], shown: Mapping[str, Mapping[str, str]], *, nulls: bool
+    node: exp.Expression, names: Sequence[str], shown: Mapping[str, Mapping[str, str | None]], *, nulls: bool
 ) -> tuple[Any, ...]:
     parts = node.expressions if isinstance(node, exp.Tuple) else [node]
     if len(parts) != len(names):
@@ -185,15 +191,18 @@ def _row(
     return tuple(_value(part, shown[name], nulls=nulls) for part, name in zip(parts, names, strict=True))
 
 
-def _value(node: exp.Expression, shown: Mapping[str, str], *, nulls: bool) -> Any:
-    while isinstance(node, exp.Paren):
-        node = node.this
+def _value(node: exp.Expression, shown: Mapping[str, str | None], *, nulls: bool) -> Any:
+    node = bare(node)
     if isinstance(node, exp.Null):
         if nulls:
             return None
         raise Refusal(node, "IN finds no NULL; write KEYS(…) IN (…), where NULL is the group without a value")
     found = constant(node)
-    return shown.get(found, found) if isinstance(found, str) else found
+    if not shown:
+        return found
+    if found not in shown:
+        raise Refusal(node, f"CASE gives no such name; it gives {listed(list(shown))}")
+    return shown[found]
 
 
 def _orders(node: exp.Expression | None, columns: Columns) -> tuple[Order, ...]:
@@ -207,7 +216,7 @@ def _order(node: exp.Expression, columns: Columns) -> Order:
     of = node.this if isinstance(node, exp.Ordered) else node
     if isinstance(node, exp.Ordered):
         only(node, "this", "desc", "nulls_first")
-    name = columns.name(of)
+    name = columns.sorted_by(of)
     if name in columns.measures and columns.measures[name].traits.shape == "bins":
         raise Refusal(of, f"{name!r} is a histogram: many numbers a group; order by another measure")
     return Order(name, bool(node.args.get("desc")), bool(node.args.get("nulls_first")))

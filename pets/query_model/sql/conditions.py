@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -15,7 +16,7 @@ from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsN
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.refusal import Refusal, at, listed, only
 from pets.query_model.sql.scope import FEATURES, Scope
-from pets.schema.dates import DateTime
+from pets.schema.dates import Calendar, DateTime
 from pets.schema.domain import Boolean, Category
 
 MAX_DEPTH = 90
@@ -33,6 +34,7 @@ _SIGNS: dict[type[exp.Expression], Operator] = {
 }
 _FLIPPED: dict[Operator, Operator] = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _GROUPED: dict[str, type[And | Or]] = {"ALL_OF": And, "ANY_OF": Or}
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d[^,]*)?", re.ASCII)
 _TIMES = ("TIMESTAMP", "TIMESTAMPNTZ", "DATETIME")
 
 
@@ -52,24 +54,24 @@ class Conditions:
     def __init__(self, column: Columns, scope: Scope | None = None) -> None:
         self._column, self._scope = column, scope
 
-    def filter(self, node: exp.Expression, depth: int = 0) -> Filter:
-        """The filter that a condition describes."""
+    def filter(self, node: exp.Expression, depth: int = 0, *, negated: bool = False) -> Filter:
+        """The filter that a condition describes (``negated``: below a NOT, however deep)."""
         while isinstance(node, exp.Paren):
             node = node.this
         if depth > MAX_DEPTH:
             raise Refusal(node, f"conditions are nested more than {MAX_DEPTH} deep; write lists with IN (…)")
         if isinstance(node, (exp.And, exp.Or)):
             kind = And if isinstance(node, exp.And) else Or
-            return self._several(node, kind, [self.filter(term, depth + 1) for term in _flat(node)])
+            return self._several(node, kind, [self.filter(term, depth + 1, negated=negated) for term in _flat(node)])
         if isinstance(node, exp.Anonymous) and str(node.this).upper() in _GROUPED and node.expressions:
-            terms = [self.filter(term, depth + 1) for term in node.expressions]
+            terms = [self.filter(term, depth + 1, negated=negated) for term in node.expressions]
             with at(node):
                 return _GROUPED[str(node.this).upper()](tuple(terms))
         if isinstance(node, exp.Not):
             with at(node):
-                return Not(self.filter(node.this, depth + 1))
+                return Not(self.filter(node.this, depth + 1, negated=True))
         with at(node):
-            return self._leaf(node)
+            return self._leaf(node, negated=negated)
 
     def _several(self, node: exp.Expression, kind: type[And | Or], terms: list[Filter]) -> Filter:
         # what & and | build, made at once: a chain may be long
@@ -77,19 +79,20 @@ class Conditions:
         with at(node):
             return kind(flat)
 
-    def _leaf(self, node: exp.Expression) -> Filter:
+    def _leaf(self, node: exp.Expression, *, negated: bool) -> Filter:
         sign = _SIGNS.get(type(node))
         if sign is not None:
             return self._compare(node, sign)
         if isinstance(node, exp.Between):
             only(node, "this", "low", "high")
             name, low, high = self._column(node.this), constant(node.args["low"]), constant(node.args["high"])
+            self._dates(name, (node.args["low"], low), (node.args["high"], high))
             self._whole_day(node.args["high"], name, high)
             return Between(name, low, high)
         if isinstance(node, exp.In):
             return self._isin(node)
         if isinstance(node, exp.Is):
-            return self._is(node)
+            return self._is(node, negated=negated)
         if isinstance(node, exp.Column):
             name = self._column(node)
             if self._scope is not None and isinstance(self._scope.fields[name], Boolean):
@@ -99,15 +102,16 @@ class Conditions:
 
     def _compare(self, node: exp.Expression, sign: Operator) -> Filter:
         only(node, "this", "expression")
-        left, right = _bare(node.this), _bare(node.expression)
+        left, right = bare(node.this), bare(node.expression)
         if _is_constant(left) and not _is_constant(right):
             left, right, sign = right, left, _FLIPPED[sign]
         if _is_constant(left):
             raise Refusal(node, "this names no column; compare a column with a constant")
         name = self._column(self._comparable(left))
         value = constant(right)
+        self._dates(name, (right, value))
         if sign in ("==", "<=", ">"):
-            self._whole_day(node, name, value)
+            self._whole_day(right, name, value)
         return Compare(name, sign, value)
 
     def _comparable(self, node: exp.Expression) -> exp.Expression:
@@ -120,24 +124,38 @@ class Conditions:
         if node.args.get("query") is not None:
             raise Refusal(node.args["query"], FEATURES)
         only(node, "this", "expressions")
-        name = self._column(self._comparable(_bare(node.this)))
+        name = self._column(self._comparable(bare(node.this)))
         values = tuple(_unless_null(value) for value in node.expressions)
+        self._dates(name, *zip(node.expressions, values, strict=True))
         for value, part in zip(values, node.expressions, strict=True):
             self._whole_day(part, name, value)
         return IsIn(name, values)
 
-    def _is(self, node: exp.Is) -> Filter:
+    def _is(self, node: exp.Is, *, negated: bool) -> Filter:
         only(node, "this", "expression")
         if isinstance(node.expression, exp.Null):
-            return IsNull(self._column(_bare(node.this)))
-        if isinstance(node.expression, exp.Boolean) and not isinstance(node.parent, exp.Not):
-            return Compare(self._column(_bare(node.this)), "==", bool(node.expression.this))
-        raise Refusal(node, "IS goes with NULL, TRUE or FALSE alone; for rows without a value write x IS NULL OR …")
+            return IsNull(self._column(bare(node.this)))
+        # below NOT it would keep the rows without a value, which a comparison never does
+        if isinstance(node.expression, exp.Boolean) and not negated:
+            return Compare(self._column(bare(node.this)), "==", bool(node.expression.this))
+        raise Refusal(
+            node, "IS goes with NULL, or outside NOT with TRUE or FALSE; for rows without a value write x IS NULL"
+        )
+
+    def _dates(self, name: str, *written: tuple[exp.Expression, Any]) -> None:
+        """Refuse texts that Python reads as days, and DuckDB does not: 20220131, 2022-W05-1."""
+        if self._scope is not None and isinstance(self._scope.fields[name], Calendar):
+            for node, value in written:
+                if isinstance(value, str) and not _DATE.fullmatch(value.strip()):
+                    raise Refusal(node, f"{name!r} holds dates; write DATE '2022-12-31'")
 
     def _whole_day(self, node: exp.Expression, name: str, value: Any) -> None:
         """Remark on a day compared with date-times: it is its midnight, and the rest of the day is not in it."""
         if self._scope is None or not isinstance(self._scope.fields[name], DateTime):
             return
+        cast = bare(node)
+        if isinstance(cast, exp.Cast) and _type(cast) in _TIMES:
+            return  # a time of day is written there, be it midnight
         plain = isinstance(value, str) and len(value.strip()) == len("2022-12-31")
         if plain or (isinstance(value, dt.date) and not isinstance(value, dt.datetime)):
             try:
@@ -185,14 +203,15 @@ def _flat(node: exp.Expression) -> list[exp.Expression]:
     return out
 
 
-def _bare(node: exp.Expression) -> exp.Expression:
+def bare(node: exp.Expression) -> exp.Expression:
+    """What stands inside brackets."""
     while isinstance(node, exp.Paren):
         node = node.this
     return node
 
 
 def _unless_null(node: exp.Expression) -> Any:
-    if isinstance(_bare(node), exp.Null):
+    if isinstance(bare(node), exp.Null):
         raise Refusal(node, "a NULL in a list equals no value (and NOT IN would then choose no row); leave it out")
     return constant(node)
 
@@ -203,7 +222,7 @@ def _is_constant(node: exp.Expression) -> bool:
 
 def constant(node: exp.Expression) -> Any:
     """The public constant that a node spells; refused where it is none."""
-    node = _bare(node)
+    node = bare(node)
     if isinstance(node, exp.Null):
         raise Refusal(node, "nothing equals NULL; write IS NULL, or IS NOT NULL")
     found = _constant(node)
@@ -234,10 +253,15 @@ def _constant(node: exp.Expression) -> Any:
         return literal(exact)
 
 
+def _type(node: exp.Cast) -> str:
+    return node.to.this.name if isinstance(node.to.this, exp.DType) else ""
+
+
 def _time(node: exp.Cast) -> Any:
-    kind = node.to.this.name if isinstance(node.to.this, exp.DType) else ""
-    text = str(node.this.this)
+    kind, text = _type(node), str(node.this.this)
     try:
+        if kind in ("DATE", *_TIMES) and not _DATE.fullmatch(text.strip()):
+            raise ValueError("DuckDB reads no such text as a day")
         if kind == "DATE":
             return day(text)
         if kind in _TIMES:
@@ -249,13 +273,13 @@ def _time(node: exp.Cast) -> Any:
 
 def number(node: exp.Expression) -> Fraction | None:
     """An exact number, also a negative one or a quotient of two; ``None`` for anything else."""
-    node = _bare(node)
+    node = bare(node)
     if isinstance(node, exp.Neg):
-        inner = number(node.this) if isinstance(_bare(node.this), exp.Literal) else None
+        inner = number(node.this) if isinstance(bare(node.this), exp.Literal) else None
         return None if inner is None else -inner
     if isinstance(node, exp.Div):
         top, bottom = node.this, node.expression
-        if isinstance(_bare(top), (exp.Neg, exp.Literal)) and isinstance(_bare(bottom), exp.Literal):
+        if isinstance(bare(top), (exp.Neg, exp.Literal)) and isinstance(bare(bottom), exp.Literal):
             above, below = number(top), number(bottom)
             if above is not None and below:
                 return above / below

@@ -9,7 +9,7 @@ from fractions import Fraction
 from sqlglot import exp
 
 from pets.query_model.group_keys import PARTS, STEPS, Bins, ColumnKey, DatePart, Key, Part, Period, Step
-from pets.query_model.sql.conditions import constant, number
+from pets.query_model.sql.conditions import bare, constant, number
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.refusal import Refusal, at, only, word
 from pets.query_model.sql.scope import Scope
@@ -50,8 +50,7 @@ class NamedKey:
 
 def key(node: exp.Expression, scope: Scope) -> NamedKey:
     """The group key that an expression describes."""
-    while isinstance(node, exp.Paren):
-        node = node.this
+    node = bare(node)
     if isinstance(node, exp.Column):
         return NamedKey(ColumnKey(scope.column(node)))
     if isinstance(node, exp.Anonymous) and str(node.this).upper() == "BINS":
@@ -164,7 +163,8 @@ class Cases:
         left: list[Range] = [(0, domain.cells)]
         pieces: list[tuple[Range, str]] = []
         for branch in self._node.args["ifs"]:
-            if isinstance(branch.this, exp.Is) and isinstance(branch.this.expression, exp.Null):
+            if isinstance(branch.this, exp.Is):
+                self._without_value(branch.this)
                 self._missing = _name(branch.args["true"])
                 continue
             wanted = self._range(branch.this, domain)
@@ -181,6 +181,14 @@ class Cases:
             raise Refusal(self._node, "CASE must name every value that the column may have; end it with ELSE '…'")
         return sorted(pieces)
 
+    def _without_value(self, node: exp.Is) -> None:
+        """Refuse a branch with IS that is not the first ``column IS NULL``."""
+        only(node, "this", "expression")
+        if not isinstance(bare(node.this), exp.Column) or not isinstance(node.expression, exp.Null):
+            raise Refusal(node, "the branch of rows without a value names the column alone: WHEN age IS NULL THEN …")
+        if self._missing is not None:
+            raise Refusal(node, "an earlier branch took the rows without a value; leave this branch out")
+
     def _rest(
         self, default: exp.Expression, domain: Domain, left: list[Range], pieces: list[tuple[Range, str]]
     ) -> None:
@@ -196,8 +204,7 @@ class Cases:
 
     def _range(self, node: exp.Expression, domain: Numeric) -> Range:
         """The codes of a branch: one comparison, BETWEEN, or several joined with AND."""
-        while isinstance(node, exp.Paren):
-            node = node.this
+        node = bare(node)
         if isinstance(node, exp.And):
             first, second = self._range(node.this, domain), self._range(node.expression, domain)
             return max(first[0], second[0]), min(first[1], second[1])

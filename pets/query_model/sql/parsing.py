@@ -21,7 +21,7 @@ MAX_LENGTH = 100_000
 _DIALECT = DuckDB()
 _EXAMPLE = "SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex"
 _DEEP = "the statement is nested too deeply to be read; write long lists with IN (…), and fewer brackets"
-_PROTECTION = re.compile(r"\bDIFFERENTIAL_PRIVACY\b|\bANONYMIZATION\b", re.IGNORECASE)
+_PROTECTION = ("DIFFERENTIAL_PRIVACY", "ANONYMIZATION")
 
 
 def tree(text: object) -> exp.Select:
@@ -32,16 +32,13 @@ def tree(text: object) -> exp.Select:
         raise QueryError(f"the SQL is longer than {MAX_LENGTH:,} letters; shorten its lists, or ask in Python")
     if not encodable(text):
         raise QueryError(f"the SQL holds half a character (a lone surrogate); {REPAIR}")
-    words = _PROTECTION.search(text)
-    if words is not None:
-        raise placed(
-            text,
-            "a question says nothing of its protection: leave this clause out, and write "
-            "session.release(query, pets.DP(epsilon=…))",
-            (words.start(), words.end() - 1),
-        )
     tokens = _tokens(text)
+    _unprotected(text, tokens)
     _one_select(text, tokens)
+    for limit, number, comma in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if (limit.token_type, comma.token_type) == (TokenType.LIMIT, TokenType.COMMA):
+            # another dialect's, and sqlglot reads it as OFFSET
+            raise placed(text, "LIMIT takes one number; write LIMIT 10 OFFSET 5", (number.start, comma.end))
     try:
         found = _DIALECT.parser(error_level=ErrorLevel.IMMEDIATE).parse(tokens, text)
     except RecursionError:
@@ -88,6 +85,22 @@ def _tokens(text: str) -> list[Token]:
             "the SQL cannot be read: a text in '…', a name in \"…\" or a comment is not closed, or a sign is none of "
             "SQL's"
         ) from None
+
+
+def _unprotected(text: str, tokens: list[Token]) -> None:
+    """Refuse a clause of protection, ``SELECT WITH DIFFERENTIAL_PRIVACY``; its words as a text or a name are no such.
+
+    Other places of the words are names that the schema lacks, or no SQL.
+    """
+    for select, with_, words in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        begins = (select.token_type, with_.token_type) == (TokenType.SELECT, TokenType.WITH)
+        if begins and words.token_type == TokenType.VAR and words.text.upper() in _PROTECTION:
+            raise placed(
+                text,
+                "a question says nothing of its protection: leave this clause out, and write "
+                "session.release(query, pets.DP(epsilon=…))",
+                (words.start, words.end),
+            )
 
 
 def _one_select(text: str, tokens: list[Token]) -> None:

@@ -12,7 +12,7 @@ from pets.common.codec import number
 from pets.errors import SchemaError, did_you_mean, shown
 from pets.query_model import aggregate as agg
 from pets.query_model.aggregate import Aggregate
-from pets.query_model.display import Order
+from pets.query_model.display import Display, Order
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or
 from pets.query_model.group_keys import Bins, DatePart, Key, KeySet, Period
 from pets.query_model.query import Query
@@ -201,7 +201,12 @@ class _Writer:
 
     def _listed(self, keyset: KeySet) -> str:
         names = ", ".join(self._name(name) for name in keyset.columns)
-        rows = [f"({', '.join('NULL' if value is None else _constant(value) for value in row)})" for row in keyset.rows]
+        display = Display() if self._query.display is None else self._query.display
+        called = [display.shown(name) for name in keyset.columns]
+        rows = [
+            f"({', '.join(_listed_value(value, shown) for value, shown in zip(row, called, strict=True))})"
+            for row in keyset.rows
+        ]
         return f"KEYS({names}) IN ({', '.join(rows)})"
 
 
@@ -232,6 +237,13 @@ def _case(column: str, key: Bins, labels: dict[str, str]) -> str:
         for label, sign, cut in zip(own, ends, cuts[1:], strict=True)
     ]
     return f"CASE {' '.join([*missing, *branches])} END"
+
+
+def _listed_value(value: Any, shown: dict[str, str]) -> str:
+    """A listed key under the name that CASE gives it: a name may be another bin's own label."""
+    if value is None:
+        return _constant(shown[MISSING]) if MISSING in shown else "NULL"
+    return _constant(shown.get(value, value))
 
 
 def _number(value: Fraction | int) -> str:

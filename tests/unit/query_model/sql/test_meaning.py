@@ -118,6 +118,13 @@ TEXTS = [
     " FROM stays s LEFT JOIN people p ON s.patient = p.patient GROUP BY p.region",
     "SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex HAVING COUNT(*) > 100 ORDER BY n DESC",
     "SELECT age, COUNT(*) AS n FROM stays GROUP BY age HAVING n > 0 ORDER BY n DESC, age LIMIT 7 OFFSET 2",
+    "SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex ORDER BY sex LIMIT 1",
+    "SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex ORDER BY sex DESC LIMIT 1",
+    "SELECT sex, emergency, COUNT(*) AS n FROM stays GROUP BY ALL ORDER BY emergency, sex DESC LIMIT 5",
+    "SELECT CASE WHEN days IS NULL THEN 'b' WHEN days < 9 THEN 'c' WHEN days < 30 THEN 'd' ELSE 'A' END AS band,"
+    " COUNT(*) AS n FROM stays GROUP BY 1 ORDER BY band LIMIT 3",
+    "SELECT CASE WHEN days IS NULL THEN '?' WHEN days > 10 THEN 'long' ELSE 'short' END AS band, COUNT(*) AS n"
+    " FROM stays GROUP BY band HAVING band IN ('?', 'long') ORDER BY band DESC",
     "SELECT sex, emergency, SUM(cost) AS s"
     " FROM stays GROUP BY sex, emergency HAVING (sex, emergency) IN (('F', TRUE), ('M', FALSE)) ORDER BY s",
 ]  # fmt: skip

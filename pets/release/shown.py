@@ -15,7 +15,7 @@ from pets.plan.plan import Plan
 from pets.query_model.display import Display, Order
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or
 from pets.release.estimate import Estimates
-from pets.schema.domain import MISSING
+from pets.schema.domain import MISSING, Category
 
 Flags = npt.NDArray[np.bool_]
 Measures = Mapping[str, npt.NDArray[Any]]
@@ -74,14 +74,23 @@ def labels(answer: Answer) -> dict[str, list[Any]]:
 
 
 def sentence(answer: Answer) -> str:
-    """How many groups the display shows, where it leaves any out."""
+    """How many groups the display shows, where it leaves any out, and what that does to intervals."""
     shown = len(places(answer))
     if shown == answer.plan.groups:
         return ""
+    said = f"Shown: {shown:,} of {answer.plan.groups:,} groups, as HAVING and LIMIT say; all were released."
+    if answer.estimates.exact or not _by_noise(answer):
+        return said
     return (
-        f"Shown: {shown:,} of {answer.plan.groups:,} groups, as HAVING and LIMIT say of the noisy values; all were "
-        "released."
+        f"{said} They were chosen by noisy values, so the chosen look more extreme than they are: an interval holds "
+        f"with {answer.estimates.confidence:.3g} for a group chosen beforehand, and less often for these."
     )
+
+
+def _by_noise(answer: Answer) -> bool:
+    """Whether noisy values decide which groups are shown."""
+    display, measures = answer.display, {column.output.name for column in answer.estimates}
+    return display is not None and (display.having is not None or any(one.name in measures for one in display.order))
 
 
 def _meets(node: Filter, measures: Measures, *, positive: bool = True) -> Flags:
@@ -123,10 +132,20 @@ def _sorted(order: Order, answer: Answer, measures: Measures, groups: Ints) -> I
 
 
 def _key_ranks(answer: Answer, name: str, groups: Ints) -> tuple[npt.NDArray[Any], Flags]:
-    """The public order of a key's values, and which groups lack one."""
+    """The order of a key's values, and which groups lack one.
+
+    Texts (of a category, and those that CASE gives) are sorted letter by letter as SQL sorts them, so that LIMIT keeps
+    the same groups; all else in its public order. A name that CASE gives to the group without a value is a text.
+    """
     dimension = next(one for one in answer.plan.layout.dimensions if one.name == name)
-    place: dict[Any, int] = {label: i for i, label in enumerate(dimension.labels)}
+    names = {} if answer.display is None else answer.display.shown(name)
+    domain = answer.plan.fields[dimension.column]
+    texts: dict[Any, str] = {label: names.get(str(label), str(label)) for label in dimension.labels}
+    labels: Sequence[Any] = dimension.labels
+    if names or isinstance(domain, Category):
+        labels = sorted(labels, key=lambda label: texts[label].encode())  # as DuckDB: by bytes
+    place = {label: i for i, label in enumerate(labels)}
     column: Sequence[Any] = answer.plan.layout.columns()[name]
-    nullable = answer.plan.fields[dimension.column].nullable
+    nullable = domain.nullable and MISSING not in names
     none = np.array([nullable and column[i] == MISSING for i in groups.tolist()], dtype=np.bool_)
     return np.array([place[column[i]] for i in groups.tolist()], dtype=np.float64), none

@@ -200,7 +200,10 @@ def adjusted(answer: Answer, *, nonnegative: bool, whole: bool) -> pd.DataFrame:
 
 
 def histogram(answer: Answer, name: str) -> pd.DataFrame:
-    """One row a group and bin: the keys, ``bin``, ``count``, ``low``, ``high`` (exact answers: no low and high)."""
+    """One row a group and bin: the keys, ``bin``, ``count``, ``low``, ``high`` (exact answers: no low and high).
+
+    Groups are those that the view shows, in its order.
+    """
     import pandas as pd
 
     column = answer.estimates[name]
@@ -218,11 +221,18 @@ def histogram(answer: Answer, name: str) -> pd.DataFrame:
     made["count"] = column.estimate.reshape(-1)
     if not answer.estimates.exact:
         made |= {"low": column.low.reshape(-1), "high": column.high.reshape(-1)}
-    return pd.DataFrame(made)
+    table = pd.DataFrame(made)
+    if answer.display is None:
+        return table
+    rows = shown.places(answer)[:, None] * bins + np.arange(bins)
+    return table.iloc[rows.reshape(-1)].reset_index(drop=True)
 
 
 def total(answer: Answer, name: str, by: Sequence[str], confidence: float) -> pd.DataFrame:
     """One output over all groups that share the keys ``by``: from sums of raw parts, with intervals that add up.
+
+    Over all groups that were released, also those that HAVING and LIMIT do not show: what noise left out is a biased
+    choice, and a total without it would be too.
 
     Noise on m cells is independent, so the interval is about √m times as wide as one cell's, not m times.
     """

@@ -43,9 +43,10 @@ def shown(session: pets.Session, display: Display | None) -> Release:
     ("display", "groups"),
     [
         (None, ["z", "a", "m", "missing"]),
-        (Display(order=(Order("g", descending=True),)), ["m", "a", "z", "missing"]),
-        (Display(order=(Order("g", nulls_first=True),)), ["missing", "z", "a", "m"]),
+        (Display(order=(Order("g", descending=True),)), ["z", "m", "a", "missing"]),
+        (Display(order=(Order("g", nulls_first=True),)), ["missing", "a", "m", "z"]),
         (Display(order=(Order("n", descending=True), Order("g", descending=True))), ["z", "m", "a", "missing"]),
+        (Display((("g", (("z", "B"), ("missing", "C"))),), order=(Order("g"),)), ["B", "C", "a", "m"]),
         (Display(order=(Order("mean"),)), ["z", "missing", "m", "a"]),
         (Display(order=(Order("mean", descending=True),)), ["m", "missing", "z", "a"]),
         (Display(order=(Order("mean", nulls_first=True),)), ["a", "z", "missing", "m"]),
@@ -66,7 +67,8 @@ def shown(session: pets.Session, display: Display | None) -> Release:
 def test_the_table_shows_what_was_asked(session: pets.Session, display: Display | None, groups: list[str]) -> None:
     release = shown(session, display)
     assert release.table["g"].tolist() == groups
-    whole = shown(session, None).table.set_index("g")
+    named = None if display is None else Display(display.labels)
+    whole = shown(session, named).table.set_index("g")
     assert release.table["n"].tolist() == whole.loc[groups, "n"].tolist(), "each group keeps its own numbers"
     assert np.array_equal(release.table["mean"], whole.loc[groups, "mean"], equal_nan=True)
 
@@ -109,4 +111,31 @@ def test_a_twin_and_a_federation_show_it_too() -> None:
     sessions = [pets.Session(SCHEMA, {"t": ROWS}, budget=pets.Budget(epsilon=1, delta=1e-6)) for _ in range(3)]
     asked = sessions[0].sql("SELECT g, COUNT(*) AS n FROM t GROUP BY g ORDER BY g DESC LIMIT 2")
     for asker in (sessions[0], pets.Federation(sessions, sites_per_person=1)):
-        assert asker.dummy(rows=50).release(asked, pets.Exact()).table["g"].tolist() == ["m", "a"]
+        assert asker.dummy(rows=50).release(asked, pets.Exact()).table["g"].tolist() == ["z", "m"]
+
+
+HISTOGRAM = pets.query("t").group_by("g").agg(n=pets.count(), h=pets.histogram("v", [0, 5, 9]))
+
+
+def test_a_histogram_is_of_the_groups_that_are_shown_and_a_total_of_all(session: pets.Session) -> None:
+    display = Display((("g", (("z", "Zebra"),)),), having=col("n") > 1, order=(Order("g", descending=True),), limit=2)
+    release = session.release(HISTOGRAM.shown_as(display), pets.Total())
+    assert release.histogram("h").to_dict("list") == {
+        "g": ["m", "m", "a", "a"],
+        "bin": ["[0, 5)", "[5, 9]"] * 2,
+        "count": [0, 2, 0, 0],
+    }
+    assert release.total("n")["n"].tolist() == [len(ROWS)]
+
+
+def test_groups_that_noise_chose_are_said_to_be_chosen_by_it() -> None:
+    session = pets.Session(SCHEMA, {"t": ROWS}, budget=pets.Budget(epsilon=1, delta=1e-6))
+    said = "an interval holds with 0.95 for a group chosen beforehand"
+
+    def text(display: Display) -> str:
+        return str(session.release(ASKED.shown_as(display), pets.DP(epsilon=0.1)))
+
+    assert said in text(Display(order=(Order("n", descending=True),), limit=1))
+    assert said in text(Display(having=col("n") > 10**6))
+    assert said not in text(Display(order=(Order("g"),), limit=1)), "no noise had a part in it"
+    assert said not in text(Display(order=(Order("n"),))), "all groups are shown"

@@ -70,6 +70,11 @@ class Round:
     signature: bytes = b""
 
     def __post_init__(self) -> None:
+        if self.query.display is not None:  # no party is sent it, and the release would not have it
+            raise QueryError(
+                "a round does not carry HAVING, ORDER BY, LIMIT and CASE's names of bins; ask with "
+                "query.shown_as(None), and show what is opened with release.shown_as(query.display)"
+            )
         names = [party.name for party in self.parties]
         if len(names) < 2:
             raise UserError("a secure total needs at least two parties; of one, ask for a release with pets.DP instead")

@@ -28,6 +28,7 @@ from pets.he.tenseal_engine import scheme
 from pets.he.totals.encrypting import encrypted, framed_numbers
 from pets.he.totals.envelope import header_of, message
 from pets.he.totals.opening import decrypted
+from pets.query_model.display import Display
 from tests.he_parties import Table, holder, parties, query, schema, table
 
 HE = Path(__file__).resolve().parents[4] / "pets" / "he"
@@ -195,6 +196,15 @@ def test_totals_that_could_wrap_are_refused_when_the_round_is_made():
     for people, noise in ((most + 1, pets.Total()), (most // 2 + 1, pets.DP(rho=1))):
         with pytest.raises(QueryError, match="too small for these totals"):
             table(3, people=people, preset="count34", noise=noise)
+
+
+def test_a_round_of_a_query_that_says_how_it_is_shown_is_refused():
+    shown = query().shown_as(Display(limit=1))
+    with pytest.raises(QueryError, match=r"shown_as\(None\)"):
+        table(3, asked=shown)
+    at = table(3, asked=shown.shown_as(None))
+    release = at.secret.open(he.add(at.envelopes([[3, 1, 2, 0, 0]] * 3)))
+    assert len(release.shown_as(shown.display).table) == 1 < len(release.table)
 
 
 def test_too_many_parties_are_refused_before_encryption():

@@ -8,19 +8,18 @@ that the custodian has published, as JSON. Exit 0: the promise follows; 11: it d
 import argparse
 import base64
 import binascii
+import datetime as dt
 import hashlib
 import importlib.util
-import math
+import io
 import re
 import sys
-from fractions import Fraction as Q
 from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-UNIT = 10**12  # units of ρ or ε in 1
 KIND, TYPES = "application/vnd.in-toto+json", ["https://in-toto.io/Statement/v1", "urn:pets:release:v1"]
 FREE = ("assumptions", "engine_versions", "service")  # of a certificate: nothing follows from them, nor they from it
 KINDS = ("dp", "exact", "total")
@@ -28,8 +27,10 @@ WORDS = """table where by agg keyset rows groups column bins part period count c
   histogram quantile category integer real boolean date datetime identifier"""
 KNOWN = set(re.findall(r"\w+", WORDS))  # parts of a question, aggregates, keys and domains
 UNKNOWABLE = """not checked, since no program can know it from these files: that the noise was drawn at this scale; that
-  the rows of a person were bounded and their values clamped; that schema and group keys were not read from rows; that
-  no other ledger counts releases about these people. Numbers, assumptions and versions are as it states them"""
+  the rows of a person were bounded and their values clamped; that invented rows are invented; that schema and group
+  keys were not read from rows; that no other ledger counts releases about these people; whether the ledger is on disk
+  or in memory. Taken as stated: numbers, notes, constants in the question, the names of release and snapshot,
+  assumptions, versions, and whether the noise is as small as a wish for accuracy (within) asks"""
 
 
 def beside(name: str) -> Any:
@@ -42,7 +43,8 @@ def beside(name: str) -> Any:
     return module
 
 
-_plan = beside("plan")
+_loss, _log = beside("loss"), beside("log")
+_plan, UNIT, close, conversion, epsilon = _loss.PLAN, _loss.UNIT, _loss.close, _loss.conversion, _loss.epsilon
 Refused, need, canonical, read, same = _plan.Refused, _plan.need, _plan.canonical, _plan.read, _plan.same
 number, sha256, Plan = _plan.number, _plan.sha256, _plan.Plan
 
@@ -101,65 +103,6 @@ def placed(log: Any, key: bytes) -> tuple[Any, Any]:
     return entry, private
 
 
-# what the noise costs, and what that means --------------------------------------------------------------------------
-
-
-def epsilon(rho: float, delta: float) -> float:
-    """The least ε for which ρ-zCDP gives (ε, δ)-DP by CKS20, Corollary 13.
-
-    It is the least of αρ + (log(1/δ) - log α)/(α - 1) + log(1 - 1/α) over α > 1, where the slope is 0:
-    (α - 1)²ρ = log(1/δ) - log α. The left side grows and the right side falls, so halving finds the one α.
-    """
-    if not rho:
-        return 0.0
-    need(0 < delta < 1, "it has no δ at which its ρ is an ε")
-    low, high = -30.0, 45.0  # of log(α - 1)
-    for _ in range(100):
-        middle = (low + high) / 2
-        more = math.exp(2 * middle) * rho < -math.log(delta) - math.log1p(math.exp(middle))
-        low, high = (middle, high) if more else (low, middle)
-    above = math.exp(low)
-    least = (1 + above) * rho + (-math.log(delta) - math.log1p(above)) / above + low - math.log1p(above)
-    return max(0.0, least)
-
-
-def close(one: float, other: float) -> bool:
-    """Whether two floating-point searches found the same."""
-    return abs(one - other) <= 1e-9 * max(abs(one), abs(other)) + 1e-15
-
-
-def check_losses(one: Any, losses: list[int], plan: Any) -> None:
-    """Each measure's loss, in units rounded up, is that of its sensitivity and its scale (docs/proofs/noise.md)."""
-    gaussian = one["mechanism"] == "gaussian"
-    need(len(losses) == len(plan.measures), "it has not one loss for each measure")
-    for form, scale, loss in zip(plan.measures, one["scales"], losses, strict=True):
-        moved, sigma = form["sensitivity"], Q(float(number(scale)))  # the very double that the noise was asked with
-        need(sigma > 0, "it has a measure without noise")
-        exact = (Q(moved["l2_squared"], 2) / sigma**2 if gaussian else moved["l1"] / sigma) * UNIT
-        need(exact <= loss <= exact * (1 + Q(1, UNIT)) + 2, "a measure loses something else than it states")
-
-
-def check_noise(one: Any, losses: list[int], loss: int, budget: Any) -> None:
-    """The charge, ρ and (ε, δ) are those of the losses, and what was asked for."""
-    asked, zcdp, total = one["protection"], budget["currency"] == "zcdp", sum(losses)
-    gaussian = zcdp and not asked.get("pure", False)
-    need(one["mechanism"] == ("gaussian" if gaussian else "laplace"), "its noise is of another law than was asked")
-    # Bun and Steinke 2016: losses add up (Lemma 2.3), and ε-DP is ε²/2-zCDP (Proposition 1.4)
-    need(loss == (-(-total * total // (2 * UNIT)) if zcdp and not gaussian else total), "it costs something else")
-    rho = loss / UNIT if zcdp else None
-    need(one["rho"] is None if rho is None else float(number(one["rho"])) == rho, "its ρ is not its cost")
-    stated, delta = float(number(one["epsilon"])), float(number(one["delta"]))
-    wanted = number(asked["delta"]) if "delta" in asked else number(budget["delta"]) - number(budget["threshold_delta"])
-    need(close(delta, float(wanted)) if gaussian else delta == 0, "its δ is another")
-    spare = 4 * len(losses)  # units that rounding may leave of what was asked for
-    true = epsilon(loss / UNIT, delta) if gaussian else total / UNIT
-    most = epsilon((loss * 1.0001 + spare) / UNIT, delta) if gaussian else (total * 1.0001 + spare) / UNIT
-    need(true <= stated * (1 + 1e-9), "its noise is too little for the ε that it states")
-    need(stated <= most, "its ε is not that of its noise")
-    need(stated == float(number(asked.get("epsilon", one["epsilon"]))), "its ε is not the one that was asked for")
-    need(loss <= number(asked.get("rho", loss)) * UNIT or "rho" not in asked, "it costs more than was asked for")
-
-
 # what a certificate may say -----------------------------------------------------------------------------------------
 
 
@@ -211,14 +154,15 @@ def check_budget(one: Any, said: Any, entry: Any) -> None:
     charged = 0 if entry["event"] == "delivered" else one["cost"]["loss"]
     need((held["charged"], held["charged_delta"]) == (charged, 0), "it was charged something else than its cost")
     whole, part = number(held["delta"]), number(held["threshold_delta"])
-    need((whole > 0) is zcdp and 0 <= part <= whole < 1 and held["currency"] in ("zcdp", "pure"), "its budget is none")
-    delta, most, cap = float(whole - part), float(number(held["epsilon_cap"])), held["cap"]
+    fits = 0 <= part < whole if zcdp else 0 == part == whole and held["currency"] == "pure"
+    need(fits and 100 * whole < 1, "its budget is none")
+    delta, most, cap = conversion(whole, part), float(number(held["epsilon_cap"])), held["cap"]
     means = [epsilon(units / UNIT, delta) if zcdp else units / UNIT for units in (cap, cap * (1 + 1e-9) + 2)]
     need(means[0] <= most * (1 + 1e-9) and most <= means[1] * (1 + 1e-9), "its cap is not what its budget's ε means")
     spent = epsilon(held["after"] / UNIT, delta) if zcdp else held["after"] / UNIT
     need(close(float(number(told["epsilon_spent"])), spent), "the ε that was spent is not that of its account")
-    at = float(number(told["delta"]))
-    need(delta - 1e-18 <= at <= whole if zcdp and held["after"] else at == 0, "its account is told at another δ")
+    at = delta if zcdp and held["after"] else 0
+    need(float(number(told["delta"])) == at, "its account is told at another δ")
     need(0 <= told["left"] <= held["cap"] - held["after"], "its account has less left than it states")
     names = {"cap": "cap", "currency": "currency", "epoch": "epoch", "lifetime": "lifetime", "spent": "after"}
     plain = {name: held[other] for name, other in names.items()} | {"epsilon_cap": held["epsilon_cap"]}
@@ -244,6 +188,9 @@ def check_entry(said: Any, entry: Any, private: Any, subject: str) -> None:
     )
     hidden = {"salt": private["salt"], "release": subject, "snapshot": data["snapshot_id"]}
     need(same(private, hidden), "its log entry is of another release")
+    issued, entered = (dt.datetime.fromisoformat(text) for text in (said["issued_at"], entry["at"]))
+    need(issued.astimezone(dt.UTC).isoformat() == said["issued_at"], "its time is not written as pets writes it")
+    need(issued <= entered + _log.SKEW, "it was issued after it was entered")
 
 
 def expected(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
@@ -277,7 +224,7 @@ PARTS = """analyst budget cost data dataset delta epsilon guarantee id issued_at
   protection query rho scales schema snapshot table values version"""
 
 
-def check_release(one: Any, plan: Any, digest: str) -> None:
+def check_release(one: Any, said: Any, plan: Any, digest: str) -> None:
     """The release's parts fit together, and are all that there is."""
     need(sorted(one) == PARTS.split(), "the release has other parts than pets writes")
     told = {"dataset": one["schema"]["dataset"], "table": one["query"]["table"], "plan": digest}
@@ -289,9 +236,12 @@ def check_release(one: Any, plan: Any, digest: str) -> None:
     exact = one["protection"]["kind"] != "dp"
     need((one["mechanism"] == "none") is exact, "its noise is not that of its protection")
     need(one["data"] in ("real", "dummy"), "its rows are neither real nor invented")
+    need(one["data"] == "real" or said["budget"]["ledger"] == "memory", "a ledger on disk holds no invented rows")
     if exact or one["data"] == "dummy":
         need(one["cost"]["loss"] == 0, "it costs something, and protects nobody")
-    if exact:
+    if not exact:
+        _loss.check_protection(one["protection"])
+    else:
         kind = "total" if one["data"] == "real" else one["protection"]["kind"]
         need(same(one["protection"], {"kind": kind}), "its protection is none for these rows")
         none = [one["rho"], one["epsilon"], one["delta"], *one["scales"]]
@@ -336,7 +286,7 @@ def _checked(release: bytes, key: bytes, certificate: bytes | None, log: Any, sc
         raise CannotCheck("it is of a kind that this checker does not know; find a newer one")
     plan = Plan(one["query"], one["schema"])
     digest = sha256(canonical(plan.form))
-    check_release(one, plan, digest)
+    check_release(one, said, plan, digest)
     told = expected(one, said, plan, digest)
     wrong = [name for name in sorted({*told, *said} - {*FREE}) if not same(told.get(name), said.get(name))]
     need(
@@ -348,11 +298,11 @@ def _checked(release: bytes, key: bytes, certificate: bytes | None, log: Any, sc
     check_entry(said, entry, private, subject)
     check_budget(one, said, entry)
     if said["dp"] is not None:
-        check_losses(one, said["dp"]["losses"], plan)
-        check_noise(one, said["dp"]["losses"], one["cost"]["loss"], said["budget"])
-    place = "other releases: as the ledger says (no log was given)"
+        _loss.check_losses(one, said["dp"]["losses"], plan)
+        _loss.check_noise(one, said["dp"]["losses"], one["cost"]["loss"], said["budget"])
+    place = "budget, other releases: as the ledger says (no log was given)"
     if log is not None:
-        place = beside("log").replay(log, key, one, said, _plan, checkpoint)
+        place = _log.replay(log, key, one, said, _plan, checkpoint)
     public = "schema: as the custodian says (no published one was given)"
     if schema is not None:
         need(same(read(schema), one["schema"]), "its schema is not the published one")
@@ -379,18 +329,22 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--log", type=Path)
     parser.add_argument("--schema", type=Path)
     given = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal need not know ε: it is shown some other way then
+            stream.reconfigure(errors="backslashreplace")
     try:
         files = [None if path is None else path.read_bytes() for path in (given.certificate, given.schema)]
         key = bytes.fromhex(given.key.read_text("ascii").strip())
         log = None if given.log is None else given.log.open("rb")
-        print(f"holds: {check(given.release.read_bytes(), key, files[0], log, files[1])}")
-        return 0
+        found = check(given.release.read_bytes(), key, files[0], log, files[1])
     except Refused as why:
         print(f"refused: {why}", file=sys.stderr)
         return 11
     except (CannotCheck, OSError, ValueError) as why:
         print(f"cannot be checked: {why}", file=sys.stderr)
         return 12
+    print(f"holds: {found}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -5,10 +5,14 @@ the releases of others are added up from the entries, as docs/proofs/composition
 """
 
 import base64
+import datetime as dt
 import hashlib
 from collections import Counter
 from typing import Any
 
+SKEW = dt.timedelta(seconds=60)  # a clock may be set back so far, and its ledger goes on
+SAME = ("table", "what", "protection", "unbounded", "metadata_sha256")  # of a request and its answer
+ITS = ("project", "analyst", "epoch")  # and, where it went to whoever asked first
 GENESIS = hashlib.sha256(b"pets ledger").digest()
 
 
@@ -42,7 +46,10 @@ class Account:
         self.dataset, self.epoch, self.life, self.finite = dataset, 0, 0, 0
         self.caps: dict[tuple[str, ...], int] = {}
         self.spent: Counter[tuple[str, ...]] = Counter()
+        self.budget: Any = None
         self.begun: dict[str, dict[str, Any]] = {}  # the account as each request found it
+        self.asked: dict[str, Any] = {}  # what was entered of each, before any row was counted
+        self.ended: dict[str, str] = {}
         self.unbounded: dict[str, dict[str, Any]] = {}
         self.schemas: set[str] = set()
 
@@ -55,7 +62,8 @@ class Account:
         self.life += loss
         left = min(self.caps[scope] - self.spent[scope] for scope in scopes if scope in self.caps)
         told = {"before": before, "after": before + loss, "lifetime": self.life, "left": max(0, left)}
-        return told | {"cap": self.caps[()], "epoch": self.epoch}
+        budget = {"epsilon_cap" if name == "epsilon" else name: part for name, part in self.budget.items()}
+        return told | {"cap": self.caps[()], "epoch": self.epoch} | budget
 
     def hear(self, said: Any) -> None:
         """The next entry."""
@@ -67,19 +75,21 @@ class Account:
         elif said.get("dataset") != self.dataset:
             return
         elif event == "dataset":
-            self.caps[()] = said["loss"]
+            self.caps[()], self.budget = said["loss"], said["budget"]
             self.life = self.spent[()] = said.get("charged", [0, 0])[0]
         elif event == "change":
             self.change(said)
         elif event in ("reserved", "started") and name not in self.begun:
             at = f"{said['at'][:19]}.000+00:00"  # requests are named by the second in which they came
-            self.begun[name] = self.state(said, said["loss"]) | {"at": at}
+            self.begun[name], self.asked[name] = self.state(said, said["loss"]) | {"at": at}, said
             self.schemas |= {said["metadata_sha256"]} if "metadata_sha256" in said else set()
         elif event == "voided":
             self.state(said, -said["loss"])
         if event == "started" and said["unbounded"]:
             self.unbounded[name] = {"request_id": name, "at": self.begun[name]["at"], "what": said["what"]}
-        self.finite += event == "committed" and not said["unbounded"]
+        elif event == "committed":
+            self.finite += not said["unbounded"]
+            self.ended[name] = said["at"]
 
     def change(self, said: Any) -> None:
         """A signed change of the budget."""
@@ -87,7 +97,7 @@ class Account:
             self.spent.clear()
             self.epoch += 1
         if said["change"] in ("renew", "budget"):
-            self.caps[()] = said["loss"]
+            self.caps[()], self.budget = said["loss"], said["budget"]
         elif said["change"] == "cap":
             scope = tuple(part for part in (said["project"], said["analyst"]) if part)
             self.caps.pop(scope, None)
@@ -123,6 +133,12 @@ def replay(handle: Any, key: bytes, one: Any, said: Any, base: Any, checkpoint: 
         delivered = entry["event"] == "delivered"
         account.finite -= delivered and not entry["unbounded"]  # (it left before, and is not another release)
         own = account.state(entry, 0) if delivered else account.begun[said["request_id"]]
+        asked, names = account.asked[said["request_id"]], SAME if delivered else (*SAME, *ITS)
+        alike = [base.same(asked.get(name), entry.get(name)) for name in names]
+        need(all(alike) and asked["loss"] == one["cost"]["loss"], "the log has what was asked otherwise")
+        times = asked["at"], one["issued_at"], account.ended.get(said["request_id"], entry["at"])
+        begun, issued, ended = map(dt.datetime.fromisoformat, times)
+        need(begun - SKEW <= issued <= ended + SKEW, "it was issued before it was asked, or after it was answered")
         known = [log["entry"], log["entry_hash"], checkpoint(log["checkpoint"], key)[2]]
         need([parts[1].decode(), chain.hex(), tree.root()] == known, "the log holds another entry where it stands")
     need(
@@ -131,9 +147,8 @@ def replay(handle: Any, key: bytes, one: Any, said: Any, base: Any, checkpoint: 
     others = [found for name, found in account.unbounded.items() if name != said["request_id"]]
     told = {"dp": account.finite, "unbounded": others}
     need(base.same(said["other_releases"], told), "it names other releases than the log does")
-    stated = {name: budget[name] for name in ("before", "after", "lifetime", "cap", "epoch")} | {
-        "left": one["budget"]["left"]
-    }
+    names = ("before", "after", "lifetime", "cap", "epoch", "epsilon_cap", "delta", "threshold_delta")
+    stated = {name: budget[name] for name in names} | {"left": one["budget"]["left"]}
     need(base.same(stated, {name: own[name] for name in stated}), "its account is not the one that the log leads to")
     schemas = len(account.schemas - {said["dataset"]["metadata_sha256"]})
     also = f"; {schemas} other schema(s) were used" if schemas else ""

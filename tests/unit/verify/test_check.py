@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import contextlib
 import copy
 import hashlib
 import io
@@ -35,7 +36,7 @@ from tests.unit.ledger.log.test_verifier import edited, leaves, other
 from tests.work import calls
 
 FOLDER = Path(checker.__file__).parent
-FILES = ("check.py", "plan.py", "log.py", "calendar.py")
+FILES = ("check.py", "plan.py", "loss.py", "log.py", "calendar.py")
 
 FREE = ("assumptions", "engine_versions", "service", "values")
 """The parts that may say anything: nothing follows from them, and they follow from nothing that a reader has.
@@ -43,6 +44,10 @@ FREE = ("assumptions", "engine_versions", "service", "values")
 ``values`` are the release's noisy numbers; the others are the certificate's. All else is derived, with the log at hand.
 """
 
+TOLD = ("notes", "id", "snapshot")
+"""And these, where release and certificate say the same: nothing else tells of them (beside the kind of ledger)."""
+
+DUMMY = "Dummy data: every row is invented, so no one's presence can show."
 UNIT = pets.Unit("id", max_rows=9, rows=3)
 COLUMNS = {
     "id": pets.Identifier(),
@@ -263,6 +268,72 @@ def lies(world: Made) -> Iterator[tuple[str, Any]]:
                 yield f"{number} without {name}", (world, release.form, without, None)
 
 
+def fitted(form: Any, said: Any) -> tuple[Any, Any]:
+    """The certificate and the sentence that fit what a release says: the checker's own, as a liar can make them."""
+    plan = checker.Plan(form["query"], form["schema"])
+    digest = hashlib.sha256(canonical(plan.form)).hexdigest()
+    form = form | {"plan": digest}
+    said = said | {"budget": said["budget"] | {"scope": form["dataset"]}}
+    said = said | checker.expected(form, said, plan, digest)
+    return form | {"guarantee": said["guarantee"]}, said
+
+
+def as_dummy(form: Any, said: Any) -> tuple[Any, Any]:
+    """Real rows, said to be invented ones; of exact totals that is all it takes."""
+    exact = {"protection": {"kind": "exact"}} if form["mechanism"] == "none" else {}
+    cost, budget = form["cost"] | {"loss": 0}, said["budget"]
+    before = {"before": budget["after"] if budget["charged"] else budget["before"], "charged": 0}
+    return form | exact | {"data": "dummy", "cost": cost}, said | {"budget": budget | before}
+
+
+SPENT = {"cap": "cap", "currency": "currency", "epoch": "epoch", "lifetime": "lifetime", "after": "spent"}
+ASKED: list[Any] = [
+    {"kind": "dp"},
+    {"kind": "dp", "epsilon": 1, "per": "hospital for life"},
+    {"kind": "dp", "epsilon": 1, "within": 1},
+    {"kind": "dp", "epsilon": 1, "confidence": "0.9"},
+    {"kind": "dp", "epsilon": 1, "simultaneous": True},
+    {"kind": "dp", "within": "0.001"},
+    {"kind": "dp", "within": 20, "pure": False},
+    {"kind": "dp", "within": 20, "delta": "0.000001"},
+    {"kind": "total"},
+    {"kind": "exact"},
+]
+
+
+def paired(world: Made) -> Iterator[tuple[str, Any]]:
+    """Lies that fit together: one thing said otherwise on both sides, with the sentence, entry and plan of it."""
+
+    def together(name: str, form: Any, said: Any) -> Iterator[tuple[str, Any]]:
+        none = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, Refused)
+        with contextlib.suppress(*none):  # (where it has no plan)
+            yield f"{name} on both sides", (world, *fitted(form, said), None)
+
+    for number, release in enumerate(world.releases):
+        form, said = release.form, said_of(release)
+        delivered = json.loads(said["log"]["entry"])["event"] == "delivered"
+        for path in leaves(form):
+            elsewhere = delivered and path[0] in ("project", "analyst")  # (the log says of nothing else who got it)
+            if path[0] not in (*FREE, *TOLD, "query", "plan", "guarantee") and not elsewhere:
+                yield from together(f"{number} {path}", edited(form, path, moved), said)
+        for name in sorted({*said["budget"]} - {"scope"}):
+            lie, told = edited(said, ("budget", name), moved), form
+            if name in SPENT:
+                told = edited(form, ("budget", SPENT[name]), lie["budget"][name])
+            yield from together(f"{number} budget {name}", told, lie)
+        for whole, part in (("0.0000009", 0), ("0.5000009", "0.5"), ("0.0000019", "0.000001")):
+            lie = edited(edited(said, ("budget", "delta"), whole), ("budget", "threshold_delta"), part)
+            yield from together(f"{number} budget δ {whole}", form, lie)
+        for near in ("0.00000095", "0.000001", "0.0000009000000000001"):
+            yield from together(f"{number} told δ {near}", edited(form, ("budget", "delta"), near), said)
+        for asked in ASKED:
+            if asked != form["protection"]:
+                yield from together(f"{number} {asked}", form | {"protection": asked}, said)
+        for at in ("1999-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00"):
+            yield from together(f"{number} at {at}", form | {"issued_at": at}, said)
+        yield from together(f"{number} dummy", *as_dummy(form, said))
+
+
 def believed(cases: list[tuple[str, Any]]) -> list[str]:
     """The lies that hold."""
     out = []
@@ -281,15 +352,15 @@ def believed(cases: list[tuple[str, Any]]) -> list[str]:
 
 @pytest.mark.chance(0)
 def test_a_hundred_signed_lies_are_refused(made: Made, pure: Made) -> None:
-    everything = [*lies(made), *lies(pure)]
-    assert len(everything) > 1000
-    assert believed(random.Random(23).sample(everything, 100)) == []
+    everything, fitting = [*lies(made), *lies(pure)], [*paired(made), *paired(pure)]
+    assert len(everything) > 1000 and len(fitting) > 1000
+    assert believed([*random.Random(23).sample(everything, 100), *random.Random(29).sample(fitting, 100)]) == []
 
 
 @pytest.mark.soak
 @pytest.mark.chance(0)
 def test_every_signed_lie_is_refused(made: Made, pure: Made) -> None:
-    assert believed([*lies(made), *lies(pure)]) == []
+    assert believed([*lies(made), *lies(pure), *paired(made), *paired(pure)]) == []
 
 
 @pytest.mark.chance(0)
@@ -304,6 +375,94 @@ def test_the_free_parts_are_free(made: Made, name: str) -> None:
         path = next(path for path in leaves(said) if path[0] == name and path[-1] != "image_digest")
         file, log = made.signed(form, edited(said, path, other))
     assert check(file, made.key, log=log)
+
+
+@pytest.mark.chance(0)
+@pytest.mark.parametrize("name", [*TOLD, "ledger"])
+def test_what_only_both_sides_tell_is_named_as_not_checked(made: Made, name: str) -> None:
+    release = made.releases[0]
+    form, said = release.form, said_of(release)
+    if name == "ledger":
+        said = edited(said, ("budget", "ledger"), "memory")
+    else:
+        form = form | {name: moved(form[name])}
+    file, log = made.signed(*fitted(form, said))
+    words = {"notes": "notes", "id": "names of release", "snapshot": "snapshot", "ledger": "on disk or in memory"}
+    assert words[name] in " ".join(check(file, made.key, log=log).split())
+    assert "promises something else" in refused(made.signed(form, said)[0], made.key)  # (said on one side alone)
+
+
+@pytest.mark.chance(0)
+def test_real_rows_are_not_said_to_be_invented(made: Made, pure: Made) -> None:
+    """Not of a ledger on disk; and of one in memory not beside a log in which they were asked for as real ones."""
+    for world in (made, pure):
+        for release in world.releases:
+            form, said = fitted(*as_dummy(release.form, said_of(release)))
+            assert said["guarantee"] == DUMMY
+            file, log = world.signed(form, said)
+            why = "holds no invented rows" if world is made else "asked otherwise|its account|something else"
+            with pytest.raises(Refused, match=why):
+                check(file, world.key, log=log)
+    total = next(release for release in pure.releases if release.protection["kind"] == "total")
+    alone = check(pure.signed(*fitted(*as_dummy(total.form, said_of(total))))[0], pure.key)
+    assert "that invented rows are invented" in alone  # (without the log nobody can know)
+
+
+@pytest.mark.chance(0)
+@pytest.mark.parametrize("asked", ASKED[:8], ids=lambda asked: str(asked)[:50])
+def test_what_was_asked_is_one_thing_in_the_words_of_pets(made: Made, asked: Any) -> None:
+    """Some of it without the log: only the log tells that another accuracy or confidence was asked for."""
+    of = next(release for release in made.releases if ("within" in release.protection) is ("within" in asked))
+    file, log = made.signed(*fitted(of.form | {"protection": asked}, said_of(of)))
+    known = [*asked] in (["kind", "within"], ["kind", "epsilon", "confidence"])
+    why = refused(file, made.key, log=log)
+    assert why.startswith("the log has what was asked otherwise" if known else ("it asks", "it was asked"))
+    if not known:
+        refused(file, made.key)
+
+
+@pytest.mark.chance(0)
+def test_every_way_to_ask_is_known() -> None:
+    for asked in (
+        pets.DP(epsilon=1, delta=1e-9, confidence=0.5),
+        pets.DP(epsilon=0.3, pure=True),
+        pets.DP(rho=0.01, confidence=0.999999),
+        pets.DP(within=3, simultaneous=True, pure=True),
+    ):
+        checker._loss.check_protection(asked.to_json())
+
+
+@pytest.mark.chance(0)
+@pytest.mark.parametrize(("whole", "part", "alone"), [("0.0000009", 0, False), ("0.5000009", "0.5", True)])
+def test_a_budget_of_another_delta(made: Made, whole: str, part: Any, alone: bool) -> None:
+    """The part that converts ρ is the same: only the log tells what the whole was, or that there is no such budget."""
+    release = made.releases[0]
+    said = edited(edited(said_of(release), ("budget", "delta"), whole), ("budget", "threshold_delta"), part)
+    file, log = made.signed(*fitted(release.form, said))
+    assert ("its budget is none" if alone else "not the one that the log leads to") in refused(file, made.key, log=log)
+    if not alone:
+        assert "budget, other releases: as the ledger says" in check(file, made.key)
+
+
+@pytest.mark.chance(0)
+def test_the_account_is_told_at_its_own_delta(made: Made) -> None:
+    release = made.releases[0]
+    assert release.form["budget"]["delta"] == "0.0000009"
+    for near in ("0.00000095", "0.0000009000000000001", "0.0000008999999999999"):
+        file, _ = made.signed(*fitted(edited(release.form, ("budget", "delta"), near), said_of(release)))
+        assert "told at another δ" in refused(file, made.key)
+
+
+@pytest.mark.chance(0)
+def test_a_release_is_issued_while_its_request_lives(made: Made) -> None:
+    for release in (made.releases[0], made.releases[-1]):  # (the last was delivered)
+        for at, why in (
+            ("1999-01-01T00:00:00+00:00", "before it was asked"),
+            ("2999-01-01T00:00:00+00:00", "issued after it was entered"),
+            (release.issued_at.replace("+00:00", "Z"), "not written as pets writes it"),
+        ):
+            file, log = made.signed(*fitted(release.form | {"issued_at": at}, said_of(release)))
+            assert why in refused(file, made.key, log=log)
 
 
 TOGETHER: list[tuple[str, Any, str]] = [
@@ -453,7 +612,7 @@ def test_the_least_epsilon_is_the_least_over_all_orders(rho: float, delta: float
 
 def test_they_are_short_and_need_nothing_of_pets() -> None:
     assert sorted(path.name for path in FOLDER.glob("*.py")) == sorted([*FILES, "__init__.py"])
-    for name, most in zip(FILES, (400, 400, 150, 100), strict=True):
+    for name, most in zip(FILES, (400, 400, 150, 200, 100), strict=True):
         source = (FOLDER / name).read_text("utf-8")
         assert len(source.splitlines()) <= most, name
         imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Import, ast.ImportFrom))]
@@ -474,9 +633,10 @@ def test_they_run_alone(made: Made, tmp_path: Path) -> None:
     (tmp_path / "schema.json").write_bytes(canonical(SCHEMA.to_json()))
     (tmp_path / "lie.json").write_bytes(made.signed(release.form, said_of(release) | {"what": "nothing"})[0])
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        command = [sys.executable, "-I", "check.py", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    def run(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
+        command = [sys.executable, *(["-I"] if env is None else []), "check.py", *arguments]  # (-I reads no variable)
+        settings: Any = {"capture_output": True, "text": True, "errors": "replace", "check": False, "env": env}
+        done = subprocess.run(command, cwd=tmp_path, **settings)
         return done.returncode, done.stdout, done.stderr
 
     known = ("--log", "public.log", "--schema", "schema.json")
@@ -486,6 +646,9 @@ def test_they_run_alone(made: Made, tmp_path: Path) -> None:
     assert (code, out, err.count("\n")) == (11, "", 1) and err.startswith("refused: its certificate promises")
     assert run("bare.json", "ledger.pub")[0] == 12
     assert run("none.json", "ledger.pub")[0] == 12
+    for words in ("latin-1", "ascii", "cp1252"):  # a terminal that has no ε
+        code, out, err = run("answer.json", "ledger.pub", env={"PYTHONIOENCODING": words})
+        assert (code, err) == (0, "") and "with \\u03b5 = 1" in out, words
 
 
 @pytest.mark.chance(0)

@@ -1,0 +1,95 @@
+"""What noise costs and means, derived anew, and what may be asked for: the numbers of a promise (docs/proofs)."""
+
+import importlib.util
+import math
+from fractions import Fraction as Q
+from pathlib import Path
+from typing import Any
+
+_FOUND: Any = importlib.util.spec_from_file_location("check_plan", Path(__file__).with_name("plan.py"))
+PLAN = importlib.util.module_from_spec(_FOUND)
+_FOUND.loader.exec_module(PLAN)
+need, number = PLAN.need, PLAN.number
+UNIT = 10**12  # units of ρ or ε in 1
+SETTINGS = {"kind", "epsilon", "rho", "within", "delta", "pure", "confidence", "simultaneous"}
+
+
+def check_protection(asked: Any) -> None:
+    """What was asked for is one thing, said as pets says it: each setting where it has a meaning, and no other."""
+    named = {*asked}
+    one = named & {"epsilon", "rho", "within"}
+    known = (
+        named <= SETTINGS and len(one) == 1 and all(asked[name] is True for name in named & {"pure", "simultaneous"})
+    )
+    need(known, "it was asked for in a way that pets does not know")
+    need("simultaneous" not in named or "within" in named, "it was asked for in a way that pets does not know")
+    need("delta" not in named or ("epsilon" in named and "pure" not in named), "it asks for a δ that nothing takes")
+    need(not {"pure", "rho"} <= named, "it asks for a ρ of noise that has none")
+    need(all(number(asked[name]) > 0 for name in one), "it asks for nothing")
+    need(0 < number(asked.get("delta", "0.001")) < Q(1, 100), "it asks for a δ that pets refuses")
+    sure = number(asked.get("confidence", "0.9"))
+    need(Q(1, 2) <= sure < 1 and sure != Q(95, 100), "it asks for a confidence that pets does not write")
+
+
+def conversion(whole: Q, part: Q) -> float:
+    """The δ at which a budget's ρ is told: what thresholds leave of its δ, and no more."""
+    value = float(whole - part)
+    return value if not part or Q(value) <= whole - part else math.nextafter(value, 0.0)
+
+
+def epsilon(rho: float, delta: float) -> float:
+    """The least ε for which ρ-zCDP gives (ε, δ)-DP by CKS20, Corollary 13.
+
+    It is the least of αρ + (log(1/δ) - log α)/(α - 1) + log(1 - 1/α) over α > 1, where the slope is 0:
+    (α - 1)²ρ = log(1/δ) - log α. The left side grows and the right side falls, so halving finds the one α.
+    """
+    if not rho:
+        return 0.0
+    need(0 < delta < 1, "it has no δ at which its ρ is an ε")
+    low, high = -30.0, 45.0  # of log(α - 1)
+    for _ in range(100):
+        middle = (low + high) / 2
+        more = math.exp(2 * middle) * rho < -math.log(delta) - math.log1p(math.exp(middle))
+        low, high = (middle, high) if more else (low, middle)
+    above = math.exp(low)
+    least = (1 + above) * rho + (-math.log(delta) - math.log1p(above)) / above + low - math.log1p(above)
+    return max(0.0, least)
+
+
+def close(one: float, other: float) -> bool:
+    """Whether two floating-point searches found the same."""
+    return abs(one - other) <= 1e-9 * max(abs(one), abs(other)) + 1e-15
+
+
+def check_losses(one: Any, losses: list[int], plan: Any) -> None:
+    """Each measure's loss, in units rounded up, is that of its sensitivity and its scale (docs/proofs/noise.md)."""
+    gaussian = one["mechanism"] == "gaussian"
+    need(len(losses) == len(plan.measures), "it has not one loss for each measure")
+    for form, scale, loss in zip(plan.measures, one["scales"], losses, strict=True):
+        moved, sigma = form["sensitivity"], Q(float(number(scale)))  # the very double that the noise was asked with
+        need(sigma > 0, "it has a measure without noise")
+        exact = (Q(moved["l2_squared"], 2) / sigma**2 if gaussian else moved["l1"] / sigma) * UNIT
+        need(exact <= loss <= exact * (1 + Q(1, UNIT)) + 2, "a measure loses something else than it states")
+
+
+def check_noise(one: Any, losses: list[int], loss: int, budget: Any) -> None:
+    """The charge, ρ and (ε, δ) are those of the losses, and what was asked for."""
+    asked, zcdp, total = one["protection"], budget["currency"] == "zcdp", sum(losses)
+    gaussian = zcdp and not asked.get("pure", False)
+    need(one["mechanism"] == ("gaussian" if gaussian else "laplace"), "its noise is of another law than was asked")
+    need(zcdp or not {"rho", "delta"} & {*asked}, "it asks for what its ledger does not count")
+    # Bun and Steinke 2016: losses add up (Lemma 2.3), and ε-DP is ε²/2-zCDP (Proposition 1.4)
+    need(loss == (-(-total * total // (2 * UNIT)) if zcdp and not gaussian else total), "it costs something else")
+    rho = loss / UNIT if zcdp else None
+    need(one["rho"] is None if rho is None else float(number(one["rho"])) == rho, "its ρ is not its cost")
+    stated, delta = float(number(one["epsilon"])), float(number(one["delta"]))
+    told = conversion(number(budget["delta"]), number(budget["threshold_delta"]))
+    wanted = float(number(asked["delta"])) if "delta" in asked else told
+    need(delta == (wanted if gaussian else 0), "its δ is another")
+    spare = 4 * len(losses)  # units that rounding may leave of what was asked for
+    true = epsilon(loss / UNIT, delta) if gaussian else total / UNIT
+    most = epsilon((loss * 1.0001 + spare) / UNIT, delta) if gaussian else (total * 1.0001 + spare) / UNIT
+    need(true <= stated * (1 + 1e-9), "its noise is too little for the ε that it states")
+    need(stated <= most, "its ε is not that of its noise")
+    need(stated == float(number(asked.get("epsilon", one["epsilon"]))), "its ε is not the one that was asked for")
+    need(loss <= number(asked.get("rho", loss)) * UNIT or "rho" not in asked, "it costs more than was asked for")

@@ -14,6 +14,8 @@ from pets.plan.layout import Dimension
 from pets.plan.measure import Measure
 from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, Codes, Predicate, Range, both, overlap, union
+from pets.query_model.group_keys import Period
+from pets.schema.dates import Calendar
 from pets.schema.domain import Domain
 from pets.schema.numeric import Numeric
 
@@ -27,7 +29,10 @@ _ASK = "the true answer is empty, and nothing need be spent to know it"
 
 
 def unreached(plan: Plan) -> tuple[str, ...]:
-    """One sentence for each condition that no row can meet, and for each grouping that leaves values out."""
+    """One sentence for each condition that no row can meet, and for each grouping that leaves values out.
+
+    Also for the weeks at the ends of a column of days, which are not whole.
+    """
     base = _looked(plan.where, {})
     if none := _none(base):
         return (f"No row can meet the query's condition, which leaves {_value(plan, none)}: {_ASK}.",)
@@ -38,6 +43,7 @@ def unreached(plan: Plan) -> tuple[str, ...]:
         met = "" if plan.where is None else " that meets the query's condition"
         return (f"No row{met} is in any of the groups, which leave {_value(plan, none)}: {_ASK}.",)
     out = [said for dimension in plan.layout.dimensions for said in _groups(plan, dimension, base)]
+    out += [said for place in range(len(plan.query.keys)) for said in _broken_weeks(plan, place, inside)]
     for output in plan.outputs:
         measure = plan.measures[output.parts[0]]
         if none := _none(_looked(_needs(plan, measure), inside)):
@@ -157,6 +163,26 @@ def _groups(plan: Plan, dimension: Dimension, base: _Box) -> list[str]:
             f"{dimension.name!r}: nobody can be there."
         )
     return out
+
+
+def _broken_weeks(plan: Plan, place: int, inside: _Box) -> list[str]:
+    """The first and the last week of a column of days that hold only some days, under the whole week's name."""
+    key, dimension = plan.query.keys[place], plan.layout.dimensions[place]
+    domain, cycle = plan.fields[dimension.column], dimension.cycle
+    if not isinstance(key, Period) or not key.unit.endswith("week") or cycle is None:
+        return []
+    assert isinstance(domain, Calendar)
+    cells, slots = domain.cells, cycle.size
+    last = cells - 1 - (cells - 1 + cycle.offset) % cycle.width
+    ends = [
+        (cycle.offset > 0, (0, min(cycle.width - cycle.offset, cells) - 1), 0, f"begins with {domain.lo}"),
+        ((cells + cycle.offset) % cycle.width > 0, (max(last, 0), cells - 1), slots - 1, f"ends with {domain.hi}"),
+    ]
+    return [
+        f"{dimension.name}: {dimension.labels[slot]} is no whole week, for {dimension.column!r} {end}."
+        for broken, codes, slot, end in ends
+        if broken and overlap(inside.get(dimension.column, ((0, cells),)), (codes,))
+    ]
 
 
 def _left_out(column: str, domain: Domain, binned: Sequence[Range], base: _Box, where: str) -> list[str]:

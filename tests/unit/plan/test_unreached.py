@@ -203,3 +203,41 @@ def test_what_is_said_is_so(test: Test) -> None:
     assert not (found and possible)
     if simple:  # without alternatives nothing is missed
         assert bool(found) == (not possible)
+
+
+WEEKS = pets.Schema(
+    {
+        "stays": pets.Table(
+            "row",
+            {
+                "whole": pets.Date("2021-01-04", "2021-01-17"),
+                "short": pets.Date("2021-01-06", "2021-01-23"),
+                "seen": pets.DateTime("2021-01-04 06:00", "2021-01-17 23:59"),
+            },
+        )
+    },
+    dataset="weeks",
+)
+
+
+def weeks(key: object, condition: Filter | None = None) -> tuple[str, ...]:
+    asked = pets.query("stays") if condition is None else pets.query("stays").where(condition)
+    return unreached(make_plan(asked.group_by(key).agg(n=N), WEEKS))  # type: ignore[arg-type]
+
+
+def test_weeks_that_the_domain_cuts_are_named() -> None:
+    first = "w: 2021-W01 is no whole week, for 'short' begins with 2021-01-06."
+    last = "w: 2021-W03 is no whole week, for 'short' ends with 2021-01-23."
+    assert weeks(col("whole").week("w")) == ()
+    assert weeks(col("short").week("w")) == (first, last)
+    assert weeks(col("short").week("w"), col("short") >= "2021-01-11") == (last,), "none of the first is asked for"
+    assert weeks(col("short").mmwr_week("w")) == (
+        "w: 2021-MMWR01 is no whole week, for 'short' begins with 2021-01-06.",
+    )
+    assert weeks(col("seen").week("w")) == (
+        "w: 2021-W01 is no whole week, for 'seen' begins with 2021-01-04 06:00:00.",
+    )
+    assert weeks(col("short").period("month")) == weeks(col("short").weekday()) == ()
+    chosen = pets.KeySet.product({"w": ["2021-W02", "2021-W03"]})
+    asked = pets.query("stays").group_by(chosen, col("short").week("w")).agg(n=N)
+    assert unreached(make_plan(asked, WEEKS)) == (last,)

@@ -10,7 +10,7 @@ import datetime as dt
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
@@ -57,9 +57,21 @@ class Key:
             name_of("a group key's name", self.label)
 
     @property
+    def default(self) -> str:
+        """The name in the answer where it is given no other."""
+        return self.column
+
+    @property
     def name(self) -> str:
         """The name in the answer."""
-        return self.label or self.column
+        return self.label or self.default
+
+    def plain(self) -> Key:
+        """The same key without a label that is its default name anyway: one question has one digest.
+
+        Saved forms keep such a label, for the sake of theirs.
+        """
+        return replace(self, label="") if self.label == self.default else self
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -121,8 +133,8 @@ class DatePart(Key):
             raise QueryError(f"a part of a date is {_either(PARTS)}, not {shown(self.part)}")
 
     @property
-    def name(self) -> str:
-        return self.label or f"{self.column}_{self.part}"
+    def default(self) -> str:
+        return f"{self.column}_{self.part}"
 
     def to_json(self) -> Json:
         return super().to_json() | {"part": self.part}
@@ -146,8 +158,8 @@ class Period(Key):
             raise QueryError(f"a period is a {_either(STEPS)}, not {shown(self.unit)}")
 
     @property
-    def name(self) -> str:
-        return self.label or f"{self.column}_{self.unit}"
+    def default(self) -> str:
+        return f"{self.column}_{self.unit}"
 
     def to_json(self) -> Json:
         return super().to_json() | {"unit": self.unit}

@@ -132,7 +132,7 @@ class Query:
             if extra:
                 raise QueryError(f"the key set does not list {extra[0]!r}; add it to the key set or leave it out")
             found = [named.get(name, ColumnKey(name)) for name in keyset.columns]
-        return replace(self, keys=tuple(found), keyset=keyset)
+        return replace(self, keys=tuple(key.plain() for key in found), keyset=keyset)
 
     def agg(self, /, *unnamed: Any, **aggregates: Aggregate) -> Query:
         """Add named measures: ``agg(stays=count(), days=sum("time_in_hospital"))``."""

@@ -45,7 +45,7 @@ class NamedKey:
 
     def called(self, name: str) -> NamedKey:
         """The same under the name that a statement gives it; its own name is no other one."""
-        return self if name == self.key.name else replace(self, key=replace(self.key, label=name))
+        return replace(self, key=replace(self.key, label=name).plain())
 
 
 def key(node: exp.Expression, scope: Scope) -> NamedKey:

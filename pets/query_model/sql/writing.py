@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from pets.common.codec import number
-from pets.errors import SchemaError, did_you_mean, shown
+from pets.errors import QueryError, SchemaError, did_you_mean, shown
 from pets.query_model import aggregate as agg
 from pets.query_model.aggregate import Aggregate
 from pets.query_model.display import Display, Order
@@ -96,6 +96,11 @@ class _Writer:
     # keys -------------------------------------------------------------------------------------------------------
 
     def _selected(self, key: Key) -> str:
+        if key.plain() != key:
+            raise QueryError(
+                f"{key.name!r} is the key's name anyway, and the SQL would not say that this query names it once more; "
+                "build the query anew with pets.query"
+            )
         return f"{self._key(key)} AS {self._name(key.label)}" if key.label else self._key(key)
 
     def _key(self, key: Key) -> str:

@@ -105,6 +105,10 @@ SAME: list[tuple[str, Query]] = [
     ("SELECT EXTRACT(YEAR FROM admitted) AS y, … GROUP BY y", by(col("admitted").year("y"))),
     ("SELECT YEAR(admitted) AS admitted_year, … GROUP BY YEAR(admitted)",
      by(col("admitted").year())),
+    ("SELECT DATE_TRUNC('month', admitted) AS admitted_month, … GROUP BY 1",
+     by(col("admitted").period("month", name="admitted_month"))),
+    ("SELECT sex AS sex, … GROUP BY 1", by(ColumnKey("sex", "sex"))),
+    ("SELECT BINS(age, 0, 110) AS age, … GROUP BY 1", by(col("age").bins([0, 110], "age"))),
     ("SELECT DATE_PART('quarter', seen), … GROUP BY 1", by(col("seen").quarter())),
     ("SELECT DATE_TRUNC('month', seen) AS m, … GROUP BY 1", by(col("seen").period("month", "m"))),
     ("SELECT DATE_TRUNC('week', seen) AS w, … GROUP BY 1", by(col("seen").week("w"))),
@@ -386,3 +390,14 @@ def test_listed_bins_read_back_where_a_name_is_another_bins_own_label() -> None:
     assert asked.keyset == KeySet(("stay",), (("[3, 60]",), (None,)))
     again = pets.sql(asked.sql(SCHEMA), SCHEMA)
     assert (again.digest, again.display) == (asked.digest, asked.display)
+
+
+def test_a_saved_query_that_names_a_key_by_its_own_name_keeps_its_digest_and_is_not_written() -> None:
+    plain = by(col("admitted").period("month"))
+    form = plain.to_json()
+    form["by"][0]["label"] = "admitted_month"
+    saved = Query.from_json(form)
+    assert saved.to_json() == form and saved.digest != plain.digest
+    with pytest.raises(QueryError, match="anew"):
+        saved.sql(SCHEMA)
+    assert by(*saved.keys).digest == plain.digest, "what is built anew has one digest"

@@ -68,10 +68,10 @@ def test_a_wrong_key_is_made_good_and_its_site_named_in_the_release(monkeypatch:
     lies(monkeypatch, sites.sites["s3"], 4, flipped(shamir.SHARE + 5))
     release = sites.release(N, pets.DP(epsilon=8))
     assert 250 < release.table["n"][0] < 350
-    named = [note for note in release.notes if "signature proves" in note]
+    named = [note for note in release.notes if "coordinator's word" in note]
     assert named == [
-        "Site s3 signed a key that opens no share of those it was dealt, as its own signature proves; the answer does "
-        "not rest on it."
+        "Site s3 signed a key that opens no share of those it was dealt, by the coordinator's word (this release "
+        "carries no proof of it); the answer does not rest on it."
     ]
     assert not any("is not in the answer" in note for note in release.notes)
 

@@ -2,9 +2,10 @@
 
 The numbers follow from the roster, the order and the plan, which the release holds. Of a masked total each site that
 answered signed who is in it, about this roster and this order (the fourth round of
-:mod:`pets.federated.secure_sum.masked`), and of an encrypted one its envelope; these signatures are kept here. The
-coordinator signs the whole release. That the total is the sum of the sites' vectors, and that a site drew its noise, no
-signature proves.
+:mod:`pets.federated.secure_sum.masked`), and of an encrypted one its envelope; these signatures are kept here. Of a
+local one the sites signed their vectors, which are not shown: who answered is the coordinator's word. The coordinator
+signs the whole release. That the total is the sum of the sites' vectors, and that a site drew its noise, no signature
+proves; and that a certificate's key is a site's ledger's, no roster says.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from pets.common.codec import Json, canonical
 from pets.common.signing import SigningKey
 from pets.dp.privacy_loss import PrivacyLoss
 from pets.dp.shares import Shares, Spread, shares_loss
-from pets.errors import PetsError, VerificationError
+from pets.errors import PetsError, UserError, VerificationError, shown
+from pets.federated.analyst.statement import faults_in, statement
 from pets.federated.messages.message import Kind, bitmap, context_of, parse, unsigned, verified
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.envelopes import sent
 from pets.federated.query_round.order import Order
 from pets.federated.site import wording
 from pets.plan.plan import Plan
-from pets.protection.budget import Cost
 from pets.protection.protection import DP, Protection, Total
 from pets.release.certificate import Certificate
 from pets.release.release import Release
@@ -77,15 +78,24 @@ def signature(form: Json, key: SigningKey) -> str:
     return key.sign(DOMAIN + canonical(form)).hex()
 
 
-def check_sharing(release: Release) -> Roster:
-    """Hold a federated release against what it carries: who answered, who signed that, the noise, and what it costs.
+def check_sharing(release: Release, *, unattested: bool = False) -> Roster:
+    """Hold a federated release against what it carries: who answered, who signed that, noise, promise, notes and cost.
+
+    What it carries of sites' certificates must be about this release; their signatures are checked with ``pets verify``
+    and each ledger's public key, which the roster does not name. The sentences are those of this version of pets.
+
+    Args:
+        unattested: also take a release with ``secure="local"``, whose list of sites no site signed: then the
+            coordinator's word alone says that any of them answered.
 
     Returns:
         The roster whose sites answered: whether it is the one that was agreed, its digest tells.
 
     Raises:
-        VerificationError: where anything does not follow from the rest.
+        VerificationError: where anything does not follow from the rest, or no site signed who answered.
     """
+    if not isinstance(unattested, bool):
+        raise UserError(f"unattested must be True or False, not {shown(unattested)}")
     form = release.sharing
     if form is None:
         raise VerificationError("this release says nothing of several sites; it is no federation's")
@@ -97,6 +107,11 @@ def check_sharing(release: Release) -> Roster:
         raise VerificationError(
             "what this release states of its sites, its noise and its cost does not follow from what they signed; ask "
             "the coordinator for the original file"
+        )
+    if form["secure"] == "local" and not unattested:
+        raise VerificationError(
+            "no site signed that it is in this answer: with secure='local' that is the coordinator's word alone; ask "
+            "with secure='masked', or check the rest with check_sharing(release, unattested=True)"
         )
     return roster
 
@@ -115,28 +130,59 @@ def _checked(release: Release, form: Json) -> tuple[Roster, bool]:
     same = form == wanted | {name: form[name] for name in free}
     unsigned_form = release.form | {"sharing": {name: part for name, part in form.items() if name != "coordinator"}}
     signed = roster.coordinator_key.verifies(bytes.fromhex(form["coordinator"]), DOMAIN + canonical(unsigned_form))
-    return roster, same and signed and _charged(release, roster, loss) and _answered(form, roster, order, release.plan)
+    return roster, same and signed and _follows(release, roster, order, loss) and _answered(
+        form, roster, order, release.plan
+    )
 
 
-def _charged(release: Release, roster: Roster, loss: PrivacyLoss | None) -> bool:
-    """Whether what is stated of cost and promise is what the shares of noise give."""
-    free = loss is None or roster.members[0].data == "dummy"
-    cost = Cost(roster.currency, 0) if free or loss is None else loss.cost
-    means = (None, None, None) if loss is None else (loss.epsilon, loss.delta, loss.rho)
-    return release.cost == cost.to_json() and means == (release.epsilon, release.delta, release.rho)
+def _follows(release: Release, roster: Roster, order: Order, loss: PrivacyLoss | None) -> bool:
+    """Whether what is stated of noise, promise, cost and notes, and by certificates, follows from who answered what."""
+    plan, answered, faults = release.plan, release.form["sharing"]["answered"], faults_in(release.notes, roster)
+    wanted = statement(plan, roster, order, loss, answered, faults)
+    if any(getattr(release, name) != part for name, part in wanted.items()):
+        return False
+    certificates = {name: Certificate(form) for name, form in release.form["sharing"]["certificates"].items()}
+    return all(
+        name in answered and _is_about(one.predicate, name, release, roster, order)
+        for name, one in certificates.items()
+    )
+
+
+def _is_about(predicate: Json, site: str, release: Release, roster: Roster, order: Order) -> bool:
+    """Whether a site's certificate is of its part of this release; by which key it is signed, nothing here tells."""
+    told, noise = release.form["sharing"], predicate["dp"] or {}
+    terms = ("losses", "epsilon", "delta", "rho")
+    wanted = {
+        "release_id": release.id,
+        "plan_sha256": release.plan_digest,
+        "query": order.query.to_json(),
+        "protection": release.protection,
+        "federation": wording.federation(roster, order, site),
+        "cost": release.cost,
+    }
+    data = {"metadata_sha256": release.schema.digest, "rows": release.data}
+    return (
+        all(predicate[name] == part for name, part in wanted.items())
+        and all(predicate["dataset"][name] == part for name, part in data.items())
+        and all(noise.get(name) == (told["noise"] or {}).get(name) for name in terms)
+    )
 
 
 def _answered(form: Json, roster: Roster, order: Order, plan: Plan) -> bool:
     """Whether enough sites signed that they are in the total."""
     signatures = {roster.number(name): signed for name, signed in form["signatures"].items()}
+    answered = {roster.number(name) for name in form["answered"]}
+    least = roster.size if isinstance(order.protection, Total) else roster.threshold
+    alone = order.shares is not None and order.shares.alone
+    if len(answered) != len(form["answered"]) or len(answered) < least or alone != (order.secure == "local"):
+        return False
     if order.secure == "local":  # the sites signed their vectors, which are not shown
         return not signatures
-    least = roster.size if isinstance(order.protection, Total) else roster.threshold
     if len(signatures) < least or not set(form["signatures"]) <= set(form["answered"]):
         return False
     if order.secure == "encrypted":
         return sent(order, roster, plan, signatures)
-    body = bitmap({roster.number(name) for name in form["answered"]}, roster.size)
+    body = bitmap(answered, roster.size)
     query, context = bytes.fromhex(order.id), context_of(roster, order.form)
     heads = {site: unsigned(Kind.ROUND, _SIGNED_ROUND, query, site, body) for site in signatures}
     messages = [parse(heads[site] + bytes.fromhex(signed["signature"])) for site, signed in signatures.items()]

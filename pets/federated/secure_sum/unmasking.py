@@ -33,6 +33,11 @@ from pets.federated.secure_sum.masked import (
 )
 from pets.federated.secure_sum.primitives import KEY, Agreement, encrypted, mask
 
+BAD_KEY = "signed a key that opens no share of those it was dealt"
+BAD_SHARES = "dealt shares that are of no secret that it signed"
+FAULTS = (BAD_KEY, BAD_SHARES)
+"""What a site's own signature can prove of it, to whoever has its messages."""
+
 
 class MaskedCollector:
     """One query at the coordinator."""
@@ -126,7 +131,7 @@ class MaskedCollector:
                 if key_commitment(key, self._cast) == self._committed(dealer, site)[kind : kind + KEY_COMMITMENT]:
                     out[dealer][site] = key
                 else:  # it said by its vector that it has the key, and by its signature that this is it
-                    self.proved[site] = "signed a key that opens no share of those it was dealt"
+                    self.proved[site] = BAD_KEY
         return out
 
     def _share(self, dealer: int, holder: int, key: bytes) -> bytes:
@@ -153,7 +158,7 @@ class MaskedCollector:
                 secret = b""
             if secret and self._is_right(site, secret):
                 return secret
-            self.proved[site] = "dealt shares that are of no secret that it signed"
+            self.proved[site] = BAD_SHARES
         raise ProtocolError("a site's shares do not fit what that site signed; there is no answer")
 
     def _is_right(self, site: int, secret: bytes) -> bool:

@@ -8,6 +8,7 @@ from pets.common.version import __version__
 from pets.dp.privacy_loss import PrivacyLoss
 from pets.dp.shares import Shares, Spread, share_losses, terms_of
 from pets.federated.messages.roster import Roster
+from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Step
 from pets.federated.site.gate import Admission
 from pets.plan.clamping import clamps
@@ -157,6 +158,22 @@ def terms(plan: Plan, roster: Roster, shares: Shares, loss: PrivacyLoss) -> Json
     return form
 
 
+def federation(roster: Roster, order: Order, site: str) -> Json:
+    """What a site's certificate states of the federation that asked it."""
+    return {
+        "site": site,
+        "analyst": order.analyst,
+        "sites": roster.size,
+        "roster_sha256": roster.digest,
+        "secure": order.secure,
+        "sites_per_person": roster.sites_per_person,
+        "dropouts": roster.dropouts,
+        "colluding": roster.colluding,
+        "honest": roster.honest,
+        "key_holder": roster.key_holder if order.secure == "encrypted" else None,
+    }
+
+
 def predicate(admission: Admission, roster: Roster, schema: Schema, where: Json) -> Json:
     """What a site's certificate states of its part; ``where`` has site, snapshot, data, project and analyst."""
     order, plan, issued = admission.order, admission.plan, now()
@@ -182,18 +199,7 @@ def predicate(admission: Admission, roster: Roster, schema: Schema, where: Json)
         "query": order.query.to_json(),
         "protection": order.protection.to_json(),
         "guarantee": guarantee(plan, roster, order.secure, at, isinstance(order.protection, Total), shares),
-        "federation": {
-            "site": where["site"],
-            "analyst": order.analyst,
-            "sites": roster.size,
-            "roster_sha256": roster.digest,
-            "secure": order.secure,
-            "sites_per_person": roster.sites_per_person,
-            "dropouts": roster.dropouts,
-            "colluding": roster.colluding,
-            "honest": roster.honest,
-            "key_holder": roster.key_holder if order.secure == "encrypted" else None,
-        },
+        "federation": federation(roster, order, where["site"]),
         "dp": _dp(admission, roster) if finite else None,
         "cost": admission.cost.to_json(),
         "review": {"decision": "released", "checker": "pets", "at": issued, "reason": "within the site's policy"},

@@ -17,11 +17,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 import pets
+from pets.common import codec
 from pets.common.codec import canonical
-from pets.dp.shares import Shares
-from pets.errors import VerificationError
+from pets.dp.shares import Shares, Spread, shares_loss
+from pets.errors import UserError, VerificationError
 from pets.federated import Federation, Site, SitePolicy, Totals, check_sharing
 from pets.federated.analyst.sharing import signature
+from pets.federated.analyst.statement import statement
 from pets.federated.messages.message import Channel, Kind, context_of
 from pets.federated.query_round.order import Order
 from pets.release.release import Release
@@ -180,12 +182,11 @@ def test_a_release_is_held_against_what_it_carries(tmp_path: Path, secure: str, 
     release = sites.release(QUERY, protection, secure=secure)
     again = Release.load(release.save(tmp_path / "answer.json"))
     assert again == release and again.sharing == release.sharing
-    assert check_sharing(again).members == sites.roster.members
+    assert check_sharing(again, unattested=secure == "local").members == sites.roster.members
     assert len(again.sharing["signatures"]) == (0 if secure == "local" else 4)  # type: ignore[index]
     dummy = sites.dummy(rows=20)
-    assert check_sharing(
-        dummy.release(QUERY, pets.Exact() if protection == pets.Total() else protection, secure=secure)
-    )
+    invented = dummy.release(QUERY, pets.Exact() if protection == pets.Total() else protection, secure=secure)
+    assert check_sharing(invented, unattested=secure == "local")
 
 
 Change = Callable[[dict[str, Any]], Any]
@@ -289,6 +290,93 @@ def test_a_coordinator_that_signs_something_else_is_found_out() -> None:
     ):
         with pytest.raises(VerificationError, match="does not follow"):
             check_sharing(signed(change))
+
+
+def lifted(form: dict[str, Any], **to: Any) -> dict[str, Any]:
+    """A site's certificate that states something else; its signature is not looked at."""
+    statement = json.loads(base64.b64decode(form["payload"]))
+    statement["predicate"] |= to
+    return form | {"payload": base64.b64encode(json.dumps(statement).encode()).decode()}
+
+
+def test_no_coordinator_states_other_intervals_promises_data_or_notes() -> None:
+    sites = many(4, dropouts=1)
+    form = sites.release(QUERY, pets.DP(epsilon=1)).to_json()
+    blame = "Site s1 dealt shares that are of no secret that it signed, as its own signature proves."
+    for change in (
+        lambda new: new.update(scales=[codec.number(codec.fraction(one) / 100) for one in new["scales"]]),
+        lambda new: new.update(mechanism="laplace"),
+        lambda new: new.update(guarantee="Differentially private with ε = 0.0001"),
+        lambda new: new.update(data="dummy"),
+        lambda new: new["notes"].append(blame),
+        lambda new: new["notes"].pop(),
+        lambda new: new.update(project="another"),
+    ):
+        changed = edited(form, change, sites._coordinator)
+        with pytest.raises(VerificationError, match="does not follow"):
+            check_sharing(changed)
+
+
+def test_certificates_are_of_the_sites_that_answered_and_of_this_answer() -> None:
+    sites = many(4, dropouts=1)
+    form = sites.release(QUERY, pets.DP(epsilon=1)).to_json()
+    found = form["sharing"]["certificates"]
+    other = sites.release(QUERY, pets.DP(epsilon=1), again=True).to_json()["sharing"]["certificates"]
+    said = json.loads(base64.b64decode(found["s0"]["payload"]))["predicate"]
+    assert check_sharing(edited(form, setting("certificates", to={"s0": lifted(found["s0"])}), sites._coordinator))
+    cheap = {"currency": "zcdp", "loss": 1, "delta": 0}
+    for change in (
+        setting("certificates", to={"nobody": found["s0"]}),
+        setting("certificates", to={"s0": {"x": 1}}),
+        setting("certificates", to={"s0": found["s1"], "s1": found["s0"]}),
+        setting("certificates", to=other),
+        setting("certificates", "s0", to=lifted(found["s0"], cost=cheap)),
+        setting("certificates", "s0", to=lifted(found["s0"], plan_sha256="0" * 64)),
+        setting("certificates", "s0", to=lifted(found["s0"], dp=said["dp"] | {"epsilon": "0.1"})),
+        setting("certificates", "s0", to=lifted(found["s0"], dataset=said["dataset"] | {"rows": "dummy"})),
+    ):
+        with pytest.raises(VerificationError, match="does not follow"):
+            check_sharing(edited(form, change, sites._coordinator))
+
+
+def test_an_answer_that_no_site_signed_for_is_no_plain_pass() -> None:
+    """A coordinator alone can make up the whole of a local release; of a masked one it cannot."""
+    sites = many(4, dropouts=1)
+    local = sites.release(QUERY, pets.DP(epsilon=1), secure="local")
+    assert check_sharing(local, unattested=True)
+    with pytest.raises(VerificationError, match=r"no site signed that it is in this answer.*unattested=True"):
+        check_sharing(local)
+    masked = sites.release(QUERY, pets.DP(epsilon=1), again=True)
+
+    def made_up(release: Release, **told: Any) -> Release:
+        """With every sentence and interval that follows from what is told."""
+        noise, roster = Shares.from_json(release.sharing["noise"]), sites.roster  # type: ignore[index]
+        about = (release.id, roster.digest, release.schema.digest, release.analyst, release.query)
+        spread, protection = Spread(release.plan, 1), pets.DP(epsilon=1)
+        loss = shares_loss(spread, noise, roster.honest, roster.currency, roster.delta, protection)
+        way = str(told.get("secure", release.sharing["secure"]))  # type: ignore[index]
+        said = statement(release.plan, roster, Order(*about, protection, way, noise), loss, told["answered"], {})
+
+        def change(new: dict[str, Any]) -> None:
+            new["sharing"].update(signatures={}, certificates={}, **told)
+            scales = [codec.number(codec.fraction(one)) for one in said["scales"]]
+            new.update(guarantee=said["guarantee"], notes=list(said["notes"]), scales=scales)
+
+        return edited(release.to_json(), change, sites._coordinator)
+
+    everybody = ["s0", "s1", "s2", "s3"]
+    assert check_sharing(made_up(local, answered=everybody), unattested=True)
+    assert check_sharing(made_up(local, answered=everybody[1:]), unattested=True)
+    for changed in (
+        made_up(local, answered=["s0", "s1"]),
+        made_up(local, answered=["s0", "s0", "s1"]),
+        made_up(local, answered=["s0", "s1", "s9"]),
+        made_up(masked, answered=everybody, secure="local"),
+    ):
+        with pytest.raises(VerificationError, match="does not follow"):
+            check_sharing(changed, unattested=True)
+    with pytest.raises(UserError, match="unattested must be True or False"):
+        check_sharing(local, unattested="yes")  # type: ignore[arg-type]
 
 
 def test_a_site_that_was_lost_has_not_signed_and_the_answer_says_so(tmp_path: Path) -> None:

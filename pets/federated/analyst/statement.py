@@ -1,0 +1,72 @@
+"""Statement: what a federated release says beside its numbers. Sealing writes it, and checking reckons it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pets.dp.privacy_loss import PrivacyLoss
+from pets.federated.analyst.planning import noise_scales
+from pets.federated.messages.roster import Roster
+from pets.federated.query_round.order import Order
+from pets.federated.secure_sum.unmasking import FAULTS
+from pets.federated.site import wording
+from pets.plan.plan import Plan
+from pets.protection.budget import Cost
+from pets.protection.protection import Total
+
+
+def statement(
+    plan: Plan,
+    roster: Roster,
+    order: Order,
+    loss: PrivacyLoss | None,
+    survivors: Sequence[str],
+    faults: Mapping[str, str],
+) -> dict[str, Any]:
+    """Every part of a release that follows from who was asked what, and who answered, by its name.
+
+    Args:
+        loss: what the shares of noise mean; ``None`` without noise.
+        survivors: the names of the sites in the total.
+        faults: by site, what the coordinator saw it sign wrongly.
+    """
+    shares, dummy = order.shares, roster.members[0].data == "dummy"
+    at = None if loss is None else (loss.epsilon, loss.delta)
+    cost = Cost(roster.currency, 0) if dummy or loss is None else loss.cost
+    exact = isinstance(order.protection, Total)
+    rounded = shares is not None and max(shares.refine) > 1
+    notes = wording.notes(plan, roster, order.secure, len(survivors), shares is not None, rounded)
+    # (a site lost after its vector came is in the answer all the same: the others took its masks off)
+    missing = sorted({member.name for member in roster.members} - set(survivors))
+    notes += tuple(f"Site {name} is not in the answer." for name in missing)
+    notes += tuple(_fault(name, what) for name, what in faults.items())
+    if shares is not None and shares.mechanism == "laplace":
+        notes += ("The noise is a sum of discrete Laplace draws; intervals take its normal limit.",)
+    return {
+        "mechanism": "none" if shares is None else "gaussian",
+        "scales": (0.0,) * len(plan.measures) if shares is None else noise_scales(plan, shares, len(survivors)),
+        "snapshot_id": f"federated {order.id}",
+        "data": "dummy" if dummy else "real",
+        "cost": cost.to_json(),
+        "epsilon": None if at is None else at[0],
+        "delta": None if at is None else at[1],
+        "rho": None if loss is None else loss.rho,
+        "guarantee": wording.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy, shares),
+        "budget": None,
+        "project": "federation",
+        "notes": notes,
+    }
+
+
+def faults_in(notes: Sequence[str], roster: Roster) -> dict[str, str]:
+    """By site, what a release's notes say that it signed wrongly: the coordinator's word, which nothing else shows."""
+    known = {_fault(member.name, what): (member.name, what) for member in roster.members for what in FAULTS}
+    return dict(known[note] for note in notes if note in known)
+
+
+def _fault(name: str, what: str) -> str:
+    return (
+        f"Site {name} {what}, by the coordinator's word (this release carries no proof of it); the answer does not "
+        "rest on it."
+    )

@@ -11,7 +11,7 @@ import pytest
 
 import pets
 from pets import col
-from pets.errors import ReleaseFailedError
+from pets.errors import PolicyError, ReleaseFailedError
 from pets.federated import Federation, Site, SitePolicy, Totals
 from pets.federated.analyst.models import glm
 from pets.federated.query_round.regression_step import Model, Step
@@ -203,3 +203,86 @@ def one_column(rules: Totals, *, known: int, in_b: int | None = None) -> Federat
         )
         sites.append(Site(session, policy=SitePolicy.open(table, totals=rules), name=f"s{number}"))
     return Federation(sites, sites_per_person=1, progress=False)
+
+
+def few(rules: Totals, **given: Any) -> Federation:
+    """At each site 150 people, 50 in a ward; of ward b one is ill at the first site, two are at the second."""
+    columns = {
+        "id": pets.Identifier(),
+        "ward": pets.Category(["a", "b", "c"], nullable=False),
+        "ill": pets.Boolean(nullable=False),
+        "one": pets.Integer(0, 1, nullable=False),
+        "age": pets.Integer(0, 100, nullable=False),
+    }
+    table = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=1), columns, people=2**12)}, dataset="few")
+    sites, order = [], np.arange(150)
+    for number in range(3):
+        ward = np.array(["a", "b", "c"])[order % 3]
+        ill = ((ward != "b") & (order % 2 == 0)) | ((ward == "b") & (order < 3 * (number % 3)))
+        frame = pd.DataFrame({"id": [f"{number}-{n}" for n in order], "ward": ward, "ill": ill, "age": order % 61})
+        frame["one"] = ill.astype(int)
+        session = pets.Session(
+            table,
+            {"t": frame},
+            budget=pets.Budget(epsilon=1, delta=1e-6),
+            policy=pets.Policy(allow_unbounded=True),
+            progress=False,
+        )
+        sites.append(Site(session, policy=SitePolicy.open(table, totals=rules, **given), name=f"s{number}"))
+    return Federation(sites, sites_per_person=1, progress=False)
+
+
+T = pets.query("t")
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "what"),
+    [
+        (pets.sum("age", clip=(83, 84)), "clip"),
+        (pets.mean("age", clip=(0, 99)), "clip"),
+        (pets.variance("age", clip=(1, 100)), "clip"),
+        (pets.variance("age", step=50), "step"),
+    ],
+)
+def test_bounds_of_ones_own_tell_how_many_rows_lie_between_them(aggregate: Any, what: str) -> None:
+    """A hundred sums, each clipped to (a, a + 1), less a · n told how many people are of every single age."""
+    sites = few(Totals(allow=True))
+    with pytest.raises(PolicyError, match=f"leave {what} out of 'x', or ask under pets.DP"):
+        sites.release(T.agg(n=pets.count(), x=aggregate), TOTAL)
+    assert [len(site.session.history()) for site in sites.sites.values()] == [0] * 3
+    assert sites.release(T.agg(n=pets.count(), x=type(aggregate)("age")), TOTAL)
+    assert sites.release(T.agg(x=aggregate), pets.DP(epsilon=0.5))
+    # the same bounds, written out, are no bounds of one's own; and without rules about rows there is nothing to keep
+    assert sites.release(T.agg(x=pets.sum("age", clip=(0, 100))), TOTAL)
+    assert few(Totals(allow=True, min_cohort=0)).release(T.agg(x=aggregate), TOTAL)
+
+
+def test_the_first_step_of_a_fit_tells_the_outcomes_of_each_category() -> None:
+    """X'(y − 1/2) at zero and the rows of a ward are the number that is ill there: 0, 1 and 2 at the three sites."""
+    query = T.agg(n=pets.count())
+    for family, outcome in (("binomial", "ill"), ("poisson", "one"), ("gaussian", "one")):
+        sites = few(Totals(allow=True, min_cell=2))
+        step = Step(family, outcome, ("ward",), (0.0, 0.0, 0.0))
+        model = Model(step, next(iter(sites.sites.values())).session.schema.fields("t"))
+        with pytest.raises(ReleaseFailedError, match="withheld"):
+            sites.iterate(query, model, TOTAL)
+        assert incidents(sites) == {"too few rows are in a group"}
+        assert few(Totals(allow=True, min_cell=1)).iterate(query, model, TOTAL)
+
+
+def test_a_sum_of_noughts_and_ones_is_a_count() -> None:
+    for aggregate in (pets.sum("one"), pets.mean("one"), pets.variance("one")):
+        sites = few(Totals(allow=True, min_cell=8))
+        with pytest.raises(ReleaseFailedError, match="withheld"):
+            sites.release(T.group_by("ward").agg(x=aggregate), TOTAL)
+        assert incidents(sites) == {"too few rows are in a group"}
+        assert sites.release(T.agg(x=aggregate), TOTAL)
+
+
+def test_two_numbers_of_one_answer_are_as_far_apart_as_two_answers() -> None:
+    sites = few(Totals(allow=True, min_cohort=10))
+    some = pets.count(where=col("age") != 7)  # three at each site are
+    with pytest.raises(ReleaseFailedError, match="withheld"):
+        sites.release(T.agg(n=pets.count(), m=some), TOTAL)
+    assert incidents(sites) == {"two of its numbers differ by too few rows"}
+    assert sites.release(T.agg(n=pets.count(), m=pets.count(where=col("age") < 30)), TOTAL)

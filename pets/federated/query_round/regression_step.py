@@ -191,20 +191,26 @@ class Model:
         return {column: codes[column][whole] for column in self.step.columns}
 
     def cells(self, codes: Mapping[str, Ints]) -> Ints:
-        """How many rows have each value of a covariate that has no fractions, and each pair of categories' values.
+        """How many rows have each value of a covariate that has no fractions, and each pair of values that sums tell.
 
-        X'WX holds those of categories, and a few whole numbers' weights may tell theirs. Only for exact totals: it
-        reads rows. The values that have no coefficient of their own follow from the others.
+        X'WX holds the pairs of categories, and a few whole numbers' weights may tell theirs; X'(y − μ) holds those of
+        a category and an outcome of few values, beside the rows. Numbers of few values are told as categories are.
+        Only for exact totals: it reads rows. The values that have no coefficient of their own follow from the others.
         """
-        kept, fields = self.whole(codes), self.fields
-        listed = [name for name in self.step.covariates if not isinstance(fields[name], Numeric)]
+        kept, fields, out = self.whole(codes), self.fields, self.step.outcome
+        listed = [name for name in self.step.covariates if few_values(fields[name])]
+        whole = [name for name in self.step.covariates if name not in listed and isinstance(fields[name], Integer)]
         sizes = [np.bincount(kept[name], minlength=fields[name].cells) for name in listed]
         for place, first in enumerate(listed):
             for second in listed[place + 1 :]:
                 width = fields[second].cells
                 sizes.append(np.bincount(kept[first] * width + kept[second], minlength=fields[first].cells * width))
-        whole = [name for name in self.step.covariates if isinstance(fields[name], Integer)]
         sizes += [np.bincount(kept[name], minlength=fields[name].cells) for name in whole]
+        if few_values(fields[out]):
+            width = fields[out].cells
+            sizes.append(np.bincount(kept[out], minlength=width))
+            for name in (*listed, *whole):
+                sizes.append(np.bincount(kept[name] * width + kept[out], minlength=fields[name].cells * width))
         return np.concatenate([np.zeros(0, dtype=np.int64), *sizes])
 
     def design(self, codes: Mapping[str, Ints]) -> tuple[Floats, Floats]:
@@ -252,6 +258,11 @@ class Model:
             return "too few rows for so many coefficients"
         _, weight = self.means(x)
         return "few rows have most of the weight" if int((weight * 100 >= weight.max()).sum()) < least else ""
+
+
+def few_values(domain: Domain) -> bool:
+    """Whether sums tell how many rows have each value: a category's, or a number's whose rows, sum and squares do."""
+    return not isinstance(domain, Numeric) or domain.cells <= 3
 
 
 def terms_of(covariates: tuple[str, ...], fields: Mapping[str, Domain]) -> tuple[Term, ...]:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import combinations
 
 import numpy as np
 
 from pets.federated.query_round.order import Order
-from pets.federated.query_round.regression_step import Model, Step
+from pets.federated.query_round.regression_step import Model, Step, few_values
 from pets.federated.site.policy import Totals
 from pets.federated.site.wording import CONTRIBUTION
 from pets.plan.plan import Plan, make_plan
 from pets.plan.vector import Ints
-from pets.query_model.aggregate import Aggregate, Histogram, Quantile, count
+from pets.query_model.aggregate import Aggregate, Histogram, OfColumn, Quantile, count
 from pets.query_model.expression import Filter, col
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
@@ -104,9 +106,21 @@ def fits(plan: Plan, rules: Totals, counted: Counted) -> str:
         return ""
     cells = [counted(_counting(plan.query, [count(where=where) for where in read]))]
     binned = [one for _, one in plan.query.aggregates if isinstance(one, (Histogram, Quantile))]
+    cells += _values(plan, read, counted)
     if binned:  # whose own numbers are counts of rows: of each bin, and of the bins that a quantile is found in
         cells.append(counted(_counting(plan.query, binned)))
     return small(np.concatenate(cells), rules, plan.rows)
+
+
+def _values(plan: Plan, read: Sequence[Filter | None], counted: Counted) -> list[Ints]:
+    """By group, the rows of each value of a number that has few, whose sums tell them beside a count."""
+    parts: list[Aggregate] = []
+    for (_, aggregate), where in zip(plan.query.aggregates, read, strict=True):
+        if isinstance(aggregate, OfColumn) and few_values(domain := plan.fields[aggregate.column]):
+            for code in range(domain.cells):
+                value = col(aggregate.column) == domain.decode(code)
+                parts.append(count(where=value if where is None else where & value))
+    return [counted(_counting(plan.query, parts))] if parts else []
 
 
 def _counting(query: Query, aggregates: Sequence[Aggregate]) -> Query:
@@ -140,9 +154,18 @@ def too_small(order: Order, schema: Schema, rules: Totals, given: Iterable[bytes
 
     ``given`` is what the site's ledger keeps of the exact totals before: those of other schemas cannot be compared.
     """
-    plan = about(order, schema)
+    counted, plan = cache(counted), about(order, schema)
     if why := fits(plan, rules, counted):
         return why
+    told = rows_told(plan, order.step)
+    # a count of people reads more rows of a person than the rest of its query, and tells none of them
+    beside = [
+        (one, other)
+        for (alike, one), (column, other) in combinations(told, 2)
+        if alike == column and one.rows == other.rows
+    ]
+    if any(overlaps(one, other, rules.min_cohort, counted) for one, other in beside):
+        return "two of its numbers differ by too few rows"
     earlier: dict[tuple[str, Cohort], None] = {}
     for body in given:
         form = json.loads(body)
@@ -152,7 +175,7 @@ def too_small(order: Order, schema: Schema, rules: Totals, given: Iterable[bytes
     pairs = {
         (first, second): None
         for column, first in earlier
-        for alike, second in rows_told(plan, order.step)
+        for alike, second in told
         if column == alike and first.table == second.table
     }
     if any(overlaps(first, second, rules.min_cohort, counted) for first, second in pairs):

@@ -22,8 +22,9 @@ from pets.plan.plan import Plan, make_plan
 from pets.protection.budget import Budget, Cost
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Exact, Total
-from pets.query_model.aggregate import count
+from pets.query_model.aggregate import OfColumn, count
 from pets.query_model.query import Query, columns_of
+from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
 
 RANGE = 2**62
@@ -87,15 +88,17 @@ def admit(order: Order, roster: Roster, desk: Desk) -> Admission:
     plan = make_plan(order.query, desk.schema)
     _check_roster(order, roster, desk)
     _check_protection(order, desk)
+    _check_bounds(order, plan, desk)
     most = roster.sites_per_person * max(
         measure.limit * (1 if order.shares is None else order.shares.refine[place])
         for place, measure in enumerate(plan.measures)
         if order.shares is None or place < len(order.shares.refine)
     )
     if most > RANGE:
+        finer = "" if isinstance(order.protection, Total) else "use a coarser step, a tighter clip, or "
         raise QueryError(
-            "the total over the sites could pass 2^62; use a coarser step, a tighter clip, or state fewer 'people' "
-            "(over all sites) in the schema's table"
+            f"the total over the sites could pass 2^62; {finer}state fewer 'people' (over all sites) in the schema's "
+            "table"
         )
     model = _model(order, desk)
     bits = 0 if model is None else model.bits(most_rows(plan, roster))
@@ -183,6 +186,26 @@ def _check_protection(order: Order, desk: Desk) -> None:
             raise PolicyError("exact totals are never sent by one site alone; use secure='masked'")
     else:
         raise PolicyError("this site answers pets.DP(…), pets.Exact() and pets.Total() only")
+
+
+def _check_bounds(order: Order, plan: Plan, desk: Desk) -> None:
+    """Exact sums that clamp or cut at chosen bounds tell, beside each other, how many rows lie between the bounds."""
+    if not (isinstance(order.protection, Total) and desk.rules.totals.about_rows):
+        return
+    for name, aggregate in plan.query.aggregates:
+        if not isinstance(aggregate, OfColumn):
+            continue
+        domain, clip = plan.fields[aggregate.column], aggregate.clip
+        whole = clip is None
+        if clip is not None and isinstance(domain, Numeric):
+            top = domain.origin + domain.spacing * (domain.cells - 1)
+            whole = clip[0] <= domain.origin and top <= clip[1]
+        own = getattr(aggregate, "step", None) is not None
+        if own or not whole:
+            raise PolicyError(
+                f"exact totals take a column's own bounds and step; leave {'step' if own else 'clip'} out of {name!r}, "
+                "or ask under pets.DP(epsilon=…)"
+            )
 
 
 def _charge(order: Order, plan: Plan, roster: Roster, desk: Desk) -> tuple[Cost, PrivacyLoss | None]:

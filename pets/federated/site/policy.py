@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -104,6 +105,11 @@ class Totals:
             raise PolicyError(f"totals: dominance is a part of 1, not {shown(self.dominance)}")
         if not 0 < self.dominance <= 1:
             raise PolicyError(f"totals: dominance is above 0 and at most 1, not {shown(self.dominance)}")
+
+    @property
+    def about_rows(self) -> bool:
+        """Whether any rule is about how many rows an answer rests on."""
+        return self.min_cohort > 1 or self.min_cell > 1 or self.dominance < 1
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -257,8 +263,9 @@ def _known(form: Any, what: str, names: tuple[str, ...] | None) -> dict[str, Any
 
 
 def _whole(name: str, value: Any) -> Any:
-    if isinstance(value, str) and value.strip().isdigit():
-        return int(value)
+    if isinstance(value, str) and value.strip().isdecimal():
+        with contextlib.suppress(ValueError):  # of thousands of digits: refused as any other text
+            return int(value)
     return value
 
 

@@ -35,12 +35,16 @@ class PolicyFile:
         data = self._bytes()
         if data == self._seen:
             return None
-        self._seen, before = data, self.policy
+        before, self.policy = self.policy, SitePolicy()  # until the file was read, and where it cannot be
+        self._seen = data
         try:
             self.policy = self._read()
         except PolicyError as error:
-            self.policy = SitePolicy()
             notice(f"The policy has changed and cannot be used, so that nothing is answered: {error}")
+            return self.policy
+        except Exception as error:  # the old rules must not go on, whatever is wrong with the file
+            what = type(error).__name__
+            notice(f"The policy has changed and cannot be read ({what}), so that nothing is answered; mend the file")
             return self.policy
         if self.policy.digest != before.digest:
             notice(

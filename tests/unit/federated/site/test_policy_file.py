@@ -10,8 +10,9 @@ import pytest
 from pets.errors import PolicyError
 from pets.federated import Federation, Site, SitePolicy
 from pets.federated.messages.errors import Refused
+from pets.federated.site.policy_file import PolicyFile
 from tests.attacks.test_federated_replay import deliver, order_for, said
-from tests.unit.federated.site.test_site import HALF, N, sessions, spent, states
+from tests.unit.federated.site.test_site import HALF, SCHEMA, N, sessions, spent, states
 
 RULES = "tables:\n  stays: {columns: [age, days], aggregates: [count]}\ntell: [budget]\n"
 TIGHTER = RULES + "max_epsilon: 0.1\n"
@@ -100,3 +101,33 @@ def test_a_site_is_not_made_of_a_policy_that_is_none(file: Path) -> None:
     file.write_text("tables: {stay: {}}\n", "utf-8")
     with pytest.raises(PolicyError, match="the policy names table 'stay'"):
         Site(one, policy=file)
+
+
+@pytest.mark.parametrize("text", ["min_sites: ²", f"min_sites: {'9' * 5000}", "tables: [", "min_sites: two"])
+def test_a_file_that_cannot_be_read_allows_nothing(tmp_path: Path, text: str) -> None:
+    path, said = tmp_path / "policy.yaml", list[str]()
+    path.write_text(RULES, "utf-8")
+    file = PolicyFile(path, SCHEMA)
+    path.write_text(f"{RULES}{text}\n", "utf-8")
+    assert file.latest(said.append) == SitePolicy() == file.policy
+    assert len(said) == 1 and "nothing is answered" in said[0]
+    assert file.latest(said.append) is None and file.policy == SitePolicy()
+
+
+def test_what_nobody_thought_of_allows_nothing_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, said = tmp_path / "policy.yaml", list[str]()
+    path.write_text(RULES, "utf-8")
+    file = PolicyFile(path, SCHEMA)
+    path.write_text(RULES + "# tighter\n", "utf-8")
+
+    def fails(path: Path) -> SitePolicy:
+        raise RecursionError("secret of a row")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SitePolicy, "load", fails)
+        assert file.latest(said.append) == SitePolicy() == file.policy
+    assert said == [
+        "The policy has changed and cannot be read (RecursionError), so that nothing is answered; mend the file"
+    ]
+    path.write_text(RULES, "utf-8")
+    assert file.latest(said.append) == SitePolicy.load(path)

@@ -502,6 +502,8 @@ def test_a_policy_file(tmp_path: Path) -> None:
     for text, why in [
         ("tables: {}\nminsites: 3\n", "did you mean 'min_sites'"),
         ("min_sites: 2\n", "at least 3"),
+        ("min_sites: ²\n", "min_sites is a whole number of at least 3"),
+        (f"min_sites: {'9' * 5000}\n", "min_sites is a whole number of at least 3"),
         ("totals: {allow: maybe}\n", "true or false"),
         ("secure: [plain]\n", "no way to combine"),
         ("tables:\n  stays: {aggregates: [cuont]}\n", "did you mean 'count'"),

@@ -24,6 +24,14 @@ STOPPED = "interrupted; nothing was made"
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The site's folder.")]
 
 
+EARLIER_TOTALS = (
+    "Its policy allows exact totals. If other sites of this roster gave some without this site, the same question over "
+    "this roster shows, by subtraction, this site's own exact numbers: their custodians allow that, and this site is "
+    "not asked. Ask them before you serve, or set totals: {allow: false}."
+)
+"""What a custodian reads who joins: a ledger remembers what its own site was asked."""
+
+
 @verb(app, STOPPED)
 def init(
     folder: Folder,
@@ -87,6 +95,8 @@ def join(
     site, pinned = SiteFolder(folder), load_roster(roster)
     site.join(pinned, kit, public_key)
     print(f"Site {site.name!r} joined the roster {pinned.described}")
+    if site.site.policy.totals.allow:
+        print(EARLIER_TOTALS)
     print("Compare the roster's first digits with the other sites', by telephone or in person, before you serve.")
     if public_key is not None:
         print("Compare the public key's first digits with the key holder, and with nobody in between.")

@@ -138,7 +138,8 @@ def test_a_lost_hospital_is_let_go_by_a_signed_entry_that_says_what_is_told(tmp_
         said = site.allow_roster(four.roster, reason="s4 was closed", by=["A. One", f"B. Two {place}"])
         assert said == (
             "Exact totals over s0, s1, s2, s3 may leave beside those over s0, s1, s2, s3, s4: what is asked of both "
-            "shows, by subtraction, the exact numbers of s4 together."
+            "shows, by subtraction, the exact numbers of s4 together. Beside exact totals over still other lists "
+            "of sites, single sites' exact numbers may follow, of this site too."
         )
         (change,) = made(site.session.ledger, "rosters", "roster")
         assert change.details["tells"] == said
@@ -151,6 +152,66 @@ def test_a_lost_hospital_is_let_go_by_a_signed_entry_that_says_what_is_told(tmp_
     write(ledger, tmp_path / "s0.log", progress=False)
     assert verify(tmp_path / "s0.log", key=ledger.key)
     assert said.encode() in (tmp_path / "s0.log").read_bytes()
+
+
+TWO = ["A. One", "B. Two"]
+
+
+def test_three_lists_together_tell_more_than_each_and_every_change_says_so() -> None:
+    """(A + B - C) / 2 is one site's exact numbers: each custodian allowed a difference of several sites' alone."""
+    some = sites()
+    lists = [over(some[:3]), over([some[0], *some[3:]]), over(some[1:])]
+    first = lists[0].release(N, TOTAL).table["n"][0]
+    said = some[0].allow_roster(lists[1].roster, reason="another study", by=TWO)
+    second = lists[1].release(N, TOTAL).table["n"][0]
+    said += "".join(site.allow_roster(lists[2].roster, reason="a third", by=TWO) for site in some[1:])
+    third = lists[2].release(N, TOTAL).table["n"][0]
+    assert (first + second - third) / 2 == 100  # the people of the first site
+    assert (
+        said.count("Beside exact totals over still other lists of sites, single sites' exact numbers may follow") == 5
+    )
+
+
+def test_a_name_that_another_key_has_hides_nobody() -> None:
+    """A sham called s4 in the place of s4: somebody who knows the sham's rows learns those of the true one."""
+    some = sites()
+    over(some).release(N, TOTAL)
+    sham = sites()[4]
+    said = some[0].allow_roster(over([*some[:4], sham]).roster, reason="it renewed its key", by=TWO)
+    assert "the exact numbers of s4 of then and s4 of now, which has another key together." in said
+    some[3].name, some[2].name = "s2", "s3"  # two that take each other's names are the same sites
+    said = some[0].allow_roster(over(some[:4]).roster, reason="it was closed", by=TWO)
+    assert "by subtraction, the exact numbers of s4 together." in said
+    some[3].name, some[2].name = "s4", "s2"  # the name of one that was closed is given to one that stays
+    said = some[1].allow_roster(over(some[:4]).roster, reason="it was closed", by=TWO)
+    assert "by subtraction, the exact numbers of s4 of then together." in said
+
+
+def test_keys_that_an_older_entry_does_not_hold_are_said_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pets.federated.site import wording
+
+    now = wording.contribution
+    monkeypatch.setattr(
+        wording, "contribution", lambda *given: {name: part for name, part in now(*given).items() if name != "keys"}
+    )
+    some = sites()
+    first = over(some)
+    first.release(N, TOTAL)
+    monkeypatch.undo()
+    sham, beside = sites()[4], "s0, s1, s2, s3, s4: what is asked of both shows, by subtraction, the exact numbers of"
+    other = over([*some[:4], sham]).roster
+    known = some[0].to_allow(other, reason="renewed", by=TWO).details["tells"]
+    some[0].leave(first.roster)
+    unknown = some[0].to_allow(other, reason="renewed", by=TWO).details["tells"]
+    assert f"{beside} s4 of then and s4 of now, which has another key together." in known
+    assert f"{beside} any site whose key is another together." in unknown
+
+
+def test_a_roster_without_this_site_is_no_roster_to_allow() -> None:
+    some = sites()
+    over(some).release(N, TOTAL)
+    with pytest.raises(PolicyError, match="does not have this site's key"):
+        some[0].to_allow(over(some[1:]).roster, reason="closed", by=TWO)
 
 
 def test_what_one_allowed_beside_one_is_not_allowed_beside_another() -> None:
@@ -239,6 +300,9 @@ def test_the_command_line_allows_a_roster(tmp_path: Path) -> None:
     four = [SiteFolder(tmp_path / name).site for name in names]
     assert over(four).release(N, TOTAL).table["n"][0] == 200
     roster = over(four[:3]).roster
+    (tmp_path / "first.json").write_bytes(canonical(over(four).roster.to_json()))
+    joined = run(app, ["site", "join", str(tmp_path / "north"), "--roster", str(tmp_path / "first.json")])
+    assert joined.exit_code == 0 and "shows, by subtraction, this site's own exact numbers" in joined.output
     (tmp_path / "roster.json").write_bytes(canonical(roster.to_json()))
     asked = ["--roster", str(tmp_path / "roster.json"), "--reason", "closed", "--by", "A. One", "--by", "B. Two"]
     drafted = [*asked, "--draft", str(tmp_path / "change.json")]

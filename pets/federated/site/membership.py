@@ -18,8 +18,13 @@ from pets.ledger import change as changes
 from pets.ledger.account import Account
 from pets.ledger.change import Change
 
+Sites = Mapping[str, str | None]
+"""A list of sites: their public keys by name (``None``: not written down)."""
 KIND = "roster"
 """What a ledger calls the change that lets exact totals over other sites leave."""
+STILL_OTHERS = (
+    "Beside exact totals over still other lists of sites, single sites' exact numbers may follow, of this site too."
+)
 
 
 def check_membership(roster: Roster, account: Account, pinned: Mapping[str, Roster]) -> None:
@@ -41,51 +46,76 @@ def check_membership(roster: Roster, account: Account, pinned: Mapping[str, Rost
         )
 
 
-def to_allow(roster: Roster, account: Account, pinned: Mapping[str, Roster], reason: str, by: Sequence[str]) -> Change:
+def to_allow(
+    roster: Roster, account: Account, pinned: Mapping[str, Roster], key: str, reason: str, by: Sequence[str]
+) -> Change:
     """The change that lets exact totals over a roster's sites leave beside those that left before; not made yet.
 
+    Args:
+        key: this site's public key: a change about a roster that does not have it would allow nothing.
+
     Raises:
-        PolicyError: where there is nothing to allow.
+        PolicyError: where there is nothing to allow, or the roster does not have this site.
         LedgerError: where reason or names are missing.
     """
     if not isinstance(roster, Roster):
         raise UserError(f"a roster is allowed, as the coordinator sent it, not {shown(roster)}")
+    if all(member.key != key for member in roster.members):
+        raise PolicyError(
+            "the roster does not have this site's key, so nothing of it could be asked over that roster; ask the "
+            "coordinator for the one that has this site"
+        )
     earlier = _earlier(account, pinned)
     beside = sorted(set(earlier) - {roster.membership} - _allowed(roster, account))
     if not beside:
         raise PolicyError("no exact totals left over other sites than this roster's, so there is nothing to allow")
-    sites = sorted(member.name for member in roster.members)
     details = {
-        "sites": sites,
+        "sites": sorted(member.name for member in roster.members),
         "membership": roster.membership,
         "beside": beside,
-        "tells": " ".join(_tells(sites, earlier[other]) for other in beside),
+        "tells": " ".join([*(_tells(_of(roster), earlier[other]) for other in beside), STILL_OTHERS]),
     }
     return Change(account.ledger.origin, account.dataset, KIND, details, reason, tuple(by))
 
 
-def _tells(sites: Sequence[str], others: Sequence[str] | None) -> str:
+def _tells(now: Sites, then: Sites | None) -> str:
     """What somebody learns who asks the same of both lists of sites."""
-    said = f"Exact totals over {', '.join(sites)} may leave beside those over "
-    if others is None:
+    said = f"Exact totals over {', '.join(sorted(now))} may leave beside those over "
+    if then is None:
         return f"{said}a roster whose sites were not written down: asked alike, they show the sites between them."
-    between = sorted(set(sites) ^ set(others))
-    whose = f"of {', '.join(between)} together" if between else "of those whose key is another"
-    return f"{said}{', '.join(others)}: what is asked of both shows, by subtraction, the exact numbers {whose}."
+    said = f"{said}{', '.join(sorted(then))}: what is asked of both shows, by subtraction, the exact numbers of "
+    if None in then.values():
+        names = [*sorted(set(now) ^ set(then)), "any site whose key is another"]
+        return f"{said}{', '.join(names)} together."
+    gone = {name for name, key in then.items() if key not in now.values()}
+    come = {name for name, key in now.items() if key not in then.values()}
+    whose = []
+    for name in sorted(gone | come):
+        if name not in now or name not in then:
+            whose.append(name)
+            continue
+        whose += [f"{name} of then"] * (name in gone) + [f"{name} of now, which has another key"] * (name in come)
+    return f"{said}{' and '.join(whose)} together."
 
 
-def _earlier(account: Account, pinned: Mapping[str, Roster]) -> dict[str, Sequence[str] | None]:
-    """The lists of sites over which exact totals left: the sites' names by membership (``None``: not known)."""
-    out: dict[str, Sequence[str] | None] = {}
+def _of(roster: Roster) -> dict[str, str | None]:
+    return {member.name: member.key for member in roster.members}
+
+
+def _earlier(account: Account, pinned: Mapping[str, Roster]) -> dict[str, Sites | None]:
+    """The lists of sites over which exact totals left: the sites' keys by name, by membership (``None``: not known)."""
+    out: dict[str, Sites | None] = {}
     for body in account.exact():
         form = json.loads(body)
         if form.get("pets") != CONTRIBUTION:
             continue
         known = pinned.get(form["roster"])
-        if "membership" in form:
-            out[form["membership"]] = form["sites"]
-        elif known is not None:  # an entry of before sites were written down
-            out[known.membership] = sorted(member.name for member in known.members)
+        if "keys" in form:
+            out[form["membership"]] = form["keys"]
+        elif known is not None:  # an entry of before sites, or their keys, were written down
+            out[known.membership] = _of(known)
+        elif "membership" in form:
+            out[form["membership"]] = dict.fromkeys(form["sites"])
         else:
             out[form["roster"]] = None
     return out

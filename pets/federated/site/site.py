@@ -191,7 +191,8 @@ class Site:
             What somebody learns by it who asks the same of both lists of sites; the ledger's entry says so, too.
 
         Raises:
-            PolicyError, LedgerError, VerificationError: where there is nothing to allow, or signatures are missing.
+            PolicyError, LedgerError, VerificationError: where there is nothing to allow, the roster does not have this
+                site, or signatures are missing.
         """
         change = self.to_allow(roster, reason=reason, by=by)
         apply(self.session.ledger, draft(change))
@@ -199,7 +200,7 @@ class Site:
 
     def to_allow(self, roster: Roster, *, reason: str, by: Sequence[str]) -> Change:
         """The change of :meth:`allow_roster`, for approvers to sign; nothing is changed yet."""
-        return to_allow(roster, self.session.custody.account, self._rosters, reason, by)
+        return to_allow(roster, self.session.custody.account, self._rosters, self.member.key, reason, by)
 
     def incident(self, number: str) -> str:
         """For the custodian only: why nothing left in answer to a query. It may quote values of real rows."""

@@ -126,7 +126,12 @@ def contribution(admission: Admission, roster: Roster, site: str, commitment: st
     """What a site's ledger keeps of its part: no number of it, only a commitment under a key that the site keeps."""
     order = admission.order
     # two lists of sites show the sites between them, where both are of exact totals
-    sites: Json = {"membership": roster.membership, "sites": sorted(member.name for member in roster.members)}
+    # (names may be given anew to other keys: whose numbers a difference shows, the keys tell)
+    sites: Json = {
+        "membership": roster.membership,
+        "sites": sorted(member.name for member in roster.members),
+        "keys": {member.name: member.key for member in roster.members},
+    }
     return {
         "pets": CONTRIBUTION,
         "version": 1,

@@ -26,6 +26,7 @@ import pytest
 import pets
 from pets import col
 from pets.common.codec import canonical
+from pets.ledger.change import Change, apply, draft
 from pets.ledger.ledger import Ledger
 from pets.ledger.log.dsse import envelope
 from pets.ledger.publish import export
@@ -225,6 +226,30 @@ def test_random_releases_hold() -> None:
 def test_ten_thousand_random_releases_hold() -> None:
     found, _ = held(10_000, 6)
     assert found >= 9_000
+
+
+@pytest.mark.chance(0)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_releases_hold_before_and_after_the_budget_was_changed(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    settings: Any = {"ledger": ledger, "progress": False, "snapshots": tmp_path / "ready"}
+    session = pets.Session(SCHEMA, {"stays": ROWS}, budget=pets.Budget(3, 1e-6), **settings)
+    found = [session.release(QUERIES[0], pets.DP(epsilon=1))]
+    other: Any = {"origin": ledger.origin, "dataset": SCHEMA.dataset, "reason": "a reason", "by": ("Ann", "Bob")}
+    for budget in (pets.Budget(5, 1e-5, 1e-6), pets.Budget(4, 1e-7)):
+        apply(ledger, draft(Change(kind="budget", details={"budget": budget.to_json()}, **other)))
+        session = pets.Session(SCHEMA, {"stays": ROWS}, **settings)
+        found.append(session.release(QUERIES[0], pets.DP(epsilon=0.5, delta=budget.delta)))
+        found.append(session.release(QUERIES[0], pets.DP(rho=budget.delta)))
+    ann = pets.Session(SCHEMA, {"stays": ROWS}, project="other", analyst="ann", **settings)
+    found.append(ann.release(QUERIES[0], pets.DP(epsilon=0.5, delta=1e-5)))  # it was answered under another budget
+    assert json.loads(said_of(found[-1])["log"]["entry"])["event"] == "delivered"
+    with ledger.reading() as tx:
+        lines = [export.line(body, None, chain) for body, _, chain in tx.entries()]
+        log = export.header("public", ledger.key, ledger.checkpoint(tx)) + b"".join(lines)
+    for release in found:
+        assert check(canonical(release.to_json()), ledger.key.raw, log=io.BytesIO(log)).startswith(release.guarantee)
+    assert len({said_of(release)["budget"]["delta"] for release in found}) == 3
 
 
 # what does not --------------------------------------------------------------------------------------------------------

@@ -212,6 +212,8 @@ def test_joining_pins_the_roster_and_unpacks_the_kit(run: Run, shelf: Path) -> N
     assert done.code == 0
     assert FederationFolder(trial).roster.digest[:16] in done.out
     folder = SiteFolder(shelf / "north")
+    assert not folder.site.policy.totals.allow
+    assert "exact totals" not in done.out  # of which earlier ones matter to no site that gives none
     assert len(folder.joined) == 1
     startup = folder.path / "kit" / "startup"
     assert sorted(path.name for path in startup.iterdir()) == [

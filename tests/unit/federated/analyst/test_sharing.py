@@ -302,6 +302,8 @@ def lifted(form: dict[str, Any], **to: Any) -> dict[str, Any]:
 def test_no_coordinator_states_other_intervals_promises_data_or_notes() -> None:
     sites = many(4, dropouts=1)
     form = sites.release(QUERY, pets.DP(epsilon=1)).to_json()
+    form["sharing"]["certificates"] = {}  # no site tells, so that nothing else contradicts it
+    assert check_sharing(edited(form, lambda new: None, sites._coordinator))
     blame = "Site s1 dealt shares that are of no secret that it signed, as its own signature proves."
     for change in (
         lambda new: new.update(scales=[codec.number(codec.fraction(one) / 100) for one in new["scales"]]),
@@ -311,6 +313,8 @@ def test_no_coordinator_states_other_intervals_promises_data_or_notes() -> None:
         lambda new: new["notes"].append(blame),
         lambda new: new["notes"].pop(),
         lambda new: new.update(project="another"),
+        lambda new: new["cost"].update(loss=form["cost"]["loss"] - 1),
+        lambda new: new.update(epsilon="0.5"),
     ):
         changed = edited(form, change, sites._coordinator)
         with pytest.raises(VerificationError, match="does not follow"):

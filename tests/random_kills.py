@@ -55,6 +55,8 @@ class Kills:
     query: pets.Query
     truth: Any
     span: float = 4.0
+    hits: int = 0
+    """Of the kills, those that found a process to kill: a job has one only while a query is under way."""
 
     def survived(self, seed: int) -> str:
         """One query and one kill; says what came of it."""
@@ -96,12 +98,15 @@ class Kills:
             lambda words: "_train " in words,
             lambda words: "nvflare." in words and "_train " not in words,
         ]
+        hit = False
         for process in tree:
             try:
                 if chosen[PARTS.index(kill.part)](" ".join(process.cmdline()) + " "):
                     process.kill()
+                    hit = True
             except psutil.NoSuchProcess:
                 continue
+        self.hits += hit
 
     def _serve_again(self, party: str) -> None:
         if (gate := self.trial.processes[party]).poll() is not None:

@@ -9,12 +9,13 @@ import pytest
 
 import pets
 from pets.cli.demo import demo_query
-from tests.random_kills import Kills
+from tests.random_kills import Kill, Kills
 from tests.trial import Trial
 from tests.unit.federated.deployment.test_nvflare_engine import UNBOUNDED, trial, world
 
 __all__ = ["trial", "world"]  # fixtures
 KILLS = int(os.environ.get("KILLS", "50"))
+SEEDS = range(100, 100 + KILLS)
 
 
 @pytest.mark.soak
@@ -25,7 +26,9 @@ def test_a_federation_survives_random_kills(trial: Trial, world: tuple[pets.Sche
     session = pets.Session(schema, {"apc": rows}, budget=pets.Budget(epsilon=1), policy=UNBOUNDED, progress=False)
     kills = Kills(trial, demo_query(), session.release(demo_query(), pets.Total()).values)
     said = []
-    for seed in range(100, 100 + KILLS):
+    for seed in SEEDS:
         said.append(kills.survived(seed))
         print(f"{seed}: {said[-1]}", flush=True)
     assert len(said) == KILLS
+    assert kills.hits >= sum(Kill.planned(seed, 1).part == "gate" for seed in SEEDS)  # which are always there
+    assert any(one.endswith("answered") for one in said)

@@ -15,6 +15,7 @@ from itertools import combinations
 
 import numpy as np
 
+from pets.errors import PetsError
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model, Step, few_values
 from pets.federated.site.policy import Totals
@@ -152,7 +153,8 @@ def overlaps(first: Cohort, second: Cohort, least: int, counted: Counted) -> boo
 def too_small(order: Order, schema: Schema, rules: Totals, given: Iterable[bytes], counted: Counted) -> str:
     """Why a site's part of an exact total may not leave ('' where it may).
 
-    ``given`` is what the site's ledger keeps of the exact totals before: those of other schemas cannot be compared.
+    ``given`` is what the site's ledger keeps of the exact totals before. One of another schema is read by the present
+    one; where that has not all that it asked for, nobody can tell the difference, and nothing of its table may leave.
     """
     counted, plan = cache(counted), about(order, schema)
     if why := fits(plan, rules, counted):
@@ -169,9 +171,15 @@ def too_small(order: Order, schema: Schema, rules: Totals, given: Iterable[bytes
     earlier: dict[tuple[str, Cohort], None] = {}
     for body in given:
         form = json.loads(body)
-        if form.get("pets") == CONTRIBUTION and form["order"]["schema"] == schema.digest:
-            one = Order.from_json(form["order"])
+        if form.get("pets") != CONTRIBUTION:
+            continue
+        one = Order.from_json(form["order"])
+        if one.query.table != plan.table:
+            continue
+        try:
             earlier |= dict.fromkeys(rows_told(about(one, schema), one.step))
+        except PetsError:
+            return "an earlier exact total is of a schema with which it cannot be compared"
     pairs = {
         (first, second): None
         for column, first in earlier

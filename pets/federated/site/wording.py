@@ -90,7 +90,8 @@ def notes(
     if secure == "encrypted":
         out.append(
             "The coordinator added ciphertexts that it cannot read, and the holder of public key "
-            f"{roster.key_holder[:16]} opened this one total. Together they could read each site's noisy numbers."
+            f"{roster.key_holder[:16]} opened this one total. Together they could read each site's "
+            f"{'noisy' if noisy else 'exact'} numbers."
         )
     if noisy and secure == "local":
         times = f"{most} times" if known else f"as many times as there are sites in the answer, at most {most} times,"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from pets.common.clock import now
 from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedError, UserError
 from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
 from pets.federated.messages.errors import ProtocolError, Refused
+from pets.federated.site import wording
 from pets.ledger.ledger import LEASE, Ledger
+from pets.plan.plan import make_plan
 from tests.unit.session.test_session import SCHEMA, frame
 
 N = pets.query("stays").agg(n=pets.count())
@@ -601,3 +604,10 @@ def test_the_stated_epsilon_of_laplace_noise_is_that_of_the_noise_itself(budget:
     wanted = release.epsilon if budget.currency == "pure" else release.epsilon**2 / 2
     assert charged == pytest.approx(wanted, rel=1e-9)
     assert release.rho == (None if budget.currency == "pure" else pytest.approx(wanted, rel=1e-9))
+
+
+@pytest.mark.parametrize(("noisy", "what"), [(True, "noisy"), (False, "exact")])
+def test_what_key_holder_and_coordinator_could_read_together_is_said_as_it_is(noisy: bool, what: str) -> None:
+    roster = replace(federation(3, people=30).roster, key_holder="a" * 64)
+    said = wording.notes(make_plan(N, SCHEMA), roster, "encrypted", 3, noisy, False)
+    assert sum(f"Together they could read each site's {what} numbers." in note for note in said) == 1

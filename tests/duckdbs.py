@@ -52,6 +52,7 @@ def _empty(root: Any) -> None:
     for kind, name in root.execute(LEFT).fetchall():
         root.execute(f'DROP {kind} "{name}"')
     root.execute("RESET memory_limit")
+    root.execute("SET temp_directory = ''")  # refused where something was spilled: then it serves nobody again
 
 
 def discard(con: Any, scratch: Any, lock: int, owner: int) -> None:

@@ -121,6 +121,7 @@ def allow_roster(
     pets site allow-roster north --roster roster.json --reason "west left" --by "A. One" --by "B. Two"
     """
     from pets.common.codec import canonical
+    from pets.common.files import replace_file
     from pets.federated.deployment.site_folder import SiteFolder, load_roster
     from pets.ledger.change import draft as drafted
 
@@ -131,7 +132,7 @@ def allow_roster(
         return
     change = site.to_allow(wanted, reason=reason, by=by)
     with written(draft):
-        draft.write_bytes(canonical(drafted(change)))
+        replace_file(draft, canonical(drafted(change)))
     print(f"Drafted in {draft}: {change.details['tells']}")
     print(f"Each approver runs: pets ledger sign {draft} --key THEIR.key")
     print(f"Then: pets ledger apply {draft} --ledger {folder / 'ledger.db'}")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pets.common.clock import now
 from pets.common.entropy import random_id
+from pets.common.files import replace_file
 from pets.federated.deployment.gateway import Gate
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import Kind, parse
@@ -61,7 +62,7 @@ class Notices:
     def _trim(self, file: Path) -> None:
         lines = file.read_text("utf-8", "replace").splitlines(keepends=True)
         if len(lines) > 2 * KEPT:
-            file.write_text("".join(lines[-KEPT:]), "utf-8")
+            replace_file(file, "".join(lines[-KEPT:]).encode(), owner_only=True)
 
 
 def last(folder: Path, count: int) -> list[str]:

@@ -310,7 +310,7 @@ WRONG = [
     (4, ["explain", *schema("--by", "sex")], "--count"),
     (4, ["explain", *schema("--query", "none.json")], "does not exist"),
     (4, ["explain", *schema("--query", "stays.csv")], "is this the data"),
-    (4, ["explain", *schema("--query", "query.json", "--count", "n")], "not both"),
+    (4, ["explain", *schema("--query", "query.json", "--count", "n")], "not as two of them"),
     (4, ["explain", *schema(*SEX, "--rows", "9")], "at most 8"),
     # DataError
     (5, ["query", *data(*SEX)[:2], *SEX, "--epsilon", "1"], "--data"),

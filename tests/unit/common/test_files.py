@@ -131,6 +131,7 @@ OWN_FOLDERS = {
     "federated/deployment/site_folder.py",
     "federated/deployment/startup_kit.py",
     "federated/deployment/nvflare_engine.py",
+    "federated/deployment/processes.py",
     "rows/csv_file.py",
     "synthetic/dummy_data/files.py",
     "synthetic/sdv/engine.py",

@@ -27,6 +27,7 @@ COLUMNS = {
     "other": pets.Category([str(number) for number in range(3000)]),
     "ill": pets.Boolean(),
 }
+LONG = pets.DateTime("1000-01-01 00:00", "3000-12-31 23:59")
 WIDE = {f"w{number}": pets.Category([str(value) for value in range(3000)]) for number in range(6)}
 
 
@@ -52,6 +53,12 @@ CASES = [
         lambda: plan(T.group_by(*WIDE).agg(n=N), **WIDE),
         "group by fewer columns or coarser bins",
         lambda: plan(T.group_by("sex").agg(n=N)),
+    ),
+    of(T.group_by(col("seen").hour()).agg(n=N), "a column of type datetime", T.group_by(col("at").hour()).agg(n=N)),
+    Case(
+        lambda: plan(T.group_by(col("long").period("hour")).agg(n=N), long=LONG),
+        "group by a longer period",
+        lambda: plan(T.group_by(col("long").period("year")).agg(n=N), long=LONG),
     ),
     of(
         T.group_by(KeySet(["age"], [(1,), ("1",)])).agg(n=N),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import pets
 from pets import KeySet, col
 from pets.query_model.aggregate import aggregate_from_json
 from pets.query_model.condition import condition, key, measure, read_query
+from pets.query_model.display import Display, Order
 from pets.query_model.expression import And, Compare, filter_from_json
-from pets.query_model.group_keys import key_from_json
+from pets.query_model.group_keys import ColumnKey, key_from_json
 from pets.query_model.query import Query, queries
 from tests.remedies import Case, check
 
@@ -21,6 +23,11 @@ pytestmark = pytest.mark.chance(0)
 
 AGE = col("age") >= 18
 T = pets.query("t")
+SQL = "SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex"
+SCHEMA = pets.Schema(
+    {"stays": pets.Table(pets.Unit("id"), {"id": pets.Identifier(), "sex": pets.Category(["F", "M"])}, people=9)}
+)
+NAMED_TWICE = {**pets.sql(SQL, SCHEMA).to_json(), "by": [{"key": "column", "column": "sex", "label": "sex"}]}
 DEEP = "not (" * 120 + "a == 1" + ")" * 120
 
 
@@ -30,6 +37,10 @@ def file(name: str, text: str) -> Any:
         return read_query(folder / name)
 
     return act
+
+
+def asked(text: str) -> Query:
+    return pets.sql(text, SCHEMA)
 
 
 def nested(depth: int) -> Any:
@@ -172,11 +183,11 @@ CASES = [
         lambda: key_from_json({"key": "column", "column": "a"}),
     ),
     Case(
-        lambda: key_from_json({"key": "part", "column": "a", "part": "week"}),
-        "year, quarter or month",
+        lambda: key_from_json({"key": "part", "column": "a", "part": "fortnight"}),
+        "year, quarter, month, weekday or hour",
         lambda: key_from_json({"key": "part", "column": "a", "part": "month"}),
     ),
-    Case(lambda: col("a").period("day"), "a year, quarter or month", lambda: col("a").period("month")),
+    Case(lambda: col("a").period("fortnight"), "year, quarter, month,", lambda: col("a").period("month")),
     # key sets
     Case(lambda: KeySet(3, [(1,)]), "such as KeySet.product", lambda: KeySet.product({"gender": ["Female", "Male"]})),
     Case(lambda: KeySet([], [(1,)]), "at least one column", lambda: KeySet(["a"], [(1,)])),
@@ -268,6 +279,33 @@ CASES = [
         lambda: T.group_by(KeySet(["a"], [(1,)]), "b"),
         "add it to the key set or leave it out",
         lambda: T.group_by(KeySet(["a"], [(1,)])),
+    ),
+    Case(
+        lambda: dataclasses.replace(T.agg(n=pets.count()), display=Display(order=(Order("m"),))),
+        "write .shown_as(None) first",
+        lambda: T.agg(n=pets.count()).shown_as(None),
+    ),
+    # SQL
+    Case(lambda: pets.sql(3, SCHEMA), "SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex", lambda: asked(SQL)),
+    Case(lambda: asked(";"), SQL, lambda: asked(SQL)),
+    Case(lambda: asked(SQL + " " * 10**6), "shorten its lists", lambda: asked(SQL)),
+    Case(lambda: asked(SQL.replace("sex", "\ud800")), "half a character", lambda: asked(SQL)),
+    Case(
+        lambda: asked(SQL + " WHERE sex = 'F"),
+        "is not closed",
+        lambda: asked(SQL.replace("GROUP", "WHERE sex = 'F' GROUP")),
+    ),
+    Case(
+        lambda: asked(f"SELECT COUNT(*) AS n FROM stays WHERE {'(' * 5000}sex = 'F'{')' * 5000}"),
+        "fewer brackets",
+        lambda: asked("SELECT COUNT(*) AS n FROM stays WHERE (sex = 'F')"),
+    ),
+    Case(lambda: pets.sql(SQL, 3), "pets.Schema.load", lambda: asked(SQL)),
+    Case(lambda: asked(SQL).sql(3), "pets.Schema.load", lambda: asked(SQL).sql(SCHEMA)),
+    Case(
+        lambda: Query.from_json(NAMED_TWICE).sql(SCHEMA),
+        "build the query anew",
+        lambda: pets.query("stays").group_by(ColumnKey("sex", "sex")).agg(n=pets.count()).sql(SCHEMA),
     ),
     Case(lambda: T.group_by(3), "write group_by('age', 'sex')", lambda: T.group_by("age", "sex")),
     Case(lambda: T.groupby("a"), ".group_by", lambda: T.group_by("a")),

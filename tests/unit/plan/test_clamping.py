@@ -28,7 +28,7 @@ def test_beside_exact_totals_and_not_beside_noisy_numbers() -> None:
 
 
 def test_beside_exact_totals_over_sites() -> None:
-    rules = SitePolicy.open(SCHEMA, totals=Totals(allow=True))
+    rules = SitePolicy.open(SCHEMA, totals=Totals(allow=True, min_cohort=1))
     many = federation(rules=rules, policy=UNBOUNDED)
     assert [note for note in many.release(QUERY, pets.Total()).notes if "clamped" in note] == SAID
 

@@ -39,7 +39,7 @@ tables:
   apc: {aggregates: [count, count_units, mean, rate, glm]}
 max_epsilon: 1.0
 tell: [budget, history, certificates]
-totals: {allow: true}
+totals: {allow: true, min_cohort: 1}
 """
 
 

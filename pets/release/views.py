@@ -15,8 +15,6 @@ import numpy as np
 from pets.common.codec import Json
 from pets.common.integers import Ints, Numbers
 from pets.errors import QueryError, did_you_mean
-from pets.plan.plan import Plan
-from pets.query_model.display import Display
 from pets.query_model.group_keys import DatePart
 from pets.release import shown
 from pets.release.estimate import Cells, Column, Estimates, Mechanism, Noise, split
@@ -31,16 +29,8 @@ PAIRS = "person-group pairs"
 """What a sum of counts of people over groups counts: a person once in each group they are in."""
 
 
-class Answer(Protocol):
-    """What views, charts and pages read of a release."""
-
-    @property
-    def plan(self) -> Plan:
-        """What was measured."""
-
-    @property
-    def estimates(self) -> Estimates:
-        """The outputs, with their intervals."""
+class Answer(shown.Answer, Protocol):
+    """What views, charts and pages read of a release: what is shown of it, and the rest."""
 
     @property
     def values(self) -> Ints:
@@ -89,10 +79,6 @@ class Answer(Protocol):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know."""
-
-    @property
-    def display(self) -> Display | None:
-        """How it is shown."""
 
     @property
     def id(self) -> str:

@@ -61,7 +61,7 @@ def test_three_processes_of_ten_threads(database: str, new_place: Callable[[str]
     assert crowded(new_place(database), tmp_path / "diary", 8) >= 240
 
 
-@pytest.mark.soak
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("database", DATABASES)
 def test_a_thousand_questions(database: str, new_place: Callable[[str], Place], tmp_path: Path) -> None:
     assert crowded(new_place(database), tmp_path / "diary", 34) >= 1000

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pets.protection.budget import Budget
     from pets.protection.policy import Policy
     from pets.protection.protection import DP, Exact, Total
-    from pets.query_model.expression import col
+    from pets.query_model.columns import col
     from pets.query_model.group_keys import KeySet
     from pets.query_model.sql.reading import sql
     from pets.release.release import Release
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pets.synthetic.dummy import dummy
 
 _HOMES = {
-    "col": "query_model.expression",
+    "col": "query_model.columns",
     "KeySet": "query_model.group_keys",
     "sql": "query_model.sql.reading",
     "Schema": "schema.schema",

@@ -21,8 +21,8 @@ from pets.errors import BudgetError, InternalError, LedgerError, QueryError, Use
 from pets.protection.budget import Budget
 from pets.protection.protection import DP, Exact
 from pets.query_model import aggregate as agg
+from pets.query_model.columns import col
 from pets.query_model.condition import read_query
-from pets.query_model.expression import col
 from pets.query_model.query import Query, query
 from pets.schema.domain import Boolean, Category
 from pets.schema.numeric import Numeric

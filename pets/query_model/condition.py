@@ -16,7 +16,8 @@ from typing import Any
 from pets.errors import PetsError, QueryError
 from pets.query_model import aggregate as agg
 from pets.query_model.aggregate import Aggregate
-from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Operator, col
+from pets.query_model.columns import col
+from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Operator
 from pets.query_model.group_keys import PARTS, STEPS, Bins, ColumnKey, DatePart, Key, Period
 from pets.query_model.query import Query
 from pets.query_model.traits import SPELLINGS

@@ -18,8 +18,9 @@ from pets.common.literals import name as name_of
 from pets.errors import QueryError, did_you_mean, shown
 from pets.query_model import written
 from pets.query_model.aggregate import Aggregate, aggregate_from_json
+from pets.query_model.columns import Col
 from pets.query_model.display import Display
-from pets.query_model.expression import Col, Filter, filter_from_json
+from pets.query_model.expression import Filter, filter_from_json
 from pets.query_model.group_keys import ColumnKey, Key, KeySet, key_from_json
 from pets.query_model.traits import TRAITS
 from pets.query_model.verbs import no_such_verb

@@ -20,7 +20,7 @@ _FEW = 8
 def condition_text(node: Filter, *, most: int | None = None) -> str:
     """A filter as :func:`pets.query_model.condition.condition` reads it; ``most`` cuts long lists (and no reader then).
 
-    >>> from pets.query_model.expression import col
+    >>> from pets.query_model.columns import col
     >>> condition_text((col("age") >= 18) & ~col("length of stay").is_null())
     "age >= 18 and not (col('length of stay') is None)"
     """

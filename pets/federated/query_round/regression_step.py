@@ -24,7 +24,7 @@ import numpy.typing as npt
 from pets.common.codec import Json
 from pets.errors import QueryError
 from pets.plan.vector import Ints
-from pets.query_model.expression import col
+from pets.query_model.columns import col
 from pets.query_model.query import Query
 from pets.schema.domain import Boolean, Category, Domain
 from pets.schema.numeric import Integer, Numeric

@@ -23,7 +23,8 @@ from pets.federated.site.wording import CONTRIBUTION
 from pets.plan.plan import Plan, make_plan
 from pets.plan.vector import Ints
 from pets.query_model.aggregate import Aggregate, Histogram, OfColumn, Quantile, count
-from pets.query_model.expression import Filter, col
+from pets.query_model.columns import col
+from pets.query_model.expression import Filter
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
 

@@ -25,6 +25,7 @@ from pets.protection.policy import Policy
 from pets.protection.protection import Exact, Protection, Total
 from pets.query_model.query import Query
 from pets.release.estimate import estimate
+from pets.rows.linked import Linked
 from pets.rows.scratch_db import Bench
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import ENGINES, tabulate
@@ -46,6 +47,11 @@ KEY = 0x5EED_0F_7E57
 def snapshot(schema: Schema, data: Any, table: str) -> Snapshot:
     """A table's snapshot under the fixed test key."""
     return Snapshot.make(schema, table, sources_of(schema, data), key=KEY, progress=False)
+
+
+def linked(schema: Schema, data: Any, tables: Sequence[str]) -> Linked:
+    """Several tables' snapshots, made together, under the fixed test key: each keeps the rows of :func:`snapshot`."""
+    return Linked(Snapshot.make_all(schema, tables, sources_of(schema, data), key=KEY, progress=False))
 
 
 def exact(
@@ -101,16 +107,25 @@ def _ready(schema: Schema, data: Any, table: str) -> Snapshot:
 
 def split(schema: Schema, whole: Snapshot, parties: int) -> list[Snapshot]:
     """A snapshot's people dealt out to parties: each person's rows, with their ranks, at one of them."""
+    return [part.snapshots[whole.table] for part in split_linked(schema, Linked({whole.table: whole}), parties)]
+
+
+def split_linked(schema: Schema, whole: Linked, parties: int) -> list[Linked]:
+    """The people of linked tables dealt out to parties: all rows of one person at one of them."""
     if isinstance(parties, bool) or not isinstance(parties, int) or not 2 <= parties <= 1000:
         raise UserError(f"parties must be from 2 to 1000, not {shown(parties)}")
-    rows = whole.arrow()
+    every = {table: whole.arrow(table) for table in whole.tables}
     out = []
     for party in range(parties):
-        bench = Bench(None, None)
-        bench.con.register("every", rows)
-        bench.con.execute(f"CREATE TABLE snap AS SELECT * FROM every WHERE person % {parties} = {party} ORDER BY rank")
-        bench.con.unregister("every")
-        out.append(Snapshot(schema, whole.table, random_id(), whole.report, folder=None, bench=bench))
+        bench, set_id, parts = Bench(None, None), random_id(), {}
+        for table, rows in every.items():
+            one = whole.snapshots[table]
+            bench.con.register("every", rows)
+            own = f"SELECT * FROM every WHERE person % {parties} = {party} ORDER BY rank"
+            bench.con.execute(f"CREATE TABLE {one.relation} AS {own}")
+            bench.con.unregister("every")
+            parts[table] = Snapshot(schema, table, random_id(), one.report, set_id=set_id, folder=None, bench=bench)
+        out.append(Linked(parts))
     return out
 
 

@@ -206,12 +206,13 @@ def snapshot(
     sources = source.sources(known)
     with warnings.catch_warnings(action="ignore"):  # of older snapshots there, which are made anew at once
         session = Session(known, sources, budget=Budget(1.0, 1e-6), snapshots=out)
-    if session.reused:
+    if any(name in sources for name in session.reused):
         session.refresh()
     for name, identity in session.snapshots.items():
         print(f"Table {name!r}: snapshot {identity}")
         for remark in session.report(name).remarks(share):
             print(remark)
+    _said_of_the_set(session, known)
     print(f"Prepared {', '.join(sources)} in {out}. It holds rows of real people: keep it where the data may be kept.")
 
 
@@ -276,6 +277,15 @@ def assess(
 
 
 # what commands share ----------------------------------------------------------------------------------------------
+
+
+def _said_of_the_set(session: "Session", known: "Schema") -> None:
+    """By which id several tables are read together; or that they cannot be, and what to do."""
+    people = [name for name in session.tables if known.table(name).unit.column is not None]
+    if session.custody.apart:
+        print(f"! {session.custody.apart}")
+    elif len(people) > 1:
+        print(f"Read together, person by person: set {session.custody.linked(people).id}")
 
 
 def _custodian(known: "Schema | None", purse: Purse, allowed: bool) -> "Session":

@@ -61,7 +61,7 @@ class Rows:
 
     @cached_property
     def _snap(self) -> Any:
-        return self._backend.table("snap")
+        return self._backend.table(self._snapshot.relation)
 
     def counted(self) -> Any:
         """Rows with rank at most K that meet the query's condition."""
@@ -318,7 +318,7 @@ class Rows:
             return [self._meets(wide, p, slot) for p in (plan.where, where) if p is not None]
 
         def build(slot: int) -> Any:
-            wide = self._backend.table("wide")
+            wide = self._backend.table(self._snapshot.wide)
             if not dimensions:
                 there = [ibis.and_(wide["n"] >= k, *passes(wide, k)) for k in range(1, top + 1)]
                 return wide.agg(t0=wide.count(where=ibis.or_(*there)))
@@ -392,4 +392,4 @@ def _polars(snapshot: Snapshot) -> Any:
     frame = pl.from_arrow(snapshot.arrow())
     if not isinstance(frame, pl.DataFrame):
         raise TypeError("a snapshot is a table")
-    return ibis.polars.connect({"snap": frame.with_columns(pl.all().cast(pl.Int64))})
+    return ibis.polars.connect({snapshot.relation: frame.with_columns(pl.all().cast(pl.Int64))})

@@ -8,7 +8,7 @@ when somebody else is removed), and content without the person (everybody would 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,18 @@ from pets.errors import DataError, did_you_mean
 from pets.rows.coding import coding
 from pets.rows.coding.cell import ABOVE, BELOW, NULL, OUT, UNPARSABLE, code_type, narrow
 from pets.rows.report import ColumnReport, Report
+from pets.rows.roster import Roster, Run
 from pets.rows.sources import Source, opened
 from pets.schema.domain import Category, Domain, Identifier
 from pets.schema.schema import Schema, Table
 
-SCRAPS = ("staged", "attached", "owners", "attributes", "people", "ranked", "tied", "ranked_again")
+SCRAPS = ("staged", "attached", "owners", "attributes", "ids", "people", "ranked", "tied", "ranked_again")
 """The temporary tables that :func:`prepare` leaves behind."""
 
 PERSON_TABLE_KEY = 0x6F4D1B92C3A85E70
 """The rank key of every person table, instead of a secret one: where somebody has two rows that disagree, the same row
 must count in the table's own queries and in each table that its columns are attached to, whichever was made when. The
 bound holds for every fixed key, and this one was chosen before any data."""
-
-Run = Callable[[str, str], Any]
-"""Runs one SQL statement on the private DuckDB; the second text tells the custodian what is being done."""
 
 
 def person_seed(key: int, pid: str) -> str:
@@ -55,7 +53,7 @@ def again(hashed: str, occurrence: str) -> str:
 def rank(run: Run, staged: str, people: str, columns: Mapping[str, str], max_rows: int) -> str:
     """Rank every person's rows; gives SQL that selects person, the columns and ``n`` = the rank, up to ``max_rows``.
 
-    ``people`` has one row per person: pid, person (dense code) and seed. ``columns`` maps each output column to the
+    ``people`` has one row per person: pid, person (their code) and seed. ``columns`` maps each output column to the
     SQL that gives it, over ``s`` (staged) and ``p`` (people).
 
     One window ordered by the row hash alone ranks everybody who has no two equal hashes. Equal hashes are identical
@@ -241,9 +239,19 @@ class Prepared:
 
 
 def prepare(
-    run: Run, con: Any, schema: Schema, name: str, sources: Mapping[str, Source], key: int, scratch: Path
+    run: Run,
+    con: Any,
+    schema: Schema,
+    name: str,
+    sources: Mapping[str, Source],
+    key: int,
+    scratch: Path,
+    roster: Roster,
 ) -> Prepared:
-    """Read, code, attach and rank one table of the schema on the private DuckDB connection."""
+    """Read, code, attach and rank one table of the schema on the private DuckDB connection.
+
+    Whoever is new in it is added to the roster, whose codes its rows then have.
+    """
     table = schema.table(name)
     columns = physical(schema, name)
     for needed in (name, *([table.person_table] if table.person_table is not None else [])):
@@ -280,16 +288,21 @@ def prepare(
         )
         join = "LEFT JOIN attributes a ON CAST(d.pid AS VARCHAR) = CAST(a.pid AS VARCHAR)"
         final |= {column: f"p.{column}" for column in person.names.values()}
-    most = narrow(data.rows_valid)
     run(
-        f"CREATE TEMP TABLE people AS SELECT CAST(row_number() OVER () - 1 AS {most}) AS person, "
-        f"d.pid, {person_seed(key, 'd.pid')} AS seed{extra}{', a.pid IS NULL AS bare' if join else ''} "
-        f"FROM (SELECT DISTINCT pid FROM {data.relation}) d {join}",
+        "CREATE TEMP TABLE ids AS SELECT pid, CAST(pid AS VARCHAR) AS id "
+        f"FROM (SELECT DISTINCT pid FROM {data.relation})",
         "finding people",
     )
-    people = _one(run, "people", "true", [])[-1]
+    people = _one(run, "ids", "true", [])[-1]
     _limit(name, table, people)
-    kind = narrow(max(people - 1, 0))
+    roster.enter(run, "ids")
+    run(
+        f"CREATE TEMP TABLE people AS SELECT r.person, "
+        f"d.pid, {person_seed(key, 'd.pid')} AS seed{extra}{', a.pid IS NULL AS bare' if join else ''} "
+        f"FROM ids d JOIN roster r ON d.id = r.id {join}",
+        "finding people",
+    )
+    kind = narrow(max(roster.people - 1, 0))
     if join:
         unattached = _one(run, "people", "bare", [])[-1]
     ordered = {column: final[column] for column in columns.values()}

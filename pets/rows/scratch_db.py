@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import threading
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,20 @@ class Bench:
         link.symlink_to(path.resolve())
         return str(link)
 
-    def clear(self) -> None:
-        """Drop everything that only the making needed."""
-        self.con.execute("; ".join(f"DROP TABLE IF EXISTS {name}" for name in SCRAPS))
+    @contextlib.contextmanager
+    def making(self) -> Iterator[Path]:
+        """A folder for the files that making one table needs; they and its temporary tables are dropped at the end.
+
+        Each has its own: DuckDB keeps what it read under a path, and two tables' files may not meet there.
+        """
+        folder = Path(tempfile.mkdtemp(dir=self.scratch))
+        yield folder
+        self.clear(*SCRAPS)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def clear(self, *names: str) -> None:
+        """Drop tables that only the making needed."""
+        self.con.execute("; ".join(f"DROP TABLE IF EXISTS {name}" for name in names))
 
 
 def _discard(con: Any, scratch: Path, lock: int, owner: int) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
@@ -22,9 +24,10 @@ from pets.errors import DataError, UserError
 from pets.rows.coding.cell import quoted
 from pets.rows.ranking import physical, prepare
 from pets.rows.report import Report
+from pets.rows.roster import Roster
 from pets.rows.scratch_db import Bench, Progress
-from pets.rows.snapshot_store import LAYOUT, Store
-from pets.rows.sources import Source, plain
+from pets.rows.snapshot_store import LAYOUT, Store, commit
+from pets.rows.sources import Source, plain, table_key
 from pets.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -39,7 +42,11 @@ class Snapshot:
 
     Attributes:
         id: the public name, 128 random bits in hex; every refresh has a new one.
+        set_id: the public name, as random, of the tables that were made together with it: codes of people mean the same
+            in all of them. ``None`` where it was stored by a version that numbered people table by table.
         table: the table's name in the schema.
+        relation, wide: what :meth:`connection` calls its rows, and what :meth:`ensure_wide` makes of them. They follow
+            from the table's name alone, so that what was compiled for one snapshot holds for another.
         schema_digest: the digest of the schema it was made for.
         max_rows: rows kept of one person; ranks are 1 to this.
         columns: each queryable column (own and attached, no identifiers) to its physical name c0, c1, …
@@ -48,10 +55,20 @@ class Snapshot:
     """
 
     def __init__(
-        self, schema: Schema, table: str, public_id: str, report: Report, *, folder: Path | None, bench: Bench | None
+        self,
+        schema: Schema,
+        table: str,
+        public_id: str,
+        report: Report,
+        *,
+        set_id: str | None,
+        folder: Path | None,
+        bench: Bench | None,
     ) -> None:
         self.id = public_id
+        self.set_id = set_id
         self.table = table
+        self.relation, self.wide = _relation(table), f"wide_{table_key(table)}"
         self.schema_digest = schema.digest
         self.max_rows = schema.table(table).unit.max_rows
         self.columns: Mapping[str, str] = MappingProxyType(physical(schema, table))
@@ -61,7 +78,7 @@ class Snapshot:
         self._store = None if folder is None else Store(folder, table)
         self._stamp = None if self._store is None else _stamp(self._store.parquet)
         self._backend: Any = None
-        self._wide = False
+        self._widened = False
         self._lock = threading.RLock()
 
     @classmethod
@@ -76,7 +93,7 @@ class Snapshot:
         progress: bool = True,
         memory_limit: str | None = None,
     ) -> Snapshot:
-        """Read the data of one table (and of its person table) and make it ready.
+        """Read the data of one table (and of its person table) and make it ready, a set of its own.
 
         Args:
             schema: the public description.
@@ -92,9 +109,28 @@ class Snapshot:
         Raises :class:`DataError` with one plain sentence for data that cannot be read. An earlier snapshot in the
         folder stays as it was until the new one is complete.
         """
+        given = {"folder": folder, "key": key, "progress": progress, "memory_limit": memory_limit}
+        return cls.make_all(schema, (table,), sources, **given)[table]  # type: ignore[arg-type]
+
+    @classmethod
+    def make_all(
+        cls,
+        schema: Schema,
+        tables: Sequence[str],
+        sources: Mapping[str, Source],
+        *,
+        folder: str | Path | None = None,
+        key: int | None = None,
+        progress: bool = True,
+        memory_limit: str | None = None,
+    ) -> dict[str, Snapshot]:
+        """Make several tables ready together, as one set: a person has the same code in each of them.
+
+        Arguments and errors are those of :meth:`make`. All are stored, or none is.
+        """
         problem: UserError
         try:
-            return cls._make(schema, table, sources, folder, key, progress, memory_limit)
+            return cls._make_all(schema, tables, sources, folder, key, progress, memory_limit)
         except UserError as error:
             problem = error
         # raised here, outside the handler, so that no engine's error (it may quote a line of data) hangs on to it
@@ -102,59 +138,69 @@ class Snapshot:
         raise problem.with_traceback(None)
 
     @classmethod
-    def _make(
+    def _make_all(
         cls,
         schema: Schema,
-        table: str,
+        tables: Sequence[str],
         sources: Mapping[str, Source],
         folder: str | Path | None,
         key: int | None,
         progress: bool,
         memory_limit: str | None,
-    ) -> Snapshot:
-        schema.table(table)
+    ) -> dict[str, Snapshot]:
+        for table in tables:
+            schema.table(table)
         if key is not None and not 0 <= key < 2**64:
             raise DataError("key must be a whole number from 0 to 2^64 - 1")
-        store = None if folder is None else Store(Path(folder), table)
-        if store is not None:
-            store.prepare()
-            key = store.key()[0] if key is None else key
-        public_id = random_id()
-        bench = Bench(None if store is None else store.folder, memory_limit)
+        stores = [None if folder is None else Store(Path(folder), table) for table in tables]
+        places = [store for store in stores if store is not None]
+        for place in places:
+            place.prepare()
+        bench = Bench(places[0].folder if places else None, memory_limit)
+        roster, set_id = Roster(schema), random_id()
+        reports: dict[str, Report] = {}
+        written: list[tuple[Store, Path, Json]] = []
+        ids = {table: random_id() for table in tables}
         try:
-            with Progress(bench.con, f"snapshot of {table}", progress) as watch:
-
-                def run(sql: str, doing: str) -> Any:
-                    watch.step(doing)
-                    try:
-                        return bench.con.execute(sql)
-                    except Exception as error:
-                        # how DuckDB reports Ctrl-C: while it works itself, and while it waits for a Python reader
-                        stopped = isinstance(error, RuntimeError) and "interrupted" in str(error)
-                        if stopped or "KeyboardInterrupt" in str(error):
-                            raise KeyboardInterrupt from None
-                        raise
-
-                chosen = rank_key() if key is None else key
-                ready = prepare(run, bench.con, schema, table, sources, chosen, bench.scratch)
-                if store is None:
-                    run(f"CREATE TABLE snap AS {ready.rows}", "storing in the order of rank")
-                    report = _completed(run, ready.report, "snap", schema.table(table).unit.max_rows)
-                    bench.clear()
-                    return cls(schema, table, public_id, report, folder=None, bench=bench)
-                with store.writing(public_id) as new:
-                    target = bench.link(new, "new")
-                    run(
-                        f"COPY ({ready.rows}) TO {quoted(target)} "
-                        "(FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)",
-                        "storing in the order of rank",
-                    )
-                    relation = f"read_parquet({quoted(target)})"
-                    report = _completed(run, ready.report, relation, schema.table(table).unit.max_rows)
-                    store.commit(new, _manifest(schema, table, public_id, report))
-                    store.tell(public_id, str(report))
-            bench.close()
-            return cls(schema, table, public_id, report, folder=store.folder, bench=None)
+            with ExitStack() as files:
+                for table, store in zip(tables, stores, strict=True):
+                    chosen = key if key is not None else rank_key() if store is None else store.key()[0]
+                    with bench.making() as scratch, Progress(bench.con, f"snapshot of {table}", progress) as watch:
+                        run = partial(_run, bench, watch)
+                        ready = prepare(run, bench.con, schema, table, sources, chosen, scratch, roster)
+                        if store is None:
+                            relation = _relation(table)
+                            run(f"CREATE TABLE {relation} AS {ready.rows}", "storing in the order of rank")
+                        else:
+                            new = files.enter_context(store.writing(ids[table]))
+                            target = quoted(bench.link(new, f"new-{len(written)}"))
+                            relation = f"read_parquet({target})"
+                            run(
+                                f"COPY ({ready.rows}) TO {target} "
+                                "(FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)",
+                                "storing in the order of rank",
+                            )
+                        most = schema.table(table).unit.max_rows
+                        reports[table] = _completed(run, ready.report, relation, most)
+                        if store is not None:
+                            manifest = _manifest(schema, table, ids[table], set_id, reports[table])
+                            written.append((store, new, manifest))
+                if written:
+                    commit(written)
+                for store, _, _ in written:
+                    store.tell(ids[store.table], str(reports[store.table]))
+            bench.clear("roster")
+            if folder is not None:
+                bench.close()
+            return {
+                table: cls(
+                    *(schema, table, ids[table], reports[table]),
+                    set_id=set_id,
+                    folder=None if store is None else store.folder,
+                    bench=bench if store is None else None,
+                )
+                for table, store in zip(tables, stores, strict=True)
+            }
         except BaseException as error:
             bench.close()
             if isinstance(error, (UserError, KeyboardInterrupt)) or not isinstance(error, Exception):
@@ -176,7 +222,12 @@ class Snapshot:
             if manifest.get("schema") != schema.digest:
                 raise DataError(f"the snapshot of table {table!r} was made for another schema; make it again")
             report = Report.from_json(manifest["report"])
-            made = cls(schema, table, str(manifest["id"]), report, folder=store.folder, bench=None)
+            made = cls(
+                *(schema, table, str(manifest["id"]), report),
+                set_id=manifest.get("set"),
+                folder=store.folder,
+                bench=None,
+            )
             if made._stamp == before:  # else a refresh came between, and this would be its file under the old id
                 return made
 
@@ -186,20 +237,18 @@ class Snapshot:
         return Store(Path(folder), table).json.exists()
 
     def connection(self) -> Any:
-        """The Ibis DuckDB backend that holds ``snap`` (and, after :meth:`ensure_wide`, ``wide``).
+        """The Ibis DuckDB backend that holds :attr:`relation` (and, after :meth:`ensure_wide`, :attr:`wide`).
 
-        ``snap`` has ``rank`` (from 1), ``person`` (a dense code that means nothing outside) and ``c0``, ``c1``, …
-        (never null: the null code is the domain's ``cells``), ordered by rank.
+        It has ``rank`` (from 1), ``person`` (a code for equality alone, the same in every table of the set) and ``c0``,
+        ``c1``, … (never null: the null code is the domain's ``cells``), ordered by rank.
         """
         import ibis
 
         with self._lock:
             self._current()
             if self._bench is None:
-                assert self._store is not None
                 bench = Bench(None, None)
-                path = quoted(bench.link(self._store.parquet, "snap"))
-                bench.con.execute(f"CREATE VIEW snap AS SELECT * FROM read_parquet({path})")
+                self.view(bench)
                 self._bench = bench
             if self._backend is None:
                 self._backend = ibis.duckdb.from_connection(self._bench.con)
@@ -207,8 +256,15 @@ class Snapshot:
                 weakref.finalize(self._backend, _let_go, self._bench).atexit = False
             return self._backend
 
+    def view(self, bench: Bench) -> None:
+        """Give a workbench the view :attr:`relation` of the stored file."""
+        assert self._store is not None
+        self._current()
+        path = quoted(bench.link(self._store.parquet, self.relation))
+        bench.con.execute(f"CREATE VIEW {self.relation} AS SELECT * FROM read_parquet({path})")
+
     def ensure_wide(self) -> bool:
-        """Build table ``wide`` once, where ``1 < max_rows <= 8``; says whether it exists.
+        """Build table :attr:`wide` once, where ``1 < max_rows <= 8``; says whether it exists.
 
         It has one row per person and no id: ``n`` (rows kept) and ``c{i}_{k}`` for k = 1 to ``max_rows``, null where
         k is greater than n. It answers how many people have a row such that … without counting distinct people.
@@ -217,21 +273,22 @@ class Snapshot:
             return False
         with self._lock:
             self.connection()
-            if not self._wide:
+            if not self._widened:
                 # one slice of the ranks after another: far cheaper than grouping every row by person
                 kept = range(1, self.max_rows + 1)
                 slots = [f"r{k}.{column} AS {column}_{k}" for column in self.columns.values() for k in kept]
                 count = " + ".join(["1", *(f"CAST(r{k}.person IS NOT NULL AS TINYINT)" for k in kept[1:])])
                 joins = " ".join(
-                    f"LEFT JOIN (SELECT * FROM snap WHERE rank = {k}) r{k} ON r1.person = r{k}.person" for k in kept[1:]
+                    f"LEFT JOIN (SELECT * FROM {self.relation} WHERE rank = {k}) r{k} ON r1.person = r{k}.person"
+                    for k in kept[1:]
                 )
                 assert self._bench is not None
                 # a cursor of its own: the root connection may be in use by a query that is being compiled
                 self._bench.con.cursor().execute(
-                    f"CREATE TABLE wide AS SELECT {', '.join([f'CAST({count} AS UTINYINT) AS n', *slots])} "
-                    f"FROM (SELECT * FROM snap WHERE rank = 1) r1 {joins}"
+                    f"CREATE TABLE {self.wide} AS SELECT {', '.join([f'CAST({count} AS UTINYINT) AS n', *slots])} "
+                    f"FROM (SELECT * FROM {self.relation} WHERE rank = 1) r1 {joins}"
                 )
-                self._wide = True
+                self._widened = True
         return True
 
     def arrow(self) -> pa.Table:
@@ -243,7 +300,7 @@ class Snapshot:
             return pq.read_table(self._store.parquet, memory_map=True, partitioning=None)
         self.connection()
         assert self._bench is not None
-        return self._bench.con.cursor().sql("SELECT * FROM snap").to_arrow_table()
+        return self._bench.con.cursor().sql(f"SELECT * FROM {self.relation}").to_arrow_table()
 
     @property
     def current(self) -> bool:
@@ -262,16 +319,32 @@ class Snapshot:
         raise TypeError("a Snapshot holds rows of people and is never pickled; store it with folder= and open it there")
 
 
+def _relation(table: str) -> str:
+    return f"rows_{table_key(table)}"
+
+
+def _run(bench: Bench, watch: Progress, sql: str, doing: str) -> Any:
+    watch.step(doing)
+    try:
+        return bench.con.execute(sql)
+    except Exception as error:
+        # how DuckDB reports Ctrl-C: while it works itself, and while it waits for a Python reader
+        if (isinstance(error, RuntimeError) and "interrupted" in str(error)) or "KeyboardInterrupt" in str(error):
+            raise KeyboardInterrupt from None
+        raise
+
+
 def _completed(run: Any, report: Report, relation: str, max_rows: int) -> Report:
     counts = dict(run(f"SELECT rank, count(*) FROM {relation} GROUP BY rank", "counting rows kept").fetchall())
     kept = tuple(accumulate(counts.get(k, 0) for k in range(1, max_rows + 1)))
     return replace(report, rows_kept=kept[-1], kept_per_k=kept)
 
 
-def _manifest(schema: Schema, table: str, public_id: str, report: Report) -> Json:
+def _manifest(schema: Schema, table: str, public_id: str, set_id: str, report: Report) -> Json:
     return {
         "layout": LAYOUT,
         "id": public_id,
+        "set": set_id,
         "table": table,
         "schema": schema.digest,
         "made": now(),

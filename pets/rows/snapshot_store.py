@@ -9,7 +9,7 @@ import hmac
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -76,8 +76,8 @@ class Store:
             for end in (".json", ".txt"):
                 new.with_suffix(end).unlink(missing_ok=True)
 
-    def commit(self, new: Path, manifest: Json) -> None:
-        """Put the new file and its manifest in place of the old ones."""
+    def sealed(self, new: Path, manifest: Json) -> Path:
+        """Write the manifest of a new file beside it, with its seal."""
         body = manifest | {"bytes": new.stat().st_size}
         body["seal"] = self._seal(new, body)
         page = new.with_suffix(".json")
@@ -86,14 +86,7 @@ class Store:
             os.fsync(file.fileno())
         with new.open("rb") as written:
             os.fsync(written.fileno())
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            new.replace(self.parquet)
-            page.replace(self.json)
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        return page
 
     def tell(self, public_id: str, text: str) -> None:
         """Leave the report for the custodian, in place of the earlier one."""
@@ -159,3 +152,21 @@ class Store:
         if found.st_mode & mode or found.st_uid not in (os.geteuid(), 0):
             name = path.name or str(path)
             raise DataError(f"{what} {name} can be read by others than its owner; run: chmod {wanted} {name}")
+
+
+def commit(written: Sequence[tuple[Store, Path, Json]]) -> None:
+    """Put the new files of one folder and their manifests in place of the old ones, once all are whole.
+
+    Each is sealed before the first is moved. What is cut off between two moves leaves tables of two sets, and each of
+    them is still whole.
+    """
+    pages = [store.sealed(new, manifest) for store, new, manifest in written]
+    folder = os.open(written[0][0].folder, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        for (store, new, _), page in zip(written, pages, strict=True):
+            new.replace(store.parquet)
+            page.replace(store.json)
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -270,6 +270,11 @@ class Schema:
         return fields
 
     @property
+    def people(self) -> int:
+        """A public upper bound on the people of all tables together: the largest that a table with a person states."""
+        return max((table.people for table in self.tables.values() if table.unit.column is not None), default=PEOPLE)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the canonical form: the schema's public fingerprint."""
         return self._digest

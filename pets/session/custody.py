@@ -7,7 +7,7 @@ analyst. It is the custodian's, in the custodian's process; what an analyst gets
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from pets.protection.policy import Policy
 from pets.protection.protection import DP, Exact, Protection, Total
 from pets.query_model.query import Query
 from pets.release.release import Release
+from pets.rows.linked import Linked
 from pets.rows.report import Report
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import ENGINES
@@ -159,6 +160,19 @@ class Custody:
             QueryError: where there is no data for the table.
         """
         return self._tables.snapshot(table)
+
+    def linked(self, tables: Iterable[str]) -> Linked:
+        """Prepared rows of several tables, in which the same code is the same person: real ones, as in a snapshot.
+
+        Raises:
+            QueryError: where they cannot be read together; no row decides that.
+        """
+        return self._tables.linked(tables)
+
+    @property
+    def apart(self) -> str:
+        """For the custodian: what to do where the tables with a person were not all made together; else empty."""
+        return self._tables.apart
 
     def refresh(self) -> None:
         """Make every snapshot anew from its source, under new public ids."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from pets.errors import DataError, QueryError, did_you_mean, shown
 from pets.query_model.query import Query
+from pets.rows.linked import Linked, apart, one_set
 from pets.rows.report import Report
 from pets.rows.snapshot import Snapshot
 from pets.rows.sql_url import embedded
@@ -31,6 +32,7 @@ class Holdings:
         self._folder = None if folder is None else Path(folder)
         self._progress = progress
         self._lock = threading.Lock()
+        self._linked: dict[tuple[str, ...], Linked] = {}
         # without data a session can still quote, and answer on dummy rows: neither reads a row
         self.reused: tuple[str, ...] = ()
         self._snapshots = {} if data is None and folder is None else self._prepare(reuse=True)
@@ -66,6 +68,34 @@ class Holdings:
         """The snapshot that answers a query: that of its table, whatever is asked."""
         return self.snapshot(query.table)
 
+    def linked(self, tables: Iterable[str]) -> Linked:
+        """Tables that one question reads together, person by person.
+
+        Raises:
+            QueryError: where there is no data for one of them, it has no column that names a person, or they were not
+                made together.
+        """
+        names = tuple(dict.fromkeys(tables))
+        for name in names:
+            if self._schema.table(name).unit.column is None and len(names) > 1:
+                raise QueryError(
+                    f"table {name!r} has no column that names a person (unit: row), so it cannot be read together with "
+                    "other tables; ask about it alone, or name its unit column in the schema"
+                )
+        snapshots = {name: self.snapshot(name) for name in names}
+        with self._lock:
+            held = self._linked.get(names)
+            if held is None or any(held.snapshots[name] is not snapshots[name] for name in names):
+                # those of other sets are of no more use
+                self._linked = {key: one for key, one in self._linked.items() if one.current}
+                held = self._linked[names] = Linked(snapshots)
+            return held
+
+    @property
+    def apart(self) -> str:
+        """For the custodian: what to do where the tables with a person were not all made together; else empty."""
+        return self._apart(self._snapshots)
+
     def report(self, table: str | None) -> Report:
         """For the custodian only: the fate of every row of a table."""
         return self.snapshot(table or self.tables[0]).report
@@ -85,9 +115,13 @@ class Holdings:
                 reused.append(name)
             elif name in self._sources:
                 self._check_person_table(name)
-                found[name] = Snapshot.make(
-                    self._schema, name, self._sources, folder=self._folder, progress=self._progress
-                )
+        new = [name for name in self._schema.tables if name in self._sources and name not in reused]
+        found |= Snapshot.make_all(self._schema, new, self._sources, folder=self._folder, progress=self._progress)
+        if not reuse:  # what there is no source for stays as it is
+            found = self._snapshots | found
+        found = {name: found[name] for name in self._schema.tables if name in found}
+        if new and len(found) > len(new) and (remark := self._apart(found)):
+            warnings.warn(remark, stacklevel=5)
         if not found:
             tables = ", ".join(repr(name) for name in self._schema.tables)
             raise DataError(f"no data was given; pass data={{table: source}} for {tables}")
@@ -99,6 +133,11 @@ class Holdings:
                 stacklevel=5,
             )
         return found
+
+    def _apart(self, found: Mapping[str, Snapshot]) -> str:
+        people = {name: one for name, one in found.items() if self._schema.table(name).unit.column is not None}
+        together = len(people) < 2 or one_set(people.values())
+        return "" if together else f"{apart(tuple(people))}; each of them is still answered alone"
 
     def _check_person_table(self, name: str) -> None:
         person = self._schema.table(name).person_table

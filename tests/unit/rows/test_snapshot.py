@@ -312,7 +312,7 @@ def test_no_rows(source: pa.Table, tmp_path: Path) -> None:
     for folder in (None, tmp_path / "s"):
         made = make(schema, source, folder=folder)
         assert made.arrow().num_rows == 0 and made.report.kept_per_k == (0, 0)
-        assert made.ensure_wide() and made.connection().table("wide").count().execute() == 0
+        assert made.ensure_wide() and made.connection().table(made.wide).count().execute() == 0
 
 
 def test_too_many_people_are_refused() -> None:
@@ -348,7 +348,7 @@ def test_wide_has_one_row_per_person_and_no_id(tmp_path: Path) -> None:
         made = make(EVENTS, events(), folder=folder)
         assert made.ensure_wide() and made.ensure_wide()
         backend = made.connection()
-        wide, snap = backend.table("wide").execute(), backend.table("snap").execute()
+        wide, snap = backend.table(made.wide).execute(), backend.table(made.relation).execute()
         assert list(wide.columns) == ["n", "c0_1", "c0_2", "c0_3", "c1_1", "c1_2", "c1_3"]
         assert sorted(wide["n"]) == sorted(snap.groupby("person").size())
         for k in (1, 2, 3):
@@ -374,7 +374,7 @@ def test_snap_has_ranks_without_null_in_order(tmp_path: Path) -> None:
         assert [str(kind) for kind in table.schema.types] == ["uint8"] * 4
         assert table["rank"].to_pylist() == sorted(table["rank"].to_pylist())
         assert all(column.null_count == 0 for column in table.columns)
-        assert made.connection().table("snap").count().execute() == table.num_rows == made.report.rows_kept
+        assert made.connection().table(made.relation).count().execute() == table.num_rows == made.report.rows_kept
         assert sorted(map(str, table.drop("person").to_pylist())) == sorted(
             map(str, held.arrow().drop("person").to_pylist())
         )
@@ -425,8 +425,10 @@ def test_temporary_files_are_private_and_go_away(temporary: Path) -> None:
 
 
 def test_a_backend_outlives_its_snapshot(temporary: Path) -> None:
-    backend = make(EVENTS, events()).connection()
-    assert backend.table("snap").count().execute() > 0
+    made = make(EVENTS, events())
+    backend, relation = made.connection(), made.relation
+    del made
+    assert backend.table(relation).count().execute() > 0
 
 
 def test_more_data_than_memory(temporary: Path) -> None:
@@ -488,7 +490,7 @@ def test_a_folder_open_to_others_is_refused(tmp_path: Path) -> None:
 def test_an_odd_table_name_and_folder_are_stored(tmp_path: Path) -> None:
     schema = Schema({"../a [*]'": EVENTS.tables["t"]})
     made = make(schema, {"../a [*]'": events()}, "../a [*]'", folder=tmp_path / "x [0-9]*'")
-    assert made.connection().table("snap").count().execute() == made.report.rows_kept
+    assert made.connection().table(made.relation).count().execute() == made.report.rows_kept
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x [0-9]*'"]
     assert Snapshot.open(schema, "../a [*]'", tmp_path / "x [0-9]*'").id == made.id
 
@@ -690,5 +692,5 @@ def test_a_real_table() -> None:
     assert report.people == 71_518 == report.kept_per_k[0]
     assert report.columns["time_in_hospital"].clamped == 0
     assert report.columns["gender"].null == 3
-    frame = made.connection().table("snap").execute()
+    frame = made.connection().table(made.relation).execute()
     assert frame["c2"].sum() + len(frame) == pd.read_csv(path, usecols=["time_in_hospital"])["time_in_hospital"].sum()

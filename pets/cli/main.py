@@ -210,7 +210,7 @@ def snapshot(
         session.refresh()
     for name, identity in session.snapshots.items():
         print(f"Table {name!r}: snapshot {identity}")
-        for remark in session.report(name).remarks(share):
+        for remark in session.custody.remarks(name, share):
             print(remark)
     _said_of_the_set(session, known)
     print(f"Prepared {', '.join(sources)} in {out}. It holds rows of real people: keep it where the data may be kept.")
@@ -281,7 +281,9 @@ def assess(
 
 def _said_of_the_set(session: "Session", known: "Schema") -> None:
     """By which id several tables are read together; or that they cannot be, and what to do."""
-    people = [name for name in session.tables if known.table(name).unit.column is not None]
+    from pets.schema.people import named
+
+    people = [name for name in session.tables if name in named(known.tables)]
     if session.custody.apart:
         print(f"! {session.custody.apart}")
     elif len(people) > 1:

@@ -59,8 +59,7 @@ _REMEDIES: Mapping[tuple[str, str], tuple[str, str]] = {
 
 def remarks(columns: Mapping[str, Fates], share: float = SHARE) -> tuple[str, ...]:
     """One line for each column of which more than a share was unreadable, out of domain or clamped."""
-    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
-        raise DataError(f"share must be a number from 0 to 1, such as 0.05, not {shown(share)}")
+    _check(share)
     found = []
     for name, fates in columns.items():
         for fate in ("unparsable", "out_of_domain", "clamped"):
@@ -69,3 +68,20 @@ def remarks(columns: Mapping[str, Fates], share: float = SHARE) -> tuple[str, ..
                 what, remedy = _REMEDIES[fates.kind, fate]
                 found.append(f"! column {name!r}: {100 * count / fates.rows:.1f} % of its cells {what}: {remedy}")
     return tuple(found)
+
+
+def unseen(table: str, valid: int, kept: int, max_rows: int, share: float = SHARE) -> tuple[str, ...]:
+    """A line where more than a share of an event table's rows lies beyond ``max_rows``, so that no question sees it."""
+    _check(share)
+    if not valid or valid - kept <= share * valid:
+        return ()
+    return (
+        f"! table {table!r}: {100 * (valid - kept) / valid:.1f} % of its rows lie beyond max_rows ({max_rows}), and no "
+        "question sees them: a person's first event may be missed, or look later than it was; raise max_rows, for a "
+        "question about people pays no noise for it (one about rows counts 'rows' of them, unless it says otherwise)",
+    )
+
+
+def _check(share: float) -> None:
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+        raise DataError(f"share must be a number from 0 to 1, such as 0.05, not {shown(share)}")

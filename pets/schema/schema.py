@@ -25,6 +25,7 @@ from pets.schema import settings
 from pets.schema.dates import Date, DateTime
 from pets.schema.domain import Boolean, Category, Domain, Identifier, Lookup
 from pets.schema.numeric import Integer, Real
+from pets.schema.people import bound, check_ids
 from pets.schema.rules import Rule, rules_of
 from pets.schema.schema_text import described, html
 from pets.schema.settings import ENCODINGS, MAX_ROWS, PEOPLE
@@ -228,6 +229,7 @@ class Schema:
         object.__setattr__(self, "tables", MappingProxyType(dict(self.tables)))
         for name in self.tables:
             self.fields(name)
+        check_ids(self.tables)
         object.__setattr__(self, "_digest", digest(self.to_json()))
 
     def table(self, name: str) -> Table:
@@ -256,8 +258,6 @@ class Schema:
             )
         if person.unit.max_rows != 1:
             raise SchemaError(f"person table {table.person_table!r} must have max_rows: 1 (one row per person)")
-        if person.unit.trim != table.unit.trim:
-            raise SchemaError(f"tables {name!r} and {table.person_table!r} must agree on trim")
         for column, domain in person.columns.items():
             if column == person.unit.column:
                 continue
@@ -272,7 +272,7 @@ class Schema:
     @property
     def people(self) -> int:
         """A public upper bound on the people of all tables together: the largest that a table with a person states."""
-        return max((table.people for table in self.tables.values() if table.unit.column is not None), default=PEOPLE)
+        return bound(self.tables)
 
     @property
     def digest(self) -> str:

@@ -182,6 +182,13 @@ class Custody:
         """The fate of every row of a table: exact counts of real rows."""
         return self._tables.report(table)
 
+    def remarks(self, table: str, share: float) -> tuple[str, ...]:
+        """What to mend in a table's schema, each with its remedy; it holds shares of real rows.
+
+        ``share`` is that of :meth:`pets.rows.report.Report.remarks`.
+        """
+        return self._tables.remarks(table, share)
+
     def incident(self, number: str) -> str:
         """What went wrong in a failed release, of this or another session on the ledger; it may quote real rows."""
         return self.account.ledger.incidents.read(number)

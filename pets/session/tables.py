@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 from pets.errors import DataError, QueryError, did_you_mean, shown
 from pets.query_model.query import Query
 from pets.rows.linked import Linked, apart, one_set
+from pets.rows.remarks import unseen
 from pets.rows.report import Report
 from pets.rows.snapshot import Snapshot
 from pets.rows.sql_url import embedded
+from pets.schema.people import named
 from pets.schema.schema import Schema
 
 
@@ -100,6 +102,18 @@ class Holdings:
         """For the custodian only: the fate of every row of a table."""
         return self.snapshot(table or self.tables[0]).report
 
+    def remarks(self, table: str, share: float) -> tuple[str, ...]:
+        """For the custodian only: what to mend in a table's schema, each with its remedy."""
+        held = self.snapshot(table)
+        return held.report.remarks(share) + self._unseen(held, share)
+
+    def _unseen(self, held: Snapshot, share: float) -> tuple[str, ...]:
+        """Of an event table of several: the rows that no question about people sees."""
+        people = named(self._schema.tables)
+        if held.table not in people or len(people) < 2 or held.table in {t.person_table for t in people.values()}:
+            return ()
+        return unseen(held.table, held.report.rows_valid, held.report.rows_kept, held.max_rows, share)
+
     def refresh(self) -> None:
         """Make every snapshot anew from its source, under new public ids."""
         if not self._sources:
@@ -135,7 +149,7 @@ class Holdings:
         return found
 
     def _apart(self, found: Mapping[str, Snapshot]) -> str:
-        people = {name: one for name, one in found.items() if self._schema.table(name).unit.column is not None}
+        people = {name: one for name, one in found.items() if name in named(self._schema.tables)}
         together = len(people) < 2 or one_set(people.values())
         return "" if together else f"{apart(tuple(people))}; each of them is still answered alone"
 

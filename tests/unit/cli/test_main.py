@@ -220,6 +220,31 @@ def test_snapshots(pets_) -> None:
     assert pets_("profile", *schema("--snapshots", "ready")).code == 0
 
 
+LINKED = """
+dataset: linked
+tables:
+  apc: {unit: {column: id, max_rows: 2}, columns: {id: {type: identifier}, day: {type: integer, min: 0, max: 9}}}
+  rx: {unit: {column: id, max_rows: 2}, columns: {id: {type: identifier}, day: {type: integer, min: 0, max: 9}}}
+"""
+
+
+def test_snapshots_made_together_are_a_set(pets_, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "linked.yaml").write_text(LINKED, "utf-8")
+    for name in ("apc", "rx"):
+        (tmp_path / f"{name}.csv").write_text("id,day\n1,1\n1,2\n1,3\n2,1\n", "utf-8")
+    make = ["snapshot", "--schema", str(tmp_path / "linked.yaml"), "--out", str(tmp_path / "ready")]
+    apc, rx = (["--data", f"{name}={tmp_path}/{name}.csv"] for name in ("apc", "rx"))
+    first = pets_(*make, *apc)
+    assert first.code == 0 and "set" not in first.out and "! table 'apc': 25.0 % of its rows" in first.out
+    alone = pets_(*make, *rx)
+    assert alone.code == 0 and "! the snapshots of tables 'apc', 'rx' were not made together" in alone.out
+    assert json.loads((tmp_path / "ready" / "apc.json").read_text())["id"] in alone.out  # as it was
+    both = pets_(*make, *apc, *rx)
+    assert both.code == 0 and "not made together" not in both.out
+    sets = {json.loads((tmp_path / "ready" / f"{name}.json").read_text())["set"] for name in ("apc", "rx")}
+    assert f"Read together, person by person: set {sets.pop()}" in both.out and not sets
+
+
 def test_profile_is_for_custodians_and_says_so(pets_) -> None:
     done = pets_("profile", *data())
     assert done.code == 0

@@ -16,6 +16,7 @@ from pets.errors import DataError
 from pets.rows.report import Report
 from pets.rows.snapshot import Snapshot
 from pets.schema.schema import Boolean, Category, Date, DateTime, Domain, Integer, Real, Schema, Table
+from pets.session.custody import Custody
 
 DAYS = {"lo": "2020-01-01", "hi": "2022-12-31"}
 
@@ -113,3 +114,27 @@ def test_a_session_says_the_same_whatever_the_rows_were(
         recwarn.clear()
     assert seen[0] == seen[1]
     assert "how the rows were read: session.report()" in seen[0][0]
+
+
+def events(max_rows: int, tables: int = 2) -> Custody:
+    unit = pets.Unit("id", max_rows=max_rows)
+    columns = {"id": pets.Identifier(), "day": Integer(0, 99)}
+    many = {f"t{number}": Table(unit, columns, person_table="people") for number in range(tables - 1)}
+    people = {"people": Table(pets.Unit("id"), {"id": pets.Identifier(), "age": Integer(0, 99)})}
+    rows = pd.DataFrame({"id": [1] * 10 + [2] * 10, "day": range(20)})
+    data = dict.fromkeys(many, rows) | {"people": pd.DataFrame({"id": [1, 1, 1, 2], "age": [5, 6, 7, 8]})}
+    budget = pets.Budget(epsilon=1, delta=1e-6)
+    return pets.Session(Schema(many | people), data, budget=budget, progress=False).custody
+
+
+def test_rows_that_no_question_sees_are_a_remark_on_linked_event_tables() -> None:
+    (remark,) = events(4).remarks("t0", 0.05)
+    assert remark.startswith("! table 't0': 60.0 % of its rows lie beyond max_rows (4), and no question sees them")
+    assert events(10).remarks("t0", 0.05) == (), "the remedy"
+    assert events(4).remarks("t0", 0.6) == ()
+    assert events(4).remarks("people", 0.05) == (), "one row of a person is what a person table is for"
+    with pytest.raises(DataError, match="share must be a number from 0 to 1"):
+        events(4).remarks("t0", 5)
+    alone = Schema({"t": Table(pets.Unit("id", max_rows=1), {"id": pets.Identifier(), "day": Integer(0, 99)})})
+    rows = pd.DataFrame({"id": [1, 1], "day": [1, 2]})
+    assert pets.Session(alone, rows, budget=pets.Budget(epsilon=1), progress=False).custody.remarks("t", 0.05) == ()

@@ -39,6 +39,25 @@ CDC = {
     2026: ("2026-01-04", 52),
 }
 
+# headings of the CDC's own weekly tables of notifiable diseases: the Saturday on which a week ends, and its number
+PRINTED = {
+    "2013-12-21": "2013-MMWR51",  # MMWR 62(51), January 3, 2014
+    "2013-12-28": "2013-MMWR52",  # MMWR 62(51 & 52), January 3, 2014
+    "2014-01-04": "2014-MMWR01",  # MMWR 63(1), January 10, 2014
+    "2015-01-31": "2015-MMWR04",  # MMWR 64(4), February 6, 2015
+    "2015-05-02": "2015-MMWR17",  # MMWR 64(17), May 8, 2015
+    "2015-06-13": "2015-MMWR23",  # MMWR 64(23)
+    "2015-06-20": "2015-MMWR24",  # MMWR 64(24), June 26, 2015
+}
+
+
+def test_epidemiological_weeks_end_where_printed_tables_say() -> None:
+    for saturday, week in PRINTED.items():
+        last = dt.date.fromisoformat(saturday)
+        assert last.isoweekday() == 6
+        assert {mmwr_week(last - dt.timedelta(back)) for back in range(7)} == {week}
+        assert mmwr_week(last + dt.timedelta(1)) != week != mmwr_week(last - dt.timedelta(7))
+
 
 @pytest.mark.parametrize("year", CDC)
 def test_epidemiological_weeks_are_those_of_the_cdc(year: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pets.errors import UserError
 from pets.federated import Site
 from pets.federated.analyst.transport import InProcess
 from pets.federated.deployment import processes, startup_kit
@@ -74,7 +75,15 @@ def nvflare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
             start(name, {VARIABLE: stack.enter_context(listening(slot))})  # type: ignore[arg-type]
         until(lambda: listens(port))
         job = startup_kit.write_job(root)
-        line = Line(made / ADMIN, ADMIN, names, job, 8.0)
+        lines: list[Line] = []
+
+        def connected() -> bool:
+            with contextlib.suppress(UserError):  # a server that listens may break off while it is starting
+                lines.append(Line(made / ADMIN, ADMIN, names, job, 8.0))
+            return bool(lines)
+
+        until(connected)
+        line = lines[0]
         stack.callback(line.close)
         until(lambda: len(line.prepare()) == 4)
 

@@ -470,7 +470,8 @@ def without_the_key_holder_nothing_is_asked(scene: Scene) -> None:
     trial.kill("holder")
     assert ask(trial, "--epsilon", "0.1", "--secure", "encrypted", "--patience", "6") == 2
     assert "the key holder is not in touch" in scene.said.readouterr().err
-    assert _spent(trial) == before
+    # what an earlier question had held may be given back in the meantime; nothing is charged
+    assert all(spent <= before[name] for name, spent in _spent(trial).items())
 
 
 def _spent(trial: Trial) -> dict[str, int]:

@@ -105,6 +105,9 @@ def change(
     project: Annotated[str | None, typer.Option("--project", help="The cap is this project's own.")] = None,
     analyst: Annotated[str, typer.Option("--analyst", help="The cap is this analyst's own in the project.")] = "",
     uncapped: Annotated[bool, typer.Option("--uncapped", help="The project or analyst has no cap of its own.")] = False,
+    table: Annotated[
+        str | None, typer.Option("--table", metavar="TABLE=COLUMN", help="One more table, and who is protected in it.")
+    ] = None,
     unit: Annotated[str | None, typer.Option("--unit", metavar="TABLE=COLUMN", help="Who is protected.")] = None,
     source: Annotated[
         str | None, typer.Option("--source", metavar="TABLE=PATH", help="Data that was registered elsewhere.")
@@ -118,7 +121,7 @@ def change(
     needed: Annotated[int, typer.Option("--needed", metavar="WHOLE", help="How many approvers must sign.")] = 2,
     draft: Draft = None,
 ) -> None:
-    """Change one thing about a dataset: its cap, a project's cap, who is protected, its data, its approvers.
+    """Change one thing about a dataset: its cap, a project's cap, tables, who is protected, data, approvers.
 
     \b
     pets ledger change --ledger ledger.db --dataset stays --project trial --budget-epsilon 0.5 \\
@@ -136,12 +139,13 @@ def change(
         kinds["cap"] = {"project": project, "analyst": analyst, "budget": form}
     elif budget is not None:
         kinds["budget"] = {"budget": budget.to_json()}
-    if unit is not None:
-        table, _, column = unit.partition("=")
-        kinds["unit"] = {"table": table, "unit": column}
+    for kind, given in (("table", table), ("unit", unit)):
+        if given is not None:
+            name, _, column = given.partition("=")
+            kinds[kind] = {"table": name, "unit": column}
     if source is not None:
-        table, _, path = source.partition("=")
-        kinds["source"] = {"table": table, "source": _source(path)}
+        name, _, path = source.partition("=")
+        kinds["source"] = {"table": name, "source": _source(path)}
     for name in snapshot or ():
         _snapshot(name)
     if snapshot:
@@ -150,8 +154,8 @@ def change(
         kinds["approvers"] = {"keys": [_public(path) for path in approver], "needed": needed}
     if len(kinds) != 1:
         raise LedgerError(
-            "change one thing at a time: --budget-epsilon, --project with a cap, --unit, --source, --snapshot or "
-            "--approver"
+            "change one thing at a time: --budget-epsilon, --project with a cap, --table, --unit, --source, "
+            "--snapshot or --approver"
         )
     ((kind, details),) = kinds.items()
     _make(ledger, dataset, kind, details, reason, by, draft)

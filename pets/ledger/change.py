@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pets.common import literals
 from pets.common.codec import Json, canonical
 from pets.common.entropy import random_id
 from pets.common.signing import SigningKey, VerifyingKey
@@ -25,12 +26,13 @@ from pets.ledger.root import registered
 from pets.protection.budget import Budget
 
 PAYLOAD = "application/vnd.pets.change+json"
-KINDS = ("renew", "snapshots", "budget", "cap", "unit", "source", "approvers", "roster")
+KINDS = ("renew", "snapshots", "budget", "cap", "table", "unit", "source", "approvers", "roster")
 _NEEDS = {
     "renew": {"budget", "snapshots", "epoch"},
     "snapshots": {"snapshots"},
     "budget": {"budget"},
     "cap": {"project", "analyst", "budget"},
+    "table": {"table", "unit"},
     "unit": {"table", "unit"},
     "source": {"table", "source"},
     "approvers": {"keys", "needed"},
@@ -46,9 +48,10 @@ class Change:
         origin: the ledger's public name: a change applies there and nowhere else.
         dataset: its name.
         kind: ``renew`` (a new budget for new snapshots), ``snapshots`` (more of them, for the same budget), ``budget``
-            (another cap), ``cap`` (a project's or an analyst's own cap; none where its budget is ``None``), ``unit``
-            (another column names the person), ``source`` (data that was registered elsewhere), ``approvers`` (whose
-            signatures changes need), ``roster`` (exact totals over other sites of a federation, beside earlier ones).
+            (another cap), ``cap`` (a project's or an analyst's own cap; none where its budget is ``None``), ``table``
+            (one more, of the same people), ``unit`` (another column names the person), ``source`` (data that was
+            registered elsewhere), ``approvers`` (whose signatures changes need), ``roster`` (exact totals over other
+            sites of a federation, beside earlier ones).
         details: what the kind needs, as JSON.
         reason: why, for the public log.
         by: the two people, or more, who decided.
@@ -266,12 +269,26 @@ def _holds(tx: Transaction, row: Any, scope: tuple[str, str], cap: Sequence[int]
         raise BudgetError("more than that is spent already; give a cap that holds it")
 
 
+def _join(tx: Transaction, row: Any, change: Change) -> Json:
+    table, unit, units = change.details["table"], change.details["unit"], parsed(row.units)
+    if table in units:
+        raise LedgerError(f"table {table!r} is in the dataset already; --unit changes who is protected in it")
+    literals.name("a table's name", table, LedgerError)
+    _check_unit(unit)
+    tx.change_dataset(row.name, units=text(units | {table: unit}))
+    return {"table": table, "unit": unit}
+
+
+def _check_unit(unit: Any) -> None:
+    if not isinstance(unit, str):
+        raise LedgerError("a unit is the name of the column that names a person, or '' where each row is one")
+
+
 def _reunit(tx: Transaction, row: Any, change: Change) -> Json:
     table, unit, units = change.details["table"], change.details["unit"], parsed(row.units)
     if table not in units:
         raise LedgerError(f"the ledger knows no table {shown(table)} of this dataset{did_you_mean(table, units)}")
-    if not isinstance(unit, str):
-        raise LedgerError("a unit is the name of the column that names a person, or '' where each row is one")
+    _check_unit(unit)
     tx.change_dataset(row.name, units=text(units | {table: unit}))
     for source in tx.all_sources():
         if (source.dataset, source.tbl) == (row.name, table):
@@ -322,6 +339,7 @@ _APPLY = {
     "snapshots": _admit,
     "budget": _rebudget,
     "cap": _recap,
+    "table": _join,
     "unit": _reunit,
     "source": _resource,
     "approvers": _approve,

@@ -14,7 +14,7 @@ from typing import Any
 
 from pets.common.codec import Json
 from pets.errors import BudgetError, LedgerError, did_you_mean
-from pets.ledger.db.row_types import ROOT, parsed, text
+from pets.ledger.db.row_types import ROOT, parsed
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.ledger import Ledger
 from pets.ledger.log.checkpoint import dataset_id
@@ -84,9 +84,6 @@ def _news(tx: Transaction, root: Root) -> list[tuple[str, Json, Json]]:
         out.append(("dataset", opening, {}))
     else:
         _check_pinned(row, root)
-        tables = {table: unit for table, unit in root.units.items() if table not in parsed(row.units)}
-        if tables:
-            out.append(("tables", {"units": tables}, {}))
     for table, source in root.sources.items():
         if not _check_source(tx, root, table, source):
             out.append(("source", {"table": table}, {"source": source}))
@@ -111,9 +108,6 @@ def _enter(tx: Transaction, root: Root, event: str, said: Json, private: Json) -
             charged = (said["charged"][0], said["charged"][1])
             tx.charge(root.dataset, ROOT, spent=charged)
             tx.lived(root.dataset, *charged)
-    elif event == "tables":
-        units = parsed(tx.dataset(root.dataset).units) | said["units"]
-        tx.change_dataset(root.dataset, units=text(units))
     else:
         table = said["table"]
         tx.put_source(private["source"], root.dataset, table, root.units[table])
@@ -126,7 +120,15 @@ def _check_pinned(row: Any, root: Root) -> None:
         raise BudgetError(
             f"the ledger holds {pinned!r} for dataset {row.name!r}, not {root.budget!r}; leave budget out; {remedy}"
         )
-    for table, unit in parsed(row.units).items():
+    pinned_units = parsed(row.units)
+    for table, unit in root.units.items():
+        if table not in pinned_units:
+            raise LedgerError(
+                f"dataset {row.name!r} was opened without table {table!r}{did_you_mean(table, pinned_units)}; its "
+                "people have one budget, so a table joins by a signed policy change (pets ledger change --table "
+                f"'{table}={unit}')"
+            )
+    for table, unit in pinned_units.items():
         given = root.units.get(table, unit)
         if given != unit:
             raise LedgerError(

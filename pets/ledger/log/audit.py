@@ -25,7 +25,7 @@ from pets.ledger.states import NEXT, State
 
 CHANGE = "application/vnd.pets.change+json"
 
-_TOLD_AS_SIGNED = ("budget", "project", "analyst", "sites", "membership", "beside", "tells")
+_TOLD_AS_SIGNED = ("budget", "project", "analyst", "table", "unit", "sites", "membership", "beside", "tells")
 """Details of a change that its public body repeats."""
 
 _TIME = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}\+00:00")

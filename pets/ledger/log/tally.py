@@ -167,6 +167,9 @@ class Tally:
             raise Wrong("sets a cap below what was charged, or in another currency")
         return budget, cap
 
+    def _join(self, said: Json) -> None:
+        self.tables({"units": {plain(said["table"]): said["unit"]}})
+
     def _reunit(self, said: Json) -> None:
         if self.units[said["table"]] != said["before"]:
             raise ValueError("another unit")
@@ -186,6 +189,7 @@ class Tally:
         "snapshots": _nothing,
         "budget": _rebudget,
         "cap": _recap,
+        "table": _join,
         "unit": _reunit,
         "source": source,
         "approvers": _approve,

@@ -311,7 +311,7 @@ def _change(known: Dataset, said: Json) -> None:
         known.caps.pop(scope, None)
         if said["budget"] is not None:
             known.caps[scope] = Budget.from_json(said["budget"])
-    elif kind == "unit":
+    elif kind in ("table", "unit"):
         known.units[said["table"]] = str(said["unit"])
     known.events.append(Event(said["at"], kind, said))
 

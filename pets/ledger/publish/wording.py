@@ -283,9 +283,11 @@ def _change(known: Dataset, event: Event) -> str:
         whose = f"{said['analyst']} in project {said['project']}" if said["analyst"] else f"project {said['project']}"
         limit = "no limit of its own any more" if said["budget"] is None else f"a limit: {_whole(said['budget'])}"
         text = f"{whose} was given {limit}."
-    elif event.kind == "unit":
+    elif event.kind in ("table", "unit"):
         who = f"the person named in column “{said['unit']}”" if said["unit"] else "each row"
         text = f"in table {said['table']}, {who} is now the one who is protected."
+        if event.kind == "table":
+            text = f"table {said['table']} joined the data, under the same budget: {who} is protected in it."
     elif event.kind == "source":
         text = f"table {said['table']} was given data that was registered elsewhere before."
     elif event.kind == "approvers":

@@ -165,6 +165,28 @@ def test_another_unit_needs_a_signed_change(ledger: Ledger) -> None:
         make(ledger, "unit", {"table": "stay", "unit": "id"})
 
 
+def test_a_table_joins_by_a_signed_change(ledger: Ledger) -> None:
+    more = pets.Schema({**SCHEMA.tables, "deaths": SCHEMA.tables["stays"]}, dataset="stays-2026")
+    frames = {"stays": FRAME, "deaths": FRAME[:9]}
+    with pytest.raises(LedgerError, match=r"opened without table 'deaths'; .* one budget") as refusal:
+        pets.Session(more, frames, ledger=ledger)
+    assert str(refusal.value).endswith("by a signed policy change (pets ledger change --table 'deaths=id')")
+    assert [body["event"] for body in bodies(ledger)].count("tables") == 0
+    make(ledger, "table", {"table": "deaths", "unit": "id"})
+    session = pets.Session(more, frames, ledger=ledger)
+    before = session.remaining().spent.loss
+    session.release(pets.query("deaths").agg(n=pets.count()), pets.DP(epsilon=0.5))
+    assert session.remaining().spent.loss > before  # from the same budget
+    open_session(ledger)  # who does not need it goes on as before
+    said = [body for body in bodies(ledger) if body["event"] == "change"]
+    assert [(one["change"], one["table"], one["unit"]) for one in said] == [("table", "deaths", "id")]
+    with pytest.raises(LedgerError, match="--unit changes who is protected in it"):
+        make(ledger, "table", {"table": "deaths", "unit": ""})
+    for table, unit in (("", "id"), (3, "id"), ("rx", None)):
+        with pytest.raises(LedgerError, match=r"a table's name|a unit is the name"):
+            make(ledger, "table", {"table": table, "unit": unit})
+
+
 def test_a_file_belongs_to_one_dataset_until_a_signed_change(ledger: Ledger, tmp_path: Path) -> None:
     path, link, hard = tmp_path / "stays.csv", tmp_path / "link.csv", tmp_path / "hard.csv"
     FRAME.to_csv(path, index=False)

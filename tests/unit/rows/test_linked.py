@@ -11,13 +11,15 @@ import pandas as pd
 import pytest
 
 import pets
+import pets.federated
+from pets import testing
 from pets.errors import DataError, QueryError
 from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
 from pets.rows.snapshot_store import Store, commit
 from pets.session.custody import Custody
 from pets.session.tables import Holdings
-from tests.unit.rows.test_roster import BOTH, OWN, asked, schema, sources, without
+from tests.unit.rows.test_roster import BOTH, OWN, asked, kept, schema, sources, without
 
 N = pets.query("rx").agg(n=pets.count())
 BUDGET = pets.Budget(epsilon=9, delta=1e-6)
@@ -207,3 +209,25 @@ def test_the_database_outlives_the_tables_and_is_gone_after(tmp_path: Path, monk
     assert backend.table(relation).count().execute() > 0 and len(list(scratch.iterdir())) == 1
     del backend
     assert list(scratch.iterdir()) == []
+
+
+def test_the_judge_deals_people_out_whole() -> None:
+    whole = testing.linked(schema(), sources(), ["apc", "rx"])
+    pairs = sorted(asked(whole, BOTH))
+    parts = testing.split_linked(schema(), whole, 3)
+    assert sorted(pair for part in parts for pair in asked(part, BOTH)) == pairs
+    people = [{who for who, _ in asked(part, BOTH)} for part in parts]
+    assert sum(map(len, people)) == len(set.union(*people)) > 100
+    assert len({part.id for part in parts} | {whole.id}) == 4
+    one = testing.snapshot(schema(), sources(), "rx")
+    assert kept(whole.snapshots["rx"]) == kept(one)
+
+
+def test_a_site_and_an_encrypting_party_reach_the_same_tables(tmp_path: Path) -> None:
+    session = pets.Session(schema(), budget=BUDGET, snapshots=stored(tmp_path / "s"), progress=False)
+    site = pets.federated.Site(session, policy=pets.federated.SitePolicy.open(schema()))
+    linked = site.session.custody.linked(["apc", "rx"])
+    assert linked is session.custody.linked(["apc", "rx"]) is session.custody.scoped("flu", "bob").linked(["apc", "rx"])
+    assert all(apc == rx for apc, rx in asked(linked, BOTH))
+    dummy = session.dummy(rows=200).custody
+    assert dummy.linked(["apc", "rx"]).connection().table(dummy.linked(["apc", "rx"]).relation("rx")).count().execute()

@@ -237,6 +237,7 @@ def test_every_kind_of_change_has_its_words() -> None:
         "cap": {"project": "asthma", "analyst": "a.jones", "budget": budget},
         "renew": {"budget": budget, "snapshots": ["s2"], "epoch": 0},
         "snapshots": {"snapshots": ["s3"]},
+        "table": {"table": "deaths", "unit": "nhs_number"},
         "unit": {"table": "stays", "unit": "nhs_number"},
         "source": {"table": "stays", "source": "file:/private/place.csv"},
         "approvers": {"keys": [key], "needed": 0},

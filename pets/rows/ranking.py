@@ -22,7 +22,7 @@ from pets.rows.sources import Source, opened
 from pets.schema.domain import Category, Domain, Identifier
 from pets.schema.schema import Schema, Table
 
-SCRAPS = ("staged", "attached", "owners", "attributes", "ids", "people", "ranked", "tied", "ranked_again")
+SCRAPS = ("staged", "attached", "owners", "attributes", "people", "ranked", "tied", "ranked_again")
 """The temporary tables that :func:`prepare` leaves behind."""
 
 PERSON_TABLE_KEY = 0x6F4D1B92C3A85E70
@@ -289,20 +289,15 @@ def prepare(
         join = "LEFT JOIN attributes a ON CAST(d.pid AS VARCHAR) = CAST(a.pid AS VARCHAR)"
         final |= {column: f"p.{column}" for column in person.names.values()}
     run(
-        "CREATE TEMP TABLE ids AS SELECT pid, CAST(pid AS VARCHAR) AS id "
-        f"FROM (SELECT DISTINCT pid FROM {data.relation})",
-        "finding people",
-    )
-    people = _one(run, "ids", "true", [])[-1]
-    _limit(name, table, people)
-    roster.enter(run, "ids")
-    run(
-        f"CREATE TEMP TABLE people AS SELECT r.person, "
+        f"CREATE TEMP TABLE people AS SELECT {roster.code(data.rows_valid)} AS person, "
         f"d.pid, {person_seed(key, 'd.pid')} AS seed{extra}{', a.pid IS NULL AS bare' if join else ''} "
-        f"FROM ids d JOIN roster r ON d.id = r.id {join}",
+        f"FROM (SELECT DISTINCT pid FROM {data.relation}) d {roster.JOIN} {join}",
         "finding people",
     )
-    kind = narrow(max(roster.people - 1, 0))
+    people = _one(run, "people", "true", [])[-1]
+    _limit(name, table, people)
+    roster.enter(run, "people")
+    kind = narrow(max(roster.codes - 1, 0))
     if join:
         unattached = _one(run, "people", "bare", [])[-1]
     ordered = {column: final[column] for column in columns.values()}

@@ -22,29 +22,38 @@ class Roster:
     """The people of the tables so far: temporary table ``roster`` of one DuckDB connection, with ``id`` and ``person``.
 
     Attributes:
-        people: how many there are; every code is below this.
+        people: how many there are.
+        codes: every code is below this; some are nobody's.
     """
 
-    def __init__(self, schema: Schema) -> None:
-        self._most, self._dataset = schema.people, schema.dataset
-        self.people = 0
+    JOIN = "LEFT JOIN roster r ON CAST(d.pid AS VARCHAR) = r.id"
+    """Whoever of ``d`` (each ``pid`` of a table once) is known already."""
 
-    def enter(self, run: Run, ids: str) -> None:
-        """Add whoever is new in table ``ids``, whose column ``id`` has each person of a table once.
+    def __init__(self, con: Any, schema: Schema, tables: int) -> None:
+        self._most, self._dataset = schema.people, schema.dataset
+        self._to_come = tables
+        self.people = self.codes = 0
+        con.execute("CREATE TEMP TABLE roster (id VARCHAR, person BIGINT)")
+
+    def code(self, most: int) -> str:
+        """SQL of a person's code, the known one or a new one, over ``d`` (at most so many people) and :attr:`JOIN`."""
+        return f"CAST(coalesce(r.person, {self.codes} + row_number() OVER () - 1) AS {narrow(self.codes + most)})"
+
+    def enter(self, run: Run, people: str) -> None:
+        """Take in whoever is new in table ``people``, which has ``pid`` and their :meth:`code`.
 
         Raises :class:`DataError` where all tables together have more people than the schema's public bound.
         """
-        kind = narrow(2 * self._most)  # (nobody has more people in one table, so the sum is below this)
-        run(f"CREATE TEMP TABLE IF NOT EXISTS roster (id VARCHAR, person {kind})", "finding people")
-        run(
-            f"INSERT INTO roster SELECT id, CAST({self.people} + row_number() OVER () - 1 AS {kind}) "
-            f"FROM {ids} ANTI JOIN roster USING (id)",
-            "finding people",
-        )
-        self.people = int(run("SELECT count(*) FROM roster", "finding people").fetchall()[0][0])
+        new = f"FROM {people} WHERE person >= {self.codes}"
+        ((count, last),) = run(f"SELECT count(*), max(person) {new}", "finding people").fetchall()
+        self.people += count
         if self.people > self._most:
             raise DataError(
                 f"the tables of dataset {self._dataset!r} have more people together than the largest 'people' in the "
                 f"schema allows ({self._most}); raise 'people' of one of them to a public bound that all people of the "
                 "dataset cannot pass"
             )
+        self._to_come -= 1
+        if self._to_come and count:
+            run(f"INSERT INTO roster SELECT CAST(pid AS VARCHAR), person {new}", "finding people")
+        self.codes = self.codes if last is None else int(last) + 1

@@ -157,7 +157,7 @@ class Snapshot:
         for place in places:
             place.prepare()
         bench = Bench(places[0].folder if places else None, memory_limit)
-        roster, set_id = Roster(schema), random_id()
+        roster, set_id = Roster(bench.con, schema, len(tables)), random_id()
         reports: dict[str, Report] = {}
         written: list[tuple[Store, Path, Json]] = []
         ids = {table: random_id() for table in tables}

@@ -207,6 +207,7 @@ def test_logs_that_make_sense() -> None:
     )
     check([FIRST, dataset(), renewed(), asked("started", epoch=1)], 10**11, epoch=1)
     check([FIRST, dataset(), changed("cap", **CAP), asked("started")], 10**11)
+    check([FIRST, dataset(), changed("table", table="u", unit="id"), asked("started", table="u")], 10**11)
     check([FIRST, dataset(), asked("started", what='a "b" \\ é'), asked("committed", what='a "b" \\ é')], 10**11)
 
 
@@ -226,6 +227,9 @@ A, OPENED = asked, [FIRST, dataset()]
         ([FIRST, dataset(currency="zcdp")], "does not say"),
         ([FIRST, dataset(charged=[1, 0])], "other charges than were counted as lost"),
         ([*OPENED, ({"event": "tables", "dataset": "d", "units": {"t": "other"}}, {})], "does not say"),
+        ([*OPENED, changed("table", table="t", unit="other")], "does not say"),
+        ([*OPENED, changed("table", table="u", unit=3)], "does not say"),
+        ([*OPENED, changed("table", table="u", unit="id", signers=["0" * 16])], "without the signatures"),
         ([*OPENED, ({"event": "source", "dataset": "d", "table": "u"}, {})], "does not say"),
         ([*OPENED, ({"event": "source", "dataset": "e", "table": "t"}, {})], "'e', which was never opened"),
         ([*OPENED, ({"event": "refund", "dataset": "d"}, {})], "unknown kind, 'refund'"),

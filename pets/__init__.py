@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pets.common.version import __version__ as __version__
 from pets.query_model import aggregate as _aggregate
 from pets.query_model.aggregate import *  # noqa: F403 (every aggregate's name; a question loads them all anyway)
-from pets.query_model.query import Query, query
+from pets.query_model.query import Query, people, query
 
 if TYPE_CHECKING:
     from pets.errors import PetsError, UserError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pets.protection.protection import DP, Exact, Total
     from pets.query_model.columns import col
     from pets.query_model.group_keys import KeySet
+    from pets.query_model.people import events
     from pets.query_model.sql.reading import sql
     from pets.release.release import Release
     from pets.schema.schema import (
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "col": "query_model.columns",
     "KeySet": "query_model.group_keys",
+    "events": "query_model.people",
     "sql": "query_model.sql.reading",
     "Schema": "schema.schema",
     "Table": "schema.schema",
@@ -81,6 +83,8 @@ _HOMES = {
 # what `from pets import *` brings: all but sum, which would take the place of Python's own
 __all__ = [
     "query",
+    "people",
+    "events",
     "Query",
     "col",
 ]

@@ -72,7 +72,7 @@ def exact(
     Args:
         schema: a schema, or a path to one.
         data: one source a table (a single source will do for one table); or a :func:`snapshot` of the query's table,
-            which serves several questions and engines.
+            or the :func:`linked` tables that a question about people reads, for several questions and engines.
         query: what is asked; its row cap K applies, with one fixed key for which rows of a person are kept.
         engine: ``"duckdb"``, ``"polars"``, ``"federated"``, or ``"encrypted"``: people are dealt out to ``parties``,
             each encrypts its part, envelopes and total go through their bytes, and a key holder opens the sum.
@@ -89,20 +89,22 @@ def exact(
     plan = make_plan(query, known)
     if engine == "federated":
         # one key pair for all: making one takes most of a second
-        many = _federated(known, data, query.table, sites, _keys(0)[1] if secure == "encrypted" else None)
+        many = _federated(plan, known, data, sites, _keys(0)[1] if secure == "encrypted" else None)
         values = many.release(query, Exact(), secure=secure, again=True).values
     elif engine == "encrypted":
-        values = _encrypted(plan, known, _dealt(known, _ready(known, data, query.table), parties))
+        values = _encrypted(plan, known, _dealt(known, _ready(plan, known, data), parties))
     else:
-        values = tabulate(plan, _ready(known, data, query.table), engine).reveal()
+        values = tabulate(plan, _ready(plan, known, data), engine).reveal()
     columns = plan.layout.columns()
     for column in estimate(plan, values, "none", (0.0,) * len(plan.measures)):
         columns[column.output.name] = column.estimate.tolist()
     return pd.DataFrame(columns)
 
 
-def _ready(schema: Schema, data: Any, table: str) -> Snapshot:
-    return data if isinstance(data, Snapshot) else snapshot(schema, data, table)
+def _ready(plan: Plan, schema: Schema, data: Any) -> Snapshot | Linked:
+    if isinstance(data, (Snapshot, Linked)):
+        return data
+    return snapshot(schema, data, plan.table) if plan.people_of is None else linked(schema, data, plan.people_of.tables)
 
 
 def split(schema: Schema, whole: Snapshot, parties: int) -> list[Snapshot]:
@@ -134,7 +136,7 @@ class _Party:
     """What ``pets.he.encrypt`` asks of a session, on a snapshot that is there already; it charges nobody."""
 
     schema: Schema
-    part: Snapshot
+    part: Snapshot | Linked
 
     def contribute(
         self, query: Query, protection: Protection, *, honest: int, purpose: Json, check: Callable[[Json | None], None]
@@ -152,7 +154,7 @@ def _keys(parties: int) -> tuple[Any, Any, list[Any]]:
     return public, secret, [he.partykey(f"party-{number:04d}") for number in range(parties)]
 
 
-def _encrypted(plan: Plan, schema: Schema, parts: list[Snapshot]) -> Any:
+def _encrypted(plan: Plan, schema: Schema, parts: Sequence[Snapshot | Linked]) -> Any:
     from pets import he
 
     public, secret, keys = _keys(len(parts))
@@ -165,30 +167,33 @@ def _encrypted(plan: Plan, schema: Schema, parts: list[Snapshot]) -> Any:
     return secret.open(he.Total.from_bytes(total.to_bytes())).values
 
 
-def federation(schema: Schema, parts: Sequence[Snapshot], key_holder: SecretKey | None = None) -> Federation:
+def federation(schema: Schema, parts: Sequence[Snapshot | Linked], key_holder: SecretKey | None = None) -> Federation:
     """A federation over ready snapshots, on which :class:`pets.Exact` is allowed: for tests only."""
     sites = []
     for number, part in enumerate(parts):
-        tables = Holdings.ready(schema, {part.table: part})
+        tables = Holdings.ready(schema, {part.table: part} if isinstance(part, Snapshot) else part.snapshots)
         budget = Budget(epsilon=1, delta=1e-6)
         custody = Custody.invented(schema, tables, budget, ("default", "local"), Policy(), "duckdb")
         sites.append(Site(Session.of(custody), policy=SitePolicy.open(schema), name=f"site {number}"))
     return Federation(sites, sites_per_person=1, key_holder=key_holder, progress=False)
 
 
-def _federated(schema: Schema, data: Any, table: str, sites: int | None, key_holder: SecretKey | None) -> Federation:
+def _federated(plan: Plan, schema: Schema, data: Any, sites: int | None, key_holder: SecretKey | None) -> Federation:
     """One snapshot a site: of its own data, or of the people that it was dealt (kept for the next question)."""
     if isinstance(data, (list, tuple)):
-        return federation(schema, [snapshot(schema, part, table) for part in data], key_holder)
+        return federation(schema, [_ready(plan, schema, part) for part in data], key_holder)
     if isinstance(sites, bool) or not isinstance(sites, int) or sites < 3:
         raise UserError(f"engine='federated' needs sites=3 or more, or data=[one entry a site], not {shown(sites)}")
-    whole = _ready(schema, data, table)
+    whole = _ready(plan, schema, data)
     key = ("federation", whole.id, sites, key_holder is not None)
     return _kept(key, lambda: federation(schema, _dealt(schema, whole, sites), key_holder))
 
 
-def _dealt(schema: Schema, whole: Snapshot, parties: int) -> list[Snapshot]:
-    return _kept(("parts", whole.id, parties), lambda: split(schema, whole, parties))
+def _dealt(schema: Schema, whole: Snapshot | Linked, parties: int) -> Sequence[Snapshot | Linked]:
+    def dealt() -> Sequence[Snapshot | Linked]:
+        return split(schema, whole, parties) if isinstance(whole, Snapshot) else split_linked(schema, whole, parties)
+
+    return _kept(("parts", whole.id, parties), dealt)
 
 
 def _kept(key: tuple[Any, ...], make: Callable[[], _Made]) -> _Made:

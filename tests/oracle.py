@@ -11,6 +11,7 @@ import calendar
 import datetime as dt
 import itertools
 import math
+import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,8 +23,9 @@ from pets.common.codec import fraction, number
 from pets.query_model import aggregate as agg
 from pets.query_model import expression as ex
 from pets.query_model import group_keys as ks
+from pets.query_model.features import Versus, Within
 from pets.query_model.query import Query
-from pets.schema.schema import Boolean, Category, Date, DateTime, Domain, Identifier, Integer, Real, Schema, Table
+from pets.schema.schema import Boolean, Category, Date, DateTime, Domain, Identifier, Integer, Real, Schema, Table, Unit
 
 Raw = Mapping[str, Any]
 """One row of the source: column to cell (text, number, boolean, date or ``None``)."""
@@ -49,7 +51,7 @@ def parse(domain: Domain, cell: Any) -> Value:
     if isinstance(domain, Category):
         return str(cell) if str(cell) in domain.values else None
     if isinstance(domain, Boolean):
-        word = str(cell).lower()
+        word = str(cell).strip(BLANKS).lower()
         return True if word in ("true", "t", "yes", "y", "1") else False if word in _NO else None
     if isinstance(domain, Date):
         day = parse_date(cell)
@@ -319,6 +321,8 @@ def _truth(condition: ex.Filter, values: Mapping[str, Value]) -> bool | None:
         if decided in terms:
             return decided
         return None if None in terms else not decided
+    if isinstance(condition, (Versus, Within)):
+        return after_a_feature(condition, values)
     assert isinstance(condition, (ex.Compare, ex.IsIn, ex.Between, ex.IsNull))
     value = values[condition.column]
     if isinstance(condition, ex.IsNull):
@@ -339,6 +343,28 @@ def _truth(condition: ex.Filter, values: Mapping[str, Value]) -> bool | None:
         ">=": lambda: value >= other,
     }
     return tests[condition.op]()
+
+
+def after_a_feature(condition: Versus | Within, values: Mapping[str, Value]) -> bool | None:
+    """A column of events against a feature of the same person, which stands among the values under its own form."""
+    one: Any = values[condition.column]
+    other: Any = values[condition.feature.key.decode()]
+    if one is None or other is None:
+        return None
+    if isinstance(condition, Within):
+        days = Fraction((one - other) // dt.timedelta(microseconds=1), 86_400_000_000)
+        return (condition.low is None or condition.low <= days) and (condition.high is None or days <= condition.high)
+    return bool(OPERATIONS[condition.op](one, other))
+
+
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def constant(value: Value, literal: Any) -> Any:
@@ -461,10 +487,13 @@ class Answer:
 
 def answer(schema: Schema, query: Query, rows: Iterable[Kept]) -> Answer:
     """The answer to a query on the rows that a snapshot kept."""
+    return answered(query, schema.fields(query.table), schema.table(query.table).unit, rows)
+
+
+def answered(query: Query, fields: Mapping[str, Domain], unit: Unit, rows: Iterable[Kept]) -> Answer:
+    """The answer to a query on rows of these columns."""
     from tests.aggregates import meaning  # which reads rows as they are kept here
 
-    fields = schema.fields(query.table)
-    unit = schema.table(query.table).unit
     limit = query.rows if query.rows is not None else unit.default_rows
     reported = groups(query, fields)
     meeting = [row for row in rows if query.condition is None or holds(query.condition, row.values)]

@@ -16,6 +16,8 @@ from pets.errors import QueryError
 from pets.plan.layout import MAX_SLOTS, Layout, make_layout
 from pets.plan.measure import Measure, Output
 from pets.plan.measures import Bounds, Planner
+from pets.plan.people import PeoplePlanner, used_columns
+from pets.plan.person_steps import PersonPlan
 from pets.plan.predicate import Predicate, predicate_json, resolve
 from pets.query_model.query import Query
 from pets.schema.domain import Domain
@@ -43,6 +45,7 @@ class Plan:
         measures: the blocks of the vector, in order.
         outputs: the answer's columns, in order.
         fields: the domains of the table's columns (the schema's digest stands for them in the canonical form).
+        people_of: of a question about people, how each person's one row is made of their rows.
     """
 
     query: Query
@@ -59,6 +62,7 @@ class Plan:
     measures: tuple[Measure, ...]
     outputs: tuple[Output, ...]
     fields: Mapping[str, Domain] = field(repr=False, compare=False)
+    people_of: PersonPlan | None = None
 
     def __post_init__(self) -> None:
         if self.size > MAX_SLOTS:
@@ -72,6 +76,31 @@ class Plan:
                     f"{measure.name} could pass 2^62 with {self.people:,} people; use a coarser step, a tighter clip, "
                     "or state a smaller 'people' (a public upper bound) in the schema's table"
                 )
+
+    @property
+    def who(self) -> str:
+        """Whom the plan protects, in words."""
+        if self.unit_column is None:
+            return "any one row (a person)"
+        rows = f"all rows of any one person ({self.unit_column})"
+        return rows if self.people_of is None else f"{rows} in all tables of the dataset"
+
+    @property
+    def source(self) -> str:
+        """What is asked, in words: the table, or the tables of whose people."""
+        return self.table if self.people_of is None else f"people of {', '.join(self.people_of.tables)}"
+
+    @property
+    def counted(self) -> str:
+        """How many rows of a person enter the answer; distinct people are counted over all rows that were kept."""
+        if self.people_of is not None:
+            return f"one row a person is counted, made of at most {self.people_of.said}"
+        kinds = {measure.kind for measure in self.measures}
+        if kinds == {"units"}:
+            return f"at most {rows_text(self.kept_rows)} of a person are looked at"
+        people = "units" in kinds and self.kept_rows != self.rows
+        also = f" ({self.kept_rows} are looked at to count people)" if people else ""
+        return f"at most {rows_text(self.rows)} of a person count{also}"
 
     @property
     def groups(self) -> int:
@@ -95,7 +124,7 @@ class Plan:
 
     def to_json(self) -> Json:
         """The canonical form: no row, no snapshot, no key."""
-        return {
+        out: Json = {
             "version": VERSION,
             "query": self.query.to_json(),
             "schema": self.schema_digest,
@@ -111,11 +140,21 @@ class Plan:
             "measures": [measure.to_json() for measure in self.measures],
             "outputs": [output.to_json() for output in self.outputs],
         }
+        return out if self.people_of is None else out | {"people_of": self.people_of.to_json()}
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical form."""
         return digest(self.to_json())
+
+
+def rows_text(count: int) -> str:
+    """So many rows.
+
+    >>> rows_text(1), rows_text(3)
+    ('1 row', '3 rows')
+    """
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def make_plan(query: Query, schema: Schema) -> Plan:
@@ -145,15 +184,26 @@ class _Asked:
 @lru_cache(maxsize=256)
 def _cached(asked: _Asked) -> Plan:
     query, schema = asked.query, asked.schema
-    table = schema.table(query.table)
-    fields = schema.fields(query.table)
     if not query.aggregates:
         raise QueryError("the query asks for nothing; add .agg(n=pets.count()) or another aggregate")
-    bounds = _bounds(query, schema, fields)
-    where = None if query.condition is None else resolve(query.condition, fields, query.table)
-    planner = Planner(fields, query.table, bounds)
+    source = None if query.people is None else PeoplePlanner(query, schema)
+    table = schema.table(query.table)
+    fields = schema.fields(query.table) if source is None else source.fields
+    about = query.table if source is None else "people"
+    if source is None:
+        bounds = _bounds(query, schema, fields)
+    else:  # a person is one row
+        bounds = Bounds(make_layout(query.keys, query.keyset, fields, about), 1, 1, None, source.people)
+    where = None if query.condition is None else resolve(query.condition, fields, about)
+    planner = Planner(fields, about, bounds)
     for name, aggregate in query.aggregates:
         planner.add(name, aggregate)
+    people_of = None
+    if source is not None:
+        source.check_population(where)
+        conditions = [where, *(measure.where for measure in planner.measures())]
+        columns = [one.column for one in bounds.layout.dimensions] + [one.column for one in planner.measures()]
+        people_of = source.finished(used_columns(columns, conditions))
     return Plan(
         query=query,
         schema_digest=schema.digest,
@@ -169,6 +219,7 @@ def _cached(asked: _Asked) -> Plan:
         measures=planner.measures(),
         outputs=planner.outputs(),
         fields=MappingProxyType(dict(fields)),
+        people_of=people_of,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -16,6 +16,7 @@ from pets.common.codec import Json
 from pets.common.literals import Literal_
 from pets.errors import QueryError, did_you_mean, shown
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or
+from pets.query_model.features import Versus, Within
 from pets.schema.dates import Calendar
 from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Numeric
@@ -92,6 +93,22 @@ def field(name: str, fields: Mapping[str, Domain], table: str) -> Domain:
     return fields[name]
 
 
+def met(predicate: Predicate, codes: Mapping[str, int]) -> bool:
+    """Whether one row's codes meet a condition."""
+    if isinstance(predicate, Codes):
+        return any(low <= codes[predicate.column] <= high for low, high in predicate.ranges)
+    return (all if isinstance(predicate, AllOf) else any)(met(term, codes) for term in predicate.terms)
+
+
+def columns_in(predicate: Predicate | None) -> frozenset[str]:
+    """The columns that a condition looks at."""
+    if predicate is None:
+        return frozenset()
+    if isinstance(predicate, Codes):
+        return frozenset((predicate.column,))
+    return frozenset().union(*(columns_in(term) for term in predicate.terms))
+
+
 def both(first: Predicate | None, second: Predicate | None) -> Predicate | None:
     """Both conditions (``None``: no condition)."""
     if first is None or second is None:
@@ -104,16 +121,22 @@ def known(column: str, domain: Domain) -> Predicate | None:
     return Codes(column, ((0, domain.cells - 1),)) if domain.nullable else None
 
 
-def resolve(condition: Filter, fields: Mapping[str, Domain], table: str) -> Predicate:
+Other = Callable[[Filter], tuple[str, tuple[Range, ...], int]]
+"""Of a condition on more than a column: a column made for it, the codes that meet it, and how many codes there are."""
+
+
+def resolve(condition: Filter, fields: Mapping[str, Domain], table: str, other: Other | None = None) -> Predicate:
     """The condition on codes; raises :class:`QueryError` for an unknown column or a value of the wrong type."""
-    return _resolve(condition, fields, table, positive=True)
+    return _resolve(condition, fields, table, other, positive=True)
 
 
-def _resolve(condition: Filter, fields: Mapping[str, Domain], table: str, *, positive: bool) -> Predicate:
+def _resolve(
+    condition: Filter, fields: Mapping[str, Domain], table: str, other: Other | None, *, positive: bool
+) -> Predicate:
     if isinstance(condition, Not):
-        return _resolve(condition.term, fields, table, positive=not positive)
+        return _resolve(condition.term, fields, table, other, positive=not positive)
     if isinstance(condition, (And, Or)):
-        terms = tuple(_resolve(term, fields, table, positive=positive) for term in condition.terms)
+        terms = tuple(_resolve(term, fields, table, other, positive=positive) for term in condition.terms)
         return AllOf(terms) if isinstance(condition, And) is positive else AnyOf(terms)
     if isinstance(condition, IsNull):
         domain = field(condition.column, fields, table)
@@ -127,6 +150,14 @@ def _resolve(condition: Filter, fields: Mapping[str, Domain], table: str, *, pos
         except QueryError as error:
             raise QueryError(f"column {condition.column!r} of table {table!r}: {error}") from None
         return Codes(condition.column, ranges if positive else _complement(ranges, domain.cells))
+    if isinstance(condition, (Versus, Within)):
+        if other is None:
+            raise QueryError(
+                f"column {condition.column!r} is compared with a feature, which only rows of events are: "
+                "pets.events('stays').where(…) is the place of such a condition"
+            )
+        column, ranges, cells = other(condition)
+        return Codes(column, ranges if positive else _complement(ranges, cells))
     raise QueryError(f"{shown(condition)} is not a condition; build one from col(...)")
 
 

@@ -49,6 +49,7 @@ class Policy:
         """Refuse a question of more conditions than are allowed, before any work; raises :class:`PolicyError`."""
         filters = [query.condition, *(getattr(aggregate, "where", None) for _, aggregate in query.aggregates)]
         count = sum(comparisons(one) for one in filters if one is not None)
+        count += 0 if query.people is None else query.people.comparisons
         if count > self.max_conditions:
             raise PolicyError(
                 f"the question is made of {count:,} conditions and this custodian's policy allows "

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pets.common.arguments import plain_arguments
 from pets.common.literals import literal
 from pets.common.literals import name as name_of
 from pets.errors import NoSuchNameError, QueryError, shown
-from pets.query_model.expression import Between, Compare, Filter, IsIn, IsNull
+from pets.query_model.expression import Between, Comparand, Compare, Filter, IsIn, IsNull, Operator
 from pets.query_model.group_keys import Bins, DatePart, Period, Step
+
+
+def _compared(column: str, op: Operator, other: object) -> Filter:
+    return other.against(column, op) if isinstance(other, Comparand) else Compare(column, op, literal(other))
 
 
 class Col:
@@ -28,22 +32,22 @@ class Col:
         return f"col({self.name!r})"
 
     def __eq__(self, other: object) -> Filter:  # type: ignore[override]
-        return Compare(self.name, "==", literal(other))
+        return _compared(self.name, "==", other)
 
     def __ne__(self, other: object) -> Filter:  # type: ignore[override]
-        return Compare(self.name, "!=", literal(other))
+        return _compared(self.name, "!=", other)
 
     def __lt__(self, other: object) -> Filter:
-        return Compare(self.name, "<", literal(other))
+        return _compared(self.name, "<", other)
 
     def __le__(self, other: object) -> Filter:
-        return Compare(self.name, "<=", literal(other))
+        return _compared(self.name, "<=", other)
 
     def __gt__(self, other: object) -> Filter:
-        return Compare(self.name, ">", literal(other))
+        return _compared(self.name, ">", other)
 
     def __ge__(self, other: object) -> Filter:
-        return Compare(self.name, ">=", literal(other))
+        return _compared(self.name, ">=", other)
 
     def __bool__(self) -> NoReturn:
         raise QueryError(f"col({self.name!r}) has no truth of its own; compare it, such as col({self.name!r}) == True")
@@ -130,6 +134,20 @@ class Col:
     def period(self, unit: Step, name: str = "") -> Period:
         """Group by calendar period: year, quarter, month (``2024-05``), week, mmwr_week, day or hour."""
         return Period(self.name, name, unit)
+
+    @plain_arguments(QueryError, "within", "write within(first, days=(1, 30))")
+    def within(self, feature: Comparand, *, days: tuple[int | None, int | None]) -> Filter:
+        """So many days after a feature of the same person (see :func:`pets.events`), both ends included."""
+        if not isinstance(feature, Comparand) or not isinstance(days, (tuple, list)) or len(days) != 2:
+            raise QueryError("within takes a feature and two numbers of days, such as within(first, days=(1, 30))")
+        return feature.after(self.name, days[0], days[1])
+
+    @plain_arguments(QueryError, "age_at", "write age_at(first)")
+    def age_at(self, feature: Comparand) -> Any:
+        """Whole years from this date of the person table to a feature, by the calendar: itself a feature."""
+        if not isinstance(feature, Comparand):
+            raise QueryError(f"age_at takes a feature, such as age_at(first), not {shown(feature)}")
+        return feature.age(self.name)
 
 
 class _Columns:

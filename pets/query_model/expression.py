@@ -53,6 +53,22 @@ class Filter:
         raise NotImplementedError
 
 
+class Comparand:
+    """What a column may be compared with that is no constant."""
+
+    def against(self, column: str, op: Operator) -> Filter:
+        """The condition that a column compares so with it."""
+        raise NotImplementedError
+
+    def after(self, column: str, low: int | None, high: int | None) -> Filter:
+        """The condition that a column lies so many days after it."""
+        raise NotImplementedError
+
+    def age(self, column: str) -> Any:
+        """The age at it of who was born on the column's day."""
+        raise NotImplementedError
+
+
 def comparisons(node: Filter) -> int:
     """How many conditions on one column a condition is made of; a list of values is one."""
     count, left = 0, [node]
@@ -232,16 +248,16 @@ def _read(form: Any, depth: int) -> Filter:
     if depth > MAX_DEPTH:
         raise QueryError(f"a condition may be nested at most {MAX_DEPTH} deep; simplify it, such as with isin")
     kind = form.get("filter")
-    build = _READERS.get(kind) if isinstance(kind, str) else None
+    build = READERS.get(kind) if isinstance(kind, str) else None
     if build is None:
-        raise QueryError(f"a condition is compare, isin, between, is_null, and, or, not; there is no {shown(kind)}")
+        raise QueryError(f"a condition is {', '.join(READERS)}; there is no {shown(kind)}")
     try:
         return build(form, depth + 1)
     except (LookupError, TypeError, ValueError):
         raise QueryError(f"the condition {kind!r} lacks a part or has a wrong one") from None
 
 
-_READERS: dict[str, Callable[[Mapping[str, Any], int], Filter]] = {
+READERS: dict[str, Callable[[Mapping[str, Any], int], Filter]] = {
     "compare": lambda form, _: Compare(form["column"], form["op"], literal_from(form["value"])),
     "isin": lambda form, _: IsIn(form["column"], tuple(literal_from(value) for value in _listed(form["values"]))),
     "between": lambda form, _: Between(form["column"], literal_from(form["low"]), literal_from(form["high"])),
@@ -250,3 +266,4 @@ _READERS: dict[str, Callable[[Mapping[str, Any], int], Filter]] = {
     "or": lambda form, depth: Or(tuple(_read(term, depth) for term in form["terms"])),
     "not": lambda form, depth: Not(_read(form["term"], depth)),
 }
+"""By kind; conditions on the rows of events add their own (see :mod:`pets.query_model.feature_form`)."""

@@ -21,7 +21,9 @@ from pets.query_model.aggregate import Aggregate, aggregate_from_json
 from pets.query_model.columns import Col
 from pets.query_model.display import Display
 from pets.query_model.expression import Filter, filter_from_json
+from pets.query_model.features import Feature, Keyed
 from pets.query_model.group_keys import ColumnKey, Key, KeySet, key_from_json
+from pets.query_model.people import People
 from pets.query_model.traits import TRAITS
 from pets.query_model.verbs import no_such_verb
 
@@ -32,16 +34,17 @@ _HISTOGRAM = ("bin", "count", "low", "high")
 @plain_fields(QueryError)
 @dataclass(frozen=True)
 class Query:
-    """A question about one table.
+    """A question about the rows of one table, or about people.
 
     Attributes:
-        table: the table's name in the schema.
+        table: the table's name in the schema; of people, :attr:`pets.query_model.people.People.home`.
         condition: only rows that meet it (after the rows of each person were chosen).
         keys: the group key, one entry a column of the answer.
         keyset: the key combinations to report; ``None`` for every combination of the keys' domains.
         aggregates: named measures of each group.
         rows: rows of one person that count (``None``: the schema's default).
         groups: groups one person may fall in (``None``: no cap).
+        people: features of each person, one row a person; ``None`` for the rows of the table.
         display: how the answer is shown. It is no part of the question, of its canonical form or of its digest.
 
     >>> from pets.query_model.aggregate import count
@@ -56,6 +59,7 @@ class Query:
     aggregates: tuple[tuple[str, Aggregate], ...] = ()
     rows: int | None = None
     groups: int | None = None
+    people: People | None = None
     display: Display | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -74,8 +78,19 @@ class Query:
             raise QueryError(f"the measures of a query are made by agg, not {shown(self.aggregates)}")
         object.__setattr__(self, "aggregates", tuple(_named(pair) for pair in self.aggregates))
         _distinct([key.name for key in self.keys], self.aggregates)
+        if self.people is not None:
+            self._one_row(self.people)
         if self.display is not None:
             self._displayed(self.display)
+
+    def _one_row(self, people: People) -> None:
+        if not isinstance(people, People) or self.table != people.home:
+            raise QueryError("a question about people is built from pets.people(…)")
+        if self.rows is not None or self.groups is not None:
+            raise QueryError(
+                "a person is one row here, so there is nothing to bound; to read fewer rows of a person, bound the "
+                "events, such as pets.events('stays').bound(rows=3)"
+            )
 
     @staticmethod
     def _condition(value: object) -> Filter:
@@ -110,18 +125,27 @@ class Query:
         return replace(self, condition=condition if self.condition is None else self.condition & condition)
 
     @plain_arguments(QueryError)
-    def group_by(self, *keys: str | Col | Key | KeySet) -> Query:
+    def group_by(self, *keys: str | Col | Key | KeySet | Keyed) -> Query:
         """One row of answer a group: columns by name, derived keys such as ``col("age").bins(...)``, or a KeySet.
 
         Keys replace earlier ones. A KeySet may come with derived keys only by naming their columns.
         """
         found: list[Key] = []
         keyset: KeySet | None = None
+        people = self.people
         for key in keys:
-            if isinstance(key, KeySet):
+            if isinstance(key, Keyed) and people is not None:
+                people = people.having(key.name, key.feature)
+                found.append(key.key)
+            elif isinstance(key, KeySet):
                 keyset = key if keyset is None else keyset * key
             elif isinstance(key, (Key, Col, str)):
                 found.append(key if isinstance(key, Key) else ColumnKey(key.name if isinstance(key, Col) else key))
+            elif isinstance(key, (Keyed, Feature)):
+                raise QueryError(
+                    "a feature groups people, by its name or its bins: pets.people(n=…).group_by('n'), and no rows of "
+                    "a table"
+                )
             else:
                 raise QueryError(
                     f"group_by takes column names, derived keys or a KeySet, not {shown(key)}; "
@@ -133,7 +157,7 @@ class Query:
             if extra:
                 raise QueryError(f"the key set does not list {extra[0]!r}; add it to the key set or leave it out")
             found = [named.get(name, ColumnKey(name)) for name in keyset.columns]
-        return replace(self, keys=tuple(key.plain() for key in found), keyset=keyset)
+        return replace(self, keys=tuple(key.plain() for key in found), keyset=keyset, people=people)
 
     def agg(self, /, *unnamed: Any, **aggregates: Aggregate) -> Query:
         """Add named measures: ``agg(stays=count(), days=sum("time_in_hospital"))``."""
@@ -185,6 +209,9 @@ class Query:
 
     def _repr_html_(self) -> str:
         facts = [("Table", self.table)]
+        if self.people is not None:
+            named = ", ".join(name for name, _ in self.people.features) or "none"
+            facts = [("One row a person, from", ", ".join(self.people.tables)), ("Features", named)]
         if self.condition is not None:
             facts.append(("Rows where", written.condition_text(self.condition, most=12)))
         facts += [("By", written.key_text(key)) for key in self.keys]
@@ -209,14 +236,14 @@ class Query:
         for name, value in (("rows", self.rows), ("groups", self.groups)):
             if value is not None:
                 out[name] = value
-        return out
+        return out if self.people is None else out | {"people": self.people.to_json()}
 
     @classmethod
     def from_json(cls, form: Any) -> Query:
         """The query whose canonical form this is; raises :class:`QueryError` for anything else."""
         if not isinstance(form, Mapping):
             raise QueryError(f"a query must be a mapping with 'table' and 'agg', not {shown(form)}")
-        known = ("table", "where", "by", "agg", "keyset", "rows", "groups")
+        known = ("table", "where", "by", "agg", "keyset", "rows", "groups", "people")
         for name in form:
             if name not in known:
                 raise QueryError(f"{shown(name)} is not a part of a query{did_you_mean(name, known)}")
@@ -230,7 +257,8 @@ class Query:
         by = () if form.get("by") is None else form["by"]
         if not isinstance(by, (list, tuple)):
             raise QueryError(f"'by' must be a list of column names or keys, not {shown(by)}")
-        base = cls(form.get("table", ""), rows=form.get("rows"), groups=form.get("groups"))
+        people = None if form.get("people") is None else People.from_json(form["people"])
+        base = cls(form.get("table", ""), rows=form.get("rows"), groups=form.get("groups"), people=people)
         keys = tuple(ColumnKey(key) if isinstance(key, str) else key_from_json(key) for key in by)
         keyset = None if form.get("keyset") is None else KeySet.from_json(form["keyset"])
         where = None if form.get("where") is None else filter_from_json(form["where"])
@@ -293,6 +321,23 @@ def _distinct(keys: Sequence[str], aggregates: Sequence[tuple[str, Aggregate]]) 
 def query(table: str) -> Query:
     """Begin a question about a table."""
     return Query(table)
+
+
+@plain_arguments(QueryError, example="write pets.people(first=pets.events('stays').first('admitted', by='admitted'))")
+def people(*, of: str | None = None, **features: Feature) -> Query:
+    """Begin a question about people: one row a person, whose columns are features of that person's own rows.
+
+    A person counts once, so that a count has sensitivity 1 however many tables and rows are read. Beside the features
+    there are the columns of the person table. Who is in: people with a row in the table ``of``; or those who meet the
+    condition of :meth:`Query.where`, which somebody without any row must not meet; or else everybody in the person
+    table.
+
+    >>> from pets.query_model.people import events
+    >>> people(stays=events("stays").count(max=9)).table
+    'stays'
+    """
+    source = People(tuple(features.items()), of)
+    return Query(source.home, people=source)
 
 
 def queries(query: Query | Sequence[Query]) -> list[Query]:

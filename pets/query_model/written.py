@@ -11,6 +11,7 @@ from typing import Any
 from pets.common.codec import number
 from pets.query_model.aggregate import Aggregate
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or
+from pets.query_model.features import AgeAt, Days, Feature, Filled, Reading, Versus, Within
 from pets.query_model.group_keys import Bins, DatePart, Key, Period
 from pets.query_model.traits import TRAITS
 
@@ -41,7 +42,55 @@ def condition_text(node: Filter, *, most: int | None = None) -> str:
             return " and ".join(_inside(term, most) for term in terms)
         case Or(terms=terms):
             return " or ".join(_inside(term, most) for term in terms)
+        case Versus(column=column, op=op, feature=feature):
+            return f"{_column(column)} {op} the {feature_text(feature)}"
+        case Within(column=column, feature=feature, low=low, high=high):
+            return f"{_column(column)} {_days(low, high)} the {feature_text(feature)}"
     return repr(node)
+
+
+def _days(low: int | None, high: int | None) -> str:
+    if high is None:
+        return f"{low} or more days after"
+    return f"at most {high} days after" if low is None else f"{low} to {high} days after"
+
+
+_READ = {
+    "first": "first {column} by {by}",
+    "last": "last {column} by {by}",
+    "min": "smallest {column}",
+    "max": "greatest {column}",
+    "sum": "sum of {column}, the total between {low} and {high}",
+    "mean": "mean of {column}",
+    "count": "number of rows, at most {most}",
+    "exists": "presence of a row",
+    "count_distinct": "number of different values of {column}, at most {most}",
+    "days_with": "number of days with a {column}, at most {most}",
+}
+
+
+def feature_text(feature: Feature) -> str:
+    """A feature of a person in words.
+
+    >>> from pets.query_model.people import events
+    >>> feature_text(events("stays").first("admitted", by="admitted").fill("2020-01-01"))
+    "first admitted by admitted in 'stays', or '2020-01-01' where there is none"
+    """
+    match feature:
+        case Filled(of=of, value=value):
+            return f"{feature_text(of)}, or {_value(value)} where there is none"
+        case Days(later=later, earlier=earlier, low=low, high=high):
+            return f"days from the {feature_text(earlier)} to the {feature_text(later)}, {low} to {high}"
+        case AgeAt(column=column, at=at):
+            return f"whole years from {_column(column)} to the {feature_text(at)}"
+        case Reading(how=how, rows=rows, column=column, by=by, clip=clip, most=most):
+            ends = ("", "") if clip is None else tuple(str(number(end)) for end in clip)
+            names = {"column": _column(column or ""), "by": _column(by or "")}
+            what = _READ[how].format(most=most, low=ends[0], high=ends[1], **names)
+            where = "" if rows.condition is None else f" where {condition_text(rows.condition, most=_FEW)}"
+            few = "" if rows.most is None else f" of the first {rows.most} rows"
+            return f"{what}{few} in {rows.table!r}{where}"
+    return repr(feature)
 
 
 def _inside(node: Filter, most: int | None) -> str:

@@ -222,7 +222,7 @@ def _notes(answer: Answer) -> str:
 def _origin(answer: Answer) -> str:
     plan = answer.plan
     facts = {
-        "Asked of": f"{plan.dataset}/{plan.table}" + (" (dummy data)" if answer.data == "dummy" else ""),
+        "Asked of": f"{plan.dataset}/{plan.source}" + (" (dummy data)" if answer.data == "dummy" else ""),
         "For": f"{answer.analyst}, project {answer.project}",
         "Issued": answer.issued_at,
         "Release": answer.id,

@@ -58,7 +58,12 @@ def grid(answer: Answer, limit: int = SHOWN) -> Grid:
 
 def whose_rows(plan: Plan, output: Output) -> str:
     """Whose rows a count or a sum is made of, where a person may have several: those beyond K are not in it."""
-    if plan.unit_column is None or not output.traits.bars or output.traits.counts == "people":
+    if (
+        plan.unit_column is None
+        or plan.people_of is not None
+        or not output.traits.bars
+        or output.traits.counts == "people"
+    ):
         return ""
     return f"at most {plan.rows:,} of each person's rows"
 
@@ -162,7 +167,7 @@ def headline(answer: Answer) -> str:
     plan = answer.plan
     names = _listed([column.output.name for column in answer.estimates])
     keys = _listed([dimension.name for dimension in plan.layout.dimensions])
-    return f"{names}{f' by {keys}' if keys else ''}, from {plan.dataset}/{plan.table}"
+    return f"{names}{f' by {keys}' if keys else ''}, from {plan.dataset}/{plan.source}"
 
 
 def plain(answer: Answer) -> str:

@@ -21,6 +21,7 @@ from pets.plan.measure import Weight
 from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, Codes, Predicate
 from pets.plan.vector import Ints
+from pets.rows.people.lowered import People
 from pets.schema.domain import Domain
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Rows:
     do. Where the plan caps groups, both keep only a person's first groups.
     """
 
-    def __init__(self, plan: Plan, snapshot: Snapshot, engine: str) -> None:
+    def __init__(self, plan: Plan, snapshot: Snapshot | People, engine: str) -> None:
         self._plan, self._snapshot, self._engine = plan, snapshot, engine
         self._domains = plan.fields
 
@@ -61,6 +62,8 @@ class Rows:
 
     @cached_property
     def _snap(self) -> Any:
+        if isinstance(self._snapshot, People) and self._engine == "duckdb":
+            return self._snapshot.unbound()
         return self._backend.table(self._snapshot.relation)
 
     def counted(self) -> Any:
@@ -318,6 +321,7 @@ class Rows:
             return [self._meets(wide, p, slot) for p in (plan.where, where) if p is not None]
 
         def build(slot: int) -> Any:
+            assert not isinstance(self._snapshot, People)
             wide = self._backend.table(self._snapshot.wide)
             if not dimensions:
                 there = [ibis.and_(wide["n"] >= k, *passes(wide, k)) for k in range(1, top + 1)]
@@ -374,7 +378,8 @@ class Rows:
             # DuckDB sums narrow integers into 128 bits, which numpy would receive as doubles; the plan proved 62
             wanted = ", ".join(f'CAST(COALESCE("{name}", 0) AS BIGINT) AS "{name}"' for name in names)
             with _building:  # Ibis asks the root connection for types, and DuckDB lets one thread at a time use it
-                sql = f"SELECT {wanted} FROM ({backend.compile(build())})"
+                before = self._snapshot.before if isinstance(self._snapshot, People) else ""
+                sql = f"{before}SELECT {wanted} FROM ({backend.compile(build())})"
             with _lock:
                 _compiled[key] = sql
                 while len(_compiled) > _KEEP:
@@ -383,7 +388,7 @@ class Rows:
         return {name: np.asarray(found[name], dtype=np.int64) for name in names}
 
 
-def _polars(snapshot: Snapshot) -> Any:
+def _polars(snapshot: Snapshot | People) -> Any:
     """An Ibis backend over the snapshot's Arrow table; every code is 64 bits wide, since Polars sums 32-bit
     integers in 32 bits."""
     import ibis

@@ -17,6 +17,8 @@ from pets.plan.measure import Measure
 from pets.plan.plan import Plan
 from pets.plan.vector import Ints, IntVector
 from pets.rows.counted_rows import Rows
+from pets.rows.linked import Linked
+from pets.rows.people.lowered import People
 
 if TYPE_CHECKING:
     from pets.rows.snapshot import Snapshot
@@ -34,16 +36,14 @@ class Statement:
     values: tuple[str, ...]
 
 
-def tabulate(plan: Plan, snapshot: Snapshot, engine: str = "duckdb") -> IntVector:
-    """The exact integers of a plan on a snapshot.
+def tabulate(plan: Plan, rows_of: Snapshot | Linked, engine: str = "duckdb") -> IntVector:
+    """The exact integers of a plan on a snapshot; of a question about people, on the linked tables that it reads.
 
     Every engine gives the same integers. The result is exact and must not be seen; only a protection may read it.
     """
     if engine not in ENGINES:
         raise UserError(f"engine {engine!r} does not exist; there are: {', '.join(ENGINES)}")
-    if plan.table != snapshot.table or plan.schema_digest != snapshot.schema_digest:
-        raise InternalError("the plan and the snapshot belong to different schemas")
-    rows = Rows(plan, snapshot, engine)
+    rows = Rows(plan, _read(plan, rows_of), engine)
     vector = np.zeros(plan.size, dtype=np.int64)
     linear = _Linear(plan, rows)
     for measure, block in zip(plan.measures, plan.blocks, strict=True):
@@ -54,6 +54,15 @@ def tabulate(plan: Plan, snapshot: Snapshot, engine: str = "duckdb") -> IntVecto
         else:
             vector[block] = linear.block(measure)
     return IntVector(plan.digest, vector)
+
+
+def _read(plan: Plan, rows_of: Snapshot | Linked) -> Snapshot | People:
+    read = People(plan, rows_of) if isinstance(rows_of, Linked) else rows_of
+    if plan.table != read.table or plan.schema_digest != read.schema_digest:
+        raise InternalError("the plan and the snapshot belong to different schemas")
+    if (plan.people_of is None) is isinstance(read, People):
+        raise InternalError("a question about people is answered from linked tables, and no other question is")
+    return read
 
 
 def codes(plan: Plan, snapshot: Snapshot, columns: Sequence[str], engine: str = "duckdb") -> dict[str, Ints]:

@@ -161,6 +161,14 @@ class Custody:
         """
         return self._tables.snapshot(table)
 
+    def rows_of(self, plan: Plan) -> Snapshot | Linked:
+        """The prepared rows that a plan reads: of one table, or of the tables from which people are made; real ones.
+
+        Raises:
+            QueryError: where there is no data for them, or they cannot be read together; no row decides that.
+        """
+        return self.snapshot(plan.table) if plan.people_of is None else self.linked(plan.people_of.tables)
+
     def linked(self, tables: Iterable[str]) -> Linked:
         """Prepared rows of several tables, in which the same code is the same person: real ones, as in a snapshot.
 
@@ -252,7 +260,7 @@ class Custody:
             PolicyError: the protection is not allowed on these rows.
         """
         plan = self.plan(query) if limited else make_plan(query, self.schema)
-        snapshot = self._tables.answering(query)
+        snapshot = self._tables.answering(query) if plan.people_of is None else self.rows_of(plan)
         if isinstance(protection, DP):
             noise: Noise | None = calibrate(plan, protection, self.budget)
         elif isinstance(protection, Exact):

@@ -12,11 +12,13 @@ from pets.errors import BudgetError, QueryError, SchemaError, UserError, shown
 from pets.plan.clamping import clamps
 from pets.plan.layout import Dimension
 from pets.plan.measure import Measure
+from pets.plan.person_steps import Attribute, PersonPlan
 from pets.plan.plan import Plan, make_plan
 from pets.plan.unreached import unreached
 from pets.protection.budget import Budget
 from pets.protection.protection import DP
 from pets.query_model.query import Query
+from pets.query_model.written import feature_text
 from pets.schema.schema import Schema
 from pets.session.quoting.forecast import forecast
 
@@ -76,7 +78,38 @@ def explain(query: Query, schema: Schema, protection: DP | None = None) -> Expla
     return Explanation(tuple(lines))
 
 
+FEW_ROWS = 10
+"""Below so many kept rows, first events are often beyond them."""
+
+
+def _people(plan: Plan, of: PersonPlan) -> list[str]:
+    """Of a question about people: who is in, what is read of them, and each feature in words."""
+    source = plan.query.people
+    assert source is not None
+    who = "who meet the condition" if of.of is None else f"with a row in table {of.of!r}"
+    also = " who meet the condition" if of.of is not None and plan.where is not None else ""
+    out = [
+        f"Question about people of dataset {plan.dataset!r}: one row a person, for everybody {who}{also}.",
+        f"Protected: {plan.who}.",
+        "A person counts once, however many rows and tables are read (K = 1).",
+        f"Of a person at most max_rows rows are read, those that snapshots keep, chosen at random: {of.said}.",
+    ]
+    few = [table for table, most in of.kept if most < FEW_ROWS and table != _person_table(plan, of)]
+    if few:
+        out.append(
+            f"max_rows of {' and '.join(map(repr, few))} is small: first events beyond the kept rows are not seen. A "
+            "larger max_rows adds no noise to questions about people."
+        )
+    return out + [f"  {name}: {feature_text(feature)}" for name, feature in source.features]
+
+
+def _person_table(plan: Plan, of: PersonPlan) -> str | None:
+    return next((step.table for step in of.steps if isinstance(step, Attribute)), of.of)
+
+
 def _who(plan: Plan) -> list[str]:
+    if plan.people_of is not None:
+        return _people(plan, plan.people_of)
     if plan.unit_column is None:
         who = "each row is one person (declared by the custodian)"
     else:
@@ -99,7 +132,7 @@ def _who(plan: Plan) -> list[str]:
 
 def _groups(plan: Plan) -> list[str]:
     if not plan.layout.dimensions:
-        return ["Groups: one (the whole table)."]
+        return ["Groups: one (the whole table)." if plan.people_of is None else "Groups: one (all these people)."]
     by = ", ".join(f"{d.name} ({_size(d)})" for d in plan.layout.dimensions)
     listed = "the listed keys" if plan.layout.keys is not None else "every combination of public keys"
     return [f"Groups: {plan.groups:,}, {listed} of {by}; a group nobody is in is answered like any other."]

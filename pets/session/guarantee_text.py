@@ -11,7 +11,7 @@ from pets.common.version import __version__
 from pets.dp.calibrate import Noise, charges
 from pets.dp.shares import Terms
 from pets.plan.clamping import clamps
-from pets.plan.plan import Plan
+from pets.plan.plan import Plan, rows_text
 from pets.plan.unreached import unreached
 from pets.protection.budget import Cost
 from pets.query_model.query import Query, columns_of
@@ -51,6 +51,8 @@ def what(query: Query) -> str:
         parts.append(f"by {', '.join(keys)}")
     if where := columns_of(form.get("where")):
         parts.append(f"where {' and '.join(where)}")
+    if query.people is not None:
+        parts.append(f"of people, from {', '.join(query.people.tables)}")
     return " ".join(parts)
 
 
@@ -92,9 +94,9 @@ def contribution(
         dp = dp_terms(plan, cost.currency, share.mechanism, terms)
         said = (
             f"One party's part in a secure total: differentially private with ε = {share.epsilon:.6g} and "
-            f"δ = {share.delta:g} for {_who(plan)}, while {share.honest} parties keep their shares of noise to "
+            f"δ = {share.delta:g} for {plan.who}, while {share.honest} parties keep their shares of noise to "
             f"themselves (Kairouz, Liu and Steinke 2021); ρ = {share.alone:.6g} from this share alone if all others "
-            f"tell theirs; at most {_counted(plan)}. Its numbers left encrypted or masked."
+            f"tell theirs; {plan.counted}. Its numbers left encrypted or masked."
         )
     return {
         "issued_at": at,
@@ -169,7 +171,7 @@ def dp_terms(plan: Plan, currency: str, mechanism: str, terms: Json) -> Json:
     """What every certificate states of a finite guarantee, beside ``terms``, in one form."""
     return terms | {
         "measure": "approx_zcdp" if currency == "zcdp" else "pure",
-        "neighbouring": f"{_who(plan)} added or removed",
+        "neighbouring": f"{plan.who} added or removed",
         "mechanism": [f"discrete {mechanism}"] * len(plan.measures),
         "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.group_cap},
         "sensitivities": [{"kind": one.kind} | one.sensitivity.to_json() for one in plan.measures],
@@ -207,24 +209,25 @@ def guarantee(plan: Plan, noise: Noise | None, data: str, ledger: str, memory: b
         return "No guarantee: these are exact totals of real rows (unbounded; named on every later release)."
     at = f"ε = {noise.epsilon:.6g}" + (f" and δ = {noise.delta:g}" if noise.delta else "")
     return (
-        f"Differentially private with {at}: adding or removing {_who(plan)} changes the chance of any released table "
-        f"by at most that much; at most {_counted(plan)}; the account of what else was released is kept "
+        f"Differentially private with {at}: adding or removing {plan.who} changes the chance of any released table "
+        f"by at most that much; {plan.counted}; the account of what else was released is kept "
         + ("by this session, in this process only." if memory else f"in the ledger {ledger}.")
     )
-
-
-def _who(plan: Plan) -> str:
-    return "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
 
 
 def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:
     """What a reader must know beside the guarantee; ``unbounded`` is the number of exact releases so far."""
     out = []
-    if plan.unit_column is not None:
-        kept = plan.kept_rows if all(measure.kind == "units" for measure in plan.measures) else plan.rows
-        what = "Numbers are" if noise is None else "Intervals are for"
+    what = "Numbers are" if noise is None else "Intervals are for"
+    if plan.people_of is not None:
         out.append(
-            f"{what} the bounded answer: at most K = {_rows(kept)} of a person count, chosen at "
+            f"{what} what the kept rows show: at most {plan.people_of.said} of a person, chosen at random before any "
+            "filter. A first event may lie beyond them."
+        )
+    elif plan.unit_column is not None:
+        kept = plan.kept_rows if all(measure.kind == "units" for measure in plan.measures) else plan.rows
+        out.append(
+            f"{what} the bounded answer: at most K = {rows_text(kept)} of a person count, chosen at "
             "random before any filter."
         )
     if noise is None:  # an interval would hold this as little; but an exact number has none to make a reader ask
@@ -240,17 +243,3 @@ def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:
     if noise is not None and unbounded:
         out.append(f"{unbounded} earlier release(s) of this dataset had no finite guarantee (exact totals).")
     return tuple(out)
-
-
-def _counted(plan: Plan) -> str:
-    """How many rows of a person enter the answer; distinct people are counted over all rows that were kept."""
-    kinds = {measure.kind for measure in plan.measures}
-    if kinds == {"units"}:
-        return f"{_rows(plan.kept_rows)} of a person are looked at"
-    people = "units" in kinds and plan.kept_rows != plan.rows
-    also = f" ({plan.kept_rows} are looked at to count people)" if people else ""
-    return f"{_rows(plan.rows)} of a person count{also}"
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"

@@ -11,6 +11,7 @@ from pets.dp.shares import Terms, add_share
 from pets.plan.plan import Plan
 from pets.plan.vector import Ints
 from pets.protection.protection import Protection
+from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import tabulate
 from pets.session.guard import guarded
@@ -29,7 +30,7 @@ class Job:
     plan: Plan
     protection: Protection
     noise: Noise | None
-    snapshot: Snapshot
+    snapshot: Snapshot | Linked
     key: str
     share: Terms | None = None
 

@@ -240,6 +240,8 @@ class Plan:
     """What is measured, and how far all rows of one person can move each measure (docs/proofs has a page for each)."""
 
     def __init__(self, query: Any, schema: Any) -> None:
+        if "people" in query:
+            raise CannotCheck("it is about people, whose features this checker does not derive")
         table = schema["tables"][query["table"]]
         person = schema["tables"][table["person_table"]]["columns"] if "person_table" in table else {}
         unit: Any = {"column": None, "max_rows": 1, "rows": 1} if table["unit"] == "row" else table["unit"]

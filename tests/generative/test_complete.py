@@ -6,7 +6,7 @@ import ast
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, Phase, find, settings
@@ -16,18 +16,20 @@ import pets.schema.schema  # loads every module that defines a domain
 from pets.query_model.aggregate import Aggregate
 from pets.query_model.condition import measure
 from pets.query_model.expression import And, Filter, Not, Or
+from pets.query_model.features import Feature, How, Reading
 from pets.query_model.group_keys import Key
 from pets.query_model.query import Query
 from pets.query_model.traits import SPELLINGS, Spelling
 from pets.schema.domain import Domain
 from pets.schema.schema import Integer, Real, Schema
-from tests import aggregates, oracle, strategies
+from tests import aggregates, oracle, people, people_strategies, strategies
 
 REGISTRIES: dict[type[Any], dict[Any, Any]] = {
     Domain: strategies.DOMAINS,
-    Filter: strategies.FILTERS,
+    Filter: strategies.FILTERS | people_strategies.EVENT_FILTERS,
     Key: strategies.KEYS,
     Aggregate: aggregates.AGGREGATES,
+    Feature: people_strategies.FEATURES,
 }
 
 
@@ -42,7 +44,7 @@ def concrete(base: type[Any]) -> Iterator[type[Any]]:
 @pytest.mark.parametrize("base", REGISTRIES, ids=lambda base: base.__name__)
 def test_every_kind_of_node_has_a_generator(base: type[Any]) -> None:
     missing = sorted(kind.__name__ for kind in set(concrete(base)) - set(REGISTRIES[base]))
-    where = "aggregates" if base is Aggregate else "strategies"
+    where = {Aggregate: "aggregates", Feature: "people_strategies"}.get(base, "strategies")
     assert not missing, f"add a generator to tests/{where}.py for: {', '.join(missing)}"
     assert set(REGISTRIES[base]) == set(concrete(base))
     assert pets.schema.schema.__all__
@@ -89,7 +91,7 @@ def compilers(path: Path) -> list[str]:
 
 
 def test_what_a_query_means_is_said_without_the_compiler() -> None:
-    for module in (oracle, aggregates):
+    for module in (oracle, aggregates, people):
         assert compilers(Path(str(module.__file__))) == []
     assert compilers(Path(str(strategies.__file__))) == ["pets.plan.plan"]  # it leaves out what the planner refuses
 
@@ -125,7 +127,12 @@ QUICK = settings(
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for base in (Filter, Key, Aggregate) for kind in REGISTRIES[base]],
+    [
+        kind
+        for base in (Filter, Key, Aggregate)
+        for kind in REGISTRIES[base]
+        if kind not in people_strategies.EVENT_FILTERS
+    ],
     ids=lambda kind: kind.__name__ if inspect.isclass(kind) else str(kind),
 )
 def test_every_kind_of_node_is_generated(kind: type[Any]) -> None:
@@ -153,3 +160,41 @@ def test_every_kind_of_domain_is_generated(kind: type[Domain]) -> None:
 )
 def test_every_part_of_a_query_is_generated(what: str, holds: Any) -> None:
     assert find(asked(), lambda found: bool(holds(found[1])), settings=QUICK), what
+
+
+def features_of(query: Query) -> list[Feature]:
+    """Every feature that a question about people is made of."""
+    assert query.people is not None
+    left = [feature for _, feature in query.people.features]
+    found = []
+    while left:
+        found.append(left.pop())
+        left += found[-1].inputs
+    return found
+
+
+@st.composite
+def about_people(draw: Any) -> Query:
+    return draw(people_strategies.questions(draw(people_strategies.schemas())))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("kind", list(people_strategies.FEATURES), ids=lambda kind: kind.__name__)
+def test_every_kind_of_feature_is_generated(kind: type[Any]) -> None:
+    assert find(about_people(), lambda query: any(type(one) is kind for one in features_of(query)), settings=QUICK)
+
+
+@pytest.mark.parametrize("kind", list(people_strategies.EVENT_FILTERS), ids=lambda kind: kind.__name__)
+def test_every_kind_of_condition_on_events_is_generated(kind: type[Any]) -> None:
+    def compares(query: Query) -> bool:
+        rows = [one.rows.condition for one in features_of(query) if isinstance(one, Reading)]
+        return any(kind.__name__ in repr(condition) for condition in rows)
+
+    assert find(about_people(), compares, settings=QUICK)
+
+
+@pytest.mark.parametrize("how", get_args(How))
+def test_every_way_to_read_rows_is_generated(how: str) -> None:
+    def reads(query: Query) -> bool:
+        return any(isinstance(one, Reading) and one.how == how for one in features_of(query))
+
+    assert find(about_people(), reads, settings=QUICK)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.spec.book import Chapter
-from tests.spec.chapters import bounds, conditions, counting, keys, numbers, rows, times
+from tests.spec.chapters import bounds, conditions, counting, keys, numbers, people, rows, times
 
 CHAPTERS: tuple[Chapter, ...] = (
     counting.CHAPTER,
@@ -22,4 +22,5 @@ CHAPTERS: tuple[Chapter, ...] = (
     rows.LOOKUPS,
     rows.NUMBERS,
     bounds.BY_ROW,
+    people.CHAPTER,
 )

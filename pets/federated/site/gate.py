@@ -18,11 +18,13 @@ from pets.federated.messages.roster import Member, Roster
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model
 from pets.federated.site.policy import SitePolicy
+from pets.plan.person_steps import Attribute
 from pets.plan.plan import Plan, make_plan
 from pets.protection.budget import Budget, Cost
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Exact, Total
 from pets.query_model.aggregate import OfColumn, count
+from pets.query_model.people import People
 from pets.query_model.query import Query, columns_of
 from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
@@ -82,10 +84,13 @@ def admit(order: Order, roster: Roster, desk: Desk) -> Admission:
     Raises:
         QueryError, PolicyError, SchemaError, BudgetError: with the reason, which may be told to anybody.
     """
-    _check_query(order.query, desk)
+    if order.query.people is None:
+        _check_query(order.query, desk)
     if not order.schema == desk.schema.digest == desk.member.schema:
         raise SchemaError("the order is about another schema than this site's; compare the sites' schema files")
     plan = make_plan(order.query, desk.schema)
+    if order.query.people is not None:
+        _check_people(plan, order.query.people, desk)
     _check_roster(order, roster, desk)
     _check_protection(order, desk)
     _check_bounds(order, plan, desk)
@@ -116,6 +121,8 @@ def _model(order: Order, desk: Desk) -> Model | None:
     if order.step is None:
         return None
     rule, query = desk.rules.rule(order.query.table), order.query
+    if query.people is not None:
+        raise QueryError("a regression is of the rows of a table, not of people; ask it of pets.query('table')")
     counts = [aggregate.to_json() for _, aggregate in query.aggregates]
     if not isinstance(order.protection, (Total, Exact)) or order.secure != "masked" or query.keys or query.keyset:
         raise PolicyError("a step of a regression is an exact, masked total over all rows of a query without groups")
@@ -127,6 +134,28 @@ def _model(order: Order, desk: Desk) -> Model | None:
         if rule.columns is not None and name not in rule.columns:
             raise PolicyError(f"the site's policy does not let queries use {name!r}; it allows: {rule.columns}")
     return Model(order.step, desk.schema.fields(query.table))
+
+
+def _check_people(plan: Plan, people: People, desk: Desk) -> None:
+    """Of every table that a question about people reads, what the site allows: its columns for whatever use."""
+    kinds = [aggregate.kind for _, aggregate in plan.query.aggregates]
+    assert plan.people_of is not None
+    attached = [step for step in plan.people_of.steps if isinstance(step, Attribute)]
+    for table in dict.fromkeys((*people.tables, *plan.people_of.tables)):
+        rule = desk.rules.rule(table)
+        named = {*people.columns_of(table), *(step.column for step in attached if step.table == table)}
+        for what, names, allowed in (
+            ("use", named, rule.columns),
+            ("group by", named, rule.keys),
+            ("filter by", named, rule.filters),
+            ("measure", kinds, rule.aggregates),
+        ):
+            for name in sorted(set(names)):
+                if allowed is not None and name not in allowed:
+                    raise PolicyError(
+                        f"the site's policy does not let questions about people {what} {name!r} of table {table!r}; it "
+                        f"allows: {', '.join(allowed)}"
+                    )
 
 
 def _check_query(query: Query, desk: Desk) -> None:
@@ -180,6 +209,11 @@ def _check_protection(order: Order, desk: Desk) -> None:
         if desk.data != "dummy":
             raise PolicyError("pets.Exact() answers on dummy data only; use pets.DP(epsilon=…) on real rows")
     elif isinstance(protection, Total):
+        if order.query.people is not None:
+            raise PolicyError(
+                "sites give no exact totals about people, since their rules for small cohorts read rows of one table; "
+                "use pets.DP(epsilon=…)"
+            )
         if not (desk.rules.totals.allow and desk.policy.allow_unbounded):
             raise PolicyError("this site's policy does not allow exact totals; use pets.DP(epsilon=…)")
         if order.secure == "local":

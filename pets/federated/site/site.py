@@ -52,6 +52,7 @@ from pets.ledger.failpoint import failpoint
 from pets.ledger.states import Grant
 from pets.plan.vector import Ints
 from pets.release.certificate import Certificate
+from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
 from pets.session.guard import guarded
 from pets.session.session import Session
@@ -67,7 +68,7 @@ class _Active:
     admission: Admission
     channel: Channel
     grant: Grant
-    snapshot: Snapshot
+    snapshot: Snapshot | Linked
     since: float
     next: int = 1
     party: Party = field(init=False, repr=False)
@@ -264,7 +265,7 @@ class Site:
             check_step(admission, evidence, roster, session.schema, totals, account, me, self._key)
             check_entries(admission, roster, totals, account, self._rosters)
             encryptor = self._agreed(admission, roster)
-            snapshot = session.custody.snapshot(order.query.table)
+            snapshot = session.custody.rows_of(admission.plan)
             grant = self._reserve(admission, snapshot)
         except ProtocolError:
             raise
@@ -290,7 +291,7 @@ class Site:
         holder = self._holders.get(roster.digest)
         return agreed(admission.order, roster, admission.plan, self.session.schema, self._key, holder)
 
-    def _reserve(self, admission: Admission, snapshot: Snapshot) -> Grant:
+    def _reserve(self, admission: Admission, snapshot: Snapshot | Linked) -> Grant:
         request = request_of(admission, snapshot.id, self.member.data)
         try:
             grant: Grant | None = self.session.custody.account.reserve([request], start=False, again=True, wait=LIFE)[0]
@@ -384,6 +385,6 @@ class Site:
             self.certificates[admission.order.id] = Certificate(json.loads(sealed.certificate))
             return values.view(np.uint64)
 
-    def _vector(self, admission: Admission, snapshot: Snapshot) -> Ints | str:
+    def _vector(self, admission: Admission, snapshot: Snapshot | Linked) -> Ints | str:
         """The numbers that leave; or why they may not, which may depend on rows."""
         return vector(admission, snapshot, self.session.custody, self.policy.totals)

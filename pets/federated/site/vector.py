@@ -11,12 +11,13 @@ from pets.federated.site.policy import Totals
 from pets.plan.plan import make_plan
 from pets.plan.vector import Ints
 from pets.query_model.query import Query
+from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import codes, tabulate
 from pets.session.custody import Custody
 
 
-def vector(admission: Admission, snapshot: Snapshot, custody: Custody, rules: Totals) -> Ints | str:
+def vector(admission: Admission, snapshot: Snapshot | Linked, custody: Custody, rules: Totals) -> Ints | str:
     """The numbers; or, for exact totals alone, why they may not leave by the policy's rules about rows."""
     schema, engine = custody.schema, custody.engine
 
@@ -27,6 +28,7 @@ def vector(admission: Admission, snapshot: Snapshot, custody: Custody, rules: To
         return why
     values = tabulate(admission.plan, snapshot, engine).reveal()
     if (model := admission.model) is not None:
+        assert isinstance(snapshot, Snapshot)  # (a regression is never about people)
         found = codes(admission.plan, snapshot, model.step.columns, engine)
         why = model.thin(found, rules.min_cohort) or small(model.cells(found), rules, admission.plan.rows)
         if admission.everyone and why:

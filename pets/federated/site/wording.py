@@ -48,7 +48,7 @@ def guarantee(
             "of each site). No single site's part was shown to the coordinator, the analyst or another site"
             + (f", {_APART}; together they could open each site's." if secure == "encrypted" else ".")
         )
-    who = "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
+    who = plan.who
     m, c = roster.sites_per_person, roster.colluding
     where = "at one site" if m == 1 else f"across at most {m} sites"
     epsilon, delta = at
@@ -63,9 +63,13 @@ def guarantee(
             against += f" and {_APART}"
     return (
         f"Differentially private with {said}: adding or removing {who}, {where}, changes the chance of any released "
-        f"table by at most that much, {against}; at most {plan.rows} row(s) of a person count at each site; each site "
+        f"table by at most that much, {against}; {_counted(plan)}; each site "
         "keeps its own account." + _alone(plan, roster, secure, delta, shares)
     )
+
+
+def _counted(plan: Plan) -> str:
+    return f"at most {plan.rows} row(s) of a person count at each site" if plan.people_of is None else plan.counted
 
 
 def _alone(plan: Plan, roster: Roster, secure: str, delta: float, shares: Shares | None) -> str:
@@ -109,6 +113,11 @@ def notes(
     if rounded:
         out.append("The noise is finer than the numbers' own steps; the total was rounded to whole steps.")
     m = roster.sites_per_person
+    if plan.people_of is not None:
+        out.append(
+            f"Features are made of at most {plan.people_of.said} of a person at each site: what happened to somebody "
+            "at another site is not seen."
+        )
     if m > 1:
         out.append(f"A person may be at up to {m} sites; every sensitivity was multiplied by {m}.")
         if any(measure.kind == "units" for measure in plan.measures):

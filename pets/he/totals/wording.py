@@ -20,13 +20,12 @@ def guarantee(total: Total) -> str:
     if terms is None:
         return f"No guarantee: these are exact totals of real rows (unbounded). {trust}."
     plan = asked.plan
-    who = "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
     delta = float(fraction(terms["delta"]))
     apart = asked.least - asked.honest
     colluding = "no party tells" if apart == 0 else f"at most {apart} of the parties tell"
     epsilon, alone = (float(fraction(terms[name])) for name in ("epsilon", "alone_epsilon"))
     return (
-        f"Differentially private with ε = {epsilon:.6g} and δ = {delta:g}: adding or removing {who} of one party "
+        f"Differentially private with ε = {epsilon:.6g} and δ = {delta:g}: adding or removing {plan.who} of one party "
         "changes the chance of any released table by at most that much, also towards the key holder, while "
         f"{colluding} the key holder or the aggregator their own noise (bound of Kairouz, Liu and Steinke 2021 for "
         f"{asked.honest} honest share{'' if asked.honest == 1 else 's'}). If all other parties collude, or key holder "
@@ -39,7 +38,14 @@ def notes(total: Total) -> tuple[str, ...]:
     """What a reader must know beside the guarantee."""
     plan, terms = total.round.plan, total.shared["noise"]
     out = []
-    if plan.unit_column is not None:
+    if plan.people_of is not None:
+        what = "Numbers are" if terms is None else "Intervals are for"
+        out.append(
+            f"{what} what the kept rows show: at most {plan.people_of.said} of a person in each party's data. What "
+            "happened to somebody at another party is not seen, and somebody in the data of several parties counts, "
+            "and is protected, in each of them by itself."
+        )
+    elif plan.unit_column is not None:
         units = all(measure.kind == "units" for measure in plan.measures)
         rows = plan.kept_rows if units else plan.rows
         what = "Numbers are" if terms is None else "Intervals are for"

@@ -174,7 +174,7 @@ def _together(custody: Custody, request: SynthesisRequest, jobs: Sequence[Job]) 
 def _promise(plan: Plan, what: str, request: SynthesisRequest, kind: str) -> str:
     if kind == "dummy":
         return "Dummy data: the rows that the model was made from are invented, so no one's presence can show."
-    who = "any one row (a person)" if plan.unit_column is None else f"all rows of any one person ({plan.unit_column})"
+    who = plan.who
     at = f"ε = {request.epsilon:.6g}" + (f" and δ = {request.delta:g}" if request.delta else "")
     rows = "1 row" if plan.rows == 1 else f"{plan.rows} rows"
     return (

@@ -18,6 +18,7 @@ from pets.query_model.expression import And, Compare, filter_from_json
 from pets.query_model.group_keys import ColumnKey, key_from_json
 from pets.query_model.query import Query, queries
 from tests.remedies import Case, check
+from tests.unit.query_model import people_remedies
 
 pytestmark = pytest.mark.chance(0)
 
@@ -309,6 +310,7 @@ CASES = [
     ),
     Case(lambda: T.group_by(3), "write group_by('age', 'sex')", lambda: T.group_by("age", "sex")),
     Case(lambda: T.groupby("a"), ".group_by", lambda: T.group_by("a")),
+    *people_remedies.CASES,
 ]
 
 

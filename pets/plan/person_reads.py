@@ -1,0 +1,154 @@
+"""What is read of a person's rows: domains and bounds of features, by exact arithmetic on whole numbers."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from pets.errors import QueryError
+from pets.plan.intervals import GREATEST, grid_of
+from pets.plan.person_steps import Difference, Read, Step
+from pets.plan.predicate import Range
+from pets.plan.predicate import field as find_field
+from pets.query_model.features import Reading, Versus, Within
+from pets.schema.dates import Calendar
+from pets.schema.domain import Domain, Identifier
+from pets.schema.numeric import Integer, Numeric, Real
+
+
+def difference(
+    condition: Versus | Within, fields: Mapping[str, Domain], step: int, other: Domain, number: int
+) -> Difference:
+    """The column that a condition between a column of events and an earlier step is on; refused where none is."""
+    domain = fields[condition.column]
+    one, two = grid_of(domain), grid_of(other)
+    alike = one is not None and two is not None and isinstance(domain, Calendar) == isinstance(other, Calendar)
+    if (
+        one is None
+        or two is None
+        or not alike
+        or one.spacing != two.spacing
+        or ((one.low - two.low) / one.spacing).denominator != 1
+    ):
+        raise QueryError(
+            f"column {condition.column!r} holds {domain.describe()} and the feature {other.describe()}, which cannot "
+            "be compared; both must be dates, or numbers in the same steps"
+        )
+    if isinstance(condition, Within) and not isinstance(domain, Calendar):
+        raise QueryError(f"within(…, days=…) needs a date column, and {condition.column!r} holds {domain.describe()}")
+    if domain.cells + other.cells > GREATEST:
+        raise QueryError(f"column {condition.column!r} has too many values to be compared with a feature")
+    name = f"{condition.column} less feature {number + 1}"
+    while name in fields:
+        name += "'"
+    return Difference(name, condition.column, domain.cells, step, other.cells - 1)
+
+
+def runs_of(
+    condition: Versus | Within, made: Difference, domain: Domain, other: Domain
+) -> tuple[tuple[Range, ...], int]:
+    """The codes of the difference that meet the condition, and how many codes it has."""
+    one, two = grid_of(domain), grid_of(other)
+    assert one is not None and two is not None
+    cells = domain.cells + other.cells - 1
+    same = made.shift - int((one.low - two.low) / one.spacing)  # the code where both are the same
+    low, high = 0, cells - 1
+    if isinstance(condition, Within):
+        assert isinstance(domain, Calendar)
+        day = int(1 / one.spacing)
+        low = low if condition.low is None else same + condition.low * day
+        high = high if condition.high is None else same + condition.high * day
+    elif condition.op == "!=":
+        return _inside(((0, same - 1), (same + 1, cells - 1)), cells), cells
+    else:
+        low = {"==": same, ">=": same, ">": same + 1}.get(condition.op, low)
+        high = {"==": same, "<=": same, "<": same - 1}.get(condition.op, high)
+    return _inside(((low, high),), cells), cells
+
+
+def _inside(runs: tuple[Range, ...], cells: int) -> tuple[Range, ...]:
+    cut = ((max(low, 0), min(high, cells - 1)) for low, high in runs)
+    return tuple((low, high) for low, high in cut if low <= high)
+
+
+def meaning(step: Read, feature: Reading, column: Domain | None, fields: Mapping[str, Domain], kept: int) -> Step:
+    """The step with its domain and bounds, by how it reads."""
+    how = feature.how
+    if how == "exists":
+        return step
+    if how in ("count", "count_distinct", "days_with"):
+        assert feature.most is not None
+        if how == "days_with":
+            if not isinstance(column, Calendar):
+                raise QueryError(f"days_with needs a date column, and {feature.column!r} holds {_said(column)}")
+            grid = grid_of(column)
+            assert grid is not None
+            day = int(1 / grid.spacing)
+            step = replace(step, width=day, start=int(grid.low * day) % day)
+        return replace(step, domain=Integer(0, feature.most, nullable=False), high=feature.most)
+    assert column is not None
+    if how in ("first", "last"):
+        by = find_field(feature.by or "", fields, feature.rows.table)
+        if not isinstance(by, (Numeric, Calendar)):
+            raise QueryError(f"{how} is chosen by a date or a number, and {feature.by!r} holds {by.describe()}")
+        if feature.by == feature.column:
+            step = replace(step, how="min" if how == "first" else "max")
+        elif by.cells.bit_length() + kept.bit_length() > 62:
+            raise QueryError(f"column {feature.by!r} has too many values to order rows by")
+        return _picked(replace(step, by=None if step.how in ("min", "max") else feature.by, order=by.cells), column)
+    if how in ("min", "max"):
+        if not isinstance(column, (Numeric, Calendar)):
+            raise QueryError(f"{how} needs a date or a number, and {feature.column!r} holds {column.describe()}")
+        return _picked(step, column)
+    if not isinstance(column, Numeric):
+        raise QueryError(f"{how} needs a number, and {feature.column!r} holds {column.describe()}")
+    if kept * column.cells * 2 >= GREATEST:
+        raise QueryError(f"{how} of {feature.column!r} could pass 2^62; declare a narrower range or a coarser step")
+    return _picked(step, column) if how == "mean" else _total(step, feature, column, kept)
+
+
+def _said(domain: Domain | None) -> str:
+    return "nothing" if domain is None else domain.describe()
+
+
+def _picked(step: Read, column: Domain) -> Read:
+    return replace(step, domain=nullable(column), absent=column.cells)
+
+
+def _total(step: Read, feature: Reading, column: Numeric, kept: int) -> Read:
+    assert feature.clip is not None
+    whole = column.origin.denominator == column.spacing.denominator == 1
+    grid = Fraction(1) if whole else _common(column.origin, column.spacing)
+    start, scale = int(column.origin / grid), int(column.spacing / grid)
+    low, high = math.floor(feature.clip[0] / grid), math.ceil(feature.clip[1] / grid)
+    if max(abs(low), abs(high), kept * (abs(start) + scale * column.cells)) >= GREATEST // 2:
+        raise QueryError(f"sum of {feature.column!r} could pass 2^62; choose a narrower clip or a coarser step")
+    domain = Integer(low, high) if whole else Real(low * grid, high * grid, grid)
+    return replace(step, domain=domain, absent=domain.cells, low=low, high=high, start=start, scale=scale)
+
+
+def _common(one: Fraction, other: Fraction) -> Fraction:
+    """The widest step of which both are whole multiples."""
+    below = math.lcm(one.denominator, other.denominator)
+    return Fraction(math.gcd(int(one * below), int(other * below)), below)
+
+
+def nullable(domain: Domain) -> Domain:
+    """The same domain, in which a value may be missing."""
+    return _declared(domain, nullable=True)
+
+
+def certain(domain: Domain) -> Domain:
+    """The same domain, in which no value is missing."""
+    return _declared(domain, nullable=False)
+
+
+def _declared(domain: Domain, *, nullable: bool) -> Domain:
+    if domain.nullable == nullable or isinstance(domain, Identifier):
+        return domain
+    twin = copy.copy(domain)
+    object.__setattr__(twin, "nullable", nullable)
+    return twin

@@ -1,0 +1,52 @@
+"""Bounds that features state: days, the most that counts, the ends of a total. All are public constants."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from pets.common.codec import fraction, whole
+from pets.errors import QueryError, shown
+
+MAX_DAYS = 4_000_000
+"""More days than the calendar has."""
+
+
+def days_between(what: str, low: object, high: object, *, open_ends: bool = False) -> tuple[int | None, int | None]:
+    """Two whole numbers of days, the first not above the second (``None`` where an end may be left open)."""
+    try:
+        ends = [None if open_ends and end is None else whole(end) for end in (low, high)]
+    except ValueError:
+        raise QueryError(f"{what} takes two whole numbers, such as (1, 30), not {shown((low, high))}") from None
+    if any(end is not None and abs(end) > MAX_DAYS for end in ends):
+        raise QueryError(f"{what} takes at most {MAX_DAYS:,} days")
+    if ends[0] is not None and ends[1] is not None and ends[0] > ends[1]:
+        raise QueryError(f"{what}: {ends[0]} is above {ends[1]}; swap them")
+    return ends[0], ends[1]
+
+
+def most_of(label: str, value: object) -> int:
+    """The most of something that counts."""
+    try:
+        found = whole(value)
+    except ValueError:
+        found = 0
+    if not 1 <= found <= 1_000_000:
+        raise QueryError(f"{label} must be a whole number from 1 to 1,000,000, not {shown(value)}")
+    return found
+
+
+def clip_of(value: object) -> tuple[Fraction, Fraction]:
+    """The bounds of a person's total."""
+    if value is None:
+        raise QueryError(
+            "a sum of a person's rows needs the bounds of the person's total, such as .sum('cost', clip=(0, 1000))"
+        )
+    try:
+        if not isinstance(value, (tuple, list)):
+            raise ValueError("not a pair")
+        low, high = (fraction(end) for end in value)
+    except ValueError:
+        raise QueryError(f"clip needs two numbers, such as clip=(0, 10), not {shown(value)}") from None
+    if low >= high:
+        raise QueryError(f"clip's low bound must be below its high bound in {shown(value)}; such as clip=(0, 1000)")
+    return low, high

@@ -1,0 +1,63 @@
+"""Features from their canonical form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pets.common.literals import literal_from
+from pets.errors import QueryError, shown
+from pets.query_model.expression import READERS, filter_from_json
+from pets.query_model.features import AgeAt, Days, Feature, Filled, Reading, Rows, Versus, Within
+
+
+def feature_from_json(form: Any) -> Feature:
+    """The feature whose canonical form this is; raises :class:`QueryError` for anything else."""
+    kind = form.get("feature") if isinstance(form, Mapping) else None
+    if not isinstance(kind, str) or not isinstance(form, Mapping):
+        raise QueryError(f"a feature is a mapping with 'feature', not {shown(form)}")
+    build = _FORMS.get(kind, _reading)
+    try:
+        return build(form)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise QueryError(f"the feature {shown(kind)} lacks a part or has a wrong one") from None
+
+
+def _only(form: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    for name in form:
+        if name not in names:
+            raise QueryError(f"{shown(name)} is no part of a feature")
+    return form
+
+
+def _rows(form: Any) -> Rows:
+    given = _only(form, "table", "where", "rows")
+    where = None if given.get("where") is None else filter_from_json(given["where"])
+    return Rows(given["table"], where, given.get("rows"))
+
+
+def _reading(form: Mapping[str, Any]) -> Feature:
+    given = _only(form, "feature", "rows", "column", "by", "clip", "most")
+    rest = {name: given[name] for name in ("column", "by", "clip", "most") if name in given}
+    return Reading(given["feature"], _rows(given["rows"]), **rest)
+
+
+def _days(form: Mapping[str, Any]) -> Feature:
+    given = _only(form, "feature", "later", "earlier", "between")
+    return Days(feature_from_json(given["later"]), feature_from_json(given["earlier"]), *given["between"])
+
+
+def _filled(form: Mapping[str, Any]) -> Feature:
+    given = _only(form, "feature", "of", "value")
+    return Filled(feature_from_json(given["of"]), literal_from(given["value"]))
+
+
+def _age(form: Mapping[str, Any]) -> Feature:
+    given = _only(form, "feature", "column", "at")
+    return AgeAt(given["column"], feature_from_json(given["at"]))
+
+
+_FORMS: dict[str, Callable[[Mapping[str, Any]], Feature]] = {"days": _days, "fill": _filled, "age": _age}
+
+READERS["versus"] = lambda form, _: Versus(form["column"], form["op"], feature_from_json(form["feature"]))
+READERS["within"] = lambda form, _: Within(form["column"], feature_from_json(form["feature"]), *form["days"])

@@ -1,0 +1,246 @@
+"""The table of people as one SQL statement for DuckDB, over linked snapshots.
+
+What is filtered most comes first: where a part of the condition reads features of one set of rows alone, the people who
+meet it are found there, and all other rows are joined to these few before they are grouped. Person codes are compared
+for equality and are never in an order, a hash or a limit; ties in ``first`` and ``last`` fall by the rank of the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pets.plan.person_steps import Age, Attribute, Fill, PersonPlan, Read, Span, Step
+from pets.plan.plan import Plan
+from pets.plan.predicate import AllOf, Codes, Predicate, columns_in, met
+from pets.rows.coding.cell import quoted
+
+NARROW = 2**31
+NOTHING: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table's kept rows in SQL: the relation, and each column's physical name."""
+
+    relation: str
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Steps that read the same rows, and so are read together."""
+
+    steps: tuple[int, ...]
+    read: Read
+
+
+class PeopleSql:
+    """The statement of one plan.
+
+    Attributes:
+        columns: each column of people to its name in the statement.
+    """
+
+    def __init__(self, plan: Plan, sources: Mapping[str, Source]) -> None:
+        assert plan.people_of is not None
+        self._of: PersonPlan = plan.people_of
+        self._where, self._sources = plan.where, sources
+        self._steps = self._of.steps
+        self.columns = {name: f"c{place}" for place, (name, _) in enumerate(self._of.names)}
+        self._ctes: list[str] = []
+        self._done: set[int] = set()
+        self._groups = self._grouped()
+
+    def statement(self) -> str:
+        """``WITH snap AS (…)``, to stand before a query on ``snap``: person, rank (1) and the columns."""
+        anchor = self._anchor()
+        last = self._first(anchor)
+        while len(self._done) < len(self._steps):
+            last = self._more(last, anchor)
+        shown = ", ".join(f"s{index} AS {self.columns[name]}" for name, index in self._of.names)
+        self._ctes.append(f"snap AS (SELECT person, 1 AS rank{', ' * bool(shown)}{shown} FROM {last})")
+        return f"WITH {', '.join(self._ctes)} "
+
+    def _grouped(self) -> list[_Group]:
+        found: dict[tuple[object, ...], list[int]] = {}
+        for index, step in enumerate(self._steps):
+            if isinstance(step, Read):
+                found.setdefault((step.table, step.rows, step.where, step.differences), []).append(index)
+        out = []
+        for indexes in found.values():
+            first = self._steps[indexes[0]]
+            assert isinstance(first, Read)
+            out.append(_Group(tuple(indexes), first))
+        return out
+
+    # who ----------------------------------------------------------------------------------------------------------
+
+    def _terms(self) -> Sequence[Predicate]:
+        return () if self._where is None else self._where.terms if isinstance(self._where, AllOf) else (self._where,)
+
+    def _alone(self, group: _Group) -> list[Predicate]:
+        """The parts of the condition that read this group alone, and that nobody without such rows meets."""
+        own = {name: index for name, index in self._of.names if index in group.steps}
+        absent = {name: self._steps[index].absent for name, index in own.items()}
+        found = [term for term in self._terms() if (names := columns_in(term)) and names <= set(own)]
+        return found if any(not met(term, absent) for term in found) else []
+
+    def _anchor(self) -> _Group | None:
+        """The group of rows whose people are looked at alone: one that reads no other feature, under a condition."""
+        fit = [group for group in self._groups if not group.read.differences and self._alone(group)]
+        return max(fit, key=lambda group: (group.read.where is not None, len(self._alone(group))), default=None)
+
+    def _first(self, anchor: _Group | None) -> str:
+        """The people that are looked at, and what is already known of them."""
+        if anchor is not None:
+            sql = self._read(anchor, None, None)
+            names = dict(self._of.names)
+            tests = [
+                self._predicate(term, {name: f"s{names[name]}" for name in columns_in(term)})
+                for term in self._alone(anchor)
+            ]
+            if self._of.of is not None and self._of.of != anchor.read.table:
+                tests.append(f"person IN (SELECT person FROM {self._sources[self._of.of].relation} WHERE rank = 1)")
+            self._ctes.append(f"base AS (SELECT * FROM ({sql}) WHERE {' AND '.join(tests)})")
+            self._done |= set(anchor.steps)
+            return "base"
+        tables = self._of.tables if self._of.of is None else (self._of.of,)
+        everybody = " UNION ".join(
+            f"SELECT person FROM {self._sources[table].relation} WHERE rank = 1" for table in tables
+        )
+        self._ctes.append(f"base AS ({everybody})")
+        return "base"
+
+    # steps --------------------------------------------------------------------------------------------------------
+
+    def _more(self, last: str, anchor: _Group | None) -> str:
+        """One statement more: every step whose inputs are known."""
+        ready = [
+            index
+            for index, step in enumerate(self._steps)
+            if index not in self._done and set(step.inputs) <= self._done
+        ]
+        number = len(self._ctes)
+        columns, joins = ["b.*"], []
+        for place, group in enumerate(self._groups):
+            if not set(group.steps) <= set(ready):
+                continue
+            name = f"g{number}_{place}"
+            few = last if anchor is not None or group.read.differences else None
+            self._ctes.append(f"{name} AS ({self._read(group, few, last)})")
+            joins.append(f"LEFT JOIN {name} ON b.person = {name}.person")
+            columns += [
+                f"{self._typed(f'COALESCE({name}.s{i}, {self._steps[i].absent})', i)} AS s{i}" for i in group.steps
+            ]
+        attributes = {step.table: step for index in ready if isinstance(step := self._steps[index], Attribute)}
+        for table in attributes:
+            source = self._sources[table]
+            joins.append(f"LEFT JOIN {source.relation} p ON b.person = p.person AND p.rank = 1")
+        for index in ready:
+            step = self._steps[index]
+            if isinstance(step, Attribute):
+                code = f"p.{self._sources[step.table].columns[step.column]}"
+                columns.append(f"{self._typed(f'COALESCE({code}, {step.domain.cells})', index)} AS s{index}")
+            elif not isinstance(step, Read):
+                columns.append(f"{self._typed(self._derived(step), index)} AS s{index}")
+        self._done |= set(ready)
+        self._ctes.append(f"p{number} AS (SELECT {', '.join(columns)} FROM {last} b {' '.join(joins)})")
+        return f"p{number}"
+
+    def _typed(self, sql: str, index: int) -> str:
+        return f"CAST({sql} AS {'INTEGER' if self._steps[index].domain.codes < NARROW else 'BIGINT'})"
+
+    def _derived(self, step: Step) -> str:
+        if isinstance(step, Fill):
+            return f"CASE WHEN b.s{step.of} = {step.null} THEN {step.code} ELSE b.s{step.of} END"
+        assert isinstance(step, (Span, Age))
+        one, two = step.inputs
+        nulls = f"b.s{one} = {step.nulls[0]} OR b.s{two} = {step.nulls[1]}"
+        cells = step.domain.cells
+        if isinstance(step, Span):
+            days = f"(CAST(b.s{one} AS BIGINT) - b.s{two} + {step.shift})"
+            return f"CASE WHEN {nulls} OR {days} NOT BETWEEN 0 AND {cells - 1} THEN {cells} ELSE {days} END"
+        born, at = (
+            f"(DATE {quoted(first.isoformat())} + CAST(b.s{index} AS INTEGER))"
+            for first, index in zip(step.first, (one, two), strict=True)
+        )
+        # who was born on 29 February is older from 1 March on: months and days are compared as they are
+        early = f"(month({at}) * 32 + day({at}) < month({born}) * 32 + day({born}))"
+        years = f"year({at}) - year({born}) - CAST({early} AS INTEGER)"
+        return f"CASE WHEN {nulls} THEN {cells} WHEN {at} < {born} THEN {cells} ELSE {years} END"
+
+    # rows ---------------------------------------------------------------------------------------------------------
+
+    def _read(self, group: _Group, few: str | None, known: str | None) -> str:
+        """One row for each person of ``few`` (``None``: everybody) with rows that the group reads."""
+        read, source = group.read, self._sources[group.read.table]
+        columns = {name: f"x.{physical}" for name, physical in source.columns.items()}
+        tests = [] if read.rows is None else [f"x.rank <= {read.rows}"]
+        if read.where is not None:
+            tests.append(self._event(read, columns))
+        joined = "" if few is None else f"JOIN {few} b ON x.person = b.person"
+        values = []
+        for index in group.steps:
+            step = self._steps[index]
+            assert isinstance(step, Read)
+            # whoever has rows, but none with a value, is as one who has no row
+            code = f"COALESCE({self._value(step, columns)}, {step.absent})"
+            values.append(f"{self._typed(code, index)} AS s{index}")
+        where = f"WHERE {' AND '.join(tests)}" if tests else ""
+        return f"SELECT x.person, {', '.join(values)} FROM {source.relation} x {joined} {where} GROUP BY x.person"
+
+    def _event(self, read: Read, columns: Mapping[str, str]) -> str:
+        """The condition on rows; a difference of two codes is met only where both are there."""
+        assert read.where is not None
+        made, there = dict(columns), {}
+        for one in read.differences:
+            code, other = columns[one.column], self._steps[one.step].domain
+            made[one.name] = f"CAST({code} AS BIGINT) - b.s{one.step} + {one.shift}"
+            there[one.name] = f"{code} < {one.cells} AND b.s{one.step} < {other.cells}"
+        return self._predicate(read.where, made, there)
+
+    def _predicate(self, predicate: Predicate, columns: Mapping[str, str], there: Mapping[str, str] = NOTHING) -> str:
+        if isinstance(predicate, Codes):
+            code = columns[predicate.column]
+            tests = [f"{code} = {a}" if a == b else f"{code} BETWEEN {a} AND {b}" for a, b in predicate.ranges]
+            sql = f"({' OR '.join(tests)})" if tests else "false"
+            return f"({there[predicate.column]} AND {sql})" if predicate.column in there else sql
+        terms = [self._predicate(term, columns, there) for term in predicate.terms]
+        every = isinstance(predicate, AllOf)
+        return f"({(' AND ' if every else ' OR ').join(terms)})" if terms else str(every).lower()
+
+    def _value(self, step: Read, columns: Mapping[str, str]) -> str:
+        """A feature as an aggregate of the person's rows, on codes."""
+        how = step.how
+        if how == "exists":
+            return "1"
+        if how == "count":
+            return f"least(count(*), {step.high})"
+        assert step.column is not None
+        code = columns[step.column]
+        valued = f"FILTER (WHERE {code} < {step.cells})"
+        if how == "min":
+            return f"min({code})"  # no value is the greatest code
+        if how == "max":
+            return f"max({code}) {valued}"
+        if how in ("first", "last"):
+            assert step.by is not None
+            by, bits = columns[step.by], self._rank_bits(step.table)
+            place = f"CAST({by} AS BIGINT)" if how == "first" else f"({step.order} - CAST({by} AS BIGINT))"
+            return f"arg_min({code}, {place} * {2**bits} + x.rank) FILTER (WHERE {by} < {step.order})"
+        if how == "count_distinct":
+            return f"least(count(DISTINCT {code}) {valued}, {step.high})"
+        if how == "days_with":
+            day = code if step.width == 1 else f"(CAST({code} AS BIGINT) + {step.start}) // {step.width}"
+            return f"least(count(DISTINCT {day}) {valued}, {step.high})"
+        total, rows = f"CAST(sum({code}) {valued} AS BIGINT)", f"count(*) {valued}"
+        if how == "mean":
+            return f"(2 * {total} + {rows}) // (2 * {rows})"
+        assert how == "sum"
+        total = f"({step.scale} * {total} + {step.start} * {rows})"
+        # (greatest and least leave nulls out, so that nobody without a value gets the lower end)
+        return f"CASE WHEN {rows} = 0 THEN NULL ELSE greatest(least({total}, {step.high}), {step.low}) - {step.low} END"
+
+    def _rank_bits(self, table: str) -> int:
+        return dict(self._of.kept)[table].bit_length()

@@ -1,0 +1,191 @@
+from tests.spec.book import Chapter, Spec
+
+SCHEMA = """
+tables:
+  patients:
+    unit: {column: id, max_rows: 1}
+    columns:
+      id: {type: identifier}
+      sex: {type: category, values: [F, M]}
+      born: {type: date, min: 1930-01-01, max: 2010-12-31}
+  stays:
+    unit: {column: id, max_rows: 10}
+    person_table: patients
+    columns:
+      id: {type: identifier}
+      code: {type: category, values: [I21, J18]}
+      admitted: {type: date, min: 2021-01-01, max: 2023-12-31}
+      days: {type: integer, min: 0, max: 30}
+  scripts:
+    unit: {column: id, max_rows: 10}
+    person_table: patients
+    columns:
+      id: {type: identifier}
+      drug: {type: category, values: [a, b]}
+      dispensed: {type: date, min: 2021-01-01, max: 2023-12-31}
+"""
+
+TABLES = {
+    "patients": """
+    id | sex | born
+    ---+-----+-----------
+    1  | F   | 1950-06-30
+    2  | M   | 2004-02-29
+    3  | F   | 1980-01-01
+    4  | M   | 1990-01-01
+    """,
+    "stays": """
+    id | code | admitted   | days
+    ---+------+------------+-----
+    1  | I21  | 2022-03-01 | 5
+    1  | I21  | 2022-03-20 | 2
+    1  | J18  | 2021-05-05 | 7
+    2  | I21  | 2022-02-28 | 4
+    2  | J18  | 2022-02-28 | 9
+    3  | J18  | 2022-07-01 |
+    5  | I21  | 2021-12-31 | 3
+    """,
+    "scripts": """
+    id | drug | dispensed
+    ---+------+-----------
+    1  | a    | 2022-02-28
+    1  | a    | 2022-03-01
+    1  | b    | 2022-04-01
+    2  | a    | 2022-03-01
+    3  | b    | 2022-07-01
+    4  | a    | 2022-01-01
+    """,
+}
+
+FIRST = 'pets.events("stays").where(col("code") == "I21").first("admitted", by="admitted")'
+
+CHAPTER = Chapter(
+    "One row a person",
+    "`pets.people(...)` is a table with one row a person. Its columns are *features* of that person's own rows in any\n"
+    "tables, and the columns of the person table. A person counts once, so a count has sensitivity 1.",
+    schema=SCHEMA,
+    tables=TABLES,
+    specs=(
+        Spec(
+            "Whether there is a row, and how many",
+            """
+            (pets.people(of="patients", stays=pets.events("stays").count(max=2), drugs=pets.events("scripts").exists())
+                .group_by("sex").agg(n=pets.count(), stays=pets.sum("stays"), drugs=pets.count(col("drugs") == True)))
+            """,
+            """
+            sex     | n | stays | drugs
+            --------+---+-------+------
+            F       | 2 | 3     | 2
+            M       | 2 | 2     | 2
+            missing | 0 | 0     | 0
+            """,
+            why="Who is in no row of a table has the count 0 there. Of each person at most `max` rows count.",
+        ),
+        Spec(
+            "The first event, and what came after it",
+            f"""
+            (pets.people(first={FIRST},
+                        again=pets.events("stays").where(col("admitted").within({FIRST}, days=(1, 30))).exists(),
+                        drugs=pets.events("scripts").where(col("dispensed") >= {FIRST}).count(max=9))
+                .where(col("first").between("2022-01-01", "2022-12-31"))
+                .agg(n=pets.count(), again=pets.rate(col("again") == True), drugs=pets.sum("drugs")))
+            """,
+            """
+            n | again | drugs
+            --+-------+------
+            2 | 0.5   | 3
+            """,
+            why="The condition says who is in: here those whose first heart attack was in 2022.",
+        ),
+        Spec(
+            "Whole years at an event",
+            f"""
+            (pets.people(first={FIRST}).where(~col("first").is_null())
+                .group_by(col("born").age_at({FIRST}).bins([17, 18, 71, 72])).agg(n=pets.count()))
+            """,
+            """
+            age      | n
+            ---------+--
+            [17, 18) | 1
+            [18, 71) | 0
+            [71, 72] | 1
+            missing  | 1
+            """,
+            why="Whoever was born on 29 February is a year older on 1 March, in years without that day. Who is not in "
+            "the person table has no age.",
+        ),
+        Spec(
+            "Days between two events",
+            f"""
+            (pets.people(first={FIRST},
+                        wait=(pets.events("scripts").first("dispensed", by="dispensed") - {FIRST}).days(0, 60))
+                .where(~col("first").is_null())
+                .agg(n=pets.count(), known=pets.count(~col("wait").is_null()), wait=pets.sum("wait")))
+            """,
+            """
+            n | known | wait
+            --+-------+-----
+            3 | 1     | 1
+            """,
+            why="A prescription on the day before the event lies outside 0 to 60 days, and so does no prescription: "
+            "there is no value then.",
+        ),
+        Spec(
+            "Sums, means and other values of a person's rows",
+            """
+            (pets.people(of="stays", total=pets.events("stays").sum("days", clip=(0, 12)),
+                        mean=pets.events("stays").mean("days"),
+                        most=pets.events("stays").max("days").fill(0),
+                        kinds=pets.events("stays").count_distinct("code", max=5))
+                .agg(total=pets.sum("total"), mean=pets.sum("mean"), most=pets.sum("most"), kinds=pets.sum("kinds")))
+            """,
+            """
+            total | mean | most | kinds
+            ------+------+------+------
+            27    | 15   | 19   | 6
+            """,
+            why="A person's total is clamped, not each row: 14 becomes 12, 13 becomes 12. A mean is the nearest step "
+            "of its column, halves up: 4.67 is 5, 6.5 is 7.",
+        ),
+        Spec(
+            "The value in the last row",
+            """
+            (pets.people(last=pets.events("stays").last("code", by="admitted")).where(~col("last").is_null())
+                .group_by("last").agg(n=pets.count()))
+            """,
+            """
+            last    | n
+            --------+--
+            I21     | 2
+            J18     | 1
+            missing | 0
+            """,
+            tables={
+                **TABLES,
+                "stays": """
+                id | code | admitted   | days
+                ---+------+------------+-----
+                1  | I21  | 2022-03-20 | 2
+                1  | J18  | 2021-05-05 | 7
+                2  | J18  | 2022-02-28 | 9
+                2  | I21  |            | 9
+                5  | I21  | 2021-12-31 | 3
+                """,
+            },
+            why="Rows without the date that orders them are left out; of rows of one date, one is taken at random.",
+        ),
+        Spec(
+            "A value where there is none",
+            """
+            (pets.people(of="patients", days=pets.events("stays").min("days").fill(30))
+                .group_by(col("days").bins([0, 10, 30])).agg(n=pets.count()))
+            """,
+            """
+            days     | n
+            ---------+--
+            [0, 10)  | 2
+            [10, 30] | 2
+            """,
+        ),
+    ),
+)

@@ -1,0 +1,122 @@
+"""Refusals of plans of people, and their remedies."""
+
+from __future__ import annotations
+
+import pets
+from pets import col
+from pets.plan.plan import make_plan
+from pets.plan.predicate import resolve
+from pets.query_model.features import Feature
+from tests.remedies import Case
+
+ID = pets.Unit("id", max_rows=5)
+OWN = {"id": pets.Identifier()}
+STAYS = {
+    "day": pets.Date("2020-01-01", "2022-12-31"),
+    "at": pets.DateTime("2020-01-01 00:00", "2022-12-31 23:59"),
+    "n": pets.Integer(0, 9),
+    "half": pets.Real(0, 9, "0.5"),
+    "huge": pets.Integer(0, 2**61),
+    "kind": pets.Category(["a", "b"]),
+}
+SCHEMA = pets.Schema(
+    {
+        "p": pets.Table(
+            pets.Unit("id"),
+            OWN
+            | {
+                "sex": pets.Category(["F", "M"]),
+                "born": pets.Date("1920-01-01", "2010-12-31"),
+                "later": pets.Date("2030-01-01", "2031-01-01"),
+            },
+            people=1000,
+        ),
+        "q": pets.Table(pets.Unit("id"), OWN | {"colour": pets.Category(["red", "blue"])}, people=1000),
+        "stays": pets.Table(ID, OWN | STAYS, "p", people=1000),
+        "other": pets.Table(ID, OWN | {"day": pets.Date("2020-01-01", "2022-12-31")}, "q", people=1000),
+        "bare": pets.Table(
+            ID, OWN | {"day": pets.Date("2020-01-01", "2022-12-31"), "m": pets.Integer(0, 9)}, people=1000
+        ),
+        "rows": pets.Table("row", {"x": pets.Integer(0, 9)}, people=1000),
+    }
+)
+S, B = pets.events("stays"), pets.events("bare")
+FIRST = S.first("day", by="day")
+N = pets.count()
+
+
+def plan(query: object) -> object:
+    return make_plan(query, SCHEMA)  # type: ignore[arg-type]
+
+
+def feature(one: Feature, of: str = "p") -> object:
+    return plan(pets.people(of=of, f=one).agg(n=pets.count(~col("f").is_null())))
+
+
+def of(wrong: Feature, says: str, mended: Feature, of: str = "p") -> Case:
+    return Case(lambda: feature(wrong, of), says, lambda: feature(mended, of))
+
+
+def asked(wrong: object, says: str, mended: object) -> Case:
+    return Case(lambda: plan(wrong), says, lambda: plan(mended))
+
+
+CASES = [
+    asked(pets.people(of="rows").agg(n=N), "ask it alone: pets.query('rows')", pets.query("rows").agg(n=N)),
+    asked(pets.people(of="stay").agg(n=N), "did you mean 'stays'", pets.people(of="stays").agg(n=N)),
+    asked(
+        pets.people(a=S.exists(), b=pets.events("other").exists()).where(col("a") == True).agg(n=N),  # noqa: E712
+        "ask one question each",
+        pets.people(a=S.exists()).where(col("a") == True).agg(n=N),  # noqa: E712
+    ),
+    asked(
+        pets.people(n=B.count(max=5)).agg(n=N),
+        "such as pets.people(of='bare', …), or keep some by a condition, such as .where(col('n') > 0)",
+        pets.people(n=B.count(max=5)).where(col("n") > 0).agg(n=N),
+    ),
+    asked(
+        pets.people(n=S.count(max=5)).where(col("n") == 0).agg(n=N),
+        "such as pets.people(of='p', …)",
+        pets.people(of="p", n=S.count(max=5)).where(col("n") == 0).agg(n=N),
+    ),
+    of(S.bound(rows=6).exists(), "ask for at most 5", S.bound(rows=5).exists()),
+    of((FIRST - FIRST).days(5000, 6000), "choose other bounds of days", (FIRST - FIRST).days(0, 1000)),
+    of(col("day").age_at(B.first("day", by="day")), "attach none (person_table)", B.exists(), "bare"),
+    of(col("sex").age_at(FIRST), "takes two dates", col("born").age_at(FIRST)),
+    of(col("later").age_at(FIRST), "nobody is born yet", col("born").age_at(FIRST)),
+    asked(
+        pets.people(of="p", sex=S.exists()).agg(n=N),
+        "give the feature another name",
+        pets.people(of="p", seen=S.exists()).agg(n=N),
+    ),
+    of(S.max("n").fill(10), "fill with a value that the feature may have", S.max("n").fill(9)),
+    of((S.max("n") - FIRST).days(0, 9), "days lie between two dates", (FIRST - FIRST).days(0, 9)),
+    of(S.count_distinct("id", max=3), "an identifier; identifiers may not appear", S.count_distinct("kind", max=3)),
+    of(
+        S.where(col("at") >= FIRST).exists(),
+        "both must be dates, or numbers in the same steps",
+        S.where(col("day") >= FIRST).exists(),
+    ),
+    of(
+        S.where(col("n").within(S.max("n"), days=(1, 2))).exists(),
+        "needs a date column",
+        S.where(col("day").within(FIRST, days=(1, 2))).exists(),
+    ),
+    of(
+        S.where(col("huge") > S.max("huge")).exists(),
+        "too many values to be compared",
+        S.where(col("n") > S.max("n")).exists(),
+    ),
+    of(S.mean("kind"), "mean needs a number", S.mean("n")),
+    of(S.mean("huge"), "declare a narrower range or a coarser step", S.mean("n")),
+    of(S.sum("half", clip=(0, 2**61)), "choose a narrower clip", S.sum("half", clip=(0, 100))),
+    of(S.first("n", by="kind"), "chosen by a date or a number", S.first("n", by="day")),
+    of(S.min("kind"), "needs a date or a number", S.min("n")),
+    of(S.days_with("n", max=3), "days_with needs a date column", S.days_with("day", max=3)),
+    of(S.first("n", by="huge"), "too many values to order rows by", S.first("n", by="day")),
+    Case(
+        lambda: resolve(col("day") >= FIRST, STAYS, "stays"),
+        "pets.events('stays').where(…) is the place",
+        lambda: feature(S.where(col("day") >= FIRST).exists()),
+    ),
+]

@@ -1,0 +1,140 @@
+"""Refusals of questions about people, and their remedies."""
+
+from __future__ import annotations
+
+import pets
+from pets import col
+from pets.query_model.columns import Col
+from pets.query_model.feature_form import feature_from_json
+from pets.query_model.features import Days, Filled, Reading, Rows, Versus
+from pets.query_model.people import People
+from pets.query_model.query import Query
+from tests.remedies import Case
+
+STAYS = pets.events("stays")
+FIRST = STAYS.first("admitted", by="admitted")
+LAST = STAYS.last("admitted", by="admitted")
+N = STAYS.count(max=5)
+AGE = col("born").age_at(FIRST)
+ROWS = Rows("stays")
+
+
+def deep() -> object:
+    one = N
+    for _ in range(20):
+        one = one.fill(0)
+    return one
+
+
+def reading(**form: object) -> object:
+    return feature_from_json({"feature": "count", "rows": {"table": "stays"}, "most": 3} | form)
+
+
+def nested(levels: int) -> object:
+    form: object = N.to_json()
+    for _ in range(levels):
+        form = {"feature": "fill", "of": form, "value": 0}
+    return People.from_json({"features": [["n", form]]})
+
+
+def rows(value: object) -> object:
+    return Rows("stays", value)  # type: ignore[arg-type]
+
+
+CASES = [
+    Case(
+        lambda: col("a").within(3, days=(1, 2)),
+        "within(first, days=(1, 30))",
+        lambda: col("a").within(FIRST, days=(1, 30)),
+    ),  # type: ignore[arg-type]
+    Case(lambda: col("a").age_at("b"), "such as age_at(first)", lambda: col("a").age_at(FIRST)),  # type: ignore[arg-type]
+    Case(lambda: feature_from_json([]), "a mapping with 'feature'", lambda: feature_from_json(N.to_json())),
+    Case(lambda: feature_from_json({"feature": "days"}), "lacks a part", lambda: feature_from_json(N.to_json())),
+    Case(lambda: reading(colour="red"), "'colour' is no part of a feature", lambda: reading()),
+    Case(lambda: N.bins([0, 1]), "name='age'", lambda: N.bins([0, 1], name="age")),
+    Case(
+        lambda: FIRST >= "2020-01-01",
+        "pets.people(first=first).where(col('first') >= …)",
+        lambda: pets.people(first=FIRST).where(col("first") >= "2020-01-01"),
+    ),
+    Case(
+        lambda: bool(FIRST),
+        "name it in pets.people(…) and compare it there",
+        lambda: pets.people(first=FIRST).where(col("first") >= "2020-01-01"),
+    ),
+    Case(lambda: FIRST + 1, "(later - earlier).days(0, 365)", lambda: (LAST - FIRST).days(0, 365)),
+    Case(lambda: FIRST - 1, "subtracted from another feature", lambda: LAST - FIRST),
+    Case(lambda: (LAST - FIRST).days(0, 10**9), "at most 4,000,000 days", lambda: (LAST - FIRST).days(0, 4_000_000)),
+    Case(lambda: (LAST - FIRST).days(9, 1), "swap them", lambda: (LAST - FIRST).days(1, 9)),
+    Case(lambda: (LAST - FIRST).days(0, 1.5), "two whole numbers", lambda: (LAST - FIRST).days(0, 1)),  # type: ignore[arg-type]
+    Case(
+        lambda: Days(LAST - FIRST, FIRST, 0, 1),  # type: ignore[arg-type]
+        "write (later - earlier).days(0, 365)",
+        lambda: Days(LAST, FIRST, 0, 1),
+    ),
+    Case(
+        lambda: Filled("x", 0),
+        "pets.events('stays').first('admitted', by='admitted')",
+        lambda: Filled(FIRST, "2020-01-01"),
+    ),  # type: ignore[arg-type]
+    Case(lambda: STAYS.bound(rows=0), "from 1 to 1,000,000", lambda: STAYS.bound(rows=1)),
+    Case(lambda: STAYS.sum("cost"), ".sum('cost', clip=(0, 1000))", lambda: STAYS.sum("cost", clip=(0, 1000))),
+    Case(lambda: STAYS.sum("cost", clip=(5, 5)), "such as clip=(0, 1000)", lambda: STAYS.sum("cost", clip=(0, 1000))),
+    Case(lambda: STAYS.sum("cost", clip="ab"), "such as clip=(0, 10)", lambda: STAYS.sum("cost", clip=(0, 10))),  # type: ignore[arg-type]
+    Case(deep, "nested at most 12 deep", lambda: N.fill(0)),
+    Case(lambda: Versus("a", "=", FIRST), "a comparison is one of ==", lambda: Versus("a", "==", FIRST)),  # type: ignore[arg-type]
+    Case(
+        lambda: col("a").within(FIRST, days=(None, None)),
+        "such as within(first, days=(1, 30))",
+        lambda: col("a").within(FIRST, days=(1, 30)),
+    ),
+    Case(lambda: rows("age"), "such as col('age') >= 18", lambda: rows(col("age") >= 18)),
+    Case(lambda: Reading("median", ROWS, "a"), "a feature is one of first, last", lambda: Reading("mean", ROWS, "a")),  # type: ignore[arg-type]
+    Case(lambda: Reading("exists", "stays"), "reads rows of a table", lambda: Reading("exists", ROWS)),  # type: ignore[arg-type]
+    Case(lambda: STAYS.count(), "such as count(max=20)", lambda: STAYS.count(max=20)),
+    Case(lambda: Reading("exists", ROWS, "a"), "takes no column; leave it out", lambda: Reading("exists", ROWS)),
+    Case(lambda: STAYS.median, "events have no 'median'; did you mean 'mean'", lambda: STAYS.mean("days")),
+    Case(
+        lambda: pets.people(wait=LAST - FIRST),  # type: ignore[arg-type]
+        "say its bounds, such as (later - earlier).days(0, 365)",
+        lambda: pets.people(wait=(LAST - FIRST).days(0, 365)),
+    ),
+    Case(lambda: pets.people(n=STAYS), "such as .exists() or .count(max=20)", lambda: pets.people(n=STAYS.exists())),  # type: ignore[arg-type]
+    Case(
+        lambda: pets.people(sex=Col("sex")),  # type: ignore[arg-type]
+        "columns of the person table are there by their own names",
+        lambda: pets.people(of="patients").group_by("sex"),
+    ),
+    Case(lambda: pets.people(n=3), "such as pets.events('stays').exists()", lambda: pets.people(n=STAYS.exists())),  # type: ignore[arg-type]
+    Case(lambda: People("n"), "pairs of a name and a feature", lambda: People((("n", N),))),  # type: ignore[arg-type]
+    Case(
+        lambda: People(tuple((f"n{number}", N) for number in range(65))),
+        "at most 64 features",
+        lambda: People(tuple((f"n{number}", N) for number in range(64))),
+    ),
+    Case(lambda: People((("n", N), ("n", FIRST))), "name each once", lambda: People((("n", N), ("f", FIRST)))),
+    Case(lambda: pets.people(), "pets.people(of='patients')", lambda: pets.people(of="patients")),
+    Case(
+        lambda: pets.people(age=N).group_by(AGE.bins([0, 50])),
+        "such as .bins([0, 18, 65], name='age_then')",
+        lambda: pets.people(age=N).group_by(AGE.bins([0, 50], name="age_then")),
+    ),
+    Case(lambda: People.from_json([]), "a mapping with 'features' and 'of'", lambda: nested(1)),
+    Case(lambda: People.from_json({"features": ["n"]}), "a list of names with their features", lambda: nested(1)),
+    Case(lambda: nested(5000), "nested too deeply", lambda: nested(1)),
+    Case(
+        lambda: Query("other", people=People((("n", N),))),
+        "built from pets.people(…)",
+        lambda: pets.people(n=N),
+    ),
+    Case(
+        lambda: pets.people(n=N).bound(rows=2),
+        "pets.events('stays').bound(rows=3)",
+        lambda: pets.people(n=pets.events("stays").bound(rows=3).count(max=5)),
+    ),
+    Case(
+        lambda: pets.query("stays").group_by(N.bins([0, 5], name="n")),
+        "pets.people(n=…).group_by('n')",
+        lambda: pets.people(n=N).group_by("n"),
+    ),
+]

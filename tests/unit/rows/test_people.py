@@ -1,0 +1,216 @@
+"""The table of people: counter-examples of what must not happen, and bounds that are reached.
+
+Each is a wrong form of a feature or of a join that changed other people's numbers when one person left.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+import pets
+from pets import col, testing
+from pets.errors import QueryError
+from pets.plan.plan import make_plan
+from pets.query_model.query import Query
+from pets.rows.people.sql import PeopleSql, Source
+from pets.rows.tabulate import ENGINES, tabulate
+from tests.generative.neighbours import Moved
+
+ROWS = 9
+SCHEMA = pets.Schema(
+    {
+        "p": pets.Table(pets.Unit("id"), {"id": pets.Identifier(), "sex": pets.Category(["F", "M"])}, people=10_000),
+        "stays": pets.Table(
+            pets.Unit("id", max_rows=ROWS),
+            {
+                "id": pets.Identifier(),
+                "day": pets.Date("2020-01-01", "2022-12-31"),
+                "kind": pets.Category(["a", "b", "c", "d"]),
+                "cost": pets.Real(0, 1, "0.1"),
+            },
+            "p",
+            people=10_000,
+        ),
+        "drugs": pets.Table(
+            pets.Unit("id", max_rows=ROWS),
+            {"id": pets.Identifier(), "day": pets.Date("2020-01-01", "2022-12-31")},
+            "p",
+            people=10_000,
+        ),
+    }
+)
+STAYS, DRUGS = pets.events("stays"), pets.events("drugs")
+FIRST = STAYS.first("day", by="day")
+KINDS = "abcd"
+
+
+def day(number: int) -> str:
+    return (dt.date(2020, 1, 1) + dt.timedelta(number)).isoformat()
+
+
+def data(without: str = "", people: int = 60) -> dict[str, list[dict[str, Any]]]:
+    """Rows of some people; every third has no drugs, every fifth is not in the person table; two rows of one day."""
+    names = [f"n{number}" for number in range(people)]
+    stays = [
+        {"id": name, "day": day(number % 7 + 10 * (k // 2)), "kind": KINDS[(number + k) % 4], "cost": f"0.{k}"}
+        for number, name in enumerate(names)
+        for k in range(4)
+    ]
+    drugs = [
+        {"id": name, "day": day(number % 5 + 9 * k)}
+        for number, name in enumerate(names)
+        if number % 3
+        for k in range(3)
+    ]
+    own = [{"id": name, "sex": "FM"[number % 2]} for number, name in enumerate(names) if number % 5]
+    made = {"p": own, "stays": stays, "drugs": drugs}
+    return {table: [row for row in rows if row["id"] != without] for table, rows in made.items()}
+
+
+def linked(rows: dict[str, list[dict[str, Any]]]) -> Any:
+    from tests import strategies
+
+    sources = {name: strategies.source(SCHEMA.table(name), found) for name, found in rows.items()}
+    return testing.linked(SCHEMA, sources, list(SCHEMA.tables))
+
+
+def vector(query: Query, rows: dict[str, list[dict[str, Any]]], engine: str = "duckdb") -> list[int]:
+    return tabulate(make_plan(query, SCHEMA), linked(rows), engine).reveal().tolist()
+
+
+COHORT = (
+    pets.people(
+        first=FIRST,
+        kind=STAYS.first("kind", by="day"),
+        drugs=DRUGS.where(col("day") >= FIRST).count(max=9),
+        cost=STAYS.sum("cost", clip=(0, 2)),
+    )
+    .where(~col("first").is_null())
+    .group_by("kind", "sex")
+    .agg(n=pets.count(), drugs=pets.sum("drugs"), cost=pets.sum("cost"))
+)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_person_who_leaves_takes_one_row_and_no_more(engine: str) -> None:
+    """Not so where tables are joined by codes of their own, or a rank hashes a code, or ties fall by the clock."""
+    plan, before = make_plan(COHORT, SCHEMA), vector(COHORT, data(), engine)
+    for name in ("n0", "n1", "n29", "n59"):
+        after = vector(COHORT, data(without=name), engine)
+        for measure, block in zip(plan.measures, plan.blocks, strict=True):
+            moved = Moved.between(before[block], after[block])
+            assert moved.l0 <= 1, f"{measure.name} without {name}"
+            assert not moved.passes(measure.sensitivity)
+
+
+def test_the_same_question_is_answered_the_same_again() -> None:
+    """``arg_min`` of a date alone is not repeatable where two rows have one date."""
+    rows = linked(data(people=3000))
+    plan = make_plan(COHORT, SCHEMA)
+    answers = {tuple(tabulate(plan, rows, "duckdb").reveal().tolist()) for _ in range(3)}
+    assert len(answers) == 1
+    assert answers == {tuple(tabulate(plan, rows, "polars").reveal().tolist())}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_two_columns_of_one_first_row_come_from_one_row(engine: str) -> None:
+    """Of the two rows of the first day one is taken, by chance; its kind and its cost go together."""
+    rows = data()
+    for row in rows["stays"]:
+        row["kind"] = KINDS[int(row["cost"][-1])]
+    query = (
+        pets.people(kind=STAYS.first("kind", by="day"), cost=STAYS.first("cost", by="day"))
+        .where(~col("kind").is_null())
+        .group_by("kind", col("cost").bins([0, "0.1", "0.2", 1]))
+        .agg(n=pets.count())
+    )
+    found = vector(query, rows, engine)
+    # by kind: the bins of cost, and no value
+    a, b, *others = (found[start : start + 4] for start in range(0, len(found), 4))
+    assert a[0] > 10 and b[1] > 10 and a[0] + b[1] == 60
+    assert not any(a[1:]) and not any([b[0], *b[2:]]) and not any(any(part) for part in others)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_person_with_two_rows_in_the_person_table_counts_once(engine: str) -> None:
+    rows = data()
+    rows["p"] += [{"id": "n1", "sex": "F"}, {"id": "n1", "sex": "M"}]
+    query = pets.people(first=FIRST).where(~col("first").is_null()).group_by("sex").agg(n=pets.count())
+    assert sum(vector(query, rows, engine)) == 60
+
+
+def test_who_is_in_does_not_depend_on_which_tables_there_are() -> None:
+    """Somebody without rows would meet this; how many such people there are nobody knows."""
+    absent = pets.people(n=DRUGS.count(max=9)).where(col("n") == 0).agg(n=pets.count())
+    with pytest.raises(QueryError, match="somebody without a row in any table meets the condition"):
+        make_plan(absent, SCHEMA)
+    named = pets.people(of="stays", n=DRUGS.count(max=9)).where(col("n") == 0).agg(n=pets.count())
+    assert vector(named, data()) == [20]
+    for wrong in (~(col("n") > 0), (col("n") < 5) | (col("n") > 7), col("n").isin([0, 1])):
+        with pytest.raises(QueryError, match="name the table of those who are meant"):
+            make_plan(pets.people(n=DRUGS.count(max=9)).where(wrong).agg(n=pets.count()), SCHEMA)
+
+
+def test_no_value_meets_no_comparison_either_way() -> None:
+    """As of `NOT IN` beside a null: who has no first drug has no drug after it, and none before it."""
+    drug = DRUGS.first("day", by="day")
+    for where in (col("day") >= drug, ~(col("day") >= drug), ~col("day").within(drug, days=(0, 900))):
+        query = (
+            pets.people(of="stays", n=STAYS.where(where).exists(), drug=drug)
+            .where(col("drug").is_null())
+            .agg(n=pets.count(col("n") == True))  # noqa: E712
+        )
+        assert vector(query, data()) == [0]
+    either = STAYS.where((col("day") >= drug) | ~(col("day") >= drug)).count(max=9)
+    assert vector(pets.people(of="stays", n=either).agg(n=pets.sum("n")), data()) == [160]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_sums_are_exact_in_whatever_order(engine: str) -> None:
+    """0.1 + 0.2 + 0.3 is above 0.6 in floats, and 0.3 + 0.2 + 0.1 is not."""
+    query = (
+        pets.people(of="stays", cost=STAYS.sum("cost", clip=(0, 5))).group_by(col("cost").bins([0, "0.6", 1]))
+    ).agg(n=pets.count())
+    assert vector(query, data(), engine) == [0, 60, 0]  # 0.0 + 0.1 + 0.2 + 0.3
+
+
+def test_every_measure_reaches_its_bound() -> None:
+    """One person planted at the upper end of each feature."""
+    query = (
+        pets.people(of="stays", cost=STAYS.sum("cost", clip=(0, 2)), n=DRUGS.count(max=7), seen=STAYS.exists())
+        .group_by("sex")
+        .agg(
+            n=pets.count(),
+            cost=pets.mean("cost"),
+            square=pets.variance("n"),
+            seen=pets.rate(col("seen") == True),  # noqa: E712
+            bins=pets.histogram("n", [0, 4, 8]),
+            middle=pets.median("n"),
+            people=pets.count_units(),
+        )
+    )
+    rows = data()
+    rows["stays"] += [{"id": "evil", "day": day(3), "kind": "a", "cost": "1"}] * ROWS
+    rows["drugs"] += [{"id": "evil", "day": day(3)}] * ROWS
+    plan = make_plan(query, SCHEMA)
+    fewer = {table: [row for row in found if row["id"] != "evil"] for table, found in rows.items()}
+    before, after = vector(query, rows), vector(query, fewer)
+    for measure, block in zip(plan.measures, plan.blocks, strict=True):
+        moved, bound = Moved.between(before[block], after[block]), measure.sensitivity
+        assert moved == Moved(bound.l0, bound.l1, bound.l2_squared, bound.linf), measure.name
+
+
+def test_the_condition_is_met_before_other_tables_are_read() -> None:
+    plan = make_plan(COHORT.where(col("first").between("2020-01-01", "2020-06-30")), SCHEMA)
+    assert plan.people_of is not None
+    rows = linked(data())
+    sources = {name: Source(rows.relation(name), rows.columns(name)) for name in plan.people_of.tables}
+    text = PeopleSql(plan, sources).statement()
+    base, _, rest = text.partition("g1_")
+    assert "BETWEEN 0 AND 181" in base
+    assert "JOIN base b ON x.person = b.person" in rest
+    for word in ("ORDER BY", "OVER", "LIMIT", "hash"):
+        assert word not in text

@@ -1,4 +1,4 @@
-"""Noise on whole numbers, drawn by OpenDP: the only file of pets that imports it.
+"""Noise on whole numbers, drawn by OpenDP: the only file of pets that draws.
 
 Guarantee: what OpenDP's ``make_gaussian`` and ``make_laplace`` on vectors of 64-bit integers prove. The samplers are
 exact (Canonne, Kamath and Steinke 2020, Algorithms 1 to 3), fed by the operating system's randomness, and work on

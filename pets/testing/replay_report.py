@@ -1,0 +1,40 @@
+"""What a replay found: how many cases, the greatest loss, and every violation in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """What :func:`pets.testing.replay` found.
+
+    Attributes:
+        cases: pairs of worlds times requests.
+        draws: measurements that were compared.
+        worst: the greatest loss of a request divided by what was charged for it; above 1 it is a violation.
+        problems: the violations, each in a sentence that names the request, the engine and the two data sets; empty
+            where all held. They are about exact values: for whoever may see the rows.
+    """
+
+    cases: int
+    draws: int
+    worst: Fraction
+    problems: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was found."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.cases} cases, {self.draws} draws of noise; the greatest loss is {float(self.worst):.6f} of its "
+            "charge"
+        )
+        if self.holds:
+            return f"{head}. Nothing was found."
+        shown = [f"  {problem}" for problem in self.problems[:20]]
+        more = [f"  and {len(self.problems) - 20} more"] if len(self.problems) > 20 else []
+        return "\n".join([f"{head}. {len(self.problems)} violations:", *shown, *more])

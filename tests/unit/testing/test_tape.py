@@ -1,0 +1,101 @@
+"""The tape: what OpenDP drew in one world is what the other gets, and what differs is told."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import opendp.core
+import pytest
+
+from pets.dp import noise
+from pets.dp.noise import THREADED, add_gaussian, add_laplace
+from pets.testing.tape import Player, Recorder, in_currency, tapped
+
+pytestmark = pytest.mark.chance(0)  # what is drawn does not matter
+
+ONE, OTHER = np.array([5, 0, 7], dtype=np.int64), np.array([5, 2, 6], dtype=np.int64)
+
+
+def recorded() -> tuple[Recorder, list[int]]:
+    recorder = Recorder()
+    with tapped(recorder):
+        noisy = add_gaussian(ONE, 100.0).tolist() + add_laplace(ONE, 50.0).tolist()
+    return recorder, noisy
+
+
+def test_the_second_world_gets_what_the_first_one_drew() -> None:
+    recorder, noisy = recorded()
+    player = Player(recorder.draws)
+    with tapped(player):
+        again = add_gaussian(OTHER, 100.0).tolist() + add_laplace(OTHER, 50.0).tolist()
+    player.end()
+    assert again == noisy and not player.differences
+    # the worlds are √5 apart in L2 and 3 in L1
+    rho, epsilon = (amount for _, amount in player.losses)
+    assert float(rho) == pytest.approx(5 / 20_000, rel=1e-12) and rho >= Fraction(5, 20_000)
+    assert float(epsilon) == pytest.approx(3 / 50, rel=1e-12) and epsilon >= Fraction(3, 50)
+    assert in_currency(player.losses, "zcdp") == rho + epsilon**2 / 2
+    assert in_currency(player.losses, "pure") is None
+    assert in_currency(player.losses[1:], "pure") == epsilon
+
+
+def test_worlds_that_agree_lose_nothing() -> None:
+    recorder, _ = recorded()
+    player = Player(recorder.draws)
+    with tapped(player):
+        add_gaussian(ONE, 100.0)
+        add_laplace(ONE, 50.0)
+    assert [amount for _, amount in player.losses] == [0, 0]
+    assert in_currency(player.losses, "pure") == 0
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda: add_gaussian(OTHER, 100.1), "draw 1 has another law"),
+        (lambda: add_laplace(OTHER, 100.0), "draw 1 has another law"),
+        (lambda: add_gaussian(OTHER[:2], 100.0), "draw 1 has another shape: (3,), not (2,)"),
+        (lambda: [add_gaussian(OTHER, 100.0), add_laplace(OTHER, 50.0), add_laplace(OTHER, 50.0)], "once more"),
+        (lambda: add_gaussian(OTHER, 100.0), "drawn 1 times, and 2 times with that person"),
+        (lambda: None, "drawn 0 times"),
+    ],
+)
+def test_another_request_is_told(ask: object, said: str) -> None:
+    recorder, _ = recorded()
+    player = Player(recorder.draws)
+    with tapped(player):
+        ask()  # type: ignore[operator]
+    player.end()
+    assert any(said in difference for difference in player.differences), player.differences
+
+
+def test_nothing_stays_tapped_even_where_something_fails() -> None:
+    real = opendp.core.measurement_invoke
+    recorder = Recorder()
+    with pytest.raises(ZeroDivisionError), tapped(recorder):
+        add_gaussian(ONE, 100.0)
+        raise ZeroDivisionError
+    assert opendp.core.measurement_invoke is real and noise.THREADED == THREADED
+    add_gaussian(ONE, 100.0)
+    assert len(recorder.draws) == 1
+
+
+def test_a_long_vector_is_one_draw() -> None:
+    """With two threads its halves would come in any order."""
+    recorder, long = Recorder(), np.arange(THREADED * 2, dtype=np.int64)
+    with tapped(recorder):
+        noisy = add_laplace(long, 3.0)
+    player = Player(recorder.draws)
+    with tapped(player):
+        assert (add_laplace(long[::-1].copy(), 3.0) == noisy).all()
+    assert len(recorder.draws) == len(player.losses) == 1
+
+
+def test_what_is_kept_is_a_copy() -> None:
+    recorder, values = Recorder(), ONE.copy()
+    with tapped(recorder):
+        noisy = add_gaussian(values, 100.0)
+    values[:], noisy[:] = 0, 0
+    assert recorder.draws[0].exact.tolist() == ONE.tolist()
+    assert recorder.draws[0].noisy.tolist() != [0, 0, 0]

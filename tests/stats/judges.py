@@ -52,6 +52,19 @@ def fit(sample: Ints, kind: Kind, scale: float) -> float:
     return rarest(np.concatenate([counted[:-1], inside, near]), len(sample), np.concatenate([below[:-1], shares, wide]))
 
 
+def spread(sample: Ints, kind: Kind, scale: float) -> float:
+    """How wide it is, from a scale of 20 on: Σx²/σ² of a Gaussian is χ², Σ|x|/b of a Laplace variable is a gamma one.
+
+    Of the discrete laws this holds but for a shift of less than a hundredth of a standard deviation at 100,000 draws,
+    which changes a p-value of 1e-13 by less than a tenth.
+    """
+    if kind == "gaussian":
+        law, found = stats.chi2(len(sample)), float((sample.astype(float) ** 2).sum()) / scale**2
+    else:
+        law, found = stats.gamma(len(sample)), float(np.abs(sample).sum()) / scale
+    return min(1.0, 2 * min(float(law.cdf(found)), float(law.sf(found))))
+
+
 def rarest(counts: npt.ArrayLike, of: int, chances: npt.ArrayLike) -> float:
     """The two-sided binomial p-value of the least likely count, corrected for how many were looked at."""
     found, p = np.asarray(counts), np.clip(np.asarray(chances), 0.0, 1.0)

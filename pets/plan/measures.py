@@ -135,21 +135,22 @@ class Planner:
             kind=kind,
             sensitivity=self._bounds.per_row(largest, self._bounds.layout.groups),
             reason=f"at most {_rows_text(k)} of a person count, each with a {unit} of at most {largest:,} grid steps",
-            limit=self._limit(raw, weight, largest),
+            limit=self._limit(raw, weight, largest, whole=square),
             column=aggregate.column,
             where=where,
             weight=weight,
             centre=centre,
         )
 
-    def _limit(self, raw: int, weight: Weight, largest: int) -> int:
+    def _limit(self, raw: int, weight: Weight, largest: int, *, whole: bool) -> int:
         """What a cell, and every sum on the way to it, can reach for the schema's public number of people.
 
         ``raw`` is a wide bound, which most plans meet; what is really summed under a clip is counted from its low end.
+        Where ``raw`` is summed as a ``whole`` (squares, before their centre is taken off), it must fit 64 bits itself.
         """
         rows = self._bounds.people * self._bounds.rows
         wide = rows * max(raw, largest)
-        if wide <= MAX_SUM or weight.coarse > 1:
+        if wide <= MAX_SUM or weight.coarse > 1 or (whole and wide >= 2 * MAX_SUM):
             return wide
         return rows * max(weight.scale * (weight.high - weight.low + 1), largest)
 

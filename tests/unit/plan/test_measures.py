@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import pets
 from pets.errors import QueryError
 from pets.plan.plan import make_plan
+from pets.rows.snapshot import Snapshot
+from pets.rows.tabulate import ENGINES, tabulate
 
 PEOPLE = 2**40
 K = 16
@@ -38,3 +41,22 @@ def test_a_sum_that_could_pass_62_bits_is_refused(aggregate: Any) -> None:
     plan(aggregate, PEOPLE // K, K)
     with pytest.raises(QueryError, match=r"could pass 2\^62"):
         plan(aggregate, PEOPLE, K)
+
+
+@pytest.mark.parametrize(("people", "top", "fits"), [(1, 2**31, True), (2, 2**31 - 1, True), (2, 2**31, False)])
+def test_squares_fit_64_bits_before_their_centre_is_taken_off(people: int, top: int, fits: bool) -> None:
+    """Two people at the ends of ±2^31 have squares of 2^63 together, one more than a database's integer holds."""
+    columns = {"id": pets.Identifier(), "x": pets.Integer(-top, top, nullable=False)}
+    schema = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=1), columns, people=people)})
+    asked = pets.query("t").agg(v=pets.variance("x"))
+    if not fits:
+        with pytest.raises(QueryError, match=r"could pass 2\^62"):
+            make_plan(asked, schema)
+        return
+    made = make_plan(asked, schema)
+    rows = pa.table({"id": [str(i) for i in range(people)], "x": [top] * people})
+    snapshot = Snapshot.make(schema, "t", {"t": rows}, key=1, progress=False)
+    centre = made.measures[0].centre
+    for engine in ENGINES:
+        found = tabulate(made, snapshot, engine).reveal().tolist()
+        assert found[0] == people * (top**2 - centre)

@@ -277,10 +277,14 @@ class Account:
         return Sealed(grant.id, release, signed, sealed.scope, delivered=True)
 
     def _others(self, tx: Transaction, own: str) -> Json:
-        """What else of this dataset has left by now: how many with a guarantee, and which without."""
+        """What else of this dataset has left by now: how many with a guarantee, and which without.
+
+        And how many were charged and never answered, in which whoever runs the ledger may have looked at a draw.
+        """
         found = tx.unbounded(self.dataset)
         without = [{"request_id": name, "at": at, "what": what} for name, at, what in found if name != own]
-        return {"dp": tx.dataset(self.dataset).releases, "unbounded": without}
+        forfeited = tx.forfeited(self.dataset)
+        return {"dp": tx.dataset(self.dataset).releases, "forfeited": forfeited, "unbounded": without}
 
     def _told(self, grant: Grant, cost: tuple[int, int]) -> Json:
         """The budget as the certificate tells it, in units of the currency."""

@@ -43,7 +43,7 @@ class Account:
     """One dataset's account, as its entries tell it."""
 
     def __init__(self, dataset: str) -> None:
-        self.dataset, self.epoch, self.life, self.finite = dataset, 0, 0, 0
+        self.dataset, self.epoch, self.life, self.finite, self.forfeited = dataset, 0, 0, 0, 0
         self.caps: dict[tuple[str, ...], int] = {}
         self.spent: Counter[tuple[str, ...]] = Counter()
         self.budget: Any = None
@@ -87,6 +87,8 @@ class Account:
             self.state(said, -said["loss"])
         if event == "started" and said["unbounded"]:
             self.unbounded[name] = {"request_id": name, "at": self.begun[name]["at"], "what": said["what"]}
+        elif event == "forfeited":
+            self.forfeited += 1
         elif event == "committed":
             self.finite += not said["unbounded"]
             self.ended[name] = said["at"]
@@ -146,6 +148,7 @@ def replay(handle: Any, key: bytes, one: Any, said: Any, base: Any, checkpoint: 
     )
     others = [found for name, found in account.unbounded.items() if name != said["request_id"]]
     told = {"dp": account.finite, "unbounded": others}
+    told |= {"forfeited": account.forfeited} if "forfeited" in said["other_releases"] else {}
     need(base.same(said["other_releases"], told), "it names other releases than the log does")
     names = ("before", "after", "lifetime", "cap", "epoch", "epsilon_cap", "delta", "threshold_delta")
     stated = {name: budget[name] for name in names} | {"left": one["budget"]["left"]}

@@ -9,7 +9,19 @@ import sqlalchemy as sa
 
 from pets.ledger.db.prepared import Prepared
 from pets.ledger.db.row_types import Scope
-from pets.ledger.db.tables import DENIED, OPEN, UNBOUNDED, datasets, deliveries, head, log, lost, requests, scopes
+from pets.ledger.db.tables import (
+    DENIED,
+    FORFEITED,
+    OPEN,
+    UNBOUNDED,
+    datasets,
+    deliveries,
+    head,
+    log,
+    lost,
+    requests,
+    scopes,
+)
 from pets.ledger.states import Request
 
 _bind = sa.bindparam
@@ -87,6 +99,7 @@ _UNBOUNDED = (
     )
     .order_by(requests.c.seq)
 )
+_FORFEITED = sa.select(sa.func.count()).where(requests.c.dataset == _bind("b_dataset"), FORFEITED)
 _MOVE = sa.update(requests).where(
     requests.c.id == _bind("b_id"), requests.c.state == _bind("b_from"), requests.c.token == _bind("b_token")
 )
@@ -122,7 +135,7 @@ GET_REQUEST, GET_BY_KEY, GET_BY_ASKED = Prepared(_REQUEST), Prepared(_BY_KEY), P
 CHARGE, LIVE, GET_HASH, GET_LOST = Prepared(_RESERVE), Prepared(_LIVED), Prepared(_HASH), Prepared(sa.select(lost))
 TO_STATE, TO_STARTED, TO_VOIDED, TO_SEALED = Prepared(_TO), Prepared(_START), Prepared(_VOID), Prepared(_SEAL)
 TO_KEPT = Prepared(_KEEP)
-GET_KEY_OF_OTHERS = Prepared(_KEY_OF_OTHERS)
+GET_KEY_OF_OTHERS, GET_FORFEITED = Prepared(_KEY_OF_OTHERS), Prepared(_FORFEITED)
 GET_DELIVERY, PUT_DELIVERY, GET_DENIALS = Prepared(_DELIVERY), Prepared(sa.insert(deliveries)), Prepared(_DENIALS)
 PUT_SCOPE = Prepared(sa.insert(scopes))
 
@@ -151,6 +164,11 @@ def unbounded(dataset: str) -> Question:
     return GET_UNBOUNDED, {"b_dataset": dataset} | states
 
 
+def forfeited(dataset: str) -> Question:
+    """How many requests about it were charged and never answered."""
+    return GET_FORFEITED, {"b_dataset": dataset}
+
+
 def before_reserving(dataset: str, scope: Scope, requests: Sequence[Request], again: bool) -> Ahead:
     """What a reservation looks at."""
     keys = {request.key for request in requests if request.key is not None}
@@ -166,7 +184,12 @@ def before_reserving(dataset: str, scope: Scope, requests: Sequence[Request], ag
 
 def before_sealing(dataset: str, request: str) -> Ahead:
     """What a seal looks at."""
-    return (GET_REQUEST, {"b_id": request}), unbounded(dataset), (GET_DATASET, {"name": dataset})
+    return (
+        (GET_REQUEST, {"b_id": request}),
+        unbounded(dataset),
+        forfeited(dataset),
+        (GET_DATASET, {"name": dataset}),
+    )
 
 
 def before_delivering(dataset: str, request: str, scope: Scope) -> Ahead:

@@ -24,7 +24,7 @@ from sqlalchemy.pool import StaticPool
 from pets.errors import LedgerDownError, LedgerError, missing_extra
 from pets.ledger.db import tables
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration that this code knows."""
 
 BUSY_SECONDS = 60.0

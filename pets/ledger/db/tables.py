@@ -114,6 +114,9 @@ sa.Index(
     postgresql_where=UNBOUNDED,
 )
 
+FORFEITED = sa.text("state = 'forfeited'")
+sa.Index("pets_requests_forfeited", requests.c.dataset, sqlite_where=FORFEITED, postgresql_where=FORFEITED)
+
 DENIED = sa.text("state = 'denied'")
 sa.Index("pets_requests_of_analyst", requests.c.dataset, requests.c.project, requests.c.analyst, requests.c.seq)
 sa.Index(

@@ -296,6 +296,10 @@ class Transaction:
         rows = self._ask(*sql.unbounded(dataset))
         return tuple((row.id, row.at, row.what) for row in rows)
 
+    def forfeited(self, dataset: str) -> int:
+        """How many requests were started, and so charged, and never answered."""
+        return int(self._ask(*sql.forfeited(dataset)).scalar())
+
     def any_requests(self) -> bool:
         """Whether anything was ever asked."""
         return self.connection.execute(sa.select(requests.c.id).limit(1)).first() is not None

@@ -117,10 +117,12 @@ def verify(certificate: bytes, key: bytes, release: bytes | None = None) -> Any:
                 check_promise(said, one)
         log, budget, which = said["log"], said["budget"], " (the file that was given)" if answers else ""
         others = "; ".join(f"{one['what']} ({one['at']})" for one in said["other_releases"]["unbounded"]) or "nothing"
+        unanswered = said["other_releases"].get("forfeited", "not told")
         return f"""Genuine: signed by key {signature["keyid"]} as entry {log["seq"]} of {log["origin"]}
   release: {subject}{which}; {said["issued_at"]}; {said["what"]}; table {said["dataset"]["table"]} of {budget["scope"]}
   guarantee: {said["guarantee"]}
   cost: {budget["charged"]} of {budget["cap"]} units ({budget["currency"]}), {budget["after"]} spent with it
+  charged before it and never answered: {unanswered}
   left before it without a finite guarantee: {others}{MEMORY * (budget["ledger"] == "memory")}"""
     except (InvalidSignature, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise Unverified(EDITED) from None

@@ -134,7 +134,7 @@ def test_another_project_gets_the_answer_and_no_name(new_place: Callable[[str], 
     said = second.certificate.predicate
     assert (said["project_id"], said["agent_id"]) == ("flu", "bob")
     assert (said["budget"]["charged"], said["budget"]["before"]) == (0, said["budget"]["after"])
-    assert said["other_releases"] == {"dp": 0, "unbounded": []}
+    assert said["other_releases"] == {"dp": 0, "forfeited": 0, "unbounded": []}
     # it is genuine, and says so to whoever holds the key and nothing else
     verified = verifier.verify(canonical(dict(second.certificate)), one.ledger.key.raw, canonical(second.to_json()))
     assert "cost: 0 of" in verified

@@ -40,7 +40,7 @@ CONTENTS = {
             *("gaussian", "laplace", "composition", "plan", "certificate"),
         )
     ],
-    "The house": ["docs/architecture", "CONTRIBUTING", "GLOSSARY", "CHANGELOG"],
+    "The house": ["docs/architecture", "docs/audits", "CONTRIBUTING", "GLOSSARY", "CHANGELOG"],
 }
 """The pages of the site, by their places in the repository, under the headings of the side bar."""
 

@@ -1,8 +1,10 @@
 """Planted bugs: one line of pets changed in a copy of the tree, and the test that must go red there.
 
 ``mutants.jsonl`` lists them, one a line: ``name`` (what the bug does), ``file``, ``old`` and ``new`` text, and
-``killer``, the tests (as pytest takes them) that must fail. To plant one by hand:
-``python -m tests.mutants.plant "part of its name"``.
+``killer``, the tests (as pytest takes them) that must fail; ``core`` where every run plants it. A mutant that means the
+same as the original has ``equivalent`` in place of a killer: the reason, and who signed it off.
+
+To plant one by hand: ``python -m tests.mutants.plant "part of its name"``.
 """
 
 from __future__ import annotations
@@ -13,12 +15,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 LIST = Path(__file__).with_name("mutants.jsonl")
 COPIED = ("pets", "tests", "conftest.py", "pyproject.toml")
+ARGUMENTS = ("-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", "-p", "no:random_order")
 
 
 @dataclass(frozen=True)
@@ -29,14 +35,18 @@ class Mutant:
         name: what it does.
         file: below the root of the repository.
         old, new: the text that is replaced, which stands there once, and what replaces it.
-        killer: the tests that must fail, as arguments of pytest.
+        killer: the tests that must fail, as arguments of pytest; none where it is equivalent.
+        core: whether every run plants it.
+        equivalent: why no test can tell it from the original, and who says so.
     """
 
     name: str
     file: str
     old: str
     new: str
-    killer: tuple[str, ...]
+    killer: tuple[str, ...] = ()
+    core: bool = False
+    equivalent: str = ""
 
     @property
     def source(self) -> str:
@@ -51,31 +61,68 @@ class Mutant:
 def mutants() -> list[Mutant]:
     """All of the list."""
     found = [json.loads(line) for line in LIST.read_text("utf-8").splitlines() if line]
-    return [Mutant(**one | {"killer": tuple(one["killer"])}) for one in found]
+    return [Mutant(**one | {"killer": tuple(one.get("killer", ()))}) for one in found]
 
 
-def outcome(mutant: Mutant) -> tuple[int, str]:
-    """What the killer says of a copy of the tree with the bug in it: pytest's exit code (1: a test failed), output."""
+class Nursery:
+    """A Python that has loaded what pets builds on, but nothing of pets, and forks a child for each planted bug.
+
+    Each child sees a tree of its own and a fresh pets, as a new Python would; only what takes longest, loading the
+    libraries, is done once. What a child leaves behind dies with it.
+    """
+
+    def __init__(self) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": ""}
+        self._parent = subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__).with_name("nursery.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def outcome(self, mutant: Mutant | None, killer: tuple[str, ...] = ()) -> tuple[int, str]:
+        """What the killer says of a tree with the bug in it: pytest's exit code (1: a test failed), and its output."""
+        with tree(mutant) as folder:
+            said = folder / "said.txt"
+            tests = killer if mutant is None else mutant.killer
+            order = {"folder": str(folder), "arguments": [*ARGUMENTS, *tests], "said": str(said)}
+            assert self._parent.stdin is not None and self._parent.stdout is not None
+            self._parent.stdin.write(json.dumps(order) + "\n")
+            self._parent.stdin.flush()
+            code: Any = json.loads(self._parent.stdout.readline())
+            return int(code), said.read_text("utf-8", errors="replace") if said.exists() else ""
+
+    def close(self) -> None:
+        """No more."""
+        assert self._parent.stdin is not None and self._parent.stdout is not None
+        self._parent.stdin.close()
+        self._parent.stdout.close()
+        self._parent.wait()
+
+
+@contextmanager
+def tree(mutant: Mutant | None) -> Iterator[Path]:
+    """A copy of the tree with the bug in it."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         for name in COPIED:
             _copied(ROOT / name, Path(folder) / name)
-        file = Path(folder) / mutant.file
-        file.unlink()  # the copy may be a second name of the original
-        file.write_text(mutant.planted, "utf-8")
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider"]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        environment |= {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(
-            [*command, *mutant.killer], cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-    return done.returncode, done.stdout + done.stderr
+        if mutant is not None:
+            file = Path(folder) / mutant.file
+            file.unlink()  # the copy may be a second name of the original
+            file.write_text(mutant.planted, "utf-8")
+            for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
+                compiled.unlink()
+        yield Path(folder)
 
 
 def _copied(source: Path, target: Path) -> None:
+    """Second names of the same files, with what was compiled of them, which nobody writes to."""
     if source.is_file():
         shutil.copy(source, target)
         return
-    ignored = shutil.ignore_patterns("__pycache__", ".hypothesis")
+    ignored = shutil.ignore_patterns(".hypothesis")
     try:
         shutil.copytree(source, target, ignore=ignored, copy_function=os.link)
     except (shutil.Error, OSError):  # another file system
@@ -83,9 +130,11 @@ def _copied(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
+    nursery = Nursery()
     for one in mutants():
-        if all(part not in one.name for part in sys.argv[1:]) and sys.argv[1:]:
+        if one.equivalent or (sys.argv[1:] and all(part not in one.name for part in sys.argv[1:])):
             continue
-        code, said = outcome(one)
+        code, said = nursery.outcome(one)
         last = said.strip().splitlines()[-1] if said.strip() else ""
         print(f"{'caught' if code == 1 else f'SURVIVED ({code})'}: {one.name}: {last}", flush=True)
+    nursery.close()

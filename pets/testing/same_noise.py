@@ -70,13 +70,13 @@ def replay(
     Raises:
         UserError: for an argument that is none of these.
 
-    >>> import pets
-    >>> table = pets.Table(pets.Unit("id", max_rows=2), {"id": pets.Identifier(), "days": pets.Integer(1, 14)})
-    >>> query = pets.query("stays").agg(days=pets.sum("days"))
-    >>> def ask(session):
-    ...     return session.release(query, pets.DP(epsilon=1))
-    >>> print(replay(pets.Schema({"stays": table}), None, ask, count=3))
-    3 cases, 3 draws of noise; the greatest loss is 1.000000 of its charge. Nothing was found.
+    Example::
+
+        table = pets.Table(pets.Unit("id", max_rows=2), {"id": pets.Identifier(), "days": pets.Integer(1, 14)})
+        query = pets.query("stays").agg(days=pets.sum("days"))
+        schema = pets.Schema({"stays": table})
+        print(pets.testing.replay(schema, None, lambda session: session.release(query, pets.DP(epsilon=1)), count=3))
+        # 3 cases, 3 draws of noise; the greatest loss is 1.000000 of its charge. Nothing was found.
     """
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
     asks = dict(ask) if isinstance(ask, Mapping) else {"": ask}

@@ -18,6 +18,8 @@ import pytest
 
 from tests.mutants.plant import ROOT, Mutant, Nursery, mutants
 
+pytestmark = pytest.mark.chance(0)  # the killers run in another Python, under their own marks
+
 ALL = mutants()
 PLANTED = [one for one in ALL if not one.equivalent]
 CORE = [one for one in PLANTED if one.core]
@@ -88,7 +90,6 @@ def test_there_are_forty_core_ones_of_the_whole_proof() -> None:
     }
 
 
-@pytest.mark.chance(0)  # the killers run in another Python, under their own marks
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize(
     "mutant",
@@ -99,7 +100,6 @@ def test_it_is_caught(nursery: Nursery, mutant: Mutant) -> None:
     assert code == 1, f"{mutant.name}: {' '.join(mutant.killer)} gave {code}, not 1 (a failed test):\n{said[-2000:]}"
 
 
-@pytest.mark.chance(0)  # as above
 def test_the_same_tests_pass_where_nothing_is_planted(nursery: Nursery) -> None:
     """In the nursery too: a killer that failed there anyway would catch everything."""
     quick = sorted({name for one in CORE for name in one.killer if "unit/" in name and "[" not in name})

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import re
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -87,6 +91,18 @@ def test_the_account_is_compared_too() -> None:
     found = replay(SCHEMA, None, ask, count=4)
     assert any("units with that person" in problem for problem in found.problems)
     assert any(problem.startswith("the account afterwards reads otherwise") for problem in found.problems)
+
+
+def test_the_example_of_the_page() -> None:
+    """It is run here, since a page has noise from a seed, which OpenDP never sees."""
+    page = (Path(__file__).parents[3] / "docs" / "audits.md").read_text("utf-8")
+    (found,) = re.findall(
+        r"^```python\n(.*?)^```\n\n<!-- not run -->\n```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL
+    )
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(found[0], {})
+    assert printed.getvalue() == found[1]
 
 
 def test_a_report_reads() -> None:

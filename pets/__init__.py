@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Real,
         Schema,
         Table,
+        Text,
         Unit,
     )
     from pets.session.explain import explain
@@ -60,6 +61,7 @@ _HOMES = {
     "Date": "schema.schema",
     "DateTime": "schema.schema",
     "Boolean": "schema.schema",
+    "Text": "schema.schema",
     "Identifier": "schema.schema",
     "Lookup": "schema.schema",
     "Budget": "protection.budget",
@@ -102,6 +104,7 @@ __all__ += [
     "Date",
     "DateTime",
     "Boolean",
+    "Text",
     "Identifier",
     "Lookup",
     "Budget",

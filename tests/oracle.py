@@ -25,7 +25,20 @@ from pets.query_model import expression as ex
 from pets.query_model import group_keys as ks
 from pets.query_model.features import Versus, Within
 from pets.query_model.query import Query
-from pets.schema.schema import Boolean, Category, Date, DateTime, Domain, Identifier, Integer, Real, Schema, Table, Unit
+from pets.schema.schema import (
+    Boolean,
+    Category,
+    Date,
+    DateTime,
+    Domain,
+    Identifier,
+    Integer,
+    Real,
+    Schema,
+    Table,
+    Text,
+    Unit,
+)
 
 Raw = Mapping[str, Any]
 """One row of the source: column to cell (text, number, boolean, date or ``None``)."""
@@ -50,6 +63,8 @@ def parse(domain: Domain, cell: Any) -> Value:
         return None
     if isinstance(domain, Category):
         return str(cell) if str(cell) in domain.values else None
+    if isinstance(domain, Text):
+        return parse_text(domain, cell)
     if isinstance(domain, Boolean):
         word = str(cell).strip(BLANKS).lower()
         return True if word in ("true", "t", "yes", "y", "1") else False if word in _NO else None
@@ -77,9 +92,37 @@ def is_token(domain: Domain, cell: Any) -> bool:
         steps = [parse_time(domain, token) for token in domain.null]
         found = parse_time(domain, cell)
         return str(cell) in domain.null or (found is not None and found in steps)
+    if isinstance(domain, Text) and isinstance(cell, str):
+        return _as_compared(domain, cell) in [_as_compared(domain, token) for token in domain.null]
     if isinstance(cell, float) and math.isfinite(cell) and cell.is_integer():
         return str(int(cell)) in domain.null or str(cell) in domain.null
     return str(cell) in domain.null
+
+
+def _as_compared(domain: Text, text: str) -> str:
+    bare = text.strip(BLANKS)
+    if domain.form != "icd10":
+        return bare
+    return "".join(chr(ord(sign) - 32) if "a" <= sign <= "z" else sign for sign in bare if sign != ".")
+
+
+def parse_text(domain: Text, cell: Any) -> str | None:
+    """A text of the form; one that breaks it, or is too long, or says ``missing``, is none."""
+    text = _as_compared(domain, str(cell))
+    plain = text.isascii() and text.isalnum()
+    fits = {
+        "any": all(ord(sign) >= 32 and ord(sign) != 127 for sign in text),
+        "letters_digits": plain,
+        "icd10": plain and 3 <= len(text) <= 7 and text == text.upper() and text[0].isalpha() and text[1].isdigit(),
+    }
+    return text if fits[domain.form] and 0 < len(text) <= domain.max_length and text != MISSING else None
+
+
+def texts(domain: Text) -> list[str]:
+    """Some texts that a column may hold."""
+    pool = ("a", "b", "A", "0", "1", "12", "é", "x y", "it's", '"q"', "I21", "A00", "I210", "B9X01", "null", "-")
+    tokens = [_as_compared(domain, token) for token in domain.null]
+    return [text for text in pool if parse_text(domain, text) == text and text not in tokens]
 
 
 def parse_integer(domain: Integer, cell: Any) -> Fraction | None:
@@ -222,8 +265,13 @@ class WrongSnapshot(AssertionError):
     """The snapshot does not hold what the source rows mean."""
 
 
-def decode(domain: Domain, code: int) -> Value:
-    """The value of a stored code."""
+def decode(domain: Domain, code: Any) -> Value:
+    """The value of a stored code; a text is stored as itself."""
+    if isinstance(domain, Text):
+        if not isinstance(code, str) or (code and parse_text(domain, code) != code):
+            raise WrongSnapshot(f"text {code!r} of {domain}")
+        return code or None
+    code = int(code)
     if code == domain.cells:
         return None
     if not 0 <= code < domain.cells:
@@ -257,7 +305,7 @@ def kept(schema: Schema, name: str, data: Data, snapshot: Any) -> list[Kept]:
         Kept(
             int(found["person"][i]),
             int(found["rank"][i]),
-            {column: decode(fields[column], int(found[physical][i])) for column, physical in columns.items()},
+            {column: decode(fields[column], found[physical][i]) for column, physical in columns.items()},
         )
         for i in range(len(found["rank"]))
     ]
@@ -404,6 +452,8 @@ def labels(key: ks.Key, domain: Domain) -> list[Any]:
         shown = sorted({_label(key, time) for time in times})
     elif isinstance(domain, Category):
         shown = list(domain.values)
+    elif isinstance(domain, Text):
+        shown = sorted(texts(domain))
     elif isinstance(domain, Boolean):
         shown = [False, True]
     elif isinstance(domain, Integer):

@@ -35,6 +35,7 @@ from pets.schema.schema import (
     Real,
     Schema,
     Table,
+    Text,
     Unit,
 )
 from tests import oracle
@@ -189,6 +190,11 @@ def _identifier(draw: Draw[Any]) -> Domain:
     return Identifier(null=("0",)) if draw(st.integers(0, 4)) == 0 else Identifier()
 
 
+def _text(draw: Draw[Any]) -> Domain:
+    form = draw(st.sampled_from(["any", "letters_digits", "icd10"]))
+    return Text(draw(st.sampled_from([3, 5] if form == "icd10" else [1, 3])), form=form, **_shared(draw, ("NA", "99")))
+
+
 DOMAINS: dict[type[Domain], Callable[[Draw[Any]], Domain]] = {
     Category: _category,
     Integer: _integer,
@@ -196,6 +202,7 @@ DOMAINS: dict[type[Domain], Callable[[Draw[Any]], Domain]] = {
     Date: _date,
     DateTime: _datetime,
     Boolean: _boolean,
+    Text: _text,
     Identifier: _identifier,
 }
 
@@ -204,7 +211,7 @@ DOMAINS: dict[type[Domain], Callable[[Draw[Any]], Domain]] = {
 def domains(draw: Draw[Any], kind: type[Domain] | None = None) -> Domain:
     """A domain of some kind."""
     # numbers twice: half of the aggregates need one
-    kinds = [Integer, Real, Category, Date, DateTime, Boolean, Integer, Real]
+    kinds = [Integer, Real, Category, Date, DateTime, Boolean, Text, Integer, Real]
     return DOMAINS[kind if kind is not None else draw(st.sampled_from(kinds))](draw)
 
 
@@ -263,6 +270,10 @@ def cells(domain: Domain, native: bool) -> list[Any]:
     out: list[Any]
     if isinstance(domain, Category):
         return [*domain.values, *domain.values, *domain.null, *JUNK, "other", f"{domain.values[0]} ", None]
+    if isinstance(domain, Text):
+        texts = oracle.texts(domain)
+        odd = ["i2.1", " I21 ", "A00.1", "missing", " missing", "longer than any", "a\tb", "\x7f", "é"]
+        return [0, 1, 12, None] if native else [*texts, *texts, *texts, *odd, *domain.null, *JUNK, None]
     if isinstance(domain, Boolean):
         words = ["true", "False", "T", "no", "1", "0", "y", "maybe", " true"]
         return [True, False, None] if native else [*words, *domain.null, *JUNK, None]
@@ -395,6 +406,8 @@ def constants(domain: Domain) -> list[Any]:
         return list(domain.values)
     if isinstance(domain, Boolean):
         return [True, False]
+    if isinstance(domain, Text):
+        return list(oracle.texts(domain))
     if isinstance(domain, Date):
         days = [domain.lo, domain.hi, domain.lo + (domain.hi - domain.lo) // 2, dt.date(2020, 2, 29)]
         outside = [day for day in (_shift(domain.lo, -DAY), _shift(domain.hi, DAY)) if day is not None]
@@ -420,7 +433,7 @@ def pick(draw: Draw[Any], fields: Fields, *kinds: type[Domain]) -> str | None:
     return draw(st.sampled_from(found)) if found else None
 
 
-QUERYABLE = (Category, Boolean, Date, DateTime, Integer, Real)
+QUERYABLE = (Category, Boolean, Text, Date, DateTime, Integer, Real)
 
 
 def _compare(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
@@ -500,6 +513,7 @@ def filters(draw: Draw[Any], fields: Fields, depth: int = 3) -> ex.Filter | None
 
 def _column_key(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
     small = {n: d for n, d in fields.items() if isinstance(d, (Category, Boolean, Date, Integer)) and d.cells <= 60}
+    small |= {n: d for n, d in fields.items() if isinstance(d, Text)}  # of which a key set lists some
     name = pick(draw, small, Domain)
     return None if name is None else ks.ColumnKey(name, label)
 
@@ -565,6 +579,12 @@ def _keyset(draw: Draw[Any], keys: Sequence[ks.Key], fields: Fields) -> ks.KeySe
     found = draw(st.lists(row, min_size=1, max_size=6, unique_by=lambda row: tuple(map(str, row))))
     if draw(st.booleans()):
         found = [tuple(None if label == oracle.MISSING else label for label in row) for row in found]
+    # (a text that says missing is no value, so the group of those without one is listed as None)
+    texts = [isinstance(fields[key.column], Text) for key in keys]
+    found = [
+        tuple(None if is_text and label == oracle.MISSING else label for label, is_text in zip(row, texts, strict=True))
+        for row in found
+    ]
     return ks.KeySet(tuple(key.name for key in keys), tuple(found))
 
 
@@ -585,7 +605,8 @@ def queries(draw: Draw[Any], schema: Schema, kinds: Sequence[type[agg.Aggregate]
     if condition is not None:
         query = query.where(condition)
     keys = draw(group_keys(fields))
-    if keys and draw(st.integers(0, 2)) == 0:
+    texts = any(isinstance(fields[key.column], Text) for key in keys)
+    if keys and (texts or draw(st.integers(0, 2)) == 0):
         query = query.group_by(_keyset(draw, keys, fields), *keys)
     elif keys:
         query = query.group_by(*keys)

@@ -23,6 +23,7 @@ from pets.query_model.group_keys import Bins, ColumnKey, DatePart, Key, KeySet, 
 from pets.schema.dates import Calendar, Date
 from pets.schema.domain import MISSING, Boolean, Category, Domain
 from pets.schema.numeric import Integer, Numeric
+from pets.schema.text_column import Text
 
 MAX_SLOTS = 2_000_000
 Ints = npt.NDArray[np.int64]
@@ -37,6 +38,7 @@ class Dimension:
         slots: the slot of each run (-1: rows there are not reported).
         labels: what each slot is called in the answer.
         cycle: slots of equal width, in place of ``breaks`` (the code of a missing value has the last slot).
+        text: the domain of a column of texts, in place of ``breaks``: the labels are the texts themselves.
     """
 
     name: str
@@ -45,17 +47,23 @@ class Dimension:
     breaks: tuple[int, ...] = ()
     slots: tuple[int, ...] = ()
     cycle: Cycle | None = None
+    text: Text | None = None
 
     @property
     def size(self) -> int:
         """The number of slots."""
         return len(self.labels)
 
+    def slots_of_texts(self, texts: Sequence[str]) -> Ints:
+        """The slot of each stored text (empty: no value); -1 where it is none of the labels."""
+        index = {"" if label == MISSING else label: slot for slot, label in enumerate(self.labels)}
+        return np.array([index.get(text, -1) for text in texts], dtype=np.int64)
+
     def slot(self, value: object) -> int:
         """The slot a public key value names; raises :class:`QueryError` for a value that is none of the labels."""
         index: dict[Any, int] = self.__dict__.get("_index") or {str(label): i for i, label in enumerate(self.labels)}
         object.__setattr__(self, "_index", index)
-        text = MISSING if value is None else str(value)
+        text = MISSING if value is None else str(value) if self.text is None else self.text.spelt(value)
         if text not in index:
             raise QueryError(f"{shown(value)} is not a key of {self.name!r}{did_you_mean(value, list(index)[:5000])}")
         return index[text]
@@ -112,6 +120,7 @@ class Layout:
         dimensions = [
             {"name": d.name, "column": d.column, "size": d.size, "breaks": list(d.breaks), "slots": list(d.slots)}
             | ({} if d.cycle is None else {"cycle": [d.cycle.offset, d.cycle.width, d.cycle.size]})
+            | ({} if d.text is None else {"texts": list(d.labels)})
             for d in self.dimensions
         ]
         return {"dimensions": dimensions, "keys": None if self.keys is None else list(self.keys)}
@@ -119,7 +128,8 @@ class Layout:
 
 def make_layout(keys: Sequence[Key], keyset: KeySet | None, fields: Mapping[str, Domain], table: str) -> Layout:
     """The layout of a query's group key; raises :class:`QueryError` before anything large is allocated."""
-    dimensions = tuple(dimension(key, fields, table) for key in keys)
+    listed = {} if keyset is None else {name: [row[i] for row in keyset.rows] for i, name in enumerate(keyset.columns)}
+    dimensions = tuple(dimension(key, fields, table, listed.get(key.name)) for key in keys)
     whole = Layout(dimensions)
     if whole.product > 2**62:
         raise QueryError("the group key has more than 2^62 combinations; group by fewer columns or coarser bins")
@@ -145,9 +155,14 @@ def _places(keyset: KeySet, dimensions: Sequence[Dimension]) -> tuple[int, ...]:
     return tuple(sorted(places))
 
 
-def dimension(key: Key, fields: Mapping[str, Domain], table: str) -> Dimension:
-    """The dimension of one key; raises :class:`QueryError` where the column cannot be grouped that way."""
+def dimension(key: Key, fields: Mapping[str, Domain], table: str, listed: Sequence[object] | None = None) -> Dimension:
+    """The dimension of one key; raises :class:`QueryError` where the column cannot be grouped that way.
+
+    ``listed`` are the values that a key set lists of it: those of a column of texts stand nowhere else.
+    """
     domain = find_field(key.column, fields, table)
+    if isinstance(domain, Text):
+        return _texts(key, domain, listed)
     if isinstance(key, Bins):
         return _bins(key, domain)
     if isinstance(key, (DatePart, Period)):
@@ -155,6 +170,22 @@ def dimension(key: Key, fields: Mapping[str, Domain], table: str) -> Dimension:
     if isinstance(key, ColumnKey):
         return _identity(key, domain)
     raise QueryError(f"{shown(key)} is not a group key")
+
+
+def _texts(key: Key, domain: Text, listed: Sequence[object] | None) -> Dimension:
+    if not isinstance(key, ColumnKey):
+        raise QueryError(f"column {key.column!r} holds {domain.describe()}; it is grouped by as it is, without parts")
+    if listed is None:
+        raise QueryError(
+            f"the values of column {key.column!r} are text that nobody listed; group by a KeySet of known ones, or "
+            f"release those that enough people have: keys = session.group_keys(table, by=[{key.column!r}], …)"
+        )
+    try:
+        texts = {domain.spelt(value) for value in listed if value is not None}
+    except QueryError as error:
+        raise QueryError(f"column {key.column!r}: {error}") from None
+    missing = [MISSING] if domain.nullable and None in listed else []
+    return Dimension(key.name, key.column, (*sorted(texts), *missing), text=domain)
 
 
 def _identity(key: Key, domain: Domain) -> Dimension:

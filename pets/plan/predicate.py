@@ -20,6 +20,7 @@ from pets.query_model.features import Versus, Within
 from pets.schema.dates import Calendar
 from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Numeric
+from pets.schema.text_column import Text
 
 Range = tuple[int, int]
 
@@ -30,6 +31,19 @@ class Codes:
 
     column: str
     ranges: tuple[Range, ...]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The column's text is one of the listed (``among``), or none of them; the empty text stands for no value.
+
+    Attributes:
+        values: increasing and apart.
+    """
+
+    column: str
+    values: tuple[str, ...]
+    among: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,14 +60,18 @@ class AnyOf:
     terms: tuple[Predicate, ...]
 
 
-Predicate = Codes | AllOf | AnyOf
+Predicate = Codes | Texts | AllOf | AnyOf
 NEVER = AnyOf(())
+NO_TEXT = ("",)
+"""What a text column holds where there is no value."""
 
 
 def predicate_json(predicate: Predicate) -> Json:
     """The canonical form."""
     if isinstance(predicate, Codes):
         return {"column": predicate.column, "codes": [list(pair) for pair in predicate.ranges]}
+    if isinstance(predicate, Texts):
+        return {"column": predicate.column, "texts": list(predicate.values), "among": predicate.among}
     return {"all" if isinstance(predicate, AllOf) else "any": [predicate_json(term) for term in predicate.terms]}
 
 
@@ -97,6 +115,8 @@ def met(predicate: Predicate, codes: Mapping[str, int]) -> bool:
     """Whether one row's codes meet a condition."""
     if isinstance(predicate, Codes):
         return any(low <= codes[predicate.column] <= high for low, high in predicate.ranges)
+    if isinstance(predicate, Texts):  # asked of somebody without rows, who has no text
+        return (NO_TEXT[0] in predicate.values) is predicate.among
     return (all if isinstance(predicate, AllOf) else any)(met(term, codes) for term in predicate.terms)
 
 
@@ -104,7 +124,7 @@ def columns_in(predicate: Predicate | None) -> frozenset[str]:
     """The columns that a condition looks at."""
     if predicate is None:
         return frozenset()
-    if isinstance(predicate, Codes):
+    if isinstance(predicate, (Codes, Texts)):
         return frozenset((predicate.column,))
     return frozenset().union(*(columns_in(term) for term in predicate.terms))
 
@@ -118,6 +138,8 @@ def both(first: Predicate | None, second: Predicate | None) -> Predicate | None:
 
 def known(column: str, domain: Domain) -> Predicate | None:
     """The column has a value; ``None`` (no condition) where the schema declares that it always has."""
+    if isinstance(domain, Text):
+        return Texts(column, NO_TEXT, among=False) if domain.nullable else None
     return Codes(column, ((0, domain.cells - 1),)) if domain.nullable else None
 
 
@@ -140,12 +162,16 @@ def _resolve(
         return AllOf(terms) if isinstance(condition, And) is positive else AnyOf(terms)
     if isinstance(condition, IsNull):
         domain = field(condition.column, fields, table)
+        if isinstance(domain, Text):
+            return Texts(condition.column, NO_TEXT, positive)
         null = ((domain.cells, domain.cells),) if domain.nullable else ()
         value = ((0, domain.cells - 1),)
         return Codes(condition.column, null if positive else value)
     if isinstance(condition, (Compare, IsIn, Between)):
         domain = field(condition.column, fields, table)
         try:
+            if isinstance(domain, Text):
+                return _texts(condition, domain, positive)
             ranges = _ranges(condition, domain)
         except QueryError as error:
             raise QueryError(f"column {condition.column!r} of table {table!r}: {error}") from None
@@ -159,6 +185,18 @@ def _resolve(
         column, ranges, cells = other(condition)
         return Codes(column, ranges if positive else _complement(ranges, cells))
     raise QueryError(f"{shown(condition)} is not a condition; build one from col(...)")
+
+
+def _texts(condition: Compare | IsIn | Between, domain: Text, positive: bool) -> Predicate:
+    if isinstance(condition, Between) or (isinstance(condition, Compare) and condition.op not in ("==", "!=")):
+        raise QueryError(
+            f"it holds {domain.describe()}, whose order says nothing; use ==, != or isin, or list its values in the "
+            "schema as a category"
+        )
+    listed = condition.values if isinstance(condition, IsIn) else (condition.value,)
+    among = positive is not (isinstance(condition, Compare) and condition.op == "!=")
+    values = {domain.spelt(value) for value in listed}
+    return Texts(condition.column, tuple(sorted(values if among else values | {*NO_TEXT})), among)
 
 
 def _complement(ranges: tuple[Range, ...], cells: int) -> tuple[Range, ...]:

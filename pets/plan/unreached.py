@@ -13,7 +13,7 @@ from pets.plan.calendar_slots import Cycle
 from pets.plan.layout import Dimension
 from pets.plan.measure import Measure
 from pets.plan.plan import Plan
-from pets.plan.predicate import AllOf, Codes, Predicate, Range, both, overlap, union
+from pets.plan.predicate import AllOf, Codes, Predicate, Range, Texts, both, overlap, union
 from pets.query_model.group_keys import Period
 from pets.schema.dates import Calendar
 from pets.schema.domain import Domain
@@ -38,6 +38,8 @@ def unreached(plan: Plan) -> tuple[str, ...]:
         return (f"No row can meet the query's condition, which leaves {_value(plan, none)}: {_ASK}.",)
     inside = base
     for place, dimension in enumerate(plan.layout.dimensions):
+        if dimension.text is not None:  # nobody knows which texts there are
+            continue
         inside = _narrowed(Codes(dimension.column, _reported(plan, place)), inside)
     if none := _none(inside):
         met = "" if plan.where is None else " that meets the query's condition"
@@ -80,6 +82,8 @@ def _narrowed(predicate: Predicate, box: _Box) -> _Box:
         before = box.get(predicate.column)
         left = predicate.ranges if before is None else overlap(before, predicate.ranges)
         return {**box, predicate.column: left}
+    if isinstance(predicate, Texts):
+        return box
     if isinstance(predicate, AllOf):
         # plain conditions first: they may close alternatives
         for term in sorted(predicate.terms, key=lambda one: not isinstance(one, Codes)):

@@ -6,7 +6,6 @@ Expressions are built once for a plan and kept as compiled SQL (DuckDB); their o
 from __future__ import annotations
 
 import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
@@ -14,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pets.errors import InternalError
-from pets.plan.calendar_slots import Cycle
+from pets.plan.key_plan import KeyPlan
 from pets.plan.layout import Dimension
 from pets.plan.measure import Weight
 from pets.plan.plan import Plan
-from pets.plan.predicate import AllOf, Codes, Predicate
+from pets.plan.predicate import AllOf, Codes, Predicate, Texts, known
 from pets.plan.vector import Ints
+from pets.rows.backends import backend
 from pets.rows.people.lowered import People
-from pets.schema.domain import Domain
+from pets.rows.slots import cycle, steps
 
 if TYPE_CHECKING:
     from pets.rows.snapshot import Snapshot
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 Terms = Mapping[str, Callable[[Any], Any]]
 
 _compiled: OrderedDict[tuple[Any, ...], str] = OrderedDict()
-_backends: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 _building = threading.RLock()
 _KEEP = 2048
@@ -43,7 +41,7 @@ class Rows:
     do. Where the plan caps groups, both keep only a person's first groups.
     """
 
-    def __init__(self, plan: Plan, snapshot: Snapshot | People, engine: str) -> None:
+    def __init__(self, plan: Plan | KeyPlan, snapshot: Snapshot | People, engine: str) -> None:
         self._plan, self._snapshot, self._engine = plan, snapshot, engine
         self._domains = plan.fields
 
@@ -51,14 +49,7 @@ class Rows:
 
     @cached_property
     def _backend(self) -> Any:
-        if self._engine == "duckdb":
-            return self._snapshot.connection()
-        if self._engine != "polars":
-            raise InternalError(f"no rows are counted on the engine {self._engine!r}")
-        with _lock:
-            if self._snapshot not in _backends:
-                _backends[self._snapshot] = _polars(self._snapshot)
-            return _backends[self._snapshot]
+        return backend(self._snapshot, self._engine)
 
     @cached_property
     def _snap(self) -> Any:
@@ -117,6 +108,10 @@ class Rows:
 
         if isinstance(predicate, Codes):
             return self._in_ranges(self._column(table, predicate.column, slot), predicate)
+        if isinstance(predicate, Texts):
+            text = self._column(table, predicate.column, slot)
+            # (a long NOT IN of DuckDB is none of its quick joins; it is right all the same)
+            return text.isin(predicate.values) if predicate.among else text.notin(predicate.values)
         conditions = [self._meets(table, term, slot) for term in predicate.terms]
         return ibis.and_(*conditions) if isinstance(predicate, AllOf) else ibis.or_(*conditions)
 
@@ -139,38 +134,17 @@ class Rows:
                 tests.append(code <= high if low <= 0 else code >= low if high >= top else code.between(low, high))
         return ibis.or_(*tests)
 
-    def _steps(self, code: Any, breaks: tuple[int, ...], slots: tuple[int, ...]) -> Any:
-        """A public step function of a code, as a balanced tree of comparisons."""
-        import ibis
-
-        if len(slots) == 1:
-            return ibis.literal(slots[0], "int32")
-        middle = len(slots) // 2
-        return ibis.ifelse(
-            code < breaks[middle],
-            self._steps(code, breaks[:middle], slots[:middle]),
-            self._steps(code, breaks[middle:], slots[middle:]),
-        )
-
     def _slot(self, table: Any, dimension: Dimension, slot: int | None = None) -> Any:
         code = self._column(table, dimension.column, slot)
+        if dimension.text is not None:  # texts are told apart as they are; which of them are listed, afterwards
+            return code
         if dimension.cycle is not None:
-            return self._cycle(code, dimension.cycle, self._plan.fields[dimension.column])
-        return self._steps(code, dimension.breaks, dimension.slots) if dimension.breaks else code
-
-    @staticmethod
-    def _cycle(code: Any, cycle: Cycle, domain: Domain) -> Any:
-        """The slot of a code among equal steps; a missing value has the last one."""
-        import ibis
-
-        whole = code.cast("int64")
-        slot = ((whole + cycle.offset) // cycle.width % cycle.size).cast("int32")
-        return ibis.ifelse(whole == domain.cells, cycle.size, slot) if domain.nullable else slot
+            return cycle(code, dimension.cycle, self._plan.fields[dimension.column])
+        return steps(code, dimension.breaks, dimension.slots) if dimension.breaks else code
 
     def known(self, column: str) -> Predicate | None:
         """The column has a value (``None``: it always has)."""
-        domain = self._domains[column]
-        return Codes(column, ((0, domain.cells - 1),)) if domain.nullable else None
+        return known(column, self._domains[column])
 
     def null_value(self, column: str, weight: Weight) -> int:
         """What a null's reserved code adds to :meth:`total`."""
@@ -278,6 +252,20 @@ class Rows:
             return table[f"d{index}"]
         return self._slot(table, self._plan.layout.dimensions[index])
 
+    def people_by_key(self) -> tuple[list[list[Any]], Ints]:
+        """The keys that rows have, as they are stored, a list a column; and the people of each.
+
+        They must not be seen: only keys that a threshold mechanism lets through may.
+        """
+
+        def build() -> Any:
+            table = self.kept()
+            keys = {name: self._key(table, i) for i, name in enumerate(self._dimension_names)}
+            return table.group_by(**keys).agg(t0=table["person"].nunique())
+
+        found = self._run(("keys",), build, [*self._dimension_names, "t0"])
+        return [found[name].tolist() for name in self._dimension_names], found["t0"]
+
     def binned(self, column: str, breaks: tuple[int, ...], where: Predicate | None) -> Ints:
         """Rows in each bin of each group, group by group."""
         leaves = len(breaks) - 1
@@ -292,7 +280,7 @@ class Rows:
             identity = breaks == tuple(range(leaves + 1))
             starts = [b for i, b in enumerate(breaks[:-1]) if b < breaks[i + 1]]
             slots = tuple(i for i in range(leaves) if breaks[i] < breaks[i + 1])
-            leaf = code if identity else self._steps(code, tuple(starts), slots)
+            leaf = code if identity else steps(code, tuple(starts), slots)
             keys = {name: self._key(table, i) for i, name in enumerate(self._dimension_names)}
             return table.group_by(**keys, leaf=leaf).agg(t0=table.count())
 
@@ -308,7 +296,8 @@ class Rows:
 
     def wide(self) -> bool:
         """Whether a one-row-per-person table exists for counting people (DuckDB only)."""
-        return self._engine == "duckdb" and self._snapshot.ensure_wide()
+        texts = any(dimension.text is not None for dimension in self._plan.layout.dimensions)
+        return self._engine == "duckdb" and not texts and self._snapshot.ensure_wide()
 
     def first_rows(self, where: Predicate | None) -> Ints:
         """Distinct people in each group: each person's k-th row counts where no earlier row is in the same group."""
@@ -350,8 +339,9 @@ class Rows:
         places = np.zeros(len(found[names[0]]), dtype=np.int64)
         reported = np.ones(len(places), dtype=bool)
         for name, dimension in zip(names, dimensions, strict=True):
-            reported &= found[name] >= 0
-            places = places * dimension.size + found[name]
+            slots = found[name] if dimension.text is None else dimension.slots_of_texts(found[name].tolist())
+            reported &= slots >= 0
+            places = places * dimension.size + slots
         return np.where(reported, self._plan.layout.slots_of(np.where(reported, places, 0)), -1)
 
     def _scatter(self, found: dict[str, Ints], values: Ints) -> Ints:
@@ -368,7 +358,18 @@ class Rows:
             return self._run_duckdb(tag, build, names)
         with _building:
             table = self._backend.to_pyarrow(build())
-        return {name: table[name].fill_null(0).to_numpy().astype(np.int64) for name in names}
+        return {
+            name: table[name].to_numpy()
+            if name in self._texts
+            else table[name].fill_null(0).to_numpy().astype(np.int64)
+            for name in names
+        }
+
+    @cached_property
+    def _texts(self) -> frozenset[str]:
+        """The key columns of statements that hold texts instead of numbers."""
+        dimensions = zip(self._dimension_names, self._plan.layout.dimensions, strict=True)
+        return frozenset(name for name, dimension in dimensions if dimension.text is not None)
 
     def _run_duckdb(self, tag: tuple[Any, ...], build: Callable[[], Any], names: list[str]) -> dict[str, Ints]:
         backend, key = self._backend, (self._plan.digest, *tag)
@@ -376,7 +377,10 @@ class Rows:
             sql = _compiled.get(key)
         if sql is None:
             # DuckDB sums narrow integers into 128 bits, which numpy would receive as doubles; the plan proved 62
-            wanted = ", ".join(f'CAST(COALESCE("{name}", 0) AS BIGINT) AS "{name}"' for name in names)
+            wanted = ", ".join(
+                f'"{name}"' if name in self._texts else f'CAST(COALESCE("{name}", 0) AS BIGINT) AS "{name}"'
+                for name in names
+            )
             with _building:  # Ibis asks the root connection for types, and DuckDB lets one thread at a time use it
                 before = self._snapshot.before if isinstance(self._snapshot, People) else ""
                 sql = f"{before}SELECT {wanted} FROM ({backend.compile(build())})"
@@ -385,16 +389,4 @@ class Rows:
                 while len(_compiled) > _KEEP:
                     _compiled.popitem(last=False)
         found = backend.con.cursor().execute(sql).fetchnumpy()
-        return {name: np.asarray(found[name], dtype=np.int64) for name in names}
-
-
-def _polars(snapshot: Snapshot | People) -> Any:
-    """An Ibis backend over the snapshot's Arrow table; every code is 64 bits wide, since Polars sums 32-bit
-    integers in 32 bits."""
-    import ibis
-    import polars as pl
-
-    frame = pl.from_arrow(snapshot.arrow())
-    if not isinstance(frame, pl.DataFrame):
-        raise TypeError("a snapshot is a table")
-    return ibis.polars.connect({snapshot.relation: frame.with_columns(pl.all().cast(pl.Int64))})
+        return {name: np.asarray(found[name], dtype=None if name in self._texts else np.int64) for name in names}

@@ -15,7 +15,7 @@ from typing import Any
 
 from pets.errors import DataError, did_you_mean
 from pets.rows.coding import coding
-from pets.rows.coding.cell import ABOVE, BELOW, NULL, OUT, UNPARSABLE, code_type, narrow
+from pets.rows.coding.cell import ABOVE, BELOW, NULL, OUT, UNPARSABLE, code_type, narrow, null_code
 from pets.rows.report import ColumnReport, Report
 from pets.rows.roster import Roster, Run
 from pets.rows.sources import Source, opened
@@ -187,12 +187,12 @@ def _counted(run: Run, into: str, names: dict[str, str], domains: dict[str, Doma
     """Count every fate: one aggregate pass, and another over the columns in which anything is amiss."""
     person = "pid IS NOT NULL" if has_person else "true"
     lacks = {c: coding.lacks(d, names[c]) for c, d in domains.items() if not d.nullable}
-    row = _one(run, into, person, [f"count(*) FILTER ({names[c]} >= {d.cells})" for c, d in domains.items()])
+    row = _one(run, into, person, [f"count(*) FILTER ({coding.valueless(d, names[c])})" for c, d in domains.items()])
     marked = {c: d for (c, d), count in zip(domains.items(), row, strict=False) if count}
     with_person, total = row[-1], _one(run, into, "true", [])[-1]
     # only columns that bear marks at all are told apart
     wanted = [(c, mark) for c, d in marked.items() for mark in coding.MARKS[type(d)]]
-    tests = [f"{names[c]} = {domains[c].cells + mark}" for c, mark in wanted] + list(lacks.values())
+    tests = [coding.bears(domains[c], names[c], mark) for c, mark in wanted] + list(lacks.values())
     found = _one(
         run, into, person, [f"count(*) FILTER ({test})" for test in [*tests, " OR ".join(lacks.values()) or "false"]]
     )
@@ -283,7 +283,7 @@ def prepare(
         disagreeing = _disagreeing(run, person)
         fates |= person.fates
         extra = "".join(
-            f", coalesce(a.{column}, {person.domains[field].cells}) AS {column}"
+            f", coalesce(a.{column}, {null_code(person.domains[field])}) AS {column}"
             for field, column in person.names.items()
         )
         join = "LEFT JOIN attributes a ON CAST(d.pid AS VARCHAR) = CAST(a.pid AS VARCHAR)"

@@ -50,6 +50,10 @@ _REMEDIES: Mapping[tuple[str, str], tuple[str, str]] = {
         "are not among values, and have no value now",
         f"name other spellings (map, trim: true, case: fold), add values that the documentation lists, or {_NULL}",
     ),
+    ("text", "out_of_domain"): (
+        "are longer than max_length or not of the form, and have no value now",
+        f"look the form and the length up in the data's documentation, or {_NULL}",
+    ),
     ("boolean", "out_of_domain"): (
         "are neither yes nor no",
         f"declare a category with the file's own two values, or {_NULL}",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pets.errors import InternalError, UserError
+from pets.plan.key_plan import KeyPlan
 from pets.plan.measure import Measure
 from pets.plan.plan import Plan
 from pets.plan.vector import Ints, IntVector
@@ -70,6 +71,16 @@ def codes(plan: Plan, snapshot: Snapshot, columns: Sequence[str], engine: str = 
     if plan.table != snapshot.table or plan.schema_digest != snapshot.schema_digest:
         raise InternalError("the plan and the snapshot belong to different schemas")
     return Rows(plan, snapshot, engine).codes(columns)
+
+
+def key_counts(plan: KeyPlan, snapshot: Snapshot, engine: str = "duckdb") -> tuple[list[list[Any]], Ints]:
+    """The keys that rows have, as they are stored (a list a column), and the people of each, exact.
+
+    A key that nobody has is not among them. They must not be seen: only a threshold mechanism may read them.
+    """
+    if plan.table != snapshot.table or plan.schema_digest != snapshot.schema_digest:
+        raise InternalError("the plan and the snapshot belong to different schemas")
+    return Rows(plan, snapshot, engine).people_by_key()
 
 
 class _Linear:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pets.schema.domain import Category, Domain, Identifier
 from pets.schema.numeric import Integer, Numeric
+from pets.schema.text_column import Text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,7 +76,7 @@ def _listed(domain: Domain) -> tuple[str, ...]:
 
 def doubtful(domain: Domain) -> float:
     """Up to which magnitude a float of 2^53 or more may have lost digits that the domain tells apart; 0 where none."""
-    if isinstance(domain, Identifier):
+    if isinstance(domain, (Identifier, Text)):  # every digit may tell two apart
         return math.inf
     texts = [canonical(text) for text in (*_listed(domain), *domain.null)]
     known = [abs(int(text)) for text in texts if re.fullmatch(r"-?[0-9]{1,40}", text)]

@@ -29,6 +29,7 @@ from pets.schema.people import bound, check_ids
 from pets.schema.rules import Rule, rules_of
 from pets.schema.schema_text import described, html
 from pets.schema.settings import ENCODINGS, MAX_ROWS, PEOPLE
+from pets.schema.text_column import Text
 
 __all__ = [
     "Boolean",
@@ -42,6 +43,7 @@ __all__ = [
     "Real",
     "Schema",
     "Table",
+    "Text",
     "Unit",
 ]
 

@@ -16,6 +16,7 @@ from pets.schema import dates, numeric, settings
 from pets.schema import domain as kinds
 from pets.schema.domain import Domain, Lookup
 from pets.schema.settings import Part
+from pets.schema.text_column import Text
 
 
 def only(given: Mapping[str, Any], part: Part) -> None:
@@ -131,6 +132,7 @@ _BUILDERS: dict[str, Callable[..., Domain]] = {
     "date": dates.Date,
     "datetime": dates.DateTime,
     "boolean": kinds.Boolean,
+    "text": Text,
     "identifier": kinds.Identifier,
 }
 """What makes a column of each type from its needed settings, in their order; a category is made apart."""

@@ -248,6 +248,20 @@ KINDS = {
         ),
         *_TIMES,
     ),
+    "text": _kind(
+        "text",
+        "Texts whose values nobody listed, such as codes of a large code list. Blanks around a text are cut. A text "
+        "that is longer or breaks the form counts as missing, and so does the text `missing`. A query compares it with "
+        "`==`, `!=` and `isin`, and groups by keys that were listed or released (`session.group_keys`).",
+        Setting("max_length", "a whole number from 1 to 200", "Characters of a text at most."),
+        Setting(
+            "form",
+            "`any`, `letters_digits` or `icd10`",
+            "Of which signs it is: any but control characters, letters A to Z and digits, or an ICD-10 code. For the "
+            "last, letters are raised and dots dropped: `i21.0` is `I210`.",
+            "any",
+        ),
+    ),
     "boolean": _kind(
         "boolean",
         "Yes or no. Data may write true/false, t/f, yes/no, y/n or 1/0 (also 1.0 and 0.0), in any case and with "

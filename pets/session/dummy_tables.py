@@ -10,6 +10,7 @@ from pets.rows.snapshot import Snapshot
 from pets.schema.schema import Schema
 from pets.session.tables import Holdings
 from pets.synthetic.dummy import dummy, met
+from pets.synthetic.dummy_data.texts import named
 
 FEW = 10
 """With fewer people than this to meet a condition, a query is answered on rows that were made to meet it."""
@@ -28,9 +29,12 @@ class DummyTables(Holdings):
         self._filled: dict[str, Snapshot] = {}
 
     def answering(self, query: Query) -> Snapshot:
-        if self._made_for is not None or met(query, self._schema, self._rows, self._seed) >= FEW:
+        texts = named(self._schema, query)  # of a column that lists none: made-up rows hold those that are asked for
+        enough = not texts and met(query, self._schema, self._rows, self._seed) >= FEW
+        if self._made_for is not None or enough:
             return self.snapshot(query.table)
         asked: Any = {"where": query.to_json().get("where"), "agg": query.to_json()["agg"], "table": query.table}
+        asked |= {"texts": texts} if texts else {}
         key = digest(asked)
         if key not in self._filled:
             made = dummy(self._schema, self._rows, self._seed, query=query)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from pets.common.arguments import plain_arguments, whole_between
 from pets.errors import QueryError, UserError, shown
-from pets.plan.predicate import AllOf, Predicate
+from pets.plan.predicate import AllOf, Predicate, Texts
 from pets.plan.predicate import Codes as CodesIn
 from pets.query_model.query import Query
 from pets.schema.dates import Date, DateTime
@@ -27,6 +27,7 @@ from pets.synthetic.dummy_data.dataset import Dummy
 from pets.synthetic.dummy_data.fill import Codes, fill, stream
 from pets.synthetic.dummy_data.manifest import manifest
 from pets.synthetic.dummy_data.query_targets import Wish, conditions, wishes
+from pets.synthetic.dummy_data.texts import listed
 from pets.synthetic.linked import linked
 from pets.synthetic.packs.generator import MAX_PEOPLE
 from pets.synthetic.packs.pack import load_pack
@@ -85,8 +86,9 @@ def dummy(
     known = schema if isinstance(schema, Schema) else Schema.load(schema)
     rows = whole_between("rows", 1000 if rows is None else rows, 1, MAX_ROWS)
     seed = whole_between("seed", seed, 0, 2**63 - 1)
-    wanted = _wanted(query, known)
-    tables = {name: _table(name, known, rows, seed, query, wanted) for name in known.tables}
+    held = listed(known, query if isinstance(query, Query) else None)
+    wanted = _wanted(query, held)
+    tables = {name: _table(name, held, rows, seed, query, wanted) for name in held.tables}
     told = manifest(
         dataset=known.dataset,
         schema=known.digest,
@@ -146,6 +148,7 @@ def _codes(
 
 def met(query: Query, schema: Schema, rows: int, seed: int) -> int:
     """How many people of the plain dummy data have a row that meets a query's conditions: the fewest of any part."""
+    schema = listed(schema, query)
     person, codes = _codes(query.table, schema, rows, seed)
     owner = schema.table(query.table).person_table
     held = {} if owner is None else _codes(owner, schema, rows, seed)[1]
@@ -169,6 +172,7 @@ def met(query: Query, schema: Schema, rows: int, seed: int) -> int:
 def holds(condition: Predicate, codes: Mapping[str, Codes], rows: int) -> npt.NDArray[np.bool_]:
     """Which rows meet a condition."""
     if not isinstance(condition, CodesIn):
+        assert not isinstance(condition, Texts)  # invented texts are listed
         every = isinstance(condition, AllOf)
         out = np.full(rows, every)
         for term in condition.terms:

@@ -30,3 +30,18 @@ def called(time: dt.datetime, unit: str) -> str:
         middle = time + dt.timedelta(days=3 - (time.weekday() + 1) % 7)
         return f"{middle.year:04d}-MMWR{(middle.timetuple().tm_yday + 6) // 7:02d}"
     return time.isoformat(" ")[:10] + (f" {time.hour:02d}:00" if unit == "hour" else "")
+
+
+def spans(first: Any, last: Any, step: dt.timedelta, months: int, named: bool) -> list[tuple[int, Any]]:
+    """The first code of each calendar period of so many months, and the period's name, or its number in the year."""
+    out: list[tuple[int, Any]] = []
+    day = first.date()
+    while day <= last.date():
+        part = day.year if months == 12 else (day.month - 1) // months + 1
+        name = f"{day.year:04d}" + {12: "", 3: f"-Q{part}", 1: f"-{part:02d}"}[months]
+        out.append((max(0, (dt.datetime.combine(day, dt.time()) - first) // step), name if named else part))
+        year, month = divmod(day.year * 12 + (day.month - 1) // months * months + months, 12)
+        if year > dt.MAXYEAR:
+            break
+        day = dt.date(year, month + 1, 1)
+    return out

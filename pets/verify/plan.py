@@ -17,9 +17,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-_FOUND: Any = importlib.util.spec_from_file_location("check_calendar", Path(__file__).with_name("calendar.py"))
-CALENDAR = importlib.util.module_from_spec(_FOUND)
-_FOUND.loader.exec_module(CALENDAR)
+
+def beside(name: str) -> Any:
+    """A file of this folder: it is found where this one lies, installed or not."""
+    found: Any = importlib.util.spec_from_file_location(f"check_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+CALENDAR, TEXTS = beside("calendar"), beside("texts")
 NUMBER = re.compile(r"-?[0-9]{1,160}(\.[0-9]{1,700}|/[0-9]{1,160})?")
 MANY = 2_000_000  # numbers in an answer, and slots of a key
 FANOUT, BINS, GREATEST = 16, 256, 2**62
@@ -93,6 +100,7 @@ class Column:
 
     def __init__(self, form: Any, nullable: bool) -> None:
         self.kind, self.nullable, self.origin, self.step = form["type"], nullable, Q(0), Q(1)
+        self.form = form  # of texts, which nobody listed: they have no codes
         self.values: list[str] = form["values"] if self.kind == "category" else ["False", "True"]
         self.cells = len(self.values)
         if self.kind in ("integer", "real"):
@@ -156,6 +164,8 @@ def condition(form: Any, columns: dict[str, Column], true: bool = True) -> Any:
     if kind in ("and", "or"):
         return {"all" if (kind == "and") is true else "any": [condition(one, columns, true) for one in form["terms"]]}
     of = columns[form["column"]]
+    if of.kind == "text":
+        return TEXTS.condition(form, of.form, true)
     if kind == "is_null":
         codes = ([[of.cells, of.cells]] if of.nullable else []) if true else [[0, of.cells - 1]]
     else:
@@ -168,26 +178,14 @@ def intervals(edges: list[Any]) -> list[str]:
     return [f"[{a}, {b}{']' if at == len(edges) - 2 else ')'}" for at, (a, b) in enumerate(pairwise(edges))]
 
 
-def spans(of: Column, months: int, named: bool) -> list[tuple[int, Any]]:
-    """The first code of each calendar period of so many months, and the period's name, or its number in the year."""
-    out: list[tuple[int, Any]] = []
-    day = of.first.date()
-    while day <= of.last.date():
-        part = day.year if months == 12 else (day.month - 1) // months + 1
-        name = f"{day.year:04d}" + {12: "", 3: f"-Q{part}", 1: f"-{part:02d}"}[months]
-        out.append((max(0, (dt.datetime.combine(day, dt.time()) - of.first) // of.width), name if named else part))
-        year, month = divmod(day.year * 12 + (day.month - 1) // months * months + months, 12)
-        if year > dt.MAXYEAR:
-            break
-        day = dt.date(year, month + 1, 1)
-    return out
-
-
-def dimension(key: Any, columns: dict[str, Column]) -> tuple[Any, list[str]]:
+def dimension(key: Any, columns: dict[str, Column], listed: list[Any]) -> tuple[Any, list[str]]:
     """One column of the group key: a public function from codes to slots; and the names of the slots."""
     of, unit = columns[key["column"]], key.get("part") or key.get("unit")
     starts: list[tuple[int, int]] = []
     cycle: list[int] = []
+    if of.kind == "text":
+        form, names = TEXTS.dimension(key, of.nullable, listed)
+        return form, names
     if key["key"] == "bins":
         names, breaks = intervals(key["edges"]), of.breaks(key["edges"])
         starts = [(0, -1), *((at, slot) for slot, at in enumerate(breaks[:-1])), (breaks[-1], -1)]
@@ -203,7 +201,9 @@ def dimension(key: Any, columns: dict[str, Column]) -> tuple[Any, list[str]]:
             labels = found
         names = list(map(str, labels))
     elif unit:
-        periods = spans(of, {"year": 12, "quarter": 3, "month": 1}[unit], key["key"] == "period")
+        periods = CALENDAR.spans(
+            of.first, of.last, of.width, {"year": 12, "quarter": 3, "month": 1}[unit], key["key"] == "period"
+        )
         found = sorted({name for _, name in periods})
         names, starts = list(map(str, found)), [(at, found.index(name)) for at, name in periods]
     else:
@@ -254,9 +254,13 @@ class Plan:
         self.kept: int = unit["max_rows"]
         self.k: int = query.get("rows", unit["rows"])
         need(0 < self.k <= self.kept <= 10_000, "it counts more rows of a person than its schema allows")
-        sides = [dimension(key, self.columns) for key in query.get("by", [])]
+        keys, listed = query.get("by", []), [list(row) for row in query.get("keyset", {"rows": []})["rows"]]
+        for place, of in enumerate(self.columns[key["column"]] for key in keys):
+            for row in listed if of.kind == "text" else []:
+                row[place] = None if row[place] is None else TEXTS.spelt(of.form, row[place])
+        sides = [dimension(key, self.columns, [row[n] for row in listed]) for n, key in enumerate(keys)]
         size = math.prod(side["size"] for side, _ in sides)
-        places = places_of(query["keyset"]["rows"], sides) if "keyset" in query else None
+        places = places_of(listed, sides) if "keyset" in query else None
         self.groups = size if places is None else len(places)
         need(self.groups <= MANY and size <= 2**62, "it has too many groups")
         cap = query.get("groups", self.kept)

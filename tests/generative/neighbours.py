@@ -95,13 +95,13 @@ def promise_kept(
     return out
 
 
-def rows_kept(snapshot: Snapshot) -> list[tuple[tuple[int, ...], ...]]:
+def rows_kept(snapshot: Snapshot) -> list[tuple[tuple[int | str, ...], ...]]:
     """What was kept of each person, in the order of rank; people in no order."""
     found = snapshot.arrow().to_pydict()
     names = sorted(snapshot.columns.values())
-    people: dict[int, list[tuple[int, ...]]] = {}
+    people: dict[int, list[tuple[int | str, ...]]] = {}
     for i in sorted(range(len(found["rank"])), key=lambda i: found["rank"][i]):
-        people.setdefault(found["person"][i], []).append(tuple(int(found[name][i]) for name in names))
+        people.setdefault(found["person"][i], []).append(tuple(found[name][i] for name in names))
     return sorted(tuple(rows) for rows in people.values())
 
 

@@ -18,7 +18,20 @@ from pets import col, count, count_units, histogram, mean, quantile, query, rate
 from pets.plan.measure import Sensitivity
 from pets.plan.plan import make_plan
 from pets.query_model.query import Query
-from pets.schema.schema import Boolean, Category, Date, DateTime, Domain, Identifier, Integer, Real, Schema, Table, Unit
+from pets.schema.schema import (
+    Boolean,
+    Category,
+    Date,
+    DateTime,
+    Domain,
+    Identifier,
+    Integer,
+    Real,
+    Schema,
+    Table,
+    Text,
+    Unit,
+)
 from tests import oracle, strategies
 from tests.aggregates import AGGREGATES
 from tests.generative import neighbours
@@ -74,6 +87,8 @@ def extremes(domain: Domain) -> list[Any]:
         return [domain.values[0], domain.values[-1], None]
     if isinstance(domain, Boolean):
         return ["true", "false", None]
+    if isinstance(domain, Text):
+        return [min(oracle.texts(domain)), max(oracle.texts(domain)), None]
     if isinstance(domain, (Date, DateTime)):
         return [domain.lo.isoformat(), domain.hi.isoformat(), None]
     assert isinstance(domain, (Integer, Real))

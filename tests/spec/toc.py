@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.spec.book import Chapter
-from tests.spec.chapters import bounds, conditions, counting, keys, numbers, people, rows, times
+from tests.spec.chapters import bounds, conditions, counting, keys, numbers, people, rows, texts, times
 
 CHAPTERS: tuple[Chapter, ...] = (
     counting.CHAPTER,
@@ -16,6 +16,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     keys.BINS,
     times.CHAPTER,
     keys.KEYSETS,
+    texts.CHAPTER,
     bounds.CHAPTER,
     rows.FATES,
     rows.PEOPLE,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pets.schema.cells import EXACT, FLOAT_IDS, FLOAT_WHOLES, doubtful, stands_for
 from pets.schema.domain import Domain, Identifier
 from pets.schema.reading import BLANKS
+from pets.schema.text_column import Text
 
 NULL, OUT, UNPARSABLE, BELOW, ABOVE = range(5)
 """Marks: no value; outside the domain; no reading of this type; clamped to the lower or the upper bound."""
@@ -26,8 +27,13 @@ def narrow(top: int) -> str:
 
 
 def code_type(domain: Domain) -> str:
-    """The stored type of a column: it holds every code, and null as code ``cells``."""
-    return narrow(domain.cells)
+    """The stored type of a column: it holds every code, and null as code ``cells``; a text is stored as itself."""
+    return "VARCHAR" if isinstance(domain, Text) else narrow(domain.cells)
+
+
+def null_code(domain: Domain) -> str:
+    """SQL of what a snapshot holds where there is no value: the code after the last, or the empty text."""
+    return "''" if isinstance(domain, Text) else str(domain.cells)
 
 
 def quoted(text: str) -> str:

@@ -28,15 +28,18 @@ from pets.rows.coding.cell import (
     wide,
 )
 from pets.rows.coding.numbers import integer, real
+from pets.rows.coding.texts import BROKEN, text
 from pets.rows.coding.times import calendar
 from pets.schema.cells import canonical, stands_for
 from pets.schema.dates import Calendar, Date, DateTime
 from pets.schema.domain import NO, YES, Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Integer, Real
+from pets.schema.text_column import Text
 
 MARKS: dict[type[Domain], tuple[int, ...]] = {
     Category: (NULL, OUT),
     Boolean: (NULL, OUT),
+    Text: (NULL, OUT),
     Date: (NULL, OUT, UNPARSABLE),
     DateTime: (NULL, OUT, UNPARSABLE),
     Integer: (NULL, UNPARSABLE, BELOW, ABOVE),
@@ -52,6 +55,8 @@ def coding(domain: Domain, cell: Cell, helper: str, enum: str) -> Coding:
         return _category(domain, cell, helper, enum)
     if isinstance(domain, Boolean):
         return _boolean(domain, cell, helper, enum)
+    if isinstance(domain, Text):
+        return text(domain, cell, helper)
     if isinstance(domain, Calendar):
         return calendar(domain, cell, helper)
     if isinstance(domain, Integer):
@@ -75,6 +80,8 @@ def identifier(domain: Identifier, cell: Cell, trim: bool) -> str:
 
 def settle(domain: Domain, column: str) -> str:
     """SQL that turns a staged code into the stored one: clamped values at their bound, every other mark null."""
+    if isinstance(domain, Text):
+        return f"CASE WHEN {column} = {BROKEN} THEN '' ELSE {column} END"
     kind = code_type(domain)
     marks = MARKS[type(domain)]
     if BELOW not in marks:
@@ -85,8 +92,22 @@ def settle(domain: Domain, column: str) -> str:
     )
 
 
+def valueless(domain: Domain, column: str) -> str:
+    """SQL that is true where a staged column bears any mark at all."""
+    return f"{column} IN ('', {BROKEN})" if isinstance(domain, Text) else f"{column} >= {domain.cells}"
+
+
+def bears(domain: Domain, column: str, mark: int) -> str:
+    """SQL that is true where a staged column bears this mark."""
+    if isinstance(domain, Text):
+        return f"{column} = {BROKEN if mark == OUT else quoted('')}"
+    return f"{column} = {domain.cells + mark}"
+
+
 def lacks(domain: Domain, column: str) -> str:
     """SQL that is true where a staged column has no value."""
+    if isinstance(domain, Text):
+        return valueless(domain, column)
     if BELOW not in MARKS[type(domain)]:
         return f"{column} >= {domain.cells}"
     return f"{column} BETWEEN {domain.cells} AND {domain.cells + UNPARSABLE}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from pets.plan.person_steps import Age, Attribute, Fill, PersonPlan, Read, Span, Step
 from pets.plan.plan import Plan
-from pets.plan.predicate import AllOf, Codes, Predicate
+from pets.plan.predicate import AllOf, Codes, Predicate, Texts
 
 
 def people_frame(plan: Plan, tables: Mapping[str, Any], columns: Mapping[str, Mapping[str, str]]) -> Any:
@@ -80,6 +80,9 @@ def _meets(predicate: Predicate, codes: Mapping[str, Any]) -> Any:
         code = codes[predicate.column]
         tests = [code.is_between(low, high) for low, high in predicate.ranges]
         return reduce(lambda a, b: a | b, tests, pl.lit(value=False))
+    if isinstance(predicate, Texts):
+        found = codes[predicate.column].is_in(list(predicate.values))
+        return found if predicate.among else ~found
     terms = [_meets(term, codes) for term in predicate.terms]
     if isinstance(predicate, AllOf):
         return reduce(lambda a, b: a & b, terms, pl.lit(value=True))

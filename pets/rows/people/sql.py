@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pets.plan.person_steps import Age, Attribute, Fill, PersonPlan, Read, Span, Step
 from pets.plan.plan import Plan
-from pets.plan.predicate import AllOf, Codes, Predicate, columns_in, met
+from pets.plan.predicate import AllOf, Codes, Predicate, Texts, columns_in, met
 from pets.rows.coding.cell import quoted
 
 NARROW = 2**31
@@ -206,6 +206,9 @@ class PeopleSql:
             tests = [f"{code} = {a}" if a == b else f"{code} BETWEEN {a} AND {b}" for a, b in predicate.ranges]
             sql = f"({' OR '.join(tests)})" if tests else "false"
             return f"({there[predicate.column]} AND {sql})" if predicate.column in there else sql
+        if isinstance(predicate, Texts):
+            listed = ", ".join(map(quoted, predicate.values))
+            return f"{columns[predicate.column]} {'' if predicate.among else 'NOT '}IN ({listed})"
         terms = [self._predicate(term, columns, there) for term in predicate.terms]
         every = isinstance(predicate, AllOf)
         return f"({(' AND ' if every else ' OR ').join(terms)})" if terms else str(every).lower()

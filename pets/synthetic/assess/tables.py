@@ -21,6 +21,7 @@ from pets.common.codec import Json
 from pets.errors import UserError, did_you_mean, shown
 from pets.schema.domain import Category, Identifier
 from pets.schema.schema import Schema
+from pets.schema.text_column import Text
 from pets.synthetic.assess.reading import frame_of, read
 from pets.synthetic.synthetic_release import RECORD
 
@@ -176,7 +177,7 @@ def _unfit(column: str, frames: Mapping[str, pd.DataFrame], domains: Mapping[str
     lacking = [name for name, frame in frames.items() if column not in frame]
     if lacking:
         return f"not in the {' and the '.join(lacking)} table"
-    if column == RECORD or isinstance(domains.get(column), Identifier):
+    if column == RECORD or isinstance(domains.get(column), (Identifier, Text)):
         return "an identifier"
     return ""
 

@@ -21,6 +21,7 @@ from pets.schema.dates import Calendar, Date
 from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
+from pets.schema.text_column import Text
 
 Ints = npt.NDArray[np.int64]
 
@@ -119,7 +120,8 @@ def derived(schema: Schema, table: str, held: Iterable[str]) -> dict[str, Catego
 
 
 def _can(domain: Domain) -> bool:
-    return not isinstance(domain, Identifier) and not (isinstance(domain, Category) and domain.lookup is not None)
+    listed = not isinstance(domain, (Identifier, Text))
+    return listed and not (isinstance(domain, Category) and domain.lookup is not None)
 
 
 def _listed(columns: object, fields: Mapping[str, Domain]) -> list[str]:
@@ -130,6 +132,10 @@ def _listed(columns: object, fields: Mapping[str, Domain]) -> list[str]:
             raise UserError(f"there is no column {shown(name)}{did_you_mean(name, fields)}")
         if isinstance(fields[name], Identifier):
             raise UserError(f"column {name!r} is an identifier: it is invented, not modelled; leave it out of columns")
+        if isinstance(fields[name], Text):
+            raise UserError(
+                f"column {name!r} is text that nobody listed, which no model holds; leave it out of columns"
+            )
         if not _can(fields[name]):
             raise UserError(f"column {name!r} is a look-up: it is computed from its source; leave it out of columns")
     if len(set(columns)) != len(columns):

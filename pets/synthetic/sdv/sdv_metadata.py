@@ -16,6 +16,7 @@ from pets.common.codec import Json
 from pets.schema.dates import Calendar, Date
 from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Integer, Numeric
+from pets.schema.text_column import Text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,11 +43,12 @@ def _kind(domain: Domain) -> Json:
 
 
 def modelled_fields(fields: Mapping[str, Domain]) -> dict[str, Domain]:
-    """The columns that an engine learns: all but identifiers (invented) and look-ups (computed)."""
+    """The columns that an engine learns: all but identifiers (invented), look-ups (computed) and texts (not listed)."""
     return {
         name: domain
         for name, domain in fields.items()
-        if not isinstance(domain, Identifier) and not (isinstance(domain, Category) and domain.lookup is not None)
+        if not isinstance(domain, (Identifier, Text))
+        and not (isinstance(domain, Category) and domain.lookup is not None)
     }
 
 

@@ -1,0 +1,40 @@
+"""Backends: a snapshot's rows as Ibis tables, on the engine that counts them."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from pets.errors import InternalError
+from pets.rows.people.lowered import People
+
+if TYPE_CHECKING:
+    from pets.rows.snapshot import Snapshot
+
+_backends: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def backend(snapshot: Snapshot | People, engine: str) -> Any:
+    """The Ibis backend that holds the snapshot as its table (``snapshot.relation``)."""
+    if engine == "duckdb":
+        return snapshot.connection()
+    if engine != "polars":
+        raise InternalError(f"no rows are counted on the engine {engine!r}")
+    with _lock:
+        if snapshot not in _backends:
+            _backends[snapshot] = _polars(snapshot)
+        return _backends[snapshot]
+
+
+def _polars(snapshot: Snapshot | People) -> Any:
+    """An Ibis backend over the snapshot's Arrow table; every code is 64 bits wide, since Polars sums 32-bit
+    integers in 32 bits. Texts stay as they are."""
+    import ibis
+    import polars as pl
+
+    frame = pl.from_arrow(snapshot.arrow())
+    if not isinstance(frame, pl.DataFrame):
+        raise TypeError("a snapshot is a table")
+    return ibis.polars.connect({snapshot.relation: frame.with_columns(pl.exclude(pl.String).cast(pl.Int64))})

@@ -1,0 +1,31 @@
+"""Slots: public functions from a column's code to the slot of a group, as expressions that every engine computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pets.plan.calendar_slots import Cycle
+from pets.schema.domain import Domain
+
+
+def steps(code: Any, breaks: tuple[int, ...], slots: tuple[int, ...]) -> Any:
+    """A public step function of a code, as a balanced tree of comparisons."""
+    import ibis
+
+    if len(slots) == 1:
+        return ibis.literal(slots[0], "int32")
+    middle = len(slots) // 2
+    return ibis.ifelse(
+        code < breaks[middle],
+        steps(code, breaks[:middle], slots[:middle]),
+        steps(code, breaks[middle:], slots[middle:]),
+    )
+
+
+def cycle(code: Any, of: Cycle, domain: Domain) -> Any:
+    """The slot of a code among equal steps; a missing value has the last one."""
+    import ibis
+
+    whole = code.cast("int64")
+    slot = ((whole + of.offset) // of.width % of.size).cast("int32")
+    return ibis.ifelse(whole == domain.cells, of.size, slot) if domain.nullable else slot

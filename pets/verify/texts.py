@@ -1,0 +1,38 @@
+"""Columns of texts that nobody listed, for the checker's planner: how a constant is spelt, conditions and keys."""
+
+import re
+from typing import Any
+
+LETTERS = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", ".")
+SIGNS = {"any": "[^\x00-\x1f\x7f]+", "letters_digits": "[0-9A-Za-z]+", "icd10": "[A-Z][0-9][A-Z0-9]{1,5}"}
+
+
+def spelt(form: Any, value: Any) -> str:
+    """A constant as the column holds it; an error for what no cell of it can hold."""
+    text = str(value).strip(" \t\n\r\v\f") if type(value) in (str, int) else ""
+    signs = form.get("form", "any")
+    text = text.translate(LETTERS) if signs == "icd10" else text
+    if text == "missing" or not re.fullmatch(SIGNS[signs], text) or len(text) > form["max_length"]:
+        raise ValueError(value)
+    return text
+
+
+def condition(form: Any, column: Any, true: bool) -> Any:
+    """A condition as texts that a cell is among, or is not; the empty text is null, and meets is_null alone."""
+    kind, op = form["filter"], form.get("op", "==")
+    if kind == "is_null":
+        return {"column": form["column"], "texts": [""], "among": true}
+    if kind not in ("compare", "isin") or op not in ("==", "!="):
+        raise ValueError(kind)
+    listed = {spelt(column, value) for value in (form["values"] if kind == "isin" else [form["value"]])}
+    among = true is (op == "==")
+    return {"column": form["column"], "texts": sorted(listed if among else {"", *listed}), "among": among}
+
+
+def dimension(key: Any, nullable: bool, listed: list[Any]) -> tuple[Any, list[str]]:
+    """One column of the group key: the listed texts in order, each a slot, and null where it is listed."""
+    if key["key"] != "column" or not listed:
+        raise ValueError(key)
+    names = sorted({text for text in listed if text is not None}) + ["missing"] * (nullable and None in listed)
+    form = {"name": key.get("label") or key["column"], "column": key["column"], "size": len(names)}
+    return form | {"breaks": [], "slots": [], "texts": names}, names

@@ -83,14 +83,32 @@ class Measurement:
         return self._real.map(distance)
 
     def __call__(self, values: Any) -> Any:
+        drawn = self.drawn(len(values))
+        return self._real(values) if drawn is None else values + drawn
+
+    def drawn(self, size: int) -> Any:
+        """Noise from the seed; ``None`` where it is real."""
         with SOURCES.lock:
             source = SOURCES.stack[-1]
             if source is None:
-                drawn = None
-            else:
-                SOURCES.seeded_draws += 1
-                drawn = noise(source, self._kind, self._scale, len(values))
-        return self._real(values) if drawn is None else values + drawn
+                return None
+            SOURCES.seeded_draws += 1
+            return noise(source, self._kind, self._scale, size)
+
+
+class Threshold(Measurement):
+    """The same for counts of keys: those that reach the threshold once noise is on them."""
+
+    def __init__(self, real: Any, scale: float, threshold: int) -> None:
+        super().__init__(real, "gaussian", scale)
+        self._threshold = threshold
+
+    def __call__(self, values: Any) -> Any:
+        drawn = self.drawn(len(values))
+        if drawn is None:
+            return self._real(values)
+        noisy = {key: count + int(more) for (key, count), more in zip(values.items(), drawn, strict=True)}
+        return {key: count for key, count in noisy.items() if count >= self._threshold}
 
 
 def noise(source: np.random.Generator, kind: str, scale: float, size: int) -> Any:
@@ -127,7 +145,7 @@ def pytest_configure(config: pytest.Config) -> None:
     import pets.common.entropy
     import pets.dp.noise
 
-    for kind in ("gaussian", "laplace"):
+    for kind in ("gaussian", "laplace", "threshold"):
         made = getattr(pets.dp.noise, f"_{kind}")
         if not isinstance(made, _Made):
             setattr(pets.dp.noise, f"_{kind}", _Made(made, kind))
@@ -143,7 +161,9 @@ class _Made:
     def __init__(self, real: Any, kind: str) -> None:
         self._real, self._kind = real, kind
 
-    def __call__(self, scale: float) -> Measurement:
+    def __call__(self, scale: float, *more: int) -> Measurement:
+        if self._kind == "threshold":
+            return Threshold(self._real(scale, *more), scale, *more)
         return Measurement(self._real(scale), self._kind, scale)
 
     def __getattr__(self, name: str) -> Any:

@@ -2,14 +2,15 @@
 
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from functools import wraps
 from typing import Any
 
 import typer
 
-from pets.cli.flags import spread
 from pets.query_model.traits import SPELLINGS
 
 SAFE = "interrupted; no answer was released and nothing was spent"
@@ -41,6 +42,32 @@ def verb(app: typer.Typer, said: str = SAFE) -> Callable[[Callable[..., None]], 
         return function
 
     return decorate
+
+
+def spread(function: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameters may be groups of flags, as typer can read it: with their fields as its flags."""
+    groups = {name: p.annotation for name, p in inspect.signature(function).parameters.items()}
+    flags: dict[str, list[inspect.Parameter]] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        kind: Any = parameter.annotation
+        flags[name] = _parameters(kind) if is_dataclass(kind) else [parameter]
+
+    def run(**given: Any) -> None:
+        made = {}
+        for name, parameters in flags.items():
+            own = {p.name: given[p.name] for p in parameters}
+            made[name] = groups[name](**own) if is_dataclass(groups[name]) else own[name]
+        function(**made)
+
+    every = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameters in flags.values() for p in parameters]
+    run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in every}
+    run.__name__, run.__doc__ = function.__name__, function.__doc__
+    return run
+
+
+def _parameters(kind: Any) -> list[inspect.Parameter]:
+    return list(inspect.signature(kind).parameters.values())
 
 
 # what is no command line --------------------------------------------------------------------------------------------

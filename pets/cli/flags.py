@@ -1,17 +1,17 @@
 """The flags of the command line, in groups that commands share, and what each group builds.
 
-A group is a frozen dataclass whose fields are flags; :func:`spread` gives a command the flags of the groups it names.
+A group is a frozen dataclass whose fields are flags; ``spread`` of :mod:`pets.cli.command` gives a command the flags of
+the groups it names.
 """
 
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
-import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, is_dataclass, make_dataclass
+from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pets.ledger.ledger import Ledger
     from pets.protection.budget import Budget
     from pets.protection.protection import DP
+    from pets.query_model.group_keys import KeySet
     from pets.query_model.query import Query
     from pets.release.release import Release
     from pets.schema.schema import Schema
@@ -51,7 +52,9 @@ class _Asked:
         str | None, typer.Option("--table", metavar="NAME", help="Which table, where the schema has several.")
     ] = None
     where: Annotated[list[str] | None, _many("--where", _WHERE)] = None
-    by: Annotated[list[str] | None, _many("--by", "age, admitted.year, age:0,18,65,120 (bins)")] = None
+    by: Annotated[
+        list[str] | None, _many("--by", "age, admitted.year, age:0,18,65,120 (bins), keys.json (released keys)")
+    ] = None
     rows: Annotated[
         int | None, typer.Option("--rows", metavar="WHOLE", help="Rows of one person that count, at most.")
     ] = None
@@ -75,7 +78,7 @@ class _Asked:
         if self.table is None and len(schema.tables) > 1:
             raise QueryError(f"the schema has several tables; add --table, one of {', '.join(schema.tables)}")
         asked = query(self.table or next(iter(schema.tables))).group_by(
-            *(condition.key(text) for text in self.by or ())
+            *(_keys(text) or condition.key(text) for text in self.by or ())
         )
         for text in self.where or ():
             asked = asked.where(condition.condition(text))
@@ -83,6 +86,13 @@ class _Asked:
             name, aggregate = condition.measure(kind, text)
             asked = asked.agg(**{name: aggregate})
         return asked.bound(rows=self.rows, groups=self.groups)
+
+
+def _keys(text: str) -> "KeySet | None":
+    """The released keys in a file; ``None`` where the text names no file."""
+    from pets.release.keys.released_keys import ReleasedKeys
+
+    return ReleasedKeys.load(text).plain() if text.endswith(".json") else None
 
 
 def _of_sql(text: str, schema: "Schema") -> "Query":
@@ -168,6 +178,10 @@ class Purse:
         float | None,
         typer.Option("--budget-delta", metavar="NUMBER", help="Its δ (1e-6); 0 makes a pure budget."),
     ] = None
+    threshold_delta: Annotated[
+        float | None,
+        typer.Option("--threshold-delta", metavar="NUMBER", help="The part of it that pays for released keys (0)."),
+    ] = None
     ledger: Annotated[
         str | None,
         typer.Option("--ledger", metavar="FILE|URL", help="Keep the account there: ledger.db, or postgresql://…"),
@@ -184,10 +198,11 @@ class Purse:
         """The budget; ``None`` where none was given and a ledger should know it."""
         from pets.protection.budget import Budget
 
-        if self.ledger is not None and self.budget_epsilon is None and self.budget_delta is None:
+        parts = (self.budget_epsilon, self.budget_delta, self.threshold_delta)
+        if self.ledger is not None and parts == (None, None, None):
             return None
-        epsilon = 1.0 if self.budget_epsilon is None else self.budget_epsilon
-        return Budget(epsilon, 1e-6 if self.budget_delta is None else self.budget_delta)
+        usual = (1.0, 1e-6, 0.0)
+        return Budget(*(other if part is None else part for part, other in zip(parts, usual, strict=True)))
 
     def open(self) -> "Ledger | None":
         """The ledger; ``None`` where the account is kept in memory."""
@@ -364,29 +379,3 @@ def written(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"{str(path)!r} cannot be written ({error.strerror})") from None
-
-
-def spread(function: Callable[..., None]) -> Callable[..., None]:
-    """A command whose parameters may be groups of flags, as typer can read it: with their fields as its flags."""
-    groups = {name: p.annotation for name, p in inspect.signature(function).parameters.items()}
-    flags: dict[str, list[inspect.Parameter]] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        kind: Any = parameter.annotation
-        flags[name] = _parameters(kind) if is_dataclass(kind) else [parameter]
-
-    def run(**given: Any) -> None:
-        made = {}
-        for name, parameters in flags.items():
-            own = {p.name: given[p.name] for p in parameters}
-            made[name] = groups[name](**own) if is_dataclass(groups[name]) else own[name]
-        function(**made)
-
-    every = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameters in flags.values() for p in parameters]
-    run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
-    run.__annotations__ = {p.name: p.annotation for p in every}
-    run.__name__, run.__doc__ = function.__name__, function.__doc__
-    return run
-
-
-def _parameters(kind: Any) -> list[inspect.Parameter]:
-    return list(inspect.signature(kind).parameters.values())

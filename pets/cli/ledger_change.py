@@ -102,6 +102,10 @@ def change(
     budget_delta: Annotated[
         float | None, typer.Option("--budget-delta", metavar="NUMBER", help="Its δ (left out: as it is).")
     ] = None,
+    threshold_delta: Annotated[
+        float | None,
+        typer.Option("--threshold-delta", metavar="NUMBER", help="The part of it for keys (left out: the same share)."),
+    ] = None,
     project: Annotated[str | None, typer.Option("--project", help="The cap is this project's own.")] = None,
     analyst: Annotated[str, typer.Option("--analyst", help="The cap is this analyst's own in the project.")] = "",
     uncapped: Annotated[bool, typer.Option("--uncapped", help="The project or analyst has no cap of its own.")] = False,
@@ -126,11 +130,14 @@ def change(
     \b
     pets ledger change --ledger ledger.db --dataset stays --project trial --budget-epsilon 0.5 \\
         --reason "share of the trial" --by "A. Caldicott" --by "B. Statistician"
+    pets ledger change --ledger ledger.db --dataset stays --threshold-delta 1e-7 \\
+        --reason "diagnoses that nobody listed" --by "A. Caldicott" --by "B. Statistician"
     pets ledger change --ledger ledger.db --dataset stays --approver ann.pub --approver bob.pub \\
         --reason "two approvers from now on" --by "A. Caldicott" --by "B. Statistician"
     """
     ledger = books.open()
-    budget = None if budget_epsilon is None else _rebudget(ledger, dataset, budget_epsilon, budget_delta)
+    parts = (budget_epsilon, budget_delta, threshold_delta)
+    budget = None if parts == (None, None, None) else _rebudget(ledger, dataset, *parts)
     kinds: dict[str, dict[str, Any]] = {}
     if project is not None:
         if (budget is None) == (not uncapped):
@@ -154,8 +161,8 @@ def change(
         kinds["approvers"] = {"keys": [_public(path) for path in approver], "needed": needed}
     if len(kinds) != 1:
         raise LedgerError(
-            "change one thing at a time: --budget-epsilon, --project with a cap, --table, --unit, --source, "
-            "--snapshot or --approver"
+            "change one thing at a time: --budget-epsilon or --threshold-delta, --project with a cap, --table, --unit, "
+            "--source, --snapshot or --approver"
         )
     ((kind, details),) = kinds.items()
     _make(ledger, dataset, kind, details, reason, by, draft)
@@ -271,14 +278,21 @@ def _told(wanted: "Change") -> str:
     return f"{wanted.kind} of {wanted.dataset!r} ({details}); {wanted.reason}; by {', '.join(wanted.by)}"
 
 
-def _rebudget(ledger: "Ledger", dataset: str, epsilon: float, delta: float | None) -> "Budget":
-    """Another budget; its δ stays as it is unless another is given."""
+def _rebudget(
+    ledger: "Ledger", dataset: str, epsilon: float | None, delta: float | None, threshold: float | None = None
+) -> "Budget":
+    """Another budget; what is not given stays as it is, and of another δ thresholds keep the share that they had."""
+    from pets.common.codec import fraction
     from pets.protection.budget import Budget
 
     _epoch(ledger, dataset)
     with ledger.reading() as tx:
         pinned = _budget(tx.dataset(dataset))
-    return Budget(epsilon, pinned.delta if delta is None else delta, pinned.threshold_delta if delta is None else 0.0)
+    if threshold is None:
+        threshold = pinned.threshold_delta
+        if threshold and delta is not None:
+            threshold = float(fraction(threshold) / fraction(pinned.delta) * fraction(delta))
+    return Budget(pinned.epsilon if epsilon is None else epsilon, pinned.delta if delta is None else delta, threshold)
 
 
 def _epoch(ledger: "Ledger", dataset: str) -> int:

@@ -22,6 +22,7 @@ from pets.cli.command import SAFE, Interrupted, interruptible, plainer, swallowe
 from pets.cli.draft import draft
 from pets.cli.dummy import dummy
 from pets.cli.flags import Output, Protect, Purse, Question, Source, load_schema
+from pets.cli.group_keys.command import group_keys
 from pets.cli.ledger import ledger_app
 from pets.cli.synthetic_flags import Synthesise
 from pets.errors import InternalError, PetsError, PolicyError, SqlError
@@ -231,6 +232,7 @@ def profile(schema: Schema_, source: Source, share: Share = 0.05) -> None:
     print(BOUNDS)
 
 
+verb(app)(group_keys)
 verb(app)(draft)
 verb(app)(dummy)
 

@@ -24,6 +24,7 @@ Ints = npt.NDArray[np.int64]
 
 MAX_VALUE = 2**62  # of an exact value; the plan proves it
 MAX_SCALE = 2.0**52  # 1,000 standard deviations still fit between 2^62 and OpenDP's saturation at 2^63
+_KEYS = 100_000  # keys whose counts OpenDP is handed at a time
 THREADED = 20_000  # draws from which a second thread pays for itself (about 0.4 s of work)
 
 
@@ -70,6 +71,53 @@ def add_laplace(values: Ints, scale: float) -> Ints:
     """
     _check_scale(scale)
     return _invoke(_laplace(float(scale)), values)
+
+
+def threshold_loss(groups: int, scale: float, threshold: int) -> tuple[float, float]:
+    """ρ and δ of :func:`noisy_keys` where one person moves at most ``groups`` counts, each by 1.
+
+    ρ is OpenDP's. OpenDP 0.16 takes the tail of the *continuous* Gaussian for δ, and the discrete one that it draws
+    lies beyond it: at scale 0.5 and threshold 3 a key of one person shows eight times as often as it says. So δ is the
+    greater of OpenDP's and of ``groups`` times a bound on the true tail (docs/proofs/group_keys.md): for whole k ≥ 1,
+    P(X ≥ k) ≤ ½·erfc((k − 1)/(scale·√2)), since its weights fall and add up to at least √(2π)·scale.
+
+    An L2 that contradicts ``groups`` would pass OpenDP's map, so it is worked out here: √groups.
+
+    >>> threshold_loss(1, 2.0, 6)
+    (0.125, 0.0227501319...)
+    """
+    _check_scale(scale)
+    if groups < 1 or threshold < 2:
+        raise InternalError("a person is in at least one group, and a threshold is at least 2")
+    rho, delta = _threshold(float(scale), threshold).map((groups, sqrt_up(groups), 1.0))
+    shows = groups * math.erfc((threshold - 2) / (scale * math.sqrt(2))) / 2 * (1 + 1e-9)
+    return float(rho), min(1.0, max(float(delta), shows))
+
+
+def noisy_keys(counts: Ints, scale: float, threshold: int) -> tuple[Ints, Ints]:
+    """The places of counts that reach the threshold once discrete Gaussian noise is added, and those noisy counts.
+
+    Guarantee: :func:`threshold_loss`, for counts of the keys that some row has. What a key is called enters nowhere:
+    places stand for keys one to one, and every count has noise of its own.
+
+    Raises:
+        InternalError: for a count below 1 (a key that nobody has must not be here: it could show), or beyond 2^62.
+        BudgetError: for a scale that :func:`add_gaussian` would refuse.
+    """
+    _check_scale(scale)
+    if not isinstance(counts, np.ndarray) or counts.dtype != np.int64 or counts.ndim != 1:
+        raise InternalError("a threshold is held against one row of 64-bit integers")
+    if counts.size and (int(counts.min()) < 1 or int(counts.max()) > MAX_VALUE):
+        raise InternalError("a key that somebody has is counted at least once, and no count passes 2^62")
+    measurement = _threshold(float(scale), threshold)
+    # (whose order OpenDP leaves open is sorted here, so that it can tell nothing)
+    found = sorted(
+        (place, noisy)
+        for start in range(0, counts.size, _KEYS)
+        for place, noisy in measurement(dict(enumerate(counts[start : start + _KEYS].tolist(), start))).items()
+    )
+    pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0].copy(), pairs[:, 1].copy()
 
 
 def sqrt_up(square: int) -> float:
@@ -124,6 +172,18 @@ def _gaussian(scale: float) -> Any:
 
     # an integer L2 metric would force a whole-number sensitivity, which a square root is not
     return opendp.measurements.make_gaussian(_domain(), _metric("l2"), scale=scale)
+
+
+@lru_cache(maxsize=256)
+def _threshold(scale: float, threshold: int) -> Any:
+    import opendp.domains
+    import opendp.measurements
+    import opendp.metrics
+
+    _domain()  # which enables what OpenDP calls contrib
+    counts = opendp.domains.map_domain(opendp.domains.atom_domain(T="i64"), opendp.domains.atom_domain(T="i64"))
+    metric = opendp.metrics.l02inf_distance(opendp.metrics.absolute_distance(T="f64"))
+    return opendp.measurements.make_gaussian_threshold(counts, metric, scale=scale, threshold=threshold)
 
 
 @lru_cache(maxsize=256)

@@ -305,7 +305,7 @@ class Account:
             "epsilon_cap": said["epsilon"],
             "delta": said["delta"],
             "threshold_delta": said["threshold_delta"],
-        }
+        } | ({"after_delta": standing.spent.delta} if standing.spent.delta else {})
 
     def close(self, grants: Sequence[Grant]) -> None:
         """End whatever is still under way: what has started is forfeited (charged), what has not is voided."""

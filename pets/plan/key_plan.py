@@ -67,6 +67,13 @@ class KeyPlan:
         """Groups that the compiled query caps."""
         return self.groups if self.groups < self.kept_rows else None
 
+    @property
+    def who(self) -> str:
+        """Whose presence is hidden, in words."""
+        if self.unit_column is None:
+            return "any one row (a person)"
+        return f"all rows of any one person ({self.unit_column})"
+
     def question(self) -> Json:
         """What is asked, in canonical form."""
         out: Json = {"table": self.table, "by": list(self.by), "groups": self.groups}

@@ -314,6 +314,10 @@ class KeySet:
                 raise QueryError(f"every key must name the same columns, and {shown(wrong)} is not in all of them")
         return cls(columns, tuple(tuple(entry[name] for name in columns) for entry in entries))
 
+    def plain(self) -> KeySet:
+        """The keys alone, without where they came from: what a question holds."""
+        return self
+
     def __mul__(self, other: object) -> KeySet:
         """Every combination of a key of the one with a key of the other."""
         if not isinstance(other, KeySet):

@@ -71,6 +71,7 @@ class Query:
         object.__setattr__(self, "keys", tuple(self.keys))
         if self.keyset is not None:
             self._listed(self.keyset)
+            object.__setattr__(self, "keyset", self.keyset.plain())
         for label, value in (("rows", self.rows), ("groups", self.groups)):
             if value is not None:
                 object.__setattr__(self, label, _bound(label, value))
@@ -138,7 +139,7 @@ class Query:
                 people = people.having(key.name, key.feature)
                 found.append(key.key)
             elif isinstance(key, KeySet):
-                keyset = key if keyset is None else keyset * key
+                keyset = key.plain() if keyset is None else keyset * key
             elif isinstance(key, (Key, Col, str)):
                 found.append(key if isinstance(key, Key) else ColumnKey(key.name if isinstance(key, Col) else key))
             elif isinstance(key, (Keyed, Feature)):

@@ -20,7 +20,11 @@ _ROUNDING = 1e-4
 
 
 def gauge(standing: Standing) -> Json:
-    """The account after a release, as the release carries it."""
+    """The account after a release, as the release carries it.
+
+    ``delta`` is what the spent ρ is told at and, where keys were released, the δ of their thresholds
+    (``threshold_spent``, in units).
+    """
     budget = standing.budget
     epsilon, delta = budget.describe(standing.spent)
     return {
@@ -33,7 +37,7 @@ def gauge(standing: Standing) -> Json:
         "delta": delta,
         "epoch": standing.epoch,
         "lifetime": standing.lifetime.loss,
-    }
+    } | ({"threshold_spent": standing.spent.delta} if standing.spent.delta else {})
 
 
 def remaining(account: Account) -> Remaining:

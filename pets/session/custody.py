@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from pets.common.codec import Json, digest
+from pets.common.codec import Json, digest, fraction, number
 from pets.common.entropy import random_id
 from pets.dp.calibrate import Noise, calibrate
+from pets.dp.key_threshold import KeyNoise, key_noise
 from pets.dp.shares import party_terms
 from pets.errors import BudgetError, LedgerError, PolicyError, UserError, did_you_mean, missing_extra, shown
 from pets.ledger.account import Account
@@ -23,11 +24,14 @@ from pets.ledger.ledger import Ledger
 from pets.ledger.root import Root, check_root
 from pets.ledger.states import Entry, Standing
 from pets.plan.contribution import Contribution
+from pets.plan.key_plan import KeyPlan, make_key_plan
 from pets.plan.plan import Plan, make_plan
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Exact, Protection, Total
+from pets.query_model.expression import Filter
 from pets.query_model.query import Query
+from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.release import Release
 from pets.rows.linked import Linked
 from pets.rows.report import Report
@@ -37,6 +41,7 @@ from pets.schema.schema import Schema
 from pets.session.answering import Answering
 from pets.session.batch import Answers, Work
 from pets.session.job import Job
+from pets.session.key_release import KeyJob
 from pets.session.tables import Holdings, origins
 
 Kind = Literal["real", "dummy"]
@@ -287,6 +292,36 @@ class Custody:
     def release(self, jobs: Sequence[Job], key: str | None = None, *, again: bool = False) -> list[Release]:
         """The answers to jobs that are all paid for or none; see :meth:`pets.Session.release`."""
         return self._answering.release(jobs, key, again=again)
+
+    def key_terms(
+        self,
+        table: str,
+        by: Sequence[str],
+        protection: Protection,
+        *,
+        where: Filter | None,
+        groups: int | None,
+        delta: float | None,
+    ) -> tuple[KeyPlan, KeyNoise]:
+        """The plan and the noise of a release of keys; see :meth:`pets.Session.group_keys`. No row is read."""
+        if not isinstance(protection, DP):
+            raise BudgetError(
+                "keys that nobody listed are released with pets.DP(epsilon=…) alone, on invented rows too; "
+                f"{shown(protection)} has no threshold"
+            )
+        if where is not None:
+            self.policy.check_conditions(Query(table, condition=where))
+        plan = make_key_plan(table, by, self.schema, where=where, groups=groups)
+        return plan, key_noise(plan.groups, protection, self.budget, delta)
+
+    def keys(self, terms: tuple[KeyPlan, KeyNoise], protection: DP, *, again: bool) -> ReleasedKeys:
+        """The keys that enough people have, paid for once; see :meth:`pets.Session.group_keys`."""
+        plan, noise = terms
+        snapshot = self._tables.snapshot(plan.table)
+        settings = [protection.to_json(), noise.threshold, number(fraction(noise.scale)), self.policy.digest]
+        return self._answering.keys(
+            KeyJob(plan, protection, noise, snapshot, digest([snapshot.id, plan.digest, *settings])), again=again
+        )
 
     def contribute(
         self, query: Query, protection: Protection, *, honest: int, purpose: Json, check: Callable[[Json | None], None]

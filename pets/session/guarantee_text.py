@@ -9,11 +9,13 @@ from importlib import metadata
 from pets.common.codec import Json, number
 from pets.common.version import __version__
 from pets.dp.calibrate import Noise, charges
+from pets.dp.key_threshold import KeyNoise
 from pets.dp.shares import Terms
 from pets.plan.clamping import clamps
+from pets.plan.key_plan import KeyPlan
 from pets.plan.plan import Plan, rows_text
 from pets.plan.unreached import unreached
-from pets.protection.budget import Cost
+from pets.protection.budget import DELTA_UNIT, Cost
 from pets.query_model.query import Query, columns_of
 from pets.release.release import Release
 from pets.schema.schema import Schema
@@ -79,6 +81,88 @@ def predicate(release: Release, engine: str) -> Json:
         "cost": form["cost"],
         "notes": list(release.notes),
     } | _common(plan, engine, release.issued_at)
+
+
+def keys(form: Json, plan: KeyPlan, noise: KeyNoise, engine: str) -> Json:
+    """What the certificate states of released keys (``form``), but for the ledger's own part."""
+    real = form["data"] == "real"
+    terms = {name: form[name] for name in ("rho", "epsilon", "delta", "threshold")}
+    norms = {"l0": plan.groups, "l1": plan.groups, "l2_squared": plan.groups, "linf": 1}
+    dp = terms | {
+        "scales": [form["scale"]],
+        "measure": "approx_zcdp",
+        "neighbouring": f"{plan.who} added or removed",
+        "mechanism": ["discrete gaussian, then a threshold"],
+        "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.groups},
+        "sensitivities": [{"kind": "keys"} | norms],
+        "losses": [noise.cost.loss],
+        "threshold_delta": noise.cost.delta,
+    }
+    return {
+        "form": FORM,
+        "release_id": form["id"],
+        "issued_at": form["issued_at"],
+        "dataset": {
+            "id": form["dataset"],
+            "table": form["table"],
+            "snapshot_id": form["snapshot"],
+            "privacy_unit": plan.unit_column or "row",
+            "metadata_sha256": plan.schema_digest,
+            "rows": form["data"],
+        },
+        "project_id": form["project"],
+        "agent_id": form["analyst"],
+        "keys": form["keys"],
+        "protection": form["protection"],
+        "guarantee": form["guarantee"],
+        "dp": dp if real else None,
+        "cost": form["cost"],
+        "notes": form["notes"],
+        "what": key_question(plan),
+        "plan_sha256": form["plan"],
+    } | _said(engine, form["issued_at"])
+
+
+def key_guarantee(plan: KeyPlan, noise: KeyNoise, data: str, ledger: str, memory: bool) -> str:
+    """One sentence on released keys: unit, neighbours, ε and δ, the bound, and who keeps the account."""
+    if data == "dummy":
+        return "Dummy data: every row is invented, so no one's presence can show."
+    groups = "1 key" if plan.groups == 1 else f"{plan.groups} keys"
+    return (
+        f"Differentially private with ε = {noise.epsilon:.6g} and δ = {noise.delta:g}: adding or removing {plan.who} "
+        f"changes the chance of any released list of keys by at most that much; a person is counted in at most "
+        f"{groups}; a key that one person alone has shows with a chance of at most "
+        f"{noise.cost.delta / DELTA_UNIT:.3g}; the account of what else was released is kept "
+        + ("by this session, in this process only." if memory else f"in the ledger {ledger}.")
+    )
+
+
+def key_notes(plan: KeyPlan, noise: KeyNoise, unbounded: int) -> tuple[str, ...]:
+    """What a reader of released keys must know beside the guarantee; ``unbounded`` as for :func:`notes`."""
+    out = []
+    if plan.unit_column is not None:
+        looked = "row is" if plan.kept_rows == 1 else "rows are"
+        out.append(f"{plan.kept_rows} {looked} looked at of a person, chosen at random before any filter.")
+    out.append(
+        f"A key shows from a noisy count of {noise.threshold} people on. Keys that do not show may have people or "
+        "none; small counts that show are rather too high than too low."
+    )
+    if unbounded:
+        out.append(f"{unbounded} earlier release(s) of this dataset had no finite guarantee (exact totals).")
+    return tuple(out)
+
+
+def key_question(plan: KeyPlan) -> str:
+    """What keys are asked for, without any constant of a filter: it stands in the public log.
+
+    >>> import pets
+    >>> from pets.plan.key_plan import make_key_plan
+    >>> table = pets.Table(pets.Unit("id", max_rows=3), {"id": pets.Identifier(), "code": pets.Text(8)})
+    >>> key_question(make_key_plan("stays", ["code"], pets.Schema({"stays": table}), where=pets.col("code") != "x"))
+    'group_keys by code where code'
+    """
+    where = columns_of(plan.question().get("where"))
+    return f"group_keys by {', '.join(plan.by)}" + (f" where {' and '.join(where)}" if where else "")
 
 
 def contribution(

@@ -14,13 +14,16 @@ from pets.common import html_table
 from pets.common.arguments import plain_arguments
 from pets.common.codec import Json
 from pets.dp.calibrate import calibrate
+from pets.dp.key_threshold import KeyNoise
 from pets.errors import BudgetError, UserError, shown
 from pets.ledger.ledger import Ledger
 from pets.plan.contribution import Contribution
 from pets.protection.budget import Budget, added_up
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Protection
+from pets.query_model.expression import Filter
 from pets.query_model.query import Query, queries
+from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.release import Release
 from pets.release.text import DUMMY
 from pets.schema.schema import Schema
@@ -303,6 +306,59 @@ class Session:
         is charged; ``purpose`` goes into the ledger. Asked again, it is charged again. Raises as :meth:`release`.
         """
         return self._custody.contribute(query, protection, honest=honest, purpose=purpose, check=check)
+
+    @plain_arguments(
+        UserError, "group_keys", "write group_keys('stays', by=['diagnosis'], protection=pets.DP(epsilon=1))"
+    )
+    def group_keys(
+        self,
+        table: str,
+        *,
+        by: Sequence[str],
+        protection: Protection,
+        where: Filter | None = None,
+        groups: int | None = None,
+        delta: float | None = None,
+        again: bool = False,
+    ) -> ReleasedKeys:
+        """The keys of columns that nobody listed, as far as enough people have them: a key set to group by.
+
+        A key shows where its count of people, with noise on it, reaches a threshold; :meth:`quote_keys` tells it. A key
+        that one person alone has shows with a chance of at most δ. It is charged ρ and δ once: the same question about
+        the same snapshot gives the same keys at no cost, and grouping by them is an ordinary question.
+
+        Args:
+            table, by: the columns of a key; at least one is usually of type ``text``.
+            protection: ``pets.DP(epsilon=…)`` or ``pets.DP(rho=…)``.
+            where: only rows that meet it.
+            groups: keys that one person is counted in at most (5 unless it is said); fewer give a lower threshold.
+            delta: of the threshold; left out, a hundredth of the budget's ``threshold_delta``.
+            again: whether an equal question is to be answered, and charged, anew.
+
+        Raises:
+            QueryError, BudgetError, PolicyError: before any row is read; nothing is spent. A ledger without a delta
+                can pay for no keys.
+            ReleaseFailedError: after the data was opened; the charge stands.
+        """
+        if not isinstance(again, bool):
+            raise UserError(f"again must be True or False, not {shown(again)}")
+        terms = self._custody.key_terms(table, by, protection, where=where, groups=groups, delta=delta)
+        assert isinstance(protection, DP)
+        return self._custody.keys(terms, protection, again=again)
+
+    @plain_arguments(UserError, "quote_keys")
+    def quote_keys(
+        self,
+        table: str,
+        *,
+        by: Sequence[str],
+        protection: Protection,
+        where: Filter | None = None,
+        groups: int | None = None,
+        delta: float | None = None,
+    ) -> KeyNoise:
+        """The price of :meth:`group_keys`, the scale of its noise and its threshold, before spending."""
+        return self._custody.key_terms(table, by, protection, where=where, groups=groups, delta=delta)[1]
 
     # account ----------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ KIND, TYPES = "application/vnd.in-toto+json", ["https://in-toto.io/Statement/v1"
 FREE = ("assumptions", "engine_versions", "service")  # of a certificate: nothing follows from them, nor they from it
 KINDS = ("dp", "exact", "total")
 WORDS = """table where by agg keyset rows groups column bins part period count count_units sum mean rate variance
-  histogram quantile category integer real boolean date datetime identifier"""
+  histogram quantile category integer real boolean date datetime identifier text"""
 KNOWN = set(re.findall(r"\w+", WORDS))  # parts of a question, aggregates, keys and domains
 UNKNOWABLE = """not checked, since no program can know it from these files: that the noise was drawn at this scale; that
   the rows of a person were bounded and their values clamped; that invented rows are invented; that schema and group
@@ -43,7 +43,7 @@ def beside(name: str) -> Any:
     return module
 
 
-_loss, _log = beside("loss"), beside("log")
+_loss, _log, _keys = beside("loss"), beside("log"), beside("keys")
 _plan, UNIT, close, conversion, epsilon = _loss.PLAN, _loss.UNIT, _loss.close, _loss.conversion, _loss.epsilon
 Refused, need, canonical, read, same = _plan.Refused, _plan.need, _plan.canonical, _plan.read, _plan.same
 number, sha256, Plan = _plan.number, _plan.sha256, _plan.Plan
@@ -150,9 +150,12 @@ def check_budget(one: Any, said: Any, entry: Any) -> None:
     need(all(type(part) is int and part >= 0 for part in units), "its account is not in whole units")
     need(held["before"] + held["charged"] == held["after"] <= held["cap"], "its account does not add up")
     need(held["after"] <= held["lifetime"], "its account has a life that is shorter than its budget")
-    need(one["cost"] == {"currency": held["currency"], "loss": one["cost"]["loss"], "delta": 0}, "its cost has a δ")
-    charged = 0 if entry["event"] == "delivered" else one["cost"]["loss"]
-    need((held["charged"], held["charged_delta"]) == (charged, 0), "it was charged something else than its cost")
+    spent, kept = one["cost"], held.get("after_delta", 0)
+    need(sorted(spent) == ["currency", "delta", "loss"] and spent["currency"] == held["currency"], "its cost is none")
+    need("rows" in one or spent["delta"] == 0, "its cost has a δ")
+    charged = (0, 0) if entry["event"] == "delivered" else (spent["loss"], spent["delta"])
+    need((held["charged"], held["charged_delta"]) == charged, "it was charged something else than its cost")
+    need(type(kept) is int and charged[1] <= kept <= number(held["threshold_delta"]) * 10**18, "its δ is not there")
     whole, part = number(held["delta"]), number(held["threshold_delta"])
     fits = 0 <= part < whole if zcdp else 0 == part == whole and held["currency"] == "pure"
     need(fits and 100 * whole < 1, "its budget is none")
@@ -161,15 +164,17 @@ def check_budget(one: Any, said: Any, entry: Any) -> None:
     need(means[0] <= most * (1 + 1e-9) and most <= means[1] * (1 + 1e-9), "its cap is not what its budget's ε means")
     spent = epsilon(held["after"] / UNIT, delta) if zcdp else held["after"] / UNIT
     need(close(float(number(told["epsilon_spent"])), spent), "the ε that was spent is not that of its account")
-    at = delta if zcdp and held["after"] else 0
+    at = (delta if zcdp and held["after"] else 0) + kept / 10**18
     need(float(number(told["delta"])) == at, "its account is told at another δ")
     need(0 <= told["left"] <= held["cap"] - held["after"], "its account has less left than it states")
     names = {"cap": "cap", "currency": "currency", "epoch": "epoch", "lifetime": "lifetime", "spent": "after"}
     plain = {name: held[other] for name, other in names.items()} | {"epsilon_cap": held["epsilon_cap"]}
     plain |= {name: told[name] for name in ("left", "epsilon_spent", "delta")}
+    plain |= {"threshold_spent": kept} if kept else {}
     need(same(told, plain), "the account that the release tells is not the certified one")
     more = {name: held[name] for name in ("charged", "charged_delta", "before", "after", "delta", "threshold_delta")}
     more |= {"scope": one["dataset"], "ledger": held["ledger"]} | {n: held[n] for n in plain if n in held}
+    more |= {"after_delta": kept} if kept else {}
     need(same(held, more) and held["ledger"] in ("durable", "memory"), "its account tells more than pets writes")
 
 
@@ -178,7 +183,12 @@ def check_entry(said: Any, entry: Any, private: Any, subject: str) -> None:
     data, log, budget = said["dataset"], said["log"], said["budget"]
     told = {"seq": log["seq"], "request": said["request_id"], "dataset": data["id"], "table": data["table"]}
     told |= {"project": said["project_id"], "analyst": said["agent_id"], "what": said["what"]}
-    told |= {"protection": said["protection"], "epoch": budget["epoch"], "loss": budget["charged"], "delta": 0}
+    told |= {
+        "protection": said["protection"],
+        "epoch": budget["epoch"],
+        "loss": budget["charged"],
+        "delta": budget["charged_delta"],
+    }
     told |= {"unbounded": said["dp"] is None and data["rows"] == "real"}
     told |= {name: entry[name] for name in ("at", "sealed")} | {"event": entry["event"]}
     if "metadata_sha256" in entry:  # older requests were entered without it
@@ -193,10 +203,18 @@ def check_entry(said: Any, entry: Any, private: Any, subject: str) -> None:
     need(issued <= entered + _log.SKEW, "it was issued after it was entered")
 
 
+def who_of(plan: Any) -> str:
+    """Who is protected."""
+    return "any one row (a person)" if plan.unit is None else f"all rows of any one person ({plan.unit})"
+
+
 def expected(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
     """The whole certificate as it follows from the release, but for the free fields and what the log alone knows."""
-    who = "any one row (a person)" if plan.unit is None else f"all rows of any one person ({plan.unit})"
-    dp = None
+    if one["pets"] == "keys":
+        by, where = ", ".join(one["keys"]["by"]), " and ".join(columns_in(one["keys"].get("where")))
+        told = _keys.expected(one, said, plan, who_of(plan), f"group_keys by {by}" + f" where {where}" * bool(where))
+        return {**told, **common(one, said, plan, digest)}
+    who, dp = who_of(plan), None
     if one["mechanism"] != "none" and one["data"] == "real":
         dp = {name: one[name] for name in ("rho", "epsilon", "delta", "scales")}
         dp |= {"measure": "approx_zcdp" if one["cost"]["currency"] == "zcdp" else "pure"}
@@ -204,9 +222,13 @@ def expected(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
         dp |= {"mechanism": [f"discrete {one['mechanism']}"] * len(plan.measures)}
         dp |= {"contribution_bound": {"rows": plan.k, "kept_rows": plan.kept, "groups": plan.cap}}
         dp |= {"sensitivities": [{"kind": form["kind"]} | form["sensitivity"] for form in plan.measures]}
-    told = {"release_id": one["id"], "project_id": one["project"], "agent_id": one["analyst"], "dp": dp, "form": 1}
-    told |= {name: one[name] for name in ("query", "protection", "cost", "notes", "issued_at")}
-    told |= {"what": summary(one["query"]), "plan_sha256": digest}
+    return {"dp": dp, "query": one["query"], "what": summary(one["query"])} | common(one, said, plan, digest)
+
+
+def common(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
+    """What every certificate states alike."""
+    told = {"release_id": one["id"], "project_id": one["project"], "agent_id": one["analyst"], "form": 1}
+    told |= {name: one[name] for name in ("protection", "cost", "notes", "issued_at")} | {"plan_sha256": digest}
     told["dataset"] = {
         "id": one["dataset"],
         "table": one["table"],
@@ -215,7 +237,9 @@ def expected(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
         "metadata_sha256": plan.form["schema"],
         "rows": one["data"],
     }
-    told["guarantee"] = sentence(one, plan, who, said["log"]["origin"], said["budget"]["ledger"] == "memory")
+    place = said["log"]["origin"], said["budget"]["ledger"] == "memory"
+    keys, who = one["pets"] == "keys", who_of(plan)
+    told["guarantee"] = _keys.sentence(one, plan, who, _plan, *place) if keys else sentence(one, plan, who, *place)
     reason = {"decision": "released", "checker": "pets", "reason": "within the policy", "at": one["issued_at"]}
     return told | {"review": reason} | {name: said[name] for name in ("budget", "log", "other_releases", "request_id")}
 
@@ -248,6 +272,18 @@ def check_release(one: Any, said: Any, plan: Any, digest: str) -> None:
         need(same(none, [None] * 3 + [0] * len(one["scales"])), "it promises something without noise")
 
 
+def check_keys(one: Any, said: Any, plan: Any, digest: str) -> None:
+    """The parts of released keys fit together, and are all that there is."""
+    need(sorted(one) == sorted(_keys.PARTS.split()), "the release has other parts than pets writes")
+    told = {"dataset": one["schema"]["dataset"], "table": one["keys"]["table"], "plan": digest}
+    need(same(told, {name: one[name] for name in told}), "its plan does not follow from its question and its schema")
+    need(one["data"] in ("real", "dummy"), "its rows are neither real nor invented")
+    need(one["data"] == "real" or said["budget"]["ledger"] == "memory", "a ledger on disk holds no invented rows")
+    free = one["cost"]["loss"] == 0 and one["cost"]["delta"] == 0
+    need(one["data"] == "real" or free, "it costs something, and protects nobody")
+    _keys.check_rows(one, plan, _plan, _plan.TEXTS)
+
+
 def check(release: bytes, key: bytes, certificate: bytes | None = None, log: Any = None, schema: Any = None) -> str:
     """What was derived and found to hold, in words.
 
@@ -275,18 +311,20 @@ def _checked(release: bytes, key: bytes, certificate: bytes | None, log: Any, sc
     need(same(file.get("certificate", envelope), envelope), "the release has another certificate")
     need(file.get("digest", subject) == subject == sha256(canonical(one)), "the certificate is of another release")
     entry, private = placed(said["log"], key)
-    if (one.get("pets"), one.get("version")) != ("release", 1) or one["protection"].get("kind") not in KINDS:
+    keys = one.get("pets") == "keys"
+    known = ("keys" if keys else "release", 1) == (one.get("pets"), one.get("version"))
+    if not known or one["protection"].get("kind") not in KINDS[: 1 if keys else None]:
         raise CannotCheck("it is of a kind that this checker does not know")
     if "form" not in said:
         raise CannotCheck("it was made before certificates carried what this checker derives")
-    asked, tables = one["query"], one["schema"]["tables"].values()
+    asked, tables = {"agg": []} if keys else one["query"], one["schema"]["tables"].values()
     names = {*asked} | {part["agg"] for _, part in asked["agg"]} | {key["key"] for key in asked.get("by", [])}
     names |= {form["type"] for table in tables for form in table["columns"].values()}
     if said["form"] != 1 or "secure" in one["protection"] or not names <= KNOWN:
         raise CannotCheck("it is of a kind that this checker does not know; find a newer one")
-    plan = Plan(one["query"], one["schema"])
+    plan = _keys.KeyPlan(one["keys"], one["schema"], _plan) if keys else Plan(one["query"], one["schema"])
     digest = sha256(canonical(plan.form))
-    check_release(one, said, plan, digest)
+    (check_keys if keys else check_release)(one, said, plan, digest)
     told = expected(one, said, plan, digest)
     wrong = [name for name in sorted({*told, *said} - {*FREE}) if not same(told.get(name), said.get(name))]
     need(
@@ -297,7 +335,9 @@ def _checked(release: bytes, key: bytes, certificate: bytes | None, log: Any, sc
     need(one["guarantee"] == told["guarantee"], "the release promises something else in words")
     check_entry(said, entry, private, subject)
     check_budget(one, said, entry)
-    if said["dp"] is not None:
+    if said["dp"] is not None and keys:
+        _keys.check_loss(one, said, plan, _plan, _loss)
+    elif said["dp"] is not None:
         _loss.check_losses(one, said["dp"]["losses"], plan)
         _loss.check_noise(one, said["dp"]["losses"], one["cost"]["loss"], said["budget"])
     place = "budget, other releases: as the ledger says (no log was given)"
@@ -312,6 +352,12 @@ def _checked(release: bytes, key: bytes, certificate: bytes | None, log: Any, sc
 
 def derived(one: Any, plan: Any) -> str:
     """The numbers that were derived, for people."""
+    if one["pets"] == "keys":
+        shows = _keys.shows(plan.groups, float(number(one["scale"])), one["threshold"])
+        moved = f"{plan.groups} counts by 1; a key of theirs alone shows with a chance of {shows:.3g}"
+        return (
+            f"derived anew: plan {sha256(canonical(plan.form))[:16]}; discrete gaussian noise; one person moves {moved}"
+        )
     law = f"discrete {one['mechanism']}" if one["mechanism"] != "none" else "no"
     moved = ", ".join(
         f"{form['kind']}: L1 {form['sensitivity']['l1']}, L2² {form['sensitivity']['l2_squared']}"

@@ -46,6 +46,7 @@ class Account:
         self.dataset, self.epoch, self.life, self.finite, self.forfeited = dataset, 0, 0, 0, 0
         self.caps: dict[tuple[str, ...], int] = {}
         self.spent: Counter[tuple[str, ...]] = Counter()
+        self.delta = 0  # that thresholds of the present budget took, in units
         self.budget: Any = None
         self.begun: dict[str, dict[str, Any]] = {}  # the account as each request found it
         self.asked: dict[str, Any] = {}  # what was entered of each, before any row was counted
@@ -60,23 +61,27 @@ class Account:
         for scope in scopes:
             self.spent[scope] += loss
         self.life += loss
+        self.delta += said["delta"] if loss > 0 else -said["delta"] if loss < 0 else 0
         left = min(self.caps[scope] - self.spent[scope] for scope in scopes if scope in self.caps)
         told = {"before": before, "after": before + loss, "lifetime": self.life, "left": max(0, left)}
         budget = {"epsilon_cap" if name == "epsilon" else name: part for name, part in self.budget.items()}
+        told |= {"after_delta": self.delta} if self.delta else {}
         return told | {"cap": self.caps[()], "epoch": self.epoch} | budget
 
     def hear(self, said: Any) -> None:
         """The next entry."""
         event, name = said["event"], said.get("request")
         if event == "rebase":
-            here, _, life, _ = said["counted"].get(self.dataset, [0, 0, 0, 0])
+            here, more, life, _ = said["counted"].get(self.dataset, [0, 0, 0, 0])
+            self.delta += more
             self.spent[()] += here
             self.life += life
         elif said.get("dataset") != self.dataset:
             return
         elif event == "dataset":
             self.caps[()], self.budget = said["loss"], said["budget"]
-            self.life = self.spent[()] = said.get("charged", [0, 0])[0]
+            self.life, self.delta = said.get("charged", [0, 0])
+            self.spent[()] = self.life
         elif event == "change":
             self.change(said)
         elif event in ("reserved", "started") and name not in self.begun:
@@ -97,6 +102,7 @@ class Account:
         """A signed change of the budget."""
         if said["change"] == "renew":
             self.spent.clear()
+            self.delta = 0
             self.epoch += 1
         if said["change"] in ("renew", "budget"):
             self.caps[()], self.budget = said["loss"], said["budget"]
@@ -137,7 +143,10 @@ def replay(handle: Any, key: bytes, one: Any, said: Any, base: Any, checkpoint: 
         own = account.state(entry, 0) if delivered else account.begun[said["request_id"]]
         asked, names = account.asked[said["request_id"]], SAME if delivered else (*SAME, *ITS)
         alike = [base.same(asked.get(name), entry.get(name)) for name in names]
-        need(all(alike) and asked["loss"] == one["cost"]["loss"], "the log has what was asked otherwise")
+        need(
+            all(alike) and asked["loss"] == one["cost"]["loss"] and asked["delta"] == one["cost"]["delta"],
+            "the log has what was asked otherwise",
+        )
         times = asked["at"], one["issued_at"], account.ended.get(said["request_id"], entry["at"])
         begun, issued, ended = map(dt.datetime.fromisoformat, times)
         need(begun - SKEW <= issued <= ended + SKEW, "it was issued before it was asked, or after it was answered")
@@ -152,6 +161,8 @@ def replay(handle: Any, key: bytes, one: Any, said: Any, base: Any, checkpoint: 
     need(base.same(said["other_releases"], told), "it names other releases than the log does")
     names = ("before", "after", "lifetime", "cap", "epoch", "epsilon_cap", "delta", "threshold_delta")
     stated = {name: budget[name] for name in names} | {"left": one["budget"]["left"]}
+    stated |= {"after_delta": budget.get("after_delta", 0)}
+    own.setdefault("after_delta", 0)
     need(base.same(stated, {name: own[name] for name in stated}), "its account is not the one that the log leads to")
     schemas = len(account.schemas - {said["dataset"]["metadata_sha256"]})
     also = f"; {schemas} other schema(s) were used" if schemas else ""

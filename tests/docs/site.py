@@ -37,7 +37,7 @@ CONTENTS = {
         f"docs/proofs/{name}"
         for name in (
             *("setting", "rows", "balance", "units", "total", "square", "leaves", "tree"),
-            *("gaussian", "laplace", "composition", "plan", "certificate"),
+            *("gaussian", "laplace", "composition", "group_keys", "plan", "certificate"),
         )
     ],
     "The house": ["docs/architecture", "docs/audits", "CONTRIBUTING", "GLOSSARY", "CHANGELOG"],

@@ -26,7 +26,15 @@ def missing(kinds: tuple[str, ...], pages: list[Path]) -> set[str]:
 
 
 def test_every_measure_and_every_law_has_a_page() -> None:
-    kinds = (*get_args(MeasureKind), *get_args(Mechanism), "composition", "setting", "plan", "certificate")
+    kinds = (
+        *get_args(MeasureKind),
+        *get_args(Mechanism),
+        "composition",
+        "setting",
+        "plan",
+        "certificate",
+        "group_keys",
+    )
     assert missing(kinds, PAGES) == set()
     assert missing(kinds, [page for page in PAGES if page.stem != "tree"]) == {"tree"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from pets.common import signing
 from pets.common.arguments import plain_arguments, whole_between
@@ -193,6 +193,18 @@ class Federation:
         sealed = self._answered([self._request(one, protection, secure, again) for one in asked])
         answers = [answer.shown_as(one.display) for one, answer in zip(asked, sealed, strict=True)]
         return answers[0] if isinstance(query, Query) else answers
+
+    def group_keys(self, *_: object, **__: object) -> NoReturn:
+        """Not over several sites: always refused, with the reason and what to ask instead.
+
+        Raises:
+            UserError: in every case.
+        """
+        raise UserError(
+            "keys that nobody listed are released by one site's threshold, not by a federation's: adding up unlisted "
+            "keys over sites needs a secure union, which pets has not; have a site release its own with "
+            "session.group_keys(…), at its own cost, or list the keys in a KeySet"
+        )
 
     def synthesise(self, rows: int | None = None, *, secure: str = "masked", **settings: Any) -> SyntheticRelease:
         """A whole synthetic table with a guarantee, from noisy marginals over all sites; nobody sees one site's.

@@ -68,6 +68,6 @@ class People:
         for table in self._plan.people_of.tables:
             frame = pl.from_arrow(self._linked.arrow(table))
             assert isinstance(frame, pl.DataFrame)
-            frames[table] = frame.with_columns(pl.all().cast(pl.Int64))
+            frames[table] = frame.with_columns(pl.exclude(pl.String).cast(pl.Int64))
             columns[table] = self._linked.columns(table)
         return people_frame(self._plan, frames, columns).to_arrow()

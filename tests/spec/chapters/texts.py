@@ -2,8 +2,8 @@ from tests.spec.book import Chapter, Spec
 
 CHAPTER = Chapter(
     "Texts that nobody listed",
-    "A column of type `text` states how long its texts are and of which signs, and no values. Its keys are listed by the "
-    "question, or released before (`session.group_keys`). In form `icd10` letters are raised and dots dropped.",
+    "A column of type `text` states how long its texts are and of which signs, and no values. Its keys are listed by "
+    "the question, or released before (`session.group_keys`). In form `icd10` letters are raised and dots dropped.",
     schema="""
 tables:
   episodes:

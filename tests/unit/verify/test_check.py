@@ -37,7 +37,7 @@ from tests.unit.ledger.log.test_verifier import edited, leaves, other
 from tests.work import calls
 
 FOLDER = Path(checker.__file__).parent
-FILES = ("check.py", "plan.py", "loss.py", "log.py", "calendar.py")
+FILES = ("check.py", "plan.py", "loss.py", "log.py", "calendar.py", "texts.py")
 
 FREE = ("assumptions", "engine_versions", "service", "values")
 """The parts that may say anything: nothing follows from them, and they follow from nothing that a reader has.

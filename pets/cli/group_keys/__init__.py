@@ -1,0 +1,1 @@
+"""Keys that nobody listed, on the command line."""

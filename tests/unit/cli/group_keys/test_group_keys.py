@@ -1,0 +1,73 @@
+"""``pets group-keys`` and ``pets query --by keys.json``: from texts that nobody listed to an answer, in a shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pets.cli import main
+from pets.release.keys.released_keys import ReleasedKeys
+
+SCHEMA = """
+dataset: episodes
+tables:
+  apc:
+    unit: {column: person, max_rows: 2}
+    columns:
+      person: {type: identifier}
+      diagnosis: {type: text, max_length: 7, form: icd10}
+      sex: {type: category, values: [F, M]}
+"""
+BY = ["--schema", "apc.yaml", "--by", "diagnosis"]
+LEDGER = ["--ledger", "ledger.db"]
+WHO = ["--reason", "codes", "--by", "A", "--by", "B"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "apc.yaml").write_text(SCHEMA)
+    rows = pd.DataFrame({"person": range(400), "diagnosis": ["I21.0", "J45"] * 200, "sex": ["F", "M"] * 200})
+    rows.loc[0, "diagnosis"] = "Q99"
+    rows.to_csv(tmp_path / "apc.csv", index=False)
+    return tmp_path
+
+
+def test_keys_are_released_and_grouped_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["snapshot", "--schema", "apc.yaml", "--data", "apc.csv", "--out", "ready"]) == 0
+    asked = ["group-keys", *BY, *LEDGER, "--snapshots", "ready", "--epsilon", "1", "--out", "keys.json"]
+    assert main.run(["ledger", "open", *LEDGER, "--schema", "apc.yaml", "--budget-epsilon", "9"]) == 0
+    capsys.readouterr()
+    assert main.run(asked) == 6
+    assert "pets ledger change --threshold-delta 1e-07" in capsys.readouterr().err
+    assert main.run(["ledger", "change", *LEDGER, "--dataset", "episodes", "--threshold-delta", "1e-7", *WHO]) == 0
+    assert main.run([*asked, "--quote"]) == 0
+    assert "A key shows from a noisy count of" in capsys.readouterr().out
+    assert not Path("keys.json").exists()
+    assert main.run(asked) == 0
+    shown = capsys.readouterr()
+    assert "I210" in shown.out and "Q99" not in shown.out + shown.err
+    assert ReleasedKeys.load("keys.json").rows == (("I210",), ("J45",))
+    assert main.run(["verify", "keys.json", "--key", "ledger.db.pub"]) == 0
+    assert "promise: it follows" in capsys.readouterr().out
+    answer = ["query", "--schema", "apc.yaml", *LEDGER, "--snapshots", "ready", "--by", "keys.json", "--count", "n"]
+    assert main.run([*answer, "--epsilon", "1"]) == 0
+    assert "J45" in capsys.readouterr().out
+    assert main.run(["ledger", "change", *LEDGER, "--dataset", "episodes", "--budget-delta", "2e-6", *WHO]) == 0
+    assert "threshold_delta': '0.0000002'" in capsys.readouterr().out  # the share that it had
+
+
+def test_invented_rows_and_mistakes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    price = ["--epsilon", "3", "--threshold-delta", "1e-7"]
+    assert main.run(["group-keys", *BY, *price, "--dummy", "--groups", "1"]) == 0
+    assert "DUMMY DATA" in capsys.readouterr().out
+    for wrong, said in (
+        (["--by", "nothing"], "column 'nothing' is not in table"),
+        (["--groups", "99"], "groups must be a whole number"),
+        (["--where", "sex == 'F' and"], "cannot be read"),
+        (["--out", "keys.csv"], "data"),
+    ):
+        assert main.run(["group-keys", *BY, *price, *wrong]) != 0
+        assert said in capsys.readouterr().err

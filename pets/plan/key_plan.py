@@ -19,7 +19,8 @@ from pets.plan.layout import Dimension, Layout
 from pets.plan.plan import MAX_GROUPS
 from pets.plan.predicate import Predicate, predicate_json, resolve
 from pets.plan.predicate import field as find_field
-from pets.query_model.expression import Col, Filter
+from pets.query_model.columns import Col
+from pets.query_model.expression import Filter
 from pets.schema.dates import Date
 from pets.schema.domain import Boolean, Category, Domain
 from pets.schema.numeric import Integer

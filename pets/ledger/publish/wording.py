@@ -40,6 +40,8 @@ def asked(what: str) -> str:
     'The number of records and the average of “length of stay”, for each “sex”, among records chosen by “age”.'
     >>> asked("count_units(age and sex)")
     'The number of people among records chosen by “age” and “sex”.'
+    >>> asked("group_keys by diagnosis where sex")
+    'The values of “diagnosis” that enough people have, among records chosen by “sex”.'
     >>> asked("mean(days; drop) by")
     'mean(days; drop) by'
     """
@@ -47,11 +49,14 @@ def asked(what: str) -> str:
     if found is None:
         return what
     measures, by, where = found.groups()
+    keys = measures == "group_keys" and by is not None
     parts = [_measure(*match.groups()) for match in _PART.finditer(measures)]
-    if "" in parts:
+    if "" in parts and not keys:
         return what
     said = listed(parts)
-    if by:
+    if keys:
+        said = f"the values of {listed([_quoted(name) for name in by.split(', ')])} that enough people have"
+    elif by:
         said += f", for each {listed([_quoted(name) for name in by.split(', ')])}"
     if where:
         said += f", among records chosen by {_columns(where)}"

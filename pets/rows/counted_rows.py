@@ -19,9 +19,9 @@ from pets.plan.measure import Weight
 from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, Codes, Predicate, Texts, known
 from pets.plan.vector import Ints
-from pets.rows.backends import backend
+from pets.rows.engine.backends import backend
+from pets.rows.engine.slots import cycle, steps
 from pets.rows.people.lowered import People
-from pets.rows.slots import cycle, steps
 
 if TYPE_CHECKING:
     from pets.rows.snapshot import Snapshot

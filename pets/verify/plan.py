@@ -21,8 +21,7 @@ from typing import Any
 def beside(name: str) -> Any:
     """A file of this folder: it is found where this one lies, installed or not."""
     found: Any = importlib.util.spec_from_file_location(f"check_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    found.loader.exec_module(module := importlib.util.module_from_spec(found))
     return module
 
 
@@ -256,8 +255,7 @@ class Plan:
         need(0 < self.k <= self.kept <= 10_000, "it counts more rows of a person than its schema allows")
         keys, listed = query.get("by", []), [list(row) for row in query.get("keyset", {"rows": []})["rows"]]
         for place, of in enumerate(self.columns[key["column"]] for key in keys):
-            for row in listed if of.kind == "text" else []:
-                row[place] = None if row[place] is None else TEXTS.spelt(of.form, row[place])
+            listed = TEXTS.respelt(of.form, listed, place)
         sides = [dimension(key, self.columns, [row[n] for row in listed]) for n, key in enumerate(keys)]
         size = math.prod(side["size"] for side, _ in sides)
         places = places_of(listed, sides) if "keyset" in query else None

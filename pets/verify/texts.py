@@ -17,6 +17,13 @@ def spelt(form: Any, value: Any) -> str:
     return text
 
 
+def respelt(column: Any, rows: list[list[Any]], place: int) -> list[list[Any]]:
+    """Listed keys, with those of a column of texts as it holds them."""
+    if column["type"] != "text":
+        return rows
+    return [[spelt(column, v) if at == place and v is not None else v for at, v in enumerate(row)] for row in rows]
+
+
 def condition(form: Any, column: Any, true: bool) -> Any:
     """A condition as texts that a cell is among, or is not; the empty text is null, and meets is_null alone."""
     kind, op = form["filter"], form.get("op", "==")

@@ -128,9 +128,9 @@ def test_a_lower_threshold_than_its_delta_pays_for_is_refused(made: Keys) -> Non
     [
         ({"scale": "1"}, "its noise costs something else"),
         ({"scale": "100"}, "its noise costs something else"),
-        ({"epsilon": "0.5"}, "ε"),
+        ({"epsilon": "0.5"}, "promises something else (guarantee)"),
         ({"rho": "0.001"}, "ρ"),
-        ({"delta": "0.0000001"}, "δ"),
+        ({"delta": "0.0000001"}, "promises something else (guarantee)"),
         ({"rows": [["I21"], ["I21"]]}, "in order, each once"),
         ({"rows": [["J450"], ["I21"]]}, "in order, each once"),
         ({"rows": [["I21"], ["j45.0"]]}, "no text of its column"),

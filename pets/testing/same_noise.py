@@ -108,6 +108,7 @@ class _Found:
     problems: list[str] = field(default_factory=list)
     drew: set[str] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)
+    charged: set[str] = field(default_factory=set)
 
     def report(self, asks: Mapping[str, Ask]) -> ReplayReport:
         still = [name for name in asks if name in self.drew - self.moved]
@@ -116,6 +117,8 @@ class _Found:
             "(give data= with people who do, or person=), or a value outlives the rows that it was computed from"
             for name in still
         ]
+        silent = [name for name in asks if name in self.charged - self.drew]
+        problems += [f"{_title(name)}it was charged and drew no noise, in every pair: it failed" for name in silent]
         return ReplayReport(self.cases, self.draws, self.worst, (*self.problems, *problems))
 
 
@@ -152,6 +155,8 @@ def _compare(pair: Pair, engine: str, asks: Mapping[str, Ask], opened: Callable[
             found.draws += len(world.draws)
             if world.draws:
                 found.drew.add(name)
+            if world.cost.loss:
+                found.charged.add(name)
             if any(amount for _, amount in player.losses):
                 found.moved.add(name)
             found.problems += [f"{_title(name)}{one} ({engine}; {pair.story})" for one in wrong]

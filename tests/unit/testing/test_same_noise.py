@@ -71,6 +71,13 @@ def test_a_request_that_nobody_moves_is_told() -> None:
     assert [problem[:24] for problem in found.problems] == ["still: nobody moved an e"]
 
 
+def test_a_request_that_fails_each_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alike in both worlds, but nothing was compared."""
+    monkeypatch.setattr("pets.session.job.tabulate", None)
+    found = replay(SCHEMA, None, released, count=1)
+    assert found.problems == ("it was charged and drew no noise, in every pair: it failed",)
+
+
 def test_refusals_are_no_violations_and_exact_totals_are() -> None:
     def total(session: pets.Session) -> Any:
         return session.release(N, pets.Total())

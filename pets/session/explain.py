@@ -12,7 +12,7 @@ from pets.errors import BudgetError, QueryError, SchemaError, UserError, shown
 from pets.plan.clamping import clamps
 from pets.plan.layout import Dimension
 from pets.plan.measure import Measure
-from pets.plan.person_steps import Attribute, PersonPlan
+from pets.plan.person_steps import PersonPlan
 from pets.plan.plan import Plan, make_plan
 from pets.plan.unreached import unreached
 from pets.protection.budget import Budget
@@ -89,22 +89,18 @@ def _people(plan: Plan, of: PersonPlan) -> list[str]:
     who = "who meet the condition" if of.of is None else f"with a row in table {of.of!r}"
     also = " who meet the condition" if of.of is not None and plan.where is not None else ""
     out = [
-        f"Question about people of dataset {plan.dataset!r}: one row a person, for everybody {who}{also}.",
+        f"Question about people of dataset {plan.dataset!r}: one row a person, for all people {who}{also}.",
         f"Protected: {plan.who}.",
         "A person counts once, however many rows and tables are read (K = 1).",
         f"Of a person at most max_rows rows are read, those that snapshots keep, chosen at random: {of.said}.",
     ]
-    few = [table for table, most in of.kept if most < FEW_ROWS and table != _person_table(plan, of)]
+    few = [table for table, most in of.kept if 1 < most < FEW_ROWS]
     if few:
         out.append(
             f"max_rows of {' and '.join(map(repr, few))} is small: first events beyond the kept rows are not seen. A "
             "larger max_rows adds no noise to questions about people."
         )
     return out + [f"  {name}: {feature_text(feature)}" for name, feature in source.features]
-
-
-def _person_table(plan: Plan, of: PersonPlan) -> str | None:
-    return next((step.table for step in of.steps if isinstance(step, Attribute)), of.of)
 
 
 def _who(plan: Plan) -> list[str]:

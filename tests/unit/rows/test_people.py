@@ -211,6 +211,8 @@ def test_the_condition_is_met_before_other_tables_are_read() -> None:
     text = PeopleSql(plan, sources).statement()
     base, _, rest = text.partition("g1_")
     assert "BETWEEN 0 AND 181" in base
+    # rows of one day are told apart by their rank, whatever the order in which they are read
+    assert "* 16 + x.rank)" in text
     assert "JOIN base b ON x.person = b.person" in rest
     for word in ("ORDER BY", "OVER", "LIMIT", "hash"):
         assert word not in text

@@ -12,13 +12,13 @@ import pytest
 
 import pets
 import pets.federated
-from pets import testing
 from pets.errors import DataError, QueryError
 from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
 from pets.rows.snapshot_store import Store, commit
 from pets.session.custody import Custody
 from pets.session.tables import Holdings
+from pets.testing.exact_answers import linked, snapshot, split_linked
 from tests.unit.rows.test_roster import BOTH, OWN, asked, kept, schema, sources, without
 
 N = pets.query("rx").agg(n=pets.count())
@@ -212,14 +212,14 @@ def test_the_database_outlives_the_tables_and_is_gone_after(tmp_path: Path, monk
 
 
 def test_the_judge_deals_people_out_whole() -> None:
-    whole = testing.linked(schema(), sources(), ["apc", "rx"])
+    whole = linked(schema(), sources(), ["apc", "rx"])
     pairs = sorted(asked(whole, BOTH))
-    parts = testing.split_linked(schema(), whole, 3)
+    parts = split_linked(schema(), whole, 3)
     assert sorted(pair for part in parts for pair in asked(part, BOTH)) == pairs
     people = [{who for who, _ in asked(part, BOTH)} for part in parts]
     assert sum(map(len, people)) == len(set.union(*people)) > 100
     assert len({part.id for part in parts} | {whole.id}) == 4
-    one = testing.snapshot(schema(), sources(), "rx")
+    one = snapshot(schema(), sources(), "rx")
     assert kept(whole.snapshots["rx"]) == kept(one)
 
 

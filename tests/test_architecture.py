@@ -41,7 +41,7 @@ ENGINES = {
     "sqlalchemy": "pets/ledger/db/",
     "sqlglot": "pets/query_model/sql/",
     "fastapi": "pets/service/",
-    "nvflare": "pets/federated/deployment/nvflare_engine.py",
+    "nvflare": "pets/federated/deployment/nvflare_engine/",
 }
 
 # The folder that touches rows, and who may import it.

@@ -15,7 +15,9 @@ from pets.cli.synthetic_flags import Bins, bins_of
 from pets.common.files import make_folder, replace_file
 
 if TYPE_CHECKING:
+    from pets.federated.analyst.open_question import OpenQuestion
     from pets.federated.deployment.remote import RemoteFederation
+    from pets.federated.messages.roster import Roster
     from pets.schema.schema import Schema
 
 app = typer.Typer(
@@ -34,6 +36,7 @@ Patience = Annotated[
 TableName = Annotated[
     str | None, typer.Option("--table", metavar="NAME", help="Which table, where the schema has several.")
 ]
+OPEN = "interrupted; the question stays open, and what sites were charged stays; pets federation pending lists it"
 ASKED = "interrupted; no answer was shown, but sites whose data had been opened stay charged"
 
 
@@ -168,28 +171,98 @@ def query(
         bool, typer.Option("--total", help="Exact totals, where every site's policy allows them.")
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Ask the sites again, and pay again.")] = False,
+    wait: Annotated[
+        str | None,
+        typer.Option("--wait", metavar="TIME", help="With --secure encrypted: sites may answer within 7d, 36h or 90m."),
+    ] = None,
     patience: Patience = 120.0,
 ) -> None:
     """The protected answer over all sites' rows. A question that was answered before costs nothing.
 
     \b
     pets federation query trial --by age --count stays --epsilon 0.5
+    pets federation query trial --by age --count stays --epsilon 0.5 --secure encrypted --wait 7d
     pets federation query trial --by age --count stays --epsilon 0.5 --out answer.html
     """
     from pets.errors import UserError
+    from pets.federated.analyst.open_question import OpenQuestion, check_open
     from pets.federated.deployment.remote import connect
     from pets.protection.protection import Total
+    from pets.release.release import Release
 
     output.check()
     if total and protect.given:
         raise UserError("exact totals have no epsilon; give --total or --epsilon, not both")
     with connect(folder, patience=patience) as many:
         asked, protection = question.build(many.schema), Total() if total else protect.build()
-        with interruptible(ASKED):
+        with interruptible(ASKED if wait is None else OPEN):
             try:
-                release = many.release(asked, protection, secure=secure, again=again)
+                if wait is None:
+                    found: Release | OpenQuestion = many.release(asked, protection, secure=secure, again=again)
+                else:
+                    check_open(secure)
+                    found = many.submit(asked, protection, wait=wait, again=again)
             finally:
                 _lost(many)
+    if isinstance(found, Release):
+        output.deliver(found)
+        return
+    print(_open(found, many.roster))
+    print(f"It goes on with pets federation collect {folder} {found.id[:8]}, now and then until it is complete.")
+
+
+@verb(app)
+def pending(folder: Folder) -> None:
+    """The questions that stay open, until when, and which sites answered.
+
+    \b
+    pets federation pending trial
+    """
+    from pets.federated.deployment.remote import connect
+
+    many = connect(folder)
+    for one in many.pending():
+        print(_open(one, many.roster))
+    if not many.pending():
+        print("No question is open.")
+
+
+@verb(app)
+def collect(
+    folder: Folder,
+    output: Output,
+    question: Annotated[
+        str | None, typer.Argument(metavar="QUESTION", help="Its first digits, where several are open.")
+    ] = None,
+    patience: Patience = 120.0,
+) -> None:
+    """Go on with a question that stays open: ask the sites that are in touch now, and show what is complete.
+
+    \b
+    pets federation collect trial
+    pets federation collect trial 3fa01c22 --out answer.html
+    """
+    from pets.errors import UserError
+    from pets.federated.deployment.remote import connect
+
+    output.check()
+    with connect(folder, patience=patience) as many:
+        several = many.pending()
+        if question is None and len(several) != 1:
+            raise UserError(
+                "no question is open"
+                if not several
+                else "several questions are open; name one of those that pets federation pending lists"
+            )
+        one = question or several[0].id
+        with interruptible(OPEN):
+            try:
+                release = many.collect(one)
+            finally:
+                _lost(many)
+        if release is None:
+            print(next(_open(each, many.roster) for each in many.pending() if each.id.startswith(one)))
+            return
     output.deliver(release)
 
 
@@ -364,6 +437,18 @@ def _touch(there: Mapping[str, str], name: str) -> str:
     if name not in there:
         return "away"
     return f"in touch; its clock is {there[name]} against this one" if there[name] else "in touch"
+
+
+def _open(question: "OpenQuestion", roster: "Roster") -> str:
+    """An open question, for a person."""
+    from pets.federated.analyst.open_question import standing
+    from pets.session import guarantee_text
+
+    lines = [
+        f"Question {question.id[:8]}, asked {question.asked}, open until {question.order.until}: "
+        f"{guarantee_text.what(question.order.query)}; {question.order.protection!r}."
+    ]
+    return "\n".join([*lines, *(f"  {name:<20} {what}" for name, what in standing(question, roster).items())])
 
 
 def _lost(many: "RemoteFederation") -> None:

@@ -9,7 +9,7 @@ import typer
 
 from pets.cli.command import verb
 from pets.cli.flags import DATA, Source, load_schema, written
-from pets.errors import PetsError, UserError
+from pets.errors import PetsError, PolicyError, UserError
 
 if TYPE_CHECKING:
     from pets.federated.deployment.site_folder import SiteFolder
@@ -25,11 +25,11 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The site's folde
 
 
 EARLIER_TOTALS = (
-    "Its policy allows exact totals. If other sites of this roster gave some without this site, the same question over "
-    "this roster shows, by subtraction, this site's own exact numbers: their custodians allow that, and this site is "
-    "not asked. Ask them before you serve, or set totals: {allow: false}."
+    "Exact totals of some of this roster's sites left over other lists of sites. The same question over this roster "
+    "may show, by subtraction, this site's own exact numbers; so this site refuses exact totals over it until you "
+    "allow it (pets site allow-roster, which says what is told)."
 )
-"""What a custodian reads who joins: a ledger remembers what its own site was asked."""
+"""What a custodian reads who joins beside sites that gave exact totals before."""
 
 
 @verb(app, STOPPED)
@@ -95,7 +95,7 @@ def join(
     site, pinned = SiteFolder(folder), load_roster(roster)
     site.join(pinned, kit, public_key)
     print(f"Site {site.name!r} joined the roster {pinned.described}")
-    if site.site.policy.totals.allow:
+    if any(membership != pinned.membership for member in pinned.members for membership, _ in member.totals):
         print(EARLIER_TOTALS)
     print("Compare the roster's first digits with the other sites', by telephone or in person, before you serve.")
     if public_key is not None:
@@ -114,6 +114,9 @@ def allow_roster(
         Path | None,
         typer.Option("--draft", metavar="FILE", help="Write the change there, for approvers to sign; change nothing."),
     ] = None,
+    several: Annotated[
+        bool, typer.Option("--several", help="Beside more than one other list, which together tell more than each.")
+    ] = False,
 ) -> None:
     """Let exact totals leave over other sites than before, by a signed entry in the log; it prints what that tells.
 
@@ -127,10 +130,10 @@ def allow_roster(
 
     site, wanted = SiteFolder(folder).site, load_roster(roster)
     if draft is None:
-        print(site.allow_roster(wanted, reason=reason, by=by))
+        print(site.allow_roster(wanted, reason=reason, by=by, several=several))
         print(f"Site {site.name!r} allows it from now on; its log has the entry, signed by its ledger's key.")
         return
-    change = site.to_allow(wanted, reason=reason, by=by)
+    change = site.to_allow(wanted, reason=reason, by=by, several=several)
     with written(draft):
         replace_file(draft, canonical(drafted(change)))
     print(f"Drafted in {draft}: {change.details['tells']}")
@@ -189,11 +192,13 @@ def status(
     if last < 0:
         raise UserError(f"--last is a number of requests from 0, not {last}")
     opened = SiteFolder(folder)
-    site = opened.site
+    site, broken = opened.seen
+    if broken and entry is not None:
+        raise PolicyError(f"the site has no entry while its policy cannot be used: {broken}")
     if entry is not None:
         write_entry(site.member, entry)
     print(f"Site {site.name!r}, dataset {site.session.schema.dataset!r}, key {site.member.key[:16]}")
-    print(f"Policy: {_allowed(opened)}")
+    print(f"Policy: NOT usable, so that nothing is answered: {broken}" if broken else f"Policy: {_allowed(opened)}")
     joined = opened.joined
     for roster in opened.rosters:
         stale = "" if roster in joined else " It has this site as it no longer is: ask for a new one."
@@ -213,6 +218,8 @@ def status(
         print("Log: NOT whole.")
         raise
     print(f"Log: whole, {found.checkpoint.size:,} entries, signed by key {found.key.id}.")
+    if broken:
+        raise PolicyError(broken)
 
 
 def _allowed(site: "SiteFolder") -> str:

@@ -223,15 +223,15 @@ class Rows:
         return person.nunique() if where is None else person.nunique(where=self._meets(table, where))
 
     def codes(self, columns: Sequence[str]) -> dict[str, Ints]:
-        """The counted rows' codes, column by column: for sums that no statement here computes."""
+        """The counted rows' codes, column by column, and by no name their ranks: for sums that no statement has."""
         names = [f"v{place}" for place in range(len(columns))]
 
         def build() -> Any:
             table = self.counted()
-            return table.select(**{n: self._column(table, c) for n, c in zip(names, columns, strict=True)})
+            return table.select("rank", **{n: self._column(table, c) for n, c in zip(names, columns, strict=True)})
 
-        found = self._run(("codes", *columns), build, names)
-        return {column: found[name] for name, column in zip(names, columns, strict=True)}
+        found = self._run(("codes", *columns), build, ["rank", *names])
+        return {column: found[name] for name, column in zip(["rank", *names], ["", *columns], strict=True)}
 
     # statements -------------------------------------------------------------------------------------------------
 

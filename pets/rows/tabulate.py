@@ -67,7 +67,10 @@ def _read(plan: Plan, rows_of: Snapshot | Linked) -> Snapshot | People:
 
 
 def codes(plan: Plan, snapshot: Snapshot, columns: Sequence[str], engine: str = "duckdb") -> dict[str, Ints]:
-    """The codes of a plan's counted rows, for a site's regression. They must not be seen: only sums of them leave."""
+    """The codes of a plan's counted rows, and by no name their ranks, for a site's sums and rules of its own.
+
+    They must not be seen: only sums of them leave.
+    """
     if plan.table != snapshot.table or plan.schema_digest != snapshot.schema_digest:
         raise InternalError("the plan and the snapshot belong to different schemas")
     return Rows(plan, snapshot, engine).codes(columns)

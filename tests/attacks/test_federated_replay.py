@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from pets.errors import BudgetError, ReleaseFailedError
 from pets.federated import Federation, Roster
 from pets.federated.analyst.transport import carry
 from pets.federated.messages.errors import ProtocolError, Refused
-from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of
+from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of, parse
 from pets.federated.query_round.coordinator import Relay
 from pets.federated.query_round.order import Order
 from pets.federated.site import gate
@@ -344,3 +345,13 @@ def test_an_order_comes_from_the_coordinator_in_the_first_round() -> None:
         with pytest.raises(ProtocolError, match="not from the coordinator"):
             many.sites["s0"].handle(data)
     assert states(many)[0] == []
+
+
+def test_a_question_that_stays_open_is_one_message_of_each_site() -> None:
+    """The rounds of masks need all sites at once; a site that let it in would hold its reservation for days."""
+    many = federation(people=30)
+    soon = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).isoformat(timespec="seconds")
+    reply = parse(deliver(many, order_for(many, until=soon)))
+    assert reply.kind is Kind.REFUSED
+    assert reply.body.startswith(b"only a question in encrypted envelopes stays open")
+    assert states(many) == [[]] * 3

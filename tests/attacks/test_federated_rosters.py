@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pets.common.codec import canonical
 from pets.errors import LedgerError, PolicyError, ReleaseFailedError, VerificationError
 from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
 from pets.federated.messages.errors import Refused
+from pets.federated.messages.roster import Member
 from pets.federated.query_round.regression_step import Model, Step
 from pets.ledger.change import Change, apply, draft, made
 from pets.ledger.publish.export import verify, write
@@ -157,19 +159,66 @@ def test_a_lost_hospital_is_let_go_by_a_signed_entry_that_says_what_is_told(tmp_
 TWO = ["A. One", "B. Two"]
 
 
-def test_three_lists_together_tell_more_than_each_and_every_change_says_so() -> None:
+def test_three_lists_together_tell_more_than_each_so_a_second_lift_is_said_to_be_meant() -> None:
     """(A + B - C) / 2 is one site's exact numbers: each custodian allowed a difference of several sites' alone."""
     some = sites()
-    lists = [over(some[:3]), over([some[0], *some[3:]]), over(some[1:])]
-    first = lists[0].release(N, TOTAL).table["n"][0]
-    said = some[0].allow_roster(lists[1].roster, reason="another study", by=TWO)
-    second = lists[1].release(N, TOTAL).table["n"][0]
-    said += "".join(site.allow_roster(lists[2].roster, reason="a third", by=TWO) for site in some[1:])
-    third = lists[2].release(N, TOTAL).table["n"][0]
-    assert (first + second - third) / 2 == 100  # the people of the first site
-    assert (
-        said.count("Beside exact totals over still other lists of sites, single sites' exact numbers may follow") == 5
+    first = over(some[:3]).release(N, TOTAL).table["n"][0]
+    second = over([some[0], *some[3:]])
+    with pytest.raises(Refused, match=WHY):
+        second.release(N, TOTAL)
+    said = [site.allow_roster(second.roster, reason="another study", by=TWO) for site in (some[0], *some[3:])]
+    number = second.release(N, TOTAL).table["n"][0]
+    third = over(some[1:])
+    for site in some[1:]:
+        with pytest.raises(PolicyError, match="left over 2 other lists of sites; beside more than one"):
+            site.allow_roster(third.roster, reason="a third", by=TWO)
+        said.append(site.allow_roster(third.roster, reason="a third", by=TWO, several=True))
+    assert (first + number - third.release(N, TOTAL).table["n"][0]) / 2 == 100  # the people of the first site
+    assert all(
+        "Beside exact totals over still other lists of sites, single sites' exact numbers" in one for one in said
     )
+
+
+def test_a_site_that_joins_is_asked_before_its_rows_are_shown() -> None:
+    """Four sites gave totals, and allowed the fifth beside them: 600 less 500 would be the first's 100 people."""
+    five = sites()
+    assert over(five[1:]).release(N, TOTAL).table["n"][0] == 500
+    whole = over(five)
+    for site in five[1:]:
+        site.allow_roster(whole.roster, reason="s0 joined", by=TWO)
+    with pytest.raises(Refused, match=WHY):
+        whole.release(N, TOTAL)
+    assert list(whole.lost) == ["s0"]
+    assert entries(five) == [0, 2, 2, 2, 2]  # of which the second was given back
+    said = five[0].allow_roster(whole.roster, reason="we agree", by=TWO)
+    assert "Exact totals over s0, s1, s2, s3, s4 may leave beside those over s1, s2, s3, s4" in said
+    assert "the exact numbers of s0 together." in said
+    assert whole.release(N, TOTAL).table["n"][0] == 600
+
+
+def test_a_roster_that_is_older_than_a_total_hides_it_from_nobody() -> None:
+    """Made before the four were asked, it says nothing of them to the fifth: the four refuse until it is made anew."""
+    five = sites()
+    old = over(five)
+    assert over(five[1:]).release(N, TOTAL)
+    for site in five[1:]:
+        site.allow_roster(old.roster, reason="s0 joined", by=TWO)
+    with pytest.raises(Refused, match="exchange a new roster, of the sites' present entries"):
+        old.release(N, TOTAL)
+
+
+def test_a_site_with_more_totals_than_the_roster_states_is_on_it_all_the_same() -> None:
+    five = sites()
+    made = over(five)
+    assert over(five[1:]).release(N, TOTAL)
+    assert five[1].is_on(made.roster) and five[1].member not in made.roster.members
+    five[1].join(made.roster)
+    stated = Member.from_json(five[1].member.to_json())
+    assert stated == five[1].member and stated.totals[0][0] == over(five[1:]).roster.membership
+    ((membership, listed),) = stated.totals
+    with pytest.raises(PolicyError, match="is not the one that it is called"):
+        replace(stated, totals=((membership, listed[:-1]),))
+    assert "totals" not in five[0].member.to_json()  # entries of before keep their form, and rosters their digest
 
 
 def test_a_name_that_another_key_has_hides_nobody() -> None:
@@ -302,7 +351,7 @@ def test_the_command_line_allows_a_roster(tmp_path: Path) -> None:
     roster = over(four[:3]).roster
     (tmp_path / "first.json").write_bytes(canonical(over(four).roster.to_json()))
     joined = run(app, ["site", "join", str(tmp_path / "north"), "--roster", str(tmp_path / "first.json")])
-    assert joined.exit_code == 0 and "shows, by subtraction, this site's own exact numbers" in joined.output
+    assert joined.exit_code == 0 and "by subtraction" not in joined.output
     (tmp_path / "roster.json").write_bytes(canonical(roster.to_json()))
     asked = ["--roster", str(tmp_path / "roster.json"), "--reason", "closed", "--by", "A. One", "--by", "B. Two"]
     drafted = [*asked, "--draft", str(tmp_path / "change.json")]

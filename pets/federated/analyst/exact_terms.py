@@ -10,6 +10,7 @@ from pets.federated.messages.roster import Roster
 from pets.federated.site.cohort import rows_read
 from pets.federated.site.policy import Totals
 from pets.plan.plan import Plan
+from pets.query_model.aggregate import OfColumn
 
 
 def exact_terms(plan: Plan, roster: Roster) -> tuple[str, ...]:
@@ -25,10 +26,20 @@ def exact_terms(plan: Plan, roster: Roster) -> tuple[str, ...]:
         f"its policy says otherwise) are among those that are asked about{among}; and where as few tell this question "
         "from an earlier exact total. There is then no answer, and what was asked stays entered.",
     ]
+    sums = [name for name, one in plan.query.aggregates if isinstance(one, OfColumn)]
+    if sums:
+        own = [name for name, one in plan.query.aggregates if getattr(one, "clip", None) or getattr(one, "step", None)]
+        which = f": leave them out of {', '.join(map(repr, own))}" if own else ""
+        out.append(
+            "Sums, means and variances take the schema's bounds and step: a site with rules about rows refuses an own "
+            f"clip or step before it opens its data, since two of them would tell a value{which}."
+        )
+    if plan.group_cap is not None:
+        out.append("A site with rules about rows refuses a cap on a person's groups; leave groups out of bound(...).")
     if plan.groups > 1:
         out.append(
             f"Groups of few rows leave unless a site's policy states min_cell ({usual.min_cell} if it does not): one "
-            "group below it withholds the whole answer."
+            "group below it withholds the whole answer, and so do as few rows between groups of two answers."
         )
     if apart:
         out.append(

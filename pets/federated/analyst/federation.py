@@ -272,6 +272,17 @@ class Federation:
 
     def _carried(self, request: FederatedRequest, model: Model | None = None) -> tuple[Order, Relay]:
         """One query, from its order to its total."""
+        order, signed = self._ordered(request, model)
+        relay = self._relay(order, signed, request.plan.size + (0 if model is None else model.size))
+        try:
+            carry(relay, self._transport, progress=self._progress)
+        finally:
+            self.lost = dict(relay.lost)
+        check_total(request.plan, relay.roster, request.shares, len(relay.survivors), relay.total)
+        return order, relay
+
+    def _ordered(self, request: FederatedRequest, model: Model | None = None, until: str = "") -> tuple[Order, bytes]:
+        """The order of a query, and the body of the message that brings it to the sites."""
         roster, asked_round, plan, protection = self.roster, None, request.plan, request.protection
         if request.secure == "encrypted":
             holder, roster = self._key_holder()
@@ -287,18 +298,19 @@ class Federation:
             request.shares,
             None if asked_round is None else json.loads(asked_round.to_bytes()),
             None if model is None else model.step,
+            until,
         )
         evidence = b"" if model is None else self._evidence.get(model.step.before, b"")
-        signed = packed(order.signed(self._analyst), evidence)
-        adder = None if asked_round is None else CoordinatorEnvelopes(asked_round, holder)
-        size = plan.size + (0 if model is None else model.size)
-        relay = Relay(roster, self._coordinator, order, signed, size, isinstance(protection, Total), adder)
-        try:
-            carry(relay, self._transport, progress=self._progress)
-        finally:
-            self.lost = dict(relay.lost)
-        check_total(plan, roster, request.shares, len(relay.survivors), relay.total)
-        return order, relay
+        return order, packed(order.signed(self._analyst), evidence)
+
+    def _relay(self, order: Order, signed: bytes, size: int) -> Relay:
+        """An order's messages, from the first."""
+        roster, adder = self.roster, None
+        if order.round is not None:
+            holder, roster = self._opener()
+            adder = CoordinatorEnvelopes.of(order, holder)
+        everyone = isinstance(order.protection, Total)
+        return Relay(roster, self._coordinator, order, signed, size, everyone, adder)
 
     @plain_arguments(QueryError, "a regression step by step", "it takes secure= and nothing else of release")
     def iterate(
@@ -325,6 +337,10 @@ class Federation:
             self._pin(keygen()[1])
         assert self._holder is not None
         return self._holder, self._keyed
+
+    def _opener(self) -> tuple[KeyHolder, Roster]:
+        """The same, of a round that is signed already."""
+        return self._key_holder()
 
     def _pin(self, holder: KeyHolder) -> None:
         self._holder, self._keyed = holder, replace(self.roster, key_holder=holder.public.id)

@@ -17,7 +17,7 @@ from pets.common.signing import SigningKey
 from pets.dp.privacy_loss import PrivacyLoss
 from pets.dp.shares import Shares, Spread, shares_loss
 from pets.errors import PetsError, UserError, VerificationError, shown
-from pets.federated.analyst.statement import faults_in, statement
+from pets.federated.analyst.statement import WORDINGS, faults_in, statement
 from pets.federated.messages.message import Kind, bitmap, context_of, parse, unsigned, verified
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.envelopes import sent
@@ -41,6 +41,7 @@ def sharing_of(
     survivors: Sequence[str],
     signed: Mapping[int, Json],
     certificates: Mapping[str, Certificate],
+    version: int | None = wording.VERSION,
 ) -> Json:
     """The block, without the coordinator's signature.
 
@@ -49,6 +50,7 @@ def sharing_of(
         survivors: the names of the sites in the total.
         signed: what each site signed of being in the total.
         certificates: by site, what its ledger signed of its part, of those that tell.
+        version: of the release's sentences; ``None`` as in releases of before they had one.
     """
     shares = order.shares
     noise: Json = {}
@@ -56,6 +58,8 @@ def sharing_of(
         noise = {"mechanism": shares.mechanism, **wording.terms(plan, roster, shares, loss)}
     return {
         "version": 1,
+        **({} if version is None else {"wording": version}),
+        **({"until": order.until} if order.until else {}),
         "secure": order.secure,
         "roster": roster.to_json(),
         "roster_sha256": roster.digest,
@@ -82,7 +86,8 @@ def check_sharing(release: Release, *, unattested: bool = False) -> Roster:
     """Hold a federated release against what it carries: who answered, who signed that, noise, promise, notes and cost.
 
     What it carries of sites' certificates must be about this release; their signatures are checked with ``pets verify``
-    and each ledger's public key, which the roster does not name. The sentences are those of this version of pets.
+    and each ledger's public key, which the roster does not name. Its sentences are held against the wording that they
+    were made with, which later versions of pets keep.
 
     Args:
         unattested: also take a release with ``secure="local"``, whose list of sites no site signed: then the
@@ -99,6 +104,12 @@ def check_sharing(release: Release, *, unattested: bool = False) -> Roster:
     form = release.sharing
     if form is None:
         raise VerificationError("this release says nothing of several sites; it is no federation's")
+    version = form.get("wording", 1)
+    if isinstance(version, bool) or version not in WORDINGS:
+        raise VerificationError(
+            "the release's sentences are of a wording that this version of pets does not know; check it with the "
+            "version that made it, or a later one"
+        )
     try:
         roster, sound = _checked(release, form)
     except (PetsError, TypeError, LookupError, ValueError, AttributeError):
@@ -121,11 +132,11 @@ def _checked(release: Release, form: Json) -> tuple[Roster, bool]:
     shares = None if form["noise"] is None else Shares.from_json(form["noise"])
     protection = Protection.from_json(release.protection)
     about = (release.id, roster.digest, release.schema.digest, release.analyst, release.query)
-    order = Order(*about, protection, form["secure"], shares, form["round"])
+    order = Order(*about, protection, form["secure"], shares, form["round"], None, form.get("until", ""))
     if shares is not None and isinstance(protection, DP):
         spread = Spread(release.plan, roster.sites_per_person)
         loss = shares_loss(spread, shares, roster.honest, roster.currency, roster.delta, protection)
-    wanted = sharing_of(release.plan, roster, order, loss, form["answered"], {}, {})
+    wanted = sharing_of(release.plan, roster, order, loss, form["answered"], {}, {}, form.get("wording"))
     free = ("signatures", "certificates", "coordinator")
     same = form == wanted | {name: form[name] for name in free}
     unsigned_form = release.form | {"sharing": {name: part for name, part in form.items() if name != "coordinator"}}
@@ -138,7 +149,8 @@ def _checked(release: Release, form: Json) -> tuple[Roster, bool]:
 def _follows(release: Release, roster: Roster, order: Order, loss: PrivacyLoss | None) -> bool:
     """Whether what is stated of noise, promise, cost and notes, and by certificates, follows from who answered what."""
     plan, answered, faults = release.plan, release.form["sharing"]["answered"], faults_in(release.notes, roster)
-    wanted = statement(plan, roster, order, loss, answered, faults)
+    version = release.form["sharing"].get("wording", 1)
+    wanted = statement(plan, roster, order, loss, answered, faults, version)
     if any(getattr(release, name) != part for name, part in wanted.items()):
         return False
     certificates = {name: Certificate(form) for name, form in release.form["sharing"]["certificates"].items()}

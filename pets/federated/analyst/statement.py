@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from pets.dp.privacy_loss import PrivacyLoss
@@ -15,6 +16,9 @@ from pets.plan.plan import Plan
 from pets.protection.budget import Cost
 from pets.protection.protection import Total
 
+WORDINGS: Mapping[int, ModuleType] = {1: wording}
+"""By version, what says the sentences of releases. Old ones stay: a release is checked by those of its own."""
+
 
 def statement(
     plan: Plan,
@@ -23,6 +27,7 @@ def statement(
     loss: PrivacyLoss | None,
     survivors: Sequence[str],
     faults: Mapping[str, str],
+    version: int = wording.VERSION,
 ) -> dict[str, Any]:
     """Every part of a release that follows from who was asked what, and who answered, by its name.
 
@@ -30,13 +35,15 @@ def statement(
         loss: what the shares of noise mean; ``None`` without noise.
         survivors: the names of the sites in the total.
         faults: by site, what the coordinator saw it sign wrongly.
+        version: of the sentences.
     """
+    said = WORDINGS[version]
     shares, dummy = order.shares, roster.members[0].data == "dummy"
     at = None if loss is None else (loss.epsilon, loss.delta)
     cost = Cost(roster.currency, 0) if dummy or loss is None else loss.cost
     exact = isinstance(order.protection, Total)
     rounded = shares is not None and max(shares.refine) > 1
-    notes = wording.notes(plan, roster, order.secure, len(survivors), shares is not None, rounded)
+    notes = said.notes(plan, roster, order.secure, len(survivors), shares is not None, rounded)
     # (a site lost after its vector came is in the answer all the same: the others took its masks off)
     missing = sorted({member.name for member in roster.members} - set(survivors))
     notes += tuple(f"Site {name} is not in the answer." for name in missing)
@@ -52,7 +59,7 @@ def statement(
         "epsilon": None if at is None else at[0],
         "delta": None if at is None else at[1],
         "rho": None if loss is None else loss.rho,
-        "guarantee": wording.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy, shares),
+        "guarantee": said.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy, shares),
         "budget": None,
         "project": "federation",
         "notes": notes,

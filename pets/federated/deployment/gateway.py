@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Client, Connection, Listener
-from pathlib import Path
 from typing import Protocol
 
+from pets.federated.deployment.socket_folder import socket_folder
 from pets.federated.messages.message import MAX_MESSAGE
 
 VARIABLE = "PETS_GATE"
@@ -36,7 +35,7 @@ _REPLY, _NOTHING = b"\x01", b"\x00"
 @contextlib.contextmanager
 def listening(gate: Gate) -> Iterator[str]:
     """The gate, open to processes of this user alone for as long as the block lasts; gives the socket's address."""
-    folder = Path(tempfile.mkdtemp(prefix="pets-gate-"))  # mode 700, and a path short enough for a socket's name
+    folder = socket_folder("pets-gate-")
     address = str(folder / "gate")
     listener = Listener(address, family="AF_UNIX", backlog=16)
     open_ = threading.Event()

@@ -15,10 +15,10 @@ import runpy
 import shutil
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
+
+from pets.federated.deployment.socket_folder import socket_folder
 
 VARIABLE = "PETS_LIFELINE"
 """The environment variable in which a process finds the other end."""
@@ -30,7 +30,7 @@ CUT = 75
 @contextlib.contextmanager
 def held() -> Iterator[str]:
     """This process's end, until the block is over; gives the address for :data:`VARIABLE`."""
-    folder = Path(tempfile.mkdtemp(prefix="pets-life-"))  # mode 700, and a path short enough for a socket's name
+    folder = socket_folder("pets-life-")
     lines: list[socket.socket] = []
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(str(folder / "line"))

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from pets.common.arguments import whole_between
+from pets.common.clock import now
 from pets.common.entropy import random_id
-from pets.errors import PetsError, PolicyError, UserError, shown
+from pets.errors import PetsError, PolicyError, ReleaseFailedError, UserError, shown
 from pets.federated.analyst.account_replies import AccountReply, ask_accounts, frame
 from pets.federated.analyst.federation import Federation
+from pets.federated.analyst.open_question import OpenQuestion, advanced, wait_of
 from pets.federated.analyst.planning import FederatedRequest
+from pets.federated.analyst.public_range import check_total
+from pets.federated.analyst.sealing import sealed
 from pets.federated.deployment.federation_folder import Answers, FederationFolder
 from pets.federated.deployment.greeting import greet
+from pets.federated.deployment.open_folder import OpenFolder
 from pets.federated.keyholder.client import KeyHolderClient
 from pets.federated.keyholder.gate import NAME
+from pets.federated.messages.errors import Refused
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay
 from pets.federated.query_round.envelopes import KeyHolder
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model
 from pets.federated.site.account_request import MAX_REQUESTS, AccountRequest
+from pets.federated.site.kept_replies import GRACE
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.site import Site
 from pets.protection.budget import Budget
+from pets.protection.protection import Protection
+from pets.query_model.query import Query
 from pets.release.certificate import Certificate
 from pets.release.release import Release
 from pets.session.quoting.quote import Remaining
@@ -65,6 +77,8 @@ class RemoteFederation(Federation):
         self._answers = Answers(self.folder.path / "answers")
         self._patience, self._progress = float(patience), progress
         self._line: Line | None = None
+        self._clock: Callable[[], dt.datetime] = partial(dt.datetime.now, dt.UTC)
+        self._open = OpenFolder(self.folder.path / "open")
         self._evidence: dict[str, bytes] = {}
         self.lost: dict[str, str] = {}
 
@@ -133,6 +147,90 @@ class RemoteFederation(Federation):
         self._transport = self.line
         return super()._carried(request, model)
 
+    # questions that stay open ------------------------------------------------------------------------------------
+
+    def submit(
+        self, query: Query, protection: Protection, *, wait: str | dt.timedelta = "7d", again: bool = False
+    ) -> OpenQuestion | Release:
+        """Ask a question that stays open: each site sends one encrypted envelope, on a day of its own.
+
+        The key holder signs its round now; sites that are in touch answer now. It is kept in the federation's folder,
+        and goes on with :meth:`collect`, also in another process.
+
+        Args:
+            query, protection: as for :meth:`release`. Each site is charged when it answers, once.
+            wait: how long, such as ``"7d"``, ``"36h"`` or ``"90m"``. At its end the sites that answered are the
+                answer, where they are enough; else it is void, and their charges stay.
+            again: the same question is answered from what was released before, or goes on where it is open, unless
+                this is true.
+
+        Returns:
+            The answer, where it is there already; else the question.
+
+        Raises:
+            QueryError, BudgetError, PolicyError, UserError: before anything is sent or charged.
+            Refused, ReleaseFailedError: where it is over without an answer.
+        """
+        request = self._request(query.shown_as(None), protection, "encrypted", again)
+        key = request.key(self.roster)
+        if not again and key in self._answers:
+            return self._answers[key].shown_as(query.display)
+        if not again:
+            for one in self.pending():
+                if self._asked(one).key(self.roster) == key:
+                    return self.collect(one.id) or self._open.get(one.id)
+        until = (self._clock() + wait_of(wait)).isoformat(timespec="seconds")
+        self._somewhere()
+        order, signed = self._ordered(request, until=until)
+        self._open.keep(OpenQuestion(order, signed, now()))
+        return self.collect(order.id) or self._open.get(order.id)
+
+    def pending(self) -> tuple[OpenQuestion, ...]:
+        """The questions that stay open, the oldest first."""
+        return self._open.all()
+
+    def collect(self, question: str) -> Release | None:
+        """Go on with an open question: ask the sites that are in touch and were not heard, and open what is complete.
+
+        Args:
+            question: its id, or the first digits of it.
+
+        Returns:
+            The answer; ``None`` where it still waits. :attr:`lost` says which sites are not in, and why.
+
+        Raises:
+            UserError: where there is no such question, or the server cannot be reached; it stays open.
+            Refused, ReleaseFailedError: where it is over without an answer, with what stays charged, or where the key
+                holder did not open it this time.
+        """
+        found = self._open.get(question)
+        there = self._greeted(self._prepared())
+        here = {self.roster.number(name) for name in there if name != NAME}
+        request, moment = self._asked(found), self._clock()
+        relay = self._relay(found.order, found.signed, request.plan.size)
+        try:
+            done = advanced(found, relay, self.line, here, NAME in there, moment, self._open.keep)
+        except (Refused, ReleaseFailedError):
+            if not relay.enough or moment > found.until + GRACE:
+                self._open.drop(found)
+            raise
+        finally:
+            self.lost = dict(relay.lost)
+        if not done.relay.done:
+            return None
+        check_total(request.plan, self.roster, request.shares, len(relay.survivors), relay.total)
+        release = sealed(
+            request, found.order, relay, self.schema, self._certified(found.order, relay), self._coordinator
+        )
+        self._answers[request.key(self.roster)] = release
+        self._open.drop(found)
+        return release
+
+    def _asked(self, question: OpenQuestion) -> FederatedRequest:
+        """What a question asks, with its price."""
+        order = question.order
+        return replace(self._request(order.query, order.protection, order.secure), shares=order.shares)
+
     def _certified(self, order: Order, relay: Relay) -> Mapping[str, Certificate]:
         request = AccountRequest(random_id(), self.roster.digest, self.analyst, ("certificates",), 0, order.id)
         here = [self.roster.number(name) for name in relay.survivors if name not in relay.lost]
@@ -143,14 +241,18 @@ class RemoteFederation(Federation):
         return {name: one.certificate for name, one in said.items() if one.certificate is not None}
 
     def _key_holder(self) -> tuple[KeyHolder, Roster]:
+        holder = self._opener()
+        if NAME not in self.connected():
+            raise UserError("the key holder is not in touch with the federation's server; nothing was spent")
+        return holder
+
+    def _opener(self) -> tuple[KeyHolder, Roster]:
         public = self.folder.public_key
         if public is None:
             raise UserError(
                 "this federation has no key holder; make one with pets keyholder init, and a federation with "
                 "--key-holder FILE, or use secure='masked'"
             )
-        if NAME not in self.connected():
-            raise UserError("the key holder is not in touch with the federation's server; nothing was spent")
         keys = self._coordinator, self._analyst
         return KeyHolderClient(public, self.roster, *keys, self.analyst, self.line, self.roster.size), self.roster
 

@@ -24,10 +24,11 @@ from pets.federated.deployment.notices import Notices, Observed
 from pets.federated.deployment.processes import alone, running
 from pets.federated.deployment.site_folder import SiteFolder
 from pets.federated.keyholder.gate import NAME
+from pets.federated.site.site import Site
 from pets.ledger.incidents import Incidents
 
 AGAIN, SOON = 5.0, 60.0
-"""Seconds before a process is begun again that ended so soon after its start."""
+"""Seconds before a process is begun again, at most, that ended so soon after its start; half of one the first time."""
 Say = Callable[[str], None]
 
 
@@ -51,8 +52,43 @@ def serve_site(folder: SiteFolder, say: Say) -> None:
         site = folder.site
         site.notice = notices.note
         say(f"Site {folder.name!r} serves; Ctrl-C stops it. NVFlare's own log is {folder.path / 'nvflare.log'}.")
-        gate = Observed(site, notices, site.session.ledger.incidents.note)
+        gate = Observed(Rejoining(folder, site, notices), notices, site.session.ledger.incidents.note)
         _keep(Place(folder.path, kit, folder.name, folder.take), notices, gate)
+
+
+class Rejoining:
+    """A site that takes up the rosters that it joins while it serves.
+
+    Args:
+        folder, site: the site's; the site knows the rosters that the folder has now.
+        notices: where its custodian is told.
+    """
+
+    def __init__(self, folder: SiteFolder, site: Site, notices: Notices) -> None:
+        self._folder, self._site, self._notices = folder, site, notices
+        self._known = {roster.digest for roster in folder.rosters}
+        self._files = folder.roster_files
+        self._lock = threading.Lock()
+
+    def handle(self, data: bytes) -> bytes:
+        """As the site does."""
+        with self._lock:
+            if (files := self._folder.roster_files) != self._files:
+                self._files = files
+                self._take_up()
+        return self._site.handle(data)
+
+    def _take_up(self) -> None:
+        for roster in self._folder.rosters:
+            if roster.digest in self._known:
+                continue
+            self._known.add(roster.digest)
+            try:
+                self._folder.pin(roster, self._site)
+            except UserError as error:
+                self._notices.note(f"A roster that was joined meanwhile is not answered: {error}.")
+            else:
+                self._notices.note(f"The roster {roster.digest[:16]}, joined meanwhile, is answered from now on.")
 
 
 def serve_keyholder(folder: KeyHolderFolder, passphrase: str | None, say: Say) -> None:
@@ -121,6 +157,7 @@ def _keep(place: Place, notices: Notices, gate: Gate | None = None) -> None:
         if gate is not None:
             environment[VARIABLE] = held.enter_context(listening(gate))
         held.enter_context(watched(place.folder, place.kit, place.take, notices))
+        wait = AGAIN / 10
         while True:
             certificate, begun = place.certificate, time.monotonic()
             with running(place.kit, place.party, log, environment) as process:
@@ -133,7 +170,10 @@ def _keep(place: Place, notices: Notices, gate: Gate | None = None) -> None:
                 continue
             notices.note(f"NVFlare ended ({ended}) and is begun again. Its log is {log}.")
             if time.monotonic() - begun < SOON:
-                threading.Event().wait(AGAIN)
+                threading.Event().wait(wait)
+                wait = min(2 * wait, AGAIN)
+            else:
+                wait = AGAIN / 10
 
 
 def _engine() -> None:

@@ -7,6 +7,7 @@ policy.yaml    what others may ask: the owner's to edit (a changed policy needs 
 site.key       its signing key; site.pub is the public half
 ledger.db      its account and log, with their own key and checkpoint
 rows/          the prepared rows
+kept/          its replies to questions that are open, until these are over
 rosters/       what it joined, with the key holder's public key where it takes part in encrypted totals
 kit/           NVFlare's working folder, made when it joined with a kit
 ============== ===================================================================================
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from pets.common.codec import Json, canonical
+from pets.common.files import replace_file
 from pets.errors import PolicyError, UserError, VerificationError, missing_extra, shown
 from pets.federated.deployment import startup_kit as kits
 from pets.federated.keyholder.gate import NAME
@@ -88,14 +90,32 @@ class SiteFolder:
         site = _site(self.path, self.name, Ledger(self.path / "ledger.db"))
         for roster in self.rosters:
             with contextlib.suppress(PolicyError):
-                key = self._public_key(roster)
-                site.join(roster, PublicKey.load(key) if key.exists() else None)
+                self.pin(roster, site)
         return site
+
+    def pin(self, roster: Roster, site: Site) -> None:
+        """Have a site consider a roster that the folder has, with the key holder's key beside it."""
+        key = self._public_key(roster)
+        site.join(roster, PublicKey.load(key) if key.exists() else None)
+
+    @cached_property
+    def seen(self) -> tuple[Site, str]:
+        """The site to look at, and what is wrong with its policy: with one that cannot be used it allows nothing."""
+        try:
+            return self.site, ""
+        except PolicyError as error:
+            ledger = Ledger(self.path / "ledger.db")
+            return _site(self.path, self.name, ledger, SitePolicy()), str(error)
 
     @property
     def rosters(self) -> tuple[Roster, ...]:
         """What the site joined, the newest last."""
         return kept_rosters(self.path)
+
+    @property
+    def roster_files(self) -> frozenset[str]:
+        """The names of the rosters' files: others than before where the site joined another."""
+        return frozenset(path.name for path in (self.path / "rosters").glob("*.json"))
 
     def _public_key(self, roster: Roster) -> Path:
         return self.path / "rosters" / f"{roster.digest[:16]}.key"
@@ -103,7 +123,7 @@ class SiteFolder:
     @property
     def joined(self) -> tuple[Roster, ...]:
         """Those rosters that have the site as it is now: the only ones whose orders are considered."""
-        return tuple(roster for roster in self.rosters if self.site.member in roster.members)
+        return tuple(roster for roster in self.rosters if self.seen[0].is_on(roster))
 
     @property
     def kit(self) -> Path | None:
@@ -143,13 +163,14 @@ class SiteFolder:
             kits.unpack(new, self.path / "kit")
         folder = self.path / "rosters"
         folder.mkdir(mode=0o700, exist_ok=True)
-        (folder / f"{roster.digest[:16]}.json").write_bytes(canonical(roster.to_json()))
         if key is not None:
             self._public_key(roster).write_bytes(key.to_bytes())
+        # the roster last, and whole: a process that serves takes it up as soon as it is there
+        replace_file(folder / f"{roster.digest[:16]}.json", canonical(roster.to_json()), owner_only=True)
 
     def verified(self) -> Verified:
         """The site's log, read back and verified entry by entry; raises :class:`VerificationError`."""
-        ledger = self.site.session.ledger
+        ledger = self.seen[0].session.ledger
         with tempfile.TemporaryDirectory(prefix="pets-log-") as folder:
             file = Path(folder) / "site.log"
             write(ledger, file, progress=False)
@@ -189,7 +210,7 @@ class SiteFolder:
         return cls(path)
 
 
-def _site(path: Path, name: str, ledger: Ledger) -> Site:
+def _site(path: Path, name: str, ledger: Ledger, policy: SitePolicy | None = None) -> Site:
     # the owner's file is the custodian's word on exact totals, too: the gate asks it, as it stands, for every order
     session = Session(
         path / "schema.yaml",
@@ -200,7 +221,7 @@ def _site(path: Path, name: str, ledger: Ledger) -> Site:
         analyst=name,
         progress=False,
     )
-    return Site(session, policy=path / "policy.yaml", key=path / "site.key", name=name)
+    return Site(session, policy=policy or path / "policy.yaml", key=path / "site.key", name=name, kept=path / "kept")
 
 
 def check_name(name: object) -> None:

@@ -6,6 +6,7 @@ about one roster's digest.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -19,6 +20,9 @@ from pets.protection.budget import Currency
 VERSION = 1
 MIN_SITES = 3
 MAX_SITES = 4096
+MAX_LISTS = 1000
+Sites = tuple[tuple[str, str], ...]
+"""A list of sites: pairs of a name and a public key."""
 
 
 @plain_fields(PolicyError)
@@ -34,6 +38,9 @@ class Member:
         data: ``"real"`` or ``"dummy"``.
         box: the public key that a round of encrypted envelopes is sealed to, 64 hex digits ('': it takes no part in
             such rounds).
+        totals: the lists of sites over which exact totals of its people left, by their membership: the sites' names and
+            keys ('' where a key was not written down; no sites where none was). So a site that joins sees beside what
+            its own numbers would leave.
     """
 
     name: str
@@ -44,6 +51,7 @@ class Member:
     delta: float
     data: Literal["real", "dummy"] = "real"
     box: str = ""
+    totals: tuple[tuple[str, Sites], ...] = ()
 
     def __post_init__(self) -> None:
         if (
@@ -58,6 +66,15 @@ class Member:
                 raise PolicyError(f"site {self.name!r}: {label} has 64 hex digits, not {shown(text)}")
         if self.box != "" and not is_hex(self.box):
             raise PolicyError(f"site {self.name!r}: box has 64 hex digits, or none, not {shown(self.box)}")
+        if not isinstance(self.totals, (list, tuple)) or len(self.totals) > MAX_LISTS:
+            raise PolicyError(f"site {self.name!r}: totals are at most {MAX_LISTS:,} lists of sites")
+        for membership, sites in self.totals:
+            keys = [key for _, key in sites]
+            named = all(isinstance(name, str) and (key == "" or is_hex(key)) for name, key in sites)
+            if not is_hex(membership) or not named:
+                raise PolicyError(f"site {self.name!r}: totals are lists of sites by their names and keys")
+            if keys and "" not in keys and membership_of(keys) != membership:
+                raise PolicyError(f"site {self.name!r}: a list of sites in totals is not the one that it is called")
         if self.currency not in ("zcdp", "pure") or self.data not in ("real", "dummy"):
             raise PolicyError(f"site {self.name!r}: currency is zcdp or pure, and data is real or dummy")
         known = isinstance(self.delta, (int, float)) and not isinstance(self.delta, bool)
@@ -78,14 +95,18 @@ class Member:
             "delta": number(fraction(self.delta)),
             "data": self.data,
             "box": self.box,
+            # only where there are any: entries of before keep their form
+            **({"totals": {membership: dict(sites) for membership, sites in self.totals}} if self.totals else {}),
         }
 
     @classmethod
     def from_json(cls, form: Any) -> Member:
         """The inverse of :meth:`to_json`."""
         try:
-            return cls(**{**form, "delta": float(fraction(form["delta"]))})
-        except (TypeError, LookupError, ValueError):
+            lists = form.get("totals", {}).items()
+            totals = tuple(sorted((membership, tuple(sorted(sites.items()))) for membership, sites in lists))
+            return cls(**{**form, "delta": float(fraction(form["delta"])), "totals": totals})
+        except (AttributeError, TypeError, LookupError, ValueError):
             raise PolicyError("this is not a site's entry as `pets site status --entry` writes it") from None
 
 
@@ -257,12 +278,17 @@ class Roster:
     @cached_property
     def membership(self) -> str:
         """SHA-256 of the sites' keys: whose rows an answer is about, whatever else was agreed of it."""
-        return digest(sorted(member.key for member in self.members))
+        return membership_of(member.key for member in self.members)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical form: what sites pin."""
         return digest(self.to_json())
+
+
+def membership_of(keys: Iterable[str]) -> str:
+    """SHA-256 of sites' keys, in whatever order."""
+    return digest(sorted(keys))
 
 
 def is_hex(text: object) -> bool:

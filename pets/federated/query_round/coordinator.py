@@ -75,6 +75,16 @@ class Relay:
         return self._collector.rounds
 
     @property
+    def hopeless(self) -> bool:
+        """Whether so many sites are lost by now that there can be no answer."""
+        return self.roster.size - len(self.lost) < self._least
+
+    @property
+    def enough(self) -> bool:
+        """Whether the replies of this round that came are as many as an answer needs."""
+        return len(self._replies) >= self._least
+
+    @property
     def survivors(self) -> tuple[str, ...]:
         """The names of the sites whose vectors are in the total."""
         return tuple(self.roster.members[site].name for site in sorted(self._collector.survivors))
@@ -145,7 +155,7 @@ class Relay:
                 self._kept.append(self._replies)
         except ProtocolError as error:
             for name, what in self.proved.items():
-                self.lost[name] = f"{what}, as its own signature proves"
+                self.lost[name] = f"{what}, by its own signatures, which the coordinator has"
             why = "; ".join(f"{name}: {reason}" for name, reason in self.lost.items())
             if self._refused:
                 raise Refused(f"{why}; nothing was released; {self.charges}") from None

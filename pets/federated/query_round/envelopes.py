@@ -112,6 +112,11 @@ class SiteEnvelopes:
         self.sent.append(made.payload_digest)
         return made.to_bytes()
 
+    def resumed(self, envelope: bytes) -> SiteEnvelopes:
+        """The same, after a restart: of the envelope that was sent; no other is ever made."""
+        self.sent.append(Envelope.from_bytes(envelope).payload_digest)
+        return self
+
     def consent(self, total: bytes) -> bytes:
         """A signature on who is in a total, where this site's own envelope is in it as it was sent."""
         try:
@@ -172,6 +177,11 @@ class CoordinatorEnvelopes:
 
     asked: Round
     holder: KeyHolder
+
+    @classmethod
+    def of(cls, order: Order, holder: KeyHolder) -> CoordinatorEnvelopes:
+        """The half of an order's round."""
+        return cls(Round.from_bytes(canonical(order.round)), holder)
 
     def add(self, envelopes: Mapping[int, bytes]) -> tuple[frozenset[int], bytes]:
         """Whose envelopes are of this round and signed by them, and their encrypted total."""

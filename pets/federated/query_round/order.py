@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ class Order(SignedForm):
         shares: the noise that each site adds; ``None`` for exact totals.
         step: one iteration of a regression, whose sums are added to the query's.
         round: for encrypted envelopes, what the key holder signed for this query (:class:`pets.he.Round`).
+        until: the time (ISO 8601, UTC) until which sites may answer, one by one, from their own days; '' where all of
+            them answer at once.
     """
 
     DOMAIN = b"pets.federated.order.v1\x00"
@@ -43,11 +46,14 @@ class Order(SignedForm):
     shares: Shares | None
     round: Json | None = None
     step: Step | None = None
+    until: str = ""
 
     def __post_init__(self) -> None:
         if not is_id(self.id):
             raise ProtocolError("an order's id has 32 hex digits")
         check_way(self.secure)
+        if self.until and time_of(self.until) is None:
+            raise ProtocolError("the time until which a question is open is written in ISO 8601, in UTC")
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -64,6 +70,8 @@ class Order(SignedForm):
             "shares": None if self.shares is None else self.shares.to_json(),
             "round": self.round,
             "step": None if self.step is None else self.step.to_json(),
+            # only where it is open for long: orders of before keep their form
+            **({"until": self.until} if self.until else {}),
         }
 
     @classmethod
@@ -72,7 +80,10 @@ class Order(SignedForm):
         try:
             shares = None if given["shares"] is None else Shares.from_json(given["shares"])
             texts = {name: given[name] for name in ("id", "roster", "schema", "analyst", "secure")}
-            if not all(isinstance(text, str) for text in texts.values()) or not isinstance(given["round"], dict | None):
+            until = given.get("until", "")
+            if not all(isinstance(text, str) for text in (*texts.values(), until)) or not isinstance(
+                given["round"], dict | None
+            ):
                 raise ValueError("another form")
             return cls(
                 **texts,
@@ -81,6 +92,21 @@ class Order(SignedForm):
                 shares=shares,
                 round=given["round"],
                 step=None if given["step"] is None else Step.from_json(given["step"]),
+                until=until,
             )
         except (PetsError, TypeError, LookupError, ValueError, ArithmeticError, AttributeError):
             raise ProtocolError("the order is not in the form that pets writes; it was ignored") from None
+
+
+def time_of(text: str) -> dt.datetime | None:
+    """A time as orders write it; ``None`` for anything else, and for another spelling.
+
+    >>> time_of("2026-11-28T12:00:00+00:00").hour, time_of("2026-11-28"), time_of("soon")
+    (12, None, None)
+    """
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    same = found.tzinfo is not None and found.astimezone(dt.UTC).isoformat(timespec="seconds") == text
+    return found if same else None

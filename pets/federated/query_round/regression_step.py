@@ -13,6 +13,7 @@ rounded to whole numbers; then
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -197,21 +198,27 @@ class Model:
         a category and an outcome of few values, beside the rows. Numbers of few values are told as categories are.
         Only for exact totals: it reads rows. The values that have no coefficient of their own follow from the others.
         """
-        kept, fields, out = self.whole(codes), self.fields, self.step.outcome
+        kept, fields = self.whole(codes), self.fields
+        sizes = [np.zeros(0, dtype=np.int64)]
+        for columns in self.counted:
+            place, width = np.zeros(len(kept[self.step.outcome]), dtype=np.int64), 1
+            for name in columns:
+                place, width = place * fields[name].cells + kept[name], width * fields[name].cells
+            sizes.append(np.bincount(place, minlength=width))
+        return np.concatenate(sizes)
+
+    @property
+    def counted(self) -> tuple[tuple[str, ...], ...]:
+        """The columns, and pairs of them, of whose values the sums tell how many rows have each; see :meth:`cells`."""
+        fields, out = self.fields, self.step.outcome
         listed = [name for name in self.step.covariates if few_values(fields[name])]
         whole = [name for name in self.step.covariates if name not in listed and isinstance(fields[name], Integer)]
-        sizes = [np.bincount(kept[name], minlength=fields[name].cells) for name in listed]
-        for place, first in enumerate(listed):
-            for second in listed[place + 1 :]:
-                width = fields[second].cells
-                sizes.append(np.bincount(kept[first] * width + kept[second], minlength=fields[first].cells * width))
-        sizes += [np.bincount(kept[name], minlength=fields[name].cells) for name in whole]
+        told: list[tuple[str, ...]] = [(name,) for name in listed]
+        told += itertools.combinations(listed, 2)
+        told += [(name,) for name in whole]
         if few_values(fields[out]):
-            width = fields[out].cells
-            sizes.append(np.bincount(kept[out], minlength=width))
-            for name in (*listed, *whole):
-                sizes.append(np.bincount(kept[name] * width + kept[out], minlength=fields[name].cells * width))
-        return np.concatenate([np.zeros(0, dtype=np.int64), *sizes])
+            told += [(out,), *((name, out) for name in (*listed, *whole))]
+        return tuple(told)
 
     def design(self, codes: Mapping[str, Ints]) -> tuple[Floats, Floats]:
         """X and y, scaled, of the rows in which every column has a value."""

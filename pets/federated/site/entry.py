@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from pets.common.codec import digest
+from pets.errors import PolicyError
 from pets.federated.messages.roster import Roster
+from pets.federated.query_round.order import Order
 from pets.federated.site import wording
 from pets.federated.site.fit import check_number
 from pets.federated.site.gate import Admission
@@ -13,28 +16,59 @@ from pets.federated.site.membership import check_membership
 from pets.federated.site.own_part import key_of
 from pets.federated.site.policy import Totals
 from pets.ledger.account import Account
-from pets.ledger.states import Request
+from pets.ledger.states import Request, State
 from pets.protection.protection import Total
 from pets.session import guarantee_text
 
 
 def check_entries(
-    admission: Admission, roster: Roster, rules: Totals, account: Account, pinned: Mapping[str, Roster]
+    admission: Admission, roster: Roster, rules: Totals, account: Account, pinned: Mapping[str, Roster], key: str
 ) -> None:
     """Hold an exact total against what left before; the ledger alone decides.
 
     It is asked when an order comes and again before the data is opened: queries that were let in together would else
     each pass by what none of them had entered yet.
 
+    Args:
+        pinned: the site's rosters by digest.
+        key: its public key.
+
     Raises:
         PolicyError: with the reason, which may be told to anybody.
     """
     if not admission.everyone:
         return
-    check_membership(roster, account, pinned)
+    check_membership(roster, account, pinned, key)
     order = admission.order
     if order.step is not None:
         check_number(order.query.table, order.step, rules, account)
+    elif rules.about_rows:
+        _check_totals(order, admission.plan.digest, rules, account)
+
+
+def _check_totals(order: Order, question: str, rules: Totals, account: Account) -> None:
+    """Refuse more exact totals of a table than the policy allows: many together tell what no two of them do.
+
+    The same question again tells nothing new. One that was withheld after the data was opened counts like one that
+    left, so that none of it is told by this.
+    """
+    table = order.query.table
+    forms = [json.loads(body) for body in account.exact()]
+    orders = [form["order"] for form in forms if form.get("pets") == wording.CONTRIBUTION]
+    made = {digest(one["query"]) for one in orders if one["step"] is None and one["query"]["table"] == table}
+    withheld = {
+        entry.question
+        for entry in account.entries()  # of what was withheld, the ledger keeps no order
+        if entry.unbounded and entry.table == table and entry.state in (State.STARTED, State.FORFEITED)
+        if not wording.is_step(entry.what)
+    }
+    if digest(order.query.to_json()) in made or question in withheld:
+        return
+    if len(made) + len(withheld) >= rules.max_totals:
+        raise PolicyError(
+            f"the site's policy allows {rules.max_totals} exact totals of table {table!r}, and so many were made; ask "
+            "with pets.DP(epsilon=…), or its custodian may raise max_totals"
+        )
 
 
 def request_of(admission: Admission, snapshot: str, data: str) -> Request:

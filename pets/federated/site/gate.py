@@ -8,6 +8,7 @@ all rounds of preparation is the data opened.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 from pets.dp.calibrate import target_units
@@ -15,7 +16,7 @@ from pets.dp.privacy_loss import PrivacyLoss
 from pets.dp.shares import Shares, Spread, share_losses, shares_loss
 from pets.errors import BudgetError, PolicyError, QueryError, SchemaError
 from pets.federated.messages.roster import Member, Roster
-from pets.federated.query_round.order import Order
+from pets.federated.query_round.order import Order, time_of
 from pets.federated.query_round.regression_step import Model
 from pets.federated.site.policy import SitePolicy
 from pets.plan.person_steps import Attribute
@@ -29,6 +30,8 @@ from pets.query_model.query import Query, columns_of
 from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
 
+LONGEST = dt.timedelta(days=31)
+"""How long a question may stay open, at most."""
 RANGE = 2**62
 """No total may pass it: noise then fits below 2^63, and sums modulo 2^64 are the sums themselves."""
 
@@ -84,6 +87,7 @@ def admit(order: Order, roster: Roster, desk: Desk) -> Admission:
     Raises:
         QueryError, PolicyError, SchemaError, BudgetError: with the reason, which may be told to anybody.
     """
+    _check_time(order, dt.datetime.now(dt.UTC))
     if order.query.people is None:
         _check_query(order.query, desk)
     if not order.schema == desk.schema.digest == desk.member.schema:
@@ -158,6 +162,23 @@ def _check_people(plan: Plan, people: People, desk: Desk) -> None:
                     )
 
 
+def _check_time(order: Order, now: dt.datetime) -> None:
+    """A question that stays open is one message of each site, and has an end."""
+    until = time_of(order.until)
+    if until is None:
+        return
+    if order.secure != "encrypted":
+        raise PolicyError(
+            "only a question in encrypted envelopes stays open: each site sends one, on its own day; the rounds of the "
+            "other ways need all sites at once"
+        )
+    if not now <= until <= now + LONGEST:
+        raise PolicyError(
+            f"the question is open until {order.until}, and at this site it is {now.isoformat(timespec='seconds')}: it "
+            f"is over, or open for more than {LONGEST.days} days"
+        )
+
+
 def _check_query(query: Query, desk: Desk) -> None:
     rule = desk.rules.rule(query.table)
     form = query.to_json()
@@ -223,9 +244,14 @@ def _check_protection(order: Order, desk: Desk) -> None:
 
 
 def _check_bounds(order: Order, plan: Plan, desk: Desk) -> None:
-    """Exact sums that clamp or cut at chosen bounds tell, beside each other, how many rows lie between the bounds."""
+    """Exact sums that clamp or cut at chosen bounds tell, beside each other, which rows lie between the bounds."""
     if not (isinstance(order.protection, Total) and desk.rules.totals.about_rows):
         return
+    if plan.group_cap is not None:  # what caps beside each other tell of people in few groups, no rule would see
+        raise PolicyError(
+            "exact totals take all groups that a person is in; leave groups out of bound(…), or ask under "
+            "pets.DP(epsilon=…)"
+        )
     for name, aggregate in plan.query.aggregates:
         if not isinstance(aggregate, OfColumn):
             continue

@@ -2,8 +2,10 @@
 
 The sum over five hospitals less the sum over four of them is one hospital's exact numbers, whoever masked them. So a
 site answers exact totals over one list of sites alone; a roster made anew over the same sites (another coordinator,
-other kits) is no other list. A federation that loses or gains a site needs a signed change in the ledger of each site
-that was asked before, which says what is told. Differential privacy needs none of this: its losses add up.
+other kits) is no other list. A federation that loses or gains a site needs a signed change in the ledger of each of
+its sites, which says what is told: of those that were asked before, and of those that join, whose own numbers the
+difference shows. The sites' entries in the roster carry the lists over which totals left, so a site that joins sees
+them; as long as one site that was asked before is honest, it is asked. Differential privacy needs none of this.
 """
 
 from __future__ import annotations
@@ -27,35 +29,58 @@ STILL_OTHERS = (
 )
 
 
-def check_membership(roster: Roster, account: Account, pinned: Mapping[str, Roster]) -> None:
+def check_membership(roster: Roster, account: Account, pinned: Mapping[str, Roster], key: str) -> None:
     """Refuse exact totals where others left over other sites, and nobody allowed these beside them.
 
     Args:
         roster: whose order it is.
         pinned: rosters by digest: of totals that were entered before their sites were, these tell the sites.
+        key: this site's public key.
 
     Raises:
-        PolicyError: by what the ledger holds alone.
+        PolicyError: by what the ledger and the roster hold alone.
     """
-    others = set(_earlier(account, pinned)) - {roster.membership}
-    if others - _allowed(roster, account):
+    mine = set(_earlier(account, pinned)) - {roster.membership}
+    if (mine | set(_stated(roster))) - _allowed(roster, account):
         raise PolicyError(
             "exact totals of these people left over other sites than this roster's, and the difference of two such "
             "totals is the exact numbers of the sites between; ask with pets.DP(epsilon=…), or every site's custodian "
             "first allows it (pets site allow-roster)"
         )
+    said = {membership for member in roster.members if member.key == key for membership, _ in member.totals}
+    if mine - said:
+        raise PolicyError(
+            "exact totals over other sites left this site after the roster was made, so that sites that join do not "
+            "see it there; exchange a new roster, of the sites' present entries"
+        )
+
+
+def lists(account: Account, pinned: Mapping[str, Roster]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """Over which lists of sites exact totals left, as the site's entry states them."""
+    found = _earlier(account, pinned)
+    return tuple(
+        (membership, tuple(sorted((name, key or "") for name, key in (sites or {}).items())))
+        for membership, sites in sorted(found.items())
+    )
 
 
 def to_allow(
-    roster: Roster, account: Account, pinned: Mapping[str, Roster], key: str, reason: str, by: Sequence[str]
+    roster: Roster,
+    account: Account,
+    pinned: Mapping[str, Roster],
+    key: str,
+    reason: str,
+    by: Sequence[str],
+    several: bool = False,
 ) -> Change:
     """The change that lets exact totals over a roster's sites leave beside those that left before; not made yet.
 
     Args:
         key: this site's public key: a change about a roster that does not have it would allow nothing.
+        several: that this list stands beside more than one other, which together tell more than each, is meant.
 
     Raises:
-        PolicyError: where there is nothing to allow, or the roster does not have this site.
+        PolicyError: where there is nothing to allow, the roster does not have this site, or there are several.
         LedgerError: where reason or names are missing.
     """
     if not isinstance(roster, Roster):
@@ -65,10 +90,17 @@ def to_allow(
             "the roster does not have this site's key, so nothing of it could be asked over that roster; ask the "
             "coordinator for the one that has this site"
         )
-    earlier = _earlier(account, pinned)
-    beside = sorted(set(earlier) - {roster.membership} - _allowed(roster, account))
+    earlier = _stated(roster) | _earlier(account, pinned)
+    others = set(earlier) - {roster.membership}
+    beside = sorted(others - _allowed(roster, account))
     if not beside:
         raise PolicyError("no exact totals left over other sites than this roster's, so there is nothing to allow")
+    if len(others) > 1 and not several:
+        raise PolicyError(
+            f"exact totals left over {len(others)} other lists of sites; beside more than one, single sites' exact "
+            "numbers may follow, of this site too, though no two lists show them; ask with pets.DP(epsilon=…), or "
+            "allow it all the same with several=True (--several)"
+        )
     details = {
         "sites": sorted(member.name for member in roster.members),
         "membership": roster.membership,
@@ -96,6 +128,16 @@ def _tells(now: Sites, then: Sites | None) -> str:
             continue
         whose += [f"{name} of then"] * (name in gone) + [f"{name} of now, which has another key"] * (name in come)
     return f"{said}{' and '.join(whose)} together."
+
+
+def _stated(roster: Roster) -> dict[str, Sites | None]:
+    """Over which other lists of sites exact totals of the roster's sites left, by their entries in it."""
+    found = {membership: sites for member in roster.members for membership, sites in member.totals}
+    return {
+        membership: {name: key or None for name, key in sites} or None
+        for membership, sites in found.items()
+        if membership != roster.membership
+    }
 
 
 def _of(roster: Roster) -> dict[str, str | None]:

@@ -31,6 +31,7 @@ from pets.query_model.traits import TRAITS
 from pets.schema.schema import Schema
 
 AGGREGATES = (*TRAITS, "glm")
+_MOST = ("max_steps", "max_fits", "max_totals")
 TELLABLE = ("budget", "certificates", "history")
 
 
@@ -81,6 +82,7 @@ class Totals:
         dominance: the greatest part of a group's rows that one person may have.
         max_steps: of one regression that is asked step by step.
         max_fits: such regressions of one outcome on the same covariates, whatever their condition.
+        max_totals: different exact totals of one table, whatever they ask of it, but for steps of regressions.
     """
 
     allow: bool = False
@@ -89,6 +91,7 @@ class Totals:
     dominance: float = 1.0
     max_steps: int = 15
     max_fits: int = 10
+    max_totals: int = 100
 
     def __post_init__(self) -> None:
         if not isinstance(self.allow, bool):
@@ -97,7 +100,7 @@ class Totals:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10**9:
                 raise PolicyError(f"totals: {name} is a number of rows, not {shown(value)}")
-        for name in ("max_steps", "max_fits"):
+        for name in _MOST:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1000:
                 raise PolicyError(f"totals: {name} is a whole number from 0 to 1,000, not {shown(value)}")
@@ -116,11 +119,7 @@ class Totals:
         part = number(fraction(self.dominance))
         form: Json = {"allow": self.allow, "min_cohort": self.min_cohort, "min_cell": self.min_cell, "dominance": part}
         # only where they are not the usual ones: policies of before keep their digests
-        return form | {
-            name: getattr(self, name)
-            for name in ("max_steps", "max_fits")
-            if getattr(self, name) != getattr(Totals, name)
-        }
+        return form | {name: getattr(self, name) for name in _MOST if getattr(self, name) != getattr(Totals, name)}
 
 
 @plain_fields(PolicyError)
@@ -249,7 +248,7 @@ class SitePolicy:
 
 
 _WHOLE = ("min_sites", "min_colluding", "min_sites_per_person")
-_TOTALS = ("allow", "min_cohort", "min_cell", "dominance", "max_steps", "max_fits")
+_TOTALS = ("allow", "min_cohort", "min_cell", "dominance", *_MOST)
 _RULE = ("columns", "aggregates", "keys", "filters")
 
 

@@ -8,13 +8,13 @@ the site's share of noise is added, the entry is sealed in the log, and only the
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import hashlib
 import hmac
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -23,8 +23,7 @@ import numpy as np
 
 from pets.common import signing
 from pets.common.arguments import plain_arguments
-from pets.common.codec import canonical
-from pets.common.entropy import random_bytes, random_id
+from pets.common.entropy import random_id
 from pets.common.signing import SigningKey
 from pets.errors import LedgerError, PetsError, PolicyError, UsedKeyError, UserError, shown
 from pets.federated.messages.errors import ProtocolError, Refused, Withheld
@@ -35,16 +34,19 @@ from pets.federated.query_round.coordinator import MAX_REASON
 from pets.federated.query_round.envelopes import agreed, box_of
 from pets.federated.query_round.evidence import unpacked
 from pets.federated.query_round.order import Order
-from pets.federated.secure_sum.interface import Encryptor, Party, Task, Words
+from pets.federated.secure_sum.interface import Encryptor, Task, Words
 from pets.federated.secure_sum.registry import party
-from pets.federated.site import wording
 from pets.federated.site.account_request import account_reply
+from pets.federated.site.active import LIFE, Active
 from pets.federated.site.entry import check_entries, request_of
 from pets.federated.site.fit import check_step
 from pets.federated.site.gate import Admission, Desk, admit
-from pets.federated.site.membership import to_allow
+from pets.federated.site.kept_replies import KeptReplies, KeptReply
+from pets.federated.site.later import later_reply
+from pets.federated.site.membership import lists, to_allow
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.policy_file import PolicyFile
+from pets.federated.site.sealing import seal_part
 from pets.federated.site.vector import vector
 from pets.he.keys.public_key import PublicKey
 from pets.ledger.change import Change, apply, draft
@@ -57,23 +59,6 @@ from pets.rows.snapshot import Snapshot
 from pets.session.guard import guarded
 from pets.session.session import Session
 
-LIFE = 900.0
-"""Seconds after which a query that did not end is forgotten, with its secrets."""
-
-
-@dataclass
-class _Active:
-    """A query under way. Its party holds secrets; nothing of this is ever written down."""
-
-    admission: Admission
-    channel: Channel
-    grant: Grant
-    snapshot: Snapshot | Linked
-    since: float
-    next: int = 1
-    party: Party = field(init=False, repr=False)
-    last: tuple[bytes, bytes] = field(default=(b"", b""), repr=False)
-
 
 class Site:
     """One site of a federation.
@@ -84,6 +69,8 @@ class Site:
             nothing may be asked.
         key: the site's signing key, or the file that keeps it (made on first use). Left out, it lasts one process.
         name: as the roster knows it.
+        kept: a folder for replies to questions that stay open, which must outlast a restart; left out, they last one
+            process.
 
     Attributes:
         notice: told, in a line for the custodian that quotes no row, what went wrong here.
@@ -100,6 +87,7 @@ class Site:
         policy: SitePolicy | str | Path | None = None,
         key: SigningKey | str | Path | None = None,
         name: str = "site",
+        kept: str | Path | None = None,
     ) -> None:
         if not isinstance(session, Session):
             raise UserError(f"a site is made of a pets.Session, not {shown(session)}")
@@ -119,9 +107,10 @@ class Site:
         self._box = box_of(self._key)
         self._rosters: dict[str, Roster] = {}
         self._holders: dict[str, PublicKey] = {}
-        self._active: dict[bytes, _Active] = {}
+        self._active: dict[bytes, Active] = {}
         self._seen: set[bytes] = set()
         self._incidents: dict[str, str] = {}
+        self._kept = KeptReplies(None if kept is None else Path(kept))
         self._openings: dict[str, bytes] = {}
         self._lock = threading.RLock()
 
@@ -135,7 +124,12 @@ class Site:
 
     @property
     def member(self) -> Member:
-        """The site's entry for a roster: all of it public."""
+        """The site's entry for a roster, as it is now: all of it public."""
+        return replace(self._entry, totals=lists(self.session.custody.account, self._rosters))
+
+    @property
+    def _entry(self) -> Member:
+        """What of the entry a roster must have; the totals that left may be more by now."""
         budget = self.session.budget
         return Member(
             self.name,
@@ -162,7 +156,7 @@ class Site:
             raise PolicyError("a site joins a Roster, and for encrypted envelopes pins a pets.he.PublicKey")
         if public_key is not None and public_key.id != roster.key_holder:
             raise PolicyError("the roster names another key holder than this public key's; compare their ids")
-        if self.member not in roster.members:
+        if not self.is_on(roster):
             raise PolicyError(
                 f"the roster does not have site {self.name!r} as it is (name, key, schema, policy, budget's delta); "
                 "send the coordinator its entry again"
@@ -170,6 +164,10 @@ class Site:
         self._rosters[roster.digest] = roster
         if public_key is not None:
             self._holders[roster.digest] = public_key
+
+    def is_on(self, roster: Roster) -> bool:
+        """Whether a roster has this site as it is: its name, key, schema, policy and ledger's delta."""
+        return self._entry in [replace(member, totals=()) for member in roster.members]
 
     def leave(self, roster: Roster) -> None:
         """No longer consider a roster's orders; its queries under way end, and what they started stays charged."""
@@ -180,28 +178,29 @@ class Site:
         for query in [query for query, active in self._active.items() if active.channel.roster.digest == roster.digest]:
             self._end(query)
 
-    def allow_roster(self, roster: Roster, *, reason: str, by: Sequence[str]) -> str:
+    def allow_roster(self, roster: Roster, *, reason: str, by: Sequence[str], several: bool = False) -> str:
         """Let exact totals over a roster's sites leave beside those over others: a signed change in the ledger.
 
         Args:
             roster: whose orders of exact totals were refused, or would be.
             reason: why, for the public log.
             by: the two people, or more, who decided.
+            several: where totals left over more than one other list, that the roster is to stand beside all of them.
 
         Returns:
             What somebody learns by it who asks the same of both lists of sites; the ledger's entry says so, too.
 
         Raises:
-            PolicyError, LedgerError, VerificationError: where there is nothing to allow, the roster does not have this
-                site, or signatures are missing.
+            PolicyError, LedgerError, VerificationError: where there is nothing to allow, or more than was said, the
+                roster does not have this site, or signatures are missing.
         """
-        change = self.to_allow(roster, reason=reason, by=by)
+        change = self.to_allow(roster, reason=reason, by=by, several=several)
         apply(self.session.ledger, draft(change))
         return str(change.details["tells"])
 
-    def to_allow(self, roster: Roster, *, reason: str, by: Sequence[str]) -> Change:
+    def to_allow(self, roster: Roster, *, reason: str, by: Sequence[str], several: bool = False) -> Change:
         """The change of :meth:`allow_roster`, for approvers to sign; nothing is changed yet."""
-        return to_allow(roster, self.session.custody.account, self._rosters, self.member.key, reason, by)
+        return to_allow(roster, self.session.custody.account, self._rosters, self._entry.key, reason, by, several)
 
     def incident(self, number: str) -> str:
         """For the custodian only: why nothing left in answer to a query. It may quote values of real rows."""
@@ -231,7 +230,8 @@ class Site:
                 return account_reply(message, self._rosters.values(), self._seen, self._key, self.policy, self.session)
             active = self._active.get(message.query)
             if active is None:
-                raise ProtocolError("no such query is under way at this site; it was over, or never begun")
+                where = (self._kept, self._rosters, self._holders, self._key, self.session.schema)
+                return later_reply(message, data, *where)
             if hmac.compare_digest(active.last[0], hashlib.sha256(data).digest()):
                 return active.last[1]  # the same request again, after a lost connection: the same reply, not a new one
             if message.kind is Kind.ABORT:
@@ -245,6 +245,9 @@ class Site:
         roster = next((r for r in self._rosters.values() if verified(message, r, context_of(r))), None)
         if roster is None or message.sender != COORDINATOR or message.round != 0:
             raise ProtocolError("the order is not from the coordinator of a roster that this site has pinned")
+        kept = self._kept.get(message.query)
+        if kept is not None and (reply := kept.answer(data)) is not None:
+            return reply  # in their own time sites are asked again until they are heard
         known = self._active.get(message.query)
         if known is not None and hmac.compare_digest(known.last[0], hashlib.sha256(data).digest()):
             return known.last[1]
@@ -258,12 +261,12 @@ class Site:
         me = self._place(roster)
         channel = Channel(roster, message.query, context_of(roster, order.form), me, self._key)
         session = self.session
-        desk = Desk(roster.members[me], session.schema, self.policy, session.policy, session.budget, self.member.data)
+        desk = Desk(roster.members[me], session.schema, self.policy, session.policy, session.budget, self._entry.data)
         try:
             admission = admit(order, roster, desk)
             account, totals = session.custody.account, self.policy.totals
             check_step(admission, evidence, roster, session.schema, totals, account, me, self._key)
-            check_entries(admission, roster, totals, account, self._rosters)
+            check_entries(admission, roster, totals, account, self._rosters, self._entry.key)
             encryptor = self._agreed(admission, roster)
             snapshot = session.custody.rows_of(admission.plan)
             grant = self._reserve(admission, snapshot)
@@ -271,7 +274,7 @@ class Site:
             raise
         except PetsError as error:
             return channel.write(Kind.REFUSED, 0, str(error).encode()[:MAX_REASON])
-        active = _Active(admission, channel, grant, snapshot, time.monotonic())
+        active = Active(admission, channel, grant, snapshot, time.monotonic())
         active.party = party(
             order.secure,
             Task(channel, admission.size, admission.everyone, encryptor=encryptor),
@@ -292,7 +295,7 @@ class Site:
         return agreed(admission.order, roster, admission.plan, self.session.schema, self._key, holder)
 
     def _reserve(self, admission: Admission, snapshot: Snapshot | Linked) -> Grant:
-        request = request_of(admission, snapshot.id, self.member.data)
+        request = request_of(admission, snapshot.id, self._entry.data)
         try:
             grant: Grant | None = self.session.custody.account.reserve([request], start=False, again=True, wait=LIFE)[0]
         except UsedKeyError:
@@ -315,7 +318,7 @@ class Site:
         self._incidents[number] = why
         self.session.ledger.incidents.note(number, why)
 
-    def _round(self, active: _Active, message: Message, data: bytes) -> bytes:
+    def _round(self, active: Active, message: Message, data: bytes) -> bytes:
         number = message.round
         try:
             body = active.party.answer(number, b"" if message.kind is Kind.ORDER else message.body)
@@ -334,6 +337,13 @@ class Site:
             raise
         active.next = number + 1
         active.last = (hashlib.sha256(data).digest(), reply)
+        if until := active.admission.order.until:  # one message, and what follows may be days away
+            self._end(message.query)
+            try:
+                self._kept.keep(message.query, KeptReply(data, reply, until))
+            except LedgerError as error:  # what could be lost, and never made again, does not leave
+                self._noted(error)
+                return active.channel.write(Kind.WITHHELD, number, b"")
         return reply
 
     def _end(self, query: bytes) -> None:
@@ -347,15 +357,16 @@ class Site:
         late = time.monotonic() - LIFE
         for query in [query for query, active in self._active.items() if active.since < late]:
             self._end(query)
+        self._kept.sweep(dt.datetime.now(dt.UTC))
 
     # the data is opened here, and nowhere else --------------------------------------------------------------------
 
-    def _contribute(self, active: _Active) -> Words:
+    def _contribute(self, active: Active) -> Words:
         account, grant, admission = self.session.custody.account, active.grant, active.admission
         if active.channel.roster.members[active.channel.sender].policy != self.policy.digest:
             raise Refused("the site's policy has changed since the roster was made; exchange a new roster")
         # (again: other queries may have been entered since this one was let in)
-        check_entries(admission, active.channel.roster, self.policy.totals, account, self._rosters)
+        check_entries(admission, active.channel.roster, self.policy.totals, account, self._rosters, self._entry.key)
         account.start([grant])
         with account.closing([grant]):  # which renews the lease, however long the counting takes
             failpoint("data-opened")
@@ -367,22 +378,9 @@ class Site:
                 account.close([grant])
                 raise Withheld(f"nothing leaves this site in answer to the query (incident {number})")
             failpoint("measured")
-            key = random_bytes(32)
-            commitment = hmac.new(key, values.astype("<i8").tobytes(), "sha256").hexdigest()
-            self._openings[admission.order.id] = key
-            roster = active.channel.roster
-            body = canonical(wording.contribution(admission, roster, self.name, commitment))
-            where = {
-                "site": self.name,
-                "snapshot": active.snapshot.id,
-                "data": self.member.data,
-                "project": self.session.project,
-                "analyst": self.session.analyst,
-                "engine": self.session.engine,
-            }
-            told = wording.predicate(admission, roster, self.session.schema, where)
-            sealed = account.seal(grant, body, hashlib.sha256(body).hexdigest(), told)
-            self.certificates[admission.order.id] = Certificate(json.loads(sealed.certificate))
+            where = {"site": self.name, "snapshot": active.snapshot.id, "data": self._entry.data}
+            opening, certificate = seal_part(admission, active.channel.roster, grant, values, where, self.session)
+            self._openings[admission.order.id], self.certificates[admission.order.id] = opening, certificate
             return values.view(np.uint64)
 
     def _vector(self, admission: Admission, snapshot: Snapshot | Linked) -> Ints | str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pets.dp.shares import add_share
 from pets.federated.site.cohort import small, too_small
+from pets.federated.site.differences import too_near
 from pets.federated.site.gate import Admission
 from pets.federated.site.policy import Totals
+from pets.federated.site.told_cells import Held
 from pets.plan.plan import make_plan
 from pets.plan.vector import Ints
+from pets.query_model.aggregate import count as count_rows
 from pets.query_model.query import Query
 from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
@@ -19,19 +24,34 @@ from pets.session.custody import Custody
 
 def vector(admission: Admission, snapshot: Snapshot | Linked, custody: Custody, rules: Totals) -> Ints | str:
     """The numbers; or, for exact totals alone, why they may not leave by the policy's rules about rows."""
-    schema, engine = custody.schema, custody.engine
-
-    def count(asked: Query) -> Ints:
-        return tabulate(make_plan(asked, schema), snapshot, engine).reveal()
-
-    if admission.everyone and (why := too_small(admission.order, schema, rules, custody.account.exact(), count)):
-        return why
-    values = tabulate(admission.plan, snapshot, engine).reveal()
-    if (model := admission.model) is not None:
+    engine, model = custody.engine, admission.model
+    found: Held | None = None
+    if model is not None:
         assert isinstance(snapshot, Snapshot)  # (a regression is never about people)
         found = codes(admission.plan, snapshot, model.step.columns, engine)
-        why = model.thin(found, rules.min_cohort) or small(model.cells(found), rules, admission.plan.rows)
-        if admission.everyone and why:
+    if admission.everyone:
+        assert isinstance(snapshot, Snapshot)  # (nor are exact totals)
+        if why := _withheld(admission, found, snapshot, custody, rules):
             return why
+    values = tabulate(admission.plan, snapshot, engine).reveal()
+    if model is not None and found is not None:
         return np.concatenate([values, model.moments(found, admission.bits)])
     return values if admission.shares is None else add_share(admission.plan, values, admission.shares)
+
+
+def _withheld(admission: Admission, found: Held | None, snapshot: Snapshot, custody: Custody, rules: Totals) -> str:
+    """Why an exact total may not leave ('' where it may): for itself, then beside those that left before."""
+    schema, given, order, model = custody.schema, custody.account.exact(), admission.order, admission.model
+
+    def count(asked: Query) -> Ints:
+        return tabulate(make_plan(asked, schema), snapshot, custody.engine).reveal()
+
+    def held(columns: Sequence[str]) -> Held:
+        everything = Query(snapshot.table, aggregates=(("n", count_rows()),), rows=admission.plan.kept_rows)
+        return codes(make_plan(everything, schema), snapshot, columns, custody.engine)
+
+    if why := too_small(order, schema, rules, given, count):
+        return why
+    if model is not None and found is not None:
+        why = model.thin(found, rules.min_cohort) or small(model.cells(found), rules, admission.plan.rows)
+    return why or too_near(order, schema, rules, given, held)

@@ -9,7 +9,7 @@ from pets.dp.privacy_loss import PrivacyLoss
 from pets.dp.shares import Shares, Spread, share_losses, terms_of
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.order import Order
-from pets.federated.query_round.regression_step import Step
+from pets.federated.query_round.regression_step import FAMILIES, Step
 from pets.federated.site.gate import Admission
 from pets.plan.clamping import clamps
 from pets.plan.plan import Plan
@@ -21,6 +21,9 @@ from pets.session import guarantee_text
 
 CONTRIBUTION = "federated-contribution"
 """What a site's ledger calls its part of an answer."""
+VERSION = 1
+"""Of the sentences here, as releases state it: who changes one keeps the old module beside it (``WORDINGS`` in
+:mod:`pets.federated.analyst.statement`), since releases are checked by the sentences that they were made with."""
 STEERED = (
     "The coefficients of this step are zero, or follow from the sums of the step before it as all sites signed them; "
     "nobody chose them, but a site that colludes with the analyst can steer them by what it adds to the sums."
@@ -130,6 +133,11 @@ def step(asked: Step) -> str:
     covariates = ", ".join(sorted(set(asked.covariates))) or "nothing"
     said = f"a step of {asked.family} regression of {asked.outcome} on {covariates}"
     return said if asked.before else f"{said} (the first)"
+
+
+def is_step(what: str) -> bool:
+    """Whether :func:`step` said it."""
+    return any(what.startswith(f"a step of {family} regression of ") for family in FAMILIES)
 
 
 def contribution(admission: Admission, roster: Roster, site: str, commitment: str) -> Json:

@@ -173,6 +173,17 @@ def test_status_says_where_the_site_stands(run: Run, shelf: Path) -> None:
     assert run("site", "status", shelf / "north", "--last", "-1").code == 2
 
 
+def test_a_broken_policy_hides_nothing_else(run: Run, shelf: Path) -> None:
+    assert run(*init(shelf)).code == 0
+    Path("new/policy.yaml").write_text("tables: {stays: {colums: [age]}}\n", "utf-8")
+    done = run("site", "status", "new")
+    for said in ("Site 'new'", "NOT usable, so that nothing is answered", "Serves: no", "Budget: ", "Log: whole"):
+        assert said in done.out
+    assert (done.code, "did you mean 'columns'" in done.err) == (7, True)
+    assert "has no entry while its policy cannot be used" in run("site", "status", "new", "--entry", "e.json").err
+    assert not Path("e.json").exists()
+
+
 def test_status_shows_the_newest_requests(shelf: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
         {"at": f"2026-01-0{day}", "state": "committed", "epsilon": 0.1, "table": "t", "what": f"question {day}"}
@@ -405,6 +416,12 @@ def test_a_quote_says_when_exact_totals_are_withheld(run: Run, shelf: Path) -> N
     assert "among those that are asked about; and" in plain
     assert "survival" not in plain
     assert "min_cell" not in plain
+    assert "clip" not in plain
+    sums = pets.query("stays").agg(x=pets.mean("cost", clip=(0, 5)), y=pets.sum("days")).bound(groups=1)
+    Path("sums.json").write_text(json.dumps(sums.group_by("age").to_json()), "utf-8")
+    said = " ".join(run(*ask, "--query", "sums.json").out.split())
+    assert "refuses an own clip or step before it opens its data" in said and "leave them out of 'x'." in said
+    assert "leave groups out of bound" in said
     assert "not both" in run(*ask, "--count", "n", "--epsilon", "1").err
 
 
@@ -444,7 +461,8 @@ def test_a_quote_and_a_dummy_ask_nobody(run: Run, shelf: Path) -> None:
 
 def test_without_the_extra_it_is_named(run: Run, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nvflare.apis.controller_spec", None)
-    monkeypatch.delitem(sys.modules, "pets.federated.deployment.nvflare_engine", raising=False)
+    for name in [name for name in sys.modules if name.startswith("pets.federated.deployment.nvflare_engine")]:
+        monkeypatch.delitem(sys.modules, name)
     done = run("federation", "query", shelf / "trial", "--count", "n", "--epsilon", "0.5")
     assert (done.code, "pip install 'pets-privacy[federated]'" in done.err) == (8, True)
     done = run("federation", "init", "t", *_entries(shelf), *_about(shelf))

@@ -130,7 +130,7 @@ OWN_FOLDERS = {
     "federated/deployment/keyholder_folder.py",
     "federated/deployment/site_folder.py",
     "federated/deployment/startup_kit.py",
-    "federated/deployment/nvflare_engine.py",
+    "federated/deployment/nvflare_engine/kits.py",
     "federated/deployment/processes.py",
     "rows/csv_file.py",
     "synthetic/dummy_data/files.py",

@@ -7,6 +7,7 @@ import copy
 import hashlib
 import json
 import math
+import types
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -23,9 +24,11 @@ from pets.dp.shares import Shares, Spread, shares_loss
 from pets.errors import UserError, VerificationError
 from pets.federated import Federation, Site, SitePolicy, Totals, check_sharing
 from pets.federated.analyst.sharing import signature
-from pets.federated.analyst.statement import statement
+from pets.federated.analyst.statement import WORDINGS, statement
 from pets.federated.messages.message import Channel, Kind, context_of
 from pets.federated.query_round.order import Order
+from pets.federated.secure_sum.unmasking import FAULTS
+from pets.federated.site import wording
 from pets.release.release import Release
 
 QUERY = pets.query("t").group_by("ward").agg(n=pets.count(), x=pets.sum("age"), p=pets.count_units())
@@ -419,3 +422,60 @@ def test_envelopes_that_no_site_signed_are_refused() -> None:
     ):
         with pytest.raises(VerificationError, match="does not follow"):
             check_sharing(edited(form, change, sites._coordinator))
+
+
+# wordings -------------------------------------------------------------------------------------------------------------
+
+
+def sentences() -> str:
+    """SHA-256 of what releases say in many cases: with and without noise, every way, all sites and fewer."""
+    said = []
+    for settings in ({}, {"dropouts": 1, "colluding": 0}, {"sites_per_person": 2, "colluding": 2}):
+        sites = many(5, **settings)
+        for protection in (pets.DP(epsilon=0.5), pets.DP(epsilon=0.5, pure=True), pets.Total(), pets.Exact()):
+            for way in ("local",) if protection == pets.DP(epsilon=0.5, pure=True) else ("masked", "local"):
+                request = sites._request(QUERY, protection, way)
+                about = ("0" * 32, sites.roster.digest, schema().digest, "a", QUERY, protection, way, request.shares)
+                names = [member.name for member in sites.roster.members]
+                for answered in (names, names[:4]):
+                    faults = {"s1": FAULTS[0]} if len(answered) == 4 else {}
+                    told = statement(request.plan, sites.roster, Order(*about), request.loss, answered, faults)
+                    said.append([told["guarantee"], list(told["notes"])])
+    return hashlib.sha256(canonical(said)).hexdigest()
+
+
+def test_a_changed_sentence_is_another_wording() -> None:
+    """Who changes one keeps the wording of before, under its number, and pins the new one here beside it."""
+    assert {wording.VERSION: sentences()} == PINNED
+    assert max(WORDINGS) == wording.VERSION and sorted(WORDINGS) == list(range(1, wording.VERSION + 1))
+
+
+PINNED = {1: "2124d1b7f9df16dd9d66e319a2d04e99a259c125ed0e539867643c79bc682d98"}
+
+
+def test_a_release_is_checked_by_the_wording_that_it_was_made_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites = many()
+    release = sites.release(QUERY, pets.DP(epsilon=0.5))
+    assert release.sharing is not None and release.sharing["wording"] == wording.VERSION
+    old = Release.load(release.save(tmp_path / "old.json"))
+    new = types.SimpleNamespace(**vars(wording))  # pets of next year, which says it otherwise
+    new.guarantee = lambda *given: wording.guarantee(*given).replace("adding or removing", "with or without")
+    monkeypatch.setitem(WORDINGS, 2, new)  # type: ignore[arg-type]
+    monkeypatch.setattr(wording, "VERSION", 2)
+    assert check_sharing(old).size == 4
+    form = saved(release, tmp_path)
+    form["sharing"]["wording"] = 2
+    del form["sharing"]["coordinator"]
+    form["sharing"]["coordinator"] = signature(Release.from_json(form).form, sites._coordinator)
+    with pytest.raises(VerificationError, match="does not follow"):
+        check_sharing(Release.from_json(form))
+
+
+def test_a_wording_that_nobody_knows_is_not_passed_over(tmp_path: Path) -> None:
+    sites = many()
+    form = saved(sites.release(QUERY, pets.DP(epsilon=0.5)), tmp_path)
+    for version in (2, True, "1"):
+        with pytest.raises(VerificationError, match="a wording that this version of pets does not know"):
+            check_sharing(Release.from_json(form | {"sharing": form["sharing"] | {"wording": version}}))

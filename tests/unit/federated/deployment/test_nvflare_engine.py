@@ -533,7 +533,7 @@ def test_whatever_nvflare_raises_is_one_sentence_and_nothing_else_is_caught() ->
     from nvflare.apis.fl_exception import FLCommunicationError
     from nvflare.fuel.flare_api.api_spec import NoConnection, SessionClosed
 
-    from pets.federated.deployment.nvflare_engine import _plain
+    from pets.federated.deployment.nvflare_engine.line import plainly
 
     raised = [
         (FLCommunicationError("failed to challenge server: timeout"), "broke off \\(FLCommunicationError\\)"),
@@ -542,10 +542,10 @@ def test_whatever_nvflare_raises_is_one_sentence_and_nothing_else_is_caught() ->
         (NoConnection("x"), "cannot be reached"),
     ]
     for error, said in raised:
-        with pytest.raises(pets.UserError, match=said), _plain():
+        with pytest.raises(pets.UserError, match=said), plainly():
             raise error
     for error in (pets.UserError("of pets"), ValueError("a defect")):
-        with pytest.raises(type(error), match=str(error)), _plain():
+        with pytest.raises(type(error), match=str(error)), plainly():
             raise error
 
 

@@ -1,0 +1,29 @@
+"""Active: a query under way at a site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pets.federated.messages.message import Channel
+from pets.federated.secure_sum.interface import Party
+from pets.federated.site.gate import Admission
+from pets.ledger.states import Grant
+from pets.rows.linked import Linked
+from pets.rows.snapshot import Snapshot
+
+LIFE = 900.0
+"""Seconds after which a query that did not end is forgotten, with its secrets."""
+
+
+@dataclass
+class Active:
+    """A query under way. Its party holds secrets; nothing of this is ever written down."""
+
+    admission: Admission
+    channel: Channel
+    grant: Grant
+    snapshot: Snapshot | Linked
+    since: float
+    next: int = 1
+    party: Party = field(init=False, repr=False)
+    last: tuple[bytes, bytes] = field(default=(b"", b""), repr=False)

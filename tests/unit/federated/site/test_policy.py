@@ -16,6 +16,7 @@ OTHER: dict[str, Any] = {
     "dominance": 0.9,
     "max_fits": 3,
     "max_steps": 7,
+    "max_totals": 9,
 }
 """Another value than the default for each rule of exact totals: a new rule needs one."""
 

@@ -2,22 +2,20 @@
 
 # no "from __future__ import annotations": typer and the flag groups read the annotations when this file loads
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pets.cli import open_questions
 from pets.cli.command import interruptible, verb
 from pets.cli.flags import Output, Protect, Question, load_schema
+from pets.cli.open_questions import OPEN, Folder, Patience, lost, opened
 from pets.cli.synthetic_flags import Bins, bins_of
 from pets.common.files import make_folder, replace_file
 
 if TYPE_CHECKING:
-    from pets.federated.analyst.open_question import OpenQuestion
-    from pets.federated.deployment.remote import RemoteFederation
-    from pets.federated.messages.roster import Roster
     from pets.schema.schema import Schema
 
 app = typer.Typer(
@@ -26,17 +24,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
 )
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The federation's folder.")]
 Way = Annotated[
     str, typer.Option("--secure", metavar="WAY", help="How sites' vectors are combined: masked, encrypted, local.")
-]
-Patience = Annotated[
-    float, typer.Option("--patience", metavar="SECONDS", help="A site that says nothing for so long is lost.")
 ]
 TableName = Annotated[
     str | None, typer.Option("--table", metavar="NAME", help="Which table, where the schema has several.")
 ]
-OPEN = "interrupted; the question stays open, and what sites were charged stays; pets federation pending lists it"
 ASKED = "interrupted; no answer was shown, but sites whose data had been opened stay charged"
 
 
@@ -203,67 +196,15 @@ def query(
                     check_open(secure)
                     found = many.submit(asked, protection, wait=wait, again=again)
             finally:
-                _lost(many)
+                lost(many)
     if isinstance(found, Release):
         output.deliver(found)
         return
-    print(_open(found, many.roster))
+    print(opened(found, many.roster))
     print(f"It goes on with pets federation collect {folder} {found.id[:8]}, now and then until it is complete.")
 
 
-@verb(app)
-def pending(folder: Folder) -> None:
-    """The questions that stay open, until when, and which sites answered.
-
-    \b
-    pets federation pending trial
-    """
-    from pets.federated.deployment.remote import connect
-
-    many = connect(folder)
-    for one in many.pending():
-        print(_open(one, many.roster))
-    if not many.pending():
-        print("No question is open.")
-
-
-@verb(app)
-def collect(
-    folder: Folder,
-    output: Output,
-    question: Annotated[
-        str | None, typer.Argument(metavar="QUESTION", help="Its first digits, where several are open.")
-    ] = None,
-    patience: Patience = 120.0,
-) -> None:
-    """Go on with a question that stays open: ask the sites that are in touch now, and show what is complete.
-
-    \b
-    pets federation collect trial
-    pets federation collect trial 3fa01c22 --out answer.html
-    """
-    from pets.errors import UserError
-    from pets.federated.deployment.remote import connect
-
-    output.check()
-    with connect(folder, patience=patience) as many:
-        several = many.pending()
-        if question is None and len(several) != 1:
-            raise UserError(
-                "no question is open"
-                if not several
-                else "several questions are open; name one of those that pets federation pending lists"
-            )
-        one = question or several[0].id
-        with interruptible(OPEN):
-            try:
-                release = many.collect(one)
-            finally:
-                _lost(many)
-        if release is None:
-            print(next(_open(each, many.roster) for each in many.pending() if each.id.startswith(one)))
-            return
-    output.deliver(release)
+open_questions.register(app)
 
 
 @verb(app)
@@ -306,7 +247,7 @@ def glm(
             try:
                 found = fitted(many, name, outcome, on, family, Total(), where=rows)  # type: ignore[arg-type]
             finally:
-                _lost(many)
+                lost(many)
     print(found.table.to_string(float_format=lambda value: f"{value:.6g}"))
     print(f"{found.family}, {found.rows:,} rows, {found.steps} steps, dispersion {found.dispersion:.6g}.")
     print("No guarantee: made of exact totals, which every later release of each site names.")
@@ -355,7 +296,7 @@ def synthesise(
         try:
             made = many.synthesise(rows, secure=secure, epsilon=epsilon, **about)
         finally:
-            _lost(many)
+            lost(many)
     made.save(out)
     print(f"{out}: {len(made.table):,} invented rows. {made.guarantee}")
 
@@ -383,7 +324,7 @@ def certificates(
             make_folder(out)
         for name, certificate in found.items():
             print(f"{certificate.save(out / f'{name}.json')}: signed by key {certificate.key_id}.")
-        _lost(many)
+        lost(many)
 
 
 @verb(app)
@@ -437,24 +378,6 @@ def _touch(there: Mapping[str, str], name: str) -> str:
     if name not in there:
         return "away"
     return f"in touch; its clock is {there[name]} against this one" if there[name] else "in touch"
-
-
-def _open(question: "OpenQuestion", roster: "Roster") -> str:
-    """An open question, for a person."""
-    from pets.federated.analyst.open_question import standing
-    from pets.session import guarantee_text
-
-    lines = [
-        f"Question {question.id[:8]}, asked {question.asked}, open until {question.order.until}: "
-        f"{guarantee_text.what(question.order.query)}; {question.order.protection!r}."
-    ]
-    return "\n".join([*lines, *(f"  {name:<20} {what}" for name, what in standing(question, roster).items())])
-
-
-def _lost(many: "RemoteFederation") -> None:
-    """Which sites are not in the answer, and why."""
-    for name, why in sorted(many.lost.items()):
-        print(f"site {name}: {why}", file=sys.stderr)
 
 
 def _table(schema: "Schema", name: str | None) -> str:

@@ -40,6 +40,7 @@ from pets.session.session import Session
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pets.he.totals.round import Round
     from pets.synthetic.synthetic_release import SyntheticRelease
 
 
@@ -272,8 +273,8 @@ class Federation:
 
     def _carried(self, request: FederatedRequest, model: Model | None = None) -> tuple[Order, Relay]:
         """One query, from its order to its total."""
-        order, signed = self._ordered(request, model)
-        relay = self._relay(order, signed, request.plan.size + (0 if model is None else model.size))
+        order, signed, asked = self._ordered(request, model)
+        relay = self._relay(order, signed, request.plan.size + (0 if model is None else model.size), asked)
         try:
             carry(relay, self._transport, progress=self._progress)
         finally:
@@ -281,8 +282,10 @@ class Federation:
         check_total(request.plan, relay.roster, request.shares, len(relay.survivors), relay.total)
         return order, relay
 
-    def _ordered(self, request: FederatedRequest, model: Model | None = None, until: str = "") -> tuple[Order, bytes]:
-        """The order of a query, and the body of the message that brings it to the sites."""
+    def _ordered(
+        self, request: FederatedRequest, model: Model | None = None, until: str = ""
+    ) -> tuple[Order, bytes, Round | None]:
+        """The order of a query, the body of the message that brings it to the sites, and the key holder's round."""
         roster, asked_round, plan, protection = self.roster, None, request.plan, request.protection
         if request.secure == "encrypted":
             holder, roster = self._key_holder()
@@ -301,14 +304,14 @@ class Federation:
             until,
         )
         evidence = b"" if model is None else self._evidence.get(model.step.before, b"")
-        return order, packed(order.signed(self._analyst), evidence)
+        return order, packed(order.signed(self._analyst), evidence), asked_round
 
-    def _relay(self, order: Order, signed: bytes, size: int) -> Relay:
+    def _relay(self, order: Order, signed: bytes, size: int, asked: Round | None) -> Relay:
         """An order's messages, from the first."""
         roster, adder = self.roster, None
-        if order.round is not None:
+        if asked is not None:
             holder, roster = self._opener()
-            adder = CoordinatorEnvelopes.of(order, holder)
+            adder = CoordinatorEnvelopes(asked, holder)
         everyone = isinstance(order.protection, Total)
         return Relay(roster, self._coordinator, order, signed, size, everyone, adder)
 

@@ -28,7 +28,7 @@ from pets.federated.keyholder.gate import NAME
 from pets.federated.messages.errors import Refused
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay
-from pets.federated.query_round.envelopes import KeyHolder
+from pets.federated.query_round.envelopes import KeyHolder, round_in
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model
 from pets.federated.site.account_request import MAX_REQUESTS, AccountRequest
@@ -181,7 +181,7 @@ class RemoteFederation(Federation):
                     return self.collect(one.id) or self._open.get(one.id)
         until = (self._clock() + wait_of(wait)).isoformat(timespec="seconds")
         self._somewhere()
-        order, signed = self._ordered(request, until=until)
+        order, signed, _ = self._ordered(request, until=until)
         self._open.keep(OpenQuestion(order, signed, now()))
         return self.collect(order.id) or self._open.get(order.id)
 
@@ -207,7 +207,7 @@ class RemoteFederation(Federation):
         there = self._greeted(self._prepared())
         here = {self.roster.number(name) for name in there if name != NAME}
         request, moment = self._asked(found), self._clock()
-        relay = self._relay(found.order, found.signed, request.plan.size)
+        relay = self._relay(found.order, found.signed, request.plan.size, round_in(found.order))
         try:
             done = advanced(found, relay, self.line, here, NAME in there, moment, self._open.keep)
         except (Refused, ReleaseFailedError):

@@ -82,6 +82,11 @@ def round_of(holder: KeyHolder, roster: Roster, query: Query, schema: Schema, no
     return holder.round(query, schema, _parties(roster), noise, least=least, colluding=roster.colluding, preset=preset)
 
 
+def round_in(order: Order) -> Round:
+    """The round that an order carries."""
+    return Round.from_bytes(canonical(order.round))
+
+
 def of_roster(asked: Round, roster: Roster) -> bool:
     """Whether a round is of exactly a roster's sites, threshold and assumptions."""
     same = asked.parties == _parties(roster) and asked.least == _least(roster, asked.noise)
@@ -177,11 +182,6 @@ class CoordinatorEnvelopes:
 
     asked: Round
     holder: KeyHolder
-
-    @classmethod
-    def of(cls, order: Order, holder: KeyHolder) -> CoordinatorEnvelopes:
-        """The half of an order's round."""
-        return cls(Round.from_bytes(canonical(order.round)), holder)
 
     def add(self, envelopes: Mapping[int, bytes]) -> tuple[frozenset[int], bytes]:
         """Whose envelopes are of this round and signed by them, and their encrypted total."""

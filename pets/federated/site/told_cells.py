@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pets.errors import InternalError
 from pets.federated.query_round.regression_step import Model, Step, few_values
 from pets.plan.layout import Dimension, Layout
 from pets.plan.plan import Plan
-from pets.plan.predicate import AllOf, Codes, Predicate, both, resolve
+from pets.plan.predicate import AllOf, Codes, Predicate, Texts, both, resolve
 from pets.plan.vector import Ints
 from pets.query_model.aggregate import Count, CountUnits, Histogram, OfColumn, Quantile, Rate
 from pets.schema.domain import Domain
@@ -111,7 +112,7 @@ def _step_layouts(step: Step, plan: Plan) -> Iterable[Layout]:
 def _columns(predicate: Predicate | None) -> set[str]:
     if predicate is None:
         return set()
-    if isinstance(predicate, Codes):
+    if isinstance(predicate, (Codes, Texts)):
         return {predicate.column}
     return {column for term in predicate.terms for column in _columns(term)}
 
@@ -123,6 +124,8 @@ def _meets(predicate: Predicate, held: Held) -> npt.NDArray[np.bool_]:
         for low, high in predicate.ranges:
             found |= (code >= low) & (code <= high)
         return found
+    if isinstance(predicate, Texts):  # (what cannot be compared does not leave)
+        raise InternalError("texts are compared in questions about people alone, of which no exact totals leave")
     every = isinstance(predicate, AllOf)
     found = np.full(len(held[RANK]), every)
     for term in predicate.terms:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pets.cli import open_questions
 from pets.cli.command import interruptible, verb
 from pets.cli.flags import Output, Protect, Question, load_schema
-from pets.cli.open_questions import OPEN, Folder, Patience, lost, opened
 from pets.cli.synthetic_flags import Bins, bins_of
+from pets.cli.waiting import open_questions
+from pets.cli.waiting.open_questions import OPEN, Folder, Patience, lost, opened
 from pets.common.files import make_folder, replace_file
 
 if TYPE_CHECKING:

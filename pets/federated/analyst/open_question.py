@@ -22,7 +22,7 @@ from pets.federated.messages.message import Kind, parse
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay, plain
 from pets.federated.query_round.order import Order, time_of
-from pets.federated.site.kept_replies import GRACE
+from pets.federated.site.waiting.kept_replies import GRACE
 
 MIN_WAIT, MAX_WAIT = dt.timedelta(minutes=1), dt.timedelta(days=30)
 

@@ -16,13 +16,13 @@ from pets.common.entropy import random_id
 from pets.errors import PetsError, PolicyError, ReleaseFailedError, UserError, shown
 from pets.federated.analyst.account_replies import AccountReply, ask_accounts, frame
 from pets.federated.analyst.federation import Federation
+from pets.federated.analyst.open_folder import OpenFolder
 from pets.federated.analyst.open_question import OpenQuestion, advanced, wait_of
 from pets.federated.analyst.planning import FederatedRequest
 from pets.federated.analyst.public_range import check_total
 from pets.federated.analyst.sealing import sealed
 from pets.federated.deployment.federation_folder import Answers, FederationFolder
 from pets.federated.deployment.greeting import greet
-from pets.federated.deployment.open_folder import OpenFolder
 from pets.federated.keyholder.client import KeyHolderClient
 from pets.federated.keyholder.gate import NAME
 from pets.federated.messages.errors import Refused
@@ -32,9 +32,9 @@ from pets.federated.query_round.envelopes import KeyHolder, round_in
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model
 from pets.federated.site.account_request import MAX_REQUESTS, AccountRequest
-from pets.federated.site.kept_replies import GRACE
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.site import Site
+from pets.federated.site.waiting.kept_replies import GRACE
 from pets.protection.budget import Budget
 from pets.protection.protection import Protection
 from pets.query_model.query import Query

@@ -41,13 +41,13 @@ from pets.federated.site.active import LIFE, Active
 from pets.federated.site.entry import check_entries, request_of
 from pets.federated.site.fit import check_step
 from pets.federated.site.gate import Admission, Desk, admit
-from pets.federated.site.kept_replies import KeptReplies, KeptReply
-from pets.federated.site.later import later_reply
 from pets.federated.site.membership import lists, to_allow
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.policy_file import PolicyFile
 from pets.federated.site.sealing import seal_part
 from pets.federated.site.vector import vector
+from pets.federated.site.waiting.kept_replies import KeptReplies, KeptReply
+from pets.federated.site.waiting.later import later_reply
 from pets.he.keys.public_key import PublicKey
 from pets.ledger.change import Change, apply, draft
 from pets.ledger.failpoint import failpoint

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from pets.dp.shares import add_share
+from pets.federated.site.cells.differences import too_near
+from pets.federated.site.cells.told_cells import Held
 from pets.federated.site.cohort import small, too_small
-from pets.federated.site.differences import too_near
 from pets.federated.site.gate import Admission
 from pets.federated.site.policy import Totals
-from pets.federated.site.told_cells import Held
 from pets.plan.plan import make_plan
 from pets.plan.vector import Ints
 from pets.query_model.aggregate import count as count_rows

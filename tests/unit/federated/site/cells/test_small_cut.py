@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from pets.federated.site.small_cut import Edge, has_small_cut
+from pets.federated.site.cells.small_cut import Edge, has_small_cut
 
 
 def lightest(edges: list[Edge], size: int) -> int:

@@ -15,7 +15,7 @@ from pets.federated.messages.roster import Roster
 from pets.federated.query_round.envelopes import agreed
 from pets.federated.query_round.evidence import unpacked
 from pets.federated.query_round.order import Order
-from pets.federated.site.kept_replies import KeptReplies
+from pets.federated.site.waiting.kept_replies import KeptReplies
 from pets.he.keys.public_key import PublicKey
 from pets.plan.plan import make_plan
 from pets.schema.schema import Schema

@@ -18,10 +18,10 @@ from itertools import combinations
 import numpy as np
 
 from pets.federated.query_round.order import Order
+from pets.federated.site.cells.small_cut import Edge, has_small_cut
+from pets.federated.site.cells.told_cells import Cells, Held, told
 from pets.federated.site.cohort import about
 from pets.federated.site.policy import Totals
-from pets.federated.site.small_cut import Edge, has_small_cut
-from pets.federated.site.told_cells import Cells, Held, told
 from pets.federated.site.wording import CONTRIBUTION
 from pets.plan.vector import Ints
 from pets.schema.domain import Domain

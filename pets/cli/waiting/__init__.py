@@ -1,0 +1,1 @@
+"""Waiting: the verbs of questions that stay open."""

@@ -126,6 +126,11 @@ def _wanted(query: Query | None, schema: Schema) -> tuple[Wish, ...]:
         return ()
     if not isinstance(query, Query):
         raise QueryError(f"query must be built from pets.query('table'), not {shown(query)}")
+    if query.people is not None:
+        raise QueryError(
+            "rows are made to meet a question about the rows of a table, not one about people; leave query out and ask "
+            "of plain dummy rows: session.dummy(rows=10_000)"
+        )
     return wishes(query, schema)
 
 

@@ -28,6 +28,11 @@ def written(query: Query, schema: Schema) -> str:
     """The SELECT that :func:`pets.query_model.sql.reading.sql` reads back to this query."""
     if not isinstance(schema, Schema):
         raise SchemaError(f"query.sql needs a schema, such as pets.Schema.load('stays.yaml'), not {shown(schema)}")
+    if query.people is not None:
+        raise QueryError(
+            "a question about people is not written as SQL yet; keep it as JSON: query.to_json(), which "
+            "Query.from_json reads back"
+        )
     return _Writer(query, schema).text()
 
 

@@ -12,6 +12,7 @@ from pets.errors import PolicyError, QueryError
 from pets.federated.site.policy import SitePolicy, TableRule
 from pets.federated.site.site import Site
 from pets.release.release import Release
+from pets.verify.check import CannotCheck, check
 from tests.unit.rows.test_people import COHORT, DRUGS, FIRST, SCHEMA, STAYS, data
 
 BUDGET = pets.Budget(epsilon=50, delta=1e-6)
@@ -64,6 +65,12 @@ def test_the_dummy_twin_answers_the_same_question(session: pets.Session) -> None
     found = session.dummy().release(COHORT, pets.Exact()).table
     assert list(found.columns) == ["kind", "sex", "n", "drugs", "cost"]
     assert found["n"].sum() > 0
+
+
+def test_no_rows_are_made_to_meet_it(session: pets.Session) -> None:
+    with pytest.raises(QueryError, match=r"leave query out and ask of plain dummy rows: session\.dummy\(rows=10_000\)"):
+        session.dummy(query=COHORT)
+    assert session.dummy(rows=10_000).release(COHORT, pets.Exact()).table["n"].sum() > 0
 
 
 def test_tables_without_data_are_named() -> None:
@@ -119,3 +126,9 @@ def test_no_feature_reads_a_household() -> None:
     """Rows belong to the person that the unit's column names: no other column joins them."""
     with pytest.raises(QueryError, match="identifier"):
         pets.explain(pets.people(of="p", n=STAYS.where(col("id") == "n1").exists()).agg(n=pets.count()), SCHEMA)
+
+
+def test_the_checker_says_that_it_cannot_check_it(session: pets.Session) -> None:
+    release = session.release(SMALL, pets.DP(epsilon=1))
+    with pytest.raises(CannotCheck, match="of a kind that this checker does not know"):
+        check(canonical(release.to_json()), session.ledger.key.raw)

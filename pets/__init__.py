@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pets.protection.budget import Budget
     from pets.protection.policy import Policy
     from pets.protection.protection import DP, Exact, Total
-    from pets.query_model.columns import col
+    from pets.query_model.columns import col, max_of, min_of
     from pets.query_model.group_keys import KeySet
     from pets.query_model.people import events
     from pets.query_model.sql.reading import sql
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "col": "query_model.columns",
+    "max_of": "query_model.columns",
+    "min_of": "query_model.columns",
     "KeySet": "query_model.group_keys",
     "events": "query_model.people",
     "sql": "query_model.sql.reading",
@@ -89,6 +91,8 @@ __all__ = [
     "events",
     "Query",
     "col",
+    "max_of",
+    "min_of",
 ]
 __all__ += _aggregate.__all__
 __all__.remove("sum")

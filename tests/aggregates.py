@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from pets.common.codec import fraction
 from pets.query_model import aggregate as agg
 from pets.query_model import expression as ex
+from pets.query_model.nodes import moments
+from pets.query_model.nodes.aggregate_base import OfColumn
 from pets.query_model.query import Query
 from pets.schema.schema import Boolean, Category, Domain, Integer, Real
 from tests.oracle import Kept, holds
@@ -113,7 +115,7 @@ def numeric(draw: Draw[Any], fields: Fields) -> tuple[str, Any, ex.Filter | None
     return name, clip, where(draw, fields)
 
 
-def bounds(node: agg.OfColumn, domain: Integer | Real) -> tuple[Fraction, Fraction]:
+def bounds(node: OfColumn, domain: Integer | Real) -> tuple[Fraction, Fraction]:
     """The bounds that values are moved between: on the grid, and no wider than the domain."""
     low, high = Fraction(domain.lo), Fraction(domain.hi)
     if node.clip is None:
@@ -124,7 +126,7 @@ def bounds(node: agg.OfColumn, domain: Integer | Real) -> tuple[Fraction, Fracti
     return max(low, below), min(high, above)
 
 
-def clipped(node: agg.OfColumn, fields: Fields, rows: list[Kept]) -> list[Fraction]:
+def clipped(node: OfColumn, fields: Fields, rows: list[Kept]) -> list[Fraction]:
     """The column's values, each moved to the nearer bound."""
     low, high = bounds(node, number(fields[node.column]))
     return [min(max(value, low), high) for value in values_of(node, rows)]
@@ -149,25 +151,71 @@ def average(node: agg.Mean, fields: Fields, rows: list[Kept], _: Query) -> Fract
     return sum(values, Fraction(0)) / len(values) if values else None
 
 
-def a_variance(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
-    found = numeric(draw, fields)
-    if found is None:
-        return None
-    domain = number(fields[found[0]])
-    steps = [None, None, domain.spacing * 2, domain.spacing * 7, domain.spacing * 2**30]
-    return agg.Variance(*found, draw(st.sampled_from(steps)))
+def a_spread(kind: type[moments.Spread]) -> Drawn:
+    def drawn(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+        found = numeric(draw, fields)
+        if found is None:
+            return None
+        domain = number(fields[found[0]])
+        steps = [None, None, domain.spacing * 2, domain.spacing * 7, domain.spacing * 2**30]
+        return kind(*found, draw(st.sampled_from(steps)), draw(st.booleans()))
+
+    return drawn
 
 
-def spread(node: agg.Variance, fields: Fields, rows: list[Kept], _: Query) -> Fraction | None:
+def spread(node: moments.Spread, fields: Fields, rows: list[Kept], _: Query) -> Any:
     domain, values = number(fields[node.column]), clipped(node, fields, rows)
-    if not values:
+    less = 1 if node.sample else 0
+    if len(values) <= less:
         return None
     if node.step is not None:  # values are read on a coarser grid that starts at the domain's lower bound
         values = [domain.origin + math.floor((value - domain.origin) / node.step) * node.step for value in values]
     centre = sum(values, Fraction(0)) / len(values)
-    found = sum(((value - centre) ** 2 for value in values), Fraction(0)) / len(values)
+    found = sum(((value - centre) ** 2 for value in values), Fraction(0)) / (len(values) - less)
     low, high = bounds(node, domain)
-    return min(found, (high - low) ** 2 / 4)  # no variance is greater; a coarse grid could suggest one
+    if isinstance(node, moments.Std):  # no root is greater; a coarse grid could suggest one
+        return min(math.sqrt(found), float((high - low) * (Fraction(3, 4) if less else Fraction(1, 2))))
+    return min(found, (high - low) ** 2 / (2 if less else 4))
+
+
+def a_pair(kind: type[moments.OfColumns]) -> Drawn:
+    def drawn(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+        names = {pick(draw, fields, Integer, Real) for _ in range(3)} - {None}
+        if len(names) < 2:
+            return None
+        pair, met = tuple(sorted(map(str, names))[:2]), where(draw, fields)
+        if kind is moments.Covariance:
+            return moments.Covariance((pair[0], pair[1]), met, draw(st.booleans()))
+        return kind((pair[0], pair[1]), met)
+
+    return drawn
+
+
+def pairs_of(node: moments.OfColumns, rows: list[Kept]) -> list[tuple[Fraction, Fraction]]:
+    """The values of both columns in the rows that have both."""
+    found = [[row.values[name] for name in node.columns] for row in meeting(node, rows)]
+    return [(pair[0], pair[1]) for pair in found if None not in pair]
+
+
+def together(pairs: list[tuple[Fraction, Fraction]], less: int) -> Fraction:
+    """Σ (x − mean)(y − mean) over n, or over n − 1."""
+    means = [sum((pair[at] for pair in pairs), Fraction(0)) / len(pairs) for at in (0, 1)]
+    return sum(((x - means[0]) * (y - means[1]) for x, y in pairs), Fraction(0)) / (len(pairs) - less)
+
+
+def joint(node: moments.Covariance, _: Fields, rows: list[Kept], __: Query) -> Fraction | None:
+    pairs, less = pairs_of(node, rows), 1 if node.sample else 0
+    return together(pairs, less) if len(pairs) > less else None
+
+
+def closeness(node: moments.Correlation, _: Fields, rows: list[Kept], __: Query) -> float | None:
+    pairs = pairs_of(node, rows)
+    if not pairs:
+        return None
+    spreads = [together([(pair[at], pair[at]) for pair in pairs], 0) for at in (0, 1)]
+    if 0 in spreads:
+        return None
+    return float(together(pairs, 0)) / math.sqrt(spreads[0]) / math.sqrt(spreads[1])
 
 
 # ── histograms ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -252,7 +300,10 @@ AGGREGATES: dict[type[agg.Aggregate], Kind] = {
     agg.Rate: Kind(a_rate, share_of_rows),
     agg.Sum: Kind(a_sum, total),
     agg.Mean: Kind(a_mean, average),
-    agg.Variance: Kind(a_variance, spread),
+    moments.Variance: Kind(a_spread(moments.Variance), spread),
+    moments.Std: Kind(a_spread(moments.Std), spread),
+    moments.Covariance: Kind(a_pair(moments.Covariance), joint),
+    moments.Correlation: Kind(a_pair(moments.Correlation), closeness),
     agg.Histogram: Kind(a_histogram, rows_in_bins),
     agg.Quantile: Kind(a_quantile, place_among_values),
 }

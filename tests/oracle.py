@@ -15,7 +15,7 @@ import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -371,12 +371,14 @@ def _truth(condition: ex.Filter, values: Mapping[str, Value]) -> bool | None:
         return None if None in terms else not decided
     if isinstance(condition, (Versus, Within)):
         return after_a_feature(condition, values)
-    assert isinstance(condition, (ex.Compare, ex.IsIn, ex.Between, ex.IsNull))
+    assert isinstance(condition, (ex.Compare, ex.IsIn, ex.Between, ex.IsNull, ex.StartsWith))
     value = values[condition.column]
     if isinstance(condition, ex.IsNull):
         return value is None
     if value is None:
         return None
+    if isinstance(condition, ex.StartsWith):
+        return str(value)[: len(condition.prefix)] == condition.prefix
     if isinstance(condition, ex.IsIn):
         return any(value == constant(value, item) for item in condition.values)
     if isinstance(condition, ex.Between):
@@ -543,7 +545,10 @@ def answer(schema: Schema, query: Query, rows: Iterable[Kept]) -> Answer:
 def answered(query: Query, fields: Mapping[str, Domain], unit: Unit, rows: Iterable[Kept]) -> Answer:
     """The answer to a query on rows of these columns."""
     from tests.aggregates import meaning  # which reads rows as they are kept here
+    from tests.derived import computed, with_derived
 
+    fields = with_derived(query.derived, fields)
+    rows = [replace(row, values=computed(query.derived, row.values, fields)) for row in rows]
     limit = query.rows if query.rows is not None else unit.default_rows
     reported = groups(query, fields)
     meeting = [row for row in rows if query.condition is None or holds(query.condition, row.values)]

@@ -39,6 +39,7 @@ from pets.schema.schema import (
     Unit,
 )
 from tests import oracle
+from tests.derived import DERIVED, with_derived
 
 T = TypeVar("T")
 Time = TypeVar("Time", bound=dt.date)
@@ -464,6 +465,15 @@ def _is_null(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
     return None if name is None else ex.IsNull(name)
 
 
+def _starts_with(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
+    name = pick(draw, fields, Category)
+    domain = None if name is None else fields[name]
+    if name is None or not isinstance(domain, Category):
+        return None
+    value = draw(st.sampled_from(list(domain.values)))
+    return ex.StartsWith(name, value[: draw(st.integers(1, len(value)))])
+
+
 def _terms(draw: Draw[Any], fields: Fields, depth: int) -> tuple[ex.Filter, ...] | None:
     terms = [some_condition(draw, fields, depth - 1) for _ in range(draw(st.integers(1, 3)))]
     found = tuple(term for term in terms if term is not None)
@@ -490,6 +500,7 @@ FILTERS: dict[type[ex.Filter], Callable[[Draw[Any], Fields, int], ex.Filter | No
     ex.IsIn: _isin,
     ex.Between: _between,
     ex.IsNull: _is_null,
+    ex.StartsWith: _starts_with,
     ex.And: _and,
     ex.Or: _or,
     ex.Not: _not,
@@ -498,7 +509,7 @@ FILTERS: dict[type[ex.Filter], Callable[[Draw[Any], Fields, int], ex.Filter | No
 
 def some_condition(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
     """A condition; ``None`` where no column has any."""
-    leaves = [ex.Compare, ex.IsIn, ex.Between, ex.IsNull]
+    leaves = [ex.Compare, ex.IsIn, ex.Between, ex.IsNull, ex.StartsWith]
     return FILTERS[draw(st.sampled_from(list(FILTERS) if depth > 0 else leaves))](draw, fields, depth)
 
 
@@ -592,6 +603,21 @@ def _keyset(draw: Draw[Any], keys: Sequence[ks.Key], fields: Fields) -> ks.KeySe
 
 
 @st.composite
+def with_columns(draw: Draw[Any], schema: Schema) -> Query:
+    """A query with up to three derived columns that the schema allows, some of them made of others."""
+    query = Query("t")
+    for index in range(draw(st.integers(1, 3))):
+        fields = with_derived(query.derived, schema.fields("t"))
+        node = DERIVED[draw(st.sampled_from(list(DERIVED)))].drawn(draw, fields)
+        if node is None:
+            continue
+        made = query.with_columns(**{f"made {index}": node})
+        if _allowed(made.agg(m0=agg.Count()), schema):  # its codes fit, and it leaves no year of the calendar
+            query = made
+    return query
+
+
+@st.composite
 def queries(draw: Draw[Any], schema: Schema, kinds: Sequence[type[agg.Aggregate]] = ()) -> Query:
     """A query on table ``t`` that the schema allows: filter, keys, key set, up to five aggregates, bounds.
 
@@ -599,8 +625,11 @@ def queries(draw: Draw[Any], schema: Schema, kinds: Sequence[type[agg.Aggregate]
     """
     from tests.aggregates import AGGREGATES  # which draws its columns and conditions from here
 
-    fields = schema.fields("t")
     query = Query("t")
+    fields: Fields = schema.fields("t")
+    if draw(st.integers(0, 2)) == 0:
+        query = draw(with_columns(schema))
+        fields = with_derived(query.derived, fields)
     condition = draw(filters(fields)) if draw(st.integers(0, 2)) == 0 else None
     if condition is not None:
         query = query.where(condition)

@@ -14,7 +14,7 @@ from pets.common.codec import Json, number
 from pets.plan.predicate import Predicate, predicate_json
 from pets.query_model.traits import TRAITS, Traits
 
-MeasureKind = Literal["rows", "balance", "units", "total", "square", "leaves", "tree"]
+MeasureKind = Literal["rows", "balance", "units", "total", "square", "product", "leaves", "tree"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class Measure:
         units: distinct people with a row (that meets ``where``).
         total: the sum of row weights over rows with a value in ``column`` (that meet ``where``).
         square: the sum of squared row weights, each less ``centre``.
+        product: the sum of the products of the row weights of two columns, over rows with a value in both.
         leaves: rows in each of ``width`` bins of ``column``; ``breaks`` are the bins' first codes and the code
             after the last.
         tree: the same bins, then sums of ever wider runs of them (``levels`` holds the nodes of each level, leaves
@@ -91,6 +92,7 @@ class Measure:
 
     Attributes:
         sensitivity: of the whole block, proven in ``reason``.
+        other, other_weight: the second column of a product.
         limit: the greatest absolute value a cell can reach for the schema's public number of people.
     """
 
@@ -106,6 +108,8 @@ class Measure:
     breaks: tuple[int, ...] = ()
     levels: tuple[int, ...] = ()
     width: int = 1
+    other: str | None = None
+    other_weight: Weight | None = None
 
     def to_json(self) -> Json:
         """The canonical form: what is measured and how far a person can move it."""
@@ -116,6 +120,8 @@ class Measure:
             out["where"] = predicate_json(self.where)
         if self.weight is not None:
             out["weight"] = self.weight.to_json()
+        if self.other is not None and self.other_weight is not None:
+            out |= {"other": self.other, "other_weight": self.other_weight.to_json()}
         if self.centre:
             out["centre"] = self.centre
         if self.breaks:
@@ -134,7 +140,8 @@ class Output:
         kind: what it is; its row of :data:`pets.query_model.traits.TRAITS` says how it is shown and priced.
         parts: indexes of the measures it is made from, in the order in which its shape's method in
             :mod:`pets.release.estimate` reads them: linear, one weighted sum and maybe its rows; ratio, a sum (or a
-            balance) and its rows; moments ``(square, total, rows)``; bins ``(leaves,)``; rank ``(tree,)``.
+            balance) and its rows; moments and root ``(square, total, rows)``; joint ``(product, total, total, rows)``;
+            correlation ``(product, total, total, square, square, rows)``; bins ``(leaves,)``; rank ``(tree,)``.
         needs: ``(measure index, coefficient)``: how strongly the noise of each part enters this output's error, in
             the output's units (for a mean, a rate and a variance: times the group's number of rows). The budget is
             split by it.
@@ -143,6 +150,7 @@ class Output:
         low, high: public bounds of one value (a mean lies between them).
         whole: the output is a whole number before noise.
         q: a quantile's share.
+        sample: a variance is divided by n − 1.
         bins: labels of a histogram's bins, or the edges' values of a quantile's leaves.
     """
 
@@ -157,6 +165,7 @@ class Output:
     whole: bool = True
     q: Fraction | None = None
     bins: tuple[Any, ...] = ()
+    sample: bool = False
 
     @property
     def traits(self) -> Traits:
@@ -170,4 +179,4 @@ class Output:
             out[label] = number(value)
         if self.q is not None:
             out["q"] = number(self.q)
-        return out
+        return out | {"sample": True} if self.sample else out

@@ -1,35 +1,25 @@
 """From aggregates to measures: midpoints, shared counts, trees of counts, and each block's sensitivity.
 
-Source of the bounds: the row cap alone. A person has at most K counted rows, all of which may fall in one cell, so a
-count has L1 = L2 = L∞ = K, and a sum of row weights |w| ≤ W has W times that.
+Where the bounds come from is said in :mod:`pets.plan.blocks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 from pets.common.codec import number
 from pets.errors import QueryError
-from pets.plan.layout import MAX_SLOTS, Layout, bin_breaks
-from pets.plan.measure import Measure, Output, Sensitivity, Weight
-from pets.plan.predicate import Predicate, both, field, known, resolve
-from pets.query_model.aggregate import (
-    Aggregate,
-    Count,
-    CountUnits,
-    Histogram,
-    Mean,
-    OfColumn,
-    Quantile,
-    Rate,
-    Sum,
-    Variance,
-)
-from pets.query_model.expression import Filter
+from pets.plan.blocks import Blocks, Bounds, rows_text
+from pets.plan.layout import MAX_SLOTS, bin_breaks
+from pets.plan.measure import Measure, Output, Weight
+from pets.plan.predicate import both, field, known
+from pets.query_model.aggregate import Count, CountUnits, Histogram, Mean, Quantile, Rate, Sum
 from pets.query_model.group_keys import interval_labels
+from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
+from pets.query_model.nodes.moments import OfColumns, Spread
 from pets.schema.domain import Boolean, Category, Domain
 from pets.schema.numeric import Numeric
 
@@ -39,43 +29,13 @@ FANOUT = 16
 
 QUANTILE_BINS = 256
 
-MAX_SUM = 2**62
-"""No sum may be able to pass this."""
 
-
-@dataclass(frozen=True)
-class Bounds:
-    """The contribution bounds of a query: what the sensitivities follow from."""
-
-    layout: Layout
-    rows: int
-    kept_rows: int
-    group_cap: int | None
-    people: int
-
-    def per_row(self, weight: int, cells: int, repeats: int = 1) -> Sensitivity:
-        """A sum over at most K rows of a person, each adding at most ``weight`` to one cell in each repeat."""
-        k = self.rows
-        l0 = min(k, cells) if self.group_cap is None else min(k, cells, self.group_cap * (cells // self.layout.groups))
-        return Sensitivity(l0 * repeats, k * weight * repeats, (k * weight) ** 2 * repeats, k * weight)
-
-    def per_person(self) -> Sensitivity:
-        """A person counted once in each group they are in."""
-        l0 = min(self.kept_rows, self.layout.groups, self.group_cap or self.kept_rows)
-        return Sensitivity(l0, l0, l0, 1)
-
-
-def _rows_text(k: int) -> str:
-    return "1 row" if k == 1 else f"{k} rows"
-
-
-class Planner:
+class Planner(Blocks):
     """Collects the measures that a query's aggregates need, each measured once however many outputs share it."""
 
     def __init__(self, fields: Mapping[str, Domain], table: str, bounds: Bounds) -> None:
-        self._fields, self._table, self._bounds = fields, table, bounds
+        super().__init__(fields, table, bounds)
         self._asked: list[tuple[str, Aggregate]] = []
-        self._measures: dict[Measure, int] = {}
         self._outputs: list[Output] = []
 
     def add(self, name: str, aggregate: Aggregate) -> None:
@@ -104,56 +64,6 @@ class Planner:
             except QueryError as error:
                 raise QueryError(f"{name!r}: {error}") from None
 
-    # measures -------------------------------------------------------------------------------------------------
-
-    def _index(self, measure: Measure) -> int:
-        return self._measures.setdefault(measure, len(self._measures))
-
-    def _where(self, condition: Filter | None) -> Predicate | None:
-        return None if condition is None else resolve(condition, self._fields, self._table)
-
-    def _rows(self, where: Predicate | None, of: str = "") -> Measure:
-        k = self._bounds.rows
-        name = "count of rows" + (f" with a value in {of}" if of else " that meet its condition" if where else "")
-        return Measure(
-            name=name,
-            kind="rows",
-            sensitivity=self._bounds.per_row(1, self._bounds.layout.groups),
-            reason=f"at most {_rows_text(k)} of a person count, and all may fall in one group",
-            limit=self._bounds.people * k,
-            where=where,
-        )
-
-    def _of(self, kind: Any, aggregate: OfColumn, weight: Weight, centre: int, raw: int) -> Measure:
-        where = self._where(aggregate.where)
-        square = kind == "square"
-        largest = max(weight.largest**2 - centre, centre) if square else weight.largest
-        unit = "squared deviation" if square else "deviation" if weight.offset else "value"
-        k = self._bounds.rows
-        return Measure(
-            name=f"{'sum of squares' if square else 'sum'} of {aggregate.column}",
-            kind=kind,
-            sensitivity=self._bounds.per_row(largest, self._bounds.layout.groups),
-            reason=f"at most {_rows_text(k)} of a person count, each with a {unit} of at most {largest:,} grid steps",
-            limit=self._limit(raw, weight, largest, whole=square),
-            column=aggregate.column,
-            where=where,
-            weight=weight,
-            centre=centre,
-        )
-
-    def _limit(self, raw: int, weight: Weight, largest: int, *, whole: bool) -> int:
-        """What a cell, and every sum on the way to it, can reach for the schema's public number of people.
-
-        ``raw`` is a wide bound, which most plans meet; what is really summed under a clip is counted from its low end.
-        Where ``raw`` is summed as a ``whole`` (squares, before their centre is taken off), it must fit 64 bits itself.
-        """
-        rows = self._bounds.people * self._bounds.rows
-        wide = rows * max(raw, largest)
-        if wide <= MAX_SUM or weight.coarse > 1 or (whole and wide >= 2 * MAX_SUM):
-            return wide
-        return rows * max(weight.scale * (weight.high - weight.low + 1), largest)
-
     def _shared_counts(self) -> dict[Measure, int]:
         """How many outputs would use each count of rows: a midpoint is free only where its count is shared."""
         uses: dict[Measure, int] = {}
@@ -164,42 +74,12 @@ class Planner:
                 found = self._rows(None)
             elif isinstance(aggregate, OfColumn):
                 found = self._value_rows(aggregate)
+            elif isinstance(aggregate, OfColumns):
+                found = self._both_rows(aggregate)
             else:
                 continue
             uses[found] = uses.get(found, 0) + 1
         return uses
-
-    def _value_rows(self, aggregate: OfColumn) -> Measure:
-        domain = self._numeric(aggregate.column)
-        has = known(aggregate.column, domain)
-        return self._rows(both(self._where(aggregate.where), has), aggregate.column if has is not None else "")
-
-    def _numeric(self, column: str) -> Numeric:
-        domain = field(column, self._fields, self._table)
-        if not isinstance(domain, Numeric):
-            raise QueryError(
-                f"column {column!r} holds {domain.describe()}; this needs an integer or real column"
-                + (f" (for a share, use rate(col({column!r}) == …))" if isinstance(domain, (Boolean, Category)) else "")
-            )
-        return domain
-
-    def _clip(self, aggregate: OfColumn, domain: Numeric) -> tuple[int, int]:
-        """The codes that values are moved between; a clip between grid values is widened to the grid."""
-        low, high = 0, domain.cells - 1
-        if aggregate.clip is not None:
-            below, above = (domain.position(bound) for bound in aggregate.clip)
-            low, high = max(low, below.__floor__()), min(high, above.__ceil__())
-            if low > high:
-                raise QueryError(f"clip lies outside the values of column {aggregate.column!r} ({domain.describe()})")
-        if low == high:
-            raise QueryError(f"column {aggregate.column!r} can only have one value here; count its rows instead")
-        return low, high
-
-    def _weight(self, low: int, high: int, coarse: int = 1) -> Weight:
-        """Row weights centred on the midpoint, in half steps where the midpoint lies between two grid values."""
-        ends = low // coarse + high // coarse
-        scale, offset = (1, ends // 2) if ends % 2 == 0 else (2, ends)
-        return Weight(low, high, scale, offset, coarse)
 
     # outputs --------------------------------------------------------------------------------------------------
 
@@ -212,8 +92,10 @@ class Planner:
             return Output(name, "count_units", (part,), ((part, 1.0),))
         if isinstance(aggregate, Rate):
             return self._rate(name, aggregate)
-        if isinstance(aggregate, Variance):
-            return self._variance(name, aggregate)
+        if isinstance(aggregate, Spread):
+            return self._spread(name, aggregate)
+        if isinstance(aggregate, OfColumns):
+            return self._joint(name, aggregate)
         if isinstance(aggregate, (Sum, Mean)):
             return self._sum_or_mean(name, aggregate)
         if isinstance(aggregate, Histogram):
@@ -221,18 +103,6 @@ class Planner:
         if isinstance(aggregate, Quantile):
             return self._quantile(name, aggregate)
         raise QueryError(f"{aggregate!r} is not an aggregate that can be planned")
-
-    def _units(self, aggregate: CountUnits) -> Measure:
-        sensitivity = self._bounds.per_person()
-        capped = "" if self._bounds.group_cap is None else f" and at most {self._bounds.group_cap} groups"
-        return Measure(
-            name="count of people" + (" that meet its condition" if aggregate.where is not None else ""),
-            kind="units",
-            sensitivity=sensitivity,
-            reason=f"a person counts once a group, and has at most {_rows_text(self._bounds.kept_rows)}{capped}",
-            limit=self._bounds.people,
-            where=self._where(aggregate.where),
-        )
 
     def _sum_or_mean(self, name: str, aggregate: OfColumn) -> Output:
         domain = self._numeric(aggregate.column)
@@ -247,7 +117,7 @@ class Planner:
         factor = domain.spacing / weight.scale
         centre = domain.origin + factor * weight.offset
         raw = max(domain.cells, weight.scale * high + abs(weight.offset))
-        total = self._index(self._of("total", aggregate, weight, 0, raw))
+        total = self._index(self._of("total", aggregate.column, self._where(aggregate.where), weight, 0, raw))
         ends = (domain.origin + domain.spacing * low, domain.origin + domain.spacing * high)
         needs = [(total, float(factor))]
         parts: tuple[int, ...] = (total,)
@@ -265,7 +135,7 @@ class Planner:
             name="rows that meet a condition less rows that do not",
             kind="balance",
             sensitivity=self._bounds.per_row(1, self._bounds.layout.groups),
-            reason=f"at most {_rows_text(k)} of a person count, each adding 1 or -1",
+            reason=f"at most {rows_text(k)} of a person count, each adding 1 or -1",
             limit=self._bounds.people * k,
             where=self._where(aggregate.where),
         )
@@ -274,7 +144,7 @@ class Planner:
         needs = ((parts[0], 0.5), (parts[1], 0.25))
         return Output(name, "rate", parts, needs, half, half, Fraction(0), Fraction(1), whole=False)
 
-    def _variance(self, name: str, aggregate: Variance) -> Output:
+    def _spread(self, name: str, aggregate: Spread) -> Output:
         domain = self._numeric(aggregate.column)
         low, high = self._clip(aggregate, domain)
         coarse = 1
@@ -290,16 +160,74 @@ class Planner:
                 raise QueryError(f"step {number(aggregate.step)} is wider than the column's range; choose a finer one")
         weight = self._weight(low, high, coarse)
         largest = weight.largest
-        square = self._of("square", aggregate, weight, largest**2 // 2, largest**2)
+        where, column = self._where(aggregate.where), aggregate.column
+        square = self._of("square", column, where, weight, largest**2 // 2, largest**2)
         raw = max(domain.cells, weight.scale * (high // coarse) + abs(weight.offset))
-        total = self._of("total", aggregate, weight, 0, raw)
+        total = self._of("total", column, where, weight, 0, raw)
         parts = (self._index(square), self._index(total), self._index(self._value_rows(aggregate)))
         factor = domain.spacing * coarse / weight.scale
         centre = domain.origin + factor * weight.offset + domain.spacing * (coarse - 1) / 2
         unit = float(factor) ** 2
         needs = ((parts[0], unit), (parts[1], unit * largest), (parts[2], unit * largest**2 / 4))
-        top = (domain.spacing * (high - low)) ** 2 / 4
-        return Output(name, "variance", parts, needs, factor, centre, Fraction(0), top, whole=False)
+        reach, sample = domain.spacing * (high - low), bool(aggregate.sample)
+        # by n − 1 it is at most twice as great: half of the squared range, of two rows
+        top = reach**2 / (2 if sample else 4)
+        if aggregate.traits.shape == "root":
+            top = reach * Fraction(3, 4) if sample else reach / 2
+            needs = tuple((part, coefficient / float(reach) * 2) for part, coefficient in needs)  # type: ignore[assignment]
+        return Output(name, aggregate.kind, parts, needs, factor, centre, Fraction(0), top, whole=False, sample=sample)
+
+    def _joint(self, name: str, aggregate: OfColumns) -> Output:
+        """Sums of products, of values and maybe of squares, over the rows that have a value in both columns."""
+        domains = [self._numeric(column) for column in aggregate.columns]
+        for domain, column in zip(domains, aggregate.columns, strict=True):
+            if domain.cells == 1:
+                raise QueryError(f"column {column!r} can only have one value, and varies with nothing; leave it out")
+        weights = [self._weight(0, domain.cells - 1) for domain in domains]
+        has = [known(column, domain) for column, domain in zip(aggregate.columns, domains, strict=True)]
+        where = self._where(aggregate.where)
+        # each column's own measure leaves out its own missing values
+        over = [both(where, has[1 - place]) for place in (0, 1)]
+        first, second = weights
+        largest = first.largest * second.largest
+        product = self._product(aggregate.columns, where, weights)
+        measures = [product]
+        for kind in ("total", "square") if aggregate.traits.shape == "correlation" else ("total",):
+            for place in (0, 1):
+                weight, domain = weights[place], domains[place]
+                middle = weight.largest**2 // 2 if kind == "square" else 0
+                wide = max(domain.cells, weight.scale * (domain.cells - 1) + abs(weight.offset))
+                raw = weight.largest**2 if kind == "square" else wide
+                measures.append(self._of(kind, aggregate.columns[place], over[place], weight, middle, raw))
+        measures.append(self._both_rows(aggregate))
+        parts = tuple(self._index(measure) for measure in measures)
+        steps = [domain.spacing / weight.scale for domain, weight in zip(domains, weights, strict=True)]
+        reach = [domain.spacing * (domain.cells - 1) for domain in domains]
+        factor, top = steps[0] * steps[1], reach[0] * reach[1] / 4
+        sample = bool(getattr(aggregate, "sample", None))
+        unit = float(factor)
+        needs = [unit, unit * second.largest / 2, unit * first.largest / 2]
+        if aggregate.traits.shape == "correlation":
+            # as if each column had a standard deviation of a quarter of its range
+            scale = float(reach[0] * reach[1]) / 16
+            needs = [need / scale for need in needs]
+            needs += [0.5 * float(step) ** 2 / (float(span) / 4) ** 2 for step, span in zip(steps, reach, strict=True)]
+            factor, top = Fraction(1), Fraction(1)
+        elif sample:
+            top *= 2
+        needs.append(needs[0] * largest / 4)
+        return Output(
+            name,
+            aggregate.kind,
+            parts,
+            tuple(zip(parts, needs, strict=True)),
+            factor,
+            Fraction(0),
+            -top,
+            top,
+            whole=False,
+            sample=sample,
+        )
 
     def _histogram(self, name: str, aggregate: Histogram) -> Output:
         domain = field(aggregate.column, self._fields, self._table)
@@ -322,7 +250,7 @@ class Planner:
             name=f"counts of {aggregate.column} in {width} bins",
             kind="leaves",
             sensitivity=self._bounds.per_row(1, self._bounds.layout.groups * width),
-            reason=f"at most {_rows_text(k)} of a person count, each in one bin, and all may fall in one",
+            reason=f"at most {rows_text(k)} of a person count, each in one bin, and all may fall in one",
             limit=self._bounds.people * k,
             column=aggregate.column,
             where=self._where(aggregate.where),
@@ -352,7 +280,7 @@ class Planner:
             name=f"tree of counts of {aggregate.column} over {leaves} bins",
             kind="tree",
             sensitivity=flat,
-            reason=f"at most {_rows_text(k)} of a person count, each once on each of {height} levels",
+            reason=f"at most {rows_text(k)} of a person count, each once on each of {height} levels",
             limit=self._bounds.people * k,
             column=aggregate.column,
             where=self._where(aggregate.where),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from pets.errors import QueryError, SchemaError
-from pets.plan.intervals import grid_of, years
+from pets.plan.computed.intervals import grid_of, years
 from pets.plan.person_reads import certain, difference, meaning, nullable, runs_of
 from pets.plan.person_steps import Age, Attribute, Difference, Fill, PersonPlan, Read, Span, Step
 from pets.plan.predicate import Predicate, Range, columns_in, met, resolve

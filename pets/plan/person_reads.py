@@ -9,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from pets.errors import QueryError
-from pets.plan.intervals import GREATEST, grid_of
+from pets.plan.computed.intervals import GREATEST, grid_of
 from pets.plan.person_steps import Difference, Read, Step
 from pets.plan.predicate import Range
 from pets.plan.predicate import field as find_field

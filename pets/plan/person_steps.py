@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pets.common.codec import Json
-from pets.plan.intervals import YEAR, birthdays
+from pets.plan.computed.intervals import YEAR, birthdays
 from pets.plan.predicate import Predicate, predicate_json
 from pets.schema.domain import Domain
 

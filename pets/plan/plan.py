@@ -13,9 +13,11 @@ from types import MappingProxyType
 
 from pets.common.codec import Json, digest
 from pets.errors import QueryError
+from pets.plan.blocks import Bounds
+from pets.plan.computed.derive import Made, derive
 from pets.plan.layout import MAX_SLOTS, Layout, make_layout
 from pets.plan.measure import Measure, Output
-from pets.plan.measures import Bounds, Planner
+from pets.plan.measures import Planner
 from pets.plan.people import PeoplePlanner, used_columns
 from pets.plan.person_steps import PersonPlan
 from pets.plan.predicate import Predicate, predicate_json, resolve
@@ -44,8 +46,10 @@ class Plan:
         layout: slots of the group key.
         measures: the blocks of the vector, in order.
         outputs: the answer's columns, in order.
-        fields: the domains of the table's columns (the schema's digest stands for them in the canonical form).
+        fields: the domains of all columns, the derived ones too (in the canonical form the schema's digest stands for
+            those of the table).
         people_of: of a question about people, how each person's one row is made of their rows.
+        derived: the derived columns, in order.
     """
 
     query: Query
@@ -63,6 +67,7 @@ class Plan:
     outputs: tuple[Output, ...]
     fields: Mapping[str, Domain] = field(repr=False, compare=False)
     people_of: PersonPlan | None = None
+    derived: tuple[Made, ...] = ()
 
     def __post_init__(self) -> None:
         if self.size > MAX_SLOTS:
@@ -122,6 +127,11 @@ class Plan:
             start = out[-1].stop
         return tuple(out)
 
+    @cached_property
+    def made(self) -> Mapping[str, Made]:
+        """The derived columns by their names."""
+        return {made.name: made for made in self.derived}
+
     def to_json(self) -> Json:
         """The canonical form: no row, no snapshot, no key."""
         out: Json = {
@@ -140,6 +150,8 @@ class Plan:
             "measures": [measure.to_json() for measure in self.measures],
             "outputs": [output.to_json() for output in self.outputs],
         }
+        if self.derived:
+            out["derived"] = [made.to_json() for made in self.derived]
         return out if self.people_of is None else out | {"people_of": self.people_of.to_json()}
 
     @cached_property
@@ -188,8 +200,15 @@ def _cached(asked: _Asked) -> Plan:
         raise QueryError("the query asks for nothing; add .agg(n=pets.count()) or another aggregate")
     source = None if query.people is None else PeoplePlanner(query, schema)
     table = schema.table(query.table)
-    fields = schema.fields(query.table) if source is None else source.fields
+    fields = dict(schema.fields(query.table) if source is None else source.fields)
     about = query.table if source is None else "people"
+    if source is not None and query.derived:
+        raise QueryError(
+            "a question about people computes with features, not with with_columns; write a feature, such as "
+            "(second - first).days(0, 365)"
+        )
+    derived = derive(query.derived, fields, list(table.columns), about)
+    fields |= {made.name: made.domain for made in derived}
     if source is None:
         bounds = _bounds(query, schema, fields)
     else:  # a person is one row
@@ -202,7 +221,8 @@ def _cached(asked: _Asked) -> Plan:
     if source is not None:
         source.check_population(where)
         conditions = [where, *(measure.where for measure in planner.measures())]
-        columns = [one.column for one in bounds.layout.dimensions] + [one.column for one in planner.measures()]
+        columns = [one.column for one in bounds.layout.dimensions]
+        columns += [column for one in planner.measures() for column in (one.column, one.other) if column is not None]
         people_of = source.finished(used_columns(columns, conditions))
     return Plan(
         query=query,
@@ -218,8 +238,9 @@ def _cached(asked: _Asked) -> Plan:
         layout=bounds.layout,
         measures=planner.measures(),
         outputs=planner.outputs(),
-        fields=MappingProxyType(dict(fields)),
+        fields=MappingProxyType(fields),
         people_of=people_of,
+        derived=derived,
     )
 
 

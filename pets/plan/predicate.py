@@ -15,7 +15,7 @@ from fractions import Fraction
 from pets.common.codec import Json
 from pets.common.literals import Literal_
 from pets.errors import QueryError, did_you_mean, shown
-from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or
+from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or, StartsWith
 from pets.query_model.features import Versus, Within
 from pets.schema.dates import Calendar
 from pets.schema.domain import Boolean, Category, Domain, Identifier
@@ -167,10 +167,10 @@ def _resolve(
         null = ((domain.cells, domain.cells),) if domain.nullable else ()
         value = ((0, domain.cells - 1),)
         return Codes(condition.column, null if positive else value)
-    if isinstance(condition, (Compare, IsIn, Between)):
+    if isinstance(condition, (Compare, IsIn, Between, StartsWith)):
         domain = field(condition.column, fields, table)
         try:
-            if isinstance(domain, Text):
+            if isinstance(domain, Text) and not isinstance(condition, StartsWith):
                 return _texts(condition, domain, positive)
             ranges = _ranges(condition, domain)
         except QueryError as error:
@@ -211,7 +211,9 @@ def _complement(ranges: tuple[Range, ...], cells: int) -> tuple[Range, ...]:
     return tuple(out)
 
 
-def _ranges(condition: Compare | IsIn | Between, domain: Domain) -> tuple[Range, ...]:
+def _ranges(condition: Compare | IsIn | Between | StartsWith, domain: Domain) -> tuple[Range, ...]:
+    if isinstance(condition, StartsWith):
+        return _begins(condition.prefix, domain)
     if isinstance(condition, IsIn):
         return _merge([code for value in condition.values for code in _equal(domain, value)])
     if isinstance(condition, Between):
@@ -226,6 +228,16 @@ def _ranges(condition: Compare | IsIn | Between, domain: Domain) -> tuple[Range,
         return _clip(0, top, domain.cells)
     bottom = math.floor(place) + 1 if condition.op == ">" else math.ceil(place)
     return _clip(bottom, domain.cells - 1, domain.cells)
+
+
+def _begins(prefix: str, domain: Domain) -> tuple[Range, ...]:
+    """The codes of the values that begin with a text: which those are is public."""
+    if not isinstance(domain, Category):
+        raise QueryError(f"it holds {domain.describe()}; only values of a category begin with a text")
+    codes = [code for code, value in enumerate(domain.values) if value.startswith(prefix)]
+    if not codes:
+        raise QueryError(f"none of its values begins with {shown(prefix)}{did_you_mean(prefix, domain.values)}")
+    return _merge(codes)
 
 
 def _clip(low: int, high: int, cells: int) -> tuple[Range, ...]:

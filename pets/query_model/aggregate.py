@@ -3,60 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
 from pets.common.arguments import plain_arguments, plain_fields
-from pets.common.codec import Json, fraction, number, whole
-from pets.common.literals import name as name_of
+from pets.common.codec import fraction, whole
 from pets.errors import QueryError, shown
 from pets.query_model.expression import Filter, filter_from_json
 from pets.query_model.group_keys import edges_of
-from pets.query_model.traits import TRAITS, Traits
+from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn, check_column, check_where
+from pets.query_model.nodes.moments import Correlation, Covariance, Std, Variance
 
-__all__ = ["count", "count_units", "sum", "mean", "rate", "variance", "histogram", "median", "quantile"]
+__all__ = [
+    "count",
+    "count_units",
+    "sum",
+    "mean",
+    "rate",
+    "variance",
+    "std",
+    "covariance",
+    "correlation",
+    "histogram",
+    "median",
+    "quantile",
+]
 """The functions by which aggregates are asked for: names of ``pets`` itself."""
 
 MAX_BINS = 100_000
-
-
-@dataclass(frozen=True)
-class Aggregate:
-    """One measure of the rows of a group."""
-
-    kind: ClassVar[str] = ""
-
-    @property
-    def traits(self) -> Traits:
-        """What is known of its kind."""
-        return TRAITS[self.kind]
-
-    def to_json(self) -> Json:
-        """The canonical form: the kind and every setting that is given."""
-        out: Json = {"agg": self.kind}
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            if value is None:
-                continue
-            if isinstance(value, Filter):
-                out[entry.name] = value.to_json()
-            elif isinstance(value, Fraction):
-                out[entry.name] = number(value)
-            elif isinstance(value, tuple):
-                out[entry.name] = [number(item) for item in value]
-            else:
-                out[entry.name] = value
-        return out
-
-
-def _where(where: object) -> None:
-    if where is not None and not isinstance(where, Filter):
-        raise QueryError(f"where= needs a condition built from col(...), such as col('age') >= 18, not {shown(where)}")
-
-
-def _column(kind: str, column: object) -> None:
-    name_of(f"the column of {kind}", column)
 
 
 @plain_fields(QueryError)
@@ -68,7 +43,7 @@ class Count(Aggregate):
     kind: ClassVar[str] = "count"
 
     def __post_init__(self) -> None:
-        _where(self.where)
+        check_where(self.where)
 
 
 @plain_fields(QueryError)
@@ -80,7 +55,7 @@ class CountUnits(Aggregate):
     kind: ClassVar[str] = "count_units"
 
     def __post_init__(self) -> None:
-        _where(self.where)
+        check_where(self.where)
 
 
 @plain_fields(QueryError)
@@ -96,35 +71,6 @@ class Rate(Aggregate):
             raise QueryError(
                 f"rate needs a condition built from col(...), such as col('age') >= 65, not {shown(self.where)}"
             )
-
-
-@dataclass(frozen=True)
-class OfColumn(Aggregate):
-    """What aggregates of one numeric column share.
-
-    Attributes:
-        column: the column; rows without a value in it do not count.
-        clip: (low, high) bounds tighter than the schema's; values outside are moved to the nearer bound.
-        where: only rows that meet this condition.
-    """
-
-    column: str
-    clip: tuple[Fraction, Fraction] | None = None
-    where: Filter | None = None
-
-    def __post_init__(self) -> None:
-        _column(self.kind, self.column)
-        _where(self.where)
-        if self.clip is not None:
-            try:
-                if not isinstance(self.clip, (tuple, list)):
-                    raise ValueError("not a pair")
-                low, high = (fraction(bound) for bound in self.clip)
-            except ValueError:
-                raise QueryError(f"clip needs two numbers, such as clip=(0, 10), not {shown(self.clip)}") from None
-            if low > high:
-                raise QueryError(f"clip's low bound is above its high bound in {shown(self.clip)}; swap them")
-            object.__setattr__(self, "clip", (low, high))
 
 
 @plain_fields(QueryError)
@@ -145,30 +91,6 @@ class Mean(OfColumn):
 
 @plain_fields(QueryError)
 @dataclass(frozen=True)
-class Variance(OfColumn):
-    """The population variance of a column (divided by n).
-
-    Attributes:
-        step: a coarser grid for the squares, where the column's own would need sums beyond 62 bits; values are cut
-            to it, and the interval is widened by all that this can do.
-    """
-
-    step: Fraction | None = None
-    kind: ClassVar[str] = "variance"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.step is not None:
-            try:
-                object.__setattr__(self, "step", fraction(self.step))
-            except ValueError:
-                raise QueryError(f"step must be a number, not {shown(self.step)}") from None
-            if self.step <= 0:
-                raise QueryError("step must be greater than 0")
-
-
-@plain_fields(QueryError)
-@dataclass(frozen=True)
 class Histogram(Aggregate):
     """Rows in each bin of a column: a list of counts a group (bins as in ``col(...).bins``).
 
@@ -182,8 +104,8 @@ class Histogram(Aggregate):
     kind: ClassVar[str] = "histogram"
 
     def __post_init__(self) -> None:
-        _column(self.kind, self.column)
-        _where(self.where)
+        check_column(self.kind, self.column)
+        check_where(self.where)
         if self.edges is not None:
             object.__setattr__(self, "edges", edges_of(self.edges))
 
@@ -213,8 +135,8 @@ class Quantile(Aggregate):
     kind: ClassVar[str] = "quantile"
 
     def __post_init__(self) -> None:
-        _column(self.kind, self.column)
-        _where(self.where)
+        check_column(self.kind, self.column)
+        check_where(self.where)
         try:
             object.__setattr__(self, "q", fraction(self.q))
         except ValueError:
@@ -231,7 +153,8 @@ class Quantile(Aggregate):
 
 
 AGGREGATES: dict[str, type[Aggregate]] = {
-    kind.kind: kind for kind in (Count, CountUnits, Rate, Sum, Mean, Variance, Histogram, Quantile)
+    kind.kind: kind
+    for kind in (Count, CountUnits, Rate, Sum, Mean, Variance, Std, Covariance, Correlation, Histogram, Quantile)
 }
 
 
@@ -285,10 +208,46 @@ def rate(where: Filter) -> Rate:
 
 @plain_arguments(QueryError)
 def variance(
-    column: str, *, clip: tuple[object, object] | None = None, where: Filter | None = None, step: object = None
+    column: str,
+    *,
+    clip: tuple[object, object] | None = None,
+    where: Filter | None = None,
+    step: object = None,
+    sample: bool | None = None,
 ) -> Variance:
-    """The population variance of a numeric column."""
-    return Variance(column, clip, where, step)  # type: ignore[arg-type]
+    """The variance of a numeric column: divided by n (VAR_POP), or by n - 1 with ``sample=True`` (VAR_SAMP)."""
+    return Variance(column, clip, where, step, sample)  # type: ignore[arg-type]
+
+
+@plain_arguments(QueryError)
+def std(
+    column: str,
+    *,
+    clip: tuple[object, object] | None = None,
+    where: Filter | None = None,
+    step: object = None,
+    sample: bool | None = None,
+) -> Std:
+    """The standard deviation of a numeric column: the root of its :func:`variance`, with the same divisors."""
+    return Std(column, clip, where, step, sample)  # type: ignore[arg-type]
+
+
+@plain_arguments(QueryError)
+def covariance(first: str, second: str, *, where: Filter | None = None, sample: bool | None = None) -> Covariance:
+    """The covariance of two numeric columns over the rows that have both: divided by n, or with ``sample`` by n - 1.
+
+    Values between tighter bounds are computed first, with :func:`pets.min_of` and :func:`pets.max_of`.
+    """
+    return Covariance((first, second), where, sample)
+
+
+@plain_arguments(QueryError)
+def correlation(first: str, second: str, *, where: Filter | None = None) -> Correlation:
+    """Pearson's correlation of two numeric columns over the rows that have both.
+
+    Its interval holds all that noise can make of its covariance and variances at once, so it is rather too wide.
+    """
+    return Correlation((first, second), where)
 
 
 @plain_arguments(QueryError)

@@ -1,23 +1,28 @@
-"""Columns: ``col(...)``, which names one; comparing it gives a condition, cutting it a group key."""
+"""Columns: ``col(...)``, which names one; comparing it gives a condition, cutting it a group key.
+
+Computing with it gives a derived column, which :meth:`pets.Query.with_columns` names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from typing import Any, NoReturn
 
 from pets.common.arguments import plain_arguments
-from pets.common.literals import literal
+from pets.common.literals import day, literal
 from pets.common.literals import name as name_of
 from pets.errors import NoSuchNameError, QueryError, shown
-from pets.query_model.expression import Between, Comparand, Compare, Filter, IsIn, IsNull, Operator
+from pets.query_model.expression import Between, Comparand, Compare, Filter, IsIn, IsNull, Operator, StartsWith
 from pets.query_model.group_keys import Bins, DatePart, Period, Step
+from pets.query_model.nodes.derived import Age, Derived, Floor, Greatest, Least, Linear, Mapped, Prefix, Summand
 
 
 def _compared(column: str, op: Operator, other: object) -> Filter:
     return other.against(column, op) if isinstance(other, Comparand) else Compare(column, op, literal(other))
 
 
-class Col:
+class Col(Summand):
     """A column named in a question; comparing it gives a :class:`Filter`, cutting it gives a group key."""
 
     __array_ufunc__ = None  # numpy's scalars leave the comparison to this class
@@ -52,15 +57,41 @@ class Col:
     def __bool__(self) -> NoReturn:
         raise QueryError(f"col({self.name!r}) has no truth of its own; compare it, such as col({self.name!r}) == True")
 
+    def linear(self) -> Linear:
+        """The sum of this column alone."""
+        return Linear(((self.name, Fraction(1)),))
+
+    def __add__(self, other: object) -> Linear:
+        return self.linear().plus(other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: object) -> Linear:
+        return self.linear().plus(other, -1)
+
+    def __rsub__(self, other: object) -> Linear:
+        return self.linear().times(-1).plus(other)
+
+    def __mul__(self, other: object) -> Linear:
+        return self.linear().times(other)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Linear:
+        return self.linear().times(-1)
+
+    def __floordiv__(self, other: object) -> Floor:
+        return Floor(self.name, other)  # type: ignore[arg-type]
+
     def _computed(self, *_: object) -> NoReturn:
         raise QueryError(
-            f"a query does not compute with columns; compare col({self.name!r}) with a constant, or compute the column "
-            "in the data and declare it in the schema"
+            "a query computes sums, differences, constant multiples and // of columns, min_of, max_of, age_at, map "
+            f"and prefix; compute anything else of col({self.name!r}) in the data and declare it in the schema"
         )
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _computed
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _computed
-    __neg__ = __pos__ = __abs__ = __round__ = __int__ = __float__ = __getitem__ = __iter__ = __len__ = _computed
+    __truediv__ = __rtruediv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _computed
+    __matmul__ = __rmatmul__ = __pos__ = __abs__ = __round__ = __int__ = __float__ = _computed
+    __getitem__ = __iter__ = __len__ = _computed
 
     def _joined(self, *_: object) -> NoReturn:
         raise QueryError(
@@ -87,6 +118,36 @@ class Col:
     def is_null(self) -> Filter:
         """Has no value."""
         return IsNull(self.name)
+
+    @plain_arguments(QueryError)
+    def startswith(self, prefix: str) -> Filter:
+        """A category's value that begins with a text: of codes of diseases, ``startswith("I21")`` is I21, I210, ….
+
+        Which values that are is public, for the schema lists them; one that begins so must be among them.
+        """
+        return StartsWith(self.name, prefix)
+
+    @plain_arguments(QueryError)
+    def age_at(self, when: object) -> Any:
+        """Whole years from this date to another one (a column), to a day, or to a feature of the person.
+
+        A birthday on 29 February is kept on 1 March in years that have none, as in ehrQL. Before birth it is negative.
+        To a feature (see :func:`pets.events`) it is a feature itself.
+        """
+        return when.age(self.name) if isinstance(when, Comparand) else Age(self.name, _age_at(when))
+
+    @plain_arguments(QueryError)
+    def map(self, names: Mapping[str, str], otherwise: str | None = None) -> Mapped:
+        """What each value of a category belongs to: ``map({"I21": "heart", "I22": "heart"}, otherwise="other")``.
+
+        Values that are not listed belong to ``otherwise``; where that is left out, they have no value.
+        """
+        return Mapped(self.name, names, otherwise)  # type: ignore[arg-type]
+
+    @plain_arguments(QueryError)
+    def prefix(self, length: int) -> Prefix:
+        """The first characters of a category's values: the chapters of codes of diseases are ``prefix(3)``."""
+        return Prefix(self.name, length)
 
     @plain_arguments(QueryError)
     def bins(self, edges: Iterable[object], name: str = "") -> Bins:
@@ -142,12 +203,36 @@ class Col:
             raise QueryError("within takes a feature and two numbers of days, such as within(first, days=(1, 30))")
         return feature.after(self.name, days[0], days[1])
 
-    @plain_arguments(QueryError, "age_at", "write age_at(first)")
-    def age_at(self, feature: Comparand) -> Any:
-        """Whole years from this date of the person table to a feature, by the calendar: itself a feature."""
-        if not isinstance(feature, Comparand):
-            raise QueryError(f"age_at takes a feature, such as age_at(first), not {shown(feature)}")
-        return feature.age(self.name)
+
+def _age_at(when: object) -> Any:
+    """A column by its name; a day, also one that is written as a text."""
+    if isinstance(when, Col):
+        return when.name
+    try:
+        return day(when)
+    except ValueError:
+        return when if not isinstance(when, str) else None
+
+
+def min_of(*of: object) -> Least:
+    """The least of several columns of a row (numbers, or dates), and of a number: ``min_of("paid", "due", 100)``.
+
+    A row that lacks one of the values has none: in SQL, LEAST passes the missing value by.
+    """
+    return Least(*_extreme("min_of", of))
+
+
+def max_of(*of: object) -> Greatest:
+    """The greatest of several columns of a row (numbers, or dates), and of a number: ``max_of(col("due"), 0)``."""
+    return Greatest(*_extreme("max_of", of))
+
+
+def _extreme(name: str, of: tuple[object, ...]) -> tuple[tuple[str, ...], Any]:
+    names = tuple(one.name if isinstance(one, Col) else one for one in of if isinstance(one, (Col, str)))
+    numbers = [one for one in of if not isinstance(one, (Col, str))]
+    if len(numbers) > 1 or any(isinstance(one, Derived) for one in numbers):
+        raise QueryError(f"{name} takes columns and at most one number; name what is computed with with_columns first")
+    return names, numbers[0] if numbers else None
 
 
 class _Columns:

@@ -15,10 +15,10 @@ from typing import Any
 
 from pets.errors import PetsError, QueryError
 from pets.query_model import aggregate as agg
-from pets.query_model.aggregate import Aggregate
 from pets.query_model.columns import col
-from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Operator
+from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Operator, StartsWith
 from pets.query_model.group_keys import PARTS, STEPS, Bins, ColumnKey, DatePart, Key, Period
+from pets.query_model.nodes.aggregate_base import Aggregate
 from pets.query_model.query import Query
 from pets.query_model.traits import SPELLINGS
 
@@ -101,6 +101,11 @@ def _filter(node: ast.expr, depth: int) -> Filter:
         return ~_filter(node.operand, depth + 1)
     if isinstance(node, ast.Compare):
         return _comparison(node)
+    match node:
+        case ast.Call(func=ast.Name(id="startswith"), args=[of, ast.Constant(value=str(text))], keywords=[]):
+            name = _column(of)
+            if name is not None:
+                return StartsWith(name, text)
     if isinstance(node, (ast.BinOp, ast.UnaryOp)) and isinstance(node.op, (ast.BitAnd, ast.BitOr, ast.Invert)):
         raise _refused(node, "is refused; in a text condition write and, or, not instead of &, |, ~")
     if _column(node) is not None:
@@ -224,6 +229,11 @@ def measure(kind: str, text: str) -> tuple[str, Aggregate]:
         )
     if spelling.takes == "condition":
         return name, make(condition(rest))
+    if spelling.takes == "columns":
+        both = [part.strip() for part in rest.split(",")]
+        if len(both) != 2 or not all(both):
+            raise QueryError(f"{flag} {text!r} needs two columns, such as {flag} {spelling.example}")
+        return name, make(*both)
     if ":" not in rest:
         return name, make(rest)
     column, numbers = _numbers(rest, f"{flag} {text!r}")

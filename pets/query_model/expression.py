@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, NoReturn
 
 from pets.common.arguments import plain_fields
 from pets.common.codec import Json
-from pets.common.literals import Literal_, literal, literal_from, literal_json
+from pets.common.literals import Literal_, literal, literal_from, literal_json, text
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
 
@@ -194,6 +194,25 @@ class IsNull(Filter):
 
 @plain_fields(QueryError)
 @dataclass(frozen=True)
+class StartsWith(Filter):
+    """``column``, a category, has a value that begins with a text."""
+
+    column: str
+    prefix: str
+    kind: ClassVar[str] = "startswith"
+
+    def __post_init__(self) -> None:
+        name_of("a condition's column", self.column)
+        if not isinstance(self.prefix, str) or not self.prefix:
+            raise QueryError(f"startswith takes a text, such as startswith('I21'), not {shown(self.prefix)}")
+        object.__setattr__(self, "prefix", text(self.prefix))
+
+    def to_json(self) -> Json:
+        return {"filter": self.kind, "column": self.column, "prefix": self.prefix}
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
 class And(Filter):
     """Every term holds."""
 
@@ -261,6 +280,7 @@ READERS: dict[str, Callable[[Mapping[str, Any], int], Filter]] = {
     "compare": lambda form, _: Compare(form["column"], form["op"], literal_from(form["value"])),
     "isin": lambda form, _: IsIn(form["column"], tuple(literal_from(value) for value in _listed(form["values"]))),
     "between": lambda form, _: Between(form["column"], literal_from(form["low"]), literal_from(form["high"])),
+    "startswith": lambda form, _: StartsWith(form["column"], form["prefix"]),
     "is_null": lambda form, _: IsNull(form["column"]),
     "and": lambda form, depth: And(tuple(_read(term, depth) for term in form["terms"])),
     "or": lambda form, depth: Or(tuple(_read(term, depth) for term in form["terms"])),

@@ -17,18 +17,20 @@ from pets.common.codec import Json, digest, whole
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, did_you_mean, shown
 from pets.query_model import written
-from pets.query_model.aggregate import Aggregate, aggregate_from_json
+from pets.query_model.aggregate import aggregate_from_json
 from pets.query_model.columns import Col
 from pets.query_model.display import Display
 from pets.query_model.expression import Filter, filter_from_json
 from pets.query_model.features import Feature, Keyed
 from pets.query_model.group_keys import ColumnKey, Key, KeySet, key_from_json
+from pets.query_model.nodes.aggregate_base import Aggregate
+from pets.query_model.nodes.derived import Derived, derived_from_json
+from pets.query_model.nodes.names import derived_columns, distinct, few
 from pets.query_model.people import People
 from pets.query_model.traits import TRAITS
 from pets.query_model.verbs import no_such_verb
 
 MAX_BOUND = 1_000_000
-_HISTOGRAM = ("bin", "count", "low", "high")
 
 
 @plain_fields(QueryError)
@@ -45,6 +47,7 @@ class Query:
         rows: rows of one person that count (``None``: the schema's default).
         groups: groups one person may fall in (``None``: no cap).
         people: features of each person, one row a person; ``None`` for the rows of the table.
+        derived: named columns that are computed of a row's own values, each from columns before it.
         display: how the answer is shown. It is no part of the question, of its canonical form or of its digest.
 
     >>> from pets.query_model.aggregate import count
@@ -60,6 +63,7 @@ class Query:
     rows: int | None = None
     groups: int | None = None
     people: People | None = None
+    derived: tuple[tuple[str, Derived], ...] = ()
     display: Display | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -78,7 +82,8 @@ class Query:
         if not isinstance(self.aggregates, (tuple, list)):
             raise QueryError(f"the measures of a query are made by agg, not {shown(self.aggregates)}")
         object.__setattr__(self, "aggregates", tuple(_named(pair) for pair in self.aggregates))
-        _distinct([key.name for key in self.keys], self.aggregates)
+        object.__setattr__(self, "derived", derived_columns(self.derived))
+        distinct([key.name for key in self.keys], self.aggregates)
         if self.people is not None:
             self._one_row(self.people)
         if self.display is not None:
@@ -107,7 +112,7 @@ class Query:
         names = tuple(key.name for key in self.keys)
         if names != keyset.columns:
             raise QueryError(
-                f"the key set lists {_few(keyset.columns)} and the query groups by {_few(names) or 'nothing'}; "
+                f"the key set lists {few(keyset.columns)} and the query groups by {few(names) or 'nothing'}; "
                 "they must be the same names in the same order"
             )
 
@@ -124,6 +129,22 @@ class Query:
         """Keep only rows that meet the condition (and any earlier one)."""
         condition = self._condition(condition)
         return replace(self, condition=condition if self.condition is None else self.condition & condition)
+
+    def with_columns(self, /, *unnamed: Any, **columns: Derived | Col) -> Query:
+        """Columns computed of a row's own values, by name; conditions, keys and measures then name them like others.
+
+        Sums, differences and constant multiples of columns (of two dates: the days between them), ``//`` by a number,
+        :func:`pets.min_of`, :func:`pets.max_of`, ``age_at``, ``map`` and ``prefix``. Their bounds follow from the
+        schema's, so they cost nothing. A row that lacks one of the values lacks the computed one.
+
+        >>> from pets.query_model.columns import col
+        >>> query("stays").with_columns(days=col("left") - col("came")).derived[0][1].columns
+        ('came', 'left')
+        """
+        if unnamed:
+            raise QueryError("name each column, such as .with_columns(days=col('discharged') - col('admitted'))")
+        made = tuple((name, one.linear() if isinstance(one, Col) else one) for name, one in columns.items())
+        return replace(self, derived=(*self.derived, *made))
 
     @plain_arguments(QueryError)
     def group_by(self, *keys: str | Col | Key | KeySet | Keyed) -> Query:
@@ -213,6 +234,7 @@ class Query:
         if self.people is not None:
             named = ", ".join(name for name, _ in self.people.features) or "none"
             facts = [("One row a person, from", ", ".join(self.people.tables)), ("Features", named)]
+        facts += [(f"Column {name}", written.derived_text(node)) for name, node in self.derived]
         if self.condition is not None:
             facts.append(("Rows where", written.condition_text(self.condition, most=12)))
         facts += [("By", written.key_text(key)) for key in self.keys]
@@ -237,6 +259,8 @@ class Query:
         for name, value in (("rows", self.rows), ("groups", self.groups)):
             if value is not None:
                 out[name] = value
+        if self.derived:
+            out["with"] = [[name, node.to_json()] for name, node in self.derived]
         return out if self.people is None else out | {"people": self.people.to_json()}
 
     @classmethod
@@ -244,22 +268,19 @@ class Query:
         """The query whose canonical form this is; raises :class:`QueryError` for anything else."""
         if not isinstance(form, Mapping):
             raise QueryError(f"a query must be a mapping with 'table' and 'agg', not {shown(form)}")
-        known = ("table", "where", "by", "agg", "keyset", "rows", "groups", "people")
+        known = ("table", "where", "by", "agg", "keyset", "rows", "groups", "people", "with")
         for name in form:
             if name not in known:
                 raise QueryError(f"{shown(name)} is not a part of a query{did_you_mean(name, known)}")
-        pairs = () if form.get("agg") is None else form["agg"]
-        entries = tuple(pairs.items()) if isinstance(pairs, Mapping) else pairs
-        if not isinstance(entries, (list, tuple)) or not all(
-            isinstance(entry, (list, tuple)) and len(entry) == 2 for entry in entries
-        ):
-            raise QueryError(f"'agg' must map each measure's name to an aggregate, not be {shown(pairs)}")
+        entries = () if form.get("agg") is None else _pairs("agg", form["agg"])
         aggregates = tuple((name, aggregate_from_json(node)) for name, node in entries)
         by = () if form.get("by") is None else form["by"]
         if not isinstance(by, (list, tuple)):
             raise QueryError(f"'by' must be a list of column names or keys, not {shown(by)}")
         people = None if form.get("people") is None else People.from_json(form["people"])
         base = cls(form.get("table", ""), rows=form.get("rows"), groups=form.get("groups"), people=people)
+        made = () if form.get("with") is None else _pairs("with", form["with"])
+        base = replace(base, derived=tuple((name, derived_from_json(node)) for name, node in made))
         keys = tuple(ColumnKey(key) if isinstance(key, str) else key_from_json(key) for key in by)
         keyset = None if form.get("keyset") is None else KeySet.from_json(form["keyset"])
         where = None if form.get("where") is None else filter_from_json(form["where"])
@@ -269,6 +290,17 @@ class Query:
     def digest(self) -> str:
         """SHA-256 of the canonical form."""
         return digest(self.to_json())
+
+
+def _pairs(part: str, pairs: Any) -> tuple[tuple[Any, Any], ...]:
+    """The named parts of a query's form."""
+    entries = tuple(pairs.items()) if isinstance(pairs, Mapping) else pairs
+    if not isinstance(entries, (list, tuple)) or not all(
+        isinstance(entry, (list, tuple)) and len(entry) == 2 for entry in entries
+    ):
+        what = "measure's name to an aggregate" if part == "agg" else "derived column's name to what it is"
+        raise QueryError(f"{part!r} must map each {what}, not be {shown(pairs)}")
+    return tuple((name, node) for name, node in entries)
 
 
 def _bound(label: str, value: object) -> int:
@@ -286,36 +318,6 @@ def _named(pair: object) -> tuple[str, Aggregate]:
     if not isinstance(aggregate, Aggregate) or aggregate.kind not in TRAITS:
         raise QueryError(f"a measure is a name and an aggregate such as pets.count(), not {shown(pair)}")
     return name_of("a measure's name", name), aggregate
-
-
-def _few(names: Sequence[str]) -> str:
-    text = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
-    return text if len(text) <= 120 else f"{len(names)} names"
-
-
-def _distinct(keys: Sequence[str], aggregates: Sequence[tuple[str, Aggregate]]) -> None:
-    """Refuse names that would give an answer two columns of one name.
-
-    Beside an output stand its interval (``n_low``, ``n_high``) and, of people added over groups, what was counted
-    (``n_counts``); a histogram's table has the columns ``bin``, ``count``, ``low`` and ``high``.
-    """
-    taken: dict[str, str] = {}
-    for name in (*keys, *(name for name, _ in aggregates)):
-        if name in taken:
-            raise QueryError(f"the name {name!r} is used twice in the answer; rename one of the two")
-        taken[name] = name
-    for name, aggregate in aggregates:
-        for ending in ("_low", "_high", *(("_counts",) if aggregate.traits.counts == "people" else ())):
-            other = taken.setdefault(name + ending, name)
-            if other != name:
-                raise QueryError(f"the answer to {name!r} has a column {name + ending!r}, as {other!r} has; rename one")
-    if any(aggregate.traits.shape == "bins" for _, aggregate in aggregates):
-        for key in keys:
-            if key in _HISTOGRAM:
-                raise QueryError(
-                    f"a histogram's table has a column {key!r} of its own; rename the column in data and schema, or "
-                    f"name the key, as --by group={key} does"
-                )
 
 
 @plain_arguments(QueryError, example="write pets.query('stays').where(...).group_by(...).agg(...)")
@@ -347,13 +349,3 @@ def queries(query: Query | Sequence[Query]) -> list[Query]:
     if not several or not all(isinstance(one, Query) for one in several):
         raise QueryError("pass one query, built from pets.query('table'), or a list of them")
     return several
-
-
-def columns_of(form: Any) -> list[str]:
-    """The columns that a part of a query's JSON names, each once, in order."""
-    if isinstance(form, dict):
-        own = [form["column"]] if isinstance(form.get("column"), str) else []
-        return list(dict.fromkeys(own + [name for part in form.values() for name in columns_of(part)]))
-    if isinstance(form, (list, tuple)):
-        return list(dict.fromkeys(name for part in form for name in columns_of(part)))
-    return []

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Shape = Literal["linear", "bins", "ratio", "moments", "rank"]
+Shape = Literal["linear", "bins", "ratio", "moments", "root", "joint", "correlation", "rank"]
 """How an answer is made from noisy measures (:mod:`pets.release.estimate` has one method for each): one weighted sum a
-group; a list of counts; a sum over a number of rows; sums of squares and values over it; a place among counts."""
+group; a list of counts; a sum over a number of rows; sums of squares and values over it, or the root of that; sums of
+products; those over the roots of sums of squares; a place among counts."""
 
-Takes = Literal["rows", "condition", "column"]
+Takes = Literal["rows", "condition", "column", "columns"]
 Colon = Literal["", "bounds", "share", "edges"]
 
 
@@ -20,7 +21,7 @@ class Spelling:
     Attributes:
         name: of the function in :mod:`pets.query_model.aggregate`; a flag has ``-`` for ``_``.
         help: what the flag takes, for ``--help``.
-        takes: the function's first argument: nothing or a condition (``"rows"``), a condition, or a column.
+        takes: the function's first arguments: nothing or a condition (``"rows"``), a condition, a column, or two.
         colon: the numbers that may follow a column and a colon: two bounds to clip to, a share, or bin edges.
         example: what may follow the flag, for an error's remedy.
     """
@@ -45,7 +46,7 @@ class Traits:
         kind: the name in canonical JSON, in the log and in a site's policy.
         shape: how an answer is made from noisy measures.
         lay: what it is, for readers of the public log ("{}": the column, or the columns of its condition).
-        chart: what a chart's axis says: ``{column}``, and ``{q}`` for a quantile's share.
+        chart: what a chart's axis says: ``{column}`` (of two columns: both), and ``{q}`` for a quantile's share.
         counts: what it counts, if it counts: never negative, and whole before noise.
         spellings: the names under which it is asked for.
         percent: it is a share of 1, shown as per cent on a chart.
@@ -67,7 +68,7 @@ class Traits:
     @property
     def error_by_size(self) -> bool:
         """The error falls with the number of a group's rows: a forecast names it at some sizes."""
-        return self.shape in ("ratio", "moments")
+        return self.shape in ("ratio", "moments", "root", "joint", "correlation")
 
     @property
     def bars(self) -> bool:
@@ -134,6 +135,27 @@ TRAITS: dict[str, Traits] = {
             "how widely {} varies",
             "variance of {column}",
             (Spelling("variance", "NAME=column, or NAME=column:low,high", colon="bounds"),),
+        ),
+        Traits(
+            "std",
+            "root",
+            "how widely {} varies (standard deviation)",
+            "standard deviation of {column}",
+            (Spelling("std", "NAME=column, or NAME=column:low,high", colon="bounds"),),
+        ),
+        Traits(
+            "covariance",
+            "joint",
+            "how {} vary together",
+            "covariance of {column}",
+            (Spelling("covariance", "NAME=column,column", "columns", example="both=length_of_stay,cost"),),
+        ),
+        Traits(
+            "correlation",
+            "correlation",
+            "how closely {} vary together (correlation)",
+            "correlation of {column}",
+            (Spelling("correlation", "NAME=column,column", "columns", example="r=length_of_stay,cost"),),
         ),
         Traits(
             "quantile",

@@ -7,7 +7,7 @@ from typing import NoReturn
 from pets.errors import NoSuchNameError, did_you_mean
 from pets.query_model.traits import SPELLINGS
 
-VERBS = ("where", "group_by", "agg", "bound", "explain", "sql", "to_json")
+VERBS = ("where", "with_columns", "group_by", "agg", "bound", "explain", "sql", "to_json")
 
 _AGG = "measures go into agg, each with a name, such as .agg(n=pets.count(), days=pets.sum('days'))"
 _WHERE = "keep rows with where, such as .where(col('age') >= 18)"
@@ -18,8 +18,9 @@ _JOIN = (
 )
 _SORT = "groups come in the order of their public keys; sort the answer: session.release(query, …).table.sort_values(…)"
 _NEW = (
-    "no column is computed; derive a key, such as .group_by(col('age').bins([0, 18, 65, 120])) or "
-    "col('admitted').period('month'), and clip inside a measure: pets.sum('cost', clip=(0, 1000))"
+    "compute columns with .with_columns(days=col('left') - col('came')), cut keys in group_by, such as "
+    "col('age').bins([0, 18, 65, 120]) or col('admitted').period('month'), and clip in a measure: "
+    "pets.sum('cost', clip=(0, 1000))"
 )
 _RUN = "a query holds no rows; session.release(query, pets.DP(epsilon=0.5)) answers it, and .table is a data frame"
 _CUT = "which groups there are is public and decided before; filter the answer's own table, or list keys in a KeySet"
@@ -29,7 +30,7 @@ INSTEAD = (
     | dict.fromkeys(("filter", "query", "loc", "iloc", "and_where"), _WHERE)
     | dict.fromkeys(("join", "merge", "left_join", "inner_join", "concat", "union"), _JOIN)
     | dict.fromkeys(("sort", "sort_values", "order_by", "orderBy", "sort_index"), _SORT)
-    | dict.fromkeys(("with_columns", "withColumn", "assign", "mutate", "select", "apply", "map", "eval", "cut"), _NEW)
+    | dict.fromkeys(("with_column", "withColumn", "assign", "mutate", "select", "apply", "map", "eval", "cut"), _NEW)
     | dict.fromkeys(("aggregate", "summarise", "summarize", *SPELLINGS), _AGG)
     | dict.fromkeys(("var", "std", "min", "max", "value_counts", "describe", "size"), _AGG)
     | dict.fromkeys(("collect", "execute", "compute", "to_pandas", "to_polars", "run", "release", "show", "plot"), _RUN)

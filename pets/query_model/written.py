@@ -9,10 +9,11 @@ from fractions import Fraction
 from typing import Any
 
 from pets.common.codec import number
-from pets.query_model.aggregate import Aggregate
-from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or
+from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or, StartsWith
 from pets.query_model.features import AgeAt, Days, Feature, Filled, Reading, Versus, Within
 from pets.query_model.group_keys import Bins, DatePart, Key, Period
+from pets.query_model.nodes.aggregate_base import Aggregate
+from pets.query_model.nodes.derived import Age, Derived, Extreme, Floor, Linear, Mapped, Prefix
 from pets.query_model.traits import TRAITS
 
 _FEW = 8
@@ -36,6 +37,8 @@ def condition_text(node: Filter, *, most: int | None = None) -> str:
             return f"{_column(column)} in [{listed}{', …' if cut else ''}]"
         case IsNull(column=column):
             return f"{_column(column)} is None"
+        case StartsWith(column=column, prefix=prefix):
+            return f"startswith({_column(column)}, {prefix!r})"
         case Not(term=term):
             return f"not ({condition_text(term, most=most)})"
         case And(terms=terms):
@@ -108,6 +111,36 @@ def _value(value: Any) -> str:
     return repr(value.isoformat()) if isinstance(value, dt.date) else str(number(Fraction(value)))
 
 
+def derived_text(node: Derived) -> str:
+    """A derived column: what it is of which columns.
+
+    >>> from pets.query_model.columns import col
+    >>> derived_text(2 * col("age") - col("days") + 1)
+    '2 * age - days + 1'
+    """
+    match node:
+        case Linear(terms=terms, constant=constant):
+            parts = [
+                (times, f"{'' if abs(times) == 1 else f'{_value(abs(times))} * '}{_column(n)}") for n, times in terms
+            ]
+            parts += [(constant, _value(abs(constant)))] if constant else []
+            said = " ".join(f"{'-' if times < 0 else '+'} {part}" for times, part in parts)
+            return said.removeprefix("+ ").replace("- ", "-", 1) if said.startswith("- ") else said.removeprefix("+ ")
+        case Extreme(of=of, constant=constant):
+            parts_ = [*map(_column, of), *([] if constant is None else [_value(constant)])]
+            return f"{node.kind}({', '.join(parts_)})"
+        case Age(birth=birth, at=at):
+            return f"whole years from {_column(birth)} to {_column(at) if isinstance(at, str) else at.isoformat()}"
+        case Floor(column=column, by=by):
+            return f"{_column(column)} // {_value(by)}"
+        case Prefix(column=column, length=length):
+            return f"the first {length} characters of {_column(column)}"
+        case Mapped(column=column, pairs=pairs, otherwise=otherwise):
+            rest = "" if otherwise is None else f", otherwise {otherwise!r}"
+            return f"{_column(column)} mapped: {_few([f'{a} to {b}' for a, b in pairs])}{rest}"
+    return repr(node)
+
+
 def key_text(key: Key) -> str:
     """A group key: its name in the answer, and what it is of."""
     what = ""
@@ -128,8 +161,9 @@ def measure_text(aggregate: Aggregate) -> str:
     form = aggregate.to_json()
     row = TRAITS[aggregate.kind]
     wording = f"{row.kind} of {{column}}" if row.shape == "bins" and "column" in form else row.chart
-    said = wording.format(column=form.get("column", ""), q=f"quantile {form.get('q')}")
+    said = wording.format(column=" and ".join(aggregate.of), q=f"quantile {form.get('q')}")
     more = {name: form[name] for name in ("clip", "edges", "bins", "step") if form.get(name) is not None}
+    more |= {"divided by": "n - 1"} if form.get("sample") else {}
     said += "".join(f", {name} {_setting(value)}" for name, value in more.items())
     where: Filter | None = getattr(aggregate, "where", None)
     return said if where is None else f"{said} where {condition_text(where, most=_FEW)}"

@@ -9,20 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from statistics import NormalDist
 from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from pets.common.integers import Floats, Ints, Numbers, combined, divide, exact, over, products
+from pets.common.integers import Floats, Ints, Numbers, combined, divide, exact, over
 from pets.errors import InternalError, QueryError, did_you_mean, shown
 from pets.plan.measure import Measure, Output
 from pets.plan.plan import Plan
 from pets.query_model.traits import Shape
 from pets.release import consistent_tree
+from pets.release.moments import second_moments
 from pets.release.noise_quantiles import half_width
-from pets.release.variance_ends import variance_ends
 
 Mechanism = Literal["gaussian", "laplace", "none"]
 MECHANISMS: tuple[Mechanism, ...] = ("gaussian", "laplace", "none")
@@ -31,9 +32,6 @@ EMPTY = 1e-4
 RARE = 0.05
 """An interval covers as often as it says among the releases in which its group is called estimable, for every group of
 which that is said in at least this share of releases."""
-CURVED = 8.0
-"""Times the limit: up to so many rows, a variance bends over the width of the noise."""
-_BLOCK = 2048  # groups whose variances are looked at together
 _FEW = 1000  # cells summed, up to which the law of their noise is added up; beyond, its normal limit is as good
 
 
@@ -202,12 +200,20 @@ class Cells:
             "linear": self._linear,
             "bins": self._linear,
             "ratio": self._ratio,
-            "moments": self._variance,
+            "moments": partial(self._moment, second_moments.variance),
+            "root": partial(self._moment, second_moments.deviation),
+            "joint": partial(self._moment, second_moments.covariance),
+            "correlation": partial(self._moment, second_moments.correlation),
             "rank": self._quantile,
         }
         return made[output.traits.shape](output)
 
-    def _part(self, output: Output, place: int) -> Ints:
+    def limit(self, output: Output) -> float:
+        """The number of rows up to which a group is not estimable."""
+        return rows_limit(self.measures, output, self.noise)
+
+    def part(self, output: Output, place: int) -> Ints:
+        """The noisy values of one of an output's measures."""
         return self.blocks[output.parts[place]][:, 0]
 
     # counts and sums ------------------------------------------------------------------------------------------
@@ -216,7 +222,7 @@ class Cells:
         """factor · first part + centre · second part, as whole numbers over one denominator."""
         coefficients = (output.factor, output.centre)[: len(output.parts)]
         below = math.lcm(*(c.denominator for c in coefficients))
-        parts = [self._part(output, i) for i in range(len(coefficients))]
+        parts = [self.part(output, i) for i in range(len(coefficients))]
         return combined([(int(c * below), part) for c, part in zip(coefficients, parts, strict=True)]), below
 
     def _linear(self, output: Output) -> Column:
@@ -240,70 +246,33 @@ class Cells:
         Where the interval of ``rows`` reaches zero, Fieller's is unbounded: the data do not say whether anybody is
         there, and the group is not estimable.
         """
-        total, rows = self._part(output, 0), self._part(output, 1)
+        total, rows = self.part(output, 0), self.part(output, 1)
         numerator, below = self._sum(output)
         safe = np.where(rows > 0, rows, 1)
         value = divide(numerator, combined([(below, safe)]))
         if self.noise.exact:
-            return self._clipped(output, value, value, value, rows > 0)
+            return self.clipped(output, value, value, value, rows > 0)
         sd_total, sd_rows = self.noise.deviation(output.parts[0]), self.noise.deviation(output.parts[1])
         t, n = total.astype(np.float64), safe.astype(np.float64)
-        limit = rows_limit(self.measures, output, self.noise)
-        z = self._spread(rows <= 2 * limit, np.full(len(t), sd_total), t / n * sd_rows)
+        limit = self.limit(output)
+        z = self.spread(rows <= 2 * limit, np.full(len(t), sd_total), t / n * sd_rows)
         known = (rows > limit) & (n > z * sd_rows)
         # {r : (t − rn)² ≤ z²(sd_total² + r²·sd_rows²)}, an interval wherever n > z·sd_rows
         a = np.where(known, n**2 - (z * sd_rows) ** 2, 1.0)
         root = z * np.sqrt(np.maximum((n * sd_total) ** 2 + (t * sd_rows) ** 2 - (z * sd_total * sd_rows) ** 2, 0.0))
         factor, centre = float(output.factor), float(output.centre)
         low, high = (centre + factor * (t * n + sign * root) / a for sign in (-1, 1))
-        return self._clipped(output, value, low, high, known)
+        return self.clipped(output, value, low, high, known)
 
-    def _variance(self, output: Output) -> Column:
-        """factor² · (E[w²] − E[w]²); the interval holds all that noises of together z standard deviations can make it.
+    def _moment(self, estimated: Callable[[Cells, Output], second_moments.Estimate], output: Output) -> Column:
+        return self.clipped(output, *estimated(self, output))
 
-        With many rows that is the delta method's, and there the first derivatives give it. Where values were cut to a
-        coarser step, it is widened by all that the cutting can have done.
-        """
-        square, total, rows = (self._part(output, i) for i in range(3))
-        centre = self.measures[output.parts[0]].centre
-        safe = np.where(rows > 0, rows, 1)
-        up, under = output.factor.numerator**2, output.factor.denominator**2
-        top = products([(up, square, safe), (up * centre, safe, safe), (-up, total, total)])
-        value = divide(top, products([(under, safe, safe)]))
-        if self.noise.exact:
-            return self._clipped(output, value, value, value, rows > 0)
-        s, t, n = (part.astype(np.float64) for part in (square, total, safe))
-        slopes = (1 / n, -2 * t / n**2, -s / n**2 + 2 * t**2 / n**3)
-        moves = [np.abs(d) * self.noise.deviation(p) for d, p in zip(slopes, output.parts, strict=True)]
-        limit = rows_limit(self.measures, output, self.noise)
-        z, unit = self._spread(rows <= 2 * limit, *moves), float(output.factor) ** 2
-        half = unit * z * np.sqrt(cast(Floats, sum(np.square(move) for move in moves)))
-        low, high = value - half, value + half
-        few = np.flatnonzero((rows > limit) & (rows <= CURVED * limit))
-        for some in np.array_split(few, -(-len(few) // _BLOCK)) if len(few) else ():
-            noises = [z[some] * self.noise.deviation(part) for part in output.parts]
-            ends = variance_ends(s[some] / n[some], t[some] / n[some], *(noise / n[some] for noise in noises))
-            low[some], high[some] = (unit * (end + centre) for end in ends)
-        cut = self._cut(output)
-        # a value moves by at most ``cut``, and so does a standard deviation
-        low = np.square(np.maximum(np.sqrt(np.maximum(low, 0.0)) - cut, 0.0))
-        high = np.square(np.sqrt(np.maximum(high, 0.0)) + cut)
-        return self._clipped(output, value, low, high, rows > limit)
-
-    def _cut(self, output: Output) -> float:
-        """How far a value can lie from the middle of the run of grid steps that it was counted in."""
-        weight = self.measures[output.parts[0]].weight
-        if weight is None or weight.coarse == 1:
-            return 0.0
-        return float(output.factor * weight.scale / weight.coarse * (weight.coarse - 1) / 2)
-
-    def _spread(self, near: npt.NDArray[np.bool_], *deviations: Floats) -> Floats:
+    def spread(self, near: npt.NDArray[np.bool_], *deviations: Floats) -> Floats:
         """z for each group: the careful one where ``near`` the limit, so that only some releases are past it."""
         return np.where(near, self.noise.careful.spread(*deviations), self.noise.spread(*deviations))
 
-    def _clipped(
-        self, output: Output, value: Floats, low: Floats, high: Floats, known: npt.NDArray[np.bool_]
-    ) -> Column:
+    def clipped(self, output: Output, value: Floats, low: Floats, high: Floats, known: npt.NDArray[np.bool_]) -> Column:
+        """An output moved inside its public bounds; NaN where it is not known."""
         ends = float(output.low), float(output.high)
         return Column(output, *(np.where(known, np.clip(part, *ends), np.nan) for part in (value, low, high)))
 
@@ -321,7 +290,7 @@ class Cells:
             variance = 0.0 if self.noise.exact else self.noise.deviation(part) ** 2
             self._trees[part] = consistent_tree.distribution(self.blocks[part], self.measures[part].levels, variance)
         found = self._trees[part]
-        limit = rows_limit(self.measures, output, self.noise)
+        limit = self.limit(output)
         z = np.where(found.rows <= 2 * limit, self.noise.careful.widest, self.noise.widest)
         at = consistent_tree.locate(found, output.q, z)
         first = np.array([float(edge) for edge in output.bins[:-1]])
@@ -329,8 +298,8 @@ class Cells:
         known = found.rows > limit
         value = first[at.bin] + (last - first)[at.bin] * at.inside
         if self.noise.exact:
-            return self._clipped(output, value, value, value, known)
-        return self._clipped(output, value, first[at.low], last[at.high], known)
+            return self.clipped(output, value, value, value, known)
+        return self.clipped(output, value, first[at.low], last[at.high], known)
 
 
 def estimate(

@@ -69,7 +69,7 @@ def measured(answer: Answer, column: Column) -> str:
     aggregate = dict(answer.plan.query.aggregates)[name]
     q = column.output.q
     share = "" if q is None else "median" if 2 * q == 1 else f"{percent(float(q))} quantile"
-    what = column.output.traits.chart.format(column=getattr(aggregate, "column", ""), q=share)
+    what = column.output.traits.chart.format(column=" and ".join(aggregate.of), q=share)
     if whose := text.whose_rows(answer.plan, column.output):
         what = whose if column.output.traits.counts else f"{what}, {whose}"
     return name if name == what else f"{name} ({what})"

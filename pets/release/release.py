@@ -192,6 +192,36 @@ class Release:
             raise QueryError(f"by must be a list of the release's keys, such as ['age'], not {shown(by)}")
         return views.total(self, output, kept, self.confidence)
 
+    @plain_arguments(QueryError, "standardise", "write release.standardise('cases', 'people', by='age')")
+    def standardise(
+        self,
+        events: str,
+        among: str | Mapping[Any, float],
+        *,
+        by: str,
+        population: str | Mapping[Any, float] = "ESP2013",
+        per: float = 100_000,
+        confidence: float | None = None,
+    ) -> pd.DataFrame:
+        """Directly standardised rates: of counted events among counted people, as in a standard population.
+
+        Each combination of the other keys has one rate; rows without an age are left out. The interval is Dobson's with
+        Byar's limits (chance, where events are rare and one a person), widened by the noise of this release. There is
+        none where noise could be all the people of an age.
+
+        Args:
+            events: the name of a count in this release.
+            among: that of the people that they are of, or public numbers by key (a tuple, of several keys).
+            by: the key of ages, such as ``col("age").bins([0, 5, 10, …, 90, 120])``.
+            population: ``"ESP2013"``, the European Standard Population of 2013, or a weight for each group of ``by``.
+
+        Raises :class:`QueryError` for what is no count, key or population.
+        """
+        from pets.release.standardise import standardise
+
+        level = self.confidence if confidence is None else confidence
+        return standardise(self, events, among, by, population, per, level)
+
     @plain_arguments(QueryError, "plot")
     def plot(
         self,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pets.plan.computed.derived_codes import derived_code
 from pets.plan.key_plan import KeyPlan
 from pets.plan.layout import Dimension
 from pets.plan.measure import Weight
@@ -100,6 +101,12 @@ class Rows:
     # expressions ------------------------------------------------------------------------------------------------
 
     def _column(self, table: Any, column: str, slot: int | None = None) -> Any:
+        made = self._plan.made.get(column) if isinstance(self._plan, Plan) else None
+        if made is not None:
+            import ibis
+
+            of = partial(self._column, table, slot=slot)
+            return derived_code(made, self._domains, of, ibis.ifelse, lambda code: code.cast("int64"))
         name = self._snapshot.columns[column]
         return table[name if slot is None else f"{name}_{slot}"]
 
@@ -206,16 +213,16 @@ class Rows:
         """A signed type that holds every code of the column."""
         return next(f"int{bits}" for bits in (16, 32, 64) if self._domains[column].codes < 2 ** (bits - 1))
 
-    def squares(self, table: Any, column: str, weight: Weight, where: Predicate | None) -> Any:
-        """The sum of squared weights over rows with a value."""
-        deviation = self._clamped(table, column, weight).cast("int64") * weight.scale - weight.offset
-        known, condition = self.known(column), None
-        for predicate in (known, where):
+    def products(self, table: Any, pair: Sequence[tuple[str, Weight]], where: Predicate | None) -> Any:
+        """The sum of products of two columns' weights (of squares: one column twice), over rows with both values."""
+        condition = None
+        deviations = [self._clamped(table, c, w).cast("int64") * w.scale - w.offset for c, w in dict.fromkeys(pair)]
+        for predicate in (*(self.known(column) for column, _ in dict.fromkeys(pair)), where):
             if predicate is not None:
                 test = self._meets(table, predicate)
                 condition = test if condition is None else condition & test
-        square = deviation * deviation
-        return square.sum() if condition is None else square.sum(where=condition)
+        product = deviations[0] * deviations[-1]
+        return product.sum() if condition is None else product.sum(where=condition)
 
     def people(self, table: Any, where: Predicate | None) -> Any:
         """Distinct people."""

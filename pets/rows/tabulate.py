@@ -86,6 +86,9 @@ def key_counts(plan: KeyPlan, snapshot: Snapshot, engine: str = "duckdb") -> tup
     return Rows(plan, snapshot, engine).people_by_key()
 
 
+_SUMS = ("rows", "balance", "total", "square", "product")
+
+
 class _Linear:
     """Counts, balances, totals and squares: all of them from one pass over the rows."""
 
@@ -94,7 +97,7 @@ class _Linear:
         self._terms: dict[str, Any] = {}
         self._names: dict[Any, str] = {}
         self._sums: dict[str, Ints] | None = None
-        self._recipes = {m: self._recipe(m) for m in plan.measures if m.kind in ("rows", "balance", "total", "square")}
+        self._recipes = {m: self._recipe(m) for m in plan.measures if m.kind in _SUMS}
 
     def block(self, measure: Measure) -> Ints:
         """The exact values of one measure."""
@@ -126,12 +129,14 @@ class _Linear:
         if column is None or weight is None:
             raise InternalError(f"measure {measure.name!r} lacks its column")
         known = self._rows.known(column)
-        valued = self._count(where, known)
-        if measure.kind == "square":
-            name = self._term(
-                ("square", column, weight, where), lambda table: self._rows.squares(table, column, weight, where)
-            )
-            return [(name, 1), (valued, -measure.centre)]
+        valued = self._count(where, known) if measure.kind != "product" else ""
+        if measure.kind in ("square", "product"):
+            other, beside = (measure.other, measure.other_weight) if measure.kind == "product" else (column, weight)
+            if other is None or beside is None:
+                raise InternalError(f"measure {measure.name!r} lacks its second column")
+            pair = ((column, weight), (other, beside))
+            name = self._term((measure.kind, *pair, where), lambda table: self._rows.products(table, pair, where))
+            return [(name, 1), (valued, -measure.centre)] if measure.centre else [(name, 1)]
         name = self._term(
             ("total", column, weight.low, weight.high, weight.coarse, where),
             lambda table: self._rows.total(table, column, weight, where),

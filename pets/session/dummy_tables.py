@@ -33,7 +33,8 @@ class DummyTables(Holdings):
         enough = not texts and met(query, self._schema, self._rows, self._seed) >= FEW
         if self._made_for is not None or enough:
             return self.snapshot(query.table)
-        asked: Any = {"where": query.to_json().get("where"), "agg": query.to_json()["agg"], "table": query.table}
+        form = query.to_json()
+        asked: Any = {"where": form.get("where"), "agg": form["agg"], "table": query.table, "with": form.get("with")}
         asked |= {"texts": texts} if texts else {}
         key = digest(asked)
         if key not in self._filled:

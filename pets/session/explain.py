@@ -10,6 +10,7 @@ from pets.common.percent import percent
 from pets.dp.calibrate import calibrate
 from pets.errors import BudgetError, QueryError, SchemaError, UserError, shown
 from pets.plan.clamping import clamps
+from pets.plan.computed.derive import Made
 from pets.plan.layout import Dimension
 from pets.plan.measure import Measure
 from pets.plan.person_steps import PersonPlan
@@ -17,8 +18,9 @@ from pets.plan.plan import Plan, make_plan
 from pets.plan.unreached import unreached
 from pets.protection.budget import Budget
 from pets.protection.protection import DP
+from pets.query_model.nodes.derived import Derived
 from pets.query_model.query import Query
-from pets.query_model.written import feature_text
+from pets.query_model.written import derived_text, feature_text
 from pets.schema.schema import Schema
 from pets.session.quoting.forecast import forecast
 
@@ -66,6 +68,7 @@ def explain(query: Query, schema: Schema, protection: DP | None = None) -> Expla
     plan = make_plan(query, schema)
     lines = [
         *_who(plan),
+        *(_derived(made, dict(plan.query.derived)[made.name]) for made in plan.derived),
         *_groups(plan),
         *clamps(plan),
         *unreached(plan),
@@ -124,6 +127,10 @@ def _who(plan: Plan) -> list[str]:
         groups = "1 group" if plan.group_cap == 1 else f"{plan.group_cap} groups"
         out.append(f"A person counts in at most {groups}, enforced by the query.")
     return out
+
+
+def _derived(made: Made, node: Derived) -> str:
+    return f"Computed: {made.name!r} is {derived_text(node)}, so it holds {made.domain.describe()}."
 
 
 def _groups(plan: Plan) -> list[str]:

@@ -16,7 +16,8 @@ from pets.plan.key_plan import KeyPlan
 from pets.plan.plan import Plan, rows_text
 from pets.plan.unreached import unreached
 from pets.protection.budget import DELTA_UNIT, Cost
-from pets.query_model.query import Query, columns_of
+from pets.query_model.nodes.names import columns_of
+from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.schema.schema import Schema
 from pets.session.batch import Work
@@ -44,8 +45,9 @@ def what(query: Query) -> str:
     for _, aggregate in query.aggregates:
         form = aggregate.to_json()
         name, where = form["agg"], columns_of(form.get("where"))
-        inside = form["column"] if "column" in form else " and ".join(where)
-        also = f" where {' and '.join(where)}" if "column" in form and where else ""
+        of = " and ".join(aggregate.of)
+        inside = of or " and ".join(where)
+        also = f" where {' and '.join(where)}" if of and where else ""
         measures.append(f"{name}({inside}{also})" if inside else name)
     form = query.to_json()
     parts = [", ".join(dict.fromkeys(measures))]
@@ -55,6 +57,8 @@ def what(query: Query) -> str:
         parts.append(f"where {' and '.join(where)}")
     if query.people is not None:
         parts.append(f"of people, from {', '.join(query.people.tables)}")
+    if made := [f"{name}({' and '.join(columns_of(node))})" for name, node in form.get("with", ())]:
+        parts.append(f"with {', '.join(made)}")
     return " ".join(parts)
 
 

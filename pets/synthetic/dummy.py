@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from pets.common.arguments import plain_arguments, whole_between
 from pets.errors import QueryError, UserError, shown
+from pets.plan.plan import make_plan
 from pets.plan.predicate import AllOf, Predicate, Texts
 from pets.plan.predicate import Codes as CodesIn
 from pets.query_model.query import Query
@@ -24,6 +25,7 @@ from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Integer, Real
 from pets.schema.schema import Schema
 from pets.synthetic.dummy_data.dataset import Dummy
+from pets.synthetic.dummy_data.derived_targets import derived_codes
 from pets.synthetic.dummy_data.fill import Codes, fill, stream
 from pets.synthetic.dummy_data.manifest import manifest
 from pets.synthetic.dummy_data.query_targets import Wish, conditions, wishes
@@ -170,6 +172,7 @@ def met(query: Query, schema: Schema, rows: int, seed: int) -> int:
             found = [domain.lookup.mapping.get(value) for value in source.values]
             table = [domain.cells if value is None else domain.encode(value) for value in found]
             codes[name] = np.array([*table, domain.cells], dtype=np.int64)[codes[domain.lookup.column]]
+    codes |= derived_codes(make_plan(query, schema), codes)
     parts = (holds(condition, codes, len(person)) for condition in conditions(query, schema))
     return min((len(np.unique(person[part])) for part in parts), default=len(person))
 

@@ -12,7 +12,6 @@ import datetime as dt
 import hashlib
 import importlib.util
 import io
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 KIND, TYPES = "application/vnd.in-toto+json", ["https://in-toto.io/Statement/v1", "urn:pets:release:v1"]
 FREE = ("assumptions", "engine_versions", "service")  # of a certificate: nothing follows from them, nor they from it
 KINDS = ("dp", "exact", "total")
-WORDS = """table where by agg keyset rows groups column bins part period count count_units sum mean rate variance
-  histogram quantile category integer real boolean date datetime identifier text"""
-KNOWN = set(re.findall(r"\w+", WORDS))  # parts of a question, aggregates, keys and domains
 UNKNOWABLE = """not checked, since no program can know it from these files: that the noise was drawn at this scale; that
   the rows of a person were bounded and their values clamped; that invented rows are invented; that schema and group
   keys were not read from rows; that no other ledger counts releases about these people; whether the ledger is on disk
@@ -46,7 +42,7 @@ def beside(name: str) -> Any:
 _loss, _log, _keys = beside("loss"), beside("log"), beside("keys")
 _plan, UNIT, close, conversion, epsilon = _loss.PLAN, _loss.UNIT, _loss.close, _loss.conversion, _loss.epsilon
 Refused, need, canonical, read, same = _plan.Refused, _plan.need, _plan.canonical, _plan.read, _plan.same
-number, sha256, Plan = _plan.number, _plan.sha256, _plan.Plan
+number, sha256, Plan, KNOWN = _plan.number, _plan.sha256, _plan.Plan, _plan.COLUMNS.KNOWN
 
 
 class CannotCheck(Exception):
@@ -119,10 +115,13 @@ def summary(query: Any) -> str:
     measures = []
     for _, one in query["agg"]:
         where = " and ".join(columns_in(one.get("where")))
-        inside = f"{one['column']} where {where}" if "column" in one and where else one.get("column", where)
+        of = one["column"] if "column" in one else " and ".join(columns_in(one.get("columns")))
+        inside = f"{of} where {where}" if of and where else of or where
         measures.append(f"{one['agg']}({inside})" if inside else one["agg"])
     by, where = ", ".join(columns_in(query.get("by"))), " and ".join(columns_in(query.get("where")))
-    return ", ".join(dict.fromkeys(measures)) + f" by {by}" * bool(by) + f" where {where}" * bool(where)
+    made = ", ".join(f"{name}({' and '.join(columns_in(node))})" for name, node in query.get("with", []))
+    said = ", ".join(dict.fromkeys(measures)) + f" by {by}" * bool(by) + f" where {where}" * bool(where)
+    return said + f" with {made}" * bool(made)
 
 
 def sentence(one: Any, plan: Any, who: str, origin: str, memory: bool) -> str:
@@ -319,6 +318,7 @@ def _checked(release: bytes, key: bytes, certificate: bytes | None, log: Any, sc
         raise CannotCheck("it was made before certificates carried what this checker derives")
     asked, tables = {"agg": []} if keys else one["query"], one["schema"]["tables"].values()
     names = {*asked} | {part["agg"] for _, part in asked["agg"]} | {key["key"] for key in asked.get("by", [])}
+    names |= {form["derive"] for _, form in asked.get("with", [])}
     names |= {form["type"] for table in tables for form in table["columns"].values()}
     if said["form"] != 1 or "secure" in one["protection"] or not names <= KNOWN:
         raise CannotCheck("it is of a kind that this checker does not know; find a newer one")

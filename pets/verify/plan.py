@@ -4,180 +4,37 @@ The checker's own planner, which shares no code with the one that it checks. It 
 it out. docs/proofs has the reason of each bound, one page a measure.
 """
 
-import datetime as dt
-import hashlib
 import importlib.util
-import json
 import math
-import re
 from collections import Counter
-from collections.abc import Iterable
 from fractions import Fraction as Q
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 
 def beside(name: str) -> Any:
-    """A file of this folder: it is found where this one lies, installed or not."""
+    """A file of the checker's own, read from beside this one: nothing of pets is imported."""
     found: Any = importlib.util.spec_from_file_location(f"check_{name}", Path(__file__).with_name(f"{name}.py"))
-    found.loader.exec_module(module := importlib.util.module_from_spec(found))
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
     return module
 
 
-CALENDAR, TEXTS = beside("calendar"), beside("texts")
-NUMBER = re.compile(r"-?[0-9]{1,160}(\.[0-9]{1,700}|/[0-9]{1,160})?")
-MANY = 2_000_000  # numbers in an answer, and slots of a key
-FANOUT, BINS, GREATEST = 16, 256, 2**62
+CALENDAR, COLUMNS, DERIVED = beside("calendar"), beside("columns"), beside("derived")
+TEXTS, CannotCheck = COLUMNS.TEXTS, COLUMNS.CannotCheck
+Column, Refused, need, condition, intervals = (
+    COLUMNS.Column,
+    COLUMNS.Refused,
+    COLUMNS.need,
+    COLUMNS.condition,
+    COLUMNS.intervals,
+)
+MANY, FANOUT, BINS, GREATEST = COLUMNS.MANY, COLUMNS.FANOUT, COLUMNS.BINS, COLUMNS.GREATEST
+canonical, read, same, sha256 = COLUMNS.canonical, COLUMNS.read, COLUMNS.same, COLUMNS.sha256
+number, written = COLUMNS.number, COLUMNS.written
 
 
-class Refused(Exception):
-    """Why the promise does not follow, in one sentence."""
-
-
-class CannotCheck(Exception):
-    """Why nothing can be said, in one sentence. It never means that a promise holds."""
-
-
-def need(true: object, why: str) -> None:
-    """Nothing, if it is true."""
-    if not true:
-        raise Refused(why)
-
-
-# the one way in which pets writes JSON ------------------------------------------------------------------------------
-
-
-def canonical(value: Any) -> bytes:
-    """Sorted keys, no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def sha256(data: bytes) -> str:
-    """In hex."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two values are written alike: in Python True equals 1."""
-    return canonical(one) == canonical(other)
-
-
-def whole(text: str) -> int:
-    """A whole number of ordinary size; anything else is refused before it is computed."""
-    need(len(text) <= 160 and text.lstrip("-").isdigit(), f"{text[:20]} in it is no number as pets writes it")
-    return int(text)
-
-
-def read(data: bytes) -> Any:
-    """JSON that could be written in no other way; numbers that are not whole are texts in it."""
-    value = json.loads(data, parse_int=whole, parse_float=whole, parse_constant=whole)
-    need(canonical(value) == data.removesuffix(b"\n"), "a file is not byte for byte as pets writes it")
-    return value
-
-
-def number(value: Any) -> Q:
-    """A whole number, or the text of another: a decimal, or p/q."""
-    need(type(value) is int or (type(value) is str and NUMBER.fullmatch(value)), "it has no number where one must be")
-    return Q(value)
-
-
-def written(value: Q) -> int | str:
-    """A number as it stands in JSON."""
-    places = next((n for n in range(1100) if 10**n % value.denominator == 0), None)
-    if not places:
-        return int(value) if places == 0 else f"{value.numerator}/{value.denominator}"
-    above, below = divmod(abs(int(value * 10**places)), 10**places)
-    return f"{'-' * (value < 0)}{above}.{below:0{places}d}"
-
-
-# domains and conditions ---------------------------------------------------------------------------------------------
-
-
-class Column:
-    """A public domain: codes from 0 to cells - 1, on an even grid where it has an order; the code cells is null."""
-
-    def __init__(self, form: Any, nullable: bool) -> None:
-        self.kind, self.nullable, self.origin, self.step = form["type"], nullable, Q(0), Q(1)
-        self.form = form  # of texts, which nobody listed: they have no codes
-        self.values: list[str] = form["values"] if self.kind == "category" else ["False", "True"]
-        self.cells = len(self.values)
-        if self.kind in ("integer", "real"):
-            self.origin, self.step = number(form["min"]), number(form.get("step", 1))
-            self.cells = int((number(form["max"]) - self.origin) / self.step) + 1
-        elif self.kind in ("date", "datetime"):
-            self.first, self.last = (dt.datetime.fromisoformat(form[end]) for end in ("min", "max"))
-            self.width = dt.timedelta(**{f"{form.get('step', 'day')}s": 1})
-            self.cells = (self.last - self.first) // self.width + 1
-
-    def place(self, value: Any) -> Q:
-        """Where a constant lies on the scale of codes."""
-        (value,) = value.values() if isinstance(value, dict) else [value]
-        if self.kind in ("integer", "real"):
-            return (number(value) - self.origin) / self.step
-        away = dt.datetime.fromisoformat(value.strip()) - self.first
-        return Q(away // dt.timedelta(microseconds=1), self.width // dt.timedelta(microseconds=1))
-
-    def listed(self, values: Iterable[Any]) -> list[list[int]]:
-        """Runs of the codes of constants; a number or a time that is no value of the domain has none."""
-        if self.kind in ("category", "boolean"):
-            codes = {self.values.index(str(value)) for value in values}
-        else:
-            codes = {int(at) for at in map(self.place, values) if at.denominator == 1 and 0 <= at < self.cells}
-        starts, ends = ([code for code in sorted(codes) if code + by not in codes] for by in (-1, 1))
-        return [list(run) for run in zip(starts, ends, strict=True)]
-
-    def others(self, runs: list[list[int]]) -> list[list[int]]:
-        """All other values: null is none."""
-        ends = [-1, *(end for run in runs for end in run), self.cells]
-        return [[a + 1, b - 1] for a, b in zip(ends[::2], ends[1::2], strict=True) if a + 1 < b]
-
-    def runs(self, form: Any) -> list[list[int]]:
-        """The codes of the values that meet a comparison, a list or a range."""
-        if form["filter"] == "isin" or form.get("op") in ("==", "!="):
-            found = self.listed(form["values"] if form["filter"] == "isin" else [form["value"]])
-            return self.others(found) if form.get("op") == "!=" else found
-        low, high = (self.place(form[end]) for end in (("low", "high") if "low" in form else ("value", "value")))
-        first, last = math.ceil(low), math.floor(high)
-        if "op" in form:  # neither end is open but that of < and >
-            first = {"<": 0, "<=": 0, ">": math.floor(low) + 1, ">=": first}[form["op"]]
-            last = {"<": math.ceil(high) - 1, "<=": last, ">": self.cells, ">=": self.cells}[form["op"]]
-        first, last = max(first, 0), min(last, self.cells - 1)
-        return [[first, last]] if first <= last else []
-
-    def breaks(self, edges: list[Any]) -> list[int]:
-        """The first code of each bin, and the code after the last bin, which is closed."""
-        spots = []
-        for edge in map(number, edges):
-            at, slack = (edge - self.origin) / self.step, abs(edge) / 2**50
-            exact = abs(at - round(at)) * self.step <= slack < self.step / 1000  # but for the rounding of a double
-            spots.append(Q(round(at)) if exact else at)
-        return [min(max(at, 0), self.cells) for at in (*map(math.ceil, spots[:-1]), math.floor(spots[-1]) + 1)]
-
-
-def condition(form: Any, columns: dict[str, Column], true: bool = True) -> Any:
-    """A condition as runs of codes. Negation moves down to the columns, so that null meets is_null alone."""
-    kind = form["filter"]
-    if kind == "not":
-        return condition(form["term"], columns, not true)
-    if kind in ("and", "or"):
-        return {"all" if (kind == "and") is true else "any": [condition(one, columns, true) for one in form["terms"]]}
-    of = columns[form["column"]]
-    if of.kind == "text":
-        return TEXTS.condition(form, of.form, true)
-    if kind == "is_null":
-        codes = ([[of.cells, of.cells]] if of.nullable else []) if true else [[0, of.cells - 1]]
-    else:
-        codes = of.runs(form) if true else of.others(of.runs(form))
-    return {"column": form["column"], "codes": codes}
-
-
-def intervals(edges: list[Any]) -> list[str]:
-    """The names of bins."""
-    return [f"[{a}, {b}{']' if at == len(edges) - 2 else ')'}" for at, (a, b) in enumerate(pairwise(edges))]
-
-
-def dimension(key: Any, columns: dict[str, Column], listed: list[Any]) -> tuple[Any, list[str]]:
+def dimension(key: Any, columns: dict[str, Any], listed: list[Any]) -> tuple[Any, list[str]]:
     """One column of the group key: a public function from codes to slots; and the names of the slots."""
     of, unit = columns[key["column"]], key.get("part") or key.get("unit")
     starts: list[tuple[int, int]] = []
@@ -249,6 +106,7 @@ class Plan:
         self.columns = {name: Column(form, form.get("nullable", True)) for name, form in own.items()}
         # a person without a row in the person table has no value, whatever that table declares
         self.columns |= {name: Column(form, nullable=True) for name, form in attached.items()}
+        derived = DERIVED.derive(query.get("with", []), self.columns, table["columns"], COLUMNS)
         self.unit, self.people = unit["column"], table.get("people", 2**27)
         self.kept: int = unit["max_rows"]
         self.k: int = query.get("rows", unit["rows"])
@@ -273,6 +131,7 @@ class Plan:
         self.form |= {"groups": self.cap, "people": self.people, "where": where}
         self.form |= {"layout": {"dimensions": [side for side, _ in sides], "keys": places}}
         self.form |= {"measures": self.measures, "outputs": outputs}
+        self.form |= {"derived": derived} if derived else {}
 
     # bounds: all rows of one person -----------------------------------------------------------------------------------
 
@@ -304,14 +163,25 @@ class Plan:
         """A count of rows."""
         return self.block("rows", self.people * self.k, self.per_row(), of, where=where)
 
+    def has(self, name: str) -> Any:
+        """A column has a value."""
+        return {"column": name, "codes": [[0, self.columns[name].cells - 1]]}
+
     def counter(self, one: Any) -> Any:
         """The count of rows that an aggregate rests on, if it does."""
         if one["agg"] in ("count", "rate"):
             return self.rows(self.where(one) if one["agg"] == "count" else None)
-        if one["agg"] not in ("sum", "mean", "variance"):
+        if one["agg"] in ("covariance", "correlation"):
+            pair = [part["column"] for part in one["columns"]]
+            some = [self.has(name) for name in pair if self.columns[name].nullable]
+            met = self.where(one)
+            for has in some:
+                met = {"all": [met, has]} if met else has
+            return self.rows(met, " and in ".join(pair) if some else "")
+        if one["agg"] not in ("sum", "mean", "variance", "std"):
             return None
         of, where = self.columns[one["column"]], self.where(one)
-        has = {"column": one["column"], "codes": [[0, of.cells - 1]]}
+        has = self.has(one["column"])
         if not of.nullable:
             return self.rows(where)
         return self.rows({"all": [where, has]} if where else has, one["column"])
@@ -341,11 +211,18 @@ class Plan:
         elif kind == "quantile":
             parts, factor, ends = self.tree(one, where)
             q = {"q": one["q"]}
+        elif kind in ("covariance", "correlation"):
+            parts, factor, ends = self.joint(one, where)
         else:
             parts, factor, centre, ends = self.weighed(one, where)
         scaled = {"factor": factor, "centre": centre, "low": ends[0], "high": ends[1]}
         numbers = {label: written(value) for label, value in scaled.items()}
-        return {"name": name, "kind": kind, "parts": [self.measured(part) for part in parts]} | numbers | q
+        return (
+            {"name": name, "kind": kind, "parts": [self.measured(part) for part in parts]}
+            | numbers
+            | q
+            | ({"sample": True} if one.get("sample") else {})
+        )
 
     def tree(self, one: Any, where: Any) -> Any:
         """A quantile's tree of counts: all quantiles of a column under one condition share it."""
@@ -387,12 +264,58 @@ class Plan:
             return self.block(kind, limit, self.per_row(greatest), **more, centre=middle)
 
         total = block("total", max(of.cells, scale * (high // steps) + abs(offset)), most)
-        if kind == "variance":
+        if kind in ("variance", "std"):
             middle = most**2 // 2
             square = block("square", most**2, max(most**2 - middle, middle), middle)
-            return [square, total, count], factor, centre, (Q(0), (of.step * (high - low)) ** 2 / 4)
+            reach, sample = of.step * (high - low), bool(one.get("sample"))
+            top = reach * (Q(3, 4) if sample else Q(1, 2)) if kind == "std" else reach**2 / (2 if sample else 4)
+            return [square, total, count], factor, centre, (Q(0), top)
         parts = [total, count] if kind == "mean" or centre else [total]
         return parts, factor, centre, (of.origin + of.step * low, of.origin + of.step * high)
+
+    def joint(self, one: Any, where: Any) -> Any:
+        """A covariance or a correlation: sums over the rows that have a value in both columns."""
+        names = [part["column"] for part in one["columns"]]
+        sides = [self.columns[name] for name in names]
+        need(all(of.cells > 1 for of in sides), "it sums a column of one value")
+        ends = [of.cells - 1 for of in sides]
+        grids = [(2, end) if end % 2 else (1, end // 2) for end in ends]
+        weights: list[Any] = [
+            {"low": 0, "high": end, "scale": scale, "offset": offset, "coarse": 1}
+            for end, (scale, offset) in zip(ends, grids, strict=True)
+        ]
+        most = [max(offset, scale * end - offset) for end, (scale, offset) in zip(ends, grids, strict=True)]
+        rows, both = self.people * self.k, most[0] * most[1]
+        blocks = [
+            self.block(
+                "product",
+                rows * both,
+                self.per_row(both),
+                column=names[0],
+                where=where,
+                weight=weights[0],
+                other=names[1],
+                other_weight=weights[1],
+            )
+        ]
+        for kind in ("total", "square")[: 1 + (one["agg"] == "correlation")]:
+            for at in (0, 1):
+                has = [self.has(names[1 - at])] if sides[1 - at].nullable else []
+                met = {"all": [where, *has]} if where and has else where or (has[0] if has else None)
+                middle = most[at] ** 2 // 2 if kind == "square" else 0
+                widest = most[at] ** 2 if middle else max(sides[at].cells, grids[at][0] * ends[at] + grids[at][1])
+                widest = most[at] ** 2 if kind == "square" else widest
+                greatest = max(most[at] ** 2 - middle, middle) if kind == "square" else most[at]
+                limit = rows * max(widest, greatest)
+                limit = limit if limit <= GREATEST else rows * max(grids[at][0] * sides[at].cells, greatest)
+                more = {"column": names[at], "where": met, "weight": weights[at], "centre": middle}
+                blocks.append(self.block(kind, limit, self.per_row(greatest), **more))
+        blocks.append(self.counter(one))
+        factor = sides[0].step / grids[0][0] * sides[1].step / grids[1][0]
+        top = sides[0].step * ends[0] * sides[1].step * ends[1] / (2 if one.get("sample") else 4)
+        if one["agg"] == "correlation":
+            factor, top = Q(1), Q(1)
+        return blocks, factor, (-top, top)
 
     @property
     def widths(self) -> list[int]:

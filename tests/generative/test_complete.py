@@ -13,21 +13,23 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
 
 import pets.schema.schema  # loads every module that defines a domain
-from pets.query_model.aggregate import Aggregate
 from pets.query_model.condition import measure
 from pets.query_model.expression import And, Filter, Not, Or
 from pets.query_model.features import Feature, How, Reading
 from pets.query_model.group_keys import Key
+from pets.query_model.nodes.aggregate_base import Aggregate
+from pets.query_model.nodes.derived import Derived
 from pets.query_model.query import Query
 from pets.query_model.traits import SPELLINGS, Spelling
 from pets.schema.domain import Domain
 from pets.schema.schema import Integer, Real, Schema
-from tests import aggregates, oracle, people, people_strategies, strategies
+from tests import aggregates, derived, oracle, people, people_strategies, strategies
 
 REGISTRIES: dict[type[Any], dict[Any, Any]] = {
     Domain: strategies.DOMAINS,
     Filter: strategies.FILTERS | people_strategies.EVENT_FILTERS,
     Key: strategies.KEYS,
+    Derived: derived.DERIVED,
     Aggregate: aggregates.AGGREGATES,
     Feature: people_strategies.FEATURES,
 }
@@ -44,7 +46,7 @@ def concrete(base: type[Any]) -> Iterator[type[Any]]:
 @pytest.mark.parametrize("base", REGISTRIES, ids=lambda base: base.__name__)
 def test_every_kind_of_node_has_a_generator(base: type[Any]) -> None:
     missing = sorted(kind.__name__ for kind in set(concrete(base)) - set(REGISTRIES[base]))
-    where = {Aggregate: "aggregates", Feature: "people_strategies"}.get(base, "strategies")
+    where = {Aggregate: "aggregates", Derived: "derived", Feature: "people_strategies"}.get(base, "strategies")
     assert not missing, f"add a generator to tests/{where}.py for: {', '.join(missing)}"
     assert set(REGISTRIES[base]) == set(concrete(base))
     assert pets.schema.schema.__all__
@@ -91,7 +93,7 @@ def compilers(path: Path) -> list[str]:
 
 
 def test_what_a_query_means_is_said_without_the_compiler() -> None:
-    for module in (oracle, aggregates, people):
+    for module in (oracle, aggregates, derived, people):
         assert compilers(Path(str(module.__file__))) == []
     assert compilers(Path(str(strategies.__file__))) == ["pets.plan.plan"]  # it leaves out what the planner refuses
 
@@ -99,6 +101,7 @@ def test_what_a_query_means_is_said_without_the_compiler() -> None:
 def nodes(query: Query) -> set[type[Any]]:
     """Every kind of node that a query is made of."""
     out: set[type[Any]] = {type(key) for key in query.keys} | {type(node) for _, node in query.aggregates}
+    out |= {type(node) for _, node in query.derived}
     conditions = [query.condition, *(getattr(node, "where", None) for _, node in query.aggregates)]
     while conditions:
         condition = conditions.pop()
@@ -129,7 +132,7 @@ QUICK = settings(
     "kind",
     [
         kind
-        for base in (Filter, Key, Aggregate)
+        for base in (Filter, Key, Derived, Aggregate)
         for kind in REGISTRIES[base]
         if kind not in people_strategies.EVENT_FILTERS
     ],

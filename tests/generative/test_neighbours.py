@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from pets import col, count, count_units, histogram, mean, quantile, query, rate, sum, variance
+from pets import col, correlation, count, count_units, covariance, histogram, mean, quantile, query, rate, sum, variance
 from pets.plan.measure import Sensitivity
 from pets.plan.plan import make_plan
 from pets.query_model.query import Query
@@ -200,6 +200,22 @@ TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
     ("square", "low", by_group.agg(v=variance("z")), LOW, ("l1", "l2_squared", "linf")),
     ("square", "spread", by_group.agg(v=variance("x")), SPREAD, ("l0", "l1")),
     ("square", "coarse", by_group.agg(v=variance("z", step=10)), ALIKE, ("l1", "l2_squared", "linf")),
+    ("product", "alike", by_group.agg(c=covariance("x", "z")), ALIKE, ("l1", "l2_squared", "linf")),
+    ("product", "low", by_group.agg(c=correlation("x", "y")), LOW, ("l1", "l2_squared", "linf")),
+    (
+        "product",
+        "spread",
+        by_group.agg(c=covariance("x", "z")),
+        [row | {"z": "400"} for row in SPREAD],
+        ("l0", "l1"),
+    ),
+    (
+        "total",
+        "computed",
+        by_group.with_columns(d=2 * col("x") - col("z")).agg(m=mean("d")),
+        [row | {"z": "0"} for row in ALIKE],
+        ("l1", "l2_squared", "linf"),
+    ),
     ("leaves", "alike", by_group.agg(h=histogram("x")), ALIKE, ("l1", "l2_squared", "linf")),
     ("leaves", "spread", query("t").agg(h=histogram("z", [0, 50, 150, 300, 400])), SPREAD, ("l0", "l1")),
     ("tree", "alike", by_group.agg(q=quantile("z")), ALIKE, ("l1", "l2_squared", "linf")),

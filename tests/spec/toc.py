@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from tests.spec.book import Chapter
-from tests.spec.chapters import bounds, conditions, counting, keys, numbers, people, rows, texts, times
+from tests.spec.chapters import (
+    bounds,
+    computed,
+    conditions,
+    counting,
+    keys,
+    moments,
+    numbers,
+    people,
+    rows,
+    texts,
+    times,
+)
 
 CHAPTERS: tuple[Chapter, ...] = (
     counting.CHAPTER,
     numbers.SUMS,
     numbers.MEANS,
     numbers.VARIANCES,
+    moments.CHAPTER,
     numbers.HISTOGRAMS,
     numbers.QUANTILES,
     conditions.CHAPTER,
+    computed.CHAPTER,
     keys.BINS,
     times.CHAPTER,
     keys.KEYSETS,

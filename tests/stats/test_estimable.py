@@ -11,6 +11,7 @@ import pets
 from pets.plan.plan import make_plan
 from pets.release import estimate as module
 from pets.release.estimate import Cells, Noise, split
+from pets.release.moments import second_moments as moments
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import tabulate
 
@@ -98,5 +99,5 @@ def test_the_rule_of_before_is_told_from_it(
 @pytest.mark.chance(0)  # by tens of standard deviations
 def test_first_derivatives_are_told_from_what_noise_can_make_of_a_variance(monkeypatch: pytest.MonkeyPatch) -> None:
     """The delta method covered 63 % of the releases that called a variance of 25 rows estimable."""
-    monkeypatch.setattr(module, "CURVED", 0.0)
+    monkeypatch.setattr(moments, "CURVED", 0.0)
     assert wrong("gaussian", ("variance",)) != []

@@ -23,6 +23,7 @@ from pets.plan.plan import make_plan
 from pets.plan.predicate import resolve
 from pets.query_model.expression import Compare, filter_from_json
 from pets.query_model.group_keys import ColumnKey
+from pets.query_model.nodes.derived import Linear
 from pets.query_model.query import Query
 from pets.release.release_form import parts_of
 from pets.synthetic.dummy import invent
@@ -104,14 +105,25 @@ def test_calls_with_the_wrong_arguments() -> None:
     assert pets.query("t").agg(self=pets.count()).aggregates[0][0] == "self"
 
 
-def test_columns_are_not_computed_with() -> None:
+def test_columns_are_computed_with_in_few_ways() -> None:
     c: Any = col("v")
     for attempt in (
-        lambda: c + 1, lambda: 1 - c, lambda: -c, lambda: c / 2, lambda: 2**c, lambda: abs(c), lambda: c[0],
-        lambda: list(c), lambda: float(c), lambda: np.int64(3) * c,
+        lambda: c / 2, lambda: 2**c, lambda: abs(c), lambda: c[0], lambda: list(c), lambda: float(c), lambda: c % 7,
     ):  # fmt: skip
-        with says(QueryError, "does not compute with columns"):
+        with says(QueryError, "constant multiples"):
             attempt()
+    for attempt in (lambda: c * c, lambda: c * col("w"), lambda: (c + 1) * c):
+        with says(QueryError, "constants alone"):
+            attempt()
+    for attempt in (lambda: c + "x", lambda: c + None, lambda: c - [1], lambda: c * float("nan"), lambda: c // "x"):
+        with says(QueryError, "plain numbers"):
+            attempt()
+    for attempt in (lambda: (c + 1) > 3, lambda: (c + 1).isin([1]), lambda: not (c + 1), lambda: (c + 1) & (c > 1)):
+        with says(QueryError, "a name first"):
+            attempt()
+    for same in (lambda: np.int64(3) * c, lambda: c * 3, lambda: 4 * c - c, lambda: c + 2 * c, lambda: -(-3 * c)):
+        assert same() == Linear((("v", Fraction(3)),))
+    assert 1 - c == Linear((("v", Fraction(-1)),), Fraction(1)) == -(c - 1)
     for attempt in (lambda: c & (c > 1), lambda: (c > 1) & c, lambda: ~c, lambda: True | c):
         with says(QueryError):
             attempt()

@@ -33,6 +33,7 @@ PERSONS = {
     "pets/query_model/sql/refusal.py: SqlError(sentence": "it shows a place: sql/test_reading.py has them all",
     "pets/query_model/sql/reading.py: raise QueryError(_DEEP)": "as in parsing.py: there is a case of that",
     "pets/plan/layout.py: is not a group key": "for classes of keys that pets does not have",
+    "pets/plan/computed/derive.py: is not a derived column that can be planned": "for classes that pets does not have",
     "pets/plan/measures.py: is not an aggregate that can be planned": "for classes that pets does not have",
     "pets/session/batch.py: was refreshed while": "a race with the custodian's refresh: ask again is what it says",
     "pets/session/batch.py: another course": "another machine's arithmetic, which one machine cannot show",

@@ -10,7 +10,8 @@ from pets.federated.messages.roster import Roster
 from pets.federated.site.cohort import rows_read
 from pets.federated.site.policy import Totals
 from pets.plan.plan import Plan
-from pets.query_model.aggregate import OfColumn
+from pets.query_model.nodes.aggregate_base import OfColumn
+from pets.query_model.nodes.moments import OfColumns
 
 
 def exact_terms(plan: Plan, roster: Roster) -> tuple[str, ...]:
@@ -26,7 +27,7 @@ def exact_terms(plan: Plan, roster: Roster) -> tuple[str, ...]:
         f"its policy says otherwise) are among those that are asked about{among}; and where as few tell this question "
         "from an earlier exact total. There is then no answer, and what was asked stays entered.",
     ]
-    sums = [name for name, one in plan.query.aggregates if isinstance(one, OfColumn)]
+    sums = [name for name, one in plan.query.aggregates if isinstance(one, (OfColumn, OfColumns))]
     if sums:
         own = [name for name, one in plan.query.aggregates if getattr(one, "clip", None) or getattr(one, "step", None)]
         which = f": leave them out of {', '.join(map(repr, own))}" if own else ""

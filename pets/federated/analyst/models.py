@@ -22,9 +22,10 @@ from pets.common.arguments import plain_arguments
 from pets.errors import PolicyError, QueryError, did_you_mean, shown
 from pets.plan.clamping import clamped_columns
 from pets.protection.protection import DP, Exact, Protection, Total
-from pets.query_model.aggregate import Aggregate, count, sum, variance
+from pets.query_model.aggregate import count, sum, variance
 from pets.query_model.columns import col
 from pets.query_model.expression import Filter
+from pets.query_model.nodes.aggregate_base import Aggregate
 from pets.query_model.query import Query
 from pets.release import views
 from pets.release.release import Release

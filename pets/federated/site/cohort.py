@@ -22,9 +22,11 @@ from pets.federated.site.policy import Totals
 from pets.federated.site.wording import CONTRIBUTION
 from pets.plan.plan import Plan, make_plan
 from pets.plan.vector import Ints
-from pets.query_model.aggregate import Aggregate, Histogram, OfColumn, Quantile, count
+from pets.query_model.aggregate import Histogram, Quantile, count
 from pets.query_model.columns import col
 from pets.query_model.expression import Filter
+from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
+from pets.query_model.nodes.moments import OfColumns
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
 
@@ -64,9 +66,9 @@ def rows_told(plan: Plan, step: Step | None) -> tuple[tuple[str, Cohort], ...]:
     """
     told = [("", cohort) for cohort in cohorts(plan)]
     for (_, aggregate), where in zip(plan.query.aggregates, rows_read(plan), strict=True):
-        column = getattr(aggregate, "column", None)
-        if column is not None and plan.fields[column].nullable:
-            told += [(column, cohort) for cohort in _meeting(plan, where)]
+        for column in aggregate.of:
+            if plan.fields[column].nullable:
+                told += [(column, cohort) for cohort in _meeting(plan, where)]
     if step is not None:  # whose rows have all their values
         told += [(column, cohort) for column in step.columns for cohort in _meeting(plan, None)]
     return tuple(dict.fromkeys(told))
@@ -76,10 +78,11 @@ def rows_read(plan: Plan) -> tuple[Filter | None, ...]:
     """By aggregate, which rows its number rests on: those that meet its condition and have a value in its column."""
     out: list[Filter | None] = []
     for _, aggregate in plan.query.aggregates:
-        where, column = getattr(aggregate, "where", None), getattr(aggregate, "column", None)
-        if column is not None and plan.fields[column].nullable:
-            known = ~col(column).is_null()
-            where = known if where is None else where & known
+        where = getattr(aggregate, "where", None)
+        for column in aggregate.of:
+            if plan.fields[column].nullable:
+                known = ~col(column).is_null()
+                where = known if where is None else where & known
         out.append(where)
     return tuple(out)
 
@@ -118,10 +121,11 @@ def _values(plan: Plan, read: Sequence[Filter | None], counted: Counted) -> list
     """By group, the rows of each value of a number that has few, whose sums tell them beside a count."""
     parts: list[Aggregate] = []
     for (_, aggregate), where in zip(plan.query.aggregates, read, strict=True):
-        if isinstance(aggregate, OfColumn) and few_values(domain := plan.fields[aggregate.column]):
-            for code in range(domain.cells):
-                value = col(aggregate.column) == domain.decode(code)
-                parts.append(count(where=value if where is None else where & value))
+        for column in aggregate.of if isinstance(aggregate, (OfColumn, OfColumns)) else ():
+            if few_values(domain := plan.fields[column]):
+                for code in range(domain.cells):
+                    value = col(column) == domain.decode(code)
+                    parts.append(count(where=value if where is None else where & value))
     return [counted(_counting(plan.query, parts))] if parts else []
 
 

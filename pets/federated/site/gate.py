@@ -24,9 +24,12 @@ from pets.plan.plan import Plan, make_plan
 from pets.protection.budget import Budget, Cost
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Exact, Total
-from pets.query_model.aggregate import OfColumn, count
+from pets.query_model.aggregate import count
+from pets.query_model.nodes.aggregate_base import OfColumn
+from pets.query_model.nodes.moments import OfColumns
+from pets.query_model.nodes.names import columns_of, rooted
 from pets.query_model.people import People
-from pets.query_model.query import Query, columns_of
+from pets.query_model.query import Query
 from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
 
@@ -182,9 +185,10 @@ def _check_time(order: Order, now: dt.datetime) -> None:
 def _check_query(query: Query, desk: Desk) -> None:
     rule = desk.rules.rule(query.table)
     form = query.to_json()
-    keys, filters = columns_of(form.get("by")), columns_of(form.get("where"))
     inner = [name for _, aggregate in form["agg"] for name in columns_of(aggregate.get("where"))]
-    named = {*columns_of(form), *keys}
+    # what is computed counts as the columns that it is made of
+    keys, filters = (rooted(form, columns_of(form.get(part))) for part in ("by", "where"))
+    inner, named = rooted(form, inner), {*rooted(form, columns_of(form)), *keys}
     for what, names, allowed in (
         ("use", named, rule.columns),
         ("group by", keys, rule.keys),
@@ -245,6 +249,11 @@ def _check_protection(order: Order, desk: Desk) -> None:
 
 def _check_bounds(order: Order, plan: Plan, desk: Desk) -> None:
     """Exact sums that clamp or cut at chosen bounds tell, beside each other, which rows lie between the bounds."""
+    if isinstance(order.protection, Total) and plan.query.derived:
+        # a least of a column and a number is a clip by another name, and two questions are compared by their columns
+        raise PolicyError(
+            "exact totals are of the table's own columns; leave with_columns out, or ask under pets.DP(epsilon=…)"
+        )
     if not (isinstance(order.protection, Total) and desk.rules.totals.about_rows):
         return
     if plan.group_cap is not None:  # what caps beside each other tell of people in few groups, no rule would see
@@ -253,6 +262,10 @@ def _check_bounds(order: Order, plan: Plan, desk: Desk) -> None:
             "pets.DP(epsilon=…)"
         )
     for name, aggregate in plan.query.aggregates:
+        if isinstance(aggregate, OfColumns):  # whose sums are over the rows with two values: no rule looks at those
+            raise PolicyError(
+                f"exact totals are of one column each; leave {name!r} out, or ask under pets.DP(epsilon=…)"
+            )
         if not isinstance(aggregate, OfColumn):
             continue
         domain, clip = plan.fields[aggregate.column], aggregate.clip

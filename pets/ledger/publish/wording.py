@@ -16,7 +16,11 @@ from pets.query_model.traits import TRAITS
 _NAME = r"[\w.\-]+"
 _NAMES = rf"{_NAME}(?: and {_NAME})*"
 _MEASURE = rf"[a-z_]+(?:\({_NAMES}(?: where {_NAMES})?\))?"
-_WHAT = re.compile(rf"({_MEASURE}(?:, {_MEASURE})*)(?: by ({_NAME}(?:, {_NAME})*))?(?: where ({_NAMES}))?")
+_MADE = rf"{_NAME}\({_NAMES}\)"
+_WHAT = re.compile(
+    rf"({_MEASURE}(?:, {_MEASURE})*)(?: by ({_NAME}(?:, {_NAME})*))?(?: where ({_NAMES}))?"
+    rf"(?: with ({_MADE}(?:, {_MADE})*))?"
+)
 _PART = re.compile(rf"([a-z_]+)(?:\(({_NAMES})(?: where ({_NAMES}))?\))?")
 OUTCOMES = {
     State.COMMITTED: ("Released", "The protected answer left."),
@@ -42,13 +46,15 @@ def asked(what: str) -> str:
     'The number of people among records chosen by “age” and “sex”.'
     >>> asked("group_keys by diagnosis where sex")
     'The values of “diagnosis” that enough people have, among records chosen by “sex”.'
+    >>> asked("count where stay with stay(came and left)")
+    'The number of records, among records chosen by “stay”; “stay” is computed of “came” and “left”.'
     >>> asked("mean(days; drop) by")
     'mean(days; drop) by'
     """
     found = _WHAT.fullmatch(what)
     if found is None:
         return what
-    measures, by, where = found.groups()
+    measures, by, where, made = found.groups()
     keys = measures == "group_keys" and by is not None
     parts = [_measure(*match.groups()) for match in _PART.finditer(measures)]
     if "" in parts and not keys:
@@ -60,6 +66,9 @@ def asked(what: str) -> str:
         said += f", for each {listed([_quoted(name) for name in by.split(', ')])}"
     if where:
         said += f", among records chosen by {_columns(where)}"
+    if made:
+        of = [one.removesuffix(")").partition("(") for one in made.split(", ")]
+        said += f"; {listed([f'{_quoted(name)} is computed of {_columns(names)}' for name, _, names in of])}"
     return f"{said[0].upper()}{said[1:]}."
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from sqlglot import exp
 
 from pets.errors import did_you_mean
-from pets.query_model.aggregate import Aggregate
 from pets.query_model.display import Display, Order
 from pets.query_model.expression import And, Filter, IsIn, Not, Or
 from pets.query_model.group_keys import KeySet
+from pets.query_model.nodes.aggregate_base import Aggregate
 from pets.query_model.sql.conditions import Conditions, bare, constant
 from pets.query_model.sql.keys import NamedKey, key
 from pets.query_model.sql.measures import is_measure, measure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import re
 from collections.abc import Callable
 from fractions import Fraction
@@ -12,7 +13,7 @@ from sqlglot import exp
 
 from pets.common.codec import fraction
 from pets.common.literals import day, literal, moment
-from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Operator, Or
+from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Operator, Or, StartsWith
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.refusal import Refusal, at, listed, only
 from pets.query_model.sql.scope import FEATURES, Scope
@@ -85,12 +86,14 @@ class Conditions:
             return self._compare(node, sign)
         if isinstance(node, exp.Between):
             only(node, "this", "low", "high")
-            name, low, high = self._column(node.this), constant(node.args["low"]), constant(node.args["high"])
+            name, low, high = self._named(bare(node.this)), constant(node.args["low"]), constant(node.args["high"])
             self._dates(name, (node.args["low"], low), (node.args["high"], high))
             self._whole_day(node.args["high"], name, high)
             return Between(name, low, high)
         if isinstance(node, exp.In):
             return self._isin(node)
+        if isinstance(node, (exp.Like, exp.ILike, exp.StartsWith)) and self._scope is not None:
+            return _pattern(node, self._scope)
         if isinstance(node, exp.Is):
             return self._is(node, negated=negated)
         if isinstance(node, exp.Column):
@@ -107,12 +110,24 @@ class Conditions:
             left, right, sign = right, left, _FLIPPED[sign]
         if _is_constant(left):
             raise Refusal(node, "this names no column; compare a column with a constant")
-        name = self._column(self._comparable(left))
+        begins = None if self._scope is None else _begins(left, right, sign, self._scope)
+        if begins is not None:
+            return begins
+        name = self._named(left)
         value = constant(right)
         self._dates(name, (right, value))
         if sign in ("==", "<=", ">"):
             self._whole_day(right, name, value)
         return Compare(name, sign, value)
+
+    def _named(self, node: exp.Expression) -> str:
+        """The column that is compared: by its name, or the name of what is computed."""
+        if self._scope is not None and not isinstance(node, exp.Column):
+            # found late: what is computed is written with constants and conditions
+            made: str | None = importlib.import_module("pets.query_model.sql.computed").name_of(node, self._scope)
+            if made is not None:
+                return made
+        return self._column(self._comparable(node))
 
     def _comparable(self, node: exp.Expression) -> exp.Expression:
         said = instead(node)
@@ -124,7 +139,7 @@ class Conditions:
         if node.args.get("query") is not None:
             raise Refusal(node.args["query"], FEATURES)
         only(node, "this", "expressions")
-        name = self._column(self._comparable(bare(node.this)))
+        name = self._named(bare(node.this))
         values = tuple(_unless_null(value) for value in node.expressions)
         self._dates(name, *zip(node.expressions, values, strict=True))
         for value, part in zip(values, node.expressions, strict=True):
@@ -168,23 +183,48 @@ class Conditions:
             )
 
     def _instead(self, node: exp.Expression) -> str:
-        if isinstance(node, (exp.Like, exp.ILike)) and self._scope is not None and isinstance(node.this, exp.Column):
-            return _like(node, self._scope)
         return instead(node) or (
             "this is no condition; compare a column with constants (=, <>, <, IN, BETWEEN, IS NULL), joined with AND, "
             "OR, NOT"
         )
 
 
-def _like(node: exp.Like | exp.ILike, scope: Scope) -> str:
-    """What to write for LIKE: the values, where the schema lists them."""
-    name, domain = scope.column(node.this), scope.domain(node.this)
-    values: list[str] = []
-    if isinstance(domain, Category) and isinstance(node.expression, exp.Literal):
-        start = str(node.expression.this).partition("%")[0]
-        values = [value for value in domain.values if start and "_" not in start and value.startswith(start)]
-    example = f"{name} IN ({listed(values) if values else chr(39) + '…' + chr(39)})"
-    return f"patterns (LIKE) are not answered yet; list the values: {example}"
+def _pattern(node: exp.Like | exp.ILike | exp.StartsWith, scope: Scope) -> Filter:
+    """LIKE over the listed values of a category: which of them are meant is public."""
+    only(node, "this", "expression", "negate")
+    found = _begins_or_is(node, scope)
+    return Not(found) if node.args.get("negate") else found
+
+
+def _begins_or_is(node: exp.Like | exp.ILike | exp.StartsWith, scope: Scope) -> Filter:
+    name, domain, pattern = scope.column(bare(node.this)), scope.domain(bare(node.this)), constant(node.expression)
+    if not isinstance(domain, Category) or not isinstance(pattern, str):
+        raise Refusal(node, f"patterns are of texts, and {name!r} holds {domain.describe()}; compare it with constants")
+    start = pattern if isinstance(node, exp.StartsWith) else pattern.removesuffix("%")
+    plain = isinstance(node, exp.StartsWith) or (
+        isinstance(node, exp.Like) and start != pattern and not re.search("[%_]", start)
+    )
+    if plain and start and any(value.startswith(start) for value in domain.values):
+        return StartsWith(name, start)
+    letters = {"%": ".*", "_": "."}
+    wanted = "".join(letters.get(letter, re.escape(letter)) for letter in pattern)
+    flags = re.DOTALL | (re.IGNORECASE if isinstance(node, exp.ILike) else re.NOFLAG)
+    values = [] if plain else [value for value in domain.values if re.fullmatch(wanted, value, flags)]
+    if not values:
+        raise Refusal(node, f"no value of {name!r} is like that; its values are {listed(domain.values)}")
+    return IsIn(name, tuple(values))
+
+
+def _begins(left: exp.Expression, right: exp.Expression, sign: Operator, scope: Scope) -> Filter | None:
+    """LEFT(x, 1) = 'I': values that begin with as many characters as are compared."""
+    if not isinstance(left, (exp.Left, exp.Substring)) or sign not in ("==", "!="):
+        return None
+    name, length = importlib.import_module("pets.query_model.sql.computed").prefix(left, scope)
+    value = constant(right)
+    if not isinstance(value, str) or len(value) != length:
+        return None
+    found = StartsWith(name, value)
+    return found if sign == "==" else Not(found)
 
 
 def _flat(node: exp.Expression) -> list[exp.Expression]:

@@ -19,8 +19,6 @@ _PREFIX = (
 )
 _PATTERN = "patterns are not answered yet; list the values with IN (…)"
 _EXTREME = "the smallest and the largest value are one person's; write QUANTILE_DISC(x, 0.01) or (x, 0.99)"
-_SPREAD = "write VAR_POP(x), the variance divided by n; its square root is the standard deviation"
-_PAIRS = "covariance and correlation are not answered yet; write AVG(y) by groups of x: GROUP BY BINS(x, 0, 10, 20)"
 _ROW = "which row is first or last needs the rows of a person in order; " + FEATURES
 _WINDOW = (
     "a window looks at rows beside each other, and rows never leave; order, ranks and running totals are taken of the "
@@ -48,13 +46,6 @@ _BY_KIND: dict[type[exp.Expression], str] = {
     exp.RowNumber: _ROW,
     exp.Min: _EXTREME,
     exp.Max: _EXTREME,
-    exp.Stddev: _SPREAD,
-    exp.StddevPop: _SPREAD,
-    exp.StddevSamp: _SPREAD,
-    exp.Variance: "this variance is divided by n − 1; " + _SPREAD,
-    exp.Corr: _PAIRS,
-    exp.CovarPop: _PAIRS,
-    exp.CovarSamp: _PAIRS,
     exp.Like: _PATTERN,
     exp.ILike: _PATTERN,
     exp.SimilarTo: _PATTERN,

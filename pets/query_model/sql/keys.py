@@ -9,6 +9,7 @@ from fractions import Fraction
 from sqlglot import exp
 
 from pets.query_model.group_keys import PARTS, STEPS, Bins, ColumnKey, DatePart, Key, Part, Period, Step
+from pets.query_model.sql.computed import name_of
 from pets.query_model.sql.conditions import bare, constant, number
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.refusal import Refusal, at, only, word
@@ -55,9 +56,13 @@ def key(node: exp.Expression, scope: Scope) -> NamedKey:
         return NamedKey(ColumnKey(scope.column(node)))
     if isinstance(node, exp.Anonymous) and str(node.this).upper() == "BINS":
         return NamedKey(_bins(node, scope))
+    found = _time(node, scope)
+    if found is None:
+        made = name_of(node, scope)
+        if made is not None:
+            return NamedKey(ColumnKey(made))
     if isinstance(node, exp.Case):
         return Cases(node, scope).key()
-    found = _time(node, scope)
     if found is None:
         raise Refusal(node, instead(node) or f"{word(node)} is no group key; {_GROUPED}")
     return NamedKey(found)

@@ -9,8 +9,10 @@ from typing import Any
 from sqlglot import exp
 
 from pets.query_model import aggregate as agg
-from pets.query_model.aggregate import Aggregate
 from pets.query_model.expression import Filter, IsNull, Not
+from pets.query_model.nodes.aggregate_base import Aggregate
+from pets.query_model.nodes.moments import Correlation, Covariance, Std, Variance
+from pets.query_model.sql.computed import name_of
 from pets.query_model.sql.conditions import condition, constant, number
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.refusal import Refusal, at, only, word
@@ -19,12 +21,18 @@ from pets.query_model.traits import SPELLINGS, Spelling
 from pets.schema.domain import Identifier
 
 _SPELT = {spelling.name.upper(): spelling for spelling in SPELLINGS.values()}
-OWN = frozenset({"QUANTILE_IN_BINS", "VAR_POP_IN_STEPS", *_SPELT})
+_STEPS: dict[str, tuple[type[Variance | Std], bool]] = {
+    "VAR_POP_IN_STEPS": (Variance, False),
+    "VAR_SAMP_IN_STEPS": (Variance, True),
+    "STDDEV_POP_IN_STEPS": (Std, False),
+    "STDDEV_SAMP_IN_STEPS": (Std, True),
+}
+OWN = frozenset({"QUANTILE_IN_BINS", *_STEPS, *_SPELT})
 """Measures by pets' own names: what SQL has no word for is called as it is in Python."""
 
 _KNOWN = (
-    "measures are COUNT, COUNT(DISTINCT person), SUM, AVG, VAR_POP, MEDIAN, QUANTILE_DISC, HISTOGRAM, each with FILTER "
-    "(WHERE …) where it is wanted"
+    "measures are COUNT, COUNT(DISTINCT person), SUM, AVG, VAR_POP, STDDEV_POP, COVAR_POP, CORR, MEDIAN, "
+    "QUANTILE_DISC, HISTOGRAM, each with FILTER (WHERE …) where it is wanted"
 )
 _RATIO = (
     "of two measures only a share is one question, such as AVG(CASE WHEN wait > 240 THEN 1 ELSE 0 END); ask for both, "
@@ -155,9 +163,23 @@ def _mean(node: exp.Expression, scope: Scope, where: Filter | None) -> Aggregate
     return agg.Mean(*_clipped(node.this, scope), where)
 
 
-def _variance(node: exp.Expression, scope: Scope, where: Filter | None) -> Aggregate:
+def _spread(node: exp.Expression, scope: Scope, where: Filter | None) -> Aggregate:
+    """VAR_POP and STDDEV_POP divide by n; VAR_SAMP, VARIANCE, STDDEV_SAMP and STDDEV, as in DuckDB, by n − 1."""
     only(node, "this")
-    return agg.Variance(*_clipped(node.this, scope), where)
+    kind = Variance if isinstance(node, (exp.Variance, exp.VariancePop)) else Std
+    sample = isinstance(node, (exp.Variance, exp.Stddev, exp.StddevSamp))
+    return kind(*_clipped(node.this, scope), where, None, sample)
+
+
+def _joint(node: exp.Expression, scope: Scope, where: Filter | None) -> Aggregate:
+    only(node, "this", "expression")
+    pair = (_clipped(node.this, scope), _clipped(node.expression, scope))
+    if pair[0][1] is not None or pair[1][1] is not None:
+        raise Refusal(node, "two columns vary together as they are; bounds are computed first, with MIN_OF and MAX_OF")
+    columns = (pair[0][0], pair[1][0])
+    if isinstance(node, exp.Corr):
+        return Correlation(columns, where)
+    return Covariance(columns, where, isinstance(node, exp.CovarSamp))
 
 
 def _median(node: exp.Expression, scope: Scope, where: Filter | None) -> Aggregate:
@@ -192,10 +214,13 @@ def _clipped(node: exp.Expression, scope: Scope) -> tuple[str, Any]:
     if isinstance(node, exp.Anonymous) and str(node.this).upper() == "CLIP" and len(node.expressions) == 3:
         column, low, high = node.expressions
         return scope.column(column), (_number(low), _number(high))
-    if isinstance(node, (exp.Least, exp.Greatest)):
+    if isinstance(node, (exp.Least, exp.Greatest)) and isinstance(node.this, (exp.Least, exp.Greatest)):
         return _between(node, scope)
     if isinstance(node, exp.Column):
         return scope.column(node), None
+    made = name_of(node, scope)
+    if made is not None:
+        return made, None
     raise Refusal(
         node, instead(node) or "a measure is of a column, or of CLIP(x, 0, 10): its values moved between bounds"
     )
@@ -271,8 +296,9 @@ def _own(node: exp.Anonymous, scope: Scope, where: Filter | None) -> Aggregate:
     if name == "QUANTILE_IN_BINS" and len(parts) == 3:
         bins: Any = constant(parts[2])
         return agg.Quantile(scope.column(parts[0]), _number(parts[1]), bins, where)
-    if name == "VAR_POP_IN_STEPS" and len(parts) == 2:
-        return agg.Variance(*_clipped(parts[0], scope), where, _number(parts[1]))
+    if name in _STEPS and len(parts) == 2:
+        kind, sample = _STEPS[name]
+        return kind(*_clipped(parts[0], scope), where, _number(parts[1]), sample)
     raise Refusal(node, _EXAMPLES[name])
 
 
@@ -295,9 +321,13 @@ def _spelt(node: exp.Anonymous, spelling: Spelling, scope: Scope, where: Filter 
     if spelling.colon == "bounds" and len(parts) == 1:
         column, clip = _clipped(parts[0], scope)
         return make(column, clip=clip, where=where)
-    if not spelling.colon and len(parts) == 1:
+    if spelling.takes == "columns" and len(parts) == 2:
+        return make(*(_clipped(part, scope)[0] for part in parts), where=where)
+    if not spelling.colon and spelling.takes == "column" and len(parts) == 1:
         return make(scope.column(parts[0]), where=where)
-    raise Refusal(node, f"write {name}{_TAKES[spelling.colon]}")
+    raise Refusal(
+        node, f"write {name}{'(x, y): the two columns' if spelling.takes == 'columns' else _TAKES[spelling.colon]}"
+    )
 
 
 _TAKES = {
@@ -308,7 +338,7 @@ _TAKES = {
 }
 _EXAMPLES = {
     "QUANTILE_IN_BINS": "write QUANTILE_IN_BINS(x, 0.9, 100): the column, the share and the number of bins",
-    "VAR_POP_IN_STEPS": "write VAR_POP_IN_STEPS(x, 10): the column, and the step of its squares",
+    **{name: f"write {name}(x, 10): the column, and the step of its squares" for name in _STEPS},
 }
 
 
@@ -345,7 +375,8 @@ _READERS: dict[type[exp.Expression], Callable[[exp.Expression, Scope, Filter | N
     exp.CountIf: _count_if,
     exp.Sum: _sum,
     exp.Avg: _mean,
-    exp.VariancePop: _variance,
+    **dict.fromkeys((exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevPop, exp.StddevSamp), _spread),
+    **dict.fromkeys((exp.Corr, exp.CovarPop, exp.CovarSamp), _joint),
     exp.Median: _median,
     exp.PercentileCont: _quantile,
     exp.PercentileDisc: _quantile,
@@ -356,6 +387,5 @@ _READERS: dict[type[exp.Expression], Callable[[exp.Expression, Scope, Filter | N
 
 def default_name(aggregate: Aggregate) -> str:
     """What a measure is called in the answer where a statement gives it no name."""
-    column = getattr(aggregate, "column", None)
     kind = "people" if aggregate.traits.counts == "people" else aggregate.kind
-    return kind if column is None else f"{kind}_{column}"
+    return "_".join([kind, *aggregate.of])

@@ -9,16 +9,18 @@ from sqlglot import exp
 
 from pets.common.arguments import plain_arguments
 from pets.errors import QueryError, SchemaError, shown
-from pets.query_model.aggregate import Aggregate
+from pets.query_model.nodes.aggregate_base import Aggregate
 from pets.query_model.query import Query
 from pets.query_model.sql.answer import Columns, read_display
+from pets.query_model.sql.computed import add, computed
 from pets.query_model.sql.conditions import condition
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.keys import NamedKey, key
 from pets.query_model.sql.measures import default_name, is_measure, measure
 from pets.query_model.sql.parsing import tree
 from pets.query_model.sql.refusal import Refusal, at, only, refused
-from pets.query_model.sql.scope import FEATURES, STAR, Scope, matched, scope_of
+from pets.query_model.sql.scope import FEATURES, STAR, Scope, matched
+from pets.query_model.sql.subselect import source_of
 from pets.schema.schema import Schema
 
 _PARTS = ("expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset")
@@ -59,17 +61,19 @@ def sql(text: str, schema: Schema) -> Query:
 def _read(text: str, schema: Schema) -> tuple[Query, list[str]]:
     select = tree(text)
     _whole(select)
-    scope = scope_of(select, schema)
+    scope, inner = source_of(select, schema)
     where = select.args.get("where")
     keys, measures, names = _columns(select, scope)
     asked = Query(scope.table)
+    if inner is not None:
+        asked = asked.where(inner)
     if where is not None:
         only(where, "this")
         asked = asked.where(condition(where.this, scope))
     columns = Columns(scope, keys, measures, names)
     display, keyset = read_display(select, columns)
     with at(select):
-        asked = asked.bound(rows=scope.rows, groups=scope.groups)
+        asked = asked.bound(rows=scope.rows, groups=scope.groups).with_columns(**scope.derived)
         plain = [one.key for one in keys]
         if plain:
             asked = asked.group_by(*(plain if keyset is None else [keyset, *plain]))
@@ -113,6 +117,8 @@ class _Item:
 
 def _columns(select: exp.Select, scope: Scope) -> tuple[tuple[NamedKey, ...], dict[str, Aggregate], tuple[str, ...]]:
     """The keys, the measures, and the answer's name of each item of SELECT."""
+    for node in select.expressions:
+        _computed(node, scope)
     items = [_item(node, scope) for node in select.expressions]
     keys = _keys(select, items, scope)
     taken = {one.key.name for one in keys}
@@ -129,6 +135,14 @@ def _columns(select: exp.Select, scope: Scope) -> tuple[tuple[NamedKey, ...], di
     if not measures:
         raise Refusal(select, "the query asks for no measure; add one, such as COUNT(*) AS n")
     return keys, measures, tuple(item.name for item in items)
+
+
+def _computed(node: exp.Expression, scope: Scope) -> None:
+    """A key that SELECT computes and names is a column of that name."""
+    if isinstance(node, exp.Alias) and not is_measure(node.this) and scope.free(str(node.alias)):
+        found = computed(node.this, scope)
+        if found is not None and found not in scope.derived.values():
+            add(node.this, str(node.alias), found, scope)
 
 
 def _item(node: exp.Expression, scope: Scope) -> _Item:

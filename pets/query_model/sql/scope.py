@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from pets.errors import did_you_mean
+from pets.query_model.nodes.derived import Derived
 from pets.query_model.sql.refusal import Refusal, at, only
 from pets.schema.domain import Domain, Identifier
 from pets.schema.schema import Schema
@@ -29,6 +30,8 @@ class Scope:
         fields: every column that a query on the table may name.
         unit: the column that names a person (``None``: a row is a person).
         person: the table of people's attributes, where the statement joins it.
+        derived: the columns that the statement computes, by name.
+        visible: the columns that a sub-select lists (``None``: all).
         remarks: what a reader should know of conditions that are read otherwise than they look.
     """
 
@@ -38,10 +41,12 @@ class Scope:
     groups: int | None = None
     person: str | None = None
     aliases: dict[str, str] = field(default_factory=dict)
+    derived: dict[str, Derived] = field(default_factory=dict)
+    visible: set[str] | None = None
     remarks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.fields: dict[str, Domain] = self.schema.fields(self.table)
+        self.fields: dict[str, Domain] = dict(self.schema.fields(self.table))
         self.unit = self.schema.table(self.table).unit.column
 
     def column(self, node: exp.Expression) -> str:
@@ -69,10 +74,19 @@ class Scope:
         qualifier = node.args.get("table")
         return qualifier is not None and self.aliases.get(str(qualifier.name).casefold()) != self.table
 
+    def free(self, name: str) -> bool:
+        """Whether a computed column may have this name."""
+        made_of = (column for made in self.derived.values() for column in made.columns)
+        return name not in (*self.fields, *self.schema.table(self.table).columns, *made_of)
+
     def _of(self, node: exp.Column) -> list[str]:
         """The columns that a name may be, as it is qualified."""
+        found = self._qualified(node)
+        return found if self.visible is None else [name for name in found if name in self.visible]
+
+    def _qualified(self, node: exp.Column) -> list[str]:
         qualifier = node.args.get("table")
-        own = list(self.schema.table(self.table).columns)
+        own = [*self.schema.table(self.table).columns, *self.derived]
         if qualifier is None:
             return list(self.fields) if self.unit is None else [self.unit, *(n for n in self.fields if n != self.unit)]
         found = self.aliases.get(str(qualifier.name).casefold())
@@ -128,6 +142,8 @@ def scope_of(select: exp.Select, schema: Schema) -> Scope:
     if source is None:
         raise Refusal(select, f"name the table, such as FROM {next(iter(schema.tables))}")
     only(source, "this")
+    if isinstance(source.this, exp.Subquery):
+        raise Refusal(source.this, FEATURES)
     scope = _table(source.this, schema)
     for join in select.args.get("joins") or ():
         _join(join, scope)
@@ -135,8 +151,6 @@ def scope_of(select: exp.Select, schema: Schema) -> Scope:
 
 
 def _table(node: exp.Expression, schema: Schema) -> Scope:
-    if isinstance(node, exp.Subquery):
-        raise Refusal(node, FEATURES)
     if not isinstance(node, exp.Table):
         raise Refusal(node, f"FROM takes one table: {', '.join(list(schema.tables)[:8])}")
     only(node, "this", "db", "catalog", "alias")
@@ -154,7 +168,13 @@ def _table(node: exp.Expression, schema: Schema) -> Scope:
     return scope
 
 
-def _alias(node: exp.Table, table: str, scope: Scope) -> None:
+def called(node: exp.Expression, scope: Scope) -> None:
+    """The name of a sub-select, in place of those inside it."""
+    scope.aliases.clear()
+    _alias(node, scope.table, scope)
+
+
+def _alias(node: exp.Expression, table: str, scope: Scope) -> None:
     alias = node.args.get("alias")
     if alias is not None:
         only(alias, "this")

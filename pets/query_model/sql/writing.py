@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from fractions import Fraction
 from typing import Any
@@ -11,13 +11,16 @@ from typing import Any
 from pets.common.codec import number
 from pets.errors import QueryError, SchemaError, did_you_mean, shown
 from pets.query_model import aggregate as agg
-from pets.query_model.aggregate import Aggregate
 from pets.query_model.display import Display, Order
-from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or
+from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or, StartsWith
 from pets.query_model.group_keys import Bins, DatePart, Key, KeySet, Period
+from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
+from pets.query_model.nodes.derived import Age, Derived, Extreme, Floor, Least, Linear, Mapped, Prefix
+from pets.query_model.nodes.moments import Covariance, OfColumns, Spread, Variance
 from pets.query_model.query import Query
 from pets.query_model.sql.parsing import plain_name
-from pets.schema.domain import MISSING
+from pets.schema.dates import DateTime
+from pets.schema.domain import MISSING, Domain
 from pets.schema.schema import Schema
 
 _WORDS: dict[type[Aggregate], str] = {agg.Sum: "SUM", agg.Mean: "AVG"}
@@ -47,6 +50,7 @@ class _Writer:
         self._attached = () if self._person is None else tuple(attached)
         self._unit, self._schema = table.unit.column, schema
         self._columns = list(schema.fields(query.table)) if columns is None else columns
+        self._columns += [name for name, _ in query.derived if columns is None]
 
     def text(self) -> str:
         """The whole statement."""
@@ -79,12 +83,47 @@ class _Writer:
         query, table = self._query, self._table(self._query.table)
         bounds = [f"{word} := {n}" for word, n in (("rows", query.rows), ("groups", query.groups)) if n is not None]
         source = f"BOUND({', '.join([table, *bounds])})" if bounds else table
+        source = self._with_people(source, table, bound=bool(bounds))
+        if not query.derived:
+            return source
+        domains = self._schema.fields(query.table)
+        made = [f"{self._computed(node, domains)} AS {self._name(name)}" for name, node in query.derived]
+        return f"(SELECT *, {', '.join(made)} FROM {source}) AS {table}"
+
+    def _with_people(self, source: str, table: str, *, bound: bool) -> str:
+        """The table, and that of people where the query names a column of it."""
         if not self._joined():
             return source
         other = str(self._schema.table(str(self._person)).unit.column)
         person = self._table(str(self._person))
         on = f"{table}.{self._name(str(self._unit))} = {person}.{self._name(other)}"
-        return f"{source}{f' AS {table}' if bounds else ''} LEFT JOIN {person} ON {on}"
+        return f"{source}{f' AS {table}' if bound else ''} LEFT JOIN {person} ON {on}"
+
+    def _computed(self, node: Derived, domains: Mapping[str, Domain]) -> str:
+        """A derived column as SQL."""
+        match node:
+            case Linear(terms=terms, constant=constant):
+                return _sum([(times, self._timed(name, domains)) for name, times in terms], constant)
+            case Extreme(of=of, constant=constant):
+                parts = [*map(self._column, of), *([] if constant is None else [_number(constant)])]
+                return f"{'MIN_OF' if isinstance(node, Least) else 'MAX_OF'}({', '.join(parts)})"
+            case Age(birth=birth, at=at):
+                return f"AGE_AT({self._column(birth)}, {self._column(at) if isinstance(at, str) else _constant(at)})"
+            case Floor(column=column, by=by):
+                below = _number(by) if by.denominator == 1 else f"({_number(by)})"
+                return f"FLOOR({self._column(column)} / {below})"
+            case Prefix(column=column, length=length):
+                return f"LEFT({self._column(column)}, {length})"
+        assert isinstance(node, Mapped), f"pets/query_model/sql/writing.py must say how {node.kind} is written"
+        column = self._column(node.column)
+        cases = [f"WHEN {column} = {_constant(a)} THEN {_constant(b)}" for a, b in node.pairs]
+        rest = "" if node.otherwise is None else f" ELSE {_constant(node.otherwise)}"
+        missing = [f"WHEN {column} IS NULL THEN NULL"] if rest else []
+        return f"CASE {' '.join([*missing, *cases])}{rest} END"
+
+    def _timed(self, name: str, domains: Mapping[str, Domain]) -> str:
+        """A column in a sum: SQL takes date-times apart in its own way."""
+        return f"DAYS({self._column(name)})" if isinstance(domains.get(name), DateTime) else self._column(name)
 
     def _joined(self) -> bool:
         """Whether the query names a column of the person table."""
@@ -141,13 +180,18 @@ class _Writer:
             if node.bins is not None:
                 return f"QUANTILE_IN_BINS({column}, {share}, {node.bins})"
             return f"MEDIAN({column})" if node.q == Fraction(1, 2) else f"QUANTILE_DISC({column}, {share})"
-        if not isinstance(node, agg.OfColumn):
+        if isinstance(node, OfColumns):
+            pair = ", ".join(map(self._column, node.columns))
+            word = "COVAR_SAMP" if getattr(node, "sample", None) else "COVAR_POP"
+            return f"{word if isinstance(node, Covariance) else 'CORR'}({pair})"
+        if not isinstance(node, OfColumn):
             return self._by_name(node)
         of = self._column(node.column)
         if node.clip is not None:
             of = f"CLIP({of}, {_number(node.clip[0])}, {_number(node.clip[1])})"
-        if isinstance(node, agg.Variance):
-            return f"VAR_POP({of})" if node.step is None else f"VAR_POP_IN_STEPS({of}, {_number(node.step)})"
+        if isinstance(node, Spread):
+            word = f"{'VAR' if isinstance(node, Variance) else 'STDDEV'}_{'SAMP' if node.sample else 'POP'}"
+            return f"{word}({of})" if node.step is None else f"{word}_IN_STEPS({of}, {_number(node.step)})"
         return f"{_WORDS.get(type(node)) or _spelt(node)}({of})"
 
     def _by_name(self, node: Aggregate) -> str:
@@ -172,6 +216,10 @@ class _Writer:
                 return f"{self._column(column)} IN ({', '.join(map(_constant, values))})"
             case IsNull(column=column):
                 return f"{self._column(column)} IS NULL"
+            case StartsWith(column=column, prefix=prefix) if "%" in prefix or "_" in prefix:
+                return f"STARTS_WITH({self._column(column)}, {_constant(prefix)})"
+            case StartsWith(column=column, prefix=prefix):
+                return f"{self._column(column)} LIKE {_constant(f'{prefix}%')}"
             case Not(term=IsNull(column=column)):
                 return f"{self._column(column)} IS NOT NULL"
             case Not(term=term):
@@ -218,6 +266,19 @@ class _Writer:
             for row in keyset.rows
         ]
         return f"KEYS({names}) IN ({', '.join(rows)})"
+
+
+def _sum(terms: Iterable[tuple[Fraction, str]], constant: Fraction) -> str:
+    """Columns times numbers, and a number, with signs between them."""
+    parts = [(times, f"{'' if abs(times) == 1 else f'{_number(abs(times))} * '}{name}") for times, name in terms]
+    # a column before the rest: SQL takes a day from a day, and no number before it
+    parts.sort(key=lambda part: part[0] < 0)
+    parts += [(constant, _number(abs(constant)))] if constant else []
+    said = " ".join(f"{'-' if times < 0 else '+'} {part}" for times, part in parts)
+    if said.startswith("- "):
+        return f"-{said[2:]}" if said[2].isdigit() else f"-1 * {said[2:]}"
+    said = said.removeprefix("+ ")
+    return f"1 * {said}" if len(parts) == 1 and parts[0][0] == 1 else said
 
 
 def _spelt(node: Aggregate) -> str:

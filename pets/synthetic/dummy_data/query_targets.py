@@ -7,7 +7,7 @@ the invented people are made to one of them. Nothing here reads a row: condition
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pets.errors import SchemaError
@@ -17,12 +17,11 @@ from pets.query_model.query import Query
 from pets.schema.domain import Category
 from pets.schema.rules import Derived, OnlyWhen, gaps
 from pets.schema.schema import Schema, Table
+from pets.synthetic.dummy_data.derived_targets import Ranges, rooted
 
 MAX_BRANCHES = 256
 MAX_WISHES = 32
 MAX_RANGES = 16
-
-Ranges = dict[str, tuple[Range, ...]]
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,7 @@ class Wish:
 
 def conditions(query: Query, schema: Schema) -> list[Predicate]:
     """The conditions that rows must meet to count in each part of the answer; raises as planning the query does."""
-    make_plan(query, schema)
-    fields = schema.fields(query.table)
+    fields = make_plan(query, schema).fields
     main = None if query.condition is None else resolve(query.condition, fields, query.table)
     found = [] if main is None else [main]
     for _, aggregate in query.aggregates:
@@ -56,15 +54,17 @@ def wishes(query: Query, schema: Schema) -> tuple[Wish, ...]:
     table = schema.table(query.table)
     person = None if table.person_table is None else schema.table(table.person_table)
     asked = conditions(query, schema)
+    plan = make_plan(query, schema)
     found: list[Wish] = []
     for condition in asked:
-        some = itertools.islice(_grounded(condition, table, person), max(1, MAX_WISHES // len(asked)))
+        branches = rooted(plan, itertools.islice(_branches(condition), MAX_BRANCHES))
+        some = itertools.islice(_grounded(branches, table, person), max(1, MAX_WISHES // len(asked)))
         found += [wish for wish in some if wish not in found]
     return tuple(found)
 
 
-def _grounded(condition: Predicate, table: Table, person: Table | None) -> Iterator[Wish]:
-    for branch in itertools.islice(_branches(condition), MAX_BRANCHES):
+def _grounded(branches: Iterable[Ranges], table: Table, person: Table | None) -> Iterator[Wish]:
+    for branch in branches:
         own = _settle({name: ranges for name, ranges in branch.items() if name in table.columns}, table)
         rest = {name: ranges for name, ranges in branch.items() if name not in table.columns}
         theirs = _settle(rest, person) if person is not None else {}

@@ -358,7 +358,7 @@ MEANS = Chapter(
 
 VARIANCES = Chapter(
     "Variances",
-    "A variance is the population variance: the mean squared distance from the mean.",
+    "A variance is the population variance: the mean squared distance from the mean (`sample=True` divides by n - 1).",
     schema=SCHEMA,
     tables=TABLES,
     specs=(

@@ -62,6 +62,11 @@ def asked(wrong: object, says: str, mended: object) -> Case:
 
 
 CASES = [
+    asked(
+        pets.people(of="p", f=FIRST).with_columns(x=col("f") + 1).agg(n=N),
+        "(second - first).days(0, 365)",
+        pets.people(of="p", f=FIRST, x=(S.last("day", by="day") - FIRST).days(0, 365)).agg(n=N),
+    ),
     asked(pets.people(of="rows").agg(n=N), "ask it alone: pets.query('rows')", pets.query("rows").agg(n=N)),
     asked(pets.people(of="stay").agg(n=N), "did you mean 'stays'", pets.people(of="stays").agg(n=N)),
     asked(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 import pets
@@ -27,6 +29,7 @@ COLUMNS = {
     "code": pets.Category([str(number) for number in range(3000)]),
     "other": pets.Category([str(number) for number in range(3000)]),
     "ill": pets.Boolean(),
+    "many": pets.Category([str(number) for number in range(12_000)]),
 }
 LONG = pets.DateTime("1000-01-01 00:00", "3000-12-31 23:59")
 WIDE = {f"w{number}": pets.Category([str(value) for value in range(3000)]) for number in range(6)}
@@ -49,7 +52,46 @@ def of(query: object, says: str, mended: object, **more: int) -> Case:
     return Case(lambda: plan(query, **more), says, lambda: plan(mended, **more))
 
 
+def made(says: str, wrong: object, right: object) -> Case:
+    """Of derived columns."""
+    return of(T.with_columns(x=wrong).agg(n=N), says, T.with_columns(x=right).agg(n=N))  # type: ignore[arg-type]
+
+
 CASES = [
+    of(
+        T.agg(c=pets.covariance("age", "one")),
+        "varies with nothing; leave it out",
+        T.agg(c=pets.covariance("age", "cost")),
+    ),
+    made("numbers and dates", col("sex") + 1, col("age") + 1),
+    made("col('left') - col('came')", col("seen") + col("at"), col("seen") - col("at")),
+    made("move it by whole days", col("seen") + 0.5, col("seen") + 1),
+    made("fewer days", col("seen") + 10**7, col("seen") + 10),
+    made("take the days between dates first", pets.min_of("seen", "age"), pets.min_of("age", "one")),
+    made("between two dates", col("age").age_at(col("seen")), col("seen").age_at(col("at"))),
+    made("take the days between two dates first", col("seen") // 7, col("age") // 7),
+    made("a coarser step", col("big") // 7, col("age") // 7),
+    made("map and prefix are of a category", col("age").prefix(3), col("sex").prefix(3)),
+    made("there are: F, M", col("sex").map({"X": "x"}), col("sex").map({"F": "x"})),
+    made("use another name", col("sex").map({"F": "missing"}), col("sex").map({"F": "none"})),
+    made("columns with coarser steps", col("big") + col("big") * 7, col("age") + col("age") * 7),
+    made("choose a coarser step", col("wide") * Fraction(1, 10**40), col("wide") * Fraction(1, 10)),
+    made(
+        "in the order of their groups",
+        col("many").map({str(n): "ab"[n % 2] for n in range(12_000)}),
+        col("many").map({str(n): "ab"[n // 6000] for n in range(12_000)}),
+    ),
+    of(
+        T.with_columns(age=col("big") + 1).agg(n=N),
+        "another name",
+        T.with_columns(years=col("big") + 1).agg(n=N),
+    ),
+    of(
+        T.where(col("code").startswith("x")).agg(n=N),
+        "there are",
+        T.where(col("code").startswith("1")).agg(n=N),
+    ),
+    of(T.where(col("age").startswith("x")).agg(n=N), "values of a category", T.where(col("age") == 1).agg(n=N)),
     Case(
         lambda: plan(T.group_by(*WIDE).agg(n=N), **WIDE),
         "group by fewer columns or coarser bins",

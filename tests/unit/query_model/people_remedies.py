@@ -49,7 +49,7 @@ CASES = [
         "within(first, days=(1, 30))",
         lambda: col("a").within(FIRST, days=(1, 30)),
     ),  # type: ignore[arg-type]
-    Case(lambda: col("a").age_at("b"), "such as age_at(first)", lambda: col("a").age_at(FIRST)),  # type: ignore[arg-type]
+    Case(lambda: col("a").age_at("b"), "or age_at(first)", lambda: col("a").age_at(FIRST)),  # type: ignore[arg-type]
     Case(lambda: feature_from_json([]), "a mapping with 'feature'", lambda: feature_from_json(N.to_json())),
     Case(lambda: feature_from_json({"feature": "days"}), "lacks a part", lambda: feature_from_json(N.to_json())),
     Case(lambda: reading(colour="red"), "'colour' is no part of a feature", lambda: reading()),

@@ -16,6 +16,7 @@ from pets.query_model.condition import condition, key, measure, read_query
 from pets.query_model.display import Display, Order
 from pets.query_model.expression import And, Compare, filter_from_json
 from pets.query_model.group_keys import ColumnKey, key_from_json
+from pets.query_model.nodes.derived import derived_from_json
 from pets.query_model.query import Query, queries
 from tests.remedies import Case, check
 from tests.unit.query_model import people_remedies
@@ -160,7 +161,6 @@ CASES = [
     ),
     Case(lambda: {col("age"): 1}, "use the name 'age'", lambda: {col("age").name: 1}),
     Case(lambda: bool(col("ill")), "such as col('ill') == True", lambda: col("ill") == True),  # noqa: E712
-    Case(lambda: col("a") + 1 > 3, "compare col('a') with a constant", lambda: col("a") > 2),
     Case(lambda: col("a") & AGE, "such as (col('a') == 1) & (…)", lambda: (col("a") == 1) & AGE),
     Case(lambda: "F" in col("a"), "use col('a').isin([...])", lambda: col("a").isin(["F"])),
     Case(lambda: Compare("a", "=", 1), "a comparison is one of == != <", lambda: Compare("a", "==", 1)),  # type: ignore[arg-type]
@@ -285,6 +285,45 @@ CASES = [
         lambda: dataclasses.replace(T.agg(n=pets.count()), display=Display(order=(Order("m"),))),
         "write .shown_as(None) first",
         lambda: T.agg(n=pets.count()).shown_as(None),
+    ),
+    Case(lambda: pets.std("a", sample=3), "divided by n - 1", lambda: pets.std("a", sample=True)),
+    Case(lambda: pets.covariance("a", "a"), "covariance('age', 'cost')", lambda: pets.covariance("a", "b")),
+    Case(
+        lambda: measure("covariance", "c=a"),
+        "both=length_of_stay,cost",
+        lambda: measure("covariance", "both=length_of_stay,cost"),
+    ),
+    # computed columns
+    Case(lambda: (col("a") - col("b")) > 3, "with_columns(total=", lambda: T.with_columns(t=col("a") - col("b"))),
+    Case(lambda: col("a") + "x", "2 * col('age') + 1", lambda: 2 * col("age") + 1),
+    Case(lambda: col("a") - col("a"), "1 to 64 columns", lambda: col("a") - col("b")),
+    Case(lambda: col("a") + col("b").prefix(3), "with_columns(total=", lambda: col("a") + col("b")),
+    Case(lambda: col("a") * col("b"), "declare it in the schema", lambda: col("a") * 2),
+    Case(lambda: col("a") / 2, "declare it in the schema", lambda: col("a") * 0.5),
+    Case(lambda: pets.min_of("a"), "2 to 64 columns", lambda: pets.min_of("a", 3)),
+    Case(lambda: pets.max_of("a", 3, 4), "at most one number", lambda: pets.max_of("a", 4)),
+    Case(lambda: col("a").age_at("x"), "age_at('2022-01-01')", lambda: col("a").age_at("2022-01-01")),
+    Case(lambda: col("a").age_at(col("a")), "age_at(col('admitted'))", lambda: col("a").age_at(col("admitted"))),
+    Case(lambda: col("a") // 0, "col('days') // 365", lambda: col("days") // 365),
+    Case(lambda: col("a").map({}), "map({'I21': 'heart'})", lambda: col("a").map({"I21": "heart"})),
+    Case(lambda: col("a").map({"x": "y"}, 3), "a text", lambda: col("a").map({"x": "y"}, "rest")),
+    Case(lambda: col("a").prefix(0), "prefix(3)", lambda: col("a").prefix(3)),
+    Case(lambda: col("a").startswith(""), "startswith('I21')", lambda: col("a").startswith("I21")),
+    Case(lambda: T.with_columns(3), ".with_columns(days=", lambda: T.with_columns(days=col("left") - col("came"))),
+    Case(lambda: T.with_columns(n=3), "days=col('left')", lambda: T.with_columns(days=col("left") - col("came"))),
+    Case(lambda: T.with_columns(a=col("a") + 1), "a name of its own", lambda: T.with_columns(b=col("a") + 1)),
+    Case(
+        lambda: T.with_columns(**{f"d{n}": col("a") + n for n in range(300)}),
+        "at most 256 columns",
+        lambda: T.with_columns(**{f"d{n}": col("a") + n for n in range(256)}),
+    ),
+    Case(
+        lambda: derived_from_json({"derive": "x"}), "min_of", lambda: derived_from_json(pets.min_of("a", 3).to_json())
+    ),
+    Case(
+        lambda: derived_from_json({"derive": "prefix", "column": "a"}),
+        "lacks a part",
+        lambda: derived_from_json({"derive": "prefix", "column": "a", "length": 3}),
     ),
     # SQL
     Case(lambda: pets.sql(3, SCHEMA), "SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex", lambda: asked(SQL)),

@@ -22,7 +22,7 @@ QUERY = pets.query("stays")
         ("loc", r"keep rows with where, such as \.where\(col\('age'\) >= 18\)"),
         ("join", "a query reads one table; .*person_table in the schema"),
         ("sort", "groups come in the order of their public keys; sort the answer"),
-        ("with_columns", r"no column is computed; derive a key, such as \.group_by\(col\('age'\)\.bins"),
+        ("assign", r"compute columns with \.with_columns\(days=col\('left'\) - col\('came'\)\), cut keys in group_by"),
         ("count", r"such as \.agg\(n=pets\.count\(\), days=pets\.sum\('days'\)\)"),
         ("collect", r"session\.release\(query, pets\.DP\(epsilon=0\.5\)\) answers it"),
         ("head", "which groups there are is public"),

@@ -12,7 +12,7 @@ import pytest
 import pets
 from pets.errors import InternalError, QueryError
 from pets.plan.plan import Plan, make_plan
-from pets.query_model.aggregate import Aggregate
+from pets.query_model.nodes.aggregate_base import Aggregate
 from pets.release import consistent_tree
 from pets.release.estimate import Estimates, Noise, estimate
 from tests.sample_releases import ASKED, SCHEMA, codes, exact, noisy

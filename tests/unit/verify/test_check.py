@@ -37,7 +37,7 @@ from tests.unit.ledger.log.test_verifier import edited, leaves, other
 from tests.work import calls
 
 FOLDER = Path(checker.__file__).parent
-FILES = ("check.py", "plan.py", "loss.py", "log.py", "calendar.py", "texts.py", "keys.py")
+FILES = ("check.py", "plan.py", "loss.py", "log.py", "calendar.py", "texts.py", "keys.py", "columns.py", "derived.py")
 
 FREE = ("assumptions", "engine_versions", "service", "values")
 """The parts that may say anything: nothing follows from them, and they follow from nothing that a reader has.
@@ -637,7 +637,7 @@ def test_the_least_epsilon_is_the_least_over_all_orders(rho: float, delta: float
 
 def test_they_are_short_and_need_nothing_of_pets() -> None:
     assert sorted(path.name for path in FOLDER.glob("*.py")) == sorted([*FILES, "__init__.py"])
-    for name, most in zip(FILES, (400, 400, 150, 200, 100, 100, 150), strict=True):
+    for name, most in zip(FILES, (400, 400, 150, 200, 100, 100, 150, 200, 200), strict=True):
         source = (FOLDER / name).read_text("utf-8")
         assert len(source.splitlines()) <= most, name
         imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Import, ast.ImportFrom))]

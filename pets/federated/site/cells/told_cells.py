@@ -17,7 +17,8 @@ from pets.plan.layout import Dimension, Layout
 from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, Codes, Predicate, Texts, both, resolve
 from pets.plan.vector import Ints
-from pets.query_model.aggregate import Count, CountUnits, Histogram, OfColumn, Quantile, Rate
+from pets.query_model.aggregate import Count, CountUnits, Histogram, Quantile, Rate
+from pets.query_model.nodes.aggregate_base import OfColumn
 from pets.schema.domain import Domain
 
 RANK = ""

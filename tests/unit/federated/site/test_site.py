@@ -185,6 +185,35 @@ def test_the_gate_refuses_and_nothing_is_spent(rules: SitePolicy, query: pets.Qu
     assert states(many) == [[], [], []]
 
 
+def test_a_policy_sees_what_a_column_is_computed_of() -> None:
+    """A name of one's own does not lead past a list of columns, keys or filters."""
+    many = federation(rules=narrow(), people=30)
+    of_cost = pets.query("stays").with_columns(x=col("cost") + 1, y=2 * col("x"), z=col("days") + 1)
+    for query, why in (
+        (of_cost.agg(m=pets.mean("y")), "use 'cost'"),
+        (pets.query("stays").with_columns(z=col("days") + 1).group_by("z").agg(n=pets.count()), "group by 'days'"),
+        (pets.query("stays").with_columns(z=col("days") + 1).where(col("z") > 3).agg(n=pets.count()), "filter by"),
+        (
+            pets.query("stays").with_columns(z=col("days") + 1).agg(n=pets.count(where=col("z") > 3)),
+            "filter by 'days'",
+        ),
+        (pets.query("stays").agg(c=pets.covariance("days", "cost")), "use 'cost'"),
+    ):
+        with pytest.raises(Refused, match=why):
+            many.release(query, HALF)
+    assert many.release(pets.query("stays").with_columns(z=col("days") + 1).agg(m=pets.mean("z")), HALF).epsilon
+
+
+def test_exact_totals_take_no_computed_column() -> None:
+    """A least of a column and a number is a clip by another name: beside the sum it tells who lies above it."""
+    rules = SitePolicy.open(SCHEMA, totals=Totals(allow=True))
+    many = federation(rules=rules, policy=UNBOUNDED)
+    query = pets.query("stays").with_columns(x=pets.min_of("days", 13)).agg(s=pets.sum("x"))
+    with pytest.raises(Refused, match="leave with_columns out"):
+        many.release(query, pets.Total())
+    assert many.release(query, HALF).epsilon == 0.5
+
+
 def test_what_the_policy_lists_is_answered() -> None:
     many = federation(rules=narrow(max_epsilon=0.5))
     query = pets.query("stays").where(col("age").isin(["young"])).group_by("age").agg(d=pets.mean("days"))

@@ -60,7 +60,7 @@ SCHEMA = Schema.load(
             ),
             "students": table("id", item=category("pen")),
             "view_on_professors": table("id", quantity=whole(0, 100)),
-            "T": table("id", key=category("a", "b"), x=whole(0, 9), income=whole(0, 9)),
+            "T": table("id", key=category("a", "b"), income=whole(0, 9)),
             "Patient": table("Patient_ID", sex=SEX),
             "Appointment": table("Patient_ID", ConsultationDate=DAY),
             "drug_exposure": table(
@@ -91,7 +91,7 @@ SCHEMA = Schema.load(
                 "case_id", district=category("N", "S"), status=category("confirmed", "probable"), onset=DAY
             ),
             "ae": table("patient", org=category("A", "B"), period=category("1", "2"), wait_minutes=whole(0, 2000)),
-            "pums": table("id", age=whole(0, 100), income=whole(0, 500_000)),
+            "pums": table("id", age=whole(0, 100), income=whole(0, 100_000)),
             "people": table("id", region=category("N", "S"), sex=SEX),
             "prescriptions": table("subject_id", "patients", dispensed=DAY),
         }
@@ -144,9 +144,13 @@ CASES = (
     ),
     Case(
         "04",
-        "VAR_POP",
-        "STDDEV(bill_length_mm)",
-        later=True,
+        query("df")
+        .group_by("species")
+        .agg(
+            n=pets.count(~col("bill_length_mm").is_null()),
+            avg_bl=pets.mean("bill_length_mm"),
+            std_bl=pets.std("bill_length_mm", sample=True),
+        ),
     ),
     Case("05", query("day_data").group_by(col("time_entered").hour("hour_entered")).agg(visits=pets.count())),
     Case(
@@ -167,9 +171,7 @@ CASES = (
     Case("09", "n_low", "DP_INTERVAL_LOW(c)"),
     Case(
         "10",
-        FEATURES,
-        "key, 1 + income",
-        later=True,
+        query("T").with_columns(x=1 + col("income")).group_by("key").agg(c=pets.count(~col("x").is_null())),
     ),
     Case(
         "11",
@@ -259,9 +261,11 @@ CASES = (
     ),
     Case(
         "27",
-        "parts of a text",
-        "LEFT(diagnosis, 3)",
-        later=True,
+        query("apc")
+        .with_columns(chapter=col("diagnosis").prefix(3))
+        .where(col("diagnosis").startswith("I"))
+        .group_by("chapter")
+        .agg(n=pets.count()),
     ),
     Case(
         "28",
@@ -289,9 +293,12 @@ CASES = (
     ),
     Case(
         "32",
-        "n − 1",
-        "VARIANCE(age)",
-        later=True,
+        query("pums").agg(
+            count=pets.count(),
+            variance_age=pets.variance("age", sample=True),
+            correlation_age_income=pets.correlation("age", "income"),
+            covariance_age_income=pets.covariance("age", "income"),
+        ),
     ),
     Case("33", "release.total", "region, sex"),
     Case(
@@ -345,7 +352,7 @@ CASES = (
 def test_there_are_forty_two() -> None:
     assert [case.number for case in CASES] == [f"{number:02d}" for number in range(1, 43)]
     answered = [case.number for case in CASES if isinstance(case.wanted, Query)]
-    assert answered == ["01", "02", "03", "05", "06", "12", "13", "19", "20", "26", "28", "29", "30", "31", "38", "39"]
+    assert " ".join(answered) == "01 02 03 04 05 06 10 12 13 19 20 26 27 28 29 30 31 32 38 39"
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if isinstance(case.wanted, Query)], ids=lambda c: c.number)

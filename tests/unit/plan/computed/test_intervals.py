@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pets.errors import QueryError
-from pets.plan.intervals import Grid, as_day, as_number, birthdays, extreme, grid_of, instant, weighted, years
+from pets.plan.computed.intervals import Grid, as_day, as_number, birthdays, extreme, grid_of, instant, weighted, years
 from pets.schema.schema import Boolean, Category, Date, DateTime, Integer, Real
 
 SMALL = st.builds(

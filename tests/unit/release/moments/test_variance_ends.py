@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pets.release.variance_ends import variance_ends
+from pets.release.moments.variance_ends import variance_ends
 
 
 @pytest.mark.parametrize("rows", [0.05, 0.4, 0.85])

@@ -1,0 +1,1 @@
+"""Computed columns of a plan: their exact bounds, and how their codes are made."""

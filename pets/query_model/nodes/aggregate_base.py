@@ -1,0 +1,89 @@
+"""What aggregates share: the canonical form, the checks of their settings, and what those of one column have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import ClassVar
+
+from pets.common.codec import Json, fraction, number
+from pets.common.literals import name as name_of
+from pets.errors import QueryError, shown
+from pets.query_model.expression import Filter
+from pets.query_model.traits import TRAITS, Traits
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One measure of the rows of a group."""
+
+    kind: ClassVar[str] = ""
+
+    @property
+    def traits(self) -> Traits:
+        """What is known of its kind."""
+        return TRAITS[self.kind]
+
+    @property
+    def of(self) -> tuple[str, ...]:
+        """The columns whose values it takes."""
+        column = getattr(self, "column", None)
+        return getattr(self, "columns", ()) if column is None else (column,)
+
+    def to_json(self) -> Json:
+        """The canonical form: the kind and every setting that is given."""
+        out: Json = {"agg": self.kind}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if value is None:
+                continue
+            if isinstance(value, Filter):
+                out[entry.name] = value.to_json()
+            elif isinstance(value, Fraction):
+                out[entry.name] = number(value)
+            elif isinstance(value, tuple):
+                numbers = not any(isinstance(item, str) for item in value)
+                out[entry.name] = [number(item) if numbers else {"column": item} for item in value]
+            else:
+                out[entry.name] = value
+        return out
+
+
+def check_where(where: object) -> None:
+    """Refuse what is neither a condition nor ``None``."""
+    if where is not None and not isinstance(where, Filter):
+        raise QueryError(f"where= needs a condition built from col(...), such as col('age') >= 18, not {shown(where)}")
+
+
+def check_column(kind: str, column: object) -> None:
+    """Refuse what is no name of a column."""
+    name_of(f"the column of {kind}", column)
+
+
+@dataclass(frozen=True)
+class OfColumn(Aggregate):
+    """What aggregates of one numeric column share.
+
+    Attributes:
+        column: the column; rows without a value in it do not count.
+        clip: (low, high) bounds tighter than the schema's; values outside are moved to the nearer bound.
+        where: only rows that meet this condition.
+    """
+
+    column: str
+    clip: tuple[Fraction, Fraction] | None = None
+    where: Filter | None = None
+
+    def __post_init__(self) -> None:
+        check_column(self.kind, self.column)
+        check_where(self.where)
+        if self.clip is not None:
+            try:
+                if not isinstance(self.clip, (tuple, list)):
+                    raise ValueError("not a pair")
+                low, high = (fraction(bound) for bound in self.clip)
+            except ValueError:
+                raise QueryError(f"clip needs two numbers, such as clip=(0, 10), not {shown(self.clip)}") from None
+            if low > high:
+                raise QueryError(f"clip's low bound is above its high bound in {shown(self.clip)}; swap them")
+            object.__setattr__(self, "clip", (low, high))

@@ -1,0 +1,157 @@
+"""Directly standardised rates: what a rate would be, were the ages those of a standard population.
+
+Post-processing of a release. The interval is Dobson's with Byar's limits for the chance of events (as public health
+agencies publish them), joined with the noise of the release by the MOVER rule.
+
+Sources: Dobson, Kuulasmaa, Eberle and Scherer, "Confidence intervals for weighted sums of Poisson parameters",
+Statistics in Medicine 10, 1991; Breslow and Day, "Statistical methods in cancer research" II, IARC 1987 (for Byar);
+Zou and Donner, "Construction of confidence limits about effect measures", Statistics in Medicine 27, 2008 (MOVER).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pets.common.integers import Floats
+from pets.errors import QueryError, did_you_mean, shown
+from pets.query_model.group_keys import Bins
+from pets.release.estimate import Column, Noise
+from pets.schema.domain import MISSING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pets.release.views import Answer
+
+ESP2013 = (5000, *[5500] * 3, 6000, 6000, 6500, *[7000] * 4, 6500, 6000, 5500, 5000, 4000, 2500, 1500, 1000)
+"""The European Standard Population of 2013 in ages of five years, 0 to 4 … 85 to 89, 90 and over: 100,000 in all.
+
+Source: Eurostat, "Revision of the European Standard Population", 2013 (doi 10.2785/11470), with 0 and 1 to 4 together.
+"""
+
+
+def standardise(
+    answer: Answer,
+    events: str,
+    among: str | Mapping[Any, float],
+    by: str,
+    population: str | Mapping[Any, float],
+    per: float,
+    confidence: float,
+) -> pd.DataFrame:
+    """One row a combination of the other keys: ``rate``, ``rate_low``, ``rate_high``, each per ``per`` people."""
+    import pandas as pd
+
+    named = answer.plan.layout.columns()
+    if by not in named:
+        raise QueryError(f"{by!r} is not a key of this release{did_you_mean(by, named)}")
+    if not 0 < confidence < 1 or not 0 < per < math.inf:
+        raise QueryError("confidence is between 0 and 1, such as 0.95, and per is above 0, such as 100_000")
+    weights = _weights(answer, by, population, named[by])
+    cases = _counted(answer, events)
+    others = [name for name in named if name != by]
+    strata = list(zip(*(named[name] for name in others), strict=True)) if others else [()] * answer.plan.groups
+    noise = Noise(answer.mechanism, answer.scales, confidence)
+    people, people_noise, known = _people(answer, among, noise, [named[name] for name in named])
+    x, x_noise = cases.estimate.astype(np.float64), _deviation(cases, noise)
+    rows = []
+    for stratum in dict.fromkeys(strata):
+        at = np.array([i for i, one in enumerate(strata) if one == stratum and named[by][i] in weights], dtype=np.int64)
+        share = np.array([weights[named[by][i]] for i in at.tolist()])
+        share = share / share.sum()
+        if not known[at].all() or not (people[at] > 0).all():
+            rows.append((*stratum, math.nan, math.nan, math.nan))
+            continue
+        noises = (share / people[at]) ** 2 * x_noise**2 + (share * x[at] / people[at] ** 2) ** 2 * people_noise**2
+        found = interval(x[at], people[at], share, float(np.sqrt(noises.sum())), noise.widest, confidence)
+        rows.append((*stratum, *(per * part for part in found)))
+    return pd.DataFrame(rows, columns=[*others, "rate", "rate_low", "rate_high"])
+
+
+def interval(
+    events: Floats, people: Floats, share: Floats, noise: float, z_noise: float, confidence: float
+) -> tuple[float, float, float]:
+    """A directly standardised rate and its interval, where noise of a standard deviation is added to chance.
+
+    Without noise it is Dobson's interval with Byar's limits; noise of half-width h widens a side from d to √(d² + h²).
+    """
+    rate = float((share * events / people).sum())
+    counted = np.maximum(events, 0.0)
+    total = float(counted.sum())
+    variance = float((share**2 * counted / people**2).sum())
+    low, high = byar(total, confidence)
+    scale = math.sqrt(variance / total) if total > 0 else float((share / people).max())
+    h = z_noise * noise
+    below, above = scale * (total - low), scale * (high - total)
+    return rate, max(0.0, rate - math.hypot(below, h)), rate + math.hypot(above, h)
+
+
+def byar(events: float, confidence: float) -> tuple[float, float]:
+    """Byar's limits of a Poisson mean.
+
+    >>> [round(limit, 3) for limit in byar(10, 0.95)]
+    [4.79, 18.39]
+    """
+    z, more = NormalDist().inv_cdf((1 + confidence) / 2), events + 1
+    low = events * (1 - 1 / (9 * events) - z / (3 * math.sqrt(events))) ** 3 if events > 0 else 0.0
+    return max(0.0, low), more * (1 - 1 / (9 * more) + z / (3 * math.sqrt(more))) ** 3
+
+
+def _counted(answer: Answer, name: str) -> Column:
+    column = answer.estimates[name]
+    if not column.output.traits.counts or column.output.traits.shape != "linear":
+        raise QueryError(f"{name!r} is no count; a rate is of a count of people (count_units) or of rows among another")
+    return column
+
+
+def _deviation(column: Column, noise: Noise) -> float:
+    return 0.0 if noise.exact else noise.deviation(column.output.parts[0])
+
+
+def _people(answer: Answer, among: str | Mapping[Any, float], noise: Noise, keys: list[Any]) -> tuple[Any, float, Any]:
+    """The people of each group, the noise on them, and which groups have enough of them."""
+    if isinstance(among, str):
+        column = _counted(answer, among)
+        people = column.estimate.astype(np.float64)
+        limit = 0.0 if noise.exact else noise.careful.half_width([(column.output.parts[0], 1.0)])
+        return people, _deviation(column, noise), people > 2 * limit
+    labels = list(zip(*keys, strict=True))
+    if not isinstance(among, Mapping):
+        raise QueryError(f"among is a count of the release, or public people by key, not {shown(among)}")
+    found = [among.get(label[0] if len(label) == 1 else label, math.nan) for label in labels]
+    people = np.array(found, dtype=np.float64)
+    return people, 0.0, np.isfinite(people)
+
+
+def _weights(answer: Answer, by: str, population: object, labels: list[Any]) -> dict[Any, float]:
+    """The standard population of each age group; the group without an age has none."""
+    every = [label for label in dict.fromkeys(labels) if label != MISSING]
+    if isinstance(population, Mapping):
+        lacking = next((label for label in every if label not in population), None)
+        if lacking is not None:
+            raise QueryError(f"the population has no {shown(lacking)}; give a weight for every group of {by!r}")
+        return {label: float(population[label]) for label in every}
+    if population != "ESP2013":
+        raise QueryError(
+            f"population is 'ESP2013' or a mapping of each group of {by!r} to its weight, not {shown(population)}"
+        )
+    key = next(one for one in answer.plan.query.keys if one.name == by)
+    if not isinstance(key, Bins):
+        raise QueryError(f"ESP2013 is by age in years: group by col({key.column!r}).bins([0, 5, 10, …, 90, 120])")
+    out = {}
+    pairs = list(itertools.pairwise(key.cuts))
+    for place, (label, (low, high)) in enumerate(zip(key.labels(), pairs, strict=True)):
+        last = place == len(pairs) - 1
+        ends = [float(low) / 5, 19.0 if last and high > 90 else float(high) / 5]
+        if any(end != int(end) or not 0 <= end <= 19 for end in ends) or (last and high <= 90):
+            raise QueryError(
+                "ESP2013 has ages in fives, up to 90 and over: cut as [0, 5, 10, …, 90, 120], or less finely"
+            )
+        out[label] = float(sum(ESP2013[int(ends[0]) : int(ends[1])]))
+    return out

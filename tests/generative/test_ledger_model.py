@@ -334,7 +334,7 @@ def run(examples: int, steps: int) -> None:
 
 
 def test_the_ledger_is_what_the_model_says() -> None:
-    run(examples=12, steps=20)
+    run(examples=25, steps=25)
 
 
 @pytest.mark.soak

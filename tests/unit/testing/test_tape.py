@@ -9,7 +9,7 @@ import opendp.core
 import pytest
 
 from pets.dp import noise
-from pets.dp.noise import THREADED, add_gaussian, add_laplace
+from pets.dp.noise import THREADED, add_gaussian, add_laplace, noisy_keys
 from pets.testing.tape import Player, Recorder, in_currency, tapped
 
 pytestmark = pytest.mark.chance(0)  # what is drawn does not matter
@@ -99,3 +99,19 @@ def test_what_is_kept_is_a_copy() -> None:
     values[:], noisy[:] = 0, 0
     assert recorder.draws[0].exact.tolist() == ONE.tolist()
     assert recorder.draws[0].noisy.tolist() != [0, 0, 0]
+
+
+def test_counts_of_keys_are_held_against_a_threshold() -> None:
+    """Where both worlds have the same keys; of others, nobody can tell which draw is whose."""
+    recorder = Recorder()
+    with tapped(recorder):
+        first = noisy_keys(np.array([90, 50, 70], dtype=np.int64), 2.0, 40)
+    same, other = Player(recorder.draws), Player(recorder.draws)
+    with tapped(same):
+        again = noisy_keys(np.array([89, 50, 69], dtype=np.int64), 2.0, 40)
+    assert [part.tolist() for part in again] == [part.tolist() for part in first] and not same.apart
+    assert in_currency(same.losses, "zcdp") == pytest.approx(2 / 8, rel=1e-12)  # two keys by 1: ρ = 2/(2·2²)
+    assert in_currency(same.losses, "pure") is None
+    with tapped(other):
+        noisy_keys(np.array([90, 50], dtype=np.int64), 2.0, 40)
+    assert other.apart and not other.losses

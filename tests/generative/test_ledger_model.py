@@ -337,6 +337,26 @@ def test_the_ledger_is_what_the_model_says() -> None:
     run(examples=25, steps=25)
 
 
+def test_a_life_by_hand() -> None:
+    """Two requests, one of them without a guarantee, are left behind; the other process tells of both ever after."""
+    life = Model()
+    life.begin()
+    try:
+        for process, letter in ((0, "A"), (1, "U")):
+            life.ask(process, letter, None, False, True, None, False, None)
+            life.agrees()
+        life.ask(0, "C", None, False, True, None, True, None)  # while both are under way
+        life.time_passes(150)
+        life.recover(1, None)
+        for process, letter in ((0, "B"), (1, "V"), (0, "C")):
+            life.ask(process, letter, None, True, True, None, True, None)
+            life.look_at_the_public_page(process)
+            life.agrees()
+        assert [one.state for one in life.asked[:2]] == ["forfeited", "forfeited"]
+    finally:
+        life.teardown()
+
+
 @pytest.mark.soak
 def test_the_ledger_is_what_the_model_says_for_long() -> None:
     run(examples=3000, steps=60)

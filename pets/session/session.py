@@ -31,7 +31,7 @@ from pets.session import account_views
 from pets.session.custody import Custody, printable
 from pets.session.quoting.forecast import forecast
 from pets.session.quoting.mechanisms import advice
-from pets.session.quoting.quote import Quote, Remaining, notes_of
+from pets.session.quoting.quote import Quote, Remaining, large_delta, notes_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -258,7 +258,7 @@ class Session:
             more=left.loss // cost.loss,
             confidence=protection.confidence,
             advice=advice(plans[0], protection, noises[0], self.budget, left) if len(plans) == 1 else "",
-            notes=notes_of(plans),
+            notes=notes_of(plans) + large_delta(plans, delta),
         )
 
     @overload

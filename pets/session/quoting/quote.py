@@ -14,6 +14,7 @@ from pets.common.percent import budget_percent, percent
 from pets.plan.plan import Plan
 from pets.plan.unreached import unreached
 from pets.protection.budget import UNIT, Budget, Cost, rho_from_epsilon
+from pets.schema.settings import PEOPLE
 from pets.session.quoting.forecast import SIZES, Expected
 
 if TYPE_CHECKING:
@@ -102,6 +103,17 @@ def notes_of(plans: Sequence[Plan]) -> tuple[str, ...]:
     if len(plans) == 1:
         return unreached(plans[0])
     return tuple(f"Query {i}: {said}" for i, plan in enumerate(plans, start=1) for said in unreached(plan))
+
+
+def large_delta(plans: Sequence[Plan], delta: float) -> tuple[str, ...]:
+    """A warning where δ is above 1 in the number of people that a schema states: it should be far below."""
+    stated = [plan.people for plan in plans if plan.people != PEOPLE]
+    if not stated or delta * max(stated) <= 1:
+        return ()
+    return (
+        f"δ = {delta:g} is more than 1 in the {max(stated):,} people that the schema allows for: it lets the promise "
+        "fail for somebody. Ask with a smaller one, DP(epsilon=…, delta=…); the budget's is the custodian's to lower.",
+    )
 
 
 def _about(more: int) -> str:

@@ -2,7 +2,6 @@
 
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,35 +97,44 @@ def incident(
 @verb(ledger_app)
 def export(
     books: Books,
-    project: Annotated[str, typer.Option("--project", metavar="NAME", help="Whose use of the data.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Write FILE.json or FILE.csv.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Write FILE.json, .csv or .yaml.")],
+    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="Whose use of the data.")] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", metavar="NAME", help="Which dataset.")] = None,
     register: Annotated[
-        bool, typer.Option("--register", help="An entry for a data use register (HDR UK's fields).")
+        bool, typer.Option("--register", help="A project's entry for a data use register (HDR UK's fields).")
     ] = False,
+    registry: Annotated[
+        bool, typer.Option("--registry", help="A dataset's entry for the registry of deployments (OpenDP, NIST).")
+    ] = False,
+    nist: Annotated[bool, typer.Option("--nist", help="Answers to NIST SP 800-226's questions.")] = False,
+    satre: Annotated[bool, typer.Option("--satre", help="Evidence for SATRE's items.")] = False,
     facts: Annotated[
         str | None, typer.Option("--facts", metavar="FILE", help="What the ledger cannot know, in YAML.")
     ] = None,
 ) -> None:
-    """A project's entry for a data use register; what nobody filled is listed. (The log: pets log export.)
+    """Entries for registers, from the public log; what nobody filled is listed. (The log: pets log export.)
 
     \b
-    pets ledger export --register --ledger ledger.db --project asthma --out register.json
     pets ledger export --register --ledger ledger.db --project asthma --facts project.yaml --out register.csv
+    pets ledger export --registry --ledger ledger.db --dataset stays --facts facts.yaml --out stays_2026.yaml
+    pets ledger export --nist --ledger ledger.db --dataset stays --out sp800_226.json
+    pets ledger export --satre --ledger ledger.db --dataset stays --out satre.json
     """
-    from pets.ledger.publish.read_log import published
-    from pets.ledger.publish.register import FIELDS, data_use, read_facts
+    from pets.cli.registers.write import evidence, of_dataset, of_project
 
-    if not register:
-        raise UserError("say what to export: add --register, or use pets log export for the log itself")
-    _ends(out, ".json", ".csv")
-    given = None if facts is None else read_facts(facts)
-    entry = data_use(published(books.open()), project, given)
-    text = entry.to_csv() if out.suffix.lower() == ".csv" else json.dumps(entry.to_json(), indent=2, ensure_ascii=False)
-    with written(out):
-        replace_file(out, f"{text.rstrip()}\n".encode())
-    print(f"Written to {out}: {len(entry.fields)} of {len(FIELDS)} fields are filled.")
-    if entry.unfilled:
-        print(f"Nobody filled: {', '.join(entry.unfilled)}. Give them in a YAML file with --facts.")
+    kinds = {"--register": register, "--registry": registry, "--nist": nist, "--satre": satre}
+    asked = [name for name, given in kinds.items() if given]
+    if len(asked) != 1:
+        raise UserError(f"say what to export, one of {', '.join(kinds)}; or use pets log export for the log itself")
+    if register:
+        _ends(out, ".json", ".csv")
+        of_project(books, project, facts, out)
+    elif registry:
+        _ends(out, ".yaml")
+        of_dataset(books, dataset, facts, out)
+    else:
+        _ends(out, ".json")
+        evidence(books, dataset, asked[0], out)
 
 
 def _name(one: "Dataset") -> str:

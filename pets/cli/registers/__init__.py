@@ -1,0 +1,1 @@
+"""Entries for registers: what `pets ledger export` writes."""

@@ -3,6 +3,7 @@
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
 import contextlib
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,6 +50,16 @@ def verify(
     schema: Annotated[
         Path | None, typer.Option("--schema", metavar="FILE", help="The schema that the custodian has published.")
     ] = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", metavar="FILE", help="Which witnesses must have seen it (tlog-policy).")
+    ] = None,
+    proof: Annotated[
+        Path | None, typer.Option("--proof", metavar="FILE", help="That they did: as pets log proof wrote it.")
+    ] = None,
+    table: Annotated[
+        list[Path] | None,
+        typer.Option("--table", metavar="FILE", help="A synthetic table: the file itself.", show_default=False),
+    ] = None,
 ) -> None:
     """Is this certificate genuine, is this its release, and does its promise follow from it? Needs no ledger.
 
@@ -59,6 +70,8 @@ def verify(
     pets verify certificate.json --key ledger.db.pub
     pets verify certificate.json --key ledger.db.pub --release answer.json
     pets verify answer.json --key ledger.db.pub --log public.log --schema schema.yaml
+    pets verify answer.json --key ledger.db.pub --policy witnesses.txt --proof answer.tlog-proof
+    pets verify rows.certificate.json --key ledger.db.pub --table rows.csv
     """
     from pets.ledger.log.verifier import Unverified
     from pets.ledger.log.verifier import verify as verified
@@ -66,8 +79,13 @@ def verify(
     public, signed = _public(key), _read(certificate)
     answer = None if release is None else _read(release)
     try:
-        said = verified(signed, public.raw, answer)
-        said += f"\n  promise: {_promise(signed, answer, public.raw, log, schema)}"
+        files = {str(path): sha256(_read(path)).hexdigest() for path in table or ()}
+        said = (
+            "A federation's, signed by its coordinator" if _federated(signed) else verified(signed, public.raw, answer)
+        )
+        said += f"\n  promise: {_promise(signed, answer, public.raw, log, schema, files)}"
+        if policy is not None or proof is not None:
+            said += f"\n  {_witnessed(signed, public.raw, policy, proof)}"
     except Unverified as why:
         looks = signed.startswith(b"{") and b'"payloadType"' in signed
         said = str(why) if looks else "it is neither a certificate nor a release that was saved with its own"
@@ -75,7 +93,9 @@ def verify(
     print(said)
 
 
-def _promise(signed: bytes, release: bytes | None, key: bytes, log: Path | None, schema: Path | None) -> str:
+def _promise(
+    signed: bytes, release: bytes | None, key: bytes, log: Path | None, schema: Path | None, tables: dict[str, str]
+) -> str:
     """What follows from the release; raises :class:`Unverified` where what is promised does not."""
     import json
 
@@ -85,22 +105,52 @@ def _promise(signed: bytes, release: bytes | None, key: bytes, log: Path | None,
     from pets.verify import check
 
     file = json.loads(signed)
-    if release is None and "certificate" not in file:
+    if release is None and "certificate" not in file and not _federated(signed):
         if log or schema:
             raise UserError("--log and --schema are held against a release; give it too: --release FILE")
         return "not derived: the release was not given (--release FILE)"
     published = None if schema is None else canonical(Schema.load(schema).to_json())
-    envelope = canonical(file.get("certificate", file))
+    envelope = None if _federated(signed) else canonical(file.get("certificate", file))
     try:
         with contextlib.ExitStack() as stack:
             lines = None if log is None else stack.enter_context(log.open("rb"))
-            return f"it follows.\n  {check.check(release or signed, key, envelope, lines, published)}"
+            said = check.check(release or signed, key, envelope, lines, published, tables=tables)
+            return f"it follows.\n  {said}"
     except check.Refused as why:
         raise Unverified(f"what it promises does not follow from the release: {why}") from None
     except check.CannotCheck as why:
         return f"it cannot be checked: {why}"
     except OSError as error:
         raise VerificationError(f"{str(log)!r} cannot be read ({error.strerror})") from None
+
+
+def _federated(signed: bytes) -> bool:
+    """Whether it is a release over several sites, which has no ledger of its own."""
+    import json
+
+    try:
+        file = json.loads(signed)
+        return isinstance(file, dict) and isinstance(file.get("sharing"), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _witnessed(signed: bytes, key: bytes, policy: Path | None, proof: Path | None) -> str:
+    """Who saw the log with this entry in it; raises :class:`Unverified` where they are not enough."""
+    import json
+
+    from pets.ledger.log.verifier import Unverified
+    from pets.release.certificate import Certificate
+    from pets.verify.witness import Unwitnessed, witnessed
+
+    if policy is None or proof is None:
+        raise UserError("--policy says who must have seen it, and --proof that they did; give both")
+    file = json.loads(signed)
+    place = Certificate(file.get("certificate", file)).predicate["log"]
+    try:
+        return witnessed(place, key, _note(policy), _note(proof))
+    except Unwitnessed as why:
+        raise Unverified(f"it is signed, and not witnessed as the policy asks: {why}") from None
 
 
 @verb(log_app)
@@ -147,16 +197,21 @@ def _check(
         list[Path] | None,
         typer.Option("--checkpoint", metavar="FILE", help="Kept from outside; repeatable.", show_default=False),
     ] = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", metavar="FILE", help="Which witnesses must have signed each of them.")
+    ] = None,
 ) -> None:
     """Was anything in an exported log altered, left out, added or moved? Needs no ledger.
 
     \b
     pets log verify public.log --key ledger.db.pub --checkpoint 2026-11-22.checkpoint
+    pets log verify public.log --key ledger.db.pub --checkpoint ledger.db.cosigned --policy witnesses.txt
     """
     from pets.ledger.publish.export import verify as verified
 
-    public = None if key is None else _public(key)
-    print(_said(verified(file, key=public, checkpoints=[_note(path) for path in checkpoint or ()])))
+    public, notes = None if key is None else _public(key), [_note(path) for path in checkpoint or ()]
+    by = "" if policy is None else _signers(policy, notes)
+    print(_said(verified(file, key=public, checkpoints=notes)) + by)
     for missing, note in ((key, UNPINNED), (checkpoint, UNWITNESSED)):
         if not missing:
             print(note)
@@ -164,6 +219,20 @@ def _check(
 
 _check.__name__ = "verify"
 verb(log_app)(_check)
+
+
+def _signers(policy: Path, notes: list[str]) -> str:
+    """Who signed each checkpoint; raises :class:`VerificationError` where they are not enough."""
+    from pets.verify.witness import Policy, Unwitnessed
+
+    if not notes:
+        raise UserError("--policy is about checkpoints that others signed; give one with --checkpoint FILE")
+    try:
+        rule = Policy(_note(policy))
+        by = [", ".join(rule.check(note)) or "nobody, as the policy allows" for note in notes]
+        return "".join(f"\nWitnessed by {names}." for names in by)
+    except Unwitnessed as why:
+        raise VerificationError(f"the checkpoint is not witnessed as {str(policy)!r} asks: {why}") from None
 
 
 def _said(found: "Verified") -> str:

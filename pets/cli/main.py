@@ -25,6 +25,7 @@ from pets.cli.flags import Output, Protect, Purse, Question, Source, load_schema
 from pets.cli.group_keys.command import group_keys
 from pets.cli.ledger import ledger_app
 from pets.cli.synthetic_flags import Synthesise
+from pets.cli.witness import cosign, witness
 from pets.errors import InternalError, PetsError, PolicyError, SqlError
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ app = typer.Typer(
 app.add_typer(ledger_app)
 ledger_change.register(ledger_app)
 log.register(app)
+cosign.register(log.log_app)
+app.add_typer(witness.app)
 app.add_typer(he.app)
 app.add_typer(site.app)
 app.add_typer(federation.app)

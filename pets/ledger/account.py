@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pets.common.codec import Json
@@ -47,13 +46,16 @@ class Account:
         self.scope: Scope = (project, analyst)
         open_root(ledger, root)
         self.budget = self.standing().budget
+        """As it was when the ledger was last looked at; a signed change may have come since."""
 
     # standing ---------------------------------------------------------------------------------------------------
 
     def standing(self) -> Standing:
         """The account now."""
         with self.ledger.reading() as tx:
-            return standing.standing(tx.dataset(self.dataset), tx.scopes(self.dataset, self.scope))
+            found = standing.standing(tx.dataset(self.dataset), tx.scopes(self.dataset, self.scope))
+        self.budget = found.budget
+        return found
 
     def entries(
         self,
@@ -128,6 +130,8 @@ class Account:
                 scopes = tx.scopes(self.dataset, self.scope)
                 row = tx.dataset(self.dataset)
                 standing.check_snapshots(row, new.values())
+                self.budget = standing.standing(row, scopes).budget  # a signed change may have come since
+                standing.check_conversion(self.budget, new.values())
                 refusal = standing.refusal(scopes, list(new.values()), self.budget)
                 if refusal and tx.denials(self.dataset, self.scope, moment(now - HOUR)) >= self.max_denials:
                     raise BudgetError(f"{refusal} (the log enters no more than {self.max_denials} refusals an hour)")
@@ -223,7 +227,7 @@ class Account:
                 row = tx.request(grant.id)
                 if row is None or row.state != "started" or row.token != grant.token:
                     raise LedgerError("the request took longer than its lease and was closed")
-                others = self._others(tx, grant.id)
+                others = standing.others(tx, self.dataset, grant.id)
                 cost, path = (row.loss, row.delta), tx.head.frontier.next_path()
                 seq, said = tx.head.size, public(row)
                 entry = tx.append("committed", now, said, {"release": digest, "snapshot": row.snapshot})
@@ -233,7 +237,7 @@ class Account:
                 note, size = self.ledger.checkpoint(tx), tx.head.size
                 log = attest.place(self.ledger.origin, seq, entry, tx.head.hash, note, path)
                 told = predicate | {"request_id": grant.id, "other_releases": others, "log": log}
-                told["budget"] = self._told(grant, cost)
+                told["budget"] = standing.told(self.dataset, grant.standing, grant.before, cost, self.ledger.memory)
                 signed = attest.certificate(digest, told, self.ledger.signer)
                 if not tx.seal(grant.id, grant.token, release, signed):
                     raise InternalError("a started request could not be sealed by its own worker")
@@ -260,7 +264,7 @@ class Account:
         with self.ledger.writing(sql.before_delivering(self.dataset, grant.id, self.scope)) as (tx, now):
             if tx.delivery(grant.id, self.scope) is not None:  # by another thread, since it was looked up
                 return repeats.shared(tx, tx.request(grant.id), self.scope)
-            row, others = tx.request(grant.id), self._others(tx, grant.id)
+            row, others = tx.request(grant.id), standing.others(tx, self.dataset, grant.id)
             others["dp"] -= not row.unbounded  # itself, which left before
             mine = {"project": self.scope[0], "analyst": self.scope[1], "loss": 0, "delta": 0}
             here = standing.standing(tx.dataset(self.dataset), tx.scopes(self.dataset, self.scope))
@@ -270,42 +274,11 @@ class Account:
             note, size = self.ledger.checkpoint(tx), tx.head.size
             log = attest.place(self.ledger.origin, seq, entry, tx.head.hash, note, path)
             told = predicate | {"request_id": grant.id, "other_releases": others, "log": log}
-            told["budget"] = self._told(replace(grant, standing=here, before=here.spent.loss), (0, 0))
+            told["budget"] = standing.told(self.dataset, here, here.spent.loss, (0, 0), self.ledger.memory)
             signed = attest.certificate(digest, told, self.ledger.signer)
             tx.deliver(grant.id, self.scope, release, signed)
         self.ledger.publish(note, size)
         return Sealed(grant.id, release, signed, sealed.scope, delivered=True)
-
-    def _others(self, tx: Transaction, own: str) -> Json:
-        """What else of this dataset has left by now: how many with a guarantee, and which without.
-
-        And how many were charged and never answered, in which whoever runs the ledger may have looked at a draw.
-        """
-        found = tx.unbounded(self.dataset)
-        without = [{"request_id": name, "at": at, "what": what} for name, at, what in found if name != own]
-        forfeited = tx.forfeited(self.dataset)
-        return {"dp": tx.dataset(self.dataset).releases, "forfeited": forfeited, "unbounded": without}
-
-    def _told(self, grant: Grant, cost: tuple[int, int]) -> Json:
-        """The budget as the certificate tells it, in units of the currency."""
-        standing = grant.standing
-        budget = standing.budget
-        said = budget.to_json()
-        return {
-            "scope": self.dataset,
-            "currency": budget.currency,
-            "epoch": standing.epoch,
-            "cap": budget.cap.loss,
-            "charged": cost[0],
-            "charged_delta": cost[1],
-            "after": standing.spent.loss,
-            "before": grant.before,
-            "lifetime": standing.lifetime.loss,
-            "ledger": "memory" if self.ledger.memory else "durable",
-            "epsilon_cap": said["epsilon"],
-            "delta": said["delta"],
-            "threshold_delta": said["threshold_delta"],
-        } | ({"after_delta": standing.spent.delta} if standing.spent.delta else {})
 
     def close(self, grants: Sequence[Grant]) -> None:
         """End whatever is still under way: what has started is forfeited (charged), what has not is voided."""

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pets.common.codec import Json
 from pets.errors import BudgetError
 from pets.ledger.db.row_types import ROOT, ScopeRow, parsed
+from pets.ledger.db.transaction import Transaction
 from pets.ledger.states import Entry, Grant, Request, Sealed, Standing, State
 from pets.protection.budget import DELTA_UNIT, LEAVE_PURE, Budget, Cost, told_apart
 
@@ -63,6 +65,14 @@ def check_snapshots(row: Any, requests: Iterable[Request]) -> None:
                 "the budget was renewed for other data than this snapshot; open the session with the snapshots= folder "
                 "that holds the renewed one, or have this one admitted (pets ledger change --snapshot)"
             )
+
+
+def check_conversion(budget: Budget, requests: Iterable[Request]) -> None:
+    """An ε that was reckoned at the δ of a budget that a signed change has replaced would be signed as another's."""
+    if any(request.delta not in (None, budget.conversion_delta) for request in requests):
+        raise BudgetError(
+            f"the budget's δ was changed to {budget.delta:g} after this was priced; nothing was spent; ask again"
+        )
 
 
 def entry(row: Any, currency: Any) -> Entry:
@@ -130,3 +140,39 @@ def refusal(scopes: Sequence[ScopeRow], requests: Sequence[Request], budget: Bud
             f"nothing was spent; {remedy}"
         )
     return None
+
+
+def others(tx: Transaction, dataset: str, own: str) -> Json:
+    """What else of a dataset has left by now: how many with a guarantee, and which without.
+
+    And how many were charged and never answered, in which whoever runs the ledger may have looked at a draw.
+    """
+    without = [{"request_id": name, "at": at, "what": what} for name, at, what in tx.unbounded(dataset) if name != own]
+    return {"dp": tx.dataset(dataset).releases, "forfeited": tx.forfeited(dataset), "unbounded": without}
+
+
+def told(dataset: str, now: Standing, before: int, cost: tuple[int, int], memory: bool) -> Json:
+    """The account as a certificate tells it, in units of the currency.
+
+    Args:
+        now: the account with the cost.
+        before: what was charged before it.
+        cost: loss and δ.
+        memory: whether the ledger dies with its process.
+    """
+    budget, said = now.budget, now.budget.to_json()
+    return {
+        "scope": dataset,
+        "currency": budget.currency,
+        "epoch": now.epoch,
+        "cap": budget.cap.loss,
+        "charged": cost[0],
+        "charged_delta": cost[1],
+        "after": now.spent.loss,
+        "before": before,
+        "lifetime": now.lifetime.loss,
+        "ledger": "memory" if memory else "durable",
+        "epsilon_cap": said["epsilon"],
+        "delta": said["delta"],
+        "threshold_delta": said["threshold_delta"],
+    } | ({"after_delta": now.spent.delta} if now.spent.delta else {})

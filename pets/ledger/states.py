@@ -63,6 +63,7 @@ class Request:
         key: the caller's idempotency key: a retry under the same key is the same request.
         schema_digest: for the public log: whether two answers rest on the same public facts.
         once: nobody else may have used the key either (others' keys are else of no concern).
+        delta: the δ of the budget at which its ε was reckoned; ``None`` where it rests on no budget's.
     """
 
     table: str
@@ -77,6 +78,7 @@ class Request:
     key: str | None = None
     once: bool = False
     schema_digest: str | None = None
+    delta: float | None = None
 
 
 @dataclass(frozen=True)

@@ -182,19 +182,20 @@ class Answering:
             protection=work.protection,
             cost=free if self.kind == "dummy" else work.price,
             schema_digest=self._schema.digest,
+            delta=work.delta,
         )
         (grant,) = self._account.reserve([request], again=again)
         with self._account.closing([grant]):
             told = guarantee_text.work(work, self._schema, self.kind, request.cost, self._engine, now())
             project, analyst = self._account.scope
             told |= {"release_id": random_id(), "project_id": project, "agent_id": analyst}
-            sealed = None if grant.sealed is None else self._delivered(grant, told)
-            known = None if sealed is None else stored(sealed.release)
+            known = None if grant.sealed is None else stored(grant.sealed.release)
+            sealed = None if known is None else self._delivered(grant, _rounded(told, known))
             answers = Answers(work, lambda job: self._answered(grant, job), known)
             yield answers
             if sealed is None:
-                form = answers.form()
-                sealed = self._account.seal(grant, canonical(form), digest(form), told | {"issued_at": now()})
+                form, told = answers.form(), _rounded(told, answers.releases) | {"issued_at": now()}
+                sealed = self._account.seal(grant, canonical(form), digest(form), told)
             answers.certificate = json.loads(sealed.certificate)
 
     def _answered(self, grant: Grant, job: Job) -> Release:
@@ -218,6 +219,7 @@ class Answering:
             unbounded=isinstance(job.protection, Total) and self.kind == "real",
             key=key,
             schema_digest=self._schema.digest,
+            delta=_conversion(job),
         )
 
     def _answer(self, grant: Grant, job: Job) -> Release | None:
@@ -309,3 +311,16 @@ class Answering:
             analyst=analyst,
             notes=guarantee_text.notes(job.plan, noise, len(grant.earlier)),
         )
+
+
+def _conversion(job: Job) -> float | None:
+    """The budget's δ at which a question's ε was reckoned; ``None`` where it named its own, or needs none."""
+    noise = None if job.share is not None else job.noise
+    if noise is None or noise.mechanism != "gaussian" or getattr(job.protection, "delta", None) is not None:
+        return None
+    return noise.delta
+
+
+def _rounded(told: Json, releases: Sequence[Release]) -> Json:
+    """What a certificate states of a work, with each of its answers; of invented rows nothing is stated."""
+    return told if told["dp"] is None else told | {"dp": told["dp"] | {"rounds": guarantee_text.rounds(releases)}}

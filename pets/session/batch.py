@@ -31,6 +31,7 @@ class Work:
         price: of all answers together.
         guarantee: what they promise together.
         terms: what a certificate states of the noise.
+        delta: the δ of the budget at which the price was reckoned; ``None`` where none was needed.
     """
 
     table: str
@@ -41,6 +42,7 @@ class Work:
     price: Cost
     guarantee: str
     terms: Json
+    delta: float | None = None
 
 
 class Answers:

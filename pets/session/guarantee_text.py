@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import metadata
 
@@ -242,6 +243,40 @@ def work(done: Work, schema: Schema, data: str, cost: Cost, engine: str, at: str
         "what": done.what,
         "plan_sha256": None,
     } | _said(engine, at)
+
+
+def derived(kind: str, schema: Schema, table: str, data: str, engine: str, at: str) -> Json:
+    """What a certificate states of something that was made of answers alone, but for what it is and promises."""
+    return {
+        "form": FORM,
+        "derived": kind,
+        "issued_at": at,
+        "dataset": {
+            "id": schema.dataset,
+            "table": table,
+            "snapshot_id": "",
+            "privacy_unit": schema.table(table).unit.column or "row",
+            "metadata_sha256": schema.digest,
+            "rows": data,
+        },
+        "query": None,
+        "plan_sha256": None,
+    } | _said(engine, at)
+
+
+def rounds(releases: Sequence[Release]) -> list[Json]:
+    """Of answers that were charged as one, what each measured and lost: enough to reckon the charge again."""
+    return [
+        {
+            "query": one.form["query"],
+            "plan_sha256": one.plan_digest,
+            "mechanism": one.mechanism,
+            "scales": one.form["scales"],
+            "losses": list(charges(one.plan.measures, one.mechanism, one.scales)),
+        }
+        for one in releases
+        if one.mechanism != "none"
+    ]
 
 
 def _dataset(plan: Plan, schema: Schema, snapshot: str, data: str) -> Json:

@@ -8,6 +8,7 @@ that saw the rows). It has the same verbs: ``table``, ``plot``, ``save``, ``guar
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -16,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pets.common import html_table
-from pets.common.codec import Json
+from pets.common.codec import Json, canonical
 from pets.common.files import created, make_folder, replace_file
 from pets.common.version import __version__
 from pets.errors import UserError, did_you_mean, shown
+from pets.release.certificate import Certificate
 from pets.release.release import Release
 from pets.release.release_form import plain
 from pets.schema.numeric import Numeric
@@ -33,6 +35,22 @@ RECORD = "synthetic_id"
 """The column that names each row. Its values are invented: a row is a record, not a person."""
 
 ENDINGS = (".csv", ".parquet")
+
+
+class _Hashed(io.RawIOBase):
+    """A file that keeps the SHA-256 of what is written to it, and nothing else."""
+
+    def __init__(self) -> None:
+        self.hash = hashlib.sha256()
+
+    def writable(self) -> bool:
+        """It is only written to."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Hash some bytes more."""
+        self.hash.update(data)
+        return len(data)
 
 
 @dataclass(frozen=True)
@@ -90,6 +108,10 @@ class SyntheticRelease:
         level: on the spectrum of the Office for National Statistics (2019), from *structural* to *replica*.
         notes: what a reader must know.
         certified: the signed certificate of all releases together, where they were charged as one.
+        certificate: the ledger's signed statement that these very tables were made of these releases; ``None`` for a
+            federation's, which has no ledger of its own: each of its releases carries what its sites signed.
+        derived: the canonical form that the certificate is about: manifest, schema, tables' digests and the releases'
+            certificates.
         schema: of the tables; a CSV file is written as it says, so that the same schema reads it.
         enough: whether the real table had rows enough for its noise, in one sentence (``""`` without a guarantee).
     """
@@ -116,6 +138,8 @@ class SyntheticRelease:
     certified: Json | None = None
     enough: str = ""
     schema: Schema | None = None
+    certificate: Certificate | None = None
+    derived: Json | None = None
 
     @property
     def table_name(self) -> str:
@@ -170,13 +194,22 @@ class SyntheticRelease:
         }
 
     @property
-    def certificate(self) -> Json:
-        """The manifest with the signed certificates of what the model was made from. It is not signed itself.
+    def to_check(self) -> Json | None:
+        """What :meth:`save` writes as ``<name>.certificate.json``: the certificate with all that it is about.
 
-        There is one certificate for each release, or one for all of them where they were charged as one.
+        ``pets verify`` checks it, and with ``--table`` that a CSV file is the one that was signed.
         """
-        each = [release.certificate for release in self.releases] if self.certified is None else [self.certified]
-        return self.manifest | {"releases": each, "signed": False}
+        return None if self.derived is None else self.derived | {"certificate": dict(self.certificate or {})}
+
+    def csv_digest(self, name: str) -> str | None:
+        """SHA-256 of a table's CSV file, as :meth:`save` writes it; ``None`` where its encoding lacks its letters."""
+        into = _Hashed()
+        frame, encoding = self._spelt(name)
+        try:
+            frame.to_csv(into, index=False, encoding=encoding, mode="wb")
+        except UnicodeEncodeError:
+            return None
+        return into.hash.hexdigest()
 
     def plot(self, column: str | None = None) -> Any:
         """An Altair chart of one column (left out: the first modelled): rows of the data set in each of its slots.
@@ -195,8 +228,9 @@ class SyntheticRelease:
     def save(self, path: str | Path) -> Path:
         """Write the rows as CSV or Parquet, and the manifest beside them as ``<name>.manifest.json``.
 
-        With several tables ``path`` is a folder, with one CSV a table. Nothing is left half-written: files appear
-        under their names when they are complete.
+        The certificate, where there is one, goes beside them as ``<name>.certificate.json``, for ``pets verify``. With
+        several tables ``path`` is a folder, with one CSV a table. Nothing is left half-written: files appear under
+        their names when they are complete.
 
         Raises:
             UserError: for a path that cannot be written, or another kind of file.
@@ -253,6 +287,9 @@ class SyntheticRelease:
                 "table": name,
                 "sha256": hashlib.sha256(new.read_bytes()).hexdigest(),
             }
+            if (signed := self.to_check) is not None:
+                whole = target.with_name(f"{target.stem}.certificate.json")
+                replace_file(whole, canonical(signed), owner_only=private)
             # the manifest first: rows never lie about without one
             text = json.dumps(about, indent=1, ensure_ascii=False)
             replace_file(beside, text.encode(), owner_only=private)

@@ -2,7 +2,8 @@
 
 It needs `cryptography` and the files beside it, and nothing else of pets. From the question and the schema in the
 release it derives what a certificate may promise, by the rules in docs/proofs, and compares. --schema FILE: the schema
-that the custodian has published, as JSON. Exit 0: the promise follows; 11: it does not; 12: it cannot be checked.
+that the custodian has published, as JSON. A synthetic table: check.py rows.certificate.json ledger.pub --table rows.csv
+Exit 0: the promise follows; 11: it does not; 12: it cannot be checked.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import hashlib
 import importlib.util
 import io
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,8 @@ def beside(name: str) -> Any:
     return module
 
 
-_loss, _log, _keys = beside("loss"), beside("log"), beside("keys")
+_loss, _log, _keys, _witness = beside("loss"), beside("log"), beside("keys"), beside("witness")
+_made, _sharing, _shares = beside("made"), beside("sharing"), beside("shares")
 _plan, UNIT, close, conversion, epsilon = _loss.PLAN, _loss.UNIT, _loss.close, _loss.conversion, _loss.epsilon
 Refused, need, canonical, read, same = _plan.Refused, _plan.need, _plan.canonical, _plan.read, _plan.same
 number, sha256, Plan, KNOWN = _plan.number, _plan.sha256, _plan.Plan, _plan.COLUMNS.KNOWN
@@ -77,11 +80,16 @@ def opened(envelope: Any, key: bytes) -> tuple[str, Any]:
 
 def checkpoint(note: str, key: bytes) -> list[str]:
     """Origin, size, root, chain, time and totals of a log, from its checkpoint (C2SP, tlog-checkpoint)."""
-    text, _, line = note.partition("\n\n")
-    lines, signature = text.split("\n"), base64.b64decode(line.rpartition(" ")[2])
-    again = f"— {lines[0]} {base64.b64encode(signature).decode()}\n"
-    need(line == again and signature[:4] == hashlib.sha256(key).digest()[:4], "its checkpoint is not of this key")
-    verify(key, signature[4:], f"{text}\n".encode())
+    text, signed = _witness.parts(note)
+    lines: list[str] = text.removesuffix("\n").split("\n")
+    ids = (
+        _witness.Key(lines[0], _witness.LOG, key).id,
+        hashlib.sha256(key).digest()[:4],
+    )  # the second: of earlier ones
+    own = [data[4:] for name, data in signed if name == lines[0] and data[:4] in ids]
+    need(own, "its checkpoint is not of this key")
+    for signature in own:
+        verify(key, signature, text.encode())
     return lines
 
 
@@ -142,42 +150,9 @@ def sentence(one: Any, plan: Any, who: str, origin: str, memory: bool) -> str:
     )
 
 
-def check_budget(one: Any, said: Any, entry: Any) -> None:
-    """The account after the release, in the certificate and in the release."""
-    held, told, zcdp = said["budget"], one["budget"], said["budget"]["currency"] == "zcdp"
-    units = [held[name] for name in ("charged", "before", "after", "lifetime", "cap", "epoch")]
-    need(all(type(part) is int and part >= 0 for part in units), "its account is not in whole units")
-    need(held["before"] + held["charged"] == held["after"] <= held["cap"], "its account does not add up")
-    need(held["after"] <= held["lifetime"], "its account has a life that is shorter than its budget")
-    spent, kept = one["cost"], held.get("after_delta", 0)
-    need(sorted(spent) == ["currency", "delta", "loss"] and spent["currency"] == held["currency"], "its cost is none")
-    need("rows" in one or spent["delta"] == 0, "its cost has a δ")
-    charged = (0, 0) if entry["event"] == "delivered" else (spent["loss"], spent["delta"])
-    need((held["charged"], held["charged_delta"]) == charged, "it was charged something else than its cost")
-    need(type(kept) is int and charged[1] <= kept <= number(held["threshold_delta"]) * 10**18, "its δ is not there")
-    whole, part = number(held["delta"]), number(held["threshold_delta"])
-    fits = 0 <= part < whole if zcdp else 0 == part == whole and held["currency"] == "pure"
-    need(fits and 100 * whole < 1, "its budget is none")
-    delta, most, cap = conversion(whole, part), float(number(held["epsilon_cap"])), held["cap"]
-    means = [epsilon(units / UNIT, delta) if zcdp else units / UNIT for units in (cap, cap * (1 + 1e-9) + 2)]
-    need(means[0] <= most * (1 + 1e-9) and most <= means[1] * (1 + 1e-9), "its cap is not what its budget's ε means")
-    spent = epsilon(held["after"] / UNIT, delta) if zcdp else held["after"] / UNIT
-    need(close(float(number(told["epsilon_spent"])), spent), "the ε that was spent is not that of its account")
-    at = (delta if zcdp and held["after"] else 0) + kept / 10**18
-    need(float(number(told["delta"])) == at, "its account is told at another δ")
-    need(0 <= told["left"] <= held["cap"] - held["after"], "its account has less left than it states")
-    names = {"cap": "cap", "currency": "currency", "epoch": "epoch", "lifetime": "lifetime", "spent": "after"}
-    plain = {name: held[other] for name, other in names.items()} | {"epsilon_cap": held["epsilon_cap"]}
-    plain |= {name: told[name] for name in ("left", "epsilon_spent", "delta")}
-    plain |= {"threshold_spent": kept} if kept else {}
-    need(same(told, plain), "the account that the release tells is not the certified one")
-    more = {name: held[name] for name in ("charged", "charged_delta", "before", "after", "delta", "threshold_delta")}
-    more |= {"scope": one["dataset"], "ledger": held["ledger"]} | {n: held[n] for n in plain if n in held}
-    more |= {"after_delta": kept} if kept else {}
-    need(same(held, more) and held["ledger"] in ("durable", "memory"), "its account tells more than pets writes")
-
-
-def check_entry(said: Any, entry: Any, private: Any, subject: str) -> None:
+def check_entry(
+    said: Any, entry: Any, private: Any, subject: str, events: tuple[str, ...] = ("committed", "delivered")
+) -> None:
     """The log's entry is of this release, and says what the certificate says."""
     data, log, budget = said["dataset"], said["log"], said["budget"]
     told = {"seq": log["seq"], "request": said["request_id"], "dataset": data["id"], "table": data["table"]}
@@ -192,9 +167,7 @@ def check_entry(said: Any, entry: Any, private: Any, subject: str) -> None:
     told |= {name: entry[name] for name in ("at", "sealed")} | {"event": entry["event"]}
     if "metadata_sha256" in entry:  # older requests were entered without it
         told["metadata_sha256"] = data["metadata_sha256"]
-    need(
-        same(entry, told) and entry["event"] in ("committed", "delivered"), "it says something else than its log entry"
-    )
+    need(same(entry, told) and entry["event"] in events, "it says something else than its log entry")
     hidden = {"salt": private["salt"], "release": subject, "snapshot": data["snapshot_id"]}
     need(same(private, hidden), "its log entry is of another release")
     issued, entered = (dt.datetime.fromisoformat(text) for text in (said["issued_at"], entry["at"]))
@@ -271,60 +244,76 @@ def check_release(one: Any, said: Any, plan: Any, digest: str) -> None:
         need(same(none, [None] * 3 + [0] * len(one["scales"])), "it promises something without noise")
 
 
-def check_keys(one: Any, said: Any, plan: Any, digest: str) -> None:
-    """The parts of released keys fit together, and are all that there is."""
-    need(sorted(one) == sorted(_keys.PARTS.split()), "the release has other parts than pets writes")
-    told = {"dataset": one["schema"]["dataset"], "table": one["keys"]["table"], "plan": digest}
-    need(same(told, {name: one[name] for name in told}), "its plan does not follow from its question and its schema")
-    need(one["data"] in ("real", "dummy"), "its rows are neither real nor invented")
-    need(one["data"] == "real" or said["budget"]["ledger"] == "memory", "a ledger on disk holds no invented rows")
-    free = one["cost"]["loss"] == 0 and one["cost"]["delta"] == 0
-    need(one["data"] == "real" or free, "it costs something, and protects nobody")
-    _keys.check_rows(one, plan, _plan, _plan.TEXTS)
-
-
-def check(release: bytes, key: bytes, certificate: bytes | None = None, log: Any = None, schema: Any = None) -> str:
+def check(
+    release: bytes,
+    key: bytes,
+    certificate: bytes | None = None,
+    log: Any = None,
+    schema: Any = None,
+    witnesses: tuple[str, str] | None = None,
+    tables: dict[str, str] | None = None,
+) -> str:
     """What was derived and found to hold, in words.
 
     Args:
         release: the file of the release; key: the ledger's public key; certificate: where it stands in another file.
         log: an open file of the exported log; schema: the published one, as bytes of JSON.
+        witnesses: which must have seen it (tlog-policy), and the proof that they did (tlog-proof).
+        tables: of a synthetic table's files, by name, the SHA-256.
 
     Raises Refused where the promise does not follow, and CannotCheck where nothing can be said.
     """
     try:
-        return _checked(release, key, certificate, log, schema)
+        return _checked(release, key, certificate, log, schema, witnesses, tables)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, binascii.Error):
         raise Refused("it is not written as pets writes it") from None
+    except _witness.Unwitnessed as why:
+        raise Refused(str(why)) from None
 
 
-def _checked(release: bytes, key: bytes, certificate: bytes | None, log: Any, schema: Any) -> str:
+def known(asked: Any, schema: Any) -> None:
+    """Raises CannotCheck where a question or a schema has parts that were not known when this was written."""
+    names = {*asked} | {part["agg"] for _, part in asked["agg"]} | {key["key"] for key in asked.get("by", [])}
+    names |= {form["type"] for table in schema["tables"].values() for form in table["columns"].values()}
+    names |= {form["derive"] for _, form in asked.get("with", [])}
+    if not names <= KNOWN:
+        raise CannotCheck("it is of a kind that this checker does not know; find a newer one")
+
+
+def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any, witnesses: Any, tables: Any) -> str:
     file = read(release)
     envelope = file.get("certificate") if certificate is None else read(certificate)
     one = {name: part for name, part in file.items() if name not in ("digest", "certificate")}
     if "sharing" in one:
-        raise CannotCheck("it is of several sites, and this checker reads one ledger's certificate")
+        need(envelope is None and file.get("digest", digested := sha256(canonical(one))) == digested, "it was edited")
+        return str(_sharing.check(types.SimpleNamespace(**globals(), losses=_loss, shares=_shares), one, key))
     if envelope is None:
         raise CannotCheck("nobody has signed it: there is no certificate")
     subject, said = opened(envelope, key)
     need(same(file.get("certificate", envelope), envelope), "the release has another certificate")
     need(file.get("digest", subject) == subject == sha256(canonical(one)), "the certificate is of another release")
     entry, private = placed(said["log"], key)
+    if one.get("pets") == "derived":
+        core = types.SimpleNamespace(**globals(), losses=_loss)
+        found: str = _made.check(core, one, said, (entry, private, subject), key, tables or {})
+        return found if witnesses is None else f"{found}\n  {_witness.witnessed(said['log'], key, *witnesses)}"
+    if tables:
+        raise CannotCheck("a table is held against the certificate that was saved beside it (NAME.certificate.json)")
     keys = one.get("pets") == "keys"
-    known = ("keys" if keys else "release", 1) == (one.get("pets"), one.get("version"))
-    if not known or one["protection"].get("kind") not in KINDS[: 1 if keys else None]:
+    kind = ("keys" if keys else "release", 1) == (one.get("pets"), one.get("version"))
+    if not kind or one["protection"].get("kind") not in KINDS[: 1 if keys else None]:
         raise CannotCheck("it is of a kind that this checker does not know")
     if "form" not in said:
         raise CannotCheck("it was made before certificates carried what this checker derives")
-    asked, tables = {"agg": []} if keys else one["query"], one["schema"]["tables"].values()
-    names = {*asked} | {part["agg"] for _, part in asked["agg"]} | {key["key"] for key in asked.get("by", [])}
-    names |= {form["derive"] for _, form in asked.get("with", [])}
-    names |= {form["type"] for table in tables for form in table["columns"].values()}
-    if said["form"] != 1 or "secure" in one["protection"] or not names <= KNOWN:
+    if said["form"] != 1 or "secure" in one["protection"]:
         raise CannotCheck("it is of a kind that this checker does not know; find a newer one")
+    known({"agg": []} if keys else one["query"], one["schema"])
     plan = _keys.KeyPlan(one["keys"], one["schema"], _plan) if keys else Plan(one["query"], one["schema"])
     digest = sha256(canonical(plan.form))
-    (check_keys if keys else check_release)(one, said, plan, digest)
+    if keys:
+        _keys.check_keys(one, said, plan, digest, _plan)
+    else:
+        check_release(one, said, plan, digest)
     told = expected(one, said, plan, digest)
     wrong = [name for name in sorted({*told, *said} - {*FREE}) if not same(told.get(name), said.get(name))]
     need(
@@ -334,19 +323,23 @@ def _checked(release: bytes, key: bytes, certificate: bytes | None, log: Any, sc
     need({*said} - {*told} == {*FREE}, "its certificate has other parts than pets writes")
     need(one["guarantee"] == told["guarantee"], "the release promises something else in words")
     check_entry(said, entry, private, subject)
-    check_budget(one, said, entry)
+    _loss.check_budget(one, said, entry)
     if said["dp"] is not None and keys:
         _keys.check_loss(one, said, plan, _plan, _loss)
     elif said["dp"] is not None:
         _loss.check_losses(one, said["dp"]["losses"], plan)
+        if entry["event"] == "committed" or "delta" in one["protection"]:
+            _loss.check_delta(one, said["budget"])  # (of what was delivered the log alone knows the budget of then)
         _loss.check_noise(one, said["dp"]["losses"], one["cost"]["loss"], said["budget"])
     place = "budget, other releases: as the ledger says (no log was given)"
     if log is not None:
-        place = _log.replay(log, key, one, said, _plan, checkpoint)
+        place = _log.replay(log, key, one, said, _loss, checkpoint)
     public = "schema: as the custodian says (no published one was given)"
     if schema is not None:
         need(same(read(schema), one["schema"]), "its schema is not the published one")
         public = "schema: the published one"
+    if witnesses is not None:
+        place += f"\n  {_witness.witnessed(said['log'], key, *witnesses)}"
     return f"{told['guarantee']}\n  {derived(one, plan)}\n  {place}\n  {public}\n  {UNKNOWABLE}"
 
 
@@ -372,17 +365,21 @@ def main(arguments: list[str]) -> int:
     for name in ("release", "key"):
         parser.add_argument(name, type=Path)
     parser.add_argument("certificate", type=Path, nargs="?")
-    parser.add_argument("--log", type=Path)
-    parser.add_argument("--schema", type=Path)
+    for name in ("--log", "--schema", "--policy", "--proof"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--table", type=Path, action="append", default=[])
     given = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal need not know ε: it is shown some other way then
             stream.reconfigure(errors="backslashreplace")
     try:
         files = [None if path is None else path.read_bytes() for path in (given.certificate, given.schema)]
+        notes = [path.read_text("utf-8") for path in (given.policy, given.proof) if path is not None]
+        seen = (notes[0], notes[1]) if len(notes) == 2 else None
         key = bytes.fromhex(given.key.read_text("ascii").strip())
         log = None if given.log is None else given.log.open("rb")
-        found = check(given.release.read_bytes(), key, files[0], log, files[1])
+        tables = {path.name: sha256(path.read_bytes()) for path in given.table}
+        found = check(given.release.read_bytes(), key, files[0], log, files[1], seen, tables)
     except Refused as why:
         print(f"refused: {why}", file=sys.stderr)
         return 11

@@ -47,6 +47,20 @@ def shows(groups: int, scale: float, threshold: int) -> float:
     return -math.expm1(groups * math.log1p(-one))
 
 
+def check_keys(one: Any, said: Any, plan: KeyPlan, digest: str, base: Any) -> None:
+    """The parts of released keys fit together, and are all that there is."""
+    need = base.need
+    need(sorted(one) == sorted(PARTS.split()), "the release has other parts than pets writes")
+    told = {"dataset": one["schema"]["dataset"], "table": one["keys"]["table"], "plan": digest}
+    alike = base.same(told, {name: one[name] for name in told})
+    need(alike, "its plan does not follow from its question and its schema")
+    need(one["data"] in ("real", "dummy"), "its rows are neither real nor invented")
+    need(one["data"] == "real" or said["budget"]["ledger"] == "memory", "a ledger on disk holds no invented rows")
+    free = one["cost"]["loss"] == 0 and one["cost"]["delta"] == 0
+    need(one["data"] == "real" or free, "it costs something, and protects nobody")
+    check_rows(one, plan, base, base.TEXTS)
+
+
 def check_rows(one: Any, plan: KeyPlan, base: Any, texts: Any) -> None:
     """The keys are values of their columns, in order, each with a noisy count that reaches the threshold."""
     need, rows, asked = base.need, one["rows"], one["keys"]["by"]

@@ -113,11 +113,12 @@ class Account:
                 self.caps[scope] = said["loss"]
 
 
-def replay(handle: Any, key: bytes, one: Any, said: Any, base: Any, checkpoint: Any) -> str:
-    """What was found, in words; ``base`` is the planner's file, which reads JSON and refuses.
+def replay(handle: Any, key: bytes, one: Any, said: Any, numbers: Any, checkpoint: Any) -> str:
+    """What was found, in words; ``numbers`` is the file of losses, and has the planner's, which reads JSON and refuses.
 
     Raises what ``base.need`` raises for a log that is not the one in which the release stands as it says.
     """
+    base = numbers.PLAN
     need, log, budget = base.need, said["log"], said["budget"]
     head = base.read(handle.readline())
     need((head["pets"], head["version"], head["key"]) == ("log", 1, key.hex()), "the log is none, or of another key")
@@ -140,7 +141,10 @@ def replay(handle: Any, key: bytes, one: Any, said: Any, base: Any, checkpoint: 
         need(said["request_id"] in account.begun, "the log knows no request of which this is the answer")
         delivered = entry["event"] == "delivered"
         account.finite -= delivered and not entry["unbounded"]  # (it left before, and is not another release)
-        own = account.state(entry, 0) if delivered else account.begun[said["request_id"]]
+        then = account.begun[said["request_id"]]
+        own = account.state(entry, 0) if delivered else then
+        if said["dp"] is not None and "mechanism" in one:
+            numbers.check_delta(one, then)
         asked, names = account.asked[said["request_id"]], SAME if delivered else (*SAME, *ITS)
         alike = [base.same(asked.get(name), entry.get(name)) for name in names]
         need(

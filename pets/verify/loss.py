@@ -9,7 +9,7 @@ from typing import Any
 _FOUND: Any = importlib.util.spec_from_file_location("check_plan", Path(__file__).with_name("plan.py"))
 PLAN = importlib.util.module_from_spec(_FOUND)
 _FOUND.loader.exec_module(PLAN)
-need, number = PLAN.need, PLAN.number
+need, number, same = PLAN.need, PLAN.number, PLAN.same
 UNIT = 10**12  # units of ρ or ε in 1
 SETTINGS = {"kind", "epsilon", "rho", "within", "delta", "pure", "confidence", "simultaneous"}
 
@@ -61,6 +61,41 @@ def close(one: float, other: float) -> bool:
     return abs(one - other) <= 1e-9 * max(abs(one), abs(other)) + 1e-15
 
 
+def check_budget(one: Any, said: Any, entry: Any) -> None:
+    """The account after the release, in the certificate and in the release."""
+    held, told, zcdp = said["budget"], one["budget"], said["budget"]["currency"] == "zcdp"
+    units = [held[name] for name in ("charged", "before", "after", "lifetime", "cap", "epoch")]
+    need(all(type(part) is int and part >= 0 for part in units), "its account is not in whole units")
+    need(held["before"] + held["charged"] == held["after"] <= held["cap"], "its account does not add up")
+    need(held["after"] <= held["lifetime"], "its account has a life that is shorter than its budget")
+    spent, kept = one["cost"], held.get("after_delta", 0)
+    need(sorted(spent) == ["currency", "delta", "loss"] and spent["currency"] == held["currency"], "its cost is none")
+    need("rows" in one or spent["delta"] == 0, "its cost has a δ")
+    charged = (0, 0) if entry["event"] == "delivered" else (spent["loss"], spent["delta"])
+    need((held["charged"], held["charged_delta"]) == charged, "it was charged something else than its cost")
+    need(type(kept) is int and charged[1] <= kept <= number(held["threshold_delta"]) * 10**18, "its δ is not there")
+    whole, part = number(held["delta"]), number(held["threshold_delta"])
+    fits = 0 <= part < whole if zcdp else 0 == part == whole and held["currency"] == "pure"
+    need(fits and 100 * whole < 1, "its budget is none")
+    delta, most, cap = conversion(whole, part), float(number(held["epsilon_cap"])), held["cap"]
+    means = [epsilon(units / UNIT, delta) if zcdp else units / UNIT for units in (cap, cap * (1 + 1e-9) + 2)]
+    need(means[0] <= most * (1 + 1e-9) and most <= means[1] * (1 + 1e-9), "its cap is not what its budget's ε means")
+    spent = epsilon(held["after"] / UNIT, delta) if zcdp else held["after"] / UNIT
+    need(close(float(number(told["epsilon_spent"])), spent), "the ε that was spent is not that of its account")
+    at = (delta if zcdp and held["after"] else 0) + kept / 10**18
+    need(float(number(told["delta"])) == at, "its account is told at another δ")
+    need(0 <= told["left"] <= held["cap"] - held["after"], "its account has less left than it states")
+    names = {"cap": "cap", "currency": "currency", "epoch": "epoch", "lifetime": "lifetime", "spent": "after"}
+    plain = {name: held[other] for name, other in names.items()} | {"epsilon_cap": held["epsilon_cap"]}
+    plain |= {name: told[name] for name in ("left", "epsilon_spent", "delta")}
+    plain |= {"threshold_spent": kept} if kept else {}
+    need(same(told, plain), "the account that the release tells is not the certified one")
+    more = {name: held[name] for name in ("charged", "charged_delta", "before", "after", "delta", "threshold_delta")}
+    more |= {"scope": one["dataset"], "ledger": held["ledger"]} | {n: held[n] for n in plain if n in held}
+    more |= {"after_delta": kept} if kept else {}
+    need(same(held, more) and held["ledger"] in ("durable", "memory"), "its account tells more than pets writes")
+
+
 def check_losses(one: Any, losses: list[int], plan: Any) -> None:
     """Each measure's loss, in units rounded up, is that of its sensitivity and its scale (docs/proofs/noise.md)."""
     gaussian = one["mechanism"] == "gaussian"
@@ -70,6 +105,14 @@ def check_losses(one: Any, losses: list[int], plan: Any) -> None:
         need(sigma > 0, "it has a measure without noise")
         exact = (Q(moved["l2_squared"], 2) / sigma**2 if gaussian else moved["l1"] / sigma) * UNIT
         need(exact <= loss <= exact * (1 + Q(1, UNIT)) + 2, "a measure loses something else than it states")
+
+
+def check_delta(one: Any, budget: Any) -> None:
+    """An ε is told at the δ that was asked for, or at that of the budget when the request came (0 of Laplace noise)."""
+    asked, delta = one["protection"], float(number(one["delta"]))
+    told = conversion(number(budget["delta"]), number(budget["threshold_delta"]))
+    wanted = float(number(asked["delta"])) if "delta" in asked else told
+    need(delta == (wanted if one["mechanism"] == "gaussian" else 0), "its δ is another")
 
 
 def check_noise(one: Any, losses: list[int], loss: int, budget: Any) -> None:
@@ -83,9 +126,7 @@ def check_noise(one: Any, losses: list[int], loss: int, budget: Any) -> None:
     rho = loss / UNIT if zcdp else None
     need(one["rho"] is None if rho is None else float(number(one["rho"])) == rho, "its ρ is not its cost")
     stated, delta = float(number(one["epsilon"])), float(number(one["delta"]))
-    told = conversion(number(budget["delta"]), number(budget["threshold_delta"]))
-    wanted = float(number(asked["delta"])) if "delta" in asked else told
-    need(delta == (wanted if gaussian else 0), "its δ is another")
+    need(0 < delta < 0.01 if gaussian else delta == 0, "its δ is none")
     spare = 4 * len(losses)  # units that rounding may leave of what was asked for
     true = epsilon(loss / UNIT, delta) if gaussian else total / UNIT
     most = epsilon((loss * 1.0001 + spare) / UNIT, delta) if gaussian else (total * 1.0001 + spare) / UNIT

@@ -21,7 +21,14 @@ PACKAGES = ("pets", "pets.he", "pets.federated", "pets.testing")
 """Whose public names are in the reference."""
 
 CONTENTS = {
-    "Learn": ["docs/guide", "docs/dummy_data", "docs/federated", "docs/federation_from_nothing", "docs/guarantees"],
+    "Learn": [
+        "docs/guide",
+        "docs/dummy_data",
+        "docs/federated",
+        "docs/federation_from_nothing",
+        "docs/guarantees",
+        *("docs/witnesses", "docs/data_protection_officer"),
+    ],
     "When something goes wrong": [
         f"docs/bad_day_{who}" for who in ("custodian", "coordinator", "key_holder", "analyst")
     ],
@@ -38,9 +45,13 @@ CONTENTS = {
         for name in (
             *("setting", "rows", "balance", "units", "total", "square", "leaves", "tree"),
             *("gaussian", "laplace", "composition", "group_keys", "plan", "certificate"),
+            *("secure_sum", "refinement", "post_processing"),
         )
     ],
-    "The house": ["docs/architecture", "docs/audits", "CONTRIBUTING", "GLOSSARY", "CHANGELOG"],
+    "The house": [
+        *("docs/architecture", "docs/opendp", "docs/audits", "CONTRIBUTING", "GLOSSARY", "SECURITY", "AUDITS"),
+        "CHANGELOG",
+    ],
 }
 """The pages of the site, by their places in the repository, under the headings of the side bar."""
 

@@ -35,6 +35,7 @@ def test_every_measure_and_every_law_has_a_page() -> None:
         "certificate",
         "group_keys",
     )
+    kinds += ("secure_sum", "refinement", "post_processing")
     assert missing(kinds, PAGES) == set()
     assert missing(kinds, [page for page in PAGES if page.stem != "tree"]) == {"tree"}
 
@@ -58,3 +59,13 @@ def test_a_page_is_whole_and_what_it_rests_on_is_there(page: Path) -> None:
 def test_every_page_is_in_the_first_ones_table() -> None:
     listed = set(re.findall(r"\]\((\w+)\.md\)", (FOLDER / "setting.md").read_text("utf-8").partition("## Def")[0]))
     assert listed == {page.stem for page in PAGES} - {"setting"}
+
+
+def test_the_features_of_opendp_are_those_of_its_page() -> None:
+    found = {
+        (str(path.relative_to(ROOT)), feature)
+        for path in (ROOT / "pets").rglob("*.py")
+        for feature in re.findall(r"enable_features\(([^)]*)\)", path.read_text("utf-8"))
+    }
+    assert found == {("pets/dp/noise.py", '"contrib"')}
+    assert "| `contrib` | yes, in `pets/dp/noise.py` alone |" in (ROOT / "docs" / "opendp.md").read_text("utf-8")

@@ -264,6 +264,12 @@ class Audit:
         if not plain(said["project"]) or not plain(said["analyst"]) or whole(said["loss"]) or whole(said["delta"]):
             raise Wrong("charges again for an answer that was paid for")
 
+    def _derived(self, said: Json) -> None:
+        """Something was made of answers alone: it costs nothing."""
+        known, names = self._known(said), [plain(said[name]) for name in ("project", "analyst", "request", "what")]
+        if said["table"] not in known.units or not all(names) or whole(said["loss"]) or whole(said["delta"]):
+            raise Wrong("charges for what was made of answers that were paid for")
+
     def _change(self, said: Json) -> None:
         if plain(said["id"]) in self._changes:
             raise Wrong("applies a change for the second time")
@@ -302,6 +308,7 @@ class Audit:
         "source": _source,
         "change": _change,
         "delivered": _delivered,
+        "derived": _derived,
         "rebase": _rebase,
     }
 

@@ -2,7 +2,8 @@
 
 Without an outside copy a log can be cut short or rolled back, and nobody would see it. The text has the shape of C2SP
 ``tlog-checkpoint``: origin, size, base64 of the RFC 6962 root, then extension lines; and of a C2SP ``signed-note``:
-an empty line, and one signature line.
+an empty line, the ledger's signature line, and perhaps the lines of others who saw the same. The id in the ledger's
+line is that of a signed note, of name, kind and key; earlier versions wrote the key's own, and both are read for ever.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pets.common.codec import canonical
 from pets.common.files import only_owner_writes
 from pets.common.signing import SigningKey, VerifyingKey
 from pets.errors import LedgerError, UserError, VerificationError
+from pets.verify.witness import LOG, Key, Unwitnessed, parts
 
 Totals = Mapping[str, tuple[int, ...]]
 """By dataset: epoch, charged loss and delta in this epoch, charged loss and delta over its life."""
@@ -58,20 +60,23 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{root}\nchain {self.chain.hex()}\nat {self.at}\ntotals {totals}\n"
 
     def signed(self, key: SigningKey) -> str:
-        """The note: text, empty line, signature line (em dash, name, base64 of key hash and signature)."""
-        signature = base64.b64encode(bytes.fromhex(key.public.id)[:4] + key.sign(self.text.encode())).decode()
+        """The note: text, empty line, signature line (em dash, name, base64 of key id and signature)."""
+        of = Key(self.origin, LOG, key.public.raw)
+        signature = base64.b64encode(of.id + key.sign(self.text.encode())).decode()
         return f"{self.text}\n— {self.origin} {signature}\n"
 
 
 def parse(note: str, key: VerifyingKey) -> Checkpoint:
-    """The checkpoint in a note; raises :class:`VerificationError` when it is malformed or not signed by the key."""
+    """The checkpoint in a note; raises :class:`VerificationError` when it is malformed or not signed by the key.
+
+    What others signed in it is not looked at (:class:`pets.verify.witness.Policy`).
+    """
     wrong = VerificationError(
         "the checkpoint is damaged or was not signed by this ledger's key; restore your copy of it"
     )
     try:
-        text, _, line = note.partition("\n\n")
-        origin, size, root, chain, at, totals = text.split("\n")
-        mark, name, signature = line.removesuffix("\n").split(" ")
+        text, lines = parts(note)
+        origin, size, root, chain, at, totals = text.removesuffix("\n").split("\n")
         found = Checkpoint(
             origin,
             int(size),
@@ -80,15 +85,14 @@ def parse(note: str, key: VerifyingKey) -> Checkpoint:
             at.removeprefix("at "),
             {name: tuple(parts) for name, parts in json.loads(totals.removeprefix("totals ")).items()},
         )
-        raw = base64.b64decode(signature, validate=True)
-        # one way to write it, so that no bit can change unseen
-        again = f"{found.text}\n— {found.origin} {base64.b64encode(raw).decode()}\n"
         signed = found.text.encode()
-    except (UserError, ValueError, TypeError, AttributeError, binascii.Error, RecursionError):
+    except (UserError, Unwitnessed, ValueError, TypeError, AttributeError, binascii.Error, RecursionError):
         raise wrong from None
-    if again != note or mark != "—" or name != origin or len(found.root) != 32 or found.size < 0:
+    if found.text != text or len(found.root) != 32 or found.size < 0:  # one way to write it: no bit can change unseen
         raise wrong
-    if raw[:4] != bytes.fromhex(key.id)[:4] or not key.verifies(raw[4:], signed):
+    ids = (Key(origin, LOG, key.raw).id, bytes.fromhex(key.id)[:4])  # the second: of earlier versions
+    own = [raw[4:] for name, raw in lines if name == origin and raw[:4] in ids]
+    if not own or not all(key.verifies(signature, signed) for signature in own):
         raise wrong
     return found
 

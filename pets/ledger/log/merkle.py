@@ -103,14 +103,83 @@ def root(bodies: Sequence[bytes]) -> bytes:
 
 def audit_path(index: int, bodies: Sequence[bytes]) -> tuple[bytes, ...]:
     """The inclusion proof of one entry (RFC 6962 section 2.1.1)."""
-    if not 0 <= index < len(bodies):
+    return inclusion_path(index, [leaf_hash(body) for body in bodies])
+
+
+def inclusion_path(index: int, leaves: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The inclusion proof of one entry, from the hashes of all leaves (RFC 6962 section 2.1.1)."""
+    if not 0 <= index < len(leaves):
         raise ValueError("there is no such entry")
-    if len(bodies) == 1:
-        return ()
-    split = 1 << (len(bodies) - 1).bit_length() - 1
-    if index < split:
-        return (*audit_path(index, bodies[:split]), root(bodies[split:]))
-    return (*audit_path(index - split, bodies[split:]), root(bodies[:split]))
+    low, high, out = 0, len(leaves), list[bytes]()
+    while high - low > 1:
+        middle = low + _split(high - low)
+        here = index < middle
+        out.append(_root(leaves[middle:high] if here else leaves[low:middle]))
+        low, high = (low, middle) if here else (middle, high)
+    return tuple(reversed(out))
+
+
+def consistency_path(old: int, leaves: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The proof that a tree begins with the ``old`` leaves of an earlier one (RFC 6962 section 2.1.2).
+
+    ``leaves`` are the hashes of all leaves. Of no leaf, and of as many as there are, the proof is empty.
+    """
+    if not 0 <= old <= len(leaves):
+        raise ValueError("the earlier tree is no beginning of this one")
+    low, high, out, known = 0, len(leaves), list[bytes](), True
+    while 0 < old < high:
+        middle = low + _split(high - low)
+        if old <= middle:
+            out.append(_root(leaves[middle:high]))
+            high = middle
+        else:
+            out.append(_root(leaves[low:middle]))
+            low, known = middle, False
+    if old and not known:
+        out.append(_root(leaves[low:high]))
+    return tuple(reversed(out))
+
+
+def consistent(old: int, size: int, before: bytes, after: bytes, path: Sequence[bytes]) -> bool:
+    """Whether a proof shows that the tree of ``size`` leaves begins with the one of ``old`` (RFC 9162 section 2.1.4.2).
+
+    Of no leaf nothing is to be shown: the proof must be empty then, and where both are of one size.
+    """
+    if not 0 < old < size:
+        return 0 <= old <= size and not path and (old == 0 or before == after)
+    first, last = old - 1, size - 1
+    while first & 1:
+        first, last = first >> 1, last >> 1
+    proof = [before, *path] if old & (old - 1) == 0 else list(path)
+    if not proof:
+        return False
+    here = there = proof[0]
+    for node in proof[1:]:
+        if last == 0:
+            return False
+        if first & 1 or first == last:
+            here, there = node_hash(node, here), node_hash(node, there)
+            while first and not first & 1:
+                first, last = first >> 1, last >> 1
+        else:
+            there = node_hash(there, node)
+        first, last = first >> 1, last >> 1
+    return last == 0 and (here, there) == (before, after)
+
+
+def _split(size: int) -> int:
+    """The greatest power of two below a size."""
+    return 1 << (size - 1).bit_length() - 1
+
+
+def _root(leaves: Sequence[bytes]) -> bytes:
+    """The Merkle tree hash of leaves that are hashed already: level by level, one without a neighbour goes up."""
+    nodes = list(leaves)
+    while len(nodes) > 1:
+        odd = nodes[-1:] if len(nodes) & 1 else []
+        pairs = iter(nodes[: len(nodes) - len(odd)])
+        nodes = [node_hash(one, other) for one, other in zip(pairs, pairs, strict=True)] + odd
+    return nodes[0]
 
 
 def root_from_path(body: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:

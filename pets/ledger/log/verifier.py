@@ -40,7 +40,10 @@ def check_log(said: Any, subject: str, key: bytes) -> None:
     seq, (note, _, line) = log["seq"], log["checkpoint"].partition("\n\n")
     origin, size, root, chain = note.split("\n")[:4]
     signature = base64.b64decode(line.removeprefix(f"— {origin} "))
-    need((signature[:4], origin, chain) == (sha256(key).digest()[:4], log["origin"], f"chain {log['entry_hash']}"))
+    ids = [
+        sha256(named + key).digest()[:4] for named in (f"{origin}\n\1".encode(), b"")
+    ]  # of a signed note; earlier ones
+    need(signature[:4] in ids and (origin, chain) == (log["origin"], f"chain {log['entry_hash']}"))
     Ed25519PublicKey.from_public_bytes(key).verify(signature[4:], f"{note}\n".encode())
     node = sha256(b"\0" + log["entry"].encode()).digest()
     for left in log["inclusion_proof"]:  # RFC 6962, section 2.1.1: the newest entry has only left neighbours
@@ -50,7 +53,8 @@ def check_log(said: Any, subject: str, key: bytes) -> None:
     entry, private = json.loads(log["entry"]), json.loads(log["private"])
     need(entry["sealed"] == sha256(log["private"].encode()).hexdigest(), "its entry in the log was sealed otherwise")
     need((private["release"], private["snapshot"]) == (subject, data["snapshot_id"]), "its entry is of another release")
-    event = "delivered" if entry["event"] == "delivered" else "committed"  # to somebody who asked the same, or first
+    # to somebody who asked the same, or first; or it was made of such answers, and is another thing then
+    event = "derived" if "derived" in said else "delivered" if entry["event"] == "delivered" else "committed"
     told = [seq, event, said["request_id"], data["id"], data["table"], said["project_id"], said["agent_id"]]
     told += [said["what"], said["protection"], budget["epoch"], budget["charged"], budget["charged_delta"]]
     need([entry[name] for name in ENTRY.split()] == told, "it says something else than its entry in the log")

@@ -252,7 +252,7 @@ class _Teller:
             _change(self.datasets[said["dataset"]], said)
         elif event == "rebase":
             self._rebase(said)
-        elif event != "source":
+        elif event not in ("source", "derived"):  # (of what was made of answers the answers tell)
             self.others.add(event)
 
     def _dataset(self, said: Json) -> None:

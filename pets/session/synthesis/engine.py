@@ -17,6 +17,7 @@ from pets.errors import ReleaseFailedError
 from pets.protection.budget import Cost, positive
 from pets.session.custody import Custody
 from pets.session.guard import guarded
+from pets.session.synthesis.attest import attested
 from pets.session.synthesis.request import one_table
 from pets.synthetic.synthetic_release import SyntheticRelease
 
@@ -81,7 +82,7 @@ def by_engine(
         if made is None:
             raise ReleaseFailedError(why)
         frames, said = made
-    return SyntheticRelease(
+    release = SyntheticRelease(
         id=random_id(),
         frames=frames,
         method=method,
@@ -113,6 +114,7 @@ def by_engine(
             *ruled(said["rules"], said["rows_turned_away"]),
         ),
     )
+    return attested(custody, release, [], terms)
 
 
 def _learnt(said: Json) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from pets.release.release_form import plain
 from pets.session.batch import Answers, Work
 from pets.session.custody import Custody
 from pets.session.job import Job
+from pets.session.synthesis.attest import attested
 from pets.session.synthesis.engine import ROW, by_engine, ruled
 from pets.session.synthesis.hopeless import refuse_hopeless
 from pets.session.synthesis.request import SynthesisRequest, check_settings, rows_to_draw
@@ -91,7 +92,7 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
     binned = {column.name: column.dimension.size for column in workload.columns}
     whole = [workload.columns[place].name for place in made.whole]
     rules = unkept(custody.schema.table(name), made.frame)
-    return SyntheticRelease(
+    table = SyntheticRelease(
         id=random_id(),
         frames={name: made.frame},
         method="dp",
@@ -133,6 +134,9 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
             *ruled(rules),
         ),
     )
+    each = [release.certificate for release in made.releases] if answers is None else [answers.certificate]
+    signed = [one for one in each if one is not None]
+    return attested(custody, table, signed, request.protection.to_json(), made.releases[0].plan)
 
 
 def _jobs(custody: Custody, request: SynthesisRequest, questions: Sequence[tuple[Query, Fraction]]) -> list[Job]:
@@ -166,6 +170,7 @@ def _together(custody: Custody, request: SynthesisRequest, jobs: Sequence[Job]) 
             "epsilon": plain(request.epsilon),
             "delta": plain(request.delta),
         },
+        delta=request.delta if gaussian else None,
     )
     with custody.work(work, again=request.again) as answers:
         yield answers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import threading
 from pathlib import Path
 
@@ -40,8 +41,42 @@ def test_the_signature_line_is_a_signed_note() -> None:
     mark, name, signature = line.removesuffix("\n").split(" ")
     raw = base64.b64decode(signature)
     assert (mark, name, empty, text + "\n") == ("—", ONE.origin, "\n\n", ONE.text)
-    assert raw[:4].hex() == KEY.public.id[:8]
+    assert raw[:4] == hashlib.sha256(ONE.origin.encode() + b"\n\x01" + KEY.public.raw).digest()[:4]
     assert KEY.public.verifies(raw[4:], ONE.text.encode())
+
+
+def as_before(one: Checkpoint, key: signing.SigningKey) -> str:
+    """The note as earlier versions wrote it, with the id of the key alone."""
+    raw = bytes.fromhex(key.public.id)[:4] + key.sign(one.text.encode())
+    return f"{one.text}\n— {one.origin} {base64.b64encode(raw).decode()}\n"
+
+
+def test_those_of_earlier_versions_are_read_for_ever() -> None:
+    assert parse(as_before(ONE, KEY), KEY.public) == ONE
+    with pytest.raises(VerificationError):
+        parse(as_before(ONE, KEY).replace("\n57\n", "\n58\n"), KEY.public)
+    # the ledger's key with somebody else's id signs nothing here
+    raw = bytes(4) + KEY.sign(ONE.text.encode())
+    with pytest.raises(VerificationError):
+        parse(f"{ONE.text}\n— {ONE.origin} {base64.b64encode(raw).decode()}\n", KEY.public)
+
+
+def test_a_note_that_others_signed_too_is_not_damaged(tmp_path: Path) -> None:
+    other = f"— w.example/w1 {base64.b64encode(bytes(76)).decode()}\n"
+    for note in (ONE.signed(KEY) + other, ONE.signed(KEY).replace("— ", other + "— "), as_before(ONE, KEY) + other):
+        assert parse(note, KEY.public) == ONE
+        publish(tmp_path / "l.checkpoint", note, ONE.size, KEY.public)
+        assert newest(tmp_path / "l.checkpoint", KEY.public) is not None
+        assert published_size(tmp_path / "l.checkpoint", KEY.public) == 57
+    for wrong in (ONE.signed(KEY) + "x\n", ONE.signed(KEY) + other[:-2] + "\n", ONE.signed(KEY) + other * 101):
+        with pytest.raises(VerificationError):
+            parse(wrong, KEY.public)
+    # one false signature in the ledger's own name spoils the note
+    false = ONE.signed(KEY).rpartition("\n\n")[2]
+    raw = bytearray(base64.b64decode(false.split(" ")[2]))
+    raw[9] ^= 1
+    with pytest.raises(VerificationError):
+        parse(ONE.signed(KEY) + f"— {ONE.origin} {base64.b64encode(raw).decode()}\n", KEY.public)
 
 
 def test_there_and_back() -> None:

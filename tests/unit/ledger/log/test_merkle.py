@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from itertools import pairwise
 
 import pytest
 
-from pets.ledger.log.merkle import Frontier, Tree, audit_path, leaf_hash, node_hash, root, root_from_path
+from pets.ledger.log.merkle import (
+    Frontier,
+    Tree,
+    audit_path,
+    consistency_path,
+    consistent,
+    inclusion_path,
+    leaf_hash,
+    node_hash,
+    root,
+    root_from_path,
+)
 
 # RFC 6962's reference implementation (certificate-transparency, merkle_tree_test): eight leaves and their roots
 LEAVES = [
@@ -127,3 +139,46 @@ def test_the_path_of_the_next_leaf_is_known_before_it_is_added() -> None:
 def test_a_damaged_frontier_is_refused() -> None:
     with pytest.raises(ValueError, match="one peak"):
         Frontier(3, (bytes(32),))
+
+
+def test_every_log_is_shown_to_begin_with_every_earlier_one() -> None:
+    """All true proofs of consistency for sizes up to 130 hold, and as many broken ones are refused."""
+    leaves = [leaf_hash(bytes([number])) for number in range(130)]
+    roots = [root([bytes([number]) for number in range(size)]) for size in range(131)]
+    chance, held, broken = random.Random(4), 0, 0
+    for size in range(1, 131):
+        for old in range(size + 1):
+            path = list(consistency_path(old, leaves[:size]))
+            assert consistent(old, size, roots[old], roots[size], path)
+            held += 1
+            wrong = (old, size, roots[old], roots[size], [*path, roots[1]])
+            match chance.randrange(5):
+                case 0 if path:
+                    wrong = (old, size, roots[old], roots[size], path[: chance.randrange(len(path))])
+                case 1 if path:
+                    at = chance.randrange(len(path))
+                    flipped = bytes([path[at][0] ^ 1]) + path[at][1:]
+                    wrong = (old, size, roots[old], roots[size], [*path[:at], flipped, *path[at + 1 :]])
+                case 2 if old:
+                    wrong = (old, size, roots[old - 1], roots[size], path)
+                case 3 if size > old > 0:
+                    wrong = (old, size, roots[old], roots[size - 1], path)
+                case 4:
+                    wrong = (size + 1, size, roots[old], roots[size], path)
+            assert not consistent(*wrong), wrong[:2]
+            broken += 1
+    assert (held, broken) == (8645, 8645)
+
+
+def test_inclusion_is_proved_from_hashes_as_from_bodies() -> None:
+    bodies = [bytes([number]) for number in range(20)]
+    for size in range(1, 21):
+        leaves = [leaf_hash(body) for body in bodies[:size]]
+        for index in range(size):
+            path = inclusion_path(index, leaves)
+            assert root_from_path(bodies[index], index, size, path) == root(bodies[:size])
+            assert path == audit_path(index, bodies[:size])
+    with pytest.raises(ValueError, match="no such entry"):
+        inclusion_path(3, [leaf_hash(b"")] * 3)
+    with pytest.raises(ValueError, match="no beginning"):
+        consistency_path(4, [leaf_hash(b"")] * 3)

@@ -173,6 +173,7 @@ def test_a_pure_budget_measures_with_laplace() -> None:
     assert made.cost["loss"] <= 4 * 10**12 and "δ" not in made.guarantee
 
 
+FILES = ["rows.certificate.json", "rows.csv", "rows.manifest.json", "rows.parquet"]
 AIM: dict[str, Any] = {"selection": "aim", "columns": ["sex", "ward", "age"], "rows": 10, "progress": False}
 
 
@@ -191,7 +192,7 @@ def test_aim_measures_again_what_fits_worst_within_the_price() -> None:
     # one entry for all of them, with one certificate, at the price that was asked
     assert session.history()["state"].tolist() == ["committed"] and session.history()["unbounded"].tolist() == [False]
     assert session.remaining().spent.loss == made.cost["loss"] == PRICE
-    assert made.certified is not None and made.certificate["releases"] == [made.certified]
+    assert made.certified is not None and made.derived is not None and made.derived["from"] == [made.certified]
     assert "charged together before the first" in made.guarantee
     # asked again, the same rows at no cost; again=True draws and pays anew
     assert session.synthesise(epsilon=2, **AIM).table.equals(made.table)
@@ -396,12 +397,12 @@ def test_a_file_has_its_manifest_beside_it(made: SyntheticRelease, tmp_path: Pat
     assert manifest["marker"] == "SYNTHETIC" and manifest["epsilon"] == 4 and manifest["method"] == "dp"
     assert len(manifest["marginals"]) == 10 and "multivariately plausible" in manifest["level"]
     assert pd.read_csv(tmp_path / "rows.csv")["age"].tolist() == made.table["age"].tolist()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["rows.csv", "rows.manifest.json", "rows.parquet"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == FILES
     with pytest.raises(UserError, match=r"\.csv or \.parquet"):
         made.save(tmp_path / "rows.xlsx")
     with pytest.raises(UserError, match="cannot be written"):
         made.save(tmp_path / "no" / "rows.csv")
-    assert len(made.certificate["releases"]) == 10
+    assert made.derived is not None and len(made.derived["from"]) == 10
 
 
 def test_a_folder_that_is_not_there_is_named(made: SyntheticRelease, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Commands about witnesses: of whoever is one, and of a log that asks them."""

@@ -1,0 +1,127 @@
+"""The checker of federated releases: every way to combine sites holds, and no lie does, whoever signs it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+import pets
+from pets.common.codec import canonical
+from pets.federated.analyst.sharing import signature
+from pets.release.release import Release
+from pets.verify.check import CannotCheck, Refused, check
+from tests.unit.federated.analyst.test_sharing import QUERY, many
+from tests.unit.ledger.log.test_verifier import edited, leaves
+from tests.unit.verify.test_check import moved
+
+FREE = {"values", "notes", "issued_at"}
+"""Parts that may say anything: nothing follows from them. (A site's certificate is held against the rest.)"""
+WAYS: list[tuple[dict[str, Any], Any, str]] = [
+    ({"dropouts": 1, "sites_per_person": 2}, pets.DP(epsilon=0.7), "masked"),
+    ({}, pets.DP(rho=0.5), "masked"),
+    ({}, pets.DP(within=2000), "masked"),
+    ({}, pets.Total(), "masked"),
+    ({}, pets.DP(epsilon=1), "local"),
+    ({"sites_per_person": 2}, pets.DP(epsilon=1, pure=True), "local"),
+]
+
+
+class World:
+    """A federation whose coordinator can sign again."""
+
+    def __init__(self, about: dict[str, Any], asked: Any, secure: str) -> None:
+        self.sites = many(5, **about)
+        self.release: Release = self.sites.release(QUERY, asked, secure=secure)
+        self.form = self.release.form
+        self.key = bytes.fromhex(self.form["sharing"]["roster"]["coordinator"])
+
+    def signed(self, form: Any) -> bytes:
+        form = copy.deepcopy(form)
+        form["sharing"].pop("coordinator", None)
+        form["sharing"]["coordinator"] = signature(form, self.sites._coordinator)
+        return canonical(form)
+
+
+@pytest.fixture(scope="module", params=range(len(WAYS)), ids=[f"{way} {asked!r}" for _, asked, way in WAYS])
+def world(request: pytest.FixtureRequest) -> World:
+    return World(*WAYS[request.param])
+
+
+@pytest.mark.chance(0)
+def test_every_way_to_combine_holds(world: World) -> None:
+    said = check(canonical(world.release.to_json()), world.key)
+    assert said.startswith(world.release.guarantee) and "5 of 5 sites answered" in said
+    assert f"{world.form['cost']['loss']} units at each site" in said and "not checked, since" in said
+    assert check(world.signed(world.form), world.key) == said
+    with pytest.raises(Refused, match="another key signed it"):
+        check(canonical(world.release.to_json()), bytes(32))
+
+
+@pytest.mark.chance(0)
+def test_signed_lies_are_refused(world: World) -> None:
+    missed, tried = [], 0
+    places = [path for path in leaves(world.form) if path[0] not in FREE and path[:2] != ("sharing", "certificates")]
+    for path in places[:: max(1, len(places) // 60)]:
+        if path[:2] == ("sharing", "coordinator"):
+            continue
+        tried += 1
+        try:
+            check(world.signed(edited(world.form, path, moved)), world.key)
+        except (Refused, CannotCheck):
+            continue
+        missed.append(path)
+    # who answered is the coordinator's word where the sites sign no list, and keys for envelopes serve none of these
+    free = [path for path in missed if path[-1] in ("policy", "schema", "box", "delta") and "members" in path]
+    assert [path for path in missed if path not in free] == [] and tried > 40
+
+
+@pytest.mark.chance(0)
+def test_lies_that_fit_together() -> None:
+    world = World(*WAYS[0])
+    for change, why in (
+        (
+            lambda f: f["sharing"]["noise"].update(losses=[loss // 2 for loss in f["sharing"]["noise"]["losses"]]),
+            "loses",
+        ),
+        (lambda f: f["sharing"].update(honest=5), "of its roster"),
+        (lambda f: f["sharing"]["answered"].pop(), "too few|fewer|edited"),
+        (lambda f: f["sharing"]["signatures"].clear(), "too few"),
+        (lambda f: f.update(guarantee=f["guarantee"].replace("across at most 2 sites", "at one site")), "in words"),
+        (lambda f: f.update(scales=["1", *f["scales"][1:]]), "noise on its total"),
+        (lambda f: f["sharing"]["noise"].update(refine=[2] * 3), "edited"),
+        (lambda f: f["sharing"]["noise"].update(alone=True), "edited"),
+    ):
+        form = copy.deepcopy(world.form)
+        change(form)
+        with pytest.raises(Refused, match=why):
+            check(world.signed(form), world.key)
+
+
+@pytest.mark.chance(0)
+def test_a_certificate_of_something_else(world: World) -> None:
+    form = copy.deepcopy(world.form)
+    sites = form["sharing"]["certificates"]
+    assert sites
+    name = next(iter(sites))
+    import base64
+
+    said = json.loads(base64.b64decode(sites[name]["payload"]))
+    for part, value in (
+        ("cost", {"currency": "zcdp", "loss": 1, "delta": 0}),
+        ("query", {}),
+        ("plan_sha256", "0" * 64),
+    ):
+        lie = said | {"predicate": said["predicate"] | {part: value}}
+        sites[name] = sites[name] | {"payload": base64.b64encode(canonical(lie)).decode()}
+        with pytest.raises(Refused, match="of something else"):
+            check(world.signed(form), world.key)
+
+
+@pytest.mark.chance(0)
+def test_what_cannot_be_checked(world: World) -> None:
+    for change in ({"version": 2}, {"secure": "trustees"}):
+        with pytest.raises(CannotCheck, match="does not know"):
+            check(world.signed(world.form | {"sharing": world.form["sharing"] | change}), world.key)

@@ -92,6 +92,16 @@ def people_counted(node: agg.CountUnits, _: Fields, rows: list[Kept], __: Query)
     return len({row.person for row in meeting(node, rows)})
 
 
+def a_list_of_tails(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    return agg.Tails(where(draw, fields))
+
+
+def people_with_so_many_rows(node: agg.Tails, _: Fields, rows: list[Kept], __: Query) -> list[int]:
+    """Up to the most that anybody here has; the answer has a 0 for each further row that may be kept."""
+    numbers = [row.rank for row in meeting(node, rows)]
+    return [numbers.count(number) for number in range(1, max(numbers, default=0) + 1)]
+
+
 def a_rate(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
     condition = some_condition(draw, fields, 2)
     return None if condition is None else agg.Rate(condition)
@@ -297,6 +307,7 @@ def place_among_values(node: agg.Quantile, fields: Fields, rows: list[Kept], que
 AGGREGATES: dict[type[agg.Aggregate], Kind] = {
     agg.Count: Kind(a_count, rows_counted),
     agg.CountUnits: Kind(a_count_of_people, people_counted),
+    agg.Tails: Kind(a_list_of_tails, people_with_so_many_rows),
     agg.Rate: Kind(a_rate, share_of_rows),
     agg.Sum: Kind(a_sum, total),
     agg.Mean: Kind(a_mean, average),

@@ -556,9 +556,10 @@ def answered(query: Query, fields: Mapping[str, Domain], unit: Unit, rows: Itera
     if cap is not None and cap >= min(unit.max_rows, len(reported)):
         cap = None
 
-    def placed(chosen: list[Kept]) -> dict[tuple[Any, ...], list[Kept]]:
+    def placed(chosen: list[Kept], most: int | None = None) -> dict[tuple[Any, ...], list[Kept]]:
         out: dict[tuple[Any, ...], list[Kept]] = {group: [] for group in reported}
         entered: dict[int, list[tuple[Any, ...]]] = {}
+        taken: Counter[tuple[Any, ...]] = Counter()
         for row in sorted(chosen, key=lambda row: row.rank):
             group = tuple(_label(key, row.values[key.column]) for key in query.keys)
             mine = entered.setdefault(row.person, [])
@@ -566,17 +567,21 @@ def answered(query: Query, fields: Mapping[str, Domain], unit: Unit, rows: Itera
                 mine.append(group)
             if cap is not None and mine.index(group) >= cap:
                 continue  # a later group of this person
+            taken[row.person, group] += 1
+            if most is not None and taken[row.person, group] > most:
+                continue  # a later row of this person in the group
             if group in out:
                 out[group].append(row)
         return out
 
-    counted = placed([row for row in meeting if row.rank <= limit])
-    everything = placed(meeting)  # what count_units reads
+    counted = placed([row for row in meeting if row.rank <= limit], query.rows_per_group)
+    everything = placed(meeting)  # what counts of people read
     table = []
     for group in reported:
-        cells = [
-            meaning(node, fields, everything[group] if isinstance(node, agg.CountUnits) else counted[group], query)
-            for _, node in query.aggregates
-        ]
+        cells = []
+        for _, node in query.aggregates:
+            whole = isinstance(node, (agg.CountUnits, agg.Tails))
+            cell = meaning(node, fields, everything[group] if whole else counted[group], query)
+            cells.append(cell + [0] * (unit.max_rows - len(cell)) if isinstance(node, agg.Tails) else cell)
         table.append((*group, *cells))
     return Answer((*(key.name for key in query.keys), *(name for name, _ in query.aggregates)), tuple(table))

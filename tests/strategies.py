@@ -243,7 +243,8 @@ def schemas(draw: Draw[Any], *, person_table: bool | None = None, by_row: bool |
     if by_row if by_row is not None else draw(st.integers(0, 7)) == 0:
         return Schema({"t": Table(Unit(None), columns, people=PEOPLE)})
     most = draw(st.integers(1, 12))
-    unit = Unit("id", most, draw(st.one_of(st.none(), st.integers(1, most))), draw(st.booleans()))
+    ranked = [[name] for name in columns] + [names[:2]] if draw(st.booleans()) else []
+    unit = Unit("id", most, draw(st.one_of(st.none(), st.integers(1, most))), draw(st.booleans()), ranked)
     ids = draw(domains(Identifier))
     if draw(st.integers(0, 5)) == 0:
         columns["other id"] = draw(domains(Identifier))
@@ -643,6 +644,7 @@ def queries(draw: Draw[Any], schema: Schema, kinds: Sequence[type[agg.Aggregate]
     query = query.bound(
         rows=draw(st.one_of(st.none(), st.integers(1, unit.max_rows))),
         groups=draw(st.one_of(st.none(), st.integers(1, 4))),
+        rows_per_group=draw(st.one_of(st.none(), st.none(), st.integers(1, 3))),
     )
     wanted = list(kinds) or draw(st.lists(st.sampled_from(list(AGGREGATES)), min_size=2, max_size=5))
     found = [AGGREGATES[kind].drawn(draw, fields) for kind in wanted]

@@ -61,6 +61,14 @@ class _Asked:
     groups: Annotated[
         int | None, typer.Option("--groups", metavar="WHOLE", help="Groups one person may fall in, at most.")
     ] = None
+    rows_per_group: Annotated[
+        int | None, typer.Option("--rows-per-group", metavar="WHOLE", help="Rows of one person in each group, at most.")
+    ] = None
+
+    @property
+    def bounds(self) -> dict[str, int | None]:
+        """What ``query.bound`` takes."""
+        return {"rows": self.rows, "groups": self.groups, "rows_per_group": self.rows_per_group}
 
     def build(self, schema: "Schema") -> "Query":
         """The query that the flags describe."""
@@ -72,7 +80,7 @@ class _Asked:
             if measures or self.where or self.by or self.table or (self.query is not None and self.sql is not None):
                 raise QueryError("give the query as --query FILE, as --sql 'SELECT …' or as flags, not as two of them")
             read = condition.read_query(self.query) if self.query is not None else _of_sql(str(self.sql), schema)
-            return read.bound(rows=self.rows, groups=self.groups)
+            return read.bound(**self.bounds)
         if not measures:
             raise QueryError("the query asks for nothing; add --count rows, --mean days=length_of_stay or another one")
         if self.table is None and len(schema.tables) > 1:
@@ -85,7 +93,7 @@ class _Asked:
         for kind, text in measures:
             name, aggregate = condition.measure(kind, text)
             asked = asked.agg(**{name: aggregate})
-        return asked.bound(rows=self.rows, groups=self.groups)
+        return asked.bound(**self.bounds)
 
 
 def _keys(text: str) -> "KeySet | None":

@@ -1,20 +1,18 @@
 """Blocks: each measure that aggregates are made of, with its proven sensitivity and what its sums can reach.
 
-Source of the bounds: the row cap alone. A person has at most K counted rows, all of which may fall in one cell, so a
-count has L1 = L2 = L∞ = K, and a sum of row weights |w| ≤ W has W times that.
+The bounds themselves are :class:`pets.plan.bounding.bounds.Bounds`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pets.errors import QueryError
-from pets.plan.layout import Layout
-from pets.plan.measure import Measure, Sensitivity, Weight
+from pets.plan.bounding.bounds import Bounds, rows_text
+from pets.plan.measure import Measure, Weight
 from pets.plan.predicate import Predicate, both, field, known, resolve
-from pets.query_model.aggregate import CountUnits
+from pets.query_model.aggregate import CountUnits, Tails
 from pets.query_model.expression import Filter
 from pets.query_model.nodes.aggregate_base import OfColumn
 from pets.query_model.nodes.moments import OfColumns
@@ -23,33 +21,6 @@ from pets.schema.numeric import Numeric
 
 MAX_SUM = 2**62
 """No sum may be able to pass this."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """The contribution bounds of a query: what the sensitivities follow from."""
-
-    layout: Layout
-    rows: int
-    kept_rows: int
-    group_cap: int | None
-    people: int
-
-    def per_row(self, weight: int, cells: int, repeats: int = 1) -> Sensitivity:
-        """A sum over at most K rows of a person, each adding at most ``weight`` to one cell in each repeat."""
-        k = self.rows
-        l0 = min(k, cells) if self.group_cap is None else min(k, cells, self.group_cap * (cells // self.layout.groups))
-        return Sensitivity(l0 * repeats, k * weight * repeats, (k * weight) ** 2 * repeats, k * weight)
-
-    def per_person(self) -> Sensitivity:
-        """A person counted once in each group they are in."""
-        l0 = min(self.kept_rows, self.layout.groups, self.group_cap or self.kept_rows)
-        return Sensitivity(l0, l0, l0, 1)
-
-
-def rows_text(k: int) -> str:
-    """How many rows, in words."""
-    return "1 row" if k == 1 else f"{k} rows"
 
 
 class Blocks:
@@ -66,14 +37,13 @@ class Blocks:
         return None if condition is None else resolve(condition, self._fields, self._table)
 
     def _rows(self, where: Predicate | None, of: str = "") -> Measure:
-        k = self._bounds.rows
         name = "count of rows" + (f" with a value in {of}" if of else " that meet its condition" if where else "")
         return Measure(
             name=name,
             kind="rows",
             sensitivity=self._bounds.per_row(1, self._bounds.layout.groups),
-            reason=f"at most {rows_text(k)} of a person count, and all may fall in one group",
-            limit=self._bounds.people * k,
+            reason=self._bounds.counted + self._bounds.all_in(" group"),
+            limit=self._bounds.people * self._bounds.in_group,
             where=where,
         )
 
@@ -83,12 +53,11 @@ class Blocks:
         square = kind == "square"
         largest = max(weight.largest**2 - centre, centre) if square else weight.largest
         unit = "squared deviation" if square else "deviation" if weight.offset else "value"
-        k = self._bounds.rows
         return Measure(
             name=f"{'sum of squares' if square else 'sum'} of {column}",
             kind=kind,
             sensitivity=self._bounds.per_row(largest, self._bounds.layout.groups),
-            reason=f"at most {rows_text(k)} of a person count, each with a {unit} of at most {largest:,} grid steps",
+            reason=f"{self._bounds.counted}, each with a {unit} of at most {largest:,} grid steps",
             limit=self._limit(raw, weight, largest, whole=square),
             column=column,
             where=where,
@@ -102,7 +71,7 @@ class Blocks:
         ``raw`` is a wide bound, which most plans meet; what is really summed under a clip is counted from its low end.
         Where ``raw`` is summed as a ``whole`` (squares, before their centre is taken off), it must fit 64 bits itself.
         """
-        rows = self._bounds.people * self._bounds.rows
+        rows = self._bounds.people * self._bounds.in_group
         wide = rows * max(raw, largest)
         if wide <= MAX_SUM or weight.coarse > 1 or (whole and wide >= 2 * MAX_SUM):
             return wide
@@ -148,14 +117,13 @@ class Blocks:
 
     def _product(self, columns: tuple[str, str], where: Predicate | None, weights: Sequence[Weight]) -> Measure:
         first, second = weights
-        largest, k = first.largest * second.largest, self._bounds.rows
+        largest = first.largest * second.largest
         return Measure(
             name=f"sum of products of {' and '.join(columns)}",
             kind="product",
             sensitivity=self._bounds.per_row(largest, self._bounds.layout.groups),
-            reason=f"at most {rows_text(k)} of a person count, each with a product of deviations of at most "
-            f"{largest:,} grid steps",
-            limit=self._bounds.people * k * largest,
+            reason=f"{self._bounds.counted}, each with a product of deviations of at most {largest:,} grid steps",
+            limit=self._bounds.people * self._bounds.in_group * largest,
             column=columns[0],
             where=where,
             weight=first,
@@ -173,4 +141,17 @@ class Blocks:
             reason=f"a person counts once a group, and has at most {rows_text(self._bounds.kept_rows)}{capped}",
             limit=self._bounds.people,
             where=self._where(aggregate.where),
+        )
+
+    def _tails(self, aggregate: Tails) -> Measure:
+        kept = rows_text(self._bounds.kept_rows)
+        met = " that meet its condition" if aggregate.where is not None else ""
+        return Measure(
+            name=f"people with at least 1, 2, … rows{met}",
+            kind="tails",
+            sensitivity=self._bounds.by_rank(),
+            reason=f"a person has at most {kept}, each with a number of its own",
+            limit=self._bounds.people,
+            where=self._where(aggregate.where),
+            width=self._bounds.kept_rows,
         )

@@ -69,6 +69,16 @@ class KeyPlan:
         return self.groups if self.groups < self.kept_rows else None
 
     @property
+    def group_rows(self) -> int | None:
+        """Rows of a group are not capped: a key is there or not."""
+        return None
+
+    @property
+    def stored_rank(self) -> tuple[str, ...] | None:
+        """No cap on the rows of a group, and no rank for one."""
+        return None
+
+    @property
     def who(self) -> str:
         """Whose presence is hidden, in words."""
         if self.unit_column is None:

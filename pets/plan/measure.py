@@ -14,7 +14,7 @@ from pets.common.codec import Json, number
 from pets.plan.predicate import Predicate, predicate_json
 from pets.query_model.traits import TRAITS, Traits
 
-MeasureKind = Literal["rows", "balance", "units", "total", "square", "product", "leaves", "tree"]
+MeasureKind = Literal["rows", "balance", "units", "total", "square", "product", "leaves", "tree", "tails"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class Measure:
         product: the sum of the products of the row weights of two columns, over rows with a value in both.
         leaves: rows in each of ``width`` bins of ``column``; ``breaks`` are the bins' first codes and the code
             after the last.
+        tails: kept rows that are their person's first, second, … (that meet ``where``), ``width`` of them.
         tree: the same bins, then sums of ever wider runs of them (``levels`` holds the nodes of each level, leaves
             first), in one block.
 
@@ -110,6 +111,11 @@ class Measure:
     width: int = 1
     other: str | None = None
     other_weight: Weight | None = None
+
+    @property
+    def reads_kept(self) -> bool:
+        """Whether all kept rows of a person are looked at, whatever K is."""
+        return self.kind in ("units", "tails")
 
     def to_json(self) -> Json:
         """The canonical form: what is measured and how far a person can move it."""

@@ -12,11 +12,12 @@ from typing import Any
 
 from pets.common.codec import number
 from pets.errors import QueryError
-from pets.plan.blocks import Blocks, Bounds, rows_text
+from pets.plan.blocks import Blocks
+from pets.plan.bounding.bounds import Bounds
 from pets.plan.layout import MAX_SLOTS, bin_breaks
 from pets.plan.measure import Measure, Output, Weight
 from pets.plan.predicate import both, field, known
-from pets.query_model.aggregate import Count, CountUnits, Histogram, Mean, Quantile, Rate, Sum
+from pets.query_model.aggregate import Count, CountUnits, Histogram, Mean, Quantile, Rate, Sum, Tails
 from pets.query_model.group_keys import interval_labels
 from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
 from pets.query_model.nodes.moments import OfColumns, Spread
@@ -90,6 +91,9 @@ class Planner(Blocks):
         if isinstance(aggregate, CountUnits):
             part = self._index(self._units(aggregate))
             return Output(name, "count_units", (part,), ((part, 1.0),))
+        if isinstance(aggregate, Tails):
+            part = self._index(self._tails(aggregate))
+            return Output(name, "tails", (part,), ((part, 1.0),), bins=tuple(range(1, self._bounds.kept_rows + 1)))
         if isinstance(aggregate, Rate):
             return self._rate(name, aggregate)
         if isinstance(aggregate, Spread):
@@ -130,13 +134,12 @@ class Planner(Blocks):
 
     def _rate(self, name: str, aggregate: Rate) -> Output:
         rows = self._rows(None)
-        k = self._bounds.rows
         balance = Measure(
             name="rows that meet a condition less rows that do not",
             kind="balance",
             sensitivity=self._bounds.per_row(1, self._bounds.layout.groups),
-            reason=f"at most {rows_text(k)} of a person count, each adding 1 or -1",
-            limit=self._bounds.people * k,
+            reason=f"{self._bounds.counted}, each adding 1 or -1",
+            limit=self._bounds.people * self._bounds.in_group,
             where=self._where(aggregate.where),
         )
         parts = (self._index(balance), self._index(rows))
@@ -245,13 +248,12 @@ class Planner(Blocks):
             labels = tuple(interval_labels(aggregate.edges))
             breaks = starts
         width = len(labels)
-        k = self._bounds.rows
         measure = Measure(
             name=f"counts of {aggregate.column} in {width} bins",
             kind="leaves",
             sensitivity=self._bounds.per_row(1, self._bounds.layout.groups * width),
-            reason=f"at most {rows_text(k)} of a person count, each in one bin, and all may fall in one",
-            limit=self._bounds.people * k,
+            reason=f"{self._bounds.counted}, each in one bin{self._bounds.all_in('')}",
+            limit=self._bounds.people * self._bounds.in_group,
             column=aggregate.column,
             where=self._where(aggregate.where),
             breaks=breaks,
@@ -274,14 +276,14 @@ class Planner(Blocks):
         # the same breaks for every quantile of the column: one tree, so quantiles cannot cross
         breaks = tuple(domain.cells * i // leaves for i in range(leaves + 1))
         levels = _levels(leaves)
-        k, height = self._bounds.rows, len(levels)
+        height = len(levels)
         flat = self._bounds.per_row(1, self._bounds.layout.groups * leaves, height)
         measure = Measure(
             name=f"tree of counts of {aggregate.column} over {leaves} bins",
             kind="tree",
             sensitivity=flat,
-            reason=f"at most {rows_text(k)} of a person count, each once on each of {height} levels",
-            limit=self._bounds.people * k,
+            reason=f"{self._bounds.counted}, each once on each of {height} levels",
+            limit=self._bounds.people * self._bounds.in_group,
             column=aggregate.column,
             where=self._where(aggregate.where),
             breaks=breaks,

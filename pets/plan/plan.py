@@ -13,14 +13,14 @@ from types import MappingProxyType
 
 from pets.common.codec import Json, digest
 from pets.errors import QueryError
-from pets.plan.blocks import Bounds
+from pets.plan.bounding.bounds import Bounds, rows_text
 from pets.plan.computed.derive import Made, derive
 from pets.plan.layout import MAX_SLOTS, Layout, make_layout
 from pets.plan.measure import Measure, Output
 from pets.plan.measures import Planner
 from pets.plan.people import PeoplePlanner, used_columns
 from pets.plan.person_steps import PersonPlan
-from pets.plan.predicate import Predicate, predicate_json, resolve
+from pets.plan.predicate import Predicate, columns_in, predicate_json, resolve
 from pets.query_model.query import Query
 from pets.schema.domain import Domain
 from pets.schema.schema import Schema
@@ -41,6 +41,7 @@ class Plan:
         rows: K, the rows of one person that count, over the whole table.
         kept_rows: the rows of one person that the snapshot keeps (what ``count_units`` reads).
         group_cap: groups one person may fall in, enforced by the compiled query (``None``: no cap).
+        group_rows: rows of one person that count in each group, enforced by the compiled query (``None``: up to K).
         people: the public bound on people for which every sum is proved to stay within 62 bits.
         where: the query's condition on codes.
         layout: slots of the group key.
@@ -50,6 +51,8 @@ class Plan:
             those of the table).
         people_of: of a question about people, how each person's one row is made of their rows.
         derived: the derived columns, in order.
+        stored_rank: the columns within which snapshots hold a rank that enforces ``group_rows`` (``None``: they hold
+            none that does, and rows are ranked for each question).
     """
 
     query: Query
@@ -60,6 +63,7 @@ class Plan:
     rows: int
     kept_rows: int
     group_cap: int | None
+    group_rows: int | None
     people: int
     where: Predicate | None
     layout: Layout
@@ -68,6 +72,7 @@ class Plan:
     fields: Mapping[str, Domain] = field(repr=False, compare=False)
     people_of: PersonPlan | None = None
     derived: tuple[Made, ...] = ()
+    stored_rank: tuple[str, ...] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.size > MAX_SLOTS:
@@ -100,12 +105,12 @@ class Plan:
         """How many rows of a person enter the answer; distinct people are counted over all rows that were kept."""
         if self.people_of is not None:
             return f"one row a person is counted, made of at most {self.people_of.said}"
-        kinds = {measure.kind for measure in self.measures}
-        if kinds == {"units"}:
+        if all(measure.reads_kept for measure in self.measures):
             return f"at most {rows_text(self.kept_rows)} of a person are looked at"
-        people = "units" in kinds and self.kept_rows != self.rows
+        people = any(measure.reads_kept for measure in self.measures) and self.kept_rows != self.rows
         also = f" ({self.kept_rows} are looked at to count people)" if people else ""
-        return f"at most {rows_text(self.rows)} of a person count{also}"
+        each = "" if self.group_rows is None else f", {self.group_rows} in each group"
+        return f"at most {rows_text(self.rows)} of a person count{each}{also}"
 
     @property
     def groups(self) -> int:
@@ -152,21 +157,14 @@ class Plan:
         }
         if self.derived:
             out["derived"] = [made.to_json() for made in self.derived]
+        if self.group_rows is not None:
+            out["rows_per_group"] = self.group_rows
         return out if self.people_of is None else out | {"people_of": self.people_of.to_json()}
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical form."""
         return digest(self.to_json())
-
-
-def rows_text(count: int) -> str:
-    """So many rows.
-
-    >>> rows_text(1), rows_text(3)
-    ('1 row', '3 rows')
-    """
-    return "1 row" if count == 1 else f"{count} rows"
 
 
 def make_plan(query: Query, schema: Schema) -> Plan:
@@ -212,7 +210,7 @@ def _cached(asked: _Asked) -> Plan:
     if source is None:
         bounds = _bounds(query, schema, fields)
     else:  # a person is one row
-        bounds = Bounds(make_layout(query.keys, query.keyset, fields, about), 1, 1, None, source.people)
+        bounds = Bounds(make_layout(query.keys, query.keyset, fields, about), 1, 1, None, None, source.people)
     where = None if query.condition is None else resolve(query.condition, fields, about)
     planner = Planner(fields, about, bounds)
     for name, aggregate in query.aggregates:
@@ -233,6 +231,7 @@ def _cached(asked: _Asked) -> Plan:
         rows=bounds.rows,
         kept_rows=bounds.kept_rows,
         group_cap=bounds.group_cap,
+        group_rows=bounds.group_rows,
         people=bounds.people,
         where=where,
         layout=bounds.layout,
@@ -241,6 +240,7 @@ def _cached(asked: _Asked) -> Plan:
         fields=MappingProxyType(fields),
         people_of=people_of,
         derived=derived,
+        stored_rank=None if bounds.group_rows is None else stored_rank(query, schema, bounds.layout, where),
     )
 
 
@@ -260,4 +260,24 @@ def _bounds(query: Query, schema: Schema, fields: Mapping[str, Domain]) -> Bound
         )
     if cap is not None and cap >= min(table.unit.max_rows, layout.groups):
         cap = None  # the row cap alone keeps a person in no more groups than that
-    return Bounds(layout, rows, table.unit.max_rows, cap, table.people)
+    most = query.rows_per_group
+    if most is not None and most >= rows:
+        most = None  # nor do more rows than K count in a group
+    return Bounds(layout, rows, table.unit.max_rows, cap, most, table.people)
+
+
+def stored_rank(query: Query, schema: Schema, layout: Layout, where: Predicate | None) -> tuple[str, ...] | None:
+    """The columns of the stored rank that says which rows of a group come first; ``None`` where none does.
+
+    It was made over all kept rows of a person with the same values in these columns. The rows of a rank of at most K
+    are the first ones among them; so are the rows that meet a condition only if it takes all of them or none, which it
+    does if it reads nothing but these columns and what is the same for all rows of a person.
+    """
+    table = schema.table(query.table)
+    same = set(schema.fields(query.table)) - set(table.columns)  # the person table's; a computed column may differ
+    own = [one for one in layout.dimensions if one.column not in same]
+    if any(one.breaks or one.cycle is not None for one in own):
+        return None
+    names = tuple(sorted({one.column for one in own}))
+    reads = columns_in(where) - same
+    return names if names in table.unit.rank_within and reads <= set(names) else None

@@ -28,6 +28,7 @@ __all__ = [
     "histogram",
     "median",
     "quantile",
+    "tails",
 ]
 """The functions by which aggregates are asked for: names of ``pets`` itself."""
 
@@ -53,6 +54,23 @@ class CountUnits(Aggregate):
 
     where: Filter | None = None
     kind: ClassVar[str] = "count_units"
+
+    def __post_init__(self) -> None:
+        check_where(self.where)
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Tails(Aggregate):
+    """People with at least 1, 2, … kept rows: each kept row (that meets ``where``) is counted under its number.
+
+    A person's rows are numbered 1, 2, … in the order of the random choice, so the k-th number counts everybody who has
+    k rows. In a group, or under a condition, it counts people whose k-th row is there. Rows are counted up to the
+    ``max_rows`` that snapshots keep, whatever ``bound`` says.
+    """
+
+    where: Filter | None = None
+    kind: ClassVar[str] = "tails"
 
     def __post_init__(self) -> None:
         check_where(self.where)
@@ -154,7 +172,7 @@ class Quantile(Aggregate):
 
 AGGREGATES: dict[str, type[Aggregate]] = {
     kind.kind: kind
-    for kind in (Count, CountUnits, Rate, Sum, Mean, Variance, Std, Covariance, Correlation, Histogram, Quantile)
+    for kind in (Count, CountUnits, Rate, Sum, Mean, Variance, Std, Covariance, Correlation, Histogram, Quantile, Tails)
 }
 
 
@@ -266,3 +284,13 @@ def median(column: str, *, bins: int | None = None, where: Filter | None = None)
 def quantile(column: str, q: object = 0.5, *, bins: int | None = None, where: Filter | None = None) -> Quantile:
     """A quantile of a numeric column, to the resolution of ``bins``; see :class:`Quantile` for exactly what it is."""
     return Quantile(column, q, bins, where)  # type: ignore[arg-type]
+
+
+@plain_arguments(QueryError)
+def tails(where: Filter | None = None) -> Tails:
+    """How many people have at least 1, 2, … rows, up to the ``max_rows`` that snapshots keep.
+
+    Sensitivity: all rows of a person move each of those numbers by at most 1, which is √max_rows in all. From them it
+    follows how many rows a bound leaves out: see :meth:`pets.Session.rows_lost`.
+    """
+    return Tails(where)

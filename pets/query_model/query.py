@@ -31,6 +31,8 @@ from pets.query_model.traits import TRAITS
 from pets.query_model.verbs import no_such_verb
 
 MAX_BOUND = 1_000_000
+BOUNDS = ("rows", "groups", "rows_per_group")
+"""What :meth:`Query.bound` takes."""
 
 
 @plain_fields(QueryError)
@@ -46,6 +48,7 @@ class Query:
         aggregates: named measures of each group.
         rows: rows of one person that count (``None``: the schema's default).
         groups: groups one person may fall in (``None``: no cap).
+        rows_per_group: rows of one person that count in each group (``None``: no cap but ``rows``).
         people: features of each person, one row a person; ``None`` for the rows of the table.
         derived: named columns that are computed of a row's own values, each from columns before it.
         display: how the answer is shown. It is no part of the question, of its canonical form or of its digest.
@@ -62,6 +65,7 @@ class Query:
     aggregates: tuple[tuple[str, Aggregate], ...] = ()
     rows: int | None = None
     groups: int | None = None
+    rows_per_group: int | None = None
     people: People | None = None
     derived: tuple[tuple[str, Derived], ...] = ()
     display: Display | None = field(default=None, repr=False, compare=False)
@@ -76,7 +80,8 @@ class Query:
         if self.keyset is not None:
             self._listed(self.keyset)
             object.__setattr__(self, "keyset", self.keyset.plain())
-        for label, value in (("rows", self.rows), ("groups", self.groups)):
+        for label in BOUNDS:
+            value = getattr(self, label)
             if value is not None:
                 object.__setattr__(self, label, _bound(label, value))
         if not isinstance(self.aggregates, (tuple, list)):
@@ -191,13 +196,18 @@ class Query:
         return replace(self, aggregates=(*self.aggregates, *aggregates.items()))
 
     @plain_arguments(QueryError, example="write bound(rows=3) or bound(groups=2)")
-    def bound(self, *, rows: int | None = None, groups: int | None = None) -> Query:
-        """Override how much one person may contribute: at most ``rows`` rows over the whole table, in ``groups``."""
-        return replace(
-            self,
-            rows=self.rows if rows is None else rows,
-            groups=self.groups if groups is None else groups,
-        )
+    def bound(self, *, rows: int | None = None, groups: int | None = None, rows_per_group: int | None = None) -> Query:
+        """Override how much one person may contribute; what is left out stays as it is.
+
+        The caps hold in this order, and each looks at one person's own rows: ``rows`` of them over the whole table,
+        chosen at random once and for all; the query's condition; their first ``groups`` groups; in each of these the
+        first ``rows_per_group`` rows. A group is one of the answer's: a bin, a week, a value of a column.
+
+        So ``bound(rows=7, groups=7, rows_per_group=1)`` moves daily counts by 1 on each of 7 days, which is √7 in all
+        where 7 rows on one day would be 7: that much less noise, for what is left out.
+        """
+        given: dict[str, Any] = {"rows": rows, "groups": groups, "rows_per_group": rows_per_group}
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
 
     def shown_as(self, display: Display | None) -> Query:
         """The same question (and digest), its answer shown in another way: what SQL's ORDER BY and LIMIT make."""
@@ -244,6 +254,7 @@ class Query:
         bounds = [
             f"at most {n:,} {what}" for what, n in (("rows", self.rows), ("groups", self.groups)) if n is not None
         ]
+        bounds += [] if self.rows_per_group is None else [f"at most {self.rows_per_group:,} rows in each group"]
         facts += [("Of each person", ", in ".join(bounds))] if bounds else []
         return html_table.block(html_table.table("Query: asked of no data yet", (), facts))
 
@@ -256,9 +267,7 @@ class Query:
             out["by"] = [key.to_json() for key in self.keys]
         if self.keyset is not None:
             out["keyset"] = self.keyset.to_json()
-        for name, value in (("rows", self.rows), ("groups", self.groups)):
-            if value is not None:
-                out[name] = value
+        out |= {name: getattr(self, name) for name in BOUNDS if getattr(self, name) is not None}
         if self.derived:
             out["with"] = [[name, node.to_json()] for name, node in self.derived]
         return out if self.people is None else out | {"people": self.people.to_json()}
@@ -268,7 +277,7 @@ class Query:
         """The query whose canonical form this is; raises :class:`QueryError` for anything else."""
         if not isinstance(form, Mapping):
             raise QueryError(f"a query must be a mapping with 'table' and 'agg', not {shown(form)}")
-        known = ("table", "where", "by", "agg", "keyset", "rows", "groups", "people", "with")
+        known = ("table", "where", "by", "agg", "keyset", *BOUNDS, "people", "with")
         for name in form:
             if name not in known:
                 raise QueryError(f"{shown(name)} is not a part of a query{did_you_mean(name, known)}")
@@ -278,7 +287,8 @@ class Query:
         if not isinstance(by, (list, tuple)):
             raise QueryError(f"'by' must be a list of column names or keys, not {shown(by)}")
         people = None if form.get("people") is None else People.from_json(form["people"])
-        base = cls(form.get("table", ""), rows=form.get("rows"), groups=form.get("groups"), people=people)
+        bounds: dict[str, Any] = {name: form.get(name) for name in BOUNDS}
+        base = cls(form.get("table", ""), **bounds, people=people)
         made = () if form.get("with") is None else _pairs("with", form["with"])
         base = replace(base, derived=tuple((name, derived_from_json(node)) for name, node in made))
         keys = tuple(ColumnKey(key) if isinstance(key, str) else key_from_json(key) for key in by)

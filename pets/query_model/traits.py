@@ -182,6 +182,14 @@ TRAITS: dict[str, Traits] = {
             ),
             counts="rows",
         ),
+        Traits(
+            "tails",
+            "bins",
+            "how many people have one, two or more records",
+            "people",
+            (Spelling("tails", "NAME, or NAME=condition: people with at least 1, 2, … rows", "rows"),),
+            counts="rows",
+        ),
     )
 }
 

@@ -216,7 +216,9 @@ def _cost(answer: Answer) -> str:
 
 
 def _notes(answer: Answer) -> str:
-    return "".join(f'<p class="small">{escape(note)}</p>' for note in answer.notes)
+    return "".join(
+        f'<p class="small">{escape(note)}</p>' for note in (*answer.notes, text.rows_counted(answer)) if note
+    )
 
 
 def _origin(answer: Answer) -> str:

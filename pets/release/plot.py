@@ -84,7 +84,7 @@ def _subtitle(answer: Answer) -> list[str]:
     said = [] if answer.estimates.exact else [f"With the {text.interval(answer)} for the bounded answer."]
     if answer.data != "dummy":
         said.append(text.protection(answer)[:1].upper() + text.protection(answer)[1:] + ".")
-    return said
+    return [*said, *(line for line in (text.rows_counted(answer),) if line)]
 
 
 def _rows(answer: Answer, column: Column, roles: Roles) -> tuple[list[dict[str, Any]], list[str]]:

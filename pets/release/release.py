@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from pets.release.views import RowsCounted
+
 _SEAL = object()
 """What shows that a release comes from a protection.
 
@@ -63,11 +65,10 @@ class Release:
         sharing: of a federation's answer: who took part under which assumptions, the shares of noise, what each
             measure loses, and who signed that (``None`` for any other answer).
         certificate: the ledger's signed statement about exactly these bytes (``pets verify`` checks it).
-        display: how the table is shown, where the query came from SQL that says so; no part of what is sealed or saved
-            as .json, which hold every group.
+        display: how the table is shown, where SQL says so; no part of what is sealed or saved, which hold every group.
+        rows_lost: what bounds leave out of the table, beside which this one is shown; no part of what is sealed.
 
-    Raises:
-        InternalError: when it is not made by a protection, or its parts do not fit together.
+    Raises :class:`InternalError` when it is not made by a protection, or its parts do not fit together.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Release:
     sharing: Json | None = None
     certificate: Certificate | None = None
     display: Display | None = None
+    rows_lost: RowsCounted | None = None
     seal: InitVar[object] = None
 
     def __post_init__(self, seal: object) -> None:
@@ -247,18 +249,19 @@ class Release:
 
     def certified(self, envelope: bytes) -> Release:
         """The same release with its signed certificate, as the ledger stored it."""
-        made = object.__new__(Release)
-        made.__dict__.update(self.__dict__)  # the parts are checked already, and so are their cached forms
-        object.__setattr__(made, "certificate", Certificate(json.loads(envelope)))
-        return made
+        return self._copy(certificate=Certificate(json.loads(envelope)))
 
     def shown_as(self, display: Display | None) -> Release:
         """The same release, its table shown in another way; ``None``: every group, in the order of the keys."""
-        if display == self.display:
-            return self
+        return self if display == self.display else self._copy(display=display)
+
+    def beside(self, lost: RowsCounted | None) -> Release:
+        """The same release, shown with the share of rows that its K counts, as ``session.rows_lost`` released it."""
+        return self._copy(rows_lost=lost)
+
+    def _copy(self, **changed: Any) -> Release:
         made = object.__new__(Release)
-        made.__dict__.update(self.__dict__)
-        object.__setattr__(made, "display", display)
+        made.__dict__.update(self.__dict__ | changed)  # the parts are checked already, and so are their cached forms
         return made
 
     # its canonical form ---------------------------------------------------------------------------------------
@@ -315,14 +318,13 @@ class Release:
 
     def __getitem__(self, name: object) -> NoReturn:
         known = [output.name for output in self.plan.outputs]
-        column = name if isinstance(name, str) and name in known else known[0]
-        raise QueryError(f"an answer is read from its table, a data frame; write release.table[{column!r}]")
+        name = name if name in known else known[0]
+        raise QueryError(f"an answer is read from its table, a data frame; write release.table[{name!r}]")
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """One mapping a group, which is how ``pandas.DataFrame(release)`` reads it."""
         table = self.table
-        names = [str(name) for name in table]
-        return (dict(zip(names, row, strict=True)) for row in table.itertuples(index=False, name=None))
+        return (dict(zip(map(str, table), row, strict=True)) for row in table.itertuples(index=False, name=None))
 
     @classmethod
     def load(cls, path: str | Path) -> Release:
@@ -388,11 +390,9 @@ def sealed_release(*, dataset: str, table: str, **parts: Any) -> Release:
     """A new release: for protections alone (a test lists who may import this name).
 
     Args:
-        dataset, table: what was asked, as the protection knows it.
-        parts: the attributes of :class:`Release`.
+        dataset, table, parts: what was asked, as the protection knows it; the attributes of :class:`Release`.
 
-    Raises:
-        InternalError: when the parts do not fit together.
+    Raises :class:`InternalError` when the parts do not fit together.
     """
     made = Release(**parts, seal=_SEAL)
     if (dataset, table) != (made.dataset, made.table_name):

@@ -58,14 +58,18 @@ def grid(answer: Answer, limit: int = SHOWN) -> Grid:
 
 def whose_rows(plan: Plan, output: Output) -> str:
     """Whose rows a count or a sum is made of, where a person may have several: those beyond K are not in it."""
-    if (
-        plan.unit_column is None
-        or plan.people_of is not None
-        or not output.traits.bars
-        or output.traits.counts == "people"
-    ):
+    people = output.traits.counts == "people" or plan.measures[output.parts[0]].reads_kept
+    if plan.unit_column is None or plan.people_of is not None or not output.traits.bars or people:
         return ""
     return f"at most {plan.rows:,} of each person's rows"
+
+
+def rows_counted(answer: Answer) -> str:
+    """What share of all rows the bound counts, where a release of that is shown beside the answer."""
+    lost = getattr(answer, "rows_lost", None)
+    if lost is None or all(measure.reads_kept for measure in answer.plan.measures):
+        return ""
+    return str(lost.sentence(answer.plan.rows))
 
 
 def cells(column: Column, exact: bool, shown: int) -> list[str]:
@@ -193,7 +197,7 @@ def plain(answer: Answer) -> str:
     if answer.data != "dummy":
         lines.append(" ".join(part for part in (f"Cost: {cost(answer)}.", more_like_this(answer)) if part))
     lines += [said for said in (shown_of.sentence(answer),) if said]
-    lines += answer.notes
+    lines += [said for said in (*answer.notes, rows_counted(answer)) if said]
     return "\n".join(lines)
 
 

@@ -29,6 +29,13 @@ PAIRS = "person-group pairs"
 """What a sum of counts of people over groups counts: a person once in each group they are in."""
 
 
+class RowsCounted(Protocol):
+    """What is known of the rows that bounds leave out of a table."""
+
+    def sentence(self, rows: int) -> str:
+        """What share of them K = ``rows`` counts; ``""`` where that is not known."""
+
+
 class Answer(shown.Answer, Protocol):
     """What views, charts and pages read of a release: what is shown of it, and the rest."""
 

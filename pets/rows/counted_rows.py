@@ -20,8 +20,9 @@ from pets.plan.measure import Weight
 from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, Codes, Predicate, Texts, known
 from pets.plan.vector import Ints
-from pets.rows.engine.backends import backend
-from pets.rows.engine.slots import cycle, steps
+from pets.rows.engine import caps
+from pets.rows.engine.backends import backend, first_in_groups
+from pets.rows.engine.slots import cycle, scattered, steps
 from pets.rows.people.lowered import People
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Rows:
     """The rows that a plan counts, on one engine.
 
     ``counted`` has each person's first K rows that meet the query's condition; ``kept`` all rows of the snapshot that
-    do. Where the plan caps groups, both keep only a person's first groups.
+    do. Where the plan caps groups, both keep only a person's first groups; where it caps their rows, ``counted`` has no
+    more than the first of each.
     """
 
     def __init__(self, plan: Plan | KeyPlan, snapshot: Snapshot | People, engine: str) -> None:
@@ -63,7 +65,7 @@ class Rows:
         table = self._snap
         if self._plan.rows < self._plan.kept_rows:
             table = table.filter(table["rank"] <= self._plan.rows)
-        return self._capped(self._filtered(table))
+        return self._capped(self._filtered(table), self._plan.group_rows)
 
     def kept(self) -> Any:
         """All rows of the snapshot that meet the query's condition."""
@@ -72,27 +74,21 @@ class Rows:
     def _filtered(self, table: Any) -> Any:
         return table if self._plan.where is None else table.filter(self._meets(table, self._plan.where))
 
-    def _capped(self, table: Any) -> Any:
-        """Only each person's first ``group_cap`` groups, in the order of their rows' ranks.
-
-        The choice depends on one person's own rows; the group is the final expression, and nothing is projected
-        after it.
-        """
-        cap = self._plan.group_cap
-        if cap is None:
+    def _capped(self, table: Any, most: int | None = None) -> Any:
+        """Only each person's first ``group_cap`` groups, and in each of these at most so many rows."""
+        cap, stored = self._plan.group_cap, self._plan.stored_rank
+        if most is not None and stored is not None:
+            table, most = table.filter(table[self._snapshot.ranks[stored]] <= most), None
+        if cap is None and most is None:
             return table
         keyed = table.mutate(**{f"d{i}": self._slot(table, d) for i, d in enumerate(self._plan.layout.dimensions)})
-        names = self._dimension_names
-        groups = keyed.group_by(["person", *names]).agg(first=keyed["rank"].min())
-        last = groups.group_by("person").agg(cut=groups["first"].min())
-        for _ in range(cap - 1):
-            later = groups.join(last, "person")
-            later = later.filter(later["first"] > later["cut"])
-            last = later.group_by("person").agg(cut=later["first"].min())
-        # `last` holds the first rank of the cap-th group, for people who have that many; later groups are left out
-        over = groups.join(last, "person")
-        over = over.filter(over["first"] > over["cut"]).select("person", *names)
-        return keyed.anti_join(over, ["person", *names])
+        if cap is not None:
+            keyed = caps.first_groups(keyed, self._dimension_names, cap)
+        if most is None:
+            return keyed
+        if self._engine == "polars":
+            return first_in_groups(self._backend, keyed, self._dimension_names, most)
+        return caps.first_in_groups(keyed, self._dimension_names, most)
 
     @property
     def _dimension_names(self) -> list[str]:
@@ -194,7 +190,7 @@ class Rows:
         condition = ibis.and_(*conditions)
         if isinstance(condition, ibis.expr.types.Scalar):  # always, or never; Polars would count the constant once
             return table.count() * condition.cast("int64")
-        # (see _polars; and DuckDB adds 8-bit integers more slowly)
+        # (see backends; and DuckDB adds 8-bit integers more slowly)
         return condition.cast("int16" if self._engine == "duckdb" else "int64").sum()
 
     def total(self, table: Any, column: str, weight: Weight, where: Predicate | None) -> Any:
@@ -255,7 +251,7 @@ class Rows:
         return {name: self._scatter(found, found[name]) for name in terms}
 
     def _key(self, table: Any, index: int) -> Any:
-        if self._plan.group_cap is not None:
+        if f"d{index}" in table.columns:  # made for a cap
             return table[f"d{index}"]
         return self._slot(table, self._plan.layout.dimensions[index])
 
@@ -295,11 +291,20 @@ class Rows:
             return np.zeros(self._plan.groups * leaves, dtype=np.int64)
         tag = ("binned", column, breaks, where)
         found = self._run(tag, build, [*self._dimension_names, "leaf", "t0"])
-        slots = self._slots(found)
-        kept = slots >= 0
-        out = np.zeros(self._plan.groups * leaves, dtype=np.int64)
-        np.add.at(out, slots[kept] * leaves + found["leaf"][kept], found["t0"][kept])
-        return out
+        return scattered(self._slots(found), found["t0"], self._plan.groups, found["leaf"], leaves)
+
+    def numbered(self, width: int, where: Predicate | None) -> Ints:
+        """Kept rows in each group that are their person's first, second, …, group by group."""
+
+        def build() -> Any:
+            table = self.kept()
+            if where is not None:
+                table = table.filter(self._meets(table, where))
+            keys = {name: self._key(table, i) for i, name in enumerate(self._dimension_names)}
+            return table.group_by(**keys, leaf=table["rank"]).agg(t0=table.count())
+
+        found = self._run(("numbered", where), build, [*self._dimension_names, "leaf", "t0"])
+        return scattered(self._slots(found), found["t0"], self._plan.groups, found["leaf"] - 1, width)
 
     def wide(self) -> bool:
         """Whether a one-row-per-person table exists for counting people (DuckDB only)."""
@@ -352,11 +357,7 @@ class Rows:
         return np.where(reported, self._plan.layout.slots_of(np.where(reported, places, 0)), -1)
 
     def _scatter(self, found: dict[str, Ints], values: Ints) -> Ints:
-        slots = self._slots(found)
-        kept = slots >= 0
-        out = np.zeros(self._plan.groups, dtype=np.int64)
-        np.add.at(out, slots[kept], values[kept])
-        return out
+        return scattered(self._slots(found), values, self._plan.groups)
 
     # execution --------------------------------------------------------------------------------------------------
 

@@ -302,7 +302,11 @@ def prepare(
         unattached = _one(run, "people", "bare", [])[-1]
     ordered = {column: final[column] for column in columns.values()}
     kept = rank(run, data.relation, "people", ordered, table.unit.max_rows)
-    listed = ", ".join([f"CAST(n AS {rank_type}) AS rank", f"CAST(person AS {kind}) AS person", *ordered])
+    ranks = []
+    for within, place in stored_ranks(schema, name).items():
+        own = f"PARTITION BY {', '.join(['person', *(columns[one] for one in within)])} ORDER BY n"
+        ranks.append(f"CAST(row_number() OVER ({own}) AS {rank_type}) AS {place}")
+    listed = ", ".join([f"CAST(n AS {rank_type}) AS rank", f"CAST(person AS {kind}) AS person", *ordered, *ranks])
     return Prepared(f"SELECT {listed} FROM ({kept}) ORDER BY n", _report(data, people, fates, unattached, disagreeing))
 
 
@@ -314,6 +318,14 @@ def physical(schema: Schema, name: str) -> dict[str, str]:
     """
     queryable = [column for column, domain in schema.fields(name).items() if not isinstance(domain, Identifier)]
     return {column: f"c{index}" for index, column in enumerate(sorted(queryable))}
+
+
+def stored_ranks(schema: Schema, name: str) -> dict[tuple[str, ...], str]:
+    """Each set of columns within which a table's rows are ranked, to the physical name g0, g1, … of that rank.
+
+    It is a rank over all kept rows, so that those of a rank of at most K are the first of each group for every K.
+    """
+    return {names: f"g{index}" for index, names in enumerate(schema.table(name).unit.rank_within)}
 
 
 def _disagreeing(run: Run, person: Staged) -> int:

@@ -22,7 +22,7 @@ from pets.common.codec import Json
 from pets.common.entropy import random_id, rank_key
 from pets.errors import DataError, UserError
 from pets.rows.coding.cell import quoted
-from pets.rows.ranking import physical, prepare
+from pets.rows.ranking import physical, prepare, stored_ranks
 from pets.rows.report import Report
 from pets.rows.roster import Roster
 from pets.rows.scratch_db import Bench, Progress
@@ -50,6 +50,7 @@ class Snapshot:
         schema_digest: the digest of the schema it was made for.
         max_rows: rows kept of one person; ranks are 1 to this.
         columns: each queryable column (own and attached, no identifiers) to its physical name c0, c1, …
+        ranks: each set of columns within which a person's rows are ranked, to the physical name g0, g1, … of that rank.
         report: the fate of every row, for the custodian only.
         folder: where it is stored; ``None`` in memory.
     """
@@ -72,6 +73,7 @@ class Snapshot:
         self.schema_digest = schema.digest
         self.max_rows = schema.table(table).unit.max_rows
         self.columns: Mapping[str, str] = MappingProxyType(physical(schema, table))
+        self.ranks: Mapping[tuple[str, ...], str] = MappingProxyType(stored_ranks(schema, table))
         self.report = report
         self.folder = folder
         self._bench = bench
@@ -240,7 +242,7 @@ class Snapshot:
         """The Ibis DuckDB backend that holds :attr:`relation` (and, after :meth:`ensure_wide`, :attr:`wide`).
 
         It has ``rank`` (from 1), ``person`` (a code for equality alone, the same in every table of the set) and ``c0``,
-        ``c1``, … (never null: the null code is the domain's ``cells``), ordered by rank.
+        ``c1``, … (never null: the null code is the domain's ``cells``), then the stored ranks, ordered by rank.
         """
         import ibis
 

@@ -50,6 +50,8 @@ def tabulate(plan: Plan, rows_of: Snapshot | Linked, engine: str = "duckdb") -> 
     for measure, block in zip(plan.measures, plan.blocks, strict=True):
         if measure.kind == "units":
             vector[block] = _units(plan, rows, measure)
+        elif measure.kind == "tails":
+            vector[block] = rows.numbered(measure.width, measure.where)
         elif measure.kind in ("leaves", "tree"):
             vector[block] = _leaves(plan, rows, measure)
         else:

@@ -16,8 +16,7 @@ from typing import Any, ClassVar
 
 from pets.common import html_table
 from pets.common.arguments import plain_arguments, plain_fields
-from pets.common.codec import Json, digest, python_value, whole
-from pets.common.literals import name as name_of
+from pets.common.codec import Json, digest
 from pets.common.yamlfile import Place, read
 from pets.errors import SchemaError, did_you_mean, shown
 from pets.schema import schema_form as form
@@ -26,9 +25,11 @@ from pets.schema.dates import Date, DateTime
 from pets.schema.domain import Boolean, Category, Domain, Identifier, Lookup
 from pets.schema.numeric import Integer, Real
 from pets.schema.people import bound, check_ids
+from pets.schema.person.unit import Unit, counted, named
+from pets.schema.person.unit import unit as unit_of
 from pets.schema.rules import Rule, rules_of
 from pets.schema.schema_text import described, html
-from pets.schema.settings import ENCODINGS, MAX_ROWS, PEOPLE
+from pets.schema.settings import ENCODINGS, PEOPLE
 from pets.schema.text_column import Text
 
 __all__ = [
@@ -46,65 +47,6 @@ __all__ = [
     "Text",
     "Unit",
 ]
-
-
-def _name(what: str, value: object) -> str:
-    return name_of(what, value, SchemaError)
-
-
-def _count(label: str, value: object, most: int) -> int:
-    try:
-        found = whole(value)
-    except ValueError:
-        found = 0
-    if not 1 <= found <= most:
-        raise SchemaError(f"{label} must be a whole number from 1 to {most}, not {shown(value)}")
-    return found
-
-
-@plain_fields(SchemaError)
-@dataclass(frozen=True)
-class Unit:
-    """The privacy unit: whose presence the guarantee hides, and how many of their rows may count.
-
-    Attributes:
-        column: the identifier column that names a person; ``None`` means that the custodian declares one row per
-            person (``unit: row``).
-        max_rows: rows of one person that a snapshot keeps; no query may count more.
-        rows: rows of one person that a query counts unless it says otherwise (left out: ``max_rows``).
-        trim: whether blanks around an id are cut before ids are compared as exact text.
-    """
-
-    column: str | None
-    max_rows: int = 1
-    rows: int | None = None
-    trim: bool = False
-
-    def __post_init__(self) -> None:
-        if self.column is not None:
-            _name("the unit's column", self.column)
-        elif _count("max_rows", self.max_rows, MAX_ROWS) != 1:
-            raise SchemaError("unit: row means one row per person, so max_rows must be left out or 1")
-        object.__setattr__(self, "trim", python_value(self.trim))
-        if not isinstance(self.trim, bool):
-            raise SchemaError(f"trim must be true or false, not {shown(self.trim)}")
-        object.__setattr__(self, "max_rows", _count("max_rows", self.max_rows, MAX_ROWS))
-        rows = self.max_rows if self.rows is None else _count("rows", self.rows, self.max_rows)
-        object.__setattr__(self, "rows", rows)
-
-    @property
-    def default_rows(self) -> int:
-        """The K a query uses unless it says otherwise."""
-        return self.max_rows if self.rows is None else self.rows
-
-    def to_json(self) -> Json | str:
-        """The canonical form; ``"row"`` for one row per person."""
-        if self.column is None:
-            return "row"
-        out: Json = {"column": self.column, "max_rows": self.max_rows, "rows": self.default_rows}
-        if self.trim:
-            out["trim"] = True
-        return out
 
 
 @plain_fields(SchemaError)
@@ -138,7 +80,7 @@ class Table:
         if not isinstance(self.columns, Mapping) or not self.columns:
             raise SchemaError(f"a table needs a mapping of column names to domains, not {shown(self.columns)}")
         for name, domain in self.columns.items():
-            _name("a column's name", name)
+            named("a column's name", name)
             if not isinstance(domain, Domain):
                 raise SchemaError(
                     f"column {name!r} needs a domain such as Integer(0, 120) or Category([...]), not {shown(domain)}"
@@ -150,9 +92,10 @@ class Table:
                 raise SchemaError(f"the unit's column {unit!r} is not a column{did_you_mean(unit, self.columns)}")
             if not isinstance(self.columns[unit], Identifier):
                 raise SchemaError(f"the unit's column {unit!r} must have type identifier")
+        self.unit.check_ranks(self.columns)
         if self.person_table is not None:
-            _name("person_table", self.person_table)
-        object.__setattr__(self, "people", _count("people", self.people, 2**40))
+            named("person_table", self.person_table)
+        object.__setattr__(self, "people", counted("people", self.people, 2**40))
         for name, domain in self.columns.items():
             self._check_lookup(name, domain)
         object.__setattr__(self, "rules", rules_of(self.rules, self.columns, unit))
@@ -219,13 +162,13 @@ class Schema:
     _digest: str = field(default="", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _name("dataset", self.dataset)
+        named("dataset", self.dataset)
         if not isinstance(self.tables, Mapping) or not self.tables:
             raise SchemaError(
                 f"a schema needs a mapping of table names to tables under 'tables', not {shown(self.tables)}"
             )
         for name, table in self.tables.items():
-            _name("a table's name", name)
+            named("a table's name", name)
             if not isinstance(table, Table):
                 raise SchemaError(f"table {name!r} must be a Table(unit, columns), not {type(table).__name__}")
         object.__setattr__(self, "tables", MappingProxyType(dict(self.tables)))
@@ -336,23 +279,6 @@ def _nullable(domain: Domain) -> Domain:
     return twin
 
 
-def _unit(value: object) -> Unit:
-    if isinstance(value, str):
-        return Unit(None) if value == "row" else Unit(value)
-    if value is None:
-        raise SchemaError("a table needs a unit: {column: person_id, max_rows: 3}, or unit: row")
-    given = form.mapping(value, "unit")
-    form.only(given, settings.UNIT)
-    if given.get("column") is None or given.get("max_rows") is None:
-        raise SchemaError("a unit needs 'column' (who is protected) and 'max_rows' (their rows that a snapshot keeps)")
-    return Unit(
-        form.text(given["column"], "column"),
-        form.whole(given["max_rows"], "max_rows"),
-        None if given.get("rows") is None else form.whole(given["rows"], "rows"),
-        form.flag(given.get("trim", False), "trim"),
-    )
-
-
 def _table(value: object, place: Place, folder: Path | None) -> Table:
     given = form.mapping(value, "a table")
     try:
@@ -361,7 +287,7 @@ def _table(value: object, place: Place, folder: Path | None) -> Table:
         wrong = next(key for key in given if key not in settings.TABLE.names)
         raise place.error(error, given, wrong) from None
     try:
-        unit = _unit(given.get("unit"))
+        unit = unit_of(given.get("unit"))
     except SchemaError as error:
         raise place.error(error, given, "unit") from None
     person = None if given.get("person_table") is None else form.text(given["person_table"], "person_table")

@@ -12,9 +12,10 @@ from pets.common.version import __version__
 from pets.dp.calibrate import Noise, charges
 from pets.dp.key_threshold import KeyNoise
 from pets.dp.shares import Terms
+from pets.plan.bounding.bounds import rows_text
 from pets.plan.clamping import clamps
 from pets.plan.key_plan import KeyPlan
-from pets.plan.plan import Plan, rows_text
+from pets.plan.plan import Plan
 from pets.plan.unreached import unreached
 from pets.protection.budget import DELTA_UNIT, Cost
 from pets.query_model.nodes.names import columns_of
@@ -296,7 +297,8 @@ def dp_terms(plan: Plan, currency: str, mechanism: str, terms: Json) -> Json:
         "measure": "approx_zcdp" if currency == "zcdp" else "pure",
         "neighbouring": f"{plan.who} added or removed",
         "mechanism": [f"discrete {mechanism}"] * len(plan.measures),
-        "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.group_cap},
+        "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.group_cap}
+        | ({} if plan.group_rows is None else {"rows_per_group": plan.group_rows}),
         "sensitivities": [{"kind": one.kind} | one.sensitivity.to_json() for one in plan.measures],
     }
 
@@ -348,11 +350,13 @@ def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:
             "filter. A first event may lie beyond them."
         )
     elif plan.unit_column is not None:
-        kept = plan.kept_rows if all(measure.kind == "units" for measure in plan.measures) else plan.rows
+        kept = plan.kept_rows if all(measure.reads_kept for measure in plan.measures) else plan.rows
         out.append(
             f"{what} the bounded answer: at most K = {rows_text(kept)} of a person count, chosen at "
             "random before any filter."
         )
+    if plan.group_rows is not None:
+        out.append(f"Of these, at most {rows_text(plan.group_rows)} of a person count in each group.")
     if noise is None:  # an interval would hold this as little; but an exact number has none to make a reader ask
         out += clamps(plan)
     out += unreached(plan)

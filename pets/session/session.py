@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 from pets.common import html_table
 from pets.common.arguments import plain_arguments
 from pets.common.codec import Json
-from pets.dp.calibrate import calibrate
 from pets.dp.key_threshold import KeyNoise
-from pets.errors import BudgetError, UserError, shown
+from pets.errors import UserError, shown
 from pets.ledger.ledger import Ledger
 from pets.plan.contribution import Contribution
-from pets.protection.budget import Budget, added_up
+from pets.protection.budget import Budget
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Protection
 from pets.query_model.expression import Filter
 from pets.query_model.query import Query, queries
+from pets.release.bounding.rows_lost import RowsLost
 from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.release import Release
 from pets.release.text import DUMMY
 from pets.schema.schema import Schema
 from pets.session import account_views
+from pets.session.bounding_verbs import BoundingVerbs
 from pets.session.custody import Custody, printable
-from pets.session.quoting.forecast import forecast
-from pets.session.quoting.mechanisms import advice
-from pets.session.quoting.quote import Quote, Remaining, large_delta, notes_of
+from pets.session.quoting.quote import Quote, Remaining
+from pets.session.quoting.quoted import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pets.synthetic.synthetic_release import SyntheticRelease
 
 
-class Session:
+class Session(BoundingVerbs):
     """A custodian's data behind a schema and a budget.
 
     Args:
@@ -172,6 +172,7 @@ class Session:
         The budget is not renewed: people in the old and the new snapshot are the same people.
         """
         self._custody.refresh()
+        self._lost.clear()
 
     def report(self, table: str | None = None) -> Any:
         """For the custodian only: the fate of every row of a table. It holds exact counts of real rows."""
@@ -232,34 +233,16 @@ class Session:
         return sql(text, self.schema)
 
     @plain_arguments(UserError, "quote", "write quote(query, pets.DP(epsilon=1))")
-    def quote(self, query: Query | Sequence[Query], protection: Protection) -> Quote:
-        """Cost and expected error of a release, before spending; never reads rows."""
-        if not isinstance(protection, DP):
-            raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
-        plans, noises, errors = [], [], []
-        for one in queries(query):
-            plan = self._custody.plan(one)
-            noise = calibrate(plan, protection, self.budget)
-            plans.append(plan)
-            noises.append(noise)
-            errors.append(forecast(plan, noise.mechanism, noise.scales, protection.confidence))
-        cost = added_up([noise.cost for noise in noises])
-        left = self._custody.standing().left
-        epsilon, delta = noises[0].epsilon, noises[0].delta
-        if len(noises) > 1:
-            epsilon, delta = self.budget.describe(cost)
-        return Quote(
-            cost,
-            epsilon,
-            delta,
-            noises[0].mechanism,
-            tuple(errors),
-            fits=cost.fits(left),
-            more=left.loss // cost.loss,
-            confidence=protection.confidence,
-            advice=advice(plans[0], protection, noises[0], self.budget, left) if len(plans) == 1 else "",
-            notes=notes_of(plans) + large_delta(plans, delta),
-        )
+    def quote(
+        self, query: Query | Sequence[Query], protection: Protection, *, rows_lost: RowsLost | None = None
+    ) -> Quote:
+        """Cost and expected error of a release, before spending; never reads rows.
+
+        It says what share of rows each K counts where that was released: ``rows_lost``, or what this session released.
+        """
+        known = self._lost | ({} if rows_lost is None else {rows_lost.table_name: rows_lost})
+        plans = (self._custody.plan(one) for one in queries(query))
+        return quoted(plans, protection, self.budget, lambda: self._custody.standing().left, known)
 
     @overload
     def release(
@@ -279,7 +262,8 @@ class Session:
 
         The same question about the same snapshot under the same protection gives the identical release at no cost;
         ``again=True`` draws fresh noise and charges anew. ``key`` names one request: asked again under the same key
-        (after a lost connection, say) it is the same request, charged once.
+        (after a lost connection, say) it is the same request, charged once. After :meth:`rows_lost`, answers are shown
+        with the share of rows that their K counts.
 
         Raises:
             QueryError, BudgetError, PolicyError: before any row is read; nothing is spent.
@@ -295,6 +279,7 @@ class Session:
         self.policy.check_numbers(sum(job.plan.size for job in jobs))
         sealed = self._custody.release(jobs, key, again=again)
         answers = [answer.shown_as(one.display) for one, answer in zip(asked, sealed, strict=True)]
+        answers = [self._beside(answer) for answer in answers]
         return answers[0] if isinstance(query, Query) else answers
 
     def contribute(

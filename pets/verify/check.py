@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 KIND, TYPES = "application/vnd.in-toto+json", ["https://in-toto.io/Statement/v1", "urn:pets:release:v1"]
 FREE = ("assumptions", "engine_versions", "service")  # of a certificate: nothing follows from them, nor they from it
 KINDS = ("dp", "exact", "total")
+WHOLE = {"units", "tails"}  # measures of all kept rows
 UNKNOWABLE = """not checked, since no program can know it from these files: that the noise was drawn at this scale; that
   the rows of a person were bounded and their values clamped; that invented rows are invented; that schema and group
   keys were not read from rows; that no other ledger counts releases about these people; whether the ledger is on disk
@@ -141,8 +142,9 @@ def sentence(one: Any, plan: Any, who: str, origin: str, memory: bool) -> str:
     delta, kinds = float(number(one["delta"])), {form["kind"] for form in plan.measures}
     at = f"ε = {float(number(one['epsilon'])):.6g}" + (f" and δ = {delta:g}" if delta else "")
     rows, kept = ("1 row" if count == 1 else f"{count} rows" for count in (plan.k, plan.kept))
-    people = f" ({plan.kept} are looked at to count people)" if "units" in kinds and plan.kept != plan.k else ""
-    counted = f"{kept} of a person are looked at" if kinds == {"units"} else f"{rows} of a person count{people}"
+    people = f" ({plan.kept} are looked at to count people)" if kinds & WHOLE and plan.kept != plan.k else ""
+    each = f", {plan.each} in each group" if plan.each < plan.k else ""
+    counted = f"{kept} of a person are looked at" if kinds <= WHOLE else f"{rows} of a person count{each}{people}"
     return (
         f"Differentially private with {at}: adding or removing {who} changes the chance of any released table by "
         f"at most that much; at most {counted}; the account of what else was released is kept "
@@ -192,7 +194,8 @@ def expected(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
         dp |= {"measure": "approx_zcdp" if one["cost"]["currency"] == "zcdp" else "pure"}
         dp |= {"neighbouring": f"{who} added or removed", "losses": said["dp"]["losses"]}
         dp |= {"mechanism": [f"discrete {one['mechanism']}"] * len(plan.measures)}
-        dp |= {"contribution_bound": {"rows": plan.k, "kept_rows": plan.kept, "groups": plan.cap}}
+        bound = {"rows": plan.k, "kept_rows": plan.kept, "groups": plan.cap}
+        dp |= {"contribution_bound": bound | ({"rows_per_group": plan.each} if plan.each < plan.k else {})}
         dp |= {"sensitivities": [{"kind": form["kind"]} | form["sensitivity"] for form in plan.measures]}
     return {"dp": dp, "query": one["query"], "what": summary(one["query"])} | common(one, said, plan, digest)
 

@@ -43,7 +43,7 @@ def dimension(key: Any, columns: dict[str, Any], listed: list[Any]) -> tuple[Any
         form, names = TEXTS.dimension(key, of.nullable, listed)
         return form, names
     if key["key"] == "bins":
-        names, breaks = intervals(key["edges"]), of.breaks(key["edges"])
+        names, breaks = TEXTS.intervals(key["edges"]), of.breaks(key["edges"])
         starts = [(0, -1), *((at, slot) for slot, at in enumerate(breaks[:-1])), (breaks[-1], -1)]
     elif unit not in (None, "year", "quarter", "month"):
         need(unit != "hour" or of.kind != "date", "it groups days by hours")
@@ -121,6 +121,8 @@ class Plan:
         need(self.groups <= MANY and size <= 2**62, "it has too many groups")
         cap = query.get("groups", self.kept)
         self.cap: int | None = cap if cap < min(self.kept, self.groups) else None  # else the row cap alone does as much
+        self.each: int = min(query.get("rows_per_group", self.k), self.k)
+        need(self.each > 0, "it counts no row of a group")
         where = condition(query["where"], self.columns) if "where" in query else None
         self.query, self.measures = query, list[Any]()
         self.index: dict[bytes, int] = {}
@@ -129,6 +131,7 @@ class Plan:
         self.form = {"version": 1, "query": query, "schema": sha256(canonical(schema)), "dataset": schema["dataset"]}
         self.form |= {"table": query["table"], "unit": self.unit, "rows": self.k, "kept_rows": self.kept}
         self.form |= {"groups": self.cap, "people": self.people, "where": where}
+        self.form |= {"rows_per_group": self.each} if self.each < self.k else {}
         self.form |= {"layout": {"dimensions": [side for side, _ in sides], "keys": places}}
         self.form |= {"measures": self.measures, "outputs": outputs}
         self.form |= {"derived": derived} if derived else {}
@@ -136,10 +139,13 @@ class Plan:
     # bounds: all rows of one person -----------------------------------------------------------------------------------
 
     def per_row(self, weight: int = 1, width: int = 1, levels: int = 1) -> Any:
-        """At most K rows of a person, each adding at most the weight to one cell of each level."""
-        cells = min(self.k, (self.cap or self.groups) * width)
-        most = self.k * weight
-        return {"l0": cells * levels, "l1": most * levels, "l2_squared": most**2 * levels, "linf": most}
+        """At most K rows of a person, and so many in a group, each adding the weight to one cell of each level."""
+        groups = min(self.cap or self.groups, self.groups)
+        most = min(self.k, groups * self.each)
+        square = most // self.each * self.each**2 + (most % self.each) ** 2  # full groups, and one with the rest
+        cells, w = min(most, groups * width), weight
+        sizes = {"l0": cells, "l1": most * w, "l2_squared": square * w**2}
+        return {norm: size * levels for norm, size in sizes.items()} | {"linf": self.each * w}
 
     def block(self, kind: str, most: int, moved: Any, of: str = "", **more: Any) -> Any:
         """A measure: no cell passes the limit, for the schema's public number of people. Counts of the values of a
@@ -161,7 +167,7 @@ class Plan:
 
     def rows(self, where: Any, of: str = "") -> Any:
         """A count of rows."""
-        return self.block("rows", self.people * self.k, self.per_row(), of, where=where)
+        return self.block("rows", self.people * self.each, self.per_row(), of, where=where)
 
     def has(self, name: str) -> Any:
         """A column has a value."""
@@ -191,13 +197,16 @@ class Plan:
     def output(self, name: str, one: Any) -> Any:
         """What an aggregate measures, and how its answer is made of it: value = centre + factor · weight."""
         factor, centre, ends, parts, q = Q(1), Q(0), (Q(0), Q(0)), [], {}
-        where, most, kind = self.where(one), self.people * self.k, one["agg"]
+        where, most, kind = self.where(one), self.people * self.each, one["agg"]
         if kind == "count":
             parts = [self.counter(one)]
         elif kind == "count_units":
             cells = min(self.kept, self.cap or self.groups)
             moved = {"l0": cells, "l1": cells, "l2_squared": cells, "linf": 1}
             parts = [self.block("units", self.people, moved, where=where)]
+        elif kind == "tails":
+            moved = {"l0": self.kept, "l1": self.kept, "l2_squared": self.kept, "linf": 1}
+            parts = [self.block("tails", self.people, moved, where=where)]
         elif kind == "rate":
             parts = [self.block("balance", most, self.per_row(), where=where), self.counter(one)]
             factor = centre = Q(1, 2)
@@ -235,7 +244,7 @@ class Plan:
             levels.append(-(-levels[-1] // FANOUT))
         breaks = [of.cells * n // leaves for n in range(leaves + 1)]
         moved, more = self.per_row(1, leaves, len(levels)), {"column": one["column"], "where": where}
-        block = self.block("tree", self.people * self.k, moved, **more, breaks=breaks, levels=levels)
+        block = self.block("tree", self.people * self.each, moved, **more, breaks=breaks, levels=levels)
         return [block], of.step, (of.origin, of.origin + of.step * (of.cells - 1))
 
     def weighed(self, one: Any, where: Any) -> Any:
@@ -258,7 +267,7 @@ class Plan:
         more = {"column": one["column"], "where": where, "weight": weight}
 
         def block(kind: str, widest: int, greatest: int, middle: int = 0) -> Any:
-            rows, narrow = self.people * self.k, scale * (high - low + 1)
+            rows, narrow = self.people * self.each, scale * (high - low + 1)
             limit = rows * max(widest, greatest)
             limit = limit if limit <= GREATEST or steps > 1 else rows * max(narrow, greatest)
             return self.block(kind, limit, self.per_row(greatest), **more, centre=middle)
@@ -285,7 +294,7 @@ class Plan:
             for end, (scale, offset) in zip(ends, grids, strict=True)
         ]
         most = [max(offset, scale * end - offset) for end, (scale, offset) in zip(ends, grids, strict=True)]
-        rows, both = self.people * self.k, most[0] * most[1]
+        rows, both = self.people * self.each, most[0] * most[1]
         blocks = [
             self.block(
                 "product",
@@ -320,4 +329,6 @@ class Plan:
     @property
     def widths(self) -> list[int]:
         """Numbers that each measure has in each group."""
-        return [sum(form.get("levels", [len(form.get("breaks", [0, 1])) - 1])) for form in self.measures]
+        numbered = {"tails": [self.kept]}
+        bins = [numbered.get(form["kind"], [len(form.get("breaks", [0, 1])) - 1]) for form in self.measures]
+        return [sum(form.get("levels", width)) for form, width in zip(self.measures, bins, strict=True)]

@@ -1,6 +1,8 @@
 """Columns of texts that nobody listed, for the checker's planner: how a constant is spelt, conditions and keys."""
 
 import re
+from fractions import Fraction as Q
+from itertools import pairwise
 from typing import Any
 
 LETTERS = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", ".")
@@ -43,3 +45,17 @@ def dimension(key: Any, nullable: bool, listed: list[Any]) -> tuple[Any, list[st
     names = sorted({text for text in listed if text is not None}) + ["missing"] * (nullable and None in listed)
     form = {"name": key.get("label") or key["column"], "column": key["column"], "size": len(names)}
     return form | {"breaks": [], "slots": [], "texts": names}, names
+
+
+def written(value: Q) -> int | str:
+    """A number as it stands in JSON."""
+    places = next((n for n in range(1100) if 10**n % value.denominator == 0), None)
+    if not places:
+        return int(value) if places == 0 else f"{value.numerator}/{value.denominator}"
+    above, below = divmod(abs(int(value * 10**places)), 10**places)
+    return f"{'-' * (value < 0)}{above}.{below:0{places}d}"
+
+
+def intervals(edges: list[Any]) -> list[str]:
+    """The names of bins."""
+    return [f"[{a}, {b}{']' if at == len(edges) - 2 else ')'}" for at, (a, b) in enumerate(pairwise(edges))]

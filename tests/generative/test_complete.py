@@ -154,6 +154,7 @@ def test_every_kind_of_domain_is_generated(kind: type[Domain]) -> None:
         ("key set", lambda query: query.keyset is not None),
         ("cap on groups", lambda query: query.groups is not None and query.keys),
         ("bound on rows", lambda query: query.rows is not None),
+        ("cap on a group's rows", lambda query: query.rows_per_group is not None and query.keys),
         ("three keys", lambda query: len(query.keys) == 3),
         ("filter and keys", lambda query: query.condition is not None and query.keys),
         ("clip", lambda query: any(getattr(node, "clip", None) is not None for _, node in query.aggregates)),

@@ -14,7 +14,21 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from pets import col, correlation, count, count_units, covariance, histogram, mean, quantile, query, rate, sum, variance
+from pets import (
+    col,
+    correlation,
+    count,
+    count_units,
+    covariance,
+    histogram,
+    mean,
+    quantile,
+    query,
+    rate,
+    sum,
+    tails,
+    variance,
+)
 from pets.plan.measure import Sensitivity
 from pets.plan.plan import make_plan
 from pets.query_model.query import Query
@@ -144,18 +158,22 @@ COLUMNS: dict[str, Domain] = {
     "y": Real("0.5", "64.25", "0.25"),
     "z": Integer(0, 400, nullable=False),
 }
-SCHEMA = Schema({"t": Table(Unit("id", max_rows=K), COLUMNS)})
+SCHEMA = Schema({"t": Table(Unit("id", max_rows=K, rank_within=(("g",),)), COLUMNS)})
 ALIKE = [{"id": "v", "g": "b", "x": "20", "y": "64.25", "z": "400"}] * (K + 1)
 LOW = [{"id": "v", "g": "b", "x": "-7", "y": "0.5", "z": "0"}] * (K + 1)
 SPREAD = [
     {"id": "v", "g": g, "x": x, "y": "64.25", "z": z}
     for g, x, z in zip("abcd", ["-7", "20", "-7", "20"], ["0", "100", "200", "400"], strict=True)
 ]
+PAIRS = [SPREAD[0], SPREAD[0], SPREAD[1], SPREAD[1]]
+UNEVEN = [SPREAD[0], SPREAD[0], SPREAD[0], SPREAD[1]]
 CROWD = [{"id": "w", "g": "b", "x": "3", "y": "1", "z": "5"}, {"id": "u", "g": "e", "x": "4", "y": "9", "z": "399"}]
 # people of one row in every group: a bound that is enforced on groups instead of people loses them with one person
 CROWD += [{"id": f"{g}{i}", "g": g, "x": str(i), "y": str(1 + i), "z": str(40 * i)} for g in "abcdef" for i in range(8)]
 
+FULL_PAIRS = [row | {"z": "400"} for row in PAIRS]
 by_group = query("t").group_by("g")
+ALL = ("l0", "l1", "l2_squared", "linf")
 
 # measure kind, query, rows, and which bounds these rows reach exactly
 TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
@@ -165,6 +183,38 @@ TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
     ("rows", "spread, capped", by_group.agg(n=count()).bound(groups=2), SPREAD, ("l0",)),
     ("rows", "fewer rows", by_group.agg(n=count()).bound(rows=2), ALIKE, ("l1", "l2_squared", "linf")),
     ("rows", "one group", query("t").agg(n=count()), ALIKE, ("l0", "l1", "l2_squared", "linf")),
+    ("rows", "one a group", by_group.agg(n=count()).bound(rows_per_group=1), SPREAD, ALL),
+    ("rows", "one a group, alike", by_group.agg(n=count()).bound(rows_per_group=1), ALIKE, ("linf",)),
+    ("rows", "two a group of two", by_group.agg(n=count()).bound(groups=2, rows_per_group=2), PAIRS, ALL),
+    (
+        "rows",
+        "three and the rest",
+        by_group.agg(n=count()).bound(rows_per_group=3),
+        UNEVEN,
+        ("l1", "l2_squared", "linf"),
+    ),
+    (
+        "rows",
+        "two a group, ranked for the question",
+        by_group.where(col("z") >= 0).agg(n=count()).bound(groups=2, rows_per_group=2),
+        PAIRS,
+        ALL,
+    ),
+    ("total", "two a group of two", by_group.agg(m=mean("z")).bound(groups=2, rows_per_group=2), FULL_PAIRS, ALL),
+    (
+        "balance",
+        "two a group of two",
+        by_group.agg(r=rate(col("x") > -9)).bound(groups=2, rows_per_group=2),
+        PAIRS,
+        ALL,
+    ),
+    (
+        "leaves",
+        "two a group of two",
+        by_group.agg(h=histogram("x")).bound(groups=2, rows_per_group=2),
+        PAIRS,
+        ("l1", "l2_squared", "linf"),
+    ),
     ("balance", "alike", by_group.agg(r=rate(col("x") > 0)), ALIKE, ("l1", "l2_squared", "linf")),
     ("balance", "alike, not met", by_group.agg(r=rate(col("x") > 0)), LOW, ("l1", "l2_squared", "linf")),
     ("balance", "spread", by_group.agg(r=rate(col("x") > 0)), SPREAD, ("l0", "l1")),
@@ -218,6 +268,8 @@ TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
     ),
     ("leaves", "alike", by_group.agg(h=histogram("x")), ALIKE, ("l1", "l2_squared", "linf")),
     ("leaves", "spread", query("t").agg(h=histogram("z", [0, 50, 150, 300, 400])), SPREAD, ("l0", "l1")),
+    ("tails", "alike", by_group.agg(t=tails()), ALIKE, ALL),
+    ("tails", "spread", by_group.agg(t=tails()).bound(rows=1), SPREAD, ALL),
     ("tree", "alike", by_group.agg(q=quantile("z")), ALIKE, ("l1", "l2_squared", "linf")),
     ("tree", "spread", query("t").agg(q=quantile("z")), SPREAD, ("l0", "l1")),
     ("tree", "spread over groups", by_group.agg(q=quantile("z")), SPREAD, ("l0", "l1")),

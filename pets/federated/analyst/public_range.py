@@ -17,7 +17,7 @@ from pets.plan.vector import Ints
 
 DEVIATIONS = 12
 """Of Gaussian noise: a sum of it lies beyond once in 10^31."""
-_COUNTS = ("rows", "units", "leaves", "tree")
+_COUNTS = ("rows", "units", "leaves", "tree", "tails")
 
 
 def check_total(plan: Plan, roster: Roster, shares: Shares | None, parties: int, total: Ints) -> None:

@@ -46,8 +46,8 @@ def notes(total: Total) -> tuple[str, ...]:
             "and is protected, in each of them by itself."
         )
     elif plan.unit_column is not None:
-        units = all(measure.kind == "units" for measure in plan.measures)
-        rows = plan.kept_rows if units else plan.rows
+        all_kept = all(measure.reads_kept for measure in plan.measures)
+        rows = plan.kept_rows if all_kept else plan.rows
         what = "Numbers are" if terms is None else "Intervals are for"
         out.append(
             f"{what} the bounded answer: at most K = {rows} row{'' if rows == 1 else 's'} of a person in each party's "

@@ -80,6 +80,8 @@ def check_promise(said: Any, one: Any) -> None:
     }
     asked = one["query"]
     bound = {"rows": asked.get("rows", unit["rows"]), "kept_rows": unit["max_rows"], "groups": asked.get("groups")}
+    each = asked.get("rows_per_group")
+    bound |= {"rows_per_group": each} if each and each < bound["rows"] else {}
     proof: Any = {}
     protected = one["epsilon"] is not None and one["data"] == "real"
     if "form" in said and protected:  # since then what is stated is the cap that takes effect, and what proves it:

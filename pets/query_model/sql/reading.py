@@ -73,7 +73,7 @@ def _read(text: str, schema: Schema) -> tuple[Query, list[str]]:
     columns = Columns(scope, keys, measures, names)
     display, keyset = read_display(select, columns)
     with at(select):
-        asked = asked.bound(rows=scope.rows, groups=scope.groups).with_columns(**scope.derived)
+        asked = asked.bound(**scope.bounds).with_columns(**scope.derived)
         plain = [one.key for one in keys]
         if plain:
             asked = asked.group_by(*(plain if keyset is None else [keyset, *plain]))

@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from pets.errors import did_you_mean
 from pets.query_model.nodes.derived import Derived
+from pets.query_model.query import BOUNDS
 from pets.query_model.sql.refusal import Refusal, at, only
 from pets.schema.domain import Domain, Identifier
 from pets.schema.schema import Schema
@@ -29,6 +30,7 @@ class Scope:
     Attributes:
         fields: every column that a query on the table may name.
         unit: the column that names a person (``None``: a row is a person).
+        bounds: what BOUND states.
         person: the table of people's attributes, where the statement joins it.
         derived: the columns that the statement computes, by name.
         visible: the columns that a sub-select lists (``None``: all).
@@ -37,8 +39,7 @@ class Scope:
 
     schema: Schema
     table: str
-    rows: int | None = None
-    groups: int | None = None
+    bounds: dict[str, int] = field(default_factory=dict)
     person: str | None = None
     aliases: dict[str, str] = field(default_factory=dict)
     derived: dict[str, Derived] = field(default_factory=dict)
@@ -154,16 +155,16 @@ def _table(node: exp.Expression, schema: Schema) -> Scope:
     if not isinstance(node, exp.Table):
         raise Refusal(node, f"FROM takes one table: {', '.join(list(schema.tables)[:8])}")
     only(node, "this", "db", "catalog", "alias")
-    rows = groups = None
+    bounds: dict[str, int] = {}
     name = node.this
     if isinstance(name, exp.Anonymous) and str(name.this).upper() == "BOUND":
-        name, rows, groups = _bound(name)
+        name, bounds = _bound(name)
     found = matched(name, schema.tables) if isinstance(name, exp.Identifier) else None
     if found is None:
         said = name.name if isinstance(name, exp.Identifier) else ""
         raise Refusal(node, f"table {said[:60]!r} is not in the schema{did_you_mean(said, schema.tables)}")
     with at(node):
-        scope = Scope(schema, found, rows, groups)
+        scope = Scope(schema, found, bounds)
     _alias(node, found, scope)
     return scope
 
@@ -184,20 +185,23 @@ def _alias(node: exp.Expression, table: str, scope: Scope) -> None:
     scope.aliases[name] = table
 
 
-def _bound(call: exp.Anonymous) -> tuple[exp.Expression, int | None, int | None]:
-    """``BOUND(stays, rows := 3, groups := 2)``: pets' own; rows of a person that count, groups that they fall in."""
+def _bound(call: exp.Anonymous) -> tuple[exp.Expression, dict[str, int]]:
+    """``BOUND(stays, rows := 3, groups := 2)``: pets' own word for what ``query.bound`` takes."""
     wanted: dict[str, int] = {}
     first, *rest = call.expressions or [None]
-    help_ = "write FROM BOUND(stays, rows := 3, groups := 2): the rows of a person that count, and the groups"
+    help_ = (
+        "write FROM BOUND(stays, rows := 3, groups := 2, rows_per_group := 1): the rows of a person that count, the "
+        "groups, and the rows in each"
+    )
     if not isinstance(first, exp.Column) or first.args.get("table") is not None:
         raise Refusal(call, help_)
     for part in rest:
         name = part.this.name.lower() if isinstance(part, exp.PropertyEQ) else ""
         value = part.args.get("expression")
-        if name not in ("rows", "groups") or name in wanted or not isinstance(value, exp.Literal) or not value.is_int:
+        if name not in BOUNDS or name in wanted or not isinstance(value, exp.Literal) or not value.is_int:
             raise Refusal(part, help_)
         wanted[name] = int(value.this) if len(value.this) < 12 else 10**12
-    return first.this, wanted.get("rows"), wanted.get("groups")
+    return first.this, wanted
 
 
 def _join(join: exp.Join, scope: Scope) -> None:

@@ -17,7 +17,7 @@ from pets.query_model.group_keys import Bins, DatePart, Key, KeySet, Period
 from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
 from pets.query_model.nodes.derived import Age, Derived, Extreme, Floor, Least, Linear, Mapped, Prefix
 from pets.query_model.nodes.moments import Covariance, OfColumns, Spread, Variance
-from pets.query_model.query import Query
+from pets.query_model.query import BOUNDS, Query
 from pets.query_model.sql.parsing import plain_name
 from pets.schema.dates import DateTime
 from pets.schema.domain import MISSING, Domain
@@ -81,7 +81,8 @@ class _Writer:
 
     def _source(self) -> str:
         query, table = self._query, self._table(self._query.table)
-        bounds = [f"{word} := {n}" for word, n in (("rows", query.rows), ("groups", query.groups)) if n is not None]
+        given = ((word, getattr(query, word)) for word in BOUNDS)
+        bounds = [f"{word} := {n}" for word, n in given if n is not None]
         source = f"BOUND({', '.join([table, *bounds])})" if bounds else table
         source = self._with_people(source, table, bound=bool(bounds))
         if not query.derived:

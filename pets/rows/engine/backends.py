@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pets.errors import InternalError
@@ -38,3 +39,13 @@ def _polars(snapshot: Snapshot | People) -> Any:
     if not isinstance(frame, pl.DataFrame):
         raise TypeError("a snapshot is a table")
     return ibis.polars.connect({snapshot.relation: frame.with_columns(pl.exclude(pl.String).cast(pl.Int64))})
+
+
+def first_in_groups(backend: Any, keyed: Any, names: Sequence[str], most: int) -> Any:
+    """As :func:`pets.rows.engine.caps.first_in_groups`, on Polars, for which Ibis has no windows."""
+    import ibis
+    import polars as pl
+
+    frame = backend.to_polars(keyed)
+    before = pl.col("rank").rank("ordinal").over(["person", *names])
+    return ibis.memtable(frame.filter(before <= most))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from pets.plan.calendar_slots import Cycle
+from pets.plan.vector import Ints
 from pets.schema.domain import Domain
 
 
@@ -29,3 +32,11 @@ def cycle(code: Any, of: Cycle, domain: Domain) -> Any:
     whole = code.cast("int64")
     slot = ((whole + of.offset) // of.width % of.size).cast("int32")
     return ibis.ifelse(whole == domain.cells, of.size, slot) if domain.nullable else slot
+
+
+def scattered(slots: Ints, values: Ints, groups: int, place: Ints | int = 0, width: int = 1) -> Ints:
+    """The values, each at its place among the ``width`` of its group; a slot of -1 is not reported."""
+    out = np.zeros(groups * width, dtype=np.int64)
+    kept = slots >= 0
+    np.add.at(out, (slots * width + place)[kept], values[kept])
+    return out

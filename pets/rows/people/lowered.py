@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pets.errors import InternalError
@@ -25,6 +27,7 @@ class People:
     """
 
     relation = "snap"
+    ranks: Mapping[tuple[str, ...], str] = MappingProxyType({})  # a person is one row
 
     def __init__(self, plan: Plan, linked: Linked) -> None:
         of = plan.people_of

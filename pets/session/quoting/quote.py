@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from pets.session.quoting.forecast import SIZES, Expected
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from pets.release.bounding.rows_lost import RowsLost
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,21 @@ class Quote:
         return html_table.block(html_table.sentence(self._price), html_table.table(within, (), rows), *notes)
 
 
-def notes_of(plans: Sequence[Plan]) -> tuple[str, ...]:
-    """What a quote says of its questions beside the price; of several, by their numbers."""
+def notes_of(plans: Sequence[Plan], lost: Mapping[str, RowsLost] | None = None) -> tuple[str, ...]:
+    """What a quote says of its questions beside the price; of several, by their numbers.
+
+    ``lost``: by table, what was released of the rows that bounds leave out.
+    """
+    said = [(*unreached(plan), *_counted(plan, (lost or {}).get(plan.table))) for plan in plans]
     if len(plans) == 1:
-        return unreached(plans[0])
-    return tuple(f"Query {i}: {said}" for i, plan in enumerate(plans, start=1) for said in unreached(plan))
+        return said[0]
+    return tuple(f"Query {i}: {one}" for i, sentences in enumerate(said, start=1) for one in sentences)
+
+
+def _counted(plan: Plan, lost: RowsLost | None) -> tuple[str, ...]:
+    if lost is None or all(measure.reads_kept for measure in plan.measures):
+        return ()
+    return (lost.sentence(plan.rows),) if lost.whole else ()
 
 
 def large_delta(plans: Sequence[Plan], delta: float) -> tuple[str, ...]:

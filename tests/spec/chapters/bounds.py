@@ -27,6 +27,17 @@ SAME = {
     """
 }
 
+TWICE = """
+    patient | ward  | days
+    --------+-------+-----
+    1       | north | 3
+    1       | north | 3
+    1       | south | 5
+    1       | south | 5
+    2       | north | 5
+    2       | south | 3
+    """
+
 CHAPTER = Chapter(
     "Bounds on what one person contributes",
     "A snapshot keeps at most `max_rows` rows of each person, chosen at random once and for all; a query counts the\n"
@@ -186,6 +197,74 @@ CHAPTER = Chapter(
                 4       | south | 9
                 """
             },
+        ),
+        Spec(
+            "A cap on the rows of a group",
+            """
+            (
+                pets.query("spread").group_by("ward")
+                    .agg(stays=pets.count(), days=pets.sum("days"), people=pets.count_units())
+                    .bound(rows=4, rows_per_group=1)
+            )
+            """,
+            """
+            ward  | stays | days | people
+            ------+-------+------+-------
+            north | 2     | 8    | 2
+            south | 2     | 8    | 2
+            west  | 0     | 0    | 0
+            """,
+            why="One row of a person counts in each ward. A snapshot picks one; here those of a ward are alike.",
+            schema=SCHEMA.replace("stays:", "spread:"),
+            tables={"spread": TWICE},
+        ),
+        Spec(
+            "The same with ranks that were stored",
+            """
+            (
+                pets.query("spread").where(col("ward") != "north").group_by("ward")
+                    .agg(stays=pets.count(), days=pets.sum("days")).bound(rows=4, groups=2, rows_per_group=1)
+            )
+            """,
+            """
+            ward  | stays | days
+            ------+-------+-----
+            north | 0     | 0
+            south | 2     | 8
+            west  | 0     | 0
+            """,
+            why="`rank_within: [[ward]]` in the unit makes the question quick, and its answer is the same.",
+            schema=SCHEMA.replace("stays:", "spread:").replace("rows: 2}", "rows: 2, rank_within: [[ward]]}"),
+            tables={"spread": TWICE},
+        ),
+        Spec(
+            "The cap comes after the filter, and is on the final group",
+            """
+            (
+                pets.query("spread").where(col("days") > 3).group_by(col("days").bins([0, 5, 10]))
+                    .agg(stays=pets.count()).bound(rows=4, rows_per_group=1)
+            )
+            """,
+            """
+            days    | stays
+            --------+------
+            [0, 5)  | 0
+            [5, 10] | 2
+            """,
+            why="Rows of 3 days use up nothing, and 5 days are in one bin whatever the ward.",
+            schema=SCHEMA.replace("stays:", "spread:"),
+            tables={"spread": TWICE},
+        ),
+        Spec(
+            "People with at least so many rows",
+            'pets.query("stays").agg(people=pets.tails(), long=pets.tails(col("days") > 3)).bound(rows=1)',
+            """
+            people       | long
+            -------------+-------------
+            [3, 2, 2, 1] | [2, 1, 1, 0]
+            """,
+            why="Of the six rows of patient 1 four are kept. All kept rows are read, whatever K is; under a condition "
+            "it is people whose first, second, … row meets it.",
         ),
         Spec(
             "A cap on groups, ungrouped, changes nothing",

@@ -1,0 +1,1 @@
+"""How many rows of a person a query counts, and in how many groups."""

@@ -1,0 +1,1 @@
+"""Who is protected in a table."""

@@ -261,6 +261,13 @@ def _check_bounds(order: Order, plan: Plan, desk: Desk) -> None:
             "exact totals take all groups that a person is in; leave groups out of bound(…), or ask under "
             "pets.DP(epsilon=…)"
         )
+    if plan.group_rows is not None:  # nor of people with several rows in a group
+        raise PolicyError(
+            "exact totals take all of a person's rows in a group; leave rows_per_group out of bound(…), or ask under "
+            "pets.DP(epsilon=…)"
+        )
+    if any(measure.kind == "tails" for measure in plan.measures):
+        raise PolicyError("exact totals do not tell how many people have many rows; ask under pets.DP(epsilon=…)")
     for name, aggregate in plan.query.aggregates:
         if isinstance(aggregate, OfColumns):  # whose sums are over the rows with two values: no rule looks at those
             raise PolicyError(

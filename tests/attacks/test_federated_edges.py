@@ -143,7 +143,7 @@ def test_groups_of_a_person_are_not_capped_in_exact_totals() -> None:
     with pytest.raises(PolicyError, match="leave rows_per_group out of bound"):
         sites.release(N.group_by("ward").bound(rows_per_group=1), TOTAL)
     with pytest.raises(PolicyError, match="how many people have many rows"):
-        sites.release(T.agg(t=pets.tails()), TOTAL)
+        sites.release(pets.query("stays").agg(t=pets.tails()), TOTAL)
     assert sum(len(site.session.history()) for site in sites.sites.values()) == 0
 
 

@@ -402,7 +402,7 @@ def after_a_feature(condition: Versus | Within, values: Mapping[str, Value]) -> 
     if one is None or other is None:
         return None
     if isinstance(condition, Within):
-        days = Fraction((one - other) // dt.timedelta(microseconds=1), 86_400_000_000)
+        days = one.toordinal() - other.toordinal()  # of the calendar, whatever the time of day
         return (condition.low is None or condition.low <= days) and (condition.high is None or days <= condition.high)
     return bool(OPERATIONS[condition.op](one, other))
 

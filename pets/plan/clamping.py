@@ -1,6 +1,7 @@
 """Clamping in words: between which values a plan moves the values that it sums, orders or counts in bins.
 
-A value outside is counted as the nearer end; that is no noise, and no interval holds it.
+A value outside is counted as the nearer end; that is no noise, and no interval holds it. Days between two dates of a
+person that lie outside their bounds are no value, and do not count.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from pets.common.codec import number
 from pets.plan.plan import Plan
+from pets.query_model.features import Days
 from pets.schema.domain import Domain
 from pets.schema.numeric import Numeric
 
@@ -16,6 +18,8 @@ from pets.schema.numeric import Numeric
 def clamps(plan: Plan) -> tuple[str, ...]:
     """One sentence for each output of a numeric column, with the ends (public: the schema's, or the clip's)."""
     out = []
+    people = plan.query.people
+    spans = {} if people is None else {name: one for name, one in people.features if isinstance(one, Days)}
     for output in plan.outputs:
         measure = plan.measures[output.parts[0]]
         domain = plan.fields.get(measure.column or "")
@@ -23,7 +27,12 @@ def clamps(plan: Plan) -> tuple[str, ...]:
             continue
         weight = measure.weight
         codes = (0, domain.cells - 1) if weight is None else (weight.low, weight.high)
-        said = _between(measure.column, domain, codes, 1 if weight is None else weight.coarse)
+        coarse = 1 if weight is None else weight.coarse
+        if measure.column in spans:
+            out.append(f"{output.name}: {_days(measure.column or '', spans[measure.column or ''])}")
+            if codes == (0, domain.cells - 1) and coarse == 1:
+                continue
+        said = _between(measure.column, domain, codes, coarse)
         out.append(f"{output.name}: values of {said}")
     return tuple(out)
 
@@ -36,6 +45,10 @@ def clamped_columns(fields: Mapping[str, Domain], columns: Iterable[str]) -> tup
         for name, domain in numbers
         if isinstance(domain, Numeric)
     )
+
+
+def _days(column: str, span: Days) -> str:
+    return f"values of {column!r} outside [{span.low}, {span.high}] days are no value; they are not clamped."
 
 
 def _between(column: str | None, domain: Numeric, codes: tuple[int, int], coarse: int = 1) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from pets.errors import QueryError, SchemaError
 from pets.plan.computed.intervals import grid_of, years
+from pets.plan.people_columns import check_columns, no_feature
 from pets.plan.person_reads import certain, difference, meaning, nullable, runs_of
 from pets.plan.person_steps import Age, Attribute, Difference, Fill, PersonPlan, Read, Span, Step
 from pets.plan.predicate import Predicate, Range, columns_in, met, resolve
@@ -23,6 +24,9 @@ from pets.schema.dates import Date
 from pets.schema.domain import Boolean, Domain, Identifier
 from pets.schema.numeric import Integer
 from pets.schema.schema import Schema
+from pets.schema.text_column import Text
+
+DATES = "take columns of dates (the schema may declare a column of times as a date, which keeps their days)"
 
 
 class PeoplePlanner:
@@ -39,6 +43,7 @@ class PeoplePlanner:
         self.attributes = self._attributes()
         self.of = self._of()
         self.fields = self._fields()
+        check_columns(query, schema, self.fields, self.attributes)
 
     # tables -----------------------------------------------------------------------------------------------------
 
@@ -106,8 +111,10 @@ class PeoplePlanner:
         """Refuse a condition that somebody without any row would meet, where no table says who the people are."""
         if self.of is not None or where is None:
             return
-        absent = {name: self._steps[index].absent for name, index in self._named.items()}
-        absent |= {name: domain.cells for name, domain in self.fields.items() if name not in absent and _coded(domain)}
+        absent = {
+            name: self._steps[self._named[name]].absent if name in self._named else self.fields[name].cells
+            for name in columns_in(where)
+        }
         if met(where, absent):
             table = self.attributes or self._people.home
             raise QueryError(
@@ -182,18 +189,20 @@ class PeoplePlanner:
                 f"bound(rows={most}) is above the {kept} rows of a person that snapshots of table {table!r} keep; ask "
                 f"for at most {kept}"
             )
-        differences: dict[tuple[str, int], Difference] = {}
+        differences: dict[tuple[str, int, tuple[int, int]], Difference] = {}
 
         def other(condition: Filter) -> tuple[str, tuple[Range, ...], int]:
             assert isinstance(condition, (Versus, Within))
             index = self._step(condition.feature)
             domain = find_field(condition.column, fields, table)
             made = difference(condition, fields, index, self._steps[index].domain, len(differences))
-            made = differences.setdefault((condition.column, index), made)
+            made = differences.setdefault((condition.column, index, made.widths), made)
             return made.name, *runs_of(condition, made, domain, self._steps[index].domain)
 
         where = None if feature.rows.condition is None else resolve(feature.rows.condition, fields, table, other)
         column = None if feature.column is None else find_field(feature.column, fields, table)
+        if isinstance(column, Text):
+            raise no_feature(feature.column or "", table)
         step = Read(
             Boolean(nullable=False),
             0,
@@ -222,7 +231,7 @@ class PeoplePlanner:
         domains = [self._steps[index].domain for index in two]
         for domain in domains:
             if not isinstance(domain, Date):
-                raise QueryError(f"days lie between two dates, and one side holds {domain.describe()}")
+                raise QueryError(f"days lie between two dates, and one side holds {domain.describe()}; {DATES}")
         later, earlier = (domain.lo for domain in domains if isinstance(domain, Date))
         shift = (later - earlier).days - feature.low
         least, most = shift - domains[1].cells + 1, shift + domains[0].cells - 1
@@ -244,7 +253,7 @@ class PeoplePlanner:
         other = self._steps[at].domain
         if not isinstance(domain, Date) or not isinstance(other, Date):
             wrong = domain if not isinstance(domain, Date) else other
-            raise QueryError(f"age_at takes two dates, and one of them holds {wrong.describe()}")
+            raise QueryError(f"age_at takes two dates, and one of them holds {wrong.describe()}; {DATES}")
         if other.hi < domain.lo:
             raise QueryError(f"nobody is born yet: the days of {feature.column!r} lie after all days of the feature")
         owner = self.attributes
@@ -266,10 +275,6 @@ def _moved(step: Step, place: Mapping[int, int]) -> Step:
     if isinstance(step, Span):
         return replace(step, later=place[step.later], earlier=place[step.earlier])
     return replace(step, born=place[step.born], at=place[step.at]) if isinstance(step, Age) else step
-
-
-def _coded(domain: Domain) -> bool:
-    return not isinstance(domain, Identifier)
 
 
 def used_columns(columns: Iterable[str | None], conditions: Iterable[Predicate | None]) -> set[str]:

@@ -24,27 +24,44 @@ def difference(
 ) -> Difference:
     """The column that a condition between a column of events and an earlier step is on; refused where none is."""
     domain = fields[condition.column]
-    one, two = grid_of(domain), grid_of(other)
-    alike = one is not None and two is not None and isinstance(domain, Calendar) == isinstance(other, Calendar)
-    if (
-        one is None
-        or two is None
-        or not alike
-        or one.spacing != two.spacing
-        or ((one.low - two.low) / one.spacing).denominator != 1
-    ):
-        raise QueryError(
-            f"column {condition.column!r} holds {domain.describe()} and the feature {other.describe()}, which cannot "
-            "be compared; both must be dates, or numbers in the same steps"
-        )
-    if isinstance(condition, Within) and not isinstance(domain, Calendar):
-        raise QueryError(f"within(…, days=…) needs a date column, and {condition.column!r} holds {domain.describe()}")
+    if isinstance(condition, Within):
+        days = _days(domain, f"column {condition.column!r}"), _days(other, "the feature")
+    else:
+        _alike(condition, domain, other)
+        days = (1, 0), (1, 0)
     if domain.cells + other.cells > GREATEST:
         raise QueryError(f"column {condition.column!r} has too many values to be compared with a feature")
     name = f"{condition.column} less feature {number + 1}"
     while name in fields:
         name += "'"
-    return Difference(name, condition.column, domain.cells, step, other.cells - 1)
+    (wide, start), (other_wide, other_start) = days
+    shift = (other.cells - 1 + other_start) // other_wide
+    return Difference(name, condition.column, domain.cells, step, shift, (wide, other_wide), (start, other_start))
+
+
+def _alike(condition: Versus, domain: Domain, other: Domain) -> None:
+    """Refuse a comparison of what lies on two scales."""
+    one, two = grid_of(domain), grid_of(other)
+    times = isinstance(domain, Calendar), isinstance(other, Calendar)
+    steps = one is not None and two is not None and times[0] == times[1] and one.spacing == two.spacing
+    if steps and one is not None and two is not None and ((one.low - two.low) / one.spacing).denominator == 1:
+        return
+    said = f"column {condition.column!r} holds {domain.describe()} and the feature {other.describe()}, which cannot be "
+    if all(times):
+        raise QueryError(
+            f"{said}compared to the moment; compare their days, such as col({condition.column!r}).within(first, "
+            "days=(0, None))"
+        )
+    raise QueryError(f"{said}compared; both must be dates, or numbers in the same steps")
+
+
+def _days(domain: Domain, what: str) -> tuple[int, int]:
+    """The codes of a calendar day, and how many of them go before code 0 on its own day."""
+    grid = grid_of(domain)
+    if grid is None or not isinstance(domain, Calendar):
+        raise QueryError(f"within(…, days=…) needs a date column, and {what} holds {domain.describe()}")
+    day = int(1 / grid.spacing)
+    return day, int(grid.low * day) % day
 
 
 def runs_of(
@@ -53,19 +70,18 @@ def runs_of(
     """The codes of the difference that meet the condition, and how many codes it has."""
     one, two = grid_of(domain), grid_of(other)
     assert one is not None and two is not None
-    cells = domain.cells + other.cells - 1
-    same = made.shift - int((one.low - two.low) / one.spacing)  # the code where both are the same
+    cells = (domain.cells - 1 + made.starts[0]) // made.widths[0] + 1 + made.shift
     low, high = 0, cells - 1
     if isinstance(condition, Within):
-        assert isinstance(domain, Calendar)
-        day = int(1 / one.spacing)
-        low = low if condition.low is None else same + condition.low * day
-        high = high if condition.high is None else same + condition.high * day
-    elif condition.op == "!=":
+        same = made.shift - (math.floor(one.low) - math.floor(two.low))  # the code where both are on one day
+        low = low if condition.low is None else same + condition.low
+        high = high if condition.high is None else same + condition.high
+        return _inside(((low, high),), cells), cells
+    same = made.shift - int((one.low - two.low) / one.spacing)  # the code where both are the same
+    if condition.op == "!=":
         return _inside(((0, same - 1), (same + 1, cells - 1)), cells), cells
-    else:
-        low = {"==": same, ">=": same, ">": same + 1}.get(condition.op, low)
-        high = {"==": same, "<=": same, "<": same - 1}.get(condition.op, high)
+    low = {"==": same, ">=": same, ">": same + 1}.get(condition.op, low)
+    high = {"==": same, "<=": same, "<": same - 1}.get(condition.op, high)
     return _inside(((low, high),), cells), cells
 
 
@@ -84,10 +100,8 @@ def meaning(step: Read, feature: Reading, column: Domain | None, fields: Mapping
         if how == "days_with":
             if not isinstance(column, Calendar):
                 raise QueryError(f"days_with needs a date column, and {feature.column!r} holds {_said(column)}")
-            grid = grid_of(column)
-            assert grid is not None
-            day = int(1 / grid.spacing)
-            step = replace(step, width=day, start=int(grid.low * day) % day)
+            width, start = _days(column, f"column {feature.column!r}")
+            step = replace(step, width=width, start=start)
         return replace(step, domain=Integer(0, feature.most, nullable=False), high=feature.most)
     assert column is not None
     if how in ("first", "last"):

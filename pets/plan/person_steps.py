@@ -23,7 +23,11 @@ class Difference:
     """A column made of two: the code of a column of events less that of an earlier step, plus ``shift`` (from 0 on).
 
     It has no value where either has none, and such a row meets no condition on it; ``cells`` is the column's own code
-    of no value.
+    of no value. Where it counts calendar days, both codes are first floored to the day that they lie in.
+
+    Attributes:
+        widths, starts: of the column and of the step, the codes of a day, after so many codes of one that is not whole
+            (1 and 0: the codes themselves).
     """
 
     name: str
@@ -31,10 +35,13 @@ class Difference:
     cells: int
     step: int
     shift: int
+    widths: tuple[int, int] = (1, 1)
+    starts: tuple[int, int] = (0, 0)
 
     def to_json(self) -> Json:
         """The canonical form."""
-        return {"name": self.name, "column": self.column, "step": self.step, "shift": self.shift}
+        out: Json = {"name": self.name, "column": self.column, "step": self.step, "shift": self.shift}
+        return out if self.widths == (1, 1) else out | {"days": [list(self.widths), list(self.starts)]}
 
 
 @dataclass(frozen=True)

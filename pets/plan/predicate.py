@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from pets.common.codec import Json
 from pets.common.literals import Literal_
-from pets.errors import QueryError, did_you_mean, shown
+from pets.errors import InternalError, QueryError, did_you_mean, shown
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or, StartsWith
 from pets.query_model.features import Versus, Within
 from pets.schema.dates import Calendar
@@ -112,11 +112,11 @@ def field(name: str, fields: Mapping[str, Domain], table: str) -> Domain:
 
 
 def met(predicate: Predicate, codes: Mapping[str, int]) -> bool:
-    """Whether one row's codes meet a condition."""
+    """Whether one row's codes meet a condition; a condition on texts is on no codes."""
     if isinstance(predicate, Codes):
         return any(low <= codes[predicate.column] <= high for low, high in predicate.ranges)
-    if isinstance(predicate, Texts):  # asked of somebody without rows, who has no text
-        return (NO_TEXT[0] in predicate.values) is predicate.among
+    if isinstance(predicate, Texts):
+        raise InternalError("texts have no codes, so no column of people holds them")
     return (all if isinstance(predicate, AllOf) else any)(met(term, codes) for term in predicate.terms)
 
 

@@ -19,7 +19,16 @@ from pets.query_model.nodes.derived import Age, Derived, Floor, Greatest, Least,
 
 
 def _compared(column: str, op: Operator, other: object) -> Filter:
-    return other.against(column, op) if isinstance(other, Comparand) else Compare(column, op, literal(other))
+    if isinstance(other, Comparand):
+        return other.against(column, op)
+    if isinstance(other, Col):
+        one, two = f"col({column!r})", f"col({other.name!r})"
+        raise QueryError(
+            f"{one} is compared with a constant or a feature, not with {two}; of two numbers or dates name their "
+            f"difference: .with_columns(more={one} - {two}).where(col('more') {op} 0); of features of people name the "
+            f"days between them, (later - earlier).days(0, 365), or compare rows of events: .where({one} {op} first)"
+        )
+    return Compare(column, op, literal(other))
 
 
 class Col(Summand):
@@ -112,6 +121,11 @@ class Col(Summand):
     @plain_arguments(QueryError)
     def between(self, low: object, high: object) -> Filter:
         """From ``low`` to ``high``, both included."""
+        if isinstance(low, Comparand) or isinstance(high, Comparand):
+            raise QueryError(
+                f"between takes two constants; of features write (col({self.name!r}) >= first) & "
+                f"(col({self.name!r}) <= last)"
+            )
         return Between(self.name, literal(low), literal(high))
 
     @plain_arguments(QueryError)
@@ -198,7 +212,10 @@ class Col(Summand):
 
     @plain_arguments(QueryError, "within", "write within(first, days=(1, 30))")
     def within(self, feature: Comparand, *, days: tuple[int | None, int | None]) -> Filter:
-        """So many days after a feature of the same person (see :func:`pets.events`), both ends included."""
+        """So many calendar days after a feature of the same person (see :func:`pets.events`), both ends included.
+
+        Of date-times the days are compared, not the times: 00:30 is one day after 23:30.
+        """
         if not isinstance(feature, Comparand) or not isinstance(days, (tuple, list)) or len(days) != 2:
             raise QueryError("within takes a feature and two numbers of days, such as within(first, days=(1, 30))")
         return feature.after(self.name, days[0], days[1])

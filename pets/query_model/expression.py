@@ -256,12 +256,12 @@ class Not(Filter):
         return {"filter": self.kind, "term": self.term.to_json()}
 
 
-def filter_from_json(form: Any) -> Filter:
-    """The condition whose canonical form this is; raises :class:`QueryError` for anything else."""
-    return _read(form, 1)
+def filter_from_json(form: Any, features: int = 0) -> Filter:
+    """The condition whose canonical form this is, in so many features; raises :class:`QueryError` for anything else."""
+    return _read(form, 1, features)
 
 
-def _read(form: Any, depth: int) -> Filter:
+def _read(form: Any, depth: int, features: int) -> Filter:
     if not isinstance(form, Mapping):
         raise QueryError(f"a condition must be a mapping with 'filter', not {shown(form)}")
     if depth > MAX_DEPTH:
@@ -271,19 +271,22 @@ def _read(form: Any, depth: int) -> Filter:
     if build is None:
         raise QueryError(f"a condition is {', '.join(READERS)}; there is no {shown(kind)}")
     try:
-        return build(form, depth + 1)
+        return build(form, depth + 1, features)
     except (LookupError, TypeError, ValueError):
         raise QueryError(f"the condition {kind!r} lacks a part or has a wrong one") from None
 
 
-READERS: dict[str, Callable[[Mapping[str, Any], int], Filter]] = {
-    "compare": lambda form, _: Compare(form["column"], form["op"], literal_from(form["value"])),
-    "isin": lambda form, _: IsIn(form["column"], tuple(literal_from(value) for value in _listed(form["values"]))),
-    "between": lambda form, _: Between(form["column"], literal_from(form["low"]), literal_from(form["high"])),
-    "startswith": lambda form, _: StartsWith(form["column"], form["prefix"]),
-    "is_null": lambda form, _: IsNull(form["column"]),
-    "and": lambda form, depth: And(tuple(_read(term, depth) for term in form["terms"])),
-    "or": lambda form, depth: Or(tuple(_read(term, depth) for term in form["terms"])),
-    "not": lambda form, depth: Not(_read(form["term"], depth)),
+READERS: dict[str, Callable[[Mapping[str, Any], int, int], Filter]] = {
+    "compare": lambda form, _, __: Compare(form["column"], form["op"], literal_from(form["value"])),
+    "isin": lambda form, _, __: IsIn(form["column"], tuple(literal_from(value) for value in _listed(form["values"]))),
+    "between": lambda form, _, __: Between(form["column"], literal_from(form["low"]), literal_from(form["high"])),
+    "startswith": lambda form, _, __: StartsWith(form["column"], form["prefix"]),
+    "is_null": lambda form, _, __: IsNull(form["column"]),
+    "and": lambda form, depth, inside: And(tuple(_read(term, depth, inside) for term in form["terms"])),
+    "or": lambda form, depth, inside: Or(tuple(_read(term, depth, inside) for term in form["terms"])),
+    "not": lambda form, depth, inside: Not(_read(form["term"], depth, inside)),
 }
-"""By kind; conditions on the rows of events add their own (see :mod:`pets.query_model.feature_form`)."""
+"""By kind: of a form, how deep it is nested, and in how many features.
+
+Conditions on the rows of events add their own (see :mod:`pets.query_model.feature_form`).
+"""

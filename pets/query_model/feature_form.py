@@ -8,17 +8,19 @@ from typing import Any
 from pets.common.literals import literal_from
 from pets.errors import QueryError, shown
 from pets.query_model.expression import READERS, filter_from_json
-from pets.query_model.features import AgeAt, Days, Feature, Filled, Reading, Rows, Versus, Within
+from pets.query_model.features import MAX_DEPTH, AgeAt, Days, Feature, Filled, Reading, Rows, Versus, Within
 
 
-def feature_from_json(form: Any) -> Feature:
-    """The feature whose canonical form this is; raises :class:`QueryError` for anything else."""
+def feature_from_json(form: Any, inside: int = 0) -> Feature:
+    """The feature whose canonical form this is, ``inside`` so many; raises :class:`QueryError` for anything else."""
     kind = form.get("feature") if isinstance(form, Mapping) else None
     if not isinstance(kind, str) or not isinstance(form, Mapping):
         raise QueryError(f"a feature is a mapping with 'feature', not {shown(form)}")
+    if inside >= MAX_DEPTH:
+        raise QueryError(f"a feature is nested too deeply, more than {MAX_DEPTH} deep; ask two questions")
     build = _FORMS.get(kind, _reading)
     try:
-        return build(form)
+        return build(form, inside + 1)
     except (LookupError, TypeError, ValueError, AttributeError):
         raise QueryError(f"the feature {shown(kind)} lacks a part or has a wrong one") from None
 
@@ -30,34 +32,39 @@ def _only(form: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     return form
 
 
-def _rows(form: Any) -> Rows:
+def _rows(form: Any, inside: int) -> Rows:
     given = _only(form, "table", "where", "rows")
-    where = None if given.get("where") is None else filter_from_json(given["where"])
+    where = None if given.get("where") is None else filter_from_json(given["where"], inside)
     return Rows(given["table"], where, given.get("rows"))
 
 
-def _reading(form: Mapping[str, Any]) -> Feature:
+def _reading(form: Mapping[str, Any], inside: int) -> Feature:
     given = _only(form, "feature", "rows", "column", "by", "clip", "most")
     rest = {name: given[name] for name in ("column", "by", "clip", "most") if name in given}
-    return Reading(given["feature"], _rows(given["rows"]), **rest)
+    return Reading(given["feature"], _rows(given["rows"], inside), **rest)
 
 
-def _days(form: Mapping[str, Any]) -> Feature:
+def _days(form: Mapping[str, Any], inside: int) -> Feature:
     given = _only(form, "feature", "later", "earlier", "between")
-    return Days(feature_from_json(given["later"]), feature_from_json(given["earlier"]), *given["between"])
+    later, earlier = (feature_from_json(given[end], inside) for end in ("later", "earlier"))
+    return Days(later, earlier, *given["between"])
 
 
-def _filled(form: Mapping[str, Any]) -> Feature:
+def _filled(form: Mapping[str, Any], inside: int) -> Feature:
     given = _only(form, "feature", "of", "value")
-    return Filled(feature_from_json(given["of"]), literal_from(given["value"]))
+    return Filled(feature_from_json(given["of"], inside), literal_from(given["value"]))
 
 
-def _age(form: Mapping[str, Any]) -> Feature:
+def _age(form: Mapping[str, Any], inside: int) -> Feature:
     given = _only(form, "feature", "column", "at")
-    return AgeAt(given["column"], feature_from_json(given["at"]))
+    return AgeAt(given["column"], feature_from_json(given["at"], inside))
 
 
-_FORMS: dict[str, Callable[[Mapping[str, Any]], Feature]] = {"days": _days, "fill": _filled, "age": _age}
+_FORMS: dict[str, Callable[[Mapping[str, Any], int], Feature]] = {"days": _days, "fill": _filled, "age": _age}
 
-READERS["versus"] = lambda form, _: Versus(form["column"], form["op"], feature_from_json(form["feature"]))
-READERS["within"] = lambda form, _: Within(form["column"], feature_from_json(form["feature"]), *form["days"])
+READERS["versus"] = lambda form, _, inside: Versus(
+    form["column"], form["op"], feature_from_json(form["feature"], inside)
+)
+READERS["within"] = lambda form, _, inside: Within(
+    form["column"], feature_from_json(form["feature"], inside), *form["days"]
+)

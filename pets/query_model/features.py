@@ -166,7 +166,10 @@ class Versus(Filter):
 @plain_fields(QueryError)
 @dataclass(frozen=True)
 class Within(Filter):
-    """A date of events lies ``low`` to ``high`` days after a feature (``None``: however long); both ends included."""
+    """A date of events lies ``low`` to ``high`` days after a feature (``None``: however long); both ends included.
+
+    Days are those of the calendar: of two times, 00:30 is a day after 23:30.
+    """
 
     column: str
     feature: Feature

@@ -67,7 +67,10 @@ class Events:
 
     @plain_arguments(QueryError, "sum", "write sum('cost', clip=(0, 1000))")
     def sum(self, column: str | Col, *, clip: tuple[object, object] | None = None) -> Feature:
-        """The sum of the person's rows, the total clamped to ``clip`` (not each row); none where no row has a value."""
+        """The sum of the person's rows, the total clamped to ``clip`` (not each row); none where no row has a value.
+
+        An end that is no sum of the column's steps stands for the next one outwards (``pets.explain`` states it).
+        """
         return self._of("sum", column, clip=clip)
 
     @plain_arguments(QueryError, "mean", "write mean('days')")
@@ -92,7 +95,7 @@ class Events:
 
     @plain_arguments(QueryError, "days_with", "write days_with('admitted', max=20)")
     def days_with(self, column: str | Col, *, max: int | None = None) -> Feature:
-        """On how many different days of a date column, at most ``max``; 0 for people without one."""
+        """On how many different calendar days of a date column, at most ``max``; 0 for people without one."""
         return self._of("days_with", column, most=max)
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -199,10 +202,7 @@ class People:
         pairs = form.get("features")
         if not isinstance(pairs, (list, tuple)) or not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in pairs):
             raise QueryError(f"'features' is a list of names with their features, not {shown(pairs)}")
-        try:
-            return cls(tuple((name, feature_from_json(node)) for name, node in pairs), form.get("of"))
-        except RecursionError:
-            raise QueryError("a feature is nested too deeply; ask two questions") from None
+        return cls(tuple((name, feature_from_json(node)) for name, node in pairs), form.get("of"))
 
 
 def _named(pair: object) -> tuple[str, Feature]:

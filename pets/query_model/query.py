@@ -275,6 +275,13 @@ class Query:
     @classmethod
     def from_json(cls, form: Any) -> Query:
         """The query whose canonical form this is; raises :class:`QueryError` for anything else."""
+        try:
+            return cls._from_json(form)
+        except RecursionError:  # a hundred conditions in each of a dozen features, each within the limits
+            raise QueryError("the query is nested too deeply; ask two questions") from None
+
+    @classmethod
+    def _from_json(cls, form: Any) -> Query:
         if not isinstance(form, Mapping):
             raise QueryError(f"a query must be a mapping with 'table' and 'agg', not {shown(form)}")
         known = ("table", "where", "by", "agg", "keyset", *BOUNDS, "people", "with")

@@ -54,8 +54,8 @@ def condition_text(node: Filter, *, most: int | None = None) -> str:
 
 def _days(low: int | None, high: int | None) -> str:
     if high is None:
-        return f"{low} or more days after"
-    return f"at most {high} days after" if low is None else f"{low} to {high} days after"
+        return f"{low} or more calendar days after"
+    return f"at most {high} calendar days after" if low is None else f"{low} to {high} calendar days after"
 
 
 _READ = {

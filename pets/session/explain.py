@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pets.common import html_table
 from pets.common.arguments import plain_arguments
+from pets.common.codec import number
 from pets.common.percent import percent
 from pets.dp.calibrate import calibrate
 from pets.errors import BudgetError, QueryError, SchemaError, UserError, shown
@@ -13,14 +14,16 @@ from pets.plan.clamping import clamps
 from pets.plan.computed.derive import Made
 from pets.plan.layout import Dimension
 from pets.plan.measure import Measure
-from pets.plan.person_steps import PersonPlan
+from pets.plan.person_steps import PersonPlan, Read
 from pets.plan.plan import Plan, make_plan
 from pets.plan.unreached import unreached
 from pets.protection.budget import Budget
 from pets.protection.protection import DP
+from pets.query_model.features import Feature, Reading
 from pets.query_model.nodes.derived import Derived
 from pets.query_model.query import Query
 from pets.query_model.written import derived_text, feature_text
+from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
 from pets.session.quoting.forecast import forecast
 
@@ -67,7 +70,7 @@ def explain(query: Query, schema: Schema, protection: DP | None = None) -> Expla
         raise BudgetError(f"explain shows the error under pets.DP(epsilon=…), not under {shown(protection)}")
     plan = make_plan(query, schema)
     lines = [
-        *_who(plan),
+        *_who(plan, schema),
         *(_derived(made, dict(plan.query.derived)[made.name]) for made in plan.derived),
         *_groups(plan),
         *clamps(plan),
@@ -85,7 +88,7 @@ FEW_ROWS = 10
 """Below so many kept rows, first events are often beyond them."""
 
 
-def _people(plan: Plan, of: PersonPlan) -> list[str]:
+def _people(plan: Plan, of: PersonPlan, schema: Schema) -> list[str]:
     """Of a question about people: who is in, what is read of them, and each feature in words."""
     source = plan.query.people
     assert source is not None
@@ -97,18 +100,33 @@ def _people(plan: Plan, of: PersonPlan) -> list[str]:
         "A person counts once, however many rows and tables are read (K = 1).",
         f"Of a person at most max_rows rows are read, those that snapshots keep, chosen at random: {of.said}.",
     ]
-    few = [table for table, most in of.kept if 1 < most < FEW_ROWS]
+    owners = {found.person_table for found in schema.tables.values()}
+    read = {step.table for step in of.steps if isinstance(step, Read)} - owners
+    few = [table for table, most in of.kept if most < FEW_ROWS and table in read]
     if few:
         out.append(
             f"max_rows of {' and '.join(map(repr, few))} is small: first events beyond the kept rows are not seen. A "
             "larger max_rows adds no noise to questions about people."
         )
-    return out + [f"  {name}: {feature_text(feature)}" for name, feature in source.features]
+    return out + [
+        f"  {name}: {feature_text(feature)}{_total(feature, plan, name)}" for name, feature in source.features
+    ]
 
 
-def _who(plan: Plan) -> list[str]:
+def _total(feature: Feature, plan: Plan, name: str) -> str:
+    """Between which ends a person's total is clamped, where those that were asked are no steps of the column."""
+    clip = feature.clip if isinstance(feature, Reading) else None
+    domain = plan.fields[name]
+    if clip is None or not isinstance(domain, Numeric):
+        return ""
+    low, high = domain.origin, domain.origin + domain.spacing * (domain.cells - 1)
+    used = f" (clamped to [{number(low)}, {number(high)}], the next steps of the total outwards)"
+    return "" if (low, high) == clip else used
+
+
+def _who(plan: Plan, schema: Schema) -> list[str]:
     if plan.people_of is not None:
-        return _people(plan, plan.people_of)
+        return _people(plan, plan.people_of, schema)
     if plan.unit_column is None:
         who = "each row is one person (declared by the custodian)"
     else:

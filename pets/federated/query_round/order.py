@@ -94,7 +94,7 @@ class Order(SignedForm):
                 step=None if given["step"] is None else Step.from_json(given["step"]),
                 until=until,
             )
-        except (PetsError, TypeError, LookupError, ValueError, ArithmeticError, AttributeError):
+        except (PetsError, TypeError, LookupError, ValueError, ArithmeticError, AttributeError, RecursionError):
             raise ProtocolError("the order is not in the form that pets writes; it was ignored") from None
 
 

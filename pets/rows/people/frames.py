@@ -57,7 +57,13 @@ def _read(step: Read, index: int, of: PersonPlan, rows: Any, names: Mapping[str,
     codes = {name: pl.col(physical) for name, physical in names.items()}
     for one in step.differences:
         there = (codes[one.column] < one.cells) & (pl.col(f"s{one.step}") < of.steps[one.step].domain.cells)
-        code = codes[one.column] - pl.col(f"s{one.step}") + one.shift
+        own, other = (
+            (code + start) // width
+            for code, width, start in zip(
+                (codes[one.column], pl.col(f"s{one.step}")), one.widths, one.starts, strict=True
+            )
+        )
+        code = own - other + one.shift
         # a code that no range holds
         codes[one.name] = pl.when(there).then(code).otherwise(-1)
     if step.rows is not None:

@@ -196,7 +196,11 @@ class PeopleSql:
         made, there = dict(columns), {}
         for one in read.differences:
             code, other = columns[one.column], self._steps[one.step].domain
-            made[one.name] = f"CAST({code} AS BIGINT) - b.s{one.step} + {one.shift}"
+            two = (
+                f"CAST({each} AS BIGINT)" if width == 1 else f"(CAST({each} AS BIGINT) + {start}) // {width}"
+                for each, width, start in zip((code, f"b.s{one.step}"), one.widths, one.starts, strict=True)
+            )
+            made[one.name] = f"{' - '.join(two)} + {one.shift}"
             there[one.name] = f"{code} < {one.cells} AND b.s{one.step} < {other.cells}"
         return self._predicate(read.where, made, there)
 

@@ -8,6 +8,7 @@ tables:
       id: {type: identifier}
       sex: {type: category, values: [F, M]}
       born: {type: date, min: 1930-01-01, max: 2010-12-31}
+      town: {type: text, max_length: 20}
   stays:
     unit: {column: id, max_rows: 10}
     person_table: patients
@@ -27,12 +28,12 @@ tables:
 
 TABLES = {
     "patients": """
-    id | sex | born
-    ---+-----+-----------
-    1  | F   | 1950-06-30
-    2  | M   | 2004-02-29
-    3  | F   | 1980-01-01
-    4  | M   | 1990-01-01
+    id | sex | born       | town
+    ---+-----+------------+-----
+    1  | F   | 1950-06-30 | Ulm
+    2  | M   | 2004-02-29 | Bern
+    3  | F   | 1980-01-01 | Ulm
+    4  | M   | 1990-01-01 |
     """,
     "stays": """
     id | code | admitted   | days
@@ -173,6 +174,56 @@ CHAPTER = Chapter(
                 """,
             },
             why="Rows without the date that orders them are left out; of rows of one date, one is taken at random.",
+        ),
+        Spec(
+            "Days are those of the calendar",
+            """
+            (pets.people(of="calls",
+                        next_day=pets.events("calls").where(
+                            col("at").within(pets.events("calls").min("at"), days=(1, 1))).exists())
+                .agg(n=pets.count(), next_day=pets.count(col("next_day") == True)))
+            """,
+            """
+            n | next_day
+            --+---------
+            3 | 2
+            """,
+            schema="""
+            tables:
+              calls:
+                unit: {column: id, max_rows: 10}
+                columns:
+                  id: {type: identifier}
+                  at: {type: datetime, min: 2022-01-01 06:30, max: 2022-01-31 23:59, step: minute}
+            """,
+            tables={
+                "calls": """
+                id | at
+                ---+-----------------
+                1  | 2022-01-03 23:30
+                1  | 2022-01-04 00:30
+                2  | 2022-01-03 00:30
+                2  | 2022-01-03 23:30
+                3  | 2022-01-03 00:30
+                3  | 2022-01-04 23:30
+                """,
+            },
+            why="Person 1 called again after one hour, on the next day; person 2 after 23 hours, on the same day; "
+            "person 3 after 47 hours, on the next day. `within` compares days, as `days_with` counts them.",
+        ),
+        Spec(
+            "A column of texts",
+            """
+            (pets.people(ulm=pets.events("patients").where(col("town") == "Ulm").exists(),
+                        stays=pets.events("stays").count(max=9))
+                .where((col("ulm") == True) & (col("stays") > 0)).agg(n=pets.count(), stays=pets.sum("stays")))
+            """,
+            """
+            n | stays
+            --+------
+            2 | 4
+            """,
+            why="Texts that nobody listed are no value of a person; rows that hold one are looked for.",
         ),
         Spec(
             "A value where there is none",

@@ -18,6 +18,7 @@ STAYS = {
     "half": pets.Real(0, 9, "0.5"),
     "huge": pets.Integer(0, 2**61),
     "kind": pets.Category(["a", "b"]),
+    "code": pets.Text(6, form="icd10"),
 }
 SCHEMA = pets.Schema(
     {
@@ -28,6 +29,7 @@ SCHEMA = pets.Schema(
                 "sex": pets.Category(["F", "M"]),
                 "born": pets.Date("1920-01-01", "2010-12-31"),
                 "later": pets.Date("2030-01-01", "2031-01-01"),
+                "town": pets.Text(20),
             },
             people=1000,
         ),
@@ -40,7 +42,7 @@ SCHEMA = pets.Schema(
         "rows": pets.Table("row", {"x": pets.Integer(0, 9)}, people=1000),
     }
 )
-S, B = pets.events("stays"), pets.events("bare")
+S, B, P = pets.events("stays"), pets.events("bare"), pets.events("p")
 FIRST = S.first("day", by="day")
 N = pets.count()
 
@@ -84,6 +86,41 @@ CASES = [
         "such as pets.people(of='p', …)",
         pets.people(of="p", n=S.count(max=5)).where(col("n") == 0).agg(n=N),
     ),
+    *(
+        of(wrong, "pets.events('stays').where(col('code') == …).exists()", S.where(col("code") == "I21").exists())
+        for wrong in (S.first("code", by="day"), S.count_distinct("code", max=3), S.last("code", by="n").fill("I21"))
+    ),
+    *(
+        asked(
+            wrong,
+            "pets.events('p').where(col('town') == …).exists()",
+            pets.people(of="p", ulm=P.where(col("town") == "Ulm").exists()).agg(n=pets.count(col("ulm") == True)),  # noqa: E712
+        )
+        for wrong in (
+            pets.people(of="p").where(col("town") == "Ulm").agg(n=N),
+            pets.people(f=FIRST).where(~(col("town") == "Ulm")).agg(n=N),
+            pets.people(of="p").group_by(pets.KeySet.of([{"town": "Ulm"}])).agg(n=N),
+            pets.people(of="p").group_by("town").agg(n=N),
+            pets.people(of="p").agg(n=pets.count(col("town").is_null())),
+        )
+    ),
+    asked(
+        pets.people(of="p", town=P.where(col("town") == "Ulm").exists()).agg(n=N),
+        "give the feature another name",
+        pets.people(of="p", ulm=P.where(col("town") == "Ulm").exists()).agg(n=N),
+    ),
+    asked(
+        pets.people(n=B.count(max=5)).where(col("n") > 0).group_by("sex").agg(n=N),
+        "write pets.people(of='p', …), or state person_table: p",
+        pets.people(of="p", n=B.count(max=5)).where(col("n") > 0).group_by("sex").agg(n=N),
+    ),
+    of((S.max("at") - FIRST).days(0, 9), "may declare a column of times as a date", (FIRST - FIRST).days(0, 9)),
+    of(col("born").age_at(S.max("at")), "may declare a column of times as a date", col("born").age_at(FIRST)),
+    of(
+        S.where(col("at") >= FIRST).exists(),
+        "compare their days, such as col('at').within(first, days=(0, None))",
+        S.where(col("at").within(FIRST, days=(0, None))).exists(),
+    ),
     of(S.bound(rows=6).exists(), "ask for at most 5", S.bound(rows=5).exists()),
     of((FIRST - FIRST).days(5000, 6000), "choose other bounds of days", (FIRST - FIRST).days(0, 1000)),
     of(col("day").age_at(B.first("day", by="day")), "attach none (person_table)", B.exists(), "bare"),
@@ -98,9 +135,14 @@ CASES = [
     of((S.max("n") - FIRST).days(0, 9), "days lie between two dates", (FIRST - FIRST).days(0, 9)),
     of(S.count_distinct("id", max=3), "an identifier; identifiers may not appear", S.count_distinct("kind", max=3)),
     of(
-        S.where(col("at") >= FIRST).exists(),
+        S.where(col("n") >= FIRST).exists(),
         "both must be dates, or numbers in the same steps",
         S.where(col("day") >= FIRST).exists(),
+    ),
+    of(
+        S.where(col("day").within(S.max("n"), days=(1, 2))).exists(),
+        "needs a date column, and the feature holds",
+        S.where(col("day").within(FIRST, days=(1, 2))).exists(),
     ),
     of(
         S.where(col("n").within(S.max("n"), days=(1, 2))).exists(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pets
 from pets import col
 from pets.query_model.columns import Col
@@ -37,6 +39,50 @@ def nested(levels: int) -> object:
     for _ in range(levels):
         form = {"feature": "fill", "of": form, "value": 0}
     return People.from_json({"features": [["n", form]]})
+
+
+def compared_with(levels: int, kind: str) -> object:
+    """The form of rows that are compared with rows that are compared with …, by conditions of kind versus or within."""
+    form: object = {"feature": "exists", "rows": {"table": "stays"}}
+    rest = {"op": ">="} if kind == "versus" else {"days": [0, 1]}
+    for _ in range(levels):
+        where = {"filter": kind, "column": "admitted", "feature": form} | rest
+        form = {"feature": "exists", "rows": {"table": "stays", "where": where}}
+    return form
+
+
+def compared(levels: int, kind: str) -> object:
+    return Query.from_json({"table": "stays", "people": {"features": [["n", compared_with(levels, kind)]]}})
+
+
+def too_deep(levels: int, kind: str) -> Callable[[], object]:
+    return lambda: compared(levels, kind)
+
+
+DEEP = [(kind, levels) for kind in ("versus", "within") for levels in (12, 190, 400)]
+
+
+def condition(levels: int) -> object:
+    """The same in the condition of a query."""
+    where = {"filter": "versus", "column": "a", "op": "==", "feature": compared_with(levels, "versus")}
+    return Query.from_json({"table": "stays", "where": where})
+
+
+def measure(levels: int) -> object:
+    """The same in the condition of a measure."""
+    where = {"filter": "within", "column": "a", "days": [0, 1], "feature": compared_with(levels, "within")}
+    return Query.from_json({"table": "stays", "agg": {"n": {"agg": "count", "where": where}}})
+
+
+def wide_and_deep() -> object:
+    """Each part within its limit, and all together deeper than Python follows."""
+    form: object = {"feature": "exists", "rows": {"table": "stays"}}
+    for _ in range(11):
+        where: object = {"filter": "versus", "column": "a", "op": "==", "feature": form}
+        for _ in range(98):
+            where = {"filter": "not", "term": where}
+        form = {"feature": "exists", "rows": {"table": "stays", "where": where}}
+    return Query.from_json({"table": "stays", "people": {"features": [["n", form]]}})
 
 
 def rows(value: object) -> object:
@@ -124,6 +170,25 @@ CASES = [
     Case(lambda: People.from_json([]), "a mapping with 'features' and 'of'", lambda: nested(1)),
     Case(lambda: People.from_json({"features": ["n"]}), "a list of names with their features", lambda: nested(1)),
     Case(lambda: nested(5000), "nested too deeply", lambda: nested(1)),
+    *(Case(too_deep(levels, kind), "ask two questions", lambda: compared(11, "versus")) for kind, levels in DEEP),
+    Case(lambda: condition(200), "ask two questions", lambda: condition(11)),
+    Case(lambda: measure(200), "ask two questions", lambda: measure(11)),
+    Case(wide_and_deep, "the query is nested too deeply; ask two questions", lambda: compared(1, "versus")),
+    Case(
+        lambda: col("a").between(FIRST, LAST),
+        "write (col('a') >= first) & (col('a') <= last)",
+        lambda: STAYS.where((col("a") >= FIRST) & (col("a") <= LAST)),
+    ),
+    Case(
+        lambda: col("a") > col("b"),
+        ".with_columns(more=col('a') - col('b')).where(col('more') > 0)",
+        lambda: pets.query("t").with_columns(more=col("a") - col("b")).where(col("more") > 0),
+    ),
+    Case(
+        lambda: pets.people(a=FIRST, b=LAST).where(col("a") <= col("b")),
+        "name the days between them, (later - earlier).days(0, 365), or compare rows of events: .where(col('a') <= ",
+        lambda: pets.people(wait=(LAST - FIRST).days(0, 365), n=STAYS.where(col("admitted") <= LAST).exists()),
+    ),
     Case(
         lambda: Query("other", people=People((("n", N),))),
         "built from pets.people(…)",

@@ -12,8 +12,9 @@ import pytest
 
 import pets
 from pets import col, testing
-from pets.errors import QueryError
+from pets.errors import InternalError, QueryError
 from pets.plan.plan import make_plan
+from pets.plan.predicate import Texts, met
 from pets.query_model.query import Query
 from pets.rows.people.sql import PeopleSql, Source
 from pets.rows.tabulate import ENGINES, tabulate
@@ -152,6 +153,28 @@ def test_who_is_in_does_not_depend_on_which_tables_there_are() -> None:
     for wrong in (~(col("n") > 0), (col("n") < 5) | (col("n") > 7), col("n").isin([0, 1])):
         with pytest.raises(QueryError, match="name the table of those who are meant"):
             make_plan(pets.people(n=DRUGS.count(max=9)).where(wrong).agg(n=pets.count()), SCHEMA)
+
+
+def test_a_column_of_texts_that_is_not_named_changes_nothing() -> None:
+    columns = dict(SCHEMA.table("p").columns) | {"town": pets.Text(8)}
+    texts = pets.Schema(
+        {**SCHEMA.tables, "p": pets.Table(pets.Unit("id"), columns, people=10_000)}, dataset=SCHEMA.dataset
+    )
+    several = DRUGS.count(max=9)
+    asked = pets.people(n=several).where(col("n") > 0).agg(n=pets.count(), rows=pets.sum("n"))
+    plan = make_plan(asked, texts)
+    assert plan.people_of == make_plan(asked, SCHEMA).people_of
+    # and who would meet it without any row is still found
+    with pytest.raises(QueryError, match="somebody without a row in any table meets the condition"):
+        make_plan(pets.people(n=several).where(col("sex").is_null() & (col("n") < 9)).agg(n=pets.count()), texts)
+    with pytest.raises(QueryError, match=r"pets\.events\('p'\)\.where\(col\('town'\) == …\)\.exists\(\)"):
+        make_plan(pets.people(n=several).where(col("town").is_null()).agg(n=pets.count()), texts)
+
+
+def test_no_condition_on_texts_is_asked_of_codes() -> None:
+    """A person without rows has no text; were a feature's text filled, the condition would not see it."""
+    with pytest.raises(InternalError, match="no column of people holds them"):
+        met(Texts("town", ("",)), {"town": 0})
 
 
 def test_no_value_meets_no_comparison_either_way() -> None:

@@ -132,3 +132,54 @@ def test_the_checker_says_that_it_cannot_check_it(session: pets.Session) -> None
     release = session.release(SMALL, pets.DP(epsilon=1))
     with pytest.raises(CannotCheck, match="of a kind that this checker does not know"):
         check(canonical(release.to_json()), session.ledger.key.raw)
+
+
+ONE_ROW = pets.Schema(
+    {
+        "p": pets.Table(pets.Unit("id"), {"id": pets.Identifier(), "born": pets.Date("1930-01-01", "2010-12-31")}),
+        "deaths": pets.Table(
+            pets.Unit("id"), {"id": pets.Identifier(), "day": pets.Date("2020-01-01", "2022-12-31")}, "p"
+        ),
+        "stays": pets.Table(
+            pets.Unit("id", max_rows=30),
+            {
+                "id": pets.Identifier(),
+                "day": pets.Date("2020-01-01", "2022-12-31"),
+                "cost": pets.Real(0, 9, "0.5"),
+            },
+            "p",
+        ),
+    }
+)
+DIED, STAYED = (pets.events(table).first("day", by="day") for table in ("deaths", "stays"))
+
+
+def explained(**features: object) -> str:
+    asked = pets.people(of="p", **features)  # type: ignore[arg-type]
+    return str(pets.explain(asked.agg(**{name: pets.sum(name) for name in features}), ONE_ROW))
+
+
+def test_a_table_of_events_of_which_one_row_is_kept_is_named() -> None:
+    wait = (DIED - STAYED).days(0, 400)
+    assert "max_rows of 'deaths' is small" in explained(wait=wait)
+    assert "is small" not in explained(stays=pets.events("stays").count(max=9))
+    # a person has one row in the person table anyway
+    assert "is small" not in explained(own=pets.events("p").count(max=1))
+
+
+def test_the_ends_of_a_total_are_those_that_are_used() -> None:
+    stays = pets.events("stays")
+    assert "(clamped to [0, 7.5], the next steps of the total outwards)" in explained(
+        a=stays.sum("cost", clip=(0.4, 7.3))
+    )
+    assert "outwards" not in explained(a=stays.sum("cost", clip=(0, 7.5)))
+
+
+def test_days_outside_their_bounds_are_not_said_to_be_clamped() -> None:
+    wait = (DIED - STAYED).days(0, 400)
+    said = explained(wait=wait)
+    assert "wait: values of 'wait' outside [0, 400] days are no value; they are not clamped." in said
+    assert "clamped to" not in said
+    tight = pets.people(of="p", wait=wait).agg(wait=pets.sum("wait", clip=(0, 100)))
+    assert "wait: values of 'wait' are clamped to [0, 100] in steps of 1." in str(pets.explain(tight, ONE_ROW))
+    assert "wait: values of 'wait' outside [0, 400] days" in str(pets.explain(tight, ONE_ROW))

@@ -140,7 +140,7 @@ def encrypted_envelopes_are_opened_by_a_key_holder_elsewhere(scene: Scene) -> No
 
 def the_documentations_commands(scene: Scene) -> None:
     trial, capsys = scene.trial, scene.said
-    assert len(THEN) == 6
+    assert len(THEN) == 9
     trial.make(THEN)
     said = capsys.readouterr().out
     assert said.count("in touch") == 4
@@ -304,7 +304,7 @@ def the_status_of_a_site(scene: Scene) -> None:
     said = capsys.readouterr().out
     assert "Log: whole" in said
     assert "committed" in said
-    assert "Spent ε = 0.7" in said  # twice 0.5, in ρ
+    assert "Spent ε = 0.898" in said  # three times 0.5, in ρ
     assert "  Refused: the query would cost this site ε = 2, and its policy allows 1 a query." in said
 
 

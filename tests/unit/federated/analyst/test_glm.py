@@ -150,7 +150,7 @@ def moments(model: Model, part: pd.DataFrame, bits: int, table: pets.Schema) -> 
     plan = make_plan(pets.query("trial").agg(n=pets.count()), table)
     whole = testing.snapshot(table, {"trial": part}, "trial")
     found: Mapping[str, Any] = codes(plan, whole, model.step.columns)
-    assert all((found[name] == codes(plan, whole, [name], "polars")[name]).all() for name in found)
+    assert all((found[name] == codes(plan, whole, [name], "polars")[name]).all() for name in model.step.columns)
     return model.moments(found, bits)
 
 

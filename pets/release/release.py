@@ -209,15 +209,17 @@ class Release:
 
         Each combination of the other keys has one rate; rows without an age are left out. The interval is Dobson's with
         Byar's limits (chance, where events are rare and one a person), widened by the noise of this release. There is
-        none where noise could be all the people of an age.
+        none where noise could be all the people of an age. ``attrs["standard"]`` of the frame names the population:
+        of bins that begin later, ESP2013 from there on.
 
         Args:
             events: the name of a count in this release.
             among: that of the people that they are of, or public numbers by key (a tuple, of several keys).
             by: the key of ages, such as ``col("age").bins([0, 5, 10, …, 90, 120])``.
-            population: ``"ESP2013"``, the European Standard Population of 2013, or a weight for each group of ``by``.
+            population: ``"ESP2013"``, the European Standard Population of 2013, or a weight for each group of ``by``
+                (0: left out).
 
-        Raises :class:`QueryError` for what is no count, key or population.
+        Raises :class:`QueryError` for what is no count, key or population, or keys that lack an age of it somewhere.
         """
         from pets.release.standardise import standardise
 

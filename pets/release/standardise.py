@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pets.common.codec import fraction
 from pets.common.integers import Floats
+from pets.common.literals import is_null
 from pets.errors import QueryError, did_you_mean, shown
 from pets.query_model.group_keys import Bins
 from pets.release.estimate import Column, Noise
@@ -51,9 +53,9 @@ def standardise(
     named = answer.plan.layout.columns()
     if by not in named:
         raise QueryError(f"{by!r} is not a key of this release{did_you_mean(by, named)}")
-    if not 0 < confidence < 1 or not 0 < per < math.inf:
+    if not 0 < _number(confidence) < 1 or not _number(per) > 0:
         raise QueryError("confidence is between 0 and 1, such as 0.95, and per is above 0, such as 100_000")
-    weights = _weights(answer, by, population, named[by])
+    weights, standard = _weights(answer, by, population, named[by])
     cases = _counted(answer, events)
     others = [name for name in named if name != by]
     strata = list(zip(*(named[name] for name in others), strict=True)) if others else [()] * answer.plan.groups
@@ -63,15 +65,38 @@ def standardise(
     rows = []
     for stratum in dict.fromkeys(strata):
         at = np.array([i for i, one in enumerate(strata) if one == stratum and named[by][i] in weights], dtype=np.int64)
+        _whole(weights, [named[by][i] for i in at.tolist()], by, dict(zip(others, stratum, strict=True)))
         share = np.array([weights[named[by][i]] for i in at.tolist()])
         share = share / share.sum()
         if not known[at].all() or not (people[at] > 0).all():
             rows.append((*stratum, math.nan, math.nan, math.nan))
             continue
         noises = (share / people[at]) ** 2 * x_noise**2 + (share * x[at] / people[at] ** 2) ** 2 * people_noise**2
-        found = interval(x[at], people[at], share, float(np.sqrt(noises.sum())), noise.widest, confidence)
-        rows.append((*stratum, *(per * part for part in found)))
-    return pd.DataFrame(rows, columns=[*others, "rate", "rate_low", "rate_high"])
+        rate = interval(x[at], people[at], share, float(np.sqrt(noises.sum())), noise.widest, confidence)
+        rows.append((*stratum, *(per * part for part in rate)))
+    found = pd.DataFrame(rows, columns=[*others, "rate", "rate_low", "rate_high"])
+    found.attrs["standard"] = standard
+    return found
+
+
+def _whole(weights: Mapping[Any, float], held: Collection[Any], by: str, stratum: Mapping[str, Any]) -> None:
+    """Refuse a stratum without all ages of the standard: its rate would be by another standard than the others'."""
+    lacking = next((label for label in weights if label not in held), None)
+    if lacking is not None:
+        where = " and ".join(f"{name} {shown(value)}" for name, value in stratum.items())
+        raise QueryError(
+            f"the keys of this release have no {shown(lacking)} of {by!r}{where and ' for '}{where}, so its rate would "
+            f"be by a part of the standard population alone; list every group of {by!r} in the KeySet, or leave out a "
+            "group everywhere by population= with the weight 0 for it"
+        )
+
+
+def _number(value: object) -> float:
+    """A finite number, or NaN for anything else."""
+    try:
+        return float(fraction(value))
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def interval(
@@ -124,19 +149,22 @@ def _people(answer: Answer, among: str | Mapping[Any, float], noise: Noise, keys
     labels = list(zip(*keys, strict=True))
     if not isinstance(among, Mapping):
         raise QueryError(f"among is a count of the release, or public people by key, not {shown(among)}")
-    found = [among.get(label[0] if len(label) == 1 else label, math.nan) for label in labels]
-    people = np.array(found, dtype=np.float64)
+    found = [among.get(label[0] if len(label) == 1 else label) for label in labels]
+    people = np.array([math.nan if is_null(one) else _number(one) for one in found], dtype=np.float64)
+    wrong = next((one for one, n in zip(found, people.tolist(), strict=True) if not (is_null(one) or n >= 0)), None)
+    if wrong is not None:
+        raise QueryError(f"among gives public people by key, numbers from 0 on, not {shown(wrong)}")
     return people, 0.0, np.isfinite(people)
 
 
-def _weights(answer: Answer, by: str, population: object, labels: list[Any]) -> dict[Any, float]:
-    """The standard population of each age group; the group without an age has none."""
+def _weights(answer: Answer, by: str, population: object, labels: list[Any]) -> tuple[dict[Any, float], str]:
+    """The standard population of each age group, and its name; the group without an age has none."""
     every = [label for label in dict.fromkeys(labels) if label != MISSING]
     if isinstance(population, Mapping):
         lacking = next((label for label in every if label not in population), None)
         if lacking is not None:
             raise QueryError(f"the population has no {shown(lacking)}; give a weight for every group of {by!r}")
-        return {label: float(population[label]) for label in every}
+        return _given(population, every, by), "the weights given"
     if population != "ESP2013":
         raise QueryError(
             f"population is 'ESP2013' or a mapping of each group of {by!r} to its weight, not {shown(population)}"
@@ -154,4 +182,20 @@ def _weights(answer: Answer, by: str, population: object, labels: list[Any]) -> 
                 "ESP2013 has ages in fives, up to 90 and over: cut as [0, 5, 10, …, 90, 120], or less finely"
             )
         out[label] = float(sum(ESP2013[int(ends[0]) : int(ends[1])]))
-    return out
+    first, people = key.cuts[0], sum(out.values())
+    return out, "ESP2013" if not first else f"ESP2013 of the ages from {first} on ({people:,.0f} of 100,000 people)"
+
+
+def _given(population: Mapping[Any, Any], every: list[Any], by: str) -> dict[Any, float]:
+    """The weights that an analyst gave, those of 0 left out."""
+    unknown = next((label for label in population if label not in every), None)
+    if unknown is not None:
+        raise QueryError(
+            f"the population has {shown(unknown)}, which is no group of {by!r} here{did_you_mean(unknown, every)}"
+        )
+    weights = {label: _number(population[label]) for label in every}
+    wrong = next((label for label, weight in weights.items() if not weight >= 0), None)
+    if wrong is not None or not any(weights.values()):
+        what = "no weight above 0" if wrong is None else f"the weight {shown(population[wrong])} for {shown(wrong)}"
+        raise QueryError(f"the population has {what}; weights are numbers from 0 on, such as people of that age")
+    return {label: weight for label, weight in weights.items() if weight}

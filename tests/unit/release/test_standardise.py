@@ -133,9 +133,79 @@ def test_an_age_with_too_few_people_has_no_rate() -> None:
         ({"population": {"[0, 5)": 1}}, "a weight for every group"),
         ({"among": 3}, "public people by key"),
         ({"per": 0}, "per is above 0"),
+        ({"per": "x"}, "per is above 0"),
+        ({"confidence": "x"}, "confidence is between 0 and 1"),
+        ({"among": {("n", "[0, 5)"): "x"}}, "numbers from 0 on, not 'x'"),
+        ({"among": {("n", "[0, 5)"): -1}}, "numbers from 0 on, not -1"),
     ],
 )
 def test_what_cannot_be_is_refused(settings: dict[str, Any], said: str) -> None:
     release = released(pets.Total(), people(size=200))
     with pytest.raises(QueryError, match=said):
         release.standardise(**({"events": "cases", "among": "n", "by": "band"} | settings))
+
+
+BANDS = ["[0, 65)", "[65, 120]"]
+COARSE = (
+    pets.query("t")
+    .group_by("area", col("age").bins([0, 65, 120], "band"))
+    .agg(cases=pets.count_units(col("ill") == True), n=pets.count_units())  # noqa: E712
+)
+
+
+def coarse(keys: list[tuple[str, str]] | None = None, query: pets.Query = COARSE) -> pets.Release:
+    asked = query if keys is None else query.group_by(pets.KeySet(("area", "band"), tuple(keys)), *query.keys)
+    session = pets.Session(
+        SCHEMA,
+        {"t": people()},
+        budget=pets.Budget(epsilon=1000, delta=1e-6),
+        policy=pets.Policy(allow_unbounded=True),
+        progress=False,
+    )
+    return session.release(asked, pets.Total())
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ((-1, 2), "the weight -1 for"),
+        ((math.nan, 1), "the weight nan for"),
+        ((math.inf, 1), "the weight inf for"),
+        (("x", 1), "the weight 'x' for"),
+        ((0, 0), "no weight above 0"),
+    ],
+)
+def test_weights_are_numbers_from_nought_on(weights: tuple[Any, Any], said: str) -> None:
+    with pytest.raises(QueryError, match=said):
+        coarse().standardise("cases", "n", by="band", population=dict(zip(BANDS, weights, strict=True)))
+
+
+def test_a_weight_of_another_group_is_refused() -> None:
+    given = {"[0, 65)": 3, "[65, 120]": 1, "[65, 120)": 1}
+    with pytest.raises(QueryError, match=r"which is no group of 'band' here"):
+        coarse().standardise("cases", "n", by="band", population=given)
+
+
+def test_a_stratum_without_an_age_of_the_standard_is_refused() -> None:
+    """Its rate would be by another standard than that of the others."""
+    some = coarse([("n", "[65, 120]"), ("s", "[0, 65)"), ("s", "[65, 120]")])
+    for population in ("ESP2013", {"[0, 65)": 4.0, "[65, 120]": 1.0}):
+        with pytest.raises(QueryError, match=r"have no '\[0, 65\)' of 'band' for area 'n'"):
+            some.standardise("cases", "n", by="band", population=population)
+    old = some.standardise("cases", "n", by="band", population={"[0, 65)": 0, "[65, 120]": 7})
+    rows = people()
+    rows = rows[rows["age"] >= 65]
+    assert old["rate"].tolist() == pytest.approx((rows.groupby("area")["ill"].mean() * 1e5).tolist())
+
+
+def test_the_frame_names_the_standard_population() -> None:
+    assert coarse().standardise("cases", "n", by="band").attrs == {"standard": "ESP2013"}
+    old = (
+        pets.query("t")
+        .group_by(col("age").bins([65, 80, 120], "band"))
+        .agg(cases=pets.count_units(col("ill") == True), n=pets.count_units())  # noqa: E712
+    )
+    said = coarse(query=old).standardise("cases", "n", by="band").attrs["standard"]
+    assert said == "ESP2013 of the ages from 65 on (19,500 of 100,000 people)"
+    given = dict.fromkeys(BANDS, 1)
+    assert coarse().standardise("cases", "n", by="band", population=given).attrs == {"standard": "the weights given"}

@@ -90,10 +90,15 @@ class Linear(Derived):
         added: dict[str, Fraction] = {}
         for name, times in self.terms:
             added[_column(name)] = added.get(name, Fraction(0)) + _exact(times)
-        terms = tuple(sorted((name, times) for name, times in added.items() if times))
-        if not 1 <= len(terms) <= MAX_TERMS:
+        gone = next((name for name, times in self.terms if not (added[name] and _exact(times))), None)
+        if gone is not None:  # a row that lacks a term lacks the sum, also where the term is 0 in all others
+            raise QueryError(
+                f"{gone!r} is in the sum 0 times, and a row without it would lack the sum for nothing; leave {gone!r} "
+                f"out, or choose the rows that have it with where(~col({gone!r}).is_null()), in SQL IS NOT NULL"
+            )
+        if not 1 <= len(added) <= MAX_TERMS:
             raise QueryError(f"a sum is of 1 to {MAX_TERMS} columns, each times a number that is not 0")
-        object.__setattr__(self, "terms", terms)
+        object.__setattr__(self, "terms", tuple(sorted(added.items())))
         object.__setattr__(self, "constant", _exact(self.constant))
 
     @property

@@ -61,7 +61,31 @@ def negated(depth: int) -> Any:
 
 QUERY = json.dumps(T.agg(n=pets.count()).to_json())
 
+B = 2 * col("b")
+
+
+def summed(columns: int) -> object:
+    return sum((col(f"c{n}") for n in range(1, columns)), start=col("c0") + 0)
+
+
+def one_column() -> object:
+    return T.where(~col("a").is_null()).with_columns(x=B).agg(n=pets.sum("x"))
+
+
 CASES = [
+    # sums
+    *(
+        Case(wrong, "leave 'a' out, or choose the rows that have it with where(~col('a').is_null())", one_column)
+        for wrong in (
+            lambda: col("b") + col("a") - col("a"),
+            lambda: col("a") - col("a") + col("b"),
+            lambda: col("b") + 0 * col("a"),
+            lambda: 0 * col("a") + col("b"),
+            lambda: derived_from_json(
+                {"derive": "linear", "terms": [{"column": "a", "times": 0}] + B.to_json()["terms"]}
+            ),
+        )
+    ),
     # measures
     Case(lambda: pets.count(where="age > 3"), "such as col('age') >= 18", lambda: pets.count(where=AGE)),
     Case(lambda: pets.rate("age"), "such as col('age') >= 65", lambda: pets.rate(col("age") >= 65)),
@@ -296,7 +320,8 @@ CASES = [
     # computed columns
     Case(lambda: (col("a") - col("b")) > 3, "with_columns(total=", lambda: T.with_columns(t=col("a") - col("b"))),
     Case(lambda: col("a") + "x", "2 * col('age') + 1", lambda: 2 * col("age") + 1),
-    Case(lambda: col("a") - col("a"), "1 to 64 columns", lambda: col("a") - col("b")),
+    Case(lambda: col("a") - col("a"), "leave 'a' out", lambda: col("a") - col("b")),
+    Case(lambda: summed(65), "1 to 64 columns", lambda: summed(64)),
     Case(lambda: col("a") + col("b").prefix(3), "with_columns(total=", lambda: col("a") + col("b")),
     Case(lambda: col("a") * col("b"), "declare it in the schema", lambda: col("a") * 2),
     Case(lambda: col("a") / 2, "declare it in the schema", lambda: col("a") * 0.5),

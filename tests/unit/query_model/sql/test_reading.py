@@ -113,8 +113,9 @@ SAME: list[tuple[str, Query]] = [
      where(col("y") == 1).with_columns(x=col("age") + 3, y=col("x") // 7)),
     ("SELECT COUNT(*) AS n FROM (SELECT *, admitted + INTERVAL 30 DAY AS x FROM stays) WHERE x < '2020-05-05'",
      where(col("x") < "2020-05-05").with_columns(x=col("admitted") + 30)),
-    ("SELECT COUNT(*) AS n FROM (SELECT *, DATE_DIFF('day', admitted, admitted + 3) + age AS x FROM stays)",
-     N.with_columns(x=col("age") + 3)),
+    ("SELECT COUNT(*) AS n FROM (SELECT *, DATE_DIFF('day', admitted, seen_on + 3) + age AS x FROM "
+     "(SELECT *, admitted + 1 AS seen_on FROM stays))",
+     N.with_columns(seen_on=col("admitted") + 1, x=col("age") + col("seen_on") - col("admitted") + 3)),
     ("SELECT COUNT(*) AS n FROM (SELECT *, DAYS(seen) - admitted AS x FROM stays)",
      N.with_columns(x=col("seen") - col("admitted"))),
     ("SELECT COUNT(*) AS n FROM (SELECT *, AGE_AT(admitted, seen) AS x, AGE_AT(admitted, '2022-01-01') AS y "
@@ -253,6 +254,11 @@ REFUSED: list[tuple[str, str, str]] = [
     ("… WHERE age % 10 = 3", "no column is computed", "age % 10"),
     ("… WHERE age * days = 3", "constants alone", "age * days"),
     ("… WHERE days / age > 1", "by a number alone", "days / age"),
+    ("… WHERE cost + days - days > 1", "leave 'days' out", "cost + days - days"),
+    ("… WHERE days - days + cost > 1", "leave 'days' out", "days - days + cost"),
+    ("SUM(cost + 0 * days) …", "leave 'days' out", "cost + 0 * days"),
+    ("SUM(days * 0 + cost) …", "leave 'days' out", "days * 0 + cost"),
+    ("… WHERE DATE_DIFF('day', admitted, admitted + 3) > 1", "leave 'admitted' out", "DATE_DIFF"),
     ("… WHERE DATEDIFF('day', admitted, seen) > 3", "DAYS(seen)", "seen"),
     ("… WHERE DATEDIFF('year', admitted, seen) > 3", "AGE_AT(birth, day)", "DATEDIFF"),
     ("… WHERE DATEDIFF('week', admitted, seen) > 3", "DATE_DIFF('day', a, b)", "DATEDIFF"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import pickle
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 import pets
-from pets.common.codec import canonical
+from pets.common.codec import canonical, digest
 from pets.errors import QueryError, UserError
+from pets.release.certificate import PREDICATE, STATEMENT, Certificate
 from pets.release.keys.released_keys import PARTS, ReleasedKeys
 
 FORM: dict[str, Any] = dict.fromkeys(PARTS, "x") | {
@@ -27,7 +29,16 @@ FORM: dict[str, Any] = dict.fromkeys(PARTS, "x") | {
     "guarantee": "Differentially private.",
     "notes": ["one"],
 }
-KEYS = ReleasedKeys(FORM)
+
+
+def signed(form: dict[str, Any]) -> ReleasedKeys:
+    """Keys with a certificate about them; nothing here looks at its signature."""
+    statement = {"_type": STATEMENT, "predicateType": PREDICATE, "subject": [{"digest": {"sha256": digest(form)}}]}
+    payload = base64.b64encode(canonical(statement)).decode()
+    return ReleasedKeys(form, Certificate({"payload": payload, "signatures": []}))
+
+
+KEYS = signed(FORM)
 
 
 def test_what_it_says() -> None:
@@ -96,3 +107,38 @@ def test_what_was_edited_is_refused(edit: dict[str, Any], tmp_path: Path) -> Non
     path.write_bytes(canonical(json.loads(KEYS.save(path).read_bytes()) | edit))
     with pytest.raises(UserError, match=r"no keys as pets released them|keys are read from"):
         ReleasedKeys.load(path)
+
+
+@pytest.mark.parametrize("taken", [{"digest"}, {"certificate"}, {"digest", "certificate"}])
+def test_a_file_without_its_digest_or_its_certificate_is_refused(taken: set[str], tmp_path: Path) -> None:
+    """Such as one to which a key was added by hand: its guarantee would be about other keys."""
+    path = KEYS.save(tmp_path / "keys.json")
+    form = json.loads(path.read_bytes())
+    more = {"rows": [*FORM["rows"][:3], ["B03", "M"], FORM["rows"][3]], "people": [120, 90, 120, 99, 55]}
+    form |= more if "certificate" in taken and "digest" in taken else {}
+    path.write_bytes(canonical({name: part for name, part in form.items() if name not in taken}))
+    with pytest.raises(UserError, match=r"lacks the digest or the certificate .* ask for the original file"):
+        ReleasedKeys.load(path)
+    dummy = ReleasedKeys(FORM | {"data": "dummy"})
+    assert ReleasedKeys.load(dummy.save(path)) == dummy
+
+
+def test_what_was_released_cannot_be_changed_in_place() -> None:
+    given = json.loads(json.dumps(FORM))
+    keys = ReleasedKeys(given)
+    given["people"][0] = keys.form["people"][0] = 10**6
+    given["cost"]["loss"] = keys.form["cost"]["loss"] = 0
+    keys.form["rows"][1][0] = given["rows"][1][0] = "Z99"
+    assert keys.form == FORM
+    assert keys.table["people"].tolist() == FORM["people"]
+    assert keys.top(1).rows == (("A00", "F"),)
+    assert keys.cost["loss"] == 5
+
+
+@pytest.mark.parametrize(("by", "count"), [(["people", "sex"], "people_2"), (["people", "people_2"], "people_3")])
+def test_a_key_may_have_the_name_of_the_counts(by: list[str], count: str) -> None:
+    keys = ReleasedKeys(FORM | {"keys": FORM["keys"] | {"by": by}})
+    assert keys.table.columns.tolist() == [*by, count]
+    assert keys.table["people"].tolist() == ["A00", "B01", "B02", "missing"]
+    assert keys.table[count].tolist() == FORM["people"]
+    assert count in keys._repr_html_() and count in repr(keys)

@@ -19,9 +19,9 @@ from pets.query_model.sql.conditions import bare, constant, number
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.refusal import Refusal, at, only
 from pets.query_model.sql.scope import Scope
+from pets.query_model.sql.whole import is_whole, rounds_down
 from pets.schema.dates import DateTime
 from pets.schema.domain import Category
-from pets.schema.numeric import Numeric
 
 _OWN: dict[str, type[Least | Greatest]] = {"MIN_OF": Least, "MAX_OF": Greatest}
 _SUMS = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg, exp.DateDiff)
@@ -53,6 +53,8 @@ def add(node: exp.Expression, name: str, found: Derived, scope: Scope) -> None:
         own = list(scope.schema.table(scope.table).columns)
         (made,) = derive([(name, found)], scope.fields, own, scope.table)
     scope.derived[name], scope.fields[name] = found, made.domain
+    if is_whole(node.this if isinstance(node, exp.Alias) else node, scope):
+        scope.whole.add(name)
 
 
 def computed(node: exp.Expression, scope: Scope) -> Derived | None:
@@ -211,9 +213,8 @@ def _quotient(node: exp.IntDiv | exp.Floor, scope: Scope) -> Derived:
     if by is None or by <= 0:
         raise Refusal(node, "a column is divided by a number greater than 0, such as FLOOR(days / 365)")
     name = _column(inner.this if isinstance(inner, (exp.Div, exp.IntDiv)) else inner, scope)
-    domain = scope.fields[name]
-    if isinstance(node, exp.IntDiv) and not (isinstance(domain, Numeric) and domain.origin >= 0):
-        raise Refusal(node, f"// rounds towards 0, and {name!r} may be negative; write FLOOR({name} / {by})")
+    if isinstance(inner, exp.IntDiv):
+        rounds_down(inner, scope.fields[name], scope)
     return Floor(name, by)
 
 

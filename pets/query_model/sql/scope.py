@@ -33,6 +33,7 @@ class Scope:
         bounds: what BOUND states.
         person: the table of people's attributes, where the statement joins it.
         derived: the columns that the statement computes, by name.
+        whole: those of them that SQL computes in whole numbers, as its types go.
         visible: the columns that a sub-select lists (``None``: all).
         remarks: what a reader should know of conditions that are read otherwise than they look.
     """
@@ -43,6 +44,7 @@ class Scope:
     person: str | None = None
     aliases: dict[str, str] = field(default_factory=dict)
     derived: dict[str, Derived] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
     visible: set[str] | None = None
     remarks: list[str] = field(default_factory=list)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import warnings
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -263,7 +265,15 @@ REFUSED: list[tuple[str, str, str]] = [
     ("… WHERE DATEDIFF('year', admitted, seen) > 3", "AGE_AT(birth, day)", "DATEDIFF"),
     ("… WHERE DATEDIFF('week', admitted, seen) > 3", "DATE_DIFF('day', a, b)", "DATEDIFF"),
     ("… WHERE DATE_SUB('year', admitted, seen) > 3", "AGE_AT(birth, day)", "DATE_SUB"),
-    ("… WHERE (cost - 5) // 10 = 3", "FLOOR(", "cost - 5) // 10"),
+    ("… WHERE (cost - 5) // 10 = 3", "write FLOOR((cost - 5) / 10)", "cost - 5) // 10"),
+    ("… WHERE (days - 9) // 7 = 3", "may be negative; write FLOOR((days - 9) / 7)", "days - 9) // 7"),
+    ("… WHERE FLOOR((days - 9) // 7) = 3", "may be negative; write FLOOR((days - 9) / 7)", "days - 9) // 7"),
+    ("SUM(age // 2.5) …", "write FLOOR(age / 2.5)", "age // 2.5"),
+    ("SUM(age // 2.0) …", "write FLOOR(age / 2.0)", "age // 2.0"),
+    ("SUM(cost // 2) …", "write FLOOR(cost / 2)", "cost // 2"),
+    ("SUM(2.0 * age // 2) …", "write FLOOR(2.0 * age / 2)", "2.0 * age // 2"),
+    ("SUM(FLOOR(age / 7) // 2) …", "write FLOOR(FLOOR(age / 7) / 2)", ""),
+    ("SELECT SUM(x // 2) FROM (SELECT *, FLOOR(age / 7) AS x FROM stays)", "write FLOOR(x / 2)", "x // 2"),
     ("… WHERE FLOOR(age / -3) = 3", "greater than 0", "age / -3"),
     ("… WHERE admitted + INTERVAL 'x' DAY > '2020-02-02'", "INTERVAL 30 DAY", ""),
     ("… WHERE days = NULL", "IS NULL", ""),
@@ -379,6 +389,27 @@ def test_what_is_not_answered_is_refused_with_its_place(text: str, sentence: str
         assert isinstance(caught.value, SqlError)
         line, carets = caught.value.excerpt.split("\n")
         assert line[carets.index("^") : len(carets)].startswith(place)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "mended", "made"),
+    [
+        ("age // 2.5", "FLOOR(age / 2.5)", {"age_floor": col("age") // 2.5}),
+        ("cost // 2", "FLOOR(cost / 2)", {"cost_floor": col("cost") // 2}),
+        (
+            "(days - 9) // 7",
+            "FLOOR((days - 9) / 7)",
+            {"days_linear": col("days") - 9, "days_linear_floor": col("days_linear") // 7},
+        ),
+    ],
+)
+def test_a_quotient_that_sql_does_not_round_down_is_written_with_floor(
+    wrong: str, mended: str, made: dict[str, Any]
+) -> None:
+    with pytest.raises(QueryError, match=re.escape(f"write {mended}")):
+        pets.sql(f"SELECT SUM({wrong}) AS n FROM stays", SCHEMA)
+    found = pets.sql(f"SELECT SUM({mended}) AS n FROM stays", SCHEMA)
+    assert found.digest == STAYS.with_columns(**made).agg(n=pets.sum(list(made)[-1])).digest
 
 
 def test_text_and_schema_are_checked() -> None:

@@ -11,8 +11,7 @@ from dataclasses import replace
 
 from pets.errors import QueryError, SchemaError
 from pets.plan.computed.intervals import grid_of, years
-from pets.plan.people_columns import check_columns, no_feature
-from pets.plan.person_reads import certain, difference, meaning, nullable, runs_of
+from pets.plan.person_reads import certain, check_columns, difference, meaning, no_feature, nullable, runs_of
 from pets.plan.person_steps import Age, Attribute, Difference, Fill, PersonPlan, Read, Span, Step
 from pets.plan.predicate import Predicate, Range, columns_in, met, resolve
 from pets.plan.predicate import field as find_field

@@ -1,10 +1,10 @@
-"""What is read of a person's rows: domains and bounds of features, by exact arithmetic on whole numbers."""
+"""What is read of people: columns, domains and bounds of features, by exact arithmetic on whole numbers."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
@@ -13,10 +13,13 @@ from pets.plan.computed.intervals import GREATEST, grid_of
 from pets.plan.person_steps import Difference, Read, Step
 from pets.plan.predicate import Range
 from pets.plan.predicate import field as find_field
-from pets.query_model.features import Reading, Versus, Within
+from pets.query_model.features import Reading, Versus, Within, columns_named
+from pets.query_model.query import Query
 from pets.schema.dates import Calendar
 from pets.schema.domain import Domain, Identifier
 from pets.schema.numeric import Integer, Numeric, Real
+from pets.schema.schema import Schema
+from pets.schema.text_column import Text
 
 
 def difference(
@@ -166,3 +169,41 @@ def _declared(domain: Domain, *, nullable: bool) -> Domain:
     twin = copy.copy(domain)
     object.__setattr__(twin, "nullable", nullable)
     return twin
+
+
+# columns that a question names ------------------------------------------------------------------------------------
+
+
+def check_columns(query: Query, schema: Schema, fields: Mapping[str, Domain], owner: str | None) -> None:
+    """Refuse columns of texts, and those of a person table that no table attaches (``owner``: the one attached)."""
+    for name in _named(query):
+        if isinstance(fields.get(name), Text):
+            raise no_feature(name, owner)
+        if name not in fields and owner is None:
+            _unattached(name, query, schema)
+
+
+def no_feature(column: str, table: str | None) -> QueryError:
+    """A text is no value of a person: no engine numbers texts, so that nothing may be told of them but equality."""
+    return QueryError(
+        f"{column!r} of table {table!r} is text that nobody listed, which is no value of a person; list its values in "
+        f"the schema as a category, or look for rows: pets.events({table!r}).where(col({column!r}) == …).exists()"
+    )
+
+
+def _named(query: Query) -> Iterator[str]:
+    yield from columns_named(query.condition)
+    yield from (key.column for key in query.keys)
+    for _, aggregate in query.aggregates:
+        yield from aggregate.of
+        yield from columns_named(getattr(aggregate, "where", None))
+
+
+def _unattached(column: str, query: Query, schema: Schema) -> None:
+    for table, found in schema.tables.items():
+        own = found.columns.get(column)
+        if found.unit.column is not None and found.unit.max_rows == 1 and not isinstance(own, Identifier | None):
+            raise QueryError(
+                f"column {column!r} is not among those of people, for table {query.table!r} attaches no person table; "
+                f"write pets.people(of={table!r}, …), or state person_table: {table} in the schema"
+            )

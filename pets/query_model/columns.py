@@ -16,6 +16,7 @@ from pets.errors import NoSuchNameError, QueryError, shown
 from pets.query_model.expression import Between, Comparand, Compare, Filter, IsIn, IsNull, Operator, StartsWith
 from pets.query_model.group_keys import Bins, DatePart, Period, Step
 from pets.query_model.nodes.derived import Age, Derived, Floor, Greatest, Least, Linear, Mapped, Prefix, Summand
+from pets.query_model.nodes.operands import divided, operand
 
 
 def _compared(column: str, op: Operator, other: object) -> Filter:
@@ -90,7 +91,12 @@ class Col(Summand):
         return self.linear().times(-1)
 
     def __floordiv__(self, other: object) -> Floor:
-        return Floor(self.name, other)  # type: ignore[arg-type]
+        return Floor(self.name, operand(other))
+
+    def __truediv__(self, other: object) -> NoReturn:
+        if isinstance(other, (Derived, Summand, str)):
+            self._computed()
+        divided(repr(self), other)
 
     def _computed(self, *_: object) -> NoReturn:
         raise QueryError(
@@ -98,7 +104,7 @@ class Col(Summand):
             f"and prefix; compute anything else of col({self.name!r}) in the data and declare it in the schema"
         )
 
-    __truediv__ = __rtruediv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _computed
+    __rtruediv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _computed
     __matmul__ = __rmatmul__ = __pos__ = __abs__ = __round__ = __int__ = __float__ = _computed
     __getitem__ = __iter__ = __len__ = _computed
 

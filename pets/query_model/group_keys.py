@@ -322,6 +322,12 @@ class KeySet:
         """Every combination of a key of the one with a key of the other."""
         if not isinstance(other, KeySet):
             raise QueryError(f"a KeySet is multiplied with another KeySet, not with {shown(other)}")
+        shared = next((name for name in self.columns if name in other.columns), None)
+        if shared is not None:
+            raise QueryError(
+                f"both key sets list the column {shared!r}, which an answer has once; list its values in one of them, "
+                "or both sets' keys in one KeySet.of([...])"
+            )
         if len(self.rows) * len(other.rows) > MAX_KEYS:
             raise QueryError(f"a key set may list at most {MAX_KEYS:,} keys, not {len(self.rows) * len(other.rows):,}")
         return KeySet(self.columns + other.columns, tuple(a + b for a, b in itertools.product(self.rows, other.rows)))

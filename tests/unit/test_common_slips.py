@@ -108,7 +108,7 @@ def test_calls_with_the_wrong_arguments() -> None:
 def test_columns_are_computed_with_in_few_ways() -> None:
     c: Any = col("v")
     for attempt in (
-        lambda: c / 2, lambda: 2**c, lambda: abs(c), lambda: c[0], lambda: list(c), lambda: float(c), lambda: c % 7,
+        lambda: 2 / c, lambda: 2**c, lambda: abs(c), lambda: c[0], lambda: list(c), lambda: float(c), lambda: c % 7,
     ):  # fmt: skip
         with says(QueryError, "constant multiples"):
             attempt()

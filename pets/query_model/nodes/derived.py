@@ -14,10 +14,11 @@ from fractions import Fraction
 from typing import Any, ClassVar, NoReturn
 
 from pets.common.arguments import plain_fields
-from pets.common.codec import Json, fraction, number, whole
+from pets.common.codec import Json, number, whole
 from pets.common.literals import day, literal_from, literal_json, text
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
+from pets.query_model.nodes.operands import divided, exact, operand
 
 MAX_TERMS = 64
 """Columns that one derived column is made of."""
@@ -49,20 +50,13 @@ class Derived:
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _unnamed
     __floordiv__ = __neg__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __and__ = __or__ = __invert__ = _unnamed
-    bins = isin = between = is_null = period = _unnamed
+    __mod__ = __pow__ = __abs__ = __round__ = _unnamed
+    bins = isin = between = is_null = startswith = age_at = map = prefix = within = _unnamed
+    period = year = quarter = month = weekday = hour = week = mmwr_week = day = _unnamed
 
 
 def _column(name: object) -> str:
     return name_of("a column that is computed with", name)
-
-
-def _exact(value: object) -> Fraction:
-    try:
-        return fraction(value)
-    except ValueError:
-        raise QueryError(
-            f"columns are computed with columns and plain numbers, such as 2 * col('age') + 1, not {shown(value)}"
-        ) from None
 
 
 class Summand:
@@ -89,8 +83,8 @@ class Linear(Derived):
     def __post_init__(self) -> None:
         added: dict[str, Fraction] = {}
         for name, times in self.terms:
-            added[_column(name)] = added.get(name, Fraction(0)) + _exact(times)
-        gone = next((name for name, times in self.terms if not (added[name] and _exact(times))), None)
+            added[_column(name)] = added.get(name, Fraction(0)) + exact(times)
+        gone = next((name for name, times in self.terms if not (added[name] and exact(times))), None)
         if gone is not None:  # a row that lacks a term lacks the sum, also where the term is 0 in all others
             raise QueryError(
                 f"{gone!r} is in the sum 0 times, and a row without it would lack the sum for nothing; leave {gone!r} "
@@ -99,7 +93,7 @@ class Linear(Derived):
         if not 1 <= len(added) <= MAX_TERMS:
             raise QueryError(f"a sum is of 1 to {MAX_TERMS} columns, each times a number that is not 0")
         object.__setattr__(self, "terms", tuple(sorted(added.items())))
-        object.__setattr__(self, "constant", _exact(self.constant))
+        object.__setattr__(self, "constant", exact(self.constant))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -118,7 +112,7 @@ class Linear(Derived):
             return Linear(self.terms + moved, self.constant + sign * other.constant)
         if isinstance(other, Derived):
             raise QueryError(NAMED)
-        return Linear(self.terms, self.constant + sign * _exact(other))
+        return Linear(self.terms, self.constant + sign * operand(other))
 
     def times(self, factor: object) -> Linear:
         """The product with a number."""
@@ -127,7 +121,7 @@ class Linear(Derived):
                 "columns are multiplied with constants alone, for a product of two has no even steps; compute it in "
                 "the data and declare it in the schema"
             )
-        by = _exact(factor)
+        by = operand(factor)
         return Linear(tuple((name, by * times) for name, times in self.terms), by * self.constant)
 
     def __add__(self, other: object) -> Linear:  # type: ignore[override]
@@ -145,6 +139,11 @@ class Linear(Derived):
         return self.times(other)
 
     __rmul__ = __mul__  # type: ignore[assignment]
+
+    def __truediv__(self, other: object) -> NoReturn:  # type: ignore[override]
+        if isinstance(other, (Derived, Summand)):
+            self._unnamed()
+        divided("(…)", other)
 
     def __neg__(self) -> Linear:  # type: ignore[override]
         return self.times(-1)
@@ -168,7 +167,7 @@ class Extreme(Derived):
             raise QueryError(f"{self.kind} is of 2 to {MAX_TERMS} columns, or of a column and a number")
         object.__setattr__(self, "of", names)
         if self.constant is not None:
-            object.__setattr__(self, "constant", _exact(self.constant))
+            object.__setattr__(self, "constant", exact(self.constant))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -240,7 +239,7 @@ class Floor(Derived):
 
     def __post_init__(self) -> None:
         _column(self.column)
-        object.__setattr__(self, "by", _exact(self.by))
+        object.__setattr__(self, "by", exact(self.by))
         if self.by <= 0:
             raise QueryError(f"// takes a number greater than 0, such as col('days') // 365, not {shown(self.by)}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -324,7 +325,39 @@ CASES = [
     Case(lambda: summed(65), "1 to 64 columns", lambda: summed(64)),
     Case(lambda: col("a") + col("b").prefix(3), "with_columns(total=", lambda: col("a") + col("b")),
     Case(lambda: col("a") * col("b"), "declare it in the schema", lambda: col("a") * 2),
-    Case(lambda: col("a") / 2, "declare it in the schema", lambda: col("a") * 0.5),
+    Case(lambda: col("a") % 2, "declare it in the schema", lambda: col("a") * 0.5),
+    Case(lambda: col("a") / 2, "write 0.5 * col('a')", lambda: 0.5 * col("a")),
+    Case(lambda: col("a") / 3, "write Fraction(1, 3) * col('a')", lambda: Fraction(1, 3) * col("a")),
+    Case(lambda: (col("a") - B) / 4, "write 0.25 * (…)", lambda: 0.25 * (col("a") - B)),
+    Case(lambda: col("a") / 0, "0.5 * col('age')", lambda: 0.5 * col("age")),
+    Case(lambda: col("a") / col("b"), "declare it in the schema", lambda: col("a") * 0.5),
+    Case(lambda: (col("a") + 1) / col("b"), "with_columns(total=", lambda: col("total") * 0.5),
+    *(
+        Case(wrong, "plain numbers, such as 2 * col('age') + 1, not '2'", lambda: 2 * col("age") + 1)
+        for wrong in (
+            lambda: col("a") + "2",
+            lambda: "2" + col("a"),
+            lambda: col("a") - "2",
+            lambda: B - "2",
+            lambda: col("a") * "2",
+            lambda: col("a") // "2",
+            lambda: B / "2",
+        )
+    ),
+    *(
+        Case(wrong, "with_columns(total=…) does, and use col('total')", lambda: col("total").age_at("2024-01-01"))
+        for wrong in (
+            lambda: (col("a") + 3).age_at("2024-01-01"),
+            lambda: (col("a") + 3).year(),
+            lambda: col("a").prefix(3).map({"a": "b"}),
+            lambda: (col("a") + 3) % 2,
+        )
+    ),
+    Case(
+        lambda: T.group_by(KeySet.product({"a": [1], "b": [1]}), KeySet.product({"b": [2]})),
+        "both key sets list the column 'b'",
+        lambda: T.group_by(KeySet.of([{"a": 1, "b": 1}, {"a": 1, "b": 2}])),
+    ),
     Case(lambda: pets.min_of("a"), "2 to 64 columns", lambda: pets.min_of("a", 3)),
     Case(lambda: pets.max_of("a", 3, 4), "at most one number", lambda: pets.max_of("a", 4)),
     Case(lambda: col("a").age_at("x"), "age_at('2022-01-01')", lambda: col("a").age_at("2022-01-01")),

@@ -75,7 +75,9 @@ class Unit:
                 raise SchemaError("rank_within lists sets of columns, such as [[day], [day, ward]], and one is empty")
             found.add(tuple(sorted({named("a column in rank_within", name) for name in names})))
         if len(found) > MAX_RANKS:
-            raise SchemaError(f"rank_within lists {len(found)} sets of columns, and at most {MAX_RANKS} are ranked")
+            raise SchemaError(
+                f"rank_within lists {len(found)} sets of columns; keep at most {MAX_RANKS}, those that most queries use"
+            )
         if found and self.column is None:
             raise SchemaError("unit: row means one row per person, so there is nothing to rank; leave rank_within out")
         return tuple(sorted(found))

@@ -16,6 +16,7 @@ import pytest
 
 import pets
 from pets.rows.drafting import guesses
+from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import tabulate
 from pets.schema.schema import Schema
@@ -100,6 +101,12 @@ def refreshed(open_again: bool) -> Act:
         return (Snapshot.open(SCHEMA, "t", folder / "s") if open_again else before).arrow()
 
     return act
+
+
+def together(people: int = 1000) -> dict[str, Snapshot]:
+    """Two tables of one person each, who are two people."""
+    schema = Schema({name: pets.Table(UNIT, COLUMNS, people=people) for name in ("t", "u")})
+    return Snapshot.make_all(schema, ["t", "u"], {"t": ROWS[:1], "u": ROWS[1:]}, progress=False)
 
 
 def sqlite(address: str, table: str = "t") -> Act:
@@ -199,6 +206,12 @@ CASES = [
         guessed(b'id,x\na,"1,2"\n'),
     ),
     # snapshots
+    Case(
+        lambda: Linked({"t": together()["t"], "u": together()["u"]}),
+        "the custodian makes them again together",
+        lambda: Linked(together()),
+    ),
+    Case(lambda: together(people=1), "raise 'people' of one of them", lambda: together(people=2)),
     Case(lambda: made(schema=FEW), "raise 'people'", lambda: made(schema=MORE)),
     Case(lambda: made({"t": ROWS}, PEOPLE), "there are: t", lambda: made({"t": ROWS, "p": ROWS[["id"]]}, PEOPLE)),
     Case(lambda: made().report.remarks(share=5), "such as 0.05", lambda: made().report.remarks(share=0.05)),

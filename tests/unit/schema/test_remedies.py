@@ -13,6 +13,7 @@ import pets
 from pets.schema.rules import Derived
 from pets.schema.schema import Schema
 from tests.remedies import Case, check
+from tests.unit.schema import unit_remedies
 
 pytestmark = pytest.mark.chance(0)
 
@@ -354,6 +355,7 @@ CASES = [
         "name the columns it is computed from",
         [{"column": "days", "days": ["a", "b"]}],
     ),
+    *unit_remedies.CASES,
 ]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import pets
 from pets.session.draft import draft
+from pets.session.tables import Holdings
 from tests.remedies import Case, check
 
 pytestmark = pytest.mark.chance(0.0)
@@ -26,6 +27,7 @@ PEOPLE = pets.Schema({
 ROWS = pd.DataFrame({"id": [f"p{at}" for at in range(40)], "x": [at % 10 for at in range(40)], "s": list("ab") * 20})
 STAYS = ROWS[["id"]].assign(y=1)
 BUDGET = pets.Budget(epsilon=100, delta=1e-6)
+KEYS = pets.Budget(epsilon=100, delta=1e-6, threshold_delta=1e-7)
 Q = pets.query("t").agg(n=pets.count())
 DP = pets.DP(epsilon=1)
 
@@ -38,6 +40,25 @@ def draws(**more: Any) -> Any:
     return lambda: opened(policy=pets.Policy(allow_unbounded=True)).synthesise(
         10, **{"epsilon": 5, "progress": False} | more
     )
+
+
+def keys(protection: Any) -> Any:
+    return lambda: opened(budget=KEYS).group_keys("t", by=["x"], protection=protection)
+
+
+def holds(*tables: str) -> Any:
+    """Several tables that one question reads together; nothing says who has a row of ``r``."""
+    schema = pets.Schema({"t": ONE, "u": ONE, "r": pets.Table("row", {"x": pets.Integer(0, 9)})})
+    data = {"t": ROWS, "u": ROWS, "r": ROWS[["x"]]}
+    return lambda: Holdings(schema, data, None, progress=False).linked(tables)
+
+
+def best(query: pets.Query = Q, protection: pets.DP = DP, lost: bool = True) -> Any:
+    def act() -> object:
+        session = opened()
+        return session.best_rows(query, session.rows_lost("t", DP) if lost else None, protection)  # type: ignore[arg-type]
+
+    return act
 
 
 def spent() -> pets.Session:
@@ -123,6 +144,13 @@ CASES = [
     Case(lambda: opened().release(Q, DP)["n"], "write release.table['n']", lambda: opened().release(Q, DP).table["n"]),
     Case(lambda: opened().release(Q, DP)[0], "write release.table['n']", lambda: opened().release(Q, DP).table["n"]),
     Case(lambda: pets.DP(1), "write DP(epsilon=0.5)", lambda: pets.DP(epsilon=0.5)),  # type: ignore[call-arg]
+    Case(keys(pets.Exact()), "released with pets.DP(epsilon=…) alone", keys(DP)),
+    Case(holds("t", "r"), "ask about it alone", holds("r")),
+    Case(holds("t", "r"), "name its unit column in the schema", holds("t", "u")),
+    # the best bound
+    Case(best(protection=pets.DP(within=20)), "give pets.DP(epsilon=…)", best()),
+    Case(best(lost=False), "ask session.rows_lost for them", best()),
+    Case(best(pets.query("t").agg(s=pets.sum("x"))), "add .agg(n=pets.count())", best()),
     # synthetic tables
     Case(
         lambda: opened().synthesise(10, "gaussian_copula"),

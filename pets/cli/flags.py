@@ -6,11 +6,12 @@ the groups it names.
 
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
+import contextlib
+import json
 import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,7 +54,8 @@ class _Asked:
     ] = None
     where: Annotated[list[str] | None, _many("--where", _WHERE)] = None
     by: Annotated[
-        list[str] | None, _many("--by", "age, admitted.year, age:0,18,65,120 (bins), keys.json (released keys)")
+        list[str] | None,
+        _many("--by", "age, admitted.year, age:0,18,65,120 (bins), keys.json (released keys, a KeySet)"),
     ] = None
     rows: Annotated[
         int | None, typer.Option("--rows", metavar="WHOLE", help="Rows of one person that count, at most.")
@@ -97,10 +99,17 @@ class _Asked:
 
 
 def _keys(text: str) -> "KeySet | None":
-    """The released keys in a file; ``None`` where the text names no file."""
+    """The released keys in a file, or those of a key set that was written; ``None`` where the text names no file."""
+    from pets.query_model.group_keys import KeySet
     from pets.release.keys.released_keys import ReleasedKeys
 
-    return ReleasedKeys.load(text).plain() if text.endswith(".json") else None
+    if not text.endswith(".json"):
+        return None
+    with contextlib.suppress(OSError, ValueError, RecursionError):  # what is no file, or no JSON, is refused below
+        form = json.loads(Path(text).read_bytes())
+        if isinstance(form, dict) and set(form) == {"columns", "rows"}:
+            return KeySet.from_json(form)
+    return ReleasedKeys.load(text).plain()
 
 
 def _of_sql(text: str, schema: "Schema") -> "Query":
@@ -380,7 +389,7 @@ def passphrase(path: Path | None) -> str | None:
     return lines[0] if lines else ""
 
 
-@contextmanager
+@contextlib.contextmanager
 def written(path: Path) -> Iterator[None]:
     """A file that cannot be written is the user's to mend."""
     try:

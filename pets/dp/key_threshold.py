@@ -97,7 +97,8 @@ def delta_units(budget: Budget, delta: float | None) -> int:
         raise BudgetError(
             "this budget keeps no delta for keys; open the ledger with "
             f"Budget(…, threshold_delta={budget.delta / 10:g}), or let its custodian sign a change: "
-            f"pets ledger change --threshold-delta {budget.delta / 10:g}"
+            f"pets ledger change --ledger FILE --dataset NAME --threshold-delta {budget.delta / 10:g} --reason WHY "
+            "--by NAME --by NAME"
         )
     if delta is None:
         share = math.floor(fraction(budget.threshold_delta) * DELTA_UNIT / CALLS)

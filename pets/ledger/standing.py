@@ -115,6 +115,16 @@ def _whose(scope: ScopeRow) -> str:
     return f"analyst {scope.analyst!r}" if scope.analyst else f"project {scope.project!r}"
 
 
+def _more_delta(scope: ScopeRow) -> str:
+    """The remedy where no δ for thresholds is left at all, which no smaller request mends."""
+    whose = "" if (scope.project, scope.analyst) == ROOT else " --project PROJECT --budget-epsilon NUMBER"
+    whose += " --analyst NAME" if scope.analyst else ""
+    return (
+        "no smaller one fits, so its custodian may raise threshold_delta: pets ledger change --ledger FILE --dataset "
+        f"NAME{whose} --threshold-delta NUMBER --reason WHY --by NAME --by NAME"
+    )
+
+
 def refusal(scopes: Sequence[ScopeRow], requests: Sequence[Request], budget: Budget) -> str | None:
     """Why the requests do not fit, from public numbers alone (``None``: they fit)."""
     cost = Cost(budget.currency, 0)
@@ -128,7 +138,7 @@ def refusal(scopes: Sequence[ScopeRow], requests: Sequence[Request], budget: Bud
             delta, spare = told_apart(cost.delta / DELTA_UNIT, max(0, left[1]) / DELTA_UNIT)
             return (
                 f"{what} would cost δ = {delta} for thresholds and {_whose(scope)} has room for δ = {spare}; "
-                "nothing was spent; ask with a smaller delta"
+                f"nothing was spent; {_more_delta(scope) if left[1] < 1 else 'ask with a smaller delta'}"
             )
         room = Cost(cost.currency, max(0, left[0]), max(0, left[1]))
         asked, spare = told_apart(budget.describe(cost)[0], budget.describe(room)[0])

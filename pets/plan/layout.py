@@ -177,8 +177,9 @@ def _texts(key: Key, domain: Text, listed: Sequence[object] | None) -> Dimension
         raise QueryError(f"column {key.column!r} holds {domain.describe()}; it is grouped by as it is, without parts")
     if listed is None:
         raise QueryError(
-            f"the values of column {key.column!r} are text that nobody listed; group by a KeySet of known ones, or "
-            f"release those that enough people have: keys = session.group_keys(table, by=[{key.column!r}], …)"
+            f"the values of column {key.column!r} are text that nobody listed; group by a KeySet of known ones (in "
+            f"SQL: HAVING KEYS(\"{key.name}\") IN (('A'), ('B'))), or release those that enough people have: keys = "
+            f"session.group_keys(table, by=[{key.column!r}], …)"
         )
     try:
         texts = {domain.spelt(value) for value in listed if value is not None}

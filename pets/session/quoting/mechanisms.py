@@ -34,6 +34,8 @@ def advice(plan: Plan, asked: DP, noise: Noise, budget: Budget, left: Cost) -> s
         found = calibrate(plan, other, budget)
     except BudgetError:  # too small or too large to be expressed by the other
         return ""
+    if not noise.cost.fits(left) and not found.cost.fits(left):  # a smaller request is the only remedy
+        return ""
     if asked.within is not None:
         return _by_price(noise, found)
     own, new = (forecast(plan, one.mechanism, one.scales, asked.confidence) for one in (noise, found))

@@ -22,9 +22,11 @@ from pets.common.codec import canonical
 from pets.errors import BudgetError, InternalError, LedgerError, PetsError, UserError
 from pets.ledger.account import Account
 from pets.ledger.db import tables
+from pets.ledger.db.row_types import ScopeRow
 from pets.ledger.ledger import SWEEP, Ledger
 from pets.ledger.log import verifier
 from pets.ledger.root import Root
+from pets.ledger.standing import refusal
 from pets.ledger.states import NEXT, Request, State
 from pets.protection.budget import Budget, Cost
 from tests.ledgers import MILLI, Place, account, ask, audit, cap, opened, request, root, seal, state, verify
@@ -163,6 +165,19 @@ def test_thresholds_count_their_delta(ledger: Ledger) -> None:
     with pytest.raises(BudgetError, match=said):
         ask(asker, request(cost=cost))
     assert asker.standing().spent == cost
+
+
+def test_where_no_delta_for_thresholds_is_left_a_smaller_one_is_not_advised(ledger: Ledger) -> None:
+    asker = Account(ledger, root("zcdp", budget=Budget(epsilon=1, delta=1e-6, threshold_delta=5e-7)), "p", "a")
+    ask(asker, request(cost=Cost("zcdp", 1, 5 * 10**11)))
+    with pytest.raises(BudgetError, match=r"room for δ = 0; nothing was spent; no smaller one fits") as caught:
+        ask(asker, request(cost=Cost("zcdp", 1, 1)))
+    assert "--dataset NAME --threshold-delta NUMBER" in str(caught.value)
+    share = ScopeRow("p", "", (10**12, 0), (0, 0), (0, 0))
+    said = refusal([share], [request(cost=Cost("zcdp", 1, 1))], Budget(epsilon=1, delta=1e-6, threshold_delta=5e-7))
+    assert said is not None
+    assert "project 'p' has room for δ = 0" in said
+    assert "--project PROJECT --budget-epsilon NUMBER --threshold-delta NUMBER" in said
 
 
 def test_rounding_does_not_hide_why_a_request_is_refused(ledger: Ledger) -> None:

@@ -111,3 +111,14 @@ def test_a_rule_cannot_rest_on_texts() -> None:
     columns = {"code": pets.Text(7), "n": pets.Integer(0, 9)}
     with pytest.raises(pets.UserError, match="text"):
         pets.Table("row", columns, rules=({"column": "n", "when": {"code": ["a"]}},))  # type: ignore[arg-type]
+
+
+def test_the_remedy_in_sql_for_a_text_that_nobody_listed_works() -> None:
+    asked = "SELECT code, COUNT(*) AS n FROM apc GROUP BY code"
+    with pytest.raises(QueryError, match="HAVING KEYS") as caught:
+        pets.explain(pets.sql(asked, SCHEMA), SCHEMA)
+    remedy = str(caught.value).partition("in SQL: ")[2].partition("), or release")[0]
+    remedy = remedy.replace("'A'", "'A00'").replace("'B'", "'B01'")
+    mended = pets.sql(f"{asked} {remedy}", SCHEMA)
+    pets.explain(mended, SCHEMA)
+    assert mended.keyset == pets.KeySet(("code",), (("A00",), ("B01",)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import pets
 from pets.cli import main
 from pets.release.keys.released_keys import ReleasedKeys
 
@@ -41,8 +43,12 @@ def test_keys_are_released_and_grouped_by(folder: Path, capsys: pytest.CaptureFi
     assert main.run(["ledger", "open", *LEDGER, "--schema", "apc.yaml", "--budget-epsilon", "9"]) == 0
     capsys.readouterr()
     assert main.run(asked) == 6
-    assert "pets ledger change --threshold-delta 1e-07" in capsys.readouterr().err
-    assert main.run(["ledger", "change", *LEDGER, "--dataset", "episodes", "--threshold-delta", "1e-7", *WHO]) == 0
+    # the line that the refusal names is typed as it stands, with the names filled in
+    line = capsys.readouterr().err.partition("pets ledger change ")[2].split()
+    named = [{"FILE": "ledger.db", "WHY": "codes"}.get(word, word) for word in line]
+    for name in ("episodes", "A", "B"):
+        named[named.index("NAME")] = name
+    assert main.run(["ledger", "change", *named]) == 0
     assert main.run([*asked, "--quote"]) == 0
     assert "A key shows from a noisy count of" in capsys.readouterr().out
     assert not Path("keys.json").exists()
@@ -70,4 +76,20 @@ def test_invented_rows_and_mistakes(folder: Path, capsys: pytest.CaptureFixture[
         (["--out", "keys.csv"], "data"),
     ):
         assert main.run(["group-keys", *BY, *price, *wrong]) != 0
+        assert said in capsys.readouterr().err
+
+
+def test_a_key_set_that_was_written_is_grouped_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("codes.json").write_text(json.dumps(pets.KeySet.of([{"diagnosis": "I21.0"}, {"diagnosis": "Z38"}]).to_json()))
+    answer = ["query", "--schema", "apc.yaml", "--dummy", "--count", "n", "--epsilon", "1", "--by"]
+    assert main.run([*answer, "codes.json"]) == 0
+    shown = capsys.readouterr().out
+    assert "I210" in shown and "Z38" in shown
+    for wrong, said in (
+        ('{"columns": ["diagnosis"], "rows": []}', "a key set needs at least one row of keys"),
+        ('{"columns": ["diagnosis"]}', "no keys as pets released them"),
+        ("[", "is none"),
+    ):
+        Path("codes.json").write_text(wrong)
+        assert main.run([*answer, "codes.json"]) != 0
         assert said in capsys.readouterr().err

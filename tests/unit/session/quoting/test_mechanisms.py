@@ -105,3 +105,12 @@ def test_where_each_is_better_for_something_the_outputs_are_named() -> None:
     ]
     assert 0 < len(wide) < 2, "the case is one of each"
     assert asked.advice.startswith(f"Gaussian noise is the better one for {', '.join(wide)}, and takes no more")
+
+
+def test_nothing_is_advised_where_neither_noise_has_room() -> None:
+    """A smaller request is the remedy; another noise at the same ε is none."""
+    session = opened(SMALL)
+    for asked in (pets.DP(epsilon=2), pets.DP(epsilon=2, pure=True), pets.DP(within=0.1)):
+        quote = session.quote(ONCE, asked)
+        assert not quote.fits
+        assert quote.advice == ""

@@ -17,6 +17,7 @@ from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsN
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.refusal import Refusal, at, listed, only
 from pets.query_model.sql.scope import FEATURES, Scope
+from pets.query_model.sql.two_columns import not_two_columns
 from pets.schema.dates import Calendar, DateTime
 from pets.schema.domain import Boolean, Category
 
@@ -114,6 +115,8 @@ class Conditions:
         if begins is not None:
             return begins
         name = self._named(left)
+        if self._scope is not None:
+            not_two_columns(node, left, right, name, self._scope)
         value = constant(right)
         self._dates(name, (right, value))
         if sign in ("==", "<=", ">"):

@@ -7,8 +7,9 @@ from sqlglot import exp
 from pets.query_model.sql.scope import FEATURES
 
 _COMPUTED = (
-    "no column is computed; compute it in the data and declare it in the schema, or compute with the answer's own "
-    "columns: release.table"
+    "of a row are computed sums, differences, multiples by numbers, FLOOR, LEAST, GREATEST, AGE_AT, LEFT and CASE; "
+    "compute anything else in the data and declare it in the schema, or compute with the answer's own columns: "
+    "release.table"
 )
 _SPELLING = (
     "texts are compared as the schema reads them; say map, trim or case: fold there, and compare the column itself"

@@ -21,6 +21,7 @@ FEATURES = (
     "features of a person (a sub-query, or another table, by person) are not answered yet; compute the column in the "
     "data, declare it in the schema, and ask for it by name"
 )
+_MADE = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Neg, exp.Floor, exp.Least, exp.Greatest, exp.DateDiff)
 
 
 @dataclass
@@ -102,7 +103,7 @@ class Scope:
 
     def _named(self, node: exp.Expression) -> str:
         if not isinstance(node, exp.Column):
-            raise Refusal(node, "a column's name belongs here, and columns are not computed with")
+            raise Refusal(node, f"a column's name belongs here{self._first(node)}")
         only(node, "this", "table", "db", "catalog")
         if isinstance(node.this, exp.Star):
             raise Refusal(node, STAR)
@@ -111,6 +112,13 @@ class Scope:
         if name is None or name not in self.fields:
             self._unknown(node, name, known)
         return str(name)
+
+    def _first(self, node: exp.Expression) -> str:
+        """Where to name what is computed, so that its name may stand in its place."""
+        if not isinstance(node, _MADE) or node.find(exp.Column) is None:
+            return ""
+        made, table = node.sql(dialect="duckdb"), exp.to_identifier(self.table).sql(dialect="duckdb")
+        return f"; name what is computed first, FROM (SELECT *, {made} AS computed FROM {table}), and write computed"
 
     def _unknown(self, node: exp.Column, name: str | None, known: Iterable[str]) -> None:
         if name is not None:  # the person table's own column of people

@@ -252,8 +252,14 @@ REFUSED: list[tuple[str, str, str]] = [
     ("… WHERE agee = 1", "did you mean 'age'", "agee"),
     ("… WHERE WARD = 1", "'Ward' or 'ward'", "WARD"),
     ('SELECT COUNT(*) FROM stays WHERE sex = "F"', "single quotes", '"F"'),
-    ("… WHERE age = days", "not with another column", "days"),
-    ("… WHERE age % 10 = 3", "no column is computed", "age % 10"),
+    ("… WHERE age = days", "not with another column; compare their difference: age - days = 0", "days"),
+    ("… WHERE age >= days - 3", "difference: age - (days - 3) >= 0", "days - 3"),
+    ("… WHERE 2 * age <> days", "difference: (2 * age) - days <> 0", "days"),
+    ("… WHERE seen > admitted", "difference: DAYS(seen) - admitted > 0", "admitted"),
+    ("… WHERE sex = code", "declare it in the schema", "code"),
+    ("MEDIAN(age - days) …", "FROM (SELECT *, age - days AS computed FROM stays), and write computed", "age - days"),
+    ("COUNT(age + days) …", "FROM (SELECT *, age + days AS computed FROM stays), and write computed", "age + days"),
+    ("… WHERE age % 10 = 3", "of a row are computed sums", "age % 10"),
     ("… WHERE age * days = 3", "constants alone", "age * days"),
     ("… WHERE days / age > 1", "by a number alone", "days / age"),
     ("… WHERE cost + days - days > 1", "leave 'days' out", "cost + days - days"),
@@ -315,7 +321,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("… GROUP BY DAYOFWEEK(admitted)", "1 is Monday", "DAYOFWEEK(admitted)"),
     ("… GROUP BY DAY(admitted)", "DATE_TRUNC('day', day)", "DAY(admitted)"),
     ("… GROUP BY DATE_TRUNC('decade', admitted)", "not 'decade'", "DATE_TRUNC"),
-    ("… GROUP BY age % 2", "no column is computed", "age % 2"),
+    ("… GROUP BY age % 2", "of a row are computed sums", "age % 2"),
     ("… GROUP BY CASE WHEN sex = 'F' THEN 1 ELSE 2 END", "single quotes", ""),
     ("… GROUP BY CASE WHEN sex = 'F' THEN 'f' ELSE 'm' END", "WHEN sex IS NULL THEN NULL", ""),
     ("… GROUP BY CASE WHEN sex > 'F' THEN 'f' END", "names its values", "sex > 'F'"),
@@ -337,7 +343,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("AVG(LEAST(age, 3, 4)) …", "at most one number", "age"),
     ("AVG(LEAST(GREATEST(days, 0), 3)) …", "CLIP(days", "LEAST"),
     ("AVG(COALESCE(days, 0)) …", "leave COALESCE out", "COALESCE(days, 0)"),
-    ("AVG(days ** 2) …", "no column is computed", "days ** 2"),
+    ("AVG(days ** 2) …", "of a row are computed sums", "days ** 2"),
     ("AVG(DISTINCT days) …", "a measure is of a column", "days"),
     ("AVG(CASE WHEN age > 3 THEN 1 ELSE NULL END) …", "a share is AVG", ""),
     ("AVG(CASE WHEN age > 3 THEN days ELSE 0 END) …", "a mean of some rows", ""),
@@ -389,6 +395,31 @@ def test_what_is_not_answered_is_refused_with_its_place(text: str, sentence: str
         assert isinstance(caught.value, SqlError)
         line, carets = caught.value.excerpt.split("\n")
         assert line[carets.index("^") : len(carets)].startswith(place)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "mended"),
+    [
+        ("COUNT(*) FROM stays WHERE age = days", "COUNT(*) FROM stays WHERE age - days = 0"),
+        ("COUNT(*) FROM stays WHERE age >= days - 3", "COUNT(*) FROM stays WHERE age - (days - 3) >= 0"),
+        ("COUNT(*) FROM stays WHERE 2 * age <> days", "COUNT(*) FROM stays WHERE (2 * age) - days <> 0"),
+        ("COUNT(*) FROM stays WHERE seen > admitted", "COUNT(*) FROM stays WHERE DAYS(seen) - admitted > 0"),
+        (
+            "MEDIAN(age - days) FROM stays",
+            "MEDIAN(computed) FROM (SELECT *, age - days AS computed FROM stays)",
+        ),
+        (
+            "COUNT(age + days) FROM stays",
+            "COUNT(computed) FROM (SELECT *, age + days AS computed FROM stays)",
+        ),
+    ],
+)
+def test_a_column_beside_another_is_written_as_the_sentence_says(wrong: str, mended: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        pets.sql(f"SELECT {wrong}", SCHEMA)
+    assert mended[mended.rindex("WHERE ") + 6 if "WHERE" in mended else mended.index("(SELECT") :] in str(caught.value)
+    made = make_plan(pets.sql(f"SELECT {mended}", SCHEMA), SCHEMA)
+    assert made.fields[made.query.derived[-1][0]].nullable  # days, seen and admitted may be missing
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def interval(
 def byar(events: float, confidence: float) -> tuple[float, float]:
     """Byar's limits of a Poisson mean.
 
-    >>> [round(limit, 3) for limit in byar(10, 0.95)]
+    >>> [round(limit, 2) for limit in byar(10, 0.95)]
     [4.79, 18.39]
     """
     z, more = NormalDist().inv_cdf((1 + confidence) / 2), events + 1

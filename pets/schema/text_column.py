@@ -84,7 +84,7 @@ class Text(Domain):
         if found in ("", MISSING):
             raise QueryError(f"{shown(given)} means no value here; use is_null()")
         if len(found) > self.max_length or not re.fullmatch(FORMS[self.form][0], found):
-            raise QueryError(f"it holds {self.describe()}, and {shown(given)} is none; compare it with such a text")
+            raise QueryError(f"it holds {self.describe()}, and {shown(given)} is none; write such a text")
         return found
 
     @property

@@ -61,7 +61,7 @@ CASES = [
         "use is_null()",
         asked(T.where(col("code").is_null()).agg(n=N)),
     ),
-    Case(asked(T.where(col("code") == "two words").agg(n=N)), "compare it with such a text", CODED),
+    Case(asked(T.where(col("code") == "two words").agg(n=N)), "write such a text", CODED),
     Case(lambda: CODE.encode("I21"), "compare it with ==, != or isin", CODED),
     Case(
         lambda: CODE.encode("I21"),

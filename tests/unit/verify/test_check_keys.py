@@ -13,11 +13,12 @@ import pytest
 import pets
 from pets import col
 from pets.common.codec import canonical
+from pets.errors import BudgetError
 from pets.ledger.ledger import Ledger
 from pets.release.keys.released_keys import ReleasedKeys
 from pets.verify import check as checker
 from pets.verify.check import CannotCheck, check
-from tests.unit.verify.test_check import Made, refused
+from tests.unit.verify.test_check import Made, changed, refused
 
 COLUMNS = {
     "id": pets.Identifier(),
@@ -182,3 +183,23 @@ def test_the_chance_that_a_key_shows_is_the_tail_of_the_law(scale: float) -> Non
 def test_a_wide_scale_is_bounded_and_not_added_up() -> None:
     wide = 2e5
     assert checker._keys.shows(1, wide, int(4 * wide)) == pytest.approx(3.17e-5, rel=0.01)
+
+
+def test_keys_are_not_signed_at_a_delta_that_was_changed(tmp_path: Path) -> None:
+    """A session that is open during the change asks again; keys that name their own δ rest on no budget's."""
+    ledger = Ledger(tmp_path / "ledger.db")
+    budget = pets.Budget(20, 1e-6, 1e-7)
+    schema = pets.Schema({"stays": SCHEMA.tables["apc"]}, dataset="hospital-stays")
+    session = pets.Session(schema, {"stays": ROWS}, budget=budget, ledger=ledger, progress=False)
+    changed(ledger, pets.Budget(20, 1e-5, 1e-6))
+    own = session.group_keys("stays", by=["code"], protection=pets.DP(epsilon=1, delta=1e-8))
+    changed(ledger, pets.Budget(20, 1e-4, 1e-6))
+    for protection in (pets.DP(epsilon=0.5), pets.DP(rho=0.01)):
+        with pytest.raises(BudgetError, match="after this was priced; nothing was spent; ask again"):
+            session.group_keys("stays", by=["code"], protection=protection)
+        after = session.group_keys("stays", by=["code"], protection=protection)
+        for keys in (own, after):
+            assert keys.guarantee in check(file_of(keys), ledger.key.raw)
+        changed(ledger, pets.Budget(20, 1e-5, 1e-6))
+        session.remaining()
+        changed(ledger, pets.Budget(20, 1e-4, 1e-6))

@@ -68,7 +68,7 @@ def test_nothing_is_anybodys_to_write_and_exact_facts_are_their_owners(
     exact = {name: mode for name, mode in found.items() if name.startswith("exact")}
     folders = {name: mode for name, mode in found.items() if (tmp_path / name).is_dir()}
     others = {name: mode for name, mode in found.items() if name not in exact and name not in folders}
-    assert len(exact) == 7 and set(exact.values()) == {0o600}, exact
+    assert len(exact) == 8 and set(exact.values()) == {0o600}, exact
     assert set(folders) == {"deep", "deep/csv", "deep/parquet", "deep/duckdb"}
     assert set(folders.values()) == {0o755 & ~umask}
     assert len(others) > 15

@@ -44,7 +44,9 @@ def test_an_answer_of_too_many_numbers_is_refused_before_any_work(verb: str, mon
 
     asked = session()
     monkeypatch.setattr(custody_module, "calibrate", no_work)
-    monkeypatch.setattr("pets.session.session.calibrate", no_work)
+    monkeypatch.setattr("pets.session.quoting.quoted.calibrate", no_work)
+    with pytest.raises(AssertionError, match="noise was fixed"):
+        getattr(asked, verb)(pets.query("stays").agg(n=pets.count()), DP)  # as for every question that is not refused
     with pytest.raises(PolicyError, match="would hold 609,961 numbers and this custodian's policy allows 200,000"):
         getattr(asked, verb)(MANY, DP)
     assert asked.history().empty

@@ -326,7 +326,7 @@ def test_noise_in_the_wrong_currency_is_told(monkeypatch: Patch) -> None:
 def test_the_cap_on_groups_needs_a_crowd_within_it(monkeypatch: Patch) -> None:
     """Where everybody is over the cap, nobody's group is left to be taken away with another's."""
 
-    def capped(self: Any, table: Any) -> Any:
+    def capped(self: Any, table: Any, most: int | None = None) -> Any:
         plan, names = self._plan, self._dimension_names
         if plan.group_cap is None:
             return table

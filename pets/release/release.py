@@ -391,10 +391,7 @@ class Release:
 def sealed_release(*, dataset: str, table: str, **parts: Any) -> Release:
     """A new release: for protections alone (a test lists who may import this name).
 
-    Args:
-        dataset, table, parts: what was asked, as the protection knows it; the attributes of :class:`Release`.
-
-    Raises :class:`InternalError` when the parts do not fit together.
+    Raises :class:`InternalError` when dataset and table, as the protection knows them, are not those of the parts.
     """
     made = Release(**parts, seal=_SEAL)
     if (dataset, table) != (made.dataset, made.table_name):

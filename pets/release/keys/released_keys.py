@@ -174,7 +174,7 @@ class ReleasedKeys(KeySet):
             raise UserError(f"the keys cannot be read from {str(path)!r} ({error.strerror})") from None
         except (TypeError, ValueError, RecursionError):
             raise UserError(f"keys are read from a file such as 'keys.json', and {shown(path)} is none") from None
-        if made._form["data"] != DUMMY and not ("digest" in given and made.certificate is not None):
+        if made.form["data"] != DUMMY and not ("digest" in given and made.certificate is not None):
             raise UserError(
                 f"{str(path)!r} lacks the digest or the certificate with which pets saves released keys, so nothing "
                 "tells that it holds them; ask for the original file, or list keys that are public in a KeySet"

@@ -43,7 +43,8 @@ CONTENTS = {
     "Proofs": [
         f"docs/proofs/{name}"
         for name in (
-            *("setting", "rows", "balance", "units", "total", "square", "leaves", "tree", "tails"),
+            *("setting", "people", "derived", "rows", "balance", "units", "total", "square", "product"),
+            *("leaves", "tree", "tails"),
             *("gaussian", "laplace", "composition", "group_keys", "plan", "certificate"),
             *("secure_sum", "refinement", "post_processing"),
         )

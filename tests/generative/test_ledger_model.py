@@ -386,32 +386,9 @@ def once_its_lease_is_over(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Transaction, "unbounded", unbounded)
 
 
-def by_the_other_process(patch: pytest.MonkeyPatch) -> None:
-    """A process keeps what it has once seen."""
-    kept: dict[int, Any] = {}
-    opened = Ledger.__init__
-
-    def fresh(self: Ledger, *given: Any, **more: Any) -> None:
-        kept.clear()
-        opened(self, *given, **more)
-
-    def others(self: Account, tx: Transaction, own: str) -> Any:
-        found = kept.setdefault(id(self.ledger), _real(tx, self.dataset))
-        without = [{"request_id": name, "at": at, "what": what} for name, at, what in found if name != own]
-        dp, forfeited = tx.dataset(self.dataset).releases, tx.forfeited(self.dataset)
-        return {"dp": dp, "forfeited": forfeited, "unbounded": without}
-
-    patch.setattr(Ledger, "__init__", fresh)
-    patch.setattr(Account, "_others", others)
-
-
-def failures_that_are_not_counted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Transaction, "forfeited", lambda self, dataset: 0)
-
-
 @pytest.mark.parametrize(
     "plant",
-    [unless_it_was_answered, once_its_lease_is_over, by_the_other_process, failures_that_are_not_counted],
+    [unless_it_was_answered, once_its_lease_is_over],
     ids=lambda plant: plant.__name__.replace("_", " "),
 )
 def test_the_model_finds_a_release_that_is_forgotten(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:

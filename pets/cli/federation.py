@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pets.cli.command import interruptible, verb
-from pets.cli.flags import Output, Protect, Question, load_schema
+from pets.cli.flags import Output, Protect, Question, TableName, load_schema
 from pets.cli.synthetic_flags import Bins, bins_of
 from pets.cli.waiting import open_questions
 from pets.cli.waiting.open_questions import OPEN, Folder, Patience, lost, opened
@@ -26,9 +26,6 @@ app = typer.Typer(
 )
 Way = Annotated[
     str, typer.Option("--secure", metavar="WAY", help="How sites' vectors are combined: masked, encrypted, local.")
-]
-TableName = Annotated[
-    str | None, typer.Option("--table", metavar="NAME", help="Which table, where the schema has several.")
 ]
 ASKED = "interrupted; no answer was shown, but sites whose data had been opened stay charged"
 

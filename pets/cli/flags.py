@@ -37,6 +37,10 @@ _WHERE = "\"age >= 18 and sex in ['F', 'M']\"; a name with blanks: \"col('length
 _SQL = "The query as a SELECT, in the SQL of DuckDB."
 _ENDINGS = "Write FILE.csv, .xlsx, .parquet, .json, .html, .png or .svg."
 DATA = "The rows of a table: CSV, CSV.gz, Parquet or an SQL URL; repeatable."
+SchemaFile = Annotated[str, typer.Option("--schema", metavar="FILE", help="The tables' public description, in YAML.")]
+TableName = Annotated[
+    str | None, typer.Option("--table", metavar="NAME", help="Which table, where the schema has several.")
+]
 
 
 def _many(flag: str, text: str) -> Any:
@@ -49,9 +53,7 @@ class _Asked:
 
     query: Annotated[str | None, typer.Option("--query", metavar="FILE", help="The query as JSON or YAML.")] = None
     sql: Annotated[str | None, typer.Option("--sql", metavar="SELECT", help=_SQL)] = None
-    table: Annotated[
-        str | None, typer.Option("--table", metavar="NAME", help="Which table, where the schema has several.")
-    ] = None
+    table: TableName = None
     where: Annotated[list[str] | None, _many("--where", _WHERE)] = None
     by: Annotated[
         list[str] | None,

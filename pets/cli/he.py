@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pets.cli.command import verb
-from pets.cli.flags import Output, Passphrase, Purse, Question, Source, load_schema, passphrase
+from pets.cli.flags import Output, Passphrase, Purse, Question, SchemaFile, Source, load_schema, passphrase
 from pets.errors import DataError, UserError
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ app = typer.Typer(
 )
 
 Round_ = Annotated[Path, typer.Option("--round", metavar="FILE", help="The round, from the key holder.")]
-Schema_ = Annotated[str, typer.Option("--schema", metavar="FILE", help="The tables' public description, in YAML.")]
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def keygen(
 @verb(app)
 def round_(
     key: Annotated[Path, typer.Option("--key", metavar="FILE", help="The key holder's secret key.")],
-    schema: Schema_,
+    schema: SchemaFile,
     party: Annotated[list[Path], typer.Option("--party", metavar="FILE", help="A party's .pub file; repeatable.")],
     question: Question,
     noise: Noise,
@@ -128,7 +127,7 @@ def encrypt(
     round_: Round_,
     public: Annotated[Path, typer.Option("--public", metavar="FILE", help="The key holder's public key.")],
     party: Annotated[Path, typer.Option("--party", metavar="FILE", help="This party's own .key file.")],
-    schema: Schema_,
+    schema: SchemaFile,
     source: Source,
     purse: Purse,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The envelope, for the aggregator.")],

@@ -21,7 +21,7 @@ from pets.cli import federation, he, keyholder, ledger_change, log, site
 from pets.cli.command import SAFE, Interrupted, interruptible, plainer, swallowed, verb
 from pets.cli.draft import draft
 from pets.cli.dummy import dummy
-from pets.cli.flags import Output, Protect, Purse, Question, Source, load_schema
+from pets.cli.flags import Output, Protect, Purse, Question, SchemaFile, Source, load_schema
 from pets.cli.group_keys.command import group_keys
 from pets.cli.ledger import ledger_app
 from pets.cli.synthetic_flags import Synthesise
@@ -51,9 +51,6 @@ app.add_typer(site.app)
 app.add_typer(federation.app)
 app.add_typer(keyholder.app)
 
-Schema_ = Annotated[
-    str, typer.Option("--schema", metavar="FILE", help="The public description of the tables, in YAML.")
-]
 Share = Annotated[
     float,
     typer.Option("--share", help="Remark on a column of which more than this was unreadable, outside or clamped."),
@@ -106,7 +103,7 @@ def demo(
 
 
 @verb(app)
-def explain(schema: Schema_, question: Question, protect: Protect) -> None:
+def explain(schema: SchemaFile, question: Question, protect: Protect) -> None:
     """Who is protected, what is clamped and how far one person can move the answer. Reads no data.
 
     \b
@@ -118,7 +115,7 @@ def explain(schema: Schema_, question: Question, protect: Protect) -> None:
 
 
 @verb(app)
-def quote(schema: Schema_, question: Question, protect: Protect, purse: Purse, synthetic: Synthesise) -> None:
+def quote(schema: SchemaFile, question: Question, protect: Protect, purse: Purse, synthetic: Synthesise) -> None:
     """What an answer would cost and how good it would be. Reads no data and spends nothing.
 
     \b
@@ -137,7 +134,7 @@ def quote(schema: Schema_, question: Question, protect: Protect, purse: Purse, s
 
 @verb(app)
 def query(
-    schema: Schema_,
+    schema: SchemaFile,
     source: Source,
     question: Question,
     protect: Protect,
@@ -192,7 +189,7 @@ def query(
 
 @verb(app)
 def snapshot(
-    schema: Schema_,
+    schema: SchemaFile,
     source: Source,
     out: Annotated[Path, typer.Option("--out", help="The folder to write; keep it with the data, for owners only.")],
     share: Share = 0.05,
@@ -221,7 +218,7 @@ def snapshot(
 
 
 @verb(app)
-def profile(schema: Schema_, source: Source, share: Share = 0.05) -> None:
+def profile(schema: SchemaFile, source: Source, share: Share = 0.05) -> None:
     """For custodians only: what became of every row, and how many rows each K keeps. Exact counts of real rows.
 
     \b

@@ -105,6 +105,12 @@ def _terms(kind: type[Filter], value: Filter) -> tuple[Filter, ...]:
     return value.terms if isinstance(value, (And, Or)) and type(value) is kind else (value,)
 
 
+def known_operator(op: object) -> None:
+    """Raise :class:`QueryError` for what is no comparison."""
+    if not isinstance(op, str) or op not in OPERATORS:
+        raise QueryError(f"a comparison is one of {' '.join(OPERATORS)}, not {shown(op)}")
+
+
 @plain_fields(QueryError)
 @dataclass(frozen=True)
 class Compare(Filter):
@@ -117,8 +123,7 @@ class Compare(Filter):
 
     def __post_init__(self) -> None:
         name_of("a condition's column", self.column)
-        if not isinstance(self.op, str) or self.op not in OPERATORS:
-            raise QueryError(f"a comparison is one of {' '.join(OPERATORS)}, not {shown(self.op)}")
+        known_operator(self.op)
         object.__setattr__(self, "value", literal(self.value))
 
     def to_json(self) -> Json:

@@ -18,7 +18,7 @@ from pets.common.literals import Literal_, literal, literal_json
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
 from pets.query_model.columns import Col
-from pets.query_model.expression import OPERATORS, And, Comparand, Filter, Not, Operator, Or
+from pets.query_model.expression import And, Comparand, Filter, Not, Operator, Or, known_operator
 from pets.query_model.feature_bounds import clip_of, days_between, most_of
 from pets.query_model.group_keys import Bins
 
@@ -155,8 +155,7 @@ class Versus(Filter):
 
     def __post_init__(self) -> None:
         name_of("a condition's column", self.column)
-        if not isinstance(self.op, str) or self.op not in OPERATORS:
-            raise QueryError(f"a comparison is one of {' '.join(OPERATORS)}, not {shown(self.op)}")
+        known_operator(self.op)
         _feature(self.feature)
 
     def to_json(self) -> Json:

@@ -9,16 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from pets.cli.command import interruptible
-from pets.cli.flags import Protect, Purse, Source, load_schema
+from pets.cli.flags import Protect, Purse, SchemaFile, Source, TableName, load_schema
 from pets.errors import QueryError
 
 BEGUN = "interrupted after the release had begun; no key was shown, but count its cost as spent: data was read"
 
 
 def group_keys(
-    schema: Annotated[
-        str, typer.Option("--schema", metavar="FILE", help="The public description of the tables, in YAML.")
-    ],
+    schema: SchemaFile,
     source: Source,
     protect: Protect,
     purse: Purse,
@@ -26,9 +24,7 @@ def group_keys(
         list[str] | None,
         typer.Option("--by", metavar="COLUMN", help="A column of the keys; repeatable.", show_default=False),
     ] = None,
-    table: Annotated[
-        str | None, typer.Option("--table", metavar="NAME", help="Which table, where the schema has several.")
-    ] = None,
+    table: TableName = None,
     where: Annotated[
         list[str] | None,
         typer.Option("--where", metavar="TEXT", help="Only rows that meet it; repeatable.", show_default=False),

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from pets.errors import BudgetError, LedgerError
-from pets.ledger import failpoint
+from pets.ledger import failpoint, standing
 from pets.ledger.account import Account
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.ledger import SWEEP, Ledger
@@ -386,6 +386,29 @@ def once_its_lease_is_over(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Transaction, "unbounded", unbounded)
 
 
+def by_the_other_process(patch: pytest.MonkeyPatch) -> None:
+    """A process keeps what it has once seen."""
+    kept: dict[int, Any] = {}
+    opened, told = Ledger.__init__, standing.others
+
+    def fresh(self: Ledger, *given: Any, **more: Any) -> None:
+        kept.clear()
+        opened(self, *given, **more)
+
+    def others(tx: Transaction, dataset: str, own: str) -> Any:
+        seen = kept.setdefault(id(tx.connection.engine), [one[0] for one in _real(tx, dataset)])
+        now = told(tx, dataset, own)
+        return now | {"unbounded": [one for one in now["unbounded"] if one["request_id"] in seen]}
+
+    patch.setattr(Ledger, "__init__", fresh)
+    patch.setattr(standing, "others", others)
+
+
+def failures_that_are_not_counted(patch: pytest.MonkeyPatch) -> None:
+    """What was forfeited is left out of certificates."""
+    patch.setattr(Transaction, "forfeited", lambda self, dataset: 0)
+
+
 @pytest.mark.parametrize(
     "plant",
     [unless_it_was_answered, once_its_lease_is_over],
@@ -395,3 +418,14 @@ def test_the_model_finds_a_release_that_is_forgotten(plant: Plant, monkeypatch: 
     plant(monkeypatch)
     with pytest.raises(AssertionError):
         run(examples=200, steps=25)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [once_its_lease_is_over, by_the_other_process, failures_that_are_not_counted],
+    ids=lambda plant: plant.__name__.replace("_", " "),
+)
+def test_a_life_by_hand_finds_what_random_ones_seldom_meet(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        test_a_life_by_hand()

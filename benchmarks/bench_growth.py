@@ -18,14 +18,15 @@ def prepared(path: Path, folder: str, limit: str) -> tuple[dict[str, Case], Any]
 
     import pets
     from pets.plan.plan import make_plan
+    from pets.rows.limits import Limits
     from pets.rows.snapshot import Snapshot
     from pets.rows.tabulate import tabulate
     from pets.schema.schema import Schema
 
-    schema = Schema.load(form())
+    schema, limits = Schema.load(form()), Limits(memory=limit)
 
     def prepare() -> Snapshot:
-        return Snapshot.make(schema, "stays", {"stays": str(path)}, folder=folder, memory_limit=limit, progress=False)
+        return Snapshot.make(schema, "stays", {"stays": str(path)}, folder=folder, limits=limits, progress=False)
 
     cost, snapshot = timed(prepare)
     most = peak()

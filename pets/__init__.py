@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Text,
         Unit,
     )
+    from pets.session.custodian import Custodian
     from pets.session.explain import explain
     from pets.session.quoting.quote import Quote, Remaining
     from pets.session.session import Session
@@ -72,6 +73,7 @@ _HOMES = {
     "Total": "protection.protection",
     "Policy": "protection.policy",
     "Session": "session.session",
+    "Custodian": "session.custodian",
     "dummy": "synthetic.dummy",
     "Federation": "federated.analyst.federation",
     "Ledger": "ledger.ledger",
@@ -117,6 +119,7 @@ __all__ += [
     "Total",
     "Policy",
     "Session",
+    "Custodian",
     "dummy",
     "Federation",
     "Ledger",

@@ -69,7 +69,7 @@ class Linked:
             return held[0].connection()
         with self._lock:
             if self._backend is None:
-                bench = Bench(None, None)
+                bench = Bench(None, held[0].limits)
                 for snapshot in held:
                     snapshot.view(bench)
                 self._backend = ibis.duckdb.from_connection(bench.con)

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from pets.common.progress import bar
-from pets.errors import DataError
 from pets.rows.coding.cell import quoted
+from pets.rows.limits import Limits
 from pets.rows.ranking import SCRAPS
 
 
 class Bench:
     """A private DuckDB in memory, with an owner-only folder for what does not fit; both vanish with it."""
 
-    def __init__(self, near: Path | None, memory_limit: str | None) -> None:
+    def __init__(self, near: Path | None, limits: Limits) -> None:
         import duckdb
 
         if near is not None:
@@ -32,24 +32,22 @@ class Bench:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held for life: tells _sweep that somebody is at work
         self.con = duckdb.connect(":memory:")
         self.close = weakref.finalize(self, _discard, self.con, self.scratch, lock, os.getpid())
-        if memory_limit is None:
+        memory = limits.memory
+        if memory is None:
             (default,) = self.con.execute("SELECT current_setting('memory_limit')").fetchall()[0]
             number, unit = str(default).split()
-            memory_limit = f"{float(number) * 0.75:.1f}{unit}"  # DuckDB's own default is 80 % of the memory
+            memory = f"{float(number) * 0.75:.1f}{unit}"  # DuckDB's own default is 80 % of the memory
         for setting in (
             "autoinstall_known_extensions = false",
             "TimeZone = 'UTC'",
             f"temp_directory = {quoted(str(self.scratch / 'spill'))}",
+            f"memory_limit = {quoted(memory)}",
+            *([] if limits.threads is None else [f"threads = {limits.threads}"]),
         ):
             self.con.execute(f"SET {setting}")
         with contextlib.suppress(duckdb.Error):  # in a notebook without ipywidgets DuckDB has no progress to tell
             self.con.execute("SET enable_progress_bar = true")
             self.con.execute("SET enable_progress_bar_print = false")
-        try:
-            self.con.execute(f"SET memory_limit = {quoted(memory_limit)}")
-        except duckdb.Error:
-            self.close()
-            raise DataError(f"memory_limit {memory_limit!r} is not a size; write it like '4GB'") from None
 
     def link(self, path: Path, name: str) -> str:
         """A plain name for a file, because DuckDB takes '*' and '[' in a path as a pattern."""

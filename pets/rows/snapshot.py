@@ -22,6 +22,7 @@ from pets.common.codec import Json
 from pets.common.entropy import random_id, rank_key
 from pets.errors import DataError, UserError
 from pets.rows.coding.cell import quoted
+from pets.rows.limits import Limits
 from pets.rows.ranking import physical, prepare, stored_ranks
 from pets.rows.report import Report
 from pets.rows.roster import Roster
@@ -53,6 +54,7 @@ class Snapshot:
         ranks: each set of columns within which a person's rows are ranked, to the physical name g0, g1, … of that rank.
         report: the fate of every row, for the custodian only.
         folder: where it is stored; ``None`` in memory.
+        limits: what DuckDB may take when it is asked.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Snapshot:
         set_id: str | None,
         folder: Path | None,
         bench: Bench | None,
+        limits: Limits | None = None,
     ) -> None:
         self.id = public_id
         self.set_id = set_id
@@ -76,6 +79,7 @@ class Snapshot:
         self.ranks: Mapping[tuple[str, ...], str] = MappingProxyType(stored_ranks(schema, table))
         self.report = report
         self.folder = folder
+        self.limits = limits or Limits()
         self._bench = bench
         self._store = None if folder is None else Store(folder, table)
         self._stamp = None if self._store is None else _stamp(self._store.parquet)
@@ -93,7 +97,7 @@ class Snapshot:
         folder: str | Path | None = None,
         key: int | None = None,
         progress: bool = True,
-        memory_limit: str | None = None,
+        limits: Limits | None = None,
     ) -> Snapshot:
         """Read the data of one table (and of its person table) and make it ready, a set of its own.
 
@@ -105,13 +109,12 @@ class Snapshot:
                 keeps the same rows of people whose data did not change). ``None`` keeps it in memory.
             key: fixes the rank key; for tests.
             progress: show on stderr what takes longer than a second.
-            memory_limit: for DuckDB, such as ``"4GB"``; more than that goes to a private temporary folder. Left out:
-                60 % of the machine's memory.
+            limits: what DuckDB may take, now and when the snapshot is asked.
 
         Raises :class:`DataError` with one plain sentence for data that cannot be read. An earlier snapshot in the
         folder stays as it was until the new one is complete.
         """
-        given = {"folder": folder, "key": key, "progress": progress, "memory_limit": memory_limit}
+        given = {"folder": folder, "key": key, "progress": progress, "limits": limits}
         return cls.make_all(schema, (table,), sources, **given)[table]  # type: ignore[arg-type]
 
     @classmethod
@@ -124,7 +127,7 @@ class Snapshot:
         folder: str | Path | None = None,
         key: int | None = None,
         progress: bool = True,
-        memory_limit: str | None = None,
+        limits: Limits | None = None,
     ) -> dict[str, Snapshot]:
         """Make several tables ready together, as one set: a person has the same code in each of them.
 
@@ -132,7 +135,7 @@ class Snapshot:
         """
         problem: UserError
         try:
-            return cls._make_all(schema, tables, sources, folder, key, progress, memory_limit)
+            return cls._make_all(schema, tables, sources, folder, key, progress, limits or Limits())
         except UserError as error:
             problem = error
         # raised here, outside the handler, so that no engine's error (it may quote a line of data) hangs on to it
@@ -148,7 +151,7 @@ class Snapshot:
         folder: str | Path | None,
         key: int | None,
         progress: bool,
-        memory_limit: str | None,
+        limits: Limits,
     ) -> dict[str, Snapshot]:
         for table in tables:
             schema.table(table)
@@ -158,7 +161,7 @@ class Snapshot:
         places = [store for store in stores if store is not None]
         for place in places:
             place.prepare()
-        bench = Bench(places[0].folder if places else None, memory_limit)
+        bench = Bench(places[0].folder if places else None, limits)
         roster, set_id = Roster(bench.con, schema, len(tables)), random_id()
         reports: dict[str, Report] = {}
         written: list[tuple[Store, Path, Json]] = []
@@ -200,6 +203,7 @@ class Snapshot:
                     set_id=set_id,
                     folder=None if store is None else store.folder,
                     bench=bench if store is None else None,
+                    limits=limits,
                 )
                 for table, store in zip(tables, stores, strict=True)
             }
@@ -210,8 +214,8 @@ class Snapshot:
             raise plain(error, f"table {table!r}") from None
 
     @classmethod
-    def open(cls, schema: Schema, table: str, folder: str | Path) -> Snapshot:
-        """Open a stored snapshot.
+    def open(cls, schema: Schema, table: str, folder: str | Path, limits: Limits | None = None) -> Snapshot:
+        """Open a stored snapshot, which DuckDB will read within the limits.
 
         Raises :class:`DataError` with one plain sentence when it was made for another schema, when a file of it is
         missing, was changed, or can be read by anybody but its owner.
@@ -229,6 +233,7 @@ class Snapshot:
                 set_id=manifest.get("set"),
                 folder=store.folder,
                 bench=None,
+                limits=limits,
             )
             if made._stamp == before:  # else a refresh came between, and this would be its file under the old id
                 return made
@@ -249,7 +254,7 @@ class Snapshot:
         with self._lock:
             self._current()
             if self._bench is None:
-                bench = Bench(None, None)
+                bench = Bench(None, self.limits)
                 self.view(bench)
                 self._bench = bench
             if self._backend is None:

@@ -166,7 +166,7 @@ def plain(error: BaseException, label: str) -> DataError:
     if "gzip" in low or "inflate" in low or "decompress" in low:
         return DataError(f"{line}the compressed file is damaged or cut short; copy it again")
     if "out of memory" in low or isinstance(error, MemoryError):
-        return DataError(f"{line}the memory limit is too small for this table; raise memory_limit")
+        return DataError(f"{line}the memory limit is too small for this table; raise memory")
     if "no space left" in low or "max_temp_directory_size" in low:
         return DataError(f"{line}the disk is full; free some space for temporary files")
     if found:

@@ -59,12 +59,13 @@ def remaining(account: Account) -> Remaining:
     )
 
 
-def history(entries: Sequence[Entry], budget: Budget) -> pd.DataFrame:
+def history(entries: Sequence[Entry], budget: Budget, *, strangers: bool = True) -> pd.DataFrame:
     """Every request about the dataset: when (UTC), who, what, what became of it and what it cost.
 
     ``epsilon`` is what each request amounts to alone, at the budget's δ: infinite without a finite guarantee, and no
     part of a sum. What adds up is ``rho`` (in a pure ledger ``epsilon`` itself). ``delivered`` is the state of an
-    answer that another had paid for; it costs nothing, and ``id`` names the request that paid.
+    answer that another had paid for; it costs nothing, and ``id`` names the request that paid, unless that was a
+    stranger's and ``strangers`` are not to be seen.
     """
     from pets.session.history import History
 
@@ -82,7 +83,7 @@ def history(entries: Sequence[Entry], budget: Budget) -> pd.DataFrame:
             "protection": entry.protection,
             "epoch": entry.epoch,
             "question": entry.question[:12],
-            "id": entry.id,
+            "id": entry.id if strangers or not entry.delivered else "",
         }
         for entry in entries
     ]

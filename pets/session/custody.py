@@ -33,6 +33,7 @@ from pets.query_model.expression import Filter
 from pets.query_model.query import Query
 from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.release import Release
+from pets.rows.limits import Limits
 from pets.rows.linked import Linked
 from pets.rows.report import Report
 from pets.rows.snapshot import Snapshot
@@ -91,6 +92,7 @@ class Custody:
         engine: str = "duckdb",
         snapshots: str | Path | None = None,
         progress: bool = True,
+        limits: Limits | None = None,
     ) -> Custody:
         """Tables from their sources and an account in a ledger; arguments and errors as for :class:`pets.Session`."""
         if not isinstance(budget, Budget) and (budget is not None or ledger is None):
@@ -106,7 +108,7 @@ class Custody:
         # what the ledger refuses is refused before a table is prepared
         book, root = _opened(ledger, known), _root(known, data, snapshots, budget)
         check_root(book, root)
-        tables = Holdings(known, data, snapshots, progress=progress)
+        tables = Holdings(known, data, snapshots, progress=progress, limits=limits)
         allowed = Policy() if policy is None else policy
         account = Account(book, root, *scope, max_denials=allowed.max_denials)
         return cls(known, tables, account, policy=allowed, engine=engine)

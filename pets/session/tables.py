@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pets.errors import DataError, QueryError, did_you_mean, shown
 from pets.query_model.query import Query
+from pets.rows.limits import Limits
 from pets.rows.linked import Linked, apart, one_set
 from pets.rows.remarks import unseen
 from pets.rows.report import Report
@@ -26,13 +27,16 @@ class Holdings:
     Raises :class:`DataError`, for the custodian, when a source cannot be read.
     """
 
-    def __init__(self, schema: Schema, data: Any, folder: str | Path | None, *, progress: bool) -> None:
+    def __init__(
+        self, schema: Schema, data: Any, folder: str | Path | None, *, progress: bool, limits: Limits | None = None
+    ) -> None:
         self._schema = schema
         self._sources = sources_of(schema, data)
         if folder is not None and (not isinstance(folder, (str, Path)) or "\x00" in str(folder)):
             raise DataError(f"snapshots must be a folder's path, not {shown(folder)}")
         self._folder = None if folder is None else Path(folder)
         self._progress = progress
+        self._limits = limits or Limits()
         self._lock = threading.Lock()
         self._linked: dict[tuple[str, ...], Linked] = {}
         # without data a session can still quote, and answer on dummy rows: neither reads a row
@@ -63,7 +67,7 @@ class Holdings:
                 # refreshed by the custodian elsewhere: looked at before the charge, for a question about a file that
                 # is gone would be charged and never answered
                 assert held.folder is not None
-                self._snapshots[table] = Snapshot.open(self._schema, table, held.folder)
+                self._snapshots[table] = Snapshot.open(self._schema, table, held.folder, self._limits)
             return self._snapshots[table]
 
     def answering(self, query: Query) -> Snapshot:
@@ -125,12 +129,14 @@ class Holdings:
         reused: list[str] = []
         for name in self._schema.tables:
             if reuse and self._folder is not None and Snapshot.stored(self._folder, name):
-                found[name] = Snapshot.open(self._schema, name, self._folder)
+                found[name] = Snapshot.open(self._schema, name, self._folder, self._limits)
                 reused.append(name)
             elif name in self._sources:
                 self._check_person_table(name)
         new = [name for name in self._schema.tables if name in self._sources and name not in reused]
-        found |= Snapshot.make_all(self._schema, new, self._sources, folder=self._folder, progress=self._progress)
+        found |= Snapshot.make_all(
+            *(self._schema, new, self._sources), folder=self._folder, progress=self._progress, limits=self._limits
+        )
         if not reuse:  # what there is no source for stays as it is
             found = self._snapshots | found
         found = {name: found[name] for name in self._schema.tables if name in found}

@@ -25,6 +25,7 @@ from pets.protection.policy import Policy
 from pets.protection.protection import Exact, Protection, Total
 from pets.query_model.query import Query
 from pets.release.estimate import estimate
+from pets.rows.limits import Limits
 from pets.rows.linked import Linked
 from pets.rows.scratch_db import Bench
 from pets.rows.snapshot import Snapshot
@@ -119,7 +120,7 @@ def split_linked(schema: Schema, whole: Linked, parties: int) -> list[Linked]:
     every = {table: whole.arrow(table) for table in whole.tables}
     out = []
     for party in range(parties):
-        bench, set_id, parts = Bench(None, None), random_id(), {}
+        bench, set_id, parts = Bench(None, Limits()), random_id(), {}
         for table, rows in every.items():
             one = whole.snapshots[table]
             bench.con.register("every", rows)

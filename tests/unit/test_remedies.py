@@ -22,7 +22,7 @@ PERSONS = {
     "pets/rows/sources.py: check that it is complete": "the last resort for what no engine has said before",
     "pets/rows/sources.py: the line breaks the CSV rules": "what is broken is known to the line's author",
     "pets/rows/sources.py: free some space": "space on a disk is the administrator's act",
-    "pets/rows/sources.py: raise memory_limit": "the machine must have it: test_snapshot.py reads more than memory",
+    "pets/rows/sources.py: raise memory": "the machine must have it: test_snapshot.py reads more than memory",
     "pets/rows/sql_url.py: install it with": "what is installed is the administrator's act",
     "pets/schema/domain.py: an identifier has no public list": "a rule of pets: nothing mends it",
     "pets/schema/domain.py: an identifier may not appear": "a rule of pets: nothing mends it",

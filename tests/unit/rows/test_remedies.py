@@ -16,6 +16,7 @@ import pytest
 
 import pets
 from pets.rows.drafting import guesses
+from pets.rows.limits import Limits
 from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import tabulate
@@ -215,7 +216,8 @@ CASES = [
     Case(lambda: made(schema=FEW), "raise 'people'", lambda: made(schema=MORE)),
     Case(lambda: made({"t": ROWS}, PEOPLE), "there are: t", lambda: made({"t": ROWS, "p": ROWS[["id"]]}, PEOPLE)),
     Case(lambda: made().report.remarks(share=5), "such as 0.05", lambda: made().report.remarks(share=0.05)),
-    Case(lambda: made(memory_limit="lots"), "write it like '4GB'", lambda: made(memory_limit="4GB")),
+    Case(lambda: made(limits=Limits(memory="lots")), "write it like '4GB'", lambda: made(limits=Limits(memory="4GB"))),
+    Case(lambda: made(limits=Limits(threads=0)), "from 1 to 1024", lambda: made(limits=Limits(threads=1))),
     Case(lambda: made(key=-1), "a whole number from 0 to 2^64 - 1", lambda: made(key=1)),
     Case(refreshed(False), "open it again", refreshed(True)),
     Case(stored(schema=MORE), "make it again", stored(schema=MORE, again=True)),

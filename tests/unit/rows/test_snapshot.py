@@ -24,8 +24,9 @@ import pyarrow as pa
 import pytest
 
 import pets
-from pets.errors import DataError, SchemaError
+from pets.errors import DataError, SchemaError, UserError
 from pets.rows import snapshot as module
+from pets.rows.limits import Limits
 from pets.rows.report import WARNING, Report
 from pets.rows.snapshot import Snapshot
 from pets.rows.snapshot_store import Store
@@ -438,10 +439,10 @@ def test_more_data_than_memory(temporary: Path) -> None:
     table = pa.table(
         {"id": ids, "v": rng.integers(0, 100, rows), "w": pa.array(["x", "y"]).take(pa.array(rng.integers(0, 2, rows)))}
     )
-    made = make(EVENTS, table, memory_limit="150MB")
+    made = make(EVENTS, table, limits=Limits(memory="150MB", threads=1))
     assert made.report.rows_read == rows and made.report.kept_per_k[0] == made.report.people
-    with pytest.raises(DataError, match="memory_limit 'lots' is not a size; write it like '4GB'"):
-        make(EVENTS, events(), memory_limit="lots")
+    with pytest.raises(UserError, match="memory 'lots' is not a size; write it like '4GB'"):
+        make(EVENTS, events(), limits=Limits(memory="lots"))
 
 
 def test_progress_is_shown_only_for_what_takes_longer_than_a_second(capfd: pytest.CaptureFixture[str]) -> None:

@@ -36,6 +36,10 @@ def opened(data: Any = ROWS, schema: pets.Schema = SCHEMA, **more: Any) -> pets.
     return pets.Session(schema, data, **{"budget": BUDGET, "progress": False} | more)
 
 
+def kept() -> pets.Custodian:
+    return pets.Custodian(SCHEMA, ROWS, budget=BUDGET, progress=False)
+
+
 def draws(**more: Any) -> Any:
     return lambda: opened(policy=pets.Policy(allow_unbounded=True)).synthesise(
         10, **{"epsilon": 5, "progress": False} | more
@@ -140,6 +144,7 @@ CASES = [
     Case(
         lambda: pets.explain(Q, SCHEMA, pets.Total()), "under pets.DP(epsilon=…)", lambda: pets.explain(Q, SCHEMA, DP)
     ),
+    Case(lambda: pickle.dumps(kept()), "open it again where it is needed", lambda: kept()),
     Case(lambda: pickle.dumps(opened()), "open it again where it is needed", lambda: opened()),
     Case(lambda: opened().release(Q, DP)["n"], "write release.table['n']", lambda: opened().release(Q, DP).table["n"]),
     Case(lambda: opened().release(Q, DP)[0], "write release.table['n']", lambda: opened().release(Q, DP).table["n"]),

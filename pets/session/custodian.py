@@ -1,0 +1,160 @@
+"""Custodian: it keeps a dataset's tables, budget and policy, and gives each analyst a session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pets.common.arguments import plain_arguments
+from pets.errors import UserError
+from pets.ledger.ledger import Ledger
+from pets.protection.budget import Budget
+from pets.protection.policy import Policy
+from pets.rows.limits import Limits
+from pets.rows.remarks import SHARE
+from pets.rows.report import Report
+from pets.schema.schema import Schema
+from pets.session.custody import Custody
+from pets.session.quoting.quote import Remaining
+from pets.session.session import Session
+from pets.session.verbs.analyst_session import AnalystSession
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Custodian:
+    """Who keeps a dataset: its tables, its budget and its policy, for any number of analysts.
+
+    ``custodian.session(analyst=…, project=…)`` is cheap: all sessions share the prepared tables, what was compiled for
+    them, and the ledger. What only a custodian may do is here and not there.
+
+    Args:
+        schema, data, budget, ledger, policy, engine, snapshots, progress: as for :class:`pets.Session`.
+        memory: what the engine may take, such as ``"4GB"``; left out, 60 % of the machine's memory.
+        threads: how many the engine may use; left out, one a core. (Polars reads ``POLARS_MAX_THREADS`` instead.)
+
+    Raises:
+        SchemaError, DataError, BudgetError, UserError: each with the remedy, before any query is asked.
+    """
+
+    def __init__(
+        self,
+        schema: Schema | str | Path | Mapping[str, Any],
+        data: Any = None,
+        *,
+        budget: Budget | None = None,
+        ledger: str | Path | Ledger | None = None,
+        policy: Policy | None = None,
+        engine: str = "duckdb",
+        snapshots: str | Path | None = None,
+        memory: str | None = None,
+        threads: int | None = None,
+        progress: bool = True,
+    ) -> None:
+        self._custody = Custody.open(
+            schema,
+            data,
+            budget=budget,
+            ledger=ledger,
+            analyst="custodian",
+            policy=policy,
+            engine=engine,
+            snapshots=snapshots,
+            limits=Limits(memory, threads),
+            progress=progress,
+        )
+        self._own = Session.of(self._custody)
+
+    def __repr__(self) -> str:
+        return f"<Custodian of dataset {self.schema.dataset!r}: {', '.join(self.tables)}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise UserError("a custodian holds data and is never pickled; open it again where it is needed")
+
+    @plain_arguments(UserError, "session", "write session(analyst='amina', project='stroke-2026')")
+    def session(self, *, analyst: str, project: str = "default") -> AnalystSession:
+        """A session for one analyst in one project, on these tables and this ledger.
+
+        Raises:
+            UserError: for a name that is no printable text of 1 to 128 characters.
+        """
+        return AnalystSession(self._custody.scoped(project, analyst))
+
+    # what is public of the dataset ------------------------------------------------------------------------------
+
+    @property
+    def custody(self) -> Custody:
+        """For the custodian's own programs: what holds the tables and the account. It reaches real rows."""
+        return self._custody
+
+    @property
+    def schema(self) -> Schema:
+        """The public description of the tables."""
+        return self._custody.schema
+
+    @property
+    def policy(self) -> Policy:
+        """What is allowed."""
+        return self._custody.policy
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that there is data for."""
+        return self._custody.tables
+
+    @property
+    def snapshots(self) -> dict[str, str]:
+        """By table, the random public id of its snapshot."""
+        return self._own.snapshots
+
+    @property
+    def reused(self) -> tuple[str, ...]:
+        """The tables whose stored snapshot was opened; what ``data=`` holds for them is not read until a refresh."""
+        return self._custody.reused
+
+    # the custodian's verbs --------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """As :meth:`pets.Session.refresh`; every session asks the new snapshots from then on."""
+        self._own.refresh()
+
+    def report(self, table: str | None = None) -> Report:
+        """The fate of every row of a table. It holds exact counts of real rows."""
+        return self._custody.report(table)
+
+    def check(self, share: float = SHARE) -> tuple[str, ...]:
+        """What to mend in the schema, each with its remedy; it holds shares of real rows.
+
+        Args:
+            share: of the rows, from which on a remark is made.
+        """
+        told = [remark for table in self.tables for remark in self._custody.remarks(table, share)]
+        return (*told, *filter(None, [self._custody.apart]))
+
+    def incident(self, number: str) -> str:
+        """What went wrong in a failed release, of any session. It may quote values of real rows."""
+        return self._custody.incident(number)
+
+    # the account ------------------------------------------------------------------------------------------------
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where the account is kept; its ``key`` verifies the certificates."""
+        return self._custody.account.ledger
+
+    @property
+    def budget(self) -> Budget:
+        """All that may be spent, as the ledger holds it."""
+        return self._custody.budget
+
+    def remaining(self) -> Remaining:
+        """What is left of the budget."""
+        return self._own.remaining()
+
+    def history(
+        self, *, project: str | None = None, analyst: str | None = None, last: int | None = None
+    ) -> pd.DataFrame:
+        """Every request about this dataset, as :meth:`pets.Session.history`."""
+        return self._own.history(project=project, analyst=analyst, last=last)

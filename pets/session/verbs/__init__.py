@@ -1,0 +1,1 @@
+"""The verbs of sessions: what whoever asks may do."""

@@ -20,7 +20,7 @@ from pets.plan.plan import MAX_GROUPS
 from pets.plan.predicate import Predicate, predicate_json, resolve
 from pets.plan.predicate import field as find_field
 from pets.query_model.columns import Col
-from pets.query_model.expression import Filter
+from pets.query_model.expression import Filter, condition_of
 from pets.schema.dates import Date
 from pets.schema.domain import Boolean, Category, Domain
 from pets.schema.numeric import Integer
@@ -133,8 +133,8 @@ def make_key_plan(
             raise QueryError(
                 f"column {name!r} holds {domain.describe()}, whose single values are no keys; leave it out"
             )
-    if where is not None and not isinstance(where, Filter):
-        raise QueryError(f"where needs a condition built from col(...), such as col('age') >= 18, not {shown(where)}")
+    if where is not None:
+        condition_of(where, "the condition in where=")
     kept = home.unit.max_rows
     return KeyPlan(
         schema_digest=schema.digest,

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pets.common.arguments import plain_arguments, plain_fields
 from pets.common.codec import fraction, whole
 from pets.errors import QueryError, shown
-from pets.query_model.expression import Filter, filter_from_json
+from pets.query_model.expression import Filter, condition_of, filter_from_json
 from pets.query_model.group_keys import edges_of
 from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn, check_column, check_where
 from pets.query_model.nodes.moments import Correlation, Covariance, Std, Variance
@@ -85,10 +85,7 @@ class Rate(Aggregate):
     kind: ClassVar[str] = "rate"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.where, Filter):
-            raise QueryError(
-                f"rate needs a condition built from col(...), such as col('age') >= 65, not {shown(self.where)}"
-            )
+        condition_of(self.where, "the condition of rate")
 
 
 @plain_fields(QueryError)

@@ -15,6 +15,7 @@ from pets.common.literals import name as name_of
 from pets.errors import NoSuchNameError, QueryError, shown
 from pets.query_model.expression import Between, Comparand, Compare, Filter, IsIn, IsNull, Operator, StartsWith
 from pets.query_model.group_keys import Bins, DatePart, Period, Step
+from pets.query_model.node import Node
 from pets.query_model.nodes.derived import Age, Derived, Floor, Greatest, Least, Linear, Mapped, Prefix, Summand
 from pets.query_model.nodes.operands import divided, operand
 
@@ -22,6 +23,8 @@ from pets.query_model.nodes.operands import divided, operand
 def _compared(column: str, op: Operator, other: object) -> Filter:
     if isinstance(other, Comparand):
         return other.against(column, op)
+    if isinstance(other, Node):
+        other.refused()
     if isinstance(other, Col):
         one, two = f"col({column!r})", f"col({other.name!r})"
         raise QueryError(

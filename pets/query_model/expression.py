@@ -15,6 +15,7 @@ from pets.common.codec import Json
 from pets.common.literals import Literal_, literal, literal_from, literal_json, text
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
+from pets.query_model.node import Node
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 OPERATORS: tuple[Operator, ...] = ("==", "!=", "<", "<=", ">", ">=")
@@ -23,24 +24,27 @@ MAX_DEPTH = 100
 
 
 @dataclass(frozen=True)
-class Filter:
+class Filter(Node):
     """A condition on one row. Combine with ``&``, ``|`` and ``~``."""
 
     kind: ClassVar[str] = ""
     depth: ClassVar[int] = 1
-    __array_ufunc__: ClassVar[None] = None  # numpy's scalars leave the operators to this class
+    instead: ClassVar[str] = (
+        "a condition is not compared or computed with; it holds where it is true, so write it as it is, ~(…) for its "
+        "opposite, and join conditions with & and |, each in brackets"
+    )
 
     def __and__(self, other: object) -> Filter:
-        return And(_terms(And, self) + _terms(And, _filter(other)))
+        return And(_terms(And, self) + _terms(And, condition_of(other)))
 
     def __or__(self, other: object) -> Filter:
-        return Or(_terms(Or, self) + _terms(Or, _filter(other)))
+        return Or(_terms(Or, self) + _terms(Or, condition_of(other)))
 
     def __rand__(self, other: object) -> Filter:
-        return _filter(other) & self
+        return condition_of(other) & self
 
     def __ror__(self, other: object) -> Filter:
-        return _filter(other) | self
+        return condition_of(other) | self
 
     def __invert__(self) -> Filter:
         return self.term if isinstance(self, Not) else Not(self)
@@ -80,10 +84,15 @@ def comparisons(node: Filter) -> int:
     return count
 
 
-def _filter(value: object) -> Filter:
-    if not isinstance(value, Filter):
-        raise QueryError(f"a condition must be built from col(...), such as col('age') >= 18, not {shown(value)}")
-    return value
+def condition_of(value: object, what: str = "a condition") -> Filter:
+    """A condition; raises :class:`QueryError` for anything else, of which ``what`` says where it stands."""
+    if isinstance(value, Filter):
+        return value
+    hint = "; two things that Python compares as wholes, such as sums of columns, have names first: .with_columns(…)"
+    raise QueryError(
+        f"{what} must be built from col(...), such as col('age') >= 18, not {shown(value)}"
+        + (hint if isinstance(value, bool) else "")
+    )
 
 
 def _nested(node: Filter, terms: tuple[Filter, ...]) -> None:
@@ -97,7 +106,7 @@ def _nested(node: Filter, terms: tuple[Filter, ...]) -> None:
 def _several(node: And | Or) -> None:
     if not isinstance(node.terms, (tuple, list)) or not node.terms:
         raise QueryError(f"an {node.kind!r} condition needs a list of at least one condition, not {shown(node.terms)}")
-    object.__setattr__(node, "terms", tuple(_filter(term) for term in node.terms))
+    object.__setattr__(node, "terms", tuple(condition_of(term) for term in node.terms))
     _nested(node, node.terms)
 
 
@@ -255,7 +264,7 @@ class Not(Filter):
     kind: ClassVar[str] = "not"
 
     def __post_init__(self) -> None:
-        _nested(self, (_filter(self.term),))
+        _nested(self, (condition_of(self.term),))
 
     def to_json(self) -> Json:
         return {"filter": self.kind, "term": self.term.to_json()}

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import ClassVar, Literal, NoReturn, get_args
+from typing import Any, ClassVar, Literal, NoReturn, get_args
 
 from pets.common.arguments import plain_fields
 from pets.common.codec import Json, canonical, number
@@ -18,9 +18,10 @@ from pets.common.literals import Literal_, literal, literal_json
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
 from pets.query_model.columns import Col
-from pets.query_model.expression import And, Comparand, Filter, Not, Operator, Or, known_operator
+from pets.query_model.expression import And, Comparand, Filter, Not, Operator, Or, condition_of, known_operator
 from pets.query_model.feature_bounds import clip_of, days_between, most_of
-from pets.query_model.group_keys import Bins
+from pets.query_model.group_keys import Bins, Key
+from pets.query_model.node import Node
 
 MAX_DEPTH = 12
 MAX_NODES = 200
@@ -30,10 +31,13 @@ PICKED, CAPPED = ("first", "last"), ("count", "count_distinct", "days_with")
 _FLIPPED: dict[Operator, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-class Feature(Comparand):
+class Feature(Node, Comparand):
     """One value of each person. Name it in :func:`pets.people`; compare a column of events with it, or fill it."""
 
     kind: ClassVar[str] = ""
+    instead: ClassVar[str] = (
+        "features are not computed with, but for the days between two dates: (later - earlier).days(0, 365)"
+    )
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -83,13 +87,19 @@ class Feature(Comparand):
     def age(self, column: str) -> AgeAt:
         return AgeAt(column, self)
 
+    def compared(self, other: object) -> Any:
+        return NotImplemented if isinstance(other, Col) else other is not None and self._named_first()
+
     def _compare(self, op: Operator, other: object) -> Filter:
-        if isinstance(other, Col):
-            return Versus(other.name, _FLIPPED[op], self)
+        return Versus(other.name, _FLIPPED[op], self) if isinstance(other, Col) else self._named_first()
+
+    def _named_first(self, *_: object) -> NoReturn:
         raise QueryError(
             "a feature is compared with a column of events, such as col('dispensed') >= first; to keep people, name "
             "it: pets.people(first=first).where(col('first') >= …)"
         )
+
+    __and__ = __rand__ = __or__ = __ror__ = __invert__ = __contains__ = _named_first
 
     def __lt__(self, other: object) -> Filter:
         return self._compare("<", other)
@@ -111,17 +121,12 @@ class Feature(Comparand):
     def __bool__(self) -> NoReturn:
         raise QueryError("a feature has no truth of its own; name it in pets.people(…) and compare it there")
 
-    def _computed(self, *_: object) -> NoReturn:
-        raise QueryError(
-            "features are not computed with, but for the days between two dates: (later - earlier).days(0, 365)"
-        )
-
-    __add__ = __radd__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __floordiv__ = __mod__ = __neg__ = _computed
-
 
 @dataclass(frozen=True)
-class Keyed:
+class Keyed(Node):
     """A feature that people are grouped by: :meth:`pets.Query.group_by` names it among the features."""
+
+    instead: ClassVar[str] = Key.instead
 
     name: str
     feature: Feature
@@ -129,8 +134,13 @@ class Keyed:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Node):
     """One feature less another, until it is said in which unit and between which bounds."""
+
+    instead: ClassVar[str] = (
+        "a difference of dates needs its bounds in days and a name; write pets.people(gap=(later - "
+        "earlier).days(0, 365)).where(col('gap') <= 30)"
+    )
 
     later: Feature
     earlier: Feature
@@ -234,10 +244,8 @@ class Rows:
 
     def __post_init__(self) -> None:
         name_of("the name of a table of events", self.table)
-        if self.condition is not None and not isinstance(self.condition, Filter):
-            raise QueryError(
-                f"where needs a condition built from col(...), such as col('age') >= 18, not {shown(self.condition)}"
-            )
+        if self.condition is not None:
+            condition_of(self.condition, "the condition in where(...)")
         if self.most is not None:
             object.__setattr__(self, "most", most_of("bound(rows=…)", self.most))
 

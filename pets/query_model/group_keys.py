@@ -19,6 +19,7 @@ from pets.common.codec import Json, fraction, number, python_value
 from pets.common.literals import is_null, literal
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
+from pets.query_model.node import Node
 
 Part = Literal["year", "quarter", "month", "weekday", "hour"]
 PARTS: tuple[Part, ...] = ("year", "quarter", "month", "weekday", "hour")
@@ -39,7 +40,7 @@ def _each(values: object, most: int) -> list[Any] | None:
 
 
 @dataclass(frozen=True)
-class Key:
+class Key(Node):
     """One column of the answer's key, derived from one column of the table.
 
     Attributes:
@@ -50,6 +51,10 @@ class Key:
     column: str
     label: str = ""
     kind: ClassVar[str] = ""
+    instead: ClassVar[str] = (
+        "a group key is for group_by and is not compared or computed with; choose rows by the column itself, such as "
+        "where(col('admitted').between('2024-01-01', '2024-12-31')) for a year"
+    )
 
     def __post_init__(self) -> None:
         name_of("a group key's column", self.column)

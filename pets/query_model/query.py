@@ -20,7 +20,7 @@ from pets.query_model import written
 from pets.query_model.aggregate import aggregate_from_json
 from pets.query_model.columns import Col
 from pets.query_model.display import Display
-from pets.query_model.expression import Filter, filter_from_json
+from pets.query_model.expression import Filter, condition_of, filter_from_json
 from pets.query_model.features import Feature, Keyed
 from pets.query_model.group_keys import ColumnKey, Key, KeySet, key_from_json
 from pets.query_model.nodes.aggregate_base import Aggregate
@@ -73,7 +73,7 @@ class Query:
     def __post_init__(self) -> None:
         name_of("the name of a query's table", self.table)
         if self.condition is not None:
-            self._condition(self.condition)
+            condition_of(self.condition)
         if not isinstance(self.keys, (tuple, list)) or not all(isinstance(key, Key) for key in self.keys):
             raise QueryError(f"the keys of a query are made by group_by, not {shown(self.keys)}")
         object.__setattr__(self, "keys", tuple(self.keys))
@@ -103,14 +103,6 @@ class Query:
                 "events, such as pets.events('stays').bound(rows=3)"
             )
 
-    @staticmethod
-    def _condition(value: object) -> Filter:
-        if not isinstance(value, Filter):
-            raise QueryError(
-                f"where needs a condition built from col(...), such as col('age') >= 18, not {shown(value)}"
-            )
-        return value
-
     def _listed(self, keyset: object) -> None:
         if not isinstance(keyset, KeySet):
             raise QueryError(f"a query's key set is a pets.KeySet, not {shown(keyset)}")
@@ -132,7 +124,7 @@ class Query:
     @plain_arguments(QueryError, "where", "join conditions with &, each in brackets")
     def where(self, condition: Filter) -> Query:
         """Keep only rows that meet the condition (and any earlier one)."""
-        condition = self._condition(condition)
+        condition = condition_of(condition, "the condition in where(...)")
         return replace(self, condition=condition if self.condition is None else self.condition & condition)
 
     def with_columns(self, /, *unnamed: Any, **columns: Derived | Col) -> Query:
@@ -173,6 +165,8 @@ class Query:
                     "a feature groups people, by its name or its bins: pets.people(n=…).group_by('n'), and no rows of "
                     "a table"
                 )
+            elif isinstance(key, Derived):
+                key.refused()
             else:
                 raise QueryError(
                     f"group_by takes column names, derived keys or a KeySet, not {shown(key)}; "

@@ -9,15 +9,20 @@ from typing import ClassVar
 from pets.common.codec import Json, fraction, number
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
-from pets.query_model.expression import Filter
+from pets.query_model.expression import Filter, condition_of
+from pets.query_model.node import Node
 from pets.query_model.traits import TRAITS, Traits
 
 
 @dataclass(frozen=True)
-class Aggregate:
+class Aggregate(Node):
     """One measure of the rows of a group."""
 
     kind: ClassVar[str] = ""
+    instead: ClassVar[str] = (
+        "a measure is compared and computed with once it is released, free of charge: release.table['n'] > 5; in the "
+        "query choose rows with where(col(...) > 5), and ask for shares and means as pets.rate and pets.mean"
+    )
 
     @property
     def traits(self) -> Traits:
@@ -51,8 +56,8 @@ class Aggregate:
 
 def check_where(where: object) -> None:
     """Refuse what is neither a condition nor ``None``."""
-    if where is not None and not isinstance(where, Filter):
-        raise QueryError(f"where= needs a condition built from col(...), such as col('age') >= 18, not {shown(where)}")
+    if where is not None:
+        condition_of(where, "the condition in where=")
 
 
 def check_column(kind: str, column: object) -> None:

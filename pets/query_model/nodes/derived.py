@@ -18,6 +18,7 @@ from pets.common.codec import Json, number, whole
 from pets.common.literals import day, literal_from, literal_json, text
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
+from pets.query_model.node import Node
 from pets.query_model.nodes.operands import divided, exact, operand
 
 MAX_TERMS = 64
@@ -26,15 +27,18 @@ MAX_TERMS = 64
 MAX_PAIRS = 100_000
 """Values that one map takes."""
 
-NAMED = "give what is computed a name first, as .with_columns(total=…) does, and use col('total')"
+NAMED = (
+    "give what is computed a name first, as .with_columns(total=…) does, and use col('total'), such as "
+    "where(col('total') == 2)"
+)
 
 
 @dataclass(frozen=True)
-class Derived:
+class Derived(Node):
     """What one derived column is."""
 
     kind: ClassVar[str] = ""
-    __array_ufunc__: ClassVar[None] = None  # numpy's scalars leave the operators to this class
+    instead: ClassVar[str] = NAMED
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -45,14 +49,11 @@ class Derived:
         """The canonical form."""
         raise NotImplementedError
 
-    def _unnamed(self, *_: object) -> NoReturn:
-        raise QueryError(NAMED)
+    def compared(self, other: object) -> NoReturn:
+        self.refused()
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _unnamed
-    __floordiv__ = __neg__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __and__ = __or__ = __invert__ = _unnamed
-    __mod__ = __pow__ = __abs__ = __round__ = _unnamed
-    bins = isin = between = is_null = startswith = age_at = map = prefix = within = _unnamed
-    period = year = quarter = month = weekday = hour = week = mmwr_week = day = _unnamed
+    __bool__ = bins = isin = between = is_null = startswith = age_at = map = prefix = within = Node.refused
+    period = year = quarter = month = weekday = hour = week = mmwr_week = day = Node.refused
 
 
 def _column(name: object) -> str:
@@ -124,28 +125,28 @@ class Linear(Derived):
         by = operand(factor)
         return Linear(tuple((name, by * times) for name, times in self.terms), by * self.constant)
 
-    def __add__(self, other: object) -> Linear:  # type: ignore[override]
+    def __add__(self, other: object) -> Linear:
         return self.plus(other)
 
-    __radd__ = __add__  # type: ignore[assignment]
+    __radd__ = __add__
 
-    def __sub__(self, other: object) -> Linear:  # type: ignore[override]
+    def __sub__(self, other: object) -> Linear:
         return self.plus(other, -1)
 
-    def __rsub__(self, other: object) -> Linear:  # type: ignore[override]
+    def __rsub__(self, other: object) -> Linear:
         return self.times(-1).plus(other)
 
-    def __mul__(self, other: object) -> Linear:  # type: ignore[override]
+    def __mul__(self, other: object) -> Linear:
         return self.times(other)
 
-    __rmul__ = __mul__  # type: ignore[assignment]
+    __rmul__ = __mul__
 
-    def __truediv__(self, other: object) -> NoReturn:  # type: ignore[override]
+    def __truediv__(self, other: object) -> NoReturn:
         if isinstance(other, (Derived, Summand)):
-            self._unnamed()
+            self.refused()
         divided("(…)", other)
 
-    def __neg__(self) -> Linear:  # type: ignore[override]
+    def __neg__(self) -> Linear:
         return self.times(-1)
 
 

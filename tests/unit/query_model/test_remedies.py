@@ -20,7 +20,7 @@ from pets.query_model.group_keys import ColumnKey, key_from_json
 from pets.query_model.nodes.derived import derived_from_json
 from pets.query_model.query import Query, queries
 from tests.remedies import Case, check
-from tests.unit.query_model import people_remedies
+from tests.unit.query_model import node_remedies, people_remedies
 
 pytestmark = pytest.mark.chance(0)
 
@@ -89,7 +89,7 @@ CASES = [
     ),
     # measures
     Case(lambda: pets.count(where="age > 3"), "such as col('age') >= 18", lambda: pets.count(where=AGE)),
-    Case(lambda: pets.rate("age"), "such as col('age') >= 65", lambda: pets.rate(col("age") >= 65)),
+    Case(lambda: pets.rate("age"), "such as col('age') >= 18", lambda: pets.rate(AGE)),
     Case(
         lambda: pets.quantile("age", 5),
         "q must be between 0 and 1, such as 0.5 for the median",
@@ -408,6 +408,7 @@ CASES = [
     Case(lambda: T.group_by(3), "write group_by('age', 'sex')", lambda: T.group_by("age", "sex")),
     Case(lambda: T.groupby("a"), ".group_by", lambda: T.group_by("a")),
     *people_remedies.CASES,
+    *node_remedies.CASES,
 ]
 
 

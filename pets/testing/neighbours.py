@@ -190,6 +190,8 @@ def _rows(table: Table, name: str, habit: str, base: Rows, schema: Schema, seed:
 
 def _cell(domain: Domain, habit: str, index: int, invented: Any) -> Any:
     low, high = _ends(domain)
+    if high is None and habit != "beyond the domains or empty":  # texts have no ends
+        return invented
     if habit == "alike, at the upper ends":
         return high
     if habit == "alike, at the lower ends":

@@ -20,11 +20,12 @@ from typing import Any
 from pets.common import entropy
 from pets.errors import UserError
 from pets.errors import shown as named
-from pets.protection.budget import UNIT, Budget, Cost, Currency
+from pets.protection.budget import DELTA_UNIT, UNIT, Budget, Cost, Currency
 from pets.protection.policy import Policy
 from pets.rows.tabulate import ENGINES
 from pets.schema.schema import Schema
 from pets.session.session import Session
+from pets.testing.keys_in_order import keyed
 from pets.testing.neighbours import Pair, pairs
 from pets.testing.replay_report import ReplayReport
 from pets.testing.shown_text import Shown, shown, text_of
@@ -51,9 +52,8 @@ def replay(
 
     Guarantee: none, and it protects nobody: it reads exact values. It finds violations, and proves nothing: what no
     pair shows may be there. It cannot see time and memory, the law of OpenDP's noise, or what another process draws;
-    shares of noise that several parties add (``secure="masked"``) have no loss of their own to compare. Keys that
-    nobody listed are compared where both worlds hold the same ones; what a key of one person alone costs in δ is not
-    seen.
+    shares of noise that several parties add (``secure="masked"``) have no loss of their own to compare. A key that
+    nobody listed and that one world alone has is counted against δ; where it shows, what is shown is not compared.
 
     Args:
         schema: a schema, or a path to one.
@@ -111,6 +111,8 @@ class _Found:
     drew: set[str] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)
     charged: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)
 
     def report(self, asks: Mapping[str, Ask]) -> ReplayReport:
         still = [name for name in asks if name in self.drew - self.moved]
@@ -121,7 +123,8 @@ class _Found:
         ]
         silent = [name for name in asks if name in self.charged - self.drew]
         problems += [f"{_title(name)}it was charged and drew no noise, in every pair: it failed" for name in silent]
-        return ReplayReport(self.cases, self.draws, self.worst, (*self.problems, *problems))
+        refused = tuple(f"{_title(name)}{said}" for name, said in self.refused.items() if name not in self.answered)
+        return ReplayReport(self.cases, self.draws, self.worst, (*self.problems, *problems), refused)
 
 
 @dataclass
@@ -140,7 +143,7 @@ def _compare(pair: Pair, engine: str, asks: Mapping[str, Ask], opened: Callable[
         for name, ask in asks.items():
             recorder = Recorder()
             before = session.custody.standing().lifetime
-            with tapped(recorder), shown(lambda ask=ask: ask(session)) as seen:  # type: ignore[misc]
+            with tapped(recorder), keyed(recorder), shown(lambda ask=ask: ask(session)) as seen:  # type: ignore[misc]
                 first[name] = _World(recorder.draws, seen, _since(before, session))
         account = text_of(_account(session))
     with _fresh(pair.key):
@@ -149,7 +152,7 @@ def _compare(pair: Pair, engine: str, asks: Mapping[str, Ask], opened: Callable[
         for name, ask in asks.items():
             world, player = first[name], Player(first[name].draws)
             before = session.custody.standing().lifetime
-            with tapped(player), shown(lambda ask=ask: ask(session)) as seen:  # type: ignore[misc]
+            with tapped(player), keyed(player), shown(lambda ask=ask: ask(session)) as seen:  # type: ignore[misc]
                 player.end()
                 wrong = [*player.differences, *_differences(world, seen, _since(before, session))]
             wrong = [] if player.apart else wrong
@@ -160,7 +163,11 @@ def _compare(pair: Pair, engine: str, asks: Mapping[str, Ask], opened: Callable[
                 found.drew.add(name)
             if world.cost.loss:
                 found.charged.add(name)
-            if any(amount for _, amount in player.losses):
+            if world.seen.failed:
+                found.refused[name] = world.seen.text.partition("\n")[0]
+            else:
+                found.answered.add(name)
+            if player.delta or any(amount for _, amount in player.losses):
                 found.moved.add(name)
             found.problems += [f"{_title(name)}{one} ({engine}; {pair.story})" for one in wrong]
         if account != text_of(_account(session)) and not any(p.startswith(ACCOUNT) for p in found.problems):
@@ -212,6 +219,10 @@ def _overspent(player: Player, cost: Cost, currency: Currency, found: _Found) ->
             yield f"it loses {float(lost):.4g}, {more}"
         if ratio is not None:
             found.worst = max(found.worst, ratio)
+    if cost.delta:
+        found.worst = max(found.worst, player.delta * DELTA_UNIT / cost.delta)
+    if player.delta * DELTA_UNIT > cost.delta:
+        yield f"a key of that person alone may show with a δ of {float(player.delta):.4g}, more than was charged"
 
 
 @contextmanager

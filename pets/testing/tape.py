@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -40,7 +40,13 @@ class Draw:
 
 
 class Listener(Protocol):
-    """What stands between pets and OpenDP."""
+    """What stands between pets and OpenDP.
+
+    Attributes:
+        keys: where a threshold is held against counts: the keys that they are of, in the order of their places.
+    """
+
+    keys: list[Any]
 
     def __call__(self, run: Callable[[], Any], measurement: Any, exact: Any) -> Any:
         """What the measurement gives; ``run`` draws really."""
@@ -55,12 +61,17 @@ class Recorder:
 
     def __init__(self) -> None:
         self.draws: list[Draw] = []
+        self.keys: list[Any] = []
 
     def __call__(self, run: Callable[[], Any], measurement: Any, exact: Any) -> Any:
-        before = _copy(exact)
+        before = self._named(exact)
         noisy = run()
-        self.draws.append(Draw(law(measurement), before, _copy(noisy)))
+        self.draws.append(Draw(law(measurement), before, self._named(noisy)))
         return noisy
+
+    def _named(self, values: Any) -> Any:
+        """Counts by their keys: a place means another key in another world."""
+        return by_key(self.keys, values) if isinstance(values, dict) else _copy(values)
 
 
 class Player:
@@ -69,14 +80,17 @@ class Player:
     Attributes:
         losses: what each draw loses between these two worlds, by OpenDP's own map of how far they differ there: the
             measure's name, and the loss.
+        delta: of all draws together, what keys that one world alone has may show, by the same map.
         differences: what it asked for otherwise, in words; it got fresh noise then.
-        apart: whether the worlds have other keys than each other where a threshold is held against counts: their draws
-            cannot be told to belong together, so that what is shown need not agree.
+        apart: whether such a key did show: that is what δ is charged for, and what is shown need not agree then.
+        keys: of counts against which a threshold is held, as for :class:`Listener`.
     """
 
     def __init__(self, draws: Sequence[Draw]) -> None:
         self._draws, self._next = draws, 0
         self.losses: list[tuple[str, Fraction]] = []
+        self.delta = Fraction(0)
+        self.keys: list[Any] = []
         self.differences: list[str] = []
         self.apart = False
 
@@ -90,15 +104,26 @@ class Player:
         if known.law != here:
             self.differences.append(f"draw {place + 1} has another law: {known.law}; without that person {here}")
             return run()
-        if isinstance(exact, dict) and known.exact.keys() != exact.keys():
-            self.apart = True
-            return run()
+        if isinstance(exact, dict):
+            return self._keyed(run, measurement, known, exact)
         if np.shape(known.exact) != np.shape(exact):
             shapes = f"{np.shape(known.exact)}, not {np.shape(exact)}"
             self.differences.append(f"draw {place + 1} has another shape: {shapes}")
             return run()
         self.losses.append((str(measurement.output_measure), loss(measurement, known.exact, exact)))
         return _copy(known.noisy)
+
+    def _keyed(self, run: Callable[[], Any], measurement: Any, known: Draw, exact: Any) -> Any:
+        """Counts of keys: those of both worlds get what came out in the first, and others are counted against δ."""
+        here = by_key(self.keys, exact)
+        spent = key_loss(measurement, known.exact, here)
+        self.losses.append((str(measurement.output_measure), spent[0]))
+        self.delta += spent[1]
+        if not known.noisy.keys() <= here.keys():
+            self.apart = True
+            return run()
+        places = {key: place for place, key in zip(exact, here, strict=True)}
+        return {places[key]: noisy for key, noisy in known.noisy.items()}
 
     def end(self) -> None:
         """All was asked: draws that are left over are a difference too."""
@@ -134,18 +159,42 @@ def law(measurement: Any) -> str:
 
 def loss(measurement: Any, one: Any, other: Any) -> Fraction:
     """What a measurement loses between these two vectors, by its own map of their distance; exact for what it gives."""
-    if isinstance(one, dict):  # a count of each key: the map gives (ρ, δ)
-        one, other = list(one.values()), [other[key] for key in one]
     steps = [abs(int(a) - int(b)) for a, b in zip(one, other, strict=True)]
     if not any(steps):
         return Fraction(0)
-    metric = str(measurement.input_metric)
     root = noise.sqrt_up(sum(step * step for step in steps))
-    if metric.startswith("L02"):
-        found = float(measurement.map((sum(step > 0 for step in steps), root, float(max(steps))))[0])
-    else:
-        found = float(measurement.map(root if metric.startswith("L2") else sum(steps)))
-    return Fraction(found) if math.isfinite(found) else Fraction(10**9)
+    return _finite(measurement.map(root if str(measurement.input_metric).startswith("L2") else sum(steps)))
+
+
+def by_key(keys: Sequence[Any], counts: Mapping[int, int]) -> dict[Any, int]:
+    """Counts by their keys; by their places where nobody said which keys they are of."""
+    return {keys[place] if keys else place: count for place, count in counts.items()}
+
+
+def key_loss(measurement: Any, one: Mapping[Any, int], other: Mapping[Any, int]) -> tuple[Fraction, Fraction]:
+    """The same of counts of keys: the ρ of keys that both have, and the δ of those that one of the two alone has."""
+    moved = [abs(one[key] - other[key]) for key in one.keys() & other.keys()]
+    lone = [one.get(key, 0) + other.get(key, 0) for key in one.keys() ^ other.keys()]
+    rho = _threshold_map(measurement, [step for step in moved if step])[0]
+    return rho, min(Fraction(1), _threshold_map(measurement, lone)[1])
+
+
+def _threshold_map(measurement: Any, steps: Sequence[int]) -> tuple[Fraction, Fraction]:
+    """Its (ρ, δ) where so many counts differ, so far; without bound where one could pass the threshold by itself."""
+    from opendp.mod import OpenDPException
+
+    if not steps:
+        return Fraction(0), Fraction(0)
+    root = noise.sqrt_up(sum(step * step for step in steps))
+    try:
+        rho, delta = measurement.map((len(steps), root, float(max(steps))))
+    except OpenDPException:  # OpenDP has no map beyond the threshold
+        return _finite(math.inf), _finite(math.inf)
+    return _finite(rho), _finite(delta)
+
+
+def _finite(value: float) -> Fraction:
+    return Fraction(float(value)) if math.isfinite(value) else Fraction(10**9)
 
 
 def in_currency(losses: Sequence[tuple[str, Fraction]], currency: Currency) -> Fraction | None:

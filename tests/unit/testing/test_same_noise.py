@@ -82,7 +82,9 @@ def test_refusals_are_no_violations_and_exact_totals_are() -> None:
     def total(session: pets.Session) -> Any:
         return session.release(N, pets.Total())
 
-    assert replay(SCHEMA, None, total, count=1).holds  # the policy refuses it, in both worlds
+    found = replay(SCHEMA, None, total, count=1)
+    assert found.holds  # the policy refuses it, in both worlds
+    assert [one.partition(":")[0] for one in found.refused] == ["PolicyError"] and "refused in every pair" in str(found)
     found = replay(SCHEMA, None, total, count=1, policy=pets.Policy(allow_unbounded=True))
     assert any("what is shown differs" in problem for problem in found.problems)
 
@@ -119,3 +121,4 @@ def test_a_report_reads() -> None:
     many = ReplayReport(30, 4, Fraction(3), tuple(f"problem {i}" for i in range(25)))
     assert "25 violations:" in str(many) and str(many).endswith("problem 19\n  and 5 more")
     assert not many.holds
+    assert "refused in every pair: a; b; c and 1 more. Nothing" in str(ReplayReport(1, 1, Fraction(1), (), (*"abcd",)))

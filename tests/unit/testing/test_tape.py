@@ -102,16 +102,33 @@ def test_what_is_kept_is_a_copy() -> None:
 
 
 def test_counts_of_keys_are_held_against_a_threshold() -> None:
-    """Where both worlds have the same keys; of others, nobody can tell which draw is whose."""
+    """Keys of both worlds by ρ, those of one alone by δ; where such a one shows, the worlds are apart."""
     recorder = Recorder()
     with tapped(recorder):
-        first = noisy_keys(np.array([90, 50, 70], dtype=np.int64), 2.0, 40)
-    same, other = Player(recorder.draws), Player(recorder.draws)
+        first = noisy_keys(np.array([90, 50, 70, 1], dtype=np.int64), 2.0, 40)
+    same, without, other = (Player(recorder.draws) for _ in range(3))
     with tapped(same):
-        again = noisy_keys(np.array([89, 50, 69], dtype=np.int64), 2.0, 40)
+        again = noisy_keys(np.array([89, 50, 69, 1], dtype=np.int64), 2.0, 40)
     assert [part.tolist() for part in again] == [part.tolist() for part in first] and not same.apart
     assert in_currency(same.losses, "zcdp") == pytest.approx(2 / 8, rel=1e-12)  # two keys by 1: ρ = 2/(2·2²)
-    assert in_currency(same.losses, "pure") is None
+    assert in_currency(same.losses, "pure") is None and same.delta == 0
+    with tapped(without):
+        again = noisy_keys(np.array([90, 50, 70], dtype=np.int64), 2.0, 40)
+    assert [part.tolist() for part in again] == [part.tolist() for part in first] and not without.apart
+    assert 0 < without.delta < 1e-15 and in_currency(without.losses, "zcdp") == 0
     with tapped(other):
         noisy_keys(np.array([90, 50], dtype=np.int64), 2.0, 40)
-    assert other.apart and not other.losses
+    assert other.apart and other.delta == 1, "a key of 70 people is no key of one person"
+
+
+def test_a_place_is_another_key_where_one_is_gone() -> None:
+    recorder = Recorder()
+    recorder.keys = ["a", "b", "c"]
+    with tapped(recorder):
+        first = noisy_keys(np.array([1, 90, 50], dtype=np.int64), 2.0, 40)
+    player = Player(recorder.draws)
+    player.keys = ["b", "c"]
+    with tapped(player):
+        again = noisy_keys(np.array([90, 50], dtype=np.int64), 2.0, 40)
+    assert again[1].tolist() == first[1].tolist() and again[0].tolist() == [place - 1 for place in first[0].tolist()]
+    assert not player.apart and in_currency(player.losses, "zcdp") == 0

@@ -22,6 +22,14 @@ AUDITS = (
         "25,200 cases",
     ),
     (
+        "the same of each kind that there is: `tests/attacks/test_replay_kinds.py`, `test_replay_keys.py`, "
+        "`test_replay_people.py`",
+        "a measure, an aggregate, a key, a condition, a computed column, a feature, a bound or a verb that no replay "
+        "asks; and what depends on one person's rows in those; keys that one person alone has are counted against δ",
+        "60 cases of 20 requests; 8 of keys; 32 of features; 12 planted",
+        "8,000 cases",
+    ),
+    (
         "as wide as it says: `tests/stats/test_scales.py`",
         "a scale that is a tenth off, in one release of 32,768 cells whose exact answer is known",
         "2 honest releases, 4 planted",

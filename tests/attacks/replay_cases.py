@@ -1,0 +1,174 @@
+"""Requests for a replay: one at least of each measure, aggregate, key, condition, column, feature and verb.
+
+:func:`parts` says what a request is made of; ``test_replay_kinds.py`` fails where the product has something that no
+request here asks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from string import ascii_uppercase
+from typing import Any
+
+import pandas as pd
+
+import pets
+from pets import KeySet, col, correlation, count, count_units, covariance, histogram, mean, quantile, rate, std, tails
+from pets.query_model.features import Reading
+
+Ask = Callable[[pets.Session], Any]
+
+IDENTIFIER = pets.Identifier()
+SCHEMA = pets.Schema(
+    {
+        "p": pets.Table(
+            pets.Unit("pid", max_rows=1),
+            {
+                "pid": IDENTIFIER,
+                "sex": pets.Category(["F", "M"], nullable=False),
+                "born": pets.Date("1930-01-01", "2019-12-31", nullable=False),
+            },
+        ),
+        "t": pets.Table(
+            pets.Unit("id", max_rows=4, rows=3, rank_within=(("g",),)),
+            {
+                "id": IDENTIFIER,
+                "g": pets.Category(["a", "b", "c"], nullable=False),
+                "h": pets.Category(["u1", "u2", "v1"]),
+                "x": pets.Integer(0, 400, nullable=False),
+                "y": pets.Real("-5", "60", "0.25", nullable=False),
+                "at": pets.DateTime("2020-01-01 00:00", "2020-12-31 23:00", "hour"),
+                "code": pets.Text(4),
+            },
+            person_table="p",
+        ),
+        "u": pets.Table(
+            pets.Unit("id", max_rows=3),
+            {"id": IDENTIFIER, "day": pets.Date("2020-01-01", "2020-12-31"), "cost": pets.Integer(0, 50)},
+            person_table="p",
+        ),
+    }
+)
+T, ROWS, OTHERS = pets.query("t"), pets.events("t"), pets.events("u")
+BY = T.group_by("g")
+FIRST = OTHERS.where(col("cost") > 10).first("day", by="day")
+DAYS = T.with_columns(
+    both=2 * col("x") + 3 * col("y"),
+    more=pets.max_of("x", 100),
+    less=pets.min_of("x", "y"),
+    tens=col("x") // 10,
+    kind=col("h").map({"u1": "u", "u2": "u"}, otherwise="v"),
+    start=col("h").prefix(1),
+    age=col("born").age_at("2020-06-30"),
+)
+
+QUERIES: dict[str, pets.Query] = {
+    "a deviation": T.agg(sd=std("x", clip=(100, 400)), n=count()),
+    "a variance": T.agg(v=pets.variance("y")),
+    "a covariance": BY.agg(c=covariance("x", "y")),
+    "a correlation": T.agg(r=correlation("x", "y")),
+    "tails": BY.agg(people=tails(where=~(col("x") < 200))),
+    "rows of a group": T.group_by("g", "h").agg(n=count(), s=pets.sum("x")).bound(rows_per_group=1),
+    "rows of a group, by their stored ranks": BY.agg(n=count()).bound(groups=2, rows_per_group=1),
+    "rows, people, a sum": BY.agg(n=count(), u=count_units(), s=pets.sum("x", clip=(0, 20))).bound(rows=2),
+    "a mean, a rate": BY.agg(m=mean("x"), r=rate((col("y") > 10) | col("h").is_null())),
+    "bins and places": T.agg(h=histogram("x", [0, 1, 50, 399, 400]), q=quantile("y")),
+    "weeks": T.group_by(col("at").week()).where(col("at") >= "2020-02-01").agg(n=count()),
+    "months, ages": T.group_by(col("at").month(), col("x").bins([0, 200, 400])).agg(n=count()),
+    "texts": T.group_by(KeySet(("code",), tuple((letter,) for letter in ascii_uppercase)))
+    .where(col("code") != "A")
+    .agg(u=count_units()),
+    "computed columns": DAYS.group_by("kind").agg(
+        b=pets.sum("both"), m=mean("more"), l=pets.sum("less"), t=pets.sum("tens"), a=mean("age")
+    ),
+    "a computed key": DAYS.group_by("start").where(col("h").isin(["u1", "v1"]) & (col("sex") == "M")).agg(n=count()),
+    "features": pets.people(
+        of="p",
+        rows=ROWS.where(col("h").startswith("u")).count(max=3),
+        any=OTHERS.where(col("day") > FIRST).exists(),
+        cost=OTHERS.sum("cost", clip=(0, 60)),
+        kinds=ROWS.count_distinct("h", max=2),
+    )
+    .group_by("any")
+    .agg(p=count(), r=pets.sum("rows"), c=pets.sum("cost"), k=pets.sum("kinds")),
+    "more features": pets.people(
+        first=FIRST,
+        last=OTHERS.last("cost", by="day").fill(0),
+        low=OTHERS.min("cost"),
+        high=ROWS.bound(rows=2).max("x"),
+        days=OTHERS.days_with("day", max=3),
+        average=ROWS.mean("y"),
+        age=col("born").age_at(FIRST),
+        wait=(OTHERS.where(col("day").within(FIRST, days=(1, 90))).min("day") - FIRST).days(0, 90),
+    )
+    .where(col("first").between("2020-01-01", "2020-12-31"))
+    .group_by("sex")
+    .agg(p=count(), **{name: pets.sum(name) for name in ("last", "low", "high", "days", "average", "age", "wait")}),
+}
+RATES = (
+    T.group_by("sex", col("age").bins([0, 45, 120]))
+    .with_columns(age=col("born").age_at("2020-06-30"))
+    .agg(ill=count(where=col("g") == "a"), people=count_units())
+)
+
+
+def released(query: pets.Query, protection: pets.DP = pets.DP(epsilon=1)) -> Ask:  # noqa: B008
+    return lambda session: session.release(query, protection)
+
+
+def what_bounds_leave_out(session: pets.Session) -> Any:
+    """With what follows from it: the best bound, a quote and an answer that say what share of rows counts."""
+    lost = session.rows_lost("t", pets.DP(epsilon=1))
+    best = session.best_rows(QUERIES["rows, people, a sum"], lost, pets.DP(epsilon=1))
+    answer = session.release(BY.agg(n=count()), pets.DP(epsilon=1))
+    quote = session.quote(BY.agg(n=count()), pets.DP(epsilon=2))
+    return [lost.release, lost.table, best, answer, repr(answer), repr(quote)]
+
+
+def a_standardised_rate(session: pets.Session) -> Any:
+    """A view of sealed numbers, and not of rows."""
+    answer = session.release(RATES, pets.DP(epsilon=50))
+    weights = {"[0, 45)": 3, "[45, 120]": 2}
+    return [answer, answer.standardise("ill", "people", by="age", population=weights)]
+
+
+def by_sql(session: pets.Session) -> Any:
+    return session.release(session.sql("SELECT g, COUNT(*) AS n FROM t WHERE x >= 1 GROUP BY g"), pets.DP(epsilon=1))
+
+
+VERBS: dict[str, Ask] = {
+    "rows_lost": what_bounds_leave_out,
+    "standardise": a_standardised_rate,
+    "sql": by_sql,
+}
+ASKS = {name: released(query) for name, query in QUERIES.items()} | VERBS
+
+KEYS = pets.Schema(
+    {"t": pets.Table(pets.Unit("id", max_rows=3), {"id": IDENTIFIER, "code": pets.Text(4), "x": pets.Integer(0, 9)})}
+)
+KEY_ROWS = pd.DataFrame(
+    {"id": [*(i // 2 for i in range(240)), 900], "code": [*(["a", "b", "c", "d"] * 60), "zz"], "x": 9}
+)
+"""Four codes of sixty people each, and one of a single person."""
+
+
+def keys_that_nobody_listed(session: pets.Session) -> Any:
+    """Released, and grouped by: an ordinary question then."""
+    price = session.quote_keys("t", by=["code"], protection=pets.DP(epsilon=2), groups=2)
+    keys = session.group_keys("t", by=["code"], protection=pets.DP(epsilon=2), groups=2)
+    answer = session.release(pets.query("t").group_by(keys).agg(n=count(), s=pets.sum("x")), pets.DP(epsilon=1))
+    return [repr(price), keys, answer]
+
+
+def parts(value: Any) -> Iterator[Any]:
+    """All nodes of a question, and the name of how a feature is read."""
+    if isinstance(value, (tuple, list)):
+        for one in value:
+            yield from parts(one)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield value
+        if isinstance(value, Reading):
+            yield value.how
+        for field in dataclasses.fields(value):
+            yield from parts(getattr(value, field.name))

@@ -1,0 +1,262 @@
+"""The same noise on a neighbour, for each kind of thing that can be asked; and a planted bug for the newer ones.
+
+Where the product gets a measure, an aggregate, a key, a condition, a feature, a bound or a verb that no replay asks,
+:func:`lacking` names it, and the run fails.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any, get_args
+
+import pytest
+
+import pets
+from pets.dp.privacy_loss import Mechanism
+from pets.plan.computed import derived_codes
+from pets.plan.computed.derive import Quotient
+from pets.plan.measure import MeasureKind
+from pets.plan.plan import make_plan
+from pets.query_model.expression import Filter
+from pets.query_model.features import Feature, How
+from pets.query_model.group_keys import Key
+from pets.query_model.nodes.derived import Derived
+from pets.query_model.query import BOUNDS
+from pets.query_model.traits import TRAITS
+from pets.release import standardise
+from pets.rows import counted_rows, tabulate
+from pets.rows.counted_rows import Rows
+from pets.rows.people.sql import PeopleSql
+from pets.session import job
+from pets.session.verbs import bounding_verbs
+from pets.synthetic.dp_model.private import SELECTIONS
+from pets.testing import replay
+from tests.attacks import replay_cases, test_replay
+from tests.attacks.replay_cases import ASKS, QUERIES, SCHEMA, parts
+
+pytestmark = pytest.mark.chance(0)  # whatever is drawn, both worlds get the same
+
+BUDGETS = {"zcdp": pets.Budget(epsilon=100_000, delta=1e-6), "pure": pets.Budget(epsilon=100_000)}
+
+
+@pytest.mark.parametrize(("engine", "currency", "count"), [("duckdb", "zcdp", 2), ("polars", "pure", 1)])
+def test_60_cases_hold(engine: str, currency: str, count: int) -> None:
+    """20 requests; and crowds within every bound, or over all of them too."""
+    found = replay(SCHEMA, None, ASKS, count=count, engines=(engine,), budget=BUDGETS[currency], seed=5)
+    assert found.holds, found
+    assert found.cases == 20 * count and not found.refused and 0.999 < found.worst <= 1
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("seed", range(10, 20))
+def test_more_cases_hold(seed: int) -> None:
+    for budget in BUDGETS.values():
+        found = replay(SCHEMA, None, ASKS, count=10, engines=("duckdb", "polars"), budget=budget, seed=seed)
+        assert found.holds, found
+
+
+# ── is there one of each? ─────────────────────────────────────────────────────────────────────────────────────────────
+
+HELD = {
+    **dict.fromkeys(("release", "quote", "dummy", "synthesise", "history"), "test_replay.py"),
+    **dict.fromkeys(("sql", "rows_lost", "best_rows", "group_keys", "quote_keys"), "replay_cases.py"),
+}
+"""Verbs of a session that answer an analyst, and the file of the replay that asks them."""
+NO_ANSWER = {
+    "of": "opens a session",
+    "contribute": "a share of noise has no loss of its own; what sites add whole is replayed in test_replay.py",
+    "quote_synthesis": "reads the schema alone, and what it names is charged in test_replay.py",
+    "remaining": "compared after every pair, as the account",
+    "report": "the custodian's, exact by design",
+    "incident": "the custodian's, exact by design",
+    "refresh": "reads the data anew and shows nothing",
+}
+
+
+def nodes(root: type) -> set[str]:
+    """The names of all kinds that a question may hold, below one."""
+    below: set[str] = set().union(*map(nodes, root.__subclasses__()))
+    return below or ({root.__name__} if dataclasses.is_dataclass(root) else set())
+
+
+def lacking(queries: Iterable[pets.Query]) -> set[str]:
+    """What no query has of all that a query may have."""
+    asked = list(queries)
+    here = [node for query in asked for node in parts(query)]
+    kinds = {type(node).__name__ for node in here} | {node for node in here if isinstance(node, str)}
+    wanted = {name for root in (Key, Filter, Derived, Feature) for name in nodes(root)} | set(get_args(How))
+    measures = {measure.kind for query in asked for measure in _plan(query).measures}
+    aggregates = {aggregate.kind for query in asked for _, aggregate in query.aggregates}
+    bounds = {name for name in BOUNDS if any(getattr(query, name) is not None for query in asked)}
+    return (
+        (wanted - kinds)
+        | (set(get_args(MeasureKind)) - measures)
+        | (set(TRAITS) - aggregates)
+        | (set(BOUNDS) - bounds)
+        | ({"a key set"} if all(query.keyset is None for query in asked) else set())
+    )
+
+
+def _plan(query: pets.Query) -> Any:
+    return make_plan(query, SCHEMA)
+
+
+def test_each_part_of_a_question_is_replayed() -> None:
+    assert lacking(QUERIES.values()) == set()
+
+
+@pytest.mark.parametrize(
+    ("left_out", "missing"),
+    [
+        ("tails", {"tails"}),
+        ("a correlation", {"correlation"}),
+        ("a covariance", {"covariance"}),
+        ("a deviation", {"std"}),
+        ("more features", {"Days", "AgeAt", "Filled", "Within", "last", "min", "max", "mean", "days_with", "first"}),
+        ("texts", {"a key set"}),
+    ],
+)
+def test_what_no_replay_asks_is_named(left_out: str, missing: set[str]) -> None:
+    assert lacking(query for name, query in QUERIES.items() if name != left_out) >= missing - {"first"}
+
+
+def test_each_verb_of_a_session_is_replayed_or_shows_nothing() -> None:
+    verbs = {name for name, _ in inspect.getmembers(pets.Session, inspect.isfunction) if not name.startswith("_")}
+    verbs |= {name for name, _ in inspect.getmembers(pets.Session, inspect.ismethod) if not name.startswith("_")}
+    assert verbs == HELD.keys() | NO_ANSWER.keys(), "each new verb has a replay, or a reason why it needs none"
+    files = {"test_replay.py": test_replay, "replay_cases.py": replay_cases}
+    for verb, file in HELD.items():
+        assert f".{verb}(" in inspect.getsource(files[file]) or verb == "history", f"{file} asks no {verb}"
+
+
+def test_each_law_of_noise_and_each_way_to_synthesise_is_replayed() -> None:
+    assert set(get_args(Mechanism)) == {"gaussian", "laplace"}  # one a currency
+    assert set(SELECTIONS) == {"tree", "aim"}  # test_replay.py::test_a_synthetic_table_holds
+
+
+# ── planted ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Patch = pytest.MonkeyPatch
+
+
+@pytest.fixture(autouse=True)
+def statements_of_its_own(monkeypatch: Patch) -> None:
+    """What an earlier test compiled without the bug serves nobody."""
+    monkeypatch.setattr("pets.rows.counted_rows._compiled", OrderedDict())
+
+
+_tabulate, _products, _capped, _value = tabulate.tabulate, Rows.products, Rows._capped, PeopleSql._value
+
+
+def midpoints(patch: Patch) -> None:
+    """Products of values, not of their distances from the middle."""
+
+    def products(self: Rows, table: Any, pair: Any, where: Any) -> Any:
+        moved = [(column, dataclasses.replace(weight, offset=0)) for column, weight in pair]
+        return _products(self, table, moved, where)
+
+    patch.setattr(Rows, "products", products)
+
+
+def ranks(patch: Patch) -> None:
+    """All rows of a person in one cell: they are told apart by their ranks no more."""
+    numbered = Rows.numbered
+
+    def first(self: Rows, width: int, where: Any) -> Any:
+        cells = numbered(self, width, where).reshape(-1, width)
+        cells[:, 0], cells[:, 1:] = cells.sum(axis=1), 0
+        return cells.reshape(-1)
+
+    patch.setattr(Rows, "numbered", first)
+
+
+def rows_of_a_group(patch: Patch) -> None:
+    patch.setattr(Rows, "_capped", lambda self, table, most=None: _capped(self, table, None))
+
+
+def computed(patch: Patch) -> None:
+    """The whole quotient of a value that was not divided."""
+    code = derived_codes.derived_code
+
+    def derived_code(made: Any, *given: Any) -> Any:
+        return code(made, *given) * (10 if isinstance(made.recipe, Quotient) else 1)
+
+    patch.setattr(counted_rows, "derived_code", derived_code)
+
+
+def feature(patch: Patch) -> None:
+    """The total of a person's rows is not clamped, nor their number."""
+
+    def value(self: PeopleSql, step: Any, columns: Any) -> str:
+        return _value(self, dataclasses.replace(step, high=10**6) if step.how in ("sum", "count") else step, columns)
+
+    patch.setattr(PeopleSql, "_value", value)
+
+
+def exact_values(patch: Patch) -> list[int]:
+    """What the last request read, as it was."""
+    seen: list[int] = []
+
+    def noted(*given: Any) -> Any:
+        vector = _tabulate(*given)
+        seen[:] = vector.reveal().tolist()
+        return vector
+
+    patch.setattr(job, "tabulate", noted)
+    return seen
+
+
+def best(patch: Patch) -> None:
+    """The bound that errs least is found from exact counts."""
+    seen = exact_values(patch)
+    patch.setattr(bounding_verbs, "best_rows", lambda *given: 1 + sum(seen) % 3)
+
+
+def standard(patch: Patch) -> None:
+    seen = exact_values(patch)
+    interval = standardise.interval
+
+    def exact(*given: Any) -> Any:
+        return tuple(part + sum(seen) for part in interval(*given))
+
+    patch.setattr(standardise, "interval", exact)
+
+
+PLANTED: dict[str, tuple[Callable[[Patch], None], tuple[str, ...], str]] = {
+    "products without midpoints": (midpoints, ("a covariance", "a correlation", "a deviation"), "what was charged"),
+    "tails of rows that have no ranks": (ranks, ("tails",), "what was charged"),
+    "rows of a group that are not capped": (
+        rows_of_a_group,
+        ("rows of a group", "rows of a group, by their stored ranks"),
+        "what was charged",
+    ),
+    "computed columns beyond their bounds": (computed, ("computed columns",), "what was charged"),
+    "features that are not clamped": (feature, ("features",), "what was charged"),
+    "a bound that is chosen by exact counts": (best, ("rows_lost",), "what is shown differs"),
+    "a standardised rate of exact counts": (standard, ("standardise",), "what is shown differs"),
+}
+
+
+@pytest.mark.parametrize(("plant", "names", "words"), PLANTED.values(), ids=PLANTED.keys())
+def test_a_planted_bug_is_told_in_plain_words(
+    monkeypatch: Patch, plant: Callable[[Patch], None], names: tuple[str, ...], words: str
+) -> None:
+    plant(monkeypatch)
+    found = replay(SCHEMA, None, {name: ASKS[name] for name in names}, count=1, seed=5)
+    for name in names:
+        assert any(problem.startswith(f"{name}: ") and words in problem for problem in found.problems), found
+
+
+def test_noise_on_marginals_that_is_too_small_is_told(monkeypatch: Patch) -> None:
+    pytest.importorskip("mbi", reason="the extra that models marginals")
+    test_replay.scale(monkeypatch)
+
+    def ask(session: pets.Session) -> Any:
+        return session.synthesise(20, epsilon=20, table="p", columns=["sex"], seed=1, progress=False)
+
+    found = replay(SCHEMA, None, ask, count=1)
+    assert any("times what was charged" in problem for problem in found.problems), found

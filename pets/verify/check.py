@@ -22,9 +22,6 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 KIND, TYPES = "application/vnd.in-toto+json", ["https://in-toto.io/Statement/v1", "urn:pets:release:v1"]
-FREE = ("assumptions", "engine_versions", "service")  # of a certificate: nothing follows from them, nor they from it
-KINDS = ("dp", "exact", "total")
-WHOLE = {"units", "tails"}  # measures of all kept rows
 UNKNOWABLE = """not checked, since no program can know it from these files: that the noise was drawn at this scale; that
   the rows of a person were bounded and their values clamped; that invented rows are invented; that schema and group
   keys were not read from rows; that no other ledger counts releases about these people; whether the ledger is on disk
@@ -42,16 +39,14 @@ def beside(name: str) -> Any:
     return module
 
 
-_loss, _log, _keys, _witness = beside("loss"), beside("log"), beside("keys"), beside("witness")
-_made, _sharing, _shares = beside("made"), beside("sharing"), beside("shares")
-_plan, UNIT, close, conversion, epsilon = _loss.PLAN, _loss.UNIT, _loss.close, _loss.conversion, _loss.epsilon
-Refused, need, canonical, read, same = _plan.Refused, _plan.need, _plan.canonical, _plan.read, _plan.same
-number, sha256, Plan, KNOWN = _plan.number, _plan.sha256, _plan.Plan, _plan.COLUMNS.KNOWN
-
-
-class CannotCheck(Exception):
-    """Why nothing can be said, in one sentence. It never means that a promise holds."""
-
+_answers, _log, _witness = beside("answers"), beside("log"), beside("witness")
+_sharing, _shares, _made, _models = beside("sharing"), beside("shares"), beside("made"), beside("models")
+_loss, _plan = _answers.LOSS, _answers.PLAN
+DERIVED = {"synthetic": _made} | dict.fromkeys(_models.KINDS, _models)  # what is made of answers, by its kind
+UNIT, close, conversion, epsilon = _loss.UNIT, _loss.close, _loss.conversion, _loss.epsilon
+Refused, CannotCheck, need, same, read = _plan.Refused, _plan.CannotCheck, _plan.need, _plan.same, _plan.read
+canonical, number, sha256, Plan = _plan.canonical, _plan.number, _plan.sha256, _plan.Plan
+FREE, PARTS, known, expected = _answers.FREE, _answers.PARTS, _answers.known, _answers.expected
 
 # who signed it, and where it stands in the log ----------------------------------------------------------------------
 
@@ -111,47 +106,6 @@ def placed(log: Any, key: bytes) -> tuple[Any, Any]:
 # what a certificate may say -----------------------------------------------------------------------------------------
 
 
-def columns_in(form: Any) -> list[str]:
-    """The columns that a part of a question names, each once."""
-    if isinstance(form, dict):
-        own = [form["column"]] if isinstance(form.get("column"), str) else []
-        return list(dict.fromkeys(own + [name for part in form.values() for name in columns_in(part)]))
-    return list(dict.fromkeys(name for part in form for name in columns_in(part))) if isinstance(form, list) else []
-
-
-def summary(query: Any) -> str:
-    """The question without any constant: it stands in the public log."""
-    measures = []
-    for _, one in query["agg"]:
-        where = " and ".join(columns_in(one.get("where")))
-        of = one["column"] if "column" in one else " and ".join(columns_in(one.get("columns")))
-        inside = f"{of} where {where}" if of and where else of or where
-        measures.append(f"{one['agg']}({inside})" if inside else one["agg"])
-    by, where = ", ".join(columns_in(query.get("by"))), " and ".join(columns_in(query.get("where")))
-    made = ", ".join(f"{name}({' and '.join(columns_in(node))})" for name, node in query.get("with", []))
-    said = ", ".join(dict.fromkeys(measures)) + f" by {by}" * bool(by) + f" where {where}" * bool(where)
-    return said + f" with {made}" * bool(made)
-
-
-def sentence(one: Any, plan: Any, who: str, origin: str, memory: bool) -> str:
-    """The guarantee."""
-    if one["data"] == "dummy":
-        return "Dummy data: every row is invented, so no one's presence can show."
-    if one["mechanism"] == "none":
-        return "No guarantee: these are exact totals of real rows (unbounded; named on every later release)."
-    delta, kinds = float(number(one["delta"])), {form["kind"] for form in plan.measures}
-    at = f"ε = {float(number(one['epsilon'])):.6g}" + (f" and δ = {delta:g}" if delta else "")
-    rows, kept = ("1 row" if count == 1 else f"{count} rows" for count in (plan.k, plan.kept))
-    people = f" ({plan.kept} are looked at to count people)" if kinds & WHOLE and plan.kept != plan.k else ""
-    each = f", {plan.each} in each group" if plan.each < plan.k else ""
-    counted = f"{kept} of a person are looked at" if kinds <= WHOLE else f"{rows} of a person count{each}{people}"
-    return (
-        f"Differentially private with {at}: adding or removing {who} changes the chance of any released table by "
-        f"at most that much; at most {counted}; the account of what else was released is kept "
-        + ("by this session, in this process only." if memory else f"in the ledger {origin}.")
-    )
-
-
 def check_entry(
     said: Any, entry: Any, private: Any, subject: str, events: tuple[str, ...] = ("committed", "delivered")
 ) -> None:
@@ -175,76 +129,6 @@ def check_entry(
     issued, entered = (dt.datetime.fromisoformat(text) for text in (said["issued_at"], entry["at"]))
     need(issued.astimezone(dt.UTC).isoformat() == said["issued_at"], "its time is not written as pets writes it")
     need(issued <= entered + _log.SKEW, "it was issued after it was entered")
-
-
-def who_of(plan: Any) -> str:
-    """Who is protected."""
-    return "any one row (a person)" if plan.unit is None else f"all rows of any one person ({plan.unit})"
-
-
-def expected(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
-    """The whole certificate as it follows from the release, but for the free fields and what the log alone knows."""
-    if one["pets"] == "keys":
-        by, where = ", ".join(one["keys"]["by"]), " and ".join(columns_in(one["keys"].get("where")))
-        told = _keys.expected(one, said, plan, who_of(plan), f"group_keys by {by}" + f" where {where}" * bool(where))
-        return {**told, **common(one, said, plan, digest)}
-    who, dp = who_of(plan), None
-    if one["mechanism"] != "none" and one["data"] == "real":
-        dp = {name: one[name] for name in ("rho", "epsilon", "delta", "scales")}
-        dp |= {"measure": "approx_zcdp" if one["cost"]["currency"] == "zcdp" else "pure"}
-        dp |= {"neighbouring": f"{who} added or removed", "losses": said["dp"]["losses"]}
-        dp |= {"mechanism": [f"discrete {one['mechanism']}"] * len(plan.measures)}
-        bound = {"rows": plan.k, "kept_rows": plan.kept, "groups": plan.cap}
-        dp |= {"contribution_bound": bound | ({"rows_per_group": plan.each} if plan.each < plan.k else {})}
-        dp |= {"sensitivities": [{"kind": form["kind"]} | form["sensitivity"] for form in plan.measures]}
-    return {"dp": dp, "query": one["query"], "what": summary(one["query"])} | common(one, said, plan, digest)
-
-
-def common(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
-    """What every certificate states alike."""
-    told = {"release_id": one["id"], "project_id": one["project"], "agent_id": one["analyst"], "form": 1}
-    told |= {name: one[name] for name in ("protection", "cost", "notes", "issued_at")} | {"plan_sha256": digest}
-    told["dataset"] = {
-        "id": one["dataset"],
-        "table": one["table"],
-        "snapshot_id": one["snapshot"],
-        "privacy_unit": plan.unit or "row",
-        "metadata_sha256": plan.form["schema"],
-        "rows": one["data"],
-    }
-    place = said["log"]["origin"], said["budget"]["ledger"] == "memory"
-    keys, who = one["pets"] == "keys", who_of(plan)
-    told["guarantee"] = _keys.sentence(one, plan, who, _plan, *place) if keys else sentence(one, plan, who, *place)
-    reason = {"decision": "released", "checker": "pets", "reason": "within the policy", "at": one["issued_at"]}
-    return told | {"review": reason} | {name: said[name] for name in ("budget", "log", "other_releases", "request_id")}
-
-
-PARTS = """analyst budget cost data dataset delta epsilon guarantee id issued_at mechanism notes pets plan project
-  protection query rho scales schema snapshot table values version"""
-
-
-def check_release(one: Any, said: Any, plan: Any, digest: str) -> None:
-    """The release's parts fit together, and are all that there is."""
-    need(sorted(one) == PARTS.split(), "the release has other parts than pets writes")
-    told = {"dataset": one["schema"]["dataset"], "table": one["query"]["table"], "plan": digest}
-    need(same(told, {name: one[name] for name in told}), "its plan does not follow from its question and its schema")
-    size = plan.groups * sum(plan.widths)
-    need(len(one["values"]) == size <= _plan.MANY, "it has another number of values than its plan")
-    need(all(type(value) is int and abs(value) < 2**63 for value in one["values"]), "a value is no whole number")
-    need(len(one["scales"]) == len(plan.measures), "it has another number of scales than its plan")
-    exact = one["protection"]["kind"] != "dp"
-    need((one["mechanism"] == "none") is exact, "its noise is not that of its protection")
-    need(one["data"] in ("real", "dummy"), "its rows are neither real nor invented")
-    need(one["data"] == "real" or said["budget"]["ledger"] == "memory", "a ledger on disk holds no invented rows")
-    if exact or one["data"] == "dummy":
-        need(one["cost"]["loss"] == 0, "it costs something, and protects nobody")
-    if not exact:
-        _loss.check_protection(one["protection"])
-    else:
-        kind = "total" if one["data"] == "real" else one["protection"]["kind"]
-        need(same(one["protection"], {"kind": kind}), "its protection is none for these rows")
-        none = [one["rho"], one["epsilon"], one["delta"], *one["scales"]]
-        need(same(none, [None] * 3 + [0] * len(one["scales"])), "it promises something without noise")
 
 
 def check(
@@ -274,22 +158,14 @@ def check(
         raise Refused(str(why)) from None
 
 
-def known(asked: Any, schema: Any) -> None:
-    """Raises CannotCheck where a question or a schema has parts that were not known when this was written."""
-    names = {*asked} | {part["agg"] for _, part in asked["agg"]} | {key["key"] for key in asked.get("by", [])}
-    names |= {form["type"] for table in schema["tables"].values() for form in table["columns"].values()}
-    names |= {form["derive"] for _, form in asked.get("with", [])}
-    if not names <= KNOWN:
-        raise CannotCheck("it is of a kind that this checker does not know; find a newer one")
-
-
 def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any, witnesses: Any, tables: Any) -> str:
+    core = types.SimpleNamespace(**globals(), losses=_loss, shares=_shares)
     file = read(release)
     envelope = file.get("certificate") if certificate is None else read(certificate)
     one = {name: part for name, part in file.items() if name not in ("digest", "certificate")}
     if "sharing" in one:
         need(envelope is None and file.get("digest", digested := sha256(canonical(one))) == digested, "it was edited")
-        return str(_sharing.check(types.SimpleNamespace(**globals(), losses=_loss, shares=_shares), one, key))
+        return str(_sharing.check(core, one, key))
     if envelope is None:
         raise CannotCheck("nobody has signed it: there is no certificate")
     subject, said = opened(envelope, key)
@@ -297,43 +173,13 @@ def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any
     need(file.get("digest", subject) == subject == sha256(canonical(one)), "the certificate is of another release")
     entry, private = placed(said["log"], key)
     if one.get("pets") == "derived":
-        core = types.SimpleNamespace(**globals(), losses=_loss)
-        found: str = _made.check(core, one, said, (entry, private, subject), key, tables or {})
+        if one.get("kind") not in DERIVED:
+            raise CannotCheck("it was made in a way that this checker does not know; find a newer one")
+        found: str = DERIVED[one["kind"]].check(core, one, said, (entry, private, subject), key, tables or {})
         return found if witnesses is None else f"{found}\n  {_witness.witnessed(said['log'], key, *witnesses)}"
     if tables:
         raise CannotCheck("a table is held against the certificate that was saved beside it (NAME.certificate.json)")
-    keys = one.get("pets") == "keys"
-    kind = ("keys" if keys else "release", 1) == (one.get("pets"), one.get("version"))
-    if not kind or one["protection"].get("kind") not in KINDS[: 1 if keys else None]:
-        raise CannotCheck("it is of a kind that this checker does not know")
-    if "form" not in said:
-        raise CannotCheck("it was made before certificates carried what this checker derives")
-    if said["form"] != 1 or "secure" in one["protection"]:
-        raise CannotCheck("it is of a kind that this checker does not know; find a newer one")
-    known({"agg": []} if keys else one["query"], one["schema"])
-    plan = _keys.KeyPlan(one["keys"], one["schema"], _plan) if keys else Plan(one["query"], one["schema"])
-    digest = sha256(canonical(plan.form))
-    if keys:
-        _keys.check_keys(one, said, plan, digest, _plan)
-    else:
-        check_release(one, said, plan, digest)
-    told = expected(one, said, plan, digest)
-    wrong = [name for name in sorted({*told, *said} - {*FREE}) if not same(told.get(name), said.get(name))]
-    need(
-        not wrong and all(name in said for name in told),
-        f"its certificate promises something else ({', '.join(wrong)})",
-    )
-    need({*said} - {*told} == {*FREE}, "its certificate has other parts than pets writes")
-    need(one["guarantee"] == told["guarantee"], "the release promises something else in words")
-    check_entry(said, entry, private, subject)
-    _loss.check_budget(one, said, entry)
-    if said["dp"] is not None and keys:
-        _keys.check_loss(one, said, plan, _plan, _loss)
-    elif said["dp"] is not None:
-        _loss.check_losses(one, said["dp"]["losses"], plan)
-        if entry["event"] == "committed" or "delta" in one["protection"]:
-            _loss.check_delta(one, said["budget"])  # (of what was delivered the log alone knows the budget of then)
-        _loss.check_noise(one, said["dp"]["losses"], one["cost"]["loss"], said["budget"])
+    plan = _answers.check(one, said, (entry, private, subject), core)
     place = "budget, other releases: as the ledger says (no log was given)"
     if log is not None:
         place = _log.replay(log, key, one, said, _loss, checkpoint)
@@ -343,23 +189,7 @@ def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any
         public = "schema: the published one"
     if witnesses is not None:
         place += f"\n  {_witness.witnessed(said['log'], key, *witnesses)}"
-    return f"{told['guarantee']}\n  {derived(one, plan)}\n  {place}\n  {public}\n  {UNKNOWABLE}"
-
-
-def derived(one: Any, plan: Any) -> str:
-    """The numbers that were derived, for people."""
-    if one["pets"] == "keys":
-        shows = _keys.shows(plan.groups, float(number(one["scale"])), one["threshold"])
-        moved = f"{plan.groups} counts by 1; a key of theirs alone shows with a chance of {shows:.3g}"
-        return (
-            f"derived anew: plan {sha256(canonical(plan.form))[:16]}; discrete gaussian noise; one person moves {moved}"
-        )
-    law = f"discrete {one['mechanism']}" if one["mechanism"] != "none" else "no"
-    moved = ", ".join(
-        f"{form['kind']}: L1 {form['sensitivity']['l1']}, L2² {form['sensitivity']['l2_squared']}"
-        for form in plan.measures
-    )
-    return f"derived anew: plan {sha256(canonical(plan.form))[:16]}; {law} noise; one person moves {moved}"
+    return f"{one['guarantee']}\n  {_answers.derived(one, plan)}\n  {place}\n  {public}\n  {UNKNOWABLE}"
 
 
 def main(arguments: list[str]) -> int:

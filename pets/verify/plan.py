@@ -117,6 +117,7 @@ class Plan:
         sides = [dimension(key, self.columns, [row[n] for row in listed]) for n, key in enumerate(keys)]
         size = math.prod(side["size"] for side, _ in sides)
         places = places_of(listed, sides) if "keyset" in query else None
+        self.names = [names for _, names in sides]
         self.groups = size if places is None else len(places)
         need(self.groups <= MANY and size <= 2**62, "it has too many groups")
         cap = query.get("groups", self.kept)

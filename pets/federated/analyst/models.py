@@ -19,7 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pets.common.arguments import plain_arguments
+from pets.common.codec import Json
 from pets.errors import PolicyError, QueryError, did_you_mean, shown
+from pets.federated.analyst.model_entry import Signed, signed
 from pets.plan.clamping import clamped_columns
 from pets.protection.protection import DP, Exact, Protection, Total
 from pets.query_model.aggregate import count, sum, variance
@@ -29,6 +31,7 @@ from pets.query_model.nodes.aggregate_base import Aggregate
 from pets.query_model.query import Query
 from pets.release import views
 from pets.release.release import Release
+from pets.release.release_form import plain
 from pets.schema.numeric import Integer, Real
 from pets.schema.schema import Schema
 
@@ -54,8 +57,8 @@ class Answers(Protocol):
 
 
 @dataclass(frozen=True)
-class Fit:
-    """A fitted model.
+class Fit(Signed):
+    """A fitted model; a session's has a certificate, and ``save`` writes it for ``pets verify``.
 
     Attributes:
         family: ``"gaussian"``, ``"binomial"`` or ``"poisson"``, with its canonical link.
@@ -79,6 +82,13 @@ class Fit:
     release: Release | None
     ids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def made(self) -> Json:
+        """The numbers, as they are signed."""
+        names = ("family", "terms", "coefficients", "errors", "rows", "dispersion")
+        form: Json = plain({name: getattr(self, name) for name in names})
+        return form
 
     @property
     def table(self) -> pd.DataFrame:
@@ -140,7 +150,8 @@ def glm(
         measures["v"] = variance(outcome)
     query = Query(table, condition=where).group_by(*covariates).agg(**measures)
     release = source.release(query, protection, **settings)
-    return fit(release, family)
+    model = fit(release, family)
+    return signed(source, "fit", model, model.made, release)
 
 
 def fit(release: Release, family: Family) -> Fit:
@@ -253,11 +264,21 @@ def _irls(design: Floats, weight: Floats, mean: Floats, family: Family) -> tuple
 
 
 @dataclass(frozen=True)
-class Survival:
-    """A Kaplan–Meier curve; ``table`` has time, at_risk, events, survival and its standard error (Greenwood 1926)."""
+class Survival(Signed):
+    """A Kaplan–Meier curve; ``table`` has time, at_risk, events, survival and its standard error (Greenwood 1926).
+
+    A session's has a certificate, and ``save`` writes it for ``pets verify``.
+    """
 
     table: pd.DataFrame
     release: Release
+
+    @property
+    def made(self) -> Json:
+        """The numbers, as they are signed; no error is null."""
+        frame = self.table.astype(object).where(self.table.notna(), None)
+        form: Json = plain({name: frame[name].tolist() for name in frame})
+        return form
 
 
 @plain_arguments(QueryError, "kaplan_meier", "write kaplan_meier(federation, 'stays', 'days', 'died', pets.Total())")
@@ -286,7 +307,8 @@ def kaplan_meier(
     release = source.release(query, protection, **settings)
     frame = release.table
     frame = frame[~frame[time].isin(["missing"])]
-    return Survival(_curve(frame, time, noisy=isinstance(protection, DP)), release)
+    found = Survival(_curve(frame, time, noisy=isinstance(protection, DP)), release)
+    return signed(source, "survival", found, found.made, release)
 
 
 def _curve(frame: pd.DataFrame, time: str, noisy: bool) -> pd.DataFrame:

@@ -1,0 +1,104 @@
+"""The signed entry that binds a regression or a survival curve, number by number, to the release that it was made of.
+
+A session's ledger enters it at no cost, as it does a synthetic table (:mod:`pets.session.synthesis.attest`): what is
+done with a release keeps its promise. The form holds the release itself, so that a reader can do the arithmetic again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pets.common.clock import now
+from pets.common.codec import Json, canonical
+from pets.common.entropy import random_id
+from pets.common.files import replace_file
+from pets.errors import UserError, shown
+from pets.ledger.derive import Derived, enter
+from pets.release.certificate import Certificate
+from pets.release.release import Release
+from pets.session import guarantee_text
+from pets.session.session import Session
+
+Kind = Literal["fit", "survival"]
+WHAT: dict[Kind, str] = {"fit": "a regression of released counts", "survival": "a survival curve of released counts"}
+"""What the public log says of it: no constant."""
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Signed:
+    """A model's signed entry.
+
+    Attributes:
+        certificate: the ledger's signed statement that these very numbers were made of this release; ``None`` for a
+            federation's, which has no ledger of its own: there the release carries what its sites signed.
+        derived: the canonical form that the certificate is about: the model's numbers, and the release.
+    """
+
+    certificate: Certificate | None = None
+    derived: Json | None = None
+
+    @property
+    def to_check(self) -> Json | None:
+        """The certificate with all that it is about; ``pets verify`` checks it, and does the arithmetic again."""
+        return None if self.derived is None else self.derived | {"certificate": dict(self.certificate or {})}
+
+    def save(self, path: str | Path) -> Path:
+        """Write :attr:`to_check` to a file, for ``pets verify``.
+
+        Raises:
+            UserError: where no ledger signed it, and for a path that cannot be written.
+        """
+        if self.to_check is None:
+            raise UserError(
+                "no ledger signed this model: it was made of several sites' answers; save its release, which carries "
+                "what the sites signed, and check that with pets verify"
+            )
+        try:
+            target = Path(path)
+            replace_file(target, canonical(self.to_check))
+        except OSError as error:
+            raise UserError(f"the model cannot be written to {str(path)!r} ({error.strerror})") from None
+        except (TypeError, ValueError):
+            raise UserError(f"a model is written to a path such as 'fit.json', not {shown(path)}") from None
+        return target
+
+
+Model = TypeVar("Model", bound=Signed)
+
+
+def signed(source: object, kind: Kind, model: Model, made: Json, release: Release) -> Model:
+    """The model with its certificate, where a session's ledger signed the release.
+
+    Raises:
+        LedgerError: where it cannot be entered; the release itself can be asked again at no cost.
+    """
+    if not isinstance(source, Session) or release.certificate is None:
+        return model
+    custody, schema, answer = source.custody, release.schema, release.certificate.predicate
+    form: Json = {
+        "pets": "derived",
+        "version": 1,
+        "kind": kind,
+        "id": random_id(),
+        "schema": schema.to_json(),
+        "made": made,
+        "from": [release.to_json()],
+    }
+    table = release.table_name
+    told = guarantee_text.derived(kind, schema, table, release.data, custody.engine, now())
+    told |= {"release_id": form["id"], "project_id": custody.account.scope[0], "agent_id": custody.account.scope[1]}
+    told |= {name: answer[name] for name in ("protection", "guarantee", "cost", "notes", "dp")} | {"what": WHAT[kind]}
+    said = Derived(
+        dataset=schema.dataset,
+        scope=custody.account.scope,
+        table=table,
+        what=WHAT[kind],
+        protection=told["protection"],
+        unbounded=told["dp"] is None and release.data == "real",
+        schema_digest=schema.digest,
+    )
+    certificate = Certificate(json.loads(enter(custody.account.ledger, said, form, told)))
+    return replace(model, certificate=certificate, derived=form)

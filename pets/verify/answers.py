@@ -1,0 +1,198 @@
+"""The answer to one question, or released keys: the whole certificate as it follows from the release (docs/proofs).
+
+Every field of it is derived anew from the question, the schema and the noise, and compared.
+"""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+
+def beside(name: str) -> Any:
+    """A file of the checker's own, read from beside this one: nothing of pets is imported."""
+    found: Any = importlib.util.spec_from_file_location(f"check_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+LOSS, KEYS = beside("loss"), beside("keys")
+PLAN = LOSS.PLAN
+Plan, CannotCheck, KNOWN = PLAN.Plan, PLAN.CannotCheck, PLAN.COLUMNS.KNOWN
+need, same, number, canonical, sha256 = PLAN.need, PLAN.same, PLAN.number, PLAN.canonical, PLAN.sha256
+FREE = ("assumptions", "engine_versions", "service")  # of a certificate: nothing follows from them, nor they from it
+KINDS = ("dp", "exact", "total")
+WHOLE = {"units", "tails"}  # measures of all kept rows
+
+
+def columns_in(form: Any) -> list[str]:
+    """The columns that a part of a question names, each once."""
+    if isinstance(form, dict):
+        own = [form["column"]] if isinstance(form.get("column"), str) else []
+        return list(dict.fromkeys(own + [name for part in form.values() for name in columns_in(part)]))
+    return list(dict.fromkeys(name for part in form for name in columns_in(part))) if isinstance(form, list) else []
+
+
+def summary(query: Any) -> str:
+    """The question without any constant: it stands in the public log."""
+    measures = []
+    for _, one in query["agg"]:
+        where = " and ".join(columns_in(one.get("where")))
+        of = one["column"] if "column" in one else " and ".join(columns_in(one.get("columns")))
+        inside = f"{of} where {where}" if of and where else of or where
+        measures.append(f"{one['agg']}({inside})" if inside else one["agg"])
+    by, where = ", ".join(columns_in(query.get("by"))), " and ".join(columns_in(query.get("where")))
+    made = ", ".join(f"{name}({' and '.join(columns_in(node))})" for name, node in query.get("with", []))
+    said = ", ".join(dict.fromkeys(measures)) + f" by {by}" * bool(by) + f" where {where}" * bool(where)
+    return said + f" with {made}" * bool(made)
+
+
+def sentence(one: Any, plan: Any, who: str, origin: str, memory: bool) -> str:
+    """The guarantee."""
+    if one["data"] == "dummy":
+        return "Dummy data: every row is invented, so no one's presence can show."
+    if one["mechanism"] == "none":
+        return "No guarantee: these are exact totals of real rows (unbounded; named on every later release)."
+    delta, kinds = float(number(one["delta"])), {form["kind"] for form in plan.measures}
+    at = f"ε = {float(number(one['epsilon'])):.6g}" + (f" and δ = {delta:g}" if delta else "")
+    rows, kept = ("1 row" if count == 1 else f"{count} rows" for count in (plan.k, plan.kept))
+    people = f" ({plan.kept} are looked at to count people)" if kinds & WHOLE and plan.kept != plan.k else ""
+    each = f", {plan.each} in each group" if plan.each < plan.k else ""
+    counted = f"{kept} of a person are looked at" if kinds <= WHOLE else f"{rows} of a person count{each}{people}"
+    return (
+        f"Differentially private with {at}: adding or removing {who} changes the chance of any released table by "
+        f"at most that much; at most {counted}; the account of what else was released is kept "
+        + ("by this session, in this process only." if memory else f"in the ledger {origin}.")
+    )
+
+
+def who_of(plan: Any) -> str:
+    """Who is protected."""
+    return "any one row (a person)" if plan.unit is None else f"all rows of any one person ({plan.unit})"
+
+
+def expected(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
+    """The whole certificate as it follows from the release, but for the free fields and what the log alone knows."""
+    if one["pets"] == "keys":
+        by, where = ", ".join(one["keys"]["by"]), " and ".join(columns_in(one["keys"].get("where")))
+        told = KEYS.expected(one, said, plan, who_of(plan), f"group_keys by {by}" + f" where {where}" * bool(where))
+        return {**told, **common(one, said, plan, digest)}
+    who, dp = who_of(plan), None
+    if one["mechanism"] != "none" and one["data"] == "real":
+        dp = {name: one[name] for name in ("rho", "epsilon", "delta", "scales")}
+        dp |= {"measure": "approx_zcdp" if one["cost"]["currency"] == "zcdp" else "pure"}
+        dp |= {"neighbouring": f"{who} added or removed", "losses": said["dp"]["losses"]}
+        dp |= {"mechanism": [f"discrete {one['mechanism']}"] * len(plan.measures)}
+        bound = {"rows": plan.k, "kept_rows": plan.kept, "groups": plan.cap}
+        dp |= {"contribution_bound": bound | ({"rows_per_group": plan.each} if plan.each < plan.k else {})}
+        dp |= {"sensitivities": [{"kind": form["kind"]} | form["sensitivity"] for form in plan.measures]}
+    return {"dp": dp, "query": one["query"], "what": summary(one["query"])} | common(one, said, plan, digest)
+
+
+def common(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
+    """What every certificate states alike."""
+    told = {"release_id": one["id"], "project_id": one["project"], "agent_id": one["analyst"], "form": 1}
+    told |= {name: one[name] for name in ("protection", "cost", "notes", "issued_at")} | {"plan_sha256": digest}
+    told["dataset"] = {
+        "id": one["dataset"],
+        "table": one["table"],
+        "snapshot_id": one["snapshot"],
+        "privacy_unit": plan.unit or "row",
+        "metadata_sha256": plan.form["schema"],
+        "rows": one["data"],
+    }
+    place = said["log"]["origin"], said["budget"]["ledger"] == "memory"
+    keys, who = one["pets"] == "keys", who_of(plan)
+    told["guarantee"] = KEYS.sentence(one, plan, who, PLAN, *place) if keys else sentence(one, plan, who, *place)
+    reason = {"decision": "released", "checker": "pets", "reason": "within the policy", "at": one["issued_at"]}
+    return told | {"review": reason} | {name: said[name] for name in ("budget", "log", "other_releases", "request_id")}
+
+
+PARTS = """analyst budget cost data dataset delta epsilon guarantee id issued_at mechanism notes pets plan project
+  protection query rho scales schema snapshot table values version"""
+
+
+def check_release(one: Any, said: Any, plan: Any, digest: str) -> None:
+    """The release's parts fit together, and are all that there is."""
+    need(sorted(one) == PARTS.split(), "the release has other parts than pets writes")
+    told = {"dataset": one["schema"]["dataset"], "table": one["query"]["table"], "plan": digest}
+    need(same(told, {name: one[name] for name in told}), "its plan does not follow from its question and its schema")
+    size = plan.groups * sum(plan.widths)
+    need(len(one["values"]) == size <= PLAN.MANY, "it has another number of values than its plan")
+    need(all(type(value) is int and abs(value) < 2**63 for value in one["values"]), "a value is no whole number")
+    need(len(one["scales"]) == len(plan.measures), "it has another number of scales than its plan")
+    exact = one["protection"]["kind"] != "dp"
+    need((one["mechanism"] == "none") is exact, "its noise is not that of its protection")
+    need(one["data"] in ("real", "dummy"), "its rows are neither real nor invented")
+    need(one["data"] == "real" or said["budget"]["ledger"] == "memory", "a ledger on disk holds no invented rows")
+    if exact or one["data"] == "dummy":
+        need(one["cost"]["loss"] == 0, "it costs something, and protects nobody")
+    if not exact:
+        LOSS.check_protection(one["protection"])
+    else:
+        kind = "total" if one["data"] == "real" else one["protection"]["kind"]
+        need(same(one["protection"], {"kind": kind}), "its protection is none for these rows")
+        none = [one["rho"], one["epsilon"], one["delta"], *one["scales"]]
+        need(same(none, [None] * 3 + [0] * len(one["scales"])), "it promises something without noise")
+
+
+def known(asked: Any, schema: Any) -> None:
+    """Raises CannotCheck where a question or a schema has parts that were not known when this was written."""
+    names = {*asked} | {part["agg"] for _, part in asked["agg"]} | {key["key"] for key in asked.get("by", [])}
+    names |= {form["type"] for table in schema["tables"].values() for form in table["columns"].values()}
+    names |= {form["derive"] for _, form in asked.get("with", [])}
+    if not names <= KNOWN:
+        raise CannotCheck("it is of a kind that this checker does not know; find a newer one")
+
+
+def derived(one: Any, plan: Any) -> str:
+    """The numbers that were derived, for people."""
+    if one["pets"] == "keys":
+        shows = KEYS.shows(plan.groups, float(number(one["scale"])), one["threshold"])
+        moved = f"{plan.groups} counts by 1; a key of theirs alone shows with a chance of {shows:.3g}"
+        return (
+            f"derived anew: plan {sha256(canonical(plan.form))[:16]}; discrete gaussian noise; one person moves {moved}"
+        )
+    law = f"discrete {one['mechanism']}" if one["mechanism"] != "none" else "no"
+    moved = ", ".join(
+        f"{form['kind']}: L1 {form['sensitivity']['l1']}, L2² {form['sensitivity']['l2_squared']}"
+        for form in plan.measures
+    )
+    return f"derived anew: plan {sha256(canonical(plan.form))[:16]}; {law} noise; one person moves {moved}"
+
+
+def check(one: Any, said: Any, place: tuple[Any, Any, str], core: Any) -> Any:
+    """The plan, where all that the certificate says follows; ``place``: entry, private part and subject."""
+    keys = one.get("pets") == "keys"
+    kind = ("keys" if keys else "release", 1) == (one.get("pets"), one.get("version"))
+    if not kind or one["protection"].get("kind") not in KINDS[: 1 if keys else None]:
+        raise CannotCheck("it is of a kind that this checker does not know")
+    if "form" not in said:
+        raise CannotCheck("it was made before certificates carried what this checker derives")
+    if said["form"] != 1 or "secure" in one["protection"]:
+        raise CannotCheck("it is of a kind that this checker does not know; find a newer one")
+    known({"agg": []} if keys else one["query"], one["schema"])
+    plan = KEYS.KeyPlan(one["keys"], one["schema"], PLAN) if keys else Plan(one["query"], one["schema"])
+    digest = sha256(canonical(plan.form))
+    if keys:
+        KEYS.check_keys(one, said, plan, digest, PLAN)
+    else:
+        check_release(one, said, plan, digest)
+    told = expected(one, said, plan, digest)
+    wrong = [name for name in sorted({*told, *said} - {*FREE}) if not same(told.get(name), said.get(name))]
+    need(
+        not wrong and all(name in said for name in told),
+        f"its certificate promises something else ({', '.join(wrong)})",
+    )
+    need({*said} - {*told} == {*FREE}, "its certificate has other parts than pets writes")
+    need(one["guarantee"] == told["guarantee"], "the release promises something else in words")
+    core.check_entry(said, *place)
+    LOSS.check_budget(one, said, place[0])
+    if said["dp"] is not None and keys:
+        KEYS.check_loss(one, said, plan, PLAN, LOSS)
+    elif said["dp"] is not None:
+        LOSS.check_losses(one, said["dp"]["losses"], plan)
+        if place[0]["event"] == "committed" or "delta" in one["protection"]:
+            LOSS.check_delta(one, said["budget"])  # (of what was delivered the log alone knows the budget of then)
+        LOSS.check_noise(one, said["dp"]["losses"], one["cost"]["loss"], said["budget"])
+    return plan

@@ -223,12 +223,12 @@ verb(log_app)(_check)
 
 def _signers(policy: Path, notes: list[str]) -> str:
     """Who signed each checkpoint; raises :class:`VerificationError` where they are not enough."""
-    from pets.verify.witness import Policy, Unwitnessed
+    from pets.verify.witness import Unwitnessed, rules
 
     if not notes:
         raise UserError("--policy is about checkpoints that others signed; give one with --checkpoint FILE")
     try:
-        rule = Policy(_note(policy))
+        rule = rules(_note(policy))
         by = [", ".join(rule.check(note)) or "nobody, as the policy allows" for note in notes]
         return "".join(f"\nWitnessed by {names}." for names in by)
     except Unwitnessed as why:

@@ -40,7 +40,8 @@ def beside(name: str) -> Any:
 
 
 _answers, _log, _witness = beside("answers"), beside("log"), beside("witness")
-_sharing, _shares, _made, _models = beside("sharing"), beside("shares"), beside("made"), beside("models")
+_made, _models, _envelopes = beside("made"), beside("models"), beside("envelopes")
+_sharing, _shares = beside("sharing"), beside("shares")
 _loss, _plan = _answers.LOSS, _answers.PLAN
 DERIVED = {"synthetic": _made} | dict.fromkeys(_models.KINDS, _models)  # what is made of answers, by its kind
 UNIT, close, conversion, epsilon = _loss.UNIT, _loss.close, _loss.conversion, _loss.epsilon
@@ -159,7 +160,7 @@ def check(
 
 
 def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any, witnesses: Any, tables: Any) -> str:
-    core = types.SimpleNamespace(**globals(), losses=_loss, shares=_shares)
+    core = types.SimpleNamespace(**globals(), losses=_loss, shares=_shares, envelopes=_envelopes)
     file = read(release)
     envelope = file.get("certificate") if certificate is None else read(certificate)
     one = {name: part for name, part in file.items() if name not in ("digest", "certificate")}

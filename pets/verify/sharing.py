@@ -12,8 +12,9 @@ ORDER = {"pets": "federated-order", "version": 1, "step": None}
 DOMAIN = b"pets.federated.v1\0"
 NOT_CHECKED = """not checked, since no program can know it from this file: that the total is the sum of the sites'
   vectors, that each site drew its noise and keeps it, that the roster is the one that was agreed (compare its digest),
-  whose keys signed the sites' certificates, signatures on envelopes (encrypted), who answered (local);
-  and what is said of a release of one ledger. Taken as stated: numbers, notes, constants in the question, times"""
+  whose keys signed the sites' certificates, who answered (local), by whose key a round is signed and that its total was
+  opened rightly (encrypted); and what is said of a release of one ledger. Taken as stated: numbers, notes, constants in
+  the question, times"""
 
 
 def check_roster(core: Any, told: Any, key: bytes) -> Any:
@@ -92,7 +93,8 @@ def check(core: Any, one: Any, key: bytes) -> str:
         raise core.CannotCheck("it combines sites in a way that this checker does not know; find a newer one")
     core.known(one["query"], one["schema"])
     parts = (
-        sorted({*told} - {"wording", "until"}) == PARTS.split() and sorted({*one} - {"sharing"}) == core.PARTS.split()
+        sorted({*told} - {"wording", "until", *(["terms"] if told["secure"] == "encrypted" else [])}) == PARTS.split()
+        and sorted({*one} - {"sharing"}) == core.PARTS.split()
     )
     need(parts and (told["round"] is None) == (told["secure"] != "encrypted"), "it has other parts than pets writes")
     bare = one | {"sharing": {name: part for name, part in told.items() if name != "coordinator"}}
@@ -116,6 +118,8 @@ def check(core: Any, one: Any, key: bytes) -> str:
     if share is not None:
         loss_, scales = core.shares.check_noise(core, one, share, plan, told)
         numbers = {name: share[name] for name in numbers}
+    if told["secure"] == "encrypted":
+        core.envelopes.check(core, one, told, plan, loss_)
     charged = 0 if first["data"] == "dummy" else loss_
     derived |= numbers | {"cost": {"currency": first["currency"], "loss": charged, "delta": 0}}
     wrong = [name for name in derived if not same(one[name], derived[name])]

@@ -6,13 +6,18 @@ Sources: c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature (Ed25519, cosig
 import base64
 import binascii
 import hashlib
+import importlib.util
 import re
+import types
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+_FOUND: Any = importlib.util.spec_from_file_location("check_policy", Path(__file__).with_name("policy.py"))
+_FOUND.loader.exec_module(_POLICY := importlib.util.module_from_spec(_FOUND))
 LOG, WITNESS = 1, 4
 """What signs: Ed25519 over the note's text, or over the time and the text."""
 LINES, LONGEST = 100, 1_000_000
@@ -114,62 +119,9 @@ def root(leaf: bytes, index: int, size: int, path: Iterable[bytes]) -> bytes:
     return node
 
 
-class Policy:
-    """Which logs are known, and whose signatures are enough."""
-
-    def __init__(self, text: str) -> None:
-        self.logs: list[Key] = []
-        self.witnesses: dict[str, Key] = {}
-        self.rules: dict[str, tuple[int, list[str]]] = {}
-        self.quorum = ""
-        for line in text.split("\n"):
-            words = re.split(r"[ \t]+", line.strip(" \t"))
-            if words != [""] and not words[0].startswith("#"):
-                self._line(words)
-        need(self.quorum, "the policy has no quorum")
-        for found in (self.logs, [*self.witnesses.values()]):
-            need(len({one.raw for one in found}) == len(found), "the policy names a key twice")
-
-    def _line(self, words: list[str]) -> None:
-        what, names = words[0], [*self.witnesses, *self.rules]
-        wrong = f"the policy has a line that cannot be read: {' '.join(words)[:80]}"
-        if what == "log" and len(words) in (2, 3):
-            self.logs.append(key(words[1]))
-            need(self.logs[-1].kind == LOG, wrong)
-        elif what == "witness" and len(words) in (3, 4):
-            need(words[1] not in [*names, "none"], wrong)
-            self.witnesses[words[1]] = key(words[2])
-            need(self.witnesses[words[1]].kind == WITNESS, wrong)
-        elif what == "group" and len(words) > 3:
-            of = words[3:]
-            taken = [name for _, members in self.rules.values() for name in members]
-            least = {"any": "1", "all": str(len(of))}.get(words[2], words[2])
-            need(words[1] not in [*names, "none"] and re.fullmatch("[1-9][0-9]{0,3}", least), wrong)
-            need(set(of) <= set(names) and len({*of, *taken}) == len(of) + len(taken), wrong)
-            need(int(least) <= len(of), wrong)
-            self.rules[words[1]] = int(least), of
-        else:
-            need(what == "quorum" and len(words) == 2 and not self.quorum and words[1] in [*names, "none"], wrong)
-            self.quorum = words[1]
-
-    def met(self, name: str, by: Iterable[str]) -> bool:
-        """Whether a witness, or enough of a group, are among those that signed."""
-        if name in self.rules:
-            least, of = self.rules[name]
-            return sum(self.met(one, by) for one in of) >= least
-        return name == "none" or name in by
-
-    def check(self, note: str) -> dict[str, int]:
-        """Who signed a checkpoint, and when; raises Unwitnessed where a log that is known, or a quorum, did not."""
-        origin = note.partition("\n")[0]
-        logs = [one for one in self.logs if one.name == origin]
-        known = not self.logs or any(signed_at(note, one) is not None for one in logs)
-        need(known, "the policy does not know this log")
-        times = {name: signed_at(note, one) for name, one in self.witnesses.items()}
-        by = {name: at for name, at in times.items() if at is not None}
-        said = ", ".join(by) or "nobody"
-        need(self.met(self.quorum, by), f"the policy asks for more witnesses than signed the checkpoint ({said})")
-        return by
+def rules(text: str) -> Any:
+    """A policy (tlog-policy): its ``check`` says who signed a note, or that too few did."""
+    return _POLICY.Policy(text, types.SimpleNamespace(**globals()))
 
 
 def proven(proof: str, entry: bytes) -> tuple[int, str]:
@@ -194,5 +146,5 @@ def witnessed(log: Any, key: bytes, policy: str, proof: str) -> str:
     origin, size, *_ = note.split("\n")
     need((origin, index) == (log["origin"], log["seq"]), "the proof is of another entry, or of another log")
     need(signed_at(note, Key(origin, LOG, key)) is not None, "the checkpoint in the proof is not signed by this key")
-    by = Policy(policy).check(note)
+    by = rules(policy).check(note)
     return f"witnessed: {', '.join(by) or 'nobody (the policy asks for none)'} signed the log of {size} entries with it"

@@ -11,7 +11,7 @@ iteration instead (:mod:`pets.federated.analyst.irls`), and only sums over all r
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -52,8 +52,9 @@ class Answers(Protocol):
     def schema(self) -> Schema:
         """What its tables are."""
 
-    def release(self, query: Any, protection: Any, **settings: Any) -> Any:
-        """The protected answer to a query."""
+    @property
+    def release(self) -> Callable[..., Any]:
+        """The verb that gives the protected answer to a query."""
 
 
 @dataclass(frozen=True)

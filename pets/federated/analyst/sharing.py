@@ -20,7 +20,7 @@ from pets.errors import PetsError, UserError, VerificationError, shown
 from pets.federated.analyst.statement import WORDINGS, faults_in, statement
 from pets.federated.messages.message import Kind, bitmap, context_of, parse, unsigned, verified
 from pets.federated.messages.roster import Roster
-from pets.federated.query_round.envelopes import sent
+from pets.federated.query_round.envelopes import envelope_terms, sent
 from pets.federated.query_round.order import Order
 from pets.federated.site import wording
 from pets.plan.plan import Plan
@@ -42,6 +42,7 @@ def sharing_of(
     signed: Mapping[int, Json],
     certificates: Mapping[str, Certificate],
     version: int | None = wording.VERSION,
+    terms: bool = True,
 ) -> Json:
     """The block, without the coordinator's signature.
 
@@ -51,8 +52,9 @@ def sharing_of(
         signed: what each site signed of being in the total.
         certificates: by site, what its ledger signed of its part, of those that tell.
         version: of the release's sentences; ``None`` as in releases of before they had one.
+        terms: of an encrypted total, with what each envelope's header states of the noise (earlier releases lack it).
     """
-    shares = order.shares
+    shares, terms = order.shares, terms and order.secure == "encrypted"
     noise: Json = {}
     if shares is not None and loss is not None:
         noise = {"mechanism": shares.mechanism, **wording.terms(plan, roster, shares, loss)}
@@ -64,6 +66,7 @@ def sharing_of(
         "roster": roster.to_json(),
         "roster_sha256": roster.digest,
         "round": order.round,
+        **({"terms": envelope_terms(roster, plan, order.protection, shares)} if terms else {}),
         "sites": roster.size,
         "answered": list(survivors),
         "dropouts": roster.dropouts,
@@ -136,7 +139,9 @@ def _checked(release: Release, form: Json) -> tuple[Roster, bool]:
     if shares is not None and isinstance(protection, DP):
         spread = Spread(release.plan, roster.sites_per_person)
         loss = shares_loss(spread, shares, roster.honest, roster.currency, roster.delta, protection)
-    wanted = sharing_of(release.plan, roster, order, loss, form["answered"], {}, {}, form.get("wording"))
+    wanted = sharing_of(
+        release.plan, roster, order, loss, form["answered"], {}, {}, form.get("wording"), "terms" in form
+    )
     free = ("signatures", "certificates", "coordinator")
     same = form == wanted | {name: form[name] for name in free}
     unsigned_form = release.form | {"sharing": {name: part for name, part in form.items() if name != "coordinator"}}

@@ -71,7 +71,7 @@ def asked_for(
     """The key holder's round for a query of this roster: its id becomes the query's."""
     if holder.public.id != roster.key_holder:
         raise PolicyError("the key holder has another key than the roster names; exchange a new roster")
-    noise, terms = _noise(roster, plan, protection, shares), _terms(roster, plan, protection, shares)
+    noise, terms = _noise(roster, plan, protection, shares), envelope_terms(roster, plan, protection, shares)
     most = max(needed(plan, roster.size, noise), reach_of(plan, roster.size, terms))
     return round_of(holder, roster, plan.query, schema, noise, pick(most, roster.size).name)
 
@@ -158,7 +158,7 @@ def agreed(
     except UserError:
         raise PolicyError("the order's round is not signed by the key holder that this site has pinned") from None
     place = next(number for number, one in enumerate(roster.members) if one.key == key.public.raw.hex())
-    terms = _terms(roster, plan, order.protection, order.shares)
+    terms = envelope_terms(roster, plan, order.protection, order.shares)
     same = (
         asked.id == order.id
         and asked.query.digest == order.query.digest
@@ -223,7 +223,7 @@ class CoordinatorEnvelopes:
 def sent(order: Order, roster: Roster, plan: Plan, signed: Mapping[int, Json]) -> bool:
     """Whether each of these sites signed an envelope of the order's round, for exactly this roster and noise."""
     asked = Round.from_bytes(canonical(order.round))
-    terms = _terms(roster, plan, order.protection, order.shares)
+    terms = envelope_terms(roster, plan, order.protection, order.shares)
     shared = expected(asked, terms, roster.members[0].data)
     if asked.id != order.id or asked.query.digest != order.query.digest or asked.parties != _parties(roster):
         return False
@@ -260,7 +260,8 @@ def _noise(roster: Roster, plan: Plan, protection: Protection, shares: Shares | 
     return DP(rho=sum(terms_of(Spread(plan, roster.sites_per_person), shares, roster.honest, 0.5).losses) / UNIT)
 
 
-def _terms(roster: Roster, plan: Plan, protection: Protection, shares: Shares | None) -> Json | None:
+def envelope_terms(roster: Roster, plan: Plan, protection: Protection, shares: Shares | None) -> Json | None:
+    """What every envelope's header states of the noise, for a release to carry: the sites signed it."""
     if shares is None:
         return None
     asked = protection if isinstance(protection, DP) else DP(rho=1)

@@ -69,7 +69,7 @@ class Checkpoint:
 def parse(note: str, key: VerifyingKey) -> Checkpoint:
     """The checkpoint in a note; raises :class:`VerificationError` when it is malformed or not signed by the key.
 
-    What others signed in it is not looked at (:class:`pets.verify.witness.Policy`).
+    What others signed in it is not looked at (:func:`pets.verify.witness.rules`).
     """
     wrong = VerificationError(
         "the checkpoint is damaged or was not signed by this ledger's key; restore your copy of it"

@@ -42,7 +42,7 @@ FOLDER = Path(checker.__file__).parent
 FILES = sorted(path.name for path in FOLDER.glob("[!_]*.py"))
 
 LONGER = {"check.py": 250, "log.py": 175, "answers.py": 200, "columns.py": 180, "plan.py": 340}
-"""Lines, of the files that are not a part for one kind: who signed, the log; an answer, and the planner that it takes."""
+"""Lines, of files that are not a part for one kind: who signed, the log, an answer and the planner that it takes."""
 
 FREE = ("assumptions", "engine_versions", "service", "values")
 """The parts that may say anything: nothing follows from them, and they follow from nothing that a reader has.

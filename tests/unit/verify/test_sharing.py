@@ -26,6 +26,8 @@ WAYS: list[tuple[dict[str, Any], Any, str]] = [
     ({}, pets.Total(), "masked"),
     ({}, pets.DP(epsilon=1), "local"),
     ({"sites_per_person": 2}, pets.DP(epsilon=1, pure=True), "local"),
+    ({"sites_per_person": 2}, pets.DP(epsilon=1), "encrypted"),
+    ({}, pets.Total(), "encrypted"),
 ]
 
 
@@ -73,7 +75,7 @@ def test_signed_lies_are_refused(world: World) -> None:
         except (Refused, CannotCheck):
             continue
         missed.append(path)
-    # who answered is the coordinator's word where the sites sign no list, and keys for envelopes serve none of these
+    # who answered is the coordinator's word where the sites sign no list; without envelopes, keys for them serve nobody
     free = [path for path in missed if path[-1] in ("policy", "schema", "box", "delta") and "members" in path]
     assert [path for path in missed if path not in free] == [] and tried > 40
 
@@ -98,6 +100,33 @@ def test_lies_that_fit_together() -> None:
         change(form)
         with pytest.raises(Refused, match=why):
             check(world.signed(form), world.key)
+
+
+@pytest.mark.chance(0)
+def test_envelopes_that_no_site_signed() -> None:
+    world = World(*WAYS[-2])
+    other = World(*WAYS[-2]).form["sharing"]
+    for change, why in (
+        (lambda f: f["signatures"]["s1"].update(nonce="0" * 32), "site s1 signed another envelope"),
+        (lambda f: f["signatures"].update(s1=f["signatures"]["s2"]), "site s1 signed another envelope"),
+        (lambda f: f["signatures"]["s1"].update(other["signatures"]["s1"]), "site s1 signed another envelope"),
+        (lambda f: f["signatures"].pop("s1"), "too few sites signed"),
+        (lambda f: f["round"].update(seeds=other["round"]["seeds"]), "signed another envelope"),
+        (lambda f: f["round"].update(noise={"kind": "dp", "rho": "0.001"}), "another noise"),
+        (lambda f: f["round"].update(least=4), r"round is of something else \(least\)"),
+        (lambda f: f["round"]["parties"].reverse(), r"something else \(parties\)"),
+        (lambda f: f["terms"].update(honest=3), "tell another noise"),
+        (lambda f: f["terms"].update(alone="0.000001"), "another noise of one site alone"),
+        (lambda f: f.update(terms=None), "not written as pets writes it"),
+    ):
+        form = copy.deepcopy(world.form)
+        change(form["sharing"])
+        with pytest.raises(Refused, match=why):
+            check(world.signed(form), world.key)
+    form = copy.deepcopy(world.form)
+    del form["sharing"]["terms"]
+    with pytest.raises(CannotCheck, match="before releases carried the terms"):
+        check(world.signed(form), world.key)
 
 
 @pytest.mark.chance(0)

@@ -10,7 +10,7 @@ import pytest
 
 from pets.common import signing
 from pets.ledger.log.merkle import inclusion_path, leaf_hash, root
-from pets.verify.witness import LOG, WITNESS, Key, Policy, Unwitnessed, key, message, parts, proven, signed_at
+from pets.verify.witness import LOG, WITNESS, Key, Unwitnessed, key, message, parts, proven, rules, signed_at
 
 # golang.org/x/mod/sumdb/note, note_test.go (BSD-3-Clause)
 PETER, ENOCH = (
@@ -144,18 +144,18 @@ def note_by(names: Iterable[str], text: str = CHECKPOINT) -> str:
 def test_a_quorum(by: str, enough: bool) -> None:
     note = note_by(by.split())
     if enough:
-        found = Policy(POLICY).check(note)
+        found = rules(POLICY).check(note)
         assert set(found) == {name.upper() for name in by.split() if name != "log"}
         assert set(found.values()) == {1_800_000_000}
     else:
         with pytest.raises(Unwitnessed):
-            Policy(POLICY).check(note)
+            rules(POLICY).check(note)
 
 
 def test_a_false_signature_is_worse_than_none() -> None:
     other = note_by("a", CHECKPOINT.replace("an extension", "another")).rpartition("\n\n")[2]
     with pytest.raises(Unwitnessed, match=r"a\.example is not by its key"):
-        Policy(POLICY).check(note_by(["log", "b", "c", "d"]) + other)
+        rules(POLICY).check(note_by(["log", "b", "c", "d"]) + other)
 
 
 @pytest.mark.parametrize(
@@ -184,12 +184,12 @@ def test_a_false_signature_is_worse_than_none() -> None:
 )
 def test_a_policy_that_cannot_be_read(text: str) -> None:
     with pytest.raises(Unwitnessed, match="policy"):
-        Policy(text)
+        rules(text)
 
 
 def test_a_policy_without_witnesses_or_logs() -> None:
-    assert Policy("quorum none\n").check(note_by(["log"])) == {}
-    assert Policy(f"witness A {OF['a']}\nquorum A\n").check(note_by(["a"])) == {"A": 1_800_000_000}
+    assert rules("quorum none\n").check(note_by(["log"])) == {}
+    assert rules(f"witness A {OF['a']}\nquorum A\n").check(note_by(["a"])) == {"A": 1_800_000_000}
 
 
 # proofs ---------------------------------------------------------------------------------------------------------------

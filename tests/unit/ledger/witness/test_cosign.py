@@ -18,7 +18,7 @@ from pets.ledger.log.checkpoint import parse
 from pets.ledger.witness import cosign
 from pets.ledger.witness.server import serving
 from pets.ledger.witness.witness import Witness
-from pets.verify.witness import Policy, Unwitnessed, proven, signed_at
+from pets.verify.witness import Unwitnessed, proven, rules, signed_at
 from tests.ledgers import account, ask, request
 
 
@@ -64,7 +64,7 @@ def test_two_of_three_are_a_quorum_and_the_dead_are_named(ledger: Ledger, tmp_pa
     made = witnesses(tmp_path, ledger, 3)
     names = [f"witness W{number} {one.key}" for number, one in enumerate(made)]
     lines = [f"log {cosign.log_key(ledger)}", *names, "group g 2 W0 W1 W2", "quorum g"]
-    policy = Policy("\n".join(lines))
+    policy = rules("\n".join(lines))
     with at_work(made[0]) as first, at_work(made[1]) as second, silent() as dead:
         log = cosign.head(ledger)
         alive = cosign.cosign(log, [first, second], 60)

@@ -64,7 +64,7 @@ def verify(
     """Is this certificate genuine, is this its release, and does its promise follow from it? Needs no ledger.
 
     Where the release is given, its promise is derived anew: plan, sensitivities, losses, ε. What is printed tells what
-    that covers. pets/verify/check.py does it, which can be copied away with the files beside it and run without pets.
+    that covers. pets/verify/check.py does it, which can be copied away with its folder and run without pets.
 
     \b
     pets verify certificate.json --key ledger.db.pub

@@ -10,13 +10,15 @@ from typing import Any
 
 def beside(name: str) -> Any:
     """A file of the checker's own, read from beside this one: nothing of pets is imported."""
-    found: Any = importlib.util.spec_from_file_location(f"check_{name}", Path(__file__).with_name(f"{name}.py"))
+    found: Any = importlib.util.spec_from_file_location(
+        f"check_{Path(name).name}", Path(__file__).parent / f"{name}.py"
+    )
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
 
 
-LOSS, KEYS = beside("loss"), beside("keys")
+LOSS, KEYS = beside("loss"), beside("kinds/keys")
 PLAN = LOSS.PLAN
 Plan, CannotCheck, KNOWN = PLAN.Plan, PLAN.CannotCheck, PLAN.COLUMNS.KNOWN
 need, same, number, canonical, sha256 = PLAN.need, PLAN.same, PLAN.number, PLAN.canonical, PLAN.sha256

@@ -1,6 +1,6 @@
 """Check the promise of a pets release: python check.py release.json ledger.pub [certificate.json] [--log public.log]
 
-It needs `cryptography` and the files beside it, and nothing else of pets. From the question and the schema in the
+It needs `cryptography` and the files of its folder, and nothing else of pets. From the question and the schema in the
 release it derives what a certificate may promise, by the rules in docs/proofs, and compares. --schema FILE: the schema
 that the custodian has published, as JSON. A synthetic table: check.py rows.certificate.json ledger.pub --table rows.csv
 Exit 0: the promise follows; 11: it does not; 12: it cannot be checked.
@@ -31,7 +31,7 @@ UNKNOWABLE = """not checked, since no program can know it from these files: that
 
 def beside(name: str) -> Any:
     """A file of this folder: it is found where this one lies, installed or not."""
-    spec = importlib.util.spec_from_file_location(f"check_{name}", Path(__file__).with_name(f"{name}.py"))
+    spec = importlib.util.spec_from_file_location(f"check_{Path(name).name}", Path(__file__).parent / f"{name}.py")
     if spec is None or spec.loader is None:
         raise ImportError(name)
     module = importlib.util.module_from_spec(spec)
@@ -40,8 +40,8 @@ def beside(name: str) -> Any:
 
 
 _answers, _log, _witness = beside("answers"), beside("log"), beside("witness")
-_made, _models, _envelopes = beside("made"), beside("models"), beside("envelopes")
-_sharing, _shares = beside("sharing"), beside("shares")
+_made, _models, _envelopes = beside("kinds/made"), beside("kinds/models"), beside("kinds/envelopes")
+_sharing, _shares = beside("kinds/sharing"), beside("kinds/shares")
 _loss, _plan = _answers.LOSS, _answers.PLAN
 DERIVED = {"synthetic": _made} | dict.fromkeys(_models.KINDS, _models)  # what is made of answers, by its kind
 UNIT, close, conversion, epsilon = _loss.UNIT, _loss.close, _loss.conversion, _loss.epsilon

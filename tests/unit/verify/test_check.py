@@ -39,7 +39,7 @@ from tests.unit.ledger.log.test_verifier import edited, leaves, other
 from tests.work import calls
 
 FOLDER = Path(checker.__file__).parent
-FILES = sorted(path.name for path in FOLDER.glob("[!_]*.py"))
+FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("[!_]*.py"))
 
 LONGER = {"check.py": 250, "log.py": 175, "answers.py": 200, "columns.py": 180, "plan.py": 340}
 """Lines, of files that are not a part for one kind: who signed, the log, an answer and the planner that it takes."""
@@ -714,8 +714,7 @@ def test_they_are_short_and_need_nothing_of_pets() -> None:
 
 @pytest.mark.chance(0)
 def test_they_run_alone(made: Made, tmp_path: Path) -> None:
-    for name in FILES:
-        shutil.copy(FOLDER / name, tmp_path)
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     release = made.releases[0]
     (tmp_path / "answer.json").write_bytes(canonical(release.to_json()))
     (tmp_path / "bare.json").write_bytes(canonical(release.form))

@@ -21,7 +21,7 @@ from pets.synthetic.synthetic_release import SyntheticRelease
 from pets.verify.check import CannotCheck, Refused, check
 from tests.unit.ledger.log.test_verifier import edited, leaves
 from tests.unit.session.synthesis.test_synthesise import AIM, opened
-from tests.unit.verify.test_check import FILES, FOLDER, Made, moved, said_of
+from tests.unit.verify.test_check import FOLDER, Made, moved, said_of
 
 TREE: dict[str, Any] = {"columns": ["sex", "ward"], "rows": 10, "progress": False}
 FREE = {"settings", "marginals", "level", "enough", "what", "marker", "made_with", "tables", "notes"}
@@ -173,8 +173,7 @@ def test_what_cannot_be_checked(world: World, tree: SyntheticRelease, aim: Synth
 
 @pytest.mark.chance(0)
 def test_it_runs_alone(world: World, tree: SyntheticRelease, tmp_path: Path) -> None:
-    for name in FILES:
-        shutil.copy(FOLDER / name, tmp_path)
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     tree.save(tmp_path / "rows.csv")
     (tmp_path / "ledger.pub").write_text(world.key.hex() + "\n")
 

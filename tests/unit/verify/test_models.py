@@ -22,7 +22,7 @@ from pets.ledger.publish import export
 from pets.verify.check import CannotCheck, Refused, check
 from tests.unit.federated.analyst.test_models import ROWS, SCHEMA, many
 from tests.unit.ledger.log.test_verifier import edited, leaves
-from tests.unit.verify.test_check import FILES, FOLDER, moved
+from tests.unit.verify.test_check import FOLDER, moved
 from tests.unit.verify.test_made import World, refused
 
 __all__ = ["many"]  # the federation of those tests
@@ -164,8 +164,7 @@ def test_what_cannot_be_checked(world: World, made: dict[str, Any]) -> None:
 
 @pytest.mark.chance(0)
 def test_it_runs_alone(world: World, made: dict[str, Any], tmp_path: Path) -> None:
-    for name in FILES:
-        shutil.copy(FOLDER / name, tmp_path)
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     made["gaussian"].save(tmp_path / "fit.json")
     (tmp_path / "ledger.pub").write_text(world.key.hex() + "\n")
     command = [sys.executable, "-I", "check.py", "fit.json", "ledger.pub"]

@@ -1,0 +1,1 @@
+"""Further kinds of releases and of what is made of them, a file each, for the checker."""

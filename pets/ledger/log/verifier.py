@@ -70,6 +70,8 @@ def check_promise(said: Any, one: Any) -> None:
     unit = one["schema"]["tables"][one["table"]]["unit"]
     unit = {"column": None, "max_rows": 1, "rows": 1} if unit == "row" else unit
     who = f"all rows of any one person ({unit['column']})" if unit["column"] else "any one row (a person)"
+    if "people" in one["query"]:  # one row a person, made of their rows in any tables
+        unit, who = unit | {"max_rows": 1, "rows": 1}, f"{who} in all tables of the dataset"
     told["dataset"] = {
         "id": one["dataset"],
         "table": one["table"],

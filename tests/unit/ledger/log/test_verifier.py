@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 import pets
+from pets import col
 from pets.common import signing
 from pets.common.codec import canonical
 from pets.ledger.ledger import Ledger
@@ -55,6 +56,10 @@ class Made:
         self.total = session.release(pets.query("stays").agg(rows=pets.count()), pets.Total())
         self.release = session.release(QUERY, pets.DP(epsilon=0.5))
         self.other = session.release(QUERY, pets.DP(epsilon=0.4))
+        stays = pets.events("stays").count(max=3)
+        self.people = session.release(
+            pets.people(stays=stays).where(col("stays") > 1).agg(n=pets.count()), pets.DP(epsilon=0.4)
+        )
         assert self.release.certificate is not None
         self.certificate = canonical(dict(self.release.certificate))
         self.statement = self.release.certificate.statement
@@ -99,6 +104,16 @@ def test_with_its_release(made: Made) -> None:
     assert verify(made.bytes, made.key, made.bytes) == verify(made.bytes, made.key)
     bare = canonical(made.release.form)  # as the ledger stores it, without digest and certificate
     assert verify(made.certificate, made.key, bare) == verify(made.bytes, made.key)
+
+
+def test_a_question_about_people(made: Made) -> None:
+    said = verify(canonical(made.people.to_json()), made.key)
+    assert "of any one person (id) in all tables of the dataset" in said and "one row a person is counted" in said
+    statement = json.loads(base64.b64decode(json.loads(canonical(made.people.to_json()))["certificate"]["payload"]))
+    statement["predicate"]["dp"]["contribution_bound"]["kept_rows"] = 4
+    assert "promises something else than the release" in refused(
+        made.signed(statement), made.key, canonical(made.people.form)
+    )
 
 
 def test_releases_without_a_guarantee_and_of_dummy_data(made: Made) -> None:

@@ -34,6 +34,7 @@ CONTENTS = {
     ],
     "Notebooks": [
         "notebooks/first_private_table",
+        "notebooks/cohort_study",
         "notebooks/onboarding_with_dummy_data",
         "notebooks/synthetic_data",
         "notebooks/encrypted_totals",

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from types import FrameType
+from typing import ClassVar
 
 DISTRIBUTION = "pets-privacy"
 """What installers call pets: on the package index, ``pets`` is another project."""
@@ -36,10 +37,12 @@ class PetsError(Exception):
     A notebook shows the cell's line and the sentence; :func:`full_tracebacks` brings the rest.
 
     Attributes:
+        code: the kind of the error, for programs: one of a closed list, the same wherever pets speaks to another.
         exit_code: what the command line returns.
         retry_after: seconds after which the very same request may succeed; ``None`` where asking again is no remedy.
     """
 
+    code: ClassVar[str] = "error"
     exit_code = 1
     retry_after: float | None = None
 
@@ -79,18 +82,21 @@ def _place(filename: str) -> str:
 class UserError(PetsError):
     """Something in the request must change; the message says what and how."""
 
+    code = "request"
     exit_code = 2
 
 
 class SchemaError(UserError):
     """The schema is not a valid public description of the tables."""
 
+    code = "schema"
     exit_code = 3
 
 
 class QueryError(UserError):
     """The question cannot be asked of this schema."""
 
+    code = "query"
     exit_code = 4
 
 
@@ -102,6 +108,8 @@ class SqlError(QueryError):
         excerpt: the line of the statement, and carets below the place (empty: the statement as a whole).
     """
 
+    code = "sql"
+
     def __init__(self, sentence: str, excerpt: str = "") -> None:
         super().__init__(f"{sentence}\n{excerpt}" if excerpt else sentence)
         self.sentence, self.excerpt = sentence, excerpt
@@ -110,44 +118,54 @@ class SqlError(QueryError):
 class NoSuchNameError(QueryError, AttributeError):
     """A name that pets does not have; the message says what there is. ``hasattr`` and ``getattr`` see it as usual."""
 
+    code = "name"
+
 
 class DataError(UserError):
     """A data source cannot be opened or read (raised to the custodian, while a snapshot is made)."""
 
+    code = "data"
     exit_code = 5
 
 
 class BudgetError(UserError):
     """The budget or the protection's parameters do not allow the request; nothing was spent."""
 
+    code = "budget"
     exit_code = 6
 
 
 class PolicyError(UserError):
     """The custodian's policy does not allow the request; nothing was spent."""
 
+    code = "policy"
     exit_code = 7
 
 
 class MissingExtraError(UserError):
     """An optional part of pets is not installed; the message names the ``pip install`` that mends it."""
 
+    code = "missing-extra"
     exit_code = 8
 
 
 class LedgerError(UserError):
     """The ledger cannot be opened, read or written as it must be; it was left as it was."""
 
+    code = "ledger"
     exit_code = 10
 
 
 class UsedKeyError(LedgerError):
     """An idempotency key stands for a request that was made already; nothing was charged again."""
 
+    code = "used-key"
+
 
 class InProgressError(UsedKeyError):
     """The request under this key is still being answered: ask again, under the same key, after ``retry_after``."""
 
+    code = "in-progress"
     exit_code = 13
 
     def __init__(self, message: str, retry_after: float) -> None:
@@ -158,18 +176,21 @@ class InProgressError(UsedKeyError):
 class FailedKeyError(UsedKeyError):
     """The request under this key failed after the data was opened; its charge stands. Another key asks anew."""
 
+    code = "failed-key"
     exit_code = 14
 
 
 class OtherQuestionError(UsedKeyError):
     """The key was used for another question."""
 
+    code = "other-question"
     exit_code = 15
 
 
 class LedgerDownError(LedgerError):
     """The ledger's database cannot be reached, is held by somebody else, or is full: the same request may succeed."""
 
+    code = "ledger-down"
     exit_code = 16
     retry_after = 5.0
 
@@ -177,6 +198,7 @@ class LedgerDownError(LedgerError):
 class VerificationError(UserError):
     """A certificate, a checkpoint or an exported log is not what its signature says."""
 
+    code = "verification"
     exit_code = 11
 
 
@@ -186,12 +208,14 @@ class ReleaseFailedError(PetsError):
     Deliberately opaque: the analyst learns nothing but an incident number, and the charge stands.
     """
 
+    code = "release-failed"
     exit_code = 9
 
 
 class InternalError(PetsError):
     """A bug in pets, not in the request; a notebook shows its whole traceback."""
 
+    code = "internal"
     exit_code = 70
 
     @property

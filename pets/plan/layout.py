@@ -54,6 +54,12 @@ class Dimension:
         """The number of slots."""
         return len(self.labels)
 
+    def tells_apart(self, domain: Domain | None) -> bool:
+        """Whether each value of the column has a slot of its own, as the days of a column of days have."""
+        if self.cycle is None:
+            return not self.breaks
+        return domain is not None and self.cycle.width == 1 and domain.cells <= self.cycle.size
+
     def slots_of_texts(self, texts: Sequence[str]) -> Ints:
         """The slot of each stored text (empty: no value); -1 where it is none of the labels."""
         index = {"" if label == MISSING else label: slot for slot, label in enumerate(self.labels)}

@@ -276,7 +276,7 @@ def stored_rank(query: Query, schema: Schema, layout: Layout, where: Predicate |
     table = schema.table(query.table)
     same = set(schema.fields(query.table)) - set(table.columns)  # the person table's; a computed column may differ
     own = [one for one in layout.dimensions if one.column not in same]
-    if any(one.breaks or one.cycle is not None for one in own):
+    if any(not one.tells_apart(table.columns.get(one.column)) for one in own):
         return None
     names = tuple(sorted({one.column for one in own}))
     reads = columns_in(where) - same

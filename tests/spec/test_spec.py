@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pets import testing
+from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import ENGINES as TABULATORS
 from pets.schema.schema import Schema
+from pets.testing import exact_answers
 from tests.spec import book, render
 from tests.spec.book import Chapter, Spec
 from tests.spec.engines import ALL as ENGINES
@@ -30,19 +31,30 @@ def rows(tables: tuple[tuple[str, str], ...]) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def one_snapshot_for_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A chapter's specs share rows: a snapshot is made of them once (most of a spec's time would go there)."""
-    monkeypatch.setattr(testing, "snapshot", _snapshot)
+    """A chapter's specs share rows: snapshots, and the sites they are dealt to, are made of them once.
+
+    (Most of a spec's time would go there.)
+    """
+    for name in ("snapshot", "linked"):
+        monkeypatch.setattr(exact_answers, name, partial(_once, getattr(exact_answers, name)))
 
 
-_made: dict[tuple[str, int, str], Snapshot] = {}
-_make = testing.snapshot
+_made: dict[tuple[str, int, tuple[str, ...] | str], Snapshot | Linked] = {}
 
 
-def _snapshot(schema: Schema, data: Mapping[str, Any], table: str) -> Snapshot:
-    key = (schema.digest, id(data), table)  # `rows` keeps the objects, so an id stays one object's
+def _once(make: Callable[..., Any], schema: Schema, data: Mapping[str, Any], tables: tuple[str, ...] | str) -> Any:
+    key = (schema.digest, id(data), tables)  # `rows` keeps the objects, so an id stays one object's
     if key not in _made:
-        _made[key] = _make(schema, data, table)
+        _made[key] = make(schema, data, tables)
     return _made[key]
+
+
+def test_the_engines_ask_for_those_snapshots() -> None:
+    chapter = CHAPTERS[0]
+    data = rows(tuple(chapter.tables_of(chapter.specs[0]).items()))
+    _made.clear()
+    ENGINES["duckdb"](book.schema(chapter.schema), data, book.asked(chapter.specs[0].query))
+    assert [place for _, place, _ in _made] == [id(data)]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

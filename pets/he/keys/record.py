@@ -29,6 +29,8 @@ ALREADY = (
 class RecordError(UserError):
     """The record is missing, another key's, or cannot be written: nothing was opened. It names its owner's file."""
 
+    code = "record"
+
 
 class Record(Protocol):
     """What remembers opened rounds."""

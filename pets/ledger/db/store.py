@@ -323,6 +323,8 @@ class Store:
 class CommitUnknown(LedgerDownError):
     """The connection was lost while a transaction was being committed."""
 
+    code = "commit-unknown"
+
     def __init__(self, label: str) -> None:
         super().__init__(
             f"the connection to the ledger {label!r} was lost while it wrote, and nobody can tell yet whether that "

@@ -124,6 +124,73 @@ tables:
             """,
         ),
         Spec(
+            "One visit of a person a day",
+            """
+            pets.query("visits").group_by(col("seen").day("day")).agg(
+                visits=pets.count(), spent=pets.sum("spent")
+            ).bound(rows=7, groups=7, rows_per_group=1)
+            """,
+            """
+            day        | visits | spent
+            -----------+--------+------
+            2024-03-04 | 1      | 10
+            2024-03-05 | 2      | 32
+            2024-03-06 | 0      | 0
+            """,
+            why="Person 1 came twice on Monday, and spent the same both times.",
+            schema="""
+tables:
+  visits:
+    unit: {column: person, max_rows: 9}
+    columns:
+      person: {type: identifier}
+      seen: {type: datetime, min: 2024-03-04 00:00, max: 2024-03-06 23:59, nullable: false}
+      spent: {type: integer, min: 0, max: 50, nullable: false}
+""",
+            tables={
+                "visits": """
+                person | seen             | spent
+                -------+------------------+------
+                1      | 2024-03-04 09:00 | 10
+                1      | 2024-03-04 09:00 | 10
+                1      | 2024-03-05 18:30 | 20
+                2      | 2024-03-05 12:15 | 12
+                """
+            },
+        ),
+        Spec(
+            "An epidemic curve: weeks by district",
+            'pets.query("cases").group_by(col("onset").week("week"), "district").agg(cases=pets.count_units())',
+            """
+            week     | district | cases
+            ---------+----------+------
+            2020-W53 | east     | 1
+            2020-W53 | west     | 1
+            2021-W01 | east     | 0
+            2021-W01 | west     | 1
+            """,
+            why="Person 1 was ill twice in one week, and is one case of it.",
+            schema="""
+tables:
+  cases:
+    unit: {column: person, max_rows: 9}
+    columns:
+      person: {type: identifier}
+      district: {type: category, values: [east, west], nullable: false}
+      onset: {type: date, min: 2020-12-28, max: 2021-01-10, nullable: false}
+""",
+            tables={
+                "cases": """
+                person | district | onset
+                -------+----------+-----------
+                1      | east     | 2020-12-28
+                1      | east     | 2021-01-03
+                2      | west     | 2020-12-31
+                2      | west     | 2021-01-04
+                """
+            },
+        ),
+        Spec(
             "Each hour of a range",
             'pets.query("visits").group_by(col("seen").period("hour", "from")).agg(n=pets.count())',
             """

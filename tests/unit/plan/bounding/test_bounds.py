@@ -20,6 +20,7 @@ def schema(cells: int, **unit: object) -> pets.Schema:
         "id": {"type": "identifier"},
         "day": {"type": "category", "values": [f"d{i}" for i in range(cells)], "nullable": False},
         "hour": {"type": "integer", "min": 0, "max": 23},
+        "onset": {"type": "date", "min": "2024-01-01", "max": "2024-12-31"},
         "spent": {"type": "integer", "min": -3, "max": 3, "nullable": False},
     }
     unit = {"column": "id", "max_rows": ROWS} | unit
@@ -103,7 +104,7 @@ def test_a_cap_that_changes_nothing_is_none() -> None:
 
 # ── which stored rank serves ──────────────────────────────────────────────────────────────────────────────────────────
 
-RANKED = [["day"], ["hour", "day"]]
+RANKED = [["day"], ["hour", "day"], ["onset"]]
 
 
 def served(asked: pets.Query) -> Plan:
@@ -122,6 +123,14 @@ SERVES = {
     "a condition that reads another column, too": (BY_DAY.where((col("hour") > 3) | (col("day") == "d1")), None),
     "a coarser key than the rank's": (pets.query("visits").group_by("hour"), None),
     "bins of the key": (pets.query("visits").group_by("day", col("hour").bins([0, 12, 24])), None),
+    "each day": (pets.query("visits").group_by(col("onset").day()), ("onset",)),
+    "a condition on the days": (
+        pets.query("visits").where(col("onset") < "2024-06-01").group_by(col("onset").day()),
+        ("onset",),
+    ),
+    "weeks of days": (pets.query("visits").group_by(col("onset").week()), None),
+    "days of the week": (pets.query("visits").group_by(col("onset").weekday()), None),
+    "months of days": (pets.query("visits").group_by(col("onset").period("month")), None),
     "no key": (pets.query("visits"), None),
     "only an attribute of the person": (pets.query("visits").group_by("old"), None),
 }

@@ -23,6 +23,7 @@ VISITS = pd.DataFrame(
         for _ in range(300)
     ]
 )
+VISITS["on"] = [f"2024-03-0{3 + DAYS.index(day)}" for day in VISITS["day"]]  # Sunday to Tuesday: two weeks
 PEOPLE = pd.DataFrame([{"id": f"p{i}", "old": i % 3 == 0} for i in range(40)])
 ROWS = 7
 
@@ -33,8 +34,9 @@ def schema(ranked: bool) -> pets.Schema:
         "day": {"type": "category", "values": list(DAYS), "nullable": False},
         "hour": {"type": "integer", "min": 0, "max": 23, "nullable": False},
         "spent": {"type": "integer", "min": 0, "max": 49, "nullable": False},
+        "on": {"type": "date", "min": "2024-03-03", "max": "2024-03-05", "nullable": False},
     }
-    unit = {"column": "id", "max_rows": ROWS} | ({"rank_within": [["day"], ["day", "hour"]]} if ranked else {})
+    unit = {"column": "id", "max_rows": ROWS} | ({"rank_within": [["day"], ["day", "hour"], ["on"]]} if ranked else {})
     people = {"unit": {"column": "id", "max_rows": 1}, "columns": {"id": {"type": "identifier"}, "old": "boolean"}}
     table = {"unit": unit, "columns": columns, "person_table": "people"}
     return pets.Schema.load({"tables": {"visits": table, "people": people}})
@@ -69,6 +71,8 @@ CASES: dict[str, tuple[pets.Query, Meets, Group]] = {
     "a condition on the person": (BY_DAY.where(col("old") == True), lambda row: row["old"] == 1, day),  # noqa: E712
     "a condition on the rows": (BY_DAY.where(col("spent") > 20), lambda row: row["spent"] > 20, day),
     "bins": (pets.query("visits").group_by("day", col("hour").bins([0, 12, 24])), always, half),
+    "each day": (pets.query("visits").group_by(col("on").day()), always, lambda row: row["on"]),
+    "each week": (pets.query("visits").group_by(col("on").week()), always, lambda row: row["on"] > 0),
     "the coarser of two ranks": (BY_DAY.where(col("hour") >= 0), always, day),
 }
 BOUNDS = [(7, None, 1), (7, 2, 1), (5, 2, 2), (4, 1, 3)]
@@ -113,7 +117,7 @@ def test_the_first_rows_of_each_group_count(case: str, prepared: str, engine: st
 
 def test_somebody_with_a_row_each_hour_counts_once_a_day() -> None:
     """A rank within day and hour says nothing of the day: by it this person would count six times."""
-    busy = pd.DataFrame([{"id": "p1", "day": "tue", "hour": hour, "spent": 1} for hour in range(6)])
+    busy = pd.DataFrame([{"id": "p1", "day": "tue", "hour": hour, "spent": 1, "on": "2024-03-04"} for hour in range(6)])
     told = schema(ranked=True)
     snapshot = Snapshot.make(told, "visits", {"visits": busy, "people": PEOPLE}, key=3, progress=False)
     by_day = BY_DAY.agg(n=pets.count()).bound(rows_per_group=1)
@@ -127,7 +131,7 @@ def test_stored_ranks_are_written_beside_the_rank_and_found_again(tmp_path: obje
     sources = {"visits": VISITS, "people": PEOPLE}
     Snapshot.make(told, "visits", sources, folder=str(tmp_path), key=3, progress=False)
     opened = Snapshot.open(told, "visits", str(tmp_path))
-    assert dict(opened.ranks) == {("day",): "g0", ("day", "hour"): "g1"}
+    assert dict(opened.ranks) == {("day",): "g0", ("day", "hour"): "g1", ("on",): "g2"}
     found = opened.arrow().to_pydict()
     days = found[opened.columns["day"]]
     within: Counter[tuple[int, int]] = Counter()

@@ -41,7 +41,7 @@ def sealed(
         "protection": order.protection.to_json(),
         "issued_at": now(),
         "analyst": order.analyst,
-        **statement(plan, roster, order, request.loss, relay.survivors, relay.proved),
+        **statement(plan, roster, order, request.loss, relay.survivors, relay.proved, relay.charged_absent),
     }
     sharing = sharing_of(plan, roster, order, request.loss, relay.survivors, relay.signed, certificates)
     form = sealed_release(**parts, sharing=sharing).form

@@ -17,7 +17,7 @@ from pets.common.signing import SigningKey
 from pets.dp.privacy_loss import PrivacyLoss
 from pets.dp.shares import Shares, Spread, shares_loss
 from pets.errors import PetsError, UserError, VerificationError, shown
-from pets.federated.analyst.statement import WORDINGS, faults_in, statement
+from pets.federated.analyst.statement import WORDINGS, charged_in, faults_in, statement
 from pets.federated.messages.message import Kind, bitmap, context_of, parse, unsigned, verified
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.envelopes import envelope_terms, sent
@@ -154,8 +154,9 @@ def _checked(release: Release, form: Json) -> tuple[Roster, bool]:
 def _follows(release: Release, roster: Roster, order: Order, loss: PrivacyLoss | None) -> bool:
     """Whether what is stated of noise, promise, cost and notes, and by certificates, follows from who answered what."""
     plan, answered, faults = release.plan, release.form["sharing"]["answered"], faults_in(release.notes, roster)
+    charged = charged_in(release.notes, roster)
     version = release.form["sharing"].get("wording", 1)
-    wanted = statement(plan, roster, order, loss, answered, faults, version)
+    wanted = statement(plan, roster, order, loss, answered, faults, charged, version)
     if any(getattr(release, name) != part for name, part in wanted.items()):
         return False
     certificates = {name: Certificate(form) for name, form in release.form["sharing"]["certificates"].items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +27,7 @@ def statement(
     loss: PrivacyLoss | None,
     survivors: Sequence[str],
     faults: Mapping[str, str],
+    charged: Collection[str] = (),
     version: int = wording.VERSION,
 ) -> dict[str, Any]:
     """Every part of a release that follows from who was asked what, and who answered, by its name.
@@ -35,6 +36,7 @@ def statement(
         loss: what the shares of noise mean; ``None`` without noise.
         survivors: the names of the sites in the total.
         faults: by site, what the coordinator saw it sign wrongly.
+        charged: of the sites that are not in the answer, those that may have opened their data for it.
         version: of the sentences.
     """
     said = WORDINGS[version]
@@ -46,7 +48,7 @@ def statement(
     notes = said.notes(plan, roster, order.secure, len(survivors), shares is not None, rounded)
     # (a site lost after its vector came is in the answer all the same: the others took its masks off)
     missing = sorted({member.name for member in roster.members} - set(survivors))
-    notes += tuple(f"Site {name} is not in the answer." for name in missing)
+    notes += tuple(_absent(name, charged=name in charged) for name in missing)
     notes += tuple(_fault(name, what) for name, what in faults.items())
     if shares is not None and shares.mechanism == "laplace":
         notes += ("The noise is a sum of discrete Laplace draws; intervals take its normal limit.",)
@@ -70,6 +72,16 @@ def faults_in(notes: Sequence[str], roster: Roster) -> dict[str, str]:
     """By site, what a release's notes say that it signed wrongly: the coordinator's word, which nothing else shows."""
     known = {_fault(member.name, what): (member.name, what) for member in roster.members for what in FAULTS}
     return dict(known[note] for note in notes if note in known)
+
+
+def charged_in(notes: Sequence[str], roster: Roster) -> frozenset[str]:
+    """The sites of which a release's notes say that they are not in it, and may have been charged all the same."""
+    return frozenset(member.name for member in roster.members if _absent(member.name, charged=True) in notes)
+
+
+def _absent(name: str, *, charged: bool) -> str:
+    said = f"Site {name} is not in the answer"
+    return f"{said}; its data may have been opened: what that cost stays charged there." if charged else f"{said}."
 
 
 def _fault(name: str, what: str) -> str:

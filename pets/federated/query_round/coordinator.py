@@ -7,7 +7,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -87,7 +87,10 @@ class Relay:
     @property
     def survivors(self) -> tuple[str, ...]:
         """The names of the sites whose vectors are in the total."""
-        return tuple(self.roster.members[site].name for site in sorted(self._collector.survivors))
+        return self._named(self._collector.survivors)
+
+    def _named(self, sites: Iterable[int]) -> tuple[str, ...]:
+        return tuple(self.roster.members[site].name for site in sorted(sites))
 
     @property
     def signed(self) -> Mapping[int, Json]:
@@ -110,9 +113,14 @@ class Relay:
         return evidence_of(self._kept or [])
 
     @property
+    def charged_absent(self) -> tuple[str, ...]:
+        """The names of the sites that are not in the total, and may have been charged for it all the same."""
+        return self._named(self._opened - self._refused - self._collector.survivors)
+
+    @property
     def charges(self) -> str:
         """Where the query may have been charged by now, for a person."""
-        names = [self.roster.members[site].name for site in sorted(self._opened - self._refused)]
+        names = self._named(self._opened - self._refused)
         if not names:
             return "no site had opened its data, so nothing stays charged"
         return f"data may have been opened at {', '.join(names)}: what that cost stays charged there"
@@ -131,7 +139,7 @@ class Relay:
             self._refused.add(site)
             self.lose(site, f"refused: {plain(message.body)}")
         else:
-            self.lose(site, "withheld")
+            self.lose(site, "withheld; what it cost stays charged there")
 
     def lose(self, site: int, why: str) -> None:
         """A site is out."""

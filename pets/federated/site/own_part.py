@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pets.ledger.account import Account
-from pets.ledger.states import Sealed
+from pets.ledger.states import Sealed, State
 
 
 def key_of(query: str) -> str:
     """The idempotency key of a query in a site's ledger: its id is used once, for ever."""
     return f"federated:{query}"
+
+
+def was_opened(query: str, account: Account) -> bool:
+    """Whether the data was, or may have been, opened for a query here: its charge stands, whatever left."""
+    with account.ledger.reading() as tx:
+        row = tx.by_key(account.dataset, account.scope, key_of(query))
+    return row is not None and State(row.state).opened
 
 
 def part_in(query: str, account: Account) -> Sealed | None:

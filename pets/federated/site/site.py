@@ -47,7 +47,7 @@ from pets.federated.site.policy_file import PolicyFile
 from pets.federated.site.sealing import seal_part
 from pets.federated.site.vector import vector
 from pets.federated.site.waiting.kept_replies import KeptReplies, KeptReply
-from pets.federated.site.waiting.later import later_reply
+from pets.federated.site.waiting.later import later_reply, reply_lost
 from pets.he.keys.public_key import PublicKey
 from pets.ledger.change import Change, apply, draft
 from pets.ledger.failpoint import failpoint
@@ -251,15 +251,17 @@ class Site:
         known = self._active.get(message.query)
         if known is not None and hmac.compare_digest(known.last[0], hashlib.sha256(data).digest()):
             return known.last[1]
-        if message.query in self._seen:
-            raise ProtocolError("the order was seen before; a query's id is used once")
         body, evidence = unpacked(message.body)
         order = Order.read(body, roster)
         if bytes.fromhex(order.id) != message.query:
             raise ProtocolError("the order's id is not its message's; it was ignored")
+        if message.query in self._seen and not order.until:
+            raise ProtocolError("the order was seen before; a query's id is used once")
         self._seen.add(message.query)
         me = self._place(roster)
         channel = Channel(roster, message.query, context_of(roster, order.form), me, self._key)
+        if order.until and reply_lost(order, self.session.custody.account, self._noted, self.notice):
+            return channel.write(Kind.WITHHELD, 0, b"")
         session = self.session
         desk = Desk(roster.members[me], session.schema, self.policy, session.policy, session.budget, self._entry.data)
         try:
@@ -296,8 +298,9 @@ class Site:
 
     def _reserve(self, admission: Admission, snapshot: Snapshot | Linked) -> Grant:
         request = request_of(admission, snapshot.id, self._entry.data)
+        wait = 0.0 if admission.order.until else LIFE  # of an open question the data is opened at once
         try:
-            grant: Grant | None = self.session.custody.account.reserve([request], start=False, again=True, wait=LIFE)[0]
+            grant: Grant | None = self.session.custody.account.reserve([request], start=False, again=True, wait=wait)[0]
         except UsedKeyError:
             grant = None
         except LedgerError as error:

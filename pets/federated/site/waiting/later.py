@@ -6,17 +6,20 @@ the reply. It signs for one total of a query, ever.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pets.common.signing import SigningKey
+from pets.errors import LedgerError
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message, context_of, parse, verified
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.envelopes import agreed
 from pets.federated.query_round.evidence import unpacked
 from pets.federated.query_round.order import Order
+from pets.federated.site.own_part import was_opened
 from pets.federated.site.waiting.kept_replies import KeptReplies
 from pets.he.keys.public_key import PublicKey
+from pets.ledger.account import Account
 from pets.plan.plan import make_plan
 from pets.schema.schema import Schema
 
@@ -58,3 +61,25 @@ def later_reply(
     reply = channel.write(Kind.ROUND, 1, half.resumed(parse(found.reply).body).consent(read.body))
     kept.signed(message.query, data, reply)
     return reply
+
+
+def reply_lost(order: Order, account: Account, noted: Callable[[object], str], notice: Callable[[str], None]) -> bool:
+    """Whether this site was charged for an open question, and its reply is not kept: it ended in between.
+
+    Then none ever leaves: counted again, and with other noise, the same charge would pay for two answers. The analyst
+    is told that it stays charged, as often as it is asked, and the custodian, too.
+
+    Args:
+        noted: gives the number under which the custodian finds why something went wrong.
+        notice: told what the custodian must know.
+
+    Raises:
+        ProtocolError: where the ledger cannot be read just now; the question may be asked again.
+    """
+    try:
+        if not was_opened(order.id, account):
+            return False
+    except LedgerError as error:
+        raise ProtocolError(f"this site's ledger cannot be read just now (incident {noted(error)})") from None
+    notice(f"Query {order.id[:12]} was charged, and its reply lost when this site ended; the analyst is told so.")
+    return True

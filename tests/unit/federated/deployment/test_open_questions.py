@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,14 @@ from pets.cli import main
 from pets.errors import PolicyError, QueryError, ReleaseFailedError, UserError
 from pets.federated import connect
 from pets.federated.analyst.open_question import OpenQuestion, wait_of
+from pets.federated.analyst.sharing import check_sharing
 from pets.federated.deployment.keyholder_folder import KeyHolderFolder
 from pets.federated.deployment.remote import RemoteFederation
 from pets.federated.deployment.site_folder import SiteFolder
 from pets.federated.keyholder.gate import NAME
 from pets.federated.messages.errors import ProtocolError, Refused
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of
+from pets.ledger import failpoint
 from pets.release.release import Release
 from tests.unit.federated.site.test_site import BY_AGE, HALF, N, parts
 from tests.unit.session.test_session import SCHEMA
@@ -95,6 +99,13 @@ class Post:
         pass
 
 
+class Answering:
+    """A party as the line sees it."""
+
+    def __init__(self, handle: Callable[[bytes], bytes]) -> None:
+        self.handle = handle
+
+
 @pytest.fixture
 def post(shelf: Path, tmp_path: Path) -> Post:
     shutil.copytree(shelf, tmp_path / "root")
@@ -145,6 +156,93 @@ def test_a_question_that_is_open_is_not_asked_twice(post: Post) -> None:
     post.come("north", "east", NAME)
     assert asked(post).id == question.id
     assert states(post) == {"north": ["committed"], "east": ["committed"], "west": []}
+
+
+DEATHS = ("reserve-committed", "start-committed", "seal-stored", "seal-committed")
+
+
+@pytest.fixture(scope="module")
+def deaths(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Path]]:
+    """A question that three sites answered; and by place, what north's disk held when a kill there had ended it."""
+    root = tmp_path_factory.mktemp("deaths")
+    shutil.copytree(shelf, root / "root")
+    post, north = Post(root / "root"), root / "root" / "north"
+    post.come(*NAMES, NAME)
+    site = post.there["north"]
+    kept: dict[str, Path] = {}
+
+    def snapshot(point: str) -> None:
+        if point in DEATHS:
+            kept[point] = shutil.copytree(north, root / point, dirs_exist_ok=True)
+
+    def handle(data: bytes) -> bytes:
+        failpoint.hook = snapshot
+        try:
+            return site.handle(data)
+        finally:
+            failpoint.hook = None
+
+    post.there = {"north": Answering(handle), NAME: post.there[NAME]}
+    asked(post)
+    assert set(kept) == set(DEATHS)
+    return post.root, kept
+
+
+@pytest.mark.parametrize("place", DEATHS)
+def test_a_site_killed_after_its_charge_says_so_and_sends_no_second_answer(
+    place: str, deaths: tuple[Path, Mapping[str, Path]], tmp_path: Path
+) -> None:
+    root, kept = deaths
+    shutil.copytree(root, tmp_path / "root")
+    shutil.rmtree(tmp_path / "root" / "north")
+    shutil.copytree(kept[place], tmp_path / "root" / "north")
+    post = Post(tmp_path / "root")
+    many = opened(post)
+    question = many.pending()[0]
+    many._open.keep(replace(question, replies=({},)))  # what left before the kill did not arrive
+    post.come(*NAMES, NAME)
+    site = post.there["north"]
+    notices: list[str] = []
+    site.notice = notices.append
+    if place == "reserve-committed":  # no data was opened, so it is in the answer, once its own lease is over
+        assert opened(post).collect(question.id) is None
+        site.session.ledger._clock = lambda: time.time() + 31
+    release = opened(post).collect(question.id)
+    assert isinstance(release, Release)
+    envelopes = [reply for name, reply in post.replies if name == "north" and len(reply) > 10_000]
+    absent = [note for note in release.notes if note.startswith("Site north ")]
+    told = "Site north is not in the answer; its data may have been opened: what that cost stays charged there."
+    lost = place != "reserve-committed"
+    assert (len(envelopes), absent) == ((0, [told]) if lost else (1, []))
+    assert release.sharing is not None
+    assert release.sharing["answered"] == list(NAMES[1:] if lost else NAMES)
+    check_sharing(release)
+    said = f"Query {question.id[:12]} was charged, and its reply lost when this site ended; the analyst is told so."
+    assert notices == ([said] if lost else [])
+    found = states(post)["north"]
+    assert len([state for state in found if state != "voided"]) == 1
+    history = site.session.history()
+    assert history["rho"].sum() == pytest.approx(release.rho)
+
+
+def test_where_no_answer_comes_of_it_the_lost_reply_is_told(
+    deaths: tuple[Path, Mapping[str, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, kept = deaths
+    shutil.copytree(root, tmp_path / "root")
+    shutil.rmtree(tmp_path / "root" / "north")
+    shutil.copytree(kept["seal-committed"], tmp_path / "root" / "north")
+    post = Post(tmp_path / "root")
+    many = opened(post)
+    question = many.pending()[0]
+    many._open.keep(replace(question, replies=({},)))
+    post.come("north", NAME)
+    many = opened(post)
+    assert many.collect(question.id) is None
+    assert main.run(["federation", "pending", str(post.root / "trial")]) == 0
+    assert "north                withheld, and charged" in capsys.readouterr().out
+    with pytest.raises(ReleaseFailedError, match="north: withheld; what it cost stays charged there"):
+        opened(post, dt.timedelta(days=8)).collect(question.id)
 
 
 def test_a_reply_that_was_lost_comes_again_and_is_charged_once(post: Post) -> None:

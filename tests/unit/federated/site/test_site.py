@@ -19,6 +19,7 @@ from pets import col
 from pets.common.clock import now
 from pets.errors import BudgetError, LedgerError, PolicyError, ReleaseFailedError, UserError
 from pets.federated import Federation, Site, SitePolicy, TableRule, Totals
+from pets.federated.analyst.sharing import check_sharing
 from pets.federated.messages.errors import ProtocolError, Refused
 from pets.federated.site import wording
 from pets.ledger.ledger import LEASE, Ledger
@@ -288,7 +289,7 @@ def test_small_cohorts_are_withheld_without_a_reason(rules: dict[str, Any], quer
     with pytest.raises(ReleaseFailedError) as caught:
         many.release(query, pets.Total())
     assert "few" not in str(caught.value).replace("too few sites", "")
-    assert set(many.lost.values()) <= {"withheld", "no reply"}
+    assert set(many.lost.values()) <= {"withheld; what it cost stays charged there", "no reply"}
     assert any("forfeited" in found for found in states(many))
 
 
@@ -398,7 +399,10 @@ def test_a_site_may_be_lost_at_any_round(at: int) -> None:
     lost.handle = handle  # type: ignore[method-assign]
     release = many.release(N, HALF)
     # whose vector came is in the answer, whenever the line died after that
-    assert ("Site s3 is not in the answer." in release.notes) == (at <= 2)
+    told = [note for note in release.notes if note.startswith("Site s3 ")]
+    opened = "Site s3 is not in the answer; its data may have been opened: what that cost stays charged there."
+    assert told == ([] if at > 2 else [opened] if at == 2 else ["Site s3 is not in the answer."])
+    check_sharing(release)
     assert set(many.lost) == {"s3"}
     counted = 4 if at > 2 else 3
     assert release.notes[0].startswith(f"{counted} of 4")

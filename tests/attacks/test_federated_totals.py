@@ -307,3 +307,37 @@ def test_two_numbers_of_one_answer_are_as_far_apart_as_two_answers() -> None:
         sites.release(T.agg(n=pets.count(), m=some), TOTAL)
     assert incidents(sites) == {"two of its numbers differ by too few rows"}
     assert sites.release(T.agg(n=pets.count(), m=pets.count(where=col("age") < 30)), TOTAL)
+
+
+WHOLE, FROM_30, TO_30 = (pets.count(), pets.count(where=col("age") >= 30), pets.count(where=col("age") <= 30))
+
+
+@pytest.mark.parametrize("asked", [(WHOLE, FROM_30, TO_30), (TO_30, FROM_30, WHOLE)])
+def test_three_totals_that_tell_by_sums_what_no_two_of_them_do(asked: tuple[Any, ...]) -> None:
+    """Those from 30 on and those up to 30, less everybody, are those of 30: two people at each site."""
+    sites = few(Totals(allow=True, min_cell=8))
+    *first, last = (T.agg(n=one) for one in asked)
+    for query in first:
+        assert sites.release(query, TOTAL)
+    with pytest.raises(ReleaseFailedError, match="withheld"):
+        sites.release(last, TOTAL)
+    assert incidents(sites) == {"together with earlier exact totals it tells the number of too few rows"}
+    with pytest.raises(ReleaseFailedError, match="withheld"):  # nor in pieces that add up to it
+        sites.release(T.group_by("ward").agg(n=asked[-1]), TOTAL)
+    assert sites.release(T.agg(n=pets.count(where=col("age") < 25)), TOTAL)
+    in_one = few(Totals(allow=True, min_cell=8))
+    with pytest.raises(ReleaseFailedError, match="withheld"):
+        in_one.release(T.agg(n=asked[0], m=asked[1], k=asked[2]), TOTAL)
+    assert few(Totals(allow=True, min_cell=2)).release(T.agg(n=asked[0], m=asked[1], k=asked[2]), TOTAL)
+
+
+def test_tables_of_one_column_each_leave_whatever_their_crossing_holds() -> None:
+    """Ill in ward b are none, one and two at the three sites; ages in bins of ten by ward are under eight."""
+    sites = few(Totals(allow=True, min_cell=8))
+    bins = pets.histogram("age", [0, 10, 20, 30, 40, 50, 61])
+    for query in (T.agg(n=WHOLE), T.group_by("ward").agg(n=WHOLE), T.group_by("ill").agg(n=WHOLE), T.agg(h=bins)):
+        assert sites.release(query, TOTAL)
+    with pytest.raises(ReleaseFailedError, match="withheld"):
+        sites.release(T.group_by("ward").agg(h=bins), TOTAL)
+    with pytest.raises(ReleaseFailedError, match="withheld"):  # of whom there are two: 30 year olds
+        sites.release(T.agg(h=pets.histogram("age", [0, 10, 20, 31, 40, 50, 61])), TOTAL)

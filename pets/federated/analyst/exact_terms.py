@@ -40,7 +40,8 @@ def exact_terms(plan: Plan, roster: Roster) -> tuple[str, ...]:
     if plan.groups > 1:
         out.append(
             f"Groups of few rows leave unless a site's policy states min_cell ({usual.min_cell} if it does not): one "
-            "group below it withholds the whole answer, and so do as few rows between groups of two answers."
+            "group below it withholds the whole answer, and so do as few rows that groups of several answers tell by "
+            "their sums and differences."
         )
     if apart:
         out.append(

@@ -5,7 +5,7 @@ differ by one value tell how many rows have that value. So the cells of an answe
 answer about the same table, and against its own others: where some of one and some of the other differ, by fewer rows
 than a cell may have, nothing leaves. That is so just where the graph whose vertices are the cells of both, and one for
 the rows outside, and whose weights are the rows that two of them share, has so small a cut. What three or more answers
-tell together, no such rule sees; a policy's ``max_totals`` limits their number.
+tell together is looked for in the span of all of them (:mod:`pets.federated.site.cells.spanned`).
 """
 
 from __future__ import annotations
@@ -13,19 +13,25 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
 from pets.federated.query_round.order import Order
+from pets.federated.query_round.regression_step import Step
 from pets.federated.site.cells.small_cut import Edge, has_small_cut
+from pets.federated.site.cells.spanned import tells_few
 from pets.federated.site.cells.told_cells import Cells, Held, told
 from pets.federated.site.cohort import about
 from pets.federated.site.policy import Totals
 from pets.federated.site.wording import CONTRIBUTION
+from pets.plan.plan import Plan
 from pets.plan.vector import Ints
 from pets.schema.domain import Domain
 from pets.schema.schema import Schema
+
+Fields = Mapping[str, Domain]
 
 
 def too_near(
@@ -41,7 +47,8 @@ def too_near(
     least = least_cell(rules, plan.rows)
     if least < 2:
         return ""
-    earlier = dict.fromkeys(cell for one in _earlier(given, plan.table) for cell in told(about(one, schema), one.step))
+    before = [(about(one, schema), one.step) for one in _earlier(given, plan.table)]
+    earlier = dict.fromkeys(cell for one, step in before for cell in told(one, step))
     new = [cells for cells in told(plan, order.step) if cells not in earlier]
     codes = held(sorted({column for cells in (*new, *earlier) for column in cells.columns}))
     # a count of people reads more rows of a person than the rest of its query, and tells none of them
@@ -50,6 +57,8 @@ def too_near(
         return "two of its numbers differ by too few rows in a group"
     if any(_differ(one, other, least, codes, plan.fields, known=True) for one in new for other in earlier):
         return "it differs from an earlier exact total by too few rows in a group"
+    if new and _together([*before, (plan, order.step)], least, codes, plan.fields):
+        return "together with earlier exact totals it tells the number of too few rows"
     return ""
 
 
@@ -59,6 +68,21 @@ def least_cell(rules: Totals, rows: int) -> int:
     return max(rules.min_cell, alone)
 
 
+def _together(answers: Iterable[tuple[Plan, Step | None]], least: int, held: Held, fields: Fields) -> bool:
+    """Whether all answers, taken together, tell the size of a set of rows that is smaller than a group may be.
+
+    A group that left small, and rows of it that another answer tells, are known; so they are no more rows here.
+    """
+    # a count of people tells none of the rows of a person that the rest of its query does not read
+    every = dict.fromkeys(replace(cells, rows=plan.rows) for plan, step in answers for cells in told(plan, step))
+    sets = [cells.labels(held, fields) for cells in every]
+    known = np.zeros(len(sets[0]), dtype=bool)
+    for one in sets:
+        cells, place, sizes = np.unique(one, return_inverse=True, return_counts=True)
+        known |= ((cells >= 0) & (sizes < least))[place]
+    return tells_few([one[~known] for one in sets], least)
+
+
 def _earlier(given: Iterable[bytes], table: str) -> Iterator[Order]:
     for body in given:
         form = json.loads(body)
@@ -66,7 +90,7 @@ def _earlier(given: Iterable[bytes], table: str) -> Iterator[Order]:
             yield Order.from_json(form["order"])
 
 
-def _differ(one: Cells, other: Cells, least: int, held: Held, fields: Mapping[str, Domain], *, known: bool) -> bool:
+def _differ(one: Cells, other: Cells, least: int, held: Held, fields: Fields, *, known: bool) -> bool:
     """Whether some cells of one and some of the other differ, but by fewer rows than ``least``.
 
     ``known``: the other's cells have left. One that is small tells nothing new, as long as the new answer leaves it

@@ -1,0 +1,66 @@
+"""Small sets in the span of several partitions, against every set of atoms and exact ranks."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import chain, combinations
+
+import numpy as np
+import pytest
+
+from pets.federated.site.cells import spanned
+from pets.federated.site.cells.spanned import tells_few
+from pets.plan.vector import Ints
+
+pytest.importorskip("scipy")
+
+
+def lightest(sets: list[Ints]) -> int:
+    """The rows of the smallest set whose indicator the others' add up to, by trying all; in fractions."""
+    kinds, weights = np.unique(np.stack(sets), axis=1, return_counts=True)
+    columns = [[Fraction(int(at == name)) for at in one] for one in kinds for name in sorted(set(one[one >= 0]))]
+    basis: list[tuple[int, list[Fraction]]] = []
+
+    def rest(vector: list[Fraction]) -> list[Fraction]:
+        for lead, one in basis:
+            vector = [a - vector[lead] * b for a, b in zip(vector, one, strict=True)]
+        return vector
+
+    for column in columns:
+        left = rest(column)
+        lead = next((place for place, value in enumerate(left) if value), None)
+        if lead is not None:
+            basis.append((lead, [value / left[lead] for value in left]))
+    places = range(len(weights))
+    every = chain.from_iterable(combinations(places, count) for count in range(1, len(weights) + 1))
+    sizes = [
+        int(weights[list(some)].sum()) for some in every if not any(rest([Fraction(int(at in some)) for at in places]))
+    ]
+    return min(sizes, default=0)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_it_finds_what_trying_all_finds(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spanned, "_MORE", 1)
+    draw = np.random.default_rng(seed)
+    kinds = draw.integers(-1, 3, (int(draw.integers(2, 5)), 7))
+    sets = list(np.repeat(kinds, draw.integers(1, 7, 7), axis=1))
+    least = lightest(sets)
+    for bound in (1, 2, 3, 5, 8, 13):
+        assert tells_few(sets, bound) is (0 < least < bound), (bound, least)
+
+
+def test_two_that_overlap_in_a_few_rows_tell_them_beside_the_whole() -> None:
+    age, everybody = np.arange(20, 80).repeat(5), np.zeros(300, dtype=np.int64)
+    old, young = np.where(age >= 40, 0, -1), np.where(age < 41, 0, -1)
+    assert not tells_few([old, young], 8) and not tells_few([everybody, old], 8)
+    assert tells_few([everybody, old, young], 8)
+    assert not tells_few([everybody, old, young], 5)  # five are 40
+
+
+def test_what_cannot_be_shown_in_time_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(1)
+    sets = [draw.integers(0, size, 300) for size in (2, 8, 10, 6)]
+    assert not tells_few(sets, 8)
+    monkeypatch.setattr(spanned, "SECONDS", 0.0)
+    assert tells_few(sets, 8)

@@ -46,6 +46,8 @@ def summary(query: Any) -> str:
     by, where = ", ".join(columns_in(query.get("by"))), " and ".join(columns_in(query.get("where")))
     made = ", ".join(f"{name}({' and '.join(columns_in(node))})" for name, node in query.get("with", []))
     said = ", ".join(dict.fromkeys(measures)) + f" by {by}" * bool(by) + f" where {where}" * bool(where)
+    if "people" in query:
+        said += f" of people, from {', '.join(PLAN.READINGS.tables_in(query['people']))}"
     return said + f" with {made}" * bool(made)
 
 
@@ -61,25 +63,21 @@ def sentence(one: Any, plan: Any, who: str, origin: str, memory: bool) -> str:
     people = f" ({plan.kept} are looked at to count people)" if kinds & WHOLE and plan.kept != plan.k else ""
     each = f", {plan.each} in each group" if plan.each < plan.k else ""
     counted = f"{kept} of a person are looked at" if kinds <= WHOLE else f"{rows} of a person count{each}{people}"
+    counted = f"at most {counted}" if not plan.said else f"one row a person is counted, made of at most {plan.said}"
     return (
         f"Differentially private with {at}: adding or removing {who} changes the chance of any released table by "
-        f"at most that much; at most {counted}; the account of what else was released is kept "
+        f"at most that much; {counted}; the account of what else was released is kept "
         + ("by this session, in this process only." if memory else f"in the ledger {origin}.")
     )
-
-
-def who_of(plan: Any) -> str:
-    """Who is protected."""
-    return "any one row (a person)" if plan.unit is None else f"all rows of any one person ({plan.unit})"
 
 
 def expected(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
     """The whole certificate as it follows from the release, but for the free fields and what the log alone knows."""
     if one["pets"] == "keys":
         by, where = ", ".join(one["keys"]["by"]), " and ".join(columns_in(one["keys"].get("where")))
-        told = KEYS.expected(one, said, plan, who_of(plan), f"group_keys by {by}" + f" where {where}" * bool(where))
+        told = KEYS.expected(one, said, plan, plan.who, f"group_keys by {by}" + f" where {where}" * bool(where))
         return {**told, **common(one, said, plan, digest)}
-    who, dp = who_of(plan), None
+    who, dp = plan.who, None
     if one["mechanism"] != "none" and one["data"] == "real":
         dp = {name: one[name] for name in ("rho", "epsilon", "delta", "scales")}
         dp |= {"measure": "approx_zcdp" if one["cost"]["currency"] == "zcdp" else "pure"}
@@ -104,7 +102,7 @@ def common(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
         "rows": one["data"],
     }
     place = said["log"]["origin"], said["budget"]["ledger"] == "memory"
-    keys, who = one["pets"] == "keys", who_of(plan)
+    keys, who = one["pets"] == "keys", plan.who
     told["guarantee"] = KEYS.sentence(one, plan, who, PLAN, *place) if keys else sentence(one, plan, who, *place)
     reason = {"decision": "released", "checker": "pets", "reason": "within the policy", "at": one["issued_at"]}
     return told | {"review": reason} | {name: said[name] for name in ("budget", "log", "other_releases", "request_id")}

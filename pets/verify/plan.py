@@ -14,13 +14,16 @@ from typing import Any
 
 def beside(name: str) -> Any:
     """A file of the checker's own, read from beside this one: nothing of pets is imported."""
-    found: Any = importlib.util.spec_from_file_location(f"check_{name}", Path(__file__).with_name(f"{name}.py"))
+    found: Any = importlib.util.spec_from_file_location(
+        f"check_{Path(name).name}", Path(__file__).parent / f"{name}.py"
+    )
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
 
 
 CALENDAR, COLUMNS, DERIVED = beside("calendar"), beside("columns"), beside("derived")
+PEOPLE, READINGS = beside("kinds/people"), beside("kinds/readings")
 TEXTS, CannotCheck = COLUMNS.TEXTS, COLUMNS.CannotCheck
 Column, Refused, need, condition, intervals = (
     COLUMNS.Column,
@@ -92,12 +95,17 @@ def places_of(rows: list[Any], sides: list[Any]) -> list[int]:
     return sorted(found)
 
 
+def columns_in(form: Any) -> set[str]:
+    """The columns that a part of a plan looks at."""
+    parts = list(form.values()) if isinstance(form, dict) else form if isinstance(form, list) else []
+    named = {form[name] for name in ("column", "other") if name in form} if isinstance(form, dict) else set()
+    return named.union(*(columns_in(part) for part in parts))
+
+
 class Plan:
     """What is measured, and how far all rows of one person can move each measure (docs/proofs has a page for each)."""
 
     def __init__(self, query: Any, schema: Any) -> None:
-        if "people" in query:
-            raise CannotCheck("it is about people, whose features this checker does not derive")
         table = schema["tables"][query["table"]]
         person = schema["tables"][table["person_table"]]["columns"] if "person_table" in table else {}
         unit: Any = {"column": None, "max_rows": 1, "rows": 1} if table["unit"] == "row" else table["unit"]
@@ -106,10 +114,18 @@ class Plan:
         self.columns = {name: Column(form, form.get("nullable", True)) for name, form in own.items()}
         # a person without a row in the person table has no value, whatever that table declares
         self.columns |= {name: Column(form, nullable=True) for name, form in attached.items()}
+        source = PEOPLE.People(query, schema, COLUMNS, DERIVED, READINGS) if "people" in query else None
+        if source is not None:
+            bare = not {"rows", "groups", "rows_per_group", "with"} & {*query}
+            need(bare, "it bounds rows of people, who have one each")
+            self.columns = source.columns
         derived = DERIVED.derive(query.get("with", []), self.columns, table["columns"], COLUMNS)
         self.unit, self.people = unit["column"], table.get("people", 2**27)
-        self.kept: int = unit["max_rows"]
-        self.k: int = query.get("rows", unit["rows"])
+        self.kept: int = unit["max_rows"] if source is None else 1
+        self.k: int = query.get("rows", unit["rows"]) if source is None else 1
+        self.people = self.people if source is None else source.most
+        self.who = "any one row (a person)" if self.unit is None else f"all rows of any one person ({self.unit})"
+        self.who += "" if source is None else " in all tables of the dataset"
         need(0 < self.k <= self.kept <= 10_000, "it counts more rows of a person than its schema allows")
         keys, listed = query.get("by", []), [list(row) for row in query.get("keyset", {"rows": []})["rows"]]
         for place, of in enumerate(self.columns[key["column"]] for key in keys):
@@ -136,6 +152,11 @@ class Plan:
         self.form |= {"layout": {"dimensions": [side for side, _ in sides], "keys": places}}
         self.form |= {"measures": self.measures, "outputs": outputs}
         self.form |= {"derived": derived} if derived else {}
+        self.said = ""  # of people: how many rows are read of each
+        if source is not None:
+            self.form["people_of"] = source.account(columns_in([where, self.measures, self.form["layout"]]), where)
+            self.said = ", ".join(f"{most:,} of {name!r}" for name, most in source.kept)
+            self.read = [name for name, _ in source.kept]
 
     # bounds: all rows of one person -----------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ class KeyPlan:
         need = base.need
         plan = base.Plan({"table": asked["table"], "agg": []}, schema)
         self.unit, self.kept, self.columns, self.groups = plan.unit, plan.kept, plan.columns, asked["groups"]
+        self.who: str = plan.who
         need({*asked} <= {"table", "by", "groups", "where"}, "it asks for keys in a way that pets does not know")
         need(0 < self.groups <= min(self.kept, 16), "it counts a person in more keys than rows of them are kept")
         need(asked["by"] and len({*asked["by"]}) == len(asked["by"]), "its keys have no columns, or one twice")

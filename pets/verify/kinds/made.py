@@ -89,7 +89,7 @@ def promise(core: Any, said: Any, plans: list[Any], total: int, together: bool) 
     need(true <= stated * (1 + 1e-9), "its answers lose more than the ε that it states")
     need(stated <= most and float(number(said["protection"]["epsilon"])) == stated, "its ε is not that of its answers")
     need(dp["rho"] is None if not zcdp else float(number(dp["rho"])) == total / core.UNIT, "its ρ is not its cost")
-    who = "any one row (a person)" if plan.unit is None else f"all rows of any one person ({plan.unit})"
+    who = plan.who
     terms: dict[str, Any] = {"measure": "approx_zcdp" if zcdp else "pure", "neighbouring": f"{who} added or removed"}
     terms |= {"contribution_bound": {"rows": plan.k, "kept_rows": plan.kept, "groups": None}}
     at = f"ε = {stated:.6g}" + (f" and δ = {delta:g}" if delta else "")

@@ -89,9 +89,11 @@ def promise(core: Any, one: Any, told: Any, plan: Any, cost: int) -> str:
             + (f", {apart}; together they could open each site's." if closed else ".")
         )
     share, delta, m, c = told["noise"], float(core.number(one["delta"])), told["sites_per_person"], told["colluding"]
-    who = "any one row (a person)" if plan.unit is None else f"all rows of any one person ({plan.unit})"
+    who = plan.who
     at = f"ε = {float(core.number(one['epsilon'])):.6g}" + (f" and δ = {delta:g}" if delta else "")
     others = "" if c == 0 else f" and any {c} of the {told['sites']} sites" if c > 1 else " and any one other site"
+    counted = f"at most {plan.k} row(s) of a person count at each site"
+    counted = f"one row a person is counted, made of at most {plan.said}" if plan.said else counted
     against = "against everybody but the sites that hold the person's rows"
     if told["secure"] != "local":
         against = f"against readers, the analyst and the coordinator{others}, together, as long as {told['honest']} of "
@@ -108,6 +110,6 @@ def promise(core: Any, one: Any, told: Any, plan: Any, cost: int) -> str:
     return (
         f"Differentially private with {at}: adding or removing {who}, "
         + ("at one site" if m == 1 else f"across at most {m} sites")
-        + f", changes the chance of any released table by at most that much, {against}; at most {plan.k} row(s) of a "
-        f"person count at each site; each site keeps its own account.{end}"
+        + f", changes the chance of any released table by at most that much, {against}; {counted}; "
+        f"each site keeps its own account.{end}"
     )

@@ -1,0 +1,178 @@
+"""The checker of questions about people: their steps follow from question and schema, and lies are refused."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+import pets
+from pets import col
+from pets.common.codec import canonical
+from pets.ledger.log import verifier
+from pets.plan.plan import make_plan
+from pets.verify import check as checker
+from pets.verify.check import CannotCheck, Plan, Refused, check
+from tests import people_strategies
+from tests.unit.ledger.log.test_verifier import edited, leaves
+from tests.unit.rows.test_people import COHORT, SCHEMA
+from tests.unit.session.test_people import BUDGET, SMALL, frames
+from tests.unit.verify.test_check import moved, said_of
+from tests.unit.verify.test_made import World
+
+FREE = {"values", "notes", "id", "snapshot"}
+"""Of a release that is held against its own certificate, which says the same: nothing else tells of them."""
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World(pets.Session(SCHEMA, frames(), budget=BUDGET, progress=False))
+
+
+@pytest.fixture(scope="module")
+def made(world: World) -> list[pets.Release]:
+    return [world.session.release(asked, pets.DP(epsilon=1)) for asked in (COHORT, SMALL)]
+
+
+BORN = col("born") > "1980-01-01"
+
+
+def alike(query: pets.Query, schema: pets.Schema) -> None:
+    mine = Plan(query.to_json(), schema.to_json()).form
+    assert canonical(mine) == canonical(make_plan(query, schema).to_json())
+
+
+@settings(max_examples=15, derandomize=True, database=None)
+@given(case=people_strategies.cases())
+def test_plans_of_random_questions(case: people_strategies.Case) -> None:
+    alike(case.query, case.schema)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@settings(max_examples=1500)
+@given(case=people_strategies.cases())
+def test_plans_of_random_questions_soak(case: people_strategies.Case) -> None:
+    alike(case.query, case.schema)
+
+
+def test_plans_of_every_kind_of_step() -> None:
+    stays = pets.events("stays")
+    first, last = stays.first("day", by="day"), stays.where(col("kind") == "x").max("day").fill("2023-06-01")
+    after = stays.where((col("day") > first) | ~col("day").within(last, days=(-3, None))).bound(rows=2)
+    features = {
+        "first": first,
+        "gap": (last - first).days(-400, 4000),
+        "age": col("born").age_at(first),
+        "few": after.count(max=3),
+        "days": stays.days_with("day", max=4),
+        "cost": stays.sum("cost", clip=("-0.3", "7.9")),
+        "mean": stays.mean("cost"),
+        "kind": stays.last("kind", by="day"),
+        "ever": stays.exists(),
+        "kinds": stays.count_distinct("kind", max=2),
+    }
+    columns = {
+        "id": pets.Identifier(),
+        "day": pets.Date("2019-12-28", "2024-02-29"),
+        "kind": pets.Category(["x", "y"], nullable=False),
+        "cost": pets.Real("0.25", "6.25", "0.5"),
+    }
+    born = {"id": pets.Identifier(), "born": pets.Date("1930-02-28", "2010-12-31")}
+    tables = {
+        "p": pets.Table(pets.Unit("id", max_rows=1), born, people=9_000),
+        "stays": pets.Table(pets.Unit("id", max_rows=5), columns, person_table="p"),
+    }
+    schema = pets.Schema(tables, dataset="all kinds")
+    measures: dict[str, Any] = {f"h{n}": pets.histogram(name) for n, name in enumerate(("age", "few", "days", "kinds"))}
+    measures |= {"gap": pets.mean("gap"), "cost": pets.sum("cost"), "mean": pets.mean("mean"), "born": pets.rate(BORN)}
+    asked = pets.people(of="p", **features).where(~col("first").is_null()).group_by("kind", "ever").agg(**measures)
+    steps = make_plan(asked, schema).to_json()["people_of"]["steps"]
+    words = {word for step in steps for word in step} | {step["read"] for step in steps if "read" in step}
+    assert words >= {"fill", "later", "born", "min", "max", "sum", "mean", "count", "exists", "last", "days_with"}
+    alike(asked, schema)
+    assert asked.people is not None
+    alike(replace(asked, table="stays", people=replace(asked.people, of=None)), schema)
+
+
+@pytest.mark.chance(0)
+def test_they_hold(world: World, made: list[pets.Release]) -> None:
+    for release in made:
+        said = check(canonical(release.to_json()), world.key)
+        assert said.startswith(release.guarantee) and "made of at most 9 of 'stays'" in said
+        assert "in all tables of the dataset" in said and "rows: L1 " in said
+        assert check(canonical(world.signed(release.form, said_of(release))), world.key) == said
+        for given_ in (None, canonical(release.form)):
+            file = canonical(release.to_json() if given_ is None else dict(release.certificate or {}))
+            assert verifier.verify(file, world.key, given_).startswith("Genuine: ")
+    dummy = world.session.dummy()
+    for asked in (pets.DP(epsilon=1), pets.Exact()):
+        release = dummy.release(COHORT, asked)
+        assert check(canonical(release.to_json()), dummy.ledger.key.raw).startswith("Dummy data")
+
+
+@pytest.mark.chance(0)
+def test_signed_lies_are_refused(world: World, made: list[pets.Release]) -> None:
+    """One field of the release, of its certificate, or of both, and all of it signed again."""
+    missed, chance, tried = [], random.Random(4), 0
+    for release in made:
+        form, said = release.form, said_of(release)
+        lies = [(edited(form, path, moved), said) for path in leaves(form) if path[0] not in FREE]
+        kept = {"assumptions", "engine_versions", "service", "log", "request_id", "other_releases"}
+        lies += [(form, edited(said, path, moved)) for path in leaves(said) if path[0] not in kept]
+        for path in leaves({"query": form["query"]}):
+            pair = edited(form, path, moved), edited(said, path, moved)
+            if pair[0]["query"] != form["query"]:
+                lies.append(pair)
+        for lie in chance.sample(lies, min(60, len(lies))):
+            tried += 1
+            try:
+                check(canonical(world.signed(*lie)), world.key)
+            except (Refused, CannotCheck):
+                continue
+            missed.append(lie)
+    assert missed == [] and tried == 120
+
+
+def refitted(release: pets.Release, query: Any) -> Any:
+    """The release as if it had answered another question, with all that follows from it said alike on both sides."""
+    form = release.form | {"query": query, "table": query["table"]}
+    plan = Plan(query, form["schema"])
+    digest = checker.sha256(canonical(plan.form))
+    said = said_of(release) | checker.expected(form | {"plan": digest}, said_of(release), plan, digest)
+    return form | {"plan": digest, "guarantee": said["guarantee"]}, said
+
+
+@pytest.mark.chance(0)
+def test_bounds_that_do_not_follow(world: World, made: list[pets.Release]) -> None:
+    release = made[0]
+    at = next(at for at, (_, one) in enumerate(release.form["query"]["agg"]) if one["agg"] in ("sum", "mean"))
+    assert release.form["query"]["agg"][at]
+    wider = pets.people(of="p", cost=pets.events("stays").sum("cost", clip=(0, 1000))).agg(s=pets.sum("cost"))
+    narrow = pets.people(of="p", cost=pets.events("stays").sum("cost", clip=(0, 1))).agg(s=pets.sum("cost"))
+    true = world.session.release(narrow, pets.DP(epsilon=1))
+    assert check(canonical(world.signed(*refitted(true, true.form["query"]))), world.key)
+    form, said = refitted(true, wider.to_json())  # the same noise, and a total that may be a thousand times as great
+    with pytest.raises(Refused, match="a measure loses something else than it states"):
+        check(canonical(world.signed(form, said)), world.key)
+
+
+def test_somebody_who_has_no_row_is_not_in() -> None:
+    """The condition decides who is in, so it must not hold for those of whom nothing is known."""
+    query = pets.people(n=pets.events("stays").count(max=9)).where(col("n") > 0).agg(k=pets.count()).to_json()
+    schema = SCHEMA.to_json()
+    assert Plan(query, schema).form["people_of"]["of"] is None
+    open_ended = query | {"where": {"filter": "compare", "column": "n", "op": ">=", "value": 0}}
+    with pytest.raises(checker.Refused, match="without any row meets its condition"):
+        Plan(open_ended, schema)
+
+
+@pytest.mark.chance(0)
+def test_what_cannot_be_checked(world: World, made: list[pets.Release]) -> None:
+    release = made[1]
+    name = ("query", "people", "features", 0, 1, "feature")
+    with pytest.raises(CannotCheck, match="a feature that this checker does not know"):
+        check(canonical(world.signed(edited(release.form, name, "most_frequent"), said_of(release))), world.key)

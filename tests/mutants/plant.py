@@ -24,7 +24,9 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 LIST = Path(__file__).with_name("mutants.jsonl")
 COPIED = ("pets", "tests", "conftest.py", "pyproject.toml")
-ARGUMENTS = ("-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", "-p", "no:random_order")
+LEFT_OUT = ("cacheprovider", "random_order", "faker", "anyio", "xdist", "unraisableexception")
+"""Plugins of pytest that no killer needs: a child would spend half of its time on them."""
+ARGUMENTS = ("-x", "-q", "--no-header", "--tb=line", *(word for name in LEFT_OUT for word in ("-p", f"no:{name}")))
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,11 @@ class Nursery:
     """A Python that has loaded what pets builds on, but nothing of pets, and forks a child for each planted bug.
 
     Each child sees a tree of its own and a fresh pets, as a new Python would; only what takes longest, loading the
-    libraries, is done once. What a child leaves behind dies with it.
+    libraries and compiling what no bug was planted in, is done once. What else a child leaves behind dies with it.
     """
 
     def __init__(self) -> None:
+        self._home = tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": ""}
         self._parent = subprocess.Popen(
@@ -84,7 +87,7 @@ class Nursery:
 
     def outcome(self, mutant: Mutant | None, killer: tuple[str, ...] = ()) -> tuple[int, str]:
         """What the killer says of a tree with the bug in it: pytest's exit code (1: a test failed), and its output."""
-        with tree(mutant) as folder:
+        with tree(Path(self._home.name), mutant) as folder:
             said = folder / "said.txt"
             tests = killer if mutant is None else mutant.killer
             order = {"folder": str(folder), "arguments": [*ARGUMENTS, *tests], "said": str(said)}
@@ -100,29 +103,43 @@ class Nursery:
         self._parent.stdin.close()
         self._parent.stdout.close()
         self._parent.wait()
+        self._home.cleanup()
 
 
 @contextmanager
-def tree(mutant: Mutant | None) -> Iterator[Path]:
-    """A copy of the tree with the bug in it."""
-    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-        for name in COPIED:
-            _copied(ROOT / name, Path(folder) / name)
-        if mutant is not None:
-            file = Path(folder) / mutant.file
-            file.unlink()  # the copy may be a second name of the original
-            file.write_text(mutant.planted, "utf-8")
-            for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
-                compiled.unlink()
-        yield Path(folder)
+def tree(home: Path, mutant: Mutant | None) -> Iterator[Path]:
+    """A copy of the tree with the bug in it, always in the same place: what was compiled of the rest is used again."""
+    folder = home / "tree"
+    for name in COPIED:
+        _copied(ROOT / name, folder / name)
+    for inside in [path for path in folder.rglob("*") if path.is_dir()]:
+        kept = home / "compiled" / inside.relative_to(folder)
+        kept.mkdir(parents=True, exist_ok=True)
+        (inside / "__pycache__").symlink_to(kept)
+    if mutant is not None:
+        file = folder / mutant.file
+        file.unlink()  # the copy may be a second name of the original
+        file.write_text(mutant.planted, "utf-8")
+        _forget(file)
+    yield folder
+    if mutant is not None:
+        _forget(file)
+    shutil.rmtree(folder)
+
+
+def _forget(file: Path) -> None:
+    """No compiled bug serves another tree, however alike the two files are."""
+    for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
+        compiled.unlink()
 
 
 def _copied(source: Path, target: Path) -> None:
-    """Second names of the same files, with what was compiled of them, which nobody writes to."""
+    """Second names of the same files, which nobody writes to."""
     if source.is_file():
-        shutil.copy(source, target)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy2(source, target)
         return
-    ignored = shutil.ignore_patterns(".hypothesis")
+    ignored = shutil.ignore_patterns(".hypothesis", "__pycache__")
     try:
         shutil.copytree(source, target, ignore=ignored, copy_function=os.link)
     except (shutil.Error, OSError):  # another file system

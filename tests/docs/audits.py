@@ -44,7 +44,7 @@ AUDITS = (
     (
         "a model of the ledger: `tests/generative/test_ledger_model.py`",
         "a charge, a state or an exact total that is forgotten: deaths at every place, two processes, retries",
-        "25 lives of 25 steps; 4 planted",
+        "25 lives of 20 steps; 4 planted",
         "3,000 lives of 60 steps",
     ),
 )

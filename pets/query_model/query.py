@@ -97,7 +97,7 @@ class Query:
     def _one_row(self, people: People) -> None:
         if not isinstance(people, People) or self.table != people.home:
             raise QueryError("a question about people is built from pets.people(…)")
-        if self.rows is not None or self.groups is not None:
+        if any(getattr(self, word) is not None for word in BOUNDS):
             raise QueryError(
                 "a person is one row here, so there is nothing to bound; to read fewer rows of a person, bound the "
                 "events, such as pets.events('stays').bound(rows=3)"

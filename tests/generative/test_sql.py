@@ -15,7 +15,7 @@ from pets.errors import QueryError, UserError
 from pets.plan.plan import make_plan
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
-from tests import strategies
+from tests import people_strategies, strategies
 
 Draw = Any
 
@@ -35,7 +35,17 @@ def read(text: str, schema: Schema) -> Query:
 @settings(max_examples=300)
 @given(found=asked())
 def test_a_query_in_sql_is_the_same_query(found: tuple[Schema, Query]) -> None:
-    schema, query = found
+    there_and_back(*found)
+
+
+@st.composite
+def asked_of_people(draw: Draw) -> tuple[Schema, Query]:
+    schema = draw(people_strategies.schemas())
+    return schema, draw(people_strategies.questions(schema))
+
+
+def there_and_back(schema: Schema, query: Query) -> None:
+    """A query in SQL, read again, is the same query."""
     text = query.sql(schema)
     back = read(text, schema)
     assert back == query, text
@@ -43,13 +53,29 @@ def test_a_query_in_sql_is_the_same_query(found: tuple[Schema, Query]) -> None:
     assert back.sql(schema) == text
 
 
+@settings(max_examples=60)
+@given(found=asked_of_people())
+def test_a_question_about_people_in_sql_is_the_same_question(found: tuple[Schema, Query]) -> None:
+    there_and_back(*found)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@settings(max_examples=10_000)
+@given(rows=asked(), people=asked_of_people())
+def test_there_and_back_soak(rows: tuple[Schema, Query], people: tuple[Schema, Query]) -> None:
+    there_and_back(*rows)
+    there_and_back(*people)
+
+
 # ── hostile texts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 TOKENS = """
-SELECT FROM WHERE GROUP BY HAVING ORDER LIMIT OFFSET WITH AS AND OR NOT IN BETWEEN IS NULL LIKE CASE WHEN THEN ELSE END
-COUNT SUM AVG MIN MAX MEDIAN DISTINCT FILTER OVER PARTITION UNION ALL JOIN LEFT ON USING EXISTS EXTRACT YEAR DATE_TRUNC
-CAST DATE TIMESTAMP INTERVAL TRUE FALSE BINS CLIP BOUND KEYS HISTOGRAM ROWS := QUALIFY ROLLUP VALUES DROP TABLE INSERT
-t p id c n 1 0 -1 1.5 1e9 'a' '' * ( ) , ; . + - / % = <> < <= :: || ! ? $1 @ # -- /* */ // [ ] { } " ' \\ é
+SELECT FROM WHERE GROUP BY HAVING ORDER LIMIT OFFSET WITH AS AND OR NOT IN BETWEEN IS NULL LIKE CASE WHEN THEN ELSE
+END COUNT SUM AVG MIN MAX MEDIAN DISTINCT FILTER OVER PARTITION UNION ALL JOIN LEFT ON USING EXISTS EXTRACT YEAR
+DATE_TRUNC CAST DATE TIMESTAMP INTERVAL TRUE FALSE BINS CLIP BOUND KEYS HISTOGRAM ROWS := QUALIFY ROLLUP VALUES DROP
+TABLE INSERT PEOPLE DAYS_BETWEEN COALESCE LEAST t p id c n 1 0 -1 1.5 1e9 'a' '' * ( ) , ; . + - / % = <> < <= :: || !
+? $1 @ # -- /* */ // [ ] { } " ' \\ é
 """
 WORDS = [*TOKENS.split(), '"a b"', "'2020-01-01'", "\x00", "\n"]
 
@@ -57,7 +83,7 @@ WORDS = [*TOKENS.split(), '"a b"', "'2020-01-01'", "\x00", "\n"]
 @st.composite
 def mutated(draw: Draw) -> tuple[Schema, str]:
     """The text of a good query with some of its words changed, dropped, doubled or moved."""
-    schema, query = draw(asked())
+    schema, query = draw(st.one_of(asked(), asked_of_people()))
     words = re.findall(r"\w+|\s+|.", query.sql(schema), re.DOTALL)
     for _ in range(draw(st.integers(1, 4))):
         place = draw(st.integers(0, len(words) - 1))

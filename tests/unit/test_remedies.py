@@ -31,6 +31,7 @@ PERSONS = {
     "pets/query_model/sql/parsing.py: cannot be read as the SQL of DuckDB": "where the library notes no place",
     "pets/query_model/sql/parsing.py: a question is one SELECT": "for statements in brackets that are none",
     "pets/query_model/sql/refusal.py: SqlError(sentence": "it shows a place: sql/test_reading.py has them all",
+    "pets/query_model/sql/people/scope.py: people's columns would be": "at a place: sql/people/test_reading.py has it",
     "pets/query_model/sql/reading.py: raise QueryError(_DEEP)": "as in parsing.py: there is a case of that",
     "pets/plan/layout.py: is not a group key": "for classes of keys that pets does not have",
     "pets/plan/computed/derive.py: is not a derived column that can be planned": "for classes that pets does not have",

@@ -130,6 +130,13 @@ class Federation:
             progress=self._progress,
         )
 
+    @plain_arguments(UserError, "sql", "write sql('SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex')")
+    def sql(self, text: str) -> Query:
+        """The query that a SELECT asks, against the schema that all sites share; see :meth:`pets.Session.sql`."""
+        from pets.query_model.sql.reading import sql
+
+        return sql(text, self.schema)
+
     @plain_arguments(UserError, "quote", "write quote(query, pets.DP(epsilon=1), secure='masked')")
     def quote(self, query: Query | Sequence[Query], protection: Protection, *, secure: str = "masked") -> Quote:
         """Cost at each site and expected error, before spending; never reads rows.

@@ -69,8 +69,7 @@ class Columns:
             raise Refusal(node, "this measure is not in the answer; give it a name in SELECT, such as COUNT(*) AS n")
         if isinstance(node, exp.Column):
             names = [*self.measures, *self.key_names()]
-            column = matched(node.this, self.scope.fields) if isinstance(node.this, exp.Identifier) else None
-            if column is None:
+            if not isinstance(node.this, exp.Identifier) or not self.scope.seen(node):
                 raise Refusal(node, f"the answer has no column {node.name[:60]!r}{did_you_mean(node.name, names)}")
         wanted_key = key(node, self.scope)
         for one in self.keys:

@@ -32,6 +32,8 @@ def name_of(node: exp.Expression, scope: Scope) -> str | None:
 
     An expression that was named before keeps that name.
     """
+    if not scope.computes:
+        return scope.named(node)
     found = computed(node, scope)
     if found is None:
         return None

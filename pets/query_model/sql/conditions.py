@@ -26,7 +26,7 @@ MAX_DEPTH = 90
 Columns = Callable[[exp.Expression], str]
 """What names a column: of the table, or (in HAVING) of the answer."""
 
-_SIGNS: dict[type[exp.Expression], Operator] = {
+SIGNS: dict[type[exp.Expression], Operator] = {
     exp.EQ: "==",
     exp.NEQ: "!=",
     exp.LT: "<",
@@ -64,7 +64,8 @@ class Conditions:
             raise Refusal(node, f"conditions are nested more than {MAX_DEPTH} deep; write lists with IN (…)")
         if isinstance(node, (exp.And, exp.Or)):
             kind = And if isinstance(node, exp.And) else Or
-            return self._several(node, kind, [self.filter(term, depth + 1, negated=negated) for term in _flat(node)])
+            terms = [self.filter(term, depth + 1, negated=negated) for term in flat_terms(node)]
+            return self._several(node, kind, terms)
         if isinstance(node, exp.Anonymous) and str(node.this).upper() in _GROUPED and node.expressions:
             terms = [self.filter(term, depth + 1, negated=negated) for term in node.expressions]
             with at(node):
@@ -82,7 +83,10 @@ class Conditions:
             return kind(flat)
 
     def _leaf(self, node: exp.Expression, *, negated: bool) -> Filter:
-        sign = _SIGNS.get(type(node))
+        own = None if self._scope is None else self._scope.leaf(node)
+        if own is not None:
+            return own
+        sign = SIGNS.get(type(node))
         if sign is not None:
             return self._compare(node, sign)
         if isinstance(node, exp.Between):
@@ -230,7 +234,7 @@ def _begins(left: exp.Expression, right: exp.Expression, sign: Operator, scope: 
     return found if sign == "==" else Not(found)
 
 
-def _flat(node: exp.Expression) -> list[exp.Expression]:
+def flat_terms(node: exp.Expression) -> list[exp.Expression]:
     """The terms of a chain of AND (or of OR), in order, however long it is."""
     kind, left, out = type(node), [node], []
     while left:
@@ -244,6 +248,12 @@ def _flat(node: exp.Expression) -> list[exp.Expression]:
         else:
             out.append(inner)
     return out
+
+
+def and_terms(node: exp.Expression) -> list[exp.Expression]:
+    """The terms that must all hold; one where there is no AND."""
+    node = bare(node)
+    return flat_terms(node) if isinstance(node, exp.And) else [node]
 
 
 def bare(node: exp.Expression) -> exp.Expression:

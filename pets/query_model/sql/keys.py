@@ -71,10 +71,11 @@ def key(node: exp.Expression, scope: Scope) -> NamedKey:
 def _bins(call: exp.Anonymous, scope: Scope) -> Bins:
     first, *rest = call.expressions or [call]
     edges = [number(edge) for edge in rest]
-    if not isinstance(first, exp.Column) or None in edges:
+    made = None if scope.computes or isinstance(first, exp.Column) else name_of(first, scope)
+    if (made is None and not isinstance(first, exp.Column)) or None in edges:
         raise Refusal(call, "bins are a column and their edges, such as BINS(age, 0, 18, 65, 110)")
     with at(call):
-        return Bins(scope.column(first), "", tuple(edges))
+        return Bins(made or scope.column(first), "", tuple(edges))
 
 
 def _time(node: exp.Expression, scope: Scope) -> Key | None:

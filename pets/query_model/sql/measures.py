@@ -45,7 +45,7 @@ def is_measure(node: exp.Expression) -> bool:
     return any(
         isinstance(part, (exp.AggFunc, exp.Window))
         or (isinstance(part, exp.Anonymous) and str(part.this).upper() in OWN)
-        for part in node.walk()
+        for part in node.walk(prune=lambda part: isinstance(part, exp.Select))
     )
 
 
@@ -97,7 +97,8 @@ def _count(node: exp.Expression, scope: Scope, where: Filter | None) -> Aggregat
     if isinstance(of, exp.Case):
         return agg.Count(_both(where, _case(of, scope, (exp.Literal,), otherwise=False)[0]))
     if scope.is_person(of):
-        return agg.Count(where)  # rows of nobody are not in a snapshot
+        there = scope.present(of)  # rows of nobody are not in a snapshot
+        return agg.Count(where if there is None else _both(where, there))
     return agg.Count(_both(where, Not(IsNull(scope.column(of)))))
 
 
@@ -108,7 +109,8 @@ def _people(node: exp.Distinct, scope: Scope, where: Filter | None) -> Aggregate
         met, value = _case(of, scope, (exp.Column,), otherwise=False)
         of, where = value, _both(where, met)
     if scope.is_person(of):
-        return agg.CountUnits(where)
+        there = scope.present(of)
+        return agg.CountUnits(where if there is None else _both(where, there))
     if isinstance(of, exp.Column) and scope.is_of_person_table(of):
         raise Refusal(
             of, f"people are counted by the rows of the table itself: COUNT(DISTINCT {scope.table}.{scope.unit})"

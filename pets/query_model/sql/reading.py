@@ -18,6 +18,8 @@ from pets.query_model.sql.instead import instead
 from pets.query_model.sql.keys import NamedKey, key
 from pets.query_model.sql.measures import default_name, is_measure, measure
 from pets.query_model.sql.parsing import tree
+from pets.query_model.sql.people.ctes import written_out
+from pets.query_model.sql.people.sources import about_people, people_scope
 from pets.query_model.sql.refusal import Refusal, at, only, refused
 from pets.query_model.sql.scope import FEATURES, STAR, Scope, matched
 from pets.query_model.sql.subselect import source_of
@@ -59,20 +61,21 @@ def sql(text: str, schema: Schema) -> Query:
 
 
 def _read(text: str, schema: Schema) -> tuple[Query, list[str]]:
-    select = tree(text)
+    select = written_out(tree(text))
     _whole(select)
-    scope, inner = source_of(select, schema)
+    people = people_scope(select, schema) if about_people(select) else None
+    scope, inner = source_of(select, schema) if people is None else (people, None)
     where = select.args.get("where")
     keys, measures, names = _columns(select, scope)
-    asked = Query(scope.table)
-    if inner is not None:
-        asked = asked.where(inner)
+    met = None
     if where is not None:
         only(where, "this")
-        asked = asked.where(condition(where.this, scope))
-    columns = Columns(scope, keys, measures, names)
-    display, keyset = read_display(select, columns)
+        met = condition(where.this, scope)
+    display, keyset = read_display(select, Columns(scope, keys, measures, names))
     with at(select):
+        asked = Query(scope.table) if people is None else people.query(met, select)
+        for one in (inner, met) if people is None else ():
+            asked = asked if one is None else asked.where(one)
         asked = asked.bound(**scope.bounds).with_columns(**scope.derived)
         plain = [one.key for one in keys]
         if plain:
@@ -139,7 +142,11 @@ def _columns(select: exp.Select, scope: Scope) -> tuple[tuple[NamedKey, ...], di
 
 def _computed(node: exp.Expression, scope: Scope) -> None:
     """A key that SELECT computes and names is a column of that name."""
-    if isinstance(node, exp.Alias) and not is_measure(node.this) and scope.free(str(node.alias)):
+    if not isinstance(node, exp.Alias) or is_measure(node.this):
+        return
+    if not scope.computes:
+        scope.named(node.this, str(node.alias))
+    elif scope.free(str(node.alias)):
         found = computed(node.this, scope)
         if found is not None and found not in scope.derived.values():
             add(node.this, str(node.alias), found, scope)
@@ -190,7 +197,7 @@ def _key(node: exp.Expression, items: list[_Item], plain: list[_Item], scope: Sc
         # a column comes before a name given by AS, as in DuckDB
         named = {item.name: item for item in plain if item.name}
         alias = matched(node.this, named)
-        if alias is not None and matched(node.this, scope.fields) is None:
+        if alias is not None and not scope.seen(node):
             return _named(named[alias], scope)
     found = key(node, scope)
     for item in plain:

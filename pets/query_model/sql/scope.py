@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from sqlglot import exp
 
 from pets.errors import did_you_mean
+from pets.query_model.expression import Filter
 from pets.query_model.nodes.derived import Derived
 from pets.query_model.query import BOUNDS
 from pets.query_model.sql.refusal import Refusal, at, only
@@ -18,8 +20,8 @@ from pets.schema.domain import Domain, Identifier
 from pets.schema.schema import Schema
 
 FEATURES = (
-    "features of a person (a sub-query, or another table, by person) are not answered yet; compute the column in the "
-    "data, declare it in the schema, and ask for it by name"
+    "what is known of a person is read in a sub-query by person: FROM (SELECT patient, MIN(admitted) AS first FROM "
+    "stays GROUP BY patient), or EXISTS (SELECT 1 FROM stays WHERE stays.patient = p.patient AND …)"
 )
 _MADE = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Neg, exp.Floor, exp.Least, exp.Greatest, exp.DateDiff)
 
@@ -48,6 +50,8 @@ class Scope:
     whole: set[str] = field(default_factory=set)
     visible: set[str] | None = None
     remarks: list[str] = field(default_factory=list)
+    computes: ClassVar[bool] = True
+    """Whether columns are computed of a row's own values; else :meth:`named` says what an expression is."""
 
     def __post_init__(self) -> None:
         self.fields: dict[str, Domain] = dict(self.schema.fields(self.table))
@@ -61,6 +65,22 @@ class Scope:
                 node, f"{name!r} is an identifier: people are only counted, with COUNT(DISTINCT {self.unit or name})"
             )
         return name
+
+    def named(self, node: exp.Expression, wanted: str = "") -> str | None:
+        """The name of what an expression is, where :attr:`computes` does not hold (``wanted``: as it is called)."""
+        raise NotImplementedError
+
+    def seen(self, node: exp.Expression) -> bool:
+        """Whether a name is that of a column."""
+        return matched(node.this, self.fields) is not None
+
+    def leaf(self, node: exp.Expression) -> Filter | None:
+        """A condition in words that only this scope knows; ``None`` where it is one like others."""
+        return None
+
+    def present(self, node: exp.Expression) -> Filter | None:
+        """Of a column that names a person: the condition that it names one (``None``: it always does)."""
+        return None
 
     def domain(self, node: exp.Expression) -> Domain:
         """The domain of the column that a node names."""
@@ -147,21 +167,22 @@ def matched(name: exp.Expression, known: Iterable[str]) -> str | None:
     return alike[0] if alike else None
 
 
-def scope_of(select: exp.Select, schema: Schema) -> Scope:
-    """The table that a statement reads, and the person table that it joins."""
+def scope_of(select: exp.Select, schema: Schema, kind: type[Scope] | None = None) -> Scope:
+    """The table that a statement reads, and the person table that it joins (``kind``: of which kind of scope)."""
     source = select.args.get("from_")
     if source is None:
         raise Refusal(select, f"name the table, such as FROM {next(iter(schema.tables))}")
     only(source, "this")
     if isinstance(source.this, exp.Subquery):
         raise Refusal(source.this, FEATURES)
-    scope = _table(source.this, schema)
+    scope = _table(source.this, schema, kind or Scope)
     for join in select.args.get("joins") or ():
-        _join(join, scope)
+        if not isinstance(join.this, exp.Subquery) or kind is None:
+            join_person_table(join, scope)
     return scope
 
 
-def _table(node: exp.Expression, schema: Schema) -> Scope:
+def _table(node: exp.Expression, schema: Schema, kind: type[Scope]) -> Scope:
     if not isinstance(node, exp.Table):
         raise Refusal(node, f"FROM takes one table: {', '.join(list(schema.tables)[:8])}")
     only(node, "this", "db", "catalog", "alias")
@@ -174,7 +195,7 @@ def _table(node: exp.Expression, schema: Schema) -> Scope:
         said = name.name if isinstance(name, exp.Identifier) else ""
         raise Refusal(node, f"table {said[:60]!r} is not in the schema{did_you_mean(said, schema.tables)}")
     with at(node):
-        scope = Scope(schema, found, bounds)
+        scope = kind(schema, found, bounds)
     _alias(node, found, scope)
     return scope
 
@@ -214,7 +235,7 @@ def _bound(call: exp.Anonymous) -> tuple[exp.Expression, dict[str, int]]:
     return first.this, wanted
 
 
-def _join(join: exp.Join, scope: Scope) -> None:
+def join_person_table(join: exp.Join, scope: Scope) -> None:
     """A LEFT JOIN of the person table by the person: its columns are columns of each row already."""
     target = join.this
     attached = scope.schema.table(scope.table).person_table

@@ -12,7 +12,7 @@ from pets.query_model.sql.computed import add, computed
 from pets.query_model.sql.conditions import condition
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.refusal import Refusal, only
-from pets.query_model.sql.scope import FEATURES, Scope, called, scope_of
+from pets.query_model.sql.scope import Scope, called, scope_of
 from pets.schema.schema import Schema
 
 _PARTS = ("expressions", "from_", "joins", "where")
@@ -77,7 +77,7 @@ def _listed(node: exp.Expression, scope: Scope) -> str:
     if isinstance(of, exp.Column) and not isinstance(of.this, exp.Star):
         found = Linear(((scope.column(of), Fraction(1)),))  # a number or a date under another name
     if found is None:
-        raise Refusal(node, instead(of) or FEATURES)
+        raise Refusal(node, instead(of) or "a sub-select lists columns, and what is computed of them")
     if not name:
         raise Refusal(node, "give what is computed a name, such as AS days")
     if scope.visible is not None and name not in scope.visible:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
 from pets.common.codec import number
-from pets.errors import QueryError, SchemaError, did_you_mean, shown
+from pets.errors import InternalError, QueryError, SchemaError, did_you_mean, shown
 from pets.query_model import aggregate as agg
 from pets.query_model.display import Display, Order
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or, StartsWith
@@ -24,7 +25,7 @@ from pets.schema.domain import MISSING, Domain
 from pets.schema.schema import Schema
 
 _WORDS: dict[type[Aggregate], str] = {agg.Sum: "SUM", agg.Mean: "AVG"}
-_SIGNS = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+SIGNS = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
 def written(query: Query, schema: Schema) -> str:
@@ -32,14 +33,12 @@ def written(query: Query, schema: Schema) -> str:
     if not isinstance(schema, Schema):
         raise SchemaError(f"query.sql needs a schema, such as pets.Schema.load('stays.yaml'), not {shown(schema)}")
     if query.people is not None:
-        raise QueryError(
-            "a question about people is not written as SQL yet; keep it as JSON: query.to_json(), which "
-            "Query.from_json reads back"
-        )
-    return _Writer(query, schema).text()
+        # found late: it writes rows as this module does
+        return str(importlib.import_module("pets.query_model.sql.people.writing").PeopleWriter(query, schema).text())
+    return Writer(query, schema).text()
 
 
-class _Writer:
+class Writer:
     """One query's text."""
 
     def __init__(self, query: Query, schema: Schema, columns: list[str] | None = None) -> None:
@@ -48,16 +47,16 @@ class _Writer:
         self._own, self._person = table, table.person_table
         attached = [name for name in schema.fields(query.table) if name not in table.columns]
         self._attached = () if self._person is None else tuple(attached)
-        self._unit, self._schema = table.unit.column, schema
-        self._columns = list(schema.fields(query.table)) if columns is None else columns
-        self._columns += [name for name, _ in query.derived if columns is None]
+        self.unit, self.schema = table.unit.column, schema
+        self.columns = list(schema.fields(query.table)) if columns is None else columns
+        self.columns += [name for name, _ in query.derived if columns is None]
 
     def text(self) -> str:
         """The whole statement."""
         query = self._query
         keys = [self._selected(key) for key in query.keys]
-        measures = [f"{self._measure(node)} AS {self._name(name)}" for name, node in query.aggregates]
-        lines = [f"SELECT {', '.join([*keys, *measures])}", f"FROM {self._source()}"]
+        measures = [f"{self._measure(node)} AS {self.name(name)}" for name, node in query.aggregates]
+        lines = [f"SELECT {', '.join([*keys, *measures])}", f"FROM {self.source()}"]
         if query.condition is not None:
             lines.append(f"WHERE {self.condition(query.condition)}")
         if query.keys:
@@ -66,20 +65,23 @@ class _Writer:
 
     # names ------------------------------------------------------------------------------------------------------
 
-    def _name(self, name: str) -> str:
-        alike = [other for other in self._columns if other != name and other.casefold() == name.casefold()]
+    def name(self, name: str) -> str:
+        """A name as SQL, in quotes where it needs them."""
+        alike = [other for other in self.columns if other != name and other.casefold() == name.casefold()]
         return name if plain_name(name) and not alike else '"' + name.replace('"', '""') + '"'
 
-    def _column(self, name: str) -> str:
-        if name not in self._columns:
-            known = did_you_mean(name, self._columns)
+    def column(self, name: str) -> str:
+        """A column that the question may name, as SQL."""
+        if name not in self.columns:
+            known = did_you_mean(name, self.columns)
             raise SchemaError(f"column {shown(name)} is not in table {self._query.table!r}{known}")
-        return self._name(name)
+        return self.name(name)
 
     def _table(self, name: str) -> str:
-        return self._name(name)
+        return self.name(name)
 
-    def _source(self) -> str:
+    def source(self) -> str:
+        """What FROM reads."""
         query, table = self._query, self._table(self._query.table)
         given = ((word, getattr(query, word)) for word in BOUNDS)
         bounds = [f"{word} := {n}" for word, n in given if n is not None]
@@ -87,53 +89,54 @@ class _Writer:
         source = self._with_people(source, table, bound=bool(bounds))
         if not query.derived:
             return source
-        domains = self._schema.fields(query.table)
-        made = [f"{self._computed(node, domains)} AS {self._name(name)}" for name, node in query.derived]
+        domains = self.schema.fields(query.table)
+        made = [f"{self._computed(node, domains)} AS {self.name(name)}" for name, node in query.derived]
         return f"(SELECT *, {', '.join(made)} FROM {source}) AS {table}"
 
     def _with_people(self, source: str, table: str, *, bound: bool) -> str:
         """The table, and that of people where the query names a column of it."""
         if not self._joined():
             return source
-        other = str(self._schema.table(str(self._person)).unit.column)
+        other = str(self.schema.table(str(self._person)).unit.column)
         person = self._table(str(self._person))
-        on = f"{table}.{self._name(str(self._unit))} = {person}.{self._name(other)}"
+        on = f"{table}.{self.name(str(self.unit))} = {person}.{self.name(other)}"
         return f"{source}{f' AS {table}' if bound else ''} LEFT JOIN {person} ON {on}"
 
     def _computed(self, node: Derived, domains: Mapping[str, Domain]) -> str:
         """A derived column as SQL."""
         match node:
-            case Linear(terms=terms, constant=constant):
-                return _sum([(times, self._timed(name, domains)) for name, times in terms], constant)
-            case Extreme(of=of, constant=constant):
-                parts = [*map(self._column, of), *([] if constant is None else [_number(constant)])]
+            case Linear(terms=terms, constant=rest):
+                return _sum([(times, self._timed(name, domains)) for name, times in terms], rest)
+            case Extreme(of=of, constant=rest):
+                parts = [*map(self.column, of), *([] if rest is None else [number_text(rest)])]
                 return f"{'MIN_OF' if isinstance(node, Least) else 'MAX_OF'}({', '.join(parts)})"
             case Age(birth=birth, at=at):
-                return f"AGE_AT({self._column(birth)}, {self._column(at) if isinstance(at, str) else _constant(at)})"
+                return f"AGE_AT({self.column(birth)}, {self.column(at) if isinstance(at, str) else constant(at)})"
             case Floor(column=column, by=by):
-                below = _number(by) if by.denominator == 1 else f"({_number(by)})"
-                return f"FLOOR({self._column(column)} / {below})"
+                below = number_text(by) if by.denominator == 1 else f"({number_text(by)})"
+                return f"FLOOR({self.column(column)} / {below})"
             case Prefix(column=column, length=length):
-                return f"LEFT({self._column(column)}, {length})"
+                return f"LEFT({self.column(column)}, {length})"
         assert isinstance(node, Mapped), f"pets/query_model/sql/writing.py must say how {node.kind} is written"
-        column = self._column(node.column)
-        cases = [f"WHEN {column} = {_constant(a)} THEN {_constant(b)}" for a, b in node.pairs]
-        rest = "" if node.otherwise is None else f" ELSE {_constant(node.otherwise)}"
-        missing = [f"WHEN {column} IS NULL THEN NULL"] if rest else []
-        return f"CASE {' '.join([*missing, *cases])}{rest} END"
+        column = self.column(node.column)
+        cases = [f"WHEN {column} = {constant(a)} THEN {constant(b)}" for a, b in node.pairs]
+        other = "" if node.otherwise is None else f" ELSE {constant(node.otherwise)}"
+        missing = [f"WHEN {column} IS NULL THEN NULL"] if other else []
+        return f"CASE {' '.join([*missing, *cases])}{other} END"
 
     def _timed(self, name: str, domains: Mapping[str, Domain]) -> str:
         """A column in a sum: SQL takes date-times apart in its own way."""
-        return f"DAYS({self._column(name)})" if isinstance(domains.get(name), DateTime) else self._column(name)
+        return f"DAYS({self.column(name)})" if isinstance(domains.get(name), DateTime) else self.column(name)
 
     def _joined(self) -> bool:
         """Whether the query names a column of the person table."""
         return any(name in self._attached for name in _named(self._query.to_json()))
 
-    def _people(self) -> str:
-        if self._unit is None:
+    def people(self) -> str:
+        """The measure that counts people."""
+        if self.unit is None:
             return "COUNT_UNITS()"
-        unit = self._name(self._unit)
+        unit = self.name(self.unit)
         return (
             f"COUNT(DISTINCT {self._table(self._query.table)}.{unit})" if self._joined() else f"COUNT(DISTINCT {unit})"
         )
@@ -146,13 +149,13 @@ class _Writer:
                 f"{key.name!r} is the key's name anyway, and the SQL would not say that this query names it once more; "
                 "build the query anew with pets.query"
             )
-        return f"{self._key(key)} AS {self._name(key.label)}" if key.label else self._key(key)
+        return f"{self._key(key)} AS {self.name(key.label)}" if key.label else self._key(key)
 
     def _key(self, key: Key) -> str:
-        column = self._column(key.column)
+        column = self.column(key.column)
         if isinstance(key, Bins):
             labels = {} if self._query.display is None else self._query.display.shown(key.name)
-            return _case(column, key, labels) if labels else f"BINS({', '.join([column, *map(_number, key.cuts)])})"
+            return _case(column, key, labels) if labels else f"BINS({', '.join([column, *map(number_text, key.cuts)])})"
         if isinstance(key, DatePart):
             return f"EXTRACT({'ISODOW' if key.part == 'weekday' else key.part.upper()} FROM {column})"
         if isinstance(key, Period) and key.unit == "mmwr_week":
@@ -175,24 +178,24 @@ class _Writer:
         if isinstance(node, agg.Count):
             return "COUNT(*)"
         if isinstance(node, agg.CountUnits):
-            return self._people()
+            return self.people()
         if isinstance(node, agg.Quantile):
-            column, share = self._column(node.column), _number(node.q)
+            column, share = self.column(node.column), number_text(node.q)
             if node.bins is not None:
                 return f"QUANTILE_IN_BINS({column}, {share}, {node.bins})"
             return f"MEDIAN({column})" if node.q == Fraction(1, 2) else f"QUANTILE_DISC({column}, {share})"
         if isinstance(node, OfColumns):
-            pair = ", ".join(map(self._column, node.columns))
+            pair = ", ".join(map(self.column, node.columns))
             word = "COVAR_SAMP" if getattr(node, "sample", None) else "COVAR_POP"
             return f"{word if isinstance(node, Covariance) else 'CORR'}({pair})"
         if not isinstance(node, OfColumn):
             return self._by_name(node)
-        of = self._column(node.column)
+        of = self.column(node.column)
         if node.clip is not None:
-            of = f"CLIP({of}, {_number(node.clip[0])}, {_number(node.clip[1])})"
+            of = f"CLIP({of}, {number_text(node.clip[0])}, {number_text(node.clip[1])})"
         if isinstance(node, Spread):
             word = f"{'VAR' if isinstance(node, Variance) else 'STDDEV'}_{'SAMP' if node.sample else 'POP'}"
-            return f"{word}({of})" if node.step is None else f"{word}_IN_STEPS({of}, {_number(node.step)})"
+            return f"{word}({of})" if node.step is None else f"{word}_IN_STEPS({of}, {number_text(node.step)})"
         return f"{_WORDS.get(type(node)) or _spelt(node)}({of})"
 
     def _by_name(self, node: Aggregate) -> str:
@@ -201,8 +204,8 @@ class _Writer:
         for name in (field.name for field in fields(node) if field.name not in ("column", "where")):
             value = getattr(node, name)
             numbers += value if isinstance(value, tuple) else () if value is None else (value,)
-        column = [self._column(node.column)] if hasattr(node, "column") else []
-        return f"{_spelt(node)}({', '.join([*column, *map(_number, numbers)])})"
+        column = [self.column(node.column)] if hasattr(node, "column") else []
+        return f"{_spelt(node)}({', '.join([*column, *map(number_text, numbers)])})"
 
     # conditions -------------------------------------------------------------------------------------------------
 
@@ -210,22 +213,23 @@ class _Writer:
         """A filter as SQL."""
         match node:
             case Compare(column=column, op=op, value=value):
-                return f"{self._column(column)} {_SIGNS[op]} {_constant(value)}"
+                return f"{self.column(column)} {SIGNS[op]} {constant(value)}"
             case Between(column=column, low=low, high=high):
-                return f"{self._column(column)} BETWEEN {_constant(low)} AND {_constant(high)}"
+                return f"{self.column(column)} BETWEEN {constant(low)} AND {constant(high)}"
             case IsIn(column=column, values=values):
-                return f"{self._column(column)} IN ({', '.join(map(_constant, values))})"
+                return f"{self.column(column)} IN ({', '.join(map(constant, values))})"
             case IsNull(column=column):
-                return f"{self._column(column)} IS NULL"
+                return f"{self.column(column)} IS NULL"
             case StartsWith(column=column, prefix=prefix) if "%" in prefix or "_" in prefix:
-                return f"STARTS_WITH({self._column(column)}, {_constant(prefix)})"
+                return f"STARTS_WITH({self.column(column)}, {constant(prefix)})"
             case StartsWith(column=column, prefix=prefix):
-                return f"{self._column(column)} LIKE {_constant(f'{prefix}%')}"
+                return f"{self.column(column)} LIKE {constant(f'{prefix}%')}"
             case Not(term=IsNull(column=column)):
-                return f"{self._column(column)} IS NOT NULL"
+                return f"{self.column(column)} IS NOT NULL"
             case Not(term=term):
                 return f"NOT ({self.condition(term)})"
-        assert isinstance(node, (And, Or)), f"pets/query_model/sql/writing.py must say how {node.kind} is written"
+        if not isinstance(node, (And, Or)):
+            return self.of_feature(node)
         terms = [self.condition(term) for term in node.terms]
         if len(terms) == 1 or any(type(term) is type(node) for term in node.terms):
             # what the fluent form does not build, and SQL has no brackets for
@@ -236,6 +240,10 @@ class _Writer:
         ]
         return word.join(texts)
 
+    def of_feature(self, node: Filter) -> str:
+        """A condition that compares rows with a feature of the person."""
+        raise InternalError(f"pets/query_model/sql/writing.py must say how {node.kind} is written")
+
     # the answer -------------------------------------------------------------------------------------------------
 
     def _shown(self) -> list[str]:
@@ -245,7 +253,7 @@ class _Writer:
             return [f"HAVING {term}" for term in having]
         if display.having is not None:
             names = [name for name, _ in self._query.aggregates]
-            text = _Writer(self._query, self._schema, names).condition(display.having)
+            text = Writer(self._query, self.schema, names).condition(display.having)
             having.append(f"({text})" if having and isinstance(display.having, Or) else text)
         lines = [f"HAVING {' AND '.join(having)}"] if having else []
         if display.order:
@@ -256,10 +264,10 @@ class _Writer:
 
     def _order(self, order: Order) -> str:
         last = " NULLS FIRST" if order.nulls_first else ""
-        return f"{self._name(order.name)}{' DESC' if order.descending else ''}{last}"
+        return f"{self.name(order.name)}{' DESC' if order.descending else ''}{last}"
 
     def _listed(self, keyset: KeySet) -> str:
-        names = ", ".join(self._name(name) for name in keyset.columns)
+        names = ", ".join(self.name(name) for name in keyset.columns)
         display = Display() if self._query.display is None else self._query.display
         called = [display.shown(name) for name in keyset.columns]
         rows = [
@@ -271,10 +279,10 @@ class _Writer:
 
 def _sum(terms: Iterable[tuple[Fraction, str]], constant: Fraction) -> str:
     """Columns times numbers, and a number, with signs between them."""
-    parts = [(times, f"{'' if abs(times) == 1 else f'{_number(abs(times))} * '}{name}") for times, name in terms]
+    parts = [(times, f"{'' if abs(times) == 1 else f'{number_text(abs(times))} * '}{name}") for times, name in terms]
     # a column before the rest: SQL takes a day from a day, and no number before it
     parts.sort(key=lambda part: part[0] < 0)
-    parts += [(constant, _number(abs(constant)))] if constant else []
+    parts += [(constant, number_text(abs(constant)))] if constant else []
     said = " ".join(f"{'-' if times < 0 else '+'} {part}" for times, part in parts)
     if said.startswith("- "):
         return f"-{said[2:]}" if said[2].isdigit() else f"-1 * {said[2:]}"
@@ -302,10 +310,10 @@ def _named(form: Any) -> Iterable[str]:
 
 def _case(column: str, key: Bins, labels: dict[str, str]) -> str:
     own, cuts = key.labels(), key.cuts
-    missing = [f"WHEN {column} IS NULL THEN {_constant(labels[MISSING])}"] if MISSING in labels else []
+    missing = [f"WHEN {column} IS NULL THEN {constant(labels[MISSING])}"] if MISSING in labels else []
     ends = ["<"] * (len(own) - 1) + ["<="]
     branches = [
-        f"WHEN {column} {sign} {_number(cut)} THEN {_constant(labels.get(label, label))}"
+        f"WHEN {column} {sign} {number_text(cut)} THEN {constant(labels.get(label, label))}"
         for label, sign, cut in zip(own, ends, cuts[1:], strict=True)
     ]
     return f"CASE {' '.join([*missing, *branches])} END"
@@ -314,19 +322,21 @@ def _case(column: str, key: Bins, labels: dict[str, str]) -> str:
 def _listed_value(value: Any, shown: dict[str, str]) -> str:
     """A listed key under the name that CASE gives it: a name may be another bin's own label."""
     if value is None:
-        return _constant(shown[MISSING]) if MISSING in shown else "NULL"
-    return _constant(shown.get(value, value))
+        return constant(shown[MISSING]) if MISSING in shown else "NULL"
+    return constant(shown.get(value, value))
 
 
-def _number(value: Fraction | int) -> str:
+def number_text(value: Fraction | int) -> str:
+    """A number as SQL."""
     return str(number(Fraction(value)))
 
 
-def _constant(value: Any) -> str:
+def constant(value: Any) -> str:
+    """A constant as SQL."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, (int, Fraction)):
-        return _number(value)
+        return number_text(value)
     if isinstance(value, dt.datetime):
         return f"TIMESTAMP '{value.isoformat(' ')}'"
     return f"DATE '{value.isoformat()}'" if isinstance(value, dt.date) else "'" + str(value).replace("'", "''") + "'"

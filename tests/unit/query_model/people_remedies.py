@@ -19,7 +19,6 @@ LAST = STAYS.last("admitted", by="admitted")
 N = STAYS.count(max=5)
 AGE = col("born").age_at(FIRST)
 ROWS = Rows("stays")
-WITH_N = pets.people(n=N).where(col("n") > 0).agg(n=pets.count())
 SCHEMA = pets.Schema({"stays": pets.Table(pets.Unit("id", max_rows=5), {"id": pets.Identifier()}, people=9)})
 
 
@@ -199,7 +198,11 @@ CASES = [
         "pets.events('stays').bound(rows=3)",
         lambda: pets.people(n=pets.events("stays").bound(rows=3).count(max=5)),
     ),
-    Case(lambda: pets.people(n=N).sql(SCHEMA), "query.to_json(), which", lambda: Query.from_json(WITH_N.to_json())),
+    Case(
+        lambda: pets.people(n=N).agg(k=pets.count()).sql(SCHEMA),
+        "pets.people(of='stays', …)",
+        lambda: pets.people(of="stays", n=N).agg(k=pets.count()).sql(SCHEMA),
+    ),
     Case(
         lambda: pets.query("stays").group_by(N.bins([0, 5], name="n")),
         "pets.people(n=…).group_by('n')",

@@ -1,0 +1,1 @@
+"""Questions about people in SQL: sub-queries by person as features, read and printed."""

@@ -1,0 +1,132 @@
+"""Writing: a question about people as the SELECT that reads back to it, each feature a sub-query by the person."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from pets.query_model.expression import Filter, Or
+from pets.query_model.features import AgeAt, Days, Feature, Filled, Reading, Rows, Versus, Within
+from pets.query_model.query import Query
+from pets.query_model.sql.writing import SIGNS, Writer, constant, number_text
+from pets.schema.schema import Schema
+
+_READ = {"min": "MIN", "max": "MAX", "mean": "MEAN", "first": "ARG_MIN_NULL", "last": "ARG_MAX_NULL"}
+
+
+class PeopleWriter(Writer):
+    """One question about people."""
+
+    def __init__(self, query: Query, schema: Schema) -> None:
+        assert query.people is not None
+        # found by name: a question does not depend on how it is planned, but its columns are those that it has there
+        planner = importlib.import_module("pets.plan.people").PeoplePlanner(query, schema)
+        self.planned: list[str] = list(planner.fields)
+        super().__init__(query, schema, columns=self.planned)
+        self.source_of, self.owner = query.people, planner.attributes
+        names = ("person", *(f"person_{number}" for number in range(2, 99)))
+        tables = {name.casefold() for name in schema.tables}
+        self.alias = next(name for name in names if name not in tables)
+        self.person = f"{self.alias}.id"
+        self.known: dict[bytes, str] = {}
+        self.named: set[str] = set()
+
+    def source(self) -> str:
+        """The people, and around them their features."""
+        of = self.source_of.of
+        base = f"PEOPLE({'' if of is None else self.name(of)})"
+        if of is not None and of == self.owner and self.source_of.features:
+            unit = self.schema.table(of).unit
+            if unit.max_rows == 1:
+                base, self.person = self.name(of), f"{self.alias}.{self.name(str(unit.column))}"
+        text = f"{base} AS {self.alias}"
+        for layer in self._layers():
+            listed = ",\n  ".join(["*", *layer])
+            text = f"(SELECT {listed}\nFROM {text}) AS {self.alias}"
+        return text
+
+    def _layers(self) -> list[list[str]]:
+        """The features, each in a sub-select around those that it names."""
+        layers: list[list[str]] = []
+        here: set[str] = set()
+        for name, feature in self.source_of.features:
+            self.named.clear()
+            written = f"{self._written(feature, ())} AS {self.name(name)}"
+            if not layers or self.named & here:
+                layers.append([])
+                here.clear()
+            layers[-1].append(written)
+            here.add(self.known.setdefault(feature.key, name))
+        return layers
+
+    def people(self) -> str:
+        """The measure that counts people: each is one row."""
+        return "COUNT_UNITS()"
+
+    # features ---------------------------------------------------------------------------------------------------
+
+    def feature(self, node: Feature, hidden: tuple[str, ...] = ()) -> str:
+        """A feature as SQL (``hidden``: names of a sub-query around it, which go before those of features)."""
+        name = self.known.get(node.key)
+        if name is not None and name.casefold() not in hidden:
+            self.named.add(name)
+            return self.name(name)
+        return self._written(node, hidden)
+
+    def _written(self, node: Feature, hidden: tuple[str, ...]) -> str:
+        if isinstance(node, Filled):
+            return f"COALESCE({self.feature(node.of, hidden)}, {constant(node.value)})"
+        if isinstance(node, Days):
+            two = f"{self.feature(node.earlier, hidden)}, {self.feature(node.later, hidden)}"
+            return f"DAYS_BETWEEN({two}, {node.low}, {node.high})"
+        if isinstance(node, AgeAt):
+            return f"AGE_AT({self.column(node.column)}, {self.feature(node.at, hidden)})"
+        assert isinstance(node, Reading), f"pets/query_model/sql/people/writing.py must say how {node.kind} is written"
+        rows = RowWriter(self, node.rows)
+        there = node.how == "exists"
+        return f"EXISTS (SELECT 1 {rows.rest()})" if there else f"(SELECT {rows.read(node)} {rows.rest()})"
+
+
+class RowWriter(Writer):
+    """The rows of one person that a feature reads."""
+
+    def __init__(self, outer: PeopleWriter, rows: Rows) -> None:
+        base: Any = Query(rows.table)
+        super().__init__(base, outer.schema)
+        self._outer, self._rows = outer, rows
+        self._hidden = tuple(name.casefold() for name in self.columns)
+
+    def rest(self) -> str:
+        """FROM the table, WHERE the rows are the person's and meet the condition."""
+        rows = self._rows
+        table = self.name(rows.table)
+        source = table if rows.most is None else f"BOUND({table}, rows := {rows.most}) AS {table}"
+        terms = [f"{table}.{self.name(str(self.unit))} = {self._outer.person}"]
+        if rows.condition is not None:
+            text = self.condition(rows.condition)
+            bracketed = isinstance(rows.condition, Or) and not text.startswith("ANY_OF(")
+            terms.append(f"({text})" if bracketed else text)
+        return f"FROM {source} WHERE {' AND '.join(terms)}"
+
+    def read(self, node: Reading) -> str:
+        """What is read of the rows."""
+        column = None if node.column is None else self.column(node.column)
+        if node.how in ("count", "count_distinct", "days_with"):
+            what = {"count": "*", "count_distinct": f"DISTINCT {column}"}.get(
+                node.how, f"DISTINCT DATE_TRUNC('day', {column})"
+            )
+            return f"LEAST(COUNT({what}), {node.most})"
+        if node.how == "sum":
+            assert node.clip is not None
+            return f"CLIP(SUM({column}), {', '.join(map(number_text, node.clip))})"
+        by = "" if node.by is None else f", {self.column(node.by)}"
+        return f"{_READ[node.how]}({column}{by})"
+
+    def of_feature(self, node: Filter) -> str:
+        if isinstance(node, Versus):
+            return f"{self.column(node.column)} {SIGNS[node.op]} {self._outer.feature(node.feature, self._hidden)}"
+        assert isinstance(node, Within), f"pets/query_model/sql/people/writing.py must say how {node.kind} is written"
+        days = f"DATE_DIFF('day', {self._outer.feature(node.feature, self._hidden)}, {self.column(node.column)})"
+        if node.low is None or node.high is None:
+            return f"{days} >= {node.low}" if node.high is None else f"{days} <= {node.high}"
+        return f"{days} BETWEEN {node.low} AND {node.high}"

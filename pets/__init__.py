@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pets.protection.policy import Policy
     from pets.protection.protection import DP, Exact, Total
     from pets.query_model.columns import col, max_of, min_of
+    from pets.query_model.features import case
     from pets.query_model.group_keys import KeySet
     from pets.query_model.people import events
     from pets.query_model.sql.reading import sql
@@ -52,6 +53,7 @@ _HOMES = {
     "col": "query_model.columns",
     "max_of": "query_model.columns",
     "min_of": "query_model.columns",
+    "case": "query_model.features",
     "KeySet": "query_model.group_keys",
     "events": "query_model.people",
     "sql": "query_model.sql.reading",
@@ -91,6 +93,7 @@ __all__ = [
     "query",
     "people",
     "events",
+    "case",
     "Query",
     "col",
     "max_of",

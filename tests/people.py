@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from pets.query_model.features import AgeAt, Days, Feature, Filled, Reading
+from pets.query_model.features import AgeAt, Case, Computed, Days, Feature, Filled, Reading
 from pets.query_model.query import Query
-from pets.schema.schema import Boolean, Date, Domain, Identifier, Integer, Real, Schema, Unit
-from tests import oracle
+from pets.schema.schema import Boolean, Category, Date, Domain, Identifier, Integer, Real, Schema, Unit
+from tests import derived, oracle
 from tests.oracle import Answer, Kept, Value
 
 Rows = Mapping[str, Sequence[Kept]]
@@ -52,7 +52,9 @@ def fields(schema: Schema, query: Query) -> dict[str, Domain]:
     for name, domain in ({} if owner is None else schema.tables[owner].columns).items():
         if not isinstance(domain, Identifier):
             out[name] = declared(domain, nullable=domain.nullable or of != owner)
-    return out | {name: domain_of(feature, schema, out) for name, feature in query.people.features}
+    for name, feature in query.people.features:
+        out[name] = domain_of(feature, schema, out)
+    return out
 
 
 def population(schema: Schema, query: Query) -> str | None:
@@ -82,8 +84,19 @@ def clip_of(feature: Reading, domain: Any) -> tuple[Fraction, Fraction]:
     return math.floor(feature.clip[0] / step) * step, math.ceil(feature.clip[1] / step) * step
 
 
+def parts(of: Sequence[Any]) -> dict[str, Any]:
+    """What is computed with, under the names of a computed feature."""
+    return {str(place): one for place, one in enumerate(of, start=1)}
+
+
 def domain_of(feature: Feature, schema: Schema, attributes: Mapping[str, Domain]) -> Domain:
-    """Which values a feature may have."""
+    """Which values a feature may have, after columns of the person table and features that are named before it."""
+    if isinstance(feature, Computed):
+        several = parts([domain_of(one, schema, attributes) for one in feature.of])
+        return derived.DERIVED[type(feature.made)].domain(feature.made, several)
+    if isinstance(feature, Case):
+        names = [name for _, name in feature.arms] + ([feature.default] if feature.default is not None else [])
+        return Category(sorted(set(names), key=names.index), nullable=feature.default is None)
     if isinstance(feature, Filled):
         return declared(domain_of(feature.of, schema, attributes), nullable=False)
     if isinstance(feature, Days):
@@ -114,17 +127,25 @@ def age(born: dt.date, at: dt.date) -> int:
     return count
 
 
-def value(feature: Feature, mine: Rows, attributes: Mapping[str, Value], schema: Schema) -> Value:
-    """A feature of one person."""
+def value(
+    feature: Feature, mine: Rows, attributes: Mapping[str, Value], schema: Schema, columns: Mapping[str, Domain]
+) -> Value:
+    """A feature of one person, whose columns and earlier features are ``attributes``, of the domains ``columns``."""
 
     def inner(one: Feature) -> Any:
-        return value(one, mine, attributes, schema)
+        return value(one, mine, attributes, schema, columns)
 
+    if isinstance(feature, Computed):
+        own = parts([domain_of(one, schema, columns) for one in feature.of])
+        return derived.computed([("it", feature.made)], parts([inner(one) for one in feature.of]), own)["it"]  # type: ignore[no-any-return]
+    if isinstance(feature, Case):
+        met = [name for condition, name in feature.arms if oracle.holds(condition, attributes)]
+        return met[0] if met else feature.default
     if isinstance(feature, Filled):
         found = inner(feature.of)
         if found is not None:
             return found
-        return filling(domain_of(feature.of, schema, {}), feature.value)
+        return filling(domain_of(feature.of, schema, columns), feature.value)
     if isinstance(feature, Days):
         later, earlier = inner(feature.later), inner(feature.earlier)
         if later is None or earlier is None:
@@ -170,6 +191,8 @@ def of_rows(feature: Reading, rows: list[dict[str, Value]], schema: Schema) -> V
             return None
         end = (min if how == "first" else max)(row[feature.by or ""] for row in dated)
         return next(row[column] for row in dated if row[feature.by or ""] == end)  # type: ignore[no-any-return]
+    if how == "episodes":
+        return Fraction(min(episodes(found, feature.gap or 0), feature.most or 0))
     if how in ("count_distinct", "days_with"):
         kinds = {(x.year, x.month, x.day) if how == "days_with" else x for x in found}
         return Fraction(min(len(kinds), feature.most or 0))
@@ -184,6 +207,12 @@ def of_rows(feature: Reading, rows: list[dict[str, Value]], schema: Schema) -> V
         return low + math.floor((total / len(found) - low) / step + Fraction(1, 2)) * step
     low, high = clip_of(feature, domain)
     return min(max(total, low), high)
+
+
+def episodes(times: Sequence[dt.date], gap: int) -> int:
+    """Days that no other one precedes by at most the gap."""
+    days = {dt.date(time.year, time.month, time.day) for time in times}
+    return sum(not any(0 < (day - other).days <= gap for other in days) for day in days)
 
 
 @dataclass(frozen=True)
@@ -209,14 +238,16 @@ def as_rows(schema: Schema, query: Query, kept: Mapping[str, Sequence[Kept]]) ->
     owner, of = person_table(schema, query), population(schema, query)
     columns = () if owner is None else schema.tables[owner].columns.items()
     nothing: dict[str, Value] = {name: None for name, domain in columns if not isinstance(domain, Identifier)}
+    domains = fields(schema, query)
     out = []
     for person in everybody(kept):
         if of is not None and of not in person.rows:
             continue
         profile = person.rows.get(owner or "", ())
-        attributes = dict(profile[0].values) if profile else nothing
-        features = {name: value(feature, person.rows, attributes, schema) for name, feature in query.people.features}
-        out.append(Kept(person.number, 1, attributes | features))
+        known = dict(profile[0].values) if profile else dict(nothing)
+        for name, feature in query.people.features:
+            known[name] = value(feature, person.rows, known, schema, domains)
+        out.append(Kept(person.number, 1, known))
     return out
 
 

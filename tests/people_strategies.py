@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from hypothesis import assume
@@ -14,7 +14,9 @@ from pets.errors import QueryError
 from pets.plan.plan import make_plan
 from pets.query_model import expression as ex
 from pets.query_model import features as ft
-from pets.query_model.people import People
+from pets.query_model.aggregate import Count
+from pets.query_model.nodes import derived as dv
+from pets.query_model.people import People, tables_of
 from pets.query_model.query import Query
 from pets.schema.schema import (
     Boolean,
@@ -32,6 +34,7 @@ from pets.schema.schema import (
 )
 from tests import people, strategies
 from tests.aggregates import AGGREGATES
+from tests.derived import DERIVED, with_derived
 
 Draw = Any
 
@@ -86,10 +89,11 @@ def datasets(draw: Draw, schema: Schema, size: int = 14) -> dict[str, list[dict[
 
 @dataclass
 class Scope:
-    """What a feature may be made of."""
+    """What a feature may be made of: features, and the columns of people that are named already."""
 
     schema: Schema
     made: list[ft.Feature]
+    named: dict[str, Domain]
 
     @property
     def owner(self) -> str | None:
@@ -143,27 +147,25 @@ def _reading(draw: Draw, scope: Scope) -> ft.Feature | None:
         kinds = (Integer, Real)
     elif how in ("min", "max"):
         kinds = (Date, DateTime, Integer, Real)
-    elif how == "days_with":
+    elif how in ("days_with", "episodes"):
         kinds = (Date, DateTime)
     column = None if how in ("count", "exists") else strategies.pick(draw, fields, *kinds)
     if column is None and how not in ("count", "exists"):
         return None
     by = strategies.pick(draw, fields, Date, DateTime, Integer, Real) if how in ft.PICKED else None
     clip = draw(st.sampled_from([(0, 5), (-1, 2), ("0.1", "7.3"), (3, 40)])) if how == "sum" else None
-    return ft.Reading(how, rows, column, by, clip, draw(st.integers(1, 4)) if how in ft.CAPPED else None)
+    most = draw(st.integers(1, 4)) if how in ft.CAPPED else None
+    gap = draw(st.sampled_from([0, 1, 2, 7, 40])) if how == "episodes" else None
+    return ft.Reading(how, rows, column, by, clip, most, gap)
 
 
 def _dates(scope: Scope) -> list[ft.Feature]:
     found = []
     for one in scope.made:
-        domain = people.domain_of(one, scope.schema, _attributes(scope))
+        domain = people.domain_of(one, scope.schema, scope.named)
         if isinstance(domain, Date):
             found.append(one)
     return found
-
-
-def _attributes(scope: Scope) -> dict[str, Domain]:
-    return {} if scope.owner is None else dict(scope.schema.tables[scope.owner].columns)
 
 
 def _days(draw: Draw, scope: Scope) -> ft.Feature | None:
@@ -185,8 +187,54 @@ def _filled(draw: Draw, scope: Scope) -> ft.Feature | None:
     if not scope.made:
         return None
     of = draw(st.sampled_from(scope.made))
-    domain = people.domain_of(of, scope.schema, _attributes(scope))
+    domain = people.domain_of(of, scope.schema, scope.named)
     return ft.Filled(of, draw(st.sampled_from(strategies.constants(domain))))
+
+
+COMPUTED = (dv.Linear, dv.Least, dv.Greatest, dv.Floor, dv.Mapped, dv.Prefix)
+
+
+def _computed(draw: Draw, scope: Scope) -> ft.Feature | None:
+    """Sums, extremes, quotients and maps of features, as of columns; each feature under the name of its place."""
+    kind = draw(st.sampled_from(COMPUTED))
+    named = kind in (dv.Mapped, dv.Prefix)
+    fit: list[ft.Feature] = []
+    for one in scope.made:
+        domain = people.domain_of(one, scope.schema, scope.named)
+        fit += [one] if isinstance(domain, Category if named else (Integer, Real, Date, DateTime)) else []
+    some = draw(st.lists(st.sampled_from(fit), min_size=1, max_size=3)) if fit else []
+    order = [one for _, one in sorted({one.key: one for one in some}.items())]
+    domains = people.parts([people.domain_of(one, scope.schema, scope.named) for one in order])
+    node = DERIVED[kind].drawn(draw, domains)
+    if node is None or not isinstance(node, COMPUTED):
+        return None
+    used = sorted(node.columns)
+    again = dict(zip(used, people.parts(used), strict=True))
+    return ft.Computed(_renamed(node, again), tuple(order[int(name) - 1] for name in used))
+
+
+def _renamed(node: dv.Derived, names: Mapping[str, str]) -> dv.Derived:
+    def moved(form: Any) -> Any:
+        if isinstance(form, dict):
+            return {k: names[v] if k == "column" else moved(v) for k, v in form.items()}
+        return [moved(one) for one in form] if isinstance(form, list) else form
+
+    return dv.derived_from_json(moved(node.to_json()))
+
+
+def _case(draw: Draw, scope: Scope) -> ft.Feature | None:
+    """A case of what is named before it; who lacks a value that it looks at is named too, or has no value."""
+    fields = {name: domain for name, domain in scope.named.items() if not isinstance(domain, (Text, Identifier))}
+    found = [strategies.some_condition(draw, fields, 2) for _ in range(draw(st.integers(1, 3)))] if fields else []
+    arms = [(one, draw(st.sampled_from(["x", "y", "it's"]))) for one in found if one is not None]
+    if not arms:
+        return None
+    default = draw(st.sampled_from([None, "x", "rest"]))
+    if default is not None:
+        read = sorted({name for one, _ in arms for name in ft.columns_named(one) if fields[name].nullable})
+        some: list[tuple[ex.Filter, str]] = [(ex.IsNull(name), "unknown") for name in read]
+        arms = some + arms if draw(st.booleans()) else arms + some
+    return ft.Case(tuple(arms), default)
 
 
 FEATURES: dict[type[ft.Feature], Callable[[Draw, Scope], ft.Feature | None]] = {
@@ -194,39 +242,59 @@ FEATURES: dict[type[ft.Feature], Callable[[Draw, Scope], ft.Feature | None]] = {
     ft.Filled: _filled,
     ft.Days: _days,
     ft.AgeAt: _age,
+    ft.Computed: _computed,
+    ft.Case: _case,
 }
 
 
 @st.composite
 def questions(draw: Draw, schema: Schema) -> Query:
     """A question about people of a schema that the planner takes."""
-    scope = Scope(schema, [])
+    scope = Scope(schema, [], {})
     named: list[tuple[str, ft.Feature]] = []
-    weighted = [ft.Reading, ft.Reading, ft.Reading, ft.Filled, ft.Days, ft.AgeAt]
-    for index in range(draw(st.integers(1, 5))):
+    of = draw(st.sampled_from([None, None, *schema.tables]))
+    others = [ft.Filled, ft.Days, ft.Days, ft.AgeAt, ft.AgeAt, ft.Computed, ft.Computed, ft.Case]
+    weighted = [*[ft.Reading] * 5, *others]
+    for index in range(draw(st.integers(1, 6))):
+        first = next(iter(schema.tables))
+        scope.named = people.fields(schema, Query(of or first, people=People(tuple(named), of or first)))
         made = FEATURES[draw(st.sampled_from(weighted))](draw, scope)
         if made is None or not _takes(schema, [*named, (f"f{index}", made)]):
             continue
         scope.made.append(made)
         named.append((f"f{index}", made))
-    assume(named)
-    of = draw(st.sampled_from([None, None, *schema.tables]))
+    assume(of is not None or any(tables_of([one]) for _, one in named))
     source = People(tuple(named), of)
     base = Query(source.home, people=source)
     # (texts are no values of people: the planner refuses them by name)
     fields = {name: domain for name, domain in people.fields(schema, base).items() if not isinstance(domain, Text)}
+    derived = _derived(draw, schema, base.agg(n=Count()), fields)
+    fields = with_derived(derived, fields)
     condition = strategies.some_condition(draw, fields, 2) if draw(st.integers(0, 3)) > 0 else None
     keys = draw(strategies.group_keys(fields, 2))
     kinds = draw(st.lists(st.sampled_from(list(AGGREGATES)), min_size=1, max_size=3))
     aggregates = [AGGREGATES[kind].drawn(draw, fields) for kind in kinds]
     pairs = tuple((f"m{index}", one) for index, one in enumerate(aggregates) if one is not None)
     assume(pairs)
-    asked = Query(source.home, condition, keys, None, pairs, people=source)
-    try:
-        make_plan(asked, schema)
-    except QueryError:
-        assume(condition=False)
+    asked = Query(source.home, condition, keys, None, pairs, people=source, derived=derived)
+    assume(_planned(asked, schema))
     return asked
+
+
+def _derived(draw: Draw, schema: Schema, base: Query, fields: Mapping[str, Domain]) -> tuple[tuple[str, Any], ...]:
+    """Mostly nothing; else one column that is computed of people's columns."""
+    node = DERIVED[draw(st.sampled_from(list(DERIVED)))].drawn(draw, fields) if draw(st.integers(0, 3)) == 0 else None
+    made = () if node is None else (("made", node),)
+    whose = base.where(ex.Not(ex.IsNull(next(iter(fields))))) if base.people and base.people.of is None else base
+    return made if _planned(replace(whose, derived=made), schema) else ()
+
+
+def _planned(query: Query, schema: Schema) -> bool:
+    try:
+        make_plan(query, schema)
+    except QueryError:
+        return False
+    return True
 
 
 def _takes(schema: Schema, named: list[tuple[str, ft.Feature]]) -> bool:

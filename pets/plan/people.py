@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from pets.errors import QueryError, SchemaError
 from pets.plan.computed.intervals import grid_of, years
+from pets.plan.person.computed import Choice, Compute, choose, compute, of_features
 from pets.plan.person_reads import certain, check_columns, difference, meaning, no_feature, nullable, runs_of
 from pets.plan.person_steps import Age, Attribute, Difference, Fill, PersonPlan, Read, Span, Step
 from pets.plan.predicate import Predicate, Range, columns_in, met, resolve
 from pets.plan.predicate import field as find_field
 from pets.query_model.expression import Filter
-from pets.query_model.features import AgeAt, Days, Feature, Filled, Reading, Versus, Within
+from pets.query_model.features import AgeAt, Case, Computed, Days, Feature, Filled, Reading, Versus, Within
 from pets.query_model.people import People
 from pets.query_model.query import Query
 from pets.schema.dates import Date
@@ -41,8 +42,11 @@ class PeoplePlanner:
             self._linked(name)
         self.attributes = self._attributes()
         self.of = self._of()
-        self.fields = self._fields()
+        self.fields: dict[str, Domain] = {}
+        self._named: dict[str, int] = {}
+        self._fields()
         check_columns(query, schema, self.fields, self.attributes)
+        self._derived(query)
 
     # tables -----------------------------------------------------------------------------------------------------
 
@@ -83,15 +87,14 @@ class PeoplePlanner:
             )
         return self.attributes
 
-    def _fields(self) -> dict[str, Domain]:
-        fields: dict[str, Domain] = {}
-        owner = self.attributes
+    def _fields(self) -> None:
+        """The columns of the person table, then the features; each may be made of those before it."""
+        fields, owner = self.fields, self.attributes
         for name, domain in ({} if owner is None else self._schema.table(owner).columns).items():
             if isinstance(domain, Identifier):
                 fields[name] = domain
             else:
                 fields[name] = domain if self.of == owner else nullable(domain)
-        self._named: dict[str, int] = {}
         for name, feature in self._people.features:
             if name in fields:
                 raise QueryError(
@@ -102,7 +105,29 @@ class PeoplePlanner:
                 self._named[name] = self._step(feature)
             except QueryError as error:
                 raise QueryError(f"the feature {name!r}: {error}") from None
-        return fields | {name: self._steps[index].domain for name, index in self._named.items()}
+            fields[name] = self._steps[self._named[name]].domain
+
+    def _derived(self, query: Query) -> None:
+        """The columns that the question computes, as those of a table, of the features and the person table."""
+        owner = () if self.attributes is None else self._schema.table(self.attributes).columns
+        for name, node in query.derived:
+            if name in self.fields or name in owner:
+                raise QueryError(
+                    f"people have a column {name!r} already, and no bound changes under its name; give the derived "
+                    "column another name"
+                )
+            try:
+                found = {column: find_field(column, self.fields, "people") for column in node.columns}
+                step = compute(name, node, self.fields, {column: self._known_as(column) for column in found})
+            except (QueryError, SchemaError) as error:
+                raise QueryError(f"the derived column {name!r}: {error}") from None
+            self._named[name] = self._add(b"derived " + name.encode(), lambda step=step: step)  # type: ignore[misc]
+            self.fields[name] = step.domain
+
+    def _known_as(self, name: str) -> tuple[int, Step]:
+        """The step of a column of people, with its place."""
+        place = self._named[name] if name in self._named else self._attribute(name)
+        return place, self._steps[place]
 
     # who is in --------------------------------------------------------------------------------------------------
 
@@ -124,7 +149,7 @@ class PeoplePlanner:
     def finished(self, used: Iterable[str]) -> PersonPlan:
         """The steps of the columns that the question uses."""
         names = sorted(set(used))
-        found = {name: self._named[name] if name in self._named else self._attribute(name) for name in names}
+        found = {name: self._known_as(name)[0] for name in names}
         needed: set[int] = set()
         left = list(found.values())
         while left:
@@ -173,6 +198,11 @@ class PeoplePlanner:
             made = self._filled(feature)
         elif isinstance(feature, Days):
             made = self._span(feature)
+        elif isinstance(feature, Computed):
+            parts = [self._step(one) for one in feature.of]
+            made = of_features(feature, [(place, self._steps[place]) for place in parts])
+        elif isinstance(feature, Case):
+            made = choose(feature, self.fields, self.attributes, self._known_as)
         else:
             assert isinstance(feature, AgeAt)
             made = self._age(feature)
@@ -271,6 +301,8 @@ def _moved(step: Step, place: Mapping[int, int]) -> Step:
         return replace(step, differences=tuple(replace(one, step=place[one.step]) for one in step.differences))
     if isinstance(step, Fill):
         return replace(step, of=place[step.of])
+    if isinstance(step, (Compute, Choice)):
+        return replace(step, columns=tuple((name, place[index]) for name, index in step.columns))
     if isinstance(step, Span):
         return replace(step, later=place[step.later], earlier=place[step.earlier])
     return replace(step, born=place[step.born], at=place[step.at]) if isinstance(step, Age) else step

@@ -13,7 +13,7 @@ from pets.plan.computed.intervals import GREATEST, grid_of
 from pets.plan.person_steps import Difference, Read, Step
 from pets.plan.predicate import Range
 from pets.plan.predicate import field as find_field
-from pets.query_model.features import Reading, Versus, Within, columns_named
+from pets.query_model.features import CAPPED, Reading, Versus, Within, columns_named
 from pets.query_model.query import Query
 from pets.schema.dates import Calendar
 from pets.schema.domain import Domain, Identifier
@@ -98,13 +98,13 @@ def meaning(step: Read, feature: Reading, column: Domain | None, fields: Mapping
     how = feature.how
     if how == "exists":
         return step
-    if how in ("count", "count_distinct", "days_with"):
+    if how in CAPPED:
         assert feature.most is not None
-        if how == "days_with":
+        if how in ("days_with", "episodes"):
             if not isinstance(column, Calendar):
-                raise QueryError(f"days_with needs a date column, and {feature.column!r} holds {_said(column)}")
+                raise QueryError(f"{how} needs a date column, and {feature.column!r} holds {_said(column)}")
             width, start = _days(column, f"column {feature.column!r}")
-            step = replace(step, width=width, start=start)
+            step = replace(step, width=width, start=start, gap=feature.gap or 0)
         return replace(step, domain=Integer(0, feature.most, nullable=False), high=feature.most)
     assert column is not None
     if how in ("first", "last"):
@@ -192,6 +192,12 @@ def no_feature(column: str, table: str | None) -> QueryError:
 
 
 def _named(query: Query) -> Iterator[str]:
+    made = {name for name, _ in query.derived}
+    yield from (name for _, node in query.derived for name in node.columns if name not in made)
+    yield from (name for name in _asked_for(query) if name not in made)
+
+
+def _asked_for(query: Query) -> Iterator[str]:
     yield from columns_named(query.condition)
     yield from (key.column for key in query.keys)
     for _, aggregate in query.aggregates:

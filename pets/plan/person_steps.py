@@ -15,7 +15,9 @@ from pets.plan.computed.intervals import YEAR, birthdays
 from pets.plan.predicate import Predicate, predicate_json
 from pets.schema.domain import Domain
 
-How = Literal["first", "last", "min", "max", "sum", "mean", "count", "exists", "count_distinct", "days_with"]
+How = Literal[
+    "first", "last", "min", "max", "sum", "mean", "count", "exists", "count_distinct", "days_with", "episodes"
+]
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Read(Step):
         low, high: of a sum, in its own steps: the total is moved between them, and ``low`` is code 0. Of what is
             counted, 0 and the most that counts.
         scale, start: a sum has so many steps a code of its column, and these besides for each row.
-        width: of days_with, the codes of a day, after ``start`` codes of one that is not whole.
+        width: of days_with and episodes, the codes of a day, after ``start`` codes of one that is not whole.
+        gap: the most days that lie between two events of one episode.
     """
 
     how: How
@@ -94,6 +97,7 @@ class Read(Step):
     width: int = 1
     cells: int = 0
     order: int = 0
+    gap: int = 0
 
     @property
     def inputs(self) -> tuple[int, ...]:
@@ -103,7 +107,8 @@ class Read(Step):
         where = None if self.where is None else predicate_json(self.where)
         out = super().to_json() | {"read": self.how, "table": self.table, "rows": self.rows, "where": where}
         out |= {"differences": [one.to_json() for one in self.differences], "column": self.column, "by": self.by}
-        return out | {"bounds": [self.low, self.high, self.scale, self.start, self.width]}
+        out |= {"bounds": [self.low, self.high, self.scale, self.start, self.width]}
+        return out | {"gap": self.gap} if self.how == "episodes" else out
 
 
 @dataclass(frozen=True)

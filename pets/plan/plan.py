@@ -200,12 +200,8 @@ def _cached(asked: _Asked) -> Plan:
     table = schema.table(query.table)
     fields = dict(schema.fields(query.table) if source is None else source.fields)
     about = query.table if source is None else "people"
-    if source is not None and query.derived:
-        raise QueryError(
-            "a question about people computes with features, not with with_columns; write a feature, such as "
-            "(second - first).days(0, 365)"
-        )
-    derived = derive(query.derived, fields, list(table.columns), about)
+    # (what is computed of people is a step of each of them, as a feature is)
+    derived = derive(query.derived, fields, list(table.columns), about) if source is None else ()
     fields |= {made.name: made.domain for made in derived}
     if source is None:
         bounds = _bounds(query, schema, fields)

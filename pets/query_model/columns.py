@@ -240,17 +240,23 @@ def _age_at(when: object) -> Any:
         return when if not isinstance(when, str) else None
 
 
-def min_of(*of: object) -> Least:
+def min_of(*of: object) -> Any:
     """The least of several columns of a row (numbers, or dates), and of a number: ``min_of("paid", "due", 100)``.
 
-    A row that lacks one of the values has none: in SQL, LEAST passes the missing value by.
+    A row that lacks one of the values has none: in SQL, LEAST passes the missing value by. Of features of a person
+    (:func:`pets.events`) it is a feature: ``min_of(first, death)``.
     """
-    return Least(*_extreme("min_of", of))
+    features = [one for one in of if isinstance(one, Comparand)]
+    return features[0].extreme("min_of", of) if features else Least(*_extreme("min_of", of))
 
 
-def max_of(*of: object) -> Greatest:
-    """The greatest of several columns of a row (numbers, or dates), and of a number: ``max_of(col("due"), 0)``."""
-    return Greatest(*_extreme("max_of", of))
+def max_of(*of: object) -> Any:
+    """The greatest of several columns of a row (numbers, or dates), and of a number: ``max_of(col("due"), 0)``.
+
+    Of features of a person it is a feature, as :func:`min_of` is.
+    """
+    features = [one for one in of if isinstance(one, Comparand)]
+    return features[0].extreme("max_of", of) if features else Greatest(*_extreme("max_of", of))
 
 
 def _extreme(name: str, of: tuple[object, ...]) -> tuple[tuple[str, ...], Any]:

@@ -72,6 +72,10 @@ class Comparand:
         """The age at it of who was born on the column's day."""
         raise NotImplementedError
 
+    def extreme(self, kind: str, of: tuple[object, ...]) -> Any:
+        """The least (``min_of``) or the greatest of it and of others."""
+        raise NotImplementedError
+
 
 def comparisons(node: Filter) -> int:
     """How many conditions on one column a condition is made of; a list of values is one."""

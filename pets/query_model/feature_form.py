@@ -8,7 +8,20 @@ from typing import Any
 from pets.common.literals import literal_from
 from pets.errors import QueryError, shown
 from pets.query_model.expression import READERS, filter_from_json
-from pets.query_model.features import MAX_DEPTH, AgeAt, Days, Feature, Filled, Reading, Rows, Versus, Within
+from pets.query_model.features import (
+    MAX_DEPTH,
+    AgeAt,
+    Case,
+    Computed,
+    Days,
+    Feature,
+    Filled,
+    Reading,
+    Rows,
+    Versus,
+    Within,
+)
+from pets.query_model.nodes.derived import derived_from_json
 
 
 def feature_from_json(form: Any, inside: int = 0) -> Feature:
@@ -39,8 +52,8 @@ def _rows(form: Any, inside: int) -> Rows:
 
 
 def _reading(form: Mapping[str, Any], inside: int) -> Feature:
-    given = _only(form, "feature", "rows", "column", "by", "clip", "most")
-    rest = {name: given[name] for name in ("column", "by", "clip", "most") if name in given}
+    given = _only(form, "feature", "rows", "column", "by", "clip", "most", "gap")
+    rest = {name: given[name] for name in ("column", "by", "clip", "most", "gap") if name in given}
     return Reading(given["feature"], _rows(given["rows"], inside), **rest)
 
 
@@ -60,7 +73,26 @@ def _age(form: Mapping[str, Any], inside: int) -> Feature:
     return AgeAt(given["column"], feature_from_json(given["at"], inside))
 
 
-_FORMS: dict[str, Callable[[Mapping[str, Any], int], Feature]] = {"days": _days, "fill": _filled, "age": _age}
+def _computed(form: Mapping[str, Any], inside: int) -> Feature:
+    given = _only(form, "feature", "as", "of")
+    return Computed(derived_from_json(given["as"]), tuple(feature_from_json(one, inside) for one in given["of"]))
+
+
+def _case(form: Mapping[str, Any], inside: int) -> Feature:
+    given = _only(form, "feature", "when", "default")
+    arms = tuple(
+        (filter_from_json(arm["if"], inside), arm["name"]) for arm in given["when"] if _only(arm, "if", "name")
+    )
+    return Case(arms, given.get("default"))
+
+
+_FORMS: dict[str, Callable[[Mapping[str, Any], int], Feature]] = {
+    Days.kind: _days,
+    Filled.kind: _filled,
+    AgeAt.kind: _age,
+    Computed.kind: _computed,
+    Case.kind: _case,
+}
 
 READERS["versus"] = lambda form, _, inside: Versus(
     form["column"], form["op"], feature_from_json(form["feature"], inside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -13,13 +14,18 @@ from pets.errors import NoSuchNameError, QueryError, did_you_mean, shown
 from pets.query_model.columns import Col
 from pets.query_model.expression import Filter, comparisons
 from pets.query_model.feature_form import feature_from_json
-from pets.query_model.features import Difference, Feature, How, Reading, Rows, columns_named
+from pets.query_model.features import Feature, How, Reading, Rows, columns_named
+from pets.query_model.nodes.feature_bounds import edges_of
 
 MAX_FEATURES = 64
 
 
 def _column(value: object) -> Any:
     return value.name if isinstance(value, Col) else value
+
+
+def _said(day: int) -> str:
+    return f"minus{-day}" if day < 0 else str(day)
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,36 @@ class Events:
         """On how many different calendar days of a date column, at most ``max``; 0 for people without one."""
         return self._of("days_with", column, most=max)
 
+    @plain_arguments(QueryError, "episodes", "write episodes('admitted', gap=30, max=20)")
+    def episodes(self, column: str | Col, *, gap: int, max: int | None = None) -> Feature:
+        """How many episodes, at most ``max``; 0 for people without one.
+
+        An episode is events of which each is at most ``gap`` calendar days after the one before, by a date column.
+        """
+        return self._of("episodes", column, most=max, gap=gap)
+
+    @plain_arguments(QueryError, "intervals", "write intervals('dispensed', first, days=[0, 30, 60])")
+    def intervals(
+        self, column: str | Col, after: Feature, *, days: Iterable[int], name: str = "days"
+    ) -> dict[str, Events]:
+        """These rows, parted by the calendar days from a feature of the person to the column.
+
+        ``days=[0, 30, 60]`` are two intervals, of days 0 to 29 and 30 to 59, under the names ``days_0_29`` and
+        ``days_30_59`` (``days_minus30_minus1`` before the feature). Make a feature of each, in one question::
+
+            parts = rx.intervals("dispensed", first, days=[0, 30, 60, 90])
+            pets.people(first=first, **{name: part.count(max=20) for name, part in parts.items()})
+
+        A person is still one row and counts once (K = 1): an interval is no group of people but a feature, so each
+        measure of one is charged as what it is, and what a question costs grows with the measures that it asks for.
+        """
+        edges = edges_of(days)
+        part = Col(column) if isinstance(column, str) else column
+        return {
+            f"{name}_{_said(low)}_{_said(high - 1)}": self.where(part.within(after, days=(low, high - 1)))
+            for low, high in itertools.pairwise(edges)
+        }
+
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("_"):
             raise AttributeError(name)
@@ -138,10 +174,10 @@ class People:
         if len(dict(listed)) != len(listed):
             raise QueryError("two features have one name; name each once")
         object.__setattr__(self, "features", listed)
-        if not listed and self.of is None:
+        if not self.tables:
             raise QueryError(
-                "people have no features and no table; write pets.people(first=pets.events('stays').first(…)), or "
-                "pets.people(of='patients')"
+                "people have no feature that reads rows, and no table; write "
+                "pets.people(first=pets.events('stays').first(…)), or pets.people(of='patients')"
             )
 
     @property
@@ -208,8 +244,6 @@ class People:
 def _named(pair: object) -> tuple[str, Feature]:
     name, feature = pair if isinstance(pair, (tuple, list)) and len(pair) == 2 else (None, None)
     name = name_of("a feature's name", name)
-    if isinstance(feature, Difference):
-        raise QueryError(f"{name!r} is a difference of dates; say its bounds, such as (later - earlier).days(0, 365)")
     if isinstance(feature, Events):
         raise QueryError(f"{name!r} is rows of events; make a feature of them, such as .exists() or .count(max=20)")
     if isinstance(feature, (Col, str)):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import keyword
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 from pets.common.codec import number
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or, StartsWith
-from pets.query_model.features import AgeAt, Days, Feature, Filled, Reading, Versus, Within
+from pets.query_model.features import AgeAt, Case, Computed, Days, Feature, Filled, Reading, Versus, Within
 from pets.query_model.group_keys import Bins, DatePart, Key, Period
 from pets.query_model.nodes.aggregate_base import Aggregate
 from pets.query_model.nodes.derived import Age, Derived, Extreme, Floor, Linear, Mapped, Prefix
@@ -69,6 +70,7 @@ _READ = {
     "exists": "presence of a row",
     "count_distinct": "number of different values of {column}, at most {most}",
     "days_with": "number of days with a {column}, at most {most}",
+    "episodes": "number of episodes of {column}, {gap} days apart at most within one, at most {most}",
 }
 
 
@@ -86,10 +88,16 @@ def feature_text(feature: Feature) -> str:
             return f"days from the {feature_text(earlier)} to the {feature_text(later)}, {low} to {high}"
         case AgeAt(column=column, at=at):
             return f"whole years from {_column(column)} to the {feature_text(at)}"
-        case Reading(how=how, rows=rows, column=column, by=by, clip=clip, most=most):
+        case Computed(made=made, of=parts):
+            names = {f"col('{place}')": f"({feature_text(one)})" for place, one in enumerate(parts, start=1)}
+            return re.sub(r"col\('\d+'\)", lambda found: names[found[0]], derived_text(made))
+        case Case(arms=arms, default=default):
+            said = ", ".join(f"{name!r} where {condition_text(one, most=_FEW)}" for one, name in arms)
+            return f"{said}, else {'no value' if default is None else repr(default)}"
+        case Reading(how=how, rows=rows, column=column, by=by, clip=clip, most=most, gap=gap):
             ends = ("", "") if clip is None else tuple(str(number(end)) for end in clip)
             names = {"column": _column(column or ""), "by": _column(by or "")}
-            what = _READ[how].format(most=most, low=ends[0], high=ends[1], **names)
+            what = _READ[how].format(most=most, gap=gap, low=ends[0], high=ends[1], **names)
             where = "" if rows.condition is None else f" where {condition_text(rows.condition, most=_FEW)}"
             few = "" if rows.most is None else f" of the first {rows.most} rows"
             return f"{what}{few} in {rows.table!r}{where}"

@@ -108,8 +108,10 @@ def _people(plan: Plan, of: PersonPlan, schema: Schema) -> list[str]:
             f"max_rows of {' and '.join(map(repr, few))} is small: first events beyond the kept rows are not seen. A "
             "larger max_rows adds no noise to questions about people."
         )
+    out += [f"  {name}: {feature_text(feature)}{_total(feature, plan, name)}" for name, feature in source.features]
     return out + [
-        f"  {name}: {feature_text(feature)}{_total(feature, plan, name)}" for name, feature in source.features
+        f"  {name}: {derived_text(node)}, so it holds {plan.fields[name].describe()}"
+        for name, node in plan.query.derived
     ]
 
 

@@ -129,15 +129,16 @@ def derive(
                 "column another name"
             )
         try:
-            domain, recipe = _made(node, known, table)
+            domain, how = recipe(node, known, table)
         except (QueryError, SchemaError) as error:
             raise QueryError(f"the derived column {name!r}: {error}") from None
         known[name] = domain
-        out.append(Made(name, domain, recipe))
+        out.append(Made(name, domain, how))
     return tuple(out)
 
 
-def _made(node: Derived, fields: Mapping[str, Domain], table: str) -> tuple[Domain, Recipe]:
+def recipe(node: Derived, fields: Mapping[str, Domain], table: str) -> tuple[Domain, Recipe]:
+    """The public domain of a derived column, and how its code is made; raises as :func:`derive` does."""
     domains = {name: field(name, fields, table) for name in node.columns}
     nullable = any(domain.nullable for domain in domains.values())
     if isinstance(node, Linear):
@@ -212,10 +213,10 @@ def _floor(node: Floor, domain: Domain, *, nullable: bool) -> tuple[Domain, Reci
     low, high = (math.floor(end / node.by) for end in (grid.low, grid.high))
     start, step = grid.low / node.by - low, grid.spacing / node.by
     divisor = math.lcm(start.denominator, step.denominator)
-    recipe = Quotient((node.column,), int(step * divisor), int(start * divisor), divisor)
-    if max(recipe.factor * grid.cells + recipe.offset, divisor) >= EXACT:
+    how = Quotient((node.column,), int(step * divisor), int(start * divisor), divisor)
+    if max(how.factor * grid.cells + how.offset, divisor) >= EXACT:
         raise QueryError("// of it could pass 2^52; divide by a number with fewer digits, or use a coarser step")
-    return as_number(Grid(Fraction(low), Fraction(1), high - low + 1), nullable=nullable), recipe
+    return as_number(Grid(Fraction(low), Fraction(1), high - low + 1), nullable=nullable), how
 
 
 def _mapped(node: Mapped | Prefix, domain: Domain) -> tuple[Domain, Recipe]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from functools import reduce
 from typing import Any
 
+from pets.plan.computed.derived_codes import derived_code
+from pets.plan.person.computed import Choice, Compute
 from pets.plan.person_steps import Age, Attribute, Fill, PersonPlan, Read, Span, Step
 from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, Codes, Predicate, Texts
@@ -112,6 +114,9 @@ def _value(step: Read, codes: Mapping[str, Any]) -> Any:
         return valued.n_unique().cast(pl.Int64).clip(0, step.high)
     if step.how == "days_with":
         return ((valued + step.start) // step.width).n_unique().cast(pl.Int64).clip(0, step.high)
+    if step.how == "episodes":
+        days = ((valued + step.start) // step.width).unique().sort()
+        return ((days.diff() > step.gap).sum().cast(pl.Int64) + (days.len() > 0).cast(pl.Int64)).clip(0, step.high)
     total, rows = valued.sum(), valued.len().cast(pl.Int64)
     some = rows > 0
     if step.how == "mean":
@@ -126,6 +131,14 @@ def _derived(step: Step) -> Any:
 
     if isinstance(step, Fill):
         return pl.when(pl.col(f"s{step.of}") == step.null).then(step.code).otherwise(pl.col(f"s{step.of}"))
+    if isinstance(step, Compute):
+        own = {name: pl.col(f"s{index}") for name, index in step.columns}
+        whole = lambda code: code.cast(pl.Int64)  # noqa: E731
+        return derived_code(step.made, dict(step.domains), own.__getitem__, _either, whole)
+    if isinstance(step, Choice):
+        codes = {name: pl.col(f"s{index}") for name, index in step.columns}
+        otherwise = pl.lit(step.otherwise, dtype=pl.Int64)
+        return reduce(lambda rest, arm: _either(_meets(arm[0], codes), arm[1], rest), step.arms[::-1], otherwise)
     assert isinstance(step, (Span, Age))
     one, two = (pl.col(f"s{index}") for index in step.inputs)
     there = (one != step.nulls[0]) & (two != step.nulls[1])
@@ -136,6 +149,12 @@ def _derived(step: Step) -> Any:
         early = _in_year(at) < _in_year(born)
         code = (at.dt.year() - born.dt.year()).cast(pl.Int64) - early.cast(pl.Int64)
     return pl.when(there & (code >= 0) & (code < step.domain.cells)).then(code).otherwise(step.domain.cells)
+
+
+def _either(where: Any, one: Any, other: Any) -> Any:
+    import polars as pl
+
+    return pl.when(where).then(one).otherwise(other)
 
 
 def _day(code: Any, first: dt.date) -> Any:

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pets.plan.computed.derived_codes import derived_code
+from pets.plan.person.computed import Choice, Compute
 from pets.plan.person_steps import Age, Attribute, Fill, PersonPlan, Read, Span, Step
 from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, Codes, Predicate, Texts, columns_in, met
 from pets.rows.coding.cell import quoted
+from pets.rows.people.arithmetic import Sql, either
 
 NARROW = 2**31
 NOTHING: Mapping[str, str] = {}
@@ -154,6 +157,14 @@ class PeopleSql:
     def _derived(self, step: Step) -> str:
         if isinstance(step, Fill):
             return f"CASE WHEN b.s{step.of} = {step.null} THEN {step.code} ELSE b.s{step.of} END"
+        if isinstance(step, Compute):
+            codes = {name: Sql(f"CAST(b.s{index} AS BIGINT)") for name, index in step.columns}
+            found = derived_code(step.made, dict(step.domains), codes.__getitem__, either, lambda code: code)
+            return str(found.text)
+        if isinstance(step, Choice):
+            own = {name: f"b.s{index}" for name, index in step.columns}
+            arms = " ".join(f"WHEN {self._predicate(one, own)} THEN {code}" for one, code in step.arms)
+            return f"CASE {arms} ELSE {step.otherwise} END"
         assert isinstance(step, (Span, Age))
         one, two = step.inputs
         nulls = f"b.s{one} = {step.nulls[0]} OR b.s{two} = {step.nulls[1]}"
@@ -238,9 +249,14 @@ class PeopleSql:
             return f"arg_min({code}, {place} * {2**bits} + x.rank) FILTER (WHERE {by} < {step.order})"
         if how == "count_distinct":
             return f"least(count(DISTINCT {code}) {valued}, {step.high})"
-        if how == "days_with":
+        if how in ("days_with", "episodes"):
             day = code if step.width == 1 else f"(CAST({code} AS BIGINT) + {step.start}) // {step.width}"
-            return f"least(count(DISTINCT {day}) {valued}, {step.high})"
+            if how == "days_with":
+                return f"least(count(DISTINCT {day}) {valued}, {step.high})"
+            # an episode begins with each day that lies further than the gap from the day before
+            days = f"list_sort(list(DISTINCT CAST({day} AS BIGINT)) {valued})"
+            apart = f"list_filter(list_zip({days}[2:], {days}[:-2]), lambda two: two[1] - two[2] > {step.gap})"
+            return f"CASE WHEN count(*) {valued} = 0 THEN 0 ELSE least(1 + len({apart}), {step.high}) END"
         total, rows = f"CAST(sum({code}) {valued} AS BIGINT)", f"count(*) {valued}"
         if how == "mean":
             return f"(2 * {total} + {rows}) // (2 * {rows})"

@@ -176,6 +176,92 @@ CHAPTER = Chapter(
             why="Rows without the date that orders them are left out; of rows of one date, one is taken at random.",
         ),
         Spec(
+            "Episodes",
+            """
+            (pets.people(of="patients", episodes=pets.events("stays").episodes("admitted", gap=19, max=5))
+                .group_by("episodes").agg(n=pets.count()))
+            """,
+            """
+            episodes | n
+            ---------+--
+            0        | 1
+            1        | 2
+            2        | 1
+            3        | 0
+            4        | 0
+            5        | 0
+            """,
+            why="Person 1 has events on 5 May, and on 1 and 20 March of the next year, which are 19 days apart: one "
+            "episode. Two events of one day are one. Events of one episode may lie far apart, over others between.",
+        ),
+        Spec(
+            "A category by conditions",
+            """
+            (pets.people(of="patients", n=pets.events("stays").count(max=9), last=pets.events("stays").max("admitted"),
+                        who=pets.case((col("last").is_null(), "never"), (col("n") > 2, "often"),
+                                      (col("n") > 1, "twice"), default="once"))
+                .group_by("who").agg(n=pets.count()))
+            """,
+            """
+            who   | n
+            ------+--
+            never | 1
+            often | 1
+            twice | 1
+            once  | 1
+            """,
+            why="The first condition that is met gives the name. Who has no value meets `is_null()` alone: a case that "
+            "looks at what may be missing names these people, or has `default=None`.",
+        ),
+        Spec(
+            "Computed features",
+            f"""
+            (pets.people(first={FIRST}, drug=pets.events("scripts").first("dispensed", by="dispensed"))
+                .with_columns(both=pets.max_of("first", "drug"), wait=col("drug") - col("first"))
+                .where(~col("first").is_null())
+                .agg(n=pets.count(), both=pets.count(col("both") >= "2022-03-01"), wait=pets.sum("wait")))
+            """,
+            """
+            n | both | wait
+            --+------+-----
+            3 | 2    | 0
+            """,
+            why="Their bounds follow from those of their parts. Person 5 has no prescription, so neither greater "
+            "day nor wait: SQL's GREATEST would pass the missing one by. The waits are 1 day and -1 day.",
+        ),
+        Spec(
+            "A computed feature that events are compared with",
+            f"""
+            (pets.people(of="patients",
+                        later=pets.events("scripts").where(
+                            col("dispensed") >= pets.min_of({FIRST}, pets.events("scripts").min("dispensed")) + 1)
+                            .count(max=9))
+                .agg(people=pets.count(col("later") > 0), later=pets.sum("later")))
+            """,
+            """
+            people | later
+            -------+------
+            2      | 3
+            """,
+            why="Who has had no heart attack has no day to compare with: nothing is later than it.",
+        ),
+        Spec(
+            "Intervals after an event",
+            f"""
+            (pets.people(first={FIRST},
+                        **{{name: part.count(max=9) for name, part in pets.events("scripts").intervals(
+                            "dispensed", {FIRST}, days=[-30, 0, 30, 60]).items()}})
+                .where(~col("first").is_null())
+                .agg(before=pets.sum("days_minus30_minus1"), month=pets.sum("days_0_29"), then=pets.sum("days_30_59")))
+            """,
+            """
+            before | month | then
+            -------+-------+-----
+            1      | 2     | 1
+            """,
+            why="Each interval is a feature of its own, and a person is still one row that counts once.",
+        ),
+        Spec(
             "Days are those of the calendar",
             """
             (pets.people(of="calls",

@@ -44,6 +44,7 @@ SCHEMA = pets.Schema(
 )
 S, B, P = pets.events("stays"), pets.events("bare"), pets.events("p")
 FIRST = S.first("day", by="day")
+LAST = S.last("day", by="day")
 N = pets.count()
 
 
@@ -65,9 +66,33 @@ def asked(wrong: object, says: str, mended: object) -> Case:
 
 CASES = [
     asked(
+        pets.people(of="p", f=FIRST).with_columns(sex=col("f") + 1).agg(n=N),
+        "give the derived column another name",
+        pets.people(of="p", f=FIRST).with_columns(next=col("f") + 1).agg(n=N),
+    ),
+    asked(
+        pets.people(of="p", f=FIRST).with_columns(x=col("g") + 1).agg(n=N),
+        "the derived column 'x': column 'g' is not in table 'people'",
         pets.people(of="p", f=FIRST).with_columns(x=col("f") + 1).agg(n=N),
-        "(second - first).days(0, 365)",
-        pets.people(of="p", f=FIRST, x=(S.last("day", by="day") - FIRST).days(0, 365)).agg(n=N),
+    ),
+    of(S.exists() + S.count(max=3), "count(max=1) is 0 or 1", S.count(max=1) + S.count(max=3)),
+    of(S.max("n").map({"a": "x"}), "a category is mapped", S.first("kind", by="day").map({"a": "x"})),
+    asked(
+        pets.people(of="p", n=S.max("n"), k=pets.case((col("n") > 3, "many"), default="few")).agg(n=N),
+        "give them a name of their own, such as (col('n').is_null(), 'unknown')",
+        pets.people(
+            of="p", n=S.max("n"), k=pets.case((col("n") > 3, "many"), (col("n").is_null(), "unknown"), default="few")
+        ).agg(m=N),
+    ),
+    asked(
+        pets.people(of="p", k=pets.case((col("sex") == "F", "missing"), default=None)).agg(n=N),
+        "the name of the group without a value; use another name",
+        pets.people(of="p", k=pets.case((col("sex") == "F", "f"), default=None)).agg(n=N),
+    ),
+    asked(
+        pets.people(of="p", k=pets.case((col("town") == "Ulm", "here"), default=None)).agg(n=N),
+        "pets.events('p').where(col('town') == …).exists()",
+        pets.people(of="p", ulm=P.where(col("town") == "Ulm").exists()).agg(n=N),
     ),
     asked(pets.people(of="rows").agg(n=N), "ask it alone: pets.query('rows')", pets.query("rows").agg(n=N)),
     asked(pets.people(of="stay").agg(n=N), "did you mean 'stays'", pets.people(of="stays").agg(n=N)),
@@ -114,7 +139,7 @@ CASES = [
         "write pets.people(of='p', …), or state person_table: p",
         pets.people(of="p", n=B.count(max=5)).where(col("n") > 0).group_by("sex").agg(n=N),
     ),
-    of((S.max("at") - FIRST).days(0, 9), "may declare a column of times as a date", (FIRST - FIRST).days(0, 9)),
+    of((S.max("at") - FIRST).days(0, 9), "may declare a column of times as a date", (LAST - FIRST).days(0, 9)),
     of(col("born").age_at(S.max("at")), "may declare a column of times as a date", col("born").age_at(FIRST)),
     of(
         S.where(col("at") >= FIRST).exists(),
@@ -122,7 +147,7 @@ CASES = [
         S.where(col("at").within(FIRST, days=(0, None))).exists(),
     ),
     of(S.bound(rows=6).exists(), "ask for at most 5", S.bound(rows=5).exists()),
-    of((FIRST - FIRST).days(5000, 6000), "choose other bounds of days", (FIRST - FIRST).days(0, 1000)),
+    of((LAST - FIRST).days(5000, 6000), "choose other bounds of days", (LAST - FIRST).days(0, 1000)),
     of(col("day").age_at(B.first("day", by="day")), "attach none (person_table)", B.exists(), "bare"),
     of(col("sex").age_at(FIRST), "takes two dates", col("born").age_at(FIRST)),
     of(col("later").age_at(FIRST), "nobody is born yet", col("born").age_at(FIRST)),
@@ -132,7 +157,7 @@ CASES = [
         pets.people(of="p", seen=S.exists()).agg(n=N),
     ),
     of(S.max("n").fill(10), "fill with a value that the feature may have", S.max("n").fill(9)),
-    of((S.max("n") - FIRST).days(0, 9), "days lie between two dates", (FIRST - FIRST).days(0, 9)),
+    of((S.max("n") - FIRST).days(0, 9), "days lie between two dates", (LAST - FIRST).days(0, 9)),
     of(S.count_distinct("id", max=3), "an identifier; identifiers may not appear", S.count_distinct("kind", max=3)),
     of(
         S.where(col("n") >= FIRST).exists(),

@@ -104,10 +104,10 @@ CASES = [
         lambda: ~pets.events("stays").exists(),
     ),
     *each(
-        "pets.people(gap=(later - earlier).days(0, 365)).where(col('gap') <= 30)",
+        "pets.people(first=first).where(col('first') >= …)",
         gap,
         lambda: (LAST - FIRST) == 30,
         lambda: (LAST - FIRST) <= 30,
     ),
-    *each("(later - earlier).days(0, 365)", gap, lambda: FIRST + 1),
+    *each("pets.min_of and pets.max_of", lambda: FIRST + 1, lambda: FIRST % 2, lambda: 2 / FIRST),
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 import pets
 from pets import col
 from pets.query_model.columns import Col
 from pets.query_model.feature_form import feature_from_json
-from pets.query_model.features import Days, Filled, Reading, Rows, Versus
+from pets.query_model.features import Computed, Filled, Reading, Rows, Versus
+from pets.query_model.nodes.derived import Age, Linear
 from pets.query_model.people import People
 from pets.query_model.query import Query
 from tests.remedies import Case
@@ -109,16 +111,60 @@ CASES = [
         "name it in pets.people(…) and compare it there",
         lambda: pets.people(first=FIRST).where(col("first") >= "2020-01-01"),
     ),
-    Case(lambda: FIRST + 1, "(later - earlier).days(0, 365)", lambda: (LAST - FIRST).days(0, 365)),
-    Case(lambda: FIRST - 1, "subtracted from another feature", lambda: LAST - FIRST),
+    Case(lambda: N % 2, "constant multiples and // are computed", lambda: N // 2),
+    Case(lambda: N / 2, "write 0.5 * feature", lambda: 0.5 * N),
+    Case(
+        lambda: N + col("age"),  # type: ignore[operator]
+        "pets.people(n=…).with_columns(more=col('n') + col('age'))",
+        lambda: pets.people(n=N).with_columns(more=col("n") + col("age")),
+    ),
+    Case(lambda: FIRST - FIRST, "leave it out", lambda: LAST - FIRST),
+    Case(lambda: (LAST - FIRST + 1).days(0, 9), "such as (later - earlier).days", lambda: (LAST - FIRST).days(0, 9)),
+    Case(lambda: pets.min_of(N, 1, 2), "features and at most one number", lambda: pets.min_of(N, 1)),
+    Case(
+        lambda: Computed(Age("1", "2022-01-01"), (FIRST,)),
+        "as first - second or pets.min_of(…) do",
+        lambda: LAST - FIRST,
+    ),
+    Case(
+        lambda: Computed(Linear((("1", Fraction(1)), ("2", Fraction(1)))), (N, FIRST)),
+        "once, in the order of their forms",
+        lambda: Computed(Linear((("1", Fraction(1)), ("2", Fraction(1)))), (FIRST, N)),
+    ),
+    Case(lambda: STAYS.episodes("a", gap=-1, max=3), "such as gap=30", lambda: STAYS.episodes("a", gap=30, max=3)),
+    Case(
+        lambda: STAYS.intervals("a", FIRST, days=[0, 0]),
+        "such as days=[0, 30, 60]",
+        lambda: STAYS.intervals("a", FIRST, days=[0, 30, 60]),
+    ),
+    Case(
+        lambda: STAYS.intervals("a", FIRST, days=[0, 10**7]),
+        "at most 4,000,000 days",
+        lambda: STAYS.intervals("a", FIRST, days=[0, 4_000_000]),
+    ),
+    Case(
+        lambda: pets.case("many", default="few"),  # type: ignore[arg-type]
+        "such as (col('n') >= 3, 'many')",
+        lambda: pets.case((col("n") >= 3, "many"), default="few"),
+    ),
+    Case(
+        lambda: pets.case((col("n") >= FIRST, "many"), default="few"),
+        "such as col('n') >= 3",
+        lambda: pets.case((col("n") >= 3, "many"), default="few"),
+    ),
+    Case(
+        lambda: pets.case((col("n") >= 3, 1), default="few"),  # type: ignore[arg-type]
+        "texts such as 'many'",
+        lambda: pets.case((col("n") >= 3, "1"), default="few"),
+    ),
+    Case(
+        lambda: pets.people(sex=pets.case((col("sex") == "F", "f"), default=None)),
+        "pets.people(of='patients')",
+        lambda: pets.people(of="patients", own=pets.case((col("sex") == "F", "f"), default=None)),
+    ),
     Case(lambda: (LAST - FIRST).days(0, 10**9), "at most 4,000,000 days", lambda: (LAST - FIRST).days(0, 4_000_000)),
     Case(lambda: (LAST - FIRST).days(9, 1), "swap them", lambda: (LAST - FIRST).days(1, 9)),
     Case(lambda: (LAST - FIRST).days(0, 1.5), "two whole numbers", lambda: (LAST - FIRST).days(0, 1)),  # type: ignore[arg-type]
-    Case(
-        lambda: Days(LAST - FIRST, FIRST, 0, 1),  # type: ignore[arg-type]
-        "write (later - earlier).days(0, 365)",
-        lambda: Days(LAST, FIRST, 0, 1),
-    ),
     Case(
         lambda: Filled("x", 0),
         "pets.events('stays').first('admitted', by='admitted')",
@@ -141,11 +187,6 @@ CASES = [
     Case(lambda: STAYS.count(), "such as count(max=20)", lambda: STAYS.count(max=20)),
     Case(lambda: Reading("exists", ROWS, "a"), "takes no column; leave it out", lambda: Reading("exists", ROWS)),
     Case(lambda: STAYS.median, "events have no 'median'; did you mean 'mean'", lambda: STAYS.mean("days")),
-    Case(
-        lambda: pets.people(wait=LAST - FIRST),  # type: ignore[arg-type]
-        "say its bounds, such as (later - earlier).days(0, 365)",
-        lambda: pets.people(wait=(LAST - FIRST).days(0, 365)),
-    ),
     Case(lambda: pets.people(n=STAYS), "such as .exists() or .count(max=20)", lambda: pets.people(n=STAYS.exists())),  # type: ignore[arg-type]
     Case(
         lambda: pets.people(sex=Col("sex")),  # type: ignore[arg-type]

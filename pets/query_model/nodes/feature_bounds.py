@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 from pets.common.codec import fraction, whole
@@ -9,6 +10,9 @@ from pets.errors import QueryError, shown
 
 MAX_DAYS = 4_000_000
 """More days than the calendar has."""
+
+MAX_INTERVALS = 60
+"""Intervals that one call parts rows into: a person may have 64 features."""
 
 
 def days_between(what: str, low: object, high: object, *, open_ends: bool = False) -> tuple[int | None, int | None]:
@@ -33,6 +37,36 @@ def most_of(label: str, value: object) -> int:
     if not 1 <= found <= 1_000_000:
         raise QueryError(f"{label} must be a whole number from 1 to 1,000,000, not {shown(value)}")
     return found
+
+
+def gap_of(value: object) -> int:
+    """The days that may lie between two events of one episode."""
+    try:
+        found = whole(value)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= MAX_DAYS:
+        raise QueryError(
+            f"episodes(gap=…) takes the most days that lie between two events of one episode, such as gap=30, not "
+            f"{shown(value)}"
+        )
+    return found
+
+
+def edges_of(value: object) -> list[int]:
+    """The first days of intervals, and the day after the last one."""
+    try:
+        edges = [whole(day) for day in value]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        edges = []
+    if not 2 <= len(edges) <= MAX_INTERVALS + 1 or any(low >= high for low, high in itertools.pairwise(edges)):
+        raise QueryError(
+            f"intervals(…, days=…) takes the ends of 1 to {MAX_INTERVALS} intervals, whole days that grow, such as "
+            f"days=[0, 30, 60], not {shown(value)}"
+        )
+    if max(abs(edges[0]), abs(edges[-1])) > MAX_DAYS:
+        raise QueryError(f"intervals(…, days=…) takes at most {MAX_DAYS:,} days")
+    return edges
 
 
 def clip_of(value: object) -> tuple[Fraction, Fraction]:

@@ -1,0 +1,1 @@
+"""Steps of one person: what is computed of features."""

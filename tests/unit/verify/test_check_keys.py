@@ -119,7 +119,7 @@ def test_a_lower_threshold_than_its_delta_pays_for_is_refused(made: Keys) -> Non
     form = made.keys[0].form
     assert "shows more often than it states" in lie(made, {"threshold": form["threshold"] - 2})
     # the very least threshold that the law itself allows may be one below pets' own bound, and no more
-    shows = checker._keys.shows(form["keys"]["groups"], float(form["scale"]), form["threshold"] - 2)
+    shows = checker._answers.KEYS.shows(form["keys"]["groups"], float(form["scale"]), form["threshold"] - 2)
     assert shows * 10**18 > form["cost"]["delta"]
 
 
@@ -176,13 +176,13 @@ def test_the_chance_that_a_key_shows_is_the_tail_of_the_law(scale: float) -> Non
     mass = {k: math.exp(-k * k / (2 * scale * scale)) for k in reach}
     for threshold in (2, 3, math.ceil(1 + 3 * scale)):
         one = math.fsum(mass[k] for k in reach if k >= threshold - 1) / math.fsum(mass.values())
-        assert checker._keys.shows(1, scale, threshold) == pytest.approx(one, rel=1e-9)
-        assert checker._keys.shows(4, scale, threshold) == pytest.approx(1 - (1 - one) ** 4, rel=1e-6)
+        assert checker._answers.KEYS.shows(1, scale, threshold) == pytest.approx(one, rel=1e-9)
+        assert checker._answers.KEYS.shows(4, scale, threshold) == pytest.approx(1 - (1 - one) ** 4, rel=1e-6)
 
 
 def test_a_wide_scale_is_bounded_and_not_added_up() -> None:
     wide = 2e5
-    assert checker._keys.shows(1, wide, int(4 * wide)) == pytest.approx(3.17e-5, rel=0.01)
+    assert checker._answers.KEYS.shows(1, wide, int(4 * wide)) == pytest.approx(3.17e-5, rel=0.01)
 
 
 def test_keys_are_not_signed_at_a_delta_that_was_changed(tmp_path: Path) -> None:

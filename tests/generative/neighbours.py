@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pets.plan.measure import Sensitivity
-from pets.plan.plan import Plan, make_plan
-from pets.query_model.query import Query
+from pets.plan.plan import Plan
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import ENGINES, tabulate
 from pets.schema.schema import Schema
@@ -103,11 +102,3 @@ def rows_kept(snapshot: Snapshot) -> list[tuple[tuple[int | str, ...], ...]]:
     for i in sorted(range(len(found["rank"])), key=lambda i: found["rank"][i]):
         people.setdefault(found["person"][i], []).append(tuple(found[name][i] for name in names))
     return sorted(tuple(rows) for rows in people.values())
-
-
-def moved_by(schema: Schema, data: Data, query: Query, person: str) -> list[Moved]:
-    """How far one person's removal moves each measure, on every engine within its bound (the first engine's steps)."""
-    plan = make_plan(query, schema)
-    before = snapshot_of(schema, data, query.table)
-    after = snapshot_of(schema, without(schema, data, query.table, person), query.table)
-    return promise_kept(plan, before, after)[0]

@@ -25,6 +25,7 @@ from pets.query_model.query import Query
 from pets.release.certificate import Certificate
 from pets.release.estimate import Estimates, Mechanism, estimate
 from pets.release.release_form import form_of, mismatch, parts_of, plain
+from pets.release.tables.verbs import Tables
 from pets.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ is for the signed certificate and the ledger to say.
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Release:
+class Release(Tables):
     """A protected answer. Only a protection can make one; it can be saved, loaded, shown and post-processed.
 
     Guarantee: the sentence in ``guarantee``. Post-processing (every property and method here) keeps it.
@@ -193,38 +194,6 @@ class Release:
         if not isinstance(kept, (tuple, list)) or not all(isinstance(key, str) for key in kept):
             raise QueryError(f"by must be a list of the release's keys, such as ['age'], not {shown(by)}")
         return views.total(self, output, kept, self.confidence)
-
-    @plain_arguments(QueryError, "standardise", "write release.standardise('cases', 'people', by='age')")
-    def standardise(
-        self,
-        events: str,
-        among: str | Mapping[Any, float],
-        *,
-        by: str,
-        population: str | Mapping[Any, float] = "ESP2013",
-        per: float = 100_000,
-        confidence: float | None = None,
-    ) -> pd.DataFrame:
-        """Directly standardised rates: of counted events among counted people, as in a standard population.
-
-        Each combination of the other keys has one rate; rows without an age are left out. The interval is Dobson's with
-        Byar's limits (chance, where events are rare and one a person), widened by the noise of this release. There is
-        none where noise could be all the people of an age. ``attrs["standard"]`` of the frame names the population:
-        of bins that begin later, ESP2013 from there on.
-
-        Args:
-            events: the name of a count in this release.
-            among: that of the people that they are of, or public numbers by key (a tuple, of several keys).
-            by: the key of ages, such as ``col("age").bins([0, 5, 10, …, 90, 120])``.
-            population: ``"ESP2013"``, the European Standard Population of 2013, or a weight for each group of ``by``
-                (0: left out).
-
-        Raises :class:`QueryError` for what is no count, key or population, or keys that lack an age of it somewhere.
-        """
-        from pets.release.standardise import standardise
-
-        level = self.confidence if confidence is None else confidence
-        return standardise(self, events, among, by, population, per, level)
 
     @plain_arguments(QueryError, "plot")
     def plot(

@@ -190,7 +190,7 @@ def _answered(form: Json, roster: Roster, order: Order, plan: Plan) -> bool:
     """Whether enough sites signed that they are in the total."""
     signatures = {roster.number(name): signed for name, signed in form["signatures"].items()}
     answered = {roster.number(name) for name in form["answered"]}
-    least = roster.size if isinstance(order.protection, Total) else roster.threshold
+    least = roster.least(everyone=isinstance(order.protection, Total))
     alone = order.shares is not None and order.shares.alone
     if len(answered) != len(form["answered"]) or len(answered) < least or alone != (order.secure == "local"):
         return False

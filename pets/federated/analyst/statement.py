@@ -80,8 +80,9 @@ def charged_in(notes: Sequence[str], roster: Roster) -> frozenset[str]:
 
 
 def _absent(name: str, *, charged: bool) -> str:
-    said = f"Site {name} is not in the answer"
-    return f"{said}; its data may have been opened: what that cost stays charged there." if charged else f"{said}."
+    if charged:
+        return f"Site {name} is not in the answer; its data may have been opened: what that cost stays charged there."
+    return f"Site {name} is not in the answer."
 
 
 def _fault(name: str, what: str) -> str:

@@ -196,6 +196,10 @@ class Roster:
         """t = n − d: sites that must stay to the end."""
         return self.size - self.dropouts
 
+    def least(self, *, everyone: bool) -> int:
+        """Sites that an answer needs; of exact totals none may be missing: two that differ by a site would show it."""
+        return self.size if everyone else self.threshold
+
     @property
     def honest(self) -> int:
         """h = n − d − c: the honest sites whose noise is surely in every answer."""

@@ -57,7 +57,7 @@ class Relay:
         self._channel = Channel(roster, self._query, context_of(roster, order.form), COORDINATOR, key)
         first = Channel(roster, self._query, context_of(roster), COORDINATOR, key)
         self._collector = collector(order.secure, Task(self._channel, size, everyone, adder=adder))
-        self._least = roster.size if everyone else roster.threshold
+        self._least = roster.least(everyone=everyone)
         message = first.write(Kind.ORDER, 0, signed)
         self.outbox: dict[int, bytes] = dict.fromkeys(range(roster.size), message)
         self.number = 0

@@ -249,8 +249,7 @@ def _party(site: int, member: Member) -> Party:
 
 
 def _least(roster: Roster, protection: Protection) -> int:
-    """Exact totals that differ by one site would show that site, so of them none may be missing."""
-    return roster.size if isinstance(protection, ExactTotal) else roster.threshold
+    return roster.least(everyone=isinstance(protection, ExactTotal))
 
 
 def _noise(roster: Roster, plan: Plan, protection: Protection, shares: Shares | None) -> Protection:

@@ -64,7 +64,7 @@ class Task:
     @property
     def least(self) -> int:
         """Sites that must stay to the end."""
-        return self.channel.roster.size if self.everyone else self.channel.roster.threshold
+        return self.channel.roster.least(everyone=self.everyone)
 
 
 class Party(Protocol):

@@ -64,7 +64,7 @@ class MaskedParty:
         self._task, self._contribute = task, contribute
         self._me = task.channel.sender
         self._size = task.channel.roster.size
-        self._least = self._size if task.everyone else task.channel.roster.threshold
+        self._least = task.least
         self._sharing, self._masking = Agreement(), Agreement()
         self._seed = random_bytes(shamir.SECRET)
         self._keys: dict[int, bytes] = {}

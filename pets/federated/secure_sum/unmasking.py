@@ -48,7 +48,7 @@ class MaskedCollector:
         self._task = task
         roster = task.channel.roster
         self._size = roster.size
-        self._least = roster.size if task.everyone else roster.threshold
+        self._least = task.least
         self._keys: dict[int, bytes] = {}
         self._near: dict[int, tuple[int, ...]] = {}
         self._shared: frozenset[int] = frozenset()

@@ -9,6 +9,7 @@ among which is a basis of all, so that what has no solution there has none; thos
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ from pets.errors import missing_extra
 from pets.plan.vector import Ints
 
 SECONDS = 60.0
-"""After which an integer program counts as solvable: what cannot be shown to be safe does not leave."""
+"""After which a set of few rows counts as found: what cannot be shown to be safe does not leave."""
 _CLOSE = 1e-6
 _MORE = 50
 Floats = npt.NDArray[np.float64]
@@ -42,8 +43,9 @@ def tells_few(sets: Sequence[Ints], least: int) -> bool:
     rank = int((np.abs(np.diag(triangle)) > _CLOSE).sum())
     heavy = np.argsort(-weights, kind="stable")[: 2 * matrix.shape[1]]
     looked = np.union1d(order[:rank], heavy)
+    late = time.monotonic() + SECONDS
     while True:
-        solved = _solved(matrix[looked], weights[looked], least)
+        solved = _solved(matrix[looked], weights[looked], least, max(0.0, late - time.monotonic()))
         if solved is None:
             return False
         found = matrix @ solved if solved.size else np.zeros(0)
@@ -73,7 +75,7 @@ def _atoms(sets: Sequence[Ints]) -> tuple[Floats, Ints]:
     return matrix[some], weights[some]
 
 
-def _solved(matrix: Floats, weights: Ints, least: int) -> Floats | None:
+def _solved(matrix: Floats, weights: Ints, least: int, seconds: float) -> Floats | None:
     """What combines the sets to such a set on these atoms; ``None`` without one, empty where nobody can tell."""
     from scipy.optimize import Bounds, LinearConstraint, milp
 
@@ -92,7 +94,7 @@ def _solved(matrix: Floats, weights: Ints, least: int) -> Floats | None:
         constraints=constraints if rows > count else [constraints[0], constraints[2]],
         integrality=np.concatenate([np.ones(count), zeros]),
         bounds=Bounds(np.concatenate([np.zeros(count), -free]), np.concatenate([np.ones(count), free])),
-        options={"time_limit": SECONDS},
+        options={"time_limit": seconds},
     )
     if found.status == 2:
         return None

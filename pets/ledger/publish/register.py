@@ -75,6 +75,8 @@ LISTS = frozenset(
 )
 DATES = frozenset(name for name in FIELDS if name.endswith("_date"))
 FORM = "HDR UK data use register"
+BY_NUMBER = "datasets"
+"""The Gateway names its own data sets by their numbers, which a ledger does not know."""
 
 Value = str | list[str]
 
@@ -100,13 +102,23 @@ class DataUse:
         """What nobody gave."""
         return tuple(name for name in FIELDS if name not in self.fields)
 
+    @property
+    def row(self) -> Json:
+        """The row as the Gateway takes it: the filled fields side by side, dates with a time of day."""
+        return {
+            name: f"{value}T00:00:00" if name in DATES else value
+            for name, value in self.fields.items()
+            if name != BY_NUMBER
+        }
+
     def to_json(self) -> Json:
-        """Every field by its Safe, ``None`` where nobody filled it."""
+        """Every field by its Safe, ``None`` where nobody filled it; and the :attr:`row`."""
         safes = {safe: {name: self.fields.get(name) for name in names} for safe, names in SAFES.items()}
         return {
             "register": FORM,
             "project_in_the_ledger": self.project,
             **safes,
+            "row": self.row,
             "unfilled": list(self.unfilled),
             "filled_from_the_ledger": list(self.from_ledger),
             "ledger": self.ledger,
@@ -147,6 +159,8 @@ def data_use(public: Published, project: str, facts: Mapping[str, Value] | None 
         "non_gateway_outputs": [_output(one, asked) for one, asked in released],
     }
     found: dict[str, Value] = {"project_id_text": project, "non_gateway_datasets": [one.name for one in mine]}
+    opened = [asked.at[:10] for one in mine for asked in of[one.name] if asked.state.opened]
+    found |= {"access_date": min(opened)} if opened else {}
     from_ledger = [name for name in FIELDS if told.get(name) or (name in found and name not in (facts or {}))]
     found |= facts or {}
     for name, value in told.items():

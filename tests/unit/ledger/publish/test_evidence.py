@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -13,7 +14,8 @@ from pets.ledger.publish.evidence import EVIDENCED, OURS, YOURS, satre, sp800_22
 from pets.ledger.publish.read_log import Published, published
 from tests.sample_ledger import eventful
 
-SCHEMA = Path(__file__).parents[3] / "vectors" / "registers" / "evidence-schema.json"
+VECTORS = Path(__file__).parents[3] / "vectors" / "registers"
+SCHEMA, STATEMENTS = VECTORS / "evidence-schema.json", VECTORS / "satre-statements.json"
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +39,24 @@ def test_the_answers_are_the_ledger_s(public: Published) -> None:
 
 def test_satre_names_its_items(public: Published) -> None:
     form = satre(public, "hospital-stays")
-    assert form["items"][0]["item"].startswith("3.3.09") and len(form["items"]) == 20
+    assert form["items"][0]["item"].startswith("3.3.09") and len(form["items"]) == 22
     known = public.history.dataset("hospital-stays")
     assert f"{len(known.releases):,} releases" in form["items"][0]["answer"]
+
+
+def strange(items: list[str], statements: dict[str, str]) -> set[str]:
+    """Numbers whose words are not those of the standard's statement."""
+    words = {number: set(re.findall(r"[a-z-]+", text.lower())) for number, text in statements.items()}
+    parted = [item.partition(" ") for item in items]
+    return {number for number, _, text in parted if not set(re.findall(r"[a-z-]+", text.lower())) <= words[number]}
+
+
+def test_each_number_of_satre_says_what_it_is_said_to(public: Published) -> None:
+    """The statements are the standard's own; a number that means something else would be found by its words."""
+    statements = json.loads(STATEMENTS.read_text("utf-8"))["statements"]
+    items = [one["item"] for one in satre(public, "hospital-stays")["items"]]
+    assert strange(items, statements) == set() and {item[:6] for item in items} == set(statements)
+    assert strange(["3.4.02 a query interface"], statements) == {"3.4.02"}
 
 
 @pytest.mark.parametrize("made", [satre, sp800_226])

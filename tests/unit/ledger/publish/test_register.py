@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from pets.cli.main import run
@@ -61,10 +63,12 @@ def test_the_ledger_fills_the_enhancements_and_the_outputs(public: Published) ->
     assert entry.from_ledger == (
         "project_id_text",
         "non_gateway_datasets",
+        "access_date",
         "privacy_enhancements",
         "non_gateway_outputs",
     )
     assert set(entry.unfilled) == set(FIELDS) - set(entry.from_ledger)
+    assert entry.fields["access_date"] == "2024-01-13", "when its first request was let at the rows"
     assert entry.ledger["checkpoint"] == public.checkpoint and entry.ledger["key_id"] == public.key.id
 
 
@@ -88,6 +92,33 @@ def test_the_custodian_s_facts_come_beside(public: Published, facts: Path) -> No
     assert form["unfilled"] == list(entry.unfilled) and form["project_in_the_ledger"] == "asthma"
     assert {name for safe in SAFES for name in form[safe]} == set(FIELDS)
     assert data_use(public, "asthma", read_facts(facts) | {"project_id_text": "P-7"}).fields["project_id_text"] == "P-7"
+
+
+ROW = Path(__file__).parents[3] / "vectors" / "registers" / "data-use-row.json"
+"""What the Gateway's rules for a new entry say (HDRUK/gateway-api, CreateDur, commit 1d90fe0), as a JSON schema."""
+
+
+def test_the_row_is_one_that_the_gateway_takes(public: Published, facts: Path) -> None:
+    schema = json.loads(ROW.read_text("utf-8"))
+    assert set(schema["properties"]) == set(FIELDS) - {"datasets"}
+    for project, given in (("asthma", read_facts(facts) | {"datasets": ["HES"]}), ("national audit", {})):
+        row = data_use(public, project, given).to_json()["row"]
+        jsonschema.validate(row, schema)
+        assert "datasets" not in row and row["access_date"].endswith("T00:00:00")
+    for name, wrong in (("access_date", "2024-01-13"), ("non_gateway_outputs", "a talk"), ("project", "asthma")):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(row | {name: wrong}, schema)
+
+
+def test_a_project_whose_requests_were_all_refused_has_no_day_of_access(public: Published) -> None:
+    known = next(iter(public.history.datasets.values()))
+    refused = [one for one in known.asked.values() if not one.state.opened]
+    assert refused, "the sample has a request that opened nothing"
+    only = replace(
+        public,
+        history=replace(public.history, datasets={known.name: replace(known, asked={refused[0].id: refused[0]})}),
+    )
+    assert "access_date" in data_use(only, refused[0].project).unfilled
 
 
 def test_a_spreadsheet_takes_no_value_for_a_formula(public: Published) -> None:
@@ -137,7 +168,7 @@ def test_the_command_writes_json_and_csv(tmp_path: Path, facts: Path, capsys: py
         out = tmp_path / f"register.{suffix}"
         assert run([*base, "--register", "--facts", str(facts), "--out", str(out)]) == 0
         said = capsys.readouterr().out
-        assert "11 of 33 fields are filled" in said and "Nobody filled: organisation_id" in said
+        assert "12 of 33 fields are filled" in said and "Nobody filled: organisation_id" in said
     assert json.loads((tmp_path / "register.json").read_text("utf-8"))["project"]["project_title"] == "Asthma in winter"
     assert len(list(csv.reader((tmp_path / "register.csv").open(encoding="utf-8", newline="")))) == 2
     assert run([*base, "--out", str(tmp_path / "register.json")]) == 2

@@ -63,6 +63,7 @@ DAYS = T.with_columns(
     age=col("born").age_at("2020-06-30"),
 )
 
+NUMBERS = ("last", "low", "high", "days", "spells", "twice", "average", "age", "wait")
 QUERIES: dict[str, pets.Query] = {
     "a deviation": T.agg(sd=std("x", clip=(100, 400)), n=count()),
     "a variance": T.agg(v=pets.variance("y")),
@@ -98,13 +99,16 @@ QUERIES: dict[str, pets.Query] = {
         low=OTHERS.min("cost"),
         high=ROWS.bound(rows=2).max("x"),
         days=OTHERS.days_with("day", max=3),
+        spells=OTHERS.episodes("day", gap=30, max=3),
+        twice=2 * ROWS.count(max=4),
+        many=pets.case((col("days") >= 2, "often"), default="seldom"),
         average=ROWS.mean("y"),
         age=col("born").age_at(FIRST),
         wait=(OTHERS.where(col("day").within(FIRST, days=(1, 90))).min("day") - FIRST).days(0, 90),
     )
     .where(col("first").between("2020-01-01", "2020-12-31"))
-    .group_by("sex")
-    .agg(p=count(), **{name: pets.sum(name) for name in ("last", "low", "high", "days", "average", "age", "wait")}),
+    .group_by("sex", "many")
+    .agg(p=count(), **{name: pets.sum(name) for name in NUMBERS}),
 }
 RATES = (
     T.group_by("sex", col("age").bins([0, 45, 120]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import get_args
@@ -10,6 +11,8 @@ import pytest
 
 from pets.dp.privacy_loss import Mechanism
 from pets.plan.measure import MeasureKind
+from pets.query_model.features import AgeAt, Case, Computed, Days, Filled, How
+from pets.query_model.nodes.derived import Derived
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "proofs"
@@ -38,6 +41,67 @@ def test_every_measure_and_every_law_has_a_page() -> None:
     kinds += ("secure_sum", "refinement", "post_processing")
     assert missing(kinds, PAGES) == set()
     assert missing(kinds, [page for page in PAGES if page.stem != "tree"]) == {"tree"}
+
+
+LAWS = {"make_gaussian": "gaussian", "make_laplace": "laplace", "make_gaussian_threshold": "group_keys"}
+"""Each measurement of OpenDP that something here draws from, and the page of its law."""
+EXACT = {"tabulate": "setting", "key_counts": "group_keys", "codes": "setting"}
+"""Each door through which exact values leave the folder of rows, and the page of how far one person moves them."""
+
+
+def laws(sources: list[str]) -> set[str]:
+    """The measurements of OpenDP that are made."""
+    return {name for source in sources for name in re.findall(r"\bopendp\.measurements\.(\w+)", source)}
+
+
+def branches(source: str) -> set[str]:
+    """What a tabulation tells apart: the texts that ``kind`` is compared with, and tuples of them."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Attribute) and node.left.attr == "kind":
+            found |= {str(one.value) for one in ast.walk(node) if isinstance(one, ast.Constant)}
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_SUMS":
+            found |= set(ast.literal_eval(node.value))
+    return found
+
+
+def doors(source: str) -> set[str]:
+    """The public functions of a module."""
+    named = [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    return {name for name in named if not name.startswith("_")}
+
+
+TABULATE = (ROOT / "pets/rows/tabulate.py").read_text("utf-8")
+
+
+def test_every_law_that_is_drawn_from_has_a_page() -> None:
+    """Such as the choice of a best one, should it come."""
+    sources = [path.read_text("utf-8") for path in (ROOT / "pets").rglob("*.py")]
+    assert laws(sources) == set(LAWS) and missing(tuple(LAWS.values()), PAGES) == set()
+    assert laws(["opendp.measurements.make_noisy_max(domain)"]) == {"make_noisy_max"}
+
+
+def test_every_branch_of_tabulation_has_a_page() -> None:
+    """Of the vector, and of whatever else leaves the rows."""
+    assert branches(TABULATE) == set(get_args(MeasureKind)) and missing(tuple(branches(TABULATE)), PAGES) == set()
+    assert branches(TABULATE.replace('"units"', '"ranks"')) >= {"ranks"}
+    assert doors(TABULATE) == set(EXACT) and missing(tuple(EXACT.values()), PAGES) == set()
+
+
+def test_every_feature_and_every_computed_column_is_in_its_proof() -> None:
+    people, derived = ((FOLDER / f"{name}.md").read_text("utf-8") for name in ("people", "derived"))
+    steps = re.findall(r"^\| ([\w, ]+) \|.*\|$", people.replace("column of the person table", "column"), re.MULTILINE)
+    named = {name for row in steps for name in row.split(", ")}
+    kinds = {kind.kind for kind in (Case, Computed, Days, AgeAt, Filled)}
+    assert {*get_args(How), *kinds} - named == set()
+    words = {"Linear": "weighted sum", "Least": "least", "Greatest": "greatest", "Age": "whole years"}
+    words |= {"Floor": "quotient", "Mapped": "a map", "Prefix": "first characters"}
+    assert set(words) == {one.__name__ for one in _leaves(Derived)}
+    assert [name for name, said in words.items() if said not in derived] == []
+
+
+def _leaves(kind: type[Derived]) -> list[type[Derived]]:
+    return [leaf for one in kind.__subclasses__() for leaf in (_leaves(one) or [one])]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])

@@ -248,17 +248,19 @@ FEATURES: dict[type[ft.Feature], Callable[[Draw, Scope], ft.Feature | None]] = {
 
 
 @st.composite
-def questions(draw: Draw, schema: Schema) -> Query:
-    """A question about people of a schema that the planner takes."""
+def questions(draw: Draw, schema: Schema, *, computed: bool = True) -> Query:
+    """A question about people of a schema that the planner takes (``computed``: also of what is computed)."""
     scope = Scope(schema, [], {})
     named: list[tuple[str, ft.Feature]] = []
     of = draw(st.sampled_from([None, None, *schema.tables]))
     others = [ft.Filled, ft.Days, ft.Days, ft.AgeAt, ft.AgeAt, ft.Computed, ft.Computed, ft.Case]
-    weighted = [*[ft.Reading] * 5, *others]
+    weighted = [*[ft.Reading] * 5, *(others if computed else [ft.Filled, ft.Days, ft.AgeAt])]
     for index in range(draw(st.integers(1, 6))):
         first = next(iter(schema.tables))
         scope.named = people.fields(schema, Query(of or first, people=People(tuple(named), of or first)))
         made = FEATURES[draw(st.sampled_from(weighted))](draw, scope)
+        if not computed and isinstance(made, ft.Reading) and made.how == "episodes":
+            continue
         if made is None or not _takes(schema, [*named, (f"f{index}", made)]):
             continue
         scope.made.append(made)
@@ -268,7 +270,7 @@ def questions(draw: Draw, schema: Schema) -> Query:
     base = Query(source.home, people=source)
     # (texts are no values of people: the planner refuses them by name)
     fields = {name: domain for name, domain in people.fields(schema, base).items() if not isinstance(domain, Text)}
-    derived = _derived(draw, schema, base.agg(n=Count()), fields)
+    derived = _derived(draw, schema, base.agg(n=Count()), fields) if computed else ()
     fields = with_derived(derived, fields)
     condition = strategies.some_condition(draw, fields, 2) if draw(st.integers(0, 3)) > 0 else None
     keys = draw(strategies.group_keys(fields, 2))
@@ -329,7 +331,7 @@ class Case:
 
 
 @st.composite
-def cases(draw: Draw) -> Case:
+def cases(draw: Draw, *, computed: bool = True) -> Case:
     """A schema, rows and a question."""
     schema = draw(schemas())
-    return Case(schema, draw(datasets(schema)), draw(questions(schema)))
+    return Case(schema, draw(datasets(schema)), draw(questions(schema, computed=computed)))

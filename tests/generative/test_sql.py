@@ -41,7 +41,7 @@ def test_a_query_in_sql_is_the_same_query(found: tuple[Schema, Query]) -> None:
 @st.composite
 def asked_of_people(draw: Draw) -> tuple[Schema, Query]:
     schema = draw(people_strategies.schemas())
-    return schema, draw(people_strategies.questions(schema))
+    return schema, draw(people_strategies.questions(schema, computed=False))  # what is computed has no SQL yet
 
 
 def there_and_back(schema: Schema, query: Query) -> None:

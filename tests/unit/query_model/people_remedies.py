@@ -13,6 +13,7 @@ from pets.query_model.features import Computed, Filled, Reading, Rows, Versus
 from pets.query_model.nodes.derived import Age, Linear
 from pets.query_model.people import People
 from pets.query_model.query import Query
+from pets.query_model.sql.people.writing import PeopleWriter
 from tests.remedies import Case
 
 STAYS = pets.events("stays")
@@ -90,7 +91,21 @@ def rows(value: object) -> object:
     return Rows("stays", value)  # type: ignore[arg-type]
 
 
+def printed(query: Query) -> Callable[[], object]:
+    return lambda: PeopleWriter(query, SCHEMA)
+
+
+def kept(query: Query) -> Callable[[], object]:
+    return lambda: Query.from_json(query.to_json())
+
+
+COMPUTED = [pets.people(n=N + 1), pets.people(n=N).with_columns(m=col("n") + 1)]
+COMPUTED += [
+    pets.people(n=STAYS.episodes("a", gap=1, max=3)),
+    pets.people(n=N, k=pets.case((col("n") > 1, "x"), default="y")),
+]
 CASES = [
+    *(Case(printed(one), "query.to_json()", kept(one)) for one in COMPUTED),
     Case(
         lambda: col("a").within(3, days=(1, 2)),
         "within(first, days=(1, 30))",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from pets.errors import QueryError
 from pets.query_model.expression import Filter, Or
-from pets.query_model.features import AgeAt, Days, Feature, Filled, Reading, Rows, Versus, Within
+from pets.query_model.features import AgeAt, Case, Computed, Days, Feature, Filled, Reading, Rows, Versus, Within
 from pets.query_model.query import Query
 from pets.query_model.sql.writing import SIGNS, Writer, constant, number_text
 from pets.schema.schema import Schema
@@ -19,6 +20,7 @@ class PeopleWriter(Writer):
 
     def __init__(self, query: Query, schema: Schema) -> None:
         assert query.people is not None
+        _has_sql(query)
         # found by name: a question does not depend on how it is planned, but its columns are those that it has there
         planner = importlib.import_module("pets.plan.people").PeoplePlanner(query, schema)
         self.planned: list[str] = list(planner.fields)
@@ -85,6 +87,23 @@ class PeopleWriter(Writer):
         rows = RowWriter(self, node.rows)
         there = node.how == "exists"
         return f"EXISTS (SELECT 1 {rows.rest()})" if there else f"(SELECT {rows.read(node)} {rows.rest()})"
+
+
+def _has_sql(query: Query) -> None:
+    """Refuse what SQL has no form for yet."""
+    assert query.people is not None
+    left = [feature for _, feature in query.people.features]
+    found = "with_columns" if query.derived else None
+    while left and found is None:
+        one = left.pop()
+        left += one.inputs
+        found = one.kind if isinstance(one, (Computed, Case)) else None
+        found = "episodes" if isinstance(one, Reading) and one.how == "episodes" else found
+    if found is not None:
+        raise QueryError(
+            f"what is computed of people ({found}) is not written as SQL yet; keep the question as JSON: "
+            "query.to_json(), which pets.Query.from_json reads"
+        )
 
 
 class RowWriter(Writer):

@@ -111,8 +111,22 @@ class Threshold(Measurement):
         return {key: count for key, count in noisy.items() if count >= self._threshold}
 
 
+class Top(Measurement):
+    """The same for places that are chosen: those of the greatest counts once Gumbel noise is on them."""
+
+    def __init__(self, real: Any, k: int, scale: float) -> None:
+        super().__init__(real, "gumbel", scale)
+        self._k = k
+
+    def __call__(self, values: Any) -> Any:
+        drawn = self.drawn(len(values))
+        return self._real(values) if drawn is None else np.argsort(-(values + drawn), kind="stable")[: self._k].tolist()
+
+
 def noise(source: np.random.Generator, kind: str, scale: float, size: int) -> Any:
     """Draws of the discrete Gaussian or Laplace; of a great scale, of a rounded normal one."""
+    if kind == "gumbel":
+        return source.gumbel(0, scale, size)
     if kind == "laplace":
         p = -math.expm1(-1 / scale)
         return source.geometric(p, size) - source.geometric(p, size)
@@ -145,7 +159,7 @@ def pytest_configure(config: pytest.Config) -> None:
     import pets.common.entropy
     import pets.dp.noise
 
-    for kind in ("gaussian", "laplace", "threshold"):
+    for kind in ("gaussian", "laplace", "threshold", "top"):
         made = getattr(pets.dp.noise, f"_{kind}")
         if not isinstance(made, _Made):
             setattr(pets.dp.noise, f"_{kind}", _Made(made, kind))
@@ -161,7 +175,9 @@ class _Made:
     def __init__(self, real: Any, kind: str) -> None:
         self._real, self._kind = real, kind
 
-    def __call__(self, scale: float, *more: int) -> Measurement:
+    def __call__(self, scale: Any, *more: Any) -> Measurement:
+        if self._kind == "top":
+            return Top(self._real(scale, *more), scale, *more)
         if self._kind == "threshold":
             return Threshold(self._real(scale, *more), scale, *more)
         return Measurement(self._real(scale), self._kind, scale)

@@ -24,6 +24,7 @@ from pets.query_model import aggregate as agg
 from pets.query_model import expression as ex
 from pets.query_model import group_keys as ks
 from pets.query_model.features import Versus, Within
+from pets.query_model.nodes.codelist import InCodelist
 from pets.query_model.query import Query
 from pets.schema.schema import (
     Boolean,
@@ -371,12 +372,14 @@ def _truth(condition: ex.Filter, values: Mapping[str, Value]) -> bool | None:
         return None if None in terms else not decided
     if isinstance(condition, (Versus, Within)):
         return after_a_feature(condition, values)
-    assert isinstance(condition, (ex.Compare, ex.IsIn, ex.Between, ex.IsNull, ex.StartsWith))
+    assert isinstance(condition, (ex.Compare, ex.IsIn, ex.Between, ex.IsNull, ex.StartsWith, InCodelist))
     value = values[condition.column]
     if isinstance(condition, ex.IsNull):
         return value is None
     if value is None:
         return None
+    if isinstance(condition, InCodelist):
+        return value in condition.codes
     if isinstance(condition, ex.StartsWith):
         return str(value)[: len(condition.prefix)] == condition.prefix
     if isinstance(condition, ex.IsIn):

@@ -22,6 +22,7 @@ from pets.plan.plan import make_plan
 from pets.query_model import aggregate as agg
 from pets.query_model import expression as ex
 from pets.query_model import group_keys as ks
+from pets.query_model.nodes.codelist import InCodelist, known_codes
 from pets.query_model.query import Query
 from pets.schema.schema import (
     Boolean,
@@ -475,6 +476,17 @@ def _starts_with(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | Non
     return ex.StartsWith(name, value[: draw(st.integers(1, len(value)))])
 
 
+def _codelist(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
+    name = pick(draw, fields, Category, Text)
+    if name is None:
+        return None
+    some = [str(value) for value in constants(fields[name])]
+    unknown = draw(st.lists(st.sampled_from(["no such code", "x" * 200, "\u00e9-1"]), max_size=2))
+    listed = draw(st.lists(st.sampled_from(some), min_size=1, max_size=5))
+    found = InCodelist(name, tuple(listed + unknown))
+    return found if known_codes(found.codes, fields[name]) else None
+
+
 def _terms(draw: Draw[Any], fields: Fields, depth: int) -> tuple[ex.Filter, ...] | None:
     terms = [some_condition(draw, fields, depth - 1) for _ in range(draw(st.integers(1, 3)))]
     found = tuple(term for term in terms if term is not None)
@@ -502,6 +514,7 @@ FILTERS: dict[type[ex.Filter], Callable[[Draw[Any], Fields, int], ex.Filter | No
     ex.Between: _between,
     ex.IsNull: _is_null,
     ex.StartsWith: _starts_with,
+    InCodelist: _codelist,
     ex.And: _and,
     ex.Or: _or,
     ex.Not: _not,
@@ -510,7 +523,7 @@ FILTERS: dict[type[ex.Filter], Callable[[Draw[Any], Fields, int], ex.Filter | No
 
 def some_condition(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
     """A condition; ``None`` where no column has any."""
-    leaves = [ex.Compare, ex.IsIn, ex.Between, ex.IsNull, ex.StartsWith]
+    leaves = [ex.Compare, ex.IsIn, ex.Between, ex.IsNull, ex.StartsWith, InCodelist]
     return FILTERS[draw(st.sampled_from(list(FILTERS) if depth > 0 else leaves))](draw, fields, depth)
 
 

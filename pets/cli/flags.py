@@ -103,7 +103,7 @@ class _Asked:
 def _keys(text: str) -> "KeySet | None":
     """The released keys in a file, or those of a key set that was written; ``None`` where the text names no file."""
     from pets.query_model.group_keys import KeySet
-    from pets.release.keys.released_keys import ReleasedKeys
+    from pets.release.keys.read_keys import read_keys
 
     if not text.endswith(".json"):
         return None
@@ -111,7 +111,7 @@ def _keys(text: str) -> "KeySet | None":
         form = json.loads(Path(text).read_bytes())
         if isinstance(form, dict) and set(form) == {"columns", "rows"}:
             return KeySet.from_json(form)
-    return ReleasedKeys.load(text).plain()
+    return read_keys(text).plain()
 
 
 def _of_sql(text: str, schema: "Schema") -> "Query":

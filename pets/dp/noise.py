@@ -120,6 +120,39 @@ def noisy_keys(counts: Ints, scale: float, threshold: int) -> tuple[Ints, Ints]:
     return pairs[:, 0].copy(), pairs[:, 1].copy()
 
 
+def top_rho(k: int, linf: int, scale: float) -> float:
+    """ρ of :func:`noisy_top` where all rows of one person raise no count by more than ``linf``, and lower none.
+
+    OpenDP's own map: k rounds of the exponential mechanism, each of bounded range linf/scale, so (linf/scale)²/8-zCDP
+    (Cesar and Rogers 2021, Lemma 3.4; docs/proofs/top_keys.md). A bound on ε alone would give four times as much.
+
+    >>> top_rho(2, 3, 6.0)
+    0.0625
+    """
+    _check_scale(scale)
+    if not 0 < linf < 2**63 or k < 1:
+        raise InternalError("at least one place is chosen, by counts that somebody moves")
+    return float(_top(k, float(scale)).map(linf))
+
+
+def noisy_top(counts: Ints, k: int, scale: float) -> Ints:
+    """The places of the k greatest counts once Gumbel noise is added, the greatest first; the counts stay unseen.
+
+    Guarantee: :func:`top_rho`, for counts that adding a person can only raise, in places that are public. One draw of
+    noise a place, and its k greatest, is k rounds of the exponential mechanism (Durfee and Rogers 2019, Lemma 4.2).
+
+    Raises:
+        InternalError: for counts below 0 or beyond 2^62, or fewer than k + 1 of them.
+        BudgetError: for a scale that :func:`add_gaussian` would refuse.
+    """
+    _check_scale(scale)
+    if not isinstance(counts, np.ndarray) or counts.dtype != np.int64 or counts.ndim != 1:
+        raise InternalError("places are chosen from one row of 64-bit integers")
+    if not 0 < k < counts.size or int(counts.min()) < 0 or int(counts.max()) > MAX_VALUE:
+        raise InternalError("fewer places are chosen than there are, by counts from 0 to 2^62")
+    return np.array(_top(k, float(scale))(counts.copy()), dtype=np.int64)
+
+
 def sqrt_up(square: int) -> float:
     """The smallest float that is not below the square root of a whole number.
 
@@ -184,6 +217,19 @@ def _threshold(scale: float, threshold: int) -> Any:
     counts = opendp.domains.map_domain(opendp.domains.atom_domain(T="i64"), opendp.domains.atom_domain(T="i64"))
     metric = opendp.metrics.l02inf_distance(opendp.metrics.absolute_distance(T="f64"))
     return opendp.measurements.make_gaussian_threshold(counts, metric, scale=scale, threshold=threshold)
+
+
+@lru_cache(maxsize=256)
+def _top(k: int, scale: float) -> Any:
+    import opendp.measurements
+    import opendp.measures
+    import opendp.metrics
+
+    domain = _domain()
+    # (monotonic: all counts move in one direction, which halves the range of the differences)
+    metric = opendp.metrics.linf_distance(T="i64", monotonic=True)
+    measure = opendp.measures.zero_concentrated_divergence()
+    return opendp.measurements.make_noisy_top_k(domain, metric, measure, k=k, scale=scale)
 
 
 @lru_cache(maxsize=256)

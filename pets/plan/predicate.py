@@ -17,6 +17,7 @@ from pets.common.literals import Literal_
 from pets.errors import InternalError, QueryError, did_you_mean, shown
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or, StartsWith
 from pets.query_model.features import Versus, Within
+from pets.query_model.nodes.codelist import InCodelist
 from pets.schema.dates import Calendar
 from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Numeric
@@ -167,9 +168,11 @@ def _resolve(
         null = ((domain.cells, domain.cells),) if domain.nullable else ()
         value = ((0, domain.cells - 1),)
         return Codes(condition.column, null if positive else value)
-    if isinstance(condition, (Compare, IsIn, Between, StartsWith)):
+    if isinstance(condition, (Compare, IsIn, Between, StartsWith, InCodelist)):
         domain = field(condition.column, fields, table)
         try:
+            if isinstance(condition, InCodelist):
+                condition = condition.known(domain)
             if isinstance(domain, Text) and not isinstance(condition, StartsWith):
                 return _texts(condition, domain, positive)
             ranges = _ranges(condition, domain)

@@ -31,8 +31,12 @@ _ASK = "the true answer is empty, and nothing need be spent to know it"
 def unreached(plan: Plan) -> tuple[str, ...]:
     """One sentence for each condition that no row can meet, and for each grouping that leaves values out.
 
-    Also for the weeks at the ends of a column of days, which are not whole.
+    Also for the weeks at the ends of a column of days, which are not whole, and for codes of a list that are ignored.
     """
+    return (*map(str, plan.ignored), *_unreached(plan))
+
+
+def _unreached(plan: Plan) -> tuple[str, ...]:
     base = _looked(plan.where, {})
     if none := _none(base):
         return (f"No row can meet the query's condition, which leaves {_value(plan, none)}: {_ASK}.",)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, NoReturn
 
 from pets.common.arguments import plain_arguments
@@ -16,6 +17,8 @@ from pets.errors import NoSuchNameError, QueryError, shown
 from pets.query_model.expression import Between, Comparand, Compare, Filter, IsIn, IsNull, Operator, StartsWith
 from pets.query_model.group_keys import Bins, DatePart, Period, Step
 from pets.query_model.node import Node
+from pets.query_model.nodes.codelist import InCodelist
+from pets.query_model.nodes.codelist_file import read_codes
 from pets.query_model.nodes.derived import Age, Derived, Floor, Greatest, Least, Linear, Mapped, Prefix, Summand
 from pets.query_model.nodes.operands import divided, operand
 
@@ -149,6 +152,19 @@ class Col(Summand):
         Which values that are is public, for the schema lists them; one that begins so must be among them.
         """
         return StartsWith(self.name, prefix)
+
+    @plain_arguments(QueryError, example="write in_codelist('mi.csv', column='code')")
+    def in_codelist(self, file: str | Path, column: str = "code") -> Filter:
+        """One of the codes of a list: a CSV file, as OpenCodelists gives them, whose ``column`` holds the codes.
+
+        For a category and for texts. The file is read now and never again: its codes are part of the question. Codes
+        that the column cannot hold are ignored; quote, explanation and release say how many those are. A code is that
+        code alone: a list of C18 does not hold C185, which ``startswith("C18")`` does.
+
+        Raises:
+            QueryError: for a file that is no such list.
+        """
+        return InCodelist(self.name, read_codes(file, column))
 
     @plain_arguments(QueryError)
     def age_at(self, when: object) -> Any:

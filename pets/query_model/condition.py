@@ -19,6 +19,8 @@ from pets.query_model.columns import col
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Operator, StartsWith
 from pets.query_model.group_keys import PARTS, STEPS, Bins, ColumnKey, DatePart, Key, Period
 from pets.query_model.nodes.aggregate_base import Aggregate
+from pets.query_model.nodes.codelist import InCodelist
+from pets.query_model.nodes.codelist_file import read_codes
 from pets.query_model.query import Query
 from pets.query_model.traits import SPELLINGS
 
@@ -106,11 +108,27 @@ def _filter(node: ast.expr, depth: int) -> Filter:
             name = _column(of)
             if name is not None:
                 return StartsWith(name, text)
+        case ast.Call(func=ast.Name(id="codelist"), args=[of, *rest], keywords=[]):
+            name = _column(of)
+            if name is not None and rest:
+                return _codelist(node, name, rest)
     if isinstance(node, (ast.BinOp, ast.UnaryOp)) and isinstance(node.op, (ast.BitAnd, ast.BitOr, ast.Invert)):
         raise _refused(node, "is refused; in a text condition write and, or, not instead of &, |, ~")
     if _column(node) is not None:
         raise _refused(node, "is not a condition by itself; compare it with something, such as emergency == True")
     raise _refused(node, f"is refused; {_HELP}")
+
+
+def _codelist(node: ast.expr, column: str, given: list[ast.expr]) -> Filter:
+    """The codes that are listed, or those of a file: its name, and that of its column of codes."""
+    values = [ast.literal_eval(one) for one in given if isinstance(one, (ast.Constant, ast.List))]
+    if len(values) == len(given) == 1 and isinstance(values[0], list):
+        return InCodelist(column, tuple(values[0]))
+    if len(values) == len(given) <= 2 and all(isinstance(value, str) for value in values):
+        return InCodelist(column, read_codes(*values) if len(values) == 2 else read_codes(values[0], "code"))
+    raise _refused(
+        node, "is refused; write codelist(diagnosis, 'mi.csv', 'code'), whose column of codes may be left out"
+    )
 
 
 def _comparison(node: ast.Compare) -> Filter:

@@ -23,6 +23,10 @@ _NEW = (
     "pets.sum('cost', clip=(0, 1000))"
 )
 _RUN = "a query holds no rows; session.release(query, pets.DP(epsilon=0.5)) answers it, and .table is a data frame"
+_TOP = (
+    "which groups have most people is chosen by session.top_keys(query, 10, pets.DP(epsilon=0.5)), for a small price; "
+    "of an answer it is free: take the greatest of release.table"
+)
 _CUT = "which groups there are is public and decided before; filter the answer's own table, or list keys in a KeySet"
 
 INSTEAD = (
@@ -34,7 +38,8 @@ INSTEAD = (
     | dict.fromkeys(("aggregate", "summarise", "summarize", *SPELLINGS), _AGG)
     | dict.fromkeys(("var", "std", "min", "max", "value_counts", "describe", "size"), _AGG)
     | dict.fromkeys(("collect", "execute", "compute", "to_pandas", "to_polars", "run", "release", "show", "plot"), _RUN)
-    | dict.fromkeys(("having", "head", "tail", "limit", "distinct", "unique", "drop_duplicates", "top"), _CUT)
+    | dict.fromkeys(("having", "head", "tail", "limit", "distinct", "unique", "drop_duplicates"), _CUT)
+    | dict.fromkeys(("top", "nlargest"), _TOP)
 )
 
 

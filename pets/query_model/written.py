@@ -14,6 +14,7 @@ from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsN
 from pets.query_model.features import AgeAt, Case, Computed, Days, Feature, Filled, Reading, Versus, Within
 from pets.query_model.group_keys import Bins, DatePart, Key, Period
 from pets.query_model.nodes.aggregate_base import Aggregate
+from pets.query_model.nodes.codelist import InCodelist
 from pets.query_model.nodes.derived import Age, Derived, Extreme, Floor, Linear, Mapped, Prefix
 from pets.query_model.traits import TRAITS
 
@@ -38,6 +39,10 @@ def condition_text(node: Filter, *, most: int | None = None) -> str:
             return f"{_column(column)} in [{listed}{', …' if cut else ''}]"
         case IsNull(column=column):
             return f"{_column(column)} is None"
+        case InCodelist(column=column, codes=codes):
+            cut = most is not None and len(codes) > most
+            listed = ", ".join(map(repr, codes[:most]))
+            return f"codelist({_column(column)}, [{listed}{', …' if cut else ''}])"
         case StartsWith(column=column, prefix=prefix):
             return f"startswith({_column(column)}, {prefix!r})"
         case Not(term=term):

@@ -23,14 +23,13 @@ from pets.plan.contribution import Contribution
 from pets.plan.vector import Ints, IntVector
 from pets.protection.budget import Cost
 from pets.protection.protection import Total
-from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.release import Release, sealed_release
 from pets.release.release_form import plain
 from pets.schema.schema import Schema
 from pets.session import account_views, guarantee_text
 from pets.session.batch import Answers, Work, stored
 from pets.session.job import Job, measured
-from pets.session.key_release import KeyJob, form_of, found
+from pets.session.key_release import Chosen, Place
 
 
 class Answering:
@@ -74,52 +73,39 @@ class Answering:
         failpoint("delivered")
         return [answers[places.get(job.key, place)] for place, job in enumerate(jobs)]
 
-    def keys(self, job: KeyJob, *, again: bool) -> ReleasedKeys:
-        """The keys that enough people have, charged before data is opened; the same question again costs nothing."""
+    def keys(self, job: Chosen, *, again: bool) -> tuple[Json, Json]:
+        """The keys that leave, and their certificate: charged before data is opened; asked again they cost nothing."""
+        asked = job.asked
         request = Request(
-            table=job.plan.table,
-            what=guarantee_text.key_question(job.plan),
-            question=job.plan.digest,
-            asked=job.key,
-            snapshot=job.snapshot.id,
-            query=job.plan.question(),
+            *(asked.table, asked.what, asked.question, job.key, asked.snapshot, asked.query),
             protection=job.protection.to_json(),
-            cost=Cost(self._account.budget.currency, 0) if self.kind == "dummy" else job.noise.cost,
+            cost=Cost(self._account.budget.currency, 0) if self.kind == "dummy" else asked.cost,
             schema_digest=self._schema.digest,
             delta=None if job.protection.delta is not None else self._account.budget.conversion_delta,
         )
         (grant,) = self._account.reserve([request], again=again)
         with self._account.closing([grant]):
             sealed = self._keys_sealed(grant, job, request.cost)
-        return ReleasedKeys.sealed(json.loads(sealed.release), json.loads(sealed.certificate))
+        return json.loads(sealed.release), json.loads(sealed.certificate)
 
-    def _keys_sealed(self, grant: Grant, job: KeyJob, cost: Cost) -> Sealed:
+    def _keys_sealed(self, grant: Grant, job: Chosen, cost: Cost) -> Sealed:
         (project, analyst), sealed, ledger = self._account.scope, grant.sealed, self._account.ledger
         own = {"project": project, "analyst": analyst, "budget": plain(account_views.gauge(grant.standing))}
         if sealed is not None:
             if sealed.delivered or sealed.scope == (project, analyst):
                 return sealed
             form = json.loads(sealed.release) | own
-            told = guarantee_text.keys(form, job.plan, job.noise, self._engine)
-            return self._account.deliver(grant, canonical(form), digest(form), told)
+            return self._account.deliver(grant, canonical(form), digest(form), job.told(form, self._engine))
         failpoint("data-opened")
-        rows, incident = found(job, self._engine)
-        if rows is None:
+        found, incident = job.found(self._engine)
+        if found is None:
             self._account.ledger.incidents.note(grant.id[:12], incident)
             raise self._failure([grant])
         failpoint("measured")
-        form = form_of(
-            *(job, rows, self._schema.to_json()),
-            id=random_id(),
-            data=self.kind,
-            cost=cost.to_json(),
-            guarantee=guarantee_text.key_guarantee(job.plan, job.noise, self.kind, ledger.origin, ledger.memory),
-            notes=list(guarantee_text.key_notes(job.plan, job.noise, len(grant.earlier))),
-            issued_at=now(),
-            **own,
-        )
-        told = guarantee_text.keys(form, job.plan, job.noise, self._engine)
-        return self._account.seal(grant, canonical(form), digest(form), told)
+        at = Place(self.kind, ledger.origin, ledger.memory, len(grant.earlier))
+        form = job.form(found, self._schema.to_json(), at) | own
+        form |= {"id": random_id(), "data": self.kind, "cost": cost.to_json(), "issued_at": now()}
+        return self._account.seal(grant, canonical(form), digest(form), job.told(form, self._engine))
 
     def contribute(self, job: Job, purpose: Json) -> Contribution:
         """One party's vector for a secure total. The ledger holds its terms, and nothing of its numbers."""

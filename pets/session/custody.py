@@ -17,6 +17,7 @@ from pets.common.codec import Json, digest, fraction, number
 from pets.common.entropy import random_id
 from pets.dp.calibrate import Noise, calibrate
 from pets.dp.key_threshold import KeyNoise, key_noise
+from pets.dp.selection import TopNoise
 from pets.dp.shares import party_terms
 from pets.errors import BudgetError, LedgerError, PolicyError, UserError, did_you_mean, missing_extra, shown
 from pets.ledger.account import Account
@@ -26,12 +27,14 @@ from pets.ledger.states import Entry, Standing
 from pets.plan.contribution import Contribution
 from pets.plan.key_plan import KeyPlan, make_key_plan
 from pets.plan.plan import Plan, make_plan
+from pets.plan.selection.top_plan import TopPlan
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Exact, Protection, Total
 from pets.query_model.expression import Filter
 from pets.query_model.query import Query
 from pets.release.keys.released_keys import ReleasedKeys
+from pets.release.keys.top_keys import TopKeys
 from pets.release.release import Release
 from pets.rows.limits import Limits
 from pets.rows.linked import Linked
@@ -43,6 +46,7 @@ from pets.session.answering import Answering
 from pets.session.batch import Answers, Work
 from pets.session.job import Job
 from pets.session.key_release import KeyJob
+from pets.session.selection.top_release import TopJob, terms_of
 from pets.session.tables import Holdings, origins
 
 Kind = Literal["real", "dummy"]
@@ -321,9 +325,20 @@ class Custody:
         plan, noise = terms
         snapshot = self._tables.snapshot(plan.table)
         settings = [protection.to_json(), noise.threshold, number(fraction(noise.scale)), self.policy.digest]
-        return self._answering.keys(
-            KeyJob(plan, protection, noise, snapshot, digest([snapshot.id, plan.digest, *settings])), again=again
-        )
+        job = KeyJob(plan, protection, noise, snapshot, digest([snapshot.id, plan.digest, *settings]))
+        return ReleasedKeys.sealed(*self._answering.keys(job, again=again))
+
+    def top_terms(self, query: Query, k: int, protection: Protection) -> tuple[TopPlan, TopNoise]:
+        """The plan and the noise of a choice of groups; see :meth:`pets.Session.top_keys`. No row is read."""
+        return terms_of(query, k, protection, self.plan, self.budget)
+
+    def top(self, terms: tuple[TopPlan, TopNoise], protection: DP, *, again: bool) -> TopKeys:
+        """The k groups with the greatest counts, paid for once; see :meth:`pets.Session.top_keys`."""
+        top, noise = terms
+        snapshot = self.rows_of(top.plan)
+        key = digest([snapshot.id, top.digest, protection.to_json(), self.policy.digest])
+        job = TopJob(top, protection, noise, snapshot, key)
+        return TopKeys.sealed(*self._answering.keys(job, again=again))
 
     def contribute(
         self, query: Query, protection: Protection, *, honest: int, purpose: Json, check: Callable[[Json | None], None]

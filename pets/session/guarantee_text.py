@@ -77,7 +77,7 @@ def predicate(release: Release, engine: str) -> Json:
         "form": FORM,
         "release_id": release.id,
         "issued_at": release.issued_at,
-        "dataset": _dataset(plan, release.schema, release.snapshot_id, release.data),
+        "dataset": dataset_of(plan, release.snapshot_id, release.data),
         "project_id": release.project,
         "agent_id": release.analyst,
         "query": form["query"],
@@ -126,7 +126,7 @@ def keys(form: Json, plan: KeyPlan, noise: KeyNoise, engine: str) -> Json:
         "notes": form["notes"],
         "what": key_question(plan),
         "plan_sha256": form["plan"],
-    } | _said(engine, form["issued_at"])
+    } | made_by(engine, form["issued_at"])
 
 
 def key_guarantee(plan: KeyPlan, noise: KeyNoise, data: str, ledger: str, memory: bool) -> str:
@@ -190,7 +190,7 @@ def contribution(
         )
     return {
         "issued_at": at,
-        "dataset": _dataset(plan, schema, snapshot, data),
+        "dataset": dataset_of(plan, snapshot, data),
         "query": plan.query.to_json(),
         "guarantee": said,
         "dp": dp,
@@ -219,7 +219,7 @@ def unbounded(schema: Schema, table: str, snapshot: str, asked: str, cost: Cost,
         "notes": [],
         "what": asked,
         "plan_sha256": None,
-    } | _said(engine, at)
+    } | made_by(engine, at)
 
 
 def work(done: Work, schema: Schema, data: str, cost: Cost, engine: str, at: str) -> Json:
@@ -243,7 +243,7 @@ def work(done: Work, schema: Schema, data: str, cost: Cost, engine: str, at: str
         "notes": [],
         "what": done.what,
         "plan_sha256": None,
-    } | _said(engine, at)
+    } | made_by(engine, at)
 
 
 def derived(kind: str, schema: Schema, table: str, data: str, engine: str, at: str) -> Json:
@@ -262,7 +262,7 @@ def derived(kind: str, schema: Schema, table: str, data: str, engine: str, at: s
         },
         "query": None,
         "plan_sha256": None,
-    } | _said(engine, at)
+    } | made_by(engine, at)
 
 
 def rounds(releases: Sequence[Release]) -> list[Json]:
@@ -280,13 +280,14 @@ def rounds(releases: Sequence[Release]) -> list[Json]:
     ]
 
 
-def _dataset(plan: Plan, schema: Schema, snapshot: str, data: str) -> Json:
+def dataset_of(plan: Plan, snapshot: str, data: str) -> Json:
+    """What a certificate states of the rows that a plan read."""
     return {
-        "id": schema.dataset,
+        "id": plan.dataset,
         "table": plan.table,
         "snapshot_id": snapshot,
         "privacy_unit": "row" if plan.unit_column is None else plan.unit_column,
-        "metadata_sha256": schema.digest,
+        "metadata_sha256": plan.schema_digest,
         "rows": data,
     }
 
@@ -304,10 +305,11 @@ def dp_terms(plan: Plan, currency: str, mechanism: str, terms: Json) -> Json:
 
 
 def _common(plan: Plan, engine: str, at: str) -> Json:
-    return {"what": what(plan.query), "plan_sha256": plan.digest} | _said(engine, at)
+    return {"what": what(plan.query), "plan_sha256": plan.digest} | made_by(engine, at)
 
 
-def _said(engine: str, at: str) -> Json:
+def made_by(engine: str, at: str) -> Json:
+    """What every certificate states of the programs that made it."""
     return {
         "service": {"name": "pets", "version": __version__, "image_digest": None},
         "review": {"decision": "released", "checker": "pets", "at": at, "reason": "within the policy"},

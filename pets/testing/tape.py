@@ -162,6 +162,9 @@ def loss(measurement: Any, one: Any, other: Any) -> Fraction:
     steps = [abs(int(a) - int(b)) for a, b in zip(one, other, strict=True)]
     if not any(steps):
         return Fraction(0)
+    if str(measurement.input_metric).startswith("LInf"):  # some rise, others fall: the range of the differences decides
+        moves = [0, *(int(a) - int(b) for a, b in zip(one, other, strict=True))]
+        return _finite(measurement.map(max(moves) - min(moves)))
     root = noise.sqrt_up(sum(step * step for step in steps))
     return _finite(measurement.map(root if str(measurement.input_metric).startswith("L2") else sum(steps)))
 

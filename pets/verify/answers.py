@@ -4,6 +4,7 @@ Every field of it is derived anew from the question, the schema and the noise, a
 """
 
 import importlib.util
+import types
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ def beside(name: str) -> Any:
     return module
 
 
-LOSS, KEYS = beside("loss"), beside("kinds/keys")
+LOSS, KEYS, TOP = beside("loss"), beside("kinds/keys"), beside("kinds/top")
+CHOSEN = {"keys": KEYS, "top": TOP}  # releases of which keys leave
 PLAN = LOSS.PLAN
 Plan, CannotCheck, KNOWN = PLAN.Plan, PLAN.CannotCheck, PLAN.COLUMNS.KNOWN
 need, same, number, canonical, sha256 = PLAN.need, PLAN.same, PLAN.number, PLAN.canonical, PLAN.sha256
@@ -73,11 +75,10 @@ def sentence(one: Any, plan: Any, who: str, origin: str, memory: bool) -> str:
 
 def expected(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
     """The whole certificate as it follows from the release, but for the free fields and what the log alone knows."""
-    if one["pets"] == "keys":
-        by, where = ", ".join(one["keys"]["by"]), " and ".join(columns_in(one["keys"].get("where")))
-        told = KEYS.expected(one, said, plan, plan.who, f"group_keys by {by}" + f" where {where}" * bool(where))
-        return {**told, **common(one, said, plan, digest)}
-    who, dp = plan.who, None
+    who, dp, chosen = plan.who, None, CHOSEN.get(one["pets"])
+    if chosen:
+        core = types.SimpleNamespace(columns_in=columns_in, summary=summary)
+        return {**chosen.expected(one, plan, who, core), **common(one, said, plan, digest)}
     if one["mechanism"] != "none" and one["data"] == "real":
         dp = {name: one[name] for name in ("rho", "epsilon", "delta", "scales")}
         dp |= {"measure": "approx_zcdp" if one["cost"]["currency"] == "zcdp" else "pure"}
@@ -102,8 +103,8 @@ def common(one: Any, said: Any, plan: Any, digest: str) -> dict[str, Any]:
         "rows": one["data"],
     }
     place = said["log"]["origin"], said["budget"]["ledger"] == "memory"
-    keys, who = one["pets"] == "keys", plan.who
-    told["guarantee"] = KEYS.sentence(one, plan, who, PLAN, *place) if keys else sentence(one, plan, who, *place)
+    who, chosen = plan.who, CHOSEN.get(one["pets"])
+    told["guarantee"] = chosen.sentence(one, plan, who, PLAN, *place) if chosen else sentence(one, plan, who, *place)
     reason = {"decision": "released", "checker": "pets", "reason": "within the policy", "at": one["issued_at"]}
     return told | {"review": reason} | {name: said[name] for name in ("budget", "log", "other_releases", "request_id")}
 
@@ -147,12 +148,9 @@ def known(asked: Any, schema: Any) -> None:
 
 def derived(one: Any, plan: Any) -> str:
     """The numbers that were derived, for people."""
-    if one["pets"] == "keys":
-        shows = KEYS.shows(plan.groups, float(number(one["scale"])), one["threshold"])
-        moved = f"{plan.groups} counts by 1; a key of theirs alone shows with a chance of {shows:.3g}"
-        return (
-            f"derived anew: plan {sha256(canonical(plan.form))[:16]}; discrete gaussian noise; one person moves {moved}"
-        )
+    if one["pets"] in CHOSEN:
+        moved = CHOSEN[one["pets"]].moved(one, plan, PLAN)
+        return f"derived anew: plan {sha256(canonical(plan.form))[:16]}; {moved}"
     law = f"discrete {one['mechanism']}" if one["mechanism"] != "none" else "no"
     moved = ", ".join(
         f"{form['kind']}: L1 {form['sensitivity']['l1']}, L2² {form['sensitivity']['l2_squared']}"
@@ -163,19 +161,19 @@ def derived(one: Any, plan: Any) -> str:
 
 def check(one: Any, said: Any, place: tuple[Any, Any, str], core: Any) -> Any:
     """The plan, where all that the certificate says follows; ``place``: entry, private part and subject."""
-    keys = one.get("pets") == "keys"
-    kind = ("keys" if keys else "release", 1) == (one.get("pets"), one.get("version"))
-    if not kind or one["protection"].get("kind") not in KINDS[: 1 if keys else None]:
+    chosen = CHOSEN.get(str(one.get("pets")))
+    kind = (chosen or one.get("pets") == "release") and one.get("version") == 1
+    if not kind or one["protection"].get("kind") not in KINDS[: 1 if chosen else None]:
         raise CannotCheck("it is of a kind that this checker does not know")
     if "form" not in said:
         raise CannotCheck("it was made before certificates carried what this checker derives")
     if said["form"] != 1 or "secure" in one["protection"]:
         raise CannotCheck("it is of a kind that this checker does not know; find a newer one")
-    known({"agg": []} if keys else one["query"], one["schema"])
-    plan = KEYS.KeyPlan(one["keys"], one["schema"], PLAN) if keys else Plan(one["query"], one["schema"])
+    known(one.get("query", {"agg": []}), one["schema"])
+    plan = chosen.Plan(one, PLAN) if chosen else Plan(one["query"], one["schema"])
     digest = sha256(canonical(plan.form))
-    if keys:
-        KEYS.check_keys(one, said, plan, digest, PLAN)
+    if chosen:
+        chosen.check_parts(one, said, plan, digest, PLAN)
     else:
         check_release(one, said, plan, digest)
     told = expected(one, said, plan, digest)
@@ -188,8 +186,8 @@ def check(one: Any, said: Any, place: tuple[Any, Any, str], core: Any) -> Any:
     need(one["guarantee"] == told["guarantee"], "the release promises something else in words")
     core.check_entry(said, *place)
     LOSS.check_budget(one, said, place[0])
-    if said["dp"] is not None and keys:
-        KEYS.check_loss(one, said, plan, PLAN, LOSS)
+    if said["dp"] is not None and chosen:
+        chosen.check_loss(one, said, plan, PLAN, LOSS)
     elif said["dp"] is not None:
         LOSS.check_losses(one, said["dp"]["losses"], plan)
         if place[0]["event"] == "committed" or "delta" in one["protection"]:

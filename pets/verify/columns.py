@@ -161,7 +161,11 @@ def condition(form: Any, columns: dict[str, Column], true: bool = True) -> Any:
     of = columns[form["column"]]
     if of.kind == "text":
         return TEXTS.condition(form, of.form, true)
-    if kind == "startswith":
+    if kind == "codelist":  # codes that no row can have are ignored
+        found = of.listed([code for code in form["codes"] if code in of.values])
+        need(of.kind == "category" and found, "it lists codes of a column that has none of them")
+        codes = found if true else of.others(found)
+    elif kind == "startswith":
         found = of.listed([value for value in of.values if value.startswith(form["prefix"])])
         codes = found if true else of.others(found)
     elif kind == "is_null":

@@ -134,3 +134,17 @@ def check_noise(one: Any, losses: list[int], loss: int, budget: Any) -> None:
     need(stated <= most, "its ε is not that of its noise")
     need(stated == float(number(asked.get("epsilon", one["epsilon"]))), "its ε is not the one that was asked for")
     need(loss <= number(asked.get("rho", loss)) * UNIT or "rho" not in asked, "it costs more than was asked for")
+
+
+def check_meaning(one: Any, budget: Any) -> None:
+    """ρ, δ and ε of keys are those of their cost, and of what was asked for; a δ of theirs is beside the budget's."""
+    asked, spent, delta = one["protection"], one["cost"]["loss"], one["cost"]["delta"]
+    told = conversion(number(budget["delta"]), number(budget["threshold_delta"]))
+    at = float(number(asked["delta"])) if "delta" in asked else told
+    need(float(number(one["rho"])) == spent / UNIT, "its ρ is not its cost")
+    need(float(number(one["delta"])) == at + delta / 10**18, "its δ is another")
+    stated = float(number(one["epsilon"]))
+    least, most = (epsilon(units / UNIT, at) for units in (spent, spent * 1.0001 + 4))
+    need(least <= stated * (1 + 1e-9) and stated <= most, "its ε is not that of its noise")
+    need(stated == float(number(asked.get("epsilon", one["epsilon"]))), "its ε is not the one that was asked for")
+    need("rho" not in asked or spent <= number(asked["rho"]) * UNIT, "it costs more than was asked for")

@@ -133,7 +133,7 @@ class Plan:
         for place, of in enumerate(self.columns[key["column"]] for key in keys):
             listed = TEXTS.respelt(of.form, listed, place)
         sides = [dimension(key, self.columns, [row[n] for row in listed]) for n, key in enumerate(keys)]
-        size = math.prod(side["size"] for side, _ in sides)
+        self.sides, size = sides, math.prod(side["size"] for side, _ in sides)
         places = places_of(listed, sides) if "keyset" in query else None
         self.names = [names for _, names in sides]
         self.groups = size if places is None else len(places)

@@ -19,6 +19,16 @@ def spelt(form: Any, value: Any) -> str:
     return text
 
 
+def spelt_or_none(form: Any, value: Any, ignored: bool) -> str | None:
+    """The same; nothing for what no cell can hold, where that is ignored."""
+    try:
+        return spelt(form, value)
+    except ValueError:
+        if not ignored:
+            raise
+        return None
+
+
 def respelt(column: Any, rows: list[list[Any]], place: int) -> list[list[Any]]:
     """Listed keys, with those of a column of texts as it holds them."""
     if column["type"] != "text":
@@ -31,9 +41,12 @@ def condition(form: Any, column: Any, true: bool) -> Any:
     kind, op = form["filter"], form.get("op", "==")
     if kind == "is_null":
         return {"column": form["column"], "texts": [""], "among": true}
-    if kind not in ("compare", "isin") or op not in ("==", "!="):
+    if kind not in ("compare", "isin", "codelist") or op not in ("==", "!="):
         raise ValueError(kind)
-    listed = {spelt(column, value) for value in (form["values"] if kind == "isin" else [form["value"]])}
+    given = form["codes"] if kind == "codelist" else form["values"] if kind == "isin" else [form["value"]]
+    listed = {text for value in given if (text := spelt_or_none(column, value, kind == "codelist")) is not None}
+    if not listed:
+        raise ValueError(kind)
     among = true is (op == "==")
     return {"column": form["column"], "texts": sorted(listed if among else {"", *listed}), "among": among}
 

@@ -37,6 +37,7 @@ def test_every_measure_and_every_law_has_a_page() -> None:
         "plan",
         "certificate",
         "group_keys",
+        "top_keys",
     )
     kinds += ("secure_sum", "refinement", "post_processing")
     assert missing(kinds, PAGES) == set()

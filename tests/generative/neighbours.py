@@ -9,6 +9,7 @@ from typing import Any
 
 from pets.plan.measure import Sensitivity
 from pets.plan.plan import Plan
+from pets.plan.selection.top_plan import COUNTS
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import ENGINES, tabulate
 from pets.schema.schema import Schema
@@ -76,6 +77,10 @@ def shuffled(data: Data, seed: int) -> dict[str, list[Mapping[str, Any]]]:
 def movements(plan: Plan, before: Snapshot, after: Snapshot, engine: str) -> list[Moved]:
     """How far each measure's block moved between two snapshots."""
     first, second = (tabulate(plan, snapshot, engine).reveal().tolist() for snapshot in (before, after))
+    for measure, block in zip(plan.measures, plan.blocks, strict=True):
+        if measure.kind in COUNTS:  # a choice by noise (docs/proofs/top_keys.md) rests on it
+            ways = {a > b for a, b in zip(first[block], second[block], strict=True) if a != b}
+            assert len(ways) <= 1, f"{engine}, {measure.name}: one person raises a count and lowers another"
     return [Moved.between(first[block], second[block]) for block in plan.blocks]
 
 

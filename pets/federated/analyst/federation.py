@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from pets.common import signing
 from pets.common.arguments import plain_arguments, whole_between
@@ -13,6 +13,7 @@ from pets.common.entropy import random_id
 from pets.dp.shares import Spread, View, alone, shared, shares_loss
 from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
 from pets.federated.analyst import planning
+from pets.federated.analyst.one_site import OneSite
 from pets.federated.analyst.planning import FederatedRequest, as_site, noise_scales, one_schema
 from pets.federated.analyst.public_range import check_sums, check_total
 from pets.federated.analyst.sealing import sealed
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from pets.synthetic.synthetic_release import SyntheticRelease
 
 
-class Federation:
+class Federation(OneSite):
     """Several sites that answer as one, each under its own policy and from its own budget.
 
     Args:
@@ -201,18 +202,6 @@ class Federation:
         sealed = self._answered([self._request(one, protection, secure, again) for one in asked])
         answers = [answer.shown_as(one.display) for one, answer in zip(asked, sealed, strict=True)]
         return answers[0] if isinstance(query, Query) else answers
-
-    def group_keys(self, *_: object, **__: object) -> NoReturn:
-        """Not over several sites: always refused, with the reason and what to ask instead.
-
-        Raises:
-            UserError: in every case.
-        """
-        raise UserError(
-            "keys that nobody listed are released by one site's threshold, not by a federation's: adding up unlisted "
-            "keys over sites needs a secure union, which pets has not; have a site release its own with "
-            "session.group_keys(…), at its own cost, or list the keys in a KeySet"
-        )
 
     def synthesise(self, rows: int | None = None, *, secure: str = "masked", **settings: Any) -> SyntheticRelease:
         """A whole synthetic table with a guarantee, from noisy marginals over all sites; nobody sees one site's.

@@ -16,6 +16,7 @@ from pets.query_model.display import Display, Order
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or, StartsWith
 from pets.query_model.group_keys import Bins, DatePart, Key, KeySet, Period
 from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
+from pets.query_model.nodes.codelist import InCodelist
 from pets.query_model.nodes.derived import Age, Derived, Extreme, Floor, Least, Linear, Mapped, Prefix
 from pets.query_model.nodes.moments import Covariance, OfColumns, Spread, Variance
 from pets.query_model.query import BOUNDS, Query
@@ -218,6 +219,10 @@ class Writer:
                 return f"{self.column(column)} BETWEEN {constant(low)} AND {constant(high)}"
             case IsIn(column=column, values=values):
                 return f"{self.column(column)} IN ({', '.join(map(constant, values))})"
+            case InCodelist(column=column, codes=codes):
+                # SQL has no word for codes that nobody can have: those that the column holds are listed
+                domain = self.schema.fields(self._query.table).get(column)
+                return self.condition(IsIn(column, codes) if domain is None else node.known(domain))
             case IsNull(column=column):
                 return f"{self.column(column)} IS NULL"
             case StartsWith(column=column, prefix=prefix) if "%" in prefix or "_" in prefix:

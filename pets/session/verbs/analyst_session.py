@@ -28,6 +28,7 @@ from pets.session.custody import Custody, printable
 from pets.session.quoting.quote import Quote, Remaining
 from pets.session.quoting.quoted import quoted
 from pets.session.verbs.bounding_verbs import BoundingVerbs
+from pets.session.verbs.selection import SelectionVerbs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pets.synthetic.synthetic_release import SyntheticRelease
 
 
-class AnalystSession(BoundingVerbs):
+class AnalystSession(BoundingVerbs, SelectionVerbs):
     """One analyst's session in one project, on tables that a :class:`pets.Custodian` keeps.
 
     It quotes, releases and shows what this project asked; nothing that is for custodians alone is on it. What is

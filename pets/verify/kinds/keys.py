@@ -15,11 +15,11 @@ LISTED = ("text", "category", "boolean", "integer", "date")
 WIDE = 1e5  # a scale up to this is added up, number by number
 
 
-class KeyPlan:
+class Plan:
     """What is counted to find keys; ``base`` is the planner's file."""
 
-    def __init__(self, asked: Any, schema: Any, base: Any) -> None:
-        need = base.need
+    def __init__(self, one: Any, base: Any) -> None:
+        need, asked, schema = base.need, one["keys"], one["schema"]
         plan = base.Plan({"table": asked["table"], "agg": []}, schema)
         self.unit, self.kept, self.columns, self.groups = plan.unit, plan.kept, plan.columns, asked["groups"]
         self.who: str = plan.who
@@ -48,7 +48,7 @@ def shows(groups: int, scale: float, threshold: int) -> float:
     return -math.expm1(groups * math.log1p(-one))
 
 
-def check_keys(one: Any, said: Any, plan: KeyPlan, digest: str, base: Any) -> None:
+def check_parts(one: Any, said: Any, plan: Plan, digest: str, base: Any) -> None:
     """The parts of released keys fit together, and are all that there is."""
     need = base.need
     need(sorted(one) == sorted(PARTS.split()), "the release has other parts than pets writes")
@@ -62,7 +62,7 @@ def check_keys(one: Any, said: Any, plan: KeyPlan, digest: str, base: Any) -> No
     check_rows(one, plan, base, base.TEXTS)
 
 
-def check_rows(one: Any, plan: KeyPlan, base: Any, texts: Any) -> None:
+def check_rows(one: Any, plan: Plan, base: Any, texts: Any) -> None:
     """The keys are values of their columns, in order, each with a noisy count that reaches the threshold."""
     need, rows, asked = base.need, one["rows"], one["keys"]["by"]
     need(len(rows) == len(one["people"]) <= base.MANY, "it has another number of counts than of keys")
@@ -82,7 +82,7 @@ def check_rows(one: Any, plan: KeyPlan, base: Any, texts: Any) -> None:
                 need(len(of.listed([value])) == 1, "a key is no value of its column")
 
 
-def check_loss(one: Any, said: Any, plan: KeyPlan, base: Any, loss: Any) -> None:
+def check_loss(one: Any, said: Any, plan: Plan, base: Any, loss: Any) -> None:
     """ρ, δ and ε follow from the scale and the threshold (docs/proofs/group_keys.md)."""
     need, number, unit, delta_unit = base.need, base.number, loss.UNIT, 10**18
     sigma, cost = Q(float(number(one["scale"]))), one["cost"]
@@ -94,19 +94,10 @@ def check_loss(one: Any, said: Any, plan: KeyPlan, base: Any, loss: Any) -> None
     need(exact <= cost["loss"] <= exact * (1 + Q(1, unit)) + 2, "its noise costs something else than it states")
     true = shows(plan.groups, float(sigma), one["threshold"])
     need(true * delta_unit <= cost["delta"] * (1 + 1e-9), "a key of one person shows more often than it states")
-    asked, budget = one["protection"], said["budget"]
-    told = loss.conversion(number(budget["delta"]), number(budget["threshold_delta"]))
-    at = float(number(asked["delta"])) if "delta" in asked else told
-    need(float(number(one["rho"])) == cost["loss"] / unit, "its ρ is not its cost")
-    need(float(number(one["delta"])) == at + cost["delta"] / delta_unit, "its δ is another")
-    stated, spent = float(number(one["epsilon"])), cost["loss"]
-    least, most = (loss.epsilon(units / unit, at) for units in (spent, spent * 1.0001 + 4))
-    need(least <= stated * (1 + 1e-9) and stated <= most, "its ε is not that of its noise")
-    need(stated == float(number(asked.get("epsilon", one["epsilon"]))), "its ε is not the one that was asked for")
-    need("rho" not in asked or spent <= number(asked["rho"]) * unit, "it costs more than was asked for")
+    loss.check_meaning(one, said["budget"])
 
 
-def sentence(one: Any, plan: KeyPlan, who: str, base: Any, origin: str, memory: bool) -> str:
+def sentence(one: Any, plan: Plan, who: str, base: Any, origin: str, memory: bool) -> str:
     """The guarantee."""
     if one["data"] == "dummy":
         return "Dummy data: every row is invented, so no one's presence can show."
@@ -121,9 +112,10 @@ def sentence(one: Any, plan: KeyPlan, who: str, base: Any, origin: str, memory: 
     )
 
 
-def expected(one: Any, said: Any, plan: KeyPlan, who: str, summary: str) -> dict[str, Any]:
-    """What the certificate says of the keys as it follows from the release."""
-    dp = None
+def expected(one: Any, plan: Plan, who: str, core: Any) -> dict[str, Any]:
+    """What the certificate says of the keys as it follows from the release; ``core`` is the checker's first file."""
+    by, where = ", ".join(one["keys"]["by"]), " and ".join(core.columns_in(one["keys"].get("where")))
+    summary, dp = f"group_keys by {by}" + f" where {where}" * bool(where), None
     if one["data"] == "real":
         groups = plan.groups
         dp = {name: one[name] for name in ("rho", "epsilon", "delta", "threshold")} | {"scales": [one["scale"]]}
@@ -133,3 +125,12 @@ def expected(one: Any, said: Any, plan: KeyPlan, who: str, summary: str) -> dict
         norms = {"l0": groups, "l1": groups, "l2_squared": groups, "linf": 1}
         dp |= {"sensitivities": [{"kind": "keys"} | norms], "threshold_delta": one["cost"]["delta"]}
     return {"keys": one["keys"], "what": summary, "dp": dp}
+
+
+def moved(one: Any, plan: Plan, base: Any) -> str:
+    """How far one person moves it, for people."""
+    chance = shows(plan.groups, float(base.number(one["scale"])), one["threshold"])
+    return (
+        f"discrete gaussian noise; one person moves {plan.groups} counts by 1; a key of theirs alone shows with a "
+        f"chance of {chance:.3g}"
+    )

@@ -21,6 +21,7 @@ from pets.query_model.nodes.derived import derived_from_json
 from pets.query_model.query import Query, queries
 from tests.remedies import Case, check
 from tests.unit.query_model import node_remedies, people_remedies
+from tests.unit.query_model.nodes.codelist_remedies import LISTS
 
 pytestmark = pytest.mark.chance(0)
 
@@ -74,6 +75,7 @@ def one_column() -> object:
 
 
 CASES = [
+    *LISTS,
     # sums
     *(
         Case(wrong, "leave 'a' out, or choose the rows that have it with where(~col('a').is_null())", one_column)

@@ -184,7 +184,7 @@ def test_refusals_come_before_the_data_and_never_depend_on_it() -> None:
         ({"by": ["cost"]}, QueryError, "whose single values are no keys"),
         ({"groups": 0}, QueryError, "groups must be a whole number from 1 to 16"),
         ({"groups": 17}, QueryError, "groups must be a whole number from 1 to 16"),
-        ({"where": "sex"}, QueryError, "where needs a condition"),
+        ({"where": "sex"}, QueryError, "must be built from col"),
         ({"again": 1}, UserError, "again must be True or False"),
         ({"protection": pets.DP(epsilon=9.9, delta=1e-9)}, BudgetError, "budget"),
     ]

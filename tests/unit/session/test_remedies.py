@@ -13,6 +13,7 @@ import pets
 from pets.session.draft import draft
 from pets.session.tables import Holdings
 from tests.remedies import Case, check
+from tests.unit.session.selection.top_remedies import TOP
 
 pytestmark = pytest.mark.chance(0.0)
 
@@ -90,6 +91,7 @@ def drafted(dictionary: str | None, data: bytes = b"sex;age\nF;3\nM;4\n") -> Any
 
 
 CASES = [
+    *TOP,
     # opening
     Case(
         lambda: opened(budget=3), "budget=pets.Budget(epsilon=…, delta=…)", lambda: opened(budget=pets.Budget(1, 1e-6))

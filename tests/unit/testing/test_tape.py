@@ -9,7 +9,7 @@ import opendp.core
 import pytest
 
 from pets.dp import noise
-from pets.dp.noise import THREADED, add_gaussian, add_laplace, noisy_keys
+from pets.dp.noise import THREADED, add_gaussian, add_laplace, noisy_keys, noisy_top
 from pets.testing.tape import Player, Recorder, in_currency, tapped
 
 pytestmark = pytest.mark.chance(0)  # what is drawn does not matter
@@ -132,3 +132,17 @@ def test_a_place_is_another_key_where_one_is_gone() -> None:
         again = noisy_keys(np.array([90, 50], dtype=np.int64), 2.0, 40)
     assert again[1].tolist() == first[1].tolist() and again[0].tolist() == [place - 1 for place in first[0].tolist()]
     assert not player.apart and in_currency(player.losses, "zcdp") == 0
+
+
+def test_a_choice_loses_by_the_range_of_the_differences() -> None:
+    """ρ = (range/scale)²/8 a place that is chosen; the range is the greatest step, where all go one way."""
+    recorder, counts = Recorder(), np.array([9, 5, 7], dtype=np.int64)
+    with tapped(recorder):
+        first = noisy_top(counts, 2, 4.0)
+    for steps, width in ([3, 1, 0], 3), ([-3, 0, -1], 3), ([2, -1, 0], 3), ([0, 0, 0], 0):
+        player = Player(recorder.draws)
+        with tapped(player):
+            again = noisy_top(counts + np.array(steps), 2, 4.0)
+        player.end()
+        assert again.tolist() == first.tolist() and not player.differences
+        assert in_currency(player.losses, "zcdp") == pytest.approx(2 * (width / 4) ** 2 / 8, rel=1e-12)

@@ -14,9 +14,9 @@ import pets
 from pets.common.codec import canonical, digest
 from pets.errors import QueryError, UserError
 from pets.release.certificate import PREDICATE, STATEMENT, Certificate
-from pets.release.keys.released_keys import PARTS, ReleasedKeys
+from pets.release.keys.released_keys import ReleasedKeys
 
-FORM: dict[str, Any] = dict.fromkeys(PARTS, "x") | {
+FORM: dict[str, Any] = dict.fromkeys(ReleasedKeys.PARTS, "x") | {
     "pets": "keys",
     "version": 1,
     "keys": {"table": "apc", "by": ["code", "sex"], "groups": 3},

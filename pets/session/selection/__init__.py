@@ -1,0 +1,1 @@
+"""Selection: the k groups with most people or rows, chosen by noise and paid for once."""

@@ -320,11 +320,14 @@ class Custody:
         plan = make_key_plan(table, by, self.schema, where=where, groups=groups)
         return plan, key_noise(plan.groups, protection, self.budget, delta)
 
-    def keys(self, terms: tuple[KeyPlan, KeyNoise], protection: DP, *, again: bool) -> ReleasedKeys:
+    def keys(
+        self, terms: tuple[KeyPlan, KeyNoise], protection: DP, delta: float | None, *, again: bool
+    ) -> ReleasedKeys:
         """The keys that enough people have, paid for once; see :meth:`pets.Session.group_keys`."""
         plan, noise = terms
         snapshot = self._tables.snapshot(plan.table)
-        settings = [protection.to_json(), noise.threshold, number(fraction(noise.scale)), self.policy.digest]
+        # as it was asked: what a budget of then made of it is told by the answer, and no reason to pay for it anew
+        settings = [protection.to_json(), None if delta is None else number(fraction(delta)), self.policy.digest]
         job = KeyJob(plan, protection, noise, snapshot, digest([snapshot.id, plan.digest, *settings]))
         return ReleasedKeys.sealed(*self._answering.keys(job, again=again))
 

@@ -89,8 +89,11 @@ def predicate(release: Release, engine: str) -> Json:
     } | _common(plan, engine, release.issued_at)
 
 
-def keys(form: Json, plan: KeyPlan, noise: KeyNoise, engine: str) -> Json:
-    """What the certificate states of released keys (``form``), but for the ledger's own part."""
+def keys(form: Json, plan: KeyPlan, engine: str) -> Json:
+    """What the certificate states of released keys (``form``), but for the ledger's own part.
+
+    Every number is the form's: who asks again may do so under another budget than that of then.
+    """
     real = form["data"] == "real"
     terms = {name: form[name] for name in ("rho", "epsilon", "delta", "threshold")}
     norms = {"l0": plan.groups, "l1": plan.groups, "l2_squared": plan.groups, "linf": 1}
@@ -101,8 +104,8 @@ def keys(form: Json, plan: KeyPlan, noise: KeyNoise, engine: str) -> Json:
         "mechanism": ["discrete gaussian, then a threshold"],
         "contribution_bound": {"rows": plan.rows, "kept_rows": plan.kept_rows, "groups": plan.groups},
         "sensitivities": [{"kind": "keys"} | norms],
-        "losses": [noise.cost.loss],
-        "threshold_delta": noise.cost.delta,
+        "losses": [form["cost"]["loss"]],
+        "threshold_delta": form["cost"]["delta"],
     }
     return {
         "form": FORM,

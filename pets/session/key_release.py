@@ -118,7 +118,7 @@ class KeyJob(Chosen):
         }
 
     def told(self, form: Json, engine: str) -> Json:
-        return guarantee_text.keys(form, self.plan, self.noise, engine)
+        return guarantee_text.keys(form, self.plan, engine)
 
 
 def _found(job: KeyJob, engine: str) -> Json:

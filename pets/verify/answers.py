@@ -186,11 +186,13 @@ def check(one: Any, said: Any, place: tuple[Any, Any, str], core: Any) -> Any:
     need(one["guarantee"] == told["guarantee"], "the release promises something else in words")
     core.check_entry(said, *place)
     LOSS.check_budget(one, said, place[0])
-    if said["dp"] is not None and chosen:
+    if said["dp"] is None:
+        return plan
+    if place[0]["event"] == "committed" or "delta" in one["protection"]:
+        LOSS.check_delta(one, said["budget"])  # (of what was delivered the log alone knows the budget of then)
+    if chosen:
         chosen.check_loss(one, said, plan, PLAN, LOSS)
-    elif said["dp"] is not None:
+    else:
         LOSS.check_losses(one, said["dp"]["losses"], plan)
-        if place[0]["event"] == "committed" or "delta" in one["protection"]:
-            LOSS.check_delta(one, said["budget"])  # (of what was delivered the log alone knows the budget of then)
         LOSS.check_noise(one, said["dp"]["losses"], one["cost"]["loss"], said["budget"])
     return plan

@@ -143,7 +143,7 @@ def replay(handle: Any, key: bytes, one: Any, said: Any, numbers: Any, checkpoin
         account.finite -= delivered and not entry["unbounded"]  # (it left before, and is not another release)
         then = account.begun[said["request_id"]]
         own = account.state(entry, 0) if delivered else then
-        if said["dp"] is not None and "mechanism" in one:
+        if said["dp"] is not None:
             numbers.check_delta(one, then)
         asked, names = account.asked[said["request_id"]], SAME if delivered else (*SAME, *ITS)
         alike = [base.same(asked.get(name), entry.get(name)) for name in names]

@@ -108,11 +108,15 @@ def check_losses(one: Any, losses: list[int], plan: Any) -> None:
 
 
 def check_delta(one: Any, budget: Any) -> None:
-    """An ε is told at the δ that was asked for, or at that of the budget when the request came (0 of Laplace noise)."""
-    asked, delta = one["protection"], float(number(one["delta"]))
+    """An ε is told at the δ that was asked for, or at that of the budget when the request came (0 of Laplace noise).
+
+    Keys have the δ of their threshold besides.
+    """
+    asked, delta, keys = one["protection"], float(number(one["delta"])), "rows" in one
     told = conversion(number(budget["delta"]), number(budget["threshold_delta"]))
     wanted = float(number(asked["delta"])) if "delta" in asked else told
-    need(delta == (wanted if one["mechanism"] == "gaussian" else 0), "its δ is another")
+    wanted = wanted + one["cost"]["delta"] / 10**18 if keys else wanted
+    need(delta == (wanted if keys or one["mechanism"] == "gaussian" else 0), "its δ is another")
 
 
 def check_noise(one: Any, losses: list[int], loss: int, budget: Any) -> None:
@@ -136,13 +140,12 @@ def check_noise(one: Any, losses: list[int], loss: int, budget: Any) -> None:
     need(loss <= number(asked.get("rho", loss)) * UNIT or "rho" not in asked, "it costs more than was asked for")
 
 
-def check_meaning(one: Any, budget: Any) -> None:
+def check_meaning(one: Any) -> None:
     """ρ, δ and ε of keys are those of their cost, and of what was asked for; a δ of theirs is beside the budget's."""
-    asked, spent, delta = one["protection"], one["cost"]["loss"], one["cost"]["delta"]
-    told = conversion(number(budget["delta"]), number(budget["threshold_delta"]))
-    at = float(number(asked["delta"])) if "delta" in asked else told
+    asked, spent, own = one["protection"], one["cost"]["loss"], one["cost"]["delta"] / 10**18
+    at = float(number(asked["delta"])) if "delta" in asked else float(number(one["delta"])) - own
     need(float(number(one["rho"])) == spent / UNIT, "its ρ is not its cost")
-    need(float(number(one["delta"])) == at + delta / 10**18, "its δ is another")
+    need(0 < at < 0.01, "its δ is none")
     stated = float(number(one["epsilon"]))
     least, most = (epsilon(units / UNIT, at) for units in (spent, spent * 1.0001 + 4))
     need(least <= stated * (1 + 1e-9) and stated <= most, "its ε is not that of its noise")

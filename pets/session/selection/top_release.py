@@ -73,7 +73,7 @@ class TopJob(Chosen):
         if form["data"] == "real":
             terms = {name: form[name] for name in ("rho", "epsilon", "delta")} | {"scales": [form["scale"]]}
             dp = dp_terms(plan, "zcdp", "", terms)
-            dp |= {"mechanism": [MECHANISM], "losses": [self.noise.cost.loss], "k": self.top.k}
+            dp |= {"mechanism": [MECHANISM], "losses": [form["cost"]["loss"]], "k": self.top.k}
         told = {name: form[name] for name in ("issued_at", "query", "protection", "guarantee", "cost", "notes")}
         return {
             "form": FORM,

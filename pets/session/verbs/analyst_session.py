@@ -251,7 +251,7 @@ class AnalystSession(BoundingVerbs, SelectionVerbs):
             raise UserError(f"again must be True or False, not {shown(again)}")
         terms = self._custody.key_terms(table, by, protection, where=where, groups=groups, delta=delta)
         assert isinstance(protection, DP)
-        return self._custody.keys(terms, protection, again=again)
+        return self._custody.keys(terms, protection, delta, again=again)
 
     @plain_arguments(UserError, "quote_keys")
     def quote_keys(

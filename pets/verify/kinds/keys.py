@@ -94,7 +94,7 @@ def check_loss(one: Any, said: Any, plan: Plan, base: Any, loss: Any) -> None:
     need(exact <= cost["loss"] <= exact * (1 + Q(1, unit)) + 2, "its noise costs something else than it states")
     true = shows(plan.groups, float(sigma), one["threshold"])
     need(true * delta_unit <= cost["delta"] * (1 + 1e-9), "a key of one person shows more often than it states")
-    loss.check_meaning(one, said["budget"])
+    loss.check_meaning(one)
 
 
 def sentence(one: Any, plan: Plan, who: str, base: Any, origin: str, memory: bool) -> str:

@@ -6,8 +6,6 @@ planner's file of columns, ``lines`` that of derived columns.
 
 from typing import Any
 
-READ = ["first", "last", "min", "max", "sum", "mean", "count", "exists", "count_distinct", "days_with"]
-
 
 class People:
     """The columns of the table of people, and how the plan accounts for them."""
@@ -15,6 +13,8 @@ class People:
     def __init__(self, query: Any, schema: Any, base: Any, lines: Any, readings: Any) -> None:
         self.asked, self.tables, self.base, self.lines = query["people"], schema["tables"], base, lines
         self.readings = readings
+        if not readings.known(self.asked):
+            raise base.CannotCheck("it computes features in a way that this checker does not know; find a newer one")
         self.steps: list[dict[str, Any]] = []  # each with its domain (of), and the steps that it reads (inputs)
         self.index: dict[bytes, int] = {}
         self.features = dict(self.asked["features"])
@@ -68,7 +68,7 @@ class People:
         base, kind, key = self.base, one["feature"], self.base.canonical(one)
         if key in self.index:
             return self.index[key]
-        if kind in READ:
+        if kind in self.readings.READ:
             found: int = self.readings.reading(self, one, key)
             return found
         if kind == "fill":
@@ -89,8 +89,6 @@ class People:
             code = ends[0] - ends[1] + shift
             none = ends[0] == later.cells or ends[1] == earlier.cells or not 0 <= code < of.cells
             return self.add(key, of, of.cells if none else code, (at, before), later=at, earlier=before, shift=shift)
-        if kind != "age":
-            raise base.CannotCheck("it has a feature that this checker does not know; find a newer one")
         at = self.step(one["at"])
         born, then = self.columns[one["column"]], self.steps[at]["of"]
         base.need(born.kind == then.kind == "date", "it takes an age of what are no dates")

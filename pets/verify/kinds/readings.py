@@ -8,6 +8,8 @@ import math
 from fractions import Fraction as Q
 from typing import Any
 
+READ = ["first", "last", "min", "max", "sum", "mean", "count", "exists", "count_distinct", "days_with", "episodes"]
+KINDS = [*READ, "fill", "days", "age"]
 DAY, SECOND = dt.timedelta(days=1), dt.timedelta(seconds=1)
 
 
@@ -26,10 +28,10 @@ def reading(people: Any, one: Any, key: bytes) -> int:
     of, by, bounds, absent = fields.get(one.get("column")), one.get("by"), [0, 0, 1, 0, 1], 0
     if how == "exists":
         out = base.Column({"type": "boolean"}, False)
-    elif how in ("count", "count_distinct", "days_with"):
+    elif how in ("count", "count_distinct", "days_with", "episodes"):
         out = base.Column({"type": "integer", "min": 0, "max": one["most"]}, False)
         bounds[1] = one["most"]
-        if how == "days_with":
+        if how in ("days_with", "episodes"):
             bounds[4], bounds[3] = days(of)
     elif how == "sum":
         grid = Q(1)
@@ -48,6 +50,7 @@ def reading(people: Any, one: Any, key: bytes) -> int:
             how, by = {"first": "min", "last": "max"}[how], None
     told = {"read": how, "table": rows["table"], "where": where, "column": one.get("column"), "by": by}
     told |= {"rows": None if rows.get("rows", kept) == kept else rows["rows"], "bounds": bounds}
+    told |= {"gap": one["gap"]} if how == "episodes" else {}
     inputs = tuple(dict.fromkeys(other["step"] for other in made.values()))
     found: int = people.add(key, out, absent, inputs, differences=list(made.values()), **told)
     return found
@@ -105,6 +108,13 @@ def days(of: Any) -> tuple[int, int]:
     """The codes of a calendar day, and how many of them go before code 0 on its own day."""
     width = DAY // of.width
     return width, int(lowest(of) * width) % width
+
+
+def known(form: Any) -> bool:
+    """Whether every feature in a part of a question is one that this program derives."""
+    parts = list(form.values()) if isinstance(form, dict) else form if isinstance(form, list) else []
+    named = form.get("feature", "fill") if isinstance(form, dict) else "fill"
+    return (not isinstance(named, str) or named in KINDS) and all(map(known, parts))
 
 
 def tables_in(asked: Any) -> list[str]:

@@ -57,7 +57,7 @@ def check_loss(one: Any, said: Any, plan: Plan, base: Any, loss: Any) -> None:
     need(not {"within", "pure"} & {*one["protection"]}, "it asks for a choice in a way that means nothing")
     exact = plan.k * (plan.moved / scale) ** 2 / 8 * loss.UNIT
     need(exact <= cost["loss"] <= exact * (1 + Q(1, loss.UNIT)) + 2, "its noise costs something else than it states")
-    loss.check_meaning(one, said["budget"])
+    loss.check_meaning(one)
 
 
 def sentence(one: Any, plan: Plan, who: str, base: Any, origin: str, memory: bool) -> str:

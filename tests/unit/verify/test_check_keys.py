@@ -12,6 +12,7 @@ import pytest
 
 import pets
 from pets import col
+from pets.common import codec
 from pets.common.codec import canonical
 from pets.errors import BudgetError
 from pets.ledger.ledger import Ledger
@@ -203,3 +204,48 @@ def test_keys_are_not_signed_at_a_delta_that_was_changed(tmp_path: Path) -> None
         changed(ledger, pets.Budget(20, 1e-5, 1e-6))
         session.remaining()
         changed(ledger, pets.Budget(20, 1e-4, 1e-6))
+
+
+def test_keys_that_were_paid_for_are_not_charged_anew_after_another_delta_came(tmp_path: Path) -> None:
+    """They are told as of then, to whoever asks again; that they are not at the present δ the log alone tells."""
+    world, ledger = object.__new__(Keys), Ledger(tmp_path / "ledger.db")
+    schema = pets.Schema({"stays": SCHEMA.tables["apc"]}, dataset="hospital-stays")
+    settings: Any = {"ledger": ledger, "progress": False, "snapshots": tmp_path / "ready"}
+    session = pets.Session(schema, {"stays": ROWS}, budget=pets.Budget(20, 1e-6, 1e-7), **settings)
+    wishes = [(pets.DP(epsilon=1), None), (pets.DP(rho=0.1), None), (pets.DP(epsilon=1, delta=1e-8), 1e-9)]
+    ask: list[dict[str, Any]] = [{"by": ["code"], "protection": asked, "delta": delta} for asked, delta in wishes]
+    first = [session.group_keys("stays", **one) for one in ask]
+    changed(ledger, pets.Budget(20, 1e-5, 1e-6))
+    with pytest.warns(UserWarning):
+        session, ann = (pets.Session(schema, {"stays": ROWS}, analyst=name, **settings) for name in ("local", "ann"))
+    before = session.remaining().epsilon
+    again = [session.group_keys("stays", **one) for one in ask]
+    assert [keys.digest for keys in again] == [keys.digest for keys in first]
+    theirs = [ann.group_keys("stays", **one) for one in ask]
+    assert [keys.rows for keys in theirs] == [keys.rows for keys in first] and session.remaining().epsilon == before
+    assert {said_of(keys)["budget"]["charged"] for keys in theirs} == {0}
+    other = ann.group_keys("stays", **ask[0] | {"delta": 2e-9})  # another question
+    assert said_of(other)["budget"]["charged"] > 0
+    world.ledger, world.key = ledger, ledger.key.raw
+    with ledger.reading() as tx:
+        world.log, world.note = [(body, chain) for body, _, chain in tx.entries()], ledger.checkpoint(tx)
+    for keys in (*first, *theirs, other):
+        for log in (world.whole_log(), None):
+            assert check(file_of(keys), world.key, log=log).startswith(keys.guarantee)
+    for keys, old in zip(theirs, first, strict=True):
+        assert said_of(keys)["dp"] == said_of(old)["dp"] and said_of(keys)["budget"]["delta"] == "0.00001"
+    # at the present budget's δ all else fits but the log; another loss or a lower δ of the threshold do not
+    keys, said = theirs[1], said_of(theirs[1])
+    delta = float(said["dp"]["delta"]) + 8.1e-6
+    epsilon = checker.epsilon(said["cost"]["loss"] / 10**12, delta - said["cost"]["delta"] / 10**18)
+    told = {name: codec.number(codec.fraction(value)) for name, value in (("delta", delta), ("epsilon", epsilon))}
+    words = keys.guarantee.replace(f"δ = {float(said['dp']['delta']):g}:", f"δ = {delta:g}:")
+    words = words.replace(f"ε = {float(said['dp']['epsilon']):.6g} ", f"ε = {epsilon:.6g} ")
+    lied = said | {"dp": said["dp"] | told, "guarantee": words}
+    file, log = world.signed(keys.form | told | {"guarantee": words}, lied)
+    assert "no log was given" in check(file, world.key)
+    assert "its δ is another" in refused(file, world.key, log=log)
+    for name in ("loss", "delta"):
+        cost = said["cost"] | {name: said["cost"][name] // 2}
+        terms = {"losses": [cost["loss"]], "threshold_delta": cost["delta"]}
+        refused(world.signed(keys.form | {"cost": cost}, said | {"cost": cost, "dp": said["dp"] | terms})[0], world.key)

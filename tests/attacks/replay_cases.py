@@ -16,6 +16,7 @@ import pandas as pd
 import pets
 from pets import KeySet, col, correlation, count, count_units, covariance, histogram, mean, quantile, rate, std, tails
 from pets.query_model.features import Reading
+from pets.query_model.nodes.codelist import InCodelist
 
 Ask = Callable[[pets.Session], Any]
 
@@ -65,7 +66,7 @@ DAYS = T.with_columns(
 
 NUMBERS = ("last", "low", "high", "days", "spells", "twice", "average", "age", "wait")
 QUERIES: dict[str, pets.Query] = {
-    "a deviation": T.agg(sd=std("x", clip=(100, 400)), n=count()),
+    "a deviation": T.agg(sd=std("x", clip=(100, 400)), n=count(where=InCodelist("h", ("u2", "v1", "w")))),
     "a variance": T.agg(v=pets.variance("y")),
     "a covariance": BY.agg(c=covariance("x", "y")),
     "a correlation": T.agg(r=correlation("x", "y")),

@@ -34,7 +34,7 @@ from pets.session import job
 from pets.session.verbs import bounding_verbs
 from pets.synthetic.dp_model.private import SELECTIONS
 from pets.testing import replay
-from tests.attacks import replay_cases, test_replay
+from tests.attacks import replay_cases, test_replay, test_replay_keys
 from tests.attacks.replay_cases import ASKS, QUERIES, SCHEMA, parts
 
 pytestmark = pytest.mark.chance(0)  # whatever is drawn, both worlds get the same
@@ -64,11 +64,13 @@ def test_more_cases_hold(seed: int) -> None:
 HELD = {
     **dict.fromkeys(("release", "quote", "dummy", "synthesise", "history"), "test_replay.py"),
     **dict.fromkeys(("sql", "rows_lost", "best_rows", "group_keys", "quote_keys"), "replay_cases.py"),
+    "top_keys": "test_replay_keys.py",
 }
 """Verbs of a session that answer an analyst, and the file of the replay that asks them."""
 NO_ANSWER = {
     "of": "opens a session",
     "contribute": "a share of noise has no loss of its own; what sites add whole is replayed in test_replay.py",
+    "quote_top_keys": "reads the schema alone, and what it names is charged in test_replay_keys.py",
     "quote_synthesis": "reads the schema alone, and what it names is charged in test_replay.py",
     "remaining": "compared after every pair, as the account",
     "report": "the custodian's, exact by design",
@@ -128,7 +130,7 @@ def test_each_verb_of_a_session_is_replayed_or_shows_nothing() -> None:
     verbs = {name for name, _ in inspect.getmembers(pets.Session, inspect.isfunction) if not name.startswith("_")}
     verbs |= {name for name, _ in inspect.getmembers(pets.Session, inspect.ismethod) if not name.startswith("_")}
     assert verbs == HELD.keys() | NO_ANSWER.keys(), "each new verb has a replay, or a reason why it needs none"
-    files = {"test_replay.py": test_replay, "replay_cases.py": replay_cases}
+    files = {one.__name__.rpartition(".")[2] + ".py": one for one in (test_replay, test_replay_keys, replay_cases)}
     for verb, file in HELD.items():
         assert f".{verb}(" in inspect.getsource(files[file]) or verb == "history", f"{file} asks no {verb}"
 

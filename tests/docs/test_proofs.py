@@ -44,7 +44,12 @@ def test_every_measure_and_every_law_has_a_page() -> None:
     assert missing(kinds, [page for page in PAGES if page.stem != "tree"]) == {"tree"}
 
 
-LAWS = {"make_gaussian": "gaussian", "make_laplace": "laplace", "make_gaussian_threshold": "group_keys"}
+LAWS = {
+    "make_gaussian": "gaussian",
+    "make_laplace": "laplace",
+    "make_gaussian_threshold": "group_keys",
+    "make_noisy_top_k": "top_keys",
+}
 """Each measurement of OpenDP that something here draws from, and the page of its law."""
 EXACT = {"tabulate": "setting", "key_counts": "group_keys", "codes": "setting"}
 """Each door through which exact values leave the folder of rows, and the page of how far one person moves them."""
@@ -76,7 +81,6 @@ TABULATE = (ROOT / "pets/rows/tabulate.py").read_text("utf-8")
 
 
 def test_every_law_that_is_drawn_from_has_a_page() -> None:
-    """Such as the choice of a best one, should it come."""
     sources = [path.read_text("utf-8") for path in (ROOT / "pets").rglob("*.py")]
     assert laws(sources) == set(LAWS) and missing(tuple(LAWS.values()), PAGES) == set()
     assert laws(["opendp.measurements.make_noisy_max(domain)"]) == {"make_noisy_max"}

@@ -164,7 +164,10 @@ class PeoplePlanner:
         if self.of is None and self.attributes is not None:
             tables.append(self.attributes)  # its people may meet the condition, too
         most = {name: self._schema.table(name).unit.max_rows for name in tables}
-        return PersonPlan(steps, tuple((name, place[found[name]]) for name in names), self.of, tuple(most.items()))
+        columns = tuple((name, place[found[name]]) for name in names)
+        owners = {found.person_table for found in self._schema.tables.values()}
+        events = dict.fromkeys(step.table for step in steps if isinstance(step, Read) and step.table not in owners)
+        return PersonPlan(steps, columns, self.of, tuple(most.items()), tuple(events))
 
     @property
     def people(self) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pets.common.codec import Json
@@ -18,6 +18,10 @@ from pets.schema.domain import Domain
 How = Literal[
     "first", "last", "min", "max", "sum", "mean", "count", "exists", "count_distinct", "days_with", "episodes"
 ]
+
+
+FEW_ROWS = 10
+"""Below so many kept rows of a person, first events are often beyond them."""
 
 
 @dataclass(frozen=True)
@@ -205,12 +209,14 @@ class PersonPlan:
         names: the columns of the table of people that the question uses, each with its step.
         of: people with a row in this table (``None``: all who have a row anywhere; the condition sorts them).
         kept: the tables that are read, and the rows of one person that a snapshot of each keeps.
+        events: those of them that are tables of events (not of what each person has once) and whose rows are read.
     """
 
     steps: tuple[Step, ...]
     names: tuple[tuple[str, int], ...]
     of: str | None
     kept: tuple[tuple[str, int], ...]
+    events: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -221,6 +227,18 @@ class PersonPlan:
     def said(self) -> str:
         """How many rows of a person are read at most, of each table."""
         return ", ".join(f"{most:,} of {table!r}" for table, most in self.kept)
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """A warning where few rows of a person are kept of a table of events: what happened may lie beyond them."""
+        few = [table for table, most in self.kept if most < FEW_ROWS and table in self.events]
+        if not few:
+            return ()
+        apart = " Each table's rows are chosen by themselves: of one event, one table may keep its row, another not."
+        return (
+            f"max_rows of {' and '.join(map(repr, few))} is small: first events beyond the kept rows are not seen. A "
+            f"larger max_rows adds no noise to questions about people.{apart if len(few) > 1 else ''}",
+        )
 
     def to_json(self) -> Json:
         """The canonical form."""

@@ -14,7 +14,7 @@ from pets.plan.clamping import clamps
 from pets.plan.computed.derive import Made
 from pets.plan.layout import Dimension
 from pets.plan.measure import Measure
-from pets.plan.person_steps import PersonPlan, Read
+from pets.plan.person_steps import PersonPlan
 from pets.plan.plan import Plan, make_plan
 from pets.plan.unreached import unreached
 from pets.protection.budget import Budget
@@ -70,7 +70,7 @@ def explain(query: Query, schema: Schema, protection: DP | None = None) -> Expla
         raise BudgetError(f"explain shows the error under pets.DP(epsilon=…), not under {shown(protection)}")
     plan = make_plan(query, schema)
     lines = [
-        *_who(plan, schema),
+        *_who(plan),
         *(_derived(made, dict(plan.query.derived)[made.name]) for made in plan.derived),
         *_groups(plan),
         *clamps(plan),
@@ -84,11 +84,7 @@ def explain(query: Query, schema: Schema, protection: DP | None = None) -> Expla
     return Explanation(tuple(lines))
 
 
-FEW_ROWS = 10
-"""Below so many kept rows, first events are often beyond them."""
-
-
-def _people(plan: Plan, of: PersonPlan, schema: Schema) -> list[str]:
+def _people(plan: Plan, of: PersonPlan) -> list[str]:
     """Of a question about people: who is in, what is read of them, and each feature in words."""
     source = plan.query.people
     assert source is not None
@@ -100,14 +96,7 @@ def _people(plan: Plan, of: PersonPlan, schema: Schema) -> list[str]:
         "A person counts once, however many rows and tables are read (K = 1).",
         f"Of a person at most max_rows rows are read, those that snapshots keep, chosen at random: {of.said}.",
     ]
-    owners = {found.person_table for found in schema.tables.values()}
-    read = {step.table for step in of.steps if isinstance(step, Read)} - owners
-    few = [table for table, most in of.kept if most < FEW_ROWS and table in read]
-    if few:
-        out.append(
-            f"max_rows of {' and '.join(map(repr, few))} is small: first events beyond the kept rows are not seen. A "
-            "larger max_rows adds no noise to questions about people."
-        )
+    out += of.hidden
     out += [f"  {name}: {feature_text(feature)}{_total(feature, plan, name)}" for name, feature in source.features]
     return out + [
         f"  {name}: {derived_text(node)}, so it holds {plan.fields[name].describe()}"
@@ -126,9 +115,9 @@ def _total(feature: Feature, plan: Plan, name: str) -> str:
     return "" if (low, high) == clip else used
 
 
-def _who(plan: Plan, schema: Schema) -> list[str]:
+def _who(plan: Plan) -> list[str]:
     if plan.people_of is not None:
-        return _people(plan, plan.people_of, schema)
+        return _people(plan, plan.people_of)
     if plan.unit_column is None:
         who = "each row is one person (declared by the custodian)"
     else:

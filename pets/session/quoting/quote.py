@@ -105,7 +105,11 @@ def notes_of(plans: Sequence[Plan], lost: Mapping[str, RowsLost] | None = None) 
 
     ``lost``: by table, what was released of the rows that bounds leave out.
     """
-    said = [(*unreached(plan), *_counted(plan, (lost or {}).get(plan.table))) for plan in plans]
+    hidden = [() if plan.people_of is None else plan.people_of.hidden for plan in plans]
+    said = [
+        (*few, *unreached(plan), *_counted(plan, (lost or {}).get(plan.table)))
+        for plan, few in zip(plans, hidden, strict=True)
+    ]
     if len(plans) == 1:
         return said[0]
     return tuple(f"Query {i}: {one}" for i, sentences in enumerate(said, start=1) for one in sentences)

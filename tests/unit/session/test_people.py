@@ -37,6 +37,9 @@ def test_a_person_counts_once_so_the_price_does_not_grow_with_rows(session: pets
     fewest = pets.query("p").agg(n=pets.count())  # one row a person
     widths = [session.quote(asked, pets.DP(epsilon=1)).errors[0][0].half_width for asked in (one, fewest)]
     assert widths[0] == widths[1]
+    assert any("A larger max_rows adds no noise to questions about people" in note for note in quote.notes)
+    assert any("Each table's rows are chosen by themselves" in note for note in quote.notes)
+    assert not any("max_rows" in note for note in session.quote(one, pets.DP(epsilon=1)).notes)
     assert quote.cost.loss == pytest.approx(session.quote(fewest, pets.DP(epsilon=1)).cost.loss, rel=1e-3)
 
 

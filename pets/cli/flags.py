@@ -7,7 +7,6 @@ the groups it names.
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
 import contextlib
-import json
 import os
 import sys
 import warnings
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from pets.ledger.ledger import Ledger
     from pets.protection.budget import Budget
     from pets.protection.protection import DP
-    from pets.query_model.group_keys import KeySet
     from pets.query_model.query import Query
     from pets.release.release import Release
     from pets.schema.schema import Schema
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from pets.session.session import Session
 
 _WHERE = "\"age >= 18 and sex in ['F', 'M']\"; a name with blanks: \"col('length of stay') > 7\""
+_WITH = "A computed column: days=left - came, age=age_at(born, '2024-01-01'), chapter=prefix(code, 3)"
 _SQL = "The query as a SELECT, in the SQL of DuckDB."
 _ENDINGS = "Write FILE.csv, .xlsx, .parquet, .json, .html, .png or .svg."
 DATA = "The rows of a table: CSV, CSV.gz, Parquet or an SQL URL; repeatable."
@@ -54,6 +53,7 @@ class _Asked:
     query: Annotated[str | None, typer.Option("--query", metavar="FILE", help="The query as JSON or YAML.")] = None
     sql: Annotated[str | None, typer.Option("--sql", metavar="SELECT", help=_SQL)] = None
     table: TableName = None
+    made: Annotated[list[str] | None, _many("--with", _WITH)] = None
     where: Annotated[list[str] | None, _many("--where", _WHERE)] = None
     by: Annotated[
         list[str] | None,
@@ -76,54 +76,33 @@ class _Asked:
 
     def build(self, schema: "Schema") -> "Query":
         """The query that the flags describe."""
+        from pets.cli.question.reading import keys, of_sql
         from pets.query_model import condition
         from pets.query_model.query import query
+        from pets.query_model.text.computed import computed
 
         measures = [(kind, text) for kind in SPELLINGS for text in getattr(self, kind) or ()]
         if self.query is not None or self.sql is not None:
-            if measures or self.where or self.by or self.table or (self.query is not None and self.sql is not None):
+            flags = measures or self.made or self.where or self.by or self.table
+            if flags or (self.query is not None and self.sql is not None):
                 raise QueryError("give the query as --query FILE, as --sql 'SELECT …' or as flags, not as two of them")
-            read = condition.read_query(self.query) if self.query is not None else _of_sql(str(self.sql), schema)
+            read = condition.read_query(self.query) if self.query is not None else of_sql(str(self.sql), schema)
             return read.bound(**self.bounds)
         if not measures:
             raise QueryError("the query asks for nothing; add --count rows, --mean days=length_of_stay or another one")
         if self.table is None and len(schema.tables) > 1:
             raise QueryError(f"the schema has several tables; add --table, one of {', '.join(schema.tables)}")
         asked = query(self.table or next(iter(schema.tables))).group_by(
-            *(_keys(text) or condition.key(text) for text in self.by or ())
+            *(keys(text) or condition.key(text) for text in self.by or ())
         )
+        for name, made in map(computed, self.made or ()):
+            asked = asked.with_columns(**{name: made})
         for text in self.where or ():
             asked = asked.where(condition.condition(text))
         for kind, text in measures:
             name, aggregate = condition.measure(kind, text)
             asked = asked.agg(**{name: aggregate})
         return asked.bound(**self.bounds)
-
-
-def _keys(text: str) -> "KeySet | None":
-    """The released keys in a file, or those of a key set that was written; ``None`` where the text names no file."""
-    from pets.query_model.group_keys import KeySet
-    from pets.release.keys.read_keys import read_keys
-
-    if not text.endswith(".json"):
-        return None
-    with contextlib.suppress(OSError, ValueError, RecursionError):  # what is no file, or no JSON, is refused below
-        form = json.loads(Path(text).read_bytes())
-        if isinstance(form, dict) and set(form) == {"columns", "rows"}:
-            return KeySet.from_json(form)
-    return read_keys(text).plain()
-
-
-def _of_sql(text: str, schema: "Schema") -> "Query":
-    """The query that a SELECT asks; what its reader remarks is a note."""
-    from pets.query_model.sql.reading import sql
-
-    with warnings.catch_warnings(record=True) as remarks:
-        warnings.simplefilter("always")
-        asked = sql(text, schema)
-    for remark in remarks:
-        print(f"note: {remark.message}", file=sys.stderr)
-    return asked
 
 
 if TYPE_CHECKING:

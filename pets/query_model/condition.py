@@ -211,7 +211,7 @@ def key(text: str) -> Key:
     ('band', 'admitted_year')
     """
     label, equals, rest = text.partition("=")
-    label, column = (_label(label, text), rest.strip()) if equals else ("", text.strip())
+    label, column = (label_of(label, text), rest.strip()) if equals else ("", text.strip())
     if ":" in column:
         column, edges = _numbers(column, f"the key {text!r}")
         return Bins(column, label, edges)
@@ -238,7 +238,7 @@ def measure(kind: str, text: str) -> tuple[str, Aggregate]:
     spelling, make = SPELLINGS[kind], getattr(agg, kind)
     flag = spelling.flag
     name, equals, rest = text.partition("=")
-    name, rest = _label(name, text), rest.strip()
+    name, rest = label_of(name, text), rest.strip()
     if spelling.takes == "rows":
         return name, make(condition(rest) if equals else None)
     if not rest:
@@ -268,7 +268,8 @@ def measure(kind: str, text: str) -> tuple[str, Aggregate]:
     return name, make(column, numbers[0])
 
 
-def _label(name: str, text: str) -> str:
+def label_of(name: str, text: str) -> str:
+    """The name before the equals sign of a flag's text; raises :class:`QueryError` for what can be no name."""
     name = name.strip()
     if not re.fullmatch(r"[^<>=!()\[\]'\",:]{1,128}", name):
         raise QueryError(f"{text!r} must begin with the name of its column in the answer, such as days=length_of_stay")

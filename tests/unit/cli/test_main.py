@@ -175,6 +175,7 @@ def test_every_flag_of_a_question(pets_) -> None:
     done = pets_(
         "query",
         *data("--table", "stays", "--where", "age >= 18 and sex in ['Female', 'Male']", "--where", "cost is not None"),
+        *("--with", "nights=length_of_stay // 1", "--with", "hundreds=0.01 * cost", "--where", "nights >= 0"),
         *("--by", "admitted.year", "--by", "age:0,18,65,110", "--count", "n", "--count", "old=age >= 65"),
         *("--count-units", "people", "--sum", "days=length_of_stay", "--mean", "price=cost:0,10000"),
         *("--rate", "again=readmitted == True", "--variance", "spread=length_of_stay", "--median", "middle=cost"),
@@ -186,6 +187,11 @@ def test_every_flag_of_a_question(pets_) -> None:
     names = [name for name, _ in release.query.aggregates]
     assert names == ["n", "old", "people", "days", "price", "again", "spread", "middle", "dear", "h"]
     assert (release.query.rows, release.query.groups, release.confidence) == (2, 2, 0.9)
+    made = {"nights": pets.col("length_of_stay") // 1, "hundreds": 0.01 * pets.col("cost")}
+    assert dict(release.query.derived) == made
+    twice = pets_("explain", *schema("--with", "a=age // 2", "--with", "a=age // 3", "--count", "n"))
+    assert twice.code == 4 and "choose a name of its own" in twice.err
+    assert "as flags, not as two of them" in pets_("explain", *schema("--query", "query.json", "--with", "a=-age")).err
 
 
 @pytest.mark.parametrize("file", ["query.json", "query.yaml"])

@@ -8,6 +8,7 @@ import numpy as np
 
 import pets
 from pets import col
+from pets.query_model.text.computed import computed
 from tests.remedies import Case
 
 T = pets.query("t")
@@ -110,4 +111,13 @@ CASES = [
         lambda: (LAST - FIRST) <= 30,
     ),
     *each("pets.min_of and pets.max_of", lambda: FIRST + 1, lambda: FIRST % 2, lambda: 2 / FIRST),
+    *each(
+        "such as days=left - came",
+        lambda: T.with_columns(**dict([computed("days=left - came"), computed("c=prefix(code, 3)")])),
+        lambda: computed("left - came"),
+        lambda: computed("days=left -"),
+        lambda: computed("days=3"),
+        lambda: computed("days=left ** 2"),
+    ),
+    *each("such as prefix(code, 3)", lambda: computed("c=prefix(code, 3)"), lambda: computed("c=prefix(a - b, 3)")),
 ]

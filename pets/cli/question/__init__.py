@@ -1,0 +1,1 @@
+"""What the flags of a question say, as the objects that they stand for."""

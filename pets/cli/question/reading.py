@@ -1,0 +1,41 @@
+"""Flags that name a file or hold a SELECT, read as group keys and as a query."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pets.query_model.group_keys import KeySet
+    from pets.query_model.query import Query
+    from pets.schema.schema import Schema
+
+
+def keys(text: str) -> KeySet | None:
+    """The released keys in a file, or those of a key set that was written; ``None`` where the text names no file."""
+    from pets.query_model.group_keys import KeySet
+    from pets.release.keys.read_keys import read_keys
+
+    if not text.endswith(".json"):
+        return None
+    with contextlib.suppress(OSError, ValueError, RecursionError):  # what is no file, or no JSON, is refused below
+        form = json.loads(Path(text).read_bytes())
+        if isinstance(form, dict) and set(form) == {"columns", "rows"}:
+            return KeySet.from_json(form)
+    return read_keys(text).plain()
+
+
+def of_sql(text: str, schema: Schema) -> Query:
+    """The query that a SELECT asks; what its reader remarks is a note."""
+    from pets.query_model.sql.reading import sql
+
+    with warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always")
+        asked = sql(text, schema)
+    for remark in remarks:
+        print(f"note: {remark.message}", file=sys.stderr)
+    return asked

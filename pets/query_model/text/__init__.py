@@ -1,0 +1,1 @@
+"""Parts of a question that are written as text."""

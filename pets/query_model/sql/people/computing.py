@@ -10,8 +10,8 @@ from typing import Any
 from sqlglot import exp
 
 from pets.query_model.expression import Compare, Filter, Operator
-from pets.query_model.features import AgeAt, Days, Feature, Filled
-from pets.query_model.sql.conditions import SIGNS, bare, constant, number
+from pets.query_model.features import AgeAt, Case, Days, Feature, Filled
+from pets.query_model.sql.conditions import SIGNS, bare, condition, constant, number
 from pets.query_model.sql.refusal import Refusal, at, only
 from pets.schema.dates import Date
 
@@ -157,6 +157,26 @@ def _inside(node: exp.Case, scope: Any) -> Feature | None:
         raise Refusal(node, _BOUNDS)
     made = _days(node, found, scope, exact=True)
     return Days(made.later, made.earlier, _whole(met.args["low"]), _whole(met.args["high"]))
+
+
+def names_by_conditions(node: exp.Expression, scope: Any) -> Case | None:
+    """CASE WHEN … THEN 'often' ELSE 'seldom' END in a sub-select: the name of the first condition that is met."""
+    branches = node.args.get("ifs") or []
+    if not isinstance(node, exp.Case) or not all(isinstance(constant_text(one.args["true"]), str) for one in branches):
+        return None
+    only(node, "ifs", "default")
+    default = node.args.get("default")
+    rest = None if default is None or isinstance(default, exp.Null) else constant_text(default)
+    if rest is None and not (default is None or isinstance(default, exp.Null)):
+        raise Refusal(default or node, "a text in single quotes belongs here")
+    with at(node):
+        return Case(tuple((condition(one.this, scope), str(constant_text(one.args["true"]))) for one in branches), rest)
+
+
+def constant_text(node: exp.Expression) -> str | None:
+    """A text that stands there as a constant."""
+    node = bare(node)
+    return str(node.this) if isinstance(node, exp.Literal) and node.args.get("is_string") else None
 
 
 def _whole(node: exp.Expression) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlglot import exp
 
 from pets.query_model.expression import Filter, IsNull, Not
-from pets.query_model.features import Feature, Reading, Rows
+from pets.query_model.features import CAPPED, Feature, Reading, Rows
 from pets.query_model.sql.conditions import bare, condition, number
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.people.rows import RowScope, row_scope, rows_of
@@ -64,7 +64,7 @@ def reading(node: exp.Expression, rows: Rows, scope: RowScope, *, grouped: bool)
         met, node = condition(node.expression.this, scope), bare(node.this)
     with at(node):
         made = _read(node, rows, scope, met, grouped=grouped)
-        if made.how in ("count", "count_distinct", "days_with"):
+        if made.how in CAPPED:
             return made if most is None else replace(made, most=most)
     if most is not None:
         raise Refusal(
@@ -170,6 +170,12 @@ def _own(node: exp.Anonymous, rows: Rows, scope: RowScope) -> Reading | None:
     if name in ("ARG_MIN_NULL", "ARG_MAX_NULL") and len(parts) == 2:
         column, by = (scope.column(bare(part)) for part in parts)
         return Reading("first" if name == "ARG_MIN_NULL" else "last", rows, column, by)
+    if name == "EPISODES" and len(parts) == 2:
+        gap = number(parts[1])
+        if gap is None or gap.denominator != 1:
+            raise Refusal(node, "write EPISODES(admitted, 30): a date, and the days that part two episodes")
+        most = scope.bounds.get("rows", scope.schema.table(scope.table).unit.max_rows)
+        return Reading("episodes", rows, scope.column(bare(parts[0])), most=most, gap=int(gap))
     if name == "MEAN" and len(parts) == 1:
         return Reading("mean", rows, scope.column(bare(parts[0])))
     if name == "CLIP" and len(parts) == 3 and isinstance(bare(parts[0]), (exp.Sum, exp.Filter)):
@@ -193,7 +199,7 @@ def _both(rows: Rows, met: Filter | None) -> Rows:
 
 def is_aggregate(node: exp.Expression) -> bool:
     """Whether an expression aggregates the rows of a person."""
-    own = ("ARG_MIN_NULL", "ARG_MAX_NULL", "MEAN")
+    own = ("ARG_MIN_NULL", "ARG_MAX_NULL", "MEAN", "EPISODES")
     return any(
         isinstance(part, (exp.AggFunc, exp.Window))
         or (isinstance(part, exp.Anonymous) and str(part.this).upper() in own)

@@ -7,7 +7,7 @@ from sqlglot import exp
 from pets.query_model.expression import Filter
 from pets.query_model.features import CAPPED, Reading, Rows
 from pets.query_model.sql.conditions import condition
-from pets.query_model.sql.people import readings
+from pets.query_model.sql.people import computing, readings
 from pets.query_model.sql.people.groups import Group, alias_of, by_person, grouped, inner_of
 from pets.query_model.sql.people.having import having_of
 from pets.query_model.sql.people.rows import row_scope, rows_of
@@ -239,7 +239,8 @@ def _project(select: exp.Select, alias: str, scope: PeopleScope) -> None:
             continue
         if not name:
             raise Refusal(node, "give what is computed a name, such as AS days")
-        found = scope.named(of, name)
+        case = computing.names_by_conditions(of, scope)
+        found = scope.named(of, name) if case is None else scope.add(case, of, name)
         if found is None:
             raise Refusal(node, f"this is no feature of a person; {FEATURES}")
         listed[name] = made.columns[name] = Named(found)

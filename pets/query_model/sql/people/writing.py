@@ -7,7 +7,20 @@ from typing import Any
 
 from pets.errors import QueryError
 from pets.query_model.expression import Filter, Or
-from pets.query_model.features import AgeAt, Case, Computed, Days, Feature, Filled, Reading, Rows, Versus, Within
+from pets.query_model.features import (
+    AgeAt,
+    Case,
+    Computed,
+    Days,
+    Feature,
+    Filled,
+    Reading,
+    Rows,
+    Versus,
+    Within,
+    columns_named,
+)
+from pets.query_model.people import tables_of
 from pets.query_model.query import Query
 from pets.query_model.sql.writing import SIGNS, Writer, constant, number_text
 from pets.schema.schema import Schema
@@ -37,7 +50,7 @@ class PeopleWriter(Writer):
         """The people, and around them their features."""
         of = self.source_of.of
         base = f"PEOPLE({'' if of is None else self.name(of)})"
-        if of is not None and of == self.owner and self.source_of.features:
+        if of is not None and of == self.owner and tables_of(one for _, one in self.source_of.features):
             unit = self.schema.table(of).unit
             if unit.max_rows == 1:
                 base, self.person = self.name(of), f"{self.alias}.{self.name(str(unit.column))}"
@@ -81,6 +94,11 @@ class PeopleWriter(Writer):
         if isinstance(node, Days):
             two = f"{self.feature(node.earlier, hidden)}, {self.feature(node.later, hidden)}"
             return f"DAYS_BETWEEN({two}, {node.low}, {node.high})"
+        if isinstance(node, Case):
+            self.named |= {name for condition, _ in node.arms for name in columns_named(condition)}
+            arms = [f"WHEN {self.condition(condition)} THEN {constant(name)}" for condition, name in node.arms]
+            rest = "" if node.default is None else f" ELSE {constant(node.default)}"
+            return f"CASE {' '.join(arms)}{rest} END"
         if isinstance(node, AgeAt):
             return f"AGE_AT({self.column(node.column)}, {self.feature(node.at, hidden)})"
         assert isinstance(node, Reading), f"pets/query_model/sql/people/writing.py must say how {node.kind} is written"
@@ -94,11 +112,12 @@ def _has_sql(query: Query) -> None:
     assert query.people is not None
     left = [feature for _, feature in query.people.features]
     found = "with_columns" if query.derived else None
+    if query.people.of is None and left and isinstance(left[0], Case):
+        found = "a case before anything that is read of rows"
     while left and found is None:
         one = left.pop()
         left += one.inputs
-        found = one.kind if isinstance(one, (Computed, Case)) else None
-        found = "episodes" if isinstance(one, Reading) and one.how == "episodes" else found
+        found = one.kind if isinstance(one, Computed) else None
     if found is not None:
         raise QueryError(
             f"what is computed of people ({found}) is not written as SQL yet; keep the question as JSON: "
@@ -130,6 +149,8 @@ class RowWriter(Writer):
     def read(self, node: Reading) -> str:
         """What is read of the rows."""
         column = None if node.column is None else self.column(node.column)
+        if node.how == "episodes":
+            return f"LEAST(EPISODES({column}, {node.gap}), {node.most})"
         if node.how in ("count", "count_distinct", "days_with"):
             what = {"count": "*", "count_distinct": f"DISTINCT {column}"}.get(
                 node.how, f"DISTINCT DATE_TRUNC('day', {column})"

@@ -153,7 +153,7 @@ KEYS = pets.Schema(
     {"t": pets.Table(pets.Unit("id", max_rows=3), {"id": IDENTIFIER, "code": pets.Text(4), "x": pets.Integer(0, 9)})}
 )
 KEY_ROWS = pd.DataFrame(
-    {"id": [*(i // 2 for i in range(240)), 900], "code": [*(["a", "b", "c", "d"] * 60), "zz"], "x": 9}
+    {"id": [*(i // 2 for i in range(240)), 900], "code": [*(["a", "b", "c", "d"] * 60), "0"], "x": 9}
 )
 """Four codes of sixty people each, and one of a single person."""
 

@@ -31,6 +31,11 @@ Ask = Callable[[Sequence[tuple[Query, DP]]], list[Release]]
 
 SETTINGS = ("epsilon", "table", "columns", "bins", "bound", "cells", "seed", "progress")
 
+UNSIGNED = (
+    "No certificate binds these rows: several sites have no ledger together, and each site's knows its own part alone; "
+    "the releases behind them carry what the sites signed, and pets verify checks each of those."
+)
+
 
 def synthesised(
     schema: Schema, roster: Roster, analyst: str, secure: str, rows: int | None, ask: Ask, settings: dict[str, Any]
@@ -101,6 +106,7 @@ def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: st
             ROW,
             f"The model holds every column by itself and {len(held)} of {len(workload.pairs)} pairs; the others, and "
             "whatever takes three columns or more, follow only as far as these imply it.",
+            UNSIGNED,
             *more,
         ),
     )

@@ -102,18 +102,19 @@ def found(kind: str, fate: random.Random, count: int) -> Iterator[Found]:
         return
     if kind == "models":
         settings["policy"] = pets.Policy(allow_unbounded=True)
-    session = {
+    begin: Callable[[], pets.Session] = {
         "people": lambda: pets.Session(LINKED, frames(), **settings),
         "keys": lambda: pets.Session(CODES, {"apc": CODED}, **settings),
         "models": lambda: pets.Session(TRIALS, {"trial": TRIAL}, **settings),
         "tables": lambda: opened(RICH),
-    }[kind]()
-    world = World(session)
+    }[kind]
     make = {"people": of_people, "keys": of_keys, "models": of_models, "tables": of_tables}[kind]
-    for _ in range(count):
+    for number in range(count):
+        if number % 50 == 0:  # a fresh ledger: its δ for thresholds is spent by a hundred
+            world = World(session := begin())
         made: Any = make(fate, session)
         form = made.derived if kind in ("models", "tables") else made.form
-        yield form, made.certificate.predicate, lambda *lie: canonical(world.signed(*lie)), world.key
+        yield form, made.certificate.predicate, lambda *lie, world=world: canonical(world.signed(*lie)), world.key
 
 
 def free(kind: str, path: tuple[Any, ...]) -> bool:

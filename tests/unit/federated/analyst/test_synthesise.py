@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 import pets
+from pets.common.codec import canonical
 from pets.errors import BudgetError, PolicyError, UserError
 from pets.federated import Federation, Site, SitePolicy, TableRule
 from pets.federated.messages.errors import Refused
 from pets.synthetic.synthetic_release import RECORD
+from pets.verify.check import check
 from tests.unit.session.synthesis.test_synthesise import KEPT, SCHEMA, frame
 
 pytest.importorskip("mbi")
@@ -43,6 +45,10 @@ def test_a_table_with_the_pairs_of_all_sites(secure: str) -> None:
     assert ((table["sex"] == "F") & (table["ward"] == "C")).mean() < 0.06  # no woman is in ward C
     assert (made.epsilon, made.delta) == (4.0, 1e-6)
     assert "any synthetic table" in made.guarantee
+    assert made.certificate is None and made.to_check is None
+    assert any(note.startswith("No certificate binds these rows: several sites have no ledger") for note in made.notes)
+    for release in made.releases[:2]:  # and what the note says of them is so
+        assert check(canonical(release.to_json()), federation.roster.coordinator_key.raw).startswith(release.guarantee)
     assert "10 noisy marginals" in made.guarantee
     assert ("key holder" in made.guarantee) == (secure == "encrypted")
     target = pets.Budget(4, 1e-6).cap.loss

@@ -126,7 +126,7 @@ def _people(node: exp.Distinct, scope: Scope, where: Filter | None) -> Aggregate
     raise Refusal(
         of,
         f"{who}, and one person may change how many different values there are by many; count people by value: "
-        f"SELECT x, {people} … GROUP BY x",
+        f"SELECT x, {people} … GROUP BY x; of the answer, release.values_above() says how many values surely occur",
     )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pets.release.tables.crosstab import CrossTable
+    from pets.release.tables.values_above import ValuesAbove
     from pets.release.views import Answer
 
 
@@ -53,6 +54,20 @@ class Tables:
         from pets.release.tables.crosstab import crosstab
 
         return crosstab(cast("Answer", self), output, rows, columns, margins)
+
+    @plain_arguments(QueryError, "values_above", "write release.values_above('people')")
+    def values_above(self, output: str | None = None, least: float | None = None) -> ValuesAbove:
+        """How many of the listed values have a noisy count of at least ``least``, and what that means.
+
+        For counts by value: ``group_by("diagnosis").agg(people=pets.count_units())``. Left out, ``least`` is the noise
+        threshold: with the release's confidence no value that nobody has is counted, of all that are listed. So there
+        are at least so many different values; those of few people may be more. Rows without a value are no value.
+
+        Raises :class:`QueryError` when there is no such count.
+        """
+        from pets.release.tables.values_above import values_above
+
+        return values_above(cast("Answer", self), output, least, self.confidence)
 
     @plain_arguments(QueryError, "standardise", "write release.standardise('cases', 'people', by='age')")
     def standardise(

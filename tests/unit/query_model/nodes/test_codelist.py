@@ -10,6 +10,7 @@ import pytest
 
 import pets
 from pets import col
+from pets.common.codec import canonical
 from pets.errors import QueryError
 from pets.plan.plan import make_plan
 from pets.plan.predicate import Codes, Texts
@@ -18,6 +19,7 @@ from pets.query_model.expression import filter_from_json
 from pets.query_model.nodes.codelist import InCodelist
 from pets.query_model.nodes.codelist_file import MAX_BYTES
 from pets.query_model.written import condition_text
+from pets.verify.check import check
 
 COLUMNS = {
     "id": pets.Identifier(),
@@ -66,6 +68,10 @@ def test_unknown_codes_are_ignored_and_told_everywhere(tmp_path: Path) -> None:
     release = session.release(asked, pets.DP(epsilon=5))
     assert said in release.notes
     assert release.table["n"][0] == pytest.approx(60, abs=20)
+    assert check(canonical(release.to_json()), session.ledger.key.raw).startswith(release.guarantee)
+    listed = pets.query("t").where(~col("text").in_codelist(file(tmp_path, "code\ni21.0\nÉÉÉ"))).agg(n=N)
+    answer = session.release(listed, pets.DP(epsilon=5))
+    assert check(canonical(answer.to_json()), session.ledger.key.raw).startswith(answer.guarantee)
     texts = plan(col("text").in_codelist(file(tmp_path, "code\ni21.0\nI21\nK3\nÉÉÉ\nI2100000")))
     assert texts.where == Texts("text", ("I21", "I210"), among=True)
     assert [str(one) for one in texts.ignored] == [

@@ -12,10 +12,13 @@ import pytest
 
 import pets
 from pets import col
+from pets.cli import main
+from pets.common.codec import canonical
 from pets.dp.noise import noisy_top
 from pets.errors import BudgetError, PolicyError, QueryError, ReleaseFailedError, UserError
 from pets.protection.budget import Cost
 from pets.session.selection import top_release
+from pets.verify.check import check
 
 BUDGET = pets.Budget(epsilon=20, delta=1e-6)
 CODES = [f"c{number}" for number in range(40)]
@@ -104,10 +107,15 @@ def test_it_is_paid_for_once_and_certified(opened: Any) -> None:
     assert asker.history()["what"].tolist() == ["top_keys of count_units by code"] * 3
 
 
-def test_a_colleague_gets_the_same_groups_at_no_cost(tmp_path: Path, opened: Any) -> None:
+def test_a_colleague_gets_the_same_groups_at_no_cost(
+    tmp_path: Path, opened: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     mine = opened(ledger=tmp_path / "ledger.db")
     keys = mine.top_keys(BY, 3, DP)
     theirs = opened(ledger=tmp_path / "ledger.db", project="other", analyst="ann").top_keys(BY, 3, DP)
+    file, key = theirs.save(tmp_path / "top.json"), tmp_path / "ledger.db.pub"
+    assert main.run(["verify", str(file), "--key", str(key)]) == 0
+    assert "promise: it follows" in capsys.readouterr().out
     assert theirs.rows == keys.rows
     assert (theirs.form["project"], theirs.form["analyst"]) == ("other", "ann")
     assert mine.remaining().spent == Cost(**keys.cost)
@@ -178,11 +186,15 @@ def test_people_of_linked_tables_are_chosen_among_too() -> None:
     schema = pets.Schema({"people": person, "visits": visits}, dataset="linked")
     people = pd.DataFrame({"id": range(600), "area": ["n", "s", "s"] * 200})
     data = {"people": people, "visits": pd.DataFrame({"id": range(0, 600, 2), "x": 1})}
-    cohort = pets.people(came=pets.events("visits").exists(), of="people").group_by("area").agg(n=pets.count())
+    cohort = pets.people(came=pets.events("visits").exists(), of="people").where(col("came") == True)  # noqa: E712
+    cohort = cohort.group_by("area").agg(n=pets.count())
     asker = pets.Session(schema, data, budget=BUDGET, progress=False)
     quoted = asker.quote_top_keys(cohort, 1, DP)
     assert quoted.counted == "people" and quoted.candidates == 4
-    assert asker.top_keys(cohort, 1, DP).rows == (("s",),)
+    keys = asker.top_keys(cohort, 1, DP)
+    assert keys.rows == (("s",),) and "of 'visits'" in keys.guarantee
+    signed = keys.form | {"digest": keys.digest, "certificate": dict(keys.certificate)}
+    assert check(canonical(signed), asker.ledger.key.raw).startswith(keys.guarantee)
 
 
 def test_chosen_groups_that_were_saved_are_grouped_by_on_the_command_line(opened: Any, tmp_path: Path) -> None:

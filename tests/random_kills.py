@@ -76,8 +76,7 @@ class Kills:
         assert charged <= told, (kill, ending, charged, told)
         assert ending == "void" or charged == set(SITES), (kill, charged)
         self._serve_again(kill.party)
-        until(self._all_there)
-        release = self._asked("encrypted", patience=120)  # which needs every party
+        release = next_answer(self.trial, self.query)
         assert (release.values == self.truth).all(), kill
         assert release.notes[0].startswith("3 of 3 sites are in the answer"), kill
         return f"{kill.part} of {kill.party} after {kill.seconds:.1f} s, {kill.secure}: {ending}"
@@ -113,9 +112,20 @@ class Kills:
             assert gate.returncode == -9, self.trial.said(party)[-2000:]
             self.trial.start(party)
 
-    def _all_there(self) -> bool:
-        try:
-            with connect(self.trial.trial, progress=False) as many:
-                return set(many.connected()) == {*SITES, NAME}
-        except UserError:  # the server may not listen yet
-            return False
+
+def next_answer(trial: Trial, query: pets.Query) -> pets.Release:
+    """What the first line gives on which everybody is there: an encrypted total, which needs every party."""
+    found: list[pets.Release] = []
+
+    def answered() -> bool:
+        with connect(trial.trial, patience=120, progress=False) as many:
+            try:
+                if set(many.connected()) != {*SITES, NAME}:
+                    return False
+            except UserError:  # the server may not listen yet
+                return False
+            found.append(many.release(query, pets.Total(), secure="encrypted", again=True))
+            return True
+
+    until(answered)
+    return found[0]

@@ -109,6 +109,7 @@ class Site:
         self._holders: dict[str, PublicKey] = {}
         self._active: dict[bytes, Active] = {}
         self._seen: set[bytes] = set()
+        self._refusals: dict[bytes, bytes] = {}
         self._incidents: dict[str, str] = {}
         self._kept = KeptReplies(None if kept is None else Path(kept))
         self._openings: dict[str, bytes] = {}
@@ -255,6 +256,8 @@ class Site:
         order = Order.read(body, roster)
         if bytes.fromhex(order.id) != message.query:
             raise ProtocolError("the order's id is not its message's; it was ignored")
+        if (refusal := self._refusals.get(message.query)) is not None:
+            return refusal
         if message.query in self._seen and not order.until:
             raise ProtocolError("the order was seen before; a query's id is used once")
         self._seen.add(message.query)
@@ -275,7 +278,10 @@ class Site:
         except ProtocolError:
             raise
         except PetsError as error:
-            return channel.write(Kind.REFUSED, 0, str(error).encode()[:MAX_REASON])
+            refusal = channel.write(Kind.REFUSED, 0, str(error).encode()[:MAX_REASON])
+            if order.until:  # it may be asked again, where this is lost on its way, and is not taken up then
+                self._refusals[message.query] = refusal
+            return refusal
         active = Active(admission, channel, grant, snapshot, time.monotonic())
         active.party = party(
             order.secure,

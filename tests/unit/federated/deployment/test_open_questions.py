@@ -24,6 +24,7 @@ from pets.federated.deployment.site_folder import SiteFolder
 from pets.federated.keyholder.gate import NAME
 from pets.federated.messages.errors import ProtocolError, Refused
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of
+from pets.federated.query_round.envelopes import round_in
 from pets.ledger import failpoint
 from pets.release.release import Release
 from tests.unit.federated.site.test_site import BY_AGE, HALF, N, parts
@@ -297,6 +298,20 @@ def test_a_question_that_too_many_refuse_is_over_at_once(post: Post) -> None:
     with pytest.raises(Refused, match=r"east: refused: .*; nothing was released; data may have been opened at north"):
         opened(post).submit(BY_AGE, HALF, wait="7d")
     assert opened(post).pending() == ()
+
+
+def test_a_refusal_that_was_lost_comes_again_and_is_not_taken_up_later(post: Post) -> None:
+    post.come("north", "east", NAME)
+    file = post.root / "east" / "policy.yaml"
+    rules = file.read_text("utf-8")
+    file.write_text("tables: {}\n", "utf-8")
+    question, many = asked(post), opened(post)
+    refused = question.replies[0][1]
+    assert b"allows no query of table" in refused
+    file.write_text(rules, "utf-8")
+    relay = many._relay(question.order, question.signed, 2, round_in(question.order))
+    assert [post.there["east"].handle(relay.outbox[1]) for _ in range(2)] == [refused, refused]
+    assert states(post)["east"] == []
 
 
 def test_only_one_message_a_site_can_wait(post: Post, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ def main() -> None:
     args = options(__doc__, rounds={"type": int, "help": "calls of each (50; 5 with --quick)"}).parse_args()
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     import pets
-    from pets.errors import SqlError
+    from pets.errors import QueryError
     from pets.plan.plan import make_plan
     from pets.query_model.sql.parsing import tree
     from tests.unit.query_model.sql.test_forty_two import CASES, SCHEMA
@@ -40,9 +40,9 @@ def main() -> None:
     answered, refused = [], []
     for case in CASES:
         try:
-            pets.sql(case.sql, SCHEMA)
+            make_plan(pets.sql(case.sql, SCHEMA).shown_as(None), SCHEMA)
             answered.append(case)
-        except SqlError:
+        except QueryError:  # refused, or answered once the keys of a text are released
             refused.append(case)
     whole, parsed = {}, {}
     for case in answered:

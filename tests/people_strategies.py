@@ -136,22 +136,22 @@ def _condition(draw: Draw, fields: Mapping[str, Domain], scope: Scope) -> ex.Fil
     return compared & plain if kind == 4 else compared | plain
 
 
+KINDS: dict[str, tuple[type[Domain], ...]] = {
+    **dict.fromkeys(("sum", "mean"), (Integer, Real)),
+    **dict.fromkeys(("min", "max"), (Date, DateTime, Integer, Real)),
+    **dict.fromkeys(("days_with", "episodes"), (Date, DateTime)),
+}
+
+
 def _reading(draw: Draw, scope: Scope) -> ft.Feature | None:
     table = draw(st.sampled_from(sorted(set(scope.schema.tables))))
     fields = {n: d for n, d in scope.schema.fields(table).items() if not isinstance(d, Identifier)}
     most = draw(st.one_of(st.none(), st.integers(1, scope.schema.tables[table].unit.max_rows)))
     rows = ft.Rows(table, _condition(draw, fields, scope), most)
-    how = draw(st.sampled_from(get_args(ft.How)))
-    kinds: tuple[type[Domain], ...] = strategies.QUERYABLE
-    if how in ("sum", "mean"):
-        kinds = (Integer, Real)
-    elif how in ("min", "max"):
-        kinds = (Date, DateTime, Integer, Real)
-    elif how in ("days_with", "episodes"):
-        kinds = (Date, DateTime)
-    column = None if how in ("count", "exists") else strategies.pick(draw, fields, *kinds)
-    if column is None and how not in ("count", "exists"):
-        return None
+    kinds = {how: KINDS.get(how, strategies.QUERYABLE) for how in get_args(ft.How)}
+    fit = [h for h in kinds if h in ("count", "exists") or any(isinstance(d, kinds[h]) for d in fields.values())]
+    how = draw(st.sampled_from(fit))
+    column = None if how in ("count", "exists") else strategies.pick(draw, fields, *kinds[how])
     by = strategies.pick(draw, fields, Date, DateTime, Integer, Real) if how in ft.PICKED else None
     clip = draw(st.sampled_from([(0, 5), (-1, 2), ("0.1", "7.3"), (3, 40)])) if how == "sum" else None
     most = draw(st.integers(1, 4)) if how in ft.CAPPED else None

@@ -151,11 +151,17 @@ def custodian(policy: pets.Policy = ALLOWED) -> pets.Session:
     return pets.Session(SCHEMA, REAL, budget=BUDGET, policy=policy, progress=False)
 
 
+@pytest.fixture(scope="module")
+def many() -> Assessment:
+    """Some hundred patients, and far more rows kept out."""
+    return pets.assess(population(300, 41), population(300, 42), population(900, 44), progress=False)
+
+
 @pytest.mark.parametrize("rows", [50, 90])
-def test_a_few_rows_kept_out_will_do_with_wider_intervals(rows: int) -> None:
+def test_a_few_rows_kept_out_will_do_with_wider_intervals(many: Assessment, rows: int) -> None:
     """A hospital of some hundred patients: no alarm without copies, one with them, and honest widths."""
     real, made, held = population(300, 41), population(300, 42), population(rows, 43)
-    few, many = (pets.assess(real, made, kept, progress=False) for kept in (held, population(900, 44)))
+    few = pets.assess(real, made, held, progress=False)
     assert few.flags == ()
     for one, other in zip(few.scores, many.scores, strict=True):
         assert one.low <= one.value <= one.high, one.name

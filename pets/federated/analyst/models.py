@@ -5,7 +5,7 @@ and the sum of their outcomes (McCullagh and Nelder 1989, *Generalized Linear Mo
 line's error needs the sum of squares, too. So the fit is post-processing of *one* released table, equal to the fit on
 pooled rows up to the rounding of floats; no iteration asks the sites again. The price: covariates must have few values,
 and the table of patterns itself is what is released. Over covariates of many values a federation is asked once for each
-iteration instead (:mod:`pets.federated.analyst.irls`), and only sums over all rows are released.
+iteration instead (:mod:`pets.federated.analyst.fits.irls`), and only sums over all rows are released.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from pets.common.arguments import plain_arguments
 from pets.common.codec import Json
 from pets.errors import PolicyError, QueryError, did_you_mean, shown
-from pets.federated.analyst.model_entry import Signed, signed
+from pets.federated.analyst.fits.entry import Signed, signed
 from pets.plan.clamping import clamped_columns
 from pets.protection.protection import DP, Exact, Protection, Total
 from pets.query_model.aggregate import count, sum, variance
@@ -135,7 +135,7 @@ def glm(
             "(on dummy data pets.Exact()); under pets.DP release the table of counts itself"
         )
     if _many_values(source, table, covariates):
-        from pets.federated.analyst.irls import iterated
+        from pets.federated.analyst.fits.irls import iterated
 
         found = iterated(source, table, outcome, covariates, family, protection, where, **settings)  # type: ignore[arg-type]
         beta, errors = tuple(found.beta.tolist()), tuple(found.errors.tolist())

@@ -1,0 +1,1 @@
+"""What regressions and survival curves over one release or many steps are made with."""

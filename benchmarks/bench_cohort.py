@@ -25,7 +25,8 @@ def files(rows: int) -> dict[str, Path]:
     def day(seed: int) -> str:
         return f"DATE '2020-01-01' + CAST(hash(hash(i, {seed})) % 1826 AS INTEGER)"
 
-    code = "['I21', 'I50', 'J44', 'K35', 'S72'][1 + CAST(hash(hash(i, 2)) % 50 AS INTEGER) // 11]"
+    kind = "CAST(hash(hash(i, 2)) % 60 AS INTEGER)"  # one admission in sixty is for a heart attack
+    code = f"CASE {kind} WHEN 0 THEN 'I21' ELSE ['I50', 'J44', 'K35', 'S72'][1 + {kind} % 4] END"
     texts = {
         "apc": f"SELECT {person(1)}, {code} AS diagnosis, {day(3)} AS admitted, "
         f"CAST(hash(hash(i, 4)) % 31 AS SMALLINT) AS days FROM range({rows}) t(i)",

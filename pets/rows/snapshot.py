@@ -182,7 +182,8 @@ class Snapshot:
                             relation = f"read_parquet({target})"
                             run(
                                 f"COPY ({ready.rows}) TO {target} "
-                                "(FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)",
+                                # (zstd takes a sixth less room, and reading it twice the time)
+                                "(FORMAT parquet, COMPRESSION lz4_raw, USE_TMP_FILE false)",
                                 "storing in the order of rank",
                             )
                         most = schema.table(table).unit.max_rows

@@ -108,12 +108,27 @@ class PeopleSql:
             self._ctes.append(f"base AS (SELECT * FROM ({sql}) WHERE {' AND '.join(tests)})")
             self._done |= set(anchor.steps)
             return "base"
-        tables = self._of.tables if self._of.of is None else (self._of.of,)
+        if self._of.of is not None:  # their own columns are read with them
+            source = self._sources[self._of.of]
+            own = {i: step for i, step in enumerate(self._steps) if self._is_own(step)}
+            columns = ", ".join(["person", *(self._attribute(step, "", i) for i, step in own.items())])
+            self._ctes.append(f"base AS (SELECT {columns} FROM {source.relation} WHERE rank = 1)")
+            self._done |= set(own)
+            return "base"
         everybody = " UNION ".join(
-            f"SELECT person FROM {self._sources[table].relation} WHERE rank = 1" for table in tables
+            f"SELECT person FROM {self._sources[table].relation} WHERE rank = 1" for table in self._of.tables
         )
         self._ctes.append(f"base AS ({everybody})")
         return "base"
+
+    def _is_own(self, step: Step) -> bool:
+        return isinstance(step, Attribute) and step.table == self._of.of
+
+    def _attribute(self, step: Step, of: str, index: int) -> str:
+        """A column of the people's own table; who has no row there has no value."""
+        assert isinstance(step, Attribute)
+        code = f"{of}{self._sources[step.table].columns[step.column]}"
+        return f"{self._typed(f'COALESCE({code}, {step.domain.cells})', index)} AS s{index}"
 
     # steps --------------------------------------------------------------------------------------------------------
 
@@ -143,8 +158,7 @@ class PeopleSql:
         for index in ready:
             step = self._steps[index]
             if isinstance(step, Attribute):
-                code = f"p.{self._sources[step.table].columns[step.column]}"
-                columns.append(f"{self._typed(f'COALESCE({code}, {step.domain.cells})', index)} AS s{index}")
+                columns.append(self._attribute(step, "p.", index))
             elif not isinstance(step, Read):
                 columns.append(f"{self._typed(self._derived(step), index)} AS s{index}")
         self._done |= set(ready)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 import pets.schema.schema  # loads every module that defines a domain
@@ -128,6 +129,25 @@ QUICK = settings(
 )
 
 
+@cache
+def drawn(strategy: Callable[[], Any]) -> list[Any]:
+    """Some hundred examples, drawn once for all that look for something in them."""
+    found: list[Any] = []
+
+    @settings(QUICK, max_examples=150)
+    @given(strategy())
+    def keep(one: Any) -> None:
+        found.append(one)
+
+    keep()
+    return found
+
+
+def generated(strategy: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
+    """Whether an example holds what is looked for; what is rare is sought further."""
+    return any(holds(one) for one in drawn(strategy)) or find(strategy(), holds, settings=QUICK)
+
+
 @pytest.mark.parametrize(
     "kind",
     [
@@ -139,7 +159,7 @@ QUICK = settings(
     ids=lambda kind: kind.__name__ if inspect.isclass(kind) else str(kind),
 )
 def test_every_kind_of_node_is_generated(kind: type[Any]) -> None:
-    assert find(asked(), lambda found: kind in nodes(found[1]), settings=QUICK)
+    assert generated(asked, lambda found: kind in nodes(found[1]))
 
 
 @pytest.mark.parametrize("kind", list(strategies.DOMAINS), ids=lambda kind: kind.__name__)
@@ -163,7 +183,7 @@ def test_every_kind_of_domain_is_generated(kind: type[Domain]) -> None:
     ],
 )
 def test_every_part_of_a_query_is_generated(what: str, holds: Any) -> None:
-    assert find(asked(), lambda found: bool(holds(found[1])), settings=QUICK), what
+    assert generated(asked, lambda found: bool(holds(found[1]))), what
 
 
 def features_of(query: Query) -> list[Feature]:
@@ -184,7 +204,7 @@ def about_people(draw: Any) -> Query:
 
 @pytest.mark.parametrize("kind", list(people_strategies.FEATURES), ids=lambda kind: kind.__name__)
 def test_every_kind_of_feature_is_generated(kind: type[Any]) -> None:
-    assert find(about_people(), lambda query: any(type(one) is kind for one in features_of(query)), settings=QUICK)
+    assert generated(about_people, lambda query: any(type(one) is kind for one in features_of(query)))
 
 
 @pytest.mark.parametrize("kind", list(people_strategies.EVENT_FILTERS), ids=lambda kind: kind.__name__)
@@ -193,7 +213,7 @@ def test_every_kind_of_condition_on_events_is_generated(kind: type[Any]) -> None
         rows = [one.rows.condition for one in features_of(query) if isinstance(one, Reading)]
         return any(kind.__name__ in repr(condition) for condition in rows)
 
-    assert find(about_people(), compares, settings=QUICK)
+    assert generated(about_people, compares)
 
 
 @pytest.mark.parametrize("how", get_args(How))
@@ -201,4 +221,4 @@ def test_every_way_to_read_rows_is_generated(how: str) -> None:
     def reads(query: Query) -> bool:
         return any(isinstance(one, Reading) and one.how == how for one in features_of(query))
 
-    assert find(about_people(), reads, settings=QUICK)
+    assert generated(about_people, reads)

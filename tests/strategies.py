@@ -22,7 +22,7 @@ from pets.plan.plan import make_plan
 from pets.query_model import aggregate as agg
 from pets.query_model import expression as ex
 from pets.query_model import group_keys as ks
-from pets.query_model.nodes.codelist import InCodelist, known_codes
+from pets.query_model.nodes.codelist import InCodelist, held_codes
 from pets.query_model.query import Query
 from pets.schema.schema import (
     Boolean,
@@ -484,7 +484,7 @@ def _codelist(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
     unknown = draw(st.lists(st.sampled_from(["no such code", "x" * 200, "\u00e9-1"]), max_size=2))
     listed = draw(st.lists(st.sampled_from(some), min_size=1, max_size=5))
     found = InCodelist(name, tuple(listed + unknown))
-    return found if known_codes(found.codes, fields[name]) else None
+    return found if held_codes(found.codes, fields[name]) else None
 
 
 def _terms(draw: Draw[Any], fields: Fields, depth: int) -> tuple[ex.Filter, ...] | None:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from pets.common.codec import Json, digest
 from pets.errors import QueryError
 from pets.plan.bounding.bounds import Bounds, rows_text
-from pets.plan.computed.codelists import Ignored, ignored_codes
+from pets.plan.computed.codelists import ListFacts, list_facts
 from pets.plan.computed.derive import Made, derive
 from pets.plan.layout import MAX_SLOTS, Layout, make_layout
 from pets.plan.measure import Measure, Output
@@ -54,7 +54,7 @@ class Plan:
         derived: the derived columns, in order.
         stored_rank: the columns within which snapshots hold a rank that enforces ``group_rows`` (``None``: they hold
             none that does, and rows are ranked for each question).
-        ignored: codes of lists that their columns cannot hold.
+        lists: what of code lists is not as their columns have it.
     """
 
     query: Query
@@ -75,7 +75,7 @@ class Plan:
     people_of: PersonPlan | None = None
     derived: tuple[Made, ...] = ()
     stored_rank: tuple[str, ...] | None = field(default=None, compare=False)
-    ignored: tuple[Ignored, ...] = field(default=(), compare=False)
+    lists: tuple[ListFacts, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if self.size > MAX_SLOTS:
@@ -239,7 +239,7 @@ def _cached(asked: _Asked) -> Plan:
         fields=MappingProxyType(fields),
         people_of=people_of,
         derived=derived,
-        ignored=ignored_codes(query, schema, fields),
+        lists=list_facts(query, schema, fields),
         stored_rank=None if bounds.group_rows is None else stored_rank(query, schema, bounds.layout, where),
     )
 

@@ -33,7 +33,7 @@ def unreached(plan: Plan) -> tuple[str, ...]:
 
     Also for the weeks at the ends of a column of days, which are not whole, and for codes of a list that are ignored.
     """
-    return (*map(str, plan.ignored), *_unreached(plan))
+    return (*map(str, plan.lists), *_unreached(plan))
 
 
 def _unreached(plan: Plan) -> tuple[str, ...]:

@@ -157,9 +157,10 @@ class Col(Summand):
     def in_codelist(self, file: str | Path, column: str = "code") -> Filter:
         """One of the codes of a list: a CSV file, as OpenCodelists gives them, whose ``column`` holds the codes.
 
-        For a category and for texts. The file is read now and never again: its codes are part of the question. Codes
-        that the column cannot hold are ignored; quote, explanation and release say how many those are. A code is that
-        code alone: a list of C18 does not hold C185, which ``startswith("C18")`` does.
+        For a category and for texts. The file is read now and never again: its codes are part of the question. A code
+        that a category lacks is taken without dots and in upper case, where that is one of its values alone. Codes that
+        the column cannot hold are ignored. Quote, explanation and release say how many those are. A code is that code
+        alone: a list of C18 does not hold C185, which ``startswith("C18")`` does.
 
         Raises:
             QueryError: for a file that is no such list.

@@ -71,7 +71,7 @@ class Text(Domain):
     def plain(self, text: str) -> str:
         """A text as the column compares it, whether or not it has the form."""
         cut = text.strip(BLANKS)
-        return _raised(cut).replace(".", "") if self.form == "icd10" else cut
+        return undotted(cut) if self.form == "icd10" else cut
 
     def spelt(self, value: object) -> str:
         """A constant as the column would hold it; raises :class:`QueryError` for what no cell of it can hold."""
@@ -105,9 +105,12 @@ class Text(Domain):
         return f"text of at most {self.max_length} characters ({FORMS[self.form][1]})"
 
 
-def _raised(text: str) -> str:
-    """ASCII letters in upper case: what other letters become differs between programs."""
-    return re.sub("[a-z]+", lambda found: found[0].upper(), text)
+def undotted(code: str) -> str:
+    """A code of a disease without dots, its letters raised: ``I214`` for ``i21.4``.
+
+    ASCII letters alone are raised: what other letters become differs between programs.
+    """
+    return re.sub("[a-z]+", lambda found: found[0].upper(), code).replace(".", "")
 
 
 def _length(value: object) -> int:

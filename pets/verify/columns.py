@@ -162,7 +162,7 @@ def condition(form: Any, columns: dict[str, Column], true: bool = True) -> Any:
     if of.kind == "text":
         return TEXTS.condition(form, of.form, true)
     if kind == "codelist":  # codes that no row can have are ignored
-        found = of.listed([code for code in form["codes"] if code in of.values])
+        found = of.listed(TEXTS.listed(form["codes"], of.values) if of.kind == "category" else [])
         need(of.kind == "category" and found, "it lists codes of a column that has none of them")
         codes = found if true else of.others(found)
     elif kind == "startswith":

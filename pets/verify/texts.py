@@ -29,6 +29,16 @@ def spelt_or_none(form: Any, value: Any, ignored: bool) -> str | None:
         return None
 
 
+def listed(codes: list[str], values: list[str]) -> list[str]:
+    """Those of a list that a category has: as they are, else without dots and in upper case where one value is so."""
+    same: dict[str, list[str]] = {}
+    for value in values:
+        same.setdefault(value.translate(LETTERS), []).append(value)
+    known = set(values)
+    found = [[code] if code in known else same.get(code.translate(LETTERS), []) for code in codes]
+    return sorted({some[0] for some in found if len(some) == 1})
+
+
 def respelt(column: Any, rows: list[list[Any]], place: int) -> list[list[Any]]:
     """Listed keys, with those of a column of texts as it holds them."""
     if column["type"] != "text":

@@ -1,4 +1,4 @@
-"""Code lists of a question: how many of their codes a column cannot hold, which are ignored."""
+"""Code lists of a question: how many of their codes a column writes otherwise, and how many it cannot hold."""
 
 from __future__ import annotations
 
@@ -7,43 +7,60 @@ from dataclasses import dataclass
 from typing import Any
 
 from pets.errors import shown
-from pets.query_model.nodes.codelist import InCodelist, known_codes
+from pets.query_model.nodes.codelist import InCodelist, held_codes
 from pets.query_model.query import Query
 from pets.schema.domain import Domain
 from pets.schema.schema import Schema
 
 
 @dataclass(frozen=True)
-class Ignored:
-    """Codes of one list that its column cannot hold.
+class ListFacts:
+    """What of one list is not as its column has it, which a reader must know.
 
     Attributes:
-        first: one of them.
-        ignored, codes: how many they are, and how many the list has.
+        first: a code that the column cannot hold (``""``: there is none), and ``ignored`` how many of them there are.
+        written: a code that it holds without dots or in upper case, ``value`` that value, ``changed`` how many.
+        codes: how many the list has.
     """
 
     column: str
-    first: str
-    ignored: int
     codes: int
+    first: str = ""
+    ignored: int = 0
+    written: str = ""
+    value: str = ""
+    changed: int = 0
 
     def __str__(self) -> str:
-        some = "1 code is" if self.ignored == 1 else f"{self.ignored:,} codes are"
-        return (
-            f"{self.column}: {some} ignored of the {self.codes:,} of the list, such as {shown(self.first)}, since the "
-            "schema has no such value."
-        )
+        said = []
+        if self.changed:
+            some = "1 code is" if self.changed == 1 else f"{self.changed:,} codes are"
+            said.append(
+                f"{some} read as the schema writes them, without dots and in upper case, of the {self.codes:,} of the "
+                f"list, such as {shown(self.written)} as {shown(self.value)}."
+            )
+        if self.ignored:
+            some = "1 code is" if self.ignored == 1 else f"{self.ignored:,} codes are"
+            said.append(
+                f"{some} ignored of the {self.codes:,} of the list, such as {shown(self.first)}, since the schema has "
+                "no such value."
+            )
+        return f"{self.column}: {' '.join(said)}"
 
 
-def ignored_codes(query: Query, schema: Schema, fields: Mapping[str, Domain]) -> tuple[Ignored, ...]:
-    """Each code list of a question with codes that its column cannot hold, once; ``fields`` are the question's own."""
+def list_facts(query: Query, schema: Schema, fields: Mapping[str, Domain]) -> tuple[ListFacts, ...]:
+    """Each code list of a question that its column has otherwise, once; ``fields`` are the question's own."""
     found = {}
     for form, own in _lists(query.to_json(), schema, fields):
         column, codes = form["column"], tuple(form["codes"])
-        known = frozenset(known_codes(codes, own[column]))
-        unknown = [code for code in codes if code not in known]
-        if unknown:
-            found[column, codes] = Ignored(column, unknown[0], len(unknown), len(codes))
+        held = held_codes(codes, own[column])
+        unknown = [code for code in codes if code not in held]
+        changed = [code for code, value in held.items() if code != value]
+        if unknown or changed:
+            one = changed[0] if changed else ""
+            found[column, codes] = ListFacts(
+                column, len(codes), next(iter(unknown), ""), len(unknown), one, held.get(one, ""), len(changed)
+            )
     return tuple(found.values())
 
 

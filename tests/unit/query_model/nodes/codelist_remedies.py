@@ -50,7 +50,8 @@ LISTS = [
     Case(listed(b'code\n"I21'), "save it as CSV in UTF-8", listed(b'code\n"I21"')),
     Case(lambda: InCodelist("code", (3,)), "such as ['I21', 'I22']", lambda: InCodelist("code", ("I21", "I22"))),  # type: ignore[arg-type]
     Case(lambda: InCodelist("code", ()), "from 1 to 100,000 codes", lambda: InCodelist("code", ("I21",))),
-    Case(plan(InCodelist("code", ("x",))), "choose another column", plan(InCodelist("code", ("x", "I21")))),
+    Case(plan(InCodelist("code", ("x",))), "does, such as 'I21'", plan(InCodelist("code", ("x", "I21")))),
+    Case(plan(InCodelist("code", ("I2",))), "startswith('I2')", plan(col("code").startswith("I2"))),
     Case(plan(InCodelist("age", ("1",))), "use isin([…]) or between", plan(col("age").isin([1]))),
     Case(read("codelist(code, 3)"), "write codelist(diagnosis, 'mi.csv', 'code')", read("codelist(code, ['I21'])")),
 ]

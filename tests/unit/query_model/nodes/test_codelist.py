@@ -74,21 +74,53 @@ def test_unknown_codes_are_ignored_and_told_everywhere(tmp_path: Path) -> None:
     assert check(canonical(answer.to_json()), session.ledger.key.raw).startswith(answer.guarantee)
     texts = plan(col("text").in_codelist(file(tmp_path, "code\ni21.0\nI21\nK3\nÉÉÉ\nI2100000")))
     assert texts.where == Texts("text", ("I21", "I210"), among=True)
-    assert [str(one) for one in texts.ignored] == [
+    assert [str(one) for one in texts.lists] == [
         "text: 3 codes are ignored of the 5 of the list, such as 'I2100000', since the schema has no such value."
     ]
-    assert plan(col("code") == "I21").ignored == plan(InCodelist("code", ("I21",))).ignored == ()
+    assert plan(col("code") == "I21").lists == plan(InCodelist("code", ("I21",))).lists == ()
+
+
+def test_codes_are_read_as_the_category_writes_them(tmp_path: Path) -> None:
+    """Without dots and in upper case, where that is one value alone; what the column has is what is sealed."""
+    columns = {"id": pets.Identifier(), "code": pets.Category(["I214", "I22", "j45", "J4.5", "K3"])}
+    schema = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=1), columns)}, dataset="d")
+    listed = col("code").in_codelist(file(tmp_path, "code\nI21.4\nI21\ni22\nJ45\nJ4.5"))
+    asked = T.where(listed).agg(n=N)
+    made = make_plan(asked, schema)
+    assert made.where == Codes("code", ((0, 1), (3, 3))), "J45 could be j45 or J4.5, and I21 is a header alone"
+    said = (
+        "code: 2 codes are read as the schema writes them, without dots and in upper case, of the 5 of the list, such "
+        "as 'I21.4' as 'I214'. 2 codes are ignored of the 5 of the list, such as 'I21', since the schema has no such "
+        "value."
+    )
+    assert [str(one) for one in made.lists] == [said]
+    assert "code IN ('I214', 'I22', 'J4.5')" in asked.sql(schema)
+    rows = pd.DataFrame({"id": range(90), "code": ["I214", "J4.5", "j45"] * 30})
+    session = pets.Session(schema, {"t": rows}, budget=pets.Budget(20, 1e-6), progress=False)
+    release = session.release(asked, pets.DP(epsilon=5))
+    assert said in release.notes
+    assert release.table["n"][0] == pytest.approx(60, abs=20)
+    assert check(canonical(release.to_json()), session.ledger.key.raw).startswith(release.guarantee)
+
+
+def test_a_list_of_headers_or_of_another_coding_is_told_what_to_write() -> None:
+    columns = {"id": pets.Identifier(), "code": pets.Category(["I210", "I211"])}
+    schema = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=1), columns)}, dataset="d")
+    for code, remedy in (("I21", r"begin so with startswith\('I21'\)"), ("G3..", "as the schema does, such as 'I210'")):
+        with pytest.raises(QueryError, match=remedy):
+            make_plan(T.where(InCodelist("code", (code,))).agg(n=N), schema)
+    assert make_plan(T.where(col("code").startswith("I21")).agg(n=N), schema).where is not None
 
 
 def test_lists_inside_measures_and_features_are_told_too() -> None:
     node = InCodelist("code", ("I21", "no"))
     asked = T.agg(n=pets.count(where=~node & (col("age") > 3)))
-    assert [one.first for one in make_plan(asked, SCHEMA).ignored] == ["no"]
+    assert [one.first for one in make_plan(asked, SCHEMA).lists] == ["no"]
     person = pets.Table(pets.Unit("id", max_rows=1), {"id": pets.Identifier(), "sex": pets.Category(["F", "M"])})
     visits = pets.Table(pets.Unit("id", max_rows=3), COLUMNS, "people")
     schema = pets.Schema({"people": person, "t": visits}, dataset="d")
     cohort = pets.people(ill=pets.events("t").where(node).exists(), of="people").group_by("sex").agg(n=N)
-    assert [one.column for one in make_plan(cohort, schema).ignored] == ["code"]
+    assert [one.column for one in make_plan(cohort, schema).lists] == ["code"]
 
 
 def test_sql_lists_the_codes_that_the_column_holds() -> None:

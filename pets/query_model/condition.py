@@ -108,10 +108,10 @@ def _filter(node: ast.expr, depth: int) -> Filter:
             name = _column(of)
             if name is not None:
                 return StartsWith(name, text)
-        case ast.Call(func=ast.Name(id="codelist"), args=[of, *rest], keywords=[]):
+        case ast.Call(func=ast.Name(id="codelist"), args=[of, *rest], keywords=named) if len(rest) + len(named) <= 2:
             name = _column(of)
-            if name is not None and rest:
-                return _codelist(node, name, rest)
+            if name is not None and rest and all(one.arg == "column" for one in named):
+                return _codelist(node, name, [*rest, *(one.value for one in named)])
     if isinstance(node, (ast.BinOp, ast.UnaryOp)) and isinstance(node.op, (ast.BitAnd, ast.BitOr, ast.Invert)):
         raise _refused(node, "is refused; in a text condition write and, or, not instead of &, |, ~")
     if _column(node) is not None:
@@ -126,9 +126,7 @@ def _codelist(node: ast.expr, column: str, given: list[ast.expr]) -> Filter:
         return InCodelist(column, tuple(values[0]))
     if len(values) == len(given) <= 2 and all(isinstance(value, str) for value in values):
         return InCodelist(column, read_codes(*values) if len(values) == 2 else read_codes(values[0], "code"))
-    raise _refused(
-        node, "is refused; write codelist(diagnosis, 'mi.csv', 'code'), whose column of codes may be left out"
-    )
+    raise _refused(node, "is refused; write codelist(diagnosis, 'mi.csv', column='code'), whose column may be left out")
 
 
 def _comparison(node: ast.Compare) -> Filter:

@@ -19,6 +19,9 @@ _PREFIX = (
     "belongs to), and ask for that"
 )
 _PATTERN = "patterns are not answered yet; list the values with IN (…)"
+_CODELIST = (
+    "SQL reads no file of codes; write code IN ('I21', 'I22'), or query.where(col('code').in_codelist('mi.csv'))"
+)
 _EXTREME = "the smallest and the largest value are one person's; write QUANTILE_DISC(x, 0.01) or (x, 0.99)"
 _ROW = "which row is first or last needs the rows of a person in order; " + FEATURES
 _WINDOW = (
@@ -89,6 +92,8 @@ _BY_NAME = {
     "ANON_COUNT": "write COUNT(*); a release protects it",
     "ANON_SUM": "write SUM(CLIP(x, 0, 100)); a release protects it",
     "ANON_AVG": "write AVG(CLIP(x, 0, 100)); a release protects it",
+    "CODELIST": _CODELIST,
+    "IN_CODELIST": _CODELIST,
     "NOW": _TODAY,
     "TODAY": _TODAY,
     "AGE": _COMPUTED,

@@ -53,5 +53,7 @@ LISTS = [
     Case(plan(InCodelist("code", ("x",))), "does, such as 'I21'", plan(InCodelist("code", ("x", "I21")))),
     Case(plan(InCodelist("code", ("I2",))), "startswith('I2')", plan(col("code").startswith("I2"))),
     Case(plan(InCodelist("age", ("1",))), "use isin([…]) or between", plan(col("age").isin([1]))),
-    Case(read("codelist(code, 3)"), "write codelist(diagnosis, 'mi.csv', 'code')", read("codelist(code, ['I21'])")),
+    Case(
+        read("codelist(code, 3)"), "write codelist(diagnosis, 'mi.csv', column='code')", read("codelist(code, ['I21'])")
+    ),
 ]

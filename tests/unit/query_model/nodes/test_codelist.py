@@ -136,10 +136,14 @@ def test_it_is_written_and_read_as_a_condition_of_the_command_line(tmp_path: Pat
     assert condition_text(node, most=2) == "codelist(code, ['I21', 'I22', …])"
     path = file(tmp_path, "id,term\nI21,x\nI22,y\nJ45,z")
     assert condition(f"codelist(code, {str(path)!r}, 'id')") == node
+    assert condition(f"codelist(code, {str(path)!r}, column='id')") == node
     assert condition(f"not codelist(code, {str(file(tmp_path, MI))!r})") == ~InCodelist("code", ("I21", "I22", "ZZZ"))
     for text in ("codelist(code)", "codelist(code, 3)", "codelist(code, 'a', 'b', 'c')", "codelist(code, [3])"):
         with pytest.raises(QueryError):
             condition(text)
+    for given in ("'a', 'b', column='c'", "'a', colum='c'", "column='c'", "'a', column=3", "['I21'], column='c'"):
+        with pytest.raises(QueryError, match="is refused; "):
+            condition(f"codelist(code, {given})")
 
 
 @pytest.mark.parametrize("form", [{}, {"codes": []}, {"codes": [3]}, {"codes": "I21"}, {"codes": None}])

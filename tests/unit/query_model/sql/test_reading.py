@@ -286,6 +286,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("… WHERE days NOT IN (1, NULL)", "NULL in a list", ""),
     ("… WHERE code LIKE 'X%'", "its values are 'I210'", "code LIKE 'X%'"),
     ("… WHERE code LIKE '%9'", "its values are 'I210'", "code LIKE '%9'"),
+    ("… WHERE codelist(code, 'mi.csv')", "query.where(col('code').in_codelist('mi.csv'))", "codelist(code, 'mi.csv')"),
     ("… WHERE age LIKE '3%'", "patterns are of texts", "age LIKE '3%'"),
     ("… GROUP BY SUBSTRING(code, 2, 3)", "write LEFT(x, 3)", "code, 2, 3"),
     ("… GROUP BY LEFT(code, age)", "whole number", "LEFT(code, age)"),

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from pets.common.arguments import plain_arguments
 from pets.common.literals import day, literal
 from pets.common.literals import name as name_of
-from pets.errors import NoSuchNameError, QueryError, shown
+from pets.errors import NoSuchNameError, QueryError, did_you_mean, shown
 from pets.query_model.expression import Between, Comparand, Compare, Filter, IsIn, IsNull, Operator, StartsWith
 from pets.query_model.group_keys import Bins, DatePart, Period, Step
 from pets.query_model.node import Node
@@ -219,14 +219,17 @@ class Col(Summand):
         """Group by the hour of the day, 0 to 23, of a column of date-times."""
         return DatePart(self.name, name, "hour")
 
+    @plain_arguments(QueryError, example="weeks begin on Monday (ISO); for those from Sunday on write mmwr_week()")
     def week(self, name: str = "") -> Period:
         """Group by ISO week, Monday to Sunday, such as ``2020-W53``."""
         return Period(self.name, name, "week")
 
+    @plain_arguments(QueryError)
     def mmwr_week(self, name: str = "") -> Period:
         """Group by epidemiological week (MMWR, of the CDC), Sunday to Saturday, such as ``2020-MMWR53``."""
         return Period(self.name, name, "mmwr_week")
 
+    @plain_arguments(QueryError)
     def day(self, name: str = "") -> Period:
         """Group by calendar day."""
         return Period(self.name, name, "day")
@@ -245,6 +248,12 @@ class Col(Summand):
         if not isinstance(feature, Comparand) or not isinstance(days, (tuple, list)) or len(days) != 2:
             raise QueryError("within takes a feature and two numbers of days, such as within(first, days=(1, 30))")
         return feature.after(self.name, days[0], days[1])
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_") or name == "name":
+            raise AttributeError(name)  # what Python and notebooks look for themselves
+        verbs = [verb for verb in vars(Col) if not verb.startswith("_") and verb != "linear"]
+        raise NoSuchNameError(f"a column has no .{name}{did_you_mean(name, verbs)}")
 
 
 def _age_at(when: object) -> Any:

@@ -51,8 +51,8 @@ def standardise(
     import pandas as pd
 
     named = answer.plan.layout.columns()
-    if by not in named:
-        raise QueryError(f"{by!r} is not a key of this release{did_you_mean(by, named)}")
+    if not isinstance(by, str) or by not in named:
+        raise QueryError(f"{shown(by)} is not a key of this release{did_you_mean(by, named)}")
     if not 0 < _number(confidence) < 1 or not _number(per) > 0:
         raise QueryError("confidence is between 0 and 1, such as 0.95, and per is above 0, such as 100_000")
     weights, standard = _weights(answer, by, population, named[by])
@@ -165,9 +165,10 @@ def _weights(answer: Answer, by: str, population: object, labels: list[Any]) -> 
         if lacking is not None:
             raise QueryError(f"the population has no {shown(lacking)}; give a weight for every group of {by!r}")
         return _given(population, every, by), "the weights given"
-    if population != "ESP2013":
+    if not isinstance(population, str) or population != "ESP2013":
         raise QueryError(
-            f"population is 'ESP2013' or a mapping of each group of {by!r} to its weight, not {shown(population)}"
+            f"population is 'ESP2013' or a mapping of each group of {by!r} to its weight, such as "
+            f"population={{{shown(every[0])}: 1000, …}}, not {shown(population)}"
         )
     key = next(one for one in answer.plan.query.keys if one.name == by)
     if not isinstance(key, Bins):

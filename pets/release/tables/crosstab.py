@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pets.common.html_table import block
-from pets.errors import QueryError, did_you_mean
+from pets.errors import QueryError, did_you_mean, shown
 from pets.release.estimate import Noise
 from pets.release.views import PAIRS, keys
 
@@ -54,10 +54,17 @@ def crosstab(answer: Answer, name: str, rows: str, columns: str, margins: str) -
             f"{name!r} is a {column.output.kind}, which does not add up; name a count or a sum of the release"
         )
     for key in (rows, columns):
+        if not isinstance(key, str):
+            raise QueryError(
+                f"rows and columns are each the name of one key, such as rows={next(iter(named), 'age')!r}, not "
+                f"{shown(key)}; other keys are summed over, and release.table has all of them"
+            )
         if key not in named:
             raise QueryError(f"{key!r} is not a key of this release{did_you_mean(key, list(named))}")
     if rows == columns:
         raise QueryError(f"a cross-table has two keys, and {rows!r} is one; name another key for the columns")
+    if not isinstance(margins, str):
+        raise QueryError(f"margins is what the margins are called, such as 'All', not {shown(margins)}")
     labels = [list(dict.fromkeys(named[key])) for key in (rows, columns)]
     if any(margins in side for side in labels):
         raise QueryError(f"{margins!r} is a key itself; call the margins otherwise, such as margins='Total'")

@@ -189,6 +189,7 @@ CASES = [
     Case(lambda: {col("age"): 1}, "use the name 'age'", lambda: {col("age").name: 1}),
     Case(lambda: bool(col("ill")), "such as col('ill') == True", lambda: col("ill") == True),  # noqa: E712
     Case(lambda: col("a") & AGE, "such as (col('a') == 1) & (…)", lambda: (col("a") == 1) & AGE),
+    Case(lambda: col("a").hours(), "did you mean 'hour'", lambda: col("a").hour()),
     Case(lambda: "F" in col("a"), "use col('a').isin([...])", lambda: col("a").isin(["F"])),
     Case(lambda: Compare("a", "=", 1), "a comparison is one of == != <", lambda: Compare("a", "==", 1)),  # type: ignore[arg-type]
     Case(lambda: col("a").isin([]), "at least one value", lambda: col("a").isin([1])),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 
 import pytest
 
@@ -41,6 +42,23 @@ def test_what_the_sentences_name_works() -> None:
     assert col("admitted").period("month")
     for verb in INSTEAD:
         assert verb not in dir(pets.Query), verb
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: col("seen").hours(), r"a column has no \.hours; did you mean 'hour'\?"),
+        (lambda: col("seen").dt, r"a column has no \.dt; there are: isin, between"),
+        (lambda: col("seen").week(start=7), "week has no argument 'start'; .*from Sunday on write mmwr_week"),  # type: ignore[call-arg]
+        (lambda: col("seen").mmwr_week("a", 2), "mmwr_week takes name, and 2 were given"),  # type: ignore[call-arg]
+        (lambda: col("seen").day(start=1), "day has no argument 'start'; there are: name"),  # type: ignore[call-arg]
+    ],
+)
+def test_a_column_says_what_it_has(wrong: Callable[[], object], said: str) -> None:
+    with pytest.raises(QueryError, match=said):
+        wrong()
+    assert not hasattr(col("seen"), "hours")
+    assert copy.copy(col("seen")).name == pickle.loads(pickle.dumps(col("seen"))).name == "seen"
 
 
 def test_python_still_copies_and_looks_at_a_query() -> None:

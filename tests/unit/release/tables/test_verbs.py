@@ -117,6 +117,20 @@ def test_only_counts_have_shares() -> None:
             exact().shares("n", within=within)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"rows": ["age", "area"]}, r"each the name of one key, such as rows='age', not \['age', 'area'\]; other keys"),
+        ({"columns": ["area"]}, "each the name of one key"),
+        ({"rows": "agee"}, "did you mean 'age'"),
+        ({"margins": ["All"]}, "what the margins are called, such as 'All', not"),
+    ],
+)
+def test_a_cross_table_has_one_key_each_way(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(QueryError, match=said):
+        exact().crosstab("n", **({"rows": "age", "columns": "area"} | wrong))
+
+
 def test_a_cross_table_adds_up_and_says_its_errors() -> None:
     found = noisy().crosstab("n", rows="age", columns="area")
     table, errors = found.table, found.errors

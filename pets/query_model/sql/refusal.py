@@ -42,6 +42,9 @@ def only(node: exp.Expression, *names: str) -> None:
     for name, value in node.args.items():
         if name in names or name in _NOTE or name.startswith("_") or value is None or value is False or value == []:
             continue
+        if isinstance(node, exp.Case) and name == "this":
+            of, first = (part.sql(dialect="duckdb") for part in (node.this, node.args["ifs"][0].this))
+            raise Refusal(node.this, f"here CASE has conditions; write CASE WHEN {of} = {first} THEN …")
         where = value if isinstance(value, exp.Expression) else value[0] if isinstance(value, list) else node
         said = name.strip("_").replace("_", " ")
         raise Refusal(

@@ -25,6 +25,11 @@ FEATURES = (
 )
 _MADE = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Neg, exp.Floor, exp.Least, exp.Greatest, exp.DateDiff)
 
+NO_QUESTION = (
+    "ask for another column, or have the custodian declare this one as a category (with its values) or a text in the "
+    "schema"
+)
+
 
 @dataclass
 class Scope:
@@ -60,10 +65,10 @@ class Scope:
     def column(self, node: exp.Expression) -> str:
         """The column that a node names; refused where it names a person, or nothing that the schema has."""
         name = self._named(node)
-        if self.is_person(node) or isinstance(self.fields.get(name), Identifier):
-            raise Refusal(
-                node, f"{name!r} is an identifier: people are only counted, with COUNT(DISTINCT {self.unit or name})"
-            )
+        if self.is_person(node):
+            raise Refusal(node, f"{name!r} is an identifier: people are only counted, with COUNT(DISTINCT {name})")
+        if isinstance(self.fields.get(name), Identifier):
+            raise Refusal(node, f"{name!r} is an identifier, which no question reads; {NO_QUESTION}")
         return name
 
     def named(self, node: exp.Expression, wanted: str = "") -> str | None:

@@ -16,7 +16,7 @@ from pets.query_model.people import People
 from pets.query_model.query import Query
 from pets.query_model.sql.people import computing
 from pets.query_model.sql.refusal import Refusal, at, only
-from pets.query_model.sql.scope import STAR, Scope, matched
+from pets.query_model.sql.scope import NO_QUESTION, STAR, Scope, matched
 from pets.schema.domain import Domain, Identifier
 
 PERSON = "person"
@@ -192,8 +192,10 @@ class PeopleScope(Scope):
         if found is None:
             known = [name for one in self.sources for name in self._columns(one)]
             raise Refusal(node, f"people have no column {node.name[:60]!r} here{did_you_mean(node.name, known)}")
-        if isinstance(found, Source) or isinstance(self.fields.get(found.name), Identifier):
+        if isinstance(found, Source):
             raise Refusal(node, f"{node.name[:60]!r} names a person: people are only counted, with COUNT(*)")
+        if isinstance(self.fields.get(found.name), Identifier):
+            raise Refusal(node, f"{node.name[:60]!r} is an identifier, which no question reads; {NO_QUESTION}")
         if found.gap:
             raise Refusal(
                 node,

@@ -19,12 +19,13 @@ from pets.session.custody import Custody
 from pets.session.quoting.quote import Remaining
 from pets.session.session import Session
 from pets.session.verbs.analyst_session import AnalystSession
+from pets.session.verbs.whose import CustodianNames
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Custodian:
+class Custodian(CustodianNames):
     """Who keeps a dataset: its tables, its budget and its policy, for any number of analysts.
 
     ``custodian.session(analyst=…, project=…)`` is cheap: all sessions share the prepared tables, what was compiled for
@@ -38,6 +39,8 @@ class Custodian:
     Raises:
         SchemaError, DataError, BudgetError, UserError: each with the remedy, before any query is asked.
     """
+
+    _sessions = AnalystSession
 
     def __init__(
         self,

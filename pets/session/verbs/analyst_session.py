@@ -29,6 +29,7 @@ from pets.session.quoting.quote import Quote, Remaining
 from pets.session.quoting.quoted import quoted
 from pets.session.verbs.bounding_verbs import BoundingVerbs
 from pets.session.verbs.selection import SelectionVerbs
+from pets.session.verbs.whose import SessionNames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from pets.synthetic.synthetic_release import SyntheticRelease
 
 
-class AnalystSession(BoundingVerbs, SelectionVerbs):
+class AnalystSession(BoundingVerbs, SelectionVerbs, SessionNames):
     """One analyst's session in one project, on tables that a :class:`pets.Custodian` keeps.
 
     It quotes, releases and shows what this project asked; nothing that is for custodians alone is on it. What is

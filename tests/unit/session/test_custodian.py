@@ -46,6 +46,20 @@ def test_a_session_has_the_verbs_of_an_analyst_and_none_of_the_custodian() -> No
     assert "report()" not in session._repr_html_()
 
 
+def test_a_verb_that_is_somebody_elses_is_named_as_theirs() -> None:
+    custodian = kept()
+    session = custodian.session(analyst="amina")
+    assert not hasattr(session, "report") and not hasattr(custodian, "release") and not hasattr(session, "_any")
+    with pytest.raises(UserError, match=r"has no \.report, which is the custodian's alone: .* custodian\.report"):
+        session.report()  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match=r"write custodian\.session\(analyst='amina', project='stroke-2026'\)\.release"):
+        custodian.release(QUERY, pets.DP(epsilon=1))  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match=r"a custodian has no \.histroy; did you mean 'history'"):
+        custodian.histroy()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"a session has no \.realease; did you mean 'release'"):
+        session.realease(QUERY)  # type: ignore[attr-defined]
+
+
 def test_who_shares_tables_shares_the_budget_and_the_answers() -> None:
     custodian = kept()
     first = custodian.session(analyst="amina", project="stroke").release(QUERY, pets.DP(epsilon=1))

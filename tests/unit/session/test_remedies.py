@@ -189,6 +189,18 @@ CASES = [
         "did you mean 'dp'",
         lambda: opened().quote_synthesis(10, "dp", epsilon=1),
     ),
+    # whose a verb is
+    Case(
+        lambda: kept().release(Q, DP),
+        "custodian.session(analyst='amina', project='stroke-2026').release",  # type: ignore[attr-defined]
+        lambda: kept().session(analyst="amina", project="stroke-2026").release(Q, DP),
+    ),
+    Case(
+        lambda: kept().session(analyst="amina").report(),
+        "whoever opened the data writes custodian.report",  # type: ignore[attr-defined]
+        lambda: kept().report(),
+    ),
+    Case(lambda: opened().qoute(Q, DP), "did you mean 'quote'", lambda: opened().quote(Q, DP)),  # type: ignore[attr-defined]
     # drafts
     Case(drafted("column,value\nsx,F\n"), "did you mean 'sex'", drafted("column,value\nsex,F\n")),
     Case(drafted("col,val\nsex,F\n"), "needs the columns 'column' and 'value'", drafted("column,value\nsex,F\n")),

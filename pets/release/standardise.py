@@ -51,12 +51,14 @@ def standardise(
     import pandas as pd
 
     named = answer.plan.layout.columns()
+    cases = _counted(answer, events)
+    if isinstance(among, str):
+        _counted(answer, among)
     if not isinstance(by, str) or by not in named:
         raise QueryError(f"{shown(by)} is not a key of this release{did_you_mean(by, named)}")
     if not 0 < _number(confidence) < 1 or not _number(per) > 0:
         raise QueryError("confidence is between 0 and 1, such as 0.95, and per is above 0, such as 100_000")
     weights, standard = _weights(answer, by, population, named[by])
-    cases = _counted(answer, events)
     others = [name for name in named if name != by]
     strata = list(zip(*(named[name] for name in others), strict=True)) if others else [()] * answer.plan.groups
     noise = Noise(answer.mechanism, answer.scales, confidence)
@@ -165,14 +167,18 @@ def _weights(answer: Answer, by: str, population: object, labels: list[Any]) -> 
         if lacking is not None:
             raise QueryError(f"the population has no {shown(lacking)}; give a weight for every group of {by!r}")
         return _given(population, every, by), "the weights given"
+    some = f"population={{{shown(every[0])}: 1000, …}}" if every else "population={}"
+    free = f"for other groups give the standard population of each, which costs nothing: {some}"
     if not isinstance(population, str) or population != "ESP2013":
         raise QueryError(
             f"population is 'ESP2013' or a mapping of each group of {by!r} to its weight, such as "
-            f"population={{{shown(every[0])}: 1000, …}}, not {shown(population)}"
+            f"{some}, not {shown(population)}"
         )
     key = next(one for one in answer.plan.query.keys if one.name == by)
     if not isinstance(key, Bins):
-        raise QueryError(f"ESP2013 is by age in years: group by col({key.column!r}).bins([0, 5, 10, …, 90, 120])")
+        raise QueryError(
+            f"ESP2013 is by age in years, as col({key.column!r}).bins([0, 5, 10, …, 90, 120]) has them; {free}"
+        )
     out = {}
     pairs = list(itertools.pairwise(key.cuts))
     for place, (label, (low, high)) in enumerate(zip(key.labels(), pairs, strict=True)):
@@ -180,7 +186,8 @@ def _weights(answer: Answer, by: str, population: object, labels: list[Any]) -> 
         ends = [float(low) / 5, 19.0 if last and high > 90 else float(high) / 5]
         if any(end != int(end) or not 0 <= end <= 19 for end in ends) or (last and high <= 90):
             raise QueryError(
-                "ESP2013 has ages in fives, up to 90 and over: cut as [0, 5, 10, …, 90, 120], or less finely"
+                "ESP2013 has ages in fives, up to 90 and over: it serves cuts as [0, 5, 10, …, 90, 120], or fewer of "
+                f"these; {free}"
             )
         out[label] = float(sum(ESP2013[int(ends[0]) : int(ends[1])]))
     first, people = key.cuts[0], sum(out.values())

@@ -12,6 +12,7 @@ import pytest
 import pets
 from pets import col
 from pets.errors import QueryError
+from pets.query_model.group_keys import ColumnKey
 from pets.release.standardise import ESP2013, byar, interval
 
 # Down's syndrome in Michigan, fifth and later births by the mother's age (Fay and Feuer 1997, table II; Stark and
@@ -128,7 +129,7 @@ def test_an_age_with_too_few_people_has_no_rate() -> None:
     [
         ({"events": "m"}, "no count"),
         ({"by": "ages"}, "there are: area, band"),
-        ({"by": "area"}, "group by col"),
+        ({"by": "area"}, r"as col\('area'\)\.bins"),
         ({"population": "ESP"}, "'ESP2013'"),
         ({"population": pd.Series([1.0, 2.0])}, r"such as population=\{'\[0, 5\)': 1000, …\}, not a Series"),
         ({"population": ["ESP2013"]}, "or a mapping of each group of 'band'"),
@@ -167,6 +168,26 @@ def coarse(keys: list[tuple[str, str]] | None = None, query: pets.Query = COARSE
         progress=False,
     )
     return session.release(asked, pets.Total())
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        (col("age").bins([0, 18, 65, 120], "band"), r"costs nothing: population=\{'\[0, 18\)': 1000, …\}$"),
+        (col("age").bins([0, 65, 85], "band"), "fewer of these; for other groups give"),
+        (ColumnKey("ill", "band"), r"population=\{False: 1000, …\}$"),
+    ],
+)
+def test_ages_that_the_standard_lacks_need_no_second_release(key: Any, said: str) -> None:
+    asked = pets.query("t").group_by(key).agg(cases=pets.count_units(col("ill") == True), n=pets.count_units())  # noqa: E712
+    release = coarse(query=asked)
+    with pytest.raises(QueryError, match=said):
+        release.standardise("cases", "n", by="band")
+    weights = dict.fromkeys(release.table["band"], 1000)
+    assert len(release.standardise("cases", "n", by="band", population=weights, per=1000)) == 1
+    for events, among in (("case", "n"), ("cases", "nn")):
+        with pytest.raises(QueryError, match="is not an output of this release; did you mean"):
+            release.standardise(events, among, by="band")
 
 
 @pytest.mark.parametrize(

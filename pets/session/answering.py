@@ -94,7 +94,7 @@ class Answering:
         if sealed is not None:
             if sealed.delivered or sealed.scope == (project, analyst):
                 return sealed
-            form = json.loads(sealed.release) | own
+            form = _repeated(json.loads(sealed.release)) | own
             return self._account.deliver(grant, canonical(form), digest(form), job.told(form, self._engine))
         failpoint("data-opened")
         found, incident = job.found(self._engine)
@@ -244,7 +244,7 @@ class Answering:
         if told is not None:
             form["releases"] = [self._reissued(grant, one).form for one in form["releases"]]
             return self._account.deliver(grant, canonical(form), digest(form), told)
-        release = self._reissued(grant, form)
+        release = self._reissued(grant, _repeated(form))
         predicate = guarantee_text.predicate(release, self._engine)
         return self._account.deliver(grant, canonical(release.form), release.digest, predicate)
 
@@ -298,6 +298,14 @@ class Answering:
             analyst=analyst,
             notes=guarantee_text.notes(job.plan, noise, len(grant.earlier)),
         )
+
+
+def _repeated(form: Json) -> Json:
+    """An answer's form with a note that its cost, which is of what it promises, was not charged to who asks now."""
+    return form | {"notes": [*form["notes"], _REPEATED]}
+
+
+_REPEATED = "No cost to you: an equal question was answered before, and the cost that is named here was paid then."
 
 
 def _conversion(job: Job) -> float | None:

@@ -67,6 +67,9 @@ def test_who_shares_tables_shares_the_budget_and_the_answers() -> None:
     second = custodian.session(analyst="ben", project="falls").release(QUERY, pets.DP(epsilon=1))
     assert second.to_pandas().equals(first.to_pandas())
     assert custodian.remaining().spent.loss == spent > 0, "an equal question is charged once, whoever asks"
+    assert "No cost to you: an equal question" in str(second) and "Cost: ρ = " in str(second)
+    assert "No cost to you" not in str(first) and second.cost == first.cost
+    assert second.certificate is not None and second.certificate.predicate["notes"] == list(second.notes)
     assert "amina" not in second.to_json() and "stroke" not in second.to_json()
     assert "amina" not in str(second.certificate.statement)
 

@@ -103,6 +103,7 @@ def check_losses(one: Any, losses: list[int], plan: Any) -> None:
     for form, scale, loss in zip(plan.measures, one["scales"], losses, strict=True):
         moved, sigma = form["sensitivity"], Q(float(number(scale)))  # the very double that the noise was asked with
         need(sigma > 0, "it has a measure without noise")
+        need(type(loss) is int and min(moved.values()) > 0, "a measure loses nothing")  # so that no losses cancel
         exact = (Q(moved["l2_squared"], 2) / sigma**2 if gaussian else moved["l1"] / sigma) * UNIT
         need(exact <= loss <= exact * (1 + Q(1, UNIT)) + 2, "a measure loses something else than it states")
 

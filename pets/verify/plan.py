@@ -22,7 +22,7 @@ def beside(name: str) -> Any:
     return module
 
 
-CALENDAR, COLUMNS, DERIVED = beside("calendar"), beside("columns"), beside("derived")
+CALENDAR, COLUMNS, DERIVED, ASKED = beside("calendar"), beside("columns"), beside("derived"), beside("asked")
 PEOPLE, READINGS = beside("kinds/people"), beside("kinds/readings")
 TEXTS, CannotCheck = COLUMNS.TEXTS, COLUMNS.CannotCheck
 Column, Refused, need, condition, intervals = (
@@ -106,6 +106,7 @@ class Plan:
     """What is measured, and how far all rows of one person can move each measure (docs/proofs has a page for each)."""
 
     def __init__(self, query: Any, schema: Any) -> None:
+        ASKED.check(query, COLUMNS)
         table = schema["tables"][query["table"]]
         person = schema["tables"][table["person_table"]]["columns"] if "person_table" in table else {}
         unit: Any = {"column": None, "max_rows": 1, "rows": 1} if table["unit"] == "row" else table["unit"]
@@ -174,7 +175,8 @@ class Plan:
     def block(self, kind: str, most: int, moved: Any, of: str = "", **more: Any) -> Any:
         """A measure: no cell passes the limit, for the schema's public number of people. Counts of the values of a
         column are apart from other counts of the same rows (``of``)."""
-        need(most <= GREATEST, "its sums could pass 2^62")
+        need(0 < most <= GREATEST, "its sums could pass 2^62")
+        need(min(moved.values()) > 0, "nobody moves one of its measures")
         return [of, {"kind": kind, "sensitivity": moved, "limit": most} | {n: part for n, part in more.items() if part}]
 
     def measured(self, block: Any) -> int:

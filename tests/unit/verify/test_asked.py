@@ -43,6 +43,13 @@ def test_a_bound_is_a_whole_number_from_1(name: str, cap: Any) -> None:
     assert f"{name} in it" in refused(asked(**AGE, **{name: cap}))
 
 
+@pytest.mark.parametrize("edges", [[0, 14, 0, 14], [5, 1], [0, 0, 14], [0], [], [3, 3], ["0.5", "1/2"]])
+def test_edges_grow(edges: list[Any]) -> None:
+    """Where bins overlap, a row is in several of them, and moves more than one cell."""
+    assert "do not grow" in refused(asked({"agg": "histogram", "column": "days", "edges": edges}))
+    assert "do not grow" in refused(asked(by=[{"key": "bins", "column": "days", "edges": edges}]))
+
+
 def text(value: float) -> str:
     return format(Decimal(repr(value)), "f")
 

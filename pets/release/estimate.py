@@ -124,6 +124,14 @@ class Noise:
             scale = math.sqrt(2 * p) / -math.expm1(-1 / scale)
         return scale * math.sqrt(self.cells)
 
+    def reach(self, index: int, z: Floats | float) -> Floats:
+        """How far z deviations of one measure's noise reach, for a ratio of what has such noise.
+
+        Noise is of whole numbers, and an interval that stops between two of them holds less than z says. So it is no
+        less than what holds this noise alone, and half a step more: by exact enumeration that is enough at each scale.
+        """
+        return np.maximum(z * self.deviation(index), self.half_width([(index, 1.0)])) + 0.5
+
     @property
     def normal(self) -> float:
         """z: the half-width of a normal variable of standard deviation 1."""
@@ -256,10 +264,13 @@ class Cells:
         t, n = total.astype(np.float64), safe.astype(np.float64)
         limit = self.limit(output)
         z = self.spread(rows <= 2 * limit, np.full(len(t), sd_total), t / n * sd_rows)
-        known = (rows > limit) & (n > z * sd_rows)
-        # {r : (t − rn)² ≤ z²(sd_total² + r²·sd_rows²)}, an interval wherever n > z·sd_rows
-        a = np.where(known, n**2 - (z * sd_rows) ** 2, 1.0)
-        root = z * np.sqrt(np.maximum((n * sd_total) ** 2 + (t * sd_rows) ** 2 - (z * sd_total * sd_rows) ** 2, 0.0))
+        both = (self.noise.reach(part, z) for part in output.parts[:2])
+        careful = (self.noise.careful.reach(part, z) for part in output.parts[:2])
+        on_total, on_rows = (np.where(rows <= 2 * limit, *pair) for pair in zip(careful, both, strict=True))
+        known = (rows > limit) & (n > on_rows)
+        # {r : (t − rn)² ≤ on_total² + r²·on_rows²}, an interval wherever n > on_rows
+        a = np.where(known, n**2 - on_rows**2, 1.0)
+        root = np.sqrt(np.maximum((n * on_total) ** 2 + (t * on_rows) ** 2 - (on_total * on_rows) ** 2, 0.0))
         factor, centre = float(output.factor), float(output.centre)
         low, high = (centre + factor * (t * n + sign * root) / a for sign in (-1, 1))
         return self.clipped(output, value, low, high, known)

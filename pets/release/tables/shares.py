@@ -2,7 +2,7 @@
 
 Post-processing of a release. The interval is Fieller's (1954) for a cell over a sum that the cell is a part of. With a
 count c of noise s beside a total N of m cells, c − pN = (1 − p)c − p(N − c) has the noise s²((1 − p)² + (m − 1)p²), and
-the interval holds each p for which it is within z times that.
+the interval holds each p for which it is within z times that; with half a step more, as noise is of whole numbers.
 
 Source: Fieller, "Some problems in interval estimation", Journal of the Royal Statistical Society B 16, 1954.
 """
@@ -56,9 +56,11 @@ def shares(answer: Answer, name: str, within: Sequence[str], confidence: float) 
         noise, rows = Noise(answer.mechanism, answer.scales, confidence, many), cells == many
         limit = 0.0 if noise.exact else max(one.half_width([(part, 1.0)]) for one in (noise.empty, noise.careful))
         single = Noise(answer.mechanism, answer.scales, confidence)
-        deviation = 0.0 if noise.exact else single.deviation(part)
-        z = np.where(total[rows] <= 2 * limit, single.careful.widest, single.widest) if deviation else 0.0
-        ends = interval(count[rows], total[rows], many, deviation, np.asarray(z, dtype=np.float64))
+        reach = np.zeros(int(rows.sum()))
+        if not noise.exact:
+            near = total[rows] <= 2 * limit
+            reach = np.where(near, *(one.reach(part, one.widest) for one in (single.careful, single)))
+        ends = interval(count[rows], total[rows], many, reach)
         found[:, rows] = np.where(total[rows] > limit, np.clip(ends, 0.0, 1.0), np.nan)
     out: dict[str, Any] = dict(keys(answer))
     out["share"] = found[0]
@@ -67,9 +69,12 @@ def shares(answer: Answer, name: str, within: Sequence[str], confidence: float) 
     return pd.DataFrame(out)
 
 
-def interval(count: Floats, total: Floats, cells: int, deviation: float, z: Floats) -> npt.NDArray[np.float64]:
-    """Shares of totals of so many cells, and the ends of their intervals; NaN where z deviations could be a total."""
-    h = (z * deviation) ** 2
+def interval(count: Floats, total: Floats, cells: int, reach: Floats) -> npt.NDArray[np.float64]:
+    """Shares of totals of so many cells, and the ends of their intervals; NaN where noise could be a total.
+
+    ``reach``: how far the noise of one cell reaches, :meth:`pets.release.estimate.Noise.reach`.
+    """
+    h = reach**2
     a, b, c = total**2 - cells * h, count * total - h, count**2 - h
     known = (total > 0) & (a > 0)
     a = np.where(known, a, 1.0)

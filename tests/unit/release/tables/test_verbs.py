@@ -79,7 +79,7 @@ def test_noise_has_an_interval_and_shares_add_up_all_the_same() -> None:
 
 def test_an_interval_by_hand() -> None:
     """30 of 100 in two cells, noise 5: the ends solve (30 − 100p)² = z²·25·(1 − 2p + 2p²)."""
-    share, low, high = interval(np.array([30.0]), np.array([100.0]), 2, 5.0, np.array([2.0])).ravel()
+    share, low, high = interval(np.array([30.0]), np.array([100.0]), 2, np.array([10.0])).ravel()
     assert share == 0.3
     for end in (low, high):
         assert (30 - 100 * end) ** 2 == pytest.approx(4 * 25 * (1 - 2 * end + 2 * end**2))
@@ -88,7 +88,7 @@ def test_an_interval_by_hand() -> None:
 
 def test_what_noise_could_be_has_no_share() -> None:
     assert released(QUERY, pets.DP(epsilon=0.1), people(60)).shares("n", within="age")["share"].isna().all()
-    few = interval(np.array([3.0]), np.array([10.0]), 4, 5.0, np.array([2.0]))
+    few = interval(np.array([3.0]), np.array([10.0]), 4, np.array([10.0]))
     assert np.isnan(few).all()  # 2·5·√4 is more than 10
 
 
@@ -99,7 +99,7 @@ def test_intervals_hold_as_often_as_they_say(shares: tuple[float, ...]) -> None:
     cells = truth + draw.normal(0, sd, (20_000, 3))
     total = cells.sum(axis=1)
     for place, share in enumerate(shares):
-        _, low, high = interval(cells[:, place], total, 3, sd, np.full(20_000, 1.959964))
+        _, low, high = interval(cells[:, place], total, 3, np.full(20_000, 1.959964 * sd))
         held = float(((low <= share) & (share <= high)).mean())
         assert 0.944 < held < 0.956, (place, held)
     alone = np.abs(cells[:, 2] / total - shares[2]) <= 1.96 * sd / total

@@ -7,11 +7,13 @@ combinations to report; without one, a query reports every combination of its ke
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pets.common.arguments import plain_arguments, plain_fields
@@ -318,6 +320,16 @@ class KeySet:
                 wrong = next(iter(set(entry) ^ set(columns)))
                 raise QueryError(f"every key must name the same columns, and {shown(wrong)} is not in all of them")
         return cls(columns, tuple(tuple(entry[name] for name in columns) for entry in entries))
+
+    @classmethod
+    def load(cls, path: str | Path) -> KeySet:
+        """The keys in a file: released ones as they were saved, or a list, ``{"columns": […], "rows": [[…], …]}``.
+
+        Raises :class:`UserError` for a file that is missing, edited or something else.
+        """
+        # found by name: a list of keys does not depend on how keys are released
+        keys: KeySet = importlib.import_module("pets.release.keys.read_keys").read_keys(path)
+        return keys
 
     def plain(self) -> KeySet:
         """The keys alone, without where they came from: what a question holds."""

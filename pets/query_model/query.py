@@ -176,7 +176,11 @@ class Query:
             named = {key.name: key for key in found}
             extra = [name for name in named if name not in keyset.columns]
             if extra:
-                raise QueryError(f"the key set does not list {extra[0]!r}; add it to the key set or leave it out")
+                raise QueryError(
+                    f"the key set does not list {extra[0]!r}; group by "
+                    f"keys * pets.KeySet.product({{{extra[0]!r}: [its values]}}), or on the command line by a second "
+                    'file, --by keys.json --by values.json, that holds {"columns": […], "rows": [[…], …]}'
+                )
             found = [named.get(name, ColumnKey(name)) for name in keyset.columns]
         return replace(self, keys=tuple(key.plain() for key in found), keyset=keyset, people=people)
 

@@ -188,6 +188,7 @@ ENTRIES: dict[str, Callable[[Any], Any]] = {
     "KeySet.product name": lambda x: by(KeySet.product(named(x, ["a"]))),
     "KeySet.of": lambda x: by(KeySet.of(x)),
     "KeySet.of row": lambda x: by(KeySet.of([{"g": "a"}, x])),
+    "KeySet.load": KeySet.load,
     "KeySet *": lambda x: KeySet.product({"g": ["a"]}) * x,
     "* KeySet": lambda x: x * KeySet.product({"g": ["a"]}) if not isinstance(x, (np.ndarray, pd.Series)) else None,
     "Query.from_json": Query.from_json,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import sys
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,15 +15,8 @@ if TYPE_CHECKING:
 def keys(text: str) -> KeySet | None:
     """The released keys in a file, or those of a key set that was written; ``None`` where the text names no file."""
     from pets.query_model.group_keys import KeySet
-    from pets.release.keys.read_keys import read_keys
 
-    if not text.endswith(".json"):
-        return None
-    with contextlib.suppress(OSError, ValueError, RecursionError):  # what is no file, or no JSON, is refused below
-        form = json.loads(Path(text).read_bytes())
-        if isinstance(form, dict) and set(form) == {"columns", "rows"}:
-            return KeySet.from_json(form)
-    return read_keys(text).plain()
+    return KeySet.load(text).plain() if text.endswith(".json") else None
 
 
 def of_sql(text: str, schema: Schema) -> Query:

@@ -1,20 +1,22 @@
-"""Read released keys of whatever kind a file holds."""
+"""Read keys of whatever kind a file holds: released ones, or a list."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+from pets.query_model.group_keys import KeySet
 from pets.release.keys.released_keys import ReleasedKeys
-from pets.release.keys.sealed_keys import SealedKeys
 from pets.release.keys.top_keys import TopKeys
 
 
-def read_keys(path: str | Path) -> SealedKeys:
+def read_keys(path: str | Path) -> KeySet:
     """The keys that were saved there; raises :class:`UserError` as :meth:`SealedKeys.load`."""
     try:
         form = json.loads(Path(path).read_bytes())
-        kind = form.get("pets") if isinstance(form, dict) else None
+        names = form if isinstance(form, dict) else {}
     except (OSError, TypeError, ValueError, RecursionError):
-        kind = None  # refused below, in words
-    return TopKeys.load(path) if kind == TopKeys.FORM else ReleasedKeys.load(path)
+        names = {}  # refused below, in words
+    if set(names) == {"columns", "rows"}:
+        return KeySet.from_json(names)
+    return TopKeys.load(path) if names.get("pets") == TopKeys.FORM else ReleasedKeys.load(path)

@@ -138,7 +138,7 @@ class SealedKeys(KeySet):
             given = json.loads(Path(path).read_bytes())
             made = cls.sealed(given)
         except OSError as error:
-            raise UserError(f"the keys cannot be read from {str(path)!r} ({error.strerror})") from None
+            raise UserError(f"the keys cannot be read from {shown(str(path))} ({error.strerror})") from None
         except (TypeError, ValueError, RecursionError):
             raise UserError(f"keys are read from a file such as 'keys.json', and {shown(path)} is none") from None
         if made.form["data"] != DUMMY and not ("digest" in given and made.certificate is not None):

@@ -306,8 +306,8 @@ CASES = [
     ),
     Case(
         lambda: T.group_by(KeySet(["a"], [(1,)]), "b"),
-        "add it to the key set or leave it out",
-        lambda: T.group_by(KeySet(["a"], [(1,)])),
+        "group by keys * pets.KeySet.product({'b': [its values]})",
+        lambda: T.group_by(KeySet(["a"], [(1,)]) * KeySet.product({"b": ["x", "y"]}), "b"),
     ),
     Case(
         lambda: dataclasses.replace(T.agg(n=pets.count()), display=Display(order=(Order("m"),))),

@@ -85,6 +85,11 @@ def test_a_key_set_that_was_written_is_grouped_by(folder: Path, capsys: pytest.C
     assert main.run([*answer, "codes.json"]) == 0
     shown = capsys.readouterr().out
     assert "I210" in shown and "Z38" in shown
+    assert main.run([*answer, "codes.json", "--by", "sex"]) == 4
+    assert "the key set does not list 'sex'; group by keys * pets.KeySet" in capsys.readouterr().err
+    Path("sex.json").write_text('{"columns": ["sex"], "rows": [["F"], ["M"]]}')
+    assert main.run([*answer, "codes.json", "--by", "sex.json"]) == 0
+    assert capsys.readouterr().out.count("Z38") == 2
     for wrong, said in (
         ('{"columns": ["diagnosis"], "rows": []}', "a key set needs at least one row of keys"),
         ('{"columns": ["diagnosis"]}', "no keys as pets released them"),

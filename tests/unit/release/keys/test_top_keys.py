@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import pets
+from pets import KeySet
 from pets.errors import UserError
 from pets.release.keys.read_keys import read_keys
 from pets.release.keys.released_keys import ReleasedKeys
@@ -45,7 +46,12 @@ def test_they_are_ranked_and_grouped_by_in_their_own_order() -> None:
 def test_they_are_saved_and_read(tmp_path: Path) -> None:
     keys = TopKeys(FORM)
     path = keys.save(tmp_path / "top.json")
-    assert TopKeys.load(path) == read_keys(path) == keys
+    assert TopKeys.load(path) == read_keys(path) == KeySet.load(path) == keys
+    listed = tmp_path / "list.json"
+    listed.write_text(json.dumps(keys.plain().to_json()))
+    assert KeySet.load(listed) == keys.plain() and type(KeySet.load(listed)) is KeySet
+    with pytest.raises(UserError, match="cannot be read from"):
+        KeySet.load(tmp_path / "none.json")
     with pytest.raises(UserError, match="these are no keys"):
         ReleasedKeys.load(path)
 

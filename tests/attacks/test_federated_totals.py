@@ -77,13 +77,17 @@ def test_more_rows_of_each_person_may_be_a_few_rows_more(first: int, second: int
     assert incidents(sites) == {"it differs from an earlier exact total by too few rows"}
 
 
-def test_counts_of_people_read_all_rows_whatever_a_query_counts() -> None:
+def test_people_are_not_counted_where_rules_count_rows() -> None:
+    """A person with many rows in a ward is a group of many rows, and one person."""
     sites = many(Totals(allow=True))
-    people = pets.query("stays").agg(n=pets.count_units()).bound(rows=1)
-    sites.release(people, TOTAL)
-    with pytest.raises(ReleaseFailedError, match="withheld"):
-        sites.release(N, TOTAL)  # all rows: three more than people
-    assert incidents(sites) == {"it differs from an earlier exact total by too few rows"}
+    people = pets.query("stays").group_by("ward").agg(n=pets.count_units())
+    for asked, secure in ((people, "masked"), (people.bound(rows=1), "masked"), (people, "encrypted")):
+        with pytest.raises(PolicyError, match=r"ask pets.count\(\) with bound\(rows=1\)"):
+            sites.release(asked, TOTAL, secure=secure)
+    assert [len(site.session.history()) for site in sites.sites.values()] == [0] * 3
+    assert sites.release(N.group_by("ward").bound(rows=1), TOTAL)
+    assert few(Totals(allow=True)).release(T.agg(n=pets.count_units()), TOTAL)  # whose people have one row each
+    assert many(Totals(allow=True, min_cohort=0)).release(people, TOTAL)
 
 
 def test_a_site_that_was_restarted_remembers_what_it_gave(tmp_path: Path) -> None:
@@ -276,6 +280,27 @@ def test_bounds_of_ones_own_tell_how_many_rows_lie_between_them(aggregate: Any, 
     # the same bounds, written out, are no bounds of one's own; and without rules about rows there is nothing to keep
     assert sites.release(T.agg(x=pets.sum("age", clip=(0, 100))), TOTAL)
     assert few(Totals(allow=True, min_cohort=0)).release(T.agg(x=aggregate), TOTAL)
+
+
+def test_no_column_is_summed_over_rows_that_its_values_choose() -> None:
+    """Of rows with a 0 or a 1, number and sum are the counts of both, however few have a 1."""
+    sites = few(Totals(allow=True))
+    low, age = col("age") <= 1, pets.sum("age")
+    for query in (
+        T.where(low).agg(n=pets.count(), x=age),
+        T.where(col("ill").isin([True]) | low).agg(x=pets.mean("age")),
+        T.group_by("ward", col("age").bins([0, 2, 101])).agg(x=pets.variance("age")),
+        T.agg(x=pets.std("age", where=low)),
+    ):
+        with pytest.raises(PolicyError, match="ask 'x' without 'age' in its conditions and groups, or ask under"):
+            sites.release(query, TOTAL)
+    step = Step("gaussian", "one", ("age",), (0.0, 0.0))
+    model = Model(step, next(iter(sites.sites.values())).session.schema.fields("t"))
+    with pytest.raises(PolicyError, match="ask the regression without 'age'"):
+        sites.iterate(T.where(low).agg(n=pets.count()), model, TOTAL)
+    assert [len(site.session.history()) for site in sites.sites.values()] == [0] * 3
+    assert sites.release(T.group_by("ward").agg(n=pets.count(), x=age, m=pets.count(where=col("age") < 30)), TOTAL)
+    assert few(Totals(allow=True, min_cohort=0)).release(T.where(low).agg(x=age), TOTAL)
 
 
 def test_the_first_step_of_a_fit_tells_the_outcomes_of_each_category() -> None:

@@ -7,6 +7,7 @@ unless it says otherwise.
 from __future__ import annotations
 
 from pets.federated.messages.roster import Roster
+from pets.federated.site.chosen import chosen_by_value
 from pets.federated.site.cohort import rows_read
 from pets.federated.site.policy import Totals
 from pets.plan.plan import Plan
@@ -35,6 +36,14 @@ def exact_terms(plan: Plan, roster: Roster) -> tuple[str, ...]:
             "Sums, means and variances take the schema's bounds and step: a site with rules about rows refuses an own "
             f"clip or step before it opens its data, since two of them would tell a value{which}."
         )
+    if summed := chosen_by_value(plan, None):
+        what, column = summed[0]
+        out.append(
+            "A site with rules about rows sums no column over rows that are chosen or grouped by it; ask "
+            f"{what} without {column!r} in its conditions and groups."
+        )
+    if plan.kept_rows > 1 and any(measure.kind == "units" for measure in plan.measures):
+        out.append("A site with rules about rows counts no people; ask pets.count() with bound(rows=1).")
     if plan.group_cap is not None:
         out.append("A site with rules about rows refuses a cap on a person's groups; leave groups out of bound(...).")
     if plan.groups > 1:

@@ -18,6 +18,7 @@ from pets.errors import BudgetError, PolicyError, QueryError, SchemaError
 from pets.federated.messages.roster import Member, Roster
 from pets.federated.query_round.order import Order, time_of
 from pets.federated.query_round.regression_step import Model
+from pets.federated.site.chosen import chosen_by_value
 from pets.federated.site.policy import SitePolicy
 from pets.plan.person_steps import Attribute
 from pets.plan.plan import Plan, make_plan
@@ -248,7 +249,7 @@ def _check_protection(order: Order, desk: Desk) -> None:
 
 
 def _check_bounds(order: Order, plan: Plan, desk: Desk) -> None:
-    """Exact sums that clamp or cut at chosen bounds tell, beside each other, which rows lie between the bounds."""
+    """What exact totals take where a site has rules about rows: what tells values, or is of no rows, is refused."""
     if isinstance(order.protection, Total) and plan.query.derived:
         # a least of a column and a number is a clip by another name, and two questions are compared by their columns
         raise PolicyError(
@@ -268,6 +269,17 @@ def _check_bounds(order: Order, plan: Plan, desk: Desk) -> None:
         )
     if any(measure.kind == "tails" for measure in plan.measures):
         raise PolicyError("exact totals do not tell how many people have many rows; ask under pets.DP(epsilon=…)")
+    if plan.kept_rows > 1 and any(measure.kind == "units" for measure in plan.measures):
+        raise PolicyError(
+            "exact totals count no people where a person may have several rows: this site's rules count rows; ask "
+            "pets.count() with bound(rows=1), or ask under pets.DP(epsilon=…)"
+        )
+    if summed := chosen_by_value(plan, order.step):
+        what, column = summed[0]
+        raise PolicyError(
+            f"exact totals sum no column over rows that are chosen or grouped by it; ask {what} without {column!r} in "
+            "its conditions and groups, or ask under pets.DP(epsilon=…)"
+        )
     for name, aggregate in plan.query.aggregates:
         if isinstance(aggregate, OfColumns):  # whose sums are over the rows with two values: no rule looks at those
             raise PolicyError(

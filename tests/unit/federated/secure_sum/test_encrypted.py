@@ -46,7 +46,7 @@ def test_it_is_the_pooled_vector_in_one_round_and_the_coordinator_sees_ciphertex
 
 
 def test_exact_totals_where_every_policy_allows_them() -> None:
-    rules = SitePolicy.open(SCHEMA, totals=Totals(allow=True))
+    rules = SitePolicy.open(SCHEMA, totals=Totals(allow=True, min_cohort=0))
     many = federation(rules=rules, policy=UNBOUNDED)
     found = many.release(BY_AGE, pets.Total(), secure="encrypted")
     own = {"stays": frame(300)}

@@ -16,6 +16,7 @@ from pets.release.chart_roles import roles as roles_of
 from pets.release.estimate import Column
 from pets.release.picture import altair, offline
 from pets.release.views import Answer
+from pets.schema.domain import MISSING
 
 INK, SOFT, ALARM = "#1f2933", "#5b6770", "#b00020"
 MAX_GROUPS = 20_000
@@ -70,6 +71,8 @@ def measured(answer: Answer, column: Column) -> str:
     q = column.output.q
     share = "" if q is None else "median" if 2 * q == 1 else f"{percent(float(q))} quantile"
     what = column.output.traits.chart.format(column=" and ".join(aggregate.of), q=share)
+    if answer.plan.people_of is not None:  # of a question about people each row is one of them
+        what = {"rows": "people", "share of rows": "share of people"}.get(what, what)
     if whose := text.whose_rows(answer.plan, column.output):
         what = whose if column.output.traits.counts else f"{what}, {whose}"
     return name if name == what else f"{name} ({what})"
@@ -150,16 +153,24 @@ def _drawing(alt: Any, answer: Answer, column: Column, rows: list[dict[str, Any]
     form = ".0%" if column.output.traits.percent else "~s" if _greatest(rows) >= 1e7 else ",~r"
     value_axis = alt.Axis(title=values, grid=True, format=form, tickCount=6)
     main, other = ("y", "x") if flat else ("x", "y")
-    key = {"field": field, "type": "nominal", "sort": order}
+    many = not flat and len(order) > _LONG
+    apart = many and MISSING in order
+    known = [label for label in order if label != MISSING]
+    key: dict[str, Any] = {"field": field, "type": "nominal", "sort": order}
+    if apart:  # which is no period after the last one: free places lie between
+        free = [" " * place for place in range(1, 2 + len(known) // 40)]
+        key["scale"] = alt.Scale(domain=[*known, *free, MISSING])
     panels = list(dict.fromkeys(row["panel"] for row in rows)) if roles.panels else []
     tones_shown = len({row[fields[roles.colour]] for row in rows}) if roles.colour else 1
     width, height = _size(len(order), tones_shown, len(panels), flat)
     fits = longest * _LETTER + 2 <= width / len(order)
     label = alt.Axis(title=named or None, labelAngle=0 if flat or fits else -40, labels=bool(roles.along))
-    many = not flat and len(order) > _LONG
     if many:
         step = -(-len(order) // (6 if roles.panels else 20))
-        label = alt.Axis(title=named, labelAngle=-40, values=order[::step])
+        ticks = (known if apart else order)[::step]
+        if apart:
+            ticks = [*(ticks[:-1] if len(known) - known.index(ticks[-1]) < step / 2 else ticks), MISSING]
+        label = alt.Axis(title=named, labelAngle=-40, values=ticks)
     encode: dict[str, Any] = {main: alt.X(**key, axis=label) if main == "x" else alt.Y(**key, axis=label)}
     channel = alt.Y if other == "y" else alt.X
     encode[other] = channel("value:Q", axis=value_axis, scale=scale)
@@ -174,7 +185,13 @@ def _drawing(alt: Any, answer: Answer, column: Column, rows: list[dict[str, Any]
         if not many:
             encode["xOffset"] = alt.XOffset(f"{tone}:N", sort=tones, scale=alt.Scale(paddingInner=0.15))
     base = alt.Chart().encode(**encode)  # the data belong to the whole chart: a panel then takes only its own
-    layers = _line(alt, base, other) if many else _marks(alt, base, other, bars, roles, answer.estimates.exact)
+    if not many:
+        layers = _marks(alt, base, other, bars, roles, answer.estimates.exact)
+    elif not apart:
+        layers = _line(alt, base, other)
+    else:
+        line, point = (base.transform_filter(f"datum.{field} {sign} '{MISSING}'") for sign in ("!==", "==="))
+        layers = [*_line(alt, line, other), *_marks(alt, point, other, False, roles, answer.estimates.exact)]
     if not roles.panels:
         return alt.layer(*layers, data=data).properties(width=width, height=height)
     drawn = alt.layer(*layers).properties(width=width, height=height)

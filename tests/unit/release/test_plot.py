@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -97,6 +98,47 @@ def test_a_histogram_is_drawn_bin_by_bin() -> None:
 
 def test_very_many_groups_are_a_line_in_a_band() -> None:
     assert marks(drawn(release(ASKED.group_by("ward").agg(**ALL)).plot())) == ["area", "line"]
+
+
+@pytest.mark.parametrize("unit", ["day", "week"])
+@pytest.mark.parametrize("panels", [False, True])
+def test_those_without_a_date_are_no_point_of_the_line(unit: str, panels: bool) -> None:
+    """They follow no period: a point of their own, beyond a gap."""
+    day = (
+        pets.DateTime("2024-01-01 00:00", "2024-12-31 23:59")
+        if unit == "week"
+        else pets.Date("2024-01-01", "2024-03-11")
+    )
+    schema = pets.Schema({"t": pets.Table("row", {"seen": day, "district": districts(9)})})
+    session = pets.Session(schema, budget=pets.Budget(epsilon=1))
+    keys = (pets.col("seen").period(unit, "when"), *(["district"] if panels else []))  # type: ignore[arg-type]
+    answer = session.dummy(rows=300).release(pets.query("t").group_by(*keys).agg(n=pets.count()), pets.Exact())
+    chart = answer.plot()
+    form = drawn(chart)
+    layers = (form["spec"] if panels else form)["layer"]
+    assert [layer["mark"]["type"] for layer in layers] == ["area", "line", "point"]
+    x = layers[1]["encoding"]["x"]
+    periods = list(dict.fromkeys(row["k0"] for row in records(form)))
+    domain = x["scale"]["domain"]
+    assert [label for label in domain if label.strip()] == periods and domain[-2].isspace() and domain[-1] == "missing"
+    assert x["axis"]["values"][-1] == "missing"
+    lines = re.findall(r'aria-roledescription="line mark" d="([^"]+)"', vl_convert.vegalite_to_svg(chart.to_json()))
+    assert [line.count("L") for line in lines] == [len(periods) - 2] * (9 if panels else 1)
+
+
+def test_a_chart_of_people_says_people() -> None:
+    schema = pets.Schema(
+        {
+            "who": pets.Table(pets.Unit("id", max_rows=1), {"id": pets.Identifier(), "sex": pets.Category(["F", "M"])}),
+            "t": pets.Table(pets.Unit("id", max_rows=3), {"id": pets.Identifier(), "x": pets.Integer(0, 9)}, "who"),
+        },
+        dataset="d",
+    )
+    asked = pets.people(ill=pets.events("t").exists(), of="who").group_by("sex")
+    asked = asked.agg(n=pets.count(), share=pets.rate(pets.col("ill") == True))  # noqa: E712
+    answer = pets.Session(schema, budget=pets.Budget(epsilon=1)).dummy(rows=50).release(asked, pets.Exact())
+    for output, said in (("n", "n (people)"), ("share", "share (share of people)")):
+        assert drawn(answer.plot(output))["layer"][0]["encoding"]["y"]["axis"]["title"] == said
 
 
 def test_no_key_is_one_mark() -> None:

@@ -9,7 +9,7 @@ from pets.query_model.features import CAPPED, Reading, Rows
 from pets.query_model.sql.conditions import condition
 from pets.query_model.sql.people import computing, readings
 from pets.query_model.sql.people.groups import Group, alias_of, by_person, grouped, inner_of
-from pets.query_model.sql.people.having import having_of
+from pets.query_model.sql.people.having import either, having_of, may_be_denied
 from pets.query_model.sql.people.rows import row_scope, rows_of
 from pets.query_model.sql.people.scope import ANY, UNIVERSE, Named, PeopleScope, Source
 from pets.query_model.sql.people.ties import tied
@@ -201,7 +201,10 @@ def among(node: exp.Expression, scope: PeopleScope) -> Filter:
         raise Refusal(select.expressions[0], "IN takes people: SELECT the person in the sub-query")
     source = Source(group.rows.table, {}, group.person, group.rows)
     there = scope.there(source, node)
-    return there if group.having is None else there & having_of(group, source, scope)
+    if group.having is None:
+        return there
+    met = having_of(group, source, scope)
+    return there & (either(met, scope) if may_be_denied(node) else met)
 
 
 # a sub-select around people -------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def days(rows: int) -> Any:
 
 
 def tables() -> dict[str, pd.DataFrame]:
-    """Some 50 people, each of the tables without some of them."""
+    """Some 50 people, each of the tables without some of them; of p41 and p42 no day is known."""
     apc = {
         "patient": [f"p{n}" for n in RNG.integers(0, 40, 150)],
         "admitted": days(150),
@@ -81,7 +81,15 @@ def tables() -> dict[str, pd.DataFrame]:
     }
     born = some((pd.Timestamp("1930-01-01") + pd.to_timedelta(RNG.integers(0, 33_000, 45), "D")).date, 0.1)
     patients = {"patient": [f"p{n}" for n in range(45)], "born": born, "sex": some(RNG.choice(["F", "M"], 45))}
-    return {"apc": pd.DataFrame(apc), "rx": pd.DataFrame(rx), "patients": pd.DataFrame(patients)}
+    undated = ["p41", "p41", "p42"]
+    apc["admitted"] = apc["admitted"].where(~pd.Series(apc["patient"]).isin(undated), None)
+    rx["dispensed"] = rx["dispensed"].where(~pd.Series(rx["pid"]).isin(undated), None)
+    more = {"apc": {"patient": undated, "cost": [1, 12, 7]}, "rx": {"pid": undated, "drug": ["a", "b", "a"]}}
+    frames = {"apc": pd.DataFrame(apc), "rx": pd.DataFrame(rx)}
+    for name, rows in more.items():
+        added = pd.DataFrame(rows).reindex(columns=frames[name].columns).astype(frames[name].dtypes)
+        frames[name] = pd.concat([frames[name], added], ignore_index=True)
+    return {**frames, "patients": pd.DataFrame(patients)}
 
 
 DATA = tables()
@@ -118,6 +126,22 @@ TEXTS = [
     "SELECT COUNT(*) AS n FROM patients WHERE patient IN (SELECT pid FROM rx GROUP BY pid HAVING COUNT(*) > 2)",
     "SELECT COUNT(*) AS n FROM patients WHERE patient NOT IN"
     " (SELECT pid FROM rx GROUP BY pid HAVING MIN(dispensed) > '2020-06-01')",
+    *(
+        f"SELECT {measure} AS n FROM patients{where}"
+        for having in (
+            "MIN(dispensed) > '2020-06-01'",
+            "NOT (MIN(dispensed) > '2020-06-01' AND COUNT(*) > 1)",
+            "NOT (MIN(dispensed) > '2020-06-01' OR COUNT(*) > 4 OR MAX(seen) < '2020-02-01')",
+            "MAX(dispensed) - MIN(dispensed) > 30",
+        )
+        for people in (f"(SELECT pid FROM rx GROUP BY pid HAVING {having})",)
+        for measure, where in (
+            ("COUNT(*)", f" WHERE patient NOT IN {people}"),
+            ("COUNT(*)", f" WHERE NOT (patient IN {people} AND NOT sex = 'F')"),
+            (f"SUM(CASE WHEN patient NOT IN {people} THEN 1 ELSE 0 END)", ""),
+            (f"AVG(CASE WHEN patient IN {people} THEN 1 ELSE 0 END)", ""),
+        )
+    ),
     "SELECT COUNT(*) AS n FROM patients p WHERE p.patient IN (SELECT patient FROM apc) OR p.sex = 'F'",
     "SELECT COUNT(*) AS n FROM patients p WHERE NOT EXISTS (SELECT 1 FROM rx WHERE rx.pid = p.patient)",
     "SELECT COUNT(*) AS n FROM patients p WHERE EXISTS (SELECT * FROM apc a WHERE p.patient = a.patient"

@@ -82,7 +82,7 @@ def test_verify_against_the_log_and_the_published_schema(pets_, tmp_path: Path) 
     (tmp_path / "schema.json").write_bytes(canonical(SCHEMA.to_json()))
     known = ["answer.json", "--key", "ledger.db.pub", "--log", "public.log", "--schema"]
     done = pets_("verify", *known, "schema.json")
-    assert done.code == 0 and "as all 8 entries of the log lead to" in done.out and "the published one" in done.out
+    assert done.code == 0 and "as all 10 entries of the log lead to" in done.out and "the published one" in done.out
     (tmp_path / "wrong.json").write_bytes(canonical(SCHEMA.to_json() | {"dataset": "another"}))
     done = pets_("verify", *known, "wrong.json")
     assert (done.code, done.out) == (11, "") and "its schema is not the published one" in done.err

@@ -55,14 +55,14 @@ def test_by_file_to_a_quorum(pets_, tmp_path: Path) -> None:  # type: ignore[no-
     assert pets_("log", "cosign", *LEDGER, "--request", "r.txt").code == 0
     assert pets_("witness", "sign", "w1", "r.txt", "--out", "s.txt").code == 0
     done = pets_("witness", "sign", "w1", "r.txt", "--out", "s.txt")
-    assert done.code == 2 and "write the request with --old 8" in done.err
+    assert done.code == 2 and "write the request with --old 10" in done.err
     done = pets_("log", "cosign", *LEDGER, "--request", "r.txt", "--add", "s.txt", "--out", "ledger.db.cosigned")
-    assert done.code == 0 and "8 entries with 1 signature(s) of others" in done.out
+    assert done.code == 0 and "10 entries with 1 signature(s) of others" in done.out
     known = ("--checkpoint", "ledger.db.cosigned", "--out", "a.tlog-proof")
     assert pets_("log", "proof", "answer.json", *LEDGER, *known).code == 0
     known = ("verify", "answer.json", "--key", "ledger.db.pub", "--proof", "a.tlog-proof", "--policy")
     done = pets_(*known, "one.txt")
-    assert done.code == 0 and "witnessed: A signed the log of 8 entries with it" in done.out
+    assert done.code == 0 and "witnessed: A signed the log of 10 entries with it" in done.out
     done = pets_(*known, "both.txt")
     assert (done.code, done.out) == (11, "") and "more witnesses than signed the checkpoint (A)" in done.err
     assert "give both" in pets_("verify", "answer.json", "--key", "ledger.db.pub", "--policy", "one.txt").err

@@ -16,8 +16,9 @@ _SAVE = "save it as CSV in UTF-8, with commas"
 def read_codes(path: object, column: object) -> tuple[str, ...]:
     """The codes in a column of a CSV file, as text, without blanks around them; raises :class:`QueryError`.
 
-    A first line names the columns. Cells without a code and lines without any are left out; a code that stands there
-    twice is one. Codes are never numbers: those of SNOMED CT have 18 digits, and others begin with 0.
+    A first line names the columns. Cells without a code and blank lines are left out; a code that stands there twice
+    is one. A line with more cells than names, or too few for the column, is refused: it would be misread. Codes are
+    never numbers: those of SNOMED CT have 18 digits, and others begin with 0.
     """
     if not isinstance(path, (str, Path)):
         raise QueryError(f"a code list is read from a file, such as in_codelist('mi.csv'), not from {shown(path)}")
@@ -25,17 +26,31 @@ def read_codes(path: object, column: object) -> tuple[str, ...]:
         raise QueryError(f"column is the name of the file's column of codes, such as 'code', not {shown(column)}")
     where = f"the code list {str(path)!r}"
     lines = _lines(_text(path, where), where)
-    names = [cell.strip() for cell in lines[0]]
+    names = [cell.strip() for cell in lines[0][1]]
     found = [at for at, name in enumerate(names) if name == column.strip()]
+    if not found and len(names) == 1 and set(names[0]) & set(";\t|"):
+        raise QueryError(f"{where} has no column {column!r}, as no commas part its columns; {_SAVE}")
     if not found:
-        hint = f"; if that is one column, {_SAVE}" if len(names) == 1 and set(names[0]) & set(";\t|") else ""
         raise QueryError(
-            f"{where} has no column {column!r}{did_you_mean(column, names)}{hint}; the one that holds the codes is "
+            f"{where} has no column {column!r}{did_you_mean(column, names)}; the one that holds the codes is "
             "named in in_codelist(file, column=…)"
         )
     if len(found) > 1:
         raise QueryError(f"{where} has {len(found)} columns {column!r}; rename all but the one that holds the codes")
-    codes = {line[found[0]].strip() for line in lines[1:] if len(line) > found[0]} - {""}
+    named = max(at for at, name in enumerate(names, 1) if name)
+    for number, line in lines[1:]:
+        # a comma outside quotation marks moves all that follows one cell on: the code would be read from another cell
+        if any(map(str.strip, line[named:])):
+            raise QueryError(
+                f"{where} has more cells in line {number:,} than names in its first line; put a term with a comma in "
+                "quotation marks, and a name above each column"
+            )
+        if len(line) <= found[0]:
+            raise QueryError(
+                f"{where} has no cell in line {number:,} for its column {column!r}; write one there, blank where "
+                "there is no code"
+            )
+    codes = {line[found[0]].strip() for _, line in lines[1:]} - {""}
     if not codes:
         raise QueryError(f"{where} has no codes in its column {column!r}; add them, one a line, below that name")
     if len(codes) > MAX_VALUES:
@@ -63,9 +78,11 @@ def _text(path: str | Path, where: str) -> str:
     return text
 
 
-def _lines(text: str, where: str) -> list[list[str]]:
+def _lines(text: str, where: str) -> list[tuple[int, list[str]]]:
+    """The lines that are not blank, with the number of each in the file."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        found = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if any(map(str.strip, line))]
+        found = [(reader.line_num, line) for line in reader if any(map(str.strip, line))]
     except csv.Error:
         raise QueryError(
             f"{where} breaks the rules of CSV: a quotation mark opens a cell and none closes it, or stands inside one; "

@@ -40,6 +40,12 @@ LISTS = [
     Case(listed(column=3), "such as 'code'", listed()),
     Case(listed(column="id"), "named in in_codelist(file, column=…)", listed()),
     Case(listed(b"code;term\nI21;x"), "with commas", listed()),
+    Case(
+        listed(b"term,code\nInfarct, acute,I21"),
+        "put a term with a comma in quotation marks",
+        listed(b'term,code\n"Infarct, acute",I21'),
+    ),
+    Case(listed(b"term,code\nInfarct"), "write one there, blank where", listed(b"term,code\nInfarct,\nx,I21")),
     Case(listed(b"code,code\nI21,1"), "rename all but the one that holds the codes", listed(b"code,other\nI21,1")),
     Case(listed(b"code,term\n"), "add them, one a line", listed()),
     Case(listed(MANY), "use a shorter one", listed()),

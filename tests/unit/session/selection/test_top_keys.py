@@ -198,7 +198,7 @@ def test_people_of_linked_tables_are_chosen_among_too() -> None:
 
 
 def test_chosen_groups_that_were_saved_are_grouped_by_on_the_command_line(opened: Any, tmp_path: Path) -> None:
-    from pets.cli.flags import _keys
+    from pets.cli.question.reading import keys as read
 
     keys = opened().top_keys(BY, 3, DP)
-    assert _keys(str(keys.save(tmp_path / "top.json"))) == keys.plain()
+    assert read(str(keys.save(tmp_path / "top.json"))) == keys.plain()

@@ -20,6 +20,8 @@ from pets.plan.vector import Ints
 
 SECONDS = 60.0
 """After which a set of few rows counts as found: what cannot be shown to be safe does not leave."""
+LARGEST = 4_000_000
+"""Atoms times sets above which nothing is searched, and a set of few rows counts as found: some 32 MB, and seconds."""
 _CLOSE = 1e-6
 _MORE = 50
 Floats = npt.NDArray[np.float64]
@@ -32,9 +34,14 @@ def tells_few(sets: Sequence[Ints], least: int) -> bool:
         sets: for each of several partitions, the number of each row's set, -1 for a row that is in none.
         least: the bound.
     """
-    matrix, weights = _atoms(sets)
-    if least < 2 or not matrix.size or int(weights.min()) >= least:
+    late = time.monotonic() + SECONDS
+    first, weights = _atoms(sets)
+    if least < 2 or not first.size or int(weights.min()) >= least:
         return False
+    named = [(one, name) for one in sets for name in np.unique(one[one >= 0])]
+    if len(first) * len(named) > LARGEST:
+        return True
+    matrix: Floats = np.array([one[first] == name for one, name in named], dtype=np.float64).T
     try:
         from scipy.linalg import qr
     except ImportError:
@@ -43,7 +50,6 @@ def tells_few(sets: Sequence[Ints], least: int) -> bool:
     rank = int((np.abs(np.diag(triangle)) > _CLOSE).sum())
     heavy = np.argsort(-weights, kind="stable")[: 2 * matrix.shape[1]]
     looked = np.union1d(order[:rank], heavy)
-    late = time.monotonic() + SECONDS
     while True:
         solved = _solved(matrix[looked], weights[looked], least, max(0.0, late - time.monotonic()))
         if solved is None:
@@ -62,17 +68,15 @@ def tells_few(sets: Sequence[Ints], least: int) -> bool:
         looked = np.union1d(looked, more[np.argsort(-weights[more], kind="stable")][:_MORE])
 
 
-def _atoms(sets: Sequence[Ints]) -> tuple[Floats, Ints]:
-    """Which atom lies in which set, and the rows of each; rows that are in no set are left out."""
-    ids = np.zeros(len(sets[0]), dtype=np.int64)
+def _atoms(sets: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """A row of each atom, and how many rows it has; rows that are in no set are left out."""
+    ids, some = np.zeros(len(sets[0]), dtype=np.int64), np.zeros(len(sets[0]), dtype=bool)
     for one in sets:
         names, place = np.unique(one, return_inverse=True)
         ids = np.unique(ids * len(names) + place, return_inverse=True)[1]
+        some |= one >= 0
     _, first, weights = np.unique(ids, return_index=True, return_counts=True)
-    columns = [one[first] == name for one in sets for name in np.unique(one[one >= 0])]
-    matrix = np.array(columns, dtype=np.float64).T.reshape(len(first), len(columns))
-    some = matrix.any(axis=1)
-    return matrix[some], weights[some]
+    return first[some[first]], weights[some[first]]
 
 
 def _solved(matrix: Floats, weights: Ints, least: int, seconds: float) -> Floats | None:

@@ -64,3 +64,33 @@ def test_what_cannot_be_shown_in_time_does_not_leave(monkeypatch: pytest.MonkeyP
     assert not tells_few(sets, 8)
     monkeypatch.setattr(spanned, "SECONDS", 0.0)
     assert tells_few(sets, 8)
+
+
+def test_what_is_too_large_to_search_does_not_leave_and_is_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """400 sets of 16,000 atoms took gigabytes and minutes, while the site answered nobody."""
+    draw = np.random.default_rng(1)
+    sets = [draw.integers(0, size, 300) for size in (2, 8, 10, 6)]
+    atoms, built = len(np.unique(np.stack(sets), axis=1).T), []
+    monkeypatch.setattr(spanned, "LARGEST", atoms * 26)
+    assert not tells_few(sets, 8)
+    monkeypatch.setattr(spanned, "LARGEST", atoms * 26 - 1)
+    monkeypatch.setattr(spanned, "_solved", lambda *given: built.append(given))
+    assert tells_few(sets, 8) and not built
+    one_each = [np.arange(3000), np.arange(3000)[::-1].copy()]
+    monkeypatch.undo()
+    assert tells_few(one_each, 8)
+    assert not tells_few([one.repeat(8) for one in one_each], 8)  # which has no atom of few rows to search for
+
+
+def test_the_clock_runs_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes before the search is of the same minute."""
+    draw = np.random.default_rng(1)
+    sets = [draw.integers(0, size, 300) for size in (2, 8, 10, 6)]
+    found = spanned._atoms(sets)
+
+    def later(given: list[Ints]) -> tuple[Ints, Ints]:
+        monkeypatch.setattr(spanned, "SECONDS", 0.0)  # for a clock that is read after this
+        return found
+
+    monkeypatch.setattr(spanned, "_atoms", later)
+    assert not tells_few(sets, 8)

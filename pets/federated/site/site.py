@@ -277,9 +277,14 @@ class Site:
             grant = self._reserve(admission, snapshot)
         except ProtocolError:
             raise
+        except LedgerError as error:  # (it may name a file of this site: it is for the custodian alone)
+            why = f"this site's ledger took no entry (incident {self._noted(error)})"
+            if order.until:  # no refusal: the ledger may be back when the question is asked again
+                raise ProtocolError(why) from None
+            return channel.write(Kind.REFUSED, 0, why.encode())
         except PetsError as error:
             refusal = channel.write(Kind.REFUSED, 0, str(error).encode()[:MAX_REASON])
-            if order.until:  # it may be asked again, where this is lost on its way, and is not taken up then
+            if order.until:  # asked again, where this was lost on its way, it is not taken up until the site restarts
                 self._refusals[message.query] = refusal
             return refusal
         active = Active(admission, channel, grant, snapshot, time.monotonic())
@@ -309,9 +314,6 @@ class Site:
             grant: Grant | None = self.session.custody.account.reserve([request], start=False, again=True, wait=wait)[0]
         except UsedKeyError:
             grant = None
-        except LedgerError as error:
-            # (the error may name a file of this site: it is for the custodian alone)
-            raise PolicyError(f"this site's ledger took no entry (incident {self._noted(error)})") from None
         if grant is None or grant.sealed is not None:
             raise ProtocolError("the order's id is in this site's ledger already; a query's id is used once")
         return grant

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pets.cli import main
-from pets.errors import PolicyError, QueryError, ReleaseFailedError, UserError
+from pets.errors import LedgerError, PolicyError, QueryError, ReleaseFailedError, UserError
 from pets.federated import connect
 from pets.federated.analyst.open_question import OpenQuestion, wait_of
 from pets.federated.analyst.sharing import check_sharing
@@ -312,6 +312,23 @@ def test_a_refusal_that_was_lost_comes_again_and_is_not_taken_up_later(post: Pos
     relay = many._relay(question.order, question.signed, 2, round_in(question.order))
     assert [post.there["east"].handle(relay.outbox[1]) for _ in range(2)] == [refused, refused]
     assert states(post)["east"] == []
+
+
+def test_a_ledger_that_fails_for_a_moment_refuses_no_open_question(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    post.come("north", "east", NAME)
+    account = type(post.there["east"].session.custody.account)
+
+    def full(*_: object, **__: object) -> None:
+        raise LedgerError("the ledger cannot be written: database or disk is full")
+
+    with monkeypatch.context() as moment:
+        moment.setattr(account, "reserve", full)
+        question, many = asked(post), opened(post)
+        relay = many._relay(question.order, question.signed, 2, round_in(question.order))
+        with pytest.raises(ProtocolError, match=r"ledger took no entry \(incident"):
+            post.there["east"].handle(relay.outbox[1])
+    assert len(post.there["east"].handle(relay.outbox[1])) > 10_000  # its envelope
+    assert states(post)["east"] == ["committed"]
 
 
 def test_only_one_message_a_site_can_wait(post: Post, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,14 +54,15 @@ def grouped(select: exp.Select, people: Any, outer: Any = None) -> Group:
     features: dict[str, Feature] = {}
     attributes: dict[str, str] = {}
     person = ""
+    taken: list[str] = []
     for node in select.expressions:
         of, name = (node.this, str(node.alias)) if isinstance(node, exp.Alias) else (node, "")
         readings.refuse_window(of)
         if isinstance(of, exp.Column) and scope.is_person(of):
-            person = name or str(scope.unit)
+            person = once(name or str(scope.unit), taken, node)
             continue
         if isinstance(of, exp.Column) and not isinstance(of.this, exp.Star):
-            attributes[name or scope.column(of)] = scope.column(of)
+            attributes[once(name or scope.column(of), taken, node)] = scope.column(of)
             continue
         if not readings.is_aggregate(of):
             raise Refusal(
@@ -69,11 +70,17 @@ def grouped(select: exp.Select, people: Any, outer: Any = None) -> Group:
             )
         if not name:
             raise Refusal(node, "give what is read a name, such as AS first")
-        if name in features:
-            raise Refusal(node, f"the name {name!r} is used twice; rename one with AS")
-        features[name] = readings.reading(of, rows, scope, grouped=True)
+        features[once(name, taken, node)] = readings.reading(of, rows, scope, grouped=True)
     having = select.args.get("having")
     return Group(scope, rows, features, person, attributes, having)
+
+
+def once(name: str, taken: list[str], node: exp.Expression) -> str:
+    """A name that a sub-query gives once, whatever its case: of two, SQL takes the first."""
+    if name.casefold() in taken:
+        raise Refusal(node, f"the name {name[:60]!r} is used twice in the sub-query; rename one with AS")
+    taken.append(name.casefold())
+    return name
 
 
 def _only_person(select: exp.Select, scope: RowScope) -> None:

@@ -209,6 +209,10 @@ class PeopleScope(Scope):
             return source.columns
         return {name: Named(name) for name in self.fields if name not in self.features} | source.columns
 
+    def listed(self, source: Source) -> list[str]:
+        """Every name that ``*`` lists of a source, that of the person with them."""
+        return [*self._columns(source), *([source.person] if source.person else [])]
+
     def attribute(self, name: str, node: exp.Expression) -> str:
         """A column of the person table, which stays that one's."""
         if name not in self.fields or name in self.features:

@@ -8,7 +8,7 @@ from pets.query_model.expression import Filter
 from pets.query_model.features import CAPPED, Reading, Rows
 from pets.query_model.sql.conditions import condition
 from pets.query_model.sql.people import computing, readings
-from pets.query_model.sql.people.groups import Group, alias_of, by_person, grouped, inner_of
+from pets.query_model.sql.people.groups import Group, alias_of, by_person, grouped, inner_of, once
 from pets.query_model.sql.people.having import either, having_of, may_be_denied
 from pets.query_model.sql.people.rows import row_scope, rows_of
 from pets.query_model.sql.people.scope import ANY, UNIVERSE, Named, PeopleScope, Source
@@ -216,12 +216,12 @@ def _project(select: exp.Select, alias: str, scope: PeopleScope) -> None:
     _from(select, scope)
     listed: dict[str, Named] = {}
     made = Source("", {})
+    whole, person = any(isinstance(node, exp.Star) for node in select.expressions), ""
+    taken = [name.casefold() for one in scope.sources for name in scope.listed(one)] if whole else []
     scope.sources.append(made)
-    whole, person = False, ""
     for node in select.expressions:
         if isinstance(node, exp.Star):
             only(node)
-            whole = True
             for one in scope.sources:
                 for name, stands in one.columns.items():
                     if listed.setdefault(name, stands) != stands:
@@ -236,12 +236,13 @@ def _project(select: exp.Select, alias: str, scope: PeopleScope) -> None:
             if scope.is_person(of):
                 if scope.present(of) is not None:
                     raise Refusal(of, "name the person of the first table")
-                person = name or str(of.name)
+                person = once(name or str(of.name), taken, node)
             else:
-                listed[name or scope.column(of)] = Named(scope.column(of))
+                listed[once(name or str(of.name), taken, node)] = Named(scope.column(of))
             continue
         if not name:
             raise Refusal(node, "give what is computed a name, such as AS days")
+        once(name, taken, node)
         case = computing.names_by_conditions(of, scope)
         found = scope.named(of, name) if case is None else scope.add(case, of, name)
         if found is None:

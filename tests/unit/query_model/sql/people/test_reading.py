@@ -192,6 +192,9 @@ P = "SELECT COUNT(*) AS n FROM patients p"
 R = "(SELECT pid FROM rx GROUP BY pid) r ON r.pid = p.patient"
 K = "(SELECT pid, COUNT(*) AS k FROM rx GROUP BY pid) r ON r.pid = p.patient"
 BY = "FROM apc GROUP BY patient)"
+AB = f"(SELECT patient, MIN(cost) AS a, MAX(cost) AS b {BY}"
+DATES = f"(SELECT patient, MIN(admitted) AS a, MAX(admitted) AS b {BY}"
+SOME = "WHERE EXISTS (SELECT 1 FROM rx WHERE rx.pid = p.patient)"
 RE = f"WITH mi AS ({MI_SQL}), re AS (SELECT a.patient, COUNT(*) AS k FROM apc a JOIN mi ON a.patient = mi.patient"
 REFUSED: list[tuple[str, str, str, str]] = [
     # who is in
@@ -307,6 +310,21 @@ REFUSED: list[tuple[str, str, str, str]] = [
     (f"{P} WHERE (SELECT COUNT(*) FROM rx WHERE rx.pid = p.patient) > (SELECT COUNT(*) FROM apc WHERE apc.patient = "
      "p.patient)", "compared with a constant", "", f"{P} WHERE (SELECT COUNT(*) FROM rx WHERE rx.pid = p.patient) > 3"),
     # names
+    *(
+        (text, "used twice", place, text.replace(twice, "AS other"))
+        for text, place, twice in (
+            (f"SELECT AVG(a) AS n FROM (SELECT patient, MIN(cost) AS a, MAX(cost) AS A {BY}", "MAX(cost)", "AS A"),
+            (f"SELECT AVG(a) AS n FROM (SELECT patient, MIN(cost) AS a, MAX(cost) AS Patient {BY}", "MAX",
+             "AS Patient"),
+            (f"SELECT AVG(x) AS n FROM (SELECT patient, a AS x, b AS X FROM {AB})", "b", "AS X"),
+            (f"SELECT AVG(a) AS n FROM (SELECT *, b AS A FROM {AB})", "b", "AS A"),
+            (f"SELECT AVG(a) AS n FROM (SELECT *, b AS patient FROM {AB})", "b", "AS patient"),
+            (f"SELECT COUNT(a) AS n FROM (SELECT *, b - a AS PATIENT FROM {DATES})", "b - a",
+             "AS PATIENT"),
+            (f"SELECT COUNT(*) AS n FROM (SELECT born AS Sex, * FROM patients p {SOME}) WHERE sex IS NULL", "born",
+             "AS Sex"),
+        )
+    ),
     (f"{P} WHERE EXISTS (SELECT 1 FROM nobody WHERE nobody.x = 3)", "names no person", "nobody",
      f"{P} WHERE EXISTS (SELECT 1 FROM rx WHERE rx.pid = p.patient)"),
     (f"WITH a AS ({MI_SQL}), b AS ({MI_SQL}) SELECT COUNT(*) AS n FROM a", "leave it out", "",

@@ -33,6 +33,7 @@ class KeyNoise:
         cost: ρ, and δ for the threshold.
         epsilon, delta: the release is (epsilon, delta)-differentially private; the budget's δ of conversion is in it.
         rho: and (ρ, δ of ``cost``)-approximate zCDP.
+        conversion: the δ at which ρ was told as ε.
     """
 
     groups: int
@@ -42,6 +43,7 @@ class KeyNoise:
     epsilon: float
     delta: float
     rho: float
+    conversion: float
 
     def __str__(self) -> str:
         likely = math.ceil(self.threshold + 2 * self.scale)
@@ -82,8 +84,9 @@ def key_noise(groups: int, protection: DP, budget: Budget, delta: float | None =
     threshold = _least(groups, scale, share)
     spent = _units(threshold_loss(groups, scale, threshold)[1], DELTA_UNIT)
     cost = Cost("zcdp", loss, spent)
-    means = described(cost, protection.delta or budget.conversion_delta)
-    return KeyNoise(groups, scale, threshold, cost, protection.epsilon or means[0], means[1], loss / UNIT)
+    conversion = protection.delta or budget.conversion_delta
+    epsilon, delta = described(cost, conversion)
+    return KeyNoise(groups, scale, threshold, cost, protection.epsilon or epsilon, delta, loss / UNIT, conversion)
 
 
 def delta_units(budget: Budget, delta: float | None) -> int:

@@ -81,7 +81,7 @@ class Answering:
             protection=job.protection.to_json(),
             cost=Cost(self._account.budget.currency, 0) if self.kind == "dummy" else asked.cost,
             schema_digest=self._schema.digest,
-            delta=None if job.protection.delta is not None else self._account.budget.conversion_delta,
+            delta=asked.delta,
         )
         (grant,) = self._account.reserve([request], again=again)
         with self._account.closing([grant]):

@@ -48,6 +48,7 @@ class Asked:
     snapshot: str
     query: Json
     cost: Cost
+    delta: float | None
 
 
 class Chosen:
@@ -91,9 +92,10 @@ class KeyJob(Chosen):
 
     @property
     def asked(self) -> Asked:
-        plan = self.plan
-        what = guarantee_text.key_question(plan)
-        return Asked(plan.table, what, plan.digest, self.snapshot.id, plan.question(), self.noise.cost)
+        plan, noise, what = self.plan, self.noise, guarantee_text.key_question(self.plan)
+        # of the budget that priced it: the account's may be another by now
+        delta = None if self.protection.delta is not None else noise.conversion
+        return Asked(plan.table, what, plan.digest, self.snapshot.id, plan.question(), noise.cost, delta)
 
     def found(self, engine: str) -> tuple[Json | None, str]:
         return guarded(partial(_found, self, engine))

@@ -42,7 +42,10 @@ class TopJob(Chosen):
     def asked(self) -> Asked:
         plan = self.top.plan
         form = {"pets": "top", "k": self.top.k, "query": plan.query.to_json()}
-        return Asked(plan.table, top_question(self.top), self.top.digest, self.snapshot.id, form, self.noise.cost)
+        delta = None if self.protection.delta is not None else self.noise.delta
+        return Asked(
+            plan.table, top_question(self.top), self.top.digest, self.snapshot.id, form, self.noise.cost, delta
+        )
 
     def found(self, engine: str) -> tuple[Json | None, str]:
         return guarded(partial(_found, self, engine))

@@ -206,6 +206,33 @@ def test_keys_are_not_signed_at_a_delta_that_was_changed(tmp_path: Path) -> None
         changed(ledger, pets.Budget(20, 1e-4, 1e-6))
 
 
+def test_a_change_between_price_and_charge_is_refused(tmp_path: Path) -> None:
+    """Another thread of the session hears of the change, after this one's price and before its charge."""
+    ledger = Ledger(tmp_path / "ledger.db")
+    schema = pets.Schema({"stays": SCHEMA.tables["apc"]}, dataset="hospital-stays")
+    session = pets.Session(schema, {"stays": ROWS}, budget=pets.Budget(20, 1e-6, 1e-7), ledger=ledger, progress=False)
+    custody, asked = session.custody, pets.DP(epsilon=0.5)
+    most = pets.query("stays").group_by("sex").agg(people=pets.count_units())
+
+    def keys(own: pets.DP) -> Any:
+        terms = custody.key_terms("stays", ["code"], own, where=None, groups=None, delta=None)
+        return lambda: custody.keys(terms, own, None, again=False)
+
+    def top(own: pets.DP) -> Any:
+        terms = custody.top_terms(most, 1, own)
+        return lambda: custody.top(terms, own, again=False)
+
+    for kind, threshold in ((keys, 1e-6), (top, 2e-6)):
+        released = [kind(asked), kind(pets.DP(epsilon=0.4, delta=1e-8))]
+        changed(ledger, pets.Budget(20, threshold * 10, 1e-6))
+        before = session.remaining().epsilon
+        with pytest.raises(BudgetError, match="after this was priced; nothing was spent; ask again"):
+            released[0]()
+        assert session.remaining().epsilon == before
+        for answer in (kind(asked)(), released[1]()):
+            assert answer.guarantee in check(file_of(answer), ledger.key.raw)
+
+
 def test_keys_that_were_paid_for_are_not_charged_anew_after_another_delta_came(tmp_path: Path) -> None:
     """They are told as of then, to whoever asks again; that they are not at the present δ the log alone tells."""
     world, ledger = object.__new__(Keys), Ledger(tmp_path / "ledger.db")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pets.common.codec import Json
-from pets.errors import BudgetError, LedgerError, did_you_mean
+from pets.errors import BudgetError, LedgerError, did_you_mean, shown
 from pets.ledger.db.row_types import ROOT, parsed
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.ledger import Ledger
@@ -36,6 +36,24 @@ class Root:
     units: Mapping[str, str]
     sources: Mapping[str, str]
     budget: Budget | None
+
+
+def check_begun(address: object, dataset: str, budget: Budget | None) -> None:
+    """Refuse a file that is no ledger yet, for who gives no budget: opening it would leave it behind, with its key.
+
+    Raises:
+        BudgetError: with the remedy; nothing was made.
+    """
+    if budget is not None or not isinstance(address, (str, Path)) or "://" in str(address):
+        return
+    with contextlib.suppress(OSError, ValueError):
+        path = Path(address)
+        # beside a checkpoint that was left behind, opening it says what to do
+        if path.name and not path.exists() and not path.with_name(f"{path.name}.checkpoint").exists():
+            raise BudgetError(
+                f"there is no ledger {shown(path.name)} there yet; to begin it, give the whole budget of dataset "
+                f"{dataset!r} (budget=, or --budget-epsilon), or check the path"
+            )
 
 
 def check_root(ledger: Ledger, root: Root) -> None:

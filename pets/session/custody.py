@@ -22,7 +22,7 @@ from pets.dp.shares import party_terms
 from pets.errors import BudgetError, LedgerError, PolicyError, UserError, did_you_mean, missing_extra, shown
 from pets.ledger.account import Account
 from pets.ledger.ledger import Ledger
-from pets.ledger.root import Root, check_root
+from pets.ledger.root import Root, check_begun, check_root
 from pets.ledger.states import Entry, Standing
 from pets.plan.contribution import Contribution
 from pets.plan.key_plan import KeyPlan, make_key_plan
@@ -110,7 +110,7 @@ class Custody:
         if policy is not None and not isinstance(policy, Policy):
             raise UserError(f"policy must be pets.Policy(…), not {shown(policy)}")
         # what the ledger refuses is refused before a table is prepared
-        book, root = _opened(ledger, known), _root(known, data, snapshots, budget)
+        book, root = _opened(ledger, known, budget), _root(known, data, snapshots, budget)
         check_root(book, root)
         tables = Holdings(known, data, snapshots, progress=progress, limits=limits)
         allowed = Policy() if policy is None else policy
@@ -137,14 +137,7 @@ class Custody:
         scope = printable("project", project), printable("analyst", analyst)
         root = _root(self.schema, None, None, None)
         account = Account(self.account.ledger, root, *scope, max_denials=self.policy.max_denials)
-        return Custody(
-            self.schema,
-            self._tables,
-            account,
-            policy=self.policy,
-            engine=self.engine,
-            kind=self.kind,
-        )
+        return Custody(self.schema, self._tables, account, policy=self.policy, engine=self.engine, kind=self.kind)
 
     def __repr__(self) -> str:
         return f"<Custody of dataset {self.schema.dataset!r} ({self.kind} data): {', '.join(self.tables)}>"
@@ -386,12 +379,13 @@ def printable(label: str, value: object) -> str:
     return value
 
 
-def _opened(ledger: str | Path | Ledger | None, schema: Schema) -> Ledger:
+def _opened(ledger: str | Path | Ledger | None, schema: Schema, budget: Budget | None) -> Ledger:
     """The ledger; one that outlives the process needs a dataset with a name of its own."""
     if ledger is not None and schema.dataset == Schema.UNNAMED:
         raise LedgerError(
             "a ledger keeps its account by dataset, and the schema names none; write 'dataset: hospital-stays' in it"
         )
+    check_begun(ledger, schema.dataset, budget)
     return ledger if isinstance(ledger, Ledger) else Ledger(ledger)
 
 

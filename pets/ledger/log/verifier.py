@@ -125,11 +125,13 @@ def verify(certificate: bytes, key: bytes, release: bytes | None = None) -> Any:
                 check_promise(said, one)
         log, budget, which = said["log"], said["budget"], " (the file that was given)" if answers else ""
         others = "; ".join(f"{one['what']} ({one['at']})" for one in said["other_releases"]["unbounded"]) or "nothing"
+        unit, charged, cap = "ρε"[budget["currency"] != "zcdp"], budget["charged"], budget["cap"]
         unanswered = said["other_releases"].get("forfeited", "not told")
         return f"""Genuine: signed by key {signature["keyid"]} as entry {log["seq"]} of {log["origin"]}
   release: {subject}{which}; {said["issued_at"]}; {said["what"]}; table {said["dataset"]["table"]} of {budget["scope"]}
   guarantee: {said["guarantee"]}
-  cost: {budget["charged"]} of {budget["cap"]} units ({budget["currency"]}), {budget["after"]} spent with it
+  cost: {charged} of {cap} units ({budget["currency"]}), {budget["after"]} spent with it
+    that is {unit} = {charged / 1e12:.4g}, {charged / cap:.1%} of it; {budget["after"] / cap:.1%} is spent
   charged before it and never answered: {unanswered}
   left before it without a finite guarantee: {others}{MEMORY * (budget["ledger"] == "memory")}"""
     except (InvalidSignature, ValueError, LookupError, TypeError, AttributeError, RecursionError):

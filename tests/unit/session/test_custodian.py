@@ -157,6 +157,18 @@ def test_each_session_is_small_and_has_no_thread(many: int) -> None:
     assert len(connections) == 1
 
 
+def test_what_is_refused_for_want_of_a_budget_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "h.db"
+    with pytest.raises(UserError, match=r"there is no ledger 'h\.db' there yet; to begin it, give the whole budget of"):
+        pets.Custodian(SCHEMA, rows(), ledger=path, progress=False)
+    assert list(tmp_path.iterdir()) == []
+    kept(ledger=path)
+    assert pets.Custodian(SCHEMA, rows(), ledger=path, progress=False).remaining().spent.loss == 0
+    path.rename(tmp_path / "moved.db")
+    with pytest.raises(UserError, match="its published checkpoint is still there"):
+        pets.Custodian(SCHEMA, rows(), ledger=path, progress=False)
+
+
 def test_a_custodian_is_never_pickled() -> None:
     import pickle
 

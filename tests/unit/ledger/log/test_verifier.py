@@ -92,6 +92,7 @@ def test_a_genuine_certificate(made: Made) -> None:
     assert made.release.guarantee in said
     loss = made.release.cost["loss"]
     assert f"cost: {loss} of 185069840653 units (zcdp), {loss} spent with it" in said
+    assert f"that is ρ = {loss / 1e12:.4g}, {loss / 185069840653:.1%} of it; {loss / 185069840653:.1%} is spent" in said
     assert "left before it without a finite guarantee: count (" in said
     assert "NOTE" not in said
     assert "the file that was given" not in said

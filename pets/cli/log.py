@@ -119,6 +119,8 @@ def _promise(
     except check.Refused as why:
         raise Unverified(f"what it promises does not follow from the release: {why}") from None
     except check.CannotCheck as why:
+        if log or schema or tables:  # what was given was held against nothing
+            raise Unverified(f"it cannot be checked: {why}") from None
         return f"it cannot be checked: {why}"
     except OSError as error:
         raise VerificationError(f"{str(log)!r} cannot be read ({error.strerror})") from None
@@ -145,6 +147,8 @@ def _witnessed(signed: bytes, key: bytes, policy: Path | None, proof: Path | Non
 
     if policy is None or proof is None:
         raise UserError("--policy says who must have seen it, and --proof that they did; give both")
+    if _federated(signed):
+        raise UserError("a release over several sites stands in no log; leave out --policy and --proof")
     file = json.loads(signed)
     place = Certificate(file.get("certificate", file)).predicate["log"]
     try:

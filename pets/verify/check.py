@@ -164,9 +164,15 @@ def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any
     file = read(release)
     envelope = file.get("certificate") if certificate is None else read(certificate)
     one = {name: part for name, part in file.items() if name not in ("digest", "certificate")}
+    public = "schema: as the custodian says (no published one was given)"
+    if schema is not None and "schema" in one:
+        need(same(read(schema), one["schema"]), "its schema is not the published one")
+        public = "schema: the published one"
     if "sharing" in one:
+        if log is not None or witnesses is not None or tables:
+            raise CannotCheck("it is over several sites, and no log, witness or table is held against such a release")
         need(envelope is None and file.get("digest", digested := sha256(canonical(one))) == digested, "it was edited")
-        return str(_sharing.check(core, one, key))
+        return f"{_sharing.check(core, one, key)}\n  {public}"
     if envelope is None:
         raise CannotCheck("nobody has signed it: there is no certificate")
     subject, said = opened(envelope, key)
@@ -176,7 +182,10 @@ def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any
     if one.get("pets") == "derived":
         if one.get("kind") not in DERIVED:
             raise CannotCheck("it was made in a way that this checker does not know; find a newer one")
+        if log is not None:
+            raise CannotCheck("a log is held against a release, and this was made of releases; leave --log out")
         found: str = DERIVED[one["kind"]].check(core, one, said, (entry, private, subject), key, tables or {})
+        found += f"\n  {public}"
         return found if witnesses is None else f"{found}\n  {_witness.witnessed(said['log'], key, *witnesses)}"
     if tables:
         raise CannotCheck("a table is held against the certificate that was saved beside it (NAME.certificate.json)")
@@ -184,10 +193,6 @@ def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any
     place = "budget, other releases: as the ledger says (no log was given)"
     if log is not None:
         place = _log.replay(log, key, one, said, _loss, checkpoint)
-    public = "schema: as the custodian says (no published one was given)"
-    if schema is not None:
-        need(same(read(schema), one["schema"]), "its schema is not the published one")
-        public = "schema: the published one"
     if witnesses is not None:
         place += f"\n  {_witness.witnessed(said['log'], key, *witnesses)}"
     return f"{one['guarantee']}\n  {_answers.derived(one, plan)}\n  {place}\n  {public}\n  {UNKNOWABLE}"
@@ -209,7 +214,9 @@ def main(arguments: list[str]) -> int:
     try:
         files = [None if path is None else path.read_bytes() for path in (given.certificate, given.schema)]
         notes = [path.read_text("utf-8") for path in (given.policy, given.proof) if path is not None]
-        seen = (notes[0], notes[1]) if len(notes) == 2 else None
+        if len(notes) == 1:
+            raise CannotCheck("--policy says who must have seen it, and --proof that they did; give both")
+        seen = (notes[0], notes[1]) if notes else None
         key = bytes.fromhex(given.key.read_text("ascii").strip())
         log = None if given.log is None else given.log.open("rb")
         tables = {path.name: sha256(path.read_bytes()) for path in given.table}

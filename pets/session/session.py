@@ -108,7 +108,6 @@ class Session(AnalystSession):
         The budget is not renewed: people in the old and the new snapshot are the same people.
         """
         self._custody.refresh()
-        self._lost.clear()
 
     def report(self, table: str | None = None) -> Any:
         """For the custodian only: the fate of every row of a table. It holds exact counts of real rows."""

@@ -173,7 +173,7 @@ class AnalystSession(BoundingVerbs, SelectionVerbs, SessionNames):
 
         It says what share of rows each K counts where that was released: ``rows_lost``, or what this session released.
         """
-        known = self._lost | ({} if rows_lost is None else {rows_lost.table_name: rows_lost})
+        known = self._still_lost() | ({} if rows_lost is None else {rows_lost.table_name: rows_lost})
         plans = (self._custody.plan(one) for one in queries(query))
         return quoted(plans, protection, self.budget, lambda: self._custody.standing().left, known)
 

@@ -25,6 +25,11 @@ class BoundingVerbs:
         """By table, what this session released of the rows that bounds leave out."""
         return {}
 
+    def _still_lost(self) -> dict[str, RowsLost]:
+        """The same, of the rows that are held now: the custodian may have made them anew since."""
+        held = self._custody.snapshot
+        return {table: lost for table, lost in self._lost.items() if lost.release.snapshot_id == held(table).id}
+
     @plain_arguments(UserError, "rows_lost", "write rows_lost('stays', pets.DP(epsilon=0.1))")
     def rows_lost(
         self, table: str, protection: Protection, by: str | Sequence[str] | None = None, *, again: bool = False

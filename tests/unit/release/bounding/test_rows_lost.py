@@ -104,10 +104,17 @@ def test_quotes_answers_and_charts_say_what_share_is_counted() -> None:
 
 
 def test_after_a_refresh_it_is_no_longer_said(tmp_path: Path) -> None:
-    one = session(snapshots=tmp_path / "snapshots")
-    one.rows_lost("stays", pets.DP(epsilon=1))
-    one.refresh()
-    assert "K = 2 counts" not in str(one.release(ALL, pets.DP(epsilon=1)))
+    budget = pets.Budget(epsilon=10, delta=1e-6)
+    custodian = pets.Custodian(SCHEMA, STAYS, budget=budget, snapshots=tmp_path / "others", progress=False)
+    own = session(snapshots=tmp_path / "snapshots")
+    for one, holder in ((own, own), (custodian.session(), custodian)):
+        one.rows_lost("stays", pets.DP(epsilon=1))
+        assert "K = 2 counts" in str(one.quote(ALL, pets.DP(epsilon=1)))
+        holder.refresh()
+        assert "K = 2 counts" not in str(one.quote(ALL, pets.DP(epsilon=1)))
+        assert "K = 2 counts" not in str(one.release(ALL, pets.DP(epsilon=1)))
+        one.rows_lost("stays", pets.DP(epsilon=1))
+        assert "K = 2 counts" in str(one.quote(ALL, pets.DP(epsilon=1)))
 
 
 def test_it_is_read_again_from_a_file(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_after_a_refresh_it_is_no_longer_said(tmp_path: Path) -> None:
     budget = pets.Budget(epsilon=10, delta=1e-6)
     custodian = pets.Custodian(SCHEMA, STAYS, budget=budget, snapshots=tmp_path / "others", progress=False)
     own = session(snapshots=tmp_path / "snapshots")
-    for one, holder in ((own, own), (custodian.session(), custodian)):
+    for one, holder in ((own, own), (custodian.session(analyst="amina"), custodian)):
         one.rows_lost("stays", pets.DP(epsilon=1))
         assert "K = 2 counts" in str(one.quote(ALL, pets.DP(epsilon=1)))
         holder.refresh()

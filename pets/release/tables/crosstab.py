@@ -6,9 +6,10 @@ that of a cell. A question by one key alone has less noise, and need not agree w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def crosstab(answer: Answer, name: str, rows: str, columns: str, margins: str) -
         raise QueryError(f"a cross-table has two keys, and {rows!r} is one; name another key for the columns")
     if not isinstance(margins, str):
         raise QueryError(f"margins is what the margins are called, such as 'All', not {shown(margins)}")
-    labels = [list(dict.fromkeys(named[key])) for key in (rows, columns)]
+    labels = [_labels(answer, key, named[key]) for key in (rows, columns)]
     if any(margins in side for side in labels):
         raise QueryError(f"{margins!r} is a key itself; call the margins otherwise, such as margins='Total'")
     at = [np.array([side.index(one) for one in named[key]]) for side, key in zip(labels, (rows, columns), strict=True)]
@@ -88,3 +89,12 @@ def crosstab(answer: Answer, name: str, rows: str, columns: str, margins: str) -
     twice = output.traits.counts == "people" and bool((cells > 1).any())
     note = f"Margins of {name!r} count {PAIRS}: a person once in each group." if twice else ""
     return CrossTable(table, errors, note)
+
+
+def _labels(answer: Answer, key: str, called: Sequence[Any]) -> list[Any]:
+    """What the groups are called by a key, in the key's own order, whatever order a KeySet has them in."""
+    layout = answer.plan.layout
+    (dimension,) = (one for one in layout.dimensions if one.name == key)
+    order = {label: place for place, label in enumerate(dimension.labels)}
+    pairs = zip(layout.columns()[key], called, strict=True)
+    return list(dict.fromkeys(name for _, name in sorted(pairs, key=lambda pair: order[pair[0]])))

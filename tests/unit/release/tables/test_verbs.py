@@ -171,6 +171,17 @@ def test_a_cross_table_of_listed_groups_has_gaps() -> None:
     assert "once in each group" in made._repr_html_()
 
 
+def test_keys_of_a_cross_table_stand_in_their_own_order() -> None:
+    listed = pets.KeySet.of([{"age": "old", "area": "n"}, {"age": "young", "area": "w"}, {"age": "young", "area": "s"}])
+    found = released(pets.query("t").group_by(listed).agg(n=pets.count()), pets.DP(epsilon=2), ROWS)
+    for rows, columns in (("age", "area"), ("area", "age")):
+        table = found.crosstab("n", rows=rows, columns=columns).table
+        order = {"age": ["young", "old", "All"], "area": ["n", "s", "w", "All"]}
+        assert table.index.tolist() == order[rows] and table.columns.tolist() == order[columns]
+        cells = found.table.set_index([rows, columns])["n"]
+        assert all(table.loc[key] == n for key, n in cells.items())
+
+
 @pytest.mark.parametrize(
     ("output", "settings", "said"),
     [

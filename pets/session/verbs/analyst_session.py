@@ -240,7 +240,8 @@ class AnalystSession(BoundingVerbs, SelectionVerbs, SessionNames):
             protection: ``pets.DP(epsilon=…)`` or ``pets.DP(rho=…)``.
             where: only rows that meet it.
             groups: keys that one person is counted in at most (5 unless it is said); fewer give a lower threshold.
-            delta: of the threshold; left out, a hundredth of the budget's ``threshold_delta``.
+            delta: of the threshold; left out, a hundredth of the budget's ``threshold_delta``. Written out, the same
+                number is another question, and charged: a signed change of the budget tells the two apart.
             again: whether an equal question is to be answered, and charged, anew.
 
         Raises:

@@ -23,9 +23,10 @@ from pets.federated.messages.roster import Roster
 from pets.federated.query_round.envelopes import envelope_terms, sent
 from pets.federated.query_round.order import Order
 from pets.federated.site import wording
+from pets.ledger.log.dsse import opened
 from pets.plan.plan import Plan
 from pets.protection.protection import DP, Protection, Total
-from pets.release.certificate import Certificate
+from pets.release.certificate import PAYLOAD, Certificate
 from pets.release.release import Release
 
 DOMAIN = b"pets.federated.release.v1\x00"
@@ -160,13 +161,25 @@ def _follows(release: Release, roster: Roster, order: Order, loss: PrivacyLoss |
     if any(getattr(release, name) != part for name, part in wanted.items()):
         return False
     certificates = {name: Certificate(form) for name, form in release.form["sharing"]["certificates"].items()}
+    # a site promises this of its rows, invented or not
+    at = None if loss is None else (loss.epsilon, loss.delta)
+    exact = isinstance(order.protection, Total)
+    said = WORDINGS[version].guarantee(plan, roster, order.secure, at, exact, order.shares)
     return all(
-        name in answered and _is_about(one.predicate, name, release, roster, order)
+        name in answered and _signed_once(one) and _is_about(one.predicate, name, release, roster, order, said)
         for name, one in certificates.items()
     )
 
 
-def _is_about(predicate: Json, site: str, release: Release, roster: Roster, order: Order) -> bool:
+def _signed_once(certificate: Certificate) -> bool:
+    """Whether it has one signature, in form."""
+    _, signatures = opened(certificate, PAYLOAD)
+    parts = [{*certificate}, *({*one} for one in certificate["signatures"])]
+    sizes = [(len(bytes.fromhex(name)), len(signature)) for name, signature in signatures]
+    return parts == [{"payload", "payloadType", "signatures"}, {"keyid", "sig"}] and sizes == [(8, 64)]
+
+
+def _is_about(predicate: Json, site: str, release: Release, roster: Roster, order: Order, said: str) -> bool:
     """Whether a site's certificate is of its part of this release; by which key it is signed, nothing here tells."""
     told, noise = release.form["sharing"], predicate["dp"] or {}
     terms = ("losses", "epsilon", "delta", "rho")
@@ -177,6 +190,7 @@ def _is_about(predicate: Json, site: str, release: Release, roster: Roster, orde
         "protection": release.protection,
         "federation": wording.federation(roster, order, site),
         "cost": release.cost,
+        "guarantee": said,
     }
     data = {"metadata_sha256": release.schema.digest, "rows": release.data}
     return (

@@ -7,7 +7,7 @@ from typing import Any
 
 PARTS = """answered certificates colluding coordinator dropouts honest key_holder noise roster roster_sha256 round
   secure signatures sites sites_per_person version"""
-TERMS = ("losses", "epsilon", "delta", "rho")
+TERMS, SHARES = ("losses", "epsilon", "delta", "rho"), ("mechanism", "scales", "refine", "alone")
 ORDER = {"pets": "federated-order", "version": 1, "step": None}
 DOMAIN = b"pets.federated.v1\0"
 NOT_CHECKED = """not checked, since no program can know it from this file: that the total is the sum of the sites'
@@ -49,7 +49,7 @@ def check_signed(core: Any, one: Any, told: Any, least: int) -> None:
     core.need(least <= len(signed) and set(signed) <= set(told["answered"]), "too few sites signed that they answered")
     if told["secure"] == "encrypted":
         return
-    shares = told["noise"] and {name: told["noise"][name] for name in ("mechanism", "scales", "refine", "alone")}
+    shares = told["noise"] and {name: told["noise"][name] for name in SHARES}
     order = ORDER | {"id": one["id"], "roster": told["roster_sha256"], "analyst": one["analyst"], "shares": shares}
     order |= {name: one[name] for name in ("query", "protection")} | {name: told[name] for name in ("secure", "round")}
     order |= {"until": told["until"]} if "until" in told else {}
@@ -62,12 +62,26 @@ def check_signed(core: Any, one: Any, told: Any, least: int) -> None:
         core.verify(keys[names.index(name)], bytes.fromhex(form["signature"]), DOMAIN + context + head)
 
 
-def check_certificates(core: Any, one: Any, told: Any) -> int:
-    """What each site's ledger certified is its part of this; by whose key it is signed, no roster says."""
+def stated(core: Any, envelope: Any) -> Any:
+    """What an envelope with one Ed25519 signature states; by whose key it is signed, no roster says."""
+    core.need(len(envelope["signatures"]) == 1, "a site's certificate has not one signature")
+    mark = envelope["signatures"][0]
+    payload, sig = (base64.b64decode(text) for text in (envelope["payload"], mark["sig"]))
+    signed = {"keyid": mark["keyid"], "sig": base64.b64encode(sig).decode()}
+    again = {"payload": base64.b64encode(payload).decode(), "payloadType": core.KIND, "signatures": [signed]}
+    well = core.same(envelope, again) and len(sig) == 64 and len(bytes.fromhex(signed["keyid"])) == 8
+    about = core.read(payload)
+    well = well and core.same([about["_type"], about["predicateType"]], core.TYPES)
+    core.need(well, "a site's certificate is not one that a ledger signs")
+    return about["predicate"]
+
+
+def check_certificates(core: Any, one: Any, told: Any, words: str) -> int:
+    """What each site's ledger certified is its part of this, and promises what this does (``words``)."""
     for name, envelope in told["certificates"].items():
-        said = core.read(base64.b64decode(envelope["payload"]))["predicate"]
+        said = stated(core, envelope)
         wanted = {"release_id": one["id"], "plan_sha256": one["plan"], "query": one["query"], "cost": one["cost"]}
-        wanted |= {"protection": one["protection"]}
+        wanted |= {"protection": one["protection"], "guarantee": words}
         federation = {part: told[part] for part in ("sites", "roster_sha256", "secure", "sites_per_person", "dropouts")}
         federation |= {part: told[part] for part in ("colluding", "honest", "key_holder")}
         wanted["federation"] = federation | {"site": name, "analyst": one["analyst"]}
@@ -76,9 +90,8 @@ def check_certificates(core: Any, one: Any, told: Any) -> int:
         alike = alike and said["dataset"]["metadata_sha256"] == core.sha256(core.canonical(one["schema"]))
         noise = {part: (said["dp"] or {}).get(part) for part in TERMS}
         alike = alike and core.same(noise, {part: (told["noise"] or {}).get(part) for part in TERMS})
-        core.need(
-            alike and said["dataset"]["rows"] == one["data"], f"the certificate of site {name} is of something else"
-        )
+        alike = alike and said["dataset"]["rows"] == one["data"]
+        core.need(alike, f"the certificate of site {name} is of something else")
     return len(told["certificates"])
 
 
@@ -107,12 +120,8 @@ def check(core: Any, one: Any, key: bytes) -> str:
     plan = core.Plan(one["query"], one["schema"])
     derived = {"plan": core.sha256(core.canonical(plan.form)), "dataset": one["schema"]["dataset"]}
     derived |= {"table": one["query"]["table"], "data": first["data"], "budget": None, "project": "federation"}
-    derived |= {
-        "pets": "release",
-        "version": 1,
-        "snapshot": f"federated {one['id']}",
-        "mechanism": "none" if exact else "gaussian",
-    }
+    derived |= {"pets": "release", "version": 1, "snapshot": f"federated {one['id']}"}
+    derived["mechanism"] = "none" if exact else "gaussian"
     loss_, scales = 0, [0.0] * len(plan.measures)
     numbers = {"epsilon": None, "delta": None, "rho": None}
     if share is not None:
@@ -132,6 +141,8 @@ def check(core: Any, one: Any, key: bytes) -> str:
     need(all(alike), "the noise on its total is not that of its shares")
     words = core.shares.promise(core, one, told, plan, charged)
     need(one["guarantee"] == words, "it promises something else in words")
-    count = check_certificates(core, one, told)
+    # a site promises this of its rows, invented or not
+    count = check_certificates(core, one, told, core.shares.promise(core, one | {"data": "real"}, told, plan, charged))
+    carried = f"{count} certificate(s) carried; whose keys signed them is not checked here"
     by = f"{len(told['answered'])} of {n} sites answered; roster {told['roster_sha256']}"
-    return f"{words}\n  derived anew: {charged} units at each site; {by}; {count} certificate(s) agree\n  {NOT_CHECKED}"
+    return f"{words}\n  derived anew: {charged} units at each site; {by}; {carried}\n  {NOT_CHECKED}"

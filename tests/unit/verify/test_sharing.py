@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 import pets
 from pets.common.codec import canonical
+from pets.errors import VerificationError
+from pets.federated import check_sharing
 from pets.federated.analyst.sharing import signature
 from pets.release.release import Release
 from pets.verify.check import CannotCheck, Refused, check
@@ -135,8 +138,6 @@ def test_a_certificate_of_something_else(world: World) -> None:
     sites = form["sharing"]["certificates"]
     assert sites
     name = next(iter(sites))
-    import base64
-
     said = json.loads(base64.b64decode(sites[name]["payload"]))
     for part, value in (
         ("cost", {"currency": "zcdp", "loss": 1, "delta": 0}),
@@ -147,6 +148,34 @@ def test_a_certificate_of_something_else(world: World) -> None:
         sites[name] = sites[name] | {"payload": base64.b64encode(canonical(lie)).decode()}
         with pytest.raises(Refused, match="of something else"):
             check(world.signed(form), world.key)
+
+
+@pytest.mark.chance(0)
+def test_a_certificate_that_nobody_signed_or_that_promises_more() -> None:
+    world = World(*WAYS[0])
+    told = world.form["sharing"]["certificates"]
+    said = "5 certificate(s) carried; whose keys signed them is not checked here"
+    assert len(told) == 5 and said in check(world.signed(world.form), world.key)
+    statement = json.loads(base64.b64decode(told["s1"]["payload"]))
+    statement["predicate"]["guarantee"] = "Perfectly private, ε = 0.0001"
+    promised = base64.b64encode(canonical(statement)).decode()
+    mark = told["s1"]["signatures"][0]
+    for change in (
+        {"signatures": []},
+        {"signatures": [mark, mark]},
+        {"signatures": [mark | {"sig": ""}]},
+        {"signatures": [mark | {"keyid": "s1"}]},
+        {"signatures": [mark | {"more": 1}]},
+        {"payloadType": "text/plain"},
+        {"payload": promised},
+    ):
+        form = copy.deepcopy(world.form)
+        form["sharing"]["certificates"]["s1"] |= change
+        file = world.signed(form)
+        with pytest.raises(Refused):
+            check(file, world.key)
+        with pytest.raises(VerificationError, match="does not follow"):
+            check_sharing(Release.from_json(json.loads(file)))
 
 
 @pytest.mark.chance(0)

@@ -213,7 +213,7 @@ def _answered(form: Json, roster: Roster, order: Order, plan: Plan) -> bool:
     if len(signatures) < least or not set(form["signatures"]) <= set(form["answered"]):
         return False
     if order.secure == "encrypted":
-        return sent(order, roster, plan, signatures)
+        return len(signatures) == len(answered) and sent(order, roster, plan, signatures)
     body = bitmap(answered, roster.size)
     query, context = bytes.fromhex(order.id), context_of(roster, order.form)
     heads = {site: unsigned(Kind.ROUND, _SIGNED_ROUND, query, site, body) for site in signatures}

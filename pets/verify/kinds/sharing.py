@@ -14,7 +14,7 @@ NOT_CHECKED = """not checked, since no program can know it from this file: that 
   vectors, that each site drew its noise and keeps it, that the roster is the one that was agreed (compare its digest),
   whose keys signed the sites' certificates, who answered (local), by whose key a round is signed and that its total was
   opened rightly (encrypted); and what is said of a release of one ledger. Taken as stated: numbers, notes, constants in
-  the question, times"""
+  the question, times; analyst, confidence and until (local, encrypted), which no site signed"""
 
 
 def check_roster(core: Any, told: Any, key: bytes) -> Any:
@@ -48,6 +48,7 @@ def check_signed(core: Any, one: Any, told: Any, least: int) -> None:
     signed = told["signatures"]
     core.need(least <= len(signed) and set(signed) <= set(told["answered"]), "too few sites signed that they answered")
     if told["secure"] == "encrypted":
+        core.need(set(signed) == set(told["answered"]), "a site answered, and signed no envelope")
         return
     shares = told["noise"] and {name: told["noise"][name] for name in SHARES}
     order = ORDER | {"id": one["id"], "roster": told["roster_sha256"], "analyst": one["analyst"], "shares": shares}

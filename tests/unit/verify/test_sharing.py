@@ -179,6 +179,21 @@ def test_a_certificate_that_nobody_signed_or_that_promises_more() -> None:
 
 
 @pytest.mark.chance(0)
+def test_a_site_that_sent_no_envelope_did_not_answer() -> None:
+    world = World({"dropouts": 1}, pets.DP(epsilon=1), "encrypted")
+    said = check(world.signed(world.form), world.key)
+    assert "analyst, confidence and until (local, encrypted), which no site signed" in said
+    form = copy.deepcopy(world.form)
+    form["sharing"]["certificates"].clear()
+    check(world.signed(form), world.key)
+    form["sharing"]["signatures"].pop("s0")  # four of five suffice, and s0 is still said to have answered
+    with pytest.raises(Refused, match="a site answered, and signed no envelope"):
+        check(world.signed(form), world.key)
+    with pytest.raises(VerificationError, match="does not follow"):
+        check_sharing(Release.from_json(json.loads(world.signed(form))))
+
+
+@pytest.mark.chance(0)
 def test_what_cannot_be_checked(world: World) -> None:
     for change in ({"version": 2}, {"secure": "trustees"}):
         with pytest.raises(CannotCheck, match="does not know"):

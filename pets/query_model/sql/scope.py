@@ -1,6 +1,6 @@
 """Scope: what the names of a statement stand for: one table, the attributes of its people, their columns.
 
-Names without quotes are matched whatever their case, where that leaves one column; names in quotes exactly.
+Names are matched whatever their case, in quotes, too, as in DuckDB; one that may be several is refused.
 """
 
 from __future__ import annotations
@@ -160,16 +160,20 @@ STAR = "rows never leave; name measures in place of *, such as COUNT(*) AS n"
 
 def matched(name: exp.Expression, known: Iterable[str]) -> str | None:
     """The one known name that an identifier stands for; ``None`` where none is, refused where several are."""
-    names = list(known)
     text = str(name.name)
-    if text in names:
-        return text
-    if name.args.get("quoted"):
-        return None
-    alike = [one for one in dict.fromkeys(names) if one.casefold() == text.casefold()]
+    alike = [one for one in dict.fromkeys(known) if one.casefold() == text.casefold()]
     if len(alike) > 1:
-        raise Refusal(name, f"{text!r} may be {' or '.join(map(repr, alike))}; write the right one in double quotes")
+        raise Refusal(
+            name,
+            f"{text[:60]!r} may be {' or '.join(map(repr, alike))}, which SQL does not tell apart, not even in quotes; "
+            "rename one with AS, or ask in Python, with pets.query",
+        )
     return alike[0] if alike else None
+
+
+def table_named(name: exp.Expression, schema: Schema) -> str | None:
+    """The table that an identifier stands for: as written, where two differ by case, which no database has."""
+    return str(name.name) if name.name in schema.tables else matched(name, schema.tables)
 
 
 def scope_of(select: exp.Select, schema: Schema, kind: type[Scope] | None = None) -> Scope:
@@ -195,7 +199,7 @@ def _table(node: exp.Expression, schema: Schema, kind: type[Scope]) -> Scope:
     name = node.this
     if isinstance(name, exp.Anonymous) and str(name.this).upper() == "BOUND":
         name, bounds = _bound(name)
-    found = matched(name, schema.tables) if isinstance(name, exp.Identifier) else None
+    found = table_named(name, schema) if isinstance(name, exp.Identifier) else None
     if found is None:
         said = name.name if isinstance(name, exp.Identifier) else ""
         raise Refusal(node, f"table {said[:60]!r} is not in the schema{did_you_mean(said, schema.tables)}")
@@ -247,7 +251,7 @@ def join_person_table(join: exp.Join, scope: Scope) -> None:
     if isinstance(target, exp.Subquery) or not isinstance(target, exp.Table) or attached is None:
         raise Refusal(join, FEATURES if isinstance(target, exp.Subquery) else _ONE)
     only(target, "this", "db", "catalog", "alias")
-    if not isinstance(target.this, exp.Identifier) or matched(target.this, [attached]) is None:
+    if not isinstance(target.this, exp.Identifier) or table_named(target.this, scope.schema) != attached:
         raise Refusal(join, _ONE)
     own, other = scope.unit, scope.schema.table(attached).unit.column
     if scope.person is not None:

@@ -76,6 +76,20 @@ class Writer:
         if name not in self.columns:
             known = did_you_mean(name, self.columns)
             raise SchemaError(f"column {shown(name)} is not in table {self._query.table!r}{known}")
+        return self.told(name, self.columns)
+
+    def told(self, name: str, among: Iterable[str]) -> str:
+        """A name as SQL, where SQL tells it apart from the others.
+
+        Raises:
+            QueryError: another name differs from it only by case.
+        """
+        alike = [other for other in among if other != name and other.casefold() == name.casefold()]
+        if alike:
+            raise QueryError(
+                f"SQL does not tell {shown(name)} from {shown(alike[0])}; give one another name, or keep the question "
+                "as JSON: query.to_json(), which pets.Query.from_json reads"
+            )
         return self.name(name)
 
     def _table(self, name: str) -> str:
@@ -91,7 +105,7 @@ class Writer:
         if not query.derived:
             return source
         domains = self.schema.fields(query.table)
-        made = [f"{self._computed(node, domains)} AS {self.name(name)}" for name, node in query.derived]
+        made = [f"{self._computed(node, domains)} AS {self.told(name, self.columns)}" for name, node in query.derived]
         return f"(SELECT *, {', '.join(made)} FROM {source}) AS {table}"
 
     def _with_people(self, source: str, table: str, *, bound: bool) -> str:
@@ -100,7 +114,7 @@ class Writer:
             return source
         other = str(self.schema.table(str(self._person)).unit.column)
         person = self._table(str(self._person))
-        on = f"{table}.{self.name(str(self.unit))} = {person}.{self.name(other)}"
+        on = f"{table}.{self.told(str(self.unit), self._own.columns)} = {person}.{self.name(other)}"
         return f"{source}{f' AS {table}' if bound else ''} LEFT JOIN {person} ON {on}"
 
     def _computed(self, node: Derived, domains: Mapping[str, Domain]) -> str:
@@ -137,7 +151,7 @@ class Writer:
         """The measure that counts people."""
         if self.unit is None:
             return "COUNT_UNITS()"
-        unit = self.name(self.unit)
+        unit = self.told(self.unit, self._own.columns)
         return (
             f"COUNT(DISTINCT {self._table(self._query.table)}.{unit})" if self._joined() else f"COUNT(DISTINCT {unit})"
         )
@@ -257,8 +271,7 @@ class Writer:
         if display is None:
             return [f"HAVING {term}" for term in having]
         if display.having is not None:
-            names = [name for name, _ in self._query.aggregates]
-            text = Writer(self._query, self.schema, names).condition(display.having)
+            text = Writer(self._query, self.schema, self._answer()).condition(display.having)
             having.append(f"({text})" if having and isinstance(display.having, Or) else text)
         lines = [f"HAVING {' AND '.join(having)}"] if having else []
         if display.order:
@@ -269,10 +282,14 @@ class Writer:
 
     def _order(self, order: Order) -> str:
         last = " NULLS FIRST" if order.nulls_first else ""
-        return f"{self.name(order.name)}{' DESC' if order.descending else ''}{last}"
+        return f"{self.told(order.name, self._answer())}{' DESC' if order.descending else ''}{last}"
+
+    def _answer(self) -> list[str]:
+        """The names of the answer."""
+        return [*(key.name for key in self._query.keys), *(name for name, _ in self._query.aggregates)]
 
     def _listed(self, keyset: KeySet) -> str:
-        names = ", ".join(self.name(name) for name in keyset.columns)
+        names = ", ".join(self.told(name, self._answer()) for name in keyset.columns)
         display = Display() if self._query.display is None else self._query.display
         called = [display.shown(name) for name in keyset.columns]
         rows = [

@@ -47,6 +47,15 @@ def asked(text: str) -> Query:
     return pets.sql(text, SCHEMA)
 
 
+def ordered(name: str) -> Query:
+    asked = pets.query("stays").agg(**{"n": pets.count(), name: pets.count_units()})
+    return asked.shown_as(Display(order=(Order("n"),)))
+
+
+def features(name: str) -> Query:
+    return pets.people(of="stays", **{name: pets.events("stays").count(max=3)}).agg(n=pets.count())
+
+
 def nested(depth: int) -> Any:
     form: Any = {"filter": "compare", "column": "a", "op": "==", "value": 1}
     for _ in range(depth):
@@ -408,6 +417,12 @@ CASES = [
         "build the query anew",
         lambda: pets.query("stays").group_by(ColumnKey("sex", "sex")).agg(n=pets.count()).sql(SCHEMA),
     ),
+    Case(
+        lambda: ordered("N").sql(SCHEMA),
+        "give one another name",
+        lambda: ordered("m").sql(SCHEMA) and Query.from_json(ordered("N").to_json()),
+    ),
+    Case(lambda: features("ID").sql(SCHEMA), "give the feature another name", lambda: features("rows").sql(SCHEMA)),
     Case(lambda: T.group_by(3), "write group_by('age', 'sex')", lambda: T.group_by("age", "sex")),
     Case(lambda: T.groupby("a"), ".group_by", lambda: T.group_by("a")),
     *people_remedies.CASES,

@@ -14,7 +14,7 @@ from pets.query_model.sql.people.rows import row_scope, rows_of
 from pets.query_model.sql.people.scope import ANY, UNIVERSE, Named, PeopleScope, Source
 from pets.query_model.sql.people.ties import tied
 from pets.query_model.sql.refusal import Refusal, only
-from pets.query_model.sql.scope import FEATURES, matched
+from pets.query_model.sql.scope import FEATURES, table_named
 from pets.schema.schema import Schema
 
 _PROJECTED = ("expressions", "from_", "joins", "where")
@@ -89,7 +89,7 @@ def _whose(call: exp.Anonymous, scope: PeopleScope) -> str | None:
         return None
     table = call.expressions[0]
     if len(call.expressions) == 1 and isinstance(table, exp.Column) and table.args.get("table") is None:
-        found = matched(table.this, scope.schema.tables)
+        found = table_named(table.this, scope.schema)
         if found is not None:
             return found
     raise Refusal(call, f"write {UNIVERSE}(stays) for people with a row in a table, or {UNIVERSE}()")
@@ -99,7 +99,7 @@ def _table(node: exp.Table, scope: PeopleScope) -> str:
     """A table that holds one row a person."""
     if not isinstance(node.this, exp.Identifier):
         raise Refusal(node, "features say themselves how many rows they read; write BOUND inside the sub-query")
-    found = matched(node.this, scope.schema.tables)
+    found = table_named(node.this, scope.schema)
     if found is None:
         raise Refusal(node, f"table {node.name[:60]!r} is not in the schema")
     unit = scope.schema.table(found).unit

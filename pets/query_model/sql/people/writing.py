@@ -42,18 +42,20 @@ class PeopleWriter(Writer):
         names = ("person", *(f"person_{number}" for number in range(2, 99)))
         tables = {name.casefold() for name in schema.tables}
         self.alias = next(name for name in names if name not in tables)
-        self.person = f"{self.alias}.id"
+        self.of_person = "id"
+        self.person = ""
         self.known: dict[bytes, str] = {}
         self.named: set[str] = set()
 
     def source(self) -> str:
         """The people, and around them their features."""
         of = self.source_of.of
-        base = f"PEOPLE({'' if of is None else self.name(of)})"
+        base = f"PEOPLE({'' if of is None else self._table(of)})"
         if of is not None and of == self.owner and tables_of(one for _, one in self.source_of.features):
             unit = self.schema.table(of).unit
             if unit.max_rows == 1:
-                base, self.person = self.name(of), f"{self.alias}.{self.name(str(unit.column))}"
+                base, self.of_person = self._table(of), str(unit.column)
+        self.person = f"{self.alias}.{self.name(self.of_person)}"
         text = f"{base} AS {self.alias}"
         for layer in self._layers():
             listed = ",\n  ".join(["*", *layer])
@@ -65,8 +67,10 @@ class PeopleWriter(Writer):
         layers: list[list[str]] = []
         here: set[str] = set()
         for name, feature in self.source_of.features:
+            if name.casefold() == self.of_person.casefold():
+                raise QueryError(f"in SQL, {name!r} would name the person; give the feature another name")
             self.named.clear()
-            written = f"{self._written(feature, ())} AS {self.name(name)}"
+            written = f"{self._written(feature, ())} AS {self.told(name, self.columns)}"
             if not layers or self.named & here:
                 layers.append([])
                 here.clear()
@@ -137,9 +141,9 @@ class RowWriter(Writer):
     def rest(self) -> str:
         """FROM the table, WHERE the rows are the person's and meet the condition."""
         rows = self._rows
-        table = self.name(rows.table)
+        table = self._table(rows.table)
         source = table if rows.most is None else f"BOUND({table}, rows := {rows.most}) AS {table}"
-        terms = [f"{table}.{self.name(str(self.unit))} = {self._outer.person}"]
+        terms = [f"{table}.{self.told(str(self.unit), self._own.columns)} = {self._outer.person}"]
         if rows.condition is not None:
             text = self.condition(rows.condition)
             bracketed = isinstance(rows.condition, Or) and not text.startswith("ANY_OF(")

@@ -15,7 +15,7 @@ import pets
 from pets import KeySet, col
 from pets.errors import QueryError, SchemaError, SqlError
 from pets.plan.plan import make_plan
-from pets.query_model.display import Order
+from pets.query_model.display import Display, Order
 from pets.query_model.group_keys import ColumnKey
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
@@ -209,7 +209,7 @@ SAME: list[tuple[str, Query]] = [
     ("SELECT COUNT(DISTINCT s.patient) AS n FROM stays s LEFT JOIN people AS p USING (patient) GROUP BY p.region",
      STAYS.group_by("region").agg(n=pets.count_units())),
     ("SELECT COUNT_UNITS() AS n FROM rows", pets.query("rows").agg(n=pets.count_units())),
-    ('SELECT COUNT(*) AS n FROM stays GROUP BY "Ward"', by("Ward")),
+    ('SELECT COUNT(*) AS n FROM stays GROUP BY "SEX"', by("sex")),
     ("FROM stays SELECT COUNT(*) AS n;", N),
     ("SELECT COUNT(*) AS n /* all of them */ FROM stays -- and no more", N),
 ]  # fmt: skip
@@ -252,6 +252,10 @@ REFUSED: list[tuple[str, str, str]] = [
     ("… WHERE episode = '1'", "no question reads; ask for another column", "episode"),
     ("… WHERE agee = 1", "did you mean 'age'", "agee"),
     ("… WHERE WARD = 1", "'Ward' or 'ward'", "WARD"),
+    ('… WHERE "Ward" = 1', "'Ward' or 'ward'", '"Ward"'),
+    ("… WHERE ward = 1", "'Ward' or 'ward'", "ward"),
+    ("SELECT COUNT(*) AS n, SUM(days) AS N FROM stays GROUP BY sex HAVING n > 9", "'n' or 'N'", "n"),
+    ("SELECT AVG(x) FROM (SELECT *, days * 2 AS X, days * 3 AS x FROM stays)", "'X' or 'x'", "x"),
     ('SELECT COUNT(*) FROM stays WHERE sex = "F"', "single quotes", '"F"'),
     ("… WHERE age = days", "not with another column; compare their difference: age - days = 0", "days"),
     ("… WHERE age >= days - 3", "difference: age - (days - 3) >= 0", "days - 3"),
@@ -445,6 +449,21 @@ def test_a_quotient_that_sql_does_not_round_down_is_written_with_floor(
         pets.sql(f"SELECT SUM({wrong}) AS n FROM stays", SCHEMA)
     found = pets.sql(f"SELECT SUM({mended}) AS n FROM stays", SCHEMA)
     assert found.digest == STAYS.with_columns(**made).agg(n=pets.sum(list(made)[-1])).digest
+
+
+def test_names_that_sql_does_not_tell_apart_are_not_written() -> None:
+    two = pets.query("stays").group_by("sex").agg(n=pets.count(), N=pets.sum("days"))
+    for query in (
+        by("Ward"),
+        pets.query("stays").where(col("ward") > 3).agg(n=pets.count()),
+        pets.query("stays").with_columns(Sex=col("days") * 2).agg(n=pets.mean("Sex")),
+        two.shown_as(Display(order=(Order("n"),))),
+        two.shown_as(Display(having=col("N") > 3)),
+    ):
+        with pytest.raises(QueryError, match="give one another name, or keep the question as JSON"):
+            query.sql(SCHEMA)
+        assert Query.from_json(query.to_json()).digest == query.digest
+    assert pets.sql(two.sql(SCHEMA), SCHEMA).digest == two.digest
 
 
 def test_text_and_schema_are_checked() -> None:

@@ -373,6 +373,16 @@ def test_names_of_a_sub_query_go_before_those_around_it() -> None:
     assert pets.sql(asked.sql(SCHEMA), SCHEMA).digest == asked.digest
 
 
+def test_features_that_sql_does_not_tell_apart_are_not_written() -> None:
+    """``"First"`` and ``"first"`` are one column in DuckDB, and ``id`` is what PEOPLE() calls the person."""
+    for names in (("First", "first"), ("Sex", "first"), ("ID", "first")):
+        asked = pets.people(of="apc", **dict(zip(names, (APC.min("admitted"), APC.max("admitted")), strict=True)))
+        with pytest.raises(QueryError, match="another name"):
+            asked.agg(**N).sql(SCHEMA)
+    asked = pets.people(of="apc", First=APC.min("admitted"), last=APC.max("admitted")).agg(**N)
+    assert pets.sql(asked.sql(SCHEMA), SCHEMA).digest == asked.digest
+
+
 def test_sub_queries_of_with_are_written_out_within_a_limit() -> None:
     names = ", ".join(
         f"a{n} AS (SELECT a.patient, COUNT(*) AS k FROM a{n - 1} a JOIN a{n - 1} b ON a.patient = b.patient)"

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 
 from pets.common.codec import fraction
-from pets.dp.calibrate import target_units
 from pets.dp.noise import MAX_VALUE, threshold_loss
-from pets.dp.split import six_digits
+from pets.dp.one_scale import check_plain, least_scale, target_of, units
 from pets.errors import BudgetError
 from pets.protection.budget import DELTA_UNIT, UNIT, Budget, Cost, described, small_delta
 from pets.protection.protection import DP
@@ -69,20 +67,12 @@ def key_noise(groups: int, protection: DP, budget: Budget, delta: float | None =
         BudgetError: where the ledger counts ε without a δ, keeps no δ for thresholds, or the request is too small.
     """
     share = delta_units(budget, delta)
-    if protection.pure or protection.within is not None:
-        name = "pure=True" if protection.pure else "within="
-        raise BudgetError(
-            f"keys are released by noise and a threshold, for which {name} means nothing; ask with epsilon="
-        )
-    target = target_units(protection, budget.currency, budget.conversion_delta)
-    if target < 1:
-        raise BudgetError("the request is too small to be counted; ask with a larger epsilon or rho")
-    # (the hair less keeps 20.000000000000004 at 20; the charge decides, not this)
-    scale = six_digits(math.sqrt(groups * UNIT / (2 * target)) * (1 - 1e-12))
-    while (loss := _units(threshold_loss(groups, scale, 2)[0], UNIT)) > target:
-        scale = six_digits(scale * (1 + max(1e-7, (loss / target - 1) / 2)))
+    check_plain(protection, "keys are released by noise and a threshold")
+    target = target_of(protection, budget)
+    first = math.sqrt(groups * UNIT / (2 * target))
+    scale, loss = least_scale(first, lambda scale: units(threshold_loss(groups, scale, 2)[0], UNIT), target)
     threshold = _least(groups, scale, share)
-    spent = _units(threshold_loss(groups, scale, threshold)[1], DELTA_UNIT)
+    spent = units(threshold_loss(groups, scale, threshold)[1], DELTA_UNIT)
     cost = Cost("zcdp", loss, spent)
     conversion = protection.delta or budget.conversion_delta
     epsilon, delta = described(cost, conversion)
@@ -112,15 +102,11 @@ def delta_units(budget: Budget, delta: float | None) -> int:
     return share
 
 
-def _units(value: float, unit: int) -> int:
-    return max(1, math.ceil(Fraction(value) * unit))
-
-
 def _least(groups: int, scale: float, share: int) -> int:
     """The least threshold whose δ is within the share; δ falls as it grows."""
 
     def fits(threshold: int) -> bool:
-        return _units(threshold_loss(groups, scale, threshold)[1], DELTA_UNIT) <= share
+        return units(threshold_loss(groups, scale, threshold)[1], DELTA_UNIT) <= share
 
     low, high = 1, 2
     while not fits(high):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 
-from pets.dp.calibrate import target_units
 from pets.dp.noise import top_rho
-from pets.dp.split import six_digits
+from pets.dp.one_scale import check_plain, least_scale, target_of, units
 from pets.errors import BudgetError
 from pets.protection.budget import UNIT, Budget, Cost, described
 from pets.protection.protection import DP
@@ -75,18 +73,10 @@ def top_noise(k: int, candidates: int, linf: int, counted: str, protection: DP, 
             "this ledger counts epsilon without a delta, and a choice by noise is priced in rho; release the counts of "
             "all groups and take the greatest of the answer's table, or keep the data in a ledger with a delta"
         )
-    if protection.pure or protection.within is not None:
-        name = "pure=True" if protection.pure else "within="
-        raise BudgetError(
-            f"groups are chosen by noise on counts that stay unseen, for which {name} means nothing; ask with epsilon="
-        )
-    target = target_units(protection, budget.currency, budget.conversion_delta)
-    if target < 1:
-        raise BudgetError("the request is too small to be counted; ask with a larger epsilon or rho")
-    # (the hair less keeps 20.000000000000004 at 20; the charge decides, not this)
-    scale = six_digits(linf * math.sqrt(k * UNIT / (8 * target)) * (1 - 1e-12))
-    while (loss := max(1, math.ceil(Fraction(top_rho(k, linf, scale)) * UNIT))) > target:
-        scale = six_digits(scale * (1 + max(1e-7, (loss / target - 1) / 2)))
+    check_plain(protection, "groups are chosen by noise on counts that stay unseen")
+    target = target_of(protection, budget)
+    first = linf * math.sqrt(k * UNIT / (8 * target))
+    scale, loss = least_scale(first, lambda scale: units(top_rho(k, linf, scale), UNIT), target)
     cost = Cost("zcdp", loss)
     means = described(cost, protection.delta or budget.conversion_delta)
     return TopNoise(k, candidates, scale, cost, protection.epsilon or means[0], means[1], loss / UNIT, counted=counted)

@@ -78,7 +78,9 @@ def _counts(answer: Answer, output: str | None) -> Column:
             "values are counted in a release of counts by value, such as "
             "pets.query('stays').group_by('diagnosis').agg(people=pets.count_units())"
         )
-    name = names[0] if output is None and len(names) == 1 else output
+    if output is None and len(names) > 1:
+        raise QueryError(f"this release has {len(names)} counts; name one of {', '.join(names)}")
+    name = names[0] if output is None else output
     if name not in names:
         raise QueryError(f"{shown(name)} is no count of this release{did_you_mean(name, names)}")
     return answer.estimates[str(name)]

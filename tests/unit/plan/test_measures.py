@@ -60,3 +60,18 @@ def test_squares_fit_64_bits_before_their_centre_is_taken_off(people: int, top: 
     for engine in ENGINES:
         found = tabulate(made, snapshot, engine).reveal().tolist()
         assert found[0] == people * (top**2 - centre)
+
+
+@pytest.mark.parametrize(
+    ("ends", "largest"), [((-10, 2), 10), ((-2, 10), 10), ((-7, -1), 7), ((0, 9), 9), ((-3, 3), 3)]
+)
+@pytest.mark.parametrize("clipped", [False, True])
+def test_a_row_moves_a_sum_by_the_greater_of_both_ends(ends: tuple[int, int], largest: int, clipped: bool) -> None:
+    """Most often ends that people write are on one side of zero, or uneven around it."""
+    wide = (-20, 20) if clipped else ends
+    schema = pets.Schema(
+        {"t": pets.Table(pets.Unit("id", max_rows=2), {"id": pets.Identifier(), "v": pets.Integer(*wide)})}
+    )
+    query = pets.query("t").agg(s=pets.sum("v", clip=ends) if clipped else pets.sum("v"))
+    (moved,) = (one.sensitivity for one in make_plan(query, schema).measures if one.kind == "total")
+    assert (moved.l1, moved.l2_squared, moved.linf) == (2 * largest, (2 * largest) ** 2, 2 * largest)

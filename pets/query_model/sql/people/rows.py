@@ -118,9 +118,7 @@ class RowScope(Scope):
             high = self._versus(node, node.this, node.args["high"], "<=")
             if low is None or high is None:
                 raise Refusal(node, "one end is a constant and one a feature; write two comparisons, joined with AND")
-            if isinstance(low, Within) and isinstance(high, Within) and low.feature.key == high.feature.key:
-                return Within(low.column, low.feature, low.low, high.high)
-            return low & high
+            return _between(low, high)
         return None
 
     def _is_of_feature(self, node: exp.Expression) -> bool:
@@ -165,6 +163,16 @@ class RowScope(Scope):
         if sign == "!=":
             return ~Within(column, feature, days, days)
         return Within(column, feature, low, high)
+
+
+def _between(low: Filter, high: Filter) -> Filter:
+    """Two ends of one span of days, whichever of them is the earlier; else both conditions."""
+    if isinstance(low, Within) and isinstance(high, Within):
+        first, last = (low, high) if low.high is None else (high, low)
+        same = first.column == last.column and first.feature.key == last.feature.key
+        if same and first.high is None and last.low is None:
+            return Within(first.column, first.feature, first.low, last.high)
+    return low & high
 
 
 _COMPUTED = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.DateDiff, exp.Least, exp.Greatest)

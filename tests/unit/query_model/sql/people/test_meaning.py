@@ -189,6 +189,20 @@ TEXTS = [
     f"SELECT DATE_TRUNC('month', first) AS m, COUNT(*) AS n FROM ({MI}) GROUP BY m",
     "SELECT COUNT(*) AS n FROM patients p WHERE EXISTS (SELECT 1 FROM rx WHERE rx.pid = p.patient AND DATE_DIFF('day',"
     " (SELECT MIN(admitted) FROM apc WHERE apc.patient = p.patient), rx.seen) BETWEEN -20 AND 150)",
+    *(
+        f"SELECT COUNT(*) AS n FROM (SELECT patient, MIN(admitted) AS f FROM apc GROUP BY patient) m WHERE {there}"
+        f"EXISTS (SELECT 1 FROM rx WHERE rx.pid = m.patient AND {days})"
+        for there, days in (
+            ("", "DATE_DIFF('day', rx.dispensed, m.f) BETWEEN 0 AND 60"),
+            ("", "NOT DATE_DIFF('day', rx.seen, m.f) BETWEEN -200 AND 30"),
+            ("", "m.f - rx.dispensed BETWEEN -7 AND 60"),
+            ("", "200 BETWEEN DATE_DIFF('day', rx.dispensed, m.f) AND DATE_DIFF('day', m.f, rx.dispensed)"),
+            ("", "-200 BETWEEN rx.dispensed - m.f AND m.f - rx.dispensed"),
+            ("NOT ", "0 BETWEEN m.f - rx.dispensed AND rx.dispensed - m.f"),
+            ("", "m.f BETWEEN rx.dispensed - 90 AND rx.dispensed + 3"),
+            ("", "m.f BETWEEN rx.dispensed AND rx.dispensed + 30"),
+        )
+    ),
     "SELECT COUNT(*) AS n FROM patients p WHERE EXISTS (SELECT 1 FROM apc x WHERE x.patient = p.patient AND x.admitted"
     " = (SELECT MAX(admitted) FROM apc y WHERE y.patient = x.patient) AND x.emergency)",
     "SELECT COUNT(*) AS n FROM patients p WHERE EXISTS (SELECT 1 FROM apc x WHERE x.patient = p.patient AND NOT"

@@ -106,7 +106,6 @@ class Plan:
     """What is measured, and how far all rows of one person can move each measure (docs/proofs has a page for each)."""
 
     def __init__(self, query: Any, schema: Any) -> None:
-        ASKED.check(query, COLUMNS)
         table = schema["tables"][query["table"]]
         person = schema["tables"][table["person_table"]]["columns"] if "person_table" in table else {}
         unit: Any = {"column": None, "max_rows": 1, "rows": 1} if table["unit"] == "row" else table["unit"]
@@ -123,6 +122,7 @@ class Plan:
             need(bare, "it bounds rows of people, who have one each")
             self.columns = source.columns
         derived = DERIVED.derive(query.get("with", []), self.columns, table["columns"], COLUMNS)
+        ASKED.check(query, self.columns, COLUMNS)
         self.unit, self.people = unit["column"], table.get("people", 2**27)
         self.kept: int = unit["max_rows"] if source is None else 1
         self.k: int = query.get("rows", unit["rows"]) if source is None else 1

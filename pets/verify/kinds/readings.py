@@ -8,6 +8,9 @@ import math
 from fractions import Fraction as Q
 from typing import Any
 
+TIMES, LINE = {"date", "datetime"}, {"integer", "real", "date", "datetime"}
+TAKES = {"sum": {"integer", "real"}, "mean": {"integer", "real"}, "days_with": TIMES, "episodes": TIMES}
+TAKES |= {"min": LINE, "max": LINE}  # columns, by kind
 READ = ["first", "last", "min", "max", "sum", "mean", "count", "exists", "count_distinct", "days_with", "episodes"]
 KINDS = [*READ, "fill", "days", "age"]
 DAY, SECOND = dt.timedelta(days=1), dt.timedelta(seconds=1)
@@ -26,6 +29,8 @@ def reading(people: Any, one: Any, key: bytes) -> int:
     where = where_of(people, rows["where"], fields, made, True) if "where" in rows else None
     of: Any
     of, by, bounds, absent = fields.get(one.get("column")), one.get("by"), [0, 0, 1, 0, 1], 0
+    need(how not in TAKES or of.kind in TAKES[how], f"it has a {how} of a column that has none")
+    need(by is None or fields[by].kind in LINE, "it chooses rows by a column without an order")
     if how == "exists":
         out = base.Column({"type": "boolean"}, False)
     elif how in ("count", "count_distinct", "days_with", "episodes"):

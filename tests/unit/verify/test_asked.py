@@ -17,7 +17,7 @@ from pets.errors import PetsError
 from pets.plan.plan import make_plan
 from pets.verify import check as checker
 from pets.verify.check import CannotCheck, Plan, Refused, check
-from tests.unit.verify.test_check import SCHEMA, Made, said_of
+from tests.unit.verify.test_check import COLUMNS, SCHEMA, Made, said_of
 
 FORM: Any = json.loads(canonical(SCHEMA.to_json()))
 AGE = {"by": [{"key": "column", "column": "age"}]}
@@ -48,6 +48,91 @@ def test_edges_grow(edges: list[Any]) -> None:
     """Where bins overlap, a row is in several of them, and moves more than one cell."""
     assert "do not grow" in refused(asked({"agg": "histogram", "column": "days", "edges": edges}))
     assert "do not grow" in refused(asked(by=[{"key": "bins", "column": "days", "edges": edges}]))
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        (asked(COUNT | {"weight": 5}), "a part that this checker does not know"),
+        (asked(COUNT | {"column": "days"}), "a part that this checker does not know"),
+        (asked(by=[{"key": "column", "column": "age", "part": "year"}]), "a part that this checker does not know"),
+        (asked({"agg": "sum", "column": "days", "step": 1}), "a part that this checker does not know"),
+        (asked({"agg": "quantile", "column": "days", "q": "0.5", "bins": 1}), "its bins are no whole number"),
+        (asked({"agg": "quantile", "column": "days", "q": "0.5", "bins": -5}), "its bins are no whole number"),
+        (asked({"agg": "quantile", "column": "days", "q": "0.5", "bins": 10**9}), "its bins are no whole number"),
+        (asked({"agg": "quantile", "column": "days", "q": 2}), "its quantile is none between"),
+        (asked({"agg": "quantile", "column": "days", "q": -1}), "its quantile is none between"),
+        (asked({"agg": "quantile", "column": "age", "q": "0.5"}), "of a column that has none"),
+        (asked({"agg": "sum", "column": "age"}), "it has a sum of a column that has none"),
+        (asked({"agg": "mean", "column": "admitted"}), "it has a mean of a column that has none"),
+        (asked({"agg": "histogram", "column": "age", "edges": [0, 1]}), "of a column that has none"),
+        (asked({"agg": "histogram", "column": "admitted"}), "of a column that has none"),
+        (asked({"agg": "sum", "column": "days", "clip": [14, 0]}), "its clip is none"),
+        (asked({"agg": "variance", "column": "days", "step": -1}), "its step or its divisor is none"),
+        (asked({"agg": "rate"}), "it has a rate of nothing"),
+        (asked({"agg": "covariance", "columns": [{"column": "days"}] * 2}), "other than two columns"),
+        (asked(by=AGE["by"] * 2), "two columns of its answer have one name"),
+        (asked(by=[{"key": "column", "column": "cost"}]), "it groups by what has no groups"),
+        (asked(by=[{"key": "bins", "column": "age", "edges": [0, 1]}]), "it groups by what has no groups"),
+        ({"table": "stays", "agg": [["n", COUNT], ["n", {"agg": "tails"}]]}, "two columns of its answer have one name"),
+        (asked(**AGE, keyset={"columns": ["sex"], "rows": [["young"]]}), "its key set is of other columns"),
+    ],
+    ids=str,
+)
+def test_the_checker_takes_no_more_than_the_product(query: Any, why: str) -> None:
+    assert why in refused(query)
+
+
+def test_a_condition_with_a_part_that_is_not_known_cannot_be_checked() -> None:
+    met = {"filter": "is_null", "column": "days"}
+    assert Plan(asked(COUNT | {"where": met}), FORM).measures
+    for query in (asked(COUNT | {"where": met | {"not": True}}), asked(where=met | {"not": True})):
+        with pytest.raises(CannotCheck, match="a part that this checker does not know"):
+            Plan(query, FORM)
+
+
+PERSON = {"id": pets.Identifier(), "born": pets.Date("1950-01-01", "2000-12-31")}
+OWNED = pets.Table(pets.Unit("id", max_rows=9, rows=3), COLUMNS, people=2**14, person_table="people")
+PEOPLE = pets.Schema({"people": pets.Table(pets.Unit("id", max_rows=1), PERSON), "stays": OWNED}, dataset="people")
+ROWS = {"table": "stays"}
+FIRST = {"feature": "first", "column": "admitted", "by": "admitted", "rows": ROWS}
+LAST = FIRST | {"feature": "last"}
+TAKEN: list[dict[str, Any]] = [
+    {"feature": "count", "rows": ROWS | {"rows": 9}, "most": 5},
+    {"feature": "exists", "rows": ROWS},
+    {"feature": "episodes", "column": "admitted", "gap": 0, "rows": ROWS, "most": 5},
+    {"feature": "days", "later": LAST, "earlier": FIRST, "between": [0, 9]},
+    {"feature": "sum", "column": "cost", "rows": ROWS, "clip": [0, 5]},
+]
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        *((0, {"most": most}) for most in (-3, 0, True, 10**30)),
+        *((0, {"rows": ROWS | {"rows": rows}}) for rows in (-1, 0, True)),
+        (0, {"weight": 9}),
+        (0, {"rows": ROWS | {"weight": 9}}),
+        (1, {"column": "admitted"}),
+        (2, {"gap": -5}),
+        (2, {"column": "cost"}),
+        (3, {"between": [9, 0]}),
+        (3, {"between": [0, 10**12]}),
+        (4, {"clip": [5, 0]}),
+        (4, {"clip": [5, 5]}),
+        (4, {"column": "age"}),
+    ],
+    ids=str,
+)
+def test_features_of_people_are_as_the_product_takes_them(place: int, change: dict[str, Any]) -> None:
+    form = json.loads(canonical(PEOPLE.to_json()))
+
+    def about(feature: dict[str, Any]) -> Any:
+        return asked(people={"features": [["f", feature]], "of": "stays"})
+
+    agreed = make_plan(pets.Query.from_json(about(TAKEN[place])), PEOPLE)
+    assert canonical(Plan(about(TAKEN[place]), form).form) == canonical(agreed.to_json())
+    assert refused(about(TAKEN[place] | change), form, PEOPLE)
 
 
 def text(value: float) -> str:

@@ -126,7 +126,7 @@ def query(**change: Any) -> dict[str, Any]:
         ({"more": 1}, "other parts"),
         ({"plan": "0" * 64}, "plan does not follow"),
         ({"guarantee": "Nobody can be harmed."}, "promises something else"),
-        ({"query": query(agg=[["n", {"agg": "sum", "column": "code"}]])}, "something else than one count"),
+        ({"query": query(agg=[["n", {"agg": "tails"}]])}, "something else than one count"),
         ({"query": query(by=[])}, "its groups are none"),
         ({"query": query(rows_per_group=1)}, "plan does not follow"),
     ],

@@ -92,6 +92,7 @@ def asked(column: dict[str, Any], query: dict[str, Any], **unit: Any) -> None:
 
 
 WIDE = {"type": "integer", "min": 0, "max": 2**62 - 1}
+TENS = [{"key": "bins", "column": "x", "edges": list(range(0, 300, 10))}]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,8 @@ WIDE = {"type": "integer", "min": 0, "max": 2**62 - 1}
     [
         ({"by": [{"key": "column", "column": "x"}]}, "too many values"),
         ({"agg": [["h", {"agg": "histogram", "column": "x"}]]}, "too many bins"),
-        ({"agg": [["q", {"agg": "quantile", "column": "x", "q": "0.5", "bins": MANY + 1}]]}, "too many bins"),
+        ({"agg": [["q", {"agg": "quantile", "column": "x", "q": "0.5", "bins": MANY + 1}]]}, "its bins are no"),
+        ({"agg": [["q", {"agg": "quantile", "column": "x", "q": "0.5", "bins": 10**5}]], "by": TENS}, "too many bins"),
         ({"agg": [["s", {"agg": "sum", "column": "x"}]]}, "could pass"),
         ({"agg": [["s", {"agg": "sum", "column": "x", "clip": [3, 3]}]]}, "of one value"),
         ({"rows": 3}, "more rows of a person"),

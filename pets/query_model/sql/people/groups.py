@@ -90,7 +90,7 @@ def _only_person(select: exp.Select, scope: RowScope) -> None:
     if select.args.get("distinct"):
         only(select.args["distinct"])
         if group is not None or len(select.expressions) != 1 or not scope.is_person(inner_of(select.expressions[0])):
-            raise Refusal(select.expressions[0], f"{said}; or SELECT DISTINCT {unit} alone")
+            raise Refusal((select.expressions or [select])[0], f"{said}; or SELECT DISTINCT {unit} alone")
         return
     if group is None:
         raise Refusal(select, said)

@@ -68,7 +68,7 @@ class PeopleScope(Scope):
         features: those that the statement has, by name.
         sources: what it reads, each one row a person.
         met: what people must meet to be in one of these.
-        needed: the rows of which people must have one, with the name of the sub-query that says so.
+        needed: the rows of which people must have one.
         owner: the table whose columns people have.
         words: every name of the statement, in small letters; names that are made here are none of them.
     """
@@ -77,7 +77,7 @@ class PeopleScope(Scope):
     features: dict[str, Feature] = field(default_factory=dict)
     sources: list[Source] = field(default_factory=list)
     met: list[Filter] = field(default_factory=list)
-    needed: list[tuple[Rows, str]] = field(default_factory=list)
+    needed: list[Rows] = field(default_factory=list)
     owner: str | None = None
     words: frozenset[str] = frozenset()
     computes: ClassVar[bool] = False
@@ -105,8 +105,8 @@ class PeopleScope(Scope):
     def query(self, where: Filter | None, node: exp.Expression) -> Query:
         """The question as far as its people go: those who are in every source, and meet the condition."""
         terms = [*self.met, *([] if where is None else [where])]
-        needed = [pair for pair in self.needed if not any(self._needs(term, pair[0]) for term in _flat(terms))]
-        present = [self.there(Source(alias, {}, rows=rows), node) for rows, alias in needed]
+        needed = [rows for rows in self.needed if not any(self._needs(term, rows) for term in _flat(terms))]
+        present = [self.there(Source("", {}, rows=rows), node) for rows in needed]
         people = People(tuple(self.features.items()), self.of)
         asked = Query(people.home, people=people)
         for one in [*dict.fromkeys(present), *terms]:
@@ -276,7 +276,7 @@ class PeopleScope(Scope):
     def there(self, source: Source, node: exp.Expression) -> Filter:
         """The condition that somebody has a row in a source."""
         assert source.rows is not None
-        name = self.add(Reading("exists", source.rows), node, stem=f"in_{source.alias or source.rows.table}")
+        name = self.add(Reading("exists", source.rows), node, stem=f"in_{source.rows.table}")
         return Compare(name, "==", True)
 
     def leaf(self, node: exp.Expression) -> Filter | None:

@@ -127,7 +127,7 @@ def _place(group: Group, alias: str, scope: PeopleScope, how: str, node: exp.Exp
     for name, feature in group.features.items():
         known = scope.features.get(name)
         free = known is None or known.key == feature.key
-        wanted = name if free else scope.fresh(f"{alias}_{name}" if alias else name)
+        wanted = name if free else scope.fresh(f"{group.rows.table}_{name}")
         gap = how == "left" and isinstance(feature, Reading) and feature.how in CAPPED
         columns[name] = Named(scope.add(feature, node, wanted), gap)
     scope.sources.append(Source(alias, columns, group.person, group.rows, how == "left"))
@@ -138,7 +138,7 @@ def _place(group: Group, alias: str, scope: PeopleScope, how: str, node: exp.Exp
     if how == "left" and group.having is not None:
         raise Refusal(group.having, "HAVING beside LEFT JOIN takes features away from people; put it into WHERE")
     if how != "left" and not whole:
-        scope.needed.append((group.rows, alias))
+        scope.needed.append(group.rows)
         if group.having is not None:
             scope.met.append(having_of(group, scope.sources[-1], scope))
 
@@ -179,7 +179,7 @@ def _join_table(join: exp.Join, target: exp.Expression, scope: PeopleScope, how:
     rows = Rows(name)
     scope.sources.append(Source(alias_of(target, name), {}, unit, rows, how == "left", attributes=name))
     if how == "inner":
-        scope.needed.append((rows, scope.sources[-1].alias))
+        scope.needed.append(rows)
 
 
 def among(node: exp.Expression, scope: PeopleScope) -> Filter:

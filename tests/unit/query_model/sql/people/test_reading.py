@@ -67,10 +67,10 @@ SAME: list[tuple[str, Query]] = [
     (f"SELECT COUNT(*) AS n FROM ({MI_SQL}) m WHERE first < '2021-01-01'",
      pets.people(first=FIRST).where(col("first") < "2021-01-01").agg(**N)),
     (f"SELECT COUNT(*) AS n FROM ({MI_SQL}) m",
-     pets.people(first=FIRST, in_m=MI.exists()).where(col("in_m") == True).agg(**N)),  # noqa: E712
+     pets.people(first=FIRST, in_apc=MI.exists()).where(col("in_apc") == True).agg(**N)),  # noqa: E712
     (f"SELECT COUNT(*) AS n FROM ({MI_SQL}) m WHERE NOT (first < '2021-01-01')",
-     pets.people(first=FIRST, in_m=MI.exists())
-     .where((col("in_m") == True) & ~(col("first") < "2021-01-01")).agg(**N)),  # noqa: E712
+     pets.people(first=FIRST, in_apc=MI.exists())
+     .where((col("in_apc") == True) & ~(col("first") < "2021-01-01")).agg(**N)),  # noqa: E712
     ("SELECT COUNT(*) AS n FROM (SELECT DISTINCT patient FROM apc)", pets.people(of="apc").agg(**N)),
     ("SELECT COUNT(*) AS n FROM (SELECT patient, COUNT(*) AS k FROM apc GROUP BY patient) WHERE k > 3",
      pets.people(of="apc", k=APC.count(max=9)).where(col("k") > 3).agg(**N)),
@@ -84,8 +84,8 @@ SAME: list[tuple[str, Query]] = [
      pets.people(k=APC.bound(rows=2).count(max=2)).where(col("k") >= 1).agg(**N)),
     (f"SELECT sex, COUNT(*) AS n FROM ({MI_SQL}) m JOIN patients AS p ON m.patient = p.patient WHERE first > "
      "'2021-01-01' GROUP BY sex",
-     pets.people(first=FIRST, in_p=pets.events("patients").exists())
-     .where((col("in_p") == True) & (col("first") > "2021-01-01")).group_by("sex").agg(**N)),  # noqa: E712
+     pets.people(first=FIRST, in_patients=pets.events("patients").exists())
+     .where((col("in_patients") == True) & (col("first") > "2021-01-01")).group_by("sex").agg(**N)),  # noqa: E712
     (f"SELECT p.sex, COUNT(*) AS n FROM patients p LEFT JOIN ({MI_SQL}) m USING (patient) WHERE m.first IS NULL "
      "GROUP BY 1",
      pets.people(of="patients", first=FIRST).where(col("first").is_null()).group_by("sex").agg(**N)),
@@ -119,7 +119,7 @@ SAME: list[tuple[str, Query]] = [
      pets.people(first=FIRST, x=(DEATHS.min("date") - FIRST).days(0, 365)).where(col("x") < 30).agg(**N)),
     (f"SELECT COUNT(*) AS n FROM ({MI_SQL}) m JOIN (SELECT pid, MIN(dispensed) AS first FROM rx GROUP BY pid) r ON "
      "r.pid = m.patient AND r.first > m.first + 7",
-     pets.people(first=FIRST, r_first=RX.min("dispensed"), days=(RX.min("dispensed") - FIRST).days(-ALL, ALL))
+     pets.people(first=FIRST, rx_first=RX.min("dispensed"), days=(RX.min("dispensed") - FIRST).days(-ALL, ALL))
      .where(col("days") > 7).agg(**N)),
     # rows compared with features
     (f"SELECT SUM(k) AS s FROM (SELECT *, (SELECT COUNT(*) FROM rx WHERE rx.pid = p.patient AND dispensed >= "
@@ -233,6 +233,8 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("SELECT COUNT(*) AS n FROM (SELECT pid, drug FROM rx GROUP BY pid, drug)", "GROUP BY pid", "drug",
      "SELECT COUNT(*) AS n FROM (SELECT pid, ARG_MIN_NULL(drug, dispensed) AS d FROM rx GROUP BY pid)"),
     ("SELECT COUNT(*) AS n FROM (SELECT DISTINCT pid, drug FROM rx)", "SELECT DISTINCT pid alone", "pid",
+     "SELECT COUNT(*) AS n FROM (SELECT DISTINCT pid FROM rx)"),
+    ("SELECT COUNT(*) AS n FROM (SELECT DISTINCT FROM rx)", "SELECT DISTINCT pid alone", "rx",
      "SELECT COUNT(*) AS n FROM (SELECT DISTINCT pid FROM rx)"),
     (f"SELECT COUNT(*) AS n FROM (SELECT patient, ward {BY}", "MIN(day) AS first", "ward",
      f"SELECT COUNT(*) AS n FROM (SELECT patient, MIN(ward) AS first {BY}"),
@@ -371,6 +373,18 @@ def test_names_of_a_sub_query_go_before_those_around_it() -> None:
     asked = pets.people(of="apc", cost=APC.max("cost"), e=inside).where(col("e") == True).agg(**N)  # noqa: E712
     assert "cost >= (SELECT MAX(cost)" in asked.sql(SCHEMA), "not the feature's name, which the column hides"
     assert pets.sql(asked.sql(SCHEMA), SCHEMA).digest == asked.digest
+
+
+def test_what_a_sub_query_is_called_is_no_part_of_the_question() -> None:
+    def asked(m: str, r: str) -> str:
+        text = (
+            f"SELECT COUNT(*) AS n FROM ({MI_SQL}) {m} JOIN (SELECT pid, MIN(dispensed) AS first FROM rx GROUP BY pid) "
+            f"{r} ON {r}.pid = {m}.patient JOIN (SELECT DISTINCT pid FROM rx WHERE drug = 'a') {m}{r} ON {m}{r}.pid = "
+            f"{m}.patient WHERE {m}.first IS NULL OR {r}.first IS NULL"
+        )
+        return pets.sql(text, SCHEMA).digest
+
+    assert asked("m", "r") == asked("x", "y") == asked("rx", "apc")
 
 
 def test_features_that_sql_does_not_tell_apart_are_not_written() -> None:

@@ -50,6 +50,16 @@ class Columns:
                 return found
         return self._of(node)
 
+    def groups_by(self, node: exp.Expression) -> bool:
+        """Whether a name is that of a column of the table that makes groups, whatever the answer calls them."""
+        node = bare(node)
+        if not isinstance(node, exp.Column) or not self.scope.seen(node) or self.scope.is_person(node):
+            return False
+        try:
+            return self.scope.column(node) in [one.key.column for one in self.keys]
+        except Refusal:
+            return False  # what no question reads makes no groups
+
     def sorted_by(self, node: exp.Expression) -> str:
         """The column that ORDER BY names, where a whole number is a place in SELECT."""
         if not isinstance(node, exp.Literal) or not node.is_int:
@@ -141,6 +151,12 @@ def _output(node: exp.Expression, columns: Columns) -> str:
     if isinstance(bare(node), exp.Literal):
         raise Refusal(node, "in HAVING a number is a number, and no place in SELECT; write the name of a measure")
     name = columns.name(node)
+    if name in columns.measures and columns.groups_by(node):
+        raise Refusal(
+            node,
+            f"{name!r} is a column that makes groups, which goes before the measure in HAVING; give the measure "
+            "another name, or write the measure itself, such as COUNT(*) > 100",
+        )
     if name not in columns.measures:
         raise Refusal(node, "HAVING chooses groups by their measures; a condition on a key belongs into WHERE")
     if columns.measures[name].traits.shape == "bins":

@@ -14,6 +14,7 @@ from pets.errors import InternalError, QueryError, SchemaError, did_you_mean, sh
 from pets.query_model import aggregate as agg
 from pets.query_model.display import Display, Order
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or, StartsWith
+from pets.query_model.features import columns_named
 from pets.query_model.group_keys import Bins, DatePart, Key, KeySet, Period
 from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
 from pets.query_model.nodes.codelist import InCodelist
@@ -271,6 +272,12 @@ class Writer:
         if display is None:
             return [f"HAVING {term}" for term in having]
         if display.having is not None:
+            grouped = {key.column.casefold() for key in self._query.keys}
+            for name in columns_named(display.having):
+                if name.casefold() in grouped:
+                    raise QueryError(
+                        f"in HAVING, {shown(name)} is the column that makes groups; give the measure another name"
+                    )
             text = Writer(self._query, self.schema, self._answer()).condition(display.having)
             having.append(f"({text})" if having and isinstance(display.having, Or) else text)
         lines = [f"HAVING {' AND '.join(having)}"] if having else []

@@ -52,6 +52,11 @@ def ordered(name: str) -> Query:
     return asked.shown_as(Display(order=(Order("n"),)))
 
 
+def chosen(name: str) -> Query:
+    asked = pets.query("stays").group_by(ColumnKey("sex", "g")).agg(**{name: pets.count()})
+    return asked.shown_as(Display(having=col(name) > 3))
+
+
 def features(name: str) -> Query:
     return pets.people(of="stays", **{name: pets.events("stays").count(max=3)}).agg(n=pets.count())
 

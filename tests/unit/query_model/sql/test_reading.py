@@ -254,6 +254,8 @@ REFUSED: list[tuple[str, str, str]] = [
     ("… WHERE WARD = 1", "'Ward' or 'ward'", "WARD"),
     ('… WHERE "Ward" = 1', "'Ward' or 'ward'", '"Ward"'),
     ("… WHERE ward = 1", "'Ward' or 'ward'", "ward"),
+    ("SELECT days AS g, COUNT(*) AS days FROM stays GROUP BY g HAVING days > 2", "give the measure",
+     "days"),
     ("SELECT COUNT(*) AS n, SUM(days) AS N FROM stays GROUP BY sex HAVING n > 9", "'n' or 'N'", "n"),
     ("SELECT AVG(x) FROM (SELECT *, days * 2 AS X, days * 3 AS x FROM stays)", "'X' or 'x'", "x"),
     ('SELECT COUNT(*) FROM stays WHERE sex = "F"', "single quotes", '"F"'),

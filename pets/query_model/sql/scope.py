@@ -259,8 +259,9 @@ def join_person_table(join: exp.Join, scope: Scope) -> None:
     if join.args.get("side") != "LEFT" or join.args.get("kind") not in (None, "", "OUTER"):
         raise Refusal(
             join,
-            f"rows of people that {attached!r} does not know stay, without its values; write LEFT JOIN {attached} ON "
-            f"{scope.table}.{own} = {attached}.{other}",
+            f"rows of people that {attached!r} does not know stay, without its values; write LEFT JOIN "
+            f"{target.sql(dialect='duckdb')[:200]} ON {next(iter(scope.aliases))}.{own} = "
+            f"{target.alias_or_name}.{other}",
         )
     only(join, "this", "side", "kind", "on", "using")
     _alias(target, attached, scope)

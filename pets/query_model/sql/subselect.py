@@ -31,12 +31,14 @@ def source_of(select: exp.Select, schema: Schema) -> tuple[Scope, Filter | None]
         raise Refusal(select.args["joins"][0], "join the table of people inside the sub-select")
     below = inner.this
     scope, met = source_of(below, schema)
-    _columns(below, scope)
+    listed = _columns(below, scope)
     where = below.args.get("where")
     if where is not None:
         only(where, "this")
         found = condition(where.this, scope)
         met = found if met is None else met & found
+    # only now: the sub-select's own WHERE may name what it does not list
+    scope.visible = listed if scope.visible is None or listed is None else listed & scope.visible
     called(inner, scope)
     return scope, met
 
@@ -49,8 +51,8 @@ def _computes(node: exp.Expression) -> bool:
     return not parts and not any(isinstance(part, (exp.AggFunc, exp.Window)) for part in node.walk())
 
 
-def _columns(select: exp.Select, scope: Scope) -> None:
-    """The columns that a sub-select lists and computes; later ones may be made of earlier ones, as in DuckDB."""
+def _columns(select: exp.Select, scope: Scope) -> set[str] | None:
+    """The columns that a sub-select lists (``None``: all); later ones may be made of earlier ones, as in DuckDB."""
     listed: set[str] | None = set()
     for node in select.expressions:
         if isinstance(node, exp.Star):
@@ -60,7 +62,7 @@ def _columns(select: exp.Select, scope: Scope) -> None:
         name = _listed(node, scope)
         if listed is not None:
             listed.add(name)
-    scope.visible = listed if scope.visible is None or listed is None else listed & scope.visible
+    return listed
 
 
 def _listed(node: exp.Expression, scope: Scope) -> str:

@@ -199,10 +199,22 @@ class PeopleScope(Scope):
         if found.gap:
             raise Refusal(
                 node,
-                f"people without a row have no value here in SQL, and count 0 for pets; write "
-                f"COALESCE({node.sql(dialect='duckdb')}, 0)",
+                f"people without a row have no value here in SQL, and count 0 for pets; {self._instead(node)}",
             )
         return found.name if found.name in self.features else self.attribute(found.name, node)
+
+    def _instead(self, node: exp.Column) -> str:
+        """What to write for a count that a LEFT JOIN leaves without a value."""
+        filled = f"COALESCE({node.sql(dialect='duckdb')}, 0)"
+        left = next((one for one in self.sources if one.left and one.person and matched(node.this, one.columns)), None)
+        if left is None or not isinstance(node.parent, (exp.Is, exp.Count, exp.Avg)):
+            return f"write {filled}"
+        person = f"{left.alias}.{left.person}"
+        if isinstance(node.parent, exp.Is):
+            return f"write {person} IS NULL for them"
+        if isinstance(node.parent, exp.Count):
+            return f"write COUNT({person})"
+        return f"write AVG({filled}) FILTER (WHERE {person} IS NOT NULL)"
 
     def _columns(self, source: Source) -> dict[str, Named]:
         if not source.attributes or (source.attributes != ANY and source.attributes != self.owner):

@@ -218,7 +218,7 @@ CASES = (
     ),
     Case(
         "14",
-        "write LEFT JOIN person ON",
+        "write LEFT JOIN person AS p ON",
         "person p ON",
         # the difference of years counts New Years, AGE_AT birthdays; people are counted once in each group
         "SELECT EXTRACT(YEAR FROM drug_exposure_start_date) AS year_of_exposure, AGE_AT(birth, "
@@ -274,14 +274,14 @@ CASES = (
     Case("21", "rows never leave", "*", "SELECT COUNT(*) FROM patients"),
     Case(
         "22",
-        "write LEFT JOIN patients ON",
+        "write LEFT JOIN patients AS p ON",
         "patients p ON p.subject_id = a.subject_id",
         "SELECT DATE_TRUNC('month', first) AS month, COUNT(*) FROM (SELECT subject_id, MIN(admittime) AS first FROM "
         "admissions GROUP BY subject_id) GROUP BY month",
     ),
     Case(
         "23",
-        "write LEFT JOIN patients ON",
+        "write LEFT JOIN patients AS p ON",
         "patients p ON",
         # the difference of years counts New Years; AGE_AT counts birthdays
         "WITH first_admission AS (SELECT subject_id, MIN(admittime) AS first_admittime FROM admissions GROUP BY "
@@ -305,9 +305,9 @@ CASES = (
             exists_apc=APC.where(
                 (col("admitted") > FIRST_MI) & col("admitted").within(FIRST_MI, days=(None, 30))
             ).exists(),
-            in_mi=MI.exists(),
+            in_apc=MI.exists(),
         )
-        .where(col("in_mi") == True)  # noqa: E712
+        .where(col("in_apc") == True)  # noqa: E712
         .agg(n=pets.count(), readmitted=pets.count(col("exists_apc") == True)),  # noqa: E712
     ),
     Case(

@@ -210,6 +210,8 @@ SAME: list[tuple[str, Query]] = [
      STAYS.group_by("region").agg(n=pets.count_units())),
     ("SELECT COUNT_UNITS() AS n FROM rows", pets.query("rows").agg(n=pets.count_units())),
     ('SELECT COUNT(*) AS n FROM stays GROUP BY "SEX"', by("sex")),
+    ("SELECT COUNT(*) AS n FROM (SELECT sex FROM stays WHERE age > 3) GROUP BY sex",
+     pets.query("stays").where(col("age") > 3).group_by("sex").agg(n=pets.count())),
     ("FROM stays SELECT COUNT(*) AS n;", N),
     ("SELECT COUNT(*) AS n /* all of them */ FROM stays -- and no more", N),
 ]  # fmt: skip

@@ -128,7 +128,8 @@ def _named_first(feature: Case, nullable: Sequence[str]) -> None:
     if hidden is not None and feature.default is not None:
         raise QueryError(
             f"people without {hidden!r} would be among {shown(feature.default)}; give them a name of their own, such "
-            f"as (col({hidden!r}).is_null(), 'unknown'), or write default=None, which gives them no value"
+            f"as (col({hidden!r}).is_null(), 'unknown'), or write default=None, which gives them no value; in SQL, "
+            f"WHEN {hidden} IS NULL THEN 'unknown', or no ELSE"
         )
 
 

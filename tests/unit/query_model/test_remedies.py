@@ -427,6 +427,7 @@ CASES = [
         "give one another name",
         lambda: ordered("m").sql(SCHEMA) and Query.from_json(ordered("N").to_json()),
     ),
+    Case(lambda: chosen("sex").sql(SCHEMA), "give the measure another name", lambda: chosen("n").sql(SCHEMA)),
     Case(lambda: features("ID").sql(SCHEMA), "give the feature another name", lambda: features("rows").sql(SCHEMA)),
     Case(lambda: T.group_by(3), "write group_by('age', 'sex')", lambda: T.group_by("age", "sex")),
     Case(lambda: T.groupby("a"), ".group_by", lambda: T.group_by("a")),

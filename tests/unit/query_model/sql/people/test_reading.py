@@ -297,6 +297,10 @@ REFUSED: list[tuple[str, str, str, str]] = [
      f"SELECT COUNT(*) AS n FROM (SELECT patient, MIN(admitted) AS first {BY}"),
     (f"SELECT MIN(first) AS n FROM (SELECT patient, MIN(admitted) AS first {BY}", "QUANTILE_DISC",
      "MIN(first)", f"SELECT MEDIAN(cost) AS n FROM (SELECT patient, MIN(cost) AS cost {BY}"),
+    (f"SELECT b, COUNT(*) AS n FROM (SELECT *, CASE WHEN c > 3 THEN 'hi' ELSE 'lo' END AS b FROM (SELECT patient, "
+     f"MAX(cost) AS c {BY}) GROUP BY b", "WHEN c IS NULL THEN 'unknown'", "",
+     f"SELECT b, COUNT(*) AS n FROM (SELECT *, CASE WHEN c IS NULL THEN 'unknown' WHEN c > 3 THEN 'hi' ELSE 'lo' END "
+     f"AS b FROM (SELECT patient, MAX(cost) AS c {BY}) GROUP BY b"),
     # rows and features
     (f"{RE} WHERE "
      "a.cost > 3 GROUP BY a.patient) SELECT COUNT(*) AS n FROM re", "compare a row with a date of it", "",

@@ -14,7 +14,7 @@ from pets.common.arguments import plain_fields
 from pets.common.codec import Json
 from pets.common.literals import Literal_, literal, literal_from, literal_json, text
 from pets.common.literals import name as name_of
-from pets.errors import QueryError, shown
+from pets.errors import QueryError, did_you_mean, shown
 from pets.query_model.node import Node
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
@@ -289,9 +289,14 @@ def _read(form: Any, depth: int, features: int) -> Filter:
     if build is None:
         raise QueryError(f"a condition is {', '.join(READERS)}; there is no {shown(kind)}")
     try:
-        return build(form, depth + 1, features)
+        found = build(form, depth + 1, features)
     except (LookupError, TypeError, ValueError):
         raise QueryError(f"the condition {kind!r} lacks a part or has a wrong one") from None
+    known = found.to_json()
+    for part in form:
+        if part not in known:  # a part that is not read would be a part of the question that nobody answers
+            raise QueryError(f"the condition {kind!r} has no part {shown(part)}{did_you_mean(part, known)}")
+    return found
 
 
 READERS: dict[str, Callable[[Mapping[str, Any], int, int], Filter]] = {

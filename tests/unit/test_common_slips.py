@@ -212,6 +212,17 @@ def test_nested_conditions() -> None:
         filter_from_json(form)
 
 
+@pytest.mark.parametrize(
+    "kind", [col("v") > 0, col("v").isin([1]), col("v").is_null(), ~(col("v") > 0), col("v").between(1, 2)]
+)
+def test_no_part_of_a_condition_is_passed_over(kind: Any) -> None:
+    """Read without it, the question would be another."""
+    with says(QueryError, "has no part 'negated'"):
+        filter_from_json(kind.to_json() | {"negated": True})
+    with says(QueryError, "has no part 'negated'"):
+        filter_from_json({"filter": "and", "terms": [kind.to_json(), kind.to_json() | {"negated": True}]})
+
+
 # key sets ----------------------------------------------------------------------------------------------------------
 
 

@@ -209,6 +209,11 @@ CASES = [
     Case(lambda: col("a").isin([]), "at least one value", lambda: col("a").isin([1])),
     Case(lambda: col("a").isin(range(2 * 10**6)), "use a range, such as between", lambda: col("a").between(0, 10**6)),
     Case(lambda: filter_from_json({"filter": "compare"}), "lacks a part", lambda: filter_from_json(AGE.to_json())),
+    Case(
+        lambda: filter_from_json({"filter": "not", "term": AGE.to_json() | {"opp": "!="}}),
+        "has no part 'opp'; did you mean 'op'",
+        lambda: filter_from_json({"filter": "not", "term": AGE.to_json()}),
+    ),
     # keys
     Case(lambda: col("a").bins(3), "such as [0, 18, 65, 120]", lambda: col("a").bins([0, 18, 65, 120])),
     Case(lambda: col("a").bins(range(10**6)), "use fewer", lambda: col("a").bins(range(10))),

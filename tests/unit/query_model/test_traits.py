@@ -142,6 +142,7 @@ _OTHERS = {
     "query_model/aggregate.py": "the public names, which a test above compares with the table",
     "he/tables/answer.py": "answers of encrypted tables, which are no aggregates",
     "verify/plan.py": "the checker's own planner, which shares nothing with pets",
+    "verify/asked.py": "as the planner: what the checker takes of a question",
 }
 
 

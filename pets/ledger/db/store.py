@@ -126,7 +126,8 @@ class Store:
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA fullfsync=ON")  # where fsync alone does not reach the disk (macOS)
         if not self.memory:
-            mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+            # of several that open a new file at once, one changes its mode; SQLite refuses the others without a wait
+            mode = _in_turn(connection, "PRAGMA journal_mode=WAL").fetchone()[0]
             full = cursor.execute("PRAGMA synchronous").fetchone()[0]
             if mode != "wal" or full < 2:
                 raise LedgerError(
@@ -340,30 +341,27 @@ def _known_revisions() -> list[str]:
 
 
 def _sqlite_begins(connection: sa.Connection) -> None:
-    driver = connection.connection.driver_connection
-    statement = "BEGIN IMMEDIATE" if connection.get_execution_options().get("writes", False) else "BEGIN"
+    driver: Any = connection.connection.driver_connection
+    writes = connection.get_execution_options().get("writes", False)
+    statement = "BEGIN IMMEDIATE" if writes else "BEGIN"
     try:
-        _begin(driver, statement)
+        _in_turn(driver, statement) if writes else driver.execute(statement)
     except sqlite3.Error as error:
         raise sa.exc.DBAPIError.instance(statement, None, error, sqlite3.Error, dialect=connection.dialect) from error
 
 
-def _begin(driver: Any, statement: str) -> None:
-    """Wait for one's turn, as often as everybody else.
+def _in_turn(driver: Any, statement: str) -> Any:
+    """The cursor of a statement that waits for its turn, as often as everybody else.
 
     SQLite's own wait sleeps the longer the more often it looked, so that among many writers those who came last go
     first, and the first may wait for ever.
     """
-    if statement == "BEGIN":
-        driver.execute(statement)
-        return
     until = time.monotonic() + BUSY_SECONDS
     driver.execute("PRAGMA busy_timeout = 0")
     try:
         while True:
             try:
-                driver.execute(statement)
-                return
+                return driver.execute(statement)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                     raise

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,16 @@ def test_the_ledger_is_its_owners_alone_whatever_the_umask(umask: int, tmp_path:
     private = {name: mode for name, mode in modes.items() if name.startswith("ledger.db") and name.count(".") == 1}
     private["ledger.db.key"] = modes["ledger.db.key"]
     assert "ledger.db" in private and set(private.values()) == {0o600}, modes
+
+
+def test_a_new_file_that_another_opens_at_the_same_moment_is_waited_for(tmp_path: Path) -> None:
+    """SQLite refuses to change a file's journal mode at once, without a wait, while somebody is about to write it."""
+    file = tmp_path / "ledger.db"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.3, other.execute, ["COMMIT"])
+    done.start()
+    with pets.Ledger(file) as ledger:
+        ask(account(ledger), request())
+    done.join()
+    other.close()

@@ -195,6 +195,45 @@ class LedgerDownError(LedgerError):
     retry_after = 5.0
 
 
+class UnauthenticatedError(UserError):
+    """Who asks is not known to the service: no token, or one that is not valid; nothing was looked at."""
+
+    code = "unauthenticated"
+    exit_code = 17
+
+
+class ForbiddenError(UserError):
+    """Who asks is known, and has no leave for this; nothing was spent."""
+
+    code = "forbidden"
+    exit_code = 18
+
+
+class NotFoundError(UserError):
+    """There is no such thing for whoever asks; what is another project's is as though it never was."""
+
+    code = "not-found"
+    exit_code = 19
+
+
+class BusyError(UserError):
+    """The service has as much to do as it takes: the same request may succeed after ``retry_after``."""
+
+    code = "busy"
+    exit_code = 20
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class HeldError(UserError):
+    """The answer waits for a second person's approval, and is shown to nobody before."""
+
+    code = "held"
+    exit_code = 21
+
+
 class VerificationError(UserError):
     """A certificate, a checkpoint or an exported log is not what its signature says."""
 

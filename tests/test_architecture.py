@@ -40,7 +40,10 @@ ENGINES = {
     "tqdm": "pets/common/progress.py",
     "sqlalchemy": "pets/ledger/db/",
     "sqlglot": "pets/query_model/sql/",
-    "fastapi": "pets/service/",
+    "fastapi": "pets/service/http/",
+    "starlette": "pets/service/http/",
+    "uvicorn": "pets/service/http/",
+    "jwt": "pets/service/access/",
     "nvflare": "pets/federated/deployment/nvflare_engine/",
 }
 
@@ -53,7 +56,7 @@ RELEASE_MAKERS = ("pets/session/answering.py", "pets/he/totals/opening.py", "pet
 
 HEAVY = [
     "opendp", "duckdb", "ibis", "polars", "pandas", "sdv", "torch", "tenseal", "mbi", "altair", "sqlalchemy", "fastapi",
-    "pyspark", "nvflare", "sqlglot",
+    "pyspark", "nvflare", "sqlglot", "starlette", "uvicorn", "jwt",
 ]  # fmt: skip
 
 Finding = tuple[int, str]  # line, what

@@ -19,6 +19,7 @@ EXTRAS = [
     "tenseal",
     "nvflare",
     "fastapi",
+    "starlette",
     "uvicorn",
     "psycopg",
     "jwt",

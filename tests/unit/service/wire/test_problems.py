@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from pets.errors import BusyError, InProgressError, InternalError, LedgerDownError, PetsError, SqlError, UserError
+from pets.service.wire.problems import STATUS, TYPE, error_of, problem
+from tests.unit.test_error_codes import every
+
+
+def made(kind: type[PetsError]) -> PetsError:
+    if kind.code in ("in-progress", "busy"):
+        return kind("a sentence; and a remedy", 7.0)  # type: ignore[call-arg]
+    return SqlError("a sentence; and a remedy", "SELECT *\n       ^") if kind is SqlError else kind("a remedy; so")
+
+
+def test_every_code_has_a_status_and_no_status_is_for_a_code_that_is_not() -> None:
+    assert sorted(STATUS) == sorted(kind.code for kind in every())
+    assert all(400 <= found < 600 for found in STATUS.values())
+    # what is a fault of ours, or of what we stand on; everything else is for whoever asks to mend
+    assert {code for code, found in STATUS.items() if found == 500} == {"error", "internal"}
+    assert {code for code, found in STATUS.items() if found == 503} == {"ledger", "ledger-down", "commit-unknown"}
+
+
+@pytest.mark.parametrize("kind", every(), ids=lambda kind: kind.code)
+def test_an_error_is_the_same_at_the_other_end(kind: type[PetsError]) -> None:
+    error = made(kind)
+    body = problem(error)
+    assert body["type"] == TYPE + kind.code and body["detail"] == str(error) and body["status"] == STATUS[kind.code]
+    assert ("retry_after" in body) == (error.retry_after is not None)
+    again = error_of(body)
+    # (an error that makes its own sentence comes back as the kind that it is one of)
+    expected = LedgerDownError if kind.code == "commit-unknown" else kind
+    assert type(again) is expected and str(again) == str(error) and again.retry_after == error.retry_after
+    if isinstance(again, SqlError):
+        assert (again.sentence, again.excerpt) == ("a sentence; and a remedy", "SELECT *\n       ^")
+
+
+def test_a_failed_job_tells_the_same_in_its_own_words() -> None:
+    found = error_of({"code": "in-progress", "message": "still; wait", "retry_after": 3})
+    assert isinstance(found, InProgressError) and found.retry_after == 3.0 and str(found) == "still; wait"
+    assert isinstance(error_of({"code": "busy", "message": "full; wait"}), BusyError)
+
+
+@pytest.mark.parametrize("body", [None, [], "no", {}, {"detail": 3}, {"detail": ""}, {"code": "query"}])
+def test_what_is_no_problem_is_said_to_be_none(body: object) -> None:
+    assert isinstance(error_of(body), InternalError)
+
+
+def test_a_code_of_a_later_version_is_a_plain_error_with_its_sentence() -> None:
+    found = error_of({"code": "new-kind", "detail": "a sentence; a remedy"})
+    assert type(found) is UserError and str(found) == "a sentence; a remedy"

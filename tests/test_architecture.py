@@ -432,7 +432,7 @@ def test_a_scanner_bites(scan: Callable[[str, str], list[Finding]], path: str, s
     ("scan", "path", "source"),
     [
         (engine_imports, "pets/dp/noise.py", "import opendp.prelude as dp"),
-        (engine_imports, "pets/service/app.py", "from fastapi import FastAPI"),
+        (engine_imports, "pets/service/http/app.py", "from fastapi import FastAPI"),
         (engine_imports, "pets/session/session.py", "import opendp_like\n'import opendp'"),
         (engine_imports, "pets/dp/budgeting.py", "from pets.dp import noise"),
         (row_imports, "pets/session/session.py", "from pets.rows.tabulate import tabulate"),

@@ -20,7 +20,7 @@ from pets.common.signing import SigningKey, VerifyingKey
 from pets.errors import LedgerError, UserError, VerificationError, shown
 from pets.ledger.db import sql
 from pets.ledger.db.row_types import moment, parsed
-from pets.ledger.db.store import POOL, CommitUnknown, Store
+from pets.ledger.db.store import POOL, CommitUnknown, Connection, Store
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.failpoint import failpoint
 from pets.ledger.incidents import Incidents
@@ -184,6 +184,12 @@ class Ledger:
             tx.finish()
         # only what is durable counts as seen
         self._seen = max(self._seen, (tx.head.size, tx.head.hash))
+
+    @contextlib.contextmanager
+    def aside(self, *, writes: bool = True) -> Iterator[tuple[Connection, float]]:
+        """A transaction on what lies beside the account and its log (jobs that wait, tokens), and its time."""
+        with self._store.write() if writes else self._store.read() as connection:
+            yield connection, self._clock()
 
     def now(self, tx: Transaction) -> float:
         """The time of the next entry: never before the newest one."""

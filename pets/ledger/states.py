@@ -9,6 +9,7 @@ DENIED (over a cap: no data was opened, nothing is charged)
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -46,6 +47,14 @@ NEXT = {
     State.RESERVED: {State.STARTED, State.VOIDED},
     State.STARTED: {State.COMMITTED, State.FORFEITED},
 }
+
+
+def release_failed(incidents: Sequence[str]) -> str:
+    """The one sentence about requests that failed after the data was opened, whatever went wrong."""
+    return (
+        f"the release failed after the data was opened (incident {', '.join(incidents)}); its charge stands; give the "
+        "incident number to the custodian"
+    )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pets.common.entropy import random_id
 from pets.errors import ReleaseFailedError
 from pets.ledger.account import Account
 from pets.ledger.failpoint import failpoint
-from pets.ledger.states import Grant, Request, Sealed
+from pets.ledger.states import Grant, Request, Sealed, release_failed
 from pets.plan.contribution import Contribution
 from pets.plan.vector import Ints, IntVector
 from pets.protection.budget import Cost
@@ -265,11 +265,7 @@ class Answering:
 
     def _failure(self, failed: Sequence[Grant]) -> ReleaseFailedError:
         self._account.close(failed)
-        numbers = ", ".join(grant.id[:12] for grant in failed)
-        return ReleaseFailedError(
-            f"the release failed after the data was opened (incident {numbers}); its charge stands; give the incident "
-            "number to the custodian"
-        )
+        return ReleaseFailedError(release_failed([grant.id[:12] for grant in failed]))
 
     def _release(self, grant: Grant, job: Job, values: Ints) -> Release:
         noise, ledger = job.noise, self._account.ledger

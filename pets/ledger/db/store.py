@@ -24,7 +24,9 @@ from sqlalchemy.pool import StaticPool
 from pets.errors import LedgerDownError, LedgerError, missing_extra
 from pets.ledger.db import tables
 
-REVISION = "0004"
+Connection = sa.Connection
+
+REVISION = "0005"
 """The newest migration that this code knows."""
 
 BUSY_SECONDS = 60.0

@@ -179,6 +179,67 @@ head = sa.Table(
     sa.Column("at", sa.Float, nullable=False),  # the newest entry's time, in seconds since 1970
 )
 
+jobs = sa.Table(
+    "pets_jobs",  # questions that wait for an answering process; no entry of the log, and no charge
+    meta,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("dataset", sa.Text, sa.ForeignKey("pets_datasets.name"), nullable=False),
+    sa.Column("project", sa.Text, nullable=False),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("asked", sa.Text, nullable=False),  # canonical JSON of the whole request
+    sa.Column("digest", sa.Text, nullable=False),  # of the kind and what is asked
+    sa.Column("key", sa.Text),  # the caller's idempotency key
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("lease", sa.Float, nullable=False),
+    sa.Column("token", sa.Text, nullable=False),  # whose it is while it runs
+    sa.Column("worker", sa.Text, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("request", sa.Text),  # the ledger's requests that answered it, with commas between them
+    sa.Column("answer", sa.LargeBinary),  # what the ledger does not hold of it: made of answers, or of invented rows
+    sa.Column("problem", sa.Text),  # canonical JSON: code, message, retry_after
+    sa.Column("shown", sa.Float, nullable=False),  # when its end may be seen
+    sa.UniqueConstraint("dataset", "project", "analyst", "key", name="pets_job_key_once"),
+    sa.CheckConstraint(
+        "state IN ('waiting', 'running', 'done', 'failed', 'cancelled', 'held')", name="pets_known_job_state"
+    ),
+    sa.CheckConstraint("(state = 'failed') = (problem IS NOT NULL)", name="pets_failed_job_says_why"),
+    sa.CheckConstraint("state <> 'done' OR request IS NOT NULL OR answer IS NOT NULL", name="pets_done_job_has_answer"),
+)
+WAITING, RUNNING = sa.text("state = 'waiting'"), sa.text("state = 'running'")
+sa.Index("pets_jobs_waiting", jobs.c.at, jobs.c.id, sqlite_where=WAITING, postgresql_where=WAITING)
+sa.Index("pets_jobs_running", jobs.c.lease, sqlite_where=RUNNING, postgresql_where=RUNNING)
+sa.Index("pets_jobs_of_analyst", jobs.c.project, jobs.c.analyst, jobs.c.at, jobs.c.id)
+OF_INVENTED = sa.text("kind = 'dummy'")
+sa.Index("pets_jobs_of_invented", jobs.c.at, sqlite_where=OF_INVENTED, postgresql_where=OF_INVENTED)
+
+tokens = sa.Table(
+    "pets_tokens",  # of scripts; the text itself is shown once, and kept nowhere
+    meta,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("hash", sa.Text, nullable=False, unique=True),  # SHA-256 of the text, in hex
+    sa.Column("prefix", sa.Text, nullable=False),  # the text's beginning, by which its owner knows it
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("project", sa.Text, nullable=False),
+    sa.Column("roles", sa.Text, nullable=False),  # canonical JSON
+    sa.Column("datasets", sa.Text, nullable=False),  # canonical JSON ([]: all)
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("expires", sa.Float),
+    sa.Column("revoked", sa.Float),
+)
+
+grants = sa.Table(
+    "pets_grants",  # who may ask about a dataset; the log tells of each and of its end
+    meta,
+    sa.Column("dataset", sa.Text, sa.ForeignKey("pets_datasets.name"), primary_key=True),
+    sa.Column("project", sa.Text, primary_key=True),
+    sa.Column("analyst", sa.Text, primary_key=True),
+    sa.Column("roles", sa.Text, nullable=False),  # canonical JSON
+    sa.Column("seq", sa.BigInteger, nullable=False),  # of the log entry that tells of it
+    sa.Column("revoked", sa.Boolean, nullable=False),
+)
+
 APPEND_ONLY = {
     "sqlite": [
         f"CREATE TRIGGER pets_log_no_{verb} BEFORE {verb} ON pets_log "

@@ -1,0 +1,104 @@
+"""Jobs: statements on the table of questions that wait for an answering process. They touch no account and no log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pets.ledger.db.row_types import Scope
+from pets.ledger.db.tables import OF_INVENTED, RUNNING, WAITING, jobs, requests
+
+_INSERTS: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_PUTTING = 0x7065746A  # "petj": with a project's hash, the PostgreSQL advisory lock of whoever adds to its jobs
+_ENDED = ("done", "failed", "cancelled")
+
+
+def alone(connection: sa.Connection, dataset: str, project: str) -> None:
+    """Until this transaction ends nobody else adds a job of this project (in SQLite no other writer is there)."""
+    if connection.dialect.name == "postgresql":
+        locked = sa.text("SELECT pg_advisory_xact_lock(:n, hashtext(:who))")
+        connection.execute(locked, {"n": _PUTTING, "who": f"{dataset}\n{project}"})
+
+
+def add(connection: sa.Connection, row: dict[str, Any]) -> bool:
+    """A new job; whether there was none under its key."""
+    added = _INSERTS[connection.dialect.name](jobs).on_conflict_do_nothing().values(row)
+    return bool(connection.execute(added).rowcount)
+
+
+def by_key(connection: sa.Connection, dataset: str, scope: Scope, key: str) -> Any:
+    """The job under an idempotency key of this analyst's, or ``None``."""
+    return connection.execute(sa.select(jobs).where(*_of(dataset, scope), jobs.c.key == key)).first()
+
+
+def by_id(connection: sa.Connection, job: str) -> Any:
+    """A job's row, or ``None``."""
+    return connection.execute(sa.select(jobs).where(jobs.c.id == job)).first()
+
+
+def waiting(connection: sa.Connection, dataset: str | None = None, project: str | None = None) -> int:
+    """How many wait: of one project, or all."""
+    query = sa.select(sa.func.count()).select_from(jobs).where(WAITING)
+    if dataset is not None:
+        query = query.where(jobs.c.dataset == dataset, jobs.c.project == project)
+    return int(connection.execute(query).scalar_one())
+
+
+def any_waiting(connection: sa.Connection, datasets: Sequence[str] | None) -> bool:
+    """Whether one waits."""
+    return connection.execute(_next(datasets)).first() is not None
+
+
+def claim(connection: sa.Connection, datasets: Sequence[str] | None, values: dict[str, Any]) -> Any:
+    """The job that waits longest, which runs from now on; what another claims at this moment is passed over."""
+    first = _next(datasets).with_for_update(skip_locked=True).scalar_subquery()
+    claimed = sa.update(jobs).where(jobs.c.id == first, WAITING).values(tries=jobs.c.tries + 1, **values)
+    return connection.execute(claimed.returning(*jobs.c)).first()
+
+
+def mine(connection: sa.Connection, project: str, analyst: str, after: Any, limit: int) -> list[Any]:
+    """An analyst's jobs, the newest first; ``after``: the row of the last one that was shown."""
+    query = sa.select(jobs).where(jobs.c.project == project, jobs.c.analyst == analyst)
+    if after is not None:
+        query = query.where(sa.tuple_(jobs.c.at, jobs.c.id) < sa.tuple_(sa.literal(after.at), sa.literal(after.id)))
+    return list(connection.execute(query.order_by(jobs.c.at.desc(), jobs.c.id.desc()).limit(limit)).all())
+
+
+def move(connection: sa.Connection, job: str, before: str, claim: str | None, **values: Any) -> bool:
+    """Compare and set: whether the job was in that state (and, with a claim's token, ran under it)."""
+    same = [jobs.c.id == job, jobs.c.state == before]
+    if claim is not None:
+        same.append(jobs.c.token == claim)
+    return bool(connection.execute(sa.update(jobs).where(*same).values(**values)).rowcount)
+
+
+def left_behind(connection: sa.Connection, now: float) -> list[Any]:
+    """Those that run, and whose lease is over."""
+    return list(connection.execute(sa.select(jobs).where(RUNNING, jobs.c.lease < now).order_by(jobs.c.lease)).all())
+
+
+def charged(connection: sa.Connection, row: Any, keys: Sequence[str]) -> list[Any]:
+    """What the ledger holds under a job's keys."""
+    asked = requests.c.dataset == row.dataset, requests.c.project == row.project, requests.c.analyst == row.analyst
+    query = sa.select(requests).where(*asked, requests.c.key.in_(keys)).order_by(requests.c.seq)
+    return list(connection.execute(query).all())
+
+
+def forget_invented(connection: sa.Connection, before: float) -> None:
+    """Answers on invented rows are made again at no cost: old ones are not kept."""
+    old = OF_INVENTED, jobs.c.at < before, jobs.c.state.in_(_ENDED)
+    connection.execute(sa.delete(jobs).where(*old))
+
+
+def _of(dataset: str, scope: Scope) -> tuple[Any, ...]:
+    return jobs.c.dataset == dataset, jobs.c.project == scope[0], jobs.c.analyst == scope[1]
+
+
+def _next(datasets: Sequence[str] | None) -> Any:
+    query = sa.select(jobs.c.id).where(WAITING)
+    if datasets is not None:
+        query = query.where(jobs.c.dataset.in_(datasets))
+    return query.order_by(jobs.c.at, jobs.c.id).limit(1)

@@ -1,0 +1,325 @@
+"""Queue: questions that wait for an answering process, in the ledger's database.
+
+A job is no entry of the log and costs nothing; the session that answers it charges, under the job's idempotency key.
+Whoever claims a job holds it by a lease; what a dead process leaves behind is looked up in the ledger under that key:
+never charged, or answered already, it waits again (asked again under its key, an answer is free); charged and never
+answered, it has failed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from pets.common.codec import Json, digest
+from pets.common.entropy import random_id
+from pets.errors import BusyError, InternalError, OtherQuestionError, ReleaseFailedError, UserError, shown
+from pets.ledger.db import jobs
+from pets.ledger.db.row_types import text
+from pets.ledger.db.transaction import Transaction
+from pets.ledger.ledger import Ledger, close
+from pets.ledger.states import State, release_failed
+
+LEASE = 30.0
+"""Seconds that a job may run before others may look what became of it; whoever answers it renews that meanwhile."""
+
+TRIES = 3
+"""Processes that may end under one job, charging nothing, before it has failed."""
+
+RETRY_AFTER = 5.0
+"""Seconds after which a full queue may have room."""
+
+INVENTED_KEPT = 3600.0
+"""Seconds that an answer on invented rows is kept."""
+
+KINDS = ("release", "group_keys", "top_keys", "rows_lost", "synthesise", "dummy")
+_STEPS = 8  # charges that a job of another kind than a release makes at most
+
+
+class JobState(Enum):
+    """Where a job is in its life."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    HELD = "held"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more becomes of it."""
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class QueuedJob:
+    """One request, as it waits, runs or has ended.
+
+    Attributes:
+        kind: one of :data:`KINDS`.
+        asked: the whole request, in its canonical form.
+        key: the caller's idempotency key.
+        at: when it came, in seconds since 1970.
+        request: the ids of the ledger's requests that answer it, with commas between them.
+        problem: why it failed: ``code``, ``message``, ``retry_after``.
+        shown: when its end may be seen; before, its asker is told that it runs.
+        token: who may end it; only whoever claimed it has it.
+        tries: how often it was claimed.
+    """
+
+    id: str
+    dataset: str
+    project: str
+    analyst: str
+    kind: str
+    asked: Json
+    key: str | None
+    state: JobState
+    at: float
+    request: str | None = None
+    problem: Json | None = None
+    shown: float = 0.0
+    token: str = field(default="", repr=False)
+    tries: int = 0
+
+    @property
+    def ledger_key(self) -> str:
+        """The idempotency key under which the ledger charges it."""
+        return f"job:{self.id}" if self.key is None else self.key
+
+    @property
+    def ledger_keys(self) -> tuple[str, ...]:
+        """All keys that its charges may stand under: a session numbers those of several queries."""
+        steps = len(self.asked["queries"]) if self.kind == "release" else _STEPS
+        return self.ledger_key, *(f"{self.ledger_key}#{step}" for step in range(steps))
+
+
+class Queue:
+    """The jobs in a ledger's database; safe from threads and processes.
+
+    Args:
+        ledger: whose database and clock it uses.
+        lease: seconds that a claim lasts unless it is renewed.
+    """
+
+    def __init__(self, ledger: Ledger, *, lease: float = LEASE) -> None:
+        self.ledger, self.lease = ledger, lease
+
+    # who asks ---------------------------------------------------------------------------------------------------
+
+    def put(
+        self,
+        dataset: str,
+        project: str,
+        analyst: str,
+        kind: str,
+        asked: Json,
+        key: str | None,
+        *,
+        max_waiting: int | None = None,
+    ) -> QueuedJob:
+        """A new job, or the one that was put before under the same key.
+
+        Args:
+            max_waiting: how many of the project may wait for this dataset.
+
+        Raises:
+            OtherQuestionError: the key was used for something else.
+            BusyError: so many wait already; nothing was put, and nothing is charged.
+        """
+        if kind not in KINDS:
+            raise UserError(f"a job of kind {shown(kind)} does not exist; there are: {', '.join(KINDS)}")
+        row: dict[str, Any] = {"id": random_id(), "dataset": dataset, "project": project, "analyst": analyst}
+        row |= {"kind": kind, "asked": text(asked), "digest": digest([kind, asked]), "key": key, "state": "waiting"}
+        row |= {"lease": 0.0, "token": "", "worker": "", "tries": 0, "shown": 0.0}
+        with self.ledger.aside() as (connection, now):
+            jobs.alone(connection, dataset, project)
+            known = None if key is None else jobs.by_key(connection, dataset, (project, analyst), key)
+            if known is None:
+                if max_waiting is not None and jobs.waiting(connection, dataset, project) >= max_waiting:
+                    raise BusyError(
+                        f"{max_waiting} questions of this project wait already; nothing was charged; ask again when "
+                        "some are answered",
+                        RETRY_AFTER,
+                    )
+                if not jobs.add(connection, row | {"at": now}):
+                    raise InternalError("a new job was there already")
+                known = jobs.by_id(connection, row["id"])
+        if known.digest != row["digest"]:
+            raise OtherQuestionError(f"the key {key!r} was used for another question; use a new key")
+        return self._told(known, now)
+
+    def find(self, job: str, project: str, analyst: str) -> QueuedJob | None:
+        """A job of one's own; ``None`` for a stranger's, as for one that never was."""
+        with self.ledger.aside(writes=False) as (connection, now):
+            row = jobs.by_id(connection, job)
+        return None if row is None or (row.project, row.analyst) != (project, analyst) else self._told(row, now)
+
+    def mine(self, project: str, analyst: str, *, after: str | None = None, limit: int = 100) -> list[QueuedJob]:
+        """One's own jobs, the newest first; ``after``: the id of the last one that was shown."""
+        with self.ledger.aside(writes=False) as (connection, now):
+            last = None if after is None else jobs.by_id(connection, after)
+            if after is not None and (last is None or (last.project, last.analyst) != (project, analyst)):
+                return []
+            return [self._told(row, now) for row in jobs.mine(connection, project, analyst, last, limit)]
+
+    def answer(self, job: QueuedJob) -> bytes | None:
+        """What was kept of a job's answer besides the ledger, once its end may be seen."""
+        if job.state is not JobState.DONE:
+            return None
+        with self.ledger.aside(writes=False) as (connection, now):
+            row = jobs.by_id(connection, job.id)
+        return None if row is None or row.answer is None or row.shown > now else bytes(row.answer)
+
+    def cancel(self, job: str, project: str, analyst: str) -> QueuedJob | None:
+        """Ask no more for it: one that waits costs nothing then; the process of one that runs is stopped.
+
+        What had begun stays charged. One that has ended stays as it is. ``None`` as for :meth:`find`.
+        """
+        with self.ledger.aside() as (connection, now):
+            row = jobs.by_id(connection, job)
+            if row is None or (row.project, row.analyst) != (project, analyst):
+                return None
+            for before in ("waiting", "running", "held"):
+                if jobs.move(connection, job, before, None, state="cancelled"):
+                    break
+            return self._told(jobs.by_id(connection, job), now)
+
+    def waiting(self) -> int:
+        """How many wait."""
+        with self.ledger.aside(writes=False) as (connection, _):
+            return jobs.waiting(connection)
+
+    # who answers ------------------------------------------------------------------------------------------------
+
+    def claim(self, worker: str, datasets: Sequence[str] | None = None) -> QueuedJob | None:
+        """The job that waits longest; it is this worker's as long as it renews its lease.
+
+        Args:
+            worker: a name for people who look after the service.
+            datasets: which it can answer about (``None``: all).
+        """
+        with self.ledger.aside(writes=False) as (connection, now):  # who finds nothing keeps nobody from writing
+            if not jobs.any_waiting(connection, datasets):
+                return None
+        with self.ledger.aside() as (connection, now):
+            values = {"state": "running", "token": random_id(), "worker": worker, "lease": now + self.lease}
+            row = jobs.claim(connection, datasets, values)
+        return None if row is None else _job(row)
+
+    def keep(self, job: QueuedJob) -> bool:
+        """Renew the lease; ``False`` where the job is no longer this worker's, or was cancelled."""
+        with self.ledger.aside() as (connection, now):
+            return jobs.move(connection, job.id, "running", job.token, lease=now + self.lease)
+
+    def done(self, job: QueuedJob, request: str | None, shown: float, answer: bytes | None = None) -> bool:
+        """It was answered; ``False`` where the job is no longer this worker's.
+
+        Args:
+            request: the ids of the ledger's requests that answer it, with commas between them.
+            shown: when it may be seen.
+            answer: what the ledger does not hold of it.
+        """
+        return self._ended(job, state="done", request=request, answer=answer, shown=shown)
+
+    def failed(self, job: QueuedJob, problem: Json, shown: float) -> bool:
+        """It was refused, or failed; ``False`` where the job is no longer this worker's."""
+        return self._ended(job, state="failed", problem=text(problem), shown=shown)
+
+    def _ended(self, job: QueuedJob, **values: Any) -> bool:
+        with self.ledger.aside() as (connection, _):
+            return jobs.move(connection, job.id, "running", job.token, **values)
+
+    # what was left behind ---------------------------------------------------------------------------------------
+
+    def killed(self, job: str, token: str, why: str, shown: float) -> None:
+        """The process that answered this was killed by whoever watches it, and is gone: what it had begun is forfeited.
+
+        Args:
+            job, token: of the claim; nothing is done where the job is another's by now.
+            why: for the custodian alone, under the incident's number.
+            shown: when its end may be seen.
+        """
+        with self.ledger.writing() as (tx, now):
+            found = jobs.by_id(tx.connection, job)
+            if found is None or found.token != token:
+                return
+            rows = jobs.charged(tx.connection, found, _job(found).ledger_keys)
+            for row in rows:
+                if State(row.state).open:
+                    close(tx, row, now)
+                    self.ledger.incidents.note(row.id[:12], why)
+            self._settle(tx, _job(found), shown, again=False)
+
+    def stopped(self, job: str, token: str) -> bool:
+        """Whether whoever claimed it works in vain: it was cancelled, or is another's by now."""
+        with self.ledger.aside(writes=False) as (connection, _):
+            row = jobs.by_id(connection, job)
+        return row is None or (row.state, row.token) != ("running", token)
+
+    def sweep(self) -> None:
+        """Look what became of jobs whose lease is over."""
+        with self.ledger.aside(writes=False) as (connection, now):
+            rows = jobs.left_behind(connection, now)
+        if rows:
+            self.ledger.recover()
+        for row in rows:
+            with self.ledger.writing() as (tx, now):
+                self._settle(tx, _job(row), now, again=True)
+        with self.ledger.aside() as (connection, now):
+            jobs.forget_invented(connection, now - INVENTED_KEPT)
+
+    def _settle(self, tx: Transaction, job: QueuedJob, shown: float, *, again: bool) -> None:
+        """What the ledger says of a job that nobody answers any more; ``again``: whether it may be tried once more."""
+        rows = jobs.charged(tx.connection, job, job.ledger_keys)
+        states = {State(row.state) for row in rows}
+        if any(state.open for state in states):
+            return  # under a lease of its own, which ends, too
+        if State.FORFEITED in states:
+            lost = [row.id[:12] for row in rows if row.state == State.FORFEITED.value]
+            self._fail(tx, job, {"code": ReleaseFailedError.code, "message": release_failed(lost)}, shown)
+        elif State.COMMITTED in states or (again and job.tries < TRIES):
+            jobs.move(tx.connection, job.id, "running", job.token, state="waiting", token="", lease=0.0)
+        else:
+            self._fail(tx, job, {"code": InternalError.code, "message": _GIVEN_UP}, shown)
+
+    def _fail(self, tx: Transaction, job: QueuedJob, problem: Json, shown: float) -> None:
+        told = text(problem | {"retry_after": None})
+        jobs.move(tx.connection, job.id, "running", job.token, state="failed", problem=told, shown=shown)
+
+    @staticmethod
+    def _told(row: Any, now: float) -> QueuedJob:
+        """A job as its asker sees it: without the worker's token, and without its end before that may be seen."""
+        job = replace(_job(row), token="")
+        if job.state in (JobState.DONE, JobState.FAILED) and job.shown > now:
+            return replace(job, state=JobState.RUNNING, request=None, problem=None)
+        return job
+
+
+_GIVEN_UP = (
+    "this question could not be answered: the processes that tried ended before they had begun; nothing was charged; "
+    "tell the custodian, and ask a smaller question meanwhile"
+)
+
+
+def _job(row: Any) -> QueuedJob:
+    return QueuedJob(
+        id=row.id,
+        dataset=row.dataset,
+        project=row.project,
+        analyst=row.analyst,
+        kind=row.kind,
+        asked=json.loads(row.asked),
+        key=row.key,
+        state=JobState(row.state),
+        at=row.at,
+        request=row.request,
+        problem=None if row.problem is None else json.loads(row.problem),
+        shown=row.shown,
+        token=row.token,
+        tries=row.tries,
+    )

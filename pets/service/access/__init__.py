@@ -1,0 +1,1 @@
+"""Access: who asks, how the service knows, and what they may do."""

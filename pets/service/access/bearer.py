@@ -1,0 +1,63 @@
+"""Bearer: what the header ``Authorization`` of a request says, and who that is.
+
+A token of the service's own begins with ``pets_``; any other is for the provider of logins, where there is one. Every
+token that is not valid is refused in the same words, whatever is wrong with it: an expired one, one that was revoked,
+one that never was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from pets.errors import UnauthenticatedError
+from pets.service.access.identity import Identity
+
+MAX_TOKEN = 16_384
+
+Authenticator = Callable[[Any], Identity]
+"""Who makes a request (a Starlette ``Request``); raises :class:`UnauthenticatedError` where that is not known."""
+
+
+class Verifier(Protocol):
+    """Whoever knows what a token stands for."""
+
+    def identify(self, token: str) -> Identity | None:
+        """Who that is; ``None`` where the token is not valid."""
+
+
+class Bearer:
+    """An authenticator by bearer tokens: the service's own, or of a provider of logins.
+
+    Args:
+        tokens: the service's own.
+        oidc: of a provider, where there is one.
+    """
+
+    def __init__(self, tokens: Verifier, oidc: Verifier | None = None) -> None:
+        self._tokens, self._oidc = tokens, oidc
+
+    def __call__(self, request: Any) -> Identity:
+        """Who makes the request."""
+        return self.identify(str(request.headers.get("authorization", "")))
+
+    def identify(self, header: str) -> Identity:
+        """Who a header ``Authorization`` names; raises :class:`UnauthenticatedError`."""
+        scheme, _, token = header.partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN or not token.isascii():
+            raise UnauthenticatedError(
+                "say who asks: send the header 'Authorization: Bearer TOKEN', with a token of this service "
+                "(pets service token create) or of your login"
+            )
+        verifier = self._tokens if token.startswith(PREFIX) or self._oidc is None else self._oidc
+        found = verifier.identify(token)
+        if found is None:
+            raise UnauthenticatedError(
+                "the token is not valid here, or no longer; log in again, or ask the custodian for another one"
+            )
+        return found
+
+
+PREFIX = "pets_"
+"""How a token of the service begins, so that scanners for lost secrets find it."""

@@ -1,0 +1,201 @@
+"""OIDC: the tokens of a provider of logins, checked with the keys that it publishes (a JWKS).
+
+Checked are the signature, by an algorithm of a short list and with a key of that algorithm's own kind; who issued the
+token and for whom; from when and until when it holds. What it says of project, roles and datasets is taken from claims
+that the service's owner names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from pets.common.arguments import plain_arguments
+from pets.common.codec import Json
+from pets.errors import UserError, did_you_mean, missing_extra, shown
+from pets.service.access.identity import DEFAULT_PROJECT, ROLES, Identity
+
+ALGORITHMS = ("RS256", "ES256", "EdDSA")
+CLAIMS = {"subject": "sub", "project": "pets_project", "roles": "pets_roles", "datasets": "pets_datasets"}
+"""By what the service wants to know, the claim that says it, unless the owner names another."""
+
+_KEPT = 3600.0  # seconds that published keys are used without a look
+_PAUSE = 60.0  # seconds between two looks, however many tokens name a key that nobody knows
+_LEEWAY = 30.0  # seconds that the clocks of provider and service may differ
+_PATIENCE = 5.0
+_MAX_KEYS = 1_000_000  # bytes of a set of keys
+_MIN_RSA = 2048  # bits
+_KINDS = {("RSA", ""): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
+"""By kind and curve of a key, the one algorithm that it is used with here."""
+
+
+class Oidc:
+    """The tokens of one provider.
+
+    Args:
+        issuer: as the tokens name it.
+        audience: for whom a token must be: this service's name at the provider.
+        jwks: where the provider publishes its keys (a URL), or the set of keys itself.
+        algorithms: of :data:`ALGORITHMS`.
+        claims: other names for some of :data:`CLAIMS`; a dot leads into an object (``realm_access.roles``).
+        clock: seconds since the epoch, for how long keys are kept.
+
+    Raises:
+        UserError: for a URL that is not https (http on this machine alone), or an algorithm that is not allowed.
+    """
+
+    @plain_arguments(UserError, "Oidc")
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        jwks: str | Mapping[str, Any],
+        *,
+        algorithms: tuple[str, ...] = ALGORITHMS,
+        claims: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        for what, value in (("issuer", issuer), ("audience", audience)):
+            if not isinstance(value, str) or not value:
+                raise UserError(f"the {what} of logins must be a text, as the provider's tokens name it")
+        if isinstance(jwks, str):
+            check_url(jwks)
+        for name in algorithms:
+            if name not in ALGORITHMS:
+                raise UserError(f"logins are never signed by {shown(name)} here; allow some of {', '.join(ALGORITHMS)}")
+        for name in claims or {}:
+            if name not in CLAIMS:
+                raise UserError(f"there is no claim for {shown(name)}{did_you_mean(name, CLAIMS)}")
+        _jwt()
+        self.issuer, self.audience, self.algorithms = issuer, audience, tuple(algorithms)
+        self._claims, self._clock = {**CLAIMS, **(claims or {})}, clock
+        self._url = jwks if isinstance(jwks, str) else None
+        self._keys: dict[str, Any] = {} if isinstance(jwks, str) else _keys(jwks)
+        self._looked, self._fresh = float("-inf"), float("-inf")
+        self._lock = threading.Lock()
+
+    def identify(self, token: str) -> Identity | None:
+        """Who a token stands for; ``None`` for anything but a valid one."""
+        jwt = _jwt()
+        try:
+            head = jwt.get_unverified_header(token)
+            algorithm, name = head.get("alg"), head.get("kid")
+            if algorithm not in self.algorithms or "crit" in head or not isinstance(name, str):
+                return None
+            key = self._key(name)
+            if key is None or key.algorithm_name != algorithm:
+                return None
+            told = jwt.decode(
+                token,
+                key.key,
+                algorithms=[algorithm],
+                audience=self.audience,
+                issuer=self.issuer,
+                leeway=_LEEWAY,
+                options={"require": ["exp", "iss", "aud", self._claims["subject"]]},
+            )
+            return self._identity(told)
+        except (jwt.PyJWTError, UserError, ValueError, TypeError):
+            return None
+
+    def _identity(self, told: Json) -> Identity | None:
+        subject = _claim(told, self._claims["subject"])
+        projects = _several(_claim(told, self._claims["project"])) or [DEFAULT_PROJECT]
+        roles, datasets = _claim(told, self._claims["roles"]), _claim(told, self._claims["datasets"])
+        if not isinstance(subject, str):
+            return None
+        return Identity(
+            subject,
+            project=projects[0],
+            # a provider has roles of its own; those of pets count
+            roles=frozenset({"analyst"} if roles is None else {*_several(roles)} & {*ROLES}),
+            datasets=None if datasets is None else frozenset(_several(datasets)),
+            projects=frozenset(projects),
+        )
+
+    # the keys -----------------------------------------------------------------------------------------------------
+
+    def _key(self, name: str) -> Any:
+        """The key of that name, after a look at what the provider publishes now where it is due."""
+        if self._url is None:
+            return self._keys.get(name)
+        with self._lock:
+            now = self._clock()
+            stale = now - self._fresh >= _KEPT
+            if (stale or name not in self._keys) and now - self._looked >= _PAUSE:
+                self._looked = now
+                if (found := _fetched(self._url)) is not None:
+                    self._keys, self._fresh = found, now
+            return self._keys.get(name)
+
+
+def check_url(url: str) -> None:
+    """Refuse an address whose answer somebody on the way could change; raises :class:`UserError`."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        parts, host = urlsplit(""), None
+    local = host in ("127.0.0.1", "localhost", "::1")
+    if host is None or parts.scheme not in ("https", "http") or (parts.scheme == "http" and not local):
+        raise UserError(f"the keys of logins are fetched by https, and not from {shown(url)}; give an https:// URL")
+
+
+def _fetched(url: str) -> dict[str, Any] | None:
+    """The keys that are published there now; ``None`` where they cannot be had."""
+    try:
+        with urllib.request.urlopen(url, timeout=_PATIENCE) as reply:
+            check_url(reply.url)  # where a redirect led, too
+            return _keys(json.loads(reply.read(_MAX_KEYS)))
+    except (OSError, ValueError, UserError, RecursionError):
+        return None
+
+
+def _keys(form: Any) -> dict[str, Any]:
+    """By name, the keys for signatures; one of a kind that is not allowed here is passed over."""
+    jwt, found = _jwt(), {}
+    listed = form.get("keys") if isinstance(form, Mapping) else None
+    if not isinstance(listed, list):
+        raise UserError('a set of keys is {"keys": [...]}, as the provider publishes it; check the address')
+    for one in listed:
+        if not isinstance(one, Mapping) or one.get("use", "sig") != "sig" or not isinstance(one.get("kid"), str):
+            continue
+        kind = _KINDS.get((str(one.get("kty")), str(one.get("crv", ""))))
+        if kind is None or one.get("alg", kind) != kind:
+            continue
+        with contextlib.suppress(jwt.PyJWTError, ValueError, TypeError):
+            key = jwt.PyJWK(dict(one), algorithm=kind)
+            if getattr(key.key, "key_size", _MIN_RSA) >= _MIN_RSA or kind != "RS256":
+                found[one["kid"]] = key
+    return found
+
+
+def _claim(told: Json, name: str) -> Any:
+    """What a claim says; a dot leads into an object, unless the whole name is a claim (as a URL is)."""
+    if name in told:
+        return told[name]
+    here: Any = told
+    for part in name.split("."):
+        here = here.get(part) if isinstance(here, Mapping) else None
+    return here
+
+
+def _several(value: Any) -> list[str]:
+    """A claim of several names: a list, or one text of words."""
+    if isinstance(value, str):
+        return value.split()
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _jwt() -> Any:
+    try:
+        import jwt
+    except ModuleNotFoundError:
+        raise missing_extra("logins by OpenID Connect", "service") from None
+    return jwt

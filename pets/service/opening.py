@@ -1,0 +1,73 @@
+"""Opening: how a process of the service opens a custodian, as text that another process can be given."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from pets.common.codec import Json
+from pets.errors import UserError, did_you_mean, shown
+from pets.ledger.ledger import Ledger
+from pets.protection.budget import Budget
+from pets.protection.policy import Policy
+from pets.session.custodian import Custodian
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a :class:`pets.Custodian` is opened with: the same in the processes that listen and in those that answer.
+
+    Attributes:
+        schema: the path of its file.
+        ledger: a file, or the URL of a database.
+        data: by table, where its rows are (a path, or the URL of a database).
+        snapshots: the folder of the prepared tables.
+        keys: the folder of the ledger's keys, where they lie elsewhere.
+        budget: of a dataset that the ledger does not know yet, in its JSON form.
+        policy: what is allowed, in its JSON form.
+        engine, memory, threads: as for :class:`pets.Custodian`.
+    """
+
+    schema: str
+    ledger: str
+    data: Mapping[str, str] = field(default_factory=dict)
+    snapshots: str | None = None
+    keys: str | None = None
+    budget: Json | None = None
+    policy: Json = field(default_factory=dict)
+    engine: str = "duckdb"
+    memory: str | None = None
+    threads: int | None = None
+
+    def custodian(self, *, progress: bool = False) -> Custodian:
+        """Open it; raises what :class:`pets.Custodian` raises."""
+        with warnings.catch_warnings(action="ignore"):  # that stored snapshots are used is what they are for
+            return Custodian(
+                self.schema,
+                dict(self.data),
+                budget=None if self.budget is None else Budget.from_json(self.budget),
+                ledger=Ledger(self.ledger, keys=self.keys),
+                policy=Policy(**self.policy),
+                engine=self.engine,
+                snapshots=self.snapshots,
+                memory=self.memory,
+                threads=self.threads,
+                progress=progress,
+            )
+
+    def to_json(self) -> Json:
+        """As text for another process; it may hold the password of a database."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, form: Any) -> Opening:
+        """The inverse of :meth:`to_json`; raises :class:`UserError` for anything else."""
+        known = [one.name for one in fields(cls)]
+        if not isinstance(form, dict):
+            raise UserError(f"how a custodian is opened is an object, not {shown(form)}")
+        for name in form:
+            if name not in known:
+                raise UserError(f"a custodian is not opened with {shown(name)}{did_you_mean(name, known)}")
+        return cls(**form)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import pets
+from pets.errors import LedgerError, UserError
+from pets.service.opening import Opening
+
+SCHEMA = """
+dataset: stays
+tables:
+  stays:
+    unit: {column: patient, max_rows: 3}
+    columns:
+      patient: {type: identifier}
+      sex: {type: category, values: [F, M]}
+"""
+
+
+def written(folder: Path) -> Opening:
+    (folder / "stays.yaml").write_text(SCHEMA, "utf-8")
+    (folder / "stays.csv").write_text("patient,sex\n1,F\n2,M\n", "utf-8")
+    return Opening(
+        str(folder / "stays.yaml"),
+        str(folder / "ledger.db"),
+        {"stays": str(folder / "stays.csv")},
+        snapshots=str(folder / "snap"),
+        budget=pets.Budget(epsilon=1, delta=1e-6).to_json(),
+        policy={"max_numbers": 7},
+        threads=1,
+    )
+
+
+def test_another_process_opens_the_same_from_text(tmp_path: Path) -> None:
+    opening = written(tmp_path)
+    first = opening.custodian()
+    again = Opening.from_json(json.loads(json.dumps(opening.to_json())))
+    assert again == opening
+    second = again.custodian()
+    # the stored snapshots, the ledger and the policy are the first one's
+    assert second.reused == ("stays",) and second.snapshots == first.snapshots
+    assert second.ledger.origin == first.ledger.origin and second.policy.max_numbers == 7
+
+
+def test_what_is_no_opening_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="did you mean 'snapshots'"):
+        Opening.from_json(written(tmp_path).to_json() | {"snapshot": "x"})
+    with pytest.raises(UserError, match="is an object"):
+        Opening.from_json(["schema"])
+    with pytest.raises(LedgerError):
+        Opening(str(tmp_path / "stays.yaml"), "mysql://u@h/d").custodian()

@@ -83,6 +83,7 @@ class Audit:
         self._terms: dict[tuple[bytes, ...], _Terms] = {}
         self._changes: set[str] = set()
         self._lost: dict[str, tuple[int, int]] = {}
+        self._granted: set[tuple[str, str, str]] = set()
 
     # reading ----------------------------------------------------------------------------------------------------
 
@@ -289,6 +290,21 @@ class Audit:
             known.lifetime = [known.lifetime[0] + life[0], known.lifetime[1] + life[1]]
         self._lost |= lost
 
+    def _grant(self, said: Json) -> None:
+        """Leave to ask, or its end: of a dataset that was opened, and only what was given is taken away."""
+        self._known(said)
+        whom = plain(said["dataset"]), plain(said["project"]), plain(said["analyst"])
+        if not all((*whom, plain(said["by"]))):
+            raise ValueError("nobody's")
+        if said["event"] == "grant":
+            if not said["roles"] or not all(map(plain, said["roles"])):
+                raise ValueError("as nothing")
+            self._granted.add(whom)
+        elif whom not in self._granted:
+            raise Wrong("takes away a leave that was never given")
+        else:
+            self._granted.remove(whom)
+
     def _signatures(self, said: Json, envelope: Json) -> None:
         """A change is the one that its public body tells of, and whoever the body names did sign it."""
         payload, signatures = dsse.opened(envelope, CHANGE)
@@ -310,6 +326,8 @@ class Audit:
         "delivered": _delivered,
         "derived": _derived,
         "rebase": _rebase,
+        "grant": _grant,
+        "grant-end": _grant,
     }
 
     # the end ----------------------------------------------------------------------------------------------------

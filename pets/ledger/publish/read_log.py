@@ -252,7 +252,8 @@ class _Teller:
             _change(self.datasets[said["dataset"]], said)
         elif event == "rebase":
             self._rebase(said)
-        elif event not in ("source", "derived"):  # (of what was made of answers the answers tell)
+        # (of what was made of answers the answers tell; who may ask is no part of what was asked)
+        elif event not in ("source", "derived", "grant", "grant-end"):
             self.others.add(event)
 
     def _dataset(self, said: Json) -> None:

@@ -173,6 +173,11 @@ def asked(event: str, name: str = "a", loss: int = 10**11, **more: Any) -> tuple
     } | more, {}
 
 
+def granted(event: str, **changes: object) -> tuple[Json, Json]:
+    said = {"event": event, "dataset": "d", "project": "p", "analyst": "x", "by": "head", "roles": ["analyst"]}
+    return said | changes, {}
+
+
 def changed(kind: str, **more: Any) -> tuple[Json, Json]:
     said = {"event": "change", "dataset": "d", "change": kind, "id": kind, "reason": "r", "by": ["a", "b"]}
     return said | {"signers": [KEY.public.id]} | more, {}
@@ -270,6 +275,12 @@ A, OPENED = asked, [FIRST, dataset()]
             [*OPENED, ({"event": "rebase", "found": 2, "counted": {"d": [10**13, 0, 0, 0]}, "unknown": {}}, {})],
             "a cap was passed",
         ),
+        ([*OPENED, granted("grant", dataset="e")], "'e', which was never opened"),
+        ([*OPENED, granted("grant", roles=[])], "does not say what an entry of kind 'grant'"),
+        ([*OPENED, granted("grant", by="")], "does not say"),
+        ([*OPENED, granted("grant-end")], "takes away a leave that was never given"),
+        ([*OPENED, granted("grant"), granted("grant-end", analyst="y")], "takes away a leave"),
+        ([*OPENED, granted("grant"), granted("grant-end"), granted("grant-end")], "takes away a leave"),
         ([*OPENED, ({"event": "started"}, {})], "does not say what an entry of kind 'started' must say"),
         ([*OPENED, ({"event": ["started"]}, {})], "not written as pets writes entries"),
         ([*OPENED, ({**A("started")[0], "at": "now"}, {})], "not written as pets writes entries"),

@@ -1,0 +1,117 @@
+"""Grants: who may ask about a dataset, as which project, and in which role. The log tells of each, and of its end.
+
+The service's key signs them, as all entries; each names the subject who gave it. Budgets and policies are changed by
+keys that are kept elsewhere (:mod:`pets.ledger.change`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pets.common.literals import name
+from pets.errors import LedgerError, UserError, did_you_mean, shown
+from pets.ledger.db import access
+from pets.ledger.db.row_types import text
+from pets.ledger.ledger import Ledger
+
+ROLES = ("analyst", "reviewer", "auditor", "custodian")
+"""What somebody may be to a dataset: who asks; who approves; who reads the whole log; who refreshes and grants."""
+
+
+@dataclass(frozen=True)
+class Granted:
+    """Leave for one analyst of one project.
+
+    Attributes:
+        roles: some of :data:`ROLES`, in that order.
+        seq: the log entry that tells of it.
+    """
+
+    dataset: str
+    project: str
+    analyst: str
+    roles: tuple[str, ...]
+    seq: int
+
+
+class Grants:
+    """The grants in a ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    def grant(self, dataset: str, project: str, analyst: str, roles: Sequence[str], *, by: str) -> Granted:
+        """Give leave, in place of what was given before to the same analyst of the same project.
+
+        Args:
+            by: the subject who gives it.
+
+        Raises:
+            UserError: for a name that is none, or a role that does not exist.
+            LedgerError: for a dataset that the ledger does not know.
+        """
+        names = _names(dataset, project, analyst, by)
+        chosen = known_roles(roles)
+        with self.ledger.writing() as (tx, now):
+            if tx.dataset(dataset) is None:
+                raise LedgerError(f"the ledger has no dataset {dataset!r}{did_you_mean(dataset, tx.dataset_names())}")
+            made = Granted(dataset, project, analyst, chosen, tx.head.size)
+            tx.append("grant", now, names | {"roles": list(chosen)}, {})
+            row = {"dataset": dataset, "project": project, "analyst": analyst}
+            access.put_grant(tx.connection, row | {"roles": text(list(chosen)), "seq": made.seq, "revoked": False})
+        return made
+
+    def end(self, dataset: str, project: str, analyst: str, *, by: str) -> None:
+        """Take leave away.
+
+        Raises :class:`LedgerError` where there was none.
+        """
+        names = _names(dataset, project, analyst, by)
+        with self.ledger.writing() as (tx, now):
+            found = access.granted(tx.connection, dataset, project, analyst)
+            if found is None or found.revoked:
+                raise LedgerError(
+                    f"analyst {shown(analyst)} of project {shown(project)} has no grant for the dataset "
+                    f"{shown(dataset)}; look at those there are"
+                )
+            row = {"dataset": dataset, "project": project, "analyst": analyst, "roles": found.roles}
+            access.put_grant(tx.connection, row | {"seq": tx.head.size, "revoked": True})
+            tx.append("grant-end", now, names, {})
+
+    def of(self, dataset: str, project: str, analyst: str) -> Granted | None:
+        """What was given to one analyst of one project, and is in force."""
+        with self.ledger.aside(writes=False) as (connection, _):
+            row = access.granted(connection, dataset, project, analyst)
+        return None if row is None or row.revoked else _granted(row)
+
+    def all(self, dataset: str) -> list[Granted]:
+        """Every grant in force."""
+        with self.ledger.aside(writes=False) as (connection, _):
+            return [_granted(row) for row in access.all_granted(connection, dataset)]
+
+    def any(self, dataset: str) -> bool:
+        """Whether there is one: then who has none may not ask."""
+        return bool(self.all(dataset))
+
+
+def _names(dataset: str, project: str, analyst: str, by: str) -> dict[str, str]:
+    """Who, as the log tells it; raises :class:`UserError` for a name that is none."""
+    given = {"dataset": dataset, "project": project, "analyst": analyst, "by": by}
+    return {label: name(label, value, UserError) for label, value in given.items()}
+
+
+def known_roles(roles: Sequence[str]) -> tuple[str, ...]:
+    """Roles in the order of :data:`ROLES`; raises :class:`UserError` for none, or for one that does not exist."""
+    if isinstance(roles, str) or not isinstance(roles, Sequence) or not roles:
+        raise UserError(f"roles are a list of some of {', '.join(ROLES)}, not {shown(roles)}")
+    for role in roles:
+        if role not in ROLES:
+            raise UserError(f"the role {shown(role)} does not exist{did_you_mean(role, ROLES)}")
+    return tuple(role for role in ROLES if role in roles)
+
+
+def _granted(row: Any) -> Granted:
+    return Granted(row.dataset, row.project, row.analyst, tuple(json.loads(row.roles)), row.seq)

@@ -27,6 +27,11 @@ def name(what: str, value: object, error: type[UserError] = QueryError) -> str:
     return str.__str__(value)
 
 
+def printable(what: str, value: object) -> str:
+    """:func:`name` of who or what is told of in the account: a project, an analyst, a key."""
+    return name(what, value, UserError)
+
+
 def day(value: object) -> dt.date:
     """A calendar day from a date, a date-time at midnight or ISO text; raises ``ValueError`` for anything else."""
     value = python_value(value)

@@ -7,8 +7,12 @@ sealed, durably, before it is shown; and what fails in between stays charged.
 from __future__ import annotations
 
 import contextlib
+import copy
+import itertools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pets.common.codec import Json
@@ -19,11 +23,13 @@ from pets.ledger.db import listing, sql
 from pets.ledger.db.row_types import Scope, moment, text
 from pets.ledger.db.store import CommitUnknown
 from pets.ledger.db.transaction import Transaction
+from pets.ledger.events import Event
 from pets.ledger.failpoint import failpoint
 from pets.ledger.ledger import Ledger, close, public
 from pets.ledger.log import attest
 from pets.ledger.root import Root, open_root
 from pets.ledger.states import Entry, Grant, Request, Sealed, Standing, State
+from pets.protection.budget import Cost
 
 MAX_DENIALS, HOUR = 100, 3600.0
 """Refused requests of one analyst that the log enters within an hour."""
@@ -44,9 +50,18 @@ class Account:
         self.max_denials = max_denials
         self.dataset = root.dataset
         self.scope: Scope = (project, analyst)
+        self._key: str | None = None
+        self._keys = itertools.count()
+        self._begun: dict[str, float] = {}
         open_root(ledger, root)
         self.budget = self.standing().budget
         """As it was when the ledger was last looked at; a signed change may have come since."""
+
+    def under(self, key: str) -> Account:
+        """The same account for one job: what it reserves without a key is under this one, ``#0``, ``#1`` and so on."""
+        made = copy.copy(self)
+        made._key, made._keys = key, itertools.count()
+        return made
 
     # standing ---------------------------------------------------------------------------------------------------
 
@@ -115,6 +130,7 @@ class Account:
         """
         failpoint("reserve-begin")
         self.ledger.sweep()
+        requests = [self._named(request) for request in requests]
         ids = [random_id() for _ in requests]
         token = random_id()
         refusal: str | None = None
@@ -145,11 +161,53 @@ class Account:
             if not self.ledger.settled(lambda tx: all(tx.request(name) is not None for name in new), unknown):
                 raise
         if refusal:
+            self._tell("denied", *((name, request.cost) for name, request in new.items()))
             raise BudgetError(refusal)
         failpoint("reserve-committed")
+        self._begun |= dict.fromkeys(new, time.monotonic())
+        self._tell("started" if start else "reserved", *((name, request.cost) for name, request in new.items()))
         if known:
             self.ledger.catch_up()  # whoever sealed it may have died before the checkpoint told of it
         return grants
+
+    def known(self, requests: Sequence[Request]) -> tuple[Grant, ...] | None:
+        """Answers that were paid for before, under their keys or to equal questions; ``None`` unless all were.
+
+        Nothing is charged or written. Raises as :meth:`reserve` of a key that stands for something else.
+        """
+        with self.ledger.reading() as tx:
+            now, found = self.ledger.now(tx), {}
+            for place, request in enumerate(requests):
+                sealed = repeats.known(tx, self.dataset, self.scope, request, False, now)
+                if sealed is None:
+                    return None
+                found[place] = sealed
+            row, scopes, earlier = (
+                tx.dataset(self.dataset),
+                tx.scopes(self.dataset, self.scope),
+                tx.unbounded(self.dataset),
+            )
+            grants = tuple(standing.granted(row, scopes, requests, (), found, "", earlier))
+        self.ledger.catch_up()
+        return grants
+
+    def _named(self, request: Request) -> Request:
+        if self._key is None or request.key is not None:
+            return request
+        return replace(request, key=f"{self._key}#{next(self._keys)}")
+
+    def _tell(self, kind: str, *which: tuple[str, Cost]) -> None:
+        """Tell whoever listens what became of requests, and how long after they began."""
+        for name, cost in which:
+            begun = self._begun.get(name) if kind in ("reserved", "started") else self._begun.pop(name, None)
+            seconds = None if begun is None else time.monotonic() - begun
+            whose = (self.dataset, *self.scope, name)
+            told = Event(kind, time.time(), *whose, loss=cost.loss, delta=cost.delta, seconds=seconds)
+            self.ledger.listeners.tell(told)
+
+    def delivered(self, requests: Iterable[str]) -> None:
+        """Tell whoever listens that answers go out now."""
+        self._tell("delivered", *((name, Cost(self.budget.currency, 0)) for name in requests))
 
     def _enter_requests(
         self,
@@ -248,6 +306,7 @@ class Account:
                 raise
         failpoint("seal-committed")
         self.ledger.publish(note, size)
+        self._tell("committed", (grant.id, Cost(self.budget.currency, *cost)))
         return Sealed(grant.id, release, signed, self.scope)
 
     def deliver(self, grant: Grant, release: bytes, digest: str, predicate: Json) -> Sealed:
@@ -288,12 +347,14 @@ class Account:
             if not any(self._mine(tx, grant) for grant in grants):
                 return
         with self.ledger.writing() as (tx, now):
-            for grant in grants:
-                row = self._mine(tx, grant)
-                if row is not None:
-                    close(tx, row, now)
+            rows = [row for grant in grants if (row := self._mine(tx, grant)) is not None]
+            for row in rows:
+                close(tx, row, now)
             failpoint("close-moved")
         failpoint("close-committed")
+        for row in rows:
+            kind = "forfeited" if row.state == "started" else "voided"
+            self._tell(kind, (row.id, Cost(self.budget.currency, row.loss, row.delta)))
 
     def _mine(self, tx: Transaction, grant: Grant) -> Any:
         row = None if grant.sealed is not None else tx.request(grant.id)

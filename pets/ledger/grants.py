@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pets.common.literals import name
+from pets.common.literals import printable
 from pets.errors import LedgerError, UserError, did_you_mean, shown
 from pets.ledger.db import access
 from pets.ledger.db.row_types import text
@@ -93,14 +93,15 @@ class Grants:
             return [_granted(row) for row in access.all_granted(connection, dataset)]
 
     def any(self, dataset: str) -> bool:
-        """Whether there is one: then who has none may not ask."""
-        return bool(self.all(dataset))
+        """Whether there is, or ever was, one: then who has none may not ask, also once the last has ended."""
+        with self.ledger.aside(writes=False) as (connection, _):
+            return access.ever_granted(connection, dataset)
 
 
 def _names(dataset: str, project: str, analyst: str, by: str) -> dict[str, str]:
     """Who, as the log tells it; raises :class:`UserError` for a name that is none."""
     given = {"dataset": dataset, "project": project, "analyst": analyst, "by": by}
-    return {label: name(label, value, UserError) for label, value in given.items()}
+    return {label: printable(label, value) for label, value in given.items()}
 
 
 def known_roles(roles: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +22,7 @@ from pets.ledger.db import sql
 from pets.ledger.db.row_types import moment, parsed
 from pets.ledger.db.store import POOL, CommitUnknown, Connection, Store
 from pets.ledger.db.transaction import Transaction
+from pets.ledger.events import Event, Listeners
 from pets.ledger.failpoint import failpoint
 from pets.ledger.incidents import Incidents
 from pets.ledger.log.checkpoint import Checkpoint, dataset_id, newest, parse, publish, published_size
@@ -45,6 +46,7 @@ class Ledger:
         key: the public half of the key that signs certificates and checkpoints.
         origin: the ledger's public name; it never changes.
         incidents: what went wrong in failed requests, for the custodian alone.
+        listeners: whom this process tells of every change.
         recovered: how many requests were left behind by others, and closed when it was opened.
     """
 
@@ -78,7 +80,7 @@ class Ledger:
             raise LedgerError(f"a lease is a number of seconds above 0, not {shown(lease)}")
         if isinstance(pool, bool) or not isinstance(pool, int) or not 0 < pool <= 1000:
             raise LedgerError(f"a pool is a whole number of connections from 1 to 1000, not {shown(pool)}")
-        self._clock, self.lease = clock, float(lease)
+        self._clock, self.lease, self.listeners = clock, float(lease), Listeners()
         self._store = Store(None if address is None else str(address), pool)
         self.label, self.memory = self._store.label, self._store.memory
         self._folder, stem = self._places(keys)
@@ -328,7 +330,15 @@ class Ledger:
                 close(tx, row, now)
             failpoint("close-moved")
         failpoint("close-committed")
+        self.tell_closed(rows)
         return len(rows)
+
+    def tell_closed(self, rows: Sequence[Any]) -> None:
+        """Tell that requests were closed which others had left under way."""
+        for row in rows:
+            kind = "forfeited" if row.state == "started" else "voided"
+            whose = (row.dataset, row.project, row.analyst, row.id)
+            self.listeners.tell(Event(kind, self._clock(), *whose, loss=row.loss, delta=row.delta))
 
     def sweep(self) -> None:
         """:meth:`recover`, at most once a minute."""

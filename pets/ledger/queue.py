@@ -36,7 +36,6 @@ INVENTED_KEPT = 3600.0
 """Seconds that an answer on invented rows is kept."""
 
 KINDS = ("release", "group_keys", "top_keys", "rows_lost", "synthesise", "dummy")
-_STEPS = 8  # charges that a job of another kind than a release makes at most
 
 
 class JobState(Enum):
@@ -88,14 +87,13 @@ class QueuedJob:
 
     @property
     def ledger_key(self) -> str:
-        """The idempotency key under which the ledger charges it."""
-        return f"job:{self.id}" if self.key is None else self.key
+        """The idempotency key under which the ledger charges it; a session numbers those of several charges."""
+        return ledger_key(self)
 
-    @property
-    def ledger_keys(self) -> tuple[str, ...]:
-        """All keys that its charges may stand under: a session numbers those of several queries."""
-        steps = len(self.asked["queries"]) if self.kind == "release" else _STEPS
-        return self.ledger_key, *(f"{self.ledger_key}#{step}" for step in range(steps))
+
+def ledger_key(job: Any) -> str:
+    """The key of a job, or of its row."""
+    return f"job:{job.id}" if job.key is None else str(job.key)
 
 
 class Queue:
@@ -149,6 +147,8 @@ class Queue:
                 if not jobs.add(connection, row | {"at": now}):
                     raise InternalError("a new job was there already")
                 known = jobs.by_id(connection, row["id"])
+            elif _passing(known) and jobs.move(connection, known.id, "failed", None, **_ANEW):
+                known = jobs.by_id(connection, known.id)
         if known.digest != row["digest"]:
             raise OtherQuestionError(f"the key {key!r} was used for another question; use a new key")
         return self._told(known, now)
@@ -236,24 +236,25 @@ class Queue:
 
     # what was left behind ---------------------------------------------------------------------------------------
 
-    def killed(self, job: str, token: str, why: str, shown: float) -> None:
-        """The process that answered this was killed by whoever watches it, and is gone: what it had begun is forfeited.
+    def gone(self, job: str, token: str, why: str, shown: float, *, again: bool) -> None:
+        """The process that answered this has ended, or gave up: what it had begun is forfeited.
 
         Args:
             job, token: of the claim; nothing is done where the job is another's by now.
             why: for the custodian alone, under the incident's number.
             shown: when its end may be seen.
+            again: whether it may be tried once more where nothing was charged.
         """
         with self.ledger.writing() as (tx, now):
             found = jobs.by_id(tx.connection, job)
             if found is None or found.token != token:
                 return
-            rows = jobs.charged(tx.connection, found, _job(found).ledger_keys)
-            for row in rows:
-                if State(row.state).open:
-                    close(tx, row, now)
-                    self.ledger.incidents.note(row.id[:12], why)
-            self._settle(tx, _job(found), shown, again=False)
+            begun = [row for row in self._charged(tx, found) if State(row.state).open]
+            for row in begun:
+                close(tx, row, now)
+                self.ledger.incidents.note(row.id[:12], why)
+            self._settle(tx, _job(found), shown, again=again)
+        self.ledger.tell_closed(begun)
 
     def stopped(self, job: str, token: str) -> bool:
         """Whether whoever claimed it works in vain: it was cancelled, or is another's by now."""
@@ -275,7 +276,7 @@ class Queue:
 
     def _settle(self, tx: Transaction, job: QueuedJob, shown: float, *, again: bool) -> None:
         """What the ledger says of a job that nobody answers any more; ``again``: whether it may be tried once more."""
-        rows = jobs.charged(tx.connection, job, job.ledger_keys)
+        rows = self._charged(tx, job)
         states = {State(row.state) for row in rows}
         if any(state.open for state in states):
             return  # under a lease of its own, which ends, too
@@ -286,6 +287,13 @@ class Queue:
             jobs.move(tx.connection, job.id, "running", job.token, state="waiting", token="", lease=0.0)
         else:
             self._fail(tx, job, {"code": InternalError.code, "message": _GIVEN_UP}, shown)
+
+    @staticmethod
+    def _charged(tx: Transaction, job: Any) -> list[Any]:
+        """What the ledger holds under a job's key, and under those that a session makes of it for several charges."""
+        key = ledger_key(job)
+        rows = jobs.charged(tx.connection, job, key)
+        return [row for row in rows if row.key == key or row.key.startswith(f"{key}#")]
 
     def _fail(self, tx: Transaction, job: QueuedJob, problem: Json, shown: float) -> None:
         told = text(problem | {"retry_after": None})
@@ -300,10 +308,15 @@ class Queue:
         return job
 
 
-_GIVEN_UP = (
-    "this question could not be answered: the processes that tried ended before they had begun; nothing was charged; "
-    "tell the custodian, and ask a smaller question meanwhile"
-)
+_GIVEN_UP = "this question could not be answered, and nothing was charged; ask a smaller one, or tell the custodian"
+
+
+_ANEW = {"state": "waiting", "problem": None, "token": "", "lease": 0.0, "tries": 0, "shown": 0.0}
+
+
+def _passing(row: Any) -> bool:
+    """Whether a job failed for a reason after which the very same request may succeed."""
+    return row.state == "failed" and json.loads(row.problem)["retry_after"] is not None
 
 
 def _job(row: Any) -> QueuedJob:

@@ -24,7 +24,8 @@ def known(tx: Transaction, dataset: str, scope: Scope, request: Request, again: 
         if row.state == "committed":
             return _sealed(row)
         if row.state == "reserved" and row.lease < now:
-            close(tx, row, now)  # left behind before any data was opened: the key is free again
+            if tx.writes:
+                close(tx, row, now)  # left behind before any data was opened: the key is free again
         elif row.state == "forfeited" or row.lease < now:
             raise FailedKeyError(
                 f"the request under key {request.key!r} failed after the data was opened; its charge stands; to "

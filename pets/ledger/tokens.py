@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pets.common.entropy import random_bytes, random_id
-from pets.common.literals import name
+from pets.common.literals import printable
 from pets.errors import LedgerError, UserError, shown
 from pets.ledger.db import access
 from pets.ledger.db.row_types import text
@@ -73,8 +73,8 @@ class Tokens:
 
         Raises :class:`UserError` for a name that is none, or a role that does not exist.
         """
-        subject, project = name("subject", subject, UserError), name("project", project, UserError)
-        datasets = [name("dataset", one, UserError) for one in datasets]
+        subject, project = printable("subject", subject), printable("project", project)
+        datasets = [printable("dataset", one) for one in datasets]
         secret = MARK + base64.urlsafe_b64encode(random_bytes(32)).decode().rstrip("=")
         row: dict[str, Any] = {"id": random_id()[:16], "hash": _hash(secret), "prefix": secret[:SHOWN]}
         row |= {"subject": subject, "project": project, "roles": text(list(known_roles(roles)))}

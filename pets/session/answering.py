@@ -53,11 +53,8 @@ class Answering:
 
     def release(self, jobs: Sequence[Job], key: str | None, *, again: bool) -> list[Release]:
         """Pay for all, then open the data; the same question twice in one request is one question."""
-        places = {} if again else {job.key: place for place, job in reversed(list(enumerate(jobs)))}
-        wanted = [place for place, job in enumerate(jobs) if places.get(job.key, place) == place]
-        names = [key if key is None or len(jobs) == 1 else f"{key}#{place}" for place in wanted]
-        requests = [self._request(jobs[place], name) for place, name in zip(wanted, names, strict=True)]
-        grants = self._account.reserve(requests, again=again)
+        places, wanted = _distinct(jobs, again)
+        grants = self._account.reserve(self._requests(jobs, wanted, key), again=again)
         answers: dict[int, Release] = {}
         failed: list[Grant] = []
         with self._account.closing(grants):
@@ -71,22 +68,41 @@ class Answering:
             # the others were sealed: asked again, they cost nothing
             raise self._failure(failed)
         failpoint("delivered")
+        self._account.delivered(grant.id for grant in grants)
         return [answers[places.get(job.key, place)] for place, job in enumerate(jobs)]
+
+    def answered(self, jobs: Sequence[Job], key: str | None) -> list[Release] | None:
+        """The answers, where all of them were paid for before; else ``None``, and nothing is charged. Reads no row."""
+        places, wanted = _distinct(jobs, False)
+        grants = self._account.known(self._requests(jobs, wanted, key))
+        if grants is None:
+            return None
+        answers = {place: self._certified(grant) for place, grant in zip(wanted, grants, strict=True)}
+        self._account.delivered(grant.id for grant in grants)
+        return [answers[places.get(job.key, place)] for place, job in enumerate(jobs)]
+
+    def _requests(self, jobs: Sequence[Job], wanted: Sequence[int], key: str | None) -> list[Request]:
+        names = [key if key is None or len(jobs) == 1 else f"{key}#{place}" for place in wanted]
+        return [self._request(jobs[place], name) for place, name in zip(wanted, names, strict=True)]
 
     def keys(self, job: Chosen, *, again: bool) -> tuple[Json, Json]:
         """The keys that leave, and their certificate: charged before data is opened; asked again they cost nothing."""
+        request = self._keys_request(job)
+        (grant,) = self._account.reserve([request], again=again)
+        with self._account.closing([grant]):
+            sealed = self._keys_sealed(grant, job, request.cost)
+        self._account.delivered([grant.id])
+        return json.loads(sealed.release), json.loads(sealed.certificate)
+
+    def _keys_request(self, job: Chosen) -> Request:
         asked = job.asked
-        request = Request(
+        return Request(
             *(asked.table, asked.what, asked.question, job.key, asked.snapshot, asked.query),
             protection=job.protection.to_json(),
             cost=Cost(self._account.budget.currency, 0) if self.kind == "dummy" else asked.cost,
             schema_digest=self._schema.digest,
             delta=asked.delta,
         )
-        (grant,) = self._account.reserve([request], again=again)
-        with self._account.closing([grant]):
-            sealed = self._keys_sealed(grant, job, request.cost)
-        return json.loads(sealed.release), json.loads(sealed.certificate)
 
     def _keys_sealed(self, grant: Grant, job: Chosen, cost: Cost) -> Sealed:
         (project, analyst), sealed, ledger = self._account.scope, grant.sealed, self._account.ledger
@@ -211,20 +227,24 @@ class Answering:
 
     def _answer(self, grant: Grant, job: Job) -> Release | None:
         """The sealed answer; ``None`` where it failed, for whatever reason, after the data was opened."""
-        if grant.sealed is None:
-            values = self._values(grant, job)
-            if values is None:
-                return None
-            release = self._release(grant, job, values)
-            told = guarantee_text.predicate(release, self._engine)
-            sealed = self._account.seal(grant, canonical(release.form), release.digest, told)
-        else:
-            sealed = self._delivered(grant)
-            with self._lock:
-                known = self._cache.get(sealed.request)
-            if known is not None:
-                return known
-            release = Release.from_json(sealed.release)
+        if grant.sealed is not None:
+            return self._certified(grant)
+        values = self._values(grant, job)
+        if values is None:
+            return None
+        release = self._release(grant, job, values)
+        told = guarantee_text.predicate(release, self._engine)
+        sealed = self._account.seal(grant, canonical(release.form), release.digest, told)
+        return self._kept(sealed, release)
+
+    def _certified(self, grant: Grant) -> Release:
+        """The answer that was paid for before."""
+        sealed = self._delivered(grant)
+        with self._lock:
+            known = self._cache.get(sealed.request)
+        return known or self._kept(sealed, Release.from_json(sealed.release))
+
+    def _kept(self, sealed: Sealed, release: Release) -> Release:
         release = release.certified(sealed.certificate)
         with self._lock:
             self._cache[sealed.request] = release
@@ -294,6 +314,12 @@ class Answering:
             analyst=analyst,
             notes=guarantee_text.notes(job.plan, noise, len(grant.earlier)),
         )
+
+
+def _distinct(jobs: Sequence[Job], again: bool) -> tuple[dict[str, int], list[int]]:
+    """By question, where it stands first; and those places: asked twice in one request it is one question."""
+    places = {} if again else {job.key: place for place, job in reversed(list(enumerate(jobs)))}
+    return places, [place for place, job in enumerate(jobs) if places.get(job.key, place) == place]
 
 
 def _repeated(form: Json) -> Json:

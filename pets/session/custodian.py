@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pets.common.arguments import plain_arguments
 from pets.errors import UserError
+from pets.ledger.events import Event, Listener
 from pets.ledger.ledger import Ledger
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
@@ -84,6 +85,24 @@ class Custodian(CustodianNames):
             UserError: for a name that is no printable text of 1 to 128 characters.
         """
         return AnalystSession(self._custody.scoped(project, analyst))
+
+    @plain_arguments(UserError, "on", "write on('committed', print)")
+    def on(self, event: str, call: Listener) -> None:
+        """Call a function of the custodian's own with every event of a kind (``"*"``: of any) about this dataset.
+
+        Each holds ids, a state, a cost and seconds, and never a value; :mod:`pets.ledger.events` lists the kinds. It is
+        called in the thread in which the change happens, after it is durable; what it raises changes nothing.
+
+        Raises:
+            UserError: for an event that does not exist.
+        """
+        name = self.schema.dataset
+
+        def told(found: Event) -> None:
+            if found.dataset in ("", name):
+                call(found)
+
+        self.ledger.listeners.on(event, told if callable(call) else call)
 
     # what is public of the dataset ------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, NoReturn
 
 from pets.common.codec import Json, digest, fraction, number
 from pets.common.entropy import random_id
+from pets.common.literals import printable
 from pets.dp.calibrate import Noise, calibrate
 from pets.dp.key_threshold import KeyNoise, key_noise
 from pets.dp.selection import TopNoise
@@ -137,6 +138,11 @@ class Custody:
         scope = printable("project", project), printable("analyst", analyst)
         root = _root(self.schema, None, None, None)
         account = Account(self.account.ledger, root, *scope, max_denials=self.policy.max_denials)
+        return Custody(self.schema, self._tables, account, policy=self.policy, engine=self.engine, kind=self.kind)
+
+    def under(self, key: str) -> Custody:
+        """The same for one job: every charge without an idempotency key of its own is made under this one."""
+        account = self.account.under(key)
         return Custody(self.schema, self._tables, account, policy=self.policy, engine=self.engine, kind=self.kind)
 
     def __repr__(self) -> str:
@@ -292,6 +298,10 @@ class Custody:
         """The answers to jobs that are all paid for or none; see :meth:`pets.Session.release`."""
         return self._answering.release(jobs, key, again=again)
 
+    def answered(self, jobs: Sequence[Job], key: str | None = None) -> list[Release] | None:
+        """The answers to jobs that were all paid for before; ``None`` unless all were, and nothing is charged."""
+        return self._answering.answered(jobs, key)
+
     def key_terms(
         self,
         table: str,
@@ -370,13 +380,6 @@ class Custody:
             )
         with self._answering.unbounded(table, what, question, protection, snapshot) as number:
             yield number
-
-
-def printable(label: str, value: object) -> str:
-    """A name for the account; raises :class:`UserError` for anything but a printable text of 1 to 128 characters."""
-    if not isinstance(value, str) or not value.strip() or len(value) > 128 or not value.isprintable():
-        raise UserError(f"{label} must be a printable text of 1 to 128 characters, not {shown(value)}")
-    return value
 
 
 def _opened(ledger: str | Path | Ledger | None, schema: Schema, budget: Budget | None) -> Ledger:

@@ -20,6 +20,11 @@ def all_granted(connection: sa.Connection, dataset: str) -> list[Any]:
     return list(connection.execute(query.order_by(grants.c.project, grants.c.analyst)).all())
 
 
+def ever_granted(connection: sa.Connection, dataset: str) -> bool:
+    """Whether anybody was given leave, also where that has ended."""
+    return connection.execute(sa.select(grants.c.seq).where(grants.c.dataset == dataset).limit(1)).first() is not None
+
+
 def put_grant(connection: sa.Connection, row: dict[str, Any]) -> None:
     """A grant, in place of the earlier one to the same analyst."""
     connection.execute(sa.delete(grants).where(*_to(row["dataset"], row["project"], row["analyst"])))

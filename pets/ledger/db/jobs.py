@@ -80,11 +80,11 @@ def left_behind(connection: sa.Connection, now: float) -> list[Any]:
     return list(connection.execute(sa.select(jobs).where(RUNNING, jobs.c.lease < now).order_by(jobs.c.lease)).all())
 
 
-def charged(connection: sa.Connection, row: Any, keys: Sequence[str]) -> list[Any]:
-    """What the ledger holds under a job's keys."""
+def charged(connection: sa.Connection, row: Any, key: str) -> list[Any]:
+    """What the ledger holds under a job's key, or under one that goes on after a ``#`` (or, in SQLite, seems to)."""
     asked = requests.c.dataset == row.dataset, requests.c.project == row.project, requests.c.analyst == row.analyst
-    query = sa.select(requests).where(*asked, requests.c.key.in_(keys)).order_by(requests.c.seq)
-    return list(connection.execute(query).all())
+    named = sa.or_(requests.c.key == key, requests.c.key.startswith(f"{key}#", autoescape=True))
+    return list(connection.execute(sa.select(requests).where(*asked, named).order_by(requests.c.seq)).all())
 
 
 def forget_invented(connection: sa.Connection, before: float) -> None:

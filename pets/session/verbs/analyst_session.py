@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from pets.common import html_table
 from pets.common.arguments import plain_arguments
+from pets.common.literals import printable
 from pets.dp.key_threshold import KeyNoise
 from pets.errors import UserError, shown
 from pets.protection.budget import Budget
@@ -24,7 +25,7 @@ from pets.release.release import Release
 from pets.release.text import DUMMY
 from pets.schema.schema import Schema
 from pets.session import account_views
-from pets.session.custody import Custody, printable
+from pets.session.custody import Custody
 from pets.session.quoting.quote import Quote, Remaining
 from pets.session.quoting.quoted import quoted
 from pets.session.verbs.bounding_verbs import BoundingVerbs

@@ -49,12 +49,15 @@ def test_a_grant_and_its_end_are_entries_of_the_log(ledger: Ledger, tmp_path: Pa
     assert grants.of("d", "p", "a") is None and grants.all("d") == [other]
     with pytest.raises(LedgerError, match="analyst 'a' of project 'p' has no grant for the dataset 'd'"):
         grants.end("d", "p", "a", by="deputy@hospital")
+    grants.end("d", "q", "b", by="deputy@hospital")
+    assert grants.all("d") == [] and grants.any("d"), "a dataset that had grants stays closed to others"
     told = entries(ledger, "grant", "grant-end")
     assert [(one["event"], one["project"], one["analyst"], one["by"]) for one in told] == [
         ("grant", "p", "a", "head@hospital"),
         ("grant", "p", "a", "head@hospital"),
         ("grant", "q", "b", "head@hospital"),
         ("grant-end", "p", "a", "deputy@hospital"),
+        ("grant-end", "q", "b", "deputy@hospital"),
     ]
     assert [one["seq"] for one in told[:3]] == [made.seq, again.seq, other.seq]
     verify(ledger)

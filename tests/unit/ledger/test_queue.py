@@ -307,9 +307,9 @@ def test_what_a_killed_process_had_begun_is_forfeited_at_once(fate: str, memory:
     claimed = queue.claim("w")
     assert claimed is not None
     fates(asker, claimed.ledger_key)[fate]()
-    queue.killed(job.id, "another's", "why", clock.now)
+    queue.gone(job.id, "another's", "why", clock.now, again=False)
     assert now(queue, job).state is JobState.RUNNING
-    queue.killed(job.id, claimed.token, "it took longer than 300 s", clock.now)
+    queue.gone(job.id, claimed.token, "it took longer than 300 s", clock.now, again=False)
     found = now(queue, job)
     assert asker.standing().spent.loss == ENDS[fate] * MILLI
     assert found.state is (JobState.WAITING if fate == "committed" else JobState.FAILED)
@@ -320,6 +320,41 @@ def test_what_a_killed_process_had_begun_is_forfeited_at_once(fate: str, memory:
     if fate in ("nothing", "reserved"):
         assert found.problem is not None and found.problem["code"] == "internal"
         assert "nothing was charged" in found.problem["message"]
+
+
+def test_a_process_that_died_before_it_charged_is_followed_by_another(memory: Ledger, clock: Clock) -> None:
+    queue = Queue(memory)
+    job = put(queue)
+    claimed = queue.claim("w")
+    assert claimed is not None
+    queue.gone(job.id, claimed.token, "it died", clock.now, again=True)
+    assert now(queue, job).state is JobState.WAITING
+
+
+def test_what_others_charged_under_a_like_key_is_none_of_it(memory: Ledger, clock: Clock) -> None:
+    queue, asker = Queue(memory), account(memory)
+    job = put(queue, key="k%")
+    claimed = queue.claim("w")
+    assert claimed is not None
+    for key in ("K%#0", "kx#0", "k%0"):
+        asker.reserve([request(key=key)])
+    other = account(memory, milli=None, analyst="b")
+    other.reserve([request(key="k%")])
+    queue.gone(job.id, claimed.token, "it died", clock.now, again=True)
+    assert now(queue, job).state is JobState.WAITING
+    assert {entry.state.value for entry in asker.entries()} == {"started"}
+
+
+def test_what_may_succeed_later_is_tried_again_under_its_key(ledger: Ledger, clock: Clock) -> None:
+    queue = Queue(ledger)
+    for retry, state in ((None, JobState.FAILED), (5.0, JobState.WAITING)):
+        job = put(queue, key=str(retry))
+        claimed = queue.claim("w")
+        assert claimed is not None
+        queue.failed(claimed, {"code": "ledger-down", "message": "away", "retry_after": retry}, clock.now)
+        assert now(queue, job).state is JobState.FAILED
+        again = put(queue, key=str(retry))
+        assert (again.id, again.state) == (job.id, state)
 
 
 def test_a_job_under_which_processes_die_is_given_up(memory: Ledger, clock: Clock) -> None:
@@ -340,7 +375,7 @@ def test_a_cancelled_job_whose_process_is_killed_stays_cancelled(memory: Ledger,
     assert claimed is not None
     asker.reserve([request("q", key=claimed.ledger_key)])
     queue.cancel(job.id, "p", "a")
-    queue.killed(job.id, claimed.token, "cancelled", clock.now)
+    queue.gone(job.id, claimed.token, "cancelled", clock.now, again=False)
     assert now(queue, job).state is JobState.CANCELLED
     assert [entry.state.value for entry in asker.entries()] == ["forfeited"]
 

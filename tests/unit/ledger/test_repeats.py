@@ -239,3 +239,50 @@ def test_the_same_question_under_two_policies_is_two_entries(new_place: Callable
     )
     first, second = one.release(N, DP), two.release(N, DP)
     assert first.id != second.id and len(one.history()) == 2
+
+
+# looked up without a charge -----------------------------------------------------------------------------------------
+
+
+def test_answers_that_were_all_paid_for_are_looked_up_and_nothing_is_written(place: Place) -> None:
+    with opened(place) as ledger:
+        asker, other = account(ledger), account(ledger, milli=None, analyst="b")
+        first = ask(asker, request("q1", key="k"), request("q2"))
+        with ledger.reading() as tx:
+            size = tx.head.size
+        assert asker.known([request("q1", key="k"), request("q3")]) is None
+        assert asker.known([request("q3")]) is None and other.known([request("q1")]) is not None
+        grants = asker.known([request("q1", key="k"), request("q2")])
+        assert grants is not None and [grant.sealed for grant in grants] == first
+        with pytest.raises(OtherQuestionError):
+            asker.known([request("q2", key="k")])
+        asker.reserve([request("q4", key="open")])
+        with pytest.raises(InProgressError):
+            asker.known([request("q4", key="open")])
+        with ledger.reading() as tx:
+            assert tx.head.size == size + 1, "only the request that was made"
+
+
+def test_a_key_whose_reservation_was_left_behind_is_not_known(place: Place) -> None:
+    now = [1_800_000_000.0]
+    with opened(place, clock=lambda: now[0]) as ledger:
+        asker = account(ledger)
+        asker.reserve([request("q", key="k")], start=False)
+        now[0] += LEASE + 1
+        assert asker.known([request("q", key="k")]) is None
+        assert [entry.state.value for entry in asker.entries()] == ["reserved"], "a look writes nothing"
+
+
+def test_what_a_job_charges_is_under_its_key(place: Place) -> None:
+    """Asked again by another process, each charge of a job is the same request."""
+    with opened(place) as ledger:
+        asker = account(ledger)
+        job = asker.under("job:1")
+        first = [*ask(job, request("q1"), request("q2"), again=True), *ask(job, request("q3", key="own"), again=True)]
+        again = asker.under("job:1")
+        second = [*ask(again, request("q1"), request("q2"), again=True), *ask(again, request("q3", key="own"))]
+        assert second == first and asker.standing().spent.loss == 30 * MILLI
+        with ledger.reading() as tx:
+            for key in ("job:1#0", "job:1#1", "own"):
+                assert tx.by_key("d", ("p", "a"), key) is not None
+        assert ask(asker, request("q1"), again=True) != first[:1], "another's is not under it"

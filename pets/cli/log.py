@@ -127,13 +127,15 @@ def _promise(
 
 
 def _federated(signed: bytes) -> bool:
-    """Whether it is a release over several sites, which has no ledger of its own."""
+    """Whether it is a release over several sites, which has no ledger of its own, or a model of one."""
     import json
 
     try:
         file = json.loads(signed)
-        return isinstance(file, dict) and isinstance(file.get("sharing"), dict)
-    except (ValueError, RecursionError):
+        if file.get("pets") == "derived" and "certificate" not in file:
+            (file,) = file["from"]
+        return isinstance(file.get("sharing"), dict)
+    except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
         return False
 
 

@@ -20,11 +20,13 @@ filter codelist column codes; filter versus column op feature; filter within col
 feature exists rows; feature count rows most; feature first rows column by; feature last rows column by
 feature min rows column; feature max rows column; feature sum rows column clip; feature mean rows column
 feature count_distinct rows column most; feature days_with rows column most; feature episodes rows column most gap
-feature fill of value; feature days later earlier between; feature age column at; derive linear terms constant
+feature fill of value; feature days later earlier between; feature age column at; feature computed as of
+feature case when default; derive linear terms constant
 derive min_of of constant; derive max_of of constant; derive floor column by; derive age column at
 derive map column pairs otherwise; derive prefix column length"""
 PARTS = {(mark, kind): {mark, *parts} for mark, kind, *parts in map(str.split, LINES.replace("\n", ";").split(";")[1:])}
-BARE = ({"column", "times"}, {"table", "where", "rows"}, {"features", "of"}, {"date"}, {"datetime"}, {"number"})
+BARE = [set(parts.split()) for parts in ("column times", "table where rows", "features of", "if name")]
+BARE += [{"date"}, {"datetime"}, {"number"}]
 TAKES = dict.fromkeys(("sum", "mean", "variance", "std", "covariance", "correlation", "quantile"), NUMBERS)
 GROUPS = {"column": {"category", "boolean", "integer", "date", "text"}, "bins": NUMBERS, "part": TIMES, "period": TIMES}
 
@@ -111,7 +113,8 @@ def check(query: Any, columns: Any, base: Any) -> None:
     for one in aggregates:
         aggregate(one, columns, base)
     fine = all(
-        whole(one.get("length", 1), 1, 1000) and ("by" not in one or base.number(one["by"]) > 0) for one in derived
+        whole(one.get("length", 1), 1, 1000) and ("by" not in one or base.number(one["by"]) > 0)
+        for one in [*derived, *(one for one in features if "derive" in one)]
     )
     need(fine, "it computes a column in a way that pets does not take")
     need(all(feature(one, base) for one in features), "a feature of people has bounds that pets does not take")

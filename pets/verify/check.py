@@ -173,6 +173,10 @@ def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any
             raise CannotCheck("it is over several sites, and no log, witness or table is held against such a release")
         need(envelope is None and file.get("digest", digested := sha256(canonical(one))) == digested, "it was edited")
         return f"{_sharing.check(core, one, key)}\n  {public}"
+    if envelope is None and one.get("pets") == "derived" and one.get("kind") in _models.KINDS and file == one:
+        if log is not None or witnesses is not None or tables:
+            raise CannotCheck("no log, witness or table is held against what was made of several sites' release")
+        return str(_models.of_sites(core, one, key, schema))
     if envelope is None:
         raise CannotCheck("nobody has signed it: there is no certificate")
     subject, said = opened(envelope, key)

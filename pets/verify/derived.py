@@ -9,6 +9,9 @@ from fractions import Fraction as Q
 from itertools import product
 from typing import Any
 
+TIMES = ("date", "datetime")
+CYCLE = 146_097  # days of 400 years, after which the calendar is the same again
+
 
 def derive(made: Any, columns: dict[str, Any], own: Any, base: Any) -> list[Any]:
     """The plan's account of each derived column; ``columns`` gets its domain."""
@@ -21,14 +24,18 @@ def derive(made: Any, columns: dict[str, Any], own: Any, base: Any) -> list[Any]
     return out
 
 
+def grid(of: Any, base: Any) -> tuple[Q, Q]:
+    """The least value of a column and its spacing; time counts in days."""
+    base.need(of.kind in ("integer", "real", *TIMES), "it computes with a column without an order")
+    if of.kind not in TIMES:
+        return of.origin, of.step
+    second = dt.timedelta(seconds=1)
+    return Q((of.first - dt.datetime.min) // second, 86_400) + 1, Q(of.width // second, 86_400)
+
+
 def line(of: Any, base: Any) -> tuple[Q, Q, Q]:
-    """The least and the greatest value of a column, and its step (0 for one value); time counts in days."""
-    base.need(of.kind not in ("category", "boolean", "identifier"), "it computes with a column without an order")
-    low, step = of.origin, of.step
-    if of.kind in ("date", "datetime"):
-        second = dt.timedelta(seconds=1)
-        low = Q((of.first - dt.datetime.min) // second, 86_400) + 1
-        step = Q(of.width // second, 86_400)
+    """The least and the greatest value of a column, and its step (0 for one value)."""
+    low, step = grid(of, base)
     return low, low + step * (of.cells - 1), step if of.cells > 1 else Q(0)
 
 
@@ -58,7 +65,7 @@ def domain(form: Any, columns: dict[str, Any], base: Any) -> tuple[Any, Any]:
             )
         ]
         step = coarsest([by * one[2] for by, one in zip(times, lines, strict=True)], ends[0])
-        dates = sum((by for of, by in parts if of.kind in ("date", "datetime")), Q(0))
+        dates = sum((by for of, by in parts if of.kind in TIMES), Q(0))
         base.need(dates in (0, 1), "it adds dates")
         room = sum((abs(by) * (one[1] - one[0] + one[2]) / step for by, one in zip(times, lines, strict=True)), Q(0))
         base.need(2 * room < base.GREATEST, "a code of a derived column could pass 2^62")
@@ -71,29 +78,37 @@ def domain(form: Any, columns: dict[str, Any], base: Any) -> tuple[Any, Any]:
         best = max if kind == "max_of" else min
         low, high = best(one[0] for one in lines), best(one[1] for one in lines)
         step = coarsest([one[2] for one in lines] + [one[0] - low for one in lines], low)
-        dates = any(of.kind in ("date", "datetime") for of in some)
+        dates = any(of.kind in TIMES for of in some)
+        base.need(not dates or (len(lines) == sum(of.kind in TIMES for of in some)), "it compares dates with numbers")
         return spread(low, high, step, dates, any(of.nullable for of in some), base)
     of = columns[form["column"]]
     if kind == "floor":
-        low, high = (Q(math.floor(end / number(form["by"]))) for end in line(of, base)[:2])
+        by, (first, step) = number(form["by"]), grid(of, base)
+        base.need(of.kind not in TIMES and by > 0, "it divides what is no number")
+        low, high = (Q(math.floor(end / by)) for end in line(of, base)[:2])
+        below = math.lcm((first / by).denominator, (step / by).denominator)  # codes are divided as whole numbers
+        base.need(max(((first + step * of.cells) / by - low) * below, below) < 2**52, "a quotient could pass 2^52")
         return spread(low, high, Q(1), False, of.nullable, base)
     base.need(kind == "age", "it computes a column in a way that is not known")
     at = form["at"]
     other = None if "date" in at else columns[at["column"]]
+    base.need(of.kind in TIMES and (other is None or other.kind in TIMES), "it takes an age of what are no dates")
     days = [math.floor(end) for end in line(of, base)[:2]]
-    then = (
-        [dt.date.fromisoformat(at["date"]).toordinal()] * 2
-        if other is None
-        else [math.floor(end) for end in line(other, base)[:2]]
-    )
+    then = [day(at["date"])] * 2 if other is None else [math.floor(end) for end in line(other, base)[:2]]
     ages = [age(born, day) for born, day in product(days, then)]
     return spread(Q(min(ages)), Q(max(ages)), Q(1), False, of.nullable or (other is not None and other.nullable), base)
 
 
-def age(born: int, day: int) -> int:
+def day(text: str) -> int:
+    """A day, of which 1 January 0001 is the first."""
+    return dt.date.fromisoformat(text).toordinal()
+
+
+def age(born: int, at: int) -> int:
     """Whole years between two days by the calendar; (month, day) before (2, 29) is before a birthday of then."""
-    first, last = dt.date.fromordinal(born), dt.date.fromordinal(day)
-    return last.year - first.year - ((last.month, last.day) < (first.month, first.day))
+    first, last = (dt.date.fromordinal((one - 1) % CYCLE + 1) for one in (born, at))
+    years = last.year - first.year + 400 * ((at - 1) // CYCLE - (born - 1) // CYCLE)
+    return years - ((last.month, last.day) < (first.month, first.day))
 
 
 def spread(low: Q, high: Q, step: Q, dates: Any, nullable: bool, base: Any) -> tuple[Any, Any]:
@@ -102,6 +117,7 @@ def spread(low: Q, high: Q, step: Q, dates: Any, nullable: bool, base: Any) -> t
     base.need(cells <= base.GREATEST, "a derived column has too many values")
     account = {"type": "date" if dates else "number", "low": base.written(low), "step": base.written(step)}
     if dates:
+        base.need(step == low.denominator == 1, "it moves a date by parts of a day")
         ends = (dt.date.fromordinal(int(end)).isoformat() for end in (low, high))
         form = dict(zip(("min", "max"), ends, strict=True)) | {"type": "date"}
     else:

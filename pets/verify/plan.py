@@ -23,7 +23,7 @@ def beside(name: str) -> Any:
 
 
 CALENDAR, COLUMNS, DERIVED, ASKED = beside("calendar"), beside("columns"), beside("derived"), beside("asked")
-PEOPLE, READINGS = beside("kinds/people"), beside("kinds/readings")
+PEOPLE, READINGS, COMPUTED = beside("kinds/people"), beside("kinds/readings"), beside("kinds/computed")
 TEXTS, CannotCheck = COLUMNS.TEXTS, COLUMNS.CannotCheck
 Column, Refused, need, condition, intervals = (
     COLUMNS.Column,
@@ -114,14 +114,13 @@ class Plan:
         self.columns = {name: Column(form, form.get("nullable", True)) for name, form in own.items()}
         # a person without a row in the person table has no value, whatever that table declares
         self.columns |= {name: Column(form, nullable=True) for name, form in attached.items()}
-        source = PEOPLE.People(query, schema, COLUMNS, DERIVED, READINGS) if "people" in query else None
+        source = PEOPLE.People(query, schema, COLUMNS, DERIVED, READINGS, COMPUTED) if "people" in query else None
         if source is not None:
-            if "with" in query:
-                raise CannotCheck("it computes columns of people, which this checker does not derive; find a newer one")
             bare = not {"rows", "groups", "rows_per_group"} & {*query}
             need(bare, "it bounds rows of people, who have one each")
             self.columns = source.columns
-        derived = DERIVED.derive(query.get("with", []), self.columns, table["columns"], COLUMNS)
+        made = query.get("with", []) if source is None else []  # (of people it is a step of each of them)
+        derived = DERIVED.derive(made, self.columns, table["columns"], COLUMNS)
         ASKED.check(query, self.columns, COLUMNS)
         self.unit, self.people = unit["column"], table.get("people", 2**27)
         self.kept: int = unit["max_rows"] if source is None else 1

@@ -1,7 +1,9 @@
 """What was worked out from one release, such as a regression: bound to it by a signed entry, and worked out again.
 
-The form holds the release, which is checked as any is; what is done with it keeps its promise. The page
-docs/proofs/post_processing.md has the reasons; each kind has a file of its own, which does the arithmetic.
+The form holds the release, which is checked as any is; what is done with it keeps its promise. Where several sites
+answered, no ledger enters it, and nothing in it is anybody's word: all of it follows from the release that they and
+their coordinator signed. The page docs/proofs/post_processing.md has the reasons; each kind has a file of its own,
+which does the arithmetic.
 """
 
 import importlib.util
@@ -82,6 +84,24 @@ def true(column: str) -> Any:
 def near(core: Any, one: Any, other: float, slack: float = 1e-9) -> bool:
     """Whether a stated number is another one, but for the rounding of floats."""
     return abs(float(core.number(one)) - other) <= slack * abs(other) + 1e-12
+
+
+def of_sites(core: Any, one: Any, key: bytes, schema: Any) -> str:
+    """The same of a release of several sites: the key is their coordinator's; ``schema``: the published one."""
+    need, answers = core.need, one["from"]
+    if not all(isinstance(answer, dict) and "sharing" in answer for answer in answers):
+        raise core.CannotCheck("nobody has signed it: there is no certificate")
+    if one["version"] != 1:
+        raise core.CannotCheck("it was made in a way that this checker does not know; find a newer one")
+    need(sorted(one) == PARTS and len(answers) == 1, "it has other parts than pets writes")
+    (answer,), work = answers, KINDS[one["kind"]][0]
+    words = core.check(core.canonical(answer), key, schema=schema)
+    alike = core.same([one["id"], one["schema"]], [answer["id"], answer["schema"]])
+    need(alike, "it says something else than its release")
+    found = work.check(
+        core, one["made"], Cells(core, answer, core.Plan(answer["query"], answer["schema"])), has, true, near
+    )
+    return f"{words}\n  worked out again from this release, so that nobody need sign it: {found}"
 
 
 def check(core: Any, one: Any, said: Any, place: tuple[Any, Any, str], key: bytes, files: dict[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Questions about people, for the checker's planner: the one row of a person, made in steps of that person's own rows.
 
 Domains follow from the schema and the bounds in the question. docs/proofs/people.md has the reasons. ``base`` is the
-planner's file of columns, ``lines`` that of derived columns.
+planner's file of columns, ``lines`` that of derived columns, ``made`` that of what is computed of steps.
 """
 
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 class People:
     """The columns of the table of people, and how the plan accounts for them."""
 
-    def __init__(self, query: Any, schema: Any, base: Any, lines: Any, readings: Any) -> None:
+    def __init__(self, query: Any, schema: Any, base: Any, lines: Any, readings: Any, made: Any) -> None:
         self.asked, self.tables, self.base, self.lines = query["people"], schema["tables"], base, lines
-        self.readings = readings
+        self.readings, self.made = readings, made
         if not readings.known(self.asked):
             raise base.CannotCheck("it computes features in a way that this checker does not know; find a newer one")
         self.steps: list[dict[str, Any]] = []  # each with its domain (of), and the steps that it reads (inputs)
@@ -41,8 +41,11 @@ class People:
             if form["type"] != "identifier"
         }
         base.need(not {*self.features} & {*own}, "a feature has the name of a column")
-        self.places = {name: self.step(one) for name, one in self.features.items()}
-        self.columns |= {name: self.steps[place]["of"] for name, place in self.places.items()}
+        self.attributes, self.places = [*self.columns], dict[str, int]()
+        for name, one in self.features.items():  # a case is on what is named before it
+            self.places[name] = self.step(one)
+            self.columns[name] = self.steps[self.places[name]]["of"]
+        made.derive(self, query.get("with", []))
         read = [self.of] if self.of else [*self.read, *([self.owner] if self.owner else [])]
         self.most = sum(self.tables[name].get("people", 2**27) for name in dict.fromkeys(read))
 
@@ -61,7 +64,12 @@ class People:
     def own(self, name: str) -> int:
         """A column of the person table."""
         of = self.columns[name]
+        self.base.need(name in self.attributes and of.kind != "text", "it has a column that no person has a value of")
         return self.add(b"column " + name.encode(), of, of.cells, table=self.owner, column=name)
+
+    def place(self, name: str) -> int:
+        """The step of a column of people."""
+        return self.places[name] if name in self.places else self.own(name)
 
     def step(self, one: Any) -> int:
         """A feature, after those that it reads."""
@@ -71,6 +79,9 @@ class People:
         if kind in self.readings.READ:
             found: int = self.readings.reading(self, one, key)
             return found
+        if kind in self.made.KINDS:
+            computed: int = self.made.step(self, one, key)
+            return computed
         if kind == "fill":
             at = self.step(one["of"])
             of, absent = self.steps[at]["of"], self.steps[at]["form"]["absent"]
@@ -101,10 +112,10 @@ class People:
     def account(self, used: set[str], where: Any) -> Any:
         """What the plan says: the steps of the columns that the question uses, and the tables that are read."""
         names = sorted(used)
-        found = {name: self.places[name] if name in self.places else self.own(name) for name in names}
+        found = {name: self.place(name) for name in names}
         absent = {name: self.steps[place]["form"]["absent"] for name, place in found.items()}
         self.base.need(
-            self.of or where is None or not met(where, absent), "somebody without any row meets its condition"
+            self.of or where is None or not self.made.met(where, absent), "somebody without any row meets its condition"
         )
         needed, left = set(), list(found.values())
         while left:
@@ -131,11 +142,5 @@ def moved(form: Any, place: dict[int, int]) -> Any:
         name: place[part] if name in ("fill", "later", "earlier", "born", "at") else part for name, part in form.items()
     }
     more = [one | {"step": place[one["step"]]} for one in form.get("differences", [])]
+    out |= {"columns": [[name, place[step]] for name, step in form["columns"]]} if "columns" in form else {}
     return out | ({"differences": more} if "differences" in form else {})
-
-
-def met(form: Any, codes: dict[str, int]) -> bool:
-    """Whether one person's codes meet a condition."""
-    if "codes" in form:
-        return any(low <= codes[form["column"]] <= high for low, high in form["codes"])
-    return all(met(one, codes) for one in form["all"]) if "all" in form else any(met(one, codes) for one in form["any"])

@@ -12,7 +12,8 @@ TIMES, LINE = {"date", "datetime"}, {"integer", "real", "date", "datetime"}
 TAKES = {"sum": {"integer", "real"}, "mean": {"integer", "real"}, "days_with": TIMES, "episodes": TIMES}
 TAKES |= {"min": LINE, "max": LINE}  # columns, by kind
 READ = ["first", "last", "min", "max", "sum", "mean", "count", "exists", "count_distinct", "days_with", "episodes"]
-KINDS = [*READ, "fill", "days", "age"]
+KINDS = [*READ, "fill", "days", "age", "computed", "case"]
+ARITHMETIC = ["linear", "min_of", "max_of", "floor", "age", "map", "prefix"]
 DAY, SECOND = dt.timedelta(days=1), dt.timedelta(seconds=1)
 
 
@@ -119,7 +120,8 @@ def known(form: Any) -> bool:
     """Whether every feature in a part of a question is one that this program derives."""
     parts = list(form.values()) if isinstance(form, dict) else form if isinstance(form, list) else []
     named = form.get("feature", "fill") if isinstance(form, dict) else "fill"
-    return (not isinstance(named, str) or named in KINDS) and all(map(known, parts))
+    made = form.get("derive", "linear") if isinstance(form, dict) else "linear"
+    return (not isinstance(named, str) or named in KINDS) and made in ARITHMETIC and all(map(known, parts))
 
 
 def tables_in(asked: Any) -> list[str]:
@@ -131,6 +133,7 @@ def tables_in(asked: Any) -> list[str]:
 def tables_of(one: Any) -> list[str]:
     """The tables that a feature reads, those of the features that it rests on first."""
     inner = [one[name] for name in ("of", "later", "earlier", "at") if isinstance(one.get(name), dict)]
+    inner += one["of"] if isinstance(one.get("of"), list) else []
     inner += compared(one["rows"].get("where")) if "rows" in one else []
     return [name for part in inner for name in tables_of(part)] + ([one["rows"]["table"]] if "rows" in one else [])
 

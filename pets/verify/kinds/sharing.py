@@ -106,18 +106,17 @@ def check(core: Any, one: Any, key: bytes) -> str:
     ):
         raise core.CannotCheck("it combines sites in a way that this checker does not know; find a newer one")
     core.known(one["query"], one["schema"])
-    parts = (
-        sorted({*told} - {"wording", "until", *(["terms"] if told["secure"] == "encrypted" else [])}) == PARTS.split()
-        and sorted({*one} - {"sharing"}) == core.PARTS.split()
-    )
+    more = {"wording", "until", *(["terms"] if told["secure"] == "encrypted" else [])}
+    parts = sorted({*told} - more) == PARTS.split() and sorted({*one} - {"sharing"}) == core.PARTS.split()
     need(parts and (told["round"] is None) == (told["secure"] != "encrypted"), "it has other parts than pets writes")
     bare = one | {"sharing": {name: part for name, part in told.items() if name != "coordinator"}}
     core.verify(key, bytes.fromhex(told["coordinator"]), b"pets.federated.release.v1\0" + core.canonical(bare))
     roster = check_roster(core, told, key)
     n, first, share = told["sites"], roster["members"][0], told["noise"]
-    exact = one["protection"]["kind"] != "dp"
-    need(exact == (share is None) and (not exact or same(one["protection"], {"kind": "total"})), "its noise is another")
-    check_signed(core, one, told, n if exact else n - roster["dropouts"])
+    exact, total = one["protection"]["kind"] != "dp", same(one["protection"], {"kind": "total"})
+    invented = same([one["protection"], first["data"]], [{"kind": "exact"}, "dummy"])
+    need(exact == (share is None) and (not exact or total or invented), "its noise is another")
+    check_signed(core, one, told, n if total else n - roster["dropouts"])
     plan = core.Plan(one["query"], one["schema"])
     derived = {"plan": core.sha256(core.canonical(plan.form)), "dataset": one["schema"]["dataset"]}
     derived |= {"table": one["query"]["table"], "data": first["data"], "budget": None, "project": "federation"}
@@ -142,8 +141,9 @@ def check(core: Any, one: Any, key: bytes) -> str:
     need(all(alike), "the noise on its total is not that of its shares")
     words = core.shares.promise(core, one, told, plan, charged)
     need(one["guarantee"] == words, "it promises something else in words")
-    # a site promises this of its rows, invented or not
-    count = check_certificates(core, one, told, core.shares.promise(core, one | {"data": "real"}, told, plan, charged))
+    # a site promises this of its rows, invented or not, but where exact answers are of invented ones alone
+    of_site = one if invented else one | {"data": "real"}
+    count = check_certificates(core, one, told, core.shares.promise(core, of_site, told, plan, charged))
     carried = f"{count} certificate(s) carried; whose keys signed them is not checked here"
     by = f"{len(told['answered'])} of {n} sites answered; roster {told['roster_sha256']}"
     return f"{words}\n  derived anew: {charged} units at each site; {by}; {carried}\n  {NOT_CHECKED}"

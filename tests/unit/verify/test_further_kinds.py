@@ -54,16 +54,24 @@ def of_people(fate: random.Random, session: pets.Session) -> pets.Release:
     )
     made = {
         "first": first,
-        "n": after.count(max=fate.randint(1, 9)),
+        "n": after.count(max=fate.randint(2, 9)),
         "gap": (stays.max("day") - first).days(0, fate.randint(5, 90)),
-        "cost": stays.bound(rows=fate.randint(1, 9)).sum("cost", clip=(0, fate.randint(1, 20))),
+        "cost": stays.bound(rows=fate.randint(1, 9)).sum("cost", clip=(0, fate.randint(2, 20))),
         "any": drugs.exists(),
+        "load": stays.count(max=fate.randint(1, 9)) * fate.choice([2, -3])
+        + drugs.count(max=4) // fate.choice([2, 0.5]),
+        "level": pets.case((col("first") < "2020-01-05", "early"), (col("sex") == "F", "woman"), default=None),
     }
-    kept = {name: made[name] for name in fate.sample(sorted(made), 3)} | {"first": first}
+    kept = {"first": first} | {name: made[name] for name in fate.sample(sorted(made), 4)}
     query = pets.people(of=fate.choice(["p", "stays", None]), **kept).where(~col("first").is_null())
-    query = query.group_by("sex") if fate.random() < 0.5 else query
+    if whole := [name for name in ("n", "cost", "load") if name in kept]:
+        ways = [col(whole[0]) * 2 - 1, pets.max_of(*map(col, whole), 1), col(whole[0]) // 2]
+        query = query.with_columns(more=fate.choice(ways), age=col("first").age_at("2024-02-29"))
+    keys = ["sex", *(["level"] if "level" in kept else [])]
+    query = query.group_by(*keys) if fate.random() < 0.5 else query
     measures: dict[str, Any] = {"k": pets.count()}
-    measures |= {name: pets.sum(name) for name in ("n", "gap", "cost") if name in kept}
+    measures |= {name: pets.sum(name) for name in ("n", "gap", "cost", "load") if name in kept}
+    measures |= {"more": pets.mean("more"), "age": pets.sum("age")} if whole else {}
     return session.release(query.agg(**measures), asked(fate), again=True)
 
 

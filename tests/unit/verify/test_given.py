@@ -11,10 +11,11 @@ import pytest
 import pets
 from pets.cli import main
 from pets.common.codec import canonical
-from pets.federated import kaplan_meier
+from pets.federated import Federation, Site, kaplan_meier
+from pets.federated.site import policy
 from pets.verify import check as checker
 from pets.verify.check import CannotCheck, Refused, check
-from tests.unit.federated.analyst.test_models import SCHEMA
+from tests.unit.federated.analyst.test_models import ROWS, SCHEMA
 from tests.unit.federated.analyst.test_sharing import many
 from tests.unit.verify.test_models import opened
 from tests.unit.verify.test_sharing import QUERY
@@ -24,14 +25,24 @@ OTHER = canonical({"dataset": "other", "tables": {}})
 COLUMNS = "tables: {t: {unit: row, columns: {a: {type: integer, min: 0, max: 3}}}}"
 
 
-@pytest.fixture(scope="module", params=["curve", "answer", "sites"])
+KINDS = ["curve", "answer", "sites", "sites' curve"]
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, bytes]:
     """A file of that kind, its folder, and the published schema."""
     folder = tmp_path_factory.mktemp("given")
     made: Any
-    if request.param == "sites":
-        made = many(5).release(QUERY, TOTAL)
-        key, public = made.form["sharing"]["roster"]["coordinator"], made.form["schema"]
+    if request.param.startswith("sites"):
+        whole = policy.SitePolicy.open(SCHEMA, totals=policy.Totals(allow=True, min_cohort=1))
+        alike = [Site(opened(ROWS.iloc[number::3]), policy=whole, name=f"s{number}") for number in range(3)]
+        made = (
+            many(5).release(QUERY, TOTAL)
+            if request.param == "sites"
+            else kaplan_meier(Federation(alike, sites_per_person=1, progress=False), "trial", "days", "died", TOTAL)
+        )
+        form = made.form if request.param == "sites" else made.release.form
+        key, public = form["sharing"]["roster"]["coordinator"], form["schema"]
     else:
         session = opened()
         if request.param == "curve":
@@ -64,7 +75,7 @@ def test_a_log_or_a_witness_that_cannot_be_held_against_it_is_told(given: tuple[
     file, key = (folder / "file.json").read_bytes(), bytes.fromhex((folder / "key.pub").read_text())
     with pytest.raises(Refused if kind == "answer" else CannotCheck):
         check(file, key, log=io.BytesIO(b"garbage\n"))
-    with pytest.raises(CannotCheck if kind == "sites" else Refused):
+    with pytest.raises(CannotCheck if kind.startswith("sites") else Refused):
         check(file, key, witnesses=("garbage", "garbage"))
 
 
@@ -86,7 +97,7 @@ def test_the_programs_are_never_silent(
 ) -> None:
     kind, folder, _ = given
     monkeypatch.chdir(folder)
-    wanted = codes[["curve", "answer", "sites"].index(kind)]
+    wanted = codes[min(KINDS.index(kind), 2)]
     assert checker.main(["file.json", "key.pub", *more.split()]) == wanted
     said = main.run(["verify", "file.json", "--key", "key.pub", *more.replace("other.json", "other.yaml").split()])
     assert (said == 0) is (wanted == 0)

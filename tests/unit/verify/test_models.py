@@ -17,6 +17,7 @@ from pets import col
 from pets.common.codec import canonical
 from pets.errors import UserError
 from pets.federated import glm, kaplan_meier
+from pets.federated.analyst.models import Fit
 from pets.ledger.log import verifier
 from pets.ledger.publish import export
 from pets.verify.check import CannotCheck, Refused, check
@@ -73,15 +74,62 @@ def test_they_hold_and_are_worked_out_again(world: World, made: dict[str, Any], 
     assert export.verify(tmp_path / "log", key=ledger.key).accounts[0].unbounded == 4  # the releases, and no model
 
 
+SITES_LIES = [
+    (lambda form: form["made"]["coefficients"].__setitem__(1, "0"), "coefficients are not"),
+    (lambda form: form["made"]["errors"].reverse(), "standard errors"),
+    (lambda form: form["made"].update(more=1), "other parts"),
+    (lambda form: form.update(id="0" * 32), "something else than its release"),
+    (lambda form: form["schema"].update(dataset="another"), "something else than its release"),
+    (lambda form: form.update(kind="survival"), "other parts|another question"),
+    (lambda form: form.update({"from": form["from"] * 2}), "other parts"),
+    (lambda form: form.update(more=1), "other parts"),
+    (lambda form: form["from"][0]["values"].__setitem__(0, 1), "edited"),
+    (lambda form: form["from"][0]["sharing"]["signatures"].clear(), "edited"),
+    (lambda form: form["from"][0].update(guarantee="none"), "edited"),
+]
+
+
 @pytest.mark.chance(0)
-def test_one_session_fits_what_a_federation_fits_and_no_ledger_signs_for_several(
+def test_one_session_fits_what_a_federation_fits_and_its_sites_signed_what_it_is_made_of(
     many: Any, made: dict[str, Any], tmp_path: Path
 ) -> None:
     found = glm(many, "trial", "died", ["arm", "age"], "binomial", pets.Total())
     assert found.coefficients == pytest.approx(made["binomial"].coefficients, rel=1e-9)
-    assert found.certificate is None and found.to_check is None
-    with pytest.raises(UserError, match=r"no ledger signed this model: .* save its release"):
-        found.save(tmp_path / "fit.json")
+    assert found.certificate is None and found.derived is not None and found.release is not None
+    key, file = many.roster.coordinator_key.raw, found.save(tmp_path / "fit.json").read_bytes()
+    said = check(file, key, schema=canonical(SCHEMA.to_json()))
+    assert said.startswith(found.release.guarantee) and "3 of 3 sites answered" in said
+    assert "worked out again from this release, so that nobody need sign it: binomial, 3 coefficients" in said
+    assert said.count("schema: ") == 1 and "schema: the published one" in said
+    with pytest.raises(Refused, match="not the published one"):
+        check(file, key, schema=canonical(SCHEMA.to_json() | {"dataset": "another"}))
+    with pytest.raises(Refused, match="another"):
+        check(file, bytes(32))
+    for change, why in SITES_LIES:
+        form = copy.deepcopy(found.derived)
+        change(form)
+        with pytest.raises(Refused, match=why):
+            check(canonical(form), key)
+    with pytest.raises(CannotCheck, match="does not know"):
+        check(canonical(found.derived | {"version": 2}), key)
+    with pytest.raises(CannotCheck, match="no log, witness or table"):
+        check(file, key, tables={"rows.csv": "0" * 64})
+    for model in made.values():  # a ledger's, without its certificate: nobody signed that
+        with pytest.raises(CannotCheck, match="nobody has signed it"):
+            check(canonical(model.derived), key)
+    curve = kaplan_meier(many, "trial", "days", "died", pets.DP(epsilon=0.5))
+    assert "at the first" in check(canonical(curve.to_check), key)
+    curve.derived["made"]["survival"][2] = "0.5"  # type: ignore[index]
+    with pytest.raises(Refused, match="its curve"):
+        check(canonical(curve.derived), key)
+
+
+@pytest.mark.chance(0)
+def test_dummy_rows_and_a_model_that_no_one_release_is_beneath(tmp_path: Path) -> None:
+    alone = Fit("binomial", ("intercept",), (0.0,), (1.0,), 9, 1.0, 3, None, ("a" * 32,))
+    assert alone.to_check is None
+    with pytest.raises(UserError, match=r"each iteration was a total of its own.* keep the sites' certificates"):
+        alone.save(tmp_path / "fit.json")
     twin = opened().dummy(rows=400)
     curve = kaplan_meier(twin, "trial", "days", "died", pets.Exact())
     assert check(canonical(curve.to_check), twin.ledger.key.raw).startswith("Dummy data")

@@ -194,6 +194,25 @@ def test_a_site_that_sent_no_envelope_did_not_answer() -> None:
 
 
 @pytest.mark.chance(0)
+def test_exact_answers_of_invented_rows() -> None:
+    """They hold, and of real rows there are none: whoever says so, the sites' rows are named by their roster."""
+    world = World({}, pets.Total(), "masked")
+    world.sites = world.sites.dummy(rows=50)
+    world.form = world.sites.release(QUERY, pets.Exact()).form
+    key = bytes.fromhex(world.form["sharing"]["roster"]["coordinator"])
+    said = check(world.signed(world.form), key)
+    assert said.startswith("Dummy data") and "5 certificate(s) carried" in said
+    for change in (lambda form: form.update(data="real"), lambda form: form.update(protection={"kind": "none"})):
+        form = copy.deepcopy(world.form)
+        change(form)
+        with pytest.raises(Refused):
+            check(world.signed(form), key)
+    real = World({}, pets.Total(), "masked")
+    with pytest.raises(Refused, match="its noise is another"):
+        check(real.signed(real.form | {"protection": {"kind": "exact"}}), real.key)
+
+
+@pytest.mark.chance(0)
 def test_what_cannot_be_checked(world: World) -> None:
     for change in ({"version": 2}, {"secure": "trustees"}):
         with pytest.raises(CannotCheck, match="does not know"):

@@ -2,6 +2,10 @@
 
 A session's ledger enters it at no cost, as it does a synthetic table (:mod:`pets.session.synthesis.attest`): what is
 done with a release keeps its promise. The form holds the release itself, so that a reader can do the arithmetic again.
+
+A federation has no ledger, and needs none here: its release is signed by the coordinator and the sites, and every part
+of the form follows from it. So the form of a federation's model has no certificate, and nothing in it that anybody
+could state otherwise.
 """
 
 from __future__ import annotations
@@ -34,7 +38,8 @@ class Signed:
     Attributes:
         certificate: the ledger's signed statement that these very numbers were made of this release; ``None`` for a
             federation's, which has no ledger of its own: there the release carries what its sites signed.
-        derived: the canonical form that the certificate is about: the model's numbers, and the release.
+        derived: the canonical form that the certificate is about: the model's numbers, and the release; ``None`` where
+            there is no one release: of a regression that asked a federation once for each iteration.
     """
 
     certificate: Certificate | None = None
@@ -43,18 +48,21 @@ class Signed:
     @property
     def to_check(self) -> Json | None:
         """The certificate with all that it is about; ``pets verify`` checks it, and does the arithmetic again."""
-        return None if self.derived is None else self.derived | {"certificate": dict(self.certificate or {})}
+        if self.derived is None or self.certificate is None:
+            return self.derived
+        return self.derived | {"certificate": dict(self.certificate)}
 
     def save(self, path: str | Path) -> Path:
         """Write :attr:`to_check` to a file, for ``pets verify``.
 
         Raises:
-            UserError: where no ledger signed it, and for a path that cannot be written.
+            UserError: where no one release is beneath it, and for a path that cannot be written.
         """
         if self.to_check is None:
             raise UserError(
-                "no ledger signed this model: it was made of several sites' answers; save its release, which carries "
-                "what the sites signed, and check that with pets verify"
+                "nobody can check this model from a file: each iteration was a total of its own, which no file holds; "
+                "take covariates of few values, whose model is made of one release, or keep the sites' certificates "
+                "of its steps (ids)"
             )
         try:
             target = Path(path)
@@ -70,23 +78,26 @@ Model = TypeVar("Model", bound=Signed)
 
 
 def signed(source: object, kind: Kind, model: Model, made: Json, release: Release) -> Model:
-    """The model with its certificate, where a session's ledger signed the release.
+    """The model with its certificate, where a session's ledger signed the release; of a federation's, its form alone.
 
     Raises:
         LedgerError: where it cannot be entered; the release itself can be asked again at no cost.
     """
-    if not isinstance(source, Session) or release.certificate is None:
-        return model
-    custody, schema, answer = source.custody, release.schema, release.certificate.predicate
+    schema = release.schema
     form: Json = {
         "pets": "derived",
         "version": 1,
         "kind": kind,
-        "id": random_id(),
+        "id": release.id if release.sharing is not None else random_id(),
         "schema": schema.to_json(),
         "made": made,
         "from": [release.to_json()],
     }
+    if release.sharing is not None:
+        return replace(model, derived=form)
+    if not isinstance(source, Session) or release.certificate is None:
+        return model
+    custody, answer = source.custody, release.certificate.predicate
     table = release.table_name
     told = guarantee_text.derived(kind, schema, table, release.data, custody.engine, now())
     told |= {"release_id": form["id"], "project_id": custody.account.scope[0], "agent_id": custody.account.scope[1]}

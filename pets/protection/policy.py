@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from pets.common.arguments import plain_fields
 from pets.common.codec import Json, digest, python_value, whole
@@ -69,6 +70,13 @@ class Policy:
         usual = {field.name: field.default for field in fields(self)}
         limits = {name: getattr(self, name) for name in _LIMITS if getattr(self, name) != usual[name]}
         return {"allow_unbounded": self.allow_unbounded} | limits
+
+    @classmethod
+    def from_json(cls, form: Any) -> Policy:
+        """The inverse of :meth:`to_json`; raises :class:`PolicyError` for anything else."""
+        if not isinstance(form, dict) or not set(form) <= {field.name for field in fields(cls)}:
+            raise PolicyError(f"{shown(form)} is not a policy as pets writes it; ask its custodian for it")
+        return cls(**form)
 
     @property
     def digest(self) -> str:

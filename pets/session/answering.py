@@ -85,21 +85,22 @@ class Answering:
         names = [key if key is None or len(jobs) == 1 else f"{key}#{place}" for place in wanted]
         return [self._request(jobs[place], name) for place, name in zip(wanted, names, strict=True)]
 
-    def keys(self, job: Chosen, *, again: bool) -> tuple[Json, Json]:
+    def keys(self, job: Chosen, key: str | None, *, again: bool) -> tuple[Json, Json]:
         """The keys that leave, and their certificate: charged before data is opened; asked again they cost nothing."""
-        request = self._keys_request(job)
+        request = self._keys_request(job, key)
         (grant,) = self._account.reserve([request], again=again)
         with self._account.closing([grant]):
             sealed = self._keys_sealed(grant, job, request.cost)
         self._account.delivered([grant.id])
         return json.loads(sealed.release), json.loads(sealed.certificate)
 
-    def _keys_request(self, job: Chosen) -> Request:
+    def _keys_request(self, job: Chosen, key: str | None) -> Request:
         asked = job.asked
         return Request(
             *(asked.table, asked.what, asked.question, job.key, asked.snapshot, asked.query),
             protection=job.protection.to_json(),
             cost=Cost(self._account.budget.currency, 0) if self.kind == "dummy" else asked.cost,
+            key=key,
             schema_digest=self._schema.digest,
             delta=asked.delta,
         )

@@ -17,7 +17,7 @@ from pets.common.codec import Json, digest, fraction, number
 from pets.common.entropy import random_id
 from pets.common.literals import printable
 from pets.dp.calibrate import Noise, calibrate
-from pets.dp.key_threshold import KeyNoise, key_noise
+from pets.dp.key_threshold import KeyNoise
 from pets.dp.selection import TopNoise
 from pets.dp.shares import party_terms
 from pets.errors import BudgetError, LedgerError, PolicyError, UserError, did_you_mean, missing_extra, shown
@@ -26,7 +26,7 @@ from pets.ledger.ledger import Ledger
 from pets.ledger.root import Root, check_begun, check_root
 from pets.ledger.states import Entry, Standing
 from pets.plan.contribution import Contribution
-from pets.plan.key_plan import KeyPlan, make_key_plan
+from pets.plan.key_plan import KeyPlan
 from pets.plan.plan import Plan, make_plan
 from pets.plan.selection.top_plan import TopPlan
 from pets.protection.budget import Budget
@@ -47,8 +47,10 @@ from pets.session.answering import Answering
 from pets.session.batch import Answers, Work
 from pets.session.job import Job
 from pets.session.key_release import KeyJob
-from pets.session.selection.top_release import TopJob, terms_of
+from pets.session.names import printable
+from pets.session.selection.top_release import TopJob
 from pets.session.tables import Holdings, origins
+from pets.session.terms import PublicTerms
 
 Kind = Literal["real", "dummy"]
 
@@ -233,6 +235,11 @@ class Custody:
         """All that may be spent, as the ledger holds it."""
         return self.account.budget
 
+    @property
+    def public(self) -> PublicTerms:
+        """What decides the terms of every question."""
+        return PublicTerms(self.schema, self.policy, self.budget)
+
     def standing(self) -> Standing:
         """What was spent and what is left."""
         return self.account.standing()
@@ -254,11 +261,7 @@ class Custody:
         Raises:
             QueryError, PolicyError: what is asked cannot be answered so, or not here.
         """
-        if isinstance(query, Query):
-            self.policy.check_conditions(query)
-        plan = make_plan(query, self.schema)
-        self.policy.check_numbers(plan.size)
-        return plan
+        return self.public.plan(query)
 
     def job(self, query: Query, protection: Protection, *, limited: bool = True) -> Job:
         """One query under one protection, ready to run: its terms come from public knowledge, and no row is read.
@@ -313,18 +316,16 @@ class Custody:
         delta: float | None,
     ) -> tuple[KeyPlan, KeyNoise]:
         """The plan and the noise of a release of keys; see :meth:`pets.Session.group_keys`. No row is read."""
-        if not isinstance(protection, DP):
-            raise BudgetError(
-                "keys that nobody listed are released with pets.DP(epsilon=…) alone, on invented rows too; "
-                f"{shown(protection)} has no threshold"
-            )
-        if where is not None:
-            self.policy.check_conditions(Query(table, condition=where))
-        plan = make_key_plan(table, by, self.schema, where=where, groups=groups)
-        return plan, key_noise(plan.groups, protection, self.budget, delta)
+        return self.public.keys(table, by, protection, where=where, groups=groups, delta=delta)
 
     def keys(
-        self, terms: tuple[KeyPlan, KeyNoise], protection: DP, delta: float | None, *, again: bool
+        self,
+        terms: tuple[KeyPlan, KeyNoise],
+        protection: DP,
+        delta: float | None,
+        *,
+        again: bool,
+        key: str | None = None,
     ) -> ReleasedKeys:
         """The keys that enough people have, paid for once; see :meth:`pets.Session.group_keys`."""
         plan, noise = terms
@@ -332,19 +333,19 @@ class Custody:
         # as it was asked: what a budget of then made of it is told by the answer, and no reason to pay for it anew
         settings = [protection.to_json(), None if delta is None else number(fraction(delta)), self.policy.digest]
         job = KeyJob(plan, protection, noise, snapshot, digest([snapshot.id, plan.digest, *settings]))
-        return ReleasedKeys.sealed(*self._answering.keys(job, again=again))
+        return ReleasedKeys.sealed(*self._answering.keys(job, key, again=again))
 
     def top_terms(self, query: Query, k: int, protection: Protection) -> tuple[TopPlan, TopNoise]:
         """The plan and the noise of a choice of groups; see :meth:`pets.Session.top_keys`. No row is read."""
-        return terms_of(query, k, protection, self.plan, self.budget)
+        return self.public.top(query, k, protection)
 
-    def top(self, terms: tuple[TopPlan, TopNoise], protection: DP, *, again: bool) -> TopKeys:
+    def top(self, terms: tuple[TopPlan, TopNoise], protection: DP, *, again: bool, key: str | None = None) -> TopKeys:
         """The k groups with the greatest counts, paid for once; see :meth:`pets.Session.top_keys`."""
         top, noise = terms
         snapshot = self.rows_of(top.plan)
-        key = digest([snapshot.id, top.digest, protection.to_json(), self.policy.digest])
-        job = TopJob(top, protection, noise, snapshot, key)
-        return TopKeys.sealed(*self._answering.keys(job, again=again))
+        same = digest([snapshot.id, top.digest, protection.to_json(), self.policy.digest])
+        job = TopJob(top, protection, noise, snapshot, same)
+        return TopKeys.sealed(*self._answering.keys(job, key, again=again))
 
     def contribute(
         self, query: Query, protection: Protection, *, honest: int, purpose: Json, check: Callable[[Json | None], None]

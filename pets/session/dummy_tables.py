@@ -22,10 +22,10 @@ class DummyTables(Holdings):
     What may be asked of rows is public (the conditions and the domains), so which rows answer tells nothing.
     """
 
-    def __init__(self, schema: Schema, rows: int, seed: int, query: Query | None) -> None:
+    def __init__(self, schema: Schema, rows: int | None, seed: int, query: Query | None) -> None:
         made = dummy(schema, rows, seed, query=query)
         super().__init__(schema, dict(made.tables), None, progress=False)
-        self._rows, self._seed, self._made_for = rows, seed, query
+        self._rows, self._seed, self._made_for = 1000 if rows is None else rows, seed, query
         self._filled: dict[str, Snapshot] = {}
 
     def answering(self, query: Query) -> Snapshot:

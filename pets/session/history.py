@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 import shutil
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
+
+from pets.common.codec import Json, fraction
+from pets.errors import UserError
+from pets.release.release_form import plain
 
 SHOWN = ("at", "project", "analyst", "what", "state", "epsilon")
 _NAME = 16  # letters of a project and of an analyst that are printed
@@ -38,6 +45,36 @@ class History(pd.DataFrame):
         return "\n".join([*lines, f"More columns: {', '.join(rest)}."])
 
     __str__ = __repr__
+
+
+def form_of(history: pd.DataFrame) -> Json:
+    """The canonical form: what goes over a wire. An infinite ε, of what has no finite guarantee, is null."""
+    columns = [str(name) for name in history.columns]
+    return {"columns": columns, "rows": [[_plain(row[n]) for n in columns] for row in history.to_dict("records")]}
+
+
+def read_form(form: Any) -> History:
+    """The inverse of :func:`form_of`; raises :class:`UserError` for anything else."""
+    try:
+        columns = [str(name) for name in form["columns"]]
+        rows = [dict(zip(columns, row, strict=True)) for row in form["rows"]]
+        return History([{name: _read(name, value) for name, value in row.items()} for row in rows], columns=columns)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise UserError("this is no history as pets writes it; ask for it again") from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    return None if isinstance(value, float) and math.isinf(value) else plain(value)
+
+
+def _read(name: str, value: Any) -> Any:
+    if name == "at":
+        return dt.datetime.fromisoformat(value)
+    if name in ("epsilon", "rho"):
+        return math.inf if value is None else float(fraction(value))
+    return value
 
 
 def _cut(texts: list[str], limit: int) -> list[str]:

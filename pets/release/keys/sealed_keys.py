@@ -114,14 +114,19 @@ class SealedKeys(KeySet):
         """SHA-256 of the sealed form."""
         return codec.digest(self._form)
 
+    @property
+    def signed(self) -> Json:
+        """The sealed form, its digest and its certificate: what is saved, and what goes over a wire."""
+        signed = {} if self.certificate is None else {"certificate": dict(self.certificate)}
+        return self.form | {"digest": self.digest} | signed
+
     def save(self, path: str | Path) -> Path:
         """Write the release with its certificate as JSON, which :meth:`load` reads."""
-        signed = {} if self.certificate is None else {"certificate": dict(self.certificate)}
         try:
             target = Path(path)
             if target.suffix.lower() != ".json":
                 raise UserError(f"released keys are written to a .json file, not to {shown(str(path))}")
-            replace_file(target, canonical(self._form | {"digest": self.digest} | signed))
+            replace_file(target, canonical(self.signed))
         except OSError as error:
             raise UserError(f"the keys cannot be written to {str(path)!r} ({error.strerror})") from None
         except (TypeError, ValueError):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from pets.common.codec import Json, fraction, whole
 from pets.plan.measure import Output
 from pets.plan.plan import Plan
 from pets.query_model.traits import TRAITS
 from pets.release.estimate import Noise, rows_limit
 from pets.release.noise_quantiles import Kind, half_width
+from pets.release.release_form import plain
 from pets.release.text import whose_rows
 
 SIZES = (100, 1000)
@@ -45,6 +48,24 @@ class Expected:
             return f"± {self.half_width:,.4g}{of}{whose}{below}"
         enough = [(n, width) for n, width in zip(SIZES, self.at, strict=True) if n >= self.least]
         return ", ".join(f"± {width:,.3g} at n = {n:,}" for n, width in enough or [(SIZES[-1], self.at[-1])]) + below
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        form: Json = plain(vars(self))
+        return form
+
+    @classmethod
+    def from_json(cls, form: Any) -> Expected:
+        """The inverse of :meth:`to_json`; raises the errors of ordinary look-ups and conversions."""
+        width = form["half_width"]
+        return cls(
+            str(form["output"]),
+            str(form["kind"]),
+            None if width is None else float(fraction(width)),
+            tuple(float(fraction(one)) for one in form["at"]),
+            str(form["whose"]),
+            whole(form["least"]),
+        )
 
 
 def forecast(plan: Plan, mechanism: Kind, scales: Sequence[float], confidence: float = 0.95) -> tuple[Expected, ...]:

@@ -7,13 +7,16 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pets.common import html_table
+from pets.common.codec import Json, fraction, whole
 from pets.common.percent import budget_percent, percent
+from pets.errors import PetsError, UserError
 from pets.plan.plan import Plan
 from pets.plan.unreached import unreached
 from pets.protection.budget import UNIT, Budget, Cost, rho_from_epsilon
+from pets.release.release_form import plain
 from pets.schema.settings import PEOPLE
 from pets.session.quoting.forecast import SIZES, Expected
 
@@ -49,6 +52,30 @@ class Quote:
     confidence: float = 0.95
     advice: str = ""
     notes: tuple[str, ...] = ()
+
+    def to_json(self) -> Json:
+        """The canonical form: what goes over a wire."""
+        errors = [[error.to_json() for error in errors] for errors in self.errors]
+        form: Json = plain(vars(self) | {"cost": self.cost.to_json(), "errors": errors})
+        return form
+
+    @classmethod
+    def from_json(cls, form: Any) -> Quote:
+        """The inverse of :meth:`to_json`; raises :class:`UserError` for anything else."""
+        try:
+            numbers = {name: float(fraction(form[name])) for name in ("epsilon", "delta", "confidence")}
+            return cls(
+                cost=Cost.from_json(form["cost"]),
+                mechanism=str(form["mechanism"]),
+                errors=tuple(tuple(map(Expected.from_json, errors)) for errors in form["errors"]),
+                fits=form["fits"] is True,
+                more=_maybe(form["more"]),
+                advice=str(form["advice"]),
+                notes=tuple(map(str, form["notes"])),
+                **numbers,
+            )
+        except (PetsError, LookupError, TypeError, ValueError, AttributeError):
+            raise UserError("this is no quote as pets writes it; ask for it again") from None
 
     @property
     def table(self) -> pd.DataFrame:
@@ -132,6 +159,10 @@ def large_delta(plans: Sequence[Plan], delta: float) -> tuple[str, ...]:
     )
 
 
+def _maybe(count: Any) -> int | None:
+    return None if count is None else whole(count)
+
+
 def _about(more: int) -> str:
     return f"about {more:,} more" if more else "no more"
 
@@ -167,6 +198,32 @@ class Remaining:
     epoch: int = 0
     durable: bool = True
     unbounded: int = 0
+
+    def to_json(self) -> Json:
+        """The canonical form: what goes over a wire."""
+        life = None if self.lifetime is None else self.lifetime.to_json()
+        parts = {"budget": self.budget.to_json(), "spent": self.spent.to_json(), "left": self.left.to_json()}
+        form: Json = plain(vars(self) | parts | {"lifetime": life})
+        return form
+
+    @classmethod
+    def from_json(cls, form: Any) -> Remaining:
+        """The inverse of :meth:`to_json`; raises :class:`UserError` for anything else."""
+        try:
+            return cls(
+                budget=Budget.from_json(form["budget"]),
+                spent=Cost.from_json(form["spent"]),
+                left=Cost.from_json(form["left"]),
+                epsilon=float(fraction(form["epsilon"])),
+                delta=float(fraction(form["delta"])),
+                more=_maybe(form["more"]),
+                lifetime=None if form["lifetime"] is None else Cost.from_json(form["lifetime"]),
+                epoch=whole(form["epoch"]),
+                durable=form["durable"] is True,
+                unbounded=whole(form["unbounded"]),
+            )
+        except (PetsError, LookupError, TypeError, ValueError, AttributeError):
+            raise UserError("this is no account of a budget as pets writes it; ask for it again") from None
 
     @property
     def share(self) -> float:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from pets.common.codec import Json, fraction, number
 from pets.dp.noise import noisy_top
-from pets.dp.selection import TopNoise, top_noise
-from pets.errors import BudgetError, shown
+from pets.dp.selection import TopNoise
 from pets.plan.bounding.bounds import rows_text
-from pets.plan.plan import Plan
-from pets.plan.selection.top_plan import TopPlan, make_top_plan, question_of
+from pets.plan.selection.top_plan import TopPlan
 from pets.plan.unreached import unreached
-from pets.protection.budget import Budget
-from pets.protection.protection import DP, Protection
-from pets.query_model.query import Query
+from pets.protection.protection import DP
 from pets.release.keys.top_keys import TopKeys
 from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
@@ -89,20 +84,6 @@ class TopJob(Chosen):
             "plan_sha256": self.top.digest,
             **told,
         } | made_by(engine, form["issued_at"])
-
-
-def terms_of(
-    query: Query, k: int, protection: Protection, plan: Callable[[Query], Plan], budget: Budget
-) -> tuple[TopPlan, TopNoise]:
-    """The plan and the noise of a choice, where ``plan`` plans a question; see :meth:`pets.Session.top_keys`."""
-    if not isinstance(protection, DP):
-        raise BudgetError(
-            "groups are chosen by noise, with pets.DP(epsilon=…) alone, on invented rows too; of exact counts take the "
-            f"greatest of the answer's table, not {shown(protection)}"
-        )
-    asked, most = question_of(query, k)
-    top = make_top_plan(plan(asked), most)
-    return top, top_noise(most, top.candidates, top.linf, top.counted, protection, budget)
 
 
 def _found(job: TopJob, engine: str) -> Json:

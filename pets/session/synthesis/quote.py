@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pets.common.codec import Json
 from pets.errors import UserError, did_you_mean, shown
-from pets.protection.budget import Cost
-from pets.session.custody import Custody
+from pets.protection.budget import Budget, Cost
+from pets.schema.schema import Schema
 from pets.session.quoting.quote import describe_units
 from pets.session.synthesis.hopeless import why_hopeless
 from pets.session.synthesis.request import SynthesisRequest, check_settings
@@ -103,8 +103,8 @@ class SynthesisQuote:
         return f"<pre>{html.escape(str(self))}</pre>"
 
 
-def quoted(custody: Custody, rows: object, method: object, settings: Json) -> SynthesisQuote:
-    """See :meth:`pets.Session.quote_synthesis`."""
+def quoted(schema: Schema, budget: Budget, left: Cost, rows: object, method: object, settings: Json) -> SynthesisQuote:
+    """See :meth:`pets.Session.quote_synthesis`; ``left``: what the account has room for now."""
     if method != "dp":
         known = isinstance(method, str) and method in METHODS
         raise UserError(
@@ -113,9 +113,8 @@ def quoted(custody: Custody, rows: object, method: object, settings: Json) -> Sy
             else f"there is no method {shown(method)}{did_you_mean(method, METHODS)}"
         )
     check_settings("quote_synthesis", settings, DP_SETTINGS)
-    budget, left = custody.budget, custody.standing().left
     given: dict[str, Any] = {"epsilon": None} | settings | {"rows": rows}
-    request = SynthesisRequest(custody.schema, budget.currency, budget.conversion_delta, **given)
+    request = SynthesisRequest(schema, budget.currency, budget.conversion_delta, **given)
     cost = request.cost
     return SynthesisQuote(
         request.name,

@@ -6,40 +6,39 @@ only then is the data opened; and what fails after that stays charged and says n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from pets.common import html_table
 from pets.common.arguments import plain_arguments
 from pets.common.literals import printable
 from pets.dp.key_threshold import KeyNoise
-from pets.errors import UserError, shown
-from pets.protection.budget import Budget
+from pets.dp.selection import TopNoise
+from pets.errors import UserError
+from pets.plan.key_plan import KeyPlan
+from pets.plan.plan import Plan
+from pets.plan.selection.top_plan import TopPlan
+from pets.protection.budget import Budget, Cost
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Protection
-from pets.query_model.expression import Filter
-from pets.query_model.query import Query, queries
+from pets.query_model.query import Query
 from pets.release.bounding.rows_lost import RowsLost
 from pets.release.keys.released_keys import ReleasedKeys
+from pets.release.keys.top_keys import TopKeys
 from pets.release.release import Release
-from pets.release.text import DUMMY
 from pets.schema.schema import Schema
 from pets.session import account_views
 from pets.session.custody import Custody
 from pets.session.quoting.quote import Quote, Remaining
 from pets.session.quoting.quoted import quoted
-from pets.session.verbs.bounding_verbs import BoundingVerbs
-from pets.session.verbs.selection import SelectionVerbs
-from pets.session.verbs.whose import SessionNames
+from pets.session.verbs.analyst_verbs import AnalystVerbs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pets.session.synthesis.quote import SynthesisQuote
     from pets.synthetic.synthetic_release import SyntheticRelease
 
 
-class AnalystSession(BoundingVerbs, SelectionVerbs, SessionNames):
+class AnalystSession(AnalystVerbs):
     """One analyst's session in one project, on tables that a :class:`pets.Custodian` keeps.
 
     It quotes, releases and shows what this project asked; nothing that is for custodians alone is on it. What is
@@ -61,244 +60,91 @@ class AnalystSession(BoundingVerbs, SelectionVerbs, SessionNames):
     def _hint(self) -> str:
         return ""
 
-    def _repr_html_(self) -> str:
-        kind = self._custody.kind
-        try:
-            left = str(self.remaining())
-        except UserError as error:  # showing a session must not fail where its account cannot be read
-            left = f"not shown: {error}"
-        facts = [
-            ("Data", f"{kind}, behind the schema; nothing here shows a row"),
-            ("Tables", html_table.few(self.tables) or "none: this session quotes and makes dummies"),
-            ("For", f"{self.analyst}, project {self.project}"),
-            *([] if kind == "dummy" else [("Budget", left)]),
-        ]
-        alarm = [html_table.sentence(DUMMY, alarm=True)] if kind == "dummy" else []
-        return html_table.block(*alarm, html_table.table(f"Session on {self.schema.dataset}", (), facts))
-
     def __reduce__(self) -> NoReturn:
         raise UserError("a session holds data and is never pickled; open it again where it is needed")
 
     @property
     def schema(self) -> Schema:
-        """The public description of the tables."""
         return self._custody.schema
 
     @property
     def policy(self) -> Policy:
-        """What the custodian allows."""
         return self._custody.policy
 
     @property
     def engine(self) -> str:
-        """What computes sums over the rows."""
         return self._custody.engine
 
     @property
     def project(self) -> str:
-        """The project that asks, for the account."""
         return self._custody.project
 
     @property
     def analyst(self) -> str:
-        """Who asks, for the account."""
         return self._custody.analyst
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The tables that this session has data for."""
         return self._custody.tables
 
     @property
     def snapshots(self) -> dict[str, str]:
-        """By table, the random public id of its snapshot."""
         return {name: self._custody.snapshot(name).id for name in self.tables}
 
-    # data -------------------------------------------------------------------------------------------------------
+    @property
+    def budget(self) -> Budget:
+        return self._custody.budget
+
+    @property
+    def _kind(self) -> str:
+        return self._custody.kind
 
     @plain_arguments(UserError, "dummy", "write dummy(rows=1000, seed=0)")
     def dummy(self, rows: int = 1000, seed: int = 0, *, query: Query | None = None) -> AnalystSession:
-        """A session on invented rows of the same schema. It costs nothing, and there ``pets.Exact()`` is allowed.
-
-        Rows are made to meet the conditions of a query that hardly any other would meet; with ``query=``, all queries
-        of the session are answered on rows made for that one.
-        """
         return AnalystSession(self._custody.dummy(rows, seed, query))
 
     def synthesise(self, rows: int | None = None, method: str = "dp", **settings: Any) -> SyntheticRelease:
-        """A whole synthetic table: invented records with the statistics of the real ones.
-
-        ``method="dp"`` needs ``epsilon=`` and carries its guarantee: noisy marginals are measured and charged like any
-        release, and rows are drawn from a model of them. Other methods have no guarantee and are refused unless the
-        custodian's policy allows them. :func:`pets.session.synthesis.synthesise.synthesise` lists the settings.
-        ``rows`` left out: the noisy number of rows.
-
-        Raises:
-            UserError: before any row is read; nothing is spent.
-            ReleaseFailedError: after the data was opened; what was charged stands.
-        """
         from pets.session.synthesis.synthesise import synthesise
 
         return synthesise(self._custody, rows, method, settings)
 
-    def quote_synthesis(self, rows: int | None = None, method: str = "dp", **settings: Any) -> SynthesisQuote:
-        """The price of :meth:`synthesise` and the error by column that noise alone will make; never reads rows.
-
-        The arguments are those of ``synthesise(method="dp")``. The error is the expected total variation distance, at
-        500, 1,000, 10,000 and 100,000 rows of the real table; how many it has, a quote does not tell.
-
-        Raises:
-            UserError: as ``synthesise``, but for a budget that is too small or a table too noisy, which it shows.
-        """
-        from pets.session.synthesis.quote import quoted
-
-        return quoted(self._custody, rows, method, settings)
-
-    # asking -----------------------------------------------------------------------------------------------------
-
-    @plain_arguments(UserError, "sql", "write sql('SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex')")
-    def sql(self, text: str) -> Query:
-        """The query that a SELECT asks, the same as the fluent form builds; see :func:`pets.sql`. It reads no rows.
-
-        Quote it, explain it, release it like any other: ``session.release(session.sql(text), pets.DP(epsilon=0.5))``.
-        """
-        from pets.query_model.sql.reading import sql
-
-        return sql(text, self.schema)
-
-    @plain_arguments(UserError, "quote", "write quote(query, pets.DP(epsilon=1))")
-    def quote(
-        self, query: Query | Sequence[Query], protection: Protection, *, rows_lost: RowsLost | None = None
-    ) -> Quote:
-        """Cost and expected error of a release, before spending; never reads rows.
-
-        It says what share of rows each K counts where that was released: ``rows_lost``, or what this session released.
-        """
-        known = self._still_lost() | ({} if rows_lost is None else {rows_lost.table_name: rows_lost})
-        plans = (self._custody.plan(one) for one in queries(query))
-        return quoted(plans, protection, self.budget, lambda: self._custody.standing().left, known)
-
-    @overload
-    def release(
-        self, query: Query, protection: Protection, *, again: bool = False, key: str | None = None
-    ) -> Release: ...
-
-    @overload
-    def release(
-        self, query: Sequence[Query], protection: Protection, *, again: bool = False, key: str | None = None
-    ) -> list[Release]: ...
-
-    @plain_arguments(UserError, "release", "write release(query, pets.DP(epsilon=1))")
-    def release(
-        self, query: Query | Sequence[Query], protection: Protection, *, again: bool = False, key: str | None = None
-    ) -> Release | list[Release]:
-        """The protected answer to one query, or to several that are all paid for or none.
-
-        The same question about the same snapshot under the same protection gives the identical release at no cost;
-        ``again=True`` draws fresh noise and charges anew. ``key`` names one request: asked again under the same key
-        (after a lost connection, say) it is the same request, charged once. After :meth:`rows_lost`, answers are shown
-        with the share of rows that their K counts.
-
-        Raises:
-            QueryError, BudgetError, PolicyError: before any row is read; nothing is spent.
-            LedgerError: the ledger cannot be written, or the key stands for another request.
-            ReleaseFailedError: after the data was opened; the charge stands.
-        """
-        if not isinstance(again, bool):
-            raise UserError(f"again must be True or False, not {shown(again)}")
-        if key is not None:
-            printable("key", key)
-        asked = queries(query)
-        jobs = [self._custody.job(one, protection) for one in asked]
-        self.policy.check_numbers(sum(job.plan.size for job in jobs))
-        sealed = self._custody.release(jobs, key, again=again)
-        answers = [answer.shown_as(one.display) for one, answer in zip(asked, sealed, strict=True)]
-        answers = [self._beside(answer) for answer in answers]
-        return answers[0] if isinstance(query, Query) else answers
-
-    @plain_arguments(
-        UserError, "group_keys", "write group_keys('stays', by=['diagnosis'], protection=pets.DP(epsilon=1))"
-    )
-    def group_keys(
-        self,
-        table: str,
-        *,
-        by: Sequence[str],
-        protection: Protection,
-        where: Filter | None = None,
-        groups: int | None = None,
-        delta: float | None = None,
-        again: bool = False,
-    ) -> ReleasedKeys:
-        """The keys of columns that nobody listed, as far as enough people have them: a key set to group by.
-
-        A key shows where its count of people, with noise on it, reaches a threshold; :meth:`quote_keys` tells it. A key
-        that one person alone has shows with a chance of at most δ. It is charged ρ and δ once: the same question about
-        the same snapshot gives the same keys at no cost, and grouping by them is an ordinary question.
-
-        Args:
-            table, by: the columns of a key; at least one is usually of type ``text``.
-            protection: ``pets.DP(epsilon=…)`` or ``pets.DP(rho=…)``.
-            where: only rows that meet it.
-            groups: keys that one person is counted in at most (5 unless it is said); fewer give a lower threshold.
-            delta: of the threshold; left out, a hundredth of the budget's ``threshold_delta``. Written out, the same
-                number is another question, and charged: a signed change of the budget tells the two apart.
-            again: whether an equal question is to be answered, and charged, anew.
-
-        Raises:
-            QueryError, BudgetError, PolicyError: before any row is read; nothing is spent. A ledger without a delta
-                can pay for no keys.
-            ReleaseFailedError: after the data was opened; the charge stands.
-        """
-        if not isinstance(again, bool):
-            raise UserError(f"again must be True or False, not {shown(again)}")
-        terms = self._custody.key_terms(table, by, protection, where=where, groups=groups, delta=delta)
-        assert isinstance(protection, DP)
-        return self._custody.keys(terms, protection, delta, again=again)
-
-    @plain_arguments(UserError, "quote_keys")
-    def quote_keys(
-        self,
-        table: str,
-        *,
-        by: Sequence[str],
-        protection: Protection,
-        where: Filter | None = None,
-        groups: int | None = None,
-        delta: float | None = None,
-    ) -> KeyNoise:
-        """The price of :meth:`group_keys`, the scale of its noise and its threshold, before spending."""
-        return self._custody.key_terms(table, by, protection, where=where, groups=groups, delta=delta)[1]
-
-    # account ----------------------------------------------------------------------------------------------------
-
-    @property
-    def budget(self) -> Budget:
-        """All that may be spent, as the ledger holds it."""
-        return self._custody.budget
-
     def remaining(self) -> Remaining:
-        """What is left of the budget, in ε and δ and in "about N more queries like the last one"."""
         return account_views.remaining(self._custody.account)
 
-    @plain_arguments(UserError, "history", "write history(last=20)")
-    def history(self, *, analyst: str | None = None, last: int | None = None) -> pd.DataFrame:
-        """Every request of this project, oldest first: when, who, what, what it cost and what became of it.
+    # steps of the verbs -----------------------------------------------------------------------------------------
 
-        A state ``delivered`` is an answer at no cost, since somebody else had paid for it; whose that was, and under
-        which id, is not shown.
+    def _left(self) -> Cost:
+        return self._custody.standing().left
 
-        Args:
-            analyst: whose; left out, anybody's in the project.
-            last: the newest so many; left out, all.
-        """
-        return self._requests(self.project, analyst, last, strangers=False)
+    def _snapshot(self, table: str) -> str:
+        return self._custody.snapshot(table).id
 
-    def _requests(self, project: str | None, analyst: str | None, last: int | None, *, strangers: bool) -> pd.DataFrame:
-        for label, value in (("project", project), ("analyst", analyst)):
-            if value is not None:
-                printable(label, value)
-        if last is not None and (isinstance(last, bool) or not isinstance(last, int) or not 0 < last < 2**31):
-            raise UserError(f"last must be a whole number above 0, not {shown(last)}")
+    def _plan(self, query: Query) -> Plan:
+        return self._custody.plan(query)
+
+    def _quoted(self, asked: Sequence[Query], protection: Protection, lost: Mapping[str, RowsLost]) -> Quote:
+        return quoted(map(self._custody.plan, asked), protection, self.budget, self._left, lost)
+
+    def _sealed(self, asked: Sequence[Query], protection: Protection, *, again: bool, key: str | None) -> list[Release]:
+        jobs = [self._custody.job(one, protection) for one in asked]
+        self.policy.check_numbers(sum(job.plan.size for job in jobs))
+        return self._custody.release(jobs, key, again=again)
+
+    def _key_terms(self, asked: Mapping[str, Any]) -> tuple[KeyPlan, KeyNoise]:
+        return self._custody.key_terms(**asked)
+
+    def _group_keys(self, asked: Mapping[str, Any], *, again: bool, key: str | None) -> ReleasedKeys:
+        terms, protection = self._key_terms(asked), asked["protection"]
+        return self._custody.keys(terms, protection, asked["delta"], again=again, key=key)
+
+    def _top_terms(self, query: Query, k: int, protection: Protection) -> tuple[TopPlan, TopNoise]:
+        return self._custody.top_terms(query, k, protection)
+
+    def _top_keys(self, query: Query, k: int, protection: Protection, *, again: bool, key: str | None) -> TopKeys:
+        terms = self._top_terms(query, k, protection)
+        assert isinstance(protection, DP)
+        return self._custody.top(terms, protection, again=again, key=key)
+
+    def _entries(self, project: str | None, analyst: str | None, last: int | None, *, strangers: bool) -> pd.DataFrame:
         entries = self._custody.entries(project=project, analyst=analyst, last=last)
         return account_views.history(entries, self.budget, strangers=strangers)

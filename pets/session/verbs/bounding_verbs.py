@@ -11,14 +11,12 @@ from pets.protection.protection import DP, Protection
 from pets.query_model.query import Query
 from pets.release.bounding.rows_lost import RowsLost, question
 from pets.release.release import Release
-from pets.session.custody import Custody
 from pets.session.quoting.best_rows import best_rows
+from pets.session.verbs.asker import Asker, check_request
 
 
-class BoundingVerbs:
+class BoundingVerbs(Asker):
     """The part of :class:`pets.Session` that speaks of bounds."""
-
-    _custody: Custody
 
     @cached_property
     def _lost(self) -> dict[str, RowsLost]:
@@ -27,12 +25,18 @@ class BoundingVerbs:
 
     def _still_lost(self) -> dict[str, RowsLost]:
         """The same, of the rows that are held now: the custodian may have made them anew since."""
-        held = self._custody.snapshot
-        return {table: lost for table, lost in self._lost.items() if lost.release.snapshot_id == held(table).id}
+        held = self._snapshot
+        return {table: lost for table, lost in self._lost.items() if lost.release.snapshot_id == held(table)}
 
     @plain_arguments(UserError, "rows_lost", "write rows_lost('stays', pets.DP(epsilon=0.1))")
     def rows_lost(
-        self, table: str, protection: Protection, by: str | Sequence[str] | None = None, *, again: bool = False
+        self,
+        table: str,
+        protection: Protection,
+        by: str | Sequence[str] | None = None,
+        *,
+        again: bool = False,
+        key: str | None = None,
     ) -> RowsLost:
         """What each bound K leaves out of a table, for every K at one price: noisy counts of people with so many rows.
 
@@ -44,13 +48,12 @@ class BoundingVerbs:
             table: whose rows.
             protection: as for :meth:`pets.Session.release`.
             by: a column, or several, for the loss in each group; the price is the same, the noise that of each group.
-            again: as for :meth:`pets.Session.release`.
+            again, key: as for :meth:`pets.Session.release`.
 
         Raises as :meth:`pets.Session.release`.
         """
-        job = self._custody.job(question(table, by), protection)
-        self._custody.policy.check_numbers(job.plan.size)
-        (release,) = self._custody.release([job], None, again=again)
+        check_request(again, key)
+        (release,) = self._sealed([question(table, by)], protection, again=again, key=key)
         lost = RowsLost(release)
         if lost.whole:
             self._lost[table] = lost
@@ -62,7 +65,7 @@ class BoundingVerbs:
 
         A number for ``query.bound(rows=…)``; it reads no rows and costs nothing, since ``lost`` is released already.
         """
-        return best_rows(query, lost, protection, self._custody.plan, self._custody.budget)
+        return best_rows(query, lost, protection, self._plan, self.budget)
 
     def _beside(self, answer: Release) -> Release:
         """The answer, shown with what is known of the rows that it is made of, if they were not prepared anew since."""

@@ -1,0 +1,55 @@
+"""A synthetic data set over a wire: it comes back with its types, and other rows than the signed ones are refused."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+
+import pandas as pd
+import pytest
+
+import pets
+from pets.common.codec import canonical
+from pets.errors import UserError
+from pets.synthetic.stays import invent_stays, stays_schema
+from pets.synthetic.synthetic_form import form_of, read_form
+from pets.synthetic.synthetic_release import SyntheticRelease
+
+pytest.importorskip("mbi")
+
+
+@pytest.fixture(scope="module")
+def made() -> SyntheticRelease:
+    data = invent_stays(people=3000, seed=1)
+    session = pets.Session(stays_schema(), data, budget=pets.Budget(epsilon=9, delta=1e-6), progress=False)
+    columns = ["sex", "age", "admitted"]
+    return session.synthesise(400, epsilon=5, table="stays", columns=columns, bins={"admitted": "year"}, progress=False)
+
+
+def test_a_data_set_comes_back_as_it_was(made: SyntheticRelease) -> None:
+    again = read_form(json.loads(canonical(form_of(made))))
+    assert repr(again) == repr(made) and again.manifest == made.manifest
+    assert again.to_check == made.to_check and again.releases == made.releases
+    pd.testing.assert_frame_equal(again.table, made.table)
+    pd.testing.assert_frame_equal(again.error, made.error)
+
+
+def test_rows_that_were_not_signed_are_refused(made: SyntheticRelease) -> None:
+    form = form_of(made)
+    name = made.table_name
+    other = made.table
+    other.loc[0, "sex"] = "F" if other.loc[0, "sex"] == "M" else "M"
+    into = io.BytesIO()
+    other.to_parquet(into, index=False)
+    edited = [
+        form | {"rows": {name: base64.b64encode(into.getvalue()).decode()}},
+        form | {"rows": {}},
+        form | {"rows": {name: "AAAA"}},
+        form | {"derived": form["derived"] | {"tables": {name: None}}},
+        form | {"releases": [{}]},
+        {},
+    ]
+    for one in edited:
+        with pytest.raises(UserError, match="no synthetic data set as pets made it"):
+            read_form(one)

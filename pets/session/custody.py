@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from pets.common.arguments import printable
 from pets.common.codec import Json, digest, fraction, number
 from pets.common.entropy import random_id
 from pets.common.literals import printable
@@ -47,10 +48,9 @@ from pets.session.answering import Answering
 from pets.session.batch import Answers, Work
 from pets.session.job import Job
 from pets.session.key_release import KeyJob
-from pets.session.names import printable
+from pets.session.quoting.terms import PublicTerms
 from pets.session.selection.top_release import TopJob
 from pets.session.tables import Holdings, origins
-from pets.session.terms import PublicTerms
 
 Kind = Literal["real", "dummy"]
 

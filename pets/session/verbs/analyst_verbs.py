@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from pets.common import html_table
-from pets.common.arguments import plain_arguments
+from pets.common.arguments import plain_arguments, printable
 from pets.dp.key_threshold import KeyNoise
 from pets.errors import UserError, shown
 from pets.protection.protection import DP, Protection
@@ -16,7 +16,6 @@ from pets.release.bounding.rows_lost import RowsLost
 from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.release import Release
 from pets.release.text import DUMMY
-from pets.session.names import printable
 from pets.session.quoting.quote import Quote, Remaining
 from pets.session.verbs.asker import check_request
 from pets.session.verbs.bounding_verbs import BoundingVerbs

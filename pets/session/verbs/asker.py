@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pets.common.arguments import printable
 from pets.dp.key_threshold import KeyNoise
 from pets.dp.selection import TopNoise
 from pets.errors import UserError, shown
@@ -20,7 +21,6 @@ from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.keys.top_keys import TopKeys
 from pets.release.release import Release
 from pets.schema.schema import Schema
-from pets.session.names import printable
 from pets.session.quoting.quote import Quote
 
 

@@ -97,10 +97,3 @@ def whole_between(label: str, value: object, least: int, most: int) -> int:
     if not least <= found <= most:
         raise UserError(f"{label} must be a whole number from {least:,} to {most:,}, not {shown(value)}")
     return found
-
-
-def printable(label: str, value: object) -> str:
-    """A name for the account; raises :class:`UserError` for anything but a printable text of 1 to 128 characters."""
-    if not isinstance(value, str) or not value.strip() or len(value) > 128 or not value.isprintable():
-        raise UserError(f"{label} must be a printable text of 1 to 128 characters, not {shown(value)}")
-    return value

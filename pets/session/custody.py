@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from pets.common.arguments import printable
 from pets.common.codec import Json, digest, fraction, number
 from pets.common.entropy import random_id
 from pets.common.literals import printable

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pets.common.arguments import plain_arguments
-from pets.common.literals import printable
 from pets.dp.key_threshold import KeyNoise
 from pets.dp.selection import TopNoise
 from pets.errors import UserError

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from pets.common import html_table
-from pets.common.arguments import plain_arguments, printable
+from pets.common.arguments import plain_arguments
+from pets.common.literals import printable
 from pets.dp.key_threshold import KeyNoise
 from pets.errors import UserError, shown
 from pets.protection.protection import DP, Protection

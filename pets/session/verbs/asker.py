@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pets.common.arguments import printable
+from pets.common.literals import printable
 from pets.dp.key_threshold import KeyNoise
 from pets.dp.selection import TopNoise
 from pets.errors import UserError, shown

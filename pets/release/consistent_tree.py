@@ -27,9 +27,9 @@ class Distribution:
     Attributes:
         cumulative: ``(groups, bins)``, increasing along the bins, from 0 to ``rows``.
         rows: the number of rows of each group.
-        variance: of each cumulative count, the same in every group.
-        covariance: of each cumulative count with ``rows``.
-        rows_variance: of ``rows``.
+        variance: of each cumulative count, the same in every group, for noise of variance 1 on each node.
+        covariance: of each cumulative count with ``rows``, for such noise.
+        rows_variance: of ``rows``, for such noise.
     """
 
     cumulative: Floats | Ints
@@ -54,18 +54,18 @@ def starts(size: int, above: int) -> Ints:
     return np.arange(0, size, -(-size // above), dtype=np.int64)
 
 
-def distribution(tree: Ints, levels: tuple[int, ...], variance: float) -> Distribution:
+def distribution(tree: Ints, levels: tuple[int, ...], exact: bool) -> Distribution:
     """The distribution that a tree of counts shows.
 
     Args:
         tree: ``(groups, nodes)``, level after level, leaves first.
         levels: the number of nodes on each level.
-        variance: of the noise on each node; 0 where the counts are exact.
+        exact: the counts have no noise.
     """
-    if variance == 0:
-        exact = np.cumsum(tree[:, : levels[0]], axis=1)
+    if exact:
+        counted = np.cumsum(tree[:, : levels[0]], axis=1)
         nothing = np.zeros(levels[0])
-        return Distribution(exact, exact[:, -1], nothing, nothing, 0.0)
+        return Distribution(counted, counted[:, -1], nothing, nothing, 0.0)
     summed = np.cumsum(consistent(tree, levels), axis=1)
     rows = summed[:, -1].copy()
     rising = np.maximum.accumulate(summed, axis=1)
@@ -73,7 +73,7 @@ def distribution(tree: Ints, levels: tuple[int, ...], variance: float) -> Distri
     # the truth starts at 0 and ends at the number of rows, so the smoothed curve may too
     smooth = np.clip((rising + falling) / 2, 0, np.maximum(rows, 0)[:, None])
     own, with_rows, all_rows = prefix_variances(levels)
-    return Distribution(smooth, rows, variance * own, variance * with_rows, variance * all_rows)
+    return Distribution(smooth, rows, own, with_rows, all_rows)
 
 
 def consistent(tree: Ints, levels: tuple[int, ...]) -> Floats:
@@ -149,12 +149,12 @@ def _mixed(s: Floats, t: Floats, var_l: Floats, var_r: Floats, cov: Floats) -> F
     return (1 - s) * (1 - t) * var_l + s * t * var_r + (s * (1 - t) + t * (1 - s)) * cov
 
 
-def locate(found: Distribution, q: Fraction, z: float | Floats) -> Position:
+def locate(found: Distribution, q: Fraction, reach: float | Floats) -> Position:
     """The smallest bin with at least a share ``q`` of the rows at or below it, and the bins it could be instead.
 
     A bin is left out of the interval only where the count up to it is below ``q`` of the rows, or the count before it
-    above, by more than ``z`` standard deviations (of each group, or of all): each happens to the true bin with the
-    probability of one tail.
+    above, by more than noise makes of it that ``reach``es so far on a node (of each group, or of all): each happens to
+    the true bin with the probability of one tail.
     """
     counts = found.cumulative
     if np.issubdtype(counts.dtype, np.integer):
@@ -165,7 +165,7 @@ def locate(found: Distribution, q: Fraction, z: float | Floats) -> Position:
     wanted = target[:, None]
     at = np.argmax(counts >= wanted, axis=1)
     spread = found.variance - 2 * float(q) * found.covariance + float(q) ** 2 * found.rows_variance
-    slack = np.asarray(z, dtype=np.float64)[..., None] * np.sqrt(np.maximum(spread, 0.0))
+    slack = np.asarray(reach, dtype=np.float64)[..., None] * np.sqrt(np.maximum(spread, 0.0))
     low = np.argmax(counts + slack >= wanted, axis=1)
     short = counts - slack < wanted
     last = counts.shape[1] - 1 - np.argmax(short[:, ::-1], axis=1)

@@ -23,6 +23,7 @@ from pets.plan.plan import Plan
 from pets.query_model.traits import Shape
 from pets.release import consistent_tree
 from pets.release.moments import second_moments
+from pets.release.moments.ratio_ends import ratio_ends
 from pets.release.noise_quantiles import half_width
 
 Mechanism = Literal["gaussian", "laplace", "none"]
@@ -185,7 +186,7 @@ def rows_limit(measures: Sequence[Measure], output: Output, noise: Noise) -> flo
     rows = output.parts[-1]
     if shape == "rank":
         spread = consistent_tree.prefix_variances(measures[rows].levels)[2]
-        return max(one.widest for one in both) * noise.deviation(rows) * math.sqrt(spread)
+        return max(float(one.reach(rows, one.widest)) for one in both) * math.sqrt(spread)
     return max(one.half_width([(rows, 1.0)]) for one in both)
 
 
@@ -264,15 +265,11 @@ class Cells:
         t, n = total.astype(np.float64), safe.astype(np.float64)
         limit = self.limit(output)
         z = self.spread(rows <= 2 * limit, np.full(len(t), sd_total), t / n * sd_rows)
-        both = (self.noise.reach(part, z) for part in output.parts[:2])
-        careful = (self.noise.careful.reach(part, z) for part in output.parts[:2])
-        on_total, on_rows = (np.where(rows <= 2 * limit, *pair) for pair in zip(careful, both, strict=True))
+        on_total, on_rows = self.reaches(output, z, rows <= 2 * limit)
         known = (rows > limit) & (n > on_rows)
-        # {r : (t − rn)² ≤ on_total² + r²·on_rows²}, an interval wherever n > on_rows
-        a = np.where(known, n**2 - on_rows**2, 1.0)
-        root = np.sqrt(np.maximum((n * on_total) ** 2 + (t * on_rows) ** 2 - (on_total * on_rows) ** 2, 0.0))
         factor, centre = float(output.factor), float(output.centre)
-        low, high = (centre + factor * (t * n + sign * root) / a for sign in (-1, 1))
+        ends = ratio_ends(t, np.where(known, n, on_rows + 1), on_total, on_rows)
+        low, high = (centre + factor * end for end in ends)
         return self.clipped(output, value, low, high, known)
 
     def _moment(self, estimated: Callable[[Cells, Output], second_moments.Estimate], output: Output) -> Column:
@@ -281,6 +278,11 @@ class Cells:
     def spread(self, near: npt.NDArray[np.bool_], *deviations: Floats) -> Floats:
         """z for each group: the careful one where ``near`` the limit, so that only some releases are past it."""
         return np.where(near, self.noise.careful.spread(*deviations), self.noise.spread(*deviations))
+
+    def reaches(self, output: Output, z: Floats, near: npt.NDArray[np.bool_]) -> list[Floats]:
+        """How far z deviations reach of the noise of each part, group by group; careful where ``near`` the limit."""
+        noise = self.noise
+        return [np.where(near, noise.careful.reach(part, z), noise.reach(part, z)) for part in output.parts]
 
     def clipped(self, output: Output, value: Floats, low: Floats, high: Floats, known: npt.NDArray[np.bool_]) -> Column:
         """An output moved inside its public bounds; NaN where it is not known."""
@@ -298,12 +300,13 @@ class Cells:
             raise InternalError("a quantile has a share q")
         part = output.parts[0]
         if part not in self._trees:
-            variance = 0.0 if self.noise.exact else self.noise.deviation(part) ** 2
-            self._trees[part] = consistent_tree.distribution(self.blocks[part], self.measures[part].levels, variance)
+            levels = self.measures[part].levels
+            self._trees[part] = consistent_tree.distribution(self.blocks[part], levels, self.noise.exact)
         found = self._trees[part]
         limit = self.limit(output)
-        z = np.where(found.rows <= 2 * limit, self.noise.careful.widest, self.noise.widest)
-        at = consistent_tree.locate(found, output.q, z)
+        near = found.rows <= 2 * limit
+        z = np.where(near, self.noise.careful.widest, self.noise.widest)
+        at = consistent_tree.locate(found, output.q, self.reaches(output, z, near)[0])
         first = np.array([float(edge) for edge in output.bins[:-1]])
         last = np.array([float(edge - output.factor) for edge in output.bins[1:]])
         known = found.rows > limit

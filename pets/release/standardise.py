@@ -1,7 +1,8 @@
 """Directly standardised rates: what a rate would be, were the ages those of a standard population.
 
 Post-processing of a release. The interval is Dobson's with Byar's limits for the chance of events (as public health
-agencies publish them), joined with the noise of the release by the MOVER rule.
+agencies publish them), joined by the MOVER rule with the interval that the noise of the release gives the rate of each
+age (Fieller's).
 
 Sources: Dobson, Kuulasmaa, Eberle and Scherer, "Confidence intervals for weighted sums of Poisson parameters",
 Statistics in Medicine 10, 1991; Breslow and Day, "Statistical methods in cancer research" II, IARC 1987 (for Byar);
@@ -17,6 +18,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pets.common.codec import fraction
 from pets.common.integers import Floats
@@ -24,6 +26,7 @@ from pets.common.literals import is_null
 from pets.errors import QueryError, did_you_mean, shown
 from pets.query_model.group_keys import Bins
 from pets.release.estimate import Column, Noise
+from pets.release.moments.ratio_ends import ratio_ends
 from pets.schema.domain import MISSING
 
 if TYPE_CHECKING:
@@ -62,19 +65,22 @@ def standardise(
     others = [name for name in named if name != by]
     strata = list(zip(*(named[name] for name in others), strict=True)) if others else [()] * answer.plan.groups
     noise = Noise(answer.mechanism, answer.scales, confidence)
-    people, people_noise, known = _people(answer, among, noise, [named[name] for name in named])
-    x, x_noise = cases.estimate.astype(np.float64), _deviation(cases, noise)
+    people, limit, column = _people(answer, among, noise, [named[name] for name in named])
+    x, near = cases.estimate.astype(np.float64), people <= 2 * limit
+    x_noise, people_noise = _reach(cases, noise, near), _reach(column, noise, near)
+    known = (people > limit) & (people > people_noise)
     rows = []
     for stratum in dict.fromkeys(strata):
         at = np.array([i for i, one in enumerate(strata) if one == stratum and named[by][i] in weights], dtype=np.int64)
         _whole(weights, [named[by][i] for i in at.tolist()], by, dict(zip(others, stratum, strict=True)))
         share = np.array([weights[named[by][i]] for i in at.tolist()])
         share = share / share.sum()
-        if not known[at].all() or not (people[at] > 0).all():
+        if not known[at].all():
             rows.append((*stratum, math.nan, math.nan, math.nan))
             continue
-        noises = (share / people[at]) ** 2 * x_noise**2 + (share * x[at] / people[at] ** 2) ** 2 * people_noise**2
-        rate = interval(x[at], people[at], share, float(np.sqrt(noises.sum())), noise.widest, confidence)
+        ends = ratio_ends(x[at], people[at], x_noise[at], people_noise[at])
+        moved = [float(np.linalg.norm(share * (end - x[at] / people[at]))) for end in ends]
+        rate = interval(x[at], people[at], share, (moved[0], moved[1]), confidence)
         rows.append((*stratum, *(per * part for part in rate)))
     found = pd.DataFrame(rows, columns=[*others, "rate", "rate_low", "rate_high"])
     found.attrs["standard"] = standard
@@ -102,11 +108,11 @@ def _number(value: object) -> float:
 
 
 def interval(
-    events: Floats, people: Floats, share: Floats, noise: float, z_noise: float, confidence: float
+    events: Floats, people: Floats, share: Floats, noise: tuple[float, float], confidence: float
 ) -> tuple[float, float, float]:
-    """A directly standardised rate and its interval, where noise of a standard deviation is added to chance.
+    """A directly standardised rate and its interval, where noise that reaches so far down and up is added to chance.
 
-    Without noise it is Dobson's interval with Byar's limits; noise of half-width h widens a side from d to √(d² + h²).
+    Without noise it is Dobson's interval with Byar's limits; noise that reaches h widens a side from d to √(d² + h²).
     """
     rate = float((share * events / people).sum())
     counted = np.maximum(events, 0.0)
@@ -114,9 +120,8 @@ def interval(
     variance = float((share**2 * counted / people**2).sum())
     low, high = byar(total, confidence)
     scale = math.sqrt(variance / total) if total > 0 else float((share / people).max())
-    h = z_noise * noise
     below, above = scale * (total - low), scale * (high - total)
-    return rate, max(0.0, rate - math.hypot(below, h)), rate + math.hypot(above, h)
+    return rate, max(0.0, rate - math.hypot(below, noise[0])), rate + math.hypot(above, noise[1])
 
 
 def byar(events: float, confidence: float) -> tuple[float, float]:
@@ -137,17 +142,22 @@ def _counted(answer: Answer, name: str) -> Column:
     return column
 
 
-def _deviation(column: Column, noise: Noise) -> float:
-    return 0.0 if noise.exact else noise.deviation(column.output.parts[0])
+def _reach(column: Column | None, noise: Noise, near: npt.NDArray[np.bool_]) -> Floats:
+    """How far a count's noise reaches, group by group; careful where few releases may have enough people."""
+    if column is None:  # public people
+        return np.zeros(len(near))
+    part = column.output.parts[0]
+    return np.where(near, *(0.0 if one.exact else one.reach(part, one.widest) for one in (noise.careful, noise)))
 
 
-def _people(answer: Answer, among: str | Mapping[Any, float], noise: Noise, keys: list[Any]) -> tuple[Any, float, Any]:
-    """The people of each group, the noise on them, and which groups have enough of them."""
+def _people(
+    answer: Answer, among: str | Mapping[Any, float], noise: Noise, keys: list[Any]
+) -> tuple[Floats, float, Column | None]:
+    """The people of each group, the number up to which they are too few, and the count that they are noisy in."""
     if isinstance(among, str):
         column = _counted(answer, among)
-        people = column.estimate.astype(np.float64)
-        limit = 0.0 if noise.exact else noise.careful.half_width([(column.output.parts[0], 1.0)])
-        return people, _deviation(column, noise), people > 2 * limit
+        limit = 0.0 if noise.exact else 2 * noise.careful.half_width([(column.output.parts[0], 1.0)])
+        return column.estimate.astype(np.float64), limit, column
     labels = list(zip(*keys, strict=True))
     if not isinstance(among, Mapping):
         raise QueryError(f"among is a count of the release, or public people by key, not {shown(among)}")
@@ -156,7 +166,7 @@ def _people(answer: Answer, among: str | Mapping[Any, float], noise: Noise, keys
     wrong = next((one for one, n in zip(found, people.tolist(), strict=True) if not (is_null(one) or n >= 0)), None)
     if wrong is not None:
         raise QueryError(f"among gives public people by key, numbers from 0 on, not {shown(wrong)}")
-    return people, 0.0, np.isfinite(people)
+    return people, 0.0, None
 
 
 def _weights(answer: Answer, by: str, population: object, labels: list[Any]) -> tuple[dict[Any, float], str]:

@@ -1,8 +1,9 @@
 """Second moments: variances, covariances and correlations of noisy sums, with intervals that hold the noise.
 
 Every interval is made of all that noises of together z standard deviations can make of the answer: the image of an
-ellipsoid. Where an answer is made of several such parts (a correlation, a division by n − 1), the ends of the parts are
-taken together, which holds the image and may be a little too wide.
+ellipsoid, whose axes are what z deviations of each noise of whole numbers reach (:meth:`Cells.reaches`). Where an
+answer is made of several such parts (a correlation, a division by n − 1), the ends of the parts are taken together,
+which holds the image and may be a little too wide.
 """
 
 from __future__ import annotations
@@ -58,6 +59,9 @@ class Cells(Protocol):
     def spread(self, near: npt.NDArray[np.bool_], *deviations: Floats) -> Floats:
         """z for a sum of noises of these deviations."""
 
+    def reaches(self, output: Output, z: Floats, near: npt.NDArray[np.bool_]) -> list[Floats]:
+        """How far z deviations of the noise of each part reach, never less than the noise of whole numbers does."""
+
 
 CURVED = 8.0
 """Times the limit: up to so many rows, a variance bends over the width of the noise."""
@@ -74,24 +78,24 @@ def variance(cells: Cells, output: Output) -> Estimate:
     centre = cells.measures[output.parts[0]].centre
     value = _variance_of(square, total, rows, centre, output.factor**2)
     if cells.noise.exact:
-        return _divided(cells, output, rows, (value, value, value), rows > int(output.sample), np.zeros(len(rows)))
+        return _divided(output, rows, (value, value, value), rows > int(output.sample), np.zeros(len(rows)))
     s, t, n = (part.astype(np.float64) for part in (square, total, _positive(rows)))
     slopes = (1 / n, -2 * t / n**2, -s / n**2 + 2 * t**2 / n**3)
     moves = [np.abs(d) * cells.noise.deviation(p) for d, p in zip(slopes, output.parts, strict=True)]
     limit = cells.limit(output)
-    z, unit = cells.spread(rows <= 2 * limit, *moves), float(output.factor) ** 2
-    half = unit * z * np.sqrt(cast(Floats, sum(np.square(move) for move in moves)))
+    near, unit = rows <= 2 * limit, float(output.factor) ** 2
+    reaches = cells.reaches(output, cells.spread(near, *moves), near)
+    half = unit * np.sqrt(cast(Floats, sum(np.square(d * reach) for d, reach in zip(slopes, reaches, strict=True))))
     low, high = value - half, value + half
     few = np.flatnonzero((rows > limit) & (rows <= CURVED * limit))
     for some in np.array_split(few, -(-len(few) // _BLOCK)) if len(few) else ():
-        noises = [z[some] * cells.noise.deviation(part) for part in output.parts]
-        ends = variance_ends(s[some] / n[some], t[some] / n[some], *(noise / n[some] for noise in noises))
+        ends = variance_ends(s[some] / n[some], t[some] / n[some], *(reach[some] / n[some] for reach in reaches))
         low[some], high[some] = (unit * (end + centre) for end in ends)
     cut = _cut(cells, output)
     # a value moves by at most ``cut``, and so does a standard deviation
     low = np.square(np.maximum(np.sqrt(np.maximum(low, 0.0)) - cut, 0.0))
     high = np.square(np.sqrt(np.maximum(high, 0.0)) + cut)
-    return _divided(cells, output, rows, (value, low, high), rows > limit, z)
+    return _divided(output, rows, (value, low, high), rows > limit, reaches[-1])
 
 
 def deviation(cells: Cells, output: Output) -> Estimate:
@@ -113,18 +117,16 @@ def _variance_of(square: Ints, total: Ints, rows: Ints, centre: int, unit: Fract
 
 
 def _divided(
-    cells: Cells,
     output: Output,
     rows: Ints,
     parts: tuple[Floats, Floats, Floats],
     known: npt.NDArray[np.bool_],
-    z: Floats,
+    noise: Floats,
 ) -> Estimate:
-    """Divided by n − 1 in place of n, where it is a sample's; n is known but for its own noise."""
+    """Divided by n − 1 in place of n, where it is a sample's; n is known but for what its own noise reaches."""
     if not output.sample:
         return (*parts, known)
     n = rows.astype(np.float64)
-    noise = np.zeros(len(rows)) if cells.noise.exact else z * cells.noise.deviation(output.parts[-1])
     known = known & (n - noise > 1)
     by = [np.where(known, m / np.where(known, m - 1, 1.0), 1.0) for m in (n, n + noise, n - noise)]
     value, low, high = parts
@@ -149,18 +151,18 @@ def covariance(cells: Cells, output: Output) -> Estimate:
     product, first, second, rows = (cells.part(output, place) for place in range(4))
     value = _covariance_of(product, first, second, rows, output.factor)
     if cells.noise.exact:
-        return _divided(cells, output, rows, (value, value, value), rows > int(output.sample), np.zeros(len(rows)))
-    z, known = _widest(cells, output, rows)
-    noises, unit = [cells.noise.deviation(part) for part in output.parts], float(output.factor)
-    low, high = (unit * end for end in _ends((product, first, second), rows, noises, z))
-    return _divided(cells, output, rows, (value, low, high), known, z)
+        return _divided(output, rows, (value, value, value), rows > int(output.sample), np.zeros(len(rows)))
+    reaches, known = _widest(cells, output, rows)
+    low, high = (float(output.factor) * end for end in _ends((product, first, second), rows, reaches))
+    return _divided(output, rows, (value, low, high), known, reaches[-1])
 
 
-def _widest(cells: Cells, output: Output, rows: Ints) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """z for each group: the careful one near the limit, and the greatest, of one noise alone; who is estimable."""
+def _widest(cells: Cells, output: Output, rows: Ints) -> tuple[list[Floats], npt.NDArray[np.bool_]]:
+    """How far each noise reaches, by the greatest z, of one noise alone; who is estimable."""
     limit = cells.limit(output)
-    z = np.where(rows <= 2 * limit, cells.noise.careful.widest, cells.noise.widest)
-    return z, (rows > limit) & (rows > z * cells.noise.deviation(output.parts[-1]))
+    near = rows <= 2 * limit
+    reaches = cells.reaches(output, np.where(near, cells.noise.careful.widest, cells.noise.widest), near)
+    return reaches, (rows > limit) & (rows > reaches[-1])
 
 
 def _covariance_of(product: Ints, first: Ints, second: Ints, rows: Ints, unit: Fraction) -> Floats:
@@ -170,13 +172,13 @@ def _covariance_of(product: Ints, first: Ints, second: Ints, rows: Ints, unit: F
     return divide(top, products([(unit.denominator, safe, safe)]))
 
 
-def _ends(sums: tuple[Ints, Ints, Ints], rows: Ints, noises: list[float], z: Floats) -> tuple[Floats, Floats]:
-    """How small and how great noises of these deviations (of the sums, then of the rows) make a covariance."""
+def _ends(sums: tuple[Ints, Ints, Ints], rows: Ints, reaches: list[Floats]) -> tuple[Floats, Floats]:
+    """How small and how great noises that reach so far (of the sums, then of the rows) make a covariance."""
     n = _positive(rows).astype(np.float64)
     low, high = np.empty(len(n)), np.empty(len(n))
     for start in range(0, len(n), _BLOCK):
         some = slice(start, start + _BLOCK)
-        moves = [z[some] * noise / n[some] for noise in noises]
+        moves = [reach[some] / n[some] for reach in reaches]
         moves[-1] = np.minimum(moves[-1], 0.999)  # of groups that are not estimable: their rows may be noise
         low[some], high[some] = covariance_ends(*(part[some] / n[some] for part in sums), *moves)
     return low, high
@@ -193,14 +195,13 @@ def correlation(cells: Cells, output: Output) -> Estimate:
     value = _covariance_of(product, first, second, rows, Fraction(1)) / below
     if cells.noise.exact:
         return value, value, value, positive
-    z, known = _widest(cells, output, rows)
-    noises = [cells.noise.deviation(part) for part in output.parts]
-    low, high = _ends((product, first, second), rows, [*noises[:3], noises[5]], z)
+    reaches, known = _widest(cells, output, rows)
+    low, high = _ends((product, first, second), rows, [*reaches[:3], reaches[5]])
     least, most = np.ones(len(rows)), np.ones(len(rows))
     for (squares, totals, centre), place in zip(sides, (0, 1), strict=True):
         # a variance is a covariance with itself, whose one noise is in both factors: so √2 times as great in each
-        twice = math.sqrt(2) * noises[1 + place]
-        ends = _ends((squares, totals, totals), rows, [noises[3 + place], twice, twice, noises[5]], z)
+        twice = math.sqrt(2) * reaches[1 + place]
+        ends = _ends((squares, totals, totals), rows, [reaches[3 + place], twice, twice, reaches[5]])
         least = least * np.sqrt(np.maximum(ends[0] + centre, 0.0))
         most = most * np.sqrt(np.maximum(ends[1] + centre, 0.0))
     safe, great = np.where(least > 0, least, 1.0), np.where(most > 0, most, 1.0)

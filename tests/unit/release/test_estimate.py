@@ -215,7 +215,7 @@ def test_quantiles_of_a_column_never_cross(scale: float) -> None:
 def test_a_quantile_of_exact_counts_is_not_misled_by_floats() -> None:
     # in floats, 0.1 · 30 is more than 3
     counts = np.array([[3, 27]], dtype=np.int64)
-    found = consistent_tree.locate(consistent_tree.distribution(counts, (2,), 0.0), Fraction(1, 10), 0.0)
+    found = consistent_tree.locate(consistent_tree.distribution(counts, (2,), exact=True), Fraction(1, 10), 0.0)
     assert (found.bin.tolist(), found.inside.tolist()) == ([0], [1.0])
 
 

@@ -30,7 +30,7 @@ def test_the_standard_population_is_a_hundred_thousand() -> None:
 
 def test_a_published_rate() -> None:
     share = np.array(ALL) / sum(ALL)
-    rate, low, high = interval(np.array(CASES, float), np.array(BIRTHS, float), share, 0.0, 1.96, 0.95)
+    rate, low, high = interval(np.array(CASES, float), np.array(BIRTHS, float), share, (0.0, 0.0), 0.95)
     assert round(rate * 1e5, 5) == 75.52901
     # Dobson's interval by exact limits of a Poisson mean of 740 (687.6 to 795.3, by the chi-squared law) is as good
     scale = math.sqrt(float((share**2 * np.array(CASES) / np.array(BIRTHS, float) ** 2).sum()) / 740)
@@ -111,10 +111,10 @@ def test_intervals_hold_chance_and_noise_as_often_as_they_say() -> None:
     truth, held, forgot = float((share * rates).sum()), 0, 0
     for _ in range(2000):
         x = draw.poisson(n * rates) + np.rint(draw.normal(0, 12, 19))
-        noise = math.sqrt(float(((share / n) ** 2).sum())) * 12
-        _, low, high = interval(x, n, share, noise, 1.96, 0.95)
+        noise = 1.96 * math.sqrt(float(((share / n) ** 2).sum())) * 12
+        _, low, high = interval(x, n, share, (noise, noise), 0.95)
         held += low <= truth <= high
-        _, low, high = interval(x, n, share, 0.0, 1.96, 0.95)
+        _, low, high = interval(x, n, share, (0.0, 0.0), 0.95)
         forgot += low <= truth <= high
     assert held > 0.94 * 2000 and forgot < 0.88 * 2000
 

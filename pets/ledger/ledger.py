@@ -193,6 +193,10 @@ class Ledger:
         with self._store.write() if writes else self._store.read() as connection:
             yield connection, self._clock()
 
+    def time(self) -> float:
+        """The clock's time, in seconds since 1970."""
+        return self._clock()
+
     def now(self, tx: Transaction) -> float:
         """The time of the next entry: never before the newest one."""
         now = self._clock()

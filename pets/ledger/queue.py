@@ -16,12 +16,14 @@ from typing import Any
 
 from pets.common.codec import Json, digest
 from pets.common.entropy import random_id
-from pets.errors import BusyError, InternalError, OtherQuestionError, ReleaseFailedError, UserError, shown
+from pets.errors import BusyError, InternalError, LedgerError, OtherQuestionError, ReleaseFailedError, UserError, shown
+from pets.ledger import repeats
 from pets.ledger.db import jobs
 from pets.ledger.db.row_types import text
 from pets.ledger.db.transaction import Transaction
+from pets.ledger.events import Event
 from pets.ledger.ledger import Ledger, close
-from pets.ledger.states import State, release_failed
+from pets.ledger.states import Sealed, State, release_failed
 
 LEASE = 30.0
 """Seconds that a job may run before others may look what became of it; whoever answers it renews that meanwhile."""
@@ -151,6 +153,8 @@ class Queue:
                 known = jobs.by_id(connection, known.id)
         if known.digest != row["digest"]:
             raise OtherQuestionError(f"the key {key!r} was used for another question; use a new key")
+        if known.state == "waiting":
+            self._tell("job-waiting", known)
         return self._told(known, now)
 
     def find(self, job: str, project: str, analyst: str) -> QueuedJob | None:
@@ -175,6 +179,23 @@ class Queue:
             row = jobs.by_id(connection, job.id)
         return None if row is None or row.answer is None or row.shown > now else bytes(row.answer)
 
+    def sealed(self, job: QueuedJob) -> list[Sealed] | None:
+        """What the ledger committed for a job, once its end may be seen, in the order of its questions.
+
+        Only what is committed, and was made or delivered for this very analyst, is given.
+        """
+        if job.state is not JobState.DONE or job.request is None:
+            return None
+        scope, found = (job.project, job.analyst), []
+        with self.ledger.reading() as tx:
+            for name in job.request.split(","):
+                row = tx.request(name)
+                sealed = None if row is None or row.state != State.COMMITTED.value else repeats.shared(tx, row, scope)
+                if sealed is None or not (sealed.delivered or sealed.scope == scope):
+                    raise LedgerError("the ledger does not hold what answered this; ask again, which costs nothing")
+                found.append(sealed)
+        return found
+
     def cancel(self, job: str, project: str, analyst: str) -> QueuedJob | None:
         """Ask no more for it: one that waits costs nothing then; the process of one that runs is stopped.
 
@@ -184,10 +205,13 @@ class Queue:
             row = jobs.by_id(connection, job)
             if row is None or (row.project, row.analyst) != (project, analyst):
                 return None
-            for before in ("waiting", "running", "held"):
-                if jobs.move(connection, job, before, None, state="cancelled"):
-                    break
-            return self._told(jobs.by_id(connection, job), now)
+            moved = any(
+                jobs.move(connection, job, one, None, state="cancelled") for one in ("waiting", "running", "held")
+            )
+            found = self._told(jobs.by_id(connection, job), now)
+        if moved:
+            self._tell("job-cancelled", row)
+        return found
 
     def waiting(self) -> int:
         """How many wait."""
@@ -209,7 +233,10 @@ class Queue:
         with self.ledger.aside() as (connection, now):
             values = {"state": "running", "token": random_id(), "worker": worker, "lease": now + self.lease}
             row = jobs.claim(connection, datasets, values)
-        return None if row is None else _job(row)
+        if row is None:
+            return None
+        self._tell("job-running", row)
+        return _job(row)
 
     def keep(self, job: QueuedJob) -> bool:
         """Renew the lease; ``False`` where the job is no longer this worker's, or was cancelled."""
@@ -232,7 +259,14 @@ class Queue:
 
     def _ended(self, job: QueuedJob, **values: Any) -> bool:
         with self.ledger.aside() as (connection, _):
-            return jobs.move(connection, job.id, "running", job.token, **values)
+            moved = jobs.move(connection, job.id, "running", job.token, **values)
+        if moved:
+            self._tell(f"job-{values['state']}", job, json.loads(values.get("problem", "{}")).get("code"))
+        return moved
+
+    def _tell(self, kind: str, job: Any, code: str | None = None) -> None:
+        now, whose = self.ledger.time(), (job.dataset, job.project, job.analyst)
+        self.ledger.listeners.tell(Event(kind, now, *whose, job=job.id, seconds=now - job.at, code=code))
 
     # what was left behind ---------------------------------------------------------------------------------------
 
@@ -253,8 +287,9 @@ class Queue:
             for row in begun:
                 close(tx, row, now)
                 self.ledger.incidents.note(row.id[:12], why)
-            self._settle(tx, _job(found), shown, again=again)
+            code = self._settle(tx, _job(found), shown, again=again)
         self.ledger.tell_closed(begun)
+        self._tell_failed(found, code)
 
     def stopped(self, job: str, token: str) -> bool:
         """Whether whoever claimed it works in vain: it was cancelled, or is another's by now."""
@@ -270,23 +305,27 @@ class Queue:
             self.ledger.recover()
         for row in rows:
             with self.ledger.writing() as (tx, now):
-                self._settle(tx, _job(row), now, again=True)
+                code = self._settle(tx, _job(row), now, again=True)
+            self._tell_failed(row, code)
         with self.ledger.aside() as (connection, now):
             jobs.forget_invented(connection, now - INVENTED_KEPT)
 
-    def _settle(self, tx: Transaction, job: QueuedJob, shown: float, *, again: bool) -> None:
-        """What the ledger says of a job that nobody answers any more; ``again``: whether it may be tried once more."""
+    def _settle(self, tx: Transaction, job: QueuedJob, shown: float, *, again: bool) -> str | None:
+        """What the ledger says of a job that nobody answers any more; gives the code with which it failed, if it did.
+
+        ``again``: whether it may be tried once more.
+        """
         rows = self._charged(tx, job)
         states = {State(row.state) for row in rows}
         if any(state.open for state in states):
-            return  # under a lease of its own, which ends, too
+            return None  # under a lease of its own, which ends, too
         if State.FORFEITED in states:
             lost = [row.id[:12] for row in rows if row.state == State.FORFEITED.value]
-            self._fail(tx, job, {"code": ReleaseFailedError.code, "message": release_failed(lost)}, shown)
-        elif State.COMMITTED in states or (again and job.tries < TRIES):
+            return self._fail(tx, job, {"code": ReleaseFailedError.code, "message": release_failed(lost)}, shown)
+        if State.COMMITTED in states or (again and job.tries < TRIES):
             jobs.move(tx.connection, job.id, "running", job.token, state="waiting", token="", lease=0.0)
-        else:
-            self._fail(tx, job, {"code": InternalError.code, "message": _GIVEN_UP}, shown)
+            return None
+        return self._fail(tx, job, {"code": InternalError.code, "message": _GIVEN_UP}, shown)
 
     @staticmethod
     def _charged(tx: Transaction, job: Any) -> list[Any]:
@@ -295,9 +334,14 @@ class Queue:
         rows = jobs.charged(tx.connection, job, key)
         return [row for row in rows if row.key == key or row.key.startswith(f"{key}#")]
 
-    def _fail(self, tx: Transaction, job: QueuedJob, problem: Json, shown: float) -> None:
+    def _fail(self, tx: Transaction, job: QueuedJob, problem: Json, shown: float) -> str | None:
         told = text(problem | {"retry_after": None})
-        jobs.move(tx.connection, job.id, "running", job.token, state="failed", problem=told, shown=shown)
+        moved = jobs.move(tx.connection, job.id, "running", job.token, state="failed", problem=told, shown=shown)
+        return str(problem["code"]) if moved else None
+
+    def _tell_failed(self, job: Any, code: str | None) -> None:
+        if code is not None:
+            self._tell("job-failed", job, code)
 
     @staticmethod
     def _told(row: Any, now: float) -> QueuedJob:

@@ -1,0 +1,50 @@
+"""Answers without rows: what was committed for a job, and what was paid for before, as they go over a wire."""
+
+from __future__ import annotations
+
+import json
+
+from pets.common.codec import Json, digest
+from pets.errors import UserError
+from pets.ledger.queue import Queue, QueuedJob
+from pets.ledger.states import Sealed
+from pets.service.wire.asked import Asked
+from pets.session.custody import Custody
+
+
+def answer_of(queue: Queue, job: QueuedJob) -> Json | None:
+    """The answer of a job that is done, and may be shown; else ``None``.
+
+    ``{"releases": …}``, ``{"keys": …}``, ``{"top": …}``, ``{"rows_lost": …}`` or ``{"synthetic": …}``, as
+    :meth:`pets.service.wire.asked.Asked.ask` gives it.
+    """
+    kept = queue.answer(job)
+    if kept is not None:
+        return dict(json.loads(kept))
+    sealed = queue.sealed(job)
+    return None if sealed is None else {"releases": [_form(one) for one in sealed]}
+
+
+def free(custody: Custody, kind: str, asked: Json, key: str | None) -> Json | None:
+    """The answer to a question that was paid for before, by whomever; else ``None``, and nothing is charged.
+
+    It is looked up in the ledger: no row is read, and no process is waited for.
+
+    Raises what a session raises before anything is charged: the question, the policy, or the key's other question.
+    """
+    question = Asked.read(kind, asked)
+    if kind != "release" or question.arguments["again"]:
+        return None
+    protection = question.arguments["protection"]
+    jobs = [custody.job(query, protection) for query in question.arguments["queries"]]
+    if not jobs:
+        raise UserError("queries must hold at least one query; send the queries that are to be answered together")
+    custody.policy.check_numbers(sum(job.plan.size for job in jobs))
+    found = custody.answered(jobs, key)
+    return None if found is None else {"releases": [release.to_json() for release in found]}
+
+
+def _form(sealed: Sealed) -> Json:
+    """A sealed release as :meth:`pets.release.release.Release.to_json` gives it."""
+    form = json.loads(sealed.release)
+    return dict(form) | {"digest": digest(form), "certificate": json.loads(sealed.certificate)}

@@ -1,0 +1,121 @@
+"""An answering process: it opens the custodian's tables, claims jobs and answers them, one at a time.
+
+:mod:`pets.service.answering.supervisor` starts it as a Python of its own, with its terms as one line of JSON on
+standard input, and reads what it says, a line of JSON each, from standard output. When standard input ends, so does
+the process, once the job in hand is done. What libraries print goes nowhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+from typing import Any, TextIO
+
+from pets.common.codec import Json, canonical
+from pets.errors import LedgerError, PetsError
+from pets.ledger.events import ANY
+from pets.ledger.queue import Queue, QueuedJob
+from pets.service.answering.grid import Grid
+from pets.service.answering.work import Work
+from pets.service.opening import Opening
+
+LOOK = 0.05
+"""Seconds between two looks for a job, unless somebody says that there is one."""
+
+
+class Lines:
+    """What is said to whoever watches; from several threads, a line at a time."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._lock = out, threading.Lock()
+
+    def __call__(self, **said: Any) -> None:
+        """Say it; nobody there to hear it is no error of this process."""
+        with self._lock, contextlib.suppress(OSError):
+            self._out.write(canonical(said).decode() + "\n")
+            self._out.flush()
+
+
+class Keeper:
+    """Renews the lease of the job in hand, from a thread of its own."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._job: QueuedJob | None = None
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def hold(self, job: QueuedJob | None) -> None:
+        """This one from now on."""
+        self._job = job
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(self._queue.lease / 3)
+            job = self._job
+            if job is not None:
+                with contextlib.suppress(LedgerError):  # the database is away: the next time
+                    self._queue.keep(job)
+
+
+def answering(terms: Json, heard: TextIO, say: Lines) -> None:
+    """Open what the terms name, then answer until nobody listens any more."""
+    custodians = [Opening.from_json(one).custodian() for one in terms["openings"]]
+    ledger = custodians[0].ledger
+    queue = Queue(ledger, lease=terms["lease"])
+    work = Work(custodians, queue, Grid(**terms["grid"]))
+    ledger.listeners.on(ANY, lambda event: say(event=event.to_json()))
+    poked, ended, idle = threading.Event(), threading.Event(), threading.Event()
+    leaving = (heard, poked, ended, idle, terms["timeout"])
+    threading.Thread(target=_until_alone, args=leaving, daemon=True).start()
+    keeper = Keeper(queue)
+    say(ready=True)
+    while not ended.is_set():
+        idle.clear()
+        try:
+            job = queue.claim(terms["worker"], work.datasets)
+            if job is not None:
+                say(running=job.id, token=job.token)
+                keeper.hold(job)
+                work.answer(job)
+        except LedgerError:
+            job = None  # away, held or full: what was in hand is looked up when its lease is over
+            time.sleep(1.0)
+        finally:
+            keeper.hold(None)
+        if job is not None:
+            say(ended=job.id)
+        else:
+            idle.set()
+            poked.wait(LOOK)
+            poked.clear()
+
+
+def _until_alone(
+    heard: TextIO, poked: threading.Event, ended: threading.Event, idle: threading.Event, most: float
+) -> None:
+    """Each line says that a job came; their end, that nobody watches: the job in hand is the last, and not for ever."""
+    for _ in heard:
+        poked.set()
+    ended.set()
+    idle.wait(most)
+    time.sleep(1.0)
+    os._exit(0)
+
+
+def main() -> None:
+    """Run as a process of its own."""
+    said = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    say = Lines(said)
+    try:
+        answering(json.loads(sys.stdin.readline()), sys.stdin, say)
+    except PetsError as error:
+        say(refused={"code": error.code, "message": str(error)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Supervisor: it starts answering processes, starts dead ones again, and ends those that take too long or too much.
+
+It reads no row and holds no table: an application that listens to the network can own one. What an ended process had
+begun stays charged; whoever asked is told no more than that it failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from pets.common.arguments import whole_between
+from pets.common.codec import Json
+from pets.common.entropy import random_id
+from pets.errors import LedgerError, UserError, shown
+from pets.ledger.events import Event
+from pets.ledger.ledger import Ledger
+from pets.ledger.queue import LEASE, Queue
+from pets.service.answering.child import Child
+from pets.service.answering.grid import Grid
+from pets.service.answering.memory import size
+from pets.service.opening import Opening
+
+LOOK = 0.1
+"""Seconds between two looks at the processes."""
+
+EVERY = 1.0
+"""Seconds between two looks whether a job in hand was cancelled, and at jobs that were left behind."""
+
+SOON, LATER = 0.5, 30.0
+"""Seconds until a dead process is started again, at first and at most; it doubles while they die at once."""
+
+_LOG = logging.getLogger("pets.service")
+
+
+class Supervisor:
+    """Answering processes, and their watchdog.
+
+    Args:
+        openings: how they open each custodian, all on one ledger.
+        ledger: the same ledger, where this process has it open.
+        processes: how many answer.
+        timeout: seconds that one job may take.
+        memory: what one process may hold, such as ``"4GB"``; left out, what the machine gives.
+        grid: when answers are shown.
+        lease: seconds after which others may look what became of a job.
+
+    Raises:
+        UserError: where the tables are not stored, or the ledger would die with its process.
+    """
+
+    def __init__(
+        self,
+        openings: Sequence[Opening],
+        ledger: Ledger | None = None,
+        *,
+        processes: int = 1,
+        timeout: float = 300.0,
+        memory: str | None = None,
+        grid: Grid | None = None,
+        lease: float = LEASE,
+    ) -> None:
+        if not openings or any(one.snapshots is None or not one.ledger for one in openings):
+            raise UserError(
+                "a service answers in processes of its own, from stored snapshots and a ledger that outlives them; "
+                "give snapshots= a folder, and ledger= a file or the URL of a database"
+            )
+        if len({(one.ledger, one.keys) for one in openings}) > 1:
+            raise UserError("all datasets of a service are in one ledger; start one service for each ledger")
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < 10**6:
+            raise UserError(f"a timeout is a number of seconds above 0, not {shown(timeout)}")
+        self.processes = whole_between("processes", processes, 1, 256)
+        self.timeout, self.memory = float(timeout), None if memory is None else size(memory)
+        self._grid, self._given = grid or Grid(), ledger
+        self._first = openings[0]
+        self._terms: Json = {"openings": [one.to_json() for one in openings], "grid": asdict(self._grid)}
+        self._terms |= {"timeout": self.timeout, "lease": float(lease)}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._owner = 0
+        self._closing = threading.Event()
+        self._children: list[Child] = []
+        self._refused: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Why no process answers, where they cannot open their tables; for the custodian."""
+        return self._refused
+
+    @property
+    def ready(self) -> bool:
+        """Whether one answers."""
+        return any(child.ready and child.alive for child in self._children)
+
+    def ensure(self) -> None:
+        """Start, unless that was done in this process; cheap when it runs."""
+        if self._thread is not None and self._owner == os.getpid():
+            return
+        with self._lock:
+            if self._thread is not None and self._owner == os.getpid():
+                return
+            if self._closing.is_set():
+                raise UserError("this service was closed; open it again")
+            self._owner, self._children = os.getpid(), []  # (a fork's parent has its own)
+            ledger = self._given or Ledger(self._first.ledger, keys=self._first.keys)
+            self._queue = Queue(ledger, lease=self._terms["lease"])
+            self._children = [self._started() for _ in range(self.processes)]
+            self._thread = threading.Thread(target=self._watch, daemon=True, name="pets-supervisor")
+            self._thread.start()
+
+    def poke(self) -> None:
+        """Say that a job came: a process that has nothing in hand looks at once."""
+        for child in self._children:
+            if child.in_hand is None:
+                child.poke()
+
+    def close(self, patience: float = 10.0) -> None:
+        """End the processes: each after the job in hand, or once patience is over."""
+        self._closing.set()
+        thread = self._thread
+        if thread is None or self._owner != os.getpid():
+            return
+        thread.join()
+        for child in self._children:
+            child.leave()
+        until = time.monotonic() + patience
+        for child in self._children:
+            if not child.wait(max(0.0, until - time.monotonic())):
+                child.kill()
+            self._ended(child, "the service was stopped", again=True)
+        self._children, self._thread = [], None
+
+    def __enter__(self) -> Supervisor:
+        self.ensure()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # watching ---------------------------------------------------------------------------------------------------
+
+    def _started(self) -> Child:
+        return Child(f"{os.uname().nodename}/{random_id()[:8]}", self._terms, self._queue.ledger.listeners.tell)
+
+    def _watch(self) -> None:
+        looked, waits, due = 0.0, [SOON] * self.processes, [0.0] * self.processes
+        while not self._closing.wait(LOOK):
+            now = time.monotonic()
+            thorough = now - looked >= EVERY
+            looked = now if thorough else looked
+            try:
+                for place, child in enumerate(self._children):
+                    if child.alive:
+                        self._look(child, thorough)
+                        waits[place] = SOON if child.ready else waits[place]
+                    elif due[place] == 0.0:
+                        self._died(child)
+                        due[place] = now + waits[place]
+                    elif now >= due[place]:
+                        waits[place], due[place] = min(LATER, 2 * waits[place]), 0.0
+                        self._children[place] = self._started()
+                if thorough:
+                    self._queue.sweep()
+            except (LedgerError, OSError) as error:
+                # away, held or full: the next look; what a row could have caused is not among these
+                _LOG.warning("the watchdog could not look (%s)", type(error).__name__)
+
+    def _look(self, child: Child, thorough: bool) -> None:
+        """End a process whose job takes too long, was cancelled, or that holds too much."""
+        held, why = child.in_hand, None
+        if held is not None and time.monotonic() - held.since > self.timeout:
+            why = f"it took longer than {self.timeout:g} s"
+        elif self.memory is not None and child.memory > self.memory:
+            why = f"its process held more than {self.memory:,} bytes"
+        elif thorough and held is not None and self._queue.stopped(held.job, held.token):
+            if child.in_hand != held:  # it had just ended
+                return
+            why = "it was cancelled"
+        if why is not None:
+            self._tell("worker-killed", child)
+            child.kill()
+            child.wait()
+            # by now it may have another job in hand, which is not to blame
+            self._ended(child, why, again=child.in_hand != held)
+
+    def _died(self, child: Child) -> None:
+        """It ended by itself."""
+        child.wait()
+        self._refused = child.refused
+        if child.refused is not None:
+            _LOG.error("an answering process cannot open its tables: %s", child.refused)
+        self._tell("worker-died", child)
+        self._ended(child, f"its process ended {child.ending}", again=True)
+
+    def _ended(self, child: Child, why: str, *, again: bool) -> None:
+        """What became of the job that an ended process had in hand."""
+        child.wait()
+        held, child.in_hand = child.in_hand, None
+        if held is not None:
+            shown_at = self._grid.tick(self._queue.ledger.time(), None)
+            with contextlib.suppress(LedgerError):  # else it is looked up when its lease is over
+                self._queue.gone(held.job, held.token, why, shown_at, again=again)
+
+    def _tell(self, kind: str, child: Child) -> None:
+        held = child.in_hand
+        job = None if held is None else held.job
+        self._queue.ledger.listeners.tell(Event(kind, time.time(), worker=child.worker, job=job))

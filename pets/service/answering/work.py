@@ -1,0 +1,92 @@
+"""Work: one job of the queue, answered by a session of whoever asked it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import traceback
+from typing import Any
+
+from pets.common.codec import Json, canonical
+from pets.common.entropy import random_id
+from pets.errors import PetsError, QueryError
+from pets.ledger.queue import Queue, QueuedJob
+from pets.service.answering.grid import Grid
+from pets.service.wire.asked import Asked
+from pets.session.custodian import Custodian
+from pets.session.custody import Custody
+from pets.session.verbs.analyst_session import AnalystSession
+
+KEPT = 200
+"""Analysts whose account is kept open between their questions."""
+
+
+class Work:
+    """Answers jobs about the datasets of some custodians, one after another.
+
+    Args:
+        custodians: all on the queue's ledger.
+        queue: that the jobs come from.
+        grid: when answers are shown.
+    """
+
+    def __init__(self, custodians: list[Custodian], queue: Queue, grid: Grid) -> None:
+        self._custodians = {one.schema.dataset: one.custody for one in custodians}
+        self._queue, self._grid = queue, grid
+        self._scoped: dict[tuple[str, str, str], Custody] = {}
+
+    @property
+    def datasets(self) -> list[str]:
+        """Those that it answers about."""
+        return list(self._custodians)
+
+    def answer(self, job: QueuedJob) -> None:
+        """Answer one, and say so in the queue; whatever fails, this goes on.
+
+        What a session refuses or reports goes to the asker word for word, since it never depends on a row. Anything
+        else is kept for the custodian alone, and the ledger tells the asker whether a charge stands.
+
+        Raises :class:`pets.errors.LedgerError` where the queue cannot be written: others will look what became of it.
+        """
+        cells: int | None = None
+        try:
+            custody = self._custody(job)
+            asked = Asked.read(job.kind, job.asked)
+            cells = _cells(custody, asked)
+            found = asked.ask(AnalystSession(custody.under(job.ledger_key)), job.ledger_key)
+        except PetsError as error:
+            problem = {"code": error.code, "message": str(error), "retry_after": error.retry_after}
+            self._queue.failed(job, problem, self._shown(cells))
+        except Exception:
+            self._queue.ledger.incidents.note(random_id()[:12], traceback.format_exc())
+            self._queue.gone(job.id, job.token, "see the incident before this one", self._shown(cells), again=False)
+        else:
+            requests = ",".join(map(_request, found["releases"])) if job.kind == "release" else None
+            kept = None if requests is not None else canonical(found)
+            self._queue.done(job, requests, self._shown(cells), kept)
+
+    def _shown(self, cells: int | None) -> float:
+        return self._grid.tick(self._queue.ledger.time(), cells)
+
+    def _custody(self, job: QueuedJob) -> Custody:
+        if job.dataset not in self._custodians:
+            raise QueryError(f"this service has no dataset {job.dataset!r}; ask for the list of those it has")
+        whose = job.dataset, job.project, job.analyst
+        if whose not in self._scoped:
+            if len(self._scoped) >= KEPT:
+                self._scoped.pop(next(iter(self._scoped)))
+            self._scoped[whose] = self._custodians[job.dataset].scoped(job.project, job.analyst)
+        return self._scoped[whose]
+
+
+def _cells(custody: Custody, asked: Asked) -> int | None:
+    """How many numbers are asked for, from public knowledge; ``None`` where the question does not tell."""
+    if asked.kind != "release":
+        return None
+    return sum(custody.plan(query).size for query in asked.arguments["queries"])
+
+
+def _request(form: Json) -> str:
+    """The ledger's id of the request that a release answers, as its certificate states it."""
+    statement: Any = json.loads(base64.b64decode(form["certificate"]["payload"]))
+    return str(statement["predicate"]["request_id"])

@@ -197,9 +197,9 @@ class Account:
         return replace(request, key=f"{self._key}#{next(self._keys)}")
 
     def _tell(self, kind: str, *which: tuple[str, Cost]) -> None:
-        """Tell whoever listens what became of requests, and how long after they began."""
+        """Tell whoever listens what became of requests, and, where they ended, how long after they began."""
         for name, cost in which:
-            begun = self._begun.get(name) if kind in ("reserved", "started") else self._begun.pop(name, None)
+            begun = None if kind in ("reserved", "started") else self._begun.pop(name, None)
             seconds = None if begun is None else time.monotonic() - begun
             whose = (self.dataset, *self.scope, name)
             told = Event(kind, time.time(), *whose, loss=cost.loss, delta=cost.delta, seconds=seconds)

@@ -160,7 +160,7 @@ def check(
 
 
 def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any, witnesses: Any, tables: Any) -> str:
-    core = types.SimpleNamespace(**globals(), losses=_loss, shares=_shares, envelopes=_envelopes)
+    core = types.SimpleNamespace(**globals(), losses=_loss, shares=_shares, envelopes=_envelopes, sharing=_sharing)
     file = read(release)
     envelope = file.get("certificate") if certificate is None else read(certificate)
     one = {name: part for name, part in file.items() if name not in ("digest", "certificate")}
@@ -176,7 +176,7 @@ def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any
     if envelope is None and one.get("pets") == "derived" and one.get("kind") in _models.KINDS and file == one:
         if log is not None or witnesses is not None or tables:
             raise CannotCheck("no log, witness or table is held against what was made of several sites' release")
-        return str(_models.of_sites(core, one, key, schema))
+        return f"{_models.of_sites(core, one, key)}\n  {public}"
     if envelope is None:
         raise CannotCheck("nobody has signed it: there is no certificate")
     subject, said = opened(envelope, key)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, overload
 
 from pets.common import signing
 from pets.common.arguments import plain_arguments, whole_between
+from pets.common.codec import Json
 from pets.common.entropy import random_id
 from pets.dp.shares import Spread, View, alone, shared, shares_loss
 from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
 from pets.federated.analyst import planning
+from pets.federated.analyst.fits.last_step import record_of
 from pets.federated.analyst.one_site import OneSite
 from pets.federated.analyst.planning import FederatedRequest, as_site, noise_scales, one_schema
 from pets.federated.analyst.public_range import check_sums, check_total
@@ -104,6 +106,7 @@ class Federation(OneSite):
         self._progress = progress
         self._answers: MutableMapping[str, Release] = {}
         self._evidence: dict[str, bytes] = {}
+        self.last_step: Json = {}
         self.lost: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -326,6 +329,7 @@ class Federation(OneSite):
         self._evidence = {order.id: relay.evidence}  # of the last step alone: the next one follows from it
         sums = relay.total[-model.size :]
         check_sums(model, model.bits(most_rows(plan, self.roster)), int(relay.total[0]), sums)
+        self.last_step = record_of(plan, order, relay, self.schema, sums, self._coordinator)
         return order.id, sums
 
     def _key_holder(self) -> tuple[KeyHolder, Roster]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from pets.common.arguments import plain_arguments
 from pets.common.codec import Json
 from pets.errors import PolicyError, QueryError, did_you_mean, shown
-from pets.federated.analyst.fits.entry import Signed, signed
+from pets.federated.analyst.fits.entry import Signed, of_steps, signed
 from pets.plan.clamping import clamped_columns
 from pets.protection.protection import DP, Exact, Protection, Total
 from pets.query_model.aggregate import count, sum, variance
@@ -141,7 +141,8 @@ def glm(
         beta, errors = tuple(found.beta.tolist()), tuple(found.errors.tolist())
         said = clamped_columns(source.schema.fields(table), (outcome, *covariates))
         steps = len(found.ids)
-        return Fit(family, found.terms, beta, errors, found.rows, found.dispersion, steps, None, found.ids, said)
+        stepped = Fit(family, found.terms, beta, errors, found.rows, found.dispersion, steps, None, found.ids, said)
+        return of_steps(stepped, stepped.made, found.last_step)
     measures: dict[str, Aggregate] = {"n": count(where=~col(outcome).is_null())}
     if family == "binomial":
         measures["s"] = count(where=_true(outcome))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pets.common.arguments import whole_between
 from pets.common.clock import now
+from pets.common.codec import Json
 from pets.common.entropy import random_id
 from pets.errors import PetsError, PolicyError, ReleaseFailedError, UserError, shown
 from pets.federated.analyst.account_replies import AccountReply, ask_accounts, frame
@@ -80,6 +81,7 @@ class RemoteFederation(Federation):
         self._clock: Callable[[], dt.datetime] = partial(dt.datetime.now, dt.UTC)
         self._open = OpenFolder(self.folder.path / "open")
         self._evidence: dict[str, bytes] = {}
+        self.last_step: Json = {}
         self.lost: dict[str, str] = {}
 
     def __repr__(self) -> str:

@@ -20,6 +20,7 @@ def beside(name: str) -> Any:
 
 
 KINDS = {"fit": (beside("fits"), "a regression"), "survival": (beside("curves"), "a survival curve")}
+STEPS = beside("steps")
 PARTS = ["from", "id", "kind", "made", "pets", "schema", "version"]
 ALIKE = ("protection", "guarantee", "cost", "notes", "dp", "project_id", "agent_id")
 """What is stated of it as of its release."""
@@ -86,8 +87,8 @@ def near(core: Any, one: Any, other: float, slack: float = 1e-9) -> bool:
     return abs(float(core.number(one)) - other) <= slack * abs(other) + 1e-12
 
 
-def of_sites(core: Any, one: Any, key: bytes, schema: Any) -> str:
-    """The same of a release of several sites: the key is their coordinator's; ``schema``: the published one."""
+def of_sites(core: Any, one: Any, key: bytes) -> str:
+    """The same of a release of several sites, or of the last step of a regression: the key is their coordinator's."""
     need, answers = core.need, one["from"]
     if not all(isinstance(answer, dict) and "sharing" in answer for answer in answers):
         raise core.CannotCheck("nobody has signed it: there is no certificate")
@@ -95,9 +96,11 @@ def of_sites(core: Any, one: Any, key: bytes, schema: Any) -> str:
         raise core.CannotCheck("it was made in a way that this checker does not know; find a newer one")
     need(sorted(one) == PARTS and len(answers) == 1, "it has other parts than pets writes")
     (answer,), work = answers, KINDS[one["kind"]][0]
-    words = core.check(core.canonical(answer), key, schema=schema)
     alike = core.same([one["id"], one["schema"]], [answer["id"], answer["schema"]])
     need(alike, "it says something else than its release")
+    if answer.get("pets") == "step" and one["kind"] == "fit":
+        return str(STEPS.check(core, one["made"], answer, key, work.solved, near))
+    words = core.check(core.canonical(answer), key).rpartition("\n  schema: ")[0]
     found = work.check(
         core, one["made"], Cells(core, answer, core.Plan(answer["query"], answer["schema"])), has, true, near
     )

@@ -54,6 +54,7 @@ def check_signed(core: Any, one: Any, told: Any, least: int) -> None:
     order = ORDER | {"id": one["id"], "roster": told["roster_sha256"], "analyst": one["analyst"], "shares": shares}
     order |= {name: one[name] for name in ("query", "protection")} | {name: told[name] for name in ("secure", "round")}
     order |= {"until": told["until"]} if "until" in told else {}
+    order |= {"step": one["step"]} if "step" in one else {}  # (of a regression: steps.py)
     order["schema"] = core.sha256(core.canonical(one["schema"]))
     about = bytes.fromhex(told["roster_sha256"]) + bytes.fromhex(core.sha256(core.canonical(order)))
     context = bytes.fromhex(core.sha256(DOMAIN + about))

@@ -5,7 +5,8 @@ done with a release keeps its promise. The form holds the release itself, so tha
 
 A federation has no ledger, and needs none here: its release is signed by the coordinator and the sites, and every part
 of the form follows from it. So the form of a federation's model has no certificate, and nothing in it that anybody
-could state otherwise.
+could state otherwise. A regression that asked once for each iteration follows from its last step, which is signed
+likewise (:mod:`pets.federated.analyst.fits.last_step`).
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class Signed:
     Attributes:
         certificate: the ledger's signed statement that these very numbers were made of this release; ``None`` for a
             federation's, which has no ledger of its own: there the release carries what its sites signed.
-        derived: the canonical form that the certificate is about: the model's numbers, and the release; ``None`` where
-            there is no one release: of a regression that asked a federation once for each iteration.
+        derived: the canonical form that the certificate is about: the model's numbers, and the release, or the last
+            step of a regression that asked a federation once for each iteration; ``None`` where there is neither.
     """
 
     certificate: Certificate | None = None
@@ -56,13 +57,12 @@ class Signed:
         """Write :attr:`to_check` to a file, for ``pets verify``.
 
         Raises:
-            UserError: where no one release is beneath it, and for a path that cannot be written.
+            UserError: where nothing signed is beneath it, and for a path that cannot be written.
         """
         if self.to_check is None:
             raise UserError(
-                "nobody can check this model from a file: each iteration was a total of its own, which no file holds; "
-                "take covariates of few values, whose model is made of one release, or keep the sites' certificates "
-                "of its steps (ids)"
+                "nothing that is signed is beneath this model, so nobody could check it; save one that glm or "
+                "kaplan_meier gave"
             )
         try:
             target = Path(path)
@@ -75,6 +75,12 @@ class Signed:
 
 
 Model = TypeVar("Model", bound=Signed)
+
+
+def of_steps(model: Model, made: Json, step: Json) -> Model:
+    """A regression that was fitted step by step, with the form of which it follows; ``step``: its last one's record."""
+    form: Json = {"pets": "derived", "version": 1, "kind": "fit", "id": step["id"], "schema": step["schema"]}
+    return replace(model, derived=form | {"made": made, "from": [step]})
 
 
 def signed(source: object, kind: Kind, model: Model, made: Json, release: Release) -> Model:

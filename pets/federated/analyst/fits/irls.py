@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pets.common.codec import Json
 from pets.errors import QueryError
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.next_step import next_step
@@ -36,6 +37,7 @@ class Sites(Protocol):
 
     schema: Schema
     roster: Roster
+    last_step: Json
 
     def iterate(
         self, query: Query, model: Model, protection: Protection, *, secure: str = "masked"
@@ -53,6 +55,7 @@ class Found:
     rows: int
     dispersion: float
     ids: tuple[str, ...]
+    last_step: Json
 
 
 def iterated(
@@ -94,7 +97,7 @@ def iterated(
         move = np.linalg.solve(information, score)
         moved = float(np.abs(move).max())
         if moved <= max(1e-12 * size, 2 * rough) or (moved <= WANTED * size and moved >= before / 2):
-            return _unscaled(model, beta, information, rows, squares, tuple(ids))
+            return _unscaled(model, beta, information, rows, squares, tuple(ids), sites.last_step)
         step, before = next_step(step, sums, asked, bits), moved
     raise QueryError("the fit does not settle: a covariate separates the outcomes, so no finite fit exists")
 
@@ -110,7 +113,7 @@ def _unpacked(sums: Ints, size: int, bits: int) -> tuple[int, Floats, Floats, fl
 
 
 def _unscaled(
-    model: Model, beta: Floats, information: Floats, rows: int, squares: float, ids: tuple[str, ...]
+    model: Model, beta: Floats, information: Floats, rows: int, squares: float, ids: tuple[str, ...], last: Json
 ) -> Found:
     """Coefficients and standard errors in the columns' own units."""
     back = np.eye(len(beta))
@@ -126,4 +129,4 @@ def _unscaled(
         dispersion = squares * outcome.half**2 / (rows - len(beta))
     errors = np.sqrt(np.diag(covariance) * dispersion)
     terms = ("intercept", *(term.name for term in model.terms))
-    return Found(terms, raw, errors, rows, dispersion, ids)
+    return Found(terms, raw, errors, rows, dispersion, ids, last)

@@ -44,6 +44,14 @@ def test_every_measure_and_every_law_has_a_page() -> None:
     assert missing(kinds, [page for page in PAGES if page.stem != "tree"]) == {"tree"}
 
 
+def test_every_kind_that_the_checker_knows_is_on_a_page() -> None:
+    files = {f"kinds/{path.name}" for path in (ROOT / "pets" / "verify" / "kinds").glob("[a-z]*.py")}
+    named = re.findall(r"`(kinds/\w+\.py)`", (FOLDER / "certificate.md").read_text("utf-8"))
+    assert sorted(named) == sorted(files) and len(files) > 12
+    lines = [file for page in PAGES for file, _ in LINE.findall(page.read_text("utf-8"))]
+    assert {f"pets/verify/{file}" for file in files} <= set(lines)
+
+
 LAWS = {
     "make_gaussian": "gaussian",
     "make_laplace": "laplace",

@@ -196,7 +196,7 @@ CASES = [
         lambda: opened().quote_synthesis(10, epsilon=5, table=PERSONS),
     ),
     Case(
-        draws(table=PERSONS, method="hma", epsilon=None),
+        lambda: opened(policy=pets.Policy(allow_unbounded=True)).synthesise(10, "hma", table=PERSONS),
         "name the table, or use method='dp'",
         lambda: opened().quote_synthesis(10, "dp", epsilon=5, table=PERSONS),
     ),

@@ -60,7 +60,7 @@ class Account:
     def under(self, key: str) -> Account:
         """The same account for one job: what it reserves without a key is under this one, ``#0``, ``#1`` and so on."""
         made = copy.copy(self)
-        made._key, made._keys = key, itertools.count()
+        made.__dict__.update(_key=key, _keys=itertools.count())
         return made
 
     # standing ---------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ class Bench:
         """A plain name for a file, because DuckDB takes '*' and '[' in a path as a pattern."""
         link = self.scratch / name
         link.unlink(missing_ok=True)
-        link.symlink_to(path.resolve())
+        link.symlink_to(path.absolute())
         return str(link)
 
     @contextlib.contextmanager

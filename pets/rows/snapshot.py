@@ -23,6 +23,7 @@ from pets.common.entropy import random_id, rank_key
 from pets.errors import DataError, UserError
 from pets.rows.coding.cell import quoted
 from pets.rows.limits import Limits
+from pets.rows.pinned import Pinned
 from pets.rows.ranking import physical, prepare, stored_ranks
 from pets.rows.report import Report
 from pets.rows.roster import Roster
@@ -82,7 +83,7 @@ class Snapshot:
         self.limits = limits or Limits()
         self._bench = bench
         self._store = None if folder is None else Store(folder, table)
-        self._stamp = None if self._store is None else _stamp(self._store.parquet)
+        self._file = None if self._store is None else Pinned(self._store.parquet)
         self._backend: Any = None
         self._widened = False
         self._lock = threading.RLock()
@@ -224,7 +225,7 @@ class Snapshot:
         schema.table(table)
         store = Store(Path(folder), table)
         while True:
-            before = _stamp(store.parquet)
+            before = Pinned(store.parquet)
             manifest = store.read()
             if manifest.get("schema") != schema.digest:
                 raise DataError(f"the snapshot of table {table!r} was made for another schema; make it again")
@@ -236,7 +237,10 @@ class Snapshot:
                 bench=None,
                 limits=limits,
             )
-            if made._stamp == before:  # else a refresh came between, and this would be its file under the old id
+            assert made._file is not None
+            if (
+                made._file.stamp == before.stamp
+            ):  # else a refresh came between, and this would be its file under the old id
                 return made
 
     @staticmethod
@@ -253,7 +257,8 @@ class Snapshot:
         import ibis
 
         with self._lock:
-            self._current()
+            if self._file is not None:
+                self._read()
             if self._bench is None:
                 bench = Bench(None, self.limits)
                 self.view(bench)
@@ -266,9 +271,7 @@ class Snapshot:
 
     def view(self, bench: Bench) -> None:
         """Give a workbench the view :attr:`relation` of the stored file."""
-        assert self._store is not None
-        self._current()
-        path = quoted(bench.link(self._store.parquet, self.relation))
+        path = quoted(bench.link(self._read(), self.relation))
         bench.con.execute(f"CREATE VIEW {self.relation} AS SELECT * FROM read_parquet({path})")
 
     def ensure_wide(self) -> bool:
@@ -304,8 +307,7 @@ class Snapshot:
         import pyarrow.parquet as pq
 
         if self._store is not None:
-            self._current()
-            return pq.read_table(self._store.parquet, memory_map=True, partitioning=None)
+            return pq.read_table(self._read(), memory_map=True, partitioning=None)
         self.connection()
         assert self._bench is not None
         return self._bench.con.cursor().sql(f"SELECT * FROM {self.relation}").to_arrow_table()
@@ -313,12 +315,14 @@ class Snapshot:
     @property
     def current(self) -> bool:
         """Whether its file is still there, and no refresh has put another in its place; never reads it."""
-        return self._store is None or _stamp(self._store.parquet) == self._stamp
+        return self._file is None or self._file.current
 
-    def _current(self) -> None:
-        """Refuse to read a file that a refresh has put in place of the one this snapshot is."""
-        if not self.current:
+    def _read(self) -> Path:
+        """The file that this snapshot is, also where a refresh has put another in its place; never that other one."""
+        assert self._file is not None
+        if not self._file.held and not self.current:
             raise DataError(f"the snapshot of table {self.table!r} was refreshed or removed; open it again")
+        return self._file.readable
 
     def __repr__(self) -> str:
         return f"Snapshot(table={self.table!r}, id={self.id!r})"
@@ -359,14 +363,6 @@ def _manifest(schema: Schema, table: str, public_id: str, set_id: str, report: R
         "columns": physical(schema, table),
         "report": report.to_json(),
     }
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _let_go(bench: Bench) -> None:

@@ -507,6 +507,36 @@ def test_a_refresh_keeps_the_key_and_changes_the_id(tmp_path: Path) -> None:
     assert Snapshot.open(EVENTS, "t", folder).id == second.id
     other = make(EVENTS, events(), folder=tmp_path / "other", key=None)
     assert sorted(map(str, other.arrow().drop("person").to_pylist())) != kept, "each folder has a key of its own"
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_question_that_began_before_a_refresh_ends_on_its_own_rows(tmp_path: Path, opened: bool) -> None:
+    """They are there as long as somebody asks them, and never those of the next snapshot under the old id."""
+    folder = tmp_path / "s"
+    first = make(EVENTS, events(), folder=folder, key=None)
+    rows = sorted(map(str, first.arrow().to_pylist()))
+    if opened:
+        first.connection()
+    second = make(EVENTS, events().head(3), folder=folder, key=None)
+    assert not first.current and second.current
+    for snapshot, count in ((first, len(rows)), (second, second.report.rows_kept)):
+        assert snapshot.connection().table(snapshot.relation).count().execute() == count
+        assert snapshot.connection().table(snapshot.relation).count().execute() == snapshot.arrow().num_rows
+    assert sorted(map(str, first.arrow().to_pylist())) == rows and second.report.rows_kept < len(rows)
+    for path in folder.iterdir():
+        path.unlink()
+    assert first.arrow().num_rows == len(rows) and not second.current
+
+
+def test_where_files_cannot_be_held_one_that_was_replaced_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pets.rows.pinned.DESCRIPTORS", tmp_path / "none")
+    folder = tmp_path / "s"
+    first = make(EVENTS, events(), folder=folder, key=None)
+    first.connection()
+    assert first.arrow().num_rows == first.report.rows_kept
+    make(EVENTS, events(), folder=folder, key=None)
     for attempt in (first.arrow, first.connection):
         with pytest.raises(DataError, match="was refreshed or removed; open it again"):
             attempt()

@@ -24,6 +24,8 @@ from pets.cli.dummy import dummy
 from pets.cli.flags import Output, Protect, Purse, Question, SchemaFile, Source, load_schema
 from pets.cli.group_keys.command import group_keys
 from pets.cli.ledger import ledger_app
+from pets.cli.service.serve import serve
+from pets.cli.service.tokens import service_app
 from pets.cli.synthetic_flags import Synthesise
 from pets.cli.witness import cosign, witness
 from pets.errors import InternalError, PetsError, PolicyError, SqlError
@@ -50,6 +52,7 @@ app.add_typer(he.app)
 app.add_typer(site.app)
 app.add_typer(federation.app)
 app.add_typer(keyholder.app)
+app.add_typer(service_app)
 
 Share = Annotated[
     float,
@@ -235,6 +238,7 @@ def profile(schema: SchemaFile, source: Source, share: Share = 0.05) -> None:
 verb(app)(group_keys)
 verb(app)(draft)
 verb(app)(dummy)
+verb(app)(serve)
 
 
 @verb(app)

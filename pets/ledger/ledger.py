@@ -101,10 +101,7 @@ class Ledger:
                 )
         self.recovered = 0
         if check:
-            # first what was published: whoever publishes meanwhile has committed what the later look will find
-            found = self._published()
-            with self.reading() as tx:
-                self._check_published(tx, found)
+            self.check()
             self.recovered = self.recover()
             self.publish()
 
@@ -229,6 +226,16 @@ class Ledger:
             return None if note is None else parse(note.decode(), self.key)
         except (OSError, UnicodeDecodeError):
             raise VerificationError(f"the checkpoint {str(self.checkpoint_path)!r} cannot be read") from None
+
+    def check(self) -> None:
+        """Whether the account can be kept now: the database is in reach, and holds all that was ever published.
+
+        Raises :class:`LedgerError` where it is not.
+        """
+        # first what was published: whoever publishes meanwhile has committed what the later look will find
+        found = self._published()
+        with self.reading() as tx:
+            self._check_published(tx, found)
 
     def _published(self) -> Checkpoint | None:
         try:

@@ -72,3 +72,9 @@ def last_paid(connection: sa.Connection, dataset: str) -> int | None:
     first = connection.execute(before.limit(1)).scalar()
     same = (requests.c.token == newest.token, requests.c.seq > (-1 if first is None else first))
     return int(connection.execute(sa.select(sa.func.sum(requests.c.loss)).where(*own, *same, _CHARGED)).scalar_one())
+
+
+def log_between(connection: sa.Connection, first: int, end: int) -> list[tuple[int, bytes, bytes]]:
+    """Entries of the log from number ``first`` to before ``end``: number, public body, hash of the chain up to it."""
+    query = sa.select(log.c.seq, log.c.body, log.c.hash).where(log.c.seq >= first, log.c.seq < end).order_by(log.c.seq)
+    return [(row.seq, bytes(row.body), bytes(row.hash)) for row in connection.execute(query)]

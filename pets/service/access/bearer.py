@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from pets.errors import UnauthenticatedError
+from pets.ledger.tokens import MARK
 from pets.service.access.identity import Identity
 
 MAX_TOKEN = 16_384
@@ -50,14 +51,10 @@ class Bearer:
                 "say who asks: send the header 'Authorization: Bearer TOKEN', with a token of this service "
                 "(pets service token create) or of your login"
             )
-        verifier = self._tokens if token.startswith(PREFIX) or self._oidc is None else self._oidc
+        verifier = self._tokens if token.startswith(MARK) or self._oidc is None else self._oidc
         found = verifier.identify(token)
         if found is None:
             raise UnauthenticatedError(
                 "the token is not valid here, or no longer; log in again, or ask the custodian for another one"
             )
         return found
-
-
-PREFIX = "pets_"
-"""How a token of the service begins, so that scanners for lost secrets find it."""

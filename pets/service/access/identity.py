@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pets.common.arguments import plain_fields
+from pets.common.literals import name
 from pets.errors import ForbiddenError, UserError, did_you_mean, shown
-
-ROLES = ("analyst", "reviewer", "auditor", "custodian")
-"""What one may be: ask; approve answers; read the whole log and history; refresh, read incidents and give grants."""
+from pets.ledger.grants import ROLES
 
 DEFAULT_PROJECT = "default"
 
@@ -22,7 +21,7 @@ class Identity:
     Attributes:
         subject: the analyst's name in the ledger.
         project: for which project; it sees no other's requests.
-        roles: of :data:`ROLES`.
+        roles: of :data:`pets.ledger.grants.ROLES`.
         datasets: the names of those that may be seen at all; ``None``: every one that is served.
         projects: others that the same person may choose by the header ``Pets-Project``.
 
@@ -37,8 +36,8 @@ class Identity:
     projects: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        _name("the subject", self.subject)
-        _name("the project", self.project)
+        name("the subject", self.subject, UserError)
+        name("the project", self.project, UserError)
         object.__setattr__(self, "roles", names("roles", self.roles))
         object.__setattr__(self, "projects", names("projects", self.projects) | {self.project})
         if self.datasets is not None:
@@ -80,14 +79,7 @@ def names(what: str, values: Iterable[str] | str) -> frozenset[str]:
     several = [values] if isinstance(values, str) else list(values) if isinstance(values, Iterable) else None
     if several is None:
         raise UserError(f"{what} are a list of names, not {shown(values)}")
-    for one in several:
-        _name(f"each of the {what}", one)
-    return frozenset(several)
-
-
-def _name(what: str, value: object) -> None:
-    if not isinstance(value, str) or not value.strip() or len(value) > 128 or not value.isprintable():
-        raise UserError(f"{what} must be a printable text of 1 to 128 characters, not {shown(value)}")
+    return frozenset(name(f"each of the {what}", one, UserError) for one in several)
 
 
 def _listed(projects: frozenset[str]) -> str:

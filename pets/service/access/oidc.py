@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from pets.common.arguments import plain_arguments
 from pets.common.codec import Json
 from pets.errors import UserError, did_you_mean, missing_extra, shown
-from pets.service.access.identity import DEFAULT_PROJECT, ROLES, Identity
+from pets.ledger.grants import ROLES
+from pets.service.access.identity import DEFAULT_PROJECT, Identity
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 CLAIMS = {"subject": "sub", "project": "pets_project", "roles": "pets_roles", "datasets": "pets_datasets"}

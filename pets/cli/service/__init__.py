@@ -1,0 +1,1 @@
+"""Commands of the query service: run it, and make tokens for it."""

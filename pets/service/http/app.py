@@ -1,0 +1,127 @@
+"""The application: to mount below an address of one's own app, to include as a router, or to serve alone.
+
+Nothing is started before the first request needs it: an app that is mounted does not run its start-up work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from pets.common.version import __version__
+from pets.errors import NotFoundError, UserError
+from pets.ledger.ledger import Ledger
+from pets.service.access.bearer import Authenticator, Bearer
+from pets.service.access.tokens import ServiceTokens
+from pets.service.http import log, public, questions
+from pets.service.http.endpoint import PROTOCOL, Endpoint, refusal, response
+from pets.service.http.limits import Limits
+from pets.service.http.openapi import described
+from pets.service.http.service import Service, Supervisor
+from pets.service.wire.errors import WrongMethodError
+from pets.session.custodian import Custodian
+
+ENDPOINTS: tuple[Endpoint, ...] = (*public.ENDPOINTS, *questions.ENDPOINTS, *log.ENDPOINTS)
+
+
+def create_app(
+    custodian: Custodian | Sequence[Custodian],
+    *,
+    auth: Authenticator | None = None,
+    limits: Limits | None = None,
+    supervisor: Supervisor | None = None,
+    public_log: bool = False,
+) -> FastAPI:
+    """The query service as an ASGI application: ``app.mount("/pets", create_app(custodian, auth=who))``.
+
+    Args:
+        custodian: who keeps the data; several, with one ledger, are several datasets.
+        auth: a function from a Starlette ``Request`` to a :class:`~pets.service.access.identity.Identity`, plain or
+            ``async``, which raises :class:`~pets.errors.UnauthenticatedError` where nobody is logged in. Left out:
+            bearer tokens that ``pets service token create`` makes.
+        limits: what is refused before any charge.
+        supervisor: what starts processes that answer; left out, they run elsewhere (``pets answer``).
+        public_log: whether everybody who is logged in may read the entries of the log, which name projects and
+            analysts.
+
+    Raises:
+        UserError: for custodians that cannot be served together.
+    """
+    service = _service(custodian, auth, limits, supervisor, public_log)
+    app = FastAPI(
+        title="pets",
+        version=__version__,
+        description=f"The query service of pets, protocol {PROTOCOL}.",
+        docs_url=None,  # FastAPI's pages load scripts from another host
+        redoc_url=None,
+        openapi_url=None,  # served below, with the headers of every other reply
+        redirect_slashes=False,
+    )
+    app.include_router(_routes(service))
+
+    async def openapi(_: Request) -> Response:
+        return response(app.openapi())
+
+    app.add_route("/openapi.json", openapi, include_in_schema=False)
+    app.add_exception_handler(HTTPException, _elsewhere)
+    return app
+
+
+def router(
+    custodian: Custodian | Sequence[Custodian],
+    *,
+    auth: Authenticator | None = None,
+    limits: Limits | None = None,
+    supervisor: Supervisor | None = None,
+    public_log: bool = False,
+) -> APIRouter:
+    """The same endpoints for an application of one's own: ``app.include_router(router(custodian), prefix="/pets")``.
+
+    Arguments and errors as for :func:`create_app`. What is no address of these is the application's to answer.
+    """
+    return _routes(_service(custodian, auth, limits, supervisor, public_log))
+
+
+def _service(custodian: Any, auth: Any, limits: Any, supervisor: Any, public_log: bool) -> Service:
+    ledger = getattr(custodian[0] if isinstance(custodian, Sequence) and custodian else custodian, "ledger", None)
+    if auth is None and isinstance(ledger, Ledger):
+        auth = Bearer(ServiceTokens(ledger))
+    if auth is not None and not callable(auth):
+        raise UserError("auth is a function from a request to a pets.service Identity; leave it out for bearer tokens")
+    return Service(custodian, auth, limits=limits, supervisor=supervisor, public_log=public_log)
+
+
+def _routes(service: Service) -> APIRouter:
+    made = APIRouter()
+    for one in ENDPOINTS:
+        made.add_api_route(
+            one.path,
+            _serving(service, one),
+            methods=[one.method],
+            name=one.handler.__name__.lstrip("_"),
+            summary=one.does,
+            response_class=Response,
+            response_model=None,
+            openapi_extra=described(one),
+        )
+    return made
+
+
+def _serving(service: Service, one: Endpoint) -> Any:
+    async def serve(request: Request) -> Response:
+        return await one.serve(service, request)
+
+    return serve
+
+
+async def _elsewhere(_: Request, error: Exception) -> Response:
+    """What is no address of the service, or not with this method."""
+    status = getattr(error, "status_code", 404)
+    if status == 405:
+        found = refusal(WrongMethodError("this address is not for that method; /openapi.json lists what there is"))
+        found.headers.update(getattr(error, "headers", None) or {})
+        return found
+    return refusal(NotFoundError("there is no such address here; /openapi.json lists those that there are"))

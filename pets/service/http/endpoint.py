@@ -1,0 +1,219 @@
+"""Endpoint: one address and method, what it asks of a request, and how its answer or its refusal leaves.
+
+Every refusal is a problem with a code of the closed list; what nobody foresaw is a fault with a number, and says
+nothing else to whoever asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import math
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from pets.common.codec import Json, canonical
+from pets.common.entropy import random_id
+from pets.errors import BusyError, InternalError, PetsError, UnauthenticatedError, UserError, did_you_mean, shown
+from pets.service.access.identity import Identity
+from pets.service.http.service import Service
+from pets.service.wire import problems
+from pets.service.wire.errors import MediaTypeError, TooLargeError
+from pets.service.wire.strict_json import read
+
+PROTOCOL = "1"
+"""The version of what is spoken, in the header ``Pets-Protocol`` of every reply."""
+
+HEADERS = {"Pets-Protocol": PROTOCOL, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+_logger = logging.getLogger("pets.service")
+_PATIENCE = 30.0  # seconds in which a body must have come
+_LOOKS = (0.05, 0.1, 0.2, 0.4)  # seconds between looks at a job that somebody waits for, then the last of them
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What an endpoint answers."""
+
+    body: Json
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Later:
+    """An answer that is not there yet.
+
+    Attributes:
+        look: the reply so far, and whether it is the last one.
+        seconds: that whoever asks is ready to wait.
+    """
+
+    look: Callable[[], tuple[Reply, bool]]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, as an endpoint sees it.
+
+    Attributes:
+        path, query: the names in the address, and what stands behind its question mark.
+        body: the JSON object that was sent; empty where the endpoint takes none.
+        key: the header ``Idempotency-Key``.
+    """
+
+    service: Service
+    identity: Identity
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Json
+    key: str | None
+
+    def number(self, name: str, default: int, most: int, least: int = 0) -> int:
+        """A whole number behind the question mark; raises :class:`UserError`."""
+        text = self.query.get(name)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and len(text) < 16) or not least <= int(text) <= most:
+            raise UserError(f"{name} must be a whole number from {least} to {most}, not {shown(text)}")
+        return int(text)
+
+    @property
+    def wait(self) -> float:
+        """The seconds that whoever asks is ready to wait for an answer; raises :class:`UserError`."""
+        most, text = self.service.limits.max_wait, self.query.get("wait", "0")
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds <= most:
+            raise UserError(f"wait must be a number of seconds from 0 to {most}, not {shown(text)}")
+        return seconds
+
+
+Handler = Callable[[Call], Reply | Later]
+
+NOBODY = Identity("nobody", roles=frozenset(), datasets=frozenset())
+"""Who asks what is open to all."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One address and method.
+
+    Attributes:
+        does: what it does, for the page of the protocol.
+        query: the names that may stand behind its question mark.
+        takes: an example of the body; ``None``: it takes none.
+        opened: whether nobody needs to say who they are.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    does: str
+    query: tuple[str, ...] = ()
+    takes: Json | None = None
+    opened: bool = False
+
+    async def serve(self, service: Service, request: Request) -> Response:
+        """The answer to a request, or why there is none."""
+        try:
+            reply = await self._reply(service, request)
+            found = response(reply.body, reply.status, reply.headers)
+        except PetsError as error:
+            found = refusal(error)
+        except Exception:
+            number = random_id()[:12]
+            # for whoever runs the service; it never goes to whoever asked
+            _logger.error("incident %s\n%s", number, traceback.format_exc())
+            found = refusal(InternalError(f"the service failed; tell whoever runs it (incident {number})"))
+        _logger.info("%s %s %d", self.method, self.path, found.status_code)
+        return found
+
+    async def _reply(self, service: Service, request: Request) -> Reply:
+        identity = NOBODY if self.opened else await _identity(service, request)
+        service.rates.take("" if self.opened else (identity.project, identity.subject))
+        body = await _body(request, service.limits.max_bytes) if self.takes is not None else b""
+        call = await run_in_threadpool(self._call, service, identity, request, body)
+        reply = await run_in_threadpool(self.handler, call)
+        if isinstance(reply, Reply):
+            return reply
+        end, looks = asyncio.get_running_loop().time() + reply.seconds, iter(_LOOKS)
+        while True:
+            found, last = await run_in_threadpool(reply.look)
+            left = end - asyncio.get_running_loop().time()
+            if last or left <= 0:
+                return found
+            await asyncio.sleep(min(left, next(looks, _LOOKS[-1])))
+
+    def _call(self, service: Service, identity: Identity, request: Request, body: bytes) -> Call:
+        given = request.query_params.multi_items()
+        for name, _ in given:
+            if name not in self.query:
+                raise UserError(f"{self.path} takes no {shown(name)}{did_you_mean(name, self.query)}")
+        if len(dict(given)) < len(given):
+            raise UserError("the address says the same thing twice; keep one")
+        form = read(body, max_bytes=service.limits.max_bytes) if self.takes is not None else {}
+        if not isinstance(form, dict):
+            raise UserError(f"the body must be one JSON object, not {shown(form)}")
+        key = request.headers.get("idempotency-key")
+        if key is not None and (not key.strip() or len(key) > 128 or not key.isascii() or not key.isprintable()):
+            raise UserError(f"the header Idempotency-Key is 1 to 128 printable letters of ASCII, not {shown(key)}")
+        return Call(service, identity, request.path_params, dict(given), form, key)
+
+
+async def _identity(service: Service, request: Request) -> Identity:
+    """Who asks, in the project that they chose among theirs."""
+    found: Any = service.auth(request) if inspect.iscoroutinefunction(service.auth) else None
+    found = await (run_in_threadpool(service.auth, request) if found is None else found)
+    if isinstance(found, Awaitable):
+        found = await found
+    if not isinstance(found, Identity):
+        raise UnauthenticatedError("the service does not know who asks; log in, and send the token of that")
+    return found.within(request.headers.get("pets-project"))
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """The body, as long as it is JSON and not too long; no more than that is kept."""
+    kind, _, rest = request.headers.get("content-type", "").partition(";")
+    if kind.strip().lower() != "application/json" or rest.strip().lower() not in ("", "charset=utf-8"):
+        raise MediaTypeError("send the body as JSON in UTF-8, with the header 'Content-Type: application/json'")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise MediaTypeError("send the body as it is; a compressed one is not read, so leave Content-Encoding out")
+    too_large = TooLargeError(f"the body has more than {most:,} bytes; ask a smaller question, or two")
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and (len(declared) > 12 or int(declared) > most):
+        raise too_large
+    found = bytearray()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            async for piece in request.stream():
+                found += piece
+                if len(found) > most:
+                    raise too_large
+    except TimeoutError:
+        raise BusyError("the body of the request did not come in time; send it again", 1.0) from None
+    return bytes(found)
+
+
+def response(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A reply in JSON."""
+    return Response(canonical(body), status, {**HEADERS, **(headers or {})}, media_type="application/json")
+
+
+def refusal(error: PetsError) -> Response:
+    """A problem (RFC 9457)."""
+    more = dict(HEADERS)
+    if error.retry_after is not None:
+        more["Retry-After"] = str(math.ceil(error.retry_after))
+    if isinstance(error, UnauthenticatedError):
+        more["WWW-Authenticate"] = 'Bearer realm="pets"'
+    return Response(canonical(problems.problem(error)), problems.status(error), more, media_type=problems.MEDIA_TYPE)

@@ -1,0 +1,78 @@
+"""Public: what a dataset shows before anything is asked, one's own history, and whether the service lives."""
+
+from __future__ import annotations
+
+from pets.common.version import __version__
+from pets.errors import LedgerDownError, PetsError
+from pets.service.http.endpoint import PROTOCOL, Call, Endpoint, Reply
+from pets.session.history import form_of
+
+
+def _healthz(_: Call) -> Reply:
+    return Reply({"ok": True})
+
+
+def _readyz(call: Call) -> Reply:
+    try:
+        call.service.ledger.check()
+    except PetsError:
+        # why is for whoever runs the service: it names places on its machines
+        raise LedgerDownError("the account cannot be kept now; ask again later") from None
+    return Reply({"ready": True})
+
+
+def _version(_: Call) -> Reply:
+    return Reply({"protocol": int(PROTOCOL), "pets": __version__})
+
+
+def _datasets(call: Call) -> Reply:
+    who, service = call.identity, call.service
+    listed = [{"dataset": one, "tables": [*service.custodians[one].tables]} for one in service.datasets(who)]
+    return Reply({"analyst": who.subject, "project": who.project, "roles": sorted(who.roles), "datasets": listed})
+
+
+def _schema(call: Call) -> Reply:
+    session = call.service.session(call.identity, call.path["dataset"])
+    return Reply(
+        {
+            "schema": session.schema.to_json(),
+            "policy": session.policy.to_json(),
+            "engine": session.engine,
+            "tables": [*session.tables],
+            "snapshots": session.snapshots,
+        }
+    )
+
+
+def _budget(call: Call) -> Reply:
+    session = call.service.session(call.identity, call.path["dataset"])
+    return Reply({"remaining": session.remaining().to_json()})
+
+
+def _history(call: Call) -> Reply:
+    last = call.number("last", 1000, 10_000, 1)
+    custodian = call.service.custodian(call.identity, call.path["dataset"])
+    if call.query.get("all") == "true":
+        call.identity.require("auditor", "custodian")
+        found = custodian.history(analyst=call.query.get("analyst"), last=last)
+    else:
+        session = call.service.session(call.identity, call.path["dataset"])
+        found = session.history(analyst=call.query.get("analyst"), last=last)
+    return Reply({"history": form_of(found)})
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/healthz", _healthz, "Whether the process lives.", opened=True),
+    Endpoint("GET", "/readyz", _readyz, "Whether the account can be kept now.", opened=True),
+    Endpoint("GET", "/version", _version, "The version of the protocol, and of pets.", opened=True),
+    Endpoint("GET", "/datasets", _datasets, "Who asks, and the datasets that they may ask about."),
+    Endpoint("GET", "/datasets/{dataset}/schema", _schema, "What is public of a dataset: all that a question needs."),
+    Endpoint("GET", "/datasets/{dataset}/budget", _budget, "What is left of the budget."),
+    Endpoint(
+        "GET",
+        "/datasets/{dataset}/history",
+        _history,
+        "The requests of one's own project; with all=true, for auditors, of every project.",
+        ("last", "analyst", "all"),
+    ),
+)

@@ -1,0 +1,262 @@
+"""Questions: their price and their meaning before they are asked, and then the asking: jobs, answers, certificates."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from pets.common.codec import Json
+from pets.errors import BudgetError, NotFoundError, PolicyError, UserError, did_you_mean, shown
+from pets.ledger.queue import JobState, QueuedJob
+from pets.protection.protection import DP, Protection
+from pets.query_model.query import Query
+from pets.query_model.sql.reading import sql
+from pets.release.bounding.rows_lost import question
+from pets.service.access.grants import check_grant
+from pets.service.answering import answers
+from pets.service.http.endpoint import Call, Endpoint, Later, Reply
+from pets.service.wire.asked import Asked
+from pets.session.custody import Custody
+from pets.session.explain import explain
+
+# before anything is asked -----------------------------------------------------------------------------------------
+
+
+def _quote(call: Call) -> Reply:
+    form = _fields(call, ("queries", "protection"))
+    found = Asked.read("release", {"queries": form["queries"], "protection": form["protection"]}).arguments
+    _count(call, found["queries"])
+    quote = call.service.session(call.identity, call.path["dataset"]).quote(found["queries"], found["protection"])
+    return Reply({"quote": quote.to_json()})
+
+
+def _explain(call: Call) -> Reply:
+    form = _fields(call, ("query",), ("protection",))
+    session = call.service.session(call.identity, call.path["dataset"])
+    query = Query.from_json(form["query"])
+    session.policy.check_conditions(query)
+    protection = None if form.get("protection") is None else Protection.from_json(form["protection"])
+    if not (protection is None or isinstance(protection, DP)):
+        raise BudgetError("an explanation is of pets.DP(epsilon=…), or of no protection; leave the protection out")
+    return Reply({"text": str(explain(query, session.schema, protection))})
+
+
+def _sql(call: Call) -> Reply:
+    form = _fields(call, ("sql",))
+    schema = call.service.custodian(call.identity, call.path["dataset"]).schema
+    with warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always")
+        query = sql(form["sql"], schema)
+    return Reply({"query": query.to_json(), "remarks": [str(one.message) for one in remarks]})
+
+
+def _fields(call: Call, needed: tuple[str, ...], also: tuple[str, ...] = ()) -> Json:
+    """The body, which has these fields and no other."""
+    for name in call.body:
+        if name not in (*needed, *also):
+            raise UserError(f"the body has no place for {shown(name)}{did_you_mean(name, (*needed, *also))}")
+    for name in needed:
+        if name not in call.body:
+            raise UserError(f"the body lacks {name!r}; send it with the rest")
+    return call.body
+
+
+def _count(call: Call, queries: list[Query]) -> None:
+    most = call.service.limits.max_queries
+    if len(queries) > most:
+        raise PolicyError(f"{len(queries):,} queries in one request are more than {most:,}; ask in several requests")
+
+
+# asking -------------------------------------------------------------------------------------------------------------
+
+
+def _ask(call: Call) -> Reply | Later:
+    form = dict(call.body)
+    kind = form.pop("kind", "release")
+    if kind == "dummy":
+        raise UserError("invented rows are asked at POST /datasets/{dataset}/dummy; send the question there")
+    return _put(call, kind, form)
+
+
+def _dummy(call: Call) -> Reply | Later:
+    return _put(call, "dummy", call.body)
+
+
+def _put(call: Call, kind: Any, form: Json) -> Reply | Later:
+    service, who, dataset = call.service, call.identity, call.path["dataset"]
+    wait = call.wait
+    custodian = service.custodian(who, dataset)
+    who.require("analyst")
+    check_grant(custodian, who)
+    asked = Asked.read(kind, form)
+    custody = service.custody(who, dataset)
+    _CHECKS[asked.kind](call, custody, **asked.arguments)
+    if (known := answers.free(custody, asked.kind, asked.to_json(), call.key)) is not None:
+        return Reply({"job": None} | known)
+    job = service.queue.put(
+        dataset, who.project, who.subject, asked.kind, asked.to_json(), call.key, max_waiting=service.limits.max_waiting
+    )
+    service.ensure()
+    return Later(lambda: _state(call, job.id), wait)
+
+
+def _check_release(call: Call, custody: Custody, queries: list[Query], protection: Protection, again: Any) -> None:
+    _count(call, queries)
+    _flag(again)
+    if not queries:
+        raise UserError("there is no query; send at least one")
+    custody.policy.check_numbers(sum(custody.job(one, protection).plan.size for one in queries))
+
+
+def _check_dummy(call: Call, custody: Custody, queries: list[Query], protection: Any, rows: Any, seed: Any) -> None:
+    _count(call, queries)
+    most = call.service.limits.max_dummy_rows
+    for name, value, top in (("rows", rows, most), ("seed", seed, 2**63 - 1)):
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
+            raise UserError(f"{name} must be a whole number from 0 to {top:,}, not {shown(value)}")
+    if not queries:
+        raise UserError("there is no query; send at least one")
+    custody.policy.check_numbers(sum(custody.plan(one).size for one in queries))
+
+
+def _check_rows_lost(call: Call, custody: Custody, table: Any, protection: Any, by: Any, again: Any) -> None:
+    _flag(again)
+    custody.policy.check_numbers(custody.job(question(table, by), protection).plan.size)
+
+
+def _check_group_keys(
+    call: Call, custody: Custody, table: Any, by: Any, protection: Any, again: Any, **rest: Any
+) -> None:
+    _flag(again)
+    custody.key_terms(table, by, protection, **rest)
+
+
+def _check_top_keys(call: Call, custody: Custody, query: Query, k: Any, protection: Any, again: Any) -> None:
+    _flag(again)
+    custody.top_terms(query, k, protection)
+
+
+def _check_synthesise(call: Call, custody: Custody, rows: Any, settings: Json) -> None:
+    if "method" in settings or "session" in settings:
+        raise UserError("a service makes tables by method 'dp' alone; leave the method out")
+
+
+def _flag(again: Any) -> None:
+    if not isinstance(again, bool):
+        raise UserError(f"again must be true or false, not {shown(again)}")
+
+
+# what a session would refuse is refused here already, from the plan alone; no row is read, and nothing is charged
+_CHECKS: dict[str, Callable[..., None]] = {
+    "release": _check_release,
+    "dummy": _check_dummy,
+    "rows_lost": _check_rows_lost,
+    "group_keys": _check_group_keys,
+    "top_keys": _check_top_keys,
+    "synthesise": _check_synthesise,
+}
+
+
+# what becomes of it ---------------------------------------------------------------------------------------------------
+
+
+def _job(call: Call) -> Later:
+    service, number = call.service, call.path["job"]
+    service.job(call.identity, number)
+    return Later(lambda: _state(call, number), call.wait)
+
+
+def _state(call: Call, number: str) -> tuple[Reply, bool]:
+    """The reply so far, and whether the job has ended."""
+    _, job = call.service.job(call.identity, number)
+    if job.state is JobState.DONE:
+        answer = answers.answer_of(call.service.queue, job)
+        if answer is None:  # one on invented rows, which are kept for an hour
+            raise NotFoundError("the answer of this job is kept no longer; ask the question again")
+        return Reply({"job": _told(job)} | answer), True
+    return Reply({"job": _told(job)}, 200 if job.state.ended else 202), job.state.ended
+
+
+def _told(job: QueuedJob) -> Json:
+    """What whoever asked is told of a job."""
+    found: Json = {"id": job.id, "kind": job.kind, "state": job.state.value, "dataset": job.dataset}
+    found["at"] = int(job.at)
+    return found if job.problem is None else found | {"problem": job.problem}
+
+
+def _jobs(call: Call) -> Reply:
+    limit, after = call.number("limit", 100, 1000, 1), call.query.get("after")
+    who = call.identity
+    found = call.service.queue.mine(who.project, who.subject, after=after, limit=limit)
+    seen = [job for job in found if job.dataset in call.service.datasets(who)]
+    more = {"next": found[-1].id} if len(found) == limit else {}
+    return Reply({"jobs": [_told(job) for job in seen]} | more)
+
+
+def _cancel(call: Call) -> Reply:
+    _, job = call.service.job(call.identity, call.path["job"])
+    ended = call.service.queue.cancel(job.id, call.identity.project, call.identity.subject)
+    return Reply({"job": _told(ended or job)})
+
+
+def _certificate(call: Call) -> Reply:
+    reply, _ = _state(call, call.path["job"])
+    found = [one["certificate"] for one in _signed(reply.body) if one.get("certificate") is not None]
+    if not found:
+        raise NotFoundError("this job has no certificate, or none yet; ask GET /queries/{job} what became of it")
+    return Reply({"certificates": found})
+
+
+def _signed(body: Json) -> list[Json]:
+    """The parts of an answer that have a certificate."""
+    several = body.get("releases") or [body[name] for name in ("keys", "top", "rows_lost", "synthetic") if name in body]
+    return [one for one in several if isinstance(one, dict)]
+
+
+_QUERY: Json = {"table": "stays", "agg": [["n", {"agg": "count"}]], "by": ["sex"]}
+_DP: Json = {"kind": "dp", "epsilon": "0.5"}
+
+ENDPOINTS = (
+    Endpoint(
+        "POST",
+        "/datasets/{dataset}/quote",
+        _quote,
+        "Price and expected error, before spending; reads no rows.",
+        takes={"queries": [_QUERY], "protection": _DP},
+    ),
+    Endpoint(
+        "POST",
+        "/datasets/{dataset}/explain",
+        _explain,
+        "Who is protected, what is clamped, and how far one person moves the answer.",
+        takes={"query": _QUERY, "protection": _DP},
+    ),
+    Endpoint(
+        "POST",
+        "/datasets/{dataset}/sql",
+        _sql,
+        "The query that a SELECT asks.",
+        takes={"sql": "SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex"},
+    ),
+    Endpoint(
+        "POST",
+        "/datasets/{dataset}/dummy",
+        _dummy,
+        "An answer on invented rows; it costs nothing.",
+        ("wait",),
+        takes={"rows": 1000, "seed": 0, "queries": [_QUERY], "protection": {"kind": "exact"}},
+    ),
+    Endpoint(
+        "POST",
+        "/datasets/{dataset}/queries",
+        _ask,
+        "Ask: a release, or with kind= group_keys, top_keys, rows_lost or synthesise. 202 where it is not ready yet.",
+        ("wait",),
+        takes={"queries": [_QUERY], "protection": _DP},
+    ),
+    Endpoint("GET", "/queries/{job}", _job, "What became of a job; its answer, once it is done.", ("wait",)),
+    Endpoint("DELETE", "/queries/{job}", _cancel, "Ask no more for a job; what had begun stays charged."),
+    Endpoint("GET", "/queries", _jobs, "One's own jobs, the newest first.", ("after", "limit")),
+    Endpoint("GET", "/queries/{job}/certificate", _certificate, "The certificates of a job's answers."),
+)

@@ -1,0 +1,120 @@
+"""Service: the custodians that are served, who may ask them, and where their questions wait."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Protocol
+
+from pets.errors import NotFoundError, UserError, did_you_mean, shown
+from pets.ledger.ledger import Ledger
+from pets.ledger.publish.public_log import PublicLog
+from pets.ledger.queue import Queue, QueuedJob
+from pets.service.access.bearer import Authenticator
+from pets.service.access.identity import Identity
+from pets.service.http.limits import Limits, Rates
+from pets.session.custodian import Custodian
+from pets.session.custody import Custody
+from pets.session.verbs.analyst_session import AnalystSession
+
+_MAX_SESSIONS = 2000  # that are kept ready; another one is made in a moment
+
+
+class Supervisor(Protocol):
+    """Who answers what waits: processes of this machine, started at the first job, or none (they run elsewhere)."""
+
+    def ensure(self) -> None:
+        """See that somebody answers."""
+
+    def poke(self) -> None:
+        """There is a new job: look now."""
+
+
+class Service:
+    """What every endpoint works on; safe from threads.
+
+    Args:
+        custodians: who keep the datasets, each of another name, all accounts in one ledger.
+        auth: who makes a request.
+        limits: what is refused before any charge.
+        supervisor: who answers; ``None`` where answering processes run by themselves.
+        public_log: whether the entries of the log are for everybody; else for auditors and custodians. They name
+            projects and analysts.
+    """
+
+    def __init__(
+        self,
+        custodians: Custodian | Sequence[Custodian],
+        auth: Authenticator,
+        *,
+        limits: Limits | None = None,
+        supervisor: Supervisor | None = None,
+        public_log: bool = False,
+    ) -> None:
+        several = [custodians] if isinstance(custodians, Custodian) else list(custodians)
+        if not several or not all(isinstance(one, Custodian) for one in several):
+            raise UserError("a service serves a pets.Custodian, or a list of them; give at least one")
+        self.custodians = {one.schema.dataset: one for one in several}
+        if len(self.custodians) < len(several):
+            raise UserError("two of the custodians keep a dataset of the same name; give each dataset once")
+        self.auth, self.limits, self.public_log = auth, limits or Limits(), public_log
+        self.supervisor = supervisor
+        self.rates = Rates(self.limits.per_minute)
+        self.ledger: Ledger = several[0].ledger
+        if any(one.ledger.origin != self.ledger.origin for one in several):
+            raise UserError(
+                "the custodians keep their accounts in several ledgers, and a service signs with one key; give them "
+                "the same ledger, or serve each by itself"
+            )
+        self.queue = Queue(self.ledger)
+        self.log = PublicLog(self.ledger)
+        self._sessions: OrderedDict[tuple[str, str, str], Custody] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def datasets(self, identity: Identity) -> list[str]:
+        """The datasets that are there for somebody."""
+        return [name for name in self.custodians if identity.sees(name)]
+
+    def custodian(self, identity: Identity, dataset: str) -> Custodian:
+        """Who keeps a dataset; raises :class:`NotFoundError` also where it is not there for whoever asks."""
+        seen = self.datasets(identity)
+        if dataset not in seen:
+            raise NotFoundError(f"there is no dataset {shown(dataset)} for you here{did_you_mean(dataset, seen)}")
+        return self.custodians[dataset]
+
+    def custody(self, identity: Identity, dataset: str) -> Custody:
+        """The tables and the account as whoever asks sees them."""
+        custodian = self.custodian(identity, dataset)
+        key = (dataset, identity.project, identity.subject)
+        with self._lock:
+            if (known := self._sessions.pop(key, None)) is not None:
+                self._sessions[key] = known
+                return known
+        made = custodian.custody.scoped(identity.project, identity.subject)
+        with self._lock:
+            self._sessions[key] = made
+            while len(self._sessions) > _MAX_SESSIONS:
+                self._sessions.popitem(last=False)
+        return made
+
+    def session(self, identity: Identity, dataset: str) -> AnalystSession:
+        """A session for whoever asks."""
+        return AnalystSession(self.custody(identity, dataset))
+
+    def job(self, identity: Identity, number: str) -> tuple[Custodian, QueuedJob]:
+        """A job of one's own, and who keeps its dataset.
+
+        Raises:
+            NotFoundError: for one that never was, and in the same words for one of somebody else's.
+        """
+        found = self.queue.find(number, identity.project, identity.subject)
+        if found is not None and found.dataset in self.datasets(identity):
+            return self.custodians[found.dataset], found
+        raise NotFoundError(f"there is no job {shown(number)} of yours; GET /queries lists those that there are")
+
+    def ensure(self) -> None:
+        """Somebody is to answer what waits."""
+        if self.supervisor is not None:
+            self.supervisor.ensure()
+            self.supervisor.poke()

@@ -1,1 +1,0 @@
-"""Invented people who meet the condition of a question about people: what they shall be, their rows, and a check."""

@@ -1,0 +1,192 @@
+"""Each endpoint gives what the library gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+import pets
+from pets.common.codec import canonical
+from pets.ledger.ledger import Ledger
+from pets.ledger.log import merkle
+from pets.ledger.log.checkpoint import parse
+from pets.ledger.log.verifier import verify
+from pets.query_model.query import Query
+from pets.service.http.app import ENDPOINTS, create_app, router
+from pets.service.wire.asked import Asked
+from pets.session.custodian import Custodian
+from pets.session.history import form_of
+from pets.session.quoting.quote import Quote, Remaining
+from tests.http_services import ASKED, DP, QUERY, AtOnce, TestClient, by_name, custodian, served
+
+
+@pytest.fixture(scope="module")
+def keeper(tmp_path_factory: pytest.TempPathFactory) -> Custodian:
+    return custodian(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="module")
+def client(keeper: Custodian) -> Iterator[TestClient]:
+    with served(keeper) as made:
+        yield made
+
+
+def test_what_is_public_is_the_sessions(client: TestClient, keeper: Custodian) -> None:
+    session = keeper.session(analyst="amina", project="asthma")
+    told = client.get("/datasets").json()
+    assert told["datasets"] == [{"dataset": "stays", "tables": ["stays"]}]
+    assert (told["analyst"], told["project"], told["roles"]) == ("amina", "asthma", ["analyst"])
+    facts = client.get("/datasets/stays/schema").json()
+    assert pets.Schema.from_json(facts["schema"]).digest == session.schema.digest
+    assert facts["snapshots"] == session.snapshots and facts["policy"] == session.policy.to_json()
+    assert client.get("/key").json()["key"] == keeper.ledger.key.raw.hex()
+    assert client.get("/version").json() == {"protocol": 1, "pets": pets.__version__}
+    assert client.get("/healthz").json() == {"ok": True} and client.get("/readyz").json() == {"ready": True}
+
+
+def test_before_asking(client: TestClient, keeper: Custodian) -> None:
+    session = keeper.session(analyst="amina", project="asthma")
+    query, protection = Query.from_json(QUERY), pets.DP(epsilon=0.1)
+    assert Quote.from_json(client.post("/datasets/stays/quote", json=ASKED).json()["quote"]) == session.quote(
+        query, protection
+    )
+    text = client.post("/datasets/stays/explain", json={"query": QUERY, "protection": DP}).json()["text"]
+    assert text == str(query.explain(session.schema, protection))
+    asked = client.post("/datasets/stays/sql", json={"sql": "SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex"}).json()
+    assert Query.from_json(asked["query"]).digest == query.digest and asked["remarks"] == []
+
+
+def test_an_answer_its_certificate_and_what_is_left(client: TestClient, keeper: Custodian) -> None:
+    before = keeper.remaining().spent.loss
+    reply = client.post("/datasets/stays/queries?wait=5", json=ASKED, headers={"Idempotency-Key": "first"})
+    body = reply.json()
+    assert reply.status_code == 200 and body["job"]["state"] == "done" and body["job"]["dataset"] == "stays"
+    release = pets.Release.from_json(body["releases"][0])
+    assert release.analyst == "amina" and keeper.remaining().spent.loss > before
+    # asked again it is answered from the ledger, at once, without a job and at no cost; the job gives the same bytes
+    spent = keeper.remaining().spent
+    again = client.post("/datasets/stays/queries?wait=5", json=ASKED, headers={"Idempotency-Key": "first"}).json()
+    assert canonical(again) == canonical({"job": None, "releases": body["releases"]})
+    assert keeper.remaining().spent == spent
+    assert client.get(f"/queries/{body['job']['id']}").json() == body
+    (signed,) = client.get(f"/queries/{body['job']['id']}/certificate").json()["certificates"]
+    assert verify(canonical(signed), keeper.ledger.key.raw, canonical(release.to_json()))
+    assert signed == body["releases"][0]["certificate"]
+    left = Remaining.from_json(client.get("/datasets/stays/budget").json()["remaining"])
+    assert left.spent == spent
+    session = keeper.session(analyst="amina", project="asthma")
+    assert client.get("/datasets/stays/history?last=5").json()["history"] == form_of(session.history(last=5))
+
+
+KINDS = {
+    "group_keys": {"table": "stays", "by": ["ward"], "protection": {"kind": "dp", "epsilon": 2}, "groups": 2},
+    "top_keys": {"query": QUERY, "k": 1, "protection": DP},
+    "rows_lost": {"table": "stays", "protection": DP},
+}
+
+
+@pytest.mark.parametrize(("kind", "part"), [("group_keys", "keys"), ("top_keys", "top"), ("rows_lost", "rows_lost")])
+def test_other_kinds_of_questions(client: TestClient, keeper: Custodian, kind: str, part: str) -> None:
+    body = client.post("/datasets/stays/queries?wait=5", json={"kind": kind} | KINDS[kind]).json()
+    session = keeper.session(analyst="amina", project="asthma")
+    assert body["job"]["kind"] == kind
+    assert body[part] == Asked.read(kind, KINDS[kind]).ask(session, f"job:{body['job']['id']}")[part]
+    assert len(client.get(f"/queries/{body['job']['id']}/certificate").json()["certificates"]) == 1
+
+
+def test_invented_rows_cost_nothing(client: TestClient, keeper: Custodian) -> None:
+    spent = keeper.remaining().spent
+    asked = {"queries": [QUERY], "protection": {"kind": "exact"}, "rows": 100, "seed": 3}
+    (form,) = client.post("/datasets/stays/dummy?wait=5", json=asked).json()["releases"]
+    assert pets.Release.from_json(form).data == "dummy" and keeper.remaining().spent == spent
+
+
+def test_jobs_are_listed_and_can_be_cancelled(keeper: Custodian) -> None:
+    with served(keeper, supervisor=None) as client:  # nobody answers
+        who = {"who": "li/sleep/analyst"}
+        asked = [ASKED | {"protection": {"kind": "dp", "rho": n}} for n in (1, 2, 3)]
+        replies = [client.post("/datasets/stays/queries", json=one, headers=who) for one in asked]
+        assert [one.status_code for one in replies] == [202] * 3
+        numbers = [one.json()["job"]["id"] for one in replies]
+        first = client.get("/queries?limit=2", headers=who).json()
+        rest = client.get(f"/queries?limit=2&after={first['next']}", headers=who).json()
+        assert [job["id"] for job in first["jobs"] + rest["jobs"]] == numbers[::-1] and "next" not in rest
+        spent = keeper.remaining().spent
+        assert client.delete(f"/queries/{numbers[0]}", headers=who).json()["job"]["state"] == "cancelled"
+        assert client.get(f"/queries/{numbers[0]}", headers=who).json()["job"]["state"] == "cancelled"
+        assert client.get(f"/queries/{numbers[0]}/certificate", headers=who).status_code == 404
+        assert client.get(f"/queries/{numbers[1]}", headers=who).status_code == 202
+        assert keeper.remaining().spent == spent
+        for number in numbers[1:]:
+            client.delete(f"/queries/{number}", headers=who)
+
+
+def test_the_log_is_whole_and_its_proofs_hold(client: TestClient, keeper: Custodian) -> None:
+    note = parse(client.get("/log/checkpoint").json()["checkpoint"], keeper.ledger.key)
+    told = client.get("/datasets/stays/log", headers={"who": "vera/audit/auditor"}).json()
+    bodies = [one["body"].encode() for one in told["entries"]][: note.size]
+    assert merkle.root(bodies) == note.root
+    path = client.get(f"/log/proof?seq=1&size={note.size}").json()["proof"]["path"]
+    assert merkle.root_from_path(bodies[1], 1, note.size, [bytes.fromhex(one) for one in path]) == note.root
+    grown = client.get(f"/log/proof?old=1&size={note.size}").json()["proof"]["path"]
+    nodes = [bytes.fromhex(one) for one in grown]
+    assert merkle.consistent(1, note.size, merkle.root(bodies[:1]), note.root, nodes)
+
+
+def test_the_page_of_the_protocol_names_every_endpoint(client: TestClient) -> None:
+    reply = client.get("/openapi.json")
+    told = reply.json()
+    assert {(method.upper(), path) for path, one in told["paths"].items() for method in one} == {
+        (one.method, one.path) for one in ENDPOINTS
+    }
+    assert reply.headers["pets-protocol"] == "1"
+    for one in ENDPOINTS:
+        said = told["paths"][one.path][one.method.lower()]
+        assert said["summary"] == one.does and "default" in said["responses"]
+        assert ("requestBody" in said) == (one.takes is not None)
+
+
+def test_the_examples_of_the_page_can_be_asked(keeper: Custodian) -> None:
+    with served(keeper, supervisor=None) as client:
+        for one in ENDPOINTS:
+            if one.takes is not None:
+                reply = client.post(one.path.replace("{dataset}", "stays"), json=one.takes)
+                assert reply.status_code in (200, 202), (one.path, reply.text)
+
+
+def test_it_is_mounted_and_included_in_an_app_of_ones_own(keeper: Custodian) -> None:
+    host = FastAPI()
+    more = {"auth": by_name, "supervisor": AtOnce(keeper)}
+    host.mount("/mounted", create_app(keeper, **more))  # type: ignore[arg-type]
+    host.include_router(router(keeper, **more), prefix="/own")  # type: ignore[arg-type]
+
+    @host.get("/")
+    def front() -> dict[str, str]:
+        return {"app": "the host's"}
+
+    client = TestClient(host)  # (without its start-up work)
+    assert client.get("/").json() == {"app": "the host's"}
+    for prefix in ("/mounted", "/own"):
+        assert client.get(f"{prefix}/datasets").json()["analyst"] == "amina"
+        reply = client.post(f"{prefix}/datasets/stays/queries?wait=5", json=ASKED)
+        assert reply.status_code == 200 and reply.json()["releases"]
+        refused = client.get(f"{prefix}/datasets/none/schema")
+        assert refused.status_code == 404 and refused.json()["code"] == "not-found"
+
+
+def test_custodians_that_cannot_be_served_together_are_refused(keeper: Custodian, tmp_path: Path) -> None:
+    with pytest.raises(pets.UserError, match="same name"):
+        create_app([keeper, keeper])
+    with pytest.raises(pets.UserError, match="at least one"):
+        create_app([])
+    schema = keeper.schema.to_json() | {"dataset": "births"}
+    with Ledger(tmp_path / "other.db") as other:
+        second = pets.Custodian(schema, budget=pets.Budget(epsilon=1), ledger=other)
+        with pytest.raises(pets.UserError, match="same ledger"):
+            create_app([keeper, second])
+    second = pets.Custodian(schema, budget=pets.Budget(epsilon=1), ledger=keeper.ledger)
+    app = create_app([keeper, second], auth=by_name)
+    assert [one["dataset"] for one in TestClient(app).get("/datasets").json()["datasets"]] == ["stays", "births"]

@@ -1,0 +1,189 @@
+"""Every code of the list through HTTP; what is refused is refused before anything is charged or waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import pets
+from pets.errors import BudgetError, PetsError
+from pets.ledger.queue import Queue
+from pets.service.http.limits import Limits
+from pets.service.wire.problems import MEDIA_TYPE, STATUS, error_of
+from pets.session.custodian import Custodian
+from tests.http_services import ASKED, DP, QUERY, TestClient, by_name, custodian, served
+from tests.unit.service.wire.test_problems import made
+from tests.unit.test_error_codes import every
+
+LIMITS = Limits(max_queries=2, max_bytes=20_000, max_dummy_rows=100, max_waiting=2, per_minute=10_000)
+POLICY = pets.Policy(max_numbers=5, max_conditions=3)
+
+
+@pytest.fixture(scope="module")
+def keeper(tmp_path_factory: pytest.TempPathFactory) -> Custodian:
+    return custodian(tmp_path_factory.mktemp("refused"), epsilon=1.0, policy=POLICY)
+
+
+@pytest.fixture(scope="module")
+def client(keeper: Custodian) -> Iterator[TestClient]:
+    with served(keeper, limits=LIMITS, supervisor=None) as made:
+        yield made
+
+
+def test_every_code_leaves_as_a_problem(keeper: Custodian) -> None:
+    raised: list[PetsError] = []
+
+    def refuses(_: Any) -> Any:
+        raise raised[-1]
+
+    with served(keeper, auth=refuses, limits=LIMITS) as client:
+        for kind in every():
+            raised.append(made(kind))
+            told, reply = raised[-1], client.get("/datasets")
+            assert reply.status_code == STATUS[kind.code] and reply.headers["content-type"] == MEDIA_TYPE
+            assert reply.headers["pets-protocol"] == "1"
+            assert reply.json()["code"] == kind.code and reply.json()["detail"] == str(told)
+            assert reply.headers.get("retry-after") == (None if told.retry_after is None else f"{told.retry_after:.0f}")
+            assert (reply.headers.get("www-authenticate") is not None) == (kind.code == "unauthenticated")
+            assert str(error_of(reply.json())) == str(told)
+
+
+def test_what_nobody_foresaw_says_a_number_and_nothing_else(
+    keeper: Custodian, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: Any) -> Any:
+        raise ZeroDivisionError("p17 is 93 years old")
+
+    with served(keeper, auth=broken) as client:
+        reply = client.get("/datasets")
+    assert reply.status_code == 500 and reply.json()["code"] == "internal" and "p17" not in reply.text
+    number = reply.json()["detail"].rpartition("incident ")[2].rstrip(")")
+    assert len(number) == 12 and f"incident {number}" in caplog.text  # whoever runs the service finds it
+
+
+QUESTION = pets.query("stays").group_by("sex")
+MANY = QUESTION.agg(**{f"n{i}": pets.count() for i in range(9)}, s=pets.count_units(), m=pets.mean("days"))
+CONDITIONS = QUESTION.agg(n=pets.count()).where(
+    (pets.col("days") > 1) & (pets.col("days") > 2) & (pets.col("days") > 3) & (pets.col("days") > 4)
+)
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("queries", {}, "request"),
+    ("queries", {"queries": [QUERY]}, "request"),
+    ("queries", ASKED | {"quries": []}, "request"),
+    ("queries", ASKED | {"kind": "releas"}, "request"),
+    ("queries", ASKED | {"kind": "dummy"}, "request"),
+    ("queries", ASKED | {"kind": ["release"]}, "request"),
+    ("queries", ASKED | {"again": 1}, "request"),
+    ("queries", ASKED | {"queries": []}, "request"),
+    ("queries", ASKED | {"queries": [QUERY | {"table": "stay"}]}, "schema"),
+    ("queries", ASKED | {"queries": [QUERY | {"by": ["sexx"]}]}, "query"),
+    ("queries", ASKED | {"protection": {"kind": "dp"}}, "budget"),
+    ("queries", ASKED | {"protection": {"kind": "dp", "epsilon": "1e99"}}, "budget"),
+    ("queries", ASKED | {"protection": {"kind": "exact"}}, "policy"),
+    ("queries", ASKED | {"protection": {"kind": "total"}}, "policy"),
+    ("queries", ASKED | {"queries": [MANY.to_json()]}, "policy"),
+    ("queries", ASKED | {"queries": [CONDITIONS.to_json()]}, "policy"),
+    ("queries", ASKED | {"queries": [QUERY] * 3}, "policy"),
+    ("quote", ASKED | {"queries": [QUERY] * 3}, "policy"),
+    ("queries?wait=99", ASKED, "request"),
+    ("queries?wait=soon", ASKED, "request"),
+    ("queries?weight=1", ASKED, "request"),
+    ("queries", {"kind": "group_keys", "table": "stays", "by": ["ward"], "protection": {"kind": "exact"}}, "budget"),
+    ("queries", {"kind": "top_keys", "query": QUERY, "k": 99, "protection": DP}, "query"),
+    ("queries", {"kind": "rows_lost", "table": "none", "protection": DP}, "schema"),
+    ("queries", {"kind": "rows_lost", "table": "stays", "protection": DP, "again": "no"}, "request"),
+    ("queries", {"kind": "synthesise", "rows": 9, "settings": {"method": "gan"}}, "request"),
+    ("dummy", {"queries": [QUERY], "protection": {"kind": "exact"}, "rows": 101}, "request"),
+    ("dummy", {"queries": [QUERY], "protection": {"kind": "exact"}, "seed": -1}, "request"),
+    ("dummy", {"queries": [], "protection": {"kind": "exact"}}, "request"),
+    ("explain", {"query": QUERY, "protection": {"kind": "exact"}}, "budget"),
+    ("explain", {"protection": DP}, "request"),
+    ("sql", {"sql": "SELECT * FROM stays"}, "sql"),
+    ("sql", {"sql": 3}, "query"),
+    ("sql", {"sql": "SELECT 1", "schema": {}}, "request"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "code"), REFUSED, ids=range(len(REFUSED)))
+def test_it_is_refused_before_a_charge(
+    client: TestClient, keeper: Custodian, path: str, body: dict[str, Any], code: str
+) -> None:
+    with keeper.ledger.reading() as tx:
+        size = tx.head.size
+    reply = client.post(f"/datasets/stays/{path}", json=body)
+    assert (reply.status_code, reply.json().get("code")) == (STATUS[code], code), reply.text
+    with keeper.ledger.reading() as tx:
+        assert tx.head.size == size
+    assert Queue(keeper.ledger).waiting() == 0
+
+
+def test_a_sentence_is_the_librarys_own(client: TestClient, keeper: Custodian) -> None:
+    session = keeper.session(analyst="amina", project="asthma")
+    wrong = QUERY | {"by": ["sexx"]}
+    with pytest.raises(pets.UserError) as caught:
+        session.release(pets.Query.from_json(wrong), pets.DP(epsilon=0.1))
+    reply = client.post("/datasets/stays/queries", json=ASKED | {"queries": [wrong]})
+    assert reply.json()["detail"] == str(caught.value)
+
+
+def test_sizes_and_numbers_of_waiting_jobs_are_limited(client: TestClient, keeper: Custodian) -> None:
+    large = client.post("/datasets/stays/queries", json=ASKED | {"x": "x" * 20_000})
+    assert large.status_code == 413 and large.json()["code"] == "too-large"
+    jobs = []
+    for rho in (1, 2):
+        asked = ASKED | {"protection": {"kind": "dp", "rho": f"0.0{rho}"}}
+        jobs.append(client.post("/datasets/stays/queries", json=asked).json()["job"]["id"])
+    full = client.post("/datasets/stays/queries", json=ASKED | {"protection": {"kind": "dp", "rho": "0.03"}})
+    assert full.status_code == 429 and full.json()["code"] == "busy" and float(full.headers["retry-after"]) > 0
+    # another project has a queue of its own
+    other = {"who": "li/sleep/analyst"}
+    reply = client.post("/datasets/stays/queries", json=ASKED, headers=other)
+    assert reply.status_code == 202
+    client.delete(f"/queries/{reply.json()['job']['id']}", headers=other)
+    for job in jobs:
+        client.delete(f"/queries/{job}")
+
+
+def test_a_rate_is_one_callers_alone(keeper: Custodian) -> None:
+    with served(keeper, limits=Limits(per_minute=3)) as client:
+        codes = [client.get("/datasets").status_code for _ in range(4)]
+        assert codes == [200, 200, 200, 429]
+        assert client.get("/datasets", headers={"who": "li/sleep/analyst"}).status_code == 200
+
+
+def test_over_the_budget_the_job_says_so_in_the_librarys_words(keeper: Custodian) -> None:
+    asked = ASKED | {"protection": {"kind": "dp", "epsilon": 900}}
+    with served(keeper) as client:
+        reply = client.post("/datasets/stays/queries?wait=5", json=asked)
+    assert reply.status_code == 200 and reply.json()["job"]["state"] == "failed"
+    problem = reply.json()["job"]["problem"]
+    session = keeper.session(analyst="amina", project="asthma")
+    with pytest.raises(BudgetError) as caught:
+        session.release(pets.Query.from_json(QUERY), pets.DP(epsilon=900))
+    assert problem["code"] == "budget" and type(error_of(problem)) is BudgetError
+    assert problem["message"] == str(caught.value) and keeper.remaining().spent.loss == 0
+
+
+def test_only_an_analyst_asks_and_only_an_auditor_reads_all(keeper: Custodian) -> None:
+    with served(keeper) as client:
+        vera = {"who": "vera/audit/auditor"}
+        assert client.post("/datasets/stays/queries", json=ASKED, headers=vera).json()["code"] == "forbidden"
+        assert client.post("/datasets/stays/dummy", json=ASKED, headers=vera).json()["code"] == "forbidden"
+        assert client.get("/datasets/stays/log").json()["code"] == "forbidden"
+        assert client.get("/datasets/stays/history?all=true").json()["code"] == "forbidden"
+        assert client.get("/datasets/stays/history?all=true", headers=vera).status_code == 200
+    with served(keeper, public_log=True) as client:
+        assert client.get("/datasets/stays/log").status_code == 200
+
+
+def test_without_a_login_nothing_is_shown(keeper: Custodian) -> None:
+    opened = {"/healthz", "/readyz", "/version", "/key", "/log/checkpoint", "/log/proof"}
+    from pets.service.http.app import ENDPOINTS
+
+    with served(keeper, auth=by_name) as client:
+        for one in ENDPOINTS:
+            path = one.path.replace("{dataset}", "stays").replace("{job}", "x")
+            reply = client.request(one.method, path, headers={"who": ""})
+            assert (reply.status_code == 401) == (one.path not in opened), one.path

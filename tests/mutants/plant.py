@@ -151,6 +151,9 @@ if __name__ == "__main__":
     for one in mutants():
         if one.equivalent or (sys.argv[1:] and all(part not in one.name for part in sys.argv[1:])):
             continue
+        if one.source.count(one.old) != 1:
+            print(f"STALE: {one.name}: its text does not stand once in {one.file}", flush=True)
+            continue
         code, said = nursery.outcome(one)
         last = said.strip().splitlines()[-1] if said.strip() else ""
         print(f"{'caught' if code == 1 else f'SURVIVED ({code})'}: {one.name}: {last}", flush=True)

@@ -178,7 +178,7 @@ class Custody:
         Raises:
             QueryError: where there is no data for them, or they cannot be read together; no row decides that.
         """
-        return self.snapshot(plan.table) if plan.people_of is None else self.linked(plan.people_of.tables)
+        return self.snapshot(plan.table) if plan.people_of is None else self._tables.people_answering(plan)
 
     def linked(self, tables: Iterable[str]) -> Linked:
         """Prepared rows of several tables, in which the same code is the same person: real ones, as in a snapshot.

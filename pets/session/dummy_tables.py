@@ -1,12 +1,19 @@
-"""The dummy session's tables: invented rows that a query's conditions never leave empty-handed."""
+"""The dummy session's tables: invented rows that a query's conditions do not leave empty-handed."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pets.common.codec import digest
+from pets.errors import UserError
+from pets.plan.plan import Plan, make_plan
+from pets.query_model.aggregate import count
+from pets.query_model.expression import Filter
 from pets.query_model.query import Query
+from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
+from pets.rows.tabulate import tabulate
 from pets.schema.schema import Schema
 from pets.session.tables import Holdings
 from pets.synthetic.dummy import dummy, met
@@ -27,6 +34,7 @@ class DummyTables(Holdings):
         super().__init__(schema, dict(made.tables), None, progress=False)
         self._rows, self._seed, self._made_for = 1000 if rows is None else rows, seed, query
         self._filled: dict[str, Snapshot] = {}
+        self._cohorts: dict[str, Linked] = {}
 
     def answering(self, query: Query) -> Snapshot:
         texts = named(self._schema, query)  # of a column that lists none: made-up rows hold those that are asked for
@@ -41,3 +49,44 @@ class DummyTables(Holdings):
             made = dummy(self._schema, self._rows, self._seed, query=query)
             self._filled[key] = Snapshot.make(self._schema, query.table, dict(made.tables), folder=None, progress=False)
         return self._filled[key]
+
+    def people_answering(self, plan: Plan) -> Linked:
+        plain, texts = super().people_answering(plan), named(self._schema, plan.query)
+        if self._made_for is not None or not (texts or _parts(plan.query)):
+            return plain
+        assert plan.people_of is not None
+        form = plan.query.to_json()
+        asked: Any = [
+            form["people"],
+            form.get("where"),
+            form.get("with"),
+            form["agg"],
+            list(plan.people_of.tables),
+            texts,
+        ]
+        key = digest(asked)
+        if key not in self._cohorts:
+            enough = not texts and self._fewest(plan.query) >= FEW
+            self._cohorts[key] = plain if enough else self._made(plan, plain)
+        return self._cohorts[key]
+
+    def _fewest(self, query: Query) -> int:
+        """How many people of the plain tables count in the part of the answer that has fewest: of invented rows."""
+        parts = tuple((f"n{place}", count(where=where)) for place, where in enumerate(_parts(query)))
+        asked = make_plan(replace(query, keys=(), keyset=None, aggregates=parts, display=None), self._schema)
+        return int(tabulate(asked, super().people_answering(asked)).reveal().min())
+
+    def _made(self, plan: Plan, plain: Linked) -> Linked:
+        assert plan.people_of is not None
+        try:
+            made = dummy(self._schema, self._rows, self._seed, query=plan.query)
+        except UserError:  # nobody could be made to meet it
+            return plain
+        tables = dict(made.tables)
+        return Linked(Snapshot.make_all(self._schema, plan.people_of.tables, tables, folder=None, progress=False))
+
+
+def _parts(query: Query) -> list[Filter | None]:
+    """The conditions of the measures, each beside the question's own; none where there is no condition at all."""
+    found = [where for _, aggregate in query.aggregates if (where := getattr(aggregate, "where", None)) is not None]
+    return [None, *found] if query.condition is not None else found

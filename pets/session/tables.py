@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pets.errors import DataError, QueryError, did_you_mean, shown
+from pets.plan.plan import Plan
 from pets.query_model.query import Query
 from pets.rows.limits import Limits
 from pets.rows.linked import Linked, apart, one_set
@@ -73,6 +74,11 @@ class Holdings:
     def answering(self, query: Query) -> Snapshot:
         """The snapshot that answers a query: that of its table, whatever is asked."""
         return self.snapshot(query.table)
+
+    def people_answering(self, plan: Plan) -> Linked:
+        """The tables that answer a question about people: those that its features read, whatever is asked."""
+        assert plan.people_of is not None
+        return self.linked(plan.people_of.tables)
 
     def linked(self, tables: Iterable[str]) -> Linked:
         """Tables that one question reads together, person by person.

@@ -28,6 +28,7 @@ from pets.synthetic.dummy_data.dataset import Dummy
 from pets.synthetic.dummy_data.derived_targets import derived_codes
 from pets.synthetic.dummy_data.fill import Codes, fill, stream
 from pets.synthetic.dummy_data.manifest import manifest
+from pets.synthetic.dummy_data.people.cohort import Cohort, cohort, looked_up
 from pets.synthetic.dummy_data.query_targets import Wish, conditions, wishes
 from pets.synthetic.dummy_data.texts import listed
 from pets.synthetic.linked import linked
@@ -59,7 +60,8 @@ def dummy(
     People have between 1 and ``max_rows`` rows, most of them few. No more people are invented than the schema says
     there are at most (``people``): they then have more rows each, and a table gets at most people × max_rows rows,
     fewer than asked for where that is less. Columns that the schema may leave empty are null in 3 % of rows. With a
-    ``query``, half of the people are made to meet its conditions, so that its answer on these rows is not empty.
+    ``query``, half of the people are made to meet its conditions, so that its answer on these rows is not empty; of a
+    question about people, with rows in every table that it reads.
 
     The name of a *pack* in the schema's place, such as ``"nhs"``, gives its linked tables for ``people`` invented
     people; ``faults`` plants its faults for training (``.answers`` is the key to them), and ``link`` names people by
@@ -89,7 +91,7 @@ def dummy(
     rows = whole_between("rows", 1000 if rows is None else rows, 1, MAX_ROWS)
     seed = whole_between("seed", seed, 0, 2**63 - 1)
     held = listed(known, query if isinstance(query, Query) else None)
-    wanted = _wanted(query, held)
+    wanted = _wanted(query, held, rows, seed)
     tables = {name: _table(name, held, rows, seed, query, wanted) for name in held.tables}
     told = manifest(
         dataset=known.dataset,
@@ -123,25 +125,27 @@ def invent(schema: Schema, rows: int = 1000, seed: int = 0) -> dict[str, pd.Data
     return dict(dummy(schema, rows, seed))
 
 
-def _wanted(query: Query | None, schema: Schema) -> tuple[Wish, ...]:
+def _wanted(query: Query | None, schema: Schema, rows: int, seed: int) -> tuple[Wish, ...] | Cohort:
     if query is None:
         return ()
     if not isinstance(query, Query):
         raise QueryError(f"query must be built from pets.query('table'), not {shown(query)}")
     if query.people is not None:
-        raise QueryError(
-            "rows are made to meet a question about the rows of a table, not one about people; leave query out and ask "
-            "of plain dummy rows: session.dummy(rows=10_000)"
-        )
+        return cohort(query, schema, rows, seed) or ()
     return wishes(query, schema)
 
 
 def _codes(
-    name: str, schema: Schema, rows: int, seed: int, query: Query | None = None, wanted: tuple[Wish, ...] = ()
+    name: str, schema: Schema, rows: int, seed: int, query: Query | None = None, wanted: tuple[Wish, ...] | Cohort = ()
 ) -> tuple[Codes, dict[str, Codes]]:
     """The person of each row of a table, and its codes."""
     table = schema.tables[name]
     rows = min(rows, table.people * table.unit.max_rows)
+    if isinstance(wanted, Cohort):  # the first people are they, and those who follow are anybody
+        meant, made, places = wanted.wishes(name)
+        rest = _people(table.unit.max_rows, rows - len(made), table.people - wanted.people, stream(seed, name))
+        person = np.concatenate([made, rest + wanted.people])
+        return person, fill(name, table, rows, seed, meant, np.append(places, np.full(len(rest), -1)))
     person = _people(table.unit.max_rows, rows, table.people, stream(seed, name))
     mine: list[Mapping[str, Any]] = []
     if query is not None and query.table == name:
@@ -165,13 +169,7 @@ def met(query: Query, schema: Schema, rows: int, seed: int) -> int:
             if name in held:
                 of_person = held[name][np.minimum(person, everyone - 1)]
                 codes[name] = np.where(person < everyone, of_person, domain.cells)
-    for name, domain in schema.fields(query.table).items():
-        if isinstance(domain, Category) and domain.lookup is not None:
-            source = schema.fields(query.table)[domain.lookup.column]
-            assert isinstance(source, Category)
-            found = [domain.lookup.mapping.get(value) for value in source.values]
-            table = [domain.cells if value is None else domain.encode(value) for value in found]
-            codes[name] = np.array([*table, domain.cells], dtype=np.int64)[codes[domain.lookup.column]]
+    codes |= looked_up(schema.fields(query.table), codes)
     codes |= derived_codes(make_plan(query, schema), codes)
     parts = (holds(condition, codes, len(person)) for condition in conditions(query, schema))
     return min((len(np.unique(person[part])) for part in parts), default=len(person))
@@ -193,7 +191,9 @@ def holds(condition: Predicate, codes: Mapping[str, Codes], rows: int) -> npt.ND
     return out
 
 
-def _table(name: str, schema: Schema, rows: int, seed: int, query: Query | None, wanted: tuple[Wish, ...]) -> Any:
+def _table(
+    name: str, schema: Schema, rows: int, seed: int, query: Query | None, wanted: tuple[Wish, ...] | Cohort
+) -> Any:
     import pyarrow as pa
 
     person, codes = _codes(name, schema, rows, seed, query, wanted)

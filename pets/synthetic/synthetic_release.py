@@ -34,6 +34,9 @@ MARKER = "SYNTHETIC"
 RECORD = "synthetic_id"
 """The column that names each row. Its values are invented: a row is a record, not a person."""
 
+PEOPLE = "people"
+"""What rows of features are called, one a person; settings hold the question that they are of under this name, too."""
+
 ENDINGS = (".csv", ".parquet")
 
 
@@ -112,7 +115,8 @@ class SyntheticRelease:
             federation's, which has no ledger of its own: each of its releases carries what its sites signed.
         derived: the canonical form that the certificate is about: manifest, schema, tables' digests and the releases'
             certificates.
-        schema: of the tables; a CSV file is written as it says, so that the same schema reads it.
+        schema: of the tables; a CSV file is written as it says, so that the same schema reads it (``None``: of people,
+            whose features no schema reads).
         enough: whether the real table had rows enough for its noise, in one sentence (``""`` without a guarantee).
     """
 

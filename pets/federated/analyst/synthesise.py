@@ -21,7 +21,7 @@ from pets.protection.protection import DP
 from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.schema.schema import Schema
-from pets.session.synthesis.engine import ROW
+from pets.session.synthesis.engine import PERSON, ROW
 from pets.session.synthesis.hopeless import refuse_hopeless
 from pets.session.synthesis.request import SynthesisRequest, check_settings
 from pets.synthetic.synthetic_release import SyntheticRelease
@@ -71,7 +71,7 @@ def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: st
         method="dp",
         dataset=schema.dataset,
         schema_digest=schema.digest,
-        schema=schema,
+        schema=schema if request.cohort is None else None,
         data=data,
         releases=made.releases,
         guarantee=promise.replace("any released table", "any synthetic table")
@@ -87,14 +87,15 @@ def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: st
             "selection": "tree",
             "secure": secure,
             "sites": roster.size,
-            "slots": {column.name: column.dimension.size for column in workload.columns},
+            "slots": {column.name: column.size for column in workload.columns},
             "pairs_in_the_model": held,
             "cells": made.model.cells,
             "rows_estimated": round(made.model.total),
             "rows_of_a_person": made.releases[0].plan.rows,
             "below_noise": [[one.column, one.value] for one in made.rare],
             "seed": request.seed,
-        },
+        }
+        | request.told,
         level=made.verdict.level,
         issued_at=now(),
         project="federation",
@@ -103,7 +104,7 @@ def _private(request: SynthesisRequest, roster: Roster, analyst: str, secure: st
         notes=(
             made.verdict.words,
             *rare_note(made.rare),
-            ROW,
+            ROW if request.cohort is None else PERSON,
             f"The model holds every column by itself and {len(held)} of {len(workload.pairs)} pairs; the others, and "
             "whatever takes three columns or more, follow only as far as these imply it.",
             UNSIGNED,

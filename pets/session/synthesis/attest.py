@@ -32,6 +32,7 @@ def attested(
         LedgerError: where it cannot be entered; what was measured can be asked again at no cost.
     """
     account, schema = custody.account, custody.schema
+    home = made.table_name if plan is None else plan.table  # (people are made of several tables; one stands for them)
     form: Json = {
         "pets": "derived",
         "version": 1,
@@ -43,7 +44,7 @@ def attested(
         "from": [dict(one) for one in answers],
     }
     real = made.data == "real"
-    told = guarantee_text.derived(KIND, schema, made.table_name, made.data, custody.engine, made.issued_at)
+    told = guarantee_text.derived(KIND, schema, home, made.data, custody.engine, made.issued_at)
     told |= {
         "release_id": made.id,
         "project_id": made.project,
@@ -58,7 +59,7 @@ def attested(
     said = Derived(
         dataset=custody.schema.dataset,
         scope=account.scope,
-        table=made.table_name,
+        table=home,
         what=told["what"],
         protection=protection,
         unbounded=plan is None and real,

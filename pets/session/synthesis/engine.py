@@ -31,6 +31,7 @@ FEW = 100
 """People below whom an engine is likely to remember single ones."""
 
 ROW = "One row is a record with an invented id, not a person: people with several rows are not rebuilt."
+PERSON = "One row has the shape of one person's features, under an invented id that stands for no real person."
 
 
 def by_engine(

@@ -43,23 +43,14 @@ def why_hopeless(request: SynthesisRequest, left: int | None = None) -> str:
         request: that is asked.
         left: units of the budget that are left; a dearer remedy is not named.
     """
-    if not _drowned(request.forecast, most_rows(request)):
+    if not _drowned(request.forecast, request.most_rows):
         return ""
-    at = request.forecast.columns_at(most_rows(request))
+    at = request.forecast.columns_at(request.most_rows)
     return (
         f"at epsilon={request.epsilon:g} noise would drown this table: the schema allows at most "
-        f"{most_rows(request):,} rows that count, and of these noise alone would put {100 * at:.0f} % in the wrong "
+        f"{request.most_rows:,} rows that count, and of these noise alone would put {100 * at:.0f} % in the wrong "
         f"place of a column; {_remedy(request, left)}"
     )
-
-
-def most_rows(request: SynthesisRequest) -> int:
-    """Rows that may count at most: the people that the schema allows, each with the rows that count."""
-    home = request.schema.table(request.name)
-    people = home.people
-    if home.person_table is not None:
-        people = min(people, request.schema.table(home.person_table).people)
-    return people * request.rows_of_a_person
 
 
 def _drowned(forecast: Forecast, rows: int, margin: float = 1) -> bool:
@@ -80,7 +71,7 @@ def _remedy(request: SynthesisRequest, left: int | None) -> str:
 def _does(request: SynthesisRequest, changed: dict[str, Any]) -> bool:
     try:
         other = replace(request, **changed)
-        return not _drowned(other.forecast, most_rows(other), _MARGIN)
+        return not _drowned(other.forecast, other.most_rows, _MARGIN)
     except UserError:
         return False
 
@@ -94,7 +85,7 @@ def _dearer(request: SynthesisRequest, left: int | None) -> Iterator[tuple[str, 
             return
         ratio = request.units / units
         rough = request.forecast.scaled(math.sqrt(ratio) if request.currency == "zcdp" else ratio)
-        if not _drowned(rough, most_rows(request), _MARGIN):
+        if not _drowned(rough, request.most_rows, _MARGIN):
             yield f"epsilon={epsilon:g}", {"epsilon": epsilon}
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pets.common.arguments import whole_between
+from pets.common.codec import Json
 from pets.dp.calibrate import Noise, calibrate, target_units
 from pets.errors import BudgetError, UserError, did_you_mean, shown
 from pets.plan.plan import make_plan
@@ -19,6 +20,7 @@ from pets.query_model.query import Query
 from pets.release.estimate import Mechanism
 from pets.release.estimate import Noise as Deviation
 from pets.schema.schema import Schema
+from pets.synthetic.synthetic_release import PEOPLE
 
 if TYPE_CHECKING:
     from pets.synthetic.dp_model.noise_alone import Forecast
@@ -38,7 +40,7 @@ class SynthesisRequest:
         currency, delta: what ledgers count in, and the δ at which they state ε.
         epsilon: the whole price.
         rows: to draw; ``None``: the noisy number of rows.
-        table: left out, the schema's only one.
+        table: left out, the schema's only one; or a question about people, each of whom is then a row.
         columns, bins, bound: what is modelled, in which slots, and the rows of one person that count.
         selection: how the model's pairs are chosen.
         cells: of the model, at most; ``None``: the usual number.
@@ -55,7 +57,7 @@ class SynthesisRequest:
     delta: float
     epsilon: float
     rows: int | None = None
-    table: str | None = None
+    table: str | Query | None = None
     columns: Sequence[str] | None = None
     bins: Any = None
     bound: int | None = None
@@ -66,6 +68,7 @@ class SynthesisRequest:
     progress: bool = True
 
     def __post_init__(self) -> None:
+        from pets.synthetic.dp_model.cohort import plain_cohort
         from pets.synthetic.dp_model.marginals import ready
         from pets.synthetic.dp_model.private import CELLS, check_selection
 
@@ -75,7 +78,7 @@ class SynthesisRequest:
         checked: Mapping[str, Any] = {
             "rows": rows_to_draw(self.rows),
             "epsilon": float(DP(epsilon=self.epsilon).epsilon or 0),
-            "table": one_table(self.schema, self.table),
+            "table": plain_cohort(self.table) if isinstance(self.table, Query) else one_table(self.schema, self.table),
             "selection": check_selection(self.selection),
             "cells": cells,
             "seed": whole_between("seed", self.seed, 0, 2**63 - 1),
@@ -85,6 +88,8 @@ class SynthesisRequest:
         for label in ("again", "progress"):
             if not isinstance(getattr(self, label), bool):
                 raise UserError(f"{label} must be True or False, not {shown(getattr(self, label))}")
+        if self.cohort is not None and self.bound is not None:
+            raise UserError("a person is one row here, so there is nothing to bound; leave bound out")
         if any(self.units * share < _LEAST_UNITS for _, share in self.workload.shares()):
             raise BudgetError(
                 f"epsilon={self.epsilon!r} is too small for {len(self.workload.cliques):,} marginals; ask with a "
@@ -93,9 +98,32 @@ class SynthesisRequest:
         ready()  # a missing extra, too, is refused before anything is spent
 
     @property
+    def cohort(self) -> Query | None:
+        """The question about people, each of whom is a row; ``None`` for the rows of a table."""
+        return self.table if isinstance(self.table, Query) else None
+
+    @property
     def name(self) -> str:
-        """The table."""
-        return one_table(self.schema, self.table)
+        """What the rows are called: the table, or people."""
+        return one_table(self.schema, self.table) if self.cohort is None else PEOPLE
+
+    @property
+    def told(self) -> Json:
+        """What the settings of the data set say of its people."""
+        if self.cohort is None:
+            return {}
+        return {PEOPLE: {name: part for name, part in self.cohort.to_json().items() if name != "agg"}}
+
+    @property
+    def most_rows(self) -> int:
+        """Rows that may count at most: the people that the schema allows, each with the rows that count."""
+        if self.cohort is not None:
+            return make_plan(self.workload.query((0,)), self.schema).people
+        home = self.schema.table(self.name)
+        people = home.people
+        if home.person_table is not None:
+            people = min(people, self.schema.table(home.person_table).people)
+        return people * self.rows_of_a_person
 
     @property
     def protection(self) -> DP:
@@ -105,9 +133,13 @@ class SynthesisRequest:
     @cached_property
     def workload(self) -> Workload:
         """The marginals that may be measured."""
+        from pets.synthetic.dp_model.cohort import features
         from pets.synthetic.dp_model.columns import modelled
         from pets.synthetic.dp_model.workload import Workload
 
+        if self.cohort is not None:
+            columns = features(self.cohort, self.schema, self.columns, self.bins)
+            return Workload(self.cohort.table, columns, people=self.cohort)
         return Workload(self.name, modelled(self.schema, self.name, self.columns, self.bins), self.bound)
 
     @cached_property
@@ -196,6 +228,10 @@ def deviation(mechanism: Mechanism, scales: tuple[float, ...]) -> float:
 
 def one_table(schema: Schema, table: object) -> str:
     """The table that is meant; left out, the schema's only one."""
+    if isinstance(table, Query):
+        raise UserError(
+            "an engine without a guarantee learns a table and no people; name the table, or use method='dp'"
+        )
     if table is None:
         if len(schema.tables) > 1:
             raise UserError(f"the schema has several tables; say which with table={next(iter(schema.tables))!r}")

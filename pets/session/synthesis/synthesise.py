@@ -24,7 +24,7 @@ from pets.session.batch import Answers, Work
 from pets.session.custody import Custody
 from pets.session.job import Job
 from pets.session.synthesis.attest import attested
-from pets.session.synthesis.engine import ROW, by_engine, ruled
+from pets.session.synthesis.engine import PERSON, ROW, by_engine, ruled
 from pets.session.synthesis.hopeless import refuse_hopeless
 from pets.session.synthesis.request import SynthesisRequest, check_settings, rows_to_draw
 from pets.synthetic.sdv import external
@@ -40,7 +40,8 @@ def synthesise(custody: Custody, rows: object, method: object, settings: Json) -
         custody: the custody of the tables and the account.
         rows: to draw; left out, the noisy number of rows (without a guarantee: as many as there are).
         method: ``"dp"``, or an engine without a guarantee.
-        settings: for ``"dp"``: ``epsilon`` (needed), ``table``, ``columns``, ``bins`` (a column's edges, how many, or
+        settings: for ``"dp"``: ``epsilon`` (needed), ``table`` (its name, or a question about people, each of whom is
+            then a row of features), ``columns``, ``bins`` (a column's edges, how many, or
             ``"year"``, ``"quarter"``, ``"month"``), ``bound`` (rows of one person that count), ``selection``
             (``"tree"`` or, much slower, ``"aim"``), ``cells`` (of the model), ``seed`` (of drawing rows), ``again``,
             ``progress``. For the others: ``table``, ``columns``, ``order`` (of a person's rows, ``"par"``), ``epochs``,
@@ -89,16 +90,16 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
         cost = Cost(custody.budget.currency, request.units)
     delta, workload, name = request.delta, request.workload, request.name
     held = [workload.names(pair) for pair in made.held]
-    binned = {column.name: column.dimension.size for column in workload.columns}
+    binned = {column.name: column.size for column in workload.columns}
     whole = [workload.columns[place].name for place in made.whole]
-    rules = unkept(custody.schema.table(name), made.frame)
+    rules = [] if request.cohort is not None else unkept(custody.schema.table(name), made.frame)
     table = SyntheticRelease(
         id=random_id(),
         frames={name: made.frame},
         method="dp",
         dataset=custody.schema.dataset,
         schema_digest=custody.schema.digest,
-        schema=custody.schema,
+        schema=custody.schema if request.cohort is None else None,  # (no schema reads people)
         data=custody.kind,
         releases=made.releases,
         guarantee=_promise(made.releases[0].plan, _paid(len(made.releases), answers), request, custody.kind),
@@ -119,7 +120,8 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
             "below_noise": [[one.column, one.value] for one in made.rare],
             "seed": request.seed,
             "rules": rules,
-        },
+        }
+        | request.told,
         level=made.verdict.level,
         issued_at=now(),
         project=custody.project,
@@ -129,6 +131,7 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
         notes=(
             made.verdict.words,
             *rare_note(made.rare),
+            ROW if request.cohort is None else PERSON,
             *_notes(made.releases, len(held), len(workload.pairs)),
             *_filled(whole),
             *ruled(rules),
@@ -203,7 +206,7 @@ def _notes(releases: Sequence[Release], held: int, pairs: int) -> tuple[str, ...
         "lost unless it has a bin of its own (bins={'cost': [0, 1, 500, 5000]}); counts of rare combinations are "
         "mostly noise.",
     )
-    return (ROW, *about, *more)
+    return (*about, *more)
 
 
 def _filled(whole: Sequence[str]) -> tuple[str, ...]:

@@ -59,8 +59,8 @@ class AnalystVerbs(BoundingVerbs, SelectionVerbs, SessionNames):
     def dummy(self, rows: int = 1000, seed: int = 0, *, query: Query | None = None) -> AnalystVerbs:
         """A session on invented rows of the same schema. It costs nothing, and there ``pets.Exact()`` is allowed.
 
-        Rows are made to meet the conditions of a query that hardly any other would meet; with ``query=``, all queries
-        of the session are answered on rows made for that one.
+        Rows are made to meet the conditions of a query that hardly any other would meet (of a question about people, in
+        every table that it reads); with ``query=``, all queries of the session are answered on rows made for that one.
         """
         raise NotImplementedError
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from pets.errors import QueryError, UserError, did_you_mean, shown
 from pets.plan.layout import Dimension, bin_breaks, dimension
+from pets.plan.predicate import Range, overlap
 from pets.query_model.group_keys import Bins, ColumnKey, Key, Period
 from pets.schema.dates import Calendar, Date
 from pets.schema.domain import Boolean, Category, Domain, Identifier
@@ -43,36 +45,67 @@ class Modelled:
         name: the column.
         key: how a query groups by it.
         domain: its public values.
-        dimension: which codes share which slot.
+        dimension: which codes share which slot of a query's answer.
+        codes: which codes rows may have, by a public condition (``None``: all); slots without any are no slots here.
     """
 
     name: str
     key: Key
     domain: Domain
     dimension: Dimension
+    codes: tuple[Range, ...] | None = None
 
     @property
     def size(self) -> int:
         """Slots, the one for rows without a value included."""
-        return self.dimension.size
+        return len(self.possible)
+
+    @cached_property
+    def possible(self) -> Ints:
+        """The slots of the answer that rows may be in; the others hold noise alone."""
+        return np.unique(self._runs[0])
+
+    @property
+    def labels(self) -> tuple[Any, ...]:
+        """What each slot is called."""
+        return tuple(self.dimension.labels[slot] for slot in self.possible)
+
+    @property
+    def lacks(self) -> bool:
+        """Whether a row may be without a value; the last slot then stands for none."""
+        open_end = self.codes is None or any(low <= self.domain.cells <= high for low, high in self.codes)
+        return self.domain.nullable and open_end
 
     def values(self, slots: Ints, random: np.random.Generator) -> list[Any]:
         """A value for each slot: drawn evenly from the slot's public values; ``None`` where the slot says "missing"."""
-        first, count = self._runs()
-        codes = first[slots] + (random.random(len(slots)) * count[slots]).astype(np.int64)
+        slot, first, count = self._runs
+        ends = np.cumsum(count)
+        starts = np.searchsorted(slot, self.possible)
+        before = (ends - count)[starts]
+        within = np.append(before[1:], ends[-1]) - before
+        drawn = before[slots] + (random.random(len(slots)) * within[slots]).astype(np.int64)
+        run = np.searchsorted(ends, drawn, side="right")
+        codes = first[run] + drawn - (ends - count)[run]
         known = {code: self._value(code) for code in np.unique(codes).tolist()}
         return [known[code] for code in codes.tolist()]
 
-    def _runs(self) -> tuple[Ints, Ints]:
-        """The first code of each slot and how many follow on it. (Every key of this file has one run a slot.)"""
-        if not self.dimension.breaks:
-            return np.arange(self.size, dtype=np.int64), np.ones(self.size, dtype=np.int64)
-        starts = [*self.dimension.breaks, self.domain.codes]
-        first, count = np.zeros(self.size, dtype=np.int64), np.ones(self.size, dtype=np.int64)
-        for place, slot in enumerate(self.dimension.slots):
-            if slot >= 0:
-                first[slot], count[slot] = starts[place], starts[place + 1] - starts[place]
-        return first, count
+    @cached_property
+    def _runs(self) -> tuple[Ints, Ints, Ints]:
+        """Runs of codes that rows may have, by their slot in the answer: the slot, the first code, and how many."""
+        starts = self.dimension.breaks or range(self.dimension.size)
+        slots = self.dimension.slots or range(self.dimension.size)
+        ends = [*starts[1:], self.domain.codes if self.dimension.breaks else self.dimension.size]
+        whole = sorted(
+            (slot, first, end - 1) for slot, first, end in zip(slots, starts, ends, strict=True) if slot >= 0
+        )
+        allowed = ((0, self.domain.codes - 1),) if self.codes is None else self.codes
+        cut = [
+            (slot, low, high - low + 1)
+            for slot, first, last in whole
+            for low, high in overlap(((first, last),), allowed)
+        ]
+        slot, first, count = np.array(cut, dtype=np.int64).reshape(-1, 3).T
+        return slot, first, count
 
     def _value(self, code: int) -> Any:
         if code == self.domain.cells:
@@ -96,16 +129,28 @@ def modelled(
         UserError: naming the column and the remedy.
     """
     fields = schema.fields(table)
-    own = schema.table(table).columns
-    chosen = [n for n in own if _can(fields[n])] if columns is None else _listed(columns, fields)
+    own = [name for name in schema.table(table).columns if _can(fields[name])]
+    found = cut(fields, table, own, columns, bins)
+    if not found:
+        raise UserError(f"table {table!r} has no column that a model can hold; identifiers are invented anyway")
+    return found
+
+
+def cut(
+    fields: Mapping[str, Domain],
+    table: str,
+    usual: Sequence[str],
+    columns: Sequence[str] | None,
+    bins: Mapping[str, object] | None,
+) -> tuple[Modelled, ...]:
+    """Columns with their slots: those that are listed of ``fields``, or the usual ones."""
+    chosen = list(usual) if columns is None else _listed(columns, fields)
     stated = {} if bins is None else bins
     if not isinstance(stated, Mapping):
         raise UserError(f"bins must map a column to its edges, such as {{'age': [0, 18, 65, 120]}}, not {shown(bins)}")
     for name in stated:
         if name not in chosen:
             raise UserError(f"bins are stated for {shown(name)}, which is not modelled{did_you_mean(name, chosen)}")
-    if not chosen:
-        raise UserError(f"table {table!r} has no column that a model can hold; identifiers are invented anyway")
     return tuple(_modelled(name, fields, table, stated.get(name)) for name in chosen)
 
 

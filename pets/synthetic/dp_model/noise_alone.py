@@ -156,7 +156,7 @@ def rare_values(
         half, made = Z * sigma, share((place,))
         for slot in range(len(counts)):
             if counts[slot] < half and made[slot] * total >= 1:
-                label = str(column.dimension.labels[slot])
+                label = str(column.labels[slot])
                 found.append(Rare(column.name, label, float(made[slot]), float(counts[slot]) / total, half / total))
     return tuple(sorted(found, key=lambda one: one.measured - one.made))
 

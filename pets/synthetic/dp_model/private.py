@@ -190,7 +190,7 @@ class _Collected:
         """
         empty = []
         for place, column in enumerate(self.workload.columns):
-            if not column.domain.nullable or column.size < 2:
+            if not column.lacks or column.size < 2:
                 continue
             counts, sigma = slot_counts(self.measured, place)
             if counts[-1] < SIGNIFICANT * sigma:
@@ -283,6 +283,8 @@ def _decoded(schema: Schema, workload: Workload, slots: Any, random: np.random.G
         drawn = column.values(slots[:, place], random)
         made: pd.Series[Any] = pd.Series(drawn, dtype=object)
         values[column.name] = made if None in drawn else made.infer_objects()
+    if workload.people is not None:
+        return pd.DataFrame({RECORD: ids} | values)
     for name, domain in derived(schema, workload.table, values).items():
         lookup = domain.lookup
         assert lookup is not None

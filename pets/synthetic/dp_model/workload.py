@@ -69,6 +69,7 @@ class Workload:
 
     Attributes:
         rows: K, rows of one person that count (``None``: the schema's default).
+        people: the question whose people are counted in place of a table's rows.
 
     Raises:
         UserError: when the pairs have more cells than can be measured.
@@ -77,9 +78,10 @@ class Workload:
     table: str
     columns: tuple[Modelled, ...]
     rows: int | None = None
+    people: Query | None = None
 
     def __post_init__(self) -> None:
-        cells = sum(self.cells(clique) for clique in self.cliques)
+        cells = sum(math.prod(self._shape(clique)) for clique in self.cliques)
         if cells > MAX_CELLS:
             widest = max(self.columns, key=lambda column: column.size)
             raise UserError(
@@ -109,7 +111,7 @@ class Workload:
         return self.singles + self.pairs
 
     def cells(self, clique: Clique) -> int:
-        """Cells of one marginal."""
+        """Cells of one marginal, of those that rows may be in."""
         return math.prod(self.columns[place].size for place in clique)
 
     def names(self, clique: Clique) -> tuple[str, ...]:
@@ -119,7 +121,8 @@ class Workload:
     def query(self, clique: Clique) -> Query:
         """The marginal as an ordinary question: bounded, priced and measured like any other."""
         keys = [replace(self.columns[place].key, label=f"c{place}") for place in clique]
-        asked = query(self.table).group_by(*keys).agg(**{MEASURE: count()})
+        asked = query(self.table) if self.people is None else self.people
+        asked = asked.group_by(*keys).agg(**{MEASURE: count()})
         return asked if self.rows is None else asked.bound(rows=self.rows)
 
     def shares(self, budget: Fraction = Fraction(1)) -> list[tuple[Clique, Fraction]]:
@@ -130,12 +133,16 @@ class Workload:
         return out + [(clique, (budget - singles) / len(pairs)) for clique in pairs]
 
     def read(self, clique: Clique, release: Release) -> Marginal:
-        """The marginal that a release holds."""
-        shape = tuple(self.columns[place].size for place in clique)
+        """The marginal that a release holds, without the slots that no row can be in."""
         noise = Noise(release.mechanism, release.scales)
         # a marginal without noise (dummy data) still needs a weight
         sigma = max(noise.deviation(0), 1e-3) if release.mechanism != "none" else 1e-3
-        return Marginal(clique, release.values.astype(np.float64).reshape(shape), sigma)
+        values = release.values.astype(np.float64).reshape(self._shape(clique))
+        return Marginal(clique, values[np.ix_(*(self.columns[place].possible for place in clique))], sigma)
+
+    def _shape(self, clique: Clique) -> tuple[int, ...]:
+        """Of the answer."""
+        return tuple(self.columns[place].dimension.size for place in clique)
 
 
 def displaced(sigma: float, cells: int, rows: float) -> float:

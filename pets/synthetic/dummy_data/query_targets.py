@@ -57,23 +57,23 @@ def wishes(query: Query, schema: Schema) -> tuple[Wish, ...]:
     plan = make_plan(query, schema)
     found: list[Wish] = []
     for condition in asked:
-        branches = rooted(plan, itertools.islice(_branches(condition), MAX_BRANCHES))
-        some = itertools.islice(_grounded(branches, table, person), max(1, MAX_WISHES // len(asked)))
+        ways = rooted(plan, itertools.islice(branches(condition), MAX_BRANCHES))
+        some = itertools.islice(_grounded(ways, table, person), max(1, MAX_WISHES // len(asked)))
         found += [wish for wish in some if wish not in found]
     return tuple(found)
 
 
-def _grounded(branches: Iterable[Ranges], table: Table, person: Table | None) -> Iterator[Wish]:
-    for branch in branches:
-        own = _settle({name: ranges for name, ranges in branch.items() if name in table.columns}, table)
+def _grounded(ways: Iterable[Ranges], table: Table, person: Table | None) -> Iterator[Wish]:
+    for branch in ways:
+        own = settled({name: ranges for name, ranges in branch.items() if name in table.columns}, table)
         rest = {name: ranges for name, ranges in branch.items() if name not in table.columns}
-        theirs = _settle(rest, person) if person is not None else {}
+        theirs = settled(rest, person) if person is not None else {}
         if own is None or theirs is None:
             continue
         every = [len(ranges) for ranges in (*own.values(), *theirs.values())]
         for turn in range(min(MAX_RANGES, max(every, default=1))):
             wish = Wish(_turn(own, turn), _turn(theirs, turn))
-            if _possible(table, wish.own) and (person is None or _possible(person, wish.person)):
+            if possible(table, wish.own) and (person is None or possible(person, wish.person)):
                 yield wish
 
 
@@ -81,14 +81,14 @@ def _turn(ranges: Ranges, turn: int) -> dict[str, Range]:
     return {name: some[turn % len(some)] for name, some in ranges.items()}
 
 
-def _branches(condition: Predicate) -> Iterator[Ranges]:
+def branches(condition: Predicate) -> Iterator[Ranges]:
     """The ways to meet a condition, each as ranges of codes a column."""
     if isinstance(condition, Codes):
         if condition.ranges:
             yield {condition.column: condition.ranges}
     elif isinstance(condition, AnyOf):
         # in turn from each term, so that a long first one does not hide the others
-        ways = [_branches(term) for term in condition.terms]
+        ways = [branches(term) for term in condition.terms]
         for row in itertools.zip_longest(*ways):
             yield from (branch for branch in row if branch is not None)
     elif isinstance(condition, AllOf):
@@ -100,7 +100,7 @@ def _all(terms: Sequence[Predicate]) -> Iterator[Ranges]:
         yield {}
         return
     for rest in _all(terms[1:]):
-        for first in _branches(terms[0]):
+        for first in branches(terms[0]):
             joined = _intersected(first, rest)
             if joined is not None:
                 yield joined
@@ -116,7 +116,7 @@ def _intersected(first: Ranges, second: Ranges) -> Ranges | None:
     return out
 
 
-def _settle(ranges: Ranges, table: Table) -> Ranges | None:
+def settled(ranges: Ranges, table: Table) -> Ranges | None:
     """Ranges of computed columns, as ranges of the columns that they are computed from; ``None``: impossible."""
     out: Ranges | None = {}
     for name, some in ranges.items():
@@ -147,7 +147,8 @@ def _looked_up(domain: Category, source: object, code: int) -> int:
     return domain.cells if value is None else domain.encode(value)
 
 
-def _possible(table: Table, wish: Mapping[str, Range]) -> bool:
+def possible(table: Table, wish: Mapping[str, Range]) -> bool:
+    """Whether a row may have such codes, by the rules of its table."""
     try:
         gaps(table.columns, table.rules, narrowed(table, wish))
     except SchemaError:

@@ -35,7 +35,9 @@ def listed(schema: Schema, query: Query | None = None) -> Schema:
 
 def named(schema: Schema, query: Query) -> dict[str, list[str]]:
     """By column of texts, the texts that a query on these tables names in conditions and key sets."""
-    texts = {name: domain for name, domain in schema.fields(query.table).items() if isinstance(domain, Text)}
+    read = (query.table,) if query.people is None else query.people.tables
+    fields = (pair for table in read if table in schema.tables for pair in schema.fields(table).items())
+    texts = {name: domain for name, domain in fields if isinstance(domain, Text)}
     found: dict[str, list[str]] = {}
     pairs = list(_compared(query.to_json()))
     if query.keyset is not None:

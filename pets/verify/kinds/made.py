@@ -112,11 +112,17 @@ def check(core: Any, one: Any, said: Any, place: tuple[Any, Any, str], key: byte
     manifest, schema, budget = one["manifest"], one["schema"], said["budget"]
     table = schema["tables"][said["dataset"]["table"]]
     unit = "row" if table["unit"] == "row" else table["unit"]["column"]
-    data = {"id": schema["dataset"], "table": next(iter(one["tables"])), "snapshot_id": "", "privacy_unit": unit}
+    named = said["dataset"]["table"] if "people" in manifest["settings"] else next(iter(one["tables"]))
+    data = {"id": schema["dataset"], "table": named, "snapshot_id": "", "privacy_unit": unit}
     data |= {"metadata_sha256": core.sha256(core.canonical(schema)), "rows": said["dataset"]["rows"]}
     found = [answer(core, envelope, key, one, said) for envelope in one["from"]]
     total, together = sum(cost for _, cost, _ in found), any(several for _, _, several in found)
     need(len(found) == 1 or not together, "some of its answers were charged as one, and others not")
+    people = manifest["settings"].get("people")
+    need(people is None or [*one["tables"]] == ["people"], "its people are told of as a table's rows")
+    for plan in (plan for plans, _, _ in found for plan in plans):
+        of = {name: part for name, part in plan.query.items() if name not in ("by", "agg")}
+        need(same(of if "people" in of else None, people), "its answers are about other people than it says")
     dp, words = promise(core, said, [plan for plans, _, _ in found for plan in plans], total, together)
     told = {"dp": dp, "guarantee": words, "dataset": data, "query": None, "plan_sha256": None, "form": 1}
     told["what"] = f"a synthetic table by {manifest['settings'].get('selection', manifest['method'])}"

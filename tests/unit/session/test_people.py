@@ -12,6 +12,7 @@ from pets.errors import PolicyError, QueryError
 from pets.federated.site.policy import SitePolicy, TableRule
 from pets.federated.site.site import Site
 from pets.release.release import Release
+from pets.testing.exact_answers import exact
 from pets.verify.check import check
 from tests.unit.rows.test_people import COHORT, DRUGS, FIRST, SCHEMA, STAYS, data
 
@@ -70,10 +71,18 @@ def test_the_dummy_twin_answers_the_same_question(session: pets.Session) -> None
     assert found["n"].sum() > 0
 
 
-def test_no_rows_are_made_to_meet_it(session: pets.Session) -> None:
-    with pytest.raises(QueryError, match=r"leave query out and ask of plain dummy rows: session\.dummy\(rows=10_000\)"):
-        session.dummy(query=COHORT)
-    assert session.dummy(rows=10_000).release(COHORT, pets.Exact()).table["n"].sum() > 0
+def test_rows_are_made_to_meet_it(session: pets.Session) -> None:
+    """Where hardly anybody of the plain rows would, and for the whole session where it is said."""
+    rare = COHORT.where(col("drugs") >= 3).where(col("sex") == "F")
+    plain = dict(pets.dummy(SCHEMA, rows=250, seed=1).tables)
+    assert exact(SCHEMA, plain, rare)["n"].sum() < 10
+    twin = session.dummy(rows=250, seed=1)
+    assert twin.release(rare, pets.Exact()).table["n"].sum() >= 10
+    whole = session.dummy(rows=250, query=rare)
+    assert whole.release(rare, pets.Exact()).table["n"].sum() >= 10
+    # what nobody can meet is answered all the same, on plain rows
+    never = rare.where(col("first").is_null())
+    assert twin.release(never, pets.Exact()).table["n"].sum() == 0
 
 
 def test_tables_without_data_are_named() -> None:

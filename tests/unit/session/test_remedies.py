@@ -30,6 +30,7 @@ STAYS = ROWS[["id"]].assign(y=1)
 BUDGET = pets.Budget(epsilon=100, delta=1e-6)
 KEYS = pets.Budget(epsilon=100, delta=1e-6, threshold_delta=1e-7)
 Q = pets.query("t").agg(n=pets.count())
+PERSONS = pets.people(of="t", n=pets.events("t").count(max=1))
 DP = pets.DP(epsilon=1)
 
 
@@ -188,6 +189,16 @@ CASES = [
         lambda: opened().quote_synthesis(10, "dpp"),
         "did you mean 'dp'",
         lambda: opened().quote_synthesis(10, "dp", epsilon=1),
+    ),
+    Case(
+        draws(table=PERSONS, bound=2),
+        "leave bound out",
+        lambda: opened().quote_synthesis(10, epsilon=5, table=PERSONS),
+    ),
+    Case(
+        lambda: opened(policy=pets.Policy(allow_unbounded=True)).synthesise(10, "hma", table=PERSONS),
+        "name the table, or use method='dp'",
+        lambda: opened().quote_synthesis(10, "dp", epsilon=5, table=PERSONS),
     ),
     # whose a verb is
     Case(

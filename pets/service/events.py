@@ -9,11 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+from collections.abc import Callable
 from typing import TextIO
 
 from pets.common.codec import Json
-from pets.ledger.events import ANY, Event
-from pets.session.custodian import Custodian
+from pets.ledger.events import ANY, Event, Listener
 
 LOGGER = "pets.service"
 
@@ -32,10 +32,10 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, sort_keys=True, ensure_ascii=False)
 
 
-def log_events(custodian: Custodian) -> None:
-    """Log every event about a custodian's dataset, under the logger ``pets.service``."""
+def log_events(on: Callable[[str, Listener], None]) -> None:
+    """Log every event under the logger ``pets.service``; ``on`` is a custodian's, or that of a ledger's listeners."""
     log = logging.getLogger(LOGGER)
-    custodian.on(ANY, lambda event: log.info("%s", event.kind, extra={"event": event}))
+    on(ANY, lambda event: log.info("%s", event.kind, extra={"event": event}))
 
 
 def json_logs(stream: TextIO | None = None, level: int = logging.INFO) -> logging.Handler:

@@ -24,6 +24,7 @@ from pets.cli.dummy import dummy
 from pets.cli.flags import Output, Protect, Purse, Question, SchemaFile, Source, load_schema
 from pets.cli.group_keys.command import group_keys
 from pets.cli.ledger import ledger_app
+from pets.cli.service.answer import answer
 from pets.cli.service.serve import serve
 from pets.cli.service.tokens import service_app
 from pets.cli.synthetic_flags import Synthesise
@@ -239,6 +240,7 @@ verb(app)(group_keys)
 verb(app)(draft)
 verb(app)(dummy)
 verb(app)(serve)
+verb(app)(answer)
 
 
 @verb(app)

@@ -16,7 +16,7 @@ from pets.release.certificate import Certificate
 from pets.release.release import Release
 from pets.release.release_form import plain
 from pets.schema.schema import Schema
-from pets.synthetic.synthetic_release import Misfit, SyntheticRelease
+from pets.synthetic.synthetic_release import PEOPLE, Misfit, SyntheticRelease
 
 FORM = "synthetic"
 _SAME = ("method", "level", "dataset", "guarantee", "settings", "issued_at", "project", "analyst", "enough")
@@ -79,7 +79,7 @@ def _read(form: Any) -> SyntheticRelease:
         misfits=tuple(map(_misfit, form["misfits"])),
         notes=tuple(said["notes"]),
         certified=form["certified"],
-        schema=Schema.from_json(derived["schema"]),
+        schema=None if PEOPLE in said["settings"] else Schema.from_json(derived["schema"]),
         certificate=Certificate(form["certificate"]),
         derived=derived,
         **{name: said[name] for name in _SAME},

@@ -14,6 +14,7 @@ from pets.common.entropy import random_id
 from pets.dp.shares import Spread, View, alone, shared, shares_loss
 from pets.errors import BudgetError, PolicyError, QueryError, UserError, shown
 from pets.federated.analyst import planning
+from pets.federated.analyst.bounding import FederatedBounds
 from pets.federated.analyst.fits.last_step import record_of
 from pets.federated.analyst.one_site import OneSite
 from pets.federated.analyst.planning import FederatedRequest, as_site, noise_scales, one_schema
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from pets.synthetic.synthetic_release import SyntheticRelease
 
 
-class Federation(OneSite):
+class Federation(FederatedBounds, OneSite):
     """Several sites that answer as one, each under its own policy and from its own budget.
 
     Args:
@@ -205,6 +206,9 @@ class Federation(OneSite):
         sealed = self._answered([self._request(one, protection, secure, again) for one in asked])
         answers = [answer.shown_as(one.display) for one, answer in zip(asked, sealed, strict=True)]
         return answers[0] if isinstance(query, Query) else answers
+
+    def _one(self, query: Query, protection: Protection, secure: str, again: bool) -> Release:
+        return self.release(query, protection, secure=secure, again=again)
 
     def synthesise(self, rows: int | None = None, *, secure: str = "masked", **settings: Any) -> SyntheticRelease:
         """A whole synthetic table with a guarantee, from noisy marginals over all sites; nobody sees one site's.

@@ -107,12 +107,19 @@ def _number(value: Any) -> Any:
         return value
 
 
+def _setting(value: Any) -> Any:
+    """A question in the place of a table's name (:meth:`pets.Session.synthesise`) goes in its form."""
+    return value.to_json() if isinstance(value, Query) else plain(value)
+
+
 def _settings(value: Any) -> Json:
     if not isinstance(value, dict):
         raise UserError(f"settings must be an object with each setting by name, not {shown(value)}")
     read = dict(value)
     if "epsilon" in read:
         read["epsilon"] = _number(read["epsilon"])
+    if isinstance(read.get("table"), dict):
+        read["table"] = Query.from_json(read["table"])
     if isinstance(read.get("bins"), dict):
         bins = read["bins"].items()
         read["bins"] = {name: [*map(_number, cut)] if isinstance(cut, list) else cut for name, cut in bins}
@@ -124,7 +131,7 @@ _WRITTEN: dict[str, Callable[[Any], Any]] = {
     "query": lambda value: value.to_json(),
     "protection": lambda value: value.to_json(),
     "where": lambda value: None if value is None else value.to_json(),
-    "settings": lambda value: {name: plain(part) for name, part in value.items() if name != "progress"},
+    "settings": lambda value: {name: _setting(part) for name, part in value.items() if name != "progress"},
 }
 _READ: dict[str, Callable[[Any], Any]] = {
     "queries": _queries,

@@ -64,6 +64,13 @@ EVERY: dict[str, dict[str, Any]] = {
 }
 
 
+def test_a_table_of_people_is_asked_for_by_its_question() -> None:
+    cohort = pets.people(n=pets.events("stays").count(max=3)).where(col("n") > 1)
+    asked = Asked("synthesise", {"settings": {"epsilon": 1, "table": cohort}})
+    again = Asked.read("synthesise", json.loads(canonical(asked.to_json())))
+    assert again.arguments["settings"]["table"] == cohort and again.arguments["settings"]["epsilon"] == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_question_comes_back_from_its_form(kind: str) -> None:
     asked = Asked(kind, EVERY[kind])

@@ -1,0 +1,44 @@
+"""Bounding: what the bound on each person's rows leaves out at all sites together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pets.common.arguments import plain_arguments
+from pets.errors import UserError
+from pets.protection.protection import Protection
+from pets.query_model.query import Query
+from pets.release.bounding.rows_lost import RowsLost, question
+from pets.release.release import Release
+
+
+class FederatedBounds:
+    """The part of :class:`pets.Federation` that speaks of bounds."""
+
+    def _one(self, query: Query, protection: Protection, secure: str, again: bool) -> Release:
+        """The answer to one question over all sites."""
+        raise NotImplementedError
+
+    @plain_arguments(UserError, "rows_lost", "write rows_lost('stays', pets.DP(epsilon=0.1))")
+    def rows_lost(
+        self,
+        table: str,
+        protection: Protection,
+        by: str | Sequence[str] | None = None,
+        *,
+        secure: str = "masked",
+        again: bool = False,
+    ) -> RowsLost:
+        """What each bound K leaves out of a table at all sites together; see :meth:`pets.Session.rows_lost`.
+
+        It is a release over the sites like any other: each charges its own ledger, and only the total is seen. A site
+        keeps K rows of a person by itself, so the rows that K leaves out add up over the sites as they are; ``people``
+        are those of each site, and a person at two of them is counted at both (``sites_per_person`` is in the noise).
+
+        Args:
+            table, protection, by: as for a session.
+            secure, again: as for :meth:`pets.Federation.release`.
+
+        Raises as :meth:`pets.Federation.release`.
+        """
+        return RowsLost(self._one(question(table, by), protection, secure, again))

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         Text,
         Unit,
     )
+    from pets.service.client.connect import connect
     from pets.session.custodian import Custodian
     from pets.session.explain import explain
     from pets.session.quoting.quote import Quote, Remaining
@@ -76,6 +77,7 @@ _HOMES = {
     "Policy": "protection.policy",
     "Session": "session.session",
     "Custodian": "session.custodian",
+    "connect": "service.client.connect",
     "dummy": "synthetic.dummy",
     "Federation": "federated.analyst.federation",
     "Ledger": "ledger.ledger",
@@ -123,6 +125,7 @@ __all__ += [
     "Policy",
     "Session",
     "Custodian",
+    "connect",
     "dummy",
     "Federation",
     "Ledger",

@@ -44,6 +44,7 @@ ENGINES = {
     "starlette": "pets/service/http/",
     "uvicorn": "pets/service/http/",
     "jwt": "pets/service/access/",
+    "httpx": "pets/service/client/transport.py",
     "nvflare": "pets/federated/deployment/nvflare_engine/",
 }
 
@@ -56,7 +57,7 @@ RELEASE_MAKERS = ("pets/session/answering.py", "pets/he/totals/opening.py", "pet
 
 HEAVY = [
     "opendp", "duckdb", "ibis", "polars", "pandas", "sdv", "torch", "tenseal", "mbi", "altair", "sqlalchemy", "fastapi",
-    "pyspark", "nvflare", "sqlglot", "starlette", "uvicorn", "jwt",
+    "pyspark", "nvflare", "sqlglot", "starlette", "uvicorn", "jwt", "httpx",
 ]  # fmt: skip
 
 Finding = tuple[int, str]  # line, what

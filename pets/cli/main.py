@@ -19,6 +19,8 @@ import typer
 from pets import __version__
 from pets.cli import federation, he, keyholder, ledger_change, log, site
 from pets.cli.command import SAFE, Interrupted, interruptible, plainer, swallowed, verb
+from pets.cli.connection.asking import ask
+from pets.cli.connection.flags import SchemaOrService, Service
 from pets.cli.draft import draft
 from pets.cli.dummy import dummy
 from pets.cli.flags import Output, Protect, Purse, Question, SchemaFile, Source, load_schema
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from pets.release.release import Release
     from pets.schema.schema import Schema
     from pets.session.session import Session
+    from pets.session.verbs.analyst_verbs import AnalystVerbs
 
 app = typer.Typer(
     name="pets",
@@ -119,7 +122,14 @@ def explain(schema: SchemaFile, question: Question, protect: Protect) -> None:
 
 
 @verb(app)
-def quote(schema: SchemaFile, question: Question, protect: Protect, purse: Purse, synthetic: Synthesise) -> None:
+def quote(
+    question: Question,
+    protect: Protect,
+    purse: Purse,
+    synthetic: Synthesise,
+    service: Service,
+    schema: SchemaOrService = None,
+) -> None:
     """What an answer would cost and how good it would be. Reads no data and spends nothing.
 
     \b
@@ -127,23 +137,30 @@ def quote(schema: SchemaFile, question: Question, protect: Protect, purse: Purse
     pets quote --schema stays.yaml --by sex --count stays --within 50
     pets quote --schema stays.yaml --query query.yaml --epsilon 0.5 --budget-epsilon 3
     pets quote --schema stays.yaml --synthesise --columns age,sex --bins age:0,18,65,120 --epsilon 1
+    pets quote --service https://host/pets --by sex --count stays --epsilon 0.5
     """
-    known = load_schema(schema)
     synthetic.check()
+    asker: AnalystVerbs
+    if service.given:
+        asker = service.connect(schema, purse)
+    else:
+        known = service.schema(schema)
+        asker = purse.session(known, purse.open())
     if synthetic.synthesise:
-        print(synthetic.quote(purse.session(known, purse.open()), question, protect))
+        print(synthetic.quote(asker, question, protect))
         return
-    print(purse.session(known, purse.open()).quote(question.build(known), protect.build()))
+    print(asker.quote(question.build(asker.schema), protect.build()))
 
 
 @verb(app)
 def query(
-    schema: SchemaFile,
     source: Source,
     question: Question,
     protect: Protect,
     purse: Purse,
     output: Output,
+    service: Service,
+    schema: SchemaOrService = None,
     key: Annotated[
         str | None, typer.Option("--key", metavar="TEXT", help="Names this request: repeated, it is charged once.")
     ] = None,
@@ -158,8 +175,12 @@ def query(
         --sql "SELECT sex, COUNT(*) AS stays FROM stays WHERE age >= 65 GROUP BY sex"
     pets query --schema stays.yaml --snapshots ready --by age:0,18,65,110 --mean days=length_of_stay \\
         --where "emergency == True" --epsilon 0.5 --out answer.html
+    pets query --service https://host/pets --ledger-key ledger.pub --by sex --count stays --epsilon 0.5
     """
-    known = load_schema(schema)
+    if service.given:
+        ask(service.connect(schema, purse, source), question, protect, output, key, dummy=dummy)
+        return
+    known = service.schema(schema)
     asked = question.build(known)
     output.check()
     if dummy:

@@ -11,8 +11,8 @@ from pets.cli.flags import Protect, Question
 from pets.errors import QueryError, UserError
 
 if TYPE_CHECKING:
-    from pets.session.session import Session
     from pets.session.synthesis.quote import SynthesisQuote
+    from pets.session.verbs.analyst_verbs import AnalystVerbs
 
 
 Bins = Annotated[
@@ -46,7 +46,7 @@ class Synthesise:
         if not self.synthesise and (self.columns is not None or self.bins or self.selection != "tree"):
             raise UserError("--columns, --bins and --selection are about a synthetic table; add --synthesise")
 
-    def quote(self, session: "Session", question: Question, protect: Protect) -> "SynthesisQuote":
+    def quote(self, session: "AnalystVerbs", question: Question, protect: Protect) -> "SynthesisQuote":
         """What the table would cost, and how good it would be."""
         if vars(question) != vars(Question(table=question.table, rows=question.rows)):
             raise QueryError("--synthesise quotes a table; of a question's flags, only --table and --rows go with it")

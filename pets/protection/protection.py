@@ -163,6 +163,25 @@ class Total(Protection):
     kind: ClassVar[str] = "total"
 
 
+def checked(value: object) -> Protection:
+    """The value, where it is a protection; raises :class:`BudgetError` for anything else."""
+    if isinstance(value, Protection):
+        return value
+    raise unknown(value)
+
+
+def unknown(value: object) -> BudgetError:
+    """What is raised for a value that is none of the protections."""
+    return BudgetError(f"a protection is pets.DP(epsilon=…), pets.Exact() or pets.Total(), not {shown(value)}")
+
+
+def noisy(value: object) -> DP:
+    """The value, where it is a protection by noise; raises :class:`BudgetError` for anything else: it has no price."""
+    if isinstance(value, DP):
+        return value
+    raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
+
+
 def _plain(value: Any) -> Any:
     return value if isinstance(value, (bool, str)) else number(fraction(value))
 

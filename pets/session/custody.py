@@ -31,7 +31,7 @@ from pets.plan.plan import Plan, make_plan
 from pets.plan.selection.top_plan import TopPlan
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
-from pets.protection.protection import DP, Exact, Protection, Total
+from pets.protection.protection import DP, Exact, Protection, Total, unknown
 from pets.query_model.expression import Filter
 from pets.query_model.query import Query
 from pets.release.keys.released_keys import ReleasedKeys
@@ -290,9 +290,7 @@ class Custody:
                 )
             noise = None
         else:
-            raise BudgetError(
-                f"a protection is pets.DP(epsilon=…), pets.Exact() or pets.Total(), not {shown(protection)}"
-            )
+            raise unknown(protection)
         key = digest([snapshot.id, plan.digest, protection.to_json(), self.policy.digest])
         return Job(plan, protection, noise, snapshot, key)
 

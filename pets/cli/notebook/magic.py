@@ -42,7 +42,7 @@ def register(shell: Shell) -> None:
     """Teach a shell the cell magic ``%%pets``."""
 
     def pets(line: str, cell: str) -> Any:
-        """Ask a session (or a federation) the SELECT in this cell.
+        """Ask a session (or a connection, or a federation) the SELECT in this cell.
 
         %%pets session --epsilon 0.5 --to answer    releases it, and keeps it as the variable answer
         %%pets session --dummy                      answers on invented rows, at no cost
@@ -96,11 +96,12 @@ def _needed(protection: Any) -> Any:
 
 
 def _asker(name: str | None, names: dict[str, Any]) -> Any:
-    """The session or federation that is meant: by its variable's name, or the only one that there is."""
+    """The session, connection or federation that is meant: by its variable's name, or the only one that there is."""
     from pets.federated.analyst.federation import Federation
-    from pets.session.session import Session
+    from pets.session.verbs.analyst_verbs import AnalystVerbs
 
-    askers = {key: value for key, value in names.items() if isinstance(value, (Session, Federation)) and key[:1] != "_"}
+    kinds = (AnalystVerbs, Federation)
+    askers = {key: value for key, value in names.items() if isinstance(value, kinds) and key[:1] != "_"}
     if name is None:
         found = {id(value): value for value in askers.values()}
         if len(found) == 1:

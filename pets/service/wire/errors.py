@@ -21,3 +21,11 @@ class MediaTypeError(UserError):
     """The body of a request to a service is not sent as plain JSON."""
 
     code = "media-type"
+
+
+class ServiceDownError(UserError):
+    """The service cannot be reached, or does not answer: the very same request may succeed."""
+
+    code = "service-down"
+    exit_code = 22
+    retry_after = 0.25

@@ -45,6 +45,7 @@ STATUS = {
     "ledger": 503,
     "ledger-down": 503,
     "commit-unknown": 503,
+    "service-down": 503,
     "error": 500,
     "internal": 500,
 }

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from pets.dp.calibrate import calibrate
-from pets.errors import BudgetError
 from pets.plan.plan import Plan
 from pets.protection.budget import Budget, Cost, added_up
-from pets.protection.protection import DP, Protection
+from pets.protection.protection import Protection, noisy
 from pets.release.bounding.rows_lost import RowsLost
 from pets.session.quoting.forecast import forecast
 from pets.session.quoting.mechanisms import advice
@@ -23,8 +22,7 @@ def quoted(
     lost: Mapping[str, RowsLost],
 ) -> Quote:
     """Reads no row. ``room``: what is left now; ``lost``: by table, what was released of rows that bounds leave out."""
-    if not isinstance(protection, DP):
-        raise BudgetError("only a differentially private release has a cost; quote with pets.DP(epsilon=…)")
+    protection = noisy(protection)
     plans, noises, errors = [], [], []
     for plan in asked:
         noise = calibrate(plan, protection, budget)

@@ -13,6 +13,7 @@ from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.session.quoting.quote import Quote
 from pets.synthetic.stays import invent_stays, stays_schema
+from tests.service_stub import Stub
 
 TEXT = "SELECT sex, COUNT(*) AS n\nFROM stays\nGROUP BY sex\nORDER BY n DESC\n"
 
@@ -34,6 +35,20 @@ def test_a_cell_asks_the_one_session_that_there_is(names: dict[str, Any]) -> Non
     assert names["twin"] is twin
     assert twin.data == "dummy"
     assert names["session"].remaining().spent.loss == 0
+
+
+def test_a_cell_asks_a_service_and_a_custodian_s_session() -> None:
+    budget = pets.Budget(epsilon=3, delta=1e-6)
+    custodian = pets.Custodian(stays_schema(), invent_stays(people=200, seed=1), budget=budget, progress=False)
+    session = custodian.session(analyst="amina")
+    asked: dict[str, Any] = {"connection": Stub(session, custodian.ledger.key.raw).connect()}
+    release = notebook.ask("connection --epsilon 0.5 --to answer", TEXT, asked)
+    assert asked["answer"] is release and release.certificate is not None
+    assert notebook.ask("connection --epsilon 0.5", TEXT, asked | {"session": session}) == release
+    assert notebook.ask("session --epsilon 0.5", TEXT, {"session": session}) == release
+    assert str(notebook.ask("--epsilon 0.5 --quote", TEXT, asked)) == str(
+        session.quote(release.query, pets.DP(epsilon=0.5))
+    )
 
 
 def test_a_cell_releases(names: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ def session() -> pets.Session:
 
 EVERY: dict[str, dict[str, Any]] = {
     "release": {"queries": [N, DAYS], "protection": DP},
-    "dummy": {"queries": [N], "protection": pets.Exact(), "rows": 50, "seed": 3},
+    "dummy": {"queries": [PEOPLE], "protection": pets.Exact(), "rows": 50, "seed": 3},
     "group_keys": {"table": "stays", "by": ["code"], "protection": DP, "where": col("days") > 1, "delta": 2.5e-9},
     "top_keys": {"query": PEOPLE, "k": 1, "protection": DP},
     "rows_lost": {"table": "stays", "protection": DP},
@@ -86,7 +86,7 @@ def test_a_session_answers_each_kind_as_its_verb_does(session: pets.Session) -> 
     told = {kind: json.loads(canonical(asked.ask(session))) for kind, asked in answers.items()}
     assert [Release.from_json(one) for one in told["release"]["releases"]] == session.release([N, DAYS], DP)
     assert Release.from_json(told["dummy"]["releases"][0]).table.equals(
-        session.dummy(50, 3).release(N, pets.Exact()).table
+        session.dummy(50, 3).release(PEOPLE, pets.Exact()).table
     )
     keys = ReleasedKeys.sealed(told["group_keys"]["keys"])
     assert keys == session.group_keys("stays", by=["code"], protection=DP, where=col("days") > 1, delta=2.5e-9)

@@ -1,0 +1,100 @@
+"""Connect: open a connection to a service of pets."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pets.common.arguments import plain_arguments
+from pets.common.signing import VerifyingKey
+from pets.errors import UserError, VerificationError, did_you_mean, shown
+from pets.service.client.connection import Connection
+from pets.service.client.facts import Facts
+from pets.service.client.jobs import Jobs
+from pets.service.client.reading import pinned
+from pets.service.client.transport import Transport
+
+
+@plain_arguments(UserError, "connect", "write pets.connect('https://host/pets', token='…')")
+def connect(
+    url: str,
+    *,
+    token: str | None = None,
+    dataset: str | None = None,
+    project: str | None = None,
+    key: str | Path | VerifyingKey | None = None,
+    timeout: float = 60.0,
+    progress: bool = True,
+    transport: Any = None,
+) -> Connection:
+    """A session on a service's tables: the same verbs, results and errors as :class:`pets.Session`.
+
+    Args:
+        url: where the service is, such as ``"https://host/pets"``.
+        token: who asks, as the service or its login gave it.
+        dataset: which of the service's; left out, its only one.
+        project: for which of the token's projects.
+        key: the ledger's public key, as the custodian gave it on another way: 64 hex digits, or the path of its file.
+            Left out, the key that the service names is taken and shown: it then protects from everybody but the
+            service itself.
+        timeout: seconds that one request may take; an answer may take longer, and is waited for.
+        progress: whether a wait of over a second shows a line.
+        transport: for programs and tests, what carries requests in place of a network (an ``httpx.BaseTransport``).
+
+    Raises:
+        UserError: for an address, a token, a dataset or a version that does not fit, with the remedy.
+        VerificationError: where the service's ledger has another key than ``key``.
+    """
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= 86_400:
+        raise UserError(f"timeout must be a number of seconds above 0, not {shown(timeout)}")
+    own = pinned(key)
+    line = Transport(url, token, project, float(timeout), sent_by=transport)
+    told = line.get("datasets")
+    who = {"project": _text(told, "project"), "analyst": _text(told, "analyst"), "dataset": _one(told, dataset)}
+    found = _signing(line.get("key"))
+    if own is None:
+        print(
+            f"pets: the ledger of {who['dataset']!r} signs with key {found.id}; where its custodian confirms that, pin "
+            f"it: pets.connect(…, key={found.raw.hex()!r})",
+            file=sys.stderr,
+        )
+    elif own != found:
+        raise VerificationError(
+            f"the service's ledger signs with key {found.id}, and {own.id} was pinned; ask the custodian which one is "
+            "right before you ask anything"
+        )
+    jobs = Jobs(line, who["dataset"], progress=progress, clock=time.monotonic)
+    return Connection(line, who, found, jobs, Facts.of(line, who["dataset"]))
+
+
+def _text(told: Any, name: str) -> str:
+    value = told.get(name)
+    if not isinstance(value, str):
+        raise UserError(f"the service does not say the {name}; install the version of pets that it has")
+    return value
+
+
+def _one(told: Any, dataset: str | None) -> str:
+    """The dataset that is meant."""
+    listed = told.get("datasets")
+    names = [str(one.get("dataset")) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    if dataset is None:
+        if len(names) == 1:
+            return names[0]
+        if not names:
+            raise UserError("this token may ask about no dataset of the service; ask its custodian for a grant")
+        raise UserError(
+            f"the service has several datasets; say which with dataset={names[0]!r}{did_you_mean('', names)}"
+        )
+    if dataset not in names:
+        raise UserError(f"the service has no dataset {shown(dataset)} for this token{did_you_mean(dataset, names)}")
+    return dataset
+
+
+def _signing(told: Any) -> VerifyingKey:
+    try:
+        return VerifyingKey(bytes.fromhex(told["key"]))
+    except (UserError, LookupError, TypeError, ValueError):
+        raise UserError("the service names no key of its ledger; install the version of pets that it has") from None

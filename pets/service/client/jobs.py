@@ -1,0 +1,132 @@
+"""Jobs: questions that a service answers in its own time: asked once, waited for, and fetched later."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pets.common.codec import Json
+from pets.common.entropy import random_id
+from pets.common.progress import bar
+from pets.errors import HeldError, UserError, shown
+from pets.service.client.transport import Transport
+from pets.service.wire.asked import Asked
+from pets.service.wire.problems import error_of
+
+_WAITS = (1.0, 1.0, 2.0, 5.0, 10.0)
+"""Seconds that the service may wait with its reply, at first few so that progress shows, then the last of them."""
+
+_OPEN = ("waiting", "running")
+
+
+class Jobs:
+    """The jobs of one connection. A question has a key of its own: it is charged once, however often it is sent."""
+
+    def __init__(self, transport: Transport, dataset: str, *, progress: bool, clock: Callable[[], float]) -> None:
+        self._transport, self._dataset, self._progress, self._clock = transport, dataset, progress, clock
+
+    def put(self, asked: Asked, key: str | None, wait: float = _WAITS[0]) -> Json:
+        """Ask; gives the service's first reply, with the answer where it has one."""
+        body = {"kind": asked.kind} | asked.to_json()
+        name = random_id() if key is None else key
+        return self._transport.post("datasets", self._dataset, "queries", body=body, key=name, wait=wait)
+
+    def answered(self, reply: Json) -> Json:
+        """The answer, once it is there; Ctrl-C leaves the job and says how to fetch its answer.
+
+        Raises:
+            PetsError: what the session raised that answered it, of the same class and with the same sentence.
+            HeldError: where a person must approve it first.
+        """
+        number = _number(reply)
+        try:
+            return self._waited(reply)
+        except KeyboardInterrupt:
+            print(
+                f"The question goes on without you; its answer is fetched by: connection.fetch({number!r})",
+                file=sys.stderr,
+            )
+            raise
+
+    def _waited(self, reply: Json) -> Json:
+        with bar(1, "Waiting for the service", show=self._progress) as shown_bar:
+            polls = 0
+            while (state := state_of(reply)) in _OPEN:
+                shown_bar.at("Waiting for the service")
+                wait, began = _WAITS[min(polls, len(_WAITS) - 1)], self._clock()
+                reply, polls = self.look(_number(reply), wait), polls + 1
+                if state_of(reply) in _OPEN and self._clock() - began < wait / 2:
+                    self._pause(wait / 2)  # it did not wait
+        if state == "done":
+            return reply
+        raise _end(reply, state)
+
+    def _pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def look(self, number: str, wait: float = 0.0) -> Json:
+        """What became of a job."""
+        return self._transport.get("queries", number, wait=wait)
+
+    def cancel(self, number: str) -> Json:
+        """Ask no more for it; what had begun stays charged."""
+        return self._transport.delete("queries", number)
+
+
+class Pending:
+    """A question that a service was asked, and whose answer is fetched later.
+
+    Attributes:
+        id: under which the service knows it: ``connection.fetch(id)`` gives its answer, in another notebook too.
+    """
+
+    def __init__(self, reply: Json, jobs: Jobs, read: Callable[[Json], Any]) -> None:
+        self.id = _number(reply)
+        self._reply, self._jobs, self._read = reply, jobs, read
+
+    @property
+    def state(self) -> str:
+        """``waiting``, ``running``, ``done``, ``failed``, ``cancelled`` or ``held`` (a person must approve it)."""
+        if state_of(self._reply) in (*_OPEN, "held"):
+            self._reply = self._jobs.look(self.id)
+        return state_of(self._reply)
+
+    def result(self) -> Any:
+        """The answer, waited for; raises what :meth:`Connection.release` raises."""
+        self._reply = self._jobs.answered(self._reply)
+        return self._read(self._reply)
+
+    def cancel(self) -> str:
+        """Take the question back, and say its state: what had begun stays charged."""
+        self._reply = self._jobs.cancel(self.id)
+        return state_of(self._reply)
+
+    def __repr__(self) -> str:
+        return f"<Pending {self.id or 'answered'}: {state_of(self._reply)}; .result() waits for its answer>"
+
+
+def state_of(reply: Json) -> str:
+    """The state of a job; an answer that was known before had none, and is done."""
+    job = reply.get("job")
+    return str(job.get("state")) if isinstance(job, dict) else "done"
+
+
+def _number(reply: Json) -> str:
+    job = reply.get("job")
+    number = job.get("id", "") if isinstance(job, dict) else ""
+    if not isinstance(number, str):
+        raise UserError(f"the service named a job {shown(number)}; tell whoever runs it")
+    return number
+
+
+def _end(reply: Json, state: str) -> Exception:
+    number = _number(reply)
+    if state == "held":
+        return HeldError(
+            f"the answer waits for a second person's approval; fetch it later with connection.fetch({number!r})"
+        )
+    if state == "cancelled":
+        return UserError(f"the question {number} was taken back before it was answered; ask it again")
+    return error_of(reply["job"].get("problem"))

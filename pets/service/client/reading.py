@@ -1,0 +1,113 @@
+"""Reading: no number of a service is shown before its certificate is held against the ledger's key.
+
+A service is trusted with rows, and not with this: an answer that the pinned key did not sign, that promises what does
+not follow, or that answers another question, is refused whole.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pets.common.codec import Json, canonical
+from pets.common.signing import VerifyingKey, load_public
+from pets.errors import UserError, VerificationError, shown
+from pets.release.keys.sealed_keys import SealedKeys
+from pets.release.release import Release
+from pets.verify.check import CannotCheck, Refused, check
+
+if TYPE_CHECKING:
+    from pets.synthetic.synthetic_release import SyntheticRelease
+
+Keys = TypeVar("Keys", bound=SealedKeys)
+
+
+def certified(form: Any, key: VerifyingKey, tables: dict[str, str] | None = None) -> Json:
+    """A signed form, if the key signed it and all that it promises follows; :mod:`pets.verify` derives that.
+
+    ``tables``: of a synthetic table, its files' digests by name.
+
+    Raises:
+        VerificationError: where it does not, with the reason.
+    """
+    try:
+        if not isinstance(form, dict):
+            raise Refused("it is no signed form")
+        check(canonical(form), key.raw, tables=tables)
+    except (Refused, CannotCheck) as why:
+        raise VerificationError(
+            f"the service's answer is not shown, since its certificate does not hold: {why}; tell the custodian, and "
+            f"ask whether {key.id} is the ledger's key"
+        ) from None
+    return form
+
+
+def answers(
+    forms: Any, key: VerifyingKey, own: Json, asked: list[Json] | None = None, protection: Json | None = None
+) -> list[Release]:
+    """The releases of an answer, certified, and of what was asked.
+
+    Args:
+        own: what must stand in each: dataset, project, analyst, and that its rows are real.
+        asked, protection: the questions in canonical form, in order; ``None`` where they are not known any more.
+    """
+    if not isinstance(forms, list) or (asked is not None and len(forms) != len(asked)):
+        raise another()
+    found = [Release.from_json(certified(form, key)) for form in forms]
+    for place, release in enumerate(found):
+        wanted = own if asked is None else own | {"query": asked[place], "protection": protection}
+        if release.certificate is None or not _same(release.form, wanted):
+            raise another()
+    return found
+
+
+def keys(kind: type[Keys], form: Any, key: VerifyingKey, own: Json) -> Keys:
+    """Released keys, certified, and of what was asked."""
+    found = kind.sealed(certified(form, key))
+    if found.certificate is None or not _same(found.form, own):
+        raise another()
+    return found
+
+
+def synthetic(form: Any, key: VerifyingKey, own: Json) -> SyntheticRelease:
+    """A synthetic data set, its rows and its answers held against their certificates."""
+    from pets.synthetic.synthetic_form import read_form
+
+    found = read_form(form)
+    certified(found.to_check, key, {f"{name}.csv": str(found.csv_digest(name)) for name in found.frames})
+    for release in found.releases:
+        if release.certificate is not None:
+            certified(release.to_json(), key)
+    told = {"dataset": found.dataset, "project": found.project, "analyst": found.analyst, "data": found.data}
+    if not _same(told, own):
+        raise another()
+    return found
+
+
+def _same(form: Json, wanted: Json) -> bool:
+    return {name: form.get(name) for name in wanted} == wanted
+
+
+def another() -> VerificationError:
+    """What is genuine, and an answer to something else."""
+    return VerificationError(
+        "the service's answer is not shown, since it is the answer to another question; tell whoever runs the service"
+    )
+
+
+def pinned(key: object) -> VerifyingKey | None:
+    """The ledger's key as it was given: 64 hex digits, the path of a ``.pub`` file, or a key; ``None``: not given.
+
+    Raises:
+        UserError: for what is none of these.
+    """
+    if key is None or isinstance(key, VerifyingKey):
+        return key
+    if isinstance(key, str) and len(key) == 64:
+        try:
+            return VerifyingKey(bytes.fromhex(key))
+        except ValueError:
+            pass
+    if not isinstance(key, (str, Path)):
+        raise UserError(f"key is the ledger's public key: 64 hex digits, or the path of its file, not {shown(key)}")
+    return load_public(Path(key))

@@ -1,0 +1,185 @@
+"""Transport: requests to a service over HTTP, sent again where that is safe. The only file that imports httpx."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from pets.common.codec import Json, canonical
+from pets.errors import BusyError, PetsError, UserError, missing_extra, shown
+from pets.service.wire.errors import ServiceDownError
+from pets.service.wire.problems import error_of
+
+if TYPE_CHECKING:
+    import httpx
+
+PROTOCOL = 1
+"""The version of what is spoken; a service says its own in the header ``Pets-Protocol`` of every reply."""
+
+_TRIES = 5
+_PAUSE, _LONGEST = 0.25, 10.0  # seconds between tries: doubled each time, up to the longest
+_AGAIN = (502, 503, 504)  # of gateways, and of a ledger that is down: the very same request may succeed
+_NEAR = ("localhost", "127.0.0.1", "::1")
+
+
+class Transport:
+    """Requests to one service.
+
+    Every request may be sent twice: what charges carries a key that names it, and the rest changes nothing.
+
+    Args:
+        url: where the service is, such as ``"https://host/pets"``.
+        token: who asks; it goes to this address alone, and is in no message.
+        project: of those that the token may ask for.
+        timeout: seconds that one request may take, beside what it waits for.
+        sent_by: in tests, what carries requests in place of a network.
+        sleep: how to wait between two tries.
+
+    Raises:
+        UserError: for an address that is none, or a token that would be sent in the clear.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        project: str | None,
+        timeout: float,
+        *,
+        sent_by: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.url, self._sleep = _address(url, token), sleep
+        self._library = _httpx()
+        headers = {"Accept": "application/json", "User-Agent": f"pets protocol {PROTOCOL}"}
+        headers |= {} if token is None else {"Authorization": f"Bearer {_header('token', token)}"}
+        headers |= {} if project is None else {"Pets-Project": _header("project", project)}
+        self._client = self._library.Client(
+            headers=headers, timeout=timeout, transport=sent_by, follow_redirects=False, trust_env=sent_by is None
+        )
+        self._patience = timeout
+
+    def get(self, *path: str, wait: float | None = None, **query: object) -> Json:
+        """What is there; ``wait``: the seconds that the service may wait before it answers."""
+        return self._asked("GET", path, wait=wait, query=query)
+
+    def post(self, *path: str, body: Json, key: str | None = None, wait: float | None = None) -> Json:
+        """The answer to a request; ``key`` names it."""
+        return self._asked("POST", path, body=body, key=key, wait=wait)
+
+    def delete(self, *path: str) -> Json:
+        """What is there no more."""
+        return self._asked("DELETE", path)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._client.close()
+
+    def _asked(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        *,
+        body: Json | None = None,
+        key: str | None = None,
+        wait: float | None = None,
+        query: Json | None = None,
+    ) -> Json:
+        given = {name: str(value) for name, value in (query or {}).items() if value is not None}
+        given |= {} if wait is None else {"wait": f"{wait:g}"}
+        headers = {} if key is None else {"Idempotency-Key": _header("key", key)}
+        headers |= {} if body is None else {"Content-Type": "application/json"}
+        request = self._client.build_request(
+            method,
+            "/".join([self.url, *(quote(part, safe="") for part in path)]),
+            params=given,
+            headers=headers,
+            content=None if body is None else canonical(body),
+            timeout=self._patience + (wait or 0.0),
+        )
+        for tries in range(1, _TRIES + 1):
+            reply, error = self._once(request)
+            if error is None:
+                return reply
+            if tries == _TRIES or error.retry_after is None or error.retry_after > _LONGEST:
+                raise error
+            if isinstance(error, BusyError | ServiceDownError) or error.code == "ledger-down":
+                self._sleep(min(_LONGEST, max(error.retry_after, _PAUSE * 2 ** (tries - 1))))
+            else:
+                raise error
+        raise AssertionError("a request is sent at least once")
+
+    def _once(self, request: httpx.Request) -> tuple[Json, PetsError | None]:
+        try:
+            reply = self._client.send(request)
+        except self._library.TransportError as error:
+            return {}, ServiceDownError(
+                f"the service at {self.url} cannot be reached ({type(error).__name__}); check the address and the "
+                "network, and ask again"
+            )
+        if reply.status_code in _AGAIN and "pets-protocol" not in reply.headers:  # a gateway's, in front of it
+            return {}, ServiceDownError(f"the service at {self.url} does not answer now ({reply.status_code})")
+        self._known(reply)
+        body = _json(reply.content)
+        if reply.status_code >= 400:
+            return {}, error_of(body)
+        if not isinstance(body, dict):
+            raise UserError(f"what answers at {self.url} is no service of pets; check the address")
+        return body, None
+
+    def _known(self, reply: httpx.Response) -> None:
+        """Refuse what is no service of pets, or speaks another version."""
+        spoken = reply.headers.get("pets-protocol")
+        if spoken is None:
+            raise UserError(f"what answers at {self.url} is no service of pets; check the address")
+        if spoken != str(PROTOCOL):
+            newer = "this client" if spoken.isdigit() and int(spoken) > PROTOCOL else "the service"
+            raise UserError(
+                f"the service at {self.url} speaks protocol {shown(spoken)} and this client {PROTOCOL}; install a "
+                f"newer pets where {newer} is"
+            )
+
+
+def _httpx() -> ModuleType:
+    try:
+        import httpx
+    except ImportError:
+        raise missing_extra("a connection to a service", "service") from None
+    return httpx
+
+
+def _address(url: str, token: str | None) -> str:
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        fits = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query
+    except ValueError:
+        fits = False
+    if not fits or parts is None:
+        raise UserError(f"a service is at an address such as 'https://host/pets', not at {shown(url)}")
+    if parts.username is not None or parts.password is not None:
+        raise UserError("an address is written down in many places: leave the password out of it, and give token=")
+    if token is not None and parts.scheme == "http" and parts.hostname not in _NEAR:
+        raise UserError(
+            f"a token sent to {parts.hostname} by http could be read on its way; write https:// (http is for this "
+            "machine alone)"
+        )
+    return url.rstrip("/")
+
+
+def _header(name: str, value: object) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or not text.isascii() or not text.isprintable():
+        what = "a text" if name == "token" else shown(value)
+        raise UserError(f"{name} must be printable letters of ASCII to be sent to a service, and {what} is not")
+    return text
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,377 @@
+"""A connection alone: no number without its certificate, one key a question, jobs that are left, what goes wrong."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pandas as pd
+import pytest
+
+import pets
+from pets.common.codec import Json
+from pets.common.signing import generate
+from pets.errors import (
+    NotFoundError,
+    ReleaseFailedError,
+    UnauthenticatedError,
+    UserError,
+    VerificationError,
+)
+from pets.release.release import Release
+from pets.service.client.jobs import Pending
+from pets.service.client.transport import Transport
+from pets.service.wire.errors import ServiceDownError
+from pets.session.verbs.analyst_session import AnalystSession
+from tests.service_stub import TOKEN, URL, Stub
+
+SCHEMA = pets.Schema(
+    {
+        "stays": pets.Table(
+            pets.Unit("id", max_rows=2),
+            {
+                "id": pets.Identifier(),
+                "sex": pets.Category(["f", "m"], nullable=False),
+                "code": pets.Text(max_length=4),
+            },
+        )
+    },
+    dataset="client-test",
+)
+ROWS = pd.DataFrame({"id": [f"p{i}" for i in range(400)], "sex": ["f", "m"] * 200, "code": ["a", "b"] * 200})
+N = pets.query("stays").group_by("sex").agg(n=pets.count())
+ALL = pets.query("stays").agg(n=pets.count())
+PEOPLE = pets.query("stays").group_by("sex").agg(n=pets.count_units())
+DP = pets.DP(epsilon=0.5)
+
+
+@pytest.fixture(scope="module")
+def custodian() -> pets.Custodian:
+    budget = pets.Budget(epsilon=30, delta=1e-6, threshold_delta=1e-7)
+    return pets.Custodian(SCHEMA, ROWS, budget=budget, progress=False)
+
+
+@pytest.fixture
+def session(custodian: pets.Custodian) -> AnalystSession:
+    return custodian.session(analyst="amina", project="stroke")
+
+
+@pytest.fixture
+def stub(session: AnalystSession, custodian: pets.Custodian) -> Stub:
+    return Stub(session, custodian.ledger.key.raw)
+
+
+# no number without its certificate ------------------------------------------------------------------------------------
+
+
+def changed(answer: Json, change: Callable[[Json], None]) -> Json:
+    made = copy.deepcopy(answer)
+    change(made["releases"][0])
+    return made
+
+
+def unsigned(form: Json) -> None:
+    del form["certificate"]
+
+
+def other_numbers(form: Json) -> None:
+    form["values"][0] += 1
+
+
+def other_numbers_and_digest(form: Json) -> None:
+    other_numbers(form)
+    body = {name: part for name, part in form.items() if name not in ("digest", "certificate")}
+    form["digest"] = pets.release.release.codec.digest(body)  # type: ignore[attr-defined]
+
+
+def made_up(form: Json) -> None:
+    other_numbers_and_digest(form)
+    unsigned(form)
+
+
+@pytest.mark.parametrize("change", [unsigned, other_numbers, other_numbers_and_digest, made_up])
+def test_an_answer_that_the_key_did_not_sign_is_not_shown(stub: Stub, change: Callable[[Json], None]) -> None:
+    connection = stub.connect()
+    stub.edit = lambda answer: changed(answer, change)
+    for ask in (lambda: connection.release(N, DP), lambda: connection.release(N, DP, wait=False).result()):
+        with pytest.raises((VerificationError, UserError), match=r"not shown|edited or damaged"):
+            ask()
+
+
+def test_an_answer_of_another_ledger_is_not_shown(session: AnalystSession, custodian: pets.Custodian) -> None:
+    """Genuine by its own key: only the pinned key tells."""
+    other = pets.Session(SCHEMA, ROWS, budget=pets.Budget(epsilon=9, delta=1e-6), analyst="amina", project="stroke")
+    stub = Stub(other, custodian.ledger.key.raw)  # it says the right key, and answers with another
+    with pytest.raises(
+        VerificationError, match="its certificate does not hold: its envelope is not one that this key signed"
+    ):
+        stub.connect().release(N, DP)
+    with pytest.raises(VerificationError, match="its certificate does not hold"):
+        stub.connect().rows_lost("stays", DP)
+    with pytest.raises(VerificationError, match="its certificate does not hold"):
+        stub.connect().top_keys(PEOPLE, 1, DP)
+
+
+def test_keys_that_nobody_signed_are_not_shown(stub: Stub) -> None:
+    connection = stub.connect()
+
+    def edited(answer: Json) -> Json:
+        found = copy.deepcopy(answer)
+        (form,) = found.values()
+        form["rows"] = form["rows"][::-1]
+        del form["digest"], form["certificate"]
+        return found
+
+    stub.edit = edited
+    with pytest.raises(VerificationError, match="nobody has signed it"):
+        connection.top_keys(PEOPLE, 1, DP)
+    with pytest.raises(VerificationError, match="nobody has signed it"):
+        connection.group_keys("stays", by=["code"], protection=DP)
+
+
+def test_a_genuine_answer_to_another_question_is_not_shown(
+    stub: Stub, session: AnalystSession, custodian: pets.Custodian
+) -> None:
+    connection = stub.connect()
+    colleague = custodian.session(analyst="ben", project="stroke")
+    others = [
+        session.release(ALL, DP),
+        session.release(N, pets.DP(epsilon=0.25)),
+        colleague.release(N, DP),
+        session.dummy(50).release(N, DP),
+    ]
+    for other in others:
+        form = json.loads(json.dumps(other.to_json()))
+        stub.edit = lambda answer, form=form: {"releases": [form]}  # type: ignore[misc]
+        with pytest.raises(VerificationError, match=r"another question|does not hold"):
+            connection.release(N, DP, again=True)
+    for wrong in ({}, {"releases": []}, {"releases": {}}, {"releases": [None]}):
+        stub.edit = lambda answer, wrong=wrong: wrong  # type: ignore[misc]
+        with pytest.raises(VerificationError):
+            connection.release(N, DP, again=True)
+
+
+def test_the_key_is_pinned_or_said(
+    stub: Stub, custodian: pets.Custodian, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    raw = custodian.ledger.key.raw
+    file = tmp_path / "ledger.pub"
+    file.write_text(raw.hex() + "\n")
+    for key in (raw.hex(), file, str(file), custodian.ledger.key):
+        assert stub.connect(key=key).key == custodian.ledger.key
+    assert capsys.readouterr().err == ""
+    assert stub.connect(key=None).key == custodian.ledger.key
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"key={raw.hex()!r}" in said and TOKEN not in said
+    with pytest.raises(VerificationError, match=r"was pinned; ask the custodian"):
+        stub.connect(key=generate().public)
+    for wrong in (3, "no such file", b"x"):
+        with pytest.raises(UserError):
+            stub.connect(key=wrong)
+
+
+# one key a question ---------------------------------------------------------------------------------------------------
+
+
+def keys(stub: Stub) -> list[str]:
+    return [one.headers["idempotency-key"] for one in stub.seen if one.method == "POST"]
+
+
+def test_a_question_is_charged_once_however_often_its_reply_is_lost(stub: Stub, session: AnalystSession) -> None:
+    connection = stub.connect()
+    connection._transport._sleep = lambda seconds: None
+    before = session.remaining().spent.loss
+    stub.lost = 2
+    first = connection.release(N, DP, again=True)
+    charged = session.remaining().spent.loss - before
+    assert charged == first.cost["loss"] > 0
+    assert len(keys(stub)) == 3 and len({*keys(stub)}) == 1 and all(len(key) > 20 for key in keys(stub))
+    connection.release(N, DP, again=True)
+    assert len({*keys(stub)}) == 2, "another call is another request"
+    assert (
+        connection.release(N, DP, key="mine") == connection.release(N, DP, key="mine")
+        and keys(stub)[-2:] == ["mine"] * 2
+    )
+
+
+def test_a_service_that_cannot_be_reached_is_said(stub: Stub) -> None:
+    connection = stub.connect()
+    pauses: list[float] = []
+    connection._transport._sleep = pauses.append
+    stub.lost = 100
+    with pytest.raises(ServiceDownError, match=r"at https://data\.example/pets cannot be reached \(ReadError\)"):
+        connection.remaining()
+    assert pauses == [0.25, 0.5, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("code", [502, 503, 504])
+def test_a_gateway_in_front_of_it_is_asked_again(code: int) -> None:
+    replies = [httpx.Response(code, text="<html>"), httpx.Response(200, json={"x": 1}, headers={"Pets-Protocol": "1"})]
+    line = Transport(URL, None, None, 5.0, sent_by=httpx.MockTransport(lambda _: replies.pop(0)), sleep=lambda _: None)
+    assert line.get("version") == {"x": 1}
+
+
+# jobs -----------------------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_may_take_a_while(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = stub.connect()
+    pauses: list[float] = []
+    monkeypatch.setattr("pets.service.client.jobs.time.sleep", pauses.append)
+    stub.polls = 7
+    release = connection.release(N, DP)
+    assert isinstance(release, Release) and len(pauses) == 6
+    waits = [one.url.params["wait"] for one in stub.seen if one.url.path.startswith("/pets/queries/")]
+    assert waits == ["1", "1", "2", "5", "10", "10", "10"]
+
+
+def test_a_question_is_left_and_its_answer_fetched(stub: Stub, session: AnalystSession) -> None:
+    connection = stub.connect()
+    stub.polls = 1
+    pending = connection.release([N, ALL], DP, wait=False)
+    assert isinstance(pending, Pending) and repr(pending).startswith(f"<Pending {pending.id}: running")
+    assert pending.state == "done" and [one.query for one in pending.result()] == [N, ALL]
+    assert stub.connect().fetch(pending.id) == pending.result() == session.release([N, ALL], DP)
+    assert connection.fetch(connection.release(N, DP, wait=False).id).query == N
+    stub.polls = 0
+    taken = connection.release(N, DP, wait=False)
+    assert taken.cancel() == "cancelled"
+    with pytest.raises(UserError, match="was taken back before it was answered"):
+        taken.result()
+    with pytest.raises(NotFoundError, match="no such job of yours"):
+        connection.fetch("job99")
+    for wrong in (3, "", None):
+        with pytest.raises(UserError, match="is fetched by the id"):
+            connection.fetch(wrong)
+
+
+def test_keys_and_rows_lost_are_fetched_too(stub: Stub) -> None:
+    connection = stub.connect()
+    made = [connection.top_keys(PEOPLE, 1, DP), connection.group_keys("stays", by=["code"], protection=DP)]
+    numbers = [number for number, answer in stub.jobs.items() if "releases" not in answer]
+    assert [connection.fetch(number) for number in numbers] == made
+    stub.edit = lambda answer: {"rows_lost": answer["releases"][0]}
+    lost = connection.release(pets.query("stays").agg(people=pets.tails()), DP, wait=False)
+    assert connection.fetch(lost.id).table_name == "stays"
+
+
+def test_ctrl_c_leaves_the_question_and_says_how_to_fetch_it(
+    stub: Stub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = stub.connect()
+    stub.polls = 3
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pets.service.client.jobs.time.sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        connection.release(N, DP)
+    said = capsys.readouterr().err
+    number = said.partition("connection.fetch('")[2].partition("'")[0]
+    monkeypatch.undo()
+    monkeypatch.setattr("pets.service.client.jobs.time.sleep", lambda seconds: None)
+    assert connection.fetch(number).query == N
+
+
+def test_a_held_answer_and_a_failed_one(stub: Stub) -> None:
+    connection = stub.connect()
+    held = connection.release(N, DP, wait=False)
+    stub.states[held.id] = "held"
+    held._reply = connection._jobs.look(held.id)
+    with pytest.raises(pets.errors.HeldError, match=rf"fetch it later with connection\.fetch\('{held.id}'\)"):
+        held.result()
+    stub.states[held.id], stub.jobs[held.id] = "failed", {"problem": {"code": "release-failed", "message": "it failed"}}
+    with pytest.raises(ReleaseFailedError, match="it failed"):
+        connection.fetch(held.id)
+
+
+# who answers, and who asks --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spoken", "said"),
+    [
+        ("2", "speaks protocol '2' and this client 1; install a newer pets where this client is"),
+        ("0", "install a newer pets where the service is"),
+        (None, "is no service of pets; check the address"),
+    ],
+)
+def test_another_version_is_said_plainly(stub: Stub, spoken: str | None, said: str) -> None:
+    stub.protocol = spoken
+    with pytest.raises(UserError, match=said):
+        stub.connect()
+
+
+def test_a_token_goes_nowhere_else(stub: Stub, custodian: pets.Custodian) -> None:
+    connection = stub.connect()
+    assert TOKEN not in repr(connection) + str(vars(connection)) and repr(connection).endswith("(real data): stays>")
+    for seen in stub.seen:
+        assert TOKEN not in str(seen.url) and seen.url.host == "data.example"
+    with pytest.raises(UserError, match="never pickled"):
+        pickle.dumps(connection)
+    with pytest.raises(UnauthenticatedError, match="does not know who asks"):
+        stub.connect(token="wrong")
+    with pytest.raises(UserError, match="could be read on its way"):
+        pets.connect("http://data.example", token=TOKEN)
+    for wrong in ("data.example", "ftp://x", "https://", 3, "https://[", "https://a:b@c"):
+        with pytest.raises(UserError):
+            pets.connect(wrong, token=TOKEN)  # type: ignore[arg-type]
+    for wrong in ("ü", "a\nb", ""):
+        with pytest.raises(UserError, match="token must be printable letters of ASCII") as caught:
+            stub.connect(token=wrong)
+        assert not wrong or wrong not in str(caught.value)
+
+
+def test_a_redirect_is_not_followed() -> None:
+    asked: list[str] = []
+
+    def moved(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        return httpx.Response(302, headers={"Location": "https://elsewhere.example/"})
+
+    with pytest.raises(UserError, match="no service of pets"):
+        pets.connect(URL, token=TOKEN, transport=httpx.MockTransport(moved))
+    assert asked == ["data.example"]
+
+
+def test_the_dataset_is_named_where_there_are_several(stub: Stub) -> None:
+    assert stub.connect(dataset="client-test").dataset == "client-test"
+    with pytest.raises(UserError, match="no dataset 'clien-test' for this token; did you mean 'client-test'"):
+        stub.connect(dataset="clien-test")
+
+
+def test_a_schema_that_changed_is_asked_for_again_before_anything_is_refused(stub: Stub) -> None:
+    connection = stub.connect()
+    old = connection._facts
+    assert connection.release(N, DP).query == N and connection._facts is old, "what fits needs no second look"
+    connection._facts = type(old)(
+        type(old.terms)(pets.Schema(SCHEMA.tables | {}, dataset="other"), pets.Policy(max_numbers=1), old.terms.budget),
+        old.engine,
+        old.tables,
+        old.snapshots,
+    )
+    assert connection.release(N, DP).query == N and connection.policy == old.terms.policy
+
+
+@pytest.mark.chance(0)
+def test_a_client_loads_no_database_and_no_server(tmp_path: Path) -> None:
+    program = (
+        "import sys, pets, httpx\n"
+        "try:\n"
+        "    pets.connect('http://127.0.0.1:9', transport=httpx.MockTransport(lambda r: httpx.Response(200)))\n"
+        "except pets.UserError as error:\n"
+        "    print(error)\n"
+        "print([one for one in ('sqlalchemy', 'fastapi', 'duckdb', 'opendp') if one in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout.splitlines() == [
+        "what answers at http://127.0.0.1:9 is no service of pets; check the address",
+        "[]",
+    ]

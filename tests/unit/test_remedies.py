@@ -40,7 +40,7 @@ PERSONS = {
     "pets/session/batch.py: another course": "another machine's arithmetic, which one machine cannot show",
     "pets/session/custody.py: a custody holds data": "open it again, as for a session: there is a case of that",
     "pets/session/synthesis/engine.py: (why)": "it gives others' sentences",
-    "pets/session/answering.py: give the incident number": "the custodian looks the incident up",
+    "pets/session/answering.py: release_failed(": "the custodian looks the incident up",
 }
 
 

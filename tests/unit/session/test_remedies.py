@@ -13,6 +13,7 @@ import pets
 from pets.session.draft import draft
 from pets.session.tables import Holdings
 from tests.remedies import Case, check
+from tests.unit.session.quoting.form_remedies import FORMS
 from tests.unit.session.selection.top_remedies import TOP
 
 pytestmark = pytest.mark.chance(0.0)
@@ -93,6 +94,7 @@ def drafted(dictionary: str | None, data: bytes = b"sex;age\nF;3\nM;4\n") -> Any
 
 CASES = [
     *TOP,
+    *FORMS,
     # opening
     Case(
         lambda: opened(budget=3), "budget=pets.Budget(epsilon=…, delta=…)", lambda: opened(budget=pets.Budget(1, 1e-6))

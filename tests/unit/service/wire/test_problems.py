@@ -18,7 +18,12 @@ def test_every_code_has_a_status_and_no_status_is_for_a_code_that_is_not() -> No
     assert all(400 <= found < 600 for found in STATUS.values())
     # what is a fault of ours, or of what we stand on; everything else is for whoever asks to mend
     assert {code for code, found in STATUS.items() if found == 500} == {"error", "internal"}
-    assert {code for code, found in STATUS.items() if found == 503} == {"ledger", "ledger-down", "commit-unknown", "service-down"}
+    assert {code for code, found in STATUS.items() if found == 503} == {
+        "ledger",
+        "ledger-down",
+        "commit-unknown",
+        "service-down",
+    }
 
 
 @pytest.mark.parametrize("kind", every(), ids=lambda kind: kind.code)

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pets
 from pets.common.codec import Json, canonical
 from pets.ledger.events import Event
 from pets.service.answering.memory import resident
@@ -47,7 +46,7 @@ class Child:
         self.ready = False
         self.refused: str | None = None
         self._told = told
-        home = str(Path(pets.__file__).parents[1])
+        home = str(Path(__file__).parents[3])
         path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
             _COMMAND,

@@ -252,8 +252,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prepared(tmp_path_factory.mktemp("service"))
 
 
-def test_threads_ask_processes_answer_one_is_killed_and_all_is_accounted(place: Place, folder: Path) -> None:
+def test_threads_ask_processes_answer_one_is_killed_and_all_is_accounted(
+    new_place: Callable[[str], Place], folder: Path
+) -> None:
     """What was shown is what the ledger committed, no question was charged twice, and one charge was lost at most."""
+    place = new_place("sqlite")  # (in PostgreSQL: tests/attacks/test_service_kills.py)
     custodian = opening(folder, place).custodian()
     queue, ledger = Queue(custodian.ledger), custodian.ledger
     events: list[Event] = []

@@ -12,7 +12,7 @@ from typing import Any
 PARTS = "analyst data id pets protection query schema sharing step sums version"
 CLOSE, MOVED = 1e-6, 1e-8  # relative; and how far one more step may go, where the greatest coefficient is 1 or less
 DOMAIN = b"pets.federated.step.v1\0"
-REACH, FEWEST, MOST_BITS = 62, 20, 50
+REACH, FEWEST, MOST_BITS, TERMS = 62, 20, 50, 64
 NUMBERS = ("integer", "real")
 
 
@@ -76,7 +76,8 @@ def check(core: Any, made: Any, one: Any, key: bytes, solved: Any, near: Any) ->
     terms, beta = terms_of(core, step, plan.columns), [float.fromhex(text) for text in step["beta"]]
     size, rows = len(beta), one["sums"][0]
     need(len(terms) + 1 == size and made["terms"] == ["intercept", *(name for name, _, _ in terms)], "its terms differ")
-    need(made["family"] == family and all(map(math.isfinite, beta)), "it is of another family")
+    need(made["family"] == family, "it is of another family")
+    need(size <= TERMS and all(map(math.isfinite, beta)), "its coefficients are too many, or none")
     whole = all(type(number) is int and abs(number) < 2**63 for number in one["sums"])
     need(whole and len(one["sums"]) == 2 + size * (size + 1) // 2 + size, "it has another number of sums")
     need(made["rows"] == rows > size, "it is about another number of rows")

@@ -21,6 +21,7 @@ import pytest
 import pets
 from pets.cli import main
 from pets.cli.demo import demo_query
+from pets.common.codec import canonical
 from pets.errors import BudgetError
 from pets.federated import connect, glm
 from pets.federated.deployment.health import server_time
@@ -28,6 +29,7 @@ from pets.federated.deployment.keyholder_folder import KeyHolderFolder
 from pets.federated.deployment.site_folder import SiteFolder
 from pets.federated.keyholder.gate import NAME
 from pets.synthetic.dummy import dummy
+from pets.verify.check import check
 from tests.random_kills import PARTS, Kill, Kills, next_answer
 from tests.trial import SITES, Trial, documented, serving, until
 
@@ -257,6 +259,7 @@ def a_regression_step_by_step_is_the_pooled_fit(scene: Scene) -> None:
     counted = len(SiteFolder(trial.folder("north")).site.session.history())
     with connect(trial.trial) as many:
         found = glm(many, "apc", "DIAG_COUNT", ["STARTAGE_CALC", "WEIGHT"], "gaussian", pets.Total())
+        assert "3 coefficients" in check(canonical(found.to_check), many.roster.coordinator_key.raw)
     known = rows.dropna(subset=["DIAG_COUNT", "STARTAGE_CALC"])
     x = np.column_stack([np.ones(len(known)), known["STARTAGE_CALC"], known["WEIGHT"]]).astype(float)
     y = known["DIAG_COUNT"].to_numpy(dtype=float)

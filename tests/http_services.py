@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 from starlette.requests import Request
 
@@ -18,6 +19,7 @@ from pets.ledger.queue import Queue
 from pets.service.access.identity import Identity
 from pets.service.answering.grid import Grid
 from pets.service.answering.work import Work
+from pets.service.client.connection import Connection
 from pets.service.http.app import create_app
 from pets.session.custodian import Custodian
 
@@ -100,3 +102,26 @@ def served(keeper: Custodian, **options: Any) -> Iterator[TestClient]:
     settings: dict[str, Any] = {"auth": by_name, "supervisor": AtOnce(keeper)}
     with TestClient(create_app(keeper, **settings | options), raise_server_exceptions=False) as client:
         yield client
+
+
+class Carried(httpx.BaseTransport):
+    """What carries a connection's requests to an application of this process, in place of a network."""
+
+    def __init__(self, client: TestClient) -> None:
+        self._client = client
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """One request, and its reply."""
+        path, named = request.url.raw_path.decode(), dict(request.headers)
+        reply = self._client.request(request.method, path, headers=named, content=request.read())
+        return httpx.Response(reply.status_code, headers=dict(reply.headers), content=reply.content)
+
+
+@contextmanager
+def connected(keeper: Custodian, *, analyst: str, project: str) -> Iterator[Connection]:
+    """A connection to a service that answers at once."""
+    who = Identity(analyst, project=project, roles=frozenset({"analyst"}), projects=frozenset({project}))
+    with served(keeper, auth=lambda request: who) as client:
+        yield pets.connect(
+            "http://localhost", token="a token", key=keeper.ledger.key, progress=False, transport=Carried(client)
+        )

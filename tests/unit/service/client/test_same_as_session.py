@@ -11,11 +11,11 @@ import pytest
 
 import pets
 from pets import col
-from pets.errors import BudgetError, PetsError, PolicyError, QueryError, SqlError, UserError
+from pets.errors import BudgetError, PetsError, PolicyError, QueryError, ReleaseFailedError, SqlError, UserError
 from pets.service.client.connection import Connection
 from pets.session.verbs.analyst_session import AnalystSession
 from pets.session.verbs.analyst_verbs import AnalystVerbs
-from tests.service_stub import Stub
+from tests.http_services import connected
 
 SCHEMA = pets.Schema(
     {
@@ -46,23 +46,22 @@ DP = pets.DP(epsilon=0.5)
 
 
 @pytest.fixture(scope="module")
-def custodian() -> pets.Custodian:
+def custodian(tmp_path_factory: pytest.TempPathFactory) -> pets.Custodian:
     budget = pets.Budget(epsilon=30, delta=1e-6, threshold_delta=1e-7)
-    return pets.Custodian(SCHEMA, ROWS, budget=budget, policy=pets.Policy(max_numbers=5000), progress=False)
+    ledger, policy = tmp_path_factory.mktemp("same") / "ledger.db", pets.Policy(max_numbers=5000)
+    return pets.Custodian(SCHEMA, ROWS, budget=budget, ledger=ledger, policy=policy, progress=False)
 
 
-PLACES = ("session", "connection")
+PLACES = ("session", "service")
 
 
 @pytest.fixture(scope="module", params=PLACES)
 def asker(request: pytest.FixtureRequest, custodian: pets.Custodian) -> Iterator[AnalystVerbs]:
-    session = custodian.session(analyst="amina", project=request.param)
     if request.param == "session":
-        yield session
+        yield custodian.session(analyst="amina", project=request.param)
         return
-    connection = Stub(session, custodian.ledger.key.raw).connect()
-    yield connection
-    connection.close()
+    with connected(custodian, analyst="amina", project=request.param) as connection:
+        yield connection
 
 
 def test_every_verb_has_the_same_words_and_arguments() -> None:
@@ -172,23 +171,21 @@ MISTAKES: list[tuple[type[PetsError], Any]] = [
 @pytest.mark.parametrize("place", range(len(MISTAKES)))
 def test_a_mistake_is_said_in_the_same_words(place: int, custodian: pets.Custodian) -> None:
     kind, mistake = MISTAKES[place]
-    session = custodian.session(analyst="ben")
-    connection = Stub(session, custodian.ledger.key.raw).connect()
     said = []
-    for one in (session, connection):
-        with pytest.raises(kind) as caught:
-            mistake(one)
-        said.append((type(caught.value), str(caught.value), caught.value.retry_after))
+    with connected(custodian, analyst="ben", project="slips") as connection:
+        for one in (custodian.session(analyst="ben", project="slips"), connection):
+            with pytest.raises(kind) as caught:
+                mistake(one)
+            said.append((type(caught.value), str(caught.value), caught.value.retry_after))
     assert said[0] == said[1]
 
 
 def test_a_failure_after_the_data_was_opened_is_the_same(
     custodian: pets.Custodian, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = custodian.session(analyst="ben", project="failures")
-    connection = Stub(session, custodian.ledger.key.raw).connect()
     monkeypatch.setattr("pets.session.answering.measured", lambda job, engine: (None, "row 7 is 'Ann'"))
-    for one in (session, connection):
-        with pytest.raises(pets.errors.ReleaseFailedError, match=r"incident [0-9a-f]{12}.*its charge stands") as caught:
-            one.release(N, DP, again=True)
-        assert "Ann" not in str(caught.value)
+    with connected(custodian, analyst="ben", project="failures") as connection:
+        for one in (custodian.session(analyst="ben", project="failures"), connection):
+            with pytest.raises(ReleaseFailedError, match=r"incident [0-9a-f]{12}.*its charge stands") as caught:
+                one.release(N, DP, again=True)
+            assert "Ann" not in str(caught.value)

@@ -137,6 +137,15 @@ def test_the_history_shows_one_s_own_project(asker: AnalystVerbs) -> None:
     assert len(asker.history(last=1)) == 1 and asker.history(analyst="nobody").empty
 
 
+def test_a_synthetic_table_comes_with_its_certificate(asker: AnalystVerbs) -> None:
+    pytest.importorskip("mbi")
+    settings: dict[str, Any] = {"epsilon": 4, "columns": ["sex", "days"], "bins": {"days": [0, 10.5, 20]}}
+    quote = asker.quote_synthesis(60, **settings)
+    made = asker.synthesise(60, progress=False, **settings)
+    assert made.table.shape[0] == 60 and made.project == asker.project and made.certificate is not None
+    assert quote.epsilon == made.epsilon == 4 and made.releases[0].certificate is not None
+
+
 MISTAKES: list[tuple[type[PetsError], Any]] = [
     (UserError, lambda asker: asker.release(N)),
     (UserError, lambda asker: asker.release(N, DP, agian=True)),

@@ -228,20 +228,14 @@ class Ledger:
             raise VerificationError(f"the checkpoint {str(self.checkpoint_path)!r} cannot be read") from None
 
     def check(self) -> None:
-        """Whether the account can be kept now: the database is in reach, and holds all that was ever published.
-
-        Raises :class:`LedgerError` where it is not.
-        """
-        # first what was published: whoever publishes meanwhile has committed what the later look will find
-        found = self._published()
-        with self.reading() as tx:
-            self._check_published(tx, found)
-
-    def _published(self) -> Checkpoint | None:
+        """Raises :class:`LedgerError` where the account cannot be kept now: out of reach, or behind its checkpoint."""
         try:
-            return self.published()
+            # first what was published: whoever publishes meanwhile has committed what the later look will find
+            found = self.published()
         except VerificationError as error:
             raise LedgerError(f"{error}; the ledger stays closed") from None
+        with self.reading() as tx:
+            self._check_published(tx, found)
 
     def _check_published(self, tx: Transaction, found: Checkpoint | None) -> None:
         if self.memory:

@@ -24,6 +24,7 @@ CONTENTS = {
     "Learn": [
         "docs/guide",
         "docs/dummy_data",
+        "docs/service",
         "docs/federated",
         "docs/federation_from_nothing",
         "docs/guarantees",

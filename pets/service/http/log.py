@@ -42,7 +42,7 @@ ENDPOINTS = (
         "GET",
         "/datasets/{dataset}/log",
         _entries,
-        f"Entries of the ledger's log, at most {MOST:,} at once; for auditors, as they name who asked.",
+        f"Entries of the log, at most {MOST:,} at once; for auditors: they name who asked.",
         ("from", "to"),
     ),
     Endpoint("GET", "/log/checkpoint", _checkpoint, "The signed checkpoint of the log as it is.", opened=True),

@@ -72,7 +72,7 @@ ENDPOINTS = (
         "GET",
         "/datasets/{dataset}/history",
         _history,
-        "The requests of one's own project; with all=true, for auditors, of every project.",
+        "One's own project's requests; with all=true, for auditors, every project's.",
         ("last", "analyst", "all"),
     ),
 )

@@ -251,7 +251,7 @@ ENDPOINTS = (
         "POST",
         "/datasets/{dataset}/queries",
         _ask,
-        "Ask: a release, or with kind= group_keys, top_keys, rows_lost or synthesise. 202 where it is not ready yet.",
+        "Ask: a release, or kind= group_keys, top_keys, rows_lost, synthesise.",
         ("wait",),
         takes={"queries": [_QUERY], "protection": _DP},
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,6 +148,12 @@ def test_the_page_of_the_protocol_names_every_endpoint(client: TestClient) -> No
         said = told["paths"][one.path][one.method.lower()]
         assert said["summary"] == one.does and "default" in said["responses"]
         assert ("requestBody" in said) == (one.takes is not None)
+
+
+def test_the_page_for_people_lists_every_endpoint() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "service.md").read_text("utf-8")
+    listed = re.findall(r"^\| `(GET|POST|DELETE) (\S+)` \| (.+) \|$", page, re.MULTILINE)
+    assert sorted(listed) == sorted((one.method, one.path, one.does) for one in ENDPOINTS)
 
 
 def test_the_examples_of_the_page_can_be_asked(keeper: Custodian) -> None:

@@ -82,6 +82,21 @@ def test_nothing_of_another_is_listed_or_told(client: TestClient, theirs: dict[s
     assert client.get(f"/queries?after={theirs['job']['id']}", headers=MALLORY).json() == {"jobs": []}
 
 
+def test_ones_own_other_project_sees_nothing_of_the_first(client: TestClient, theirs: dict[str, Any]) -> None:
+    other = {"who": "amina/malice/analyst"}
+    first = [client.get(path, headers=AMINA) for path in ("/queries", "/datasets/stays/history")]
+    second = [client.get(path, headers=other) for path in ("/queries", "/datasets/stays/history")]
+    assert all("asthma" in one.text or theirs["job"]["id"] in one.text for one in first)
+    assert second[0].json() == {"jobs": []} and second[1].json()["history"]["rows"] == []
+    asked = ASKED | {"protection": {"kind": "dp", "epsilon": "0.2"}}
+    (form,) = client.post("/datasets/stays/queries?wait=5", json=asked, headers=other).json()["releases"]
+    assert (form["project"], form["analyst"]) == ("malice", "amina")
+    # and a colleague in the project gets the same answer under a name of their own
+    colleague = {"who": "li/asthma/analyst"}
+    (form,) = client.post("/datasets/stays/queries?wait=5", json=asked, headers=colleague).json()["releases"]
+    assert (form["project"], form["analyst"]) == ("asthma", "li") and "amina" not in json.dumps(form)
+
+
 def test_anothers_key_is_ones_own_to_use(client: TestClient, theirs: dict[str, Any]) -> None:
     asked = ASKED | {"protection": {"kind": "dp", "epsilon": "0.3"}}
     headers = MALLORY | {"Idempotency-Key": "aminas-key"}

@@ -26,6 +26,9 @@ from pets.service.opening import Opening
 LOOK = 0.05
 """Seconds between two looks for a job, unless somebody says that there is one."""
 
+AWAY = 1.0
+"""Seconds after which a database that could not be reached is tried again."""
+
 
 class Lines:
     """What is said to whoever watches; from several threads, a line at a time."""
@@ -77,21 +80,23 @@ def answering(terms: Json, heard: TextIO, say: Lines) -> None:
         idle.clear()
         try:
             job = queue.claim(terms["worker"], work.datasets)
-            if job is not None:
-                say(running=job.id, token=job.token)
-                keeper.hold(job)
-                work.answer(job)
         except LedgerError:
-            job = None  # away, held or full: what was in hand is looked up when its lease is over
-            time.sleep(1.0)
-        finally:
-            keeper.hold(None)
-        if job is not None:
-            say(ended=job.id)
-        else:
+            ended.wait(AWAY)
+            continue
+        if job is None:
             idle.set()
             poked.wait(LOOK)
             poked.clear()
+            continue
+        say(running=job.id, token=job.token)
+        keeper.hold(job)
+        try:
+            work.answer(job)
+        except LedgerError:
+            ended.wait(AWAY)  # what became of the job is looked up when its lease is over
+        finally:
+            keeper.hold(None)
+            say(ended=job.id)
 
 
 def _until_alone(

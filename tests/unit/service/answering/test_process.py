@@ -1,0 +1,90 @@
+"""The loop of an answering process, in this one: it goes on whatever becomes of a job, and says what it does."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pets.errors import LedgerDownError
+from pets.ledger.queue import JobState, Queue, QueuedJob
+from pets.service.answering import process
+from pets.service.answering.work import Work
+from pets.service.opening import Opening
+from tests.ledgers import Place
+from tests.services import CANARY, asked, ended, opening, prepared, question
+
+
+class Heard:
+    """Standard input that gives a line when it is told to, and ends."""
+
+    def __init__(self) -> None:
+        self.poked, self.over = threading.Event(), threading.Event()
+
+    def __iter__(self) -> Iterator[str]:
+        while not self.over.wait(0.01):
+            if self.poked.is_set():
+                self.poked.clear()
+                yield "\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared(tmp_path_factory.mktemp("service"))
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    codes: list[int] = []
+    monkeypatch.setattr("os._exit", codes.append)
+    return codes
+
+
+def test_it_goes_on_after_a_database_that_was_away(
+    new_place: Callable[[str], Place], folder: Path, monkeypatch: pytest.MonkeyPatch, left: list[int]
+) -> None:
+    terms = {"openings": [opening(folder, new_place("sqlite")).to_json()], "worker": "w", "timeout": 5.0, "lease": 0.6}
+    custodian = Opening.from_json(terms["openings"][0]).custodian()  # type: ignore[index]
+    queue, out, heard = Queue(custodian.ledger), io.StringIO(), Heard()
+    answer, fails = Work.answer, [1]
+    monkeypatch.setattr(process, "AWAY", 0.01)
+
+    def away(self: Work, job: QueuedJob) -> None:
+        if fails and fails.pop():
+            raise LedgerDownError(f"away {CANARY}")
+        answer(self, job)
+
+    monkeypatch.setattr(Work, "answer", away)
+    given: Any = (terms | {"grid": {"small": 0.001, "large": 0.001}}, heard, process.Lines(out))
+    thread = threading.Thread(target=process.answering, args=given)
+    thread.start()
+    first = queue.put("service-test", "p", "a", "release", asked(question(1)), None)
+    heard.poked.set()
+    until = time.monotonic() + 60
+    while queue.find(first.id, "p", "a").state is not JobState.DONE:  # type: ignore[union-attr]
+        queue.sweep()  # its lease is over: it waits again
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    (second,) = ended(queue, [queue.put("service-test", "p", "a", "release", asked(question(2)), None)])
+    assert second.state is JobState.DONE
+    heard.over.set()
+    thread.join(60)
+    assert not thread.is_alive()
+    said = [json.loads(line) for line in out.getvalue().splitlines()]
+    steps = [next(iter(one)) if "event" not in one else one["event"]["kind"] for one in said]
+    held = [
+        (name, one.get("running") or one.get("ended")) for one in said for name in one if name in ("running", "ended")
+    ]
+    assert steps[0] == "ready"
+    assert held == [
+        *(("running", first.id), ("ended", first.id)) * 2,
+        *(("running", second.id), ("ended", second.id)),
+    ], "what it had in hand is let go, whatever became of it"
+    assert steps.count("committed") == 2 and CANARY not in out.getvalue()
+    custodian.ledger.close()

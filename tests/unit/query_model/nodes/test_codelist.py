@@ -48,6 +48,7 @@ def test_the_codes_are_the_question_and_the_file_is_read_once(tmp_path: Path) ->
     node = col("code").in_codelist(path)
     asked = T.where(node).agg(n=N)
     assert node.to_json() == {"filter": "codelist", "column": "code", "codes": ["I21", "I22", "ZZZ"]}
+    assert InCodelist("code", ("ZZZ", "I22", "I21", "I21")) == node
     path.unlink()
     assert plan(node).where == Codes("code", ((0, 0), (2, 2)))
     assert pets.Query.from_json(asked.to_json()) == asked

@@ -139,7 +139,8 @@ def _own(node: exp.Anonymous, scope: Any) -> Feature | None:
         if not isinstance(born, exp.Column) or scope.feature(born) is not None:
             raise Refusal(parts[0], "the first is a date in the person table: AGE_AT(born, first)")
         return AgeAt(scope.column(born), when)
-    return None
+    # found late: what is computed of features is made of them
+    return importlib.import_module("pets.query_model.sql.people.parts").own_feature(node, scope)  # type: ignore[no-any-return]
 
 
 def _inside(node: exp.Case, scope: Any) -> Feature | None:

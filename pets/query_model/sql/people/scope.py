@@ -12,6 +12,7 @@ from sqlglot import exp
 from pets.errors import QueryError, did_you_mean
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not
 from pets.query_model.features import CAPPED, AgeAt, Days, Feature, Reading, Rows
+from pets.query_model.nodes.derived import Derived
 from pets.query_model.people import People
 from pets.query_model.query import Query
 from pets.query_model.sql.people import computing
@@ -94,7 +95,7 @@ class PeopleScope(Scope):
         # any condition: who the people are is said later, and a column of theirs may be without a value until then
         some = IsNull(next(iter(self.features))) if self.of is None else None
         planner = importlib.import_module("pets.plan.people").PeoplePlanner
-        made = planner(Query(people.home, some, people=people), self.schema)
+        made = planner(Query(people.home, some, people=people, derived=tuple(self.derived.items())), self.schema)
         if self.named_owner and made.attributes != self.owner:
             raise QueryError(
                 f"people's columns would be those of {made.attributes!r} in place of {self.owner!r}; read only tables "
@@ -146,6 +147,16 @@ class PeopleScope(Scope):
             self.features = before
             raise
         return name
+
+    def derive(self, name: str, made: Derived, node: exp.Expression) -> None:
+        """A column that the question computes of others."""
+        try:
+            with at(node):
+                self.derived[name] = made
+                self.planned()
+        except Refusal:
+            del self.derived[name]
+            raise
 
     def fresh(self, stem: str) -> str:
         """A name that neither the statement nor anything else has."""
@@ -201,7 +212,8 @@ class PeopleScope(Scope):
                 node,
                 f"people without a row have no value here in SQL, and count 0 for pets; {self._instead(node)}",
             )
-        return found.name if found.name in self.features else self.attribute(found.name, node)
+        own = found.name in self.features or found.name in self.derived
+        return found.name if own else self.attribute(found.name, node)
 
     def _instead(self, node: exp.Column) -> str:
         """What to write for a count that a LEFT JOIN leaves without a value."""

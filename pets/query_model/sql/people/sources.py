@@ -10,6 +10,7 @@ from pets.query_model.sql.conditions import condition
 from pets.query_model.sql.people import computing, readings
 from pets.query_model.sql.people.groups import Group, alias_of, by_person, grouped, inner_of, once
 from pets.query_model.sql.people.having import either, having_of, may_be_denied
+from pets.query_model.sql.people.parts import own_column
 from pets.query_model.sql.people.rows import row_scope, rows_of
 from pets.query_model.sql.people.scope import ANY, UNIVERSE, Named, PeopleScope, Source
 from pets.query_model.sql.people.ties import tied
@@ -243,6 +244,11 @@ def _project(select: exp.Select, alias: str, scope: PeopleScope) -> None:
         if not name:
             raise Refusal(node, "give what is computed a name, such as AS days")
         once(name, taken, node)
+        column = own_column(of, scope)
+        if column is not None:
+            scope.derive(name, column, of)
+            listed[name] = made.columns[name] = Named(name)
+            continue
         case = computing.names_by_conditions(of, scope)
         found = scope.named(of, name) if case is None else scope.add(case, of, name)
         if found is None:

@@ -20,8 +20,10 @@ from pets.query_model.features import (
     Within,
     columns_named,
 )
+from pets.query_model.nodes.derived import Mapped
 from pets.query_model.people import tables_of
 from pets.query_model.query import Query
+from pets.query_model.sql.people.parts import COLUMN, FEATURE, MAP
 from pets.query_model.sql.writing import SIGNS, Writer, constant, number_text
 from pets.schema.schema import Schema
 
@@ -36,8 +38,8 @@ class PeopleWriter(Writer):
         _has_sql(query)
         # found by name: a question does not depend on how it is planned, but its columns are those that it has there
         planner = importlib.import_module("pets.plan.people").PeoplePlanner(query, schema)
-        self.planned: list[str] = list(planner.fields)
-        super().__init__(query, schema, columns=self.planned)
+        self.domains = dict(planner.fields)
+        super().__init__(query, schema, columns=list(planner.fields))
         self.source_of, self.owner = query.people, planner.attributes
         names = ("person", *(f"person_{number}" for number in range(2, 99)))
         tables = {name.casefold() for name in schema.tables}
@@ -57,7 +59,11 @@ class PeopleWriter(Writer):
                 base, self.of_person = self._table(of), str(unit.column)
         self.person = f"{self.alias}.{self.name(self.of_person)}"
         text = f"{base} AS {self.alias}"
-        for layer in self._layers():
+        made = [
+            [f"{COLUMN}({self._computed(node, self.domains)}) AS {self.told(name, self.columns)}"]
+            for name, node in self._query.derived
+        ]
+        for layer in (*self._layers(), *made):
             listed = ",\n  ".join(["*", *layer])
             text = f"(SELECT {listed}\nFROM {text}) AS {self.alias}"
         return text
@@ -105,6 +111,8 @@ class PeopleWriter(Writer):
             return f"CASE {' '.join(arms)}{rest} END"
         if isinstance(node, AgeAt):
             return f"AGE_AT({self.column(node.column)}, {self.feature(node.at, hidden)})"
+        if isinstance(node, Computed):
+            return f"{FEATURE}({PartsWriter(self, node, hidden).text()})"
         assert isinstance(node, Reading), f"pets/query_model/sql/people/writing.py must say how {node.kind} is written"
         rows = RowWriter(self, node.rows)
         there = node.how == "exists"
@@ -114,19 +122,30 @@ class PeopleWriter(Writer):
 def _has_sql(query: Query) -> None:
     """Refuse what SQL has no form for yet."""
     assert query.people is not None
-    left = [feature for _, feature in query.people.features]
-    found = "with_columns" if query.derived else None
-    if query.people.of is None and left and isinstance(left[0], Case):
-        found = "a case before anything that is read of rows"
-    while left and found is None:
-        one = left.pop()
-        left += one.inputs
-        found = one.kind if isinstance(one, Computed) else None
-    if found is not None:
+    features = [feature for _, feature in query.people.features]
+    if query.people.of is None and features and isinstance(features[0], Case):
         raise QueryError(
-            f"what is computed of people ({found}) is not written as SQL yet; keep the question as JSON: "
-            "query.to_json(), which pets.Query.from_json reads"
+            "a case before anything that is read of rows has no place in SQL; name a feature that reads rows before it"
         )
+
+
+class PartsWriter(Writer):
+    """What is computed of features."""
+
+    def __init__(self, outer: PeopleWriter, feature: Computed, hidden: tuple[str, ...]) -> None:
+        super().__init__(Query(outer.source_of.home), outer.schema)
+        self._outer, self._feature, self._hidden = outer, feature, hidden
+
+    def text(self) -> str:
+        made = self._feature.made
+        if not isinstance(made, Mapped):
+            return self._computed(made, {})
+        rest = "NULL" if made.otherwise is None else constant(made.otherwise)
+        listed = [constant(text) for pair in made.pairs for text in pair]
+        return f"{MAP}({', '.join([self.column(made.column), rest, *listed])})"
+
+    def column(self, name: str) -> str:
+        return self._outer.feature(self._feature.of[int(name) - 1], self._hidden)
 
 
 class RowWriter(Writer):

@@ -126,6 +126,28 @@ SAME: list[tuple[str, Query]] = [
      f"{FIRST_SQL} AND NOT drug = 'a') AS k FROM patients p)",
      pets.people(of="patients", k=RX.where((col("dispensed") >= FIRST) & ~(col("drug") == "a")).count(max=20))
      .agg(s=pets.sum("k"))),
+    # what is computed
+    ("SELECT SUM(x) AS s FROM (SELECT *, COMPUTED(2 * (SELECT COUNT(*) FROM rx WHERE rx.pid = p.patient) - (SELECT "
+     "LEAST(COUNT(*), 3) FROM apc WHERE apc.patient = p.patient) + 1) AS x FROM patients p)",
+     pets.people(of="patients", x=2 * RX.count(max=20) - APC.count(max=3) + 1).agg(s=pets.sum("x"))),
+    (f"SELECT AVG(w) AS m FROM (SELECT *, {FIRST_SQL} AS f, COMPUTED(FLOOR((SELECT COUNT(*) FROM rx WHERE rx.pid = "
+     "p.patient) / 7)) AS w, COMPUTED(MIN_OF((SELECT MAX(cost) FROM apc WHERE apc.patient = p.patient), 5)) AS c FROM "
+     "patients p)",
+     pets.people(of="patients", f=FIRST, w=RX.count(max=20) // 7, c=pets.min_of(APC.max("cost"), 5))
+     .agg(m=pets.mean("w"))),
+    ("SELECT g, COUNT(*) AS n FROM (SELECT *, COMPUTED(MAPPED(k, 'rest', 'I210', 'heart')) AS g, COMPUTED(LEFT(k, 1)) "
+     "AS c FROM (SELECT *, (SELECT ARG_MIN_NULL(diagnosis, admitted) FROM apc WHERE apc.patient = p.patient) AS k FROM "
+     "patients p) AS p) GROUP BY g",
+     pets.people(of="patients", k=APC.first("diagnosis", by="admitted"),
+                 g=APC.first("diagnosis", by="admitted").map({"I210": "heart"}, otherwise="rest"),
+                 c=APC.first("diagnosis", by="admitted").prefix(1)).group_by("g").agg(**N)),
+    ("SELECT s, COUNT(*) AS n FROM (SELECT *, WITH_COLUMN(2 * k + age) AS more, WITH_COLUMN(CASE WHEN sex IS NULL THEN "
+     "NULL WHEN sex = 'F' THEN 'w' ELSE 'm' END) AS s FROM (SELECT *, WITH_COLUMN(AGE_AT(born, DATE '2022-01-01')) AS "
+     "age, (SELECT COUNT(*) FROM rx WHERE rx.pid = p.patient) AS k FROM patients p) AS p) WHERE more > 3 GROUP BY s",
+     pets.people(of="patients", k=RX.count(max=20))
+     .with_columns(age=col("born").age_at("2022-01-01"), more=2 * col("k") + col("age"),
+                   s=col("sex").map({"F": "w"}, otherwise="m"))
+     .where(col("more") > 3).group_by("s").agg(**N)),
     *((f"SELECT COUNT(*) AS n FROM ({MI_SQL}) m WHERE first > '2021-01-01' AND EXISTS (SELECT 1 FROM apc a WHERE "
        f"a.patient = m.patient AND {text})",
        pets.people(first=FIRST, exists_apc=APC.where(wanted).exists())
@@ -355,6 +377,25 @@ REFUSED: list[tuple[str, str, str, str]] = [
      "a.first > '2021-01-01'"),
     (f"SELECT COUNT(*) AS n FROM (SELECT patient, MIN(admitted) AS sex {BY}", "another name", "",
      f"SELECT COUNT(*) AS n FROM (SELECT patient, MIN(admitted) AS first {BY}"),
+    # what is computed
+    *((f"SELECT COUNT(*) AS n FROM (SELECT *, {wrong} AS x FROM (SELECT *, (SELECT COUNT(*) FROM rx WHERE rx.pid = "
+       "p.patient) AS k FROM patients p) AS p)", sentence, place,
+       f"SELECT COUNT(*) AS n FROM (SELECT *, {right} AS x FROM (SELECT *, (SELECT COUNT(*) FROM rx WHERE rx.pid = "
+       "p.patient) AS k FROM patients p) AS p)")
+      for wrong, sentence, place, right in (
+        ("COMPUTED(sex)", "write COMPUTED(2 * a + b)", "", "COMPUTED(2 * k)"),
+        ("COMPUTED(2 * k + born)", "of columns of the person table, WITH_COLUMN does", "born", "WITH_COLUMN(2 * k)"),
+        ("COMPUTED(k, 2)", "write COMPUTED(2 * a + b)", "", "COMPUTED(k + 2)"),
+        ("COMPUTED((k - 30) // 7)", "stands in COMPUTED of its own", "k - 30", "COMPUTED(FLOOR(COMPUTED(k - 30) / 7))"),
+        ("COMPUTED(COMPUTED(k - 30) // 7)", "// rounds", "COMPUTED", "COMPUTED(k // 7)"),
+        ("WITH_COLUMN(m // 7)", "people have no column 'm'", "m", "WITH_COLUMN(k // 7)"),
+        ("COMPUTED(k * k)", "columns are multiplied with constants alone", "k * k", "COMPUTED(2 * k)"),
+        ("COMPUTED(MAPPED(k, 'a'))", "then each value and its name", "", "COMPUTED(2 * k)"),
+        ("WITH_COLUMN(sex)", "write WITH_COLUMN(2 * n + age)", "", "WITH_COLUMN(2 * k)"),
+        ("WITH_COLUMN(2 * COALESCE(k, 0))", "name what is computed first", "", "WITH_COLUMN(2 * k)"),
+        ("WITH_COLUMN(2 * nothing)", "people have no column 'nothing'", "nothing", "WITH_COLUMN(2 * k)"),
+        ("WITH_COLUMN(2 * patient)", "names a person", "patient", "WITH_COLUMN(2 * k)"),
+      )),
     ("SELECT COUNT(*) AS n FROM alone p WHERE p.day > '2020-05-05' AND EXISTS (SELECT 1 FROM apc WHERE apc.patient = "
      "p.patient)", "read only tables", "",
      "SELECT COUNT(*) AS n FROM alone p WHERE p.day > '2020-05-05' AND EXISTS (SELECT 1 FROM alone a WHERE a.patient = "

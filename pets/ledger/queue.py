@@ -108,6 +108,7 @@ class Queue:
 
     def __init__(self, ledger: Ledger, *, lease: float = LEASE) -> None:
         self.ledger, self.lease = ledger, lease
+        self._forgot = 0.0
 
     # who asks ---------------------------------------------------------------------------------------------------
 
@@ -307,8 +308,10 @@ class Queue:
             with self.ledger.writing() as (tx, now):
                 code = self._settle(tx, _job(row), now, again=True)
             self._tell_failed(row, code)
-        with self.ledger.aside() as (connection, now):
-            jobs.forget_invented(connection, now - INVENTED_KEPT)
+        if now - self._forgot >= INVENTED_KEPT / 10:
+            self._forgot = now
+            with self.ledger.aside() as (connection, now):
+                jobs.forget_invented(connection, now - INVENTED_KEPT)
 
     def _settle(self, tx: Transaction, job: QueuedJob, shown: float, *, again: bool) -> str | None:
         """What the ledger says of a job that nobody answers any more; gives the code with which it failed, if it did.
@@ -322,10 +325,11 @@ class Queue:
         if State.FORFEITED in states:
             lost = [row.id[:12] for row in rows if row.state == State.FORFEITED.value]
             return self._fail(tx, job, {"code": ReleaseFailedError.code, "message": release_failed(lost)}, shown)
-        if State.COMMITTED in states or (again and job.tries < TRIES):
+        if job.tries < TRIES and (again or State.COMMITTED in states):
             jobs.move(tx.connection, job.id, "running", job.token, state="waiting", token="", lease=0.0)
             return None
-        return self._fail(tx, job, {"code": InternalError.code, "message": _GIVEN_UP}, shown)
+        charge = "its charge stands" if State.COMMITTED in states else "nothing was charged"
+        return self._fail(tx, job, {"code": InternalError.code, "message": _GIVEN_UP.format(charge)}, shown)
 
     @staticmethod
     def _charged(tx: Transaction, job: Any) -> list[Any]:
@@ -352,7 +356,7 @@ class Queue:
         return job
 
 
-_GIVEN_UP = "this question could not be answered, and nothing was charged; ask a smaller one, or tell the custodian"
+_GIVEN_UP = "this question could not be answered, and {}; ask a smaller one, or tell the custodian"
 
 
 _ANEW = {"state": "waiting", "problem": None, "token": "", "lease": 0.0, "tries": 0, "shown": 0.0}

@@ -368,6 +368,20 @@ def test_a_job_under_which_processes_die_is_given_up(memory: Ledger, clock: Cloc
     assert now(queue, job).state is JobState.FAILED
 
 
+def test_an_answer_that_no_process_can_make_ready_is_given_up(memory: Ledger, clock: Clock) -> None:
+    """It was committed, and each process that would show it is killed."""
+    queue, asker = Queue(memory), account(memory)
+    job = put(queue)
+    ask(asker, request("q", key=f"job:{job.id}"))
+    for _ in range(TRIES):
+        claimed = queue.claim("w")
+        assert claimed is not None
+        queue.gone(job.id, claimed.token, "too much", clock.now, again=False)
+    found = now(queue, job)
+    assert found.state is JobState.FAILED and found.problem is not None
+    assert "its charge stands" in found.problem["message"] and asker.standing().spent.loss == 10 * MILLI
+
+
 def test_a_cancelled_job_whose_process_is_killed_stays_cancelled(memory: Ledger, clock: Clock) -> None:
     queue, asker = Queue(memory), account(memory)
     job = put(queue)

@@ -6,7 +6,8 @@ In an app of one's own (FastAPI, Starlette), with its own login::
         user = request.state.user                              # whatever the host knows
         return pets.service.Identity(user.name, project=user.team)
 
-    app.mount("/pets", pets.service.create_app(custodian, auth=who))
+    stays = pets.service.Opening("stays.yaml", "ledger.db", {"stays": "stays.csv"}, snapshots="ready")
+    app.mount("/pets", pets.service.create_app(stays, auth=who))
 
 Alone: ``pets serve --config service.yaml``. Loading this package loads no framework.
 """

@@ -13,22 +13,27 @@ from starlette.exceptions import HTTPException
 
 from pets.common.version import __version__
 from pets.errors import NotFoundError, UserError
-from pets.ledger.ledger import Ledger
 from pets.service.access.bearer import Authenticator, Bearer
 from pets.service.access.tokens import ServiceTokens
+from pets.service.answering.supervisor import Supervisor as Supervising
 from pets.service.http import log, public, questions
 from pets.service.http.endpoint import PROTOCOL, Endpoint, refusal, response
 from pets.service.http.limits import Limits
 from pets.service.http.openapi import described
 from pets.service.http.service import Service, Supervisor
+from pets.service.opening import Opening
 from pets.service.wire.errors import WrongMethodError
 from pets.session.custodian import Custodian
 
 ENDPOINTS: tuple[Endpoint, ...] = (*public.ENDPOINTS, *questions.ENDPOINTS, *log.ENDPOINTS)
 
 
+Served = Custodian | Opening | Sequence[Custodian] | Sequence[Opening]
+"""What is served: open custodians, or how to open them, here and in the processes that answer."""
+
+
 def create_app(
-    custodian: Custodian | Sequence[Custodian],
+    custodian: Served,
     *,
     auth: Authenticator | None = None,
     limits: Limits | None = None,
@@ -38,12 +43,14 @@ def create_app(
     """The query service as an ASGI application: ``app.mount("/pets", create_app(custodian, auth=who))``.
 
     Args:
-        custodian: who keeps the data; several, with one ledger, are several datasets.
+        custodian: how a custodian is opened (:class:`pets.service.Opening`): processes that answer are then started
+            with the first question that needs one. Or an open :class:`pets.Custodian`, for which they run elsewhere
+            (``pets answer``). Several, with one ledger, are several datasets.
         auth: a function from a Starlette ``Request`` to a :class:`~pets.service.access.identity.Identity`, plain or
             ``async``, which raises :class:`~pets.errors.UnauthenticatedError` where nobody is logged in. Left out:
             bearer tokens that ``pets service token create`` makes.
         limits: what is refused before any charge.
-        supervisor: what starts processes that answer; left out, they run elsewhere (``pets answer``).
+        supervisor: what starts processes that answer, in place of the usual one.
         public_log: whether everybody who is logged in may read the entries of the log, which name projects and
             analysts.
 
@@ -71,7 +78,7 @@ def create_app(
 
 
 def router(
-    custodian: Custodian | Sequence[Custodian],
+    custodian: Served,
     *,
     auth: Authenticator | None = None,
     limits: Limits | None = None,
@@ -86,12 +93,15 @@ def router(
 
 
 def _service(custodian: Any, auth: Any, limits: Any, supervisor: Any, public_log: bool) -> Service:
-    ledger = getattr(custodian[0] if isinstance(custodian, Sequence) and custodian else custodian, "ledger", None)
-    if auth is None and isinstance(ledger, Ledger):
-        auth = Bearer(ServiceTokens(ledger))
+    several = list(custodian) if isinstance(custodian, (list, tuple)) else [custodian]
+    if several and all(isinstance(one, Opening) for one in several):
+        openings, several = several, [one.custodian() for one in several]
+        supervisor = Supervising(openings, several[0].ledger) if supervisor is None else supervisor
+    if auth is None and several and isinstance(several[0], Custodian):
+        auth = Bearer(ServiceTokens(several[0].ledger))
     if auth is not None and not callable(auth):
         raise UserError("auth is a function from a request to a pets.service Identity; leave it out for bearer tokens")
-    return Service(custodian, auth, limits=limits, supervisor=supervisor, public_log=public_log)
+    return Service(several, auth, limits=limits, supervisor=supervisor, public_log=public_log)
 
 
 def _routes(service: Service) -> APIRouter:

@@ -54,7 +54,7 @@ class Service:
     ) -> None:
         several = [custodians] if isinstance(custodians, Custodian) else list(custodians)
         if not several or not all(isinstance(one, Custodian) for one in several):
-            raise UserError("a service serves a pets.Custodian, or a list of them; give at least one")
+            raise UserError("a service serves pets.service.Opening(…) or a pets.Custodian; give at least one")
         self.custodians = {one.schema.dataset: one for one in several}
         if len(self.custodians) < len(several):
             raise UserError("two of the custodians keep a dataset of the same name; give each dataset once")

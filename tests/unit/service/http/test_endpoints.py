@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +18,12 @@ from pets.ledger.log.checkpoint import parse
 from pets.ledger.log.verifier import verify
 from pets.query_model.query import Query
 from pets.service.http.app import ENDPOINTS, create_app, router
+from pets.service.opening import Opening
 from pets.service.wire.asked import Asked
 from pets.session.custodian import Custodian
 from pets.session.history import form_of
 from pets.session.quoting.quote import Quote, Remaining
-from tests.http_services import ASKED, DP, QUERY, AtOnce, TestClient, by_name, custodian, served
+from tests.http_services import ASKED, DP, QUERY, SCHEMA, AtOnce, TestClient, by_name, custodian, rows, served
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +184,37 @@ def test_it_is_mounted_and_included_in_an_app_of_ones_own(keeper: Custodian) -> 
         assert reply.status_code == 200 and reply.json()["releases"]
         refused = client.get(f"{prefix}/datasets/none/schema")
         assert refused.status_code == 404 and refused.json()["code"] == "not-found"
+
+
+def test_whoever_answers_is_started_with_the_first_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    class Answers:
+        def __init__(self, openings: list[Opening], ledger: Ledger) -> None:
+            told.append(f"{len(openings)} {ledger.origin}")
+
+        def ensure(self) -> None:
+            told.append("ensure")
+
+        def poke(self) -> None:
+            told.append("poke")
+
+    monkeypatch.setattr("pets.service.http.app.Supervising", Answers)
+    (tmp_path / "stays.yaml").write_text(json.dumps(SCHEMA), "utf-8")
+    rows().to_csv(tmp_path / "stays.csv", index=False)
+    places = {name: str(tmp_path / name) for name in ("stays.yaml", "ledger.db", "stays.csv", "ready")}
+    opening = Opening(
+        places["stays.yaml"],
+        places["ledger.db"],
+        {"stays": places["stays.csv"]},
+        snapshots=places["ready"],
+        budget=pets.Budget(epsilon=1, delta=1e-6).to_json(),
+    )
+    client = TestClient(create_app(opening, auth=by_name))
+    assert client.post("/datasets/stays/quote", json=ASKED).status_code == 200
+    assert told == [f"1 {client.get('/key').json()['origin']}"]
+    assert client.post("/datasets/stays/queries", json=ASKED).status_code == 202
+    assert told[1:] == ["ensure", "poke"]
 
 
 def test_custodians_that_cannot_be_served_together_are_refused(keeper: Custodian, tmp_path: Path) -> None:

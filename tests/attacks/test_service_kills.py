@@ -43,7 +43,7 @@ def test_processes_that_die_at_random_lose_at_most_what_they_had_in_hand(
 ) -> None:
     rng, place = random.Random(kills), new_place(database)
     # (the budget runs out under the long form: then what is refused is charged nothing)
-    custodian = opening(folder, place, epsilon=100 if kills < 10 else 12).custodian()
+    custodian = opening(folder, place, epsilon=100 if kills < 10 else 3).custodian()
     queue = Queue(custodian.ledger)
     put: list[QueuedJob] = []
 

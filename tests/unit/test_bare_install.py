@@ -53,10 +53,15 @@ release = session.release(query, pets.DP(epsilon=0.5))
 assert len(release.table) == 11 and release._repr_html_() and str(release)
 def polars():
     pets.Session(schema, data, budget=pets.Budget(epsilon=1), engine="polars")
+def service():
+    pets.service.create_app
+def logins():
+    pets.service.Oidc("https://login.example.org", "pets", {{"keys": []}})
 def excel():
     release.save("a.xlsx")
 for broken, extra in (
-    (release.plot, "plot"), (polars, "polars"), (release.to_polars, "polars"), (excel, "excel")
+    (release.plot, "plot"), (polars, "polars"), (release.to_polars, "polars"), (excel, "excel"),
+    (service, "service"), (logins, "service"),
 ):
     try:
         broken()

@@ -113,6 +113,7 @@ class Endpoint:
         query: the names that may stand behind its question mark.
         takes: an example of the body; ``None``: it takes none.
         opened: whether nobody needs to say who they are.
+        limited: whether requests are counted; what is opened counts all callers together.
     """
 
     method: str
@@ -122,6 +123,7 @@ class Endpoint:
     query: tuple[str, ...] = ()
     takes: Json | None = None
     opened: bool = False
+    limited: bool = True
 
     async def serve(self, service: Service, request: Request) -> Response:
         """The answer to a request, or why there is none."""
@@ -140,7 +142,8 @@ class Endpoint:
 
     async def _reply(self, service: Service, request: Request) -> Reply:
         identity = NOBODY if self.opened else await _identity(service, request)
-        service.rates.take("" if self.opened else (identity.project, identity.subject))
+        if self.limited:
+            service.rates.take(self.path if self.opened else (identity.project, identity.subject))
         body = await _body(request, service.limits.max_bytes) if self.takes is not None else b""
         call = await run_in_threadpool(self._call, service, identity, request, body)
         reply = await run_in_threadpool(self.handler, call)

@@ -62,8 +62,8 @@ def _history(call: Call) -> Reply:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/healthz", _healthz, "Whether the process lives.", opened=True),
-    Endpoint("GET", "/readyz", _readyz, "Whether the account can be kept now.", opened=True),
+    Endpoint("GET", "/healthz", _healthz, "Whether the process lives.", opened=True, limited=False),
+    Endpoint("GET", "/readyz", _readyz, "Whether the account can be kept now.", opened=True, limited=False),
     Endpoint("GET", "/version", _version, "The version of the protocol, and of pets.", opened=True),
     Endpoint("GET", "/datasets", _datasets, "Who asks, and the datasets that they may ask about."),
     Endpoint("GET", "/datasets/{dataset}/schema", _schema, "What is public of a dataset: all that a question needs."),

@@ -153,6 +153,10 @@ def test_a_rate_is_one_callers_alone(keeper: Custodian) -> None:
         codes = [client.get("/datasets").status_code for _ in range(4)]
         assert codes == [200, 200, 200, 429]
         assert client.get("/datasets", headers={"who": "li/sleep/analyst"}).status_code == 200
+        # whoever floods what is open to all takes it from nobody's questions, and hides no process from its keeper
+        assert [client.get("/key").status_code for _ in range(4)] == [200, 200, 200, 429]
+        assert [client.get("/log/checkpoint").status_code, client.get("/version").status_code] == [200, 200]
+        assert {client.get(path).status_code for path in ("/healthz", "/readyz") * 4} == {200}
 
 
 def test_over_the_budget_the_job_says_so_in_the_librarys_words(keeper: Custodian) -> None:

@@ -135,7 +135,6 @@ def quote(
     \b
     pets quote --schema stays.yaml --by sex --count stays --epsilon 0.5
     pets quote --schema stays.yaml --by sex --count stays --within 50
-    pets quote --schema stays.yaml --query query.yaml --epsilon 0.5 --budget-epsilon 3
     pets quote --schema stays.yaml --synthesise --columns age,sex --bins age:0,18,65,120 --epsilon 1
     pets quote --service https://host/pets --by sex --count stays --epsilon 0.5
     """
@@ -170,7 +169,6 @@ def query(
 
     \b
     pets query --schema stays.yaml --data stays.csv --by sex --count stays --epsilon 0.5
-    pets query --schema stays.yaml --query query.yaml --dummy
     pets query --schema stays.yaml --data stays.csv --epsilon 0.5 \\
         --sql "SELECT sex, COUNT(*) AS stays FROM stays WHERE age >= 65 GROUP BY sex"
     pets query --schema stays.yaml --snapshots ready --by age:0,18,65,110 --mean days=length_of_stay \\

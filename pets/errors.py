@@ -234,6 +234,13 @@ class HeldError(UserError):
     exit_code = 21
 
 
+class NotApprovedError(UserError):
+    """A second person did not approve the request, or its answer, which is shown to nobody."""
+
+    code = "not-approved"
+    exit_code = 23
+
+
 class VerificationError(UserError):
     """A certificate, a checkpoint or an exported log is not what its signature says."""
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from pets.common.codec import Json
@@ -38,16 +39,26 @@ MAX_DENIALS, HOUR = 100, 3600.0
 class Account:
     """Reserves, starts, seals and closes requests against one dataset's budget; safe from threads and processes.
 
+    Args:
+        approval: the policy's: then only jobs of a queue are answered; what is sealed for them is held ``"after"``.
+
     Raises:
         LedgerError, BudgetError: where the ledger knows the dataset otherwise: another unit, cap or currency, or the
             same source under another name.
     """
 
     def __init__(
-        self, ledger: Ledger, root: Root, project: str, analyst: str, *, max_denials: int = MAX_DENIALS
+        self,
+        ledger: Ledger,
+        root: Root,
+        project: str,
+        analyst: str,
+        *,
+        max_denials: int = MAX_DENIALS,
+        approval: str | None = None,
     ) -> None:
         self.ledger = ledger
-        self.max_denials = max_denials
+        self.max_denials, self.approval, self._holding = max_denials, approval, approval == "after"
         self.dataset = root.dataset
         self.scope: Scope = (project, analyst)
         self._key: str | None = None
@@ -126,9 +137,11 @@ class Account:
 
         Raises:
             BudgetError: when they do not all fit in every scope; nothing is charged.
+            HeldError, NotApprovedError: a person must decide first, or has refused; nothing is charged.
             LedgerError: when the ledger cannot be written, or an idempotency key stands for something else.
         """
         failpoint("reserve-begin")
+        repeats.check_asked(self.approval, self._key)
         self.ledger.sweep()
         requests = [self._named(request) for request in requests]
         ids = [random_id() for _ in requests]
@@ -140,7 +153,8 @@ class Account:
         try:
             with self.ledger.writing(sql.before_reserving(self.dataset, self.scope, requests, again)) as (tx, now):
                 for place, request in enumerate(requests):
-                    if (sealed := repeats.known(tx, self.dataset, self.scope, request, again, now)) is not None:
+                    asked = self.scope, request, again, now
+                    if (sealed := repeats.known(tx, self.dataset, *asked, holding=self._holding)) is not None:
                         known[place] = sealed
                 new = {ids[i]: request for i, request in enumerate(requests) if i not in known}
                 scopes = tx.scopes(self.dataset, self.scope)
@@ -178,16 +192,12 @@ class Account:
         with self.ledger.reading() as tx:
             now, found = self.ledger.now(tx), {}
             for place, request in enumerate(requests):
-                sealed = repeats.known(tx, self.dataset, self.scope, request, False, now)
+                sealed = repeats.free(tx, self.dataset, self.scope, request, now, self.approval)
                 if sealed is None:
                     return None
                 found[place] = sealed
-            row, scopes, earlier = (
-                tx.dataset(self.dataset),
-                tx.scopes(self.dataset, self.scope),
-                tx.unbounded(self.dataset),
-            )
-            grants = tuple(standing.granted(row, scopes, requests, (), found, "", earlier))
+            row, scopes = tx.dataset(self.dataset), tx.scopes(self.dataset, self.scope)
+            grants = tuple(standing.granted(row, scopes, requests, (), found, "", tx.unbounded(self.dataset)))
         self.ledger.catch_up()
         return grants
 
@@ -206,8 +216,9 @@ class Account:
             self.ledger.listeners.tell(told)
 
     def delivered(self, requests: Iterable[str]) -> None:
-        """Tell whoever listens that answers go out now."""
-        self._tell("delivered", *((name, Cost(self.budget.currency, 0)) for name in requests))
+        """Tell whoever listens that answers go out now (held ones do not)."""
+        if not self._holding or self._key is None:
+            self._tell("delivered", *((name, Cost(self.budget.currency, 0)) for name in requests))
 
     def _enter_requests(
         self,
@@ -246,7 +257,7 @@ class Account:
                 "seq": tx.head.size,
             }
             private = {"question": request.question, "query": request.query, "asked": request.asked, "key": request.key}
-            tx.append(state.value, now, public(_Row(row)), private | {"snapshot": request.snapshot})
+            tx.append(state.value, now, public(SimpleNamespace(**row)), private | {"snapshot": request.snapshot})
             rows.append(row)
         if not rows:
             return
@@ -297,7 +308,7 @@ class Account:
                 told = predicate | {"request_id": grant.id, "other_releases": others, "log": log}
                 told["budget"] = standing.told(self.dataset, grant.standing, grant.before, cost, self.ledger.memory)
                 signed = attest.certificate(digest, told, self.ledger.signer)
-                if not tx.seal(grant.id, grant.token, release, signed):
+                if not tx.seal(grant.id, grant.token, release, signed, held=self._holding):
                     raise InternalError("a started request could not be sealed by its own worker")
                 failpoint("seal-stored")
         except CommitUnknown as unknown:
@@ -387,10 +398,3 @@ class Account:
 
 
 _GREATEST = 2**63 - 1
-
-
-class _Row:
-    """A request's row before it is stored."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.__dict__.update(values)

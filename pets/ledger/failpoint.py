@@ -25,6 +25,8 @@ POINTS = (
     "close-committed",
     "change-logged",
     "change-committed",
+    "review-logged",
+    "review-committed",
 )
 """Every place, in the order in which a request passes them."""
 

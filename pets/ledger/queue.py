@@ -70,6 +70,8 @@ class QueuedJob:
         shown: when its end may be seen; before, its asker is told that it runs.
         token: who may end it; only whoever claimed it has it.
         tries: how often it was claimed.
+        review: whether a person must decide ``before`` or ``after`` it is answered, or what they decided:
+            ``approved``, ``refused``; ``None``: nobody need.
     """
 
     id: str
@@ -86,6 +88,7 @@ class QueuedJob:
     shown: float = 0.0
     token: str = field(default="", repr=False)
     tries: int = 0
+    review: str | None = None
 
     @property
     def ledger_key(self) -> str:
@@ -122,11 +125,13 @@ class Queue:
         key: str | None,
         *,
         max_waiting: int | None = None,
+        held: bool = False,
     ) -> QueuedJob:
         """A new job, or the one that was put before under the same key.
 
         Args:
-            max_waiting: how many of the project may wait for this dataset.
+            max_waiting: how many of the project may wait for this dataset, those that wait for a person among them.
+            held: whether a person must approve it before it is answered.
 
         Raises:
             OtherQuestionError: the key was used for something else.
@@ -137,6 +142,7 @@ class Queue:
         row: dict[str, Any] = {"id": random_id(), "dataset": dataset, "project": project, "analyst": analyst}
         row |= {"kind": kind, "asked": text(asked), "digest": digest([kind, asked]), "key": key, "state": "waiting"}
         row |= {"lease": 0.0, "token": "", "worker": "", "tries": 0, "shown": 0.0}
+        row |= {"state": JobState.HELD.value, "review": "before"} if held else {}
         with self.ledger.aside() as (connection, now):
             jobs.alone(connection, dataset, project)
             known = None if key is None else jobs.by_key(connection, dataset, (project, analyst), key)
@@ -173,12 +179,13 @@ class Queue:
             return [self._told(row, now) for row in jobs.mine(connection, project, analyst, last, limit)]
 
     def answer(self, job: QueuedJob) -> bytes | None:
-        """What was kept of a job's answer besides the ledger, once its end may be seen."""
+        """What was kept of a job's answer besides the ledger, once its end may be seen; of a held one nothing."""
         if job.state is not JobState.DONE:
             return None
         with self.ledger.aside(writes=False) as (connection, now):
             row = jobs.by_id(connection, job.id)
-        return None if row is None or row.answer is None or row.shown > now else bytes(row.answer)
+        seen = row is not None and row.answer is not None and row.state == JobState.DONE.value and row.shown <= now
+        return bytes(row.answer) if seen else None
 
     def sealed(self, job: QueuedJob) -> list[Sealed] | None:
         """What the ledger committed for a job, once its end may be seen, in the order of its questions.
@@ -200,15 +207,15 @@ class Queue:
     def cancel(self, job: str, project: str, analyst: str) -> QueuedJob | None:
         """Ask no more for it: one that waits costs nothing then; the process of one that runs is stopped.
 
-        What had begun stays charged. One that has ended stays as it is. ``None`` as for :meth:`find`.
+        What had begun stays charged. One that has ended stays as it is, and so does one whose answer is made and is
+        held: that is for its reviewer to decide. ``None`` as for :meth:`find`.
         """
         with self.ledger.aside() as (connection, now):
             row = jobs.by_id(connection, job)
             if row is None or (row.project, row.analyst) != (project, analyst):
                 return None
-            moved = any(
-                jobs.move(connection, job, one, None, state="cancelled") for one in ("waiting", "running", "held")
-            )
+            states = ("waiting", "running") if row.review == "after" else ("waiting", "running", "held")
+            moved = any(jobs.move(connection, job, one, None, state="cancelled") for one in states)
             found = self._told(jobs.by_id(connection, job), now)
         if moved:
             self._tell("job-cancelled", row)
@@ -237,7 +244,7 @@ class Queue:
         if row is None:
             return None
         self._tell("job-running", row)
-        return _job(row)
+        return job_of(row)
 
     def keep(self, job: QueuedJob) -> bool:
         """Renew the lease; ``False`` where the job is no longer this worker's, or was cancelled."""
@@ -284,11 +291,11 @@ class Queue:
             found = jobs.by_id(tx.connection, job)
             if found is None or found.token != token:
                 return
-            begun = [row for row in self._charged(tx, found) if State(row.state).open]
+            begun = [row for row in charged(tx, found) if State(row.state).open]
             for row in begun:
                 close(tx, row, now)
                 self.ledger.incidents.note(row.id[:12], why)
-            code = self._settle(tx, _job(found), shown, again=again)
+            code = self._settle(tx, job_of(found), shown, again=again)
         self.ledger.tell_closed(begun)
         self._tell_failed(found, code)
 
@@ -306,7 +313,7 @@ class Queue:
             self.ledger.recover()
         for row in rows:
             with self.ledger.writing() as (tx, now):
-                code = self._settle(tx, _job(row), now, again=True)
+                code = self._settle(tx, job_of(row), now, again=True)
             self._tell_failed(row, code)
         if now - self._forgot >= INVENTED_KEPT / 10:
             self._forgot = now
@@ -318,7 +325,7 @@ class Queue:
 
         ``again``: whether it may be tried once more.
         """
-        rows = self._charged(tx, job)
+        rows = charged(tx, job)
         states = {State(row.state) for row in rows}
         if any(state.open for state in states):
             return None  # under a lease of its own, which ends, too
@@ -330,13 +337,6 @@ class Queue:
             return None
         charge = "its charge stands" if State.COMMITTED in states else "nothing was charged"
         return self._fail(tx, job, {"code": InternalError.code, "message": _GIVEN_UP.format(charge)}, shown)
-
-    @staticmethod
-    def _charged(tx: Transaction, job: Any) -> list[Any]:
-        """What the ledger holds under a job's key, and under those that a session makes of it for several charges."""
-        key = ledger_key(job)
-        rows = jobs.charged(tx.connection, job, key)
-        return [row for row in rows if row.key == key or row.key.startswith(f"{key}#")]
 
     def _fail(self, tx: Transaction, job: QueuedJob, problem: Json, shown: float) -> str | None:
         told = text(problem | {"retry_after": None})
@@ -350,10 +350,10 @@ class Queue:
     @staticmethod
     def _told(row: Any, now: float) -> QueuedJob:
         """A job as its asker sees it: without the worker's token, and without its end before that may be seen."""
-        job = replace(_job(row), token="")
-        if job.state in (JobState.DONE, JobState.FAILED) and job.shown > now:
-            return replace(job, state=JobState.RUNNING, request=None, problem=None)
-        return job
+        job = replace(job_of(row), token="")
+        if job.state in (JobState.DONE, JobState.FAILED, JobState.HELD) and job.shown > now:
+            return replace(job, state=JobState.RUNNING, request=None, problem=None, review=None)
+        return replace(job, request=None) if job.state is JobState.HELD else job
 
 
 _GIVEN_UP = "this question could not be answered, and {}; ask a smaller one, or tell the custodian"
@@ -367,7 +367,15 @@ def _passing(row: Any) -> bool:
     return row.state == "failed" and json.loads(row.problem)["retry_after"] is not None
 
 
-def _job(row: Any) -> QueuedJob:
+def charged(tx: Transaction, job: Any) -> list[Any]:
+    """What the ledger holds under a job's key, and under those that a session makes of it for several charges."""
+    key = ledger_key(job)
+    rows = jobs.charged(tx.connection, job, key)
+    return [row for row in rows if row.key == key or row.key.startswith(f"{key}#")]
+
+
+def job_of(row: Any) -> QueuedJob:
+    """A job, of its row."""
     return QueuedJob(
         id=row.id,
         dataset=row.dataset,
@@ -383,4 +391,5 @@ def _job(row: Any) -> QueuedJob:
         shown=row.shown,
         token=row.token,
         tries=row.tries,
+        review=row.review,
     )

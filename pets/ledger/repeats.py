@@ -6,15 +6,24 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from pets.errors import FailedKeyError, InProgressError, OtherQuestionError
+from pets.errors import FailedKeyError, HeldError, InProgressError, NotApprovedError, OtherQuestionError
 from pets.ledger.db.row_types import Scope, text
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.ledger import close
 from pets.ledger.states import Request, Sealed
 
 
-def known(tx: Transaction, dataset: str, scope: Scope, request: Request, again: bool, now: float) -> Sealed | None:
-    """The answer that was already paid for: under this idempotency key, or to this question."""
+def known(
+    tx: Transaction, dataset: str, scope: Scope, request: Request, again: bool, now: float, *, holding: bool = False
+) -> Sealed | None:
+    """The answer that was already paid for: under this idempotency key, or to this question.
+
+    Args:
+        holding: what is answered now is held too, so that one's own held answers may be part of it.
+
+    Raises:
+        HeldError, NotApprovedError: it waits for a person's approval, or was not approved.
+    """
     if request.key is not None and request.once and tx.key_of_others(dataset, scope, request.key):
         raise OtherQuestionError(f"the key {request.key!r} was used by somebody else; it is for one request")
     if request.key is not None and (row := tx.by_key(dataset, scope, request.key)) is not None:
@@ -22,7 +31,7 @@ def known(tx: Transaction, dataset: str, scope: Scope, request: Request, again: 
         if (row.question, row.protection) != (request.question, text(request.protection)):
             raise OtherQuestionError(f"the key {request.key!r} was used for another question; use a new key")
         if row.state == "committed":
-            return _sealed(row)
+            return _sealed(row, scope, holding)
         if row.state == "reserved" and row.lease < now:
             if tx.writes:
                 close(tx, row, now)  # left behind before any data was opened: the key is free again
@@ -37,13 +46,35 @@ def known(tx: Transaction, dataset: str, scope: Scope, request: Request, again: 
                 f"the request under key {request.key!r} is still being answered; ask again in {wait} s", wait
             )
     if not again and (row := tx.by_asked(request.asked)) is not None:
-        return shared(tx, row, scope)
+        return shared(tx, row, scope, holding=holding)
     return None
 
 
-def shared(tx: Transaction, row: Any, scope: Scope) -> Sealed:
+def check_asked(approval: str | None, job: str | None) -> None:
+    """Raises :class:`HeldError` where a person must decide about what is asked, and there is no job of it to decide."""
+    if approval is not None and job is None:
+        raise HeldError(
+            "this custodian's policy lets a second person approve every answer, and nothing was charged; ask through "
+            "the service, where requests wait for that: pets.connect(url)"
+        )
+
+
+def free(tx: Transaction, dataset: str, scope: Scope, request: Request, now: float, approval: str | None) -> Any:
+    """:func:`known`, for who asks without a job that a person could decide about; ``None`` where that is needed.
+
+    Where requests are approved ``"before"`` their answer, an answer to somebody else needs an approval of its own.
+    """
+    try:
+        found = known(tx, dataset, scope, request, False, now)
+    except (HeldError, NotApprovedError):
+        return None
+    others = found is not None and found.scope != scope and not found.delivered
+    return None if approval == "before" and others else found
+
+
+def shared(tx: Transaction, row: Any, scope: Scope, *, holding: bool = False) -> Sealed:
     """An answer to this very question: as it was sealed for whoever paid, or as it was delivered here before."""
-    found = _sealed(row)
+    found = _sealed(row, scope, holding)
     if found.scope == scope:
         return found
     before = tx.delivery(row.id, scope)
@@ -54,5 +85,17 @@ def shared(tx: Transaction, row: Any, scope: Scope) -> Sealed:
     return Sealed(row.id, bytes(before.release), bytes(before.certificate), found.scope, delivered=True)
 
 
-def _sealed(row: Any) -> Sealed:
+def _sealed(row: Any, scope: Scope, holding: bool) -> Sealed:
+    """What is in a request's row; every answer that anybody is given passes here, and no held one does."""
+    own = holding and row.review == "held" and (row.project, row.analyst) == scope
+    if row.review not in (None, "approved") and not own:
+        if row.review == "refused":
+            raise NotApprovedError(
+                "a second person did not approve the answer to this question; to have it answered, charged and "
+                "reviewed once more, ask with again=True"
+            )
+        raise HeldError(
+            "the answer to an equal question waits for a second person's approval; nothing was charged; ask again "
+            "when that is given"
+        )
     return Sealed(row.id, bytes(row.release), bytes(row.certificate), (row.project, row.analyst))

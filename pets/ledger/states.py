@@ -4,16 +4,20 @@ RESERVED → STARTED → COMMITTED (then delivered, any number of times)
    │          └────→ FORFEITED (failed after the data was opened: stays charged)
    └────────→ VOIDED (never started: refunded, which no row could have caused)
 DENIED (over a cap: no data was opened, nothing is charged)
+
+Where a policy asks for a person's approval after an answer is made, a COMMITTED one is held until then: it is paid
+for, and reaches nobody (:mod:`pets.ledger.review.reviews`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from pets.common.codec import Json
+from pets.common.codec import Json, digest
 from pets.protection.budget import Budget, Cost
 
 
@@ -171,3 +175,8 @@ class Sealed:
     certificate: bytes
     scope: tuple[str, str]
     delivered: bool = False
+
+    def form(self) -> Json:
+        """The release as :meth:`pets.release.release.Release.to_json` gives it."""
+        form = json.loads(self.release)
+        return dict(form) | {"digest": digest(form), "certificate": json.loads(self.certificate)}

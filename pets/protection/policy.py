@@ -11,6 +11,9 @@ from pets.errors import PolicyError, shown
 from pets.query_model.expression import comparisons
 from pets.query_model.query import Query
 
+APPROVALS = ("before", "after")
+"""When a second person may have to approve."""
+
 _LIMITS = ("max_numbers", "max_conditions", "max_denials")
 
 
@@ -26,12 +29,16 @@ class Policy:
         max_conditions: conditions on a column that one question is made of; a list of values (``isin``) is one.
         max_denials: requests over the budget that the log enters of one analyst in an hour. Beyond them a request is
             refused all the same, and leaves no entry.
+        approval: when a second person must approve what is asked through the service: ``"before"`` its answer is made
+            (what is refused costs nothing), or ``"after"`` (it stays charged; the reviewer sees the protected answer
+            alone, and nobody else sees it before). ``None``: nobody need.
     """
 
     allow_unbounded: bool = False
     max_numbers: int = 200_000
     max_conditions: int = 2_000
     max_denials: int = 100
+    approval: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "allow_unbounded", python_value(self.allow_unbounded))
@@ -45,6 +52,8 @@ class Policy:
             if value < 1:
                 raise PolicyError(f"{name} must be a whole number above 0, not {shown(getattr(self, name))}")
             object.__setattr__(self, name, value)
+        if self.approval is not None and self.approval not in APPROVALS:
+            raise PolicyError(f"approval must be 'before' or 'after', or left out, not {shown(self.approval)}")
 
     def check_conditions(self, query: Query) -> None:
         """Refuse a question of more conditions than are allowed, before any work; raises :class:`PolicyError`."""
@@ -66,10 +75,11 @@ class Policy:
             )
 
     def to_json(self) -> Json:
-        """The canonical form; a limit is in it where it is not the usual one."""
+        """The canonical form; a limit is in it where it is not the usual one, and an approval where one is needed."""
         usual = {field.name: field.default for field in fields(self)}
         limits = {name: getattr(self, name) for name in _LIMITS if getattr(self, name) != usual[name]}
-        return {"allow_unbounded": self.allow_unbounded} | limits
+        asked = {} if self.approval is None else {"approval": self.approval}
+        return {"allow_unbounded": self.allow_unbounded} | limits | asked
 
     @classmethod
     def from_json(cls, form: Any) -> Policy:

@@ -10,6 +10,7 @@ from pets.common.arguments import plain_arguments
 from pets.errors import UserError
 from pets.ledger.events import Event, Listener
 from pets.ledger.ledger import Ledger
+from pets.ledger.review.reviews import Held, Reviews
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
 from pets.rows.limits import Limits
@@ -158,6 +159,51 @@ class Custodian(CustodianNames):
     def incident(self, number: str) -> str:
         """What went wrong in a failed release, of any session. It may quote values of real rows."""
         return self._custody.incident(number)
+
+    # approval ---------------------------------------------------------------------------------------------------
+
+    def reviews(self) -> list[Held]:
+        """The requests about this dataset that wait for a second person, where the policy asks for one.
+
+        They are without their answers; :meth:`review` shows a protected answer that is held. No row is read.
+        """
+        return self._reviews.waiting(self.schema.dataset)
+
+    def review(self, request: str) -> Held:
+        """One held request by its id, with its protected answer where that is made already.
+
+        Raises:
+            NotFoundError: where no such request is held.
+        """
+        return self._reviews.find(request, dataset=self.schema.dataset)
+
+    @plain_arguments(UserError, "approve", "write approve('the id', by='jo@hospital')")
+    def approve(self, request: str, *, by: str, note: str = "") -> None:
+        """Let a held request be answered, or its answer be shown; the log tells who did.
+
+        Args:
+            by: who decides; never who asked.
+            note: words of their own; the log has their digest alone.
+
+        Raises:
+            ForbiddenError: for who asked, or who has no grant as reviewer, where there are grants.
+            HeldError, NotFoundError: where it was decided before, or never was.
+        """
+        self._reviews.decide(request, "approve", by=by, note=note, dataset=self.schema.dataset)
+
+    @plain_arguments(UserError, "refuse", "write refuse('the id', by='jo@hospital', reason='may-disclose')")
+    def refuse(self, request: str, *, by: str, reason: str, note: str = "") -> None:
+        """Leave a held request unanswered (it costs nothing), or its answer unshown (it stays charged).
+
+        Args:
+            reason: of :data:`pets.ledger.review.votes.REASONS`; the log and whoever asked are told it.
+            by, note: as for :meth:`approve`, and so are the errors.
+        """
+        self._reviews.decide(request, "refuse", by=by, reason=reason, note=note, dataset=self.schema.dataset)
+
+    @property
+    def _reviews(self) -> Reviews:
+        return Reviews(self.ledger)
 
     # the account ------------------------------------------------------------------------------------------------
 

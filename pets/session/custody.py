@@ -116,7 +116,7 @@ class Custody:
         check_root(book, root)
         tables = Holdings(known, data, snapshots, progress=progress, limits=limits)
         allowed = Policy() if policy is None else policy
-        account = Account(book, root, *scope, max_denials=allowed.max_denials)
+        account = Account(book, root, *scope, max_denials=allowed.max_denials, approval=allowed.approval)
         return cls(known, tables, account, policy=allowed, engine=engine)
 
     @classmethod
@@ -138,7 +138,8 @@ class Custody:
         """The same tables, ledger and policy for another project or analyst."""
         scope = printable("project", project), printable("analyst", analyst)
         root = _root(self.schema, None, None, None)
-        account = Account(self.account.ledger, root, *scope, max_denials=self.policy.max_denials)
+        rules: Any = {"max_denials": self.policy.max_denials, "approval": self.account.approval}
+        account = Account(self.account.ledger, root, *scope, **rules)
         return Custody(self.schema, self._tables, account, policy=self.policy, engine=self.engine, kind=self.kind)
 
     def under(self, key: str) -> Custody:

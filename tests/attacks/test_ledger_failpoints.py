@@ -59,10 +59,11 @@ DEATHS: list[tuple[Callable[..., None], str, bool, str]] = [
     (workers.recovery_killed, "close-committed", True, "voided"),
 ]
 CHANGES = ("change-logged", "change-committed")
+REVIEWS = {"review-logged", "review-committed"}  # (in tests/unit/ledger/review/test_reviews.py)
 
 
 def test_every_place_is_tried() -> None:
-    assert {point for _, point, _, _ in DEATHS} | set(CHANGES) == set(failpoint.POINTS)
+    assert {point for _, point, _, _ in DEATHS} | set(CHANGES) | REVIEWS == set(failpoint.POINTS)
 
 
 def dies(kills: int, place: Place, diary: Path) -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pets.ledger.db.row_types import Scope
-from pets.ledger.db.tables import OF_INVENTED, RUNNING, WAITING, jobs, requests
+from pets.ledger.db.tables import HELD, OF_INVENTED, RUNNING, WAITING, jobs, requests
 
 _INSERTS: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _PUTTING = 0x7065746A  # "petj": with a project's hash, the PostgreSQL advisory lock of whoever adds to its jobs
@@ -40,10 +40,12 @@ def by_id(connection: sa.Connection, job: str) -> Any:
 
 
 def waiting(connection: sa.Connection, dataset: str | None = None, project: str | None = None) -> int:
-    """How many wait: of one project, or all."""
-    query = sa.select(sa.func.count()).select_from(jobs).where(WAITING)
-    if dataset is not None:
-        query = query.where(jobs.c.dataset == dataset, jobs.c.project == project)
+    """How many wait: of one project, those that wait for a person among them, or to be answered, of all."""
+    query = sa.select(sa.func.count()).select_from(jobs)
+    if dataset is None:
+        query = query.where(WAITING)
+    else:
+        query = query.where(sa.or_(WAITING, HELD), jobs.c.dataset == dataset, jobs.c.project == project)
     return int(connection.execute(query).scalar_one())
 
 

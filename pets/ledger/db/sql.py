@@ -86,7 +86,10 @@ _DENIALS = sa.select(sa.func.count()).where(
 _BY_ASKED = (
     sa.select(requests)
     .where(requests.c.asked == _bind("b_asked"), requests.c.state == "committed")
-    .order_by(requests.c.sealed)
+    # one that waits for a person, or was refused, only where there is no other
+    .order_by(
+        sa.case((requests.c.review == "held", 1), (requests.c.review == "refused", 2), else_=0), requests.c.sealed
+    )
     .limit(1)
 )
 _UNBOUNDED = (
@@ -108,7 +111,11 @@ _START = _MOVE.values(state="started", lease=_bind("b_lease"))
 _VOID = _MOVE.values(state="voided", key=None)
 _KEEP = _MOVE.values(lease=_bind("b_lease"))
 _SEAL = _MOVE.values(
-    state="committed", sealed=_bind("b_sealed"), release=_bind("b_release"), certificate=_bind("b_certificate")
+    state="committed",
+    sealed=_bind("b_sealed"),
+    release=_bind("b_release"),
+    certificate=_bind("b_certificate"),
+    review=_bind("b_review"),
 )
 EXPIRED = sa.select(requests).where(OPEN, requests.c.lease < _bind("b_now")).order_by(requests.c.seq)
 _TOTALS = (

@@ -26,7 +26,7 @@ from pets.ledger.db import tables
 
 Connection = sa.Connection
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration that this code knows."""
 
 BUSY_SECONDS = 60.0

@@ -92,6 +92,7 @@ requests = sa.Table(
     sa.Column("release", sa.LargeBinary),
     sa.Column("certificate", sa.LargeBinary),
     sa.Column("schema_digest", sa.Text),  # null in requests from before it was entered
+    sa.Column("review", sa.Text),  # null where nobody had to approve the answer; else held, approved or refused
     sa.UniqueConstraint("dataset", "project", "analyst", "key", name="pets_key_once"),
     sa.CheckConstraint(
         "state IN ('reserved', 'started', 'committed', 'forfeited', 'voided', 'denied')", name="pets_known_state"
@@ -200,6 +201,7 @@ jobs = sa.Table(
     sa.Column("answer", sa.LargeBinary),  # what the ledger does not hold of it: made of answers, or of invented rows
     sa.Column("problem", sa.Text),  # canonical JSON: code, message, retry_after
     sa.Column("shown", sa.Float, nullable=False),  # when its end may be seen
+    sa.Column("review", sa.Text),  # null where nobody had to approve it; else before, after, approved or refused
     sa.UniqueConstraint("dataset", "project", "analyst", "key", name="pets_job_key_once"),
     sa.CheckConstraint(
         "state IN ('waiting', 'running', 'done', 'failed', 'cancelled', 'held')", name="pets_known_job_state"
@@ -213,6 +215,24 @@ sa.Index("pets_jobs_running", jobs.c.lease, sqlite_where=RUNNING, postgresql_whe
 sa.Index("pets_jobs_of_analyst", jobs.c.project, jobs.c.analyst, jobs.c.at, jobs.c.id)
 OF_INVENTED = sa.text("kind = 'dummy'")
 sa.Index("pets_jobs_of_invented", jobs.c.at, sqlite_where=OF_INVENTED, postgresql_where=OF_INVENTED)
+
+HELD = sa.text("state = 'held'")
+sa.Index("pets_jobs_held", jobs.c.dataset, jobs.c.at, sqlite_where=HELD, postgresql_where=HELD)
+
+reviews = sa.Table(
+    "pets_reviews",  # what each reviewer of a job decided; the log tells of it
+    meta,
+    sa.Column("job", sa.Text, sa.ForeignKey("pets_jobs.id"), primary_key=True),
+    sa.Column("reviewer", sa.Text, primary_key=True),
+    sa.Column("stage", sa.Text, primary_key=True),
+    sa.Column("decision", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),  # of a closed list
+    sa.Column("note", sa.Text, nullable=False),  # free text; the log has its digest alone
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),  # of the log entry that tells of it
+    sa.CheckConstraint("stage IN ('before', 'after')", name="pets_known_stage"),
+    sa.CheckConstraint("decision IN ('approve', 'refuse')", name="pets_known_decision"),
+)
 
 tokens = sa.Table(
     "pets_tokens",  # of scripts; the text itself is shown once, and kept nowhere

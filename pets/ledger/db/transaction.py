@@ -334,9 +334,9 @@ class Transaction:
         """STARTED → FORFEITED."""
         return self._moved(sql.TO_STATE, row.id, "started", row.token, b_to="forfeited")
 
-    def seal(self, request_id: str, token: str, release: bytes, certificate: bytes) -> bool:
-        """STARTED → COMMITTED."""
-        answer = {"b_release": release, "b_certificate": certificate}
+    def seal(self, request_id: str, token: str, release: bytes, certificate: bytes, *, held: bool = False) -> bool:
+        """STARTED → COMMITTED; ``held``: until somebody approves it, nobody is shown it."""
+        answer = {"b_release": release, "b_certificate": certificate, "b_review": "held" if held else None}
         return self._moved(sql.TO_SEALED, request_id, "started", token, b_sealed=self.head.size - 1, **answer)
 
     def _moved(self, statement: Prepared, request_id: str, before: str, token: str, **values: Any) -> bool:

@@ -20,6 +20,7 @@ from pets.common.signing import VerifyingKey
 from pets.errors import PetsError, VerificationError, shown
 from pets.ledger.log import dsse
 from pets.ledger.log.checkpoint import Checkpoint, dataset_id
+from pets.ledger.log.reviewed import Reviewed
 from pets.ledger.log.tally import ABOVE, Account, Scope, Tally, Wrong, pair, plain, whole
 from pets.ledger.states import NEXT, State
 
@@ -84,6 +85,7 @@ class Audit:
         self._changes: set[str] = set()
         self._lost: dict[str, tuple[int, int]] = {}
         self._granted: set[tuple[str, str, str]] = set()
+        self._reviewed = Reviewed()
 
     # reading ----------------------------------------------------------------------------------------------------
 
@@ -262,6 +264,7 @@ class Audit:
         if not self._ended.get(plain(said["request"]).encode(), False):
             raise Wrong("delivers an answer that was never committed")
         self._known(said)
+        self._reviewed.deliver(said)
         if not plain(said["project"]) or not plain(said["analyst"]) or whole(said["loss"]) or whole(said["delta"]):
             raise Wrong("charges again for an answer that was paid for")
 
@@ -305,6 +308,17 @@ class Audit:
         else:
             self._granted.remove(whom)
 
+    def _held(self, said: Json) -> None:
+        """The answers of a job, which were committed, wait for a person."""
+        self._known(said)
+        if not all(self._ended.get(plain(one).encode(), False) for one in said["requests"]):
+            raise Wrong("holds an answer that was never committed")
+        self._reviewed.hold(said)
+
+    def _review(self, said: Json) -> None:
+        self._known(said)
+        self._reviewed.decide(said)
+
     def _signatures(self, said: Json, envelope: Json) -> None:
         """A change is the one that its public body tells of, and whoever the body names did sign it."""
         payload, signatures = dsse.opened(envelope, CHANGE)
@@ -328,6 +342,8 @@ class Audit:
         "rebase": _rebase,
         "grant": _grant,
         "grant-end": _grant,
+        "held": _held,
+        "review": _review,
     }
 
     # the end ----------------------------------------------------------------------------------------------------

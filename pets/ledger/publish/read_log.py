@@ -252,8 +252,8 @@ class _Teller:
             _change(self.datasets[said["dataset"]], said)
         elif event == "rebase":
             self._rebase(said)
-        # (of what was made of answers the answers tell; who may ask is no part of what was asked)
-        elif event not in ("source", "derived", "grant", "grant-end"):
+        # (of what was made of answers the answers tell; who may ask, or must approve, is no part of what was asked)
+        elif event not in ("source", "derived", "grant", "grant-end", "held", "review"):
             self.others.add(event)
 
     def _dataset(self, said: Json) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from pets.common.codec import Json, digest
+from pets.common.codec import Json
 from pets.errors import UserError
 from pets.ledger.queue import Queue, QueuedJob
-from pets.ledger.states import Sealed
 from pets.service.wire.asked import Asked
 from pets.session.custody import Custody
 
@@ -22,7 +21,7 @@ def answer_of(queue: Queue, job: QueuedJob) -> Json | None:
     if kept is not None:
         return dict(json.loads(kept))
     sealed = queue.sealed(job)
-    return None if sealed is None else {"releases": [_form(one) for one in sealed]}
+    return None if sealed is None else {"releases": [one.form() for one in sealed]}
 
 
 def free(custody: Custody, kind: str, asked: Json, key: str | None) -> Json | None:
@@ -42,9 +41,3 @@ def free(custody: Custody, kind: str, asked: Json, key: str | None) -> Json | No
     custody.policy.check_numbers(sum(job.plan.size for job in jobs))
     found = custody.answered(jobs, key)
     return None if found is None else {"releases": [release.to_json() for release in found]}
-
-
-def _form(sealed: Sealed) -> Json:
-    """A sealed release as :meth:`pets.release.release.Release.to_json` gives it."""
-    form = json.loads(sealed.release)
-    return dict(form) | {"digest": digest(form), "certificate": json.loads(sealed.certificate)}

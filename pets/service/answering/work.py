@@ -11,6 +11,7 @@ from pets.common.codec import Json, canonical
 from pets.common.entropy import random_id
 from pets.errors import PetsError, QueryError
 from pets.ledger.queue import Queue, QueuedJob
+from pets.ledger.review.reviews import Reviews
 from pets.service.answering.grid import Grid
 from pets.service.wire.asked import Asked
 from pets.session.custodian import Custodian
@@ -32,7 +33,7 @@ class Work:
 
     def __init__(self, custodians: list[Custodian], queue: Queue, grid: Grid) -> None:
         self._custodians = {one.schema.dataset: one.custody for one in custodians}
-        self._queue, self._grid = queue, grid
+        self._queue, self._grid, self._reviews = queue, grid, Reviews(queue.ledger)
         self._scoped: dict[tuple[str, str, str], Custody] = {}
 
     @property
@@ -41,7 +42,7 @@ class Work:
         return list(self._custodians)
 
     def answer(self, job: QueuedJob) -> None:
-        """Answer one, and say so in the queue; whatever fails, this goes on.
+        """Answer one, and say so in the queue; whatever fails, this goes on. What a person must decide about is held.
 
         What a session refuses or reports goes to the asker word for word, since it never depends on a row. Anything
         else is kept for the custodian alone, and the ledger tells the asker whether a charge stands.
@@ -51,6 +52,10 @@ class Work:
         cells: int | None = None
         try:
             custody = self._custody(job)
+            approval = None if job.kind == "dummy" else custody.policy.approval  # (nobody's rows are in that one)
+            if approval == "before" and job.review != "approved":
+                self._reviews.postpone(job)
+                return
             asked = Asked.read(job.kind, job.asked)
             cells = _cells(custody, asked)
             found = asked.ask(AnalystSession(custody.under(job.ledger_key)), job.ledger_key)
@@ -63,7 +68,8 @@ class Work:
         else:
             requests = ",".join(map(_request, found["releases"])) if job.kind == "release" else None
             kept = None if requests is not None else canonical(found)
-            self._queue.done(job, requests, self._shown(cells), kept)
+            ended = self._reviews.hold if approval == "after" else self._queue.done
+            ended(job, requests, self._shown(cells), kept)
 
     def _shown(self, cells: int | None) -> float:
         return self._grid.tick(self._queue.ledger.time(), cells)

@@ -26,6 +26,7 @@ STATUS = {
     "in-progress": 409,
     "failed-key": 409,
     "other-question": 409,
+    "not-approved": 403,
     "held": 409,
     "too-large": 413,
     "media-type": 415,

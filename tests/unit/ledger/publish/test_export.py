@@ -178,6 +178,15 @@ def granted(event: str, **changes: object) -> tuple[Json, Json]:
     return said | changes, {}
 
 
+def held(**changes: object) -> tuple[Json, Json]:
+    return {"event": "held", "dataset": "d", "job": "j", "requests": ["a" * 32]} | changes, {}
+
+
+def review(**changes: object) -> tuple[Json, Json]:
+    said = {"event": "review", "dataset": "d", "job": "j", "stage": "after", "decision": "approve", "by": "jo"}
+    return said | {"reason": "checked", "requests": ["a" * 32]} | changes, {}
+
+
 def changed(kind: str, **more: Any) -> tuple[Json, Json]:
     said = {"event": "change", "dataset": "d", "change": kind, "id": kind, "reason": "r", "by": ["a", "b"]}
     return said | {"signers": [KEY.public.id]} | more, {}
@@ -213,10 +222,13 @@ def test_logs_that_make_sense() -> None:
     check([FIRST, dataset(), renewed(), asked("started", epoch=1)], 10**11, epoch=1)
     check([FIRST, dataset(), changed("cap", **CAP), asked("started")], 10**11)
     check([FIRST, dataset(), changed("table", table="u", unit="id"), asked("started", table="u")], 10**11)
+    check([*OPENED, review(job="i", stage="before", requests=[]), *ANSWERED, held(), review(), TO], 10**11)
     check([FIRST, dataset(), asked("started", what='a "b" \\ é'), asked("committed", what='a "b" \\ é')], 10**11)
 
 
 A, OPENED = asked, [FIRST, dataset()]
+ANSWERED = [A("started"), A("committed")]
+TO = A("delivered", loss=0, analyst="y")
 
 
 @pytest.mark.parametrize(
@@ -281,6 +293,30 @@ A, OPENED = asked, [FIRST, dataset()]
         ([*OPENED, granted("grant-end")], "takes away a leave that was never given"),
         ([*OPENED, granted("grant"), granted("grant-end", analyst="y")], "takes away a leave"),
         ([*OPENED, granted("grant"), granted("grant-end"), granted("grant-end")], "takes away a leave"),
+        ([*OPENED, A("started"), held()], "holds an answer that was never committed"),
+        ([*OPENED, *ANSWERED, held(), held()], "holds a job for the second time"),
+        (
+            [*OPENED, *ANSWERED, held(), A("delivered", loss=0, analyst="y")],
+            "delivers an answer that a person has not approved",
+        ),
+        (
+            [*OPENED, *ANSWERED, held(), review(decision="refuse"), A("delivered", loss=0, analyst="y")],
+            "a person has not approved",
+        ),
+        ([*OPENED, *ANSWERED, review()], "decides about an answer that is not held"),
+        ([*OPENED, *ANSWERED, held(), review(), review()], "decides about an answer that is not held"),
+        ([*OPENED, *ANSWERED, held(), review(requests=["other"])], "lets go an answer that was not held"),
+        (
+            [*OPENED, *ANSWERED, held(), review(stage="before", requests=[])],
+            "decides for the second time whether a job is answered",
+        ),
+        (
+            [*OPENED, *[review(stage="before", requests=[])] * 2],
+            "decides for the second time whether a job is answered",
+        ),
+        ([*OPENED, review(stage="before", requests=[], by="")], "does not say what an entry of kind 'review'"),
+        ([*OPENED, review(stage="before", requests=[], decision="maybe")], "does not say"),
+        ([*OPENED, review(stage="before", requests=[], dataset="e")], "'e', which was never opened"),
         ([*OPENED, ({"event": "started"}, {})], "does not say what an entry of kind 'started' must say"),
         ([*OPENED, ({"event": ["started"]}, {})], "not written as pets writes entries"),
         ([*OPENED, ({**A("started")[0], "at": "now"}, {})], "not written as pets writes entries"),

@@ -1,0 +1,1 @@
+"""Review: a second person decides before an answer is made, or before it is shown."""

@@ -1,0 +1,239 @@
+"""Reviews: jobs that are held until a second person has decided, and what becomes of them then.
+
+Where a policy says so, a job is held before its answer is made (refused, it costs nothing), or after (refused, it stays
+charged). Each decision is an entry of the log, which names the reviewer; decision, entry and effect are one
+transaction, so that no crash can leave one without the others. A held answer is marked in the ledger's row of its
+request, where every rule reads that gives an answer to somebody (:mod:`pets.ledger.repeats`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pets.common.codec import Json, digest
+from pets.common.literals import printable
+from pets.errors import ForbiddenError, HeldError, NotApprovedError, NotFoundError, UserError, shown
+from pets.ledger import repeats
+from pets.ledger.db import access, jobs, reviews
+from pets.ledger.db.row_types import text
+from pets.ledger.db.transaction import Transaction
+from pets.ledger.failpoint import failpoint
+from pets.ledger.ledger import Ledger
+from pets.ledger.queue import QueuedJob, charged, job_of
+from pets.ledger.review.votes import Decision, Stage, Vote, decided, known_decision
+
+MAX_NOTE = 2000
+"""Letters of a reviewer's note."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """One job that waits for a person, as a reviewer sees it: never a row, and after the answer the protected one.
+
+    Attributes:
+        job: who asked what, and when.
+        stage: whether the answer is made already.
+        answer: the protected answer, as whoever asked would be given it.
+        votes: what was decided so far.
+    """
+
+    job: QueuedJob
+    stage: Stage
+    answer: Json | None = None
+    votes: tuple[Vote, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Of the job."""
+        return self.job.id
+
+
+class Reviews:
+    """The jobs in a ledger that a person must approve; safe from threads and processes."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    # who answers --------------------------------------------------------------------------------------------------
+
+    def postpone(self, job: QueuedJob) -> bool:
+        """A claimed job that nobody has approved is held and not answered; ``False`` where it is another's by now."""
+        with self.ledger.aside() as (connection, _):
+            held = {"state": "held", "review": Stage.BEFORE.value, "token": "", "lease": 0.0, "tries": 0}
+            return jobs.move(connection, job.id, "running", job.token, **held)
+
+    def hold(self, job: QueuedJob, request: str | None, shown: float, answer: bytes | None = None) -> bool:
+        """It was answered, and its answer is held; arguments and result as of :meth:`pets.ledger.queue.Queue.done`."""
+        with self.ledger.writing() as (tx, now):
+            held = {"state": "held", "review": Stage.AFTER.value, "request": request, "answer": answer, "shown": shown}
+            if not jobs.move(tx.connection, job.id, "running", job.token, **held):
+                return False
+            names = _withheld(tx, jobs.by_id(tx.connection, job.id))
+            said = {"dataset": job.dataset, "job": job_name(job.id), "requests": names}
+            tx.append("held", now, said, {"job": job.id})
+        self.ledger.catch_up()
+        return True
+
+    # who decides --------------------------------------------------------------------------------------------------
+
+    def waiting(self, dataset: str | None = None, *, limit: int = 100) -> list[Held]:
+        """The held jobs of a dataset (left out: of all), the longest first.
+
+        They are without their answers, which :meth:`find` shows.
+        """
+        with self.ledger.aside(writes=False) as (connection, now):
+            rows = [row for row in reviews.held(connection, dataset, limit) if row.shown <= now]
+            return [_held(row, reviews.votes(connection, row.id)) for row in rows]
+
+    def find(self, job: str, *, by: str | None = None, dataset: str | None = None) -> Held:
+        """One held job, with its protected answer where that is made.
+
+        Args:
+            by: the subject who looks, as a reviewer (left out: the custodian): whoever asked is shown it nowhere.
+            dataset: whose it must be.
+
+        Raises:
+            ForbiddenError: as :meth:`decide`.
+            NotFoundError: where no such job is held.
+        """
+        with self.ledger.reading() as tx:
+            row = jobs.by_id(tx.connection, job)
+            if (
+                row is None
+                or row.state != "held"
+                or row.shown > self.ledger.time()
+                or dataset not in (None, row.dataset)
+            ):
+                raise NotFoundError(f"no request {shown(job)} is held; look at the list of those that are")
+            if by is not None:
+                _check_reviewer(tx, row, printable("by", by))
+            answer = _answer(tx, row) if row.review == Stage.AFTER.value else None
+            return _held(row, reviews.votes(tx.connection, job), answer)
+
+    def decide(
+        self,
+        job: str,
+        decision: str | Decision,
+        *,
+        by: str,
+        reason: str | None = None,
+        note: str = "",
+        dataset: str | None = None,
+    ) -> QueuedJob:
+        """Approve or refuse a held job; said again by the same person it changes nothing.
+
+        Args:
+            by: the subject who decides; never whoever asked, in whichever project.
+            reason: of :data:`pets.ledger.review.votes.REASONS`; the public log has it.
+            note: words of the reviewer's own; the log has their digest alone.
+            dataset: whose it must be.
+
+        Returns:
+            The job as it is now.
+
+        Raises:
+            ForbiddenError: for whoever asked, or somebody who has no leave to review where leave is given.
+            HeldError: where it was decided already, or was cancelled.
+            NotFoundError: for a job that never was.
+        """
+        given, why = known_decision(decision, reason)
+        if not isinstance(note, str) or len(note) > MAX_NOTE:
+            raise UserError(f"a note is a text of at most {MAX_NOTE:,} letters, not {shown(note)}")
+        vote = Vote(printable("by", by), Stage.BEFORE, given, why)
+        with self.ledger.writing() as (tx, now):
+            row = jobs.by_id(tx.connection, job)
+            if row is None or dataset not in (None, row.dataset):
+                raise NotFoundError(f"no request {shown(job)} is held; look at the list of those that are")
+            _check_reviewer(tx, row, vote.reviewer)
+            earlier = [_vote(one) for one in reviews.votes(tx.connection, job)]
+            if any(_same(one, vote) for one in earlier):
+                return job_of(row)
+            if row.state != "held":
+                raise HeldError("this request is not held: it was decided, or cancelled; look at those that are")
+            self._enter(tx, row, vote, note, earlier, now)
+            failpoint("review-logged")
+            found = job_of(jobs.by_id(tx.connection, job))
+        failpoint("review-committed")
+        self.ledger.catch_up()
+        return found
+
+    def _enter(self, tx: Transaction, row: Any, vote: Vote, note: str, earlier: Sequence[Vote], now: float) -> None:
+        """The vote, its entry in the log, and what it changes."""
+        stage = Stage(row.review)
+        if any((one.reviewer, one.stage) == (vote.reviewer, stage) for one in earlier):
+            raise HeldError("you have decided about this request before; another reviewer must, too")
+        kept = {"job": row.id, "reviewer": vote.reviewer, "stage": stage.value, "decision": vote.decision.value}
+        kept |= {"reason": vote.reason, "note": note, "at": now, "seq": tx.head.size}
+        reviews.add(tx.connection, kept)
+        names = _withheld(tx, row) if stage is Stage.AFTER else []
+        said: Json = {"dataset": row.dataset, "job": job_name(row.id), "stage": stage.value, "by": vote.reviewer}
+        said |= {"decision": vote.decision.value, "reason": vote.reason, "requests": names}
+        tx.append("review", now, said, {"job": row.id, "asked": row.digest, "note": digest(note)})
+        end = decided([*(one for one in earlier if one.stage is stage), vote])
+        if end is None:
+            return
+        reviews.mark(tx.connection, names, "approved" if end is Decision.APPROVE else "refused")
+        if not jobs.move(tx.connection, row.id, "held", None, **_ends(stage, end, vote.reason)):
+            raise HeldError("this request is not held any more: it was cancelled; look at those that are")
+
+
+def job_name(job: str) -> str:
+    """How the public log names a job: only who knows its random id can tell which it is."""
+    return digest(["job", job])
+
+
+def _ends(stage: Stage, end: Decision, reason: str) -> dict[str, Any]:
+    """What becomes of a job."""
+    if end is Decision.APPROVE:
+        return {"state": "waiting" if stage is Stage.BEFORE else "done", "review": "approved"}
+    told = (
+        f"a second person did not approve this request ({reason}); nothing was charged; ask them why, then ask anew"
+        if stage is Stage.BEFORE
+        else f"a second person did not approve this answer ({reason}); its charge stands, and nobody is shown it; ask "
+        "them why"
+    )
+    problem = {"code": NotApprovedError.code, "message": told, "retry_after": None}
+    return {"state": "failed", "review": "refused", "problem": text(problem), "answer": None}
+
+
+def _check_reviewer(tx: Transaction, row: Any, by: str) -> None:
+    if by == row.analyst:
+        raise ForbiddenError("nobody decides about a request of their own; another reviewer must")
+    if access.ever_granted(tx.connection, row.dataset):
+        granted = access.all_granted(tx.connection, row.dataset)
+        if not any(one.analyst == by and "reviewer" in json.loads(one.roles) for one in granted):
+            raise ForbiddenError(
+                f"nobody has granted {by} to review requests about this dataset; ask the custodian for a grant"
+            )
+
+
+def _same(one: Vote, vote: Vote) -> bool:
+    return (one.reviewer, one.decision, one.reason) == (vote.reviewer, vote.decision, vote.reason)
+
+
+def _withheld(tx: Transaction, row: Any) -> list[str]:
+    """The ids of the held answers that a job is made of."""
+    names = [] if row.request is None else row.request.split(",")
+    found = {name: tx.request(name) for name in names} | {one.id: one for one in charged(tx, row)}
+    return sorted(name for name, one in found.items() if one is not None and one.review == "held")
+
+
+def _answer(tx: Transaction, row: Any) -> Json:
+    """The protected answer of a held job, for its reviewer."""
+    if row.answer is not None:
+        return dict(json.loads(bytes(row.answer)))
+    scope, found = (row.project, row.analyst), []
+    for name in row.request.split(","):
+        found.append(repeats.shared(tx, tx.request(name), scope, holding=True))
+    return {"releases": [one.form() for one in found]}
+
+
+def _held(row: Any, given: Sequence[Any], answer: Json | None = None) -> Held:
+    return Held(job_of(row), Stage(row.review), answer, tuple(map(_vote, given)))
+
+
+def _vote(row: Any) -> Vote:
+    return Vote(row.reviewer, Stage(row.stage), Decision(row.decision), row.reason, row.at, row.seq)

@@ -27,6 +27,7 @@ from pets.cli.flags import Output, Protect, Purse, Question, SchemaFile, Source,
 from pets.cli.group_keys.command import group_keys
 from pets.cli.ledger import ledger_app
 from pets.cli.service.answer import answer
+from pets.cli.service.reviews import review_app
 from pets.cli.service.serve import serve
 from pets.cli.service.tokens import service_app
 from pets.cli.synthetic_flags import Synthesise
@@ -51,12 +52,8 @@ app.add_typer(ledger_app)
 ledger_change.register(ledger_app)
 log.register(app)
 cosign.register(log.log_app)
-app.add_typer(witness.app)
-app.add_typer(he.app)
-app.add_typer(site.app)
-app.add_typer(federation.app)
-app.add_typer(keyholder.app)
-app.add_typer(service_app)
+for part in (witness.app, he.app, site.app, federation.app, keyholder.app, service_app, review_app):
+    app.add_typer(part)
 
 Share = Annotated[
     float,

@@ -16,7 +16,7 @@ from pets.errors import NotFoundError, UserError
 from pets.service.access.bearer import Authenticator, Bearer
 from pets.service.access.tokens import ServiceTokens
 from pets.service.answering.supervisor import Supervisor as Supervising
-from pets.service.http import log, public, questions
+from pets.service.http import log, public, questions, reviews
 from pets.service.http.endpoint import PROTOCOL, Endpoint, refusal, response
 from pets.service.http.limits import Limits
 from pets.service.http.openapi import described
@@ -25,7 +25,12 @@ from pets.service.opening import Opening
 from pets.service.wire.errors import WrongMethodError
 from pets.session.custodian import Custodian
 
-ENDPOINTS: tuple[Endpoint, ...] = (*public.ENDPOINTS, *questions.ENDPOINTS, *log.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *public.ENDPOINTS,
+    *questions.ENDPOINTS,
+    *reviews.ENDPOINTS,
+    *log.ENDPOINTS,
+)
 
 
 Served = Custodian | Opening | Sequence[Custodian] | Sequence[Opening]

@@ -95,7 +95,9 @@ def _put(call: Call, kind: Any, form: Json) -> Reply | Later:
     if (known := answers.free(custody, asked.kind, asked.to_json(), call.key)) is not None:
         return Reply({"job": None} | known)
     job = service.queue.put(
-        dataset, who.project, who.subject, asked.kind, asked.to_json(), call.key, max_waiting=service.limits.max_waiting
+        *(dataset, who.project, who.subject, asked.kind, asked.to_json(), call.key),
+        max_waiting=service.limits.max_waiting,
+        held=custodian.policy.approval == "before" and asked.kind != "dummy",
     )
     service.ensure()
     return Later(lambda: _state(call, job.id), wait)

@@ -161,7 +161,7 @@ def test_the_page_for_people_lists_every_endpoint() -> None:
 def test_the_examples_of_the_page_can_be_asked(keeper: Custodian) -> None:
     with served(keeper, supervisor=None) as client:
         for one in ENDPOINTS:
-            if one.takes is not None:
+            if one.takes is not None and "{job}" not in one.path:
                 reply = client.post(one.path.replace("{dataset}", "stays"), json=one.takes)
                 assert reply.status_code in (200, 202), (one.path, reply.text)
 

@@ -252,11 +252,8 @@ def profile(schema: SchemaFile, source: Source, share: Share = 0.05) -> None:
     print(BOUNDS)
 
 
-verb(app)(group_keys)
-verb(app)(draft)
-verb(app)(dummy)
-verb(app)(serve)
-verb(app)(answer)
+for _verb in (group_keys, draft, dummy, serve, answer):
+    verb(app)(_verb)
 
 
 @verb(app)

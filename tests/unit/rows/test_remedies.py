@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pandas as pd
 import pyarrow as pa
@@ -96,10 +97,13 @@ def manifest(**change: Any) -> Callable[[Path], object]:
 
 
 def refreshed(open_again: bool) -> Act:
+    """Where the system cannot hold a file that was replaced."""
+
     def act(folder: Path) -> object:
-        before = made(folder=folder / "s")
-        made(folder=folder / "s")
-        return (Snapshot.open(SCHEMA, "t", folder / "s") if open_again else before).arrow()
+        with patch("pets.rows.pinned.DESCRIPTORS", folder / "none"):
+            before = made(folder=folder / "s")
+            made(folder=folder / "s")
+            return (Snapshot.open(SCHEMA, "t", folder / "s") if open_again else before).arrow()
 
     return act
 

@@ -88,7 +88,7 @@ _NO = ("false", "f", "no", "n", "0")
 def is_token(domain: Domain, cell: Any) -> bool:
     """Whether the cell is one of the texts that the schema declares to mean null."""
     if isinstance(domain, Date):  # a day is compared as a day, however the time of day is written
-        return str(cell)[:10] in domain.null or str(cell) in domain.null
+        return str(cell).strip(" ")[:10] in domain.null or str(cell) in domain.null
     if isinstance(domain, DateTime):  # and a time as the step that it lies in
         steps = [parse_time(domain, token) for token in domain.null]
         found = parse_time(domain, cell)
@@ -469,9 +469,19 @@ def labels(key: ks.Key, domain: Domain) -> list[Any]:
     return [*shown, MISSING] if domain.nullable else shown
 
 
-def _bin_label(cuts: Sequence[Fraction], i: int) -> str:
+def _bin_label(cuts: Sequence[Fraction | dt.date], i: int) -> str:
     last = i == len(cuts) - 2
-    return f"[{number(cuts[i])}, {number(cuts[i + 1])}{']' if last else ')'}"
+    low, high = (number(cut) if isinstance(cut, Fraction) else _time_label(cut) for cut in cuts[i : i + 2])
+    return f"[{low}, {high}{']' if last else ')'}"
+
+
+def _time_label(cut: dt.date) -> str:
+    """A day, or a moment to the minute where it is a whole one."""
+    return str(cut).removesuffix(":00") if isinstance(cut, dt.datetime) else str(cut)
+
+
+def _midnight(time: dt.date) -> dt.datetime:
+    return time if isinstance(time, dt.datetime) else dt.datetime(time.year, time.month, time.day)
 
 
 def _label(key: ks.Key, value: Value) -> Any:
@@ -479,10 +489,11 @@ def _label(key: ks.Key, value: Value) -> Any:
     if value is None:
         return MISSING
     if isinstance(key, ks.Bins):
-        assert isinstance(value, Fraction)
-        for i in range(len(key.cuts) - 1):
-            last = i == len(key.cuts) - 2
-            if key.cuts[i] <= value < key.cuts[i + 1] or (last and value == key.cuts[-1]):
+        cuts: list[Any] = [cut if isinstance(cut, Fraction) else _midnight(cut) for cut in key.cuts]
+        at: Any = _midnight(value) if isinstance(value, dt.date) else value
+        for i in range(len(cuts) - 1):
+            last = i == len(cuts) - 2
+            if cuts[i] <= at < cuts[i + 1] or (last and at == cuts[-1]):
                 return _bin_label(key.cuts, i)
         return OUTSIDE
     if isinstance(key, (ks.DatePart, ks.Period)):

@@ -543,20 +543,29 @@ def _column_key(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
     return None if name is None else ks.ColumnKey(name, label)
 
 
-def edges(draw: Draw[Any], domain: Integer | Real) -> list[Fraction]:
+def edges(draw: Draw[Any], domain: Domain) -> list[Any]:
     """Two to five increasing bin edges, on the grid or off it, inside the domain or not."""
+    if isinstance(domain, (Date, DateTime)):
+        return _time_edges(draw, domain)
     numbers = sorted({Fraction(c) for c in constants(domain) if not isinstance(c, float)})
     found = draw(st.lists(st.sampled_from(numbers), min_size=2, max_size=5, unique=True))
     return sorted(found)
 
 
+def _time_edges(draw: Draw[Any], domain: Date | DateTime) -> list[dt.date]:
+    """Days, and of date-times moments too, also within a step."""
+    low, high = (dt.datetime(end.year, end.month, end.day) for end in (domain.lo, domain.hi))
+    first = max(low, dt.datetime(1, 1, 3)) - dt.timedelta(days=2)
+    by = dt.timedelta(days=1) if isinstance(domain, Date) else dt.timedelta(hours=5, minutes=20, seconds=30)
+    most = (min(high, dt.datetime(9999, 12, 29)) + dt.timedelta(days=2) - first) // by
+    steps = draw(st.lists(st.integers(0, most), min_size=2, max_size=5, unique=True))
+    times = [first + by * step for step in sorted(steps)]
+    return [time.date() for time in times] if isinstance(domain, Date) else list(times)
+
+
 def _bins(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
-    name = pick(draw, fields, Integer, Real)
-    if name is None:
-        return None
-    domain = fields[name]
-    assert isinstance(domain, (Integer, Real))
-    return ks.Bins(name, label, tuple(edges(draw, domain)))
+    name = pick(draw, fields, Integer, Real, Date, DateTime)
+    return None if name is None else ks.Bins(name, label, tuple(edges(draw, fields[name])))
 
 
 def _date_part(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:

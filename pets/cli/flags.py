@@ -57,7 +57,7 @@ class _Asked:
     where: Annotated[list[str] | None, _many("--where", _WHERE)] = None
     by: Annotated[
         list[str] | None,
-        _many("--by", "age, admitted.year, age:0,18,65,120 (bins), keys.json (released keys, a KeySet)"),
+        _many("--by", "age, admitted.year, age:0,18,65,120 (bins, also at days), keys.json (released keys, a KeySet)"),
     ] = None
     rows: Annotated[
         int | None, typer.Option("--rows", metavar="WHOLE", help="Rows of one person that count, at most.")

@@ -20,6 +20,7 @@ from pets.errors import QueryError, did_you_mean, shown
 from pets.plan.calendar_slots import Cycle, equal_steps
 from pets.plan.predicate import field as find_field
 from pets.query_model.group_keys import Bins, ColumnKey, DatePart, Key, KeySet, Period
+from pets.query_model.nodes.bin_edges import Cut
 from pets.schema.dates import Calendar, Date
 from pets.schema.domain import MISSING, Boolean, Category, Domain
 from pets.schema.numeric import Integer, Numeric
@@ -212,15 +213,17 @@ def _identity(key: Key, domain: Domain) -> Dimension:
     return Dimension(key.name, key.column, tuple(labels))
 
 
-def _place(domain: Numeric, cut: Fraction) -> Fraction:
+def _place(domain: Numeric | Calendar, cut: Cut) -> Fraction:
     """Where an edge lies on the scale of codes: on the grid value that it is, but for the rounding of a double."""
+    if not isinstance(domain, Numeric) or not isinstance(cut, Fraction):
+        return domain.position(cut)
     place = (cut - domain.origin) / domain.spacing
     rounding = abs(cut) / 2**50
     near = abs(place - round(place)) * domain.spacing <= rounding and rounding < domain.spacing / 1000
     return Fraction(round(place)) if near else place
 
 
-def bin_breaks(domain: Numeric, cuts: Sequence[Fraction]) -> tuple[int, ...]:
+def bin_breaks(domain: Numeric | Calendar, cuts: Sequence[Cut]) -> tuple[int, ...]:
     """The first code of each bin, then the code after the last (the last bin is closed), inside the domain."""
     places = [_place(domain, cut) for cut in cuts]
     starts = [math.ceil(place) for place in places[:-1]] + [math.floor(places[-1]) + 1]
@@ -228,13 +231,29 @@ def bin_breaks(domain: Numeric, cuts: Sequence[Fraction]) -> tuple[int, ...]:
 
 
 def _bins(key: Bins, domain: Domain) -> Dimension:
-    if not isinstance(domain, Numeric):
-        raise QueryError(f"column {key.column!r} holds {domain.describe()}; bins need an integer or real column")
+    if not isinstance(domain, (Numeric, Calendar)):
+        raise QueryError(
+            f"column {key.column!r} holds {domain.describe()}; bins need an integer or real column, or one of dates"
+        )
+    _fitting(key, domain)
     starts = bin_breaks(domain, key.cuts)
     labels = (*key.labels(), MISSING) if domain.nullable else tuple(key.labels())
     runs = [(0, -1), *((start, i) for i, start in enumerate(starts[:-1])), (starts[-1], -1)]
     runs += [(domain.cells, len(key.labels()) if domain.nullable else -1)]
     return _runs(key, labels, runs)
+
+
+def _fitting(key: Bins, domain: Numeric | Calendar) -> None:
+    """Refuse edges that are no values of such a column."""
+    if isinstance(domain, Numeric):
+        right, cut = not isinstance(key.cuts[0], dt.date), "numbers, such as [0, 18, 65]"
+    elif isinstance(domain, Date):
+        right = not any(isinstance(one, (Fraction, dt.datetime)) for one in key.cuts)
+        cut = "days, such as ['2022-01-01', '2022-04-01']"
+    else:
+        right, cut = isinstance(key.cuts[0], dt.date), "days or moments, such as ['2022-01-01', '2022-01-01 12:00']"
+    if not right:
+        raise QueryError(f"column {key.column!r} holds {domain.describe()}; cut its bins at {cut}")
 
 
 def _runs(key: Key, labels: Sequence[Any], runs: Sequence[tuple[int, int]]) -> Dimension:

@@ -18,8 +18,8 @@ from pets.plan.layout import MAX_SLOTS, bin_breaks
 from pets.plan.measure import Measure, Output, Weight
 from pets.plan.predicate import both, field, known
 from pets.query_model.aggregate import Count, CountUnits, Histogram, Mean, Quantile, Rate, Sum, Tails
-from pets.query_model.group_keys import interval_labels
 from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
+from pets.query_model.nodes.bin_edges import interval_labels
 from pets.query_model.nodes.moments import OfColumns, Spread
 from pets.schema.domain import Boolean, Category, Domain
 from pets.schema.numeric import Numeric

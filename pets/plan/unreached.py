@@ -14,7 +14,7 @@ from pets.plan.layout import Dimension
 from pets.plan.measure import Measure
 from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, Codes, Predicate, Range, Texts, both, overlap, union
-from pets.query_model.group_keys import Period
+from pets.query_model.group_keys import Bins, Key, Period
 from pets.schema.dates import Calendar
 from pets.schema.domain import Domain
 from pets.schema.numeric import Numeric
@@ -48,7 +48,8 @@ def _unreached(plan: Plan) -> tuple[str, ...]:
     if none := _none(inside):
         met = "" if plan.where is None else " that meets the query's condition"
         return (f"No row{met} is in any of the groups, which leave {_value(plan, none)}: {_ASK}.",)
-    out = [said for dimension in plan.layout.dimensions for said in _groups(plan, dimension, base)]
+    pairs = zip(plan.query.keys, plan.layout.dimensions, strict=True)
+    out = [said for key, dimension in pairs for said in _groups(plan, key, dimension, base)]
     out += [said for place in range(len(plan.query.keys)) for said in _broken_weeks(plan, place, inside)]
     for output in plan.outputs:
         measure = plan.measures[output.parts[0]]
@@ -155,10 +156,10 @@ def _in_cycle(cycle: Cycle, domain: Domain, slots: Container[int]) -> list[Range
     return [*runs, *missing]
 
 
-def _groups(plan: Plan, dimension: Dimension, base: _Box) -> list[str]:
-    """Numbers that are in no bin, and bins that hold no number."""
+def _groups(plan: Plan, key: Key, dimension: Dimension, base: _Box) -> list[str]:
+    """Numbers and times that are in no bin, and bins that hold none."""
     domain = plan.fields[dimension.column]
-    if not isinstance(domain, Numeric) or not dimension.breaks:
+    if not isinstance(key, Bins) or not dimension.breaks:
         return []
     binned = _in_slots(dimension, domain, range(dimension.size))
     out = _left_out(dimension.column, domain, binned, base, f"group of {dimension.name!r}, so the groups")
@@ -193,9 +194,13 @@ def _broken_weeks(plan: Plan, place: int, inside: _Box) -> list[str]:
     ]
 
 
+def _written(domain: Numeric | Calendar, code: int) -> str:
+    return str(number(domain.origin + domain.spacing * code) if isinstance(domain, Numeric) else domain.decode(code))
+
+
 def _left_out(column: str, domain: Domain, binned: Sequence[Range], base: _Box, where: str) -> list[str]:
-    """The values of a number that lie in no bin, where the query's condition has not left them out already."""
-    if not isinstance(domain, Numeric):
+    """The values that lie in no bin, where the query's condition has not left them out already."""
+    if not isinstance(domain, (Numeric, Calendar)):
         return []
     gaps: list[Range] = []
     start = 0
@@ -206,7 +211,7 @@ def _left_out(column: str, domain: Domain, binned: Sequence[Range], base: _Box, 
     outside = overlap(base.get(column, ((0, domain.cells),)), gaps)
     if not outside:
         return []
-    values = [tuple(number(domain.origin + domain.spacing * code) for code in pair) for pair in outside]
+    values = [tuple(_written(domain, code) for code in pair) for pair in outside]
     said = [f"{low}" if low == high else f"{low} to {high}" for low, high in values]
     most = f" and {len(said) - _NAMED:,} more ranges" if len(said) > _NAMED else ""
     return [

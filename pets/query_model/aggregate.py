@@ -11,8 +11,8 @@ from pets.common.arguments import plain_arguments, plain_fields
 from pets.common.codec import fraction, whole
 from pets.errors import QueryError, shown
 from pets.query_model.expression import Filter, condition_of, filter_from_json
-from pets.query_model.group_keys import edges_of
 from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn, check_column, check_where
+from pets.query_model.nodes.bin_edges import edges_of
 from pets.query_model.nodes.moments import Correlation, Covariance, Std, Variance
 
 __all__ = [

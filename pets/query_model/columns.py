@@ -191,7 +191,10 @@ class Col(Summand):
 
     @plain_arguments(QueryError)
     def bins(self, edges: Iterable[object], name: str = "") -> Bins:
-        """Group by half-open bins of a number (the last one closed)."""
+        """Group by half-open bins of a number, or of times: ``bins(["2022-01-01", "2022-04-01", "2022-07-01"])``.
+
+        The last bin is closed: it also holds its end. A day stands for its midnight where the column holds date-times.
+        """
         return Bins(self.name, name, edges)  # type: ignore[arg-type]
 
     @plain_arguments(QueryError)

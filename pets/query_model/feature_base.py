@@ -73,7 +73,7 @@ class Feature(Node, Comparand):
         return Filled(self, literal(value))
 
     def bins(self, edges: Iterable[object], name: str = "") -> Keyed:
-        """Group people by half-open bins of it (the last one closed); ``name`` names it in the answer."""
+        """Group people by half-open bins of it (the last one closed), at numbers or dates; ``name`` is the answer's."""
         label = name_of("a group key's name", name or self._default())
         return Keyed(label, self, Bins(label, "", edges))  # type: ignore[arg-type]
 

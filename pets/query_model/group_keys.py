@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import importlib
 import itertools
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,28 +16,18 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pets.common.arguments import plain_arguments, plain_fields
-from pets.common.codec import Json, fraction, number, python_value
+from pets.common.codec import Json
 from pets.common.literals import is_null, literal
 from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
 from pets.query_model.node import Node
+from pets.query_model.nodes.bin_edges import Cut, cut_json, cuts_of, interval_labels, members
 
 Part = Literal["year", "quarter", "month", "weekday", "hour"]
 PARTS: tuple[Part, ...] = ("year", "quarter", "month", "weekday", "hour")
 Step = Literal["year", "quarter", "month", "week", "mmwr_week", "day", "hour"]
 STEPS: tuple[Step, ...] = ("year", "quarter", "month", "week", "mmwr_week", "day", "hour")
 MAX_KEYS = 2_000_000
-MAX_EDGES = 100_000
-
-
-def _each(values: object, most: int) -> list[Any] | None:
-    """The members of a list, an array or a series, at most ``most`` and one; ``None`` for anything else."""
-    if isinstance(values, (str, bytes, Mapping, type)) or not isinstance(values, Iterable):
-        return None
-    try:
-        return list(itertools.islice(values, most + 1))
-    except TypeError:  # such as an array of no dimension
-        return None
 
 
 @dataclass(frozen=True)
@@ -99,8 +88,12 @@ class ColumnKey(Key):
 class Bins(Key):
     """Half-open bins ``[e0, e1), [e1, e2), …``, the last one closed: ``[e(n-1), en]``; rows outside are not reported.
 
+    Edges are numbers, or of dates and date-times days and moments; a day is its midnight.
+
     >>> Bins("age", edges=(0, 18, 65, 120)).labels()
     ['[0, 18)', '[18, 65)', '[65, 120]']
+    >>> Bins("admitted", edges=("2022-01-01", "2022-04-01")).labels()
+    ['[2022-01-01, 2022-04-01]']
     """
 
     edges: Sequence[object] = ()
@@ -108,11 +101,11 @@ class Bins(Key):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "edges", edges_of(self.edges))
+        object.__setattr__(self, "edges", cuts_of(self.edges))
 
     @property
-    def cuts(self) -> tuple[Fraction, ...]:
-        """The edges as exact numbers."""
+    def cuts(self) -> tuple[Cut, ...]:
+        """The edges as exact numbers, or as days and moments."""
         return tuple(self.edges)  # type: ignore[arg-type]
 
     def labels(self) -> list[str]:
@@ -120,7 +113,7 @@ class Bins(Key):
         return interval_labels(self.cuts)
 
     def to_json(self) -> Json:
-        return super().to_json() | {"edges": [number(cut) for cut in self.cuts]}
+        return super().to_json() | {"edges": [cut_json(cut) for cut in self.cuts]}
 
 
 @plain_fields(QueryError)
@@ -176,41 +169,6 @@ def _either(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def edges_of(edges: object) -> tuple[Fraction, ...]:
-    """At least two exact, strictly increasing numbers; raises :class:`QueryError` otherwise."""
-    listed = _each(edges, MAX_EDGES)
-    if listed is None:
-        raise QueryError(f"bins need a list of edges such as [0, 18, 65, 120], not {shown(edges)}")
-    if len(listed) > MAX_EDGES:
-        raise QueryError(f"bins take at most {MAX_EDGES:,} edges; use fewer")
-    try:
-        cuts = tuple(_edge(edge) for edge in listed)
-    except ValueError:
-        raise QueryError("bin edges must be finite numbers, such as [0, 18, 65, 120]") from None
-    if len(cuts) < 2 or any(a >= b for a, b in itertools.pairwise(cuts)):
-        raise QueryError("bins need at least two edges in increasing order, such as [0, 18, 65, 120]")
-    return cuts
-
-
-def _edge(value: object) -> Fraction:
-    """An edge as an exact number; a float within a few roundings of a short decimal is that decimal.
-
-    >>> _edge(0.1 + 0.2), _edge(1 / 3) == fraction(1 / 3)
-    (Fraction(3, 10), True)
-    """
-    exact, plain = fraction(value), python_value(value)
-    if not isinstance(plain, float):
-        return exact
-    short = fraction(f"{plain:.12g}")
-    return short if abs(short - exact) <= 4 * Fraction(math.ulp(plain)) else exact
-
-
-def interval_labels(cuts: Sequence[Fraction]) -> list[str]:
-    """Interval notation for consecutive edges, the last interval closed."""
-    pairs = list(itertools.pairwise([str(number(cut)) for cut in cuts]))
-    return [f"[{a}, {b}{']' if i == len(pairs) - 1 else ')'}" for i, (a, b) in enumerate(pairs)]
-
-
 _KEYS: dict[str, type[Key]] = {kind.kind: kind for kind in (ColumnKey, Bins, DatePart, Period)}
 
 
@@ -261,7 +219,7 @@ class KeySet:
     rows: tuple[tuple[Any, ...], ...]
 
     def __post_init__(self) -> None:
-        columns, listed = _each(self.columns, 1000), _each(self.rows, MAX_KEYS)
+        columns, listed = members(self.columns, 1000), members(self.rows, MAX_KEYS)
         if columns is None or listed is None:
             wrong = self.columns if columns is None else self.rows
             raise QueryError(f"a key set needs a list of columns and a list of keys, not {shown(wrong)}; {_EXAMPLE}")
@@ -275,7 +233,7 @@ class KeySet:
             raise QueryError(f"a key set may list at most {MAX_KEYS:,} keys")
         rows = []
         for row in listed:
-            values = _each(row, len(columns))
+            values = members(row, len(columns))
             if values is None or len(values) != len(columns):
                 wanted = f"{len(columns)} value{'s' if len(columns) > 1 else ''}"
                 raise QueryError(f"each key is a tuple of {wanted}, one a column, not {shown(row)}; {_EXAMPLE}")
@@ -294,7 +252,7 @@ class KeySet:
         lists = []
         size = 1
         for name, entries in values.items():
-            listed = _each(entries, MAX_KEYS)
+            listed = members(entries, MAX_KEYS)
             if listed is None:
                 raise QueryError(f"the values of {shown(name)} must be a list, not {shown(entries)}; {_EXAMPLE}")
             lists.append(listed)
@@ -307,7 +265,7 @@ class KeySet:
     @plain_arguments(QueryError, "KeySet.of", "give one list of mappings, such as KeySet.of([{'gender': 'Female'}])")
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> KeySet:
         """An explicit list: one mapping of column to value a key, all with the same columns."""
-        entries = _each(rows, MAX_KEYS)
+        entries = members(rows, MAX_KEYS)
         if entries is None or not all(isinstance(entry, Mapping) for entry in entries):
             raise QueryError(
                 f"KeySet.of needs a list of mappings, not {shown(rows)}; such as KeySet.of([{{'gender': 'Female'}}])"

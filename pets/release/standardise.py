@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection, Mapping
+from fractions import Fraction
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from pets.common.integers import Floats
 from pets.common.literals import is_null
 from pets.errors import QueryError, did_you_mean, shown
 from pets.query_model.group_keys import Bins
+from pets.query_model.nodes.bin_edges import interval_labels
 from pets.release.estimate import Column, Noise
 from pets.release.moments.ratio_ends import ratio_ends
 from pets.schema.domain import MISSING
@@ -185,13 +187,14 @@ def _weights(answer: Answer, by: str, population: object, labels: list[Any]) -> 
             f"{some}, not {shown(population)}"
         )
     key = next(one for one in answer.plan.query.keys if one.name == by)
-    if not isinstance(key, Bins):
+    cuts = [cut for cut in key.cuts if isinstance(cut, Fraction)] if isinstance(key, Bins) else []
+    if not cuts:
         raise QueryError(
             f"ESP2013 is by age in years, as col({key.column!r}).bins([0, 5, 10, …, 90, 120]) has them; {free}"
         )
     out = {}
-    pairs = list(itertools.pairwise(key.cuts))
-    for place, (label, (low, high)) in enumerate(zip(key.labels(), pairs, strict=True)):
+    pairs = list(itertools.pairwise(cuts))
+    for place, (label, (low, high)) in enumerate(zip(interval_labels(cuts), pairs, strict=True)):
         last = place == len(pairs) - 1
         ends = [float(low) / 5, 19.0 if last and high > 90 else float(high) / 5]
         if any(end != int(end) or not 0 <= end <= 19 for end in ends) or (last and high <= 90):
@@ -200,7 +203,7 @@ def _weights(answer: Answer, by: str, population: object, labels: list[Any]) -> 
                 f"these; {free}"
             )
         out[label] = float(sum(ESP2013[int(ends[0]) : int(ends[1])]))
-    first, people = key.cuts[0], sum(out.values())
+    first, people = cuts[0], sum(out.values())
     return out, "ESP2013" if not first else f"ESP2013 of the ages from {first} on ({people:,.0f} of 100,000 people)"
 
 

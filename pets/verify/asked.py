@@ -3,6 +3,8 @@
 An unknown part might mean anything: what has one cannot be checked. What is outside a range is refused.
 """
 
+import datetime as dt
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -28,12 +30,41 @@ PARTS = {(mark, kind): {mark, *parts} for mark, kind, *parts in map(str.split, L
 BARE = [set(parts.split()) for parts in ("column times", "table where rows", "features of", "if name")]
 BARE += [{"date"}, {"datetime"}, {"number"}]
 TAKES = dict.fromkeys(("sum", "mean", "variance", "std", "covariance", "correlation", "quantile"), NUMBERS)
-GROUPS = {"column": {"category", "boolean", "integer", "date", "text"}, "bins": NUMBERS, "part": TIMES, "period": TIMES}
+GROUPS = {
+    "column": {"category", "boolean", "integer", "date", "text"},
+    "bins": NUMBERS | TIMES,
+    "part": TIMES,
+    "period": TIMES,
+}
 
 
 def whole(value: Any, least: int, most: int) -> bool:
     """A whole number in a range. In Python True is 1: that is none."""
     return type(value) is int and least <= value <= most
+
+
+def written(edge: Any, kind: str) -> bool:
+    """Whether it is a day as pets writes it, or of date-times a moment."""
+    day = r"\d{4}-\d\d-\d\d"
+    if type(edge) is not str or not re.fullmatch(rf"{day}( \d\d:\d\d(:\d\d(\.\d{{6}})?)?)?", edge):
+        return False
+    try:
+        dt.datetime.fromisoformat(edge)
+    except ValueError:
+        return False
+    return kind == "datetime" or len(edge) == 10
+
+
+def times(part: Any, columns: Any) -> bool:
+    """Whether it is bins of days or date-times."""
+    return part.get("key") == "bins" and columns[part["column"]].kind in TIMES
+
+
+def moments(key: Any, columns: Any, need: Any) -> list[Any]:
+    """Where the edges of such bins lie."""
+    of = columns[key["column"]]
+    need(all(written(edge, of.kind) for edge in key["edges"]), "its bins are cut at what is no day")
+    return [of.place(edge) for edge in key["edges"]]
 
 
 def inside(form: Any) -> list[Any]:
@@ -100,7 +131,8 @@ def check(query: Any, columns: Any, base: Any) -> None:
     for name in {*CAPS} & {*query}:
         need(whole(query[name], 1, CAPS[name]), f"{name} in it is no whole number from 1 to {CAPS[name]:,}")
     for part in (*keys, *aggregates):
-        cuts = [base.number(edge) for edge in part.get("edges", [0, 1])]
+        edges = part.get("edges", [0, 1])
+        cuts = [base.number(edge) for edge in edges] if not times(part, columns) else moments(part, columns, need)
         grow = 2 <= len(cuts) <= EDGES and all(low < high for low, high in pairwise(cuts))
         need(grow, "the edges of its bins do not grow")  # where bins overlap, a row is in several
     names = [

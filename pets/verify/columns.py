@@ -144,7 +144,11 @@ class Column:
     def breaks(self, edges: list[Any]) -> list[int]:
         """The first code of each bin, and the code after the last bin, which is closed."""
         spots = []
-        for edge in map(number, edges):
+        for edge in edges:
+            if self.kind in ("date", "datetime"):
+                spots.append(self.place(edge))
+                continue
+            edge = number(edge)
             at, slack = (edge - self.origin) / self.step, abs(edge) / 2**50
             exact = abs(at - round(at)) * self.step <= slack < self.step / 1000  # but for the rounding of a double
             spots.append(Q(round(at)) if exact else at)

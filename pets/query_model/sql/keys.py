@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from sqlglot import exp
 
+from pets.common.literals import moment
 from pets.query_model.group_keys import PARTS, STEPS, Bins, ColumnKey, DatePart, Key, Part, Period, Step
 from pets.query_model.sql.computed import name_of
 from pets.query_model.sql.conditions import bare, constant, number
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.refusal import Refusal, at, only, word
 from pets.query_model.sql.scope import Scope
-from pets.schema.domain import MISSING, Domain
+from pets.schema.dates import Calendar
+from pets.schema.domain import MISSING
 from pets.schema.numeric import Numeric
 
 Labels = tuple[tuple[str, str], ...]
@@ -70,12 +73,27 @@ def key(node: exp.Expression, scope: Scope) -> NamedKey:
 
 def _bins(call: exp.Anonymous, scope: Scope) -> Bins:
     first, *rest = call.expressions or [call]
-    edges = [number(edge) for edge in rest]
+    edges = [_edge(edge) for edge in rest]
     made = None if scope.computes or isinstance(first, exp.Column) else name_of(first, scope)
     if (made is None and not isinstance(first, exp.Column)) or None in edges:
-        raise Refusal(call, "bins are a column and their edges, such as BINS(age, 0, 18, 65, 110)")
+        raise Refusal(
+            call,
+            "bins are a column and their edges, such as BINS(age, 0, 18, 65, 110), or of dates BINS(day, DATE "
+            "'2022-01-01', DATE '2022-04-01')",
+        )
     with at(call):
         return Bins(made or scope.column(first), "", tuple(edges))
+
+
+def _edge(node: exp.Expression) -> Any:
+    """An edge that SQL spells, a number or a time; ``None`` for anything else."""
+    exact = number(node)
+    if exact is not None or not isinstance(bare(node), (exp.Literal, exp.Cast)):
+        return exact
+    try:
+        return moment(constant(node))
+    except ValueError:
+        return None
 
 
 def _time(node: exp.Expression, scope: Scope) -> Key | None:
@@ -120,12 +138,13 @@ def _step(node: exp.Expression, unit: exp.Expression | None) -> Step:
     raise Refusal(node, f"the calendar's periods are year, quarter, month, week, day and hour, not {name[:40]!r}")
 
 
+Ordered = Numeric | Calendar
 Range = tuple[int, int]
 """Codes from the first to before the second."""
 
 
 class Cases:
-    """CASE over ranges of one number: bins, whose names are CASE's."""
+    """CASE over ranges of one number or date: bins, whose names are CASE's."""
 
     def __init__(self, node: exp.Case, scope: Scope) -> None:
         self._node, self._scope = node, scope
@@ -136,17 +155,20 @@ class Cases:
         only(self._node, "ifs", "default")
         column = self._column()
         domain = self._scope.fields[column]
-        if not isinstance(domain, Numeric):
+        if not isinstance(domain, (Numeric, Calendar)):
             raise Refusal(
                 self._node,
-                f"CASE as a key cuts a number into ranges, and {column!r} holds {domain.describe()}; declare a "
-                "category with a lookup in the schema",
+                f"CASE as a key cuts a number or a date into ranges, and {column!r} holds {domain.describe()}; "
+                "declare a category with a lookup in the schema",
             )
         pieces = self._pieces(domain)
         starts = [start for (start, _), _ in pieces]
-        edges = [domain.origin + start * domain.spacing for start in starts]
-        last = domain.origin + (domain.cells - 1) * domain.spacing
-        edges.append(last if last > edges[-1] else last + domain.spacing)
+        edges = [_value(domain, start) for start in starts]
+        # the last bin is closed: at the greatest value, or one beyond where that is all that it holds
+        try:
+            edges.append(_value(domain, max(domain.cells - 1, starts[-1] + 1)))
+        except OverflowError:
+            raise Refusal(self._node, "the last range of CASE is the last day that there is; widen it") from None
         with at(self._node):
             bins = Bins(column, "", tuple(edges))
         labels = list(zip(bins.labels(), (name for _, name in pieces), strict=True))
@@ -164,7 +186,7 @@ class Cases:
             raise Refusal(self._node, "CASE as a key cuts one column into ranges: CASE WHEN age < 18 THEN 'young' …")
         return found[0]
 
-    def _pieces(self, domain: Numeric) -> list[tuple[Range, str]]:
+    def _pieces(self, domain: Ordered) -> list[tuple[Range, str]]:
         """The ranges in order, each with its name; together they are the whole domain."""
         left: list[Range] = [(0, domain.cells)]
         pieces: list[tuple[Range, str]] = []
@@ -196,7 +218,7 @@ class Cases:
             raise Refusal(node, "an earlier branch took the rows without a value; leave this branch out")
 
     def _rest(
-        self, default: exp.Expression, domain: Domain, left: list[Range], pieces: list[tuple[Range, str]]
+        self, default: exp.Expression, domain: Ordered, left: list[Range], pieces: list[tuple[Range, str]]
     ) -> None:
         if domain.nullable and self._missing is None:
             raise Refusal(
@@ -208,7 +230,7 @@ class Cases:
             raise Refusal(default, "what ELSE leaves is no one range of values; write a branch for each range")
         pieces.append((left[0], _name(default)))
 
-    def _range(self, node: exp.Expression, domain: Numeric) -> Range:
+    def _range(self, node: exp.Expression, domain: Ordered) -> Range:
         """The codes of a branch: one comparison, BETWEEN, or several joined with AND."""
         node = bare(node)
         if isinstance(node, exp.And):
@@ -222,11 +244,11 @@ class Cases:
             return self._compared(node, domain)
         raise Refusal(node, "a branch of CASE is a range of one column: WHEN age < 18, WHEN age BETWEEN 18 AND 64")
 
-    def _compared(self, node: exp.Expression, domain: Numeric) -> Range:
+    def _compared(self, node: exp.Expression, domain: Ordered) -> Range:
         flipped = not isinstance(node.this, exp.Column)
         edge = node.this if flipped else node.expression
         if not isinstance(node.expression if flipped else node.this, exp.Column):
-            raise Refusal(node, "a branch of CASE compares a column with a number")
+            raise Refusal(node, "a branch of CASE compares a column with a number or a date")
         below = isinstance(node, (exp.GT, exp.GTE) if flipped else (exp.LT, exp.LTE))
         closed = isinstance(node, (exp.LTE, exp.GTE))
         if below:
@@ -239,21 +261,29 @@ def _without(pair: Range, taken: Range) -> list[Range]:
     return [part for part in rest if part[0] < part[1]]
 
 
-def _place(node: exp.Expression, domain: Numeric) -> Fraction:
+def _value(domain: Ordered, code: int) -> Any:
+    """The value of a code, also of the one after the last."""
+    return domain.origin + code * domain.spacing if isinstance(domain, Numeric) else domain.lo + code * domain.width
+
+
+def _place(node: exp.Expression, domain: Ordered) -> Fraction:
     edge = number(node)
+    if isinstance(domain, Calendar):
+        with at(node):
+            return domain.position(constant(node))
     if edge is None:
         constant(node)
         raise Refusal(node, "a number belongs here")
     return domain.position(edge)
 
 
-def _from(node: exp.Expression, domain: Numeric) -> int:
-    """The first code at or above a number."""
+def _from(node: exp.Expression, domain: Ordered) -> int:
+    """The first code at or above a number or a time."""
     return min(max(math.ceil(_place(node, domain)), 0), domain.cells)
 
 
-def _past(node: exp.Expression, domain: Numeric) -> int:
-    """The first code above a number."""
+def _past(node: exp.Expression, domain: Ordered) -> int:
+    """The first code above a number or a time."""
     return min(max(math.floor(_place(node, domain)) + 1, 0), domain.cells)
 
 

@@ -171,7 +171,7 @@ class Writer:
         column = self.column(key.column)
         if isinstance(key, Bins):
             labels = {} if self._query.display is None else self._query.display.shown(key.name)
-            return _case(column, key, labels) if labels else f"BINS({', '.join([column, *map(number_text, key.cuts)])})"
+            return _case(column, key, labels) if labels else f"BINS({', '.join([column, *map(constant, key.cuts)])})"
         if isinstance(key, DatePart):
             return f"EXTRACT({'ISODOW' if key.part == 'weekday' else key.part.upper()} FROM {column})"
         if isinstance(key, Period) and key.unit == "mmwr_week":
@@ -342,7 +342,7 @@ def _case(column: str, key: Bins, labels: dict[str, str]) -> str:
     missing = [f"WHEN {column} IS NULL THEN {constant(labels[MISSING])}"] if MISSING in labels else []
     ends = ["<"] * (len(own) - 1) + ["<="]
     branches = [
-        f"WHEN {column} {sign} {number_text(cut)} THEN {constant(labels.get(label, label))}"
+        f"WHEN {column} {sign} {constant(cut)} THEN {constant(labels.get(label, label))}"
         for label, sign, cut in zip(own, ends, cuts[1:], strict=True)
     ]
     return f"CASE {' '.join([*missing, *branches])} END"

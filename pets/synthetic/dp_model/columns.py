@@ -19,6 +19,7 @@ from pets.errors import QueryError, UserError, did_you_mean, shown
 from pets.plan.layout import Dimension, bin_breaks, dimension
 from pets.plan.predicate import Range, overlap
 from pets.query_model.group_keys import Bins, ColumnKey, Key, Period
+from pets.query_model.nodes.bin_edges import edges_of
 from pets.schema.dates import Calendar, Date
 from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Numeric
@@ -229,15 +230,15 @@ def _edges(name: str, domain: Numeric, stated: object) -> list[Any]:
             return [low, low + domain.spacing]
         count = min(wanted, last)
         return [low + domain.spacing * (last * i // count) for i in range(count)] + [high]
-    key = Bins(name, edges=stated)  # type: ignore[arg-type]
-    if key.cuts[0] > low or key.cuts[-1] < high:
+    cuts = edges_of(stated)
+    if cuts[0] > low or cuts[-1] < high:
         raise UserError(
             f"the bins of {name!r} must cover its public bounds, {float(low):g} to {float(high):g}; "
             "rows outside them would be lost"
         )
-    starts = bin_breaks(domain, key.cuts)
+    starts = bin_breaks(domain, cuts)
     # a bin between two public values would get noise, and so rows, but has no value to give them
-    return [cut for cut, start, end in zip(key.cuts, starts, starts[1:], strict=False) if start < end] + [key.cuts[-1]]
+    return [cut for cut, start, end in zip(cuts, starts, starts[1:], strict=False) if start < end] + [cuts[-1]]
 
 
 def _period(name: str, domain: Calendar, stated: object) -> Key:

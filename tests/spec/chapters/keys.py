@@ -28,7 +28,8 @@ TABLES = {
 
 BINS = Chapter(
     "Bins and dates",
-    "A number is grouped by bins: half-open, the last one closed. A date is grouped by its calendar parts or periods.",
+    "A number or a date is grouped by bins: half-open, the last one closed. A date is also grouped by its calendar "
+    "parts or periods.",
     schema=SCHEMA,
     tables=TABLES,
     specs=(
@@ -91,6 +92,21 @@ BINS = Chapter(
             [64.5, 120] | 2
             missing     | 1
             """,
+        ),
+        Spec(
+            "Bins of dates",
+            """
+            (pets.query("visits").group_by(col("seen").bins(["2023-12-31", "2024-01-01", "2024-04-01"], name="spell"))
+                .agg(n=pets.count()))
+            """,
+            """
+            spell                    | n
+            -------------------------+--
+            [2023-12-31, 2024-01-01) | 1
+            [2024-01-01, 2024-04-01] | 3
+            missing                  | 1
+            """,
+            why="The last bin is closed: 1 April is in it, and 31 May in none.",
         ),
         Spec(
             "Bins with a name, and a second key",

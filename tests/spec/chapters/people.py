@@ -99,6 +99,22 @@ CHAPTER = Chapter(
             why="The condition says who is in: here those whose first heart attack was in 2022.",
         ),
         Spec(
+            "Bins of the first date",
+            """
+            (pets.people(of="patients")
+                .group_by({FIRST}.bins(["2022-01-01", "2022-03-01", "2022-04-01"], name="first"))
+                .agg(n=pets.count()))
+            """.replace("{FIRST}", FIRST),
+            """
+            first                    | n
+            -------------------------+--
+            [2022-01-01, 2022-03-01) | 1
+            [2022-03-01, 2022-04-01] | 1
+            missing                  | 2
+            """,
+            why="Who had no heart attack has no first date.",
+        ),
+        Spec(
             "Whole years at an event",
             f"""
             (pets.people(first={FIRST}).where(~col("first").is_null())

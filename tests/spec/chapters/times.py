@@ -43,6 +43,21 @@ tables:
     },
     specs=(
         Spec(
+            "Bins of date-times",
+            """
+            (pets.query("visits").group_by(col("seen").bins(["2021-01-01", "2021-01-03", "2021-01-04 20:59"]))
+                .agg(n=pets.count()))
+            """,
+            """
+            seen                           | n
+            -------------------------------+--
+            [2021-01-01, 2021-01-03)       | 2
+            [2021-01-03, 2021-01-04 20:59] | 3
+            missing                        | 1
+            """,
+            why="A day stands for its midnight. The last bin holds its end, here a minute.",
+        ),
+        Spec(
             "ISO weeks",
             'pets.query("cases").group_by(col("onset").week()).agg(n=pets.count(), who=pets.count_units())',
             """

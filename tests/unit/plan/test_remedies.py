@@ -123,6 +123,26 @@ CASES = [
         "bins need an integer or real column",
         T.group_by(col("age").bins([0, 1])).agg(n=N),
     ),
+    of(
+        T.group_by(col("seen").bins([0, 1])).agg(n=N),
+        "cut its bins at days, such as ['2022-01-01', '2022-04-01']",
+        T.group_by(col("seen").bins(["2022-01-01", "2022-04-01"])).agg(n=N),
+    ),
+    of(
+        T.group_by(col("seen").bins(["2022-01-01", "2022-04-01 12:00"])).agg(n=N),
+        "cut its bins at days, such as",
+        T.group_by(col("at").bins(["2022-01-01", "2022-04-01 12:00"])).agg(n=N),
+    ),
+    of(
+        T.group_by(col("at").bins([0, 1])).agg(n=N),
+        "cut its bins at days or moments, such as ['2022-01-01', '2022-01-01 12:00']",
+        T.group_by(col("at").bins(["2022-01-01", "2022-01-01 12:00"])).agg(n=N),
+    ),
+    of(
+        T.group_by(col("age").bins(["2022-01-01", "2022-04-01"])).agg(n=N),
+        "cut its bins at numbers, such as [0, 18, 65]",
+        T.group_by(col("age").bins([0, 18, 65])).agg(n=N),
+    ),
     of(T.group_by(col("sex").year()).agg(n=N), "need a date column", T.group_by(col("seen").year()).agg(n=N)),
     of(
         T.group_by(KeySet(["sex"], [("f",)])).agg(n=N),

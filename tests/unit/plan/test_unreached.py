@@ -127,6 +127,13 @@ def test_a_federation_says_it_too() -> None:
         (col("age").bins([0, 0.5, 0.7, 120], "b"), None, ["lies in [0.5, 0.7) of 'b': nobody"]),
         (col("cost").bins([0, 99.5], "band"), None, ["'cost' that are not counted: 100."]),
         (col("cost").bins([0, 100], "band"), None, []),
+        (col("born").bins(["2000-01-01", "2009-12-31"], "b"), None, []),
+        (
+            col("born").bins(["2000-01-03", "2009-12-31", "2010-05-01", "2011-01-01"], "b"),
+            None,
+            ["'born' that are not counted: 2000-01-01 to 2000-01-02.", "lies in [2010-05-01, 2011-01-01] of 'b'"],
+        ),
+        (col("born").period("month"), None, []),
         ("sex", None, []),
         ("age", None, []),
         (col("born").period("year"), None, []),

@@ -212,6 +212,10 @@ def test_text_and_python_give_the_same_digest(node: Filter) -> None:
         ("band=age", {"key": "column", "column": "age", "label": "band"}),
         ("age:0,18,65,120", {"key": "bins", "column": "age", "edges": [0, 18, 65, 120]}),
         ("band = cost: 0, 0.5, 1", {"key": "bins", "column": "cost", "edges": [0, "0.5", 1], "label": "band"}),
+        (
+            "admitted:2022-01-01, 2022-04-01",
+            {"key": "bins", "column": "admitted", "edges": ["2022-01-01", "2022-04-01"]},
+        ),
         ("admitted.year", {"key": "part", "column": "admitted", "part": "year"}),
         ("q=admitted.quarter", {"key": "part", "column": "admitted", "part": "quarter", "label": "q"}),
         ("admitted.period.month", {"key": "period", "column": "admitted", "unit": "month"}),

@@ -51,6 +51,23 @@ def test_edges_grow(edges: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    "edges",
+    [
+        ["2020-05-01", "2020-04-01"],
+        ["2020-05-01", "2020-05-01"],
+        ["2020-05-01"],
+        [0, 14],
+        ["2020-05-01", 14],
+        ["2020-05-01", "2020-13-01"],
+        ["2020-05-01", "2020-06-01 12:00"],
+    ],
+)
+def test_edges_of_days_grow(edges: list[Any]) -> None:
+    said = refused(asked(by=[{"key": "bins", "column": "admitted", "edges": edges}]))
+    assert "do not grow" in said or "what is no day" in said
+
+
+@pytest.mark.parametrize(
     ("query", "why"),
     [
         (asked(COUNT | {"weight": 5}), "a part that this checker does not know"),

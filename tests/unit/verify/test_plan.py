@@ -66,6 +66,9 @@ EDGES = {
         a=pets.mean("days", clip=(2, 6)), b=pets.mean("days", clip=(2, 7)), c=pets.variance("days", clip=(2, 7))
     ),
     "a range that is empty": STAYS.where(days.between(9, 3) | ~(cost > 3)).agg(n=pets.count()),
+    "bins of days": STAYS.group_by(pets.col("admitted").bins(["1999-01-01", "2020-02-29", "2021-03-01"])).agg(
+        n=pets.count()
+    ),
     "edges outside": STAYS.group_by(days.bins([-5, 0, 3, 3.5, 99])).agg(n=pets.count(~days.is_null())),
 }
 

@@ -160,6 +160,13 @@ SAME: list[tuple[str, Query]] = [
      by(col("age").bins([0, 18, 65, 110], "band"))),
     ("SELECT CASE WHEN age >= 65 THEN 'c' WHEN age BETWEEN 18 AND 64 THEN 'b' ELSE 'a' END AS band, … GROUP BY 1",
      by(col("age").bins([0, 18, 65, 110], "band"))),
+    ("SELECT BINS(admitted, DATE '2020-01-01', '2020-07-01', DATE '2021-12-31') AS half, … GROUP BY half",
+     by(col("admitted").bins(["2020-01-01", "2020-07-01", "2021-12-31"], "half"))),
+    ("SELECT BINS(seen, DATE '2020-03-01', TIMESTAMP '2020-03-01 12:30:00') AS part, … GROUP BY part",
+     by(col("seen").bins(["2020-03-01", "2020-03-01 12:30"], "part"))),
+    ("SELECT CASE WHEN admitted IS NULL THEN '?' WHEN admitted < DATE '2020-07-01' THEN 'a' WHEN admitted BETWEEN "
+     "'2020-07-01' AND '2020-12-31' THEN 'b' ELSE 'c' END AS half, … GROUP BY half",
+     by(col("admitted").bins(["2020-01-01", "2020-07-01", "2021-01-01", "2021-12-31"], "half"))),
     ("SELECT sex, … GROUP BY sex HAVING sex IN ('F')", by(KeySet.product({"sex": ["F"]}))),
     ("SELECT sex, age, … GROUP BY sex, age HAVING KEYS(age, sex) IN ((3, NULL), (4, 'F'))",
      by(KeySet(("age", "sex"), ((3, None), (4, "F"))))),
@@ -335,7 +342,9 @@ REFUSED: list[tuple[str, str, str]] = [
     ("… GROUP BY CASE WHEN sex = 'F' THEN 1 ELSE 2 END", "single quotes", ""),
     ("… GROUP BY CASE WHEN sex = 'F' THEN 'f' ELSE 'm' END", "WHEN sex IS NULL THEN NULL", ""),
     ("… GROUP BY CASE WHEN sex > 'F' THEN 'f' END", "names its values", "sex > 'F'"),
-    ("… GROUP BY CASE WHEN emergency THEN 'f' END", "cuts a number into ranges", "emergency"),
+    ("… GROUP BY CASE WHEN emergency THEN 'f' END", "cuts a number or a date into ranges", "emergency"),
+    ("… GROUP BY CASE WHEN admitted < 3 THEN 'a' ELSE 'b' END", "3 is not a date", "3"),
+    ("… GROUP BY BINS(admitted, 'May', 'June')", "bins are a column and their edges", "BINS"),
     ("… GROUP BY CASE WHEN age < 18 THEN 'a' WHEN age > 64 THEN 'b' ELSE 'c' END HAVING 1 = 1",
      "names no column", ""),
     ("… GROUP BY CASE WHEN age < 18 THEN 'a' WHEN age > 64 THEN 'b' END", "ELSE", ""),
@@ -530,6 +539,11 @@ def test_names_of_bins_are_shown() -> None:
     assert asked.display is not None
     assert asked.display.shown("stay") == {"[0, 3)": "short", "[3, 60]": "long", "missing": "?"}
     assert pets.sql(asked.sql(SCHEMA), SCHEMA).display == asked.display
+    text = text.replace("days <", "admitted < DATE '2020-07-01' AND admitted <").replace("< 3", "< DATE '2021-06-01'")
+    asked = pets.sql(text.replace("days", "admitted"), SCHEMA)
+    assert asked.display is not None and list(asked.display.shown("stay").values()) == ["short", "long", "?"]
+    again = pets.sql(asked.sql(SCHEMA), SCHEMA)
+    assert (again.digest, again.display) == (asked.digest, asked.display)
 
 
 def test_words_of_protection_are_only_words_where_they_are_a_text_or_a_name() -> None:

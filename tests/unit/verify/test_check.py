@@ -41,7 +41,15 @@ from tests.work import calls
 FOLDER = Path(checker.__file__).parent
 FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("[!_]*.py"))
 
-LONGER = {"check.py": 250, "log.py": 175, "loss.py": 160, "answers.py": 200, "columns.py": 180, "plan.py": 360}
+LONGER = {
+    "asked.py": 155,
+    "check.py": 250,
+    "log.py": 175,
+    "loss.py": 160,
+    "answers.py": 200,
+    "columns.py": 185,
+    "plan.py": 360,
+}
 """Lines, of files that are not a part for one kind: who signed, the log, an answer and the planner that it takes."""
 
 FREE = ("assumptions", "engine_versions", "service", "values")

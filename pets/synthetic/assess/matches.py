@@ -239,8 +239,10 @@ def _marks(rows: Ints) -> Marks:
 
 def _count(asked: Marks, held: Marks) -> Ints:
     """How often each is there."""
-    order = np.sort(held)
-    found: Ints = np.searchsorted(order, asked, "right") - np.searchsorted(order, asked, "left")
+    order, places = np.sort(held), np.argsort(asked)
+    wanted = asked[places]  # in their order, they are found in a third of the time
+    found = np.empty(len(asked), dtype=np.int64)
+    found[places] = np.searchsorted(order, wanted, "right") - np.searchsorted(order, wanted, "left")
     return found
 
 
@@ -284,17 +286,17 @@ def _guesses(table: Coded, numeric: Sequence[bool], random: np.random.Generator,
     found: dict[Guess, None] = dict.fromkeys(_outstanding(table, numeric, random, wanted // 2))
     rows = _columns(table)
     with warnings.catch_warnings(action="ignore"):  # a column of the table may be all gaps
-        middles = np.nan_to_num(np.nanmedian(table.numbers, axis=0))
+        middles = np.nan_to_num(np.nanmedian(table.numbers, axis=0)).tolist()
     count = len(rows)
     for _ in range(5 * wanted):
         if len(found) >= wanted:
             break
-        row = table.numbers[random.integers(len(table))]
-        places = random.choice(count, size=min(count, int(random.integers(2, 6))), replace=False)
+        row = table.numbers[random.integers(len(table))].tolist()
+        places = random.choice(count, size=min(count, int(random.integers(2, 6))), replace=False).tolist()
         guess = tuple(
-            (int(at), (1 if row[at] >= middles[at] else -1) if numeric[at] else 0, float(row[at]))
+            (at, (1 if row[at] >= middles[at] else -1) if numeric[at] else 0, row[at])
             for at in sorted(places)
-            if not np.isnan(row[at])
+            if row[at] == row[at]  # no gap
         )
         if guess and guess not in found and _fits(rows, guess) == 1:
             found[guess] = None
@@ -324,9 +326,9 @@ def _columns(table: Coded) -> list[Floats]:
 
 def _fits(rows: Sequence[Floats], guess: Guess) -> int:
     """How many rows fit a guess."""
-    left: Ints | None = None
+    left: npt.NDArray[np.bool_] | None = None
     for at, sign, value in guess:
-        column = rows[at] if left is None else rows[at][left]
-        kept = np.flatnonzero(column == value if sign == 0 else column >= value if sign > 0 else column <= value)
-        left = kept if left is None else left[kept]
-    return 0 if left is None else len(left)
+        column = rows[at]
+        fits = column == value if sign == 0 else column >= value if sign > 0 else column <= value
+        left = fits if left is None else np.logical_and(left, fits, out=left)
+    return 0 if left is None else int(np.count_nonzero(left))

@@ -119,7 +119,8 @@ def _guessed(values: Mapping[str, Series]) -> tuple[Kind, dict[str, Series]]:
         return "days", {table: _days(series) for table, series in texts.items()}
     texts |= {table: _texts(series, None) for table, series in plain.items()}
     # 1.0 and True of a file are the 1 and the true of a data frame
-    return "texts", {table: texts[table].map(canonical, na_action="ignore") for table in values}
+    spelt = {text: canonical(text) for series in texts.values() for text in series.dropna().unique()}
+    return "texts", {table: texts[table].map(spelt) for table in values}
 
 
 def _holds_numbers(series: Series) -> bool:

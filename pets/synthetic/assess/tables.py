@@ -198,7 +198,7 @@ def _column(
     if numeric and values["real"].nunique() > _FEW:
         return _numbers(name, kind, values)
     texts = {
-        table: series.map(lambda value: _label(value, kind), na_action="ignore") if numeric else series
+        table: series.map({value: _label(value, kind) for value in series.dropna().unique()}) if numeric else series
         for table, series in values.items()
     }
     known = _listed(set().union(*(set(series.dropna().unique()) for series in texts.values())), domain)

@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ import pytest
 import pets
 from pets.cli import main
 from pets.errors import LedgerError, PolicyError, UserError
-from pets.synthetic.assess import matches, run
+from pets.synthetic.assess import charts, matches, run
 from pets.synthetic.assess.matches import Attack
 from pets.synthetic.assess.page import page
 from pets.synthetic.assess.run import Assessment
 from pets.synthetic.assess.score import Score
-from pets.synthetic.assess.tables import manifest_of, prepare
+from pets.synthetic.assess.tables import Coded, Tables, manifest_of, prepare
 from tests.hosts import named
 
 pytest.importorskip("sklearn")
@@ -44,6 +45,23 @@ def population(rows: int, seed: int) -> pd.DataFrame:
 
 REAL, HELD, FRESH = population(2000, 1), population(1200, 2), population(2000, 3)
 MANY = population(2000, 4)  # kept out, and enough of them for 20 copies to be no chance
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drawn_once() -> Iterator[None]:
+    """The pictures of a page are drawn once for the same scores: most tests ask of the words around them."""
+    drawn: dict[Any, tuple[Any, dict[str, str]]] = {}
+
+    def pictures(shown: Any) -> dict[str, str]:
+        key = (shown.scores, id(shown.tables), id(shown.detail))
+        if key not in drawn:
+            drawn[key] = (shown, made(shown))  # held, so that its ids stay its own
+        return dict(drawn[key][1])
+
+    made = charts.pictures
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(charts, "pictures", pictures)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -77,17 +95,16 @@ def test_a_shuffled_table_scores_like_the_floor(shuffled: Assessment) -> None:
     assert shuffled["associations"].value > 3 * shuffled["associations"].ceiling
 
 
-def copied(made: pd.DataFrame, share: float, random: np.random.Generator) -> pd.DataFrame:
-    """A table in which a share of rows are real ones."""
-    out, count = made.copy(), round(len(made) * share)
-    chosen = REAL.iloc[random.choice(len(REAL), count, replace=False)]
-    out.iloc[random.choice(len(made), count, replace=False)] = chosen.to_numpy()
-    return out
+def copied(tables: Tables, rows: int, random: np.random.Generator) -> Tables:
+    """The same, where so many rows of the synthetic table are real ones."""
+    real = tables.real.take(random.choice(len(tables.real), rows, replace=False))
+    kept = tables.synthetic.take(random.permutation(len(tables.synthetic))[rows:])
+    both = zip(vars(real).values(), vars(kept).values(), strict=True)
+    return replace(tables, synthetic=Coded(*(np.concatenate(pair) for pair in both)))
 
 
-def flags(made: pd.DataFrame, random: np.random.Generator, real: pd.DataFrame, held: pd.DataFrame) -> list[str]:
-    tables = prepare(real, made, held, None, None)
-    parts = random.permutation(len(held))
+def flags(tables: Tables, random: np.random.Generator) -> list[str]:
+    parts = random.permutation(len(tables.holdout))
     ceiling, control = (tables.holdout.take(part) for part in np.array_split(parts, 2))
     released = {"value": tables.synthetic, "floor": tables.real.shuffled(random), "ceiling": ceiling}
     return [score.name for score in matches.copies(tables, released, control) if score.flagged]
@@ -97,9 +114,9 @@ def flags(made: pd.DataFrame, random: np.random.Generator, real: pd.DataFrame, h
 def test_one_percent_of_planted_copies_is_flagged_every_time(seed: int) -> None:
     """Twenty times of twenty, and no alarm without copies: three tests a table, each wrong once in 10,000 tables."""
     random = np.random.default_rng(seed)
-    made = population(2000, 10 + seed)
-    assert flags(copied(made, 0.01, random), random, REAL, MANY)
-    assert flags(made, random, REAL, MANY) == []
+    tables = prepare(REAL, population(2000, 10 + seed), MANY, None, None)
+    assert flags(copied(tables, 20, random), random)
+    assert flags(tables, random) == []
 
 
 def coarse(rows: int, seed: int) -> pd.DataFrame:
@@ -113,13 +130,10 @@ def coarse(rows: int, seed: int) -> pd.DataFrame:
 @pytest.mark.parametrize("seed", range(10))
 def test_copies_show_where_chance_makes_many_rows_again(seed: int) -> None:
     random = np.random.default_rng(seed)
-    real, held, made = coarse(12_000, 100), coarse(4000, 101), coarse(12_000, 102 + seed)
-    planted = made.copy()
-    some = real.iloc[random.choice(len(real), 120, replace=False)]
-    planted.iloc[random.choice(len(made), 120, replace=False)] = some.to_numpy()
-    found = flags(planted, random, real, held)
+    tables = prepare(coarse(12_000, 100), coarse(12_000, 102 + seed), coarse(4000, 101), None, None)
+    found = flags(copied(tables, 120, random), random)
     assert "copies where nothing is near" in found and "copies of unique rows" not in found
-    assert flags(made, random, real, held) == []
+    assert flags(tables, random) == []
 
 
 def test_marks_of_rows_count_like_the_rows_themselves() -> None:

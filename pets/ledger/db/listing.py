@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
+from pets.ledger.db.prepared import Prepared
 from pets.ledger.db.tables import deliveries, log, requests
 
 _TOLD = [column for column in requests.c if column.name not in ("release", "certificate")]
-_CHARGED = requests.c.state.not_in(["denied", "voided"])
+# (each by itself: an IN of values is written out at every execution)
+_CHARGED = sa.and_(requests.c.state != "denied", requests.c.state != "voided")
 
 
 def of_dataset(
@@ -21,16 +24,17 @@ def of_dataset(
     last: int | None = None,
 ) -> list[Any]:
     """Requests, oldest first, without the answers' bytes; ``last``: the newest so many."""
-    query = sa.select(*_TOLD)
-    for column, wanted in (
-        (requests.c.dataset, dataset),
-        (requests.c.project, project),
-        (requests.c.analyst, analyst),
-    ):
-        if wanted is not None:
-            query = query.where(column == wanted)
-    query = query.order_by(requests.c.seq.desc(), requests.c.id.desc()).limit(last)
-    return list(reversed(connection.execute(query).all()))
+    wanted = {"dataset": dataset, "project": project, "analyst": analyst}
+    given = {f"b_{name}": value for name, value in wanted.items() if value is not None}
+    rows = _requests(tuple(given), last is not None)(connection, given | {"b_last": last})
+    return list(reversed(list(rows)))
+
+
+@cache
+def _requests(given: tuple[str, ...], limited: bool) -> Prepared:
+    query = sa.select(*_TOLD).where(*(requests.c[name.removeprefix("b_")] == sa.bindparam(name) for name in given))
+    query = query.order_by(requests.c.seq.desc(), requests.c.id.desc())
+    return Prepared(query.limit(sa.bindparam("b_last")) if limited else query)
 
 
 def delivered(
@@ -42,36 +46,61 @@ def delivered(
     last: int | None = None,
 ) -> list[Any]:
     """Deliveries of answers to others than who paid, oldest first: the request, who got it, and the log's entry."""
+    wanted = {"project": project, "analyst": analyst}
+    given = {f"b_{name}": value for name, value in wanted.items() if value is not None}
+    found = _deliveries(tuple(given), last is not None)
+    return list(reversed(list(found(connection, given | {"b_dataset": dataset, "b_last": last}))))
+
+
+@cache
+def _deliveries(given: tuple[str, ...], limited: bool) -> Prepared:
     to = [deliveries.c.project.label("to_project"), deliveries.c.analyst.label("to_analyst")]
     query = (
         sa.select(*_TOLD, *to, deliveries.c.seq.label("entry"), log.c.body)
         .join(deliveries, deliveries.c.request == requests.c.id)
         .join(log, log.c.seq == deliveries.c.seq)
-        .where(requests.c.dataset == dataset)
+        .where(requests.c.dataset == sa.bindparam("b_dataset"))
+        .where(*(deliveries.c[name.removeprefix("b_")] == sa.bindparam(name) for name in given))
+        .order_by(deliveries.c.seq.desc())
     )
-    for column, wanted in ((deliveries.c.project, project), (deliveries.c.analyst, analyst)):
-        if wanted is not None:
-            query = query.where(column == wanted)
-    return list(reversed(connection.execute(query.order_by(deliveries.c.seq.desc()).limit(last)).all()))
+    return Prepared(query.limit(sa.bindparam("b_last")) if limited else query)
 
 
 def last_paid(connection: sa.Connection, dataset: str) -> int | None:
     """What the newest request that cost something was charged, all its queries together (``None``: there is none)."""
-    paid = sa.select(requests).where(requests.c.dataset == dataset, requests.c.loss > 0, _CHARGED)
-    newest = connection.execute(paid.order_by(requests.c.seq.desc(), requests.c.id.desc()).limit(1)).first()
+    newest = _NEWEST_PAID(connection, {"b_dataset": dataset}).first()
     if newest is None:
         return None
-    # what was asked in one request bears one token, and stands together in the log
-    own = (
-        requests.c.dataset == dataset,
-        requests.c.project == newest.project,
-        requests.c.analyst == newest.analyst,
-        requests.c.seq <= newest.seq,
+    own = {f"b_{name}": getattr(newest, name) for name in ("project", "analyst", "seq", "token")}
+    first = _BEFORE(connection, own | {"b_dataset": dataset}).scalar()
+    after = {"b_dataset": dataset, "b_first": -1 if first is None else first}
+    return int(_TOGETHER(connection, own | after).scalar())
+
+
+# what was asked in one request bears one token, and stands together in the log
+_OWN = (
+    requests.c.dataset == sa.bindparam("b_dataset"),
+    requests.c.project == sa.bindparam("b_project"),
+    requests.c.analyst == sa.bindparam("b_analyst"),
+    requests.c.seq <= sa.bindparam("b_seq"),
+)
+_NEWEST_PAID = Prepared(
+    sa.select(requests.c.project, requests.c.analyst, requests.c.seq, requests.c.token)
+    .where(requests.c.dataset == sa.bindparam("b_dataset"), requests.c.loss > 0, _CHARGED)
+    .order_by(requests.c.seq.desc(), requests.c.id.desc())
+    .limit(1)
+)
+_BEFORE = Prepared(
+    sa.select(requests.c.seq)
+    .where(*_OWN, requests.c.token != sa.bindparam("b_token"))
+    .order_by(requests.c.seq.desc())
+    .limit(1)
+)
+_TOGETHER = Prepared(
+    sa.select(sa.func.sum(requests.c.loss)).where(
+        *_OWN, requests.c.token == sa.bindparam("b_token"), requests.c.seq > sa.bindparam("b_first"), _CHARGED
     )
-    before = sa.select(requests.c.seq).where(*own, requests.c.token != newest.token).order_by(requests.c.seq.desc())
-    first = connection.execute(before.limit(1)).scalar()
-    same = (requests.c.token == newest.token, requests.c.seq > (-1 if first is None else first))
-    return int(connection.execute(sa.select(sa.func.sum(requests.c.loss)).where(*own, *same, _CHARGED)).scalar_one())
+)
 
 
 def log_between(connection: sa.Connection, first: int, end: int) -> list[tuple[int, bytes, bytes]]:

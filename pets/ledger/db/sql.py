@@ -14,6 +14,7 @@ from pets.ledger.db.tables import (
     FORFEITED,
     OPEN,
     UNBOUNDED,
+    changes,
     datasets,
     deliveries,
     head,
@@ -117,7 +118,9 @@ _SEAL = _MOVE.values(
     certificate=_bind("b_certificate"),
     review=_bind("b_review"),
 )
-EXPIRED = sa.select(requests).where(OPEN, requests.c.lease < _bind("b_now")).order_by(requests.c.seq)
+_EXPIRED = sa.select(requests).where(OPEN, requests.c.lease < _bind("b_now")).order_by(requests.c.seq)
+_CHANGES = sa.select(changes.c.envelope).where(changes.c.dataset == _bind("b_dataset")).order_by(changes.c.at)
+_LOST_OF = sa.select(lost.c.loss, lost.c.delta).where(lost.c.id == _bind("b_id"))
 _TOTALS = (
     sa.select(
         datasets.c.name,
@@ -144,7 +147,9 @@ TO_STATE, TO_STARTED, TO_VOIDED, TO_SEALED = Prepared(_TO), Prepared(_START), Pr
 TO_KEPT = Prepared(_KEEP)
 GET_KEY_OF_OTHERS, GET_FORFEITED = Prepared(_KEY_OF_OTHERS), Prepared(_FORFEITED)
 GET_DELIVERY, PUT_DELIVERY, GET_DENIALS = Prepared(_DELIVERY), Prepared(sa.insert(deliveries)), Prepared(_DENIALS)
-PUT_SCOPE = Prepared(sa.insert(scopes))
+PUT_SCOPE, PUT_DATASET = Prepared(sa.insert(scopes)), Prepared(sa.insert(datasets))
+PUT_FIRST_HEAD = Prepared(sa.insert(head))
+GET_EXPIRED, GET_CHANGES, GET_LOST_OF = Prepared(_EXPIRED), Prepared(_CHANGES), Prepared(_LOST_OF)
 
 Question = tuple[Prepared, Mapping[str, Any]]
 Ahead = Sequence[Question]

@@ -23,6 +23,7 @@ from sqlalchemy.pool import StaticPool
 
 from pets.errors import LedgerDownError, LedgerError, missing_extra
 from pets.ledger.db import tables
+from pets.ledger.db.upgrade import known_revisions, upgrade
 
 Connection = sa.Connection
 
@@ -263,7 +264,7 @@ class Store:
                 return
             found = self._revision(connection)
             if found != REVISION:
-                self._upgrade(connection)
+                upgrade(connection, REVISION)
 
     def _claim(self, path: Path) -> None:
         """The file, for its owner only; what already lies there must be a ledger's database, and is left as it is.
@@ -305,22 +306,13 @@ class Store:
         self.alone(connection)
         if tables.VERSION_TABLE not in sa.inspect(connection).get_table_names():
             return None
-        known = _known_revisions()
+        known = known_revisions()
         found = connection.execute(sa.text(f"SELECT version_num FROM {tables.VERSION_TABLE}")).scalar()
         if found not in known:
             raise LedgerError(
                 f"the ledger {self.label!r} was written by a newer pets (its tables are {found!r}); upgrade pets"
             )
         return str(found)
-
-    def _upgrade(self, connection: sa.Connection) -> None:
-        from alembic import command
-        from alembic.config import Config
-
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
 
 
 class CommitUnknown(LedgerDownError):
@@ -333,13 +325,6 @@ class CommitUnknown(LedgerDownError):
             f"the connection to the ledger {label!r} was lost while it wrote, and nobody can tell yet whether that "
             "stands; look at pets ledger show before asking again"
         )
-
-
-_MIGRATIONS = Path(__file__).with_name("migrations")
-
-
-def _known_revisions() -> list[str]:
-    return [path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py")]
 
 
 def _sqlite_begins(connection: sa.Connection) -> None:

@@ -17,7 +17,7 @@ from pets.errors import InternalError, LedgerError
 from pets.ledger.db import sql
 from pets.ledger.db.prepared import Found, Prepared
 from pets.ledger.db.row_types import ROOT, Head, Scope, ScopeRow, moment, scope_row, text
-from pets.ledger.db.tables import OPEN, changes, datasets, head, log, lost, requests, scopes, sources
+from pets.ledger.db.tables import OPEN, changes, datasets, log, lost, requests, scopes, sources
 from pets.ledger.log.merkle import Frontier
 from pets.ledger.log.records import GENESIS, Record, chained, record
 
@@ -61,13 +61,13 @@ class Transaction:
     @staticmethod
     def begun(connection: sa.Connection) -> bool:
         """Whether the log was begun."""
-        return connection.execute(sql.HEAD).first() is not None
+        return sql.READ_HEAD(connection, {}).first() is not None
 
     @staticmethod
     def begin_log(connection: sa.Connection, origin: str, key: str, at: float) -> None:
         """An empty log."""
         row = {"id": 1, "origin": origin, "key": key, "size": 0, "hash": GENESIS, "peaks": b"", "at": float(int(at))}
-        connection.execute(sa.insert(head), row)
+        sql.PUT_FIRST_HEAD(connection, row)
 
     # the log ----------------------------------------------------------------------------------------------------
 
@@ -140,7 +140,7 @@ class Transaction:
         row = {"name": name, "currency": currency, "budget": text(budget), "units": text(units), "snapshots": "[]"}
         row["approvers"] = text({"keys": [], "needed": 0})
         counts = dict.fromkeys(("epoch", "releases", "lifetime_loss", "lifetime_delta"), 0)
-        self.connection.execute(sa.insert(datasets), row | counts)
+        sql.PUT_DATASET(self.connection, row | counts)
         self._add_scope(name, ROOT, cap)
 
     def change_dataset(self, name: str, **values: Any) -> None:
@@ -235,12 +235,11 @@ class Transaction:
 
     def changes(self, dataset: str) -> list[bytes]:
         """The signed changes of a dataset, oldest first."""
-        mine = sa.select(changes.c.envelope).where(changes.c.dataset == dataset).order_by(changes.c.at)
-        return [bytes(row.envelope) for row in self.connection.execute(mine)]
+        return [bytes(row.envelope) for row in sql.GET_CHANGES(self.connection, {"b_dataset": dataset})]
 
     def lost(self, dataset_id: str) -> tuple[int, int] | None:
         """What a dataset had spent that a restored backup did not know."""
-        row = self.connection.execute(sa.select(lost).where(lost.c.id == dataset_id)).first()
+        row = sql.GET_LOST_OF(self.connection, {"b_id": dataset_id}).first()
         return None if row is None else (row.loss, row.delta)
 
     def all_lost(self) -> dict[str, tuple[int, ...]]:
@@ -311,7 +310,7 @@ class Transaction:
 
     def expired(self, now: float) -> list[Any]:
         """Requests under way whose lease is over."""
-        return list(self.connection.execute(sql.EXPIRED, {"b_now": now}).all())
+        return list(sql.GET_EXPIRED(self.connection, {"b_now": now}))
 
     def add_requests(self, rows: Sequence[Json]) -> None:
         """New requests."""

@@ -7,11 +7,13 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from pets.errors import BudgetError, LedgerError
+from pets.ledger.db.prepared import Prepared
 from pets.ledger.ledger import Ledger
 from tests.ledgers import MILLI, Place, account, ask, audit, opened, request, verify
 
@@ -79,7 +81,7 @@ def test_what_others_could_write_is_taken_from_them(new_place: Callable[[str], P
     assert all(not path.stat().st_mode & 0o022 for path in Path(place.keys).glob("*.checkpoint*"))
 
 
-def test_requests_are_filtered_and_paged_by_the_database(place: Place) -> None:
+def test_requests_are_filtered_and_paged_by_the_database(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(place) as ledger:
         askers = {(p, a): account(ledger, milli=1000, project=p, analyst=a) for p in "pq" for a in "ab"}
         for turn in range(3):
@@ -98,11 +100,15 @@ def test_requests_are_filtered_and_paged_by_the_database(place: Place) -> None:
         asker.reserve([request("x", 5), request("y", 6), request("z", 0)])
         assert asker.last_paid() == 11 * MILLI, "one request of several questions"
         seen: list[str] = []
-        sa.event.listen(sa.Engine, "before_cursor_execute", hook := lambda *given: seen.append(given[2]))
-        try:
-            asker.entries(last=2)
-        finally:
-            sa.event.remove(sa.Engine, "before_cursor_execute", hook)
+        inner = Prepared.__call__
+
+        def noted(self: Prepared, connection: sa.Connection, values: Any) -> Any:
+            found = inner(self, connection, values)
+            seen.append(self._known[connection.dialect.name][0])
+            return found
+
+        monkeypatch.setattr(Prepared, "__call__", noted)
+        asker.entries(last=2)
         assert any("LIMIT" in statement for statement in seen if "pets_requests" in statement)
 
 

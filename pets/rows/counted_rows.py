@@ -22,7 +22,7 @@ from pets.plan.predicate import AllOf, Codes, Predicate, Texts, known
 from pets.plan.vector import Ints
 from pets.rows.engine import caps
 from pets.rows.engine.backends import backend, first_in_groups
-from pets.rows.engine.slots import cycle, scattered, steps
+from pets.rows.engine.slots import bins, cycle, scattered, steps
 from pets.rows.people.lowered import People
 
 if TYPE_CHECKING:
@@ -279,11 +279,7 @@ class Rows:
                 table = table.filter(self._meets(table, where))
             code = self._column(table, column)
             table = table.filter(code.between(breaks[0], breaks[-1] - 1))
-            code = self._column(table, column)
-            identity = breaks == tuple(range(leaves + 1))
-            starts = [b for i, b in enumerate(breaks[:-1]) if b < breaks[i + 1]]
-            slots = tuple(i for i in range(leaves) if breaks[i] < breaks[i + 1])
-            leaf = code if identity else steps(code, tuple(starts), slots)
+            leaf = bins(self._column(table, column), breaks)
             keys = {name: self._key(table, i) for i, name in enumerate(self._dimension_names)}
             return table.group_by(**keys, leaf=leaf).agg(t0=table.count())
 

@@ -10,6 +10,9 @@ from pets.plan.calendar_slots import Cycle
 from pets.plan.vector import Ints
 from pets.schema.domain import Domain
 
+_EXACT = 2**52
+"""Below it a quotient of whole numbers in double precision, as Ibis divides, never rounds up to the next one."""
+
 
 def steps(code: Any, breaks: tuple[int, ...], slots: tuple[int, ...]) -> Any:
     """A public step function of a code, as a balanced tree of comparisons."""
@@ -23,6 +26,18 @@ def steps(code: Any, breaks: tuple[int, ...], slots: tuple[int, ...]) -> Any:
         steps(code, breaks[:middle], slots[:middle]),
         steps(code, breaks[middle:], slots[middle:]),
     )
+
+
+def bins(code: Any, breaks: tuple[int, ...]) -> Any:
+    """Which bin a code lies in that lies in one, by the bins' first codes and the code after the last bin's end."""
+    cells, count = breaks[-1], len(breaks) - 1
+    if breaks == tuple(range(count + 1)):
+        return code
+    if cells * count < _EXACT and breaks == tuple(cells * i // count for i in range(count + 1)):
+        # bin i begins at ⌊cells·i/count⌋; a tree of hundreds of comparisons takes a second to write down
+        return (((code.cast("int64") + 1) * count - 1) // cells).cast("int32")
+    filled = [i for i in range(count) if breaks[i] < breaks[i + 1]]
+    return steps(code, tuple(breaks[i] for i in filled), tuple(filled))
 
 
 def cycle(code: Any, of: Cycle, domain: Domain) -> Any:

@@ -24,8 +24,10 @@ from pets.rows.counted_rows import Rows
 from pets.session import job
 from pets.session.custody import Custody
 from pets.testing import ReplayReport, replay
+from tests.attacks.prepared import worlds_once  # noqa: F401
 
-pytestmark = pytest.mark.chance(0)  # whatever is drawn, both worlds get the same
+# whatever is drawn, both worlds get the same
+pytestmark = [pytest.mark.chance(0), pytest.mark.usefixtures("worlds_once")]
 
 COLUMNS: dict[str, Any] = {
     "id": pets.Identifier(),

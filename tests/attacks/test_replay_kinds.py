@@ -35,9 +35,11 @@ from pets.session.verbs import bounding_verbs
 from pets.synthetic.dp_model.private import SELECTIONS
 from pets.testing import replay
 from tests.attacks import replay_cases, test_replay, test_replay_keys
+from tests.attacks.prepared import worlds_once  # noqa: F401
 from tests.attacks.replay_cases import ASKS, QUERIES, SCHEMA, parts
 
-pytestmark = pytest.mark.chance(0)  # whatever is drawn, both worlds get the same
+# whatever is drawn, both worlds get the same
+pytestmark = [pytest.mark.chance(0), pytest.mark.usefixtures("worlds_once")]
 
 BUDGETS = {"zcdp": pets.Budget(epsilon=100_000, delta=1e-6), "pure": pets.Budget(epsilon=100_000)}
 

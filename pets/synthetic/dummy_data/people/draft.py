@@ -192,8 +192,12 @@ class Draft:
         mine = {name: ranges for name, ranges in way.items() if name in table.columns}
         if not _within(value, {name: mine[name] for name in value if name in mine}):
             return None
-        own = settled(mine | {name: ((code, code),) for name, code in value.items()}, table)
+        held = {name: ((code, code),) for name, code in value.items()}
+        own = settled(mine | {name: held[name] for name in held if name in table.columns}, table)
         theirs = {name: ranges for name, ranges in way.items() if name not in table.columns and name not in apart}
+        if not _within(value, {name: theirs[name] for name in value if name in theirs}):
+            return None
+        theirs |= {name: held[name] for name in held if name not in table.columns}  # (an attached column is read)
         person = {} if self.owner is None else settled(theirs, self.schema.tables[self.owner])
         if own is None or person is None or (theirs and self.owner is None):
             return None

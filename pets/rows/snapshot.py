@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pets.common.clock import now
 from pets.common.codec import Json
 from pets.common.entropy import random_id, rank_key
+from pets.common.pinned import Pinned
 from pets.errors import DataError, UserError
 from pets.rows.coding.cell import quoted
 from pets.rows.limits import Limits
-from pets.rows.pinned import Pinned
 from pets.rows.ranking import physical, prepare, stored_ranks
 from pets.rows.report import Report
 from pets.rows.roster import Roster

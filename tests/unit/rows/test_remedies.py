@@ -100,7 +100,7 @@ def refreshed(open_again: bool) -> Act:
     """Where the system cannot hold a file that was replaced."""
 
     def act(folder: Path) -> object:
-        with patch("pets.rows.pinned.DESCRIPTORS", folder / "none"):
+        with patch("pets.common.pinned.DESCRIPTORS", folder / "none"):
             before = made(folder=folder / "s")
             made(folder=folder / "s")
             return (Snapshot.open(SCHEMA, "t", folder / "s") if open_again else before).arrow()

@@ -531,7 +531,7 @@ def test_a_question_that_began_before_a_refresh_ends_on_its_own_rows(tmp_path: P
 def test_where_files_cannot_be_held_one_that_was_replaced_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pets.rows.pinned.DESCRIPTORS", tmp_path / "none")
+    monkeypatch.setattr("pets.common.pinned.DESCRIPTORS", tmp_path / "none")
     folder = tmp_path / "s"
     first = make(EVENTS, events(), folder=folder, key=None)
     first.connection()

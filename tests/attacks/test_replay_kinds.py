@@ -72,6 +72,7 @@ HELD = {
 NO_ANSWER = {
     "of": "opens a session",
     "contribute": "a share of noise has no loss of its own; what sites add whole is replayed in test_replay.py",
+    "explain": "reads the schema alone, and never rows",
     "quote_top_keys": "reads the schema alone, and what it names is charged in test_replay_keys.py",
     "quote_synthesis": "reads the schema alone, and what it names is charged in test_replay.py",
     "remaining": "compared after every pair, as the account",

@@ -15,7 +15,7 @@ import numpy as np
 from pets.common.codec import Json
 from pets.common.integers import Ints, Numbers
 from pets.errors import QueryError, did_you_mean
-from pets.query_model.group_keys import DatePart
+from pets.query_model.group_keys import Bins, DatePart
 from pets.release import shown
 from pets.release.estimate import Cells, Column, Estimates, Mechanism, Noise, split
 from pets.schema.dates import Calendar
@@ -120,7 +120,7 @@ def keys(answer: Answer, *, times: bool = True) -> dict[str, Any]:
     columns: dict[str, Any] = shown.labels(answer)
     if times:
         for key, dimension in zip(answer.plan.query.keys, answer.plan.layout.dimensions, strict=True):
-            day = isinstance(answer.plan.fields[key.column], Calendar) and not isinstance(key, DatePart)
+            day = isinstance(answer.plan.fields[key.column], Calendar) and not isinstance(key, (Bins, DatePart))
             if day:
                 columns[dimension.name] = _days(columns[dimension.name])
     return columns

@@ -121,6 +121,10 @@ def test_a_session_answers_about_date_times() -> None:
     answer = session.release(asked, pets.DP(epsilon=1000)).to_pandas()
     assert answer["n"].tolist() == [2, 2, 2], "the noise of so much budget is none in practice"
     assert answer["t_month"].tolist()[:2] == [pd.Timestamp("2019-12-01"), pd.Timestamp("2020-01-01")]
+    cut = pets.query("t").group_by(col("t").bins(["2019-12-31", "2020-01-01", "2020-02-01"])).agg(n=pets.count())
+    bins = session.release(cut, pets.DP(epsilon=1000))
+    assert bins.table["t"].tolist() == ["[2019-12-31, 2020-01-01)", "[2020-01-01, 2020-02-01]", MISSING]
+    assert bins.table["n"].tolist() == [1, 2, 2], "a time before the first edge is in none"
     for wanted in (pets.median, pets.sum, pets.mean):
         with pytest.raises(QueryError):
             session.release(pets.query("t").agg(x=wanted("t")), pets.DP(epsilon=1))

@@ -431,12 +431,12 @@ def test_an_answer_that_is_published_while_somebody_opens_is_no_loss(
 ) -> None:
     """What was published is looked at before the ledger is, which then holds all of it."""
     with opened(place) as first:
-        asker, real = account(first), Ledger._published
+        asker, real = account(first), Ledger.published
 
         def meanwhile(self: Ledger) -> Any:
             ask(asker, request())
             return real(self)
 
-        monkeypatch.setattr(Ledger, "_published", meanwhile)
+        monkeypatch.setattr(Ledger, "published", meanwhile)
         with opened(place) as second:
             assert account(second).standing().spent.loss == 10 * MILLI

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import Any
 
 from pets.common.codec import Json, digest
@@ -23,7 +21,10 @@ from pets.ledger.db.row_types import text
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.events import Event
 from pets.ledger.ledger import Ledger, close
+from pets.ledger.queued.job import KINDS, JobState, QueuedJob, charged, check_key, job_of, made_of, told
 from pets.ledger.states import Sealed, State, release_failed
+
+__all__ = ["KINDS", "LEASE", "TRIES", "JobState", "Queue", "QueuedJob"]
 
 LEASE = 30.0
 """Seconds that a job may run before others may look what became of it; whoever answers it renews that meanwhile."""
@@ -36,69 +37,6 @@ RETRY_AFTER = 5.0
 
 INVENTED_KEPT = 3600.0
 """Seconds that an answer on invented rows is kept."""
-
-KINDS = ("release", "group_keys", "top_keys", "rows_lost", "synthesise", "dummy")
-
-
-class JobState(Enum):
-    """Where a job is in its life."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    HELD = "held"
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more becomes of it."""
-        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
-
-
-@dataclass(frozen=True)
-class QueuedJob:
-    """One request, as it waits, runs or has ended.
-
-    Attributes:
-        kind: one of :data:`KINDS`.
-        asked: the whole request, in its canonical form.
-        key: the caller's idempotency key.
-        at: when it came, in seconds since 1970.
-        request: the ids of the ledger's requests that answer it, with commas between them.
-        problem: why it failed: ``code``, ``message``, ``retry_after``.
-        shown: when its end may be seen; before, its asker is told that it runs.
-        token: who may end it; only whoever claimed it has it.
-        tries: how often it was claimed.
-        review: whether a person must decide ``before`` or ``after`` it is answered, or what they decided:
-            ``approved``, ``refused``; ``None``: nobody need.
-    """
-
-    id: str
-    dataset: str
-    project: str
-    analyst: str
-    kind: str
-    asked: Json
-    key: str | None
-    state: JobState
-    at: float
-    request: str | None = None
-    problem: Json | None = None
-    shown: float = 0.0
-    token: str = field(default="", repr=False)
-    tries: int = 0
-    review: str | None = None
-
-    @property
-    def ledger_key(self) -> str:
-        """The idempotency key under which the ledger charges it; a session numbers those of several charges."""
-        return ledger_key(self)
-
-
-def ledger_key(job: Any) -> str:
-    """The key of a job, or of its row."""
-    return f"job:{job.id}" if job.key is None else str(job.key)
 
 
 class Queue:
@@ -134,11 +72,13 @@ class Queue:
             held: whether a person must approve it before it is answered.
 
         Raises:
+            UserError: the key reads as one that pets makes.
             OtherQuestionError: the key was used for something else.
             BusyError: so many wait already; nothing was put, and nothing is charged.
         """
         if kind not in KINDS:
             raise UserError(f"a job of kind {shown(kind)} does not exist; there are: {', '.join(KINDS)}")
+        check_key(key)
         row: dict[str, Any] = {"id": random_id(), "dataset": dataset, "project": project, "analyst": analyst}
         row |= {"kind": kind, "asked": text(asked), "digest": digest([kind, asked]), "key": key, "state": "waiting"}
         row |= {"lease": 0.0, "token": "", "worker": "", "tries": 0, "shown": 0.0}
@@ -146,29 +86,30 @@ class Queue:
         with self.ledger.aside() as (connection, now):
             jobs.alone(connection, dataset, project)
             known = None if key is None else jobs.by_key(connection, dataset, (project, analyst), key)
+            if known is not None and known.digest != row["digest"]:
+                raise OtherQuestionError(f"the key {key!r} was used for another question; use a new key")
+            waits = known is None or _passing(known)
+            if waits and max_waiting is not None and jobs.waiting(connection, dataset, project) >= max_waiting:
+                raise BusyError(
+                    f"{max_waiting} questions of this project wait already; nothing was charged; ask again when "
+                    "some are answered",
+                    RETRY_AFTER,
+                )
             if known is None:
-                if max_waiting is not None and jobs.waiting(connection, dataset, project) >= max_waiting:
-                    raise BusyError(
-                        f"{max_waiting} questions of this project wait already; nothing was charged; ask again when "
-                        "some are answered",
-                        RETRY_AFTER,
-                    )
                 if not jobs.add(connection, row | {"at": now}):
                     raise InternalError("a new job was there already")
                 known = jobs.by_id(connection, row["id"])
-            elif _passing(known) and jobs.move(connection, known.id, "failed", None, **_ANEW):
+            elif waits and jobs.move(connection, known.id, "failed", None, **_ANEW):
                 known = jobs.by_id(connection, known.id)
-        if known.digest != row["digest"]:
-            raise OtherQuestionError(f"the key {key!r} was used for another question; use a new key")
         if known.state == "waiting":
             self._tell("job-waiting", known)
-        return self._told(known, now)
+        return told(known, now)
 
     def find(self, job: str, project: str, analyst: str) -> QueuedJob | None:
         """A job of one's own; ``None`` for a stranger's, as for one that never was."""
         with self.ledger.aside(writes=False) as (connection, now):
             row = jobs.by_id(connection, job)
-        return None if row is None or (row.project, row.analyst) != (project, analyst) else self._told(row, now)
+        return None if row is None or (row.project, row.analyst) != (project, analyst) else told(row, now)
 
     def mine(self, project: str, analyst: str, *, after: str | None = None, limit: int = 100) -> list[QueuedJob]:
         """One's own jobs, the newest first; ``after``: the id of the last one that was shown."""
@@ -176,16 +117,23 @@ class Queue:
             last = None if after is None else jobs.by_id(connection, after)
             if after is not None and (last is None or (last.project, last.analyst) != (project, analyst)):
                 return []
-            return [self._told(row, now) for row in jobs.mine(connection, project, analyst, last, limit)]
+            return [told(row, now) for row in jobs.mine(connection, project, analyst, last, limit)]
 
     def answer(self, job: QueuedJob) -> bytes | None:
-        """What was kept of a job's answer besides the ledger, once its end may be seen; of a held one nothing."""
+        """What was kept of a job's answer besides the ledger, once its end may be seen; of a held one nothing.
+
+        Raises :class:`NotApprovedError` or :class:`HeldError` where a person has not let go what it was made of.
+        """
         if job.state is not JobState.DONE:
             return None
-        with self.ledger.aside(writes=False) as (connection, now):
-            row = jobs.by_id(connection, job.id)
-        seen = row is not None and row.answer is not None and row.state == JobState.DONE.value and row.shown <= now
-        return bytes(row.answer) if seen else None
+        with self.ledger.reading() as tx:
+            row = jobs.by_id(tx.connection, job.id)
+            seen = row is not None and row.answer is not None and row.state == JobState.DONE.value
+            if not seen or row.shown > self.ledger.time():
+                return None
+            for request in made_of(tx, row).values():
+                repeats.check_let_go(request)
+        return bytes(row.answer)
 
     def sealed(self, job: QueuedJob) -> list[Sealed] | None:
         """What the ledger committed for a job, once its end may be seen, in the order of its questions.
@@ -216,7 +164,7 @@ class Queue:
                 return None
             states = ("waiting", "running") if row.review == "after" else ("waiting", "running", "held")
             moved = any(jobs.move(connection, job, one, None, state="cancelled") for one in states)
-            found = self._told(jobs.by_id(connection, job), now)
+            found = told(jobs.by_id(connection, job), now)
         if moved:
             self._tell("job-cancelled", row)
         return found
@@ -347,14 +295,6 @@ class Queue:
         if code is not None:
             self._tell("job-failed", job, code)
 
-    @staticmethod
-    def _told(row: Any, now: float) -> QueuedJob:
-        """A job as its asker sees it: without the worker's token, and without its end before that may be seen."""
-        job = replace(job_of(row), token="")
-        if job.state in (JobState.DONE, JobState.FAILED, JobState.HELD) and job.shown > now:
-            return replace(job, state=JobState.RUNNING, request=None, problem=None, review=None)
-        return replace(job, request=None) if job.state is JobState.HELD else job
-
 
 _GIVEN_UP = "this question could not be answered, and {}; ask a smaller one, or tell the custodian"
 
@@ -365,31 +305,3 @@ _ANEW = {"state": "waiting", "problem": None, "token": "", "lease": 0.0, "tries"
 def _passing(row: Any) -> bool:
     """Whether a job failed for a reason after which the very same request may succeed."""
     return row.state == "failed" and json.loads(row.problem)["retry_after"] is not None
-
-
-def charged(tx: Transaction, job: Any) -> list[Any]:
-    """What the ledger holds under a job's key, and under those that a session makes of it for several charges."""
-    key = ledger_key(job)
-    rows = jobs.charged(tx.connection, job, key)
-    return [row for row in rows if row.key == key or row.key.startswith(f"{key}#")]
-
-
-def job_of(row: Any) -> QueuedJob:
-    """A job, of its row."""
-    return QueuedJob(
-        id=row.id,
-        dataset=row.dataset,
-        project=row.project,
-        analyst=row.analyst,
-        kind=row.kind,
-        asked=json.loads(row.asked),
-        key=row.key,
-        state=JobState(row.state),
-        at=row.at,
-        request=row.request,
-        problem=None if row.problem is None else json.loads(row.problem),
-        shown=row.shown,
-        token=row.token,
-        tries=row.tries,
-        review=row.review,
-    )

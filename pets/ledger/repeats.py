@@ -88,14 +88,21 @@ def shared(tx: Transaction, row: Any, scope: Scope, *, holding: bool = False) ->
 def _sealed(row: Any, scope: Scope, holding: bool) -> Sealed:
     """What is in a request's row; every answer that anybody is given passes here, and no held one does."""
     own = holding and row.review == "held" and (row.project, row.analyst) == scope
-    if row.review not in (None, "approved") and not own:
-        if row.review == "refused":
-            raise NotApprovedError(
-                "a second person did not approve the answer to this question; to have it answered, charged and "
-                "reviewed once more, ask with again=True"
-            )
-        raise HeldError(
-            "the answer to an equal question waits for a second person's approval; nothing was charged; ask again "
-            "when that is given"
-        )
+    if not own:
+        check_let_go(row)
     return Sealed(row.id, bytes(row.release), bytes(row.certificate), (row.project, row.analyst))
+
+
+def check_let_go(row: Any) -> None:
+    """Raises :class:`HeldError` or :class:`NotApprovedError` where a person has not let go the answer to a request."""
+    if row.review in (None, "approved"):
+        return
+    if row.review == "refused":
+        raise NotApprovedError(
+            "a second person did not approve the answer to this question; to have it answered, charged and "
+            "reviewed once more, ask with again=True"
+        )
+    raise HeldError(
+        "the answer to an equal question waits for a second person's approval; nothing was charged; ask again "
+        "when that is given"
+    )

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pets.ledger.db.tables import HELD, jobs, requests, reviews
 
 
-def held(connection: sa.Connection, dataset: str | None, limit: int) -> list[Any]:
+def held(connection: sa.Connection, dataset: str | None, limit: int | None) -> list[Any]:
     """The jobs of a dataset, or of all, that wait for a person, the longest first."""
     query = sa.select(jobs).where(HELD)
     if dataset is not None:

@@ -22,7 +22,7 @@ from pets.ledger.db.row_types import text
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.failpoint import failpoint
 from pets.ledger.ledger import Ledger
-from pets.ledger.queue import QueuedJob, charged, job_of
+from pets.ledger.queued.job import QueuedJob, job_of, made_of
 from pets.ledger.review.votes import Decision, Stage, Vote, decided, known_decision
 
 MAX_NOTE = 2000
@@ -71,6 +71,9 @@ class Reviews:
             held = {"state": "held", "review": Stage.AFTER.value, "request": request, "answer": answer, "shown": shown}
             if not jobs.move(tx.connection, job.id, "running", job.token, **held):
                 return False
+            if any(one.review == "refused" for one in made_of(tx, jobs.by_id(tx.connection, job.id)).values()):
+                jobs.move(tx.connection, job.id, "held", None, **_ends(Stage.AFTER, Decision.REFUSE, "other"))
+                return True  # while this job ran, a reviewer refused the answer for another
             names = _withheld(tx, jobs.by_id(tx.connection, job.id))
             said = {"dataset": job.dataset, "job": job_name(job.id), "requests": names}
             tx.append("held", now, said, {"job": job.id})
@@ -178,6 +181,10 @@ class Reviews:
         reviews.mark(tx.connection, names, "approved" if end is Decision.APPROVE else "refused")
         if not jobs.move(tx.connection, row.id, "held", None, **_ends(stage, end, vote.reason)):
             raise HeldError("this request is not held any more: it was cancelled; look at those that are")
+        if end is Decision.REFUSE and names:  # nobody may be shown them by way of another job, either
+            for other in reviews.held(tx.connection, row.dataset, None):
+                if other.review == Stage.AFTER.value and not made_of(tx, other).keys().isdisjoint(names):
+                    jobs.move(tx.connection, other.id, "held", None, **_ends(stage, end, vote.reason))
 
 
 def job_name(job: str) -> str:
@@ -216,9 +223,7 @@ def _same(one: Vote, vote: Vote) -> bool:
 
 def _withheld(tx: Transaction, row: Any) -> list[str]:
     """The ids of the held answers that a job is made of."""
-    names = [] if row.request is None else row.request.split(",")
-    found = {name: tx.request(name) for name in names} | {one.id: one for one in charged(tx, row)}
-    return sorted(name for name, one in found.items() if one is not None and one.review == "held")
+    return sorted(name for name, one in made_of(tx, row).items() if one.review == "held")
 
 
 def _answer(tx: Transaction, row: Any) -> Json:

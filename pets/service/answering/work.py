@@ -7,7 +7,7 @@ import json
 import traceback
 from typing import Any
 
-from pets.common.codec import Json, canonical
+from pets.common.codec import canonical
 from pets.common.entropy import random_id
 from pets.errors import PetsError, QueryError
 from pets.ledger.queue import Queue, QueuedJob
@@ -66,8 +66,8 @@ class Work:
             self._queue.ledger.incidents.note(random_id()[:12], traceback.format_exc())
             self._queue.gone(job.id, job.token, "see the incident before this one", self._shown(cells), again=False)
         else:
-            requests = ",".join(map(_request, found["releases"])) if job.kind == "release" else None
-            kept = None if requests is not None else canonical(found)
+            requests = None if job.kind == "dummy" else ",".join(_requests(found)) or None
+            kept = None if job.kind == "release" else canonical(found)
             ended = self._reviews.hold if approval == "after" else self._queue.done
             ended(job, requests, self._shown(cells), kept)
 
@@ -92,7 +92,15 @@ def _cells(custody: Custody, asked: Asked) -> int | None:
     return sum(custody.plan(query).size for query in asked.arguments["queries"])
 
 
-def _request(form: Json) -> str:
-    """The ledger's id of the request that a release answers, as its certificate states it."""
-    statement: Any = json.loads(base64.b64decode(form["certificate"]["payload"]))
-    return str(statement["predicate"]["request_id"])
+def _requests(found: Any) -> list[str]:
+    """The ledger's ids of the requests that an answer was made of, as its certificates state them."""
+    if isinstance(found, list):
+        return [name for one in found for name in _requests(one)]
+    if not isinstance(found, dict):
+        return []
+    more = [name for part, one in found.items() if part != "certificate" for name in _requests(one)]
+    if found.get("certificate") is None:
+        return more
+    statement: Any = json.loads(base64.b64decode(found["certificate"]["payload"]))
+    own = statement["predicate"].get("request_id")
+    return more if own is None else [str(own), *more]

@@ -345,6 +345,43 @@ def test_what_others_charged_under_a_like_key_is_none_of_it(memory: Ledger, cloc
     assert {entry.state.value for entry in asker.entries()} == {"started"}
 
 
+@pytest.mark.parametrize("key", ["k#evil", "k#0", "#", "job:k", f"job:{'0' * 32}#0"])
+def test_no_key_reads_as_one_that_pets_makes_of_anothers(key: str, memory: Ledger) -> None:
+    """What is charged under ``k#0`` is part of the job ``k``: forfeited with it, and approved with it."""
+    with pytest.raises(UserError, match="must not hold '#', nor begin with 'job:'; use another"):
+        put(Queue(memory), key=key)
+    assert Queue(memory).waiting() == 0 and put(Queue(memory), key="k job:").key == "k job:"
+
+
+def test_what_is_charged_under_a_longer_key_is_none_of_it(memory: Ledger, clock: Clock) -> None:
+    """As an older service took it, or a session of one's own is given it."""
+    queue, asker = Queue(memory), account(memory)
+    job = put(queue, key="k")
+    claimed = queue.claim("w")
+    assert claimed is not None
+    for key in ("k#evil", "k#0#0", "k#"):
+        asker.reserve([request(f"of {key}", key=key)])
+    asker.reserve([request("its own", key="k#12")])
+    queue.gone(job.id, claimed.token, "it died", clock.now, again=True)
+    assert [entry.state.value for entry in asker.entries()] == ["started"] * 3 + ["forfeited"]
+
+
+def test_another_question_under_a_key_starts_nothing(ledger: Ledger, clock: Clock) -> None:
+    queue = Queue(ledger)
+    job = put(queue, key="k")
+    claimed = queue.claim("w")
+    assert claimed is not None
+    queue.failed(claimed, {"code": "ledger-down", "message": "away", "retry_after": 5.0}, clock.now)
+    with pytest.raises(OtherQuestionError):
+        put(queue, key="k", asked={"again": True})
+    assert now(queue, job).state is JobState.FAILED and queue.waiting() == 0
+    put(queue, analyst="b")
+    with pytest.raises(BusyError):
+        put(queue, key="k", max_waiting=1)  # the same question waits as any other does
+    assert now(queue, job).state is JobState.FAILED
+    assert put(queue, key="k", max_waiting=2).state is JobState.WAITING
+
+
 def test_what_may_succeed_later_is_tried_again_under_its_key(ledger: Ledger, clock: Clock) -> None:
     queue = Queue(ledger)
     for retry, state in ((None, JobState.FAILED), (5.0, JobState.WAITING)):

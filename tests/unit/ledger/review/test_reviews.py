@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,52 @@ def test_an_answer_of_its_own_kind_is_held_too(memory: Ledger) -> None:
     reviews.decide(job.id, "refuse", by="r", reason="other")
     assert queue.answer(now(queue, job)) is None
     reaches_nobody(memory, job, NotApprovedError)
+
+
+def shared_keys(ledger: Ledger) -> tuple[QueuedJob, QueuedJob, str]:
+    """Two jobs of one analyst whose answers, kept beside the ledger, were made of one charge; and its id."""
+    queue = Queue(ledger)
+    first, names = run(queue, EQUAL, hold=False)
+    assert Reviews(ledger).hold(first, names, 0.0, b'{"keys": 1}')
+    put(queue)
+    second = queue.claim("w")
+    assert second is not None
+    asker = account(ledger).under(second.ledger_key)
+    assert [grant.id for grant in asker.reserve([request(EQUAL, 10)])] == [names]
+    return first, second, names
+
+
+def test_what_is_refused_is_refused_for_every_job_that_holds_it(memory: Ledger) -> None:
+    queue, reviews = Queue(memory), Reviews(memory)
+    first, second, names = shared_keys(memory)
+    assert reviews.hold(second, names, 0.0, b'{"keys": 1}')
+    other, _ = run(queue, "another")
+    reviews.decide(first.id, "refuse", by="r", reason="may-disclose")
+    for job in (first, second):
+        seen = now(queue, job)
+        assert seen.state is JobState.FAILED and seen.problem is not None and seen.problem["code"] == "not-approved"
+    with pytest.raises(HeldError):
+        reviews.decide(second.id, "approve", by="s")
+    assert [held.id for held in reviews.waiting("d")] == [other.id]
+    audit(memory)
+    verify(memory)
+
+
+@pytest.mark.parametrize("late", ["hold", "done"])
+def test_what_was_refused_meanwhile_is_shown_by_no_job(memory: Ledger, late: str) -> None:
+    queue, reviews = Queue(memory), Reviews(memory)
+    first, second, names = shared_keys(memory)
+    reviews.decide(first.id, "refuse", by="r")
+    if late == "hold":
+        assert reviews.hold(second, names, 0.0, b'{"keys": 1}')
+        assert now(queue, second).state is JobState.FAILED and reviews.waiting("d") == []
+        assert queue.answer(replace(now(queue, second), state=JobState.DONE)) is None
+    else:  # a process of an older policy
+        assert queue.done(second, names, 0.0, b'{"keys": 1}')
+        with pytest.raises(NotApprovedError):
+            queue.answer(now(queue, second))
+    audit(memory)
+    verify(memory)
 
 
 def test_the_end_of_a_held_job_is_not_seen_before_its_tick(memory: Ledger) -> None:

@@ -90,6 +90,20 @@ def test_what_is_answered_is_held_until_it_is_approved(folder: Path, kind: str) 
     verify(world.custodian.ledger)
 
 
+@pytest.mark.parametrize("kind", ["group_keys", "rows_lost"])
+def test_one_answer_under_two_jobs_is_refused_for_both(folder: Path, kind: str) -> None:
+    world = World(folder, "after")
+    arguments, _ = KINDS[kind]
+    jobs = [world.put(kind, Asked(kind, arguments).to_json()) for _ in range(2)]
+    world.answer(), world.answer()
+    assert [world.seen(job).state for job in jobs] == [JobState.HELD] * 2
+    world.custodian.refuse(jobs[0].id, by="jo", reason="may-disclose")
+    with pytest.raises(HeldError):
+        world.custodian.approve(jobs[1].id, by="sam")
+    assert [world.seen(job).state for job in jobs] == [JobState.FAILED] * 2
+    assert [answer_of(world.queue, world.seen(job)) for job in jobs] == [None, None]
+
+
 def test_what_nobody_approved_is_not_answered(folder: Path) -> None:
     world = World(folder, "before")
     jobs = [world.put("release", asked(question(day))) for day in (1, 2)]  # as an older service would put them

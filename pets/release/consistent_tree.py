@@ -25,14 +25,17 @@ class Distribution:
     """The number of rows at or below each bin, group by group.
 
     Attributes:
-        cumulative: ``(groups, bins)``, increasing along the bins, from 0 to ``rows``.
+        cumulative: ``(groups, bins)``, increasing along the bins, from 0 to ``rows``: for estimates.
+        unsmoothed: the same before it was made to increase. For intervals: its error is the noise's alone, whereas the
+            smoothed curve leans to one side wherever few rows lie in many bins.
         rows: the number of rows of each group.
-        variance: of each cumulative count, the same in every group, for noise of variance 1 on each node.
-        covariance: of each cumulative count with ``rows``, for such noise.
+        variance: of each unsmoothed count, the same in every group, for noise of variance 1 on each node.
+        covariance: of each unsmoothed count with ``rows``, for such noise.
         rows_variance: of ``rows``, for such noise.
     """
 
     cumulative: Floats | Ints
+    unsmoothed: Floats | Ints
     rows: Floats | Ints
     variance: Floats
     covariance: Floats
@@ -65,7 +68,7 @@ def distribution(tree: Ints, levels: tuple[int, ...], exact: bool) -> Distributi
     if exact:
         counted = np.cumsum(tree[:, : levels[0]], axis=1)
         nothing = np.zeros(levels[0])
-        return Distribution(counted, counted[:, -1], nothing, nothing, 0.0)
+        return Distribution(counted, counted, counted[:, -1], nothing, nothing, 0.0)
     summed = np.cumsum(consistent(tree, levels), axis=1)
     rows = summed[:, -1].copy()
     rising = np.maximum.accumulate(summed, axis=1)
@@ -73,7 +76,7 @@ def distribution(tree: Ints, levels: tuple[int, ...], exact: bool) -> Distributi
     # the truth starts at 0 and ends at the number of rows, so the smoothed curve may too
     smooth = np.clip((rising + falling) / 2, 0, np.maximum(rows, 0)[:, None])
     own, with_rows, all_rows = prefix_variances(levels)
-    return Distribution(smooth, rows, own, with_rows, all_rows)
+    return Distribution(smooth, summed, rows, own, with_rows, all_rows)
 
 
 def consistent(tree: Ints, levels: tuple[int, ...]) -> Floats:
@@ -152,9 +155,10 @@ def _mixed(s: Floats, t: Floats, var_l: Floats, var_r: Floats, cov: Floats) -> F
 def locate(found: Distribution, q: Fraction, reach: float | Floats) -> Position:
     """The smallest bin with at least a share ``q`` of the rows at or below it, and the bins it could be instead.
 
-    A bin is left out of the interval only where the count up to it is below ``q`` of the rows, or the count before it
-    above, by more than noise makes of it that ``reach``es so far on a node (of each group, or of all): each happens to
-    the true bin with the probability of one tail.
+    A bin is left out of the interval only where the unsmoothed count up to it is below ``q`` of the rows, or that
+    before it above, by more than noise makes of it that ``reach``es so far on a node (of each group, or of all): each
+    happens to the true bin with the probability of one tail at most, wherever the rows lie. The estimate's own bin is
+    always in it.
     """
     counts = found.cumulative
     if np.issubdtype(counts.dtype, np.integer):
@@ -166,12 +170,12 @@ def locate(found: Distribution, q: Fraction, reach: float | Floats) -> Position:
     at = np.argmax(counts >= wanted, axis=1)
     spread = found.variance - 2 * float(q) * found.covariance + float(q) ** 2 * found.rows_variance
     slack = np.asarray(reach, dtype=np.float64)[..., None] * np.sqrt(np.maximum(spread, 0.0))
-    low = np.argmax(counts + slack >= wanted, axis=1)
-    short = counts - slack < wanted
+    low = np.argmax(found.unsmoothed + slack >= wanted, axis=1)
+    short = found.unsmoothed - slack < wanted
     last = counts.shape[1] - 1 - np.argmax(short[:, ::-1], axis=1)
     high = np.where(short.any(axis=1), np.minimum(last + 1, counts.shape[1] - 1), 0)
     row = np.arange(len(at))
     below = np.where(at > 0, counts[row, np.maximum(at - 1, 0)], 0)
     step = counts[row, at] - below
     inside = np.clip(np.divide(target - below, step, out=np.ones(len(at)), where=step > 0), 0.0, 1.0)
-    return Position(at, inside, low, np.maximum(high, at))
+    return Position(at, inside, np.minimum(low, at), np.maximum(high, at))

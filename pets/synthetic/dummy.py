@@ -143,9 +143,11 @@ def _codes(
     rows = min(rows, table.people * table.unit.max_rows)
     if isinstance(wanted, Cohort):  # the first people are they, and those who follow are anybody
         meant, made, places = wanted.wishes(name)
-        rest = _people(table.unit.max_rows, rows - len(made), table.people - wanted.people, stream(seed, name))
+        others = table.people - wanted.people
+        left = min(rows - len(made), others * table.unit.max_rows)  # else one person more would get what is over
+        rest = _people(table.unit.max_rows, left, others, stream(seed, name))
         person = np.concatenate([made, rest + wanted.people])
-        return person, fill(name, table, rows, seed, meant, np.append(places, np.full(len(rest), -1)))
+        return person, fill(name, table, len(person), seed, meant, np.append(places, np.full(left, -1)))
     person = _people(table.unit.max_rows, rows, table.people, stream(seed, name))
     mine: list[Mapping[str, Any]] = []
     if query is not None and query.table == name:

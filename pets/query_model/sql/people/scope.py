@@ -149,7 +149,12 @@ class PeopleScope(Scope):
         return name
 
     def derive(self, name: str, made: Derived, node: exp.Expression) -> None:
-        """A column that the question computes of others."""
+        """A column that the question computes of others; an earlier one of that name is never another one's."""
+        known = next((one for one in self.derived if one.casefold() == name.casefold()), name)
+        if known in self.derived:
+            if (known, self.derived[known]) == (name, made):
+                return
+            raise Refusal(node, f"there is another column {known!r}; give this one another name with AS")
         try:
             with at(node):
                 self.derived[name] = made
@@ -231,7 +236,8 @@ class PeopleScope(Scope):
     def _columns(self, source: Source) -> dict[str, Named]:
         if not source.attributes or (source.attributes != ANY and source.attributes != self.owner):
             return source.columns
-        return {name: Named(name) for name in self.fields if name not in self.features} | source.columns
+        made = {*self.features, *self.derived}
+        return {name: Named(name) for name in self.fields if name not in made} | source.columns
 
     def listed(self, source: Source) -> list[str]:
         """Every name that ``*`` lists of a source, that of the person with them."""

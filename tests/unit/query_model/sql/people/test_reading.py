@@ -216,6 +216,10 @@ K = "(SELECT pid, COUNT(*) AS k FROM rx GROUP BY pid) r ON r.pid = p.patient"
 BY = "FROM apc GROUP BY patient)"
 AB = f"(SELECT patient, MIN(cost) AS a, MAX(cost) AS b {BY}"
 DATES = f"(SELECT patient, MIN(admitted) AS a, MAX(admitted) AS b {BY}"
+TWICE = (
+    "(SELECT *, WITH_COLUMN(2 * k) AS m FROM (SELECT *, (SELECT COUNT(*) FROM rx WHERE rx.pid = p.patient) AS k FROM "
+    "patients p) AS p) AS p"
+)
 SOME = "WHERE EXISTS (SELECT 1 FROM rx WHERE rx.pid = p.patient)"
 RE = f"WITH mi AS ({MI_SQL}), re AS (SELECT a.patient, COUNT(*) AS k FROM apc a JOIN mi ON a.patient = mi.patient"
 REFUSED: list[tuple[str, str, str, str]] = [
@@ -396,6 +400,21 @@ REFUSED: list[tuple[str, str, str, str]] = [
         ("WITH_COLUMN(2 * nothing)", "people have no column 'nothing'", "nothing", "WITH_COLUMN(2 * k)"),
         ("WITH_COLUMN(2 * patient)", "names a person", "patient", "WITH_COLUMN(2 * k)"),
       )),
+    # a name that an inner sub-query gave away is not given again to what is computed otherwise
+    *((f"SELECT SUM(other) AS n, SUM({again}) AS j FROM (SELECT patient, other, {wrong} AS {again} FROM (SELECT "
+       f"patient, k, m AS other FROM {TWICE}) AS p)", "there is another column 'm'", wrong,
+       f"SELECT SUM(other) AS n, SUM(m3) AS j FROM (SELECT patient, other, {wrong} AS m3 FROM (SELECT patient, k, m AS "
+       f"other FROM {TWICE}) AS p)")
+      for wrong, again in (("WITH_COLUMN(3 * k)", "m"), ("WITH_COLUMN(3 * k)", "M"), ("WITH_COLUMN(2 * k)", "M"))),
+    (f"SELECT COUNT(*) AS n FROM (SELECT patient, WITH_COLUMN(3 * k) AS m FROM (SELECT patient, k FROM {TWICE} WHERE m "
+     "> 10) AS p) WHERE m > 6", "there is another column 'm'", "WITH_COLUMN(3 * k)",
+     f"SELECT COUNT(*) AS n FROM (SELECT patient, WITH_COLUMN(3 * k) AS m3 FROM (SELECT patient, k FROM {TWICE} WHERE "
+     "m > 10) AS p) WHERE m3 > 6"),
+    # what one source computes is no column of another
+    (f"SELECT COUNT(*) AS n FROM (SELECT patient, m FROM {TWICE}) AS a JOIN patients b ON a.patient = b.patient WHERE "
+     "b.m > 3", "people have no column 'm'", "b.m",
+     f"SELECT COUNT(*) AS n FROM (SELECT patient, m FROM {TWICE}) AS a JOIN patients b ON a.patient = b.patient WHERE "
+     "a.m > 3"),
     ("SELECT COUNT(*) AS n FROM alone p WHERE p.day > '2020-05-05' AND EXISTS (SELECT 1 FROM apc WHERE apc.patient = "
      "p.patient)", "read only tables", "",
      "SELECT COUNT(*) AS n FROM alone p WHERE p.day > '2020-05-05' AND EXISTS (SELECT 1 FROM alone a WHERE a.patient = "
@@ -413,6 +432,13 @@ def test_what_is_not_exactly_understood_is_refused(text: str, sentence: str, pla
     assert line[carets.index("^") : len(carets)].startswith(place)
     found = pets.sql(mended, SCHEMA)
     assert make_plan(found, SCHEMA).query.digest == pets.sql(found.sql(SCHEMA), SCHEMA).digest
+
+
+def test_the_same_column_computed_again_is_that_column() -> None:
+    text = "SELECT SUM(m) AS n, SUM(z) AS j FROM (SELECT patient, z, WITH_COLUMN(2 * k) AS m FROM (SELECT patient, k, "
+    wanted = pets.people(of="patients", k=RX.count(max=20)).with_columns(m=2 * col("k"))
+    found = pets.sql(f"{text}m AS z FROM {TWICE}) AS p)", SCHEMA)
+    assert found.digest == wanted.agg(n=pets.sum("m"), j=pets.sum("m")).digest
 
 
 def test_names_of_a_sub_query_go_before_those_around_it() -> None:

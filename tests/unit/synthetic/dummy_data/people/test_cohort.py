@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,20 @@ def test_rows_are_whole_and_the_same_again() -> None:
     assert ((stays["discharged"] - stays["admitted"]).dt.days == stays["days"]).all() and len(stays) > 50
     assert twin["stays"]["id"].value_counts().max() <= 6 and twin["patients"]["id"].is_unique
     assert twin.manifest["query_sha256"] == query.digest
+
+
+@pytest.mark.parametrize("rows", [60, 200, 900])
+def test_nobody_has_more_rows_than_a_person_may(rows: int) -> None:
+    """Of few people with many rows each, those made to meet the question leave the others no more than their own."""
+    tables = {name: replace(table, people=50) for name, table in SCHEMA.tables.items()}
+    schema = pets.Schema(tables, dataset="few")
+    query = pets.people(none=STAYS.exists(), drugs=SCRIPTS.count(max=8))
+    asked = query.where((col("none") == False) & (col("drugs") == 2)).agg(n=pets.count())  # noqa: E712
+    twin = pets.dummy(schema, rows=rows, seed=3, query=asked)
+    for name, table in tables.items():
+        each = twin[name]["id"].value_counts()
+        assert each.max() <= table.unit.max_rows and len(each) <= 50, name
+    assert exact(schema, dict(twin.tables), asked)["n"][0] >= 5
 
 
 def test_other_columns_differ_from_copy_to_copy() -> None:

@@ -19,6 +19,7 @@ from pets.errors import UserError, did_you_mean, shown
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
 from pets.service.access.oidc import CLAIMS, Oidc
+from pets.service.answering.memory import size
 from pets.service.http.limits import Limits
 from pets.service.opening import Opening
 
@@ -56,6 +57,8 @@ class Config:
             raise UserError("there is no dataset to serve; name at least one, with its schema")
         if len({one.ledger for one in self.openings}) > 1:
             raise UserError("all datasets of a service keep their account in one ledger; name one ledger")
+        if len({one.schema for one in self.openings}) < len(self.openings):
+            raise UserError("the same schema is served twice; name each dataset once")
         if not 0 < self.port < 65536:
             raise UserError(f"port must be from 1 to 65535, not {self.port}")
         if not 0 <= self.processes <= 64:
@@ -83,10 +86,10 @@ class _Reader:
         keys = self._read(form, "keys", self._path) if "keys" in form else None
         listen = self._part(form, "listen", ("host", "port"))
         answering = self._part(form, "answering", ("processes", "timeout", "memory", "threads"))
-        threads = self._given(answering, threads=_whole).get("threads")
+        threads = self._given(answering, threads=_count).get("threads")
         openings = tuple(self._dataset(one, ledger, keys, threads) for one in self._list(form, "datasets"))
         settings = self._given(listen, host=_text, port=_whole)
-        settings |= self._given(answering, processes=_whole, timeout=_number, memory=_text)
+        settings |= self._given(answering, processes=_whole, timeout=_number, memory=_size)
         settings |= self._given(form, public_log=_flag)
         limits = self._part(form, "limits", tuple(Limits.__dataclass_fields__))
         numbers = self._given(limits, **dict.fromkeys(limits, _whole))
@@ -105,7 +108,8 @@ class _Reader:
         data = form.get("data") or {}
         if not isinstance(data, Mapping):
             raise self._error(form, "data", f"data names each table's source, as 'stays: stays.csv', not {shown(data)}")
-        rules = self._given(policy, **{name: _flag if name == "allow_unbounded" else _whole for name in policy})
+        kinds: dict[str, Callable[[str], Any]] = {"allow_unbounded": _flag, "approval": _text}
+        rules = self._given(policy, **{name: kinds.get(name, _whole) for name in policy})
         return Opening(
             schema=self._read(form, "schema", self._path),
             ledger=ledger,
@@ -127,8 +131,10 @@ class _Reader:
     def _login(self, form: Any) -> Oidc | None:
         known = ("issuer", "audience", "jwks", "algorithms", "claims")
         login = self._part(form, "login", known)
-        if not login:
+        if form.get("login") is None:
             return None
+        if not login:
+            raise self._error(form, "login", "a login needs 'issuer'; add it, or leave the login out")
         self._mapping(login, "a login", known, ("issuer", "audience", "jwks"))
         more: dict[str, Any] = {}
         if "algorithms" in login:
@@ -208,7 +214,21 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
-    return int(_text(value)) if _text(value).isascii() else int("")
+    if not (_text(value).isascii() and value.removeprefix("-").isdigit()):
+        raise ValueError("no whole number")
+    return int(value)
+
+
+def _count(value: Any) -> int:
+    found = _whole(value)
+    if found < 1:
+        raise ValueError("none")
+    return found
+
+
+def _size(value: Any) -> str:
+    size(_text(value))
+    return str(value)
 
 
 def _number(value: Any) -> float:
@@ -225,6 +245,7 @@ _EXAMPLES = {
     "public_log": "write true or false",
     "allow_unbounded": "write true or false",
     "timeout": "write seconds, such as 300",
+    "threads": "write a number of at least 1, or leave it out",
     "processes": "write a number such as 2, or 0 where 'pets answer' runs elsewhere",
     "epsilon": "write a number such as 3",
     "delta": "write a number such as 1e-6",

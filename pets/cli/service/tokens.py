@@ -10,11 +10,12 @@ import typer
 
 from pets.cli.command import verb
 from pets.cli.flags import Books
+from pets.cli.service.grants import grant_app
 from pets.errors import UserError
 
 service_app = typer.Typer(
     name="service",
-    help="The query service: tokens for scripts. (Run it: pets serve.)",
+    help="The query service: tokens for scripts, and who may ask. (Run it: pets serve.)",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
@@ -25,6 +26,7 @@ token_app = typer.Typer(
     no_args_is_help=True,
 )
 service_app.add_typer(token_app)
+service_app.add_typer(grant_app)
 
 
 @verb(token_app)

@@ -2,7 +2,9 @@
 
 Checked are the signature, by an algorithm of a short list and with a key of that algorithm's own kind; who issued the
 token and for whom; from when and until when it holds. What it says of project, roles and datasets is taken from claims
-that the service's owner names.
+that the service's owner names. A name is taken whole, with the spaces in it; only roles, which have none, may also come
+as one text of words. A claim that the owner named and a token lacks, or that is of another type, makes no login: what
+is not said widens nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ _LEEWAY = 30.0  # seconds that the clocks of provider and service may differ
 _PATIENCE = 5.0
 _MAX_KEYS = 1_000_000  # bytes of a set of keys
 _MIN_RSA = 2048  # bits
+_ABSENT = object()
 _KINDS = {("RSA", ""): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 """By kind and curve of a key, the one algorithm that it is used with here."""
 
@@ -67,6 +70,8 @@ class Oidc:
                 raise UserError(f"the {what} of logins must be a text, as the provider's tokens name it")
         if isinstance(jwks, str):
             check_url(jwks)
+        if not algorithms:
+            raise UserError(f"allow at least one algorithm for logins, of {', '.join(ALGORITHMS)}")
         for name in algorithms:
             if name not in ALGORITHMS:
                 raise UserError(f"logins are never signed by {shown(name)} here; allow some of {', '.join(ALGORITHMS)}")
@@ -75,7 +80,11 @@ class Oidc:
                 raise UserError(f"there is no claim for {shown(name)}{did_you_mean(name, CLAIMS)}")
         _jwt()
         self.issuer, self.audience, self.algorithms = issuer, audience, tuple(algorithms)
+        for name, claim in (claims or {}).items():
+            if not isinstance(claim, str) or not claim.strip():
+                raise UserError(f"the claim for {name} is the name of one, not {shown(claim)}; or leave {name} out")
         self._claims, self._clock = {**CLAIMS, **(claims or {})}, clock
+        self._named = frozenset(claims or {})
         self._url = jwks if isinstance(jwks, str) else None
         self._keys: dict[str, Any] = {} if isinstance(jwks, str) else _keys(jwks)
         self._looked, self._fresh = float("-inf"), float("-inf")
@@ -106,17 +115,20 @@ class Oidc:
             return None
 
     def _identity(self, told: Json) -> Identity | None:
-        subject = _claim(told, self._claims["subject"])
-        projects = _several(_claim(told, self._claims["project"])) or [DEFAULT_PROJECT]
-        roles, datasets = _claim(told, self._claims["roles"]), _claim(told, self._claims["datasets"])
-        if not isinstance(subject, str):
+        said = {name: _claim(told, claim) for name, claim in self._claims.items()}
+        if any(said[name] is _ABSENT for name in self._named):
             return None
+        subject, roles = said["subject"], said["roles"]
+        projects = [DEFAULT_PROJECT] if said["project"] is _ABSENT else _names(said["project"])
+        if not isinstance(subject, str) or not projects:
+            return None
+        mine = ["analyst"] if roles is _ABSENT else roles.split() if isinstance(roles, str) else _names(roles)
         return Identity(
             subject,
             project=projects[0],
             # a provider has roles of its own; those of pets count
-            roles=frozenset({"analyst"} if roles is None else {*_several(roles)} & {*ROLES}),
-            datasets=None if datasets is None else frozenset(_several(datasets)),
+            roles=frozenset({*mine} & {*ROLES}),
+            datasets=None if said["datasets"] is _ABSENT else frozenset(_names(said["datasets"])),
             projects=frozenset(projects),
         )
 
@@ -178,20 +190,21 @@ def _keys(form: Any) -> dict[str, Any]:
 
 
 def _claim(told: Json, name: str) -> Any:
-    """What a claim says; a dot leads into an object, unless the whole name is a claim (as a URL is)."""
+    """What a claim says, or that it is absent; a dot leads into an object, unless the whole name is a claim (a URL)."""
     if name in told:
         return told[name]
     here: Any = told
     for part in name.split("."):
-        here = here.get(part) if isinstance(here, Mapping) else None
+        here = here.get(part, _ABSENT) if isinstance(here, Mapping) else _ABSENT
     return here
 
 
-def _several(value: Any) -> list[str]:
-    """A claim of several names: a list, or one text of words."""
-    if isinstance(value, str):
-        return value.split()
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+def _names(value: Any) -> list[str]:
+    """A claim of several names, or of one, each as it is; raises :class:`TypeError` for any other."""
+    several = [value] if isinstance(value, str) else value
+    if not isinstance(several, list) or not all(isinstance(one, str) for one in several):
+        raise TypeError("a claim of names is a text, or a list of texts")
+    return several
 
 
 def _jwt() -> Any:

@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import logging
 import math
+import re
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,16 @@ from fastapi.concurrency import run_in_threadpool
 
 from pets.common.codec import Json, canonical
 from pets.common.entropy import random_id
-from pets.errors import BusyError, InternalError, PetsError, UnauthenticatedError, UserError, did_you_mean, shown
+from pets.errors import (
+    BusyError,
+    InternalError,
+    NotFoundError,
+    PetsError,
+    UnauthenticatedError,
+    UserError,
+    did_you_mean,
+    shown,
+)
 from pets.service.access.identity import Identity
 from pets.service.http.service import Service
 from pets.service.wire import problems
@@ -34,6 +44,7 @@ HEADERS = {"Pets-Protocol": PROTOCOL, "Cache-Control": "no-store", "X-Content-Ty
 
 _logger = logging.getLogger("pets.service")
 _PATIENCE = 30.0  # seconds in which a body must have come
+_JOB = re.compile(r"[0-9a-f]{32}")  # an id, as a database can hold it
 _LOOKS = (0.05, 0.1, 0.2, 0.4)  # seconds between looks at a job that somebody waits for, then the last of them
 
 
@@ -134,8 +145,9 @@ class Endpoint:
             found = refusal(error)
         except Exception:
             number = random_id()[:12]
-            # for whoever runs the service; it never goes to whoever asked
-            _logger.error("incident %s\n%s", number, traceback.format_exc())
+            # for whoever runs the service: kept beside the ledger's key, and neither told nor in any log
+            service.ledger.incidents.note(number, traceback.format_exc())
+            _logger.error("incident %s (pets ledger incident %s)", number, number)
             found = refusal(InternalError(f"the service failed; tell whoever runs it (incident {number})"))
         _logger.info("%s %s %d", self.method, self.path, found.status_code)
         return found
@@ -158,6 +170,9 @@ class Endpoint:
             await asyncio.sleep(min(left, next(looks, _LOOKS[-1])))
 
     def _call(self, service: Service, identity: Identity, request: Request, body: bytes) -> Call:
+        for part, number in (("job", request.path_params.get("job")), ("after", request.query_params.get("after"))):
+            if part in (*request.path_params, *self.query) and number is not None and not _JOB.fullmatch(number):
+                raise NotFoundError(f"{shown(number)} is no id of a job; GET /queries lists yours")
         given = request.query_params.multi_items()
         for name, _ in given:
             if name not in self.query:

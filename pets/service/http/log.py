@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pets.errors import UserError
 from pets.ledger.publish.public_log import MOST
+from pets.service.access.grants import check_whole_ledger
 from pets.service.http.endpoint import Call, Endpoint, Reply
 
 _MOST_ENTRIES = 2**53
@@ -14,9 +15,10 @@ def _key(call: Call) -> Reply:
 
 
 def _entries(call: Call) -> Reply:
+    call.service.custodian(call.identity, call.path["dataset"])
     if not call.service.public_log:
         call.identity.require("auditor", "custodian")
-    call.service.custodian(call.identity, call.path["dataset"])
+        check_whole_ledger(call.service.ledger, call.identity, "auditor", "custodian")
     first = call.number("from", 0, _MOST_ENTRIES)
     piece = call.service.log.piece(first, call.number("to", first + MOST, _MOST_ENTRIES))
     entries = [{"seq": seq, "body": body, "hash": chain} for seq, body, chain in piece.entries]

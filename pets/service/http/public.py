@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pets.common.version import __version__
-from pets.errors import LedgerDownError, PetsError
+from pets.errors import LedgerDownError, PetsError, UserError, shown
+from pets.ledger.grants import ROLES
+from pets.service.access.grants import check_grant
 from pets.service.http.endpoint import PROTOCOL, Call, Endpoint, Reply
 from pets.session.history import form_of
 
@@ -52,10 +54,15 @@ def _budget(call: Call) -> Reply:
 def _history(call: Call) -> Reply:
     last = call.number("last", 1000, 10_000, 1)
     custodian = call.service.custodian(call.identity, call.path["dataset"])
-    if call.query.get("all") == "true":
+    every = call.query.get("all", "false")
+    if every not in ("true", "false"):
+        raise UserError(f"all must be true or false, not {shown(every)}")
+    if every == "true":
         call.identity.require("auditor", "custodian")
+        check_grant(custodian, call.identity, "auditor", "custodian")
         found = custodian.history(analyst=call.query.get("analyst"), last=last)
     else:
+        check_grant(custodian, call.identity, *ROLES)
         session = call.service.session(call.identity, call.path["dataset"])
         found = session.history(analyst=call.query.get("analyst"), last=last)
     return Reply({"history": form_of(found)})

@@ -17,8 +17,10 @@ from pets.service.access.grants import check_grant
 from pets.service.answering import answers
 from pets.service.http.endpoint import Call, Endpoint, Later, Reply
 from pets.service.wire.asked import Asked
+from pets.service.wire.problems import outward
 from pets.session.custody import Custody
 from pets.session.explain import explain
+from pets.session.synthesis.request import check_settings, rows_to_draw
 
 # before anything is asked -----------------------------------------------------------------------------------------
 
@@ -27,7 +29,9 @@ def _quote(call: Call) -> Reply:
     form = _fields(call, ("queries", "protection"))
     found = Asked.read("release", {"queries": form["queries"], "protection": form["protection"]}).arguments
     _count(call, found["queries"])
-    quote = call.service.session(call.identity, call.path["dataset"]).quote(found["queries"], found["protection"])
+    session = call.service.session(call.identity, call.path["dataset"])
+    check_grant(call.service.custodian(call.identity, call.path["dataset"]), call.identity)
+    quote = session.quote(found["queries"], found["protection"])
     return Reply({"quote": quote.to_json()})
 
 
@@ -92,7 +96,9 @@ def _put(call: Call, kind: Any, form: Json) -> Reply | Later:
     asked = Asked.read(kind, form)
     custody = service.custody(who, dataset)
     _CHECKS[asked.kind](call, custody, **asked.arguments)
-    if (known := answers.free(custody, asked.kind, asked.to_json(), call.key)) is not None:
+    # one that was put before under this key is that job, whatever it comes to: also while it runs, or is held
+    repeated = call.key is not None and service.put_before(who, dataset, call.key)
+    if not repeated and (known := answers.free(custody, asked.kind, asked.to_json(), call.key)) is not None:
         return Reply({"job": None} | known)
     job = service.queue.put(
         *(dataset, who.project, who.subject, asked.kind, asked.to_json(), call.key),
@@ -140,8 +146,13 @@ def _check_top_keys(call: Call, custody: Custody, query: Query, k: Any, protecti
 
 
 def _check_synthesise(call: Call, custody: Custody, rows: Any, settings: Json) -> None:
+    from pets.session.synthesis.synthesise import DP_SETTINGS
+
     if "method" in settings or "session" in settings:
         raise UserError("a service makes tables by method 'dp' alone; leave the method out")
+    rows_to_draw(rows)
+    check_settings("synthesise(method='dp')", settings, [name for name in DP_SETTINGS if name != "progress"])
+    _flag(settings.get("again", False))
 
 
 def _flag(again: Any) -> None:
@@ -184,7 +195,9 @@ def _told(job: QueuedJob) -> Json:
     """What whoever asked is told of a job."""
     found: Json = {"id": job.id, "kind": job.kind, "state": job.state.value, "dataset": job.dataset}
     found["at"] = int(job.at)
-    return found if job.problem is None else found | {"problem": job.problem}
+    if job.problem is None:
+        return found
+    return found | {"problem": job.problem | {"message": outward(job.problem["code"], job.problem["message"])}}
 
 
 def _jobs(call: Call) -> Reply:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pets.common.codec import Json
 from pets.errors import ForbiddenError, NotFoundError, UserError, did_you_mean, shown
 from pets.ledger.review.reviews import Held, Reviews
@@ -30,7 +32,7 @@ def _decide(call: Call) -> Reply:
         if name not in names:
             raise UserError(f"the body has no place for {shown(name)}{did_you_mean(name, names)}")
     decision, reason = known_decision(call.body.get("decision"), call.body.get("reason"))
-    mine = {"by": call.identity.subject, "reason": reason, "note": call.body.get("note", "")}
+    mine = {"by": call.identity.subject, "reason": reason, "note": _note(call.body.get("note", ""))}
     for dataset in _datasets(call):
         try:
             job = _all(call).decide(call.path["job"], decision, dataset=dataset, **mine)
@@ -39,6 +41,12 @@ def _decide(call: Call) -> Reply:
         call.service.ensure()
         return Reply({"job": {"id": job.id, "state": job.state.value, "dataset": job.dataset}})
     raise _nothing(call)
+
+
+def _note(value: Any) -> Any:
+    if isinstance(value, str) and "\x00" in value:
+        raise UserError("a note is words to read, and holds a NUL; leave that out")
+    return value
 
 
 def _all(call: Call) -> Reviews:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from pets.errors import NotFoundError, UserError, did_you_mean, shown
+from pets.ledger.db import jobs
 from pets.ledger.ledger import Ledger
 from pets.ledger.publish.public_log import PublicLog
 from pets.ledger.queue import Queue, QueuedJob
@@ -112,6 +113,11 @@ class Service:
         if found is not None and found.dataset in self.datasets(identity):
             return self.custodians[found.dataset], found
         raise NotFoundError(f"there is no job {shown(number)} of yours; GET /queries lists those that there are")
+
+    def put_before(self, identity: Identity, dataset: str, key: str) -> bool:
+        """Whether there is a job of one's own under an idempotency key."""
+        with self.ledger.aside(writes=False) as (connection, _):
+            return jobs.by_key(connection, dataset, (identity.project, identity.subject), key) is not None
 
     def ensure(self) -> None:
         """Somebody is to answer what waits."""

@@ -52,6 +52,14 @@ STATUS = {
 }
 """By code of an error, the status of HTTP. The codes are the whole list: see the guide."""
 
+_KEPT = {
+    "ledger": "the account cannot be kept now; tell whoever runs the service",
+    "ledger-down": "the account cannot be reached now; ask again later",
+    "commit-unknown": "it is not known whether this was charged; ask again under the same key, which tells",
+    "data": "the tables of this dataset cannot be read; tell whoever runs the service",
+}
+"""By code, what whoever asks reads in place of a sentence that may name places on the service's machines."""
+
 _TITLES = {
     400: "The request must change",
     401: "Who asks is not known",
@@ -75,13 +83,18 @@ def status(error: PetsError) -> int:
     return STATUS[error.code]
 
 
+def outward(code: str, sentence: str) -> str:
+    """What an analyst is told: the library's own sentence, but for those about the service's files and databases."""
+    return _KEPT.get(code, sentence)
+
+
 def problem(error: PetsError) -> Json:
     """The body of a refusal."""
     found: Json = {
         "type": TYPE + error.code,
         "title": _TITLES[status(error)],
         "status": status(error),
-        "detail": str(error),
+        "detail": outward(error.code, str(error)),
         "code": error.code,
     }
     return found if error.retry_after is None else found | {"retry_after": error.retry_after}

@@ -56,6 +56,14 @@ def test_the_least_that_a_file_says(tmp_path: Path) -> None:
     assert found.openings[0].ledger == str(tmp_path / "ledger.db") and found.openings[0].budget is None
 
 
+@pytest.mark.parametrize("stage", ["before", "after"])
+def test_a_second_person_is_asked_for_in_the_file(tmp_path: Path, stage: str) -> None:
+    (opening,) = load(
+        tmp_path, LEAST.replace("snapshots: snap}", f"snapshots: snap, policy: {{approval: {stage}}}}}")
+    ).openings
+    assert opening.policy["approval"] == stage
+
+
 WRONG = [
     ("ledger: l.db\n", "line 1: a service needs 'datasets'"),
     ("", "a service is written as names"),
@@ -68,6 +76,14 @@ WRONG = [
     (LEAST + "answering: {processes: -1}\n", "processes must be from 0 to 64"),
     (LEAST + "answering: {timeout: soon}\n", "line 4: timeout cannot be 'soon'; write seconds"),
     (LEAST + "answering: {timeout: 0}\n", "timeout must be from 1 to 86400"),
+    (LEAST + "answering: {processes: 1_0}\n", "line 4: processes cannot be '1_0'; write a number"),
+    (LEAST + "answering: {processes: 0, memory: lots}\n", "line 4: memory 'lots' is not a size"),
+    (LEAST + "answering: {threads: -3}\n", "line 4: threads cannot be '-3'; write a number of at least 1"),
+    (LEAST + "login: {}\n", "line 4: a login needs 'issuer'; add it, or leave"),
+    (LEAST + "login: {issuer: a, audience: b, jwks: 'https://x', algorithms: []}\n", "allow at least one algorithm"),
+    (LEAST + "login: {issuer: a, audience: b, jwks: 'https://x', claims: {project: }}\n", "the claim for project"),
+    (LEAST + "  - {schema: stays.yaml, snapshots: snap}\n", "the same schema is served twice"),
+    (LEAST.replace("snap}", "snap, policy: {approval: yes}}"), "approval must be 'before' or 'after'"),
     (LEAST + "limits: {per_minute: 0}\n", "line 4: per_minute must be a whole number above 0"),
     (LEAST + "public_log: maybe\n", "line 4: public_log cannot be 'maybe'; write true or false"),
     (LEAST + "login: {issuer: a}\n", "line 4: a login needs 'audience'; add it"),

@@ -143,6 +143,33 @@ def test_claims_have_the_names_that_the_owner_gives() -> None:
     assert found.identify(signed()) is None  # no email
 
 
+def test_a_name_with_spaces_is_one_name(provider: Oidc) -> None:
+    alpha, beta = (provider.identify(signed(pets_project=f"Team {name}")) for name in ("Alpha", "Beta"))
+    assert alpha is not None and (alpha.project, alpha.projects) == ("Team Alpha", {"Team Alpha"})
+    assert beta is not None and (beta.project, beta.projects) == ("Team Beta", {"Team Beta"})
+    several = provider.identify(signed(pets_project=["Team Alpha", "x"], pets_datasets="hospital stays"))
+    assert several is not None and several.projects == {"Team Alpha", "x"} and several.datasets == {"hospital stays"}
+
+
+@pytest.mark.parametrize("claim", ["project", "roles", "datasets"])
+def test_a_claim_that_the_owner_named_is_in_every_token(claim: str) -> None:
+    found = Oidc(ISSUER, AUDIENCE, JWKS, claims={claim: "the.claim"})
+    assert found.identify(signed(the={"claim": ["analyst"]})) is not None
+    assert found.identify(signed()) is None and found.identify(signed(the={"other": ["analyst"]})) is None
+
+
+@pytest.mark.parametrize("claim", ["pets_project", "pets_roles", "pets_datasets"])
+@pytest.mark.parametrize("value", [{"a": 1}, 3, True, ["a", 1], [["a"]]])
+def test_a_claim_of_another_type_makes_no_login(provider: Oidc, claim: str, value: Any) -> None:
+    assert provider.identify(signed(**{claim: value})) is None
+
+
+def test_a_claim_that_is_null_or_names_no_project_makes_no_login(provider: Oidc) -> None:
+    for more in ({"pets_project": []}, {"pets_project": None}, {"pets_roles": None}, {"pets_datasets": None}):
+        token = jwt.encode(claims() | more, KEYS["RS256"], "RS256", headers={"kid": "RS256"})
+        assert provider.identify(token) is None, more
+
+
 @pytest.mark.filterwarnings("ignore:The RSA key is 1024 bits")
 def test_keys_for_other_uses_and_of_other_kinds_are_passed_over() -> None:
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
@@ -170,6 +197,9 @@ def test_keys_for_other_uses_and_of_other_kinds_are_passed_over() -> None:
         ({"jwks": {"key": []}}, "set of keys"),
         ({"algorithms": ("HS256",)}, "RS256"),
         ({"algorithms": ("none",)}, "RS256"),
+        ({"algorithms": ()}, "RS256"),
+        ({"claims": {"project": None}}, "the claim for project"),
+        ({"claims": {"roles": " "}}, "the claim for roles"),
         ({"claims": {"role": "x"}}, "did you mean 'roles'"),
         ({"issuer": ""}, "issuer"),
         ({"audience": None}, "audience"),

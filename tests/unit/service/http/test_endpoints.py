@@ -16,7 +16,10 @@ from pets.ledger.ledger import Ledger
 from pets.ledger.log import merkle
 from pets.ledger.log.checkpoint import parse
 from pets.ledger.log.verifier import verify
+from pets.ledger.queue import Queue
 from pets.query_model.query import Query
+from pets.service.answering.grid import Grid
+from pets.service.answering.work import Work
 from pets.service.http.app import ENDPOINTS, create_app, router
 from pets.service.opening import Opening
 from pets.service.wire.asked import Asked
@@ -69,9 +72,11 @@ def test_an_answer_its_certificate_and_what_is_left(client: TestClient, keeper: 
     assert reply.status_code == 200 and body["job"]["state"] == "done" and body["job"]["dataset"] == "stays"
     release = pets.Release.from_json(body["releases"][0])
     assert release.analyst == "amina" and keeper.remaining().spent.loss > before
-    # asked again it is answered from the ledger, at once, without a job and at no cost; the job gives the same bytes
+    # asked again under its key it is the same job; and without one it is answered from the ledger, at once, with no job
     spent = keeper.remaining().spent
-    again = client.post("/datasets/stays/queries?wait=5", json=ASKED, headers={"Idempotency-Key": "first"}).json()
+    again = client.post("/datasets/stays/queries", json=ASKED, headers={"Idempotency-Key": "first"}).json()
+    assert canonical(again) == canonical(body)
+    again = client.post("/datasets/stays/queries?wait=5", json=ASKED).json()
     assert canonical(again) == canonical({"job": None, "releases": body["releases"]})
     assert keeper.remaining().spent == spent
     assert client.get(f"/queries/{body['job']['id']}").json() == body
@@ -82,6 +87,24 @@ def test_an_answer_its_certificate_and_what_is_left(client: TestClient, keeper: 
     assert left.spent == spent
     session = keeper.session(analyst="amina", project="asthma")
     assert client.get("/datasets/stays/history?last=5").json()["history"] == form_of(session.history(last=5))
+
+
+def test_a_request_sent_again_under_its_key_is_the_same_job(keeper: Custodian) -> None:
+    queue, slow = Queue(keeper.ledger), Grid(3600.0, 3600.0)
+    asked = ASKED | {"protection": {"kind": "dp", "epsilon": "0.15"}}
+    named = {"Idempotency-Key": "again", "who": "mo/sleep/analyst"}
+    with served(keeper, supervisor=None) as client:
+        first = client.post("/datasets/stays/queries", json=asked, headers=named)
+        job = queue.claim("test")
+        assert job is not None and job.id == first.json()["job"]["id"]
+        running = client.post("/datasets/stays/queries", json=asked, headers=named)
+        assert (running.status_code, running.json()["job"]["state"]) == (202, "running")
+        Work([keeper], queue, slow).answer(job)
+        # made and paid for, and not to be seen before its tick: nor under its key
+        early = client.post("/datasets/stays/queries", json=asked, headers=named)
+        assert (early.status_code, early.json()) == (202, running.json())
+        other = client.post("/datasets/stays/queries", json=ASKED, headers=named)
+        assert (other.status_code, other.json()["code"]) == (409, "other-question")
 
 
 KINDS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pets
 from pets.errors import BudgetError, PetsError
 from pets.ledger.queue import Queue
 from pets.service.http.limits import Limits
-from pets.service.wire.problems import MEDIA_TYPE, STATUS, error_of
+from pets.service.wire.problems import MEDIA_TYPE, STATUS, error_of, outward
 from pets.session.custodian import Custodian
 from tests.http_services import ASKED, DP, QUERY, TestClient, by_name, custodian, served
 from tests.unit.service.wire.test_problems import made
@@ -45,11 +46,12 @@ def test_every_code_leaves_as_a_problem(keeper: Custodian) -> None:
             told, reply = raised[-1], client.get("/datasets")
             assert reply.status_code == STATUS[kind.code] and reply.headers["content-type"] == MEDIA_TYPE
             assert reply.headers["pets-protocol"] == "1"
-            assert reply.json()["code"] == kind.code and reply.json()["detail"] == str(told)
+            said = outward(kind.code, str(told))
+            assert reply.json()["code"] == kind.code and reply.json()["detail"] == said
             wait = None if told.retry_after is None else str(math.ceil(told.retry_after))  # of whole seconds
             assert reply.headers.get("retry-after") == wait
             assert (reply.headers.get("www-authenticate") is not None) == (kind.code == "unauthenticated")
-            assert str(error_of(reply.json())) == str(told)
+            assert str(error_of(reply.json())) == said
 
 
 def test_what_nobody_foresaw_says_a_number_and_nothing_else(
@@ -63,6 +65,39 @@ def test_what_nobody_foresaw_says_a_number_and_nothing_else(
     assert reply.status_code == 500 and reply.json()["code"] == "internal" and "p17" not in reply.text
     number = reply.json()["detail"].rpartition("incident ")[2].rstrip(")")
     assert len(number) == 12 and f"incident {number}" in caplog.text  # whoever runs the service finds it
+    assert "p17" not in caplog.text and "p17 is 93" in keeper.ledger.incidents.read(number)
+
+
+def test_no_place_of_the_service_is_told(tmp_path: Path) -> None:
+    keeper = custodian(tmp_path)
+    queue = Queue(keeper.ledger)
+    with served(keeper, supervisor=None) as client:
+        number = client.post("/datasets/stays/queries", json=ASKED).json()["job"]["id"]
+        job = queue.claim("test")
+        assert job is not None
+        for_us = {"code": "data", "message": f"{tmp_path}/snapshots is gone", "retry_after": None}
+        queue.failed(job, for_us, 0.0)
+        told = client.get(f"/queries/{number}").json()["job"]["problem"]
+        assert told == for_us | {"message": outward("data", "")} and str(tmp_path) not in str(told)
+        keeper.ledger.close()
+        (tmp_path / "ledger.db").unlink()
+        (tmp_path / "ledger.db").mkdir()
+        reply = client.get("/datasets/stays/budget")
+    assert reply.status_code == 503 and str(tmp_path) not in reply.text, reply.text
+
+
+def test_what_is_no_id_is_never_looked_up(client: TestClient) -> None:
+    who = {"who": "rita/review/reviewer"}
+    for number in ("%00", "x", "A" * 32, "0" * 31, "0" * 33, "é" * 32):
+        replies = [client.request(method, f"/queries/{number}") for method in ("GET", "DELETE")]
+        replies += [client.get(f"/queries/{number}/certificate"), client.get(f"/queries?after={number}")]
+        replies += [client.get(f"/reviews/{number}", headers=who)]
+        replies += [client.post(f"/reviews/{number}", headers=who, json={"decision": "approve"})]
+        assert {(one.status_code, one.json()["code"]) for one in replies} == {(404, "not-found")}, number
+        assert all("is no id of a job" in one.json()["detail"] for one in replies)
+    note = {"decision": "approve", "note": "a\x00"}
+    refused = client.post(f"/reviews/{'0' * 32}", headers=who, json=note)
+    assert refused.status_code == 400 and "NUL" in refused.json()["detail"]
 
 
 QUESTION = pets.query("stays").group_by("sex")
@@ -97,6 +132,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("queries", {"kind": "rows_lost", "table": "none", "protection": DP}, "schema"),
     ("queries", {"kind": "rows_lost", "table": "stays", "protection": DP, "again": "no"}, "request"),
     ("queries", {"kind": "synthesise", "rows": 9, "settings": {"method": "gan"}}, "request"),
+    *(
+        ("queries", {"kind": "synthesise", "rows": 9, "settings": {"epsilon": "1"} | wrong}, "request")
+        for wrong in ({"rows": 10}, {"self": 1}, {"progress": True}, {"again": "no"}, {"colums": ["sex"]})
+    ),
+    ("queries", {"kind": "synthesise", "rows": "many", "settings": {"epsilon": "1"}}, "request"),
     ("dummy", {"queries": [QUERY], "protection": {"kind": "exact"}, "rows": 101}, "request"),
     ("dummy", {"queries": [QUERY], "protection": {"kind": "exact"}, "seed": -1}, "request"),
     ("dummy", {"queries": [], "protection": {"kind": "exact"}}, "request"),
@@ -180,6 +220,7 @@ def test_only_an_analyst_asks_and_only_an_auditor_reads_all(keeper: Custodian) -
         assert client.get("/datasets/stays/log").json()["code"] == "forbidden"
         assert client.get("/datasets/stays/history?all=true").json()["code"] == "forbidden"
         assert client.get("/datasets/stays/history?all=true", headers=vera).status_code == 200
+        assert client.get("/datasets/stays/history?all=TRUE", headers=vera).json()["code"] == "request"
     with served(keeper, public_log=True) as client:
         assert client.get("/datasets/stays/log").status_code == 200
 

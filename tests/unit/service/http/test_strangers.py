@@ -127,6 +127,22 @@ def test_a_login_for_some_datasets_sees_no_other(keeper: Custodian) -> None:
         assert asked.status_code == 404
 
 
+def test_a_log_of_several_datasets_is_for_who_sees_all_of_them(tmp_path: Path) -> None:
+    keeper = custodian(tmp_path)
+    births = keeper.schema.to_json() | {"dataset": "births"}
+    pets.Custodian(births, budget=pets.Budget(epsilon=1), ledger=keeper.ledger, progress=False)  # (not served here)
+    for datasets, status in ((frozenset({"stays"}), 403), (frozenset({"stays", "births"}), 200), (None, 200)):
+        vera = Identity("vera", project="audit", roles=frozenset({"auditor"}), datasets=datasets)
+        with served(keeper, auth=lambda _, vera=vera: vera) as client:
+            reply = client.get("/datasets/stays/log")
+            assert reply.status_code == status and ("births" in reply.text) == (status == 200), datasets
+    Grants(keeper.ledger).grant("births", "trial", "amina", ["analyst"], by="boss")
+    with served(keeper) as client:  # where there are grants, an auditor needs one, too
+        assert client.get("/datasets/stays/log", headers={"who": "vera/audit/auditor"}).status_code == 403
+        Grants(keeper.ledger).grant("births", "audit", "vera", ["auditor"], by="boss")
+        assert client.get("/datasets/stays/log", headers={"who": "vera/audit/auditor"}).status_code == 200
+
+
 def test_tokens_of_the_service(keeper: Custodian) -> None:
     tokens = Tokens(keeper.ledger)
     good, kept = tokens.create("script", "asthma", ["analyst"], ["stays"])
@@ -164,6 +180,30 @@ def test_where_there_are_grants_only_who_has_one_asks(tmp_path: Path) -> None:
         # the last grant's end opens the dataset to nobody
         for who in (AMINA, MALLORY):
             assert client.post("/datasets/stays/queries", json=ASKED, headers=who).status_code == 403
+
+
+def test_a_grant_is_needed_for_all_but_what_is_public_of_a_dataset(tmp_path: Path) -> None:
+    keeper, vera = custodian(tmp_path), {"who": "vera/audit/auditor"}
+    grants = Grants(keeper.ledger)
+    grants.grant("stays", "asthma", "amina", ["analyst", "auditor"], by="boss")
+    with served(keeper) as client:
+        statuses = {}
+        for path in ("schema", "budget", "history", "history?all=true"):
+            for name, who in (("amina", AMINA), ("mallory", MALLORY), ("vera", vera)):
+                statuses[path, name] = client.get(f"/datasets/stays/{path}", headers=who).status_code
+        for name, who in (("amina", AMINA), ("mallory", MALLORY), ("vera", vera)):
+            statuses["quote", name] = client.post("/datasets/stays/quote", json=ASKED, headers=who).status_code
+        assert {one for one, status in statuses.items() if status != 200} == {
+            ("history", "mallory"),
+            ("history", "vera"),
+            ("history?all=true", "amina"),  # the grant gives no role that the login has not
+            ("history?all=true", "mallory"),
+            ("history?all=true", "vera"),
+            ("quote", "mallory"),
+            ("quote", "vera"),
+        }
+        grants.grant("stays", "audit", "vera", ["auditor"], by="boss")
+        assert client.get("/datasets/stays/history?all=true", headers=vera).status_code == 200
 
 
 # neighbours -----------------------------------------------------------------------------------------------------------

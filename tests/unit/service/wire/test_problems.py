@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pets.errors import BusyError, InProgressError, InternalError, LedgerDownError, PetsError, SqlError, UserError
-from pets.service.wire.problems import STATUS, TYPE, error_of, problem
+from pets.service.wire.problems import STATUS, TYPE, error_of, outward, problem
 from tests.unit.test_error_codes import every
 
 
@@ -30,14 +30,25 @@ def test_every_code_has_a_status_and_no_status_is_for_a_code_that_is_not() -> No
 def test_an_error_is_the_same_at_the_other_end(kind: type[PetsError]) -> None:
     error = made(kind)
     body = problem(error)
-    assert body["type"] == TYPE + kind.code and body["detail"] == str(error) and body["status"] == STATUS[kind.code]
+    assert (
+        body["type"] == TYPE + kind.code
+        and body["detail"] == outward(kind.code, str(error))
+        and body["status"] == STATUS[kind.code]
+    )
     assert ("retry_after" in body) == (error.retry_after is not None)
     again = error_of(body)
     # (an error that makes its own sentence comes back as the kind that it is one of)
     expected = LedgerDownError if kind.code == "commit-unknown" else kind
-    assert type(again) is expected and str(again) == str(error) and again.retry_after == error.retry_after
+    assert type(again) is expected and str(again) == body["detail"] and again.retry_after == error.retry_after
     if isinstance(again, SqlError):
         assert (again.sentence, again.excerpt) == ("a sentence; and a remedy", "SELECT *\n       ^")
+
+
+def test_only_what_may_name_places_of_the_service_is_said_in_other_words() -> None:
+    path = "the ledger /srv/pets/ledger.db is held by another program"
+    kept = {kind.code for kind in every() if outward(kind.code, path) != path}
+    assert kept == {"ledger", "ledger-down", "commit-unknown", "data"}
+    assert not any("/" in outward(code, path) or "ledger" in outward(code, path) for code in kept)
 
 
 def test_a_failed_job_tells_the_same_in_its_own_words() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from pets.common.codec import Json
 from pets.errors import BudgetError, NotFoundError, PolicyError, UserError, did_you_mean, shown
 from pets.ledger.queue import JobState, QueuedJob
+from pets.ledger.queued.job import check_key
 from pets.protection.protection import DP, Protection
 from pets.query_model.query import Query
 from pets.query_model.sql.reading import sql
@@ -93,6 +94,7 @@ def _put(call: Call, kind: Any, form: Json) -> Reply | Later:
     custodian = service.custodian(who, dataset)
     who.require("analyst")
     check_grant(custodian, who)
+    check_key(call.key)
     asked = Asked.read(kind, form)
     custody = service.custody(who, dataset)
     _CHECKS[asked.kind](call, custody, **asked.arguments)

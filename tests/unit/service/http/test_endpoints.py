@@ -105,6 +105,10 @@ def test_a_request_sent_again_under_its_key_is_the_same_job(keeper: Custodian) -
         assert (early.status_code, early.json()) == (202, running.json())
         other = client.post("/datasets/stays/queries", json=ASKED, headers=named)
         assert (other.status_code, other.json()["code"]) == (409, "other-question")
+    with served(keeper) as client:  # a key that could name a part of another's charge is refused before any look
+        for key in ("again#0", f"job:{job.id}"):
+            reply = client.post("/datasets/stays/queries", json=asked, headers=named | {"Idempotency-Key": key})
+            assert (reply.status_code, reply.json()["code"]) == (400, "request"), key
 
 
 KINDS = {

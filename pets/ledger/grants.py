@@ -92,6 +92,14 @@ class Grants:
         with self.ledger.aside(writes=False) as (connection, _):
             return [_granted(row) for row in access.all_granted(connection, dataset)]
 
+    def allows(self, dataset: str, project: str, analyst: str, role: str = "analyst") -> bool:
+        """Whether an analyst may be this to a dataset: everybody, where there never was a grant for it."""
+        with self.ledger.aside(writes=False) as (connection, _):
+            if not access.ever_granted(connection, dataset):
+                return True
+            row = access.granted(connection, dataset, project, analyst)
+        return row is not None and not row.revoked and role in _granted(row).roles
+
     def any(self, dataset: str) -> bool:
         """Whether there is, or ever was, one: then who has none may not ask, also once the last has ended."""
         with self.ledger.aside(writes=False) as (connection, _):

@@ -22,6 +22,7 @@ from pets.ledger.db.transaction import Transaction
 from pets.ledger.events import Event
 from pets.ledger.ledger import Ledger, close
 from pets.ledger.queued.job import KINDS, JobState, QueuedJob, charged, check_key, job_of, made_of, told
+from pets.ledger.queued.unseen import all_unseen
 from pets.ledger.states import Sealed, State, release_failed
 
 __all__ = ["KINDS", "LEASE", "TRIES", "JobState", "Queue", "QueuedJob"]
@@ -49,7 +50,7 @@ class Queue:
 
     def __init__(self, ledger: Ledger, *, lease: float = LEASE) -> None:
         self.ledger, self.lease = ledger, lease
-        self._forgot = 0.0
+        self._forgot, self._turn = 0.0, ""
 
     # who asks ---------------------------------------------------------------------------------------------------
 
@@ -169,6 +170,11 @@ class Queue:
             self._tell("job-cancelled", row)
         return found
 
+    def unseen(self, dataset: str, project: str) -> frozenset[str]:
+        """The ids of a project's requests of whose end nothing may be told yet: their jobs wait for their ticks."""
+        with self.ledger.reading() as tx:
+            return all_unseen(tx, dataset, project, self.ledger.time())
+
     def waiting(self) -> int:
         """How many wait."""
         with self.ledger.aside(writes=False) as (connection, _):
@@ -176,21 +182,23 @@ class Queue:
 
     # who answers ------------------------------------------------------------------------------------------------
 
-    def claim(self, worker: str, datasets: Sequence[str] | None = None) -> QueuedJob | None:
-        """The job that waits longest; it is this worker's as long as it renews its lease.
+    def claim(self, worker: str, datasets: Sequence[str] | None = None, *, shown: float = 0.0) -> QueuedJob | None:
+        """The job of the next project that waits longest; it is this worker's as long as it renews its lease.
 
         Args:
             worker: a name for people who look after the service.
             datasets: which it can answer about (``None``: all).
+            shown: when it may be seen that it runs.
         """
         with self.ledger.aside(writes=False) as (connection, now):  # who finds nothing keeps nobody from writing
             if not jobs.any_waiting(connection, datasets):
                 return None
         with self.ledger.aside() as (connection, now):
             values = {"state": "running", "token": random_id(), "worker": worker, "lease": now + self.lease}
-            row = jobs.claim(connection, datasets, values)
+            row = jobs.claim(connection, datasets, self._turn, values | {"shown": shown})
         if row is None:
             return None
+        self._turn = row.project
         self._tell("job-running", row)
         return job_of(row)
 
@@ -215,7 +223,7 @@ class Queue:
 
     def _ended(self, job: QueuedJob, **values: Any) -> bool:
         with self.ledger.aside() as (connection, _):
-            moved = jobs.move(connection, job.id, "running", job.token, **values)
+            moved = jobs.end(connection, job.id, job.token, **values)
         if moved:
             self._tell(f"job-{values['state']}", job, json.loads(values.get("problem", "{}")).get("code"))
         return moved
@@ -287,8 +295,8 @@ class Queue:
         return self._fail(tx, job, {"code": InternalError.code, "message": _GIVEN_UP.format(charge)}, shown)
 
     def _fail(self, tx: Transaction, job: QueuedJob, problem: Json, shown: float) -> str | None:
-        told = text(problem | {"retry_after": None})
-        moved = jobs.move(tx.connection, job.id, "running", job.token, state="failed", problem=told, shown=shown)
+        said = text(problem | {"retry_after": None})
+        moved = jobs.end(tx.connection, job.id, job.token, state="failed", problem=said, shown=shown)
         return str(problem["code"]) if moved else None
 
     def _tell_failed(self, job: Any, code: str | None) -> None:

@@ -10,6 +10,7 @@ from pets.errors import FailedKeyError, HeldError, InProgressError, NotApprovedE
 from pets.ledger.db.row_types import Scope, text
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.ledger import close
+from pets.ledger.queued.unseen import unseen
 from pets.ledger.states import Request, Sealed
 
 
@@ -60,13 +61,20 @@ def check_asked(approval: str | None, job: str | None) -> None:
 
 
 def free(tx: Transaction, dataset: str, scope: Scope, request: Request, now: float, approval: str | None) -> Any:
-    """:func:`known`, for who asks without a job that a person could decide about; ``None`` where that is needed.
+    """:func:`known`, for who asks without a job; ``None`` where one is needed: it is in time, and a person may decide.
 
-    Where requests are approved ``"before"`` their answer, an answer to somebody else needs an approval of its own.
+    An answer whose own job has not ended yet for its asker, or that is being made under this key, is none yet. Where
+    requests are approved ``"before"`` their answer, an answer to somebody else needs an approval of its own.
     """
     try:
         found = known(tx, dataset, scope, request, False, now)
-    except (HeldError, NotApprovedError):
+    except (HeldError, InProgressError, NotApprovedError):
+        return None
+    except FailedKeyError:
+        if unseen(tx, tx.by_key(dataset, scope, request.key or ""), now):
+            return None
+        raise
+    if found is not None and unseen(tx, tx.request(found.request), now):
         return None
     others = found is not None and found.scope != scope and not found.delivered
     return None if approval == "before" and others else found

@@ -49,14 +49,24 @@ def waiting(connection: sa.Connection, dataset: str | None = None, project: str 
     return int(connection.execute(query).scalar_one())
 
 
+def under_way(connection: sa.Connection, dataset: str, project: str, now: float) -> list[Any]:
+    """A project's jobs that wait or run, or are told to."""
+    open_ = sa.or_(jobs.c.state.in_(("waiting", "running")), jobs.c.shown > now)
+    query = sa.select(jobs).where(jobs.c.dataset == dataset, jobs.c.project == project, open_)
+    return list(connection.execute(query.where(jobs.c.state != "cancelled")).all())
+
+
 def any_waiting(connection: sa.Connection, datasets: Sequence[str] | None) -> bool:
     """Whether one waits."""
     return connection.execute(_next(datasets)).first() is not None
 
 
-def claim(connection: sa.Connection, datasets: Sequence[str] | None, values: dict[str, Any]) -> Any:
-    """The job that waits longest, which runs from now on; what another claims at this moment is passed over."""
-    first = _next(datasets).with_for_update(skip_locked=True).scalar_subquery()
+def claim(connection: sa.Connection, datasets: Sequence[str] | None, turn: str, values: dict[str, Any]) -> Any:
+    """The next project's job that waits longest, which runs from now on; what another claims now is passed over.
+
+    ``turn``: the project that had the last turn; projects take theirs in the order of their names.
+    """
+    first = _next(datasets, turn).with_for_update(skip_locked=True).scalar_subquery()
     claimed = sa.update(jobs).where(jobs.c.id == first, WAITING).values(tries=jobs.c.tries + 1, **values)
     return connection.execute(claimed.returning(*jobs.c)).first()
 
@@ -75,6 +85,11 @@ def move(connection: sa.Connection, job: str, before: str, claim: str | None, **
     if claim is not None:
         same.append(jobs.c.token == claim)
     return bool(connection.execute(sa.update(jobs).where(*same).values(**values)).rowcount)
+
+
+def end(connection: sa.Connection, job: str, claim: str, **values: Any) -> bool:
+    """:func:`move` of a job that runs to where nobody answers it; its ``lease`` tells when it was first told to run."""
+    return move(connection, job, "running", claim, **{"lease": jobs.c.shown} | values)
 
 
 def left_behind(connection: sa.Connection, now: float) -> list[Any]:
@@ -99,8 +114,10 @@ def _of(dataset: str, scope: Scope) -> tuple[Any, ...]:
     return jobs.c.dataset == dataset, jobs.c.project == scope[0], jobs.c.analyst == scope[1]
 
 
-def _next(datasets: Sequence[str] | None) -> Any:
+def _next(datasets: Sequence[str] | None, turn: str | None = None) -> Any:
     query = sa.select(jobs.c.id).where(WAITING)
     if datasets is not None:
         query = query.where(jobs.c.dataset.in_(datasets))
+    if turn is not None:
+        query = query.order_by(sa.case((jobs.c.project > turn, 0), else_=1), jobs.c.project)
     return query.order_by(jobs.c.at, jobs.c.id).limit(1)

@@ -31,6 +31,11 @@ class JobState(Enum):
         """Whether nothing more becomes of it."""
         return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
+    @property
+    def over(self) -> bool:
+        """Whether no process answers it any more, or ever did, and its asker is told so at a tick."""
+        return self in (JobState.DONE, JobState.FAILED, JobState.HELD)
+
 
 @dataclass(frozen=True)
 class QueuedJob:
@@ -43,7 +48,7 @@ class QueuedJob:
         at: when it came, in seconds since 1970.
         request: the ids of the ledger's requests that answer it, with commas between them.
         problem: why it failed: ``code``, ``message``, ``retry_after``.
-        shown: when its end may be seen; before, its asker is told that it runs.
+        shown: when its end may be seen (while it runs: that it does); before, its asker is told what was so before.
         token: who may end it; only whoever claimed it has it.
         tries: how often it was claimed.
         review: whether a person must decide ``before`` or ``after`` it is answered, or what they decided:
@@ -98,10 +103,16 @@ def check_key(key: str | None) -> None:
 
 
 def told(row: Any, now: float) -> QueuedJob:
-    """A job as its asker sees it: without the worker's token, and without its end before that may be seen."""
+    """A job as its asker sees it: without the worker's token, its end and its beginning each from a tick on.
+
+    (When one begins tells when the one before it ended.)
+    """
     job = replace(job_of(row), token="")
-    if job.state in (JobState.DONE, JobState.FAILED, JobState.HELD) and job.shown > now:
-        return replace(job, state=JobState.RUNNING, request=None, problem=None, review=None)
+    if job.state is JobState.RUNNING and job.shown > now:
+        return replace(job, state=JobState.WAITING)
+    if job.state.over and job.shown > now:
+        state = JobState.WAITING if row.lease > now else JobState.RUNNING
+        return replace(job, state=state, request=None, problem=None, review=None)
     return replace(job, request=None) if job.state is JobState.HELD else job
 
 

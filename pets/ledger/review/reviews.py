@@ -69,7 +69,7 @@ class Reviews:
         """It was answered, and its answer is held; arguments and result as of :meth:`pets.ledger.queue.Queue.done`."""
         with self.ledger.writing() as (tx, now):
             held = {"state": "held", "review": Stage.AFTER.value, "request": request, "answer": answer, "shown": shown}
-            if not jobs.move(tx.connection, job.id, "running", job.token, **held):
+            if not jobs.end(tx.connection, job.id, job.token, **held):
                 return False
             if any(one.review == "refused" for one in made_of(tx, jobs.by_id(tx.connection, job.id)).values()):
                 jobs.move(tx.connection, job.id, "held", None, **_ends(Stage.AFTER, Decision.REFUSE, "other"))

@@ -26,6 +26,9 @@ from pets.service.opening import Opening
 LOOK = 0.05
 """Seconds between two looks for a job, unless somebody says that there is one."""
 
+LAST = 1.0
+"""Seconds that the process then has to end by itself."""
+
 AWAY = 1.0
 """Seconds after which a database that could not be reached is tried again."""
 
@@ -69,7 +72,8 @@ def answering(terms: Json, heard: TextIO, say: Lines) -> None:
     custodians = [Opening.from_json(one).custodian() for one in terms["openings"]]
     ledger = custodians[0].ledger
     queue = Queue(ledger, lease=terms["lease"])
-    work = Work(custodians, queue, Grid(**terms["grid"]))
+    grid = Grid(**terms["grid"])
+    work = Work(custodians, queue, grid)
     ledger.listeners.on(ANY, lambda event: say(event=event.to_json()))
     poked, ended, idle = threading.Event(), threading.Event(), threading.Event()
     leaving = (heard, poked, ended, idle, terms["timeout"])
@@ -79,7 +83,7 @@ def answering(terms: Json, heard: TextIO, say: Lines) -> None:
     while not ended.is_set():
         idle.clear()
         try:
-            job = queue.claim(terms["worker"], work.datasets)
+            job = queue.claim(terms["worker"], work.datasets, shown=grid.tick(ledger.time(), None))
         except LedgerError:
             ended.wait(AWAY)
             continue
@@ -107,7 +111,7 @@ def _until_alone(
         poked.set()
     ended.set()
     idle.wait(most)
-    time.sleep(1.0)
+    time.sleep(LAST)
     os._exit(0)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from pets.common.codec import canonical
 from pets.common.entropy import random_id
-from pets.errors import PetsError, QueryError
+from pets.errors import ForbiddenError, PetsError, QueryError
+from pets.ledger.grants import Grants
 from pets.ledger.queue import Queue, QueuedJob
 from pets.ledger.review.reviews import Reviews
 from pets.service.answering.grid import Grid
@@ -34,6 +35,7 @@ class Work:
     def __init__(self, custodians: list[Custodian], queue: Queue, grid: Grid) -> None:
         self._custodians = {one.schema.dataset: one.custody for one in custodians}
         self._queue, self._grid, self._reviews = queue, grid, Reviews(queue.ledger)
+        self._grants = Grants(queue.ledger)
         self._scoped: dict[tuple[str, str, str], Custody] = {}
 
     @property
@@ -52,6 +54,11 @@ class Work:
         cells: int | None = None
         try:
             custody = self._custody(job)
+            if not self._grants.allows(job.dataset, job.project, job.analyst):  # it may have ended since
+                raise ForbiddenError(
+                    f"nobody has granted {job.analyst} of project {job.project} to ask about this dataset; nothing "
+                    "was charged; ask the custodian for a grant"
+                )
             approval = None if job.kind == "dummy" else custody.policy.approval  # (nobody's rows are in that one)
             if approval == "before" and job.review != "approved":
                 self._reviews.postpone(job)

@@ -12,6 +12,7 @@ import pytest
 import pets
 from pets.common.codec import Json
 from pets.errors import OtherQuestionError, PetsError
+from pets.ledger.grants import Grants
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import JobState, Queue, QueuedJob
 from pets.release.release import Release
@@ -262,3 +263,19 @@ def test_answers_are_shown_at_ticks(here: World) -> None:
         assert seen.state is JobState.RUNNING and answer_of(here.queue, seen) is None
         shown.append(seen.shown % (1000 if given == asked(question(1)) else 3000))
     assert shown == [0, 0]
+
+
+def test_who_may_ask_no_more_is_not_answered(here: World) -> None:
+    """A grant ended while the question waited."""
+    grants = Grants(here.ledger)
+    grants.grant("service-test", "stroke", "amina", ["analyst"], by="jo")
+    grants.grant("service-test", "stroke", "ben", ["reviewer"], by="jo")
+    first = here.put("release", asked(question(1)))
+    assert here.answered(first).state is JobState.DONE and here.spent > 0
+    spent, jobs = here.spent, [here.put("release", asked(question(2)), analyst=one) for one in ("amina", "ben", "eve")]
+    grants.end("service-test", "stroke", "amina", by="jo")
+    for job in jobs:
+        found = here.answered(job)
+        assert found.state is JobState.FAILED and found.problem is not None and found.problem["code"] == "forbidden"
+        assert "nothing was charged" in found.problem["message"]
+    assert here.spent == spent

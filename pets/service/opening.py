@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from pets.common.codec import Json
-from pets.errors import UserError, did_you_mean, shown
+from pets.errors import DataError, UserError, did_you_mean, shown
 from pets.ledger.ledger import Ledger
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
@@ -56,6 +56,24 @@ class Opening:
                 threads=self.threads,
                 progress=progress,
             )
+
+    def listening(self) -> Custodian:
+        """Open it in a process that listens, which reads no rows: from stored snapshots alone.
+
+        Raises:
+            DataError: where a table is not ready there; else as :meth:`custodian`.
+        """
+        told = f"the tables of {self.schema!r} are not ready in {self.snapshots!r}, and whoever listens reads no rows"
+        remedy = f"make them ready first: pets snapshot --schema {self.schema} --data FILE --out {self.snapshots}"
+        if self.snapshots is None:
+            raise DataError("whoever listens reads no rows; give snapshots= a folder that pets snapshot has made")
+        try:
+            found = replace(self, data={}).custodian()
+        except DataError:
+            raise DataError(f"{told}; {remedy}") from None
+        if not set(self.data) <= set(found.tables):
+            raise DataError(f"{told}; {remedy}")
+        return found
 
     def to_json(self) -> Json:
         """As text for another process; it may hold the password of a database."""

@@ -88,6 +88,11 @@ def _embedded(schema: str, data: list[str] | None, budget: tuple[float | None, f
             raise DataError("no data was given; add --data FILE, the rows that are to be served")
         make_folder(folder)
         _prepared(schema, data or [], snapshots)
+    elif sources:
+        print(
+            f"The tables in {snapshots} are served as they were made ready, and --data is not read again; to renew "
+            f"them, run pets snapshot with --out {snapshots}, or serve from another --folder."
+        )
     new = not ledger.exists() or budget != (None, None)
     usual = (1.0, 1e-6)
     parts = [other if part is None else part for part, other in zip(budget, usual, strict=True)]
@@ -115,7 +120,7 @@ def _run(config: "Config", host: str | None, port: int | None, *, local: bool) -
     from pets.service.http.serving import serve as served
 
     sock = listening(config.host if host is None else host, config.port if port is None else port)
-    custodians = [one.custodian() for one in config.openings]
+    custodians = [one.listening() for one in config.openings]
     ledger = custodians[0].ledger
     supervisor: Any = None
     if config.processes:
@@ -158,6 +163,9 @@ def _local_token(ledger: "Ledger") -> Iterator[str]:
 
     tokens = Tokens(ledger)
     roles = ("analyst", "auditor", "custodian")
+    for one in tokens.all():  # of a service that was killed, and could not take its own back
+        if (one.subject, one.project, one.roles, one.revoked) == ("local", "default", roles, None):
+            tokens.revoke(one.id)
     secret, token = tokens.create("local", "default", roles, expires=time.time() + _DAYS * 86_400)
     try:
         yield secret

@@ -29,6 +29,7 @@ CLAIMS = {"subject": "sub", "project": "pets_project", "roles": "pets_roles", "d
 """By what the service wants to know, the claim that says it, unless the owner names another."""
 
 _KEPT = 3600.0  # seconds that published keys are used without a look
+_OLDEST = 86_400.0  # seconds after which keys are used no more, should the provider have been away since
 _PAUSE = 60.0  # seconds between two looks, however many tokens name a key that nobody knows
 _LEEWAY = 30.0  # seconds that the clocks of provider and service may differ
 _PATIENCE = 5.0
@@ -138,14 +139,22 @@ class Oidc:
         """The key of that name, after a look at what the provider publishes now where it is due."""
         if self._url is None:
             return self._keys.get(name)
-        with self._lock:
-            now = self._clock()
-            stale = now - self._fresh >= _KEPT
-            if (stale or name not in self._keys) and now - self._looked >= _PAUSE:
-                self._looked = now
-                if (found := _fetched(self._url)) is not None:
-                    self._keys, self._fresh = found, now
-            return self._keys.get(name)
+        # whoever has a known key waits for nobody's look
+        if (name not in self._keys or self._age >= _KEPT) and self._lock.acquire(blocking=name not in self._keys):
+            try:
+                now = self._clock()
+                if (name not in self._keys or self._age >= _KEPT) and now - self._looked >= _PAUSE:
+                    self._looked = now
+                    if (found := _fetched(self._url)) is not None:
+                        self._keys, self._fresh = found, now
+            finally:
+                self._lock.release()
+        return self._keys.get(name) if self._age < _OLDEST else None
+
+    @property
+    def _age(self) -> float:
+        """Seconds since the provider published what is known."""
+        return self._clock() - self._fresh
 
 
 def check_url(url: str) -> None:
@@ -160,11 +169,19 @@ def check_url(url: str) -> None:
         raise UserError(f"the keys of logins are fetched by https, and not from {shown(url)}; give an https:// URL")
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect where each address on the way may be asked."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        """The next request; raises :class:`UserError` for an address whose answer somebody could change."""
+        check_url(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _fetched(url: str) -> dict[str, Any] | None:
     """The keys that are published there now; ``None`` where they cannot be had."""
     try:
-        with urllib.request.urlopen(url, timeout=_PATIENCE) as reply:
-            check_url(reply.url)  # where a redirect led, too
+        with urllib.request.build_opener(_Redirects).open(url, timeout=_PATIENCE) as reply:
             return _keys(json.loads(reply.read(_MAX_KEYS)))
     except (OSError, ValueError, UserError, RecursionError):
         return None

@@ -61,6 +61,7 @@ def create_app(
 
     Raises:
         UserError: for custodians that cannot be served together.
+        DataError: for an opening whose tables are not ready (``pets snapshot``): this process reads no rows.
     """
     service = _service(custodian, auth, limits, supervisor, public_log)
     app = FastAPI(
@@ -100,7 +101,7 @@ def router(
 def _service(custodian: Any, auth: Any, limits: Any, supervisor: Any, public_log: bool) -> Service:
     several = list(custodian) if isinstance(custodian, (list, tuple)) else [custodian]
     if several and all(isinstance(one, Opening) for one in several):
-        openings, several = several, [one.custodian() for one in several]
+        openings, several = several, [one.listening() for one in several]
         supervisor = Supervising(openings, several[0].ledger) if supervisor is None else supervisor
     if auth is None and several and isinstance(several[0], Custodian):
         auth = Bearer(ServiceTokens(several[0].ledger))

@@ -18,6 +18,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from pets.common.codec import Json, canonical
 from pets.common.entropy import random_id
@@ -124,7 +125,7 @@ class Endpoint:
         query: the names that may stand behind its question mark.
         takes: an example of the body; ``None``: it takes none.
         opened: whether nobody needs to say who they are.
-        limited: whether requests are counted; what is opened counts all callers together.
+        limited: whether requests are counted; what is opened counts all callers without a login together.
     """
 
     method: str
@@ -153,9 +154,9 @@ class Endpoint:
         return found
 
     async def _reply(self, service: Service, request: Request) -> Reply:
-        identity = NOBODY if self.opened else await _identity(service, request)
+        identity = await self._who(service, request)
         if self.limited:
-            service.rates.take(self.path if self.opened else (identity.project, identity.subject))
+            service.rates.take(self.path if identity is NOBODY else (identity.project, identity.subject))
         body = await _body(request, service.limits.max_bytes) if self.takes is not None else b""
         call = await run_in_threadpool(self._call, service, identity, request, body)
         reply = await run_in_threadpool(self.handler, call)
@@ -168,6 +169,15 @@ class Endpoint:
             if last or left <= 0:
                 return found
             await asyncio.sleep(min(left, next(looks, _LOOKS[-1])))
+
+    async def _who(self, service: Service, request: Request) -> Identity:
+        """Who asks; of what is open to all, nobody, unless a login counts their requests apart from all others'."""
+        if not (self.opened and self.limited):
+            return NOBODY if self.opened else await _identity(service, request)
+        try:
+            return await _identity(service, request)
+        except Exception:  # also what a host's own login does not foresee: this is open to all
+            return NOBODY
 
     def _call(self, service: Service, identity: Identity, request: Request, body: bytes) -> Call:
         for part, number in (("job", request.path_params.get("job")), ("after", request.query_params.get("after"))):
@@ -219,6 +229,8 @@ async def _body(request: Request, most: int) -> bytes:
                     raise too_large
     except TimeoutError:
         raise BusyError("the body of the request did not come in time; send it again", 1.0) from None
+    except ClientDisconnect:  # nobody reads this
+        raise UserError("the request ended before its body had come; send it again") from None
     return bytes(found)
 
 

@@ -39,7 +39,14 @@ def _proof(call: Call) -> Reply:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/key", _key, "The public key that certificates and checkpoints are signed with.", opened=True),
+    Endpoint(
+        "GET",
+        "/key",
+        _key,
+        "The public key that certificates and checkpoints are signed with.",
+        opened=True,
+        limited=False,  # every client needs it to begin, and it costs nothing
+    ),
     Endpoint(
         "GET",
         "/datasets/{dataset}/log",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pets.common.version import __version__
-from pets.errors import LedgerDownError, PetsError, UserError, shown
+from pets.errors import BusyError, LedgerDownError, PetsError, UserError, shown
 from pets.ledger.grants import ROLES
 from pets.service.access.grants import check_grant
 from pets.service.http.endpoint import PROTOCOL, Call, Endpoint, Reply
@@ -17,9 +17,13 @@ def _healthz(_: Call) -> Reply:
 def _readyz(call: Call) -> Reply:
     try:
         call.service.ledger.check()
+        with call.service.ledger.reading() as tx:
+            call.service.ledger.now(tx)  # (the clock may have been set back)
     except PetsError:
         # why is for whoever runs the service: it names places on its machines
         raise LedgerDownError("the account cannot be kept now; ask again later") from None
+    if call.service.unable:
+        raise BusyError("no process can answer now; whoever runs the service finds why in its log", 60.0)
     return Reply({"ready": True})
 
 
@@ -74,7 +78,14 @@ def _history(call: Call) -> Reply:
 
 ENDPOINTS = (
     Endpoint("GET", "/healthz", _healthz, "Whether the process lives.", opened=True, limited=False),
-    Endpoint("GET", "/readyz", _readyz, "Whether the account can be kept now.", opened=True, limited=False),
+    Endpoint(
+        "GET",
+        "/readyz",
+        _readyz,
+        "Whether the account can be kept, and questions answered.",
+        opened=True,
+        limited=False,
+    ),
     Endpoint("GET", "/version", _version, "The version of the protocol, and of pets.", opened=True),
     Endpoint("GET", "/datasets", _datasets, "Who asks, and the datasets that they may ask about."),
     Endpoint("GET", "/datasets/{dataset}/schema", _schema, "What is public of a dataset: all that a question needs."),

@@ -119,6 +119,12 @@ class Service:
         with self.ledger.aside(writes=False) as (connection, _):
             return jobs.by_key(connection, dataset, (identity.project, identity.subject), key) is not None
 
+    @property
+    def unable(self) -> bool:
+        """Whether the processes that answer were started here, and none of them can open its tables."""
+        problem, ready = (getattr(self.supervisor, name, None) for name in ("problem", "ready"))
+        return problem is not None and not ready
+
     def ensure(self) -> None:
         """Somebody is to answer what waits."""
         if self.supervisor is not None:

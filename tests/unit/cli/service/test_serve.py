@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from pets.cli.main import run
+from pets.cli.service.serve import _embedded, _local_token
+from pets.ledger.ledger import Ledger
+from pets.ledger.tokens import Tokens
 from tests.http_services import ASKED, SCHEMA, rows
 
 
@@ -41,6 +44,27 @@ def test_mistakes_are_one_sentence(
 ) -> None:
     assert run(["serve", *flags]) != 0
     assert said in capsys.readouterr().err and not (folder / "pets-service").exists()
+
+
+def test_a_token_that_a_killed_service_left_ends_with_the_next(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        tokens = Tokens(ledger)
+        script, _ = tokens.create("local", "default", ["analyst"])
+        with _local_token(ledger) as first:
+            roles = next(one.roles for one in tokens.all() if one.revoked is None and len(one.roles) > 1)
+        assert tokens.find(first) is None
+        left, _ = tokens.create("local", "default", roles)  # of one that never got to its end
+        assert tokens.find(left) is not None
+        with _local_token(ledger) as secret:
+            assert tokens.find(left) is None and tokens.find(secret) is not None and tokens.find(script) is not None
+        assert tokens.find(secret) is None
+
+
+def test_data_that_is_not_read_again_is_said_to_be_not(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "there" / "snapshots").mkdir(parents=True)
+    for data, said in ((["stays.csv"], True), (None, False)):
+        _embedded("stays.yaml", data, (None, None), folder / "there")
+        assert ("--data is not read again" in capsys.readouterr().out) == said
 
 
 def asked(url: str, token: str, path: str, body: Any = None) -> Any:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from pets.errors import UserError
+from pets.service.access import oidc
 from pets.service.access.identity import Identity
 from pets.service.access.oidc import Oidc
 
@@ -219,7 +220,10 @@ def published() -> Iterator[tuple[str, dict[str, Any]]]:
         def do_GET(self) -> None:
             state["looks"] += 1
             body = json.dumps({"keys": state["keys"]}).encode()
-            self.send_response(200)
+            moved = state.get("to") if self.path == "/keys" else None
+            self.send_response(302 if moved else state.get("status", 200))
+            if moved:
+                self.send_header("Location", moved)
             self.end_headers()
             self.wfile.write(body)
 
@@ -250,6 +254,65 @@ def test_new_keys_are_looked_for_and_unknown_names_bring_no_flood(published: tup
     now[0] = 3700.0
     state["keys"] = []
     assert found.identify(signed("ES256")) is None and state["looks"] == 3  # nor is one that is looked at again
+
+
+def test_keys_end_a_day_after_the_provider_was_last_there(published: tuple[str, dict[str, Any]]) -> None:
+    url, state = published
+    now = [0.0]
+    found = Oidc(ISSUER, AUDIENCE, url, clock=lambda: now[0])
+    assert found.identify(signed()) is not None
+    state["status"] = 503
+    now[0] = 86_000.0
+    assert found.identify(signed()) is not None and state["looks"] == 2
+    now[0] = 86_401.0
+    assert found.identify(signed()) is None
+    state["status"] = 200
+    now[0] += 61.0
+    assert found.identify(signed()) is not None
+
+
+def test_a_redirect_over_an_address_that_could_be_changed_is_not_followed(
+    published: tuple[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, state = published
+    asked: list[str] = []
+    real = oidc.check_url
+    monkeypatch.setattr(oidc, "check_url", lambda one: (asked.append(one), real(one))[1])
+    state["to"] = url.replace("/keys", "/moved")
+    assert Oidc(ISSUER, AUDIENCE, url).identify(signed()) is not None  # (each address on the way may be asked)
+    assert asked == [url, state["to"]] and state["looks"] == 2
+    state["to"], state["looks"] = "http://login.example.org/keys", 0
+    assert Oidc(ISSUER, AUDIENCE, url).identify(signed()) is None and state["looks"] == 1
+
+
+def test_nobody_with_a_known_key_waits_for_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    looking, go = threading.Event(), threading.Event()
+    keys = oidc._keys({"keys": [public("RS256", KEYS["RS256"], "RS256")]})
+    looks: list[int] = []
+
+    def fetched(_: str) -> Any:
+        looks.append(len(looks))
+        if len(looks) > 1:
+            looking.set()
+            assert go.wait(60)
+        return keys
+
+    monkeypatch.setattr(oidc, "_fetched", fetched)
+    now = [0.0]
+    found = Oidc(ISSUER, AUDIENCE, "https://login.example.org/keys", clock=lambda: now[0])
+    assert found.identify(signed()) is not None
+    now[0] = 100.0
+    stranger = threading.Thread(target=found.identify, args=(signed("ES256"),))
+    stranger.start()
+    assert looking.wait(60)
+    known: list[Any] = []
+    one = threading.Thread(target=lambda: known.append(found.identify(signed())))
+    one.start()
+    one.join(30)
+    assert known and known[0] is not None  # while the look goes on
+    go.set()
+    stranger.join()
+    one.join()
 
 
 def test_a_provider_that_is_away_lets_nobody_in_and_known_keys_last(published: tuple[str, dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 import pets
 from pets.common.codec import canonical
+from pets.errors import DataError
 from pets.ledger.ledger import Ledger
 from pets.ledger.log import merkle
 from pets.ledger.log.checkpoint import parse
@@ -237,6 +238,11 @@ def test_whoever_answers_is_started_with_the_first_question(tmp_path: Path, monk
         snapshots=places["ready"],
         budget=pets.Budget(epsilon=1, delta=1e-6).to_json(),
     )
+    with pytest.raises(DataError, match="whoever listens reads no rows; make them ready first: pets snapshot"):
+        create_app(opening, auth=by_name)
+    assert not (tmp_path / "ready").exists()
+    opening.custodian()  # as pets snapshot makes them ready
+    (tmp_path / "stays.csv").unlink()
     client = TestClient(create_app(opening, auth=by_name))
     assert client.post("/datasets/stays/quote", json=ASKED).status_code == 200
     assert told == [f"1 {client.get('/key').json()['origin']}"]

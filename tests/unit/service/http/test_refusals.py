@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,11 @@ import pytest
 import pets
 from pets.errors import BudgetError, PetsError
 from pets.ledger.queue import Queue
+from pets.service.http.app import create_app
 from pets.service.http.limits import Limits
 from pets.service.wire.problems import MEDIA_TYPE, STATUS, error_of, outward
 from pets.session.custodian import Custodian
-from tests.http_services import ASKED, DP, QUERY, TestClient, by_name, custodian, served
+from tests.http_services import ASKED, DP, QUERY, AtOnce, TestClient, by_name, custodian, served
 from tests.unit.service.wire.test_problems import made
 from tests.unit.test_error_codes import every
 
@@ -193,10 +197,49 @@ def test_a_rate_is_one_callers_alone(keeper: Custodian) -> None:
         codes = [client.get("/datasets").status_code for _ in range(4)]
         assert codes == [200, 200, 200, 429]
         assert client.get("/datasets", headers={"who": "li/sleep/analyst"}).status_code == 200
-        # whoever floods what is open to all takes it from nobody's questions, and hides no process from its keeper
-        assert [client.get("/key").status_code for _ in range(4)] == [200, 200, 200, 429]
-        assert [client.get("/log/checkpoint").status_code, client.get("/version").status_code] == [200, 200]
+        # whoever floods what is open to all takes it from nobody with a login, and hides no process from its keeper
+        nobody, mo = {"who": ""}, {"who": "mo/sleep/analyst"}
+        flood = [client.get("/log/checkpoint", headers=nobody).status_code for _ in range(4)]
+        assert flood == [200, 200, 200, 429]
+        assert client.get("/version", headers=nobody).status_code == 200
+        assert client.get("/log/checkpoint", headers=mo).status_code == 200
+        assert {client.get("/key", headers=nobody).status_code for _ in range(8)} == {200}
         assert {client.get(path).status_code for path in ("/healthz", "/readyz") * 4} == {200}
+
+
+def test_it_is_not_ready_where_nothing_could_be_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass
+    class Answers(AtOnce):
+        problem: str | None = None
+        ready: bool = False
+
+    keeper = custodian(tmp_path)
+    answers = Answers(keeper)
+    with served(keeper, supervisor=answers) as client:
+        assert client.get("/readyz").status_code == 200  # (none was started yet)
+        answers.problem = f"no table is in {tmp_path}"
+        reply = client.get("/readyz")
+        assert reply.status_code == 429 and str(tmp_path) not in reply.text
+        answers.ready = True  # another one was started since
+        assert client.get("/readyz").status_code == 200
+        monkeypatch.setattr(keeper.ledger, "_clock", lambda: time.time() - 10_000)
+        assert client.get("/readyz").json()["code"] == "ledger-down"
+
+
+def test_whoever_hangs_up_is_no_incident(keeper: Custodian, caplog: pytest.LogCaptureFixture) -> None:
+    app, sent = create_app(keeper, auth=by_name), []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/datasets/stays/quote", "headers": headers}
+    scope |= {"query_string": b"", "http_version": "1.1", "raw_path": b"", "root_path": "", "scheme": "http"}
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["status"] == 400 and "incident" not in caplog.text
 
 
 def test_over_the_budget_the_job_says_so_in_the_librarys_words(keeper: Custodian) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -130,3 +130,13 @@ def _is_time(text: object) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+def work_form(question: str, releases: Sequence[Json]) -> Json:
+    """What one certificate of several answers is about: they were asked one after another, and charged as one.
+
+    Args:
+        question: the digest of what was asked, by which the ledger knows it again.
+        releases: the canonical forms of the answers, in order.
+    """
+    return {"pets": "work", "question": question, "releases": list(releases)}

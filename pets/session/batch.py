@@ -14,6 +14,7 @@ from pets.common.codec import Json, canonical
 from pets.errors import InternalError, ReleaseFailedError
 from pets.protection.budget import Cost
 from pets.release.release import Release
+from pets.release.release_form import work_form
 from pets.session.job import Job
 
 Answer = Callable[[Job], Release]
@@ -51,11 +52,13 @@ class Answers:
     Attributes:
         releases: the answers so far.
         certificate: of all answers, once they are sealed.
+        question: the digest of what was asked.
     """
 
     def __init__(self, work: Work, answer: Answer, stored: Sequence[Release] | None) -> None:
         self.releases: list[Release] = []
         self.certificate: Json | None = None
+        self.question = work.question
         self._work, self._answer, self._stored = work, answer, stored
         self._left = work.price.loss
 
@@ -92,7 +95,7 @@ class Answers:
 
     def form(self) -> Json:
         """What is sealed: every answer, in order."""
-        return {"pets": "work", "question": self._work.question, "releases": [one.form for one in self.releases]}
+        return work_form(self.question, [one.form for one in self.releases])
 
 
 def stored(sealed: bytes) -> list[Release]:

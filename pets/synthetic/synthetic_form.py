@@ -1,6 +1,7 @@
 """The form in which a synthetic data set goes over a wire, there and back.
 
-Its rows travel as Parquet, which keeps their types; that they are those which were signed is checked as they are read.
+Its rows travel as Parquet, which keeps their types. All that is read is bound to what was signed with the rows: they
+themselves by their digest, every answer by its certificate, and the rest stands in the signed manifest.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import binascii
 import io
 from typing import Any
 
-from pets.common.codec import Json, fraction, whole
+from pets.common.codec import Json, digest, fraction, whole
 from pets.errors import PetsError, UserError
 from pets.release.certificate import Certificate
 from pets.release.release import Release
-from pets.release.release_form import plain
+from pets.release.release_form import work_form
 from pets.schema.schema import Schema
 from pets.synthetic.synthetic_release import PEOPLE, Misfit, SyntheticRelease
 
@@ -34,23 +35,23 @@ def form_of(made: SyntheticRelease) -> Json:
         "rows": rows,
         "derived": made.derived,
         "certificate": dict(made.certificate),
-        "certified": made.certified,
-        "misfits": [plain(vars(one)) for one in made.misfits],
+        "question": made.question,
         "releases": [one.to_json() for one in made.releases],
     }
 
 
 def read_form(form: Any) -> SyntheticRelease:
-    """The data set whose form this is, its rows held against what was signed.
+    """The data set whose form this is, its rows and answers held against what was signed.
 
     Raises:
-        UserError: when it was edited, is damaged, or is no data set. Whether the signature is genuine is for
+        UserError: when it was edited, is damaged, or is no data set. Whether the signatures are genuine is for
             ``pets verify`` to say.
     """
     try:
         made = _read(form)
         same = made.csv_digest(made.table_name) is not None
         same = same and {name: made.csv_digest(name) for name in made.frames} == form["derived"]["tables"]
+        same = same and _of_these_answers(made, form["derived"]["from"])
     except (PetsError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError, OSError, binascii.Error):
         same = False
     if not same:
@@ -65,7 +66,7 @@ def _read(form: Any) -> SyntheticRelease:
         raise ValueError("another form")
     derived, said = form["derived"], form["derived"]["manifest"]
     frames = {
-        name: pd.read_parquet(io.BytesIO(base64.b64decode(form["rows"][name], validate=True)))
+        name: pd.read_parquet(io.BytesIO(base64.b64decode(form["rows"][name], validate=True))).reset_index(drop=True)
         for name in said["tables"]
     }
     numbers: dict[str, Any] = {name: None if said[name] is None else float(fraction(said[name])) for name in _FLOATS}
@@ -76,15 +77,27 @@ def _read(form: Any) -> SyntheticRelease:
         data=said["made_from"],
         releases=tuple(Release.from_json(one) for one in form["releases"]),
         cost=dict(said["cost"]),
-        misfits=tuple(map(_misfit, form["misfits"])),
+        misfits=tuple(map(_misfit, said["marginals"])),
         notes=tuple(said["notes"]),
-        certified=form["certified"],
+        certified=None if form["question"] is None else dict(derived["from"][0]),
+        question=form["question"],
         schema=None if PEOPLE in said["settings"] else Schema.from_json(derived["schema"]),
         certificate=Certificate(form["certificate"]),
         derived=derived,
         **{name: said[name] for name in _SAME},
         **numbers,
     )
+
+
+def _of_these_answers(made: SyntheticRelease, certificates: Any) -> bool:
+    """Whether the answers are those that the rows were signed with: each one's numbers, and all of them."""
+    if made.question is None:
+        each = [Certificate(one.certificate or {}) for one in made.releases]
+        fits = all(signed.subject == one.digest for signed, one in zip(each, made.releases, strict=True))
+        return fits and list(map(dict, each)) == certificates
+    together = digest(work_form(made.question, [one.form for one in made.releases]))
+    alone = all(one.certificate is None for one in made.releases)
+    return alone and len(certificates) == 1 and Certificate(certificates[0]).subject == together
 
 
 def _parquet(frame: Any) -> bytes:

@@ -111,6 +111,7 @@ class SyntheticRelease:
         level: on the spectrum of the Office for National Statistics (2019), from *structural* to *replica*.
         notes: what a reader must know.
         certified: the signed certificate of all releases together, where they were charged as one.
+        question: the digest of what was asked then, which that certificate is about with the releases.
         certificate: the ledger's signed statement that these very tables were made of these releases; ``None`` for a
             federation's, which has no ledger of its own: each of its releases carries what its sites signed.
         derived: the canonical form that the certificate is about: manifest, schema, tables' digests and the releases'
@@ -140,6 +141,7 @@ class SyntheticRelease:
     analyst: str
     notes: tuple[str, ...] = ()
     certified: Json | None = None
+    question: str | None = None
     enough: str = ""
     schema: Schema | None = None
     certificate: Certificate | None = None

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pets.common.arguments import whole_between
-from pets.common.codec import Json
+from pets.common.codec import Json, digest
 from pets.dp.calibrate import Noise, calibrate, target_units
 from pets.errors import BudgetError, UserError, did_you_mean, shown
 from pets.plan.plan import make_plan
@@ -47,6 +47,7 @@ class SynthesisRequest:
         seed: of drawing rows.
         again: whether marginals that were answered before are measured, and charged, anew.
         progress: whether a bar is shown.
+        here: whether the rows are drawn on this machine, which then needs what draws them.
 
     Raises:
         UserError, BudgetError: naming the setting and the remedy.
@@ -66,6 +67,7 @@ class SynthesisRequest:
     seed: int = 0
     again: bool = False
     progress: bool = True
+    here: bool = True
 
     def __post_init__(self) -> None:
         from pets.synthetic.dp_model.cohort import plain_cohort
@@ -95,7 +97,8 @@ class SynthesisRequest:
                 f"epsilon={self.epsilon!r} is too small for {len(self.workload.cliques):,} marginals; ask with a "
                 "larger epsilon or for fewer columns"
             )
-        ready()  # a missing extra, too, is refused before anything is spent
+        if self.here:
+            ready()  # a missing extra, too, is refused before anything is spent
 
     @property
     def cohort(self) -> Query | None:
@@ -192,6 +195,12 @@ class SynthesisRequest:
     def questions(self) -> list[tuple[Query, DP]]:
         """Every marginal that may be measured, at its share of the price."""
         return [(self.workload.query(clique), self.priced(share)) for clique, share in self.workload.shares()]
+
+    @cached_property
+    def question(self) -> str:
+        """The digest of what is asked where all marginals are charged as one: it decides every one of them."""
+        known = [make_plan(query, self.schema).digest for query, _ in self.questions()]
+        return digest([known, {"cells": self.cells, "seed": self.seed}])
 
     def made(self, measure: Measure) -> Made:
         """The table, drawn from a model of what ``measure`` answers: post-processing of its releases."""

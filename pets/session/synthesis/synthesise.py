@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from pets.common.clock import now
-from pets.common.codec import Json, digest
+from pets.common.codec import Json
 from pets.common.entropy import random_id
 from pets.errors import BudgetError, UserError, did_you_mean, shown
 from pets.plan.plan import Plan
@@ -127,6 +127,7 @@ def _private(custody: Custody, request: SynthesisRequest) -> SyntheticRelease:
         project=custody.project,
         analyst=custody.analyst,
         certified=None if answers is None else answers.certificate,
+        question=None if answers is None else answers.question,
         enough=made.verdict.words,
         notes=(
             made.verdict.words,
@@ -153,14 +154,14 @@ def _together(custody: Custody, request: SynthesisRequest, jobs: Sequence[Job]) 
 
     ``jobs`` are the questions that are known beforehand; they and the settings decide all others.
     """
-    plan, settings = jobs[0].plan, {"cells": request.cells, "seed": request.seed}
+    plan = jobs[0].plan
     columns = list(dict.fromkeys(key.column for job in jobs for key in job.plan.query.keys))
     cost, noise = Cost(custody.budget.currency, request.units), jobs[0].noise
     gaussian = noise is not None and noise.mechanism == "gaussian"
     work = Work(
         table=plan.table,
         what=f"a synthetic table by aim of {', '.join(columns)}",
-        question=digest([[job.plan.digest for job in jobs], settings]),
+        question=request.question,
         snapshot=jobs[0].snapshot.id,
         protection=request.protection.to_json() | {"policy": custody.policy.digest},
         price=cost,

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import pets
-from pets.common.codec import canonical
+from pets.common.codec import Json, canonical
 from pets.errors import UserError
 from pets.synthetic.stays import invent_stays, stays_schema
 from pets.synthetic.synthetic_form import form_of, read_form
@@ -32,7 +32,41 @@ def test_a_data_set_comes_back_as_it_was(made: SyntheticRelease) -> None:
     assert repr(again) == repr(made) and again.manifest == made.manifest
     assert again.to_check == made.to_check and again.releases == made.releases
     pd.testing.assert_frame_equal(again.table, made.table)
-    pd.testing.assert_frame_equal(again.error, made.error)
+    pd.testing.assert_frame_equal(again.error, made.error, atol=1e-6)  # as signed: to six digits
+
+
+def invented(release: Json) -> Json:
+    """A release with numbers that nobody signed."""
+    body = {name: part for name, part in release.items() if name not in ("digest", "certificate")}
+    return body | {"values": [12345 for _ in body["values"]]}
+
+
+def test_what_stands_beside_the_rows_is_what_was_signed_with_them(made: SyntheticRelease) -> None:
+    form = form_of(made)
+    beside = [{"columns": ["sex"], "cells": 2, "sigma": "0", "error": "0", "noise": "0", "held": True}]
+    read = read_form(form | {"misfits": beside, "certified": {"payload": "eA=="}})
+    assert [one.to_json() for one in read.misfits] == form["derived"]["manifest"]["marginals"]
+    assert read.certified is None
+
+
+def test_answers_that_were_charged_as_one_are_bound_together() -> None:
+    session = pets.Session(
+        stays_schema(), invent_stays(people=3000, seed=1), budget=pets.Budget(epsilon=9, delta=1e-6), progress=False
+    )
+    columns = ["sex", "age"]
+    aim = session.synthesise(50, epsilon=5, table="stays", columns=columns, selection="aim", progress=False)
+    form = json.loads(canonical(form_of(aim)))
+    again = read_form(form)
+    assert again.releases == aim.releases and again.certified == aim.certified is not None
+    wrong = [
+        form | {"releases": [invented(form["releases"][0]), *form["releases"][1:]]},
+        form | {"releases": form["releases"][:-1]},
+        form | {"question": None},
+        form | {"question": "ab" * 32},
+    ]
+    for one in wrong:
+        with pytest.raises(UserError, match="no synthetic data set as pets made it"):
+            read_form(one)
 
 
 def test_rows_that_were_not_signed_are_refused(made: SyntheticRelease) -> None:
@@ -48,6 +82,11 @@ def test_rows_that_were_not_signed_are_refused(made: SyntheticRelease) -> None:
         form | {"rows": {name: "AAAA"}},
         form | {"derived": form["derived"] | {"tables": {name: None}}},
         form | {"releases": [{}]},
+        form | {"releases": form["releases"][1:]},
+        form | {"releases": []},
+        form | {"releases": form["releases"][::-1]},
+        form | {"releases": [invented(form["releases"][0]), *form["releases"][1:]]},
+        form | {"question": "ab" * 32},
         {},
     ]
     for one in edited:

@@ -14,7 +14,7 @@ import httpx
 
 import pets
 from pets.common.codec import Json, canonical
-from pets.errors import NotFoundError, PetsError, UnauthenticatedError
+from pets.errors import InProgressError, NotFoundError, PetsError, UnauthenticatedError
 from pets.service.wire.asked import Asked
 from pets.service.wire.problems import problem, status
 from pets.session.history import form_of
@@ -30,6 +30,7 @@ class Stub(httpx.MockTransport):
     Attributes:
         polls: how often a job is looked at before it is done.
         lost: replies that are lost on their way, after the service did its work.
+        busy: replies to a question that say that what came under its key is still being answered.
         edit: what is done to an answer before it leaves.
         seen: every request: its method, path, headers and body.
     """
@@ -37,7 +38,7 @@ class Stub(httpx.MockTransport):
     def __init__(self, session: AnalystSession, key: bytes) -> None:
         super().__init__(self._handle)
         self.session, self.key = session, key
-        self.polls = self.lost = 0
+        self.polls = self.lost = self.busy = 0
         self.protocol: str | None = "1"
         self.edit: Callable[[Json], Json] = lambda answer: answer
         self.seen: list[httpx.Request] = []
@@ -62,7 +63,7 @@ class Stub(httpx.MockTransport):
         if self.lost:
             self.lost -= 1
             raise httpx.ReadError("the line broke", request=request)
-        headers = {} if self.protocol is None else {"Pets-Protocol": self.protocol}
+        headers = {} if self.protocol is None else {"Pets-Protocol": self.protocol.encode("latin-1")}
         return httpx.Response(code, content=canonical(body), headers=headers)
 
     def _reply(self, request: httpx.Request) -> Json:
@@ -105,6 +106,9 @@ class Stub(httpx.MockTransport):
             except PetsError as error:
                 told = {"code": error.code, "message": str(error), "retry_after": error.retry_after}
                 self.jobs[number], self.states[number] = {"problem": told}, "failed"
+        if self.busy:
+            self.busy -= 1
+            raise InProgressError(f"the request under key {key!r} is still being answered; ask again in 30 s", 30)
         return self._told(number)
 
     def _told(self, number: str) -> Json:

@@ -15,6 +15,7 @@ from pets.service.client.facts import Facts
 from pets.service.client.jobs import Jobs
 from pets.service.client.reading import pinned
 from pets.service.client.transport import Transport
+from pets.service.wire.harmless import harmless
 
 
 @plain_arguments(UserError, "connect", "write pets.connect('https://host/pets', token='…')")
@@ -71,7 +72,7 @@ def connect(
 
 def _text(told: Any, name: str) -> str:
     value = told.get(name)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or harmless(value) != value:
         raise UserError(f"the service does not say the {name}; install the version of pets that it has")
     return value
 
@@ -79,7 +80,11 @@ def _text(told: Any, name: str) -> str:
 def _one(told: Any, dataset: str | None) -> str:
     """The dataset that is meant."""
     listed = told.get("datasets")
-    names = [str(one.get("dataset")) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    names = (
+        [harmless(str(one.get("dataset"))) for one in listed if isinstance(one, dict)]
+        if isinstance(listed, list)
+        else []
+    )
     if dataset is None:
         if len(names) == 1:
             return names[0]

@@ -25,11 +25,12 @@ from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.keys.top_keys import TopKeys
 from pets.release.release import Release
 from pets.schema.schema import Schema
-from pets.service.client import reading
+from pets.service.client import reading, synthesis
 from pets.service.client.facts import Facts
 from pets.service.client.jobs import Jobs, Pending
 from pets.service.client.transport import Transport
 from pets.service.wire.asked import Asked
+from pets.service.wire.harmless import harmless
 from pets.session.quoting.quote import Quote, Remaining, large_delta, notes_of
 from pets.session.quoting.terms import PublicTerms
 from pets.session.verbs.analyst_verbs import AnalystVerbs
@@ -51,8 +52,10 @@ class Connection(AnalystVerbs):
 
     The verbs, results, errors and their words are those of :class:`pets.Session`. What is public is worked out here:
     plans, explanations, SQL, dummies. An answer's certificate is held against the ledger's key before a number of it is
-    shown. ``release(…, wait=False)`` gives a :class:`~pets.service.client.jobs.Pending` at once; Ctrl-C leaves a
-    question with the service, and :meth:`fetch` gives its answer later.
+    shown. Nobody signs the rest, which is the service's word: the schema and the policy before an answer, quotes,
+    :meth:`remaining`, :meth:`history` and the states of questions. ``release(…, wait=False)`` gives a
+    :class:`~pets.service.client.jobs.Pending` at once; Ctrl-C leaves a question with the service, and :meth:`fetch`
+    gives its answer later; so it does of one that a second person must approve (:class:`~pets.errors.HeldError`).
 
     Attributes:
         url: where the service is.
@@ -142,7 +145,7 @@ class Connection(AnalystVerbs):
     # account ------------------------------------------------------------------------------------------------------
 
     def remaining(self) -> Remaining:
-        return Remaining.from_json(self._transport.get("datasets", self.dataset, "budget").get("remaining"))
+        return Remaining.from_json(harmless(self._transport.get("datasets", self.dataset, "budget").get("remaining")))
 
     def _left(self) -> Cost:
         return self.remaining().left
@@ -151,9 +154,8 @@ class Connection(AnalystVerbs):
         from pets.session.history import read_form
 
         most = _MAX_HISTORY if last is None else min(last, _MAX_HISTORY)
-        return read_form(
-            self._transport.get("datasets", self.dataset, "history", last=most, analyst=analyst).get("history")
-        )
+        told = self._transport.get("datasets", self.dataset, "history", last=most, analyst=analyst)
+        return read_form(harmless(told.get("history")))
 
     # asking -------------------------------------------------------------------------------------------------------
 
@@ -248,7 +250,8 @@ class Connection(AnalystVerbs):
         priced = noisy(protection)
         plans = [self._plan(one) for one in asked]
         body = {"queries": [one.to_json() for one in asked], "protection": priced.to_json()}
-        quote = Quote.from_json(self._transport.post("datasets", self.dataset, "quote", body=body).get("quote"))
+        told = self._transport.post("datasets", self.dataset, "quote", body=body)
+        quote = Quote.from_json(harmless(told.get("quote")))
         # what was released here of rows that bounds leave out, the service does not know
         return replace(quote, notes=notes_of(plans, lost) + large_delta(plans, quote.delta)) if lost else quote
 
@@ -278,8 +281,9 @@ class Connection(AnalystVerbs):
             if not isinstance(method, str) or method not in METHODS:
                 raise UserError(f"there is no method {shown(method)}{did_you_mean(method, METHODS)}")
             raise UserError("a service makes tables with a guarantee alone; leave method out, and give epsilon=")
+        asked = self._publicly(lambda terms: synthesis.request_of(terms, rows, settings))
         reply = self._jobs.answered(self._jobs.put(Asked("synthesise", {"rows": rows, "settings": settings}), None))
-        return reading.synthetic(reply.get("synthetic"), self.key, self._own)
+        return synthesis.synthetic(reply.get("synthetic"), self.key, self._own, asked)
 
     @plain_arguments(UserError, "fetch", "write fetch('the job's id')")
     def fetch(self, id: str) -> Any:
@@ -296,7 +300,7 @@ class Connection(AnalystVerbs):
             "keys": partial(reading.keys, ReleasedKeys, key=self.key, own=self._own),
             "top": partial(reading.keys, TopKeys, key=self.key, own=self._own),
             "rows_lost": lambda form: RowsLost(reading.answers([form], self.key, self._own)[0]),
-            "synthetic": lambda form: reading.synthetic(form, self.key, self._own),
+            "synthetic": lambda form: synthesis.synthetic(form, self.key, self._own),
         }
         found = next((name for name in readers if name in reply), None)
         if found is None:

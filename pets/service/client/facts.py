@@ -10,6 +10,7 @@ from pets.errors import PetsError, UserError
 from pets.protection.policy import Policy
 from pets.schema.schema import Schema
 from pets.service.client.transport import Transport
+from pets.service.wire.harmless import harmless
 from pets.session.quoting.quote import Remaining
 from pets.session.quoting.terms import PublicTerms
 
@@ -46,5 +47,6 @@ class Facts:
     @classmethod
     def _read(cls, told: Any, remaining: Remaining) -> Facts:
         terms = PublicTerms(Schema.from_json(told["schema"]), Policy.from_json(told["policy"]), remaining.budget)
-        snapshots = {str(name): str(one) for name, one in told["snapshots"].items()}
-        return cls(terms, str(told["engine"]), tuple(map(str, told["tables"])), snapshots)
+        said = harmless({name: told[name] for name in ("engine", "tables", "snapshots")})
+        snapshots = {str(name): str(one) for name, one in said["snapshots"].items()}
+        return cls(terms, str(said["engine"]), tuple(map(str, said["tables"])), snapshots)

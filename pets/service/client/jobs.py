@@ -10,13 +10,18 @@ from typing import Any
 from pets.common.codec import Json
 from pets.common.entropy import random_id
 from pets.common.progress import bar
-from pets.errors import HeldError, UserError, shown
+from pets.errors import HeldError, InProgressError, UserError, shown
 from pets.service.client.transport import Transport
 from pets.service.wire.asked import Asked
+from pets.service.wire.errors import ServiceDownError
+from pets.service.wire.harmless import harmless
 from pets.service.wire.problems import error_of
 
 _WAITS = (1.0, 1.0, 2.0, 5.0, 10.0)
 """Seconds that the service may wait with its reply, at first few so that progress shows, then the last of them."""
+
+_PATIENCE = 600.0
+"""Seconds that a question is asked again under a key under which one is still being answered."""
 
 _OPEN = ("waiting", "running")
 
@@ -31,7 +36,29 @@ class Jobs:
         """Ask; gives the service's first reply, with the answer where it has one."""
         body = {"kind": asked.kind} | asked.to_json()
         name = random_id() if key is None else key
-        return self._transport.post("datasets", self._dataset, "queries", body=body, key=name, wait=wait)
+        again = f"ask the same again with key={name!r}, and it is charged once"
+        if asked.kind == "synthesise":
+            again = "look at connection.history() before you ask again"
+        try:
+            return self._sent(body, name, wait)
+        except KeyboardInterrupt:
+            print(f"Whether the service has the question is not known: {again}", file=sys.stderr)
+            raise
+        except ServiceDownError as error:
+            raise ServiceDownError(f"{error}; whether it has the question is not known: {again}") from None
+
+    def _sent(self, body: Json, key: str, wait: float) -> Json:
+        """The first reply, waited for where what came under this key is still being answered."""
+        waited = 0.0
+        while True:
+            try:
+                return self._transport.post("datasets", self._dataset, "queries", body=body, key=key, wait=wait)
+            except InProgressError as error:
+                pause = min(_WAITS[-1], max(_WAITS[0], error.retry_after or 0.0))
+                if waited + pause > _PATIENCE:
+                    raise
+            self._pause(pause)
+            waited += pause
 
     def answered(self, reply: Json) -> Json:
         """The answer, once it is there; Ctrl-C leaves the job and says how to fetch its answer.
@@ -49,6 +76,10 @@ class Jobs:
                 file=sys.stderr,
             )
             raise
+        except ServiceDownError as error:
+            raise ServiceDownError(
+                f"{error}; the service has the question: fetch its answer later with connection.fetch({number!r})"
+            ) from None
 
     def _waited(self, reply: Json) -> Json:
         with bar(1, "Waiting for the service", show=self._progress) as shown_bar:
@@ -95,6 +126,8 @@ class Pending:
 
     def result(self) -> Any:
         """The answer, waited for; raises what :meth:`Connection.release` raises."""
+        if state_of(self._reply) == "held":  # it may have been approved since
+            self._reply = self._jobs.look(self.id)
         self._reply = self._jobs.answered(self._reply)
         return self._read(self._reply)
 
@@ -104,13 +137,15 @@ class Pending:
         return state_of(self._reply)
 
     def __repr__(self) -> str:
-        return f"<Pending {self.id or 'answered'}: {state_of(self._reply)}; .result() waits for its answer>"
+        state = state_of(self._reply)
+        then = "looks whether a second person has approved it" if state == "held" else "waits for its answer"
+        return f"<Pending {self.id or 'answered'}: {state}; .result() {then}>"
 
 
 def state_of(reply: Json) -> str:
     """The state of a job; an answer that was known before had none, and is done."""
     job = reply.get("job")
-    return str(job.get("state")) if isinstance(job, dict) else "done"
+    return harmless(str(job.get("state"))) if isinstance(job, dict) else "done"
 
 
 def _number(reply: Json) -> str:
@@ -118,15 +153,18 @@ def _number(reply: Json) -> str:
     number = job.get("id", "") if isinstance(job, dict) else ""
     if not isinstance(number, str):
         raise UserError(f"the service named a job {shown(number)}; tell whoever runs it")
-    return number
+    return harmless(number)
 
 
 def _end(reply: Json, state: str) -> Exception:
     number = _number(reply)
     if state == "held":
         return HeldError(
-            f"the answer waits for a second person's approval; fetch it later with connection.fetch({number!r})"
+            "the service has the question, and nothing of its answer is shown before a second person approves it; "
+            f"fetch it later with connection.fetch({number!r}), which says so if they refuse"
         )
     if state == "cancelled":
         return UserError(f"the question {number} was taken back before it was answered; ask it again")
-    return error_of(reply["job"].get("problem"))
+    if state == "failed":
+        return error_of(reply["job"].get("problem"))
+    return UserError(f"the service says that the question {number} is {shown(state)}; install the pets that it has")

@@ -7,7 +7,7 @@ not follow, or that answers another question, is refused whole.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pets.common.codec import Json, canonical
 from pets.common.signing import VerifyingKey, load_public
@@ -15,9 +15,6 @@ from pets.errors import UserError, VerificationError, shown
 from pets.release.keys.sealed_keys import SealedKeys
 from pets.release.release import Release
 from pets.verify.check import CannotCheck, Refused, check
-
-if TYPE_CHECKING:
-    from pets.synthetic.synthetic_release import SyntheticRelease
 
 Keys = TypeVar("Keys", bound=SealedKeys)
 
@@ -56,7 +53,7 @@ def answers(
     found = [Release.from_json(certified(form, key)) for form in forms]
     for place, release in enumerate(found):
         wanted = own if asked is None else own | {"query": asked[place], "protection": protection}
-        if release.certificate is None or not _same(release.form, wanted):
+        if release.certificate is None or not same(release.form, wanted):
             raise another()
     return found
 
@@ -64,27 +61,13 @@ def answers(
 def keys(kind: type[Keys], form: Any, key: VerifyingKey, own: Json) -> Keys:
     """Released keys, certified, and of what was asked."""
     found = kind.sealed(certified(form, key))
-    if found.certificate is None or not _same(found.form, own):
+    if found.certificate is None or not same(found.form, own):
         raise another()
     return found
 
 
-def synthetic(form: Any, key: VerifyingKey, own: Json) -> SyntheticRelease:
-    """A synthetic data set, its rows and its answers held against their certificates."""
-    from pets.synthetic.synthetic_form import read_form
-
-    found = read_form(form)
-    certified(found.to_check, key, {f"{name}.csv": str(found.csv_digest(name)) for name in found.frames})
-    for release in found.releases:
-        if release.certificate is not None:
-            certified(release.to_json(), key)
-    told = {"dataset": found.dataset, "project": found.project, "analyst": found.analyst, "data": found.data}
-    if not _same(told, own):
-        raise another()
-    return found
-
-
-def _same(form: Json, wanted: Json) -> bool:
+def same(form: Json, wanted: Json) -> bool:
+    """Whether a form has all that is wanted of it."""
     return {name: form.get(name) for name in wanted} == wanted
 
 

@@ -58,8 +58,10 @@ class Transport:
         headers = {"Accept": "application/json", "User-Agent": f"pets protocol {PROTOCOL}"}
         headers |= {} if token is None else {"Authorization": f"Bearer {_header('token', token)}"}
         headers |= {} if project is None else {"Pets-Project": _header("project", project)}
+        # what this machine asks itself by http goes to no proxy that the environment names: it would read the token
+        alone = sent_by is not None or urlsplit(self.url).scheme == "http"
         self._client = self._library.Client(
-            headers=headers, timeout=timeout, transport=sent_by, follow_redirects=False, trust_env=sent_by is None
+            headers=headers, timeout=timeout, transport=sent_by, follow_redirects=False, trust_env=not alone
         )
         self._patience = timeout
 
@@ -137,7 +139,7 @@ class Transport:
         if spoken is None:
             raise UserError(f"what answers at {self.url} is no service of pets; check the address")
         if spoken != str(PROTOCOL):
-            newer = "this client" if spoken.isdigit() and int(spoken) > PROTOCOL else "the service"
+            newer = "this client" if spoken.isascii() and spoken.isdigit() and int(spoken) > PROTOCOL else "the service"
             raise UserError(
                 f"the service at {self.url} speaks protocol {shown(spoken)} and this client {PROTOCOL}; install a "
                 f"newer pets where {newer} is"

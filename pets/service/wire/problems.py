@@ -10,6 +10,7 @@ from typing import Any
 from pets.common.codec import Json
 from pets.errors import BusyError, InProgressError, InternalError, LedgerDownError, PetsError, SqlError, UserError
 from pets.service.wire import errors as _wire  # noqa: F401  (its classes are among the codes)
+from pets.service.wire.harmless import harmless
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:pets:problem:"
@@ -110,8 +111,8 @@ def error_of(body: Any) -> PetsError:
     said = form.get("detail", form.get("message"))
     if not isinstance(said, str) or not said:
         return InternalError("the service answered with something that is no answer; tell whoever runs it")
-    kind, after = _kinds().get(str(form.get("code")), UserError), form.get("retry_after")
-    wait = float(after) if isinstance(after, (int, float)) and not isinstance(after, bool) else None
+    said = harmless(said)
+    kind, wait = _kinds().get(str(form.get("code")), UserError), _seconds(form.get("retry_after"))
     error: PetsError
     if issubclass(kind, SqlError):
         error = SqlError(*said.split("\n", 1))
@@ -124,6 +125,17 @@ def error_of(body: Any) -> PetsError:
     if wait is not None:
         error.retry_after = wait
     return error
+
+
+_LONGEST = 86_400 * 365
+"""Seconds; what says that it takes longer than a year says nothing."""
+
+
+def _seconds(after: Any) -> float | None:
+    """How long to wait before the same request is sent again; ``None`` where that is not said."""
+    if isinstance(after, bool) or not isinstance(after, (int, float)) or not 0 <= after <= _LONGEST:
+        return None  # (a number that is none is neither)
+    return float(after)
 
 
 def _kinds() -> dict[str, type[PetsError]]:

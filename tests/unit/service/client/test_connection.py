@@ -200,6 +200,55 @@ def test_a_question_is_charged_once_however_often_its_reply_is_lost(stub: Stub, 
     )
 
 
+def test_a_question_that_is_still_being_answered_is_waited_for(
+    stub: Stub, session: AnalystSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first reply was lost, and a service says of what came under the same key that it is at work on it."""
+    connection = stub.connect()
+    connection._transport._sleep = lambda seconds: None
+    pauses: list[float] = []
+    monkeypatch.setattr("pets.service.client.jobs.time.sleep", pauses.append)
+    before = session.remaining().spent.loss
+    stub.lost, stub.busy, stub.polls = 1, 3, 1
+    first = connection.release(N, DP, again=True)
+    assert session.remaining().spent.loss - before == first.cost["loss"] > 0
+    assert len(keys(stub)) == 4 and len({*keys(stub)}) == 1 and pauses[:2] == [10.0, 10.0]
+    stub.busy = 1000
+    with pytest.raises(pets.errors.InProgressError, match="is still being answered"):
+        connection.release(N, DP, key="busy")
+    assert sum(pauses) < 700
+
+
+def test_whoever_loses_the_service_reads_how_to_get_the_answer(
+    stub: Stub, session: AnalystSession, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connection = stub.connect()
+    connection._transport._sleep = lambda seconds: None
+    before = session.remaining().spent.loss
+    stub.lost = 5
+    with pytest.raises(
+        ServiceDownError, match="whether it has the question is not known: ask the same again"
+    ) as caught:
+        connection.release(N, DP, again=True)
+    key = str(caught.value).partition("key='")[2].partition("'")[0]
+    answer = connection.release(N, DP, again=True, key=key)
+    assert session.remaining().spent.loss - before == answer.cost["loss"]
+
+    stub.polls = 9
+    pending = connection.release(N, DP, wait=False)
+    stub.lost = 5
+    with pytest.raises(ServiceDownError, match=rf"fetch its answer later with connection\.fetch\('{pending.id}'\)"):
+        pending.result()
+
+    def interrupted(request: httpx.Request) -> httpx.Response:
+        raise KeyboardInterrupt
+
+    stub.handler = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        connection.release(N, DP)
+    assert "is not known: ask the same again with key=" in capsys.readouterr().err
+
+
 def test_a_service_that_cannot_be_reached_is_said(stub: Stub) -> None:
     connection = stub.connect()
     pauses: list[float] = []
@@ -287,6 +336,17 @@ def test_a_held_answer_and_a_failed_one(stub: Stub) -> None:
     held._reply = connection._jobs.look(held.id)
     with pytest.raises(pets.errors.HeldError, match=rf"fetch it later with connection\.fetch\('{held.id}'\)"):
         held.result()
+    answer = stub.jobs[held.id]
+    assert "second person has approved" in repr(held)
+    stub.states[held.id] = "done"
+    assert held.result().query == N, "approved since"
+    refused = {"code": "not-approved", "message": "a second person did not approve this\x1b[2J; ask them why"}
+    stub.states[held.id], stub.jobs[held.id] = "failed", {"problem": refused}
+    with pytest.raises(pets.errors.NotApprovedError, match=r"did not approve this\\x1b\[2J; ask them why"):
+        connection.fetch(held.id)
+    stub.states[held.id], stub.jobs[held.id] = "pondered", answer
+    with pytest.raises(UserError, match="is 'pondered'; install the pets that it has"):
+        connection.fetch(held.id)
     stub.states[held.id], stub.jobs[held.id] = "failed", {"problem": {"code": "release-failed", "message": "it failed"}}
     with pytest.raises(ReleaseFailedError, match="it failed"):
         connection.fetch(held.id)
@@ -300,6 +360,7 @@ def test_a_held_answer_and_a_failed_one(stub: Stub) -> None:
     [
         ("2", "speaks protocol '2' and this client 1; install a newer pets where this client is"),
         ("0", "install a newer pets where the service is"),
+        ("\xb2", "speaks protocol"),
         (None, "is no service of pets; check the address"),
     ],
 )
@@ -327,6 +388,48 @@ def test_a_token_goes_nowhere_else(stub: Stub, custodian: pets.Custodian) -> Non
         with pytest.raises(UserError, match="token must be printable letters of ASCII") as caught:
             stub.connect(token=wrong)
         assert not wrong or wrong not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "trusts"), [("http://localhost:8470", False), ("http://127.0.0.1", False), ("https://data.example", True)]
+)
+def test_a_token_for_this_machine_goes_to_no_proxy(url: str, trusts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://proxy.example:3128")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    line = Transport(url, TOKEN, None, 5.0)
+    proxied = [one for one in line._client._mounts.values() if one is not None]
+    line.close()
+    assert bool(proxied) == trusts
+
+
+def test_what_a_service_says_cannot_steer_a_terminal(stub: Stub) -> None:
+    connection = stub.connect()
+    steer = "a\x1b[2J\u202eb"
+
+    def said(request: httpx.Request) -> httpx.Response:
+        reply = stub._handle(request)
+        body = reply.json()
+        if "history" in body:
+            rows = body["history"]["rows"]
+            rows[-1][body["history"]["columns"].index("what")] = steer
+        elif "quote" in body:
+            body["quote"]["notes"] = [steer]
+        elif "engine" in body:
+            body["engine"], body["tables"] = steer, [steer]
+        return httpx.Response(200, json=body, headers={"Pets-Protocol": "1"})
+
+    connection.release(N, DP)
+    stub.handler = said
+    connection._renewed()
+    shown = [repr(connection.history()), str(connection.quote(N, DP)), repr(connection), connection.engine]
+    for text in shown:
+        assert "\x1b" not in text and "\u202e" not in text and "\\x1b[2J\\u202e" in text
+    strange = {"datasets": [], "project": "p", "analyst": steer}
+    stub.handler = lambda request: httpx.Response(200, json=strange, headers={"Pets-Protocol": "1"})
+    with pytest.raises(UserError, match="does not say the analyst"):
+        stub.connect()
 
 
 def test_a_redirect_is_not_followed() -> None:

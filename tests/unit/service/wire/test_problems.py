@@ -57,6 +57,21 @@ def test_a_failed_job_tells_the_same_in_its_own_words() -> None:
     assert isinstance(error_of({"code": "busy", "message": "full; wait"}), BusyError)
 
 
+@pytest.mark.parametrize("after", [10**400, float("nan"), float("inf"), -1, True, "5", None, [5]])
+def test_a_wait_that_is_none_is_not_believed(after: object) -> None:
+    found = error_of({"code": "ledger-down", "message": "down; wait", "retry_after": after})
+    assert found.retry_after == LedgerDownError.retry_after
+    assert error_of({"code": "busy", "message": "full; wait", "retry_after": after}).retry_after == 1.0
+
+
+def test_what_another_machine_says_cannot_steer_a_terminal() -> None:
+    assert str(error_of({"detail": "a\x1b[2J\r\x9b\u202eb; \u00e9\u00a0\u2009c"})) == (
+        r"a\x1b[2J\r\x9b\u202eb; " + "\u00e9\u00a0\u2009c"
+    )
+    found = error_of({"code": "sql", "detail": "a sentence\nSELECT \x07"})
+    assert isinstance(found, SqlError) and found.excerpt == r"SELECT \x07"
+
+
 @pytest.mark.parametrize("body", [None, [], "no", {}, {"detail": 3}, {"detail": ""}, {"code": "query"}])
 def test_what_is_no_problem_is_said_to_be_none(body: object) -> None:
     assert isinstance(error_of(body), InternalError)

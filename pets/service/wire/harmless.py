@@ -1,0 +1,36 @@
+"""Harmless: what another machine says, so that it cannot steer the terminal on which it is shown."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def harmless(told: T) -> T:
+    """A text, or all texts of a form, with what steers a screen written out: control characters, and marks that turn
+    the direction of letters.
+
+    Lines end where they ended. What is signed is not for this: it is shown as it was signed, or not at all.
+
+    >>> harmless("a\\x1b[2Jb"), harmless({"said": ["two\\nlines"]})
+    ('a\\\\x1b[2Jb', {'said': ['two\\nlines']})
+    """
+    made: object = told
+    if isinstance(told, str):
+        made = told if told.isprintable() else "".join(ascii(one)[1:-1] if _steers(one) else one for one in told)
+    elif isinstance(told, list):
+        made = [harmless(one) for one in told]
+    elif isinstance(told, dict):
+        made = {harmless(name): harmless(part) for name, part in told.items()}
+    return made  # type: ignore[return-value]
+
+
+_TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
+
+def _steers(letter: str) -> bool:
+    if letter == "\n":
+        return False
+    return unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(letter) in _TURNS

@@ -17,7 +17,7 @@ from sqlglot import exp
 from pets.query_model.nodes.derived import Age, Derived, Floor, Greatest, Least, Linear, Mapped, Prefix
 from pets.query_model.sql.conditions import bare, constant, number
 from pets.query_model.sql.instead import instead
-from pets.query_model.sql.refusal import Refusal, at, only
+from pets.query_model.sql.refusal import Refusal, at, only, written
 from pets.query_model.sql.scope import Scope
 from pets.query_model.sql.whole import is_whole, rounds_down
 from pets.schema.dates import DateTime
@@ -86,12 +86,9 @@ def _sum(node: exp.Expression, scope: Scope) -> tuple[list[tuple[str, Fraction]]
     if exact is not None:
         return [], exact
     if isinstance(node, exp.Column):
-        name = scope.column(node)
-        if isinstance(scope.fields[name], DateTime):
-            raise Refusal(node, f"SQL takes times apart in its own way; write DAYS({name}), its time in days")
-        return [(name, Fraction(1))], Fraction(0)
+        return [(_untimed(node, scope.column(node), scope), Fraction(1))], Fraction(0)
     if isinstance(node, exp.Anonymous) and str(node.this).upper() == "DAYS" and len(node.expressions) == 1:
-        return [(scope.column(node.expressions[0]), Fraction(1))], Fraction(0)
+        return [(_column(node.expressions[0], scope), Fraction(1))], Fraction(0)
     if isinstance(node, exp.Interval) and str(node.args.get("unit") or "").upper() in ("DAY", "DAYS"):
         return [], _literal(node.this)
     if isinstance(node, exp.Neg):
@@ -118,7 +115,14 @@ def _sum(node: exp.Expression, scope: Scope) -> tuple[list[tuple[str, Fraction]]
     named = name_of(node, scope)
     if named is None:
         raise Refusal(node, instead(node) or "a column or a number belongs here")
-    return [(named, Fraction(1))], Fraction(0)
+    return [(_untimed(node, named, scope), Fraction(1))], Fraction(0)
+
+
+def _untimed(node: exp.Expression, name: str, scope: Scope) -> str:
+    """A column of a sum, which is no date-time."""
+    if isinstance(scope.fields[name], DateTime):
+        raise Refusal(node, f"SQL takes times apart in its own way; write DAYS({written(node)}), its time in days")
+    return name
 
 
 def _plus(one: tuple[list[Any], Fraction], other: tuple[list[Any], Fraction]) -> tuple[list[Any], Fraction]:
@@ -188,7 +192,7 @@ def _own(node: exp.Anonymous, scope: Scope) -> Derived | None:
     if name in _OWN and parts:
         return _OWN[name](*_names(parts, scope))
     if name == "DAYS" and len(parts) == 1:
-        return Linear(((scope.column(parts[0]), Fraction(1)),))
+        return Linear(((_column(parts[0], scope), Fraction(1)),))
     if name == "AGE_AT" and len(parts) == 2:
         other = bare(parts[1])
         when: Any = scope.column(other) if isinstance(other, exp.Column) else constant(other)

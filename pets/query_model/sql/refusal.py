@@ -62,6 +62,12 @@ def word(node: exp.Expression) -> str:
     return type(node).__name__.upper()
 
 
+def written(node: exp.Expression, most: int = 80) -> str:
+    """A part of a statement as SQL, for a sentence; of a long one only that it is there."""
+    text = node.sql(dialect="duckdb")
+    return text if len(text) <= most and text.isprintable() else "…"
+
+
 def refused(text: str, refusal: Refusal) -> SqlError:
     """The error for people: the sentence, and the line with the place underlined."""
     found: Span | None = None

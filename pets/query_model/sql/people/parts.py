@@ -16,8 +16,8 @@ from pets.query_model.nodes.derived import Derived, Extreme, Floor, Linear, Mapp
 from pets.query_model.sql.computed import computed
 from pets.query_model.sql.conditions import bare, constant
 from pets.query_model.sql.people import computing
-from pets.query_model.sql.refusal import Refusal, at
-from pets.schema.dates import Calendar
+from pets.query_model.sql.refusal import Refusal, at, written
+from pets.schema.dates import Date
 from pets.schema.domain import Domain
 from pets.schema.numeric import Integer
 
@@ -67,9 +67,9 @@ class _Parts:
     def column(self, node: exp.Expression) -> str:
         """The name of a feature."""
         node = bare(node)
-        if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Neg, exp.DateDiff)):
+        if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Neg, exp.DateDiff, exp.Floor)):
             raise Refusal(
-                node, f"what is computed within stands in {FEATURE} of its own: {FEATURE}(FLOOR({FEATURE}(a - b) / 7))"
+                node, f"what is computed within stands in {FEATURE} of its own: write {FEATURE}({written(node)}) here"
             )
         found = computing.feature(node, self.people)
         if found is None:
@@ -77,10 +77,12 @@ class _Parts:
         for name, known in self.features.items():
             if known.key == found.key:
                 return name
-        name = f"part {len(self.features)}"
+        text = written(node)  # what a refusal calls it
+        name = text if text not in self.features else f"{text} {len(self.features)}"
         with at(node):
             domain = self.people.people.domain_of(found)
-        self.features[name], self.fields[name] = found, DAYS if isinstance(domain, Calendar) else domain
+        # a date-time stays one: SQL takes times apart in its own way, and DAYS(…) says that the days are meant
+        self.features[name], self.fields[name] = found, DAYS if isinstance(domain, Date) else domain
         return name
 
     def named(self, node: exp.Expression, wanted: str = "") -> str | None:

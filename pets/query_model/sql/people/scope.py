@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar
@@ -19,6 +20,7 @@ from pets.query_model.sql.people import computing
 from pets.query_model.sql.refusal import Refusal, at, only
 from pets.query_model.sql.scope import NO_QUESTION, STAR, Scope, matched
 from pets.schema.domain import Domain, Identifier
+from pets.schema.schema import Schema
 
 PERSON = "person"
 UNIVERSE = "PEOPLE"
@@ -172,11 +174,7 @@ class PeopleScope(Scope):
 
     def domain_of(self, feature: Feature) -> Domain:
         """Which values a feature may have."""
-        name = self.fresh("feature")
-        named = (*self.features.items(), (name, feature))
-        people = People(named, self.of)
-        planner = importlib.import_module("pets.plan.people").PeoplePlanner
-        return planner(Query(people.home, IsNull(name), people=people), self.schema).fields[name]  # type: ignore[no-any-return]
+        return domain_of(feature, self.fresh("feature"), self.features.items(), self.of, self.schema)
 
     def named(self, node: exp.Expression, wanted: str = "") -> str | None:
         if isinstance(node, exp.Anonymous) and str(node.this).upper() == "BINS" and node.expressions:
@@ -316,6 +314,15 @@ class PeopleScope(Scope):
                 raise Refusal(node, "everybody has a row there; leave this out")
             return Not(there)
         return computing.leaf(node, self)
+
+
+def domain_of(
+    feature: Feature, name: str, others: Iterable[tuple[str, Feature]], of: str | None, schema: Schema
+) -> Domain:
+    """Which values a feature of people may have beside others, under a name that none of them has."""
+    people = People((*others, (name, feature)), of)
+    planner = importlib.import_module("pets.plan.people").PeoplePlanner
+    return planner(Query(people.home, IsNull(name), people=people), schema).fields[name]  # type: ignore[no-any-return]
 
 
 def _stem(feature: Feature) -> str:

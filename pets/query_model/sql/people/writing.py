@@ -20,11 +20,13 @@ from pets.query_model.features import (
     Within,
     columns_named,
 )
-from pets.query_model.nodes.derived import Mapped
+from pets.query_model.nodes.derived import Linear, Mapped
 from pets.query_model.people import tables_of
 from pets.query_model.query import Query
 from pets.query_model.sql.people.parts import COLUMN, FEATURE, MAP
+from pets.query_model.sql.people.scope import domain_of
 from pets.query_model.sql.writing import SIGNS, Writer, constant, number_text
+from pets.schema.domain import Domain
 from pets.schema.schema import Schema
 
 _READ = {"min": "MIN", "max": "MAX", "mean": "MEAN", "first": "ARG_MIN_NULL", "last": "ARG_MAX_NULL"}
@@ -90,6 +92,13 @@ class PeopleWriter(Writer):
 
     # features ---------------------------------------------------------------------------------------------------
 
+    def domain_of(self, node: Feature) -> Domain:
+        """Which values a feature may have."""
+        features = self.source_of.features
+        known = next((name for name, one in features if one.key == node.key), None)
+        free = next(name for name in map("part {}".format, range(len(features) + 1)) if name not in dict(features))
+        return self.domains[known] if known else domain_of(node, free, features, self.source_of.of, self.schema)
+
     def feature(self, node: Feature, hidden: tuple[str, ...] = ()) -> str:
         """A feature as SQL (``hidden``: names of a sub-query around it, which go before those of features)."""
         name = self.known.get(node.key)
@@ -139,13 +148,17 @@ class PartsWriter(Writer):
     def text(self) -> str:
         made = self._feature.made
         if not isinstance(made, Mapped):
-            return self._computed(made, {})
+            names = made.columns if isinstance(made, Linear) else ()
+            return self._computed(made, {name: self._outer.domain_of(self._part(name)) for name in names})
         rest = "NULL" if made.otherwise is None else constant(made.otherwise)
         listed = [constant(text) for pair in made.pairs for text in pair]
         return f"{MAP}({', '.join([self.column(made.column), rest, *listed])})"
 
     def column(self, name: str) -> str:
-        return self._outer.feature(self._feature.of[int(name) - 1], self._hidden)
+        return self._outer.feature(self._part(name), self._hidden)
+
+    def _part(self, name: str) -> Feature:
+        return self._feature.of[int(name) - 1]
 
 
 class RowWriter(Writer):

@@ -61,6 +61,7 @@ ALL = 1095
 N = {"n": pets.count()}
 MI_SQL = "SELECT patient, MIN(admitted) AS first FROM apc WHERE diagnosis LIKE 'I21%' GROUP BY patient"
 FIRST_SQL = "(SELECT MIN(admitted) FROM apc WHERE apc.patient = p.patient AND diagnosis LIKE 'I21%')"
+SEEN_SQL = "(SELECT MIN(seen) FROM apc WHERE apc.patient = p.patient)"
 
 SAME: list[tuple[str, Query]] = [
     # who is in
@@ -141,6 +142,10 @@ SAME: list[tuple[str, Query]] = [
      pets.people(of="patients", k=APC.first("diagnosis", by="admitted"),
                  g=APC.first("diagnosis", by="admitted").map({"I210": "heart"}, otherwise="rest"),
                  c=APC.first("diagnosis", by="admitted").prefix(1)).group_by("g").agg(**N)),
+    (f"SELECT SUM(x) AS s FROM (SELECT *, {SEEN_SQL} AS seen, COMPUTED(DAYS((SELECT MAX(seen) FROM apc "
+     f"WHERE apc.patient = p.patient)) - DAYS({SEEN_SQL})) AS x FROM patients p)",
+     pets.people(of="patients", seen=APC.min("seen"), x=APC.max("seen") - APC.min("seen"))
+     .agg(s=pets.sum("x"))),
     ("SELECT s, COUNT(*) AS n FROM (SELECT *, WITH_COLUMN(2 * k + age) AS more, WITH_COLUMN(CASE WHEN sex IS NULL THEN "
      "NULL WHEN sex = 'F' THEN 'w' ELSE 'm' END) AS s FROM (SELECT *, WITH_COLUMN(AGE_AT(born, DATE '2022-01-01')) AS "
      "age, (SELECT COUNT(*) FROM rx WHERE rx.pid = p.patient) AS k FROM patients p) AS p) WHERE more > 3 GROUP BY s",
@@ -391,6 +396,14 @@ REFUSED: list[tuple[str, str, str, str]] = [
         ("COMPUTED(2 * k + born)", "of columns of the person table, WITH_COLUMN does", "born", "WITH_COLUMN(2 * k)"),
         ("COMPUTED(k, 2)", "write COMPUTED(2 * a + b)", "", "COMPUTED(k + 2)"),
         ("COMPUTED((k - 30) // 7)", "stands in COMPUTED of its own", "k - 30", "COMPUTED(FLOOR(COMPUTED(k - 30) / 7))"),
+        ("COMPUTED(FLOOR(k / 2) + 1)", "write COMPUTED(FLOOR(k / 2)) here", "k / 2",
+         "COMPUTED(COMPUTED(FLOOR(k / 2)) + 1)"),
+        ("COMPUTED(k - k)", "'k' is in the sum 0 times", "k - k", "COMPUTED(2 * k - k)"),
+        (f"COMPUTED(k - {SEEN_SQL} + {SEEN_SQL})", "write DAYS((SELECT MIN(seen) FROM apc", "MIN(seen)",
+         f"COMPUTED(k - DAYS({SEEN_SQL}) + DAYS({SEEN_SQL.replace('MIN', 'MAX')}))"),
+        (f"COMPUTED(DATE_DIFF('day', {SEEN_SQL}, {SEEN_SQL.replace('MIN', 'MAX')}))",
+         "SQL takes times apart in its own way; write DAYS(", "MAX(seen)",
+         f"COMPUTED(DAYS({SEEN_SQL.replace('MIN', 'MAX')}) - DAYS({SEEN_SQL}))"),
         ("COMPUTED(COMPUTED(k - 30) // 7)", "// rounds", "COMPUTED", "COMPUTED(k // 7)"),
         ("WITH_COLUMN(m // 7)", "people have no column 'm'", "m", "WITH_COLUMN(k // 7)"),
         ("COMPUTED(k * k)", "columns are multiplied with constants alone", "k * k", "COMPUTED(2 * k)"),

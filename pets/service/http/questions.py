@@ -21,7 +21,7 @@ from pets.service.wire.asked import Asked
 from pets.service.wire.problems import outward
 from pets.session.custody import Custody
 from pets.session.explain import explain
-from pets.session.synthesis.request import check_settings, rows_to_draw
+from pets.session.synthesis.request import SynthesisRequest, check_settings
 
 # before anything is asked -----------------------------------------------------------------------------------------
 
@@ -152,9 +152,9 @@ def _check_synthesise(call: Call, custody: Custody, rows: Any, settings: Json) -
 
     if "method" in settings or "session" in settings:
         raise UserError("a service makes tables by method 'dp' alone; leave the method out")
-    rows_to_draw(rows)
     check_settings("synthesise(method='dp')", settings, [name for name in DP_SETTINGS if name != "progress"])
-    _flag(settings.get("again", False))
+    given: Json = {"epsilon": None} | settings | {"rows": rows, "here": False}
+    SynthesisRequest(custody.schema, custody.budget.currency, custody.budget.conversion_delta, **given)
 
 
 def _flag(again: Any) -> None:

@@ -138,8 +138,9 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("queries", {"kind": "synthesise", "rows": 9, "settings": {"method": "gan"}}, "request"),
     *(
         ("queries", {"kind": "synthesise", "rows": 9, "settings": {"epsilon": "1"} | wrong}, "request")
-        for wrong in ({"rows": 10}, {"self": 1}, {"progress": True}, {"again": "no"}, {"colums": ["sex"]})
+        for wrong in ({"rows": 10}, {"self": 1}, {"progress": True}, {"again": "no"}, {"colums": ["sex"]}, {"seed": -1})
     ),
+    ("queries", {"kind": "synthesise", "rows": 9, "settings": {}}, "budget"),
     ("queries", {"kind": "synthesise", "rows": "many", "settings": {"epsilon": "1"}}, "request"),
     ("dummy", {"queries": [QUERY], "protection": {"kind": "exact"}, "rows": 101}, "request"),
     ("dummy", {"queries": [QUERY], "protection": {"kind": "exact"}, "seed": -1}, "request"),

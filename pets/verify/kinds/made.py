@@ -112,13 +112,14 @@ def check(core: Any, one: Any, said: Any, place: tuple[Any, Any, str], key: byte
     manifest, schema, budget = one["manifest"], one["schema"], said["budget"]
     table = schema["tables"][said["dataset"]["table"]]
     unit = "row" if table["unit"] == "row" else table["unit"]["column"]
-    named = said["dataset"]["table"] if "people" in manifest["settings"] else next(iter(one["tables"]))
+    people = manifest["settings"].get("people")
+    need(people is not None or "people" not in manifest["settings"], "it says of no people that they are its rows")
+    named = next(iter(one["tables"])) if people is None else said["dataset"]["table"]
     data = {"id": schema["dataset"], "table": named, "snapshot_id": "", "privacy_unit": unit}
     data |= {"metadata_sha256": core.sha256(core.canonical(schema)), "rows": said["dataset"]["rows"]}
     found = [answer(core, envelope, key, one, said) for envelope in one["from"]]
     total, together = sum(cost for _, cost, _ in found), any(several for _, _, several in found)
     need(len(found) == 1 or not together, "some of its answers were charged as one, and others not")
-    people = manifest["settings"].get("people")
     need(people is None or [*one["tables"]] == ["people"], "its people are told of as a table's rows")
     for plan in (plan for plans, _, _ in found for plan in plans):
         of = {name: part for name, part in plan.query.items() if name not in ("by", "agg")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import shutil
@@ -154,6 +155,19 @@ def test_answers_that_cost_more_than_is_stated(world: World, tree: SyntheticRele
     more = inner["dp"]["rounds"] + inner["dp"]["rounds"][-1:]
     lie = aim.derived | {"from": [world.signed({}, inner | {"dp": inner["dp"] | {"rounds": more}})["certificate"]]}  # type: ignore[operator]
     assert "lose more than was charged" in refused(world.signed(lie, said_of(aim)), world.key)  # type: ignore[arg-type]
+
+
+@pytest.mark.chance(0)
+def test_a_table_of_no_people_has_the_name_of_its_rows(world: World, tree: SyntheticRelease) -> None:
+    """People whom nobody named would give a table any name that is signed with it."""
+    form: Any = copy.deepcopy(tree.derived)
+    form["manifest"]["settings"]["people"] = None
+    assert "it says of no people that they are its rows" in refused(world.signed(form, said_of(tree)), world.key)
+    for tables in (form["tables"], form["manifest"]["tables"]):
+        tables["deaths"] = tables.pop("stays")
+    for settings in ({"people": None}, {}):
+        form["manifest"]["settings"] = settings
+        assert refused(world.signed(form, said_of(tree)), world.key)
 
 
 @pytest.mark.chance(0)

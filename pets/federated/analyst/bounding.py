@@ -35,6 +35,9 @@ class FederatedBounds:
         keeps K rows of a person by itself, so the rows that K leaves out add up over the sites as they are; ``people``
         are those of each site, and a person at two of them is counted at both (``sites_per_person`` is in the noise).
 
+        Intervals of the full answer, ``rows_lost(…).full(…)``, are for one session: sites may have refreshed their rows
+        between two answers, which nobody can see.
+
         Args:
             table, protection, by: as for a session.
             secure, again: as for :meth:`pets.Federation.release`.

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from pets.release.release import Release
 
+_OVER_SITES = "federated "
+"""How the snapshot of an answer over several sites begins: each answer has one of its own."""
+
 
 def full(lost: Release, loss: Loss, release: Release, output: str) -> pd.DataFrame:
     """The keys, ``low``, ``high`` and ``width``: an interval a group for a count or a sum over all kept rows.
@@ -31,11 +34,16 @@ def full(lost: Release, loss: Loss, release: Release, output: str) -> pd.DataFra
 
     Raises:
         QueryError: for an output that is no count or sum of rows, for another table, snapshot or grouping, and for a
-            release that caps groups, since rows lost that way are not counted here.
+            release that caps groups, since rows lost that way are not counted here; also for answers over sites.
     """
     import pandas as pd
 
     column, plan = release.estimates[output], release.plan
+    if any(one.snapshot_id.startswith(_OVER_SITES) for one in (release, lost)):
+        raise QueryError(
+            "of answers over several sites nobody can tell whether they are about the same rows; release it with a "
+            "larger K, of which rows_lost(…).table says what it leaves out"
+        )
     if (release.table_name, release.snapshot_id) != (lost.table_name, lost.snapshot_id):
         raise QueryError("the rows lost are of another table or snapshot; ask for both of the same one")
     if plan.group_cap is not None or plan.group_rows is not None:

@@ -50,6 +50,15 @@ def test_a_person_at_two_sites_is_in_the_noise(federation: Federation) -> None:
     assert twice == pytest.approx(2 * once, rel=1e-4)
 
 
+def test_the_full_answer_is_no_answer_over_sites(federation: Federation) -> None:
+    """Whether two answers are about the same rows shows in their snapshots, and sites' are not told."""
+    lost = federation.rows_lost("stays", DP)
+    asked = pets.query("stays").bound(rows=2).agg(n=pets.count())
+    with pytest.raises(PetsError, match="over several sites") as caught:
+        lost.full(federation.release(asked, DP), "n")
+    assert "larger K" in str(caught.value) and "ask for both" not in str(caught.value)
+
+
 def test_on_invented_rows_it_is_exact(federation: Federation) -> None:
     twin = federation.dummy(rows=40, seed=2)
     lost = twin.rows_lost("stays", pets.Exact())

@@ -31,7 +31,11 @@ FEW = 100
 """People below whom an engine is likely to remember single ones."""
 
 ROW = "One row is a record with an invented id, not a person: people with several rows are not rebuilt."
-PERSON = "One row has the shape of one person's features, under an invented id that stands for no real person."
+PERSON = (
+    "One row has the shape of one person's features, under an invented id that stands for no real person. A condition "
+    "of one column alone holds in every row; any other, and what a computed column has to do with its parts, only as "
+    "far as the model implies it."
+)
 
 
 def by_engine(

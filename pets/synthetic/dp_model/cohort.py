@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from pets.errors import UserError
 from pets.plan.plan import make_plan
-from pets.plan.predicate import AllOf, Codes, Predicate, Range, overlap
+from pets.plan.predicate import AllOf, AnyOf, Codes, Predicate, Range, overlap, union
 from pets.query_model.aggregate import count
 from pets.query_model.query import Query
 from pets.schema.domain import Category, Domain, Identifier
@@ -77,6 +77,10 @@ def _left(where: Predicate | None) -> dict[str, tuple[Range, ...]]:
     """The codes of each column that everybody who meets a condition has, where it bounds the column by itself."""
     if isinstance(where, Codes):
         return {where.column: where.ranges}
+    if isinstance(where, AnyOf):  # a column is bounded that every term bounds
+        several = [_left(term) for term in where.terms]
+        always = set[str]().union(*several).intersection(*several)
+        return {name: union(one[name] for one in several) for name in sorted(always)}
     found: dict[str, tuple[Range, ...]] = {}
     for term in where.terms if isinstance(where, AllOf) else ():
         for name, ranges in _left(term).items():

@@ -97,6 +97,18 @@ def test_a_row_is_somebody_of_the_cohort(made: SyntheticRelease) -> None:
     assert PERSON in made.notes and ROW not in made.notes
 
 
+def test_what_a_condition_of_two_columns_does_not_do_is_said() -> None:
+    """Rows that miss it are drawn; so the note says what holds in every row, and what does not."""
+    either = pets.people(of="patients", n=STAYS.count(max=5), m=STAYS.max("days")).where(
+        (col("n") == 3) | (col("m") == 1)
+    )
+    wanted: dict[str, Any] = {"table": either, "columns": ["n", "m"], "bins": {"m": [0, 1, 2, 31]}}
+    made = opened().synthesise(epsilon=2, progress=False, **wanted)
+    misses = (made.table["n"] != 3) & (made.table["m"] != 1)
+    assert misses.any()
+    assert any("A condition of one column alone holds in every row; any other" in note for note in made.notes)
+
+
 def test_a_person_counts_once_however_many_rows_are_read(world: World, made: SyntheticRelease) -> None:
     assert [release.plan.rows for release in made.releases] == [1] * 6
     once = {"l0": 1, "l1": 1, "l2_squared": 1, "linf": 1}
@@ -123,6 +135,7 @@ def test_the_checker_holds_its_people_to_what_was_asked(world: World, made: Synt
     lies = [edited(form, path, moved) for path in leaves(form) if path[:3] == told]
     without = {name: part for name, part in form["manifest"]["settings"].items() if name != "people"}
     lies.append(form | {"manifest": form["manifest"] | {"settings": without}})
+    lies.append(form | {"manifest": form["manifest"] | {"settings": without | {"people": None}}})
     lies.append(form | {"tables": {"stays": form["tables"]["people"]}})
     assert len(lies) > 10
     for lie in lies:
@@ -141,6 +154,23 @@ def test_columns_are_the_features_and_their_slots_what_the_condition_leaves() ->
     first, _, stays = features(few, SCHEMA, bins={"stays": [0, 1, 5]})
     assert set(first.values(np.zeros(200, dtype=np.int64), np.random.default_rng(0))) == {"2022-03-30", "2022-03-31"}
     assert set(stays.values(np.ones(300, dtype=np.int64), np.random.default_rng(0))) == {1, 2, 4, 5}
+
+
+@pytest.mark.parametrize(
+    ("condition", "stays", "days"),
+    [
+        ((col("stays") == 1) | (col("stays") == 3), {1, 3}, {*range(31)}),
+        (((col("stays") == 1) | (col("stays") >= 4)) & (col("stays") != 5) & (col("days") > 28), {1, 4}, {29, 30}),
+        ((col("stays") == 1) | (col("days") > 28), {0, 1, 2, 3, 4, 5}, {*range(31)}),
+        (((col("stays") == 1) & (col("days") > 28)) | ((col("stays") == 2) & (col("days") == 3)), {1, 2}, {3, 29, 30}),
+    ],
+)
+def test_either_of_two_conditions_leaves_what_one_of_them_does(condition: Any, stays: set[int], days: set[int]) -> None:
+    """Of one column alone, exactly what meets it; of two, what either leaves of each."""
+    people = pets.people(of="patients", stays=STAYS.count(max=5), days=STAYS.max("days")).where(condition)
+    for one, left in zip(features(people, SCHEMA, bins={"days": [0, 31]}), (stays, days), strict=True):
+        slots = np.arange(one.size - one.lacks, dtype=np.int64).repeat(1500)
+        assert set(one.values(slots, np.random.default_rng(0))) == left
 
 
 def test_what_people_have_may_be_columns() -> None:

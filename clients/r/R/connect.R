@@ -49,6 +49,8 @@ pets_ask <- function(connection, method, ..., body = NULL, key = NULL, wait = NU
   if (!is.null(wait)) request <- httr2::req_url_query(request, wait = wait)
   if (!is.null(body)) request <- httr2::req_body_raw(request, charToRaw(enc2utf8(body)), type = "application/json")
   request <- httr2::req_error(request, is_error = function(reply) FALSE)
+  # what this machine asks itself by http goes to no proxy that the environment names: it would read the token
+  if (grepl("^http://", connection$url)) request <- httr2::req_options(request, noproxy = "*")
   # sent again as it is: what charges has a key of its own, and is charged once
   request <- httr2::req_retry(request, max_tries = 4, is_transient = function(reply) {
     httr2::resp_status(reply) %in% c(429, 502, 503, 504)
@@ -67,6 +69,7 @@ pets_ask <- function(connection, method, ..., body = NULL, key = NULL, wait = NU
 # Raise a problem of the service: what it says, and its code as a class.
 pets_stop <- function(problem) {
   said <- if (is.null(problem$detail)) problem$message else problem$detail
+  said <- gsub("[^[:print:]\n]", "?", said) # it cannot steer the terminal
   kind <- c(paste0("pets_", problem$code), "pets_error", "error", "condition")
   stop(structure(class = kind, list(message = said, call = NULL)))
 }

@@ -55,6 +55,12 @@ pets_query <- function(connection, sql, epsilon, again = FALSE) {
   reply <- pets_members(pets_ask(connection, "POST", "datasets", connection$dataset, "queries", body = body, key = key, wait = 20))
   while (is.null(reply$releases)) {
     job <- pets_read(reply$job)
+    if (identical(job$state, "held")) {
+      pets_stop(list(code = "held", message = paste0(
+        "the service has the question (", job$id, "), and nothing of its answer is shown before a second person ",
+        "approves it; ask the same again later, which then costs nothing"
+      )))
+    }
     if (!(job$state %in% c("waiting", "running"))) {
       pets_stop(if (is.null(job$problem)) list(message = paste("the question is", job$state), code = "request") else job$problem)
     }

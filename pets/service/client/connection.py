@@ -229,7 +229,14 @@ class Connection(AnalystVerbs):
 
     def _releases(self, reply: Json, asked: Sequence[Query], protection: Protection) -> list[Release]:
         forms = [one.to_json() for one in asked]
-        return reading.answers(reply.get("releases"), self.key, self._own, forms, protection.to_json())
+        found = reading.answers(reply.get("releases"), self.key, self._own, forms, protection.to_json())
+
+        def planned(terms: PublicTerms) -> None:
+            if [terms.plan(one).digest for one in asked] != [one.plan_digest for one in found]:
+                raise reading.another("it is not of the schema that the service tells")
+
+        self._publicly(planned)
+        return found
 
     @property
     def _own(self) -> Json:
@@ -288,6 +295,9 @@ class Connection(AnalystVerbs):
     @plain_arguments(UserError, "fetch", "write fetch('the job's id')")
     def fetch(self, id: str) -> Any:
         """The answer to a question that was left with the service, by the id that it was left under.
+
+        It is signed, and one's own; which question it answers is not compared with what was asked, but stands in it
+        (``query``, ``settings``).
 
         Raises:
             UserError: for an id that is none of this project's; and what the question's own verb raises.

@@ -31,7 +31,7 @@ def certified(form: Any, key: VerifyingKey, tables: dict[str, str] | None = None
         if not isinstance(form, dict):
             raise Refused("it is no signed form")
         check(canonical(form), key.raw, tables=tables)
-    except (Refused, CannotCheck) as why:
+    except (Refused, CannotCheck, RecursionError) as why:
         raise VerificationError(
             f"the service's answer is not shown, since its certificate does not hold: {why}; tell the custodian, and "
             f"ask whether {key.id} is the ledger's key"
@@ -71,11 +71,9 @@ def same(form: Json, wanted: Json) -> bool:
     return {name: form.get(name) for name in wanted} == wanted
 
 
-def another() -> VerificationError:
+def another(why: str = "it is the answer to another question") -> VerificationError:
     """What is genuine, and an answer to something else."""
-    return VerificationError(
-        "the service's answer is not shown, since it is the answer to another question; tell whoever runs the service"
-    )
+    return VerificationError(f"the service's answer is not shown, since {why}; tell whoever runs the service")
 
 
 def pinned(key: object) -> VerifyingKey | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pets.common.codec import Json
 from pets.common.signing import VerifyingKey
+from pets.plan.plan import make_plan
 from pets.service.client.reading import another, certified, same
 
 if TYPE_CHECKING:
@@ -58,4 +59,6 @@ def _as_asked(found: SyntheticRelease, asked: SynthesisRequest) -> bool:
         return False
     if asked.selection == "aim":  # later questions follow from answers; the first ones and the settings decide them
         return found.question == asked.question
-    return [one.query for one in found.releases] == [query for query, _ in asked.questions()]
+    questions = [query for query, _ in asked.questions()]
+    plans = [make_plan(query, asked.schema).digest for query in questions]
+    return [(one.query, one.plan_digest) for one in found.releases] == [*zip(questions, plans, strict=True)]

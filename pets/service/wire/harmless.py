@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import TypeVar
 
+from pets.errors import UserError
+
 T = TypeVar("T")
 
 
@@ -17,13 +19,20 @@ def harmless(told: T) -> T:
     >>> harmless("a\\x1b[2Jb"), harmless({"said": ["two\\nlines"]})
     ('a\\\\x1b[2Jb', {'said': ['two\\nlines']})
     """
+    try:
+        return _harmless(told)
+    except RecursionError:
+        raise UserError("what the service says is nested too deeply to be read; tell whoever runs it") from None
+
+
+def _harmless(told: T) -> T:
     made: object = told
     if isinstance(told, str):
         made = told if told.isprintable() else "".join(ascii(one)[1:-1] if _steers(one) else one for one in told)
     elif isinstance(told, list):
-        made = [harmless(one) for one in told]
+        made = [_harmless(one) for one in told]
     elif isinstance(told, dict):
-        made = {harmless(name): harmless(part) for name, part in told.items()}
+        made = {_harmless(name): _harmless(part) for name, part in told.items()}
     return made  # type: ignore[return-value]
 
 

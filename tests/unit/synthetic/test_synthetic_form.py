@@ -69,6 +69,23 @@ def test_answers_that_were_charged_as_one_are_bound_together() -> None:
             read_form(one)
 
 
+def test_what_is_in_no_file_of_the_rows_is_not_read(made: SyntheticRelease) -> None:
+    form, name = form_of(made), made.table_name
+
+    def travelled(frame: pd.DataFrame) -> Json:
+        into = io.BytesIO()
+        frame.to_parquet(into)
+        return form | {"rows": {name: base64.b64encode(into.getvalue()).decode()}}
+
+    named = made.table.set_index(pd.Index([f"patient {row}" for row in range(len(made.table))], name="who"))
+    named.columns.name, named.attrs = "secret", {"said": "by nobody"}
+    read = read_form(travelled(named)).table
+    assert read.index.equals(made.table.index) and read.columns.name is None and not read.attrs
+    sexes = pd.CategoricalDtype(["F", "M", "a slot that nobody signed"])
+    with pytest.raises(UserError, match="no synthetic data set as pets made it"):
+        read_form(travelled(made.table.astype({"sex": sexes})))
+
+
 def test_rows_that_were_not_signed_are_refused(made: SyntheticRelease) -> None:
     form = form_of(made)
     name = made.table_name

@@ -157,6 +157,32 @@ def test_a_genuine_answer_to_another_question_is_not_shown(
             connection.release(N, DP, again=True)
 
 
+def test_an_answer_of_another_schema_than_the_service_tells_is_not_shown(stub: Stub) -> None:
+    """What was explained and priced by a schema that the service made up is not what was answered."""
+
+    def told(request: httpx.Request) -> httpx.Response:
+        reply = stub._handle(request)
+        body = reply.json()
+        if "schema" in body:
+            body["schema"]["tables"]["stays"]["unit"] |= {"max_rows": 3, "rows": 3}
+        return httpx.Response(reply.status_code, json=body, headers={"Pets-Protocol": "1"})
+
+    stub.handler = told
+    with pytest.raises(VerificationError, match="it is not of the schema that the service tells"):
+        stub.connect().release(N, DP)
+    connection = stub.connect()  # which knows the made-up one
+    stub.handler = stub._handle
+    assert connection.release(N, DP).query == N and connection.schema == SCHEMA, "it was another schema before"
+
+
+def test_what_is_nested_too_deeply_is_said(stub: Stub) -> None:
+    connection = stub.connect()
+    deep = b'{"quote":' + b"[" * 600 + b"]" * 600 + b"}"
+    stub.handler = lambda request: httpx.Response(200, content=deep, headers={"Pets-Protocol": "1"})
+    with pytest.raises(UserError, match=r"nested too deeply|no quote"):
+        connection.quote(N, DP)
+
+
 def test_the_key_is_pinned_or_said(
     stub: Stub, custodian: pets.Custodian, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

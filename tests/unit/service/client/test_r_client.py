@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -38,6 +39,7 @@ out <- list(
   pin = said(pets_connect(url, token = "t", key = strrep("ab", 32))),
   http = said(pets_connect("http://elsewhere.example", token = "t"))
 )
+out$held <- said(pets_query(pets_connect(paste0(url, "/edit/held"), token = "t", key = key), sql, 0.5))
 edits <- c("value", "digest", "unsigned", "signature", "other")
 out$edited <- lapply(edits, function(how) {
   said(pets_query(pets_connect(paste0(url, "/edit/", how), token = "t", key = key), sql, 0.5))
@@ -112,13 +114,15 @@ def test_r_shows_the_counts_of_python_and_none_that_is_not_certified(tmp_path: P
             kept = {name: value for name, value in headers.items() if name.lower() not in ("host", "authorization")}
             found = client.request(method, f"/{rest}" if how else path, headers=kept, content=body)
             content = found.content
-            if how and b'"releases"' in content:
+            if how not in ("", "held") and b'"releases"' in content:
                 told = json.loads(content)
                 told["releases"] = [edited(one, how) for one in told["releases"]]
                 if how == "other":
                     other = pets.query("stays").group_by("sex").agg(n=pets.count())
                     told["releases"] = [session.release(other, pets.DP(epsilon=0.5)).to_json()]
                 content = canonical(told)
+            if how == "held" and b'"releases"' in found.content:
+                content = canonical({"job": {"id": "ab12\x1b[2J", "state": "held"}})
             return found.status_code, {"Pets-Protocol": found.headers["pets-protocol"]}, content
 
         with listening(reply) as url:
@@ -126,7 +130,11 @@ def test_r_shows_the_counts_of_python_and_none_that_is_not_certified(tmp_path: P
             lines = [f"{name} <- {json.dumps(value)}" for name, value in given.items()]
             (tmp_path / "program.R").write_text("\n".join([*lines, PROGRAM]), "utf-8")
             done = subprocess.run(
-                ["Rscript", "--vanilla", str(tmp_path / "program.R")], capture_output=True, text=True, timeout=600
+                ["Rscript", "--vanilla", str(tmp_path / "program.R")],
+                capture_output=True,
+                text=True,
+                timeout=600,
+                env={**os.environ, "http_proxy": "http://127.0.0.1:9", "no_proxy": ""},  # nobody is there
             )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -141,6 +149,7 @@ def test_r_shows_the_counts_of_python_and_none_that_is_not_certified(tmp_path: P
     assert told["large"] == pets.release.noise_quantiles.half_width("gaussian", ((1.0, 50000.0),), 0.95)  # type: ignore[attr-defined]
     assert "patient" in told["sql"] and "nothing was spent" in told["budget"]
     assert "another key than was pinned" in told["pin"] and "could be read on its way" in told["http"]
+    assert "has the question (ab12?[2J)" in told["held"] and "second person approves it" in told["held"]
     said = [
         "about another release",
         "about another release",

@@ -1,0 +1,39 @@
+"""A connection where a second person must approve: it says so at once, and what becomes of it is fetched later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+import pets
+from pets.errors import HeldError, NotApprovedError
+from tests.http_services import connected, custodian
+
+N = pets.query("stays").group_by("sex").agg(n=pets.count())
+DP = pets.DP(epsilon=0.5)
+
+
+@pytest.mark.parametrize("approval", ["before", "after"])
+def test_an_answer_is_fetched_once_a_second_person_approved_it(
+    tmp_path: Path, approval: Literal["before", "after"]
+) -> None:
+    keeper = custodian(tmp_path, policy=pets.Policy(approval=approval))
+    with connected(keeper, analyst="amina", project="asthma") as connection:
+        with pytest.raises(HeldError, match="before a second person approves it") as caught:
+            connection.release(N, DP)
+        number = str(caught.value).partition("connection.fetch('")[2].partition("'")[0]
+        pending = connection.release(N, pets.DP(epsilon=0.25), wait=False)
+        with pytest.raises(HeldError):
+            pending.result()
+        with pytest.raises(HeldError, match=number):
+            connection.fetch(number)
+        keeper.approve(number, by="jo")
+        keeper.refuse(pending.id, by="jo", reason="unclear")
+        if approval == "before":  # the process that answers looks at what waits once somebody asks
+            connection.release(N, pets.DP(epsilon=0.125), wait=False)
+        assert connection.fetch(number).query == N
+        for late in (pending.result, lambda: connection.fetch(pending.id)):
+            with pytest.raises(NotApprovedError, match=r"did not approve this .* \(unclear\)"):
+                late()

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import NormalDist
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from pets.common.codec import Json, fraction
 from pets.common.integers import Floats, Ints, Numbers, combined, divide, exact, over
 from pets.errors import InternalError, QueryError, did_you_mean, shown
 from pets.plan.measure import Measure, Output
@@ -178,6 +179,36 @@ class Noise:
         return z + (self._single - z) * kurtosis / self.cells
 
 
+class Noisy(Protocol):
+    """What is read of a release to know its noise."""
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """Whose noise is on it."""
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """Of the noise on each measure."""
+
+    @property
+    def sharing(self) -> Json | None:
+        """Whose shares of noise it has, where it is of several sites."""
+
+
+def noise_of(answer: Noisy, confidence: float = 0.95, cells: int = 1) -> Noise:
+    """The noise on an answer, where so many of its cells are added up.
+
+    Where sites add Laplace noise each by itself, their total has as many draws of it on each cell: its scales are those
+    of a Gaussian of the same variance, and what its intervals must hold is the sum of the draws.
+    """
+    sharing = answer.sharing or {}
+    told = sharing.get("noise")
+    if told is None or told["mechanism"] != "laplace":
+        return Noise(answer.mechanism, answer.scales, confidence, cells)
+    scales = tuple(float(fraction(scale)) for scale in told["scales"])
+    return Noise("laplace", scales, confidence, cells * len(sharing["answered"]))
+
+
 def rows_limit(measures: Sequence[Measure], output: Output, noise: Noise) -> float:
     """The number of rows up to which a group is not estimable: noise alone could be all of it (0: every group is)."""
     shape, both = output.traits.shape, (noise.empty, noise.careful)
@@ -331,10 +362,15 @@ def estimate(
     Raises:
         InternalError: if the vector or the scales are not the plan's.
     """
-    cells = Cells(plan.measures, split(plan, values), Noise(mechanism, scales, confidence))
-    if len(scales) != len(plan.measures):
+    return estimated(plan, values, Noise(mechanism, scales, confidence))
+
+
+def estimated(plan: Plan, values: Ints, noise: Noise) -> Estimates:
+    """:func:`estimate` of a vector that has this noise."""
+    cells = Cells(plan.measures, split(plan, values), noise)
+    if len(noise.scales) != len(plan.measures):
         raise InternalError("there is one scale for each measure of the plan")
-    return Estimates(tuple(cells.column(output) for output in plan.outputs), confidence, cells.noise.exact)
+    return Estimates(tuple(cells.column(output) for output in plan.outputs), noise.confidence, noise.exact)
 
 
 def split(plan: Plan, values: Ints) -> tuple[Ints, ...]:

@@ -23,7 +23,7 @@ from pets.plan.plan import Plan, make_plan
 from pets.query_model.display import Display
 from pets.query_model.query import Query
 from pets.release.certificate import Certificate
-from pets.release.estimate import Estimates, Mechanism, estimate
+from pets.release.estimate import Estimates, Mechanism, estimated, noise_of
 from pets.release.release_form import form_of, mismatch, parts_of, plain
 from pets.release.tables.verbs import Tables
 from pets.schema.schema import Schema
@@ -140,7 +140,7 @@ class Release(Tables):
     @cached_property
     def estimates(self) -> Estimates:
         """The outputs as arrays, with their intervals."""
-        return estimate(self.plan, self.values, self.mechanism, self.scales, self.confidence)
+        return estimated(self.plan, self.values, noise_of(self, self.confidence))
 
     @property
     def table(self) -> pd.DataFrame:

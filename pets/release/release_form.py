@@ -13,7 +13,7 @@ from pets.common.codec import Json, fraction, number
 from pets.common.integers import array_of, exact
 from pets.errors import InternalError
 from pets.query_model.query import Query
-from pets.release.estimate import MECHANISMS
+from pets.release.estimate import MECHANISMS, noise_of
 from pets.release.views import Answer
 from pets.schema.schema import Schema
 
@@ -37,10 +37,6 @@ class Sealed(Answer, Protocol):
     @property
     def plan_digest(self) -> str:
         """Of the plan that was measured."""
-
-    @property
-    def sharing(self) -> Json | None:
-        """Who took part, where that were several sites."""
 
 
 def form_of(release: Sealed) -> Json:
@@ -113,6 +109,7 @@ def mismatch(release: Sealed) -> str | None:
         ("values", values.dtype == np.int64 or release.protection.get("secure") == "encrypted"),
         ("mechanism", release.mechanism in MECHANISMS),
         ("scales", len(scales) == len(plan.measures)),
+        ("shares of noise", not noisy or len(noise_of(release).scales) == len(plan.measures)),
         ("scales", all(np.isfinite(s) and (s > 0 if noisy else s == 0) for s in scales)),
         ("data", release.data in ("real", "dummy")),
         ("protection", isinstance(release.protection.get("kind"), str)),

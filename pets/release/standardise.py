@@ -27,7 +27,7 @@ from pets.common.literals import is_null
 from pets.errors import QueryError, did_you_mean, shown
 from pets.query_model.group_keys import Bins
 from pets.query_model.nodes.bin_edges import interval_labels
-from pets.release.estimate import Column, Noise
+from pets.release.estimate import Column, Noise, noise_of
 from pets.release.moments.ratio_ends import ratio_ends
 from pets.schema.domain import MISSING
 
@@ -66,7 +66,7 @@ def standardise(
     weights, standard = _weights(answer, by, population, named[by])
     others = [name for name in named if name != by]
     strata = list(zip(*(named[name] for name in others), strict=True)) if others else [()] * answer.plan.groups
-    noise = Noise(answer.mechanism, answer.scales, confidence)
+    noise = noise_of(answer, confidence)
     people, limit, column = _people(answer, among, noise, [named[name] for name in named])
     x, near = cases.estimate.astype(np.float64), people <= 2 * limit
     x_noise, people_noise = _reach(cases, noise, near), _reach(column, noise, near)

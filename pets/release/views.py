@@ -17,7 +17,7 @@ from pets.common.integers import Ints, Numbers
 from pets.errors import QueryError, did_you_mean
 from pets.query_model.group_keys import Bins, DatePart
 from pets.release import shown
-from pets.release.estimate import Cells, Column, Estimates, Mechanism, Noise, split
+from pets.release.estimate import Cells, Column, Estimates, Mechanism, noise_of, split
 from pets.schema.dates import Calendar
 from pets.schema.domain import MISSING
 
@@ -50,6 +50,10 @@ class Answer(shown.Answer, Protocol):
     @property
     def scales(self) -> tuple[float, ...]:
         """Of the noise on each measure."""
+
+    @property
+    def sharing(self) -> Json | None:
+        """Who took part, where that were several sites."""
 
     @property
     def data(self) -> str:
@@ -248,7 +252,7 @@ def total(answer: Answer, name: str, by: Sequence[str], confidence: float) -> pd
     for many in np.unique(cells).tolist():
         # a key set may list more groups under one key than under another; each number of cells has its own width
         rows = cells == many
-        noise = Noise(answer.mechanism, answer.scales, confidence, many)
+        noise = noise_of(answer, confidence, many)
         column = Cells(plan.measures, tuple(block[rows] for block in blocks), noise).column(found.output)
         for part, values in zip(parts, (column.estimate, column.low, column.high), strict=True):
             part[rows] = values

@@ -9,7 +9,7 @@ import numpy as np
 
 from pets.plan.layout import Dimension
 from pets.release.chart_roles import COLOURS
-from pets.release.estimate import Noise
+from pets.release.estimate import noise_of
 from pets.release.picture import altair, offline
 from pets.release.plot import INK, SOFT
 from pets.release.release import Release
@@ -60,7 +60,7 @@ def column(made: Shown, name: str) -> Any:
     else:
         dimension = release.plan.layout.dimensions[0]
         found = np.bincount(slots(values, dimension, release.plan.fields[name]), minlength=dimension.size)
-        half = Noise(release.mechanism, release.scales).half_width([(0, 1.0)])
+        half = noise_of(release).half_width([(0, 1.0)])
         rows = [
             {"slot": str(label), "rows": int(own), "noisy": int(noisy), "low": noisy - half, "high": noisy + half}
             for label, own, noisy in zip(dimension.labels, found, release.values, strict=True)

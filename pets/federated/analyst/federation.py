@@ -17,7 +17,7 @@ from pets.federated.analyst import planning
 from pets.federated.analyst.bounding import FederatedBounds
 from pets.federated.analyst.fits.last_step import record_of
 from pets.federated.analyst.one_site import OneSite
-from pets.federated.analyst.planning import FederatedRequest, as_site, noise_scales, one_schema
+from pets.federated.analyst.planning import FederatedRequest, as_site, one_schema, total_noise
 from pets.federated.analyst.public_range import check_sums, check_total
 from pets.federated.analyst.sealing import sealed
 from pets.federated.analyst.transport import InProcess, Transport, carry
@@ -37,7 +37,7 @@ from pets.protection.protection import DP, Exact, Protection, Total
 from pets.query_model.query import Query, queries
 from pets.release.certificate import Certificate
 from pets.release.release import Release
-from pets.session.quoting.forecast import forecast
+from pets.session.quoting.forecast import forecast_of
 from pets.session.quoting.quote import Quote, Remaining, notes_of
 from pets.session.session import Session
 
@@ -154,8 +154,7 @@ class Federation(FederatedBounds, OneSite):
         errors = []
         for one in asked:
             assert one.shares is not None
-            scales = noise_scales(one.plan, one.shares, self.roster.size)
-            errors.append(forecast(one.plan, "gaussian", scales, protection.confidence))
+            errors.append(forecast_of(one.plan, total_noise(one.plan, one.shares, self.roster.size, protection)))
         cost = added_up([one.cost for one in asked])
         lefts = [site.session.remaining() for site in self._sites]
         epsilon, delta = asked[0].at or (0.0, 0.0)

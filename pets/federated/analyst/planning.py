@@ -17,7 +17,7 @@ from pets.federated.site.policy import SitePolicy
 from pets.federated.site.site import Site
 from pets.plan.plan import Plan
 from pets.protection.budget import Cost
-from pets.protection.protection import Protection
+from pets.protection.protection import DP, Protection
 from pets.release.estimate import Noise
 from pets.schema.schema import Schema
 from pets.session.session import Session
@@ -59,6 +59,13 @@ def noise_scales(plan: Plan, shares: Shares, parties: int) -> tuple[float, ...]:
         return scales
     noise = Noise("laplace", shares.scales)
     return tuple(math.sqrt(parties) * noise.deviation(place) for place in range(len(shares.scales)))
+
+
+def total_noise(plan: Plan, shares: Shares, parties: int, protection: DP) -> Noise:
+    """The noise on a total of so many parties, as its intervals take it."""
+    if shares.mechanism == "gaussian":
+        return Noise("gaussian", noise_scales(plan, shares, parties), protection.confidence)
+    return Noise("laplace", shares.scales, protection.confidence, parties)
 
 
 def as_site(given: Session | Site, number: int) -> Site:

@@ -16,8 +16,13 @@ from pets.plan.plan import Plan
 from pets.protection.budget import Cost
 from pets.protection.protection import Total
 
-WORDINGS: Mapping[int, ModuleType] = {1: wording}
+WORDINGS: Mapping[int, ModuleType] = {1: wording, 2: wording}
 """By version, what says the sentences of releases. Old ones stay: a release is checked by those of its own."""
+LAPLACE: Mapping[int, str] = {
+    1: "The noise is a sum of discrete Laplace draws; intervals take its normal limit.",
+    2: "The noise is a sum of discrete Laplace draws, and intervals are of that sum; the scales stated are those of a "
+    "Gaussian of the same variance.",
+}
 
 
 def statement(
@@ -51,7 +56,7 @@ def statement(
     notes += tuple(_absent(name, charged=name in charged) for name in missing)
     notes += tuple(_fault(name, what) for name, what in faults.items())
     if shares is not None and shares.mechanism == "laplace":
-        notes += ("The noise is a sum of discrete Laplace draws; intervals take its normal limit.",)
+        notes += (LAPLACE[version],)
     return {
         "mechanism": "none" if shares is None else "gaussian",
         "scales": (0.0,) * len(plan.measures) if shares is None else noise_scales(plan, shares, len(survivors)),

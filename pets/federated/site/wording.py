@@ -21,7 +21,7 @@ from pets.session import guarantee_text
 
 CONTRIBUTION = "federated-contribution"
 """What a site's ledger calls its part of an answer."""
-VERSION = 1
+VERSION = 2
 """Of the sentences here, as releases state it: who changes one keeps the old module beside it (``WORDINGS`` in
 :mod:`pets.federated.analyst.statement`), since releases are checked by the sentences that they were made with."""
 STEERED = (

@@ -14,7 +14,7 @@ from pets.common.integers import Floats
 from pets.errors import QueryError
 from pets.release import views
 from pets.release.bounding.loss import Loss
-from pets.release.estimate import Column, estimate
+from pets.release.estimate import Column, estimated, noise_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ def full(lost: Release, loss: Loss, release: Release, output: str) -> pd.DataFra
     if not loss.falls and not (same and lost.query.condition is None):
         raise QueryError("the rows lost are by other groups; ask for them by the release's own keys, or by none")
     sure = (1 + release.confidence) / 2  # each of the two misses half as often as both together may
-    outer: Column = estimate(plan, release.values, release.mechanism, release.scales, sure)[output]
+    outer: Column = estimated(plan, release.values, noise_of(release, sure))[output]
     most = loss.lost(plan.rows).high  # passed in at most half of 1 - confidence: one end of a two-sided interval
     left: Floats = np.zeros(plan.groups) if traits.counts == "people" else np.broadcast_to(most, plan.groups)
     below, above = (0.0, 1.0) if traits.counts else (float(column.output.low), float(column.output.high))

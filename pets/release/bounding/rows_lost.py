@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from pets.query_model.query import Query
 from pets.release import views
 from pets.release.bounding.full import full
 from pets.release.bounding.loss import Loss, Range
-from pets.release.estimate import Noise, split
+from pets.release.estimate import noise_of, split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,8 @@ class RowsLost:
         """The numbers, group by group."""
         release, plan = self.release, self.release.plan
         (part,) = self._parts
-        noise = Noise(release.mechanism, (release.scales[part],), release.confidence)
+        noise = noise_of(release, release.confidence)
+        noise = replace(noise, scales=(noise.scales[part],))
         whole = plan.where is None and plan.measures[part].where is None and not plan.layout.dimensions
         return Loss(split(plan, release.values)[part], noise, whole)
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pets.common.integers import Floats
 from pets.errors import QueryError, did_you_mean
-from pets.release.estimate import Column, Noise
+from pets.release.estimate import Column, noise_of
 from pets.release.views import keys
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ def shares(answer: Answer, name: str, within: Sequence[str], confidence: float) 
     part = column.output.parts[0]
     found = np.full((3, len(count)), np.nan)
     for many in np.unique(cells).tolist():
-        noise, rows = Noise(answer.mechanism, answer.scales, confidence, many), cells == many
+        noise, rows = noise_of(answer, confidence, many), cells == many
         limit = 0.0 if noise.exact else max(one.half_width([(part, 1.0)]) for one in (noise.empty, noise.careful))
-        single = Noise(answer.mechanism, answer.scales, confidence)
+        single = noise_of(answer, confidence)
         reach = np.zeros(int(rows.sum()))
         if not noise.exact:
             near = total[rows] <= 2 * limit

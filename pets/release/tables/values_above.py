@@ -14,7 +14,7 @@ import numpy as np
 
 from pets.common.codec import fraction
 from pets.errors import QueryError, did_you_mean, shown
-from pets.release.estimate import Column, Noise
+from pets.release.estimate import Column, noise_of
 from pets.schema.domain import MISSING
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _sure(answer: Answer, measure: int, listed: int, confidence: float) -> int:
     if answer.mechanism == "none" or not listed:
         return 1
     one = 1 - 2 * (1 - confidence) / listed  # the law is symmetric: half of what lies outside is above
-    return math.floor(Noise(answer.mechanism, answer.scales, max(one, 0.5)).half_width([(measure, 1.0)])) + 1
+    return math.floor(noise_of(answer, max(one, 0.5)).half_width([(measure, 1.0)])) + 1
 
 
 def _least(value: object) -> int:

@@ -12,7 +12,7 @@ from pets.plan.measure import Output
 from pets.plan.plan import Plan
 from pets.query_model.traits import TRAITS
 from pets.release.estimate import Noise, rows_limit
-from pets.release.noise_quantiles import Kind, half_width
+from pets.release.noise_quantiles import Kind
 from pets.release.release_form import plain
 from pets.release.text import whose_rows
 
@@ -73,19 +73,23 @@ def forecast(plan: Plan, mechanism: Kind, scales: Sequence[float], confidence: f
 
     Means, rates and variances: by the delta method at a value halfway between the middle and an end of the range.
     """
-    return tuple(_expected(plan, output, mechanism, scales, confidence) for output in plan.outputs)
+    return forecast_of(plan, Noise(mechanism, tuple(scales), confidence))
 
 
-def _expected(plan: Plan, output: Output, mechanism: Kind, scales: Sequence[float], confidence: float) -> Expected:
-    terms = tuple((coefficient, scales[part]) for part, coefficient in output.needs)
-    least = math.floor(rows_limit(plan.measures, output, Noise(mechanism, tuple(scales), confidence))) + 1
+def forecast_of(plan: Plan, noise: Noise) -> tuple[Expected, ...]:
+    """:func:`forecast` of an answer that has this noise."""
+    return tuple(_expected(plan, output, noise) for output in plan.outputs)
+
+
+def _expected(plan: Plan, output: Output, noise: Noise) -> Expected:
+    least = math.floor(rows_limit(plan.measures, output, noise)) + 1
     if output.traits.shape == "rank":
         # a prefix of the tree takes at most (fanout − 1) nodes on each level; half of them on average
         tree = plan.measures[output.parts[0]]
         nodes = sum(max(1, min(16, size) // 2) for size in tree.levels)
-        width = half_width(mechanism, ((math.sqrt(nodes), scales[output.parts[0]]),), confidence)
+        width = noise.half_width([(output.parts[0], math.sqrt(nodes))])
         return Expected(output.name, output.kind, width, least=least)
-    width = half_width(mechanism, terms, confidence)
+    width = noise.half_width(output.needs)
     if output.traits.error_by_size:
         return Expected(output.name, output.kind, None, tuple(width / size for size in SIZES), least=least)
     return Expected(output.name, output.kind, width, whose=whose_rows(plan, output))

@@ -102,7 +102,7 @@ def check(core: Any, one: Any, key: bytes) -> str:
     need, same, told = core.need, core.same, one["sharing"]
     if (
         told.get("version") != 1
-        or told.get("wording", 1) != 1
+        or told.get("wording", 1) not in (1, 2)
         or told.get("secure") not in ("masked", "encrypted", "local")
     ):
         raise core.CannotCheck("it combines sites in a way that this checker does not know; find a newer one")

@@ -81,6 +81,7 @@ def test_shares_are_held_as_often_as_they_say(mechanism: Mechanism, scale: float
             ),
             mechanism=mechanism,
             scales=(scale,),
+            sharing=None,
             display=None,
         )
         table = shares(answer, "n", ["draw"], 0.95).iloc[:: len(counts)]
@@ -240,7 +241,7 @@ def standard(mechanism: Mechanism, scale: float, events: int, people: int) -> tu
     plan, vector = make_plan(asked, schema), np.concatenate([events + x, people + y]).astype(np.int64)
     scales = (scale, scale)
     answer: Any = SimpleNamespace(
-        plan=plan, estimates=estimate(plan, vector, mechanism, scales), mechanism=mechanism, scales=scales
+        plan=plan, estimates=estimate(plan, vector, mechanism, scales), mechanism=mechanism, scales=scales, sharing=None
     )
     return standardise(answer, "n", "among", "age", {"any": 1.0}, 1.0, 0.95), weight
 

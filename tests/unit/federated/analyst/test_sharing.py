@@ -427,7 +427,7 @@ def test_envelopes_that_no_site_signed_are_refused() -> None:
 # wordings -------------------------------------------------------------------------------------------------------------
 
 
-def sentences() -> str:
+def sentences(version: int) -> str:
     """SHA-256 of what releases say in many cases: with and without noise, every way, all sites and fewer."""
     said = []
     for settings in ({}, {"dropouts": 1, "colluding": 0}, {"sites_per_person": 2, "colluding": 2}):
@@ -439,18 +439,23 @@ def sentences() -> str:
                 names = [member.name for member in sites.roster.members]
                 for answered in (names, names[:4]):
                     faults = {"s1": FAULTS[0]} if len(answered) == 4 else {}
-                    told = statement(request.plan, sites.roster, Order(*about), request.loss, answered, faults)
+                    told = statement(
+                        request.plan, sites.roster, Order(*about), request.loss, answered, faults, (), version
+                    )
                     said.append([told["guarantee"], list(told["notes"])])
     return hashlib.sha256(canonical(said)).hexdigest()
 
 
 def test_a_changed_sentence_is_another_wording() -> None:
     """Who changes one keeps the wording of before, under its number, and pins the new one here beside it."""
-    assert {wording.VERSION: sentences()} == PINNED
+    assert {version: sentences(version) for version in WORDINGS} == PINNED
     assert max(WORDINGS) == wording.VERSION and sorted(WORDINGS) == list(range(1, wording.VERSION + 1))
 
 
-PINNED = {1: "2124d1b7f9df16dd9d66e319a2d04e99a259c125ed0e539867643c79bc682d98"}
+PINNED = {
+    1: "2124d1b7f9df16dd9d66e319a2d04e99a259c125ed0e539867643c79bc682d98",
+    2: "fc035c12e8d5f8240322bdb617664bcd21ac9ea5dbb8573e0faa0db5a117e155",
+}
 
 
 def test_a_release_is_checked_by_the_wording_that_it_was_made_with(
@@ -462,11 +467,11 @@ def test_a_release_is_checked_by_the_wording_that_it_was_made_with(
     old = Release.load(release.save(tmp_path / "old.json"))
     new = types.SimpleNamespace(**vars(wording))  # pets of next year, which says it otherwise
     new.guarantee = lambda *given: wording.guarantee(*given).replace("adding or removing", "with or without")
-    monkeypatch.setitem(WORDINGS, 2, new)  # type: ignore[arg-type]
-    monkeypatch.setattr(wording, "VERSION", 2)
+    monkeypatch.setitem(WORDINGS, wording.VERSION + 1, new)  # type: ignore[arg-type]
+    monkeypatch.setattr(wording, "VERSION", wording.VERSION + 1)
     assert check_sharing(old).size == 4
     form = saved(release, tmp_path)
-    form["sharing"]["wording"] = 2
+    form["sharing"]["wording"] = wording.VERSION
     del form["digest"], form["sharing"]["coordinator"]
     form["sharing"]["coordinator"] = signature(Release.from_json(form).form, sites._coordinator)
     with pytest.raises(VerificationError, match="does not follow"):
@@ -477,6 +482,6 @@ def test_a_wording_that_nobody_knows_is_not_passed_over(tmp_path: Path) -> None:
     sites = many()
     form = saved(sites.release(QUERY, pets.DP(epsilon=0.5)), tmp_path)
     del form["digest"]
-    for version in (2, True, "1"):
+    for version in (wording.VERSION + 1, True, "1"):
         with pytest.raises(VerificationError, match="a wording that this version of pets does not know"):
             check_sharing(Release.from_json(form | {"sharing": form["sharing"] | {"wording": version}}))

@@ -616,6 +616,24 @@ def test_an_accuracy_is_that_of_the_answer_whichever_way_it_is_combined(secure: 
         assert (float(said["epsilon"]), float(said["delta"])) == pytest.approx((release.epsilon, release.delta))
 
 
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.99])
+def test_intervals_under_laplace_noise_of_each_site_are_those_of_the_sum(confidence: float) -> None:
+    """And no wider: for a Gaussian of the same variance, 0.99 was said where 0.9825 was held."""
+    many = federation(people=60, budget=pets.Budget(epsilon=30, delta=1e-6))
+    asked = pets.DP(epsilon=1, pure=True, confidence=confidence)
+    quote, release = many.quote(N, asked, secure="local"), many.release(N, asked, secure="local")
+    assert release.sharing is not None
+    (scale,) = (float(one) for one in release.sharing["noise"]["scales"])
+    one = np.exp(-np.abs(np.arange(-2000, 2001)) / scale)
+    law = np.convolve(np.convolve(one, one), one) / one.sum() ** 3
+    table = pets.Release.from_json(release.to_json()).table
+    wide = float(table["n_high"][0] - table["n_low"][0]) / 2
+    far = np.abs(np.arange(len(law)) - len(law) // 2)
+    assert law[far < wide].sum() < confidence <= law[far <= wide].sum()
+    assert quote.errors[0][0].half_width == wide
+    assert any("intervals are of that sum" in note for note in release.notes)
+
+
 @pytest.mark.parametrize("budget", [pets.Budget(epsilon=30, delta=1e-6), pets.Budget(epsilon=30)])
 def test_the_stated_epsilon_of_laplace_noise_is_that_of_the_noise_itself(budget: pets.Budget) -> None:
     """In a ledger that counts ρ, ε²/2 was once stated where ε belongs."""

@@ -24,17 +24,19 @@ class Linked:
     Attributes:
         id: the public name of what is read: the set's, or the snapshot's where it is one table alone.
         snapshots: by table.
+        note: what a reader of answers on them must know; never of real rows.
 
     Raises:
         QueryError: where the tables were not made together. Sets are public names, so no row decides that.
     """
 
-    def __init__(self, snapshots: Mapping[str, Snapshot]) -> None:
+    def __init__(self, snapshots: Mapping[str, Snapshot], note: str = "") -> None:
         self.snapshots: Mapping[str, Snapshot] = MappingProxyType(dict(snapshots))
         held = list(self.snapshots.values())
         if len(held) > 1 and not one_set(held):
             raise QueryError(apart(self.tables))
         self.id = held[0].id if len(held) == 1 else str(held[0].set_id)
+        self.note = note
         self._backend: Any = None
         self._lock = threading.Lock()
 

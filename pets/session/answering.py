@@ -313,7 +313,7 @@ class Answering:
             issued_at=now(),
             project=project,
             analyst=analyst,
-            notes=guarantee_text.notes(job.plan, noise, len(grant.earlier)),
+            notes=(*guarantee_text.notes(job.plan, noise, len(grant.earlier)), *job.notes),
         )
 
 

@@ -22,6 +22,11 @@ from pets.synthetic.dummy_data.texts import named
 FEW = 10
 """With fewer people than this to meet a condition, a query is answered on rows that were made to meet it."""
 
+NOBODY = (
+    "Hardly any of the invented people meet the question's conditions, and nobody could be invented who does; ask "
+    "whether anybody can meet them all."
+)
+
 
 class DummyTables(Holdings):
     """Invented tables of a schema. A query whose conditions hardly anybody there meets gets rows made for it.
@@ -81,7 +86,7 @@ class DummyTables(Holdings):
         try:
             made = dummy(self._schema, self._rows, self._seed, query=plan.query)
         except UserError:  # nobody could be made to meet it
-            return plain
+            return Linked(plain.snapshots, NOBODY)
         tables = dict(made.tables)
         return Linked(Snapshot.make_all(self._schema, plan.people_of.tables, tables, folder=None, progress=False))
 

@@ -34,6 +34,12 @@ class Job:
     key: str
     share: Terms | None = None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the rows themselves: of invented ones alone."""
+        note = self.snapshot.note if isinstance(self.snapshot, Linked) else ""
+        return (note,) if note else ()
+
 
 def measured(job: Job, engine: str) -> tuple[Ints | None, str]:
     """The vector that may leave; or nothing, and what went wrong, for the custodian."""

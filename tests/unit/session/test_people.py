@@ -80,9 +80,13 @@ def test_rows_are_made_to_meet_it(session: pets.Session) -> None:
     assert twin.release(rare, pets.Exact()).table["n"].sum() >= 10
     whole = session.dummy(rows=250, query=rare)
     assert whole.release(rare, pets.Exact()).table["n"].sum() >= 10
-    # what nobody can meet is answered all the same, on plain rows
-    never = rare.where(col("first").is_null())
-    assert twin.release(never, pets.Exact()).table["n"].sum() == 0
+    # what nobody can meet is answered all the same, on plain rows, and its note says so
+    never = twin.release(rare.where(col("first").is_null()), pets.Exact())
+    assert never.table["n"].sum() == 0
+    said = [
+        ["nobody could be invented" in note for note in one.notes] for one in (never, twin.release(rare, pets.Exact()))
+    ]
+    assert sum(said[0]) == 1 and not any(said[1])
 
 
 def test_tables_without_data_are_named() -> None:

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from pets.common.arguments import whole_between
 from pets.common.codec import Json
@@ -46,7 +46,8 @@ class Supervisor:
         ledger: the same ledger, where this process has it open.
         processes: how many answer.
         timeout: seconds that one job may take.
-        memory: what one process may hold, such as ``"4GB"``; left out, what the machine gives.
+        memory: what one process may hold, such as ``"4GB"``; left out, what the machine gives. The engine in it gets
+            half of that at most, and spills to disk before the process would be ended.
         grid: when answers are shown.
         lease: seconds after which others may look what became of a job.
 
@@ -78,7 +79,8 @@ class Supervisor:
         self.timeout, self.memory = float(timeout), None if memory is None else size(memory)
         self._grid, self._given = grid or Grid(), ledger
         self._first = openings[0]
-        self._terms: Json = {"openings": [one.to_json() for one in openings], "grid": asdict(self._grid)}
+        bounded = [replace(one, memory=_engines(one.memory, memory)) for one in openings]
+        self._terms: Json = {"openings": [one.to_json() for one in bounded], "grid": asdict(self._grid)}
         self._terms |= {"timeout": self.timeout, "lease": float(lease)}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -99,19 +101,24 @@ class Supervisor:
 
     def ensure(self) -> None:
         """Start, unless that was done in this process; cheap when it runs."""
-        if self._thread is not None and self._owner == os.getpid():
+        if self._watched():
             return
         with self._lock:
-            if self._thread is not None and self._owner == os.getpid():
+            if self._watched():
                 return
             if self._closing.is_set():
                 raise UserError("this service was closed; open it again")
-            self._owner, self._children = os.getpid(), []  # (a fork's parent has its own)
-            ledger = self._given or Ledger(self._first.ledger, keys=self._first.keys)
-            self._queue = Queue(ledger, lease=self._terms["lease"])
-            self._children = [self._started() for _ in range(self.processes)]
+            if self._owner != os.getpid() or not self._children:  # (a fork's parent has its own)
+                self._owner, self._children = os.getpid(), []
+                ledger = self._given or Ledger(self._first.ledger, keys=self._first.keys)
+                self._queue = Queue(ledger, lease=self._terms["lease"])
+                self._children = [self._started() for _ in range(self.processes)]
             self._thread = threading.Thread(target=self._watch, daemon=True, name="pets-supervisor")
             self._thread.start()
+
+    def _watched(self) -> bool:
+        thread = self._thread
+        return thread is not None and thread.is_alive() and self._owner == os.getpid()
 
     def poke(self) -> None:
         """Say that a job came: a process that has nothing in hand looks at once."""
@@ -166,8 +173,10 @@ class Supervisor:
                         self._children[place] = self._started()
                 if thorough:
                     self._queue.sweep()
-            except (LedgerError, OSError) as error:
-                # away, held or full: the next look; what a row could have caused is not among these
+            except (
+                Exception
+            ) as error:  # whatever it was: without a watchdog nothing would end a job that takes too long
+                # (an error's text could hold a place on this machine, its traceback more)
                 _LOG.warning("the watchdog could not look (%s)", type(error).__name__)
 
     def _look(self, child: Child, thorough: bool) -> None:
@@ -210,3 +219,10 @@ class Supervisor:
         held = child.in_hand
         job = None if held is None else held.job
         self._queue.ledger.listeners.tell(Event(kind, time.time(), worker=child.worker, job=job))
+
+
+def _engines(own: str | None, limit: str | None) -> str | None:
+    """The memory of an engine in a process that may hold so much: what was asked for it, or half the limit if less."""
+    if limit is None or (own is not None and size(own) <= size(limit) // 2):
+        return own
+    return f"{max(1, size(limit) // 2_000_000)}MB"

@@ -121,6 +121,45 @@ def test_a_job_that_takes_too_long_is_ended_and_stays_charged(watched: Watched) 
         until(lambda: over._children[0].alive)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("ends", [False, True])
+def test_the_watchdog_outlives_whatever_goes_wrong(
+    watched: Watched, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, looks = watched.in_hand(), []
+    watched.says({"running": job.id, "token": job.token})
+
+    def sweep(_: Queue) -> None:
+        looks.append(1)
+        if len(looks) == 1:
+            raise SystemExit if ends else RuntimeError(CANARY)
+
+    monkeypatch.setattr(Queue, "sweep", sweep)
+    with Supervisor([watched.opening], watched.ledger, grid=QUICK) as over:
+        until(lambda: looks)
+        until(lambda: not ends or not over._thread.is_alive())  # type: ignore[union-attr]
+        over.ensure()
+        until(lambda: len(looks) > 1)
+        assert len(watched.started()) == 1, "the processes are those that there were"
+        watched.queue.cancel(job.id, "p", "a")
+        until(lambda: len(watched.started()) == 2)
+
+
+@pytest.mark.parametrize(
+    ("own", "limit", "given"),
+    [
+        (None, None, None),
+        ("4GB", None, "4GB"),
+        (None, "1GB", "500MB"),
+        ("8GB", "1GB", "500MB"),
+        ("400MB", "1GB", "400MB"),
+    ],
+)
+def test_the_engine_spills_before_its_process_is_ended(own: str | None, limit: str | None, given: str | None) -> None:
+    over = Supervisor([Opening("s.yaml", "l.db", snapshots="snap", memory=own)], memory=limit)
+    assert [one["memory"] for one in over._terms["openings"]] == [given]
+
+
 def test_a_process_that_takes_too_much_memory_is_ended(watched: Watched) -> None:
     job = watched.in_hand()
     watched.says({"running": job.id, "token": job.token}, "!hog")

@@ -42,6 +42,7 @@ def beside(name: str) -> Any:
 _answers, _log, _witness = beside("answers"), beside("log"), beside("witness")
 _made, _models, _envelopes = beside("kinds/made"), beside("kinds/models"), beside("kinds/envelopes")
 _sharing, _shares = beside("kinds/sharing"), beside("kinds/shares")
+_reviewed = beside("reviewed")
 _loss, _plan = _answers.LOSS, _answers.PLAN
 DERIVED = {"synthetic": _made} | dict.fromkeys(_models.KINDS, _models)  # what is made of answers, by its kind
 UNIT, close, conversion, epsilon = _loss.UNIT, _loss.close, _loss.conversion, _loss.epsilon
@@ -196,7 +197,7 @@ def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any
     plan = _answers.check(one, said, (entry, private, subject), core)
     place = "budget, other releases: as the ledger says (no log was given)"
     if log is not None:
-        place = _log.replay(log, key, one, said, _loss, checkpoint)
+        place = _log.replay(log, key, one, said, _loss, checkpoint, _reviewed.Reviewed)
     if witnesses is not None:
         place += f"\n  {_witness.witnessed(said['log'], key, *witnesses)}"
     return f"{one['guarantee']}\n  {_answers.derived(one, plan)}\n  {place}\n  {public}\n  {UNKNOWABLE}"

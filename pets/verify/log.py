@@ -113,8 +113,10 @@ class Account:
                 self.caps[scope] = said["loss"]
 
 
-def replay(handle: Any, key: bytes, one: Any, said: Any, numbers: Any, checkpoint: Any) -> str:
+def replay(handle: Any, key: bytes, one: Any, said: Any, numbers: Any, checkpoint: Any, reviewer: Any) -> str:
     """What was found, in words; ``numbers`` is the file of losses, and has the planner's, which reads JSON and refuses.
+
+    ``reviewer`` hears what people decided.
 
     Raises what ``base.need`` raises for a log that is not the one in which the release stands as it says.
     """
@@ -125,16 +127,21 @@ def replay(handle: Any, key: bytes, one: Any, said: Any, numbers: Any, checkpoin
     origin, size, root, chained, *_ = checkpoint(head["checkpoint"], key)
     need(origin == log["origin"] and int(size) > log["seq"], "the log is another one, or ends before the release")
     tree, account, chain, own = Tree(), Account(one["dataset"]), GENESIS, {}
-    wanted = [base.canonical(one["dataset"]), b'"event":"rebase"']
+    wanted, reviewed = [base.canonical(one["dataset"]), b'"event":"rebase"'], reviewer(need)
     for line in handle:
         parts = line.removesuffix(b"\n").split(b"\t")
         chain, at = hashlib.sha256(chain + parts[1]).digest(), tree.size
         need(parts[0] == chain.hex().encode(), f"entry {at} of the log was altered, or one before it was moved")
         tree.add(parts[1])
-        if at > log["seq"] or not any(part in parts[1] for part in wanted):
+        late = at > log["seq"] and not any(part in parts[1] for part in reviewer.EVENTS)
+        if late or not any(part in parts[1] for part in wanted):
             continue
         entry = base.read(parts[1])
         need(entry["seq"] == at, f"entry {at} of the log says that it is another one")
+        if entry.get("dataset") == one["dataset"]:
+            reviewed.hear(entry, at)
+        if at > log["seq"]:
+            continue
         if at < log["seq"]:
             account.hear(entry)
             continue
@@ -159,6 +166,7 @@ def replay(handle: Any, key: bytes, one: Any, said: Any, numbers: Any, checkpoin
     need(
         (str(tree.size), tree.root(), f"chain {chain.hex()}") == (size, root, chained), "the log is not what was signed"
     )
+    need(reviewed.given(said["request_id"]), "a second person has not approved it, by this log; ask for one of later")
     others = [found for name, found in account.unbounded.items() if name != said["request_id"]]
     told = {"dp": account.finite, "unbounded": others}
     told |= {"forfeited": account.forfeited} if "forfeited" in said["other_releases"] else {}

@@ -14,11 +14,14 @@ class Reviewed:
     def __init__(self) -> None:
         self._jobs: dict[str, bool] = {}  # whether its answers are made and it waits; else it was decided
         self._withheld: set[str] = set()
+        self._decided: set[str] = set()  # nobody decides about those again
 
     def hold(self, said: Json) -> None:
         """The answers of a job are held."""
         if self._jobs.get(plain(said["job"]), False):
             raise Wrong("holds a job for the second time")
+        if not self._decided.isdisjoint(map(plain, said["requests"])):
+            raise Wrong("holds an answer that was decided about")
         self._jobs[said["job"]] = True
         self._withheld |= set(map(plain, said["requests"]))
 
@@ -33,11 +36,13 @@ class Reviewed:
             raise Wrong("decides about an answer that is not held")
         if not after and job in self._jobs:
             raise Wrong("decides for the second time whether a job is answered")
-        if not self._withheld.issuperset(requests) or (requests and not after):
+        open_ = self._withheld - self._decided
+        if not open_.issuperset(requests) or (requests and not after):
             raise Wrong("lets go an answer that was not held")
         self._jobs[job] = False
         if said["decision"] == "approve":
             self._withheld.difference_update(requests)
+        self._decided.update(requests)
 
     def deliver(self, said: Json) -> None:
         """An answer goes to somebody else than who paid."""

@@ -173,10 +173,9 @@ class Supervisor:
                         self._children[place] = self._started()
                 if thorough:
                     self._queue.sweep()
-            except (
-                Exception
-            ) as error:  # whatever it was: without a watchdog nothing would end a job that takes too long
-                # (an error's text could hold a place on this machine, its traceback more)
+            except Exception as error:
+                # whatever it was: without a watchdog nothing would end a job that takes too long. (The text of an error
+                # could name a place on this machine.)
                 _LOG.warning("the watchdog could not look (%s)", type(error).__name__)
 
     def _look(self, child: Child, thorough: bool) -> None:

@@ -44,7 +44,7 @@ FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("[!_]*.py"
 LONGER = {
     "asked.py": 155,
     "check.py": 250,
-    "log.py": 175,
+    "log.py": 185,
     "loss.py": 160,
     "answers.py": 200,
     "columns.py": 185,

@@ -89,7 +89,8 @@ class Loss:
             return Range(nothing, nothing, nothing)
         sure = self.noise.confidence if confidence is None else confidence
         raw = self.counts[:, start:stop].sum(axis=1).astype(np.float64)
-        half = replace(self.noise, cells=(stop - start) * self.noise.cells, confidence=sure).half_width([(0, 1.0)])
+        many = (stop - start) * self.noise.cells  # noises: several sites may each have added one
+        half = replace(self.noise, cells=many, confidence=sure).half_width([(0, 1.0)])
         low, high = np.maximum(raw - half, 0.0), np.maximum(raw + half, 0.0)
         fitted = self._fitted()[:, start:stop].sum(axis=1) if self.falls else raw
         return Range(np.clip(fitted, low, high), low, high)

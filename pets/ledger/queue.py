@@ -255,10 +255,15 @@ class Queue:
         self.ledger.tell_closed(begun)
         self._tell_failed(found, code)
 
-    def stopped(self, job: str, token: str) -> bool:
-        """Whether whoever claimed it works in vain: it was cancelled, or is another's by now."""
+    def stopped(self, job: str, token: str, worker: str | None = None) -> bool:
+        """Whether whoever claimed it works in vain: it was cancelled, or is another's by now.
+
+        ``worker``: who claimed it; one that has claimed another job since works on that, and not in vain.
+        """
         with self.ledger.aside(writes=False) as (connection, _):
             row = jobs.by_id(connection, job)
+            if worker is not None and jobs.runs(connection, worker, job):
+                return False
         return row is None or (row.state, row.token) != ("running", token)
 
     def sweep(self) -> None:

@@ -92,6 +92,12 @@ def end(connection: sa.Connection, job: str, claim: str, **values: Any) -> bool:
     return move(connection, job, "running", claim, **{"lease": jobs.c.shown} | values)
 
 
+def runs(connection: sa.Connection, worker: str, job: str) -> bool:
+    """Whether a worker has a job in hand that is not this one."""
+    others = sa.select(jobs.c.id).where(RUNNING, jobs.c.worker == worker, jobs.c.id != job)
+    return connection.execute(others.limit(1)).first() is not None
+
+
 def left_behind(connection: sa.Connection, now: float) -> list[Any]:
     """Those that run, and whose lease is over."""
     return list(connection.execute(sa.select(jobs).where(RUNNING, jobs.c.lease < now).order_by(jobs.c.lease)).all())

@@ -185,7 +185,7 @@ class Supervisor:
             why = f"it took longer than {self.timeout:g} s"
         elif self.memory is not None and child.memory > self.memory:
             why = f"its process held more than {self.memory:,} bytes"
-        elif thorough and held is not None and self._queue.stopped(held.job, held.token):
+        elif thorough and held is not None and self._queue.stopped(held.job, held.token, child.worker):
             if child.in_hand != held:  # it had just ended
                 return
             why = "it was cancelled"

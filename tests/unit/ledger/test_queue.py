@@ -180,10 +180,12 @@ def test_a_cancelled_job_is_answered_by_nobody(ledger: Ledger, clock: Clock) -> 
     assert claimed is not None and claimed.id == runs.id
     assert not queue.stopped(claimed.id, claimed.token)
     assert queue.cancel(runs.id, "p", "a").state is JobState.CANCELLED  # type: ignore[union-attr]
-    assert queue.stopped(claimed.id, claimed.token) and not queue.keep(claimed)
+    assert queue.stopped(claimed.id, claimed.token, "w") and not queue.keep(claimed)
     assert not queue.done(claimed, "r", clock.now), "its answer is kept by the ledger, and shown to nobody"
     last = queue.claim("w")
-    assert last is not None and queue.done(last, "r", clock.now)
+    assert last is not None and not queue.stopped(claimed.id, claimed.token, "w"), "it answers another's by now"
+    assert queue.stopped(claimed.id, claimed.token, "v")
+    assert queue.done(last, "r", clock.now)
     assert queue.cancel(ended.id, "p", "a") == now(queue, ended) and now(queue, ended).state is JobState.DONE
 
 

@@ -75,8 +75,8 @@ class Linked:
                 for snapshot in held:
                     snapshot.view(bench)
                 self._backend = ibis.duckdb.from_connection(bench.con)
-                # the database lives as long as whoever uses it
-                weakref.finalize(self._backend, _let_go, bench).atexit = False
+                # the database lives as long as whoever uses it, and with it the files that its views read
+                weakref.finalize(self._backend, _let_go, bench, held).atexit = False
             return self._backend
 
     def __repr__(self) -> str:
@@ -102,5 +102,5 @@ def apart(tables: tuple[str, ...]) -> str:
     )
 
 
-def _let_go(bench: Bench) -> None:
-    """Hold a workbench until whoever uses it is gone."""
+def _let_go(bench: Bench, read: list[Snapshot]) -> None:
+    """Hold a workbench, and what it reads, until whoever uses it is gone."""

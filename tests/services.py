@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -75,18 +75,29 @@ def asked(*queries: pets.Query, protection: pets.DP = DP, again: bool = False) -
     return Asked("release", {"queries": list(queries), "protection": protection, "again": again}).to_json()
 
 
-def ended(queue: Queue, jobs: Iterable[QueuedJob], seconds: float = 120) -> list[QueuedJob]:
+def until(true: Callable[[], Any], seconds: float = 240) -> None:
+    """Waits for what comes about at some time or other; what never does ends the test, long after."""
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            raise TimeoutError("it never came about")
+        time.sleep(0.02)
+
+
+def ended(queue: Queue, jobs: Iterable[QueuedJob], seconds: float = 240) -> list[QueuedJob]:
     """The jobs, once all have ended."""
-    until, out = time.monotonic() + seconds, []
+    out: list[QueuedJob] = []
+
+    def has_ended(job: QueuedJob) -> bool:
+        found = queue.find(job.id, job.project, job.analyst)
+        assert found is not None
+        if found.state.ended or found.state is JobState.HELD:
+            out.append(found)
+            return True
+        return False
+
     for job in jobs:
-        while True:
-            found = queue.find(job.id, job.project, job.analyst)
-            assert found is not None
-            if found.state.ended or found.state is JobState.HELD:
-                break
-            assert time.monotonic() < until, found
-            time.sleep(0.02)
-        out.append(found)
+        until(lambda: has_ended(job), seconds)  # noqa: B023 (asked at once)
     return out
 
 

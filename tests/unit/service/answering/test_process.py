@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from pets.service.answering import process
 from pets.service.answering.work import Work
 from pets.service.opening import Opening
 from tests.ledgers import Place
-from tests.services import CANARY, asked, ended, opening, prepared, question
+from tests.services import CANARY, asked, ended, opening, prepared, question, until
 
 
 class Heard:
@@ -67,19 +66,18 @@ def test_it_goes_on_after_a_database_that_was_away(
     thread.start()
     first = queue.put("service-test", "p", "a", "release", asked(question(1)), None)
     heard.poked.set()
-    until = time.monotonic() + 60
-    while queue.find(first.id, "p", "a").state is not JobState.DONE:  # type: ignore[union-attr]
+
+    def done() -> bool:
         queue.sweep()  # its lease is over: it waits again
-        assert time.monotonic() < until
-        time.sleep(0.05)
+        return queue.find(first.id, "p", "a").state is JobState.DONE  # type: ignore[union-attr]
+
+    until(done)
     (second,) = ended(queue, [queue.put("service-test", "p", "a", "release", asked(question(2)), None)])
     assert second.state is JobState.DONE
     heard.over.set()
     thread.join(60)
     assert not thread.is_alive()
-    while not left:  # else it would end the process of the tests, once its exit is no more replaced
-        assert time.monotonic() < until + 60
-        time.sleep(0.01)
+    until(lambda: left)  # else it would end the process of the tests, once its exit is no more replaced
     said = [json.loads(line) for line in out.getvalue().splitlines()]
     steps = [next(iter(one)) if "event" not in one else one["event"]["kind"] for one in said]
     held = [

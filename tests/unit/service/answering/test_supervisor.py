@@ -29,19 +29,12 @@ from pets.service.answering.grid import Grid
 from pets.service.answering.supervisor import Supervisor
 from pets.service.opening import Opening
 from tests.ledgers import MILLI, Place, account, audit, opened, request, verify
-from tests.services import CANARY, asked, ended, opening, prepared, question, rows_of_jobs
+from tests.services import CANARY, asked, ended, opening, prepared, question, rows_of_jobs, until
 
 FAKE = Path(__file__).parents[3] / "fake_answering.py"
 QUICK = Grid(0.001, 0.001)
 
 pytestmark = pytest.mark.chance(0)  # processes; no number of theirs decides
-
-
-def until(true: Callable[[], Any], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.02)
 
 
 # the watchdog, over processes that say that they work ---------------------------------------------------------------

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
+from time import sleep
 from typing import Any
 
 from pets.common.codec import Json
@@ -95,7 +95,7 @@ class Jobs:
         raise _end(reply, state)
 
     def _pause(self, seconds: float) -> None:
-        time.sleep(seconds)
+        sleep(seconds)
 
     def look(self, number: str, wait: float = 0.0) -> Json:
         """What became of a job."""

@@ -233,7 +233,7 @@ def test_a_question_that_is_still_being_answered_is_waited_for(
     connection = stub.connect()
     connection._transport._sleep = lambda seconds: None
     pauses: list[float] = []
-    monkeypatch.setattr("pets.service.client.jobs.time.sleep", pauses.append)
+    monkeypatch.setattr("pets.service.client.jobs.sleep", pauses.append)
     before = session.remaining().spent.loss
     stub.lost, stub.busy, stub.polls = 1, 3, 1
     first = connection.release(N, DP, again=True)
@@ -298,7 +298,7 @@ def test_a_gateway_in_front_of_it_is_asked_again(code: int) -> None:
 def test_an_answer_may_take_a_while(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = stub.connect()
     pauses: list[float] = []
-    monkeypatch.setattr("pets.service.client.jobs.time.sleep", pauses.append)
+    monkeypatch.setattr("pets.service.client.jobs.sleep", pauses.append)
     stub.polls = 7
     release = connection.release(N, DP)
     assert isinstance(release, Release) and len(pauses) == 6
@@ -345,13 +345,13 @@ def test_ctrl_c_leaves_the_question_and_says_how_to_fetch_it(
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pets.service.client.jobs.time.sleep", interrupted)
+    monkeypatch.setattr("pets.service.client.jobs.sleep", interrupted)
     with pytest.raises(KeyboardInterrupt):
         connection.release(N, DP)
     said = capsys.readouterr().err
     number = said.partition("connection.fetch('")[2].partition("'")[0]
     monkeypatch.undo()
-    monkeypatch.setattr("pets.service.client.jobs.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("pets.service.client.jobs.sleep", lambda seconds: None)
     assert connection.fetch(number).query == N
 
 

@@ -27,7 +27,7 @@ Test = Callable[[list[float]], bool]
 
 
 def scales_within(
-    plan: Measured, kind: Kind, within: float, confidence: float, simultaneous: bool
+    plan: Measured, kind: Kind, within: float, confidence: float, simultaneous: bool, draws: int = 1
 ) -> tuple[float, ...]:
     """The scales of least loss at which each cell of each output has a half-width of at most ``within``.
 
@@ -39,6 +39,7 @@ def scales_within(
         simultaneous: the confidence is of all m cells of all outputs together: each then gets confidence^(1/m). Cells
             with noise of their own are independent; a count and a sum of one group share noise, and that one is near
             makes it likelier that the other is.
+        draws: of this noise on each value, by as many parties: their sum is what must be near.
 
     Raises:
         BudgetError: if an output's error depends on the data, so that no cost is known to reach the distance.
@@ -56,7 +57,8 @@ def scales_within(
     needs = sorted(wanted) + [((j, 1.0),) for j in range(len(plan.measures)) if j not in used]
 
     def reached(scales: list[float], about: Sequence[Terms] = needs) -> bool:
-        return all(half_width(kind, tuple((a, scales[j]) for j, a in terms), confidence) <= within for terms in about)
+        laws = [tuple((a, scales[j]) for j, a in terms) * draws for terms in about]
+        return all(half_width(kind, law, confidence) <= within for law in laws)
 
     normal = half_width("gaussian", ((1.0, 1000.0),), confidence) / 1000 * (1 if kind == "gaussian" else math.sqrt(2))
     shape = [scale * within / normal for scale in _shape(plan, kind, needs)]

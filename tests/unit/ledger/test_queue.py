@@ -163,7 +163,7 @@ def test_many_at_once_do_not_pass_the_limit(ledger: Ledger) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(600)
     assert (queue.waiting(), len(refused)) == (5, 7)
 
 
@@ -206,7 +206,7 @@ def test_each_job_is_claimed_once_and_the_oldest_first(ledger: Ledger) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(600)
     assert Counter(job.id for mine in claimed for job in mine) == Counter(job.id for job in queue.mine("p", "a"))
     assert all([job.at for job in mine] == sorted(job.at for job in mine) for mine in claimed)
 

@@ -111,6 +111,27 @@ def test_within_is_reached_by_all_parties_together() -> None:
     assert scales[0] == pytest.approx(central[0], rel=1e-4)
 
 
+@pytest.mark.parametrize("confidence", [0.5, 0.8, 0.9, 0.95, 0.999])
+@pytest.mark.parametrize("parties", [1, 2, 3, 7])
+def test_the_sum_of_laplace_noises_is_within_what_was_asked_and_no_cheaper_one_is(
+    confidence: float, parties: int
+) -> None:
+    plan = make_plan(pets.query("stays").agg(n=pets.count()), SCHEMA)
+    made = alone(plan, DP(within=20, confidence=confidence, pure=True), VIEW, parties)
+    assert made.mechanism == "laplace"
+
+    def held(scale: float) -> float:
+        """The chance that the sum is within 20, from the draws' laws, one after the other."""
+        one = np.exp(-np.abs(np.arange(-800, 801)) / scale)
+        law = np.ones(1)
+        for _ in range(parties):
+            law = np.convolve(law, one / one.sum())
+        return float(law[len(law) // 2 - 20 : len(law) // 2 + 21].sum())
+
+    assert held(made.scales[0]) >= confidence - 1e-6
+    assert held(made.scales[0] * 1.001) < confidence
+
+
 def test_what_shared_noise_cannot_do() -> None:
     with pytest.raises(BudgetError, match="secure='local'"):
         shared(PLAN, DP(epsilon=1), View("pure", 0.0), 2, 3)

@@ -75,7 +75,7 @@ def test_it_goes_on_after_a_database_that_was_away(
     (second,) = ended(queue, [queue.put("service-test", "p", "a", "release", asked(question(2)), None)])
     assert second.state is JobState.DONE
     heard.over.set()
-    thread.join(60)
+    thread.join(600)
     assert not thread.is_alive()
     until(lambda: left)  # else it would end the process of the tests, once its exit is no more replaced
     said = [json.loads(line) for line in out.getvalue().splitlines()]

@@ -12,6 +12,7 @@ from pets.cli import main
 from pets.common.codec import canonical
 from pets.ledger.ledger import Ledger
 from tests.sample_ledger import eventful
+from tests.terminal import left
 from tests.unit.ledger.log.test_verifier import SCHEMA, Made, edited
 
 VECTORS = Path(__file__).parents[2] / "vectors"
@@ -54,9 +55,7 @@ def pets_(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monk
         shown = capsys.readouterr()
         assert "Traceback" not in shown.out + shown.err
         assert shown.err.count("\n") <= 1
-        # a bar, which a busy machine shows, writes over itself
-        left = "\n".join(line.rsplit("\r", 1)[-1] for line in shown.err.split("\n"))
-        return Done(code, shown.out, left)
+        return Done(code, shown.out, left(shown.err))
 
     return run
 

@@ -19,6 +19,7 @@ import pets
 from pets import errors
 from pets.cli import main
 from pets.synthetic.stays import SCHEMA_FILE, invent_stays
+from tests.terminal import left
 
 SECRET = "P-CANARY-7731"  # in a row, so it may stand in no message
 SEX = ["--by", "sex", "--count", "stays"]
@@ -51,9 +52,7 @@ def pets_(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
         shown = capsys.readouterr()
         assert "Traceback" not in shown.out + shown.err
         assert SECRET not in shown.out + shown.err
-        # a bar, which a busy machine shows, writes over itself
-        left = "\n".join(line.rsplit("\r", 1)[-1] for line in shown.err.split("\n"))
-        return Done(code, shown.out, left)
+        return Done(code, shown.out, left(shown.err))
 
     return run
 
@@ -448,16 +447,15 @@ def interrupted(folder: Path, patch: str, *arguments: str) -> Done:
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         env=os.environ | {"PYTHONPATH": str(Path(pets.__file__).parents[1])},
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "now\n"
+        assert process.stdout.readline() == b"now\n"
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=600)
+        out, err = (shown.decode() for shown in process.communicate(timeout=600))
     assert "Traceback" not in err
-    return Done(process.returncode, out, err)
+    return Done(process.returncode, out, left(err))
 
 
 ASKED = ("query", *data(*SEX), "--epsilon", "1")

@@ -133,6 +133,7 @@ def test_the_watchdog_outlives_whatever_goes_wrong(
         if ends:
             until(lambda: not over._thread.is_alive())  # type: ignore[union-attr]
             over.ensure()
+        until(watched.started)
         until(lambda: len(looks) > 1 or not over._thread.is_alive())  # type: ignore[union-attr]
         assert len(looks) > 1
         assert len(watched.started()) == 1, "the processes are those that there were"

@@ -21,6 +21,7 @@ from pets.cli import federation, he, keyholder, ledger_change, log, site
 from pets.cli.command import SAFE, Interrupted, interruptible, plainer, swallowed, verb
 from pets.cli.connection.asking import ask
 from pets.cli.connection.flags import SchemaOrService, Service
+from pets.cli.connection.login import login
 from pets.cli.draft import draft
 from pets.cli.dummy import dummy
 from pets.cli.flags import Output, Protect, Purse, Question, SchemaFile, Source, load_schema
@@ -252,7 +253,7 @@ def profile(schema: SchemaFile, source: Source, share: Share = 0.05) -> None:
     print(BOUNDS)
 
 
-for _verb in (group_keys, draft, dummy, serve, answer):
+for _verb in (group_keys, draft, dummy, serve, answer, login):
     verb(app)(_verb)
 
 

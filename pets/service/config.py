@@ -129,7 +129,7 @@ class _Reader:
         return self._made(form, "budget", lambda: Budget(**numbers).to_json())
 
     def _login(self, form: Any) -> Oidc | None:
-        known = ("issuer", "audience", "jwks", "algorithms", "claims")
+        known = ("issuer", "audience", "jwks", "algorithms", "claims", "device")
         login = self._part(form, "login", known)
         if form.get("login") is None:
             return None
@@ -141,6 +141,9 @@ class _Reader:
             more["algorithms"] = tuple(self._list(login, "algorithms"))
         if "claims" in login:
             more["claims"] = dict(self._part(login, "claims", tuple(CLAIMS)))
+        if login.get("device") is not None:
+            device = self._part(login, "device", ("client", "scope", "resource"))
+            more["device"] = {name: self._read(device, name, _text) for name in device}
         texts = {name: self._read(login, name, _text) for name in ("issuer", "audience", "jwks")}
         found: Oidc = self._made(form, "login", lambda: Oidc(**texts, **more))
         return found

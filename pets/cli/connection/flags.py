@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pets.cli.connection.login import kept
 from pets.cli.flags import Purse, load_schema
 from pets.errors import UserError
 
@@ -74,14 +75,19 @@ class Service:
         )
 
     def _token(self) -> str:
-        if self.token_file is None:
-            token = os.environ.get(TOKEN, "")
-            if not token:
-                raise UserError(f"a service asks who you are; put its token into the variable {TOKEN}, or --token-file")
-            return token
+        path = self.token_file
+        if path is None:
+            if token := os.environ.get(TOKEN, ""):
+                return token
+            path = kept(str(self.service))
+            if not path.is_file():
+                raise UserError(
+                    f"a service asks who you are; put its token into the variable {TOKEN}, or --token-file, or log in: "
+                    f"pets login --service {self.service}"
+                )
         try:
-            return self.token_file.read_text("ascii").strip()
+            return path.read_text("ascii").strip()
         except OSError as error:
-            raise UserError(f"the token in {str(self.token_file)!r} cannot be read ({error.strerror})") from None
+            raise UserError(f"the token in {str(path)!r} cannot be read ({error.strerror})") from None
         except ValueError:
-            raise UserError(f"{str(self.token_file)!r} holds no token; it has one line of ASCII") from None
+            raise UserError(f"{str(path)!r} holds no token; it has one line of ASCII") from None

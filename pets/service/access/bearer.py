@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from pets.errors import UnauthenticatedError
 from pets.ledger.tokens import MARK
 from pets.service.access.identity import Identity
+from pets.service.wire.device_login import DeviceLogin
 
 MAX_TOKEN = 16_384
 
@@ -37,6 +38,12 @@ class Bearer:
 
     def __init__(self, tokens: Verifier, oidc: Verifier | None = None) -> None:
         self._tokens, self._oidc = tokens, oidc
+
+    @property
+    def login(self) -> DeviceLogin | None:
+        """How clients without a browser log in at the provider; ``None``: not at all."""
+        found = getattr(self._oidc, "device", None)
+        return found if isinstance(found, DeviceLogin) else None
 
     def __call__(self, request: Any) -> Identity:
         """Who makes the request."""

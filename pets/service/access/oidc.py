@@ -16,13 +16,14 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from pets.common.arguments import plain_arguments
 from pets.common.codec import Json
 from pets.errors import UserError, did_you_mean, missing_extra, shown
 from pets.ledger.grants import ROLES
 from pets.service.access.identity import DEFAULT_PROJECT, Identity
+from pets.service.wire.addresses import private
+from pets.service.wire.device_login import DeviceLogin
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 CLAIMS = {"subject": "sub", "project": "pets_project", "roles": "pets_roles", "datasets": "pets_datasets"}
@@ -49,6 +50,8 @@ class Oidc:
         jwks: where the provider publishes its keys (a URL), or the set of keys itself.
         algorithms: of :data:`ALGORITHMS`.
         claims: other names for some of :data:`CLAIMS`; a dot leads into an object (``realm_access.roles``).
+        device: how clients without a browser log in: ``client``, and ``scope`` and ``resource`` where the provider
+            wants others than usual (:class:`~pets.service.wire.device_login.DeviceLogin`); ``None``: not at all.
         clock: seconds since the epoch, for how long keys are kept.
 
     Raises:
@@ -64,6 +67,7 @@ class Oidc:
         *,
         algorithms: tuple[str, ...] = ALGORITHMS,
         claims: Mapping[str, str] | None = None,
+        device: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         for what, value in (("issuer", issuer), ("audience", audience)):
@@ -84,6 +88,7 @@ class Oidc:
         for name, claim in (claims or {}).items():
             if not isinstance(claim, str) or not claim.strip():
                 raise UserError(f"the claim for {name} is the name of one, not {shown(claim)}; or leave {name} out")
+        self.device = None if device is None else _device(issuer, device)
         self._claims, self._clock = {**CLAIMS, **(claims or {})}, clock
         self._named = frozenset(claims or {})
         self._url = jwks if isinstance(jwks, str) else None
@@ -157,15 +162,19 @@ class Oidc:
         return self._clock() - self._fresh
 
 
+def _device(issuer: str, device: Mapping[str, str]) -> DeviceLogin:
+    known = ("client", "scope", "resource")
+    if not isinstance(device, Mapping) or "client" not in device:
+        raise UserError("device says as which client one logs in; write {'client': 'the name at the provider'}")
+    for name in device:
+        if name not in known:
+            raise UserError(f"a device login has no {shown(name)}{did_you_mean(name, known)}")
+    return DeviceLogin(issuer, **device)
+
+
 def check_url(url: str) -> None:
     """Refuse an address whose answer somebody on the way could change; raises :class:`UserError`."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        parts, host = urlsplit(""), None
-    local = host in ("127.0.0.1", "localhost", "::1")
-    if host is None or parts.scheme not in ("https", "http") or (parts.scheme == "http" and not local):
+    if not private(url):
         raise UserError(f"the keys of logins are fetched by https, and not from {shown(url)}; give an https:// URL")
 
 

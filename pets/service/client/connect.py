@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pets.common.arguments import plain_arguments
+from pets.common.codec import Json
 from pets.common.signing import VerifyingKey
-from pets.errors import UserError, VerificationError, did_you_mean, shown
+from pets.errors import NotFoundError, UnauthenticatedError, UserError, VerificationError, did_you_mean, shown
 from pets.service.client.connection import Connection
 from pets.service.client.facts import Facts
 from pets.service.client.jobs import Jobs
+from pets.service.client.login import Login
 from pets.service.client.reading import pinned
-from pets.service.client.transport import Transport
+from pets.service.client.transport import Transport, exchange
+from pets.service.wire.device_login import DeviceLogin
 from pets.service.wire.harmless import harmless
 
 
@@ -34,7 +38,9 @@ def connect(
 
     Args:
         url: where the service is, such as ``"https://host/pets"``.
-        token: who asks, as the service or its login gave it.
+        token: who asks, as the service or its login gave it. Left out where the service wants one, and has a provider
+            of logins: a line shows an address and a code, with which one logs in, in any browser. That login stays in
+            memory, and is renewed as long as the provider allows.
         dataset: which of the service's; left out, its only one.
         project: for which of the token's projects.
         key: the ledger's public key, as the custodian gave it on another way: 64 hex digits, or the path of its file.
@@ -46,13 +52,21 @@ def connect(
 
     Raises:
         UserError: for an address, a token, a dataset or a version that does not fit, with the remedy.
+        UnauthenticatedError: where nobody logs in, or the token is not valid.
         VerificationError: where the service's ledger has another key than ``key``.
     """
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= 86_400:
         raise UserError(f"timeout must be a number of seconds above 0, not {shown(timeout)}")
     own = pinned(key)
     line = Transport(url, token, project, float(timeout), sent_by=transport)
-    told = line.get("datasets")
+    try:
+        told = line.get("datasets")
+    except UnauthenticatedError:
+        offered = None if token is not None else offer(line)
+        if offered is None:
+            raise
+        line.log_in(Login(offered, partial(exchange, timeout=float(timeout), sent_by=transport)))
+        told = line.get("datasets")
     who = {"project": _text(told, "project"), "analyst": _text(told, "analyst"), "dataset": _one(told, dataset)}
     found = _signing(line.get("key"))
     if own is None:
@@ -68,6 +82,15 @@ def connect(
         )
     jobs = Jobs(line, who["dataset"], progress=progress, clock=time.monotonic)
     return Connection(line, who, found, jobs, Facts.of(line, who["dataset"]))
+
+
+def offer(line: Transport) -> DeviceLogin | None:
+    """How one logs in at a service; ``None`` where it has no provider of logins for that, or is an older one."""
+    try:
+        told: Json = line.get("login")
+    except NotFoundError:
+        return None
+    return None if told.get("login") is None else DeviceLogin.from_json(told["login"])
 
 
 def _text(told: Any, name: str) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from pets.common.codec import Json, canonical
-from pets.errors import BusyError, PetsError, UserError, missing_extra, shown
+from pets.errors import BusyError, PetsError, UnauthenticatedError, UserError, missing_extra, shown
+from pets.service.wire.addresses import LOCAL
 from pets.service.wire.errors import ServiceDownError
 from pets.service.wire.problems import error_of
 
 if TYPE_CHECKING:
     import httpx
+
+    from pets.service.client.login import Login
 
 PROTOCOL = 1
 """The version of what is spoken; a service says its own in the header ``Pets-Protocol`` of every reply."""
@@ -23,7 +26,6 @@ PROTOCOL = 1
 _TRIES = 5
 _PAUSE, _LONGEST = 0.25, 10.0  # seconds between tries: doubled each time, up to the longest
 _AGAIN = (502, 503, 504)  # of gateways, and of a ledger that is down: the very same request may succeed
-_NEAR = ("localhost", "127.0.0.1", "::1")
 
 
 class Transport:
@@ -58,12 +60,14 @@ class Transport:
         headers = {"Accept": "application/json", "User-Agent": f"pets protocol {PROTOCOL}"}
         headers |= {} if token is None else {"Authorization": f"Bearer {_header('token', token)}"}
         headers |= {} if project is None else {"Pets-Project": _header("project", project)}
-        # what this machine asks itself by http goes to no proxy that the environment names: it would read the token
-        alone = sent_by is not None or urlsplit(self.url).scheme == "http"
-        self._client = self._library.Client(
-            headers=headers, timeout=timeout, transport=sent_by, follow_redirects=False, trust_env=not alone
-        )
+        self._client = _client(self.url, timeout, sent_by, headers)
         self._patience = timeout
+        self._login: Login | None = None
+
+    def log_in(self, login: Login) -> None:
+        """From now on a person's login says who asks; raises :class:`UserError` where its token could be read."""
+        _address(self.url, "of a login")
+        self._login = login
 
     def get(self, *path: str, wait: float | None = None, **query: object) -> Json:
         """What is there; ``wait``: the seconds that the service may wait before it answers."""
@@ -104,7 +108,11 @@ class Transport:
             timeout=self._patience + (wait or 0.0),
         )
         for tries in range(1, _TRIES + 1):
+            token = self._signed(request)
             reply, error = self._once(request)
+            if isinstance(error, UnauthenticatedError) and self._login is not None and self._login.renew(token):
+                self._signed(request)
+                reply, error = self._once(request)
             if error is None:
                 return reply
             if tries == _TRIES or error.retry_after is None or error.retry_after > _LONGEST:
@@ -114,6 +122,14 @@ class Transport:
             else:
                 raise error
         raise AssertionError("a request is sent at least once")
+
+    def _signed(self, request: httpx.Request) -> str:
+        """Put the token of a login into a request, as it is now."""
+        if self._login is None:
+            return ""
+        token = self._login.tokens.access
+        request.headers["Authorization"] = f"Bearer {token}"
+        return token
 
     def _once(self, request: httpx.Request) -> tuple[Json, PetsError | None]:
         try:
@@ -146,6 +162,36 @@ class Transport:
             )
 
 
+def exchange(
+    url: str, form: Mapping[str, str] | None = None, *, timeout: float, sent_by: httpx.BaseTransport | None = None
+) -> tuple[int, Any]:
+    """The status and the JSON of a reply of a provider of logins, which is posted a form, or asked for what is there.
+
+    Raises:
+        ServiceDownError: where it cannot be reached.
+    """
+    library = _httpx()
+    try:
+        with _client(url, timeout, sent_by, {"Accept": "application/json"}) as client:
+            reply = client.get(url) if form is None else client.post(url, data=dict(form))
+    except library.TransportError as error:
+        host = urlsplit(url).hostname
+        raise ServiceDownError(
+            f"the provider of logins at {host} cannot be reached ({type(error).__name__}); check the network, and try "
+            "again"
+        ) from None
+    return reply.status_code, _json(reply.content)
+
+
+def _client(url: str, timeout: float, sent_by: httpx.BaseTransport | None, headers: Mapping[str, str]) -> httpx.Client:
+    # what this machine asks itself by http goes to no proxy that the environment names: it would read the token
+    alone = sent_by is not None or urlsplit(url).scheme == "http"
+    made: httpx.Client = _httpx().Client(
+        headers=headers, timeout=timeout, transport=sent_by, follow_redirects=False, trust_env=not alone
+    )
+    return made
+
+
 def _httpx() -> ModuleType:
     try:
         import httpx
@@ -164,7 +210,7 @@ def _address(url: str, token: str | None) -> str:
         raise UserError(f"a service is at an address such as 'https://host/pets', not at {shown(url)}")
     if parts.username is not None or parts.password is not None:
         raise UserError("an address is written down in many places: leave the password out of it, and give token=")
-    if token is not None and parts.scheme == "http" and parts.hostname not in _NEAR:
+    if token is not None and parts.scheme == "http" and parts.hostname not in LOCAL:
         raise UserError(
             f"a token sent to {parts.hostname} by http could be read on its way; write https:// (http is for this "
             "machine alone)"

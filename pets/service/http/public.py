@@ -7,6 +7,7 @@ from pets.errors import BusyError, LedgerDownError, PetsError, UserError, shown
 from pets.ledger.grants import ROLES
 from pets.service.access.grants import check_grant
 from pets.service.http.endpoint import PROTOCOL, Call, Endpoint, Reply
+from pets.service.wire.device_login import DeviceLogin
 from pets.session.history import form_of
 
 
@@ -29,6 +30,12 @@ def _readyz(call: Call) -> Reply:
 
 def _version(_: Call) -> Reply:
     return Reply({"protocol": int(PROTOCOL), "pets": __version__})
+
+
+def _login(call: Call) -> Reply:
+    """(A host's own login, a function, tells nothing of itself.)"""
+    told = getattr(call.service.auth, "login", None)
+    return Reply({"login": told.to_json() if isinstance(told, DeviceLogin) else None})
 
 
 def _datasets(call: Call) -> Reply:
@@ -87,6 +94,7 @@ ENDPOINTS = (
         limited=False,
     ),
     Endpoint("GET", "/version", _version, "The version of the protocol, and of pets.", opened=True),
+    Endpoint("GET", "/login", _login, "At which provider, and as which client, one logs in with a code.", opened=True),
     Endpoint("GET", "/datasets", _datasets, "Who asks, and the datasets that they may ask about."),
     Endpoint("GET", "/datasets/{dataset}/schema", _schema, "What is public of a dataset: all that a question needs."),
     Endpoint("GET", "/datasets/{dataset}/budget", _budget, "What is left of the budget."),

@@ -7,6 +7,7 @@ import pytest
 from pets.errors import UserError
 from pets.service.config import Config
 from pets.service.http.limits import Limits
+from pets.service.wire.device_login import DeviceLogin
 
 WHOLE = """
 ledger: $PETS_LEDGER
@@ -20,6 +21,7 @@ login:
   jwks: https://login.example.org/keys
   algorithms: [RS256]
   claims: {roles: groups}
+  device: {client: pets-client, resource: "https://host/pets"}
 public_log: true
 datasets:
   - schema: stays.yaml
@@ -43,6 +45,8 @@ def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.host, found.port, found.processes, found.timeout, found.memory) == ("0.0.0.0", 9000, 2, 60.0, "4GB")
     assert found.limits == Limits(per_minute=60, max_waiting=5) and found.public_log
     assert found.login is not None and found.login.algorithms == ("RS256",)
+    told = DeviceLogin("https://login.example.org", "pets-client", resource="https://host/pets")
+    assert found.login.device == told and told.scope == "openid offline_access"
     assert opening.schema == str(tmp_path / "stays.yaml") and opening.snapshots == str(tmp_path / "snap")
     assert opening.data == {"stays": str(tmp_path / "stays.csv"), "people": "postgresql://h/d#people"}
     assert opening.ledger == "postgresql://pets:secret@db/pets" and opening.keys == str(tmp_path / "keys")

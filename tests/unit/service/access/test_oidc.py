@@ -203,6 +203,11 @@ def test_keys_for_other_uses_and_of_other_kinds_are_passed_over() -> None:
         ({"claims": {"roles": " "}}, "the claim for roles"),
         ({"claims": {"role": "x"}}, "did you mean 'roles'"),
         ({"issuer": ""}, "issuer"),
+        ({"device": {}}, "as which client"),
+        ({"device": {"client": "x", "scop": "y"}}, "did you mean 'scope'"),
+        ({"device": {"client": ""}}, "the client of a login"),
+        ({"device": {"client": "x"}, "issuer": "http://login.example.org"}, "https://"),
+        ({"jwks": "https://a:b@login.example.org/keys"}, "https"),
         ({"audience": None}, "audience"),
     ],
 )

@@ -45,6 +45,7 @@ class Stub(httpx.MockTransport):
         self.jobs: dict[str, Json] = {}
         self.states: dict[str, str] = {}
         self._keys: dict[str, str] = {}
+        self._kinds: dict[str, str] = {}
         self._left: dict[str, int] = {}
 
     def connect(self, **more: Any) -> Any:
@@ -100,6 +101,7 @@ class Stub(httpx.MockTransport):
         number = self._keys.setdefault(key, f"job{len(self._keys)}")
         if number not in self.jobs:
             asked = Asked.read(body.pop("kind"), body)
+            self._kinds[number] = asked.kind
             self.states[number], self._left[number] = "done", self.polls
             try:
                 self.jobs[number] = self.edit(json.loads(canonical(asked.ask(self.session, key))))
@@ -116,7 +118,13 @@ class Stub(httpx.MockTransport):
         if state in ("done", "failed") and self._left[number]:
             self._left[number] -= 1
             state = "running"
-        job = {"id": number, "kind": "release", "dataset": self.session.schema.dataset, "state": state, "at": 0}
+        job = {
+            "id": number,
+            "kind": self._kinds[number],
+            "dataset": self.session.schema.dataset,
+            "state": state,
+            "at": 0,
+        }
         if state == "failed":
             return {"job": job | more}
         return {"job": job} | (more if state == "done" else {})

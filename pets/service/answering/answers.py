@@ -7,6 +7,7 @@ import json
 from pets.common.codec import Json
 from pets.errors import UserError
 from pets.ledger.queue import Queue, QueuedJob
+from pets.release.bounding.rows_lost import question as rows_lost
 from pets.service.wire.asked import Asked
 from pets.session.custody import Custody
 
@@ -31,13 +32,16 @@ def free(custody: Custody, kind: str, asked: Json, key: str | None) -> Json | No
 
     Raises what a session raises before anything is charged: the question, the policy, or the key's other question.
     """
-    question = Asked.read(kind, asked)
-    if kind != "release" or question.arguments["again"]:
+    question = Asked.read(kind, asked).arguments
+    if kind not in ("release", "rows_lost") or question["again"]:
         return None
-    protection = question.arguments["protection"]
-    jobs = [custody.job(query, protection) for query in question.arguments["queries"]]
+    queries = question["queries"] if kind == "release" else [rows_lost(question["table"], question["by"])]
+    jobs = [custody.job(query, question["protection"]) for query in queries]
     if not jobs:
         raise UserError("queries must hold at least one query; send the queries that are to be answered together")
     custody.policy.check_numbers(sum(job.plan.size for job in jobs))
     found = custody.answered(jobs, key)
-    return None if found is None else {"releases": [release.to_json() for release in found]}
+    if found is None:
+        return None
+    forms = [release.to_json() for release in found]
+    return {"releases": forms} if kind == "release" else {"rows_lost": forms[0]}

@@ -4,58 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pets.common.arguments import plain_arguments
-from pets.common.codec import Json
 from pets.common.signing import VerifyingKey
-from pets.dp.key_threshold import KeyNoise
-from pets.dp.selection import TopNoise
-from pets.errors import UserError, did_you_mean, shown
-from pets.plan.key_plan import KeyPlan
+from pets.errors import UserError
 from pets.plan.plan import Plan
-from pets.plan.selection.top_plan import TopPlan
 from pets.protection.budget import Budget, Cost
 from pets.protection.policy import Policy
-from pets.protection.protection import Protection, checked, noisy
-from pets.query_model.query import Query, queries
+from pets.protection.protection import Protection, noisy
+from pets.query_model.query import Query
 from pets.release.bounding.rows_lost import RowsLost
-from pets.release.keys.released_keys import ReleasedKeys
-from pets.release.keys.top_keys import TopKeys
-from pets.release.release import Release
 from pets.schema.schema import Schema
-from pets.service.client import reading, synthesis
 from pets.service.client.facts import Facts
-from pets.service.client.jobs import Jobs, Pending
+from pets.service.client.fetching import Fetching
+from pets.service.client.jobs import Jobs
+from pets.service.client.reviewing import Desk, Review, ReviewList
 from pets.service.client.transport import Transport
-from pets.service.wire.asked import Asked
 from pets.service.wire.harmless import harmless
 from pets.session.quoting.quote import Quote, Remaining, large_delta, notes_of
 from pets.session.quoting.terms import PublicTerms
-from pets.session.verbs.analyst_verbs import AnalystVerbs
-from pets.session.verbs.asker import check_request
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pets.session.verbs.analyst_session import AnalystSession
-    from pets.synthetic.synthetic_release import SyntheticRelease
 
 T = TypeVar("T")
 
 _MAX_HISTORY = 10_000  # entries that a service tells at once
 
 
-class Connection(AnalystVerbs):
+class Connection(Fetching):
     """One analyst's session in one project, on tables that a service keeps; :func:`pets.connect` opens it.
 
     The verbs, results, errors and their words are those of :class:`pets.Session`. What is public is worked out here:
     plans, explanations, SQL, dummies. An answer's certificate is held against the ledger's key before a number of it is
     shown. Nobody signs the rest, which is the service's word: the schema and the policy before an answer, quotes,
-    :meth:`remaining`, :meth:`history` and the states of questions. ``release(…, wait=False)`` gives a
-    :class:`~pets.service.client.jobs.Pending` at once; Ctrl-C leaves a question with the service, and :meth:`fetch`
-    gives its answer later; so it does of one that a second person must approve (:class:`~pets.errors.HeldError`).
+    :meth:`remaining`, :meth:`history` and the states of questions. ``release(…, wait=False)``, and so each verb that
+    asks, gives a :class:`~pets.service.client.jobs.Pending` at once; Ctrl-C leaves a question with the service, and
+    :meth:`fetch` gives its answer later; so it does of one that a second person must approve
+    (:class:`~pets.errors.HeldError`).
 
     Attributes:
         url: where the service is.
@@ -157,101 +146,10 @@ class Connection(AnalystVerbs):
         told = self._transport.get("datasets", self.dataset, "history", last=most, analyst=analyst)
         return read_form(harmless(told.get("history")))
 
-    # asking -------------------------------------------------------------------------------------------------------
-
-    @overload
-    def release(
-        self,
-        query: Query,
-        protection: Protection,
-        *,
-        again: bool = ...,
-        key: str | None = ...,
-        wait: Literal[True] = ...,
-    ) -> Release: ...
-
-    @overload
-    def release(
-        self,
-        query: Sequence[Query],
-        protection: Protection,
-        *,
-        again: bool = ...,
-        key: str | None = ...,
-        wait: Literal[True] = ...,
-    ) -> list[Release]: ...
-
-    @overload
-    def release(
-        self,
-        query: Query | Sequence[Query],
-        protection: Protection,
-        *,
-        again: bool = ...,
-        key: str | None = ...,
-        wait: Literal[False],
-    ) -> Pending: ...
-
-    @plain_arguments(UserError, "release", "write release(query, pets.DP(epsilon=1))")
-    def release(
-        self,
-        query: Query | Sequence[Query],
-        protection: Protection,
-        *,
-        again: bool = False,
-        key: str | None = None,
-        wait: bool = True,
-    ) -> Release | list[Release] | Pending:
-        if not isinstance(wait, bool):
-            raise UserError(f"wait must be True or False, not {shown(wait)}")
-        check_request(again, key)
-        asked = queries(query)
-        question = self._question(asked, protection, again)
-
-        def read(reply: Json) -> Release | list[Release]:
-            answers = self._as_asked(asked, self._releases(reply, asked, protection))
-            return answers[0] if isinstance(query, Query) else answers
-
-        if not wait:
-            return Pending(self._jobs.put(question, key, wait=0.0), self._jobs, read)
-        return read(self._jobs.answered(self._jobs.put(question, key)))
-
-    def _question(self, asked: Sequence[Query], protection: Protection, again: bool) -> Asked:
-        """The form of a question, once it is known that it can be asked."""
-
-        def fits(terms: PublicTerms) -> None:
-            plans = [terms.plan(one) for one in asked]
-            checked(protection)
-            terms.policy.check_numbers(sum(plan.size for plan in plans))
-
-        self._publicly(fits)
-        return Asked("release", {"queries": list(asked), "protection": protection, "again": again})
-
-    def _releases(self, reply: Json, asked: Sequence[Query], protection: Protection) -> list[Release]:
-        forms = [one.to_json() for one in asked]
-        found = reading.answers(reply.get("releases"), self.key, self._own, forms, protection.to_json())
-
-        def planned(terms: PublicTerms) -> None:
-            if [terms.plan(one).digest for one in asked] != [one.plan_digest for one in found]:
-                raise reading.another("it is not of the schema that the service tells")
-
-        self._publicly(planned)
-        return found
-
-    @property
-    def _own(self) -> Json:
-        """What stands in every answer to this connection."""
-        return self._who | {"data": "real"}
-
-    def _sealed(self, asked: Sequence[Query], protection: Protection, *, again: bool, key: str | None) -> list[Release]:
-        reply = self._jobs.put(self._question(asked, protection, again), key)
-        return self._releases(self._jobs.answered(reply), asked, protection)
+    # prices -------------------------------------------------------------------------------------------------------
 
     def _plan(self, query: Query) -> Plan:
         return self._publicly(lambda terms: terms.plan(query))
-
-    def _snapshot(self, table: str) -> str:
-        return self.snapshots.get(table, "")
 
     def _quoted(self, asked: Sequence[Query], protection: Protection, lost: Mapping[str, RowsLost]) -> Quote:
         priced = noisy(protection)
@@ -262,61 +160,52 @@ class Connection(AnalystVerbs):
         # what was released here of rows that bounds leave out, the service does not know
         return replace(quote, notes=notes_of(plans, lost) + large_delta(plans, quote.delta)) if lost else quote
 
-    def _key_terms(self, asked: Mapping[str, Any]) -> tuple[KeyPlan, KeyNoise]:
-        return self._publicly(lambda terms: terms.keys(**asked))
+    def _snapshot(self, table: str) -> str:
+        return self.snapshots.get(table, "")
 
-    def _group_keys(self, asked: Mapping[str, Any], *, again: bool, key: str | None) -> ReleasedKeys:
-        plan, _ = self._key_terms(asked)
-        reply = self._jobs.answered(self._jobs.put(Asked("group_keys", {**asked, "again": again}), key))
-        same = {"keys": plan.question(), "protection": asked["protection"].to_json()}
-        return reading.keys(ReleasedKeys, reply.get("keys"), self.key, self._own | same)
+    # reviews ------------------------------------------------------------------------------------------------------
 
-    def _top_terms(self, query: Query, k: int, protection: Protection) -> tuple[TopPlan, TopNoise]:
-        return self._publicly(lambda terms: terms.top(query, k, protection))
+    def reviews(self) -> ReviewList:
+        """For reviewers: the requests that wait for a second person, of every dataset that one may review."""
+        return self._desk.waiting()
 
-    def _top_keys(self, query: Query, k: int, protection: Protection, *, again: bool, key: str | None) -> TopKeys:
-        plan, _ = self._top_terms(query, k, protection)
-        asked = Asked("top_keys", {"query": query, "k": plan.k, "protection": protection, "again": again})
-        same = {"query": plan.plan.query.to_json(), "k": plan.k, "protection": protection.to_json()}
-        reply = self._jobs.answered(self._jobs.put(asked, key))
-        return reading.keys(TopKeys, reply.get("top"), self.key, self._own | same)
+    @plain_arguments(UserError, "review", "write review('the id')")
+    def review(self, id: str) -> Review:
+        """One of them: what is asked, and the protected answer where that is made already.
 
-    def synthesise(self, rows: int | None = None, method: str = "dp", **settings: Any) -> SyntheticRelease:
-        if method != "dp":
-            from pets.session.synthesis.synthesise import METHODS
-
-            if not isinstance(method, str) or method not in METHODS:
-                raise UserError(f"there is no method {shown(method)}{did_you_mean(method, METHODS)}")
-            raise UserError("a service makes tables with a guarantee alone; leave method out, and give epsilon=")
-        asked = self._publicly(lambda terms: synthesis.request_of(terms, rows, settings))
-        reply = self._jobs.answered(self._jobs.put(Asked("synthesise", {"rows": rows, "settings": settings}), None))
-        return synthesis.synthetic(reply.get("synthetic"), self.key, self._own, asked)
-
-    @plain_arguments(UserError, "fetch", "write fetch('the job's id')")
-    def fetch(self, id: str) -> Any:
-        """The answer to a question that was left with the service, by the id that it was left under.
-
-        It is signed, and one's own; which question it answers is not compared with what was asked, but stands in it
-        (``query``, ``settings``).
+        Its certificate is held against the ledger's key, as for one's own answers.
 
         Raises:
-            UserError: for an id that is none of this project's; and what the question's own verb raises.
+            ForbiddenError: for who asked, or who is no reviewer of this dataset.
+            NotFoundError: where no such request is held.
         """
-        if not isinstance(id, str) or not id:
-            raise UserError(f"an answer is fetched by the id of its question, such as 'f3a9…', not by {shown(id)}")
-        reply = self._jobs.answered(self._jobs.look(id))
-        readers: dict[str, Callable[[Any], Any]] = {
-            "releases": self._fetched,
-            "keys": partial(reading.keys, ReleasedKeys, key=self.key, own=self._own),
-            "top": partial(reading.keys, TopKeys, key=self.key, own=self._own),
-            "rows_lost": lambda form: RowsLost(reading.answers([form], self.key, self._own)[0]),
-            "synthetic": lambda form: synthesis.synthetic(form, self.key, self._own),
-        }
-        found = next((name for name in readers if name in reply), None)
-        if found is None:
-            raise reading.another()
-        return readers[found](reply[found])
+        return self._desk.look(id)
 
-    def _fetched(self, forms: Any) -> Release | list[Release]:
-        found = [self._beside(one) for one in reading.answers(forms, self.key, self._own)]
-        return found[0] if len(found) == 1 else found
+    @plain_arguments(UserError, "approve", "write approve('the id')")
+    def approve(self, id: str, *, note: str = "") -> str:
+        """Let a held request be answered, or its answer be shown; the log tells who did. Gives the request's state.
+
+        Args:
+            id: as :meth:`reviews` lists it.
+            note: words of one's own; the log has their digest alone.
+
+        Raises:
+            ForbiddenError: for who asked, or who is no reviewer of this dataset.
+            HeldError, NotFoundError: where it was decided before, or never was.
+        """
+        return self._desk.decide(id, {"decision": "approve", "note": note})
+
+    @plain_arguments(UserError, "refuse", "write refuse('the id', reason='may-disclose')")
+    def refuse(self, id: str, *, reason: str, note: str = "") -> str:
+        """Leave a held request unanswered (it costs nothing), or its answer unshown (it stays charged).
+
+        Args:
+            reason: of ``not-needed``, ``out-of-scope``, ``may-disclose``, ``unclear`` and ``other``; the log and
+                whoever asked are told it.
+            id, note: as for :meth:`approve`, and so are the errors.
+        """
+        return self._desk.decide(id, {"decision": "refuse", "reason": reason, "note": note})
+
+    @property
+    def _desk(self) -> Desk:
+        return Desk(self._transport, self.key)

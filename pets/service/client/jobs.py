@@ -125,7 +125,7 @@ class Pending:
         return state_of(self._reply)
 
     def result(self) -> Any:
-        """The answer, waited for; raises what :meth:`Connection.release` raises."""
+        """The answer, waited for; raises what the verb raises that asked."""
         if state_of(self._reply) == "held":  # it may have been approved since
             self._reply = self._jobs.look(self.id)
         self._reply = self._jobs.answered(self._reply)
@@ -146,6 +146,12 @@ def state_of(reply: Json) -> str:
     """The state of a job; an answer that was known before had none, and is done."""
     job = reply.get("job")
     return harmless(str(job.get("state"))) if isinstance(job, dict) else "done"
+
+
+def kind_of(reply: Json) -> str:
+    """What kind of question a job is; ``""`` where that is not said."""
+    job = reply.get("job")
+    return harmless(str(job.get("kind", ""))) if isinstance(job, dict) else ""
 
 
 def _number(reply: Json) -> str:

@@ -24,6 +24,7 @@ from pets.errors import (
     UserError,
     VerificationError,
 )
+from pets.release.bounding.rows_lost import RowsLost
 from pets.release.release import Release
 from pets.service.client.jobs import Pending
 from pets.service.client.transport import Transport
@@ -331,9 +332,61 @@ def test_keys_and_rows_lost_are_fetched_too(stub: Stub) -> None:
     made = [connection.top_keys(PEOPLE, 1, DP), connection.group_keys("stays", by=["code"], protection=DP)]
     numbers = [number for number, answer in stub.jobs.items() if "releases" not in answer]
     assert [connection.fetch(number) for number in numbers] == made
-    stub.edit = lambda answer: {"rows_lost": answer["releases"][0]}
-    lost = connection.release(pets.query("stays").agg(people=pets.tails()), DP, wait=False)
-    assert connection.fetch(lost.id).table_name == "stays"
+    lost = connection.rows_lost("stays", DP)
+    assert isinstance(lost, RowsLost) and stub.connect().fetch("job2") == lost
+    tails = connection.release(pets.query("stays").agg(people=pets.tails()), DP, wait=False)
+    assert isinstance(connection.fetch(tails.id), Release), "the same numbers, and asked for as a release"
+    stub.jobs["job2"] = {"releases": [lost.release.to_json()]}
+    with pytest.raises(VerificationError, match="answer to another question"):
+        connection.fetch("job2")
+
+
+WAITED: dict[str, Callable[..., object]] = {
+    "release": lambda one, **more: one.release(N, DP, **more),
+    "rows_lost": lambda one, **more: one.rows_lost("stays", DP, **more),
+    "group_keys": lambda one, **more: one.group_keys("stays", by=["code"], protection=DP, **more),
+    "top_keys": lambda one, **more: one.top_keys(PEOPLE, 1, DP, **more),
+}
+
+
+@pytest.mark.parametrize("name", WAITED)
+def test_each_verb_leaves_its_question_with_the_service(stub: Stub, name: str) -> None:
+    connection, ask = stub.connect(), WAITED[name]
+    answer = ask(connection)
+    stub.polls = 1
+    pending = ask(connection, wait=False)
+    assert isinstance(pending, Pending) and "running" in repr(pending)
+    left = stub.connect().fetch(pending.id, wait=False)
+    assert isinstance(left, Pending) and left.state == "done"
+    assert left.result() == pending.result() == answer and type(answer) is type(left.result())
+    for wrong in (0, None, "yes"):
+        with pytest.raises(UserError, match="wait must be True or False"):
+            ask(connection, wait=wrong)
+    with pytest.raises(UserError, match="wait must be True or False"):
+        connection.fetch(pending.id, wait=0)
+
+
+def test_rows_lost_that_come_later_are_said_beside_quotes_too(stub: Stub) -> None:
+    connection = stub.connect()
+    pending = connection.rows_lost("stays", pets.DP(epsilon=1), wait=False)
+    assert connection._still_lost() == {}
+    lost = pending.result()
+    assert connection._still_lost() == {"stays": lost}
+    other = stub.connect()
+    assert other.fetch(pending.id) == lost and other._still_lost() == {"stays": lost}
+
+
+def test_invented_rows_are_fetched_and_real_ones_are_not_taken_for_them(stub: Stub, session: AnalystSession) -> None:
+    connection = stub.connect()
+    made = session.dummy(50).release(N, pets.Exact())
+    pending = connection.release(N, DP, wait=False)
+    stub._kinds[pending.id], stub.jobs[pending.id] = "dummy", {"releases": [made.to_json()]}
+    assert connection.fetch(pending.id) == [made]
+    real = session.release(N, DP).to_json()
+    del real["certificate"]
+    stub.jobs[pending.id] = {"releases": [real]}
+    with pytest.raises(VerificationError, match="says that its rows are invented"):
+        connection.fetch(pending.id)
 
 
 def test_ctrl_c_leaves_the_question_and_says_how_to_fetch_it(

@@ -1,0 +1,184 @@
+"""Reviewing: the requests that wait for a second person at a service, and what that person decides about them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+from pets.common import html_table
+from pets.common.codec import Json
+from pets.common.signing import VerifyingKey
+from pets.errors import PetsError, UserError, shown
+from pets.query_model.query import Query
+from pets.release.bounding.rows_lost import RowsLost
+from pets.release.keys.released_keys import ReleasedKeys
+from pets.release.keys.top_keys import TopKeys
+from pets.service.client import reading, synthesis
+from pets.service.client.transport import Transport
+from pets.service.wire.asked import Asked
+from pets.service.wire.harmless import harmless
+
+_NAMES = ("Request", "Asked", "By", "State")
+"""What a list says of each request."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """One request that waits for a second person.
+
+    Attributes:
+        id: by which it is approved or refused.
+        kind: of question, such as ``release``.
+        stage: ``before`` its answer is made, or ``after``: then the answer is held.
+        dataset, project, analyst: about what, for whom and who asked.
+        at: when, in seconds since 1970.
+        asked: the question itself, by the names of its verb's arguments; ``None`` in a list.
+        answer: the protected answer, as whoever asked would be given it; ``None`` where it is not made, or in a list.
+    """
+
+    id: str
+    kind: str
+    stage: str
+    dataset: str
+    project: str
+    analyst: str
+    at: int
+    asked: Asked | None = None
+    answer: Any = None
+
+    @property
+    def queries(self) -> list[Query]:
+        """What is asked, where it is a release."""
+        return list(self.asked.arguments.get("queries", ())) if self.asked is not None else []
+
+    @property
+    def _question(self) -> list[tuple[str, str]]:
+        """What is asked, part by part, as whoever asked wrote it: it cannot steer a terminal."""
+        told = [("Question", str(query)) for query in self.queries]
+        for name, value in self.asked.arguments.items() if self.asked is not None else ():
+            if name != "queries" and value is not None and value is not False:
+                told.append((name.replace("_", " ").capitalize(), str(value)))
+        return [(name, harmless(value)) for name, value in told]
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(self.at))
+        held = "its answer is held" if self.stage == "after" else "not answered yet"
+        asked, by = f"{when} UTC, {self.kind} about {self.dataset!r}", f"{self.analyst}, project {self.project}"
+        return dict(zip(_NAMES, (self.id, asked, by, held), strict=True))
+
+    def __repr__(self) -> str:
+        lines = [f"{name}: {value}" for name, value in self._facts.items()]
+        lines += [f"{name}: {value}" for name, value in self._question]
+        return "\n".join([*lines, *([] if self.answer is None else [f"Answer:\n{self.answer}"])])
+
+    def _repr_html_(self) -> str:
+        rows = [*self._facts.items(), *self._question]
+        parts = [html_table.table("A request that waits for a second person", (), rows)]
+        if self.answer is not None:
+            parts += [_shown(one) for one in (self.answer if isinstance(self.answer, list) else [self.answer])]
+        return html_table.block(*parts)
+
+
+def _shown(answer: Any) -> str:
+    found: str = answer._repr_html_() if hasattr(answer, "_repr_html_") else html_table.sentence(str(answer))
+    return found
+
+
+class ReviewList(Sequence[Review]):
+    """The requests that wait, the longest first."""
+
+    def __init__(self, waiting: Sequence[Review]) -> None:
+        self._waiting = tuple(waiting)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @overload
+    def __getitem__(self, place: int) -> Review: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> ReviewList: ...
+
+    def __getitem__(self, place: int | slice) -> Review | ReviewList:
+        return ReviewList(self._waiting[place]) if isinstance(place, slice) else self._waiting[place]
+
+    def __repr__(self) -> str:
+        if not self._waiting:
+            return "No request waits for a second person."
+        return "\n".join("  ".join(one._facts.values()) for one in self._waiting)
+
+    def _repr_html_(self) -> str:
+        if not self._waiting:
+            return html_table.block(html_table.sentence(repr(self)))
+        rows = [tuple(one._facts.values()) for one in self._waiting]
+        return html_table.block(html_table.table("Requests that wait for a second person", _NAMES, rows))
+
+
+class Desk:
+    """A reviewer's requests to a service.
+
+    Args:
+        key: the ledger's, against which a held answer's certificate is checked.
+    """
+
+    def __init__(self, transport: Transport, key: VerifyingKey) -> None:
+        self._transport, self._key = transport, key
+
+    def waiting(self) -> ReviewList:
+        """Those that wait; raises :class:`~pets.errors.ForbiddenError` for who is no reviewer."""
+        told = self._transport.get("reviews", limit=1000).get("reviews")
+        return ReviewList([_review(one) for one in told] if isinstance(told, list) else [])
+
+    def look(self, id: str) -> Review:
+        """One of them, with what is asked and the protected answer."""
+        told = self._transport.get("reviews", _id(id))
+        form = told.get("review")
+        found = _review(form)
+        try:
+            asked = Asked.read(found.kind, form.get("asked") if isinstance(form, dict) else None)
+        except PetsError:
+            raise _unread() from None
+        own = {"dataset": found.dataset, "project": found.project, "analyst": found.analyst, "data": "real"}
+        return _review(form, asked, self._answer(told, own, asked))
+
+    def _answer(self, told: Json, own: Json, asked: Asked) -> Any:
+        if "releases" in told:
+            forms = [one.to_json() for one in asked.arguments.get("queries", ())] if asked.kind == "release" else None
+            protection = asked.arguments["protection"].to_json() if asked.kind == "release" else None
+            found = reading.answers(told["releases"], self._key, own, forms, protection)
+            return found[0] if len(found) == 1 else found
+        if "rows_lost" in told:
+            return RowsLost(reading.answers([told["rows_lost"]], self._key, own)[0])
+        if "keys" in told:
+            return reading.keys(ReleasedKeys, told["keys"], self._key, own)
+        if "top" in told:
+            return reading.keys(TopKeys, told["top"], self._key, own)
+        return synthesis.synthetic(told["synthetic"], self._key, own) if "synthetic" in told else None
+
+    def decide(self, id: str, body: Json) -> str:
+        """Approve or refuse; gives the state of the request."""
+        job = self._transport.post("reviews", _id(id), body=body).get("job")
+        if not isinstance(job, dict) or not isinstance(job.get("state"), str):
+            raise _unread()
+        return harmless(str(job["state"]))
+
+
+def _id(id: object) -> str:
+    if not isinstance(id, str) or not id:
+        raise UserError(f"a request is named by its id, as connection.reviews() lists it, not by {shown(id)}")
+    return id
+
+
+def _review(form: Any, asked: Asked | None = None, answer: Any = None) -> Review:
+    try:
+        told = harmless({name: str(form[name]) for name in ("id", "kind", "stage", "dataset", "project", "analyst")})
+        return Review(**told, at=int(form["at"]), asked=asked, answer=answer)
+    except (LookupError, TypeError, ValueError, OverflowError):
+        raise _unread() from None
+
+
+def _unread() -> UserError:
+    return UserError("the service tells of a review in a form that is none; install the version of pets that it has")

@@ -66,8 +66,8 @@ def create_app(
     service = _service(custodian, auth, limits, supervisor, public_log)
     app = FastAPI(
         title="pets",
-        version=__version__,
-        description=f"The query service of pets, protocol {PROTOCOL}.",
+        version=PROTOCOL,  # of what is spoken; a reply says it in the header Pets-Protocol
+        description=f"The query service of pets {__version__}, which speaks protocol {PROTOCOL}.",
         docs_url=None,  # FastAPI's pages load scripts from another host
         redoc_url=None,
         openapi_url=None,  # served below, with the headers of every other reply

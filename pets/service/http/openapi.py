@@ -1,4 +1,4 @@
-"""OpenAPI: what the page of the protocol says of an endpoint, with an example of its body and its refusals."""
+"""OpenAPI: what the page of the protocol says of an endpoint, with examples of its body and its replies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from pets.common.codec import Json
 from pets.service.http.endpoint import Endpoint
+from pets.service.http.examples import PROBLEM, REPLIES, WAITING
 from pets.service.wire import problems
 
 _TEXT = {"type": "string"}
@@ -38,16 +39,23 @@ def described(one: Endpoint) -> dict[str, Any]:
     found: dict[str, Any] = {
         "parameters": parameters,
         "responses": {
-            "200": {"description": "The answer.", "content": {"application/json": {"schema": {"type": "object"}}}},
-            "default": {"description": "A problem.", "content": {problems.MEDIA_TYPE: {"schema": _PROBLEM}}},
+            "200": {"description": "The answer.", "content": _content(REPLIES.get((one.method, one.path)))},
+            "default": {
+                "description": "A problem.",
+                "content": {problems.MEDIA_TYPE: {"schema": _PROBLEM, "example": PROBLEM}},
+            },
         },
     }
     if "wait" in one.query:
         found["responses"]["202"] = {
             "description": "Not ready yet: ask for the job again.",
-            "content": {"application/json": {"schema": {"type": "object"}}},
+            "content": _content(WAITING),
         }
     if one.takes is not None:
-        content = {"application/json": {"schema": {"type": "object"}, "example": one.takes}}
-        found["requestBody"] = {"required": True, "content": content}
+        found["requestBody"] = {"required": True, "content": _content(one.takes)}
     return found
+
+
+def _content(example: Json | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"schema": {"type": "object"}}
+    return {"application/json": told if example is None else told | {"example": example}}

@@ -22,11 +22,14 @@ from pets.query_model.query import Query
 from pets.service.answering.grid import Grid
 from pets.service.answering.work import Work
 from pets.service.http.app import ENDPOINTS, create_app, router
+from pets.service.http.examples import REPLIES
 from pets.service.opening import Opening
 from pets.service.wire.asked import Asked
 from pets.session.custodian import Custodian
 from pets.session.history import form_of
 from pets.session.quoting.quote import Quote, Remaining
+from tests.compat import conversation
+from tests.compat.conversation import missing
 from tests.http_services import ASKED, DP, QUERY, SCHEMA, AtOnce, TestClient, by_name, custodian, rows, served
 
 
@@ -178,6 +181,27 @@ def test_the_page_of_the_protocol_names_every_endpoint(client: TestClient) -> No
         said = told["paths"][one.path][one.method.lower()]
         assert said["summary"] == one.does and "default" in said["responses"]
         assert ("requestBody" in said) == (one.takes is not None)
+    assert told["info"]["version"] == "1" and pets.__version__ in told["info"]["description"]
+
+
+def test_the_examples_of_replies_are_as_replies_are() -> None:
+    """Each has the names, of the same types, that an answer had when a conversation was kept (tests/compat)."""
+    kept = json.loads(conversation.path().read_text("utf-8"))
+    compared = set()
+    for exchange in (one for sitting in kept.values() for one in sitting["spoken"]):
+        said, reply = exchange["request"], exchange["reply"]
+        path = said["target"].partition("?")[0]
+        found = [
+            one
+            for one in ENDPOINTS
+            if one.method == said["method"] and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", one.path), path)
+        ]
+        if reply["status"] != 200 or not found or ("releases" not in reply["body"] and "/queries" in path):
+            continue
+        example = REPLIES[found[0].method, found[0].path]
+        assert missing(example, reply["body"]) == [], path
+        compared.add((found[0].method, found[0].path))
+    assert len(compared) >= 9 and {*REPLIES} <= {(one.method, one.path) for one in ENDPOINTS}
 
 
 def test_the_page_for_people_lists_every_endpoint() -> None:

@@ -1,0 +1,1 @@
+"""What was spoken between a client and a service, kept so that those of today still understand it."""

@@ -59,7 +59,11 @@ pets_ask <- function(connection, method, ..., body = NULL, key = NULL, wait = NU
   spoken <- httr2::resp_header(reply, "Pets-Protocol")
   if (is.null(spoken)) stop("what answers at ", connection$url, " is no service of pets; check the address", call. = FALSE)
   if (!identical(spoken, PETS_PROTOCOL)) {
-    stop("the service speaks protocol ", spoken, " and this client ", PETS_PROTOCOL, "; install the newer", call. = FALSE)
+    newer <- grepl("^[0-9]{1,9}$", spoken) && as.numeric(spoken) > as.numeric(PETS_PROTOCOL)
+    stop(
+      "the service speaks protocol ", gsub("[^[:print:]]", "?", spoken), " and this client ", PETS_PROTOCOL,
+      "; install a newer pets where ", if (newer) "this client" else "the service", " is", call. = FALSE
+    )
   }
   text <- httr2::resp_body_string(reply, encoding = "UTF-8")
   if (httr2::resp_status(reply) >= 400) pets_stop(pets_read(text))

@@ -36,10 +36,11 @@ print.pets_quote <- function(x, ...) {
   invisible(x)
 }
 
-#' The protected answer to a question: a release, whose table holds counts with their intervals.
+#' The protected answer to a question: a release, whose table holds its values with their intervals.
 #'
-#' The certificate is verified before a number is shown. This client shows counts, of rows or of people, by categories
-#' and booleans; of any other answer it keeps the verified text, which `pets` in Python shows (pets.Release.from_json).
+#' The certificate is verified before a number is shown. This client shows counts (of rows or of people), sums and
+#' means, by categories and booleans; of any other answer it keeps the verified text, which `pets` in Python shows
+#' (pets.Release.from_json). NA: there may be nobody in that group.
 #'
 #' @param connection,sql,epsilon as for pets_quote.
 #' @param again whether an equal question is to be answered, and charged, anew.
@@ -80,8 +81,8 @@ pets_query <- function(connection, sql, epsilon, again = FALSE) {
 
 print.pets_release <- function(x, ...) {
   if (is.null(x$table)) {
-    cat("This answer is verified, and this client shows counts alone: writeLines(release$text, 'answer.json'), and\n")
-    cat("open it in Python with pets.Release.load('answer.json').\n")
+    cat("This answer is verified, and this client shows counts, sums and means alone:\n")
+    cat("writeLines(release$text, 'answer.json'), and open it in Python with pets.Release.load('answer.json').\n")
   } else {
     print(x$table, row.names = FALSE)
   }

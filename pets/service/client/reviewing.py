@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, overload
 
 from pets.common import html_table
@@ -63,28 +64,27 @@ class Review:
         return [(name, harmless(value)) for name, value in told]
 
     @property
-    def _facts(self) -> dict[str, str]:
+    def facts(self) -> dict[str, str]:
+        """What a list says of it, by its names."""
         when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(self.at))
         held = "its answer is held" if self.stage == "after" else "not answered yet"
         asked, by = f"{when} UTC, {self.kind} about {self.dataset!r}", f"{self.analyst}, project {self.project}"
         return dict(zip(_NAMES, (self.id, asked, by, held), strict=True))
 
     def __repr__(self) -> str:
-        lines = [f"{name}: {value}" for name, value in self._facts.items()]
+        lines = [f"{name}: {value}" for name, value in self.facts.items()]
         lines += [f"{name}: {value}" for name, value in self._question]
         return "\n".join([*lines, *([] if self.answer is None else [f"Answer:\n{self.answer}"])])
 
     def _repr_html_(self) -> str:
-        rows = [*self._facts.items(), *self._question]
+        rows = [*self.facts.items(), *self._question]
         parts = [html_table.table("A request that waits for a second person", (), rows)]
         if self.answer is not None:
-            parts += [_shown(one) for one in (self.answer if isinstance(self.answer, list) else [self.answer])]
+            parts += [
+                f"<pre>{escape(str(one))}</pre>"
+                for one in (self.answer if isinstance(self.answer, list) else [self.answer])
+            ]
         return html_table.block(*parts)
-
-
-def _shown(answer: Any) -> str:
-    found: str = answer._repr_html_() if hasattr(answer, "_repr_html_") else html_table.sentence(str(answer))
-    return found
 
 
 class ReviewList(Sequence[Review]):
@@ -108,12 +108,12 @@ class ReviewList(Sequence[Review]):
     def __repr__(self) -> str:
         if not self._waiting:
             return "No request waits for a second person."
-        return "\n".join("  ".join(one._facts.values()) for one in self._waiting)
+        return "\n".join("  ".join(one.facts.values()) for one in self._waiting)
 
     def _repr_html_(self) -> str:
         if not self._waiting:
             return html_table.block(html_table.sentence(repr(self)))
-        rows = [tuple(one._facts.values()) for one in self._waiting]
+        rows = [tuple(one.facts.values()) for one in self._waiting]
         return html_table.block(html_table.table("Requests that wait for a second person", _NAMES, rows))
 
 

@@ -61,7 +61,7 @@ STATEMENTS = [
     "SELECT sex, SUM(days) AS d FROM stays GROUP BY sex",
     "SELECT AVG(days) AS m, SUM(days) AS d, COUNT(*) AS n, COUNT(DISTINCT patient) AS p FROM stays",
     "SELECT urgent, sex, AVG(cost) AS m, COUNT(*) AS n FROM stays GROUP BY urgent, sex",
-    "SELECT SUM(cost) AS c FROM stays WHERE days > 3",
+    "SELECT SUM(CLIP(cost, 1.1, 50.3)) AS c, AVG(CLIP(cost, 1.1, 50.3)) AS a FROM stays WHERE days > 3",
     "SELECT sex, SUM(cost) AS c, AVG(age) AS a, SUM(age) AS s FROM stays GROUP BY sex",
     "SELECT SUM(offset_) AS o, AVG(offset_) AS a FROM stays",
     "SELECT urgent, AVG(days) AS m FROM stays WHERE sex = 'F' AND days > 28 GROUP BY urgent",

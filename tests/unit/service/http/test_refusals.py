@@ -270,7 +270,7 @@ def test_only_an_analyst_asks_and_only_an_auditor_reads_all(keeper: Custodian) -
 
 
 def test_without_a_login_nothing_is_shown(keeper: Custodian) -> None:
-    opened = {"/healthz", "/readyz", "/version", "/key", "/log/checkpoint", "/log/proof"}
+    opened = {"/healthz", "/readyz", "/version", "/login", "/key", "/log/checkpoint", "/log/proof"}
     from pets.service.http.app import ENDPOINTS
 
     with served(keeper, auth=by_name) as client:

@@ -43,6 +43,7 @@ ENGINES = {
     "fastapi": "pets/service/http/",
     "starlette": "pets/service/http/",
     "uvicorn": "pets/service/http/",
+    "jinja2": "pets/service/console/rendering.py",
     "jwt": "pets/service/access/",
     "httpx": "pets/service/client/transport.py",
     "nvflare": "pets/federated/deployment/nvflare_engine/",
@@ -57,7 +58,7 @@ RELEASE_MAKERS = ("pets/session/answering.py", "pets/he/totals/opening.py", "pet
 
 HEAVY = [
     "opendp", "duckdb", "ibis", "polars", "pandas", "sdv", "torch", "tenseal", "mbi", "altair", "sqlalchemy", "fastapi",
-    "pyspark", "nvflare", "sqlglot", "starlette", "uvicorn", "jwt", "httpx",
+    "pyspark", "nvflare", "sqlglot", "starlette", "uvicorn", "jinja2", "jwt", "httpx",
 ]  # fmt: skip
 
 Finding = tuple[int, str]  # line, what

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pets.service.access.identity import Identity
     from pets.service.access.oidc import Oidc
-    from pets.service.http.app import create_app, router
+    from pets.service.app import create_app
+    from pets.service.http.app import router
     from pets.service.http.limits import Limits
     from pets.service.opening import Opening
 
 _HOMES = {
-    "create_app": "http.app",
+    "create_app": "app",
     "router": "http.app",
     "Identity": "access.identity",
     "Limits": "http.limits",
@@ -35,7 +36,7 @@ _HOMES = {
 
 __all__ = ["create_app", "router", "Identity", "Limits", "Oidc", "Opening"]
 
-_FRAMEWORK = ("fastapi", "starlette", "uvicorn")
+_FRAMEWORK = ("fastapi", "starlette", "uvicorn", "jinja2", "markupsafe")
 
 
 def __getattr__(name: str) -> Any:

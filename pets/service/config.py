@@ -18,6 +18,7 @@ from pets.common.yamlfile import Place
 from pets.errors import UserError, did_you_mean, shown
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
+from pets.service.access.code_flow import Client
 from pets.service.access.oidc import CLAIMS, Oidc
 from pets.service.answering.memory import size
 from pets.service.http.limits import Limits
@@ -39,7 +40,10 @@ class Config:
         memory: that one answering process may take, such as ``"4GB"``; ``None``: no limit of its own.
         limits: what is refused before any charge.
         login: the provider of logins; ``None``: the service's own tokens alone.
+        client: what the console is to that provider; ``None``: people log in to it with a token.
         public_log: whether whoever is logged in may read the log's entries.
+        console: whether there are pages for a browser.
+        public_register: whether anybody may read the console's record of all releases.
     """
 
     openings: tuple[Opening, ...]
@@ -50,7 +54,10 @@ class Config:
     memory: str | None = None
     limits: Limits = field(default_factory=Limits)
     login: Oidc | None = None
+    client: Client | None = None
     public_log: bool = False
+    console: bool = True
+    public_register: bool = False
 
     def __post_init__(self) -> None:
         if not self.openings:
@@ -80,7 +87,8 @@ class _Reader:
         self._folder, self._place = folder, place
 
     def config(self, form: Any) -> Config:
-        known = ("datasets", "ledger", "keys", "listen", "answering", "limits", "login", "public_log")
+        flags = ("public_log", "console", "public_register")
+        known = ("datasets", "ledger", "keys", "listen", "answering", "limits", "login", *flags)
         self._mapping(form, "a service", known, ("datasets", "ledger"))
         ledger = self._read(form, "ledger", self._address)
         keys = self._read(form, "keys", self._path) if "keys" in form else None
@@ -90,13 +98,14 @@ class _Reader:
         openings = tuple(self._dataset(one, ledger, keys, threads) for one in self._list(form, "datasets"))
         settings = self._given(listen, host=_text, port=_whole)
         settings |= self._given(answering, processes=_whole, timeout=_number, memory=_size)
-        settings |= self._given(form, public_log=_flag)
+        settings |= self._given(form, **dict.fromkeys(flags, _flag))
         limits = self._part(form, "limits", tuple(Limits.__dataclass_fields__))
         numbers = self._given(limits, **dict.fromkeys(limits, _whole))
         most = self._made(form, "limits", lambda: Limits(**numbers)) if limits else Limits()
         login = self._login(form)
+        client = self._client(form["login"]) if login is not None and "client" in form["login"] else None
         try:
-            return Config(openings, limits=most, login=login, **settings)
+            return Config(openings, limits=most, login=login, client=client, **settings)
         except UserError as error:
             raise UserError(f"{self._place.name}: {error}") from None
 
@@ -129,7 +138,7 @@ class _Reader:
         return self._made(form, "budget", lambda: Budget(**numbers).to_json())
 
     def _login(self, form: Any) -> Oidc | None:
-        known = ("issuer", "audience", "jwks", "algorithms", "claims", "device")
+        known = ("issuer", "audience", "jwks", "algorithms", "claims", "device", "client")
         login = self._part(form, "login", known)
         if form.get("login") is None:
             return None
@@ -147,6 +156,15 @@ class _Reader:
         texts = {name: self._read(login, name, _text) for name in ("issuer", "audience", "jwks")}
         found: Oidc = self._made(form, "login", lambda: Oidc(**texts, **more))
         return found
+
+    def _client(self, login: Any) -> Client:
+        known = tuple(Client.__dataclass_fields__)
+        told = self._part(login, "client", known)
+        if "id" not in told:
+            raise self._error(login, "client", "the client of a login needs 'id'; add it, as the provider gives it")
+        texts = self._given(told, **dict.fromkeys(known, _text))
+        made: Client = self._made(login, "client", lambda: Client(**texts))
+        return made
 
     # parts ------------------------------------------------------------------------------------------------------
 
@@ -246,6 +264,8 @@ _ANY = "see docs/service.md for an example"
 _EXAMPLES = {
     "port": f"write a number such as {PORT}",
     "public_log": "write true or false",
+    "console": "write true or false",
+    "public_register": "write true or false",
     "allow_unbounded": "write true or false",
     "timeout": "write seconds, such as 300",
     "threads": "write a number of at least 1, or leave it out",

@@ -59,6 +59,9 @@ def test_the_wheel_holds_the_package_and_what_lies_beside_its_code(wheel: Path) 
         held = set(archive.namelist())
     wanted = {"pets/__init__.py", "pets/py.typed", "pets/synthetic/stays.yaml"}
     assert wanted <= held
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "pets/service/console").rglob("*.*")}
+    assert {f"pets/service/console/{one}" for one in ("templates/base.html", "static/console.css")} <= pages
+    assert {path for path in pages if not path.endswith(".pyc")} <= held
     assert {name.split("/")[0] for name in held if not name.split("/")[0].endswith(".dist-info")} == {"pets"}
 
 

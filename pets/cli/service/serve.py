@@ -113,9 +113,10 @@ def _prepared(schema: str, data: list[str], snapshots: Path) -> None:
 
 def _run(config: "Config", host: str | None, port: int | None, *, local: bool) -> None:
     from pets.service.access.bearer import Bearer
+    from pets.service.access.code_flow import CodeFlow
     from pets.service.access.tokens import ServiceTokens
     from pets.service.answering.supervisor import Supervisor
-    from pets.service.http.app import create_app
+    from pets.service.app import create_app
     from pets.service.http.serving import listening
     from pets.service.http.serving import serve as served
 
@@ -133,6 +134,9 @@ def _run(config: "Config", host: str | None, port: int | None, *, local: bool) -
         limits=config.limits,
         supervisor=supervisor,
         public_log=config.public_log,
+        console=config.console,
+        public_register=config.public_register,
+        login=CodeFlow(config.login, config.client) if config.login is not None and config.client is not None else None,
     )
     named = ", ".join(repr(one.schema.dataset) for one in custodians)
     shown, at = sock.getsockname()[:2]
@@ -142,6 +146,7 @@ def _run(config: "Config", host: str | None, port: int | None, *, local: bool) -
         print(f"Serving {named} at {url}. Stop with Ctrl-C.")
         if secret:
             print(f'Token, for this run: {secret}\nFrom Python: pets.connect("{url}", token="{secret}")')
+            print(f"In a browser: {url}/console (log in with that token)")
         sys.stdout.flush()
 
     try:

@@ -98,6 +98,15 @@ class Oidc:
 
     def identify(self, token: str) -> Identity | None:
         """Who a token stands for; ``None`` for anything but a valid one."""
+        told = self.told(token)
+        return None if told is None else self.named(told)
+
+    def told(self, token: str, audience: str | None = None) -> Json | None:
+        """What a valid token claims; ``None`` for any other.
+
+        Args:
+            audience: for whom it must be, if not for this service (a token about a login is for a login's client).
+        """
         jwt = _jwt()
         try:
             head = jwt.get_unverified_header(token)
@@ -107,17 +116,24 @@ class Oidc:
             key = self._key(name)
             if key is None or key.algorithm_name != algorithm:
                 return None
-            told = jwt.decode(
+            told: Json = jwt.decode(
                 token,
                 key.key,
                 algorithms=[algorithm],
-                audience=self.audience,
+                audience=self.audience if audience is None else audience,
                 issuer=self.issuer,
                 leeway=_LEEWAY,
                 options={"require": ["exp", "iss", "aud", self._claims["subject"]]},
             )
-            return self._identity(told)
+            return told
         except (jwt.PyJWTError, UserError, ValueError, TypeError):
+            return None
+
+    def named(self, told: Json) -> Identity | None:
+        """Who is meant by what a token claims; ``None`` where that makes no login."""
+        try:
+            return self._identity(told)
+        except (UserError, ValueError, TypeError):
             return None
 
     def _identity(self, told: Json) -> Identity | None:
@@ -178,7 +194,7 @@ def check_url(url: str) -> None:
         raise UserError(f"the keys of logins are fetched by https, and not from {shown(url)}; give an https:// URL")
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
+class Redirects(urllib.request.HTTPRedirectHandler):
     """Follows a redirect where each address on the way may be asked."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
@@ -190,7 +206,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 def _fetched(url: str) -> dict[str, Any] | None:
     """The keys that are published there now; ``None`` where they cannot be had."""
     try:
-        with urllib.request.build_opener(_Redirects).open(url, timeout=_PATIENCE) as reply:
+        with urllib.request.build_opener(Redirects).open(url, timeout=_PATIENCE) as reply:
             return _keys(json.loads(reply.read(_MAX_KEYS)))
     except (OSError, ValueError, UserError, RecursionError):
         return None

@@ -32,6 +32,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *log.ENDPOINTS,
 )
 
+Application = FastAPI
 
 Served = Custodian | Opening | Sequence[Custodian] | Sequence[Opening]
 """What is served: open custodians, or how to open them, here and in the processes that answer."""
@@ -45,7 +46,7 @@ def create_app(
     supervisor: Supervisor | None = None,
     public_log: bool = False,
 ) -> FastAPI:
-    """The query service as an ASGI application: ``app.mount("/pets", create_app(custodian, auth=who))``.
+    """The endpoints as an ASGI application, without the console (:func:`pets.service.create_app` has that too).
 
     Args:
         custodian: how a custodian is opened (:class:`pets.service.Opening`): processes that answer are then started
@@ -63,7 +64,11 @@ def create_app(
         UserError: for custodians that cannot be served together.
         DataError: for an opening whose tables are not ready (``pets snapshot``): this process reads no rows.
     """
-    service = _service(custodian, auth, limits, supervisor, public_log)
+    return app_of(service_of(custodian, auth, limits, supervisor, public_log))
+
+
+def app_of(service: Service) -> FastAPI:
+    """An application of the endpoints of a service."""
     app = FastAPI(
         title="pets",
         version=PROTOCOL,  # of what is spoken; a reply says it in the header Pets-Protocol
@@ -95,10 +100,11 @@ def router(
 
     Arguments and errors as for :func:`create_app`. What is no address of these is the application's to answer.
     """
-    return _routes(_service(custodian, auth, limits, supervisor, public_log))
+    return _routes(service_of(custodian, auth, limits, supervisor, public_log))
 
 
-def _service(custodian: Any, auth: Any, limits: Any, supervisor: Any, public_log: bool) -> Service:
+def service_of(custodian: Any, auth: Any, limits: Any, supervisor: Any, public_log: bool) -> Service:
+    """What the endpoints work on; arguments and errors as for :func:`create_app`."""
     several = list(custodian) if isinstance(custodian, (list, tuple)) else [custodian]
     if several and all(isinstance(one, Opening) for one in several):
         openings, several = several, [one.listening() for one in several]

@@ -12,7 +12,7 @@ import logging
 import math
 import re
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +46,8 @@ HEADERS = {"Pets-Protocol": PROTOCOL, "Cache-Control": "no-store", "X-Content-Ty
 _logger = logging.getLogger("pets.service")
 _PATIENCE = 30.0  # seconds in which a body must have come
 _JOB = re.compile(r"[0-9a-f]{32}")  # an id, as a database can hold it
-_LOOKS = (0.05, 0.1, 0.2, 0.4)  # seconds between looks at a job that somebody waits for, then the last of them
+LOOKS = (0.05, 0.1, 0.2, 0.4)
+"""Seconds between looks at a job that somebody waits for, then the last of them."""
 
 
 @dataclass(frozen=True)
@@ -145,11 +146,7 @@ class Endpoint:
         except PetsError as error:
             found = refusal(error)
         except Exception:
-            number = random_id()[:12]
-            # for whoever runs the service: kept beside the ledger's key, and neither told nor in any log
-            service.ledger.incidents.note(number, traceback.format_exc())
-            _logger.error("incident %s (pets ledger incident %s)", number, number)
-            found = refusal(InternalError(f"the service failed; tell whoever runs it (incident {number})"))
+            found = refusal(incident(service))
         _logger.info("%s %s %d", self.method, self.path, found.status_code)
         return found
 
@@ -157,33 +154,53 @@ class Endpoint:
         identity = await self._who(service, request)
         if self.limited:
             service.rates.take(self.path if identity is NOBODY else (identity.project, identity.subject))
-        body = await _body(request, service.limits.max_bytes) if self.takes is not None else b""
+        body = await body_of(request, service.limits.max_bytes) if self.takes is not None else b""
         call = await run_in_threadpool(self._call, service, identity, request, body)
         reply = await run_in_threadpool(self.handler, call)
         if isinstance(reply, Reply):
             return reply
-        end, looks = asyncio.get_running_loop().time() + reply.seconds, iter(_LOOKS)
+        end, looks = asyncio.get_running_loop().time() + reply.seconds, iter(LOOKS)
         while True:
             found, last = await run_in_threadpool(reply.look)
             left = end - asyncio.get_running_loop().time()
             if last or left <= 0:
                 return found
-            await asyncio.sleep(min(left, next(looks, _LOOKS[-1])))
+            await asyncio.sleep(min(left, next(looks, LOOKS[-1])))
 
     async def _who(self, service: Service, request: Request) -> Identity:
         """Who asks; of what is open to all, nobody, unless a login counts their requests apart from all others'."""
         if not (self.opened and self.limited):
-            return NOBODY if self.opened else await _identity(service, request)
+            return NOBODY if self.opened else await identity_of(service, request)
         try:
-            return await _identity(service, request)
+            return await identity_of(service, request)
         except Exception:  # also what a host's own login does not foresee: this is open to all
             return NOBODY
 
     def _call(self, service: Service, identity: Identity, request: Request, body: bytes) -> Call:
-        for part, number in (("job", request.path_params.get("job")), ("after", request.query_params.get("after"))):
-            if part in (*request.path_params, *self.query) and number is not None and not _JOB.fullmatch(number):
+        given, key = request.query_params.multi_items(), request.headers.get("idempotency-key")
+        return self.call(service, identity, request.path_params, given, body, key)
+
+    def call(
+        self,
+        service: Service,
+        identity: Identity,
+        path: Mapping[str, str],
+        given: Sequence[tuple[str, str]],
+        body: bytes,
+        key: str | None,
+    ) -> Call:
+        """A request as the handler takes it: each part is one that this endpoint knows.
+
+        Args:
+            given: what stands behind the question mark.
+            body: JSON; not looked at where the endpoint takes none.
+
+        Raises:
+            PetsError: for any other.
+        """
+        for part, number in (("job", path.get("job")), ("after", dict(given).get("after"))):
+            if part in (*path, *self.query) and number is not None and not _JOB.fullmatch(number):
                 raise NotFoundError(f"{shown(number)} is no id of a job; GET /queries lists yours")
-        given = request.query_params.multi_items()
         for name, _ in given:
             if name not in self.query:
                 raise UserError(f"{self.path} takes no {shown(name)}{did_you_mean(name, self.query)}")
@@ -192,13 +209,21 @@ class Endpoint:
         form = read(body, max_bytes=service.limits.max_bytes) if self.takes is not None else {}
         if not isinstance(form, dict):
             raise UserError(f"the body must be one JSON object, not {shown(form)}")
-        key = request.headers.get("idempotency-key")
         if key is not None and (not key.strip() or len(key) > 128 or not key.isascii() or not key.isprintable()):
             raise UserError(f"the header Idempotency-Key is 1 to 128 printable letters of ASCII, not {shown(key)}")
-        return Call(service, identity, request.path_params, dict(given), form, key)
+        return Call(service, identity, path, dict(given), form, key)
 
 
-async def _identity(service: Service, request: Request) -> Identity:
+def incident(service: Service) -> InternalError:
+    """What is told of a fault that nobody foresaw: a number, under which whoever runs the service finds the rest."""
+    number = random_id()[:12]
+    # kept beside the ledger's key, and neither told nor in any log
+    service.ledger.incidents.note(number, traceback.format_exc())
+    _logger.error("incident %s (pets ledger incident %s)", number, number)
+    return InternalError(f"the service failed; tell whoever runs it (incident {number})")
+
+
+async def identity_of(service: Service, request: Request) -> Identity:
     """Who asks, in the project that they chose among theirs."""
     found: Any = service.auth(request) if inspect.iscoroutinefunction(service.auth) else None
     found = await (run_in_threadpool(service.auth, request) if found is None else found)
@@ -209,11 +234,15 @@ async def _identity(service: Service, request: Request) -> Identity:
     return found.within(request.headers.get("pets-project"))
 
 
-async def _body(request: Request, most: int) -> bytes:
-    """The body, as long as it is JSON and not too long; no more than that is kept."""
-    kind, _, rest = request.headers.get("content-type", "").partition(";")
-    if kind.strip().lower() != "application/json" or rest.strip().lower() not in ("", "charset=utf-8"):
-        raise MediaTypeError("send the body as JSON in UTF-8, with the header 'Content-Type: application/json'")
+async def body_of(request: Request, most: int, kind: str = "application/json") -> bytes:
+    """The body, as long as it is of that kind and not too long; no more than that is kept."""
+    told, _, rest = request.headers.get("content-type", "").partition(";")
+    if told.strip().lower() != kind or rest.strip().lower() not in ("", "charset=utf-8"):
+        raise MediaTypeError(
+            "send the body as JSON in UTF-8, with the header 'Content-Type: application/json'"
+            if kind == "application/json"
+            else f"send the form in UTF-8, with the header 'Content-Type: {kind}'"
+        )
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise MediaTypeError("send the body as it is; a compressed one is not read, so leave Content-Encoding out")
     too_large = TooLargeError(f"the body has more than {most:,} bytes; ask a smaller question, or two")

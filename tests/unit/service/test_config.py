@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pets.errors import UserError
+from pets.service.access.code_flow import Client
 from pets.service.config import Config
 from pets.service.http.limits import Limits
 from pets.service.wire.device_login import DeviceLogin
@@ -22,7 +23,10 @@ login:
   algorithms: [RS256]
   claims: {roles: groups}
   device: {client: pets-client, resource: "https://host/pets"}
+  client: {id: pets-console, secret: $CONSOLE_SECRET, scope: openid profile}
 public_log: true
+public_register: true
+console: no
 datasets:
   - schema: stays.yaml
     data: {stays: stays.csv, people: "postgresql://h/d#people"}
@@ -30,6 +34,7 @@ datasets:
     budget: {epsilon: 3, delta: 1e-6}
     policy: {max_numbers: 1000, allow_unbounded: no}
 """
+PROVIDER = "issuer: a, audience: b, jwks: 'https://x'"
 LEAST = "ledger: ledger.db\ndatasets:\n  - {schema: stays.yaml, snapshots: snap}\n"
 
 
@@ -40,6 +45,7 @@ def load(folder: Path, text: str) -> Config:
 
 def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PETS_LEDGER", "postgresql://pets:secret@db/pets")
+    monkeypatch.setenv("CONSOLE_SECRET", "s3")
     found = load(tmp_path, WHOLE)
     (opening,) = found.openings
     assert (found.host, found.port, found.processes, found.timeout, found.memory) == ("0.0.0.0", 9000, 2, 60.0, "4GB")
@@ -47,6 +53,8 @@ def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.login is not None and found.login.algorithms == ("RS256",)
     told = DeviceLogin("https://login.example.org", "pets-client", resource="https://host/pets")
     assert found.login.device == told and told.scope == "openid offline_access"
+    assert found.client == Client("pets-console", "s3", "openid profile")
+    assert (found.console, found.public_register) == (False, True)
     assert opening.schema == str(tmp_path / "stays.yaml") and opening.snapshots == str(tmp_path / "snap")
     assert opening.data == {"stays": str(tmp_path / "stays.csv"), "people": "postgresql://h/d#people"}
     assert opening.ledger == "postgresql://pets:secret@db/pets" and opening.keys == str(tmp_path / "keys")
@@ -57,6 +65,7 @@ def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_least_that_a_file_says(tmp_path: Path) -> None:
     found = load(tmp_path, LEAST)
     assert (found.host, found.processes, found.login, found.public_log) == ("127.0.0.1", 1, None, False)
+    assert (found.console, found.public_register, found.client) == (True, False, None)
     assert found.openings[0].ledger == str(tmp_path / "ledger.db") and found.openings[0].budget is None
 
 
@@ -90,6 +99,17 @@ WRONG = [
     (LEAST.replace("snap}", "snap, policy: {approval: yes}}"), "approval must be 'before' or 'after'"),
     (LEAST + "limits: {per_minute: 0}\n", "line 4: per_minute must be a whole number above 0"),
     (LEAST + "public_log: maybe\n", "line 4: public_log cannot be 'maybe'; write true or false"),
+    (LEAST + f"login: {{{PROVIDER}, client: {{secret: x}}}}\n", "line 4: the client of a login needs 'id'; add it"),
+    (
+        LEAST + f"login: {{{PROVIDER}, client: {{id: a, scope: b}}}}\n",
+        "line 4: the scope of a login's client must have",
+    ),
+    (
+        LEAST + f"login: {{{PROVIDER}, client: {{id: a, sekret: b}}}}\n",
+        "client has no 'sekret'; did you mean 'secret'?",
+    ),
+    (LEAST + f"login: {{{PROVIDER}, client: pets}}\n", "client is written as names with values, not as 'pets'"),
+    (LEAST + "console: maybe\n", "console cannot be 'maybe'; write true or false"),
     (LEAST + "login: {issuer: a}\n", "line 4: a login needs 'audience'; add it"),
     (
         LEAST + "login: {issuer: a, audience: b, jwks: 'http://x/y'}\n",

@@ -1,0 +1,83 @@
+"""Discovery: what a provider of logins says of itself, and how it is asked: over a wire that nobody can change.
+
+OpenID Connect Discovery 1.0; every address that is used must be https (http on this machine alone), redirects too.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pets.common.codec import Json
+from pets.errors import BusyError
+from pets.service.access.oidc import Redirects, check_url
+
+PATIENCE = 5.0
+_MOST = 1_000_000  # bytes of an answer
+_PAUSE = 5.0  # seconds between two looks, however many people want to log in
+
+
+class Discovery:
+    """A provider's addresses, looked up when first needed and kept; safe from threads.
+
+    Args:
+        issuer: as its tokens name it; below it the provider publishes what it is.
+        clock: seconds, for when it is asked again after it could not be.
+    """
+
+    def __init__(self, issuer: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.issuer, self._clock = issuer, clock
+        self._found: Json | None = None
+        self._looked = float("-inf")
+        self._lock = threading.Lock()
+
+    def address(self, name: str) -> str:
+        """An address by its name, such as ``token_endpoint``.
+
+        Raises:
+            BusyError: where the provider cannot be asked now, says that it is another one, or has no such address.
+        """
+        with self._lock:
+            if self._found is None:
+                check_url(self.issuer)
+                if self._clock() - self._looked < _PAUSE:
+                    raise _away()
+                self._looked = self._clock()
+                told = fetched(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+                if told is None or told.get("issuer") != self.issuer:
+                    raise _away()
+                self._found = told
+            found = self._found.get(name)
+        if not isinstance(found, str):
+            raise _away()
+        check_url(found)
+        return found
+
+
+def fetched(url: str, form: Mapping[str, str] | None = None) -> Json | None:
+    """The JSON object that an address answers with, to a form where one is sent; ``None`` where it has none."""
+    body = None if form is None else urllib.parse.urlencode(form).encode()
+    request = urllib.request.Request(url, body, {"Accept": "application/json"})
+    opener = urllib.request.build_opener(_Stays if form is not None else Redirects)
+    try:
+        with opener.open(request, timeout=PATIENCE) as reply:
+            told = json.loads(reply.read(_MOST))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return told if isinstance(told, dict) else None
+
+
+class _Stays(urllib.request.HTTPRedirectHandler):
+    """A form with a secret in it is sent to nobody but whom it is for."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
+        """None: the redirect is an error."""
+
+
+def _away() -> BusyError:
+    return BusyError("the provider of logins cannot be asked now; try again, or tell whoever runs the service", _PAUSE)

@@ -1,0 +1,5 @@
+"""The analyst's pages."""
+
+from pets.service.console.page import Page
+
+PAGES: tuple[Page, ...] = ()

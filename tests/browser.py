@@ -106,10 +106,10 @@ class Browser:
         message, _, self._buffer = self._buffer.partition(b"\0")
         return dict(json.loads(message))
 
-    def open(self, path: Path) -> None:
-        """Load a file, and wait until it is there."""
+    def open(self, page: Path | str) -> None:
+        """Load a file, or an address of this machine, and wait until it is there."""
         self.events.clear()
-        self.ask("Page.navigate", url=path.absolute().as_uri())
+        self.ask("Page.navigate", url=page if isinstance(page, str) else page.absolute().as_uri())
         until = time.monotonic() + self.patience
         while self.run("document.readyState") != "complete" or self.run("location.href") == "about:blank":
             if time.monotonic() > until:

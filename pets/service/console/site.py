@@ -13,7 +13,7 @@ from pets.service.access.identity import Identity
 from pets.service.console.desk import FORM, PROJECT, SESSION, WANTED, Cookie, Desk, unguessable
 from pets.service.console.guard import HEADERS, Cookies, check_form
 from pets.service.console.page import Answer, File, Html, Page, Redirect, Visit
-from pets.service.console.pages import analyst, login, public, uses
+from pets.service.console.pages import analyst, login, public, reviews, uses
 from pets.service.console.register import Register
 from pets.service.console.rendering import render, static_name
 from pets.service.http.endpoint import NOBODY, body_of, identity_of, incident
@@ -21,7 +21,7 @@ from pets.service.http.pages import Sent, Serve, in_thread
 from pets.service.http.service import Service
 from pets.service.wire import problems
 
-PAGES: tuple[Page, ...] = (*analyst.PAGES, *uses.PAGES, *public.PAGES, *login.PAGES)
+PAGES: tuple[Page, ...] = (*analyst.PAGES, *reviews.PAGES, *uses.PAGES, *public.PAGES, *login.PAGES)
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 2000
@@ -94,9 +94,9 @@ class _Turn:
                 return self._sent(Redirect("/login", self._wanted()))
             if not self._page.opened:
                 raise
-        pairs = await self._form() if self._page.method == "POST" else ()
         if self._page.roles:
             self._who.require(*self._page.roles)
+        pairs = await self._form() if self._page.method == "POST" else ()
         return await in_thread(self._made, pairs)
 
     def _wanted(self) -> tuple[Cookie, ...]:
@@ -194,11 +194,14 @@ class _Turn:
             "who": who,
             "own_login": self._desk.own,
             "public_register": self._register.opened,
-            "nav": [
-                {"to": self._base + one.path, "label": one.nav, "here": one.path == self._page.path} for one in listed
-            ],
+            "nav": [{"to": self._base + one.path, "label": one.nav, "here": self._within(one.path)} for one in listed],
             "static": lambda name: f"{self._base}/static/{static_name(name)}",
         }
+
+    def _within(self, path: str) -> str:
+        """How a page in the list of pages stands to this one: it is ``page``, or leads to it (``true``)."""
+        below = "/datasets" if path == "/" else path
+        return "page" if path == self._page.path else "true" if self._page.path.startswith(below) else ""
 
 
 def _front(_: Visit) -> Answer:

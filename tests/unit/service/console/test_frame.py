@@ -71,7 +71,7 @@ def test_every_reply_has_the_headers_that_keep_a_browser_to_this_site(browser: T
 
 
 def test_no_template_has_a_style_a_script_or_a_value_that_is_not_escaped() -> None:
-    assert len(TEMPLATES) >= 5
+    assert len(TEMPLATES) >= 15
     for path in TEMPLATES:
         text = path.read_text("utf-8")
         for wrong in (
@@ -149,7 +149,7 @@ def test_names_that_are_marks_stay_words_on_every_page(tmp_path: Path) -> None:
                 seen = Seen(reply.text)
                 shown += HOSTILE[:25] in seen.text
                 check_harmless(seen, page.path)
-        assert shown > 2  # they were there to be seen
+        assert shown > 8  # they were there to be seen
 
 
 def check_harmless(seen: Seen, path: str) -> None:

@@ -1,0 +1,79 @@
+"""Approvals: what waits for a second person, and the page on which they decide. Nobody decides about their own."""
+
+from __future__ import annotations
+
+import json
+
+from pets.common.codec import Json
+from pets.errors import PetsError
+from pets.ledger.review.reviews import MAX_NOTE
+from pets.ledger.review.votes import REASONS, Decision
+from pets.service.console.page import Answer, Html, Page, Redirect, Visit, said
+from pets.service.console.pages.analyst import answers
+from pets.service.wire.problems import status
+
+_ROLES = ("reviewer",)
+_LONGEST = 100_000  # letters of what is shown as it stands
+
+WHY = {
+    "not-needed": "it is not needed for the project",
+    "out-of-scope": "it is not what the project was approved for",
+    "may-disclose": "it may disclose something about a person",
+    "unclear": "it is not clear what is asked, or why",
+    "other": "another reason",
+}
+"""By reason for a refusal, what a reviewer chooses."""
+
+
+def _all(visit: Visit) -> Answer:
+    held = visit.ask("GET", "/reviews", query={"limit": "1000"})["reviews"]
+    return Html("reviews/all.html", {"held": sorted(held, key=lambda one: float(one["at"]))})
+
+
+def _one(visit: Visit) -> Answer:
+    return _page(visit)
+
+
+def _page(visit: Visit, error: PetsError | None = None) -> Answer:
+    """What is asked, and the answer where that is held; after what was wrong with the last decision."""
+    told = visit.ask("GET", "/reviews/{job}", path={"job": visit.path["job"]})
+    held = told.pop("review")
+    asked = held.pop("asked")
+    queries = asked.get("queries") or ([asked["query"]] if asked.get("query") else [])
+    releases = told.pop("releases", None)
+    of = (held["project"], held["analyst"])
+    values = {
+        "held": held,
+        "questions": answers.question_lines(visit, held["dataset"], queries),
+        "asked": _as_it_stands(asked),
+        "answers": [] if releases is None else answers.real(visit, held["dataset"], releases, of=of),
+        "other": _as_it_stands(told) if told else "",
+        "reasons": {reason: WHY[reason] for reason in REASONS[Decision.REFUSE]},
+        "most": MAX_NOTE,
+        "form": {"reason": visit.form.get("reason", ""), "note": visit.form.get("note", "")},
+        "problem": "" if error is None else said(error),
+    }
+    return Html("reviews/one.html", values, 200 if error is None else status(error))
+
+
+def _as_it_stands(form: Json) -> str:
+    text = json.dumps(form, indent=2, ensure_ascii=False, sort_keys=True)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n… and {len(text) - _LONGEST:,} letters more"
+
+
+def _decide(visit: Visit) -> Answer:
+    body = {"decision": visit.form.get("decision", ""), "note": visit.form.get("note", "").strip()}
+    if body["decision"] == Decision.REFUSE.value:
+        body["reason"] = visit.form.get("reason", "")
+    try:
+        visit.ask("POST", "/reviews/{job}", path={"job": visit.path["job"]}, body=body)
+    except PetsError as error:
+        return _page(visit, error)
+    return Redirect("/reviews")
+
+
+PAGES = (
+    Page("GET", "/reviews", _all, _ROLES, nav="Approvals"),
+    Page("GET", "/reviews/{job}", _one, _ROLES),
+    Page("POST", "/reviews/{job}", _decide, _ROLES),
+)

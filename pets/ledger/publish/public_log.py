@@ -29,11 +29,11 @@ class Piece:
 
 
 class PublicLog:
-    """A ledger's log as anybody may see it; the hashes of its entries are kept, 32 bytes each. Safe from threads."""
+    """A ledger's log as anybody may see it; the tree over its entries is kept and grows with it. Safe from threads."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._leaves: list[bytes] = []
+        self._tree = merkle.Subtrees()
         self._lock = threading.Lock()
 
     def piece(self, first: int, end: int) -> Piece:
@@ -50,24 +50,25 @@ class PublicLog:
 
     def inclusion(self, seq: int, size: int) -> Json:
         """That entry ``seq`` is in the log of ``size`` entries (RFC 6962, 2.1.1); raises :class:`UserError`."""
-        leaves = self._first(size)
+        tree = self._of_size(size)
         if not 0 <= seq < size:
             raise UserError(f"a log of {size} entries has none of number {seq}; ask for one below that")
-        return {"seq": seq, "size": size, "path": [one.hex() for one in merkle.inclusion_path(seq, leaves)]}
+        return {"seq": seq, "size": size, "path": [one.hex() for one in tree.inclusion_path(seq, size)]}
 
     def consistency(self, old: int, size: int) -> Json:
         """That the log of ``size`` entries goes on from that of ``old`` (2.1.2); raises :class:`UserError`."""
-        leaves = self._first(size)
+        tree = self._of_size(size)
         if not 0 < old <= size:
             raise UserError(f"a log of {size} entries goes on from one of 1 to {size}, not of {old}")
-        return {"old": old, "size": size, "path": [one.hex() for one in merkle.consistency_path(old, leaves)]}
+        return {"old": old, "size": size, "path": [one.hex() for one in tree.consistency_path(old, size)]}
 
-    def _first(self, size: int) -> list[bytes]:
-        """The hashes of the first entries; raises :class:`UserError` where there are not so many."""
+    def _of_size(self, size: int) -> merkle.Subtrees:
+        """The tree, once it has so many entries; raises :class:`UserError` where the log has fewer."""
         with self._lock:
-            while len(self._leaves) < size:
-                more = self.piece(len(self._leaves), size).entries
+            while len(self._tree) < size:
+                more = self.piece(len(self._tree), size).entries
                 if not more:
-                    raise UserError(f"the log has {len(self._leaves)} entries by now, not {size}; ask about fewer")
-                self._leaves += [merkle.leaf_hash(body.encode()) for _, body, _ in more]
-            return self._leaves[:size]
+                    raise UserError(f"the log has {len(self._tree)} entries by now, not {size}; ask about fewer")
+                for _, body, _ in more:
+                    self._tree.add(merkle.leaf_hash(body.encode()))
+        return self._tree

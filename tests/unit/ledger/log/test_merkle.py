@@ -8,8 +8,10 @@ from itertools import pairwise
 
 import pytest
 
+from pets.ledger.log import merkle
 from pets.ledger.log.merkle import (
     Frontier,
+    Subtrees,
     Tree,
     audit_path,
     consistency_path,
@@ -182,3 +184,24 @@ def test_inclusion_is_proved_from_hashes_as_from_bodies() -> None:
         inclusion_path(3, [leaf_hash(b"")] * 3)
     with pytest.raises(ValueError, match="no beginning"):
         consistency_path(4, [leaf_hash(b"")] * 3)
+
+
+def test_proofs_from_kept_subtrees_are_the_same_and_hash_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    leaves, tree = [leaf_hash(number.to_bytes(2)) for number in range(1000)], Subtrees()
+    for number, leaf in enumerate(leaves, start=1):
+        tree.add(leaf)
+        if number in (1, 2, 7, 64, 1000):  # also of all earlier sizes, which the log has gone on from
+            for size in {1, number // 2 + 1, number - number // 3, number}:
+                for index in {0, size // 3, size - 1}:
+                    assert tree.inclusion_path(index, size) == inclusion_path(index, leaves[:size])
+                for old in {0, 1, size // 2, size - 1, size}:
+                    assert tree.consistency_path(old, size) == consistency_path(old, leaves[:size])
+    assert len(tree) == 1000
+    for wrong in (lambda: tree.inclusion_path(3, 3), lambda: tree.consistency_path(4, 3)):
+        with pytest.raises(ValueError, match=r"no such entry|no beginning"):
+            wrong()
+    hashed: list[bytes] = []
+    monkeypatch.setattr(merkle, "node_hash", lambda left, right: hashed.append(left) or node_hash(left, right))
+    tree.inclusion_path(333, 999)
+    tree.consistency_path(511, 999)
+    assert len(hashed) < 30

@@ -14,7 +14,7 @@ import httpx
 
 import pets
 from pets.common.codec import Json, canonical
-from pets.errors import InProgressError, NotFoundError, PetsError, UnauthenticatedError
+from pets.errors import BusyError, InProgressError, NotFoundError, PetsError, UnauthenticatedError
 from pets.service.wire.asked import Asked
 from pets.service.wire.problems import problem, status
 from pets.session.history import form_of
@@ -31,6 +31,7 @@ class Stub(httpx.MockTransport):
         polls: how often a job is looked at before it is done.
         lost: replies that are lost on their way, after the service did its work.
         busy: replies to a question that say that what came under its key is still being answered.
+        full: whether so many requests wait already that no other one may.
         edit: what is done to an answer before it leaves.
         seen: every request: its method, path, headers and body.
     """
@@ -39,6 +40,7 @@ class Stub(httpx.MockTransport):
         super().__init__(self._handle)
         self.session, self.key = session, key
         self.polls = self.lost = self.busy = 0
+        self.full = False
         self.protocol: str | None = "1"
         self.edit: Callable[[Json], Json] = lambda answer: answer
         self.seen: list[httpx.Request] = []
@@ -72,6 +74,8 @@ class Stub(httpx.MockTransport):
         query = {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
         body = json.loads(request.content) if request.content else {}
         session = self.session
+        if self.full and float(query.get("wait", 0)):
+            raise BusyError("20 requests wait for an answer already; nothing was charged; ask without wait=", 1.0)
         match request.method, path:
             case "GET", ["datasets"]:
                 listed = [{"dataset": session.schema.dataset, "tables": list(session.tables)}]

@@ -64,12 +64,14 @@ class Queue:
         key: str | None,
         *,
         max_waiting: int | None = None,
+        max_dummies: int | None = None,
         held: bool = False,
     ) -> QueuedJob:
         """A new job, or the one that was put before under the same key.
 
         Args:
             max_waiting: how many of the project may wait for this dataset, those that wait for a person among them.
+            max_dummies: of a question on invented rows, how many of these may wait or run.
             held: whether a person must approve it before it is answered.
 
         Raises:
@@ -91,11 +93,10 @@ class Queue:
                 raise OtherQuestionError(f"the key {key!r} was used for another question; use a new key")
             waits = known is None or _passing(known)
             if waits and max_waiting is not None and jobs.waiting(connection, dataset, project) >= max_waiting:
-                raise BusyError(
-                    f"{max_waiting} questions of this project wait already; nothing was charged; ask again when "
-                    "some are answered",
-                    RETRY_AFTER,
-                )
+                raise _full(f"{max_waiting} questions of this project wait")
+            most = max_dummies if waits and kind == "dummy" else None
+            if most is not None and jobs.open_dummies(connection, dataset, project) >= most:
+                raise _full(f"{most} questions of this project on invented rows wait")
             if known is None:
                 if not jobs.add(connection, row | {"at": now}):
                     raise InternalError("a new job was there already")
@@ -313,6 +314,10 @@ _GIVEN_UP = "this question could not be answered, and {}; ask a smaller one, or 
 
 
 _ANEW = {"state": "waiting", "problem": None, "token": "", "lease": 0.0, "tries": 0, "shown": 0.0}
+
+
+def _full(told: str) -> BusyError:
+    return BusyError(f"{told} already; nothing was charged; ask again when some are answered", RETRY_AFTER)
 
 
 def _passing(row: Any) -> bool:

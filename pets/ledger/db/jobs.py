@@ -49,6 +49,12 @@ def waiting(connection: sa.Connection, dataset: str | None = None, project: str 
     return int(connection.execute(query).scalar_one())
 
 
+def open_dummies(connection: sa.Connection, dataset: str, project: str) -> int:
+    """How many of a project's questions on invented rows wait or run."""
+    query = sa.select(sa.func.count()).select_from(jobs).where(OF_INVENTED, jobs.c.state.in_(("waiting", "running")))
+    return int(connection.execute(query.where(jobs.c.dataset == dataset, jobs.c.project == project)).scalar_one())
+
+
 def under_way(connection: sa.Connection, dataset: str, project: str, now: float) -> list[Any]:
     """A project's jobs that wait or run, or are told to."""
     open_ = sa.or_(jobs.c.state.in_(("waiting", "running")), jobs.c.shown > now)
@@ -121,7 +127,11 @@ def _of(dataset: str, scope: Scope) -> tuple[Any, ...]:
 
 
 def _next(datasets: Sequence[str] | None, turn: str | None = None) -> Any:
-    query = sa.select(jobs.c.id).where(WAITING)
+    """The next job; of a project's on invented rows, which are free, one at a time, so that others have a process."""
+    busy = jobs.alias()
+    alike = busy.c.project == jobs.c.project, busy.c.kind == "dummy", busy.c.state == "running"
+    kept = sa.and_(jobs.c.kind == "dummy", sa.exists().where(*alike))
+    query = sa.select(jobs.c.id).where(WAITING, sa.not_(kept))
     if datasets is not None:
         query = query.where(jobs.c.dataset.in_(datasets))
     if turn is not None:

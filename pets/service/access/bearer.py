@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from pets.errors import UnauthenticatedError
 from pets.ledger.tokens import MARK
 from pets.service.access.identity import Identity
+from pets.service.access.rates import Strangers
 from pets.service.wire.device_login import DeviceLogin
 
 MAX_TOKEN = 16_384
@@ -34,10 +35,11 @@ class Bearer:
     Args:
         tokens: the service's own.
         oidc: of a provider, where there is one.
+        strangers: how fast tokens that nobody knows are looked up.
     """
 
-    def __init__(self, tokens: Verifier, oidc: Verifier | None = None) -> None:
-        self._tokens, self._oidc = tokens, oidc
+    def __init__(self, tokens: Verifier, oidc: Verifier | None = None, strangers: Strangers | None = None) -> None:
+        self._tokens, self._oidc, self._strangers = tokens, oidc, strangers or Strangers()
 
     @property
     def login(self) -> DeviceLogin | None:
@@ -47,10 +49,16 @@ class Bearer:
 
     def __call__(self, request: Any) -> Identity:
         """Who makes the request."""
-        return self.identify(str(request.headers.get("authorization", "")))
+        client = getattr(request, "client", None)
+        return self.identify(str(request.headers.get("authorization", "")), "" if client is None else client.host)
 
-    def identify(self, header: str) -> Identity:
-        """Who a header ``Authorization`` names; raises :class:`UnauthenticatedError`."""
+    def identify(self, header: str, address: str = "") -> Identity:
+        """Who a header ``Authorization`` names, in a request from an address.
+
+        Raises:
+            UnauthenticatedError: nobody.
+            BusyError: so many tokens from there were nobody's of late that this one was not looked up.
+        """
         scheme, _, token = header.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN or not token.isascii():
@@ -59,7 +67,7 @@ class Bearer:
                 "(pets service token create) or of your login"
             )
         verifier = self._tokens if token.startswith(MARK) or self._oidc is None else self._oidc
-        found = verifier.identify(token)
+        found: Identity | None = self._strangers.look_up(token, address, verifier.identify)
         if found is None:
             raise UnauthenticatedError(
                 "the token is not valid here, or no longer; log in again, or ask the custodian for another one"

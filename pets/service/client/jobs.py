@@ -10,7 +10,7 @@ from typing import Any
 from pets.common.codec import Json
 from pets.common.entropy import random_id
 from pets.common.progress import bar
-from pets.errors import HeldError, InProgressError, UserError, shown
+from pets.errors import BusyError, HeldError, InProgressError, UserError, shown
 from pets.service.client.transport import Transport
 from pets.service.wire.asked import Asked
 from pets.service.wire.errors import ServiceDownError
@@ -57,6 +57,10 @@ class Jobs:
                 pause = min(_WAITS[-1], max(_WAITS[0], error.retry_after or 0.0))
                 if waited + pause > _PATIENCE:
                     raise
+            except BusyError:
+                if not wait:
+                    raise
+                wait, pause = 0.0, 0.0
             self._pause(pause)
             waited += pause
 
@@ -87,12 +91,18 @@ class Jobs:
             while (state := state_of(reply)) in _OPEN:
                 shown_bar.at("Waiting for the service")
                 wait, began = _WAITS[min(polls, len(_WAITS) - 1)], self._clock()
-                reply, polls = self.look(_number(reply), wait), polls + 1
+                reply, polls = self._looked(_number(reply), wait), polls + 1
                 if state_of(reply) in _OPEN and self._clock() - began < wait / 2:
                     self._pause(wait / 2)  # it did not wait
         if state == "done":
             return reply
         raise _end(reply, state)
+
+    def _looked(self, number: str, wait: float) -> Json:
+        try:
+            return self.look(number, wait)
+        except BusyError:  # so many wait there already that this one may not: it looks now and then
+            return self.look(number)
 
     def _pause(self, seconds: float) -> None:
         sleep(seconds)

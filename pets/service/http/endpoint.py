@@ -156,6 +156,12 @@ class Endpoint:
             service.rates.take(self.path if identity is NOBODY else (identity.project, identity.subject))
         body = await body_of(request, service.limits.max_bytes) if self.takes is not None else b""
         call = await run_in_threadpool(self._call, service, identity, request, body)
+        if "wait" not in self.query or not call.wait:
+            return await self._answer(call)
+        with service.waits.one((identity.project, identity.subject)):  # before anything is asked for
+            return await self._answer(call)
+
+    async def _answer(self, call: Call) -> Reply:
         reply = await run_in_threadpool(self.handler, call)
         if isinstance(reply, Reply):
             return reply

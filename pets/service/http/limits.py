@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 from pets.common.arguments import plain_fields
 from pets.errors import BusyError, UserError, shown
 from pets.service.wire.strict_json import MAX_BYTES
-
-_MAX_KNOWN = 10_000  # callers whose rate is remembered
 
 
 @plain_fields(UserError)
@@ -27,7 +24,9 @@ class Limits:
         max_dummy_rows: invented rows for one request.
         per_minute: requests of one analyst of one project, each process of the service counting its own.
         max_waiting: jobs of one project that may wait for an answer.
+        max_dummies: of these, how many may be on invented rows.
         max_wait: seconds that one request may wait for a job to end.
+        max_waits: requests of one analyst of one project that may wait so at once, in each process of the service.
     """
 
     max_bytes: int = MAX_BYTES
@@ -35,7 +34,9 @@ class Limits:
     max_dummy_rows: int = 100_000
     per_minute: int = 600
     max_waiting: int = 100
+    max_dummies: int = 10
     max_wait: int = 30
+    max_waits: int = 20
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -44,25 +45,38 @@ class Limits:
                 raise UserError(f"{field.name} must be a whole number above 0, not {shown(value)}")
 
 
-class Rates:
-    """How fast each caller may ask: so many at once, and so many a minute."""
+ALL_WAITS = 800
+"""Requests that may wait at once in one process: fewer than it answers at once, so that others have their turn."""
 
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate, self._most, self._clock = per_minute / 60, float(per_minute), clock
-        self._left: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()  # who: requests left, and when
+
+class Waits:
+    """Requests that wait for a job to end, while they wait. Safe from threads.
+
+    Args:
+        each: how many of one caller.
+        most: how many of all.
+    """
+
+    def __init__(self, each: int, most: int = ALL_WAITS) -> None:
+        self._each, self._most = each, most
+        self._of: Counter[Hashable] = Counter()
         self._lock = threading.Lock()
 
-    def take(self, who: Hashable) -> None:
-        """Count one request; raises :class:`BusyError` where that is too many."""
+    @contextmanager
+    def one(self, who: Hashable) -> Iterator[None]:
+        """One request of somebody's waits meanwhile; raises :class:`BusyError` where that is too many."""
         with self._lock:
-            now = self._clock()
-            left, since = self._left.pop(who, (self._most, now))
-            left = min(self._most, left + (now - since) * self._rate)
-            self._left[who] = (left - (left >= 1), now)
-            if len(self._left) > _MAX_KNOWN:
-                self._left.popitem(last=False)
-        if left < 1:
-            wait = max(1, math.ceil((1 - left) / self._rate))
-            raise BusyError(
-                f"more than {self._most:.0f} requests in a minute; nothing was charged; ask again in {wait} s", wait
-            )
+            if self._of[who] >= self._each or self._of.total() >= self._most:
+                raise BusyError(
+                    f"{self._of[who] or 'many'} requests wait for an answer already; nothing was charged; ask without "
+                    "wait=, or when some have their answer",
+                    1.0,
+                )
+            self._of[who] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._of[who] -= 1
+                if not self._of[who]:
+                    del self._of[who]

@@ -105,6 +105,7 @@ def _put(call: Call, kind: Any, form: Json) -> Reply | Later:
     job = service.queue.put(
         *(dataset, who.project, who.subject, asked.kind, asked.to_json(), call.key),
         max_waiting=service.limits.max_waiting,
+        max_dummies=service.limits.max_dummies,
         held=custodian.policy.approval == "before" and asked.kind != "dummy",
     )
     service.ensure()

@@ -14,7 +14,8 @@ from pets.ledger.publish.public_log import PublicLog
 from pets.ledger.queue import Queue, QueuedJob
 from pets.service.access.bearer import Authenticator
 from pets.service.access.identity import Identity
-from pets.service.http.limits import Limits, Rates
+from pets.service.access.rates import Rates
+from pets.service.http.limits import Limits, Waits
 from pets.session.custodian import Custodian
 from pets.session.custody import Custody
 from pets.session.verbs.analyst_session import AnalystSession
@@ -61,7 +62,7 @@ class Service:
             raise UserError("two of the custodians keep a dataset of the same name; give each dataset once")
         self.auth, self.limits, self.public_log = auth, limits or Limits(), public_log
         self.supervisor = supervisor
-        self.rates = Rates(self.limits.per_minute)
+        self.rates, self.waits = Rates(self.limits.per_minute), Waits(self.limits.max_waits)
         self.ledger: Ledger = several[0].ledger
         if any(one.ledger.origin != self.ledger.origin for one in several):
             raise UserError(

@@ -12,9 +12,9 @@ from pets.ledger.ledger import Ledger
 from pets.ledger.queue import JobState, Queue, QueuedJob
 from pets.ledger.review.reviews import Reviews
 from tests.ledgers import account, request, seal
-from tests.unit.ledger.test_queue import Clock, clock, now, put
+from tests.unit.ledger.test_queue import Clock, clock, ledger, now, put
 
-__all__ = ["clock"]
+__all__ = ["clock", "ledger"]
 STEP = 5.0
 REFUSED: dict[str, Any] = {"code": "query", "message": "no", "retry_after": None}
 
@@ -108,3 +108,22 @@ def test_projects_take_turns(memory: Ledger) -> None:
     assert [job.project for job in order] == ["p", "q", "s", "z", *["p", "s"] * 5]
     assert {job.id for job in late} < {job.id for job in order[:4]}
     assert [job.at for job in order if job.project == "p"] == sorted(job.at for job in order if job.project == "p")
+
+
+def test_of_invented_rows_a_project_has_one_answered_at_a_time(ledger: Ledger, clock: Clock) -> None:
+    """They are free, so that one project could keep every process at them."""
+    queue = Queue(ledger)
+    account(ledger, milli=None, project="q")
+    mine = []
+    for seed in range(3):
+        clock.now += 1
+        mine.append(queue.put("d", "p", "a", "dummy", {"seed": seed}, None))
+    theirs = queue.put("d", "q", "b", "dummy", {}, None)
+    first, second = claimed(queue), claimed(queue)
+    assert {first.id, second.id} == {mine[0].id, theirs.id} and queue.claim("w") is None
+    asked = put(queue)
+    assert claimed(queue).id == asked.id, "a real question is not kept waiting"
+    own = first if first.project == "p" else second
+    assert queue.done(own, None, clock.now, b"{}")
+    assert claimed(queue).id == mine[1].id and queue.claim("w") is None
+    assert queue.waiting() == 1

@@ -246,6 +246,19 @@ def test_a_question_that_is_still_being_answered_is_waited_for(
     assert sum(pauses) < 700
 
 
+def test_where_no_other_request_may_wait_a_question_is_looked_at_now_and_then(
+    stub: Stub, session: AnalystSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = stub.connect()
+    connection._transport._sleep = lambda seconds: None
+    pauses: list[float] = []
+    monkeypatch.setattr("pets.service.client.jobs.sleep", pauses.append)
+    stub.full, stub.polls, before = True, 3, session.remaining().spent.loss
+    answer = connection.release(N, DP, again=True)
+    assert session.remaining().spent.loss - before == answer.cost["loss"] > 0 and len({*keys(stub)}) == 1
+    assert len(pauses) >= 2 and all(0 <= pause <= 10 for pause in pauses)
+
+
 def test_whoever_loses_the_service_reads_how_to_get_the_answer(
     stub: Stub, session: AnalystSession, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

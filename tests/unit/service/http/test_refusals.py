@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 import pets
-from pets.errors import BudgetError, PetsError
+from pets.errors import BudgetError, BusyError, PetsError
 from pets.ledger.queue import Queue
 from pets.service.http.app import create_app
-from pets.service.http.limits import Limits
+from pets.service.http.limits import Limits, Waits
 from pets.service.wire.problems import MEDIA_TYPE, STATUS, error_of, outward
 from pets.session.custodian import Custodian
 from tests.http_services import ASKED, DP, QUERY, AtOnce, TestClient, by_name, custodian, served
@@ -191,6 +191,62 @@ def test_sizes_and_numbers_of_waiting_jobs_are_limited(client: TestClient, keepe
     client.delete(f"/queries/{reply.json()['job']['id']}", headers=other)
     for job in jobs:
         client.delete(f"/queries/{job}")
+
+
+def test_questions_on_invented_rows_have_a_number_of_their_own(keeper: Custodian) -> None:
+    dummy = {"queries": [QUERY], "protection": {"kind": "exact"}, "rows": 10}
+    with served(keeper, limits=Limits(max_dummies=2), supervisor=None) as client:
+        path, found = "/datasets/stays/dummy", []
+        for seed in range(3):
+            found.append(client.post(path, json=dummy | {"seed": seed}))
+        assert [one.status_code for one in found] == [202, 202, 429]
+        assert found[2].json()["code"] == "busy" and "on invented rows" in found[2].json()["detail"]
+        mine = [one.json()["job"]["id"] for one in found[:2]]
+        # others have theirs, and real questions are none of them
+        li = {"who": "li/sleep/analyst"}
+        theirs = client.post(path, json=dummy, headers=li)
+        asked = client.post("/datasets/stays/queries", json=ASKED | {"protection": {"kind": "dp", "rho": "0.04"}})
+        assert theirs.status_code == asked.status_code == 202
+        client.delete(f"/queries/{mine[0]}")
+        assert client.post(path, json=dummy | {"seed": 9}).status_code == 202
+        for job in client.get("/queries").json()["jobs"]:
+            client.delete(f"/queries/{job['id']}")
+        client.delete(f"/queries/{theirs.json()['job']['id']}", headers=li)
+
+
+def test_so_many_requests_of_one_analyst_wait_and_no_more(keeper: Custodian) -> None:
+    """What is refused was not put; one that ended, however it did, waits no more."""
+    waits = Waits(2, most=3)
+    with waits.one("a"), waits.one("a"):
+        with pytest.raises(BusyError, match="2 requests wait"), waits.one("a"):
+            pass
+        with waits.one("b"), pytest.raises(BusyError, match="many requests wait"), waits.one("c"):
+            pass
+    with pytest.raises(ZeroDivisionError), waits.one("a"):
+        raise ZeroDivisionError
+    assert not waits._of
+    with served(keeper, limits=Limits(max_waits=1), supervisor=None) as client:
+        used: list[Waits] = []
+        asked = ASKED | {"protection": {"kind": "dp", "rho": "0.041"}}
+        before = client.get("/queries").json()["jobs"]
+        with pytest.MonkeyPatch.context() as patch:
+            one = Waits.one
+            patch.setattr(Waits, "one", lambda self, who: used.append(self) or one(self, who))
+            first = client.post("/datasets/stays/queries?wait=0.01", json=asked)
+        (waits,) = used
+        assert first.status_code == 202 and not waits._of, "it waited, and does no more"
+        with waits.one(("asthma", "amina")):
+            for method, path in (("POST", "/datasets/stays/queries"), ("GET", f"/queries/{first.json()['job']['id']}")):
+                full = client.request(method, f"{path}?wait=1", json=asked | {"again": True})
+                assert full.status_code == 429 and full.json()["code"] == "busy" and "retry-after" in full.headers
+                assert client.request(method, path, json=asked).status_code == 202, "without wait= it may"
+            other = client.post("/datasets/stays/queries?wait=0.01", json=asked, headers={"who": "li/asthma/analyst"})
+            assert other.status_code == 202, "another analyst's wait is their own"
+        jobs = client.get("/queries").json()["jobs"]
+        assert len(jobs) == len(before) + 2
+        for job in jobs:
+            client.delete(f"/queries/{job['id']}")
+        client.delete(f"/queries/{other.json()['job']['id']}", headers={"who": "li/asthma/analyst"})
 
 
 def test_a_rate_is_one_callers_alone(keeper: Custodian) -> None:

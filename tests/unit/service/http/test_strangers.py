@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import pets
@@ -245,12 +246,22 @@ def seen(folder: Path, people: Any, caplog: pytest.LogCaptureFixture) -> tuple[l
     return told, (keeper.remaining().spent, keeper.history()["rho"].tolist(), keeper.history()["state"].tolist()), lines
 
 
-def test_neighbouring_data_look_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """With one person more, whose rows are unlike all others: status, headers, length, shape, cost and log lines."""
-    data = rows()
-    odd = data.head(3).assign(patient="p-odd", days=[30, 31, 999], sex=["?", "M", "M"], ward="a ward of their own")
-    one = seen(tmp_path / "one", data, caplog)
-    other = seen(tmp_path / "other", odd._append(data), caplog)
+ODD: dict[str, dict[str, list[Any]]] = {
+    "unlike all others": {"days": [30, 31, 999], "sex": ["?", "M", "M"], "ward": ["a ward of their own"] * 3},
+    "no numbers": {"days": ["NaN", "inf", "1e300"], "sex": [None] * 3, "ward": ["x" * 500, "", None]},
+}
+
+
+@pytest.mark.parametrize("odd", [*ODD, "nobody else"])
+def test_neighbouring_data_look_the_same(odd: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With one person more: status, headers, length, shape, cost and log lines."""
+    data = rows().astype(object)
+    if odd == "nobody else":
+        one, other = (seen(tmp_path / str(many), data.head(2 * many), caplog) for many in (0, 1))
+    else:
+        person = data.head(3).assign(patient="p-odd", **ODD[odd])
+        one = seen(tmp_path / "one", data, caplog)
+        other = seen(tmp_path / "other", pd.concat([person, data]), caplog)
     assert one == other
     assert any("/queries" in line for line in one[2]) and json.dumps(one[0]).count("done") == 0
     assert one[1][0].loss > 0 and [reply[1] for reply in one[0]].count(200) >= 8

@@ -72,6 +72,13 @@ class Custodian(CustodianNames):
         )
         self._own = Session.of(self._custody)
 
+    @classmethod
+    def of(cls, custody: Custody) -> Custodian:
+        """The custodian of a custody that is there already: for the custodian's own programs."""
+        made = cls.__new__(cls)
+        made._custody, made._own = custody, Session.of(custody)
+        return made
+
     def __repr__(self) -> str:
         return f"<Custodian of dataset {self.schema.dataset!r}: {', '.join(self.tables)}>"
 

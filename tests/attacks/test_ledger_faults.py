@@ -88,7 +88,7 @@ def storms(server: Server, place: Place, diary: Path, stops: int, writers: int) 
             waited = time.monotonic()
             while len(read_diary(diary)) < before + 5 and time.monotonic() < waited + 20:
                 time.sleep(0.05)
-            _stop(server)
+            server.stop()
             server.start()
         assert all(process.is_alive() for process in crew)
     finally:
@@ -102,17 +102,6 @@ def storms(server: Server, place: Place, diary: Path, stops: int, writers: int) 
     return len(read_diary(diary))
 
 
-def _stop(server: Server) -> None:
-    """As pg_ctl stop -m immediate does it: no checkpoint, no goodbye."""
-    pid = server.postmaster
-    os.kill(pid, signal.SIGQUIT)
-    for _ in range(400):
-        if not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split(") ")[-1][:1]:
-            return
-        time.sleep(0.025)
-    raise AssertionError("the server does not stop")
-
-
 def test_20_immediate_stops_under_load(own_server: Server, tmp_path: Path) -> None:
     assert storms(own_server, own_server.place(tmp_path), tmp_path / "diary", 20, 4) >= 60
 
@@ -122,7 +111,7 @@ def test_a_server_that_is_away(own_server: Server, tmp_path: Path) -> None:
     with opened(place) as ledger:
         asker = account(ledger)
         granted = asker.reserve([request("asked", key="k")])
-        _stop(own_server)
+        own_server.stop()
         with refused("cannot be written", "ask again"):
             seal(asker, granted[0])
         with refused("cannot be written"):

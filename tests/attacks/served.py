@@ -28,7 +28,7 @@ from pets.ledger.tokens import Tokens
 from pets.service.wire.asked import Asked
 from pets.service.wire.errors import ServiceDownError
 from pets.service.wire.problems import STATUS
-from pets.verify.check import check
+from pets.verify.check import Refused, check
 from tests.ledgers import Place
 from tests.services import CANARY, question, until
 
@@ -265,7 +265,11 @@ class Asker(threading.Thread):
     def _shown(self, key: str, releases: list[Json]) -> None:
         """An answer: signed by the ledger, and under one key always the same."""
         for one in releases:
-            check(canonical(one), self._key.raw)
+            try:
+                check(canonical(one), self._key.raw)
+            except Refused as error:
+                stated = json.loads(base64.b64decode(one["certificate"]["payload"]))["predicate"]["budget"]
+                self.seen.wrong.append(f"{key}: {error}; told {one['budget']}, signed {stated}")
         before = self.seen.shown.setdefault(key, releases)
         if before != releases:
             self.seen.wrong.append(f"two answers under the key {key}")

@@ -45,8 +45,9 @@ DECISION = {"decision": "refuse", "reason": "may-disclose", "note": ""}
 SELECT = {"sql": "SELECT g, COUNT(*) AS n FROM t GROUP BY g"}
 
 Sent = tuple[str, str, Any]
+PLAIN = ("/healthz", "/readyz", "/version", "/login", "/key", "/datasets", "/queries", "/reviews")
 BEFORE: tuple[Sent, ...] = (
-    *(("GET", path, None) for path in ("/healthz", "/readyz", "/version", "/key", "/datasets", "/queries", "/reviews")),
+    *(("GET", path, None) for path in PLAIN),
     ("GET", "/datasets/d/schema", None),
     *(("POST", "/datasets/d/quote", body) for body in (ASKED, WRONG, DEAR)),
     ("POST", "/datasets/d/explain", {"query": N, "protection": DP}),

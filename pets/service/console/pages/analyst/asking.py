@@ -71,6 +71,7 @@ def _place(visit: Visit) -> Place:
 
 def _open(visit: Visit) -> Html:
     place = _place(visit)
+    visit.service.ensure()  # whoever opens the page soon asks: processes that answer start meanwhile
     draft = opened(visit, place.tables)
     return _page(visit, place, draft if draft.sql else _written(place, draft))
 

@@ -156,6 +156,20 @@ def test_a_double_click_and_a_reload_are_one_request(tmp_path: Path) -> None:
         assert len(queue.mine("asthma", "amina", after=None, limit=9)) == 3
 
 
+def test_who_answers_starts_when_somebody_is_about_to_ask(keeper: Custodian) -> None:
+    started: list[str] = []
+
+    class Starts(Nobody):
+        def ensure(self) -> None:
+            started.append("here")
+
+    with console(keeper, supervisor=Starts()) as amina:
+        amina.get("/")
+        assert started == []
+        amina.get(ASK)
+        assert started == ["here"]
+
+
 def test_a_budget_that_is_gone_is_said_before_and_when_one_asks(tmp_path: Path) -> None:
     keeper = custodian(tmp_path, epsilon=0.2)
     with console(keeper) as amina:

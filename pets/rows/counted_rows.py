@@ -56,7 +56,7 @@ class Rows:
 
     @cached_property
     def _snap(self) -> Any:
-        if isinstance(self._snapshot, People) and self._engine == "duckdb":
+        if self._engine == "duckdb":
             return self._snapshot.unbound()
         return self._backend.table(self._snapshot.relation)
 
@@ -319,7 +319,7 @@ class Rows:
 
         def build(slot: int) -> Any:
             assert not isinstance(self._snapshot, People)
-            wide = self._backend.table(self._snapshot.wide)
+            wide = self._snapshot.unbound(self._snapshot.wide)
             if not dimensions:
                 there = [ibis.and_(wide["n"] >= k, *passes(wide, k)) for k in range(1, top + 1)]
                 return wide.agg(t0=wide.count(where=ibis.or_(*there)))

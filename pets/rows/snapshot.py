@@ -85,6 +85,7 @@ class Snapshot:
         self._store = None if folder is None else Store(folder, table)
         self._file = None if self._store is None else Pinned(self._store.parquet)
         self._backend: Any = None
+        self._types: dict[str, Any] = {}
         self._widened = False
         self._lock = threading.RLock()
 
@@ -268,6 +269,19 @@ class Snapshot:
                 # the connection lives as long as whoever uses it
                 weakref.finalize(self._backend, _let_go, self._bench).atexit = False
             return self._backend
+
+    def unbound(self, name: str | None = None) -> Any:
+        """:attr:`relation`, or :attr:`wide`, as an Ibis table of no backend.
+
+        DuckDB is asked for its types once: what is prepared stays as it is.
+        """
+        import ibis
+
+        name = self.relation if name is None else name
+        with self._lock:
+            if name not in self._types:
+                self._types[name] = self.connection().get_schema(name)
+            return ibis.table(self._types[name], name=name)
 
     def view(self, bench: Bench) -> None:
         """Give a workbench the view :attr:`relation` of the stored file."""

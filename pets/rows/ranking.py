@@ -73,9 +73,9 @@ def rank(run: Run, staged: str, people: str, columns: Mapping[str, str], max_row
         WINDOW own AS (PARTITION BY person ORDER BY h)""",
         "ranking each person's rows",
     )
-    run("CREATE TEMP TABLE tied AS SELECT DISTINCT person FROM ranked WHERE tied", "finding identical rows")
-    if not run("SELECT count(*) FROM tied", "finding identical rows").fetchall()[0][0]:
+    if not run("SELECT count(*) FROM (FROM ranked WHERE tied LIMIT 1)", "finding identical rows").fetchall()[0][0]:
         return f"SELECT {listed}, n FROM ranked WHERE n <= {max_rows}"
+    run("CREATE TEMP TABLE tied AS SELECT DISTINCT person FROM ranked WHERE tied", "finding identical rows")
     own = ", ".join(["r.person", *(f"r.{name}" for name in names)])
     order = ", ".join(["h2", *names, "occurrence"])
     run(
@@ -149,7 +149,8 @@ def stage(
         con, source, name, {column: table.columns[column] for column in wanted}, scratch, table.encoding
     ) as data:
         levels: list[list[str]] = []
-        stages = []
+        stages: list[str] = []
+        kinds: list[str] = []
         if unit is not None:
             person = table.columns[unit]
             assert isinstance(person, Identifier)
@@ -157,6 +158,7 @@ def stage(
         for column, domain in read.items():
             key = f"{into}_{columns[column]}"
             made = coding.coding(domain, data.cells[column], f"h_{key}", f"e_{key}")
+            kinds += [f"e_{key}"] * bool(made.setup)
             for statement in made.setup:
                 run(statement, f"reading {data.label}")
             for level, (helper, sql) in enumerate(made.steps):
@@ -178,8 +180,8 @@ def stage(
             f"FROM {relation})",
             f"reading {data.label}",
         )
-        for column in read:
-            run(f"DROP TYPE IF EXISTS e_{into}_{columns[column]}", f"reading {data.label}")
+        for kind in kinds:
+            run(f"DROP TYPE IF EXISTS {kind}", f"reading {data.label}")
     return _counted(run, into, {column: columns[column] for column in domains}, domains, unit is not None)
 
 
@@ -193,9 +195,10 @@ def _counted(run: Run, into: str, names: dict[str, str], domains: dict[str, Doma
     # only columns that bear marks at all are told apart
     wanted = [(c, mark) for c, d in marked.items() for mark in coding.MARKS[type(d)]]
     tests = [coding.bears(domains[c], names[c], mark) for c, mark in wanted] + list(lacks.values())
-    found = _one(
-        run, into, person, [f"count(*) FILTER ({test})" for test in [*tests, " OR ".join(lacks.values()) or "false"]]
-    )
+    found: tuple[int, ...] = (0, with_person)
+    if tests:
+        all_lacks = " OR ".join(lacks.values()) or "false"
+        found = _one(run, into, person, [f"count(*) FILTER ({test})" for test in [*tests, all_lacks]])
     counts = dict(zip(wanted, found, strict=False))
     dropped = dict(zip(lacks, found[len(wanted) :], strict=False))
     all_dropped = found[-2]  # the last is the number of rows
@@ -273,7 +276,7 @@ def prepare(
         rows = f"SELECT {values} FROM {data.relation}"
         return Prepared(rows, _report(data, data.rows_valid, data.fates))
     final = data.settled("s.")
-    fates, unattached, extra, join = dict(data.fates), 0, "", ""
+    fates, extra, join = dict(data.fates), "", ""
     if table.person_table is not None:
         person_table = schema.table(table.person_table)
         person = stage(
@@ -294,12 +297,11 @@ def prepare(
         f"FROM (SELECT DISTINCT pid FROM {data.relation}) d {roster.JOIN} {join}",
         "finding people",
     )
-    people = _one(run, "people", "true", [])[-1]
+    *counted, people = _one(run, "people", "true", ["count(*) FILTER (bare)"] if join else [])
+    unattached = counted[0] if join else 0
     _limit(name, table, people)
     roster.enter(run, "people")
     kind = narrow(max(roster.codes - 1, 0))
-    if join:
-        unattached = _one(run, "people", "bare", [])[-1]
     ordered = {column: final[column] for column in columns.values()}
     kept = rank(run, data.relation, "people", ordered, table.unit.max_rows)
     ranks = []

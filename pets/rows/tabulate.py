@@ -105,6 +105,7 @@ class _Linear:
         """The exact values of one measure."""
         if self._sums is None:
             self._sums = self._rows.grouped(("linear",), self._rows.counted, self._terms)
+            self._terms = {}  # they know this object: the rows would stay in memory until garbage is collected
         out = np.zeros(self._plan.groups, dtype=np.int64)
         for name, factor in self._recipes[measure]:
             out += factor * self._sums[name]

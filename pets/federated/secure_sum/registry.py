@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from pets.errors import UserError
 from pets.federated.secure_sum.encrypted import EncryptedCollector, EncryptedParty
-from pets.federated.secure_sum.interface import Collector, Contribute, Party, Task
+from pets.federated.secure_sum.interface import Collector, Contribute, Party, Task, Words
 from pets.federated.secure_sum.local import LocalCollector, LocalParty
 from pets.federated.secure_sum.masked import MaskedParty
 from pets.federated.secure_sum.unmasking import MaskedCollector
 
 
 def party(secure: str, task: Task, contribute: Contribute) -> Party:
-    """The site's side of a way to combine; raises :class:`UserError` where it is not built."""
+    """The site's side of a way to combine; raises :class:`UserError` where it is not built.
+
+    It asks for the site's vector once, and then forgets how: what a query was answered from is not held by its party.
+    """
+    left = [contribute]
+
+    def once() -> Words:
+        return left.pop()()
+
     if secure == "masked":
-        return MaskedParty(task, contribute)
+        return MaskedParty(task, once)
     if secure == "local":
-        return LocalParty(task, contribute)
+        return LocalParty(task, once)
     if secure == "encrypted":
-        return EncryptedParty(task, contribute)
+        return EncryptedParty(task, once)
     raise UserError(_ABSENT.format(secure))
 
 

@@ -66,6 +66,7 @@ class Cells(Protocol):
 CURVED = 8.0
 """Times the limit: up to so many rows, a variance bends over the width of the noise."""
 _BLOCK = 2048  # groups that are looked at together
+_FEW = 64  # the same where a thousand points are looked at for each: as many as fit the processor's own memory
 
 
 Estimate = tuple[Floats, Floats, Floats, npt.NDArray[np.bool_]]
@@ -88,7 +89,7 @@ def variance(cells: Cells, output: Output) -> Estimate:
     half = unit * np.sqrt(cast(Floats, sum(np.square(d * reach) for d, reach in zip(slopes, reaches, strict=True))))
     low, high = value - half, value + half
     few = np.flatnonzero((rows > limit) & (rows <= CURVED * limit))
-    for some in np.array_split(few, -(-len(few) // _BLOCK)) if len(few) else ():
+    for some in np.array_split(few, -(-len(few) // _FEW)) if len(few) else ():
         ends = variance_ends(s[some] / n[some], t[some] / n[some], *(reach[some] / n[some] for reach in reaches))
         low[some], high[some] = (unit * (end + centre) for end in ends)
     cut = _cut(cells, output)

@@ -125,10 +125,15 @@ def _whole_width(kind: Kind, scale: float, outside: float) -> int:
     if kind == "laplace":  # P(|X| > m) = 2·p^(m+1)/(1+p) with p = exp(−1/b)
         p = math.exp(-1 / scale)
         guess = -scale * (math.log(outside) + math.log1p(p) - math.log(2)) - 1
-        steps = max(0, math.ceil(guess - 1e-9 * (1 + abs(guess))))
-        while 2 * math.exp(-(steps + 1) / scale) / (1 + p) > outside:
-            steps += 1
-        return steps
+        low = high = max(0, math.ceil(guess - 1e-9 * (1 + abs(guess))))
+        step = 1
+        while 2 * math.exp(-(high + 1) / scale) / (1 + p) > outside:  # of a great scale the guess is millions too low
+            low, high, step = high + 1, high + step, 2 * step
+        while low < high:
+            middle = (low + high) // 2
+            too_low = 2 * math.exp(-(middle + 1) / scale) / (1 + p) > outside
+            low, high = (middle + 1, high) if too_low else (low, middle)
+        return low
     table = _table(kind, scale, 1)
     tail = table.tail[table.reach + 1 :]  # P(X > k) for k = 0 … m
     first = int(np.argmax(2 * tail <= outside))

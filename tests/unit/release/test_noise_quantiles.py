@@ -167,6 +167,16 @@ def test_quick_enough_for_a_table_of_outputs() -> None:
     assert work / 10 < 1500
 
 
+@pytest.mark.parametrize("scale", [1e14, 3.3e15, 1e18])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 1 - 1e-9])
+def test_the_end_of_a_very_wide_law_is_found_in_few_steps(scale: float, confidence: float) -> None:
+    """What is asked for within a quadrillion was sought a million steps in a row, number by number."""
+    found: list[float] = []
+    assert calls(lambda: found.append(half_width("laplace", ((1.0, scale),), confidence))) < 300
+    # on so fine a grid it is the continuous law, to what a double holds
+    assert found[0] == pytest.approx(-scale * math.log(1 - confidence), rel=1e-12)
+
+
 def test_refusals() -> None:
     for bad in (
         lambda: half_width("gaussian", ((1.0, 0.0),), 0.95),

@@ -155,13 +155,13 @@ def load_pack(name: str, link: str = "nhs_number") -> Pack:
         raise UserError(f"there is no pack {shown(name)}{did_you_mean(name, packs())}")
     if link not in LINKS:
         raise UserError(f"link must be one of {', '.join(LINKS)}, not {shown(link)}{did_you_mean(link, LINKS)}")
-    return read_pack(HOME / name, link)
+    return read_pack(HOME / name, link, own=True)
 
 
-def read_pack(folder: Path, link: str = "nhs_number") -> Pack:
-    """The pack that a folder declares."""
-    head, _ = read_yaml(folder / "pack.yaml", "pack")
-    parts = [(read_yaml(folder / f"{part}.yaml", "pack")[0], f"{part}.yaml") for part in head["parts"]]
+def read_pack(folder: Path, link: str = "nhs_number", *, own: bool = False) -> Pack:
+    """The pack that a folder declares; ``own``: one of pets itself."""
+    head, _ = read_yaml(folder / "pack.yaml", "pack", own=own)
+    parts = [(read_yaml(folder / f"{part}.yaml", "pack", own=own)[0], f"{part}.yaml") for part in head["parts"]]
     start, end = (dt.date.fromisoformat(day) for day in head["window"].split(".."))
     lists: dict[str, CodeList] = {}
     for tree, file in parts:

@@ -19,6 +19,7 @@ import pytest
 import pets
 from pets.cli import main
 from pets.cli.demo import choose_query
+from pets.common import yamlfile
 from pets.errors import SchemaError, UserError
 from pets.synthetic.dummy_data.dataset import Dummy
 from pets.synthetic.packs.check import check
@@ -57,6 +58,20 @@ def test_all_nine_data_sets_are_there(pack: Pack, world: Dummy) -> None:
     assert list(world) == [table.name for table in pack.files] == NINE + THERAPY
     assert all(table.num_rows for table in world.tables.values())
     assert world.tables["demographics"].num_rows == PEOPLE
+
+
+def lined(tree: Any) -> Any:
+    """A file's tree with the line of every key."""
+    if isinstance(tree, yamlfile.Lines):
+        return [(name, tree.at[name], lined(value)) for name, value in tree.items()]
+    return [lined(one) for one in tree] if isinstance(tree, list) else tree
+
+
+@pytest.mark.parametrize("path", sorted(HOME.glob("*/*.yaml")), ids=lambda path: path.name)
+def test_a_file_means_the_same_to_both_readers_of_yaml(path: Path) -> None:
+    text = path.read_text("utf-8")
+    quick, careful = (lined(yamlfile.parse(text, path.name, own=own)) for own in (True, False))
+    assert quick == careful and careful
 
 
 def test_every_field_has_a_meaning_and_a_source(pack: Pack) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tests.browser import Browser
+from tests.extras import needs
 from tests.hosts import GUARD, named, outputs
 
 pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
 
-nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
+needs("nbformat", "nbclient")
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -23,6 +23,8 @@ CHARTS = {"cohort_study": 3, "federated_hospitals": 2, "first_private_table": 1,
 
 def executed(notebook: Any, folder: Path) -> tuple[Any, str]:
     """A notebook after a run in which no socket reaches another host, and the hosts that it asked for."""
+    import nbclient
+
     (folder / "sitecustomize.py").write_text(GUARD, "utf-8")
     asked = folder / "hosts.txt"
     asked.touch()
@@ -46,6 +48,8 @@ def page(notebook: Any) -> str:
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 def test_a_notebook_runs_without_a_network_and_shows_its_charts(path: Path, tmp_path: Path) -> None:
+    import nbformat
+
     notebook, asked = executed(nbformat.read(path, as_version=4), tmp_path)
     assert asked == ""
     for kind, text in outputs(notebook):
@@ -66,6 +70,8 @@ def test_a_notebook_runs_without_a_network_and_shows_its_charts(path: Path, tmp_
 
 
 def test_the_guard_bites(tmp_path: Path) -> None:
+    import nbformat
+
     code = """
 import urllib.request
 try:

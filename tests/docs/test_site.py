@@ -16,10 +16,11 @@ import pytest
 
 from tests.browser import Browser
 from tests.docs import site
+from tests.extras import needs
 
 pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
 
-pytest.importorskip("sphinx", reason="the dev extra carries Sphinx")
+needs("sphinx")
 
 
 @pytest.fixture(scope="module")

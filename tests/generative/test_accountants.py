@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+from typing import TYPE_CHECKING
 
-import dp_accounting
 import pytest
-from dp_accounting.rdp import RdpAccountant
 
 from pets.protection.budget import UNIT, Budget, Cost, pure_as_zcdp
+
+if TYPE_CHECKING:
+    from dp_accounting.rdp import RdpAccountant
 
 LEDGERS = 400
 ORDERS = [1 + math.exp(step / 12) for step in range(-60, 90)]
@@ -17,6 +19,9 @@ ORDERS = [1 + math.exp(step / 12) for step in range(-60, 90)]
 
 def priced(chance: random.Random) -> tuple[Cost, RdpAccountant, bool]:
     """A ledger's charges of random answers, and the same answers as the other accountant is told of them."""
+    import dp_accounting
+    from dp_accounting.rdp import RdpAccountant
+
     cost, theirs, laplace = Cost("zcdp", 0), RdpAccountant(ORDERS), False
     for _ in range(chance.randrange(1, 9)):
         count = chance.randrange(1, 6)

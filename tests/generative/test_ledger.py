@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import opendp.prelude as dp
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from opendp import combinators, domains, measurements, measures, metrics
+from opendp.mod import OpenDPException, enable_features
 
 from pets.errors import BudgetError, LedgerError
 from pets.ledger.account import Account
@@ -41,17 +42,17 @@ class Filter:
     """OpenDP's filter over what one scope was charged."""
 
     def __init__(self, currency: str, limit: int) -> None:
-        dp.enable_features("contrib", "honest-but-curious")
-        self._measure = dp.max_divergence() if currency == "pure" else dp.zero_concentrated_divergence()
-        self._space = dp.atom_domain(T=int), dp.absolute_distance(T=int)
+        enable_features("contrib", "honest-but-curious")
+        self._measure = measures.max_divergence() if currency == "pure" else measures.zero_concentrated_divergence()
+        self._space = domains.atom_domain(T=int), metrics.absolute_distance(T=int)
         self._limit = limit / 10**12
         self._charged: list[int] | None = None
 
     def takes(self, charged: Sequence[int], more: Sequence[int]) -> bool:
         """Whether the filter lets these costs be spent after those."""
         if self._charged != list(charged):
-            odometer = dp.c.make_fully_adaptive_composition(*self._space, self._measure)
-            self._queryable = dp.c.make_privacy_filter(odometer, d_in=1, d_out=self._limit)(0)
+            odometer = combinators.make_fully_adaptive_composition(*self._space, self._measure)
+            self._queryable = combinators.make_privacy_filter(odometer, d_in=1, d_out=self._limit)(0)
             assert all(self._spend(cost) for cost in charged), "the ledger charged what the filter refuses"
         self._charged = [*charged, *more]
         if all(self._spend(cost) for cost in more):
@@ -62,12 +63,12 @@ class Filter:
     def _spend(self, cost: int) -> bool:
         if not cost:
             return True
-        measurement = dp.m.make_user_measurement(
+        measurement = measurements.make_user_measurement(
             *self._space, self._measure, lambda _: 0, lambda d_in: d_in * cost / 10**12, TO=int
         )
         try:
             self._queryable(measurement)
-        except dp.OpenDPException as error:
+        except OpenDPException as error:
             assert "exhausted" in str(error)
             return False
         return True

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("mbi")
-pytest.importorskip("sklearn")
+from tests.extras import needs
+
+needs("mbi", "sklearn")
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data" / "adult_raw" / "adult_complete_cases.csv"

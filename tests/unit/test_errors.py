@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pets import errors
+from tests.extras import needs
 
-interactive = pytest.importorskip("IPython.core.interactiveshell")
+needs("IPython")
 
 MISSPELT = """import pets
 schema = pets.Schema({"t": pets.Table("row", {"age": pets.Integer(0, 120)})})
@@ -23,7 +24,9 @@ ask("agee")"""
 
 @pytest.fixture
 def shell() -> Iterator[Any]:
-    made = interactive.InteractiveShell.instance()
+    from IPython.core.interactiveshell import InteractiveShell
+
+    made = InteractiveShell.instance()
     made.colors = "nocolor"
     yield made
     errors.full_tracebacks(False)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+import opendp.domains
 import opendp.measurements
+import opendp.metrics
 import opendp.mod
-import opendp.prelude as dp
 import pytest
 
 import pets
@@ -55,7 +56,7 @@ def test_gaussian_noise_means_opendps_rho_at_the_stated_delta(asked: pets.DP) ->
     opendp.mod.enable_features("contrib")
     shares = shared(PLAN, asked, VIEWS[0], 2, 3)
     found = shares_loss(PLAN, shares, 2, "zcdp", DELTA, asked)
-    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
+    space = opendp.domains.vector_domain(opendp.domains.atom_domain(T="i64")), opendp.metrics.l2_distance(T="f64")
     together = opendp.measurements.make_gaussian(*space, scale=math.sqrt(2) * shares.scales[0])
     rho = together.map(float(ROWS))
     assert shares.refine == (1,)

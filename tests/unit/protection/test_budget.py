@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-import dp_accounting
 import mpmath
-import opendp.prelude as opendp
 import pytest
-from dp_accounting.rdp import RdpAccountant
 from hypothesis import given
 from hypothesis import strategies as st
+from opendp import combinators, domains, measurements, metrics
+from opendp.mod import enable_features
 
 from pets.errors import BudgetError, InternalError
 from pets.protection.budget import DELTA_UNIT, UNIT, Budget, Cost, epsilon_from_rho, pure_as_zcdp, rho_from_epsilon
@@ -57,17 +56,20 @@ def test_tight_and_never_optimistic_in_sixty_digits(epsilon: float, delta: float
 
 @pytest.mark.parametrize(("epsilon", "delta"), [(0.1, 1e-6), (1.0, 1e-6), (3.0, 1e-9), (8.0, 1e-5)])
 def test_opendp_agrees(epsilon: float, delta: float) -> None:
-    opendp.enable_features("contrib")
+    enable_features("contrib")
     rho = rho_from_epsilon(epsilon, delta)
-    vectors = opendp.vector_domain(opendp.atom_domain(T="i64"))
-    noise = opendp.m.make_gaussian(vectors, opendp.l2_distance(T="f64"), scale=math.sqrt(1 / (2 * rho)))
-    theirs = opendp.c.make_zCDP_to_approxDP(noise).map(1.0).epsilon(delta)
+    vectors = domains.vector_domain(domains.atom_domain(T="i64"))
+    noise = measurements.make_gaussian(vectors, metrics.l2_distance(T="f64"), scale=math.sqrt(1 / (2 * rho)))
+    theirs = combinators.make_zCDP_to_approxDP(noise).map(1.0).epsilon(delta)
     assert theirs == pytest.approx(epsilon, rel=1e-6)
     assert epsilon_from_rho(noise.map(1.0), delta) == pytest.approx(theirs, rel=1e-6)
 
 
 @pytest.mark.parametrize(("epsilon", "delta"), [(0.1, 1e-6), (1.0, 1e-6), (3.0, 1e-9), (8.0, 1e-5)])
 def test_dp_accounting_agrees(epsilon: float, delta: float) -> None:
+    import dp_accounting
+    from dp_accounting.rdp import RdpAccountant
+
     rho = rho_from_epsilon(epsilon, delta)
     orders = [1 + math.exp(-3 + k / 400) for k in range(4800)]
     theirs = RdpAccountant(orders).compose(dp_accounting.ZCDpEvent(rho)).get_epsilon(delta)

@@ -15,8 +15,9 @@ from pets.errors import UserError
 from pets.synthetic.stays import invent_stays, stays_schema
 from pets.synthetic.synthetic_form import form_of, read_form
 from pets.synthetic.synthetic_release import SyntheticRelease
+from tests.extras import needs
 
-pytest.importorskip("mbi")
+needs("mbi")
 
 
 @pytest.fixture(scope="module")

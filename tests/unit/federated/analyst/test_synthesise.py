@@ -12,9 +12,10 @@ from pets.federated import Federation, Site, SitePolicy, TableRule
 from pets.federated.messages.errors import Refused
 from pets.synthetic.synthetic_release import RECORD
 from pets.verify.check import check
+from tests.extras import needs
 from tests.unit.session.synthesis.test_synthesise import KEPT, SCHEMA, frame
 
-pytest.importorskip("mbi")
+needs("mbi")
 
 ROWS = frame(1500)
 

@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,16 +21,22 @@ from pets.federated.deployment.authority import Authority
 from pets.federated.deployment.federation_folder import ADMIN
 from pets.federated.deployment.health import Term, server_time, troubles, watched
 from pets.federated.deployment.notices import Notices
-from pets.federated.deployment.nvflare_engine import Certificates, provision
 from tests.trial import free_port, until
 
 DAY = dt.timedelta(days=1)
 TAKE = "pets site renew north --kit FILE"
 
 
+def provision(*given: Any) -> Any:
+    from pets.federated.deployment import nvflare_engine  # NVFlare is loaded where it is needed, and not to be listed
+
+    return nvflare_engine.provision(*given)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Authority]:
-    return provision("pets", "localhost", 1, ["north"], ADMIN, tmp_path_factory.mktemp("made"))
+    made: tuple[Path, Authority] = provision("pets", "localhost", 1, ["north"], ADMIN, tmp_path_factory.mktemp("made"))
+    return made
 
 
 @pytest.fixture
@@ -146,7 +153,7 @@ def test_the_servers_clock_is_read_though_the_certificates_have_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clock years fast finds every certificate past its end, its own and the server's: whose it is, is checked."""
-    monkeypatch.setattr(Certificates, "EARLY", 400 * DAY)
+    monkeypatch.setattr("pets.federated.deployment.nvflare_engine.Certificates.EARLY", 400 * DAY)
     port = free_port()
     made, _ = provision("pets", "localhost", port, ["north"], ADMIN, tmp_path / "made")
     other, _ = provision("pets", "localhost", port, ["north"], ADMIN, tmp_path / "other")

@@ -27,11 +27,11 @@ from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_
 from pets.federated.query_round.envelopes import round_in
 from pets.ledger import failpoint
 from pets.release.release import Release
+from tests.extras import needs
 from tests.unit.federated.site.test_site import BY_AGE, HALF, N, parts
 from tests.unit.session.test_session import SCHEMA
 
-pytest.importorskip("tenseal")
-pytest.importorskip("nvflare")
+needs("tenseal", "nvflare")
 
 NAMES = ("north", "east", "west")
 

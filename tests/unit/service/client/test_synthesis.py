@@ -15,9 +15,10 @@ from pets.common.codec import Json, canonical
 from pets.errors import UserError, VerificationError
 from pets.service.client.synthesis import request_of, synthetic
 from pets.synthetic.synthetic_form import form_of
+from tests.extras import needs
 from tests.service_stub import Stub
 
-pytest.importorskip("mbi")
+needs("mbi")
 
 SCHEMA = pets.Schema(
     {

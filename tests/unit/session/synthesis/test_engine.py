@@ -13,8 +13,9 @@ import pets
 from pets.errors import ReleaseFailedError
 from pets.rows.snapshot import Snapshot
 from pets.synthetic.sdv import external as external_module
+from tests.extras import needs
 
-pytest.importorskip("sdv")
+needs("sdv")
 
 SCHEMA = pets.Schema(
     {

@@ -12,8 +12,9 @@ import pytest
 import pets
 from pets.errors import BudgetError
 from pets.session import answering
+from tests.extras import needs
 
-pytest.importorskip("mbi")
+needs("mbi")
 
 
 def schema(people: int | None) -> pets.Schema:

@@ -18,11 +18,12 @@ from pets.session.synthesis.engine import PERSON, ROW
 from pets.synthetic.dp_model.cohort import features
 from pets.synthetic.synthetic_release import RECORD, SyntheticRelease
 from pets.verify.check import Refused, check
+from tests.extras import needs
 from tests.unit.ledger.log.test_verifier import edited, leaves
 from tests.unit.verify.test_check import moved, said_of
 from tests.unit.verify.test_made import World
 
-pytest.importorskip("mbi")
+needs("mbi")
 
 SCHEMA = pets.Schema(
     {

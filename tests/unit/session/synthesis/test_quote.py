@@ -10,9 +10,10 @@ import pytest
 import pets
 from pets.errors import BudgetError, UserError
 from pets.session import answering
+from tests.extras import needs
 from tests.unit.session.synthesis.test_synthesise import KEPT, SCHEMA, frame, opened
 
-pytest.importorskip("mbi")
+needs("mbi")
 SIZES = ["n_500", "n_1000", "n_10000", "n_100000"]
 
 

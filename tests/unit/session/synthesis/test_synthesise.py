@@ -29,9 +29,10 @@ from pets.synthetic.dp_model.marginals import Model, fit
 from pets.synthetic.dp_model.select import choose, from_singles, model_cells, surprise
 from pets.synthetic.dp_model.workload import Marginal, Workload, total_error, total_of
 from pets.synthetic.synthetic_release import RECORD, SyntheticRelease
+from tests.extras import needs
 from tests.hosts import named
 
-pytest.importorskip("mbi")
+needs("mbi")
 
 SCHEMA = pets.Schema(
     {

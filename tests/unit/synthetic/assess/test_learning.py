@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from pets.synthetic.assess import learning
+from tests.extras import needs
 
-pytest.importorskip("sklearn")
+needs("sklearn")
 
 CLASSES: dict[str, tuple[int, list[int]]] = {
     "two classes": (2, [0, 1]),

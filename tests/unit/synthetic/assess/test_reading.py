@@ -16,8 +16,9 @@ from pets.synthetic.assess import fidelity, matches, nearness
 from pets.synthetic.assess.matches import Attack, Fold
 from pets.synthetic.assess.score import Score
 from pets.synthetic.assess.tables import Coded, Tables, prepare
+from tests.extras import needs
 
-pytest.importorskip("sklearn")
+needs("sklearn")
 
 
 def frame(rows: int, seed: int) -> pd.DataFrame:

@@ -27,9 +27,10 @@ from pets.synthetic.assess.page import page
 from pets.synthetic.assess.run import Assessment
 from pets.synthetic.assess.score import Score
 from pets.synthetic.assess.tables import Coded, Tables, manifest_of, prepare
+from tests.extras import needs
 from tests.hosts import named
 
-pytest.importorskip("sklearn")
+needs("sklearn")
 
 
 def population(rows: int, seed: int) -> pd.DataFrame:

@@ -24,10 +24,11 @@ from pets.synthetic.sdv.engine_process import Limits
 from pets.synthetic.sdv.external import Asked
 from pets.synthetic.sdv.sdv_metadata import coded, kinds, modelled_fields, rendered
 from pets.synthetic.synthetic_release import RECORD
+from tests.extras import needs
 
 pytestmark = pytest.mark.chance(0)  # engines run in processes of their own, under seeds; no noise is drawn
 
-pytest.importorskip("sdv")
+needs("sdv")
 
 TRIED = ("ctgan", "tvae", "copulagan", "par", "gaussian_copula")  # on every device; hma has a test of its own
 

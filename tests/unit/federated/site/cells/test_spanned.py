@@ -11,8 +11,9 @@ import pytest
 from pets.federated.site.cells import spanned
 from pets.federated.site.cells.spanned import tells_few
 from pets.plan.vector import Ints
+from tests.extras import needs
 
-pytest.importorskip("scipy")
+needs("scipy")
 
 
 def lightest(sets: list[Ints]) -> int:

@@ -6,8 +6,9 @@ What was loaded before the first test, hundreds of thousands of objects, is neve
 from __future__ import annotations
 
 import gc
+import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,37 @@ import pytest
 HERE = Path(__file__).parent
 
 SHOWN = 10
-FIRST = (
-    "unit/federated/deployment/test_nvflare_engine.py",
-    "generative/test_engines.py",
-    "attacks/test_ledger_kills.py",
-    "generative/test_federated_exact.py",
-    "docs/test_notebooks.py",
-    "attacks/test_ledger_failpoints.py",
-    "unit/federated/analyst/test_transport.py",
-    "generative/test_ledger.py",
-)
-"""Modules with a test of 20 seconds or more: were one begun last, the other processes would wait for it."""
+SECONDS = {
+    "unit/federated/deployment/test_nvflare_engine.py": 500,
+    "generative/test_engines.py": 105,
+    "attacks/test_ledger_failpoints.py": 99,
+    "attacks/test_replay.py": 98,
+    "generative/test_people.py": 97,
+    "stats/test_estimable.py": 96,
+    "unit/synthetic/assess/test_run.py": 92,
+    "generative/test_federated_exact.py": 90,
+    "unit/session/synthesis/test_synthesise.py": 83,
+    "attacks/test_demo_kills.py": 82,
+    "docs/test_notebooks.py": 76,
+    "generative/test_neighbours.py": 61,
+    "attacks/test_ledger_kills.py": 57,
+    "generative/test_cells.py": 52,
+    "docs/test_site.py": 50,
+    "attacks/test_ledger_threads.py": 44,
+    "attacks/test_ledger_faults.py": 44,
+    "docs/test_docs.py": 43,
+    "generative/test_ledger.py": 39,
+    "unit/federated/analyst/test_transport.py": 38,
+    "unit/release/test_plot.py": 38,
+    "unit/ledger/log/test_verifier.py": 37,
+    "unit/verify/test_check.py": 26,
+    "unit/test_wrong_inputs.py": 24,
+    "generative/test_keys.py": 24,
+    "real/test_first_day.py": 18,
+    "unit/test_remedies.py": 16,
+}
+"""Modules with a test of a dozen seconds or more, and what all of it took once: were one begun last, the other
+processes would wait for it. Nothing rests on the numbers but who begins with which."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -43,11 +64,39 @@ def pytest_sessionfinish() -> None:
     gc.unfreeze()  # so that libraries may take down what they set up
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The others stay in their order, whole modules together; a random order is made of this one afterwards."""
-    place = {(HERE / name).resolve(): number for number, name in enumerate(FIRST)}
-    items.sort(key=lambda item: place.get(item.path, len(FIRST)))
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """After what is not run was left out; an order that somebody asked to be random stays."""
+    yield
+    if all(str(config.getoption(f"random_order_{of}", "default:")).startswith("default:") for of in ("bucket", "seed")):
+        items[:] = dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Slow modules at the heads of the parts that the workers begin with, so that each has as much to do.
+
+    pytest-xdist gives each an equal part of the list, one after the other; who has finished takes from others' tails.
+    The other modules stay in their order, whole modules together.
+    """
+    place = {(HERE / name).resolve(): name for name in SECONDS}
+    slow: dict[str, list[pytest.Item]] = {}
+    rest = []
+    for item in items:
+        name = place.get(item.path)
+        (rest if name is None else slow.setdefault(name, [])).append(item)
+    parts: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    seconds = [0] * workers
+    for name in sorted(slow, key=lambda name: -SECONDS[name]):
+        least = seconds.index(min(seconds))
+        seconds[least] += SECONDS[name]
+        parts[least] += slow[name]
+    given = 0
+    for number, part in enumerate(parts):
+        room = (len(items) - sum(len(one) for one in parts[:number])) // (workers - number) - len(part)
+        room = len(rest) - given if number == workers - 1 else max(0, min(room, len(rest) - given))
+        part += rest[given : given + room]
+        given += room
+    return [item for part in parts for item in part]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

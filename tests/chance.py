@@ -22,6 +22,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +133,17 @@ def noise(source: np.random.Generator, kind: str, scale: float, size: int) -> An
         return source.geometric(p, size) - source.geometric(p, size)
     if scale > 1000:
         return np.rint(source.normal(0, scale, size)).astype(np.int64)
-    support = np.arange(-math.ceil(12 * scale) - 3, math.ceil(12 * scale) + 4)
-    mass = np.exp(-(support**2) / (2 * scale**2))
-    return source.choice(support, size, p=mass / mass.sum())
+    first, below = _law(scale)
+    return first + below.searchsorted(source.random(size), side="right")  # as source.choice draws
+
+
+@lru_cache(maxsize=256)
+def _law(scale: float) -> tuple[int, Any]:
+    """The discrete Gaussian: its first number, and from there on the chance of each and of all before it."""
+    end = math.ceil(12 * scale) + 3
+    mass = np.exp(-(np.arange(-end, end + 1) ** 2) / (2 * scale**2))
+    below = (mass / mass.sum()).cumsum()
+    return -end, below / below[-1]
 
 
 class Keys:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -84,8 +85,9 @@ def _cell(text: str) -> str | None:
     return text or None
 
 
+@cache
 def schema(text: str) -> Schema:
-    """The schema of a YAML text."""
+    """The schema of a YAML text: read once for all specs and engines that it is the schema of."""
     return Schema.load(yaml.load(text, Loader=yaml.BaseLoader))
 
 

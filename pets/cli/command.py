@@ -6,10 +6,11 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 import typer
+from typer.main import get_command
 
 from pets.query_model.traits import SPELLINGS
 
@@ -42,6 +43,12 @@ def verb(app: typer.Typer, said: str = SAFE) -> Callable[[Callable[..., None]], 
         return function
 
     return decorate
+
+
+@cache
+def built(app: typer.Typer) -> Callable[..., Any]:
+    """All commands and flags of an app, read once: that takes longer than most of the commands of a process."""
+    return get_command(app)
 
 
 def spread(function: Callable[..., None]) -> Callable[..., None]:

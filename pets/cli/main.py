@@ -18,7 +18,7 @@ import typer
 
 from pets import __version__
 from pets.cli import federation, he, keyholder, ledger_change, log, site
-from pets.cli.command import SAFE, Interrupted, interruptible, plainer, swallowed, verb
+from pets.cli.command import SAFE, Interrupted, built, interruptible, plainer, swallowed, verb
 from pets.cli.connection.asking import ask
 from pets.cli.connection.flags import SchemaOrService, Service
 from pets.cli.connection.login import login
@@ -352,7 +352,7 @@ def run(arguments: list[str]) -> int:
     try:
         if sentence := swallowed(arguments):
             return _fail(sentence, 2)
-        code = app(arguments, prog_name="pets", standalone_mode=False)
+        code = built(app)(arguments, prog_name="pets", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, Interrupted) as error:

@@ -48,7 +48,7 @@ def login(
         raise UserError(
             "this service has no provider of logins for that; ask its custodian for a token (pets service token create)"
         )
-    found = Login(offered, partial(exchange, timeout=60.0))
+    found = Login(offered, partial(exchange, timeout=60.0), line.url)
     line.log_in(found)
     who = line.get("datasets")  # whether the service takes it
     tokens = found.tokens

@@ -7,6 +7,7 @@ import time
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pets.common.arguments import plain_arguments
 from pets.common.codec import Json
@@ -18,6 +19,7 @@ from pets.service.client.jobs import Jobs
 from pets.service.client.login import Login
 from pets.service.client.reading import pinned
 from pets.service.client.transport import Transport, exchange
+from pets.service.wire.addresses import LOCAL
 from pets.service.wire.device_login import DeviceLogin
 from pets.service.wire.harmless import harmless
 
@@ -61,11 +63,13 @@ def connect(
     line = Transport(url, token, project, float(timeout), sent_by=transport)
     try:
         told = line.get("datasets")
-    except UnauthenticatedError:
-        offered = None if token is not None else offer(line)
-        if offered is None:
+    except UnauthenticatedError as error:
+        if token is not None:
             raise
-        line.log_in(Login(offered, partial(exchange, timeout=float(timeout), sent_by=transport)))
+        offered = offer(line)
+        if offered is None:
+            raise UnauthenticatedError(f"{error}; here it goes in pets.connect(…, token='…')") from None
+        line.log_in(Login(offered, partial(exchange, timeout=float(timeout), sent_by=transport), line.url))
         told = line.get("datasets")
     who = {"project": _text(told, "project"), "analyst": _text(told, "analyst"), "dataset": _one(told, dataset)}
     found = _signing(line.get("key"))
@@ -85,12 +89,25 @@ def connect(
 
 
 def offer(line: Transport) -> DeviceLogin | None:
-    """How one logs in at a service; ``None`` where it has no provider of logins for that, or is an older one."""
+    """How one logs in at a service; ``None`` where it has no provider of logins for that, or is an older one.
+
+    Raises :class:`UserError` where the login would be for another service than this one.
+    """
     try:
         told: Json = line.get("login")
     except NotFoundError:
         return None
-    return None if told.get("login") is None else DeviceLogin.from_json(told["login"])
+    if told.get("login") is None:
+        return None
+    found = DeviceLogin.from_json(told["login"])
+    asked, here = urlsplit(found.resource or "").hostname, urlsplit(line.url).hostname
+    # who logs in gives the service a token; one for somebody else's service would be a stolen one
+    if asked not in (None, here) and here not in LOCAL:
+        raise UserError(
+            f"the service at {line.url} wants a login for {shown(harmless(str(found.resource)))}, which is another "
+            "service; ask its custodian for a token of this one (the resource in service.yaml must be this address)"
+        )
+    return found
 
 
 def _text(told: Any, name: str) -> str:

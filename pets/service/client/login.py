@@ -59,6 +59,7 @@ class Login:
     Args:
         told: where and as whom, as the service says.
         exchange: what sends a request to the provider.
+        service: for which service, as the line says it.
         clock: seconds.
         sleep: how to wait between two looks.
     """
@@ -67,11 +68,13 @@ class Login:
         self,
         told: DeviceLogin,
         exchange: Exchange,
+        service: str,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._told, self._exchange, self._clock, self._sleep = told, exchange, clock, sleep
+        self._service = service
         self._tokens: Tokens | None = None
         self._found: Json | None = None
         self._lock = threading.Lock()
@@ -123,7 +126,7 @@ class Login:
         where = harmless(address) if whole is None else harmless(str(whole))
         then = f"enter the code {harmless(entered)}" if whole is None else f"see that it shows {harmless(entered)}"
         print(
-            f"pets: to log in, open {where} and {then} (within {max(1, round(grace / 60))} min)",
+            f"pets: to log in for {self._service}, open {where} and {then} (within {max(1, round(grace / 60))} min)",
             file=sys.stderr,
             flush=True,
         )

@@ -18,6 +18,7 @@ from pets.errors import UnauthenticatedError, UserError
 from pets.service.access.bearer import Bearer
 from pets.service.access.oidc import Oidc
 from pets.service.access.tokens import ServiceTokens
+from pets.service.client.connect import offer
 from pets.service.client.login import Login, Tokens
 from pets.service.client.transport import Transport, exchange
 from pets.service.wire.device_login import DeviceLogin
@@ -25,7 +26,7 @@ from pets.service.wire.errors import ServiceDownError
 from tests import http_services, login_provider
 from tests.login_provider import AUDIENCE, DEVICE, RESOURCE
 
-ISSUER = "https://login.example/realms/x"
+ISSUER, SERVICE = "https://login.example/realms/x", "https://pets.example"
 TOLD = DeviceLogin(ISSUER, "pets-client", resource="https://pets.example/api")
 FOUND = {
     "issuer": ISSUER,
@@ -60,6 +61,7 @@ class Place:
         return Login(
             told,
             partial(exchange, timeout=5.0, sent_by=httpx.MockTransport(self.reply)),
+            SERVICE,
             clock=lambda: self.now,
             sleep=self.sleep,
         )
@@ -90,7 +92,8 @@ def test_a_person_is_shown_one_line_and_looked_for_as_the_rfc_says(capsys: pytes
     assert login.tokens == Tokens("a.b.c", place.now + 300, "r1")
     told = capsys.readouterr()
     assert told.out == "" and told.err.splitlines() == [
-        "pets: to log in, open https://login.example/enter and enter the code WDJB-MJHT (within 30 min)"
+        "pets: to log in for https://pets.example, open https://login.example/enter and enter the code WDJB-MJHT "
+        "(within 30 min)"
     ]
     assert place.waits == [5, 5, 10, 10, 20, 40, 40], "slower where it is told so, and where nobody answers"
     asked = {"client_id": "pets-client", "scope": "openid offline_access", "resource": "https://pets.example/api"}
@@ -171,7 +174,7 @@ def test_a_provider_that_is_away_is_said() -> None:
     def away(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("no")
 
-    login = Login(TOLD, partial(exchange, timeout=5.0, sent_by=httpx.MockTransport(away)))
+    login = Login(TOLD, partial(exchange, timeout=5.0, sent_by=httpx.MockTransport(away)), SERVICE)
     with pytest.raises(ServiceDownError, match=r"provider of logins at login\.example cannot be reached"):
         login.tokens  # noqa: B018
 
@@ -309,17 +312,42 @@ def test_where_there_is_no_provider_the_service_s_own_words_are_raised(tmp_path:
     with http_services.served(keeper, auth=Bearer(ServiceTokens(keeper.ledger))) as client:
         assert client.get("/login").json() == {"login": None}
         carried = http_services.Carried(client)
-        with pytest.raises(UnauthenticatedError, match="say who asks"):
+        with pytest.raises(UnauthenticatedError, match=r"say who asks.*; here it goes in pets\.connect"):
             pets.connect("http://localhost", transport=carried)
         with pytest.raises(UnauthenticatedError, match="not valid here"):
             pets.connect("http://localhost", token="pets_x", transport=carried)
+
+
+@pytest.mark.parametrize(
+    ("url", "resource", "refused"),
+    [
+        ("https://data.example/pets", "https://mail.example/api", True),
+        ("https://data.example/pets", "https://data.example/api", False),
+        ("https://data.example/pets", "urn:pets", False),
+        ("https://data.example/pets", None, False),
+        ("http://127.0.0.1:8470", "https://data.example/api", False),
+    ],
+)
+def test_nobody_logs_in_for_another_service_than_the_one_that_is_given_the_token(
+    url: str, resource: str | None, refused: bool
+) -> None:
+    def reply(request: httpx.Request) -> httpx.Response:
+        told = DeviceLogin(ISSUER, "pets-client", resource=resource)
+        return httpx.Response(200, json={"login": told.to_json()}, headers={"Pets-Protocol": "1"})
+
+    line = Transport(url, None, None, 5.0, sent_by=httpx.MockTransport(reply))
+    if not refused:
+        assert offer(line) == DeviceLogin(ISSUER, "pets-client", resource=resource)
+        return
+    with pytest.raises(UserError, match=r"wants a login for 'https://mail\.example/api', which is another service"):
+        offer(line)
 
 
 def test_a_login_s_token_is_never_sent_in_the_clear() -> None:
     def reply(request: httpx.Request) -> httpx.Response:
         headers = {"Pets-Protocol": "1"}
         if request.url.path == "/login":
-            return httpx.Response(200, json={"login": TOLD.to_json()}, headers=headers)
+            return httpx.Response(200, json={"login": DeviceLogin(ISSUER, "x").to_json()}, headers=headers)
         body = {"code": "unauthenticated", "detail": "log in"}
         return httpx.Response(401, content=json.dumps(body), headers=headers)
 

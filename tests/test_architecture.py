@@ -46,6 +46,8 @@ ENGINES = {
     "jinja2": "pets/service/console/rendering.py",
     "jwt": "pets/service/access/",
     "httpx": "pets/service/client/transport.py",
+    "prometheus_client": "pets/service/telemetry/metrics.py",
+    "opentelemetry": "pets/service/telemetry/spans.py",
     "nvflare": "pets/federated/deployment/nvflare_engine/",
 }
 
@@ -59,6 +61,7 @@ RELEASE_MAKERS = ("pets/session/answering.py", "pets/he/totals/opening.py", "pet
 HEAVY = [
     "opendp", "duckdb", "ibis", "polars", "pandas", "sdv", "torch", "tenseal", "mbi", "altair", "sqlalchemy", "fastapi",
     "pyspark", "nvflare", "sqlglot", "starlette", "uvicorn", "jinja2", "jwt", "httpx",
+    "prometheus_client", "opentelemetry",
 ]  # fmt: skip
 
 Finding = tuple[int, str]  # line, what

@@ -34,6 +34,7 @@ class Event:
         at: seconds since 1970.
         request: its id in the ledger.
         job: its id in the queue.
+        question: the kind of a job, of :data:`pets.ledger.queued.job.KINDS`.
         loss, delta: what it costs, in units of the ledger's currency.
         seconds: since it began.
         code: of a job that failed, the error's.
@@ -47,6 +48,7 @@ class Event:
     analyst: str = ""
     request: str | None = None
     job: str | None = None
+    question: str | None = None
     loss: int = 0
     delta: int = 0
     seconds: float | None = None

@@ -62,7 +62,15 @@ class Incidents:
         """All that are known, the newest first."""
         return [*reversed(self._here), *(path.stem for path in self._files())]
 
+    @property
+    def moments(self) -> dict[str, float]:
+        """Of those that lie in the folder, by number, when each was written; the newest first."""
+        return {path.stem: at / 1e9 for at, path in self._dated()}
+
     def _files(self) -> list[Path]:
+        return [path for _, path in self._dated()]
+
+    def _dated(self) -> list[tuple[int, Path]]:
         if self._folder is None:
             return []
         found = []
@@ -70,4 +78,4 @@ class Incidents:
             for path in self._folder.glob("*.txt"):
                 with contextlib.suppress(OSError):  # another process made room
                     found.append((path.stat().st_mtime_ns, path))
-        return [path for _, path in sorted(found, reverse=True)]
+        return sorted(found, reverse=True)

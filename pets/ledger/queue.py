@@ -231,7 +231,8 @@ class Queue:
 
     def _tell(self, kind: str, job: Any, code: str | None = None) -> None:
         now, whose = self.ledger.time(), (job.dataset, job.project, job.analyst)
-        self.ledger.listeners.tell(Event(kind, now, *whose, job=job.id, seconds=now - job.at, code=code))
+        event = Event(kind, now, *whose, job=job.id, question=job.kind, seconds=now - job.at, code=code)
+        self.ledger.listeners.tell(event)
 
     # what was left behind ---------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ def create_app(
     console: bool = True,
     public_register: bool = False,
     login: CodeFlow | None = None,
+    metrics: bool = False,
 ) -> Application:
     """The query service as an ASGI application: ``app.mount("/pets", create_app(custodian, auth=who))``.
 
@@ -43,12 +44,15 @@ def create_app(
         public_register: whether anybody, logged in or not, may read the console's record of all releases, which names
             datasets, projects and analysts.
         login: the provider at which people log in to the console; for bearer tokens alone, not beside a host's login.
+        metrics: whether there is ``GET /metrics`` for Prometheus, for tokens of auditors and custodians of every
+            dataset of the ledger.
 
     Raises:
-        UserError: for custodians that cannot be served together, or a login beside a host's own.
+        UserError: for custodians that cannot be served together, a login beside a host's own, or metrics where
+            prometheus_client is not installed.
         DataError: for an opening whose tables are not ready (``pets snapshot``): this process reads no rows.
     """
-    service = service_of(custodian, auth, limits, supervisor, public_log)
+    service = service_of(custodian, auth, limits, supervisor, public_log, metrics)
     app = app_of(service)
     if console:
         desk = Desk(service.auth, login)

@@ -44,6 +44,7 @@ class Config:
         public_log: whether whoever is logged in may read the log's entries.
         console: whether there are pages for a browser.
         public_register: whether anybody may read the console's record of all releases.
+        metrics: whether there is an address for Prometheus.
     """
 
     openings: tuple[Opening, ...]
@@ -58,6 +59,7 @@ class Config:
     public_log: bool = False
     console: bool = True
     public_register: bool = False
+    metrics: bool = False
 
     def __post_init__(self) -> None:
         if not self.openings:
@@ -87,7 +89,7 @@ class _Reader:
         self._folder, self._place = folder, place
 
     def config(self, form: Any) -> Config:
-        flags = ("public_log", "console", "public_register")
+        flags = ("public_log", "console", "public_register", "metrics")
         known = ("datasets", "ledger", "keys", "listen", "answering", "limits", "login", *flags)
         self._mapping(form, "a service", known, ("datasets", "ledger"))
         ledger = self._read(form, "ledger", self._address)
@@ -266,6 +268,7 @@ _EXAMPLES = {
     "public_log": "write true or false",
     "console": "write true or false",
     "public_register": "write true or false",
+    "metrics": "write true or false",
     "allow_unbounded": "write true or false",
     "timeout": "write seconds, such as 300",
     "threads": "write a number of at least 1, or leave it out",

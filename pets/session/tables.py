@@ -21,6 +21,9 @@ from pets.rows.sql_url import embedded
 from pets.schema.people import named
 from pets.schema.schema import Schema
 
+NO_SOURCES = "this session was opened on stored snapshots alone; give data= to make them anew"
+"""What a refresh says where there is no data to make tables of."""
+
 
 class Holdings:
     """The custodian's tables, made ready: one snapshot a table, in memory or in a folder.
@@ -127,7 +130,7 @@ class Holdings:
     def refresh(self) -> None:
         """Make every snapshot anew from its source, under new public ids."""
         if not self._sources:
-            raise DataError("this session was opened on stored snapshots alone; give data= to make them anew")
+            raise DataError(NO_SOURCES)
         self._snapshots = self._prepare(reuse=False)
 
     def _prepare(self, *, reuse: bool) -> dict[str, Snapshot]:

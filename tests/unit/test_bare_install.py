@@ -23,6 +23,8 @@ EXTRAS = [
     "uvicorn",
     "psycopg",
     "jwt",
+    "prometheus_client",
+    "opentelemetry",
     "pyspark",
     "scipy",
     "lifelines",

@@ -137,6 +137,7 @@ def _run(config: "Config", host: str | None, port: int | None, *, local: bool) -
         console=config.console,
         public_register=config.public_register,
         login=CodeFlow(config.login, config.client) if config.login is not None and config.client is not None else None,
+        metrics=config.metrics,
     )
     named = ", ".join(repr(one.schema.dataset) for one in custodians)
     shown, at = sock.getsockname()[:2]

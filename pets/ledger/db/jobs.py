@@ -13,6 +13,7 @@ from pets.ledger.db.tables import HELD, OF_INVENTED, RUNNING, WAITING, jobs, req
 
 _INSERTS: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _PUTTING = 0x7065746A  # "petj": with a project's hash, the PostgreSQL advisory lock of whoever adds to its jobs
+_STANDING = {"waiting": WAITING, "held": HELD}
 _ENDED = ("done", "failed", "cancelled")
 
 
@@ -53,6 +54,12 @@ def open_dummies(connection: sa.Connection, dataset: str, project: str) -> int:
     """How many of a project's questions on invented rows wait or run."""
     query = sa.select(sa.func.count()).select_from(jobs).where(OF_INVENTED, jobs.c.state.in_(("waiting", "running")))
     return int(connection.execute(query.where(jobs.c.dataset == dataset, jobs.c.project == project)).scalar_one())
+
+
+def standing_by(connection: sa.Connection, dataset: str, state: str) -> int:
+    """How many about a dataset are ``waiting`` to be answered, or ``held`` for a person."""
+    query = sa.select(sa.func.count()).select_from(jobs)
+    return int(connection.execute(query.where(jobs.c.dataset == dataset, _STANDING[state])).scalar_one())
 
 
 def under_way(connection: sa.Connection, dataset: str, project: str, now: float) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pets.ledger.db.prepared import Prepared
-from pets.ledger.db.tables import deliveries, log, requests
+from pets.ledger.db.tables import DENIED, FORFEITED, deliveries, log, requests
 
 _TOLD = [column for column in requests.c if column.name not in ("release", "certificate")]
 # (each by itself: an IN of values is written out at every execution)
@@ -64,6 +64,30 @@ def _deliveries(given: tuple[str, ...], limited: bool) -> Prepared:
         .order_by(deliveries.c.seq.desc())
     )
     return Prepared(query.limit(sa.bindparam("b_last")) if limited else query)
+
+
+def tallied(connection: sa.Connection, dataset: str) -> list[tuple[str, str, str, int]]:
+    """How many requests each analyst of each project made, by what became of them; ``delivered`` are the free ones."""
+    asked = sa.select(requests.c.project, requests.c.analyst, requests.c.state, sa.func.count())
+    asked = asked.where(requests.c.dataset == dataset)
+    free = sa.select(deliveries.c.project, deliveries.c.analyst, sa.literal("delivered"), sa.func.count())
+    free = free.join(requests, deliveries.c.request == requests.c.id).where(requests.c.dataset == dataset)
+    found = [
+        *connection.execute(asked.group_by(requests.c.project, requests.c.analyst, requests.c.state)),
+        *connection.execute(free.group_by(deliveries.c.project, deliveries.c.analyst)),
+    ]
+    return sorted((project, analyst, state, int(number)) for project, analyst, state, number in found)
+
+
+def ended(connection: sa.Connection, dataset: str, state: str, last: int) -> list[Any]:
+    """Requests that were ``denied``, or ``forfeited``, the newest first, without the answers' bytes."""
+    query = sa.select(*_TOLD).where(requests.c.dataset == dataset, {"denied": DENIED, "forfeited": FORFEITED}[state])
+    return list(connection.execute(query.order_by(requests.c.seq.desc(), requests.c.id.desc()).limit(last)))
+
+
+def incident_numbers(connection: sa.Connection) -> set[str]:
+    """The numbers of the incidents of all requests that failed, about any dataset."""
+    return set(connection.execute(sa.select(sa.func.substr(requests.c.id, 1, 12)).where(FORFEITED)).scalars())
 
 
 def last_paid(connection: sa.Connection, dataset: str) -> int | None:

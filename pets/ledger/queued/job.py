@@ -13,7 +13,10 @@ from pets.errors import UserError, shown
 from pets.ledger.db import jobs
 from pets.ledger.db.transaction import Transaction
 
-KINDS = ("release", "group_keys", "top_keys", "rows_lost", "synthesise", "dummy")
+REFRESH = "refresh"
+"""The kind of a custodian's request to make the tables anew: no question, and nothing is charged for it."""
+
+KINDS = ("release", "group_keys", "top_keys", "rows_lost", "synthesise", "dummy", REFRESH)
 
 
 class JobState(Enum):

@@ -12,12 +12,16 @@ from pets.common.entropy import random_id
 from pets.errors import ForbiddenError, PetsError, QueryError
 from pets.ledger.grants import Grants
 from pets.ledger.queue import Queue, QueuedJob
+from pets.ledger.queued.job import REFRESH
 from pets.ledger.review.reviews import Reviews
 from pets.service.answering.grid import Grid
+from pets.service.answering.refreshing import refreshed
 from pets.service.wire.asked import Asked
 from pets.session.custodian import Custodian
 from pets.session.custody import Custody
 from pets.session.verbs.analyst_session import AnalystSession
+
+_UNREVIEWED = ("dummy", REFRESH)  # nobody's rows are in what is told of these
 
 KEPT = 200
 """Analysts whose account is kept open between their questions."""
@@ -54,18 +58,17 @@ class Work:
         cells: int | None = None
         try:
             custody = self._custody(job)
-            if not self._grants.allows(job.dataset, job.project, job.analyst):  # it may have ended since
-                raise ForbiddenError(
-                    f"nobody has granted {job.analyst} of project {job.project} to ask about this dataset; nothing "
-                    "was charged; ask the custodian for a grant"
-                )
-            approval = None if job.kind == "dummy" else custody.policy.approval  # (nobody's rows are in that one)
+            self._check_grant(job)
+            approval = None if job.kind in _UNREVIEWED else custody.policy.approval
             if approval == "before" and job.review != "approved":
                 self._reviews.postpone(job)
                 return
-            asked = Asked.read(job.kind, job.asked)
-            cells = _cells(custody, asked)
-            found = asked.ask(AnalystSession(custody.under(job.ledger_key)), job.ledger_key)
+            if job.kind == REFRESH:
+                found = refreshed(custody, self._queue.ledger.incidents)
+            else:
+                asked = Asked.read(job.kind, job.asked)
+                cells = _cells(custody, asked)
+                found = asked.ask(AnalystSession(custody.under(job.ledger_key)), job.ledger_key)
         except PetsError as error:
             problem = {"code": error.code, "message": str(error), "retry_after": error.retry_after}
             self._queue.failed(job, problem, self._shown(cells))
@@ -73,10 +76,19 @@ class Work:
             self._queue.ledger.incidents.note(random_id()[:12], traceback.format_exc())
             self._queue.gone(job.id, job.token, "see the incident before this one", self._shown(cells), again=False)
         else:
-            requests = None if job.kind == "dummy" else ",".join(_requests(found)) or None
+            requests = None if job.kind in _UNREVIEWED else ",".join(_requests(found)) or None
             kept = None if job.kind == "release" else canonical(found)
             ended = self._reviews.hold if approval == "after" else self._queue.done
             ended(job, requests, self._shown(cells), kept)
+
+    def _check_grant(self, job: QueuedJob) -> None:
+        """It may have ended since the job was put."""
+        role = "custodian" if job.kind == REFRESH else "analyst"
+        if not self._grants.allows(job.dataset, job.project, job.analyst, role):
+            raise ForbiddenError(
+                f"nobody has granted {job.analyst} of project {job.project} to ask about this dataset; nothing "
+                "was charged; ask the custodian for a grant"
+            )
 
     def _shown(self, cells: int | None) -> float:
         return self._grid.tick(self._queue.ledger.time(), cells)

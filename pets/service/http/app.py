@@ -12,16 +12,17 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from pets.common.version import __version__
-from pets.errors import NotFoundError, UserError
+from pets.errors import NotFoundError, PetsError, UserError
 from pets.service.access.bearer import Authenticator, Bearer
 from pets.service.access.tokens import ServiceTokens
 from pets.service.answering.supervisor import Supervisor as Supervising
-from pets.service.http import log, public, questions, reviews
+from pets.service.http import custodians, log, public, questions, reviews
 from pets.service.http.endpoint import PROTOCOL, Endpoint, refusal, response
 from pets.service.http.limits import Limits
 from pets.service.http.openapi import described
 from pets.service.http.service import Service, Supervisor
 from pets.service.opening import Opening
+from pets.service.telemetry.metrics import OTHER
 from pets.service.wire.errors import WrongMethodError
 from pets.session.custodian import Custodian
 
@@ -29,6 +30,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *public.ENDPOINTS,
     *questions.ENDPOINTS,
     *reviews.ENDPOINTS,
+    *custodians.ENDPOINTS,
     *log.ENDPOINTS,
 )
 
@@ -45,6 +47,7 @@ def create_app(
     limits: Limits | None = None,
     supervisor: Supervisor | None = None,
     public_log: bool = False,
+    metrics: bool = False,
 ) -> FastAPI:
     """The endpoints as an ASGI application, without the console (:func:`pets.service.create_app` has that too).
 
@@ -59,12 +62,14 @@ def create_app(
         supervisor: what starts processes that answer, in place of the usual one.
         public_log: whether everybody who is logged in may read the entries of the log, which name projects and
             analysts.
+        metrics: whether there is ``GET /metrics`` for Prometheus, for tokens of auditors and custodians of every
+            dataset of the ledger.
 
     Raises:
-        UserError: for custodians that cannot be served together.
+        UserError: for custodians that cannot be served together, or metrics where prometheus_client is not installed.
         DataError: for an opening whose tables are not ready (``pets snapshot``): this process reads no rows.
     """
-    return app_of(service_of(custodian, auth, limits, supervisor, public_log))
+    return app_of(service_of(custodian, auth, limits, supervisor, public_log, metrics))
 
 
 def app_of(service: Service) -> FastAPI:
@@ -84,7 +89,14 @@ def app_of(service: Service) -> FastAPI:
         return response(app.openapi())
 
     app.add_route("/openapi.json", openapi, include_in_schema=False)
-    app.add_exception_handler(HTTPException, _elsewhere)
+
+    async def elsewhere(request: Request, error: Exception) -> Response:
+        with service.telemetry.request(OTHER, OTHER) as outcome:
+            found, outcome.code = _elsewhere(error)
+            outcome.status = found.status_code
+        return found
+
+    app.add_exception_handler(HTTPException, elsewhere)
     return app
 
 
@@ -95,15 +107,18 @@ def router(
     limits: Limits | None = None,
     supervisor: Supervisor | None = None,
     public_log: bool = False,
+    metrics: bool = False,
 ) -> APIRouter:
     """The same endpoints for an application of one's own: ``app.include_router(router(custodian), prefix="/pets")``.
 
     Arguments and errors as for :func:`create_app`. What is no address of these is the application's to answer.
     """
-    return _routes(service_of(custodian, auth, limits, supervisor, public_log))
+    return _routes(service_of(custodian, auth, limits, supervisor, public_log, metrics))
 
 
-def service_of(custodian: Any, auth: Any, limits: Any, supervisor: Any, public_log: bool) -> Service:
+def service_of(
+    custodian: Any, auth: Any, limits: Any, supervisor: Any, public_log: bool, metrics: bool = False
+) -> Service:
     """What the endpoints work on; arguments and errors as for :func:`create_app`."""
     several = list(custodian) if isinstance(custodian, (list, tuple)) else [custodian]
     if several and all(isinstance(one, Opening) for one in several):
@@ -113,12 +128,15 @@ def service_of(custodian: Any, auth: Any, limits: Any, supervisor: Any, public_l
         auth = Bearer(ServiceTokens(several[0].ledger))
     if auth is not None and not callable(auth):
         raise UserError("auth is a function from a request to a pets.service Identity; leave it out for bearer tokens")
-    return Service(several, auth, limits=limits, supervisor=supervisor, public_log=public_log)
+    made = Service(several, auth, limits=limits, supervisor=supervisor, public_log=public_log)
+    if metrics:
+        made.telemetry.measure([one.path for one in (*ENDPOINTS, custodians.METRICS)], made.gauges)
+    return made
 
 
 def _routes(service: Service) -> APIRouter:
     made = APIRouter()
-    for one in ENDPOINTS:
+    for one in ENDPOINTS if service.telemetry.metrics is None else (*ENDPOINTS, custodians.METRICS):
         made.add_api_route(
             one.path,
             _serving(service, one),
@@ -139,11 +157,12 @@ def _serving(service: Service, one: Endpoint) -> Any:
     return serve
 
 
-async def _elsewhere(_: Request, error: Exception) -> Response:
-    """What is no address of the service, or not with this method."""
-    status = getattr(error, "status_code", 404)
+def _elsewhere(error: Exception) -> tuple[Response, str]:
+    """What is no address of the service, or not with this method; and the code of that."""
+    status, told = getattr(error, "status_code", 404), getattr(error, "headers", None) or {}
+    why: PetsError = NotFoundError("there is no such address here; /openapi.json lists those that there are")
     if status == 405:
-        found = refusal(WrongMethodError("this address is not for that method; /openapi.json lists what there is"))
-        found.headers.update(getattr(error, "headers", None) or {})
-        return found
-    return refusal(NotFoundError("there is no such address here; /openapi.json lists those that there are"))
+        why = WrongMethodError("this address is not for that method; /openapi.json lists what there is")
+    found = refusal(why)
+    found.headers.update(told if status == 405 else {})
+    return found, why.code

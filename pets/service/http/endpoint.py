@@ -32,11 +32,14 @@ from pets.errors import (
     did_you_mean,
     shown,
 )
+from pets.service.access.grants import check_grant
 from pets.service.access.identity import Identity
 from pets.service.http.service import Service
+from pets.service.telemetry.metrics import NONE
 from pets.service.wire import problems
 from pets.service.wire.errors import MediaTypeError, TooLargeError
 from pets.service.wire.strict_json import read
+from pets.session.custodian import Custodian
 
 PROTOCOL = "1"
 """The version of what is spoken, in the header ``Pets-Protocol`` of every reply."""
@@ -52,11 +55,19 @@ LOOKS = (0.05, 0.1, 0.2, 0.4)
 
 @dataclass(frozen=True)
 class Reply:
-    """What an endpoint answers."""
+    """What an endpoint answers: JSON, or a text of another media type in place of it."""
 
     body: Json
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    text: str | None = None
+    media: str = "application/json"
+
+    def response(self) -> Response:
+        """As it leaves."""
+        if self.text is None:
+            return response(self.body, self.status, self.headers)
+        return Response(self.text, self.status, {**HEADERS, **self.headers}, media_type=self.media)
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,28 @@ class Call:
         if not (text.isascii() and text.isdigit() and len(text) < 16) or not least <= int(text) <= most:
             raise UserError(f"{name} must be a whole number from {least} to {most}, not {shown(text)}")
         return int(text)
+
+    def fields(self, needed: tuple[str, ...], also: tuple[str, ...] = ()) -> Json:
+        """The body, which has these fields and no other; raises :class:`UserError`."""
+        for name in self.body:
+            if name not in (*needed, *also):
+                raise UserError(f"the body has no place for {shown(name)}{did_you_mean(name, (*needed, *also))}")
+        for name in needed:
+            if name not in self.body:
+                raise UserError(f"the body lacks {name!r}; send it with the rest")
+        return self.body
+
+    def kept(self, *roles: str) -> Custodian:
+        """Who keeps the dataset of the address, for somebody who has one of these roles in login and grant alike.
+
+        Raises:
+            NotFoundError: where the dataset is not there for whoever asks.
+            ForbiddenError: for anybody else.
+        """
+        custodian = self.service.custodian(self.identity, self.path["dataset"])
+        self.identity.require(*roles)
+        check_grant(custodian, self.identity, *roles)
+        return custodian
 
     @property
     def wait(self) -> float:
@@ -140,15 +173,22 @@ class Endpoint:
 
     async def serve(self, service: Service, request: Request) -> Response:
         """The answer to a request, or why there is none."""
-        try:
-            reply = await self._reply(service, request)
-            found = response(reply.body, reply.status, reply.headers)
-        except PetsError as error:
-            found = refusal(error)
-        except Exception:
-            found = refusal(incident(service))
+        with service.telemetry.request(self.method, self.path, request.path_params.get("dataset")) as outcome:
+            found, outcome.code = await self._answered(service, request)
+            outcome.status = found.status_code
         _logger.info("%s %s %d", self.method, self.path, found.status_code)
         return found
+
+    async def _answered(self, service: Service, request: Request) -> tuple[Response, str]:
+        """The answer or the refusal, and the code of that."""
+        try:
+            reply = await self._reply(service, request)
+            return reply.response(), NONE
+        except PetsError as error:
+            return refusal(error), error.code
+        except Exception:
+            fault = incident(service)
+            return refusal(fault), fault.code
 
     async def _reply(self, service: Service, request: Request) -> Reply:
         identity = await self._who(service, request)

@@ -69,9 +69,7 @@ def _history(call: Call) -> Reply:
     if every not in ("true", "false"):
         raise UserError(f"all must be true or false, not {shown(every)}")
     if every == "true":
-        call.identity.require("auditor", "custodian")
-        check_grant(custodian, call.identity, "auditor", "custodian")
-        found = custodian.history(analyst=call.query.get("analyst"), last=last)
+        found = call.kept("auditor", "custodian").history(analyst=call.query.get("analyst"), last=last)
     else:
         check_grant(custodian, call.identity, *ROLES)
         session = call.service.session(call.identity, call.path["dataset"])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pets.common.codec import Json
-from pets.errors import BudgetError, NotFoundError, PolicyError, UserError, did_you_mean, shown
+from pets.errors import BudgetError, NotFoundError, PolicyError, UserError, shown
 from pets.ledger.queue import JobState, QueuedJob
 from pets.ledger.queued.job import check_key
 from pets.protection.protection import DP, Protection
@@ -27,7 +27,7 @@ from pets.session.synthesis.request import SynthesisRequest, check_settings
 
 
 def _quote(call: Call) -> Reply:
-    form = _fields(call, ("queries", "protection"))
+    form = call.fields(("queries", "protection"))
     found = Asked.read("release", {"queries": form["queries"], "protection": form["protection"]}).arguments
     _count(call, found["queries"])
     session = call.service.session(call.identity, call.path["dataset"])
@@ -37,7 +37,7 @@ def _quote(call: Call) -> Reply:
 
 
 def _explain(call: Call) -> Reply:
-    form = _fields(call, ("query",), ("protection",))
+    form = call.fields(("query",), ("protection",))
     session = call.service.session(call.identity, call.path["dataset"])
     query = Query.from_json(form["query"])
     session.policy.check_conditions(query)
@@ -48,23 +48,12 @@ def _explain(call: Call) -> Reply:
 
 
 def _sql(call: Call) -> Reply:
-    form = _fields(call, ("sql",))
+    form = call.fields(("sql",))
     schema = call.service.custodian(call.identity, call.path["dataset"]).schema
     with warnings.catch_warnings(record=True) as remarks:
         warnings.simplefilter("always")
         query = sql(form["sql"], schema)
     return Reply({"query": query.to_json(), "remarks": [str(one.message) for one in remarks]})
-
-
-def _fields(call: Call, needed: tuple[str, ...], also: tuple[str, ...] = ()) -> Json:
-    """The body, which has these fields and no other."""
-    for name in call.body:
-        if name not in (*needed, *also):
-            raise UserError(f"the body has no place for {shown(name)}{did_you_mean(name, (*needed, *also))}")
-    for name in needed:
-        if name not in call.body:
-            raise UserError(f"the body lacks {name!r}; send it with the rest")
-    return call.body
 
 
 def _count(call: Call, queries: list[Query]) -> None:
@@ -109,7 +98,7 @@ def _put(call: Call, kind: Any, form: Json) -> Reply | Later:
         held=custodian.policy.approval == "before" and asked.kind != "dummy",
     )
     service.ensure()
-    return Later(lambda: _state(call, job.id), wait)
+    return Later(lambda: state_of(call, job.id), wait)
 
 
 def _check_release(call: Call, custody: Custody, queries: list[Query], protection: Protection, again: Any) -> None:
@@ -180,10 +169,10 @@ _CHECKS: dict[str, Callable[..., None]] = {
 def _job(call: Call) -> Later:
     service, number = call.service, call.path["job"]
     service.job(call.identity, number)
-    return Later(lambda: _state(call, number), call.wait)
+    return Later(lambda: state_of(call, number), call.wait)
 
 
-def _state(call: Call, number: str) -> tuple[Reply, bool]:
+def state_of(call: Call, number: str) -> tuple[Reply, bool]:
     """The reply so far, and whether the job has ended."""
     _, job = call.service.job(call.identity, number)
     if job.state is JobState.DONE:
@@ -219,7 +208,7 @@ def _cancel(call: Call) -> Reply:
 
 
 def _certificate(call: Call) -> Reply:
-    reply, _ = _state(call, call.path["job"])
+    reply, _ = state_of(call, call.path["job"])
     found = [one["certificate"] for one in _signed(reply.body) if one.get("certificate") is not None]
     if not found:
         raise NotFoundError("this job has no certificate, or none yet; ask GET /queries/{job} what became of it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pets.common.codec import Json
-from pets.errors import ForbiddenError, NotFoundError, UserError, did_you_mean, shown
+from pets.errors import ForbiddenError, NotFoundError, UserError, shown
 from pets.ledger.review.reviews import Held, Reviews
 from pets.ledger.review.votes import known_decision
 from pets.service.access.grants import check_grant
@@ -27,12 +27,9 @@ def _review(call: Call) -> Reply:
 
 
 def _decide(call: Call) -> Reply:
-    names = ("decision", "reason", "note")
-    for name in call.body:
-        if name not in names:
-            raise UserError(f"the body has no place for {shown(name)}{did_you_mean(name, names)}")
-    decision, reason = known_decision(call.body.get("decision"), call.body.get("reason"))
-    mine = {"by": call.identity.subject, "reason": reason, "note": _note(call.body.get("note", ""))}
+    form = call.fields((), ("decision", "reason", "note"))
+    decision, reason = known_decision(form.get("decision"), form.get("reason"))
+    mine = {"by": call.identity.subject, "reason": reason, "note": _note(form.get("note", ""))}
     for dataset in _datasets(call):
         try:
             job = _all(call).decide(call.path["job"], decision, dataset=dataset, **mine)

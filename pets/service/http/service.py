@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol
 
-from pets.errors import NotFoundError, UserError, did_you_mean, shown
+from pets.errors import NotFoundError, PetsError, UserError, did_you_mean, shown
 from pets.ledger.db import jobs
 from pets.ledger.ledger import Ledger
 from pets.ledger.publish.public_log import PublicLog
@@ -16,6 +16,8 @@ from pets.service.access.bearer import Authenticator
 from pets.service.access.identity import Identity
 from pets.service.access.rates import Rates
 from pets.service.http.limits import Limits, Waits
+from pets.service.telemetry.metrics import Gauges
+from pets.service.telemetry.telemetry import Telemetry
 from pets.session.custodian import Custodian
 from pets.session.custody import Custody
 from pets.session.verbs.analyst_session import AnalystSession
@@ -71,6 +73,7 @@ class Service:
             )
         self.queue = Queue(self.ledger)
         self.log = PublicLog(self.ledger)
+        self.telemetry = Telemetry(self.ledger.listeners, self.custodians)
         self._sessions: OrderedDict[tuple[str, str, str], Custody] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -125,6 +128,16 @@ class Service:
         """Whether the processes that answer were started here, and none of them can open its tables."""
         problem, ready = (getattr(self.supervisor, name, None) for name in ("problem", "ready"))
         return problem is not None and not ready
+
+    def gauges(self) -> Gauges:
+        """What is so now, for whoever watches the service."""
+        answering = None if self.supervisor is None else not self.unable
+        try:
+            self.ledger.check()
+            spent = {name: 1 - one.remaining().share for name, one in self.custodians.items()}
+            return Gauges(True, answering, self.queue.waiting(), spent)
+        except PetsError:
+            return Gauges(False, answering)
 
     def ensure(self) -> None:
         """Somebody is to answer what waits."""

@@ -27,6 +27,7 @@ login:
 public_log: true
 public_register: true
 console: no
+metrics: true
 datasets:
   - schema: stays.yaml
     data: {stays: stays.csv, people: "postgresql://h/d#people"}
@@ -49,7 +50,7 @@ def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = load(tmp_path, WHOLE)
     (opening,) = found.openings
     assert (found.host, found.port, found.processes, found.timeout, found.memory) == ("0.0.0.0", 9000, 2, 60.0, "4GB")
-    assert found.limits == Limits(per_minute=60, max_waiting=5) and found.public_log
+    assert found.limits == Limits(per_minute=60, max_waiting=5) and found.public_log and found.metrics
     assert found.login is not None and found.login.algorithms == ("RS256",)
     told = DeviceLogin("https://login.example.org", "pets-client", resource="https://host/pets")
     assert found.login.device == told and told.scope == "openid offline_access"
@@ -64,8 +65,9 @@ def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_least_that_a_file_says(tmp_path: Path) -> None:
     found = load(tmp_path, LEAST)
-    assert (found.host, found.processes, found.login, found.public_log) == ("127.0.0.1", 1, None, False)
+    assert (found.host, found.processes, found.login) == ("127.0.0.1", 1, None)
     assert (found.console, found.public_register, found.client) == (True, False, None)
+    assert not (found.public_log or found.metrics)
     assert found.openings[0].ledger == str(tmp_path / "ledger.db") and found.openings[0].budget is None
 
 

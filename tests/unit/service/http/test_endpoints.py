@@ -21,6 +21,7 @@ from pets.ledger.queue import Queue
 from pets.query_model.query import Query
 from pets.service.answering.grid import Grid
 from pets.service.answering.work import Work
+from pets.service.http import custodians
 from pets.service.http.app import ENDPOINTS, create_app, router
 from pets.service.http.examples import REPLIES
 from pets.service.opening import Opening
@@ -213,7 +214,7 @@ def test_the_page_for_people_lists_every_endpoint() -> None:
 def test_the_examples_of_the_page_can_be_asked(keeper: Custodian) -> None:
     with served(keeper, supervisor=None) as client:
         for one in ENDPOINTS:
-            if one.takes is not None and "{job}" not in one.path:
+            if one.takes is not None and "{job}" not in one.path and one not in custodians.ENDPOINTS:
                 reply = client.post(one.path.replace("{dataset}", "stays"), json=one.takes)
                 assert reply.status_code in (200, 202), (one.path, reply.text)
 

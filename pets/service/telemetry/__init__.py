@@ -1,0 +1,1 @@
+"""Telemetry: how often what happened: counters, Prometheus metrics and spans, each label of a closed list."""

@@ -16,6 +16,7 @@ from pets.protection.protection import Protection, noisy
 from pets.query_model.query import Query
 from pets.release.bounding.rows_lost import RowsLost
 from pets.schema.schema import Schema
+from pets.service.client.custodian_verbs import CustodianVerbs
 from pets.service.client.facts import Facts
 from pets.service.client.fetching import Fetching
 from pets.service.client.jobs import Jobs
@@ -35,7 +36,7 @@ T = TypeVar("T")
 _MAX_HISTORY = 10_000  # entries that a service tells at once
 
 
-class Connection(Fetching):
+class Connection(CustodianVerbs, Fetching):
     """One analyst's session in one project, on tables that a service keeps; :func:`pets.connect` opens it.
 
     The verbs, results, errors and their words are those of :class:`pets.Session`. What is public is worked out here:
@@ -44,7 +45,8 @@ class Connection(Fetching):
     :meth:`remaining`, :meth:`history` and the states of questions. ``release(…, wait=False)``, and so each verb that
     asks, gives a :class:`~pets.service.client.jobs.Pending` at once; Ctrl-C leaves a question with the service, and
     :meth:`fetch` gives its answer later; so it does of one that a second person must approve
-    (:class:`~pets.errors.HeldError`).
+    (:class:`~pets.errors.HeldError`). :meth:`grants`, :meth:`account` and the other verbs of a custodian are for a
+    token with that role.
 
     Attributes:
         url: where the service is.

@@ -15,6 +15,7 @@ from pets.release.keys.top_keys import TopKeys
 from pets.release.release import Release
 from pets.service.client import reading, synthesis
 from pets.service.client.asking import Asking
+from pets.service.client.custodian_verbs import snapshots
 from pets.service.client.jobs import Pending, kind_of
 
 
@@ -47,6 +48,7 @@ class Fetching(Asking):
             "top_keys": ("top", partial(reading.keys, TopKeys, key=self.key, own=self._own)),
             "rows_lost": ("rows_lost", self._fetched_rows),
             "synthesise": ("synthetic", lambda form: synthesis.synthetic(form, self.key, self._own)),
+            "refresh": ("snapshots", snapshots),
         }
         name, read = readers.get(kind_of(reply), ("", self._fetched_releases))
         if name not in reply:

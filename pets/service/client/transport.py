@@ -77,9 +77,9 @@ class Transport:
         """The answer to a request; ``key`` names it."""
         return self._asked("POST", path, body=body, key=key, wait=wait)
 
-    def delete(self, *path: str) -> Json:
+    def delete(self, *path: str, **query: object) -> Json:
         """What is there no more."""
-        return self._asked("DELETE", path)
+        return self._asked("DELETE", path, query=query)
 
     def close(self) -> None:
         """Close what is open."""

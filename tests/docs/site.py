@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "docs" / "site"
 OUT = ROOT / "build" / "site"
 
-PACKAGES = ("pets", "pets.he", "pets.federated", "pets.testing")
+PACKAGES = ("pets", "pets.he", "pets.federated", "pets.service", "pets.testing")
 """Whose public names are in the reference."""
 
 CONTENTS = {
@@ -29,6 +29,10 @@ CONTENTS = {
         "docs/federation_from_nothing",
         "docs/guarantees",
         *("docs/witnesses", "docs/data_protection_officer"),
+    ],
+    "Run a service": [
+        *(f"docs/running/{page}" for page in ("laptop", "server", "kubernetes", "backup", "upgrade", "watching")),
+        "docs/threats",
     ],
     "When something goes wrong": [
         f"docs/bad_day_{who}" for who in ("custodian", "coordinator", "key_holder", "analyst")
@@ -83,7 +87,8 @@ def reference(package: str) -> str:
 
 def gather(folder: Path) -> None:
     """Every page of the site in one folder."""
-    for pattern in ("*.md", "docs/*.md", "docs/proofs/*.md", "notebooks/*.ipynb", "examples/*.yaml", "LICENSE"):
+    pages = ("*.md", "docs/*.md", "docs/*/*.md", "docs/running/*/*")
+    for pattern in (*pages, "notebooks/*.ipynb", "examples/*.yaml", "LICENSE"):
         for path in ROOT.glob(pattern):
             to = folder / path.relative_to(ROOT)
             to.parent.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # docs/manual.md is rendered from the spec suite, which runs every one of its questions itself
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "GLOSSARY.md", "CHANGELOG.md")]
 PAGES += sorted(path for path in (ROOT / "docs").glob("*.md") if path.name != "manual.md")
+PAGES += sorted((ROOT / "docs" / "running").glob("*.md"))
 PEOPLE = 4_000  # of the table that `pets demo` invents here
 FENCE = re.compile(r"(?:<!-- (noisy|not run) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"[-−]?\d[\d,]*(\.\d+)?(e-?\d+)?")

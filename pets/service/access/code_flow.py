@@ -9,17 +9,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from pets.common.entropy import random_bytes
-from pets.errors import UnauthenticatedError, UserError
+from pets.errors import BusyError, UnauthenticatedError, UserError, shown
 from pets.service.access.discovery import Discovery, fetched
 from pets.service.access.identity import Identity
 from pets.service.access.oidc import Oidc
 
 SCOPE = "openid"
+TOKENS = ("access", "id")
+
+_AT_ONCE = 8  # logins that wait for the provider; a thread waits with each
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,16 @@ class Client:
         scope: what is asked for; it has ``openid`` in it. With ``offline_access``, many providers let a login outlive
             their tokens.
         resource: for whom the access token is to be, where the provider wants that said (RFC 8707).
+        token: which of the provider's tokens says who somebody is: the ``access`` token, which is for this service and
+            what every endpoint takes; or the ``id`` token, which says only that they logged in to the console, where
+            the provider's access tokens are none that a service can read.
     """
 
     id: str
     secret: str = ""
     scope: str = SCOPE
     resource: str = ""
+    token: str = "access"
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -45,6 +53,8 @@ class Client:
                 raise UserError(f"the {name} of a login's client is a printable text, as the provider gives it")
         if not self.id:
             raise UserError("the client of a login needs its id, as the provider gives it")
+        if self.token not in TOKENS:
+            raise UserError(f"a login's client goes by the {' or the '.join(TOKENS)} token, not {shown(self.token)}")
         if "openid" not in self.scope.split():
             raise UserError("the scope of a login's client must have 'openid' in it; add it, as in 'openid profile'")
 
@@ -54,14 +64,12 @@ class Login:
     """The token with which somebody logged in.
 
     Attributes:
-        by_provider: whether a provider of logins gave it; else it is one of the service's own.
-        about: whether it is the ID token, which is about the login and for the client; else it is for the service.
+        sub: whom the provider that gave it let in; ``""``: it is one of the service's own.
         refresh: what is good for a newer one, where the provider gave such.
     """
 
     token: str
-    by_provider: bool = False
-    about: bool = False
+    sub: str = ""
     refresh: str = ""
 
 
@@ -100,6 +108,7 @@ class CodeFlow:
     def __init__(self, provider: Oidc, client: Client) -> None:
         self.provider, self.client = provider, client
         self._found = Discovery(provider.issuer)
+        self._waiting = threading.BoundedSemaphore(_AT_ONCE)
 
     @property
     def host(self) -> str:
@@ -142,39 +151,53 @@ class CodeFlow:
             grant_type="authorization_code", code=query["code"], redirect_uri=back, code_verifier=begun.verifier
         )
         claims = self.provider.told(told.get("id_token", ""), audience=self.client.id)
-        if claims is None or claims.get("azp", self.client.id) != self.client.id:
+        sub = None if claims is None else claims.get("sub")
+        if claims is None or not isinstance(sub, str) or claims.get("azp", self.client.id) != self.client.id:
             raise UnauthenticatedError("the provider's word about this login is not valid here; log in again")
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), begun.nonce.encode()):
             raise UnauthenticatedError("the provider's word is about another login; log in again")
-        return self._login(told)
+        login = self._login(told, sub)
+        if self.identify(login) is None:
+            raise UnauthenticatedError(
+                "the provider lets you in, and its token is none for this service; ask the custodian whether you may"
+            )
+        return login
 
     def identify(self, login: Login) -> Identity | None:
-        """Who somebody is; ``None`` where the token holds no longer."""
-        told = self.provider.told(login.token, audience=self.client.id if login.about else None)
-        return None if told is None else self.provider.named(told)
+        """Who somebody is; ``None`` where the token holds no longer, or is of somebody else than who logged in."""
+        told = self.provider.told(login.token, audience=self.client.id if self.client.token == "id" else None)
+        if told is None or not login.sub or told.get("sub") != login.sub:
+            return None
+        return self.provider.named(told)
 
     def renewed(self, login: Login) -> Login | None:
-        """The same login with a newer token; ``None`` where the provider gives none."""
-        if not (login.by_provider and login.refresh):
+        """The same login with a newer token; ``None`` where the provider gives none.
+
+        Raises:
+            BusyError: where the provider cannot be asked now.
+        """
+        if not (login.sub and login.refresh):
             return None
         try:
             told = self._tokens(grant_type="refresh_token", refresh_token=login.refresh)
-        except UserError:
+        except UnauthenticatedError:
             return None
-        return self._login({"refresh_token": login.refresh} | told)
+        return self._login({"refresh_token": login.refresh} | told, login.sub)
 
-    def _login(self, told: Mapping[str, str]) -> Login:
-        """Of what the provider gave, what the service takes: the token for it, or that about the login."""
-        access = Login(told.get("access_token", ""), True, refresh=told.get("refresh_token", ""))
-        if self.identify(access) is not None:
-            return access
-        return Login(told.get("id_token", ""), True, about=True, refresh=access.refresh)
+    def _login(self, told: Mapping[str, str], sub: str) -> Login:
+        """Of what the provider gave, the one token that the owner said."""
+        return Login(told.get(f"{self.client.token}_token", ""), sub, told.get("refresh_token", ""))
 
     def _tokens(self, **form: str) -> dict[str, str]:
         """The token endpoint's reply to a grant."""
         secret = {"client_secret": self.client.secret} if self.client.secret else {}
         sent = {"client_id": self.client.id} | secret | self._resource | form
-        told = fetched(self._found.address("token_endpoint"), sent)
+        if not self._waiting.acquire(blocking=False):
+            raise BusyError("many people log in at this moment; try again", 1.0)
+        try:
+            told = fetched(self._found.address("token_endpoint"), sent)
+        finally:
+            self._waiting.release()
         if told is None:
             raise UnauthenticatedError("the provider of logins gave no token for this login; log in again")
         return {name: value for name, value in told.items() if isinstance(value, str)}

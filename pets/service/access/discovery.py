@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from pets.service.access.oidc import Redirects, check_url
 
 PATIENCE = 5.0
 _MOST = 1_000_000  # bytes of an answer
+_REFUSED = (400, 401, 403)
 _PAUSE = 5.0  # seconds between two looks, however many people want to log in
 
 
@@ -60,16 +62,26 @@ class Discovery:
 
 
 def fetched(url: str, form: Mapping[str, str] | None = None) -> Json | None:
-    """The JSON object that an address answers with, to a form where one is sent; ``None`` where it has none."""
+    """The JSON object that an address answers with, to a form where one is sent; ``None`` where it refuses the form.
+
+    Raises:
+        BusyError: where it cannot be asked now, or answers with anything else.
+    """
     body = None if form is None else urllib.parse.urlencode(form).encode()
     request = urllib.request.Request(url, body, {"Accept": "application/json"})
-    opener = urllib.request.build_opener(_Stays if form is not None else Redirects)
+    opener = urllib.request.build_opener(Redirects if form is None else _Stays)
     try:
         with opener.open(request, timeout=PATIENCE) as reply:
             told = json.loads(reply.read(_MOST))
+    except urllib.error.HTTPError as error:
+        if form is not None and error.code in _REFUSED:
+            return None
+        raise _away() from None
     except (OSError, ValueError, RecursionError):
-        return None
-    return told if isinstance(told, dict) else None
+        raise _away() from None
+    if not isinstance(told, dict):
+        raise _away()
+    return told
 
 
 class _Stays(urllib.request.HTTPRedirectHandler):

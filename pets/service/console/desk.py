@@ -14,8 +14,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pets.common.codec import canonical
 from pets.common.entropy import random_bytes
-from pets.errors import UnauthenticatedError
+from pets.errors import BusyError, UnauthenticatedError
 from pets.service.access.bearer import Authenticator, Bearer
 from pets.service.access.code_flow import CodeFlow, Login
 from pets.service.access.identity import Identity
@@ -49,7 +50,7 @@ class Session:
 
     Attributes:
         login: the token of it.
-        csrf: what their forms send back.
+        csrf: what their forms' own text is made from.
         since, seen: when it began, and the last request in it.
     """
 
@@ -114,20 +115,29 @@ class Desk:
             self._sessions.pop(_hash(secret), None)
 
     def identify(self, session: Session) -> Identity:
-        """Whose session it is, as of now; raises :class:`UnauthenticatedError` where the login holds no longer."""
+        """Whose session it is, as of now.
+
+        Raises:
+            UnauthenticatedError: where the login holds no longer.
+            BusyError: where it could be renewed, and the provider cannot be asked now.
+        """
         found = self._who(session.login)
         if found is None and self.flow is not None:
-            with session.lock:  # one request renews it, and the others take what it got
+            if not session.lock.acquire(blocking=False):  # nobody's thread waits for another's
+                raise BusyError("your login is being renewed; load the page again", 1.0)
+            try:
                 found = self._who(session.login)
                 if found is None and (renewed := self.flow.renewed(session.login)) is not None:
-                    session.login = renewed
                     found = self._who(renewed)
+                    session.login = renewed if found is not None else session.login
+            finally:
+                session.lock.release()
         if found is None:
             raise UnauthenticatedError("your login has ended; log in again")
         return found
 
     def _who(self, login: Login) -> Identity | None:
-        if login.by_provider:
+        if login.sub:
             return None if self.flow is None else self.flow.identify(login)
         try:
             return self.auth.identify(f"Bearer {login.token}") if isinstance(self.auth, Bearer) else None
@@ -138,6 +148,13 @@ class Desk:
 def unguessable() -> str:
     """256 random bits, as text."""
     return random_bytes(32).hex()
+
+
+def bound(secret: str, *names: str) -> str:
+    """A text that stands for a secret together with some names, and from which neither can be told."""
+    if not secret:
+        return ""
+    return hmac.new(secret.encode(), canonical(names), hashlib.sha256).hexdigest()
 
 
 def same(given: str, expected: str) -> bool:

@@ -39,7 +39,6 @@ def _asked(visit: Visit, error: PetsError | None = None) -> Html:
 
 def _log_in(visit: Visit) -> Answer:
     """With a token of the service's own, or of the provider."""
-    visit.service.rates.take(_BACK)
     token = visit.form.get("token", "").strip()
     try:
         return _begun(visit, Login(token))
@@ -59,7 +58,6 @@ def _out(visit: Visit) -> Answer:
     """To the provider."""
     if visit.desk.flow is None:
         raise NotFoundError("this service has no provider of logins; log in with a token of it")
-    visit.service.rates.take(_BACK)
     check_wire(visit.site)
     to, begun = visit.desk.flow.begin(_back(visit))
     return Redirect(to, (Cookie(LOGIN, begun.text, _UNDER_WAY),))
@@ -69,7 +67,6 @@ def _return(visit: Visit) -> Answer:
     """From the provider; what the browser kept is good for one try."""
     if visit.desk.flow is None:
         raise NotFoundError("this service has no provider of logins; log in with a token of it")
-    visit.service.rates.take(_BACK)
     begun = Begun.read(visit.cookies.get(LOGIN, ""))
     try:
         return _begun(visit, visit.desk.flow.finish(begun, visit.query, _back(visit)))

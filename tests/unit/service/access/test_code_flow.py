@@ -12,9 +12,11 @@ import pytest
 
 from pets.errors import BusyError, UnauthenticatedError, UserError
 from pets.service.access import code_flow, discovery
+from pets.service.access.bearer import Bearer
 from pets.service.access.code_flow import Begun, Client, CodeFlow, Login
 from pets.service.access.discovery import Discovery
 from pets.service.access.oidc import Oidc
+from pets.service.console.desk import Desk
 from tests.unit.service.access.test_oidc import AUDIENCE, ISSUER, JWKS, signed
 
 BACK = "https://pets.example.org/console/login/return"
@@ -33,13 +35,18 @@ class Provider:
         self.tokens: dict[str, Any] | None = {}
         self.sent: list[dict[str, str]] = []
         self.looks = 0
+        self.away = False
         monkeypatch.setattr(discovery, "fetched", self.answer)
         monkeypatch.setattr(code_flow, "fetched", self.answer)
 
     def answer(self, url: str, form: dict[str, str] | None = None) -> Any:
+        if self.away:
+            raise BusyError("the provider of logins cannot be asked now", 5.0)
         if form is None:
             assert url == f"{ISSUER}/.well-known/openid-configuration"
             self.looks += 1
+            if self.said is None:
+                raise BusyError("the provider of logins cannot be asked now", 5.0)
             return self.said
         assert url == SAID["token_endpoint"]
         self.sent.append(dict(form))
@@ -82,34 +89,81 @@ def test_the_way_out_and_the_way_back(provider: Provider) -> None:
             "code_verifier": begun.verifier,
         }
     ]
-    assert login == Login(provider.tokens["access_token"], True, refresh="more")
+    assert login == Login(provider.tokens["access_token"], "amina", "more")
     found = made.identify(login)
     assert found is not None and (found.subject, found.roles) == ("amina", {"auditor"})
 
 
+def finished(made: CodeFlow, provider: Provider, **tokens: Any) -> Login:
+    """What a login comes to with these tokens, and a right word about the login."""
+    to, begun = made.begin(BACK)
+    assert ("prompt" in parse_qs(urlsplit(to).query)) == ("offline_access" in made.client.scope)
+    provider.tokens = {"id_token": signed(aud="console", nonce=begun.nonce)} | tokens
+    return made.finish(begun, {"state": begun.state, "code": "c"}, BACK)
+
+
 def test_a_login_outlives_its_token_where_the_provider_renews_it(provider: Provider) -> None:
     made = flow(scope="openid offline_access")
-    to, begun = made.begin(BACK)
-    assert parse_qs(urlsplit(to).query)["prompt"] == ["consent"]
-    provider.tokens = {"id_token": signed(aud="console", nonce=begun.nonce), "access_token": "opaque"}
-    login = made.finish(begun, {"state": begun.state, "code": "c"}, BACK)
-    assert login.about and made.identify(login) is not None, "what is about the login stands for an opaque token"
-    assert made.renewed(login) is None and len(provider.sent) == 1
-    provider.tokens = {"access_token": signed()}
-    newer = made.renewed(replace(login, refresh="r1"))
-    assert newer == Login(provider.tokens["access_token"], True, refresh="r1")
+    login = finished(made, provider, access_token=signed())
+    assert made.renewed(login) is None and len(provider.sent) == 1, "without what is good for a newer one"
+    login = replace(login, refresh="r1")
+    provider.tokens = {"access_token": signed(pets_roles=["auditor"])}
+    newer = made.renewed(login)
+    assert newer == Login(provider.tokens["access_token"], "amina", "r1") and made.identify(newer) is not None
     assert provider.sent[-1] == {"client_id": "console", "grant_type": "refresh_token", "refresh_token": "r1"}
+    provider.tokens = {"access_token": signed(sub="other")}
+    other = made.renewed(login)
+    assert other is not None and made.identify(other) is None, "a session stays whose it is"
     provider.tokens = None
-    assert made.renewed(replace(login, refresh="r1")) is None
+    assert made.renewed(login) is None, "the provider refuses"
+    provider.away = True
+    with pytest.raises(BusyError):  # which says nothing about the login
+        made.renewed(login)
     assert made.renewed(Login("pets_x", refresh="r1")) is None, "a token of the service's own is nobody's to renew"
 
 
-def test_a_token_about_the_login_is_none_for_the_service(provider: Provider) -> None:
-    made = flow()
-    about = signed(aud="console")
-    assert made.identify(Login(about, True)) is None
-    assert made.provider.identify(about) is None
-    assert made.identify(Login(signed(), True, about=True)) is None
+def test_a_session_goes_on_while_the_provider_is_away_and_ends_when_it_says_so(provider: Provider) -> None:
+    made = flow(scope="openid offline_access")
+    desk = Desk(Bearer(Nothing()), made)
+    secret = desk.begin(finished(made, provider, access_token=signed(), refresh_token="r1"))
+    session = desk.find(secret)
+    assert session is not None and desk.identify(session).subject == "amina"
+    session.login = replace(session.login, token=signed(exp=1))
+    provider.away = True
+    with pytest.raises(BusyError):
+        desk.identify(session)
+    provider.away, provider.tokens = False, {"access_token": signed(sub="other")}
+    with pytest.raises(UnauthenticatedError, match="has ended"):
+        desk.identify(session)
+    provider.tokens = {"access_token": signed(), "refresh_token": "r2"}
+    assert desk.identify(session).subject == "amina" and session.login.refresh == "r2"
+
+
+class Nothing:
+    """Of the service's own tokens none."""
+
+    def identify(self, token: str) -> None:
+        """Nobody."""
+
+
+@pytest.mark.parametrize(
+    "access", [lambda: signed(aud="payroll"), lambda: signed(sub="other"), lambda: "opaque", lambda: signed(exp=1)]
+)
+def test_who_may_log_in_at_the_provider_may_not_therefore_come_in(provider: Provider, access: Any) -> None:
+    """The token for this service is what says so, and no other is taken in its place."""
+    with pytest.raises(UnauthenticatedError, match="none for this service"):
+        finished(flow(), provider, access_token=access())
+    with pytest.raises(UnauthenticatedError, match="none for this service"):
+        finished(flow(), provider)
+
+
+def test_the_word_about_the_login_says_who_somebody_is_where_the_owner_chose_so(provider: Provider) -> None:
+    made = flow(token="id")
+    login = finished(made, provider, access_token=signed(pets_roles=["custodian"]))
+    found = made.identify(login)
+    assert found is not None and found.roles == {"analyst"} and login.token == provider.tokens["id_token"]  # type: ignore[index]
+    assert made.provider.identify(login.token) is None, "at no endpoint, which the console's tokens are not for"
+    assert flow().identify(login) is None
 
 
 def wrong_queries(begun: Begun) -> dict[str, dict[str, str]]:
@@ -197,7 +251,12 @@ def test_no_address_of_a_provider_may_be_read_on_the_way(provider: Provider) -> 
 
 @pytest.mark.parametrize(
     ("more", "sentence"),
-    [({"id": ""}, "needs its id"), ({"scope": "profile"}, "openid"), ({"secret": "a\nb"}, "printable")],
+    [
+        ({"id": ""}, "needs its id"),
+        ({"scope": "profile"}, "openid"),
+        ({"secret": "a\nb"}, "printable"),
+        ({"token": "both"}, "access or the id token, not 'both'"),
+    ],
 )
 def test_a_client_that_is_none_is_refused(more: dict[str, str], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):

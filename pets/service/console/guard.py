@@ -87,7 +87,10 @@ def check_form(request: Any, given: str, expected: str) -> None:
     told, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     here = told == "same-origin" if told is not None else _same_host(origin, request)
     if not here or not same(given, expected):
-        raise ForbiddenError("this form comes from another page than the console's, or is too old; load it again")
+        raise ForbiddenError(
+            "this form comes from another page than the console's, or you have logged in or chosen another project "
+            "since it was loaded; load it again"
+        )
 
 
 def _same_host(origin: str | None, request: Any) -> bool:

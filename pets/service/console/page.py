@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from pets.service.wire.problems import outward
 
 LONGEST = 2.0
 """Seconds that a page waits for an answer at most: a thread waits with it."""
+
+_WAITING = threading.BoundedSemaphore(8)
+"""Pages that may wait at once: the others say at once how it is, and the threads that endpoints need stay free."""
 
 _BY_ADDRESS = {(one.method, one.path): one for one in ENDPOINTS}
 
@@ -131,14 +135,23 @@ class Visit:
         call = one.call(self.service, self.identity, dict(path or {}), [*(query or {}).items()], sent, key)
         reply = one.handler(call)
         if not isinstance(reply, Later):
-            return reply.body
-        end, looks = time.monotonic() + min(reply.seconds, LONGEST), iter(LOOKS)
-        while True:
-            found, last = reply.look()
-            left = end - time.monotonic()
-            if last or left <= 0:
-                return found.body
-            time.sleep(min(left, next(looks, LOOKS[-1])))
+            return dict(reply.body)
+        found, last = reply.look()
+        if last or not reply.seconds or not _WAITING.acquire(blocking=False):
+            return dict(found.body)
+        try:
+            return _waited(reply)
+        finally:
+            _WAITING.release()
+
+
+def _waited(reply: Later) -> Json:
+    end, looks = time.monotonic() + min(reply.seconds, LONGEST), iter(LOOKS)
+    while True:
+        time.sleep(max(0.0, min(end - time.monotonic(), next(looks, LOOKS[-1]))))
+        found, last = reply.look()
+        if last or time.monotonic() >= end:
+            return dict(found.body)
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,15 @@ class Register:
     def _now(self) -> tuple[int, Published, bytes]:
         with self._ledger.reading() as tx:
             size = tx.head.size
-        with self._lock:  # the log is read once, however many ask
-            if self._known is None or self._known[0] != size:
-                found = published(self._ledger)
-                self._known = (found.history.size, found, page(found).encode())
-            return self._known
+        known = self._known
+        # whoever comes while it is made anew has the one before it
+        if (known is None or known[0] != size) and self._lock.acquire(blocking=known is None):
+            try:
+                if self._known is None or self._known[0] != size:
+                    found = published(self._ledger)
+                    self._known = (found.history.size, found, page(found).encode())
+                known = self._known
+            finally:
+                self._lock.release()
+        assert known is not None
+        return known

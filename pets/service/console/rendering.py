@@ -14,6 +14,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pets.errors import NotFoundError, shown
+from pets.ledger.publish.wording import rounded_up
 
 FOLDER = Path(__file__).parent
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -29,7 +30,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"part": part, "when": when, "number": number, "epsilon": epsilon, "percent": percent}
+    made.filters |= {"part": part, "when": when, "number": number, "epsilon": epsilon}
     return made
 
 
@@ -114,17 +115,4 @@ def epsilon(value: object) -> str:
         return str(value)
     if not math.isfinite(found):
         return "no finite guarantee"
-    if found <= 0:
-        return "0"
-    unit = 10.0 ** (math.floor(math.log10(found)) - 3)
-    return f"{math.ceil(found / unit - 1e-3) * unit:.4g}"
-
-
-def percent(share: float) -> str:
-    """A share in percent, with one digit behind the point where it is small.
-
-    >>> percent(0.5), percent(0.0004), percent(0)
-    ('50 %', '0.1 %', '0 %')
-    """
-    found = math.ceil(share * 1000 - 1e-9) / 10
-    return f"{found:g} %"
+    return rounded_up(found)

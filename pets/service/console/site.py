@@ -10,10 +10,10 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from pets.errors import NotFoundError, PetsError, UnauthenticatedError, UserError
 from pets.service.access.identity import Identity
-from pets.service.console.desk import FORM, PROJECT, SESSION, WANTED, Cookie, Desk, unguessable
+from pets.service.console.desk import FORM, PROJECT, SESSION, WANTED, Cookie, Desk, bound, unguessable
 from pets.service.console.guard import HEADERS, Cookies, check_form
 from pets.service.console.page import Answer, File, Html, Page, Redirect, Visit
-from pets.service.console.pages import analyst, login, public, reviews, uses
+from pets.service.console.pages import analyst, grants, login, oversight, public, reviews, uses
 from pets.service.console.register import Register
 from pets.service.console.rendering import render, static_name
 from pets.service.http.endpoint import NOBODY, body_of, identity_of, incident
@@ -21,7 +21,15 @@ from pets.service.http.pages import Sent, Serve, in_thread
 from pets.service.http.service import Service
 from pets.service.wire import problems
 
-PAGES: tuple[Page, ...] = (*analyst.PAGES, *reviews.PAGES, *uses.PAGES, *public.PAGES, *login.PAGES)
+PAGES: tuple[Page, ...] = (
+    *analyst.PAGES,
+    *reviews.PAGES,
+    *oversight.PAGES,
+    *grants.PAGES,
+    *uses.PAGES,
+    *public.PAGES,
+    *login.PAGES,
+)
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 2000
@@ -82,7 +90,7 @@ class _Turn:
         self._who = NOBODY
         self._secret = self._cookies.found.get(SESSION, "")
         self._session = desk.find(self._secret) if desk.own and self._secret else None
-        self._csrf = "" if page.anonymous else self._given() if self._session is None else self._session.csrf
+        self._given = "" if page.anonymous else self._browser() if self._session is None else self._session.csrf
 
     async def answered(self) -> Sent:
         """The page, or where to go instead; raises :class:`PetsError`."""
@@ -115,11 +123,16 @@ class _Turn:
             return await in_thread(self._desk.identify, self._session)
         except UnauthenticatedError:
             self._desk.end(self._secret)
-            self._session, self._csrf = None, self._given()
+            self._session, self._given = None, self._browser()
             raise
 
-    def _given(self) -> str:
-        """What forms send back where there is no session: the browser has it in a cookie, from now on at least."""
+    @property
+    def _csrf(self) -> str:
+        """What forms send back: of this session or browser, and of whoever asks in this project, and nobody else."""
+        return bound(self._given, self._who.subject, self._who.project)
+
+    def _browser(self) -> str:
+        """What forms depend on where there is no session: the browser has it in a cookie, from now on at least."""
         if found := str(self._cookies.found.get(FORM, "")):
             return found
         made = unguessable()

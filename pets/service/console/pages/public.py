@@ -11,6 +11,7 @@ from pets.service.access.grants import check_whole_ledger
 from pets.service.console.page import Answer, File, Page, Visit
 from pets.service.http.endpoint import NOBODY
 
+_ADDRESS = "/register"
 _STYLE = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 _POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -23,9 +24,10 @@ def check_register(visit: Visit) -> None:
     Raises:
         UnauthenticatedError, ForbiddenError: where it is not open to all, and this is no auditor of the whole ledger.
     """
-    visit.service.rates.take((visit.identity.project, visit.identity.subject))
+    nobody = visit.identity is NOBODY  # all without a login are counted together, and as no analyst of any name
+    visit.service.rates.take(_ADDRESS if nobody else (visit.identity.project, visit.identity.subject))
     if not visit.register.opened:
-        if visit.identity is NOBODY:
+        if nobody:
             raise UnauthenticatedError("this record is not open to all; log in first, as an auditor or a custodian")
         visit.identity.require("auditor", "custodian")
         check_whole_ledger(visit.service.ledger, visit.identity, "auditor", "custodian")
@@ -36,4 +38,4 @@ def _register(visit: Visit) -> Answer:
     return File(visit.register.page(), "text/html; charset=utf-8", {"Content-Security-Policy": _POLICY})
 
 
-PAGES = (Page("GET", "/register", _register, opened=True),)
+PAGES = (Page("GET", _ADDRESS, _register, opened=True),)

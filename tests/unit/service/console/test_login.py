@@ -19,6 +19,7 @@ from pets.service.access.identity import Identity
 from pets.service.access.tokens import ServiceTokens
 from pets.service.app import create_app
 from pets.service.console.desk import IDLE, LIFE, Desk
+from pets.service.http.limits import Limits
 from pets.session.custodian import Custodian
 from tests.http_services import AtOnce, TestClient, by_name, custodian
 
@@ -272,6 +273,35 @@ def test_one_of_several_projects_is_chosen_and_only_of_ones_own(keeper: Custodia
         assert (choose("strøke & co"), chosen()) == (303, "strøke &amp; co")
         browser.cookies.set("pets-project", "sleep", path="/console", domain="testserver.local")
         assert chosen() in ("asthma", "strøke &amp; co")
+
+
+def test_a_form_is_good_for_the_project_whose_page_it_was_on(keeper: Custodian) -> None:
+    """Another tab may have chosen another since; what is asked then would be asked, and paid for, there."""
+    names, who = {"asthma", "sleep"}, ["amina"]
+    app = create_app(keeper, auth=lambda request: Identity(who[0], project="asthma", projects=frozenset(names)))
+    with TestClient(app, follow_redirects=False) as browser:
+
+        def choose(form: str, project: str) -> int:
+            sent, headers = {"csrf": form, "project": project}, {"Origin": "http://testserver"}
+            return int(browser.post("/console/project", data=sent, headers=headers).status_code)
+
+        first = csrf(browser.get("/console/nowhere").text)
+        assert (choose(first, "sleep"), choose(first, "asthma")) == (303, 403)
+        second = csrf(browser.get("/console/nowhere").text)
+        assert second != first and choose(second, "asthma") == 303
+        who[0] = "ben"  # somebody else has logged in to the host since
+        assert choose(first, "asthma") == 403
+
+
+def test_strangers_keep_nobody_from_logging_in(keeper: Custodian, secrets: dict[str, str]) -> None:
+    limits = Limits(per_minute=3)
+    app = create_app(keeper, supervisor=AtOnce(keeper), limits=limits)
+    with (
+        TestClient(app, base_url="http://localhost", follow_redirects=False) as stranger,
+        TestClient(app, base_url="http://localhost", follow_redirects=False) as browser,
+    ):
+        assert [log_in(stranger, "pets_no").status_code for _ in range(5)] == [401] * 5
+        assert log_in(browser, secrets["jo"]).status_code == 303
 
 
 def test_where_the_host_knows_who_asks_there_is_no_login_here(keeper: Custodian) -> None:

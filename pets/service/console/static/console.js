@@ -117,7 +117,7 @@
     say("Invented rows are being asked.");
     event.submitter.disabled = true;
     try {
-      box.replaceChildren(...(await load(sql.getAttribute("action"), ["#dummy > *", ".job", ".alarm"], sent)));
+      box.replaceChildren(...(await load(sql.getAttribute("action"), [".job", ".alarm"], sent)));
       box.querySelectorAll("[data-poll]").forEach(wait);
     } catch {
       box.replaceChildren(trouble("The answer on invented rows did not come; press the button again."));

@@ -7,14 +7,13 @@ everybody asks through.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pets.common.codec import Json
 from pets.common.percent import percent
 from pets.errors import PetsError, SqlError
 from pets.schema.schema import Schema
 from pets.service.console.page import Answer, Html, Page, Redirect, Visit, said
-from pets.service.console.pages.analyst.answers import invented, real
+from pets.service.console.pages.analyst.answers import real
 from pets.service.console.pages.analyst.budget import Bar, price_bar, remaining, units
 from pets.service.console.pages.analyst.draft import HOW, Draft, opened, sent
 from pets.service.console.pages.analyst.parts import MEASURES, PERIODS, ROWS, SIGNS, columns, question
@@ -88,7 +87,7 @@ def _post(visit: Visit) -> Answer:
         if do == "write":
             draft = _written(place, draft)
         elif do == "dummy":
-            return _dummy(visit, place, draft)
+            return _dummy(visit, draft)
         elif do == "release":
             return _release(visit, draft)
     except PetsError as error:
@@ -96,7 +95,7 @@ def _post(visit: Visit) -> Answer:
     return _page(visit, place, draft)
 
 
-def _page(visit: Visit, place: Place, draft: Draft, wrong: Wrong | None = None, **more: Any) -> Html:
+def _page(visit: Visit, place: Place, draft: Draft, wrong: Wrong | None = None) -> Html:
     """The page with all that is known of the question so far."""
     price = None
     if wrong is None:
@@ -105,7 +104,7 @@ def _page(visit: Visit, place: Place, draft: Draft, wrong: Wrong | None = None, 
         **{"draft": draft, "tables": place.tables, "columns": columns(place.schema, draft.table), "rows": ROWS},
         **{"measures": MEASURES, "signs": SIGNS, "periods": PERIODS, "how": HOW, "price": price, "wrong": wrong},
     }
-    return Html("analyst/ask.html", values | more, 200 if wrong is None else wrong.status)
+    return Html("analyst/ask.html", values, 200 if wrong is None else wrong.status)
 
 
 def _fragment(visit: Visit) -> Html:
@@ -171,16 +170,12 @@ def _wrong(error: PetsError) -> Wrong:
     return Wrong(said(error), "", status(error))
 
 
-def _dummy(visit: Visit, place: Place, draft: Draft) -> Answer:
-    """The answer on invented rows: on this page, or on that of its job where it takes longer."""
+def _dummy(visit: Visit, draft: Draft) -> Redirect:
+    """Ask it of invented rows. (No thread waits for the answer: its page does.)"""
     query, _ = _query(visit, draft)
     body = {"queries": [query], "protection": draft.protection, "rows": _DUMMY_ROWS, "seed": 0}
-    told = visit.ask(
-        "POST", "/datasets/{dataset}/dummy", path={"dataset": draft.dataset}, query={"wait": "2"}, body=body
-    )
-    if told.get("releases") is None:
-        return Redirect(f"/jobs/{told['job']['id']}")
-    return _page(visit, place, draft, answers=invented(told["releases"]))
+    told = visit.ask("POST", "/datasets/{dataset}/dummy", path={"dataset": draft.dataset}, body=body)
+    return Redirect(f"/jobs/{told['job']['id']}")
 
 
 def _release(visit: Visit, draft: Draft) -> Answer:

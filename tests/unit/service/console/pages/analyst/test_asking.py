@@ -107,9 +107,9 @@ def test_invented_rows_are_marked_wherever_they_are_shown(keeper: Custodian, ami
     assert re.findall(r'download="([^"]*)"', found) and all(
         name.startswith("invented-") for name in re.findall(r'download="([^"]*)"', found)
     )
-    # its job's page marks it as well
+    # what a script puts beside the question is marked as well, and so is the list
     (job,) = re.findall(r"/console/jobs/([0-9a-f]{32})", amina.get("/jobs"))[:1]
-    assert 'class="watermark"' in amina.get(f"/jobs/{job}") and 'class="watermark"' in amina.get(f"/jobs/{job}/part")
+    assert 'class="watermark"' in amina.get(f"/jobs/{job}/part") and "Invented rows" in said(amina.get("/jobs"))
 
 
 def test_an_answer_is_shown_with_its_certificate_its_cost_and_what_is_left(keeper: Custodian, amina: Pages) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pets.common.codec import Json, canonical, fraction
 from pets.common.percent import budget_percent
@@ -16,9 +17,11 @@ from pets.errors import MissingExtraError, PetsError
 from pets.query_model.query import Query
 from pets.release import shown as shown_of
 from pets.release import text, views
+from pets.release.keys.released_keys import ReleasedKeys
+from pets.release.keys.top_keys import TopKeys
 from pets.release.release import Release
 from pets.schema.schema import Schema
-from pets.service.client.reading import answers as certified
+from pets.service.client import reading, synthesis
 from pets.service.console.page import Visit
 from pets.service.console.pages.analyst.budget import Bar, bar
 
@@ -100,15 +103,39 @@ def real(visit: Visit, dataset: str, forms: list[Json], of: tuple[str, str] | No
     Raises:
         VerificationError: where a certificate does not hold, or is about another's answer; then no number is shown.
     """
-    key = VerifyingKey(bytes.fromhex(visit.ask("GET", "/key")["key"]))
+    key, own = _ledger(visit), _own(visit, dataset, of)
+    return [_shown(release, key.id) for release in reading.answers(forms, key, own)]
+
+
+def check_other(visit: Visit, dataset: str, name: str, form: Json, of: tuple[str, str] | None = None) -> None:
+    """Hold an answer that is no release against the ledger's key, before anything of it is handed out.
+
+    Args:
+        name: of it in the service's reply: ``keys``, ``top`` or ``synthetic``.
+        of: as for :func:`real`.
+
+    Raises:
+        VerificationError: as :func:`real`.
+    """
+    key, own = _ledger(visit), _own(visit, dataset, of)
+    if name == "synthetic":
+        synthesis.synthetic(form, key, own)
+    else:
+        reading.keys(ReleasedKeys if name == "keys" else TopKeys, form, key, own)
+
+
+def _ledger(visit: Visit) -> VerifyingKey:
+    return VerifyingKey(bytes.fromhex(visit.ask("GET", "/key")["key"]))
+
+
+def _own(visit: Visit, dataset: str, of: tuple[str, str] | None) -> Json:
     project, analyst = (visit.identity.project, visit.identity.subject) if of is None else of
-    own = {"dataset": dataset, "project": project, "analyst": analyst, "data": "real"}
-    return [_shown(release, key.id) for release in certified(forms, key, own)]
+    return {"dataset": dataset, "project": project, "analyst": analyst, "data": "real"}
 
 
 def invented(forms: list[Json]) -> list[Shown]:
-    """Answers about invented rows for a page: nobody signs them."""
-    return [_shown(Release.from_json(form), "") for form in forms]
+    """Answers about invented rows for a page, which nobody signs; raises :class:`VerificationError` for real ones."""
+    return [_shown(release, "") for release in reading.invented(forms)]
 
 
 def _shown(release: Release, checked: str) -> Shown:
@@ -172,17 +199,23 @@ def _charts(release: Release) -> tuple[tuple[Chart, ...], str]:
     if marks > _MARKS:
         return (), "There are too many groups for a chart on this page; in Python, release.plot() draws one."
     try:
-        from pets.release import picture, plot
-
-        picture.needed()
-        found = []
-        for column in release.estimates.columns[:_CHARTS]:
-            drawn = picture.svg(plot.chart(release, column.output.name))
-            label = f"Chart of {plot.measured(release, column)}; the table has the same numbers."
-            found.append(Chart(address(drawn.encode(), "image/svg+xml"), label))
-        return tuple(found), ""
+        return _drawn(canonical(release.to_json())), ""
     except MissingExtraError:
         return (), "Charts are not installed in this service (its plot extra); the table has all numbers."
+
+
+@lru_cache(maxsize=64)
+def _drawn(sealed: bytes) -> tuple[Chart, ...]:
+    """The charts of an answer, which take a while: drawn once, however often the page is loaded."""
+    from pets.release import picture, plot
+
+    picture.needed()
+    release, found = Release.from_json(sealed), []
+    for column in release.estimates.columns[:_CHARTS]:
+        drawn = picture.svg(plot.chart(release, column.output.name))
+        label = f"Chart of {plot.measured(release, column)}; the table has the same numbers."
+        found.append(Chart(address(drawn.encode(), "image/svg+xml"), label))
+    return tuple(found)
 
 
 def written(query: Query, schema: Schema) -> str:

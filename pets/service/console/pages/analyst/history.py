@@ -14,13 +14,13 @@ from pets.session.history import read_form
 OUTCOMES = {
     "reserved": "about to be answered",
     "started": "is being answered",
-    "committed": "answered",
-    "delivered": "answered again, at no cost",
+    "committed": "answer made",
+    "delivered": "made before, at no cost",
     "denied": "refused: over the budget",
     "voided": "withdrawn, at no cost",
     "forfeited": "failed; stays charged",
 }
-"""What became of a request, by its state."""
+"""What became of a request, by its state. (An answer that was made may still wait for a second person.)"""
 
 _SHOWN = 200
 
@@ -40,8 +40,11 @@ def _line(row: Json) -> Json:
 
 def _history(visit: Visit) -> Html:
     dataset = visit.path["dataset"]
-    found = visit.ask("GET", "/datasets/{dataset}/history", path={"dataset": dataset}, query={"last": str(_SHOWN)})
-    values = {"dataset": dataset, "lines": lines(found["history"]), "most": _SHOWN, "left": left(visit, dataset)}
+    at = {"dataset": dataset}
+    found = visit.ask("GET", "/datasets/{dataset}/history", path=at, query={"last": str(_SHOWN)})
+    rules = visit.ask("GET", "/datasets/{dataset}/schema", path=at)["policy"]
+    values: Json = {"dataset": dataset, "lines": lines(found["history"]), "most": _SHOWN}
+    values |= {"left": left(visit, dataset), "approved": rules.get("approval") == "after"}
     return Html("analyst/history.html", values)
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from pets.common.codec import Json, canonical
 from pets.service.console.page import Html, Page, Redirect, Visit
-from pets.service.console.pages.analyst.answers import Download, address, invented, real
+from pets.service.console.pages.analyst.answers import Download, address, check_other, invented, real
 
 KINDS = {
     "release": "Answer",
@@ -65,6 +65,7 @@ def _became(visit: Visit) -> Json:
         return values | {"answers": invented(forms)}
     if found[0] in ("releases", "rows_lost"):
         return values | {"answers": real(visit, job["dataset"], forms if isinstance(forms, list) else [forms])}
+    check_other(visit, job["dataset"], found[0], forms)
     kept = address(canonical(forms), "application/json")
     return values | {"file": Download(f"{job['kind_said']} (JSON)", f"{job['kind']}-{job['id'][:8]}.json", kept)}
 

@@ -115,8 +115,34 @@ def test_an_answer_of_another_kind_is_a_file(amina: Pages) -> None:
     assert "Group keys" in said(page) and re.search(r'download="group_keys-[0-9a-f]{8}\.json"', page)
 
 
+@pytest.mark.parametrize("part", ["rows", "project", "protection"])
+def test_no_file_is_handed_out_whose_certificate_does_not_hold(
+    amina: Pages, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    number = _asked(amina, {"kind": "group_keys", "table": "stays", "by": ["sex"], "protection": DP})
+    real = answers.answer_of
+
+    def forged(*given: Any) -> Any:
+        form = real(*given)["keys"]
+        assert part in form, [*form]
+        return {"keys": form | {part: [["X"]] if part == "rows" else "another"}}
+
+    monkeypatch.setattr(answers, "answer_of", forged)
+    page = amina.get(f"/jobs/{number}", status=422)
+    assert "is not shown" in said(page) and "download=" not in page
+
+
+def test_an_answer_that_waits_for_a_second_person_is_not_told_as_seen(tmp_path: Path) -> None:
+    keeper = custodian(tmp_path, policy=Policy(approval="after"))
+    with console(keeper) as amina:
+        number = _asked(amina)
+        assert "<article" not in amina.get(f"/jobs/{number}")
+        found = said(amina.get("/datasets/stays/history"))
+        assert "answer made" in found and "paid for too" in found and "answered" not in found
+
+
 def test_a_history_says_what_became_of_each_request(amina: Pages, keeper: Custodian) -> None:
     _asked(amina)
     found = said(amina.get("/datasets/stays/history"))
     last = keeper.session(analyst="amina", project="asthma").history().iloc[-1]
-    assert last["what"] in found and "answered" in found and f"ε = {last['epsilon']:.4g}" in found
+    assert last["what"] in found and "answer made" in found and f"ε = {last['epsilon']:.4g}" in found

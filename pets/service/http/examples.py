@@ -47,6 +47,9 @@ REPLIES: dict[tuple[str, str], Json] = {
         }
     },
     ("GET", "/key"): {"key": "8f2d…", "origin": "pets-ledger/5b3b6a9cc1430e80"},
+    ("GET", "/log/checkpoint"): {"checkpoint": "pets-ledger/5b3b6a9cc1430e80\n42\nq83v…\n\n— …\n"},
+    ("GET", "/log/proof"): {"proof": {"path": ["1c6f…", "8f2d…"]}},
+    ("GET", "/datasets/{dataset}/log"): {"entries": [{"seq": 0, "body": "{…}", "hash": "1c6f…"}], "size": 42},
     ("GET", "/datasets"): {
         "analyst": "amina",
         "project": "stroke-2026",

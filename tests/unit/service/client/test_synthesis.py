@@ -154,3 +154,13 @@ def test_who_asks_needs_nothing_that_draws_rows(stub: Stub, monkeypatch: pytest.
     monkeypatch.setattr("pets.synthetic.dp_model.marginals.importlib.util.find_spec", lambda name: None)
     asked = request_of(connection._facts.terms, None, {"epsilon": 1})
     assert asked.name == "stays" and asked.selection == "tree"
+
+
+def test_a_table_is_left_with_the_service_and_fetched(stub: Stub, made: str) -> None:
+    connection = stub.connect()
+    stub.edit = lambda answer: {"synthetic": json.loads(made)}
+    pending = connection.synthesise(**ASKED, wait=False)
+    assert connection.fetch(pending.id).table.equals(pending.result().table)
+    assert pending.result().releases and stub.connect().fetch(pending.id, wait=False).state == "done"
+    with pytest.raises(UserError, match="wait must be True or False"):
+        connection.synthesise(**ASKED, wait=1)

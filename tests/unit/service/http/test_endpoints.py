@@ -162,6 +162,10 @@ def test_jobs_are_listed_and_can_be_cancelled(keeper: Custodian) -> None:
 def test_the_log_is_whole_and_its_proofs_hold(client: TestClient, keeper: Custodian) -> None:
     note = parse(client.get("/log/checkpoint").json()["checkpoint"], keeper.ledger.key)
     told = client.get("/datasets/stays/log", headers={"who": "vera/audit/auditor"}).json()
+    assert missing(REPLIES["GET", "/datasets/{dataset}/log"], told) == []
+    for path in ("/log/checkpoint", "/log/proof"):
+        reply = client.get(path, params={"seq": 0, "size": note.size} if path == "/log/proof" else {}).json()
+        assert missing(REPLIES["GET", path], reply) == []
     bodies = [one["body"].encode() for one in told["entries"]][: note.size]
     assert merkle.root(bodies) == note.root
     path = client.get(f"/log/proof?seq=1&size={note.size}").json()["proof"]["path"]

@@ -11,7 +11,7 @@ import copy
 import itertools
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -320,13 +320,12 @@ class Account:
         self._tell("committed", (grant.id, Cost(self.budget.currency, *cost)))
         return Sealed(grant.id, release, signed, self.scope)
 
-    def deliver(self, grant: Grant, release: bytes, digest: str, predicate: Json) -> Sealed:
+    def deliver(self, grant: Grant, made: Callable[[Standing], tuple[bytes, str, Json]]) -> Sealed:
         """Enter that an answer goes to somebody who asked the same as another had; each of them is entered once.
 
         Args:
-            release: its bytes as they are to be shown here.
-            digest: of them.
-            predicate: what a certificate of these bytes states.
+            made: of the account as it is then: the answer's bytes as they are to be shown here, their digest, and what
+                a certificate of them states. It is called while nobody else writes, so that both tell one account.
         """
         sealed, note, size = grant.sealed, "", 0
         if sealed is None:
@@ -338,6 +337,7 @@ class Account:
             others["dp"] -= not row.unbounded  # itself, which left before
             mine = {"project": self.scope[0], "analyst": self.scope[1], "loss": 0, "delta": 0}
             here = standing.standing(tx.dataset(self.dataset), tx.scopes(self.dataset, self.scope))
+            release, digest, predicate = made(here)
             seq, path = tx.head.size, tx.head.frontier.next_path()
             said = public(row) | mine | {"epoch": here.epoch}
             entry = tx.append("delivered", now, said, {"release": digest, "snapshot": row.snapshot})

@@ -18,7 +18,7 @@ from pets.common.entropy import random_id
 from pets.errors import ReleaseFailedError
 from pets.ledger.account import Account
 from pets.ledger.failpoint import failpoint
-from pets.ledger.states import Grant, Request, Sealed, release_failed
+from pets.ledger.states import Grant, Request, Sealed, Standing, release_failed
 from pets.plan.contribution import Contribution
 from pets.plan.vector import Ints, IntVector
 from pets.protection.budget import Cost
@@ -107,12 +107,16 @@ class Answering:
 
     def _keys_sealed(self, grant: Grant, job: Chosen, cost: Cost) -> Sealed:
         (project, analyst), sealed, ledger = self._account.scope, grant.sealed, self._account.ledger
-        own = {"project": project, "analyst": analyst, "budget": plain(account_views.gauge(grant.standing))}
         if sealed is not None:
             if sealed.delivered or sealed.scope == (project, analyst):
                 return sealed
-            form = _repeated(json.loads(sealed.release)) | own
-            return self._account.deliver(grant, canonical(form), digest(form), job.told(form, self._engine))
+            before = _repeated(json.loads(sealed.release))
+
+            def made(here: Standing) -> tuple[bytes, str, Json]:
+                form = before | self._own(here)
+                return canonical(form), digest(form), job.told(form, self._engine)
+
+            return self._account.deliver(grant, made)
         failpoint("data-opened")
         found, incident = job.found(self._engine)
         if found is None:
@@ -120,7 +124,7 @@ class Answering:
             raise self._failure([grant])
         failpoint("measured")
         at = Place(self.kind, ledger.origin, ledger.memory, len(grant.earlier))
-        form = job.form(found, self._schema.to_json(), at) | own
+        form = job.form(found, self._schema.to_json(), at) | self._own(grant.standing)
         form |= {"id": random_id(), "data": self.kind, "cost": cost.to_json(), "issued_at": now()}
         return self._account.seal(grant, canonical(form), digest(form), job.told(form, self._engine))
 
@@ -262,17 +266,23 @@ class Answering:
         if sealed.delivered or sealed.scope == scope:
             return sealed
         form = json.loads(sealed.release)
-        if told is not None:
-            form["releases"] = [self._reissued(grant, one).form for one in form["releases"]]
-            return self._account.deliver(grant, canonical(form), digest(form), told)
-        release = self._reissued(grant, _repeated(form))
-        predicate = guarantee_text.predicate(release, self._engine)
-        return self._account.deliver(grant, canonical(release.form), release.digest, predicate)
 
-    def _reissued(self, grant: Grant, form: Json) -> Release:
+        def made(here: Standing) -> tuple[bytes, str, Json]:
+            if told is not None:
+                several = form | {"releases": [self._reissued(here, one).form for one in form["releases"]]}
+                return canonical(several), digest(several), told
+            release = self._reissued(here, _repeated(form))
+            return canonical(release.form), release.digest, guarantee_text.predicate(release, self._engine)
+
+        return self._account.deliver(grant, made)
+
+    def _reissued(self, here: Standing, form: Json) -> Release:
+        return Release.from_json(form | self._own(here))
+
+    def _own(self, here: Standing) -> Json:
+        """What an answer tells of whoever asks, and of the account."""
         project, analyst = self._account.scope
-        own = {"project": project, "analyst": analyst, "budget": plain(account_views.gauge(grant.standing))}
-        return Release.from_json(form | own)
+        return {"project": project, "analyst": analyst, "budget": plain(account_views.gauge(here))}
 
     def _values(self, grant: Grant, job: Job) -> Ints | None:
         """Opens the data, after the charge; what fails then says nothing but to the custodian."""

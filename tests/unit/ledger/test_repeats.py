@@ -195,9 +195,9 @@ def test_a_delivery_is_entered_in_both_databases(place: Place, tmp_path: Path) -
         first = ask(one, request("q", 10))[0]
         (grant,) = two.reserve([request("q", 10)])
         assert grant.sealed is not None and grant.sealed.scope == ("p", "a") and not grant.sealed.delivered
-        made = two.deliver(grant, b"{}", "0" * 64, {"release_id": "r"})
+        made = two.deliver(grant, lambda _: (b"{}", "0" * 64, {"release_id": "r"}))
         assert (made.release, made.delivered) == (b"{}", True) and made.certificate != first.certificate
-        assert two.deliver(grant, b"{1}", "0" * 64, {"release_id": "r"}) == made, "once"
+        assert two.deliver(grant, lambda _: (b"{1}", "0" * 64, {"release_id": "r"})) == made, "once"
         (later,) = two.reserve([request("q", 10)])
         assert later.sealed == made
         assert two.standing().spent.loss == 10 * MILLI

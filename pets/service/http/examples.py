@@ -34,6 +34,8 @@ def _job(state: str, **more: Any) -> Json:
 ANSWER: Json = {"job": _job("done"), "releases": [_RELEASE]}
 WAITING: Json = {"job": _job("waiting")}
 
+_GRANT: Json = {"project": "stroke-2026", "analyst": "amina", "roles": ["analyst"], "seq": 12}
+
 REPLIES: dict[tuple[str, str], Json] = {
     ("GET", "/healthz"): {"ok": True},
     ("GET", "/readyz"): {"ready": True},
@@ -77,6 +79,19 @@ REPLIES: dict[tuple[str, str], Json] = {
     ("DELETE", "/queries/{job}"): {"job": _job("cancelled")},
     ("GET", "/queries"): {"jobs": [_job("done"), _job("waiting")], "next": _ID},
     ("GET", "/queries/{job}/certificate"): {"certificates": [_CERTIFICATE]},
+    ("GET", "/datasets/{dataset}/grants"): {"grants": [_GRANT], "open": False},
+    ("POST", "/datasets/{dataset}/grants"): {"grant": _GRANT, "open": False},
+    ("DELETE", "/datasets/{dataset}/grants"): {"grants": [_GRANT], "open": False},
+    ("GET", "/datasets/{dataset}/account"): {
+        "remaining": {"left": _AMOUNT},
+        "scopes": [],
+        "asked": [{"project": "stroke-2026", "analyst": "amina", "committed": 3, "denied": 1}],
+        "denials": [],
+        "waiting": 0,
+        "held": 0,
+    },
+    ("GET", "/datasets/{dataset}/incidents"): {"incidents": [], "faults": []},
+    ("GET", "/datasets/{dataset}/events"): {"since": 1764374400, "counts": {"committed": 3, "denied": 1}},
     ("GET", "/reviews"): {
         "reviews": [
             {

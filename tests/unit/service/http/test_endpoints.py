@@ -209,6 +209,14 @@ def test_the_examples_of_replies_are_as_replies_are() -> None:
     assert len(compared) >= 9 and {*REPLIES} <= {(one.method, one.path) for one in ENDPOINTS}
 
 
+@pytest.mark.parametrize("part", ["grants", "account", "incidents", "events"])
+def test_the_examples_for_custodians_are_as_replies_are(client: TestClient, part: str) -> None:
+    reply = client.get(f"/datasets/stays/{part}", headers={"who": "vera/audit/auditor+custodian"})
+    example = REPLIES["GET", f"/datasets/{{dataset}}/{part}"]
+    assert reply.status_code == 200 and {*example} == {*reply.json()}
+    assert missing({name: value for name, value in example.items() if value != []}, reply.json()) == []
+
+
 def test_the_page_for_people_lists_every_endpoint() -> None:
     page = (Path(__file__).parents[4] / "docs" / "service.md").read_text("utf-8")
     listed = re.findall(r"^\| `(GET|POST|DELETE) (\S+)` \| (.+) \|$", page, re.MULTILINE)

@@ -44,21 +44,30 @@ class Discovery:
         Raises:
             BusyError: where the provider cannot be asked now, says that it is another one, or has no such address.
         """
-        with self._lock:
-            if self._found is None:
-                check_url(self.issuer)
-                if self._clock() - self._looked < _PAUSE:
-                    raise _away()
-                self._looked = self._clock()
-                told = fetched(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
-                if told is None or told.get("issuer") != self.issuer:
-                    raise _away()
-                self._found = told
-            found = self._found.get(name)
+        if self._found is None:
+            if not self._lock.acquire(blocking=False):  # somebody asks already, and nobody's thread waits for that
+                raise _away()
+            try:
+                self._look()
+            finally:
+                self._lock.release()
+        found = (self._found or {}).get(name)
         if not isinstance(found, str):
             raise _away()
         check_url(found)
         return found
+
+    def _look(self) -> None:
+        if self._found is not None:
+            return
+        check_url(self.issuer)
+        if self._clock() - self._looked < _PAUSE:
+            raise _away()
+        self._looked = self._clock()
+        told = fetched(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+        if told is None or told.get("issuer") != self.issuer:
+            raise _away()
+        self._found = told
 
 
 def fetched(url: str, form: Mapping[str, str] | None = None) -> Json | None:

@@ -28,6 +28,7 @@ IDLE = 3600.0
 """Seconds after the last request in which it ends."""
 
 _MOST = 10_000  # sessions; the one that was used longest ago ends for another
+_MOST_OF_ONE = 20  # of one person, so that nobody ends others' sessions by beginning many
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,13 @@ class Session:
 
     Attributes:
         login: the token of it.
+        subject: who that was when it began.
         csrf: what their forms' own text is made from.
         since, seen: when it began, and the last request in it.
     """
 
     login: Login
+    subject: str
     csrf: str
     since: float
     seen: float
@@ -88,12 +91,16 @@ class Desk:
         Raises:
             UnauthenticatedError: for a login that is not valid.
         """
-        if self._who(login) is None:
+        who = self._who(login)
+        if who is None:
             raise UnauthenticatedError("this token is not valid here, or no longer; ask the custodian for another one")
         self.end(before)
         secret, now = unguessable(), self._clock()
         with self._lock:
-            self._sessions[_hash(secret)] = Session(login, unguessable(), now, now)
+            mine = [name for name, one in self._sessions.items() if one.subject == who.subject]
+            for name in mine[: max(0, len(mine) - _MOST_OF_ONE + 1)]:
+                del self._sessions[name]
+            self._sessions[_hash(secret)] = Session(login, who.subject, unguessable(), now, now)
             while len(self._sessions) > _MOST:
                 self._sessions.popitem(last=False)
         return secret

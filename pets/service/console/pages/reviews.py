@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 
 from pets.common.codec import Json
+from pets.common.signing import VerifyingKey
 from pets.errors import PetsError
 from pets.ledger.review.reviews import MAX_NOTE
 from pets.ledger.review.votes import REASONS, Decision
+from pets.release.keys.released_keys import ReleasedKeys
+from pets.release.keys.top_keys import TopKeys
+from pets.service.client import reading, synthesis
 from pets.service.console.page import Answer, Html, Page, Redirect, Visit, said
 from pets.service.console.pages.analyst import answers
 from pets.service.wire.problems import status
@@ -40,20 +44,41 @@ def _page(visit: Visit, error: PetsError | None = None) -> Answer:
     held = told.pop("review")
     asked = held.pop("asked")
     queries = asked.get("queries") or ([asked["query"]] if asked.get("query") else [])
-    releases = told.pop("releases", None)
-    of = (held["project"], held["analyst"])
+    releases, other = _certified(visit, held, told)
     values = {
         "held": held,
         "questions": answers.question_lines(visit, held["dataset"], queries),
         "asked": _as_it_stands(asked),
-        "answers": [] if releases is None else answers.real(visit, held["dataset"], releases, of=of),
-        "other": _as_it_stands(told) if told else "",
+        "answers": releases,
+        "other": "" if other is None else _as_it_stands(other),
         "reasons": {reason: WHY[reason] for reason in REASONS[Decision.REFUSE]},
         "most": MAX_NOTE,
         "form": {"reason": visit.form.get("reason", ""), "note": visit.form.get("note", "")},
         "problem": "" if error is None else said(error),
     }
     return Html("reviews/one.html", values, 200 if error is None else status(error))
+
+
+def _certified(visit: Visit, held: Json, told: Json) -> tuple[list[answers.Shown], Json | None]:
+    """The protected answer where that is held: as releases, or as it stands; raises :class:`VerificationError`.
+
+    No part of it is shown before its certificate was held against the ledger's key.
+    """
+    of = (held["project"], held["analyst"])
+    if lines := told.get("releases") or ([told["rows_lost"]] if "rows_lost" in told else []):
+        return answers.real(visit, held["dataset"], lines, of=of), None
+    key = VerifyingKey(bytes.fromhex(visit.ask("GET", "/key")["key"]))
+    own = {"dataset": held["dataset"], "project": of[0], "analyst": of[1], "data": "real"}
+    if "keys" in told:
+        reading.keys(ReleasedKeys, told["keys"], key, own)
+        return [], {"keys": told["keys"]}
+    if "top" in told:
+        reading.keys(TopKeys, told["top"], key, own)
+        return [], {"top": told["top"]}
+    if "synthetic" in told:
+        synthesis.synthetic(told["synthetic"], key, own)
+        return [], {"synthetic": told["synthetic"]}
+    return [], None
 
 
 def _as_it_stands(form: Json) -> str:

@@ -10,7 +10,8 @@ import pytest
 
 import pets
 from pets.service.app import create_app
-from tests.http_services import ASKED, AtOnce, TestClient, by_name, custodian
+from pets.service.console.page import Visit
+from tests.http_services import ASKED, DP, QUERY, AtOnce, TestClient, by_name, custodian
 
 pytestmark = pytest.mark.chance(0)  # noise is drawn, and none of it is looked at
 
@@ -53,3 +54,31 @@ def test_a_reviewer_decides_on_a_page(tmp_path: Path, stage: str, decision: str)
         told = client.get(f"/queries/{asked['id']}?wait=1", headers=AMINA).json()["job"]
         assert told["state"] == ("done" if decision == "approve" else "failed")
         assert client.get(path, headers=JO).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["group_keys", "top_keys", "rows_lost"])
+def test_no_part_of_an_answer_is_shown_that_the_ledger_did_not_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    asked: dict[str, Any] = {
+        "group_keys": {"table": "stays", "by": ["ward"], "protection": DP | {"epsilon": "5"}, "groups": 1},
+        "top_keys": {"query": QUERY | {"agg": [["n", {"agg": "count_units"}]]}, "k": 1, "protection": DP},
+        "rows_lost": {"table": "stays", "protection": DP},
+    }
+    part = {"group_keys": "keys", "top_keys": "top", "rows_lost": "rows_lost"}[kind]
+    keeper = custodian(tmp_path, policy=pets.Policy(approval="after"))
+    app = create_app(keeper, auth=by_name, supervisor=AtOnce(keeper))
+    with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
+        sent = client.post("/datasets/stays/queries?wait=1", json={"kind": kind} | asked[kind], headers=AMINA).json()
+        path = f"/console/reviews/{sent['job']['id']}"
+        page = client.get(path, headers=JO)
+        assert page.status_code == 200 and ("protected answer</h2>" in page.text or 'class="answer' in page.text)
+        usual = Visit.ask
+
+        def altered(self: Visit, method: str, address: str, **more: Any) -> Any:
+            told = usual(self, method, address, **more)
+            return told | {part: told[part] | {"analyst": "a stranger"}} if part in told else told
+
+        monkeypatch.setattr(Visit, "ask", altered)
+        page = client.get(path, headers=JO)
+        assert page.status_code == 422 and "not shown" in page.text and "a stranger" not in page.text

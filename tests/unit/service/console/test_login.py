@@ -244,6 +244,14 @@ def test_a_session_ends_when_nobody_uses_it_and_after_a_day_of_work(keeper: Cust
         desk.begin(Login("pets_no"))
 
 
+def test_nobody_ends_the_sessions_of_others_by_beginning_many(keeper: Custodian, secrets: dict[str, str]) -> None:
+    desk = Desk(Bearer(ServiceTokens(keeper.ledger)))
+    other = desk.begin(Login(secrets["amina"]))
+    mine = [desk.begin(Login(secrets["jo"])) for _ in range(25)]
+    assert [desk.find(one) is not None for one in mine] == [False] * 5 + [True] * 20
+    assert desk.find(other) is not None
+
+
 def test_whoever_is_not_logged_in_is_led_to_the_login(browser: TestClient) -> None:
     from pets.service.console.site import PAGES
 

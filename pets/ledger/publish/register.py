@@ -131,12 +131,16 @@ class DataUse:
         writer.writerow([*FIELDS, "unfilled", "ledger"])
         cells = [self.fields.get(name, "") for name in FIELDS]
         cells += [list(self.unfilled), json.dumps(self.ledger, sort_keys=True)]
-        writer.writerow([_harmless("\n".join(cell) if isinstance(cell, list) else cell) for cell in cells])
+        writer.writerow([no_formula("\n".join(cell) if isinstance(cell, list) else cell) for cell in cells])
         return out.getvalue()
 
 
-def _harmless(cell: str) -> str:
-    """A spreadsheet reads what begins so as a formula."""
+def no_formula(cell: str) -> str:
+    """A text for a cell of a CSV file that people open in a spreadsheet, which would read some as a formula.
+
+    >>> no_formula("=1+1"), no_formula("ward 1")
+    ("'=1+1", 'ward 1')
+    """
     return f"'{cell}" if cell.lstrip()[:1] in tuple("=+-@\t\r") else cell
 
 

@@ -6,6 +6,7 @@ What is invented says so because the release does, whoever asked for it and by w
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ from pets.common.codec import Json, canonical, fraction
 from pets.common.percent import budget_percent
 from pets.common.signing import VerifyingKey
 from pets.errors import MissingExtraError, PetsError
+from pets.ledger.publish.register import no_formula
 from pets.query_model.query import Query
 from pets.release import shown as shown_of
 from pets.release import text, views
@@ -29,6 +31,8 @@ _ROWS = 300  # of a table on a page; a file has all of them
 _CHARTS = 3
 _MARKS = 1_000  # of a chart; a picture of more takes this process too long
 _LARGEST = 20_000  # numbers of an answer whose files a page holds
+
+_DRAWING = threading.Lock()  # one picture at a time: this process also answers everybody else
 
 Cell = tuple[str, str, bool]
 """A number, its interval, and whether there is none: it is not estimable."""
@@ -212,7 +216,8 @@ def _drawn(sealed: bytes) -> tuple[Chart, ...]:
     picture.needed()
     release, found = Release.from_json(sealed), []
     for column in release.estimates.columns[:_CHARTS]:
-        drawn = picture.svg(plot.chart(release, column.output.name))
+        with _DRAWING:
+            drawn = picture.svg(plot.chart(release, column.output.name))
         label = f"Chart of {plot.measured(release, column)}; the table has the same numbers."
         found.append(Chart(address(drawn.encode(), "image/svg+xml"), label))
     return tuple(found)
@@ -247,7 +252,8 @@ def _downloads(release: Release) -> Iterator[Download]:
     if len(release.values) > _LARGEST:
         return
     name = f"{'invented' if release.data == 'dummy' else 'answer'}-{release.id[:8]}"
-    table = views.frame(release, times=False).to_csv(index=False)
+    frame = views.frame(release, times=False).map(lambda cell: no_formula(cell) if isinstance(cell, str) else cell)
+    table = frame.rename(columns=no_formula).to_csv(index=False)
     if release.data == "dummy":  # (what signs invented rows is no ledger that anybody knows)
         form = canonical(release.form | {"digest": release.digest})
         yield Download("The invented answer (JSON)", f"{name}.json", address(form, "application/json"))

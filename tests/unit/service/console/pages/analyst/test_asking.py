@@ -112,6 +112,14 @@ def test_invented_rows_are_marked_wherever_they_are_shown(keeper: Custodian, ami
     assert 'class="watermark"' in amina.get(f"/jobs/{job}/part") and "Invented rows" in said(amina.get("/jobs"))
 
 
+def test_a_table_holds_no_formula(amina: Pages) -> None:
+    sql = 'SELECT sex, COUNT(*) AS "=HYPERLINK(1)", COUNT(DISTINCT patient) AS "-n" FROM stays GROUP BY sex'
+    found = amina.send(ASK, amina.get(ASK), form="sql", sql=sql, how="epsilon", amount="0.1", do="dummy")
+    marked, heads, *_ = _file(found, ".csv").splitlines()
+    assert marked == "# DUMMY DATA: invented rows"
+    assert heads.split(",")[:2] == ["sex", "'=HYPERLINK(1)"] and "'-n" in heads.split(",")
+
+
 def test_an_answer_is_shown_with_its_certificate_its_cost_and_what_is_left(keeper: Custodian, amina: Pages) -> None:
     spent, page = _spent(keeper), amina.get(ASK)
     found = amina.send(ASK, page, form="sql", sql=BY_SEX, how="epsilon", amount="0.1", do="release")

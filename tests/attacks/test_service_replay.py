@@ -42,6 +42,7 @@ ASKED: dict[str, Any] = {"queries": [N], "protection": DP}
 WRONG = ASKED | {"queries": [N | {"by": ["gg"]}]}
 DEAR = ASKED | {"protection": {"kind": "dp", "epsilon": "99999"}}
 DECISION = {"decision": "refuse", "reason": "may-disclose", "note": ""}
+OWN = {"project": "asthma", "analyst": "amina", "roles": ["analyst", "reviewer", "auditor", "custodian"]}
 SELECT = {"sql": "SELECT g, COUNT(*) AS n FROM t GROUP BY g"}
 
 Sent = tuple[str, str, Any]
@@ -69,6 +70,10 @@ AFTER: tuple[Sent, ...] = (
     *(("GET", f"/datasets/d/{path}", None) for path in ("budget", "history", "history?all=true", "log")),
     ("GET", "/log/checkpoint", None),
     ("GET", "/log/proof?seq=0&size=2", None),
+    *(("GET", f"/datasets/d/{path}", None) for path in ("account", "incidents", "events", "grants")),
+    ("POST", "/datasets/d/grants", OWN),
+    ("DELETE", "/datasets/d/grants?project=asthma&analyst=amina", None),
+    ("POST", "/datasets/d/refresh?wait=1", {}),
 )
 SYNTHETIC = {"kind": "synthesise", "rows": 10, "settings": {"columns": ["g", "x"], "bins": {"x": 4}, "epsilon": "20"}}
 
@@ -105,7 +110,7 @@ _RANDOM = re.compile(
     r"(?<![0-9a-f])(?:[0-9a-f]{12}|[0-9a-f]{16}|[0-9a-f]{32,})(?![0-9a-f])"
     r"|\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|\+00:00)?"
     r"|[A-Za-z0-9+/]{40,}={0,2}"
-    r'|(?<="at": )[0-9.]+'
+    r'|(?<="at": )[0-9.]+|(?<="since": )[0-9]+'
 )
 
 
@@ -190,13 +195,13 @@ def a_log_line(patch: Patch) -> None:
 
 def a_status(patch: Patch) -> None:
     """An answer that is of nobody is another status."""
-    seen, state = exact_values(patch), questions._state
+    seen, state = exact_values(patch), questions.state_of
 
     def stated(call: Any, number: str) -> Any:
         reply, last = state(call, number)
         return endpoint.Reply(reply.body, 200 + sum(seen) % 97, reply.headers), last
 
-    patch.setattr(questions, "_state", stated)
+    patch.setattr(questions, "state_of", stated)
 
 
 def a_length(patch: Patch) -> None:

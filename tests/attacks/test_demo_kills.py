@@ -52,7 +52,18 @@ def demo(out: str, point: str | None) -> None:
 def processes() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["pets.session.session", "pets.cli.demo", "pets.cli.main", "pets.ledger.publish.export", "opendp.prelude"]
+        [
+            *("pets.session.session", "pets.cli.demo", "pets.cli.main", "pets.ledger.publish.export"),
+            # of what is loaded late: each of a dozen processes would load it anew
+            *(
+                "pandas",
+                "opendp.measurements",
+                "ibis.backends.duckdb",
+                "altair",
+                "alembic.command",
+                "pets.release.html",
+            ),
+        ]
     )
     return context
 

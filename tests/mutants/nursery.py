@@ -11,7 +11,7 @@ import sys
 
 LOADED = (
     "numpy", "pandas", "pyarrow", "pyarrow.parquet", "duckdb", "ibis", "ibis.backends.duckdb", "sqlglot", "sqlalchemy",
-    "alembic", "cryptography.hazmat.primitives.asymmetric.ed25519", "opendp.prelude", "yaml", "hypothesis",
+    "alembic", "cryptography.hazmat.primitives.asymmetric.ed25519", "opendp.measurements", "yaml", "hypothesis",
     "scipy.stats", "pytest", "_pytest.assertion.rewrite", "typer", "tqdm", "html.parser", "multiprocessing",
 )  # fmt: skip
 

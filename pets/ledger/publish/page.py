@@ -20,7 +20,15 @@ from pets.ledger.publish.wording import ABOUT, BUDGET, NOT_HERE, changes, checki
 from pets.ledger.states import State
 
 STYLE = Path(__file__).with_name("page.css").read_text("utf-8")
-_SIGNS = {"Released": "✓", "Refused": "✕", "Failed": "!", "Withdrawn": "↩", "Under way": "…"}
+_SIGNS = {
+    "Released": "✓",
+    "Waits": "…",
+    "Kept back": "✕",
+    "Refused": "✕",
+    "Failed": "!",
+    "Withdrawn": "↩",
+    "Under way": "…",
+}
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class Asked:
         at: when it came (ISO 8601, UTC).
         epoch: under which budget.
         unbounded: it has no finite guarantee.
+        review: ``held``: its answer waits for a second person; ``refused``: they let nobody have it; else empty.
     """
 
     id: str
@@ -55,6 +56,12 @@ class Asked:
     unbounded: bool
     state: State
     deliveries: list[Delivery] = field(default_factory=list)
+    review: str = ""
+
+    @property
+    def left(self) -> bool:
+        """Whether its answer left: it was made, and nobody keeps it back."""
+        return self.state is State.COMMITTED and not self.review
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,7 @@ class Dataset:
     @property
     def releases(self) -> list[Asked]:
         """What left, oldest first."""
-        return self.of(State.COMMITTED)
+        return [one for one in self.asked.values() if one.left]
 
     @property
     def unbounded(self) -> list[Asked]:
@@ -252,8 +259,14 @@ class _Teller:
             _change(self.datasets[said["dataset"]], said)
         elif event == "rebase":
             self._rebase(said)
-        # (of what was made of answers the answers tell; who may ask, or must approve, is no part of what was asked)
-        elif event not in ("source", "derived", "grant", "grant-end", "held", "review"):
+        elif event in ("held", "review"):
+            for name in said.get("requests", ()):
+                refused = said.get("decision") == "refuse"
+                self.datasets[said["dataset"]].asked[str(name)].review = (
+                    "held" if event == "held" else "refused" if refused else ""
+                )
+        # (of what was made of answers the answers tell; who may ask is no part of what was asked)
+        elif event not in ("source", "derived", "grant", "grant-end"):
             self.others.add(event)
 
     def _dataset(self, said: Json) -> None:

@@ -20,7 +20,6 @@ from pets.common.codec import Json
 from pets.errors import LedgerError, UserError, did_you_mean, shown
 from pets.ledger.publish import wording
 from pets.ledger.publish.read_log import Asked, Dataset, Published
-from pets.ledger.states import State
 
 SAFES = {
     "people": (
@@ -157,7 +156,7 @@ def data_use(public: Published, project: str, facts: Mapping[str, Value] | None 
             f"in this ledger, no project {shown(project)} has asked anything{did_you_mean(project, names)}"
         )
     mine = [one for one in known if of[one.name]]
-    released = [(one, asked) for one in mine for asked in of[one.name] if asked.state is State.COMMITTED]
+    released = [(one, asked) for one in mine for asked in of[one.name] if asked.left]
     told: dict[str, Value] = {
         "privacy_enhancements": " ".join(_enhancements(public, one, of[one.name]) for one in mine),
         "non_gateway_outputs": [_output(one, asked) for one, asked in released],
@@ -190,7 +189,7 @@ def _source(public: Published) -> Json:
 
 def _enhancements(public: Published, known: Dataset, asked: list[Asked]) -> str:
     """How the releases from one dataset were protected, and what they cost."""
-    released = [one for one in asked if one.state is State.COMMITTED]
+    released = [one for one in asked if one.left]
     bare = [one for one in asked if one.unbounded and one.state.opened]
     finite = sum(not one.unbounded for one in released)
     charged = [one for one in asked if one.state.charged]

@@ -30,6 +30,10 @@ OUTCOMES = {
     State.RESERVED: ("Under way", "Its cost is charged already."),
     State.STARTED: ("Under way", "Its cost is charged already."),
 }
+REVIEWED = {
+    "held": ("Waits", "A second person decides whether the protected answer leaves. Its cost stays charged."),
+    "refused": ("Kept back", "A second person let nobody have the protected answer. Its cost stays charged."),
+}
 NO_GUARANTEE = ("Released without a guarantee", "Exact figures left, without noise. No privacy cost can be given.")
 HALF_WAY = (
     "Failed without a guarantee",
@@ -102,6 +106,8 @@ def outcome(one: Asked) -> tuple[str, str]:
     """What became of a request: a word or two, and a sentence."""
     if one.unbounded and one.state is State.FORFEITED:
         return HALF_WAY
+    if one.state is State.COMMITTED and one.review:
+        return REVIEWED[one.review]
     return NO_GUARANTEE if one.unbounded and one.state is State.COMMITTED else OUTCOMES[one.state]
 
 

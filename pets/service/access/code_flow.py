@@ -108,7 +108,8 @@ class CodeFlow:
     def __init__(self, provider: Oidc, client: Client) -> None:
         self.provider, self.client = provider, client
         self._found = Discovery(provider.issuer)
-        self._waiting = threading.BoundedSemaphore(_AT_ONCE)
+        # (renewals of running sessions have places of their own, whoever comes back with codes that are none)
+        self._beginning, self._renewing = (threading.BoundedSemaphore(_AT_ONCE) for _ in range(2))
 
     @property
     def host(self) -> str:
@@ -192,12 +193,13 @@ class CodeFlow:
         """The token endpoint's reply to a grant."""
         secret = {"client_secret": self.client.secret} if self.client.secret else {}
         sent = {"client_id": self.client.id} | secret | self._resource | form
-        if not self._waiting.acquire(blocking=False):
+        places = self._renewing if "refresh_token" in form else self._beginning
+        if not places.acquire(blocking=False):
             raise BusyError("many people log in at this moment; try again", 1.0)
         try:
             told = fetched(self._found.address("token_endpoint"), sent)
         finally:
-            self._waiting.release()
+            places.release()
         if told is None:
             raise UnauthenticatedError("the provider of logins gave no token for this login; log in again")
         return {name: value for name, value in told.items() if isinstance(value, str)}

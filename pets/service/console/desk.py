@@ -20,6 +20,7 @@ from pets.errors import BusyError, UnauthenticatedError
 from pets.service.access.bearer import Authenticator, Bearer
 from pets.service.access.code_flow import CodeFlow, Login
 from pets.service.access.identity import Identity
+from pets.service.access.rates import Rates
 
 LIFE = 8 * 3600.0
 """Seconds that a session lasts."""
@@ -28,6 +29,7 @@ IDLE = 3600.0
 """Seconds after the last request in which it ends."""
 
 _MOST = 10_000  # sessions; the one that was used longest ago ends for another
+_WAYS = 60  # ways to the provider and back, a minute, of one address
 _MOST_OF_ONE = 20  # of one person, so that nobody ends others' sessions by beginning many
 
 
@@ -67,6 +69,9 @@ class Session:
 class Desk:
     """Where people log in and out; safe from threads.
 
+    Attributes:
+        ways: how fast people go to the provider and come back, by address.
+
     Args:
         auth: who makes a request, of the service.
         flow: the provider at which people log in, where there is one.
@@ -77,6 +82,7 @@ class Desk:
         self, auth: Authenticator, flow: CodeFlow | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.auth, self.flow, self._clock = auth, flow, clock
+        self.ways = Rates(_WAYS)
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -85,13 +91,18 @@ class Desk:
         """Whether people log in here; else the host's login says who they are."""
         return isinstance(self.auth, Bearer)
 
-    def begin(self, login: Login, before: str = "") -> str:
+    def begin(self, login: Login, before: str = "", address: str = "") -> str:
         """Begin a session, under a new name, for a login that is valid; one before it in the same browser ends.
+
+        Args:
+            before: the name of that one.
+            address: from which somebody logs in.
 
         Raises:
             UnauthenticatedError: for a login that is not valid.
+            BusyError: for one of many tokens from there that were nobody's.
         """
-        who = self._who(login)
+        who = self._who(login, address)
         if who is None:
             raise UnauthenticatedError("this token is not valid here, or no longer; ask the custodian for another one")
         self.end(before)
@@ -121,21 +132,21 @@ class Desk:
         with self._lock:
             self._sessions.pop(_hash(secret), None)
 
-    def identify(self, session: Session) -> Identity:
-        """Whose session it is, as of now.
+    def identify(self, session: Session, address: str = "") -> Identity:
+        """Whose session it is, as of now, in a request from an address.
 
         Raises:
             UnauthenticatedError: where the login holds no longer.
             BusyError: where it could be renewed, and the provider cannot be asked now.
         """
-        found = self._who(session.login)
+        found = self._who(session.login, address)
         if found is None and self.flow is not None:
             if not session.lock.acquire(blocking=False):  # nobody's thread waits for another's
                 raise BusyError("your login is being renewed; load the page again", 1.0)
             try:
-                found = self._who(session.login)
+                found = self._who(session.login, address)
                 if found is None and (renewed := self.flow.renewed(session.login)) is not None:
-                    found = self._who(renewed)
+                    found = self._who(renewed, address)
                     session.login = renewed if found is not None else session.login
             finally:
                 session.lock.release()
@@ -143,11 +154,11 @@ class Desk:
             raise UnauthenticatedError("your login has ended; log in again")
         return found
 
-    def _who(self, login: Login) -> Identity | None:
+    def _who(self, login: Login, address: str) -> Identity | None:
         if login.sub:
             return None if self.flow is None else self.flow.identify(login)
         try:
-            return self.auth.identify(f"Bearer {login.token}") if isinstance(self.auth, Bearer) else None
+            return self.auth.identify(f"Bearer {login.token}", address) if isinstance(self.auth, Bearer) else None
         except UnauthenticatedError:
             return None
 

@@ -84,6 +84,7 @@ class Visit:
         base: the console's own address, without a slash at its end.
         site: scheme and host, as whoever asks wrote them.
         cookies: by their bare names.
+        address: of whoever asks, as far as that is known.
         desk: where logins are kept.
         register: what everybody may see, where the service's owner says so.
     """
@@ -97,6 +98,7 @@ class Visit:
     base: str
     site: str
     cookies: Mapping[str, str]
+    address: str
     desk: Desk
     register: Register
 

@@ -87,6 +87,7 @@ class _Turn:
         self._page, self._request, self._base = page, request, base
         self._cookies = Cookies(request, base)
         self._set: list[Cookie] = []
+        self._address = "" if request.client is None else str(request.client.host)
         self._who = NOBODY
         self._secret = self._cookies.found.get(SESSION, "")
         self._session = desk.find(self._secret) if desk.own and self._secret else None
@@ -120,7 +121,7 @@ class _Turn:
         if self._session is None:
             raise UnauthenticatedError("log in first; then come back to this page")
         try:
-            return await in_thread(self._desk.identify, self._session)
+            return await in_thread(self._desk.identify, self._session, self._address)
         except UnauthenticatedError:
             self._desk.end(self._secret)
             self._session, self._given = None, self._browser()
@@ -169,6 +170,7 @@ class _Turn:
             base=self._base,
             site=f"{request.url.scheme}://{request.headers.get('host', '')}",
             cookies=self._cookies.found,
+            address=self._address,
             desk=self._desk,
             register=self._register,
         )

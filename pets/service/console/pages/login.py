@@ -48,7 +48,7 @@ def _log_in(visit: Visit) -> Answer:
 
 def _begun(visit: Visit, login: Login) -> Answer:
     check_wire(visit.site)
-    secret = visit.desk.begin(login, visit.cookies.get(SESSION, ""))
+    secret = visit.desk.begin(login, visit.cookies.get(SESSION, ""), visit.address)
     ended = [Cookie(name, "", 0) for name in (LOGIN, FORM, PROJECT, WANTED) if name in visit.cookies]
     wanted = unquote(visit.cookies.get(WANTED, ""))
     return Redirect(wanted if wanted.startswith("/") else "/", (Cookie(SESSION, secret), *ended))
@@ -58,6 +58,7 @@ def _out(visit: Visit) -> Answer:
     """To the provider."""
     if visit.desk.flow is None:
         raise NotFoundError("this service has no provider of logins; log in with a token of it")
+    visit.desk.ways.take(visit.address)
     check_wire(visit.site)
     to, begun = visit.desk.flow.begin(_back(visit))
     return Redirect(to, (Cookie(LOGIN, begun.text, _UNDER_WAY),))
@@ -67,6 +68,7 @@ def _return(visit: Visit) -> Answer:
     """From the provider; what the browser kept is good for one try."""
     if visit.desk.flow is None:
         raise NotFoundError("this service has no provider of logins; log in with a token of it")
+    visit.desk.ways.take(visit.address)
     begun = Begun.read(visit.cookies.get(LOGIN, ""))
     try:
         return _begun(visit, visit.desk.flow.finish(begun, visit.query, _back(visit)))

@@ -310,6 +310,13 @@ def test_strangers_keep_nobody_from_logging_in(keeper: Custodian, secrets: dict[
     ):
         assert [log_in(stranger, "pets_no").status_code for _ in range(5)] == [401] * 5
         assert log_in(browser, secrets["jo"]).status_code == 303
+    # many of them are looked up no more, from where they come, and honest ones from elsewhere are
+    app = create_app(keeper, supervisor=AtOnce(keeper))
+    here = {"base_url": "http://localhost", "follow_redirects": False}
+    with TestClient(app, client=("192.0.2.1", 5), **here) as stranger, TestClient(app, **here) as browser:
+        seen = [log_in(stranger, f"pets_{number}").status_code for number in range(70)]
+        assert (seen[0], seen[-1]) == (401, 429)
+        assert log_in(browser, secrets["jo"]).status_code == 303
 
 
 def test_where_the_host_knows_who_asks_there_is_no_login_here(keeper: Custodian) -> None:

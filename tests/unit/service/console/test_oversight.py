@@ -15,6 +15,7 @@ from pets.common.percent import budget_percent
 from pets.ledger.grants import Grants
 from pets.ledger.publish.read_log import published
 from pets.service.app import create_app
+from pets.service.console.pages.analyst.history import OUTCOMES
 from pets.session.custodian import Custodian
 from tests.http_services import DP, QUERY, AtOnce, TestClient, by_name, custodian
 
@@ -76,7 +77,7 @@ def test_budgets_and_who_asked_how_much(busy: TestClient) -> None:
 def test_each_request_of_every_project_is_listed_for_an_auditor(busy: TestClient) -> None:
     said = words(busy.get("/console/oversight/stays/history", headers=JO).text)
     assert "sleep ben" in said and "asthma amina" in said and "refused: over the budget" in said
-    assert said.index("refused: over the budget") < said.rindex("answered"), "the newest first"
+    assert said.index("refused: over the budget") < said.rindex(OUTCOMES["committed"]), "the newest first"
     mine = words(busy.get("/console/oversight/stays/history?analyst=ben&last=1000", headers=JO).text)
     assert "sleep ben" in mine and "amina" not in mine
     assert busy.get("/console/oversight/stays/history?last=x", headers=JO).status_code == 400

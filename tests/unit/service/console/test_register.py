@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import pets
 from pets.ledger.grants import Grants
 from pets.ledger.publish.page import page
 from pets.ledger.publish.read_log import published
@@ -61,6 +62,20 @@ def test_the_record_is_made_anew_once_a_minute_at_most(keeper: Custodian) -> Non
     assert register.page() == first and b"asthma" not in first
     now[0] = FRESH
     assert b"asthma" in register.page()
+
+
+@pytest.mark.parametrize(("decision", "told"), [("", "Waits"), ("approve", "Released"), ("refuse", "Kept back")])
+def test_what_a_second_person_has_not_let_go_is_not_told_as_left(tmp_path: Path, decision: str, told: str) -> None:
+    keeper = custodian(tmp_path, policy=pets.Policy(approval="after"))
+    with browser(keeper, public_register=True) as client:
+        asked = {"queries": [QUERY], "protection": DP}
+        held = client.post("/datasets/stays/queries?wait=1", json=asked, headers={"who": "ben/sleep/analyst"}).json()
+        if decision:
+            reviewer = {"who": "jo/board/reviewer"}
+            client.post(f"/reviews/{held['job']['id']}", json={"decision": decision}, headers=reviewer)
+        found = client.get("/console/register", headers={"who": ""}).text
+        assert f"</b> {told}<" in found
+        assert ("One answer was released" in found or "1 answer was released" in found) == (told == "Released")
 
 
 def test_each_project_has_its_entry_for_a_register_of_data_uses(keeper: Custodian) -> None:

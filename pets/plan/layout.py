@@ -21,12 +21,13 @@ from pets.plan.calendar_slots import Cycle, equal_steps
 from pets.plan.predicate import field as find_field
 from pets.query_model.group_keys import Bins, ColumnKey, DatePart, Key, KeySet, Period
 from pets.query_model.nodes.bin_edges import Cut
+from pets.schema import settings
 from pets.schema.dates import Calendar, Date
 from pets.schema.domain import MISSING, Boolean, Category, Domain
 from pets.schema.numeric import Integer, Numeric
 from pets.schema.text_column import Text
 
-MAX_SLOTS = 2_000_000
+MAX_SLOTS = settings.MAX_SLOTS
 Ints = npt.NDArray[np.int64]
 
 

@@ -22,8 +22,10 @@ from pets.plan.measures import Planner
 from pets.plan.people import PeoplePlanner, used_columns
 from pets.plan.person_steps import PersonPlan
 from pets.plan.predicate import Predicate, columns_in, predicate_json, resolve
+from pets.query_model.group_keys import Period
 from pets.query_model.query import Query
 from pets.schema.domain import Domain
+from pets.schema.person.periods import period_of, spelling
 from pets.schema.schema import Schema
 
 VERSION = 1
@@ -267,17 +269,26 @@ def _bounds(query: Query, schema: Schema, fields: Mapping[str, Domain]) -> Bound
 
 
 def stored_rank(query: Query, schema: Schema, layout: Layout, where: Predicate | None) -> tuple[str, ...] | None:
-    """The columns of the stored rank that says which rows of a group come first; ``None`` where none does.
+    """The columns and periods of the stored rank that says which rows of a group come first; ``None``: none does.
 
-    It was made over all kept rows of a person with the same values in these columns. The rows of a rank of at most K
-    are the first ones among them; so are the rows that meet a condition only if it takes all of them or none, which it
-    does if it reads nothing but these columns and what is the same for all rows of a person.
+    It was made over all kept rows of a person with the same values in these. The rows of a rank of at most K are the
+    first ones among them; so are the rows that meet a condition only if it takes all of them or none, which it does if
+    it reads nothing but these columns (not those of which only the period is the same) and what is the same for all
+    rows of a person.
     """
     table = schema.table(query.table)
     same = set(schema.fields(query.table)) - set(table.columns)  # the person table's; a computed column may differ
-    own = [one for one in layout.dimensions if one.column not in same]
-    if any(not one.tells_apart(table.columns.get(one.column)) for one in own):
-        return None
-    names = tuple(sorted({one.column for one in own}))
-    reads = columns_in(where) - same
-    return names if names in table.unit.rank_within and reads <= set(names) else None
+    whole, periods = set[str](), set[str]()
+    for key, one in zip(query.keys, layout.dimensions, strict=True):
+        if one.column in same:
+            continue
+        if one.column not in table.columns:  # it is computed
+            return None
+        if one.tells_apart(table.columns[one.column]):
+            whole.add(one.column)
+        elif isinstance(key, Period) and period_of(spelling(one.column, key.unit), table.columns):
+            periods.add(spelling(one.column, key.unit))
+        else:
+            return None
+    names = tuple(sorted(whole | periods))
+    return names if names in table.unit.rank_within and columns_in(where) - same <= whole else None

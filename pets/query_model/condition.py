@@ -17,12 +17,13 @@ from pets.errors import PetsError, QueryError
 from pets.query_model import aggregate as agg
 from pets.query_model.columns import col
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Operator, StartsWith
-from pets.query_model.group_keys import PARTS, STEPS, Bins, ColumnKey, DatePart, Key, Period
+from pets.query_model.group_keys import PARTS, Bins, ColumnKey, DatePart, Key, Period
 from pets.query_model.nodes.aggregate_base import Aggregate
 from pets.query_model.nodes.codelist import InCodelist
 from pets.query_model.nodes.codelist_file import read_codes
 from pets.query_model.query import Query
 from pets.query_model.traits import SPELLINGS
+from pets.schema.person.periods import spelt
 
 MAX_LENGTH = 4_000
 MAX_DEPTH = 40
@@ -214,13 +215,10 @@ def key(text: str) -> Key:
         column, edges = _numbers(column, f"the key {text!r}", rf"{_NUMBER}|\d{{4}}-\d\d-\d\d")
         return Bins(column, label, edges)
     stem, dot, part = column.rpartition(".")
-    step = next((known for known in STEPS if known == part), None)
-    if dot and stem.endswith(".period") and step is not None:
-        return Period(stem.removesuffix(".period"), label, step)
+    if (period := spelt(column)) is not None:
+        return Period(period[0], label, period[1])
     if dot and stem and part in PARTS:
         return DatePart(stem, label, next(known for known in PARTS if known == part))
-    if dot and stem and step is not None:
-        return Period(stem, label, step)
     return ColumnKey(column, label)
 
 

@@ -22,11 +22,10 @@ from pets.common.literals import name as name_of
 from pets.errors import QueryError, shown
 from pets.query_model.node import Node
 from pets.query_model.nodes.bin_edges import Cut, cut_json, cuts_of, interval_labels, members
+from pets.schema.person.periods import STEPS, Step
 
 Part = Literal["year", "quarter", "month", "weekday", "hour"]
 PARTS: tuple[Part, ...] = ("year", "quarter", "month", "weekday", "hour")
-Step = Literal["year", "quarter", "month", "week", "mmwr_week", "day", "hour"]
-STEPS: tuple[Step, ...] = ("year", "quarter", "month", "week", "mmwr_week", "day", "hour")
 MAX_KEYS = 2_000_000
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from pets.errors import DataError, did_you_mean
 from pets.rows.coding import coding
 from pets.rows.coding.cell import ABOVE, BELOW, NULL, OUT, UNPARSABLE, code_type, narrow, null_code
+from pets.rows.coding.ranked_groups import ranked_group
 from pets.rows.report import ColumnReport, Report
 from pets.rows.roster import Roster, Run
 from pets.rows.sources import Source, opened
@@ -306,7 +307,8 @@ def prepare(
     kept = rank(run, data.relation, "people", ordered, table.unit.max_rows)
     ranks = []
     for within, place in stored_ranks(schema, name).items():
-        own = f"PARTITION BY {', '.join(['person', *(columns[one] for one in within)])} ORDER BY n"
+        groups = [ranked_group(one, schema, name, columns) for one in within]
+        own = f"PARTITION BY {', '.join(['person', *groups])} ORDER BY n"
         ranks.append(f"CAST(row_number() OVER ({own}) AS {rank_type}) AS {place}")
     listed = ", ".join([f"CAST(n AS {rank_type}) AS rank", f"CAST(person AS {kind}) AS person", *ordered, *ranks])
     return Prepared(f"SELECT {listed} FROM ({kept}) ORDER BY n", _report(data, people, fates, unattached, disagreeing))
@@ -323,7 +325,7 @@ def physical(schema: Schema, name: str) -> dict[str, str]:
 
 
 def stored_ranks(schema: Schema, name: str) -> dict[tuple[str, ...], str]:
-    """Each set of columns within which a table's rows are ranked, to the physical name g0, g1, … of that rank.
+    """Each set of columns and periods within which rows are ranked, to the physical name g0, g1, … of that rank.
 
     It is a rank over all kept rows, so that those of a rank of at most K are the first of each group for every K.
     """

@@ -12,6 +12,8 @@ MAX_ROWS = 10_000
 """Rows of one person that a snapshot may keep at most."""
 MAX_RANKS = 8
 """Sets of columns within which a snapshot ranks rows at most."""
+MAX_SLOTS = 2_000_000
+"""Groups that an answer has at most."""
 PEOPLE = 2**27
 """People that a table holds at most, unless it says otherwise."""
 ENCODINGS = ("utf-8", "latin-1", "cp1252", "iso-8859-15", "cp850", "utf-16")
@@ -144,10 +146,11 @@ UNIT = Part(
         Setting(
             "rank_within",
             f"a list of at most {MAX_RANKS} lists of columns",
-            "Columns of the table by which queries group with `rows_per_group`. A snapshot then ranks each person's "
-            "rows within each combination of their values, and such a query costs hardly more than without; for any "
-            "other columns, for bins and for periods rows are ranked for each question, which costs 25 to 67 times as "
-            "much.",
+            "Columns of the table by which queries group with `rows_per_group`, or periods of its times: "
+            "`admitted.week`, `admitted.mmwr_week`, `admitted.day`, `admitted.period.month` (or `quarter`, `year`, "
+            "`hour`). A snapshot then ranks each person's rows within each combination of their values, and such a "
+            "query costs hardly more than without; for any other columns and periods, and for bins, rows are ranked "
+            "for each question, which costs 25 to 67 times as much.",
             "[]",
         ),
     ),

@@ -157,8 +157,8 @@ def _in_groups(plan: Plan) -> list[str]:
     return [
         order,
         "Rows are ranked for this question, which takes 25 to 67 times as long as the question without the cap. Where "
-        "columns of the table are the keys, and the condition reads nothing else but what is the same for all rows of "
-        "a person, rank_within in the schema's unit makes it quick.",
+        "columns of the table or periods of its times are the keys, and the condition reads nothing else but these "
+        "columns and what is the same for all rows of a person, rank_within in the schema's unit makes it quick.",
     ]
 
 

@@ -15,7 +15,7 @@ tables:
       person: {type: identifier}
       born: {type: date, min: 1910-01-01, max: 2024-03-31, nullable: false}
   stays:
-    unit: {column: person, max_rows: 20, rows: 3, trim: true, rank_within: [[ward], [ward, admitted]]}
+    unit: {column: person, max_rows: 20, rows: 3, trim: true, rank_within: [[ward], [ward, admitted.week]]}
     person_table: people
     people: 5000000
     encoding: latin-1

@@ -10,7 +10,7 @@ from typing import Any
 from sqlglot import exp
 
 from pets.common.literals import moment
-from pets.query_model.group_keys import PARTS, STEPS, Bins, ColumnKey, DatePart, Key, Part, Period, Step
+from pets.query_model.group_keys import PARTS, Bins, ColumnKey, DatePart, Key, Part, Period
 from pets.query_model.sql.computed import name_of
 from pets.query_model.sql.conditions import bare, constant, number
 from pets.query_model.sql.instead import instead
@@ -19,6 +19,7 @@ from pets.query_model.sql.scope import Scope
 from pets.schema.dates import Calendar
 from pets.schema.domain import MISSING
 from pets.schema.numeric import Numeric
+from pets.schema.person.periods import STEPS, Step
 
 Labels = tuple[tuple[str, str], ...]
 

@@ -12,7 +12,8 @@ from pets.errors import SchemaError, did_you_mean, shown
 from pets.schema import schema_form as form
 from pets.schema import settings
 from pets.schema.domain import Domain, Identifier
-from pets.schema.settings import MAX_RANKS, MAX_ROWS
+from pets.schema.person.periods import period_of, periods_in
+from pets.schema.settings import MAX_RANKS, MAX_ROWS, MAX_SLOTS
 
 
 def named(what: str, value: object) -> str:
@@ -42,8 +43,9 @@ class Unit:
         max_rows: rows of one person that a snapshot keeps; no query may count more.
         rows: rows of one person that a query counts unless it says otherwise (left out: ``max_rows``).
         trim: whether blanks around an id are cut before ids are compared as exact text.
-        rank_within: sets of columns of the table; a snapshot ranks each person's rows within each combination of their
-            values, so that ``bound(rows_per_group=…)`` by those columns costs hardly more than without.
+        rank_within: sets of columns of the table, and of periods of its times such as ``admitted.week`` or
+            ``admitted.period.month``; a snapshot ranks each person's rows within each combination of their values, so
+            that ``bound(rows_per_group=…)`` by those costs hardly more than without.
     """
 
     column: str | None
@@ -85,12 +87,20 @@ class Unit:
     def check_ranks(self, columns: Mapping[str, Domain]) -> None:
         """Refuse columns to rank within that the table does not have, or that name people."""
         for name in (name for names in self.rank_within for name in names):
-            if name not in columns:
+            period = period_of(name, columns)
+            if name not in columns and period is None:
                 raise SchemaError(
-                    f"rank_within names column {name!r}, which the table does not have{did_you_mean(name, columns)}"
+                    f"rank_within names column {name!r}, which the table does not have{did_you_mean(name, columns)}; "
+                    "of times it also takes a period that is coarser than the column, such as admitted.week, "
+                    "admitted.mmwr_week or admitted.period.month"
                 )
-            if isinstance(columns[name], Identifier):
+            if isinstance(columns.get(name), Identifier):
                 raise SchemaError(f"rank_within names the identifier {name!r}; name columns that queries group by")
+            if period is not None and periods_in(columns[period[0]], period[1]) > MAX_SLOTS:
+                raise SchemaError(
+                    f"rank_within names {name!r}, which has more than {MAX_SLOTS:,} values, and no query groups by "
+                    f"so many; name a longer period, such as {period[0]}.week"
+                )
 
     @property
     def default_rows(self) -> int:

@@ -38,6 +38,29 @@ TWICE = """
     2       | south | 3
     """
 
+WEEKS = """
+tables:
+  seen:
+    unit: {column: patient, max_rows: 4, rank_within: [[seen.week, ward]]}
+    columns:
+      patient: {type: identifier}
+      ward: {type: category, values: [north, south], nullable: false}
+      seen: {type: date, min: 2024-12-28, max: 2025-01-05}
+"""
+
+SEEN = """
+    patient | ward  | seen
+    --------+-------+-----------
+    1       | north | 2024-12-29
+    1       | north | 2024-12-30
+    1       | north | 2025-01-05
+    1       | south | 2025-01-01
+    2       | north | 2024-12-31
+    2       | north | 2025-01-01
+    2       | north |
+    2       | north |
+    """
+
 CHAPTER = Chapter(
     "Bounds on what one person contributes",
     "A snapshot keeps at most `max_rows` rows of each person, chosen at random once and for all; a query counts the\n"
@@ -236,6 +259,29 @@ CHAPTER = Chapter(
             why="`rank_within: [[ward]]` in the unit makes the question quick, and its answer is the same.",
             schema=SCHEMA.replace("stays:", "spread:").replace("rows: 2}", "rows: 2, rank_within: [[ward]]}"),
             tables={"spread": TWICE},
+        ),
+        Spec(
+            "Weeks, with ranks that were stored",
+            """
+            (
+                pets.query("seen").group_by(col("seen").week(), "ward")
+                    .agg(stays=pets.count()).bound(rows=4, rows_per_group=1)
+            )
+            """,
+            """
+            seen_week | ward  | stays
+            ----------+-------+------
+            2024-W52  | north | 1
+            2024-W52  | south | 0
+            2025-W01  | north | 2
+            2025-W01  | south | 1
+            missing   | north | 1
+            missing   | south | 0
+            """,
+            why="`rank_within: [[seen.week, ward]]` in the unit. A week is Monday to Sunday, and days of two years may "
+            "be in one.",
+            schema=WEEKS,
+            tables={"seen": SEEN},
         ),
         Spec(
             "The cap comes after the filter, and is on the final group",

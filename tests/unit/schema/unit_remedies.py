@@ -7,7 +7,8 @@ from pets import KeySet, col
 from pets.schema.schema import Table
 from tests.remedies import Act, Case
 
-ID = {"id": pets.Identifier(), "day": pets.Date("2020-01-01", "2020-12-31")}
+AGES = pets.DateTime("1700-01-01 00:00", "2024-12-31 23:59")
+ID = {"id": pets.Identifier(), "day": pets.Date("2020-01-01", "2020-12-31"), "ages": AGES}
 CODE = pets.Text(6, form="icd10")
 TEXTS = pets.Schema({"t": Table(pets.Unit("id", max_rows=3), ID | {"code": CODE})})
 T = pets.query("t")
@@ -50,7 +51,11 @@ CASES = [
     ),
     Case(lambda: pets.Unit(None, rank_within=(("day",),)), "leave rank_within out", lambda: pets.Unit(None)),
     Case(ranked("dya"), "did you mean 'day'", ranked("day")),
+    Case(ranked("dya.week"), "such as admitted.week", ranked("day.week")),
+    Case(ranked("day.day"), "a period that is coarser than the column", ranked("day", "day.period.month")),
+    Case(ranked("id.week"), "such as admitted.week", ranked("day.mmwr_week")),
     Case(ranked("id"), "name columns that queries group by", ranked("day")),
+    Case(ranked("ages.period.hour"), "name a longer period, such as ages.week", ranked("ages.week")),
     # columns of text
     Case(lambda: pets.Text(6, form="icd"), "did you mean 'icd10'", lambda: pets.Text(6, form="icd10")),
     Case(lambda: pets.Text(2, form="icd10"), "raise it", lambda: pets.Text(3, form="icd10")),

@@ -104,7 +104,7 @@ def test_a_cap_that_changes_nothing_is_none() -> None:
 
 # ── which stored rank serves ──────────────────────────────────────────────────────────────────────────────────────────
 
-RANKED = [["day"], ["hour", "day"], ["onset"]]
+RANKED = [["day"], ["hour", "day"], ["onset"], ["onset.week"], ["onset.period.month", "day"]]
 
 
 def served(asked: pets.Query) -> Plan:
@@ -128,7 +128,32 @@ SERVES = {
         pets.query("visits").where(col("onset") < "2024-06-01").group_by(col("onset").day()),
         ("onset",),
     ),
-    "weeks of days": (pets.query("visits").group_by(col("onset").week()), None),
+    "weeks of days": (pets.query("visits").group_by(col("onset").week()), ("onset.week",)),
+    "other weeks of days": (pets.query("visits").group_by(col("onset").mmwr_week()), None),
+    "weeks, and a condition on the days": (
+        pets.query("visits").where(col("onset") < "2024-06-01").group_by(col("onset").week()),
+        None,
+    ),
+    "weeks of what is computed": (
+        pets.query("visits").with_columns(later=col("onset") + 1).group_by(col("later").week("onset.week")),
+        None,
+    ),
+    "a computed column of a rank's name": (
+        pets.query("visits").with_columns(**{"onset.week": col("hour") * 2}).group_by("onset.week"),
+        None,
+    ),
+    "a condition on a computed column of a rank's name": (
+        pets.query("visits")
+        .with_columns(**{"onset.week": col("hour") * 2})
+        .where(col("onset.week") > 4)
+        .group_by(col("onset").week("w")),
+        None,
+    ),
+    "months and a column": (
+        pets.query("visits").group_by(col("onset").period("month"), "day"),
+        ("day", "onset.period.month"),
+    ),
+    "the month of the year": (pets.query("visits").group_by(col("onset").month(), "day"), None),
     "days of the week": (pets.query("visits").group_by(col("onset").weekday()), None),
     "months of days": (pets.query("visits").group_by(col("onset").period("month")), None),
     "no key": (pets.query("visits"), None),

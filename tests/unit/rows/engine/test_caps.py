@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -24,6 +25,9 @@ VISITS = pd.DataFrame(
     ]
 )
 VISITS["on"] = [f"2024-03-0{3 + DAYS.index(day)}" for day in VISITS["day"]]  # Sunday to Tuesday: two weeks
+SEEN = ["2023-12-31 23:59", "2024-01-01 00:00", "2024-01-31 08:00", "2024-02-29 23:59", "2024-03-01 00:30", None]
+VISITS["left"] = [day if place % 4 else None for place, day in enumerate(VISITS["on"])]
+VISITS["seen"] = [SEEN[place % 6] for place in range(300)]
 PEOPLE = pd.DataFrame([{"id": f"p{i}", "old": i % 3 == 0} for i in range(40)])
 ROWS = 7
 
@@ -35,8 +39,24 @@ def schema(ranked: bool) -> pets.Schema:
         "hour": {"type": "integer", "min": 0, "max": 23, "nullable": False},
         "spent": {"type": "integer", "min": 0, "max": 49, "nullable": False},
         "on": {"type": "date", "min": "2024-03-03", "max": "2024-03-05", "nullable": False},
+        "left": {"type": "date", "min": "2024-03-03", "max": "2024-03-05"},
+        "seen": {"type": "datetime", "min": "2023-12-31 12:00", "max": "2024-03-01 01:00"},
     }
-    unit = {"column": "id", "max_rows": ROWS} | ({"rank_within": [["day"], ["day", "hour"], ["on"]]} if ranked else {})
+    unit = {"column": "id", "max_rows": ROWS} | (
+        {
+            "rank_within": [
+                ["day"],
+                ["day", "hour"],
+                ["on"],
+                ["on.week"],
+                ["hour", "on.mmwr_week"],
+                ["left.week"],
+                ["seen.period.month"],
+            ]
+        }
+        if ranked
+        else {}
+    )
     people = {"unit": {"column": "id", "max_rows": 1}, "columns": {"id": {"type": "identifier"}, "old": "boolean"}}
     table = {"unit": unit, "columns": columns, "person_table": "people"}
     return pets.Schema.load({"tables": {"visits": table, "people": people}})
@@ -73,6 +93,26 @@ CASES: dict[str, tuple[pets.Query, Meets, Group]] = {
     "bins": (pets.query("visits").group_by("day", col("hour").bins([0, 12, 24])), always, half),
     "each day": (pets.query("visits").group_by(col("on").day()), always, lambda row: row["on"]),
     "each week": (pets.query("visits").group_by(col("on").week()), always, lambda row: row["on"] > 0),
+    "each week of some days": (
+        pets.query("visits").where(col("on") != "2024-03-04").group_by(col("on").week()),
+        lambda row: row["on"] != 1,
+        lambda row: row["on"] > 0,
+    ),
+    "each epidemiological week, and a column": (
+        pets.query("visits").where(col("hour") >= 0).group_by(col("on").mmwr_week(), "hour"),
+        always,
+        lambda row: row["hour"],
+    ),
+    "each month, and no month": (
+        pets.query("visits").group_by(col("seen").period("month")),
+        always,
+        lambda row: bisect.bisect([720, 720 + 31 * 1440, 720 + 60 * 1440, 720 + 60 * 1440 + 61], row["seen"]),
+    ),
+    "each week, and no week": (
+        pets.query("visits").group_by(col("left").week()),
+        always,
+        lambda row: (row["left"] + 1) // 2,  # Sunday, then Monday and Tuesday, then none
+    ),
     "the coarser of two ranks": (BY_DAY.where(col("hour") >= 0), always, day),
 }
 BOUNDS = [(7, None, 1), (7, 2, 1), (5, 2, 2), (4, 1, 3)]
@@ -117,7 +157,12 @@ def test_the_first_rows_of_each_group_count(case: str, prepared: str, engine: st
 
 def test_somebody_with_a_row_each_hour_counts_once_a_day() -> None:
     """A rank within day and hour says nothing of the day: by it this person would count six times."""
-    busy = pd.DataFrame([{"id": "p1", "day": "tue", "hour": hour, "spent": 1, "on": "2024-03-04"} for hour in range(6)])
+    busy = pd.DataFrame(
+        [
+            {"id": "p1", "day": "tue", "hour": hour, "spent": 1, "on": "2024-03-04", "left": None, "seen": None}
+            for hour in range(6)
+        ]
+    )
     told = schema(ranked=True)
     snapshot = Snapshot.make(told, "visits", {"visits": busy, "people": PEOPLE}, key=3, progress=False)
     by_day = BY_DAY.agg(n=pets.count()).bound(rows_per_group=1)
@@ -131,7 +176,15 @@ def test_stored_ranks_are_written_beside_the_rank_and_found_again(tmp_path: obje
     sources = {"visits": VISITS, "people": PEOPLE}
     Snapshot.make(told, "visits", sources, folder=str(tmp_path), key=3, progress=False)
     opened = Snapshot.open(told, "visits", str(tmp_path))
-    assert dict(opened.ranks) == {("day",): "g0", ("day", "hour"): "g1", ("on",): "g2"}
+    assert dict(opened.ranks) == {
+        ("day",): "g0",
+        ("day", "hour"): "g1",
+        ("hour", "on.mmwr_week"): "g2",
+        ("left.week",): "g3",
+        ("on",): "g4",
+        ("on.week",): "g5",
+        ("seen.period.month",): "g6",
+    }
     found = opened.arrow().to_pydict()
     days = found[opened.columns["day"]]
     within: Counter[tuple[int, int]] = Counter()

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Schema,
         Table,
         Text,
+        Time,
         Unit,
     )
     from pets.service.client.connect import connect
@@ -66,6 +67,7 @@ _HOMES = {
     "Real": "schema.schema",
     "Date": "schema.schema",
     "DateTime": "schema.schema",
+    "Time": "schema.schema",
     "Boolean": "schema.schema",
     "Text": "schema.schema",
     "Identifier": "schema.schema",
@@ -114,6 +116,7 @@ __all__ += [
     "Real",
     "Date",
     "DateTime",
+    "Time",
     "Boolean",
     "Text",
     "Identifier",

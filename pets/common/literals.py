@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -11,6 +12,9 @@ from pets.common.codec import REPAIR, encodable, fraction, number, python_value
 from pets.errors import QueryError, UserError, shown
 
 Literal_ = str | int | bool | Fraction | dt.date
+
+_DAY = dt.timedelta(days=1)
+_CLOCK = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])(?::([0-5][0-9])(?:[.]([0-9]{1,6}))?)?")
 
 
 def text(value: str, error: type[UserError] = QueryError) -> str:
@@ -64,6 +68,43 @@ def moment(value: object) -> dt.datetime:
     raise ValueError("not a date-time")
 
 
+def clock(value: object) -> dt.timedelta:
+    """A time of day, as what has gone since midnight, from a time without a zone or a text such as 08:30 or 08:30:15.
+
+    24:00 is the end of the day. Raises ``ValueError`` for anything else.
+
+    >>> clock("08:30"), clock("24:00") - clock("23:59")
+    (datetime.timedelta(seconds=30600), datetime.timedelta(seconds=60))
+    """
+    value = python_value(value)
+    if isinstance(value, dt.time) and value.tzinfo is None:
+        return dt.timedelta(
+            hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond
+        )
+    if type(value) is dt.timedelta and dt.timedelta() <= value <= _DAY:
+        return value
+    found = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is not None:
+        hours, minutes, seconds = (int(part or 0) for part in found.groups()[:3])
+        parts = int((found[4] or "").ljust(6, "0"))
+        gone = dt.timedelta(hours=hours, minutes=minutes, seconds=seconds, microseconds=parts)
+        if gone <= _DAY:
+            return gone
+    raise ValueError("not a time of day")
+
+
+def clock_text(gone: dt.timedelta, *, seconds: bool = False) -> str:
+    """A time of day as it is written: hours and minutes, and seconds where there are some (or ``seconds`` says so).
+
+    >>> clock_text(clock("08:30:00")), clock_text(clock("24:00")), clock_text(clock("08:30:00.5"))
+    ('08:30', '24:00', '08:30:00.500000')
+    """
+    whole, parts = gone // dt.timedelta(seconds=1), gone.microseconds
+    text = f"{whole // 3600:02d}:{whole // 60 % 60:02d}"
+    text += f":{whole % 60:02d}" if seconds or whole % 60 or parts else ""
+    return f"{text}.{parts:06d}" if parts else text
+
+
 def is_null(value: object) -> bool:
     """Whether a value stands for no value: ``None``, NaN, or pandas' NaT and NA."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
@@ -83,6 +124,8 @@ def literal(value: object) -> Literal_:
         return text(plain)
     if isinstance(plain, dt.date):
         return _time(plain)
+    if isinstance(plain, dt.time):
+        return _of_day(plain)
     try:
         exact = fraction(plain)
     except ValueError:
@@ -105,6 +148,17 @@ def _time(value: dt.date) -> dt.date:
         raise QueryError(
             f"{shown(value)} has a zone or nanoseconds, and columns have neither; compare with a date, such as "
             f"{value.year:04d}-{value.month:02d}-{value.day:02d}, or with a date and time"
+        ) from None
+
+
+def _of_day(value: dt.time) -> str:
+    """A time of day, as its text: one question has one form."""
+    try:
+        return clock_text(clock(value))
+    except ValueError:
+        raise QueryError(
+            f"{shown(value)} has a zone, and columns of times of day have none; compare with a time alone, such as "
+            f"{value.hour:02d}:{value.minute:02d}"
         ) from None
 
 

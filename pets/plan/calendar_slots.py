@@ -13,6 +13,7 @@ from typing import Any
 
 from pets.errors import QueryError
 from pets.query_model.group_keys import DatePart, Period
+from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Calendar, Date
 
 DAY = dt.timedelta(days=1)
@@ -88,6 +89,11 @@ def equal_steps(key: DatePart | Period, domain: Calendar) -> tuple[Cycle, Sequen
     # named by a time that lies in it: the first week may begin before the calendar does
     times = (domain.lo + max(0, slot * width - offset) * domain.width for slot in range(cycle.size))
     return cycle, [_PERIODS[unit](time) for time in times] if cycle.size <= 2_000_000 else range(cycle.size)
+
+
+def hours_of_day(domain: Time) -> tuple[Cycle, Sequence[Any]]:
+    """The slots of the hours of a column of times of day, and their labels."""
+    return Cycle(domain.lo // domain.width, HOUR // domain.width, 24), range(24)
 
 
 def _part(domain: Calendar, cycle: Cycle, first: int) -> tuple[Cycle, Sequence[Any]]:

@@ -17,11 +17,12 @@ import numpy.typing as npt
 
 from pets.common.codec import Json
 from pets.errors import QueryError, did_you_mean, shown
-from pets.plan.calendar_slots import Cycle, equal_steps
+from pets.plan.calendar_slots import Cycle, equal_steps, hours_of_day
 from pets.plan.predicate import field as find_field
 from pets.query_model.group_keys import Bins, ColumnKey, DatePart, Key, KeySet, Period
 from pets.query_model.nodes.bin_edges import Cut
 from pets.schema import settings
+from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Calendar, Date
 from pets.schema.domain import MISSING, Boolean, Category, Domain
 from pets.schema.numeric import Integer, Numeric
@@ -29,6 +30,7 @@ from pets.schema.text_column import Text
 
 MAX_SLOTS = settings.MAX_SLOTS
 Ints = npt.NDArray[np.int64]
+Ordered = Numeric | Calendar | Time
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ def _texts(key: Key, domain: Text, listed: Sequence[object] | None) -> Dimension
 
 
 def _identity(key: Key, domain: Domain) -> Dimension:
-    if not isinstance(domain, (Category, Boolean, Integer, Date)):
+    if not isinstance(domain, (Category, Boolean, Integer, Date, Time)):
         if isinstance(domain, Calendar):
             raise QueryError(
                 f"column {key.column!r} holds {domain.describe()}; group by a period, such as "
@@ -214,7 +216,7 @@ def _identity(key: Key, domain: Domain) -> Dimension:
     return Dimension(key.name, key.column, tuple(labels))
 
 
-def _place(domain: Numeric | Calendar, cut: Cut) -> Fraction:
+def _place(domain: Ordered, cut: Cut) -> Fraction:
     """Where an edge lies on the scale of codes: on the grid value that it is, but for the rounding of a double."""
     if not isinstance(domain, Numeric) or not isinstance(cut, Fraction):
         return domain.position(cut)
@@ -224,7 +226,7 @@ def _place(domain: Numeric | Calendar, cut: Cut) -> Fraction:
     return Fraction(round(place)) if near else place
 
 
-def bin_breaks(domain: Numeric | Calendar, cuts: Sequence[Cut]) -> tuple[int, ...]:
+def bin_breaks(domain: Ordered, cuts: Sequence[Cut]) -> tuple[int, ...]:
     """The first code of each bin, then the code after the last (the last bin is closed), inside the domain."""
     places = [_place(domain, cut) for cut in cuts]
     starts = [math.ceil(place) for place in places[:-1]] + [math.floor(places[-1]) + 1]
@@ -232,9 +234,10 @@ def bin_breaks(domain: Numeric | Calendar, cuts: Sequence[Cut]) -> tuple[int, ..
 
 
 def _bins(key: Bins, domain: Domain) -> Dimension:
-    if not isinstance(domain, (Numeric, Calendar)):
+    if not isinstance(domain, (Numeric, Calendar, Time)):
         raise QueryError(
-            f"column {key.column!r} holds {domain.describe()}; bins need an integer or real column, or one of dates"
+            f"column {key.column!r} holds {domain.describe()}; bins need an integer or real column, or one of dates or "
+            "times"
         )
     _fitting(key, domain)
     starts = bin_breaks(domain, key.cuts)
@@ -244,12 +247,14 @@ def _bins(key: Bins, domain: Domain) -> Dimension:
     return _runs(key, labels, runs)
 
 
-def _fitting(key: Bins, domain: Numeric | Calendar) -> None:
+def _fitting(key: Bins, domain: Ordered) -> None:
     """Refuse edges that are no values of such a column."""
     if isinstance(domain, Numeric):
-        right, cut = not isinstance(key.cuts[0], dt.date), "numbers, such as [0, 18, 65]"
+        right, cut = isinstance(key.cuts[0], Fraction), "numbers, such as [0, 18, 65]"
+    elif isinstance(domain, Time):
+        right, cut = isinstance(key.cuts[0], dt.timedelta), "times of day, such as ['08:00', '16:00', '24:00']"
     elif isinstance(domain, Date):
-        right = not any(isinstance(one, (Fraction, dt.datetime)) for one in key.cuts)
+        right = not any(isinstance(one, (Fraction, dt.timedelta, dt.datetime)) for one in key.cuts)
         cut = "days, such as ['2022-01-01', '2022-04-01']"
     else:
         right, cut = isinstance(key.cuts[0], dt.date), "days or moments, such as ['2022-01-01', '2022-01-01 12:00']"
@@ -267,7 +272,7 @@ def _runs(key: Key, labels: Sequence[Any], runs: Sequence[tuple[int, int]]) -> D
     return Dimension(key.name, key.column, tuple(labels), tuple(s for s, _ in kept), tuple(s for _, s in kept))
 
 
-def _cycle(key: DatePart | Period, domain: Calendar, cycle: Cycle, labels: Sequence[Any]) -> Dimension:
+def _cycle(key: DatePart | Period, domain: Calendar | Time, cycle: Cycle, labels: Sequence[Any]) -> Dimension:
     if len(labels) > MAX_SLOTS:
         raise QueryError(f"column {key.column!r} has {len(labels):,} values of {key.name!r}; group by a longer period")
     missing = [MISSING] if domain.nullable else []
@@ -300,6 +305,13 @@ def _part(day: dt.date, unit: str) -> int:
 
 
 def _dates(key: DatePart | Period, domain: Domain) -> Dimension:
+    if isinstance(domain, Time):
+        if not isinstance(key, DatePart) or key.part != "hour":
+            raise QueryError(
+                f"column {key.column!r} holds {domain.describe()}, which have no date; group by "
+                f"col({key.column!r}).hour() or by bins"
+            )
+        return _cycle(key, domain, *hours_of_day(domain))
     if not isinstance(domain, Calendar):
         raise QueryError(f"column {key.column!r} holds {domain.describe()}; its calendar parts need a date column")
     equal = equal_steps(key, domain)

@@ -18,6 +18,7 @@ from pets.errors import InternalError, QueryError, did_you_mean, shown
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Or, StartsWith
 from pets.query_model.features import Versus, Within
 from pets.query_model.nodes.codelist import InCodelist
+from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Calendar
 from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Numeric
@@ -265,6 +266,12 @@ def _bounds(domain: Domain, value: Literal_) -> Fraction:
     if isinstance(domain, Calendar):
         if not isinstance(value, (str, dt.date)):
             raise QueryError(f"it holds {domain.describe()}, so compare it with a date, not {shown(value)}")
+        return domain.position(value)
+    if isinstance(domain, Time):
+        if not isinstance(value, str):
+            raise QueryError(
+                f"it holds {domain.describe()}, so compare it with a time such as '08:30', not {shown(value)}"
+            )
         return domain.position(value)
     raise QueryError(f"it holds {domain.describe()}, which have no order; use == , != or isin")
 

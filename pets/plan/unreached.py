@@ -15,6 +15,7 @@ from pets.plan.measure import Measure
 from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, Codes, Predicate, Range, Texts, both, overlap, union
 from pets.query_model.group_keys import Bins, Key, Period
+from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Calendar
 from pets.schema.domain import Domain
 from pets.schema.numeric import Numeric
@@ -194,13 +195,13 @@ def _broken_weeks(plan: Plan, place: int, inside: _Box) -> list[str]:
     ]
 
 
-def _written(domain: Numeric | Calendar, code: int) -> str:
+def _written(domain: Numeric | Calendar | Time, code: int) -> str:
     return str(number(domain.origin + domain.spacing * code) if isinstance(domain, Numeric) else domain.decode(code))
 
 
 def _left_out(column: str, domain: Domain, binned: Sequence[Range], base: _Box, where: str) -> list[str]:
     """The values that lie in no bin, where the query's condition has not left them out already."""
-    if not isinstance(domain, (Numeric, Calendar)):
+    if not isinstance(domain, (Numeric, Calendar, Time)):
         return []
     gaps: list[Range] = []
     start = 0

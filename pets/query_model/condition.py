@@ -204,7 +204,8 @@ def key(text: str) -> Key:
     """A group key: ``age``, ``age:0,18,65,120`` (bins), ``admitted.year`` (or ``.quarter``, ``.month``, ``.weekday``).
 
     ``admitted.week`` is the calendar week (``.mmwr_week``, ``.day``), ``admitted.period.month`` the calendar month,
-    such as 2024-05; ``admitted:2022-01-01,2022-04-01`` cuts days. ``band=age:0,18,65`` names the key in the answer.
+    such as 2024-05; ``admitted:2022-01-01,2022-04-01`` cuts days, ``arrived:08:00,16:00`` times of day.
+    ``band=age:0,18,65`` names the key in the answer.
 
     >>> key("band=age:0,18,65").name, key("admitted.year").name
     ('band', 'admitted_year')
@@ -212,7 +213,7 @@ def key(text: str) -> Key:
     label, equals, rest = text.partition("=")
     label, column = (label_of(label, text), rest.strip()) if equals else ("", text.strip())
     if ":" in column:
-        column, edges = _numbers(column, f"the key {text!r}", rf"{_NUMBER}|\d{{4}}-\d\d-\d\d")
+        column, edges = _numbers(column, f"the key {text!r}", rf"{_NUMBER}|\d{{4}}-\d\d-\d\d|\d\d:\d\d")
         return Bins(column, label, edges)
     stem, dot, part = column.rpartition(".")
     if (period := spelt(column)) is not None:
@@ -276,11 +277,10 @@ _NUMBER = r"[+-]?\d{1,20}(\.\d{1,20})?"
 
 
 def _numbers(text: str, what: str, form: str = _NUMBER) -> tuple[str, list[str]]:
-    column, _, tail = text.rpartition(":")
-    numbers = [part.strip() for part in tail.split(",")]
-    if not column or not all(re.fullmatch(form, part) for part in numbers):
+    found = re.fullmatch(rf"(.+?):(\s*(?:{form})\s*(?:,\s*(?:{form})\s*)*)", text)  # (a time has a colon of its own)
+    if found is None:
         raise QueryError(f"{what}: after the colon come numbers, such as age:0,18,65,120")
-    return column.strip(), numbers
+    return found[1].strip(), [part.strip() for part in found[2].split(",")]
 
 
 # files ------------------------------------------------------------------------------------------------------------

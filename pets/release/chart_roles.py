@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pets.errors import QueryError, did_you_mean, shown
 from pets.plan.plan import Plan
 from pets.query_model.group_keys import Bins, DatePart, Period
+from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Date
 from pets.schema.numeric import Integer
 
@@ -55,7 +56,7 @@ def facts(plan: Plan) -> tuple[KeyFacts, ...]:
     for key, dimension in zip(plan.query.keys, plan.layout.dimensions, strict=True):
         domain = plan.fields[key.column]
         time = isinstance(key, (Period, DatePart)) or isinstance(domain, Date)
-        number = isinstance(key, Bins) or isinstance(domain, Integer)
+        number = isinstance(key, Bins) or isinstance(domain, (Integer, Time))
         out.append(KeyFacts(dimension.name, sizes[dimension.name], 2 if time else 1 if number else 0))
     return tuple(out)
 

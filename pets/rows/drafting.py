@@ -26,6 +26,7 @@ _DAYS = ("yyyymmdd", "dd/mm/yyyy", "mm/dd/yyyy", "dd.mm.yyyy", "dd-mm-yyyy", "dd
          "dd Month yyyy", "dd/mm/yy", "dd.mm.yy")  # fmt: skip
 _CLOCKS = ("", " hh:mm", " hh:mm:ss")
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9:.]+([Zz]|[+-][0-9:]+)?)?"
+_OF_DAY = r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]*)?)?"
 _MARKS = ((".", None), (",", None), (".", ","), (",", "."), (".", "'"))
 _AFFIX = r"[£$€%]|EUR|USD|GBP|CHF|kg|cm|mg"
 _NUMERIC = rf"[+-]? ?(({_AFFIX}) ?)?[+-]?[0-9][0-9.,']*( ?({_AFFIX}))?"
@@ -117,6 +118,8 @@ def _guess(name: str, cells: Sequence[Any], listed: bool) -> Guess:
         return Guess(name, "category")
     if {text.lower() for text in texts} <= _WORDS:
         return Guess(name, "boolean")
+    if all(re.fullmatch(_OF_DAY, text) for text in texts):
+        return Guess(name, "time")
     whole = _day(name, texts) or _number(name, texts)
     return whole or _mostly(name, texts) or Guess(name, "category")
 
@@ -142,7 +145,7 @@ def _mostly(name: str, texts: Sequence[str]) -> Guess | None:
 
 def _typed(name: str, kinds: set[type]) -> Guess:
     """A column of a typed file."""
-    for kind, types in (("boolean", {bool}), ("integer", {int}), ("date", {dt.date, dt.datetime})):
+    for kind, types in (("boolean", {bool}), ("integer", {int}), ("date", {dt.date, dt.datetime}), ("time", {dt.time})):
         if kinds <= types:
             return Guess(name, kind)
     return Guess(name, "real", places=2)

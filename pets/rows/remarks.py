@@ -39,6 +39,12 @@ _REMEDIES: Mapping[tuple[str, str], tuple[str, str]] = {
     ("date", "out_of_domain"): ("lie outside min and max, and have no value now", f"{_BOUNDS}, or {_NULL}"),
     ("datetime", "unparsable"): ("are no date-times as the schema has them", _DAYS),
     ("datetime", "out_of_domain"): ("lie outside min and max, and have no value now", f"{_BOUNDS}, or {_NULL}"),
+    ("time", "unparsable"): (
+        "are no times of day",
+        f"say that the file writes them without colons (format: hhmm), or {_NULL}; of date and time together the type "
+        "is datetime",
+    ),
+    ("time", "out_of_domain"): ("lie outside min and max, and have no value now", f"{_BOUNDS}, or {_NULL}"),
     ("integer", "unparsable"): (
         "are no whole numbers as the schema has them",
         f"{_NUMBERS}; fractions need round: floor, ceil or nearest (or type: real)",

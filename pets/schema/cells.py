@@ -3,8 +3,8 @@
 A column's type must not be guessed from its values: one person's "x" among numbers would change how everybody's cells
 read, and with it what one person can move. So equal values have one canonical text whatever type their column got:
 ``3``, ``3.0`` and ``Decimal("3.00")`` read ``3``, yes and no read ``true`` and ``false``, a day ``2019-04-01``, a
-date-time ``2019-04-01 23:30:00``, an instant ``2019-04-02 04:30:00+00`` (in UTC). ``pets.rows.coding.coding`` says the
-same in SQL.
+date-time ``2019-04-01 23:30:00``, an instant ``2019-04-02 04:30:00+00`` (in UTC), a time of day ``23:30:00``.
+``pets.rows.coding.coding`` says the same in SQL.
 """
 
 from __future__ import annotations
@@ -168,6 +168,8 @@ class Texts:
                 return _moment(value)
             if isinstance(value, dt.date):
                 return value.isoformat()
+            if isinstance(value, dt.time):
+                return _of_day(value)
         except (ArithmeticError, TypeError, ValueError):  # such as a day past the year 9999
             return None
         if isinstance(value, (complex, np.complexfloating)):
@@ -236,6 +238,19 @@ def _moment(value: Any) -> str:
     parts = f"{value.microsecond:06}{getattr(value, 'nanosecond', 0):03}".rstrip("0")
     day = f"{value.year:04}-{value.month:02}-{value.day:02} {value.hour:02}:{value.minute:02}:{value.second:02}"
     return f"{day}{'.' if parts else ''}{parts}{'+00' if instant else ''}"
+
+
+def _of_day(value: dt.time) -> str:
+    """A time of day as DuckDB writes it, with its offset where it has one."""
+    offset = value.utcoffset()
+    text = f"{value.hour:02}:{value.minute:02}:{value.second:02}"
+    parts = f"{value.microsecond:06}".rstrip("0")
+    if offset is None:
+        return f"{text}{'.' if parts else ''}{parts}"
+    minutes = abs(offset) // dt.timedelta(minutes=1)
+    behind = f":{minutes % 60:02}" if minutes % 60 else ""
+    sign = "-" if offset < dt.timedelta() else "+"
+    return f"{text}{'.' if parts else ''}{parts}{sign}{minutes // 60:02}{behind}"
 
 
 def pandas_column(series: Any, texts: Texts) -> pa.Array | pa.ChunkedArray:

@@ -21,6 +21,7 @@ from pets.common.yamlfile import Place, read
 from pets.errors import SchemaError, did_you_mean, shown
 from pets.schema import schema_form as form
 from pets.schema import settings
+from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Date, DateTime
 from pets.schema.domain import Boolean, Category, Domain, Identifier, Lookup
 from pets.schema.numeric import Integer, Real
@@ -45,6 +46,7 @@ __all__ = [
     "Schema",
     "Table",
     "Text",
+    "Time",
     "Unit",
 ]
 

@@ -14,6 +14,7 @@ from pets.common.yamlfile import Place
 from pets.errors import SchemaError, did_you_mean, shown
 from pets.schema import dates, numeric, settings
 from pets.schema import domain as kinds
+from pets.schema.clock.time_of_day import Time
 from pets.schema.domain import Domain, Lookup
 from pets.schema.settings import Part
 from pets.schema.text_column import Text
@@ -126,11 +127,16 @@ def _category(given: Mapping[str, Any], common: dict[str, Any], folder: Path | N
     return kinds.Category(values, lookup=found, **spelt, **common)
 
 
+def _of_day(**given: Any) -> Time:
+    return Time(given.pop("min", "00:00"), given.pop("max", None), **given)
+
+
 _BUILDERS: dict[str, Callable[..., Domain]] = {
     "integer": numeric.Integer,
     "real": numeric.Real,
     "date": dates.Date,
     "datetime": dates.DateTime,
+    "time": _of_day,
     "boolean": kinds.Boolean,
     "text": Text,
     "identifier": kinds.Identifier,

@@ -262,6 +262,29 @@ KINDS = {
         ),
         *_TIMES,
     ),
+    "time": _kind(
+        "time",
+        "Times of day in whole steps, without a date. A time within a step is floored to it, and what then lies "
+        "outside counts as missing; it is not clamped. 24:00 is 00:00, and an offset behind a time is not applied: a "
+        "time of day is what the clock showed. A query groups by `col('arrived').hour()`, by bins, or by the column.",
+        Setting("min", "a time such as 08:00", "The first step.", "00:00"),
+        Setting(
+            "max",
+            "a time such as 17:59",
+            "The last step, itself included: with minutes, 17:59 takes in 17:59:59.",
+            "(the last of the day)",
+        ),
+        Setting(
+            "step", "`second`, `minute` or `hour`", "How long a step is. `min` and `max` are whole ones.", "minute"
+        ),
+        Setting(
+            "format",
+            "`hhmm` or `hhmmss`",
+            "How the file writes it where it has no colon; noughts in front may be missing (830 is 08:30). Times such "
+            "as 08:30 and 08:30:15 are always read.",
+            "(none)",
+        ),
+    ),
     "text": _kind(
         "text",
         "Texts whose values nobody listed, such as codes of a large code list. Blanks around a text are cut. A text "

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from pets.common.literals import clock_text
+from pets.schema.clock.time_of_day import SECOND, Time, seconds_of
 from pets.schema.dates import Calendar, DateTime
 from pets.schema.domain import Boolean, Category, Domain, truth
 from pets.schema.numeric import Numeric
@@ -36,6 +38,8 @@ def standard(domain: Domain) -> Callable[[str], str] | None:
         return truth
     if isinstance(domain, Calendar):
         return lambda text: _time(domain, text)
+    if isinstance(domain, Time):
+        return lambda text: _of_day(domain, text)
     return None
 
 
@@ -64,3 +68,8 @@ def _time(domain: Calendar, text: str) -> str:
     if read is None:
         return text
     return f"{read.date()} {read:%H:%M:%S}" if isinstance(domain, DateTime) else read.date().isoformat()
+
+
+def _of_day(domain: Time, text: str) -> str:
+    read = seconds_of(text, domain.format)
+    return text if read is None else clock_text(read * SECOND, seconds=True)

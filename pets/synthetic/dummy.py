@@ -20,6 +20,7 @@ from pets.plan.plan import make_plan
 from pets.plan.predicate import AllOf, Predicate, Texts
 from pets.plan.predicate import Codes as CodesIn
 from pets.query_model.query import Query
+from pets.schema.clock.time_of_day import SECOND, Time
 from pets.schema.dates import Date, DateTime
 from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Integer, Real
@@ -262,4 +263,7 @@ def render(domain: Domain, codes: Codes, random: np.random.Generator) -> Any:
         second = dt.timedelta(seconds=1)
         start, step = (domain.lo - dt.datetime(1970, 1, 1)) // second, domain.width // second
         return pa.array(codes * step + start, mask=empty).cast(pa.timestamp("s")).cast(pa.timestamp("us"))
+    if isinstance(domain, Time):
+        seconds = (codes * (domain.width // SECOND) + domain.lo // SECOND).astype(np.int32)
+        return pa.array(np.where(empty, 0, seconds).astype(np.int32), mask=empty).cast(pa.time32("s"))
     raise UserError(f"dummy values for {domain.describe()} are not known")

@@ -11,6 +11,7 @@ from typing import Any
 CAPS = {"rows": 1_000_000, "groups": 16, "rows_per_group": 1_000_000}  # the most that may be asked for
 EDGES, BINS, MOST, DAYS = 100_000, 100_000, 1_000_000, 4_000_000
 NUMBERS, TIMES = {"integer", "real"}, {"date", "datetime"}
+OF_DAY = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{6})?)?|24:00"
 LINES = """
 agg count where; agg count_units where; agg tails where; agg rate where; agg sum column clip where
 agg mean column clip where; agg variance column clip where step sample; agg std column clip where step sample
@@ -31,9 +32,9 @@ BARE = [set(parts.split()) for parts in ("column times", "table where rows", "fe
 BARE += [{"date"}, {"datetime"}, {"number"}]
 TAKES = dict.fromkeys(("sum", "mean", "variance", "std", "covariance", "correlation", "quantile"), NUMBERS)
 GROUPS = {
-    "column": {"category", "boolean", "integer", "date", "text"},
-    "bins": NUMBERS | TIMES,
-    "part": TIMES,
+    "column": {"category", "boolean", "integer", "date", "time", "text"},
+    "bins": NUMBERS | TIMES | {"time"},
+    "part": TIMES | {"time"},
     "period": TIMES,
 }
 
@@ -44,7 +45,9 @@ def whole(value: Any, least: int, most: int) -> bool:
 
 
 def written(edge: Any, kind: str) -> bool:
-    """Whether it is a day as pets writes it, or of date-times a moment."""
+    """Whether it is a day as pets writes it, of date-times a moment, or of times of day such a time."""
+    if kind == "time":
+        return type(edge) is str and bool(re.fullmatch(OF_DAY, edge, re.ASCII))
     day = r"\d{4}-\d\d-\d\d"
     if type(edge) is not str or not re.fullmatch(rf"{day}( \d\d:\d\d(:\d\d(\.\d{{6}})?)?)?", edge):
         return False
@@ -56,14 +59,14 @@ def written(edge: Any, kind: str) -> bool:
 
 
 def times(part: Any, columns: Any) -> bool:
-    """Whether it is bins of days or date-times."""
-    return part.get("key") == "bins" and columns[part["column"]].kind in TIMES
+    """Whether it is bins of days, of date-times or of times of day."""
+    return part.get("key") == "bins" and columns[part["column"]].kind in {*TIMES, "time"}
 
 
 def moments(key: Any, columns: Any, need: Any) -> list[Any]:
     """Where the edges of such bins lie."""
     of = columns[key["column"]]
-    need(all(written(edge, of.kind) for edge in key["edges"]), "its bins are cut at what is no day")
+    need(all(written(edge, of.kind) for edge in key["edges"]), "its bins are cut at what is no day, or no time")
     return [of.place(edge) for edge in key["edges"]]
 
 

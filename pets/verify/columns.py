@@ -21,8 +21,9 @@ _FOUND.loader.exec_module(TEXTS := importlib.util.module_from_spec(_FOUND))
 NUMBER = re.compile(r"-?[0-9]{1,160}(\.[0-9]{1,700}|/[0-9]{1,160})?")
 WORDS = """table people where by agg keyset rows groups rows_per_group tails column bins part period with linear min_of
   max_of age floor map prefix count count_units sum mean rate variance std covariance correlation histogram quantile
-  category integer real boolean date datetime identifier text"""
+  category integer real boolean date datetime time identifier text"""
 KNOWN = set(re.findall(r"\w+", WORDS))  # parts of a question, aggregates, keys and domains
+MIDNIGHT = dt.datetime(1, 1, 1)
 MANY = 2_000_000  # numbers in an answer, and slots of a key
 FANOUT, BINS, GREATEST = 16, 256, 2**62
 
@@ -90,6 +91,16 @@ def written(value: Q) -> int | str:
 # domains and conditions ---------------------------------------------------------------------------------------------
 
 
+def clock(text: str) -> dt.timedelta:
+    """A time of day, from midnight on: 08:30, 08:30:15, 24:00."""
+    found = re.fullmatch(r"(\d\d):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?", text.strip(), re.ASCII)
+    hours, minutes, seconds, parts = found.groups() if found else (25, 0, 0, "")
+    gone = dt.timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds or 0))
+    gone += dt.timedelta(microseconds=int((parts or "").ljust(6, "0")))
+    need(gone <= dt.timedelta(days=1), "it has no time of day where one must be")
+    return gone
+
+
 class Column:
     """A public domain: codes from 0 to cells - 1, on an even grid where it has an order; the code cells is null."""
 
@@ -105,13 +116,18 @@ class Column:
             self.first, self.last = (dt.datetime.fromisoformat(form[end]) for end in ("min", "max"))
             self.width = dt.timedelta(**{f"{form.get('step', 'day')}s": 1})
             self.cells = (self.last - self.first) // self.width + 1
+        elif self.kind == "time":  # (as times of a day of no meaning)
+            self.first, self.last = (MIDNIGHT + clock(form[end]) for end in ("min", "max"))
+            self.width = dt.timedelta(**{f"{form['step']}s": 1})
+            self.cells = (self.last - self.first) // self.width + 1
 
     def place(self, value: Any) -> Q:
         """Where a constant lies on the scale of codes."""
         (value,) = value.values() if isinstance(value, dict) else [value]
         if self.kind in ("integer", "real"):
             return (number(value) - self.origin) / self.step
-        away = dt.datetime.fromisoformat(value.strip()) - self.first
+        moment = MIDNIGHT + clock(value) if self.kind == "time" else dt.datetime.fromisoformat(value.strip())
+        away = moment - self.first
         return Q(away // dt.timedelta(microseconds=1), self.width // dt.timedelta(microseconds=1))
 
     def listed(self, values: Iterable[Any]) -> list[list[int]]:
@@ -145,7 +161,7 @@ class Column:
         """The first code of each bin, and the code after the last bin, which is closed."""
         spots = []
         for edge in edges:
-            if self.kind in ("date", "datetime"):
+            if self.kind in ("date", "datetime", "time"):
                 spots.append(self.place(edge))
                 continue
             edge = number(edge)

@@ -50,6 +50,8 @@ def dimension(key: Any, columns: dict[str, Any], listed: list[Any]) -> tuple[Any
         starts = [(0, -1), *((at, slot) for slot, at in enumerate(breaks[:-1])), (breaks[-1], -1)]
     elif unit not in (None, "year", "quarter", "month"):
         need(unit != "hour" or of.kind != "date", "it groups days by hours")
+        fits = of.kind != "time" or (unit == "hour" and key["key"] == "part")
+        need(fits, "it groups times of day by what has a date")
         cycle, labels = CALENDAR.steps(of.first, of.width, of.cells, unit, key["key"] == "period")
         need(cycle[2] <= MANY, "its group key has too many values")
         offset, width, size = cycle
@@ -60,6 +62,7 @@ def dimension(key: Any, columns: dict[str, Any], listed: list[Any]) -> tuple[Any
             labels = found
         names = list(map(str, labels))
     elif unit:
+        need(of.kind != "time", "it groups times of day by what has a date")
         periods = CALENDAR.spans(
             of.first, of.last, of.width, {"year": 12, "quarter": 3, "month": 1}[unit], key["key"] == "period"
         )
@@ -69,6 +72,9 @@ def dimension(key: Any, columns: dict[str, Any], listed: list[Any]) -> tuple[Any
         need(of.cells <= MANY, "its group key has too many values")
         names = of.values if of.kind in ("category", "boolean") else [str(of.origin + n) for n in range(of.cells)]
         names = [str((of.first + n * of.width).date()) for n in range(of.cells)] if of.kind == "date" else names
+        if of.kind == "time":  # with seconds where its steps are seconds
+            ends = 8 if of.form["step"] == "second" else 5
+            names = [(of.first + n * of.width).time().isoformat()[:ends] for n in range(of.cells)]
     if starts:  # a later run takes the place of one that begins at the same code; then null
         starts = sorted(dict([*starts, (of.cells, len(names) if of.nullable else -1)]).items())
         starts = [run for at, run in enumerate(starts) if at == 0 or run[1] != starts[at - 1][1]]

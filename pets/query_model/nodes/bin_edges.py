@@ -1,4 +1,4 @@
-"""Edges of bins: exact numbers, or days and moments of the calendar, in increasing order."""
+"""Edges of bins: exact numbers, days and moments of the calendar, or times of day, in increasing order."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 from pets.common.codec import fraction, number, python_value
-from pets.common.literals import day, moment
+from pets.common.literals import clock, clock_text, day, moment
 from pets.errors import QueryError, shown
 
 T = TypeVar("T")
-Cut = Fraction | dt.date
-"""An edge: an exact number, a day, or a moment (a day's midnight is the day)."""
+Cut = Fraction | dt.date | dt.timedelta
+"""An edge: an exact number, a day, a moment (a day's midnight is the day), or a time of day (since midnight)."""
 MAX_EDGES = 100_000
 _EXAMPLE = "such as [0, 18, 65, 120]"
-_DATES = "or days, such as ['2022-01-01', '2022-04-01']"
+_DATES = "days, such as ['2022-01-01', '2022-04-01'], or times of day, such as ['08:00', '16:00']"
 
 
 def members(values: object, most: int) -> list[Any] | None:
@@ -40,11 +40,14 @@ def edges_of(edges: object) -> tuple[Fraction, ...]:
 
 
 def cuts_of(edges: object) -> tuple[Cut, ...]:
-    """At least two strictly increasing numbers, or days and moments; raises :class:`QueryError` otherwise."""
+    """At least two growing numbers, days and moments, or times of day; raises :class:`QueryError` otherwise."""
     given = _listed(edges)
     numbers = _all(_edge, given)
     if numbers is not None:
         return _growing(numbers, numbers)
+    hours = _all(clock, given)
+    if hours is not None:
+        return _growing(hours, hours)
     times = _all(_time, given)
     if times is None:
         raise QueryError(f"bin edges must be finite numbers, {_EXAMPLE}, {_DATES}")
@@ -52,7 +55,9 @@ def cuts_of(edges: object) -> tuple[Cut, ...]:
 
 
 def cut_json(cut: Cut) -> int | str:
-    """The canonical form of an edge, which its bins' labels have, too: ``18``, ``0.1``, ``2022-01-01``."""
+    """The canonical form of an edge, which its bins' labels have, too: ``18``, ``0.1``, ``2022-01-01``, ``08:30``."""
+    if isinstance(cut, dt.timedelta):
+        return clock_text(cut)
     if isinstance(cut, dt.datetime):
         return cut.isoformat(" ", "auto" if cut.second or cut.microsecond else "minutes")
     return cut.isoformat() if isinstance(cut, dt.date) else number(cut)

@@ -12,7 +12,7 @@ from typing import Any
 from sqlglot import exp
 
 from pets.common.codec import fraction
-from pets.common.literals import day, literal, moment
+from pets.common.literals import clock, clock_text, day, literal, moment
 from pets.query_model.expression import And, Between, Compare, Filter, IsIn, IsNull, Not, Operator, Or, StartsWith
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.refusal import Refusal, at, listed, only
@@ -319,8 +319,11 @@ def _time(node: exp.Cast) -> Any:
             return day(text)
         if kind in _TIMES:
             return literal(moment(text))
+        if kind == "TIME":
+            return clock_text(clock(text))
     except ValueError:
-        raise Refusal(node, f"'{text[:40]}' is not a {kind.lower()[:9]}; write DATE '2022-12-31'") from None
+        instead_of = "TIME '08:30'" if kind == "TIME" else "DATE '2022-12-31'"
+        raise Refusal(node, f"'{text[:40]}' is not a {kind.lower()[:9]}; write {instead_of}") from None
     return None
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from sqlglot import exp
 
-from pets.common.literals import moment
+from pets.common.literals import clock, moment
 from pets.query_model.group_keys import PARTS, Bins, ColumnKey, DatePart, Key, Part, Period
 from pets.query_model.sql.computed import name_of
 from pets.query_model.sql.conditions import bare, constant, number
 from pets.query_model.sql.instead import instead
 from pets.query_model.sql.refusal import Refusal, at, only, word
 from pets.query_model.sql.scope import Scope
+from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Calendar
 from pets.schema.domain import MISSING
 from pets.schema.numeric import Numeric
@@ -80,7 +81,7 @@ def _bins(call: exp.Anonymous, scope: Scope) -> Bins:
         raise Refusal(
             call,
             "bins are a column and their edges, such as BINS(age, 0, 18, 65, 110), or of dates BINS(day, DATE "
-            "'2022-01-01', DATE '2022-04-01')",
+            "'2022-01-01', DATE '2022-04-01'), or of times of day BINS(arrived, TIME '08:00', TIME '16:00')",
         )
     with at(call):
         return Bins(made or scope.column(first), "", tuple(edges))
@@ -91,10 +92,12 @@ def _edge(node: exp.Expression) -> Any:
     exact = number(node)
     if exact is not None or not isinstance(bare(node), (exp.Literal, exp.Cast)):
         return exact
-    try:
-        return moment(constant(node))
-    except ValueError:
-        return None
+    for read in (moment, clock):
+        try:
+            return read(constant(node))
+        except ValueError:
+            continue
+    return None
 
 
 def _time(node: exp.Expression, scope: Scope) -> Key | None:
@@ -139,7 +142,7 @@ def _step(node: exp.Expression, unit: exp.Expression | None) -> Step:
     raise Refusal(node, f"the calendar's periods are year, quarter, month, week, day and hour, not {name[:40]!r}")
 
 
-Ordered = Numeric | Calendar
+Ordered = Numeric | Calendar | Time
 Range = tuple[int, int]
 """Codes from the first to before the second."""
 
@@ -156,7 +159,7 @@ class Cases:
         only(self._node, "ifs", "default")
         column = self._column()
         domain = self._scope.fields[column]
-        if not isinstance(domain, (Numeric, Calendar)):
+        if not isinstance(domain, (Numeric, Calendar, Time)):
             raise Refusal(
                 self._node,
                 f"CASE as a key cuts a number or a date into ranges, and {column!r} holds {domain.describe()}; "
@@ -269,7 +272,7 @@ def _value(domain: Ordered, code: int) -> Any:
 
 def _place(node: exp.Expression, domain: Ordered) -> Fraction:
     edge = number(node)
-    if isinstance(domain, Calendar):
+    if not isinstance(domain, Numeric):
         with at(node):
             return domain.position(constant(node))
     if edge is None:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from pets.common.codec import number
+from pets.common.literals import clock_text
 from pets.errors import InternalError, QueryError, SchemaError, did_you_mean, shown
 from pets.query_model import aggregate as agg
 from pets.query_model.display import Display, Order
@@ -366,6 +367,8 @@ def constant(value: Any) -> str:
         return "TRUE" if value else "FALSE"
     if isinstance(value, (int, Fraction)):
         return number_text(value)
+    if isinstance(value, dt.timedelta):
+        return f"TIME '{clock_text(value)}'"
     if isinstance(value, dt.datetime):
         return f"TIMESTAMP '{value.isoformat(' ')}'"
     return f"DATE '{value.isoformat()}'" if isinstance(value, dt.date) else "'" + str(value).replace("'", "''") + "'"

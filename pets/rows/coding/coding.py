@@ -27,10 +27,12 @@ from pets.rows.coding.cell import (
     trimmed,
     wide,
 )
+from pets.rows.coding.clocks import clock
 from pets.rows.coding.numbers import integer, real
 from pets.rows.coding.texts import BROKEN, text
 from pets.rows.coding.times import calendar
 from pets.schema.cells import canonical, stands_for
+from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Calendar, Date, DateTime
 from pets.schema.domain import NO, YES, Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Integer, Real
@@ -42,6 +44,7 @@ MARKS: dict[type[Domain], tuple[int, ...]] = {
     Text: (NULL, OUT),
     Date: (NULL, OUT, UNPARSABLE),
     DateTime: (NULL, OUT, UNPARSABLE),
+    Time: (NULL, OUT, UNPARSABLE),
     Integer: (NULL, UNPARSABLE, BELOW, ABOVE),
     Real: (NULL, UNPARSABLE, BELOW, ABOVE),
 }
@@ -59,6 +62,8 @@ def coding(domain: Domain, cell: Cell, helper: str, enum: str) -> Coding:
         return text(domain, cell, helper)
     if isinstance(domain, Calendar):
         return calendar(domain, cell, helper)
+    if isinstance(domain, Time):
+        return clock(domain, cell, helper)
     if isinstance(domain, Integer):
         return integer(domain, cell, helper)
     if isinstance(domain, Real):

@@ -17,6 +17,7 @@ import numpy as np
 
 from pets.errors import DataError, UserError, shown
 from pets.schema.cells import Texts, canonical
+from pets.schema.clock.time_of_day import Time, seconds_of
 from pets.schema.dates import Calendar
 from pets.schema.domain import Boolean, Category, Domain
 from pets.schema.numeric import Numeric
@@ -97,6 +98,9 @@ def read(column: str, values: Mapping[str, Series], domain: Domain | None) -> tu
         # (a moment of a day that stands for "no value" is that day)
         days = {table: series.str.slice(0, 10) for table, series in texts.items()}
         return "days", {table: _days(series.where(~series.isin(domain.null))) for table, series in days.items()}
+    if isinstance(domain, Time):
+        hours = {table: series.map(_hour, na_action="ignore") for table, series in texts.items()}
+        return "numbers", {table: _numbers(series) for table, series in hours.items()}
     known = set(domain.values) if isinstance(domain, Category) else {"true", "false"}
     for table, series in texts.items():
         found = set(series.dropna().unique())
@@ -156,6 +160,12 @@ def _numbers(series: Series) -> Series:
     numbers: Series = pd.to_numeric(series, errors="coerce")
     numbers = numbers.astype("float64")
     return numbers.where(np.isfinite(numbers))
+
+
+def _hour(text: str) -> float | None:
+    """A time of day in hours."""
+    read = seconds_of(text)
+    return None if read is None else read / 3600
 
 
 def _days(series: Series) -> Series:

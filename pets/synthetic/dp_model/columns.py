@@ -20,7 +20,8 @@ from pets.plan.layout import Dimension, bin_breaks, dimension
 from pets.plan.predicate import Range, overlap
 from pets.query_model.group_keys import Bins, ColumnKey, Key, Period
 from pets.query_model.nodes.bin_edges import edges_of
-from pets.schema.dates import Calendar, Date
+from pets.schema.clock.time_of_day import Time
+from pets.schema.dates import STEPS, Calendar, Date
 from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
@@ -124,7 +125,7 @@ def modelled(
         schema, table: whose columns.
         columns: which of them; left out, all of the table's own but identifiers and look-ups.
         bins: for a number a list of edges that covers its public bounds, or how many bins of equal width; for a date
-            ``"year"``, ``"quarter"`` or ``"month"``.
+            ``"year"``, ``"quarter"`` or ``"month"``, and for a time of day ``"hour"``.
 
     Raises:
         UserError: naming the column and the remedy.
@@ -211,6 +212,8 @@ def _key(name: str, domain: Domain, stated: object) -> Key:
         return Bins(name, edges=_edges(name, domain, stated))
     if isinstance(domain, Calendar):
         return _period(name, domain, stated)
+    if isinstance(domain, Time):
+        return _hours(name, domain, stated)
     if stated is not None:
         raise UserError(f"column {name!r} holds {domain.describe()}, which has no bins; leave it out of bins")
     if not isinstance(domain, (Category, Boolean)):
@@ -251,3 +254,14 @@ def _period(name: str, domain: Calendar, stated: object) -> Key:
         if stated == unit and isinstance(stated, str):
             return Period(name, unit=unit)
     raise UserError(f"the bins of date {name!r} are 'year', 'quarter' or 'month', not {shown(stated)}")
+
+
+def _hours(name: str, domain: Time, stated: object) -> Key:
+    """The hours of the day that a column has, as bins: its first and its last hour may be cut."""
+    if stated is not None and stated != "hour":
+        raise UserError(f"the bins of times {name!r} are 'hour', not {shown(stated)}")
+    if stated is None and domain.cells <= AS_THEY_ARE:
+        return ColumnKey(name)
+    end = domain.hi + domain.width
+    hours = (hour * STEPS["hour"] for hour in range(domain.lo // STEPS["hour"] + 1, 24))
+    return Bins(name, edges=[domain.lo, *(hour for hour in hours if hour < end), end])

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pets.common.codec import Json
+from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Calendar, Date
 from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Integer, Numeric
@@ -39,7 +40,7 @@ def _kind(domain: Domain) -> Json:
         return {"sdtype": "datetime", "datetime_format": "%Y-%m-%d"}
     if isinstance(domain, Calendar):
         return {"sdtype": "datetime", "datetime_format": "%Y-%m-%d %H:%M:%S"}
-    return {"sdtype": "numerical"} if isinstance(domain, Numeric) else {"sdtype": "categorical"}
+    return {"sdtype": "numerical"} if isinstance(domain, (Numeric, Time)) else {"sdtype": "categorical"}
 
 
 def modelled_fields(fields: Mapping[str, Domain]) -> dict[str, Domain]:
@@ -59,6 +60,9 @@ def decoded(codes: Mapping[str, Any], fields: Mapping[str, Domain]) -> dict[str,
     out = {}
     for name, domain in fields.items():
         column = np.asarray(codes[name])
+        if isinstance(domain, Time):  # (its order is what an engine shall learn, not 1,440 names)
+            out[name] = pd.Series(np.where(column == domain.cells, np.nan, column), dtype="float64")
+            continue
         known = {code: None if code == domain.cells else domain.decode(code) for code in np.unique(column).tolist()}
         values: pd.Series[Any] = pd.Series([known[code] for code in column.tolist()], dtype=object)
         out[name] = values.map(str, na_action="ignore") if isinstance(domain, Calendar) else values
@@ -71,7 +75,7 @@ def coded(values: pd.Series[Any], domain: Domain) -> Ints:
     """What an engine made, as codes of the domain: clamped to public bounds, rounded to steps; unknown is null."""
     import pandas as pd
 
-    if isinstance(domain, (Numeric, Calendar)):
+    if isinstance(domain, (Numeric, Calendar, Time)):
         if isinstance(domain, Calendar):
             moments = pd.to_datetime(values, errors="coerce", format="mixed")
             # (astype: a column without any value comes as another kind)
@@ -79,7 +83,8 @@ def coded(values: pd.Series[Any], domain: Domain) -> Ints:
             places = np.floor(places)
         else:
             numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-            places = np.rint((numbers - float(domain.origin)) / float(domain.spacing))
+            start, step = (0, 1) if isinstance(domain, Time) else (float(domain.origin), float(domain.spacing))
+            places = np.rint((numbers - start) / step)
         gaps = ~np.isfinite(places)
         inside = np.clip(np.where(gaps, 0, places), 0, domain.cells - 1).astype(np.int64)
         return np.where(gaps, domain.cells, inside)

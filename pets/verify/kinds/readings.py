@@ -75,6 +75,8 @@ def where_of(people: Any, form: Any, fields: Any, made: Any, true: bool) -> Any:
     at, of = people.step(form["feature"]), fields[form["column"]]
     other, span = people.steps[at]["of"], kind == "within"
     ways = [days(of), days(other)] if span else [(1, 0), (1, 0)]
+    need = people.base.need
+    need("time" not in (of.kind, other.kind), "it compares times of day with a feature")
     (wide, start), (broad, begun) = ways
     shift = (other.cells - 1 + begun) // broad
     name = f"{form['column']} less feature {len(made) + 1}"

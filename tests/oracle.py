@@ -38,14 +38,15 @@ from pets.schema.schema import (
     Schema,
     Table,
     Text,
+    Time,
     Unit,
 )
 
 Raw = Mapping[str, Any]
 """One row of the source: column to cell (text, number, boolean, date or ``None``)."""
 
-Value = str | bool | Fraction | dt.date | None
-"""A decoded value; every number is a fraction, ``None`` is null."""
+Value = str | bool | Fraction | dt.date | dt.timedelta | None
+"""A decoded value: every number is a fraction, a time of day is the time since midnight, ``None`` is null."""
 
 Data = Mapping[str, Sequence[Raw]]
 """Source rows of each table."""
@@ -75,6 +76,9 @@ def parse(domain: Domain, cell: Any) -> Value:
     if isinstance(domain, DateTime):
         time = parse_time(domain, cell)
         return time if time is not None and domain.lo <= time <= domain.hi else None
+    if isinstance(domain, Time):
+        gone = parse_time_of_day(domain, cell)
+        return None if gone is None or not domain.lo <= (at := _floored(domain, gone)) <= domain.hi else at
     if isinstance(domain, Integer):
         return parse_integer(domain, cell)
     if isinstance(domain, Real):
@@ -93,6 +97,10 @@ def is_token(domain: Domain, cell: Any) -> bool:
         steps = [parse_time(domain, token) for token in domain.null]
         found = parse_time(domain, cell)
         return str(cell) in domain.null or (found is not None and found in steps)
+    if isinstance(domain, Time):  # a time as the second that it lies in, however it is written
+        listed = [parse_time_of_day(domain, token) for token in domain.null]
+        gone = parse_time_of_day(domain, cell)
+        return str(cell) in domain.null or (gone is not None and gone in listed)
     if isinstance(domain, Text) and isinstance(cell, str):
         return _as_compared(domain, cell) in [_as_compared(domain, token) for token in domain.null]
     if isinstance(cell, float) and math.isfinite(cell) and cell.is_integer():
@@ -191,6 +199,28 @@ def parse_time(domain: DateTime, cell: Any) -> dt.datetime | None:
     return cell.replace(**dict.fromkeys(parts, 0))
 
 
+def parse_time_of_day(domain: Time, cell: Any) -> dt.timedelta | None:
+    """Whole seconds since midnight; an offset is not applied, and 24:00 is midnight."""
+    text = str(cell).strip(" ")
+    digits = {"hhmm": 4, "hhmmss": 6}.get(domain.format or "", 0)
+    if digits and text.isascii() and text.isdigit() and len(text) <= digits:
+        text = ":".join(re.findall("..", text.rjust(digits, "0")))
+    clock = re.fullmatch(
+        r"(\d\d?):(\d\d)(?::(\d\d)(?:\.(\d*))?)?(?: *(?:[Zz]|[+-]\d\d(?::?\d\d){0,2}))?", text, re.ASCII
+    )
+    if clock is None:
+        return None
+    hours, minutes, seconds = (int(part or 0) for part in clock.groups()[:3])
+    if hours == 24 and not minutes and not seconds and not (clock[4] or "").strip("0") and len(clock[1]) == 2:
+        return dt.timedelta()
+    whole = hours < 24 and minutes < 60 and seconds < 60
+    return dt.timedelta(hours=hours, minutes=minutes, seconds=seconds) if whole else None
+
+
+def _floored(domain: Time, gone: dt.timedelta) -> dt.timedelta:
+    return gone - gone % dt.timedelta(**{f"{domain.step}s": 1})
+
+
 def person_of(table: Table, row: Raw, index: int) -> str | None:
     """Who a row belongs to; ``None`` for nobody."""
     if table.unit.column is None:
@@ -286,6 +316,8 @@ def decode(domain: Domain, code: Any) -> Value:
     if isinstance(domain, DateTime):
         seconds = {"second": 1, "minute": 60, "hour": 3600}[domain.step]
         return domain.lo + dt.timedelta(seconds=code * seconds)
+    if isinstance(domain, Time):
+        return domain.lo + dt.timedelta(**{f"{domain.step}s": code})
     if isinstance(domain, Integer):
         return Fraction(domain.lo + code)
     if isinstance(domain, Real):
@@ -426,6 +458,9 @@ def constant(value: Value, literal: Any) -> Any:
         return literal
     if isinstance(value, Fraction):
         return fraction(literal)
+    if isinstance(value, dt.timedelta):
+        hours, minutes, *more = str(literal).split(":")
+        return dt.timedelta(hours=int(hours), minutes=int(minutes), seconds=float(more[0]) if more else 0)
     if isinstance(value, dt.datetime):
         read = dt.datetime.fromisoformat(literal.strip()) if isinstance(literal, str) else literal
         return read if isinstance(read, dt.datetime) else dt.datetime(read.year, read.month, read.day)
@@ -445,6 +480,10 @@ def labels(key: ks.Key, domain: Domain) -> list[Any]:
     shown: list[Any]
     if isinstance(key, ks.Bins):
         shown = [_bin_label(key.cuts, i) for i in range(len(key.cuts) - 1)]
+    elif isinstance(domain, Time):
+        count = (domain.hi - domain.lo) // dt.timedelta(**{f"{domain.step}s": 1}) + 1
+        every = (domain.lo + dt.timedelta(**{f"{domain.step}s": n}) for n in range(count))
+        shown = list(dict.fromkeys(_label(key, gone) for gone in every))
     elif isinstance(key, (ks.DatePart, ks.Period)):
         assert isinstance(domain, (Date, DateTime))
         first, last = (dt.date(end.year, end.month, end.day) for end in (domain.lo, domain.hi))
@@ -469,14 +508,17 @@ def labels(key: ks.Key, domain: Domain) -> list[Any]:
     return [*shown, MISSING] if domain.nullable else shown
 
 
-def _bin_label(cuts: Sequence[Fraction | dt.date], i: int) -> str:
+def _bin_label(cuts: Sequence[Fraction | dt.date | dt.timedelta], i: int) -> str:
     last = i == len(cuts) - 2
     low, high = (number(cut) if isinstance(cut, Fraction) else _time_label(cut) for cut in cuts[i : i + 2])
     return f"[{low}, {high}{']' if last else ')'}"
 
 
-def _time_label(cut: dt.date) -> str:
-    """A day, or a moment to the minute where it is a whole one."""
+def _time_label(cut: dt.date | dt.timedelta) -> str:
+    """A day, or a moment or a time of day to the minute where it is a whole one."""
+    if isinstance(cut, dt.timedelta):
+        hours, minutes = divmod(cut.seconds // 60, 60)
+        return f"{hours + 24 * cut.days:02d}:{minutes:02d}" + (f":{cut.seconds % 60:02d}" if cut.seconds % 60 else "")
     return str(cut).removesuffix(":00") if isinstance(cut, dt.datetime) else str(cut)
 
 
@@ -489,13 +531,15 @@ def _label(key: ks.Key, value: Value) -> Any:
     if value is None:
         return MISSING
     if isinstance(key, ks.Bins):
-        cuts: list[Any] = [cut if isinstance(cut, Fraction) else _midnight(cut) for cut in key.cuts]
+        cuts: list[Any] = [_midnight(cut) if isinstance(cut, dt.date) else cut for cut in key.cuts]
         at: Any = _midnight(value) if isinstance(value, dt.date) else value
         for i in range(len(cuts) - 1):
             last = i == len(cuts) - 2
             if cuts[i] <= at < cuts[i + 1] or (last and at == cuts[-1]):
                 return _bin_label(key.cuts, i)
         return OUTSIDE
+    if isinstance(value, dt.timedelta):
+        return value.seconds // 3600 if isinstance(key, ks.DatePart) else _time_label(value)
     if isinstance(key, (ks.DatePart, ks.Period)):
         assert isinstance(value, dt.date)
         unit = key.part if isinstance(key, ks.DatePart) else key.unit

@@ -30,6 +30,7 @@ from pets.schema.schema import (
     Schema,
     Table,
     Text,
+    Time,
     Unit,
 )
 from tests import people, strategies
@@ -45,6 +46,7 @@ COLUMNS: dict[str, Callable[[Draw], Domain]] = {
     ),
     "other day": lambda draw: Date(FIRST - dt.timedelta(3), FIRST + dt.timedelta(60)),
     "time": lambda draw: DateTime("2019-12-28 22:00", "2020-01-03 23:00", "hour", nullable=draw(st.booleans())),
+    "clock": lambda draw: Time("06:00", "09:00", "hour", nullable=draw(st.booleans())),
     "n": lambda draw: Integer(draw(st.integers(-3, 2)), draw(st.integers(3, 9)), nullable=draw(st.booleans())),
     "cost": lambda draw: Real(*draw(st.sampled_from([("0", "4", "0.5"), ("0.25", "6.25", "1"), ("-1", "2", "1/3")]))),
     "kind": lambda draw: Category(["a", "b", "c"][: draw(st.integers(2, 3))], nullable=draw(st.booleans())),

@@ -37,13 +37,14 @@ from pets.schema.schema import (
     Schema,
     Table,
     Text,
+    Time,
     Unit,
 )
 from tests import oracle
 from tests.derived import DERIVED, with_derived
 
 T = TypeVar("T")
-Time = TypeVar("Time", bound=dt.date)
+Moment = TypeVar("Moment", bound=dt.date)
 Draw = Callable[[st.SearchStrategy[T]], T]
 Fields = Mapping[str, Domain]
 
@@ -91,6 +92,7 @@ def source(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
             float: pa.float64(),
             dt.date: pa.date32(),
             dt.datetime: pa.timestamp("us"),
+            dt.time: pa.time64("us"),
         }
         arrays[name] = pa.array(cells, type=kinds[found.pop()] if len(found) == 1 and str not in found else pa.string())
     return pa.table(arrays)
@@ -184,6 +186,16 @@ def _datetime(draw: Draw[Any]) -> Domain:
     return DateTime(lo, lo + length, step, **_shared(draw, tokens))
 
 
+def _time_of_day(draw: Draw[Any]) -> Domain:
+    step = draw(st.sampled_from(sorted(STEPS)))
+    length = min(draw(st.sampled_from([0, 1, 3, 9, 40, 700, 90_000])) * STEPS[step], dt.timedelta(hours=23))
+    lo = draw(st.sampled_from([dt.timedelta(), dt.timedelta(hours=1), dt.timedelta(days=1) - length - STEPS[step]]))
+    lo -= lo % STEPS[step]
+    hi = min(lo + length, dt.timedelta(days=1) - STEPS[step])
+    format_ = draw(st.sampled_from([None, None, "hhmm", "hhmmss"]))
+    return Time(lo, hi, step, format=format_, **_shared(draw, ("00:00", "?", _said(hi), "0")))
+
+
 def _boolean(draw: Draw[Any]) -> Domain:
     return Boolean(**_shared(draw, ("?", "n/a", "0")))
 
@@ -203,6 +215,7 @@ DOMAINS: dict[type[Domain], Callable[[Draw[Any]], Domain]] = {
     Real: _real,
     Date: _date,
     DateTime: _datetime,
+    Time: _time_of_day,
     Boolean: _boolean,
     Text: _text,
     Identifier: _identifier,
@@ -213,7 +226,7 @@ DOMAINS: dict[type[Domain], Callable[[Draw[Any]], Domain]] = {
 def domains(draw: Draw[Any], kind: type[Domain] | None = None) -> Domain:
     """A domain of some kind."""
     # numbers twice: half of the aggregates need one
-    kinds = [Integer, Real, Category, Date, DateTime, Boolean, Text, Integer, Real]
+    kinds = [Integer, Real, Category, Date, DateTime, Time, Boolean, Text, Integer, Real]
     return DOMAINS[kind if kind is not None else draw(st.sampled_from(kinds))](draw)
 
 
@@ -293,6 +306,8 @@ def cells(domain: Domain, native: bool) -> list[Any]:
         return [*days, None] if native else [*texts, *texts[:4], *timed, *domain.null, *JUNK, "2020-1-1", None]
     if isinstance(domain, DateTime):
         return _times(domain, native)
+    if isinstance(domain, Time):
+        return _times_of_day(domain, native)
     if isinstance(domain, Integer):
         middle = (domain.lo + domain.hi) // 2
         near = [domain.lo, domain.hi, middle, middle + 1, domain.lo + 1, domain.hi - 1, domain.lo - 1, domain.hi + 1, 0]
@@ -330,7 +345,26 @@ def _times(domain: DateTime, native: bool) -> list[Any]:
     return [*texts, *texts[:4], *odd, *domain.null, *JUNK, "2020-1-1 10:00", None]
 
 
-def _shift(time: Time, by: dt.timedelta) -> Time | None:
+def _said(gone: dt.timedelta) -> str:
+    """What has gone since midnight, as DuckDB and Python write a time of day."""
+    return f"{gone.seconds // 3600 + 24 * gone.days:02d}:{gone.seconds // 60 % 60:02d}:{gone.seconds % 60:02d}"
+
+
+def _times_of_day(domain: Time, native: bool) -> list[Any]:
+    step, tick, day = STEPS[domain.step], dt.timedelta(microseconds=1), dt.timedelta(days=1)
+    middle = domain.lo + (domain.hi - domain.lo) // 2
+    spots = [domain.lo, domain.hi, middle, domain.lo - tick, domain.lo + step - tick, domain.hi + step]
+    inside = [spot for spot in spots if dt.timedelta() <= spot < day]
+    if native:
+        return [*((dt.datetime.min + spot).time() for spot in inside), None]
+    texts = [(dt.datetime.min + spot).time().isoformat() for spot in inside]
+    plain = _said(domain.lo)
+    odd = [plain[:5], plain.removeprefix("0"), f" {plain} ", f"{plain}.9999999", f"{plain}+05:30", "24:00", "24:00:01"]
+    odd += [plain.replace(":", ""), plain[:5].replace(":", ""), "830", "23:60", "12:00 PM", "2020-01-01 10:00"]
+    return [*texts, *texts, *odd, *domain.null, *JUNK, None]
+
+
+def _shift(time: Moment, by: dt.timedelta) -> Moment | None:
     try:
         return time + by
     except OverflowError:
@@ -421,6 +455,11 @@ def constants(domain: Domain) -> list[Any]:
         moved = [time for time in (_shift(*pair) for pair in near) if time is not None]
         middle_ = domain.lo + (domain.hi - domain.lo) // 2
         return [domain.lo, domain.hi, middle_, *moved, domain.lo.date(), domain.hi.isoformat(" "), "2020-03-01"]
+    if isinstance(domain, Time):
+        half, day = STEPS[domain.step] / 2, dt.timedelta(days=1)
+        near = [domain.lo, domain.hi, domain.lo + half, domain.hi + 2 * half, domain.lo - 2 * half, day / 2]
+        texts = [_said(gone) for gone in near if dt.timedelta() <= gone <= day]
+        return [*texts, texts[0][:5], "24:00", dt.time(9, 30), dt.time(23, 59, 59, 999_999)]
     assert isinstance(domain, (Integer, Real))
     lo, hi, step = domain.origin, domain.origin + (domain.cells - 1) * domain.spacing, domain.spacing
     middle = lo + (domain.cells // 2) * step
@@ -436,14 +475,14 @@ def pick(draw: Draw[Any], fields: Fields, *kinds: type[Domain]) -> str | None:
     return draw(st.sampled_from(found)) if found else None
 
 
-QUERYABLE = (Category, Boolean, Text, Date, DateTime, Integer, Real)
+QUERYABLE = (Category, Boolean, Text, Date, DateTime, Time, Integer, Real)
 
 
 def _compare(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
     name = pick(draw, fields, *QUERYABLE)
     if name is None:
         return None
-    ordered = isinstance(fields[name], (Date, DateTime, Integer, Real))
+    ordered = isinstance(fields[name], (Date, DateTime, Time, Integer, Real))
     op = draw(st.sampled_from(ex.OPERATORS if ordered else ex.OPERATORS[:2]))
     return ex.Compare(name, op, draw(st.sampled_from(constants(fields[name]))))
 
@@ -456,7 +495,7 @@ def _isin(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
 
 
 def _between(draw: Draw[Any], fields: Fields, depth: int) -> ex.Filter | None:
-    name = pick(draw, fields, Date, DateTime, Integer, Real)
+    name = pick(draw, fields, Date, DateTime, Time, Integer, Real)
     if name is None:
         return None
     return ex.Between(name, *(draw(st.sampled_from(constants(fields[name]))) for _ in range(2)))
@@ -538,6 +577,7 @@ def filters(draw: Draw[Any], fields: Fields, depth: int = 3) -> ex.Filter | None
 
 def _column_key(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
     small = {n: d for n, d in fields.items() if isinstance(d, (Category, Boolean, Date, Integer)) and d.cells <= 60}
+    small |= {n: d for n, d in fields.items() if isinstance(d, Time) and d.step != "second" and d.cells <= 60}
     small |= {n: d for n, d in fields.items() if isinstance(d, Text)}  # of which a key set lists some
     name = pick(draw, small, Domain)
     return None if name is None else ks.ColumnKey(name, label)
@@ -547,6 +587,9 @@ def edges(draw: Draw[Any], domain: Domain) -> list[Any]:
     """Two to five increasing bin edges, on the grid or off it, inside the domain or not."""
     if isinstance(domain, (Date, DateTime)):
         return _time_edges(draw, domain)
+    if isinstance(domain, Time):
+        spots = draw(st.lists(st.integers(0, 1920), min_size=2, max_size=5, unique=True))
+        return [_said(spot * dt.timedelta(seconds=45)) for spot in sorted(spots)]
     numbers = sorted({Fraction(c) for c in constants(domain) if not isinstance(c, float)})
     found = draw(st.lists(st.sampled_from(numbers), min_size=2, max_size=5, unique=True))
     return sorted(found)
@@ -564,12 +607,14 @@ def _time_edges(draw: Draw[Any], domain: Date | DateTime) -> list[dt.date]:
 
 
 def _bins(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
-    name = pick(draw, fields, Integer, Real, Date, DateTime)
+    name = pick(draw, fields, Integer, Real, Date, DateTime, Time)
     return None if name is None else ks.Bins(name, label, tuple(edges(draw, fields[name])))
 
 
 def _date_part(draw: Draw[Any], fields: Fields, label: str) -> ks.Key | None:
-    name = pick(draw, fields, Date, DateTime)
+    name = pick(draw, fields, Date, DateTime, Time)
+    if name is not None and isinstance(fields[name], Time):
+        return ks.DatePart(name, label, "hour")
     parts = ks.PARTS if name is not None and isinstance(fields[name], DateTime) else ks.PARTS[:-1]
     return None if name is None else ks.DatePart(name, label, draw(st.sampled_from(parts)))
 

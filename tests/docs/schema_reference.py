@@ -30,6 +30,7 @@ tables:
       arrived:
         {type: datetime, min: 2019-04-01 00:00, max: 2024-03-31 23:59, step: minute, nullable: true, null: "1800-01-01",
          format: dd/mm/yyyy hh:mm, tz: Europe/London}
+      rang: {type: time, min: 06:00, max: 21:59, step: minute, nullable: true, null: ["0000"], format: hhmm}
       diagnosis: {type: text, max_length: 7, form: icd10, nullable: true, null: [NA, "-"]}
       died_on: {type: date, min: 2019-04-01, max: 2024-06-30}
       ward:

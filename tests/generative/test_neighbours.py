@@ -47,6 +47,7 @@ from pets.schema.schema import (
     Schema,
     Table,
     Text,
+    Time,
     Unit,
 )
 from tests import oracle, strategies
@@ -108,6 +109,8 @@ def extremes(domain: Domain) -> list[Any]:
         return [min(oracle.texts(domain)), max(oracle.texts(domain)), None]
     if isinstance(domain, (Date, DateTime)):
         return [domain.lo.isoformat(), domain.hi.isoformat(), None]
+    if isinstance(domain, Time):
+        return [str(domain.lo), str(domain.hi), None]
     assert isinstance(domain, (Integer, Real))
     ends = [domain.lo, domain.hi] if isinstance(domain, Integer) else [float(domain.lo), float(domain.hi)]
     return [*(str(end) for end in ends), "-1e30", "1e30", None]

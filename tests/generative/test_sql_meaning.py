@@ -17,7 +17,7 @@ import pytest
 from hypothesis import assume, event, given, settings
 
 from pets import testing
-from pets.schema.schema import Boolean, Date, DateTime, Domain, Integer, Real
+from pets.schema.schema import Boolean, Date, DateTime, Domain, Integer, Real, Time
 from tests import oracle, people, people_strategies
 from tests.generative.test_people import kept
 from tests.people_strategies import Case
@@ -40,7 +40,14 @@ RULES = [
 
 def kind(domain: Domain | None) -> str:
     """DuckDB's type of a column."""
-    kinds = ((Integer, "BIGINT"), (Real, "DOUBLE"), (DateTime, "TIMESTAMP"), (Date, "DATE"), (Boolean, "BOOLEAN"))
+    kinds = (
+        (Integer, "BIGINT"),
+        (Real, "DOUBLE"),
+        (DateTime, "TIMESTAMP"),
+        (Date, "DATE"),
+        (Time, "TIME"),
+        (Boolean, "BOOLEAN"),
+    )
     return next((name for one, name in kinds if isinstance(domain, one)), "VARCHAR")
 
 
@@ -68,6 +75,8 @@ def filled(case: Case, rows: dict[str, list[oracle.Kept]], connection: Any) -> N
 
 
 def cell(value: Any) -> Any:
+    if isinstance(value, dt.timedelta):
+        return (dt.datetime.min + value).time()
     return float(value) if isinstance(value, Fraction) else value
 
 
@@ -75,6 +84,8 @@ def alike(value: Any) -> Any:
     """A value of the oracle's or of DuckDB's, in one form."""
     if value is None or isinstance(value, (str, bool)):
         return value
+    if isinstance(value, (dt.time, dt.timedelta)):
+        return str(cell(value))
     return str(value)[:10] if isinstance(value, dt.date) and not isinstance(value, dt.datetime) else (
         str(value) if isinstance(value, dt.datetime) else round(float(value), 9)
     )  # fmt: skip

@@ -16,7 +16,22 @@ import pandas as pd
 import pytest
 
 import pets
-from pets import Boolean, Category, Date, DateTime, Identifier, Integer, KeySet, Lookup, Real, Schema, Table, Unit, col
+from pets import (
+    Boolean,
+    Category,
+    Date,
+    DateTime,
+    Identifier,
+    Integer,
+    KeySet,
+    Lookup,
+    Real,
+    Schema,
+    Table,
+    Time,
+    Unit,
+    col,
+)
 from pets.errors import UserError
 from pets.plan.plan import make_plan
 from pets.protection.budget import Cost
@@ -285,6 +300,11 @@ ENTRIES: dict[str, Callable[[Any], Any]] = {
     "DateTime": lambda x: DateTime(x, "2024-01-01 10:00"),
     "DateTime max": lambda x: DateTime("2020-01-01", x),
     "DateTime step": lambda x: DateTime("2020-01-01", "2024-01-01 10:00", x),
+    "Time": lambda x: Time(x),
+    "Time max": lambda x: Time("00:00", x),
+    "Time step": lambda x: Time("00:00", "10:00", x),
+    "Time format": lambda x: Time(format=x),
+    "encode time": lambda x: Time().encode(x),
     "encode date-time": lambda x: DateTime("2020-01-01", "2024-01-01 10:00").encode(x),
     "Date max": lambda x: Date("2024-01-01", x),
     "Boolean null": lambda x: Boolean(null=x),

@@ -162,7 +162,7 @@ class Cases:
         if not isinstance(domain, (Numeric, Calendar, Time)):
             raise Refusal(
                 self._node,
-                f"CASE as a key cuts a number or a date into ranges, and {column!r} holds {domain.describe()}; "
+                f"CASE as a key cuts a number, a date or a time into ranges, and {column!r} holds {domain.describe()}; "
                 "declare a category with a lookup in the schema",
             )
         pieces = self._pieces(domain)

@@ -1,5 +1,17 @@
 from tests.spec.book import Chapter, Spec
 
+CALLS = """
+    person | rang        | answered
+    -------+-------------+---------
+    1      | 06:00       | 9:15
+    1      | 06:59:29    | 00:00
+    2      | 08:30:59.9  | 09:00
+    3      | 09:01       | 09:59:59
+    4      | 09:59:59.99 | 08:00
+    5      | 10:00       | 23:59
+    6      |             | 24:00
+    """
+
 CHAPTER = Chapter(
     "Weeks, days and hours",
     "A week is a period, so that it keeps its year: ISO's, from Monday, or by name the epidemiological one of the CDC "
@@ -16,6 +28,12 @@ tables:
     columns:
       person: {type: identifier}
       onset: {type: date, min: 2020-12-26, max: 2021-01-09, nullable: false}
+  calls:
+    unit: {column: person, max_rows: 9}
+    columns:
+      person: {type: identifier}
+      rang: {type: time, min: 06:00, max: 09:59}
+      answered: {type: time, step: hour, nullable: false}
 """,
     tables={
         "visits": """
@@ -42,6 +60,65 @@ tables:
         """,
     },
     specs=(
+        Spec(
+            "Hours of times of day",
+            'pets.query("calls").group_by(col("rang").hour()).agg(n=pets.count())',
+            """
+            rang_hour | n
+            ----------+--
+            6         | 2
+            7         | 0
+            8         | 1
+            9         | 2
+            missing   | 2
+            """,
+            why="A time of day has no date. Seconds are floored to the column's minutes, and what then lies outside "
+            "`min` and `max` counts as missing.",
+            tables={"calls": CALLS},
+        ),
+        Spec(
+            "Bins of times of day",
+            'pets.query("calls").group_by(col("rang").bins(["06:00", "06:30", "09:00", "24:00"])).agg(n=pets.count())',
+            """
+            rang           | n
+            ---------------+--
+            [06:00, 06:30) | 1
+            [06:30, 09:00) | 2
+            [09:00, 24:00] | 2
+            missing        | 2
+            """,
+            tables={"calls": CALLS},
+        ),
+        Spec(
+            "Times of day are compared with times",
+            """
+            (pets.query("calls").where((col("rang") >= "06:59:30") & (col("answered") < "10:00"))
+                .agg(n=pets.count(), late=pets.rate(col("rang") > "09:00")))
+            """,
+            """
+            n | late
+            --+-------------------
+            3 | 0.6666666666666666
+            """,
+            why="06:59 is below 06:59:30, and 09:00 is not above 09:00.",
+            tables={"calls": CALLS},
+        ),
+        Spec(
+            "Some times of day by themselves",
+            """
+            (pets.query("calls").group_by(pets.KeySet.product({"answered": ["00:00", "09:00", "23:00"]}))
+                .agg(n=pets.count()))
+            """,
+            """
+            answered | n
+            ---------+--
+            00:00    | 2
+            09:00    | 3
+            23:00    | 1
+            """,
+            why="24:00 is the midnight with which a day begins; 23:59 lies in the hour from 23:00.",
+            tables={"calls": CALLS},
+        ),
         Spec(
             "Bins of date-times",
             """

@@ -15,6 +15,7 @@ from pets.errors import QueryError
 from pets.plan.calendar_slots import iso_week, mmwr_week
 from pets.plan.layout import Dimension, dimension
 from pets.query_model.group_keys import DatePart, Key, Period
+from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Date, DateTime
 from pets.schema.domain import Domain
 
@@ -148,6 +149,30 @@ def test_each_time_lies_in_the_slot_of_its_name(what: str, domain: Date | DateTi
     assert list(found.labels) == sorted(set(named)) + (["missing"] if domain.nullable else [])
     if domain.nullable:
         assert slot_of(found, domain, domain.cells) == "missing"
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        Time(),
+        Time(step="hour", nullable=False),
+        Time("22:10", "22:50"),
+        Time("05:30:30", "17:00:00", "second"),
+        Time("23:00", step="hour"),
+    ],
+    ids=lambda domain: domain.describe(),
+)
+def test_each_time_of_day_lies_in_its_hour(domain: Time) -> None:
+    found = dimension(DatePart("x", "", "hour"), {"x": domain}, "t")
+    hours = [int(domain.decode(code)[:2]) for code in range(domain.cells)]
+    assert [slot_of(found, domain, code) for code in range(domain.cells)] == hours
+    assert list(found.labels) == sorted(set(hours)) + (["missing"] if domain.nullable else [])
+
+
+@pytest.mark.parametrize("what", [what for what in KEYS if what != "hour of day"])
+def test_a_time_of_day_has_no_date(what: str) -> None:
+    with pytest.raises(QueryError, match=r"have no date; group by col\('x'\).hour\(\) or by bins"):
+        dimension(KEYS[what], {"x": Time()}, "t")
 
 
 def test_a_range_of_years_in_steps_of_a_second_has_few_words() -> None:

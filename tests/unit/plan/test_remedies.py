@@ -25,6 +25,7 @@ COLUMNS = {
     "cost": pets.Real(0, 100, "0.5"),
     "seen": pets.Date("1900-01-01", "2024-12-31"),
     "at": pets.DateTime("2020-01-01 00:00", "2020-12-31 23:59"),
+    "rang": pets.Time(),
     "mid": pets.Integer(0, 2**50),
     "code": pets.Category([str(number) for number in range(3000)]),
     "other": pets.Category([str(number) for number in range(3000)]),
@@ -58,6 +59,28 @@ def made(says: str, wrong: object, right: object) -> Case:
 
 
 CASES = [
+    # times of day
+    Case(
+        lambda: compiled(col("rang") == 830),
+        "so compare it with a time such as '08:30'",
+        lambda: compiled(col("rang") == "08:30"),
+    ),
+    Case(
+        lambda: compiled(col("rang") == "8 h"),
+        "is not a time of day such as 08:30",
+        lambda: compiled(col("rang") == "08:30"),
+    ),
+    of(T.group_by(col("rang").day()).agg(n=N), "group by col('rang').hour()", T.group_by(col("rang").hour()).agg(n=N)),
+    of(
+        T.group_by(col("rang").weekday()).agg(n=N),
+        "or by bins",
+        T.group_by(col("rang").bins(["08:00", "16:00"])).agg(n=N),
+    ),
+    of(
+        T.group_by(col("rang").bins([0, 8])).agg(n=N),
+        "such as ['08:00', '16:00', '24:00']",
+        T.group_by(col("rang").bins(["08:00", "16:00", "24:00"])).agg(n=N),
+    ),
     of(
         T.agg(c=pets.covariance("age", "one")),
         "varies with nothing; leave it out",

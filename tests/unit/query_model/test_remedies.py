@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -90,6 +91,11 @@ def one_column() -> object:
 
 CASES = [
     *LISTS,
+    Case(
+        lambda: col("rang") == dt.time(8, tzinfo=dt.UTC),
+        "compare with a time alone, such as 08:00",
+        lambda: col("rang") == "08:00",
+    ),
     # sums
     *(
         Case(wrong, "leave 'a' out, or choose the rows that have it with where(~col('a').is_null())", one_column)

@@ -18,7 +18,20 @@ import pyarrow.parquet
 import pytest
 
 from pets.rows.snapshot import Snapshot
-from pets.schema.schema import Boolean, Category, Date, DateTime, Domain, Identifier, Integer, Real, Schema, Table, Unit
+from pets.schema.schema import (
+    Boolean,
+    Category,
+    Date,
+    DateTime,
+    Domain,
+    Identifier,
+    Integer,
+    Real,
+    Schema,
+    Table,
+    Time,
+    Unit,
+)
 from tests.ledgers import Server
 
 Means = list[tuple[Any, Any]]
@@ -32,6 +45,9 @@ BERLIN = Date("2020-01-01", "2022-12-31", tz="Europe/Berlin")
 SEEN = DateTime("2020-01-01 00:00", "2022-12-31 23:59", null=["2021-05-05 05:05"])
 HOURS = DateTime("2020-01-01", "2022-12-31 23:00", "hour", format=["dd/mm/yyyy hh:mm", "%d.%m.%y"], tz="Europe/Berlin")
 SECONDS = DateTime("1969-12-31 00:00", "1970-01-01 23:59:59", "second")
+CLOCK = Time(null=["03:00"])
+SHIFT = Time("08:00", "17:30", format="hhmm", null=["0900"])
+TICKS = Time("00:00", "12:00:30", "second", format="hhmmss")
 EURO = Real(0, 10_000_000, "0.01", decimal=",", thousands=".", suffix=["€", "EUR"])
 POUND = Real(-5000, 5000, "0.01", thousands=",", prefix="£")
 SWISS = Integer(0, 10_000_000, thousands="'", suffix="Fr.")
@@ -117,6 +133,24 @@ TEXTS: list[tuple[Domain, Means]] = [
         ("1969-12-31 23:59:59.999999999", t(1969, 12, 31, 23, 59, 59)), ("1970-01-01", t(1970, 1, 1)),
         ("1969-12-31 23:59:59.9999999+00:00", t(1969, 12, 31, 23, 59, 59)), ("1970-01-02", None),
     ]),
+    (CLOCK, [
+        ("08:30", "08:30"), ("8:30", "08:30"), (" 08:30:59.9999999 ", "08:30"), ("00:00", "00:00"), ("24:00", "00:00"),
+        ("24:00:00.000", "00:00"), ("24:01", None), ("24:00:00.1", None), ("23:59:59.999999999", "23:59"),
+        ("23:59:60", None), ("8:3", None), ("25:00", None), ("12:60", None), ("08:30 PM", None), ("0830", None),
+        ("08:30+02:00", "08:30"), ("08:30:00 -0500", "08:30"), ("23:30Z", "23:30"), ("03:00", None), ("3:00:00", None),
+        ("03:00:00.5", None), ("03:00:01", "03:00"), ("2021-06-01 08:30", None), ("0 days 08:30:00", None), ("", None),
+        ("08:30:00:00", None), ("-08:30", None), ("noon", None),
+    ]),
+    (SHIFT, [
+        ("0800", "08:00"), ("800", "08:00"), ("1730", "17:30"), ("17:30:59", "17:30"), ("1731", None), ("0759", None),
+        ("2400", None), ("1260", None), ("08:30", "08:30"), ("08300", None), ("0900", None), ("9:00", None),
+        ("900", None), ("8.30", None),
+    ]),
+    (TICKS, [
+        ("1", "00:00:01"), ("120030", "12:00:30"), ("120031", None), ("12:00:30.999", "12:00:30"),
+        ("83015", "08:30:15"),
+        ("240000", "00:00:00"), ("0083015", None),
+    ]),
     (EURO, [
         ("1234,56", 1234.56), ("1.234,56", 1234.56), ("1.234.567,5", 1234567.5), ("1.23", None), ("12.34.567", None),
         ("1234.56", None), ("1.234,56 €", 1234.56), ("12 EUR", 12), ("12 USD", None), ("-3", 0), ("1,5e2", 150),
@@ -163,6 +197,10 @@ TYPED: list[tuple[Domain, Means]] = [
     (HOURS, [(t(2021, 6, 1, 22, 30, tzinfo=UTC), t(2021, 6, 2)), (t(2021, 6, 1, 17, 30, tzinfo=WEST), t(2021, 6, 2)),
              (t(2021, 12, 1, 22, 30, tzinfo=UTC), t(2021, 12, 1, 23))]),
     (DAYS, [(20210531, d(2021, 5, 31)), (2021053, None)]),
+    (CLOCK, [(dt.time(8, 30, 59, 999999), "08:30"), (dt.time(), "00:00"), (dt.time(3), None),
+             (dt.time(3, 0, 1), "03:00"), (dt.time(23, 59, 59, 999999), "23:59")]),
+    (SHIFT, [(dt.time(8), "08:00"), (dt.time(7, 59, 59, 999999), None), (dt.time(9), None)]),
+    (SHIFT, [(800, "08:00"), (1730, "17:30"), (1260, None), (30, None)]),
     (EURO, [(1234.5, 1234.5), (1.005, 1.0), (2.675, 2.67), (0.125, 0.13)]),
     (EURO, [(Decimal("1234.50"), 1234.5), (Decimal("1.005"), 1.01), (Decimal("2.675"), 2.68)]),
     (EURO, [(1234, 1234), (-1, 0)]),
@@ -221,6 +259,7 @@ def postgres(server: Server, frame: pa.Table, name: str) -> str:
         "bool": "boolean",
         "date32[day]": "date",
         "timestamp[us]": "timestamp",
+        "time64[us]": "time",
         "timestamp[us, tz=UTC]": "timestamptz",
     }
     server.execute(f"CREATE DATABASE {name}")
@@ -309,6 +348,32 @@ def test_a_time_of_any_fineness_is_floored(unit: str, zone: str | None) -> None:
         table.append((berlin, [(cell, d(1970, 1, 1)) for cell in cells]))
     frame = frame_of(table, [pa.timestamp(unit, zone)] * len(table))
     assert wrong(table, frame) == wrong(table, frame.to_pandas()) == []
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_time_of_day_of_any_fineness_is_floored(unit: str, tmp_path: Path) -> None:
+    ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    kind = pa.time32(unit) if unit in ("s", "ms") else pa.time64(unit)
+    means: Means = [(0, "00:00"), (60 * ticks - 1, "00:00"), (60 * ticks, "00:01"), (86_400 * ticks - 1, "23:59")]
+    frame = frame_of([(CLOCK, means)], [pa.int32() if unit in ("s", "ms") else pa.int64()])
+    frame = frame.set_column(2, "c0", frame["c0"].cast(kind))
+    sources = {name: written(frame, tmp_path)[name] for name in ("parquet", "polars", "arrow")}
+    sources |= {} if unit == "ns" else {"pandas": frame.to_pandas}  # (Python's own times have microseconds)
+    assert {name: bad for name, source in sources.items() if (bad := wrong([(CLOCK, means)], source()))} == {}
+
+
+def test_a_duration_is_no_time_of_day_and_an_offset_moves_none(tmp_path: Path) -> None:
+    length = dt.timedelta(hours=8, minutes=30)
+    for cell, kind, value in (
+        (length, pa.duration("us"), None),
+        (dt.time(8, 30, tzinfo=WEST), None, "08:30"),
+    ):
+        means: Means = [(cell, value)]
+        if kind is not None:
+            frame = frame_of([(CLOCK, means)], [kind])
+            assert wrong([(CLOCK, means)], frame) == wrong([(CLOCK, means)], frame.to_pandas()) == []
+        objects = pd.DataFrame({"n": [0], "id": ["p0"], "c0": pd.Series([cell], dtype=object)})
+        assert wrong([(CLOCK, means)], objects) == []
 
 
 def test_a_table_that_is_wrong_is_noticed(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pets.cli.main import run
 from pets.errors import DataError
 from pets.rows.report import Report
 from pets.rows.snapshot import Snapshot
-from pets.schema.schema import Boolean, Category, Date, DateTime, Domain, Integer, Real, Schema, Table
+from pets.schema.schema import Boolean, Category, Date, DateTime, Domain, Integer, Real, Schema, Table, Time
 from pets.session.custody import Custody
 
 DAYS = {"lo": "2020-01-01", "hi": "2022-12-31"}
@@ -38,6 +38,8 @@ def told(domain: Domain, values: list[Any], share: float = 0.05) -> tuple[str, .
          Date("2020-01-01", "2032-12-31")),
         (DateTime("2020-01-01", "2020-12-31 23:59"), ["31/05/2020 10:30"], "are no date-times .*format: dd/mm/yyyy",
          DateTime("2020-01-01", "2020-12-31 23:59", format="dd/mm/yyyy hh:mm")),
+        (Time(), ["0830"], "are no times of day.*format: hhmm", Time(format="hhmm")),
+        (Time("08:00", "17:59"), ["18:30"], "outside min and max, and have no value now: look the bounds up", Time()),
         (Integer(0, 9), ["0.5"], "no whole numbers .* fractions need round: floor", Integer(0, 9, round="floor")),
         (Integer(0, 9), ["15"], "are the nearer bound now: look the bounds up", Integer(0, 20)),
         (Real(0, 9, 1), ["£5"], r"no numbers .* \(decimal, thousands, prefix, suffix\)", Real(0, 9, 1, prefix="£")),

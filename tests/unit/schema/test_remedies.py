@@ -23,6 +23,7 @@ REAL: Form = {"type": "real", "min": 0, "max": 1, "step": "0.5"}
 SEX: Form = {"type": "category", "values": ["F", "M"]}
 DAY: Form = {"type": "date", "min": "2020-01-01", "max": "2020-12-31"}
 AT: Form = {"type": "datetime", "min": "2020-01-01 00:00", "max": "2020-12-31 23:00", "step": "hour"}
+OF_DAY: Form = {"type": "time"}
 YES: Form = {"type": "boolean"}
 ID: Form = {"type": "identifier"}
 
@@ -141,6 +142,17 @@ CASES = [
         lambda: pets.DateTime("2020-01-01 00:00", "2020-12-31 23:59").encode("x"),
         "such as 2019-04-01 10:30",
         lambda: pets.DateTime("2019-01-01 00:00", "2020-12-31 23:59").encode("2019-04-01 10:30"),
+    ),
+    col(OF_DAY | {"max": "24:00"}, "a time of day from 00:00 to 23:59", OF_DAY | {"max": "23:59"}),
+    col(OF_DAY | {"min": "08:00:30"}, "or use a finer step", OF_DAY | {"min": "08:00:30", "step": "second"}),
+    col(OF_DAY | {"step": "day"}, "step must be second, minute or hour", OF_DAY | {"step": "hour"}),
+    col(OF_DAY | {"format": "hh:mm"}, "such as 08:30, are read without one", OF_DAY),
+    col(OF_DAY | {"format": "hhm"}, "did you mean 'hhmm'", OF_DAY | {"format": "hhmm"}),
+    Case(lambda: pets.Time().encode("8 h"), "such as 08:30", lambda: pets.Time().encode("08:30")),
+    Case(
+        lambda: pets.Time("08:00", "17:30").encode("18:00"),
+        "minutes of the day from 08:00 to 17:30",
+        lambda: pets.Time("08:00", "17:30").encode("17:30"),
     ),
     col(DAY | {"min": "x"}, "a date such as 2019-04-01", DAY | {"min": "2019-04-01"}),
     col(AT | {"min": "x"}, "such as 2019-04-01 00:00", AT | {"min": "2019-04-01 00:00"}),

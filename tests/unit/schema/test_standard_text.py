@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 import pets
+from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Calendar, DateTime
 from pets.schema.domain import Boolean, Category, Domain
 from pets.schema.numeric import Integer, Real
@@ -31,6 +33,11 @@ def value(domain: Domain, text: str) -> Any:
         if isinstance(domain, Calendar):
             day = dt.date.fromisoformat(text.strip()) if "-" in text else dt.date.min
             return day if domain.lo <= day <= domain.hi else None
+        if isinstance(domain, Time):
+            time = dt.datetime.fromisoformat(f"0001-01-01 {text}" if re.fullmatch(r"\d\d:\d\d:\d\d", text) else "")
+            gone = time - dt.datetime.min
+            gone -= gone % domain.width
+            return domain.written(gone) if domain.lo <= gone <= domain.hi else None
         if isinstance(domain, Boolean):
             return {"true": True, "false": False}.get(text)
         if isinstance(domain, Category):
@@ -52,8 +59,9 @@ def test_python_and_sql_agree() -> None:
             if not text or text in domain.null:
                 continue
             found = value(domain, spell(text))
-            found = None if found in nulls else found
-            if isinstance(domain, (Boolean, Category, Calendar)):
+            same = isinstance(domain, Time) and spell(text) in map(spell, domain.null)  # (by its seconds)
+            found = None if found in nulls or same else found
+            if isinstance(domain, (Boolean, Category, Calendar, Time)):
                 assert found == wanted, (text, spell(text))
             elif wanted is None:
                 assert found is None or (isinstance(domain, Integer) and found % 1), (text, found)

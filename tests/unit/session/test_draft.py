@@ -15,11 +15,11 @@ from pets.schema.schema import Schema
 from pets.session.draft import draft
 
 ROWS = [
-    "Patient;Aufnahme;Kosten;Geschlecht;Alter;entlassen;Code;leer;geboren",
-    '4711;31.05.2021;"1.234,56 €";männlich;71;ja;012;;1950-01-01',
-    '4712;01.06.2021;"99,00 €";weiblich;8;nein;9;;1961-12-31',
+    "Patient;Aufnahme;Kosten;Geschlecht;Alter;entlassen;Code;leer;geboren;Uhr",
+    '4711;31.05.2021;"1.234,56 €";männlich;71;ja;012;;1950-01-01;8:30',
+    '4712;01.06.2021;"99,00 €";weiblich;8;nein;9;;1961-12-31;23:05:10',
 ]
-SECRETS = ("4711", "4712", "1.234", "99,00", "männlich", "weiblich", "71", "012", "1950", "2021")
+SECRETS = ("4711", "4712", "1.234", "99,00", "männlich", "weiblich", "71", "012", "1950", "2021", "8:30")
 
 
 @pytest.fixture
@@ -52,6 +52,7 @@ def test_types_and_spellings_are_guessed_and_nothing_else_is_read(file: Path) ->
     assert found["Geschlecht"] == {"type": "category", "values": ""}
     assert found["Alter"] == {"type": "integer", "min": "", "max": ""}
     assert found["Code"] == {"type": "category", "values": ""}, "a leading nought is no number"
+    assert found["Uhr"] == {"type": "time"}
     assert found["geboren"] == {"type": "date", "min": "", "max": ""}
     assert "encoding: cp1252" in text and "column: Patient" in text
     assert [secret for secret in SECRETS if secret in text] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import inspect
 import json
@@ -258,3 +259,13 @@ def test_a_table_that_is_not_there() -> None:
 def test_a_folder_that_is_none() -> None:
     with pytest.raises(UserError, match="a folder such as 'invented', not None"):
         pets.dummy(RULED, rows=5).save(None)  # type: ignore[arg-type]
+
+
+def test_times_of_day_are_invented_and_read_back() -> None:
+    shifts = schema(rang={"type": "time", "min": "06:00", "max": "21:59:30", "step": "second"})
+    frame = pets.dummy(shifts, rows=4_000)["stays"]
+    known = frame.rang.dropna()
+    assert known.min() < dt.time(6, 10) and dt.time(21, 50) < known.max() <= dt.time(21, 59, 30)
+    assert len({time.hour for time in known}) == 16 and frame.rang.isna().any()
+    fates = pets.Session(shifts, pets.dummy(shifts, rows=50), budget=pets.Budget(1)).report().columns["rang"]
+    assert not (fates.out_of_domain or fates.unparsable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from decimal import Decimal
 from fractions import Fraction
 from types import SimpleNamespace
@@ -206,3 +207,26 @@ def test_every_measure_loses_something(size: int, holds: bool) -> None:
         return
     with pytest.raises(Refused, match="loses nothing"):
         checker._loss.check_losses(*given)
+
+
+RANG = pets.Schema({"stays": pets.Table("row", {"rang": pets.Time(), "age": pets.Integer(0, 9)})})
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ({"key": "part", "part": "month"}, "by what has a date"),
+        ({"key": "part", "part": "weekday"}, "by what has a date"),
+        ({"key": "period", "unit": "hour"}, "has no groups|by what has a date"),
+        ({"key": "bins", "edges": ["09:00", "08:00"]}, "do not grow"),
+        ({"key": "bins", "edges": ["08:00", "24:01"]}, "no time"),
+        ({"key": "bins", "edges": ["2020-01-01", "2020-02-01"]}, "no time"),
+        ({"key": "bins", "edges": [0, 8]}, "no time"),
+    ],
+)
+def test_times_of_day_have_hours_and_bins_alone(key: Any, why: str) -> None:
+    form = json.loads(canonical(RANG.to_json()))
+    assert re.search(why, refused(asked(by=[key | {"column": "rang"}]), form, RANG))
+    for fine in ({"key": "part", "part": "hour"}, {"key": "bins", "edges": ["08:00", "24:00"]}, {"key": "column"}):
+        query = asked(by=[fine | {"column": "rang"}])
+        assert Plan(query, form).form == json.loads(canonical(make_plan(pets.Query.from_json(query), RANG).to_json()))

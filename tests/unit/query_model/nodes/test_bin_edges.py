@@ -44,7 +44,28 @@ def test_moments_are_written_to_the_minute_or_finer() -> None:
 
 
 @pytest.mark.parametrize(
-    "edges", [["2022-01-01", 5], ["2022-13-01", "2022-14-01"], ["May", "June"], ["2022-04-01", "2022-01-01"],
+    "edges",
+    [["08:00", "16:00", "24:00"], [dt.time(8), "16:00:00", "24:00:00"], [dt.timedelta(hours=8), dt.time(16), "24:00"]],
+)
+def test_a_time_of_day_is_written_to_the_minute_however_it_is_given(edges: Any) -> None:
+    found = Bins("at", edges=edges)
+    assert found.to_json()["edges"] == ["08:00", "16:00", "24:00"]
+    assert found.labels() == ["[08:00, 16:00)", "[16:00, 24:00]"]
+    assert found == key_from_json(found.to_json())
+
+
+@pytest.mark.parametrize("domain", [DAYS, MINUTES, pets.Integer(0, 9)])
+def test_times_of_day_cut_no_other_column(domain: pets.Integer) -> None:
+    with pytest.raises(QueryError, match="cut its bins at"):
+        dimension(Bins("x", edges=["08:00", "16:00"]), {"x": domain}, "t")
+    for edges in ([0, 8], ["2022-01-01", "2022-02-01"]):
+        with pytest.raises(QueryError, match=r"cut its bins at times of day, such as \['08:00', '16:00', '24:00'\]"):
+            dimension(Bins("x", edges=edges), {"x": pets.Time()}, "t")
+
+
+@pytest.mark.parametrize(
+    "edges", [["08:00", "2022-01-01"], ["08:00", 9], ["8:00", "09:00"], ["09:00", "08:00"], ["24:00", "24:01"],
+              [dt.time(8, tzinfo=dt.UTC), dt.time(9, tzinfo=dt.UTC)], ["08:00"], ["2022-01-01", 5], ["2022-13-01", "2022-14-01"], ["May", "June"], ["2022-04-01", "2022-01-01"],
               ["2022-01-01", "2022-01-01 00:00"], ["2022-01-01"], [pd.NaT, "2022-01-01"],
               [dt.datetime(2022, 1, 1, tzinfo=dt.UTC), dt.datetime(2022, 2, 1, tzinfo=dt.UTC)]],
 )  # fmt: skip

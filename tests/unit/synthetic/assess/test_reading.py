@@ -61,6 +61,12 @@ SPELT = {
         drawn(DAYS, 600, 3),
         pets.Date("2020-01-01", "2020-12-31"),
     ),
+    "times of day": (
+        pd.Series(drawn([dt.time(8, 30), dt.time(17), None], 800, 1), dtype=object),
+        drawn(["08:30:00", "17:00:00", None], 800, 2),
+        drawn(["08:30:00", "17:00:00", ""], 600, 3),
+        pets.Time("06:00"),
+    ),
     "truth": (
         np.array(drawn([True, False], 800, 1)),
         drawn(["True", "False"], 800, 2),

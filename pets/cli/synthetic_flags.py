@@ -48,13 +48,19 @@ class Synthesise:
 
     def quote(self, session: "AnalystVerbs", question: Question, protect: Protect) -> "SynthesisQuote":
         """What the table would cost, and how good it would be."""
-        if vars(question) != vars(Question(table=question.table, rows=question.rows)):
-            raise QueryError("--synthesise quotes a table; of a question's flags, only --table and --rows go with it")
+        from pets.query_model.condition import read_query
+
+        plain = Question(table=question.table, rows=question.rows, query=question.query)
+        if vars(question) != vars(plain) or (question.query is not None and question.table is not None):
+            raise QueryError(
+                "--synthesise quotes a table; of a question's flags, only --table and --rows go with it, or instead "
+                "--query FILE with a question about people, without agg"
+            )
         if vars(protect) != vars(Protect(epsilon=protect.epsilon)):
             raise UserError("a synthetic table is priced by --epsilon alone; leave the other flags of protection out")
         return session.quote_synthesis(
             epsilon=protect.epsilon,
-            table=question.table,
+            table=question.table if question.query is None else read_query(question.query),
             columns=None if self.columns is None else [name.strip() for name in self.columns.split(",")],
             bins=bins_of(self.bins),
             bound=question.rows,

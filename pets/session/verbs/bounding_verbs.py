@@ -11,7 +11,7 @@ from pets.protection.protection import DP, Protection
 from pets.query_model.query import Query
 from pets.release.bounding.rows_lost import RowsLost, question
 from pets.release.release import Release
-from pets.session.quoting.best_rows import best_rows
+from pets.session.quoting.best_rows import best_rows, noise_at
 from pets.session.verbs.asker import Asker, check_request
 
 
@@ -65,7 +65,7 @@ class BoundingVerbs(Asker):
 
         A number for ``query.bound(rows=…)``; it reads no rows and costs nothing, since ``lost`` is released already.
         """
-        return best_rows(query, lost, protection, self._plan, self.budget)
+        return best_rows(query, lost, protection, self._plan, noise_at(protection, self.budget))
 
     def _beside(self, answer: Release) -> Release:
         """The answer, shown with what is known of the rows that it is made of, if they were not prepared anew since."""

@@ -119,6 +119,20 @@ def test_quote_of_a_synthetic_table_says_what_python_says(pets_) -> None:
     assert done == Done(0, f"{session.quote_synthesis(epsilon=0.5, **asked)}\n", "")
 
 
+def test_quote_of_a_synthetic_table_of_people_says_what_python_says(pets_, tmp_path: Path) -> None:
+    stays = pets.events("stays")
+    cohort = pets.people(stays=stays.count(max=4), old=stays.where(pets.col("age") >= 65).exists())
+    cohort = cohort.where(pets.col("stays") >= 1)
+    (tmp_path / "cohort.json").write_text(json.dumps(cohort.to_json()), "utf-8")
+    flags = ["--synthesise", "--query", str(tmp_path / "cohort.json"), "--epsilon", "0.5"]
+    done = pets_("quote", *schema(*flags), "--budget-epsilon", "3")
+    session = pets.Session(pets.Schema.load(schema()[1]), budget=pets.Budget(epsilon=3, delta=1e-6))
+    assert done == Done(0, f"{session.quote_synthesis(epsilon=0.5, table=cohort)}\n", "")
+    (tmp_path / "rows.json").write_text(json.dumps(pets.query("stays").agg(n=pets.count()).to_json()), "utf-8")
+    wrong = pets_("quote", *schema("--synthesise", "--query", str(tmp_path / "rows.json"), "--epsilon", "0.5"))
+    assert wrong.code not in (0, 1) and "table=pets.people(" in wrong.err
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

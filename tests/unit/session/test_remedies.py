@@ -159,7 +159,7 @@ CASES = [
     Case(holds("t", "r"), "name its unit column in the schema", holds("t", "u")),
     # the best bound
     Case(best(protection=pets.DP(within=20)), "give pets.DP(epsilon=…)", best()),
-    Case(best(lost=False), "ask session.rows_lost for them", best()),
+    Case(best(lost=False), "ask rows_lost(…) for them", best()),
     Case(best(pets.query("t").agg(s=pets.sum("x"))), "add .agg(n=pets.count())", best()),
     # synthetic tables
     Case(

@@ -59,6 +59,25 @@ def test_the_full_answer_is_no_answer_over_sites(federation: Federation) -> None
     assert "larger K" in str(caught.value) and "ask for both" not in str(caught.value)
 
 
+@pytest.mark.parametrize("secure", ["masked", "local"])
+def test_the_best_bound_is_that_of_least_error_over_all_sites(federation: Federation, secure: str) -> None:
+    lost = federation.rows_lost("stays", DP)
+    asked = pets.query("stays").agg(n=pets.count())
+
+    def error(k: int, epsilon: float) -> float:
+        quote = federation.quote(asked.bound(rows=k), pets.DP(epsilon=epsilon, confidence=0.6827), secure=secure)
+        (found,) = [one.half_width for one in quote.errors[0]]
+        return float(lost.at(k).estimate[0]) ** 2 + found**2
+
+    for epsilon in (0.002, 0.02, 1.0):
+        best = federation.best_rows(asked, lost, pets.DP(epsilon=epsilon), secure=secure)
+        errors = {k: error(k, epsilon) for k in (1, 2, 3, 4)}
+        assert errors[best] <= 1.1 * min(errors.values()), (best, errors)
+    assert federation.best_rows(asked, lost, pets.DP(epsilon=0.002)) < 4 == federation.best_rows(asked, lost, DP)
+    with pytest.raises(PetsError, match=r"pets\.DP\(epsilon=…\) or"):
+        federation.best_rows(asked, lost, pets.Exact())  # type: ignore[arg-type]
+
+
 def test_on_invented_rows_it_is_exact(federation: Federation) -> None:
     twin = federation.dummy(rows=40, seed=2)
     lost = twin.rows_lost("stays", pets.Exact())

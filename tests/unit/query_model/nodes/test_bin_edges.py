@@ -65,7 +65,8 @@ def test_times_of_day_cut_no_other_column(domain: pets.Integer) -> None:
 
 @pytest.mark.parametrize(
     "edges", [["08:00", "2022-01-01"], ["08:00", 9], ["8:00", "09:00"], ["09:00", "08:00"], ["24:00", "24:01"],
-              [dt.time(8, tzinfo=dt.UTC), dt.time(9, tzinfo=dt.UTC)], ["08:00"], ["2022-01-01", 5], ["2022-13-01", "2022-14-01"], ["May", "June"], ["2022-04-01", "2022-01-01"],
+              [dt.time(8, tzinfo=dt.UTC), dt.time(9, tzinfo=dt.UTC)], ["08:00"], ["2022-01-01", 5],
+              ["2022-13-01", "2022-14-01"], ["May", "June"], ["2022-04-01", "2022-01-01"],
               ["2022-01-01", "2022-01-01 00:00"], ["2022-01-01"], [pd.NaT, "2022-01-01"],
               [dt.datetime(2022, 1, 1, tzinfo=dt.UTC), dt.datetime(2022, 2, 1, tzinfo=dt.UTC)]],
 )  # fmt: skip

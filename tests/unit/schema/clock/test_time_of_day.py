@@ -55,7 +55,7 @@ def test_where_a_time_lies_among_the_steps() -> None:
     "wrong", ["8:30", "08:30:30", "7:00", "07:59", "17:31", "24:00", "x", "", None, 8, True, dt.time(8, tzinfo=dt.UTC)]
 )
 def test_what_is_no_step_of_the_column_has_no_code(wrong: Any) -> None:
-    with pytest.raises(QueryError, match="not a time of day such as 08:30|is not one of its values"):
+    with pytest.raises(QueryError, match=r"not a time of day such as 08:30|is not one of its values"):
         SHIFT.encode(wrong)
 
 

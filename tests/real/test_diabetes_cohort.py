@@ -1,8 +1,8 @@
 """The cohort of the paper that published these rows, asked as a question about people.
 
 Strack et al., "Impact of HbA1c measurement on hospital readmission rates", BioMed Research International 2014: of each
-patient the first encounter, without those that ended in death or a hospice; HbA1c was measured in 18.4 % of them. They
-say 69,984 encounters; from the published file it is 69,973 (11 fewer), and the counts below are those of pandas.
+patient the first encounter, without those that ended in death or a hospice: "almost 70,000", in 18.4 % of which HbA1c
+was measured (their abstract). From the published file they are 69,973, and the counts below are those of pandas.
 """
 
 from __future__ import annotations

@@ -213,6 +213,6 @@ def _ends(domain: Domain) -> tuple[Any, Any]:
     low, high = getattr(domain, "lo", None), getattr(domain, "hi", None)
     if isinstance(low, dt.datetime):
         return low.isoformat(" "), high.isoformat(" ")  # type: ignore[union-attr]
-    if isinstance(low, (int, dt.date)):
+    if isinstance(low, (int, dt.date, dt.timedelta)):
         return str(low), str(high)
     return (None, None) if low is None else (repr(float(low)), repr(float(high)))  # type: ignore[arg-type]

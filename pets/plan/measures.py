@@ -236,7 +236,12 @@ class Planner(Blocks):
         domain = field(aggregate.column, self._fields, self._table)
         labels: tuple[Any, ...]
         if aggregate.edges is None:
-            if domain.cells > QUANTILE_BINS or not isinstance(domain, (Numeric, Category, Boolean)):
+            if not isinstance(domain, (Numeric, Category, Boolean)):
+                raise QueryError(
+                    f"column {aggregate.column!r} holds {domain.describe()}; a histogram is of numbers or of categories: "
+                    f"leave it out, and group by col({aggregate.column!r})"
+                )
+            if domain.cells > QUANTILE_BINS:
                 raise QueryError(
                     f"column {aggregate.column!r} holds {domain.describe()}; give bin edges, such as "
                     f"histogram({aggregate.column!r}, [0, 10, 20])"

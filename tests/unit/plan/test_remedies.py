@@ -77,6 +77,11 @@ CASES = [
         T.group_by(col("rang").bins(["08:00", "16:00"])).agg(n=N),
     ),
     of(
+        T.agg(n=pets.histogram("rang")),
+        "leave it out, and group by col('rang')",
+        T.group_by(col("rang").hour()).agg(n=N),
+    ),
+    of(
         T.group_by(col("rang").bins([0, 8])).agg(n=N),
         "such as ['08:00', '16:00', '24:00']",
         T.group_by(col("rang").bins(["08:00", "16:00", "24:00"])).agg(n=N),

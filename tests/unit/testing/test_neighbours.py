@@ -19,6 +19,7 @@ COLUMNS: dict[str, Any] = {
     "y": pets.Real("0.5", "2", "0.25"),
     "day": pets.Date("2020-01-01", "2020-12-31"),
     "at": pets.DateTime("2020-01-01 00:00", "2020-12-31 23:00", "hour"),
+    "rang": pets.Time("06:00", "21:59"),
     "emergency": pets.Boolean(),
 }
 SCHEMA = pets.Schema(

@@ -238,8 +238,8 @@ class Planner(Blocks):
         if aggregate.edges is None:
             if not isinstance(domain, (Numeric, Category, Boolean)):
                 raise QueryError(
-                    f"column {aggregate.column!r} holds {domain.describe()}; a histogram is of numbers or of categories: "
-                    f"leave it out, and group by col({aggregate.column!r})"
+                    f"column {aggregate.column!r} holds {domain.describe()}, and a histogram is of numbers or "
+                    f"categories; leave it out, and group by col({aggregate.column!r})"
                 )
             if domain.cells > QUANTILE_BINS:
                 raise QueryError(

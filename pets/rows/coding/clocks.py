@@ -9,9 +9,9 @@ from pets.schema.clock.time_of_day import DIGITS, SECOND, WRITTEN, Time, seconds
 def clock(domain: Time, cell: Cell, helper: str) -> Coding:
     """The coding of a column of times of day; a duration is none, whatever it looks like."""
     width, low, high = domain.width // SECOND, domain.lo // SECOND, (domain.hi + domain.width) // SECOND - 1
-    text = f"{helper}_text"
+    text, parts = f"{helper}_text", f"{helper}_parts"
     written = "CAST(NULL AS VARCHAR)" if cell.kind.upper() == "INTERVAL" else f"trim({cell.text})"
-    steps = [(text, _marked(written, domain.format)), (helper, _seconds(text))]
+    steps = [(text, _marked(written, domain.format)), (parts, _parts(text)), (helper, _seconds(text, parts))]
     tokens = [str(gone) for token in domain.null if (gone := seconds_of(token, domain.format)) is not None]
     missing = cell.missing(domain, also=[f"{helper} IN ({', '.join(tokens)})"] if tokens else [])
     arms = (
@@ -30,11 +30,15 @@ def _marked(text: str, format_: str | None) -> str:
     return f"CASE WHEN regexp_full_match({text}, '[0-9]{{1,{digits}}}') THEN concat_ws(':', {pairs}) ELSE {text} END"
 
 
-def _seconds(text: str) -> str:
+def _parts(text: str) -> str:
+    """SQL of the hours, minutes and seconds that a text says: all empty where it says none, or 24:00."""
+    return f"regexp_extract({text}, {quoted(f'^(?:{WRITTEN})$')}, ['h', 'm', 's'])"
+
+
+def _seconds(text: str, parts: str) -> str:
     """SQL of the whole seconds since midnight; null where the text is no time of day."""
-    found = [f"regexp_extract({text}, {quoted(f'^(?:{WRITTEN})$')}, {n})" for n in (1, 2, 3)]
-    parts = [f"coalesce(TRY_CAST({part} AS INTEGER), 0)" for part in found]
+    hours, minutes, seconds = (f"coalesce(TRY_CAST({parts}.{name} AS INTEGER), 0)" for name in ("h", "m", "s"))
     return (
-        f"CASE WHEN regexp_full_match({text}, {quoted(WRITTEN)}) "
-        f"THEN 3600 * {parts[0]} + 60 * {parts[1]} + {parts[2]} END"
+        f"CASE WHEN {parts}.h <> '' THEN 3600 * {hours} + 60 * {minutes} + {seconds} "
+        f"WHEN regexp_full_match({text}, {quoted(WRITTEN)}) THEN 0 END"
     )

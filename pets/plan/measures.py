@@ -21,8 +21,9 @@ from pets.query_model.aggregate import Count, CountUnits, Histogram, Mean, Quant
 from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
 from pets.query_model.nodes.bin_edges import interval_labels
 from pets.query_model.nodes.moments import OfColumns, Spread
-from pets.schema.domain import Boolean, Category, Domain
-from pets.schema.numeric import Numeric
+from pets.schema.clock.time_of_day import Time
+from pets.schema.dates import Calendar
+from pets.schema.domain import Domain
 
 FANOUT = 16
 """Children of a node in a tree of counts: near the best for ranges up to a few thousand leaves (Qardaji, Yang and Li,
@@ -236,7 +237,7 @@ class Planner(Blocks):
         domain = field(aggregate.column, self._fields, self._table)
         labels: tuple[Any, ...]
         if aggregate.edges is None:
-            if not isinstance(domain, (Numeric, Category, Boolean)):
+            if isinstance(domain, (Calendar, Time)):
                 raise QueryError(
                     f"column {aggregate.column!r} holds {domain.describe()}, and a histogram is of numbers or "
                     f"categories; leave it out, and group by col({aggregate.column!r})"

@@ -73,7 +73,7 @@ def test_the_best_bound_is_that_of_least_error_over_all_sites(federation: Federa
         best = federation.best_rows(asked, lost, pets.DP(epsilon=epsilon), secure=secure)
         errors = {k: error(k, epsilon) for k in (1, 2, 3, 4)}
         assert errors[best] <= 1.1 * min(errors.values()), (best, errors)
-    assert federation.best_rows(asked, lost, pets.DP(epsilon=0.002)) < 4 == federation.best_rows(asked, lost, DP)
+    assert federation.best_rows(asked, lost, pets.DP(epsilon=0.002)) < federation.best_rows(asked, lost, DP)
     with pytest.raises(PetsError, match=r"pets\.DP\(epsilon=…\) or"):
         federation.best_rows(asked, lost, pets.Exact())  # type: ignore[arg-type]
 

@@ -355,7 +355,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("… GROUP BY CASE WHEN sex > 'F' THEN 'f' END", "names its values", "sex > 'F'"),
     ("… GROUP BY CASE WHEN emergency THEN 'f' END", "cuts a number, a date or a time into ranges", "emergency"),
     ("… GROUP BY CASE WHEN admitted < 3 THEN 'a' ELSE 'b' END", "3 is not a date", "3"),
-    ("… WHERE rang > TIME '8 h'", "write TIME '08:30'", "TIME '8 h'"),
+    ("… WHERE rang > TIME '8 h'", "write TIME '08:30'", "'8 h'"),
     ("… WHERE rang > rang", "compute whether they agree", "rang"),
     ("… GROUP BY BINS(admitted, 'May', 'June')", "bins are a column and their edges", "BINS"),
     ("… GROUP BY CASE WHEN age < 18 THEN 'a' WHEN age > 64 THEN 'b' ELSE 'c' END HAVING 1 = 1",

@@ -14,12 +14,13 @@ from pets.common.codec import fraction
 from pets.errors import QueryError, did_you_mean, shown
 from pets.query_model import aggregate as agg
 from pets.query_model.expression import Compare, Filter, IsIn, IsNull, Not
-from pets.query_model.group_keys import STEPS, Bins, ColumnKey, Key, Period
+from pets.query_model.group_keys import Bins, ColumnKey, Key, Period
 from pets.query_model.nodes.aggregate_base import Aggregate
 from pets.query_model.query import Query, query
 from pets.schema.dates import Calendar
 from pets.schema.domain import Boolean, Category, Domain, Identifier, truth
 from pets.schema.numeric import Numeric
+from pets.schema.person.periods import STEPS
 from pets.schema.schema import Schema
 from pets.schema.text_column import Text
 

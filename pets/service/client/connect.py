@@ -100,14 +100,26 @@ def offer(line: Transport) -> DeviceLogin | None:
     if told.get("login") is None:
         return None
     found = DeviceLogin.from_json(told["login"])
-    asked, here = urlsplit(found.resource or "").hostname, urlsplit(line.url).hostname
     # who logs in gives the service a token; one for somebody else's service would be a stolen one
-    if asked not in (None, here) and here not in LOCAL:
+    asked = [] if found.resource is None or _holds(found.resource, line.url) else [found.resource]
+    asked += [word for word in found.scope.split() if ":" in word or "/" in word]  # a scope that names a service
+    if asked and urlsplit(line.url).hostname not in LOCAL:
         raise UserError(
-            f"the service at {line.url} wants a login for {shown(harmless(str(found.resource)))}, which is another "
-            "service; ask its custodian for a token of this one (the resource in service.yaml must be this address)"
+            f"the service at {line.url} wants a login for {shown(harmless(asked[0]))}, which is another service; ask "
+            "its custodian for a token of this one (the resource in service.yaml must be this address, and no scope a "
+            "service)"
         )
     return found
+
+
+def _holds(resource: str, url: str) -> bool:
+    """Whether a service's address is this one, or lies below it."""
+    try:
+        asked, here = urlsplit(resource), urlsplit(url)
+        same = (asked.scheme, asked.hostname, asked.port) == (here.scheme, here.hostname, here.port)
+    except ValueError:
+        return False
+    return same and f"{here.path.rstrip('/')}/".startswith(f"{asked.path.rstrip('/')}/")
 
 
 def _text(told: Any, name: str) -> str:

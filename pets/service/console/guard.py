@@ -30,6 +30,10 @@ HEADERS = {
 
 _HERE = ("localhost", "127.0.0.1", "::1")
 _MARK = "pets-"
+_PROXY = (
+    "people log in by https alone; ask whoever runs the service to put a proxy with TLS in front of it, which sends "
+    "the headers Host and X-Forwarded-Proto"
+)
 
 
 class Cookies:
@@ -68,10 +72,7 @@ def check_wire(site: str) -> None:
         UserError: what whoever runs the service has to change.
     """
     if not site.startswith("https://") and _host(site) not in _HERE:
-        raise UserError(
-            "people log in by https alone; ask whoever runs the service to put a proxy with TLS in front of it, which "
-            "sends the headers Host and X-Forwarded-Proto"
-        )
+        raise UserError(_PROXY)
 
 
 def check_form(request: Any, given: str, expected: str) -> None:
@@ -83,8 +84,11 @@ def check_form(request: Any, given: str, expected: str) -> None:
 
     Raises:
         ForbiddenError: where the browser names another site, or none, or the form does not send that back.
+        UserError: where a proxy keeps from the service at which address the browser is: cookies would lack its TLS.
     """
     told, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if told == "same-origin" and origin is not None and not _same_host(origin, request):
+        raise UserError(_PROXY)
     here = told == "same-origin" if told is not None else _same_host(origin, request)
     if not here or not same(given, expected):
         raise ForbiddenError(

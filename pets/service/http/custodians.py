@@ -32,7 +32,7 @@ def _grant(call: Call) -> Reply:
     who, roles = (form["project"], form["analyst"]), form["roles"]
     grants, dataset = _all(call), call.path["dataset"]
     _check_keeps(call, who, roles if isinstance(roles, list) else [])
-    made = grants.grant(dataset, *who, roles, by=call.identity.subject)
+    made = grants.grant(dataset, *who, roles, by=call.identity.subject, keeper=_me(call))
     return Reply({"grant": _told(made), "open": False})
 
 
@@ -45,8 +45,12 @@ def _end(call: Call) -> Reply:
     _check_keeps(call, who, [])
     if _all(call).of(call.path["dataset"], *who) is None:
         raise NotFoundError("there is no such grant; GET /datasets/{dataset}/grants lists those that there are")
-    _all(call).end(call.path["dataset"], *who, by=call.identity.subject)
+    _all(call).end(call.path["dataset"], *who, by=call.identity.subject, keeper=_me(call))
     return _listed(call)
+
+
+def _me(call: Call) -> tuple[str, str]:
+    return call.identity.project, call.identity.subject
 
 
 def _check_keeps(call: Call, changed: tuple[Any, Any], roles: list[Any]) -> None:
@@ -54,7 +58,7 @@ def _check_keeps(call: Call, changed: tuple[Any, Any], roles: list[Any]) -> None
 
     Raises :class:`UserError` with the remedy where they would not.
     """
-    me, dataset = (call.identity.project, call.identity.subject), call.path["dataset"]
+    me, dataset = _me(call), call.path["dataset"]
     if changed == me:
         if "custodian" not in roles:
             raise UserError(

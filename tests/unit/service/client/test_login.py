@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -319,27 +320,32 @@ def test_where_there_is_no_provider_the_service_s_own_words_are_raised(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("url", "resource", "refused"),
+    ("url", "resource", "scope", "refused"),
     [
-        ("https://data.example/pets", "https://mail.example/api", True),
-        ("https://data.example/pets", "https://data.example/api", False),
-        ("https://data.example/pets", "urn:pets", False),
-        ("https://data.example/pets", None, False),
-        ("http://127.0.0.1:8470", "https://data.example/api", False),
+        ("https://data.example/pets", "https://mail.example/api", "openid", "https://mail.example/api"),
+        ("https://data.example/pets", "https://data.example/mail", "openid", "https://data.example/mail"),
+        ("https://data.example/pets", "https://data.example/pet", "openid", "https://data.example/pet"),
+        ("https://data.example/pets", "https://data.example:8443/pets", "openid", "https://data.example:8443/pets"),
+        ("https://data.example/pets", "urn:mail", "openid", "urn:mail"),
+        ("https://data.example/pets", None, "openid api://mail/send", "api://mail/send"),
+        ("https://data.example/pets", "https://data.example/pets", "openid offline_access pets", None),
+        ("https://data.example/pets", "https://data.example/", "openid", None),
+        ("https://data.example/pets", None, "openid offline_access", None),
+        ("http://127.0.0.1:8470", "https://data.example/api", "openid", None),
     ],
 )
 def test_nobody_logs_in_for_another_service_than_the_one_that_is_given_the_token(
-    url: str, resource: str | None, refused: bool
+    url: str, resource: str | None, scope: str, refused: str | None
 ) -> None:
     def reply(request: httpx.Request) -> httpx.Response:
-        told = DeviceLogin(ISSUER, "pets-client", resource=resource)
+        told = DeviceLogin(ISSUER, "pets-client", scope, resource)
         return httpx.Response(200, json={"login": told.to_json()}, headers={"Pets-Protocol": "1"})
 
     line = Transport(url, None, None, 5.0, sent_by=httpx.MockTransport(reply))
-    if not refused:
-        assert offer(line) == DeviceLogin(ISSUER, "pets-client", resource=resource)
+    if refused is None:
+        assert offer(line) == DeviceLogin(ISSUER, "pets-client", scope, resource)
         return
-    with pytest.raises(UserError, match=r"wants a login for 'https://mail\.example/api', which is another service"):
+    with pytest.raises(UserError, match=re.escape(f"wants a login for {refused!r}, which is another service")):
         offer(line)
 
 

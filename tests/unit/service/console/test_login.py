@@ -113,6 +113,15 @@ def test_by_https_no_other_site_and_no_page_without_tls_can_set_the_cookie(
         assert inside(browser)
 
 
+def test_behind_a_proxy_that_hides_the_address_nobody_logs_in(browser: TestClient, secrets: dict[str, str]) -> None:
+    """nginx, without the lines of the docs: the browser is at https, and the session's cookie would go out in clear."""
+    fields = {"csrf": csrf(browser.get("/console/login").text), "token": secrets["jo"]}
+    hidden = {"Origin": "https://pets.example.org", "Sec-Fetch-Site": "same-origin"}
+    reply = browser.post("/console/login", data=fields, headers=hidden)
+    assert reply.status_code == 400 and "X-Forwarded-Proto" in reply.text
+    assert "set-cookie" not in reply.headers and not inside(browser)
+
+
 def test_without_tls_nobody_logs_in_from_elsewhere(keeper: Custodian, secrets: dict[str, str]) -> None:
     with TestClient(create_app(keeper), base_url="http://pets.test", follow_redirects=False) as browser:
         fields = {"csrf": csrf(browser.get("/console/login").text), "token": secrets["jo"]}

@@ -12,6 +12,7 @@ import pytest
 import pets
 from pets.ledger.db.row_types import parsed
 from pets.ledger.grants import Grants
+from pets.service.http import custodians
 from pets.service.http.app import create_app
 from pets.service.http.custodians import ENDPOINTS
 from pets.service.opening import Opening
@@ -103,6 +104,30 @@ def test_grants_are_given_and_ended_and_the_log_names_who_did(keeper: Custodian,
         entries = log_of(keeper, event)
         assert [entry["by"] for entry in entries] == ["vera"] * number
     keeper.ledger.check()
+
+
+def test_two_custodians_who_end_each_others_grant_at_once_leave_one(
+    keeper: Custodian, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    granted(client, VERA, "board", "vera", "custodian")
+    granted(client, VERA, "board", "zoe", "custodian")
+    looked = custodians._check_keeps
+
+    def meanwhile(call: Any, *rest: Any) -> None:  # (she was custodian when her request was looked at)
+        looked(call, *rest)
+        Grants(keeper.ledger).end("stays", "board", "vera", by="zoe", keeper=("board", "zoe"))
+
+    monkeypatch.setattr(custodians, "_check_keeps", meanwhile)
+    for ask in (
+        lambda: client.delete(f"{HERE}/grants?project=board&analyst=zoe", headers=VERA),
+        lambda: granted(client, VERA, "board", "zoe", "analyst"),
+        lambda: granted(client, VERA, "board", "vera", "custodian"),
+    ):
+        reply = ask()
+        assert (reply.status_code, reply.json()["code"]) == (403, "forbidden"), reply.text
+        assert [one.analyst for one in Grants(keeper.ledger).all("stays")] == ["zoe"]
+        assert Grants(keeper.ledger).allows("stays", "board", "zoe", "custodian")
+        Grants(keeper.ledger).grant("stays", "board", "vera", ["custodian"], by="zoe")
 
 
 def test_nobody_shuts_themselves_out(client: TestClient) -> None:

@@ -47,8 +47,8 @@ LONGER = {
     "log.py": 185,
     "loss.py": 160,
     "answers.py": 200,
-    "columns.py": 185,
-    "plan.py": 360,
+    "columns.py": 200,
+    "plan.py": 366,
 }
 """Lines, of files that are not a part for one kind: who signed, the log, an answer and the planner that it takes."""
 

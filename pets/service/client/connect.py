@@ -101,25 +101,24 @@ def offer(line: Transport) -> DeviceLogin | None:
         return None
     found = DeviceLogin.from_json(told["login"])
     # who logs in gives the service a token; one for somebody else's service would be a stolen one
-    asked = [] if found.resource is None or _holds(found.resource, line.url) else [found.resource]
+    asked = [] if found.resource is None or _same_site(found.resource, line.url) else [found.resource]
     asked += [word for word in found.scope.split() if ":" in word or "/" in word]  # a scope that names a service
     if asked and urlsplit(line.url).hostname not in LOCAL:
         raise UserError(
             f"the service at {line.url} wants a login for {shown(harmless(asked[0]))}, which is another service; ask "
-            "its custodian for a token of this one (the resource in service.yaml must be this address, and no scope a "
-            "service)"
+            "its custodian for a token of this one (the resource in service.yaml must lie at this site, and no scope "
+            "be a service)"
         )
     return found
 
 
-def _holds(resource: str, url: str) -> bool:
-    """Whether a service's address is this one, or lies below it."""
+def _same_site(resource: str, url: str) -> bool:
+    """Whether both addresses have one scheme, host and port: one owner, as browsers see it."""
     try:
         asked, here = urlsplit(resource), urlsplit(url)
-        same = (asked.scheme, asked.hostname, asked.port) == (here.scheme, here.hostname, here.port)
+        return (asked.scheme, asked.hostname, asked.port) == (here.scheme, here.hostname, here.port)
     except ValueError:
         return False
-    return same and f"{here.path.rstrip('/')}/".startswith(f"{asked.path.rstrip('/')}/")
 
 
 def _text(told: Any, name: str) -> str:

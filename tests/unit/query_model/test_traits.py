@@ -19,6 +19,7 @@ from pets.query_model.condition import measure
 from pets.query_model.expression import Compare, Filter
 from pets.query_model.traits import SPELLINGS, TRAITS, Shape, Spelling
 from pets.release.plot import measured
+from pets.service.console.pages.analyst.parts import MEASURES
 from pets.session.guarantee_text import what
 
 COLUMNS = {
@@ -140,6 +141,7 @@ _TELLING = frozenset(TRAITS) - {"count", "sum"}  # those two are names of many o
 _OTHERS = {
     "query_model/traits.py": "the table",
     "query_model/aggregate.py": "the public names, which a test above compares with the table",
+    "service/console/pages/analyst/parts.py": "a form's words for some of the public names; held to the table below",
     "he/tables/answer.py": "answers of encrypted tables, which are no aggregates",
     "verify/plan.py": "the checker's own planner, which shares nothing with pets",
     "verify/asked.py": "as the planner: what the checker takes of a question",
@@ -172,6 +174,13 @@ def test_no_other_file_lists_kinds() -> None:
         if (lists := list(kind_lists(file.read_text("utf-8"))))
     }
     assert set(found) <= set(_OTHERS), found
+
+
+def test_a_form_offers_what_the_table_has() -> None:
+    kinds = {spelling.name: row for row in TRAITS.values() for spelling in row.spellings}
+    assert set(MEASURES) <= set(kinds)
+    assert {name for name in MEASURES if SPELLINGS[name].takes == "rows"} == {"count", "count_units"}
+    assert {name for name in MEASURES if SPELLINGS[name].colon == "bounds"} == {"sum", "mean", "std"}
 
 
 @pytest.mark.parametrize(

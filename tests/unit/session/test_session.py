@@ -327,7 +327,10 @@ def test_nothing_said_depends_on_a_row() -> None:
         (pets.query("stays"), "asks for nothing"),
         (pets.query("stays").bound(rows=5).agg(n=pets.count()), "at most 4"),
         (pets.query("stays").bound(groups=99).agg(n=pets.count()), "above 16"),
-        (pets.query("stays").agg(h=pets.histogram("day")), "bin edges"),
+        (
+            pets.query("stays").agg(h=pets.histogram("day")),
+            "histogram is of numbers or categories; leave it out, and group by",
+        ),
         (pets.query("stays").agg(s=pets.sum("days", clip=(20, 30))), "clip lies outside"),
     ],
 )

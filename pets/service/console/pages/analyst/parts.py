@@ -17,6 +17,7 @@ from pets.query_model.expression import Compare, Filter, IsIn, IsNull, Not
 from pets.query_model.group_keys import Bins, ColumnKey, Key, Period
 from pets.query_model.nodes.aggregate_base import Aggregate
 from pets.query_model.query import Query, query
+from pets.query_model.traits import SPELLINGS
 from pets.schema.dates import Calendar
 from pets.schema.domain import Boolean, Category, Domain, Identifier, truth
 from pets.schema.numeric import Numeric
@@ -52,8 +53,6 @@ SIGNS = {
 
 PERIODS = {step: "week (CDC)" if step == "mmwr_week" else step for step in STEPS}
 """By the name of a period, what the form calls it."""
-
-_CLIPPED = ("sum", "mean", "std")
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def _measure(known: Mapping[str, Domain], form: Mapping[str, str], row: int) -> 
         return None
     if kind not in MEASURES:
         raise QueryError(f"the form has no measure {shown(kind)}{did_you_mean(kind, MEASURES)}")
-    if kind in ("count", "count_units"):
+    if SPELLINGS[kind].takes == "rows":
         return name or ("n" if kind == "count" else "people"), getattr(agg, kind)()
     if not column:
         raise QueryError(f"“{MEASURES[kind]}” needs a column; choose one beside it")
@@ -143,7 +142,7 @@ def _clip(form: Mapping[str, str], row: int, kind: str) -> dict[str, Any]:
     ends = [_text(form, row, end) for end in ("low", "high")]
     if not any(ends):
         return {}
-    if kind not in _CLIPPED:
+    if SPELLINGS[kind].colon != "bounds":
         raise QueryError(f"“{MEASURES[kind]}” is not clipped; leave “from” and “to” empty")
     if not all(ends):
         raise QueryError("values are clipped between two ends; fill in both “from” and “to”, or neither")

@@ -43,7 +43,7 @@ def derived_code(
     if isinstance(recipe, Runs):
         only = codes[recipe.columns[0]]
         # (an engine may take one number for a whole column as a number)
-        return steps(only, recipe.breaks, recipe.codes, choose) + only * 0
+        return only * 0 + steps(only, recipe.breaks, recipe.codes, choose)
     found = _code(recipe, codes, choose, whole)
     nulls = [codes[name] == domains[name].cells for name in recipe.columns if domains[name].nullable]
     return choose(functools.reduce(operator.or_, nulls), made.domain.cells, found) if nulls else found

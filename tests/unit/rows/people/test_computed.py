@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import pets
@@ -158,3 +159,15 @@ def test_an_explanation_says_what_is_computed() -> None:
     assert "who: 'none' where drug is None, 'many' where drugs > 3, else 'few'" in text
     assert "late: max_of((first day by day in 'drugs'), (first day by day in 'stays'))" in text
     assert "more: both + drugs, so it holds whole numbers -1 to 21" in text
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_map_that_gives_everybody_one_name_is_a_column_like_any(engine: str) -> None:
+    columns = {"id": pets.Identifier(), "sex": pets.Category(["F", "M"], nullable=False)}
+    schema = pets.Schema({"p": pets.Table(pets.Unit("id", max_rows=1), columns)})
+    rows = {"p": pd.DataFrame({"id": ["1", "2", "3"], "sex": ["F", "M", "F"]})}
+    asked = pets.people(of="p", rows=pets.events("p").count(max=2)).with_columns(
+        made=col("sex").map({"F": "all"}, otherwise="all")
+    )
+    found = pets.testing.exact(schema, rows, asked.group_by("made").agg(n=pets.count()), engine=engine)
+    assert found.to_dict("list") == {"made": ["all"], "n": [3]}

@@ -1,7 +1,8 @@
 """A real PostgreSQL for whoever asks, started once; and the profiles of hypothesis, for all tests.
 
-``ci`` (the default): the same examples on every run, without a deadline. ``soak``: new ones each time, and what it
-finds is shrunk; ``HYPOTHESIS_PROFILE=soak`` chooses it. A test marked ``soak`` is long by itself.
+``ci`` (the default): the same examples on every run, whatever was loaded before, without a deadline. ``soak``: new
+ones each time, and what it finds is shrunk; ``HYPOTHESIS_PROFILE=soak`` chooses it. A test marked ``soak`` is long by
+itself.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.internal.conjecture import providers
 
 from tests.ledgers import DATABASES, Place, Server
 
@@ -24,7 +26,12 @@ settings.register_profile(
     "ci", deadline=None, derandomize=True, phases=FIRST, suppress_health_check=SLOW, print_blob=True
 )
 settings.register_profile("soak", deadline=None, suppress_health_check=SLOW, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
+settings.load_profile(PROFILE)
+if PROFILE == "ci":
+    # It would try constants from the text of all our modules that are loaded by then: what a process ran before would
+    # decide which examples a test sees, and to read a thousand modules anew takes each process a dozen seconds.
+    providers._get_local_constants = lambda: providers._local_constants
 
 
 @pytest.fixture(scope="session")

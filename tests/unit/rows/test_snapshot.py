@@ -619,6 +619,23 @@ def test_open_refuses_a_foreign_snapshot(tmp_path: Path) -> None:
         Snapshot.open(both, "u", tmp_path / "b")
 
 
+def test_a_snapshot_without_a_rank_is_not_opened_by_a_schema_with_it(tmp_path: Path) -> None:
+    """It would hold no column for the rank within weeks, or another one in its place."""
+    columns = {"id": pets.Identifier(), "day": pets.Date("2024-01-01", "2024-12-31", nullable=False)}
+    kept: list[tuple[tuple[str, ...], ...]] = [(), (("day.week",),), (("day.period.month",),), (("day",),)]
+    schemas = [
+        pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=4, rank_within=ranks), columns)}) for ranks in kept
+    ]
+    rows = pa.table({"id": ["a", "a", "b"], "day": ["2024-03-01", "2024-03-02", "2024-05-01"]})
+    for made in schemas:
+        Snapshot.make(made, "t", {"t": rows}, folder=tmp_path, progress=False)
+        assert Snapshot.open(made, "t", tmp_path).report.rows_kept == 3
+        for other in schemas:
+            if other is not made:
+                with pytest.raises(DataError, match="was made for another schema; make it again"):
+                    Snapshot.open(other, "t", tmp_path)
+
+
 def test_no_folder_no_snapshot(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"there is no snapshot of table .t. here: the folder none is missing; make it first"

@@ -101,6 +101,34 @@ def test_nulls_only_where_the_schema_has_a_slot_for_them(made: SyntheticRelease)
     assert set(table.loc[table["ward"] == "C", "wing"]) == {"South"}
 
 
+def test_times_of_day_come_back_as_times_of_the_column() -> None:
+    """Fine ones are modelled by the hour, of which the first and the last may be cut."""
+    columns = {
+        "ward": pets.Category(["A", "B"], nullable=False),
+        "coarse": pets.Time("08:00", "19:00", step="hour", nullable=False),
+        "fine": pets.Time("08:30", "18:15", step="minute"),
+    }
+    schema = pets.Schema({"visits": pets.Table("row", columns)}, dataset="times")
+    random = np.random.default_rng(0)
+    ward = random.choice(["A", "B"], 4000)
+    hour = np.where(ward == "A", 9, 15)
+    minute = random.integers(0, 60, 4000)
+    fine = pd.Series([f"{h:02d}:{m:02d}" for h, m in zip(hour, minute, strict=True)], dtype=object)
+    table = pd.DataFrame({"ward": ward, "coarse": [f"{h:02d}:00" for h in hour], "fine": fine.where(minute > 5, None)})
+    session = pets.Session(schema, table, budget=pets.Budget(epsilon=20, delta=1e-6), progress=False)
+    made = session.synthesise(epsilon=16, progress=False).table
+    again = pets.Session(schema, made, budget=pets.Budget(epsilon=1, delta=1e-6), progress=False)
+    assert again.report("visits").rows_kept == len(made)
+    for name in ("coarse", "fine"):
+        hours = made[name].dropna().map(lambda value: int(str(value)[:2]))
+        assert hours.between(8, 19).all()
+        # each ward has its hour, as among the real rows
+        assert (hours == np.where(made["ward"][hours.index] == "A", 9, 15)).mean() > 0.9
+    assert made["fine"].dropna().map(lambda value: "08:30" <= str(value)[:5] <= "18:15").all()
+    assert made["fine"].dropna().map(lambda value: str(value)[3:5]).nunique() > 30
+    assert 0.05 < made["fine"].isna().mean() < 0.2
+
+
 def test_noise_makes_no_gaps_where_there_are_none(tmp_path: Path) -> None:
     """Most schemas allow gaps that the rows do not have: noise on the slot "no value" must not become rows."""
     columns = {

@@ -103,6 +103,7 @@ def test_who_has_many_addresses_has_them_all_from_one_network() -> None:
     assert not refused(strangers, "x", "2001:db8:1:3::1", books) and not refused(strangers, "x", "192.0.2.9", books)
 
 
+@pytest.mark.usefixtures("no_minute_passes")
 def test_over_http_a_bad_token_is_read_from_no_database_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keeper = custodian(tmp_path)
     good, _ = Tokens(keeper.ledger).create("script", "asthma", ["analyst"])

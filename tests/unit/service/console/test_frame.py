@@ -219,6 +219,7 @@ def test_without_a_console_there_are_the_endpoints_alone(keeper: Custodian) -> N
         assert not [path for path in browser.get("/openapi.json").json()["paths"] if "console" in path]
 
 
+@pytest.mark.usefixtures("no_minute_passes")
 def test_the_console_asks_as_any_request_and_is_counted_as_one(keeper: Custodian) -> None:
     limits = pets.service.Limits(per_minute=5)
     with TestClient(create_app(keeper, auth=by_name, limits=limits)) as browser:

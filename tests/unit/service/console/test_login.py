@@ -310,6 +310,7 @@ def test_a_form_is_good_for_the_project_whose_page_it_was_on(keeper: Custodian) 
         assert choose(first, "asthma") == 403
 
 
+@pytest.mark.usefixtures("no_minute_passes")
 def test_strangers_keep_nobody_from_logging_in(keeper: Custodian, secrets: dict[str, str]) -> None:
     limits = Limits(per_minute=3)
     app = create_app(keeper, supervisor=AtOnce(keeper), limits=limits)

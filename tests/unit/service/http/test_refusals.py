@@ -249,6 +249,7 @@ def test_so_many_requests_of_one_analyst_wait_and_no_more(keeper: Custodian) -> 
         client.delete(f"/queries/{other.json()['job']['id']}", headers={"who": "li/asthma/analyst"})
 
 
+@pytest.mark.usefixtures("no_minute_passes")
 def test_a_rate_is_one_callers_alone(keeper: Custodian) -> None:
     with served(keeper, limits=Limits(per_minute=3)) as client:
         codes = [client.get("/datasets").status_code for _ in range(4)]

@@ -37,6 +37,7 @@ ENGINES = {
     "sdv": "pets/synthetic/sdv/engine.py",
     "mbi": "pets/synthetic/dp_model/marginals.py",
     "tenseal": "pets/he/tenseal_engine.py",
+    "highspy": "pets/sdc/solve.py",
     "tqdm": "pets/common/progress.py",
     "sqlalchemy": "pets/ledger/db/",
     "sqlglot": "pets/query_model/sql/",

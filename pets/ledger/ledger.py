@@ -185,9 +185,12 @@ class Ledger:
         self._seen = max(self._seen, (tx.head.size, tx.head.hash))
 
     @contextlib.contextmanager
-    def aside(self, *, writes: bool = True) -> Iterator[tuple[Connection, float]]:
-        """A transaction on what lies beside the account and its log (jobs that wait, tokens), and its time."""
-        with self._store.write() if writes else self._store.read() as connection:
+    def aside(self, *, writes: bool = True, durable: bool = True) -> Iterator[tuple[Connection, float]]:
+        """A transaction on what lies beside the account and its log (jobs that wait, tokens), and its time.
+
+        ``durable``: ``False`` where a power cut may take back what was written.
+        """
+        with self._store.write(durable=durable) if writes else self._store.read() as connection:
             yield connection, self._clock()
 
     def time(self) -> float:

@@ -4,6 +4,18 @@ A job is no entry of the log and costs nothing; the session that answers it char
 Whoever claims a job holds it by a lease; what a dead process leaves behind is looked up in the ledger under that key:
 never charged, or answered already, it waits again (asked again under its key, an answer is free); charged and never
 answered, it has failed.
+
+What a worker writes of a job (that it has it, keeps it, has answered it) waits for no disk: a job costs the forced
+writes of its charge, and one when it is put. A power cut takes the newest of these, none from before a charge or an
+answer that stands (they share one write-ahead log). So the queue is then as if the worker had died a moment earlier:
+
+* without its claim a job waits, and nothing was charged under it, for a charge would have kept the claim;
+* with a shorter lease it is looked up earlier;
+* without its end it runs, until its lease is over, and the ledger tells the rest, as above.
+
+Where only a database server fell, its workers live on. One whose claim is lost can end nothing (the token does not
+fit) and is stopped, as is one whose job was cancelled; what it had begun stays charged. What puts, refuses, cancels or
+holds a job is durable: somebody was told of it, and nothing else could tell.
 """
 
 from __future__ import annotations
@@ -194,7 +206,7 @@ class Queue:
         with self.ledger.aside(writes=False) as (connection, now):  # who finds nothing keeps nobody from writing
             if not jobs.any_waiting(connection, datasets):
                 return None
-        with self.ledger.aside() as (connection, now):
+        with self.ledger.aside(durable=False) as (connection, now):
             values = {"state": "running", "token": random_id(), "worker": worker, "lease": now + self.lease}
             row = jobs.claim(connection, datasets, self._turn, values | {"shown": shown})
         if row is None:
@@ -205,7 +217,7 @@ class Queue:
 
     def keep(self, job: QueuedJob) -> bool:
         """Renew the lease; ``False`` where the job is no longer this worker's, or was cancelled."""
-        with self.ledger.aside() as (connection, now):
+        with self.ledger.aside(durable=False) as (connection, now):
             return jobs.move(connection, job.id, "running", job.token, lease=now + self.lease)
 
     def done(self, job: QueuedJob, request: str | None, shown: float, answer: bytes | None = None) -> bool:
@@ -216,14 +228,14 @@ class Queue:
             shown: when it may be seen.
             answer: what the ledger does not hold of it.
         """
-        return self._ended(job, state="done", request=request, answer=answer, shown=shown)
+        return self._ended(job, durable=False, state="done", request=request, answer=answer, shown=shown)
 
     def failed(self, job: QueuedJob, problem: Json, shown: float) -> bool:
         """It was refused, or failed; ``False`` where the job is no longer this worker's."""
         return self._ended(job, state="failed", problem=text(problem), shown=shown)
 
-    def _ended(self, job: QueuedJob, **values: Any) -> bool:
-        with self.ledger.aside() as (connection, _):
+    def _ended(self, job: QueuedJob, *, durable: bool = True, **values: Any) -> bool:
+        with self.ledger.aside(durable=durable) as (connection, _):
             moved = jobs.end(connection, job.id, job.token, **values)
         if moved:
             self._tell(f"job-{values['state']}", job, json.loads(values.get("problem", "{}")).get("code"))

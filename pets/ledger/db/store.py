@@ -3,6 +3,9 @@
 SQLite: WAL, ``synchronous=FULL``, ``BEGIN IMMEDIATE``. PostgreSQL: READ COMMITTED with row locks in a fixed order (the
 head of the log first, then the scopes from the root down) and ``synchronous_commit`` on. A database with weaker
 durability is refused: it could forget a charge for an answer that was already delivered.
+
+A transaction that may be forgotten (``durable=False``) waits for no disk. Both databases have one write-ahead log: a
+power cut takes the newest of these transactions, never one before a durable one, and leaves the database whole.
 """
 
 from __future__ import annotations
@@ -45,6 +48,9 @@ TIMEOUTS = {
 DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_apply")}
 """Settings of PostgreSQL under which what is committed stays committed."""
 
+_LEVELS = {True: "FULL", False: "NORMAL"}
+"""SQLite's ``synchronous`` for a write that is durable, and for one that may be forgotten (in WAL neither corrupts)."""
+
 _PASSING = (sa.exc.OperationalError, sa.exc.TimeoutError)
 """Errors of the database that are not of the statement: it is away, held by somebody else, or full."""
 
@@ -80,7 +86,7 @@ class Store:
             sa.event.listen(self._engine, "begin", _sqlite_begins)
         else:
             sa.event.listen(self._engine, "connect", self._postgres_connects)
-        self._writer = self._engine.execution_options(writes=True)
+        self._writers = {durable: self._engine.execution_options(writes=level) for durable, level in _LEVELS.items()}
         # several looks within one reading see one moment
         self._reader = self._engine
         if self._engine.dialect.name == "postgresql":
@@ -162,10 +168,11 @@ class Store:
             yield connection
 
     @contextlib.contextmanager
-    def write(self, *, pipelined: bool = False) -> Iterator[sa.Connection]:
+    def write(self, *, durable: bool = True, pipelined: bool = False) -> Iterator[sa.Connection]:
         """A durable transaction; writers take turns.
 
         Args:
+            durable: ``False`` for what a power cut may take back, because it is found out and done again.
             pipelined: whether all statements are :class:`~pets.ledger.db.prepared.Prepared` ones, so that PostgreSQL
                 may be sent several at once.
 
@@ -177,11 +184,13 @@ class Store:
         with (
             self._one_at_a_time,
             self._plainly("written"),
-            self._writer.connect() as connection,
+            self._writers[durable].connect() as connection,
             self._pipeline(connection, pipelined),
         ):
             transaction = connection.begin()
             try:
+                if not durable and connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield connection
             except BaseException:
                 with contextlib.suppress(sa.exc.SQLAlchemyError):
@@ -329,10 +338,13 @@ class CommitUnknown(LedgerDownError):
 
 def _sqlite_begins(connection: sa.Connection) -> None:
     driver: Any = connection.connection.driver_connection
-    writes = connection.get_execution_options().get("writes", False)
-    statement = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    level = connection.get_execution_options().get("writes")
+    statement = "BEGIN" if level is None else "BEGIN IMMEDIATE"
     try:
-        _in_turn(driver, statement) if writes else driver.execute(statement)
+        if level is not None:
+            # each time: the last writer on this connection may have had another
+            driver.execute(f"PRAGMA synchronous={level}")
+        driver.execute(statement) if level is None else _in_turn(driver, statement)
     except sqlite3.Error as error:
         raise sa.exc.DBAPIError.instance(statement, None, error, sqlite3.Error, dialect=connection.dialect) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pets.common.codec import Json
@@ -11,6 +12,7 @@ from pets.errors import BudgetError, NotFoundError, PolicyError, UserError, show
 from pets.ledger.queue import JobState, QueuedJob
 from pets.ledger.queued.job import check_key
 from pets.protection.protection import DP, Protection
+from pets.query_model.display import Display
 from pets.query_model.query import Query
 from pets.query_model.sql.reading import sql
 from pets.release.bounding.rows_lost import question
@@ -53,7 +55,16 @@ def _sql(call: Call) -> Reply:
     with warnings.catch_warnings(record=True) as remarks:
         warnings.simplefilter("always")
         query = sql(form["sql"], schema)
-    return Reply({"query": query.to_json(), "remarks": [str(one.message) for one in remarks]})
+    told = [str(one.message) for one in remarks]
+    if query.display is not None and replace(query.display, labels=()) != Display():
+        told.append(_DISPLAY)
+    return Reply({"query": query.to_json(), "remarks": told})
+
+
+_DISPLAY = (
+    "HAVING on measures, ORDER BY and LIMIT are no part of what is asked: every group is answered and paid for; choose "
+    "and sort among the groups of the answer"
+)
 
 
 def _count(call: Call, queries: list[Query]) -> None:

@@ -66,7 +66,11 @@ def test_before_asking(client: TestClient, keeper: Custodian) -> None:
     )
     text = client.post("/datasets/stays/explain", json={"query": QUERY, "protection": DP}).json()["text"]
     assert text == str(query.explain(session.schema, protection))
-    asked = client.post("/datasets/stays/sql", json={"sql": "SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex"}).json()
+    select = "SELECT sex, COUNT(*) AS n FROM stays GROUP BY sex"
+    asked = client.post("/datasets/stays/sql", json={"sql": select}).json()
+    for end in ("HAVING COUNT(*) > 3", "ORDER BY n DESC", "LIMIT 1"):
+        told = client.post("/datasets/stays/sql", json={"sql": f"{select} {end}"}).json()
+        assert told["query"] == asked["query"] and "no part of what is asked" in told["remarks"][0]
     assert Query.from_json(asked["query"]).digest == query.digest and asked["remarks"] == []
 
 

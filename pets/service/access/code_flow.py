@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from pets.common.entropy import random_bytes
-from pets.errors import BusyError, UnauthenticatedError, UserError, shown
+from pets.errors import BusyError, PetsError, UnauthenticatedError, UserError, shown
 from pets.service.access.discovery import Discovery, fetched
 from pets.service.access.identity import Identity
 from pets.service.access.oidc import Oidc
@@ -163,6 +163,18 @@ class CodeFlow:
                 "the provider lets you in, and its token is none for this service; ask the custodian whether you may"
             )
         return login
+
+    def way_out(self) -> str | None:
+        """Where a person ends their session at the provider; ``None`` where it says of no such place, or cannot now.
+
+        OpenID Connect RP-Initiated Logout 1.0. No token goes along: the provider asks the person.
+        """
+        try:
+            address = self._found.known("end_session_endpoint")
+        except PetsError:
+            return None
+        client = urlencode({"client_id": self.client.id})
+        return None if address is None else f"{address}{'&' if '?' in address else '?'}{client}"
 
     def identify(self, login: Login) -> Identity | None:
         """Who somebody is; ``None`` where the token holds no longer, or is of somebody else than who logged in."""

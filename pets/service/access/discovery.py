@@ -44,6 +44,13 @@ class Discovery:
         Raises:
             BusyError: where the provider cannot be asked now, says that it is another one, or has no such address.
         """
+        found = self.known(name)
+        if found is None:
+            raise _away()
+        return found
+
+    def known(self, name: str) -> str | None:
+        """:meth:`address` of what a provider need not have; ``None`` where it has none."""
         if self._found is None:
             if not self._lock.acquire(blocking=False):  # somebody asks already, and nobody's thread waits for that
                 raise _away()
@@ -53,7 +60,7 @@ class Discovery:
                 self._lock.release()
         found = (self._found or {}).get(name)
         if not isinstance(found, str):
-            raise _away()
+            return None
         check_url(found)
         return found
 

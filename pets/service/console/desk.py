@@ -53,13 +53,13 @@ class Session:
 
     Attributes:
         login: the token of it.
-        subject: who that was when it began.
+        who: whose it was at its last request.
         csrf: what their forms' own text is made from.
         since, seen: when it began, and the last request in it.
     """
 
     login: Login
-    subject: str
+    who: Identity
     csrf: str
     since: float
     seen: float
@@ -108,10 +108,10 @@ class Desk:
         self.end(before)
         secret, now = unguessable(), self._clock()
         with self._lock:
-            mine = [name for name, one in self._sessions.items() if one.subject == who.subject]
+            mine = [name for name, one in self._sessions.items() if one.who.subject == who.subject]
             for name in mine[: max(0, len(mine) - _MOST_OF_ONE + 1)]:
                 del self._sessions[name]
-            self._sessions[_hash(secret)] = Session(login, who.subject, unguessable(), now, now)
+            self._sessions[_hash(secret)] = Session(login, who, unguessable(), now, now)
             while len(self._sessions) > _MOST:
                 self._sessions.popitem(last=False)
         return secret
@@ -127,10 +127,10 @@ class Desk:
             self._sessions[_hash(secret)] = found
             return found
 
-    def end(self, secret: str) -> None:
-        """End a session, if there is one."""
+    def end(self, secret: str) -> Session | None:
+        """End a session, if there is one; gives it."""
         with self._lock:
-            self._sessions.pop(_hash(secret), None)
+            return self._sessions.pop(_hash(secret), None)
 
     def identify(self, session: Session, address: str = "") -> Identity:
         """Whose session it is, as of now, in a request from an address.
@@ -152,6 +152,7 @@ class Desk:
                 session.lock.release()
         if found is None:
             raise UnauthenticatedError("your login has ended; log in again")
+        session.who = found
         return found
 
     def _who(self, login: Login, address: str) -> Identity | None:

@@ -129,8 +129,13 @@ class _Turn:
 
     @property
     def _csrf(self) -> str:
-        """What forms send back: of this session or browser, and of whoever asks in this project, and nobody else."""
-        return bound(self._given, self._who.subject, self._who.project)
+        """What forms send back: of this session or browser, and of whoever asks in this project, and nobody else.
+
+        Where the provider cannot say now who that is, it is who it was: one can log out all the same.
+        """
+        session = self._session
+        who = self._chosen(session.who) if self._who is NOBODY and session is not None else self._who
+        return bound(self._given, who.subject, who.project)
 
     def _browser(self) -> str:
         """What forms depend on where there is no session: the browser has it in a cookie, from now on at least."""

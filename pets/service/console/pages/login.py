@@ -32,7 +32,7 @@ def _asked(visit: Visit, error: PetsError | None = None) -> Html:
     provider = "" if visit.desk.flow is None else visit.desk.flow.host
     return Html(
         "login.html",
-        {"provider": provider, "problem": "" if error is None else said(error)},
+        {"provider": provider, "problem": "" if error is None else said(error), "left": "left" in visit.query},
         200 if error is None else status(error),
     )
 
@@ -81,8 +81,23 @@ def _back(visit: Visit) -> str:
 
 
 def _log_out(visit: Visit) -> Answer:
-    visit.desk.end(visit.cookies.get(SESSION, ""))
-    return Redirect("/login", tuple(Cookie(name, "", 0) for name in (SESSION, PROJECT)))
+    """Here; whether they log out at the provider too, where other services go by the same login, is theirs to say.
+
+    (No form may lead there by itself: the policy of every page keeps forms to this site.)
+    """
+    ended, flow = visit.desk.end(visit.cookies.get(SESSION, "")), visit.desk.flow
+    elsewhere = ended is not None and ended.login.sub and flow is not None and flow.way_out() is not None
+    gone = tuple(Cookie(name, "", 0) for name in (SESSION, PROJECT, WANTED))
+    return Redirect("/login?left" if elsewhere else "/login", gone)
+
+
+def _leave(visit: Visit) -> Answer:
+    """To where the provider ends its own session."""
+    visit.desk.ways.take(visit.address)
+    to = None if visit.desk.flow is None else visit.desk.flow.way_out()
+    if to is None:
+        raise NotFoundError("this service has no provider of logins where one logs out; close the browser instead")
+    return Redirect(to)
 
 
 def _choose(visit: Visit) -> Answer:
@@ -102,6 +117,7 @@ PAGES = (
     Page("GET", "/login/start", _out, opened=True),
     Page("GET", _BACK, _return, opened=True),
     Page("POST", "/logout", _log_out, opened=True),
+    Page("GET", "/login/leave", _leave, opened=True, anonymous=True),
     Page("POST", "/project", _choose),
     Page("GET", "/static/{name}", _static, opened=True, anonymous=True),
 )

@@ -139,6 +139,24 @@ def test_a_session_goes_on_while_the_provider_is_away_and_ends_when_it_says_so(p
     assert desk.identify(session).subject == "amina" and session.login.refresh == "r2"
 
 
+@pytest.mark.parametrize(
+    ("said", "way"),
+    [
+        (f"{ISSUER}/end", f"{ISSUER}/end?client_id=console"),
+        (f"{ISSUER}/end?realm=r", f"{ISSUER}/end?realm=r&client_id=console"),
+        ("http://login.example.org/end", None),
+        (7, None),
+    ],
+)
+def test_the_way_out_of_the_provider_is_what_it_says_itself(provider: Provider, said: Any, way: str | None) -> None:
+    provider.away = True
+    assert flow().way_out() is None
+    provider.away, provider.said = False, SAID | {"end_session_endpoint": said}
+    assert flow().way_out() == way
+    provider.said = dict(SAID)
+    assert flow().way_out() is None
+
+
 class Nothing:
     """Of the service's own tokens none."""
 

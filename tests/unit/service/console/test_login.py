@@ -7,21 +7,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
 from pets.errors import UnauthenticatedError
 from pets.ledger.tokens import Tokens
 from pets.service.access.bearer import Bearer
-from pets.service.access.code_flow import Login
+from pets.service.access.code_flow import Client, CodeFlow, Login
 from pets.service.access.identity import Identity
+from pets.service.access.oidc import Oidc
 from pets.service.access.tokens import ServiceTokens
 from pets.service.app import create_app
 from pets.service.console.desk import IDLE, LIFE, Desk
 from pets.service.http.limits import Limits
 from pets.session.custodian import Custodian
 from tests.http_services import AtOnce, TestClient, by_name, custodian
+from tests.unit.service.access.test_code_flow import SAID, Provider
+from tests.unit.service.access.test_oidc import AUDIENCE, ISSUER, JWKS, signed
 
 HERE = {"Origin": "http://localhost"}
 
@@ -218,11 +221,40 @@ def test_a_body_that_is_no_form_is_refused(browser: TestClient, secrets: dict[st
 def test_whoever_has_logged_out_is_out_for_good(browser: TestClient, secrets: dict[str, str]) -> None:
     log_in(browser, secrets["jo"])
     kept = browser.cookies["pets-session"]
-    reply = browser.post("/console/logout", data={"csrf": csrf(browser.get("/console/uses").text)}, headers=HERE)
+    own = csrf(browser.get("/console/uses").text)
+    browser.cookies.set("pets-wanted", quote("/jobs/1", safe=""), domain="localhost.local", path="/console")
+    reply = browser.post("/console/logout", data={"csrf": own}, headers=HERE)
     assert (reply.status_code, reply.headers["location"]) == (303, "/console/login")
-    assert "pets-session" not in browser.cookies
+    assert not {"pets-session", "pets-wanted"} & set(browser.cookies), "nobody lands on the page of who was here before"
     again = browser.get("/console/uses", headers={"cookie": f"pets-session={kept}"})
     assert again.headers["location"] == "/console/login"
+
+
+def test_one_logs_out_while_the_provider_is_away_and_may_then_log_out_there(
+    keeper: Custodian, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Provider(monkeypatch)
+    provider.said = SAID | {"end_session_endpoint": f"{ISSUER}/end"}
+    made = CodeFlow(Oidc(ISSUER, AUDIENCE, JWKS), Client("console", scope="openid offline_access"))
+    with TestClient(create_app(keeper, login=made), base_url="http://localhost", follow_redirects=False) as browser:
+        asked = parse_qs(urlsplit(browser.get("/console/login/start").headers["location"]).query)
+        given = {"aud": "console", "nonce": asked["nonce"][0]}
+        both = signed(pets_project=["asthma", "stroke"], pets_roles=["auditor"])
+        provider.tokens = {"id_token": signed(**given), "access_token": both, "refresh_token": "r"}
+        browser.get("/console/login/return", params={"state": asked["state"][0], "code": "c"})
+        chosen = {"csrf": csrf(browser.get("/console/uses").text), "project": "stroke"}
+        assert browser.post("/console/project", data=chosen, headers=HERE).status_code == 303
+        own = csrf(browser.get("/console/uses").text)
+        monkeypatch.setattr(made, "identify", lambda login: None)  # the token has ended
+        provider.away = True  # and nobody can say whether there is a newer one
+        assert browser.get("/console/uses").status_code == 429
+        assert browser.post("/console/logout", data={"csrf": "0" * 64}, headers=HERE).status_code == 403
+        reply = browser.post("/console/logout", data={"csrf": own}, headers=HERE)
+        assert (reply.status_code, reply.headers["location"]) == (303, "/console/login?left")
+        assert not inside(browser)
+        assert 'href="/console/login/leave"' in browser.get("/console/login?left").text
+        assert "/leave" not in browser.get("/console/login").text
+        assert browser.get("/console/login/leave").headers["location"] == f"{ISSUER}/end?client_id=console"
 
 
 def test_a_token_that_is_revoked_ends_its_session(browser: TestClient, keeper: Custodian) -> None:
@@ -353,8 +385,6 @@ def test_where_the_host_knows_who_asks_there_is_no_login_here(keeper: Custodian)
 
 def test_a_login_with_a_provider_goes_with_the_services_own_tokens_alone(keeper: Custodian, tmp_path: Path) -> None:
     import pets
-    from pets.service.access.code_flow import Client, CodeFlow
-    from pets.service.access.oidc import Oidc
 
     flow = CodeFlow(Oidc("https://login.example.org", "pets", "https://login.example.org/jwks"), Client("console"))
     with pytest.raises(pets.UserError, match="leave one of them out"):

@@ -270,7 +270,9 @@ class Queue:
         self._tell_failed(found, code)
 
     def stopped(self, job: str, token: str, worker: str | None = None) -> bool:
-        """Whether whoever claimed it works in vain: it was cancelled, or is another's by now.
+        """Whether whoever claimed it works in vain: it was cancelled, was given up, or is another's by now.
+
+        Not where its claim stands and it has ended: whoever ended it goes on to the next, and is not to be killed then.
 
         ``worker``: who claimed it; one that has claimed another job since works on that, and not in vain.
         """
@@ -278,7 +280,7 @@ class Queue:
             row = jobs.by_id(connection, job)
             if worker is not None and jobs.runs(connection, worker, job):
                 return False
-        return row is None or (row.state, row.token) != ("running", token)
+        return row is None or row.token != token or row.state == JobState.CANCELLED.value
 
     def sweep(self) -> None:
         """Look what became of jobs whose lease is over."""
@@ -315,7 +317,8 @@ class Queue:
 
     def _fail(self, tx: Transaction, job: QueuedJob, problem: Json, shown: float) -> str | None:
         said = text(problem | {"retry_after": None})
-        moved = jobs.end(tx.connection, job.id, job.token, state="failed", problem=said, shown=shown)
+        # (without a token: whoever may still work on it is stopped)
+        moved = jobs.end(tx.connection, job.id, job.token, state="failed", problem=said, shown=shown, token="")
         return str(problem["code"]) if moved else None
 
     def _tell_failed(self, job: Any, code: str | None) -> None:

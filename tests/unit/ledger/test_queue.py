@@ -192,6 +192,27 @@ def test_a_cancelled_job_is_answered_by_nobody(ledger: Ledger, clock: Clock) -> 
 # who answers --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("end", ["done", "failed", "given up"])
+def test_a_worker_that_has_just_ended_its_job_does_not_work_in_vain(end: str, memory: Ledger, clock: Clock) -> None:
+    """Who watches may look before it hears of the end: killed then, a worker would lose the charge of its next job."""
+    queue = Queue(memory)
+    job = put(queue)
+    claimed = queue.claim("w")
+    assert claimed is not None
+    problem = {"code": "release-failed", "message": "no", "retry_after": None}
+    if end == "done":
+        assert queue.done(claimed, "r", clock.now)
+    elif end == "failed":
+        assert queue.failed(claimed, problem, clock.now)
+    else:
+        for _ in range(TRIES):
+            clock.now += 31
+            queue.sweep()
+            claimed = queue.claim("w") or claimed
+    assert now(queue, job).state is (JobState.DONE if end == "done" else JobState.FAILED)
+    assert queue.stopped(job.id, claimed.token, "w") == (end == "given up")
+
+
 def test_each_job_is_claimed_once_and_the_oldest_first(ledger: Ledger) -> None:
     queue = Queue(ledger)
     for _ in range(24):

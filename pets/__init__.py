@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pets.protection.budget import Budget
     from pets.protection.policy import Policy
     from pets.protection.protection import DP, Exact, Total
+    from pets.protection.sdc import SDC
     from pets.query_model.columns import col, max_of, min_of
     from pets.query_model.features import case
     from pets.query_model.group_keys import KeySet
@@ -76,6 +77,7 @@ _HOMES = {
     "DP": "protection.protection",
     "Exact": "protection.protection",
     "Total": "protection.protection",
+    "SDC": "protection.sdc",
     "Policy": "protection.policy",
     "Session": "session.session",
     "Custodian": "session.custodian",
@@ -125,6 +127,7 @@ __all__ += [
     "DP",
     "Exact",
     "Total",
+    "SDC",
     "Policy",
     "Session",
     "Custodian",

@@ -8,13 +8,15 @@ from typing import Any
 from pets.common.arguments import plain_fields
 from pets.common.codec import Json, digest, python_value, whole
 from pets.errors import PolicyError, shown
+from pets.protection.sdc import OWN, SDC, WIDTH, allowed_names
 from pets.query_model.expression import comparisons
 from pets.query_model.query import Query
 
 APPROVALS = ("before", "after")
 """When a second person may have to approve."""
 
-_LIMITS = ("max_numbers", "max_conditions", "max_denials")
+_LIMITS = ("max_numbers", "max_conditions", "max_denials", "sdc_width", "sdc_tables", "sdc_seconds", "sdc_atoms")
+_CHOICES = {"sdc_filters": ("bins", "any"), "sdc_review": ("always", "undecided", "never")}
 
 
 @plain_fields(PolicyError)
@@ -32,6 +34,16 @@ class Policy:
         approval: when a second person must approve what is asked through the service: ``"before"`` its answer is made
             (what is refused costs nothing), or ``"after"`` (it stays charged; the reviewer sees the protected answer
             alone, and nobody else sees it before). ``None``: nobody need.
+        sdc: the rules of disclosure control by which counts may leave without noise: names of presets
+            (``"hes"``, …), and ``"own"`` for rules that are none. They are then named on every later release.
+        sdc_width: how many whole numbers beside the true one each small count must leave open; a rule of less is
+            refused.
+        sdc_filters: what such a release may filter by: ``"bins"``, the bins of the dataset's grid, or ``"any"`` code.
+        sdc_tables: releases of a dataset outside its grid that are checked at all.
+        sdc_seconds: how long one of them may be checked for.
+        sdc_atoms: cells of all their filters together, above which a check is not begun.
+        sdc_review: when a person must let one of them leave: ``"always"``, where the check has not decided
+            (``"undecided"``), or ``"never"``. What lies on the grid needs neither a check nor a person.
     """
 
     allow_unbounded: bool = False
@@ -39,6 +51,13 @@ class Policy:
     max_conditions: int = 2_000
     max_denials: int = 100
     approval: str | None = None
+    sdc: tuple[str, ...] = ()
+    sdc_width: int = WIDTH
+    sdc_filters: str = "bins"
+    sdc_tables: int = 50
+    sdc_seconds: int = 60
+    sdc_atoms: int = 20_000
+    sdc_review: str = "always"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "allow_unbounded", python_value(self.allow_unbounded))
@@ -54,6 +73,26 @@ class Policy:
             object.__setattr__(self, name, value)
         if self.approval is not None and self.approval not in APPROVALS:
             raise PolicyError(f"approval must be 'before' or 'after', or left out, not {shown(self.approval)}")
+        object.__setattr__(self, "sdc", allowed_names(self.sdc))
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                said = " or ".join(map(repr, choices))
+                raise PolicyError(f"{name} must be {said}, not {shown(getattr(self, name))}")
+
+    def check_sdc(self, asked: SDC) -> None:
+        """Refuse a rule of disclosure control that is not allowed to release; raises :class:`PolicyError`."""
+        asked.check_releases()
+        if asked.name not in self.sdc:
+            also = f", or {', '.join(f'pets.SDC({name!r})' for name in self.sdc if name != OWN)}" if self.sdc else ""
+            raise PolicyError(
+                f"pets.SDC has no finite guarantee and this custodian's policy does not allow {asked.name!r}; use "
+                f"pets.DP(epsilon=…){also.removesuffix(', or ')}"
+            )
+        if asked.width < self.sdc_width:
+            raise PolicyError(
+                f"width={asked.width} leaves small counts less open than this custodian's policy asks for; use "
+                f"width={self.sdc_width}"
+            )
 
     def check_conditions(self, query: Query) -> None:
         """Refuse a question of more conditions than are allowed, before any work; raises :class:`PolicyError`."""
@@ -75,11 +114,12 @@ class Policy:
             )
 
     def to_json(self) -> Json:
-        """The canonical form; a limit is in it where it is not the usual one, and an approval where one is needed."""
+        """The canonical form; what is as usual, but for ``allow_unbounded``, is left out of it."""
         usual = {field.name: field.default for field in fields(self)}
-        limits = {name: getattr(self, name) for name in _LIMITS if getattr(self, name) != usual[name]}
+        limits = {name: getattr(self, name) for name in _LIMITS + tuple(_CHOICES) if getattr(self, name) != usual[name]}
         asked = {} if self.approval is None else {"approval": self.approval}
-        return {"allow_unbounded": self.allow_unbounded} | limits | asked
+        rules = {"sdc": list(self.sdc)} if self.sdc else {}
+        return {"allow_unbounded": self.allow_unbounded} | limits | asked | rules
 
     @classmethod
     def from_json(cls, form: Any) -> Policy:

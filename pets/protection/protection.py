@@ -6,6 +6,7 @@ same bytes on a wire, in the ledger and in a certificate.
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ class Protection:
     """How an answer is protected before it leaves; :class:`DP` is the usual one."""
 
     kind: ClassVar[str] = ""
+    texts: ClassVar[frozenset[str]] = frozenset()  # the settings that are texts; any other text is a decimal number
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -42,6 +44,7 @@ class Protection:
         """
         if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
             raise BudgetError("a protection is an object with a kind, such as {'kind': 'dp', 'epsilon': 1}")
+        importlib.import_module("pets.protection.sdc")  # its kind is known once it is loaded
         if value["kind"] not in _KINDS:
             raise BudgetError(f"there is no protection {shown(value['kind'])}{did_you_mean(value['kind'], _KINDS)}")
         found = _KINDS[value["kind"]]
@@ -50,7 +53,8 @@ class Protection:
         for name in settings:
             if name not in known:
                 raise BudgetError(f"protection {found.kind!r} has no setting {shown(name)}{did_you_mean(name, known)}")
-        return found(**{name: _value(name, part) for name, part in settings.items()})
+        numbers = {name: _value(name, part) for name, part in settings.items() if name not in found.texts}
+        return found(**settings | numbers)
 
     def _given(self) -> dict[str, Any]:
         named = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
@@ -171,8 +175,12 @@ def checked(value: object) -> Protection:
 
 
 def unknown(value: object) -> BudgetError:
-    """What is raised for a value that is none of the protections."""
-    return BudgetError(f"a protection is pets.DP(epsilon=…), pets.Exact() or pets.Total(), not {shown(value)}")
+    """What is raised for a value that is none of the protections, or for one that does not protect this."""
+    if isinstance(value, Protection):
+        return BudgetError(f"{value!r} does not protect this; use pets.DP(epsilon=…)")
+    return BudgetError(
+        f"a protection is pets.DP(epsilon=…), pets.SDC('hes'), pets.Exact() or pets.Total(), not {shown(value)}"
+    )
 
 
 def noisy(value: object) -> DP:
@@ -187,7 +195,7 @@ def _plain(value: Any) -> Any:
 
 
 def _value(name: str, part: Any) -> Any:
-    """A setting from JSON: decimal text stands for a number (no setting so far is a text)."""
+    """A setting from JSON that is no text: decimal text stands for a number."""
     if isinstance(part, str):
         try:
             return float(fraction(part))

@@ -60,6 +60,9 @@ def verify(
         list[Path] | None,
         typer.Option("--table", metavar="FILE", help="A synthetic table: the file itself.", show_default=False),
     ] = None,
+    grid: Annotated[
+        Path | None, typer.Option("--grid", metavar="FILE", help="A rounded table: the grid whose cells it adds up.")
+    ] = None,
 ) -> None:
     """Is this certificate genuine, is this its release, and does its promise follow from it? Needs no ledger.
 
@@ -83,7 +86,8 @@ def verify(
         said = (
             "A federation's, signed by its coordinator" if _federated(signed) else verified(signed, public.raw, answer)
         )
-        said += f"\n  promise: {_promise(signed, answer, public.raw, log, schema, files)}"
+        whole = None if grid is None else _read(grid)
+        said += f"\n  promise: {_promise(signed, answer, public.raw, log, schema, files, whole)}"
         if policy is not None or proof is not None:
             said += f"\n  {_witnessed(signed, public.raw, policy, proof)}"
     except Unverified as why:
@@ -94,7 +98,13 @@ def verify(
 
 
 def _promise(
-    signed: bytes, release: bytes | None, key: bytes, log: Path | None, schema: Path | None, tables: dict[str, str]
+    signed: bytes,
+    release: bytes | None,
+    key: bytes,
+    log: Path | None,
+    schema: Path | None,
+    tables: dict[str, str],
+    grid: bytes | None,
 ) -> str:
     """What follows from the release; raises :class:`Unverified` where what is promised does not."""
     import json
@@ -106,20 +116,20 @@ def _promise(
 
     file = json.loads(signed)
     if release is None and "certificate" not in file and not _federated(signed):
-        if log or schema:
-            raise UserError("--log and --schema are held against a release; give it too: --release FILE")
+        if log or schema or grid:
+            raise UserError("--log, --schema and --grid are held against a release; give it too: --release FILE")
         return "not derived: the release was not given (--release FILE)"
     published = None if schema is None else canonical(Schema.load(schema).to_json())
     envelope = None if _federated(signed) else canonical(file.get("certificate", file))
     try:
         with contextlib.ExitStack() as stack:
             lines = None if log is None else stack.enter_context(log.open("rb"))
-            said = check.check(release or signed, key, envelope, lines, published, tables=tables)
+            said = check.check(release or signed, key, envelope, lines, published, tables=tables, grid=grid)
             return f"it follows.\n  {said}"
     except check.Refused as why:
         raise Unverified(f"what it promises does not follow from the release: {why}") from None
     except check.CannotCheck as why:
-        if log or schema or tables:  # what was given was held against nothing
+        if log or schema or tables or grid:  # what was given was held against nothing
             raise Unverified(f"it cannot be checked: {why}") from None
         return f"it cannot be checked: {why}"
     except OSError as error:

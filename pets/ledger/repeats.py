@@ -9,7 +9,7 @@ from typing import Any
 from pets.errors import FailedKeyError, HeldError, InProgressError, NotApprovedError, OtherQuestionError
 from pets.ledger.db.row_types import Scope, text
 from pets.ledger.db.transaction import Transaction
-from pets.ledger.ledger import close
+from pets.ledger.ledger import Ledger, close
 from pets.ledger.queued.unseen import unseen
 from pets.ledger.states import Request, Sealed
 
@@ -49,6 +49,13 @@ def known(
     if not again and (row := tx.by_asked(request.asked)) is not None:
         return shared(tx, row, scope, holding=holding)
     return None
+
+
+def answered(ledger: Ledger, asked: str) -> tuple[bytes, bytes] | None:
+    """The first answer to this question and its certificate, whoever asked it; ``None`` where there is none."""
+    with ledger.reading() as tx:
+        row = tx.by_asked(asked)
+    return None if row is None or row.release is None else (bytes(row.release), bytes(row.certificate))
 
 
 def check_asked(approval: str | None, job: str | None) -> None:

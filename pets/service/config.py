@@ -119,7 +119,8 @@ class _Reader:
         data = form.get("data") or {}
         if not isinstance(data, Mapping):
             raise self._error(form, "data", f"data names each table's source, as 'stays: stays.csv', not {shown(data)}")
-        kinds: dict[str, Callable[[str], Any]] = {"allow_unbounded": _flag, "approval": _text}
+        kinds: dict[str, Callable[[Any], Any]] = {"allow_unbounded": _flag, "approval": _text, "sdc": _names}
+        kinds |= {"sdc_filters": _text, "sdc_review": _text}
         rules = self._given(policy, **{name: kinds.get(name, _whole) for name in policy})
         return Opening(
             schema=self._read(form, "schema", self._path),
@@ -236,6 +237,10 @@ def _text(value: Any) -> str:
     return value
 
 
+def _names(value: Any) -> list[str]:
+    return [_text(one) for one in (value if isinstance(value, list) else [value])]
+
+
 def _whole(value: Any) -> int:
     if not (_text(value).isascii() and value.removeprefix("-").isdigit()):
         raise ValueError("no whole number")
@@ -270,6 +275,7 @@ _EXAMPLES = {
     "public_register": "write true or false",
     "metrics": "write true or false",
     "allow_unbounded": "write true or false",
+    "sdc": "write a list of rules, such as [hes]",
     "timeout": "write seconds, such as 300",
     "threads": "write a number of at least 1, or leave it out",
     "processes": "write a number such as 2, or 0 where 'pets answer' runs elsewhere",

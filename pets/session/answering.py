@@ -103,6 +103,7 @@ class Answering:
             key=key,
             schema_digest=self._schema.digest,
             delta=asked.delta,
+            unbounded=asked.unbounded and self.kind == "real",
         )
 
     def _keys_sealed(self, grant: Grant, job: Chosen, cost: Cost) -> Sealed:

@@ -46,7 +46,7 @@ from pets.schema.schema import Schema
 from pets.session.answering import Answering
 from pets.session.batch import Answers, Work
 from pets.session.job import Job
-from pets.session.key_release import KeyJob
+from pets.session.key_release import Chosen, KeyJob
 from pets.session.quoting.terms import PublicTerms
 from pets.session.selection.top_release import TopJob
 from pets.session.tables import Holdings, origins
@@ -81,6 +81,7 @@ class Custody:
         self.policy = Policy() if policy is None else policy
         self.engine = engine
         self.kind: Kind = kind
+        self.like: Custody | None = None  # of invented tables: the custody whose schema they have
         self._tables = tables
         self._answering = Answering(account, schema, engine, kind)
 
@@ -131,8 +132,10 @@ class Custody:
         """Custody of invented tables of the same schema; see :meth:`pets.Session.dummy`."""
         from pets.session.dummy_tables import DummyTables
 
-        made = DummyTables(self.schema, rows, seed, query)
-        return Custody.invented(self.schema, made, self.budget, self.account.scope, self.policy, self.engine)
+        tables = DummyTables(self.schema, rows, seed, query)
+        made = Custody.invented(self.schema, tables, self.budget, self.account.scope, self.policy, self.engine)
+        made.like = self
+        return made
 
     def scoped(self, project: str, analyst: str) -> Custody:
         """The same tables, ledger and policy for another project or analyst."""
@@ -345,6 +348,10 @@ class Custody:
         job = TopJob(top, protection, noise, snapshot, same)
         return TopKeys.sealed(*self._answering.keys(job, key, again=again))
 
+    def sealed(self, job: Chosen, key: str | None, *, again: bool) -> tuple[Json, Json]:
+        """The sealed form of what a job releases, and its certificate; entered and paid for once."""
+        return self._answering.keys(job, key, again=again)
+
     def contribute(
         self, query: Query, protection: Protection, *, honest: int, purpose: Json, check: Callable[[Json | None], None]
     ) -> Contribution:
@@ -363,11 +370,8 @@ class Custody:
     def unbounded(self, table: str, what: str, question: str, protection: Json, snapshot: str = "") -> Iterator[str]:
         """Something without a finite guarantee is about to leave: allowed by policy, and entered before it is made.
 
-        The one place that enters such a thing: on success it is committed, on failure it stays on the account (data
-        was opened). On dummy data nothing is at stake and nothing is entered. Gives the number of an incident inside.
-
-        Raises:
-            PolicyError: where the custodian's policy allows none; nothing is entered.
+        On success it is committed, on failure it stays on the account (data was opened); on dummy data nothing is
+        entered. Gives an incident's number. Raises PolicyError where the policy allows none; nothing is entered.
         """
         if self.kind == "dummy":
             yield random_id()[:12]

@@ -157,8 +157,13 @@ def key_notes(plan: KeyPlan, noise: KeyNoise, unbounded: int) -> tuple[str, ...]
         "none; small counts that show are rather too high than too low."
     )
     if unbounded:
-        out.append(f"{unbounded} earlier release(s) of this dataset had no finite guarantee (exact totals).")
+        out.append(bare(unbounded))
     return tuple(out)
+
+
+def bare(unbounded: int) -> str:
+    """How many earlier releases no budget counts."""
+    return f"{unbounded} earlier release(s) of this dataset had no finite guarantee (exact totals or rounded counts)."
 
 
 def key_question(plan: KeyPlan) -> str:
@@ -373,5 +378,5 @@ def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:
                 f"{output.name}: values were cut to steps of {step}; its interval holds what that can have done."
             )
     if noise is not None and unbounded:
-        out.append(f"{unbounded} earlier release(s) of this dataset had no finite guarantee (exact totals).")
+        out.append(bare(unbounded))
     return tuple(out)

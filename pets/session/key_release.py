@@ -14,7 +14,7 @@ from pets.dp.key_threshold import KeyNoise
 from pets.dp.noise import noisy_keys
 from pets.plan.key_plan import KeyPlan
 from pets.protection.budget import Cost
-from pets.protection.protection import DP
+from pets.protection.protection import DP, Protection
 from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.keys.sealed_keys import order
 from pets.rows.snapshot import Snapshot
@@ -40,7 +40,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Asked:
-    """A release of keys as the ledger knows it; attributes as in :class:`pets.ledger.states.Request`."""
+    """A release as the ledger knows it; attributes as in :class:`pets.ledger.states.Request`."""
 
     table: str
     what: str
@@ -49,17 +49,18 @@ class Asked:
     query: Json
     cost: Cost
     delta: float | None
+    unbounded: bool = False
 
 
 class Chosen:
-    """One release of keys, ready to run; everything here comes from public knowledge.
+    """One release of keys, or of a rounded table, ready to run; everything here comes from public knowledge.
 
     Attributes:
         protection: what was asked of privacy.
         key: the same for the same question about the same snapshot under the same protection and policy.
     """
 
-    protection: DP
+    protection: Protection
     key: str
 
     @property

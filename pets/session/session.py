@@ -14,7 +14,9 @@ from pets.plan.contribution import Contribution
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
 from pets.protection.protection import Protection
+from pets.protection.sdc import SDC
 from pets.query_model.query import Query
+from pets.release.rounded.rounded_table import ProtectedGrid
 from pets.schema.schema import Schema
 from pets.session.custody import Custody
 from pets.session.verbs.analyst_session import AnalystSession
@@ -108,6 +110,13 @@ class Session(AnalystSession):
         The budget is not renewed: people in the old and the new snapshot are the same people.
         """
         self._custody.refresh()
+
+    @plain_arguments(UserError, "name_grid", "write name_grid(query, pets.SDC('hes'))")
+    def name_grid(self, query: Query, protection: SDC, *, anew: bool = False) -> ProtectedGrid:
+        """As :meth:`pets.Custodian.name_grid`."""
+        from pets.session.grid.naming import name_grid
+
+        return name_grid(self._custody, query, protection, anew=anew)
 
     def report(self, table: str | None = None) -> Any:
         """For the custodian only: the fate of every row of a table. It holds exact counts of real rows."""

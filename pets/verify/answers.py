@@ -19,8 +19,8 @@ def beside(name: str) -> Any:
     return module
 
 
-LOSS, KEYS, TOP = beside("loss"), beside("kinds/keys"), beside("kinds/top")
-CHOSEN = {"keys": KEYS, "top": TOP}  # releases of which keys leave
+LOSS, KEYS, TOP, ROUNDED = beside("loss"), beside("kinds/keys"), beside("kinds/top"), beside("kinds/rounded")
+CHOSEN = {"keys": KEYS, "top": TOP, "grid": ROUNDED, "rounded": ROUNDED}  # where keys leave, or rounded counts
 PLAN = LOSS.PLAN
 Plan, CannotCheck, KNOWN = PLAN.Plan, PLAN.CannotCheck, PLAN.COLUMNS.KNOWN
 need, same, number, canonical, sha256 = PLAN.need, PLAN.same, PLAN.number, PLAN.canonical, PLAN.sha256
@@ -163,7 +163,8 @@ def check(one: Any, said: Any, place: tuple[Any, Any, str], core: Any) -> Any:
     """The plan, where all that the certificate says follows; ``place``: entry, private part and subject."""
     chosen = CHOSEN.get(str(one.get("pets")))
     kind = (chosen or one.get("pets") == "release") and one.get("version") == 1
-    if not kind or one["protection"].get("kind") not in KINDS[: 1 if chosen else None]:
+    protections = getattr(chosen, "PROTECTIONS", KINDS[:1]) if chosen else KINDS
+    if not kind or one["protection"].get("kind") not in protections:
         raise CannotCheck("it is of a kind that this checker does not know")
     if "form" not in said:
         raise CannotCheck("it was made before certificates carried what this checker derives")

@@ -141,6 +141,7 @@ def check(
     schema: Any = None,
     witnesses: tuple[str, str] | None = None,
     tables: dict[str, str] | None = None,
+    grid: bytes | None = None,
 ) -> str:
     """What was derived and found to hold, in words.
 
@@ -149,11 +150,14 @@ def check(
         log: an open file of the exported log; schema: the published one, as bytes of JSON.
         witnesses: which must have seen it (tlog-policy), and the proof that they did (tlog-proof).
         tables: of a synthetic table's files, by name, the SHA-256.
+        grid: of a rounded table, the file of the grid whose cells it adds up.
 
     Raises Refused where the promise does not follow, and CannotCheck where nothing can be said.
     """
     try:
-        return _checked(release, key, certificate, log, schema, witnesses, tables)
+        found = _checked(release, key, certificate, log, schema, witnesses, tables)
+        core = types.SimpleNamespace(CannotCheck=CannotCheck, read=read, base=_plan, checked=check)
+        return found if grid is None else f"{found}\n  {_answers.ROUNDED.summed(core, read(release), grid, key)}"
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, binascii.Error):
         raise Refused("it is not written as pets writes it") from None
     except _witness.Unwitnessed as why:
@@ -209,7 +213,7 @@ def main(arguments: list[str]) -> int:
     for name in ("release", "key"):
         parser.add_argument(name, type=Path)
     parser.add_argument("certificate", type=Path, nargs="?")
-    for name in ("--log", "--schema", "--policy", "--proof"):
+    for name in ("--log", "--schema", "--policy", "--proof", "--grid"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--table", type=Path, action="append", default=[])
     given = parser.parse_args(arguments)
@@ -217,7 +221,8 @@ def main(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a terminal need not know ε: it is shown some other way then
             stream.reconfigure(errors="backslashreplace")
     try:
-        files = [None if path is None else path.read_bytes() for path in (given.certificate, given.schema)]
+        paths = (given.certificate, given.schema, given.grid)
+        files = [None if path is None else path.read_bytes() for path in paths]
         notes = [path.read_text("utf-8") for path in (given.policy, given.proof) if path is not None]
         if len(notes) == 1:
             raise CannotCheck("--policy says who must have seen it, and --proof that they did; give both")
@@ -225,7 +230,7 @@ def main(arguments: list[str]) -> int:
         key = bytes.fromhex(given.key.read_text("ascii").strip())
         log = None if given.log is None else given.log.open("rb")
         tables = {path.name: sha256(path.read_bytes()) for path in given.table}
-        found = check(given.release.read_bytes(), key, files[0], log, files[1], seen, tables)
+        found = check(given.release.read_bytes(), key, files[0], log, files[1], seen, tables, files[2])
     except Refused as why:
         print(f"refused: {why}", file=sys.stderr)
         return 11

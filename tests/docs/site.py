@@ -51,7 +51,8 @@ CONTENTS = {
         for name in (
             *("setting", "people", "derived", "rows", "balance", "units", "total", "square", "product"),
             *("leaves", "tree", "tails"),
-            *("gaussian", "laplace", "composition", "group_keys", "top_keys", "plan", "certificate"),
+            *("gaussian", "laplace", "composition", "group_keys", "top_keys", "rounded", "plan"),
+            "certificate",
             *("secure_sum", "refinement", "post_processing"),
         )
     ],

@@ -38,6 +38,7 @@ def test_every_measure_and_every_law_has_a_page() -> None:
         "certificate",
         "group_keys",
         "top_keys",
+        "rounded",
     )
     kinds += ("secure_sum", "refinement", "post_processing")
     assert missing(kinds, PAGES) == set()

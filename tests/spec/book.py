@@ -34,6 +34,8 @@ class Spec:
         tables: rows of each table (``None``: the chapter's).
         schema: YAML (``None``: the chapter's).
         why: one or two sentences, where the title does not say it all.
+        grid, rule: the protected grid, as Python source, and the rule by which its sums are shown ("": the answer is
+            exact).
     """
 
     title: str
@@ -42,6 +44,8 @@ class Spec:
     tables: Mapping[str, str] | None = None
     schema: str | None = None
     why: str = ""
+    grid: str = ""
+    rule: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def shown(cell: Any) -> str:
     """An answer's cell as it is written in a spec: at most six significant digits after a point."""
     if isinstance(cell, (list, tuple)):
         return "[" + ", ".join(shown(item) for item in cell) + "]"
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+    if cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)):
         return NOTHING
     if isinstance(cell, float):
         return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)

@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 from tests.spec.book import Chapter, Spec, lines
-from tests.spec.toc import CHAPTERS
+from tests.spec.toc import CHAPTERS, ROUNDED
 
 MANUAL = Path(__file__).resolve().parents[2] / "docs" / "manual.md"
 
@@ -26,8 +26,9 @@ value to give (the mean of no rows).
 
 def manual() -> str:
     """The whole text."""
-    contents = [f"* [{chapter.title}](#{anchor(chapter.title)})" for chapter in CHAPTERS]
-    parts = [OPENING, "\n".join(contents) + "\n", *(_chapter(chapter) for chapter in CHAPTERS)]
+    every = CHAPTERS + ROUNDED
+    contents = [f"* [{chapter.title}](#{anchor(chapter.title)})" for chapter in every]
+    parts = [OPENING, "\n".join(contents) + "\n", *(_chapter(chapter) for chapter in every)]
     return "\n".join(parts)
 
 
@@ -54,6 +55,8 @@ def _spec(spec: Spec) -> str:
     if spec.tables is not None:
         parts += [_data(name, text) for name, text in spec.tables.items()]
     parts.append(f"```python\n{_clean(spec.query)}\n```\n")
+    if spec.rule:
+        parts.append(f"released with `pets.SDC({spec.rule!r})`:\n")
     parts.append(_table(spec.answer))
     return "\n".join(parts)
 

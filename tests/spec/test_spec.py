@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+import pets
+from pets.protection.sdc import RELEASING
 from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import ENGINES as TABULATORS
@@ -17,7 +19,7 @@ from pets.testing import exact_answers
 from tests.spec import book, render
 from tests.spec.book import Chapter, Spec
 from tests.spec.engines import ALL as ENGINES
-from tests.spec.toc import CHAPTERS
+from tests.spec.toc import CHAPTERS, ROUNDED
 
 ALL = [(chapter, spec) for chapter in CHAPTERS for spec in chapter.specs]
 IDS = [f"{chapter.title}: {spec.title}" for chapter, spec in ALL]
@@ -62,6 +64,17 @@ def test_the_engines_ask_for_those_snapshots() -> None:
 def test_spec(chapter: Chapter, spec: Spec, engine: str) -> None:
     data = rows(tuple(chapter.tables_of(spec).items()))
     found = ENGINES[engine](book.schema(chapter.schema_of(spec)), data, book.asked(spec.query))
+    assert not book.mistakes(spec.answer, found), found
+
+
+@pytest.mark.parametrize("engine", TABULATORS)
+@pytest.mark.parametrize(("chapter", "spec"), [(one, spec) for one in ROUNDED for spec in one.specs])
+def test_rounded(chapter: Chapter, spec: Spec, engine: str) -> None:
+    rule, data = pets.SDC(spec.rule), rows(tuple(chapter.tables_of(spec).items()))
+    given: dict[str, Any] = {"budget": pets.Budget(epsilon=1), "policy": pets.Policy(sdc=RELEASING)}
+    session = pets.Session(book.schema(chapter.schema_of(spec)), data, engine=engine, progress=False, **given)
+    session.name_grid(book.asked(spec.grid), rule)
+    found = session.release(book.asked(spec.query), rule).table
     assert not book.mistakes(spec.answer, found), found
 
 

@@ -12,6 +12,7 @@ from tests.spec.chapters import (
     moments,
     numbers,
     people,
+    rounded,
     rows,
     texts,
     times,
@@ -39,3 +40,6 @@ CHAPTERS: tuple[Chapter, ...] = (
     bounds.BY_ROW,
     people.CHAPTER,
 )
+
+ROUNDED: tuple[Chapter, ...] = (rounded.CHAPTER,)
+"""Answers that are not exact, and not of every engine: what a rule of disclosure control shows of them."""

@@ -203,7 +203,7 @@ def _enhancements(public: Published, known: Dataset, asked: list[Asked]) -> str:
         f"of all is {wording.epsilon(budget, budget.cap)}.",
     ]
     if bare:
-        said.append(f"{wording.bare(bare)} without a finite guarantee (exact figures, without noise).")
+        said.append(f"{wording.bare(bare)} without a finite guarantee (exact or rounded figures, without noise).")
     said.append(f"The account is in the tamper-evident ledger {public.history.origin}.")
     return " ".join(said).replace("\u00a0", " ")
 

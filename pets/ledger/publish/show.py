@@ -55,7 +55,7 @@ def dataset(known: Dataset) -> str:
     ]
     lines.append(f"  {', '.join(fates)}")
     if known.unbounded:
-        lines.append(f"  ! {wording.bare(known.unbounded)} without a guarantee (exact figures left)")
+        lines.append(f"  ! {wording.bare(known.unbounded)} without a guarantee (figures without noise left)")
     text = "\n".join(lines).replace("\u00a0", " ")
     return f"{text}\n\n{scopes(known)}" if known.asked or known.caps else text
 

@@ -34,10 +34,13 @@ REVIEWED = {
     "held": ("Waits", "A second person decides whether the protected answer leaves. Its cost stays charged."),
     "refused": ("Kept back", "A second person let nobody have the protected answer. Its cost stays charged."),
 }
-NO_GUARANTEE = ("Released without a guarantee", "Exact figures left, without noise. No privacy cost can be given.")
+NO_GUARANTEE = (
+    "Released without a guarantee",
+    "Exact or rounded figures left, without noise. No privacy cost can be given.",
+)
 HALF_WAY = (
     "Failed without a guarantee",
-    "It was to hold exact figures, and ended after the data was opened: some may have left. No cost can be given.",
+    "It was to hold figures without noise; it ended after the data was opened: some may have left. No cost is given.",
 )
 
 
@@ -120,10 +123,11 @@ def bare(found: list[Asked]) -> str:
 def protected(form: Json) -> str:
     """How an answer is protected, in a few words.
 
-    >>> protected({"kind": "dp", "epsilon": "0.5"}), protected({"kind": "total"})
-    ('random noise (differential privacy)', 'none, exact totals')
+    >>> protected({"kind": "dp", "epsilon": "0.5"}), protected({"kind": "sdc", "preset": "hes"})
+    ('random noise (differential privacy)', 'small counts hidden, others rounded')
     """
     known = {"dp": "random noise (differential privacy)", "total": "none, exact totals"}
+    known["sdc"] = "small counts hidden, others rounded"
     kind = str(form.get("kind"))
     return known.get(kind, f"“{kind}”")
 

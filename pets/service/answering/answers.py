@@ -7,6 +7,7 @@ import json
 from pets.common.codec import Json
 from pets.errors import UserError
 from pets.ledger.queue import Queue, QueuedJob
+from pets.protection.sdc import SDC
 from pets.release.bounding.rows_lost import question as rows_lost
 from pets.service.wire.asked import Asked
 from pets.session.custody import Custody
@@ -33,8 +34,8 @@ def free(custody: Custody, kind: str, asked: Json, key: str | None) -> Json | No
     Raises what a session raises before anything is charged: the question, the policy, or the key's other question.
     """
     question = Asked.read(kind, asked).arguments
-    if kind not in ("release", "rows_lost") or question["again"]:
-        return None
+    if kind not in ("release", "rows_lost") or question["again"] or isinstance(question["protection"], SDC):
+        return None  # (a rounded table costs nothing, and is answered where others are)
     queries = question["queries"] if kind == "release" else [rows_lost(question["table"], question["by"])]
     jobs = [custody.job(query, question["protection"]) for query in queries]
     if not jobs:

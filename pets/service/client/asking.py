@@ -14,12 +14,14 @@ from pets.errors import UserError, did_you_mean, shown
 from pets.plan.key_plan import KeyPlan
 from pets.plan.selection.top_plan import TopPlan
 from pets.protection.protection import Protection, checked
+from pets.protection.sdc import SDC
 from pets.query_model.expression import Filter
 from pets.query_model.query import Query, queries
 from pets.release.bounding.rows_lost import RowsLost, question
 from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.keys.top_keys import TopKeys
 from pets.release.release import Release
+from pets.release.rounded.rounded_table import RoundedTable
 from pets.service.client import reading, synthesis
 from pets.service.client.jobs import Jobs, Pending
 from pets.service.wire.asked import Asked
@@ -64,6 +66,22 @@ class Asking(AnalystVerbs):
     # answers ------------------------------------------------------------------------------------------------------
 
     @overload
+    def release(  # type: ignore[overload-overlap]
+        self, query: Query, protection: SDC, *, again: bool = ..., key: str | None = ..., wait: Literal[True] = ...
+    ) -> RoundedTable: ...
+
+    @overload
+    def release(  # type: ignore[overload-overlap]
+        self,
+        query: Sequence[Query],
+        protection: SDC,
+        *,
+        again: bool = ...,
+        key: str | None = ...,
+        wait: Literal[True] = ...,
+    ) -> list[RoundedTable]: ...
+
+    @overload
     def release(
         self,
         query: Query,
@@ -105,11 +123,14 @@ class Asking(AnalystVerbs):
         again: bool = False,
         key: str | None = None,
         wait: bool = True,
-    ) -> Release | list[Release] | Pending:
+    ) -> Release | RoundedTable | list[Release] | list[RoundedTable] | Pending:
         check_request(again, key)
         asked = queries(query)
 
-        def read(reply: Json) -> Release | list[Release]:
+        def read(reply: Json) -> Release | RoundedTable | list[Release] | list[RoundedTable]:
+            if isinstance(protection, SDC):
+                tables = self._tables(reply, asked, protection)
+                return tables[0] if isinstance(query, Query) else tables
             answers = self._as_asked(asked, self._releases(reply, asked, protection))
             return answers[0] if isinstance(query, Query) else answers
 
@@ -125,6 +146,17 @@ class Asking(AnalystVerbs):
 
         self._publicly(fits)
         return Asked("release", {"queries": list(asked), "protection": protection, "again": again})
+
+    def _tables(self, reply: Json, asked: Sequence[Query], protection: SDC) -> list[RoundedTable]:
+        forms = [one.to_json() for one in asked]
+        found = reading.tables(reply.get("releases"), self.key, self._own, forms, protection.to_json())
+
+        def planned(terms: PublicTerms) -> None:
+            if [terms.plan(one).digest for one in asked] != [one.plan.digest for one in found]:
+                raise reading.another("it is not of the schema that the service tells")
+
+        self._publicly(planned)
+        return found
 
     def _releases(self, reply: Json, asked: Sequence[Query], protection: Protection) -> list[Release]:
         forms = [one.to_json() for one in asked]

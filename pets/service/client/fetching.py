@@ -13,6 +13,7 @@ from pets.release.bounding.rows_lost import RowsLost
 from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.keys.top_keys import TopKeys
 from pets.release.release import Release
+from pets.release.rounded.rounded_table import RoundedTable
 from pets.service.client import reading, synthesis
 from pets.service.client.asking import Asking
 from pets.service.client.custodian_verbs import snapshots
@@ -58,6 +59,9 @@ class Fetching(Asking):
     def _fetched_rows(self, form: Any) -> RowsLost:
         return self._remembered(RowsLost(reading.answers([form], self.key, self._own)[0]))
 
-    def _fetched_releases(self, forms: Any) -> Release | list[Release]:
+    def _fetched_releases(self, forms: Any) -> Release | RoundedTable | list[Release] | list[RoundedTable]:
+        if reading.are_rounded(forms):
+            tables = reading.tables(forms, self.key, self._own)
+            return tables[0] if len(tables) == 1 else tables
         found = [self._beside(one) for one in reading.answers(forms, self.key, self._own)]
         return found[0] if len(found) == 1 else found

@@ -6,6 +6,7 @@ not follow, or that answers another question, is refused whole.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from pets.common.signing import VerifyingKey, load_public
 from pets.errors import UserError, VerificationError, shown
 from pets.release.keys.sealed_keys import SealedKeys
 from pets.release.release import Release
+from pets.release.rounded.rounded_table import RoundedTable
 from pets.verify.check import CannotCheck, Refused, check
 
 Keys = TypeVar("Keys", bound=SealedKeys)
@@ -58,9 +60,29 @@ def answers(
     return found
 
 
-def invented(forms: Any) -> list[Release]:
+def tables(
+    forms: Any, key: VerifyingKey, own: Json, asked: list[Json] | None = None, protection: Json | None = None
+) -> list[RoundedTable]:
+    """Rounded tables, certified, and of what was asked; arguments as for :func:`answers`."""
+    if not isinstance(forms, list) or (asked is not None and len(forms) != len(asked)):
+        raise another()
+    found = [RoundedTable.sealed(certified(form, key)) for form in forms]
+    for place, one in enumerate(found):
+        wanted = own if asked is None else own | {"query": asked[place], "protection": protection}
+        if one.certificate is None or not same(one.form, wanted):
+            raise another()
+    return found
+
+
+def are_rounded(forms: Any) -> bool:
+    """Whether the releases of an answer are rounded tables."""
+    return isinstance(forms, list) and all(isinstance(one, dict) and one.get("pets") == "rounded" for one in forms)
+
+
+def invented(forms: Any) -> Sequence[Release | RoundedTable]:
     """Answers on invented rows, which nobody signs: of real ones, none is among them."""
-    found = [Release.from_json(form) for form in forms] if isinstance(forms, list) else []
+    read = RoundedTable.sealed if are_rounded(forms) else Release.from_json
+    found = [read(form) for form in forms] if isinstance(forms, list) else []
     if not found or any(one.data != "dummy" for one in found):
         raise another("it says that its rows are invented, and they are not")
     return found

@@ -148,7 +148,8 @@ class Desk:
         if "releases" in told:
             forms = [one.to_json() for one in asked.arguments.get("queries", ())] if asked.kind == "release" else None
             protection = asked.arguments["protection"].to_json() if asked.kind == "release" else None
-            found = reading.answers(told["releases"], self._key, own, forms, protection)
+            read = reading.tables if reading.are_rounded(told["releases"]) else reading.answers
+            found: Sequence[Any] = read(told["releases"], self._key, own, forms, protection)
             return found[0] if len(found) == 1 else found
         if "rows_lost" in told:
             return RowsLost(reading.answers([told["rows_lost"]], self._key, own)[0])

@@ -12,6 +12,7 @@ from pets.errors import BudgetError, NotFoundError, PolicyError, UserError, show
 from pets.ledger.queue import JobState, QueuedJob
 from pets.ledger.queued.job import check_key
 from pets.protection.protection import DP, Protection
+from pets.protection.sdc import SDC
 from pets.query_model.display import Display
 from pets.query_model.query import Query
 from pets.query_model.sql.reading import sql
@@ -23,6 +24,7 @@ from pets.service.wire.asked import Asked
 from pets.service.wire.problems import outward
 from pets.session.custody import Custody
 from pets.session.explain import explain
+from pets.session.grid.answers import rounded_jobs
 from pets.session.synthesis.request import SynthesisRequest, check_settings
 
 # before anything is asked -----------------------------------------------------------------------------------------
@@ -117,6 +119,9 @@ def _check_release(call: Call, custody: Custody, queries: list[Query], protectio
     _flag(again)
     if not queries:
         raise UserError("there is no query; send at least one")
+    if isinstance(protection, SDC):
+        rounded_jobs(custody, queries, protection, again=again)
+        return
     custody.policy.check_numbers(sum(custody.job(one, protection).plan.size for one in queries))
 
 

@@ -274,7 +274,7 @@ class Remaining:
     @property
     def _bare(self) -> str:
         releases = "1 release" if self.unbounded == 1 else f"{self.unbounded:,} releases"
-        return f"{releases} had no finite guarantee (exact totals), and no budget counts them"
+        return f"{releases} had no finite guarantee (exact totals or rounded counts), and no budget counts them"
 
     @property
     def _facts(self) -> dict[str, str]:

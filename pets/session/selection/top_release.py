@@ -16,7 +16,7 @@ from pets.release.keys.top_keys import TopKeys
 from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import tabulate
-from pets.session.guarantee_text import FORM, dataset_of, dp_terms, made_by, what
+from pets.session.guarantee_text import FORM, bare, dataset_of, dp_terms, made_by, what
 from pets.session.guard import guarded
 from pets.session.key_release import Asked, Chosen, Place
 
@@ -122,5 +122,5 @@ def top_notes(top: TopPlan, noise: TopNoise, at: Place) -> tuple[str, ...]:
     )
     out += unreached(plan)
     if at.unbounded:
-        out.append(f"{at.unbounded} earlier release(s) of this dataset had no finite guarantee (exact totals).")
+        out.append(bare(at.unbounded))
     return tuple(out)

@@ -19,11 +19,13 @@ from pets.plan.selection.top_plan import TopPlan
 from pets.protection.budget import Budget, Cost
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Protection
+from pets.protection.sdc import SDC
 from pets.query_model.query import Query
 from pets.release.bounding.rows_lost import RowsLost
 from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.keys.top_keys import TopKeys
 from pets.release.release import Release
+from pets.release.rounded.rounded_table import RoundedTable
 from pets.schema.schema import Schema
 from pets.session import account_views
 from pets.session.custody import Custody
@@ -128,6 +130,11 @@ class AnalystSession(AnalystVerbs):
         jobs = [self._custody.job(one, protection) for one in asked]
         self.policy.check_numbers(sum(job.plan.size for job in jobs))
         return self._custody.release(jobs, key, again=again)
+
+    def _rounded(self, asked: Sequence[Query], protection: SDC, *, again: bool, key: str | None) -> list[RoundedTable]:
+        from pets.session.grid.answers import rounded
+
+        return rounded(self._custody, asked, protection, again=again, key=key)
 
     def _key_terms(self, asked: Mapping[str, Any]) -> tuple[KeyPlan, KeyNoise]:
         return self._custody.key_terms(**asked)

@@ -11,11 +11,13 @@ from pets.common.literals import printable
 from pets.dp.key_threshold import KeyNoise
 from pets.errors import UserError, shown
 from pets.protection.protection import DP, Protection
+from pets.protection.sdc import SDC
 from pets.query_model.expression import Filter
 from pets.query_model.query import Query, queries
 from pets.release.bounding.rows_lost import RowsLost
 from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.release import Release
+from pets.release.rounded.rounded_table import RoundedTable
 from pets.release.text import DUMMY
 from pets.session.quoting.quote import Quote, Remaining
 from pets.session.verbs.asker import check_request
@@ -122,6 +124,16 @@ class AnalystVerbs(BoundingVerbs, SelectionVerbs, SessionNames):
         return self._quoted(queries(query), protection, known)
 
     @overload
+    def release(  # type: ignore[overload-overlap]
+        self, query: Query, protection: SDC, *, again: bool = False, key: str | None = None
+    ) -> RoundedTable: ...
+
+    @overload
+    def release(  # type: ignore[overload-overlap]
+        self, query: Sequence[Query], protection: SDC, *, again: bool = False, key: str | None = None
+    ) -> list[RoundedTable]: ...
+
+    @overload
     def release(
         self, query: Query, protection: Protection, *, again: bool = False, key: str | None = None
     ) -> Release: ...
@@ -134,13 +146,14 @@ class AnalystVerbs(BoundingVerbs, SelectionVerbs, SessionNames):
     @plain_arguments(UserError, "release", "write release(query, pets.DP(epsilon=1))")
     def release(
         self, query: Query | Sequence[Query], protection: Protection, *, again: bool = False, key: str | None = None
-    ) -> Release | list[Release]:
+    ) -> Release | RoundedTable | list[Release] | list[RoundedTable]:
         """The protected answer to one query, or to several that are all paid for or none.
 
         The same question about the same snapshot under the same protection gives the identical release at no cost;
         ``again=True`` draws fresh noise and charges anew. ``key`` names one request: asked again under the same key
         (after a lost connection, say) it is the same request, charged once. After :meth:`rows_lost`, answers are shown
-        with the share of rows that their K counts.
+        with the share of rows that their K counts. Under ``pets.SDC(…)`` it is a rounded table: sums of the shown cells
+        of the dataset's grid, which reads no row and costs nothing.
 
         Raises:
             QueryError, BudgetError, PolicyError: before any row is read; nothing is spent.
@@ -149,6 +162,9 @@ class AnalystVerbs(BoundingVerbs, SelectionVerbs, SessionNames):
         """
         check_request(again, key)
         asked = queries(query)
+        if isinstance(protection, SDC):
+            tables = self._rounded(asked, protection, again=again, key=key)
+            return tables[0] if isinstance(query, Query) else tables
         answers = self._as_asked(asked, self._sealed(asked, protection, again=again, key=key))
         return answers[0] if isinstance(query, Query) else answers
 

@@ -15,11 +15,13 @@ from pets.plan.selection.top_plan import TopPlan
 from pets.protection.budget import Budget, Cost
 from pets.protection.policy import Policy
 from pets.protection.protection import Protection
+from pets.protection.sdc import SDC
 from pets.query_model.query import Query
 from pets.release.bounding.rows_lost import RowsLost
 from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.keys.top_keys import TopKeys
 from pets.release.release import Release
+from pets.release.rounded.rounded_table import RoundedTable
 from pets.schema.schema import Schema
 from pets.session.quoting.quote import Quote
 
@@ -91,6 +93,10 @@ class Asker:
 
     def _sealed(self, asked: Sequence[Query], protection: Protection, *, again: bool, key: str | None) -> list[Release]:
         """The sealed answers to questions that are all paid for or none."""
+        raise NotImplementedError
+
+    def _rounded(self, asked: Sequence[Query], protection: SDC, *, again: bool, key: str | None) -> list[RoundedTable]:
+        """The answers to questions under a rule of disclosure control."""
         raise NotImplementedError
 
     def _key_terms(self, asked: Mapping[str, Any]) -> tuple[KeyPlan, KeyNoise]:

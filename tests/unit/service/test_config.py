@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pets.errors import UserError
+from pets.protection.policy import Policy
 from pets.service.access.code_flow import Client
 from pets.service.config import Config
 from pets.service.http.limits import Limits
@@ -79,6 +80,14 @@ def test_a_second_person_is_asked_for_in_the_file(tmp_path: Path, stage: str) ->
     assert opening.policy["approval"] == stage
 
 
+@pytest.mark.parametrize("written", ["hes", "[hes]", "[hes, midpoint6]"])
+def test_rules_of_disclosure_control_are_allowed_by_name(written: str, tmp_path: Path) -> None:
+    rules = f"policy: {{sdc: {written}, sdc_width: 4, sdc_filters: any}}"
+    (opening,) = load(tmp_path, LEAST.replace("snapshots: snap}", f"snapshots: snap, {rules}}}")).openings
+    assert opening.policy["sdc"][0] == "hes" and opening.policy["sdc_width"] == 4
+    assert Policy.from_json(opening.policy).sdc_filters == "any"
+
+
 WRONG = [
     ("ledger: l.db\n", "line 1: a service needs 'datasets'"),
     ("", "a service is written as names"),
@@ -99,6 +108,8 @@ WRONG = [
     (LEAST + "login: {issuer: a, audience: b, jwks: 'https://x', claims: {project: }}\n", "the claim for project"),
     (LEAST + "  - {schema: stays.yaml, snapshots: snap}\n", "the same schema is served twice"),
     (LEAST.replace("snap}", "snap, policy: {approval: yes}}"), "approval must be 'before' or 'after'"),
+    (LEAST.replace("snap}", "snap, policy: {sdc: [strict_10]}}"), "a rule to check tables by"),
+    (LEAST.replace("snap}", "snap, policy: {sdc: [[hes]]}}"), "write a list of rules, such as [hes]"),
     (LEAST + "limits: {per_minute: 0}\n", "line 4: per_minute must be a whole number above 0"),
     (LEAST + "public_log: maybe\n", "line 4: public_log cannot be 'maybe'; write true or false"),
     (LEAST + f"login: {{{PROVIDER}, client: {{secret: x}}}}\n", "line 4: the client of a login needs 'id'; add it"),

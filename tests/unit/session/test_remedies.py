@@ -13,6 +13,7 @@ import pets
 from pets.session.draft import draft
 from pets.session.tables import Holdings
 from tests.remedies import Case, check
+from tests.unit.session.grid.grid_remedies import RULES
 from tests.unit.session.quoting.form_remedies import FORMS
 from tests.unit.session.selection.top_remedies import TOP
 
@@ -95,6 +96,7 @@ def drafted(dictionary: str | None, data: bytes = b"sex;age\nF;3\nM;4\n") -> Any
 CASES = [
     *TOP,
     *FORMS,
+    *RULES,
     # opening
     Case(
         lambda: opened(budget=3), "budget=pets.Budget(epsilon=…, delta=…)", lambda: opened(budget=pets.Budget(1, 1e-6))

@@ -8,6 +8,7 @@ from pets.common.codec import Json
 from pets.errors import PetsError
 from pets.ledger.review.reviews import MAX_NOTE
 from pets.ledger.review.votes import REASONS, Decision
+from pets.service.client.reading import are_rounded
 from pets.service.console.page import Answer, Html, Page, Redirect, Visit, said
 from pets.service.console.pages.analyst import answers
 from pets.service.wire.problems import status
@@ -61,6 +62,9 @@ def _certified(visit: Visit, held: Json, told: Json) -> tuple[list[answers.Shown
     No part of it is shown before its certificate was held against the ledger's key.
     """
     of = (held["project"], held["analyst"])
+    if told.get("releases") and are_rounded(told["releases"]):
+        answers.check_other(visit, held["dataset"], "releases", told["releases"], of=of)
+        return [], {"releases": told["releases"]}
     if lines := told.get("releases") or ([told["rows_lost"]] if "rows_lost" in told else []):
         return answers.real(visit, held["dataset"], lines, of=of), None
     for name in ("keys", "top", "synthetic"):

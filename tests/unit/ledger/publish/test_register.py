@@ -74,7 +74,10 @@ def test_the_ledger_fills_the_enhancements_and_the_outputs(public: Published) ->
 
 def test_a_release_without_a_guarantee_is_named(public: Published) -> None:
     entry = data_use(public, "national audit")
-    assert "1 release without a finite guarantee (exact figures, without noise)" in entry.fields["privacy_enhancements"]
+    assert (
+        "1 release without a finite guarantee (exact or rounded figures, without noise)"
+        in entry.fields["privacy_enhancements"]
+    )
     assert "no finite guarantee" in entry.fields["non_gateway_outputs"][0]
 
 

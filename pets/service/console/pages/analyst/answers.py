@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from pets.common.codec import Json, canonical, fraction
 from pets.common.percent import budget_percent
@@ -111,11 +112,11 @@ def real(visit: Visit, dataset: str, forms: list[Json], of: tuple[str, str] | No
     return [_shown(release, key.id) for release in reading.answers(forms, key, own)]
 
 
-def check_other(visit: Visit, dataset: str, name: str, form: Json, of: tuple[str, str] | None = None) -> None:
+def check_other(visit: Visit, dataset: str, name: str, form: Any, of: tuple[str, str] | None = None) -> None:
     """Hold an answer that is no release against the ledger's key, before anything of it is handed out.
 
     Args:
-        name: of it in the service's reply: ``keys``, ``top`` or ``synthetic``.
+        name: of it in the service's reply: ``keys``, ``top`` or ``synthetic``; ``releases``: rounded tables.
         of: as for :func:`real`.
 
     Raises:
@@ -124,6 +125,8 @@ def check_other(visit: Visit, dataset: str, name: str, form: Json, of: tuple[str
     key, own = _ledger(visit), _own(visit, dataset, of)
     if name == "synthetic":
         synthesis.synthetic(form, key, own)
+    elif name == "releases":
+        reading.tables(form, key, own)
     else:
         reading.keys(ReleasedKeys if name == "keys" else TopKeys, form, key, own)
 
@@ -139,7 +142,7 @@ def _own(visit: Visit, dataset: str, of: tuple[str, str] | None) -> Json:
 
 def invented(forms: list[Json]) -> list[Shown]:
     """Answers about invented rows for a page, which nobody signs; raises :class:`VerificationError` for real ones."""
-    return [_shown(release, "") for release in reading.invented(forms)]
+    return [_shown(release, "") for release in reading.invented(forms) if isinstance(release, Release)]
 
 
 def _shown(release: Release, checked: str) -> Shown:

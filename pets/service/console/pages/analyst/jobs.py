@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from pets.common.codec import Json, canonical
+from pets.service.client.reading import are_rounded
 from pets.service.console.page import Html, Page, Redirect, Visit
 from pets.service.console.pages.analyst.answers import Download, address, check_other, invented, real
 
@@ -63,7 +64,7 @@ def _became(visit: Visit) -> Json:
     forms = reply[found[0]]
     if job["kind"] == "dummy":
         return values | {"answers": invented(forms)}
-    if found[0] in ("releases", "rows_lost"):
+    if found[0] in ("releases", "rows_lost") and not are_rounded(forms):
         return values | {"answers": real(visit, job["dataset"], forms if isinstance(forms, list) else [forms])}
     check_other(visit, job["dataset"], found[0], forms)
     kept = address(canonical(forms), "application/json")

@@ -1,0 +1,92 @@
+"""Rounded tables: the protected grid of a dataset, and the answers that are sums of its cells."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from pets.common.codec import Json
+from pets.common.integers import Ints
+from pets.errors import UserError
+from pets.protection.rounding import HIDDEN
+from pets.release.rounded.sealed_table import DUMMY, NONE, Counts, SealedTable, whole_numbers
+
+
+class ProtectedGrid(SealedTable):
+    """The one grid of a dataset, each of whose cells was protected once; :meth:`pets.Custodian.name_grid` makes it."""
+
+    FORM = "grid"
+    PARTS = ("shown",)
+
+    def _check(self) -> None:
+        if self.shown.shape != (self.plan.size,) or not self.rule.fits(self.shown):
+            raise UserError(NONE)
+
+    @cached_property
+    def shown(self) -> Ints:
+        """Each cell as it is shown; :data:`pets.protection.rounding.HIDDEN` where it is hidden."""
+        return whole_numbers(self._form["shown"])
+
+    def counts(self) -> tuple[tuple[Counts, ...], ...]:
+        hidden = self.shown == HIDDEN
+        low, high = self.rule.interval(self.shown)
+        shown = self.shown * ~hidden + self.rule.middle * hidden
+        return ((Counts(shown, hidden.astype("int64"), low, high),),)
+
+    def invented(self, shown: list[int], snapshot: str, guarantee: str) -> ProtectedGrid:
+        """A grid of the same cells on invented rows; nobody signs it."""
+        told = {"shown": shown, "snapshot": snapshot, "data": DUMMY, "guarantee": guarantee}
+        return ProtectedGrid(self.form | told)
+
+    @property
+    def _told(self) -> str:
+        return f"The grid of {self.plan.dataset}, {self.plan.groups:,} cells: {self.rule}."
+
+
+class RoundedTable(SealedTable):
+    """Counts of people and rates, each from sums of a grid's shown cells; ``session.release(…, pets.SDC(…))`` makes it.
+
+    Attributes:
+        certificate: the ledger's signed statement about exactly these bytes (``None``: not yet signed).
+    """
+
+    FORM = "rounded"
+    PARTS = ("grid", "counts")
+
+    def _check(self) -> None:
+        parts = {"count": 1, "count_units": 1, "rate": 2}
+        wanted = [parts.get(output.kind, 0) for output in self.plan.outputs]
+        fits = wanted == [len(one) for one in self.counts()]
+        for one in (one for several in self.counts() for one in several):
+            arrays = (one.shown, one.hidden, one.low, one.high)
+            fits = fits and all(array.shape == (self.plan.groups,) for array in arrays)
+            fits = fits and bool((one.hidden >= 0).all() and (one.low >= 0).all() and (one.low <= one.high).all())
+        if not fits:
+            raise UserError(NONE)
+
+    def counts(self) -> tuple[tuple[Counts, ...], ...]:
+        return self._counts
+
+    @cached_property
+    def _counts(self) -> tuple[tuple[Counts, ...], ...]:
+        return tuple(tuple(map(Counts.from_json, several)) for several in self._form["counts"])
+
+    @property
+    def grid(self) -> Json:
+        """Of which grid: its release's id and digest, and its question."""
+        return dict(self._form["grid"])
+
+    @property
+    def _told(self) -> str:
+        names = ", ".join(output.name for output in self.plan.outputs)
+        keys = ", ".join(one.name for one in self.plan.layout.dimensions)
+        by = f" by {keys}" if keys else ""
+        return f"{names}{by}, from {self.plan.dataset}/{self.plan.source}: {self.rule}; sums of the grid's cells."
+
+
+def table_of(form: Any, certificate: Json | None = None) -> SealedTable:
+    """The table of a sealed form of either kind; raises :class:`UserError` for anything else."""
+    kinds = {one.FORM: one for one in (ProtectedGrid, RoundedTable)}
+    if not isinstance(form, dict) or form.get("pets") not in kinds:
+        raise UserError(NONE)
+    return kinds[form["pets"]].sealed(form, certificate)

@@ -1,0 +1,84 @@
+"""Words: what a rounded table is and is not, and what its certificate states."""
+
+from __future__ import annotations
+
+from pets.common.codec import Json
+from pets.plan.plan import Plan
+from pets.protection.rounding import Rounding
+from pets.protection.sdc import SDC
+from pets.session.guarantee_text import FORM, dataset_of, made_by
+from pets.session.guarantee_text import what as summary
+
+DUMMY = "Dummy data: every row is invented, so no one's presence can show."
+GRID, ROUNDED = "grid", "rounded"
+
+
+def what(form: str, plan: Plan) -> str:
+    """What is asked, without any constant: it stands in the public log."""
+    return f"{form} {summary(plan.query)}"
+
+
+def guarantee(protection: SDC, data: str) -> str:
+    """What it is and is not."""
+    if data == "dummy":
+        return DUMMY
+    named = "of its own" if protection.preset is None else repr(protection.preset)
+    return (
+        f"No differential privacy, and no ε: counts of people by the rule {named} ({protection.rule}). Every number is "
+        "a sum of cells of one grid as they are shown, and all tables of that grid together tell no more than its "
+        "cells: each small one leaves open the interval that is shown for it. Other releases about the same people "
+        "may narrow it, and who knows all others of a cell may learn of the last one (unbounded; named on every later "
+        "release)."
+    )
+
+
+def notes(plan: Plan, rule: Rounding, said: str = "") -> list[str]:
+    """What a reader must know beside the guarantee; ``said``: of the rows."""
+    low, high = rule.hidden
+    out = [said] if said else []
+    if rule.threshold:
+        out.append(
+            f"A hidden cell ({low} to {high} people) counts as {rule.middle} in a sum; a sum of which only hidden "
+            "cells have people is shown as *."
+        )
+    if not rule.hide_zero:
+        out.append("A cell that shows 0 has nobody in it, so 0 is exact.")
+    if plan.people_of is not None:
+        out.append(f"Each person is one row, made of at most {plan.people_of.said}, chosen at random.")
+    elif plan.unit_column is not None:
+        out.append("One row of each person is kept, chosen at random where the source has several.")
+    return out
+
+
+def told(form: Json, plan: Plan, engine: str) -> Json:
+    """What the certificate states of it, but for the ledger's own part."""
+    same = {name: form[name] for name in ("issued_at", "query", "protection", "guarantee", "cost", "notes")}
+    return {
+        "form": FORM,
+        "release_id": form["id"],
+        "dataset": dataset_of(plan, form["snapshot"], form["data"]),
+        "project_id": form["project"],
+        "agent_id": form["analyst"],
+        "dp": None,
+        "what": what(form["pets"], plan),
+        "plan_sha256": plan.digest,
+        **same,
+    } | made_by(engine, form["issued_at"])
+
+
+def base(form: str, plan: Plan, protection: SDC, schema: Json, snapshot: str, data: str, said: str = "") -> Json:
+    """The parts of the canonical form that every rounded table has, but for those that the account knows."""
+    return {
+        "pets": form,
+        "version": 1,
+        "dataset": plan.dataset,
+        "table": plan.table,
+        "query": plan.query.to_json(),
+        "schema": schema,
+        "plan": plan.digest,
+        "rule": protection.rule.to_json(),
+        "protection": protection.to_json(),
+        "snapshot": snapshot,
+        "guarantee": guarantee(protection, data),
+        "notes": notes(plan, protection.rule, said),
+    }

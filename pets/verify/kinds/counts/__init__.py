@@ -1,0 +1,1 @@
+"""What the checker knows of rounded counts: the rules, and the cells of a grid."""

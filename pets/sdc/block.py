@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -49,6 +49,7 @@ class Block:
     def __init__(self, system: System, engine: Callable[[System], Engine], until: float) -> None:
         self.system, self._make, self._until = system, engine, until
         self.pool = Pool(system)
+        self.fractional = False
         self._engine: Engine | None = None
         self._rows: list[Ints] | None = None
 
@@ -78,24 +79,26 @@ class Block:
             rounded = np.rint(vertex.table)
             if np.abs(rounded - vertex.table).max() < _ROUND and rounded.max() <= GREATEST:
                 self.pool.add(rounded.astype(np.int64))
+            else:
+                self.fractional = True
         return vertex
 
-    def reach(self, cells: Ints, width: int) -> bool:
-        """Look for whole-number tables that put the ends of a sum ``width`` apart."""
-        wanted = [self.near(cells, size) for size in NEAR if size < self.system.atoms]
-        for free in [*wanted, np.arange(self.system.atoms)]:
+    def reach(self, cells: Ints, width: int, sizes: Sequence[int]) -> None:
+        """Look for whole-number tables that put the ends of a sum ``width`` apart, as far as atoms near it may differ.
+
+        Args:
+            sizes: how many atoms may differ from a table that is known, at most all; one search each.
+        """
+        for size in sizes:
+            free = self.near(cells, size) if size < self.system.atoms else np.arange(self.system.atoms)
             for sense in (1, -1):
                 least, most = self.pool.ends(cells)
                 low, high = int(least[cells].sum()), int(most[cells].sum())
-                if high - low >= width:
-                    return True
-                if self.left <= 0:
-                    return False
+                if high - low >= width or self.left <= 0:
+                    return
                 base, goal = (most, low + width) if sense > 0 else (least, high - width)
-                limit = min(self.left, SHORT if len(free) < self.system.atoms else self.left)
+                limit = min(self.left, SHORT) if len(free) < self.system.atoms else self.left
                 self.pool.add(self.engine().whole(cells, sense, goal, base, free, limit))
-        least, most = self.pool.ends(cells)
-        return int(most[cells].sum()) - int(least[cells].sum()) >= width
 
     def near(self, cells: Ints, size: int) -> Ints:
         """About ``size`` atoms that share the smallest rows with some."""

@@ -1,7 +1,8 @@
 """Search: of each protected sum a proof that it is left open, a derivation that it is not, or neither.
 
 In the order of what it costs: tables that are known to agree with everything told; the ends over fractional tables,
-whose multipliers are an attack where they lie too near; whole-number tables near a known one; any whole-number table.
+whose multipliers are an attack where they lie too near; whole-number tables near a known one (before those ends, once
+they were reached by fractional tables: then they cost more and show less); any whole-number table.
 What a solver says is checked (:mod:`pets.sdc.proof`) before it counts; what is not shown in time is undecided.
 """
 
@@ -17,7 +18,7 @@ import numpy as np
 from pets.common.integers import Ints
 from pets.errors import QueryError
 from pets.sdc.attack import derivation, sentence
-from pets.sdc.block import Block
+from pets.sdc.block import NEAR, Block
 from pets.sdc.proof import Attack, Protected, verify_attack, verify_pair
 from pets.sdc.solve import Engine, Highs, Vertex
 from pets.sdc.system import GREATEST, System
@@ -212,28 +213,27 @@ class _Whole:
         if not self.started:
             return Finding(one, "undecided", low, high)
         self._loosen(number, block, cells, width)
+        some = [size for size in NEAR if size < block.system.atoms]
+        first = block.fractional and high - low >= width
+        if first:
+            block.reach(cells, width, some)
         proved = self._proved(one, number, block, cells, width)
-        if proved is not None:
-            return Finding(one, "proved", low, high, proved)
-        vertices = []
+        vertices = list[Vertex]()
         for sense in (1, -1):
-            vertex = block.linear(cells, sense)
-            if vertex is not None:
-                vertices.append(vertex)
-            proved = self._proved(one, number, block, cells, width)
-            if proved is not None:
-                return Finding(one, "proved", low, high, proved)
-        if len(vertices) == 2:
+            vertex = block.linear(cells, sense) if proved is None else None
+            vertices += [] if vertex is None else [vertex]
+            proved = proved or self._proved(one, number, block, cells, width)
+        if proved is None and len(vertices) == 2:
             shown = self._derived(one, number, vertices)
             if shown is not None:
                 low, high = max(low, shown.lo), min(high, shown.hi)
                 if verify_attack(self._system, one, shown, width):
                     said = sentence(self._system, one, shown)
                     return Finding(one, "attack", shown.lo, shown.hi, None, shown, said)
-            if block.reach(cells, width):
-                proved = self._proved(one, number, block, cells, width)
-                if proved is not None:
-                    return Finding(one, "proved", low, high, proved)
+            block.reach(cells, width, [*([] if first else some), block.system.atoms])
+            proved = self._proved(one, number, block, cells, width)
+        if proved is not None:
+            return Finding(one, "proved", low, high, proved)
         return Finding(one, "undecided", low, high)
 
     def _plain(self, one: Protected) -> tuple[int, int]:

@@ -137,13 +137,13 @@ class Loss:
 
 def test_a_tenth_of_the_linked_tables_in_every_run() -> None:
     suppressed, safe = Loss(), Loss()
-    for seed, tables, most in ((1, 2, 60), (2, 5, 30)):
+    for seed, tables, most in ((1, 2, 30), (2, 5, 30), (3, 5, 30)):
         suppressed.take(plain(seed, tables, naive10), 5, most)
         left = checked(seed, tables, LADDER["hes"], 60)
         assert left.steps and max(left.steps) <= 1
         safe.take(left, 5, most)
-    assert suppressed.certain >= suppressed.cells // 4  # the attacker has teeth
-    assert safe.cells >= 60 and (safe.certain, safe.narrow) == (0, 0)
+    assert suppressed.certain >= suppressed.cells // 5 > 5  # the attacker has teeth
+    assert safe.cells > 30 and (safe.certain, safe.narrow, safe.unknown) == (0, 0, 0)
 
 
 @pytest.mark.soak

@@ -151,7 +151,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"pets.{_HOMES[name]}"), name)
         globals()[name] = value
         return value
-    if name in ("testing", "errors", "he", "federated", "service"):
+    if name in ("testing", "errors", "he", "federated", "service", "sdc"):
         return importlib.import_module(f"pets.{name}")
     from pets.errors import NoSuchNameError, did_you_mean
 

@@ -27,6 +27,7 @@ from pets.cli.dummy import dummy
 from pets.cli.flags import Output, Protect, Purse, Question, SchemaFile, Source, load_schema
 from pets.cli.group_keys.command import group_keys
 from pets.cli.ledger import ledger_app
+from pets.cli.sdc.check import sdc_app
 from pets.cli.service.answer import answer
 from pets.cli.service.reviews import review_app
 from pets.cli.service.serve import serve
@@ -53,7 +54,7 @@ app.add_typer(ledger_app)
 ledger_change.register(ledger_app)
 log.register(app)
 cosign.register(log.log_app)
-for part in (witness.app, he.app, site.app, federation.app, keyholder.app, service_app, review_app):
+for part in (witness.app, he.app, site.app, federation.app, keyholder.app, service_app, review_app, sdc_app):
     app.add_typer(part)
 
 Share = Annotated[

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "docs" / "site"
 OUT = ROOT / "build" / "site"
 
-PACKAGES = ("pets", "pets.he", "pets.federated", "pets.service", "pets.testing")
+PACKAGES = ("pets", "pets.he", "pets.federated", "pets.service", "pets.sdc", "pets.testing")
 """Whose public names are in the reference."""
 
 CONTENTS = {
@@ -28,6 +28,7 @@ CONTENTS = {
         "docs/federated",
         "docs/federation_from_nothing",
         "docs/guarantees",
+        *("docs/choosing", "docs/checking_tables"),
         *("docs/witnesses", "docs/data_protection_officer"),
     ],
     "Run a service": [
@@ -44,6 +45,7 @@ CONTENTS = {
         "notebooks/synthetic_data",
         "notebooks/encrypted_totals",
         "notebooks/federated_hospitals",
+        "notebooks/hidden_cells",
     ],
     "Look up": ["docs/manual", "docs/schema_reference", "docs/command_reference", *(f"api/{p}" for p in PACKAGES)],
     "Proofs": [

@@ -14,7 +14,7 @@ import pytest
 from pets.query_model import aggregate
 
 PETS = Path(__file__).resolve().parents[2] / "pets"
-FACES = ["", "he", "federated", "service"]
+FACES = ["", "he", "federated", "service", "sdc"]
 
 
 def typed(source: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from pets.common import yamlfile
 from pets.common.codec import Json
+from pets.common.csv_cell import no_formula
 from pets.errors import LedgerError, UserError, did_you_mean, shown
 from pets.ledger.publish import wording
 from pets.ledger.publish.read_log import Asked, Dataset, Published
@@ -132,15 +133,6 @@ class DataUse:
         cells += [list(self.unfilled), json.dumps(self.ledger, sort_keys=True)]
         writer.writerow([no_formula("\n".join(cell) if isinstance(cell, list) else cell) for cell in cells])
         return out.getvalue()
-
-
-def no_formula(cell: str) -> str:
-    """A text for a cell of a CSV file that people open in a spreadsheet, which would read some as a formula.
-
-    >>> no_formula("=1+1"), no_formula("ward 1")
-    ("'=1+1", 'ward 1')
-    """
-    return f"'{cell}" if cell.lstrip()[:1] in tuple("=+-@\t\r") else cell
 
 
 def data_use(public: Published, project: str, facts: Mapping[str, Value] | None = None) -> DataUse:

@@ -13,10 +13,10 @@ from functools import lru_cache
 from typing import Any
 
 from pets.common.codec import Json, canonical, fraction
+from pets.common.csv_cell import no_formula
 from pets.common.percent import budget_percent
 from pets.common.signing import VerifyingKey
 from pets.errors import MissingExtraError, PetsError
-from pets.ledger.publish.register import no_formula
 from pets.query_model.query import Query
 from pets.release import shown as shown_of
 from pets.release import text, views

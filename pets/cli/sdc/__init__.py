@@ -1,0 +1,1 @@
+"""``pets sdc``: tables of counts, checked and exported."""

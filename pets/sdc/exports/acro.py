@@ -1,0 +1,153 @@
+"""ACRO's results: a folder that SACRO-Viewer opens, so that a checker there sees what was found here, cell by cell.
+
+The fields are those of ACRO 1.0.1's ``results.json``; classes and checks have the names of the statbarns ontology.
+Checksums lie beside: without one the viewer holds a file for unverified and marks none of its cells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pets.common.codec import Json
+from pets.common.files import make_folder, replace_file
+from pets.errors import UserError
+from pets.sdc.exports.output import Output, Released, outputs
+from pets.sdc.tables.findings import Verdict
+from pets.sdc.tables.result import TableCheck
+
+VERSION = "1.0.1"
+ONTOLOGY = "https://w3id.org/statbarnsdc#"
+
+CHECKS = {
+    "small": "MinimumThresholdCheck",
+    "unrounded": "MinimumThresholdCheck",
+    "few": "MinimumThresholdCheck",
+    "size": "MinimumThresholdCheck",
+    "digits": "MinimumThresholdCheck",
+    "zero": "PresenceOfZeroCheck",
+    "dominance": "NKCheck",
+    "p_percent": "PPercentCheck",
+    "derived": "PresenceOfLinkedTableCheck",
+    "difference": "PresenceOfLinkedTableCheck",
+    "undecided": "PresenceOfLinkedTableCheck",
+    "contradiction": "PresenceOfLinkedTableCheck",
+}
+"""By a finding's reason, the check of the ontology that it belongs to."""
+
+CLASSES: dict[str, Json] = {
+    "FrequencyTable": {
+        "statbarn": "Frequencies",
+        "risks": ["ClassDisclosure", "Differencing", "LowCount"],
+        "checks_needed": ["MinimumThresholdCheck", "PresenceOfZeroCheck", "PresenceOfLinkedTableCheck"],
+        "common_mitigations": ["Rounding", "Suppression"],
+    },
+    "Mean": {
+        "statbarn": "LinearAggregations",
+        "risks": ["Differencing", "Dominance", "LowCount"],
+        "checks_needed": ["MinimumThresholdCheck", "NKCheck", "PPercentCheck", "PresenceOfLinkedTableCheck"],
+        "common_mitigations": ["Rounding", "Suppression"],
+    },
+}
+"""By analysis, what the ontology says of it."""
+
+
+def export(given: Sequence[TableCheck | Released], folder: str | Path, *, at: str) -> Path:
+    """Write a folder for SACRO-Viewer: the tables, ``results.json``, ``config.json``, and a checksum of each.
+
+    Args:
+        given: results of :func:`pets.sdc.check`, and releases.
+        folder: a new folder.
+        at: when, in ISO form.
+
+    Raises:
+        UserError: where the folder is there, or cannot be written.
+    """
+    out = Path(folder)
+    made = outputs(given)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{str(out)!r} is there already; name a new folder, so that no other results are among these")
+    files = {f"output_{place}_0.csv": one.csv() for place, one in enumerate(made)}
+    records = {f"output_{place}": record(f"output_{place}", one, at) for place, one in enumerate(made)}
+    files["results.json"] = _json({"version": VERSION, "results": records})
+    files["config.json"] = _json(_appetite([one for one in given if isinstance(one, TableCheck)]))
+    try:
+        make_folder(out.absolute())
+        make_folder((out / "checksums").absolute())
+        for name, content in files.items():
+            replace_file(out / name, content)
+            replace_file(out / "checksums" / f"{name}.txt", hashlib.sha256(content).hexdigest().encode())
+    except OSError as error:
+        raise UserError(f"{str(out)!r} cannot be written ({error.strerror})") from None
+    return out
+
+
+def record(uid: str, one: Output, at: str) -> Json:
+    """One output as ACRO keeps it, field by field."""
+    cells: dict[str, list[list[int]]] = {}
+    outcome: dict[str, dict[str, str]] = {name: {row[0]: "" for row in one.rows} for name in one.header[1:]}
+    for found in one.findings:
+        if found.verdict is Verdict.PASS or found.row is None or found.column is None:
+            continue
+        check = CHECKS[found.reason]
+        place = [found.row, found.column]
+        if place not in cells.setdefault(check, []):
+            cells[check].append(place)
+        name, row = one.header[1 + found.column], one.rows[found.row][0]
+        outcome[name][row] = "; ".join(filter(None, [outcome[name][row], check]))
+    summary = {check: len(places) for check, places in cells.items()}
+    comments = [found.derivation for found in one.findings if found.verdict is not Verdict.PASS and found.derivation]
+    return {
+        "uid": uid,
+        "status": one.status.value,
+        "type": "table",
+        "properties": {"method": "crosstab", "mitigation": one.mitigation, "round_base": one.base},
+        "files": [{"name": f"{uid}_0.csv", "sdc": {"summary": summary, "cells": cells}}],
+        "outcome": outcome,
+        "command": one.command,
+        "summary": one.summary,
+        "timestamp": at,
+        "comments": list(dict.fromkeys(comments)),
+        "exception": "",
+        "fair": {name: _fair(name, one) for name in _analyses(one)},
+    }
+
+
+def _analyses(one: Output) -> list[str]:
+    means = any(found.measure in one.measures for found in one.findings)
+    return ["FrequencyTable", "Mean"] if means else ["FrequencyTable"]
+
+
+def _fair(name: str, one: Output) -> Json:
+    """What the ontology says of an analysis, with the state of each check that it needs."""
+    known = CLASSES[name]
+    worst: dict[str, str] = {}
+    for check in known["checks_needed"]:
+        states = {found.verdict for found in one.findings if CHECKS.get(found.reason) == check}
+        worst[check] = next((state.value for state in (Verdict.FAIL, Verdict.REVIEW) if state in states), "pass")
+        if not one.findings:
+            worst[check] = "review"
+    return {"context": ONTOLOGY, **known, "check_status": worst, "dependent": [], "independent": list(one.keys)}
+
+
+def _appetite(checks: Sequence[TableCheck]) -> Json:
+    """The risk appetite, with ACRO's names; the strictest of all checks."""
+    small = max((one.small for one in checks), default=0)
+    base = max((one.base for one in checks), default=1)
+    return {
+        "safe_threshold": small + 1,
+        "safe_dof_threshold": 10,
+        "safe_nk_n": 2,
+        "safe_nk_k": 0.9,
+        "safe_pratio_p": 0.1,
+        "check_missing_values": False,
+        "survival_safe_threshold": 10,
+        "zeros_are_disclosive": any(one.hides_zero for one in checks),
+        "round_base": base,
+    }
+
+
+def _json(form: Json) -> bytes:
+    return json.dumps(form, indent=4, ensure_ascii=False).encode()

@@ -1,0 +1,54 @@
+"""``pets sdc check`` and ``export`` on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pets.cli.main import run
+from tests.unit.sdc.exports.tables import FAILING, PASSING, released
+from tests.unit.sdc.exports.test_crate import FACTS
+
+
+@pytest.fixture
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    FAILING.to_csv("failing.csv", index=False)
+    PASSING.to_csv("passing.csv", index=False)
+    Path("crate.yaml").write_text("\n".join(f"{name}: {json.dumps(value)}" for name, value in vars(FACTS).items()))
+    return tmp_path
+
+
+def test_the_code_says_what_was_found(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sdc", "check", "failing.csv"]) == 31
+    assert "fail  failing.csv, row 1: cell (North, F) is 3: 23 − 20" in capsys.readouterr().out
+    assert run(["sdc", "check", "passing.csv", "--preset", "hes"]) == 0
+    assert capsys.readouterr().out.startswith("PASS: 2 pass")
+    (tables / "odd.csv").write_text("r,n\na,*\nb,50\nTotal,20\n")
+    assert run(["sdc", "check", "odd.csv"]) == 30
+
+
+def test_it_writes_a_page_a_folder_for_the_viewer_and_a_crate(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["sdc", "check", "passing.csv", "--preset", "hes", "--out", "page.html", "--acro", "outputs"]
+    assert run([*line, "--crate", "crate.zip", "--facts", "crate.yaml"]) == 0
+    assert "✓" in (tables / "page.html").read_text() and (tables / "crate.zip").stat().st_size > 500
+    assert json.loads((tables / "outputs" / "results.json").read_text())["results"]["output_0"]["status"] == "pass"
+    assert run([*line, "--crate", "crate.zip"]) == 2
+    assert "--facts crate.yaml" in capsys.readouterr().err
+
+
+def test_columns_are_named_where_they_are_not_recognised(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tables / "years.csv").write_text("2019,code,admitted\n7,A,20\n9,B,*\n3,Total,24\n")
+    assert run(["sdc", "check", "years.csv", "--keys", "code", "--counts", "admitted"]) == 31
+    assert "cell (B) is 4: 24 − 20" in capsys.readouterr().out
+    assert run(["sdc", "check", "years.csv", "--counts", "admited"]) == 5
+    assert "did you mean 'admitted'" in capsys.readouterr().err
+
+
+def test_a_release_is_exported_for_review(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    released().save(tables / "answer.json")
+    assert run(["sdc", "export", "answer.json"]) == 2 and "--acro FOLDER" in capsys.readouterr().err
+    assert run(["sdc", "export", "answer.json", "--acro", "out"]) == 0
+    assert json.loads((tables / "out" / "results.json").read_text())["results"]["output_0"]["status"] == "review"

@@ -12,6 +12,9 @@ from pets.cli.flags import load_schema
 from pets.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pets.sdc.exports.output import Released
     from pets.sdc.tables.result import TableCheck
 
 sdc_app = typer.Typer(
@@ -135,7 +138,7 @@ def _writable(out: Path | None, crate: Path | None, facts: Path | None) -> None:
 
 
 def _exported(
-    found: "list[TableCheck] | list[object]", acro: Path | None, crate: Path | None, facts: Path | None
+    found: "Sequence[TableCheck | Released]", acro: Path | None, crate: Path | None, facts: Path | None
 ) -> None:
     from pets.common.clock import now
     from pets.sdc.exports import acro as for_acro

@@ -96,7 +96,9 @@ def record(uid: str, one: Output, at: str) -> Json:
         if place not in cells.setdefault(check, []):
             cells[check].append(place)
         name, row = one.header[1 + found.column], one.rows[found.row][0]
-        outcome[name][row] = "; ".join(filter(None, [outcome[name][row], check]))
+        if check not in outcome[name][row]:
+            outcome[name][row] += f"{check}; "
+    outcome = {name: {row: text or "ok" for row, text in texts.items()} for name, texts in outcome.items()}
     summary = {check: len(places) for check, places in cells.items()}
     comments = [found.derivation for found in one.findings if found.verdict is not Verdict.PASS and found.derivation]
     return {

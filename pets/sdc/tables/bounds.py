@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations, product
 
 import numpy as np
@@ -40,10 +41,24 @@ class Bounded:
     absent: Mapping[tuple[str, ...], Ends] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def labels(self) -> tuple[tuple[str, ...], ...]:
         """Of each dimension, its labels without the total."""
         return labels_of(self.sheet)
+
+    @cached_property
+    def once(self) -> tuple[tuple[str, ...], ...]:
+        """Of each dimension, labels that name everybody once."""
+        return tuple(cover(labels) for labels in self.labels)
+
+    @cached_property
+    def texts(self) -> Mapping[tuple[str, ...], str]:
+        """By labels, what the cell shows."""
+        return {one.labels: one.shown.text for one in self.sheet.entries}
+
+    def cells(self, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        """The cells that are no totals, and that a total is about."""
+        return product(*(once if label == TOTAL else (label,) for label, once in zip(at, self.once, strict=True)))
 
     def exact(self, entry: Entry) -> bool:
         """Whether a cell shows its count as it is."""
@@ -53,7 +68,7 @@ class Bounded:
         """What the sheet says of every total of it, stated or added up, by the labels that are named."""
         out: dict[Key, Ends] = {}
         names = self.sheet.dimensions
-        once = [set(cover(labels)) for labels in self.labels]
+        once = [set(labels) for labels in self.once]
         cells = {**self.absent, **{at: ends for at, ends in self.ends.items() if TOTAL not in at}}
         for number in range(len(names) + 1):
             for kept in combinations(range(len(names)), number):
@@ -125,7 +140,7 @@ def _silent(whole: Bounded, rule: Rounding) -> frozenset[tuple[str, ...]]:
     for at, total in numbers.items():
         if TOTAL not in at or total is None:
             continue
-        cells = [numbers[one] for one in _cells_of(whole.sheet, at) if one in numbers]
+        cells = [numbers[one] for one in whole.cells(at) if one in numbers]
         shown = [one for one in cells if one is not None]
         unseen = len(cells) - len(shown)
         if not shown or (not unseen and not whole.rounded):
@@ -136,19 +151,11 @@ def _silent(whole: Bounded, rule: Rounding) -> frozenset[tuple[str, ...]]:
     return frozenset(found)
 
 
-def _cells_of(sheet: Sheet, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The cells that are no totals, and that a total is about."""
-    choices = [
-        cover(labels) if label == TOTAL else (label,) for label, labels in zip(at, labels_of(sheet), strict=True)
-    ]
-    return product(*choices)
-
-
 def _absent(
     whole: Bounded, silent: frozenset[tuple[str, ...]], small: Ends
 ) -> tuple[dict[tuple[str, ...], Ends], tuple[str, ...]]:
     """What combinations without a row may be: 0 where the totals add up so, else a small count that was left out."""
-    sheet, labels = whole.sheet, labels_of(whole.sheet)
+    sheet, labels = whole.sheet, whole.labels
     if not all(labels) or np.prod([len(one) for one in labels]) > 200_000:
         return {}, ()
     missing = [at for at in product(*labels) if at not in whole.ends]
@@ -158,7 +165,7 @@ def _absent(
     for at, ends in whole.ends.items():
         if TOTAL not in at or at in silent or ends[1] >= MOST:
             continue
-        cells = list(_cells_of(sheet, at))
+        cells = list(whole.cells(at))
         if gaps.intersection(cells) and ends[0] > sum(whole.ends[one][1] for one in cells if one not in gaps):
             said = f"{sheet.name}: {len(missing):,} combinations have no row, and totals count people in some of them"
             return dict.fromkeys(missing, (0, small[1])), (said,)

@@ -22,7 +22,7 @@ from pets.sdc.tables import rules
 from pets.sdc.tables.bounds import MOST, Bounded, bounded
 from pets.sdc.tables.files import read_table
 from pets.sdc.tables.findings import Finding, Verdict
-from pets.sdc.tables.linked import Linked, Target, linked
+from pets.sdc.tables.linked import MAX_ATOMS, Linked, Target, linked
 from pets.sdc.tables.reach import Reach
 from pets.sdc.tables.result import Grid, TableCheck
 from pets.sdc.tables.rules import Limits
@@ -234,13 +234,18 @@ def _checked(group: Linked, limits: Limits, seconds: float, remarks: list[str]) 
             out.append(told)
     if not asked:
         return out
+    if group.size > MAX_ATOMS:
+        remarks.append(
+            f"{group.sheets[0][1].sheet.name} has {group.size:,} combinations: too many to prove anything of"
+        )
+        return out + [_of(group, one, Verdict.REVIEW, "undecided", "", one.plain) for one in asked]
     try:
-        reach = Reach(group, Subtraction(group), limits, seconds)
+        reached = Reach(group, Subtraction(group), limits, seconds).all(asked)
     except ContradictionError as total:
         names = ", ".join(dict.fromkeys(one.sheet.name for _, one in group.sheets))
         remarks.append(f"{names}: {total} is not what its parts add up to, so nothing is proved of hidden cells")
         return out + [_of(group, one, Verdict.REVIEW, "contradiction", "", one.plain) for one in asked]
-    for target, found in zip(asked, reach.all(asked), strict=True):
+    for target, found in zip(asked, reached, strict=True):
         if target.entry is not None or found.verdict is not Verdict.PASS:
             out.append(_of(group, target, found.verdict, found.reason, found.told, (found.low, found.high)))
     return out

@@ -101,8 +101,9 @@ class Linked:
         for level, one in self.sheets:
             for at, ends in one.ends.items():
                 if at not in one.silent:
-                    shown = next(entry.shown.text for entry in one.sheet.entries if entry.labels == at)
-                    yield Stated(self.slot(level, one, at), *ends, f"{shown} ({', '.join(at)}) of {one.sheet.name}")
+                    yield Stated(
+                        self.slot(level, one, at), *ends, f"{one.texts[at]} ({', '.join(at)}) of {one.sheet.name}"
+                    )
             for at, ends in one.absent.items():
                 yield Stated(self.slot(level, one, at), *ends, f"no row ({', '.join(at)}) of {one.sheet.name}")
 

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pets.errors import QueryError
 from pets.sdc.tables.bounds import MOST
 from pets.sdc.tables.findings import Verdict
 from pets.sdc.tables.linked import Linked, Target
 from pets.sdc.tables.rules import Limits
-from pets.sdc.tables.subtraction import Subtraction
+from pets.sdc.tables.subtraction import ContradictionError, Subtraction
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,20 @@ class Reach:
 
     def _solved(self, targets: Sequence[Target]) -> list[Reached]:
         """What all tables at once tell."""
-        try:
-            from pets.sdc.search import Protected, check
-            from pets.sdc.system import Statement, System
-        except ImportError:  # until the core is there
-            return [self._undecided(one) for one in targets]
-        told = [Statement(one.atoms, one.low, one.high, one.source) for one in self._statements]
+        from pets.sdc.search import Protected, check
+        from pets.sdc.system import Statement, System
+
+        told = [
+            Statement(one.atoms, one.low, one.high, one.source)
+            for one in self._statements
+            if one.low > 0 or one.high < MOST
+        ]
         system = System.from_statements(self._linked.size, told)
         protected = [Protected(one.atoms, one.name) for one in targets]
-        found = check(system, None, protected, self._limits.width, self._seconds)
+        try:
+            found = check(system, None, protected, self._limits.width, self._seconds)
+        except QueryError:  # no whole numbers fit all that is shown
+            raise ContradictionError("a total") from None
         return [self._answer(target, one) for target, one in zip(targets, found, strict=True)]
 
     def _answer(self, target: Target, found: Any) -> Reached:

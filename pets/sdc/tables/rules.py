@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
+from math import lcm
 
 import numpy as np
 
 from pets.common.integers import Ints
+from pets.errors import QueryError
 from pets.protection.rounding import Rounding
+from pets.sdc.dominance import Contributions, counts_of_mean, nk_fails, p_fails
 from pets.sdc.tables.bounds import MOST, Bounded
 from pets.sdc.tables.cell_text import Kind, Shown
 from pets.sdc.tables.findings import Finding, Verdict
-from pets.sdc.tables.means import dominated, estimable, sizes
 from pets.sdc.tables.sheet import Entry, Mean, Parts
 
 GREATEST_SIZE = 60
@@ -89,7 +92,9 @@ def _of_mean(sheet: Bounded, one: Mean, limits: Limits) -> Finding:
         told = f"{one.name} of {one.entry.name} rests on {_between(low, high)} people"
     if one.size is None or low < high:
         tried = range(max(low, 1), min(high, GREATEST_SIZE) + 1)
-        found = sizes(one.entry.shown.number, one.entry.shown.digits, tried)
+        digits = one.entry.shown.digits
+        shown = Decimal(int(one.entry.shown.number * 10**digits)).scaleb(-digits)
+        found = [n for n in counts_of_mean(str(shown), tried[-1]) if n in tried]
         left = len(found) + (high > GREATEST_SIZE and one.size is not None)
         few = 0 < left <= limits.width and left < len(tried)
         if few or (one.size is None and found and len(found) * 2 < len(tried)):
@@ -112,15 +117,31 @@ def _of_sum(sheet: Bounded, one: Parts, limits: Limits) -> Iterator[Finding]:
         n, share = limits.nk
         if one.size is not None and low <= limits.small:
             broken.append((Verdict.FAIL, "few", f"{name} rests on {_between(low, high)} people"))
-        if dominated(total, [first, second][:n], share):
+        given = _contributions(total, first, second)
+        if given is None:
+            broken.append((Verdict.REVIEW, "size", f"the contributions to {name} are not the greatest of it, in order"))
+        elif nk_fails(given, n, share)[0]:
             broken.append((Verdict.FAIL, "dominance", f"{n} contributors are at least {float(share):.0%} of {name}"))
-        if estimable(total, first, second, limits.p):
+        if given is not None and p_fails(given, limits.p)[0]:
             told = (
                 f"the second contributor to {name} can tell the greatest one's amount to within {float(limits.p):.0%}"
             )
             broken.append((Verdict.FAIL, "p_percent", told))
     for verdict, reason, told in broken or [(Verdict.PASS, "large", "")]:
         yield _finding(sheet, one.entry, verdict, reason, told, measure=one.name)
+
+
+def _contributions(total: Fraction, first: Fraction, second: Fraction) -> Contributions | None:
+    """A sum and its two greatest contributions in whole steps; ``None`` where they are none such."""
+    step = lcm(total.denominator, first.denominator, second.denominator)
+    whole = [int(one * step) for one in (total, first, second)]
+    if whole[0] < whole[1] + whole[2] or max(whole) >= 2**62:
+        return None
+    totals, greatest = np.array(whole[:1], dtype=np.int64), np.array([whole[1:]], dtype=np.int64)
+    try:
+        return Contributions(totals, greatest, np.array([2], dtype=np.int64))
+    except QueryError:
+        return None
 
 
 def _sizes(size: Shown | None, limits: Limits, *, rounded: bool) -> tuple[int, int]:
@@ -133,8 +154,8 @@ def _sizes(size: Shown | None, limits: Limits, *, rounded: bool) -> tuple[int, i
         low, high = limits.rule.interval(_array(size.count))
         return int(low[0]), int(high[0])
     if size.kind is Kind.HIDDEN:
-        low, high = limits.rule.hidden if limits.rule.threshold else (0, MOST)
-        return int(low if size.low is None else size.low), int(high if size.high is None else size.high)
+        least, most = limits.rule.hidden if limits.rule.threshold else (0, MOST)
+        return (least if size.low is None else size.low), (most if size.high is None else size.high)
     return 0, MOST
 
 

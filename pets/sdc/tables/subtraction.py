@@ -80,9 +80,8 @@ def _of_sheet(linked: Linked, level: int, one: Bounded) -> Iterator[tuple[Equati
         return
     for at in product(*choices):
         for place, label in enumerate(at):
-            others = one.labels[place]
             if label == TOTAL:
-                names = cover(others)
+                names = one.once[place]
             else:
                 whole = axes[one.sheet.dimensions[place]].parts
                 inside = tuple(other for other in whole if set(whole[other]) < set(whole[label]))
@@ -93,7 +92,8 @@ def _of_sheet(linked: Linked, level: int, one: Bounded) -> Iterator[tuple[Equati
                 continue
             cells = [(*at[:place], name, *at[place + 1 :]) for name in names]
             slots = {cell: linked.slot(level, one, cell) for cell in (at, *cells)}
-            said = {slots[cell]: f"({', '.join(cell)})" for cell in (at, *cells)}
+            whose = f" of {one.sheet.name}" if len(linked.sheets) > 1 else ""
+            said = {slots[cell]: f"({', '.join(cell)}){whose}" for cell in (at, *cells)}
             yield Equation(slots[at], tuple(slots[cell] for cell in cells)), said
 
 

@@ -56,9 +56,9 @@ def test_status_summary_and_cells_are_what_was_found(results: Any) -> None:
     }
     assert "cell (North, F) is 3: 23 − 20" in first["comments"]
     assert first["outcome"]["F"] == {
-        "North": "PresenceOfLinkedTableCheck",
-        "South": "MinimumThresholdCheck",
-        "Total": "",
+        "North": "PresenceOfLinkedTableCheck; ",
+        "South": "MinimumThresholdCheck; ",
+        "Total": "ok",
     }
     assert second["files"][0]["sdc"] == {"summary": {}, "cells": {}}
     assert second["properties"] == {"method": "crosstab", "mitigation": "round", "round_base": 5}

@@ -6,6 +6,7 @@ Noise is not drawn here (OpenDP draws it); these are names and keys.
 from __future__ import annotations
 
 import secrets
+import uuid
 
 
 def random_id() -> str:
@@ -26,3 +27,8 @@ def random_bytes(count: int) -> bytes:
 def random_below(limit: int) -> int:
     """A uniform whole number from 0 to ``limit`` − 1."""
     return secrets.randbelow(limit)
+
+
+def random_uuid() -> str:
+    """A fresh version 4 UUID, for forms of others that want one."""
+    return str(uuid.uuid4())

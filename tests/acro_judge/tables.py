@@ -1,4 +1,4 @@
-"""Two hundred tables of invented people from seeds, alike in the judge's environment and in ours: Python's own numbers."""
+"""Two hundred tables of invented people from seeds, alike in the judge's environment and in ours."""
 
 from __future__ import annotations
 
@@ -19,3 +19,15 @@ def rows(seed: int) -> list[Row]:
     places = chance.choices([(region, group) for region in REGIONS for group in GROUPS], shares, k=people)
     heavy = chance.choice((1, 2, 3))
     return [(region, group, 1 + int(chance.random() ** -heavy * 20) % 1_000_000) for region, group in places]
+
+
+def two_tables() -> list[tuple[str, str, str]]:
+    """People by region, code and sex, of whom one is alone with a code in the region E."""
+    chance = random.Random(17)
+    sizes = {"E": (1, 185, 200), "N": (90, 130, 110), "S": (60, 75, 85)}
+    return [
+        (region, code, chance.choice("FM"))
+        for region, counts in sizes.items()
+        for code, count in zip("abc", counts, strict=True)
+        for _ in range(count)
+    ]

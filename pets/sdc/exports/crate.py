@@ -10,7 +10,6 @@ import datetime as dt
 import hashlib
 import io
 import json
-import uuid
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -19,6 +18,7 @@ from typing import Any
 
 from pets.common import yamlfile
 from pets.common.codec import Json
+from pets.common.entropy import random_uuid
 from pets.common.files import replace_file
 from pets.common.version import __version__
 from pets.errors import UserError, did_you_mean, shown
@@ -128,7 +128,7 @@ def export(
     out = Path(path)
     if out.suffix.lower() != ".zip":
         raise UserError(f"a crate is a .zip file, not {out.name!r}")
-    bag = files(given, facts, at=at, identifier=identifier or str(uuid.uuid4()))
+    bag = files(given, facts, at=at, identifier=identifier or random_uuid())
     moment = dt.datetime.fromisoformat(at)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

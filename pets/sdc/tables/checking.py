@@ -21,10 +21,10 @@ from pets.schema.schema import Category, Schema
 from pets.sdc.tables import rules
 from pets.sdc.tables.bounds import MOST, Bounded, bounded
 from pets.sdc.tables.files import read_table
-from pets.sdc.tables.findings import Finding, Verdict
+from pets.sdc.tables.findings import Finding, Grid, Verdict
 from pets.sdc.tables.linked import MAX_ATOMS, Linked, Target, linked
 from pets.sdc.tables.reach import Reach
-from pets.sdc.tables.result import Grid, TableCheck
+from pets.sdc.tables.result import TableCheck
 from pets.sdc.tables.rules import Limits
 from pets.sdc.tables.sheet import COLUMNS, TOTAL, Layout, Sheet, flat, sheets
 from pets.sdc.tables.subtraction import ContradictionError, Subtraction

@@ -61,3 +61,13 @@ class Finding:
     high: int | None = None
     row: int | None = None
     column: int | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as it was read: its head, and its cells as texts."""
+
+    name: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    keys: tuple[str, ...]

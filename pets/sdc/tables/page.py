@@ -6,9 +6,9 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from html import escape
+from typing import Protocol
 
-from pets.sdc.tables.findings import REASONS, Finding, Verdict
-from pets.sdc.tables.result import Grid, TableCheck
+from pets.sdc.tables.findings import REASONS, Finding, Grid, Verdict
 
 STYLE = """
 body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",Arial,sans-serif;margin:2em auto;
@@ -34,7 +34,39 @@ _SAID = {
 }
 
 
-def page(check: TableCheck) -> str:
+class Checked(Protocol):
+    """What the page shows of a check."""
+
+    @property
+    def tables(self) -> tuple[Grid, ...]:
+        """The tables, as they were read."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all together."""
+
+    @property
+    def rule(self) -> str:
+        """By which rule."""
+
+    @property
+    def width(self) -> int:
+        """How many other numbers a small count had to leave open."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many findings have each verdict."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was taken for granted."""
+
+
+def page(check: Checked) -> str:
     """The page, as HTML."""
     style = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
@@ -60,7 +92,7 @@ def page(check: TableCheck) -> str:
     )
 
 
-def _table(grid: Grid, check: TableCheck) -> str:
+def _table(grid: Grid, check: Checked) -> str:
     places = [name for name in grid.header if name not in grid.keys]
     found: dict[tuple[int, int], Finding] = {}
     for one in check.findings:
@@ -99,7 +131,7 @@ def _weight(one: Finding) -> int:
     return [Verdict.PASS, Verdict.REVIEW, Verdict.FAIL].index(one.verdict)
 
 
-def _listing(check: TableCheck) -> str:
+def _listing(check: Checked) -> str:
     told = sorted((one for one in check.findings if one.verdict is not Verdict.PASS), key=_weight, reverse=True)
     if not told:
         return "<p>Nothing.</p>"

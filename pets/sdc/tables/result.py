@@ -15,19 +15,10 @@ from pets.common import html_table
 from pets.common.codec import Json
 from pets.common.files import replace_file
 from pets.errors import UserError
-from pets.sdc.tables.findings import REASONS, Finding, Verdict
+from pets.sdc.tables.findings import REASONS, Finding, Grid, Verdict
+from pets.sdc.tables.page import page
 
 _LINES = 40
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table as it was read: its head, and its cells as texts."""
-
-    name: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -102,8 +93,6 @@ class TableCheck:
 
     def page(self) -> str:
         """A page to look at, which loads nothing: each table with its cells marked, and what was found of them."""
-        from pets.sdc.tables.page import page
-
         return page(self)
 
     def save(self, path: str | Path) -> Path:

@@ -40,9 +40,9 @@ test: lint ## lint, every test, the documentation's examples and the notebooks
 	@echo "== tests and examples"
 	@$(BIN)/python -m $(TESTS)
 
-test-random: .venv/.full ## every test, in an order of its own (SEED=)
+test-random: .venv/.full ## every test, in an order and with names and keys of its own (SEED=)
 	@seed=$(or $(SEED),$$RANDOM); echo "== tests in random order; again with SEED=$$seed"
-	@$(BIN)/python -m $(TESTS) --random-order-bucket=$(SHUFFLED) --random-order-seed="$$seed"
+	@NAMES_SEED="$$seed" $(BIN)/python -m $(TESTS) --random-order-bucket=$(SHUFFLED) --random-order-seed="$$seed"
 
 test-busy: .venv/.full ## every test, beside eight busy processes
 	@echo "== tests on a busy machine"

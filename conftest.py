@@ -9,6 +9,10 @@ PETS = Path(__file__).with_name("pets")
 
 pytest_plugins = ["tests.chance", "tests.duckdbs", "tests.slowest"]
 
+# Several tests run at once: where a library takes all cores for itself, its threads wait for one another, and busily.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 # half of a small table's synthesis would be spent on making its compiled code quick
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 

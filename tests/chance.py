@@ -1,14 +1,17 @@
 """No test fails by chance: noise comes from a seed, but where a test says how seldom it raises a false alarm.
 
 * A test without a mark gets noise (and keys for the choice of rows) from a seed that its own name decides. It draws the
-  same numbers on every run, in any order, so that it cannot fail by chance.
+  same numbers on every run, in any order, so that it cannot fail by chance. Names, nonces and keys
+  (``pets.common.entropy``) come from a second generator of its own, so that one name more moves no noise.
 * A test marked ``chance(p)`` gets OpenDP's noise and the operating system's keys. ``p`` bounds, for one instance, the
   probability that it fails though pets is right; a comment beside it says why. ``chance(0)``: nothing that it asserts
   depends on what was drawn.
 * Processes that a test starts draw what they like: a test that starts Python without a mark is refused.
 * All p of the suite together are at most ``MOST`` (``tests/test_chance.py``).
 
-``CHANCE_SEED=2`` gives every unmarked test other numbers: a test that then fails asserts too much.
+``CHANCE_SEED=2`` gives every unmarked test other numbers: a test that then fails asserts too much. ``NAMES_SEED=2``
+gives it other names and keys alone (``make test-random`` does): a test that then fails rests on their order, which is a
+defect, be it seldom or not. (Two requests at one time of a clock that stands, say, are in the order of their names.)
 """
 
 from __future__ import annotations
@@ -17,11 +20,13 @@ import hashlib
 import math
 import multiprocessing.process
 import os
+import secrets
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,19 +44,30 @@ JUDGES = "tests/stats/"
 SUMS = pytest.StashKey[dict[str, float]]()
 
 
+@dataclass(frozen=True)
+class Seeded:
+    """Generators of what a test draws."""
+
+    noise: np.random.Generator
+    names: np.random.Generator
+
+
 class Sources:
     """Where the test that runs gets its randomness from; the top of ``stack`` is ``None`` where it is real."""
 
     def __init__(self) -> None:
-        self.stack: list[np.random.Generator | None] = [None]
+        self.stack: list[Seeded | None] = [None]
         self.lock = threading.Lock()
         self.seeded_draws = 0
         self.started: list[str] = []
 
     @contextmanager
-    def seeded(self, name: str) -> Iterator[None]:
-        seed = f"{os.environ.get('CHANCE_SEED', '1')}:{name}".encode()
-        with self._pushed(np.random.default_rng(list(hashlib.sha256(seed).digest()))):
+    def seeded(self, name: str, place: str = "") -> Iterator[None]:
+        """Noise by the name alone (it stays when a test moves to another folder), names and keys by its place too: two
+        fixtures of one name may meet in what a process keeps."""
+        chance = os.environ.get("CHANCE_SEED", "1")
+        names = os.environ.get("NAMES_SEED", chance)
+        with self._pushed(Seeded(generator(f"{chance}:{name}"), generator(f"names {names}:{place}:{name}"))):
             yield
 
     @contextmanager
@@ -60,12 +76,16 @@ class Sources:
             yield
 
     @contextmanager
-    def _pushed(self, source: np.random.Generator | None) -> Iterator[None]:
+    def _pushed(self, source: Seeded | None) -> Iterator[None]:
         self.stack.append(source)
         try:
             yield
         finally:
             self.stack.pop()
+
+
+def generator(seed: str) -> np.random.Generator:
+    return np.random.default_rng(list(hashlib.sha256(seed.encode()).digest()))
 
 
 SOURCES = Sources()
@@ -94,7 +114,7 @@ class Measurement:
             if source is None:
                 return None
             SOURCES.seeded_draws += 1
-            return noise(source, self._kind, self._scale, size)
+            return noise(source.noise, self._kind, self._scale, size)
 
 
 class Threshold(Measurement):
@@ -147,21 +167,31 @@ def _law(scale: float) -> tuple[int, Any]:
 
 
 class Keys:
-    """``secrets`` as ``pets.common.entropy`` sees it: keys for the choice of rows come from the seed."""
-
-    def __getattr__(self, name: str) -> Any:
-        import secrets
-
-        return getattr(secrets, name)
+    """``secrets`` as ``pets.common.entropy`` sees it: what it draws for an unmarked test comes from the seed."""
 
     def randbits(self, bits: int) -> int:
-        import secrets
-
+        """Keys for the choice of rows: they decide answers, as noise does."""
         with SOURCES.lock:
             source = SOURCES.stack[-1]
-            return (
-                secrets.randbits(bits) if source is None else int.from_bytes(source.bytes(-(-bits // 8))) >> -bits % 8
-            )
+            return secrets.randbits(bits) if source is None else _bits(source.noise, bits)
+
+    def token_bytes(self, count: int) -> bytes:
+        with SOURCES.lock:
+            source = SOURCES.stack[-1]
+            return secrets.token_bytes(count) if source is None else source.names.bytes(count)
+
+    def token_hex(self, count: int) -> str:
+        return self.token_bytes(count).hex()
+
+    def randbelow(self, limit: int) -> int:
+        with SOURCES.lock:
+            source = SOURCES.stack[-1]
+            # (64 bits more than asked for: as good as uniform)
+            return secrets.randbelow(limit) if source is None else _bits(source.names, limit.bit_length() + 64) % limit
+
+
+def _bits(source: np.random.Generator, bits: int) -> int:
+    return int.from_bytes(source.bytes(-(-bits // 8))) >> -bits % 8
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -237,8 +267,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    # (not by place: a test's numbers stay when it moves to another folder, and when others come before it)
-    with SOURCES.real() if rate(item) is not None else SOURCES.seeded(item.name):
+    with SOURCES.real() if rate(item) is not None else SOURCES.seeded(item.name, item.nodeid):
         return (yield)
 
 
@@ -247,7 +276,7 @@ def pytest_fixture_setup(fixturedef: Any, request: Any) -> Iterator[Any]:
     """What is made once for several tests does not depend on which of them came first."""
     if fixturedef.scope == "function" or request.node.get_closest_marker("chance") is not None:
         return (yield)
-    with SOURCES.seeded(f"{fixturedef.argname} {getattr(request, 'param_index', 0)}"):
+    with SOURCES.seeded(f"{fixturedef.argname} {getattr(request, 'param_index', 0)}", request.node.nodeid):
         return (yield)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import pets
-from pets.common.entropy import rank_key
+from pets.common.entropy import random_below, random_bytes, random_id, rank_key
 from pets.dp.noise import add_gaussian, add_laplace
 from pets.rows.snapshot import Snapshot
 from tests.chance import MOST, SOURCES, SUMS, rate
@@ -36,6 +36,36 @@ def test_an_unmarked_test_draws_the_same_on_every_run(request: pytest.FixtureReq
         assert drawn() == mine != drawn()
     with SOURCES.seeded("another test"):
         assert drawn() != mine
+
+
+def named() -> tuple[str, bytes, int]:
+    return random_id(), random_bytes(8), random_below(10**30)
+
+
+def test_an_unmarked_test_draws_the_same_names_on_every_run(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else two requests at one time of a clock that stands were in another order on every run."""
+    mine, noise = named(), drawn()
+    with SOURCES.seeded(request.node.name, request.node.nodeid):
+        assert drawn() == noise, "one name more moves no noise"
+        assert named() == mine != named()
+    with SOURCES.seeded(request.node.name, "another place"):
+        assert named() != mine
+        assert drawn() == noise
+    monkeypatch.setenv("NAMES_SEED", "2")
+    with SOURCES.seeded(request.node.name, request.node.nodeid):
+        assert named() != mine
+        assert drawn() == noise
+
+
+def test_seeded_names_are_what_the_system_would_give() -> None:
+    name, raw, _ = named()
+    assert len(name) == 32 and set(name) <= set("0123456789abcdef")
+    assert len(raw) == 8
+    assert {random_below(3) for _ in range(100)} == {0, 1, 2}
+    assert {random_below(1) for _ in range(10)} == {0}
+    assert len({random_id() for _ in range(1000)}) == 1000
 
 
 def test_seeded_noise_has_the_law_of_its_scale() -> None:
@@ -68,6 +98,9 @@ def test_the_choice_of_rows_is_seeded_too() -> None:
 @pytest.mark.parametrize("again", [False, True])
 def test_a_marked_one_does_not(again: bool, seen: list[object] = []) -> None:  # noqa: B006
     """Two instances of one test, whose names would seed them alike."""
+    with SOURCES.seeded("alike"):
+        alike = named()
+    assert named() != alike
     seen.append(drawn()[0])
     assert len(seen) < 2 or seen[0] != seen[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shlex
 import socket
@@ -35,10 +36,19 @@ sys.addaudithook(_told)
 """
 
 
+PORTS = range(20_000, 30_000)
+"""Below those that a system gives to whoever connects: one of those may be taken before a server listens again."""
+
+_tried = itertools.count(os.getpid() * 61)  # other processes look for ports too: each begins elsewhere
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine that nobody has, and that the system gives to nobody; another one each time."""
+    for tried in itertools.islice(_tried, len(PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", PORTS[tried % len(PORTS)]))
+            return int(probe.getsockname()[1])
+    raise OSError("no port is free")
 
 
 def run(*arguments: str) -> None:

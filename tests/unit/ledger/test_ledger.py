@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from pets.ledger.standing import refusal
 from pets.ledger.states import NEXT, Request, State
 from pets.protection.budget import Budget, Cost
 from tests.ledgers import MILLI, Place, account, ask, audit, cap, opened, request, root, seal, state, verify
+from tests.services import until
 
 QUERY = pets.query("stays").agg(n=pets.count())
 BUDGET = pets.Budget(epsilon=1, delta=1e-6)
@@ -411,11 +411,20 @@ def test_of_two_who_asked_at_once_the_first_answer_stays() -> None:
 
 def test_a_long_answer_keeps_its_lease(place: Place) -> None:
     """Somebody cleans up meanwhile: what is still being answered is not taken for one that was left behind."""
-    with opened(place, lease=1.5) as ledger, opened(place, lease=1.5) as other:
+    now, terms = [1e9], {"lease": 0.3}  # renewed every tenth of a second, until a time that the test sets
+    with opened(place, **terms, clock=lambda: now[0]) as ledger, opened(place, **terms, clock=lambda: now[0]) as other:
         asker = account(ledger)
         alone, kept = asker.reserve([request("left behind")]), asker.reserve([request("long")])
+
+        def renewed() -> bool:
+            with other.reading() as tx:
+                row = tx.request(kept[0].id)
+            return row is not None and row.lease > now[0] + 0.2
+
         with asker.closing(kept):
-            time.sleep(2.5)
+            for _ in range(2):
+                now[0] += 0.2
+                until(renewed)
             assert other.recover() == 1
             assert state(asker, alone[0].id) == "forfeited" and state(asker, kept[0].id) == "started"
             seal(asker, kept[0])

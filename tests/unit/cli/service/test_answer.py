@@ -40,7 +40,7 @@ def later(true: Callable[[], bool], do: Callable[[], None]) -> threading.Thread:
     """Do this once that is true, from another thread."""
 
     def run() -> None:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 600
         while not true() and time.monotonic() < until:
             time.sleep(0.02)
         do()

@@ -79,7 +79,7 @@ def test_a_copy_under_load_is_whole_and_an_old_one_stays_closed(ground: tuple[Pl
     with opened(place) as ledger:
         writer = Writer(account(ledger))
         writer.start()
-        assert writer.asked.wait(60)
+        assert writer.asked.wait(600)
         old = copied()
         writer.ended.set()
         writer.join(60)

@@ -63,7 +63,7 @@ def reader(old: Path) -> Iterator[Reader]:
         look.execute("PRAGMA journal_mode=WAL")
     made = Reader(old)
     made.start()
-    assert made.begun.wait(30)
+    assert made.begun.wait(600)
     yield made
     made.ended.set()
     made.join(30)

@@ -343,11 +343,11 @@ def test_held_answers_reach_nobody_while_many_ask_at_once(ledger: Ledger) -> Non
     """Those who ask the same while it is decided are given it from then on, and not before."""
     queue, reviews = Queue(ledger), Reviews(ledger)
     job, names = run(queue, EQUAL)
-    asked, approving = threading.Semaphore(0), threading.Event()
+    asked, approving, over = threading.Semaphore(0), threading.Event(), threading.Event()
     got: list[tuple[str, bool]] = []
 
     def ask(number: int) -> None:
-        for _ in range(2000):
+        while not over.is_set():
             try:
                 (found,) = equal(ledger, f"b{number}", None)
             except HeldError:
@@ -359,13 +359,16 @@ def test_held_answers_reach_nobody_while_many_ask_at_once(ledger: Ledger) -> Non
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
-    for _ in range(8):
-        asked.acquire(timeout=600)
-    assert got == []
-    approving.set()
-    reviews.decide(job.id, "approve", by="r")
-    for thread in threads:
-        thread.join()
+    try:
+        for _ in range(8):
+            asked.acquire(timeout=600)
+        assert got == []
+        approving.set()
+        reviews.decide(job.id, "approve", by="r")
+        for thread in threads:
+            thread.join(600)
+    finally:
+        over.set()
     assert got == [(names, True)] * 4
     audit(ledger)
 

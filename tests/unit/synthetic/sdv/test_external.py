@@ -297,10 +297,11 @@ def soon(holds: Callable[[], bool]) -> bool:
 def test_what_a_fit_started_ends_with_it(tmp_path: Path) -> None:
     body = (
         "import subprocess\nother = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'])\n"
-        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(other.pid))\ntime.sleep(300)"
+        f"with open({str(tmp_path / 'pid')!r}, 'w') as file:\n    file.write(str(other.pid))\n"
+        "x = bytearray(400_000_000)\ntime.sleep(300)"  # too much: it is ended once the other is there, and not before
     )
-    with pytest.raises(ReleaseFailedError, match="longer than 3 seconds"):
-        engine_process.run(FRAME, REQUEST, Limits(seconds=3), progress=False, command=engine(tmp_path, body))
+    with pytest.raises(ReleaseFailedError, match=r"more than 0\.2 GB of memory"):
+        engine_process.run(FRAME, REQUEST, Limits(300, 0.2), progress=False, command=engine(tmp_path, body))
     assert soon(lambda: gone(int((tmp_path / "pid").read_text("utf-8"))))
 
 

@@ -38,15 +38,15 @@ demo: .venv/.light ## the toolkit in one minute, on public or on your own data (
 
 test: lint ## lint, every test, the documentation's examples and the notebooks
 	@echo "== tests and examples"
-	@$(BIN)/python -m $(TESTS)
+	@PYTHONHASHSEED=0 $(BIN)/python -m $(TESTS)
 
-test-random: .venv/.full ## every test, in an order and with names and keys of its own (SEED=)
+test-random: .venv/.full ## every test, in an order of its own, and with other names, keys and orders of sets (SEED=)
 	@seed=$(or $(SEED),$$RANDOM); echo "== tests in random order; again with SEED=$$seed"
-	@NAMES_SEED="$$seed" $(BIN)/python -m $(TESTS) --random-order-bucket=$(SHUFFLED) --random-order-seed="$$seed"
+	@PYTHONHASHSEED="$$seed" NAMES_SEED="$$seed" $(BIN)/python -m $(TESTS) --random-order-bucket=$(SHUFFLED) --random-order-seed="$$seed"
 
 test-busy: .venv/.full ## every test, beside eight busy processes
 	@echo "== tests on a busy machine"
-	@trap 'kill $$(jobs -p) 2>/dev/null || :' EXIT; for one in 1 2 3 4 5 6 7 8; do while :; do :; done & done; $(BIN)/python -m $(TESTS)
+	@trap 'kill $$(jobs -p) 2>/dev/null || :' EXIT; for one in 1 2 3 4 5 6 7 8; do while :; do :; done & done; PYTHONHASHSEED=0 $(BIN)/python -m $(TESTS)
 
 lint: .venv/.full ## style, types and the doors between modules
 	@echo "== ruff"

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -100,6 +103,29 @@ def test_every_golden_digest_is_checked() -> None:
 def test_an_object_has_the_digest_of_its_form() -> None:
     assert _schema().digest == digest(forms()["schema stays"])
     assert pets.query("stays").agg(n=pets.count()).digest == digest(forms()["query count"])
+
+
+@pytest.mark.chance(0)  # another Python, whose sets are in another order; it draws nothing
+def test_no_digest_rests_on_the_order_of_a_set() -> None:
+    code = (
+        "from tests.vectors.test_digests import *\n"
+        "print(json.dumps([list({'a', 'b', 'c', 'd'}), {name: digest(form) for name, form in forms().items()}]))"
+    )
+    orders, made = [], []
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=FILE.parents[2],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        order, digests = json.loads(done.stdout)
+        orders.append(order)
+        made.append(digests)
+    assert orders[0] != orders[1]
+    assert made[0] == made[1] == json.loads(FILE.read_text("utf-8"))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def timed(source: str) -> list[int]:
 
     def tells(node: ast.AST, names: set[str]) -> bool:
         called = (one.func for one in ast.walk(node) if isinstance(one, ast.Call))
-        return any(ast.unparse(one) in clocks for one in called) or bool(read(node) & names)
+        return any(dotted(one) in clocks for one in called) or bool(read(node) & names)
 
     # functions that give what a clock said
     for node in tree.body:
@@ -46,6 +46,14 @@ def timed(source: str) -> list[int]:
             known = _tainted(node, tells)
             found += [one.lineno for one in ast.walk(node) if isinstance(one, ast.Assert) and tells(one.test, known)]
     return sorted(set(found))
+
+
+def dotted(node: ast.AST) -> str:
+    """``a.b.c`` as it is written; empty for what is no plain name."""
+    if isinstance(node, ast.Attribute):
+        before = dotted(node.value)
+        return f"{before}.{node.attr}" if before else ""
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def read(node: ast.AST) -> set[str]:
@@ -63,7 +71,7 @@ def _tainted(function: ast.FunctionDef, tells: object) -> set[str]:
                 if _reckoned(node.value, known, tells):
                     known |= {one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)}
             elif isinstance(node, ast.Call) and any(_reckoned(one, known, tells) for one in node.args):
-                name, _, method = ast.unparse(node.func).rpartition(".")
+                name, _, method = dotted(node.func).rpartition(".")
                 known |= {name} if method == "append" else set()
     return known
 
@@ -72,7 +80,7 @@ def _reckoned(value: ast.AST, known: set[str], tells: object) -> bool:
     assert callable(tells)
     if isinstance(value, (ast.Lambda, ast.FunctionDef)):
         return False
-    if isinstance(value, ast.Call) and ast.unparse(value.func) not in ("min", "max", "sum", "round", "abs", "sorted"):
+    if isinstance(value, ast.Call) and dotted(value.func) not in ("min", "max", "sum", "round", "abs", "sorted"):
         return bool(tells(ast.Call(value.func, [], []), set()))
     if isinstance(value, (ast.Call, ast.BinOp, ast.UnaryOp, ast.Tuple, ast.List, ast.Attribute, ast.Subscript)):
         return any(_reckoned(one, known, tells) for one in ast.iter_child_nodes(value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,7 +38,7 @@ def by_key(connection: sa.Connection, dataset: str, scope: Scope, key: str) -> A
 
 def by_id(connection: sa.Connection, job: str) -> Any:
     """A job's row, or ``None``."""
-    return connection.execute(sa.select(jobs).where(jobs.c.id == job)).first()
+    return connection.execute(_BY_ID, {"job": job}).first()
 
 
 def waiting(connection: sa.Connection, dataset: str | None = None, project: str | None = None) -> int:
@@ -71,7 +72,7 @@ def under_way(connection: sa.Connection, dataset: str, project: str, now: float)
 
 def any_waiting(connection: sa.Connection, datasets: Sequence[str] | None) -> bool:
     """Whether one waits."""
-    return connection.execute(_next(datasets)).first() is not None
+    return connection.execute(_next(datasets is not None), {"datasets": datasets}).first() is not None
 
 
 def claim(connection: sa.Connection, datasets: Sequence[str] | None, turn: str, values: dict[str, Any]) -> Any:
@@ -79,9 +80,8 @@ def claim(connection: sa.Connection, datasets: Sequence[str] | None, turn: str, 
 
     ``turn``: the project that had the last turn; projects take theirs in the order of their names.
     """
-    first = _next(datasets, turn).with_for_update(skip_locked=True).scalar_subquery()
-    claimed = sa.update(jobs).where(jobs.c.id == first, WAITING).values(tries=jobs.c.tries + 1, **values)
-    return connection.execute(claimed.returning(*jobs.c)).first()
+    given = {"datasets": datasets, "turn": turn} | {f"its_{name}": value for name, value in values.items()}
+    return connection.execute(_claiming(datasets is not None, tuple(values)), given).first()
 
 
 def mine(connection: sa.Connection, project: str, analyst: str, after: Any, limit: int) -> list[Any]:
@@ -133,14 +133,34 @@ def _of(dataset: str, scope: Scope) -> tuple[Any, ...]:
     return jobs.c.dataset == dataset, jobs.c.project == scope[0], jobs.c.analyst == scope[1]
 
 
-def _next(datasets: Sequence[str] | None, turn: str | None = None) -> Any:
-    """The next job; of a project's on invented rows, which are free, one at a time, so that others have a process."""
+# (these are asked all day, and to write such a statement takes longer than to answer it: each is written once)
+
+_BY_ID = sa.select(jobs).where(jobs.c.id == sa.bindparam("job"))
+
+
+@cache
+def _claiming(of: bool, names: tuple[str, ...]) -> Any:
+    """Taking the next job; ``its_…``: what is written of it, by these names. Arguments as of :func:`_next`."""
+    first = _next(of, turns=True).with_for_update(skip_locked=True).scalar_subquery()
+    values = {name: sa.bindparam(f"its_{name}", type_=jobs.c[name].type) for name in names}
+    claimed = sa.update(jobs).where(jobs.c.id == first, WAITING).values(tries=jobs.c.tries + 1, **values)
+    return claimed.returning(*jobs.c)
+
+
+@cache
+def _next(of: bool, *, turns: bool = False) -> Any:
+    """The next job; of a project's on invented rows, which are free, one at a time, so that others have a process.
+
+    Args:
+        of: whether it is about one of ``datasets``; else about any.
+        turns: whether projects take turns, after that of ``turn``.
+    """
     busy = jobs.alias()
     alike = busy.c.project == jobs.c.project, busy.c.kind == "dummy", busy.c.state == "running"
     kept = sa.and_(jobs.c.kind == "dummy", sa.exists().where(*alike))
     query = sa.select(jobs.c.id).where(WAITING, sa.not_(kept))
-    if datasets is not None:
-        query = query.where(jobs.c.dataset.in_(datasets))
-    if turn is not None:
-        query = query.order_by(sa.case((jobs.c.project > turn, 0), else_=1), jobs.c.project)
+    if of:
+        query = query.where(jobs.c.dataset.in_(sa.bindparam("datasets", expanding=True)))
+    if turns:
+        query = query.order_by(sa.case((jobs.c.project > sa.bindparam("turn"), 0), else_=1), jobs.c.project)
     return query.order_by(jobs.c.at, jobs.c.id).limit(1)

@@ -493,7 +493,7 @@ def test_the_database_keeps_jobs_whole(wrong: str, ledger: Ledger) -> None:
 def test_claiming_looks_jobs_up_and_walks_through_none(memory: Ledger) -> None:
     with memory.aside(writes=False) as (connection, _):
         for query, index in (
-            (jobs._next(None), "pets_jobs_waiting"),
+            (jobs._next(False), "pets_jobs_waiting"),
             (sa.select(tables.jobs).where(tables.RUNNING, tables.jobs.c.lease < 0.0), "pets_jobs_running"),
         ):
             told = str(query.compile(connection, compile_kwargs={"literal_binds": True}))

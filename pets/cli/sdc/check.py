@@ -2,6 +2,7 @@
 
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from pets.sdc.exports.output import Released
     from pets.sdc.tables.result import TableCheck
+
+TABLES = ("grid", "rounded", "checked")
+"""The forms of tables of disclosure control."""
 
 sdc_app = typer.Typer(
     name="sdc",
@@ -117,12 +121,22 @@ def export(
     pets sdc export answer.json --acro outputs
     pets sdc export answer.json --crate outputs.zip --facts crate.yaml
     """
-    from pets.release.release import Release
-
     if acro is None and crate is None:
         raise UserError("say what to write: --acro FOLDER, or --crate FILE with --facts FILE")
     _writable(None, crate, facts)
-    _exported([Release.load(path) for path in releases], acro, crate, facts)
+    _exported([_loaded(path) for path in releases], acro, crate, facts)
+
+
+def _loaded(path: Path) -> "Released":
+    """A release, or a table of disclosure control, that was saved."""
+    from pets.release.release import Release
+    from pets.release.rounded.rounded_table import table_of
+
+    try:
+        form = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return Release.load(path)  # which says what is wrong with it
+    return table_of(form) if isinstance(form, dict) and form.get("pets") in TABLES else Release.load(path)
 
 
 def _names(text: str | None) -> list[str] | None:

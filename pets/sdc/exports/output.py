@@ -16,6 +16,7 @@ import pandas as pd
 
 from pets.common.csv_cell import no_formula
 from pets.errors import UserError, shown
+from pets.protection.rounding import Rounding
 from pets.sdc.tables.findings import Finding, Verdict
 from pets.sdc.tables.result import TableCheck
 
@@ -130,8 +131,9 @@ def _released(release: Released) -> Output:
     numbers = [place for place, dtype in enumerate(table.dtypes) if pd.api.types.is_numeric_dtype(dtype)]
     own = [place for place in range(len(table.columns)) if place not in numbers]
     names = [str(name) for name in table.columns]
-    rows = [["" if pd.isna(value) else str(value) for value in row] for row in table.itertuples(index=False)]
-    kind = str(protection.get("kind", ""))
+    kind, rule = str(protection.get("kind", "")), getattr(release, "rule", None)
+    missing = "*" if kind == "sdc" else ""
+    rows = [[missing if pd.isna(value) else str(value) for value in row] for row in table.itertuples(index=False)]
     return Output(
         str(getattr(release, "id", "release")),
         (APART.join(names[place] for place in own) or "everybody", *(names[place] for place in numbers)),
@@ -142,8 +144,8 @@ def _released(release: Released) -> Output:
         (),
         f"session.release(…, pets.{kind.upper()}(…))" if kind else "session.release(…)",
         f"review: {release.guarantee}",
-        "round" if kind == "sdc" else "none",
-        int(protection.get("base", 0) or 0),
+        "round" if isinstance(rule, Rounding) else "none",
+        rule.base if isinstance(rule, Rounding) else 1,
         tuple(names[place] for place in own),
         tuple(names[place] for place in numbers),
     )

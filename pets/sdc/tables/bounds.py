@@ -100,6 +100,8 @@ def bounded(sheet: Sheet, rule: Rounding, hidden: Ends | None) -> Bounded:
     counts = np.array([one.shown.count for one in sheet.entries if one.shown.count is not None], dtype=np.int64)
     rounded = rule.base > 1 and len(counts) > 0 and rule.fits(counts)
     small = hidden or (rule.hidden if rule.threshold else (int(not rule.hide_zero), MOST))
+    if hidden is None and not rounded and (counts == 0).any():
+        small = (max(small[0], 1), small[1])  # where zeros are shown, what is hidden is none
     ends = {one.labels: _ends(one, rule if rounded else None, small) for one in sheet.entries}
     whole = Bounded(sheet, rounded, ends)
     silent = _silent(whole, rule)

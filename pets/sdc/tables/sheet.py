@@ -27,6 +27,7 @@ _OTHER = re.compile(
     r"%|(?:^|[_\s])(?:rate|percent|percentage|pct|proportion|ratio|share|median|sd|std|stdev|ci|lower|upper|p)(?:$|[_\s])",
     re.IGNORECASE,
 )
+_SIGNED = re.compile(r"[-−+]?[\d.,\s]+%?")
 _SIZE = re.compile(r"n|count|counts|number|people|patients|persons|size", re.IGNORECASE)
 _FIRST, _SECOND = (
     re.compile(r"x1|largest|(?:.*_)?max1", re.IGNORECASE),
@@ -166,9 +167,9 @@ def sheets(table: pd.DataFrame, name: str, layout: Layout) -> tuple[Sheet, ...]:
             )
             for row in rows
             for at, column in enumerate(columns)
-            if texts[column][row].kind is not Kind.TEXT
         )
 
+    _told_apart(labels, len(frame), name)
     size = counts[0] if len(counts) == 1 else next((one for one in counts if _SIZE.fullmatch(one)), None)
     extra = _extras(texts, labels, keys, means, sums, size, places)
     heads = [_label(column, layout) for column in counts]
@@ -181,6 +182,19 @@ def sheets(table: pd.DataFrame, name: str, layout: Layout) -> tuple[Sheet, ...]:
         made = [Sheet(name, "people", keys, ())]
     made[0] = Sheet(name, made[0].measure, keys, made[0].entries, *extra)
     return tuple(made)
+
+
+def _told_apart(labels: dict[str, list[str]], rows: int, name: str) -> None:
+    """Refuse rows that the keys do not tell apart: of the same people, only one number can be right."""
+    seen: dict[tuple[str, ...], int] = {}
+    for row in range(rows):
+        at = tuple(column[row] for column in labels.values())
+        if at in seen:
+            raise DataError(
+                f"{name}: rows {seen[at] + 1} and {row + 1} have the same keys; name the columns that tell rows apart, "
+                "such as keys=('region', 'year')"
+            )
+        seen[at] = row
 
 
 def _label(text: str, layout: Layout) -> str:
@@ -210,13 +224,22 @@ def _roles(
     keys = layout.keys
     if keys is None:
         keys = tuple(one for one in texts if one not in counts and one not in spoken and one not in means)
-        keys = tuple(one for one in keys if one in index or one not in numeric or _KEY.search(one))
+        keys = tuple(one for one in keys if one in index or _names(one, texts[one], numeric))
         keys = tuple(one for one in keys if not one.startswith("Unnamed: ") or one not in numeric)
     if not counts and not means and sums is None:
         raise DataError(
             f"{name} has no column of whole numbers that could be counts; name them, such as counts=('patients',)"
         )
     return keys, counts, means, sums
+
+
+def _names(column: str, cells: list[Shown], numeric: list[str]) -> bool:
+    """Whether a column that is no count says whose a row is, and is no percentage, difference or rate."""
+    if column in numeric:
+        return _KEY.search(column) is not None
+    filled = [one for one in cells if one.kind is not Kind.ABSENT]
+    signed = sum(_SIGNED.fullmatch(one.text) is not None for one in filled)
+    return not filled or signed * 2 < len(filled)
 
 
 def _numeric(cells: list[Shown]) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pets.cli.main import run
+from tests.grids import GRID, HES, opened
 from tests.unit.sdc.exports.tables import FAILING, PASSING, released
 from tests.unit.sdc.exports.test_crate import FACTS
 
@@ -52,3 +53,19 @@ def test_a_release_is_exported_for_review(tables: Path, capsys: pytest.CaptureFi
     assert run(["sdc", "export", "answer.json"]) == 2 and "--acro FOLDER" in capsys.readouterr().err
     assert run(["sdc", "export", "answer.json", "--acro", "out"]) == 0
     assert json.loads((tables / "out" / "results.json").read_text())["results"]["output_0"]["status"] == "review"
+
+
+def test_a_table_of_disclosure_control_is_exported_as_it_is_shown(
+    tables: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = opened()
+    grid = session.name_grid(GRID, HES)
+    grid.save(tables / "grid.json")
+    assert run(["sdc", "export", "grid.json", "--acro", "out"]) == 0
+    (record,) = json.loads((tables / "out" / "results.json").read_text())["results"].values()
+    assert record["properties"] == {"method": "crosstab", "mitigation": "round", "round_base": 5}
+    assert record["status"] == "review" and record["summary"] == f"review: {grid.guarantee}"
+    lines = (tables / "out" / "output_0_0.csv").read_text().splitlines()[1:]
+    assert any(",*,1,7" in line for line in lines) and len(lines) == len(grid.table)
+    (tables / "grid.json").write_text("{}")
+    assert run(["sdc", "export", "grid.json", "--acro", "new"]) == 2 and "pets: " in capsys.readouterr().err

@@ -239,6 +239,23 @@ def test_labels_of_a_file_are_texts_on_the_page() -> None:
     assert "<script>" not in page and "&lt;script&gt;x&lt;/script&gt;" in page and "<b>r" not in page
 
 
+def test_percentages_and_differences_are_neither_keys_nor_counts() -> None:
+    table = pd.DataFrame({"r": [*"ab", "Total"], "n": ["*", "20", "23"], "share": ["-", "87%", "100%"]})
+    assert told(check(table.assign(change=["-1", "+2", "1"]))) == ["cell (a) is 3: 23 − 20"]
+
+
+def test_a_note_in_a_column_of_counts_is_no_zero() -> None:
+    table = pd.DataFrame({"r": [*"abcdefg"], "s": ["x"] * 7, "n": ["see note", *map(str, range(20, 26))]})
+    total = pd.DataFrame({"r": ["Total"], "s": ["x"], "n": ["139"]})
+    assert told(check(pd.concat([table, total]))) == ["cell (a, x) is 4: 139 − 20 − 21 − 22 − 23 − 24 − 25"]
+
+
+def test_where_zeros_are_shown_what_is_hidden_is_none() -> None:
+    table = pd.DataFrame({"r": [*"abc", "Total"], "n": ["*", "*", "0", "4"]})
+    found = [(one.low, one.high) for one in check(table, preset="acro_default").findings if one.shown == "*"]
+    assert found == [(1, 3), (1, 3)]
+
+
 WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"preset": "hess"}, BudgetError, "did you mean 'hes'"),
     ({"people": "both"}, UserError, "people must be one of"),
@@ -253,6 +270,13 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
 def test_bad_input_is_one_sentence_with_its_remedy(given: dict[str, Any], kind: type[Exception], says: str) -> None:
     with pytest.raises(kind, match=says):
         check(pd.DataFrame({"r": ["a", "b"], "n": [1, 20]}), **given)
+
+
+def test_rows_that_keys_do_not_tell_apart_are_refused_and_the_remedy_works() -> None:
+    table = pd.DataFrame({"r": ["a", "a"], "when": ["1", "2"], "n": [20, 30]})
+    with pytest.raises(DataError, match="rows 1 and 2 have the same keys; name the columns"):
+        check(table, keys=["r"], counts=["n"])
+    assert check(table, keys=["r", "when"]).verdict is Verdict.PASS
 
 
 def test_what_is_no_table_is_refused() -> None:

@@ -118,9 +118,9 @@ class Carried(httpx.BaseTransport):
 
 
 @contextmanager
-def connected(keeper: Custodian, *, analyst: str, project: str) -> Iterator[Connection]:
+def connected(keeper: Custodian, *, analyst: str, project: str, role: str = "analyst") -> Iterator[Connection]:
     """A connection to a service that answers at once."""
-    who = Identity(analyst, project=project, roles=frozenset({"analyst"}), projects=frozenset({project}))
+    who = Identity(analyst, project=project, roles=frozenset({role}), projects=frozenset({project}))
     with served(keeper, auth=lambda request: who) as client:
         yield pets.connect(
             "http://localhost", token="a token", key=keeper.ledger.key, progress=False, transport=Carried(client)

@@ -18,6 +18,7 @@ import typer
 
 from pets import __version__
 from pets.cli import federation, he, keyholder, ledger_change, log, site
+from pets.cli.airlock.command import airlock_app
 from pets.cli.command import SAFE, Interrupted, built, interruptible, plainer, swallowed, verb
 from pets.cli.connection.asking import ask
 from pets.cli.connection.flags import SchemaOrService, Service
@@ -54,8 +55,10 @@ app.add_typer(ledger_app)
 ledger_change.register(ledger_app)
 log.register(app)
 cosign.register(log.log_app)
-for part in (witness.app, he.app, site.app, federation.app, keyholder.app, service_app, review_app, sdc_app):
-    app.add_typer(part)
+for part in (witness, he, site, federation, keyholder):
+    app.add_typer(part.app)
+for one in (service_app, review_app, sdc_app, airlock_app):
+    app.add_typer(one)
 
 Share = Annotated[
     float,

@@ -27,6 +27,9 @@ POINTS = (
     "change-committed",
     "review-logged",
     "review-committed",
+    "output-stored",
+    "output-logged",
+    "output-committed",
 )
 """Every place, in the order in which a request passes them."""
 

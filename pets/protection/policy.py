@@ -16,7 +16,9 @@ APPROVALS = ("before", "after")
 """When a second person may have to approve."""
 
 _LIMITS = ("max_numbers", "max_conditions", "max_denials", "sdc_width", "sdc_tables", "sdc_seconds", "sdc_atoms")
+_LIMITS += ("output_votes", "output_days")
 _CHOICES = {"sdc_filters": ("bins", "any"), "sdc_review": ("always", "undecided", "never")}
+_SWITCHES = ("output_same_project", "output_logins")
 
 
 @plain_fields(PolicyError)
@@ -44,6 +46,11 @@ class Policy:
         sdc_atoms: cells of all their filters together, above which a check is not begun.
         sdc_review: when a person must let one of them leave: ``"always"``, where the check has not decided
             (``"undecided"``), or ``"never"``. What lies on the grid needs neither a check nor a person.
+        output_votes: people who must approve an output that an analyst takes out of the airlock; never its author.
+        output_days: in which it is to be decided.
+        output_same_project: whether they may be of the author's project.
+        output_logins: whether their votes count only where a login says who votes, and not on the word of whoever keeps
+            the ledger.
     """
 
     allow_unbounded: bool = False
@@ -58,11 +65,18 @@ class Policy:
     sdc_seconds: int = 60
     sdc_atoms: int = 20_000
     sdc_review: str = "always"
+    output_votes: int = 2
+    output_days: int = 7
+    output_same_project: bool = False
+    output_logins: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "allow_unbounded", python_value(self.allow_unbounded))
         if not isinstance(self.allow_unbounded, bool):
             raise PolicyError(f"allow_unbounded must be True or False, not {shown(self.allow_unbounded)}")
+        for name in _SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise PolicyError(f"{name} must be True or False, not {shown(getattr(self, name))}")
         for name in _LIMITS:
             try:
                 value = whole(getattr(self, name))
@@ -116,7 +130,7 @@ class Policy:
     def to_json(self) -> Json:
         """The canonical form; what is as usual, but for ``allow_unbounded``, is left out of it."""
         usual = {field.name: field.default for field in fields(self)}
-        limits = {name: getattr(self, name) for name in _LIMITS + tuple(_CHOICES) if getattr(self, name) != usual[name]}
+        limits = {n: getattr(self, n) for n in (*_LIMITS, *_CHOICES, *_SWITCHES) if getattr(self, n) != usual[n]}
         asked = {} if self.approval is None else {"approval": self.approval}
         rules = {"sdc": list(self.sdc)} if self.sdc else {}
         return {"allow_unbounded": self.allow_unbounded} | limits | asked | rules

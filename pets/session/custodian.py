@@ -29,6 +29,8 @@ from pets.session.verbs.whose import CustodianNames
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pets.session.airlock.airlock import CustodianAirlock
+
 
 class Custodian(CustodianNames):
     """Who keeps a dataset: its tables, its budget and its policy, for any number of analysts.
@@ -234,6 +236,13 @@ class Custodian(CustodianNames):
             by, note: as for :meth:`approve`, and so are the errors.
         """
         self._reviews.decide(request, "refuse", by=by, reason=reason, note=note, dataset=self.schema.dataset)
+
+    @property
+    def airlock(self) -> CustodianAirlock:
+        """Files that analysts want to take out: what waits, what checkers decide, and what leaves."""
+        from pets.session.airlock.airlock import CustodianAirlock
+
+        return CustodianAirlock(self.ledger, self.schema.dataset)
 
     @property
     def _reviews(self) -> Reviews:

@@ -42,13 +42,32 @@ def beside(name: str) -> Any:
 _answers, _log, _witness = beside("answers"), beside("log"), beside("witness")
 _made, _models, _envelopes = beside("kinds/made"), beside("kinds/models"), beside("kinds/envelopes")
 _sharing, _shares = beside("kinds/sharing"), beside("kinds/shares")
-_reviewed = beside("reviewed")
+_reviewed, _cleared = beside("reviewed"), beside("cleared")
 _loss, _plan = _answers.LOSS, _answers.PLAN
 DERIVED = {"synthetic": _made} | dict.fromkeys(_models.KINDS, _models)  # what is made of answers, by its kind
 UNIT, close, conversion, epsilon = _loss.UNIT, _loss.close, _loss.conversion, _loss.epsilon
 Refused, CannotCheck, need, same, read = _plan.Refused, _plan.CannotCheck, _plan.need, _plan.same, _plan.read
 canonical, number, sha256, Plan = _plan.canonical, _plan.number, _plan.sha256, _plan.Plan
 FREE, PARTS, known, expected = _answers.FREE, _answers.PARTS, _answers.known, _answers.expected
+
+
+class People:
+    """Hears what people decided, about answers that were held and about what is taken out of an airlock."""
+
+    EVENTS = (*_reviewed.Reviewed.EVENTS, *_cleared.Cleared.EVENTS)
+
+    def __init__(self, need: Any) -> None:
+        self._answers, self._outputs = _reviewed.Reviewed(need), _cleared.Cleared(need)
+
+    def hear(self, said: Any, at: int) -> None:
+        """The next entry, whatever it is of."""
+        self._answers.hear(said, at)
+        self._outputs.hear(said, at)
+
+    def given(self, request: str) -> bool:
+        """Whether an answer may be in somebody's hands."""
+        return bool(self._answers.given(request))
+
 
 # who signed it, and where it stands in the log ----------------------------------------------------------------------
 
@@ -201,7 +220,7 @@ def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any
     plan = _answers.check(one, said, (entry, private, subject), core)
     place = "budget, other releases: as the ledger says (no log was given)"
     if log is not None:
-        place = _log.replay(log, key, one, said, _loss, checkpoint, _reviewed.Reviewed)
+        place = _log.replay(log, key, one, said, _loss, checkpoint, People)
     if witnesses is not None:
         place += f"\n  {_witness.witnessed(said['log'], key, *witnesses)}"
     return f"{one['guarantee']}\n  {_answers.derived(one, plan)}\n  {place}\n  {public}\n  {UNKNOWABLE}"

@@ -60,10 +60,11 @@ DEATHS: list[tuple[Callable[..., None], str, bool, str]] = [
 ]
 CHANGES = ("change-logged", "change-committed")
 REVIEWS = {"review-logged", "review-committed"}  # (in tests/unit/ledger/review/test_reviews.py)
+OUTPUTS = {"output-stored", "output-logged", "output-committed"}  # (in tests/unit/ledger/review/test_outputs.py)
 
 
 def test_every_place_is_tried() -> None:
-    assert {point for _, point, _, _ in DEATHS} | set(CHANGES) | REVIEWS == set(failpoint.POINTS)
+    assert {point for _, point, _, _ in DEATHS} | set(CHANGES) | REVIEWS | OUTPUTS == set(failpoint.POINTS)
 
 
 def dies(kills: int, place: Place, diary: Path) -> None:

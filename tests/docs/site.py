@@ -25,6 +25,7 @@ CONTENTS = {
         "docs/guide",
         "docs/dummy_data",
         "docs/service",
+        "docs/airlock",
         "docs/federated",
         "docs/federation_from_nothing",
         "docs/guarantees",

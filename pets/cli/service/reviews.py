@@ -1,4 +1,4 @@
-"""``pets review``: what waits for a second person where a policy asks for one, and what they decide."""
+"""``pets review``: decisions of other people, about requests that are held and about outputs of the airlock."""
 
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
@@ -10,18 +10,33 @@ import typer
 
 from pets.cli.command import verb
 from pets.cli.flags import Books
+from pets.errors import UserError
 from pets.ledger.review.votes import REASONS, Decision
 
 review_app = typer.Typer(
     name="review",
-    help="Approval by a second person: requests that are held, and decisions about them.",
+    help="Decisions of other people: about requests that are held, and about outputs of the airlock.",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
 
-Job = Annotated[str, typer.Argument(metavar="REQUEST", help="Its id, as the list shows it.", show_default=False)]
-By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides; never who asked.")]
+Job = Annotated[str, typer.Argument(metavar="ID", help="Of the request or output, as the list shows it.")]
+Name = Annotated[str, typer.Argument(metavar="OUTPUT", help="Its id, as the list shows it.", show_default=False)]
+By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides; never whose it is.")]
 Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="Words of your own; the log has their digest alone.")]
+Digest = Annotated[
+    str | None,
+    typer.Option(
+        "--digest", metavar="HEX", help="Of an output, as show prints it: what you looked at.", show_default=False
+    ),
+]
+
+
+def _reason(decision: Decision) -> typer.models.OptionInfo:
+    found: typer.models.OptionInfo = typer.Option(
+        "--reason", metavar="CODE", help=f"Why: {', '.join(REASONS[decision])}."
+    )
+    return found
 
 
 @verb(review_app)
@@ -29,47 +44,82 @@ def list_(
     books: Books,
     dataset: Annotated[str | None, typer.Option("--dataset", help="Of this dataset alone.", show_default="all")] = None,
 ) -> None:
-    """The requests that are held, the longest first.
+    """The requests that are held and the outputs that wait for votes, the longest first.
 
     \b
     pets review list --ledger ledger.db
     """
+    from pets.ledger.review.outputs import Outputs
     from pets.ledger.review.reviews import Reviews
+    from pets.session.airlock.shown import OutputList
 
-    found = Reviews(books.open()).waiting(dataset)
-    for held in found:
-        job = held.job
+    ledger = books.open()
+    held, outputs = Reviews(ledger).waiting(dataset), Outputs(ledger).waiting(dataset)
+    for one in held:
+        job = one.job
         since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(job.at))
-        made = "its answer is held" if held.stage.value == "after" else "not answered"
+        made = "its answer is held" if one.stage.value == "after" else "not answered"
         print(f"{job.id}  {since}  {job.dataset}: {job.kind} by {job.analyst}, project {job.project}; {made}")
-    if not found:
+    if outputs:
+        print(OutputList(outputs))
+    if not held and not outputs:
         typer.echo("Nothing is held.", err=True)
 
 
 @verb(review_app)
-def show(books: Books, request: Job) -> None:
-    """What is asked, and the protected answer where that is held, as JSON. No row is read.
+def show(
+    books: Books,
+    request: Job,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="Who looks, as a checker.", show_default=False)
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="FOLDER", help="Write an output's files there, to look at.", show_default=False),
+    ] = None,
+) -> None:
+    """What is asked, and the protected answer where that is held; or an output, its files and a pre-flight.
 
     \b
     pets review show 0b1c… --ledger ledger.db
+    pets review show 7d20… --by jo@hospital --out to-check --ledger ledger.db
     """
+    from pets.cli.airlock.looking import look
+    from pets.ledger.review.outputs import Outputs
     from pets.ledger.review.reviews import Reviews
 
-    held = Reviews(books.open()).find(request)
+    ledger = books.open()
+    if Outputs(ledger).known(request):
+        look(ledger, request, by, out)
+        return
+    held = Reviews(ledger).find(request)
     told = {"asked": held.job.asked, "kind": held.job.kind, "analyst": held.job.analyst, "stage": held.stage.value}
     print(json.dumps(told | (held.answer or {}), indent=2, ensure_ascii=False))
 
 
 @verb(review_app)
-def approve(books: Books, request: Job, by: By, note: Note = "") -> None:
-    """Let it be answered, or its answer be shown.
+def approve(books: Books, request: Job, by: By, note: Note = "", digest: Digest = None) -> None:
+    """Let a request be answered, or its answer be shown; or vote that an output may leave.
 
     \b
     pets review approve 0b1c… --by jo@hospital --ledger ledger.db
+    pets review approve 7d20… --by jo@hospital --digest 5e884898da28 --ledger ledger.db
     """
+    from pets.ledger.review.outputs import Outputs
     from pets.ledger.review.reviews import Reviews
+    from pets.ledger.review.voting import Voting
 
-    Reviews(books.open()).decide(request, Decision.APPROVE, by=by, note=note)
+    ledger = books.open()
+    if Outputs(ledger).known(request):
+        if digest is None:
+            raise UserError(
+                "whoever approves an output names what they looked at; look at it with pets review show, and add the "
+                "--digest that it prints"
+            )
+        made = Voting(ledger).decide(request, Decision.APPROVE, by=by, digest=digest, note=note)
+        typer.echo(f"Voted; the output is {made.state.value}.", err=True)
+        return
+    Reviews(ledger).decide(request, Decision.APPROVE, by=by, note=note)
     typer.echo("Approved; the log tells who did.", err=True)
 
 
@@ -78,9 +128,7 @@ def refuse(
     books: Books,
     request: Job,
     by: By,
-    reason: Annotated[
-        str, typer.Option("--reason", metavar="CODE", help=f"Why: {', '.join(REASONS[Decision.REFUSE])}.")
-    ],
+    reason: Annotated[str, _reason(Decision.REFUSE)],
     note: Note = "",
 ) -> None:
     """Leave it unanswered, at no cost, or its answer unshown, which stays charged.
@@ -92,3 +140,68 @@ def refuse(
 
     Reviews(books.open()).decide(request, Decision.REFUSE, by=by, reason=reason, note=note)
     typer.echo("Refused; the log tells who did, and why.", err=True)
+
+
+@verb(review_app)
+def return_(
+    books: Books,
+    output: Name,
+    by: By,
+    reason: Annotated[str, _reason(Decision.RETURN)],
+    note: Note = "",
+    now: Annotated[
+        bool, typer.Option("--now", help="At once, before the others have voted; their votes count no more.")
+    ] = False,
+) -> None:
+    """Vote that an output goes back to its analyst, who may mend it; or send it back at once.
+
+    \b
+    pets review return 7d20… --by jo@hospital --reason small-counts --note "ward 3" --ledger ledger.db
+    """
+    from pets.ledger.review.outputs import Outputs
+    from pets.ledger.review.voting import Voting
+
+    ledger = books.open()
+    if now:
+        made = Voting(ledger).send_back(output, by=by, reason=reason, note=note)
+    else:
+        seen = Outputs(ledger).find(output, by=by).digest
+        made = Voting(ledger).decide(output, Decision.RETURN, by=by, digest=seen, reason=reason, note=note)
+    typer.echo(f"{'Returned' if now else 'Voted'}; the output is {made.state.value}.", err=True)
+
+
+@verb(review_app)
+def reject(
+    books: Books, output: Name, by: By, reason: Annotated[str, _reason(Decision.REJECT)], note: Note = ""
+) -> None:
+    """Vote that an output never leaves.
+
+    \b
+    pets review reject 7d20… --by jo@hospital --reason rows-of-people --ledger ledger.db
+    """
+    from pets.ledger.review.outputs import Outputs
+    from pets.ledger.review.voting import Voting
+
+    ledger = books.open()
+    seen = Outputs(ledger).find(output, by=by).digest
+    made = Voting(ledger).decide(output, Decision.REJECT, by=by, digest=seen, reason=reason, note=note)
+    typer.echo(f"Voted; the output is {made.state.value}.", err=True)
+
+
+@verb(review_app)
+def release(
+    books: Books,
+    output: Name,
+    by: By,
+    out: Annotated[str, typer.Option("--out", metavar="FOLDER", help="The folder to write its files into.")],
+) -> None:
+    """Let an approved output out: its digests are entered in the log, then its files are written.
+
+    \b
+    pets review release 7d20… --by vera --out released --ledger ledger.db
+    """
+    from pets.ledger.review.outputs import Outputs
+    from pets.session.airlock.airlock import write_out
+
+    for path in write_out(Outputs(books.open()), output, out, by=by):
+        print(path)

@@ -30,7 +30,7 @@ from pets.ledger.db.upgrade import known_revisions, upgrade
 
 Connection = sa.Connection
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration that this code knows."""
 
 BUSY_SECONDS = 60.0

@@ -234,6 +234,60 @@ reviews = sa.Table(
     sa.CheckConstraint("decision IN ('approve', 'refuse')", name="pets_known_decision"),
 )
 
+WAITS = sa.text("state IN ('submitted', 'partially-reviewed', 'reviewed')")
+
+outputs = sa.Table(
+    "pets_outputs",  # what analysts want to take out; the bytes of its files lie beside the ledger, by their digests
+    meta,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("dataset", sa.Text, sa.ForeignKey("pets_datasets.name"), nullable=False),
+    sa.Column("project", sa.Text, nullable=False),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("turn", sa.Integer, nullable=False),  # how often it was submitted; votes are about one turn
+    sa.Column("rules", sa.Text, nullable=False),  # canonical JSON: how many must approve, and who may
+    sa.Column("manifest", sa.Text, nullable=False),  # canonical JSON: the files, and what is said of them
+    sa.Column("digest", sa.Text, nullable=False),  # of the manifest
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("due", sa.Float, nullable=False),  # by when this turn is to be decided
+    sa.Column("seq", sa.BigInteger, nullable=False),  # of the log entry that tells of this turn
+    sa.CheckConstraint(
+        "state IN ('submitted', 'partially-reviewed', 'reviewed', 'approved', 'returned', 'rejected', 'withdrawn', "
+        "'released')",
+        name="pets_known_output_state",
+    ),
+    sa.CheckConstraint("turn > 0", name="pets_output_turns_count_up"),
+)
+sa.Index("pets_outputs_open", outputs.c.dataset, outputs.c.due, sqlite_where=WAITS, postgresql_where=WAITS)
+sa.Index("pets_outputs_of_analyst", outputs.c.dataset, outputs.c.project, outputs.c.analyst, outputs.c.at)
+
+output_votes = sa.Table(
+    "pets_output_votes",  # what each reviewer said of a turn; the log commits to it, and tells it once all are in
+    meta,
+    sa.Column("output", sa.Text, sa.ForeignKey("pets_outputs.id"), primary_key=True),
+    sa.Column("turn", sa.Integer, primary_key=True),
+    sa.Column("reviewer", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),  # of what was voted about
+    sa.Column("decision", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),  # of a closed list
+    sa.Column("note", sa.Text, nullable=False),  # free text; the log has its digest alone
+    sa.Column("nonce", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),  # of the log entry that commits to it
+    sa.CheckConstraint("decision IN ('approve', 'return', 'reject')", name="pets_known_output_decision"),
+)
+
+output_comments = sa.Table(
+    "pets_output_comments",  # free text; the log has its digest alone
+    meta,
+    sa.Column("output", sa.Text, sa.ForeignKey("pets_outputs.id"), primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),  # of the log entry that tells of it
+    sa.Column("turn", sa.Integer, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
 tokens = sa.Table(
     "pets_tokens",  # of scripts; the text itself is shown once, and kept nowhere
     meta,

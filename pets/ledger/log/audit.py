@@ -20,6 +20,7 @@ from pets.common.signing import VerifyingKey
 from pets.errors import PetsError, VerificationError, shown
 from pets.ledger.log import dsse
 from pets.ledger.log.checkpoint import Checkpoint, dataset_id
+from pets.ledger.log.cleared import EVENTS, Cleared
 from pets.ledger.log.reviewed import Reviewed
 from pets.ledger.log.tally import ABOVE, Account, Scope, Tally, Wrong, pair, plain, whole
 from pets.ledger.states import NEXT, State
@@ -85,7 +86,7 @@ class Audit:
         self._changes: set[str] = set()
         self._lost: dict[str, tuple[int, int]] = {}
         self._granted: set[tuple[str, str, str]] = set()
-        self._reviewed = Reviewed()
+        self._reviewed, self._cleared = Reviewed(), Cleared()
 
     # reading ----------------------------------------------------------------------------------------------------
 
@@ -148,6 +149,9 @@ class Audit:
                 if event == "change" and private is not None:
                     self._signatures(said, json.loads(private)["envelope"])
                 self._events[event](self, said)
+            elif event in EVENTS:
+                self._known(said)
+                self._cleared.hear(said, None if private is None else json.loads(private))
             else:
                 raise Wrong(f"is of an unknown kind, {shown(event)}; if a newer pets wrote it, upgrade pets")
         if terms is not None:

@@ -17,6 +17,7 @@ from pets.errors import BudgetError, LedgerError, did_you_mean
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.ledger import Ledger
 from pets.ledger.log.checkpoint import dataset_id, parse
+from pets.ledger.log.cleared import EVENTS
 from pets.ledger.states import NEXT, State
 from pets.protection.budget import Budget, Cost
 
@@ -265,8 +266,8 @@ class _Teller:
                 self.datasets[said["dataset"]].asked[str(name)].review = (
                     "held" if event == "held" else "refused" if refused else ""
                 )
-        # (of what was made of answers the answers tell; who may ask is no part of what was asked)
-        elif event not in ("source", "derived", "grant", "grant-end"):
+        # (of what was made of answers the answers tell; who may ask is no part of what was asked, nor is the airlock)
+        elif event not in ("source", "derived", "grant", "grant-end", *EVENTS):
             self.others.add(event)
 
     def _dataset(self, said: Json) -> None:

@@ -1,11 +1,13 @@
-"""Votes: what a reviewer may decide and why, and when the decisions on one job are enough.
+"""Votes: what a reviewer may decide and why, and when the decisions of several people are enough.
 
-A job is held before its answer is made, or after; each vote of one stage is of another person.
+One rule for both queues. A job of the service is held before its answer is made, or after, and one vote decides it. An
+output that an analyst wants to take out is decided by two people who do not see each other's votes: each vote is about
+one turn of it, and so about the exact bytes of that turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
@@ -18,26 +20,86 @@ NEEDED = 1
 
 
 class Stage(Enum):
-    """When a person decides."""
+    """When a person decides about a job."""
 
     BEFORE = "before"
     AFTER = "after"
 
 
 class Decision(Enum):
-    """What a reviewer says."""
+    """What a reviewer says: of a job ``approve`` or ``refuse``, of an output ``approve``, ``return`` or ``reject``."""
 
     APPROVE = "approve"
+    RETURN = "return"
     REFUSE = "refuse"
+    REJECT = "reject"
 
+
+OF_JOBS = (Decision.APPROVE, Decision.REFUSE)
+OF_OUTPUTS = (Decision.APPROVE, Decision.RETURN, Decision.REJECT)
 
 REASONS = MappingProxyType(
     {
         Decision.APPROVE: ("checked",),
+        Decision.RETURN: (
+            *("small-counts", "missing-counts", "missing-context", "missing-controls", "too-detailed", "differencing"),
+            *("file-type", "unclear", "other"),
+        ),
         Decision.REFUSE: ("not-needed", "out-of-scope", "may-disclose", "unclear", "other"),
+        Decision.REJECT: ("may-disclose", "rows-of-people", "out-of-scope", "not-allowed", "other"),
     }
 )
 """Why, for the public log; the first is meant where none is given. What else a reviewer writes stays outside it."""
+
+
+class OutputState(Enum):
+    """Where an output stands; the names are those of OpenSAFELY's airlock."""
+
+    SUBMITTED = "submitted"
+    PARTIALLY_REVIEWED = "partially-reviewed"
+    REVIEWED = "reviewed"
+    APPROVED = "approved"
+    RETURNED = "returned"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    RELEASED = "released"
+
+    @property
+    def open(self) -> bool:
+        """Whether it waits for votes."""
+        return self in OPEN
+
+    @property
+    def independent(self) -> bool:
+        """Whether reviewers do not see each other's votes yet."""
+        return self in (OutputState.SUBMITTED, OutputState.PARTIALLY_REVIEWED)
+
+
+OPEN = (OutputState.SUBMITTED, OutputState.PARTIALLY_REVIEWED, OutputState.REVIEWED)
+"""Those in which people vote, in their order."""
+
+_S = OutputState
+NEXT: Mapping[OutputState, frozenset[OutputState]] = MappingProxyType(
+    {
+        # (with one vote needed, the first is the last)
+        _S.SUBMITTED: frozenset({_S.PARTIALLY_REVIEWED, _S.REVIEWED, _S.RETURNED, _S.WITHDRAWN}),
+        _S.PARTIALLY_REVIEWED: frozenset({_S.PARTIALLY_REVIEWED, _S.REVIEWED, _S.RETURNED, _S.WITHDRAWN}),
+        _S.REVIEWED: frozenset({_S.REVIEWED, _S.APPROVED, _S.REJECTED, _S.RETURNED, _S.WITHDRAWN}),
+        _S.RETURNED: frozenset({_S.SUBMITTED, _S.WITHDRAWN}),
+        _S.APPROVED: frozenset({_S.RELEASED}),
+        _S.REJECTED: frozenset(),
+        _S.WITHDRAWN: frozenset(),
+        _S.RELEASED: frozenset(),
+    }
+)
+"""What may become of each; the last vote that is needed makes it reviewed, and at once what the votes come to."""
+
+_ENDS = {
+    Decision.APPROVE: _S.APPROVED,
+    Decision.RETURN: _S.RETURNED,
+    Decision.REJECT: _S.REJECTED,
+    Decision.REFUSE: _S.REJECTED,
+}
 
 
 @dataclass(frozen=True)
@@ -59,21 +121,57 @@ class Vote:
     seq: int = 0
 
 
-def decided(votes: Iterable[Vote], needed: int = NEEDED) -> Decision | None:
-    """What the votes of one stage come to: one refusal refuses; so many people approve; else more must vote."""
-    given = list(votes)
-    if any(vote.decision is Decision.REFUSE for vote in given):
-        return Decision.REFUSE
-    return Decision.APPROVE if len({vote.reviewer for vote in given}) >= needed else None
+@dataclass(frozen=True)
+class OutputVote:
+    """One reviewer's decision on one turn of an output.
+
+    Attributes:
+        digest: of what was voted about: the exact bytes of every file, and what was said of them.
+        note: the reviewer's own words, which the log has by their digest alone.
+        nonce: 128 random bits, so that nobody can guess a vote from what the log commits to.
+    """
+
+    reviewer: str
+    digest: str
+    decision: Decision
+    reason: str
+    note: str = ""
+    nonce: str = ""
+    at: float = 0.0
+    seq: int = 0
 
 
-def known_decision(value: Any, reason: Any) -> tuple[Decision, str]:
+def decided(votes: Iterable[Vote | OutputVote], needed: int = NEEDED) -> Decision | None:
+    """What the votes of one stage, or turn, come to; ``None``: more people must vote.
+
+    So many people who approve approve it; so many who do not end it in the mildest way that one of them chose. One
+    person is one vote. Where the first ``needed`` disagree, another decides between them.
+    """
+    last = {vote.reviewer: vote.decision for vote in votes}
+    against = [one for one in last.values() if one is not Decision.APPROVE]
+    if len(last) - len(against) >= needed:
+        return Decision.APPROVE
+    if len(against) < needed:
+        return None
+    return Decision.RETURN if Decision.RETURN in against else against[0]
+
+
+def standing(votes: Sequence[OutputVote], needed: int) -> OutputState:
+    """Where an output stands after these votes of its present turn."""
+    end = decided(votes, needed)
+    if end is not None:
+        return _ENDS[end]
+    people = len({vote.reviewer for vote in votes})
+    return OPEN[0] if not people else OPEN[1] if people < needed else OPEN[2]
+
+
+def known_decision(value: Any, reason: Any, among: Sequence[Decision] = OF_JOBS) -> tuple[Decision, str]:
     """A decision and its reason; raises :class:`UserError` for what is none."""
-    names = [one.value for one in Decision]
+    names = [one.value for one in among]
     if isinstance(value, Decision):
         value = value.value
     if not isinstance(value, str) or value not in names:
-        raise UserError(f"a decision is {' or '.join(names)}, not {shown(value)}")
+        raise UserError(f"a decision is {', '.join(names[:-1])} or {names[-1]}, not {shown(value)}")
     decision = Decision(value)
     reasons = REASONS[decision]
     if reason is None:

@@ -29,6 +29,7 @@ from pets.session.quoting.terms import PublicTerms
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pets.service.client.outputs import ServiceAirlock
     from pets.session.verbs.analyst_session import AnalystSession
 
 T = TypeVar("T")
@@ -207,6 +208,13 @@ class Connection(CustodianVerbs, Fetching):
             id, note: as for :meth:`approve`, and so are the errors.
         """
         return self._desk.decide(id, {"decision": "refuse", "reason": reason, "note": note})
+
+    @property
+    def airlock(self) -> ServiceAirlock:
+        """Files that one takes out, and, for reviewers, those of others about which they vote."""
+        from pets.service.client.outputs import ServiceAirlock
+
+        return ServiceAirlock(self._transport, self.dataset)
 
     @property
     def _desk(self) -> Desk:

@@ -13,7 +13,7 @@ from pets.service.access.identity import Identity
 from pets.service.console.desk import FORM, PROJECT, SESSION, WANTED, Cookie, Desk, bound, unguessable
 from pets.service.console.guard import HEADERS, Cookies, check_form
 from pets.service.console.page import Answer, File, Html, Page, Redirect, Visit
-from pets.service.console.pages import analyst, grants, login, oversight, public, reviews, uses
+from pets.service.console.pages import airlock, analyst, grants, login, oversight, public, reviews, uses
 from pets.service.console.register import Register
 from pets.service.console.rendering import render, static_name
 from pets.service.http.endpoint import NOBODY, body_of, identity_of, incident
@@ -24,6 +24,7 @@ from pets.service.wire import problems
 PAGES: tuple[Page, ...] = (
     *analyst.PAGES,
     *reviews.PAGES,
+    *airlock.PAGES,
     *oversight.PAGES,
     *grants.PAGES,
     *uses.PAGES,

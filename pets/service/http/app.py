@@ -16,7 +16,7 @@ from pets.errors import NotFoundError, PetsError, UserError
 from pets.service.access.bearer import Authenticator, Bearer
 from pets.service.access.tokens import ServiceTokens
 from pets.service.answering.supervisor import Supervisor as Supervising
-from pets.service.http import custodians, log, public, questions, reviews
+from pets.service.http import custodians, log, outputs, public, questions, reviews
 from pets.service.http.endpoint import PROTOCOL, Endpoint, refusal, response
 from pets.service.http.limits import Limits
 from pets.service.http.openapi import described
@@ -30,6 +30,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *public.ENDPOINTS,
     *questions.ENDPOINTS,
     *reviews.ENDPOINTS,
+    *outputs.ENDPOINTS,
     *custodians.ENDPOINTS,
     *log.ENDPOINTS,
 )

@@ -36,6 +36,7 @@ from pets.session.verbs.analyst_verbs import AnalystVerbs
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pets.session.airlock.airlock import AnalystAirlock
     from pets.synthetic.synthetic_release import SyntheticRelease
 
 
@@ -108,6 +109,14 @@ class AnalystSession(AnalystVerbs):
         from pets.session.synthesis.synthesise import synthesise
 
         return synthesise(self._custody, rows, method, settings)
+
+    @property
+    def airlock(self) -> AnalystAirlock:
+        """Files that this analyst takes out, once other people have approved them."""
+        from pets.session.airlock.airlock import AnalystAirlock
+
+        ledger = self._custody.account.ledger
+        return AnalystAirlock(ledger, self.schema.dataset, self.project, self.analyst, self.policy)
 
     def remaining(self) -> Remaining:
         return account_views.remaining(self._custody.account)

@@ -105,7 +105,7 @@ def test_conditions_of_measures_count_and_a_list_is_one() -> None:
     assert asked.release(pets.query("stays").where(listed).agg(n=pets.count(where=listed)), DP).values.size == 1
 
 
-@pytest.mark.parametrize("name", ["max_numbers", "max_conditions", "max_denials"])
+@pytest.mark.parametrize("name", ["max_numbers", "max_conditions", "max_denials", "output_votes", "output_days"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, None, "9"])
 def test_a_limit_is_a_whole_number(name: str, value: object) -> None:
     with pytest.raises(PolicyError, match=f"{name} must be a whole number above 0"):

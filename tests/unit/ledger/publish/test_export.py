@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pets.common import signing
-from pets.common.codec import Json
+from pets.common.codec import Json, digest
 from pets.errors import UserError, VerificationError
 from pets.ledger.change import Change, apply, countersigned, draft
 from pets.ledger.ledger import Ledger
@@ -187,6 +187,36 @@ def review(**changes: object) -> tuple[Json, Json]:
     return said | {"reason": "checked", "requests": ["a" * 32]} | changes, {}
 
 
+def sealed(by: str, decision: str = "approve", turn: int = 1) -> Json:
+    """A vote as the log tells it once all are in."""
+    return {"by": by, "decision": decision, "reason": "checked", "nonce": f"{by}{turn}"}
+
+
+def out(event: str = "output", **changes: object) -> tuple[Json, Json]:
+    """An entry of an output that two people must approve."""
+    said: Json = {"event": event, "dataset": "d", "output": "o", "turn": 1}
+    if event == "output":
+        said |= {"project": "p", "analyst": "x", "needed": 2}
+    elif event == "output-released":
+        said |= {"by": "v", "files": [{"sha256": "0", "bytes": 1}]}
+    else:
+        said |= {"by": "jo", "how": "login", "reason": "unclear"}
+    return said | changes, {}
+
+
+def voted(by: str, decision: str = "approve", turn: int = 1) -> tuple[Json, Json]:
+    """What the log says of a vote while others are out."""
+    said = sealed(by, decision, turn) | {"output": "o", "turn": turn}
+    return out("output-vote", by=by, turn=turn, vote=digest(said))
+
+
+def told(state: str, *votes: Json, turn: int = 1) -> tuple[Json, Json]:
+    return out("output-review", state=state, votes=list(votes), turn=turn)
+
+
+VOTED = [out(), voted("jo"), voted("kim"), told("approved", sealed("jo"), sealed("kim"))]
+
+
 def changed(kind: str, **more: Any) -> tuple[Json, Json]:
     said = {"event": "change", "dataset": "d", "change": kind, "id": kind, "reason": "r", "by": ["a", "b"]}
     return said | {"signers": [KEY.public.id]} | more, {}
@@ -223,6 +253,15 @@ def test_logs_that_make_sense() -> None:
     check([FIRST, dataset(), changed("cap", **CAP), asked("started")], 10**11)
     check([FIRST, dataset(), changed("table", table="u", unit="id"), asked("started", table="u")], 10**11)
     check([*OPENED, review(job="i", stage="before", requests=[]), *ANSWERED, held(), review(), TO], 10**11)
+    check([*OPENED, *VOTED, out("output-released")])
+    back = [out(), voted("jo"), out("output-return", by="kim"), out(turn=2)]
+    check([*OPENED, *back, *[out("output-comment", turn=2)] * 2])
+    again = [voted("jo", turn=2), voted("kim", turn=2)]
+    opened = told("approved", sealed("jo", turn=2), sealed("kim", turn=2), turn=2)
+    check([*OPENED, *back, *again, opened])
+    torn = [out(), voted("jo"), voted("kim", "return"), told("reviewed", sealed("jo"), sealed("kim", "return"))]
+    check([*OPENED, *torn, voted("lee"), told("approved", sealed("lee")), out("output-released")])
+    check([*OPENED, *torn, out("output-withdrawn", by="x")])
     check([FIRST, dataset(), asked("started", what='a "b" \\ é'), asked("committed", what='a "b" \\ é')], 10**11)
 
 
@@ -317,6 +356,39 @@ TO = A("delivered", loss=0, analyst="y")
         ([*OPENED, review(stage="before", requests=[], by="")], "does not say what an entry of kind 'review'"),
         ([*OPENED, review(stage="before", requests=[], decision="maybe")], "does not say"),
         ([*OPENED, review(stage="before", requests=[], dataset="e")], "'e', which was never opened"),
+        ([*OPENED, out(needed=0)], "does not say what an entry of kind 'output'"),
+        ([*OPENED, out(dataset="e")], "'e', which was never opened"),
+        ([*OPENED, out(turn=2)], "submits an output anew that was never submitted"),
+        ([*OPENED, out(), out(turn=2)], "submits an output anew that was not returned"),
+        ([*OPENED, out(), out("output-return"), out(turn=2, needed=1)], "or by other rules"),
+        ([*OPENED, voted("jo")], "is about an output, or a turn of it, that was never submitted"),
+        ([*OPENED, out(), voted("jo", turn=2)], "is about an output, or a turn of it"),
+        ([*OPENED, out(), voted("X")], "is its author's decision about an output"),
+        ([*OPENED, out(), out("output-return", by="x")], "is its author's decision"),
+        ([*OPENED, out(), voted("jo"), voted("Jo")], "is one person's second vote about an output"),
+        ([*OPENED, out(), out("output-vote", vote="0", how="rumour")], "does not say"),
+        ([*OPENED, out(), out("output-released")], "lets an output go that was not approved"),
+        ([*OPENED, *VOTED[:3], out("output-released")], "lets an output go that was not approved"),
+        ([*OPENED, *VOTED, out("output-released"), out("output-released")], "lets an output go that was not approved"),
+        ([*OPENED, *VOTED, out("output-released", files=[])], "does not say"),
+        ([*OPENED, *VOTED, voted("lee")], "decides about an output that waits for no vote"),
+        ([*OPENED, *VOTED, out("output-withdrawn", by="x")], "decides about an output that waits for no vote"),
+        ([*OPENED, out(), out("output-withdrawn", by="jo")], "takes back another analyst's output"),
+        ([*OPENED, *VOTED[:2], told("approved", sealed("jo"))], "something else than the votes"),
+        ([*OPENED, *VOTED[:3], told("approved", sealed("jo"))], "something else than the votes"),
+        ([*OPENED, *VOTED[:3], told("returned", sealed("jo"), sealed("kim"))], "something else than the votes"),
+        (
+            [*OPENED, *VOTED[:3], told("approved", sealed("jo"), sealed("lee"))],
+            "another vote than the log had committed",
+        ),
+        (
+            [*OPENED, out(), voted("jo"), voted("kim", "return"), told("approved", sealed("jo"), sealed("kim"))],
+            "another vote than the log had committed",
+        ),
+        (
+            [*OPENED, *VOTED[:3], told("approved", sealed("jo"), sealed("jo"))],
+            "another vote than the log had committed",
+        ),
         ([*OPENED, ({"event": "started"}, {})], "does not say what an entry of kind 'started' must say"),
         ([*OPENED, ({"event": ["started"]}, {})], "not written as pets writes entries"),
         ([*OPENED, ({**A("started")[0], "at": "now"}, {})], "not written as pets writes entries"),

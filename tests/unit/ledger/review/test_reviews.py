@@ -437,4 +437,5 @@ def test_votes_come_to_a_decision() -> None:
     assert decided([]) is None and decided([yes]) is Decision.APPROVE and decided([no]) is Decision.REFUSE
     assert decided([yes], needed=2) is None is decided([yes, yes], needed=2), "one person is one vote"
     assert decided([yes, vote("s", Decision.APPROVE)], needed=2) is Decision.APPROVE
-    assert decided([yes, no], needed=2) is Decision.REFUSE
+    assert decided([yes, no], needed=2) is None, "another decides between them"
+    assert decided([yes, no, vote("t", Decision.REFUSE)], needed=2) is Decision.REFUSE

@@ -61,6 +61,10 @@ _RULES = {
     "max_conditions": "Conditions in one question, at most",
     "allow_unbounded": "Exact totals, without a guarantee",
     "max_denials": "Refusals of one analyst that the log enters in an hour",
+    "output_votes": "People who must approve what is taken out of the airlock",
+    "output_days": "Days in which they decide",
+    "output_same_project": "Such people of the author's own project",
+    "output_logins": "Their votes count only after a login",
 }
 _APPROVAL = {"before": "before an answer is made", "after": "after an answer is made, before it is shown"}
 

@@ -1,0 +1,186 @@
+"""Pre-flight: everything about an output that a program can see before two people look at it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pets.airlock.findings import Finding, Preflight
+from pets.airlock.kinds import Kind, allowed, betrays, ending, kind_of, remedy
+from pets.airlock.tables import SMALL, check_table
+from pets.errors import UserError, shown
+
+MAX_FILES = 50
+MAX_FILE = 16 << 20
+MAX_BYTES = 64 << 20
+"""Files of one output, bytes of one file, and of all together."""
+
+LEAST = 20
+"""Letters of the context, and of the controls."""
+
+MOST = 10_000
+"""Letters of each at most."""
+
+CONTEXT, CONTROLS = "CONTEXT.md", "CONTROLS.md"
+"""The files of a folder that say what the output is, and what was done; they are no files of the output."""
+
+_LINES = 2000
+_LIST = 1000
+
+
+def read_folder(folder: str | Path) -> tuple[dict[str, bytes], str, str]:
+    """The files of a folder by their names, with its context and controls ('' where they are not there).
+
+    Raises:
+        UserError: for no folder, one without files, a file that cannot be read, or more than an output may hold.
+    """
+    if not isinstance(folder, (str, Path)):
+        raise UserError(f"an output is a folder of files, not {shown(folder)}; name the folder")
+    place = Path(folder)
+    if not place.is_dir():
+        raise UserError(f"there is no folder {shown(str(folder))}; put the files to be taken out into one, and name it")
+    files: dict[str, bytes] = {}
+    total = 0
+    for above, below, names in os.walk(place):
+        below[:] = sorted(one for one in below if not one.startswith("."))
+        for name in sorted(names):
+            path = Path(above, name)
+            if name.startswith(".") or path.is_symlink() or not path.is_file():
+                continue
+            total += path.stat().st_size
+            if len(files) >= MAX_FILES + 2 or total > MAX_BYTES:
+                raise UserError(_TOO_MUCH)
+            try:
+                files[path.relative_to(place).as_posix()] = path.read_bytes()
+            except OSError:
+                raise UserError(f"the file {shown(name)} cannot be read; look at who owns it") from None
+    context, controls = (files.pop(name, b"").decode("utf-8", "replace").strip() for name in (CONTEXT, CONTROLS))
+    if not files:
+        raise UserError(f"there is nothing to take out in {shown(str(folder))}; put the files into it")
+    return files, context, controls
+
+
+_TOO_MUCH = (
+    f"an output has at most {MAX_FILES} files and {MAX_BYTES >> 20} MB, so that people can check it; submit it in parts"
+)
+
+
+def preflight(files: Mapping[str, bytes], context: str, controls: str, *, small: int = SMALL) -> Preflight:
+    """What a checker would ask about these files, and about what is said of them.
+
+    Args:
+        files: by name, their bytes.
+        context: what they are and what they are for.
+        controls: what was done so that they disclose nothing.
+        small: counts of fewer people are small.
+    """
+    return Preflight.of([*_said(context, controls), *_all(files, small)], len(files))
+
+
+def _said(context: str, controls: str) -> Iterator[Finding]:
+    if len(context.strip()) < LEAST:
+        yield Finding(
+            "",
+            "no-context",
+            "what the output is, is not said",
+            f"say in a sentence what it shows, of whom, and what it is for (context, or {CONTEXT})",
+            stops=True,
+        )
+    if len(controls.strip()) < LEAST:
+        yield Finding(
+            "",
+            "no-controls",
+            "what was done so that it discloses nothing is not said",
+            f"say which counts were hidden and how they were rounded (controls, or {CONTROLS})",
+            stops=True,
+        )
+
+
+def _all(files: Mapping[str, bytes], small: int) -> Iterator[Finding]:
+    if not 0 < len(files) <= MAX_FILES or sum(map(len, files.values())) > MAX_BYTES:
+        remedy_ = "submit it in parts" if files else "name at least one file"
+        yield Finding("", "too-large", f"an output has 1 to {MAX_FILES} files", remedy_, stops=True)
+    for name, data in files.items():
+        yield from check_file(name, data, small=small)
+
+
+def check_file(name: str, data: bytes, *, small: int = SMALL) -> Iterator[Finding]:
+    """What a checker would ask about one file."""
+    kind = kind_of(name)
+    if kind is None:
+        what = f"files that end in {ending(name)!r}" if ending(name) else "files without an ending"
+        yield Finding(name, "type-not-allowed", f"{what} are not taken out", remedy(name), stops=True)
+        return
+    if not data.strip():
+        yield Finding(name, "empty", "it is empty", "leave it out", stops=True)
+        return
+    if len(data) > MAX_FILE:
+        says = f"it has {len(data) >> 20} MB, and a person checks at most {MAX_FILE >> 20}"
+        yield Finding(name, "too-large", says, "take out what you need of it alone", stops=True)
+        return
+    if other := betrays(name, data):
+        other_remedy = remedy(f"x{other}") if other.startswith(".") else f"write it as one of {allowed()}"
+        yield Finding(name, "not-as-named", f"it holds {other}, whatever its name says", other_remedy, stops=True)
+        return
+    if kind is Kind.TABLE:
+        yield from check_table(name, data, small=small)
+    elif kind is Kind.NOTEBOOK:
+        yield from _notebook(name, data)
+    elif kind is Kind.MODEL and ending(name) == ".json":
+        yield from _model(name, data)
+    elif kind in (Kind.TEXT, Kind.CODE, Kind.MODEL) and data.count(b"\n") > _LINES:
+        yield Finding(
+            name, "many-rows", f"it has more than {_LINES:,} lines", "take out the part that somebody will read"
+        )
+
+
+def _parsed(name: str, data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return Finding(name, "unreadable", "it is not JSON", "write it again, or take out its text as .md", stops=True)
+
+
+def _notebook(name: str, data: bytes) -> Iterator[Finding]:
+    form = _parsed(name, data)
+    if isinstance(form, Finding):
+        yield form
+        return
+    cells = form.get("cells") if isinstance(form, dict) else None
+    kinds: set[str] = set()
+    tables = 0
+    for cell in cells if isinstance(cells, list) else ():
+        for output in (cell.get("outputs") if isinstance(cell, dict) else None) or ():
+            held = output.get("data") if isinstance(output, dict) else None
+            if isinstance(held, dict):
+                kinds |= set(held)
+                tables += "<table" in "".join(map(str, _texts(held.get("text/html"))))
+    if drawn := sorted(one for one in kinds if "svg" in one or "vega" in one or "plotly" in one):
+        says = f"its cells hold {drawn[0]}, with the numbers that it was drawn from"
+        yield Finding(name, "type-not-allowed", says, "draw it as PNG, or clear the cell's output", stops=True)
+    if tables:
+        says = f"its cells show {tables} table(s), which nobody looked through here"
+        yield Finding(name, "unreadable", says, "clear those outputs, and submit the tables as .csv")
+
+
+def _texts(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _model(name: str, data: bytes) -> Iterator[Finding]:
+    form = _parsed(name, data)
+    if isinstance(form, Finding):
+        yield form
+        return
+    longest, left = 0, [form]
+    while left:
+        one = left.pop()
+        if isinstance(one, (list, dict)):
+            longest = max(longest, len(one))
+            left += one if isinstance(one, list) else one.values()
+    if longest > _LIST:
+        says = f"it holds a list of {longest:,} entries, which may be one a person"
+        yield Finding(name, "row-level", says, "take out the coefficients alone, without fitted values or residuals")

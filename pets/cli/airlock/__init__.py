@@ -1,0 +1,1 @@
+"""``pets airlock``: files that an analyst wants to take out."""

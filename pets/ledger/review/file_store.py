@@ -1,0 +1,90 @@
+"""File store: the exact bytes of outputs, by their SHA-256, for the owner alone, beside the ledger's key.
+
+They may disclose what nobody has approved yet, so they are never in the ledger's database nor in its log. Those of a
+ledger in memory die with it. Several hosts of one ledger share the folder, as they share its key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from pets.common.entropy import random_id
+from pets.errors import LedgerError
+from pets.ledger.ledger import Ledger
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_memory: WeakKeyDictionary[Ledger, dict[str, bytes]] = WeakKeyDictionary()
+
+
+class FileStore:
+    """The files of a ledger's outputs; safe from threads and processes."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        place = ledger.public_path
+        self._folder = None if place is None else place.with_name(f"{place.name.removesuffix('.pub')}.outputs")
+
+    def put(self, data: bytes) -> str:
+        """Keep bytes, durably, and give their digest; raises :class:`LedgerError` where they cannot be written."""
+        name = hashlib.sha256(data).hexdigest()
+        if self._folder is None:
+            _memory.setdefault(self._ledger, {})[name] = data
+            return name
+        path = self._folder / name
+        new = self._folder / f".{random_id()}.new"
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            if path.is_file() and self._read(path, name) is not None:
+                return name
+            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+            self._settle()
+        except OSError:
+            raise LedgerError(
+                f"the folder {str(self._folder)!r}, which keeps the files of outputs, cannot be written; look at its "
+                "owner and at the space on its disk"
+            ) from None
+        finally:
+            with contextlib.suppress(OSError):
+                new.unlink(missing_ok=True)
+        return name
+
+    def get(self, name: str) -> bytes:
+        """The bytes of this digest; raises :class:`LedgerError` where they are not there, or are others."""
+        found = None
+        if self._folder is None:
+            found = _memory.get(self._ledger, {}).get(name)
+        elif _DIGEST.fullmatch(name):
+            found = self._read(self._folder / name, name)
+        if found is None:
+            raise LedgerError(
+                "a file of this output is missing from the folder beside the ledger, or was altered there; restore the "
+                "folder from its backup, or ask for the output to be submitted anew"
+            )
+        return found
+
+    def _settle(self) -> None:
+        """The new name is durable, too."""
+        with contextlib.suppress(OSError):
+            handle = os.open(str(self._folder), os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+    @staticmethod
+    def _read(path: Path, name: str) -> bytes | None:
+        with contextlib.suppress(OSError):
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() == name:
+                return data
+        return None

@@ -1,0 +1,86 @@
+"""What a log says of outputs that people took out of an airlock: each left as the votes about it say.
+
+As docs/airlock.md says: as many people as its first entry names approved it, none of them its author, each once, and
+each as the log had committed to before it told the votes.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+OPEN = ("submitted", "partially-reviewed", "reviewed")
+
+
+class Cleared:
+    """The outputs of one dataset, as its entries tell of them; ``need`` refuses what is not as it says."""
+
+    EVENTS = (b'"event":"output',)
+
+    def __init__(self, need: Any) -> None:
+        self.need = need
+        self.outputs: dict[str, dict[str, Any]] = {}  # the present turn of each
+
+    def hear(self, said: Any, at: int) -> None:
+        """The next entry, whatever it is of."""
+        event, here = said["event"], f"entry {at} of the log "
+        if event == "output":
+            before = self.outputs.get(said["output"])
+            again = before is not None and before["state"] == "returned" and said["turn"] == before["turn"] + 1
+            self.need(again or (before is None and said["turn"] == 1), here + "submits an output out of turn")
+            same = before is None or all(before[name] == said[name] for name in ("analyst", "project", "needed"))
+            self.need(same and said["needed"] >= 1, here + "submits an output by other rules")
+            names = ("analyst", "project", "needed", "turn")
+            self.outputs[said["output"]] = {name: said[name] for name in names} | {
+                "state": OPEN[0],
+                "votes": {},
+                "told": {},
+            }
+            return
+        if not event.startswith("output-"):
+            return
+        one = self.outputs.get(said["output"])
+        if one is None or one["turn"] != said["turn"]:
+            self.need(False, here + "is about an output that was not submitted")
+            return
+        self.act(event, one, said, here)
+
+    def act(self, event: str, one: Any, said: Any, here: str) -> None:
+        """What somebody does to an output that was submitted."""
+        author = said.get("by", "").casefold() == one["analyst"].casefold()
+        if event in ("output-vote", "output-return"):
+            fresh = said["by"] != "" and said["by"].casefold() not in one["votes"]
+            self.need(one["state"] in OPEN and fresh and not author, here + "is no vote of another person than before")
+            if event == "output-return":
+                one["state"] = "returned"
+            else:
+                one["votes"][said["by"].casefold()] = said["vote"]
+                one["state"] = OPEN[1]
+        elif event == "output-review":
+            self.told(one, said, here)
+        elif event == "output-withdrawn":
+            self.need(author and one["state"] in (*OPEN, "returned"), here + "takes back what is not its author's")
+            one["state"] = "withdrawn"
+        elif event == "output-released":
+            self.need(
+                one["state"] == "approved" and said["files"] != [], here + "lets an output go that was not approved"
+            )
+            one["state"] = "released"
+
+    def told(self, one: Any, said: Any, here: str) -> None:
+        """The votes, once all that are needed are in."""
+        for vote in said["votes"]:
+            parts = {name: vote[name] for name in ("by", "decision", "reason", "nonce")}
+            parts |= {"output": said["output"], "turn": said["turn"]}
+            form = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+            by = vote["by"].casefold()
+            sealed = one["votes"].get(by) == hashlib.sha256(form).hexdigest() and by not in one["told"]
+            known = vote["decision"] in ("approve", "return", "reject")
+            self.need(sealed and known, here + "tells another vote than the log had")
+            one["told"][by] = vote["decision"]
+        given = list(one["told"].values())
+        yes, no = given.count("approve"), len(given) - given.count("approve")
+        end = "reviewed" if no < one["needed"] else "returned" if "return" in given else "rejected"
+        end = "approved" if yes >= one["needed"] else end
+        whole = one["state"] in OPEN and set(one["told"]) == set(one["votes"]) and len(given) >= one["needed"]
+        self.need(whole and said["state"] == end, here + "tells something else than the votes come to")
+        one["state"] = end

@@ -1,0 +1,148 @@
+"""Outputs over HTTP: a login says who votes; authors, their colleagues and strangers do not."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pets
+from pets.ledger.grants import Grants
+from tests.http_services import custodian, served
+
+TABLE = "region,n\nNorth,120\nSouth,85\n"
+AMINA, MATE, BEN, JO, KIM = (
+    {"who": f"{name}/{role}"}
+    for name, role in (
+        ("amina", "asthma/analyst+reviewer"),
+        ("mate", "asthma/analyst+reviewer"),
+        ("ben", "sleep/analyst"),
+        ("jo", "board/reviewer"),
+        ("kim", "board/reviewer"),
+    )
+)
+
+
+def sent(text: str = TABLE, **more: Any) -> dict[str, Any]:
+    files = {"stays.csv": base64.b64encode(text.encode()).decode()}
+    said = {"context": "Stays by region, for the paper.", "controls": "Counts below 10 hidden, rest to 5."}
+    return {"files": files} | said | more
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> pets.Custodian:
+    return custodian(tmp_path, policy=pets.Policy(output_logins=True))
+
+
+@pytest.fixture
+def client(kept: pets.Custodian) -> Iterator[Any]:
+    with served(kept) as client:
+        yield client
+
+
+def submit(client: Any, who: dict[str, str] = AMINA) -> dict[str, Any]:
+    reply = client.post("/datasets/stays/airlock", json=sent(), headers=who)
+    assert reply.status_code == 200, reply.text
+    return dict(reply.json()["output"])
+
+
+def act(client: Any, output: dict[str, Any], who: dict[str, str], name: str, **more: Any) -> Any:
+    body = {"act": name} | ({"digest": output["digest"]} if name in ("approve", "return", "reject") else {}) | more
+    return client.post(f"/airlock/{output['id']}", json=body, headers=who)
+
+
+def test_an_output_goes_the_whole_way(client: Any, kept: pets.Custodian, tmp_path: Path) -> None:
+    made = submit(client)
+    assert (made["state"], made["needed"], made["voted"], made["analyst"]) == ("submitted", 2, 0, "amina")
+    listed = client.get("/airlock", headers=JO).json()
+    assert listed["outputs"] == [] and [one["id"] for one in listed["waiting"]] == [made["id"]]
+    own = client.get("/airlock", headers=AMINA).json()
+    assert [one["id"] for one in own["outputs"]] == [made["id"]] and own["waiting"] == []
+    looked = client.get(f"/airlock/{made['id']}", headers=JO).json()
+    assert base64.b64decode(looked["files"]["stays.csv"]).decode() == TABLE and looked["findings"] == []
+    assert list(client.get(f"/airlock/{made['id']}", headers=AMINA).json()) == ["output"], "no files before the release"
+    first = act(client, made, JO, "return", reason="unclear", note="which year?").json()["output"]
+    assert first["votes"] == [{"by": "jo", "decision": "return", "reason": "unclear", "note": "which year?"}]
+    for who in (AMINA, KIM):
+        assert client.get(f"/airlock/{made['id']}", headers=who).json()["output"]["votes"] == []
+    assert act(client, made, KIM, "send-back", reason="missing-context").json()["output"]["state"] == "returned"
+    again = act(client, made, AMINA, "resubmit", **sent(TABLE + "East,40\n")).json()["output"]
+    assert (again["turn"], again["state"], again["votes"]) == (2, "submitted", [])
+    stale = act(client, made, JO, "approve")
+    assert stale.status_code == 409 and stale.json()["code"] == "held" and "not the output that waits" in stale.text
+    act(client, again, AMINA, "comment", words="East is new")
+    for who in (JO, KIM):
+        assert act(client, again, who, "approve").status_code == 200
+    told = client.get(f"/airlock/{made['id']}", headers=AMINA).json()
+    assert told["output"]["state"] == "approved" and "files" not in told
+    kept.airlock.release(made["id"], tmp_path / "out", by="vera")
+    told = client.get(f"/airlock/{made['id']}", headers=AMINA).json()
+    assert base64.b64decode(told["files"]["stays.csv"]).decode() == TABLE + "East,40\n"
+
+
+@pytest.mark.parametrize(
+    ("who", "name", "status", "said"),
+    [
+        (AMINA, "approve", 403, "an output of their own"),
+        (MATE, "approve", 403, "of the author's project, asthma"),
+        (BEN, "approve", 404, "there is no output"),
+        (BEN, "comment", 404, "there is no output"),
+        (JO, "withdraw", 403, "another analyst's"),
+        (JO, "release", 400, "is nothing that is done to an output"),
+    ],
+)
+def test_who_does_what(client: Any, who: dict[str, str], name: str, status: int, said: str) -> None:
+    made = submit(client)
+    more = {"words": "hello"} if name == "comment" else {}
+    reply = act(client, made, who, name, **more)
+    assert (reply.status_code, said in reply.text) == (status, True), reply.text
+    unknown = dict(made, id="0" * 32)
+    if status == 404:
+        assert (
+            act(client, unknown, who, name, **more).json()["detail"].replace("0" * 32, made["id"])
+            == reply.json()["detail"]
+        )
+
+
+def test_grants_say_who_reviews(tmp_path: Path) -> None:
+    kept = custodian(tmp_path)
+    Grants(kept.ledger).grant("stays", "asthma", "amina", ["analyst"], by="head")
+    Grants(kept.ledger).grant("stays", "board", "jo", ["reviewer"], by="head")
+    with served(kept) as client:
+        made = submit(client)
+        assert client.post("/datasets/stays/airlock", json=sent(), headers=BEN).status_code == 403
+        assert client.get(f"/airlock/{made['id']}", headers=KIM).status_code == 404
+        assert client.get("/airlock", headers=KIM).json()["waiting"] == []
+        assert act(client, made, JO, "approve").json()["output"]["voted"] == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"act": "approve"},
+        {"act": "approve", "digest": 3},
+        {"act": "approve", "digest": "x" * 64, "words": "x"},
+        {"act": "comment", "words": 3},
+        {"act": "return", "digest": "0" * 64, "reason": []},
+        {"act": ["approve"]},
+        {},
+    ],
+)
+def test_what_is_no_act(client: Any, body: dict[str, Any]) -> None:
+    made = submit(client)
+    assert client.post(f"/airlock/{made['id']}", json=body, headers=JO).status_code in (400, 409)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"files": wrong} for wrong in (3, {}, {"a.csv": "no base64!"}, {"a.csv": 3}, {"a.svg": "eA=="})),
+        *({"files": {"../a.csv": "eA=="}}, {"context": 3}),
+    ],
+)
+def test_what_is_no_output(client: Any, changed: dict[str, Any]) -> None:
+    reply = client.post("/datasets/stays/airlock", json=sent() | changed, headers=AMINA)
+    assert reply.status_code == 400 and reply.json()["code"] == "request"

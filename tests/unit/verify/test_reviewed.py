@@ -18,7 +18,9 @@ from pets.errors import VerificationError
 from pets.ledger.ledger import Ledger, public
 from pets.ledger.publish import export
 from pets.ledger.queue import Queue, QueuedJob
+from pets.ledger.review.outputs import Outputs
 from pets.ledger.review.reviews import Reviews
+from pets.ledger.review.voting import Voting
 from pets.release.release import Release
 from pets.service.answering.work import _requests
 from pets.verify.check import CannotCheck, Refused, check
@@ -94,6 +96,21 @@ def test_what_was_approved_holds_and_what_was_not_does_not(world: World) -> None
         if world.reviews.waiting():
             world.reviews.decide(world.open.id, "refuse", by="jo")
     assert world.checked(world.release).startswith(world.release.guarantee), "another's refusal is no part of it"
+
+
+def test_outputs_in_the_log_are_heard_too(world: World) -> None:
+    said = {"context": "Stays by sex, for the paper.", "controls": "Counts below 10 hidden, rest to 5."}
+    whose = {"dataset": SCHEMA.dataset, "project": "p", "analyst": "a"}
+    outputs, voting = Outputs(world.ledger), Voting(world.ledger)
+    for _ in range(2):
+        made = outputs.submit({"t.csv": b"sex,n\nF,120\n"}, **whose, **said)
+        for name in ("jo", "kim"):
+            voting.decide(made.id, "approve", by=name, digest=made.digest)
+    outputs.release(made.id, by="vera")
+    assert world.checked(world.release).startswith(world.release.guarantee)
+    world.append("output-released", world.entry("output-released"))
+    with pytest.raises((CannotCheck, Refused), match="lets an output go that was not approved"):
+        world.checked(world.release)
 
 
 def request_of(world: World, release: Release) -> dict[str, Any]:

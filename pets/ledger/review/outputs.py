@@ -150,6 +150,11 @@ class Outputs:
         with self.ledger.reading() as tx:
             return seen(tx, found(tx, output, dataset), by)
 
+    def check_checker(self, output: str, by: str, *, project: str | None = None, login: bool = False) -> None:
+        """Raises :class:`ForbiddenError` for who may not decide about an output, and so may not take its files."""
+        with self.ledger.reading() as tx:
+            check_checker(tx, found(tx, output, None), printable("by", by), project=project, login=login)
+
     def known(self, output: str) -> bool:
         """Whether there is an output of this id."""
         with self.ledger.aside(writes=False) as (connection, _):

@@ -99,6 +99,9 @@ def test_who_does_what(client: Any, who: dict[str, str], name: str, status: int,
     more = {"words": "hello"} if name == "comment" else {}
     reply = act(client, made, who, name, **more)
     assert (reply.status_code, said in reply.text) == (status, True), reply.text
+    looked = client.get(f"/airlock/{made['id']}", headers=who)
+    assert looked.status_code == (200 if who in (AMINA, JO) else status), "who may not decide is given no files"
+    assert ("files" in looked.json()) == (who == JO)
     unknown = dict(made, id="0" * 32)
     if status == 404:
         assert (

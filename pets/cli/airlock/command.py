@@ -71,8 +71,8 @@ def submit(
     from pets.session.airlock.airlock import gathered
 
     found = gathered(folder, context, controls)
-    whose = {"dataset": dataset, "project": project, "analyst": analyst}
-    made = Outputs(books.open()).submit(found[0], context=found[1], controls=found[2], **whose)
+    every, said = Outputs(books.open()), {"context": found[1], "controls": found[2]}
+    made = every.submit(found[0], dataset=dataset, project=project, analyst=analyst, **said)
     print(made.id)
     typer.echo(f"Submitted; {made.rules.needed} people decide within {made.rules.days} days.", err=True)
 

@@ -48,7 +48,7 @@ def add(connection: sa.Connection, row: dict[str, Any]) -> None:
     connection.execute(sa.insert(outputs), row)
 
 
-def move(connection: sa.Connection, name: str, before: str, turn: int, **values: Any) -> bool:
+def move(connection: sa.Connection, name: str, before: str, turn: int, /, **values: Any) -> bool:
     """Compare and set: whether it was in that state and turn."""
     mine = outputs.c.id == name, outputs.c.state == before, outputs.c.turn == turn
     return bool(connection.execute(sa.update(outputs).where(*mine).values(**values)).rowcount)

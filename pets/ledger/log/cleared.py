@@ -81,7 +81,7 @@ class Cleared:
         if one is not None and (
             one.state != "returned" or turn != one.turn + 1 or (one.of, one.needed) != (of, needed)
         ):
-            raise Wrong("submits an output anew that was not returned")
+            raise Wrong("submits an output anew that was not returned, or by other rules")
         self._outputs[name] = _Told(of, needed, turn, files=None if private is None else private["files"])
 
     @staticmethod

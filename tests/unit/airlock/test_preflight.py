@@ -36,7 +36,7 @@ def test_what_is_not_said_stops(context: str, controls: str, rule: str) -> None:
 
 
 def test_what_stops_comes_first() -> None:
-    found = preflight({"a.csv": b"region,n\nNorth,4\n", "b.svg": b"<svg/>"}, CONTEXT, CONTROLS)
+    found = preflight({"a.csv": b"region,n\nNorth,5\n", "b.svg": b"<svg/>"}, CONTEXT, CONTROLS)
     assert [(one.file, one.stops) for one in found.findings][:2] == [("b.svg", True), ("a.csv", False)]
     assert "1 must be mended before it is submitted, 1 a checker would ask about" in str(found)
     assert "<td>mend</td>" in found._repr_html_() and "<td>asked</td>" in found._repr_html_()

@@ -360,7 +360,7 @@ TO = A("delivered", loss=0, analyst="y")
         ([*OPENED, out(dataset="e")], "'e', which was never opened"),
         ([*OPENED, out(turn=2)], "submits an output anew that was never submitted"),
         ([*OPENED, out(), out(turn=2)], "submits an output anew that was not returned"),
-        ([*OPENED, out(), out("output-return"), out(turn=2, needed=1)], "or by other rules"),
+        ([*OPENED, out(), out("output-return"), out(turn=2, needed=1)], "not returned, or by other rules"),
         ([*OPENED, voted("jo")], "is about an output, or a turn of it, that was never submitted"),
         ([*OPENED, out(), voted("jo", turn=2)], "is about an output, or a turn of it"),
         ([*OPENED, out(), voted("X")], "is its author's decision about an output"),

@@ -415,7 +415,7 @@ def test_what_is_no_vote(memory: Ledger, given: dict[str, Any], error: type[Pets
 def test_what_is_no_output(memory: Ledger) -> None:
     every = Outputs(memory)
     whose = {"dataset": "d", "project": "p", "analyst": "a"}
-    with pytest.raises(LedgerError, match="has no dataset 'e'; did you mean"):
+    with pytest.raises(LedgerError, match="has no dataset 'e'; there are: d"):
         every.submit({"a.csv": TABLE}, **(whose | {"dataset": "e"}), **SAID)
     with pytest.raises(UserError, match="what the output is, is not said"):
         every.submit({"a.csv": TABLE}, **whose, context="a table", controls=SAID["controls"])

@@ -84,9 +84,12 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.seen)
     def vote(self, which: int, by: str, what: str) -> None:
         """About something that was looked at at some time."""
-        name, digest = self.seen[-min(which, len(self.seen))]
+        self.vote_about(self.seen[-min(which, len(self.seen))], by, what)
+
+    def vote_about(self, looked: tuple[str, str], by: str, what: str) -> None:
+        name, digest = looked
         one = self.known[name]
-        current = digest == [looked for other, looked in self.seen if other == name][-1]
+        current = digest == [seen for other, seen in self.seen if other == name][-1]
         try:
             project = "p" if by in ("author", "mate") else "q"
             self.voting.decide(name, what, by=by, digest=digest, project=project, login=True)
@@ -105,6 +108,12 @@ class Model(RuleBasedStateMachine):
         one.count()
         if one.state == "approved":
             self.approved.add(one.bytes)
+
+    @rule()
+    @precondition(lambda self: self.seen)
+    def approve_together(self) -> None:
+        for by in ("r1", "r2"):
+            self.vote_about(self.seen[-1], by, "approve")
 
     @rule(which=st.integers(0, 9), by=st.sampled_from(PEOPLE))
     @precondition(lambda self: self.known)

@@ -55,10 +55,9 @@ app.add_typer(ledger_app)
 ledger_change.register(ledger_app)
 log.register(app)
 cosign.register(log.log_app)
-for part in (witness, he, site, federation, keyholder):
-    app.add_typer(part.app)
-for one in (service_app, review_app, sdc_app, airlock_app):
-    app.add_typer(one)
+for part in (witness.app, he.app, site.app, federation.app, keyholder.app, service_app, review_app, sdc_app):
+    app.add_typer(part)
+app.add_typer(airlock_app)
 
 Share = Annotated[
     float,

@@ -15,8 +15,10 @@ from pets.query_model.query import Query
 APPROVALS = ("before", "after")
 """When a second person may have to approve."""
 
-_LIMITS = ("max_numbers", "max_conditions", "max_denials", "sdc_width", "sdc_tables", "sdc_seconds", "sdc_atoms")
-_LIMITS += ("output_votes", "output_days")
+_LIMITS = (
+    *("max_numbers", "max_conditions", "max_denials", "sdc_width", "sdc_tables", "sdc_seconds", "sdc_atoms"),
+    *("output_votes", "output_days"),
+)
 _CHOICES = {"sdc_filters": ("bins", "any"), "sdc_review": ("always", "undecided", "never")}
 _SWITCHES = ("output_same_project", "output_logins")
 

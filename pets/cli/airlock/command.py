@@ -71,8 +71,9 @@ def submit(
     from pets.session.airlock.airlock import gathered
 
     found = gathered(folder, context, controls)
-    every, said = Outputs(books.open()), {"context": found[1], "controls": found[2]}
-    made = every.submit(found[0], dataset=dataset, project=project, analyst=analyst, **said)
+    files, said, done = found
+    every = Outputs(books.open())
+    made = every.submit(files, dataset=dataset, project=project, analyst=analyst, context=said, controls=done)
     print(made.id)
     typer.echo(f"Submitted; {made.rules.needed} people decide within {made.rules.days} days.", err=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 
 from pets.common.codec import Json, digest
 from pets.errors import PolicyError, QueryError, UserError, shown
@@ -110,13 +109,10 @@ def check_rule(custody: Custody, protection: object) -> None:
 def grids(custody: Custody) -> list[ProtectedGrid]:
     """The grids of the dataset, oldest first: one, and one more for each refresh that the custodian let it follow."""
     found: list[ProtectedGrid] = []
-    for number in count():
-        stored = answered(custody.account.ledger, _key(custody, number))
-        if stored is None:
-            return found
+    while (stored := answered(custody.account.ledger, _key(custody, len(found)))) is not None:
         form, certificate = map(json.loads, stored)
         found.append(ProtectedGrid.sealed(form, certificate))
-    raise AssertionError("unreachable")
+    return found
 
 
 def present(custody: Custody) -> ProtectedGrid:

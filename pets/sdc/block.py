@@ -52,6 +52,7 @@ class Block:
         self.fractional = False
         self._engine: Engine | None = None
         self._rows: list[Ints] | None = None
+        self._slack: tuple[Ints, Ints, Ints] | None = None
 
     @property
     def left(self) -> float:
@@ -67,8 +68,28 @@ class Block:
     def start(self) -> None:
         """Find one table that fits, where none is known."""
         every = np.arange(self.system.atoms)
-        if self.left > 0:
+        if not self.system.rows:
+            self.pool.add(np.zeros(self.system.atoms, dtype=np.int64))
+        elif self.left > 0:
             self.pool.add(self.engine().whole(every[:0], 1, 0, None, every, self.left))
+
+    def nudge(self, cells: Ints, width: int) -> None:
+        """Where one atom may change by ``width`` in the first table, whatever the others are, take both tables in."""
+        base, system = self.pool.tables[0], self.system
+        if self._slack is None:
+            sums, owners = system.sums(base), system.owners()
+            up, down = np.full(system.atoms, GREATEST, dtype=np.int64) - base, base.copy()
+            np.minimum.at(up, system.indices, (system.hi - sums)[owners])
+            np.minimum.at(down, system.indices, (sums - system.lo)[owners])
+            self._slack = base, up, down
+        base, up, down = self._slack
+        more, less = cells[int(up[cells].argmax())], cells[int(down[cells].argmax())]
+        if up[more] + down[less] >= width:
+            for atom, change in ((more, min(int(up[more]), width)), (less, -min(int(down[less]), width))):
+                if change:
+                    table = base.copy()
+                    table[atom] += change
+                    self.pool.add(table)
 
     def linear(self, cells: Ints, sense: int) -> Vertex | None:
         """An end over fractional tables; where its table is whole it is taken in."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pets.errors import QueryError
 from pets.sdc.system import GREATEST, System
 
 Multipliers = tuple[tuple[int, Fraction], ...]
@@ -19,10 +20,14 @@ Multipliers = tuple[tuple[int, Fraction], ...]
 
 @dataclass(frozen=True)
 class Protected:
-    """People in some atoms, whose number must stay open; ``name`` says who they are."""
+    """People in some atoms, each once, whose number must stay open; ``name`` says who they are."""
 
     cells: tuple[int, ...]
     name: str
+
+    def __post_init__(self) -> None:
+        if len(set(self.cells)) != len(self.cells):
+            raise QueryError(f"{self.name} must name each atom once; name its atoms again")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """Search: of each protected sum a proof that it is left open, a derivation that it is not, or neither.
 
-In the order of what it costs: tables that are known to agree with everything told; the ends over fractional tables,
-whose multipliers are an attack where they lie too near; whole-number tables near a known one (before those ends, once
-they were reached by fractional tables: then they cost more and show less); any whole-number table.
-What a solver says is checked (:mod:`pets.sdc.proof`) before it counts; what is not shown in time is undecided.
+In the order of what it costs: tables that are known to agree with everything told, and one atom more or less in them;
+the ends over fractional tables, whose multipliers are an attack where they lie too near; whole-number tables near a
+known one (before those ends, once they were reached by fractional tables: then they cost more and show less); any
+whole-number table. What a solver says is checked (:mod:`pets.sdc.proof`) before it counts; what is not shown in time
+is undecided.
 """
 
 from __future__ import annotations
@@ -110,6 +111,8 @@ def check(
         MissingExtraError: the solver is not installed.
     """
     began = time.monotonic()
+    if width < 1:
+        raise QueryError(f"width={width} protects nothing; use 3, or at least 1")
     for one in protected:
         if not one.cells or not 0 <= min(one.cells) <= max(one.cells) < system.atoms:
             raise QueryError(f"{one.name} adds atoms that are not among the {system.atoms:,}; number atoms from 0 on")
@@ -132,7 +135,7 @@ def bounds(
         Both, and whether they are exact: each is reached by a table, and derived in fractions. Otherwise the truth may
         be narrower, never wider.
     """
-    one = Protected(tuple(cells), "the sum")
+    one = Protected(tuple(dict.fromkeys(cells)), "the sum")
     whole = _Whole(system, [one], truth, time.monotonic() + seconds, engine, ())
     return whole.ends(one)
 
@@ -212,7 +215,11 @@ class _Whole:
         low, high = self._plain(one)
         if not self.started:
             return Finding(one, "undecided", low, high)
-        self._loosen(number, block, cells, width)
+        proved = self._proved(one, number, block, cells, width)
+        if proved is not None:
+            return Finding(one, "proved", low, high, proved)
+        if block.left > 0:
+            block.nudge(cells, width)
         some = [size for size in NEAR if size < block.system.atoms]
         first = block.fractional and high - low >= width
         if first:
@@ -239,14 +246,6 @@ class _Whole:
     def _plain(self, one: Protected) -> tuple[int, int]:
         merged = np.unique(self._number[list(one.cells)])
         return int(self._low[merged].sum()), min(int(self._high[merged].sum()), GREATEST)
-
-    def _loosen(self, number: int, block: Block, cells: Ints, width: int) -> None:
-        """Where nothing is told of an atom, any number fits."""
-        open_ = cells[self._free[self._atoms[number][cells]]]
-        if len(open_):
-            table = block.pool.tables[0].copy()
-            table[open_[0]] += width
-            block.pool.add(table)
 
     def _proved(self, one: Protected, number: int, block: Block, cells: Ints, width: int) -> tuple[Ints, Ints] | None:
         least, most = block.pool.ends(cells)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pets.errors import QueryError
 from pets.sdc.proof import Attack, Protected, verify_attack, verify_pair
 from pets.sdc.system import GREATEST, Statement, System
 
@@ -50,6 +51,11 @@ def test_a_wrong_table_is_refused_on_either_side(wrong: Any) -> None:
 def test_a_pair_that_lies_nearer_than_it_says() -> None:
     assert not verify_pair(SYSTEM, ONE, RIGHT, 5)
     assert not verify_pair(SYSTEM, ONE, (RIGHT[0], RIGHT[0]), 1)
+
+
+def test_an_atom_that_is_named_twice_would_count_twice() -> None:
+    with pytest.raises(QueryError, match="each atom once"):
+        Protected((0, 0), "one")
 
 
 # cell 0 = row − column + cell: at least 8 − 20 + 15, at most 12 − 20 + 15

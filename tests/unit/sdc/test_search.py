@@ -25,6 +25,7 @@ def numbers(*counts: int) -> Ints:
 # ── the worked examples ─────────────────────────────────────────────────────────────────────────────────────────────
 
 TWO_BY_TWO = numbers(3, 20, 15, 40)
+THREE_BY_THREE = numbers(3, 4, 30, 6, 5, 40, 31, 42, 50)
 KNOWN = {"naive10": (3, 3), "strict_10": (3, 3), "hes": (1, 7), "ons_10_5": (1, 9), "midpoint6": (1, 4)}
 
 
@@ -61,7 +62,7 @@ def test_what_is_left_of_a_population_without_one_inside_it(
 
 
 def test_two_hidden_cells_may_be_open_while_their_sum_is_known() -> None:
-    truth = numbers(3, 4, 30, 6, 5, 40, 31, 42, 50)
+    truth = THREE_BY_THREE
     for rule, ends in {"naive10": (1, 6), "strict_10": (0, 7)}.items():
         system = system_of((3, 3), truth, RULES[rule])
         assert bounds(system, [0], truth=truth) == (*ends, True)
@@ -273,10 +274,10 @@ LIES = (
 def test_a_solver_that_lies_proves_nothing_and_derives_nothing(lie: str) -> None:
     engine = type("Lie", (Liar,), {"lie": lie})
     target = [Protected((0,), "cell (0, 0)")]
-    [open_] = check(system_of((2, 2), TWO_BY_TWO, hes), TWO_BY_TWO, target, 3, 60, engine=engine)
+    [open_] = check(system_of((3, 3), THREE_BY_THREE, naive10), THREE_BY_THREE, target, 3, 60, engine=engine)
     [known] = check(system_of((2, 2), TWO_BY_TWO, naive10), TWO_BY_TWO, target, 3, 60, engine=engine)
     assert open_.state != "attack" and known.state != "proved"
-    assert open_.lo <= 1 and open_.hi >= 7 and known.lo <= 3 <= known.hi
+    assert open_.lo <= 1 and open_.hi >= 6 and known.lo <= 3 <= known.hi
     if lie == "late":
         assert open_.state == known.state == "undecided"
 
@@ -327,6 +328,21 @@ def test_a_sum_of_atoms_that_there_are_not() -> None:
     for cells in [(), (2,), (-1,)]:
         with pytest.raises(QueryError, match="the sum adds atoms"):
             check(system, None, [Protected(cells, "the sum")], 3, 60)
+
+
+def test_a_width_that_protects_nothing() -> None:
+    with pytest.raises(QueryError, match="width=0 protects nothing"):
+        check(system_of((2, 2), TWO_BY_TWO, hes), TWO_BY_TWO, [Protected((0,), "one")], 0, 60)
+
+
+def test_cells_that_stand_alone_need_no_solver() -> None:
+    said = [Statement((cell,), 1, 7, f"cell {cell}") for cell in range(6)]
+    system = System.from_statements(6, [*said[:5], Statement((5,), 3, 5, "narrow")])
+    targets = [Protected((cell,), f"cell {cell}") for cell in range(6)]
+    found = check(system, numbers(1, 2, 4, 6, 7, 4), targets, 3, 60, engine=type("Late", (Liar,), {"lie": "late"}))
+    assert [one.state for one in found] == [*["proved"] * 5, "undecided"]
+    for one in found:
+        assert one.pair is None or verify_pair(system, one.protected, one.pair, 3)
 
 
 @pytest.mark.parametrize("rule", ["hes", "ons_10_5", "midpoint6"])

@@ -39,8 +39,9 @@ class Finding:
 
     Attributes:
         protected: which.
-        state: ``"proved"``: two tables that agree with everything told lie ``width`` apart in it. ``"attack"``: it is
-            derived more closely than that. ``"undecided"``: neither was shown, so it is not protected.
+        state: ``"proved"``: two tables that agree with everything told lie ``width`` apart in it; nothing is said of
+            the numbers between. ``"attack"``: it is derived more closely than that. ``"undecided"``: neither was
+            shown, so it is not protected.
         lo, hi: between what it is known to lie at most: it may be narrower, unless it is an attack.
         pair: the two tables, of all atoms. They lie near the true one: for the custodian's eyes only.
         attack: the derivation.
@@ -101,7 +102,8 @@ def check(
         system: everything that was told.
         truth: the true counts of the atoms; ``None``: they are not known, and some table that fits is looked for.
         protected: the sums that must stay open.
-        width: how far the ends must lie apart; 3 leaves at least 4 numbers, where all between the ends fit.
+        width: how far apart two numbers that are possible must lie. So the number is known no better than within a
+            range of that length; not every number between them need be possible (parities can rule some out).
         seconds: after that what is left is undecided.
         tables: other tables to try first, such as those of an earlier proof; those that do not fit are left out.
         engine: makes the solver of a system.

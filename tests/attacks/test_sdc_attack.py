@@ -2,6 +2,9 @@
 
 He knows the rules and sees every table that left with its base; he looks for two populations that agree with all of
 them and lie a width apart in a cell. Where there are none, the cell is known more closely than that.
+
+What he does not use: that a table left at a coarser base, or not at all, tells that the finer ones failed. That is an
+answer too, which no check of tables covers; so outside a grid a person decides, and no base is chosen by a check.
 """
 
 from __future__ import annotations

@@ -330,6 +330,15 @@ def test_a_sum_of_atoms_that_there_are_not() -> None:
             check(system, None, [Protected(cells, "the sum")], 3, 60)
 
 
+def test_a_width_is_a_range_and_not_every_number_in_it() -> None:
+    said = [Statement((0, 1), 5, 5, "a + b"), Statement((0, 2), 5, 5, "a + c"), Statement((1, 2), 1, 7, "b + c")]
+    system, both = System.from_statements(3, said), Protected((1, 2), "b + c")
+    assert sorted({int(b + c) for _, b, c in all_tables(system).T}) == [2, 4, 6]
+    for width, state in ((4, "proved"), (5, "undecided")):
+        [found] = check(system, numbers(3, 2, 2), [both], width, 60)
+        assert (found.state, found.lo, found.hi) == (state, 1, 7)
+
+
 def test_a_width_that_protects_nothing() -> None:
     with pytest.raises(QueryError, match="width=0 protects nothing"):
         check(system_of((2, 2), TWO_BY_TWO, hes), TWO_BY_TWO, [Protected((0,), "one")], 0, 60)

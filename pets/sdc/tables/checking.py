@@ -17,6 +17,7 @@ from pets.common.codec import whole
 from pets.errors import UserError, shown
 from pets.protection.rounding import Rounding
 from pets.protection.sdc import PRESETS, SDC, WIDTH, preset
+from pets.release.rounded.sealed_table import SealedTable
 from pets.schema.schema import Category, Schema
 from pets.sdc.tables import rules
 from pets.sdc.tables.bounds import MOST, Bounded, bounded
@@ -24,6 +25,7 @@ from pets.sdc.tables.files import read_table
 from pets.sdc.tables.findings import Finding, Grid, Verdict
 from pets.sdc.tables.linked import MAX_ATOMS, Linked, Target, linked
 from pets.sdc.tables.reach import Reach
+from pets.sdc.tables.released import of_release, saved
 from pets.sdc.tables.result import TableCheck
 from pets.sdc.tables.rules import Limits
 from pets.sdc.tables.sheet import COLUMNS, TOTAL, Layout, Sheet, flat, sheets
@@ -50,7 +52,8 @@ def check(
     """Check tables of counts, means and sums that somebody wants to publish, or has published.
 
     Args:
-        tables: a DataFrame or a file; or several, as a list, or by name: they are then put together as well.
+        tables: a DataFrame, a file, or a release with :class:`pets.SDC`; or several, as a list, or by name: they are
+            then put together as well.
         preset: the rule by which they were made: a name, a :class:`pets.SDC`, or a rule of rounding.
         schema: columns that it knows as categories are keys, and name what runs across columns.
         keys, counts, across, means, totals: what the columns are, where that is not recognised: key columns, columns of
@@ -147,14 +150,20 @@ def _named(tables: Any) -> Iterable[tuple[str, pd.DataFrame]]:
     if not given:
         raise UserError("there is no table to check; give a DataFrame or a file")
     for name, table in given:
-        if isinstance(table, (str, Path)):
+        if isinstance(table, (str, Path)) and Path(table).suffix.lower() == ".json":
+            yield name or Path(table).name, of_release(saved(table))
+        elif isinstance(table, (str, Path)):
             yield name or Path(table).name, read_table(table)
+        elif isinstance(table, SealedTable):
+            yield name, of_release(table)
         elif isinstance(table, pd.Series):
             yield name, table.to_frame("people" if table.name is None else str(table.name))
         elif isinstance(table, pd.DataFrame):
             yield name, table
         else:
-            raise UserError(f"a table is a pandas DataFrame or the path of a file, not {shown(table)}")
+            raise UserError(
+                f"a table is a pandas DataFrame, the path of a file, or a release with pets.SDC, not {shown(table)}"
+            )
 
 
 def _by_schema(frame: pd.DataFrame, layout: Layout, schema: Schema | None) -> Layout:

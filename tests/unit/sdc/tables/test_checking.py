@@ -280,7 +280,7 @@ def test_rows_that_keys_do_not_tell_apart_are_refused_and_the_remedy_works() -> 
 
 
 def test_what_is_no_table_is_refused() -> None:
-    with pytest.raises(UserError, match="a pandas DataFrame or the path of a file"):
+    with pytest.raises(UserError, match="a pandas DataFrame, the path of a file, or a release"):
         check(3)
     with pytest.raises(UserError, match="no table to check"):
         check([])

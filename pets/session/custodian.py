@@ -21,6 +21,7 @@ from pets.rows.remarks import SHARE
 from pets.rows.report import Report
 from pets.schema.schema import Schema
 from pets.session.custody import Custody
+from pets.session.disclosure.verbs import DisclosureVerbs
 from pets.session.quoting.quote import Remaining
 from pets.session.session import Session
 from pets.session.verbs.analyst_session import AnalystSession
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pets.session.airlock.airlock import CustodianAirlock
 
 
-class Custodian(CustodianNames):
+class Custodian(DisclosureVerbs, CustodianNames):
     """Who keeps a dataset: its tables, its budget and its policy, for any number of analysts.
 
     ``custodian.session(analyst=…, project=…)`` is cheap: all sessions share the prepared tables, what was compiled for

@@ -29,6 +29,7 @@ CONTENTS = {
         "docs/federated",
         "docs/federation_from_nothing",
         "docs/guarantees",
+        "docs/what_can_be_derived",
         *("docs/choosing", "docs/checking_tables"),
         *("docs/witnesses", "docs/data_protection_officer"),
     ],

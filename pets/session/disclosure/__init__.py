@@ -1,0 +1,1 @@
+"""Disclosure control: what can be derived of all that left without noise, for the custodian."""

@@ -1,0 +1,95 @@
+"""Attack: what can be derived today of all that was released of a dataset without noise. No row is read."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from pets.errors import QueryError
+from pets.protection.sdc import WIDTH
+from pets.sdc.compare import MAX_PAIRS, Comparison, compared
+from pets.session.custody import Custody
+from pets.session.disclosure.solving import ATTACK, UNDECIDED, Question, Verdict, solved
+from pets.session.disclosure.told_book import opened
+
+SMALL = 10
+"""Numbers of people below this are small where no rule that was used says more."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What whoever has all releases can derive, for the custodian alone.
+
+    Attributes:
+        sentences: each small number of people that can be derived more closely than promised, and how.
+        shown: how many small numbers a release shows as they are: nothing needs to be derived of these.
+        besides: what could not be compared, or was not decided in time; more may follow from it.
+        looked: how many sums of people were looked at.
+        releases: of how many releases without noise.
+    """
+
+    sentences: tuple[str, ...]
+    shown: int
+    besides: tuple[str, ...]
+    looked: int
+    releases: int
+    verdicts: tuple[Verdict, ...] = field(default=(), repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.sentences or self.shown)
+
+    def __str__(self) -> str:
+        lines = [f"{self.releases:,} releases without noise, {self.looked:,} sums of people looked at."]
+        if self.shown:
+            lines.append(f"{self.shown:,} small numbers of people were released as they are.")
+        if not self.sentences:
+            lines.append("No other small number of people was found to be derived more closely than promised.")
+        return "\n".join([*lines, *self.sentences, *self.besides])
+
+
+def attack(custody: Custody, *, width: int = WIDTH, seconds: float = 60) -> Attack:
+    """See :meth:`pets.Custodian.attack`."""
+    book = opened(custody.account)
+    end, sentences, besides, shown, looked = time.monotonic() + seconds, list[str](), list[str](), 0, 0
+    verdicts: list[Verdict] = []
+    for one in book.entries:
+        if one.besides is not None:
+            besides.append(f"{one.name} is not compared{' in full' if one.plan is not None else ''}: {one.besides}.")
+    if len(book.populations) > 1:
+        besides.append("Tables of different people are not compared with each other, who may be the same people.")
+    for people in book.populations:
+        tables = book.of(people)
+        try:
+            comparison = compared(tables, custody.policy.sdc_atoms)
+        except QueryError as error:
+            besides.append(f"{', '.join(one.name for one in tables)}: {error}.")
+            continue
+        most = max([one.rule.threshold or one.rule.base for one in tables if one.rule is not None] or [SMALL - 1])
+        shown += len({one.sum.atoms for one in comparison.known[:-1] if one.low == one.high and 1 <= one.low <= most})
+        sums, every = comparison.hidden()
+        if not every:
+            besides.append(f"Of more than {MAX_PAIRS:,} pairs of cells not every one was looked at.")
+        looked += len(sums)
+        left = max(0.0, end - time.monotonic())
+        found = solved(Question(comparison.atoms.count, comparison.known, tuple(sums), width, None, left))
+        least = 0 if any(one.rule is not None and one.rule.hide_zero for one in tables) else 1
+        lost = [one for one in found if one.state == ATTACK and _small(one, least, most)]
+        verdicts += lost
+        sentences += [one.sentence for one in lost]
+        undecided = [one for one in found if one.state == UNDECIDED]
+        besides += dict.fromkeys(one.sentence for one in undecided if one.sentence)
+        if late := sum(not one.sentence for one in undecided):
+            besides.append(f"Of {late:,} sums of people nothing was decided in time: give more seconds.")
+        besides += _contradiction(comparison)
+    return Attack(tuple(sentences), shown, tuple(besides), looked, len(book.entries), tuple(verdicts))
+
+
+def _small(one: Verdict, least: int, most: int) -> bool:
+    """Whether a sum of people is derived to be small; nobody is, where a rule hides that."""
+    return one.low is not None and one.high is not None and one.high >= least and one.low <= most
+
+
+def _contradiction(comparison: Comparison) -> list[str]:
+    """Cells that nobody can be in, and of which a table says that somebody is."""
+    wrong = [one.sum.name for one in comparison.known if not one.sum.atoms and one.low > 0]
+    return [f"{name[:1].upper() + name[1:]} cannot be: the tables contradict each other." for name in wrong]

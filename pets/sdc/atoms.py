@@ -104,10 +104,9 @@ def atoms_of(plans: Sequence[Plan], limit: int) -> Atoms:
     for _, _, slot in blocks:
         merged = _numbered(merged * (int(slot.max(initial=0)) + 2) + slot + 1)
     nowhere = reduce(np.logical_and, [slot < 0 for _, _, slot in blocks])
-    merged[nowhere] = -1
     _, first, atom = np.unique(merged, return_index=True, return_inverse=True)
     atom = atom.reshape(-1).astype(np.int64)
-    if nowhere.any():  # what lies in no table comes first
+    if nowhere.any():  # what lies in no table has the least number
         first, atom = first[1:], atom - 1
     if len(first) > limit:
         raise QueryError(

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from pets.common.codec import whole
+from pets.common.html_table import few
 from pets.errors import UserError, shown
 from pets.protection.rounding import Rounding
 from pets.protection.sdc import PRESETS, SDC, WIDTH, preset
@@ -93,15 +94,19 @@ def check(
     )
     grids: list[Grid] = []
     made: list[Sheet] = []
-    for title, frame in _named(tables):
-        told = _by_schema(frame, layout, schema)
-        found = sheets(frame, title, told)
+    named = [(title, frame, _by_schema(frame, layout, schema)) for title, frame in _named(tables)]
+    known = [one for title, frame, told in named for one in sheets(frame, title, told)]
+    for title, frame, told in named:
+        found = sheets(frame, title, _by_others(told, [one for one in known if one.name == title], known))
         made += found
         grids.append(_grid(frame, title, found))
-    single = len({one.measure for one in made}) == 1
+    measures = list(dict.fromkeys(one.measure for one in made))
+    single = len(measures) == 1
     read = [bounded(one, limits.rule, hidden) for one in _alike(made, single=single)]
     findings: list[Finding] = []
     remarks = [remark for one in read for remark in one.remarks]
+    if not single and len(named) > 1:
+        remarks.append(f"these are taken for counts of different things, and not put together: {few(measures)}")
     for measure in dict.fromkeys(one.sheet.measure for one in read):
         groups, said = linked([one for one in read if one.sheet.measure == measure], people)
         remarks += said
@@ -149,11 +154,15 @@ def _named(tables: Any) -> Iterable[tuple[str, pd.DataFrame]]:
         given = [("" if isinstance(one, (str, Path)) else f"table {i}", one) for i, one in enumerate(several, start=1)]
     if not given:
         raise UserError("there is no table to check; give a DataFrame or a file")
+    used: set[str] = set()
     for name, table in given:
+        name = name or Path(table).name
+        name = next(one for one in (name, *(f"{name} ({i})" for i in range(2, len(given) + 2))) if one not in used)
+        used.add(name)
         if isinstance(table, (str, Path)) and Path(table).suffix.lower() == ".json":
-            yield name or Path(table).name, of_release(saved(table))
+            yield name, of_release(saved(table))
         elif isinstance(table, (str, Path)):
-            yield name or Path(table).name, read_table(table)
+            yield name, read_table(table)
         elif isinstance(table, SealedTable):
             yield name, of_release(table)
         elif isinstance(table, pd.Series):
@@ -181,6 +190,18 @@ def _by_schema(frame: pd.DataFrame, layout: Layout, schema: Schema | None) -> La
             if isinstance(column, Category) and sum(str(value) in names for value in column.values) > 1:
                 across = name
     return replace(layout, keys=keys, across=across)
+
+
+def _by_others(layout: Layout, own: Sequence[Sheet], known: Sequence[Sheet]) -> Layout:
+    """What runs across the columns of a table, where its counts have the names of labels in another."""
+    heads = {one.measure for one in own}
+    if layout.across is not None or len(heads) < 2:
+        return layout
+    for one in known:
+        for place, name in enumerate(one.dimensions):
+            if len(heads & {entry.labels[place] for entry in one.entries}) > 1:
+                return replace(layout, across=name)
+    return layout
 
 
 def _grid(frame: pd.DataFrame, title: str, found: Sequence[Sheet]) -> Grid:

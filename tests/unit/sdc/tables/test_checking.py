@@ -209,6 +209,14 @@ def test_a_contradiction_proves_nothing_and_is_said() -> None:
     assert "is not what its parts add up to" in result.remarks[-1]
 
 
+def test_columns_that_another_table_has_as_labels_are_its_key() -> None:
+    wide = pd.DataFrame({"region": ["N", "S"], "F": ["*", "30"], "M": ["40", "50"]})
+    total = pd.DataFrame({"sex": ["F", "M"], "n": [34, 90]})
+    assert told(check([wide, total])) == ["cell (N, F) is 4: 34 − 30"]
+    apart = check([wide.rename(columns={"F": "first", "M": "again"}), total])
+    assert apart.verdict is Verdict.PASS and "not put together: first, again, people" in apart.remarks[0]
+
+
 def test_a_schema_names_keys_and_what_runs_across() -> None:
     columns = {"id": pets.Identifier(), "sex": pets.Category(["F", "M"]), "wave": pets.Integer(1, 9)}
     schema = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=1), columns)}, dataset="d")

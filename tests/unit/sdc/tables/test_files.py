@@ -48,3 +48,11 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, content: bytes, 
         read_table(tmp_path / name)
     with pytest.raises(DataError, match="cannot be read"):
         read_table(tmp_path / "none.csv")
+
+
+def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    for folder, total in (("a", 57), ("b", 48)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "t.csv").write_text(f"sex,n\nTotal,{total}\n")
+    (one,) = check([tmp_path / "a" / "t.csv", str(tmp_path / "b" / "t.csv")]).failed
+    assert one.derivation == "the difference everybody in t.csv and not in t.csv (2) is 9: 57 − 48"

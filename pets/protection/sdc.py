@@ -199,6 +199,12 @@ class SDC(Protection):
                 "base=1 hides counts and rounds none: hidden counts are found by subtracting others from a total; "
                 "round too, such as base=5"
             )
+        first = (rule.threshold + 1 + rule.base // 2) // rule.base * rule.base  # the least number that is shown
+        if not rule.midpoint and first - rule.base // 2 + rule.base - 1 <= rule.threshold + 1:
+            raise BudgetError(
+                f"threshold={rule.threshold} with base={rule.base} would show {rule.threshold + 1} people as {first}, "
+                f"and nobody else so; use threshold={rule.threshold + 1}"
+            )
         spans = {"base": rule.base} | ({"threshold": rule.threshold + rule.hide_zero} if rule.threshold else {})
         for name, numbers in spans.items():
             if numbers <= width:

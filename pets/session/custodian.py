@@ -162,7 +162,8 @@ class Custodian(DisclosureVerbs, CustodianNames):
 
         A dataset has one grid: from then on ``session.release(question, pets.SDC(…))`` answers any question that takes
         whole cells of it, by sums of what they show. The whole grid is entered as unbounded before it is counted, and
-        named on every later certificate: whoever asks may come to know all of it.
+        named on every later certificate: whoever asks may come to know all of it. It is not compared with what left
+        before about the same people, nor (``anew``) with the earlier grid: name it before anything else leaves.
 
         Args:
             query: one ``pets.count()`` of everybody, grouped by public columns and coarse bins, without conditions. A

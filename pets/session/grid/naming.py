@@ -23,6 +23,8 @@ from pets.session.grid import words
 from pets.session.guard import guarded
 from pets.session.key_release import Asked, Chosen, Place
 
+ALONE = "It was not compared with what left before about the same people, and that may narrow a cell's interval."
+
 
 @dataclass(frozen=True)
 class GridJob(Chosen):
@@ -45,7 +47,8 @@ class GridJob(Chosen):
         return guarded(partial(_found, self, engine))
 
     def form(self, found: Json, schema: Json, at: Place) -> Json:
-        return found | words.base(words.GRID, self.grid.plan, self.protection, schema, self.snapshot.id, at.data)
+        terms = self.grid.plan, self.protection, schema, self.snapshot.id, at.data, ALONE
+        return found | words.base(words.GRID, *terms)
 
     def told(self, form: Json, engine: str) -> Json:
         return words.told(form, self.grid.plan, engine)

@@ -41,6 +41,8 @@ def notes(plan: Plan, rule: Rounding, said: str = "") -> list[str]:
             f"A hidden cell ({low} to {high} people) counts as {rule.middle} in a sum; a sum of which only hidden "
             "cells have people is shown as *."
         )
+    if rule.totals == "exact":
+        out.append("Totals are sums of what cells show, not totals rounded by themselves as the rule's owner has them.")
     if not rule.hide_zero:
         out.append("A cell that shows 0 has nobody in it, so 0 is exact.")
     if plan.people_of is not None:

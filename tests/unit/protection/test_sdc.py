@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 import pets
@@ -47,12 +49,28 @@ def test_what_is_usual_stays_out_of_the_form() -> None:
         ({"threshold": 7, "width": 0}, "width must be a whole number above 0"),
         ({"threshold": 7, "width": 5}, "use a greater base"),
         ({"threshold": 1}, "a threshold of at least 2"),
+        ({"threshold": 4, "base": 4}, "would show 5 people as 4, and nobody else so; use threshold=5"),
+        ({"threshold": 11, "base": 5}, "would show 12 people as 10, and nobody else so; use threshold=12"),
         ({"threshold": "7"}, "whole number"),
     ],
 )
 def test_refusals_name_the_setting(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(BudgetError, match=said):
         SDC(**settings)
+
+
+def test_no_rule_of_ones_own_shows_a_count_exactly() -> None:
+    """By enumeration; and the threshold that a refusal names is one that is taken."""
+    for threshold in range(4, 30):
+        for base in range(4, 13):
+            try:
+                rule = SDC(threshold=threshold, base=base).rule
+            except BudgetError as error:
+                named = re.search(r"nobody else so; use threshold=(\d+)", str(error))
+                assert named is None or SDC(threshold=int(named[1]), base=base)
+                continue
+            low, high = rule.interval(rule.shown(np.arange(1, 80)))
+            assert (low < high).all(), rule
 
 
 def test_each_small_count_of_a_preset_leaves_its_width_open() -> None:

@@ -184,9 +184,15 @@ def test_what_adds_up_is_what_some_cells_add_up_to(preset: str) -> None:
         for hidden, total, first, last in sums:
             assert kinds.adds_up(plain, many - hidden, hidden, total, first, last)
         near = {
-            (h, t + x, f + y, n + z) for h, t, f, n in sums for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1)
+            (h, t + x, f + y, n + z)
+            for h, t, f, n in sums
+            for x in (-1, 0, 1)
+            for y in range(-3, 4)
+            for z in (-1, 0, 1)
         }
         for hidden, total, first, last in near - sums:
+            if total > 25:  # of cells that show more than was enumerated
+                continue
             assert not kinds.adds_up(plain, many - hidden, hidden, total, first, last), (hidden, total, first, last)
 
 

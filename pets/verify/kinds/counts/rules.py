@@ -80,4 +80,6 @@ def adds_up(rule: Any, seen: int, hidden: int, shown: int, low: int, high: int) 
     if not lost:
         return bool(more == 0)
     cells, odd = divmod(more, lost)
-    return bool(odd == 0 and 0 <= cells <= some and shown - cells * first >= (some - cells) * (first + base))
+    left = shown - cells * first  # by the others, each of which shows more
+    fits = left == 0 if cells == some else left >= (some - cells) * (first + base)
+    return bool(odd == 0 and 0 <= cells <= some and fits)

@@ -186,10 +186,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def aside(self, *, writes: bool = True, durable: bool = True) -> Iterator[tuple[Connection, float]]:
-        """A transaction on what lies beside the account and its log (jobs that wait, tokens), and its time.
-
-        ``durable``: ``False`` where a power cut may take back what was written.
-        """
+        """A transaction beside the account and its log; one that is not ``durable`` a power cut may take back."""
         with self._store.write(durable=durable) if writes else self._store.read() as connection:
             yield connection, self._clock()
 

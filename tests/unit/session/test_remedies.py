@@ -13,6 +13,7 @@ import pets
 from pets.session.draft import draft
 from pets.session.tables import Holdings
 from tests.remedies import Case, check
+from tests.unit.session.airlock.airlock_remedies import AIRLOCK
 from tests.unit.session.grid.grid_remedies import RULES
 from tests.unit.session.quoting.form_remedies import FORMS
 from tests.unit.session.selection.top_remedies import TOP
@@ -97,6 +98,7 @@ CASES = [
     *TOP,
     *FORMS,
     *RULES,
+    *AIRLOCK,
     # opening
     Case(
         lambda: opened(budget=3), "budget=pets.Budget(epsilon=…, delta=…)", lambda: opened(budget=pets.Budget(1, 1e-6))

@@ -14,6 +14,19 @@ from tests.asgi import Header
 from tests.http_services import ASKED, DP, QUERY
 
 LIMITS = Limits(per_minute=10_000_000, max_waiting=10_000_000, max_dummies=10_000_000, max_dummy_rows=100)
+OUTPUT: dict[str, Any] = {
+    "files": {"stays.csv": "cmVnaW9uLG4KTm9ydGgsMTIwCg=="},
+    "context": "Stays by region, for table 1 of the paper.",
+    "controls": "Counts below 10 are hidden, the rest rounded to 5.",
+}
+ACTS: list[dict[str, Any]] = [
+    {"act": "approve", "digest": "5e884898da28", "note": "added up"},
+    {"act": "return", "digest": "5e884898da28", "reason": "unclear", "note": ""},
+    {"act": "comment", "words": "which year?"},
+    {"act": "resubmit"} | OUTPUT,
+    {"act": "withdraw"},
+]
+"""What is done to an output."""
 GOOD: dict[str, dict[str, Any]] = {
     "quote": ASKED,
     "explain": {"query": QUERY, "protection": DP},
@@ -30,6 +43,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "queries??": {"kind": "top_keys", "query": QUERY, "k": 1, "protection": DP},
     "queries???": {"kind": "rows_lost", "table": "stays", "protection": DP, "by": ["sex"]},
+    "airlock": OUTPUT,
     "queries????": {"kind": "synthesise", "rows": 10, "settings": {"columns": ["sex", "days"], "epsilon": "1"}},
 }
 JUNK: list[Any] = [
@@ -143,17 +157,19 @@ class Maker:
         return {(method.upper(), path) for method, path, _ in self._found}
 
     def heard(self, body: Any) -> None:
-        """What a reply told of: jobs that there are."""
-        job = body.get("job") if isinstance(body, dict) else None
-        if isinstance(job, dict) and job["id"] not in self._jobs:
-            self._jobs = [*self._jobs[-30:], job["id"]]
+        """What a reply told of: jobs and outputs that there are."""
+        for name in ("job", "output"):
+            found = body.get(name) if isinstance(body, dict) else None
+            if isinstance(found, dict) and found["id"] not in self._jobs:
+                self._jobs = [*self._jobs[-30:], found["id"]]
 
     def make(self) -> Request:
         """The next one."""
         draw = self._draw
         method, path, form = draw.choice(self._found)
         if draw.random() < 0.5:  # the addresses that take most
-            method, path, form = draw.choice([one for one in self._found if "requestBody" in one[2]])
+            asking = [one for one in self._found if "requestBody" in one[2] and "/airlock" not in one[1]]
+            method, path, form = draw.choice(asking)
         headers: list[Header] = [(b"host", b"localhost"), (b"who", draw.choice(PEOPLE).encode())]
         body = self._body(path) if "requestBody" in form else draw.choice((b"", b"", b"{}"))
         if body or "requestBody" in form:
@@ -192,7 +208,8 @@ class Maker:
     def _body(self, path: str) -> bytes:
         """A form for that address, changed unless it may be as it is."""
         last, draw = path.rpartition("/")[2], self._draw
-        forms = [form for name, form in GOOD.items() if name.rstrip("?") == last] or [DECISION]
+        others = ACTS if "/airlock/" in path else [DECISION]
+        forms = [form for name, form in GOOD.items() if name.rstrip("?") == last] or others
         form = copy.deepcopy(draw.choice([*forms, *forms[:1] * 3]))  # a release more often than another question
         if draw.random() < self._good:
             self._freshen(form)

@@ -21,9 +21,11 @@ from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, Codes, Predicate, Texts, columns_in
 from pets.query_model.nodes.names import few
 from pets.query_model.query import Query
+from pets.query_model.traits import TRAITS
 
 Flags = npt.NDArray[np.bool_]
-COUNTS, RATES = ("count", "count_units"), ("rate",)
+COUNTS = tuple(kind for kind, row in TRAITS.items() if row.counts and row.shape == "linear")
+RATES = tuple(kind for kind, row in TRAITS.items() if row.percent and row.shape == "ratio")
 NOISE = "or ask with pets.DP(epsilon=…)"
 
 

@@ -41,6 +41,11 @@ PEOPLE: dict[str, Any] = {"table": "t", "by": ["g"], "agg": [["n", {"agg": "coun
 ASKED: dict[str, Any] = {"queries": [N], "protection": DP}
 WRONG = ASKED | {"queries": [N | {"by": ["gg"]}]}
 DEAR = ASKED | {"protection": {"kind": "dp", "epsilon": "99999"}}
+OUTPUT: dict[str, Any] = {
+    "files": {"stays.csv": "cmVnaW9uLG4KTm9ydGgsMTIwCg=="},
+    "context": "Stays by region, for table 1 of the paper.",
+    "controls": "Counts below 10 are hidden, the rest rounded to 5.",
+}
 DECISION = {"decision": "refuse", "reason": "may-disclose", "note": ""}
 OWN = {"project": "asthma", "analyst": "amina", "roles": ["analyst", "reviewer", "auditor", "custodian"]}
 SELECT = {"sql": "SELECT g, COUNT(*) AS n FROM t GROUP BY g"}
@@ -67,6 +72,10 @@ AFTER: tuple[Sent, ...] = (
     *(("GET", path, None) for path in ("/queries/JOB?wait=1", "/queries/JOB/certificate", "/reviews/JOB", "/queries")),
     ("POST", "/reviews/JOB", DECISION),
     ("DELETE", "/queries/JOB", None),
+    ("POST", "/datasets/d/airlock", OUTPUT),
+    ("GET", "/airlock/JOB", None),
+    ("POST", "/airlock/JOB", {"act": "comment", "words": "which year?"}),
+    ("GET", "/airlock", None),
     *(("GET", f"/datasets/d/{path}", None) for path in ("budget", "history", "history?all=true", "log")),
     ("GET", "/log/checkpoint", None),
     ("GET", "/log/proof?seq=0&size=2", None),
@@ -100,7 +109,7 @@ def _replies(session: pets.Session, sent: Iterable[Sent]) -> Iterator[Any]:
             content = b"" if body is None else json.dumps(body).encode()
             headers: list[Header] = [(b"content-type", b"application/json")]
             reply = caller.send(method, path.replace("JOB", job), headers, content)
-            job = ((reply.json().get("job") or {}).get("id")) or job
+            job = next((one["id"] for one in map(reply.json().get, ("job", "output")) if one), job)
             yield [method, path, *told(reply)]
         log.setLevel(before)
     caller.close()
@@ -110,7 +119,7 @@ _RANDOM = re.compile(
     r"(?<![0-9a-f])(?:[0-9a-f]{12}|[0-9a-f]{16}|[0-9a-f]{32,})(?![0-9a-f])"
     r"|\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|\+00:00)?"
     r"|[A-Za-z0-9+/]{40,}={0,2}"
-    r'|(?<="at": )[0-9.]+|(?<="since": )[0-9]+'
+    r'|(?<="at": )[0-9.]+|(?<="since": )[0-9]+|(?<="due": )[0-9]+'
 )
 
 

@@ -137,7 +137,7 @@ def unmarked(whole: Whole, caplog: pytest.LogCaptureFixture, capfd: pytest.Captu
 
 def requests(whole: Whole, count: int, seed: int) -> None:
     """So many; they are near enough to good ones that some are, and far enough that most are not."""
-    maker = Maker(whole.page, seed)
+    maker = Maker(whole.page, seed, good=0.35)
     assert len(maker.addresses) >= 23
     whole.ask(count, maker)
     seen, answered = whole.seen, whole.supervisor.answered

@@ -80,6 +80,13 @@ class Traits:
         """One count of rows a group: sums and means share it, so that it draws no budget of its own beside them."""
         return self.counts == "rows" and self.shape == "linear"
 
+    @property
+    def made_of_counts(self) -> int:
+        """The counts that it is and nothing else: of a count one, of a rate two; 0 where it is anything else."""
+        if self.shape == "linear":
+            return int(bool(self.counts))
+        return 2 if self.percent and self.shape == "ratio" else 0
+
 
 TRAITS: dict[str, Traits] = {
     row.kind: row

@@ -24,9 +24,12 @@ from pets.query_model.query import Query
 from pets.query_model.traits import TRAITS
 
 Flags = npt.NDArray[np.bool_]
-COUNTS = tuple(kind for kind, row in TRAITS.items() if row.counts and row.shape == "linear")
-RATES = tuple(kind for kind, row in TRAITS.items() if row.percent and row.shape == "ratio")
 NOISE = "or ask with pets.DP(epsilon=…)"
+
+
+def made_of_counts(output: Output) -> int:
+    """How many counts an answer's column is, and nothing else; 0 where it is anything else."""
+    return TRAITS[output.kind].made_of_counts
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Grid:
     def __post_init__(self) -> None:
         plan, query = self.plan, self.plan.query
         check_people(plan)
-        if [(output.kind in COUNTS) for output in plan.outputs] != [True] or plan.measures[0].where is not None:
+        if [made_of_counts(output) for output in plan.outputs] != [1] or plan.measures[0].where is not None:
             raise QueryError("a grid has one count of everybody: write .agg(n=pets.count()), and nothing else")
         if query.condition is not None or query.keyset is not None:
             raise QueryError(
@@ -128,7 +131,7 @@ class Grid:
                 raise QueryError(f"the dataset's grid computes {name!r} in another way; compute it as there, {NOISE}")
 
     def _output(self, plan: Plan, output: Output) -> tuple[Sum, ...]:
-        if output.kind not in (*COUNTS, *RATES) or any(plan.measures[part].column for part in output.parts):
+        if not made_of_counts(output) or any(plan.measures[part].column for part in output.parts):
             raise QueryError(
                 f"{output.name}: pets.SDC answers counts of people and rates; ask for pets.count() or pets.rate(…), "
                 "or ask for this with pets.DP(epsilon=…)"

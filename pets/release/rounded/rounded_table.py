@@ -9,6 +9,7 @@ from pets.common.codec import Json
 from pets.common.integers import Ints
 from pets.errors import UserError
 from pets.protection.rounding import HIDDEN
+from pets.query_model.traits import TRAITS
 from pets.release.rounded.sealed_table import DUMMY, NONE, Counts, SealedTable, whole_numbers
 
 
@@ -54,8 +55,7 @@ class RoundedTable(SealedTable):
     PARTS = ("grid", "counts")
 
     def _check(self) -> None:
-        parts = {"count": 1, "count_units": 1, "rate": 2}
-        wanted = [parts.get(output.kind, 0) for output in self.plan.outputs]
+        wanted = [TRAITS[output.kind].made_of_counts for output in self.plan.outputs]
         fits = wanted == [len(one) for one in self.counts()]
         for one in (one for several in self.counts() for one in several):
             arrays = (one.shown, one.hidden, one.low, one.high)

@@ -144,6 +144,7 @@ _OTHERS = {
     "service/console/pages/analyst/parts.py": "a form's words for some of the public names; held to the table below",
     "he/tables/answer.py": "answers of encrypted tables, which are no aggregates",
     "verify/plan.py": "the checker's own planner, which shares nothing with pets",
+    "verify/kinds/rounded.py": "what the checker takes of a rounded table",
     "verify/asked.py": "as the planner: what the checker takes of a question",
 }
 

@@ -120,7 +120,7 @@ class _Reader:
         if not isinstance(data, Mapping):
             raise self._error(form, "data", f"data names each table's source, as 'stays: stays.csv', not {shown(data)}")
         kinds: dict[str, Callable[[Any], Any]] = {"allow_unbounded": _flag, "approval": _text, "sdc": _names}
-        kinds |= {"sdc_filters": _text, "sdc_review": _text}
+        kinds |= {"sdc_filters": _text, "sdc_review": _text, "output_same_project": _flag, "output_logins": _flag}
         rules = self._given(policy, **{name: kinds.get(name, _whole) for name in policy})
         return Opening(
             schema=self._read(form, "schema", self._path),
@@ -275,6 +275,8 @@ _EXAMPLES = {
     "public_register": "write true or false",
     "metrics": "write true or false",
     "allow_unbounded": "write true or false",
+    "output_logins": "write true or false",
+    "output_same_project": "write true or false",
     "sdc": "write a list of rules, such as [hes]",
     "timeout": "write seconds, such as 300",
     "threads": "write a number of at least 1, or leave it out",

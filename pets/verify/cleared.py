@@ -6,9 +6,15 @@ each as the log had committed to before it told the votes.
 
 import hashlib
 import json
+import unicodedata
 from typing import Any
 
 OPEN = ("submitted", "partially-reviewed", "reviewed")
+
+
+def person(name: str) -> str:
+    """A name of a person, however its capitals, blanks and forms of letters are written."""
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
 
 
 class Cleared:
@@ -46,14 +52,14 @@ class Cleared:
 
     def act(self, event: str, one: Any, said: Any, here: str) -> None:
         """What somebody does to an output that was submitted."""
-        author = said.get("by", "").casefold() == one["analyst"].casefold()
+        author = person(said.get("by", "")) == person(one["analyst"])
         if event in ("output-vote", "output-return"):
-            fresh = said["by"] != "" and said["by"].casefold() not in one["votes"]
+            fresh = person(said["by"]) not in ("", *one["votes"])
             self.need(one["state"] in OPEN and fresh and not author, here + "is no vote of another person than before")
             if event == "output-return":
                 one["state"] = "returned"
             else:
-                one["votes"][said["by"].casefold()] = said["vote"]
+                one["votes"][person(said["by"])] = said["vote"]
                 one["state"] = OPEN[1]
         elif event == "output-review":
             self.told(one, said, here)
@@ -72,7 +78,7 @@ class Cleared:
             parts = {name: vote[name] for name in ("by", "decision", "reason", "nonce")}
             parts |= {"output": said["output"], "turn": said["turn"]}
             form = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-            by = vote["by"].casefold()
+            by = person(vote["by"])
             sealed = one["votes"].get(by) == hashlib.sha256(form).hexdigest() and by not in one["told"]
             known = vote["decision"] in ("approve", "return", "reject")
             self.need(sealed and known, here + "tells another vote than the log had")

@@ -152,20 +152,27 @@ def return_(
     now: Annotated[
         bool, typer.Option("--now", help="At once, before the others have voted; their votes count no more.")
     ] = False,
+    digest: Digest = None,
 ) -> None:
     """Vote that an output goes back to its analyst, who may mend it; or send it back at once.
 
     \b
     pets review return 7d20… --by jo@hospital --reason small-counts --note "ward 3" --ledger ledger.db
+    pets review return 7d20… --by jo@hospital --reason unclear --now --digest 5e884898da28 --ledger ledger.db
     """
     from pets.ledger.review.outputs import Outputs
     from pets.ledger.review.voting import Voting
 
     ledger = books.open()
     if now:
-        made = Voting(ledger).send_back(output, by=by, reason=reason, note=note)
+        if digest is None:
+            raise UserError(
+                "whoever returns an output at once names what they looked at; look at it with pets review show, and "
+                "add the --digest that it prints"
+            )
+        made = Voting(ledger).send_back(output, by=by, digest=digest, reason=reason, note=note)
     else:
-        seen = Outputs(ledger).find(output, by=by).digest
+        seen = digest or Outputs(ledger).find(output, by=by).digest
         made = Voting(ledger).decide(output, Decision.RETURN, by=by, digest=seen, reason=reason, note=note)
     typer.echo(f"{'Returned' if now else 'Voted'}; the output is {made.state.value}.", err=True)
 

@@ -76,7 +76,7 @@ def add_comment(connection: sa.Connection, row: dict[str, Any]) -> None:
     connection.execute(sa.insert(output_comments), row)
 
 
-def asked_in(connection: sa.Connection, dataset: str, project: str, analyst: str) -> bool:
-    """Whether somebody ever asked about a dataset in a project."""
-    mine = scopes.c.dataset == dataset, scopes.c.project == project, scopes.c.analyst == analyst
-    return connection.execute(sa.select(scopes.c.project).where(*mine)).first() is not None
+def askers(connection: sa.Connection, dataset: str, project: str) -> list[str]:
+    """Who ever asked about a dataset in a project."""
+    mine = scopes.c.dataset == dataset, scopes.c.project == project
+    return list(connection.execute(sa.select(scopes.c.analyst).where(*mine)).scalars())

@@ -6,6 +6,7 @@ each once in its turn, none of them its author, and each as the log had committe
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 
 from pets.common.codec import Json, digest
@@ -56,7 +57,7 @@ class Cleared:
         elif one.state not in _OPEN and not (event == "output-withdrawn" and one.state == "returned"):
             raise Wrong("decides about an output that waits for no vote")
         elif event == "output-withdrawn":
-            if plain(said["by"]).casefold() != one.of[2].casefold():
+            if person(plain(said["by"])) != person(one.of[2]):
                 raise Wrong("takes back another analyst's output")
             one.state = "withdrawn"
         elif event == "output-return":
@@ -86,10 +87,10 @@ class Cleared:
 
     @staticmethod
     def _voter(one: _Told, said: Json) -> str:
-        by = plain(said["by"]).casefold()
+        by = person(plain(said["by"]))
         if not by or said["how"] not in ("login", "keeper"):
             raise ValueError("nobody")
-        if by == one.of[2].casefold():
+        if by == person(one.of[2]):
             raise Wrong("is its author's decision about an output")
         if by in one.sealed or by in one.told:
             raise Wrong("is one person's second vote about an output")
@@ -103,9 +104,10 @@ class Cleared:
             by, decision = plain(vote["by"]), plain(vote["decision"])
             parts = {"output": name, "turn": one.turn, "by": by, "decision": decision}
             sealed = digest(parts | {"reason": plain(vote["reason"]), "nonce": plain(vote["nonce"])})
-            if decision not in _DECISIONS or one.sealed.get(by.casefold()) != sealed or by.casefold() in told:
+            who = person(by)
+            if decision not in _DECISIONS or one.sealed.get(who) != sealed or who in told:
                 raise Wrong("tells another vote than the log had committed to")
-            told[by.casefold()] = decision
+            told[who] = decision
         if set(told) != set(one.sealed) or len(told) < one.needed or said["state"] != outcome(told, one.needed):
             raise Wrong("tells something else than the votes about an output come to")
         one.told, one.state = told, said["state"]
@@ -120,6 +122,15 @@ class Cleared:
         if one.files not in (None, files):
             raise Wrong("lets other files go than those that were approved")
         one.state = "released"
+
+
+def person(name: str) -> str:
+    """A person's name without what a keyboard or a login may write otherwise: capitals, blanks, forms of a letter.
+
+    >>> person("Jo  Smith ") == person("jo smith"), person("Jose\u0301") == person("jos\u00e9")
+    (True, True)
+    """
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
 
 
 def outcome(told: dict[str, str], needed: int) -> str:

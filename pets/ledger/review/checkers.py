@@ -38,7 +38,7 @@ def check_checker(tx: Transaction, row: Any, by: str, *, project: str | None = N
     if (
         project == row.project
         or any(one.project == row.project for one in mine)
-        or outputs.asked_in(tx.connection, row.dataset, row.project, by)
+        or any(same_person(one, by) for one in outputs.askers(tx.connection, row.dataset, row.project))
     ):
         raise ForbiddenError(
             f"{by} is of the author's project, {row.project}, and this custodian's policy wants checkers who are not; "

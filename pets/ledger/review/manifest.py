@@ -6,8 +6,10 @@ Votes are about a manifest's digest: whoever changes a byte, a name or a word ha
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from pets.airlock.preflight import MOST, preflight
@@ -110,6 +112,18 @@ def check_names(names: Mapping[str, bytes]) -> None:
                 f"{shown(name)} is no name of a file in an output; use letters, digits, '-', '_' and '.', and '/' "
                 "between folders"
             )
-        if name.casefold() in seen:
-            raise UserError(f"two files of the output are named {shown(name)} but for capitals; rename one")
-        seen.add(name.casefold())
+        one = _on_disk(name)
+        if one in seen:
+            raise UserError(
+                f"two files of the output are named {shown(name)} but for capitals or forms of a letter; rename one"
+            )
+        seen.add(one)
+    for name in names:
+        folders = [_on_disk(str(parent)) for parent in PurePosixPath(name).parents]
+        if seen.intersection(folders):
+            raise UserError(f"{shown(name)} lies in a folder that is named as another file of the output; rename one")
+
+
+def _on_disk(name: str) -> str:
+    """A name as the strictest of file systems compares it."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -9,6 +9,7 @@ from typing import Any
 
 from pets.common.codec import Json, digest, whole
 from pets.errors import PolicyError, shown
+from pets.ledger.log.cleared import person
 from pets.ledger.review.manifest import Manifest
 from pets.ledger.review.votes import Decision, OutputState, OutputVote
 
@@ -111,8 +112,8 @@ def committed(output: str, turn: int, vote: OutputVote) -> str:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names are one but for capitals and blanks."""
-    return " ".join(one.casefold().split()) == " ".join(other.casefold().split())
+    """Whether two names are one but for capitals, blanks and forms of a letter, as who audits the log compares them."""
+    return person(one) == person(other)
 
 
 def vote_of(row: Any) -> OutputVote:

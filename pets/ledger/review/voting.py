@@ -77,6 +77,7 @@ class Voting:
         output: str,
         *,
         by: str,
+        digest: str,
         reason: str | None = None,
         note: str = "",
         dataset: str | None = None,
@@ -94,7 +95,7 @@ class Voting:
             row = found(tx, output, dataset)
             check_checker(tx, row, vote.reviewer, project=project, login=login)
             earlier = [vote_of(one) for one in outputs.votes(tx.connection, output, row.turn)]
-            self._check_open(row, vote.reviewer, earlier, row.digest)
+            self._check_open(row, vote.reviewer, earlier, digest)
             outputs.add_vote(tx.connection, _row_of(row, vote, tx, now))
             move(tx, row, OutputState.RETURNED)
             how = _how(login=login)

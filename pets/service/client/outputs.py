@@ -101,10 +101,12 @@ class ServiceAirlock:
         more: Json = {"note": note} if decision == "approve" else {"note": note, "reason": reason}
         return self._act(output.id, decision, digest=output.digest, **more)
 
-    @plain_arguments(UserError, "send_back", "write send_back('the id', reason='missing-context')")
-    def send_back(self, output: str, *, reason: str, note: str = "") -> OutputView:
-        """Return it at once, before all votes are in; those of the turn count no more."""
-        return self._act(output, "send-back", reason=reason, note=note)
+    @plain_arguments(UserError, "send_back", "write send_back(output, reason='missing-context')")
+    def send_back(self, output: OutputView, *, reason: str, note: str = "") -> OutputView:
+        """Return it at once, before all votes are in; those of the turn count no more. Errors as of :meth:`decide`."""
+        if not isinstance(output, OutputView):
+            raise UserError("what is returned was looked at; write send_back(airlock.look('the id'), …)")
+        return self._act(output.id, "send-back", digest=output.digest, reason=reason, note=note)
 
     def _act(self, output: str, act: str, **more: Any) -> OutputView:
         sent = {name: value for name, value in more.items() if value is not None}

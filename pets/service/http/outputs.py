@@ -9,7 +9,7 @@ from typing import Any
 from pets.airlock.preflight import preflight
 from pets.common.codec import Json
 from pets.errors import ForbiddenError, NotFoundError, UserError, did_you_mean, shown
-from pets.ledger.review.output import Output
+from pets.ledger.review.output import Output, same_person
 from pets.ledger.review.outputs import Outputs
 from pets.ledger.review.votes import OutputState
 from pets.ledger.review.voting import Voting
@@ -24,7 +24,7 @@ _FIELDS = {
     "approve": ("digest", "note"),
     "return": ("digest", "reason", "note"),
     "reject": ("digest", "reason", "note"),
-    "send-back": ("reason", "note"),
+    "send-back": ("digest", "reason", "note"),
     "comment": ("words",),
     "withdraw": (),
     "resubmit": ("files", "context", "controls"),
@@ -59,7 +59,7 @@ def _waiting(call: Call, seen: list[str], limit: int) -> list[Output]:
         except ForbiddenError:
             continue
         found += _all(call).waiting(name, by=call.identity.subject, limit=limit)
-    return [one for one in found if one.analyst != call.identity.subject]
+    return [one for one in found if not same_person(one.analyst, call.identity.subject)]
 
 
 def _look(call: Call) -> Reply:
@@ -92,10 +92,9 @@ def _act(call: Call) -> Reply:
         said = {name: form[name] for name in ("context", "controls")}
         return Reply({"output": told(every.resubmit(found.id, _files(form), by=by, **said))})
     given: dict[str, Any] = {"by": by, "project": call.identity.project, "login": True}
-    given |= {"reason": form.get("reason"), "note": form.get("note", "")}
-    if act == "send-back":
-        return Reply({"output": told(Voting(call.service.ledger).send_back(found.id, **given))})
-    made = Voting(call.service.ledger).decide(found.id, act, digest=form["digest"], **given)
+    given |= {"digest": form["digest"], "reason": form.get("reason"), "note": form.get("note", "")}
+    voting = Voting(call.service.ledger)
+    made = voting.send_back(found.id, **given) if act == "send-back" else voting.decide(found.id, act, **given)
     return Reply({"output": told(made)})
 
 

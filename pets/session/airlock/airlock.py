@@ -181,11 +181,13 @@ class CustodianAirlock:
         given: dict[str, Any] = {"by": by, "reason": reason, "note": note, "dataset": self._dataset}
         return OutputView(self._voting.decide(output.id, decision, digest=output.digest, **given))
 
-    @plain_arguments(UserError, "send_back", "write send_back('the id', by='jo@hospital', reason='missing-context')")
-    def send_back(self, output: str, *, by: str, reason: str | None = None, note: str = "") -> OutputView:
+    @plain_arguments(UserError, "send_back", "write send_back(output, by='jo@hospital', reason='missing-context')")
+    def send_back(self, output: OutputView, *, by: str, reason: str | None = None, note: str = "") -> OutputView:
         """Return it at once, before all votes are in; arguments and errors as of :meth:`decide`."""
+        if not isinstance(output, OutputView):
+            raise UserError("what is returned was looked at; write send_back(airlock.look('the id'), …)")
         given: dict[str, Any] = {"by": by, "reason": reason, "note": note, "dataset": self._dataset}
-        return OutputView(self._voting.send_back(output, **given))
+        return OutputView(self._voting.send_back(output.id, digest=output.digest, **given))
 
     @plain_arguments(UserError, "comment", "write comment('the id', 'which wards?', by='jo@hospital')")
     def comment(self, output: str, words: str, *, by: str) -> OutputView:

@@ -80,6 +80,13 @@ def test_a_second_person_is_asked_for_in_the_file(tmp_path: Path, stage: str) ->
     assert opening.policy["approval"] == stage
 
 
+def test_who_decides_about_outputs_is_said_in_the_file(tmp_path: Path) -> None:
+    rules = "policy: {output_votes: 3, output_logins: yes, output_same_project: yes}"
+    (opening,) = load(tmp_path, LEAST.replace("snapshots: snap}", f"snapshots: snap, {rules}}}")).openings
+    policy = Policy.from_json(opening.policy)
+    assert (policy.output_votes, policy.output_logins, policy.output_same_project) == (3, True, True)
+
+
 @pytest.mark.parametrize("written", ["hes", "[hes]", "[hes, midpoint6]"])
 def test_rules_of_disclosure_control_are_allowed_by_name(written: str, tmp_path: Path) -> None:
     rules = f"policy: {{sdc: {written}, sdc_width: 4, sdc_filters: any}}"

@@ -36,6 +36,7 @@ def test_what_the_ledger_writes_is_taken() -> None:
     torn = [out(), voted("jo"), voted("kim", "return"), told("reviewed", sealed("jo"), sealed("kim", "return"))]
     assert heard(*torn, voted("lee", "reject"), told("returned", sealed("lee", "reject")))["o"]["state"] == "returned"
     assert heard(*torn, out("output-withdrawn", by="x"))["o"]["state"] == "withdrawn"
+    assert heard(out(analyst="Ann Lee"), out("output-withdrawn", by="ann  lee"))["o"]["state"] == "withdrawn"
     assert heard(({"event": "started", "dataset": "d"}, {})) == {}
     rejected = [voted("jo", "reject"), voted("kim", "reject")]
     end = told("rejected", sealed("jo", "reject"), sealed("kim", "reject"))
@@ -52,6 +53,8 @@ def test_what_the_ledger_writes_is_taken() -> None:
         ([voted("jo")], "is about an output that was not submitted"),
         ([out(), voted("jo", turn=2)], "was not submitted"),
         ([out(), voted("X")], "no vote of another person"),
+        ([out(), voted(" \uff38 ")], "no vote of another person"),
+        ([out(), voted("Jos\u00e9"), voted("jose\u0301")], "no vote of another person"),
         ([out(), voted("jo"), voted("JO")], "no vote of another person"),
         ([out(), out("output-return", by="x")], "no vote of another person"),
         ([*VOTED, voted("lee")], "no vote of another person"),

@@ -100,8 +100,7 @@ def _act(visit: Visit) -> Answer:
         body["note"] = form.get("note", "").strip()
         if act in ("return", "reject", "send-back"):
             body["reason"] = form.get(f"reason-{'reject' if act == 'reject' else 'return'}", "")
-        if act != "send-back":
-            body["digest"] = form.get("digest", "")
+        body["digest"] = form.get("digest", "")
     try:
         visit.ask("POST", "/airlock/{job}", path={"job": visit.path["job"]}, body=body)
     except PetsError as error:

@@ -61,7 +61,9 @@ def test_from_a_folder_to_its_release(folder: Path, tmp_path: Path, capsys: pyte
     assert "an output of their own" in pets(*approve, "amina", "--digest", digest, code=18)
     assert "partially-reviewed" in pets(*approve, "jo", "--digest", digest, "--note", "added up")
     assert "vote" not in pets("airlock", "show", output, "--analyst", "amina").lower().replace("have voted", "")
-    back = pets("review", "return", output, "--by", "kim", "--reason", "missing-counts", "--now", "--note", "add n")
+    now = ("review", "return", output, "--by", "kim", "--reason", "missing-counts", "--now", "--note", "add n")
+    assert "add the --digest that it prints" in pets(*now, code=2)
+    back = pets(*now, "--digest", digest)
     assert "Returned; the output is returned." in back
     assert "kim: return at once (missing-counts); add n" in pets("airlock", "show", output, "--analyst", "amina")
     pets("airlock", "comment", output, "n is there now", "--by", "amina")

@@ -373,6 +373,8 @@ TO = A("delivered", loss=0, analyst="y")
         ([*OPENED, *VOTED, out("output-released", files=[])], "does not say"),
         ([*OPENED, *VOTED, voted("lee")], "decides about an output that waits for no vote"),
         ([*OPENED, *VOTED, out("output-withdrawn", by="x")], "decides about an output that waits for no vote"),
+        ([*OPENED, out(), voted(" \uff38 ")], "is its author's decision"),
+        ([*OPENED, out(), voted("Jos\u00e9"), voted("jose\u0301")], "is one person's second vote"),
         ([*OPENED, out(), out("output-withdrawn", by="jo")], "takes back another analyst's output"),
         ([*OPENED, *VOTED[:2], told("approved", sealed("jo"))], "something else than the votes"),
         ([*OPENED, *VOTED[:3], told("approved", sealed("jo"))], "something else than the votes"),

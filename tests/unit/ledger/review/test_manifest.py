@@ -45,6 +45,15 @@ def test_names_differ_by_more_than_capitals() -> None:
     check_names({"a b/Table 1.csv": b"", "résumé.md": b""})
     with pytest.raises(UserError, match="but for capitals"):
         check_names({"A.csv": b"", "a.csv": b""})
+    with pytest.raises(UserError, match="forms of a letter; rename one"):
+        check_names({"re\u0301sume\u0301.md": b"", "R\u00e9sum\u00e9.md": b""})
+
+
+def test_no_file_is_a_folder_of_another() -> None:
+    check_names({"a.csv": b"", "b/a.csv": b"", "b/c/a.csv": b""})
+    for names in (("a.csv", "a.csv/b.csv"), ("A.csv/b/c.csv", "a.csv")):
+        with pytest.raises(UserError, match="in a folder that is named as another file of the output"):
+            check_names(dict.fromkeys(names, b""))
 
 
 @pytest.mark.parametrize(

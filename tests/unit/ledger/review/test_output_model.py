@@ -115,12 +115,20 @@ class Model(RuleBasedStateMachine):
         for by in ("r1", "r2"):
             self.vote_about(self.seen[-1], by, "approve")
 
+    @rule()
+    @precondition(lambda self: self.seen)
+    def leave(self) -> None:
+        self.approve_together()
+        self.release([*self.known].index(self.seen[-1][0]))
+
     @rule(which=st.integers(0, 9), by=st.sampled_from(PEOPLE))
     @precondition(lambda self: self.known)
     def send_back(self, which: int, by: str) -> None:
         name, one = self.pick(which)
+        digest = next(seen for other, seen in reversed(self.seen) if other == name)
         try:
-            self.voting.send_back(name, by=by, project="p" if by in ("author", "mate") else "q", login=True)
+            project = "p" if by in ("author", "mate") else "q"
+            self.voting.send_back(name, by=by, digest=digest, project=project, login=True)
         except (ForbiddenError, HeldError):
             assert by in ("author", "mate") or one.state not in OPEN or by in one.votes
             return
@@ -141,6 +149,12 @@ class Model(RuleBasedStateMachine):
         self.known[name] = Expected(data, turn=one.turn + 1)
         Model.turns += 1
         self.seen.append((name, made.digest))
+
+    @rule(which=st.integers(0, 9), cell=st.integers(10, 40))
+    @precondition(lambda self: self.known)
+    def mend(self, which: int, cell: int) -> None:
+        self.send_back(which, "r3")
+        self.resubmit(which, cell, "author")
 
     @rule(which=st.integers(0, 9))
     @precondition(lambda self: self.known)

@@ -159,7 +159,7 @@ def test_nobody_decides_about_their_own(memory: Ledger) -> None:
         with pytest.raises(ForbiddenError, match="an output of their own"):
             vote(memory, made, name)
         with pytest.raises(ForbiddenError, match="an output of their own"):
-            Voting(memory).send_back(made.id, by=name)
+            Voting(memory).send_back(made.id, by=name, digest=made.digest)
     vote(memory, made, "jo")
     for name in ("jo", "Jo", " jo"):
         with pytest.raises(HeldError, match="you have voted about this output before"):
@@ -171,12 +171,27 @@ def test_nobody_decides_about_their_own(memory: Ledger) -> None:
 def test_a_colleague_of_the_author_decides_where_the_rules_allow_it(memory: Ledger) -> None:
     ask(account(memory, project="p", analyst="asker"), request())
     strict, free = submit(memory), submit(memory, rules=Rules(own_project=True))
-    for colleague, project in (("c", "p"), ("asker", None), ("asker", "q")):
+    for colleague, project in (("c", "p"), ("asker", None), ("asker", "q"), (" Asker ", "q"), ("\uff21sker", None)):
         with pytest.raises(ForbiddenError, match="of the author's project, p"):
             vote(memory, strict, colleague, project=project)
         assert vote(memory, free, f"{colleague}", project=project).voted in (1, 2)
         free = submit(memory, rules=Rules(own_project=True))
     assert vote(memory, strict, "c", project="q").voted == 1
+
+
+def test_a_name_is_one_however_it_is_written_for_the_votes_and_for_both_auditors(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    composed, apart = "Jos\u00e9  Lee", "jose\u0301 lee"
+    made = submit(ledger, analyst=composed)
+    with pytest.raises(ForbiddenError, match="an output of their own"):
+        vote(ledger, made, apart)
+    assert Outputs(ledger).withdraw(made.id, by=apart).state is OutputState.WITHDRAWN
+    other = submit(ledger)
+    vote(ledger, other, composed)
+    with pytest.raises(HeldError, match="you have voted about this output before"):
+        vote(ledger, other, apart, "return")
+    holds(ledger, tmp_path)
 
 
 def test_where_there_are_grants_a_checker_has_one(memory: Ledger) -> None:
@@ -203,7 +218,7 @@ def test_where_there_are_grants_a_checker_has_one(memory: Ledger) -> None:
 
 def test_votes_may_count_only_after_a_login(memory: Ledger) -> None:
     made = submit(memory, rules=Rules(logins=True))
-    for act in (vote, lambda *_: Voting(memory).send_back(made.id, by="jo")):
+    for act in (vote, lambda *_: Voting(memory).send_back(made.id, by="jo", digest=made.digest)):
         with pytest.raises(ForbiddenError, match=r"only from whoever is logged in.*pets\.connect"):
             act(memory, made, "jo")
     assert vote(memory, made, "jo", login=True).voted == 1
@@ -237,7 +252,8 @@ def test_a_change_of_anything_is_another_output_to_vote_about(ledger: Ledger) ->
     every = Outputs(ledger)
     made = submit(ledger)
     vote(ledger, made, "jo")
-    back = Voting(ledger).send_back(made.id, by="kim", reason="missing-counts", note="add n")
+    said = {"reason": "missing-counts", "note": "add n"}
+    back = Voting(ledger).send_back(made.id, by="kim", digest=made.digest, **said)
     assert back.state is OutputState.RETURNED
     author = every.find(made.id, by="a")
     assert [(one.reviewer, one.reason, one.note) for one in author.votes] == [("kim", "missing-counts", "add n")]
@@ -250,6 +266,8 @@ def test_a_change_of_anything_is_another_output_to_vote_about(ledger: Ledger) ->
         vote(ledger, made, "jo", digest=made.digest)
     with pytest.raises(HeldError, match="not the output that waits"):
         vote(ledger, made, "jo", digest=again.digest[:11])
+    with pytest.raises(HeldError, match="not the output that waits"):
+        Voting(ledger).send_back(made.id, by="kim", digest=made.digest)
     vote(ledger, again, "jo", digest=again.digest[:12])
     assert vote(ledger, again, "kim").state is OutputState.APPROVED
     assert every.release(made.id, by="v")["table.csv"].endswith(b"East,40\n")
@@ -267,7 +285,8 @@ def test_only_its_author_changes_it_or_takes_it_back(memory: Ledger) -> None:
     with pytest.raises(HeldError, match="is submitted, and cannot become submitted"):
         every.resubmit(made.id, {"a.csv": TABLE}, by="a", **SAID)
     assert every.withdraw(made.id, by="a").state is OutputState.WITHDRAWN
-    for act in (lambda: vote(memory, made, "jo"), lambda: Voting(memory).send_back(made.id, by="jo")):
+    by_jo: dict[str, Any] = {"by": "jo", "digest": made.digest}
+    for act in (lambda: vote(memory, made, "jo"), lambda: Voting(memory).send_back(made.id, **by_jo)):
         with pytest.raises(HeldError, match="waits for no vote: it is withdrawn"):
             act()
     with pytest.raises(HeldError, match="cannot become withdrawn"):
@@ -439,3 +458,4 @@ def test_the_rule_of_votes_is_one() -> None:
     assert decided(said(no, back), 2) is Decision.RETURN and decided(said(no, yes, no), 2) is Decision.REJECT
     assert decided(said(yes, back, yes), 2) is Decision.APPROVE
     assert same_person("Jo  Smith", "jo smith ") and not same_person("jo", "joe")
+    assert same_person("Jos\u00e9", "JOSE\u0301") and same_person("\ufb01nn", "Finn") and not same_person("e", "\u00e9")

@@ -48,7 +48,9 @@ def test_it_is_returned_mended_and_withdrawn(kept: pets.Custodian) -> None:
         with pytest.raises(ForbiddenError, match="of their own"):
             mine.airlock.decide(made, "approve")
     with connected(kept, analyst="jo", project="board", role="reviewer") as jo:
-        assert jo.airlock.send_back(made.id, reason="missing-counts", note="add n").state == "returned"
+        with pytest.raises(UserError, match=r"send_back\(airlock\.look\('the id'\)"):
+            jo.airlock.send_back(made.id, reason="unclear")  # type: ignore[arg-type]
+        assert jo.airlock.send_back(jo.airlock.look(made.id), reason="missing-counts", note="add n").state == "returned"
         assert jo.airlock.comment(made.id, "and the year").comments[0].text == "and the year"
         with pytest.raises(UserError, match="a decision is approve, return or reject"):
             jo.airlock.decide(made, "refuse")

@@ -85,8 +85,9 @@ def test_checkers_vote_on_a_page(client: TestClient) -> None:
 def test_a_checker_sends_it_back_at_once(client: TestClient) -> None:
     made = submitted(client)
     path = f"/console/airlock/{made['id']}"
-    assert send(client, path, JO, act="send-back", **{"reason-return": "perhaps"}).status_code == 400
-    assert send(client, path, JO, act="send-back", **{"reason-return": "unclear"}).status_code == 303
+    seen = made["digest"]
+    for digest, why, code in (("0" * 64, "unclear", 409), (seen, "perhaps", 400), (seen, "unclear", 303)):
+        assert send(client, path, JO, act="send-back", digest=digest, **{"reason-return": why}).status_code == code
     assert client.get("/airlock", headers=AMINA).json()["outputs"][0]["state"] == "returned"
 
 

@@ -13,6 +13,7 @@ import pets
 from pets.ledger.grants import Grants
 from tests.http_services import custodian, served
 
+VOTES = ("approve", "return", "reject", "send-back")
 TABLE = "region,n\nNorth,120\nSouth,85\n"
 AMINA, MATE, BEN, JO, KIM = (
     {"who": f"{name}/{role}"}
@@ -50,7 +51,7 @@ def submit(client: Any, who: dict[str, str] = AMINA) -> dict[str, Any]:
 
 
 def act(client: Any, output: dict[str, Any], who: dict[str, str], name: str, **more: Any) -> Any:
-    body = {"act": name} | ({"digest": output["digest"]} if name in ("approve", "return", "reject") else {}) | more
+    body = {"act": name} | ({"digest": output["digest"]} if name in VOTES else {}) | more
     return client.post(f"/airlock/{output['id']}", json=body, headers=who)
 
 
@@ -71,8 +72,9 @@ def test_an_output_goes_the_whole_way(client: Any, kept: pets.Custodian, tmp_pat
     assert act(client, made, KIM, "send-back", reason="missing-context").json()["output"]["state"] == "returned"
     again = act(client, made, AMINA, "resubmit", **sent(TABLE + "East,40\n")).json()["output"]
     assert (again["turn"], again["state"], again["votes"]) == (2, "submitted", [])
-    stale = act(client, made, JO, "approve")
-    assert stale.status_code == 409 and stale.json()["code"] == "held" and "not the output that waits" in stale.text
+    for late in ("approve", "send-back"):
+        stale = act(client, made, JO, late)
+        assert stale.status_code == 409 and stale.json()["code"] == "held" and "not the output that waits" in stale.text
     act(client, again, AMINA, "comment", words="East is new")
     for who in (JO, KIM):
         assert act(client, again, who, "approve").status_code == 200
@@ -110,6 +112,12 @@ def test_who_does_what(client: Any, who: dict[str, str], name: str, status: int,
         )
 
 
+def test_nobody_has_their_own_to_decide_about_under_other_capitals(client: Any) -> None:
+    submit(client)
+    assert client.get("/airlock", headers={"who": "Amina/board/reviewer"}).json()["waiting"] == []
+    assert len(client.get("/airlock", headers=JO).json()["waiting"]) == 1
+
+
 def test_grants_say_who_reviews(tmp_path: Path) -> None:
     kept = custodian(tmp_path)
     Grants(kept.ledger).grant("stays", "asthma", "amina", ["analyst"], by="head")
@@ -126,6 +134,7 @@ def test_grants_say_who_reviews(tmp_path: Path) -> None:
     "body",
     [
         {"act": "approve"},
+        {"act": "send-back", "reason": "unclear"},
         {"act": "approve", "digest": 3},
         {"act": "approve", "digest": "x" * 64, "words": "x"},
         {"act": "comment", "words": 3},

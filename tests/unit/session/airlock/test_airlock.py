@@ -116,5 +116,7 @@ def test_an_output_is_shown_and_steers_nothing(keeper: pets.Custodian) -> None:
         keeper.airlock.outputs("done")
     with pytest.raises(UserError, match=r"decide\(airlock\.look\('the id'\)"):
         keeper.airlock.decide(made.id, "approve", by="jo")  # type: ignore[arg-type]
-    assert keeper.airlock.send_back(made.id, by="jo", reason="unclear").state == "returned"
+    with pytest.raises(UserError, match=r"send_back\(airlock\.look\('the id'\)"):
+        keeper.airlock.send_back(made.id, by="jo")  # type: ignore[arg-type]
+    assert keeper.airlock.send_back(seen, by="jo", reason="unclear").state == "returned"
     assert plain("a\tb\n") == r"a\tb" + "\n"

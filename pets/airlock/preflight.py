@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from pets.airlock.findings import Finding, Preflight
 from pets.airlock.kinds import Kind, allowed, betrays, ending, kind_of, remedy
+from pets.airlock.pictures import check_picture
 from pets.airlock.tables import SMALL, check_table
+from pets.airlock.texts import check_model, check_notebook, check_text
 from pets.errors import UserError, shown
 
 MAX_FILES = 50
@@ -26,9 +26,6 @@ MOST = 10_000
 
 CONTEXT, CONTROLS = "CONTEXT.md", "CONTROLS.md"
 """The files of a folder that say what the output is, and what was done; they are no files of the output."""
-
-_LINES = 2000
-_LIST = 1000
 
 
 def read_folder(folder: str | Path) -> tuple[dict[str, bytes], str, str]:
@@ -127,60 +124,11 @@ def check_file(name: str, data: bytes, *, small: int = SMALL) -> Iterator[Findin
         return
     if kind is Kind.TABLE:
         yield from check_table(name, data, small=small)
+    elif kind is Kind.PICTURE:
+        yield from check_picture(name, data)
     elif kind is Kind.NOTEBOOK:
-        yield from _notebook(name, data)
+        yield from check_notebook(name, data)
     elif kind is Kind.MODEL and ending(name) == ".json":
-        yield from _model(name, data)
-    elif kind in (Kind.TEXT, Kind.CODE, Kind.MODEL) and data.count(b"\n") > _LINES:
-        yield Finding(
-            name, "many-rows", f"it has more than {_LINES:,} lines", "take out the part that somebody will read"
-        )
-
-
-def _parsed(name: str, data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return Finding(name, "unreadable", "it is not JSON", "write it again, or take out its text as .md", stops=True)
-
-
-def _notebook(name: str, data: bytes) -> Iterator[Finding]:
-    form = _parsed(name, data)
-    if isinstance(form, Finding):
-        yield form
-        return
-    cells = form.get("cells") if isinstance(form, dict) else None
-    kinds: set[str] = set()
-    tables = 0
-    for cell in cells if isinstance(cells, list) else ():
-        for output in (cell.get("outputs") if isinstance(cell, dict) else None) or ():
-            held = output.get("data") if isinstance(output, dict) else None
-            if isinstance(held, dict):
-                kinds |= set(held)
-                tables += "<table" in "".join(map(str, _texts(held.get("text/html"))))
-    if drawn := sorted(one for one in kinds if "svg" in one or "vega" in one or "plotly" in one):
-        says = f"its cells hold {drawn[0]}, with the numbers that it was drawn from"
-        yield Finding(name, "type-not-allowed", says, "draw it as PNG, or clear the cell's output", stops=True)
-    if tables:
-        says = f"its cells show {tables} table(s), which nobody looked through here"
-        yield Finding(name, "unreadable", says, "clear those outputs, and submit the tables as .csv")
-
-
-def _texts(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _model(name: str, data: bytes) -> Iterator[Finding]:
-    form = _parsed(name, data)
-    if isinstance(form, Finding):
-        yield form
-        return
-    longest, left = 0, [form]
-    while left:
-        one = left.pop()
-        if isinstance(one, (list, dict)):
-            longest = max(longest, len(one))
-            left += one if isinstance(one, list) else one.values()
-    if longest > _LIST:
-        says = f"it holds a list of {longest:,} entries, which may be one a person"
-        yield Finding(name, "row-level", says, "take out the coefficients alone, without fitted values or residuals")
+        yield from check_model(name, data)
+    else:
+        yield from check_text(name, data)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -54,6 +53,13 @@ _HIDDEN = re.compile(
 )
 _NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?([eE][+-]?\d+)?%?|[+-]?\.\d+([eE][+-]?\d+)?%?")
 
+_FIRST = re.compile(rf"({_NUMBER.pattern.partition('|[+-]?')[0]})(?=\s*[(\[/±])")
+
+
+def _whole(value: float) -> bool:
+    """Whether a number can be a count."""
+    return value >= 0 and value.is_integer()
+
 
 @dataclass(frozen=True)
 class Column:
@@ -62,26 +68,35 @@ class Column:
     Attributes:
         cells: its texts, top to bottom.
         numbers: each as a number, ``None`` for what is hidden or empty; ``None`` where it is no column of numbers.
+        values: each as a number, also in a column that holds other texts; ``None`` for what is hidden and for those.
+        odd: the lines of the file whose text is hidden no more than it is a count: a whole number, none below 0.
     """
 
     name: str
     cells: tuple[str, ...]
     numbers: tuple[float | None, ...] | None
+    values: tuple[float | None, ...]
+    odd: tuple[int, ...]
 
     @classmethod
     def of(cls, name: str, cells: Sequence[str]) -> Column:
         """A column whose every text that is not hidden is a number is one of numbers."""
         found: list[float | None] = []
-        for cell in cells:
+        odd, words = [], False
+        for line, cell in enumerate(cells, start=2):
             text = cell.strip()
             if _HIDDEN.fullmatch(text):
                 found.append(None)
-            elif _NUMBER.fullmatch(text):
-                found.append(float(text.rstrip("%").replace(",", "")))
-            else:
-                return cls(name, tuple(cells), None)
-        there = any(one is not None for one in found)
-        return cls(name, tuple(cells), tuple(found) if there else None)
+                continue
+            number = _NUMBER.fullmatch(text)
+            words |= number is None
+            first = number or _FIRST.match(text)  # '4 (2%)' tells 4
+            value = float(first[0].rstrip("%").replace(",", "")) if first else None
+            found.append(value)
+            if number is None or value is None or not _whole(value):
+                odd.append(line)
+        there = not words and any(one is not None for one in found)
+        return cls(name, tuple(cells), tuple(found) if there else None, tuple(found), tuple(odd))
 
     @property
     def words(self) -> frozenset[str]:
@@ -96,11 +111,16 @@ class Column:
 
     @property
     def counts(self) -> bool:
-        """Whether its numbers are counts: whole, none below 0, and its name says nothing else."""
-        if self.numbers is None or self.words & (RATES | EXTREMES) or self.identifies:
+        """Whether its numbers are counts, each cell by itself: one that is none does not hide the others.
+
+        Its name says that it counts and a cell has a number, or the name says nothing and most cells are whole numbers.
+        """
+        if self.words & (RATES | EXTREMES) or self.identifies:
             return False
-        whole = all(one is None or (one >= 0 and one == math.floor(one)) for one in self.numbers)
-        return whole and (self.named_count or not self.words & KEYS)
+        lines = [line for line, value in enumerate(self.values, start=2) if value is not None]
+        if self.named_count:
+            return bool(lines)
+        return not self.words & KEYS and len(set(lines) - set(self.odd)) > len(self.odd)
 
     @property
     def identifies(self) -> bool:
@@ -185,7 +205,7 @@ def _people(name: str, found: Sequence[Column], rows: int) -> Iterator[Finding]:
                 "leave it out, or group the rows; give it another name if it is none",
                 stops=column.distinct and rows > 1,
             )
-    counted = any(one.named_count for one in found)
+    counted = any(one.named_count and one.counts for one in found)
     if not counted and rows >= FEW_ROWS and any(one.distinct for one in found):
         yield Finding(
             name,
@@ -205,17 +225,25 @@ def _people(name: str, found: Sequence[Column], rows: int) -> Iterator[Finding]:
 
 def _counts(name: str, column: Column, small: int) -> Iterator[Finding]:
     """Small counts are what a checker sends back most often; exact ones give small ones away by subtraction."""
-    numbers = [(at, value) for at, value in enumerate(column.numbers or (), start=2) if value is not None]
+    numbers = [(at, value) for at, value in enumerate(column.values, start=2) if value is not None and _whole(value)]
     there = [int(value) for _, value in numbers if value]
     midpoints = bool(there) and all(value % 6 == 3 for value in there)
     places = [at for at, value in numbers if 0 < value < small]
     sure = "" if column.named_count else ", if it counts people"
+    if column.odd:
+        yield Finding(
+            name,
+            "unreadable",
+            f"{len(column.odd):,} value(s) of column {column.name!r} are no whole number{sure} "
+            f"(line {_listed(column.odd)})",
+            "write a whole number there, or * for what is hidden, and give shares and words a column of their own",
+        )
     if places and not midpoints:
-        listed = ", ".join(map(str, places[:_SHOWN])) + (f" and {len(places) - _SHOWN:,} more" * (len(places) > _SHOWN))
+        said = f"{len(places):,} value(s) from 1 to {small - 1}{sure} (line {_listed(places)})"
         yield Finding(
             name,
             "small-count",
-            f"column {column.name!r} holds {len(places):,} value(s) from 1 to {small - 1}{sure} (line {listed})",
+            f"column {column.name!r} holds {said}",
             "hide them and round the others to the nearest 5, or use coarser groups",
         )
     if there and not midpoints and any(value % 5 for value in there):
@@ -225,3 +253,8 @@ def _counts(name: str, column: Column, small: int) -> Iterator[Finding]:
             f"column {column.name!r} is not rounded{sure}",
             "round it to the nearest 5 (or to the midpoint of six), totals too",
         )
+
+
+def _listed(lines: Sequence[int]) -> str:
+    more = len(lines) - _SHOWN
+    return ", ".join(map(str, lines[:_SHOWN])) + f" and {more:,} more" * (more > 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,28 @@ from pets.airlock.preflight import MAX_FILE, MAX_FILES, check_file, preflight, r
 from pets.errors import UserError
 
 TABLE = b"region,n\nNorth,120\nSouth,85\n"
+
+
+def chunk(kind: bytes, data: bytes = b"") -> bytes:
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
+def png(*beside: bytes, coded: bytes = zlib.compress(b"\0\0")) -> bytes:
+    size = b"\0\0\0\1\0\0\0\1\x08\0\0\0\0"
+    parts = [chunk(b"IHDR", size), *beside, chunk(b"IDAT", coded), chunk(b"IEND")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def segment(marker: int, data: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(data) + 2).to_bytes(2, "big") + data
+
+
+def jpeg(*beside: bytes, scan: bytes = b"\x12\xff\x00\xff\xd0\x34") -> bytes:
+    size = segment(0xC0, b"\x08\0\1\0\1\1\1\x11\0")
+    return b"\xff\xd8" + b"".join(beside) + size + segment(0xDA, b"\1\1\0\0\x3f\0") + scan + b"\xff\xd9"
+
+
+LIST = b"nhs_number,age\n" + b"1234567890,44\n" * 1000
 CONTEXT, CONTROLS = "Stays by region, for the paper.", "Counts below 10 are hidden."
 
 
@@ -78,14 +102,63 @@ def test_a_file_is_what_its_name_says(name: str, data: bytes, held: str) -> None
 
 def test_pictures_and_texts_that_are_fine() -> None:
     for name, data in {
-        "a.png": b"\x89PNG\r\n\x1a\n....",
-        "a.jpeg": b"\xff\xd8\xff....",
+        "a.png": png(chunk(b"tEXt", b"Software\0Matplotlib"), chunk(b"pHYs", b"\0" * 9)),
+        "a.jpeg": jpeg(segment(0xE0, b"JFIF\0\1\1"), segment(0xDB, b"\0" * 65)),
+        "b.jpg": jpeg(b"\xff", segment(0xC4, b"\0" * 28)),
+        "a.log": b"2026-11-29 04:56:36 model 2 of 5 has converged, loss fell\n" * 40,
         "a.md": b"# Words\n",
         "m.json": b'{"age": 0.02}',
         "model.py": b"print(1)\n",
         "m.yaml": b"age: 0.02\n",
     }.items():
         assert rules(name, data) == {}, name
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "rule", "said"),
+    [
+        ("a.png", png() + LIST, "not-as-named", "14,015 bytes follow the end of the picture"),
+        ("a.jpg", jpeg() + LIST, "not-as-named", "14,015 bytes follow"),
+        ("a.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 50 + b"IEND\xaeB`\x82" + LIST, "unreadable", "no whole picture"),
+        ("a.png", png()[:-1], "unreadable", "no whole picture"),
+        ("a.jpg", jpeg()[:-2], "unreadable", "no whole picture"),
+        ("a.jpg", b"\xff\xd8" + segment(0xE0, b"") + b"\xff\xd9", "unreadable", "no whole picture"),
+        ("a.png", png(chunk(b"tEXt", b"rows\0" + LIST)), "unreadable", "14,020 bytes of text"),
+        ("a.png", png(chunk(b"PLTE", LIST)), "unreadable", "13,247 bytes of text"),
+        ("a.jpg", jpeg(segment(0xFE, LIST)), "unreadable", "beside the picture"),
+        ("a.png", png(coded=LIST), "not-as-named", "14,015 bytes, more than a picture of its size"),
+        ("a.jpg", jpeg(scan=LIST), "not-as-named", "14,015 bytes, more than a picture of its size"),
+    ],
+)
+def test_a_picture_holds_the_picture_alone(name: str, data: bytes, rule: str, said: str) -> None:
+    found = rules(name, data)
+    assert set(found) == {rule} and said in found[rule].says and "save the picture again" in found[rule].remedy
+    assert found[rule].stops == ("bytes of text" not in found[rule].says and "beside" not in found[rule].says)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("a.txt", b"1234567890,44;" * 2000, {"many-rows", "row-level"}),  # one line
+        ("a.txt", b"1234567890,44\r" * 2001, {"many-rows", "row-level"}),  # ends that no \n has
+        ("a.yaml", b"[1234567890,44]," * 2000, {"many-rows", "row-level"}),
+        ("a.py", b"# " + b"x" * 5000, {"many-rows"}),
+        ("a.md", (b"word " * 100 + b"\n") * 401, {"many-rows"}),  # 200,901 letters
+        ("a.txt", b"F,44\n" * 50, {"row-level"}),
+        ("a.txt", b"F,44\n" * 49, set()),
+        ("a.sql", b"(1234567890, 44),\n-- more\n" * 50, {"row-level"}),
+        ("a.md", b"44 " * 1001, {"row-level"}),
+        ("m.json", json.dumps([[[at, n, 44] for n in range(90)] for at in range(20)]).encode(), {"row-level"}),
+        ("m.json", json.dumps({str(at): {} for at in range(1001)}).encode(), {"row-level"}),
+        ("m.json", json.dumps({"note": LIST.decode()}).encode(), {"row-level"}),
+        ("m.json", json.dumps({"image/png": [44] * 1001}).encode(), {"row-level"}),
+        ("m.json", b'{"age": 0.02' + b" " * 200_000 + b"}", {"many-rows"}),
+        ("m.json", b'{"age": [1234567890, 44], "age": 0.02}', {"unreadable"}),
+    ],
+)
+def test_a_text_is_no_longer_than_somebody_reads(name: str, data: bytes, expected: set[str]) -> None:
+    found = rules(name, data)
+    assert set(found) == expected and all(one.remedy for one in found.values())
 
 
 def test_sizes() -> None:
@@ -104,7 +177,8 @@ def notebook(**held: Any) -> bytes:
 
 
 def test_notebooks_are_looked_into() -> None:
-    assert rules("n.ipynb", notebook(**{"text/plain": "1", "image/png": "…"})) == {}
+    drawing = base64.encodebytes(png()).decode()
+    assert rules("n.ipynb", notebook(**{"text/plain": "1", "image/png": drawing})) == {}
     drawn = rules("n.ipynb", notebook(**{"image/svg+xml": "<svg>"}))["type-not-allowed"]
     assert drawn.stops and "image/svg+xml" in drawn.says
     assert rules("n.ipynb", notebook(**{"application/vnd.vegalite.v5+json": {}}))["type-not-allowed"].stops
@@ -112,6 +186,29 @@ def test_notebooks_are_looked_into() -> None:
     assert not shows.stops and "1 table(s)" in shows.says
     for broken in (b"{", b"[]", b'{"cells": 3}', b'{"cells": [3, {"outputs": [3]}]}', b"[" * 100_000):
         assert set(rules("n.ipynb", broken)) <= {"unreadable"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "rule", "said"),
+    [
+        ({"outputs": [{"text": ["id,age\n"] * 2001}]}, "many-rows", "more than 2,000 lines"),
+        ({"outputs": [{"text": "0    44\n" * 5}]}, "unreadable", "1 table(s)"),
+        ({"outputs": [{"data": {"text/plain": ["   id  age\n"] + ["0  12  44\n"] * 5}}]}, "unreadable", "1 table(s)"),
+        ({"outputs": [{"data": {"text/plain": ["n\n 3\n"] * 1001}}]}, "many-rows", "more than 2,000 lines"),
+        ({"metadata": {"rows": list(range(1001))}}, "row-level", "1,001 numbers"),
+        ({"metadata": {"rows": ["id,44"] * 50}}, "row-level", "50 of its lines look like rows"),
+        ({"metadata": {"image/png": "id,44\n" * 50}}, "row-level", "50 of its lines look like rows"),
+        ({"execution_count": [44] * 1001}, "row-level", "1,001 numbers"),
+        ({"attachments": {"x.svg": {"image/svg+xml": "PHN2Zz4="}}}, "type-not-allowed", "image/svg+xml"),
+        ({"outputs": [{"data": {"text/html": "<div><svg><path/>"}}]}, "type-not-allowed", "SVG"),
+        ({"attachments": {"x": {"image/png": base64.b64encode(png() + LIST).decode()}}}, "not-as-named", "follow"),
+        ({"outputs": [{"data": {"image/png": LIST.decode()}}]}, "not-as-named", "is no picture"),
+    ],
+)
+def test_nothing_in_a_notebook_is_overlooked(cell: dict[str, Any], rule: str, said: str) -> None:
+    found = rules("n.ipynb", json.dumps({"cells": [cell], "metadata": {"kernelspec": {"name": "python3"}}}).encode())
+    assert said in found[rule].says and found[rule].remedy
+    assert found[rule].stops == (rule in ("type-not-allowed", "not-as-named"))
 
 
 def test_models_hold_no_rows() -> None:

@@ -45,6 +45,30 @@ def test_small_counts_are_found_by_their_lines() -> None:
     assert "if it counts people" in doubtful.says
 
 
+@pytest.mark.parametrize(
+    ("text", "rules", "odd"),
+    [
+        ("region,n\nA,10\nB,12.5\nC,3\n", {"small-count", "unrounded"}, "1 value(s) of column 'n'"),
+        ("region,n\nA,10\nB,3\nC,4 (2%)\n", {"small-count", "unrounded"}, "(line 4)"),
+        ("region,n\nA,10\nB,121\nC,about 20\n", {"unrounded"}, "(line 4)"),
+        ("region,n\nA,4 (2%)\nB,20 (98%)\n", {"small-count", "unrounded"}, "(line 2, 3)"),
+        ("region,nurses\nA,10\nB,12.5\nC,3\n", {"small-count", "unrounded"}, "if it counts people (line 3)"),
+        ("region,n\nA,10\nB,-5\nC,1e999\n", set(), "(line 3, 4)"),
+    ],
+)
+def test_one_cell_hides_no_column_of_counts(text: str, rules: set[str], odd: str) -> None:
+    one = found(text)
+    assert set(one) == {"unreadable", *rules}
+    assert odd in one["unreadable"].says and "no whole number" in one["unreadable"].says
+    assert not one["unreadable"].stops and "* for what is hidden" in one["unreadable"].remedy
+
+
+def test_a_group_named_as_a_count_is_none() -> None:
+    assert found("population,n\nAdults,120\nChildren,85\n") == {}
+    assert found("region,n,score\nNorth,120,1.5\nSouth,85,2\n") == {}
+    assert "row-level" in found(rows("population,sex", 60, "r{0},F")), "words count nobody"
+
+
 def test_exact_counts_are_found() -> None:
     assert "column 'n' is not rounded" in found("region,n\nNorth,121\nSouth,85\n")["unrounded"].says
     assert found("region,n\nNorth,121\n")["unrounded"].remedy.endswith("totals too")
@@ -105,8 +129,9 @@ def test_what_nobody_can_read_stops(data: bytes, said: str) -> None:
 def test_a_column_is_what_its_texts_are() -> None:
     assert Column.of("n", ["1,000", "<8", "2.5e3", "10%"]).numbers == (1000.0, None, 2500.0, 10.0)
     assert Column.of("n", ["1", "one"]).numbers is None and Column.of("n", ["*", ""]).numbers is None
-    assert (
-        not Column.of("n", ["1", "-2"]).counts and not Column.of("n", ["1.5"]).counts and Column.of("n", ["15"]).counts
-    )
+    mixed = Column.of("n", ["1", "-2", "*", "1.5", "4 (2%)", "many"])
+    assert (mixed.values, mixed.odd) == ((1.0, -2.0, None, 1.5, 4.0, None), (3, 5, 6, 7)) and mixed.counts
+    assert not Column.of("cost", ["1", "2.5"]).counts and Column.of("beds", ["1", "2.5", "3"]).counts
+    assert Column.of("n", ["15"]).counts and not Column.of("n", ["many"]).counts
     assert {"n", "tested"} <= COUNTS and {"rate", "coverage"} <= RATES and {"year", "degrees"} <= KEYS
     assert not COUNTS & (RATES | KEYS)

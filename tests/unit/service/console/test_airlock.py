@@ -23,6 +23,7 @@ AMINA, MATE, JO, KIM, SAM = (
         "sam/board/analyst+auditor+custodian",
     )
 )
+PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
 TABLE = b"region,n,<b>\nNorth,120,1\nSouth,4,2\n"
 
 
@@ -35,7 +36,7 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
 
 
 def submitted(client: TestClient) -> dict[str, Any]:
-    files = {"t.csv": TABLE, "p.png": b"\x89PNG\r\n\x1a\n...."}
+    files = {"t.csv": TABLE, "p.png": PIXEL}
     body = {"files": {name: base64.b64encode(data).decode() for name, data in files.items()}}
     said = {"context": "Stays <i>by</i> region, for the paper.", "controls": "Counts below 10 hidden, rest to 5."}
     return dict(client.post("/datasets/stays/airlock", json=body | said, headers=AMINA).json()["output"])

@@ -41,8 +41,8 @@ test: lint ## lint, every test, the documentation's examples and the notebooks
 	@PYTHONHASHSEED=0 $(BIN)/python -m $(TESTS)
 
 test-random: .venv/.full ## every test, in an order of its own, and with other names, keys and orders of sets (SEED=)
-	@seed=$(or $(SEED),$$RANDOM); echo "== tests in random order; again with SEED=$$seed"
-	@PYTHONHASHSEED="$$seed" NAMES_SEED="$$seed" $(BIN)/python -m $(TESTS) --random-order-bucket=$(SHUFFLED) --random-order-seed="$$seed"
+	@seed=$(or $(SEED),$$RANDOM); echo "== tests in random order; again with SEED=$$seed"; \
+	PYTHONHASHSEED="$$seed" NAMES_SEED="$$seed" $(BIN)/python -m $(TESTS) --random-order-bucket=$(SHUFFLED) --random-order-seed="$$seed"
 
 test-busy: .venv/.full ## every test, beside eight busy processes
 	@echo "== tests on a busy machine"

@@ -2,13 +2,17 @@
 
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pets.cli.command import verb
-from pets.cli.flags import Books
-from pets.errors import UserError
+from pets.cli.flags import Books, load_schema
+from pets.errors import UserError, did_you_mean, shown
+
+if TYPE_CHECKING:
+    from pets.ledger.review.output import Rules
 
 airlock_app = typer.Typer(
     name="airlock",
@@ -61,21 +65,57 @@ def submit(
     analyst: Analyst,
     context: Context = None,
     controls: Controls = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="service.yaml, whose policy for the dataset says who decides."),
+    ] = None,
+    votes: Annotated[
+        int | None, typer.Option("--votes", help="People who must approve it, at least 2, without a --config. (2)")
+    ] = None,
+    logins: Annotated[
+        bool,
+        typer.Option("--logins", help="Only votes of whoever is logged in count, without a --config."),
+    ] = False,
 ) -> None:
     """Ask that files may be taken out; prints the id. Two people decide, neither of them the analyst nor a colleague.
 
+    A custodian's policy may ask for more of them, or for logins: name the file that says so, or say it.
+
     \b
     pets airlock submit outputs --dataset stays --project stroke-2026 --analyst amina --ledger ledger.db
+    pets airlock submit outputs --dataset stays --project p --analyst amina --ledger ledger.db --config service.yaml
     """
     from pets.ledger.review.outputs import Outputs
     from pets.session.airlock.airlock import gathered
 
+    rules = _rules(dataset, config, votes, logins=logins)
     found = gathered(folder, context, controls)
     files, said, done = found
-    every = Outputs(books.open())
-    made = every.submit(files, dataset=dataset, project=project, analyst=analyst, context=said, controls=done)
+    whose: dict[str, Any] = {"dataset": dataset, "project": project, "analyst": analyst, "rules": rules}
+    made = Outputs(books.open()).submit(files, context=said, controls=done, **whose)
     print(made.id)
-    typer.echo(f"Submitted; {made.rules.needed} people decide within {made.rules.days} days.", err=True)
+    who = "people who are logged in decide" if made.rules.logins else "people decide"
+    typer.echo(f"Submitted; {made.rules.needed} {who} within {made.rules.days} days.", err=True)
+
+
+def _rules(dataset: str, config: Path | None, votes: int | None, *, logins: bool) -> "Rules":
+    """As the policy of this dataset says, where it is named; else never fewer than two people."""
+    from pets.ledger.review.output import Rules
+
+    if config is None:
+        if votes is not None and votes < 2:
+            raise UserError("--votes is at least 2; where one person does, a policy says so: name it with --config")
+        return Rules(needed=votes or 2, logins=logins)
+    if votes is not None or logins:
+        raise UserError("the policy in --config says who decides; leave out --votes and --logins")
+    from pets.protection.policy import Policy
+    from pets.service.config import Config
+    from pets.session.airlock.airlock import rules_of
+
+    served = {load_schema(one.schema).dataset: one.policy for one in Config.load(config).openings}
+    if dataset not in served:
+        raise UserError(f"{str(config)!r} serves no dataset {shown(dataset)}{did_you_mean(dataset, served)}")
+    return rules_of(Policy.from_json(served[dataset]))
 
 
 @verb(airlock_app)

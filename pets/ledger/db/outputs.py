@@ -54,6 +54,12 @@ def move(connection: sa.Connection, name: str, before: str, turn: int, /, **valu
     return bool(connection.execute(sa.update(outputs).where(*mine).values(**values)).rowcount)
 
 
+def named(connection: sa.Connection, sha256: str, gone: Sequence[str]) -> bool:
+    """Whether the present turn of an output that is in none of these states has a file of this digest."""
+    query = sa.select(outputs.c.id).where(outputs.c.state.not_in(gone), outputs.c.manifest.contains(sha256))
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def votes(connection: sa.Connection, name: str, turn: int) -> list[Any]:
     """What was voted in one turn, oldest first."""
     mine = output_votes.c.output == name, output_votes.c.turn == turn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pets.common.codec import Json, digest
@@ -31,18 +32,28 @@ def seen(tx: Transaction, row: Any, by: str | None) -> Output:
     return output_of(row, votes, outputs.comments(tx.connection, row.id), by)
 
 
-def move(tx: Transaction, row: Any, after: OutputState, **values: Any) -> None:
-    """To a state that may follow; the last vote that is needed passes ``reviewed`` on its way.
+def digests(row: Any) -> list[str]:
+    """The SHA-256 of each file of an output's row."""
+    return [one["sha256"] for one in json.loads(row.manifest)["files"]]
 
-    Raises :class:`HeldError` for any other, and where it was changed meanwhile.
-    """
+
+def check_next(row: Any, after: OutputState) -> None:
+    """Raises :class:`HeldError` where this state may not follow an output's own."""
     before, ends = OutputState(row.state), NEXT[OutputState.REVIEWED]
     through = after in ends and OutputState.REVIEWED in NEXT[before]
     if not (after in NEXT[before] or through):
         if after is OutputState.RELEASED:
             raise HeldError(f"this output is {before.value}, so nothing of it leaves; it must be approved first")
         raise HeldError(f"this output is {before.value}, and cannot become {after.value}; look at it once more")
-    if not outputs.move(tx.connection, row.id, before.value, row.turn, **({"state": after.value} | values)):
+
+
+def move(tx: Transaction, row: Any, after: OutputState, **values: Any) -> None:
+    """To a state that may follow; the last vote that is needed passes ``reviewed`` on its way.
+
+    Raises :class:`HeldError` for any other, and where it was changed meanwhile.
+    """
+    check_next(row, after)
+    if not outputs.move(tx.connection, row.id, row.state, row.turn, **({"state": after.value} | values)):
         raise HeldError("this output was changed meanwhile; look at it once more")
 
 

@@ -1,7 +1,8 @@
 """File store: the exact bytes of outputs, by their SHA-256, for the owner alone, beside the ledger's key.
 
 They may disclose what nobody has approved yet, so they are never in the ledger's database nor in its log. Those of a
-ledger in memory die with it. Several hosts of one ledger share the folder, as they share its key.
+ledger in memory die with it. Several hosts of one ledger share the folder, as they share its key. Those of an output
+that was withdrawn or rejected are deleted.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from pets.common.entropy import random_id
 from pets.errors import LedgerError
+from pets.ledger.db import outputs
 from pets.ledger.ledger import Ledger
+from pets.ledger.review.votes import GONE
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _memory: WeakKeyDictionary[Ledger, dict[str, bytes]] = WeakKeyDictionary()
@@ -57,6 +61,26 @@ class FileStore:
             with contextlib.suppress(OSError):
                 new.unlink(missing_ok=True)
         return name
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this digest; its bytes are looked at when they are read."""
+        return name in _memory.get(self._ledger, {}) if self._folder is None else (self._folder / name).is_file()
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Delete those that no output names from which something may still leave.
+
+        No output is entered meanwhile: whoever enters one looks in the same transaction whether its files are there.
+        """
+        gone = [one.value for one in GONE]
+        with self._ledger.writing() as (tx, _):
+            for name in set(names):
+                if outputs.named(tx.connection, name, gone):
+                    continue
+                if self._folder is None:
+                    _memory.get(self._ledger, {}).pop(name, None)
+                elif _DIGEST.fullmatch(name):
+                    with contextlib.suppress(OSError):
+                        (self._folder / name).unlink(missing_ok=True)
 
     def get(self, name: str) -> bytes:
         """The bytes of this digest; raises :class:`LedgerError` where they are not there, or are others."""

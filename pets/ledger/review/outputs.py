@@ -7,25 +7,26 @@ the bytes lie beside the ledger before an entry tells of them.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pets.common.codec import digest
 from pets.common.entropy import random_id
 from pets.common.literals import printable
-from pets.errors import ForbiddenError, LedgerError, UserError, did_you_mean, shown
+from pets.errors import ForbiddenError, HeldError, LedgerError, UserError, did_you_mean, shown
 from pets.ledger.db import outputs
 from pets.ledger.db.row_types import text
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.failpoint import failpoint
 from pets.ledger.ledger import Ledger
-from pets.ledger.review.acts import found, move, own_words, say, seen
+from pets.ledger.review.acts import check_next, digests, found, move, own_words, say, seen
 from pets.ledger.review.checkers import check_checker
 from pets.ledger.review.file_store import FileStore
 from pets.ledger.review.manifest import Manifest
 from pets.ledger.review.output import DAY, Output, Rules, same_person
-from pets.ledger.review.votes import OutputState
+from pets.ledger.review.votes import GONE, OutputState
 
 MAX_OPEN = 20
 """Outputs of one analyst of one project that may wait at once."""
@@ -59,22 +60,24 @@ class Outputs:
         """
         scope = printable("project", project), printable("analyst", analyst)
         manifest = Manifest.of(files, context, controls)
+        with self.ledger.reading() as tx:
+            self._check_open(tx, dataset, scope)  # what is refused fills no store
         self._keep(files, manifest)
         made, rules = random_id(), rules or Rules()
-        with self.ledger.writing() as (tx, now):
-            if tx.dataset(dataset) is None:
-                raise LedgerError(
-                    f"the ledger has no dataset {shown(dataset)}{did_you_mean(dataset, tx.dataset_names())}"
-                )
-            if len(outputs.waiting_of(tx.connection, scope)) >= MAX_OPEN:
-                raise UserError(
-                    f"{MAX_OPEN} outputs of yours wait already; wait until they are decided, or withdraw one"
-                )
+        with self._entering(files, manifest) as (tx, now):
+            self._check_open(tx, dataset, scope)
             row = {"id": made, "dataset": dataset, "project": scope[0], "analyst": scope[1]}
             row["rules"] = text(rules.to_json())
             outputs.add(tx.connection, row | self._turn(1, manifest, rules, tx, now))
             self._say_submitted(tx, outputs.by_id(tx.connection, made), now)
         return self._done(made, scope[1])
+
+    @staticmethod
+    def _check_open(tx: Transaction, dataset: str, scope: tuple[str, str]) -> None:
+        if tx.dataset(dataset) is None:
+            raise LedgerError(f"the ledger has no dataset {shown(dataset)}{did_you_mean(dataset, tx.dataset_names())}")
+        if len(outputs.waiting_of(tx.connection, scope)) >= MAX_OPEN:
+            raise UserError(f"{MAX_OPEN} outputs of yours wait already; wait until they are decided, or withdraw one")
 
     def resubmit(self, output: str, files: Mapping[str, bytes], *, context: str, controls: str, by: str) -> Output:
         """Hand in a returned output anew: another turn, in which nobody has voted.
@@ -84,29 +87,49 @@ class Outputs:
         """
         manifest = Manifest.of(files, context, controls)
         with self.ledger.reading() as tx:
-            self._own(tx, output, by)  # nobody else fills the store
+            self._check_returned(tx, output, by, manifest)  # nobody else fills the store
         self._keep(files, manifest)
-        with self.ledger.writing() as (tx, now):
-            row = self._own(tx, output, by)
-            if row.state == OutputState.RETURNED.value and manifest.digest == row.digest:
-                raise UserError("nothing has changed since it was returned; change what was asked for, or withdraw it")
+        with self._entering(files, manifest) as (tx, now):
+            row = self._check_returned(tx, output, by, manifest)
             turn = self._turn(row.turn + 1, manifest, Rules(**json.loads(row.rules)), tx, now)
             move(tx, row, OutputState.SUBMITTED, **turn)
             self._say_submitted(tx, outputs.by_id(tx.connection, output), now)
+        self.store.forget(digests(row))
         return self._done(output, by)
 
+    def _check_returned(self, tx: Transaction, output: str, by: str, manifest: Manifest) -> Any:
+        row = self._own(tx, output, by)
+        if row.state == OutputState.RETURNED.value and manifest.digest == row.digest:
+            raise UserError("nothing has changed since it was returned; change what was asked for, or withdraw it")
+        check_next(row, OutputState.SUBMITTED)
+        return row
+
     def withdraw(self, output: str, *, by: str) -> Output:
-        """Take one's own output back for good; raises :class:`HeldError` where it was decided."""
+        """Take one's own output back for good; its files are deleted. :class:`HeldError`: it was decided."""
         with self.ledger.writing() as (tx, now):
             row = self._own(tx, output, by)
             move(tx, row, OutputState.WITHDRAWN)
             say(tx, "output-withdrawn", row, now, by=by)
+        self.store.forget(digests(row))
         return self._done(output, by)
 
     def _keep(self, files: Mapping[str, bytes], manifest: Manifest) -> None:
         for one in manifest.files:
             self.store.put(files[one.name])
         failpoint("output-stored")
+
+    @contextlib.contextmanager
+    def _entering(self, files: Mapping[str, bytes], manifest: Manifest) -> Iterator[tuple[Transaction, float]]:
+        """A transaction that enters a turn: its files are there at the end; of one that is refused none is left."""
+        try:
+            with self.ledger.writing() as (tx, now):
+                yield tx, now
+                for one in manifest.files:
+                    if not self.store.has(one.sha256):  # another output's, deleted since
+                        self.store.put(files[one.name])
+        except UserError:
+            self.store.forget(one.sha256 for one in manifest.files)
+            raise
 
     def _turn(self, turn: int, manifest: Manifest, rules: Rules, tx: Transaction, now: float) -> dict[str, Any]:
         row = {"state": OutputState.SUBMITTED.value, "turn": turn, "manifest": text(manifest.to_json())}
@@ -162,11 +185,15 @@ class Outputs:
 
     def file(self, output: str, name: str, *, dataset: str | None = None) -> bytes:
         """The bytes of one file of the present turn, as they were submitted: for whoever decides about it."""
-        return self.store.get(self.find(output, dataset=dataset).manifest.file(name).sha256)
+        one = self.find(output, dataset=dataset)
+        if one.state in GONE:
+            raise HeldError(f"this output is {one.state.value}, and its files are deleted; nothing of it leaves")
+        return self.store.get(one.manifest.file(name).sha256)
 
     def files(self, output: str, *, dataset: str | None = None) -> dict[str, bytes]:
-        """Every file of the present turn."""
-        return {one.name: self.store.get(one.sha256) for one in self.find(output, dataset=dataset).manifest.files}
+        """Every file of the present turn; none of an output that was withdrawn or rejected, whose files are deleted."""
+        one = self.find(output, dataset=dataset)
+        return {} if one.state in GONE else {file.name: self.store.get(file.sha256) for file in one.manifest.files}
 
     def comment(self, output: str, words: str, *, by: str, dataset: str | None = None) -> Output:
         """Write about an output: its author, or whoever may decide about it. The log has the digest of the words alone.
@@ -203,9 +230,11 @@ class Outputs:
         by = printable("by", by)
         with self.ledger.writing() as (tx, now):
             row = found(tx, output, dataset)
-            files = self._bytes(row)
-            if OutputState(row.state) is not OutputState.RELEASED:
+            fresh = OutputState(row.state) is not OutputState.RELEASED
+            if fresh:
                 move(tx, row, OutputState.RELEASED)
+            files = self._bytes(row)
+            if fresh:
                 told = [{"sha256": one["sha256"], "bytes": one["bytes"]} for one in json.loads(row.manifest)["files"]]
                 say(tx, "output-released", row, now, by=by, files=told, hidden={"digest": row.digest})
         self._done(output, by)

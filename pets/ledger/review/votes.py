@@ -78,6 +78,9 @@ class OutputState(Enum):
 OPEN = (OutputState.SUBMITTED, OutputState.PARTIALLY_REVIEWED, OutputState.REVIEWED)
 """Those in which people vote, in their order."""
 
+GONE = (OutputState.WITHDRAWN, OutputState.REJECTED)
+"""Those from which nothing leaves any more: the bytes of their files are deleted."""
+
 _S = OutputState
 NEXT: Mapping[OutputState, frozenset[OutputState]] = MappingProxyType(
     {

@@ -16,8 +16,9 @@ from pets.ledger.db import outputs
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.failpoint import failpoint
 from pets.ledger.ledger import Ledger
-from pets.ledger.review.acts import found, hidden_note, move, own_words, say, seen
+from pets.ledger.review.acts import digests, found, hidden_note, move, own_words, say, seen
 from pets.ledger.review.checkers import check_checker
+from pets.ledger.review.file_store import FileStore
 from pets.ledger.review.output import Output, committed, same_person, sealed_votes, vote_of
 from pets.ledger.review.votes import OF_OUTPUTS, Decision, OutputState, OutputVote, known_decision, standing
 
@@ -70,7 +71,10 @@ class Voting:
                 return seen(tx, row, vote.reviewer)
             self._check_open(row, vote.reviewer, earlier, digest)
             self._enter(tx, row, vote, earlier, now, login=login)
-        return self._done(output, vote.reviewer)
+        made = self._done(output, vote.reviewer)
+        if made.state is OutputState.REJECTED:
+            FileStore(self.ledger).forget(digests(row))
+        return made
 
     def send_back(
         self,

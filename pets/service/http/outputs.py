@@ -70,7 +70,9 @@ def _look(call: Call) -> Reply:
         return Reply(reply)
     files = _all(call).files(found.id)
     said = found.manifest
-    findings = [] if mine else [one.to_json() for one in preflight(files, said.context, said.controls).findings]
+    findings = (
+        [] if mine or not files else [one.to_json() for one in preflight(files, said.context, said.controls).findings]
+    )
     reply["files"] = {name: base64.b64encode(data).decode() for name, data in files.items()}
     return Reply(reply | {"findings": findings})
 

@@ -48,6 +48,7 @@ def _page(visit: Visit, error: PetsError | None = None) -> Answer:
     files = [
         {"name": one["name"], "sha256": one["sha256"], "text": _text(one["name"], told["files"][one["name"]])}
         for one in told["output"]["files"]
+        if one["name"] in told["files"]  # (those of a rejected output are deleted)
     ]
     asked = [{"text": f"{one['says']}; {one['remedy']}", "why": RULES[one["rule"]], **one} for one in told["findings"]]
     voted = any(one["by"] == visit.identity.subject for one in told["output"]["votes"])
@@ -85,7 +86,7 @@ def _file(visit: Visit) -> Answer:
     """A file as it was submitted, to be kept and not to be opened by the browser."""
     told, number = _told(visit), visit.path["number"]
     names = [one["name"] for one in told["output"]["files"]]
-    if not number.isascii() or not number.isdigit() or int(number) >= len(names):
+    if not number.isascii() or not number.isdigit() or int(number) >= len(names) or not told["files"]:
         raise NotFoundError("the output has no such file; look at the list of its files")
     headers = {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox; default-src 'none'"}
     return File(base64.b64decode(told["files"][names[int(number)]]), "application/octet-stream", headers)

@@ -81,6 +81,41 @@ def test_from_a_folder_to_its_release(folder: Path, tmp_path: Path, capsys: pyte
     assert "Nothing is held." in pets("review", "list")
 
 
+SCHEMA = """\
+dataset: d
+tables:
+  stays:
+    unit: {column: patient, max_rows: 1}
+    columns:
+      patient: {type: identifier}
+      region: {type: category, values: [North, South]}
+"""
+
+
+def test_the_policy_that_is_named_says_who_decides(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address, config = str(tmp_path / "ledger.db"), tmp_path / "service.yaml"
+    with Ledger(address) as ledger:
+        account(ledger)
+    (tmp_path / "d.yaml").write_text(SCHEMA)
+    policy = "{output_votes: 3, output_logins: yes, output_days: 2}"
+    config.write_text(f"ledger: ledger.db\ndatasets:\n  - {{schema: d.yaml, snapshots: snap, policy: {policy}}}\n")
+    given = ["airlock", "submit", str(folder), "--project", "p", "--analyst", "amina", "--ledger", address, "--dataset"]
+    assert run([*given, "d", "--config", str(config)]) == 0
+    told = capsys.readouterr()
+    assert "3 people who are logged in decide within 2 days" in told.err
+    assert run(["review", "approve", told.out.strip(), "--by", "jo", "--digest", "0" * 12, "--ledger", address]) == 18
+    assert "only from whoever is logged in" in capsys.readouterr().err
+    assert run([*given, "d", "--votes", "4"]) == 0 and "4 people decide within 7" in capsys.readouterr().err
+    for more, said in (
+        (["d", "--votes", "1"], "--votes is at least 2"),
+        (["d", "--config", str(config), "--votes", "2"], "leave out --votes and --logins"),
+        (["e", "--config", str(config)], "serves no dataset 'e'"),
+    ):
+        assert run([*given, *more]) == 2 and said in capsys.readouterr().err
+
+
 def test_outputs_are_returned_rejected_and_withdrawn(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -335,6 +335,45 @@ def test_the_files_are_for_the_owner_alone_and_are_what_was_approved(tmp_path: P
         assert {path.name for path in store.iterdir()} == set(held), "and nothing half-written beside them"
 
 
+def test_the_bytes_of_what_never_leaves_are_deleted(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "kept.db") as ledger:
+        account(ledger)
+        every, store = Outputs(ledger), tmp_path / "kept.db.outputs"
+
+        def held() -> set[str]:
+            return {path.name for path in store.iterdir()}
+
+        kept, other = submit(ledger), submit(ledger, TABLE + b"East,40\n")
+        shared = {one.sha256 for one in kept.manifest.files}
+        every.withdraw(other.id, by="a")
+        assert held() == shared, "a file that another output shares stays"
+        for _ in range(MAX_OPEN):
+            submit(ledger, analyst="full")
+        for wrong in ({"dataset": "e"}, {"analyst": "full"}):
+            whose = {"dataset": "d", "project": "p", "analyst": "a"} | wrong
+            with pytest.raises(PetsError):
+                every.submit({"other.csv": TABLE + b"West,55\n"}, **whose, **SAID)
+            assert held() == shared, "what is refused leaves nothing"
+        turned = submit(ledger, TABLE + b"East,45\n")
+        Voting(ledger).send_back(turned.id, by="jo", digest=turned.digest)
+        turned = every.resubmit(turned.id, {"t.csv": TABLE + b"East,50\n"}, by="a", **SAID)
+        assert held() == shared | {turned.manifest.files[0].sha256}, "what a turn replaced is deleted"
+        with pytest.raises(HeldError):
+            every.resubmit(turned.id, {"t.csv": TABLE + b"East,60\n"}, by="a", **SAID)
+        for name in ("jo", "kim"):
+            assert every.files(turned.id)
+            vote(ledger, turned, name, "reject")
+        assert held() == shared and every.files(turned.id) == {}
+        with pytest.raises(HeldError, match="is rejected, and its files are deleted"):
+            every.file(turned.id, "t.csv")
+        with pytest.raises(HeldError, match="so nothing of it leaves"):
+            every.release(turned.id, by="v")
+        vote(ledger, kept, "jo")
+        vote(ledger, kept, "kim")
+        assert every.release(kept.id, by="v")["table.csv"] == TABLE
+        holds(ledger)
+
+
 # crashes and crowds ---------------------------------------------------------------------------------------------------
 
 

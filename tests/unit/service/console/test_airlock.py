@@ -83,6 +83,17 @@ def test_checkers_vote_on_a_page(client: TestClient) -> None:
     assert client.get("/airlock", headers=AMINA).json()["outputs"][0]["state"] == "returned"
 
 
+def test_a_rejected_output_has_a_page_without_its_files(client: TestClient) -> None:
+    made = submitted(client)
+    path = f"/console/airlock/{made['id']}"
+    for who in (JO, KIM):
+        given = {"digest": made["digest"], "reason-reject": "may-disclose"}
+        assert send(client, path, who, act="reject", **given).status_code == 303
+    page = client.get(path, headers=JO)
+    assert page.status_code == 200 and "Take the whole file" not in page.text
+    assert client.get(f"{path}/files/0", headers=JO).status_code == 404
+
+
 def test_a_checker_sends_it_back_at_once(client: TestClient) -> None:
     made = submitted(client)
     path = f"/console/airlock/{made['id']}"

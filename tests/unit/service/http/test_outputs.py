@@ -112,6 +112,14 @@ def test_who_does_what(client: Any, who: dict[str, str], name: str, status: int,
         )
 
 
+def test_a_rejected_output_is_shown_without_its_files(client: Any) -> None:
+    made = submit(client)
+    for who in (JO, KIM):
+        assert act(client, made, who, "reject", reason="rows-of-people").status_code == 200
+    told = client.get(f"/airlock/{made['id']}", headers=JO).json()
+    assert (told["output"]["state"], told["files"], told["findings"]) == ("rejected", {}, [])
+
+
 def test_nobody_has_their_own_to_decide_about_under_other_capitals(client: Any) -> None:
     submit(client)
     assert client.get("/airlock", headers={"who": "Amina/board/reviewer"}).json()["waiting"] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,9 +32,14 @@ def connection(custodian: pets.Custodian) -> Iterator[Connection]:
         yield found
 
 
+def test_without_a_grid_it_is_refused_as_in_a_session(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"budget": BUDGET, "policy": POLICY, "progress": False}
+    keeper = pets.Custodian(SCHEMA, ROWS, ledger=tmp_path / "ledger.db", **given)
+    with connected(keeper, analyst="amina", project="x") as found, pytest.raises(QueryError, match="none is named yet"):
+        found.release(BY_SEX, HES)
+
+
 def test_a_rounded_table_comes_through_a_service(connection: Connection, custodian: pets.Custodian) -> None:
-    with pytest.raises(QueryError, match="none is named yet"):
-        connection.release(BY_SEX, HES)
     grid = custodian.name_grid(GRID, HES)
     found = connection.release(BY_SEX, HES)
     assert isinstance(found, RoundedTable) and found.certificate is not None

@@ -75,17 +75,18 @@ def test_before_asking(client: TestClient, keeper: Custodian) -> None:
 
 
 def test_an_answer_its_certificate_and_what_is_left(client: TestClient, keeper: Custodian) -> None:
+    asked = ASKED | {"protection": {"kind": "dp", "epsilon": "0.11"}}  # which no other test asks
     before = keeper.remaining().spent.loss
-    reply = client.post("/datasets/stays/queries?wait=5", json=ASKED, headers={"Idempotency-Key": "first"})
+    reply = client.post("/datasets/stays/queries?wait=5", json=asked, headers={"Idempotency-Key": "first"})
     body = reply.json()
     assert reply.status_code == 200 and body["job"]["state"] == "done" and body["job"]["dataset"] == "stays"
     release = pets.Release.from_json(body["releases"][0])
     assert release.analyst == "amina" and keeper.remaining().spent.loss > before
     # asked again under its key it is the same job; and without one it is answered from the ledger, at once, with no job
     spent = keeper.remaining().spent
-    again = client.post("/datasets/stays/queries", json=ASKED, headers={"Idempotency-Key": "first"}).json()
+    again = client.post("/datasets/stays/queries", json=asked, headers={"Idempotency-Key": "first"}).json()
     assert canonical(again) == canonical(body)
-    again = client.post("/datasets/stays/queries?wait=5", json=ASKED).json()
+    again = client.post("/datasets/stays/queries?wait=5", json=asked).json()
     assert canonical(again) == canonical({"job": None, "releases": body["releases"]})
     assert keeper.remaining().spent == spent
     assert client.get(f"/queries/{body['job']['id']}").json() == body

@@ -62,6 +62,11 @@ AIRLOCK = [
         kept(lambda keeper, output: keeper.airlock.decide(keeper.airlock.look(output), "approve", by="jo")),
     ),
     Case(
+        kept(lambda keeper, output: keeper.airlock.send_back(output, by="jo")),  # type: ignore[arg-type]
+        "write send_back(airlock.look('the id'), …)",
+        kept(lambda keeper, output: keeper.airlock.send_back(keeper.airlock.look(output), by="jo")),
+    ),
+    Case(
         released(lambda folder: folder / "taken"),
         "name a folder that is empty",
         released(lambda folder: folder / "empty"),

@@ -42,12 +42,9 @@ class Policy:
             (``"hes"``, …), and ``"own"`` for rules that are none. They are then named on every later release.
         sdc_width: how many whole numbers beside the true one each small count must leave open; a rule of less is
             refused.
-        sdc_filters: what such a release may filter by: ``"bins"``, the bins of the dataset's grid, or ``"any"`` code.
-        sdc_tables: releases of a dataset outside its grid that are checked at all.
-        sdc_seconds: how long one of them may be checked for.
-        sdc_atoms: cells of all their filters together, above which a check is not begun.
-        sdc_review: when a person must let one of them leave: ``"always"``, where the check has not decided
-            (``"undecided"``), or ``"never"``. What lies on the grid needs neither a check nor a person.
+        sdc_atoms: the cells that a dataset's grid may have.
+        sdc_filters, sdc_tables, sdc_seconds, sdc_review: of releases outside the grid. They change nothing in this
+            version, which refuses all of those; what lies on the grid needs neither a check nor a person.
         output_votes: people who must approve an output that an analyst takes out of the airlock; never its author.
         output_days: in which it is to be decided.
         output_same_project: whether they may be of the author's project.

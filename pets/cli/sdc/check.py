@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pets.sdc.exports.output import Released
     from pets.sdc.tables.result import TableCheck
 
-TABLES = ("grid", "rounded", "checked")
+TABLES = ("grid", "rounded")
 """The forms of tables of disclosure control."""
 
 sdc_app = typer.Typer(

@@ -29,6 +29,13 @@ sdc_app = typer.Typer(
 )
 
 Tables = Annotated[list[Path], typer.Argument(metavar="TABLE…", help="CSV or Parquet files.", show_default=False)]
+Acro = Annotated[Path | None, typer.Option("--acro", metavar="FOLDER", help="Write a folder for SACRO-Viewer.")]
+Crate = Annotated[
+    Path | None, typer.Option("--crate", metavar="FILE", help="Write a Five Safes RO-Crate (.zip); needs --facts.")
+]
+Facts = Annotated[
+    Path | None, typer.Option("--facts", metavar="FILE", help="Who, for which project, for the crate, in YAML.")
+]
 Preset = Annotated[str, typer.Option("--preset", metavar="NAME", help="The rule by which they were made.")]
 
 
@@ -56,15 +63,9 @@ def check(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write a page (.html), .json or .csv.")
     ] = None,
-    acro: Annotated[
-        Path | None, typer.Option("--acro", metavar="FOLDER", help="Write a folder for SACRO-Viewer.")
-    ] = None,
-    crate: Annotated[
-        Path | None, typer.Option("--crate", metavar="FILE", help="Write a Five Safes RO-Crate (.zip); needs --facts.")
-    ] = None,
-    facts: Annotated[
-        Path | None, typer.Option("--facts", metavar="FILE", help="Who, for which project, for the crate, in YAML.")
-    ] = None,
+    acro: Acro = None,
+    crate: Crate = None,
+    facts: Facts = None,
 ) -> None:
     """Can small counts be read in these tables, or found from their totals and from each other?
 
@@ -105,15 +106,9 @@ def export(
     releases: Annotated[
         list[Path], typer.Argument(metavar="RELEASE…", help="Releases that were saved as .json.", show_default=False)
     ],
-    acro: Annotated[
-        Path | None, typer.Option("--acro", metavar="FOLDER", help="Write a folder for SACRO-Viewer.")
-    ] = None,
-    crate: Annotated[
-        Path | None, typer.Option("--crate", metavar="FILE", help="Write a Five Safes RO-Crate (.zip); needs --facts.")
-    ] = None,
-    facts: Annotated[
-        Path | None, typer.Option("--facts", metavar="FILE", help="Who, for which project, for the crate, in YAML.")
-    ] = None,
+    acro: Acro = None,
+    crate: Crate = None,
+    facts: Facts = None,
 ) -> None:
     """Releases in the forms of others, for a person to review there.
 

@@ -14,6 +14,7 @@ import numpy as np
 from pets.common.codec import Json, python_value, whole
 from pets.common.integers import Ints
 from pets.errors import BudgetError, shown
+from pets.protection.threshold import Threshold
 
 HIDDEN = -1
 """What stands for a count that is not shown."""
@@ -78,9 +79,14 @@ class Rounding:
             )
 
     @property
+    def small(self) -> Threshold:
+        """Which counts are hidden."""
+        return Threshold(self.threshold + 1, zero=self.hide_zero)
+
+    @property
     def hidden(self) -> tuple[int, int]:
         """The least and the greatest count that is hidden; (0, -1) where none is."""
-        return (int(not self.hide_zero), self.threshold) if self.threshold else (0, -1)
+        return self.small.interval if self.threshold else (0, -1)
 
     @property
     def middle(self) -> int:
@@ -89,12 +95,11 @@ class Rounding:
 
     def shown(self, counts: Ints) -> Ints:
         """Each count as it is shown; :data:`HIDDEN` where it is not."""
-        least, most = self.hidden
         if self.midpoint:
             rounded = -(-counts // self.base) * self.base - np.where(counts > 0, self.base // 2, 0)
         else:
             rounded = (counts + self.base // 2) // self.base * self.base
-        return np.where((counts >= least) & (counts <= most), HIDDEN, rounded).astype(np.int64)
+        return np.where(self.small.few(counts), HIDDEN, rounded).astype(np.int64)
 
     def interval(self, shown: Ints) -> tuple[Ints, Ints]:
         """The least and the greatest count that is shown so: what a reader of this one number knows."""

@@ -22,6 +22,7 @@ from pets.federated.site.policy import Totals
 from pets.federated.site.wording import CONTRIBUTION
 from pets.plan.plan import Plan, make_plan
 from pets.plan.vector import Ints
+from pets.protection.threshold import Threshold
 from pets.query_model.aggregate import Histogram, Quantile, count
 from pets.query_model.columns import col
 from pets.query_model.expression import Filter
@@ -105,7 +106,7 @@ def _meeting(plan: Plan, where: Filter | None) -> tuple[Cohort, ...]:
 def fits(plan: Plan, rules: Totals, counted: Counted) -> str:
     """Why a question is about too few rows ('' where it is not)."""
     read = rows_read(plan)
-    if any(cohort.size(counted) < rules.min_cohort for cohort in _cohorts(plan, read)):
+    if rules.cohort.few(np.array([cohort.size(counted) for cohort in _cohorts(plan, read)])).any():
         return "too few rows are in the cohort"
     if not rules.min_cell and rules.dominance == 1:
         return ""
@@ -139,20 +140,19 @@ def small(cells: Ints, rules: Totals, rows: int) -> str:
 
     A person has at most ``rows`` rows in a group, which is what the dominance rule takes as the greatest part.
     """
-    some = cells[cells > 0]
-    if bool((some < rules.min_cell).any()):
+    if rules.cell.few(cells).any():
         return "too few rows are in a group"
-    if rules.dominance < 1 and bool((some * rules.dominance < rows).any()):
+    if rules.dominance < 1 and bool((cells[cells > 0] * rules.dominance < rows).any()):
         return "one person may have too great a part of a group"
     return ""
 
 
-def overlaps(first: Cohort, second: Cohort, least: int, counted: Counted) -> bool:
-    """Whether two sets of rows differ, but by fewer rows than ``least``: subtracting the answers would show those."""
+def overlaps(first: Cohort, second: Cohort, rules: Totals, counted: Counted) -> bool:
+    """Whether two sets of rows differ, but by too few rows: subtracting the answers would show those."""
     if first == second:
         return False
     a, b, common = (one.size(counted) for one in (first, second, first.both(second)))
-    return 0 < a + b - 2 * common < least
+    return bool(Threshold(rules.min_cohort).few(np.array(a + b - 2 * common)))
 
 
 def too_small(order: Order, schema: Schema, rules: Totals, given: Iterable[bytes], counted: Counted) -> str:
@@ -171,7 +171,7 @@ def too_small(order: Order, schema: Schema, rules: Totals, given: Iterable[bytes
         for (alike, one), (column, other) in combinations(told, 2)
         if alike == column and one.rows == other.rows
     ]
-    if any(overlaps(one, other, rules.min_cohort, counted) for one, other in beside):
+    if any(overlaps(one, other, rules, counted) for one, other in beside):
         return "two of its numbers differ by too few rows"
     earlier: dict[tuple[str, Cohort], None] = {}
     for body in given:
@@ -191,7 +191,7 @@ def too_small(order: Order, schema: Schema, rules: Totals, given: Iterable[bytes
         for alike, second in told
         if column == alike and first.table == second.table
     }
-    if any(overlaps(first, second, rules.min_cohort, counted) for first, second in pairs):
+    if any(overlaps(first, second, rules, counted) for first, second in pairs):
         return "it differs from an earlier exact total by too few rows"
     return ""
 

@@ -27,6 +27,7 @@ from pets.common.codec import Json, digest, fraction, number
 from pets.common.yamlfile import read
 from pets.errors import PolicyError, QueryError, SchemaError, did_you_mean, shown
 from pets.federated.secure_sum.interface import WAYS
+from pets.protection.threshold import Threshold
 from pets.query_model.traits import TRAITS
 from pets.schema.schema import Schema
 
@@ -108,6 +109,16 @@ class Totals:
             raise PolicyError(f"totals: dominance is a part of 1, not {shown(self.dominance)}")
         if not 0 < self.dominance <= 1:
             raise PolicyError(f"totals: dominance is above 0 and at most 1, not {shown(self.dominance)}")
+
+    @property
+    def cohort(self) -> Threshold:
+        """Cohorts, and differences of cohorts, that are of too few rows; a cohort of none is, too."""
+        return Threshold(self.min_cohort, zero=True)
+
+    @property
+    def cell(self) -> Threshold:
+        """Groups that are of too few rows; one of none tells nothing."""
+        return Threshold(self.min_cell)
 
     @property
     def about_rows(self) -> bool:

@@ -28,6 +28,7 @@ from pets.federated.site.policy import Totals
 from pets.federated.site.wording import CONTRIBUTION
 from pets.plan.plan import Plan
 from pets.plan.vector import Ints
+from pets.protection.threshold import Threshold
 from pets.schema.domain import Domain
 from pets.schema.schema import Schema
 
@@ -79,7 +80,7 @@ def _together(answers: Iterable[tuple[Plan, Step | None]], least: int, held: Hel
     known = np.zeros(len(sets[0]), dtype=bool)
     for one in sets:
         cells, place, sizes = np.unique(one, return_inverse=True, return_counts=True)
-        known |= ((cells >= 0) & (sizes < least))[place]
+        known |= ((cells >= 0) & Threshold(least).few(sizes))[place]
     return tells_few([one[~known] for one in sets], least)
 
 

@@ -275,14 +275,14 @@ class Source:
         str | None, typer.Option("--snapshots", metavar="FOLDER", help="A folder made by pets snapshot.")
     ] = None
 
-    def open(self, schema: "Schema", purse: Purse, ledger: "Ledger | None" = None) -> "Session":
-        """A session on the data."""
+    def open(self, schema: "Schema", purse: Purse, ledger: "Ledger | None" = None, **more: Any) -> "Session":
+        """A session on the data; ``more``: of what :class:`pets.Session` takes."""
         if not self.data and self.snapshots is None:
             raise DataError("no data was given; add --data TABLE=FILE, or --snapshots FOLDER made by pets snapshot")
         if self.snapshots is not None and not self.data and not Path(self.snapshots).is_dir():
             raise DataError(f"the snapshot folder {self.snapshots!r} does not exist; make it with pets snapshot")
         with warnings.catch_warnings(action="ignore"):
-            session = purse.session(schema, ledger, data=self.sources(schema), snapshots=self.snapshots)
+            session = purse.session(schema, ledger, data=self.sources(schema), snapshots=self.snapshots, **more)
         if self.data and session.reused:
             print(
                 f"pets: {', '.join(session.reused)} came from the snapshots in {self.snapshots}, not from --data; "

@@ -27,7 +27,7 @@ class Told:
     """One release without noise.
 
     Attributes:
-        number: its place among them, from 1 on, by which sentences name it.
+        number: its place among them, from 1 on, by which sentences name it; 0: of a grid that has not left yet.
         id, snapshot, at: its public name, that of the rows that it counts, and when it left.
         kind: what form it has.
         plan: what was counted; ``None``: it is no table of counts.
@@ -56,7 +56,7 @@ class Told:
     @property
     def name(self) -> str:
         """What a sentence calls it."""
-        return f"release {self.number}"
+        return f"release {self.number}" if self.number else "the new grid"
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,15 @@ class Book:
     def of(self, people: str) -> list[Told]:
         """The tables of one population."""
         return [one for one in self.entries if one.people == people]
+
+    def and_grid(self, plan: Plan, snapshot: str, rule: Rounding, shown: Ints) -> Book:
+        """The book as it would be with a grid that has not left yet."""
+        told = Told(0, "", snapshot, "", GRID, None)
+        if (why := unfit(plan)) is not None:
+            return replace(self, entries=(*self.entries, replace(told, besides=why)))
+        low, high = rule.interval(shown)
+        told = replace(told, plan=plan, rule=rule, low=(low,), high=(high,), besides=beyond(plan))
+        return replace(self, entries=(*self.entries, told))
 
     @property
     def populations(self) -> list[str]:

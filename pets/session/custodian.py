@@ -13,15 +13,13 @@ from pets.ledger.ledger import Ledger
 from pets.ledger.review.reviews import Held, Reviews
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
-from pets.protection.sdc import SDC
-from pets.query_model.query import Query
-from pets.release.rounded.rounded_table import ProtectedGrid
 from pets.rows.limits import Limits
 from pets.rows.remarks import SHARE
 from pets.rows.report import Report
 from pets.schema.schema import Schema
 from pets.session.custody import Custody
 from pets.session.disclosure.verbs import DisclosureVerbs
+from pets.session.grid.verbs import GridVerbs
 from pets.session.quoting.quote import Remaining
 from pets.session.session import Session
 from pets.session.verbs.analyst_session import AnalystSession
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from pets.session.airlock.airlock import CustodianAirlock
 
 
-class Custodian(DisclosureVerbs, CustodianNames):
+class Custodian(DisclosureVerbs, GridVerbs, CustodianNames):
     """Who keeps a dataset: its tables, its budget and its policy, for any number of analysts.
 
     ``custodian.session(analyst=…, project=…)`` is cheap: all sessions share the prepared tables, what was compiled for
@@ -155,31 +153,6 @@ class Custodian(DisclosureVerbs, CustodianNames):
     def refresh(self) -> None:
         """As :meth:`pets.Session.refresh`; every session asks the new snapshots from then on."""
         self._own.refresh()
-
-    @plain_arguments(UserError, "name_grid", "write name_grid(query, pets.SDC('hes'))")
-    def name_grid(self, query: Query, protection: SDC, *, anew: bool = False) -> ProtectedGrid:
-        """Count people in every cell of a grid, protect each cell once, and let tables over it leave from then on.
-
-        A dataset has one grid: from then on ``session.release(question, pets.SDC(…))`` answers any question that takes
-        whole cells of it, by sums of what they show. The whole grid is entered as unbounded before it is counted, and
-        named on every later certificate: whoever asks may come to know all of it. It is not compared with what left
-        before about the same people, nor (``anew``) with the earlier grid: name it before anything else leaves.
-
-        Args:
-            query: one ``pets.count()`` of everybody, grouped by public columns and coarse bins, without conditions. A
-                person must lie in one cell: a table with one row a person, or ``pets.people(of=…)``.
-            protection: the rule, one that the policy allows: ``pets.SDC("hes")``.
-            anew: after a refresh: make the same grid of the new tables. Where a cell then shows another number, who
-                knows that few people came or went learns of them; until you decide that, releases stay on the old one.
-
-        Raises:
-            QueryError, PolicyError, BudgetError: before any row is read.
-            UserError: the dataset has another grid, or this one was made before a refresh and ``anew`` is not said.
-            ReleaseFailedError: after the data was opened.
-        """
-        from pets.session.grid.naming import name_grid
-
-        return name_grid(self._custody, query, protection, anew=anew)
 
     def report(self, table: str | None = None) -> Report:
         """The fate of every row of a table. It holds exact counts of real rows."""

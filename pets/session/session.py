@@ -14,18 +14,17 @@ from pets.plan.contribution import Contribution
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
 from pets.protection.protection import Protection
-from pets.protection.sdc import SDC
 from pets.query_model.query import Query
-from pets.release.rounded.rounded_table import ProtectedGrid
 from pets.schema.schema import Schema
 from pets.session.custody import Custody
+from pets.session.grid.verbs import GridVerbs
 from pets.session.verbs.analyst_session import AnalystSession
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Session(AnalystSession):
+class Session(GridVerbs, AnalystSession):
     """A custodian's data behind a schema and a budget, for one who is custodian and analyst alike.
 
     It has every verb of an analyst, and the custodian's own. Where several ask, a :class:`pets.Custodian` keeps the
@@ -110,13 +109,6 @@ class Session(AnalystSession):
         The budget is not renewed: people in the old and the new snapshot are the same people.
         """
         self._custody.refresh()
-
-    @plain_arguments(UserError, "name_grid", "write name_grid(query, pets.SDC('hes'))")
-    def name_grid(self, query: Query, protection: SDC, *, anew: bool = False) -> ProtectedGrid:
-        """As :meth:`pets.Custodian.name_grid`."""
-        from pets.session.grid.naming import name_grid
-
-        return name_grid(self._custody, query, protection, anew=anew)
 
     def report(self, table: str | None = None) -> Any:
         """For the custodian only: the fate of every row of a table. It holds exact counts of real rows."""

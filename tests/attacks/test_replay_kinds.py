@@ -79,6 +79,7 @@ NO_ANSWER = {
     "report": "the custodian's, exact by design",
     "incident": "the custodian's, exact by design",
     "name_grid": "the custodian's; it has no ε, and noise beside it is replayed in test_replay_rounded.py",
+    "compare_grid": "the custodian's: what they look at before a grid is named",
     "refresh": "reads the data anew and shows nothing",
 }
 

@@ -10,6 +10,7 @@ import typer
 
 from pets.cli.command import verb
 from pets.cli.flags import load_schema
+from pets.cli.sdc.grid import grid
 from pets.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ TABLES = ("grid", "rounded")
 
 sdc_app = typer.Typer(
     name="sdc",
-    help="Disclosure control of tables of counts: check what others made, and export what was found.",
+    help="Disclosure control of tables of counts: name a grid, check what others made, export what was found.",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
+
+verb(sdc_app)(grid)
 
 Tables = Annotated[list[Path], typer.Argument(metavar="TABLE…", help="CSV or Parquet files.", show_default=False)]
 Acro = Annotated[Path | None, typer.Option("--acro", metavar="FOLDER", help="Write a folder for SACRO-Viewer.")]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pets.errors import QueryError
 from pets.protection.sdc import WIDTH
+from pets.sdc.book import Book, Told
 from pets.sdc.compare import MAX_PAIRS, Comparison, compared
 from pets.session.custody import Custody
 from pets.session.disclosure.solving import ATTACK, UNDECIDED, Question, Verdict, solved
@@ -14,6 +16,10 @@ from pets.session.disclosure.told_book import opened
 
 SMALL = 10
 """Numbers of people below this are small where no rule that was used says more."""
+REFRESHED = (
+    "Tables of before and after a refresh do not agree with each other, as people came or went: those of each refresh "
+    "are compared alone."
+)
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,15 @@ class Attack:
 
 def attack(custody: Custody, *, width: int = WIDTH, seconds: float = 60) -> Attack:
     """See :meth:`pets.Custodian.attack`."""
-    book = opened(custody.account)
-    end, sentences, besides, shown, looked = time.monotonic() + seconds, list[str](), list[str](), 0, 0
-    verdicts: list[Verdict] = []
+    return derived(opened(custody.account), custody.policy.sdc_atoms, width=width, seconds=seconds)
+
+
+def derived(book: Book, atoms: int, *, width: int, seconds: float) -> Attack:
+    """What can be derived of a book, of whose tables no population may be parted into more than ``atoms`` groups.
+
+    Tables of before and after a refresh are looked at as of the same people, and by refresh alone where they disagree.
+    """
+    end, besides, parts = time.monotonic() + seconds, list[str](), list[Attack]()
     for one in book.entries:
         if one.besides is not None:
             besides.append(f"{one.name} is not compared{' in full' if one.plan is not None else ''}: {one.besides}.")
@@ -59,29 +71,49 @@ def attack(custody: Custody, *, width: int = WIDTH, seconds: float = 60) -> Atta
         besides.append("Tables of different people are not compared with each other, who may be the same people.")
     for people in book.populations:
         tables = book.of(people)
-        try:
-            comparison = compared(tables, custody.policy.sdc_atoms)
-        except QueryError as error:
-            besides.append(f"{', '.join(one.name for one in tables)}: {error}.")
-            continue
-        most = max([one.rule.threshold or one.rule.base for one in tables if one.rule is not None] or [SMALL - 1])
-        shown += len({one.sum.atoms for one in comparison.known[:-1] if one.low == one.high and 1 <= one.low <= most})
-        sums, every = comparison.hidden()
-        if not every:
-            besides.append(f"Of more than {MAX_PAIRS:,} pairs of cells not every one was looked at.")
-        looked += len(sums)
+        snapshots = list(dict.fromkeys(one.snapshot for one in tables))
         left = max(0.0, end - time.monotonic())
-        found = solved(Question(comparison.atoms.count, comparison.known, tuple(sums), width, None, left))
-        least = 0 if any(one.rule is not None and one.rule.hide_zero for one in tables) else 1
-        lost = [one for one in found if one.state == ATTACK and _small(one, least, most)]
-        verdicts += lost
-        sentences += [one.sentence for one in lost]
-        undecided = [one for one in found if one.state == UNDECIDED]
-        besides += dict.fromkeys(one.sentence for one in undecided if one.sentence)
-        if late := sum(not one.sentence for one in undecided):
-            besides.append(f"Of {late:,} sums of people nothing was decided in time: give more seconds.")
-        besides += _contradiction(comparison)
-    return Attack(tuple(sentences), shown, tuple(besides), looked, len(book.entries), tuple(verdicts))
+        found, decided = _looked(tables, atoms, width, left if len(snapshots) == 1 else left / 2)
+        if decided or len(snapshots) == 1:
+            parts.append(found)
+            continue
+        besides.append(REFRESHED)
+        for snapshot in snapshots:
+            left = max(0.0, end - time.monotonic())
+            parts.append(_looked([one for one in tables if one.snapshot == snapshot], atoms, width, left)[0])
+    return Attack(
+        tuple(one for part in parts for one in part.sentences),
+        sum(part.shown for part in parts),
+        (*besides, *(one for part in parts for one in part.besides)),
+        sum(part.looked for part in parts),
+        len(book.entries),
+        tuple(one for part in parts for one in part.verdicts),
+    )
+
+
+def _looked(tables: Sequence[Told], atoms: int, width: int, seconds: float) -> tuple[Attack, bool]:
+    """What can be derived of tables of the same people; and whether anything was decided, or nothing was to be."""
+    try:
+        comparison = compared(tables, atoms)
+    except QueryError as error:
+        return Attack((), 0, (f"{', '.join(one.name for one in tables)}: {error}.",), 0, len(tables)), True
+    most = max([one.rule.threshold or one.rule.base for one in tables if one.rule is not None] or [SMALL - 1])
+    shown = len({one.sum.atoms for one in comparison.known[:-1] if one.low == one.high and 1 <= one.low <= most})
+    besides = list[str]()
+    sums, every = comparison.hidden()
+    if not every:
+        besides.append(f"Of more than {MAX_PAIRS:,} pairs of cells not every one was looked at.")
+    found = solved(Question(comparison.atoms.count, comparison.known, tuple(sums), width, None, seconds))
+    least = 0 if any(one.rule is not None and one.rule.hide_zero for one in tables) else 1
+    lost = [one for one in found if one.state == ATTACK and _small(one, least, most)]
+    undecided = [one for one in found if one.state == UNDECIDED]
+    besides += dict.fromkeys(one.sentence for one in undecided if one.sentence)
+    if late := sum(not one.sentence for one in undecided):
+        besides.append(f"Of {late:,} sums of people nothing was decided in time: give more seconds.")
+    besides += _contradiction(comparison)
+    sentences = tuple(one.sentence for one in lost)
+    told = Attack(sentences, shown, tuple(besides), len(sums), len(tables), tuple(lost))
+    return told, len(undecided) < len(found) or not found
 
 
 def _small(one: Verdict, least: int, most: int) -> bool:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from pets.common.codec import Json, digest
-from pets.errors import PolicyError, QueryError, UserError, shown
+from pets.common.entropy import random_id
+from pets.common.integers import array_of
+from pets.errors import DataError, PolicyError, QueryError, UserError, shown
 from pets.ledger.repeats import answered
 from pets.protection.budget import Cost
 from pets.protection.protection import checked
@@ -19,11 +21,13 @@ from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import tabulate
 from pets.sdc.grid import Grid
 from pets.session.custody import Custody
+from pets.session.disclosure.attack import Attack
+from pets.session.disclosure.solving import check_engine
+from pets.session.disclosure.told_book import opened
 from pets.session.grid import words
+from pets.session.grid.comparing import Compared, compared, confirmed, word_of
 from pets.session.guard import guarded
 from pets.session.key_release import Asked, Chosen, Place
-
-ALONE = "It was not compared with what left before about the same people, and that may narrow a cell's interval."
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class GridJob(Chosen):
     snapshot: Snapshot | Linked
     key: str
     currency: str
+    said: str
 
     @property
     def asked(self) -> Asked:
@@ -47,7 +52,7 @@ class GridJob(Chosen):
         return guarded(partial(_found, self, engine))
 
     def form(self, found: Json, schema: Json, at: Place) -> Json:
-        terms = self.grid.plan, self.protection, schema, self.snapshot.id, at.data, ALONE
+        terms = self.grid.plan, self.protection, schema, self.snapshot.id, at.data, self.said
         return found | words.base(words.GRID, *terms)
 
     def told(self, form: Json, engine: str) -> Json:
@@ -55,12 +60,51 @@ class GridJob(Chosen):
 
 
 def _found(job: GridJob, engine: str) -> Json:
+    return {"shown": protected(job.grid, job.protection, job.snapshot, engine)}
+
+
+def protected(grid: Grid, protection: SDC, snapshot: Snapshot | Linked, engine: str) -> list[int]:
     """The cells as they are shown: the one place where the exact counts of a grid exist."""
-    return {"shown": job.protection.rule.shown(tabulate(job.grid.plan, job.snapshot, engine).reveal()).tolist()}
+    return list(protection.rule.shown(tabulate(grid.plan, snapshot, engine).reveal()).tolist())
 
 
-def name_grid(custody: Custody, query: Query, protection: SDC, *, anew: bool) -> ProtectedGrid:
+def name_grid(custody: Custody, query: Query, protection: SDC, *, anew: bool, confirm: str | None) -> ProtectedGrid:
     """See :meth:`pets.Custodian.name_grid`."""
+    grid = _gridded(custody, query, protection)
+    book = opened(custody.account)  # before the grids: who names one meanwhile is told of that, not of the book
+    earlier, snapshot = grids(custody), custody.rows_of(grid.plan)
+    if earlier:
+        _check_earlier(earlier[-1], grid, protection, snapshot.id, anew=anew)
+        if not anew or earlier[-1].snapshot_id == snapshot.id:
+            return earlier[-1]
+    said = confirmed(book, grid, protection, snapshot.id, confirm)
+    job = GridJob(grid, protection, snapshot, _key(custody, len(earlier)), custody.budget.currency, said)
+    custody.sealed(job, None, again=False)
+    # somebody may have named another one meanwhile, and then it is that one which tables come from
+    first = grids(custody)[len(earlier)]
+    _check_earlier(first, grid, protection, first.snapshot_id, anew=anew)
+    return first
+
+
+def compare_grid(custody: Custody, query: Query, protection: SDC, *, width: int, seconds: float) -> Compared:
+    """See :meth:`pets.Custodian.compare_grid`. Of what is counted only what the rule shows is looked at."""
+    grid = _gridded(custody, query, protection)
+    book, earlier, snapshot = opened(custody.account), grids(custody), custody.rows_of(grid.plan)
+    if earlier:
+        _check_earlier(earlier[-1], grid, protection, snapshot.id, anew=True)
+    if not book.entries:
+        return Compared(Attack((), 0, (), 0, 0), (), word_of(book, grid, protection, snapshot.id))
+    check_engine()
+    cells, incident = guarded(partial(protected, grid, protection, snapshot, custody.engine))
+    if cells is None:
+        number = custody.keep_incident(random_id()[:12], incident)
+        raise DataError(f"the grid could not be counted; what went wrong is told by incident({number!r})")
+    terms = book, grid, protection, snapshot.id, array_of(cells), earlier[-1].shown if earlier else None
+    return compared(*terms, atoms=custody.policy.sdc_atoms, width=width, seconds=seconds)
+
+
+def _gridded(custody: Custody, query: Query, protection: SDC) -> Grid:
+    """The grid of a question under a rule, within what the policy allows; no row is read."""
     check_rule(custody, protection)
     grid = Grid(custody.plan(query))
     if grid.cells > custody.policy.sdc_atoms:
@@ -73,17 +117,7 @@ def name_grid(custody: Custody, query: Query, protection: SDC, *, anew: bool) ->
             "a grid is named by the custodian alone, before others ask; open the data once with a policy without "
             "approval=, name the grid, and then open it with approval= again"
         )
-    earlier, snapshot = grids(custody), custody.rows_of(grid.plan)
-    if earlier:
-        _check_earlier(earlier[-1], grid, protection, snapshot.id, anew=anew)
-        if not anew or earlier[-1].snapshot_id == snapshot.id:
-            return earlier[-1]
-    job = GridJob(grid, protection, snapshot, _key(custody, len(earlier)), custody.budget.currency)
-    custody.sealed(job, None, again=False)
-    # somebody may have named another one meanwhile, and then it is that one which tables come from
-    first = grids(custody)[len(earlier)]
-    _check_earlier(first, grid, protection, first.snapshot_id, anew=anew)
-    return first
+    return grid
 
 
 def _check_earlier(earlier: ProtectedGrid, grid: Grid, protection: SDC, snapshot: str, *, anew: bool) -> None:
@@ -96,8 +130,9 @@ def _check_earlier(earlier: ProtectedGrid, grid: Grid, protection: SDC, snapshot
     if snapshot != earlier.snapshot_id and not anew:
         raise UserError(
             "the tables were refreshed since the grid was made, and releases stay on it: where a cell of a new grid "
-            "shows another number, who knows that few people came or went learns of them; decide that, and write "
-            "name_grid(…, anew=True) to make it of the new tables"
+            "shows another number, who knows that few people came or went learns of them; look at "
+            "print(custodian.compare_grid(…)), decide that, and write name_grid(…, anew=True, confirm='…') with the "
+            "word that it ends with, to make it of the new tables"
         )
 
 

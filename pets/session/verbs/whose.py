@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from pets.errors import NoSuchNameError, did_you_mean
 
-_CUSTODIANS = ("report", "check", "refresh", "incident", "ledger", "custody", "reused", "name_grid", "attack")
+_CUSTODIANS = (
+    "report",
+    "check",
+    "refresh",
+    "incident",
+    "ledger",
+    "custody",
+    "reused",
+    "name_grid",
+    "compare_grid",
+    "attack",
+)
 
 
 class SessionNames:

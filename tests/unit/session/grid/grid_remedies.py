@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pets
 from pets import col
+from pets.session.disclosure import solving
+from tests.checked_tables import searched_here
 from tests.grids import BUDGET, GRID, HES, POLICY, ROWS, SCHEMA, T, opened
 from tests.remedies import Case
 
 N = T.group_by("sex").agg(n=pets.count())
 
 
-def named(query: Any = GRID, protection: Any = HES, **more: Any) -> Any:
-    return lambda: opened(**more).name_grid(query, protection)
+def named(query: Any = GRID, protection: Any = HES, *, confirm: str | None = None, **more: Any) -> Any:
+    return lambda: opened(**more).name_grid(query, protection, confirm=confirm)
 
 
 def asked(query: Any = N, protection: Any = HES, **more: Any) -> Any:
@@ -26,14 +29,18 @@ def asked(query: Any = N, protection: Any = HES, **more: Any) -> Any:
     return ask
 
 
-def again(query: Any = GRID, **more: Any) -> Any:
-    """The tables are refreshed between two calls."""
+def again(query: Any = GRID, *, looked: bool = False, **more: Any) -> Any:
+    """The tables are refreshed between two calls; ``looked``: and what follows of both is looked at."""
 
     def ask() -> object:
         session = opened()
         session.name_grid(GRID, HES)
         session.refresh()
-        return session.name_grid(query, HES, **more)
+        if not looked:
+            return session.name_grid(query, HES, **more)
+        with mock.patch.object(solving, "_replies", searched_here):
+            word = session.compare_grid(query, HES, seconds=0).word
+        return session.name_grid(query, HES, confirm=word, **more)
 
     return ask
 
@@ -77,7 +84,9 @@ RULES = [
          named(T.group_by("sex", "region").agg(n=pets.count()), policy=pets.Policy(sdc=("hes",), sdc_atoms=10))),
     Case(approved(False), "open the data once with a policy without approval=", approved(True)),
     Case(second(N), "release from that one", asked()),
-    Case(again(), "name_grid(…, anew=True)", again(anew=True)),
+    Case(again(), "name_grid(…, anew=True, confirm='…')", again(anew=True, looked=True)),
+    Case(again(anew=True), "name_grid(…, confirm='…')", again(anew=True, looked=True)),
+    Case(named(confirm="0123456789ab"), "write the word that it ends with", named()),
     Case(named(protection=pets.DP(epsilon=1)), "such as pets.SDC('hes')", named()),
     Case(lambda: opened().release(N, HES), "custodian.name_grid(", asked()),
     Case(asked(again=True), "leave again=True out", asked()),

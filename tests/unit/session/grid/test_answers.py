@@ -15,8 +15,10 @@ import pytest
 import pets
 from pets import col
 from pets.errors import BudgetError, PolicyError, QueryError, ReleaseFailedError, UserError
+from pets.session.disclosure import solving
 from pets.session.grid import answers, naming
 from tests.chance import SOURCES
+from tests.checked_tables import searched_here
 from tests.grids import BUDGET, EDGES, GRID, HES, POLICY, ROWS, SCHEMA, T, opened, people
 
 N = pets.count()
@@ -53,6 +55,12 @@ def stored(ready: Path, **more: Any) -> pets.Session:
     """A session on the rows that were prepared."""
     given: dict[str, Any] = {"budget": BUDGET, "policy": POLICY, "snapshots": ready, "progress": False}
     return pets.Session(SCHEMA, None, **(given | more))
+
+
+def looked_at(custodian: pets.Custodian) -> Any:
+    """What follows of the grid and all that left before; the search does not leave this process."""
+    with mock.patch.object(solving, "_replies", searched_here):
+        return custodian.compare_grid(GRID, HES, seconds=0)
 
 
 def exact(query: pets.Query, name: str = "n") -> list[int]:
@@ -164,7 +172,7 @@ def test_after_a_refresh_releases_stay_on_the_old_grid_until_the_custodian_decid
     assert not any("refreshed" in note for note in before.notes)
     with pytest.raises(UserError, match="anew=True"):
         custodian.name_grid(GRID, HES)
-    new = custodian.name_grid(GRID, HES, anew=True)
+    new = custodian.name_grid(GRID, HES, anew=True, confirm=looked_at(custodian).word)
     assert new.snapshot_id != old.snapshot_id and new.shown.sum() > old.shown.sum()
     last = session.release(BY_SEX, HES)
     assert last.form["grid"]["digest"] == new.digest and last.form["counts"] != before.form["counts"]
@@ -203,7 +211,9 @@ def test_a_grid_that_fails_stays_on_the_account_and_shows_nothing(custodian: pet
     assert "canary" not in str(caught.value)
     entries = custodian.history()
     assert list(entries["state"]) == ["forfeited"] and list(entries["unbounded"]) == [True]
-    custodian.name_grid(GRID, HES)  # and it can be named again
+    looked = looked_at(custodian)
+    assert any("was started and not sealed" in one for one in looked.attack.besides)
+    custodian.name_grid(GRID, HES, confirm=looked.word)  # and it can be named again
     assert len(custodian.history()) == 2
 
 

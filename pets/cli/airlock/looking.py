@@ -12,7 +12,7 @@ from pets.session.airlock.shown import OutputView
 
 WAY = """\
 Then, by your own eyes: pets review approve {id} --by YOU --digest {short}
-or: pets review return {id} --by YOU --reason CODE --note TEXT (or reject; --now --digest {short} returns it at once)"""
+or: pets review return {id} --by YOU --digest {short} --reason CODE --note TEXT (or reject; --now returns it at once)"""
 
 
 def look(ledger: Ledger, output: str, by: str | None, out: str | None) -> None:

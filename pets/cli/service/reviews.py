@@ -39,6 +39,16 @@ def _reason(decision: Decision) -> typer.models.OptionInfo:
     return found
 
 
+def _looked_at(digest: str | None) -> str:
+    """What somebody looked at, by its digest: the newest turn may be one that they never saw."""
+    if digest is None:
+        raise UserError(
+            "whoever votes about an output names what they looked at; look at it with pets review show, and add the "
+            "--digest that it prints"
+        )
+    return digest
+
+
 @verb(review_app)
 def list_(
     books: Books,
@@ -111,12 +121,8 @@ def approve(books: Books, request: Job, by: By, note: Note = "", digest: Digest 
 
     ledger = books.open()
     if Outputs(ledger).known(request):
-        if digest is None:
-            raise UserError(
-                "whoever approves an output names what they looked at; look at it with pets review show, and add the "
-                "--digest that it prints"
-            )
-        made = Voting(ledger).decide(request, Decision.APPROVE, by=by, digest=digest, note=note)
+        seen = _looked_at(digest)
+        made = Voting(ledger).decide(request, Decision.APPROVE, by=by, digest=seen, note=note)
         typer.echo(f"Voted; the output is {made.state.value}.", err=True)
         return
     Reviews(ledger).decide(request, Decision.APPROVE, by=by, note=note)
@@ -157,41 +163,37 @@ def return_(
     """Vote that an output goes back to its analyst, who may mend it; or send it back at once.
 
     \b
-    pets review return 7d20… --by jo@hospital --reason small-counts --note "ward 3" --ledger ledger.db
+    pets review return 7d20… --by jo@hospital --reason small-counts --digest 5e884898da28 --ledger ledger.db
     pets review return 7d20… --by jo@hospital --reason unclear --now --digest 5e884898da28 --ledger ledger.db
     """
-    from pets.ledger.review.outputs import Outputs
     from pets.ledger.review.voting import Voting
 
-    ledger = books.open()
+    voting, seen = Voting(books.open()), _looked_at(digest)
     if now:
-        if digest is None:
-            raise UserError(
-                "whoever returns an output at once names what they looked at; look at it with pets review show, and "
-                "add the --digest that it prints"
-            )
-        made = Voting(ledger).send_back(output, by=by, digest=digest, reason=reason, note=note)
+        made = voting.send_back(output, by=by, digest=seen, reason=reason, note=note)
     else:
-        seen = digest or Outputs(ledger).find(output, by=by).digest
-        made = Voting(ledger).decide(output, Decision.RETURN, by=by, digest=seen, reason=reason, note=note)
+        made = voting.decide(output, Decision.RETURN, by=by, digest=seen, reason=reason, note=note)
     typer.echo(f"{'Returned' if now else 'Voted'}; the output is {made.state.value}.", err=True)
 
 
 @verb(review_app)
 def reject(
-    books: Books, output: Name, by: By, reason: Annotated[str, _reason(Decision.REJECT)], note: Note = ""
+    books: Books,
+    output: Name,
+    by: By,
+    reason: Annotated[str, _reason(Decision.REJECT)],
+    note: Note = "",
+    digest: Digest = None,
 ) -> None:
     """Vote that an output never leaves.
 
     \b
-    pets review reject 7d20… --by jo@hospital --reason rows-of-people --ledger ledger.db
+    pets review reject 7d20… --by jo@hospital --reason rows-of-people --digest 5e884898da28 --ledger ledger.db
     """
-    from pets.ledger.review.outputs import Outputs
     from pets.ledger.review.voting import Voting
 
-    ledger = books.open()
-    seen = Outputs(ledger).find(output, by=by).digest
-    made = Voting(ledger).decide(output, Decision.REJECT, by=by, digest=seen, reason=reason, note=note)
+    voting, seen = Voting(books.open()), _looked_at(digest)
+    made = voting.decide(output, Decision.REJECT, by=by, digest=seen, reason=reason, note=note)
     typer.echo(f"Voted; the output is {made.state.value}.", err=True)
 
 

@@ -60,6 +60,11 @@ def named(connection: sa.Connection, sha256: str, gone: Sequence[str]) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
+def manifests(connection: sa.Connection, gone: Sequence[str]) -> list[str]:
+    """What the present turn of each output holds that is in none of these states."""
+    return list(connection.execute(sa.select(outputs.c.manifest).where(outputs.c.state.not_in(gone))).scalars())
+
+
 def votes(connection: sa.Connection, name: str, turn: int) -> list[Any]:
     """What was voted in one turn, oldest first."""
     mine = output_votes.c.output == name, output_votes.c.turn == turn

@@ -2,18 +2,20 @@
 
 They may disclose what nobody has approved yet, so they are never in the ledger's database nor in its log. Those of a
 ledger in memory die with it. Several hosts of one ledger share the folder, as they share its key. Those of an output
-that was withdrawn or rejected are deleted.
+that was withdrawn or rejected are deleted, and what a crash left undeleted is deleted when the ledger is opened next.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from pets.common.entropy import random_id
 from pets.errors import LedgerError
@@ -23,6 +25,9 @@ from pets.ledger.review.votes import GONE
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _memory: WeakKeyDictionary[Ledger, dict[str, bytes]] = WeakKeyDictionary()
+_opened: WeakSet[Ledger] = WeakSet()
+LEFT = 86_400
+"""Seconds after which a file that was begun and not ended was left behind."""
 
 
 class FileStore:
@@ -32,6 +37,30 @@ class FileStore:
         self._ledger = ledger
         place = ledger.public_path
         self._folder = None if place is None else place.with_name(f"{place.name.removesuffix('.pub')}.outputs")
+
+        if self._folder is not None and ledger not in _opened:
+            _opened.add(ledger)
+            self._sweep(self._folder)
+
+    def _sweep(self, folder: Path) -> None:
+        """Delete again what should have been: what no output names, and what was begun long ago and never ended."""
+        found, begun = list[str](), list[Path]()
+        with contextlib.suppress(OSError):
+            for path in folder.iterdir():
+                if _DIGEST.fullmatch(path.name):
+                    found.append(path.name)
+                elif path.suffix == ".new" and path.stat().st_mtime < time.time() - LEFT:
+                    begun.append(path)
+        for path in begun:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+        if not found:
+            return
+        with self._ledger.reading() as tx:
+            kept = outputs.manifests(tx.connection, [one.value for one in GONE])
+        alive = {file["sha256"] for manifest in kept for file in json.loads(manifest)["files"]}
+        if left := [name for name in found if name not in alive]:
+            self.forget(left)
 
     def put(self, data: bytes) -> str:
         """Keep bytes, durably, and give their digest; raises :class:`LedgerError` where they cannot be written."""

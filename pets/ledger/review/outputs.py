@@ -94,8 +94,9 @@ class Outputs:
             turn = self._turn(row.turn + 1, manifest, Rules(**json.loads(row.rules)), tx, now)
             move(tx, row, OutputState.SUBMITTED, **turn)
             self._say_submitted(tx, outputs.by_id(tx.connection, output), now)
+        made = self._done(output, by)
         self.store.forget(digests(row))
-        return self._done(output, by)
+        return made
 
     def _check_returned(self, tx: Transaction, output: str, by: str, manifest: Manifest) -> Any:
         row = self._own(tx, output, by)
@@ -110,8 +111,9 @@ class Outputs:
             row = self._own(tx, output, by)
             move(tx, row, OutputState.WITHDRAWN)
             say(tx, "output-withdrawn", row, now, by=by)
+        made = self._done(output, by)
         self.store.forget(digests(row))
-        return self._done(output, by)
+        return made
 
     def _keep(self, files: Mapping[str, bytes], manifest: Manifest) -> None:
         for one in manifest.files:

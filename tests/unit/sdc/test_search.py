@@ -10,6 +10,7 @@ import pytest
 
 from pets.common.integers import Ints
 from pets.errors import QueryError
+from pets.sdc.block import Pool
 from pets.sdc.proof import Protected, verify_attack, verify_pair
 from pets.sdc.search import bounds, check
 from pets.sdc.solve import Highs, Vertex
@@ -280,6 +281,20 @@ def test_a_solver_that_lies_proves_nothing_and_derives_nothing(lie: str) -> None
     assert open_.lo <= 1 and open_.hi >= 6 and known.lo <= 3 <= known.hi
     if lie == "late":
         assert open_.state == known.state == "undecided"
+
+
+def test_a_table_that_nobody_looked_at_before_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search looks at both tables of a proof once more, whatever took them in."""
+
+    def trusting(pool: Pool, table: Ints | None) -> bool:
+        if table is not None:
+            pool.tables = np.vstack([pool.tables, table])
+        return True
+
+    monkeypatch.setattr(Pool, "add", trusting)
+    engine, target = type("Lie", (Liar,), {"lie": "another vertex"}), [Protected((0,), "cell (0, 0)")]
+    [found] = check(system_of((2, 2), TWO_BY_TWO, naive10), TWO_BY_TWO, target, 3, 60, engine=engine)
+    assert found.state != "proved" and found.pair is None
 
 
 def test_where_time_is_up_nothing_is_proved() -> None:

@@ -129,10 +129,16 @@ def test_outputs_are_returned_rejected_and_withdrawn(
         made.append(capsys.readouterr().out.strip())
     for verb, reason, end in (("return", "small-counts", "returned"), ("reject", "rows-of-people", "rejected")):
         output = made.pop()
+        vote = ["review", verb, output, "--reason", reason, *address, "--by"]
+        assert run([*vote, "jo"]) == 2 and "add the --digest that it prints" in capsys.readouterr().err
+        assert run([*vote, "jo", "--digest", "0" * 12]) == 21
+        assert "look at it once more, and vote about what you saw" in capsys.readouterr().err
+        assert run(["review", "show", output, *address]) == 0
+        digest = capsys.readouterr().out.split("--digest ")[1].split()[0]
         for by in ("jo", "kim"):
-            assert run(["review", verb, output, "--by", by, "--reason", reason, *address]) == 0
+            assert run([*vote, by, "--digest", digest]) == 0
         assert f"the output is {end}." in capsys.readouterr().err
     assert run(["airlock", "withdraw", made[0], "--analyst", "amina", *address]) == 0
-    assert run(["review", "return", made[0], "--by", "jo", "--reason", "fine", *address]) == 2
+    assert run(["review", "return", made[0], "--by", "jo", "--reason", "fine", "--digest", digest, *address]) == 2
     assert "is no reason to return" in capsys.readouterr().err
     assert run(["airlock", "check", str(folder), "--small", "0"]) == 2

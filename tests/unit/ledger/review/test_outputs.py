@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import stat
 import threading
 from collections.abc import Iterator
@@ -416,6 +418,62 @@ def test_a_crash_leaves_an_act_whole_or_not_at_all(
             assert found.voted == {"vote": 0, "last vote": 1}[act] + whole
             vote(ledger, made, "lee")
             assert Outputs(ledger).find(made.id).voted == {"vote": 1, "last vote": 2}[act]
+        holds(ledger)
+
+
+@pytest.mark.parametrize(
+    ("point", "act"),
+    [
+        ("output-committed", "withdraw"),
+        ("output-committed", "reject"),
+        ("output-committed", "resubmit"),
+        ("output-stored", "submit"),
+    ],
+)
+def test_what_a_crash_left_undeleted_is_deleted_at_the_next_opening(
+    tmp_path: Path, point: str, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log tells that it may not leave, and the process dies before its bytes are gone."""
+    address, store = tmp_path / "kept.db", tmp_path / "kept.db.outputs"
+    new = {"t.csv": TABLE + b"East,50\n"}
+
+    def die(reached: str) -> None:
+        if reached == point:
+            raise KeyboardInterrupt
+
+    def held() -> set[str]:
+        return {path.name for path in store.iterdir()}
+
+    with Ledger(address) as ledger:
+        account(ledger)
+        every, kept = Outputs(ledger), submit(ledger)
+        made = submit(ledger, TABLE + b"East,45\n")
+        wanted = {one.sha256 for one in kept.manifest.files}
+        if act == "reject":
+            vote(ledger, made, "jo", "reject")
+        if act == "resubmit":
+            Voting(ledger).send_back(made.id, by="jo", digest=made.digest)
+            wanted |= {hashlib.sha256(new["t.csv"]).hexdigest()}
+        if act == "submit":
+            wanted |= {one.sha256 for one in made.manifest.files}
+        acts = {
+            "withdraw": lambda: every.withdraw(made.id, by="a"),
+            "reject": lambda: vote(ledger, made, "kim", "reject"),
+            "resubmit": lambda: every.resubmit(made.id, new, by="a", **SAID),
+            "submit": lambda: submit(ledger, TABLE + b"East,60\n"),
+        }
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(failpoint, "hook", die)
+            acts[act]()
+        assert held() > wanted
+    for name, old in ((".left.new", True), (".begun.new", False), ("notes.txt", True)):
+        (store / name).write_bytes(b"half")
+        if old:
+            os.utime(store / name, (0, 0))
+    with Ledger(address) as ledger:
+        Outputs(ledger)
+        assert held() == wanted | {".begun.new", "notes.txt"}
+        assert Outputs(ledger).files(kept.id)["table.csv"] == TABLE
         holds(ledger)
 
 

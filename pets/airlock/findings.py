@@ -17,6 +17,7 @@ RULES = {
     "small-count": "counts of few people are hidden or rounded",
     "unrounded": "counts are rounded, so that no two of them show a small one by subtraction",
     "missing-counts": "beside each rate, mean or quantile stands the number of people behind it",
+    "missing-numbers": "beside a picture stand the numbers that it was drawn from",
     "extreme": "a smallest or largest value is one person's",
     "many-rows": "a table is no larger than a person can check",
     "no-context": "a checker must know what the output is and what it is for",

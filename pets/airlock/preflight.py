@@ -102,6 +102,11 @@ def _all(files: Mapping[str, bytes], small: int) -> Iterator[Finding]:
         yield Finding("", "too-large", f"an output has 1 to {MAX_FILES} files", remedy_, stops=True)
     for name, data in files.items():
         yield from check_file(name, data, small=small)
+    kinds = {name: kind_of(name) for name in files}
+    if Kind.TABLE not in kinds.values():
+        for name in (name for name, kind in kinds.items() if kind is Kind.PICTURE):
+            says = "no table beside it has the numbers that it was drawn from"
+            yield Finding(name, "missing-numbers", says, "add them as .csv: points and bars may each be one person")
 
 
 def check_file(name: str, data: bytes, *, small: int = SMALL) -> Iterator[Finding]:

@@ -174,7 +174,8 @@ def check_table(name: str, data: bytes, *, small: int = SMALL) -> Iterator[Findi
         return
     rows = len(found[0].cells)
     yield from _people(name, found, rows)
-    counts = [one for one in found if one.counts]
+    ends = _ends(found)
+    counts = [one for one in found if one.counts and one.name not in ends]
     for column in counts:
         yield from _counts(name, column, small)
     for column in found:
@@ -206,13 +207,14 @@ def _people(name: str, found: Sequence[Column], rows: int) -> Iterator[Finding]:
                 stops=column.distinct and rows > 1,
             )
     counted = any(one.named_count and one.counts for one in found)
-    if not counted and rows >= FEW_ROWS and any(one.distinct for one in found):
+    if not counted and rows >= FEW_ROWS:
+        differ = ", a column of which no two values are the same," * any(one.distinct for one in found)
         yield Finding(
             name,
             "row-level",
-            f"it has {rows:,} rows, a column of which no two values are the same, and no counts: it looks like a list "
-            "of people",
-            "group the rows and count them; if each row is a group already, add the number of people in it",
+            f"it has {rows:,} rows{differ} and no counts: it looks like a list of people",
+            "group the rows and count them; if each row is a group already, add the number of people in it; if it is "
+            "a synthetic table, submit its certificate with it",
         )
     if rows > MAX_ROWS:
         yield Finding(
@@ -221,6 +223,33 @@ def _people(name: str, found: Sequence[Column], rows: int) -> Iterator[Finding]:
             f"it has {rows:,} rows, more than a person checks ({MAX_ROWS:,})",
             "use coarser groups, or submit it in parts that are checked one by one",
         )
+
+
+def _ends(found: Sequence[Column]) -> frozenset[str]:
+    """The columns ``n_low`` and ``n_high`` beside a column ``n`` of counts, where they tell no more than rounding does.
+
+    So a release's own table is not asked to round them; what lies nearer than rounding would leave it is still a count.
+    """
+    named = {one.name: one for one in found}
+    out: set[str] = set()
+    for name, column in named.items():
+        low, high = named.get(f"{name}_low"), named.get(f"{name}_high")
+        if low is None or high is None or not column.counts or column.odd:
+            continue
+        if all(map(_leaves_open, column.values, low.values, high.values)):
+            out |= {low.name, high.name}
+    return frozenset(out)
+
+
+def _leaves_open(shown: float | None, low: float | None, high: float | None) -> bool:
+    """Whether ends leave as much open as a number hidden, or rounded to 5 (the least, 10, may be 10 to 12)."""
+    if low is None or high is None or not _whole(low) or not _whole(high):
+        return False
+    if shown is None:
+        return high - low >= 4
+    if shown == 0:
+        return low == 0
+    return (low <= shown - 2 or low <= shown <= SMALL) and high >= shown + 2
 
 
 def _counts(name: str, column: Column, small: int) -> Iterator[Finding]:

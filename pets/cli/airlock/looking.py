@@ -11,8 +11,9 @@ from pets.ledger.review.outputs import Outputs
 from pets.session.airlock.shown import OutputView
 
 WAY = """\
-Then, by your own eyes: pets review approve {id} --by YOU --digest {short}
-or: pets review return {id} --by YOU --digest {short} --reason CODE --note TEXT (or reject; --now returns it at once)"""
+Then, by your own eyes: pets review approve {id} --by YOU --digest {short} --ledger LEDGER
+or: pets review return {id} --by YOU --digest {short} --reason CODE --note TEXT --ledger LEDGER
+(or reject; return … --now sends it back at once)"""
 
 
 def look(ledger: Ledger, output: str, by: str | None, out: str | None) -> None:

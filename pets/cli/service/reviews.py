@@ -11,7 +11,7 @@ import typer
 from pets.cli.command import verb
 from pets.cli.flags import Books
 from pets.errors import UserError
-from pets.ledger.review.votes import REASONS, Decision
+from pets.ledger.review.votes import REASONS, Decision, OutputState
 
 review_app = typer.Typer(
     name="review",
@@ -53,17 +53,28 @@ def _looked_at(digest: str | None) -> str:
 def list_(
     books: Books,
     dataset: Annotated[str | None, typer.Option("--dataset", help="Of this dataset alone.", show_default="all")] = None,
+    left: Annotated[
+        bool, typer.Option("--left", help="The outputs that have left instead, to compare with, the newest first.")
+    ] = False,
 ) -> None:
     """The requests that are held and the outputs that wait for votes, the longest first.
 
     \b
     pets review list --ledger ledger.db
+    pets review list --left --dataset stays --ledger ledger.db
     """
     from pets.ledger.review.outputs import Outputs
     from pets.ledger.review.reviews import Reviews
     from pets.session.airlock.shown import OutputList
 
     ledger = books.open()
+    if left:
+        gone = Outputs(ledger).listed(dataset, states=(OutputState.RELEASED,))
+        if gone:
+            print(OutputList(gone))
+        else:
+            typer.echo("Nothing has left.", err=True)
+        return
     held, outputs = Reviews(ledger).waiting(dataset), Outputs(ledger).waiting(dataset)
     for one in held:
         job = one.job

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, product
@@ -11,8 +11,8 @@ import numpy as np
 
 from pets.protection.rounding import Rounding
 from pets.sdc.tables.axis import cover
-from pets.sdc.tables.cell_text import Kind
-from pets.sdc.tables.sheet import TOTAL, Entry, Sheet
+from pets.sdc.tables.cell_text import Kind, Shown
+from pets.sdc.tables.sheet import TOTAL, Entry, Sheet, beside
 
 MOST = 10**7
 """What nobody bounds is taken to be at most this."""
@@ -128,6 +128,30 @@ def _ends(entry: Entry, rule: Rounding | None, small: Ends) -> Ends:
             )
         return small
     return 0, MOST
+
+
+def ends_beside(columns: Mapping[str, Sequence[Shown]], rule: Rounding) -> tuple[str, ...]:
+    """Columns of counts beside ``…_low`` and ``…_high`` that say no more of a number shown than the rule leaves open.
+
+    A release's own table has them. Ends that lie nearer, or are no whole numbers, are left to be checked as counts.
+    """
+    out = []
+    for name in columns:
+        if all(end in columns for end in beside(name)):
+            rows = zip(columns[name], *(columns[end] for end in beside(name)), strict=True)
+            if all(_within(shown, low.count, high.count, rule) for shown, low, high in rows):
+                out.append(name)
+    return tuple(out)
+
+
+def _within(shown: Shown, low: int | None, high: int | None, rule: Rounding) -> bool:
+    """Whether what a number leaves open under a rule lies between two others; whether those are ends, if it is none."""
+    if low is None or high is None or low > high:
+        return False
+    if shown.count is None:
+        return shown.kind in (Kind.HIDDEN, Kind.ABSENT)
+    least, most = rule.interval(np.array([shown.count], dtype=np.int64))
+    return bool(low <= least[0] and most[0] <= high)
 
 
 def _silent(whole: Bounded, rule: Rounding) -> frozenset[tuple[str, ...]]:

@@ -21,7 +21,8 @@ from pets.protection.sdc import PRESETS, SDC, WIDTH, preset
 from pets.release.rounded.sealed_table import SealedTable
 from pets.schema.schema import Category, Schema
 from pets.sdc.tables import rules
-from pets.sdc.tables.bounds import MOST, Bounded, bounded
+from pets.sdc.tables.bounds import MOST, Bounded, bounded, ends_beside
+from pets.sdc.tables.cell_text import read_cell
 from pets.sdc.tables.files import read_table
 from pets.sdc.tables.findings import Finding, Grid, Verdict
 from pets.sdc.tables.linked import MAX_ATOMS, Linked, Target, linked
@@ -29,7 +30,7 @@ from pets.sdc.tables.reach import Reach
 from pets.sdc.tables.released import of_release, saved
 from pets.sdc.tables.result import TableCheck
 from pets.sdc.tables.rules import Limits
-from pets.sdc.tables.sheet import COLUMNS, TOTAL, Layout, Sheet, flat, sheets
+from pets.sdc.tables.sheet import COLUMNS, TOTAL, Layout, Sheet, beside, flat, sheets
 from pets.sdc.tables.subtraction import ContradictionError, Subtraction
 
 PEOPLE = ("auto", "same", "nested", "other")
@@ -94,7 +95,10 @@ def check(
     )
     grids: list[Grid] = []
     made: list[Sheet] = []
-    named = [(title, frame, _by_schema(frame, layout, schema)) for title, frame in _named(tables)]
+    named = [
+        (title, frame, _by_ends(frame, _by_schema(frame, layout, schema), limits.rule))
+        for title, frame in _named(tables)
+    ]
     known = [one for title, frame, told in named for one in sheets(frame, title, told)]
     for title, frame, told in named:
         found = sheets(frame, title, _by_others(told, [one for one in known if one.name == title], known))
@@ -190,6 +194,13 @@ def _by_schema(frame: pd.DataFrame, layout: Layout, schema: Schema | None) -> La
             if isinstance(column, Category) and sum(str(value) in names for value in column.values) > 1:
                 across = name
     return replace(layout, keys=keys, across=across)
+
+
+def _by_ends(frame: pd.DataFrame, layout: Layout, rule: Rounding) -> Layout:
+    """What a table's own columns say of the ends of its counts, where nobody says that they are counts."""
+    columns = {str(name): [read_cell(one) for one in cells] for name, cells in flat(frame)[0].items()}
+    said = {*(layout.keys or ()), *(layout.counts or ())}
+    return replace(layout, ends=tuple(one for one in ends_beside(columns, rule) if said.isdisjoint(beside(one))))
 
 
 def _by_others(layout: Layout, own: Sequence[Sheet], known: Sequence[Sheet]) -> Layout:

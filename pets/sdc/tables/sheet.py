@@ -112,6 +112,8 @@ class Layout:
         across: what the columns of counts are parted by, such as ``"sex"``.
         means: columns of means, by name the column with the number of people.
         totals: labels that name all together, beside Total, All, Overall and the like.
+        ends: columns of counts, each beside its ``…_low`` and ``…_high``, which are no counts: they say between what a
+            count lies, and of one that is not shown that is what a reader knows.
     """
 
     keys: tuple[str, ...] | None = None
@@ -119,6 +121,7 @@ class Layout:
     across: str | None = None
     means: tuple[tuple[str, str | None], ...] | None = None
     totals: frozenset[str] = frozenset()
+    ends: tuple[str, ...] = ()
 
 
 def flat(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -152,6 +155,8 @@ def sheets(table: pd.DataFrame, name: str, layout: Layout) -> tuple[Sheet, ...]:
         twice = str(frame.columns[frame.columns.duplicated()][0])
         raise DataError(f"{name}: two columns are called {twice!r}; rename one of them")
     texts = {column: [read_cell(value) for value in frame[column]] for column in frame.columns}
+    for one in layout.ends:
+        texts[one] = list(map(_between, texts[one], *(texts[end] for end in beside(one))))
     keys, counts, means, sums = _roles(texts, name, layout, index)
     labels = {key: [_label(one.text, layout) for one in texts[key]] for key in keys}
     places = {column: place for place, column in enumerate(column for column in frame.columns if column not in keys)}
@@ -184,6 +189,16 @@ def sheets(table: pd.DataFrame, name: str, layout: Layout) -> tuple[Sheet, ...]:
     return tuple(made)
 
 
+def beside(name: str) -> tuple[str, str]:
+    """The columns that hold the ends of the counts of a column, as a release's own table names them."""
+    return f"{name}_low", f"{name}_high"
+
+
+def _between(count: Shown, low: Shown, high: Shown) -> Shown:
+    """A count, or what its ends say where it is not shown."""
+    return count if count.kind is Kind.NUMBER else read_cell(f"{low.count}-{high.count}")
+
+
 def _told_apart(labels: dict[str, list[str]], rows: int, name: str) -> None:
     """Refuse rows that the keys do not tell apart: of the same people, only one number can be right."""
     seen: dict[tuple[str, ...], int] = {}
@@ -210,7 +225,7 @@ def _roles(
         if column not in texts:
             raise DataError(f"{name} has no column {shown(column)}{did_you_mean(column, texts)}")
     sums = _sum_columns(texts)
-    spoken = {*said, *(sums or ())}
+    spoken = {*said, *(sums or ()), *(end for one in layout.ends for end in beside(one))}
     numeric = [column for column in texts if column not in index and _numeric(texts[column])]
     free = [column for column in texts if column not in spoken]
     means = dict(layout.means or ())

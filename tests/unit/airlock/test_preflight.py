@@ -78,7 +78,7 @@ def test_every_kind_that_is_allowed_is() -> None:
     for kind, endings in KINDS.items():
         assert all(kind_of(f"a{one.upper()}") is kind and one in allowed() for one in endings)
     assert not set(REMEDIES) & {one for endings in KINDS.values() for one in endings}
-    assert ending("a.tar.GZ") == ".gz" and ending("folder.d/a") == "" and len(RULES) == 14
+    assert ending("a.tar.GZ") == ".gz" and ending("folder.d/a") == "" and len(RULES) == 15
 
 
 @pytest.mark.parametrize(
@@ -159,6 +159,12 @@ def test_a_picture_holds_the_picture_alone(name: str, data: bytes, rule: str, sa
 def test_a_text_is_no_longer_than_somebody_reads(name: str, data: bytes, expected: set[str]) -> None:
     found = rules(name, data)
     assert set(found) == expected and all(one.remedy for one in found.values())
+
+
+def test_a_picture_stands_beside_its_numbers() -> None:
+    (alone,) = preflight({"a.png": png(), "a.md": b"# Words"}, CONTEXT, CONTROLS).findings
+    assert (alone.file, alone.rule, alone.stops) == ("a.png", "missing-numbers", False) and ".csv" in alone.remedy
+    assert preflight({"a.png": png(), "t.csv": TABLE}, CONTEXT, CONTROLS).clean
 
 
 def test_sizes() -> None:

@@ -135,3 +135,23 @@ def test_a_column_is_what_its_texts_are() -> None:
     assert Column.of("n", ["15"]).counts and not Column.of("n", ["many"]).counts
     assert {"n", "tested"} <= COUNTS and {"rate", "coverage"} <= RATES and {"year", "degrees"} <= KEYS
     assert not COUNTS & (RATES | KEYS)
+
+
+RELEASED = "region,n,n_low,n_high\nNorth,250,248,252\nSouth,10,10,12\nEast,*,1,7\nWest,0,0,0\n"
+
+
+def test_a_releases_own_ends_are_no_counts_to_round() -> None:
+    assert found(RELEASED) == {}
+    assert found(RELEASED.replace("*,1,7", "*,2,14")) == {}, "a sum of two hidden cells"
+    for near in ("250,249,252", "250,248,251", "250,250,250"):
+        assert "unrounded" in found(RELEASED.replace("250,248,252", near)), "nearer than rounding leaves it"
+    assert "small-count" in found(RELEASED.replace("*,1,7", "*,3,4"))
+    assert "small-count" in found(RELEASED.replace("0,0,0", "0,3,7"))
+    assert "unreadable" in found(RELEASED.replace("250,248,252", "250,248,253.5"))
+    assert "unrounded" in found(RELEASED.replace("n_high", "n_top"))
+
+
+def test_rows_that_repeat_are_people_too() -> None:
+    people = found(rows("region,sex,days", 60, "N,F,35"))["row-level"]
+    assert "it has 60 rows and no counts" in people.says and "certificate" in people.remedy
+    assert "row-level" not in found(rows("region,sex,days", 49, "N,F,35"))

@@ -79,6 +79,10 @@ def test_from_a_folder_to_its_release(folder: Path, tmp_path: Path, capsys: pyte
     assert pets("review", "release", output, "--by", "v", "--out", str(out)).strip() == str(out / "stays.csv")
     assert (out / "stays.csv").read_text() == TABLE + "East,40\n"
     assert "Nothing is held." in pets("review", "list")
+    assert pets("review", "list", "--left", "--dataset", "d").startswith(output), "the next one is compared with it"
+    assert "Nothing has left." in pets("review", "list", "--left", "--dataset", "other")
+    pets("review", "show", output, "--by", "lee", "--out", str(tmp_path / "earlier"))
+    assert (tmp_path / "earlier" / "stays.csv").read_text() == TABLE + "East,40\n"
 
 
 SCHEMA = """\

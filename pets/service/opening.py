@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from pets.common.codec import Json
-from pets.errors import DataError, UserError, did_you_mean, shown
+from pets.errors import BudgetError, DataError, PolicyError, UserError, did_you_mean, shown
 from pets.ledger.ledger import Ledger
 from pets.protection.budget import Budget
 from pets.protection.policy import Policy
@@ -25,9 +25,14 @@ class Opening:
         data: by table, where its rows are (a path, or the URL of a database).
         snapshots: the folder of the prepared tables.
         keys: the folder of the ledger's keys, where they lie elsewhere.
-        budget: of a dataset that the ledger does not know yet, in its JSON form.
-        policy: what is allowed, in its JSON form.
+        budget: of a dataset that the ledger does not know yet: a :class:`pets.Budget`, or what ``service.yaml`` says of
+            one, such as ``{"epsilon": 3, "delta": 1e-6}``. It is kept in its canonical form.
+        policy: what is allowed: a :class:`pets.Policy`, or its parts by name, such as ``{"approval": "before"}``.
         engine, memory, threads: as for :class:`pets.Custodian`.
+
+    Raises:
+        BudgetError: for what is no budget.
+        PolicyError: for what is no policy.
     """
 
     schema: str
@@ -35,11 +40,21 @@ class Opening:
     data: Mapping[str, str] = field(default_factory=dict)
     snapshots: str | None = None
     keys: str | None = None
-    budget: Json | None = None
-    policy: Json = field(default_factory=dict)
+    budget: Budget | Mapping[str, Any] | None = None
+    policy: Policy | Mapping[str, Any] = field(default_factory=dict)
     engine: str = "duckdb"
     memory: str | None = None
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.budget is not None:
+            object.__setattr__(self, "budget", _budget(self.budget).to_json())
+        if isinstance(self.policy, Policy):
+            object.__setattr__(self, "policy", self.policy.to_json())
+        elif isinstance(self.policy, Mapping):
+            Policy(**self.policy)
+        else:
+            raise PolicyError(f"a policy is pets.Policy(…), or its parts by name, not {shown(self.policy)}")
 
     def custodian(self, *, progress: bool = False) -> Custodian:
         """Open it; raises what :class:`pets.Custodian` raises."""
@@ -49,7 +64,7 @@ class Opening:
                 dict(self.data),
                 budget=None if self.budget is None else Budget.from_json(self.budget),
                 ledger=Ledger(self.ledger, keys=self.keys),
-                policy=Policy(**self.policy),
+                policy=Policy.from_json(self.policy),
                 engine=self.engine,
                 snapshots=self.snapshots,
                 memory=self.memory,
@@ -89,3 +104,12 @@ class Opening:
             if name not in known:
                 raise UserError(f"a custodian is not opened with {shown(name)}{did_you_mean(name, known)}")
         return cls(**form)
+
+
+def _budget(given: Any) -> Budget:
+    if isinstance(given, Budget):
+        return given
+    if not isinstance(given, Mapping):
+        raise BudgetError(f"a budget is pets.Budget(epsilon=3, delta=1e-6), or its parts by name, not {shown(given)}")
+    canonical = all(isinstance(part, (int, str)) for part in given.values()) and len(given) == len(fields(Budget))
+    return Budget.from_json(given) if canonical else Budget(**given)

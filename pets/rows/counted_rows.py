@@ -392,5 +392,8 @@ class Rows:
                 _compiled[key] = sql
                 while len(_compiled) > _KEEP:
                     _compiled.popitem(last=False)
-        found = backend.con.cursor().execute(sql).fetchnumpy()
+        cursor = backend.con.cursor()
+        if isinstance(self._snapshot, People):
+            self._snapshot.tell(cursor)
+        found = cursor.execute(sql).fetchnumpy()
         return {name: np.asarray(found[name], dtype=None if name in self._texts else np.int64) for name in names}

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 from pets.errors import InternalError
 from pets.plan.plan import Plan
 from pets.rows.linked import Linked
+from pets.rows.people import dense
 from pets.rows.people.frames import people_frame
 from pets.rows.people.sql import NARROW, PeopleSql, Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+FEW = 2**16
+"""Groups that may have an array, too, beside that of people."""
 
 
 class People:
@@ -41,10 +46,18 @@ class People:
         made = PeopleSql(plan, {name: Source(linked.relation(name), linked.columns(name)) for name in of.tables})
         self.columns = made.columns
         self.before = made.statement()
+        self._sums = made.sums
 
     def connection(self) -> Any:
         """The Ibis DuckDB backend that holds the linked tables."""
         return self._linked.connection()
+
+    def tell(self, cursor: Any) -> None:
+        """Tell a cursor of that backend how many people it is to group, where it groups all of them into few groups."""
+        if self._sums and self._plan.groups <= FEW:
+            held = [snapshot.report for snapshot in self._linked.snapshots.values()]
+            rows = sum(report.rows_kept for report in held)
+            dense.tell(cursor, max(report.people for report in held), rows, self._sums)
 
     def unbound(self) -> Any:
         """The rows as an Ibis table of no backend: what it compiles to reads ``relation``, which ``before`` makes."""

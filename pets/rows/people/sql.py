@@ -43,6 +43,7 @@ class PeopleSql:
 
     Attributes:
         columns: each column of people to its name in the statement.
+        sums: how many numbers it works out at once of everybody with rows, at most; 0 where only some are grouped.
     """
 
     def __init__(self, plan: Plan, sources: Mapping[str, Source]) -> None:
@@ -54,10 +55,12 @@ class PeopleSql:
         self._ctes: list[str] = []
         self._done: set[int] = set()
         self._groups = self._grouped()
+        self.sums = 0
 
     def statement(self) -> str:
         """``WITH snap AS (…)``, to stand before a query on ``snap``: person, rank (1) and the columns."""
         anchor = self._anchor()
+        self.sums = 0 if anchor is not None else max((len(group.steps) for group in self._groups), default=0)
         last = self._first(anchor)
         while len(self._done) < len(self._steps):
             last = self._more(last, anchor)
@@ -100,20 +103,20 @@ class PeopleSql:
             sql = self._read(anchor, None, None)
             names = dict(self._of.names)
             tests = [
-                self._predicate(term, {name: f"s{names[name]}" for name in columns_in(term)})
+                self._predicate(term, {name: f"r.s{names[name]}" for name in columns_in(term)})
                 for term in self._alone(anchor)
             ]
-            if self._of.of is not None and self._of.of != anchor.read.table:
-                tests.append(f"person IN (SELECT person FROM {self._sources[self._of.of].relation} WHERE rank = 1)")
-            self._ctes.append(f"base AS (SELECT * FROM ({sql}) WHERE {' AND '.join(tests)})")
             self._done |= set(anchor.steps)
+            found, columns = f"({sql}) r", ["r.*"]
+            if self._of.of is not None and self._of.of != anchor.read.table:  # who is none of them is left out
+                columns += self._own()
+                found += f" JOIN {self._sources[self._of.of].relation} p ON r.person = p.person AND p.rank = 1"
+            self._ctes.append(f"base AS (SELECT {', '.join(columns)} FROM {found} WHERE {' AND '.join(tests)})")
             return "base"
-        if self._of.of is not None:  # their own columns are read with them
+        if self._of.of is not None:
             source = self._sources[self._of.of]
-            own = {i: step for i, step in enumerate(self._steps) if self._is_own(step)}
-            columns = ", ".join(["person", *(self._attribute(step, "", i) for i, step in own.items())])
-            self._ctes.append(f"base AS (SELECT {columns} FROM {source.relation} WHERE rank = 1)")
-            self._done |= set(own)
+            columns = ["p.person", *self._own()]
+            self._ctes.append(f"base AS (SELECT {', '.join(columns)} FROM {source.relation} p WHERE p.rank = 1)")
             return "base"
         everybody = " UNION ".join(
             f"SELECT person FROM {self._sources[table].relation} WHERE rank = 1" for table in self._of.tables
@@ -121,13 +124,16 @@ class PeopleSql:
         self._ctes.append(f"base AS ({everybody})")
         return "base"
 
-    def _is_own(self, step: Step) -> bool:
-        return isinstance(step, Attribute) and step.table == self._of.of
+    def _own(self) -> list[str]:
+        """The columns of the table that says who the people are, which is read as ``p``."""
+        own = {i: s for i, s in enumerate(self._steps) if isinstance(s, Attribute) and s.table == self._of.of}
+        self._done |= set(own)
+        return [self._attribute(step, i) for i, step in own.items()]
 
-    def _attribute(self, step: Step, of: str, index: int) -> str:
-        """A column of the people's own table; who has no row there has no value."""
+    def _attribute(self, step: Step, index: int) -> str:
+        """A column of the people's own table ``p``; who has no row there has no value."""
         assert isinstance(step, Attribute)
-        code = f"{of}{self._sources[step.table].columns[step.column]}"
+        code = f"p.{self._sources[step.table].columns[step.column]}"
         return f"{self._typed(f'COALESCE({code}, {step.domain.cells})', index)} AS s{index}"
 
     # steps --------------------------------------------------------------------------------------------------------
@@ -158,7 +164,7 @@ class PeopleSql:
         for index in ready:
             step = self._steps[index]
             if isinstance(step, Attribute):
-                columns.append(self._attribute(step, "p.", index))
+                columns.append(self._attribute(step, index))
             elif not isinstance(step, Read):
                 columns.append(f"{self._typed(self._derived(step), index)} AS s{index}")
         self._done |= set(ready)

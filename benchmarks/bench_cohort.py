@@ -194,6 +194,43 @@ def ranked(path: Path, folder: str) -> tuple[dict[str, Case], Any]:
     return cases, None
 
 
+def curve(rows: int, folder: str) -> tuple[dict[str, Case], Any]:
+    """Cases by week in each of 14 districts for a year, in one question, against plain SQL over the same rows."""
+    import duckdb
+
+    import pets
+    from pets import col
+    from pets.plan.plan import make_plan
+    from pets.rows.snapshot import Snapshot
+    from pets.rows.tabulate import tabulate
+
+    path = CACHE / f"weekly-{rows}.parquet"
+    con = duckdb.connect()
+    if not path.exists():
+        texts = f"""SELECT CAST(hash(hash(i, 1)) % {max(1, int(rows * 0.337))} AS BIGINT) * 7919 + 1000003 AS person,
+            'District ' || (1 + hash(hash(i, 2)) % 14) AS district,
+            DATE '2023-01-02' + CAST(hash(hash(i, 3)) % 364 AS INTEGER) AS onset FROM range({rows}) t(i)"""
+        con.execute(f"COPY ({texts}) TO '{path}' (FORMAT parquet)")
+    districts = [f"District {number}" for number in range(1, 15)]
+    columns = {
+        "person": {"type": "identifier"},
+        "district": {"type": "category", "values": districts, "nullable": False},
+        "onset": {"type": "date", "min": "2023-01-02", "max": "2023-12-31", "nullable": False},
+    }
+    unit = {"column": "person", "max_rows": 40, "rank_within": [["onset.week", "district"]]}
+    table = {"unit": unit, "people": 100_000_000, "columns": columns}
+    schema = pets.Schema.load({"dataset": "benchmark", "tables": {"cases": table}})
+    snapshot = Snapshot.make(schema, "cases", {"cases": str(path)}, folder=folder, progress=False)
+    query = pets.query("cases").group_by(col("onset").week(), "district").agg(cases=pets.count()).bound(rows=40)
+    plan = make_plan(query, schema)
+    once = make_plan(query.bound(rows=40, rows_per_group=1), schema)
+    text = f"""SELECT date_trunc('week', onset) AS week, district, count(*) FROM '{path}' GROUP BY week, district
+        ORDER BY week, length(district), district"""
+    equal = [line[2] for line in con.execute(text).fetchall()] == tabulate(plan, snapshot).reveal().tolist()
+    cases = {"counts": asked(plan, snapshot), "once a week": asked(once, snapshot)}
+    return {"plain SQL": lambda: con.cursor().execute(text).fetchall(), **cases}, (plan.groups, equal)
+
+
 def main() -> None:
     args = options(
         __doc__,
@@ -234,9 +271,22 @@ def main() -> None:
         [[name, ranks.cpu(f"without, {name}") * 1e3, ranks.cpu(name) * 1e3, ratio] for name, ratio in ratios.items()],
     )
     ranks.close()
+    with tempfile.TemporaryDirectory() as folder:
+        weekly = Child(curve, rows, folder)
+        interleave(rounds, (weekly, ("plain SQL", "counts", "once a week")))
+    groups, equal_cells = weekly.info
+    page.say(
+        f"Counts by week in each of 14 districts for a year: {groups} groups in one question, "
+        f"{'equal' if equal_cells else 'NOT equal'} cell by cell to plain SQL; and with one row of a person in each, "
+        "by the rank stored within (week, district)."
+    )
+    page.table(["weekly counts", "CPU ms"], [[name, weekly.cpu(name) * 1e3] for name in weekly.runs])
+    week = paired(weekly, "once a week", weekly, "counts")
+    weekly.close()
     page.target("cohort of three features: CPU ÷ plain SQL's", paired(mine, "mi", sql, "mi"), COHORT)
     page.target("features of everybody: CPU ÷ plain SQL's", paired(mine, "everybody", sql, "everybody"), COHORT)
     page.target("rows a group by the stored rank: CPU ÷ without", ratios["stored"], RANK)
+    page.target("rows a week and district by the stored rank: CPU ÷ without", week, RANK)
     finish(page, "bench_cohort", args)
 
 

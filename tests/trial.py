@@ -55,7 +55,7 @@ def run(*arguments: str) -> None:
     assert main.run(list(arguments)) == 0, arguments
 
 
-def until(done: Callable[[], bool], seconds: float = 240.0) -> None:
+def until(done: Callable[[], bool], seconds: float = 900.0) -> None:
     """Wait for something; the time-out ends what hangs, on the busiest machine too."""
     late = time.monotonic() + seconds
     while not done():

@@ -225,7 +225,8 @@ def change_killed(place: Place, point: str, name: str, envelope: dict[str, Any])
 def crowd(place: Place, number: int, threads: int, questions: int, diary: str) -> None:
     """A service: one open ledger, and many threads that ask it, each for an analyst of its own."""
     told = Diary(diary)
-    ledger = place.open(pool=threads)
+    patient()
+    ledger = place.open(pool=threads, lease=PATIENCE)
 
     def ask(thread: int) -> None:
         try:
@@ -255,6 +256,16 @@ def crowd(place: Place, number: int, threads: int, questions: int, diary: str) -
     for thread in crew:
         thread.join()
     ledger.close()
+
+
+PATIENCE = 900.0
+"""Seconds that one of a crowd waits for its turn, and that its leases last."""
+
+
+def patient() -> None:
+    """Wait for others much longer than a service does: on a busy machine thirty writers may each wait for minutes."""
+    store.BUSY_SECONDS = PATIENCE
+    store.TIMEOUTS.update(dict.fromkeys(store.TIMEOUTS, PATIENCE))
 
 
 def stand_still(place: Place, diary: str) -> None:

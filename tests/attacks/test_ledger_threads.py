@@ -22,7 +22,7 @@ from tests.ledgers import DATABASES, Place, account, ask, audit, opened, request
 pytestmark = pytest.mark.chance(0)  # processes; none of their numbers is looked at
 
 PROCESSES, THREADS = 3, 10
-HANGS = 240.0
+HANGS = 1500.0
 
 
 def lines(diary: Path) -> list[list[str]]:

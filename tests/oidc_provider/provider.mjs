@@ -119,7 +119,7 @@ const main = await start(keys);
 const other = await start(keys); // another issuer, with the very same keys
 const real = Date.now;
 const commands = {
-  rotate: () => { keys = newKeys(); main.use(keys); },
+  rotate: () => { keys = newKeys(); main.use(keys); other.use(keys); },
   algorithm: ({ name }) => main.use(keys, name),
   clock: ({ seconds }) => { Date.now = () => real() + seconds * 1000; },
 };

@@ -84,14 +84,14 @@ def test_nothing_of_another_is_listed_or_told(client: TestClient, theirs: dict[s
 
 
 def test_ones_own_other_project_sees_nothing_of_the_first(client: TestClient, theirs: dict[str, Any]) -> None:
-    other = {"who": "amina/malice/analyst"}
+    other = {"who": "amina/elsewhere/analyst"}
     first = [client.get(path, headers=AMINA) for path in ("/queries", "/datasets/stays/history")]
     second = [client.get(path, headers=other) for path in ("/queries", "/datasets/stays/history")]
     assert all("asthma" in one.text or theirs["job"]["id"] in one.text for one in first)
     assert second[0].json() == {"jobs": []} and second[1].json()["history"]["rows"] == []
     asked = ASKED | {"protection": {"kind": "dp", "epsilon": "0.2"}}
     (form,) = client.post("/datasets/stays/queries?wait=5", json=asked, headers=other).json()["releases"]
-    assert (form["project"], form["analyst"]) == ("malice", "amina")
+    assert (form["project"], form["analyst"]) == ("elsewhere", "amina")
     # and a colleague in the project gets the same answer under a name of their own
     colleague = {"who": "li/asthma/analyst"}
     (form,) = client.post("/datasets/stays/queries?wait=5", json=asked, headers=colleague).json()["releases"]

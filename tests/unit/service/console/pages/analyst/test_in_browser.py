@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -37,6 +38,15 @@ def _press(browser: Browser, value: str) -> None:
     button = f"document.querySelector('button[value={value}]')"
     come_about(browser, f"{button} && !{button}.disabled")
     browser.run(f"{button}.click()")
+
+
+def _jobs(browser: Browser, address: str) -> list[str]:
+    """The numbers of what was asked through the service so far."""
+    browser.open(f"{address}/jobs")
+    text = str(browser.run("document.querySelector('main').textContent"))
+    found = re.findall(r"job ([0-9a-f]{32})", text)
+    assert found or "Nothing yet" in text
+    return found
 
 
 def test_every_page_is_read_on_any_screen(browser: Browser, address: str) -> None:
@@ -83,14 +93,14 @@ def test_price_and_expected_error_follow_what_one_types(browser: Browser, addres
 
 def test_enter_never_pays(browser: Browser, address: str, keeper: Custodian) -> None:
     browser.look(1280)
+    before = _jobs(browser, address)
     browser.open(f"{address}/datasets/stays/ask")
     for field in ("document.querySelector('#sql').elements.amount", "document.querySelector('#parts').elements.name0"):
         browser.run(f"{field}.focus()")
         press_key(browser, "Enter", 13, "\r")
         come_about(browser, "!!document.querySelector('#price .cost')")
     assert browser.run("location.pathname").endswith("/ask")
-    browser.open(f"{address}/jobs")
-    assert "Nothing yet" in browser.run("document.querySelector('main').textContent")
+    assert _jobs(browser, address) == before
 
 
 def test_the_keyboard_reaches_all_that_one_asks_with(browser: Browser, address: str) -> None:

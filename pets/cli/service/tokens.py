@@ -11,7 +11,7 @@ import typer
 from pets.cli.command import verb
 from pets.cli.flags import Books
 from pets.cli.service.grants import grant_app
-from pets.errors import UserError
+from pets.errors import LedgerError, UserError, did_you_mean, shown
 
 service_app = typer.Typer(
     name="service",
@@ -56,7 +56,13 @@ def create(
     if days is not None and not 0 < days < 36_500:
         raise UserError(f"--days must be above 0 and below 36500, not {days:g}")
     expires = None if days is None else time.time() + days * 86_400
-    secret, token = Tokens(books.open()).create(subject, project, role or ["analyst"], dataset or [], expires=expires)
+    ledger = books.open()
+    with ledger.reading() as tx:
+        known = tx.dataset_names()
+    for one in dataset or []:
+        if one not in known:
+            raise LedgerError(f"the ledger has no dataset {shown(one)}{did_you_mean(one, known)}")
+    secret, token = Tokens(ledger).create(subject, project, role or ["analyst"], dataset or [], expires=expires)
     print(secret)
     typer.echo(
         f"Token {token.id} for {token.subject}, project {token.project} ({', '.join(token.roles)}"

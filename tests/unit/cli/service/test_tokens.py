@@ -7,11 +7,13 @@ import pytest
 from pets.cli.main import run
 from pets.ledger.ledger import Ledger
 from pets.ledger.tokens import Tokens
+from tests.ledgers import account
 
 
 def test_a_token_is_made_listed_and_revoked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     address = str(tmp_path / "ledger.db")
-    Ledger(address).close()
+    with Ledger(address) as ledger:
+        account(ledger, "stays")
     begin = ["service", "token"]
     assert run([*begin, "list", "--ledger", address]) == 0 and "no token yet" in capsys.readouterr().out
     flags = ["--subject", "nightly", "--project", "asthma", "--dataset", "stays", "--days", "90", "--role", "auditor"]
@@ -39,6 +41,10 @@ def test_a_token_is_made_listed_and_revoked(tmp_path: Path, capsys: pytest.Captu
         (["create", "--subject", "a", "--project", "b", "--days", "0"], "--days must be above 0"),
         (["create", "--subject", "a", "--project", "b", "--role", "analist"], "did you mean 'analyst'"),
         (["create", "--subject", "", "--project", "b"], "printable text"),
+        (
+            ["create", "--subject", "a", "--project", "b", "--dataset", "stay"],
+            "no dataset 'stay'; did you mean 'stays'?",
+        ),
         (["revoke", "none"], "there is no token 'none'"),
     ],
 )
@@ -46,6 +52,9 @@ def test_mistakes_are_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], said: str
 ) -> None:
     address = str(tmp_path / "ledger.db")
-    Ledger(address).close()
+    with Ledger(address) as ledger:
+        account(ledger, "stays")
     assert run(["service", "token", *flags, "--ledger", address]) != 0
     assert said in capsys.readouterr().err
+    with Ledger(address) as ledger:
+        assert Tokens(ledger).all() == []

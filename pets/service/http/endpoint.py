@@ -265,7 +265,7 @@ def incident(service: Service) -> InternalError:
     number = random_id()[:12]
     # kept beside the ledger's key, and neither told nor in any log
     service.ledger.incidents.note(number, traceback.format_exc())
-    _logger.error("incident %s (pets ledger incident %s)", number, number)
+    _logger.error("incident %s (pets ledger incident %s --ledger %s)", number, number, service.ledger.label)
     return InternalError(f"the service failed; tell whoever runs it (incident {number})")
 
 

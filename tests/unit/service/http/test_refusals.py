@@ -68,7 +68,8 @@ def test_what_nobody_foresaw_says_a_number_and_nothing_else(
         reply = client.get("/datasets")
     assert reply.status_code == 500 and reply.json()["code"] == "internal" and "p17" not in reply.text
     number = reply.json()["detail"].rpartition("incident ")[2].rstrip(")")
-    assert len(number) == 12 and f"incident {number}" in caplog.text  # whoever runs the service finds it
+    remedy = f"pets ledger incident {number} --ledger {keeper.ledger.label}"
+    assert len(number) == 12 and f"incident {number} ({remedy})" in caplog.text  # whoever runs the service finds it
     assert "p17" not in caplog.text and "p17 is 93" in keeper.ledger.incidents.read(number)
 
 

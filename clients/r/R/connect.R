@@ -55,7 +55,12 @@ pets_ask <- function(connection, method, ..., body = NULL, key = NULL, wait = NU
   request <- httr2::req_retry(request, max_tries = 4, is_transient = function(reply) {
     httr2::resp_status(reply) %in% c(429, 502, 503, 504)
   })
-  reply <- httr2::req_perform(request)
+  unreachable <- function(e) {
+    said <- paste0("the service at ", connection$url, " cannot be reached; check the address and the network, and ask again")
+    pets_stop(list(code = "service-down", detail = said))
+  }
+  # (the class of one that failed has had two names)
+  reply <- tryCatch(httr2::req_perform(request), httr2_failed = unreachable, httr2_failure = unreachable)
   spoken <- httr2::resp_header(reply, "Pets-Protocol")
   if (is.null(spoken)) stop("what answers at ", connection$url, " is no service of pets; check the address", call. = FALSE)
   if (!identical(spoken, PETS_PROTOCOL)) {
@@ -66,7 +71,13 @@ pets_ask <- function(connection, method, ..., body = NULL, key = NULL, wait = NU
     )
   }
   text <- httr2::resp_body_string(reply, encoding = "UTF-8")
-  if (httr2::resp_status(reply) >= 400) pets_stop(pets_read(text))
+  if (httr2::resp_status(reply) >= 400) {
+    problem <- pets_read(text)
+    if (identical(problem$code, "unauthenticated") && !nzchar(connection$token)) {
+      problem$detail <- paste0(problem$detail, "; here it goes in the variable PETS_TOKEN, or in token=")
+    }
+    pets_stop(problem)
+  }
   text
 }
 

@@ -71,6 +71,11 @@ def connect(
             raise UnauthenticatedError(f"{error}; here it goes in pets.connect(…, token='…')") from None
         line.log_in(Login(offered, partial(exchange, timeout=float(timeout), sent_by=transport), line.url))
         told = line.get("datasets")
+    except NotFoundError:
+        raise NotFoundError(
+            f"there is a service of pets there, and not at {line.url}; check the path of the address, such as /pets in "
+            "'https://host/pets'"
+        ) from None
     who = {"project": _text(told, "project"), "analyst": _text(told, "analyst"), "dataset": _one(told, dataset)}
     found = _signing(line.get("key"))
     if own is None:

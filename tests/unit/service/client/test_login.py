@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 import pets
-from pets.errors import UnauthenticatedError, UserError
+from pets.errors import NotFoundError, UnauthenticatedError, UserError
 from pets.service.access.bearer import Bearer
 from pets.service.access.oidc import Oidc
 from pets.service.access.tokens import ServiceTokens
@@ -317,6 +317,8 @@ def test_where_there_is_no_provider_the_service_s_own_words_are_raised(tmp_path:
             pets.connect("http://localhost", transport=carried)
         with pytest.raises(UnauthenticatedError, match="not valid here"):
             pets.connect("http://localhost", token="pets_x", transport=carried)
+        with pytest.raises(NotFoundError, match="not at http://localhost/pets; check the path of the address"):
+            pets.connect("http://localhost/pets", token="pets_x", transport=carried)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,10 @@ out$other_versions <- lapply(c("newer", "older"), function(how) {
   said(pets_connect(paste0(url, "/edit/", how), token = "t", key = key))
 })
 out$held <- said(pets_query(pets_connect(paste0(url, "/edit/held"), token = "t", key = key), sql, 0.5))
+failed <- function(act) tryCatch({ act; "nothing" }, error = function(e) paste(class(e)[1], conditionMessage(e)))
+out$nobody <- failed(pets_connect(paste0(url, "/edit/nobody"), token = ""))
+out$wrong <- failed(pets_connect(paste0(url, "/edit/nobody"), token = "t"))
+out$down <- failed(pets_connect("http://127.0.0.1:1", token = "t"))
 edits <- c("value", "digest", "unsigned", "signature", "other")
 out$edited <- lapply(edits, function(how) {
   said(pets_query(pets_connect(paste0(url, "/edit/", how), token = "t", key = key), sql, 0.5))
@@ -160,6 +164,9 @@ def test_r_shows_the_numbers_of_python_and_none_that_is_not_certified(tmp_path: 
         def reply(method: str, path: str, headers: Json, body: bytes) -> tuple[int, Json, bytes]:
             _, _, rest = path.partition("/edit/")
             how, _, rest = rest.partition("/")
+            if how == "nobody":
+                problem = {"code": "unauthenticated", "detail": "say who asks"}
+                return 401, {"Pets-Protocol": "1"}, canonical(problem)
             kept = {name: value for name, value in headers.items() if name.lower() not in ("host", "authorization")}
             found = client.request(method, f"/{rest}" if how else path, headers=kept, content=body)
             content = found.content
@@ -214,6 +221,11 @@ def test_r_shows_the_numbers_of_python_and_none_that_is_not_certified(tmp_path: 
     assert "speaks protocol 2 and this client 1; install a newer pets where this client is" in newer
     assert "install a newer pets where the service is" in older
     assert "has the question (ab12?[2J)" in told["held"] and "second person approves it" in told["held"]
+    assert told["nobody"] == (
+        "pets_unauthenticated say who asks; here it goes in the variable PETS_TOKEN, or in token="
+    )
+    assert told["wrong"] == "pets_unauthenticated say who asks"
+    assert told["down"].startswith("pets_service-down the service at http://127.0.0.1:1 cannot be reached; check the")
     said = [
         "about another release",
         "about another release",

@@ -109,7 +109,10 @@ def field(name: str, fields: Mapping[str, Domain], table: str) -> Domain:
         known = [known for known, domain in fields.items() if not isinstance(domain, Identifier)]
         raise QueryError(f"column {name!r} is not in table {table!r}{did_you_mean(name, known)}")
     if isinstance(fields[name], Identifier):
-        raise QueryError(f"column {name!r} is an identifier; identifiers may not appear in a query")
+        raise QueryError(
+            f"column {name!r} is an identifier; identifiers may not appear in a query: name another column, or count "
+            "people with pets.count_units() (of pets.people(…) with pets.count())"
+        )
     return fields[name]
 
 

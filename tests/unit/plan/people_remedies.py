@@ -158,7 +158,10 @@ CASES = [
     ),
     of(S.max("n").fill(10), "fill with a value that the feature may have", S.max("n").fill(9)),
     of((S.max("n") - FIRST).days(0, 9), "days lie between two dates", (LAST - FIRST).days(0, 9)),
-    of(S.count_distinct("id", max=3), "an identifier; identifiers may not appear", S.count_distinct("kind", max=3)),
+    of(S.count_distinct("id", max=3), "identifiers may not appear in a query: name", S.count_distinct("kind", max=3)),
+    of(S.first("id", by="day"), "is an identifier; identifiers may not appear", S.first("kind", by="day")),
+    of(S.where(col("id") == "x").exists(), "or count people with pets.count_units()", S.exists()),
+    asked(pets.people(of="p", n=S.exists()).group_by("id").agg(n=N), "with pets.count()", pets.people(of="p").agg(n=N)),
     of(
         S.where(col("n") >= FIRST).exists(),
         "both must be dates, or numbers in the same steps",

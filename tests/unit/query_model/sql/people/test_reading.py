@@ -256,6 +256,18 @@ REFUSED: list[tuple[str, str, str, str]] = [
      "rx.pid = p.patient)"),
     ("SELECT COUNT(*) AS n FROM apc WHERE patient IN (SELECT pid FROM rx)", "many rows of a person", "apc",
      "SELECT COUNT(*) AS n FROM (SELECT DISTINCT patient FROM apc) AS p WHERE patient IN (SELECT pid FROM rx)"),
+    # rows beside other rows of the same table, or of another
+    ("SELECT COUNT(DISTINCT a.patient) AS n FROM apc a JOIN apc b ON a.patient = b.patient AND b.admitted > a.admitted",
+     "FROM (SELECT patient, MIN(admitted) AS first FROM stays GROUP BY patient), or EXISTS (SELECT 1 FROM", "apc b",
+     f"SELECT COUNT(*) AS n FROM (SELECT patient, MIN(admitted) AS first {BY} AS p WHERE EXISTS (SELECT 1 FROM apc "
+     "WHERE apc.patient = p.patient AND apc.admitted > p.first)"),
+    ("SELECT COUNT(*) AS n FROM apc a, apc b WHERE a.patient = b.patient", "a query reads one table", "",
+     f"SELECT COUNT(*) AS n FROM (SELECT patient, COUNT(*) AS k {BY} WHERE k > 1"),
+    ("SELECT COUNT(*) AS n FROM apc a JOIN rx r ON a.patient = r.pid", "or EXISTS (SELECT 1 FROM", "rx r",
+     "SELECT COUNT(*) AS n FROM (SELECT DISTINCT patient FROM apc) AS p WHERE EXISTS (SELECT 1 FROM rx WHERE rx.pid = "
+     "p.patient)"),
+    ("SELECT COUNT(*) AS n FROM apc a JOIN apc b ON a.ward = b.ward", "in a sub-query by person", "apc b",
+     f"SELECT ward, COUNT(*) AS n FROM (SELECT patient, MIN(ward) AS ward {BY} GROUP BY ward"),
     (f"{P} RIGHT JOIN {R}", "JOIN, or with LEFT JOIN", "",
      f"{P} JOIN {R}"),
     (f"{P} JOIN (SELECT pid FROM rx GROUP BY pid) r ON r.pid <> p.patient", "ON r.pid = p.patient", "r.pid",

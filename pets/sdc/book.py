@@ -19,7 +19,9 @@ from pets.query_model.query import Query
 from pets.schema.schema import Schema
 from pets.sdc.counted import beyond, counts_of, population, unfit
 
-EXACT, GRID, SUMS = "release", "grid", "rounded"
+EXACT, GRID = "release", "grid"
+SUMS = ("rounded", "federated-contribution")
+"""What may be made of the shown cells of a grid, which it then names: a site's part of rounded counts, too."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def book_of(stored: Iterable[bytes | None]) -> Book:
             entries.append(Told(len(entries) + 1, "", "", "", "", None, besides=why))
             continue
         form = json.loads(body)
-        if form.get("pets") == SUMS and dict(form.get("grid") or {}).get("id") in seen:
+        if form.get("pets") in SUMS and dict(form.get("grid") or {}).get("id") in seen:
             continue
         told = _told(form, len(entries) + 1)
         seen.add(told.id)

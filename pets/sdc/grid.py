@@ -131,11 +131,7 @@ class Grid:
                 raise QueryError(f"the dataset's grid computes {name!r} in another way; compute it as there, {NOISE}")
 
     def _output(self, plan: Plan, output: Output) -> tuple[Sum, ...]:
-        if not made_of_counts(output) or any(plan.measures[part].column for part in output.parts):
-            raise QueryError(
-                f"{output.name}: pets.SDC answers counts of people and rates; ask for pets.count() or pets.rate(…), "
-                "or ask for this with pets.DP(epsilon=…)"
-            )
+        check_counts(plan, output)
         group = self._groups(plan)
         conditions = [plan.measures[part].where for part in output.parts]
         return tuple(Sum(np.where(self._meets(one), group, -1), plan.groups) for one in conditions)
@@ -248,6 +244,15 @@ def check_people(plan: Plan) -> None:
         raise QueryError(
             f"pets.SDC counts people, and a person has up to {plan.kept_rows:,} rows in table {plan.table!r}; ask "
             f"about people, pets.people(of={plan.table!r}, …), or ask with pets.DP(epsilon=…)"
+        )
+
+
+def check_counts(plan: Plan, output: Output) -> None:
+    """Refuse an output that is no count of people, nor made of such counts."""
+    if not made_of_counts(output) or any(plan.measures[part].column for part in output.parts):
+        raise QueryError(
+            f"{output.name}: pets.SDC answers counts of people and rates; ask for pets.count() or pets.rate(…), "
+            "or ask for this with pets.DP(epsilon=…)"
         )
 
 

@@ -41,7 +41,7 @@ def beside(name: str) -> Any:
 
 _answers, _log, _witness = beside("answers"), beside("log"), beside("witness")
 _made, _models, _envelopes = beside("kinds/made"), beside("kinds/models"), beside("kinds/envelopes")
-_sharing, _shares = beside("kinds/sharing"), beside("kinds/shares")
+_sharing, _shares, _summed = beside("kinds/sharing"), beside("kinds/shares"), beside("kinds/summed")
 _reviewed, _cleared = beside("reviewed"), beside("cleared")
 _loss, _plan = _answers.LOSS, _answers.PLAN
 DERIVED = {"synthetic": _made} | dict.fromkeys(_models.KINDS, _models)  # what is made of answers, by its kind
@@ -185,6 +185,7 @@ def check(
 
 def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any, witnesses: Any, tables: Any) -> str:
     core = types.SimpleNamespace(**globals(), losses=_loss, shares=_shares, envelopes=_envelopes, sharing=_sharing)
+    core.rounded, core.base = _answers.ROUNDED, _plan
     file = read(release)
     envelope = file.get("certificate") if certificate is None else read(certificate)
     one = {name: part for name, part in file.items() if name not in ("digest", "certificate")}
@@ -196,7 +197,8 @@ def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any
         if log is not None or witnesses is not None or tables:
             raise CannotCheck("it is over several sites, and no log, witness or table is held against such a release")
         need(envelope is None and file.get("digest", digested := sha256(canonical(one))) == digested, "it was edited")
-        return f"{_sharing.check(core, one, key)}\n  {public}"
+        sites = _summed if one.get("pets") == _summed.NAME else _sharing
+        return f"{sites.check(core, one, key)}\n  {public}"
     if envelope is None and one.get("pets") == "derived" and one.get("kind") in _models.KINDS and file == one:
         if log is not None or witnesses is not None or tables:
             raise CannotCheck("no log, witness or table is held against what was made of several sites' release")

@@ -18,8 +18,8 @@ from pets.federated.analyst.bounding import FederatedBounds
 from pets.federated.analyst.fits.last_step import record_of
 from pets.federated.analyst.one_site import OneSite
 from pets.federated.analyst.planning import FederatedRequest, as_site, one_schema, total_noise
-from pets.federated.analyst.public_range import check_sums, check_total
-from pets.federated.analyst.sealing import sealed
+from pets.federated.analyst.public_range import check_answer, check_sums
+from pets.federated.analyst.sealing import Answer, sealed, shown_as
 from pets.federated.analyst.transport import InProcess, Transport, carry
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay
@@ -32,11 +32,13 @@ from pets.federated.site.gate import most_rows
 from pets.federated.site.site import Site
 from pets.plan.plan import make_plan
 from pets.plan.vector import Ints
-from pets.protection.budget import Cost, added_up, described
-from pets.protection.protection import DP, Exact, Protection, Total
+from pets.protection.budget import added_up, described
+from pets.protection.protection import DP, Protection
+from pets.protection.sdc import SDC
 from pets.query_model.query import Query, queries
 from pets.release.certificate import Certificate
 from pets.release.release import Release
+from pets.release.rounded.rounded_sum import RoundedSum
 from pets.session.quoting.forecast import forecast_of
 from pets.session.quoting.quote import Quote, Remaining, notes_of
 from pets.session.session import Session
@@ -105,7 +107,7 @@ class Federation(FederatedBounds, OneSite):
         self._holder, self._keyed = key_holder, self.roster
         self._transport: Transport = InProcess(self._sites)
         self._progress = progress
-        self._answers: MutableMapping[str, Release] = {}
+        self._answers: MutableMapping[str, Answer] = {}
         self._evidence: dict[str, bytes] = {}
         self.last_step: Json = {}
         self.lost: dict[str, str] = {}
@@ -167,6 +169,16 @@ class Federation(FederatedBounds, OneSite):
         return Quote(cost, epsilon, delta, mechanism, tuple(errors), fits, more, protection.confidence, notes=notes)
 
     @overload
+    def release(  # type: ignore[overload-overlap]
+        self, query: Query, protection: SDC, *, secure: str = "masked", again: bool = False
+    ) -> RoundedSum: ...
+
+    @overload
+    def release(  # type: ignore[overload-overlap]
+        self, query: Sequence[Query], protection: SDC, *, secure: str = "masked", again: bool = False
+    ) -> list[RoundedSum]: ...
+
+    @overload
     def release(
         self, query: Query, protection: Protection, *, secure: str = "masked", again: bool = False
     ) -> Release: ...
@@ -184,12 +196,13 @@ class Federation(FederatedBounds, OneSite):
         *,
         secure: str = "masked",
         again: bool = False,
-    ) -> Release | list[Release]:
+    ) -> Answer | list[Release] | list[RoundedSum]:
         """One protected answer over all sites' rows, as pooled data would have given it (before noise, bit for bit).
 
         Args:
             query: what is asked; several are paid for one after the other, once all of them are known to fit.
-            protection: as for a session. Each site charges its own ledger the whole cost.
+            protection: as for a session. Each site charges its own ledger the whole cost. ``pets.SDC(…)``: each site
+                rounds its own counts, which are sums of the shown cells of its own grid; a :class:`RoundedSum`.
             secure: ``"masked"`` (secure aggregation: only the total can be seen), ``"encrypted"`` (BFV
                 envelopes: the coordinator adds what it cannot read, the key holder opens one total), or ``"local"``
                 (each site adds the whole noise and sends its own vector).
@@ -203,8 +216,8 @@ class Federation(FederatedBounds, OneSite):
             raise UserError(f"again must be True or False, not {shown(again)}")
         asked = queries(query)
         sealed = self._answered([self._request(one, protection, secure, again) for one in asked])
-        answers = [answer.shown_as(one.display) for one, answer in zip(asked, sealed, strict=True)]
-        return answers[0] if isinstance(query, Query) else answers
+        answers = [shown_as(answer, one.display) for one, answer in zip(asked, sealed, strict=True)]
+        return answers[0] if isinstance(query, Query) else answers  # type: ignore[return-value]
 
     def _one(self, query: Query, protection: Protection, secure: str, again: bool) -> Release:
         return self.release(query, protection, secure=secure, again=again)
@@ -226,34 +239,23 @@ class Federation(FederatedBounds, OneSite):
         from pets.federated.analyst.synthesise import synthesised
 
         def ask(questions: Sequence[tuple[Query, DP]]) -> list[Release]:
-            return self._answered([self._request(query, protection, secure) for query, protection in questions])
+            found = self._answered([self._request(query, protection, secure) for query, protection in questions])
+            return [one for one in found if isinstance(one, Release)]
 
         roster = self._key_holder()[1] if secure == "encrypted" else self.roster
         return synthesised(self.schema, roster, self.analyst, secure, rows, ask, settings)
 
-    def _answered(self, requests: Sequence[FederatedRequest]) -> list[Release]:
+    def _answered(self, requests: Sequence[FederatedRequest]) -> list[Answer]:
         """All of them, or none where a site has no room for those that are not known yet."""
-        self._room([one.cost for one in requests if one.again or one.key(self.roster) not in self._answers])
+        if self.roster.members[0].data != "dummy":
+            new = [one.cost for one in requests if one.again or one.key(self.roster) not in self._answers]
+            planning.check_room(new, self.lefts)
         return [self._answer(one) for one in requests]
-
-    def _room(self, costs: Sequence[Cost]) -> None:
-        """Refuse several queries that a site's budget does not hold together, before the first is asked."""
-        if len(costs) < 2 or self.roster.members[0].data == "dummy":
-            return
-        cost = added_up(costs)
-        for name, left in self.lefts().items():
-            if not cost.fits(left.left):
-                raise BudgetError(
-                    f"site {name!r} has no room for these {len(costs)} queries; nothing was spent; ask for fewer, "
-                    "or with a smaller epsilon"
-                )
 
     def _request(self, query: Query, protection: Protection, secure: str, again: bool = False) -> FederatedRequest:
         plan, roster, way = make_plan(query, self.schema), self.roster, check_way(secure)
         if not isinstance(protection, DP):
-            if not isinstance(protection, (Exact, Total)):
-                raise BudgetError(f"a protection is pets.DP(…), pets.Exact() or pets.Total(), not {shown(protection)}")
-            return FederatedRequest(plan, protection, way, None, Cost(roster.currency, 0), None, again)
+            return planning.without_noise(query, plan, protection, way, roster.currency, again=again)
         spread, view = Spread(plan, roster.sites_per_person), View(roster.currency, roster.delta)
         shares = (
             alone(spread, protection, view, roster.size)
@@ -263,7 +265,7 @@ class Federation(FederatedBounds, OneSite):
         loss = shares_loss(spread, shares, roster.honest, roster.currency, roster.delta, protection)
         return FederatedRequest(plan, protection, way, shares, loss.cost, loss, again)
 
-    def _answer(self, request: FederatedRequest) -> Release:
+    def _answer(self, request: FederatedRequest) -> Answer:
         key = request.key(self.roster)
         if not request.again and key in self._answers:
             return self._answers[key]
@@ -276,12 +278,12 @@ class Federation(FederatedBounds, OneSite):
     def _carried(self, request: FederatedRequest, model: Model | None = None) -> tuple[Order, Relay]:
         """One query, from its order to its total."""
         order, signed, asked = self._ordered(request, model)
-        relay = self._relay(order, signed, request.plan.size + (0 if model is None else model.size), asked)
+        relay = self._relay(order, signed, request.size + (0 if model is None else model.size), asked)
         try:
             carry(relay, self._transport, progress=self._progress)
         finally:
             self.lost = dict(relay.lost)
-        check_total(request.plan, relay.roster, request.shares, len(relay.survivors), relay.total)
+        check_answer(request, relay)
         return order, relay
 
     def _ordered(
@@ -314,8 +316,7 @@ class Federation(FederatedBounds, OneSite):
         if asked is not None:
             holder, roster = self._opener()
             adder = CoordinatorEnvelopes(asked, holder)
-        everyone = isinstance(order.protection, Total)
-        return Relay(roster, self._coordinator, order, signed, size, everyone, adder)
+        return Relay(roster, self._coordinator, order, signed, size, order.everyone, adder)
 
     @plain_arguments(QueryError, "a regression step by step", "it takes secure= and nothing else of release")
     def iterate(
@@ -365,9 +366,9 @@ class Federation(FederatedBounds, OneSite):
         """The sites by name."""
         return {site.name: site for site in self._sites}
 
-    def certificates(self, release: Release) -> dict[str, Certificate]:
+    def certificates(self, release: Answer) -> dict[str, Certificate]:
         """By site, its ledger's signed certificate of its part in an answer."""
-        if not isinstance(release, Release):
+        if not isinstance(release, Answer):
             raise UserError(f"certificates are of a release of this federation, not of {shown(release)}")
         found = {site.name: site.certificates.get(release.id) for site in self._sites}
         return {name: certificate for name, certificate in found.items() if certificate is not None}

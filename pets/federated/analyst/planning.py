@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +11,19 @@ import numpy as np
 from pets.common.codec import digest
 from pets.dp.privacy_loss import PrivacyLoss
 from pets.dp.shares import Shares, on_the_plans_grid
-from pets.errors import PolicyError, UserError, shown
+from pets.errors import BudgetError, PolicyError, UserError, shown
 from pets.federated.messages.roster import Roster
+from pets.federated.query_round import rounded_counts
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.site import Site
 from pets.plan.plan import Plan
-from pets.protection.budget import Cost
-from pets.protection.protection import DP, Protection
+from pets.protection.budget import Cost, Currency, added_up
+from pets.protection.protection import DP, Exact, Protection, Total
+from pets.protection.sdc import SDC
+from pets.query_model.query import Query
 from pets.release.estimate import Noise
 from pets.schema.schema import Schema
+from pets.session.quoting.quote import Remaining
 from pets.session.session import Session
 
 
@@ -43,6 +47,11 @@ class FederatedRequest:
     again: bool = False
 
     @property
+    def size(self) -> int:
+        """Numbers of the answer's vector."""
+        return rounded_counts.size(self.plan) if isinstance(self.protection, SDC) else self.plan.size
+
+    @property
     def at(self) -> tuple[float, float] | None:
         """(ε, δ); ``None`` without noise."""
         return None if self.loss is None else (self.loss.epsilon, self.loss.delta)
@@ -50,6 +59,44 @@ class FederatedRequest:
     def key(self, roster: Roster) -> str:
         """What makes two questions to a roster the same."""
         return digest([self.plan.digest, self.protection.to_json(), self.secure, roster.digest])
+
+
+def without_noise(
+    query: Query, plan: Plan, protection: Protection, secure: str, currency: Currency, *, again: bool
+) -> FederatedRequest:
+    """A question without noise, which costs nothing.
+
+    Raises:
+        BudgetError, PolicyError, QueryError: for what no site would answer, before any is asked.
+    """
+    if isinstance(protection, SDC):
+        protection.check_releases()
+        if secure != "masked":
+            raise PolicyError(
+                f"pets.SDC has each site round its own counts, which are then added under masks; secure={secure!r} "
+                "does not do that: leave secure out, or write secure='masked'"
+            )
+        if again:
+            raise BudgetError("pets.SDC draws no noise, so asked again it gives the same numbers; leave again=True out")
+        rounded_counts.check_question(query, plan)
+    elif not isinstance(protection, (Exact, Total)):
+        raise BudgetError(
+            f"a protection is pets.DP(…), pets.SDC(…), pets.Exact() or pets.Total(), not {shown(protection)}"
+        )
+    return FederatedRequest(plan, protection, secure, None, Cost(currency, 0), None, again)
+
+
+def check_room(costs: Sequence[Cost], lefts: Callable[[], Mapping[str, Remaining]]) -> None:
+    """Refuse several queries that a site's budget does not hold together, before the first is asked."""
+    if len(costs) < 2:
+        return
+    cost = added_up(costs)
+    for name, left in lefts().items():
+        if not cost.fits(left.left):
+            raise BudgetError(
+                f"site {name!r} has no room for these {len(costs)} queries; nothing was spent; ask for fewer, "
+                "or with a smaller epsilon"
+            )
 
 
 def noise_scales(plan: Plan, shares: Shares, parties: int) -> tuple[float, ...]:

@@ -10,14 +10,26 @@ import math
 
 from pets.dp.shares import Shares
 from pets.errors import ReleaseFailedError
+from pets.federated.analyst.planning import FederatedRequest
 from pets.federated.messages.roster import Roster
+from pets.federated.query_round import rounded_counts
+from pets.federated.query_round.coordinator import Relay
 from pets.federated.query_round.regression_step import Model
 from pets.plan.plan import Plan
 from pets.plan.vector import Ints
+from pets.protection.sdc import SDC
 
 DEVIATIONS = 12
 """Of Gaussian noise: a sum of it lies beyond once in 10^31."""
 _COUNTS = ("rows", "units", "leaves", "tree", "tails")
+
+
+def check_answer(request: FederatedRequest, relay: Relay) -> None:
+    """Refuse an answer's total that no rows could have given; raises as :func:`check_total`."""
+    if isinstance(request.protection, SDC):
+        rounded_counts.read(request.plan, request.protection.rule, relay.total)
+        return
+    check_total(request.plan, relay.roster, request.shares, len(relay.survivors), relay.total)
 
 
 def check_total(plan: Plan, roster: Roster, shares: Shares | None, parties: int, total: Ints) -> None:

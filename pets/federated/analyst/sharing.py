@@ -25,9 +25,10 @@ from pets.federated.query_round.order import Order
 from pets.federated.site import wording
 from pets.ledger.log.dsse import opened
 from pets.plan.plan import Plan
-from pets.protection.protection import DP, Protection, Total
+from pets.protection.protection import DP, Protection
 from pets.release.certificate import PAYLOAD, Certificate
 from pets.release.release import Release
+from pets.release.rounded.rounded_sum import RoundedSum
 
 DOMAIN = b"pets.federated.release.v1\x00"
 """What the coordinator's signature on a release begins with."""
@@ -86,7 +87,7 @@ def signature(form: Json, key: SigningKey) -> str:
     return key.sign(DOMAIN + canonical(form)).hex()
 
 
-def check_sharing(release: Release, *, unattested: bool = False) -> Roster:
+def check_sharing(release: Release | RoundedSum, *, unattested: bool = False) -> Roster:
     """Hold a federated release against what it carries: who answered, who signed that, noise, promise, notes and cost.
 
     What it carries of sites' certificates must be about this release; their signatures are checked with ``pets verify``
@@ -131,7 +132,7 @@ def check_sharing(release: Release, *, unattested: bool = False) -> Roster:
     return roster
 
 
-def _checked(release: Release, form: Json) -> tuple[Roster, bool]:
+def _checked(release: Release | RoundedSum, form: Json) -> tuple[Roster, bool]:
     roster, loss = Roster.from_json(form["roster"]), None
     shares = None if form["noise"] is None else Shares.from_json(form["noise"])
     protection = Protection.from_json(release.protection)
@@ -152,7 +153,7 @@ def _checked(release: Release, form: Json) -> tuple[Roster, bool]:
     )
 
 
-def _follows(release: Release, roster: Roster, order: Order, loss: PrivacyLoss | None) -> bool:
+def _follows(release: Release | RoundedSum, roster: Roster, order: Order, loss: PrivacyLoss | None) -> bool:
     """Whether what is stated of noise, promise, cost and notes, and by certificates, follows from who answered what."""
     plan, answered, faults = release.plan, release.form["sharing"]["answered"], faults_in(release.notes, roster)
     charged = charged_in(release.notes, roster)
@@ -163,8 +164,7 @@ def _follows(release: Release, roster: Roster, order: Order, loss: PrivacyLoss |
     certificates = {name: Certificate(form) for name, form in release.form["sharing"]["certificates"].items()}
     # a site promises this of its rows, invented or not
     at = None if loss is None else (loss.epsilon, loss.delta)
-    exact = isinstance(order.protection, Total)
-    said = WORDINGS[version].guarantee(plan, roster, order.secure, at, exact, order.shares)
+    said = wording.promise(plan, roster, order, at, said=WORDINGS[version].guarantee)
     return all(
         name in answered and _signed_once(one) and _is_about(one.predicate, name, release, roster, order, said)
         for name, one in certificates.items()
@@ -179,7 +179,9 @@ def _signed_once(certificate: Certificate) -> bool:
     return parts == [{"payload", "payloadType", "signatures"}, {"keyid", "sig"}] and sizes == [(8, 64)]
 
 
-def _is_about(predicate: Json, site: str, release: Release, roster: Roster, order: Order, said: str) -> bool:
+def _is_about(
+    predicate: Json, site: str, release: Release | RoundedSum, roster: Roster, order: Order, said: str
+) -> bool:
     """Whether a site's certificate is of its part of this release; by which key it is signed, nothing here tells."""
     told, noise = release.form["sharing"], predicate["dp"] or {}
     terms = ("losses", "epsilon", "delta", "rho")
@@ -204,7 +206,7 @@ def _answered(form: Json, roster: Roster, order: Order, plan: Plan) -> bool:
     """Whether enough sites signed that they are in the total."""
     signatures = {roster.number(name): signed for name, signed in form["signatures"].items()}
     answered = {roster.number(name) for name in form["answered"]}
-    least = roster.least(everyone=isinstance(order.protection, Total))
+    least = roster.least(everyone=order.everyone)
     alone = order.shares is not None and order.shares.alone
     if len(answered) != len(form["answered"]) or len(answered) < least or alone != (order.secure == "local"):
         return False

@@ -12,9 +12,10 @@ from pets.federated.messages.roster import Roster
 from pets.federated.query_round.order import Order
 from pets.federated.secure_sum.unmasking import FAULTS
 from pets.federated.site import wording
+from pets.federated.site.rounded import rounded_wording
 from pets.plan.plan import Plan
 from pets.protection.budget import Cost
-from pets.protection.protection import Total
+from pets.protection.sdc import SDC
 
 WORDINGS: Mapping[int, ModuleType] = {1: wording, 2: wording}
 """By version, what says the sentences of releases. Old ones stay: a release is checked by those of its own."""
@@ -46,9 +47,16 @@ def statement(
     """
     said = WORDINGS[version]
     shares, dummy = order.shares, roster.members[0].data == "dummy"
+    if isinstance(order.protection, SDC):
+        return _of_everybody(roster, order) | {
+            "guarantee": wording.promise(plan, roster, order, None, dummy=dummy),
+            "notes": (
+                *rounded_wording.notes(plan, roster, order.protection, order.secure),
+                *(_fault(name, what) for name, what in faults.items()),
+            ),
+        }
     at = None if loss is None else (loss.epsilon, loss.delta)
     cost = Cost(roster.currency, 0) if dummy or loss is None else loss.cost
-    exact = isinstance(order.protection, Total)
     rounded = shares is not None and max(shares.refine) > 1
     notes = said.notes(plan, roster, order.secure, len(survivors), shares is not None, rounded)
     # (a site lost after its vector came is in the answer all the same: the others took its masks off)
@@ -60,16 +68,24 @@ def statement(
     return {
         "mechanism": "none" if shares is None else "gaussian",
         "scales": (0.0,) * len(plan.measures) if shares is None else noise_scales(plan, shares, len(survivors)),
-        "snapshot_id": f"federated {order.id}",
-        "data": "dummy" if dummy else "real",
+        **_of_everybody(roster, order),
         "cost": cost.to_json(),
         "epsilon": None if at is None else at[0],
         "delta": None if at is None else at[1],
         "rho": None if loss is None else loss.rho,
-        "guarantee": said.guarantee(plan, roster, order.secure, None if dummy else at, exact and not dummy, shares),
+        "guarantee": wording.promise(plan, roster, order, at, dummy=dummy, said=said.guarantee),
+        "notes": notes,
+    }
+
+
+def _of_everybody(roster: Roster, order: Order) -> dict[str, Any]:
+    """What follows from the roster and the order alone; without noise, nothing is charged."""
+    return {
+        "snapshot_id": f"federated {order.id}",
+        "data": roster.members[0].data,
+        "cost": Cost(roster.currency, 0).to_json(),
         "budget": None,
         "project": "federation",
-        "notes": notes,
     }
 
 

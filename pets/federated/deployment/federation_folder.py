@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING
 from pets.common import signing
 from pets.common.codec import canonical
 from pets.errors import PolicyError, UserError, shown
+from pets.federated.analyst.sealing import Answer, load
 from pets.federated.deployment import startup_kit as kits
 from pets.federated.deployment.authority import Authority
 from pets.federated.deployment.site_folder import check_name, check_private, load_roster, new_folder
 from pets.federated.keyholder.gate import NAME
 from pets.federated.messages.roster import Member, Roster
 from pets.he.keys.public_key import PublicKey
-from pets.release.release import Release
 from pets.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def _provide(path: Path, facts: Facts, names: Sequence[str], authority: Authorit
             kits.renew(server, path / "server")
 
 
-class Answers(MutableMapping[str, Release]):
+class Answers(MutableMapping[str, Answer]):
     """What was released, by question, in files: a question that was paid for is not paid for again."""
 
     def __init__(self, folder: Path) -> None:
@@ -238,12 +238,12 @@ class Answers(MutableMapping[str, Release]):
     def _file(self, key: str) -> Path:
         return self._folder / f"{key}.json"
 
-    def __getitem__(self, key: str) -> Release:
+    def __getitem__(self, key: str) -> Answer:
         if not self._file(key).exists():
             raise KeyError(key)
-        return Release.load(self._file(key))
+        return load(self._file(key))
 
-    def __setitem__(self, key: str, release: Release) -> None:
+    def __setitem__(self, key: str, release: Answer) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         release.save(self._file(key))
 

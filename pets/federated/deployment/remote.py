@@ -21,7 +21,7 @@ from pets.federated.analyst.open_folder import OpenFolder
 from pets.federated.analyst.open_question import OpenQuestion, advanced, wait_of
 from pets.federated.analyst.planning import FederatedRequest
 from pets.federated.analyst.public_range import check_total
-from pets.federated.analyst.sealing import sealed
+from pets.federated.analyst.sealing import Answer, released, sealed
 from pets.federated.deployment.federation_folder import Answers, FederationFolder
 from pets.federated.deployment.greeting import greet
 from pets.federated.keyholder.client import KeyHolderClient
@@ -176,7 +176,7 @@ class RemoteFederation(Federation):
         request = self._request(query.shown_as(None), protection, "encrypted", again)
         key = request.key(self.roster)
         if not again and key in self._answers:
-            return self._answers[key].shown_as(query.display)
+            return released(self._answers[key]).shown_as(query.display)
         if not again:
             for one in self.pending():
                 if self._asked(one).key(self.roster) == key:
@@ -226,7 +226,7 @@ class RemoteFederation(Federation):
         )
         self._answers[request.key(self.roster)] = release
         self._open.drop(found)
-        return release
+        return released(release)
 
     def _asked(self, question: OpenQuestion) -> FederatedRequest:
         """What a question asks, with its price."""
@@ -279,13 +279,13 @@ class RemoteFederation(Federation):
             progress=self._progress,
         )
 
-    def certificates(self, release: Release) -> dict[str, Certificate]:
+    def certificates(self, release: Answer) -> dict[str, Certificate]:
         """By site, its ledger's signed certificate of its part in an answer, of the sites that tell.
 
         Raises:
             PolicyError: where no site tells.
         """
-        if not isinstance(release, Release):
+        if not isinstance(release, Answer):
             raise UserError(f"certificates are of a release of this federation, not of {shown(release)}")
         said = _somebody(self._accounts("certificates", release=release.id), self.lost)
         return {name: one.certificate for name, one in said.items() if one.certificate is not None}

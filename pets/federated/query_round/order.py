@@ -13,7 +13,8 @@ from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.signed_form import SignedForm, is_id
 from pets.federated.query_round.regression_step import Step
 from pets.federated.secure_sum.interface import check_way
-from pets.protection.protection import Protection
+from pets.protection.protection import Protection, Total
+from pets.protection.sdc import SDC
 from pets.query_model.query import Query
 
 
@@ -54,6 +55,11 @@ class Order(SignedForm):
         check_way(self.secure)
         if self.until and time_of(self.until) is None:
             raise ProtocolError("the time until which a question is open is written in ISO 8601, in UTC")
+
+    @property
+    def everyone(self) -> bool:
+        """Totals without noise: two answers that differ by one site would show that site, so none may be missing."""
+        return isinstance(self.protection, (Total, SDC))
 
     def to_json(self) -> Json:
         """The canonical form."""

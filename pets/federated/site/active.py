@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pets.federated.messages.message import Channel
 from pets.federated.secure_sum.interface import Party
 from pets.federated.site.gate import Admission
+from pets.federated.site.rounded.grid_part import Source
 from pets.ledger.states import Grant
-from pets.rows.linked import Linked
-from pets.rows.snapshot import Snapshot
 
 LIFE = 900.0
 """Seconds after which a query that did not end is forgotten, with its secrets."""
@@ -22,7 +21,7 @@ class Active:
     admission: Admission
     channel: Channel
     grant: Grant
-    snapshot: Snapshot | Linked
+    snapshot: Source
     since: float
     next: int = 1
     party: Party = field(init=False, repr=False)

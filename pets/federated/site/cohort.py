@@ -8,13 +8,14 @@ one show beside another, or many answers together, no such rule sees.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
 
 import numpy as np
 
+from pets.common.codec import Json
 from pets.errors import PetsError
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import Model, Step, few_values
@@ -22,6 +23,7 @@ from pets.federated.site.policy import Totals
 from pets.federated.site.wording import CONTRIBUTION
 from pets.plan.plan import Plan, make_plan
 from pets.plan.vector import Ints
+from pets.protection.protection import Total
 from pets.protection.threshold import Threshold
 from pets.query_model.aggregate import Histogram, Quantile, count
 from pets.query_model.columns import col
@@ -174,11 +176,7 @@ def too_small(order: Order, schema: Schema, rules: Totals, given: Iterable[bytes
     if any(overlaps(one, other, rules, counted) for one, other in beside):
         return "two of its numbers differ by too few rows"
     earlier: dict[tuple[str, Cohort], None] = {}
-    for body in given:
-        form = json.loads(body)
-        if form.get("pets") != CONTRIBUTION:
-            continue
-        one = Order.from_json(form["order"])
+    for one in map(Order.from_json, exact_totals(given)):
         if one.query.table != plan.table:
             continue
         try:
@@ -194,6 +192,17 @@ def too_small(order: Order, schema: Schema, rules: Totals, given: Iterable[bytes
     if any(overlaps(first, second, rules, counted) for first, second in pairs):
         return "it differs from an earlier exact total by too few rows"
     return ""
+
+
+def exact_totals(given: Iterable[bytes]) -> Iterator[Json]:
+    """The orders of the exact totals in what a site's ledger keeps of releases without noise.
+
+    Rounded counts are none: they tell no number of rows, and what they tell, the grid's own entry says.
+    """
+    for body in given:
+        form = json.loads(body)
+        if form.get("pets") == CONTRIBUTION and form["order"]["protection"]["kind"] == Total.kind:
+            yield form["order"]
 
 
 def about(order: Order, schema: Schema) -> Plan:

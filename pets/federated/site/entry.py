@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from pets.common.codec import digest
@@ -10,6 +9,7 @@ from pets.errors import PolicyError
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.order import Order
 from pets.federated.site import wording
+from pets.federated.site.cohort import exact_totals
 from pets.federated.site.fit import check_number
 from pets.federated.site.gate import Admission
 from pets.federated.site.membership import check_membership
@@ -18,7 +18,6 @@ from pets.federated.site.policy import Totals
 from pets.ledger.account import Account
 from pets.ledger.states import Request, State
 from pets.protection.protection import Total
-from pets.session import guarantee_text
 
 
 def check_entries(
@@ -38,8 +37,11 @@ def check_entries(
     """
     if not admission.everyone:
         return
-    check_membership(roster, account, pinned, key)
     order = admission.order
+    exact = isinstance(order.protection, Total)
+    check_membership(roster, account, pinned, key, exact=exact)
+    if not exact:  # all that rounded counts tell of these people is in the ledger since their grid was named
+        return
     if order.step is not None:
         check_number(order.query.table, order.step, rules, account)
     elif rules.about_rows:
@@ -53,14 +55,13 @@ def _check_totals(order: Order, question: str, rules: Totals, account: Account) 
     left, so that none of it is told by this.
     """
     table = order.query.table
-    forms = [json.loads(body) for body in account.exact()]
-    orders = [form["order"] for form in forms if form.get("pets") == wording.CONTRIBUTION]
+    orders = exact_totals(account.exact())
     made = {digest(one["query"]) for one in orders if one["step"] is None and one["query"]["table"] == table}
     withheld = {
         entry.question
         for entry in account.entries()  # of what was withheld, the ledger keeps no order
         if entry.unbounded and entry.table == table and entry.state in (State.STARTED, State.FORFEITED)
-        if not wording.is_step(entry.what)
+        if not wording.is_step(entry.what) and not entry.what.startswith(wording.ROUNDED)
     }
     if digest(order.query.to_json()) in made or question in withheld:
         return
@@ -76,7 +77,7 @@ def request_of(admission: Admission, snapshot: str, data: str) -> Request:
     order, plan = admission.order, admission.plan
     return Request(
         table=plan.table,
-        what=guarantee_text.what(plan.query) if order.step is None else wording.step(order.step),
+        what=wording.what(order),
         question=plan.digest,
         # a query's id is part of the question: noise belongs to one id, so no answer is ever given again
         asked=digest(["federated", order.id, snapshot, plan.digest, order.protection.to_json()]),
@@ -84,7 +85,7 @@ def request_of(admission: Admission, snapshot: str, data: str) -> Request:
         query=order.query.to_json(),
         protection=order.protection.to_json(),
         cost=admission.cost,
-        unbounded=isinstance(order.protection, Total) and data == "real",
+        unbounded=order.everyone and data == "real",
         key=key_of(order.id),
         once=True,
         schema_digest=plan.schema_digest,

@@ -16,6 +16,7 @@ from pets.dp.privacy_loss import PrivacyLoss
 from pets.dp.shares import Shares, Spread, share_losses, shares_loss
 from pets.errors import BudgetError, PolicyError, QueryError, SchemaError
 from pets.federated.messages.roster import Member, Roster
+from pets.federated.query_round import rounded_counts
 from pets.federated.query_round.order import Order, time_of
 from pets.federated.query_round.regression_step import Model
 from pets.federated.site.chosen import chosen_by_value
@@ -25,6 +26,7 @@ from pets.plan.plan import Plan, make_plan
 from pets.protection.budget import Budget, Cost
 from pets.protection.policy import Policy
 from pets.protection.protection import DP, Exact, Total
+from pets.protection.sdc import SDC
 from pets.query_model.aggregate import count
 from pets.query_model.nodes.aggregate_base import OfColumn
 from pets.query_model.nodes.moments import OfColumns
@@ -71,7 +73,9 @@ class Admission:
 
     @property
     def size(self) -> int:
-        """Numbers of the vector: the plan's, and those of a regression's step."""
+        """Numbers of the vector: the plan's, and those of a regression's step; or those of rounded counts."""
+        if isinstance(self.order.protection, SDC):
+            return rounded_counts.size(self.plan)
         return self.plan.size + (0 if self.model is None else self.model.size)
 
     @property
@@ -81,8 +85,8 @@ class Admission:
 
     @property
     def everyone(self) -> bool:
-        """Exact totals: two answers that differ by one site would show that site, so none may be missing."""
-        return isinstance(self.order.protection, Total)
+        """Totals without noise, from which no site may be missing."""
+        return self.order.everyone
 
 
 def admit(order: Order, roster: Roster, desk: Desk) -> Admission:
@@ -244,8 +248,17 @@ def _check_protection(order: Order, desk: Desk) -> None:
             raise PolicyError("this site's policy does not allow exact totals; use pets.DP(epsilon=…)")
         if order.secure == "local":
             raise PolicyError("exact totals are never sent by one site alone; use secure='masked'")
+    elif isinstance(protection, SDC):
+        if protection.name not in desk.rules.sdc:
+            allowed = ", ".join(map(repr, desk.rules.sdc)) or "none"
+            raise PolicyError(
+                f"this site's policy lets no counts leave by the rule {protection.name!r} (it allows: {allowed}); use "
+                "pets.DP(epsilon=…), or its custodian may list it under sdc"
+            )
+        if order.secure != "masked":
+            raise PolicyError("rounded counts of a site are added under masks alone; use secure='masked'")
     else:
-        raise PolicyError("this site answers pets.DP(…), pets.Exact() and pets.Total() only")
+        raise PolicyError("this site answers pets.DP(…), pets.SDC(…), pets.Exact() and pets.Total() only")
 
 
 def _check_bounds(order: Order, plan: Plan, desk: Desk) -> None:

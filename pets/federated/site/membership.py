@@ -29,28 +29,32 @@ STILL_OTHERS = (
 )
 
 
-def check_membership(roster: Roster, account: Account, pinned: Mapping[str, Roster], key: str) -> None:
-    """Refuse exact totals where others left over other sites, and nobody allowed these beside them.
+def check_membership(
+    roster: Roster, account: Account, pinned: Mapping[str, Roster], key: str, *, exact: bool = True
+) -> None:
+    """Refuse totals without noise where others left over other sites, and nobody allowed these beside them.
 
     Args:
         roster: whose order it is.
         pinned: rosters by digest: of totals that were entered before their sites were, these tell the sites.
         key: this site's public key.
+        exact: whether they are exact totals; else they are rounded at the sites, and show a site's rounded numbers.
 
     Raises:
         PolicyError: by what the ledger and the roster hold alone.
     """
+    totals, numbers = ("exact totals", "exact numbers") if exact else ("totals without noise", "numbers")
     mine = set(_earlier(account, pinned)) - {roster.membership}
     if (mine | set(_stated(roster))) - _allowed(roster, account):
         raise PolicyError(
-            "exact totals of these people left over other sites than this roster's, and the difference of two such "
-            "totals is the exact numbers of the sites between; ask with pets.DP(epsilon=…), or every site's custodian "
+            f"{totals} of these people left over other sites than this roster's, and the difference of two such "
+            f"totals is the {numbers} of the sites between; ask with pets.DP(epsilon=…), or every site's custodian "
             "first allows it (pets site allow-roster)"
         )
     said = {membership for member in roster.members if member.key == key for membership, _ in member.totals}
     if mine - said:
         raise PolicyError(
-            "exact totals over other sites left this site after the roster was made, so that sites that join do not "
+            f"{totals} over other sites left this site after the roster was made, so that sites that join do not "
             "see it there; exchange a new roster, of the sites' present entries"
         )
 

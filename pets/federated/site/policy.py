@@ -9,6 +9,7 @@
     min_colluding: 1
     max_epsilon: 1.0
     tell: [budget, history, certificates]
+    sdc: [hes]
     totals: {allow: true, min_cohort: 10, min_cell: 8, dominance: 0.9}
 """
 
@@ -27,6 +28,7 @@ from pets.common.codec import Json, digest, fraction, number
 from pets.common.yamlfile import read
 from pets.errors import PolicyError, QueryError, SchemaError, did_you_mean, shown
 from pets.federated.secure_sum.interface import WAYS
+from pets.protection.sdc import allowed_names
 from pets.protection.threshold import Threshold
 from pets.query_model.traits import TRAITS
 from pets.schema.schema import Schema
@@ -148,6 +150,8 @@ class SitePolicy:
         tell: what analysts on the roster may know of the site's account: ``"budget"`` (what is left of it),
             ``"history"`` (what was asked through federations, and what it cost) and ``"certificates"`` (what the ledger
             signed of the answers that they were given).
+        sdc: the rules of disclosure control by which counts of people may leave, rounded at this site: names of
+            presets (``"hes"``, …), and ``"own"``. The session's own policy must allow them too, and a grid be named.
         totals: the rules for exact totals.
     """
 
@@ -158,6 +162,7 @@ class SitePolicy:
     min_sites_per_person: int = 1
     max_epsilon: float | None = None
     tell: tuple[str, ...] = ()
+    sdc: tuple[str, ...] = ()
     totals: Totals = field(default_factory=Totals)
 
     def __post_init__(self) -> None:
@@ -176,6 +181,7 @@ class SitePolicy:
             if what not in TELLABLE:
                 raise PolicyError(f"tell lists {shown(what)}, which no site tells{did_you_mean(what, TELLABLE)}")
         object.__setattr__(self, "tell", tuple(sorted(set(self.tell))))
+        object.__setattr__(self, "sdc", tuple(sorted(allowed_names(self.sdc))))
         for name, least in (("min_sites", 3), ("min_colluding", 0), ("min_sites_per_person", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -207,13 +213,13 @@ class SitePolicy:
     @classmethod
     def from_json(cls, form: Any) -> SitePolicy:
         """The inverse of :meth:`to_json`; also of texts, as a YAML file gives them."""
-        given = _known(form, "a site policy", ("tables", "secure", "totals", "tell", "max_epsilon", *_WHOLE))
+        given = _known(form, "a site policy", ("tables", "secure", "totals", "tell", "sdc", "max_epsilon", *_WHOLE))
         tables = _known(given.get("tables") or {}, "tables", None)
         rules = {name: TableRule(**_known(rule or {}, name, _RULE)) for name, rule in tables.items()}
         settings: dict[str, Any] = {name: _whole(name, given[name]) for name in _WHOLE if name in given}
         if given.get("max_epsilon") is not None:
             settings["max_epsilon"] = _number("max_epsilon", given["max_epsilon"])
-        settings |= {name: given[name] for name in ("secure", "tell") if given.get(name) is not None}
+        settings |= {name: given[name] for name in ("secure", "tell", "sdc") if given.get(name) is not None}
         kinds: dict[str, Callable[[str, Any], Any]] = dict.fromkeys(_TOTALS, _whole)
         kinds |= {"allow": _truth, "dominance": _number}
         totals = _known(given.get("totals") or {}, "totals", _TOTALS)
@@ -250,6 +256,8 @@ class SitePolicy:
             "max_epsilon": most,
             "tell": list(self.tell),
             "totals": self.totals.to_json(),
+            # only where any is listed: policies of before keep their digests
+            **({"sdc": list(self.sdc)} if self.sdc else {}),
         }
 
     @cached_property

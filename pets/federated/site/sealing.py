@@ -30,7 +30,7 @@ def seal_part(
     """
     key = random_bytes(32)
     commitment = hmac.new(key, values.astype("<i8").tobytes(), "sha256").hexdigest()
-    body = canonical(wording.contribution(admission, roster, where["site"], commitment))
+    body = canonical(wording.contribution(admission, roster, commitment, where))
     who: Json = {"project": session.project, "analyst": session.analyst, "engine": session.engine}
     told = wording.predicate(admission, roster, session.schema, where | who)
     sealed = session.custody.account.seal(grant, body, hashlib.sha256(body).hexdigest(), told)

@@ -44,6 +44,7 @@ from pets.federated.site.gate import Admission, Desk, admit
 from pets.federated.site.membership import lists, to_allow
 from pets.federated.site.policy import SitePolicy
 from pets.federated.site.policy_file import PolicyFile
+from pets.federated.site.rounded.grid_part import Source, place_of, source_of
 from pets.federated.site.sealing import seal_part
 from pets.federated.site.vector import vector
 from pets.federated.site.waiting.kept_replies import KeptReplies, KeptReply
@@ -54,8 +55,6 @@ from pets.ledger.failpoint import failpoint
 from pets.ledger.states import Grant
 from pets.plan.vector import Ints
 from pets.release.certificate import Certificate
-from pets.rows.linked import Linked
-from pets.rows.snapshot import Snapshot
 from pets.session.guard import guarded
 from pets.session.session import Session
 
@@ -273,7 +272,7 @@ class Site:
             check_step(admission, evidence, roster, session.schema, totals, account, me, self._key)
             check_entries(admission, roster, totals, account, self._rosters, self._entry.key)
             encryptor = self._agreed(admission, roster)
-            snapshot = session.custody.rows_of(admission.plan)
+            snapshot = source_of(admission, session.custody)
             grant = self._reserve(admission, snapshot)
         except ProtocolError:
             raise
@@ -307,7 +306,7 @@ class Site:
         holder = self._holders.get(roster.digest)
         return agreed(admission.order, roster, admission.plan, self.session.schema, self._key, holder)
 
-    def _reserve(self, admission: Admission, snapshot: Snapshot | Linked) -> Grant:
+    def _reserve(self, admission: Admission, snapshot: Source) -> Grant:
         request = request_of(admission, snapshot.id, self._entry.data)
         wait = 0.0 if admission.order.until else LIFE  # of an open question the data is opened at once
         try:
@@ -389,11 +388,11 @@ class Site:
                 account.close([grant])
                 raise Withheld(f"nothing leaves this site in answer to the query (incident {number})")
             failpoint("measured")
-            where = {"site": self.name, "snapshot": active.snapshot.id, "data": self._entry.data}
+            where = place_of(active.snapshot, self.name, self._entry.data)
             opening, certificate = seal_part(admission, active.channel.roster, grant, values, where, self.session)
             self._openings[admission.order.id], self.certificates[admission.order.id] = opening, certificate
             return values.view(np.uint64)
 
-    def _vector(self, admission: Admission, snapshot: Snapshot | Linked) -> Ints | str:
+    def _vector(self, admission: Admission, snapshot: Source) -> Ints | str:
         """The numbers that leave; or why they may not, which may depend on rows."""
         return vector(admission, snapshot, self.session.custody, self.policy.totals)

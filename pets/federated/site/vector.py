@@ -12,18 +12,20 @@ from pets.federated.site.cells.told_cells import Held
 from pets.federated.site.cohort import small, too_small
 from pets.federated.site.gate import Admission
 from pets.federated.site.policy import Totals
+from pets.federated.site.rounded.grid_part import GridPart, Source
 from pets.plan.plan import make_plan
 from pets.plan.vector import Ints
 from pets.query_model.aggregate import count as count_rows
 from pets.query_model.query import Query
-from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import codes, tabulate
 from pets.session.custody import Custody
 
 
-def vector(admission: Admission, snapshot: Snapshot | Linked, custody: Custody, rules: Totals) -> Ints | str:
+def vector(admission: Admission, snapshot: Source, custody: Custody, rules: Totals) -> Ints | str:
     """The numbers; or, for exact totals alone, why they may not leave by the policy's rules about rows."""
+    if isinstance(snapshot, GridPart):
+        return snapshot.vector()
     engine, model = custody.engine, admission.model
     found: Held | None = None
     if model is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pets.common.clock import now
 from pets.common.codec import Json, fraction, number
 from pets.common.version import __version__
@@ -11,16 +13,20 @@ from pets.federated.messages.roster import Roster
 from pets.federated.query_round.order import Order
 from pets.federated.query_round.regression_step import FAMILIES, Step
 from pets.federated.site.gate import Admission
+from pets.federated.site.rounded import rounded_wording
 from pets.plan.clamping import clamps
 from pets.plan.plan import Plan
 from pets.plan.unreached import unreached
 from pets.protection.budget import epsilon_from_rho
 from pets.protection.protection import DP, Total
+from pets.protection.sdc import SDC
 from pets.schema.schema import Schema
 from pets.session import guarantee_text
 
 CONTRIBUTION = "federated-contribution"
 """What a site's ledger calls its part of an answer."""
+ROUNDED = "rounded "
+"""What a ledger's reader sees before the question of rounded counts."""
 VERSION = 2
 """Of the sentences here, as releases state it: who changes one keeps the old module beside it (``WORDINGS`` in
 :mod:`pets.federated.analyst.statement`), since releases are checked by the sentences that they were made with."""
@@ -135,12 +141,42 @@ def step(asked: Step) -> str:
     return said if asked.before else f"{said} (the first)"
 
 
+def what(order: Order) -> str:
+    """What an order asks, for a ledger's reader: no constant of it."""
+    if order.step is not None:
+        return step(order.step)
+    said = guarantee_text.what(order.query)
+    return f"{ROUNDED}{said}" if isinstance(order.protection, SDC) else said
+
+
+def promise(
+    plan: Plan,
+    roster: Roster,
+    order: Order,
+    at: tuple[float, float] | None,
+    *,
+    dummy: bool = False,
+    said: Callable[..., str] = guarantee,
+) -> str:
+    """What the answer to an order promises.
+
+    Args:
+        at: (ε, δ), ``None`` without noise.
+        dummy: of invented rows, where that is told of the whole answer.
+        said: the sentence of answers with noise and of exact ones, in the wording that is wanted.
+    """
+    if isinstance(order.protection, SDC):
+        return rounded_wording.guarantee(order.protection, roster, dummy=dummy)
+    exact = isinstance(order.protection, Total) and not dummy
+    return said(plan, roster, order.secure, None if dummy else at, exact, order.shares)
+
+
 def is_step(what: str) -> bool:
     """Whether :func:`step` said it."""
     return any(what.startswith(f"a step of {family} regression of ") for family in FAMILIES)
 
 
-def contribution(admission: Admission, roster: Roster, site: str, commitment: str) -> Json:
+def contribution(admission: Admission, roster: Roster, commitment: str, where: Json) -> Json:
     """What a site's ledger keeps of its part: no number of it, only a commitment under a key that the site keeps."""
     order = admission.order
     # two lists of sites show the sites between them, where both are of exact totals
@@ -154,12 +190,18 @@ def contribution(admission: Admission, roster: Roster, site: str, commitment: st
         "pets": CONTRIBUTION,
         "version": 1,
         "id": order.id,
-        "site": site,
+        "site": where["site"],
         "roster": roster.digest,
         "order": order.to_json(),
         "commitment": commitment,
+        **_grid(where),
         **(sites if admission.everyone else {}),
     }
+
+
+def _grid(where: Json) -> Json:
+    """Of rounded counts, the site's grid."""
+    return {"grid": where["grid"]} if "grid" in where else {}
 
 
 def _dp(admission: Admission, roster: Roster) -> Json | None:
@@ -198,10 +240,12 @@ def federation(roster: Roster, order: Order, site: str) -> Json:
 
 
 def predicate(admission: Admission, roster: Roster, schema: Schema, where: Json) -> Json:
-    """What a site's certificate states of its part; ``where`` has site, snapshot, data, project and analyst."""
+    """What a site's certificate states of its part; ``where`` has site, snapshot, data, project and analyst.
+
+    Of rounded counts, it also has the site's grid.
+    """
     order, plan, issued = admission.order, admission.plan, now()
-    finite = isinstance(order.protection, DP)
-    shares, loss = order.shares, admission.loss
+    finite, loss = isinstance(order.protection, DP), admission.loss
     at = None if loss is None else (loss.epsilon, loss.delta)
     return {
         "release_id": order.id,
@@ -217,11 +261,12 @@ def predicate(admission: Admission, roster: Roster, schema: Schema, where: Json)
         },
         "project_id": where["project"],
         "agent_id": where["analyst"],
-        "what": guarantee_text.what(plan.query) if order.step is None else step(order.step),
+        "what": what(order),
         "plan_sha256": plan.digest,
         "query": order.query.to_json(),
         "protection": order.protection.to_json(),
-        "guarantee": guarantee(plan, roster, order.secure, at, isinstance(order.protection, Total), shares),
+        "guarantee": promise(plan, roster, order, at),
+        **_grid(where),
         "federation": federation(roster, order, where["site"]),
         "dp": _dp(admission, roster) if finite else None,
         "cost": admission.cost.to_json(),
@@ -233,8 +278,15 @@ def predicate(admission: Admission, roster: Roster, schema: Schema, where: Json)
             f"the rows of one person lie at no more than {roster.sites_per_person} site(s)",
         ],
         "notes": [
-            *notes(plan, roster, order.secure, roster.size if admission.everyone else None, finite, False),
+            *_notes(admission, roster, finite),
             *([] if order.step is None else [STEERED]),
         ],
         "engine_versions": guarantee_text.versions(where["engine"]),
     }
+
+
+def _notes(admission: Admission, roster: Roster, finite: bool) -> tuple[str, ...]:
+    order, plan = admission.order, admission.plan
+    if isinstance(order.protection, SDC):
+        return rounded_wording.notes(plan, roster, order.protection, order.secure)
+    return notes(plan, roster, order.secure, roster.size if admission.everyone else None, finite, False)

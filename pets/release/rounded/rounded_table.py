@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from pets.common.codec import Json
 from pets.common.integers import Ints
@@ -44,7 +44,37 @@ class ProtectedGrid(SealedTable):
         return f"The grid of {self.plan.dataset}, {self.plan.groups:,} cells: {self.rule}."
 
 
-class RoundedTable(SealedTable):
+class SummedTable(SealedTable):
+    """Counts of people and rates, each from sums of shown cells."""
+
+    COUNTS: ClassVar[type[Counts]] = Counts
+
+    def _check(self) -> None:
+        wanted = [TRAITS[output.kind].made_of_counts for output in self.plan.outputs]
+        fits = wanted == [len(one) for one in self.counts()]
+        for one in (one for several in self.counts() for one in several):
+            fits = fits and all(getattr(one, name).shape == (self.plan.groups,) for name in one.PARTS)
+            fits = fits and one.fits(self.rule)
+        if not fits:
+            raise UserError(NONE)
+
+    def counts(self) -> tuple[tuple[Counts, ...], ...]:
+        return self._counts
+
+    @cached_property
+    def _counts(self) -> tuple[tuple[Counts, ...], ...]:
+        return tuple(tuple(map(self.COUNTS.from_json, several)) for several in self._form["counts"])
+
+    @property
+    def _asked(self) -> str:
+        """What was asked of what, in words."""
+        names = ", ".join(output.name for output in self.plan.outputs)
+        keys = ", ".join(one.name for one in self.plan.layout.dimensions)
+        by = f" by {keys}" if keys else ""
+        return f"{names}{by}, from {self.plan.dataset}/{self.plan.source}"
+
+
+class RoundedTable(SummedTable):
     """Counts of people and rates, each from sums of a grid's shown cells; ``session.release(…, pets.SDC(…))`` makes it.
 
     Attributes:
@@ -54,23 +84,6 @@ class RoundedTable(SealedTable):
     FORM = "rounded"
     PARTS = ("grid", "counts")
 
-    def _check(self) -> None:
-        wanted = [TRAITS[output.kind].made_of_counts for output in self.plan.outputs]
-        fits = wanted == [len(one) for one in self.counts()]
-        for one in (one for several in self.counts() for one in several):
-            arrays = (one.shown, one.hidden, one.low, one.high)
-            fits = fits and all(array.shape == (self.plan.groups,) for array in arrays)
-            fits = fits and bool((one.hidden >= 0).all() and (one.low >= 0).all() and (one.low <= one.high).all())
-        if not fits:
-            raise UserError(NONE)
-
-    def counts(self) -> tuple[tuple[Counts, ...], ...]:
-        return self._counts
-
-    @cached_property
-    def _counts(self) -> tuple[tuple[Counts, ...], ...]:
-        return tuple(tuple(map(Counts.from_json, several)) for several in self._form["counts"])
-
     @property
     def grid(self) -> Json:
         """Of which grid: its release's id and digest, and its question."""
@@ -78,10 +91,7 @@ class RoundedTable(SealedTable):
 
     @property
     def _told(self) -> str:
-        names = ", ".join(output.name for output in self.plan.outputs)
-        keys = ", ".join(one.name for one in self.plan.layout.dimensions)
-        by = f" by {keys}" if keys else ""
-        return f"{names}{by}, from {self.plan.dataset}/{self.plan.source}: {self.rule}; sums of the grid's cells."
+        return f"{self._asked}: {self.rule}; sums of the grid's cells."
 
 
 def table_of(form: Any, certificate: Json | None = None) -> SealedTable:

@@ -50,16 +50,22 @@ class Counts:
     low: Ints
     high: Ints
 
+    PARTS: ClassVar[tuple[str, ...]] = ("shown", "hidden", "low", "high")
+
     def to_json(self) -> Json:
         """The canonical form."""
-        return {name: getattr(self, name).tolist() for name in ("shown", "hidden", "low", "high")}
+        return {name: getattr(self, name).tolist() for name in self.PARTS}
 
     @classmethod
-    def from_json(cls, form: Json) -> Counts:
+    def from_json(cls, form: Json) -> Self:
         """The inverse of :meth:`to_json`; raises ``ValueError`` and its like for anything else."""
-        if set(form) != {"shown", "hidden", "low", "high"}:
+        if set(form) != {*cls.PARTS}:
             raise ValueError("another form")
         return cls(**{name: whole_numbers(part) for name, part in form.items()})
+
+    def fits(self, rule: Rounding) -> bool:
+        """Whether these may be sums of what a rule shows."""
+        return bool((self.hidden >= 0).all() and (self.low >= 0).all() and (self.low <= self.high).all())
 
     def starred(self, rule: Rounding) -> Any:
         """Which groups show no number: only hidden cells of them have anybody."""

@@ -123,15 +123,8 @@ def sentence(one: Any, plan: Plan, who: str, base: Any, origin: str, memory: boo
     """What it is and is not."""
     if one["data"] == "dummy":
         return "Dummy data: every row is invented, so no one's presence can show."
-    rule, named = plan.rule, "of its own"
-    if "preset" in one["protection"]:
-        named = f"'{one['protection']['preset']}'"
-    least, most = RULES.ends(rule, -1) if rule["threshold"] else (0, 0)
-    text = f"{least} to {most} hidden, " * bool(rule["threshold"])
-    text += f"shown as the middle of their step of {rule['base']}" if rule["midpoint"] else ""
-    text += "" if rule["midpoint"] else f"others to the nearest {rule['base']}"
     return (
-        f"No differential privacy, and no ε: counts of people by the rule {named} ({text}). Every number is a sum of "
+        f"No differential privacy, and no ε: counts of people by the rule {RULES.words(one)}. Every number is a sum of "
         "cells of one grid as they are shown, and all tables of that grid together tell no more than its cells: each "
         "small one leaves open the interval that is shown for it. Other releases about the same people may narrow it, "
         "and who knows all others of a cell may learn of the last one (unbounded; named on every later release)."

@@ -10,7 +10,6 @@ tell together is looked for in the span of all of them (:mod:`pets.federated.sit
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,9 +22,8 @@ from pets.federated.query_round.regression_step import Step
 from pets.federated.site.cells.small_cut import Edge, has_small_cut
 from pets.federated.site.cells.spanned import tells_few
 from pets.federated.site.cells.told_cells import Cells, Held, told
-from pets.federated.site.cohort import about
+from pets.federated.site.cohort import about, exact_totals
 from pets.federated.site.policy import Totals
-from pets.federated.site.wording import CONTRIBUTION
 from pets.plan.plan import Plan
 from pets.plan.vector import Ints
 from pets.protection.threshold import Threshold
@@ -85,10 +83,7 @@ def _together(answers: Iterable[tuple[Plan, Step | None]], least: int, held: Hel
 
 
 def _earlier(given: Iterable[bytes], table: str) -> Iterator[Order]:
-    for body in given:
-        form = json.loads(body)
-        if form.get("pets") == CONTRIBUTION and form["order"]["query"]["table"] == table:
-            yield Order.from_json(form["order"])
+    return (Order.from_json(form) for form in exact_totals(given) if form["query"]["table"] == table)
 
 
 def _differ(one: Cells, other: Cells, least: int, held: Held, fields: Fields, *, known: bool) -> bool:

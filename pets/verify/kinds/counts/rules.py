@@ -49,6 +49,15 @@ def middle(rule: Any) -> int:
     return (least + most) // 2
 
 
+def words(one: Any) -> str:
+    """The rule of a release in words, with its name."""
+    rule, named = one["rule"], f"'{one['protection']['preset']}'" if "preset" in one["protection"] else "of its own"
+    least, most = ends(rule, -1) if rule["threshold"] else (0, 0)
+    text = f"{least} to {most} hidden, " * bool(rule["threshold"])
+    text += "shown as the middle of their step of " if rule["midpoint"] else "others to the nearest "
+    return f"{named} ({text}{rule['base']})"
+
+
 def shows(rule: Any, number: int) -> bool:
     """Whether a rule shows some count so."""
     try:

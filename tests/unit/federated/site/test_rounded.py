@@ -328,10 +328,12 @@ def test_wrong_askings_have_one_sentence_each() -> None:
         )
 
 
-def test_a_total_that_no_rule_can_show_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("place", [0, 2, 3, 6])
+def test_a_total_that_no_rule_can_show_is_refused(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown of a or c, the hidden cells of a, or its low end, is one more at each site."""
     many = over(sites())
     true = GridPart.vector
-    monkeypatch.setattr(GridPart, "vector", lambda self: true(self) + np.eye(15, dtype=np.int64)[0])
+    monkeypatch.setattr(GridPart, "vector", lambda self: true(self) + np.eye(15, dtype=np.int64)[place])
     with pytest.raises(ReleaseFailedError, match="no sum of what the rule can show"):
         many.release(BY_G, HES)
 

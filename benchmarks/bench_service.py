@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
+import queue
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def main() -> None:
         rounds={"type": int, "help": "rounds in turn (5; 2 with --quick)"},
         releases={"type": int, "help": "distinct releases in a round (200; 60 with --quick)"},
         processes={"type": int, "default": 1, "help": "that answer (1)"},
+        only={"choices": ("SQLite", "PostgreSQL"), "help": "distinct releases alone, on this ledger"},
     ).parse_args()
     rounds, many = args.rounds or (2 if args.quick else 5), args.releases or (60 if args.quick else 200)
     page = Page("The query service: what it adds to the library")
@@ -51,18 +53,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench") as home, _postgresql(f"{home}/pg") as url:
         folder = prepared(Path(home) / "tables")
         lines: list[list[object]] = []
-        for name in ("SQLite", "PostgreSQL"):
+        costs: list[list[object]] = []
+        for name in ("SQLite", "PostgreSQL") if args.only is None else (args.only,):
             with _both(folder, Path(home) / name, url, args) as (served, http, library):
-                if name == "SQLite":
+                if name == "SQLite" and args.only is None:
                     _at_once(page, 60 if args.quick else 300, http, library)
-                lines.append([name, *_releases(page, name, rounds, many, served, http, library)])
+                found, work = _releases(page, name, rounds, many, served, http, library, Path(home) / "pg")
+                lines.append([name, *found])
+                costs += work
         page.say("### Distinct small releases a second, each charged, signed and kept; median of rounds in turn")
         page.table(("ledger", "library", "service", "ratio"), lines)
         page.say(
             f"*library*: one process, one release after another. *service*: {ASKERS} askers of {PROJECTS} projects, "
             f"{args.processes} answering process(es); the askers and the process that listens share the cores with it."
         )
-        _waits(page, folder, Path(home) / "waits")
+        page.say("### What one such release costs each process: ms of CPU, mean of all rounds")
+        page.table(("ledger", "askers", "listens", "answers", "database", "in all"), costs)
+        if args.only is None:
+            _waits(page, folder, Path(home) / "waits")
     finish(page, "bench_service", args)
 
 
@@ -91,15 +99,18 @@ class Http:
         with contextlib.closing(place.open()) as ledger:
             self.tokens = [Tokens(ledger).create(f"asker {n}", f"project {n}")[0] for n in range(projects)]
         self._url = served.url
-        self._clients = threading.local()
+        self._idle: queue.SimpleQueue[httpx.Client] = queue.SimpleQueue()
 
     def send(self, method: str, path: str, body: Any = None, who: int = 0) -> Any:
         """The body of a reply; what is refused is an error here."""
-        if not hasattr(self._clients, "one"):
-            self._clients.one = httpx.Client(timeout=60, trust_env=False)
+        try:
+            client = self._idle.get_nowait()
+        except queue.Empty:
+            client = httpx.Client(timeout=60, trust_env=False)
         headers = {"Authorization": f"Bearer {self.tokens[who]}", "Content-Type": "application/json"}
         content = None if body is None else canonical(body)
-        reply = self._clients.one.request(method, self._url + path, content=content, headers=headers)
+        reply = client.request(method, self._url + path, content=content, headers=headers)
+        self._idle.put(client)
         reply.raise_for_status()
         return reply.json()
 
@@ -181,10 +192,38 @@ def _at_once(page: Page, rounds: int, http: Http, library: Child) -> None:
     page.table(("", "library", "HTTP", "ratio"), lines)
 
 
+class Busy:
+    """CPU seconds that processes have used: who asks, who listens, who answers, and the database.
+
+    Args:
+        served: the service.
+        postgresql: the folder of the database's files.
+    """
+
+    NAMES = ("askers", "listens", "answers", "database")
+
+    def __init__(self, served: Served, postgresql: Path) -> None:
+        server = int((postgresql / "postmaster.pid").read_text().split()[0])
+        self._of = [[psutil.Process()], [psutil.Process(served.pid)], served.answerers(), [psutil.Process(server)]]
+
+    def now(self) -> list[float]:
+        """Until now, by name; processes of the database that have ended are among it."""
+        whose = [*self._of[:3], self._of[3] + self._of[3][0].children()]
+        found = [sum(_cpu(one) for one in several) for several in whose]
+        found[3] += sum(self._of[3][0].cpu_times()[2:4])
+        return found
+
+
+def _cpu(process: psutil.Process) -> float:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return float(sum(process.cpu_times()[:2]))
+    return 0.0
+
+
 def _releases(
-    page: Page, name: str, rounds: int, many: int, served: Served, http: Http, library: Child
-) -> Sequence[object]:
-    """Releases a second; each by another question."""
+    page: Page, name: str, rounds: int, many: int, served: Served, http: Http, library: Child, postgresql: Path
+) -> tuple[list[object], list[list[object]]]:
+    """Releases a second, each by another question; and what one costs each process."""
     numbers = itertools.count(1)
     lock = threading.Lock()
 
@@ -196,29 +235,42 @@ def _releases(
             reply = http.send("POST", f"/datasets/{DATASET}/queries?wait=30", {"kind": "release"} | given, who)
             assert reply["job"]["state"] == "done", reply["job"]
 
+    each = -(-many // ASKERS)
+
     def service() -> float:
-        crew = [
-            threading.Thread(target=asker, args=(n % PROJECTS, -(-many // ASKERS)), daemon=True) for n in range(ASKERS)
-        ]
+        crew = [threading.Thread(target=asker, args=(n % PROJECTS, each), daemon=True) for n in range(ASKERS)]
         begun = time.perf_counter()
         for one in crew:
             one.start()
         for one in crew:
             one.join()
-        return -(-many // ASKERS) * ASKERS / (time.perf_counter() - begun)
+        return each * ASKERS / (time.perf_counter() - begun)
 
-    rates = []
+    rates, busy, used = [], None, [[0.0] * 4, [0.0] * 4]
     for turn in range(rounds + 1):
+        marks = [] if busy is None else [busy.now()]
         over, before = service(), len(library.runs.get("releases", ()))
+        busy = busy or Busy(served, postgresql)  # the processes that answer are there by now
+        marks.append(busy.now())
         for _ in range(max(1, many // 20)):
             library.run("releases")
         own = 20 / statistics.mean(cost.wall for cost in library.runs["releases"][before:])
         if turn:
             rates.append((own, over))
+            marks.append(busy.now())
+            for place, (first, last) in enumerate(itertools.pairwise(marks)):
+                used[place] = [u + b - a for u, a, b in zip(used[place], first, last, strict=True)]
+    asked, alone = rounds * each * ASKERS, rounds * max(1, many // 20) * 20
+    spent = [1e3 * part / asked for part in used[0]]
+    other = [1e3 * sum(cost.cpu for cost in library.runs["releases"][-alone // 20 :]) / alone, 1e3 * used[1][3] / alone]
+    costs: list[list[object]] = [
+        [f"{name}, service", *spent, sum(spent)],
+        [f"{name}, library", "", "", *other, sum(other)],
+    ]
     own, over = (statistics.median(rate[i] for rate in rates) for i in (0, 1))
     ratio = statistics.median(rate[1] / rate[0] for rate in rates)
     page.target(f"{name}: releases a second through the service ÷ the library's", ratio, 0.7, least=True)
-    return own, over, ratio
+    return [own, over, ratio], costs
 
 
 def _waits(page: Page, folder: Path, home: Path) -> None:

@@ -37,6 +37,8 @@ class Event:
         question: the kind of a job, of :data:`pets.ledger.queued.job.KINDS`.
         loss, delta: what it costs, in units of the ledger's currency.
         seconds: since it began.
+        shown: of a job that ended, when its asker may be told (seconds since 1970); who tells them sooner tells how
+            long it took.
         code: of a job that failed, the error's.
         worker: the answering process.
     """
@@ -52,6 +54,7 @@ class Event:
     loss: int = 0
     delta: int = 0
     seconds: float | None = None
+    shown: float | None = None
     code: str | None = None
     worker: str | None = None
 

@@ -21,7 +21,7 @@ holds a job is durable: somebody was told of it, and nothing else could tell.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from pets.common.codec import Json, digest
@@ -188,6 +188,11 @@ class Queue:
         with self.ledger.reading() as tx:
             return all_unseen(tx, dataset, project, self.ledger.time())
 
+    def ended(self, several: Collection[str]) -> dict[str, float]:
+        """Those of these jobs that have ended, and when the asker of each may be told so."""
+        with self.ledger.aside(writes=False) as (connection, _):
+            return jobs.ended(connection, several)
+
     def waiting(self) -> int:
         """How many wait."""
         with self.ledger.aside(writes=False) as (connection, _):
@@ -238,12 +243,13 @@ class Queue:
         with self.ledger.aside(durable=durable) as (connection, _):
             moved = jobs.end(connection, job.id, job.token, **values)
         if moved:
-            self._tell(f"job-{values['state']}", job, json.loads(values.get("problem", "{}")).get("code"))
+            code = json.loads(values.get("problem", "{}")).get("code")
+            self._tell(f"job-{values['state']}", job, code, values["shown"])
         return moved
 
-    def _tell(self, kind: str, job: Any, code: str | None = None) -> None:
+    def _tell(self, kind: str, job: Any, code: str | None = None, shown: float | None = None) -> None:
         now, whose = self.ledger.time(), (job.dataset, job.project, job.analyst)
-        event = Event(kind, now, *whose, job=job.id, question=job.kind, seconds=now - job.at, code=code)
+        event = Event(kind, now, *whose, job=job.id, question=job.kind, seconds=now - job.at, shown=shown, code=code)
         self.ledger.listeners.tell(event)
 
     # what was left behind ---------------------------------------------------------------------------------------
@@ -267,7 +273,7 @@ class Queue:
                 self.ledger.incidents.note(row.id[:12], why)
             code = self._settle(tx, job_of(found), shown, again=again)
         self.ledger.tell_closed(begun)
-        self._tell_failed(found, code)
+        self._tell_failed(found, code, shown)
 
     def stopped(self, job: str, token: str, worker: str | None = None) -> bool:
         """Whether whoever claimed it works in vain: it was cancelled, was given up, or is another's by now.
@@ -291,7 +297,7 @@ class Queue:
         for row in rows:
             with self.ledger.writing() as (tx, now):
                 code = self._settle(tx, job_of(row), now, again=True)
-            self._tell_failed(row, code)
+            self._tell_failed(row, code, now)
         if now - self._forgot >= INVENTED_KEPT / 10:
             self._forgot = now
             with self.ledger.aside() as (connection, now):
@@ -321,9 +327,9 @@ class Queue:
         moved = jobs.end(tx.connection, job.id, job.token, state="failed", problem=said, shown=shown, token="")
         return str(problem["code"]) if moved else None
 
-    def _tell_failed(self, job: Any, code: str | None) -> None:
+    def _tell_failed(self, job: Any, code: str | None, shown: float) -> None:
         if code is not None:
-            self._tell("job-failed", job, code)
+            self._tell("job-failed", job, code, shown)
 
 
 _GIVEN_UP = "this question could not be answered, and {}; ask a smaller one, or tell the custodian"

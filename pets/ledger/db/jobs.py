@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -55,6 +55,12 @@ def open_dummies(connection: sa.Connection, dataset: str, project: str) -> int:
     """How many of a project's questions on invented rows wait or run."""
     query = sa.select(sa.func.count()).select_from(jobs).where(OF_INVENTED, jobs.c.state.in_(("waiting", "running")))
     return int(connection.execute(query.where(jobs.c.dataset == dataset, jobs.c.project == project)).scalar_one())
+
+
+def ended(connection: sa.Connection, several: Collection[str]) -> dict[str, float]:
+    """Those of some jobs that have ended, and when that may be seen."""
+    query = sa.select(jobs.c.id, jobs.c.shown).where(jobs.c.id.in_(several), jobs.c.state.in_(_ENDED))
+    return {row.id: row.shown for row in connection.execute(query)}
 
 
 def standing_by(connection: sa.Connection, dataset: str, state: str) -> int:

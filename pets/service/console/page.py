@@ -15,12 +15,14 @@ from pets.service.access.identity import Identity
 from pets.service.console.desk import Cookie, Desk
 from pets.service.console.register import Register
 from pets.service.http.app import ENDPOINTS
-from pets.service.http.endpoint import LOOKS, Later
+from pets.service.http.endpoint import Later
 from pets.service.http.service import Service
 from pets.service.wire.problems import outward
 
 LONGEST = 2.0
 """Seconds that a page waits for an answer at most: a thread waits with it."""
+
+_LOOKS = (0.05, 0.1, 0.2, 0.4)  # seconds between looks at a job that a page waits for, then the last of them
 
 _WAITING = threading.BoundedSemaphore(8)
 """Pages that may wait at once: the others say at once how it is, and the threads that endpoints need stay free."""
@@ -148,9 +150,9 @@ class Visit:
 
 
 def _waited(reply: Later) -> Json:
-    end, looks = time.monotonic() + min(reply.seconds, LONGEST), iter(LOOKS)
+    end, looks = time.monotonic() + min(reply.seconds, LONGEST), iter(_LOOKS)
     while True:
-        time.sleep(max(0.0, min(end - time.monotonic(), next(looks, LOOKS[-1]))))
+        time.sleep(max(0.0, min(end - time.monotonic(), next(looks, _LOOKS[-1]))))
         found, last = reply.look()
         if last or time.monotonic() >= end:
             return dict(found.body)

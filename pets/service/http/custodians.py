@@ -136,7 +136,7 @@ def _refresh(call: Call) -> Later:
         max_waiting=service.limits.max_waiting,
     )
     service.ensure()
-    return Later(lambda: state_of(call, job.id), wait)
+    return Later(job, lambda: state_of(call, job.id), wait)
 
 
 ENDPOINTS = (

@@ -32,6 +32,7 @@ from pets.errors import (
     did_you_mean,
     shown,
 )
+from pets.ledger.queue import QueuedJob
 from pets.service.access.grants import check_grant
 from pets.service.access.identity import Identity
 from pets.service.http.service import Service
@@ -49,8 +50,6 @@ HEADERS = {"Pets-Protocol": PROTOCOL, "Cache-Control": "no-store", "X-Content-Ty
 _logger = logging.getLogger("pets.service")
 _PATIENCE = 30.0  # seconds in which a body must have come
 _JOB = re.compile(r"[0-9a-f]{32}")  # an id, as a database can hold it
-LOOKS = (0.05, 0.1, 0.2, 0.4)
-"""Seconds between looks at a job that somebody waits for, then the last of them."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,12 @@ class Later:
     """An answer that is not there yet.
 
     Attributes:
+        job: whose end it waits for, as it was when it was put.
         look: the reply so far, and whether it is the last one.
         seconds: that whoever asks is ready to wait.
     """
 
+    job: QueuedJob
     look: Callable[[], tuple[Reply, bool]]
     seconds: float
 
@@ -205,13 +206,15 @@ class Endpoint:
         reply = await run_in_threadpool(self.handler, call)
         if isinstance(reply, Reply):
             return reply
-        end, looks = asyncio.get_running_loop().time() + reply.seconds, iter(LOOKS)
+        left, end = reply.seconds, asyncio.get_running_loop().time() + reply.seconds
+        if left and not reply.job.state.ended:
+            await call.service.waiting.until_ended(reply.job.id, left)
         while True:
             found, last = await run_in_threadpool(reply.look)
             left = end - asyncio.get_running_loop().time()
             if last or left <= 0:
                 return found
-            await asyncio.sleep(min(left, next(looks, LOOKS[-1])))
+            await call.service.waiting.until_ended(reply.job.id, left)
 
     async def _who(self, service: Service, request: Request) -> Identity:
         """Who asks; of what is open to all, nobody, unless a login counts their requests apart from all others'."""

@@ -111,7 +111,7 @@ def _put(call: Call, kind: Any, form: Json) -> Reply | Later:
         held=custodian.policy.approval == "before" and asked.kind != "dummy",
     )
     service.ensure()
-    return Later(lambda: state_of(call, job.id), wait)
+    return Later(job, lambda: state_of(call, job.id), wait)
 
 
 def _check_release(call: Call, custody: Custody, queries: list[Query], protection: Protection, again: Any) -> None:
@@ -184,8 +184,8 @@ _CHECKS: dict[str, Callable[..., None]] = {
 
 def _job(call: Call) -> Later:
     service, number = call.service, call.path["job"]
-    service.job(call.identity, number)
-    return Later(lambda: state_of(call, number), call.wait)
+    _, job = service.job(call.identity, number)
+    return Later(job, lambda: state_of(call, number), call.wait)
 
 
 def state_of(call: Call, number: str) -> tuple[Reply, bool]:

@@ -16,6 +16,7 @@ from pets.service.access.bearer import Authenticator
 from pets.service.access.identity import Identity
 from pets.service.access.rates import Rates
 from pets.service.http.limits import Limits, Waits
+from pets.service.http.waiting import Waiting
 from pets.service.telemetry.metrics import Gauges
 from pets.service.telemetry.telemetry import Telemetry
 from pets.session.custodian import Custodian
@@ -72,6 +73,7 @@ class Service:
                 "the same ledger, or serve each by itself"
             )
         self.queue = Queue(self.ledger)
+        self.waiting = Waiting(self.queue)
         self.log = PublicLog(self.ledger)
         self.telemetry = Telemetry(self.ledger.listeners, self.custodians)
         self._sessions: OrderedDict[tuple[str, str, str], Custody] = OrderedDict()

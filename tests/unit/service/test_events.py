@@ -44,7 +44,7 @@ def test_what_happens_to_requests_and_jobs_is_a_line_each(lines: io.StringIO) ->
     assert [line["kind"] for line in told] == ["job-waiting", "job-running", "started", "committed", "job-failed"]
     assert {line["level"] for line in told} == {"info"} and told[-1]["code"] == "query"
     names = {name for line in told for name in line}
-    allowed = "at analyst code dataset delta job kind level logger loss project question request seconds worker"
+    allowed = "at analyst code dataset delta job kind level logger loss project question request seconds shown worker"
     assert names <= set(allowed.split())
     assert CANARY not in lines.getvalue() and "ward" not in lines.getvalue()
 

@@ -189,7 +189,7 @@ class Account:
 
         Nothing is charged or written. Raises as :meth:`reserve` of a key that stands for something else.
         """
-        with self.ledger.reading() as tx:
+        with self.ledger.reading(sql.before_answering(self.dataset, self.scope, requests)) as tx:
             now, found = self.ledger.now(tx), {}
             for place, request in enumerate(requests):
                 sealed = repeats.free(tx, self.dataset, self.scope, request, now, self.approval)

@@ -42,7 +42,7 @@ class Ledger:
     """Everything that ever left, what it cost, and the proof.
 
     Attributes:
-        label: the address, without a password.
+        label: the address, without a password (``in_file``: whether it is that of a file).
         key: the public half of the key that signs certificates and checkpoints.
         origin: the ledger's public name; it never changes.
         incidents: what went wrong in failed requests, for the custodian alone.
@@ -82,7 +82,7 @@ class Ledger:
             raise LedgerError(f"a pool is a whole number of connections from 1 to 1000, not {shown(pool)}")
         self._clock, self.lease, self.listeners = clock, float(lease), Listeners()
         self._store = Store(None if address is None else str(address), pool)
-        self.label, self.memory = self._store.label, self._store.memory
+        self.label, self.memory, self.in_file = self._store.label, self._store.memory, self._store.path is not None
         self._folder, stem = self._places(keys)
         self.checkpoint_path = None if self.memory else self._folder / f"{stem}.checkpoint"
         self.incidents = Incidents(None if self.memory else self._folder / f"{stem}.incidents")
@@ -161,10 +161,10 @@ class Ledger:
     # transactions -----------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Transaction]:
-        """A look at the ledger."""
-        with self._store.read() as connection:
-            yield Transaction(connection)
+    def reading(self, ahead: sql.Ahead | None = None) -> Iterator[Transaction]:
+        """A look at the ledger; ``ahead`` as for :meth:`writing`."""
+        with self._store.read(pipelined=ahead is not None) as connection:
+            yield Transaction(connection, ahead=ahead or ())
 
     @contextlib.contextmanager
     def writing(self, ahead: sql.Ahead | None = None) -> Iterator[tuple[Transaction, float]]:
@@ -185,9 +185,9 @@ class Ledger:
         self._seen = max(self._seen, (tx.head.size, tx.head.hash))
 
     @contextlib.contextmanager
-    def aside(self, *, writes: bool = True, durable: bool = True) -> Iterator[tuple[Connection, float]]:
-        """A transaction beside the account and its log; one that is not ``durable`` a power cut may take back."""
-        with self._store.write(durable=durable) if writes else self._store.read() as connection:
+    def aside(self, *, writes: bool = True, **how: bool) -> Iterator[tuple[Connection, float]]:
+        """A transaction beside the account and its log (see :meth:`Store.write`), or looks, each of its own moment."""
+        with self._store.write(**how) if writes else self._store.glance() as connection:
             yield connection, self._clock()
 
     def time(self) -> float:

@@ -28,8 +28,10 @@ from pets.common.codec import Json, digest
 from pets.common.entropy import random_id
 from pets.errors import BusyError, InternalError, LedgerError, OtherQuestionError, ReleaseFailedError, UserError, shown
 from pets.ledger import repeats
-from pets.ledger.db import jobs
+from pets.ledger.db import jobs, sql
 from pets.ledger.db.row_types import text
+from pets.ledger.db.store import Connection
+from pets.ledger.db.together import Together
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.events import Event
 from pets.ledger.ledger import Ledger, close
@@ -63,6 +65,7 @@ class Queue:
     def __init__(self, ledger: Ledger, *, lease: float = LEASE) -> None:
         self.ledger, self.lease = ledger, lease
         self._forgot, self._turn = 0.0, ""
+        self._together = Together(ledger.aside) if ledger.in_file else None
 
     # who asks ---------------------------------------------------------------------------------------------------
 
@@ -98,7 +101,8 @@ class Queue:
         row |= {"kind": kind, "asked": text(asked), "digest": digest([kind, asked]), "key": key, "state": "waiting"}
         row |= {"lease": 0.0, "token": "", "worker": "", "tries": 0, "shown": 0.0}
         row |= {"state": JobState.HELD.value, "review": "before"} if held else {}
-        with self.ledger.aside() as (connection, now):
+
+        def work(connection: Connection, now: float) -> tuple[Any, float]:
             jobs.alone(connection, dataset, project)
             known = None if key is None else jobs.by_key(connection, dataset, (project, analyst), key)
             if known is not None and known.digest != row["digest"]:
@@ -110,11 +114,18 @@ class Queue:
             if most is not None and jobs.open_dummies(connection, dataset, project) >= most:
                 raise _full(f"{most} questions of this project on invented rows wait")
             if known is None:
-                if not jobs.add(connection, row | {"at": now}):
+                known = jobs.add(connection, row | {"at": now})
+                if known is None:
                     raise InternalError("a new job was there already")
-                known = jobs.by_id(connection, row["id"])
             elif waits and jobs.move(connection, known.id, "failed", None, **_ANEW):
                 known = jobs.by_id(connection, known.id)
+            return known, now
+
+        if self._together is None:
+            with self.ledger.aside(pipelined=True) as (connection, now):
+                known, now = work(connection, now)
+        else:
+            known, now = self._together.write(work)
         if known.state == "waiting":
             self._tell("job-waiting", known)
         return told(known, now)
@@ -156,9 +167,9 @@ class Queue:
         """
         if job.state is not JobState.DONE or job.request is None:
             return None
-        scope, found = (job.project, job.analyst), []
-        with self.ledger.reading() as tx:
-            for name in job.request.split(","):
+        scope, found, names = (job.project, job.analyst), [], job.request.split(",")
+        with self.ledger.reading([sql.request(name) for name in names]) as tx:
+            for name in names:
                 row = tx.request(name)
                 sealed = None if row is None or row.state != State.COMMITTED.value else repeats.shared(tx, row, scope)
                 if sealed is None or not (sealed.delivered or sealed.scope == scope):
@@ -211,9 +222,17 @@ class Queue:
         with self.ledger.aside(writes=False) as (connection, now):  # who finds nothing keeps nobody from writing
             if not jobs.any_waiting(connection, datasets):
                 return None
-        with self.ledger.aside(durable=False) as (connection, now):
-            values = {"state": "running", "token": random_id(), "worker": worker, "lease": now + self.lease}
-            row = jobs.claim(connection, datasets, self._turn, values | {"shown": shown})
+        with self.ledger.aside(durable=False, pipelined=True) as (connection, now):
+            row = self._claimed(connection, now, worker, datasets, shown)
+        return self._running(row)
+
+    def _claimed(
+        self, connection: Connection, now: float, worker: str, datasets: Sequence[str] | None, shown: float
+    ) -> Any:
+        values = {"state": "running", "token": random_id(), "worker": worker, "lease": now + self.lease}
+        return jobs.claim(connection, datasets, self._turn, values | {"shown": shown})
+
+    def _running(self, row: Any) -> QueuedJob | None:
         if row is None:
             return None
         self._turn = row.project
@@ -222,7 +241,7 @@ class Queue:
 
     def keep(self, job: QueuedJob) -> bool:
         """Renew the lease; ``False`` where the job is no longer this worker's, or was cancelled."""
-        with self.ledger.aside(durable=False) as (connection, now):
+        with self.ledger.aside(durable=False, pipelined=True) as (connection, now):
             return jobs.move(connection, job.id, "running", job.token, lease=now + self.lease)
 
     def done(self, job: QueuedJob, request: str | None, shown: float, answer: bytes | None = None) -> bool:
@@ -235,12 +254,31 @@ class Queue:
         """
         return self._ended(job, durable=False, state="done", request=request, answer=answer, shown=shown)
 
+    def done_and_next(
+        self,
+        job: QueuedJob,
+        request: str | None,
+        shown: float,
+        answer: bytes | None = None,
+        *,
+        worker: str,
+        datasets: Sequence[str] | None = None,
+        begun: float = 0.0,
+    ) -> QueuedJob | None:
+        """:meth:`done` and :meth:`claim` in one transaction; ``begun``: when it may be seen that the next one runs."""
+        with self.ledger.aside(durable=False, pipelined=True) as (connection, now):
+            moved = jobs.end(connection, job.id, job.token, state="done", request=request, answer=answer, shown=shown)
+            row = self._claimed(connection, now, worker, datasets, begun)
+        if moved:
+            self._tell("job-done", job, None, shown)
+        return self._running(row)
+
     def failed(self, job: QueuedJob, problem: Json, shown: float) -> bool:
         """It was refused, or failed; ``False`` where the job is no longer this worker's."""
         return self._ended(job, state="failed", problem=text(problem), shown=shown)
 
     def _ended(self, job: QueuedJob, *, durable: bool = True, **values: Any) -> bool:
-        with self.ledger.aside(durable=durable) as (connection, _):
+        with self.ledger.aside(durable=durable, pipelined=True) as (connection, _):
             moved = jobs.end(connection, job.id, job.token, **values)
         if moved:
             code = json.loads(values.get("problem", "{}")).get("code")

@@ -6,12 +6,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pets.ledger.db.prepared import Prepared
 from pets.ledger.db.tables import grants, tokens
 
 
 def granted(connection: sa.Connection, dataset: str, project: str, analyst: str) -> Any:
     """The row of a grant, also of one that has ended, or ``None``."""
-    return connection.execute(sa.select(grants).where(*_to(dataset, project, analyst))).first()
+    return _GRANTED(connection, {"dataset": dataset, "project": project, "analyst": analyst}).first()
 
 
 def all_granted(connection: sa.Connection, dataset: str) -> list[Any]:
@@ -22,7 +23,7 @@ def all_granted(connection: sa.Connection, dataset: str) -> list[Any]:
 
 def ever_granted(connection: sa.Connection, dataset: str) -> bool:
     """Whether anybody was given leave, also where that has ended."""
-    return connection.execute(sa.select(grants.c.seq).where(grants.c.dataset == dataset).limit(1)).first() is not None
+    return _EVER(connection, {"dataset": dataset}).first() is not None
 
 
 def put_grant(connection: sa.Connection, row: dict[str, Any]) -> None:
@@ -38,7 +39,7 @@ def add_token(connection: sa.Connection, row: dict[str, Any]) -> None:
 
 def token(connection: sa.Connection, hashed: str) -> Any:
     """The row of a token, by its hash, or ``None``."""
-    return connection.execute(sa.select(tokens).where(tokens.c.hash == hashed)).first()
+    return _TOKEN(connection, {"hash": hashed}).first()
 
 
 def all_tokens(connection: sa.Connection) -> list[Any]:
@@ -52,5 +53,12 @@ def revoke(connection: sa.Connection, name: str, at: float) -> bool:
     return bool(connection.execute(sa.update(tokens).where(*mine).values(revoked=at)).rowcount)
 
 
-def _to(dataset: str, project: str, analyst: str) -> tuple[Any, ...]:
+def _to(dataset: Any, project: Any, analyst: Any) -> tuple[Any, ...]:
     return grants.c.dataset == dataset, grants.c.project == project, grants.c.analyst == analyst
+
+
+# (every request asks these)
+_bind: Any = sa.bindparam
+_GRANTED = Prepared(sa.select(grants).where(*_to(_bind("dataset"), _bind("project"), _bind("analyst"))))
+_EVER = Prepared(sa.select(grants.c.seq).where(grants.c.dataset == _bind("dataset")).limit(1))
+_TOKEN = Prepared(sa.select(tokens).where(tokens.c.hash == _bind("hash")))

@@ -9,10 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from pets.ledger.db.prepared import Prepared
 from pets.ledger.db.row_types import Scope
 from pets.ledger.db.tables import HELD, OF_INVENTED, RUNNING, WAITING, jobs, requests
 
-_INSERTS: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _PUTTING = 0x7065746A  # "petj": with a project's hash, the PostgreSQL advisory lock of whoever adds to its jobs
 _STANDING = {"waiting": WAITING, "held": HELD}
 _ENDED = ("done", "failed", "cancelled")
@@ -21,40 +21,35 @@ _ENDED = ("done", "failed", "cancelled")
 def alone(connection: sa.Connection, dataset: str, project: str) -> None:
     """Until this transaction ends nobody else adds a job of this project (in SQLite no other writer is there)."""
     if connection.dialect.name == "postgresql":
-        locked = sa.text("SELECT pg_advisory_xact_lock(:n, hashtext(:who))")
-        connection.execute(locked, {"n": _PUTTING, "who": f"{dataset}\n{project}"})
+        _ALONE(connection, {"n": _PUTTING, "who": f"{dataset}\n{project}"})
 
 
-def add(connection: sa.Connection, row: dict[str, Any]) -> bool:
-    """A new job; whether there was none under its key."""
-    added = _INSERTS[connection.dialect.name](jobs).on_conflict_do_nothing().values(row)
-    return bool(connection.execute(added).rowcount)
+def add(connection: sa.Connection, row: dict[str, Any]) -> Any:
+    """A new job's row; ``None`` where there was one under its key."""
+    return _ADD[connection.dialect.name](connection, row).first()
 
 
 def by_key(connection: sa.Connection, dataset: str, scope: Scope, key: str) -> Any:
     """The job under an idempotency key of this analyst's, or ``None``."""
-    return connection.execute(sa.select(jobs).where(*_of(dataset, scope), jobs.c.key == key)).first()
+    whose = {"dataset": dataset, "project": scope[0], "analyst": scope[1], "key": key}
+    return _BY_KEY(connection, whose).first()
 
 
 def by_id(connection: sa.Connection, job: str) -> Any:
     """A job's row, or ``None``."""
-    return connection.execute(_BY_ID, {"job": job}).first()
+    return _BY_ID(connection, {"job": job}).first()
 
 
 def waiting(connection: sa.Connection, dataset: str | None = None, project: str | None = None) -> int:
     """How many wait: of one project, those that wait for a person among them, or to be answered, of all."""
-    query = sa.select(sa.func.count()).select_from(jobs)
     if dataset is None:
-        query = query.where(WAITING)
-    else:
-        query = query.where(sa.or_(WAITING, HELD), jobs.c.dataset == dataset, jobs.c.project == project)
-    return int(connection.execute(query).scalar_one())
+        return int(_ALL_WAITING(connection, {}).scalar())
+    return int(_WAITING_OF(connection, {"dataset": dataset, "project": project}).scalar())
 
 
 def open_dummies(connection: sa.Connection, dataset: str, project: str) -> int:
     """How many of a project's questions on invented rows wait or run."""
-    query = sa.select(sa.func.count()).select_from(jobs).where(OF_INVENTED, jobs.c.state.in_(("waiting", "running")))
-    return int(connection.execute(query.where(jobs.c.dataset == dataset, jobs.c.project == project)).scalar_one())
+    return int(_OPEN_DUMMIES(connection, {"dataset": dataset, "project": project}).scalar())
 
 
 def ended(connection: sa.Connection, several: Collection[str]) -> dict[str, float]:
@@ -78,7 +73,7 @@ def under_way(connection: sa.Connection, dataset: str, project: str, now: float)
 
 def any_waiting(connection: sa.Connection, datasets: Sequence[str] | None) -> bool:
     """Whether one waits."""
-    return connection.execute(_next(datasets is not None), {"datasets": datasets}).first() is not None
+    return _looking(_count(datasets))(connection, _names(datasets)).first() is not None
 
 
 def claim(connection: sa.Connection, datasets: Sequence[str] | None, turn: str, values: dict[str, Any]) -> Any:
@@ -86,8 +81,8 @@ def claim(connection: sa.Connection, datasets: Sequence[str] | None, turn: str, 
 
     ``turn``: the project that had the last turn; projects take theirs in the order of their names.
     """
-    given = {"datasets": datasets, "turn": turn} | {f"its_{name}": value for name, value in values.items()}
-    return connection.execute(_claiming(datasets is not None, tuple(values)), given).first()
+    given = _names(datasets) | {"turn": turn} | {f"its_{name}": value for name, value in values.items()}
+    return _claiming(_count(datasets), tuple(values))(connection, given).first()
 
 
 def mine(connection: sa.Connection, project: str, analyst: str, after: Any, limit: int) -> list[Any]:
@@ -100,21 +95,17 @@ def mine(connection: sa.Connection, project: str, analyst: str, after: Any, limi
 
 def move(connection: sa.Connection, job: str, before: str, claim: str | None, **values: Any) -> bool:
     """Compare and set: whether the job was in that state (and, with a claim's token, ran under it)."""
-    same = [jobs.c.id == job, jobs.c.state == before]
-    if claim is not None:
-        same.append(jobs.c.token == claim)
-    return bool(connection.execute(sa.update(jobs).where(*same).values(**values)).rowcount)
+    return _moved(connection, _moving(tuple(values), claim is not None), job, before, claim, values)
 
 
 def end(connection: sa.Connection, job: str, claim: str, **values: Any) -> bool:
     """:func:`move` of a job that runs to where nobody answers it; its ``lease`` tells when it was first told to run."""
-    return move(connection, job, "running", claim, **{"lease": jobs.c.shown} | values)
+    return _moved(connection, _moving(tuple(values), True, ends=True), job, "running", claim, values)
 
 
 def runs(connection: sa.Connection, worker: str, job: str) -> bool:
     """Whether a worker has a job in hand that is not this one."""
-    others = sa.select(jobs.c.id).where(RUNNING, jobs.c.worker == worker, jobs.c.id != job)
-    return connection.execute(others.limit(1)).first() is not None
+    return _RUNS(connection, {"worker": worker, "job": job}).first() is not None
 
 
 def left_behind(connection: sa.Connection, now: float) -> list[Any]:
@@ -135,38 +126,98 @@ def forget_invented(connection: sa.Connection, before: float) -> None:
     connection.execute(sa.delete(jobs).where(*old))
 
 
-def _of(dataset: str, scope: Scope) -> tuple[Any, ...]:
-    return jobs.c.dataset == dataset, jobs.c.project == scope[0], jobs.c.analyst == scope[1]
+# Prepared: these are asked all day ------------------------------------------------------------------------------------
+
+_bind: Any = sa.bindparam
+_COUNT = sa.select(sa.func.count()).select_from(jobs)
 
 
-# (these are asked all day, and to write such a statement takes longer than to answer it: each is written once)
+def _plain(column: Any) -> Any:
+    """A column's value, by which SQLite looks up no row: an index of it holds every job that ever was.
 
-_BY_ID = sa.select(jobs).where(jobs.c.id == sa.bindparam("job"))
+    (It would rather take that than the small index of those that wait.)
+    """
+    return column.concat(sa.text("''"))
+
+
+_PROJECT = jobs.c.dataset == _bind("dataset"), jobs.c.project == _bind("project")
+_OPEN_OF = _plain(jobs.c.dataset) == _bind("dataset"), _plain(jobs.c.project) == _bind("project")
+_ADD = {
+    name: Prepared(insert(jobs).on_conflict_do_nothing().returning(*jobs.c))
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
+_ALONE = Prepared(sa.text("SELECT pg_advisory_xact_lock(:n, hashtext(:who))"))
+_BY_ID = Prepared(sa.select(jobs).where(jobs.c.id == _bind("job")))
+_BY_KEY = Prepared(sa.select(jobs).where(*_PROJECT, jobs.c.analyst == _bind("analyst"), jobs.c.key == _bind("key")))
+_ALL_WAITING = Prepared(_COUNT.where(WAITING))
+_HELD_OF = _COUNT.where(HELD, *_OPEN_OF).scalar_subquery()
+_WAITING_OF = Prepared(sa.select(_COUNT.where(WAITING, *_OPEN_OF).scalar_subquery() + _HELD_OF))
+_OPEN_DUMMIES = Prepared(_COUNT.where(OF_INVENTED, sa.text("state IN ('waiting', 'running')"), *_OPEN_OF))
+_RUNS = Prepared(
+    sa.select(jobs.c.id).where(RUNNING, jobs.c.worker == _bind("worker"), jobs.c.id != _bind("job")).limit(1)
+)
 
 
 @cache
-def _claiming(of: bool, names: tuple[str, ...]) -> Any:
+def _moving(names: tuple[str, ...], claimed: bool, *, ends: bool = False) -> Prepared:
+    """A change of a job in some state; ``its_…``: what is written of it, by these names.
+
+    Args:
+        claimed: whether a claim's token must fit.
+        ends: whether it is told when the job was first told to run.
+    """
+    same = [jobs.c.id == _bind("b_job"), jobs.c.state == _bind("b_before")]
+    same += [jobs.c.token == _bind("b_claim")] if claimed else []
+    values = {"lease": jobs.c.shown} if ends else {}
+    return Prepared(sa.update(jobs).where(*same).values(values | _written(names)))
+
+
+def _written(names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: _bind(f"its_{name}", type_=jobs.c[name].type) for name in names}
+
+
+def _moved(
+    connection: sa.Connection, statement: Prepared, job: str, before: str, claim: str | None, values: dict[str, Any]
+) -> bool:
+    given = {"b_job": job, "b_before": before, "b_claim": claim} | {f"its_{name}": one for name, one in values.items()}
+    return bool(statement(connection, given).rowcount)
+
+
+def _count(datasets: Sequence[str] | None) -> int | None:
+    return None if datasets is None else len(datasets)
+
+
+def _names(datasets: Sequence[str] | None) -> dict[str, Any]:
+    return {f"dataset_{place}": name for place, name in enumerate(datasets or ())}
+
+
+@cache
+def _looking(many: int | None) -> Prepared:
+    return Prepared(_next(many))
+
+
+@cache
+def _claiming(many: int | None, names: tuple[str, ...]) -> Prepared:
     """Taking the next job; ``its_…``: what is written of it, by these names. Arguments as of :func:`_next`."""
-    first = _next(of, turns=True).with_for_update(skip_locked=True).scalar_subquery()
-    values = {name: sa.bindparam(f"its_{name}", type_=jobs.c[name].type) for name in names}
-    claimed = sa.update(jobs).where(jobs.c.id == first, WAITING).values(tries=jobs.c.tries + 1, **values)
-    return claimed.returning(*jobs.c)
+    first = _next(many, turns=True).with_for_update(skip_locked=True).scalar_subquery()
+    claimed = sa.update(jobs).where(jobs.c.id == first, WAITING).values(tries=jobs.c.tries + 1, **_written(names))
+    return Prepared(claimed.returning(*jobs.c))
 
 
-@cache
-def _next(of: bool, *, turns: bool = False) -> Any:
+def _next(many: int | None, *, turns: bool = False) -> Any:
     """The next job; of a project's on invented rows, which are free, one at a time, so that others have a process.
 
     Args:
-        of: whether it is about one of ``datasets``; else about any.
+        many: of how many datasets it may be; ``None``: of any.
         turns: whether projects take turns, after that of ``turn``.
     """
-    busy = jobs.alias()
-    alike = busy.c.project == jobs.c.project, busy.c.kind == "dummy", busy.c.state == "running"
-    kept = sa.and_(jobs.c.kind == "dummy", sa.exists().where(*alike))
+    busy: Any = jobs.alias()
+    invented, runs = busy.c.kind == sa.text("'dummy'"), busy.c.state == sa.text("'running'")
+    alike = _plain(busy.c.project) == jobs.c.project, invented, runs
+    kept = sa.and_(OF_INVENTED, sa.exists().where(*alike))
     query = sa.select(jobs.c.id).where(WAITING, sa.not_(kept))
-    if of:
-        query = query.where(jobs.c.dataset.in_(sa.bindparam("datasets", expanding=True)))
+    if many is not None:
+        query = query.where(_plain(jobs.c.dataset).in_([_bind(f"dataset_{place}") for place in range(many)]))
     if turns:
-        query = query.order_by(sa.case((jobs.c.project > sa.bindparam("turn"), 0), else_=1), jobs.c.project)
+        query = query.order_by(sa.case((jobs.c.project > _bind("turn"), 0), else_=1), jobs.c.project)
     return query.order_by(jobs.c.at, jobs.c.id).limit(1)

@@ -160,6 +160,21 @@ def own(dataset: str, scope: Scope) -> dict[str, Any]:
     return {"b_dataset": dataset, "b_project": scope[0], "b_analyst": scope[1], "b_none": ""}
 
 
+def request(name: str) -> Question:
+    """A request, by its id."""
+    return GET_REQUEST, {"b_id": name}
+
+
+def before_answering(dataset: str, scope: Scope, requests: Sequence[Request]) -> Ahead:
+    """What is looked at before anything is asked anew: whether it was paid for."""
+    keys = {request.key for request in requests if request.key is not None}
+    questions = {request.asked for request in requests}
+    return (
+        *(by_key(dataset, scope, key) for key in keys),
+        *((GET_BY_ASKED, {"b_asked": asked}) for asked in questions),
+    )
+
+
 def by_key(dataset: str, scope: Scope, key: str) -> Question:
     """The request under an idempotency key, which is of one analyst of one project."""
     return GET_BY_KEY, {"b_dataset": dataset, "b_project": scope[0], "b_analyst": scope[1], "b_key": key}
@@ -183,21 +198,19 @@ def forfeited(dataset: str) -> Question:
 
 def before_reserving(dataset: str, scope: Scope, requests: Sequence[Request], again: bool) -> Ahead:
     """What a reservation looks at."""
-    keys = {request.key for request in requests if request.key is not None}
-    questions = set() if again else {request.asked for request in requests}
+    known = before_answering(dataset, scope, requests)
     return (
-        *(by_key(dataset, scope, key) for key in keys),
-        *((GET_BY_ASKED, {"b_asked": asked}) for asked in questions),
+        *(one for one in known if not (again and one[0] is GET_BY_ASKED)),
         (LOCK_SCOPES, own(dataset, scope)),
         (GET_DATASET, {"name": dataset}),
         unbounded(dataset),
     )
 
 
-def before_sealing(dataset: str, request: str) -> Ahead:
+def before_sealing(dataset: str, name: str) -> Ahead:
     """What a seal looks at."""
     return (
-        (GET_REQUEST, {"b_id": request}),
+        request(name),
         unbounded(dataset),
         forfeited(dataset),
         (GET_DATASET, {"name": dataset}),

@@ -26,6 +26,8 @@ from sqlalchemy.pool import StaticPool
 
 from pets.errors import LedgerDownError, LedgerError, missing_extra
 from pets.ledger.db import tables
+from pets.ledger.db.prepared import Prepared
+from pets.ledger.db.turns import BUSY_SECONDS, Turns, begins, in_turn
 from pets.ledger.db.upgrade import known_revisions, upgrade
 
 Connection = sa.Connection
@@ -33,10 +35,11 @@ Connection = sa.Connection
 REVISION = "0007"
 """The newest migration that this code knows."""
 
-BUSY_SECONDS = 60.0
-LOOK_AGAIN = 0.003
 POOL = 15
 """Connections that one process opens at most."""
+
+IDLE = 1.0
+"""Seconds after which a connection to PostgreSQL is asked whether it still stands before it is used again."""
 
 TIMEOUTS = {
     "lock_timeout": BUSY_SECONDS,  # of a wait for others
@@ -50,6 +53,8 @@ DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": 
 
 _LEVELS = {True: "FULL", False: "NORMAL"}
 """SQLite's ``synchronous`` for a write that is durable, and for one that may be forgotten (in WAL neither corrupts)."""
+
+_FORGETTABLE = Prepared(sa.text("SET LOCAL synchronous_commit = off"))
 
 _PASSING = (sa.exc.OperationalError, sa.exc.TimeoutError)
 """Errors of the database that are not of the statement: it is away, held by somebody else, or full."""
@@ -81,16 +86,21 @@ class Store:
             self._engine = self._persistent(address)
         # one connection of a memory database serves all threads, one at a time
         self._one_at_a_time = threading.RLock() if self.memory else contextlib.nullcontext()
+        self._turns = Turns() if self.path is not None else None
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", self._sqlite_connects)
-            sa.event.listen(self._engine, "begin", _sqlite_begins)
+            sa.event.listen(self._engine, "begin", begins)
         else:
             sa.event.listen(self._engine, "connect", self._postgres_connects)
+            sa.event.listen(self._engine, "checkin", _returns)
+            sa.event.listen(self._engine, "checkout", self._leaves)
         self._writers = {durable: self._engine.execution_options(writes=level) for durable, level in _LEVELS.items()}
         # several looks within one reading see one moment
         self._reader = self._engine
+        self._glancer = self._engine.execution_options(glances=True)
         if self._engine.dialect.name == "postgresql":
             self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
+            self._glancer = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._process, self._file = os.getpid(), None
         self.migrate()
         self._file = self._identity()
@@ -108,7 +118,6 @@ class Store:
             try:
                 return sa.create_engine(
                     url.set(drivername="postgresql+psycopg"),
-                    pool_pre_ping=True,
                     isolation_level="READ COMMITTED",
                     **self._pool,
                 )
@@ -136,7 +145,7 @@ class Store:
         cursor.execute("PRAGMA fullfsync=ON")  # where fsync alone does not reach the disk (macOS)
         if not self.memory:
             # of several that open a new file at once, one changes its mode; SQLite refuses the others without a wait
-            mode = _in_turn(connection, "PRAGMA journal_mode=WAL").fetchone()[0]
+            mode = in_turn(connection, "PRAGMA journal_mode=WAL").fetchone()[0]
             full = cursor.execute("PRAGMA synchronous").fetchone()[0]
             if mode != "wal" or full < 2:
                 raise LedgerError(
@@ -158,13 +167,38 @@ class Store:
             connection.execute("SELECT set_config(%s, %s, false)", (name, f"{seconds * 1000:.0f}"))
         connection.commit()  # a rollback would take the settings back
 
+    def _leaves(self, connection: Any, record: Any, _: Any) -> None:
+        """A connection leaves the pool: one that a server has dropped is replaced, and so are all others that it had.
+
+        One that was used a moment ago is not asked: that is a round trip, before each of many transactions.
+        """
+        if time.monotonic() - record.info.get("returned", time.monotonic()) < IDLE:
+            return
+        try:
+            self._engine.dialect.do_ping(connection)
+        except self._engine.dialect.loaded_dbapi.Error:
+            raise sa.exc.InvalidatePoolError from None
+
     # transactions -----------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """A transaction that changes nothing."""
+    def read(self, *, pipelined: bool = False) -> Iterator[sa.Connection]:
+        """A transaction that changes nothing; ``pipelined`` as for :meth:`write`."""
         self._check_ours()
-        with self._one_at_a_time, self._plainly("read"), self._reader.connect() as connection, connection.begin():
+        with (
+            self._one_at_a_time,
+            self._plainly("read"),
+            self._reader.connect() as connection,
+            self._pipeline(connection, pipelined),
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextlib.contextmanager
+    def glance(self) -> Iterator[sa.Connection]:
+        """Looks that change nothing, each of its own moment: a transaction around one costs more than the look."""
+        self._check_ours()
+        with self._one_at_a_time, self._plainly("read"), self._glancer.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -184,13 +218,14 @@ class Store:
         with (
             self._one_at_a_time,
             self._plainly("written"),
+            self._turn(),
             self._writers[durable].connect() as connection,
             self._pipeline(connection, pipelined),
         ):
             transaction = connection.begin()
             try:
                 if not durable and connection.dialect.name == "postgresql":
-                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+                    _FORGETTABLE(connection, {})
                 yield connection
             except BaseException:
                 with contextlib.suppress(sa.exc.SQLAlchemyError):
@@ -203,6 +238,9 @@ class Store:
                     raise CommitUnknown(self.label) from None
                 raise
         self._check_ours()  # what was written to a file that is no longer the ledger was not written
+
+    def _turn(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._turns is None else self._turns.one()
 
     @contextlib.contextmanager
     def _pipeline(self, connection: sa.Connection, wanted: bool) -> Iterator[None]:
@@ -336,37 +374,8 @@ class CommitUnknown(LedgerDownError):
         )
 
 
-def _sqlite_begins(connection: sa.Connection) -> None:
-    driver: Any = connection.connection.driver_connection
-    level = connection.get_execution_options().get("writes")
-    statement = "BEGIN" if level is None else "BEGIN IMMEDIATE"
-    try:
-        if level is not None:
-            # each time: the last writer on this connection may have had another
-            driver.execute(f"PRAGMA synchronous={level}")
-        driver.execute(statement) if level is None else _in_turn(driver, statement)
-    except sqlite3.Error as error:
-        raise sa.exc.DBAPIError.instance(statement, None, error, sqlite3.Error, dialect=connection.dialect) from error
-
-
-def _in_turn(driver: Any, statement: str) -> Any:
-    """The cursor of a statement that waits for its turn, as often as everybody else.
-
-    SQLite's own wait sleeps the longer the more often it looked, so that among many writers those who came last go
-    first, and the first may wait for ever.
-    """
-    until = time.monotonic() + BUSY_SECONDS
-    driver.execute("PRAGMA busy_timeout = 0")
-    try:
-        while True:
-            try:
-                return driver.execute(statement)
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                    raise
-            time.sleep(LOOK_AGAIN)
-    finally:
-        driver.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+def _returns(_: Any, record: Any) -> None:
+    record.info["returned"] = time.monotonic()
 
 
 def _why(error: Exception) -> str:

@@ -261,7 +261,7 @@ class Transaction:
 
     def request(self, request_id: str) -> Any:
         """A request's row, or ``None``."""
-        return self._ask(sql.GET_REQUEST, {"b_id": request_id}).first()
+        return self._ask(*sql.request(request_id)).first()
 
     def by_key(self, dataset: str, scope: Scope, key: str) -> Any:
         """The request under an idempotency key of this analyst's, or ``None``."""

@@ -80,10 +80,11 @@ def answering(terms: Json, heard: TextIO, say: Lines) -> None:
     threading.Thread(target=_until_alone, args=leaving, daemon=True).start()
     keeper = Keeper(queue)
     say(ready=True)
-    while not ended.is_set():
+    job: QueuedJob | None = None
+    while job is not None or not ended.is_set():
         idle.clear()
         try:
-            job = queue.claim(terms["worker"], work.datasets, shown=grid.tick(ledger.time(), None))
+            job = job or queue.claim(terms["worker"], work.datasets, shown=grid.tick(ledger.time(), None))
         except LedgerError:
             ended.wait(AWAY)
             continue
@@ -92,15 +93,17 @@ def answering(terms: Json, heard: TextIO, say: Lines) -> None:
             poked.wait(LOOK)
             poked.clear()
             continue
+        following = None
         say(running=job.id, token=job.token)
         keeper.hold(job)
         try:
-            work.answer(job)
+            following = work.answer(job, lambda: None if ended.is_set() else terms["worker"])
         except LedgerError:
             ended.wait(AWAY)  # what became of the job is looked up when its lease is over
         finally:
             keeper.hold(None)
             say(ended=job.id)
+        job = following
 
 
 def _until_alone(

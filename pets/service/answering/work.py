@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from pets.common.codec import canonical
@@ -47,8 +48,14 @@ class Work:
         """Those that it answers about."""
         return list(self._custodians)
 
-    def answer(self, job: QueuedJob) -> None:
+    def answer(self, job: QueuedJob, then: Callable[[], str | None] = lambda: None) -> QueuedJob | None:
         """Answer one, and say so in the queue; whatever fails, this goes on. What a person must decide about is held.
+
+        Args:
+            then: who takes the next job in the same transaction, asked when this one is answered; ``None``: nobody.
+
+        Returns:
+            QueuedJob | None: that next job; ``None`` also where its worker has to look for one.
 
         What a session refuses or reports goes to the asker word for word, since it never depends on a row. Anything
         else is kept for the custodian alone, and the ledger tells the asker whether a charge stands.
@@ -62,7 +69,7 @@ class Work:
             approval = None if job.kind in _UNREVIEWED else custody.policy.approval
             if approval == "before" and job.review != "approved":
                 self._reviews.postpone(job)
-                return
+                return None
             if job.kind == REFRESH:
                 found = refreshed(custody, self._queue.ledger.incidents)
             else:
@@ -78,8 +85,15 @@ class Work:
         else:
             requests = None if job.kind in _UNREVIEWED else ",".join(_requests(found)) or None
             kept = None if job.kind == "release" else canonical(found)
-            ended = self._reviews.hold if approval == "after" else self._queue.done
-            ended(job, requests, self._shown(cells), kept)
+            shown, worker = self._shown(cells), then()
+            if approval == "after":
+                self._reviews.hold(job, requests, shown, kept)
+            elif worker is None:
+                self._queue.done(job, requests, shown, kept)
+            else:
+                more: Any = {"worker": worker, "datasets": self.datasets, "begun": self._shown(None)}
+                return self._queue.done_and_next(job, requests, shown, kept, **more)
+        return None
 
     def _check_grant(self, job: QueuedJob) -> None:
         """It may have ended since the job was put."""

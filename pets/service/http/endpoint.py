@@ -7,6 +7,7 @@ nothing else to whoever asked.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import math
@@ -196,25 +197,28 @@ class Endpoint:
         if self.limited:
             service.rates.take(self.path if identity is NOBODY else (identity.project, identity.subject))
         body = await body_of(request, service.limits.max_bytes) if self.takes is not None else b""
-        call = await run_in_threadpool(self._call, service, identity, request, body)
-        if "wait" not in self.query or not call.wait:
-            return await self._answer(call)
-        with service.waits.one((identity.project, identity.subject)):  # before anything is asked for
-            return await self._answer(call)
+        with contextlib.ExitStack() as held:
+            reply = await run_in_threadpool(self._handled, service, identity, request, body, held)
+            return reply if isinstance(reply, Reply) else await self._later(service, reply)
 
-    async def _answer(self, call: Call) -> Reply:
-        reply = await run_in_threadpool(self.handler, call)
-        if isinstance(reply, Reply):
-            return reply
+    def _handled(
+        self, service: Service, identity: Identity, request: Request, body: bytes, held: contextlib.ExitStack
+    ) -> Reply | Later:
+        call = self._call(service, identity, request, body)
+        if "wait" in self.query and call.wait:  # counted before anything is asked for
+            held.enter_context(service.waits.one((identity.project, identity.subject)))
+        return self.handler(call)
+
+    async def _later(self, service: Service, reply: Later) -> Reply:
         left, end = reply.seconds, asyncio.get_running_loop().time() + reply.seconds
         if left and not reply.job.state.ended:
-            await call.service.waiting.until_ended(reply.job.id, left)
+            await service.waiting.until_ended(reply.job.id, left)
         while True:
             found, last = await run_in_threadpool(reply.look)
             left = end - asyncio.get_running_loop().time()
             if last or left <= 0:
                 return found
-            await call.service.waiting.until_ended(reply.job.id, left)
+            await service.waiting.until_ended(reply.job.id, left)
 
     async def _who(self, service: Service, request: Request) -> Identity:
         """Who asks; of what is open to all, nobody, unless a login counts their requests apart from all others'."""

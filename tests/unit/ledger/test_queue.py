@@ -84,6 +84,23 @@ def test_a_job_waits_runs_and_is_done(ledger: Ledger, clock: Clock) -> None:
     assert now(queue, job).request == "r1,r2"
 
 
+def test_who_has_answered_one_takes_the_next_at_once(ledger: Ledger, clock: Clock) -> None:
+    queue = Queue(ledger)
+    first, second, third = put(queue), put(queue), put(queue)
+    one = queue.claim("w")
+    assert one is not None and one.id == first.id
+    two = queue.done_and_next(one, "r1", clock.now, worker="w", begun=clock.now + 5)
+    assert two is not None and (two.id, two.tries) == (second.id, 1)
+    assert (now(queue, first).state, now(queue, first).request) == (JobState.DONE, "r1")
+    assert now(queue, second).state is JobState.WAITING, "that it runs is seen from then on"
+    assert queue.cancel(second.id, "p", "a") is not None
+    last = queue.done_and_next(two, "r2", clock.now, worker="w", datasets=["d"])
+    assert last is not None and last.id == third.id, "one that was cancelled ends nothing, and keeps nobody"
+    assert now(queue, second).state is JobState.CANCELLED
+    assert queue.done_and_next(last, "r3", clock.now, worker="w", datasets=["e"]) is None
+    assert now(queue, third).state is JobState.DONE
+
+
 def test_the_end_is_not_seen_before_its_time(memory: Ledger, clock: Clock) -> None:
     queue = Queue(memory)
     for end in ("done", "failed"):
@@ -493,9 +510,16 @@ def test_the_database_keeps_jobs_whole(wrong: str, ledger: Ledger) -> None:
 def test_claiming_looks_jobs_up_and_walks_through_none(memory: Ledger) -> None:
     with memory.aside(writes=False) as (connection, _):
         for query, index in (
-            (jobs._next(False), "pets_jobs_waiting"),
+            (jobs._next(None), "pets_jobs_waiting"),
+            (jobs._next(2), "pets_jobs_waiting"),
+            (jobs._next(1, turns=True), "pets_jobs_waiting"),
+            (jobs._WAITING_OF._statement, "pets_jobs_held"),
+            (jobs._OPEN_DUMMIES._statement, "pets_jobs_of_invented"),
+            (jobs._RUNS._statement, "pets_jobs_running"),
             (sa.select(tables.jobs).where(tables.RUNNING, tables.jobs.c.lease < 0.0), "pets_jobs_running"),
         ):
-            told = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
-            steps = [str(row[-1]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {told}")]
+            told = str(query.compile(connection))
+            given = ("",) * told.count("?")
+            steps = [str(row[-1]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {told}", given)]
             assert any(index in step for step in steps), steps
+            assert not any("autoindex_pets_jobs_2" in step or "of_analyst" in step for step in steps), steps

@@ -8,7 +8,30 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from pets.ledger.queue import Queue, QueuedJob
 from tests.ledgers import Place, account, ask, opened, request
+
+
+def test_a_job_takes_few_round_trips(new_place: Callable[[str], Place], tmp_path: Path) -> None:
+    """To put it, to find it, and to end it and take the next."""
+    trace = tmp_path / "trace"
+    with opened(new_place("postgresql")) as ledger, trace.open("w") as out:
+        account(ledger)
+        queue = Queue(ledger)
+
+        def turn(last: QueuedJob | None) -> QueuedJob | None:
+            job = queue.put("d", "p", "a", "release", {}, None)
+            assert queue.find(job.id, "p", "a") is not None
+            return queue.claim("w") if last is None else queue.done_and_next(last, "r", 0.0, worker="w")
+
+        claimed = None
+        for _ in range(8):
+            claimed = turn(claimed)
+        sa.event.listen(ledger._store._engine, "checkout", lambda connection, *_: connection.pgconn.trace(out.fileno()))
+        turn(claimed)
+    senders = [line.split("\t")[1] for line in trace.read_text().splitlines()]
+    trips = sum(pair == ("F", "B") for pair in pairwise(senders))
+    assert 3 <= trips <= 10, trips
 
 
 def test_a_request_takes_few_round_trips(new_place: Callable[[str], Place], tmp_path: Path) -> None:

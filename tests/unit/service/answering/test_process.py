@@ -55,10 +55,10 @@ def test_it_goes_on_after_a_database_that_was_away(
     answer, fails = Work.answer, [1]
     monkeypatch.setattr(process, "AWAY", 0.01)
 
-    def away(self: Work, job: QueuedJob) -> None:
+    def away(self: Work, job: QueuedJob, then: Callable[[], str | None]) -> QueuedJob | None:
         if fails and fails.pop():
             raise LedgerDownError(f"away {CANARY}")
-        answer(self, job)
+        return answer(self, job, then)
 
     monkeypatch.setattr(Work, "answer", away)
     given: Any = (terms | {"grid": {"small": 0.001, "large": 0.001}}, heard, process.Lines(out))

@@ -1,0 +1,95 @@
+"""Threads that write to one SQLite file take turns: the first comes first, and nobody's end keeps the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from pets.errors import LedgerDownError
+from pets.ledger.db import store, turns
+from pets.ledger.db.turns import Turns
+from tests.ledgers import Place, account, ask, opened, request
+from tests.services import until
+
+
+def waiting(one: Turns, does: Callable[[], Any]) -> threading.Thread:
+    """A thread that waits for a turn, by now."""
+
+    def run() -> None:
+        with one.one():
+            does()
+
+    before, thread = len(one._next), threading.Thread(target=run, daemon=True)
+    thread.start()
+    until(lambda: len(one._next) > before)
+    return thread
+
+
+def test_who_came_first_is_first() -> None:
+    one, came = Turns(), []
+    with one.one():
+        crew = [waiting(one, lambda place=place: came.append(place)) for place in range(8)]  # type: ignore[misc]
+        assert not came
+    for thread in crew:
+        thread.join(60)
+    assert came == [*range(8)]
+    with one.one():
+        pass
+
+
+def test_who_waits_too_long_is_told_and_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, came = Turns(), []
+    with one.one():
+        monkeypatch.setattr(turns, "BUSY_SECONDS", 0.05)
+        with pytest.raises(sa.exc.TimeoutError), one.one():
+            raise AssertionError("two at once")
+        monkeypatch.setattr(turns, "BUSY_SECONDS", 60.0)
+        thread = waiting(one, lambda: came.append(1))
+    thread.join(60)
+    assert came == [1]
+
+
+def test_a_turn_that_ends_by_an_error_is_passed_on() -> None:
+    one = Turns()
+    with pytest.raises(ValueError), one.one():
+        raise ValueError
+    with one.one():
+        pass
+
+
+def test_a_thread_that_never_ends_its_turn_is_a_busy_database(
+    new_place: Callable[[str], Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(new_place("sqlite")) as ledger:
+        asker = account(ledger)
+        with ledger._store._turns.one():  # type: ignore[union-attr]
+            monkeypatch.setattr(turns, "BUSY_SECONDS", 0.05)
+            with pytest.raises(LedgerDownError, match="another process holds it; ask again"):
+                ask(asker, request())
+        monkeypatch.setattr(turns, "BUSY_SECONDS", 60.0)
+        ask(asker, request())
+
+
+@pytest.mark.parametrize("idle", [0.0, 3600.0], ids=["asked", "used a moment ago"])
+def test_a_connection_that_a_server_dropped_is_replaced(
+    idle: float, new_place: Callable[[str], Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was used a moment ago is not asked first: then a transaction fails, and says plainly that it did."""
+    place = new_place("postgresql")
+    with opened(place) as ledger:
+        asker = account(ledger)
+        ask(asker, request("before"))
+        with psycopg.connect(place.address, autocommit=True) as connection:
+            own = "datname = current_database() AND pid <> pg_backend_pid()"
+            connection.execute(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {own}")  # type: ignore[arg-type]
+        monkeypatch.setattr(store, "IDLE", idle)
+        if idle:
+            with pytest.raises(LedgerDownError):
+                ask(asker, request("at once"))
+            monkeypatch.setattr(store, "IDLE", 0.0)
+        ask(asker, request("after"))

@@ -218,4 +218,4 @@ class Connection(CustodianVerbs, Fetching):
 
     @property
     def _desk(self) -> Desk:
-        return Desk(self._transport, self.key)
+        return Desk(self._transport, self.key, self.dataset, self.schema)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from typing import Any, overload
 
 from pets.common import html_table
-from pets.common.codec import Json
+from pets.common.codec import Json, canonical
 from pets.common.signing import VerifyingKey
 from pets.errors import PetsError, UserError, shown
 from pets.query_model.query import Query
 from pets.release.bounding.rows_lost import RowsLost
 from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.keys.top_keys import TopKeys
+from pets.schema.schema import Schema
 from pets.service.client import reading, synthesis
 from pets.service.client.transport import Transport
 from pets.service.wire.asked import Asked
@@ -37,6 +39,8 @@ class Review:
         at: when, in seconds since 1970.
         asked: the question itself, by the names of its verb's arguments; ``None`` in a list.
         answer: the protected answer, as whoever asked would be given it; ``None`` where it is not made, or in a list.
+        questions: each query as a SELECT; in its canonical form where SQL has no words for it, or where it is about
+            another dataset than the connection's, whose schema is not known here. Empty in a list.
     """
 
     id: str
@@ -48,6 +52,7 @@ class Review:
     at: int
     asked: Asked | None = None
     answer: Any = None
+    questions: tuple[str, ...] = ()
 
     @property
     def queries(self) -> list[Query]:
@@ -57,9 +62,9 @@ class Review:
     @property
     def _question(self) -> list[tuple[str, str]]:
         """What is asked, part by part, as whoever asked wrote it: it cannot steer a terminal."""
-        told = [("Question", str(query)) for query in self.queries]
+        told = [("Question", text) for text in self.questions]
         for name, value in self.asked.arguments.items() if self.asked is not None else ():
-            if name != "queries" and value is not None and value is not False:
+            if name not in ("queries", "query") and value is not None and value is not False:
                 told.append((name.replace("_", " ").capitalize(), str(value)))
         return [(name, harmless(value)) for name, value in told]
 
@@ -122,10 +127,11 @@ class Desk:
 
     Args:
         key: the ledger's, against which a held answer's certificate is checked.
+        dataset, schema: the connection's; by these its questions are written as SQL.
     """
 
-    def __init__(self, transport: Transport, key: VerifyingKey) -> None:
-        self._transport, self._key = transport, key
+    def __init__(self, transport: Transport, key: VerifyingKey, dataset: str, schema: Schema) -> None:
+        self._transport, self._key, self._dataset, self._schema = transport, key, dataset, schema
 
     def waiting(self) -> ReviewList:
         """Those that wait; raises :class:`~pets.errors.ForbiddenError` for who is no reviewer."""
@@ -142,7 +148,15 @@ class Desk:
         except PetsError:
             raise _unread() from None
         own = {"dataset": found.dataset, "project": found.project, "analyst": found.analyst, "data": "real"}
-        return _review(form, asked, self._answer(told, own, asked))
+        queries = asked.arguments.get("queries") or [one for one in (asked.arguments.get("query"),) if one is not None]
+        words = tuple(self._written(one, found.dataset) for one in queries)
+        return _review(form, asked, self._answer(told, own, asked), words)
+
+    def _written(self, query: Query, dataset: str) -> str:
+        if dataset == self._dataset:
+            with suppress(PetsError):  # what SQL has no words for
+                return query.sql(self._schema)
+        return canonical(query.to_json()).decode()
 
     def _answer(self, told: Json, own: Json, asked: Asked) -> Any:
         if "releases" in told:
@@ -173,10 +187,10 @@ def _id(id: object) -> str:
     return id
 
 
-def _review(form: Any, asked: Asked | None = None, answer: Any = None) -> Review:
+def _review(form: Any, asked: Asked | None = None, answer: Any = None, questions: tuple[str, ...] = ()) -> Review:
     try:
         told = harmless({name: str(form[name]) for name in ("id", "kind", "stage", "dataset", "project", "analyst")})
-        return Review(**told, at=int(form["at"]), asked=asked, answer=answer)
+        return Review(**told, at=int(form["at"]), asked=asked, answer=answer, questions=questions)
     except (LookupError, TypeError, ValueError, OverflowError):
         raise _unread() from None
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 
 import pets
+from pets.common.codec import canonical
 from pets.errors import ForbiddenError, HeldError, NotApprovedError, NotFoundError, UserError, VerificationError
 from pets.release.release import Release
 from pets.service.access.identity import Identity
@@ -43,7 +44,8 @@ def test_a_reviewer_sees_the_question_and_lets_it_be_answered(
         assert listed.asked is listed.answer is None and pending.id in repr(jo.reviews())
         found = jo.review(listed.id)
         assert found.queries == [N] and found.asked is not None and found.asked.arguments["protection"] == DP
-        assert "Question: " in repr(found) and "amina, project asthma" in found._repr_html_()
+        assert found.questions == (N.sql(keeper.schema),) and f"Question: {found.questions[0]}" in repr(found)
+        assert "Query(" not in repr(found) + found._repr_html_() and "amina, project asthma" in found._repr_html_()
         assert (found.answer is None) == (stage == "before")
         if stage == "after":
             assert isinstance(found.answer, Release) and found.answer.analyst == "amina"
@@ -68,7 +70,7 @@ def test_what_is_refused_is_never_shown(tmp_path: Path) -> None:
             jo.review(pending.id)
 
 
-def test_each_kind_of_held_answer_is_read(tmp_path: Path) -> None:
+def test_each_kind_of_held_answer_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keeper = custodian(tmp_path, policy=pets.Policy(approval="after"))
     with connected(keeper, analyst="amina", project="asthma") as amina, reviewing(keeper) as jo:
         asked = [
@@ -80,7 +82,11 @@ def test_each_kind_of_held_answer_is_read(tmp_path: Path) -> None:
         kinds = [type(jo.review(one.id).answer).__name__ for one in asked]
         assert kinds == ["RowsLost", "ReleasedKeys", "TopKeys", "list"]
         shown = jo.review(asked[-1].id)
-        assert len(shown.queries) == 2 and shown._repr_html_().count("<pre>") == 2
+        top = jo.review(asked[2].id)
+        assert len(top.questions) == 1 and top.questions[0].startswith("SELECT") and "Query(" not in repr(top)
+        monkeypatch.setattr(jo, "dataset", "another")  # of its schema nothing is known here
+        assert jo.review(asked[-1].id).questions[0] == canonical(N.to_json()).decode()
+        assert len(shown.queries) == len(shown.questions) == 2 and shown._repr_html_().count("<pre>") == 2
         assert [one.kind for one in jo.reviews()] == ["rows_lost", "group_keys", "top_keys", "release"]
         assert [one.id for one in jo.reviews()[1:3]] == [one.id for one in asked[1:3]]
 

@@ -20,6 +20,7 @@ from tests import oracle, people, people_strategies
 from tests.generative.compare import differences
 from tests.generative.neighbours import Moved
 from tests.people_strategies import Case
+from tests.soaking import told
 from tests.spec.engines import ENGINES, Engine
 
 
@@ -56,6 +57,7 @@ def test_every_engine_gives_what_a_question_about_people_means(case: Case) -> No
 @given(case=people_strategies.cases())
 def test_every_engine_gives_what_a_question_about_people_means_soak(case: Case) -> None:
     agree(case, TABLES)
+    told("engines agree about people")
 
 
 def everybody(case: Case) -> list[str]:
@@ -118,3 +120,4 @@ def test_one_person_in_all_tables_moves_the_vector_by_at_most_its_sensitivity(ca
 @given(case=people_strategies.cases())
 def test_one_person_in_all_tables_moves_the_vector_by_at_most_its_sensitivity_soak(case: Case) -> None:
     keeps_the_promise(case)
+    told("one person moves the vector")

@@ -20,6 +20,7 @@ from pets.query_model.nodes.codelist import InCodelist
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
 from tests import people_strategies, strategies
+from tests.soaking import told
 
 Draw = Any
 
@@ -94,6 +95,7 @@ def test_a_question_about_people_in_sql_is_the_same_question(found: tuple[Schema
 def test_there_and_back_soak(rows: tuple[Schema, Query], people: tuple[Schema, Query]) -> None:
     there_and_back(*rows)
     there_and_back(*people)
+    told("SQL there and back")
 
 
 # ── hostile texts ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -188,3 +190,4 @@ def test_garbage_is_refused(text: str) -> None:
 def test_hostile_texts_soak(found: tuple[Schema, str], text: str) -> None:
     never_a_wrong_query(found[1], found[0])
     never_a_wrong_query(text, SCHEMA)
+    told("hostile texts")

@@ -87,6 +87,11 @@ class Traits:
             return int(bool(self.counts))
         return 2 if self.percent and self.shape == "ratio" else 0
 
+    @property
+    def averaged(self) -> bool:
+        """A sum of a column, or its mean."""
+        return (self.shape == "linear" and not self.counts) or (self.shape == "ratio" and not self.percent)
+
 
 TRAITS: dict[str, Traits] = {
     row.kind: row

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -22,9 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pets.common.codec import fraction
-from pets.common.integers import Floats
+from pets.common.integers import Floats, Ints
 from pets.common.literals import is_null
 from pets.errors import QueryError, did_you_mean, shown
+from pets.plan.plan import Plan
 from pets.query_model.group_keys import Bins
 from pets.query_model.nodes.bin_edges import interval_labels
 from pets.release.estimate import Column, Noise, noise_of
@@ -43,6 +44,10 @@ Source: Eurostat, "Revision of the European Standard Population", 2013 (doi 10.2
 """
 
 
+Weights = dict[Any, float]
+"""By age group, how many people of it a standard population has."""
+
+
 def standardise(
     answer: Answer,
     events: str,
@@ -55,28 +60,18 @@ def standardise(
     """One row a combination of the other keys: ``rate``, ``rate_low``, ``rate_high``, each per ``per`` people."""
     import pandas as pd
 
-    named = answer.plan.layout.columns()
+    plan, named = answer.plan, answer.plan.layout.columns()
     cases = _counted(answer, events)
     if isinstance(among, str):
         _counted(answer, among)
-    if not isinstance(by, str) or by not in named:
-        raise QueryError(f"{shown(by)} is not a key of this release{did_you_mean(by, named)}")
-    if not 0 < _number(confidence) < 1 or not _number(per) > 0:
-        raise QueryError("confidence is between 0 and 1, such as 0.95, and per is above 0, such as 100_000")
-    weights, standard = _weights(answer, by, population, named[by])
-    others = [name for name in named if name != by]
-    strata = list(zip(*(named[name] for name in others), strict=True)) if others else [()] * answer.plan.groups
+    weights, standard = standard_of(plan, by, population, per, confidence)
     noise = noise_of(answer, confidence)
     people, limit, column = _people(answer, among, noise, [named[name] for name in named])
     x, near = cases.estimate.astype(np.float64), people <= 2 * limit
     x_noise, people_noise = _reach(cases, noise, near), _reach(column, noise, near)
     known = (people > limit) & (people > people_noise)
     rows = []
-    for stratum in dict.fromkeys(strata):
-        at = np.array([i for i, one in enumerate(strata) if one == stratum and named[by][i] in weights], dtype=np.int64)
-        _whole(weights, [named[by][i] for i in at.tolist()], by, dict(zip(others, stratum, strict=True)))
-        share = np.array([weights[named[by][i]] for i in at.tolist()])
-        share = share / share.sum()
+    for stratum, at, share in strata(plan, by, weights):
         if not known[at].all():
             rows.append((*stratum, math.nan, math.nan, math.nan))
             continue
@@ -84,9 +79,42 @@ def standardise(
         moved = [float(np.linalg.norm(share * (end - x[at] / people[at]))) for end in ends]
         rate = interval(x[at], people[at], share, (moved[0], moved[1]), confidence)
         rows.append((*stratum, *(per * part for part in rate)))
-    found = pd.DataFrame(rows, columns=[*others, "rate", "rate_low", "rate_high"])
+    found = pd.DataFrame(rows, columns=[*(name for name in named if name != by), "rate", "rate_low", "rate_high"])
     found.attrs["standard"] = standard
     return found
+
+
+def standard_of(plan: Plan, by: object, population: object, per: float, confidence: float) -> tuple[Weights, str]:
+    """The weight of each age, and the name of the standard population; raises as :func:`standardise`."""
+    named = plan.layout.columns()
+    if not isinstance(by, str) or by not in named:
+        raise QueryError(f"{shown(by)} is not a key of this release{did_you_mean(by, named)}")
+    if not 0 < _number(confidence) < 1 or not _number(per) > 0:
+        raise QueryError("confidence is between 0 and 1, such as 0.95, and per is above 0, such as 100_000")
+    return _weights(plan, by, population, named[by])
+
+
+def strata(plan: Plan, by: str, weights: Weights) -> Iterator[tuple[tuple[Any, ...], Ints, Floats]]:
+    """Each combination of the keys but ages: its labels, its groups of an age, and each one's share of the standard."""
+    named = plan.layout.columns()
+    others = [name for name in named if name != by]
+    for stratum, every in combinations(plan, by):
+        at = every[[named[by][i] in weights for i in every.tolist()]]
+        _whole(weights, [named[by][i] for i in at.tolist()], by, dict(zip(others, stratum, strict=True)))
+        share = np.array([weights[named[by][i]] for i in at.tolist()])
+        yield stratum, at, share / share.sum()
+
+
+def combinations(plan: Plan, by: str) -> Iterator[tuple[tuple[Any, ...], Ints]]:
+    """Each combination of the keys but one, and the groups that it has."""
+    named = plan.layout.columns()
+    others = [name for name in named if name != by]
+    labels = list(zip(*(named[name] for name in others), strict=True)) if others else [()] * plan.groups
+    places: dict[tuple[Any, ...], list[int]] = {}
+    for place, label in enumerate(labels):
+        places.setdefault(label, []).append(place)
+    for label, at in places.items():
+        yield label, np.array(at, dtype=np.int64)
 
 
 def _whole(weights: Mapping[Any, float], held: Collection[Any], by: str, stratum: Mapping[str, Any]) -> None:
@@ -160,6 +188,11 @@ def _people(
         column = _counted(answer, among)
         limit = 0.0 if noise.exact else 2 * noise.careful.half_width([(column.output.parts[0], 1.0)])
         return column.estimate.astype(np.float64), limit, column
+    return public_people(among, keys), 0.0, None
+
+
+def public_people(among: object, keys: list[Any]) -> Floats:
+    """The people of each group, as they are publicly known; NaN where none are given."""
     labels = list(zip(*keys, strict=True))
     if not isinstance(among, Mapping):
         raise QueryError(f"among is a count of the release, or public people by key, not {shown(among)}")
@@ -168,10 +201,10 @@ def _people(
     wrong = next((one for one, n in zip(found, people.tolist(), strict=True) if not (is_null(one) or n >= 0)), None)
     if wrong is not None:
         raise QueryError(f"among gives public people by key, numbers from 0 on, not {shown(wrong)}")
-    return people, 0.0, None
+    return people
 
 
-def _weights(answer: Answer, by: str, population: object, labels: list[Any]) -> tuple[dict[Any, float], str]:
+def _weights(plan: Plan, by: str, population: object, labels: list[Any]) -> tuple[Weights, str]:
     """The standard population of each age group, and its name; the group without an age has none."""
     every = [label for label in dict.fromkeys(labels) if label != MISSING]
     if isinstance(population, Mapping):
@@ -186,7 +219,7 @@ def _weights(answer: Answer, by: str, population: object, labels: list[Any]) -> 
             f"population is 'ESP2013' or a mapping of each group of {by!r} to its weight, such as "
             f"{some}, not {shown(population)}"
         )
-    key = next(one for one in answer.plan.query.keys if one.name == by)
+    key = next(one for one in plan.query.keys if one.name == by)
     cuts = [cut for cut in key.cuts if isinstance(cut, Fraction)] if isinstance(key, Bins) else []
     if not cuts:
         raise QueryError(

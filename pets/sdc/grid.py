@@ -249,6 +249,13 @@ def check_people(plan: Plan) -> None:
 
 def check_counts(plan: Plan, output: Output) -> None:
     """Refuse an output that is no count of people, nor made of such counts."""
+    if TRAITS[output.kind].averaged:
+        column = next(filter(None, (plan.measures[part].column for part in output.parts)), "a column")
+        raise QueryError(
+            f"{output.name}: pets.SDC rounds counts of people, and no rule that is published rounds a sum; of a column "
+            f"that the grid is grouped by, release pets.count() by it, and table.averages({column!r}) has its sums and "
+            "means; or ask for this with pets.DP(epsilon=…)"
+        )
     if not made_of_counts(output) or any(plan.measures[part].column for part in output.parts):
         raise QueryError(
             f"{output.name}: pets.SDC answers counts of people and rates; ask for pets.count() or pets.rate(…), "

@@ -10,8 +10,9 @@ from pets.common.integers import Ints
 from pets.errors import UserError
 from pets.protection.rounding import Rounding
 from pets.query_model.query import Query
+from pets.release.rounded.counts import Counts
 from pets.release.rounded.rounded_table import SummedTable
-from pets.release.rounded.sealed_table import NONE, Counts
+from pets.release.rounded.sealed_table import NONE
 from pets.schema.schema import Schema
 
 

@@ -10,7 +10,8 @@ from pets.common.integers import Ints
 from pets.errors import UserError
 from pets.protection.rounding import HIDDEN
 from pets.query_model.traits import TRAITS
-from pets.release.rounded.sealed_table import DUMMY, NONE, Counts, SealedTable, whole_numbers
+from pets.release.rounded.counts import Counts, whole_numbers
+from pets.release.rounded.sealed_table import DUMMY, NONE, SealedTable
 
 
 class ProtectedGrid(SealedTable):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -18,12 +17,14 @@ import numpy as np
 from pets.common import codec, html_table
 from pets.common.codec import Json, canonical
 from pets.common.files import replace_file
-from pets.common.integers import Floats, Ints
+from pets.common.integers import Floats
 from pets.errors import PetsError, UserError, shown
 from pets.plan.plan import Plan, make_plan
 from pets.protection.rounding import Rounding
 from pets.query_model.query import Query
 from pets.release.certificate import Certificate
+from pets.release.rounded.counts import Counts
+from pets.release.rounded.verbs import RoundedVerbs
 from pets.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -35,44 +36,7 @@ STAR = "*"
 _SHOWN = 30
 
 
-@dataclass(frozen=True)
-class Counts:
-    """One count in each group: sums of a grid's cells.
-
-    Attributes:
-        shown: the sum of what the cells show, with the middle of its interval for each hidden one.
-        hidden: how many cells of the group are hidden.
-        low, high: the ends of what a reader knows: the sums of the cells' own.
-    """
-
-    shown: Ints
-    hidden: Ints
-    low: Ints
-    high: Ints
-
-    PARTS: ClassVar[tuple[str, ...]] = ("shown", "hidden", "low", "high")
-
-    def to_json(self) -> Json:
-        """The canonical form."""
-        return {name: getattr(self, name).tolist() for name in self.PARTS}
-
-    @classmethod
-    def from_json(cls, form: Json) -> Self:
-        """The inverse of :meth:`to_json`; raises ``ValueError`` and its like for anything else."""
-        if set(form) != {*cls.PARTS}:
-            raise ValueError("another form")
-        return cls(**{name: whole_numbers(part) for name, part in form.items()})
-
-    def fits(self, rule: Rounding) -> bool:
-        """Whether these may be sums of what a rule shows."""
-        return bool((self.hidden >= 0).all() and (self.low >= 0).all() and (self.low <= self.high).all())
-
-    def starred(self, rule: Rounding) -> Any:
-        """Which groups show no number: only hidden cells of them have anybody."""
-        return (self.hidden > 0) & (self.shown == self.hidden * rule.middle)
-
-
-class SealedTable:
+class SealedTable(RoundedVerbs):
     """Counts of people under a rule of disclosure control, sealed; every property and method here costs nothing.
 
     Guarantee: the sentence in ``guarantee``. It is not differential privacy.
@@ -314,10 +278,3 @@ def _rate(above: Counts, below: Counts) -> tuple[Floats, Floats, Floats]:
     low = np.where(some, above.low / np.maximum(below.high, 1), np.nan)
     high = np.where(some, np.minimum(1.0, above.high / np.maximum(below.low, 1)), np.nan)
     return np.minimum(value, 1.0), np.minimum(low, 1.0), np.where(some & (below.low == 0), 1.0, high)
-
-
-def whole_numbers(given: Any) -> Ints:
-    """A list of whole numbers as an array; raises ``ValueError`` for anything else."""
-    if not isinstance(given, list) or not all(type(one) is int and abs(one) < 2**62 for one in given):
-        raise ValueError("not whole numbers")
-    return np.array(given, dtype=np.int64)

@@ -12,8 +12,8 @@ from pets.plan.plan import Plan
 from pets.protection.budget import Cost
 from pets.protection.sdc import SDC
 from pets.query_model.query import Query
+from pets.release.rounded.counts import Counts
 from pets.release.rounded.rounded_table import ProtectedGrid, RoundedTable
-from pets.release.rounded.sealed_table import Counts
 from pets.rows.tabulate import tabulate
 from pets.sdc.grid import Grid, Sum
 from pets.session.custody import Custody

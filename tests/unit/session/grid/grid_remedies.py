@@ -29,6 +29,11 @@ def asked(query: Any = N, protection: Any = HES, **more: Any) -> Any:
     return ask
 
 
+def averaged() -> object:
+    table: Any = asked(T.group_by("sex", col("age").bins([0, 65, 99], "age")).agg(n=pets.count()))()
+    return table.averages("age")
+
+
 def again(query: Any = GRID, *, looked: bool = False, **more: Any) -> Any:
     """The tables are refreshed between two calls; ``looked``: and what follows of both is looked at."""
 
@@ -98,6 +103,7 @@ RULES = [
     # the grid's own, and the policy's
     Case(asked(T.where(col("age") > 20).agg(n=pets.count())), "filter by whole steps",
          asked(T.where(col("age") >= 18).agg(n=pets.count()))),
+    Case(asked(T.agg(m=pets.mean("age"))), "table.averages('age')", averaged),
     Case(asked(T.agg(m=pets.mean("age"))), "ask for this with pets.DP(epsilon=…)",
          lambda: opened().release(T.agg(m=pets.mean("age")), pets.DP(epsilon=1))),
     Case(named(protection=pets.SDC("strict_10")), "release with pets.SDC('hes')", named()),

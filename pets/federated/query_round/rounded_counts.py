@@ -17,8 +17,8 @@ from pets.plan.vector import Ints
 from pets.protection.rounding import Rounding
 from pets.query_model.query import Query
 from pets.query_model.traits import TRAITS
+from pets.release.rounded.counts import Counts
 from pets.release.rounded.rounded_sum import CountsOfSites
-from pets.release.rounded.sealed_table import Counts
 from pets.sdc.grid import check_counts, check_people
 
 PARTS = 5

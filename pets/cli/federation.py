@@ -160,6 +160,10 @@ def query(
     total: Annotated[
         bool, typer.Option("--total", help="Exact totals, where every site's policy allows them.")
     ] = False,
+    sdc: Annotated[
+        str | None,
+        typer.Option("--sdc", metavar="PRESET", help="Each site rounds its own counts, by this rule, such as hes."),
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Ask the sites again, and pay again.")] = False,
     wait: Annotated[
         str | None,
@@ -172,29 +176,34 @@ def query(
     \b
     pets federation query trial --by age --count stays --epsilon 0.5
     pets federation query trial --by age --count stays --epsilon 0.5 --secure encrypted --wait 7d
+    pets federation query trial --by age --count people --sdc hes
     pets federation query trial --by age --count stays --epsilon 0.5 --out answer.html
     """
     from pets.errors import UserError
     from pets.federated.analyst.open_question import OpenQuestion, check_open
+    from pets.federated.analyst.sealing import Answer
     from pets.federated.deployment.remote import connect
     from pets.protection.protection import Total
-    from pets.release.release import Release
+    from pets.protection.sdc import SDC
 
     output.check()
     if total and protect.given:
         raise UserError("exact totals have no epsilon; give --total or --epsilon, not both")
+    if sdc is not None and (total or protect.given):
+        raise UserError("rounded counts have no epsilon, and are no exact totals; give --sdc, --total or --epsilon")
     with connect(folder, patience=patience) as many:
-        asked, protection = question.build(many.schema), Total() if total else protect.build()
+        asked = question.build(many.schema)
+        protection = SDC(sdc) if sdc is not None else Total() if total else protect.build()
         with interruptible(ASKED if wait is None else OPEN):
             try:
                 if wait is None:
-                    found: Release | OpenQuestion = many.release(asked, protection, secure=secure, again=again)
+                    found: Answer | OpenQuestion = many.release(asked, protection, secure=secure, again=again)
                 else:
                     check_open(secure)
                     found = many.submit(asked, protection, wait=wait, again=again)
             finally:
                 lost(many)
-    if isinstance(found, Release):
+    if not isinstance(found, OpenQuestion):
         output.deliver(found)
         return
     print(opened(found, many.roster))

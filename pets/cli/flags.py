@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pets.protection.protection import DP
     from pets.query_model.query import Query
     from pets.release.release import Release
+    from pets.release.rounded.rounded_sum import RoundedSum
     from pets.schema.schema import Schema
     from pets.session.quoting.quote import Quote
     from pets.session.session import Session
@@ -335,7 +336,7 @@ class Output:
             if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
                 raise UserError(f"{flag} {str(path)!r} cannot be written; check its permissions")
 
-    def deliver(self, release: "Release") -> None:
+    def deliver(self, release: "Release | RoundedSum") -> None:
         """Print the answer, or write it in the form that the file's name asks for; with its certificate, if asked."""
         if self.certificate is not None and release.certificate is not None:
             release.certificate.save(self.certificate)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pets.cli.command import verb
-from pets.cli.flags import DATA, Source, load_schema, written
+from pets.cli.flags import DATA, Question, Source, load_schema, written
 from pets.errors import PetsError, PolicyError, UserError
 
 if TYPE_CHECKING:
@@ -157,6 +157,35 @@ def renew(
     site = SiteFolder(folder)
     site.renew(kit)
     print(place(folder, site.kit, site.take, notices=0))
+
+
+@verb(app, "interrupted; whether the grid is named, pets site status tells")
+def grid(
+    folder: Folder,
+    question: Question,
+    sdc: Annotated[str, typer.Option("--sdc", metavar="PRESET", help="The rule that protects its cells, such as hes.")],
+    anew: Annotated[
+        bool,
+        typer.Option("--anew", help="Of rows that were refreshed: who knows that few people moved learns of them."),
+    ] = False,
+) -> None:
+    """Name the one grid that this site's rounded counts are sums of: its cells are protected once, and for good.
+
+    All of it is entered in the site's book of releases without noise now, whether or not it is ever asked for. The
+    federation may ask for its sums once policy.yaml lists the rule.
+
+    \b
+    pets site grid north --by sex --by age --count people --sdc hes
+    """
+    from pets.federated.deployment.site_folder import SiteFolder
+    from pets.protection.sdc import SDC
+
+    site = SiteFolder(folder).site
+    print(site.session.name_grid(question.build(site.session.schema), SDC(sdc), anew=anew))
+    if SDC(sdc).name not in site.policy.sdc:
+        print(
+            f"{folder / 'policy.yaml'} does not list the rule yet: add sdc: [{SDC(sdc).name}], then send a new entry."
+        )
 
 
 @verb(app, "stopped; what was under way is over, and stays charged where data had been opened")

@@ -9,6 +9,7 @@ import typer
 
 from pets.cli.command import verb
 from pets.cli.flags import DATA, Question, Source, load_schema, written
+from pets.cli.sdc.grid import Anew, Confirm, Seconds, named
 from pets.errors import PetsError, PolicyError, UserError
 
 if TYPE_CHECKING:
@@ -164,15 +165,15 @@ def grid(
     folder: Folder,
     question: Question,
     sdc: Annotated[str, typer.Option("--sdc", metavar="PRESET", help="The rule that protects its cells, such as hes.")],
-    anew: Annotated[
-        bool,
-        typer.Option("--anew", help="Of rows that were refreshed: who knows that few people moved learns of them."),
-    ] = False,
+    anew: Anew = False,
+    confirm: Confirm = None,
+    seconds: Seconds = 60.0,
 ) -> None:
     """Name the one grid that this site's rounded counts are sums of: its cells are protected once, and for good.
 
     All of it is entered in the site's book of releases without noise now, whether or not it is ever asked for. The
-    federation may ask for its sums once policy.yaml lists the rule.
+    federation may ask for its sums once policy.yaml lists the rule. Where anything left the site before without noise,
+    what follows of all of it is shown first, and it ends with 30 and a word for --confirm.
 
     \b
     pets site grid north --by sex --by age --count people --sdc hes
@@ -181,7 +182,8 @@ def grid(
     from pets.protection.sdc import SDC
 
     site = SiteFolder(folder).site
-    print(site.session.name_grid(question.build(site.session.schema), SDC(sdc), anew=anew))
+    asked = question.build(site.session.schema)
+    named(site.session, asked, SDC(sdc), anew=anew, confirm=confirm, seconds=seconds)
     if SDC(sdc).name not in site.policy.sdc:
         print(
             f"{folder / 'policy.yaml'} does not list the rule yet: add sdc: [{SDC(sdc).name}], then send a new entry."

@@ -3,15 +3,43 @@
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pets.cli.flags import Purse, Question, SchemaFile, Source, load_schema
 from pets.errors import LedgerError
 
+if TYPE_CHECKING:
+    from pets.protection.sdc import SDC
+    from pets.query_model.query import Query
+    from pets.session.session import Session
+
 LOOK = 30
 """The exit code where a person has to look before anything leaves."""
+
+
+Anew = Annotated[
+    bool,
+    typer.Option("--anew", help="Of rows that were refreshed: who knows that few people moved learns of them."),
+]
+Confirm = Annotated[
+    str | None, typer.Option("--confirm", metavar="WORD", help="You have looked at what follows of the grid.")
+]
+Seconds = Annotated[float, typer.Option("--seconds", help="How long to look for what follows of it.")]
+
+
+def named(session: "Session", asked: "Query", rule: "SDC", *, anew: bool, confirm: str | None, seconds: float) -> None:
+    """Name a grid and print it; or what follows of it, where something left before and nobody said that they looked."""
+    from pets.session.grid.comparing import UnconfirmedError
+
+    try:
+        print(session.name_grid(asked, rule, anew=anew, confirm=confirm))
+    except UnconfirmedError:
+        if confirm is not None:
+            print("pets: that is the word of another comparison; this is the one of now:", file=sys.stderr)
+        print(session.compare_grid(asked, rule, seconds=seconds))
+        raise typer.Exit(LOOK) from None
 
 
 def grid(
@@ -20,13 +48,9 @@ def grid(
     question: Question,
     purse: Purse,
     preset: Annotated[str, typer.Option("--preset", metavar="NAME", help="The rule: hes, ons_10_5, …")],
-    anew: Annotated[
-        bool, typer.Option("--anew", help="After a refresh: make the same grid of the new tables.")
-    ] = False,
-    confirm: Annotated[
-        str | None, typer.Option("--confirm", metavar="WORD", help="You have looked at what follows of it.")
-    ] = None,
-    seconds: Annotated[float, typer.Option("--seconds", help="How long to look for what follows.")] = 60.0,
+    anew: Anew = False,
+    confirm: Confirm = None,
+    seconds: Seconds = 60.0,
 ) -> None:
     """Count people in every cell of a grid, protect each once, and let rounded tables over it leave from then on.
 
@@ -39,7 +63,6 @@ def grid(
     """
     from pets.protection.policy import Policy
     from pets.protection.sdc import SDC
-    from pets.session.grid.comparing import UnconfirmedError
 
     known = load_schema(schema)
     asked, rule = question.build(known), SDC(preset)
@@ -47,10 +70,4 @@ def grid(
     if ledger is None:
         raise LedgerError("a grid is kept in the dataset's ledger, for all who ask later; add --ledger ledger.db")
     session = source.open(known, purse, ledger, policy=Policy(sdc=(preset,)))
-    try:
-        print(session.name_grid(asked, rule, anew=anew, confirm=confirm))
-    except UnconfirmedError:
-        if confirm is not None:
-            print("pets: that is the word of another comparison; this is the one of now:", file=sys.stderr)
-        print(session.compare_grid(asked, rule, seconds=seconds))
-        raise typer.Exit(LOOK) from None
+    named(session, asked, rule, anew=anew, confirm=confirm, seconds=seconds)

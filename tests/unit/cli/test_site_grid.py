@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from pets.federated import Federation
 from pets.federated.deployment.federation_folder import Answers
 from pets.federated.deployment.site_folder import SiteFolder
 from pets.release.rounded.rounded_sum import RoundedSum
+from pets.session.disclosure import solving
+from pets.session.grid import naming
+from tests.checked_tables import searched_here
 from tests.unit.federated.site.test_rounded import BY_G, HES, SCHEMA, THREE, numbers, rows
 
 NAMES = ("east", "north", "west")
@@ -69,6 +73,20 @@ def test_a_policy_that_does_not_list_the_rule_is_named(shelf: Path, capsys: pyte
     assert "has a grid already" in capsys.readouterr().err
     assert main.run(["site", "grid", "north", "--by", "g", "--count", "n", "--sdc", "strict_10"]) != 0
     assert "to check tables by" in capsys.readouterr().err
+
+
+def test_a_grid_after_anything_left_is_looked_at_first(
+    shelf: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solving, "_replies", searched_here)
+    line = ["site", "grid", "east", "--by", "g", "--count", "n", "--sdc", "hes"]
+    with monkeypatch.context() as broken:
+        broken.setattr(naming, "tabulate", lambda *_: 1 / 0)
+        assert main.run(line) != 0  # it was begun, so what left of it is not known
+    capsys.readouterr()
+    assert main.run(line) == 30
+    (word,) = re.findall("confirm='([0-9a-f]+)'", capsys.readouterr().out)
+    assert main.run([*line, "--confirm", word]) == 0
 
 
 def test_a_folders_site_answers_its_own_custodian_alike(shelf: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pets.common.codec import Json
 from pets.errors import BudgetError
-from pets.ledger.db.row_types import ROOT, ScopeRow, parsed
+from pets.ledger.db.row_types import ROOT, Scope, ScopeRow, parsed
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.states import Entry, Grant, Request, Sealed, Standing, State
 from pets.protection.budget import DELTA_UNIT, LEAVE_PURE, Budget, Cost, told_apart
@@ -150,6 +150,14 @@ def refusal(scopes: Sequence[ScopeRow], requests: Sequence[Request], budget: Bud
             f"nothing was spent; {remedy}"
         )
     return None
+
+
+def check_room(tx: Transaction, dataset: str, scope: Scope, requests: Sequence[Request], again: bool) -> None:
+    """Raises :class:`BudgetError` where requests do not fit now; an equal question that was paid for costs nothing."""
+    new = [request for request in requests if again or tx.by_asked(request.asked) is None]
+    scopes = tx.scopes(dataset, scope)
+    if why := refusal(scopes, new, standing(tx.dataset(dataset), scopes).budget):
+        raise BudgetError(why)
 
 
 def others(tx: Transaction, dataset: str, own: str) -> Json:

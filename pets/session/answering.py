@@ -18,6 +18,7 @@ from pets.common.entropy import random_id
 from pets.errors import ReleaseFailedError
 from pets.ledger.account import Account
 from pets.ledger.failpoint import failpoint
+from pets.ledger.standing import check_room
 from pets.ledger.states import Grant, Request, Sealed, Standing, release_failed
 from pets.plan.contribution import Contribution
 from pets.plan.vector import Ints, IntVector
@@ -80,6 +81,12 @@ class Answering:
         answers = {place: self._certified(grant) for place, grant in zip(wanted, grants, strict=True)}
         self._account.delivered(grant.id for grant in grants)
         return [answers[places.get(job.key, place)] for place, job in enumerate(jobs)]
+
+    def check_room(self, jobs: Sequence[Job], *, again: bool) -> None:
+        """Raises :class:`BudgetError` where the account has no room for jobs now; nothing is charged or entered."""
+        _, wanted = _distinct(jobs, again)
+        with self._account.ledger.reading() as tx:
+            check_room(tx, self._account.dataset, self._account.scope, self._requests(jobs, wanted, None), again)
 
     def _requests(self, jobs: Sequence[Job], wanted: Sequence[int], key: str | None) -> list[Request]:
         names = [key if key is None or len(jobs) == 1 else f"{key}#{place}" for place in wanted]

@@ -206,10 +206,7 @@ class Custody:
         return self._tables.report(table)
 
     def remarks(self, table: str, share: float) -> tuple[str, ...]:
-        """What to mend in a table's schema, each with its remedy; it holds shares of real rows.
-
-        ``share`` is that of :meth:`pets.rows.report.Report.remarks`.
-        """
+        """What to mend in a table's schema; shares of real rows: see :meth:`pets.rows.report.Report.remarks`."""
         return self._tables.remarks(table, share)
 
     def incident(self, number: str) -> str:
@@ -250,10 +247,7 @@ class Custody:
     def entries(
         self, *, project: str | None = None, analyst: str | None = None, last: int | None = None
     ) -> tuple[Entry, ...]:
-        """The requests about the dataset, deliveries among them, oldest first.
-
-        See :meth:`pets.ledger.account.Account.entries`.
-        """
+        """The requests about the dataset, deliveries among them, oldest first: see that of the account."""
         return self.account.entries(project=project, analyst=analyst, last=last, deliveries=True)
 
     # answers ----------------------------------------------------------------------------------------------------
@@ -305,6 +299,10 @@ class Custody:
     def answered(self, jobs: Sequence[Job], key: str | None = None) -> list[Release] | None:
         """The answers to jobs that were all paid for before; ``None`` unless all were, and nothing is charged."""
         return self._answering.answered(jobs, key)
+
+    def check_room(self, jobs: Sequence[Job], *, again: bool) -> None:
+        """Refuse jobs that do not fit now, in the words of the account; nothing is entered."""
+        self._answering.check_room(jobs, again=again)
 
     def key_terms(
         self,

@@ -104,14 +104,26 @@ def _put(call: Call, kind: Any, form: Json) -> Reply | Later:
     repeated = call.key is not None and service.put_before(who, dataset, call.key)
     if not repeated and (known := answers.free(custody, asked.kind, asked.to_json(), call.key)) is not None:
         return Reply({"job": None} | known)
+    held = custodian.policy.approval == "before" and asked.kind != "dummy"
+    if held and not repeated:
+        _check_room(custody, asked)
     job = service.queue.put(
         *(dataset, who.project, who.subject, asked.kind, asked.to_json(), call.key),
         max_waiting=service.limits.max_waiting,
         max_dummies=service.limits.max_dummies,
-        held=custodian.policy.approval == "before" and asked.kind != "dummy",
+        held=held,
     )
     service.ensure()
     return Later(job, lambda: state_of(call, job.id), wait)
+
+
+def _check_room(custody: Custody, asked: Asked) -> None:
+    """Nobody is asked to approve what the budget has no room for; it may have less by the time that they do."""
+    given = asked.arguments
+    if asked.kind not in ("release", "rows_lost") or not isinstance(given["protection"], DP):
+        return
+    queries = given["queries"] if asked.kind == "release" else [question(given["table"], given["by"])]
+    custody.check_room([custody.job(one, given["protection"]) for one in queries], again=given["again"])
 
 
 def _check_release(call: Call, custody: Custody, queries: list[Query], protection: Protection, again: Any) -> None:

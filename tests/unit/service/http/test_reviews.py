@@ -105,6 +105,35 @@ def test_a_request_waits_for_its_approval(tmp_path: Path) -> None:
         assert client.post("/datasets/stays/dummy?wait=5", json=dummy, headers=BEN).json()["releases"]
 
 
+def test_nobody_is_asked_to_approve_what_does_not_fit(tmp_path: Path) -> None:
+    kept = keeper(tmp_path, "before")  # of ε = 50
+
+    def asking(epsilon: int, days: int, **more: Any) -> dict[str, Any]:
+        query = pets.query("stays").where(pets.col("days") >= days).agg(n=pets.count())
+        return {"queries": [query.to_json()], "protection": {"kind": "dp", "epsilon": epsilon}} | more
+
+    with served(kept) as client:
+
+        def ask(form: dict[str, Any], who: dict[str, str] = AMINA, **headers: str) -> Any:
+            return client.post("/datasets/stays/queries?wait=1", json=form, headers=who | headers)
+
+        for form in (asking(60, 1), {"kind": "rows_lost", "table": "stays", "protection": asking(60, 1)["protection"]}):
+            refused = ask(form)
+            assert (refused.status_code, refused.json()["code"]) == (422, "budget")
+            assert "would cost ε = 60 and the budget has room for ε = 50" in refused.json()["detail"]
+        assert client.get("/reviews", headers=JO).json()["reviews"] == []
+        waits = ask(asking(45, 2), **{"idempotency-key": "k"}).json()["job"]
+        first = ask(asking(45, 1)).json()["job"]
+        assert waits["state"] == first["state"] == "held"
+        decided(client, first["id"], decision="approve")
+        assert client.get(f"/queries/{first['id']}?wait=5", headers=AMINA).json()["releases"]
+        assert ask(asking(45, 3)).json()["code"] == "budget"
+        # the one that was put before is that job still, and what was paid for costs another nothing
+        assert ask(asking(45, 2), **{"idempotency-key": "k"}).json()["job"]["id"] == waits["id"]
+        assert ask(asking(45, 1), BEN).json()["job"]["state"] == "held"
+        assert ask(asking(45, 1, again=True), BEN).json()["code"] == "budget"
+
+
 def test_a_reviewer_needs_a_grant_where_there_are_grants(tmp_path: Path) -> None:
     kept = keeper(tmp_path, "before")
     with served(kept) as client:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pets.release.release import Release
     from pets.session.session import Session
 
-WIDTH = 100
+WIDTH = 110
 BUDGET = Budget(epsilon=1.0, delta=1e-6)
 PEOPLE = 50_000  # who are invented, with all that happens to them
 MAX_KEYS = 24  # categories with more values make poor first tables

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pets.cli.command import interruptible
+from pets.errors import HeldError
 
 if TYPE_CHECKING:
     from pets.cli.flags import Output, Protect, Question
@@ -28,6 +29,9 @@ def ask(
         output.deliver(connection.dummy().release(asked, protect.build() if protect.given else Exact()))
         return
     protection = protect.build()
-    with interruptible(LEFT):
-        output.deliver(connection.release(asked, protection, key=key))
+    try:
+        with interruptible(LEFT):
+            output.deliver(connection.release(asked, protection, key=key))
+    except HeldError as error:
+        raise HeldError(f"{error}; here, the same command shows it once they have approved it") from None
     print(f"service: {connection.url}, dataset {connection.dataset}; {connection.remaining()}", file=sys.stderr)

@@ -288,6 +288,8 @@ def test_demo_on_own_data(pets_) -> None:
     for number in range(1, 8):
         assert f"\n{number}. " in done.out
     assert max(len(line) for line in done.out.partition("Next:")[0].splitlines()) <= 120
+    quote = pets_("quote", "--schema", "stays.yaml", "--query", "shown/query.json", "--epsilon", "1")
+    assert quote.out.strip() in done.out  # with its lines as they were
     written = {path.name for path in Path("shown").iterdir() if not path.name.startswith("ledger.db")}
     assert written == {"answer.html", "answer.csv", "answer.json", "query.json", "certificate.json", "log.jsonl"}
     assert pets_("verify", "shown/certificate.json", "--key", "shown/ledger.db.pub").code == 0

@@ -10,6 +10,7 @@ import pytest
 
 import pets
 from pets.cli.main import run
+from pets.errors import HeldError
 from pets.release.release import Release
 from pets.service.client.transport import Transport
 from tests.service_stub import TOKEN, URL, Stub
@@ -54,6 +55,19 @@ def test_a_service_is_asked_as_one_s_own_data_is(
     assert told.err.startswith(f"service: {URL}, dataset cli-service; Spent ε = ") and TOKEN not in told.err + told.out
     assert run(["query", "--service", URL, "--by", "sex", "--count", "n", "--dummy"]) == 0
     assert "DUMMY" in capsys.readouterr().out
+
+
+def test_what_is_held_is_shown_by_the_same_command_later(stub: Stub, capsys: pytest.CaptureFixture[str]) -> None:
+    def held(answer: Any) -> Any:
+        raise HeldError("a second person approves it; fetch it later with connection.fetch('job0')")
+
+    usual, stub.edit = stub.edit, held
+    assert run(["query", *ASK, "--key", "first"]) == 21
+    said = capsys.readouterr().err
+    assert "connection.fetch('job0'); here, the same command shows it once they have approved it" in said
+    stub.edit = usual
+    stub.jobs.clear()
+    assert run(["query", *ASK, "--key", "first"]) == 0
 
 
 def test_a_token_comes_from_a_file_too(

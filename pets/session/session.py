@@ -139,7 +139,8 @@ class Session(GridVerbs, AnalystSession):
     ) -> pd.DataFrame:
         """Every request about this dataset, oldest first: when, who, what, what it cost and what became of it.
 
-        A state ``delivered`` is an answer at no cost, since somebody else had paid for it.
+        A state ``delivered`` is an answer at no cost, since somebody else had paid for it; ``held`` waits for a second
+        person, and ``refused`` was not approved, for the ``reason`` of that code.
 
         Args:
             project, analyst: whose; left out, anybody's.

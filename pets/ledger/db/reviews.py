@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,3 +32,39 @@ def mark(connection: sa.Connection, names: Sequence[str], review: str) -> None:
     """Held answers are approved, or refused."""
     mine = requests.c.id.in_(names), requests.c.review == "held"
     connection.execute(sa.update(requests).where(*mine).values(review=review))
+
+
+# what became of requests that a person must approve ------------------------------------------------------------------
+
+
+def marked(connection: sa.Connection, dataset: str, whose: Mapping[str, str], last: int | None) -> list[Any]:
+    """Charged requests whose answers are held or were refused: id, review, key, project and analyst; the newest."""
+    wanted = [requests.c.dataset == dataset, requests.c.review.in_(("held", "refused"))]
+    wanted += [requests.c[name] == value for name, value in whose.items()]
+    told = (requests.c[name] for name in ("id", "review", "key", "project", "analyst"))
+    return list(connection.execute(sa.select(*told).where(*wanted).order_by(requests.c.seq.desc()).limit(last)).all())
+
+
+def refusals(connection: sa.Connection, dataset: str) -> list[Any]:
+    """Jobs that were refused, and why: id, key, project, analyst, the requests that answered them, the reason."""
+    told = (jobs.c[name] for name in ("id", "key", "project", "analyst", "request"))
+    query = sa.select(*told, reviews.c.reason).join(jobs, jobs.c.id == reviews.c.job)
+    query = query.where(jobs.c.dataset == dataset, jobs.c.review == "refused", reviews.c.decision == "refuse")
+    return list(connection.execute(query.order_by(reviews.c.seq)).all())
+
+
+def uncharged(
+    connection: sa.Connection, dataset: str, whose: Mapping[str, str], now: float, last: int | None
+) -> list[Any]:
+    """Jobs that are held or were refused, are told so by now, and were charged nothing; the newest."""
+    key = sa.func.coalesce(jobs.c.key, sa.literal("job:") + jobs.c.id)
+    of_it = sa.func.substr(requests.c.key, 1, sa.func.length(key) + 1) == key + "#"
+    paid = sa.select(requests.c.id).where(
+        *(requests.c[name] == jobs.c[name] for name in ("dataset", "project", "analyst")),
+        sa.or_(requests.c.key == key, of_it),
+    )
+    refused = sa.and_(jobs.c.state == "failed", jobs.c.review == "refused")
+    wanted = [jobs.c.dataset == dataset, sa.or_(HELD, refused), jobs.c.shown <= now, ~paid.exists()]
+    wanted += [jobs.c[name] == value for name, value in whose.items()]
+    query = sa.select(jobs).where(*wanted).order_by(jobs.c.at.desc(), jobs.c.id.desc())
+    return list(connection.execute(query.limit(last)).all())

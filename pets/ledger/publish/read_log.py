@@ -43,6 +43,7 @@ class Asked:
         epoch: under which budget.
         unbounded: it has no finite guarantee.
         review: ``held``: its answer waits for a second person; ``refused``: they let nobody have it; else empty.
+        reason: why they refused it, as a code; else empty.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Asked:
     state: State
     deliveries: list[Delivery] = field(default_factory=list)
     review: str = ""
+    reason: str = ""
 
     @property
     def left(self) -> bool:
@@ -263,9 +265,9 @@ class _Teller:
         elif event in ("held", "review"):
             for name in said.get("requests", ()):
                 refused = said.get("decision") == "refuse"
-                self.datasets[said["dataset"]].asked[str(name)].review = (
-                    "held" if event == "held" else "refused" if refused else ""
-                )
+                one = self.datasets[said["dataset"]].asked[str(name)]
+                one.review = "held" if event == "held" else "refused" if refused else ""
+                one.reason = str(said["reason"]) if refused else ""
         # (of what was made of answers the answers tell; who may ask is no part of what was asked, nor is the airlock)
         elif event not in ("source", "derived", "grant", "grant-end", *EVENTS):
             self.others.add(event)

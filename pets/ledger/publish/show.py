@@ -103,9 +103,8 @@ def requests(known: Dataset) -> str:
         epoch = known.epochs[one.epoch]
         share = "-" if not one.state.charged else wording.used(one.cost[0] / epoch.budget.cap.loss)
         cost = "none given" if one.unbounded and one.state.charged else share
-        fate = (
-            "no guarantee" if one.unbounded and one.state is State.COMMITTED else wording.OUTCOMES[one.state][0].lower()
-        )
+        bare = one.unbounded and one.left
+        fate = "no guarantee" if bare else wording.outcome(one)[0].lower() + (f" ({one.reason})" if one.reason else "")
         when = f"{one.at[:10]} {wording.clock(one.at)}"
         rows.append((when, one.project, one.analyst, one.what, cost, fate))
     return table(rows, right=(4,))

@@ -85,6 +85,14 @@ def ledger_key(job: Any) -> str:
     return f"job:{job.id}" if job.key is None else str(job.key)
 
 
+_OF_SEVERAL = re.compile(r"#\d+$")
+
+
+def key_of_job(key: str) -> str:
+    """The key of a job, of one that a session makes of it for several charges."""
+    return _OF_SEVERAL.sub("", key)
+
+
 def charged(tx: Transaction, job: Any) -> list[Any]:
     """What the ledger holds under a job's key, and under those that a session makes of it for several charges."""
     key = ledger_key(job)

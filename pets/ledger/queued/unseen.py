@@ -5,21 +5,18 @@ When an answer is there would tell how long its making took; so no other way may
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from pets.ledger.db import jobs
 from pets.ledger.db.transaction import Transaction
-from pets.ledger.queued.job import JobState, made_of
-
-_OF_SEVERAL = re.compile(r"#\d+$")
+from pets.ledger.queued.job import JobState, key_of_job, made_of
 
 
 def unseen(tx: Transaction, request: Any, now: float) -> bool:
     """Whether the job that paid for a request (its row) has not ended yet for whoever asked."""
     if request.key is None:
         return False
-    key = _OF_SEVERAL.sub("", request.key)
+    key = key_of_job(request.key)
     if key.startswith("job:"):
         job = jobs.by_id(tx.connection, key.removeprefix("job:"))
     else:

@@ -76,8 +76,8 @@ def _history(call: Call) -> Reply:
         unseen = call.service.queue.unseen(call.path["dataset"], call.identity.project)
         found = session.history(analyst=call.query.get("analyst"), last=last)
         # (looked up before the entries: what ends in between is told a tick too late rather than too soon)
-        early = found["id"].isin(unseen) & found["state"].isin(["committed", "forfeited"])
-        found.loc[early, "state"] = "started"
+        early = found["id"].isin(unseen) & found["state"].isin(["committed", "forfeited", "held", "refused"])
+        found.loc[early, ["state", "reason"]] = "started", ""
     return Reply({"history": form_of(found)})
 
 

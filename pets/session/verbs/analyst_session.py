@@ -13,6 +13,7 @@ from pets.common.arguments import plain_arguments
 from pets.dp.key_threshold import KeyNoise
 from pets.dp.selection import TopNoise
 from pets.errors import UserError
+from pets.ledger.review.fates import fates
 from pets.plan.key_plan import KeyPlan
 from pets.plan.plan import Plan
 from pets.plan.selection.top_plan import TopPlan
@@ -162,4 +163,6 @@ class AnalystSession(AnalystVerbs):
 
     def _entries(self, project: str | None, analyst: str | None, last: int | None, *, strangers: bool) -> pd.DataFrame:
         entries = self._custody.entries(project=project, analyst=analyst, last=last)
-        return account_views.history(entries, self.budget, strangers=strangers)
+        account = self._custody.account
+        told = fates(account.ledger, account.dataset, project=project, analyst=analyst, last=last)
+        return account_views.history(entries, self.budget, strangers=strangers, told=told, last=last)

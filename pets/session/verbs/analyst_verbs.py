@@ -239,7 +239,8 @@ class AnalystVerbs(BoundingVerbs, SelectionVerbs, SessionNames):
         """Every request of this project, oldest first: when, who, what, what it cost and what became of it.
 
         A state ``delivered`` is an answer at no cost, since somebody else had paid for it; whose that was, and under
-        which id, is not shown.
+        which id, is not shown. ``held`` waits for a second person, and ``refused`` was not approved, for the ``reason``
+        of that code; each costs what was charged, which is nothing before its answer is made.
 
         Args:
             analyst: whose; left out, anybody's in the project.

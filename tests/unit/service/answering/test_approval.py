@@ -117,7 +117,8 @@ def test_what_nobody_approved_is_not_answered(folder: Path) -> None:
     world.answer()
     assert world.queue.claim("w") is None
     assert [world.seen(job).state for job in jobs] == [JobState.FAILED, JobState.DONE]
-    assert len(world.custodian.history()) == 1
+    told = world.custodian.history()[["state", "reason"]].values.tolist()
+    assert sorted(told) == [["committed", ""], ["refused", "out-of-scope"]]
     verify(world.custodian.ledger)
 
 

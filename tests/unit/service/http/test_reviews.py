@@ -11,6 +11,7 @@ import pytest
 import pets
 from pets.ledger.grants import Grants
 from pets.session.custodian import Custodian
+from pets.session.history import read_form
 from tests.http_services import ASKED, custodian, served
 
 AMINA, BEN, JO = (
@@ -25,6 +26,12 @@ def keeper(folder: Path, approval: str) -> Custodian:
 
 def decided(client: Any, job: str, **body: Any) -> Any:
     return client.post(f"/reviews/{job}", json=body, headers=JO)
+
+
+def seen(client: Any, who: dict[str, str]) -> list[tuple[Any, ...]]:
+    """State, reason and ε of each line of somebody's history."""
+    told = read_form(client.get("/datasets/stays/history", headers=who).json()["history"])
+    return [(row.state, row.reason, row.epsilon) for row in told.itertuples()]
 
 
 @pytest.mark.parametrize("end", ["approve", "refuse"])
@@ -63,7 +70,7 @@ def test_a_held_answer_is_shown_to_its_reviewer_alone(tmp_path: Path, end: str) 
         shown = client.get(f"/reviews/{job['id']}", headers=JO).json()
         assert shown["review"]["asked"]["queries"] and len(shown["releases"]) == 1
         spent = kept.remaining().spent.loss
-        assert spent > 0
+        assert spent > 0 and seen(client, AMINA) == [("held", "", 0.1)] and seen(client, BEN) == []
         why = {"reason": "may-disclose", "note": "one ward"} if end == "refuse" else {}
         assert decided(client, job["id"], decision=end, **why).status_code == 200
         assert client.get("/reviews", headers=JO).json() == {"reviews": []}
@@ -74,6 +81,7 @@ def test_a_held_answer_is_shown_to_its_reviewer_alone(tmp_path: Path, end: str) 
             assert free["job"] is None and free["releases"][0]["analyst"] == "ben"
         else:
             assert told["job"]["problem"]["code"] == "not-approved" and list(told) == ["job"]
+            assert seen(client, AMINA) == [("refused", "may-disclose", 0.1)]
             asked = client.post("/datasets/stays/queries?wait=1", json=ASKED, headers=BEN).json()
             assert asked["job"]["problem"]["code"] == "not-approved" and list(asked) == ["job"]
         assert kept.remaining().spent.loss == spent
@@ -89,7 +97,9 @@ def test_a_request_waits_for_its_approval(tmp_path: Path) -> None:
             made = client.post("/datasets/stays/queries?wait=1", json=ASKED, headers=who)
             assert (made.status_code, made.json()["job"]["state"]) == (202, "held")
             jobs.append(made.json()["job"]["id"])
-        assert kept.remaining().spent.loss == 0 and len(kept.history()) == 0
+        assert kept.remaining().spent.loss == 0
+        for who in (AMINA, BEN):  # each project its own, at no cost
+            assert seen(client, who) == [("held", "", 0.0)]
         assert "releases" not in client.get(f"/reviews/{jobs[0]}", headers=JO).json()
         assert decided(client, jobs[0], decision="approve").json()["job"]["state"] in ("waiting", "running", "done")
         assert client.get(f"/queries/{jobs[0]}?wait=5", headers=AMINA).json()["releases"]
@@ -101,6 +111,8 @@ def test_a_request_waits_for_its_approval(tmp_path: Path) -> None:
         assert decided(client, jobs[1], decision="refuse", reason="not-needed").status_code == 200
         told = client.get(f"/queries/{jobs[1]}", headers=BEN).json()["job"]
         assert "nothing was charged" in told["problem"]["message"] and kept.remaining().spent.loss == spent
+        assert sorted(seen(client, BEN)) == [("held", "", 0.0), ("refused", "not-needed", 0.0)]
+        assert seen(client, AMINA) == [("committed", "", 0.1)]
         dummy = {"queries": ASKED["queries"], "protection": {"kind": "exact"}, "rows": 10, "seed": 1}
         assert client.post("/datasets/stays/dummy?wait=5", json=dummy, headers=BEN).json()["releases"]
 

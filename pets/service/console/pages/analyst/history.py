@@ -19,8 +19,10 @@ OUTCOMES = {
     "denied": "refused: over the budget",
     "voided": "withdrawn, at no cost",
     "forfeited": "failed; stays charged",
+    "held": "waits for a second person",
+    "refused": "not approved",
 }
-"""What became of a request, by its state. (An answer that was made may still wait for a second person.)"""
+"""What became of a request, by its state."""
 
 _SHOWN = 200
 
@@ -33,7 +35,8 @@ def lines(form: Json) -> list[Json]:
 
 def _line(row: Json) -> Json:
     epsilon = float(row["epsilon"])
-    words = {"at": pd.Timestamp(row["at"]).timestamp(), "state_said": OUTCOMES.get(row["state"], row["state"])}
+    said = OUTCOMES.get(row["state"], row["state"]) + (f" ({row['reason']})" if row.get("reason") else "")
+    words = {"at": pd.Timestamp(row["at"]).timestamp(), "state_said": said}
     price = "" if not epsilon else "no finite ε" if math.isinf(epsilon) else f"ε = {epsilon:.4g}"
     return row | words | {"price": price or "nothing"}
 
@@ -42,9 +45,8 @@ def _history(visit: Visit) -> Html:
     dataset = visit.path["dataset"]
     at = {"dataset": dataset}
     found = visit.ask("GET", "/datasets/{dataset}/history", path=at, query={"last": str(_SHOWN)})
-    rules = visit.ask("GET", "/datasets/{dataset}/schema", path=at)["policy"]
     values: Json = {"dataset": dataset, "lines": lines(found["history"]), "most": _SHOWN}
-    values |= {"left": left(visit, dataset), "approved": rules.get("approval") == "after"}
+    values |= {"left": left(visit, dataset)}
     return Html("analyst/history.html", values)
 
 

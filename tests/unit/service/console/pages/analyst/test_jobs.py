@@ -138,7 +138,9 @@ def test_an_answer_that_waits_for_a_second_person_is_not_told_as_seen(tmp_path: 
         number = _asked(amina)
         assert "<article" not in amina.get(f"/jobs/{number}")
         found = said(amina.get("/datasets/stays/history"))
-        assert "answer made" in found and "paid for too" in found and "answered" not in found
+        assert "waits for a second person" in found and "ε = 0." in found and "answered" not in found
+        keeper.refuse(number, by="jo", reason="may-disclose")
+        assert "not approved (may-disclose)" in said(amina.get("/datasets/stays/history"))
 
 
 def test_a_history_says_what_became_of_each_request(amina: Pages, keeper: Custodian) -> None:

@@ -186,6 +186,10 @@ ENDPOINTS = (
 )
 
 METRICS = Endpoint(
-    "GET", "/metrics", _metrics, "For Prometheus, with an auditor's token; where the service keeps them."
+    "GET",
+    "/metrics",
+    _metrics,
+    "For Prometheus, with an auditor's token; where the service keeps them.",
+    media="text/plain",
 )
 """Not among the others: it is there only where it was asked for."""

@@ -51,6 +51,7 @@ HEADERS = {"Pets-Protocol": PROTOCOL, "Cache-Control": "no-store", "X-Content-Ty
 _logger = logging.getLogger("pets.service")
 _PATIENCE = 30.0  # seconds in which a body must have come
 _JOB = re.compile(r"[0-9a-f]{32}")  # an id, as a database can hold it
+_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,3})?")  # (float would take 1_0, and spaces)
 
 
 @dataclass(frozen=True)
@@ -137,10 +138,7 @@ class Call:
     def wait(self) -> float:
         """The seconds that whoever asks is ready to wait for an answer; raises :class:`UserError`."""
         most, text = self.service.limits.max_wait, self.query.get("wait", "0")
-        try:
-            seconds = float(text)
-        except ValueError:
-            seconds = math.nan
+        seconds = float(text) if _DECIMAL.fullmatch(text) else math.nan
         if not 0 <= seconds <= most:
             raise UserError(f"wait must be a number of seconds from 0 to {most}, not {shown(text)}")
         return seconds
@@ -162,6 +160,7 @@ class Endpoint:
         takes: an example of the body; ``None``: it takes none.
         opened: whether nobody needs to say who they are.
         limited: whether requests are counted; what is opened counts all callers without a login together.
+        media: of a reply that is a text; ``None``: it is JSON.
     """
 
     method: str
@@ -172,6 +171,7 @@ class Endpoint:
     takes: Json | None = None
     opened: bool = False
     limited: bool = True
+    media: str | None = None
 
     async def serve(self, service: Service, request: Request) -> Response:
         """The answer to a request, or why there is none."""

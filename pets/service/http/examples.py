@@ -34,6 +34,25 @@ def _job(state: str, **more: Any) -> Json:
 ANSWER: Json = {"job": _job("done"), "releases": [_RELEASE]}
 WAITING: Json = {"job": _job("waiting")}
 
+_OUTPUT: Json = {
+    "id": _ID,
+    "dataset": "stays",
+    "project": "stroke-2026",
+    "analyst": "amina",
+    "turn": 1,
+    "digest": "5e884898da28…",
+    "voted": 0,
+    "state": "submitted",
+    "needed": 2,
+    "at": 1764374400,
+    "due": 1764979200,
+    "files": [{"name": "stays.csv", "sha256": "1c6f…", "bytes": 19}],
+    "context": "Stays by region, for table 1 of the paper.",
+    "controls": "Counts below 10 are hidden, the rest rounded to 5.",
+    "votes": [],
+    "comments": [],
+}
+
 _GRANT: Json = {"project": "stroke-2026", "analyst": "amina", "roles": ["analyst"], "seq": 12}
 
 REPLIES: dict[tuple[str, str], Json] = {
@@ -119,6 +138,10 @@ REPLIES: dict[tuple[str, str], Json] = {
         "releases": [_RELEASE],
     },
     ("POST", "/reviews/{job}"): {"job": {"id": _ID, "state": "done", "dataset": "stays"}},
+    ("POST", "/datasets/{dataset}/airlock"): {"output": _OUTPUT},
+    ("GET", "/airlock"): {"outputs": [_OUTPUT], "waiting": []},
+    ("GET", "/airlock/{job}"): {"output": _OUTPUT, "files": {"stays.csv": "cmVn…"}, "findings": []},
+    ("POST", "/airlock/{job}"): {"output": _OUTPUT},
 }
 """By method and address; ``…`` stands for more of the same."""
 

@@ -5,43 +5,50 @@ from __future__ import annotations
 from typing import Any
 
 from pets.common.codec import Json
-from pets.service.http.endpoint import Endpoint
+from pets.service.http.endpoint import PROTOCOL, Endpoint
 from pets.service.http.examples import PROBLEM, REPLIES, WAITING
+from pets.service.http.forms import BODIES, KEY, NAMES, TEXT, reply_of
 from pets.service.wire import problems
 
-_TEXT = {"type": "string"}
 _PROBLEM: Json = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code"],
     "properties": {
-        "type": _TEXT,
-        "title": _TEXT,
+        "type": TEXT,
+        "title": TEXT,
         "status": {"type": "integer"},
-        "detail": _TEXT,
+        "detail": TEXT,
         "code": {"enum": sorted(problems.STATUS)},
         "retry_after": {"type": "number"},
     },
 }
 
+_HEADERS: Json = {"Pets-Protocol": {"required": True, "schema": {"const": PROTOCOL}}}
+
 
 def described(one: Endpoint) -> dict[str, Any]:
     """The part of an OpenAPI document that FastAPI cannot know."""
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": _TEXT}
+        {"name": name, "in": "path", "required": True, "schema": TEXT}
         for name in ("dataset", "job")
         if f"{{{name}}}" in one.path
     ]
-    parameters += [{"name": name, "in": "query", "required": False, "schema": _TEXT} for name in one.query]
+    parameters += [{"name": name, "in": "query", "required": False, "schema": NAMES[name]} for name in one.query]
     if one.takes is not None and "wait" in one.query:
-        parameters.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": _TEXT})
+        parameters.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": KEY})
     if not one.opened:
-        parameters.append({"name": "Pets-Project", "in": "header", "required": False, "schema": _TEXT})
+        parameters.append({"name": "Pets-Project", "in": "header", "required": False, "schema": TEXT})
     found: dict[str, Any] = {
         "parameters": parameters,
         "responses": {
-            "200": {"description": "The answer.", "content": _content(REPLIES.get((one.method, one.path)))},
+            "200": {
+                "description": "The answer.",
+                "headers": _HEADERS,
+                "content": _reply(REPLIES.get((one.method, one.path))) if one.media is None else _text(one.media),
+            },
             "default": {
                 "description": "A problem.",
+                "headers": _HEADERS,
                 "content": {problems.MEDIA_TYPE: {"schema": _PROBLEM, "example": PROBLEM}},
             },
         },
@@ -49,13 +56,19 @@ def described(one: Endpoint) -> dict[str, Any]:
     if "wait" in one.query:
         found["responses"]["202"] = {
             "description": "Not ready yet: ask for the job again.",
-            "content": _content(WAITING),
+            "headers": _HEADERS,
+            "content": _reply(WAITING),
         }
     if one.takes is not None:
-        found["requestBody"] = {"required": True, "content": _content(one.takes)}
+        body = {"schema": BODIES[one.method, one.path], "example": one.takes}
+        found["requestBody"] = {"required": True, "content": {"application/json": body}}
     return found
 
 
-def _content(example: Json | None) -> dict[str, Any]:
-    told: dict[str, Any] = {"schema": {"type": "object"}}
+def _text(media: str) -> dict[str, Any]:
+    return {media: {"schema": TEXT}}
+
+
+def _reply(example: Json | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"schema": reply_of(example)}
     return {"application/json": told if example is None else told | {"example": example}}

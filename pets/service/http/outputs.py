@@ -20,7 +20,7 @@ from pets.session.airlock.airlock import rules_of
 ACTS = ("approve", "return", "reject", "send-back", "comment", "withdraw", "resubmit")
 """What somebody may do to an output: the first four are its reviewers'."""
 
-_FIELDS = {
+FIELDS = {
     "approve": ("digest", "note"),
     "return": ("digest", "reason", "note"),
     "reject": ("digest", "reason", "note"),
@@ -29,6 +29,7 @@ _FIELDS = {
     "withdraw": (),
     "resubmit": ("files", "context", "controls"),
 }
+"""By act, what is said with it."""
 
 
 def _submit(call: Call) -> Reply:
@@ -81,7 +82,7 @@ def _act(call: Call) -> Reply:
     act = call.body.get("act")
     if act not in ACTS:
         raise UserError(f"{shown(act)} is nothing that is done to an output{did_you_mean(act, ACTS)}")
-    form = call.fields(("act", *_needed(act)), _FIELDS[act])
+    form = call.fields(("act", *needed(act)), FIELDS[act])
     found, mine = _found(call)
     by, every = call.identity.subject, _all(call)
     if act == "comment":
@@ -100,8 +101,9 @@ def _act(call: Call) -> Reply:
     return Reply({"output": told(made)})
 
 
-def _needed(act: str) -> tuple[str, ...]:
-    return tuple(name for name in _FIELDS[act] if name not in ("reason", "note"))
+def needed(act: str) -> tuple[str, ...]:
+    """What an act cannot be without."""
+    return tuple(name for name in FIELDS[act] if name not in ("reason", "note"))
 
 
 def _found(call: Call) -> tuple[Output, bool]:

@@ -36,6 +36,11 @@ _KINDS: dict[str, dict[str, Any]] = {
 KINDS = tuple(_KINDS)
 
 
+def arguments(kind: str) -> dict[str, bool]:
+    """By name, the arguments of a kind, and whether each may be left out."""
+    return {name: usual is not _NEEDED for name, usual in _KINDS[kind].items()}
+
+
 @dataclass(frozen=True)
 class Asked:
     """A question of one of :data:`KINDS`, its arguments by name as the verb of a session takes them.

@@ -11,6 +11,8 @@ import pytest
 
 import pets
 from pets.ledger.grants import Grants
+from pets.service.http.examples import REPLIES
+from tests.compat.conversation import missing
 from tests.http_services import custodian, served
 
 VOTES = ("approve", "return", "reject", "send-back")
@@ -58,11 +60,14 @@ def act(client: Any, output: dict[str, Any], who: dict[str, str], name: str, **m
 def test_an_output_goes_the_whole_way(client: Any, kept: pets.Custodian, tmp_path: Path) -> None:
     made = submit(client)
     assert (made["state"], made["needed"], made["voted"], made["analyst"]) == ("submitted", 2, 0, "amina")
+    assert missing(REPLIES["POST", "/datasets/{dataset}/airlock"], {"output": made}) == []
     listed = client.get("/airlock", headers=JO).json()
+    assert missing(REPLIES["GET", "/airlock"] | {"outputs": []}, listed) == []
     assert listed["outputs"] == [] and [one["id"] for one in listed["waiting"]] == [made["id"]]
     own = client.get("/airlock", headers=AMINA).json()
     assert [one["id"] for one in own["outputs"]] == [made["id"]] and own["waiting"] == []
     looked = client.get(f"/airlock/{made['id']}", headers=JO).json()
+    assert missing(REPLIES["GET", "/airlock/{job}"], looked) == []
     assert base64.b64decode(looked["files"]["stays.csv"]).decode() == TABLE and looked["findings"] == []
     assert list(client.get(f"/airlock/{made['id']}", headers=AMINA).json()) == ["output"], "no files before the release"
     first = act(client, made, JO, "return", reason="unclear", note="which year?").json()["output"]

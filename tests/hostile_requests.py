@@ -13,7 +13,7 @@ from pets.service.http.limits import Limits
 from tests.asgi import Header
 from tests.http_services import ASKED, DP, QUERY
 
-LIMITS = Limits(per_minute=10_000_000, max_waiting=10_000_000, max_dummies=10_000_000, max_dummy_rows=100)
+LIMITS = Limits(per_minute=10_000_000, max_waiting=10_000_000, max_dummies=10_000_000, max_dummy_rows=1000)
 OUTPUT: dict[str, Any] = {
     "files": {"stays.csv": "cmVnaW9uLG4KTm9ydGgsMTIwCg=="},
     "context": "Stays by region, for table 1 of the paper.",

@@ -11,48 +11,20 @@ import json
 import logging
 import sys
 import tracemalloc
-from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
-import pets
 from pets.ledger.queue import Queue
 from pets.service.answering import work
-from pets.service.answering.grid import Grid
-from pets.service.answering.work import Work
 from pets.service.http import endpoint, questions
-from pets.service.http.app import create_app
 from pets.service.wire import problems, strict_json
-from pets.service.wire.problems import MEDIA_TYPE, STATUS
 from pets.session.custodian import Custodian
-from tests.asgi import Caller, Reply, in_this_thread
-from tests.hostile_requests import GOOD, LIMITS, Maker, Request
-from tests.http_services import DP, QUERY, SCHEMA, AtOnce, by_name
-
-TEXT, NUMBER = b"qx7zcanary", b"72941830561"
-"""How each planted text, and each planted number, begins."""
-PEOPLE = 2_800
-
-CLOSED = {"ledger", "ledger-down", "commit-unknown", "service-down"}
-"""The codes with which a service may say 503."""
-
-
-def planted() -> pd.DataFrame:
-    """Four values of each row are marked: an id, a text, a number within its bounds, and one beyond them."""
-    rows = range(PEOPLE)
-    return pd.DataFrame(
-        {
-            "patient": [f"{TEXT.decode()}-id-{n}" for n in rows],
-            "sex": ["F" if n % 3 else "M" if n % 2 else f"{TEXT.decode()}-sex-{n}" for n in rows],
-            "ward": [f"{TEXT.decode()}-w{n}" for n in rows],
-            "days": [n % 31 if n % 2 else int(NUMBER + b"%04d" % n) for n in rows],
-            "cost": [int(NUMBER + b"%04d" % n) for n in rows],
-        }
-    )
+from tests.asgi import Reply, in_this_thread
+from tests.attacks.planted import NUMBER, TEXT, Whole, kept, planted, unmarked
+from tests.hostile_requests import GOOD, Maker, Request
+from tests.http_services import DP, QUERY
 
 
 def test_ten_thousand_values_are_marked() -> None:
@@ -60,62 +32,9 @@ def test_ten_thousand_values_are_marked() -> None:
     assert marked.to_numpy().sum() >= 10_000 and marked["cost"].all() and marked["patient"].all()
 
 
-class AllButTables(AtOnce):
-    """Answers at once what is asked; a synthetic table, which takes a second, it takes and gives up."""
-
-    answered: Counter[str]
-
-    def poke(self) -> None:
-        queue = Queue(self.keeper.ledger)
-        answering = Work([self.keeper], queue, Grid(0.001, 0.001))
-        while (job := queue.claim("test")) is not None:
-            self.answered[job.kind] += 1
-            if job.kind == "synthesise":
-                queue.failed(job, {"code": "internal", "message": "not today", "retry_after": None}, 0.0)
-            else:
-                answering.answer(job)
-
-
-class Whole:
-    """A service, all that it says on any way, and what was wrong in it."""
-
-    def __init__(self, keeper: Custodian) -> None:
-        self.keeper, self.supervisor = keeper, AllButTables(keeper)
-        self.supervisor.answered = Counter()
-        app = create_app(keeper, auth=by_name, supervisor=self.supervisor, limits=LIMITS)
-        self.page, self.caller = app.openapi(), Caller(app)
-        self.seen: Counter[int] = Counter()
-        self.events: list[str] = []
-        keeper.on("*", lambda event: self.events.append(repr(event)))
-
-    def ask(self, count: int, maker: Maker) -> None:
-        for _ in range(count):
-            sent = maker.make()
-            reply = self.caller.send(sent.method, sent.path, list(sent.headers), sent.body)
-            self.seen[reply.status] += 1
-            body = self.look(sent, reply)
-            maker.heard(body)
-
-    def look(self, sent: Request, reply: Reply) -> Any:
-        assert TEXT not in reply.all and NUMBER not in reply.all, (sent, reply)
-        assert reply.header("pets-protocol") == "1" and reply.header("cache-control") == "no-store", (sent, reply)
-        body = reply.json() if reply.body else None
-        if reply.status >= 400 and sent.method != "HEAD":
-            assert reply.header("content-type") == MEDIA_TYPE and STATUS[body["code"]] == reply.status, (sent, reply)
-            assert reply.status != 503 or body["code"] in CLOSED, (sent, reply)
-            assert b"Traceback" not in reply.body and len(body["detail"]) < 2000, (sent, reply)
-        assert reply.status < 500 or reply.status == 503, (sent, reply)
-        return body
-
-
 @pytest.fixture(scope="module")
 def keeper(tmp_path_factory: pytest.TempPathFactory) -> Custodian:
-    folder: Path = tmp_path_factory.mktemp("planted")
-    table = SCHEMA["tables"]["stays"]
-    columns = table["columns"] | {"cost": {"type": "integer", "min": 0, "max": 10**15}}
-    schema = SCHEMA | {"tables": {"stays": table | {"columns": columns}}}
-    budget = pets.Budget(epsilon=100_000, delta=5e-3, threshold_delta=4e-3)
-    return pets.Custodian(schema, {"stays": planted()}, budget=budget, ledger=folder / "ledger.db", progress=False)
+    return kept(tmp_path_factory.mktemp("planted"))
 
 
 @pytest.fixture
@@ -124,15 +43,6 @@ def whole(keeper: Custodian, monkeypatch: pytest.MonkeyPatch) -> Iterator[Whole]
     made = Whole(keeper)
     yield made
     made.caller.close()
-
-
-def unmarked(whole: Whole, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
-    lines = [record.getMessage() + repr(record.args) + repr(record.exc_info) for record in caplog.records]
-    printed = capfd.readouterr()
-    with whole.keeper.ledger.reading() as tx:
-        log = [body.decode() + private.decode() for body, private, _ in tx.entries()]
-    for told in (*lines, *whole.events, *log, printed.out, printed.err):
-        assert TEXT.decode() not in told and NUMBER.decode() not in told, told
 
 
 def requests(whole: Whole, count: int, seed: int) -> None:
@@ -145,11 +55,11 @@ def requests(whole: Whole, count: int, seed: int) -> None:
     assert {"release", "dummy", "rows_lost"} <= set(answered) and len(whole.events) > count // 20, answered
 
 
-def test_300_requests_show_no_row(
+def test_1_600_requests_show_no_row(
     whole: Whole, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.DEBUG, logger="pets"):
-        requests(whole, 300, seed=1)
+        requests(whole, 1600, seed=1)
     unmarked(whole, caplog, capfd)
 
 

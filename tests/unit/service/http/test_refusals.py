@@ -151,6 +151,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("sql", {"sql": "SELECT * FROM stays"}, "sql"),
     ("sql", {"sql": 3}, "query"),
     ("sql", {"sql": "SELECT 1", "schema": {}}, "request"),
+    *((f"queries?wait={wait}", ASKED, "request") for wait in ("1_0", "%201", "٣", "1e400")),
 ]
 
 

@@ -84,7 +84,7 @@ def history(
     from pets.session.history import History
 
     told = told or Fates()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "at": entry.at.replace(microsecond=0, tzinfo=None),
             "project": entry.project,

@@ -72,15 +72,19 @@ class _Why:
     """The reasons of refusals, by job, by the keys of its charges, and by the requests that answered it."""
 
     def __init__(self, rows: Sequence[Any]) -> None:
-        self._jobs = {row.id: row.reason for row in rows}
-        self._keys = {(row.project, row.analyst, ledger_key(row)): row.reason for row in rows}
-        self._requests = {name: row.reason for row in rows for name in (row.request or "").split(",")}
+        self._jobs: dict[str, str] = {row.id: row.reason for row in rows}
+        self._keys: dict[Any, str] = {(row.project, row.analyst, ledger_key(row)): row.reason for row in rows}
+        self._requests: dict[str, str] = {name: row.reason for row in rows for name in _answered_by(row)}
 
     def of_job(self, row: Any) -> str:
         """(One that answered an equal question was refused with that.)"""
-        names = (row.request or "").split(",")
-        return self._jobs.get(row.id) or next((self._requests[name] for name in names if name in self._requests), "")
+        own = self._jobs.get(row.id)
+        return own or next((self._requests[name] for name in _answered_by(row) if name in self._requests), "")
 
     def of_request(self, row: Any) -> str:
         key = (row.project, row.analyst, key_of_job(row.key or ""))
         return self._keys.get(key) or self._requests.get(row.id, "")
+
+
+def _answered_by(row: Any) -> list[str]:
+    return [] if row.request is None else str(row.request).split(",")

@@ -35,7 +35,7 @@ def lines(form: Json) -> list[Json]:
 
 def _line(row: Json) -> Json:
     epsilon = float(row["epsilon"])
-    said = OUTCOMES.get(row["state"], row["state"]) + (f" ({row['reason']})" if row.get("reason") else "")
+    said = f"{OUTCOMES.get(row['state'], row['state'])}" + (f" ({row['reason']})" if row.get("reason") else "")
     words = {"at": pd.Timestamp(row["at"]).timestamp(), "state_said": said}
     price = "" if not epsilon else "no finite ε" if math.isinf(epsilon) else f"ε = {epsilon:.4g}"
     return row | words | {"price": price or "nothing"}

@@ -19,7 +19,7 @@ from pets.service.answering.supervisor import Supervisor as Supervising
 from pets.service.http import custodians, log, outputs, public, questions, reviews
 from pets.service.http.endpoint import PROTOCOL, Endpoint, refusal, response
 from pets.service.http.limits import Limits
-from pets.service.http.openapi import described
+from pets.service.http.protocol.openapi import described
 from pets.service.http.service import Service, Supervisor
 from pets.service.opening import Opening
 from pets.service.telemetry.metrics import OTHER

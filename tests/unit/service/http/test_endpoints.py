@@ -23,7 +23,7 @@ from pets.service.answering.grid import Grid
 from pets.service.answering.work import Work
 from pets.service.http import custodians
 from pets.service.http.app import ENDPOINTS, create_app, router
-from pets.service.http.examples import REPLIES
+from pets.service.http.protocol.examples import REPLIES
 from pets.service.opening import Opening
 from pets.service.wire.asked import Asked
 from pets.session.custodian import Custodian

@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator
 
 import pets
 from pets.service.http.app import ENDPOINTS
-from pets.service.http.examples import REPLIES
-from pets.service.http.forms import BODIES, NAMES, PROTECTION, QUERY, reply_of
+from pets.service.http.protocol.examples import REPLIES
+from pets.service.http.protocol.forms import BODIES, NAMES, PROTECTION, QUERY, reply_of
 from tests.hostile_requests import ACTS, DECISION, GOOD
 from tests.spec.book import asked
 from tests.spec.toc import CHAPTERS

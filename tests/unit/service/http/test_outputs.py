@@ -11,7 +11,7 @@ import pytest
 
 import pets
 from pets.ledger.grants import Grants
-from pets.service.http.examples import REPLIES
+from pets.service.http.protocol.examples import REPLIES
 from tests.compat.conversation import missing
 from tests.http_services import custodian, served
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pets.common.codec import Json
 from pets.service.http.endpoint import PROTOCOL, Endpoint
-from pets.service.http.examples import PROBLEM, REPLIES, WAITING
-from pets.service.http.forms import BODIES, KEY, NAMES, TEXT, reply_of
+from pets.service.http.protocol.examples import PROBLEM, REPLIES, WAITING
+from pets.service.http.protocol.forms import BODIES, KEY, NAMES, TEXT, reply_of
 from pets.service.wire import problems
 
 _PROBLEM: Json = {

@@ -39,6 +39,7 @@ STATUS = {
     "data": 422,
     "verification": 422,
     "record": 422,
+    "unconfirmed": 422,
     "protocol": 422,
     "release-failed": 424,
     "withheld": 424,

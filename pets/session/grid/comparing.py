@@ -28,6 +28,8 @@ _LISTED = 20
 class UnconfirmedError(UserError):
     """Something left before, and the custodian has not said that they looked at what follows of it with the grid."""
 
+    code = "unconfirmed"
+
 
 @dataclass(frozen=True)
 class Compared:

@@ -168,8 +168,8 @@ SHOWN: dict[str, str] = {
 }
 """By code, the test that brings about what takes more than a request, or what a client says by itself."""
 
-ELSEWHERE = {"error", "used-key", "name", "refused", "record", "protocol", "withheld"}
-"""Roots of other codes, names of Python, and what federations say: no service says them."""
+ELSEWHERE = {"error", "used-key", "name", "unconfirmed", "refused", "record", "protocol", "withheld"}
+"""Roots of other codes, names of Python, what custodians alone do, and what federations say: no service says them."""
 
 
 @pytest.fixture

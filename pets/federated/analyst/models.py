@@ -24,6 +24,7 @@ from pets.errors import PolicyError, QueryError, did_you_mean, shown
 from pets.federated.analyst.fits.entry import Signed, of_steps, signed
 from pets.plan.clamping import clamped_columns
 from pets.protection.protection import DP, Exact, Protection, Total
+from pets.protection.sdc import SDC
 from pets.query_model.aggregate import count, sum, variance
 from pets.query_model.columns import col
 from pets.query_model.expression import Filter
@@ -302,6 +303,11 @@ def kaplan_meier(
     """
     for name in (event, time):
         _columns(source, table, (), name)
+    if isinstance(protection, SDC):
+        raise PolicyError(
+            "a survival curve is not made of rounded counts: each step would be off by what rounding leaves open, and "
+            "hidden ones are none; ask with pets.DP(epsilon=…) or pets.Total()"
+        )
     if not isinstance(source.schema.fields(table)[time], Integer):
         raise QueryError(f"the time of a survival curve is an integer column, and {time!r} is none")
     measures = {"n": count(where=~col(event).is_null()), "d": count(where=_true(event))}

@@ -74,7 +74,7 @@ def without_noise(
         if secure != "masked":
             raise PolicyError(
                 f"pets.SDC has each site round its own counts, which are then added under masks; secure={secure!r} "
-                "does not do that: leave secure out, or write secure='masked'"
+                "does not do that: ask all sites at once, and write secure='masked'"
             )
         if again:
             raise BudgetError("pets.SDC draws no noise, so asked again it gives the same numbers; leave again=True out")

@@ -310,6 +310,16 @@ def test_other_ways_to_combine_are_refused_and_masks_do(secure: str) -> None:
     assert many.release(BY_G, HES, secure="masked")
 
 
+def test_no_model_is_made_of_rounded_counts() -> None:
+    some = sites(grid=T.group_by("x", "ill").agg(n=pets.count()))
+    many = over(some)
+    with pytest.raises(PolicyError, match="a survival curve is not made of rounded counts"):
+        pets.federated.kaplan_meier(many, "t", "x", "ill", HES)
+    with pytest.raises(PolicyError, match=r"glm takes pets.Total\(\)"):
+        pets.federated.glm(many, "t", "ill", ["g"], "binomial", HES)
+    assert entries(some) == [1, 1, 1]
+
+
 def test_wrong_askings_have_one_sentence_each() -> None:
     many = over(sites())
     with pytest.raises(BudgetError, match="leave again=True out"):

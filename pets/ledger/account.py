@@ -11,9 +11,8 @@ import copy
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 from pets.common.codec import Json
@@ -21,7 +20,7 @@ from pets.common.entropy import random_id
 from pets.errors import BudgetError, InternalError, LedgerError, UserError
 from pets.ledger import repeats, standing
 from pets.ledger.db import listing, sql
-from pets.ledger.db.row_types import Scope, moment, text
+from pets.ledger.db.row_types import Scope, moment
 from pets.ledger.db.store import CommitUnknown
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.events import Event
@@ -31,6 +30,9 @@ from pets.ledger.log import attest
 from pets.ledger.root import Root, open_root
 from pets.ledger.states import Entry, Grant, Request, Sealed, Standing, State
 from pets.protection.budget import Cost
+
+First = Callable[[Transaction, float, Sequence[str]], None]
+"""Of a transaction, its time, and the ids of the requests that it enters or answers."""
 
 MAX_DENIALS, HOUR = 100, 3600.0
 """Refused requests of one analyst that the log enters within an hour."""
@@ -126,7 +128,13 @@ class Account:
     # a request's life -------------------------------------------------------------------------------------------
 
     def reserve(
-        self, requests: Sequence[Request], *, start: bool = True, again: bool = False, wait: float = 0.0
+        self,
+        requests: Sequence[Request],
+        *,
+        start: bool = True,
+        again: bool = False,
+        wait: float = 0.0,
+        first: First | None = None,
     ) -> tuple[Grant, ...]:
         """Leave to answer all requests, or none; those that were answered before come back sealed, at no cost.
 
@@ -134,6 +142,7 @@ class Account:
             start: whether the data is opened at once (one durable transaction instead of two).
             again: whether an equal question is to be answered, and charged, anew.
             wait: seconds that may pass before they start, where that is longer than a lease: on answers of others.
+            first: what is looked at, and entered, in the same transaction, before these; what it raises undoes all.
 
         Raises:
             BudgetError: when they do not all fit in every scope; nothing is charged.
@@ -151,7 +160,8 @@ class Account:
         new: dict[str, Request] = {}
         known: dict[int, Sealed] = {}
         try:
-            with self.ledger.writing(sql.before_reserving(self.dataset, self.scope, requests, again)) as (tx, now):
+            ahead = sql.before_reserving(self.dataset, self.scope, requests, again) if first is None else None
+            with self.ledger.writing(ahead) as (tx, now):
                 for place, request in enumerate(requests):
                     asked = self.scope, request, again, now
                     if (sealed := repeats.known(tx, self.dataset, *asked, holding=self._holding)) is not None:
@@ -166,7 +176,10 @@ class Account:
                 if refusal and tx.denials(self.dataset, self.scope, moment(now - HOUR)) >= self.max_denials:
                     raise BudgetError(f"{refusal} (the log enters no more than {self.max_denials} refusals an hour)")
                 state = State.DENIED if refusal else State.STARTED if start else State.RESERVED
-                self._enter_requests(tx, new, state, token, now, row.epoch, now + max(wait, self.ledger.lease))
+                if first is not None and not refusal:
+                    first(tx, now, [*new, *(one.request for one in known.values())])
+                lease = now + max(wait, self.ledger.lease)
+                standing.enter(tx, self.dataset, self.scope, new, state, token, now, row.epoch, lease)
                 if not refusal:
                     earlier = tx.unbounded(self.dataset)
                     grants = tuple(standing.granted(row, scopes, requests, ids, known, token, earlier))
@@ -219,54 +232,6 @@ class Account:
         """Tell whoever listens that answers go out now (held ones do not)."""
         if not self._holding or self._key is None:
             self._tell("delivered", *((name, Cost(self.budget.currency, 0)) for name in requests))
-
-    def _enter_requests(
-        self,
-        tx: Transaction,
-        new: Mapping[str, Request],
-        state: State,
-        token: str,
-        now: float,
-        epoch: int,
-        lease: float,
-    ) -> None:
-        rows = []
-        for name, request in new.items():
-            row = {
-                "id": name,
-                "dataset": self.dataset,
-                "project": self.scope[0],
-                "analyst": self.scope[1],
-                "key": None if state is State.DENIED else request.key,
-                "asked": request.asked,
-                "snapshot": request.snapshot,
-                "epoch": epoch,
-                "at": moment(int(now)),
-                "tbl": request.table,
-                "what": request.what,
-                "question": request.question,
-                "protection": text(request.protection),
-                "schema_digest": request.schema_digest,
-                # a cost that no budget holds is denied; the column need not hold it either
-                "loss": min(request.cost.loss, _GREATEST),
-                "delta": min(request.cost.delta, _GREATEST),
-                "unbounded": request.unbounded,
-                "state": state.value,
-                "token": token,
-                "lease": lease,
-                "seq": tx.head.size,
-            }
-            private = {"question": request.question, "query": request.query, "asked": request.asked, "key": request.key}
-            tx.append(state.value, now, public(SimpleNamespace(**row)), private | {"snapshot": request.snapshot})
-            rows.append(row)
-        if not rows:
-            return
-        if state is not State.DENIED:
-            costs = [request.cost for request in new.values()]
-            total = (sum(cost.loss for cost in costs), sum(cost.delta for cost in costs))
-            tx.charge(self.dataset, self.scope, reserved=total)
-            failpoint("reserve-charged")
-        tx.add_requests(rows)
 
     def start(self, grants: Sequence[Grant]) -> None:
         """The data is about to be opened: from here on the charge stands, whatever happens."""
@@ -395,6 +360,3 @@ class Account:
             with contextlib.suppress(UserError), self.ledger.writing() as (tx, now):
                 for grant in grants:
                     tx.keep(grant.id, grant.token, now + self.ledger.lease)
-
-
-_GREATEST = 2**63 - 1

@@ -7,12 +7,15 @@ import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from pets.common.codec import Json
 from pets.errors import BudgetError
-from pets.ledger.db.row_types import ROOT, Scope, ScopeRow, parsed
+from pets.ledger.db.row_types import ROOT, Scope, ScopeRow, moment, parsed, text
 from pets.ledger.db.transaction import Transaction
+from pets.ledger.failpoint import failpoint
+from pets.ledger.ledger import public
 from pets.ledger.states import Entry, Grant, Request, Sealed, Standing, State
 from pets.protection.budget import DELTA_UNIT, LEAVE_PURE, Budget, Cost, told_apart
 
@@ -194,3 +197,57 @@ def told(dataset: str, now: Standing, before: int, cost: tuple[int, int], memory
         "delta": said["delta"],
         "threshold_delta": said["threshold_delta"],
     } | ({"after_delta": now.spent.delta} if now.spent.delta else {})
+
+
+def enter(
+    tx: Transaction,
+    dataset: str,
+    scope: Scope,
+    new: Mapping[str, Request],
+    state: State,
+    token: str,
+    now: float,
+    epoch: int,
+    lease: float,
+) -> None:
+    """Requests, by their ids, into the log and the tables; what they cost is charged unless they are denied."""
+    rows = []
+    for name, request in new.items():
+        row = {
+            "id": name,
+            "dataset": dataset,
+            "project": scope[0],
+            "analyst": scope[1],
+            "key": None if state is State.DENIED else request.key,
+            "asked": request.asked,
+            "snapshot": request.snapshot,
+            "epoch": epoch,
+            "at": moment(int(now)),
+            "tbl": request.table,
+            "what": request.what,
+            "question": request.question,
+            "protection": text(request.protection),
+            "schema_digest": request.schema_digest,
+            # a cost that no budget holds is denied; the column need not hold it either
+            "loss": min(request.cost.loss, _GREATEST),
+            "delta": min(request.cost.delta, _GREATEST),
+            "unbounded": request.unbounded,
+            "state": state.value,
+            "token": token,
+            "lease": lease,
+            "seq": tx.head.size,
+        }
+        private = {"question": request.question, "query": request.query, "asked": request.asked, "key": request.key}
+        tx.append(state.value, now, public(SimpleNamespace(**row)), private | {"snapshot": request.snapshot})
+        rows.append(row)
+    if not rows:
+        return
+    if state is not State.DENIED:
+        costs = [request.cost for request in new.values()]
+        total = (sum(cost.loss for cost in costs), sum(cost.delta for cost in costs))
+        tx.charge(dataset, scope, reserved=total)
+        failpoint("reserve-charged")
+    tx.add_requests(rows)
+
+
+_GREATEST = 2**63 - 1

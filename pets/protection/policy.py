@@ -19,7 +19,7 @@ _LIMITS = (
     *("max_numbers", "max_conditions", "max_denials", "sdc_width", "sdc_tables", "sdc_seconds", "sdc_atoms"),
     *("output_votes", "output_days"),
 )
-_CHOICES = {"sdc_filters": ("bins", "any"), "sdc_review": ("always", "undecided", "never")}
+_CHOICES = {"sdc_filters": ("bins", "any"), "sdc_review": ("never", "always")}
 _SWITCHES = ("output_same_project", "output_logins")
 
 
@@ -42,9 +42,14 @@ class Policy:
             (``"hes"``, …), and ``"own"`` for rules that are none. They are then named on every later release.
         sdc_width: how many whole numbers beside the true one each small count must leave open; a rule of less is
             refused.
-        sdc_atoms: the cells that a dataset's grid may have.
-        sdc_filters, sdc_tables, sdc_seconds, sdc_review: of releases outside the grid. They change nothing in this
-            version, which refuses all of those; what lies on the grid needs neither a check nor a person.
+        sdc_atoms: the cells that a dataset's grid may have, and the groups into which tables that are compared may cut
+            the people.
+        sdc_review: what becomes of tables that are no sums of the grid's cells: they are refused (``"never"``), or
+            each waits for another person, who looks at what it would tell (``"always"``). None leaves by itself.
+        sdc_filters: what such a table's conditions, and its keys of the grid's columns, may take: whole steps of the
+            grid (``"bins"``) or any values (``"any"``; ranges whose ends move give single values away).
+        sdc_tables: such tables that one project may ever ask for, whatever becomes of them.
+        sdc_seconds: for the check of one of them; what is not decided then is undecided.
         output_votes: people who must approve an output that an analyst takes out of the airlock; never its author.
         output_days: in which it is to be decided.
         output_same_project: whether they may be of the author's project.
@@ -63,7 +68,7 @@ class Policy:
     sdc_tables: int = 50
     sdc_seconds: int = 60
     sdc_atoms: int = 20_000
-    sdc_review: str = "always"
+    sdc_review: str = "never"
     output_votes: int = 2
     output_days: int = 7
     output_same_project: bool = False

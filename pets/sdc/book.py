@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pets.common.codec import Json, digest
 from pets.common.integers import Ints, array_of
@@ -19,7 +20,7 @@ from pets.query_model.query import Query
 from pets.schema.schema import Schema
 from pets.sdc.counted import beyond, counts_of, population, unfit
 
-EXACT, GRID = "release", "grid"
+EXACT, GRID, REVIEWED = "release", "grid", "reviewed"
 SUMS = ("rounded", "federated-contribution")
 """What may be made of the shown cells of a grid, which it then names: a site's part of rounded counts, too."""
 
@@ -133,7 +134,7 @@ def _told(form: Json, number: int) -> Told:
     kind = str(form.get("pets"))
     name, snapshot, at = (str(form.get(part, "")) for part in ("id", "snapshot", "issued_at"))
     bare = Told(number, name, snapshot, at, kind, None)
-    if kind not in (EXACT, GRID):
+    if kind not in (EXACT, GRID, REVIEWED):
         return replace(bare, besides=f"it is no table of counts ({kind})")
     try:
         plan = make_plan(Query.from_json(form["query"]), Schema.from_json(form["schema"]))
@@ -153,7 +154,19 @@ def _ends(plan: Plan, form: Json, kind: str) -> tuple[Rounding | None, list[Ints
         exact = [one.of(plan, values) for one in counts]
         return None, exact, exact
     rule = Rounding.from_json(form["rule"])
-    ends = [rule.interval(array_of(form["shown"])) for _ in counts]
-    if any(len(low) != plan.groups * one.width for one, (low, _) in zip(counts, ends, strict=True)):
+    return rule, *rounded_ends(plan, rule, [form["shown"]] * len(counts) if kind == GRID else _shown(plan, form))
+
+
+def _shown(plan: Plan, form: Json) -> list[list[int]]:
+    """Of each block of counts, what each cell shows, of the counts of each output."""
+    pairs = zip(plan.outputs, form["shown"], strict=True)
+    shown = dict(one for output, several in pairs for one in zip(output.parts, several, strict=True))
+    return [shown[one.measure] for one in counts_of(plan)]
+
+
+def rounded_ends(plan: Plan, rule: Rounding, shown: Iterable[Any]) -> tuple[list[Ints], list[Ints]]:
+    """Of each block of counts, as it is shown, what each cell's number is known to lie between; else ``ValueError``."""
+    ends = [rule.interval(array_of(one)) for one in shown]
+    if any(len(low) != plan.groups * one.width for one, (low, _) in zip(counts_of(plan), ends, strict=True)):
         raise ValueError("another form")
-    return rule, [low for low, _ in ends], [high for _, high in ends]
+    return [low for low, _ in ends], [high for _, high in ends]

@@ -130,6 +130,35 @@ class Grid:
             if _made(ours.query, name) != _made(theirs.query, name):
                 raise QueryError(f"the dataset's grid computes {name!r} in another way; compute it as there, {NOISE}")
 
+    def check_bins(self, plan: Plan) -> None:
+        """Refuse conditions, and keys of the grid's columns, that do not take whole steps of the grid; no row decides.
+
+        Raises:
+            QueryError: with the remedy. Ranges whose ends move code by code give every code away, however rounded.
+        """
+        ours = self.plan
+        alike = (ours.schema_digest, ours.table) == (plan.schema_digest, plan.table)
+        people = [None if one.query.people is None else one.query.people.to_json() for one in (ours, plan)]
+        alike = alike and people[0] == people[1]
+        conditions = [plan.where, *(one.where for one in plan.measures)]
+        filters = {name for one in conditions for name in columns_in(one)}
+        for name in sorted(filters | {one.column for one in plan.layout.dimensions}):
+            known = alike and name in self.columns and _made(ours.query, name) == _made(plan.query, name)
+            if not known and (name in filters or _made(plan.query, name) is not None):
+                raise QueryError(
+                    f"outside the grid this custodian's policy takes conditions and computed columns of the grid alone "
+                    f"({few(self.columns)}), and {name!r} is none; leave it out, {NOISE}"
+                )
+            if known:
+                axis = self.columns.index(name)
+                for one in plan.layout.dimensions:
+                    if one.column == name:
+                        self._coarser(axis, one)
+        if plan.query.keyset is not None:
+            raise QueryError(f"outside the grid this custodian's policy takes no key sets; group by columns, {NOISE}")
+        for condition in conditions:
+            self._meets(condition)
+
     def _output(self, plan: Plan, output: Output) -> tuple[Sum, ...]:
         check_counts(plan, output)
         group = self._groups(plan)

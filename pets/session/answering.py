@@ -16,7 +16,7 @@ from pets.common.clock import now
 from pets.common.codec import Json, canonical, digest
 from pets.common.entropy import random_id
 from pets.errors import ReleaseFailedError
-from pets.ledger.account import Account
+from pets.ledger.account import Account, First
 from pets.ledger.failpoint import failpoint
 from pets.ledger.standing import check_room
 from pets.ledger.states import Grant, Request, Sealed, Standing, release_failed
@@ -92,13 +92,26 @@ class Answering:
         names = [key if key is None or len(jobs) == 1 else f"{key}#{place}" for place in wanted]
         return [self._request(jobs[place], name) for place, name in zip(wanted, names, strict=True)]
 
-    def keys(self, job: Chosen, key: str | None, *, again: bool) -> tuple[Json, Json]:
-        """The keys that leave, and their certificate: charged before data is opened; asked again they cost nothing."""
+    def keys(self, job: Chosen, key: str | None, *, again: bool, first: First | None = None) -> tuple[Json, Json]:
+        """The keys that leave, and their certificate: charged before data is opened; asked again they cost nothing.
+
+        ``first``: of :meth:`pets.ledger.account.Account.reserve`.
+        """
         request = self._keys_request(job, key)
-        (grant,) = self._account.reserve([request], again=again)
+        (grant,) = self._account.reserve([request], again=again, first=first)
         with self._account.closing([grant]):
             sealed = self._keys_sealed(grant, job, request.cost)
         self._account.delivered([grant.id])
+        return json.loads(sealed.release), json.loads(sealed.certificate)
+
+    def keys_known(self, job: Chosen, key: str | None) -> tuple[Json, Json] | None:
+        """The same, where it was sealed before; else ``None``, and nothing is entered. Reads no row."""
+        request = self._keys_request(job, key)
+        grants = self._account.known([request])
+        if grants is None:
+            return None
+        sealed = self._keys_sealed(grants[0], job, request.cost)
+        self._account.delivered([grants[0].id])
         return json.loads(sealed.release), json.loads(sealed.certificate)
 
     def _keys_request(self, job: Chosen, key: str | None) -> Request:

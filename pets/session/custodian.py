@@ -19,6 +19,7 @@ from pets.rows.report import Report
 from pets.schema.schema import Schema
 from pets.session.custody import Custody
 from pets.session.disclosure.verbs import DisclosureVerbs
+from pets.session.door.verbs import DoorVerbs
 from pets.session.grid.verbs import GridVerbs
 from pets.session.quoting.quote import Remaining
 from pets.session.session import Session
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pets.session.airlock.airlock import CustodianAirlock
 
 
-class Custodian(DisclosureVerbs, GridVerbs, CustodianNames):
+class Custodian(DisclosureVerbs, GridVerbs, DoorVerbs, CustodianNames):
     """Who keeps a dataset: its tables, its budget and its policy, for any number of analysts.
 
     ``custodian.session(analyst=…, project=…)`` is cheap: all sessions share the prepared tables, what was compiled for
@@ -189,22 +190,37 @@ class Custodian(DisclosureVerbs, GridVerbs, CustodianNames):
         return self._reviews.find(request, dataset=self.schema.dataset)
 
     @plain_arguments(UserError, "approve", "write approve('the id', by='jo@hospital')")
-    def approve(self, request: str, *, by: str, note: str = "") -> None:
+    def approve(self, request: str, *, by: str, note: str = "", finding: str | None = None, anyway: str = "") -> None:
         """Let a held request be answered, or its answer be shown; the log tells who did.
 
         Args:
             by: who decides; never who asked.
             note: words of their own; the log has their digest alone.
+            finding: of a table outside the grid: the digest of what :meth:`look` found of it, or its first 12 letters
+                or more. Where anything is otherwise by then, nothing leaves.
+            anyway: why such a table leaves although it is not proved, in words of their own; the log has their digest
+                alone, and the certificate says that it was not proved.
 
         Raises:
             ForbiddenError: for who asked, or who has no grant as reviewer, where there are grants.
-            HeldError, NotFoundError: where it was decided before, or never was.
+            HeldError, NotFoundError: where it was decided before, or never was; of a table outside the grid also where
+                its finding is another by now, was not proved and nobody says why it leaves, or is closed by a refusal.
         """
+        if finding is not None:
+            from pets.session.door.door import let_out
+
+            let_out(self._custody, request, by=by, finding=finding, anyway=anyway, note=note)
+            return
+        if anyway:
+            raise UserError("anyway is said of a table that was looked at; name its finding, too: finding='its digest'")
         self._reviews.decide(request, "approve", by=by, note=note, dataset=self.schema.dataset)
 
     @plain_arguments(UserError, "refuse", "write refuse('the id', by='jo@hospital', reason='may-disclose')")
     def refuse(self, request: str, *, by: str, reason: str, note: str = "") -> None:
         """Leave a held request unanswered (it costs nothing), or its answer unshown (it stays charged).
+
+        A refusal tells, too: of a table outside the grid it closes these people to further such tables, of whoever
+        asks. To refuse by what is asked, before anybody looks at what it would tell, tells nothing of the people.
 
         Args:
             reason: of :data:`pets.ledger.review.votes.REASONS`; the log and whoever asked are told it.

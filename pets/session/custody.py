@@ -21,7 +21,7 @@ from pets.dp.key_threshold import KeyNoise
 from pets.dp.selection import TopNoise
 from pets.dp.shares import party_terms
 from pets.errors import BudgetError, LedgerError, PolicyError, UserError, did_you_mean, missing_extra, shown
-from pets.ledger.account import Account
+from pets.ledger.account import Account, First
 from pets.ledger.ledger import Ledger
 from pets.ledger.root import Root, check_begun, check_root
 from pets.ledger.states import Entry, Standing
@@ -140,9 +140,8 @@ class Custody:
     def scoped(self, project: str, analyst: str) -> Custody:
         """The same tables, ledger and policy for another project or analyst."""
         scope = printable("project", project), printable("analyst", analyst)
-        root = _root(self.schema, None, None, None)
         rules: Any = {"max_denials": self.policy.max_denials, "approval": self.account.approval}
-        account = Account(self.account.ledger, root, *scope, **rules)
+        account = Account(self.account.ledger, _root(self.schema, None, None, None), *scope, **rules)
         return Custody(self.schema, self._tables, account, policy=self.policy, engine=self.engine, kind=self.kind)
 
     def under(self, key: str) -> Custody:
@@ -343,12 +342,15 @@ class Custody:
         top, noise = terms
         snapshot = self.rows_of(top.plan)
         same = digest([snapshot.id, top.digest, protection.to_json(), self.policy.digest])
-        job = TopJob(top, protection, noise, snapshot, same)
-        return TopKeys.sealed(*self._answering.keys(job, key, again=again))
+        return TopKeys.sealed(*self._answering.keys(TopJob(top, protection, noise, snapshot, same), key, again=again))
 
-    def sealed(self, job: Chosen, key: str | None, *, again: bool) -> tuple[Json, Json]:
+    def sealed(self, job: Chosen, key: str | None, *, again: bool, first: First | None = None) -> tuple[Json, Json]:
         """The sealed form of what a job releases, and its certificate; entered and paid for once."""
-        return self._answering.keys(job, key, again=again)
+        return self._answering.keys(job, key, again=again, first=first)
+
+    def known(self, job: Chosen, key: str | None) -> tuple[Json, Json] | None:
+        """The same, where it was sealed before; else ``None``."""
+        return self._answering.keys_known(job, key)
 
     def contribute(
         self, query: Query, protection: Protection, *, honest: int, purpose: Json, check: Callable[[Json | None], None]

@@ -58,15 +58,12 @@ class People:
 
     def __init__(self, need: Any) -> None:
         self._answers, self._outputs = _reviewed.Reviewed(need), _cleared.Cleared(need)
+        self.given, self.let_out = self._answers.given, self._answers.let_out
 
     def hear(self, said: Any, at: int) -> None:
         """The next entry, whatever it is of."""
         self._answers.hear(said, at)
         self._outputs.hear(said, at)
-
-    def given(self, request: str) -> bool:
-        """Whether an answer may be in somebody's hands."""
-        return bool(self._answers.given(request))
 
 
 # who signed it, and where it stands in the log ----------------------------------------------------------------------

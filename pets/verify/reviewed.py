@@ -9,12 +9,15 @@ from typing import Any
 class Reviewed:
     """The held answers of one dataset, as its entries tell of them; ``need`` refuses what is not as it says."""
 
+    FOUND = ("proved", "attack", "undecided")
     EVENTS = (b'"event":"held"', b'"event":"review"', b'"event":"delivered"')
 
     def __init__(self, need: Any) -> None:
         self.need = need
         self.answers: dict[str, str] = {}  # by request: held, approve or refuse
         self.jobs: dict[str, str] = {}  # by the name of a job: held, or decided
+        self.word: tuple[int, Any] = (-2, None)  # the last entry by which a table outside the grid leaves, and of what
+        self.tables: dict[str, Any] = {}  # by request: what was found of such a table
 
     def hear(self, said: Any, at: int) -> None:
         """The next entry, whatever it is of."""
@@ -26,6 +29,9 @@ class Reviewed:
             self.answers |= dict.fromkeys(said["requests"], "held")
         elif said["event"] == "review":
             self.decide(said, at)
+        elif said["event"] in ("reserved", "started") and outside(said) and said["request"] not in self.tables:
+            self.need(self.word[0] == at - 1, f"entry {at} of the log begins a table that nobody let leave")
+            self.tables[said["request"]] = self.word[1]
         elif said["event"] == "delivered":
             self.need(self.given(said["request"]), f"entry {at} of the log gives an answer that nobody has approved")
 
@@ -39,8 +45,21 @@ class Reviewed:
         held = set(map(self.answers.get, names)) <= {"held"}
         self.need(held, f"entry {at} of the log decides about an answer that is not held")
         self.jobs[said["job"]] = "decided"
+        if "finding" in said or "found" in said:
+            told = said["stage"] == "before" and said["decision"] == "approve" and said.get("found") in self.FOUND
+            self.need(told and said.get("finding"), f"entry {at} of the log decides about no finding")
+            self.word = at, [said["finding"], said["found"]]
         self.answers |= dict.fromkeys(names, said["decision"])
+
+    def let_out(self, request: str, review: Any) -> bool:
+        """Whether a table outside the grid left on somebody's word about the finding that it names."""
+        return self.tables.get(request) == [review["finding"], review["found"]]
 
     def given(self, request: str) -> bool:
         """Whether an answer may be in somebody's hands."""
         return self.answers.get(request) in (None, "approve")
+
+
+def outside(said: Any) -> bool:
+    """Whether an entry is of a table outside the grid."""
+    return str(said["what"]).startswith("reviewed ") and said["protection"].get("kind") == "sdc"

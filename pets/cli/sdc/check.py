@@ -128,7 +128,7 @@ def export(
 def _loaded(path: Path) -> "Released":
     """A release, or a table of disclosure control, that was saved."""
     from pets.release.release import Release
-    from pets.release.rounded.rounded_table import table_of
+    from pets.release.rounded.reviewed_table import table_of
 
     try:
         form = json.loads(path.read_bytes())

@@ -68,3 +68,18 @@ def uncharged(
     wanted += [jobs.c[name] == value for name, value in whose.items()]
     query = sa.select(jobs).where(*wanted).order_by(jobs.c.at.desc(), jobs.c.id.desc())
     return list(connection.execute(query.limit(last)).all())
+
+
+# tables outside the grid --------------------------------------------------------------------------------------------
+
+
+def refused(connection: sa.Connection, dataset: str, kind: str) -> list[Any]:
+    """The jobs of a kind about a dataset that a person refused, oldest first."""
+    mine = jobs.c.dataset == dataset, jobs.c.kind == kind, jobs.c.review == "refused"
+    return list(connection.execute(sa.select(jobs).where(*mine).order_by(jobs.c.at, jobs.c.id)).all())
+
+
+def asked(connection: sa.Connection, dataset: str, project: str, kind: str) -> int:
+    """How many jobs of a kind a project ever asked about a dataset, whatever became of them."""
+    mine = jobs.c.dataset == dataset, jobs.c.project == project, jobs.c.kind == kind
+    return int(connection.execute(sa.select(sa.func.count()).select_from(jobs).where(*mine)).scalar_one())

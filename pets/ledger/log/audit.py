@@ -21,7 +21,7 @@ from pets.errors import PetsError, VerificationError, shown
 from pets.ledger.log import dsse
 from pets.ledger.log.checkpoint import Checkpoint, dataset_id
 from pets.ledger.log.cleared import EVENTS, Cleared
-from pets.ledger.log.reviewed import Reviewed
+from pets.ledger.log.reviewed import Reviewed, outside
 from pets.ledger.log.tally import ABOVE, Account, Scope, Tally, Wrong, pair, plain, whole
 from pets.ledger.states import NEXT, State
 
@@ -47,6 +47,7 @@ class _Terms:
     loss: int
     delta: int
     unbounded: bool
+    outside: bool
     rest: bytes
 
     def charge(self, sign: int) -> None:
@@ -188,7 +189,7 @@ class Audit:
         scopes = (known.scope(), known.scope(project), known.scope(project, analyst))
         loss, delta, epoch = whole(said["loss"]), whole(said["delta"]), whole(said["epoch"])
         rest = canonical({name: said[name] for name in said if name not in _OWN})
-        return _Terms(known, scopes, epoch, loss, delta, said["unbounded"], rest)
+        return _Terms(known, scopes, epoch, loss, delta, said["unbounded"], outside(said), rest)
 
     def _known(self, said: Json) -> Tally:
         known = self._datasets.get(plain(said["dataset"]))
@@ -237,6 +238,8 @@ class Audit:
         if event == "denied":
             self._ended[request] = False
             return
+        if terms.outside and self._reviewed.let_out != self.size - 1:
+            raise _wrong(self.size, "begins a table outside the grid that nobody let leave")
         for scope in terms.scopes:
             if scope.loss + terms.loss > scope.cap[0] or scope.delta + terms.delta > scope.cap[1]:
                 raise _wrong(self.size, ABOVE)
@@ -321,7 +324,7 @@ class Audit:
 
     def _review(self, said: Json) -> None:
         self._known(said)
-        self._reviewed.decide(said)
+        self._reviewed.decide(said, self.size)
 
     def _signatures(self, said: Json, envelope: Json) -> None:
         """A change is the one that its public body tells of, and whoever the body names did sign it."""

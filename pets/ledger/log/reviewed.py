@@ -6,6 +6,12 @@ from pets.common.codec import Json
 from pets.ledger.log.tally import Wrong, plain
 
 _STAGES, _DECISIONS = ("before", "after"), ("approve", "refuse")
+_FOUND = ("proved", "attack", "undecided")
+
+
+def outside(said: Json) -> bool:
+    """Whether a request is for a table outside the grid, which leaves on a person's word alone."""
+    return plain(said["what"]).startswith("reviewed ") and said["protection"].get("kind") == "sdc"
 
 
 class Reviewed:
@@ -15,6 +21,8 @@ class Reviewed:
         self._jobs: dict[str, bool] = {}  # whether its answers are made and it waits; else it was decided
         self._withheld: set[str] = set()
         self._decided: set[str] = set()  # nobody decides about those again
+        self.let_out = -2
+        """The last entry by which a table outside the grid leaves; its release begins with the next one."""
 
     def hold(self, said: Json) -> None:
         """The answers of a job are held."""
@@ -25,8 +33,8 @@ class Reviewed:
         self._jobs[said["job"]] = True
         self._withheld |= set(map(plain, said["requests"]))
 
-    def decide(self, said: Json) -> None:
-        """A reviewer's decision: about an answer only where it is held; what one approval lets go was held."""
+    def decide(self, said: Json, at: int) -> None:
+        """A reviewer's decision, entry ``at``: about an answer only where it is held, which one approval lets go."""
         job, requests = plain(said["job"]), list(map(plain, said["requests"]))
         told = said["stage"] in _STAGES and said["decision"] in _DECISIONS
         if not told or not job or not plain(said["by"]) or not plain(said["reason"]):
@@ -39,6 +47,10 @@ class Reviewed:
         open_ = self._withheld - self._decided
         if not open_.issuperset(requests) or (requests and not after):
             raise Wrong("lets go an answer that was not held")
+        if "finding" in said or "found" in said:
+            if after or said["decision"] != "approve" or not plain(said["finding"]) or said["found"] not in _FOUND:
+                raise ValueError("no word by which a table leaves")
+            self.let_out = at
         self._jobs[job] = False
         if said["decision"] == "approve":
             self._withheld.difference_update(requests)

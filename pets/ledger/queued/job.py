@@ -17,6 +17,10 @@ REFRESH = "refresh"
 """The kind of a custodian's request to make the tables anew: no question, and nothing is charged for it."""
 
 KINDS = ("release", "group_keys", "top_keys", "rows_lost", "synthesise", "dummy", REFRESH)
+"""What a process answers."""
+
+TABLE = "table"
+"""The kind of a request for a table outside the grid: no process answers it; a person decides where the rows are."""
 
 
 class JobState(Enum):
@@ -45,7 +49,7 @@ class QueuedJob:
     """One request, as it waits, runs or has ended.
 
     Attributes:
-        kind: one of :data:`KINDS`.
+        kind: one of :data:`KINDS`, or :data:`TABLE`.
         asked: the whole request, in its canonical form.
         key: the caller's idempotency key.
         at: when it came, in seconds since 1970.
@@ -109,8 +113,10 @@ def made_of(tx: Transaction, job: Any) -> dict[str, Any]:
 
 def check_key(key: str | None) -> None:
     """Raises :class:`UserError` for an idempotency key that reads as one that pets makes of another job's."""
-    if key is not None and ("#" in key or key.startswith("job:")):
-        raise UserError(f"the key {shown(key)} must not hold '#', nor begin with 'job:'; use another, such as a UUID")
+    if key is not None and ("#" in key or key.startswith(("job:", "table:"))):
+        raise UserError(
+            f"the key {shown(key)} must not hold '#', nor begin with 'job:' or 'table:'; use another, such as a UUID"
+        )
 
 
 def told(row: Any, now: float) -> QueuedJob:

@@ -22,8 +22,9 @@ from pets.ledger.db.row_types import text
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.failpoint import failpoint
 from pets.ledger.ledger import Ledger
-from pets.ledger.queued.job import QueuedJob, job_of, made_of
-from pets.ledger.review.votes import Decision, Stage, Vote, decided, known_decision
+from pets.ledger.queued.job import TABLE, QueuedJob, job_of, made_of
+from pets.ledger.review.output import same_person
+from pets.ledger.review.votes import REASONS, Decision, Stage, Vote, decided, known_decision
 
 MAX_NOTE = 2000
 """Letters of a reviewer's note."""
@@ -49,6 +50,25 @@ class Held:
     def id(self) -> str:
         """Of the job."""
         return self.job.id
+
+
+@dataclass(frozen=True)
+class LetOut:
+    """A person's word by which a table outside the grid leaves.
+
+    Attributes:
+        by: who decides; never whoever asked.
+        finding, found: the digest of what was found of the table, and what it came to: ``proved``, ``attack`` or
+            ``undecided``. The log has both.
+        anyway: why it leaves although it is not proved, in words of their own; the log has their digest alone.
+        note: further words of their own, likewise.
+    """
+
+    by: str
+    finding: str
+    found: str
+    anyway: str = ""
+    note: str = ""
 
 
 class Reviews:
@@ -143,8 +163,7 @@ class Reviews:
             NotFoundError: for a job that never was.
         """
         given, why = known_decision(decision, reason)
-        if not isinstance(note, str) or len(note) > MAX_NOTE:
-            raise UserError(f"a note is a text of at most {MAX_NOTE:,} letters, not {shown(note)}")
+        _check_words("a note", note)
         vote = Vote(printable("by", by), Stage.BEFORE, given, why)
         with self.ledger.writing() as (tx, now):
             row = jobs.by_id(tx.connection, job)
@@ -154,8 +173,12 @@ class Reviews:
             earlier = [_vote(one) for one in reviews.votes(tx.connection, job)]
             if any(_same(one, vote) for one in earlier):
                 return job_of(row)
-            if row.state != "held":
-                raise HeldError("this request is not held: it was decided, or cancelled; look at those that are")
+            _check_held(row)
+            if row.kind == TABLE and given is Decision.APPROVE:
+                raise HeldError(
+                    "a table outside the grid is approved where the rows are, by whoever has looked at what it would "
+                    "tell; write custodian.look('the id') there, then custodian.approve('the id', by=…, finding=…)"
+                )
             self._enter(tx, row, vote, note, earlier, now)
             failpoint("review-logged")
             found = job_of(jobs.by_id(tx.connection, job))
@@ -163,8 +186,41 @@ class Reviews:
         self.ledger.catch_up()
         return found
 
-    def _enter(self, tx: Transaction, row: Any, vote: Vote, note: str, earlier: Sequence[Vote], now: float) -> None:
-        """The vote, its entry in the log, and what it changes."""
+    @staticmethod
+    def let_out(tx: Transaction, now: float, job: str, dataset: str, said: LetOut, request: str) -> None:
+        """Approve a table outside the grid, in the very transaction that enters its release: both stand, or neither.
+
+        Args:
+            request: the id of the release.
+
+        Raises as :meth:`decide`.
+        """
+        row = jobs.by_id(tx.connection, job)
+        if row is None or row.kind != TABLE or row.dataset != dataset:
+            raise NotFoundError(f"no table {shown(job)} is held; look at the list of requests that are")
+        _check_words("a note", said.note)
+        vote = Vote(printable("by", said.by), Stage.BEFORE, Decision.APPROVE, REASONS[Decision.APPROVE][0])
+        _check_reviewer(tx, row, vote.reviewer)
+        _check_held(row)
+        earlier = [_vote(one) for one in reviews.votes(tx.connection, job)]
+        told = {"finding": said.finding, "found": said.found}
+        hidden = {"anyway": digest(said.anyway)}
+        Reviews._write(tx, row, vote, said.note, earlier, now, told, hidden)
+        if not jobs.move(tx.connection, job, "held", None, state="done", review="approved", request=request):
+            raise HeldError("this request is not held any more: it was cancelled; look at those that are")
+
+    @staticmethod
+    def _write(
+        tx: Transaction,
+        row: Any,
+        vote: Vote,
+        note: str,
+        earlier: Sequence[Vote],
+        now: float,
+        told: Json | None = None,
+        hidden: Json | None = None,
+    ) -> list[str]:
+        """The vote and its entry in the log; gives the held answers that it is about."""
         stage = Stage(row.review)
         if any((one.reviewer, one.stage) == (vote.reviewer, stage) for one in earlier):
             raise HeldError("you have decided about this request before; another reviewer must, too")
@@ -174,12 +230,18 @@ class Reviews:
         names = _withheld(tx, row) if stage is Stage.AFTER else []
         said: Json = {"dataset": row.dataset, "job": job_name(row.id), "stage": stage.value, "by": vote.reviewer}
         said |= {"decision": vote.decision.value, "reason": vote.reason, "requests": names}
-        tx.append("review", now, said, {"job": row.id, "asked": row.digest, "note": digest(note)})
+        private = {"job": row.id, "asked": row.digest, "note": digest(note)}
+        tx.append("review", now, said | (told or {}), private | (hidden or {}))
+        return names
+
+    def _enter(self, tx: Transaction, row: Any, vote: Vote, note: str, earlier: Sequence[Vote], now: float) -> None:
+        """The vote, its entry in the log, and what it changes."""
+        names, stage = self._write(tx, row, vote, note, earlier, now), Stage(row.review)
         end = decided([*(one for one in earlier if one.stage is stage), vote])
         if end is None:
             return
         reviews.mark(tx.connection, names, "approved" if end is Decision.APPROVE else "refused")
-        if not jobs.move(tx.connection, row.id, "held", None, **_ends(stage, end, vote.reason)):
+        if not jobs.move(tx.connection, row.id, "held", None, **_ends(stage, end, vote.reason, row.kind)):
             raise HeldError("this request is not held any more: it was cancelled; look at those that are")
         if end is Decision.REFUSE and names:  # nobody may be shown them by way of another job, either
             for other in reviews.held(tx.connection, row.dataset, None):
@@ -192,7 +254,7 @@ def job_name(job: str) -> str:
     return digest(["job", job])
 
 
-def _ends(stage: Stage, end: Decision, reason: str) -> dict[str, Any]:
+def _ends(stage: Stage, end: Decision, reason: str, kind: str = "") -> dict[str, Any]:
     """What becomes of a job."""
     if end is Decision.APPROVE:
         return {"state": "waiting" if stage is Stage.BEFORE else "done", "review": "approved"}
@@ -202,12 +264,27 @@ def _ends(stage: Stage, end: Decision, reason: str) -> dict[str, Any]:
         else f"a second person did not approve this answer ({reason}); its charge stands, and nobody is shown it; ask "
         "them why"
     )
+    if kind == TABLE:
+        told = (
+            f"a second person did not approve this table ({reason}); nothing of it was released, and it is not decided "
+            "anew; ask for sums of the grid's cells, or with pets.DP(epsilon=…)"
+        )
     problem = {"code": NotApprovedError.code, "message": told, "retry_after": None}
     return {"state": "failed", "review": "refused", "problem": text(problem), "answer": None}
 
 
+def _check_words(what: str, words: object) -> None:
+    if not isinstance(words, str) or len(words) > MAX_NOTE:
+        raise UserError(f"{what} is a text of at most {MAX_NOTE:,} letters, not {shown(words)}")
+
+
+def _check_held(row: Any) -> None:
+    if row.state != "held":
+        raise HeldError("this request is not held: it was decided, or cancelled; look at those that are")
+
+
 def _check_reviewer(tx: Transaction, row: Any, by: str) -> None:
-    if by == row.analyst:
+    if by == row.analyst or (row.kind == TABLE and same_person(by, row.analyst)):
         raise ForbiddenError("nobody decides about a request of their own; another reviewer must")
     if access.ever_granted(tx.connection, row.dataset):
         granted = access.all_granted(tx.connection, row.dataset)

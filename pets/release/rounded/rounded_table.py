@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pets.common.codec import Json
 from pets.common.integers import Ints
@@ -93,11 +93,3 @@ class RoundedTable(SummedTable):
     @property
     def _told(self) -> str:
         return f"{self._asked}: {self.rule}; sums of the grid's cells."
-
-
-def table_of(form: Any, certificate: Json | None = None) -> SealedTable:
-    """The table of a sealed form of either kind; raises :class:`UserError` for anything else."""
-    kinds = {one.FORM: one for one in (ProtectedGrid, RoundedTable)}
-    if not isinstance(form, dict) or form.get("pets") not in kinds:
-        raise UserError(NONE)
-    return kinds[form["pets"]].sealed(form, certificate)

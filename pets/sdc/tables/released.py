@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from pets.errors import DataError, UserError, shown
-from pets.release.rounded.rounded_table import table_of
+from pets.release.rounded.reviewed_table import table_of
 from pets.release.rounded.sealed_table import SealedTable
 
 

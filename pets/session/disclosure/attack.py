@@ -97,15 +97,14 @@ def _looked(tables: Sequence[Told], atoms: int, width: int, seconds: float) -> t
         comparison = compared(tables, atoms)
     except QueryError as error:
         return Attack((), 0, (f"{', '.join(one.name for one in tables)}: {error}.",), 0, len(tables)), True
-    most = max([one.rule.threshold or one.rule.base for one in tables if one.rule is not None] or [SMALL - 1])
+    least, most = small_ends(tables)
     shown = len({one.sum.atoms for one in comparison.known[:-1] if one.low == one.high and 1 <= one.low <= most})
     besides = list[str]()
     sums, every = comparison.hidden()
     if not every:
         besides.append(f"Of more than {MAX_PAIRS:,} pairs of cells not every one was looked at.")
     found = solved(Question(comparison.atoms.count, comparison.known, tuple(sums), width, None, seconds))
-    least = 0 if any(one.rule is not None and one.rule.hide_zero for one in tables) else 1
-    lost = [one for one in found if one.state == ATTACK and _small(one, least, most)]
+    lost = [one for one in found if one.state == ATTACK and is_small(one, least, most)]
     undecided = [one for one in found if one.state == UNDECIDED]
     besides += dict.fromkeys(one.sentence for one in undecided if one.sentence)
     if late := sum(not one.sentence for one in undecided):
@@ -116,7 +115,13 @@ def _looked(tables: Sequence[Told], atoms: int, width: int, seconds: float) -> t
     return told, len(undecided) < len(found) or not found
 
 
-def _small(one: Verdict, least: int, most: int) -> bool:
+def small_ends(tables: Sequence[Told]) -> tuple[int, int]:
+    """The least and the greatest number of people that is small by the rules of some tables."""
+    most = max([one.rule.threshold or one.rule.base for one in tables if one.rule is not None] or [SMALL - 1])
+    return (0 if any(one.rule is not None and one.rule.hide_zero for one in tables) else 1), most
+
+
+def is_small(one: Verdict, least: int, most: int) -> bool:
     """Whether a sum of people is derived to be small; nobody is, where a rule hides that."""
     return one.low is not None and one.high is not None and one.high >= least and one.low <= most
 

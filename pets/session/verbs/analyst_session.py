@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pets.common.arguments import plain_arguments
 from pets.dp.key_threshold import KeyNoise
 from pets.dp.selection import TopNoise
-from pets.errors import UserError
+from pets.errors import QueryError, UserError
 from pets.ledger.review.fates import fates
 from pets.plan.key_plan import KeyPlan
 from pets.plan.plan import Plan
@@ -144,7 +144,12 @@ class AnalystSession(AnalystVerbs):
     def _rounded(self, asked: Sequence[Query], protection: SDC, *, again: bool, key: str | None) -> list[RoundedTable]:
         from pets.session.grid.answers import rounded
 
-        return rounded(self._custody, asked, protection, again=again, key=key)
+        try:
+            return list(rounded(self._custody, asked, protection, again=again, key=key))
+        except QueryError as outside:
+            from pets.session.door.door import reviewed
+
+            return [reviewed(self._custody, asked, protection, key=key, grid=outside)]
 
     def _key_terms(self, asked: Mapping[str, Any]) -> tuple[KeyPlan, KeyNoise]:
         return self._custody.key_terms(**asked)

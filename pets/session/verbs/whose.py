@@ -17,6 +17,7 @@ _CUSTODIANS = (
     "name_grid",
     "compare_grid",
     "attack",
+    "look",
 )
 
 

@@ -50,10 +50,10 @@ class Plan:
             self.cells = CELLS.cells_of(self.plan, self.grid, base)
 
 
-def check_parts(one: Any, said: Any, plan: Plan, digest: str, base: Any) -> None:
-    """The parts of a rounded table fit together, and are all that there is; its numbers are of the rule."""
+def check_common(one: Any, said: Any, plan: Any, digest: str, own: str, base: Any) -> None:
+    """The parts that every table of rounded counts has, and ``own``, are all that there is, and fit together."""
     need = base.need
-    wanted = sorted([*COMMON.split(), *OWN[one["pets"]].split()])
+    wanted = sorted([*COMMON.split(), *own.split()])
     need(sorted(one) == wanted, "the release has other parts than pets writes")
     told = {"dataset": one["schema"]["dataset"], "table": one["query"]["table"], "plan": digest}
     alike = base.same(told, {name: one[name] for name in told})
@@ -62,6 +62,12 @@ def check_parts(one: Any, said: Any, plan: Plan, digest: str, base: Any) -> None
     need(one["data"] == "real" or said["budget"]["ledger"] == "memory", "a ledger on disk holds no invented rows")
     need(one["cost"]["loss"] == 0 and one["cost"]["delta"] == 0, "it costs something, and has no ε")
     need(base.same(one["rule"], plan.rule), "its rule is not that of its protection")
+
+
+def check_parts(one: Any, said: Any, plan: Plan, digest: str, base: Any) -> None:
+    """The parts of a rounded table fit together, and are all that there is; its numbers are of the rule."""
+    need = base.need
+    check_common(one, said, plan, digest, OWN[one["pets"]], base)
     if one["pets"] == "grid":
         need(len(one["shown"]) == plan.plan.groups, "it has another number of cells than its plan")
         for number in one["shown"]:

@@ -385,10 +385,10 @@ def test_what_others_charged_under_a_like_key_is_none_of_it(memory: Ledger, cloc
     assert {entry.state.value for entry in asker.entries()} == {"started"}
 
 
-@pytest.mark.parametrize("key", ["k#evil", "k#0", "#", "job:k", f"job:{'0' * 32}#0"])
+@pytest.mark.parametrize("key", ["k#evil", "k#0", "#", "job:k", "table:k", f"job:{'0' * 32}#0"])
 def test_no_key_reads_as_one_that_pets_makes_of_anothers(key: str, memory: Ledger) -> None:
     """What is charged under ``k#0`` is part of the job ``k``: forfeited with it, and approved with it."""
-    with pytest.raises(UserError, match="must not hold '#', nor begin with 'job:'; use another"):
+    with pytest.raises(UserError, match="must not hold '#', nor begin with 'job:' or 'table:'; use another"):
         put(Queue(memory), key=key)
     assert Queue(memory).waiting() == 0 and put(Queue(memory), key="k job:").key == "k job:"
 

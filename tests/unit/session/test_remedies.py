@@ -14,6 +14,7 @@ from pets.session.draft import draft
 from pets.session.tables import Holdings
 from tests.remedies import Case, check
 from tests.unit.session.airlock.airlock_remedies import AIRLOCK
+from tests.unit.session.door.door_remedies import DOOR
 from tests.unit.session.grid.grid_remedies import RULES
 from tests.unit.session.quoting.form_remedies import FORMS
 from tests.unit.session.selection.top_remedies import TOP
@@ -98,6 +99,7 @@ CASES = [
     *TOP,
     *FORMS,
     *RULES,
+    *DOOR,
     *AIRLOCK,
     # opening
     Case(

@@ -13,7 +13,8 @@ import pytest
 import pets
 from pets import col
 from pets.errors import UserError
-from pets.release.rounded.rounded_table import ProtectedGrid, RoundedTable, table_of
+from pets.release.rounded.reviewed_table import table_of
+from pets.release.rounded.rounded_table import ProtectedGrid, RoundedTable
 from pets.release.rounded.sealed_table import NONE
 from tests.grids import GRID, HES, T, opened
 

@@ -1,0 +1,61 @@
+"""Tables: requests for tables outside the grid, as they are put: each is held for a person, whatever it would tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pets.common.codec import Json, digest
+from pets.common.entropy import random_id
+from pets.errors import HeldError, InternalError, NotApprovedError, OtherQuestionError, PolicyError
+from pets.ledger.db import jobs, reviews
+from pets.ledger.db.row_types import text
+from pets.ledger.ledger import Ledger
+from pets.ledger.queued.job import TABLE, JobState, QueuedJob, told
+
+IN_REVIEW = (
+    "this table is no sum of the grid's cells, so it is in review: another person decides whether it leaves, and "
+    "nothing was released; ask again later"
+)
+"""What whoever asked is told until a person has decided, whatever the table would tell and whatever was found of it."""
+
+
+def ask(ledger: Ledger, dataset: str, scope: tuple[str, str], asked: Json, key: str, *, most: int) -> QueuedJob:
+    """The request for a table, which is put where it is new; one that was taken back is put anew.
+
+    Args:
+        scope: the project and the analyst who ask.
+        key: the same for the same table of the same rows.
+        most: tables outside the grid that a project may ever ask for.
+
+    Raises:
+        PolicyError: where it has asked for so many, whatever became of them.
+    """
+    row: dict[str, Any] = {"id": random_id(), "dataset": dataset, "project": scope[0], "analyst": scope[1]}
+    row |= {"kind": TABLE, "asked": text(asked), "digest": digest([TABLE, asked]), "key": f"table:{key}"}
+    row |= {"lease": 0.0, "token": "", "worker": "", "tries": 0, "shown": 0.0}
+    row |= {"state": JobState.HELD.value, "review": "before"}
+    with ledger.aside() as (connection, now):
+        jobs.alone(connection, dataset, scope[0])
+        known = jobs.by_key(connection, dataset, scope, row["key"])
+        if known is None:
+            if reviews.asked(connection, dataset, scope[0], TABLE) >= most:
+                raise PolicyError(
+                    f"this project has asked for {most:,} tables outside the grid, and this custodian's policy allows "
+                    "no more (sdc_tables); ask for sums of the grid's cells, or with pets.DP(epsilon=…)"
+                )
+            if not jobs.add(connection, row | {"at": now}):
+                raise InternalError("a new job was there already")
+            known = jobs.by_key(connection, dataset, scope, row["key"])
+        elif known.digest != row["digest"]:
+            raise OtherQuestionError(f"the key {row['key']!r} was used for another question; ask under another name")
+        elif known.state == JobState.CANCELLED.value:
+            jobs.move(connection, known.id, known.state, None, state=JobState.HELD.value)
+            known = jobs.by_id(connection, known.id)
+        return told(known, now)
+
+
+def check_decided(job: QueuedJob) -> None:
+    """Raises what whoever asked is told while a table is in review, or once it was refused."""
+    if job.state is JobState.FAILED and job.problem is not None:
+        raise NotApprovedError(str(job.problem["message"]))
+    raise HeldError(f"{IN_REVIEW} (request {job.id})")

@@ -1,0 +1,1 @@
+"""The door for tables outside the grid: they wait, are looked at, and leave on a person's word alone."""

@@ -1,0 +1,106 @@
+"""Finding: what was found of one table outside the grid, for the custodian's eyes; a decision names its digest.
+
+It is bound to the very question, the rows, the policy and all that had left before. It holds the table as the rule
+shows it, and pairs of tables of people: both lie near the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from pets.common.codec import Json, digest
+from pets.errors import UserError
+
+PROVED, ATTACK, UNDECIDED, CLOSED = "proved", "attack", "undecided", "closed"
+STATES = (PROVED, ATTACK, UNDECIDED)
+"""With which a table can leave: the first by a person's decision, the others on their word besides."""
+
+_SAID = {
+    PROVED: "Proved: each small number that was looked at stays open, but for what was known before.",
+    ATTACK: "Attack: a small number can be derived more closely than promised.",
+    UNDECIDED: "Undecided: that small numbers stay open was not shown, nor that they do not.",
+    CLOSED: "Closed: a table of some of these people was refused, and a refusal tells; it can only be refused.",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one table outside the grid.
+
+    Attributes:
+        request: the job that asks for it.
+        question, snapshot, policy: the digest of its plan, the public id of the rows, and the digest of the policy.
+        looked: the state of all that left before, by :mod:`pets.session.disclosure.told_book`.
+        rule: how its counts are shown.
+        shown: of each block of counts, each cell as it is shown. Nobody has let it out.
+        width: how many whole numbers beside the true one each small sum of people was to leave open.
+        state: of :data:`PROVED`, :data:`ATTACK`, :data:`UNDECIDED` and :data:`CLOSED`.
+        releases: of how many earlier releases without noise.
+        sums: how many sums of people were looked at.
+        attacks: how a small number is derived, a sentence each.
+        before: the same of what could be derived as closely before this table.
+        besides: why the rest is undecided.
+        tables, pairs: of a proof: tables of people, atom by atom, that agree with all that was told; and of each sum
+            its atoms and the two of these tables that lie far enough apart in it.
+        nonce: 128 random bits, so that nobody can guess a finding from its digest.
+    """
+
+    request: str
+    question: str
+    snapshot: str
+    policy: str
+    looked: str
+    rule: Json
+    shown: tuple[tuple[int, ...], ...] = field(repr=False)
+    width: int
+    state: str
+    releases: int
+    sums: int
+    nonce: str = field(repr=False)
+    attacks: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    besides: tuple[str, ...] = ()
+    tables: tuple[tuple[int, ...], ...] = field(default=(), repr=False)
+    pairs: tuple[tuple[tuple[int, ...], int, int], ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.state not in _SAID or not self.nonce:
+            raise ValueError("no finding")
+
+    def __str__(self) -> str:
+        known = [f"Known before: {one}" for one in self.before]
+        looked = f"{self.releases:,} earlier releases without noise, {self.sums:,} sums of people looked at."
+        return "\n".join([_SAID[self.state], looked, *self.attacks, *known, *self.besides, f"Digest: {self.digest}"])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form: what a decision names."""
+        return digest(self.to_json())
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        return {one.name: _listed(getattr(self, one.name)) for one in fields(self)}
+
+    @classmethod
+    def from_json(cls, form: Any) -> Finding:
+        """The inverse of :meth:`to_json`; raises :class:`UserError` for anything else."""
+        try:
+            given = {name: _fixed(part) for name, part in form.items()}
+            made = cls(**given | {"rule": dict(form["rule"])})
+            if digest(made.to_json()) != digest(form):
+                raise ValueError("edited")
+        except (AttributeError, LookupError, TypeError, ValueError):
+            raise UserError("what was found of this table cannot be read any more; look at it once more") from None
+        return made
+
+
+def _listed(part: Any) -> Any:
+    return [_listed(one) for one in part] if isinstance(part, (tuple, list)) else part
+
+
+def _fixed(part: Any) -> Any:
+    if isinstance(part, Mapping):
+        return dict(part)
+    return tuple(_fixed(one) for one in part) if isinstance(part, (tuple, list)) else part

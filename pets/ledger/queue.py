@@ -223,14 +223,12 @@ class Queue:
             if not jobs.any_waiting(connection, datasets):
                 return None
         with self.ledger.aside(durable=False, pipelined=True) as (connection, now):
-            row = self._claimed(connection, now, worker, datasets, shown)
+            row = jobs.claim(connection, *self._claims(now, worker, datasets, shown))
         return self._running(row)
 
-    def _claimed(
-        self, connection: Connection, now: float, worker: str, datasets: Sequence[str] | None, shown: float
-    ) -> Any:
+    def _claims(self, now: float, worker: str, datasets: Sequence[str] | None, shown: float) -> tuple[Any, str, Json]:
         values = {"state": "running", "token": random_id(), "worker": worker, "lease": now + self.lease}
-        return jobs.claim(connection, datasets, self._turn, values | {"shown": shown})
+        return datasets, self._turn, values | {"shown": shown}
 
     def _running(self, row: Any) -> QueuedJob | None:
         if row is None:
@@ -267,8 +265,9 @@ class Queue:
     ) -> QueuedJob | None:
         """:meth:`done` and :meth:`claim` in one transaction; ``begun``: when it may be seen that the next one runs."""
         with self.ledger.aside(durable=False, pipelined=True) as (connection, now):
-            moved = jobs.end(connection, job.id, job.token, state="done", request=request, answer=answer, shown=shown)
-            row = self._claimed(connection, now, worker, datasets, begun)
+            values = {"state": "done", "request": request, "answer": answer, "shown": shown}
+            claims = self._claims(now, worker, datasets, begun)
+            moved, row = jobs.end_and_claim(connection, (job.id, job.token, values), claims)
         if moved:
             self._tell("job-done", job, None, shown)
         return self._running(row)

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pets.ledger.db.prepared import Prepared
+from pets.ledger.db.prepared import Found, Prepared
 from pets.ledger.db.row_types import Scope
 from pets.ledger.db.tables import HELD, OF_INVENTED, RUNNING, WAITING, jobs, requests
 
@@ -93,14 +93,26 @@ def mine(connection: sa.Connection, project: str, analyst: str, after: Any, limi
     return list(connection.execute(query.order_by(jobs.c.at.desc(), jobs.c.id.desc()).limit(limit)).all())
 
 
+def end_and_claim(
+    connection: sa.Connection, ended: tuple[str, str, dict[str, Any]], claims: tuple[Any, str, dict[str, Any]]
+) -> tuple[bool, Any]:
+    """:func:`end` and then :func:`claim`, in one round trip; their arguments, and what they give."""
+    job, token, values = ended
+    found = _moved(connection, _moving(tuple(values), True, ends=True), job, "running", token, values)
+    claimed = claim(connection, *claims)
+    return found.first() is not None, claimed
+
+
 def move(connection: sa.Connection, job: str, before: str, claim: str | None, **values: Any) -> bool:
     """Compare and set: whether the job was in that state (and, with a claim's token, ran under it)."""
-    return _moved(connection, _moving(tuple(values), claim is not None), job, before, claim, values)
+    found = _moved(connection, _moving(tuple(values), claim is not None), job, before, claim, values)
+    return found.first() is not None
 
 
 def end(connection: sa.Connection, job: str, claim: str, **values: Any) -> bool:
     """:func:`move` of a job that runs to where nobody answers it; its ``lease`` tells when it was first told to run."""
-    return _moved(connection, _moving(tuple(values), True, ends=True), job, "running", claim, values)
+    found = _moved(connection, _moving(tuple(values), True, ends=True), job, "running", claim, values)
+    return found.first() is not None
 
 
 def runs(connection: sa.Connection, worker: str, job: str) -> bool:
@@ -169,7 +181,7 @@ def _moving(names: tuple[str, ...], claimed: bool, *, ends: bool = False) -> Pre
     same = [jobs.c.id == _bind("b_job"), jobs.c.state == _bind("b_before")]
     same += [jobs.c.token == _bind("b_claim")] if claimed else []
     values = {"lease": jobs.c.shown} if ends else {}
-    return Prepared(sa.update(jobs).where(*same).values(values | _written(names)))
+    return Prepared(sa.update(jobs).where(*same).values(values | _written(names)).returning(jobs.c.id))
 
 
 def _written(names: tuple[str, ...]) -> dict[str, Any]:
@@ -178,9 +190,9 @@ def _written(names: tuple[str, ...]) -> dict[str, Any]:
 
 def _moved(
     connection: sa.Connection, statement: Prepared, job: str, before: str, claim: str | None, values: dict[str, Any]
-) -> bool:
+) -> Found:
     given = {"b_job": job, "b_before": before, "b_claim": claim} | {f"its_{name}": one for name, one in values.items()}
-    return bool(statement(connection, given).rowcount)
+    return statement(connection, given)
 
 
 def _count(datasets: Sequence[str] | None) -> int | None:

@@ -70,7 +70,7 @@ class Prepared:
         given = {**fixed, **values}
         pooled = connection.connection
         cursor = pooled.cursor()
-        with _plainly(connection, pooled, cursor, sql):
+        with plainly(connection, pooled, cursor, sql):
             cursor.execute(sql, given if order is None else tuple([given[name] for name in order]))
         pipeline = connection.get_execution_options().get("pipeline")
         found = Found(lambda: self._fetched(connection, pooled, cursor, sql, pipeline))
@@ -81,7 +81,7 @@ class Prepared:
     def _fetched(
         self, connection: sa.Connection, pooled: Any, cursor: Any, sql: str, pipeline: Any
     ) -> tuple[list[Any], int]:
-        with _plainly(connection, pooled, cursor, sql), contextlib.closing(cursor):
+        with plainly(connection, pooled, cursor, sql), contextlib.closing(cursor):
             if pipeline is not None and cursor.description is None:
                 pipeline.sync()
             if cursor.description is None:
@@ -93,8 +93,8 @@ class Prepared:
 
 
 @contextlib.contextmanager
-def _plainly(connection: sa.Connection, pooled: Any, cursor: Any, sql: str) -> Iterator[None]:
-    """The driver's errors as SQLAlchemy's."""
+def plainly(connection: sa.Connection, pooled: Any, cursor: Any, sql: str) -> Iterator[None]:
+    """The driver's errors as SQLAlchemy's; ``cursor``: where there is one."""
     dialect = connection.dialect
     try:
         yield

@@ -26,7 +26,7 @@ from sqlalchemy.pool import StaticPool
 
 from pets.errors import LedgerDownError, LedgerError, missing_extra
 from pets.ledger.db import tables
-from pets.ledger.db.prepared import Prepared
+from pets.ledger.db.prepared import Prepared, plainly
 from pets.ledger.db.turns import BUSY_SECONDS, Turns, begins, in_turn
 from pets.ledger.db.upgrade import known_revisions, upgrade
 
@@ -87,12 +87,13 @@ class Store:
         # one connection of a memory database serves all threads, one at a time
         self._one_at_a_time = threading.RLock() if self.memory else contextlib.nullcontext()
         self._turns = Turns() if self.path is not None else None
+        self._turn = contextlib.nullcontext if self._turns is None else self._turns.one
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", self._sqlite_connects)
             sa.event.listen(self._engine, "begin", begins)
         else:
             sa.event.listen(self._engine, "connect", self._postgres_connects)
-            sa.event.listen(self._engine, "checkin", _returns)
+            sa.event.listen(self._engine, "checkin", lambda _, record: record.info.update(returned=time.monotonic()))
             sa.event.listen(self._engine, "checkout", self._leaves)
         self._writers = {durable: self._engine.execution_options(writes=level) for durable, level in _LEVELS.items()}
         # several looks within one reading see one moment
@@ -189,8 +190,8 @@ class Store:
             self._one_at_a_time,
             self._plainly("read"),
             self._reader.connect() as connection,
-            self._pipeline(connection, pipelined),
             connection.begin(),
+            self._pipeline(connection, pipelined),
         ):
             yield connection
 
@@ -220,13 +221,13 @@ class Store:
             self._plainly("written"),
             self._turn(),
             self._writers[durable].connect() as connection,
-            self._pipeline(connection, pipelined),
         ):
             transaction = connection.begin()
             try:
-                if not durable and connection.dialect.name == "postgresql":
-                    _FORGETTABLE(connection, {})
-                yield connection
+                with self._pipeline(connection, pipelined):
+                    if not durable and connection.dialect.name == "postgresql":
+                        _FORGETTABLE(connection, {})
+                    yield connection
             except BaseException:
                 with contextlib.suppress(sa.exc.SQLAlchemyError):
                     transaction.rollback()
@@ -239,25 +240,27 @@ class Store:
                 raise
         self._check_ours()  # what was written to a file that is no longer the ledger was not written
 
-    def _turn(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext() if self._turns is None else self._turns.one()
-
     @contextlib.contextmanager
     def _pipeline(self, connection: sa.Connection, wanted: bool) -> Iterator[None]:
         if not wanted or connection.dialect.name != "postgresql":
             yield
             return
-        entered = connection.connection.driver_connection.pipeline()  # type: ignore[union-attr]
+        pooled: Any = connection.connection
+        entered = pooled.driver_connection.pipeline()
         connection.execution_options(pipeline=entered.__enter__())
         try:
             yield
-        finally:
+        except BaseException:
             try:
                 entered.__exit__(None, None, None)
-            except connection.dialect.loaded_dbapi.Error:
-                # all was answered before, or an error is on its way: the next transaction needs another connection
-                with contextlib.suppress(sa.exc.SQLAlchemyError):
+            except connection.dialect.loaded_dbapi.Error:  # an error is on its way
+                with contextlib.suppress(sa.exc.SQLAlchemyError):  # and the next transaction needs another connection
                     connection.invalidate()
+            raise
+        # what nobody has looked at yet must be well before it is committed
+        with plainly(connection, pooled, None, "the statements of a pipeline"):
+            entered.__exit__(None, None, None)
+        connection.execution_options(pipeline=None)
 
     def _check_ours(self) -> None:
         if os.getpid() != self._process:
@@ -372,10 +375,6 @@ class CommitUnknown(LedgerDownError):
             f"the connection to the ledger {label!r} was lost while it wrote, and nobody can tell yet whether that "
             "stands; look at pets ledger show before asking again"
         )
-
-
-def _returns(_: Any, record: Any) -> None:
-    record.info["returned"] = time.monotonic()
 
 
 def _why(error: Exception) -> str:

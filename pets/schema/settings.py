@@ -150,7 +150,7 @@ UNIT = Part(
             "`admitted.week`, `admitted.mmwr_week`, `admitted.day`, `admitted.period.month` (or `quarter`, `year`, "
             "`hour`). A snapshot then ranks each person's rows within each combination of their values, and such a "
             "query costs hardly more than without; for any other columns and periods, and for bins, rows are ranked "
-            "for each question, which costs 25 to 67 times as much.",
+            "for each question, which costs 12 to 67 times as much.",
             "[]",
         ),
     ),

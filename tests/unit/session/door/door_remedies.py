@@ -13,7 +13,8 @@ from pets import col
 from pets.errors import HeldError
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import Queue
-from pets.session.disclosure import checking, solving
+from pets.session.disclosure import solving
+from pets.session.door import checking
 from tests.checked_tables import SCHEMA, N, T, of_days, searched_here, total
 from tests.doors import DAYS, HES, OPEN, asked, days, kept
 from tests.remedies import Case

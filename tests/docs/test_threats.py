@@ -33,6 +33,8 @@ def wrong(page: str) -> list[str]:
             source = path.read_text("utf-8") if path.exists() else ""
             if not re.search(rf"^(?:async )?def {name}\(", source, re.MULTILINE):
                 said.append(f"threat {number}: there is no {file}::{name}")
+            elif re.search(rf"^@pytest\.mark\.(?:soak|skip)\b.*\n(?:@.*\n)*def {name}\(", source, re.MULTILINE):
+                said.append(f"threat {number}: {name} is left out of the usual run")
     return said
 
 
@@ -45,6 +47,10 @@ def test_the_check_bites() -> None:
     assert wrong(page.replace("## 22. ", "## 23. ")) == ["threat 22 is missing"]
     assert wrong(page.replace("::test_an_old_backup`", "::test_a_new_backup`")) == [
         "threat 3: there is no tests/attacks/test_ledger_faults.py::test_a_new_backup"
+    ]
+    long = "test_50_000_replies_are_as_the_page_says_and_show_no_row"
+    assert wrong(page.replace("test_every_reply_is_as_the_page_says_and_shows_no_row", long)) == [
+        f"threat 14: {long} is left out of the usual run"
     ]
     lines = page.splitlines(keepends=True)
     start = next(n for n, line in enumerate(lines) if line.startswith("## 17."))

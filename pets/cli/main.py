@@ -22,6 +22,7 @@ from pets.cli.airlock.command import airlock_app
 from pets.cli.command import SAFE, Interrupted, built, interruptible, plainer, swallowed, verb
 from pets.cli.connection.asking import ask
 from pets.cli.connection.flags import SchemaOrService, Service
+from pets.cli.connection.history import history
 from pets.cli.connection.login import login
 from pets.cli.draft import draft
 from pets.cli.dummy import dummy
@@ -256,7 +257,7 @@ def profile(schema: SchemaFile, source: Source, share: Share = 0.05) -> None:
     print(BOUNDS)
 
 
-for _verb in (group_keys, draft, dummy, serve, answer, login):
+for _verb in (group_keys, draft, dummy, serve, answer, login, history):
     verb(app)(_verb)
 
 

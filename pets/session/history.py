@@ -32,6 +32,10 @@ class History(pd.DataFrame):
         columns = {name: [str(value) for value in self[name]] for name in SHOWN}
         columns["at"] = [text[:16] for text in columns["at"]]
         columns["epsilon"] = [f"{value:.4g}" for value in self["epsilon"]]
+        if "reason" in self.columns:  # (one of an earlier service has none)
+            columns["state"] = [
+                f"{one} ({why})" if why else one for one, why in zip(columns["state"], self["reason"], strict=True)
+            ]
         for name in ("project", "analyst"):
             columns[name] = _cut(columns[name], _NAME)
         taken = sum(max(map(len, [name, *texts])) + 2 for name, texts in columns.items() if name != "what")

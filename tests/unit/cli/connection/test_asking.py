@@ -57,6 +57,26 @@ def test_a_service_is_asked_as_one_s_own_data_is(
     assert "DUMMY" in capsys.readouterr().out
 
 
+def test_the_history_says_what_became_of_each_request(
+    stub: Stub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    assert run(["history"]) == 2
+    assert "add --service URL" in capsys.readouterr().err
+    assert run(["history", "--service", URL]) == 0
+    assert capsys.readouterr().out == "No request yet.\n"
+    assert run(["query", *ASK]) == 0
+    with stub.session._custody.account.ledger.writing() as (tx, _):  # as a person would mark it
+        tx.connection.exec_driver_sql("UPDATE pets_requests SET review = 'refused'")
+    capsys.readouterr()
+    assert run(["history", "--service", URL, "--last", "5", "--project", "stroke"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 3 and told[1].split()[2:] == ["stroke", "amina", "count", "by", "sex", "refused", "1"]
+    assert run(["history", "--service", URL, "--analyst", "nobody"]) == 0
+    assert capsys.readouterr().out == "No request yet.\n"
+    assert run(["history", "--service", URL, "--last", "0"]) == 2
+
+
 def test_what_is_held_is_shown_by_the_same_command_later(stub: Stub, capsys: pytest.CaptureFixture[str]) -> None:
     def held(answer: Any) -> Any:
         raise HeldError("a second person approves it; fetch it later with connection.fetch('job0')")

@@ -41,6 +41,6 @@ def test_an_answer_is_fetched_once_a_second_person_approved_it(
         assert told["state"].tolist()[:2] == ["committed", "refused"] and told["reason"].tolist()[:2] == ["", "unclear"]
         charged = 0.25 if approval == "after" else 0.0
         assert told["epsilon"].tolist()[:2] == [0.5, charged]
-        assert "refused" in repr(told)
+        assert "refused (unclear)" in repr(told) and "held (" not in repr(told)
         session = keeper.session(analyst="amina", project="asthma")
         assert session.history().values.tolist() == told.values.tolist()

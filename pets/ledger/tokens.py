@@ -98,7 +98,9 @@ class Tokens:
         """End a token at once; raises :class:`LedgerError` where none of this id is in force."""
         with self.ledger.aside() as (connection, now):
             if not access.revoke(connection, token, now):
-                raise LedgerError(f"there is no token {shown(token)} in force; look at those there are")
+                raise LedgerError(
+                    f"there is no token {shown(token)} in force; pets service token list shows those that are"
+                )
 
     def all(self) -> list[Token]:
         """Every token that was made, oldest first, also those that have ended."""

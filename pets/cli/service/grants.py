@@ -31,7 +31,12 @@ def add(
     by: By,
     role: Annotated[
         list[str] | None,
-        typer.Option("--role", help="analyst, reviewer, auditor or custodian; repeatable.", show_default="analyst"),
+        typer.Option(
+            "--role",
+            metavar="ROLE",
+            help="analyst, reviewer, auditor or custodian; repeatable.",
+            show_default="analyst",
+        ),
     ] = None,
 ) -> None:
     """Give leave, in place of what this analyst of this project had. It gives no role that their login has not.

@@ -36,13 +36,19 @@ def create(
     project: Annotated[str, typer.Option("--project", metavar="NAME", help="For which project.")],
     role: Annotated[
         list[str] | None,
-        typer.Option("--role", help="analyst, reviewer, auditor or custodian; repeatable.", show_default="analyst"),
+        typer.Option(
+            "--role",
+            metavar="ROLE",
+            help="analyst, reviewer, auditor or custodian; repeatable.",
+            show_default="analyst",
+        ),
     ] = None,
     dataset: Annotated[
-        list[str] | None, typer.Option("--dataset", help="For this dataset alone; repeatable.", show_default="all")
+        list[str] | None,
+        typer.Option("--dataset", metavar="NAME", help="For this dataset alone; repeatable.", show_default="all"),
     ] = None,
     days: Annotated[
-        float | None, typer.Option("--days", help="It ends after so many days.", show_default="never")
+        float | None, typer.Option("--days", metavar="NUMBER", help="It ends after so many days.", show_default="never")
     ] = None,
 ) -> None:
     """Make a token and print it, once: nobody can show it again.

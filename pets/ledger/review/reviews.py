@@ -130,7 +130,7 @@ class Reviews:
                 or row.shown > self.ledger.time()
                 or dataset not in (None, row.dataset)
             ):
-                raise NotFoundError(f"no request {shown(job)} is held; look at the list of those that are")
+                raise NotFoundError(f"no request {shown(job)} is held; pets review list shows those that are")
             if by is not None:
                 _check_reviewer(tx, row, printable("by", by))
             answer = _answer(tx, row) if row.review == Stage.AFTER.value else None
@@ -168,7 +168,7 @@ class Reviews:
         with self.ledger.writing() as (tx, now):
             row = jobs.by_id(tx.connection, job)
             if row is None or dataset not in (None, row.dataset):
-                raise NotFoundError(f"no request {shown(job)} is held; look at the list of those that are")
+                raise NotFoundError(f"no request {shown(job)} is held; pets review list shows those that are")
             _check_reviewer(tx, row, vote.reviewer)
             earlier = [_vote(one) for one in reviews.votes(tx.connection, job)]
             if any(_same(one, vote) for one in earlier):

@@ -56,8 +56,8 @@ class Identity:
             return self
         if project not in self.projects:
             raise ForbiddenError(
-                f"your login is for {_listed(self.projects)}, and not for {shown(project)}; leave the header "
-                "Pets-Project out, or ask the custodian for that project"
+                f"your login is for {_listed(self.projects)}, and not for {shown(project)}; leave the project "
+                "(the header Pets-Project) out, or ask the custodian for that one"
             )
         return replace(self, project=project)
 

@@ -3,6 +3,7 @@
     python tests/acro_judge/judge.py OUT.json
 
 where ``requirements.txt`` is installed. What it wrote is ``masks.json``, which the tests compare with our own masks.
+With ``--load FOLDER`` it reads an export of ours with acro's own loader instead, and writes what it understood.
 """
 
 from __future__ import annotations
@@ -53,6 +54,15 @@ def two_calls(acro: Any) -> dict[str, Any]:
     return out
 
 
+def load(folder: str, out: str) -> None:
+    """Read a folder of results as acro does."""
+    from acro.record import load_records  # type: ignore[import-not-found]
+
+    found = load_records(folder).results.values()
+    read = {one.uid: [one.status, *one.outcome.shape, len(one.output), one.fair["statbarn"]] for one in found}
+    Path(out).write_text(json.dumps(read), "utf-8")
+
+
 def main(out: str) -> None:
     """Ask acro, and write what it said."""
     from tables import TABLES  # type: ignore[import-not-found]
@@ -71,4 +81,4 @@ def main(out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    load(sys.argv[3], sys.argv[1]) if "--load" in sys.argv else main(sys.argv[1])

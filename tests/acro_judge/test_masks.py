@@ -1,7 +1,7 @@
 """acro, an outside judge in its own environment, and pets mark the same cells; what acro leaves to people is found.
 
-``masks.json`` is what ``judge.py`` wrote. Where ``PETS_ACRO_PYTHON`` names the Python of such an environment, ``make
-soak`` asks acro again.
+``masks.json`` is what ``judge.py`` wrote. ``make soak`` makes that environment in ``build/acro`` and asks acro again
+(``PETS_ACRO_PYTHON`` names another one's Python).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pets.sdc.exports.acro import export
 from pets.sdc.tables.checking import check
 from pets.sdc.tables.files import of_text
 from pets.sdc.tables.findings import Verdict
@@ -78,9 +79,30 @@ def test_the_two_calls_that_acro_lets_pass_are_caught_here() -> None:
     assert "cell (E, a) is 1: 386 − 185 − 200" in [one.derivation for one in both.failed]
 
 
+AGAIN = pytest.mark.skipif(
+    "PETS_ACRO_PYTHON" not in os.environ, reason="PETS_ACRO_PYTHON names no environment with acro"
+)
+
+
+def asked(*arguments: str) -> None:
+    command = [os.environ["PETS_ACRO_PYTHON"], str(HERE / "judge.py"), *arguments]
+    subprocess.run(command, check=True, timeout=1800)
+
+
 @pytest.mark.soak
-@pytest.mark.skipif("PETS_ACRO_PYTHON" not in os.environ, reason="PETS_ACRO_PYTHON names no environment with acro")
+@AGAIN
+def test_acros_own_loader_reads_an_export(tmp_path: Path) -> None:
+    shown = pd.DataFrame({"region": ["North", "South"], "people": ["10", "25"]})
+    failing = pd.DataFrame({"region": ["North", "South", "Total"], "people": ["*", "20", "23"]})
+    export([check({"a": shown}, preset="hes"), check({"b": failing})], tmp_path / "out", at="2026-03-01T10:00:00+00:00")
+    asked(str(tmp_path / "read.json"), "--load", str(tmp_path / "out"))
+    read = json.loads((tmp_path / "read.json").read_text("utf-8"))
+    assert read == {"output_0": ["pass", 2, 1, 1, "Frequencies"], "output_1": ["fail", 3, 1, 1, "Frequencies"]}
+
+
+@pytest.mark.soak
+@AGAIN
 def test_acro_says_it_still(tmp_path: Path) -> None:
     out = tmp_path / "masks.json"
-    subprocess.run([os.environ["PETS_ACRO_PYTHON"], str(HERE / "judge.py"), str(out)], check=True, timeout=1800)
+    asked(str(out))
     assert json.loads(out.read_text("utf-8"))["masks"] == JUDGE["masks"]

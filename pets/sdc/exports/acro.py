@@ -1,7 +1,8 @@
 """ACRO's results: a folder that SACRO-Viewer opens, so that a checker there sees what was found here, cell by cell.
 
-The fields are those of ACRO 1.0.1's ``results.json``; classes and checks have the names of the statbarns ontology.
-Checksums lie beside: without one the viewer holds a file for unverified and marks none of its cells.
+The fields are those of ACRO 1.0.2's ``results.json``, which that version alone loads again; classes and checks have the
+names of the statbarns ontology. Checksums lie beside: without one the viewer holds a file for unverified and marks none
+of its cells.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pets.sdc.exports.output import Output, Released, outputs
 from pets.sdc.tables.findings import Verdict
 from pets.sdc.tables.result import TableCheck
 
-VERSION = "1.0.1"
+VERSION = "1.0.2"
 ONTOLOGY = "https://w3id.org/statbarnsdc#"
 
 CHECKS = {
@@ -99,6 +100,9 @@ def record(uid: str, one: Output, at: str) -> Json:
         if check not in outcome[name][row]:
             outcome[name][row] += f"{check}; "
     outcome = {name: {row: text or "ok" for row, text in texts.items()} for name, texts in outcome.items()}
+    fair = _fair(one)
+    for check in fair["check_status"]:
+        cells.setdefault(check, [])  # a check that found nothing is named, too
     summary = {check: len(places) for check, places in cells.items()}
     comments = [found.derivation for found in one.findings if found.verdict is not Verdict.PASS and found.derivation]
     return {
@@ -113,25 +117,28 @@ def record(uid: str, one: Output, at: str) -> Json:
         "timestamp": at,
         "comments": list(dict.fromkeys(comments)),
         "exception": "",
-        "fair": {name: _fair(name, one) for name in _analyses(one)},
+        "fair": fair,
     }
 
 
-def _analyses(one: Output) -> list[str]:
+def _fair(one: Output) -> Json:
+    """What the ontology says of a table, with the state of each check that it needs.
+
+    One with means has the class of means, as ACRO gives a table of several analyses that of the last; its checks are
+    those of both.
+    """
     means = any(found.measure in one.measures for found in one.findings)
-    return ["FrequencyTable", "Mean"] if means else ["FrequencyTable"]
-
-
-def _fair(name: str, one: Output) -> Json:
-    """What the ontology says of an analysis, with the state of each check that it needs."""
-    known = CLASSES[name]
+    known = [CLASSES[name] for name in ("FrequencyTable", *(["Mean"] if means else []))]
+    needed = list(dict.fromkeys(check for each in known for check in each["checks_needed"]))
+    risks = sorted({risk for each in known for risk in each["risks"]})
     worst: dict[str, str] = {}
-    for check in known["checks_needed"]:
+    for check in needed:
         states = {found.verdict for found in one.findings if CHECKS.get(found.reason) == check}
         worst[check] = next((state.value for state in (Verdict.FAIL, Verdict.REVIEW) if state in states), "pass")
         if not one.findings:
             worst[check] = "review"
-    return {"context": ONTOLOGY, **known, "check_status": worst, "dependent": [], "independent": list(one.keys)}
+    found = {"context": ONTOLOGY, **known[-1], "risks": risks, "checks_needed": needed, "check_status": worst}
+    return found | {"dependent": [], "independent": list(one.keys)}
 
 
 def _appetite(checks: Sequence[TableCheck]) -> Json:
@@ -147,7 +154,7 @@ def _appetite(checks: Sequence[TableCheck]) -> Json:
         "check_missing_values": False,
         "survival_safe_threshold": 10,
         "zeros_are_disclosive": any(one.hides_zero for one in checks),
-        "round_base": base,
+        "safe_round_base": base,
     }
 
 

@@ -38,6 +38,9 @@ CHECKS = {
 }
 """By a finding's reason, the check of the ontology that it belongs to."""
 
+OF_MEANS = frozenset({"few", "digits", "size", "dominance", "p_percent"})
+"""Reasons that are of means and sums alone; one that is fine says nothing of a count."""
+
 CLASSES: dict[str, Json] = {
     "FrequencyTable": {
         "statbarn": "Frequencies",
@@ -127,7 +130,7 @@ def _fair(one: Output) -> Json:
     One with means has the class of means, as ACRO gives a table of several analyses that of the last; its checks are
     those of both.
     """
-    means = any(found.measure in one.measures for found in one.findings)
+    means = any(found.reason in OF_MEANS or (found.reason == "large" and found.low is None) for found in one.findings)
     known = [CLASSES[name] for name in ("FrequencyTable", *(["Mean"] if means else []))]
     needed = list(dict.fromkeys(check for each in known for check in each["checks_needed"]))
     risks = sorted({risk for each in known for risk in each["risks"]})

@@ -89,6 +89,15 @@ def test_the_ontology_is_named_for_each_analysis(results: Any) -> None:
     assert fair["independent"] == ["region"]
 
 
+def test_a_table_with_means_has_the_checks_of_both(tmp_path: Path) -> None:
+    table = pd.DataFrame({"region": ["North", "South"], "people": [120, 85], "mean_stay": ["5.1", "6.4"]})
+    export([check({"m.csv": table}), check({"n.csv": table[["region", "people"]]})], tmp_path / "out", at=AT)
+    both, counts = json.loads((tmp_path / "out" / "results.json").read_text())["results"].values()
+    assert (both["fair"]["statbarn"], counts["fair"]["statbarn"]) == ("LinearAggregations", "Frequencies")
+    assert {"NKCheck", "PresenceOfZeroCheck", "PresenceOfLinkedTableCheck"} <= set(both["fair"]["check_status"])
+    assert set(both["files"][0]["sdc"]["summary"]) == set(both["fair"]["checks_needed"])
+
+
 def test_every_file_has_its_checksum_or_the_viewer_marks_nothing(folder: Path) -> None:
     names = {path.name for path in folder.iterdir() if path.is_file()}
     assert names == {"results.json", "config.json", *(f"output_{i}_0.csv" for i in range(3))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -52,20 +53,15 @@ def later(true: Callable[[], bool], do: Callable[[], None]) -> threading.Thread:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_answers_until_it_is_asked_to_stop(
-    number: signal.Signals, config: Path, capsys: pytest.CaptureFixture[str]
+    number: signal.Signals, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (config.parent / "says").write_text('{"ready":true}')
-    before, printed = signal.getsignal(signal.SIGTERM), []
-
-    def announced() -> bool:
-        printed.append(capsys.readouterr().out)
-        return "Answering" in "".join(printed)
-
-    thread = later(announced, lambda: os.kill(os.getpid(), number))
+    before, printed = signal.getsignal(signal.SIGTERM), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", printed)  # (what pytest captured could be read once, and not beside a writer)
+    thread = later(lambda: "Ctrl-C.\n" in printed.getvalue(), lambda: os.kill(os.getpid(), number))
     assert run(["answer", "--config", str(config), "--processes", "2"]) == 0
     thread.join()
-    said = "".join(printed) + capsys.readouterr().out
-    assert said.splitlines() == ["Answering with 2 processes. Stop with Ctrl-C.", "Stopped."]
+    assert printed.getvalue().splitlines() == ["Answering with 2 processes. Stop with Ctrl-C.", "Stopped."]
     started = [json.loads(line) for line in (config.parent / "started").read_text().splitlines()]
     assert [one["timeout"] for one in started] == [60.0, 60.0]
     assert started[0]["openings"][0]["snapshots"] == str(config.parent / "snap")

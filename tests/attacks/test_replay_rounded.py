@@ -46,13 +46,15 @@ def test_noise_beside_tables_outside_the_grid_holds(monkeypatch: pytest.MonkeyPa
     everybody, two = pets.query("t").agg(n=pets.count()), pets.col("g").isin(["a", "b"])
 
     def ask(session: pets.Session) -> Any:
+        custodian = pets.Custodian.of(session.custody)
+        at = custodian.ledger.time()
+        monkeypatch.setattr(custodian.ledger, "_clock", lambda: at)  # lines of one second stand in one order
         session.name_grid(everybody.group_by("h"), HES)
         requests = []
         for query in (everybody.group_by("g"), everybody.where(two), everybody.where(~two)):
             with pytest.raises(HeldError) as held:
                 session.release(query, HES)
             requests.append(str(held.value).partition("(request ")[2].rstrip(")"))
-        custodian = pets.Custodian.of(session.custody)
         for request in requests[:2]:
             found = custodian.look(request)
             custodian.approve(request, by="jo", finding=found.digest, anyway="a test wants it")

@@ -198,6 +198,7 @@ def metadata(
         },
         *actions,
         *(_file(name, one) for name, one in kept.items()),
+        {"@id": PROFILE, "@type": ["CreativeWork", "Profile"], "name": "Five Safes RO-Crate", "version": "0.4"},
         _person(facts),
         {"@id": PROJECT, "@type": "Project", "name": facts.project, "member": [{"@id": "#affiliation"}]},
         {"@id": "#affiliation", "@type": "Organization", "name": facts.affiliation},
@@ -272,6 +273,8 @@ def _software() -> Json:
         "@id": SOFTWARE,
         "@type": "SoftwareApplication",
         "name": "pets",
+        "url": "https://pypi.org/project/pets-privacy/",
+        "version": __version__,
         "softwareVersion": __version__,
         "provider": {"@id": PLACE},
     }

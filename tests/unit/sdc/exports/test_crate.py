@@ -69,10 +69,12 @@ def test_the_root_conforms_and_names_its_actions(passed: Any) -> None:
     _, by_id, graph = passed
     root = by_id["./"]
     assert root["conformsTo"] == {"@id": "https://w3id.org/5s-crate/0.4"}
+    assert "Profile" in by_id["https://w3id.org/5s-crate/0.4"]["@type"], "RO-Crate 1.2: conformsTo names a Profile"
+    assert by_id["#pets"]["url"] and by_id["#pets"]["version"], "RO-Crate 1.2: software has both"
     assert by_id[root["mainEntity"]["@id"]]["conformsTo"]["@id"].startswith("https://w3id.org/workflowhub/workflow-ro")
     assert by_id[root["sourceOrganization"]["@id"]]["@type"] == "Project"
     mentioned = {one["@id"] for one in root["mentions"]}
-    actions = [one for one in graph if one["@type"].endswith("Action")]
+    actions = [one for one in graph if str(one["@type"]).endswith("Action")]
     assert mentioned == {one["@id"] for one in actions} and of_type(graph, "AssessAction")
     assert by_id["ro-crate-metadata.json"]["about"] == {"@id": "./"}
 

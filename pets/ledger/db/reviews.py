@@ -73,9 +73,9 @@ def uncharged(
 # tables outside the grid --------------------------------------------------------------------------------------------
 
 
-def refused(connection: sa.Connection, dataset: str, kind: str) -> list[Any]:
-    """The jobs of a kind about a dataset that a person refused, oldest first."""
-    mine = jobs.c.dataset == dataset, jobs.c.kind == kind, jobs.c.review == "refused"
+def of_kind(connection: sa.Connection, dataset: str, kind: str) -> list[Any]:
+    """The jobs of a kind about a dataset, whatever became of them, oldest first."""
+    mine = jobs.c.dataset == dataset, jobs.c.kind == kind
     return list(connection.execute(sa.select(jobs).where(*mine).order_by(jobs.c.at, jobs.c.id)).all())
 
 

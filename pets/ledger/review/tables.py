@@ -1,7 +1,13 @@
-"""Tables: requests for tables outside the grid, as they are put: each is held for a person, whatever it would tell."""
+"""Tables: requests for tables outside the grid, as they are put: each is held for a person, whatever it would tell.
+
+That somebody looked at one is noted in the ledger's row of it, in the place of the worker that it never has: neither
+whoever asked nor the log is told.
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import Any
 
 from pets.common.codec import Json, digest
@@ -52,6 +58,40 @@ def ask(ledger: Ledger, dataset: str, scope: tuple[str, str], asked: Json, key: 
             jobs.move(connection, known.id, known.state, None, state=JobState.HELD.value)
             known = jobs.by_id(connection, known.id)
         return told(known, now)
+
+
+@dataclass(frozen=True, order=True)
+class Look:
+    """That somebody looked at what a table would tell.
+
+    Attributes:
+        snapshot: the public id of the rows.
+        tells: whether it may tell of them that the table is not let out: it was not proved, by what it would show.
+    """
+
+    snapshot: str
+    tells: bool
+
+
+def looks(row: Any) -> tuple[Look, ...]:
+    """What is noted of the looks at a table, of its row."""
+    return tuple(Look(*one) for one in json.loads(row.worker)) if row.worker else ()
+
+
+def question(row: Any) -> str:
+    """The digest of the plan that a table is asked by, of its row: who asks the same has another row."""
+    return str(json.loads(row.asked)["question"])
+
+
+def note_look(ledger: Ledger, job: str, look: Look) -> None:
+    """Note that somebody looked at a table, before they are told what was found; it stays noted."""
+    with ledger.aside() as (connection, _):
+        row = jobs.by_id(connection, job)
+        jobs.alone(connection, row.dataset, row.project)
+        row = jobs.by_id(connection, job)
+        noted = text([[one.snapshot, one.tells] for one in sorted({*looks(row), look})])
+        if not jobs.move(connection, job, row.state, None, worker=noted):
+            raise HeldError("this request was decided or taken back meanwhile; look at those that are held")
 
 
 def check_decided(job: QueuedJob) -> None:

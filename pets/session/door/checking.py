@@ -3,7 +3,7 @@
 The table is counted and rounded by its own rule; what is then looked for rests on what was told and on these shown
 numbers alone, and on no other row. So whether it is proved follows from what everybody would see if it left: to let it
 leave tells nothing besides it. What a person refused is taken for told here, as far as it was looked at, since a
-refusal can tell as much as the table.
+refusal can tell as much as the table; and so is what was looked at, is not proved, and waits or was taken back.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from pets.common.codec import Json
 from pets.common.entropy import random_id
 from pets.errors import PetsError, QueryError, ReleaseFailedError, UserError
 from pets.ledger.queued.job import QueuedJob, job_of
+from pets.ledger.review.tables import Look, note_look
 from pets.plan.plan import Plan
 from pets.protection.protection import Protection
 from pets.protection.rounding import Rounding
@@ -70,13 +70,15 @@ def examined(custody: Custody, job: QueuedJob) -> Finding:
         MissingExtraError: no engine is there to search with.
     """
     plan, rule = asked_of(custody, job.asked)
-    snapshot, before = custody.rows_of(plan), looked(custody.account)
+    snapshot, before = custody.rows_of(plan), looked(custody.account, plan.digest)
     shown, incident = guarded(partial(shown_of, plan, rule, snapshot, custody.engine))
     if shown is None:
         number = custody.keep_incident(random_id()[:12], incident)
         raise ReleaseFailedError(f"the table could not be counted (incident {number}); nothing left; look at it")
     found = _Search(custody, job, plan, rule, shown, snapshot.id, before).found()
     FindingStore(custody.account.ledger).put(job.id, found.to_json())
+    tells = found.state in (ATTACK, UNDECIDED)  # what is closed follows from others, and proved from nothing hidden
+    note_look(custody.account.ledger, job.id, Look(found.snapshot, tells))
     return found
 
 
@@ -96,10 +98,10 @@ class _Search:
 
     def found(self) -> Finding:
         """What is found, bound to what it is found of."""
-        refused, besides = self._refused()
-        if any(self._shares(one) for _, one, _ in refused):
+        refused, closed, besides = self._refused()
+        if closed:
             return self._made(CLOSED, 0, (), (), (), besides)
-        tables, more = self._tables([one for one in refused if one[2] is not None])
+        tables, more = self._tables(refused)
         besides += more
         try:
             comparison = compared(tables, self.custody.policy.sdc_atoms)
@@ -122,24 +124,42 @@ class _Search:
         known = [one.sentence for one in old]
         return self._made(state, len(sums), verdicts, new, known, besides)
 
-    def _refused(self) -> tuple[list[tuple[str, Plan, Any]], list[str]]:
-        """The tables of these people that were refused, with what was found of them; and which cannot be compared."""
-        found, besides, store = list[tuple[str, Plan, Any]](), list[str](), FindingStore(self.custody.account.ledger)
+    def _refused(self) -> tuple[list[tuple[str, Plan, Finding]], bool, list[str]]:
+        """What was found of the tables that were refused; whether one closes these people; what is not compared."""
+        found, closed, besides = list[tuple[str, Plan, Finding]](), False, list[str]()
         for row in self.before.refused:
             job = job_of(row)
             try:
-                plan, _ = asked_of(self.custody, job.asked)
+                plan: Plan | None = asked_of(self.custody, job.asked)[0]
+            except UserError:  # under another schema: nobody can tell whom it counts
+                plan = None
+            if plan is None or whose(plan) != whose(self.plan) or self._shares(plan):
+                closed = True
+                if row.review != "refused":
+                    besides.append(f"Request {job.id} was looked at, is not proved, and has not left.")
+                continue
+            several, whole = self._found_of(str(job.asked["question"]))
+            found += [(job.id, plan, one) for one in several]
+            if not whole:
+                besides.append(
+                    "What was found of a table that was refused is lost or cannot be read, so it is not compared."
+                )
+        noted = self.before.seen.get(self.plan.digest, ((), ()))[1]
+        if any(one.tells and one.snapshot != self.snapshot for one in noted):
+            besides.append("This table was looked at when the rows were others, was not proved, and was let wait.")
+        return found, closed, besides
+
+    def _found_of(self, question: str) -> tuple[list[Finding], bool]:
+        """What was found of a question, whoever asked it; and whether nothing of it is lost."""
+        store, several = FindingStore(self.custody.account.ledger), list[Finding]()
+        names, noted = self.before.seen.get(question, ((), ()))
+        for name in names:
+            try:
+                several.append(Finding.from_json(store.get(name)))
             except UserError:
-                besides.append("A table that was refused cannot be read any more, and is not compared.")
-                continue
-            if whose(plan) != whose(self.plan):
-                besides.append("A table of other people, who may be the same, was refused, and is not compared.")
-                continue
-            form = store.get(job.id)
-            if form is None and store.has(job.id):
-                besides.append("What was found of a table that was refused cannot be read, and is not compared.")
-            found.append((job.id, plan, form))
-        return found, besides
+                if store.has(name):
+                    return several, False
+        return several, {one.snapshot for one in noted} <= {one.snapshot for one in several}
 
     def _shares(self, refused: Plan) -> bool:
         """Whether a refused table counts some of these people; where that cannot be told, it does."""
@@ -148,7 +168,7 @@ class _Search:
         except QueryError:
             return True
 
-    def _tables(self, refused: Sequence[tuple[str, Plan, Any]]) -> tuple[list[Told], list[str]]:
+    def _tables(self, refused: Sequence[tuple[str, Plan, Finding]]) -> tuple[list[Told], list[str]]:
         """Everything that counts these people, the table that is asked last; and what is not compared."""
         book, people = self.before.book, whose(self.plan)
         tables, besides = book.of(people), [f"{one}." for one in book.besides(people)]
@@ -158,10 +178,9 @@ class _Search:
             if one.snapshot != self.snapshot
         ]
         number = len(book.entries)
-        for name, plan, form in refused:
+        for name, plan, one in refused:
             number += 1
             try:
-                one = Finding.from_json(form)
                 tables.append(_told(number, name, plan, Rounding.from_json(one.rule), one.shown, one.snapshot))
             except (PetsError, ValueError):
                 besides.append("What was found of a table that was refused cannot be read, and is not compared.")

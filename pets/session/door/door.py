@@ -176,8 +176,8 @@ def let_out(custody: Custody, request: str, *, by: str, finding: str, anyway: st
     found = _looked_at(custody, job, finding)
     if found.state == CLOSED:
         raise HeldError(
-            "a table of some of these people was refused before, which tells of them, so this one cannot leave; "
-            "refuse it, too"
+            "a table of some of these people was refused before, or was looked at, is not proved and waits, which "
+            "tells of them; this one cannot leave; decide first about what waits, or refuse it, too"
         )
     if not isinstance(anyway, str):
         raise UserError(f"anyway is why it leaves although it is not proved, in words, not {shown(anyway)}")
@@ -194,7 +194,7 @@ def let_out(custody: Custody, request: str, *, by: str, finding: str, anyway: st
     said = LetOut(by, found.digest, found.state, word if found.state != PROVED else "", note)
 
     def first(tx: Transaction, now: float, ids: Sequence[str]) -> None:
-        if state_of(tx, custody.account.dataset) != found.looked:
+        if state_of(tx, custody.account.dataset, plan.digest) != found.looked:
             raise HeldError("something left or was refused since this table was looked at; look at it once more")
         Reviews.let_out(tx, now, job.id, custody.account.dataset, said, ids[0])
 

@@ -21,7 +21,7 @@ _SAID = {
     PROVED: "Proved: each small number that was looked at stays open, but for what was known before.",
     ATTACK: "Attack: a small number can be derived more closely than promised.",
     UNDECIDED: "Undecided: that small numbers stay open was not shown, nor that they do not.",
-    CLOSED: "Closed: a table of some of these people was refused, and a refusal tells; it can only be refused.",
+    CLOSED: "Closed: a table of some of these people was refused, or was looked at and waits, and that tells of them.",
 }
 
 

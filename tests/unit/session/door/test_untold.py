@@ -1,0 +1,115 @@
+"""What is not let out tells, too: tables that were refused, that wait after a look, and whose finding is lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import pets
+from pets.errors import HeldError
+from pets.ledger.ledger import Ledger
+from pets.ledger.queue import Queue
+from pets.session.door.finding import ATTACK, CLOSED, PROVED, UNDECIDED, Finding
+from tests.checked_tables import BUDGET, total
+from tests.doors import HES, OPEN, asked, days, kept
+
+E9 = [11, 1, 11, 30, 40]
+
+
+def waiting() -> tuple[pets.Custodian, str]:
+    """Two sums of two days left; that of all three would tell, was looked at, and is let wait."""
+    custodian = kept(E9)
+    for query in (days(0, 1), days(1, 2)):
+        request = asked(custodian, query)
+        custodian.approve(request, by="jo", finding=custodian.look(request).digest)
+    request = asked(custodian, days(0, 2))
+    assert custodian.look(request).state == ATTACK
+    return custodian, request
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_to_let_a_table_wait_closes_its_people_as_a_refusal_does(cancelled: bool) -> None:
+    custodian, request = waiting()
+    if cancelled:
+        assert Queue(custodian.ledger).cancel(request, "default", "ann") is not None
+    other = asked(custodian, days(2, 3), "bob", "elsewhere")
+    found = custodian.look(other)
+    assert found.state == CLOSED and request in "".join(found.besides)
+    with pytest.raises(HeldError, match="was looked at, is not proved and waits"):
+        custodian.approve(other, by="jo", finding=found.digest, anyway="please")
+    assert custodian.look(asked(custodian, days(4, 4), "bob")).state == PROVED, "who shares nobody with it"
+    if not cancelled:  # a closed table closes nothing: the first can still leave, and then the other
+        again = custodian.look(request)
+        assert again.state == ATTACK
+        custodian.approve(request, by="jo", finding=again.digest, anyway="a test wants it")
+        assert custodian.look(other).state != CLOSED
+
+
+def test_a_look_at_another_table_meanwhile_makes_a_finding_another() -> None:
+    custodian = kept([1, 1, 40, 40])
+    total(custodian, days(0, 1))
+    request = asked(custodian, days(2, 3))
+    found = custodian.look(request)
+    assert custodian.look(asked(custodian, days(0, 0), "bob")).state == ATTACK
+    with pytest.raises(HeldError, match="something left or was refused"):
+        custodian.approve(request, by="jo", finding=found.digest, anyway="a test wants it")
+
+
+def test_what_waits_is_looked_at_when_the_rows_are_others() -> None:
+    custodian, request = waiting()
+    custodian.refresh()
+    found = custodian.look(request)
+    assert found.state != PROVED and "when the rows were others" in "".join(found.besides)
+
+
+def of_a_lost_finding(custodian: pets.Custodian, folder: Path, lost: bool) -> Finding:
+    total(custodian, days(0, 1))
+    request = asked(custodian, days(0, 0))
+    custodian.look(request)
+    custodian.refuse(request, by="jo", reason="may-disclose")
+    if lost:
+        shutil.rmtree(folder / "ledger.db.findings")
+    return custodian.look(asked(custodian, days(2, 3)))
+
+
+def test_a_finding_of_a_refused_table_that_is_lost_leaves_it_undecided(tmp_path: Path) -> None:
+    for lost, state in ((False, PROVED), (True, UNDECIDED)):
+        folder = tmp_path / str(lost)
+        folder.mkdir()
+        with Ledger(folder / "ledger.db") as ledger:
+            found = of_a_lost_finding(kept([18, 2, 6, 30], ledger=ledger), folder, lost)
+            assert found.state == state and ("is lost" in "".join(found.besides)) == lost
+
+
+def test_what_was_found_counts_for_whoever_asked_the_same(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        custodian = kept([18, 2, 6, 30], ledger=ledger)
+        looked, refused = (asked(custodian, days(0, 0), who) for who in ("ann", "bob"))
+        custodian.look(looked)
+        Queue(ledger).cancel(looked, "default", "ann")
+        custodian.refuse(refused, by="jo", reason="may-disclose")
+        assert custodian.look(asked(custodian, days(2, 3))).state == PROVED
+        shutil.rmtree(tmp_path / "ledger.db.findings")
+        assert custodian.look(asked(custodian, days(3, 4))).state == UNDECIDED
+
+
+def test_a_refusal_closes_these_people_as_another_population_too() -> None:
+    units = {"id": pets.Identifier()}
+    day = {"d": pets.Category(["a", "b", "c"], nullable=False)}
+    sex = {"sex": pets.Category(["f", "m"], nullable=False)}
+    stays = pets.Table(pets.Unit("id", max_rows=10), units | {"code": pets.Category(["x"], nullable=False)})
+    schema = pets.Schema(
+        {"p": pets.Table(pets.Unit("id", max_rows=1), units | day | sex), "stays": stays}, dataset="two"
+    )
+    rows = pd.DataFrame({"id": [f"a{i}" for i in range(60)], "d": ["a"] * 11 + ["b"] + ["c"] * 48, "sex": "f"})
+    data = {"p": rows, "stays": pd.DataFrame({"id": ["a1"], "code": ["x"]})}
+    custodian = pets.Custodian(schema, data, budget=BUDGET, policy=pets.Policy(**OPEN), progress=False)
+    number = pets.count()
+    custodian.name_grid(pets.query("p").group_by("sex").agg(n=number), HES)
+    custodian.refuse(asked(custodian, pets.query("p").group_by("d").agg(n=number)), by="jo", reason="may-disclose")
+    seen = pets.events("stays").exists()
+    for query in (pets.people(of="p"), pets.people(of="p", z=seen)):
+        assert custodian.look(asked(custodian, query.group_by("d").agg(n=number))).state == CLOSED

@@ -273,7 +273,7 @@ def _software() -> Json:
         "@id": SOFTWARE,
         "@type": "SoftwareApplication",
         "name": "pets",
-        "url": "https://pypi.org/project/pets-privacy/",
+        "url": f"pkg:pypi/pets-privacy@{__version__}",  # a package URL (ECMA-427): no address that may lead elsewhere
         "version": __version__,
         "softwareVersion": __version__,
         "provider": {"@id": PLACE},

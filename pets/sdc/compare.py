@@ -13,7 +13,7 @@ import numpy as np
 from pets.plan.plan import Plan
 from pets.sdc.atoms import Atoms, Slots, atoms_of
 from pets.sdc.book import Told
-from pets.sdc.counted import counts_of
+from pets.sdc.counted import counts_of, related
 
 MAX_PAIRS = 200_000
 """Pairs of cells that are looked at for one inside another."""
@@ -51,11 +51,14 @@ class Comparison:
     Attributes:
         tables: in the atoms' order.
         known: each number of each table, and last that the schema says how many people there are at most.
+        besides: what the tables tell together that atoms do not hold, a sentence each: while there is any, nothing is
+            proved, and more may follow than was found.
     """
 
     atoms: Atoms
     tables: tuple[Told, ...]
     known: tuple[Known, ...]
+    besides: tuple[str, ...] = ()
 
     @property
     def cells(self) -> list[Sum]:
@@ -117,7 +120,9 @@ def compared(tables: Sequence[Told], limit: int) -> Comparison:
                 Known(Sum(tuple(members.tolist()), _name(plans[block.table], told, block, cell)), *ends, block.table)
             )
     everybody = Sum(tuple(range(atoms.count)), "everybody by the schema")
-    return Comparison(atoms, tuple(tables), (*known, Known(everybody, 0, plans[0].people)))
+    why = related(plans)
+    besides = () if why is None else (f"The tables are not compared in full: their {why}.",)
+    return Comparison(atoms, tuple(tables), (*known, Known(everybody, 0, plans[0].people)), besides)
 
 
 def _name(plan: Plan, told: Told, block: Slots, cell: int) -> str:

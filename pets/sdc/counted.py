@@ -6,7 +6,7 @@ several, columns that determine each other) is named in a sentence: then nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pets.common.codec import Json
@@ -111,29 +111,43 @@ def beyond(plan: Plan) -> str | None:
     counted = {one.measure for one in counts_of(plan)}
     if other := sorted({one.kind for i, one in enumerate(plan.measures) if i not in counted}):
         return f"it tells more than counts of people ({', '.join(other)})"
-    return None if plan.people_of is None else shared(plan.people_of, columns_of(plan))
+    return None if (why := related([plan])) is None else f"its {why}"
 
 
-def shared(people: PersonPlan, columns: frozenset[str]) -> str | None:
-    """Two of the columns of people that are made of the same rows, so that one tells something of the other."""
-    seen: dict[str, str] = {}
-    for name, step in people.names:
-        if name not in columns:
+def related(plans: Iterable[Plan]) -> str | None:
+    """Two columns of tables of the same people that are made of the same rows, as the end of a sentence.
+
+    One of them then tells something of the other: who is counted by one cannot be in every group of the other, and
+    atoms, in which each group of one may meet each of the other, know nothing of that. ``None``: there are none.
+    """
+    seen: dict[tuple[str, str], str] = {}
+    for plan in plans:
+        if plan.people_of is None:
             continue
-        for root in set(_roots(people, step)):
-            if root in seen:
-                return f"its columns {seen[root]!r} and {name!r} are made of the same rows, so one tells of the other"
-            seen[root] = name
+        used = columns_of(plan)
+        for name, step in plan.people_of.names:
+            roots = sorted(set(_roots(plan.people_of, step))) if name in used else []
+            for known, other in seen.items():
+                if other != name and any(_meet(known, root) for root in roots):
+                    first, second = sorted((other, name))
+                    return f"columns {first!r} and {second!r} are made of the same rows, so one tells of the other"
+            seen |= dict.fromkeys(roots, name)
     return None
 
 
-def _roots(people: PersonPlan, step: int) -> Iterator[str]:
-    """What a step is made of in the end: columns of the person table, and tables of events."""
+def _meet(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two roots are the same column, or one of them a whole table and the other of it."""
+    return one[0] == other[0] and (one[1] == other[1] or "" in (one[1], other[1]))
+
+
+def _roots(people: PersonPlan, step: int) -> Iterator[tuple[str, str]]:
+    """What a step is made of in the end: columns of the person table, and whole tables (of no column)."""
     one = people.steps[step]
     if isinstance(one, Read):
-        yield f"events {one.table}"
+        yield one.table, ""
     elif isinstance(one, Attribute):
-        yield f"column {one.table}.{one.column}"
+        # who has no row there has no value in any of its columns
+        yield one.table, one.column if one.table == people.of else ""
     for further in one.inputs:
         yield from _roots(people, further)
 

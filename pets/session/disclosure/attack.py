@@ -48,9 +48,10 @@ class Attack:
         lines = [f"{self.releases:,} releases without noise, {self.looked:,} sums of people looked at."]
         if self.shown:
             lines.append(f"{self.shown:,} small numbers of people were released as they are.")
-        if not self.sentences:
+        if not self.sentences and not self.besides:
             lines.append("No other small number of people was found to be derived more closely than promised.")
-        return "\n".join([*lines, *self.sentences, *self.besides])
+        more = ["More may follow of what is not compared, or not decided:"] if self.besides else []
+        return "\n".join([*lines, *self.sentences, *more, *self.besides])
 
 
 def attack(custody: Custody, *, width: int = WIDTH, seconds: float = 60) -> Attack:
@@ -99,7 +100,7 @@ def _looked(tables: Sequence[Told], atoms: int, width: int, seconds: float) -> t
         return Attack((), 0, (f"{', '.join(one.name for one in tables)}: {error}.",), 0, len(tables)), True
     least, most = small_ends(tables)
     shown = len({one.sum.atoms for one in comparison.known[:-1] if one.low == one.high and 1 <= one.low <= most})
-    besides = list[str]()
+    besides = list(comparison.besides)
     sums, every = comparison.hidden()
     if not every:
         besides.append(f"Of more than {MAX_PAIRS:,} pairs of cells not every one was looked at.")

@@ -107,6 +107,7 @@ class _Search:
             comparison = compared(tables, self.custody.policy.sdc_atoms)
         except QueryError as error:
             return self._made(UNDECIDED, 0, (), (), (), [*besides, f"{error}."])
+        besides += comparison.besides
         sums, every = comparison.hidden()
         if not every:
             besides.append("Of very many pairs of cells not every one was looked at.")

@@ -25,7 +25,8 @@ from pets.query_model.query import Query
 from pets.release.rounded.reviewed_table import ReviewedTable
 from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
-from pets.sdc.counted import beyond, counts_of
+from pets.sdc.book import whose
+from pets.sdc.counted import beyond, counts_of, related
 from pets.sdc.grid import Grid, check_people, made_of_counts
 from pets.session.custody import Custody
 from pets.session.disclosure.told_book import state_of
@@ -141,7 +142,10 @@ def _check(custody: Custody, plan: Plan, source: Grid) -> None:
             "outside the grid a table has counts of people and rates alone; ask for pets.count() or pets.rate(…), or "
             "ask for this with pets.DP(epsilon=…)"
         )
-    if (why := beyond(plan)) is not None:
+    why = beyond(plan)
+    if why is None and whose(plan) == whose(source.plan) and (both := related([source.plan, plan])) is not None:
+        why = f"the grid's and its {both}"  # beside the grid nothing of it would ever be proved
+    if why is not None:
         raise QueryError(
             f"outside the grid a table is compared with what left before, and of this one it cannot be: {why}; ask "
             "with pets.DP(epsilon=…)"

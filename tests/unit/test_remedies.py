@@ -39,6 +39,7 @@ PERSONS = {
     "pets/session/batch.py: was refreshed while": "a race with the custodian's refresh: ask again is what it says",
     "pets/session/batch.py: another course": "another machine's arithmetic, which one machine cannot show",
     "pets/session/grid/answers.py: the invented rows could not be counted": "invented rows always can be",
+    "pets/session/grid/naming.py: the grid could not be counted": "the custodian looks the incident up",
     "pets/session/custody.py: a custody holds data": "open it again, as for a session: there is a case of that",
     "pets/session/synthesis/engine.py: (why)": "it gives others' sentences",
     "pets/session/answering.py: release_failed(": "the custodian looks the incident up",

@@ -145,6 +145,8 @@ _OTHERS = {
     "he/tables/answer.py": "answers of encrypted tables, which are no aggregates",
     "verify/plan.py": "the checker's own planner, which shares nothing with pets",
     "verify/kinds/rounded.py": "what the checker takes of a rounded table",
+    "verify/kinds/summed.py": "the same over sites",
+    "verify/kinds/counts/outside.py": "the same outside the grid",
     "verify/asked.py": "as the planner: what the checker takes of a question",
 }
 

@@ -57,7 +57,7 @@ class People:
     EVENTS = (*_reviewed.Reviewed.EVENTS, *_cleared.Cleared.EVENTS)
 
     def __init__(self, need: Any) -> None:
-        self._answers, self._outputs = _reviewed.Reviewed(need), _cleared.Cleared(need)
+        self._answers, self._outputs = _reviewed.Reviewed(need, _cleared.person), _cleared.Cleared(need)
         self.given, self.let_out = self._answers.given, self._answers.let_out
 
     def hear(self, said: Any, at: int) -> None:

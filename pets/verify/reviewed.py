@@ -7,16 +7,19 @@ from typing import Any
 
 
 class Reviewed:
-    """The held answers of one dataset, as its entries tell of them; ``need`` refuses what is not as it says."""
+    """The held answers of one dataset, as its entries tell of them; ``need`` refuses what is not as it says.
+
+    ``person`` gives a name of a person, however it is written.
+    """
 
     FOUND = ("proved", "attack", "undecided")
     EVENTS = (b'"event":"held"', b'"event":"review"', b'"event":"delivered"')
 
-    def __init__(self, need: Any) -> None:
-        self.need = need
+    def __init__(self, need: Any, person: Any) -> None:
+        self.need, self.person = need, person
         self.answers: dict[str, str] = {}  # by request: held, approve or refuse
         self.jobs: dict[str, str] = {}  # by the name of a job: held, or decided
-        self.word: tuple[int, Any] = (-2, None)  # the last entry by which a table outside the grid leaves, and of what
+        self.word: tuple[int, Any, str] = (-2, None, "")  # the last by which a table outside the grid leaves, and whose
         self.tables: dict[str, Any] = {}  # by request: what was found of such a table
 
     def hear(self, said: Any, at: int) -> None:
@@ -31,6 +34,8 @@ class Reviewed:
             self.decide(said, at)
         elif said["event"] in ("reserved", "started") and outside(said) and said["request"] not in self.tables:
             self.need(self.word[0] == at - 1, f"entry {at} of the log begins a table that nobody let leave")
+            own = self.person(said["analyst"]) == self.person(self.word[2])
+            self.need(not own, f"entry {at} of the log begins a table that its asker let leave")
             self.tables[said["request"]] = self.word[1]
         elif said["event"] == "delivered":
             self.need(self.given(said["request"]), f"entry {at} of the log gives an answer that nobody has approved")
@@ -48,7 +53,7 @@ class Reviewed:
         if "finding" in said or "found" in said:
             told = said["stage"] == "before" and said["decision"] == "approve" and said.get("found") in self.FOUND
             self.need(told and said.get("finding"), f"entry {at} of the log decides about no finding")
-            self.word = at, [said["finding"], said["found"]]
+            self.word = at, [said["finding"], said["found"]], said["by"]
         self.answers |= dict.fromkeys(names, said["decision"])
 
     def let_out(self, request: str, review: Any) -> bool:

@@ -47,7 +47,7 @@ class _Terms:
     loss: int
     delta: int
     unbounded: bool
-    outside: bool
+    outside: str | None
     rest: bytes
 
     def charge(self, sign: int) -> None:
@@ -189,7 +189,8 @@ class Audit:
         scopes = (known.scope(), known.scope(project), known.scope(project, analyst))
         loss, delta, epoch = whole(said["loss"]), whole(said["delta"]), whole(said["epoch"])
         rest = canonical({name: said[name] for name in said if name not in _OWN})
-        return _Terms(known, scopes, epoch, loss, delta, said["unbounded"], outside(said), rest)
+        asker = plain(said["analyst"]) if outside(said) else None
+        return _Terms(known, scopes, epoch, loss, delta, said["unbounded"], asker, rest)
 
     def _known(self, said: Json) -> Tally:
         known = self._datasets.get(plain(said["dataset"]))
@@ -238,8 +239,8 @@ class Audit:
         if event == "denied":
             self._ended[request] = False
             return
-        if terms.outside and self._reviewed.let_out != self.size - 1:
-            raise _wrong(self.size, "begins a table outside the grid that nobody let leave")
+        if terms.outside is not None and not self._reviewed.let_out(self.size - 1, terms.outside):
+            raise _wrong(self.size, "begins a table outside the grid that nobody but its asker let leave")
         for scope in terms.scopes:
             if scope.loss + terms.loss > scope.cap[0] or scope.delta + terms.delta > scope.cap[1]:
                 raise _wrong(self.size, ABOVE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pets.common.codec import Json
+from pets.ledger.log.cleared import person
 from pets.ledger.log.tally import Wrong, plain
 
 _STAGES, _DECISIONS = ("before", "after"), ("approve", "refuse")
@@ -21,8 +22,7 @@ class Reviewed:
         self._jobs: dict[str, bool] = {}  # whether its answers are made and it waits; else it was decided
         self._withheld: set[str] = set()
         self._decided: set[str] = set()  # nobody decides about those again
-        self.let_out = -2
-        """The last entry by which a table outside the grid leaves; its release begins with the next one."""
+        self._word = -2, ""  # the last entry by which a table outside the grid leaves, and whose it is
 
     def hold(self, said: Json) -> None:
         """The answers of a job are held."""
@@ -50,11 +50,15 @@ class Reviewed:
         if "finding" in said or "found" in said:
             if after or said["decision"] != "approve" or not plain(said["finding"]) or said["found"] not in _FOUND:
                 raise ValueError("no word by which a table leaves")
-            self.let_out = at
+            self._word = at, person(said["by"])
         self._jobs[job] = False
         if said["decision"] == "approve":
             self._withheld.difference_update(requests)
         self._decided.update(requests)
+
+    def let_out(self, at: int, analyst: str) -> bool:
+        """Whether entry ``at`` lets a table outside the grid begin with the next one, by another than asks for it."""
+        return self._word[0] == at and self._word[1] != person(analyst)
 
     def deliver(self, said: Json) -> None:
         """An answer goes to somebody else than who paid."""

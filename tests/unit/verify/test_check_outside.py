@@ -17,7 +17,7 @@ from pets.errors import VerificationError
 from pets.ledger.ledger import Ledger
 from pets.ledger.publish import export
 from pets.session.disclosure import solving
-from pets.verify.check import CannotCheck, Refused, _reviewed, check
+from pets.verify.check import CannotCheck, Refused, _cleared, _reviewed, check
 from tests.checked_tables import N, T, between, searched_here, total
 from tests.doors import HES, days, kept, let_out
 from tests.unit.verify.test_check import Made, refused, said_of
@@ -106,8 +106,9 @@ def lying(made: tuple[Outside, Path], tmp_path: Path) -> World:
 @pytest.mark.parametrize(
     ("lies", "said", "audit"),
     [
-        (["started"], "", "begins a table outside the grid that nobody let leave"),
-        (["review no finding", "started"], "", "that nobody let leave"),
+        (["started"], "", "begins a table outside the grid that nobody but its asker let leave"),
+        (["review no finding", "started"], "", "that nobody but its asker let leave"),
+        (["review own", "started"], "", "that nobody but its asker let leave"),
         (["review refused"], "decides about no finding", "does not say what an entry of kind 'review' must say"),
         (["review sure"], "decides about no finding", "does not say what an entry of kind 'review' must say"),
         (["review after"], "decides", "decides about an answer that is not held"),
@@ -123,6 +124,7 @@ def test_what_must_never_happen_is_found(
     kinds: dict[str, tuple[str, dict[str, Any]]] = {
         "started": ("started", started),
         "review no finding": ("review", bare),
+        "review own": ("review", review | {"by": f" {started['analyst'].upper()}"}),
         "review refused": ("review", review | {"decision": "refuse"}),
         "review sure": ("review", review | {"found": "sure"}),
         "review after": ("review", review | {"stage": "after"}),
@@ -142,7 +144,7 @@ def test_a_table_on_the_word_of_another_finding_is_refused(made: tuple[Outside, 
     world = made[0]
     for at, review in enumerate([one.form["review"] for one in world.tables]):
         own = [review["finding"], review["found"]]
-        heard = _reviewed.Reviewed(need)
+        heard = _reviewed.Reviewed(need, _cleared.person)
         for body, _ in world.log:
             said = json.loads(body)
             if said.get("dataset") == "checked-tables":
@@ -158,15 +160,19 @@ def test_a_table_begins_with_the_entry_after_the_word_by_which_it_leaves(made: t
     lines = [json.loads(body) for body, _ in made[0].log]
     for at, said in enumerate(lines):
         if said["event"] == "started" and said["what"].startswith("reviewed "):
-            heard = _reviewed.Reviewed(need)
+            heard = _reviewed.Reviewed(need, _cleared.person)
             heard.hear(lines[at - 1], at - 1)
             heard.hear(said, at)
             for places in ([at - 2], []):
-                heard = _reviewed.Reviewed(need)
+                heard = _reviewed.Reviewed(need, _cleared.person)
                 for place in places:
                     heard.hear(lines[at - 1], place)
                 with pytest.raises(Refused, match="begins a table that nobody let leave"):
                     heard.hear(said, at)
+            heard = _reviewed.Reviewed(need, _cleared.person)
+            heard.hear(lines[at - 1] | {"by": f" {said['analyst'].upper()}"}, at - 1)
+            with pytest.raises(Refused, match="begins a table that its asker let leave"):
+                heard.hear(said, at)
 
 
 def need(holds: object, why: str) -> None:

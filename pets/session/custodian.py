@@ -223,7 +223,8 @@ class Custodian(DisclosureVerbs, GridVerbs, DoorVerbs, CustodianNames):
         asks. To refuse by what is asked, before anybody looks at what it would tell, tells nothing of the people.
 
         Args:
-            reason: of :data:`pets.ledger.review.votes.REASONS`; the log and whoever asked are told it.
+            reason: of :data:`pets.ledger.review.votes.REASONS`; the log and whoever asked are told it, but of
+                tables outside the grid, of which all have one reason there.
             by, note: as for :meth:`approve`, and so are the errors.
         """
         self._reviews.decide(request, "refuse", by=by, reason=reason, note=note, dataset=self.schema.dataset)

@@ -79,6 +79,12 @@ def of_kind(connection: sa.Connection, dataset: str, kind: str) -> list[Any]:
     return list(connection.execute(sa.select(jobs).where(*mine).order_by(jobs.c.at, jobs.c.id)).all())
 
 
+def lost(connection: sa.Connection, request: str | None) -> bool:
+    """Whether a request ended without an answer."""
+    mine = requests.c.id == request, requests.c.state.in_(("forfeited", "voided"))
+    return connection.execute(sa.select(requests.c.id).where(*mine)).first() is not None
+
+
 def asked(connection: sa.Connection, dataset: str, project: str, kind: str) -> int:
     """How many jobs of a kind a project ever asked about a dataset, whatever became of them."""
     mine = jobs.c.dataset == dataset, jobs.c.project == project, jobs.c.kind == kind

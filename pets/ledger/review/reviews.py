@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pets.common.codec import Json, digest
@@ -24,6 +24,7 @@ from pets.ledger.failpoint import failpoint
 from pets.ledger.ledger import Ledger
 from pets.ledger.queued.job import TABLE, QueuedJob, job_of, made_of
 from pets.ledger.review.output import same_person
+from pets.ledger.review.tables import question
 from pets.ledger.review.votes import REASONS, Decision, Stage, Vote, decided, known_decision
 
 MAX_NOTE = 2000
@@ -170,6 +171,9 @@ class Reviews:
             if row is None or dataset not in (None, row.dataset):
                 raise NotFoundError(f"no request {shown(job)} is held; pets review list shows those that are")
             _check_reviewer(tx, row, vote.reviewer)
+            hidden: Json = {}
+            if row.kind == TABLE:  # why one was refused could tell of the others: of all of them one reason is told
+                vote, hidden = replace(vote, reason=REASONS[given][-1]), {"reason": digest(why)}
             earlier = [_vote(one) for one in reviews.votes(tx.connection, job)]
             if any(_same(one, vote) for one in earlier):
                 return job_of(row)
@@ -179,7 +183,7 @@ class Reviews:
                     "a table outside the grid is approved where the rows are, by whoever has looked at what it would "
                     "tell; write custodian.look('the id') there, then custodian.approve('the id', by=…, finding=…)"
                 )
-            self._enter(tx, row, vote, note, earlier, now)
+            self._enter(tx, row, vote, note, earlier, now, hidden)
             failpoint("review-logged")
             found = job_of(jobs.by_id(tx.connection, job))
         failpoint("review-committed")
@@ -206,8 +210,12 @@ class Reviews:
         told = {"finding": said.finding, "found": said.found}
         hidden = {"anyway": digest(said.anyway)}
         Reviews._write(tx, row, vote, said.note, earlier, now, told, hidden)
-        if not jobs.move(tx.connection, job, "held", None, state="done", review="approved", request=request):
+        ends: dict[str, Any] = {"state": "done", "review": "approved", "request": request}
+        if not jobs.move(tx.connection, job, "held", None, **ends):
             raise HeldError("this request is not held any more: it was cancelled; look at those that are")
+        for other in reviews.of_kind(tx.connection, dataset, TABLE):  # who asked the same has it, too
+            if other.state == "held" and question(other) == question(row):
+                jobs.move(tx.connection, other.id, "held", None, **ends)
 
     @staticmethod
     def _write(
@@ -234,9 +242,11 @@ class Reviews:
         tx.append("review", now, said | (told or {}), private | (hidden or {}))
         return names
 
-    def _enter(self, tx: Transaction, row: Any, vote: Vote, note: str, earlier: Sequence[Vote], now: float) -> None:
+    def _enter(
+        self, tx: Transaction, row: Any, vote: Vote, note: str, earlier: Sequence[Vote], now: float, hidden: Json
+    ) -> None:
         """The vote, its entry in the log, and what it changes."""
-        names, stage = self._write(tx, row, vote, note, earlier, now), Stage(row.review)
+        names, stage = self._write(tx, row, vote, note, earlier, now, None, hidden), Stage(row.review)
         end = decided([*(one for one in earlier if one.stage is stage), vote])
         if end is None:
             return
@@ -266,8 +276,8 @@ def _ends(stage: Stage, end: Decision, reason: str, kind: str = "") -> dict[str,
     )
     if kind == TABLE:
         told = (
-            f"a second person did not approve this table ({reason}); nothing of it was released, and it is not decided "
-            "anew; ask for sums of the grid's cells, or with pets.DP(epsilon=…)"
+            "a second person did not approve this table; nothing of it was released, and it is not decided anew; ask "
+            "for sums of the grid's cells, or with pets.DP(epsilon=…)"
         )
     problem = {"code": NotApprovedError.code, "message": told, "retry_after": None}
     return {"state": "failed", "review": "refused", "problem": text(problem), "answer": None}
@@ -284,7 +294,7 @@ def _check_held(row: Any) -> None:
 
 
 def _check_reviewer(tx: Transaction, row: Any, by: str) -> None:
-    if by == row.analyst or (row.kind == TABLE and same_person(by, row.analyst)):
+    if by == row.analyst or (row.kind == TABLE and any(same_person(by, one) for one in _askers(tx, row))):
         raise ForbiddenError("nobody decides about a request of their own; another reviewer must")
     if access.ever_granted(tx.connection, row.dataset):
         granted = access.all_granted(tx.connection, row.dataset)
@@ -292,6 +302,12 @@ def _check_reviewer(tx: Transaction, row: Any, by: str) -> None:
             raise ForbiddenError(
                 f"nobody has granted {by} to review requests about this dataset; ask the custodian for a grant"
             )
+
+
+def _askers(tx: Transaction, row: Any) -> list[str]:
+    """Who ever asked for a table, in whichever project: what is decided for one is decided for all."""
+    tables = reviews.of_kind(tx.connection, row.dataset, TABLE)
+    return [one.analyst for one in tables if question(one) == question(row)]
 
 
 def _same(one: Vote, vote: Vote) -> bool:

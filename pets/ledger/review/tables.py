@@ -26,7 +26,7 @@ IN_REVIEW = (
 
 
 def ask(ledger: Ledger, dataset: str, scope: tuple[str, str], asked: Json, key: str, *, most: int) -> QueuedJob:
-    """The request for a table, which is put where it is new; one that was taken back is put anew.
+    """The request for a table, which is put where it is new; one that was taken back, or never sealed, is put anew.
 
     Args:
         scope: the project and the analyst who ask.
@@ -40,9 +40,14 @@ def ask(ledger: Ledger, dataset: str, scope: tuple[str, str], asked: Json, key: 
     row |= {"kind": TABLE, "asked": text(asked), "digest": digest([TABLE, asked]), "key": f"table:{key}"}
     row |= {"lease": 0.0, "token": "", "worker": "", "tries": 0, "shown": 0.0}
     row |= {"state": JobState.HELD.value, "review": "before"}
+    ledger.sweep()
     with ledger.aside() as (connection, now):
         jobs.alone(connection, dataset, scope[0])
         known = jobs.by_key(connection, dataset, scope, row["key"])
+        if known is not None and known.state == JobState.DONE.value and reviews.lost(connection, known.request):
+            # a person let it out, and it was never sealed: each request is decided once, so it waits as another one
+            jobs.move(connection, known.id, known.state, None, state=JobState.CANCELLED.value, key=None)
+            known = None
         if known is None:
             if reviews.asked(connection, dataset, scope[0], TABLE) >= most:
                 raise PolicyError(

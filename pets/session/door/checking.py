@@ -34,6 +34,7 @@ from pets.session.custody import Custody
 from pets.session.disclosure.attack import is_small, small_ends
 from pets.session.disclosure.solving import Question, Verdict, solved
 from pets.session.disclosure.told_book import Looked, looked
+from pets.session.door.allowed import check_still
 from pets.session.door.finding import ATTACK, CLOSED, PROVED, UNDECIDED, Finding
 from pets.session.door.finding_store import FindingStore
 from pets.session.guard import guarded
@@ -66,10 +67,12 @@ def examined(custody: Custody, job: QueuedJob) -> Finding:
 
     Raises:
         UserError: the request was made under another schema.
+        PolicyError, QueryError: by the policy of now it cannot leave.
         ReleaseFailedError: the table cannot be counted; the incident is the custodian's.
         MissingExtraError: no engine is there to search with.
     """
     plan, rule = asked_of(custody, job.asked)
+    check_still(custody, plan, rule)
     snapshot, before = custody.rows_of(plan), looked(custody.account, plan.digest)
     shown, incident = guarded(partial(shown_of, plan, rule, snapshot, custody.engine))
     if shown is None:

@@ -13,7 +13,7 @@ from functools import partial
 
 from pets.common.codec import Json, digest
 from pets.common.literals import text as whole_text
-from pets.errors import HeldError, PolicyError, QueryError, UserError, shown
+from pets.errors import HeldError, QueryError, UserError, shown
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.queued.job import TABLE, QueuedJob
 from pets.ledger.review import tables
@@ -25,11 +25,11 @@ from pets.query_model.query import Query
 from pets.release.rounded.reviewed_table import ReviewedTable
 from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
-from pets.sdc.book import whose
-from pets.sdc.counted import beyond, counts_of, related
-from pets.sdc.grid import Grid, check_people, made_of_counts
+from pets.sdc.counted import counts_of
+from pets.sdc.grid import Grid
 from pets.session.custody import Custody
 from pets.session.disclosure.told_book import state_of
+from pets.session.door.allowed import check_plan, check_still
 from pets.session.door.checking import asked_of, shown_of
 from pets.session.door.finding import CLOSED, PROVED, Finding
 from pets.session.door.finding_store import FindingStore
@@ -115,7 +115,7 @@ def reviewed(
     plan, source = custody.plan(asked[0]), present(custody)
     if source.protection != protection.to_json() or _on_grid(Grid(source.plan), plan):
         raise grid
-    _check(custody, plan, Grid(source.plan))
+    check_plan(custody, plan, Grid(source.plan))
     job = _job(custody, plan, protection)
     if (sealed := custody.known(job, key)) is not None:
         return ReviewedTable.sealed(*sealed)
@@ -131,32 +131,6 @@ def _on_grid(source: Grid, plan: Plan) -> bool:
     except QueryError:
         return False
     return True
-
-
-def _check(custody: Custody, plan: Plan, source: Grid) -> None:
-    """Refuse what no person could let out, from its plan alone."""
-    check_people(plan)
-    whole = [output for output in plan.outputs if made_of_counts(output)]
-    if len(whole) != len(plan.outputs) or any(plan.measures[part].column for one in whole for part in one.parts):
-        raise QueryError(
-            "outside the grid a table has counts of people and rates alone; ask for pets.count() or pets.rate(…), or "
-            "ask for this with pets.DP(epsilon=…)"
-        )
-    why = beyond(plan)
-    if why is None and whose(plan) == whose(source.plan) and (both := related([source.plan, plan])) is not None:
-        why = f"the grid's and its {both}"  # beside the grid nothing of it would ever be proved
-    if why is not None:
-        raise QueryError(
-            f"outside the grid a table is compared with what left before, and of this one it cannot be: {why}; ask "
-            "with pets.DP(epsilon=…)"
-        )
-    if custody.policy.sdc_filters == "bins":
-        source.check_bins(plan)
-    if custody.policy.approval is not None:
-        raise PolicyError(
-            "this custodian's policy lets a second person approve every answer (approval=), and tables outside the "
-            "grid are decided in another way; ask for sums of the grid's cells"
-        )
 
 
 # who decides ----------------------------------------------------------------------------------------------------------
@@ -177,6 +151,7 @@ def let_out(custody: Custody, request: str, *, by: str, finding: str, anyway: st
     """A person's word: the table leaves, if all is still as it was when they looked; see :meth:`Custodian.approve`."""
     job = requested(custody, request)
     plan, protection = asked_of(custody, job.asked)
+    check_still(custody, plan, protection)
     found = _looked_at(custody, job, finding)
     if found.state == CLOSED:
         raise HeldError(

@@ -14,7 +14,7 @@ from pets.errors import HeldError
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import Queue
 from pets.session.disclosure import solving
-from pets.session.door import checking
+from pets.session.door import allowed, checking
 from tests.checked_tables import SCHEMA, N, T, of_days, searched_here, total
 from tests.doors import DAYS, HES, OPEN, asked, days, kept
 from tests.remedies import Case
@@ -120,6 +120,33 @@ def of_another(columns: Callable[[Any], Any], rows: Any, act: str) -> Any:
             schema = pets.Schema({"people": table}, dataset="checked-tables")
             other = pets.Custodian(schema, rows, ledger=ledger, policy=pets.Policy(**OPEN), progress=False)
             return other.look(request) if act == "look" else other.refuse(request, by="jo", reason="unclear")
+
+    return here(ask)
+
+
+def later(less: Any, act: str) -> Any:
+    """The policy is another when a request is looked at, or refused."""
+
+    def ask(folder: Path) -> object:
+        with Ledger(folder / "ledger.db") as ledger:
+            request = asked(kept(ledger=ledger), days(0, 1))
+            policy = pets.Policy(**OPEN | less)
+            other = pets.Custodian(SCHEMA, of_days(DAYS), ledger=ledger, policy=policy, progress=False)
+            return other.look(request) if act == "look" else other.refuse(request, by="jo", reason="unclear")
+
+    return here(ask)
+
+
+def ruled(act: str) -> Any:
+    """The dataset's grid is rounded by another rule when a request is looked at, or refused."""
+
+    def ask() -> object:
+        custodian = kept()
+        request = asked(custodian, days(0, 1))
+        if act != "look":
+            return custodian.refuse(request, by="jo", reason="unclear")
+        with mock.patch.object(allowed, "present", lambda _: mock.Mock(protection={})):
+            return custodian.look(request)
 
     return here(ask)
 
@@ -236,6 +263,8 @@ DOOR = [
     Case(held(False), "ask for sums of the grid's cells", held(True)),
     Case(of_another(without, FEWER, "look"), ANEW, of_another(without, FEWER, "refuse")),
     Case(of_another(beside, MORE, "look"), ANEW, of_another(beside, MORE, "refuse")),
+    Case(later({"sdc_review": "never"}, "look"), "open the data with sdc_review='always'", later({}, "look")),
+    Case(ruled("look"), "by another rule than this table; refuse it", ruled("refuse")),
     Case(uncounted(False), "look at it", uncounted(True)),
     Case(edited(False), "look at it once more", edited(True)),
     Case(unwritable(True), "look at its owner and at the space", unwritable(False)),

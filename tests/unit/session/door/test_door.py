@@ -23,10 +23,11 @@ from pets.errors import (
 )
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import Queue
+from pets.session.disclosure import solving
 from pets.session.door import checking, door
 from pets.session.door.finding import ATTACK, CLOSED, PROVED, UNDECIDED, Finding
 from pets.session.door.finding_store import FindingStore
-from tests.checked_tables import N, T, between, of_days, opened, total
+from tests.checked_tables import N, T, between, of_days, opened, searched_here, total
 from tests.doors import DAYS, HES, OPEN, asked, days, kept, let_out
 from tests.ledgers import verify
 
@@ -292,7 +293,7 @@ def test_another_policy_makes_a_finding_another(tmp_path: Path) -> None:
         custodian = kept(ledger=ledger, snapshots=tmp_path / "ready")
         request = asked(custodian, days(0, 1))
         found = custodian.look(request)
-        policy = pets.Policy(**OPEN | {"sdc_width": 4})
+        policy = pets.Policy(**OPEN | {"sdc_tables": 7})
         other = opened(None, policy=policy, ledger=ledger, snapshots=tmp_path / "ready")
         moved(other, request, found.digest, "the rows or the policy are others")
 
@@ -334,7 +335,7 @@ def test_only_tables_are_looked_at() -> None:
 def test_a_refusal_closes_these_people_however_they_are_written() -> None:
     custodian = kept()
     custodian.refuse(asked(custodian, days(0, 1)), by="jo", reason="may-disclose")
-    with pytest.raises(NotApprovedError, match=r"did not approve this table \(may-disclose\)"):
+    with pytest.raises(NotApprovedError, match="did not approve this table; nothing"):
         released(custodian, days(0, 1))
     written = T.where(~(col("came") > FIRST_TWO[1])).agg(k=N)
     for query, state in [
@@ -396,6 +397,13 @@ def test_what_is_counted_anew_must_be_what_was_let_out(monkeypatch: pytest.Monke
     with pytest.raises(ReleaseFailedError):
         custodian.approve(request, by="jo", finding=found.digest)
     assert list(custodian.history()["state"]) == ["committed", "forfeited"] and not custodian.reviews()
+    monkeypatch.undo()
+    monkeypatch.setattr(solving, "_replies", searched_here)
+    again = asked(custodian, days(0, 1))  # it waits once more, as a request of its own
+    assert again != request and [one.id for one in custodian.reviews()] == [again]
+    custodian.approve(again, by="jo", finding=custodian.look(again).digest, anyway="a test wants it")
+    assert released(custodian, days(0, 1)).form["shown"] == [[[10]]]
+    verify(custodian.ledger)
     found = custodian.look(asked(custodian, days(0, 2)))
     assert found.state == UNDECIDED and "not sealed" in "".join(found.besides)
 

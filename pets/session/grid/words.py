@@ -38,9 +38,10 @@ def _rounded(protection: SDC) -> str:
 
 def reviewed(protection: SDC, review: Json) -> str:
     """The same of a table outside the grid, by what was found of it before a person let it leave."""
+    beside = "all " if review["found"] == "proved" else "what can be compared of "
     return (
         f"{_rounded(protection)} They are no sums of the grid's cells, and a person let them leave after they were "
-        f"compared with {review['releases']:,} earlier release(s) without noise. "
+        f"compared with {beside}{review['releases']:,} earlier release(s) without noise. "
         f"{SAID[review['found']].format(review['width'])} What others published, and what somebody knows besides, is "
         "not part of that (unbounded; named on every later release)."
     )

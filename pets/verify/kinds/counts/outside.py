@@ -62,10 +62,12 @@ def check_parts(one: Any, said: Any, plan: Plan, digest: str, base: Any) -> None
 def sentence(one: Any, plan: Plan, who: str, base: Any, origin: str, memory: bool) -> str:
     """What it is and is not."""
     review = one["review"]
+    beside = "all " if review["found"] == "proved" else "what can be compared of "
     return (
         f"No differential privacy, and no ε: counts of people by the rule {ROUNDED.RULES.words(one)}. They are no sums "
         "of the grid's cells, and a person let them leave after they were compared with "
-        f"{review['releases']:,} earlier release(s) without noise. {SAID[review['found']].format(review['width'])} "
+        f"{beside}{review['releases']:,} earlier release(s) without noise. "
+        f"{SAID[review['found']].format(review['width'])} "
         "What others published, and what somebody knows besides, is not part of that (unbounded; named on every later "
         "release)."
     )

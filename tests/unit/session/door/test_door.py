@@ -143,6 +143,7 @@ def test_what_is_proved_leaves_on_a_persons_word(tmp_path: Path) -> None:
         table = released(custodian, days(0, 1))
         assert table.form["shown"] == [[[10]]] and table.table["n"].tolist() == [10]
         assert table.review == {"finding": found.digest, "found": "proved", "width": 3, "releases": 1}
+        assert "compared with all 1 earlier release(s)" in table.guarantee
         assert "Proved: of every small sum" in table.guarantee and "let out by a person" in repr(table)
         (said,) = entries(custodian, "review")
         assert (said["by"], said["decision"], said["finding"], said["found"]) == (
@@ -181,6 +182,7 @@ def test_what_can_be_derived_leaves_on_their_word_alone_and_says_so() -> None:
     custodian.approve(request, by="jo", finding=found.digest, anyway="both consented")
     table = released(custodian, days(0, 0))
     assert table.review["found"] == "attack" and "Not protected" in table.guarantee
+    assert "compared with what can be compared of 2 earlier release(s)" in table.guarantee
     (said,) = entries(custodian, "review")
     assert said["found"] == "attack" and "consented" not in json.dumps(said)
     assert table.certificate is not None and table.certificate.predicate["guarantee"] == table.guarantee

@@ -26,10 +26,10 @@ class Bench:
         import duckdb
 
         if near is not None:
-            _sweep(near)
+            sweep(near)
         self.scratch = Path(tempfile.mkdtemp(prefix=".pets-" if near is not None else "pets-", dir=near))  # mode 0700
         lock = os.open(self.scratch, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held for life: tells _sweep that somebody is at work
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held for life: tells sweep that somebody is at work
         self.con = duckdb.connect(":memory:")
         self.close = weakref.finalize(self, _discard, self.con, self.scratch, lock, os.getpid())
         memory = limits.memory
@@ -82,7 +82,7 @@ def _discard(con: Any, scratch: Path, lock: int, owner: int) -> None:
         os.close(lock)
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Remove temporary folders whose maker was killed."""
     for left in folder.glob(".pets-*"):
         with contextlib.suppress(OSError):

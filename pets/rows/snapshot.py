@@ -10,17 +10,13 @@ import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pets.common.clock import now
-from pets.common.codec import Json
 from pets.common.entropy import random_id, rank_key
-from pets.common.pinned import Pinned
+from pets.common.files import created
 from pets.errors import DataError, UserError
 from pets.rows.coding.cell import quoted
 from pets.rows.limits import Limits
@@ -28,8 +24,10 @@ from pets.rows.ranking import physical, prepare, stored_ranks
 from pets.rows.report import Report
 from pets.rows.roster import Roster
 from pets.rows.scratch_db import Bench, Progress
-from pets.rows.snapshot_store import LAYOUT, Store, commit
 from pets.rows.sources import Source, plain, table_key
+from pets.rows.stored.manifest import completed, manifest_of
+from pets.rows.stored.parts import Held
+from pets.rows.stored.store import New, Store, commit
 from pets.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -68,6 +66,7 @@ class Snapshot:
         set_id: str | None,
         folder: Path | None,
         bench: Bench | None,
+        held: Held | None = None,
         limits: Limits | None = None,
     ) -> None:
         self.id = public_id
@@ -82,8 +81,7 @@ class Snapshot:
         self.folder = folder
         self.limits = limits or Limits()
         self._bench = bench
-        self._store = None if folder is None else Store(folder, table)
-        self._file = None if self._store is None else Pinned(self._store.parquet)
+        self._held = held
         self._backend: Any = None
         self._types: dict[str, Any] = {}
         self._widened = False
@@ -166,7 +164,8 @@ class Snapshot:
         bench = Bench(places[0].folder if places else None, limits)
         roster, set_id = Roster(bench.con, schema, len(tables)), random_id()
         reports: dict[str, Report] = {}
-        written: list[tuple[Store, Path, Json]] = []
+        written: list[New] = []
+        held: list[Held] = []
         ids = {table: random_id() for table in tables}
         try:
             with ExitStack() as files:
@@ -180,7 +179,8 @@ class Snapshot:
                             run(f"CREATE TABLE {relation} AS {ready.rows}", "storing in the order of rank")
                         else:
                             new = files.enter_context(store.writing(ids[table]))
-                            target = quoted(bench.link(new, f"new-{len(written)}"))
+                            part = created(new / f"{ids[table]}-00000.parquet", owner_only=True)
+                            target = quoted(bench.link(part, f"new-{len(written)}"))
                             relation = f"read_parquet({target})"
                             run(
                                 f"COPY ({ready.rows}) TO {target} "
@@ -189,14 +189,14 @@ class Snapshot:
                                 "storing in the order of rank",
                             )
                         most = schema.table(table).unit.max_rows
-                        reports[table] = _completed(run, ready.report, relation, most)
+                        reports[table] = completed(run, ready.report, relation, most)
                         if store is not None:
-                            manifest = _manifest(schema, table, ids[table], set_id, reports[table])
-                            written.append((store, new, manifest))
+                            manifest = manifest_of(schema, table, ids[table], set_id, reports[table])
+                            written.append(New(store, new, manifest))
                 if written:
-                    commit(written)
-                for store, _, _ in written:
-                    store.tell(ids[store.table], str(reports[store.table]))
+                    held = commit(written)
+                for one in written:
+                    one.store.tell(str(reports[one.store.table]))
             bench.clear("roster")
             if folder is not None:
                 bench.close()
@@ -206,9 +206,10 @@ class Snapshot:
                     set_id=set_id,
                     folder=None if store is None else store.folder,
                     bench=bench if store is None else None,
+                    held=held[place] if held else None,
                     limits=limits,
                 )
-                for table, store in zip(tables, stores, strict=True)
+                for place, (table, store) in enumerate(zip(tables, stores, strict=True))
             }
         except BaseException as error:
             bench.close()
@@ -225,24 +226,17 @@ class Snapshot:
         """
         schema.table(table)
         store = Store(Path(folder), table)
-        while True:
-            before = Pinned(store.parquet)
-            manifest = store.read()
-            if manifest.get("schema") != schema.digest:
-                raise DataError(f"the snapshot of table {table!r} was made for another schema; make it again")
-            report = Report.from_json(manifest["report"])
-            made = cls(
-                *(schema, table, str(manifest["id"]), report),
-                set_id=manifest.get("set"),
-                folder=store.folder,
-                bench=None,
-                limits=limits,
-            )
-            assert made._file is not None
-            if (
-                made._file.stamp == before.stamp
-            ):  # else a refresh came between, and this would be its file under the old id
-                return made
+        manifest, held = store.read()
+        if manifest.get("schema") != schema.digest:
+            raise DataError(f"the snapshot of table {table!r} was made for another schema; make it again")
+        return cls(
+            *(schema, table, str(manifest["id"]), Report.from_json(manifest["report"])),
+            set_id=manifest.get("set"),
+            folder=store.folder,
+            bench=None,
+            held=held,
+            limits=limits,
+        )
 
     @staticmethod
     def stored(folder: str | Path, table: str) -> bool:
@@ -258,7 +252,7 @@ class Snapshot:
         import ibis
 
         with self._lock:
-            if self._file is not None:
+            if self._held is not None:
                 self._read()
             if self._bench is None:
                 bench = Bench(None, self.limits)
@@ -284,9 +278,10 @@ class Snapshot:
             return ibis.table(self._types[name], name=name)
 
     def view(self, bench: Bench) -> None:
-        """Give a workbench the view :attr:`relation` of the stored file."""
-        path = quoted(bench.link(self._read(), self.relation))
-        bench.con.execute(f"CREATE VIEW {self.relation} AS SELECT * FROM read_parquet({path})")
+        """Give a workbench the view :attr:`relation` of the stored parts."""
+        links = [bench.link(path, f"{self.relation}-{place}") for place, path in enumerate(self._read())]
+        listed = ", ".join(map(quoted, links))
+        bench.con.execute(f"CREATE VIEW {self.relation} AS SELECT * FROM read_parquet([{listed}])")
 
     def ensure_wide(self) -> bool:
         """Build table :attr:`wide` once, where ``1 < max_rows <= 8``; says whether it exists.
@@ -316,27 +311,40 @@ class Snapshot:
                 self._widened = True
         return True
 
+    def files(self) -> list[Path] | None:
+        """The parts by their names, for an engine in other processes; ``None`` in memory.
+
+        Raises :class:`DataError` where a refresh has put others in their place: by their names nobody can hold them.
+        """
+        if self._held is not None and not self.current:
+            raise self._refreshed()
+        return None if self._held is None else list(self._held.parts)
+
     def arrow(self) -> pa.Table:
         """The whole coded table as Arrow, for engines other than DuckDB (memory-mapped where it is stored)."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        if self._store is not None:
-            return pq.read_table(self._read(), memory_map=True, partitioning=None)
+        if self._held is not None:
+            return pa.concat_tables(pq.read_table(path, memory_map=True, partitioning=None) for path in self._read())
         self.connection()
         assert self._bench is not None
         return self._bench.con.cursor().sql(f"SELECT * FROM {self.relation}").to_arrow_table()
 
     @property
     def current(self) -> bool:
-        """Whether its file is still there, and no refresh has put another in its place; never reads it."""
-        return self._file is None or self._file.current
+        """Whether its files are still there, and no refresh has put others in their place; never reads them."""
+        return self._held is None or self._held.current
 
-    def _read(self) -> Path:
-        """The file that this snapshot is, also where a refresh has put another in its place; never that other one."""
-        assert self._file is not None
-        if not self._file.held and not self.current:
-            raise DataError(f"the snapshot of table {self.table!r} was refreshed or removed; open it again")
-        return self._file.readable
+    def _read(self) -> list[Path]:
+        """The parts that this snapshot is, also where a refresh has put others in their place; never those others."""
+        assert self._held is not None
+        if not self._held.held and not self.current:
+            raise self._refreshed()
+        return self._held.readable
+
+    def _refreshed(self) -> DataError:
+        return DataError(f"the snapshot of table {self.table!r} was refreshed or removed; open it again")
 
     def __repr__(self) -> str:
         return f"Snapshot(table={self.table!r}, id={self.id!r})"
@@ -358,25 +366,6 @@ def _run(bench: Bench, watch: Progress, sql: str, doing: str) -> Any:
         if (isinstance(error, RuntimeError) and "interrupted" in str(error)) or "KeyboardInterrupt" in str(error):
             raise KeyboardInterrupt from None
         raise
-
-
-def _completed(run: Any, report: Report, relation: str, max_rows: int) -> Report:
-    counts = dict(run(f"SELECT rank, count(*) FROM {relation} GROUP BY rank", "counting rows kept").fetchall())
-    kept = tuple(accumulate(counts.get(k, 0) for k in range(1, max_rows + 1)))
-    return replace(report, rows_kept=kept[-1], kept_per_k=kept)
-
-
-def _manifest(schema: Schema, table: str, public_id: str, set_id: str, report: Report) -> Json:
-    return {
-        "layout": LAYOUT,
-        "id": public_id,
-        "set": set_id,
-        "table": table,
-        "schema": schema.digest,
-        "made": now(),
-        "columns": physical(schema, table),
-        "report": report.to_json(),
-    }
 
 
 def _let_go(bench: Bench) -> None:

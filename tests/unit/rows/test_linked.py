@@ -15,11 +15,13 @@ import pets.federated
 from pets.errors import DataError, QueryError
 from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
-from pets.rows.snapshot_store import Store, commit
+from pets.rows.stored.parts import Part
+from pets.rows.stored.store import New, Store, commit
 from pets.session.custody import Custody
 from pets.session.tables import Holdings
 from pets.testing.exact_answers import linked, snapshot, split_linked
 from tests.unit.rows.test_roster import BOTH, OWN, asked, kept, schema, sources, without
+from tests.unit.rows.test_snapshot import everything
 
 N = pets.query("rx").agg(n=pets.count())
 BUDGET = pets.Budget(epsilon=9, delta=1e-6)
@@ -86,10 +88,10 @@ def test_a_refresh_of_some_tables_keeps_the_others(tmp_path: Path) -> None:
 def old(folder: Path, table: str) -> None:
     """Rewrite a stored snapshot as an earlier version made it: without a set."""
     store = Store(folder, table)
-    manifest = {name: value for name, value in store.read().items() if name not in ("set", "bytes")}
+    manifest, held = store.read()
+    kept = tuple(map(Part.of, held.parts))
     with store.writing("old") as new:
-        new.write_bytes(store.parquet.read_bytes())
-        commit([(store, new, manifest)])
+        commit([New(store, new, {name: manifest[name] for name in manifest if name not in ("set", "parts")}, kept)])
 
 
 def test_old_snapshots_answer_about_one_table_each(tmp_path: Path) -> None:
@@ -105,20 +107,20 @@ def test_old_snapshots_answer_about_one_table_each(tmp_path: Path) -> None:
 
 def test_a_stored_set_is_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = stored(tmp_path / "s")
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = everything(folder)
     broken = sources()
     broken["patients"] = broken["patients"].drop(columns="self")
     with pytest.raises(DataError, match="column 'self' of table 'patients'"):
         Snapshot.make_all(schema(), ("rx", "patients"), broken, folder=folder, progress=False)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert everything(folder) == before
 
     # cut off between two moves: each table is whole, and they are not taken for one set
     moves: list[str] = []
     replace = Path.replace
 
     def dies(self: Path, target: Any) -> Any:
-        moves.append(Path(target).name)
-        if len(moves) == 3:
+        moves.append(str(Path(target).parent.name if ".parquet" in str(target) else Path(target).name))
+        if len(moves) == 4:
             raise KeyboardInterrupt
         return replace(self, target)
 
@@ -126,7 +128,7 @@ def test_a_stored_set_is_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(KeyboardInterrupt):
         Snapshot.make_all(schema(), ("apc", "rx"), sources(), folder=folder, progress=False)
     monkeypatch.undo()
-    assert moves == ["apc.parquet", "apc.json", "rx.parquet"]
+    assert moves == ["apc.parquet", "rx.parquet", "apc.json", "rx.json"]
     held = tables(folder)
     assert held.snapshot("apc").report.rows_kept and held.snapshot("rx").report.rows_kept
     with pytest.raises(QueryError, match=APART):

@@ -20,6 +20,8 @@ from pets.rows.drafting import guesses
 from pets.rows.limits import Limits
 from pets.rows.linked import Linked
 from pets.rows.snapshot import Snapshot
+from pets.rows.stored.parts import Part
+from pets.rows.stored.store import New, Store, commit
 from pets.rows.tabulate import tabulate
 from pets.schema.schema import Schema
 from tests.remedies import Case, check
@@ -104,6 +106,23 @@ def refreshed(open_again: bool) -> Act:
             before = made(folder=folder / "s")
             made(folder=folder / "s")
             return (Snapshot.open(SCHEMA, "t", folder / "s") if open_again else before).arrow()
+
+    return act
+
+
+def overtaken(again: bool) -> Act:
+    """Parts are to be kept that somebody else's refresh takes away."""
+
+    def act(folder: Path) -> object:
+        made(folder=folder)
+        store = Store(folder, "t")
+        said, held = store.read()
+        if again:
+            return made(folder=folder)
+        made(folder=folder)
+        with store.writing("more") as new:
+            body = {name: one for name, one in said.items() if name != "parts"}
+            return commit([New(store, new, body, tuple(Part(one.name, 0, "0" * 64) for one in held.parts))])
 
     return act
 
@@ -224,6 +243,7 @@ CASES = [
     Case(lambda: made(limits=Limits(threads=0)), "from 1 to 1024", lambda: made(limits=Limits(threads=1))),
     Case(lambda: made(key=-1), "a whole number from 0 to 2^64 - 1", lambda: made(key=1)),
     Case(refreshed(False), "open it again", refreshed(True)),
+    Case(overtaken(False), "make it again", overtaken(True)),
     Case(stored(schema=MORE), "make it again", stored(schema=MORE, again=True)),
     Case(stored(lambda kept: kept.chmod(0o755)), "run: chmod 700 s", stored(lambda kept: kept.chmod(0o700))),
     Case(

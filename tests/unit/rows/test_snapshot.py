@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import signal
 import stat
 import tempfile
@@ -29,7 +30,7 @@ from pets.rows import snapshot as module
 from pets.rows.limits import Limits
 from pets.rows.report import WARNING, Report
 from pets.rows.snapshot import Snapshot
-from pets.rows.snapshot_store import Store
+from pets.rows.stored.store import Store
 from pets.schema.schema import Boolean, Category, Date, Domain, Identifier, Integer, Lookup, Real, Schema, Table, Unit
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
@@ -464,6 +465,11 @@ def test_progress_is_shown_only_for_what_takes_longer_than_a_second(capfd: pytes
 # ── the stored folder ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def everything(folder: Path) -> dict[str, bytes]:
+    """All files of a folder, however deep."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def modes(folder: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
 
@@ -476,9 +482,11 @@ def test_the_folder_is_the_owners_alone(tmp_path: Path) -> None:
         os.umask(old)
     assert made.folder == tmp_path / "deep" / "s"
     assert stat.S_IMODE(made.folder.stat().st_mode) == 0o700
-    assert modes(made.folder) == {f"t.{end}": 0o600 for end in ("parquet", "key", "json", "report.txt")}
+    assert modes(made.folder) == {f"t.{end}": 0o600 for end in ("key", "json", "report.txt")} | {"t.parquet": 0o700}
+    assert set(modes(made.folder / "t.parquet").values()) == {0o600}
     manifest = json.loads((made.folder / "t.json").read_text())
-    assert manifest["id"] == made.id and manifest["bytes"] == (made.folder / "t.parquet").stat().st_size
+    sizes = {path.name: path.stat().st_size for path in (made.folder / "t.parquet").iterdir()}
+    assert manifest["id"] == made.id and {part["name"]: part["bytes"] for part in manifest["parts"]} == sizes
 
 
 def test_a_folder_open_to_others_is_refused(tmp_path: Path) -> None:
@@ -523,8 +531,7 @@ def test_a_question_that_began_before_a_refresh_ends_on_its_own_rows(tmp_path: P
         assert snapshot.connection().table(snapshot.relation).count().execute() == count
         assert snapshot.connection().table(snapshot.relation).count().execute() == snapshot.arrow().num_rows
     assert sorted(map(str, first.arrow().to_pylist())) == rows and second.report.rows_kept < len(rows)
-    for path in folder.iterdir():
-        path.unlink()
+    shutil.rmtree(folder)
     assert first.arrow().num_rows == len(rows) and not second.current
 
 
@@ -543,20 +550,22 @@ def test_where_files_cannot_be_held_one_that_was_replaced_is_refused(
 
 
 def test_a_refresh_while_a_snapshot_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The id of the old one never stands for the file of the new one."""
+    """The id of the old one never stands for the files of the new one."""
     folder = tmp_path / "s"
-    make(EVENTS, events(), folder=folder, key=None)
-    read, made = Store.read, []
+    old = make(EVENTS, events(), folder=folder)
+    rows, read, made = sorted(map(str, old.arrow().to_pylist())), Store.read, []
 
     def refreshed(store: Store) -> Any:
-        manifest = read(store)
+        found = read(store)
         if not made:
-            made.append(make(EVENTS, events(), folder=folder, key=None))
-        return manifest
+            made.append(make(EVENTS, events(seed=2), folder=folder))
+        return found
 
     monkeypatch.setattr(Store, "read", refreshed)
     found = Snapshot.open(EVENTS, "t", folder)
-    assert (found.id, found.current) == (made[0].id, True)
+    assert (found.id, found.current) == (old.id, False)
+    assert sorted(map(str, found.arrow().to_pylist())) == rows
+    assert (Snapshot.open(EVENTS, "t", folder).id, made[0].current) == (made[0].id, True)
 
 
 def flip(path: Path, at: int) -> None:
@@ -565,11 +574,12 @@ def flip(path: Path, at: int) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("name", ["t.parquet", "t.json", "t.key"])
+@pytest.mark.parametrize("name", ["a part", "t.json", "t.key"])
 def test_open_refuses_what_was_changed(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "s"
-    make(EVENTS, events(), folder=folder)
-    path = folder / name
+    made = make(EVENTS, events(), folder=folder)
+    name = f"t.parquet/{made.id}-00000.parquet" if name == "a part" else name
+    path, name = folder / name, Path(name).name
     whole, size = path.read_bytes(), path.stat().st_size
     for at in (0, size // 3, size // 2, size - 2):
         flip(path, at)
@@ -586,7 +596,8 @@ def test_open_refuses_what_was_changed(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=f"{name} can be read by others than its owner; run: chmod 600 {name}"):
         Snapshot.open(EVENTS, "t", folder)
     path.unlink()
-    with pytest.raises(DataError, match=f"there is no snapshot of table 't' here: .*{name} is missing"):
+    lost = "was changed or is incomplete" if "-" in name else f"there is no snapshot .* here: .*{name} is missing"
+    with pytest.raises(DataError, match=lost):
         Snapshot.open(EVENTS, "t", folder)
 
 
@@ -613,8 +624,10 @@ def test_open_refuses_a_foreign_snapshot(tmp_path: Path) -> None:
     both = Schema({"t": EVENTS.tables["t"], "u": EVENTS.tables["t"]})
     for table in ("t", "u"):
         make(both, {table: events(seed=len(table))}, table, folder=tmp_path / "b")
-    for end in ("parquet", "json", "key"):
+    for end in ("json", "key"):
         (tmp_path / "b" / f"u.{end}").write_bytes((tmp_path / "b" / f"t.{end}").read_bytes())
+    shutil.rmtree(tmp_path / "b" / "u.parquet")
+    shutil.copytree(tmp_path / "b" / "t.parquet", tmp_path / "b" / "u.parquet")
     with pytest.raises(DataError, match="changed or is incomplete"):
         Snapshot.open(both, "u", tmp_path / "b")
 
@@ -651,7 +664,7 @@ def test_a_making_that_is_cut_off_leaves_the_earlier_one(
 ) -> None:
     folder = tmp_path / "s"
     first = make(EVENTS, events(), folder=folder)
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = everything(folder)
 
     def cut(self: Any, doing: str) -> None:
         if doing.startswith(step):
@@ -660,7 +673,7 @@ def test_a_making_that_is_cut_off_leaves_the_earlier_one(
     monkeypatch.setattr(module.Progress, "step", cut)
     with pytest.raises(stop if isinstance(stop, type) else type(stop)):
         make(EVENTS, events(seed=2), folder=folder)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert everything(folder) == before
     assert Snapshot.open(EVENTS, "t", folder).id == first.id
     assert first.arrow().num_rows == first.report.rows_kept
 

@@ -1,0 +1,245 @@
+"""Snapshot store: one table's files in an owner-only folder, sealed so that an edited file is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from pets.common.codec import Json, canonical
+from pets.common.entropy import random_id, rank_key
+from pets.common.files import replace_file
+from pets.errors import DataError
+from pets.rows.stored.parts import Held, Part, from_json, to_json
+
+LAYOUT = 3
+"""Of the stored folder; a change of the layout or of the coding raises it."""
+
+
+class Store:
+    """A snapshot's files: the folder ``<table>.parquet`` of its parts, the manifest ``<table>.json``, ``<table>.key``.
+
+    Beside them lies ``<table>.report.txt``, for the custodian to read; no program does.
+
+    The manifest lists every part with its length and its digest, and is written last: until it is there whole, the
+    earlier snapshot is what the folder holds. The key file holds the rank key and a seal key. The seal, an HMAC over
+    the manifest, shows that it, or any part, was edited; it is no defence against somebody who can read the key file.
+
+    Attributes:
+        parts: the folder of parts.
+        json: the manifest.
+    """
+
+    def __init__(self, folder: Path, table: str) -> None:
+        self.folder = folder.expanduser().absolute()
+        self.table = table
+        name = quote(table, safe=" ")
+        self.parts, self.json, self._key, self.report = (
+            self.folder / f"{name}.{end}" for end in ("parquet", "json", "key", "report.txt")
+        )
+
+    def prepare(self) -> None:
+        """Make the folder, or check that an existing one is the owner's alone."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(
+                f"the folder {self.folder.name!r} cannot be made ({error.strerror}); choose another"
+            ) from None
+        self._private(self.folder, "the folder")
+
+    def key(self) -> tuple[int, bytes]:
+        """The rank key and the seal key, made on first use."""
+        with contextlib.suppress(FileExistsError):
+            fresh = canonical({"rank": f"{rank_key():016x}", "seal": random_id()})
+            handle = os.open(self._key, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(fresh)
+        self._private(self._key, "the key file")
+        try:
+            held = json.loads(self._key.read_bytes())
+            return int(held["rank"], 16), bytes.fromhex(held["seal"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise DataError(
+                f"the key file {self._key.name} is damaged; remove it, then make the snapshot again"
+            ) from None
+
+    @contextlib.contextmanager
+    def writing(self, public_id: str) -> Iterator[Path]:
+        """A new owner-only folder to write parts to; it is gone afterwards, and what was not committed with it.
+
+        Its name is one that whoever makes a snapshot here next sweeps away, if this process was killed.
+        """
+        new = self.folder / f".pets-new-{public_id}"
+        new.mkdir(mode=0o700)
+        lock = os.open(new, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield new
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+            os.close(lock)
+
+    def sealed(self, new: New) -> Path:
+        """Write the manifest of new parts beside them, with its seal, and see to it that all are on the disk."""
+        files = sorted(new.folder.glob("*.parquet"))
+        for file in files:
+            file.chmod(0o600)
+            _flush(file)
+        body = new.manifest | {"parts": to_json([*new.kept, *map(Part.of, files)])}
+        body["seal"] = self._seal(body)
+        page = new.folder / "manifest"
+        with os.fdopen(os.open(page, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as written:
+            written.write(canonical(body))
+            written.flush()
+            os.fsync(written.fileno())
+        return page
+
+    def place(self, new: New) -> None:
+        """Move new parts to where the manifest will look for them; none of them is there yet.
+
+        Raises :class:`DataError` where parts that were to be kept are gone, since somebody refreshed the snapshot.
+        """
+        if not all((self.parts / part.name).is_file() for part in new.kept):
+            raise DataError(f"the snapshot of table {self.table!r} was refreshed meanwhile; make it again")
+        if self.parts.is_file():  # of an earlier layout, which nothing reads
+            self.parts.unlink()
+        self.parts.mkdir(mode=0o700, exist_ok=True)
+        for file in sorted(new.folder.glob("*.parquet")):
+            file.replace(self.parts / file.name)
+        _flush(self.parts)
+
+    def sweep(self) -> None:
+        """Remove the parts that the manifest does not list: of earlier snapshots, and of what was cut off."""
+        listed = {part.name for part in from_json(json.loads(self.json.read_bytes())["parts"])}
+        for file in self.parts.iterdir():
+            if file.name not in listed:
+                with contextlib.suppress(OSError):
+                    file.unlink()
+
+    def tell(self, text: str) -> None:
+        """Leave the report for the custodian, in place of the earlier one."""
+        replace_file(self.report, f"{text}\n".encode(), owner_only=True)
+
+    def read(self) -> tuple[Json, Held]:
+        """The manifest, after every check, and the parts that it lists."""
+        for path, what in (
+            (self.folder, "the folder"),
+            (self.json, "the manifest"),
+            (self.parts, "the folder of parts"),
+            (self._key, "the key file"),
+        ):
+            if not path.exists():
+                raise DataError(
+                    f"there is no snapshot of table {self.table!r} here: {what} {path.name} is missing; make it first"
+                )
+            self._private(path, what)
+        with self._between_commits():
+            return self._checked()
+
+    @contextlib.contextmanager
+    def _between_commits(self) -> Iterator[None]:
+        """Not while a refresh puts one file after the other in its place."""
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(folder)
+
+    def _checked(self) -> tuple[Json, Held]:
+        changed = DataError(f"the snapshot of table {self.table!r} was changed or is incomplete; make it again")
+        try:
+            manifest = json.loads(self.json.read_bytes())
+            seal = manifest.pop("seal")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise changed from None
+        if manifest.get("layout") != LAYOUT:
+            raise DataError(f"the snapshot of table {self.table!r} was made by another version of pets; make it again")
+        if manifest.get("table") != self.table or not hmac.compare_digest(str(seal), self._seal(manifest)):
+            raise changed
+        held = Held(self.json, self._files(manifest))
+        for path in held.parts:
+            if not path.is_file():
+                raise changed
+            self._private(path, "the file")
+        if tuple(map(Part.of, held.parts)) != from_json(manifest["parts"]):
+            raise changed
+        return dict(manifest), held
+
+    def _files(self, manifest: Json) -> list[Path]:
+        return [self.parts / part.name for part in from_json(manifest["parts"])]
+
+    def held(self) -> Held:
+        """The parts that the manifest lists now, as this process has just committed them."""
+        return Held(self.json, self._files(json.loads(self.json.read_bytes())))
+
+    def _seal(self, body: Json) -> str:
+        rank, seal = self.key()
+        return hmac.new(b"%016x" % rank + seal, canonical(body), hashlib.sha256).hexdigest()
+
+    def _private(self, path: Path, what: str) -> None:
+        """Refuse what anybody but the owner could read or change."""
+        found = path.lstat() if path != self.folder else path.stat()
+        wanted, mode = ("700", 0o077) if stat.S_ISDIR(found.st_mode) else ("600", 0o077)
+        if found.st_mode & mode or found.st_uid not in (os.geteuid(), 0):
+            name = path.name or str(path)
+            raise DataError(f"{what} {name} can be read by others than its owner; run: chmod {wanted} {name}")
+
+
+@dataclass(frozen=True)
+class New:
+    """A snapshot that is about to take the place of another.
+
+    Attributes:
+        store: where.
+        folder: of its new parts, as :meth:`Store.writing` gave it: files ``*.parquet`` with names of their own.
+        manifest: what is said of them; their list and the seal are added.
+        kept: parts of the earlier snapshot that are its parts, too.
+    """
+
+    store: Store
+    folder: Path
+    manifest: Json
+    kept: tuple[Part, ...] = ()
+
+
+def commit(written: Sequence[New]) -> list[Held]:
+    """Put new snapshots of one folder in place of the old ones, once all are whole; gives their files.
+
+    All are sealed, and all parts are where they belong, before the first manifest is put there. What is cut off
+    between two manifests leaves tables of two sets, and each of them is still whole.
+    """
+    pages = [new.store.sealed(new) for new in written]
+    folder = os.open(written[0].store.folder, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        for new in written:
+            new.store.place(new)
+        for new, page in zip(written, pages, strict=True):
+            page.replace(new.store.json)
+        os.fsync(folder)
+        held = [new.store.held() for new in written]
+        for new in written:
+            new.store.sweep()
+        return held
+    finally:
+        os.close(folder)
+
+
+def _flush(path: Path) -> None:
+    """Have a file or a folder on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

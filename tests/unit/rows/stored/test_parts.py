@@ -1,0 +1,187 @@
+"""A folder of parts: what its manifest lists is the snapshot, whatever lies beside it and wherever a writer stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pets.errors import DataError, InternalError
+from pets.rows.snapshot import Snapshot
+from pets.rows.stored.parts import Part, from_json, to_json
+from pets.rows.stored.store import New, Store, commit
+from tests.unit.rows.test_snapshot import EVENTS, events, everything, make
+
+EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def divided(folder: Path, parts: int) -> Snapshot:
+    """A stored snapshot of one part, written again as one of so many, as an engine of many tasks writes it."""
+    import pyarrow.parquet as pq
+
+    made = make(EVENTS, events(), folder=folder)
+    rows, store = made.arrow(), Store(folder, "t")
+    manifest, _ = store.read()
+    size = -(-rows.num_rows // parts)
+    with store.writing("divided") as new:
+        for place in range(parts):
+            pq.write_table(rows.slice(place * size, size), new / f"divided-{place:05}.parquet")
+        commit([New(store, new, {name: said for name, said in manifest.items() if name != "parts"})])
+    return Snapshot.open(EVENTS, "t", folder)
+
+
+def rows(snapshot: Snapshot) -> list[str]:
+    return sorted(map(str, snapshot.arrow().to_pylist()))
+
+
+def test_a_snapshot_of_many_parts_is_read_whole_and_is_replaced_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    whole = rows(make(EVENTS, events()))
+    made = divided(folder, 7)
+    assert len(list((folder / "t.parquet").iterdir())) == 7
+    assert sorted(map(len, rows(made))) == sorted(map(len, whole)) and len(rows(made)) == len(whole)
+    assert made.connection().table(made.relation).count().execute() == len(whole)
+    again = make(EVENTS, events(), folder=folder)
+    assert [path.name for path in (folder / "t.parquet").iterdir()] == [f"{again.id}-00000.parquet"]
+    assert len(rows(made)) == len(whole), "its parts are held, though no name leads to them"
+
+
+@pytest.mark.parametrize("lost", ["removed", "changed", "swapped", "renamed", "linked"])
+def test_a_part_that_is_not_as_it_was_is_refused(tmp_path: Path, lost: str) -> None:
+    folder = tmp_path / "s"
+    divided(folder, 3)
+    first, second, third = sorted((folder / "t.parquet").iterdir())
+    if lost == "removed":
+        second.unlink()
+    elif lost == "changed":
+        second.write_bytes(second.read_bytes()[:-1] + b"\0")
+    elif lost == "swapped":
+        one, other = first.read_bytes(), third.read_bytes()
+        first.write_bytes(other)
+        third.write_bytes(one)
+    elif lost == "renamed":
+        third.rename(third.with_name("other.parquet"))
+    else:
+        third.rename(tmp_path / "elsewhere")
+        third.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"was changed or is incomplete; make it again|can be read by others"):
+        Snapshot.open(EVENTS, "t", folder)
+
+
+def test_what_no_manifest_lists_is_no_part_and_is_swept_by_the_next(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    made = divided(folder, 2)
+    stray = folder / "t.parquet" / "stray.parquet"
+    shutil.copy(sorted((folder / "t.parquet").iterdir())[0], stray)
+    opened = Snapshot.open(EVENTS, "t", folder)
+    assert rows(opened) == rows(made) and opened.connection().table(opened.relation).count().execute() == len(
+        rows(made)
+    )
+    make(EVENTS, events(), folder=folder)
+    assert not stray.exists()
+
+
+class Stopped(BaseException):
+    pass
+
+
+def test_wherever_a_writer_stops_one_whole_snapshot_is_there_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a store that renames nothing at once: what is moved is copied, byte by byte, and may stop half-way."""
+    folder, replace = tmp_path / "s", Path.replace
+    first = divided(folder, 3)
+    old, ids = rows(first), {first.id}
+
+    def stopping(after: int, half: bool) -> Callable[[Path, Any], Path]:
+        moved = [0]
+
+        def copied(self: Path, target: Any) -> Path:
+            if folder not in Path(target).parents:
+                return replace(self, target)
+            moved[0] += 1
+            data = self.read_bytes()
+            if moved[0] > after:
+                if half:
+                    Path(target).write_bytes(data[: len(data) // 2])
+                raise Stopped
+            Path(target).write_bytes(data)
+            Path(target).chmod(0o600)
+            self.unlink()
+            return Path(target)
+
+        return copied
+
+    outcomes = []
+    for after in range(3):  # a part, the manifest, the report
+        for half in (False, True):
+            shutil.rmtree(folder)
+            shutil.copytree(divided(tmp_path / "kept", 3).folder, folder)  # type: ignore[arg-type]
+            before = Snapshot.open(EVENTS, "t", folder).id
+            monkeypatch.setattr(Path, "replace", stopping(after, half))
+            with pytest.raises(Stopped):
+                make(EVENTS, events(seed=2), folder=folder)
+            monkeypatch.undo()
+            try:
+                found = Snapshot.open(EVENTS, "t", folder)
+            except DataError as error:
+                assert "was changed or is incomplete; make it again" in str(error)
+                outcomes.append("refused")
+            else:
+                outcomes.append("old" if found.id == before else "new")
+                assert (rows(found) == old) is (found.id == before)
+            again = make(EVENTS, events(), folder=folder)
+            assert sorted(everything(folder)) == sorted(
+                [*(f"t.{end}" for end in ("json", "key", "report.txt")), f"t.parquet/{again.id}-00000.parquet"]
+            )
+    assert outcomes == ["old", "old", "old", "refused", "new", "new"] and ids
+
+
+def test_parts_that_are_kept_are_named_again_and_must_be_there(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    made = divided(folder, 3)
+    store = Store(folder, "t")
+    manifest, held = store.read()
+    body = {name: said for name, said in manifest.items() if name != "parts"}
+    two = tuple(map(Part.of, held.parts[:2]))
+    with store.writing("fewer") as new:
+        commit([New(store, new, body | {"id": "fewer"}, two)])
+    assert len(rows(Snapshot.open(EVENTS, "t", folder))) < len(rows(made)) and not made.current
+    with (
+        store.writing("gone") as new,
+        pytest.raises(DataError, match="table 't' was refreshed meanwhile; make it again"),
+    ):
+        commit([New(store, new, body, (*two, Part("gone.parquet", 0, EMPTY)))])
+    assert Snapshot.open(EVENTS, "t", folder).id == "fewer"
+
+
+def test_an_earlier_layout_is_refused_and_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    make(EVENTS, events(), folder=folder)
+    shutil.rmtree(folder / "t.parquet")
+    (folder / "t.parquet").write_bytes(b"PAR1")
+    manifest = json.loads((folder / "t.json").read_bytes()) | {"layout": 2}
+    (folder / "t.json").write_text(json.dumps(manifest))
+    (folder / "t.parquet").chmod(0o600)
+    with pytest.raises(DataError, match="was made by another version of pets; make it again"):
+        Snapshot.open(EVENTS, "t", folder)
+    assert make(EVENTS, events(), folder=folder).current
+
+
+def test_a_list_of_parts_has_one_order_and_plain_names() -> None:
+    one, two = Part("a.parquet", 0, EMPTY), Part("b.parquet", 0, EMPTY)
+    assert to_json([two, one]) == to_json([one, two]) and from_json(to_json([two, one])) == (one, two)
+    with pytest.raises(InternalError, match="two parts of a snapshot have one name"):
+        to_json([one, Part("a.parquet", 1, EMPTY)])
+    with pytest.raises(InternalError, match="in the order of their names"):
+        from_json(to_json([one, two])[::-1])
+    for name in ("../a.parquet", "/a.parquet", "a", ".a.parquet", "a/b.parquet", "a\n.parquet", "a.parquet\n", ""):
+        with pytest.raises(InternalError, match="a plain name"):
+            Part(name, 0, EMPTY)
+    for size, digest in ((-1, EMPTY), (True, EMPTY), ("1", EMPTY), (1, EMPTY[1:]), (1, EMPTY.upper()), (1, None)):
+        with pytest.raises(InternalError, match="a length and a SHA-256"):
+            Part("a.parquet", size, digest)  # type: ignore[arg-type]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -21,15 +21,22 @@ from pets.errors import QueryError
 from pets.plan.computed.derived_codes import derived_code
 from pets.plan.layout import Dimension, Layout
 from pets.plan.plan import Plan
-from pets.plan.predicate import AllOf, AnyOf, Codes, Predicate, Texts
+from pets.plan.predicate import AllOf, AnyOf, Codes, Predicate, Range, Texts
 from pets.schema.domain import Domain
 from pets.sdc.counted import Count, columns_of, counts_of, population, unfit
+from pets.sdc.possible import possible
 
 MAX_JOINT = 1_000_000
 """Cells of the product of all classes, before those that no table tells apart are merged."""
 
 Flags = npt.NDArray[np.bool_]
+InTime = Callable[[], object]
+"""Raises where there is no time left."""
 FEWER = "compare fewer tables, or tables of coarser groups"
+
+
+def always() -> None:
+    """There is time."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +85,12 @@ class Atoms:
         return out
 
 
-def atoms_of(plans: Sequence[Plan], limit: int) -> Atoms:
+def atoms_of(plans: Sequence[Plan], limit: int, in_time: InTime = always) -> Atoms:
     """The atoms of tables of one population.
 
     Args:
         limit: of atoms; beyond it nothing is checked.
+        in_time: called again and again; whatever it raises ends the work.
 
     Raises:
         QueryError: of too many atoms, or a table that atoms cannot stand for; no row decides that.
@@ -92,16 +100,21 @@ def atoms_of(plans: Sequence[Plan], limit: int) -> Atoms:
             raise QueryError(f"tables of different people or schemas have no atoms in common; {FEWER}")
         if (why := unfit(plan)) is not None:
             raise QueryError(f"a table cannot be compared with others: {why}; {FEWER}")
-    columns = [_Column.cut(name, plans) for name in sorted(set().union(*map(_bases, plans)))]
+    columns = []
+    for name in sorted(set().union(*map(_bases, plans))):
+        in_time()
+        columns.append(_Column.cut(name, plans))
     joint = math.prod(one.classes for one in columns)
     if joint > MAX_JOINT:
         raise QueryError(
             f"the tables cut the people into {joint:,} cells together, and at most {MAX_JOINT:,} are compared; {FEWER}"
         )
     found = _Joint({one.name: (axis, one) for axis, one in enumerate(columns)}, tuple(one.classes for one in columns))
-    blocks = [(i, count, found.slots(plan, count)) for i, plan in enumerate(plans) for count in counts_of(plan)]
-    merged = np.zeros(joint, dtype=np.int64)
-    for _, _, slot in blocks:
+    blocks, merged = [], np.zeros(joint, dtype=np.int64)
+    for i, count in ((i, count) for i, plan in enumerate(plans) for count in counts_of(plan)):
+        in_time()
+        slot = found.slots(plans[i], count)
+        blocks.append((i, count, slot))
         merged = _numbered(merged * (int(slot.max(initial=0)) + 2) + slot + 1)
     nowhere = reduce(np.logical_and, [slot < 0 for _, _, slot in blocks])
     _, first, atom = np.unique(merged, return_index=True, return_inverse=True)
@@ -146,12 +159,14 @@ class _Column:
         starts: the first codes of runs in which every table treats all codes alike.
         kind: the class of each run; classes need not be runs.
         first: of each class, one of its runs.
+        can: of each class, whether anybody can have a code of it.
     """
 
     name: str
     starts: Ints
     kind: Ints
     first: Ints
+    can: Flags
 
     @property
     def classes(self) -> int:
@@ -164,12 +179,16 @@ class _Column:
             points |= _points(plan, name)
         codes = next(plan.fields[name].codes for plan in plans if name in plan.fields)
         starts = np.array(sorted(one for one in points if one < codes), dtype=np.int64)
-        labels = np.zeros(len(starts), dtype=np.int64)
+        can: Flags = np.ones(len(starts), dtype=np.bool_)
+        for plan in plans:
+            if (known := _can(plan, name)) is not None:
+                can &= _inside(known, starts)
+        labels = can.astype(np.int64)
         for plan in plans:
             for values in _leaves(plan, name, starts):
                 labels = _numbered(labels * (int(values.max(initial=0)) + 2) + values + 1)
         _, first = np.unique(labels, return_index=True)
-        return cls(name, starts, labels, first)
+        return cls(name, starts, labels, first, can[first])
 
     def dimension(self) -> Dimension:
         slots = tuple(self.kind.tolist())
@@ -182,7 +201,7 @@ class _Column:
 
 def _points(plan: Plan, base: str) -> set[int]:
     """The codes of a column at which a plan may treat it otherwise."""
-    out: set[int] = set()
+    out = {end for low, high in _can(plan, base) or () for end in (low, high + 1)}
     for name in columns_of(plan):
         chain = _chain(plan, name)
         if chain[0] != base:
@@ -197,6 +216,11 @@ def _points(plan: Plan, base: str) -> set[int]:
             if leaf.column == name:
                 out |= {end for low, high in leaf.ranges for end in (low, high + 1)}
     return out
+
+
+def _can(plan: Plan, base: str) -> tuple[Range, ...] | None:
+    """The codes that a column can have; ``None``: they are not known, or the plan does not use it."""
+    return possible(plan, base) if plan.people_of is not None and base in _bases(plan) else None
 
 
 def _changes(one: Dimension, domain: Domain) -> set[int]:
@@ -221,7 +245,7 @@ def _leaves(plan: Plan, base: str, codes: Ints) -> Iterable[Ints]:
             yield _slots(one, plan.fields[one.column], _computed(plan, one.column, codes))
     for leaf in _conditions(plan):
         if _chain(plan, leaf.column)[0] == base:
-            yield _taken(leaf, _computed(plan, leaf.column, codes)).astype(np.int64)
+            yield _inside(leaf.ranges, _computed(plan, leaf.column, codes)).astype(np.int64)
 
 
 def _computed(plan: Plan, name: str, codes: Ints) -> Ints:
@@ -264,9 +288,9 @@ def _codes(predicate: Predicate) -> list[Codes]:
     return [] if isinstance(predicate, Texts) else [leaf for term in predicate.terms for leaf in _codes(term)]
 
 
-def _taken(leaf: Codes, codes: Ints) -> Flags:
+def _inside(ranges: Iterable[Range], codes: Ints) -> Flags:
     met = np.zeros(len(codes), dtype=np.bool_)
-    for low, high in leaf.ranges:
+    for low, high in ranges:
         met |= (codes >= low) & (codes <= high)
     return met
 
@@ -292,10 +316,17 @@ class _Joint:
     columns: Mapping[str, tuple[int, _Column]]
     shape: tuple[int, ...]
 
+    @cached_property
+    def nobody(self) -> Flags:
+        """The cells in which nobody can be, whatever a table counts."""
+        start: Flags = np.zeros((1,) * len(self.shape), dtype=np.bool_)
+        cannot = (self._along(axis, (~one.can).astype(np.int64)) for axis, one in self.columns.values())
+        return np.asarray(reduce(np.logical_or, (one.astype(np.bool_) for one in cannot), start), dtype=np.bool_)
+
     def slots(self, plan: Plan, count: Count) -> Ints:
         """Of each cell of the product, the cell of a table in which its people are counted; -1: in none."""
         place = np.zeros(self.shape, dtype=np.int64)
-        outside = np.zeros(self.shape, dtype=np.bool_)
+        outside = self.nobody | np.zeros(self.shape, dtype=np.bool_)
         for one in plan.layout.dimensions:
             slots = self._slots(plan, one)
             place, outside = place * one.size + np.maximum(slots, 0), outside | (slots < 0)
@@ -316,7 +347,7 @@ class _Joint:
     def _met(self, plan: Plan, predicate: Predicate) -> Flags:
         if isinstance(predicate, Codes):
             axis, codes = self._codes(plan, predicate.column)
-            return self._along(axis, _taken(predicate, codes).astype(np.int64)).astype(np.bool_)
+            return self._along(axis, _inside(predicate.ranges, codes).astype(np.int64)).astype(np.bool_)
         assert isinstance(predicate, (AllOf, AnyOf)), "texts have no codes"
         joined = np.logical_and if isinstance(predicate, AllOf) else np.logical_or
         start: Flags = np.full((1,) * len(self.shape), isinstance(predicate, AllOf))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pets.plan.plan import Plan
-from pets.sdc.atoms import Atoms, Slots, atoms_of
+from pets.sdc.atoms import Atoms, InTime, Slots, always, atoms_of
 from pets.sdc.book import Told
 from pets.sdc.counted import counts_of, related
 
@@ -65,21 +65,24 @@ class Comparison:
         """Each cell of each table in which somebody may be."""
         return [one.sum for one in self.known[:-1] if one.sum.atoms]
 
-    def hidden(self) -> tuple[list[Sum], bool]:
+    def hidden(self, in_time: InTime = always) -> tuple[list[Sum], bool]:
         """Sums that no table shows as they are: cells, what is left of them, and atoms, from the plans alone.
+
+        Args:
+            in_time: as for :func:`pets.sdc.atoms.atoms_of`.
 
         Returns:
             They, and whether every pair of cells was looked at for one inside another.
         """
         exact = {one.sum.atoms for one in self.known if one.low == one.high}
         found: dict[tuple[int, ...], Sum] = {}
-        left, every = self._left()
+        left, every = self._left(in_time)
         for one in (*self.cells, *left, *self._atoms()):
             if one.atoms not in exact:
                 found.setdefault(one.atoms, one)
         return list(found.values()), every
 
-    def _left(self) -> tuple[list[Sum], bool]:
+    def _left(self, in_time: InTime) -> tuple[list[Sum], bool]:
         """What is left of each cell without another that lies in it, and whether every pair was looked at."""
         sums = self.cells
         flags = np.zeros((len(sums), self.atoms.count), dtype=np.bool_)
@@ -87,6 +90,7 @@ class Comparison:
             flags[row, list(one.atoms)] = True
         sizes, found, looked = flags.sum(axis=1), list[Sum](), 0
         for row, one in enumerate(sums):
+            in_time()
             for other in np.flatnonzero(sizes < sizes[row]).tolist():
                 looked += 1
                 if looked > MAX_PAIRS:
@@ -106,12 +110,13 @@ class Comparison:
             yield Sum((atom,), f"people in all of {said}" if len(names) > 1 else said)
 
 
-def compared(tables: Sequence[Told], limit: int) -> Comparison:
+def compared(tables: Sequence[Told], limit: int, in_time: InTime = always) -> Comparison:
     """Tables of one population, compared; raises as :func:`pets.sdc.atoms.atoms_of`."""
     plans = [one.plan for one in tables if one.plan is not None]
-    atoms = atoms_of(plans, limit)
+    atoms = atoms_of(plans, limit, in_time)
     known = []
     for block in atoms.slots:
+        in_time()
         told = tables[block.table]
         at = counts_of(plans[block.table]).index(block.count)
         for cell, members in enumerate(block.members()):

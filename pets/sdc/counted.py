@@ -14,11 +14,10 @@ from pets.common.integers import Ints
 from pets.plan.person_steps import Attribute, PersonPlan, Read
 from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, AnyOf, Predicate, Texts, columns_in
+from pets.sdc.possible import MAX_CODES, possible
 
 ROWS = ("rows", "units", "tails")
 BINNED = ("leaves", "tree")
-MAX_CODES = 100_000
-"""Codes of a column of which another one is computed, each of which is looked at."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,9 @@ def beyond(plan: Plan) -> str | None:
     if (why := unfit(plan)) is not None:
         return why
     counted = {one.measure for one in counts_of(plan)}
+    for name in sorted(columns_of(plan)):
+        if possible(plan, name) is None:
+            return f"it is not known which values its column {name!r} can have"
     if other := sorted({one.kind for i, one in enumerate(plan.measures) if i not in counted}):
         return f"it tells more than counts of people ({', '.join(other)})"
     return None if (why := related([plan])) is None else f"its {why}"

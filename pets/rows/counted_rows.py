@@ -20,7 +20,7 @@ from pets.plan.measure import Weight
 from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, Codes, Predicate, Texts, known
 from pets.plan.vector import Ints
-from pets.rows.engine import caps
+from pets.rows.engine import caps, stopping
 from pets.rows.engine.backends import backend, first_in_groups
 from pets.rows.engine.slots import bins, cycle, scattered, steps
 from pets.rows.people.lowered import People
@@ -395,5 +395,5 @@ class Rows:
         cursor = backend.con.cursor()
         if isinstance(self._snapshot, People):
             self._snapshot.tell(cursor)
-        found = cursor.execute(sql).fetchnumpy()
+        found = stopping.run(cursor, lambda: cursor.execute(sql).fetchnumpy())
         return {name: np.asarray(found[name], dtype=None if name in self._texts else np.int64) for name in names}

@@ -1,0 +1,49 @@
+"""A statement that takes longer than it may is interrupted; one that does not is left alone."""
+
+from __future__ import annotations
+
+import threading
+
+import duckdb
+import pytest
+
+from pets.rows.engine import stopping
+
+LONG = "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE (a.range * b.range) % 7 = 3"
+
+
+class Cursor:
+    """Its statement ends when it is interrupted."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+
+    def interrupt(self) -> None:
+        self.stopped.set()
+
+    def wait(self) -> bool:
+        return self.stopped.wait(60)
+
+
+def test_a_statement_is_interrupted_when_its_time_is_over() -> None:
+    cursor = Cursor()
+    with stopping.within(0.01):
+        assert stopping.run(cursor, cursor.wait)
+
+
+def test_a_statement_that_ends_in_time_is_not_interrupted_later() -> None:
+    cursor = Cursor()
+    with stopping.within(1000):
+        assert stopping.run(cursor, lambda: 7) == 7
+    assert not cursor.stopped.is_set() and threading.active_count() < 100
+
+
+def test_without_a_limit_nothing_is_started() -> None:
+    before = threading.active_count()
+    assert stopping.run(None, threading.active_count) == before
+
+
+def test_duckdb_ends_what_is_interrupted() -> None:
+    cursor = duckdb.connect().cursor()
+    with stopping.within(0.05), pytest.raises(duckdb.InterruptException):
+        stopping.run(cursor, lambda: cursor.execute(LONG).fetchall())

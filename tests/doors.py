@@ -6,7 +6,7 @@ from typing import Any
 
 import pets
 from pets.errors import HeldError
-from pets.session.door.finding import Finding
+from pets.session.disclosure.finding import Finding
 from tests.checked_tables import N, T, between, of_days, opened
 
 HES = pets.SDC("hes")

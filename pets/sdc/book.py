@@ -20,7 +20,7 @@ from pets.query_model.query import Query
 from pets.schema.schema import Schema
 from pets.sdc.counted import beyond, counts_of, population, unfit
 
-EXACT, GRID, REVIEWED = "release", "grid", "reviewed"
+EXACT, GRID, REVIEWED, UNTOLD = "release", "grid", "reviewed", "untold"
 SUMS = ("rounded", "federated-contribution")
 """What may be made of the shown cells of a grid, which it then names: a site's part of rounded counts, too."""
 
@@ -32,7 +32,7 @@ class Told:
     Attributes:
         number: its place among them, from 1 on, by which sentences name it; 0: of a grid that has not left yet.
         id, snapshot, at: its public name, that of the rows that it counts, and when it left.
-        kind: what form it has.
+        kind: what form it has; :data:`UNTOLD`: it has not left, and what was found of it is taken for told.
         plan: what was counted; ``None``: it is no table of counts.
         rule: how its counts are shown; ``None``: as they are.
         low, high: of each block of counts, in the order of :func:`pets.sdc.counted.counts_of`, what each cell's number
@@ -59,6 +59,8 @@ class Told:
     @property
     def name(self) -> str:
         """What a sentence calls it."""
+        if self.kind == UNTOLD:
+            return f"request {self.id}, which has not left,"
         return f"release {self.number}" if self.number else "the new grid"
 
 
@@ -77,6 +79,10 @@ class Book:
     def of(self, people: str) -> list[Told]:
         """The tables of one population."""
         return [one for one in self.entries if one.people == people]
+
+    def with_untold(self, tables: Iterable[Told]) -> Book:
+        """The book as it would be if these tables had left, too."""
+        return replace(self, entries=(*self.entries, *tables))
 
     def and_grid(self, plan: Plan, snapshot: str, rule: Rounding, shown: Ints) -> Book:
         """The book as it would be with a grid that has not left yet."""
@@ -109,10 +115,10 @@ def whose(plan: Plan) -> str:
     return digest([plan.schema_digest, population(plan)])
 
 
-def book_of(stored: Iterable[bytes | None]) -> Book:
+def book_of(stored: Iterable[bytes | Told | None]) -> Book:
     """The book of what a ledger holds of each release without a finite guarantee, oldest first.
 
-    ``None`` stands for one that was started and is not sealed: what left of it is not known.
+    One that was started and is not sealed stands as what it can have told at most; ``None``: that is not known.
     """
     bodies = list(stored)
     entries, seen = list[Told](), set[str]()
@@ -121,13 +127,22 @@ def book_of(stored: Iterable[bytes | None]) -> Book:
             why = "it was started and not sealed, so what left of it is not known"
             entries.append(Told(len(entries) + 1, "", "", "", "", None, besides=why))
             continue
+        if isinstance(body, Told):
+            entries.append(replace(body, number=len(entries) + 1))
+            continue
         form = json.loads(body)
         if form.get("pets") in SUMS and dict(form.get("grid") or {}).get("id") in seen:
             continue
         told = _told(form, len(entries) + 1)
         seen.add(told.id)
         entries.append(told)
-    return Book(tuple(entries), digest([None if body is None else digest(json.loads(body)) for body in bodies]))
+    return Book(tuple(entries), digest([_head(body) for body in bodies]))
+
+
+def _head(body: bytes | Told | None) -> str | None:
+    if isinstance(body, Told):
+        return digest(["pets.unsealed", body.id])
+    return None if body is None else digest(json.loads(body))
 
 
 def _told(form: Json, number: int) -> Told:

@@ -168,8 +168,8 @@ def replay(handle: Any, key: bytes, one: Any, said: Any, numbers: Any, checkpoin
     )
     need(reviewed.given(said["request_id"]), "a second person has not approved it, by this log; ask for one of later")
     if one["pets"] == "reviewed":
-        by = reviewed.let_out(said["request_id"], one["review"])
-        need(by, "nobody let it leave by this log, or on the word of another finding than it names")
+        by = reviewed.let_out(said["request_id"], one)
+        need(by, "nobody let it leave by this log, or on a word about another finding, or about other numbers")
     others = [found for name, found in account.unbounded.items() if name != said["request_id"]]
     told = {"dp": account.finite, "unbounded": others}
     told |= {"forfeited": account.forfeited} if "forfeited" in said["other_releases"] else {}

@@ -3,6 +3,8 @@
 As docs/proofs/certificate.md says: what is held is given to nobody until it is approved, and each is decided once.
 """
 
+import hashlib
+import json
 from typing import Any
 
 
@@ -13,7 +15,8 @@ class Reviewed:
     """
 
     FOUND = ("proved", "attack", "undecided")
-    EVENTS = (b'"event":"held"', b'"event":"review"', b'"event":"delivered"')
+    EVENTS = tuple(b'"event":"%b"' % name for name in (b"held", b"review", b"delivered", b"reserved", b"started"))
+    TOLD = ("finding", "found", "width", "releases", "beside", "shown")
 
     def __init__(self, need: Any, person: Any) -> None:
         self.need, self.person = need, person
@@ -21,9 +24,12 @@ class Reviewed:
         self.jobs: dict[str, str] = {}  # by the name of a job: held, or decided
         self.word: tuple[int, Any, str] = (-2, None, "")  # the last by which a table outside the grid leaves, and whose
         self.tables: dict[str, Any] = {}  # by request: what was found of such a table
+        self.left: list[str] = []  # what left something without noise, but for sums of a grid's shown cells
 
     def hear(self, said: Any, at: int) -> None:
         """The next entry, whatever it is of."""
+        if said["event"] == "started" and said["unbounded"] and not sums(said):
+            self.left.append(said["request"])
         if said["event"] == "held":
             self.need(self.jobs.get(said["job"]) != "held", f"entry {at} of the log holds a job that was held")
             self.jobs[said["job"]] = "held"
@@ -53,16 +59,33 @@ class Reviewed:
         if "finding" in said or "found" in said:
             told = said["stage"] == "before" and said["decision"] == "approve" and said.get("found") in self.FOUND
             self.need(told and said.get("finding"), f"entry {at} of the log decides about no finding")
-            self.word = at, [said["finding"], said["found"]], said["by"]
+            compared = said["releases"], said["beside"]
+            same = compared == (len(self.left), sha256(["pets.compared", sorted(self.left)]))
+            self.need(same, f"entry {at} of the log lets a table leave that was compared with other releases")
+            self.word = at, {name: said[name] for name in self.TOLD}, said["by"]
         self.answers |= dict.fromkeys(names, said["decision"])
 
-    def let_out(self, request: str, review: Any) -> bool:
-        """Whether a table outside the grid left on somebody's word about the finding that it names."""
-        return self.tables.get(request) == [review["finding"], review["found"]]
+    def let_out(self, request: str, one: Any) -> bool:
+        """Whether a table outside the grid left on somebody's word about what it names, and about its own numbers."""
+        review = one["review"]
+        numbers = ["pets.shown", review["salt"], *(one[name] for name in ("plan", "snapshot", "rule", "shown"))]
+        told = {name: part for name, part in review.items() if name != "salt"} | {"shown": sha256(numbers)}
+        return bool(self.tables.get(request) == told)
 
     def given(self, request: str) -> bool:
         """Whether an answer may be in somebody's hands."""
         return self.answers.get(request) in (None, "approve")
+
+
+def sha256(form: Any) -> str:
+    """Of the canonical form, in hex."""
+    text = json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sums(said: Any) -> bool:
+    """Whether an entry is of sums of the shown cells of a grid, which tell nothing that the grid does not."""
+    return str(said["what"]).startswith("rounded ") and said["protection"].get("kind") == "sdc"
 
 
 def outside(said: Any) -> bool:

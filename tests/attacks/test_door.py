@@ -15,7 +15,7 @@ import pytest
 import pets
 from pets.errors import HeldError, PetsError
 from pets.session.disclosure import solving
-from pets.session.door.finding import ATTACK, PROVED, Finding
+from pets.session.disclosure.finding import ATTACK, PROVED, Finding
 from tests.checked_tables import searched_here
 from tests.doors import HES, asked, days, kept, let_out
 

@@ -21,7 +21,7 @@ from pets.errors import PetsError, VerificationError, shown
 from pets.ledger.log import dsse
 from pets.ledger.log.checkpoint import Checkpoint, dataset_id
 from pets.ledger.log.cleared import EVENTS, Cleared
-from pets.ledger.log.reviewed import Reviewed, outside
+from pets.ledger.log.reviewed import Reviewed, outside, sums
 from pets.ledger.log.tally import ABOVE, Account, Scope, Tally, Wrong, pair, plain, whole
 from pets.ledger.states import NEXT, State
 
@@ -48,6 +48,7 @@ class _Terms:
     delta: int
     unbounded: bool
     outside: str | None
+    sums: bool
     rest: bytes
 
     def charge(self, sign: int) -> None:
@@ -190,7 +191,7 @@ class Audit:
         loss, delta, epoch = whole(said["loss"]), whole(said["delta"]), whole(said["epoch"])
         rest = canonical({name: said[name] for name in said if name not in _OWN})
         asker = plain(said["analyst"]) if outside(said) else None
-        return _Terms(known, scopes, epoch, loss, delta, said["unbounded"], asker, rest)
+        return _Terms(known, scopes, epoch, loss, delta, said["unbounded"], asker, sums(said), rest)
 
     def _known(self, said: Json) -> Tally:
         known = self._datasets.get(plain(said["dataset"]))
@@ -227,6 +228,8 @@ class Audit:
                     terms.charge(-1)
         if event == "started" and terms.unbounded:
             terms.dataset.unbounded += 1
+            if not terms.sums:
+                terms.dataset.told.append(request.decode())
         states[event] += 1
 
     def _begun(self, event: str, request: bytes, terms: _Terms) -> None:
@@ -324,8 +327,8 @@ class Audit:
         self._reviewed.hold(said)
 
     def _review(self, said: Json) -> None:
-        self._known(said)
-        self._reviewed.decide(said, self.size)
+        known = self._known(said)
+        self._reviewed.decide(said, self.size, known.told)
 
     def _signatures(self, said: Json, envelope: Json) -> None:
         """A change is the one that its public body tells of, and whoever the body names did sign it."""

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from pets.common.codec import Json
+import re
+from collections.abc import Sequence
+
+from pets.common.codec import Json, digest
 from pets.ledger.log.cleared import person
-from pets.ledger.log.tally import Wrong, plain
+from pets.ledger.log.tally import Wrong, plain, whole
 
 _STAGES, _DECISIONS = ("before", "after"), ("approve", "refuse")
 _FOUND = ("proved", "attack", "undecided")
+_HEX = re.compile("[0-9a-f]{64}")
 
 
 def outside(said: Json) -> bool:
     """Whether a request is for a table outside the grid, which leaves on a person's word alone."""
     return plain(said["what"]).startswith("reviewed ") and said["protection"].get("kind") == "sdc"
+
+
+def sums(said: Json) -> bool:
+    """Whether a request is for sums of the shown cells of a grid, which tell nothing that the grid does not."""
+    return plain(said["what"]).startswith("rounded ") and said["protection"].get("kind") == "sdc"
 
 
 class Reviewed:
@@ -33,8 +42,12 @@ class Reviewed:
         self._jobs[said["job"]] = True
         self._withheld |= set(map(plain, said["requests"]))
 
-    def decide(self, said: Json, at: int) -> None:
-        """A reviewer's decision, entry ``at``: about an answer only where it is held, which one approval lets go."""
+    def decide(self, said: Json, at: int, left: Sequence[str]) -> None:
+        """A reviewer's decision, entry ``at``: about an answer only where it is held, which one approval lets go.
+
+        Args:
+            left: the requests that left something without noise before, but for sums of a grid's shown cells.
+        """
         job, requests = plain(said["job"]), list(map(plain, said["requests"]))
         told = said["stage"] in _STAGES and said["decision"] in _DECISIONS
         if not told or not job or not plain(said["by"]) or not plain(said["reason"]):
@@ -50,6 +63,10 @@ class Reviewed:
         if "finding" in said or "found" in said:
             if after or said["decision"] != "approve" or not plain(said["finding"]) or said["found"] not in _FOUND:
                 raise ValueError("no word by which a table leaves")
+            if whole(said["width"]) < 1 or _HEX.fullmatch(plain(said["shown"])) is None:
+                raise ValueError("no promise, or no numbers")
+            if (said["releases"], said["beside"]) != (len(left), digest(["pets.compared", sorted(left)])):
+                raise Wrong("lets a table leave that was compared with other releases than had left")
             self._word = at, person(said["by"])
         self._jobs[job] = False
         if said["decision"] == "approve":

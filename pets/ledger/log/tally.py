@@ -76,6 +76,7 @@ class Tally:
     scopes: dict[tuple[str, str], Scope] = field(default_factory=dict)
     states: dict[str, int] = field(default_factory=lambda: dict.fromkeys((state.value for state in State), 0))
     unbounded: int = 0
+    told: list[str] = field(default_factory=list)  # requests that left more than sums of a grid's shown cells
     approvers: dict[str, VerifyingKey] = field(default_factory=dict)
     needed: int = 0
 

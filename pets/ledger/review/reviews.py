@@ -60,7 +60,10 @@ class LetOut:
     Attributes:
         by: who decides; never whoever asked.
         finding, found: the digest of what was found of the table, and what it came to: ``proved``, ``attack`` or
-            ``undecided``. The log has both.
+            ``undecided``.
+        width: how many whole numbers beside the true one each small sum of people was to leave open.
+        releases, beside: how many releases without noise it was compared with, and the digest of which.
+        shown: a salted digest of the numbers that were compared. The log has all of these.
         anyway: why it leaves although it is not proved, in words of their own; the log has their digest alone.
         note: further words of their own, likewise.
     """
@@ -68,6 +71,10 @@ class LetOut:
     by: str
     finding: str
     found: str
+    width: int
+    releases: int
+    beside: str
+    shown: str
     anyway: str = ""
     note: str = ""
 
@@ -207,7 +214,7 @@ class Reviews:
         _check_reviewer(tx, row, vote.reviewer)
         _check_held(row)
         earlier = [_vote(one) for one in reviews.votes(tx.connection, job)]
-        told = {"finding": said.finding, "found": said.found}
+        told = {name: getattr(said, name) for name in ("finding", "found", "width", "releases", "beside", "shown")}
         hidden = {"anyway": digest(said.anyway)}
         Reviews._write(tx, row, vote, said.note, earlier, now, told, hidden)
         ends: dict[str, Any] = {"state": "done", "review": "approved", "request": request}

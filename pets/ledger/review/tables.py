@@ -7,6 +7,7 @@ whoever asked nor the log is told.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ IN_REVIEW = (
     "nothing was released; ask again later"
 )
 """What whoever asked is told until a person has decided, whatever the table would tell and whatever was found of it."""
+_LOOKS = "\nlooks"  # no project's name: whoever notes a look at a table of a dataset is alone
 
 
 def ask(ledger: Ledger, dataset: str, scope: tuple[str, str], asked: Json, key: str, *, most: int) -> QueuedJob:
@@ -88,15 +90,41 @@ def question(row: Any) -> str:
     return str(json.loads(row.asked)["question"])
 
 
-def note_look(ledger: Ledger, job: str, look: Look) -> None:
-    """Note that somebody looked at a table, before they are told what was found; it stays noted."""
+Notes = tuple[tuple[str, str], ...]
+
+
+def notes_of(rows: Sequence[Any], asked: str) -> Notes:
+    """What is noted of looks at tables, of their rows, but of those that ask the question ``asked``."""
+    return tuple((row.id, row.worker) for row in rows if row.worker and question(row) != asked)
+
+
+def note_look(ledger: Ledger, job: str, look: Look, notes: Notes) -> bool:
+    """Note that somebody looked at a table, before they are told what was found; it stays noted.
+
+    Args:
+        notes: what was noted of other tables when it was looked at.
+
+    Returns:
+        Whether it is noted: not where the look tells, and meanwhile another table was looked at. Each of the two would
+        then close the other for ever: whoever comes second looks anew, and finds the first one's note.
+    """
     with ledger.aside() as (connection, _):
         row = jobs.by_id(connection, job)
+        jobs.alone(connection, row.dataset, _LOOKS)
         jobs.alone(connection, row.dataset, row.project)
         row = jobs.by_id(connection, job)
+        tables = reviews.of_kind(connection, row.dataset, TABLE)
+        if look.tells and notes_of(tables, question(row)) != notes:
+            return False
         noted = text([[one.snapshot, one.tells] for one in sorted({*looks(row), look})])
         if not jobs.move(connection, job, row.state, None, worker=noted):
             raise HeldError("this request was decided or taken back meanwhile; look at those that are held")
+    return True
+
+
+def beside(requests: Sequence[str]) -> str:
+    """The digest of the requests whose releases a table was compared with, as the log has it."""
+    return digest(["pets.compared", sorted(requests)])
 
 
 def check_decided(job: QueuedJob) -> None:

@@ -15,6 +15,7 @@ from pets.release.rounded.sealed_table import NONE, SealedTable
 
 FOUND = ("proved", "attack", "undecided")
 """What was found of a table before it left."""
+TEXTS = ("finding", "beside", "salt")
 
 
 class ReviewedTable(RoundedTable):
@@ -29,8 +30,8 @@ class ReviewedTable(RoundedTable):
 
     def _check(self) -> None:
         review = self._form["review"]
-        fits = isinstance(review, dict) and set(review) == {"finding", "found", "width", "releases"}
-        fits = fits and review["found"] in FOUND and isinstance(review["finding"], str)
+        fits = isinstance(review, dict) and set(review) == {*TEXTS, "found", "width", "releases"}
+        fits = fits and review["found"] in FOUND and all(isinstance(review[name], str) for name in TEXTS)
         fits = fits and type(review["width"]) is int and type(review["releases"]) is int
         fits = fits and [len(one.parts) for one in self.plan.outputs] == [len(one) for one in self._blocks]
         by_measure: dict[int, Ints] = {}
@@ -68,7 +69,11 @@ class ReviewedTable(RoundedTable):
 
     @property
     def review(self) -> Json:
-        """What was found before it left: the finding's digest, what it came to, for what width, beside what."""
+        """What was found before it left: the finding's digest, what it came to, for what width, beside what.
+
+        ``beside`` is the digest of the releases that it was compared with, and ``salt`` opens what the log says of the
+        numbers that were compared.
+        """
         return dict(self._form["review"])
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pets.errors import QueryError
 from pets.protection.sdc import WIDTH
@@ -12,7 +12,8 @@ from pets.sdc.book import Book, Told
 from pets.sdc.compare import MAX_PAIRS, Comparison, compared
 from pets.session.custody import Custody
 from pets.session.disclosure.solving import ATTACK, UNDECIDED, Question, Verdict, solved
-from pets.session.disclosure.told_book import opened
+from pets.session.disclosure.told_book import Unleft, looked, unleft
+from pets.session.disclosure.untold import LOST
 
 SMALL = 10
 """Numbers of people below this are small where no rule that was used says more."""
@@ -32,6 +33,8 @@ class Attack:
         besides: what could not be compared, or was not decided in time; more may follow from it.
         looked: how many sums of people were looked at.
         releases: of how many releases without noise.
+        untold: what follows besides, if what was found of tables that have not left is taken for told: of those that
+            were refused, or that were looked at, are not proved and wait. That they do not leave tells no more.
     """
 
     sentences: tuple[str, ...]
@@ -40,23 +43,43 @@ class Attack:
     looked: int
     releases: int
     verdicts: tuple[Verdict, ...] = field(default=(), repr=False)
+    untold: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.sentences or self.shown)
+        return bool(self.sentences or self.shown or self.untold)
 
     def __str__(self) -> str:
         lines = [f"{self.releases:,} releases without noise, {self.looked:,} sums of people looked at."]
         if self.shown:
             lines.append(f"{self.shown:,} small numbers of people were released as they are.")
-        if not self.sentences and not self.besides:
+        if not self.sentences and not self.besides and not self.untold:
             lines.append("No other small number of people was found to be derived more closely than promised.")
         more = ["More may follow of what is not compared, or not decided:"] if self.besides else []
-        return "\n".join([*lines, *self.sentences, *more, *self.besides])
+        untold = ["If tables that have not left are taken for told, since that tells, too:"] if self.untold else []
+        return "\n".join([*lines, *self.sentences, *untold, *self.untold, *more, *self.besides])
 
 
 def attack(custody: Custody, *, width: int = WIDTH, seconds: float = 60) -> Attack:
     """See :meth:`pets.Custodian.attack`."""
-    return derived(opened(custody.account), custody.policy.sdc_atoms, width=width, seconds=seconds)
+    seen = looked(custody, "")
+    return beside(seen.book, unleft(custody, seen), custody.policy.sdc_atoms, width=width, seconds=seconds)
+
+
+def beside(book: Book, refused: Sequence[Unleft], atoms: int, *, width: int, seconds: float) -> Attack:
+    """What can be derived of a book, and what besides with what was found of tables that have not left."""
+    tables, end = [table for one in refused for table in one.tables], time.monotonic() + seconds
+    found = derived(book, atoms, width=width, seconds=seconds / 2 if tables else seconds)
+    lost = [LOST] if any(not one.whole for one in refused) else []
+    if any(one.plan is None for one in refused):
+        lost.append("A table that was refused was asked under another schema, and is not compared.")
+    if not tables:
+        return replace(found, besides=(*found.besides, *lost))
+    left = max(0.0, end - time.monotonic())
+    more = derived(book.with_untold(tables), atoms, width=width, seconds=left)
+    known = {(one.sum.name, one.low, one.high) for one in found.verdicts}
+    untold = [one.sentence for one in more.verdicts if (one.sum.name, one.low, one.high) not in known]
+    besides = tuple(dict.fromkeys((*found.besides, *more.besides, *lost)))
+    return replace(found, besides=besides, untold=tuple(dict.fromkeys(untold)))
 
 
 def derived(book: Book, atoms: int, *, width: int, seconds: float) -> Attack:

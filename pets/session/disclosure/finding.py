@@ -37,14 +37,16 @@ class Finding:
         shown: of each block of counts, each cell as it is shown. Nobody has let it out.
         width: how many whole numbers beside the true one each small sum of people was to leave open.
         state: of :data:`PROVED`, :data:`ATTACK`, :data:`UNDECIDED` and :data:`CLOSED`.
-        releases: of how many earlier releases without noise.
+        releases: how many earlier releases without noise it was compared with.
+        beside: the digest of which these were, by :func:`pets.ledger.review.tables.beside`.
         sums: how many sums of people were looked at.
         attacks: how a small number is derived, a sentence each.
         before: the same of what could be derived as closely before this table.
         besides: why the rest is undecided.
         tables, pairs: of a proof: tables of people, atom by atom, that agree with all that was told; and of each sum
             its atoms and the two of these tables that lie far enough apart in it.
-        nonce: 128 random bits, so that nobody can guess a finding from its digest.
+        nonce, salt: 128 random bits each, so that nobody can guess a finding from its digest, nor what it shows from
+            that of :attr:`commitment`. The salt leaves with the table, and not before.
     """
 
     request: str
@@ -57,8 +59,10 @@ class Finding:
     width: int
     state: str
     releases: int
+    beside: str
     sums: int
     nonce: str = field(repr=False)
+    salt: str = field(repr=False)
     attacks: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     besides: tuple[str, ...] = ()
@@ -66,7 +70,7 @@ class Finding:
     pairs: tuple[tuple[tuple[int, ...], int, int], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        if self.state not in _SAID or not self.nonce:
+        if self.state not in _SAID or not self.nonce or not self.salt:
             raise ValueError("no finding")
 
     def __str__(self) -> str:
@@ -78,6 +82,10 @@ class Finding:
     def digest(self) -> str:
         """SHA-256 of the canonical form: what a decision names."""
         return digest(self.to_json())
+
+    def commitment(self, shown: Any) -> str:
+        """What the log says of the numbers that were compared; ``shown``: they, as the release has them."""
+        return commitment(self.salt, self.question, self.snapshot, self.rule, shown)
 
     def to_json(self) -> Json:
         """The canonical form."""
@@ -94,6 +102,11 @@ class Finding:
         except (AttributeError, LookupError, TypeError, ValueError):
             raise UserError("what was found of this table cannot be read any more; look at it once more") from None
         return made
+
+
+def commitment(salt: str, plan: str, snapshot: str, rule: Json, shown: Any) -> str:
+    """A digest of a table's numbers, of which nobody learns anything without the salt."""
+    return digest(["pets.shown", salt, plan, snapshot, rule, shown])
 
 
 def _listed(part: Any) -> Any:

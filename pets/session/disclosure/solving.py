@@ -111,7 +111,7 @@ def solved(question: Question) -> list[Verdict]:
     """A verdict of each sum, in order."""
     if not question.sums:
         return []
-    replies = _replies(question)
+    replies = _replies(question) if question.seconds > 0 else None
     if replies is None or len(replies) != len(question.sums):
         return [Verdict(one, UNDECIDED) for one in question.sums]
     return [_verdict(question, *both) for both in zip(question.sums, question.protected, replies, strict=True)]

@@ -28,11 +28,12 @@ from pets.rows.snapshot import Snapshot
 from pets.sdc.counted import counts_of
 from pets.sdc.grid import Grid
 from pets.session.custody import Custody
+from pets.session.disclosure.finding import CLOSED, PROVED, Finding
+from pets.session.disclosure.finding_store import FindingStore
 from pets.session.disclosure.told_book import state_of
+from pets.session.disclosure.untold import asked_of
 from pets.session.door.allowed import check_plan, check_still
-from pets.session.door.checking import asked_of, shown_of
-from pets.session.door.finding import CLOSED, PROVED, Finding
-from pets.session.door.finding_store import FindingStore
+from pets.session.door.checking import shown_of
 from pets.session.grid import words
 from pets.session.grid.naming import present
 from pets.session.guard import guarded
@@ -67,7 +68,7 @@ class ReviewedJob(Chosen):
         finding = self.finding
         assert finding is not None
         review: Json = {"finding": finding.digest, "found": finding.state}
-        review |= {"width": finding.width, "releases": finding.releases}
+        review |= {"width": finding.width, "releases": finding.releases, "beside": finding.beside, "salt": finding.salt}
         terms = self.plan, self.protection, schema, self.snapshot.id, at.data
         told = {"guarantee": words.reviewed(self.protection, review), "review": review}
         return found | words.base(words.REVIEWED, *terms) | told
@@ -82,8 +83,13 @@ def _found(job: ReviewedJob, engine: str) -> Json:
     counted = shown_of(job.plan, job.protection, job.snapshot, engine)
     if finding is None or counted != finding.shown:
         raise ValueError("this is not the table that a person let out")
-    place = {one.measure: list(counted[at]) for at, one in enumerate(counts_of(job.plan))}
-    return {"shown": [[place[part] for part in output.parts] for output in job.plan.outputs]}
+    return {"shown": _by_output(job.plan, counted)}
+
+
+def _by_output(plan: Plan, shown: Sequence[Sequence[int]]) -> list[list[list[int]]]:
+    """Of each output of a plan, its counts as they are shown, of those of each block."""
+    place = {one.measure: list(shown[at]) for at, one in enumerate(counts_of(plan))}
+    return [[place[part] for part in output.parts] for output in plan.outputs]
 
 
 def _job(custody: Custody, plan: Plan, protection: SDC, finding: Finding | None = None) -> ReviewedJob:
@@ -170,7 +176,9 @@ def let_out(custody: Custody, request: str, *, by: str, finding: str, anyway: st
     made = _job(asker, plan, protection, found)
     if (made.snapshot.id, plan.digest, custody.policy.digest) != (found.snapshot, found.question, found.policy):
         raise HeldError("the rows or the policy are others since this table was looked at; look at it once more")
-    said = LetOut(by, found.digest, found.state, word if found.state != PROVED else "", note)
+    shown_ = found.commitment(_by_output(plan, found.shown))
+    terms = found.digest, found.state, found.width, found.releases, found.beside, shown_
+    said = LetOut(by, *terms, word if found.state != PROVED else "", note)
 
     def first(tx: Transaction, now: float, ids: Sequence[str]) -> None:
         if state_of(tx, custody.account.dataset, plan.digest) != found.looked:

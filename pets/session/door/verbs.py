@@ -10,7 +10,7 @@ from pets.session.custody import Custody
 from pets.session.disclosure.solving import check_engine
 
 if TYPE_CHECKING:
-    from pets.session.door.finding import Finding
+    from pets.session.disclosure.finding import Finding
 
 
 class DoorVerbs:

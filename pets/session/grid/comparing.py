@@ -6,6 +6,7 @@ neither tells anything of a row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,8 @@ from pets.protection.sdc import SDC
 from pets.release.rounded.sealed_table import STAR
 from pets.sdc.book import Book
 from pets.sdc.grid import Grid
-from pets.session.disclosure.attack import Attack, derived
+from pets.session.disclosure.attack import Attack, beside
+from pets.session.disclosure.told_book import Unleft
 
 FIRST = "Nothing had left without noise of this dataset before it was made."
 _LISTED = 20
@@ -64,6 +66,7 @@ def compared(
     snapshot: str,
     cells: Ints,
     before: Ints | None,
+    refused: Sequence[Unleft] = (),
     *,
     atoms: int,
     **limits: Any,
@@ -71,20 +74,26 @@ def compared(
     """What follows of a grid's cells as they would be shown; ``before``: those of the grid before a refresh.
 
     Args:
-        atoms, limits: as for :func:`pets.session.disclosure.attack.derived`.
+        refused, atoms, limits: as for :func:`pets.session.disclosure.attack.beside`.
     """
-    found = derived(book.and_grid(grid.plan, snapshot, protection.rule, cells), atoms, **limits)
+    found = beside(book.and_grid(grid.plan, snapshot, protection.rule, cells), refused, atoms, **limits)
     cells_moved = () if before is None else moved(grid, protection, before, cells)
-    return Compared(found, cells_moved, word_of(book, grid, protection, snapshot))
+    return Compared(found, cells_moved, word_of(book, grid, protection, snapshot, refused))
 
 
-def word_of(book: Book, grid: Grid, protection: SDC, snapshot: str) -> str:
-    """By what a custodian says that they looked: of what left, and of what is to leave; no row decides it."""
-    left = [[one.number, one.id] for one in book.entries]
+def word_of(book: Book, grid: Grid, protection: SDC, snapshot: str, refused: Sequence[Unleft] = ()) -> str:
+    """By what a custodian says that they looked: of what left or was refused, and of what is to leave; no row decides.
+
+    The word is published. That somebody looked at a table which waits is told to nobody, so it is no part of it.
+    """
+    left: list[Any] = [[one.number, one.id] for one in book.entries]
+    left += [one.row.id for one in refused if one.row.review == "refused"]
     return digest(["pets.compared", left, grid.plan.digest, protection.to_json(), snapshot])[:12]
 
 
-def confirmed(book: Book, grid: Grid, protection: SDC, snapshot: str, word: object) -> str:
+def confirmed(
+    book: Book, grid: Grid, protection: SDC, snapshot: str, word: object, refused: Sequence[Unleft] = ()
+) -> str:
     """What the grid's notes say of the comparison.
 
     Raises:
@@ -100,10 +109,11 @@ def confirmed(book: Book, grid: Grid, protection: SDC, snapshot: str, word: obje
             "print(custodian.compare_grid(…)) with the same grid and rule, and write the word that it ends with, "
             "name_grid(…, confirm='…')"
         )
-    if word != word_of(book, grid, protection, snapshot):
+    if word != word_of(book, grid, protection, snapshot, refused):
         raise UnconfirmedError(
             f"{shown(word)} is the word of another comparison: of another grid or rule, of other tables, or of before "
-            "something else left; look again at print(custodian.compare_grid(…)) and write the word that it ends with"
+            "something else left or was refused; look again at print(custodian.compare_grid(…)) and write the word "
+            "that it ends with"
         )
     return (
         f"Its custodian compared it, before it was made, with all that had left before without noise ({count:,} "

@@ -23,7 +23,7 @@ from pets.sdc.grid import Grid
 from pets.session.custody import Custody
 from pets.session.disclosure.attack import Attack
 from pets.session.disclosure.solving import check_engine
-from pets.session.disclosure.told_book import opened
+from pets.session.disclosure.told_book import looked, unleft
 from pets.session.grid import words
 from pets.session.grid.comparing import Compared, compared, confirmed, word_of
 from pets.session.guard import guarded
@@ -71,13 +71,13 @@ def protected(grid: Grid, protection: SDC, snapshot: Snapshot | Linked, engine: 
 def name_grid(custody: Custody, query: Query, protection: SDC, *, anew: bool, confirm: str | None) -> ProtectedGrid:
     """See :meth:`pets.Custodian.name_grid`."""
     grid = _gridded(custody, query, protection)
-    book = opened(custody.account)  # before the grids: who names one meanwhile is told of that, not of the book
+    seen = looked(custody, "")  # before the grids: who names one meanwhile is told of that, not of the book
     earlier, snapshot = grids(custody), custody.rows_of(grid.plan)
     if earlier:
         _check_earlier(earlier[-1], grid, protection, snapshot.id, anew=anew)
         if not anew or earlier[-1].snapshot_id == snapshot.id:
             return earlier[-1]
-    said = confirmed(book, grid, protection, snapshot.id, confirm)
+    said = confirmed(seen.book, grid, protection, snapshot.id, confirm, unleft(custody, seen))
     job = GridJob(grid, protection, snapshot, _key(custody, len(earlier)), custody.budget.currency, said)
     custody.sealed(job, None, again=False)
     # somebody may have named another one meanwhile, and then it is that one which tables come from
@@ -89,18 +89,19 @@ def name_grid(custody: Custody, query: Query, protection: SDC, *, anew: bool, co
 def compare_grid(custody: Custody, query: Query, protection: SDC, *, width: int, seconds: float) -> Compared:
     """See :meth:`pets.Custodian.compare_grid`. Of what is counted only what the rule shows is looked at."""
     grid = _gridded(custody, query, protection)
-    book, earlier, snapshot = opened(custody.account), grids(custody), custody.rows_of(grid.plan)
+    seen, earlier, snapshot = looked(custody, ""), grids(custody), custody.rows_of(grid.plan)
+    book, refused = seen.book, unleft(custody, seen)
     if earlier:
         _check_earlier(earlier[-1], grid, protection, snapshot.id, anew=True)
     if not book.entries:
-        return Compared(Attack((), 0, (), 0, 0), (), word_of(book, grid, protection, snapshot.id))
+        return Compared(Attack((), 0, (), 0, 0), (), word_of(book, grid, protection, snapshot.id, refused))
     check_engine()
     cells, incident = guarded(partial(protected, grid, protection, snapshot, custody.engine))
     if cells is None:
         number = custody.keep_incident(random_id()[:12], incident)
         raise DataError(f"the grid could not be counted; what went wrong is told by incident({number!r})")
     terms = book, grid, protection, snapshot.id, array_of(cells), earlier[-1].shown if earlier else None
-    return compared(*terms, atoms=custody.policy.sdc_atoms, width=width, seconds=seconds)
+    return compared(*terms, refused, atoms=custody.policy.sdc_atoms, width=width, seconds=seconds)
 
 
 def _gridded(custody: Custody, query: Query, protection: SDC) -> Grid:

@@ -16,6 +16,7 @@ from pets.common.codec import canonical
 from pets.errors import VerificationError
 from pets.ledger.ledger import Ledger
 from pets.ledger.publish import export
+from pets.ledger.review.tables import beside
 from pets.session.disclosure import solving
 from pets.verify.check import CannotCheck, Refused, _cleared, _reviewed, check
 from tests.checked_tables import N, T, between, searched_here, total
@@ -87,7 +88,8 @@ def test_a_promise_of_more_than_was_found_is_refused(made: tuple[Outside, Path])
     review = world.tables[1].form["review"]
     assert review["found"] == "attack"
     assert "promises something else (guarantee)" in lie(world, 1, review=review | {"found": "proved"})
-    for wrong in ({"found": "sure"}, {"finding": "x"}, {"width": 0}, {"releases": 0}, {"width": "3"}):
+    wrongs: list[dict[str, Any]] = [{"found": "sure"}, {"finding": "x"}, {"width": 0}, {"releases": 0}, {"width": "3"}]
+    for wrong in (*wrongs, {"beside": "x"}, {"beside": 7}, {"salt": None}):
         assert "its review tells nothing" in lie(world, 1, review=review | wrong)
     assert "promises less" in lie(world, 1, review=review | {"width": 2})
     assert "other parts" in lie(world, 1, review=review | {"by": "jo"})
@@ -112,6 +114,10 @@ def lying(made: tuple[Outside, Path], tmp_path: Path) -> World:
         (["review refused"], "decides about no finding", "does not say what an entry of kind 'review' must say"),
         (["review sure"], "decides about no finding", "does not say what an entry of kind 'review' must say"),
         (["review after"], "decides", "decides about an answer that is not held"),
+        (["review"], "that was compared with other releases", "that was compared with other releases than had left"),
+        (["review more"], "that was compared with other releases", "that was compared with other releases"),
+        (["review no width"], "", "does not say what an entry of kind 'review' must say"),
+        (["review no numbers"], "", "does not say what an entry of kind 'review' must say"),
     ],
 )
 def test_what_must_never_happen_is_found(
@@ -120,6 +126,10 @@ def test_what_must_never_happen_is_found(
     started = lying.entry("started") | {"request": "0" * 32}
     assert started["what"].startswith("reviewed ")
     review = lying.entry("review") | {"job": "1" * 64}
+    with lying.ledger.reading() as tx:
+        said_now = [json.loads(body) for body, _, _ in tx.entries()]
+    now = [one["request"] for one in said_now if one["event"] == "started" and one["unbounded"]]
+    old, review = review, review | {"releases": len(now), "beside": beside(now)}
     bare = {name: part for name, part in review.items() if name not in ("finding", "found")}
     kinds: dict[str, tuple[str, dict[str, Any]]] = {
         "started": ("started", started),
@@ -127,6 +137,10 @@ def test_what_must_never_happen_is_found(
         "review own": ("review", review | {"by": f" {started['analyst'].upper()}"}),
         "review refused": ("review", review | {"decision": "refuse"}),
         "review sure": ("review", review | {"found": "sure"}),
+        "review": ("review", old),
+        "review more": ("review", review | {"releases": len(now) + 1}),
+        "review no width": ("review", review | {"width": 0}),
+        "review no numbers": ("review", review | {"shown": "none"}),
         "review after": ("review", review | {"stage": "after"}),
     }
     for one in lies:
@@ -142,34 +156,44 @@ def test_what_must_never_happen_is_found(
 
 def test_a_table_on_the_word_of_another_finding_is_refused(made: tuple[Outside, Path]) -> None:
     world = made[0]
-    for at, review in enumerate([one.form["review"] for one in world.tables]):
-        own = [review["finding"], review["found"]]
+    for at, form in enumerate([one.form for one in world.tables]):
+        review = form["review"]
         heard = _reviewed.Reviewed(need, _cleared.person)
         for body, _ in world.log:
             said = json.loads(body)
             if said.get("dataset") == "checked-tables":
                 heard.hear(said, said["seq"])
         name = json.loads(said_of(world.tables[at])["log"]["entry"])["request"]
-        assert heard.let_out(name, dict(zip(("finding", "found"), own, strict=True)))
-        for other in (["0" * 64, own[1]], [own[0], "undecided"]):
-            assert not heard.let_out(name, dict(zip(("finding", "found"), other, strict=True)))
-        assert not heard.let_out("0" * 32, review)
+        assert heard.let_out(name, form) and not heard.let_out("0" * 32, form)
+        others: list[dict[str, Any]] = [{"finding": "0" * 64}, {"found": "undecided"}, {"beside": "0" * 64}]
+        for other in (*others, {"width": 2}, {"releases": 9}, {"salt": "0" * 32}):
+            assert not heard.let_out(name, form | {"review": review | other}), other
+        assert not heard.let_out(name, form | {"shown": [[[30]]]}), "numbers that were not compared"
+        assert not heard.let_out(name, form | {"snapshot": "another"})
+
+
+def until(lines: list[Any], end: int) -> Any:
+    """What a reader of the log has heard before an entry."""
+    heard = _reviewed.Reviewed(need, _cleared.person)
+    for at, said in enumerate(lines[:end]):
+        if said.get("dataset") == "checked-tables":
+            heard.hear(said, at)
+    return heard
 
 
 def test_a_table_begins_with_the_entry_after_the_word_by_which_it_leaves(made: tuple[Outside, Path]) -> None:
     lines = [json.loads(body) for body, _ in made[0].log]
     for at, said in enumerate(lines):
         if said["event"] == "started" and said["what"].startswith("reviewed "):
-            heard = _reviewed.Reviewed(need, _cleared.person)
-            heard.hear(lines[at - 1], at - 1)
+            heard = until(lines, at)
             heard.hear(said, at)
             for places in ([at - 2], []):
-                heard = _reviewed.Reviewed(need, _cleared.person)
+                heard = until(lines, at - 1)
                 for place in places:
                     heard.hear(lines[at - 1], place)
                 with pytest.raises(Refused, match="begins a table that nobody let leave"):
                     heard.hear(said, at)
-            heard = _reviewed.Reviewed(need, _cleared.person)
+            heard = until(lines, at - 1)
             heard.hear(lines[at - 1] | {"by": f" {said['analyst'].upper()}"}, at - 1)
             with pytest.raises(Refused, match="begins a table that its asker let leave"):
                 heard.hear(said, at)

@@ -52,8 +52,10 @@ def check_parts(one: Any, said: Any, plan: Plan, digest: str, base: Any) -> None
         shows = all(type(number) is int and ROUNDED.RULES.shows(plan.rule, number) for number in counts)
         need(shows, "a cell is shown as its rule shows no count")
     review = one["review"]
-    need(sorted(review) == ["finding", "found", "releases", "width"], "its review has other parts than pets writes")
-    digits = isinstance(review["finding"], str) and len(review["finding"]) == 64 and review["found"] in SAID
+    parts = ["beside", "finding", "found", "releases", "salt", "width"]
+    need(sorted(review) == parts, "its review has other parts than pets writes")
+    texts = all(isinstance(review[name], str) for name in ("beside", "finding", "salt"))
+    digits = texts and len(review["beside"]) == len(review["finding"]) == 64 and review["found"] in SAID
     numbers = type(review["width"]) is int and review["width"] > 0 and type(review["releases"]) is int
     need(digits and numbers and review["releases"] > 0, "its review tells nothing")
     need(review["width"] >= one["protection"].get("width", 3), "it promises less than its protection asks for")

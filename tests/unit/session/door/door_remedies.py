@@ -177,6 +177,37 @@ def uncounted(read: bool) -> Any:
     return here(act)
 
 
+def slow(act: Callable[[pets.Custodian, str], object]) -> Any:
+    """The table cannot be counted in the policy's time."""
+
+    def look() -> object:
+        custodian = kept()
+        request = asked(custodian, days(0, 1))
+        times = mock.patch.object(checking, "monotonic", mock.Mock(side_effect=[0.0, 10.0**6]))
+        with mock.patch.object(checking, "tabulate", None), times:
+            return act(custodian, request)
+
+    return here(look)
+
+
+def beside_others(alone: bool) -> Any:
+    """Others look at tables of the dataset all the time."""
+
+    def look() -> object:
+        custodian = kept()
+        request = asked(custodian, days(0, 1))
+        if alone:
+            return custodian.look(request)
+        with mock.patch.object(checking, "note_look", lambda *_: False):
+            return custodian.look(request)
+
+    return here(look)
+
+
+def no(custodian: pets.Custodian, request: str) -> None:
+    custodian.refuse(request, by="jo", reason="unclear")
+
+
 def edited(again: bool) -> Any:
     """What was found is edited where it lies."""
 
@@ -266,6 +297,8 @@ DOOR = [
     Case(later({"sdc_review": "never"}, "look"), "open the data with sdc_review='always'", later({}, "look")),
     Case(ruled("look"), "by another rule than this table; refuse it", ruled("refuse")),
     Case(uncounted(False), "look at it", uncounted(True)),
+    Case(slow(pets.Custodian.look), "allow more, or refuse it", slow(no)),
+    Case(beside_others(False), "look once more", beside_others(True)),
     Case(edited(False), "look at it once more", edited(True)),
     Case(unwritable(True), "look at its owner and at the space", unwritable(False)),
     Case(other_request(False), "decide it with approve('the id', by=…)", other_request(True)),

@@ -16,7 +16,7 @@ from pets import col
 from pets.errors import QueryError
 from pets.plan.plan import make_plan
 from pets.sdc.counted import beyond, related
-from pets.session.door.finding import UNDECIDED
+from pets.session.disclosure.finding import UNDECIDED
 from tests.checked_tables import total
 from tests.doors import HES, OPEN, asked, let_out
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import pets
+from pets import col
 from pets.errors import HeldError
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import Queue
-from pets.session.door.finding import ATTACK, CLOSED, PROVED, UNDECIDED, Finding
+from pets.session.disclosure.finding import ATTACK, CLOSED, PROVED, UNDECIDED, Finding
 from tests.checked_tables import BUDGET, total
-from tests.doors import HES, OPEN, asked, days, kept
+from tests.doors import GRID, HES, OPEN, asked, days, kept
 
 E9 = [11, 1, 11, 30, 40]
 
@@ -96,7 +98,51 @@ def test_what_was_found_counts_for_whoever_asked_the_same(tmp_path: Path) -> Non
         assert custodian.look(asked(custodian, days(3, 4))).state == UNDECIDED
 
 
-def test_a_refusal_closes_these_people_as_another_population_too() -> None:
+def refused(custodian: pets.Custodian, query: pets.Query) -> None:
+    """A table that somebody looked at and a person refused."""
+    request = asked(custodian, query)
+    custodian.look(request)
+    custodian.refuse(request, by="jo", reason="may-disclose")
+
+
+def test_an_attack_takes_what_was_refused_for_told_and_says_so() -> None:
+    custodian = kept([9, 1, 40])
+    total(custodian, days(0, 1))
+    before = custodian.attack()
+    assert not before and before.untold == ()
+    refused(custodian, days(0, 0))
+    found = custodian.attack()
+    assert found and found.sentences == () and found.untold and found.releases == before.releases
+    assert all("which has not left" in one for one in found.untold)
+    assert "taken for told" in str(found) and "No other small number" not in str(found)
+
+
+def test_a_grid_is_compared_with_what_was_refused() -> None:
+    custodian = kept([9, 1, 40])
+    total(custodian, days(0, 1))
+    first = custodian.compare_grid(GRID, HES)
+    refused(custodian, days(0, 0))
+    second = custodian.compare_grid(GRID, HES)
+    assert not first and second.attack.untold and first.word != second.word
+    waits = asked(custodian, days(1, 1), "bob")
+    custodian.look(waits)
+    assert custodian.compare_grid(GRID, HES).word == second.word, "that somebody looked is told to nobody"
+    custodian.refresh()
+    with pytest.raises(pets.errors.UserError, match="is the word of another comparison"):
+        custodian.name_grid(GRID, HES, anew=True, confirm=first.word)
+    custodian.name_grid(GRID, HES, anew=True, confirm=custodian.compare_grid(GRID, HES).word)
+
+
+def test_an_attack_says_that_a_refused_table_is_lost(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        custodian = kept(ledger=ledger)
+        refused(custodian, days(0, 0))
+        assert not custodian.attack().besides
+        shutil.rmtree(tmp_path / "ledger.db.findings")
+        assert any("is lost" in one for one in custodian.attack().besides)
+
+
+def two_populations() -> pets.Custodian:
     units = {"id": pets.Identifier()}
     day = {"d": pets.Category(["a", "b", "c"], nullable=False)}
     sex = {"sex": pets.Category(["f", "m"], nullable=False)}
@@ -109,7 +155,31 @@ def test_a_refusal_closes_these_people_as_another_population_too() -> None:
     custodian = pets.Custodian(schema, data, budget=BUDGET, policy=pets.Policy(**OPEN), progress=False)
     number = pets.count()
     custodian.name_grid(pets.query("p").group_by("sex").agg(n=number), HES)
+    return custodian
+
+
+SEEN = pets.events("stays").exists()
+
+
+def test_a_refusal_closes_these_people_as_another_population_too() -> None:
+    custodian, number = two_populations(), pets.count()
     custodian.refuse(asked(custodian, pets.query("p").group_by("d").agg(n=number)), by="jo", reason="may-disclose")
-    seen = pets.events("stays").exists()
-    for query in (pets.people(of="p"), pets.people(of="p", z=seen)):
+    for query in (pets.people(of="p"), pets.people(of="p", z=SEEN)):
         assert custodian.look(asked(custodian, query.group_by("d").agg(n=number))).state == CLOSED
+
+
+@pytest.mark.parametrize("looked_at", [False, True])
+@pytest.mark.parametrize(
+    ("where", "closed"), [(col("d") == "c", False), (col("d") == "b", True), (col("sex") == "f", True)]
+)
+def test_a_refusal_leaves_open_who_shares_nobody_with_it(where: Any, closed: bool, looked_at: bool) -> None:
+    for people in (pets.people(of="p"), pets.people(of="p", z=SEEN)):
+        custodian, number = two_populations(), pets.count()
+        query = pets.query("p").where(col("d").isin(["a", "b"])).agg(n=number)
+        if looked_at:
+            refused(custodian, query)
+        else:
+            custodian.refuse(asked(custodian, query), by="jo", reason="out-of-scope")
+        found = custodian.look(asked(custodian, people.where(where).agg(n=number)))
+        assert (found.state == CLOSED) == closed
+        assert closed or any("counts none of these people" in one for one in found.besides) == looked_at

@@ -74,8 +74,8 @@ class Store:
 
     def __init__(self, address: str | None, pool: int = POOL) -> None:
         self.memory = address is None
-        # five stay open, the others as long as they are needed
-        self._pool = {"pool_size": min(5, pool), "max_overflow": max(0, pool - 5), "pool_timeout": BUSY_SECONDS}
+        # those that were needed stay open, for to open one costs more than to answer; the last one used is used first
+        self._pool = {"pool_size": pool, "max_overflow": 0, "pool_timeout": BUSY_SECONDS, "pool_use_lifo": True}
         self.path: Path | None = None
         if address is None:
             self.label = "memory"
@@ -146,6 +146,7 @@ class Store:
         cursor.execute("PRAGMA fullfsync=ON")  # where fsync alone does not reach the disk (macOS)
         if not self.memory:
             # of several that open a new file at once, one changes its mode; SQLite refuses the others without a wait
+            cursor.execute("PRAGMA busy_timeout = 0")
             mode = in_turn(connection, "PRAGMA journal_mode=WAL").fetchone()[0]
             full = cursor.execute("PRAGMA synchronous").fetchone()[0]
             if mode != "wal" or full < 2:

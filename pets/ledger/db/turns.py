@@ -19,8 +19,8 @@ import sqlalchemy as sa
 BUSY_SECONDS = 60.0
 """Seconds that a transaction waits for others at most."""
 
-LOOK_AGAIN = 0.003
-"""Seconds between two looks whether the file is free."""
+LOOK_AGAIN = 0.0005
+"""Seconds between two looks whether the file is free; a transaction takes a few times as long."""
 
 
 class Turns:
@@ -74,36 +74,43 @@ class Turns:
 
 def begins(connection: sa.Connection) -> None:
     """Begin a transaction of SQLite's own, of the kind that the connection's options ask for."""
-    driver: Any = connection.connection.driver_connection
-    options = connection.get_execution_options()
-    if "glances" in options:
-        return  # SQLite then reads each statement by itself
+    pooled: Any = connection.connection
+    driver, options = pooled.driver_connection, connection.get_execution_options()
     level = options.get("writes")
     statement = "BEGIN" if level is None else "BEGIN IMMEDIATE"
     try:
-        if level is not None:
-            # each time: the last writer on this connection may have had another
+        _patience(driver, pooled.info, level is None)
+        if "glances" in options:
+            return  # SQLite then reads each statement by itself
+        if level is None:
+            driver.execute(statement)
+            return
+        if pooled.info.get("synchronous") != level:  # the last writer on this connection had another
             driver.execute(f"PRAGMA synchronous={level}")
-        driver.execute(statement) if level is None else in_turn(driver, statement)
+            pooled.info["synchronous"] = level
+        in_turn(driver, statement)
     except sqlite3.Error as error:
         raise sa.exc.DBAPIError.instance(statement, None, error, sqlite3.Error, dialect=connection.dialect) from error
 
 
+def _patience(driver: Any, info: Any, patient: bool) -> None:
+    """Whether SQLite itself waits for others; for a turn to write it must not, see :func:`in_turn`."""
+    if info.get("patient") != patient:
+        driver.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000 if patient else 0:.0f}")
+        info["patient"] = patient
+
+
 def in_turn(driver: Any, statement: str) -> Any:
-    """The cursor of a statement that waits for its turn, as often as everybody else.
+    """The cursor of a statement that waits for its turn, as often as everybody else; SQLite itself must not wait.
 
     SQLite's own wait sleeps the longer the more often it looked, so that among many writers those who came last go
     first, and the first may wait for ever.
     """
     until = time.monotonic() + BUSY_SECONDS
-    driver.execute("PRAGMA busy_timeout = 0")
-    try:
-        while True:
-            try:
-                return driver.execute(statement)
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                    raise
-            time.sleep(LOOK_AGAIN)
-    finally:
-        driver.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+    while True:
+        try:
+            return driver.execute(statement)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(LOOK_AGAIN)

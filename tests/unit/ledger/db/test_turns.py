@@ -93,3 +93,43 @@ def test_a_connection_that_a_server_dropped_is_replaced(
                 ask(asker, request("at once"))
             monkeypatch.setattr(store, "IDLE", 0.0)
         ask(asker, request("after"))
+
+
+def test_a_connection_that_was_needed_once_stays_open(place: Place) -> None:
+    """To open one costs more than what is asked over it, and requests come in crowds."""
+    with opened(place, pool=9) as ledger:
+        made: list[Any] = []
+        sa.event.listen(ledger._store._engine, "connect", lambda *_: made.append(1))
+        for _ in range(3):
+            crowd = threading.Barrier(9)
+
+            def look(crowd: threading.Barrier = crowd) -> None:
+                with ledger.reading():
+                    crowd.wait(240)
+
+            crew = [threading.Thread(target=look) for _ in range(9)]
+            for thread in crew:
+                thread.start()
+            for thread in crew:
+                thread.join(240)
+        assert len(made) == 8
+
+
+def test_sqlite_waits_for_others_but_for_a_turn_to_write(new_place: Callable[[str], Place]) -> None:
+    """On one connection, whatever it was used for before."""
+    with opened(new_place("sqlite"), pool=1) as ledger:
+
+        def patience(connection: sa.Connection) -> int:
+            driver: Any = connection.connection.driver_connection
+            return int(driver.execute("PRAGMA busy_timeout").fetchone()[0])
+
+        for _ in range(2):
+            with ledger.aside() as (connection, _):
+                assert patience(connection) == 0
+            with ledger.reading() as tx:
+                assert patience(tx.connection) == 60_000
+            with ledger.aside(durable=False) as (connection, _):
+                assert patience(connection) == 0
+            with ledger.aside(writes=False) as (connection, _):
+                connection.execute(sa.text("SELECT 1"))
+                assert patience(connection) == 60_000

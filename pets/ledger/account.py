@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -342,21 +341,15 @@ class Account:
 
         While it lasts the lease is renewed: a fit of an hour is not taken for one that was left behind.
         """
-        done = threading.Event()
-        keeper = threading.Thread(target=self._keep, args=(grants, done), daemon=True)
-        keeper.start()
-        try:
-            yield
-        except BaseException:
-            with contextlib.suppress(UserError):
-                self.close(grants)
-            raise
-        finally:
-            done.set()
-            keeper.join()
+        with self.ledger.keeper.keeping(lambda: self._keep(grants)):
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(UserError):
+                    self.close(grants)
+                raise
 
-    def _keep(self, grants: Sequence[Grant], done: threading.Event) -> None:
-        while not done.wait(self.ledger.lease / 3):
-            with contextlib.suppress(UserError), self.ledger.writing() as (tx, now):
-                for grant in grants:
-                    tx.keep(grant.id, grant.token, now + self.ledger.lease)
+    def _keep(self, grants: Sequence[Grant]) -> None:
+        with self.ledger.writing() as (tx, now):
+            for grant in grants:
+                tx.keep(grant.id, grant.token, now + self.ledger.lease)

@@ -19,6 +19,7 @@ from pets.common.entropy import random_id
 from pets.common.signing import SigningKey, VerifyingKey
 from pets.errors import LedgerError, UserError, VerificationError, shown
 from pets.ledger.db import sql
+from pets.ledger.db.keeper import Keeper
 from pets.ledger.db.row_types import moment, parsed
 from pets.ledger.db.store import POOL, CommitUnknown, Connection, Store
 from pets.ledger.db.transaction import Transaction
@@ -46,7 +47,7 @@ class Ledger:
         key: the public half of the key that signs certificates and checkpoints.
         origin: the ledger's public name; it never changes.
         incidents: what went wrong in failed requests, for the custodian alone.
-        listeners: whom this process tells of every change.
+        listeners, keeper: whom this process tells of every change; and what renews leases.
         recovered: how many requests were left behind by others, and closed when it was opened.
     """
 
@@ -80,7 +81,8 @@ class Ledger:
             raise LedgerError(f"a lease is a number of seconds above 0, not {shown(lease)}")
         if isinstance(pool, bool) or not isinstance(pool, int) or not 0 < pool <= 1000:
             raise LedgerError(f"a pool is a whole number of connections from 1 to 1000, not {shown(pool)}")
-        self._clock, self.lease, self.listeners = clock, float(lease), Listeners()
+        self._clock, self.lease = clock, float(lease)
+        self.listeners, self.keeper = Listeners(), Keeper(self.lease / 3)
         self._store = Store(None if address is None else str(address), pool)
         self.label, self.memory, self.in_file = self._store.label, self._store.memory, self._store.path is not None
         self._folder, stem = self._places(keys)
@@ -88,8 +90,7 @@ class Ledger:
         self.incidents = Incidents(None if self.memory else self._folder / f"{stem}.incidents")
         self.public_path = None if self.memory else self._folder / f"{stem}.pub"
         self._seen: tuple[int, bytes] = (0, b"")
-        self._swept = float("-inf")
-        self._lock = threading.Lock()
+        self._swept, self._lock, self.recovered = float("-inf"), threading.Lock(), 0
         self._signing = self._key(None if self.memory else self._folder / f"{stem}.key")
         self.key: VerifyingKey = self._signing.public
         with self.reading() as tx:
@@ -99,7 +100,6 @@ class Ledger:
                     f"the ledger {self.label!r} is signed with another key than the one in {str(self._folder)!r}; "
                     "copy its key there from the host that made it"
                 )
-        self.recovered = 0
         if check:
             self.check()
             self.recovered = self.recover()

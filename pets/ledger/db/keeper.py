@@ -1,0 +1,59 @@
+"""Keeper: one thread that renews the leases of all that is under way in a process.
+
+A thread for each request would cost it two changes of thread before it is answered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+
+class Keeper:
+    """Calls what renews a lease, again and again, until it is let go; safe from threads.
+
+    Its thread begins with the first lease, and ends when it finds none.
+
+    Args:
+        every: seconds between two calls.
+    """
+
+    def __init__(self, every: float) -> None:
+        self._every, self._lock, self._numbers = every, threading.Lock(), itertools.count()
+        self._kept: dict[int, tuple[float, Callable[[], object]]] = {}
+        self._runs = False
+
+    @contextlib.contextmanager
+    def keeping(self, renew: Callable[[], object]) -> Iterator[None]:
+        """While this lasts, ``renew`` is called; once more, perhaps, just after."""
+        number = next(self._numbers)
+        with self._lock:
+            self._kept[number] = (time.monotonic() + self._every, renew)
+            if not self._runs:
+                threading.Thread(target=self._run, daemon=True, name="pets-keeper").start()
+                self._runs = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._kept[number]
+
+    def _run(self) -> None:
+        rest = threading.Event()
+        while True:
+            now = time.monotonic()
+            with self._lock:
+                due = [number for number, (at, _) in self._kept.items() if at <= now]
+                self._kept |= {number: (now + self._every, self._kept[number][1]) for number in due}
+                if not self._kept:
+                    self._runs = False
+                    return
+                calls = [self._kept[number][1] for number in due]
+                first = min(at for at, _ in self._kept.values())
+            for call in calls:
+                with contextlib.suppress(Exception):  # whatever it was, the others are renewed, and this one next time
+                    call()
+            rest.wait(max(0.0, first - time.monotonic()))

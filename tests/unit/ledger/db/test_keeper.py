@@ -1,0 +1,66 @@
+"""One thread renews every lease of a process, whatever becomes of the others, as long as there are any."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+from pets.ledger.db.keeper import Keeper
+from tests.services import until
+
+
+def threads() -> int:
+    return sum(one.name == "pets-keeper" for one in threading.enumerate())
+
+
+def test_every_lease_is_renewed_again_and_again_by_one_thread() -> None:
+    keeper, calls, before = Keeper(0.01), [0] * 5, threads()
+
+    def renew(place: int) -> None:
+        calls[place] += 1
+        if place == 1:
+            raise SystemError("the others go on, and so does this one")
+
+    with contextlib.ExitStack() as stack:
+        for place in range(5):
+            stack.enter_context(keeper.keeping(lambda place=place: renew(place)))  # type: ignore[misc]
+        until(lambda: min(calls) >= 3)
+        assert threads() == before + 1
+    until(lambda: threads() == before)
+
+
+def test_one_that_was_let_go_is_renewed_no_more_and_the_others_are() -> None:
+    keeper, calls = Keeper(0.01), {"short": 0, "long": 0}
+
+    def renew(name: str) -> None:
+        calls[name] += 1
+
+    with keeper.keeping(lambda: renew("long")):
+        with contextlib.suppress(ValueError), keeper.keeping(lambda: renew("short")):
+            until(lambda: calls["short"] and calls["long"])
+            raise ValueError
+        seen = calls["long"]
+        until(lambda: calls["long"] > seen + 1)  # (one call may have been under way)
+        last, seen = calls["short"], calls["long"]
+        until(lambda: calls["long"] > seen + 3)
+        assert calls["short"] == last
+
+
+def test_leases_that_follow_one_another_are_kept_too() -> None:
+    """Its thread may just be about to end."""
+    keeper, calls = Keeper(0.002), [0]
+
+    def renew() -> None:
+        calls[0] += 1
+
+    for _ in range(20):
+        before = calls[0]
+        with keeper.keeping(renew):
+            until(lambda before=before: calls[0] > before)  # type: ignore[misc]
+
+
+def test_a_lease_is_not_renewed_before_its_time() -> None:
+    keeper = Keeper(1e6)
+    with keeper.keeping(lambda: 1 / 0):
+        assert keeper._runs and threads()
+    assert not keeper._kept

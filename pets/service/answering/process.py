@@ -33,17 +33,26 @@ AWAY = 1.0
 """Seconds after which a database that could not be reached is tried again."""
 
 
+_GOES_ON = ("delivered", "job-done", "job-running")
+"""Events after which there is more to say at once: whoever watches is woken for all of it together."""
+
+
 class Lines:
     """What is said to whoever watches; from several threads, a line at a time."""
 
     def __init__(self, out: TextIO) -> None:
         self._out, self._lock = out, threading.Lock()
 
-    def __call__(self, **said: Any) -> None:
-        """Say it; nobody there to hear it is no error of this process."""
+    def __call__(self, *, more: bool = False, **said: Any) -> None:
+        """Say it; nobody there to hear it is no error of this process.
+
+        ``more``: it is heard with what is said next, which follows at once.
+        """
+        line = canonical(said).decode() + "\n"
         with self._lock, contextlib.suppress(OSError):
-            self._out.write(canonical(said).decode() + "\n")
-            self._out.flush()
+            self._out.write(line)
+            if not more:
+                self._out.flush()
 
 
 class Keeper:
@@ -74,7 +83,7 @@ def answering(terms: Json, heard: TextIO, say: Lines) -> None:
     queue = Queue(ledger, lease=terms["lease"])
     grid = Grid(**terms["grid"])
     work = Work(custodians, queue, grid)
-    ledger.listeners.on(ANY, lambda event: say(event=event.to_json()))
+    ledger.listeners.on(ANY, lambda event: say(event=event.to_json(), more=event.kind in _GOES_ON))
     poked, ended, idle = threading.Event(), threading.Event(), threading.Event()
     leaving = (heard, poked, ended, idle, terms["timeout"])
     threading.Thread(target=_until_alone, args=leaving, daemon=True).start()
@@ -102,7 +111,7 @@ def answering(terms: Json, heard: TextIO, say: Lines) -> None:
             ended.wait(AWAY)  # what became of the job is looked up when its lease is over
         finally:
             keeper.hold(None)
-            say(ended=job.id)
+            say(ended=job.id, more=following is not None)
         job = following
 
 

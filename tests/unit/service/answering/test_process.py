@@ -46,6 +46,26 @@ def left(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return codes
 
 
+def test_what_follows_at_once_is_heard_together() -> None:
+    class Out(io.StringIO):
+        heard = ""
+
+        def flush(self) -> None:
+            self.heard = self.getvalue()
+
+    out = Out()
+    say = process.Lines(out)
+    say(ended="a", more=True)
+    say(event={"kind": "job-running"}, more=True)
+    assert out.heard == ""
+    say(running="b", token="t")
+    assert [json.loads(line) for line in out.heard.splitlines()] == [
+        {"ended": "a"},
+        {"event": {"kind": "job-running"}},
+        {"running": "b", "token": "t"},
+    ]
+
+
 def test_it_goes_on_after_a_database_that_was_away(
     new_place: Callable[[str], Place], folder: Path, monkeypatch: pytest.MonkeyPatch, left: list[int]
 ) -> None:

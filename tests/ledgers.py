@@ -166,6 +166,20 @@ def cap(ledger: Ledger, dataset: str, scope: tuple[str, str], milli: int) -> Non
         tx.set_cap(dataset, scope, (milli * MILLI, 0))
 
 
+@contextlib.contextmanager
+def commits(ledger: Ledger) -> Iterator[list[bool]]:
+    """One for each transaction that writes."""
+    found: list[bool] = []
+
+    def committed(connection: sa.Connection) -> None:
+        if "writes" in connection.get_execution_options():
+            found.append(True)
+
+    sa.event.listen(ledger._store._engine, "commit", committed)
+    yield found
+    sa.event.remove(ledger._store._engine, "commit", committed)
+
+
 # what must hold -----------------------------------------------------------------------------------------------------
 
 Delivered = dict[str, str]

@@ -26,6 +26,7 @@ from pets.ledger.events import Event
 from pets.ledger.failpoint import failpoint
 from pets.ledger.ledger import Ledger, close, public
 from pets.ledger.log import attest
+from pets.ledger.queued.ending import Ending
 from pets.ledger.root import Root, open_root
 from pets.ledger.states import Entry, Grant, Request, Sealed, Standing, State
 from pets.protection.budget import Cost
@@ -42,6 +43,9 @@ class Account:
 
     Args:
         approval: the policy's: then only jobs of a queue are answered; what is sealed for them is held ``"after"``.
+
+    Attributes:
+        ending: where one answer ends the job that this account is :meth:`under`: it is written with its commit.
 
     Raises:
         LedgerError, BudgetError: where the ledger knows the dataset otherwise: another unit, cap or currency, or the
@@ -64,6 +68,7 @@ class Account:
         self.scope: Scope = (project, analyst)
         self._key: str | None = None
         self._keys = itertools.count()
+        self.ending: Ending | None = None
         self._begun: dict[str, float] = {}
         open_root(ledger, root)
         self.budget = self.standing().budget
@@ -274,6 +279,8 @@ class Account:
                 signed = attest.certificate(digest, told, self.ledger.signer)
                 if not tx.seal(grant.id, grant.token, release, signed, held=self._holding):
                     raise InternalError("a started request could not be sealed by its own worker")
+                if self.ending is not None:
+                    self.ending.write(tx.connection, now, grant.id)
                 failpoint("seal-stored")
         except CommitUnknown as unknown:
             found = self.ledger.settled(lambda tx: tx.request(grant.id), unknown)

@@ -5,9 +5,10 @@ Whoever claims a job holds it by a lease; what a dead process leaves behind is l
 never charged, or answered already, it waits again (asked again under its key, an answer is free); charged and never
 answered, it has failed.
 
-What a worker writes of a job (that it has it, keeps it, has answered it) waits for no disk: a job costs the forced
-writes of its charge, and one when it is put. A power cut takes the newest of these, none from before a charge or an
-answer that stands (they share one write-ahead log). So the queue is then as if the worker had died a moment earlier:
+What a worker writes of a job (that it has it, keeps it, has answered it) waits for no disk, or is part of the answer's
+own commit: a job costs the forced writes of its charge, and one when it is put. A power cut takes the newest of these,
+none from before a charge or an answer that stands (they share one write-ahead log). So the queue is then as if the
+worker had died a moment earlier:
 
 * without its claim a job waits, and nothing was charged under it, for a charge would have kept the claim;
 * with a shorter lease it is looked up earlier;
@@ -21,7 +22,7 @@ holds a job is durable: somebody was told of it, and nothing else could tell.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pets.common.codec import Json, digest
@@ -35,6 +36,7 @@ from pets.ledger.db.together import Together
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.events import Event
 from pets.ledger.ledger import Ledger, close
+from pets.ledger.queued.ending import Claims, Ending
 from pets.ledger.queued.job import KINDS, JobState, QueuedJob, charged, check_key, job_of, made_of, told
 from pets.ledger.queued.unseen import all_unseen
 from pets.ledger.states import Sealed, State, release_failed
@@ -223,10 +225,10 @@ class Queue:
             if not jobs.any_waiting(connection, datasets):
                 return None
         with self.ledger.aside(durable=False, pipelined=True) as (connection, now):
-            row = jobs.claim(connection, *self._claims(now, worker, datasets, shown))
+            row = jobs.claim(connection, *self._claims(now, worker, shown, datasets))
         return self._running(row)
 
-    def _claims(self, now: float, worker: str, datasets: Sequence[str] | None, shown: float) -> tuple[Any, str, Json]:
+    def _claims(self, now: float, worker: str, shown: float, datasets: Sequence[str] | None) -> Claims:
         values = {"state": "running", "token": random_id(), "worker": worker, "lease": now + self.lease}
         return datasets, self._turn, values | {"shown": shown}
 
@@ -252,25 +254,34 @@ class Queue:
         """
         return self._ended(job, durable=False, state="done", request=request, answer=answer, shown=shown)
 
-    def done_and_next(
+    def ending(
         self,
         job: QueuedJob,
-        request: str | None,
-        shown: float,
-        answer: bytes | None = None,
-        *,
-        worker: str,
+        shown: Callable[[], float],
+        worker: Callable[[], str | None],
         datasets: Sequence[str] | None = None,
-        begun: float = 0.0,
-    ) -> QueuedJob | None:
-        """:meth:`done` and :meth:`claim` in one transaction; ``begun``: when it may be seen that the next one runs."""
+        begun: Callable[[], float] = float,
+    ) -> Ending:
+        """The end of a job, and the claim of the next; see :class:`~pets.ledger.queued.ending.Ending`."""
+        return Ending(job, shown, worker, begun, lambda now, who, runs: self._claims(now, who, runs, datasets))
+
+    def done_and_next(self, ending: Ending, request: str | None, answer: bytes | None = None) -> QueuedJob | None:
+        """:meth:`done` and :meth:`claim`, in a transaction of their own."""
         with self.ledger.aside(durable=False, pipelined=True) as (connection, now):
-            values = {"state": "done", "request": request, "answer": answer, "shown": shown}
-            claims = self._claims(now, worker, datasets, begun)
-            moved, row = jobs.end_and_claim(connection, (job.id, job.token, values), claims)
-        if moved:
-            self._tell("job-done", job, None, shown)
-        return self._running(row)
+            ending.write(connection, now, request, answer)
+        return self.went_on(ending)
+
+    def went_on(self, ending: Ending) -> QueuedJob | None:
+        """Tell what an ending wrote, once that is committed; gives the next job, where one was claimed."""
+        if ending.moved:
+            self._tell("job-done", ending.job, None, ending.at)
+        return self._running(ending.row)
+
+    def stands(self, ending: Ending) -> bool:
+        """Whether what an ending wrote was committed; for whoever does not know."""
+        with self.ledger.aside(writes=False) as (connection, _):
+            found = jobs.by_id(connection, (ending.row or ending.job).id)
+        return found is not None and (found.state == "done" if ending.row is None else found.token == ending.row.token)
 
     def failed(self, job: QueuedJob, problem: Json, shown: float) -> bool:
         """It was refused, or failed; ``False`` where the job is no longer this worker's."""
@@ -312,6 +323,11 @@ class Queue:
         self.ledger.tell_closed(begun)
         self._tell_failed(found, code, shown)
 
+    def left_by(self, worker: str, job: str = "") -> list[tuple[str, str]]:
+        """What a worker that has ended had claimed besides this job: ids and tokens."""
+        with self.ledger.aside(writes=False) as (connection, _):
+            return [(row.id, row.token) for row in jobs.in_hand(connection, worker, job)]
+
     def stopped(self, job: str, token: str, worker: str | None = None) -> bool:
         """Whether whoever claimed it works in vain: it was cancelled, was given up, or is another's by now.
 
@@ -321,7 +337,7 @@ class Queue:
         """
         with self.ledger.aside(writes=False) as (connection, _):
             row = jobs.by_id(connection, job)
-            if worker is not None and jobs.runs(connection, worker, job):
+            if worker is not None and jobs.in_hand(connection, worker, job):
                 return False
         return row is None or row.token != token or row.state == JobState.CANCELLED.value
 

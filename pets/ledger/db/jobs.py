@@ -115,9 +115,9 @@ def end(connection: sa.Connection, job: str, claim: str, **values: Any) -> bool:
     return found.first() is not None
 
 
-def runs(connection: sa.Connection, worker: str, job: str) -> bool:
-    """Whether a worker has a job in hand that is not this one."""
-    return _RUNS(connection, {"worker": worker, "job": job}).first() is not None
+def in_hand(connection: sa.Connection, worker: str, job: str) -> list[Any]:
+    """What a worker has in hand besides this job: id and token."""
+    return list(_IN_HAND(connection, {"worker": worker, "job": job}))
 
 
 def left_behind(connection: sa.Connection, now: float) -> list[Any]:
@@ -165,8 +165,8 @@ _ALL_WAITING = Prepared(_COUNT.where(WAITING))
 _HELD_OF = _COUNT.where(HELD, *_OPEN_OF).scalar_subquery()
 _WAITING_OF = Prepared(sa.select(_COUNT.where(WAITING, *_OPEN_OF).scalar_subquery() + _HELD_OF))
 _OPEN_DUMMIES = Prepared(_COUNT.where(OF_INVENTED, sa.text("state IN ('waiting', 'running')"), *_OPEN_OF))
-_RUNS = Prepared(
-    sa.select(jobs.c.id).where(RUNNING, jobs.c.worker == _bind("worker"), jobs.c.id != _bind("job")).limit(1)
+_IN_HAND = Prepared(
+    sa.select(jobs.c.id, jobs.c.token).where(RUNNING, jobs.c.worker == _bind("worker"), jobs.c.id != _bind("job"))
 )
 
 

@@ -206,13 +206,15 @@ class Supervisor:
         self._ended(child, f"its process ended {child.ending}", again=True)
 
     def _ended(self, child: Child, why: str, *, again: bool) -> None:
-        """What became of the job that an ended process had in hand."""
+        """What became of the job that an ended process had in hand, and of one that it had just taken."""
         child.wait()
         held, child.in_hand = child.in_hand, None
-        if held is not None:
-            shown_at = self._grid.tick(self._queue.ledger.time(), None)
-            with contextlib.suppress(LedgerError):  # else it is looked up when its lease is over
+        shown_at = self._grid.tick(self._queue.ledger.time(), None)
+        with contextlib.suppress(LedgerError):  # else it is looked up when its lease is over
+            if held is not None:
                 self._queue.gone(held.job, held.token, why, shown_at, again=again)
+            for job, token in self._queue.left_by(child.worker, "" if held is None else held.job):
+                self._queue.gone(job, token, why, shown_at, again=True)
 
     def _tell(self, kind: str, child: Child) -> None:
         held = child.in_hand

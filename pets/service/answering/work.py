@@ -15,6 +15,7 @@ from pets.ledger.grants import Grants
 from pets.ledger.queue import Queue, QueuedJob
 from pets.ledger.queued.job import REFRESH
 from pets.ledger.review.reviews import Reviews
+from pets.protection.sdc import SDC
 from pets.service.answering.grid import Grid
 from pets.service.answering.refreshing import refreshed
 from pets.service.wire.asked import Asked
@@ -63,6 +64,9 @@ class Work:
         Raises :class:`pets.errors.LedgerError` where the queue cannot be written: others will look what became of it.
         """
         cells: int | None = None
+        ending = self._queue.ending(
+            job, lambda: self._shown(cells), then, self.datasets, begun=lambda: self._shown(None)
+        )
         try:
             custody = self._custody(job)
             self._check_grant(job)
@@ -75,7 +79,9 @@ class Work:
             else:
                 asked = Asked.read(job.kind, job.asked)
                 cells = _cells(custody, asked)
-                found = asked.ask(AnalystSession(custody.under(job.ledger_key)), job.ledger_key)
+                mine = custody.under(job.ledger_key)
+                mine.account.ending = ending if approval != "after" and _by_one_answer(asked) else None
+                found = asked.ask(AnalystSession(mine), job.ledger_key)
         except PetsError as error:
             problem = {"code": error.code, "message": str(error), "retry_after": error.retry_after}
             self._queue.failed(job, problem, self._shown(cells))
@@ -83,17 +89,16 @@ class Work:
             self._queue.ledger.incidents.note(random_id()[:12], traceback.format_exc())
             self._queue.gone(job.id, job.token, "see the incident before this one", self._shown(cells), again=False)
         else:
+            if ending.written:
+                return self._queue.went_on(ending)
             requests = None if job.kind in _UNREVIEWED else ",".join(_requests(found)) or None
             kept = None if job.kind == "release" else canonical(found)
-            shown, worker = self._shown(cells), then()
-            if approval == "after":
-                self._reviews.hold(job, requests, shown, kept)
-            elif worker is None:
-                self._queue.done(job, requests, shown, kept)
-            else:
-                more: Any = {"worker": worker, "datasets": self.datasets, "begun": self._shown(None)}
-                return self._queue.done_and_next(job, requests, shown, kept, **more)
-        return None
+            if approval != "after":
+                return self._queue.done_and_next(ending, requests, kept)
+            self._reviews.hold(job, requests, self._shown(cells), kept)
+            return None
+        # what failed may have failed after the commit that ended this job, and took the next
+        return self._queue.went_on(ending) if ending.written and self._queue.stands(ending) else None
 
     def _check_grant(self, job: QueuedJob) -> None:
         """It may have ended since the job was put."""
@@ -123,6 +128,12 @@ def _cells(custody: Custody, asked: Asked) -> int | None:
     if asked.kind != "release":
         return None
     return sum(custody.plan(query).size for query in asked.arguments["queries"])
+
+
+def _by_one_answer(asked: Asked) -> bool:
+    """Whether the commit of one answer is all that a job comes to: what is kept of it is in the ledger."""
+    given = asked.arguments
+    return asked.kind == "release" and len(given["queries"]) == 1 and not isinstance(given["protection"], SDC)
 
 
 def _requests(found: Any) -> list[str]:

@@ -89,15 +89,15 @@ def test_who_has_answered_one_takes_the_next_at_once(ledger: Ledger, clock: Cloc
     first, second, third = put(queue), put(queue), put(queue)
     one = queue.claim("w")
     assert one is not None and one.id == first.id
-    two = queue.done_and_next(one, "r1", clock.now, worker="w", begun=clock.now + 5)
+    two = queue.done_and_next(queue.ending(one, lambda: clock.now, lambda: "w", begun=lambda: clock.now + 5), "r1")
     assert two is not None and (two.id, two.tries) == (second.id, 1)
     assert (now(queue, first).state, now(queue, first).request) == (JobState.DONE, "r1")
     assert now(queue, second).state is JobState.WAITING, "that it runs is seen from then on"
     assert queue.cancel(second.id, "p", "a") is not None
-    last = queue.done_and_next(two, "r2", clock.now, worker="w", datasets=["d"])
+    last = queue.done_and_next(queue.ending(two, lambda: clock.now, lambda: "w", ["d"]), "r2")
     assert last is not None and last.id == third.id, "one that was cancelled ends nothing, and keeps nobody"
     assert now(queue, second).state is JobState.CANCELLED
-    assert queue.done_and_next(last, "r3", clock.now, worker="w", datasets=["e"]) is None
+    assert queue.done_and_next(queue.ending(last, lambda: clock.now, lambda: "w", ["e"]), "r3") is None
     assert now(queue, third).state is JobState.DONE
 
 
@@ -515,7 +515,7 @@ def test_claiming_looks_jobs_up_and_walks_through_none(memory: Ledger) -> None:
             (jobs._next(1, turns=True), "pets_jobs_waiting"),
             (jobs._WAITING_OF._statement, "pets_jobs_held"),
             (jobs._OPEN_DUMMIES._statement, "pets_jobs_of_invented"),
-            (jobs._RUNS._statement, "pets_jobs_running"),
+            (jobs._IN_HAND._statement, "pets_jobs_running"),
             (sa.select(tables.jobs).where(tables.RUNNING, tables.jobs.c.lease < 0.0), "pets_jobs_running"),
         ):
             told = str(query.compile(connection))

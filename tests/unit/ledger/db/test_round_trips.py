@@ -22,7 +22,8 @@ def test_a_job_takes_few_round_trips(new_place: Callable[[str], Place], tmp_path
         def turn(last: QueuedJob | None) -> QueuedJob | None:
             job = queue.put("d", "p", "a", "release", {}, None)
             assert queue.find(job.id, "p", "a") is not None
-            return queue.claim("w") if last is None else queue.done_and_next(last, "r", 0.0, worker="w")
+            ending = None if last is None else queue.ending(last, float, lambda: "w")
+            return queue.claim("w") if ending is None else queue.done_and_next(ending, "r")
 
         claimed = None
         for _ in range(8):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from pets.errors import BusyError, LedgerDownError, LedgerError, OtherQuestionError
 from pets.ledger.db import turns
-from pets.ledger.ledger import Ledger
 from pets.ledger.queue import Queue, QueuedJob
-from tests.ledgers import Place, account, opened
+from tests.ledgers import Place, account, commits, opened
 from tests.services import until
 
 
@@ -23,20 +20,6 @@ def queue(new_place: Callable[[str], Place]) -> Iterator[Queue]:
     with opened(new_place("sqlite")) as ledger:
         account(ledger)
         yield Queue(ledger)
-
-
-@contextlib.contextmanager
-def commits(ledger: Ledger) -> Iterator[list[bool]]:
-    """One for each transaction that writes."""
-    found: list[bool] = []
-
-    def committed(connection: sa.Connection) -> None:
-        if "writes" in connection.get_execution_options():
-            found.append(True)
-
-    sa.event.listen(ledger._store._engine, "commit", committed)
-    yield found
-    sa.event.remove(ledger._store._engine, "commit", committed)
 
 
 def at_once(queue: Queue, *several: dict[str, Any]) -> list[QueuedJob | Exception]:

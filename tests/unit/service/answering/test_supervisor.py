@@ -217,7 +217,24 @@ def test_the_job_that_came_after_the_slow_one_is_not_to_blame(watched: Watched) 
         worker._process.kill()
         worker.wait()
     assert watched.state(other).state is JobState.WAITING
-    assert watched.state(slow).state is JobState.RUNNING, "it had ended for its process; its lease tells the rest"
+    assert watched.state(slow).state is JobState.FAILED, "nobody answers it either"
+
+
+def test_what_a_dead_process_had_just_taken_is_settled_too(watched: Watched) -> None:
+    """It ended one job and took the next in one transaction, and died before it said so."""
+    for _ in range(2):
+        watched.queue.put("d", "p", "a", "release", {"queries": [{}]}, None)
+    worker = child.Child("w", {}, watched.told.append)
+    first = watched.queue.claim("w")
+    assert first is not None
+    worker.in_hand = child.InHand(first.id, first.token, time.monotonic())
+    taken = watched.queue.done_and_next(watched.queue.ending(first, float, lambda: "w"), "r")
+    assert taken is not None
+    over = Supervisor([watched.opening], watched.ledger, grid=QUICK)
+    over._queue = watched.queue
+    worker.kill()
+    over._died(worker)
+    assert [watched.state(one).state for one in (first, taken)] == [JobState.DONE, JobState.WAITING]
 
 
 def test_one_that_dies_at_once_is_started_ever_more_seldom(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:

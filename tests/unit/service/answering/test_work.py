@@ -11,7 +11,7 @@ import pytest
 
 import pets
 from pets.common.codec import Json
-from pets.errors import OtherQuestionError, PetsError
+from pets.errors import LedgerError, OtherQuestionError, PetsError
 from pets.ledger.grants import Grants
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import JobState, Queue, QueuedJob
@@ -22,7 +22,7 @@ from pets.service.answering.work import Work
 from pets.service.wire.asked import Asked
 from pets.session.custodian import Custodian
 from pets.session.custody import Custody
-from tests.ledgers import Place, audit, verify
+from tests.ledgers import Place, audit, commits, verify
 from tests.services import CANARY, DP, asked, opening, prepared, question, rows_of_jobs
 
 
@@ -94,6 +94,76 @@ def test_a_release_is_answered_and_read_from_the_ledger(world: World) -> None:
     assert {one.analyst for one in releases} == {"amina"} and all(one.certificate for one in releases)
     audit(world.ledger)
     verify(world.ledger)
+
+
+def test_a_job_of_one_answer_ends_with_its_commit(world: World) -> None:
+    """Two transactions write for it: what is charged, and what is answered, ended, and taken next."""
+    jobs = [world.put("release", asked(question(days))) for days in (1, 2)]
+    first = world.queue.claim("w")
+    assert first is not None
+    told: list[str] = []
+    world.ledger.listeners.on("*", lambda event: told.append(event.kind))
+    with commits(world.ledger) as written:
+        following = world.work.answer(first, lambda: "w")
+    assert len(written) == 2
+    assert told == ["started", "committed", "delivered", "job-done", "job-running"]
+    assert following is not None and following.id == jobs[1].id
+    (entry,) = world.custodian.custody.entries()
+    done = world.seen(jobs[0])
+    assert (done.state, done.request) == (JobState.DONE, entry.id)
+    with commits(world.ledger) as written:
+        assert world.work.answer(following, lambda: None) is None
+    assert len(written) == 2 and world.seen(jobs[1]).state is JobState.DONE
+    audit(world.ledger)
+    verify(world.ledger)
+
+
+@pytest.mark.parametrize("point", ["seal-stored", "seal-committed", "checkpoint-written", "delivered"])
+@pytest.mark.parametrize("error", [LedgerError("the disk is full"), RuntimeError(CANARY)], ids=["told", "bug"])
+def test_a_job_that_fails_about_its_commit_is_done_where_that_stands(
+    world: World, point: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [world.put("release", asked(question(days))) for days in (1, 2)]
+    first = world.queue.claim("w")
+    assert first is not None
+
+    def fails(here: str) -> None:
+        if here == point:
+            raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pets.ledger.failpoint.hook", fails)
+        following = world.work.answer(first, lambda: "w")
+    (entry,) = world.custodian.custody.entries()
+    done = world.seen(jobs[0])
+    assert world.spent == entry.cost.loss > 0
+    if point == "seal-stored":
+        assert (done.state, entry.state.value, following) == (JobState.FAILED, "forfeited", None)
+    else:
+        assert (done.state, done.request, entry.state.value) == (JobState.DONE, entry.id, "committed")
+        assert answer_of(world.queue, done) is not None
+        assert following is not None and following.id == jobs[1].id
+    following = following or world.queue.claim("w")
+    assert following is not None and world.work.answer(following) is None
+    assert world.seen(jobs[1]).state is JobState.DONE and CANARY not in rows_of_jobs(world.queue)
+    audit(world.ledger)
+
+
+def test_a_job_that_is_cancelled_while_it_is_answered_stays_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What had begun stays charged, and its worker goes on."""
+    jobs = [world.put("release", asked(question(days))) for days in (1, 2)]
+    first = world.queue.claim("w")
+    assert first is not None
+
+    def cancels(here: str) -> None:
+        if here == "measured":
+            world.queue.cancel(jobs[0].id, jobs[0].project, jobs[0].analyst)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pets.ledger.failpoint.hook", cancels)
+        following = world.work.answer(first, lambda: "w")
+    assert following is not None and following.id == jobs[1].id
+    assert world.seen(jobs[0]).state is JobState.CANCELLED and world.spent > 0
 
 
 def test_a_free_answer_is_looked_up_and_one_that_is_not_is_none(world: World) -> None:

@@ -37,10 +37,14 @@ def plain_arguments(
         @functools.wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
-                signature.bind(*args, **kwargs)
+                return function(*args, **kwargs)
             except TypeError:
-                raise error(_why(called, signature, args, kwargs, example)) from None
-            return function(*args, **kwargs)
+                # only now, for it takes longer than most calls: Python had refused these before the function began
+                try:
+                    signature.bind(*args, **kwargs)
+                except TypeError:
+                    raise error(_why(called, signature, args, kwargs, example)) from None
+                raise
 
         return checked
 

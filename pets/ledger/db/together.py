@@ -14,9 +14,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from pets.errors import LedgerDownError, PetsError
+from pets.ledger.db.prepared import Prepared
 
 Work = Callable[[sa.Connection, float], Any]
 Writing = Callable[[], AbstractContextManager[tuple[sa.Connection, float]]]
+
+
+_SAVE, _TAKE_BACK, _KEEP = (Prepared(sa.text(f"{words} piece")) for words in ("SAVEPOINT", "ROLLBACK TO", "RELEASE"))
 
 
 class _Piece:
@@ -56,12 +60,17 @@ class Together:
         try:
             with self._writing() as (connection, now):
                 several = several or self._taken()
+                if len(several) == 1:  # the transaction is all its own
+                    several[0].found = several[0].work(connection, now)
+                    return
                 for piece in several:
+                    _SAVE(connection, {})
                     try:
-                        with connection.begin_nested():
-                            piece.found = piece.work(connection, now)
+                        piece.found = piece.work(connection, now)
                     except PetsError as error:
                         piece.error = error
+                        _TAKE_BACK(connection, {})
+                    _KEEP(connection, {})
         except BaseException as error:
             several = several or self._taken()
             if len(several) > 1 and isinstance(error, Exception) and not isinstance(error, LedgerDownError):

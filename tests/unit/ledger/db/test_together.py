@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from pets.errors import BusyError, LedgerDownError, LedgerError, OtherQuestionError
-from pets.ledger.db import turns
+from pets.errors import BusyError, InternalError, LedgerDownError, LedgerError, OtherQuestionError
+from pets.ledger.db import jobs, turns
 from pets.ledger.queue import Queue, QueuedJob
 from tests.ledgers import Place, account, commits, opened
 from tests.services import until
@@ -57,6 +59,22 @@ def test_who_is_refused_takes_back_nobody_elses(queue: Queue) -> None:
     first, other, full, last = at_once(queue, {"key": "k"}, {"key": "k", "asked": 1}, {"most": 1}, {})
     assert isinstance(first, QueuedJob) and isinstance(last, QueuedJob)
     assert isinstance(other, OtherQuestionError) and isinstance(full, BusyError)
+    assert queue.waiting() == 2
+
+
+def test_what_is_refused_after_it_wrote_is_taken_back(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = jobs.add
+
+    def added(connection: sa.Connection, row: dict[str, Any]) -> Any:
+        made = add(connection, row)
+        return None if json.loads(row["asked"])["n"] == 1 else made
+
+    monkeypatch.setattr(jobs, "add", added)
+    first, wrong, last = at_once(queue, {}, {"asked": 1}, {"asked": 2})
+    assert isinstance(first, QueuedJob) and isinstance(wrong, InternalError) and isinstance(last, QueuedJob)
+    assert queue.waiting() == 2
+    with pytest.raises(InternalError):
+        queue.put("d", "p", "a", "release", {"n": 1}, None)
     assert queue.waiting() == 2
 
 

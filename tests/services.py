@@ -12,8 +12,10 @@ import pandas as pd
 import pets
 from pets.common.codec import Json
 from pets.ledger.queue import JobState, Queue, QueuedJob
+from pets.service.answering import answers
 from pets.service.opening import Opening
 from pets.service.wire.asked import Asked
+from pets.session.custody import Custody
 from tests.ledgers import Place
 
 CANARY = "canary7f"
@@ -73,6 +75,12 @@ def question(days: int = 0, ward: str | None = None) -> pets.Query:
 def asked(*queries: pets.Query, protection: pets.DP = DP, again: bool = False) -> Json:
     """A release's request, as it waits."""
     return Asked("release", {"queries": list(queries), "protection": protection, "again": again}).to_json()
+
+
+def free(custody: Custody, kind: str, form: Json, key: str | None) -> Json | None:
+    """The answer to a question in its canonical form, where it was paid for before."""
+    given = Asked.read(kind, form)
+    return answers.free(custody, given, answers.jobs_of(custody, given), key)
 
 
 def until(true: Callable[[], Any], seconds: float = 240) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from pets.common.codec import Json
-from pets.errors import UserError
 from pets.ledger.queue import Queue, QueuedJob
 from pets.protection.sdc import SDC
 from pets.release.bounding.rows_lost import question as rows_lost
 from pets.service.wire.asked import Asked
 from pets.session.custody import Custody
+from pets.session.job import Job
 
 
 def answer_of(queue: Queue, job: QueuedJob) -> Json | None:
@@ -26,23 +27,35 @@ def answer_of(queue: Queue, job: QueuedJob) -> Json | None:
     return None if sealed is None else {"releases": [one.form() for one in sealed]}
 
 
-def free(custody: Custody, kind: str, asked: Json, key: str | None) -> Json | None:
+def jobs_of(custody: Custody, asked: Asked) -> list[Job]:
+    """What a question asks that may have been paid for before, ready to run; none of a question that cannot be.
+
+    Raises what a session raises before anything is charged: the question, or the policy.
+    """
+    given = asked.arguments
+    if asked.kind == "rows_lost":
+        queries = [rows_lost(given["table"], given["by"])]
+    elif asked.kind == "release" and not isinstance(given["protection"], SDC):
+        queries = given["queries"]
+    else:
+        return []  # (a rounded table costs nothing, and is answered where others are)
+    jobs = [custody.job(query, given["protection"]) for query in queries]
+    custody.policy.check_numbers(sum(job.plan.size for job in jobs))
+    return jobs
+
+
+def free(custody: Custody, asked: Asked, jobs: Sequence[Job], key: str | None) -> Json | None:
     """The answer to a question that was paid for before, by whomever; else ``None``, and nothing is charged.
 
     It is looked up in the ledger: no row is read, and no process is waited for.
 
-    Raises what a session raises before anything is charged: the question, the policy, or the key's other question.
+    Args:
+        jobs: the question's, of :func:`jobs_of`.
+
+    Raises :class:`pets.errors.OtherQuestionError` where the key is another question's.
     """
-    question = Asked.read(kind, asked).arguments
-    if kind not in ("release", "rows_lost") or question["again"] or isinstance(question["protection"], SDC):
-        return None  # (a rounded table costs nothing, and is answered where others are)
-    queries = question["queries"] if kind == "release" else [rows_lost(question["table"], question["by"])]
-    jobs = [custody.job(query, question["protection"]) for query in queries]
-    if not jobs:
-        raise UserError("queries must hold at least one query; send the queries that are to be answered together")
-    custody.policy.check_numbers(sum(job.plan.size for job in jobs))
-    found = custody.answered(jobs, key)
+    found = None if not jobs or asked.arguments["again"] else custody.answered(jobs, key)
     if found is None:
         return None
     forms = [release.to_json() for release in found]
-    return {"releases": forms} if kind == "release" else {"rows_lost": forms[0]}
+    return {"releases": forms} if asked.kind == "release" else {"rows_lost": forms[0]}

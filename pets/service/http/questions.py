@@ -16,7 +16,6 @@ from pets.protection.sdc import SDC
 from pets.query_model.display import Display
 from pets.query_model.query import Query
 from pets.query_model.sql.reading import sql
-from pets.release.bounding.rows_lost import question
 from pets.service.access.grants import check_grant
 from pets.service.answering import answers
 from pets.service.http.endpoint import Call, Endpoint, Later, Reply
@@ -100,13 +99,15 @@ def _put(call: Call, kind: Any, form: Json) -> Reply | Later:
     asked = Asked.read(kind, form)
     custody = service.custody(who, dataset)
     _CHECKS[asked.kind](call, custody, **asked.arguments)
+    jobs = answers.jobs_of(custody, asked)
     # one that was put before under this key is that job, whatever it comes to: also while it runs, or is held
     repeated = call.key is not None and service.put_before(who, dataset, call.key)
-    if not repeated and (known := answers.free(custody, asked.kind, asked.to_json(), call.key)) is not None:
+    if not repeated and (known := answers.free(custody, asked, jobs, call.key)) is not None:
         return Reply({"job": None} | known)
     held = custodian.policy.approval == "before" and asked.kind != "dummy"
-    if held and not repeated:
-        _check_room(custody, asked)
+    if held and not repeated and jobs and isinstance(asked.arguments["protection"], DP):
+        # nobody is asked to approve what the budget has no room for; it may have less by the time that they do
+        custody.check_room(jobs, again=asked.arguments["again"])
     job = service.queue.put(
         *(dataset, who.project, who.subject, asked.kind, asked.to_json(), call.key),
         max_waiting=service.limits.max_waiting,
@@ -117,15 +118,6 @@ def _put(call: Call, kind: Any, form: Json) -> Reply | Later:
     return Later(job, lambda: state_of(call, job.id), wait)
 
 
-def _check_room(custody: Custody, asked: Asked) -> None:
-    """Nobody is asked to approve what the budget has no room for; it may have less by the time that they do."""
-    given = asked.arguments
-    if asked.kind not in ("release", "rows_lost") or not isinstance(given["protection"], DP):
-        return
-    queries = given["queries"] if asked.kind == "release" else [question(given["table"], given["by"])]
-    custody.check_room([custody.job(one, given["protection"]) for one in queries], again=given["again"])
-
-
 def _check_release(call: Call, custody: Custody, queries: list[Query], protection: Protection, again: Any) -> None:
     _count(call, queries)
     _flag(again)
@@ -133,8 +125,6 @@ def _check_release(call: Call, custody: Custody, queries: list[Query], protectio
         raise UserError("there is no query; send at least one")
     if isinstance(protection, SDC):
         rounded_jobs(custody, queries, protection, again=again)
-        return
-    custody.policy.check_numbers(sum(custody.job(one, protection).plan.size for one in queries))
 
 
 def _check_dummy(call: Call, custody: Custody, queries: list[Query], protection: Any, rows: Any, seed: Any) -> None:
@@ -148,9 +138,8 @@ def _check_dummy(call: Call, custody: Custody, queries: list[Query], protection:
     custody.policy.check_numbers(sum(custody.plan(one).size for one in queries))
 
 
-def _check_rows_lost(call: Call, custody: Custody, table: Any, protection: Any, by: Any, again: Any) -> None:
+def _check_rows_lost(call: Call, custody: Custody, again: Any, **rest: Any) -> None:
     _flag(again)
-    custody.policy.check_numbers(custody.job(question(table, by), protection).plan.size)
 
 
 def _check_group_keys(

@@ -16,14 +16,14 @@ from pets.ledger.grants import Grants
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import JobState, Queue, QueuedJob
 from pets.release.release import Release
-from pets.service.answering.answers import answer_of, free
+from pets.service.answering.answers import answer_of
 from pets.service.answering.grid import Grid
 from pets.service.answering.work import Work
 from pets.service.wire.asked import Asked
 from pets.session.custodian import Custodian
 from pets.session.custody import Custody
 from tests.ledgers import Place, audit, commits, verify
-from tests.services import CANARY, DP, asked, opening, prepared, question, rows_of_jobs
+from tests.services import CANARY, DP, asked, free, opening, prepared, question, rows_of_jobs
 
 
 @pytest.fixture(scope="module")

@@ -83,7 +83,7 @@ def renew(
         "snapshots": snapshot,
         "epoch": _epoch(ledger, dataset),
     }
-    _make(ledger, dataset, "renew", details, reason, by, draft)
+    made(ledger, dataset, "renew", details, reason, by, draft)
 
 
 def _snapshot(name: str) -> None:
@@ -165,7 +165,7 @@ def change(
             "--source, --snapshot or --approver"
         )
     ((kind, details),) = kinds.items()
-    _make(ledger, dataset, kind, details, reason, by, draft)
+    made(ledger, dataset, kind, details, reason, by, draft)
 
 
 def key(
@@ -257,9 +257,10 @@ def recover(
 # what they share ----------------------------------------------------------------------------------------------------
 
 
-def _make(
+def made(
     ledger: "Ledger", dataset: str, kind: str, details: dict[str, Any], reason: str, by: list[str], draft: Path | None
 ) -> None:
+    """Make a change, or write it down for approvers to sign; and say so."""
     from pets.common.codec import canonical
     from pets.ledger import change as changes
 

@@ -16,17 +16,18 @@ from pets.common import literals
 from pets.common.codec import Json, canonical
 from pets.common.entropy import random_id
 from pets.common.signing import SigningKey, VerifyingKey
-from pets.errors import BudgetError, LedgerError, VerificationError, did_you_mean, shown
+from pets.errors import BudgetError, LedgerError, UserError, VerificationError, did_you_mean, shown
 from pets.ledger.db.row_types import ROOT, moment, parsed, text
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.failpoint import failpoint
 from pets.ledger.ledger import Ledger
 from pets.ledger.log import dsse
+from pets.ledger.log.cleared import person
 from pets.ledger.root import registered
 from pets.protection.budget import Budget
 
 PAYLOAD = "application/vnd.pets.change+json"
-KINDS = ("renew", "snapshots", "budget", "cap", "table", "unit", "source", "approvers", "roster")
+KINDS = ("renew", "snapshots", "budget", "cap", "table", "unit", "source", "approvers", "roster", "checker")
 _NEEDS = {
     "renew": {"budget", "snapshots", "epoch"},
     "snapshots": {"snapshots"},
@@ -37,6 +38,7 @@ _NEEDS = {
     "source": {"table", "source"},
     "approvers": {"keys", "needed"},
     "roster": {"sites", "membership", "beside", "tells"},
+    "checker": {"checker", "key", "trusted"},
 }
 
 
@@ -51,7 +53,7 @@ class Change:
             (another cap), ``cap`` (a project's or an analyst's own cap; none where its budget is ``None``), ``table``
             (one more, of the same people), ``unit`` (another column names the person), ``source`` (data that was
             registered elsewhere), ``approvers`` (whose signatures changes need), ``roster`` (exact totals over other
-            sites of a federation, beside earlier ones).
+            sites of a federation, beside earlier ones), ``checker`` (a checker's own key, trusted or revoked).
         details: what the kind needs, as JSON.
         reason: why, for the public log.
         by: the two people, or more, who decided.
@@ -334,6 +336,64 @@ def _roster(tx: Transaction, row: Any, change: Change) -> Json:
     return dict(details)
 
 
+@dataclass(frozen=True)
+class CheckerKey:
+    """A key by which a checker signs votes about a dataset's outputs.
+
+    Attributes:
+        checker: whose it is.
+        key: its public half, in hex.
+        revoked: whether it is trusted no more.
+    """
+
+    checker: str
+    key: str
+    revoked: bool
+
+
+def checker_keys(tx: Transaction, dataset: str, own: VerifyingKey) -> dict[str, CheckerKey]:
+    """Every checker's key that was ever trusted for a dataset, by its public half.
+
+    Args:
+        own: the ledger's key, which signed each change.
+    """
+    out: dict[str, CheckerKey] = {}
+    for body in tx.changes(dataset):
+        one = Change.from_json(json.loads(dsse.verified(json.loads(body), PAYLOAD, own)))
+        if one.kind == "checker":
+            name, key = one.details["checker"], one.details["key"]
+            out[key] = CheckerKey(name, key, not one.details["trusted"])
+    return out
+
+
+def _checker(tx: Transaction, row: Any, change: Change) -> Json:
+    name, key, trusted = (change.details[part] for part in ("checker", "key", "trusted"))
+    literals.printable("checker", name)
+    if not isinstance(trusted, bool) or not _is_key(key):
+        raise LedgerError("a checker's public key has 64 hex digits, as in their .pub file, and is trusted or revoked")
+    mine = [one.details for one in map(_signed_before, tx.changes(row.name)) if one.kind == "checker"]
+    before = next((one for one in reversed(mine) if one["key"] == key), None)
+    if trusted and before is not None:
+        raise LedgerError(
+            "this key was trusted for this dataset before; a key is one person's, and revoked for good: make another, "
+            "with pets review key new"
+        )
+    if not trusted and (before is None or not before["trusted"] or person(before["checker"]) != person(name)):
+        raise LedgerError(f"this key is not trusted to sign votes of {shown(name)}; look at pets review key list")
+    return {"checker": name, "key": key, "trusted": trusted}
+
+
+def _signed_before(body: bytes) -> Change:
+    return change_in(json.loads(body))
+
+
+def _is_key(key: Any) -> bool:
+    try:
+        return bool(VerifyingKey(bytes.fromhex(key)).raw.hex() == key)
+    except (ValueError, TypeError, UserError):
+        return False
+
+
 _APPLY = {
     "renew": _renew,
     "snapshots": _admit,
@@ -344,4 +404,5 @@ _APPLY = {
     "source": _resource,
     "approvers": _approve,
     "roster": _roster,
+    "checker": _checker,
 }

@@ -53,8 +53,8 @@ class Policy:
         output_votes: people who must approve an output that an analyst takes out of the airlock; never its author.
         output_days: in which it is to be decided.
         output_same_project: whether they may be of the author's project.
-        output_logins: whether their votes count only where a login says who votes, and not on the word of whoever keeps
-            the ledger.
+        output_logins: whether their votes count only where a login says who votes, or a key of their own signs them,
+            and not on the word of whoever keeps the ledger.
     """
 
     allow_unbounded: bool = False

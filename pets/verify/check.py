@@ -57,7 +57,7 @@ class People:
     EVENTS = (*_reviewed.Reviewed.EVENTS, *_cleared.Cleared.EVENTS)
 
     def __init__(self, need: Any) -> None:
-        self._answers, self._outputs = _reviewed.Reviewed(need, _cleared.person), _cleared.Cleared(need)
+        self._answers, self._outputs = _reviewed.Reviewed(need, _cleared.person), _cleared.Cleared(need, signs)
         self.given, self.let_out = self._answers.given, self._answers.let_out
 
     def hear(self, said: Any, at: int) -> None:
@@ -75,6 +75,15 @@ def verify(key: bytes, signature: bytes, message: bytes) -> None:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
     except InvalidSignature:
         raise Refused("it was edited, or another key signed it") from None
+
+
+def signs(key: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether a key signed a message."""
+    try:
+        verify(key, signature, message)
+    except Refused:
+        return False
+    return True
 
 
 def opened(envelope: Any, key: bytes) -> tuple[str, Any]:

@@ -4,12 +4,14 @@
 
 import json
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pets.cli.command import verb
 from pets.cli.flags import Books
+from pets.cli.service.checker_keys import key_app
 from pets.errors import UserError
 from pets.ledger.review.votes import REASONS, Decision, OutputState
 
@@ -29,6 +31,12 @@ Digest = Annotated[
     typer.Option(
         "--digest", metavar="HEX", help="Of an output, as show prints it: what you looked at.", show_default=False
     ),
+]
+
+
+Key = Annotated[
+    Path | None,
+    typer.Option("--key", metavar="FILE", help="Your own key, which signs your vote.", show_default=False),
 ]
 
 
@@ -119,12 +127,13 @@ def show(
 
 
 @verb(review_app)
-def approve(books: Books, request: Job, by: By, note: Note = "", digest: Digest = None) -> None:
+def approve(books: Books, request: Job, by: By, note: Note = "", digest: Digest = None, key: Key = None) -> None:
     """Let a request be answered, or its answer be shown; or vote that an output may leave.
 
     \b
     pets review approve 0b1c… --by jo@hospital --ledger ledger.db
     pets review approve 7d20… --by jo@hospital --digest 5e884898da28 --ledger ledger.db
+    pets review approve 7d20… --by jo@hospital --digest 5e884898da28 --key jo.key --ledger ledger.db
     """
     from pets.ledger.review.outputs import Outputs
     from pets.ledger.review.reviews import Reviews
@@ -133,9 +142,11 @@ def approve(books: Books, request: Job, by: By, note: Note = "", digest: Digest 
     ledger = books.open()
     if Outputs(ledger).known(request):
         seen = _looked_at(digest)
-        made = Voting(ledger).decide(request, Decision.APPROVE, by=by, digest=seen, note=note)
+        made = Voting(ledger).decide(request, Decision.APPROVE, by=by, digest=seen, note=note, key=key)
         typer.echo(f"Voted; the output is {made.state.value}.", err=True)
         return
+    if key is not None:
+        raise UserError("a key of one's own signs votes about outputs, and this is a held request; leave --key out")
     Reviews(ledger).decide(request, Decision.APPROVE, by=by, note=note)
     typer.echo("Approved; the log tells who did.", err=True)
 
@@ -170,6 +181,7 @@ def return_(
         bool, typer.Option("--now", help="At once, before the others have voted; their votes count no more.")
     ] = False,
     digest: Digest = None,
+    key: Key = None,
 ) -> None:
     """Vote that an output goes back to its analyst, who may mend it; or send it back at once.
 
@@ -181,9 +193,9 @@ def return_(
 
     voting, seen = Voting(books.open()), _looked_at(digest)
     if now:
-        made = voting.send_back(output, by=by, digest=seen, reason=reason, note=note)
+        made = voting.send_back(output, by=by, digest=seen, reason=reason, note=note, key=key)
     else:
-        made = voting.decide(output, Decision.RETURN, by=by, digest=seen, reason=reason, note=note)
+        made = voting.decide(output, Decision.RETURN, by=by, digest=seen, reason=reason, note=note, key=key)
     typer.echo(f"{'Returned' if now else 'Voted'}; the output is {made.state.value}.", err=True)
 
 
@@ -195,6 +207,7 @@ def reject(
     reason: Annotated[str, _reason(Decision.REJECT)],
     note: Note = "",
     digest: Digest = None,
+    key: Key = None,
 ) -> None:
     """Vote that an output never leaves.
 
@@ -204,7 +217,7 @@ def reject(
     from pets.ledger.review.voting import Voting
 
     voting, seen = Voting(books.open()), _looked_at(digest)
-    made = voting.decide(output, Decision.REJECT, by=by, digest=seen, reason=reason, note=note)
+    made = voting.decide(output, Decision.REJECT, by=by, digest=seen, reason=reason, note=note, key=key)
     typer.echo(f"Voted; the output is {made.state.value}.", err=True)
 
 
@@ -225,3 +238,6 @@ def release(
 
     for path in write_out(Outputs(books.open()), output, out, by=by):
         print(path)
+
+
+review_app.add_typer(key_app)

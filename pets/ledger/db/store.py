@@ -32,7 +32,7 @@ from pets.ledger.db.upgrade import known_revisions, upgrade
 
 Connection = sa.Connection
 
-REVISION = "0007"
+REVISION = "0008"
 """The newest migration that this code knows."""
 
 POOL = 15

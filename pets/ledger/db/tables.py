@@ -274,6 +274,7 @@ output_votes = sa.Table(
     sa.Column("nonce", sa.Text, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("seq", sa.BigInteger, nullable=False),  # of the log entry that commits to it
+    sa.Column("signed", sa.Text, nullable=False, server_default=""),  # what the reviewer's own key signed
     sa.CheckConstraint("decision IN ('approve', 'return', 'reject')", name="pets_known_output_decision"),
 )
 

@@ -27,7 +27,10 @@ from pets.ledger.states import NEXT, State
 
 CHANGE = "application/vnd.pets.change+json"
 
-_TOLD_AS_SIGNED = ("budget", "project", "analyst", "table", "unit", "sites", "membership", "beside", "tells")
+_TOLD_AS_SIGNED = (
+    *("budget", "project", "analyst", "table", "unit", "sites", "membership", "beside", "tells"),
+    *("checker", "key", "trusted"),
+)
 """Details of a change that its public body repeats."""
 
 _TIME = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}\+00:00")
@@ -289,6 +292,8 @@ class Audit:
         if plain(said["id"]) in self._changes:
             raise Wrong("applies a change for the second time")
         self._known(said).change(said, self._key.id)
+        if said["change"] == "checker":
+            self._cleared.trust(said)
         self._changes.add(said["id"])
 
     def _rebase(self, said: Json) -> None:

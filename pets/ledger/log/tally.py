@@ -195,6 +195,7 @@ class Tally:
         "source": source,
         "approvers": _approve,
         "roster": _nothing,
+        "checker": _nothing,
     }
 
 

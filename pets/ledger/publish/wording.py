@@ -318,7 +318,10 @@ def _change(known: Dataset, event: Event) -> str:
         needed = counted(int(said["needed"]), "signature")
         text = f"{needed} of {len(said['keys'])} people are needed for a change."
     elif event.kind == "roster":
-        text = f"exact totals may leave over other sites than before. {said['tells']}"
+        text = f"totals without noise may leave over other sites than before. {said['tells']}"
+    elif event.kind == "checker":
+        whose = f"{said['checker']}'s own key, by which votes about outputs are signed,"
+        text = f"{whose} is trusted from now on." if said["trusted"] else f"{whose} is trusted no more."
     else:
         text = f"a change of the kind “{event.kind}”."
     by = listed([str(name) for name in said.get("by", ())])

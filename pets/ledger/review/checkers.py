@@ -18,14 +18,15 @@ def check_checker(tx: Transaction, row: Any, by: str, *, project: str | None = N
         row: of the output.
         by: the subject.
         project: in which the subject is logged in, where a login says so.
-        login: whether a login says who it is.
+        login: whether a login says who it is, or a key of their own.
     """
     rules = Rules(**json.loads(row.rules))
     if same_person(by, row.analyst):
         raise ForbiddenError("nobody decides about an output of their own; another reviewer must")
     if rules.logins and not login:
         raise ForbiddenError(
-            "votes about this output count only from whoever is logged in; decide through the service (pets.connect)"
+            "votes about this output count only from whoever is logged in, or signs them; decide through the service "
+            "(pets.connect), or with a key of your own that the custodians trust (--key)"
         )
     granted = access.all_granted(tx.connection, row.dataset)
     mine = [one for one in granted if same_person(one.analyst, by)]

@@ -23,7 +23,8 @@ class Rules:
     Attributes:
         needed: people who must approve it; never its author.
         own_project: whether they may be of the author's project.
-        logins: whether votes count only where a login says who votes, and not the ledger's own keeper.
+        logins: whether votes count only where a login says who votes, or a key of their own does, and not the
+            ledger's own keeper.
         days: in which each turn is to be decided.
     """
 
@@ -118,7 +119,8 @@ def same_person(one: str, other: str) -> bool:
 
 def vote_of(row: Any) -> OutputVote:
     """A row of the votes' table."""
-    parts = (row.reviewer, row.digest, Decision(row.decision), row.reason, row.note, row.nonce, row.at, row.seq)
+    parts: tuple[Any, ...] = (row.reviewer, row.digest, Decision(row.decision), row.reason, row.note, row.nonce)
+    parts += (row.at, row.seq, row.signed)
     return OutputVote(*parts)
 
 

@@ -132,6 +132,7 @@ class OutputVote:
         digest: of what was voted about: the exact bytes of every file, and what was said of them.
         note: the reviewer's own words, which the log has by their digest alone.
         nonce: 128 random bits, so that nobody can guess a vote from what the log commits to.
+        signed: what the reviewer's own key signed, as JSON; empty without one.
     """
 
     reviewer: str
@@ -142,6 +143,7 @@ class OutputVote:
     nonce: str = ""
     at: float = 0.0
     seq: int = 0
+    signed: str = ""
 
 
 def decided(votes: Iterable[Vote | OutputVote], needed: int = NEEDED) -> Decision | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,14 @@ from pets.airlock.findings import Preflight
 from pets.airlock.preflight import preflight, read_folder
 from pets.common.arguments import plain_arguments
 from pets.common.files import make_folder, replace_file
+from pets.common.signing import load_public
 from pets.errors import NotFoundError, UserError, shown
+from pets.ledger.change import Change, apply, draft
 from pets.ledger.ledger import Ledger
 from pets.ledger.review.output import Output, Rules
 from pets.ledger.review.outputs import Outputs
 from pets.ledger.review.votes import OutputState
-from pets.ledger.review.voting import Voting
+from pets.ledger.review.voting import OwnKey, Voting
 from pets.protection.policy import Policy
 from pets.session.airlock.shown import OutputList, OutputView
 
@@ -131,8 +133,9 @@ class AnalystAirlock:
 class CustodianAirlock:
     """What a dataset's keeper does about outputs, also on the word of checkers; :attr:`pets.Custodian.airlock`.
 
-    Whoever keeps the ledger vouches for who a checker is (``by``); the log says so. Where the policy has
-    ``output_logins=True``, votes are given through the service alone, whose login says who votes.
+    Whoever keeps the ledger vouches for who a checker is (``by``); the log says so. A checker may sign with a key of
+    their own instead (``key``), which the custodians trust by a signed change. Where the policy has
+    ``output_logins=True``, votes are given through the service, whose login says who votes, or with such a key.
     """
 
     def __init__(self, ledger: Ledger, dataset: str) -> None:
@@ -162,7 +165,14 @@ class CustodianAirlock:
 
     @plain_arguments(UserError, "decide", "write decide(output, 'approve', by='jo@hospital')")
     def decide(
-        self, output: OutputView, decision: str, *, by: str, reason: str | None = None, note: str = ""
+        self,
+        output: OutputView,
+        decision: str,
+        *,
+        by: str,
+        reason: str | None = None,
+        note: str = "",
+        key: OwnKey = None,
     ) -> OutputView:
         """Vote about an output that :meth:`look` has shown: ``approve``, ``return`` or ``reject``.
 
@@ -171,23 +181,53 @@ class CustodianAirlock:
             by: who votes: never its author, and nobody of the author's project unless the policy allows that.
             reason: of :data:`pets.ledger.review.votes.REASONS`; the log has it once all votes are in.
             note: words of their own; the log has their digest alone.
+            key: the file of the checker's own key, which signs the vote, where the custodians trust it (``pets review
+                key trust``); left out, it counts on the word of whoever keeps the ledger.
 
         Raises:
-            ForbiddenError: for who may not decide about it.
+            ForbiddenError: for who may not decide about it, and for a key that is not trusted for them.
             HeldError: where it waits for no vote, or is another output by now.
         """
         if not isinstance(output, OutputView):
             raise UserError("a vote is about an output that was looked at; write decide(airlock.look('the id'), …)")
-        given: dict[str, Any] = {"by": by, "reason": reason, "note": note, "dataset": self._dataset}
+        given: dict[str, Any] = {"by": by, "reason": reason, "note": note, "dataset": self._dataset, "key": key}
         return OutputView(self._voting.decide(output.id, decision, digest=output.digest, **given))
 
     @plain_arguments(UserError, "send_back", "write send_back(output, by='jo@hospital', reason='missing-context')")
-    def send_back(self, output: OutputView, *, by: str, reason: str | None = None, note: str = "") -> OutputView:
+    def send_back(
+        self, output: OutputView, *, by: str, reason: str | None = None, note: str = "", key: OwnKey = None
+    ) -> OutputView:
         """Return it at once, before all votes are in; arguments and errors as of :meth:`decide`."""
         if not isinstance(output, OutputView):
             raise UserError("what is returned was looked at; write send_back(airlock.look('the id'), …)")
-        given: dict[str, Any] = {"by": by, "reason": reason, "note": note, "dataset": self._dataset}
+        given: dict[str, Any] = {"by": by, "reason": reason, "note": note, "dataset": self._dataset, "key": key}
         return OutputView(self._voting.send_back(output.id, digest=output.digest, **given))
+
+    @plain_arguments(UserError, "trust_key", "write trust_key('jo.pub', checker='jo', reason='…', by=['A', 'B'])")
+    def trust_key(self, key: str | Path, *, checker: str, reason: str, by: Sequence[str]) -> None:
+        """Trust a checker's own key to sign their votes: a signed change of the ledger, which its log tells.
+
+        Args:
+            key: the file of its public half (``.pub``).
+            checker: whose it is, as they vote.
+            reason: why, for the public log.
+            by: the two people, or more, who decided.
+
+        Raises:
+            LedgerError, VerificationError: where it was trusted before, names or the approvers' signatures are missing
+                (``pets review key trust --draft`` writes it down for them).
+        """
+        self._change_key(key, checker, reason, by, trusted=True)
+
+    @plain_arguments(UserError, "revoke_key", "write revoke_key('jo.pub', checker='jo', reason='…', by=['A', 'B'])")
+    def revoke_key(self, key: str | Path, *, checker: str, reason: str, by: Sequence[str]) -> None:
+        """Trust a checker's key no more, for good; what it signed before stands. As :meth:`trust_key`."""
+        self._change_key(key, checker, reason, by, trusted=False)
+
+    def _change_key(self, key: str | Path, checker: str, reason: str, by: Sequence[str], *, trusted: bool) -> None:
+        ledger, details = self._all.ledger, {"checker": checker, "key": load_public(Path(key)).raw.hex()}
+        wanted = Change(ledger.origin, self._dataset, "checker", details | {"trusted": trusted}, reason, tuple(by))
+        apply(ledger, draft(wanted))
 
     @plain_arguments(UserError, "comment", "write comment('the id', 'which wards?', by='jo@hospital')")
     def comment(self, output: str, words: str, *, by: str) -> OutputView:

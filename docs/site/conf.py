@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pets import __version__
 
 project = "pets"
@@ -21,7 +23,12 @@ templates_path: list[str] = []
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}
 myst_enable_extensions: list[str] = []
 myst_heading_anchors = 4
-nb_execution_mode = "off"  # the notebooks are run by `make test`
+nb_execution_mode = "force"  # the repository's notebooks hold no answers
+nb_execution_excludepatterns = [name for name in os.environ.get("PETS_SITE_NOT_RUN", "").split(",") if name]
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_execution_show_tb = True
+nb_output_stderr = "remove"  # progress lines
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

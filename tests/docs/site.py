@@ -6,10 +6,12 @@ The pages are gathered in a folder in which they lie beside each other as in the
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 
@@ -93,7 +95,7 @@ def reference(package: str) -> str:
 def gather(folder: Path) -> None:
     """Every page of the site in one folder."""
     pages = ("*.md", "docs/*.md", "docs/*/*.md", "docs/running/*/*")
-    for pattern in (*pages, "notebooks/*.ipynb", "examples/*.yaml", "LICENSE"):
+    for pattern in (*pages, "docs/*.svg", "notebooks/*.ipynb", "examples/*.yaml", "LICENSE"):
         for path in ROOT.glob(pattern):
             to = folder / path.relative_to(ROOT)
             to.parent.mkdir(parents=True, exist_ok=True)
@@ -110,14 +112,20 @@ def gather(folder: Path) -> None:
         (folder / "api" / f"{package}.rst").write_text(reference(package), "utf-8")
 
 
-def build(out: Path) -> None:
-    """Gather and build; any warning ends it."""
+NOTEBOOKS = tuple(Path(page).name for page in CONTENTS["Notebooks"])
+
+
+def build(out: Path, run: Collection[str] = NOTEBOOKS) -> None:
+    """Gather, run these notebooks (the others are shown without answers) and build; any warning ends it."""
     pages = out.parent / f"{out.name}-pages"
     shutil.rmtree(pages, ignore_errors=True)
     shutil.rmtree(out, ignore_errors=True)
     gather(pages)
+    left_out = [f"notebooks/{name}.ipynb" for name in NOTEBOOKS if name not in run]
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-c", str(CONFIG)]
-    done = subprocess.run([*command, str(pages), str(out)], cwd=ROOT, capture_output=True, text=True, check=False)
+    command += [str(pages), str(out)]
+    env = {**os.environ, "PETS_SITE_NOT_RUN": ",".join(left_out)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"the site cannot be built:\n{done.stdout}{done.stderr}")
 

@@ -32,7 +32,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (shared / "site.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (out / "index.html").exists():
-            site.build(shared / "making" / "site")
+            site.build(shared / "making" / "site", run=["hidden_cells"])  # test_notebooks runs them all
             shutil.move(shared / "making" / "site", out)
     return out
 
@@ -59,6 +59,13 @@ def test_every_public_name_is_in_the_reference(built: Path, package: str) -> Non
     assert headings == set(names) and len(names) >= 4
     signatures = re.findall(r'descname"><span class="pre">(\w+)</span>', text)
     assert set(names) <= set(signatures)
+
+
+def test_a_notebook_is_shown_with_its_answers(built: Path) -> None:
+    text = (built / "notebooks" / "hidden_cells.html").read_text("utf-8")
+    assert "cell (East, 0-17) is 8: 89 − 23 − 33 − 25" in text  # printed
+    assert '<table border="1" class="dataframe">' in text  # a table
+    assert len(re.findall(r'<img[^>]+src="\.\./_images/\w+\.svg"', text)) == 1  # a chart
 
 
 def test_a_reference_shows_docstrings_and_types(built: Path) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy.pool import StaticPool
 
 from pets.errors import LedgerDownError, LedgerError, missing_extra
 from pets.ledger.db import tables
+from pets.ledger.db.pool.idle import stirred
 from pets.ledger.db.prepared import Prepared, plainly
 from pets.ledger.db.turns import BUSY_SECONDS, Turns, begins, in_turn
 from pets.ledger.db.upgrade import known_revisions, upgrade
@@ -39,7 +40,7 @@ POOL = 15
 """Connections that one process opens at most."""
 
 IDLE = 1.0
-"""Seconds after which a connection to PostgreSQL is asked whether it still stands before it is used again."""
+"""Seconds after which a connection to PostgreSQL is asked whether it still stands, whatever its socket tells."""
 
 TIMEOUTS = {
     "lock_timeout": BUSY_SECONDS,  # of a wait for others
@@ -172,9 +173,9 @@ class Store:
     def _leaves(self, connection: Any, record: Any, _: Any) -> None:
         """A connection leaves the pool: one that a server has dropped is replaced, and so are all others that it had.
 
-        One that was used a moment ago is not asked: that is a round trip, before each of many transactions.
+        One that was used a moment ago, and to which nothing has come since, is not asked: that is a round trip.
         """
-        if time.monotonic() - record.info.get("returned", time.monotonic()) < IDLE:
+        if time.monotonic() - record.info.get("returned", time.monotonic()) < IDLE and not stirred(connection):
             return
         try:
             self._engine.dialect.do_ping(connection)

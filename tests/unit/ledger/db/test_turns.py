@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from pets.errors import LedgerDownError
 from pets.ledger.db import store, turns
+from pets.ledger.db.pool.idle import stirred
 from pets.ledger.db.turns import Turns
-from tests.ledgers import Place, account, ask, opened, request
+from tests.ledgers import MILLI, Place, account, ask, opened, request
 from tests.services import until
 
 
@@ -76,22 +77,24 @@ def test_a_thread_that_never_ends_its_turn_is_a_busy_database(
 
 
 @pytest.mark.parametrize("idle", [0.0, 3600.0], ids=["asked", "used a moment ago"])
+@pytest.mark.parametrize("how", ["write", "look"])
 def test_a_connection_that_a_server_dropped_is_replaced(
-    idle: float, new_place: Callable[[str], Place], monkeypatch: pytest.MonkeyPatch
+    idle: float, how: str, new_place: Callable[[str], Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that was used a moment ago is not asked first: then a transaction fails, and says plainly that it did."""
+    """Also one that was used a moment ago, which is not asked: its socket tells. No request of anybody's fails."""
     place = new_place("postgresql")
+    monkeypatch.setattr(store, "IDLE", idle)
     with opened(place) as ledger:
         asker = account(ledger)
         ask(asker, request("before"))
         with psycopg.connect(place.address, autocommit=True) as connection:
-            own = "datname = current_database() AND pid <> pg_backend_pid()"
-            connection.execute(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {own}")  # type: ignore[arg-type]
-        monkeypatch.setattr(store, "IDLE", idle)
-        if idle:
-            with pytest.raises(LedgerDownError):
-                ask(asker, request("at once"))
-            monkeypatch.setattr(store, "IDLE", 0.0)
+            own = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            connection.execute(f"SELECT count(pg_terminate_backend(pid)) {own}")  # type: ignore[arg-type]
+            until(lambda: connection.execute(f"SELECT count(*) {own}").fetchone() == (0,))  # type: ignore[arg-type]
+        if how == "write":
+            ask(asker, request("at once"))
+        else:
+            assert asker.standing().spent.loss == 10 * MILLI
         ask(asker, request("after"))
 
 
@@ -133,3 +136,10 @@ def test_sqlite_waits_for_others_but_for_a_turn_to_write(new_place: Callable[[st
             with ledger.aside(writes=False) as (connection, _):
                 connection.execute(sa.text("SELECT 1"))
                 assert patience(connection) == 60_000
+
+
+def test_what_the_driver_has_closed_is_asked(new_place: Callable[[str], Place]) -> None:
+    place = new_place("postgresql")
+    with psycopg.connect(place.address) as connection:
+        assert not stirred(connection)
+    assert stirred(connection)

@@ -1,0 +1,1 @@
+"""Pool: connections to a database that rest between their uses."""

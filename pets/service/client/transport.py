@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from pets.common.codec import Json, canonical
 from pets.errors import BusyError, PetsError, UnauthenticatedError, UserError, missing_extra, shown
+from pets.service.client.unreached import stranger, unreached
 from pets.service.wire.addresses import LOCAL
 from pets.service.wire.errors import ServiceDownError
 from pets.service.wire.problems import error_of
@@ -82,8 +83,13 @@ class Transport:
         return self._asked("DELETE", path, query=query)
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close what is open; the service knows what was asked as before."""
         self._client.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was."""
+        return bool(self._client.is_closed)
 
     def _asked(
         self,
@@ -95,6 +101,8 @@ class Transport:
         wait: float | None = None,
         query: Json | None = None,
     ) -> Json:
+        if self.closed:
+            raise UserError("this connection was closed; open it again with pets.connect(…)")
         given = {name: str(value) for name, value in (query or {}).items() if value is not None}
         given |= {} if wait is None else {"wait": f"{wait:g}"}
         headers = {} if key is None else {"Idempotency-Key": _header("key", key)}
@@ -135,10 +143,7 @@ class Transport:
         try:
             reply = self._client.send(request)
         except self._library.TransportError as error:
-            return {}, ServiceDownError(
-                f"the service at {self.url} cannot be reached ({type(error).__name__}); check the address and the "
-                "network, and ask again"
-            )
+            return {}, unreached(f"the service at {self.url}", self.url, error)
         if reply.status_code in _AGAIN and "pets-protocol" not in reply.headers:  # a gateway's, in front of it
             return {}, ServiceDownError(f"the service at {self.url} does not answer now ({reply.status_code})")
         self._known(reply)
@@ -146,14 +151,14 @@ class Transport:
         if reply.status_code >= 400:
             return {}, error_of(body)
         if not isinstance(body, dict):
-            raise UserError(f"what answers at {self.url} is no service of pets; check the address")
+            raise UserError(stranger(self.url))
         return body, None
 
     def _known(self, reply: httpx.Response) -> None:
         """Refuse what is no service of pets, or speaks another version."""
         spoken = reply.headers.get("pets-protocol")
         if spoken is None:
-            raise UserError(f"what answers at {self.url} is no service of pets; check the address")
+            raise UserError(stranger(self.url, reply.status_code))
         if spoken != str(PROTOCOL):
             newer = "this client" if spoken.isascii() and spoken.isdigit() and int(spoken) > PROTOCOL else "the service"
             raise UserError(
@@ -175,11 +180,7 @@ def exchange(
         with _client(url, timeout, sent_by, {"Accept": "application/json"}) as client:
             reply = client.get(url) if form is None else client.post(url, data=dict(form))
     except library.TransportError as error:
-        host = urlsplit(url).hostname
-        raise ServiceDownError(
-            f"the provider of logins at {host} cannot be reached ({type(error).__name__}); check the network, and try "
-            "again"
-        ) from None
+        raise unreached(f"the provider of logins at {urlsplit(url).hostname}", url, error) from None
     return reply.status_code, _json(reply.content)
 
 

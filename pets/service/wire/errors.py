@@ -28,4 +28,4 @@ class ServiceDownError(UserError):
 
     code = "service-down"
     exit_code = 22
-    retry_after = 0.25
+    retry_after: float | None = 0.25

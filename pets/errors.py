@@ -228,10 +228,23 @@ class BusyError(UserError):
 
 
 class HeldError(UserError):
-    """The answer waits for a second person's approval, and is shown to nobody before."""
+    """The answer waits for a second person's approval, and is shown to nobody before.
+
+    Attributes:
+        id: of the request that waits: ``connection.fetch(error.id)`` gives its answer once it is let go. ``None`` where
+            it is no request of whoever asked.
+    """
 
     code = "held"
     exit_code = 21
+    id: str | None = None
+
+    @classmethod
+    def of(cls, message: str, id: str | None) -> HeldError:
+        """That of one request."""
+        made = cls(message)
+        made.id = id
+        return made
 
 
 class NotApprovedError(UserError):

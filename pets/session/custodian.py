@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from pets.common.arguments import plain_arguments
 from pets.errors import UserError
@@ -24,6 +24,7 @@ from pets.session.grid.verbs import GridVerbs
 from pets.session.quoting.quote import Remaining
 from pets.session.session import Session
 from pets.session.verbs.analyst_session import AnalystSession
+from pets.session.verbs.closed import Closed
 from pets.session.verbs.whose import CustodianNames
 
 if TYPE_CHECKING:
@@ -75,16 +76,39 @@ class Custodian(DisclosureVerbs, GridVerbs, DoorVerbs, CustodianNames):
             limits=Limits(memory, threads),
             progress=progress,
         )
-        self._own = Session.of(self._custody)
+        self._own, self._opened = Session.of(self._custody), not isinstance(ledger, Ledger)
 
     @classmethod
     def of(cls, custody: Custody) -> Custodian:
         """The custodian of a custody that is there already: for the custodian's own programs."""
         made = cls.__new__(cls)
-        made._custody, made._own = custody, Session.of(custody)
+        made._custody, made._own, made._opened = custody, Session.of(custody), False
         return made
 
+    def close(self) -> None:
+        """Let go of the rows, and of the ledger where this opened it: as :meth:`pets.Session.close`.
+
+        Close the sessions that it gave first.
+        """
+        if self._opened and not self.closed:
+            self.ledger.close()
+        self._own.close()
+        self._custody = cast(Custody, Closed("custodian"))
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._own.closed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def __repr__(self) -> str:
+        if self.closed:
+            return "<Custodian, closed>"
         return f"<Custodian of dataset {self.schema.dataset!r}: {', '.join(self.tables)}>"
 
     def __reduce__(self) -> NoReturn:

@@ -47,6 +47,8 @@ class Session(GridVerbs, AnalystSession):
         SchemaError, DataError, BudgetError, UserError: each with the remedy, before any query is asked.
     """
 
+    _opened = False  # whether the ledger is its own
+
     def __init__(
         self,
         schema: Schema | str | Path | Mapping[str, Any],
@@ -75,6 +77,7 @@ class Session(GridVerbs, AnalystSession):
                 progress=progress,
             )
         )
+        self._opened = not isinstance(ledger, Ledger)
 
     @classmethod
     def of(cls, custody: Custody) -> Session:
@@ -82,6 +85,11 @@ class Session(GridVerbs, AnalystSession):
         made = cls.__new__(cls)
         AnalystSession.__init__(made, custody)
         return made
+
+    def close(self) -> None:
+        if self._opened and not self.closed:
+            self.ledger.close()
+        super().close()
 
     def _hint(self) -> str:
         return "; how the rows were read: session.report()" if self.tables else ""

@@ -33,5 +33,6 @@ def ask(
         with interruptible(LEFT):
             output.deliver(connection.release(asked, protection, key=key))
     except HeldError as error:
-        raise HeldError(f"{error}; here, the same command shows it once they have approved it") from None
+        told = f"{error}; here, the same command shows it once they have approved it"
+        raise HeldError.of(told, error.id) from None
     print(f"service: {connection.url}, dataset {connection.dataset}; {connection.remaining()}", file=sys.stderr)

@@ -131,4 +131,4 @@ def check_decided(job: QueuedJob) -> None:
     """Raises what whoever asked is told while a table is in review, or once it was refused."""
     if job.state is JobState.FAILED and job.problem is not None:
         raise NotApprovedError(str(job.problem["message"]))
-    raise HeldError(f"{IN_REVIEW} (request {job.id})")
+    raise HeldError.of(f"{IN_REVIEW} (request {job.id})", job.id)

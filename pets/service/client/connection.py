@@ -62,14 +62,19 @@ class Connection(CustodianVerbs, Fetching):
         self.url, self.dataset, self.key = transport.url, who["dataset"], key
 
     def __repr__(self) -> str:
+        if self.closed:
+            return f"<Connection to {self.url}, closed>"
         return f"<Connection to {self.url}: dataset {self.dataset!r} (real data): {', '.join(self.tables)}>"
 
     def __reduce__(self) -> NoReturn:
         raise UserError("a connection holds who asks and is never pickled; open it again where it is needed")
 
     def close(self) -> None:
-        """Close what is open; the service knows the questions as before."""
         self._transport.close()
+
+    @property
+    def closed(self) -> bool:
+        return self._transport.closed
 
     # what is public -----------------------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ _PATIENCE = 600.0
 
 _OPEN = ("waiting", "running")
 
+_ABSENT = "Waiting: no process answers there now; whoever runs the service can start one"
+
 
 class Jobs:
     """The jobs of one connection. A question has a key of its own: it is charged once, however often it is sent."""
@@ -89,7 +91,7 @@ class Jobs:
         with bar(1, "Waiting for the service", show=self._progress) as shown_bar:
             polls = 0
             while (state := state_of(reply)) in _OPEN:
-                shown_bar.at("Waiting for the service")
+                shown_bar.at(_ABSENT if unanswered(reply) else "Waiting for the service")
                 wait, began = _WAITS[min(polls, len(_WAITS) - 1)], self._clock()
                 reply, polls = self._looked(_number(reply), wait), polls + 1
                 if state_of(reply) in _OPEN and self._clock() - began < wait / 2:
@@ -158,6 +160,12 @@ def state_of(reply: Json) -> str:
     return harmless(str(job.get("state"))) if isinstance(job, dict) else "done"
 
 
+def unanswered(reply: Json) -> bool:
+    """Whether the service says that nobody answers what waits."""
+    job = reply.get("job")
+    return isinstance(job, dict) and job.get("answering") is False
+
+
 def kind_of(reply: Json) -> str:
     """What kind of question a job is; ``""`` where that is not said."""
     job = reply.get("job")
@@ -175,9 +183,10 @@ def _number(reply: Json) -> str:
 def _end(reply: Json, state: str) -> Exception:
     number = _number(reply)
     if state == "held":
-        return HeldError(
+        return HeldError.of(
             "the service has the question, and nothing of its answer is shown before a second person approves it; "
-            f"fetch it later with connection.fetch({number!r}), which says so if they refuse"
+            f"fetch it later with connection.fetch({number!r}), which says so if they refuse",
+            number,
         )
     if state == "cancelled":
         return UserError(f"the question {number} was taken back before it was answered; ask it again")

@@ -8,7 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from pets.common.codec import Json
-from pets.errors import BusyError, InProgressError, InternalError, LedgerDownError, PetsError, SqlError, UserError
+from pets.errors import (
+    BusyError,
+    HeldError,
+    InProgressError,
+    InternalError,
+    LedgerDownError,
+    PetsError,
+    SqlError,
+    UserError,
+)
 from pets.service.wire import errors as _wire  # noqa: F401  (its classes are among the codes)
 from pets.service.wire.harmless import harmless
 
@@ -99,7 +108,12 @@ def problem(error: PetsError) -> Json:
         "detail": outward(error.code, str(error)),
         "code": error.code,
     }
-    return found if error.retry_after is None else found | {"retry_after": error.retry_after}
+    return found | more_of(error) | ({} if error.retry_after is None else {"retry_after": error.retry_after})
+
+
+def more_of(error: PetsError) -> Json:
+    """What an error says besides: of one that is held, which request waits."""
+    return {"request": error.id} if isinstance(error, HeldError) and error.id is not None else {}
 
 
 def error_of(body: Any) -> PetsError:
@@ -125,6 +139,8 @@ def error_of(body: Any) -> PetsError:
         error = kind(said)
     if wait is not None:
         error.retry_after = wait
+    if isinstance(error, HeldError) and isinstance(waits := form.get("request"), str):
+        error.id = harmless(waits)
     return error
 
 

@@ -7,7 +7,7 @@ only then is the data opened; and what fails after that stays charged and says n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pets.common.arguments import plain_arguments
 from pets.dp.key_threshold import KeyNoise
@@ -33,6 +33,7 @@ from pets.session.custody import Custody
 from pets.session.quoting.quote import Quote, Remaining
 from pets.session.quoting.quoted import quoted
 from pets.session.verbs.analyst_verbs import AnalystVerbs
+from pets.session.verbs.closed import Closed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,16 @@ class AnalystSession(AnalystVerbs):
     def __init__(self, custody: Custody) -> None:
         self._custody = custody
 
+    def close(self) -> None:
+        self._custody = cast(Custody, Closed("session"))
+
+    @property
+    def closed(self) -> bool:
+        return isinstance(self._custody, Closed)
+
     def __repr__(self) -> str:
+        if self.closed:
+            return f"<{type(self).__name__}, closed>"
         # a constant: what it prints may be an analyst's, and must not depend on a row
         return (
             f"<{type(self).__name__} on dataset {self.schema.dataset!r} ({self._custody.kind} data): "

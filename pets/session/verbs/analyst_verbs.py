@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from pets.common import html_table
 from pets.common.arguments import plain_arguments
@@ -40,7 +40,29 @@ class AnalystVerbs(BoundingVerbs, SelectionVerbs, SessionNames):
     :class:`pets.service.client.connection.Connection` from a service.
     """
 
+    def close(self) -> None:
+        """Let go of what this opened: a session of its ledger and its rows, a connection of the network.
+
+        What was asked stays as it is; nothing more can be asked of it (:class:`~pets.errors.UserError`). A ``with``
+        block closes it at its end. What others opened stays open: a ledger that was given, and what a custodian's
+        sessions share. Closing it again does nothing.
+        """
+        raise NotImplementedError
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _repr_html_(self) -> str:
+        if self.closed:
+            return html_table.block(html_table.sentence(repr(self)))
         kind = self._kind
         try:
             left = str(self.remaining())

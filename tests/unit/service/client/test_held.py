@@ -23,7 +23,8 @@ def test_an_answer_is_fetched_once_a_second_person_approved_it(
     with connected(keeper, analyst="amina", project="asthma") as connection:
         with pytest.raises(HeldError, match="before a second person approves it") as caught:
             connection.release(N, DP)
-        number = str(caught.value).partition("connection.fetch('")[2].partition("'")[0]
+        number = caught.value.id
+        assert number is not None and f"connection.fetch('{number}')" in str(caught.value)
         pending = connection.release(N, pets.DP(epsilon=0.25), wait=False)
         with pytest.raises(HeldError):
             pending.result()

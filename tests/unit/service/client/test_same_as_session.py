@@ -149,6 +149,21 @@ def test_a_synthetic_table_comes_with_its_certificate(asker: AnalystVerbs) -> No
     assert quote.epsilon == made.epsilon == 4 and made.releases[0].certificate is not None
 
 
+def test_what_was_closed_is_asked_nothing(custodian: pets.Custodian) -> None:
+    with connected(custodian, analyst="ben", project="closing") as connection:
+        for one in (custodian.session(analyst="ben", project="closing"), connection):
+            with one as opened:
+                assert opened is one and not one.closed and one.remaining().left == custodian.remaining().left
+            one.close()
+            assert one.closed and repr(one).endswith(", closed>") and "closed" in one._repr_html_()
+            for ask in (lambda: one.release(N, DP), lambda: one.history(), lambda: one.remaining()):  # noqa: B023
+                with pytest.raises(UserError, match="was closed; open it again"):
+                    ask()
+        with pytest.raises(UserError, match="was closed; open it again"):
+            connection.fetch("f3a9")
+    assert custodian.remaining().left.loss > 0
+
+
 MISTAKES: list[tuple[type[PetsError], Any]] = [
     (UserError, lambda asker: asker.release(N)),
     (UserError, lambda asker: asker.release(N, DP, agian=True)),

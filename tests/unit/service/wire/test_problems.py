@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from pets.errors import BusyError, InProgressError, InternalError, LedgerDownError, PetsError, SqlError, UserError
+from pets.errors import (
+    BusyError,
+    HeldError,
+    InProgressError,
+    InternalError,
+    LedgerDownError,
+    PetsError,
+    SqlError,
+    UserError,
+)
 from pets.service.wire.problems import STATUS, TYPE, error_of, outward, problem
 from tests.unit.test_error_codes import every
 
@@ -55,6 +64,15 @@ def test_a_failed_job_tells_the_same_in_its_own_words() -> None:
     found = error_of({"code": "in-progress", "message": "still; wait", "retry_after": 3})
     assert isinstance(found, InProgressError) and found.retry_after == 3.0 and str(found) == "still; wait"
     assert isinstance(error_of({"code": "busy", "message": "full; wait"}), BusyError)
+
+
+def test_which_request_is_held_goes_with_it() -> None:
+    error = error_of(problem(HeldError.of("it waits; look later", "5f0c")))
+    assert isinstance(error, HeldError) and error.id == "5f0c" and str(error) == "it waits; look later"
+    none = error_of(problem(HeldError("it waits; look later")))
+    assert isinstance(none, HeldError) and none.id is None and "request" not in problem(none)
+    told = error_of({"code": "held", "message": "it waits", "request": ["5f0c"]})
+    assert isinstance(told, HeldError) and told.id is None
 
 
 @pytest.mark.parametrize("after", [10**400, float("nan"), float("inf"), -1, True, "5", None, [5]])

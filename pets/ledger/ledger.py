@@ -22,6 +22,7 @@ from pets.ledger.db import sql
 from pets.ledger.db.keeper import Keeper
 from pets.ledger.db.row_types import moment, parsed
 from pets.ledger.db.store import POOL, CommitUnknown, Connection, Store
+from pets.ledger.db.totals import check_totals
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.events import Event, Listeners
 from pets.ledger.failpoint import failpoint
@@ -178,7 +179,7 @@ class Ledger:
         """
         with self._store.write(pipelined=ahead is not None) as connection:
             tx = Transaction(connection, writes=True, ahead=ahead or ())
-            self._check_seen(tx)
+            self._check_seen(tx, self._seen)
             yield tx, self.now(tx)
             tx.finish()
         # only what is durable counts as seen
@@ -204,17 +205,28 @@ class Ledger:
             )
         return max(now, tx.head.at)
 
-    def _check_seen(self, tx: Transaction) -> None:
-        size, chain = self._seen
+    def _check_seen(self, tx: Transaction, seen: tuple[int, bytes]) -> None:
+        size, chain = seen
         here = tx.head.hash if tx.head.size == size else tx.chain_at(size)
         if tx.head.size < size or (here != chain and size):
             self._fall_back(size, tx.head.size)
+
+    def check_same(self) -> None:
+        """Raises :class:`LedgerError` where the database is no longer the one that this process has seen.
+
+        So it is once an older copy was put in its place, whatever was done to that since: this process counts on what
+        was lost. What is there now counts as seen.
+        """
+        seen = self._seen  # first: what is entered meanwhile, the look finds
+        with self.reading() as tx:
+            self._check_seen(tx, seen)
+        self._seen = max(self._seen, (tx.head.size, tx.head.hash))
 
     def _fall_back(self, published: int, found: int) -> NoReturn:
         raise LedgerError(
             f"the ledger {self.label!r} has lost entries: {published} were published and it holds {found} (or others "
             f"in their place), as after restoring an old backup; it stays closed. Restore the newest copy, or run: "
-            f"{REBASE} (what was lost then counts as spent)"
+            f"{REBASE} (what was lost then counts as spent). Where either was done, start this process anew"
         )
 
     # checkpoints ------------------------------------------------------------------------------------------------
@@ -228,7 +240,7 @@ class Ledger:
             raise VerificationError(f"the checkpoint {str(self.checkpoint_path)!r} cannot be read") from None
 
     def check(self) -> None:
-        """Raises :class:`LedgerError` where the account cannot be kept now: out of reach, or behind its checkpoint."""
+        """As :meth:`check_same`; and :class:`LedgerError` where the log is behind its checkpoint."""
         try:
             # first what was published: whoever publishes meanwhile has committed what the later look will find
             found = self.published()
@@ -236,6 +248,7 @@ class Ledger:
             raise LedgerError(f"{error}; the ledger stays closed") from None
         with self.reading() as tx:
             self._check_published(tx, found)
+        self.check_same()
 
     def _check_published(self, tx: Transaction, found: Checkpoint | None) -> None:
         if self.memory:
@@ -253,35 +266,7 @@ class Ledger:
             )
         if found.size > tx.head.size or tx.chain_at(found.size) != found.chain:
             self._fall_back(found.size, tx.head.size)
-        self._check_totals(tx, found)
-
-    def _check_totals(self, tx: Transaction, found: Checkpoint) -> None:
-        """What the tables hold as charged must be what the checkpoint and the entries since then add up to.
-
-        A database file that was put back while its newer write-ahead log stayed has the log's end, and old accounts.
-        """
-        least = {name: list(parts) for name, parts in found.totals.items()}
-        for seq, body in tx.since(found.size):
-            entry = parsed(body.decode())
-            sign = {"reserved": 1, "started": 1, "voided": -1}.get(entry["event"], 0)
-            if entry["event"] == "started":
-                row = tx.request(entry["request"])
-                sign = int(row is None or row.seq == seq)  # else it was counted when it was reserved
-            if sign:
-                parts = least.setdefault(dataset_id(entry["dataset"]), [entry["epoch"], 0, 0, 0, 0])
-                for at, part in ((1, "loss"), (2, "delta"), (3, "loss"), (4, "delta")):
-                    # what this epoch was charged, and the whole life
-                    parts[at] += sign * entry[part] if at > 2 or parts[0] == entry["epoch"] else 0
-        here = self._totals(tx)
-        for name, parts in least.items():
-            have = here.get(name, (0, 0, 0, 0, 0))
-            first = 1 if have[0] == parts[0] else 3  # a renewal begins anew, but for the life
-            if any(h < w for h, w in zip(have[first:], parts[first:], strict=True)):
-                raise LedgerError(
-                    f"the accounts in the ledger {self.label!r} are older than its log, as after restoring a database "
-                    "without its write-ahead log, or with another's; it stays closed. Restore the newest copy, all "
-                    "files of it"
-                )
+        check_totals(tx, found, self._totals(tx), self.label)
 
     def checkpoint(self, tx: Transaction) -> str:
         """The signed statement of what the log holds now."""

@@ -160,6 +160,7 @@ def test_units_name_what_systemd_knows() -> None:
             "EnvironmentFile",
             "ExecStart",
             "Restart",
+            "RestartSec",
             "TimeoutStopSec",
             "UMask",
             "MemoryMax",

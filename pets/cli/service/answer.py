@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pets.errors import DataError
+from pets.errors import DataError, LedgerError
 
 
 def answer(
@@ -24,7 +24,8 @@ def answer(
     """Answer what waits in the queue of a service, until Ctrl-C: the only processes that read rows.
 
     The service itself then has 'answering: {processes: 0}'. Any number of machines may answer that share the ledger's
-    database, the folder of its keys and the snapshots.
+    database, the folder of its keys and the snapshots. Where an older copy was put in the ledger's place, it ends and
+    says so (10), and is to be started anew.
 
     \b
     pets answer --config service.yaml --processes 4
@@ -57,8 +58,12 @@ def answer(
 
 def _until(stop: threading.Event, supervisor: Any, wanted: int) -> None:
     while not (supervisor.ready or stop.wait(0.1)):
+        if supervisor.lost is not None:
+            raise LedgerError(supervisor.lost)
         if supervisor.problem is not None:
             raise DataError(supervisor.problem)
     if not stop.is_set():
         print(f"Answering with {wanted} {'process' if wanted == 1 else 'processes'}. Stop with Ctrl-C.", flush=True)
-        stop.wait()
+    while not stop.wait(0.1):
+        if supervisor.lost is not None:  # whoever looks after this starts it anew, on the ledger as it then is
+            raise LedgerError(supervisor.lost)

@@ -5,15 +5,18 @@
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pets.cli.command import verb
-from pets.cli.flags import Books
+from pets.cli.flags import Books, load_schema
 from pets.cli.service.checker_keys import key_app
-from pets.errors import UserError
+from pets.errors import PetsError, UserError
 from pets.ledger.review.votes import REASONS, Decision, OutputState
+
+if TYPE_CHECKING:
+    from pets.ledger.review.reviews import Held
 
 review_app = typer.Typer(
     name="review",
@@ -106,22 +109,59 @@ def show(
         str | None,
         typer.Option("--out", metavar="FOLDER", help="Write an output's files there, to look at.", show_default=False),
     ] = None,
+    schema: Annotated[
+        str | None,
+        typer.Option("--schema", metavar="FILE", help="Of the request's dataset: shows the question as a SELECT."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Of a request: question and answer as JSON, for programs.")
+    ] = False,
 ) -> None:
     """What is asked, and the protected answer where that is held; or an output, its files and a pre-flight.
 
+    A question is shown as a SELECT where its schema is given and SQL has words for it, else in its canonical JSON.
+
     \b
-    pets review show 0b1c… --ledger ledger.db
+    pets review show 0b1c… --schema stays.yaml --ledger ledger.db
     pets review show 7d20… --by jo@hospital --out to-check --ledger ledger.db
     """
     from pets.cli.airlock.looking import look
     from pets.ledger.review.outputs import Outputs
     from pets.ledger.review.reviews import Reviews
+    from pets.service.client.reviewing import Reader
 
     ledger = books.open()
     if Outputs(ledger).known(request):
         look(ledger, request, by, out)
         return
     held = Reviews(ledger).find(request)
+    if as_json or not _reads(held):
+        _print_json(held)
+        return
+    known = None if schema is None else load_schema(schema)
+    if known is not None and known.dataset != held.job.dataset:
+        raise UserError(
+            f"the request is about dataset {held.job.dataset!r}, and that schema is of {known.dataset!r}; give the "
+            "schema of the former"
+        )
+    told = {"review": held.to_json() | {"asked": held.job.asked}} | (held.answer or {})
+    print(repr(Reader(ledger.key, held.job.dataset, known).read(told)))
+    if known is None:
+        typer.echo("Add --schema FILE, and the question is shown as a SELECT.", err=True)
+
+
+def _reads(held: "Held") -> bool:
+    """Whether this version reads what is asked."""
+    from pets.service.wire.asked import Asked
+
+    try:
+        Asked.read(held.job.kind, held.job.asked)
+    except PetsError:
+        return False
+    return True
+
+
+def _print_json(held: "Held") -> None:
     told = {"asked": held.job.asked, "kind": held.job.kind, "analyst": held.job.analyst, "stage": held.stage.value}
     print(json.dumps(told | (held.answer or {}), indent=2, ensure_ascii=False))
 

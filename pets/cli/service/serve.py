@@ -115,6 +115,7 @@ def _run(config: "Config", host: str | None, port: int | None, *, local: bool) -
     from pets.service.access.bearer import Bearer
     from pets.service.access.code_flow import CodeFlow
     from pets.service.access.tokens import ServiceTokens
+    from pets.service.answering.presence import Presence
     from pets.service.answering.supervisor import Supervisor
     from pets.service.app import create_app
     from pets.service.http.serving import listening
@@ -148,6 +149,8 @@ def _run(config: "Config", host: str | None, port: int | None, *, local: bool) -
         if secret:
             print(f'Token, for this run: {secret}\nFrom Python: pets.connect("{url}", token="{secret}")')
             print(f"In a browser: {url}/console (log in with that token)")
+        if not config.processes and not Presence(ledger).here():
+            print("No process answers yet: start pets answer with the same --config.")
         sys.stdout.flush()
 
     try:

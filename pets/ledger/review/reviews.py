@@ -52,6 +52,12 @@ class Held:
         """Of the job."""
         return self.job.id
 
+    def to_json(self) -> Json:
+        """Who asked, what kind of question, and since when it waits; neither the question nor its answer."""
+        job = self.job
+        found: Json = {"id": job.id, "kind": job.kind, "stage": self.stage.value, "dataset": job.dataset}
+        return found | {"project": job.project, "analyst": job.analyst, "at": int(job.at)}
+
 
 @dataclass(frozen=True)
 class LetOut:

@@ -130,5 +130,6 @@ class Child:
             self.in_hand = None
         elif "ready" in said:
             self.ready = True
+            self._told(Event("worker-ready", time.time(), worker=self.worker))
         elif "refused" in said:
             self.refused = str(said["refused"]["message"])

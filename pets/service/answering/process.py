@@ -16,7 +16,7 @@ import time
 from typing import Any, TextIO
 
 from pets.common.codec import Json, canonical
-from pets.errors import LedgerError, PetsError
+from pets.errors import LedgerDownError, LedgerError, PetsError
 from pets.ledger.events import ANY
 from pets.ledger.queue import Queue, QueuedJob
 from pets.service.answering.grid import Grid
@@ -77,7 +77,12 @@ class Keeper:
 
 
 def answering(terms: Json, heard: TextIO, say: Lines) -> None:
-    """Open what the terms name, then answer until nobody listens any more."""
+    """Open what the terms name, then answer until nobody listens any more.
+
+    Raises:
+        PetsError: why it cannot begin, or not go on: the ledger is no longer the one that it opened. (One that is away
+            is waited for.)
+    """
     custodians = [Opening.from_json(one).custodian() for one in terms["openings"]]
     ledger = custodians[0].ledger
     queue = Queue(ledger, lease=terms["lease"])
@@ -94,7 +99,7 @@ def answering(terms: Json, heard: TextIO, say: Lines) -> None:
         idle.clear()
         try:
             job = job or queue.claim(terms["worker"], work.datasets, shown=grid.tick(ledger.time(), None))
-        except LedgerError:
+        except LedgerDownError:
             ended.wait(AWAY)
             continue
         if job is None:
@@ -107,11 +112,11 @@ def answering(terms: Json, heard: TextIO, say: Lines) -> None:
         keeper.hold(job)
         try:
             following = work.answer(job, lambda: None if ended.is_set() else terms["worker"])
-        except LedgerError:
+        except LedgerDownError:
             ended.wait(AWAY)  # what became of the job is looked up when its lease is over
         finally:
             keeper.hold(None)
-            say(ended=job.id, more=following is not None)
+        say(ended=job.id, more=following is not None)
         job = following
 
 

@@ -24,13 +24,12 @@ from pets.ledger.queue import LEASE, Queue
 from pets.service.answering.child import Child
 from pets.service.answering.grid import Grid
 from pets.service.answering.memory import size
+from pets.service.answering.presence import Presence
+from pets.service.answering.reach import Reach
 from pets.service.opening import Opening
 
 LOOK = 0.1
 """Seconds between two looks at the processes."""
-
-EVERY = 1.0
-"""Seconds between two looks whether a job in hand was cancelled, and at jobs that were left behind."""
 
 SOON, LATER = 0.5, 30.0
 """Seconds until a dead process is started again, at first and at most; it doubles while they die at once."""
@@ -88,6 +87,9 @@ class Supervisor:
         self._closing = threading.Event()
         self._children: list[Child] = []
         self._refused: str | None = None
+        self._failing, self._opened = False, False  # whether the newest could not begin, and whether any could
+        self._reach: Reach | None = None
+        self._stumbled = ""
 
     @property
     def problem(self) -> str | None:
@@ -98,6 +100,19 @@ class Supervisor:
     def ready(self) -> bool:
         """Whether one answers."""
         return any(child.ready and child.alive for child in self._children)
+
+    @property
+    def lost(self) -> str | None:
+        """Why none answers any more, until this is opened anew: the ledger is not the one that it was."""
+        return None if self._reach is None else self._reach.lost
+
+    @property
+    def able(self) -> bool:
+        """Whether a question would be answered: by one that is there, or that is started when it comes.
+
+        One that ended over a question is started again; whether it did tells nothing here.
+        """
+        return self.lost is None and (self.ready or not self._failing)
 
     def ensure(self) -> None:
         """Start, unless that was done in this process; cheap when it runs."""
@@ -112,6 +127,7 @@ class Supervisor:
                 self._owner, self._children = os.getpid(), []
                 ledger = self._given or Ledger(self._first.ledger, keys=self._first.keys)
                 self._queue = Queue(ledger, lease=self._terms["lease"])
+                self._reach, self._presence = Reach(ledger), Presence(ledger)
                 self._children = [self._started() for _ in range(self.processes)]
             self._thread = threading.Thread(target=self._watch, daemon=True, name="pets-supervisor")
             self._thread.start()
@@ -155,12 +171,12 @@ class Supervisor:
         return Child(f"{os.uname().nodename}/{random_id()[:8]}", self._terms, self._queue.ledger.listeners.tell)
 
     def _watch(self) -> None:
-        looked, waits, due = 0.0, [SOON] * self.processes, [0.0] * self.processes
+        waits, due = [SOON] * self.processes, [0.0] * self.processes
+        assert self._reach is not None
         while not self._closing.wait(LOOK):
-            now = time.monotonic()
-            thorough = now - looked >= EVERY
-            looked = now if thorough else looked
+            now, failed = time.monotonic(), ""
             try:
+                thorough = self._reach.look(now)
                 for place, child in enumerate(self._children):
                     if child.alive:
                         self._look(child, thorough)
@@ -168,19 +184,33 @@ class Supervisor:
                     elif due[place] == 0.0:
                         self._died(child)
                         due[place] = now + waits[place]
-                    elif now >= due[place]:
+                    elif now >= due[place] and self.lost is None:
                         waits[place], due[place] = min(LATER, 2 * waits[place]), 0.0
                         self._children[place] = self._started()
                 if thorough:
                     self._queue.sweep()
+                    self._say_so()
             except Exception as error:
                 # whatever it was: without a watchdog nothing would end a job that takes too long. (The text of an error
                 # could name a place on this machine.)
-                _LOG.warning("the watchdog could not look (%s)", type(error).__name__)
+                failed = type(error).__name__
+                if failed != self._stumbled:
+                    _LOG.warning("the watchdog could not look (%s)", failed)
+            if failed or thorough:
+                self._stumbled = failed
+
+    def _say_so(self) -> None:
+        """Tell whoever listens elsewhere that somebody answers here."""
+        self._opened = self._opened or self.ready
+        if self._opened and not self._failing:
+            self._presence.say()
 
     def _look(self, child: Child, thorough: bool) -> None:
         """End a process whose job takes too long, was cancelled, or that holds too much."""
         held, why = child.in_hand, None
+        self._failing = self._failing and not child.ready
+        if self.lost is not None:
+            child.leave()  # after the job in hand, which it looks at for itself
         if held is not None and time.monotonic() - held.since > self.timeout:
             why = f"it took longer than {self.timeout:g} s"
         elif self.memory is not None and child.memory > self.memory:
@@ -199,9 +229,9 @@ class Supervisor:
     def _died(self, child: Child) -> None:
         """It ended by itself."""
         child.wait()
-        self._refused = child.refused
+        self._refused, self._failing = child.refused, not child.ready
         if child.refused is not None:
-            _LOG.error("an answering process cannot open its tables: %s", child.refused)
+            _LOG.error("an answering process has ended, because it cannot answer: %s", child.refused)
         self._tell("worker-died", child)
         self._ended(child, f"its process ended {child.ending}", again=True)
 

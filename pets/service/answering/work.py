@@ -10,7 +10,7 @@ from typing import Any
 
 from pets.common.codec import canonical
 from pets.common.entropy import random_id
-from pets.errors import ForbiddenError, PetsError, QueryError
+from pets.errors import ForbiddenError, LedgerError, PetsError, QueryError
 from pets.ledger.grants import Grants
 from pets.ledger.queue import Queue, QueuedJob
 from pets.ledger.queued.job import REFRESH
@@ -19,6 +19,7 @@ from pets.protection.sdc import SDC
 from pets.service.answering.grid import Grid
 from pets.service.answering.refreshing import refreshed
 from pets.service.wire.asked import Asked
+from pets.service.wire.problems import more_of
 from pets.session.custodian import Custodian
 from pets.session.custody import Custody
 from pets.session.verbs.analyst_session import AnalystSession
@@ -61,7 +62,8 @@ class Work:
         What a session refuses or reports goes to the asker word for word, since it never depends on a row. Anything
         else is kept for the custodian alone, and the ledger tells the asker whether a charge stands.
 
-        Raises :class:`pets.errors.LedgerError` where the queue cannot be written: others will look what became of it.
+        Raises :class:`pets.errors.LedgerError` where the queue cannot be written: others will look what became of it;
+        and where the ledger is no longer the one that this process opened, which can answer nothing.
         """
         cells: int | None = None
         ending = self._queue.ending(
@@ -83,7 +85,9 @@ class Work:
                 mine.account.ending = ending if approval != "after" and _by_one_answer(asked) else None
                 found = asked.ask(AnalystSession(mine), job.ledger_key)
         except PetsError as error:
-            problem = {"code": error.code, "message": str(error), "retry_after": error.retry_after}
+            if isinstance(error, LedgerError):  # of this question alone, or of every one: then this process is to end
+                self._queue.ledger.check_same()
+            problem = {"code": error.code, "message": str(error), "retry_after": error.retry_after} | more_of(error)
             self._queue.failed(job, problem, self._shown(cells))
         except Exception:
             self._queue.ledger.incidents.note(random_id()[:12], traceback.format_exc())

@@ -31,6 +31,7 @@ class AccountView:
         asked: by project and analyst, how many requests came to what.
         denials: the newest requests that no budget could pay.
         waiting, held: questions that wait for an answer, or for a person.
+        answering: whether a process answers what waits.
     """
 
     remaining: Remaining
@@ -39,9 +40,11 @@ class AccountView:
     denials: pd.DataFrame
     waiting: int
     held: int
+    answering: bool = True
 
     def __str__(self) -> str:
         waits = f"{self.waiting} questions wait to be answered, {self.held} for a person."
+        waits += "" if self.answering else " No process answers now: start pets answer, or see the service's log."
         return f"{self.remaining}\n{self.asked.to_string(index=False)}\n{waits}"
 
 
@@ -109,6 +112,7 @@ class CustodianVerbs:
             _dated(denials),
             int(told.get("waiting", 0)),
             int(told.get("held", 0)),
+            told.get("answering") is not False,  # (an older service does not say)
         )
 
     @plain_arguments(UserError, "incidents", "write incidents(last=100)")

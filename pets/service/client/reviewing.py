@@ -123,15 +123,10 @@ class ReviewList(Sequence[Review]):
 
 
 class Desk:
-    """A reviewer's requests to a service.
-
-    Args:
-        key: the ledger's, against which a held answer's certificate is checked.
-        dataset, schema: the connection's; by these its questions are written as SQL.
-    """
+    """A reviewer's requests to a service; arguments as of :class:`Reader`."""
 
     def __init__(self, transport: Transport, key: VerifyingKey, dataset: str, schema: Schema) -> None:
-        self._transport, self._key, self._dataset, self._schema = transport, key, dataset, schema
+        self._transport, self._reader = transport, Reader(key, dataset, schema)
 
     def waiting(self) -> ReviewList:
         """Those that wait; raises :class:`~pets.errors.ForbiddenError` for who is no reviewer."""
@@ -140,7 +135,34 @@ class Desk:
 
     def look(self, id: str) -> Review:
         """One of them, with what is asked and the protected answer."""
-        told = self._transport.get("reviews", _id(id))
+        return self._reader.read(self._transport.get("reviews", _id(id)))
+
+    def decide(self, id: str, body: Json) -> str:
+        """Approve or refuse; gives the state of the request."""
+        job = self._transport.post("reviews", _id(id), body=body).get("job")
+        if not isinstance(job, dict) or not isinstance(job.get("state"), str):
+            raise _unread()
+        return harmless(str(job["state"]))
+
+
+class Reader:
+    """Reads what is told of a request that waits.
+
+    Args:
+        key: the ledger's, against which a held answer's certificate is checked.
+        dataset, schema: by these questions are written as SQL; ``None``: in their canonical form.
+    """
+
+    def __init__(self, key: VerifyingKey, dataset: str, schema: Schema | None) -> None:
+        self._key, self._dataset, self._schema = key, dataset, schema
+
+    def read(self, told: Json) -> Review:
+        """What is asked, and the protected answer where that is told, too.
+
+        Raises:
+            UserError: for what is told in no form that this version knows.
+            VerificationError: for an answer that the ledger's key has not signed.
+        """
         form = told.get("review")
         found = _review(form)
         try:
@@ -153,7 +175,7 @@ class Desk:
         return _review(form, asked, self._answer(told, own, asked), words)
 
     def _written(self, query: Query, dataset: str) -> str:
-        if dataset == self._dataset:
+        if self._schema is not None and dataset == self._dataset:
             with suppress(PetsError):  # what SQL has no words for
                 return query.sql(self._schema)
         return canonical(query.to_json()).decode()
@@ -172,13 +194,6 @@ class Desk:
         if "top" in told:
             return reading.keys(TopKeys, told["top"], self._key, own)
         return synthesis.synthetic(told["synthetic"], self._key, own) if "synthetic" in told else None
-
-    def decide(self, id: str, body: Json) -> str:
-        """Approve or refuse; gives the state of the request."""
-        job = self._transport.post("reviews", _id(id), body=body).get("job")
-        if not isinstance(job, dict) or not isinstance(job.get("state"), str):
-            raise _unread()
-        return harmless(str(job["state"]))
 
 
 def _id(id: object) -> str:

@@ -91,7 +91,8 @@ def _told(one: Granted) -> dict[str, Any]:
 def _account(call: Call) -> Reply:
     custodian = call.kept(*_READERS)
     found = usage(call.service.ledger, call.path["dataset"], last=call.number("last", 100, _MOST, 1))
-    return Reply({"remaining": custodian.remaining().to_json()} | found)
+    left, answering = custodian.remaining().to_json(), call.service.answering()
+    return Reply({"remaining": left, "answering": answering} | found)
 
 
 def _incidents(call: Call) -> Reply:

@@ -23,8 +23,12 @@ def _readyz(call: Call) -> Reply:
     except PetsError:
         # why is for whoever runs the service: it names places on its machines
         raise LedgerDownError("the account cannot be kept now; ask again later") from None
-    if call.service.unable:
-        raise BusyError("no process can answer now; whoever runs the service finds why in its log", 60.0)
+    if not call.service.answering():
+        raise BusyError(
+            "no process answers now, and questions wait; whoever runs the service starts one (pets answer), or finds "
+            "in its log why none can",
+            60.0,
+        )
     return Reply({"ready": True})
 
 
@@ -87,7 +91,7 @@ ENDPOINTS = (
         "GET",
         "/readyz",
         _readyz,
-        "Whether the account can be kept, and questions answered.",
+        "Whether the account can be kept, and a process answers.",
         opened=True,
         limited=False,
     ),

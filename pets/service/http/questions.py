@@ -197,7 +197,10 @@ def state_of(call: Call, number: str) -> tuple[Reply, bool]:
         if answer is None:  # one on invented rows, which are kept for an hour
             raise NotFoundError("the answer of this job is kept no longer; ask the question again")
         return Reply({"job": _told(job)} | answer), True
-    return Reply({"job": _told(job)}, 200 if job.state.ended else 202), job.state.ended
+    told = _told(job)
+    if job.state is JobState.WAITING and not call.service.answering():
+        told["answering"] = False  # else it is not said
+    return Reply({"job": told}, 200 if job.state.ended else 202), job.state.ended
 
 
 def _told(job: QueuedJob) -> Json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pets.common.codec import Json
 from pets.errors import ForbiddenError, NotFoundError, UserError, shown
 from pets.ledger.review.reviews import Held, Reviews
 from pets.ledger.review.votes import known_decision
@@ -18,12 +17,12 @@ def _reviews(call: Call) -> Reply:
     """Of every dataset for which this person is a reviewer."""
     limit = call.number("limit", 100, _MOST, 1)
     found = [held for name in _datasets(call) for held in _all(call).waiting(name, limit=limit)]
-    return Reply({"reviews": [_told(held) for held in found]})
+    return Reply({"reviews": [held.to_json() for held in found]})
 
 
 def _review(call: Call) -> Reply:
     held = _found(call)
-    return Reply({"review": _told(held) | {"asked": held.job.asked}} | (held.answer or {}))
+    return Reply({"review": held.to_json() | {"asked": held.job.asked}} | (held.answer or {}))
 
 
 def _decide(call: Call) -> Reply:
@@ -77,13 +76,6 @@ def _found(call: Call) -> Held:
 
 def _nothing(call: Call) -> NotFoundError:
     return NotFoundError(f"no request {shown(call.path['job'])} is held; GET /reviews lists those that are")
-
-
-def _told(held: Held) -> Json:
-    """Who asked, what kind of question, and since when it waits."""
-    job = held.job
-    found: Json = {"id": job.id, "kind": job.kind, "stage": held.stage.value, "dataset": job.dataset}
-    return found | {"project": job.project, "analyst": job.analyst, "at": int(job.at)}
 
 
 ENDPOINTS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from pets.ledger.queue import Queue, QueuedJob
 from pets.service.access.bearer import Authenticator
 from pets.service.access.identity import Identity
 from pets.service.access.rates import Rates
+from pets.service.answering.presence import Presence
 from pets.service.http.limits import Limits, Waits
 from pets.service.http.waiting import Waiting
 from pets.service.telemetry.metrics import Gauges
@@ -23,6 +25,13 @@ from pets.session.custodian import Custodian
 from pets.session.custody import Custody
 from pets.session.verbs.analyst_session import AnalystSession
 
+NOBODY_ANSWERS = (
+    "no process answers, and questions wait: start pets answer with the service.yaml of this service, or see in this "
+    "log why none can"
+)
+"""For whoever runs the service."""
+
+_LOG = logging.getLogger("pets.service")
 _MAX_SESSIONS = 2000  # that are kept ready; another one is made in a moment
 
 
@@ -78,6 +87,7 @@ class Service:
         self.telemetry = Telemetry(self.ledger.listeners, self.custodians)
         self._sessions: OrderedDict[tuple[str, str, str], Custody] = OrderedDict()
         self._lock = threading.Lock()
+        self._presence, self._answering = Presence(self.ledger), True
 
     def datasets(self, identity: Identity) -> list[str]:
         """The datasets that are there for somebody."""
@@ -125,15 +135,20 @@ class Service:
         with self.ledger.aside(writes=False) as (connection, _):
             return jobs.by_key(connection, dataset, (identity.project, identity.subject), key) is not None
 
-    @property
-    def unable(self) -> bool:
-        """Whether the processes that answer were started here, and none of them can open its tables."""
-        problem, ready = (getattr(self.supervisor, name, None) for name in ("problem", "ready"))
-        return problem is not None and not ready
+    def answering(self) -> bool:
+        """Whether what waits is answered: by processes of this one, or of another one that shares the ledger.
+
+        It depends on no row, and whoever asks may know it. Each change is said in the log.
+        """
+        found = (self.supervisor is not None and getattr(self.supervisor, "able", True)) or self._presence.here()
+        if found != self._answering:
+            self._answering = found
+            _LOG.warning("questions are answered again" if found else NOBODY_ANSWERS)
+        return found
 
     def gauges(self) -> Gauges:
         """What is so now, for whoever watches the service."""
-        answering = None if self.supervisor is None else not self.unable
+        answering = self.answering()
         try:
             self.ledger.check()
             spent = {name: 1 - one.remaining().share for name, one in self.custodians.items()}
@@ -146,3 +161,4 @@ class Service:
         if self.supervisor is not None:
             self.supervisor.ensure()
             self.supervisor.poke()
+        self.answering()

@@ -34,7 +34,7 @@ class Gauges:
 
     Attributes:
         kept: whether the account can be kept now.
-        answering: whether a process that was started here can answer; ``None``: none is started here.
+        answering: whether a process answers, of this machine or another one; ``None``: not known.
         waiting: questions that wait to be answered.
         spent: by dataset, the part of its budget that is spent, 0 to 1.
     """
@@ -89,7 +89,7 @@ class Metrics:
         self._jobs = counter("jobs", "What became of questions in the queue.", "dataset", "question", "event", "code")
         self._workers = counter("workers", "Answering processes that were ready, died or were ended.", "event")
         self._kept = gauge("ledger_up", "Whether the account can be kept now.")
-        self._ready = gauge("answering_up", "Whether a process that was started here can answer.")
+        self._ready = gauge("answering_up", "Whether a process answers, on this machine or another one.")
         self._waiting = gauge("jobs_waiting", "Questions that wait to be answered.")
         self._spent = gauge("budget_spent_ratio", "The part of a dataset's budget that is spent.", "dataset")
         listeners.on(ANY, self._told)

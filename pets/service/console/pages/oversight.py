@@ -76,7 +76,8 @@ def _all(visit: Visit) -> Answer:
             cards.append({"dataset": name, "told": _card(_account(visit, name, 1)), "refused": ""})
         except ForbiddenError as error:
             cards.append({"dataset": name, "told": None, "refused": str(error)})
-    return Html("oversight/all.html", {"cards": cards})
+    answering = all(card["told"] is None or card["told"]["answering"] for card in cards)
+    return Html("oversight/all.html", {"cards": cards, "answering": answering})
 
 
 def _account(visit: Visit, dataset: str, last: int) -> Json:
@@ -97,6 +98,7 @@ def _card(account: Json) -> Json:
         "projects": len({one["project"] for one in account["asked"]}),
         "waiting": account["waiting"],
         "held": account["held"],
+        "answering": account["answering"],
     }
 
 

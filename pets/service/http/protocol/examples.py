@@ -103,6 +103,7 @@ REPLIES: dict[tuple[str, str], Json] = {
     ("DELETE", "/datasets/{dataset}/grants"): {"grants": [_GRANT], "open": False},
     ("GET", "/datasets/{dataset}/account"): {
         "remaining": {"left": _AMOUNT},
+        "answering": True,
         "scopes": [],
         "asked": [{"project": "stroke-2026", "analyst": "amina", "committed": 3, "denied": 1}],
         "denials": [],

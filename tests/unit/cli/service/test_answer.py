@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 
 from pets.cli.main import run
-from pets.service.answering import child
+from pets.ledger.ledger import Ledger
+from pets.service.answering import child, reach
+from tests.ledgers import Place, account
+from tests.restores import dump, restore
 from tests.services import SCHEMA
 
 FAKE = Path(__file__).parents[3] / "fake_answering.py"
@@ -72,3 +75,18 @@ def test_why_none_can_answer_is_said(config: Path, capsys: pytest.CaptureFixture
     (config.parent / "says").write_text('{"refused":{"code":"data","message":"there is no snapshot here"}}\n!die')
     assert run(["answer", "--config", str(config)]) == 5
     assert "there is no snapshot here" in capsys.readouterr().err
+
+
+def test_it_ends_and_says_so_where_an_older_copy_takes_the_ledgers_place(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (config.parent / "says").write_text('{"ready":true}')
+    monkeypatch.setattr(reach, "EVERY", 0.05)
+    with Ledger(config.parent / "ledger.db") as ledger:
+        account(ledger)
+        dump(Place(str(config.parent / "ledger.db"), str(config.parent)), config.parent / "old")
+    started = config.parent / "started"
+    thread = later(started.exists, lambda: restore(Place(str(config.parent / "ledger.db"), ""), config.parent / "old"))
+    assert run(["answer", "--config", str(config)]) == 10
+    thread.join()
+    assert "was put in another's place" in capsys.readouterr().err

@@ -23,12 +23,14 @@ from pets.errors import UserError
 from pets.ledger.events import Event
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import JobState, Queue, QueuedJob
-from pets.service.answering import child, supervisor
+from pets.service.answering import child, reach, supervisor
 from pets.service.answering.answers import answer_of
 from pets.service.answering.grid import Grid
+from pets.service.answering.presence import Presence
 from pets.service.answering.supervisor import Supervisor
 from pets.service.opening import Opening
-from tests.ledgers import MILLI, Place, account, audit, opened, request, verify
+from tests.ledgers import MILLI, Place, account, ask, audit, opened, request, verify
+from tests.restores import dump, rebased
 from tests.services import CANARY, asked, ended, opening, prepared, question, rows_of_jobs, until
 
 FAKE = Path(__file__).parents[3] / "fake_answering.py"
@@ -81,7 +83,7 @@ def watched(tmp_path: Path, new_place: Callable[[str], Place], monkeypatch: pyte
     place = new_place("sqlite")
     monkeypatch.setattr(child, "_COMMAND", (sys.executable, "-S", str(FAKE), str(tmp_path)))
     monkeypatch.setattr(supervisor, "LOOK", 0.02)
-    monkeypatch.setattr(supervisor, "EVERY", 0.1)
+    monkeypatch.setattr(reach, "EVERY", 0.1)
     monkeypatch.setattr(supervisor, "SOON", 0.05)
     with opened(place) as ledger:
         yield Watched(tmp_path, ledger, place.address, place.keys)
@@ -253,6 +255,50 @@ def test_why_no_process_can_open_its_tables_is_told_to_the_custodian(watched: Wa
     with Supervisor([watched.opening], watched.ledger, grid=QUICK) as over:
         until(lambda: over.problem)
         assert over.problem == "there is no snapshot here"
+
+
+def test_who_can_answer_is_told_to_all_that_share_the_ledger(watched: Watched) -> None:
+    """Once its tables are open, and not over a question that ended a process."""
+    here = Presence(watched.ledger)
+    over = Supervisor([watched.opening], watched.ledger, grid=QUICK)
+    assert over.able and not here.here(), "it is started with the first question"
+    watched.says({"ready": True})
+    with over:
+        until(lambda: "worker-ready" in watched.kinds())
+        until(here._fresh)
+        assert over.able and over.ready
+        over._children[0].kill()
+        until(lambda: len(watched.started()) == 2)
+        assert over.able and over.problem is None
+
+
+def test_nobody_is_told_to_answer_where_none_can_begin(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "_COMMAND", (sys.executable, "-S", "-c", "import sys; sys.exit(1)"))
+    died: list[Event] = []
+    watched.ledger.listeners.on("worker-died", died.append)
+    with Supervisor([watched.opening], watched.ledger, grid=QUICK) as over:
+        until(lambda: len(died) == 2)
+        assert not over.able and over.problem is None and not Presence(watched.ledger).here()
+
+
+def test_a_ledger_that_is_another_by_now_is_answered_no_more(
+    watched: Watched, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = Place(watched.opening.ledger, str(watched.opening.keys))
+    dump(place, tmp_path / "old")
+    watched.says({"ready": True})
+    with Supervisor([watched.opening], watched.ledger, grid=QUICK) as over:
+        until(lambda: over.ready)
+        ask(watched.asker, request())
+        rebased(place, tmp_path / "old")
+        until(lambda: over.lost)
+        until(lambda: not over._children[0].alive)
+        time.sleep(0.3)
+        assert len(watched.started()) == 1 and not over.able, "none is started on what is not the account"
+    assert "was put in another's place" in str(over.lost)
+    assert caplog.text.count("nothing is answered here any more") == 1
+    with opened(place):  # for whoever opens it anew it is an account as any other
+        pass
 
 
 def test_it_starts_once_and_a_poke_wakes(watched: Watched) -> None:

@@ -270,17 +270,16 @@ def test_a_rate_is_one_callers_alone(keeper: Custodian) -> None:
 def test_it_is_not_ready_where_nothing_could_be_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     @dataclass
     class Answers(AtOnce):
-        problem: str | None = None
-        ready: bool = False
+        able: bool = True
 
     keeper = custodian(tmp_path)
     answers = Answers(keeper)
     with served(keeper, supervisor=answers) as client:
         assert client.get("/readyz").status_code == 200  # (none was started yet)
-        answers.problem = f"no table is in {tmp_path}"
+        answers.able = False
         reply = client.get("/readyz")
         assert reply.status_code == 429 and str(tmp_path) not in reply.text
-        answers.ready = True  # another one was started since
+        answers.able = True  # another one was started since
         assert client.get("/readyz").status_code == 200
         monkeypatch.setattr(keeper.ledger, "_clock", lambda: time.time() - 10_000)
         assert client.get("/readyz").json()["code"] == "ledger-down"

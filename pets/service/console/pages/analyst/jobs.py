@@ -34,7 +34,7 @@ _SHOWN = 50
 def told(job: Json) -> Json:
     """A job in words."""
     words = {"kind_said": KINDS.get(job["kind"], job["kind"]), "state_said": STATES.get(job["state"], job["state"])}
-    return {"problem": None} | job | words | {"open": job["state"] in _OPEN}
+    return {"problem": None, "answering": True} | job | words | {"open": job["state"] in _OPEN}
 
 
 def _jobs(visit: Visit) -> Html:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pets.sdc.exports.output import Released
     from pets.sdc.tables.result import TableCheck
 
-TABLES = ("grid", "rounded")
+TABLES = ("grid", "rounded", "reviewed")
 """The forms of tables of disclosure control."""
 
 sdc_app = typer.Typer(

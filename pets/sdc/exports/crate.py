@@ -178,10 +178,12 @@ def metadata(
         "sourceOrganization": {"@id": PROJECT},
         "mentions": [{"@id": one["@id"]} for one in actions],
         "hasPart": [{"@id": facts.workflow}, *({"@id": name} for name in kept)],
+        # of the crate, whatever is in it: RO-Crate 1.2 asks for both; the profile's own words are for what passed
+        "datePublished": at,
+        "license": {"@id": facts.licence},
     }
     if published:
-        root |= {"datePublished": at, "publisher": {"@id": PLACE}}
-        root |= {"licence": {"@id": facts.licence}, "license": {"@id": facts.licence}}
+        root |= {"publisher": {"@id": PLACE}, "licence": {"@id": facts.licence}}
     graph: list[Json] = [
         {
             "@id": "ro-crate-metadata.json",
@@ -207,8 +209,8 @@ def metadata(
         {"@id": CHECK, "@type": "DefinedTerm", "name": "; ".join(dict.fromkeys(one.summary for one in made))},
         {"@id": DISCLOSURE, "@type": "DefinedTerm", "name": "Disclosure check"},
     ]
+    graph.append({"@id": facts.licence, "@type": "CreativeWork", "name": "The licence"})
     if published:
-        graph.append({"@id": facts.licence, "@type": "CreativeWork", "name": "The licence"})
         graph.append({"@id": CHECK_VALUE, "@type": "DefinedTerm", "name": "Generate check value"})
     return {"@context": CONTEXT, "@graph": graph}
 

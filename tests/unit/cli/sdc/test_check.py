@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from pets.cli.main import run
+from pets.session.disclosure import solving
+from tests import doors
+from tests.checked_tables import searched_here
 from tests.grids import GRID, HES, opened
 from tests.unit.sdc.exports.tables import FAILING, PASSING, released
 from tests.unit.sdc.exports.test_crate import FACTS
@@ -69,3 +72,17 @@ def test_a_table_of_disclosure_control_is_exported_as_it_is_shown(
     assert any(",*,1,7" in line for line in lines) and len(lines) == len(grid.table)
     (tables / "grid.json").write_text("{}")
     assert run(["sdc", "export", "grid.json", "--acro", "new"]) == 2 and "pets: " in capsys.readouterr().err
+
+
+def test_a_table_outside_the_grid_is_exported_too(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solving, "_replies", searched_here)
+    custodian, query = doors.kept(), doors.days(0, 1)
+    doors.let_out(custodian, query)
+    table = custodian.session(analyst="ann").release(query, doors.HES)
+    table.save(tables / "outside.json")
+    flags = ["--acro", "out", "--crate", "out.zip", "--facts", "crate.yaml"]
+    assert run(["sdc", "export", "outside.json", *flags]) == 0 and (tables / "out.zip").exists()
+    (record,) = json.loads((tables / "out" / "results.json").read_text())["results"].values()
+    assert record["properties"] == {"method": "crosstab", "mitigation": "round", "round_base": 5}
+    assert record["status"] == "review" and record["summary"] == f"review: {table.guarantee}"
+    assert (tables / "out" / "output_0_0.csv").read_text().splitlines()[1].startswith("everybody,10,8,12")

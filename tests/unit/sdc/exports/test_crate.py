@@ -116,7 +116,7 @@ def test_what_passed_is_published_with_both_spellings_of_its_licence(passed: Any
 def test_what_failed_is_not_in_the_crate_nor_what_passed_beside_it(failed: Any) -> None:
     bag, by_id, graph = failed
     assert [name for name in bag if name.startswith("data/")] == ["data/ro-crate-metadata.json"]
-    assert not of_type(graph, "CreateAction") and not of_type(graph, "File") and "datePublished" not in by_id["./"]
+    assert not of_type(graph, "CreateAction") and not of_type(graph, "File") and "publisher" not in by_id["./"]
     states = [one["actionStatus"] for one in of_type(graph, "AssessAction")]
     assert states == ["http://schema.org/CompletedActionStatus", "http://schema.org/FailedActionStatus"]
     whole = b"".join(bag.values())
@@ -128,7 +128,14 @@ def test_a_release_with_noise_waits_for_a_person() -> None:
     _, by_id, graph = crate(released())
     (one,) = of_type(graph, "AssessAction")
     assert one["actionStatus"] == "http://schema.org/PotentialActionStatus" and "endTime" not in one
-    assert "datePublished" not in by_id["./"] and not of_type(graph, "UpdateAction")
+    assert "publisher" not in by_id["./"] and not of_type(graph, "UpdateAction")
+
+
+def test_each_crate_has_a_date_and_a_license_whatever_was_decided(passed: Any, failed: Any) -> None:
+    for _, by_id, _ in (passed, failed, crate(released())):
+        root = by_id["./"]
+        assert root["datePublished"] == AT and root["license"] == {"@id": FACTS.licence}
+        assert by_id[FACTS.licence]["@type"] == "CreativeWork"
 
 
 def test_facts_are_read_and_what_is_missing_is_named(tmp_path: Path) -> None:

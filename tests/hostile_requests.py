@@ -208,7 +208,7 @@ class Maker:
     def _body(self, path: str) -> bytes:
         """A form for that address, changed unless it may be as it is."""
         last, draw = path.rpartition("/")[2], self._draw
-        others = ACTS if "/airlock/" in path else [DECISION]
+        others = ACTS if "/airlock/" in path else [{}] if last == "look" else [DECISION, LET_OUT]
         forms = [form for name, form in GOOD.items() if name.rstrip("?") == last] or others
         form = copy.deepcopy(draw.choice([*forms, *forms[:1] * 3]))  # a release more often than another question
         if draw.random() < self._good:
@@ -224,3 +224,4 @@ class Maker:
 
 
 DECISION: dict[str, Any] = {"decision": "refuse", "reason": "may-disclose", "note": "a cell of one ward"}
+LET_OUT: dict[str, Any] = {"decision": "approve", "finding": "5e884898da28", "anyway": "both consented", "note": ""}

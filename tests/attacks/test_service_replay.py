@@ -70,6 +70,8 @@ ASKING: dict[str, Sequence[Any]] = {
 }
 AFTER: tuple[Sent, ...] = (
     *(("GET", path, None) for path in ("/queries/JOB?wait=1", "/queries/JOB/certificate", "/reviews/JOB", "/queries")),
+    ("POST", "/reviews/JOB/look?wait=1", {}),
+    ("POST", "/reviews/JOB", DECISION | {"decision": "approve", "finding": "5e884898da28", "anyway": "they consented"}),
     ("POST", "/reviews/JOB", DECISION),
     ("DELETE", "/queries/JOB", None),
     ("POST", "/datasets/d/airlock", OUTPUT),

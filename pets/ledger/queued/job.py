@@ -16,11 +16,14 @@ from pets.ledger.db.transaction import Transaction
 REFRESH = "refresh"
 """The kind of a custodian's request to make the tables anew: no question, and nothing is charged for it."""
 
-KINDS = ("release", "group_keys", "top_keys", "rows_lost", "synthesise", "dummy", REFRESH)
+LOOK, LET_OUT = "look", "let_out"
+"""What a reviewer asks about a table outside the grid: to look at what it would tell, and to let it leave."""
+
+KINDS = ("release", "group_keys", "top_keys", "rows_lost", "synthesise", "dummy", REFRESH, LOOK, LET_OUT)
 """What a process answers."""
 
 TABLE = "table"
-"""The kind of a request for a table outside the grid: no process answers it; a person decides where the rows are."""
+"""The kind of a request for a table outside the grid: no process answers it; a person decides about it."""
 
 
 class JobState(Enum):

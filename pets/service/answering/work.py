@@ -13,9 +13,10 @@ from pets.common.entropy import random_id
 from pets.errors import ForbiddenError, LedgerError, PetsError, QueryError
 from pets.ledger.grants import Grants
 from pets.ledger.queue import Queue, QueuedJob
-from pets.ledger.queued.job import REFRESH
+from pets.ledger.queued.job import LET_OUT, LOOK, REFRESH
 from pets.ledger.review.reviews import Reviews
 from pets.protection.sdc import SDC
+from pets.service.answering.deciding import decided
 from pets.service.answering.grid import Grid
 from pets.service.answering.refreshing import refreshed
 from pets.service.wire.asked import Asked
@@ -24,7 +25,8 @@ from pets.session.custodian import Custodian
 from pets.session.custody import Custody
 from pets.session.verbs.analyst_session import AnalystSession
 
-_UNREVIEWED = ("dummy", REFRESH)  # nobody's rows are in what is told of these
+_UNREVIEWED = ("dummy", REFRESH, LOOK, LET_OUT)  # nobody's rows are in what is told of these
+_ROLES = {REFRESH: "custodian", LOOK: "reviewer", LET_OUT: "reviewer"}
 
 KEPT = 200
 """Analysts whose account is kept open between their questions."""
@@ -78,6 +80,8 @@ class Work:
                 return None
             if job.kind == REFRESH:
                 found = refreshed(custody, self._queue.ledger.incidents)
+            elif job.kind in (LOOK, LET_OUT):
+                found = decided(custody, job)
             else:
                 asked = Asked.read(job.kind, job.asked)
                 cells = _cells(custody, asked)
@@ -106,7 +110,7 @@ class Work:
 
     def _check_grant(self, job: QueuedJob) -> None:
         """It may have ended since the job was put."""
-        role = "custodian" if job.kind == REFRESH else "analyst"
+        role = _ROLES.get(job.kind, "analyst")
         if not self._grants.allows(job.dataset, job.project, job.analyst, role):
             raise ForbiddenError(
                 f"nobody has granted {job.analyst} of project {job.project} to ask about this dataset; nothing "

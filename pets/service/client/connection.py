@@ -20,7 +20,7 @@ from pets.service.client.custodian_verbs import CustodianVerbs
 from pets.service.client.facts import Facts
 from pets.service.client.fetching import Fetching
 from pets.service.client.jobs import Jobs
-from pets.service.client.reviewing import Desk, Review, ReviewList
+from pets.service.client.reviewing import Desk, Review, ReviewList, TableFinding
 from pets.service.client.transport import Transport
 from pets.service.wire.harmless import harmless
 from pets.session.quoting.quote import Quote, Remaining, large_delta, notes_of
@@ -189,19 +189,36 @@ class Connection(CustodianVerbs, Fetching):
         """
         return self._desk.look(id)
 
+    @plain_arguments(UserError, "look", "write look('the id')")
+    def look(self, id: str) -> TableFinding:
+        """For reviewers: what a table outside the grid would tell; a process of the service looks.
+
+        As :meth:`pets.Custodian.look`, but that nobody here sees the table, nor what agrees with it.
+
+        Raises:
+            ForbiddenError: for who asked, or who is no reviewer of this dataset.
+            NotFoundError: where no such request is held.
+            UserError: it is for another kind of answer, or was made under another schema.
+        """
+        return self._desk.find(id)
+
     @plain_arguments(UserError, "approve", "write approve('the id')")
-    def approve(self, id: str, *, note: str = "") -> str:
+    def approve(self, id: str, *, note: str = "", finding: str | None = None, anyway: str = "") -> str:
         """Let a held request be answered, or its answer be shown; the log tells who did. Gives the request's state.
 
         Args:
             id: as :meth:`reviews` lists it.
             note: words of one's own; the log has their digest alone.
+            finding, anyway: of a table outside the grid, as of :meth:`pets.Custodian.approve`.
 
         Raises:
             ForbiddenError: for who asked, or who is no reviewer of this dataset.
-            HeldError, NotFoundError: where it was decided before, or never was.
+            HeldError, NotFoundError: where it was decided before, or never was; of a table outside the grid also where
+                its finding is another by now, or was not proved and nobody says why it leaves.
         """
-        return self._desk.decide(id, {"decision": "approve", "note": note})
+        more = {} if finding is None else {"finding": finding}
+        more |= {"anyway": anyway} if anyway else {}
+        return self._desk.decide(id, {"decision": "approve", "note": note} | more)
 
     @plain_arguments(UserError, "refuse", "write refuse('the id', reason='may-disclose')")
     def refuse(self, id: str, *, reason: str, note: str = "") -> str:
@@ -223,4 +240,4 @@ class Connection(CustodianVerbs, Fetching):
 
     @property
     def _desk(self) -> Desk:
-        return Desk(self._transport, self.key, self.dataset, self.schema)
+        return Desk(self._transport, self._jobs, self.key, self.dataset, self.schema)

@@ -15,9 +15,12 @@ from pets.common.signing import VerifyingKey, load_public
 from pets.errors import UserError, VerificationError, shown
 from pets.release.keys.sealed_keys import SealedKeys
 from pets.release.release import Release
+from pets.release.rounded.reviewed_table import table_of
 from pets.release.rounded.rounded_table import RoundedTable
 from pets.verify.check import CannotCheck, Refused, check
 
+ROUNDED = ("rounded", "reviewed")
+"""The forms of tables of disclosure control that answer a question."""
 Keys = TypeVar("Keys", bound=SealedKeys)
 
 
@@ -66,7 +69,7 @@ def tables(
     """Rounded tables, certified, and of what was asked; arguments as for :func:`answers`."""
     if not isinstance(forms, list) or (asked is not None and len(forms) != len(asked)):
         raise another()
-    found = [RoundedTable.sealed(certified(form, key)) for form in forms]
+    found = [_table(certified(form, key)) for form in forms]
     for place, one in enumerate(found):
         wanted = own if asked is None else own | {"query": asked[place], "protection": protection}
         if one.certificate is None or not same(one.form, wanted):
@@ -75,13 +78,21 @@ def tables(
 
 
 def are_rounded(forms: Any) -> bool:
-    """Whether the releases of an answer are rounded tables."""
-    return isinstance(forms, list) and all(isinstance(one, dict) and one.get("pets") == "rounded" for one in forms)
+    """Whether the releases of an answer are rounded tables, of the grid or outside it."""
+    several = isinstance(forms, list)
+    return several and all(isinstance(one, dict) and one.get("pets") in ROUNDED for one in forms)
+
+
+def _table(form: Json) -> RoundedTable:
+    found = table_of(form) if form.get("pets") in ROUNDED else None
+    if not isinstance(found, RoundedTable):
+        raise another()
+    return found
 
 
 def invented(forms: Any) -> Sequence[Release | RoundedTable]:
     """Answers on invented rows, which nobody signs: of real ones, none is among them."""
-    read = RoundedTable.sealed if are_rounded(forms) else Release.from_json
+    read: Any = _table if are_rounded(forms) else Release.from_json
     found = [read(form) for form in forms] if isinstance(forms, list) else []
     if not found or any(one.data != "dummy" for one in found):
         raise another("it says that its rows are invented, and they are not")

@@ -13,18 +13,38 @@ from pets.common import html_table
 from pets.common.codec import Json, canonical
 from pets.common.signing import VerifyingKey
 from pets.errors import PetsError, UserError, shown
+from pets.ledger.queued.job import TABLE
 from pets.query_model.query import Query
 from pets.release.bounding.rows_lost import RowsLost
 from pets.release.keys.released_keys import ReleasedKeys
 from pets.release.keys.top_keys import TopKeys
 from pets.schema.schema import Schema
 from pets.service.client import reading, synthesis
+from pets.service.client.jobs import Jobs
 from pets.service.client.transport import Transport
 from pets.service.wire.asked import Asked
 from pets.service.wire.harmless import harmless
 
 _NAMES = ("Request", "Asked", "By", "State")
 """What a list says of each request."""
+
+
+@dataclass(frozen=True)
+class TableFinding:
+    """What was found of a table outside the grid, as far as a reviewer is told it.
+
+    Attributes:
+        digest: by which an approval names it.
+        state: ``proved``, ``attack``, ``undecided`` or ``closed``.
+        words: what was found, for people.
+    """
+
+    digest: str
+    state: str
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,7 @@ class Review:
         at: when, in seconds since 1970.
         asked: the question itself, by the names of its verb's arguments; ``None`` in a list.
         answer: the protected answer, as whoever asked would be given it; ``None`` where it is not made, or in a list.
+        finding: of a table outside the grid, what was found of it; ``None`` where nobody looked yet, or in a list.
         questions: each query as a SELECT; in its canonical form where SQL has no words for it, or where it is about
             another dataset than the connection's, whose schema is not known here. Empty in a list.
     """
@@ -53,6 +74,7 @@ class Review:
     asked: Asked | None = None
     answer: Any = None
     questions: tuple[str, ...] = ()
+    finding: TableFinding | None = None
 
     @property
     def queries(self) -> list[Query]:
@@ -79,11 +101,14 @@ class Review:
     def __repr__(self) -> str:
         lines = [f"{name}: {value}" for name, value in self.facts.items()]
         lines += [f"{name}: {value}" for name, value in self._question]
-        return "\n".join([*lines, *([] if self.answer is None else [f"Answer:\n{self.answer}"])])
+        found = [] if self.finding is None else [f"Found:\n{self.finding}"]
+        return "\n".join([*lines, *found, *([] if self.answer is None else [f"Answer:\n{self.answer}"])])
 
     def _repr_html_(self) -> str:
         rows = [*self.facts.items(), *self._question]
         parts = [html_table.table("A request that waits for a second person", (), rows)]
+        if self.finding is not None:
+            parts.append(f"<pre>{escape(str(self.finding))}</pre>")
         if self.answer is not None:
             parts += [
                 f"<pre>{escape(str(one))}</pre>"
@@ -125,8 +150,9 @@ class ReviewList(Sequence[Review]):
 class Desk:
     """A reviewer's requests to a service; arguments as of :class:`Reader`."""
 
-    def __init__(self, transport: Transport, key: VerifyingKey, dataset: str, schema: Schema) -> None:
-        self._transport, self._reader = transport, Reader(key, dataset, schema)
+    def __init__(self, transport: Transport, jobs: Jobs, key: VerifyingKey, dataset: str, schema: Schema) -> None:
+        self._transport, self._jobs = transport, jobs
+        self._reader = Reader(key, dataset, schema)
 
     def waiting(self) -> ReviewList:
         """Those that wait; raises :class:`~pets.errors.ForbiddenError` for who is no reviewer."""
@@ -137,9 +163,21 @@ class Desk:
         """One of them, with what is asked and the protected answer."""
         return self._reader.read(self._transport.get("reviews", _id(id)))
 
+    def find(self, id: str) -> TableFinding:
+        """Have what a table outside the grid would tell looked at, and wait for that."""
+        self._jobs.answered(self._transport.post("reviews", _id(id), "look", body={}))
+        found = _finding(self._transport.get("reviews", _id(id)).get("finding"))
+        if found is None:
+            raise _unread()
+        return found
+
     def decide(self, id: str, body: Json) -> str:
         """Approve or refuse; gives the state of the request."""
-        job = self._transport.post("reviews", _id(id), body=body).get("job")
+        reply = self._transport.post("reviews", _id(id), body=body)
+        job = reply.get("job")
+        if "finding" in body:  # a process that reads rows lets it leave
+            self._jobs.answered(reply)
+            return "done"
         if not isinstance(job, dict) or not isinstance(job.get("state"), str):
             raise _unread()
         return harmless(str(job["state"]))
@@ -166,13 +204,13 @@ class Reader:
         form = told.get("review")
         found = _review(form)
         try:
-            asked = Asked.read(found.kind, form.get("asked") if isinstance(form, dict) else None)
-        except PetsError:
+            asked = _asked(found.kind, form.get("asked") if isinstance(form, dict) else None)
+        except (PetsError, LookupError, TypeError):
             raise _unread() from None
         own = {"dataset": found.dataset, "project": found.project, "analyst": found.analyst, "data": "real"}
         queries = asked.arguments.get("queries") or [one for one in (asked.arguments.get("query"),) if one is not None]
         words = tuple(self._written(one, found.dataset) for one in queries)
-        return _review(form, asked, self._answer(told, own, asked), words)
+        return _review(form, asked, self._answer(told, own, asked), words, _finding(told.get("finding")))
 
     def _written(self, query: Query, dataset: str) -> str:
         if self._schema is not None and dataset == self._dataset:
@@ -202,10 +240,36 @@ def _id(id: object) -> str:
     return id
 
 
-def _review(form: Any, asked: Asked | None = None, answer: Any = None, questions: tuple[str, ...] = ()) -> Review:
+def _asked(kind: str, form: Any) -> Asked:
+    """What is asked; of a table outside the grid, the release that whoever asked wants."""
+    if kind == TABLE:
+        return Asked.read("release", {"queries": [form["query"]], "protection": form["protection"]})
+    return Asked.read(kind, form)
+
+
+def _finding(form: Any) -> TableFinding | None:
+    if form is None:
+        return None
+    try:
+        return TableFinding(**harmless({name: str(form[name]) for name in ("digest", "state")}), words=_lines(form))
+    except (LookupError, TypeError, ValueError):
+        raise _unread() from None
+
+
+def _lines(form: Any) -> str:
+    return "\n".join(harmless(line) for line in str(form["words"]).split("\n"))
+
+
+def _review(
+    form: Any,
+    asked: Asked | None = None,
+    answer: Any = None,
+    questions: tuple[str, ...] = (),
+    finding: TableFinding | None = None,
+) -> Review:
     try:
         told = harmless({name: str(form[name]) for name in ("id", "kind", "stage", "dataset", "project", "analyst")})
-        return Review(**told, at=int(form["at"]), asked=asked, answer=answer, questions=questions)
+        return Review(**told, at=int(form["at"]), asked=asked, answer=answer, questions=questions, finding=finding)
     except (LookupError, TypeError, ValueError, OverflowError):
         raise _unread() from None
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from pets.common.codec import Json
-from pets.errors import BudgetError, NotFoundError, PolicyError, UserError, shown
+from pets.errors import BudgetError, NotFoundError, PolicyError, QueryError, UserError, shown
 from pets.ledger.queue import JobState, QueuedJob
 from pets.ledger.queued.job import check_key
 from pets.protection.protection import DP, Protection
@@ -22,6 +22,7 @@ from pets.service.http.endpoint import Call, Endpoint, Later, Reply
 from pets.service.wire.asked import Asked
 from pets.service.wire.problems import outward
 from pets.session.custody import Custody
+from pets.session.door.door import askable
 from pets.session.explain import explain
 from pets.session.grid.answers import rounded_jobs
 from pets.session.synthesis.request import SynthesisRequest, check_settings
@@ -124,7 +125,10 @@ def _check_release(call: Call, custody: Custody, queries: list[Query], protectio
     if not queries:
         raise UserError("there is no query; send at least one")
     if isinstance(protection, SDC):
-        rounded_jobs(custody, queries, protection, again=again)
+        try:
+            rounded_jobs(custody, queries, protection, again=again)
+        except QueryError as outside:  # (a table outside the grid waits for a person, where the policy says so)
+            askable(custody, queries, protection, grid=outside)
 
 
 def _check_dummy(call: Call, custody: Custody, queries: list[Query], protection: Any, rows: Any, seed: Any) -> None:

@@ -79,6 +79,12 @@ class Finding:
         return "\n".join([_SAID[self.state], looked, *self.attacks, *known, *self.besides, f"Digest: {self.digest}"])
 
     @property
+    def told(self) -> Json:
+        """What a reviewer is told of it: not what the table shows, nor the tables of people that agree with it."""
+        names = ("state", "width", "releases", "sums", "attacks", "before", "besides")
+        return {name: _listed(getattr(self, name)) for name in names} | {"digest": self.digest, "words": str(self)}
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the canonical form: what a decision names."""
         return digest(self.to_json())

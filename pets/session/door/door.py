@@ -110,9 +110,25 @@ def reviewed(
         grid: why it is no sum of the grid's cells.
 
     Raises:
-        QueryError, PolicyError: where no such table can be asked for; its plan alone decides that.
         HeldError: it is in review.
         NotApprovedError: a person did not let it out.
+        QueryError, PolicyError: as :func:`askable`.
+    """
+    job = askable(custody, asked, protection, grid=grid)
+    plan = job.plan
+    if (sealed := custody.known(job, key)) is not None:
+        return ReviewedTable.sealed(*sealed)
+    form = {"query": plan.query.to_json(), "protection": protection.to_json(), "question": plan.digest}
+    account, most = custody.account, custody.policy.sdc_tables
+    tables.check_decided(tables.ask(account.ledger, account.dataset, account.scope, form, job.key, most=most))
+    raise grid
+
+
+def askable(custody: Custody, asked: Sequence[Query], protection: SDC, *, grid: QueryError) -> ReviewedJob:
+    """What may be asked for; nothing is put, and no row is read.
+
+    Raises:
+        QueryError, PolicyError: where no such table can be asked for; its plan alone decides that.
     """
     if custody.kind != "real" or custody.policy.sdc_review == "never":
         raise grid
@@ -122,13 +138,7 @@ def reviewed(
     if source.protection != protection.to_json() or _on_grid(Grid(source.plan), plan):
         raise grid
     check_plan(custody, plan, Grid(source.plan))
-    job = _job(custody, plan, protection)
-    if (sealed := custody.known(job, key)) is not None:
-        return ReviewedTable.sealed(*sealed)
-    form = {"query": plan.query.to_json(), "protection": protection.to_json(), "question": plan.digest}
-    account, most = custody.account, custody.policy.sdc_tables
-    tables.check_decided(tables.ask(account.ledger, account.dataset, account.scope, form, job.key, most=most))
-    raise grid
+    return _job(custody, plan, protection)
 
 
 def _on_grid(source: Grid, plan: Plan) -> bool:
@@ -142,9 +152,13 @@ def _on_grid(source: Grid, plan: Plan) -> bool:
 # who decides ----------------------------------------------------------------------------------------------------------
 
 
-def requested(custody: Custody, request: str) -> QueuedJob:
-    """The request for a table that waits; raises :class:`NotFoundError` for any other."""
-    held = Reviews(custody.account.ledger).find(request, dataset=custody.account.dataset)
+def requested(custody: Custody, request: str, *, by: str | None = None) -> QueuedJob:
+    """The request for a table that waits; raises :class:`NotFoundError` for any other.
+
+    Args:
+        by: who looks, as a reviewer: raises :class:`ForbiddenError` for whoever asked (left out: the custodian).
+    """
+    held = Reviews(custody.account.ledger).find(request, by=by, dataset=custody.account.dataset)
     if held.job.kind != TABLE:
         raise UserError(
             f"the request {shown(request)} is for an answer that has no such finding; decide it with approve('the id', "

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 from pets.common.codec import Json
-from pets.errors import PetsError
+from pets.errors import BusyError, PetsError
+from pets.ledger.queued.job import LET_OUT, LOOK, TABLE
 from pets.ledger.review.reviews import MAX_NOTE
 from pets.ledger.review.votes import REASONS, Decision
 from pets.service.client.reading import are_rounded
 from pets.service.console.page import Answer, Html, Page, Redirect, Visit, said
 from pets.service.console.pages.analyst import answers
-from pets.service.wire.problems import status
+from pets.service.wire.problems import error_of, status
 
 _ROLES = ("reviewer",)
+_WAIT = {"wait": "30"}  # seconds, for a process that reads rows
 _LONGEST = 100_000  # letters of what is shown as it stands
 
 WHY = {
@@ -40,6 +43,7 @@ def _page(visit: Visit, error: PetsError | None = None) -> Answer:
     told = visit.ask("GET", "/reviews/{job}", path={"job": visit.path["job"]})
     held = told.pop("review")
     asked = held.pop("asked")
+    finding = told.pop("finding", None)
     queries = asked.get("queries") or ([asked["query"]] if asked.get("query") else [])
     releases, other = _certified(visit, held, told)
     values = {
@@ -50,7 +54,13 @@ def _page(visit: Visit, error: PetsError | None = None) -> Answer:
         "other": "" if other is None else _as_it_stands(other),
         "reasons": {reason: WHY[reason] for reason in REASONS[Decision.REFUSE]},
         "most": MAX_NOTE,
-        "form": {"reason": visit.form.get("reason", ""), "note": visit.form.get("note", "")},
+        "table": held["kind"] == TABLE,
+        "finding": finding,
+        "form": {
+            "anyway": visit.form.get("anyway", ""),
+            "reason": visit.form.get("reason", ""),
+            "note": visit.form.get("note", ""),
+        },
         "problem": "" if error is None else said(error),
     }
     return Html("reviews/one.html", values, 200 if error is None else status(error))
@@ -80,14 +90,31 @@ def _as_it_stands(form: Json) -> str:
 
 
 def _decide(visit: Visit) -> Answer:
+    number = {"job": visit.path["job"]}
     body = {"decision": visit.form.get("decision", ""), "note": visit.form.get("note", "").strip()}
     if body["decision"] == Decision.REFUSE.value:
         body["reason"] = visit.form.get("reason", "")
+    elif visit.form.get("finding"):
+        body |= {"finding": visit.form["finding"], "anyway": visit.form.get("anyway", "").strip()}
     try:
-        visit.ask("POST", "/reviews/{job}", path={"job": visit.path["job"]}, body=body)
+        if body["decision"] == LOOK:
+            _check_done(visit.ask("POST", "/reviews/{job}/look", path=number, query=_WAIT, body={}))
+            return Redirect(f"/reviews/{quote(visit.path['job'])}")
+        _check_done(visit.ask("POST", "/reviews/{job}", path=number, query=_WAIT, body=body))
     except PetsError as error:
         return _page(visit, error)
     return Redirect("/reviews")
+
+
+def _check_done(reply: Json) -> None:
+    """Raises why a process that reads rows did not do what it was asked, or that it has not done it yet."""
+    job = reply["job"]
+    if job.get("kind") not in (LOOK, LET_OUT):
+        return
+    if job["state"] in ("waiting", "running"):
+        raise BusyError("the table is still being looked at; load this page again in a moment", 5.0)
+    if job.get("problem") is not None:
+        raise error_of(job["problem"])
 
 
 PAGES = (

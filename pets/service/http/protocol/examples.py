@@ -139,6 +139,10 @@ REPLIES: dict[tuple[str, str], Json] = {
         "releases": [_RELEASE],
     },
     ("POST", "/reviews/{job}"): {"job": {"id": _ID, "state": "done", "dataset": "stays"}},
+    ("POST", "/reviews/{job}/look"): {
+        "job": _job("done") | {"kind": "look"},
+        "table": {"request": _ID, "done": "look"},
+    },
     ("POST", "/datasets/{dataset}/airlock"): {"output": _OUTPUT},
     ("GET", "/airlock"): {"outputs": [_OUTPUT], "waiting": []},
     ("GET", "/airlock/{job}"): {"output": _OUTPUT, "files": {"stays.csv": "cmVn…"}, "findings": []},

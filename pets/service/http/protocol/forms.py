@@ -131,6 +131,8 @@ def _decision() -> Json:
         decision={"enum": [decision.value for decision in OF_JOBS]},
         reason={"enum": [*reasons, None]},
         note={"type": "string", "maxLength": MAX_NOTE},
+        finding=_or_null(TEXT),
+        anyway={"type": "string", "maxLength": MAX_NOTE},
     )
 
 
@@ -152,6 +154,7 @@ BODIES: dict[tuple[str, str], Json] = {
     ),
     ("POST", "/datasets/{dataset}/refresh"): _object(()),
     ("POST", "/reviews/{job}"): _decision(),
+    ("POST", "/reviews/{job}/look"): _object(()),
     ("POST", "/datasets/{dataset}/airlock"): _object(
         FIELDS["resubmit"], **{name: _OUTPUT[name] for name in FIELDS["resubmit"]}
     ),

@@ -12,7 +12,7 @@ import pets
 from pets.service.http.app import ENDPOINTS
 from pets.service.http.protocol.examples import REPLIES
 from pets.service.http.protocol.forms import BODIES, NAMES, PROTECTION, QUERY, reply_of
-from tests.hostile_requests import ACTS, DECISION, GOOD
+from tests.hostile_requests import ACTS, DECISION, GOOD, LET_OUT
 from tests.spec.book import asked
 from tests.spec.toc import CHAPTERS
 
@@ -54,7 +54,8 @@ def test_what_people_send_is_a_body() -> None:
         assert wrong(BODIES["POST", f"/datasets/{{dataset}}/{name.rstrip('?')}"], form) == [], name
     for act in ACTS:
         assert wrong(BODIES["POST", "/airlock/{job}"], act) == [], act
-    assert wrong(BODIES["POST", "/reviews/{job}"], DECISION) == []
+    for decision in (DECISION, LET_OUT):
+        assert wrong(BODIES["POST", "/reviews/{job}"], decision) == []
 
 
 def test_each_question_of_the_manual_is_one_as_pets_writes_it() -> None:

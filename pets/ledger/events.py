@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pets.common.codec import Json
@@ -60,14 +60,15 @@ class Event:
 
     def to_json(self) -> Json:
         """What is set of it, by name."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, "")}
+        return {name: value for name, value in vars(self).items() if value not in (None, "")}
 
     @classmethod
     def from_json(cls, form: Json) -> Event:
         """The inverse of :meth:`to_json`; names that it does not know are passed over."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in form.items() if name in known})
+        return cls(**{name: value for name, value in form.items() if name in _FIELDS})
 
+
+_FIELDS = frozenset(field.name for field in fields(Event))
 
 Listener = Callable[[Event], Any]
 

@@ -177,7 +177,7 @@ class Budget:
         """What this budget counts in."""
         return "zcdp" if self.delta else "pure"
 
-    @property
+    @cached_property
     def conversion_delta(self) -> float:
         """The δ at which ρ is converted to ε; 0 in a pure ledger."""
         rest = fraction(self.delta) - fraction(self.threshold_delta)

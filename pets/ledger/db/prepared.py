@@ -21,15 +21,17 @@ class Found:
     In a pipeline it is fetched, with all that was sent before, when somebody first looks at it.
     """
 
-    def __init__(self, fetch: Callable[[], tuple[list[Any], int]]) -> None:
-        self._fetch = fetch
-        self._kept: tuple[list[Any], int] | None = None
+    def __init__(
+        self, fetch: Callable[[], tuple[list[Any], int]] | None = None, kept: tuple[list[Any], int] | None = None
+    ) -> None:
+        self._fetch, self._kept = fetch, kept
 
     @property
     def _got(self) -> tuple[list[Any], int]:
         # never cached_property: until Python 3.12 it holds one lock of the whole class while it fetches, and whoever
         # waits here for a row of the database would keep from their answers those who are to let that row go
         if self._kept is None:
+            assert self._fetch is not None
             self._kept = self._fetch()
         return self._kept
 
@@ -70,26 +72,32 @@ class Prepared:
         given = {**fixed, **values}
         pooled = connection.connection
         cursor = pooled.cursor()
+        pipeline = connection.get_execution_options().get("pipeline")
         with plainly(connection, pooled, cursor, sql):
             cursor.execute(sql, given if order is None else tuple([given[name] for name in order]))
-        pipeline = connection.get_execution_options().get("pipeline")
-        found = Found(lambda: self._fetched(connection, pooled, cursor, sql, pipeline))
-        if pipeline is None:
-            found.rowcount  # noqa: B018 - fetched at once
-        return found
+            if pipeline is None:
+                return Found(kept=self._fetched(cursor, None))
 
-    def _fetched(
-        self, connection: sa.Connection, pooled: Any, cursor: Any, sql: str, pipeline: Any
-    ) -> tuple[list[Any], int]:
-        with plainly(connection, pooled, cursor, sql), contextlib.closing(cursor):
+        def fetch() -> tuple[list[Any], int]:
+            with plainly(connection, pooled, cursor, sql):
+                return self._fetched(cursor, pipeline)
+
+        return Found(fetch)
+
+    def _fetched(self, cursor: Any, pipeline: Any) -> tuple[list[Any], int]:
+        try:
             if pipeline is not None and cursor.description is None:
                 pipeline.sync()
             if cursor.description is None:
                 return [], cursor.rowcount
+            rows = cursor.fetchall()
             if self._row is None:
                 names = [column[0] for column in cursor.description]
                 self._row = namedtuple("Row", names, rename=True)  # type: ignore[misc]
-            return [self._row._make(row) for row in cursor.fetchall()], cursor.rowcount
+            made = self._row._make
+            return [made(row) for row in rows], cursor.rowcount
+        finally:
+            cursor.close()
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import typer
 
 from pets.cli.command import interruptible, verb
 from pets.cli.flags import Output, Protect, Question, TableName, load_schema
+from pets.cli.sdc import holder_grid
 from pets.cli.synthetic_flags import Bins, bins_of
 from pets.cli.waiting import open_questions
 from pets.cli.waiting.open_questions import OPEN, Folder, Patience, lost, opened
@@ -162,7 +163,7 @@ def query(
     ] = False,
     sdc: Annotated[
         str | None,
-        typer.Option("--sdc", metavar="PRESET", help="Each site rounds its own counts, by this rule, such as hes."),
+        typer.Option("--sdc", metavar="PRESET", help="The rule that counts are rounded by, such as hes."),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Ask the sites again, and pay again.")] = False,
     wait: Annotated[
@@ -211,6 +212,7 @@ def query(
 
 
 open_questions.register(app)
+holder_grid.register(app)
 
 
 @verb(app)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pets.cli.command import verb
-from pets.cli.flags import Passphrase, passphrase
+from pets.cli.flags import Passphrase, Question, load_schema, passphrase
 
 app = typer.Typer(
     name="keyholder",
@@ -38,6 +38,29 @@ def init(
     made = KeyHolderFolder.create(folder, totals=allow_total, passphrase=passphrase(passphrase_file))
     print(f"{folder}: a key holder. It holds the secret key: keep it where neither coordinator nor analyst can read.")
     print(f"{folder / 'public.key'}: for the coordinator and every site. It begins with {made.public.id[:16]}.")
+
+
+@verb(app, STOPPED)
+def grid(
+    folder: Folder,
+    question: Question,
+    schema: Annotated[str, typer.Option("--schema", metavar="FILE", help="The schema that all sites share.")],
+    sdc: Annotated[str, typer.Option("--sdc", metavar="PRESET", help="The rule that its cells are shown by.")],
+) -> None:
+    """Name the one grid over all sites whose counts this key holder shows, each by the rule; the exact ones never.
+
+    Sites send it the counts of that grid where their policies list the rule under sdc_encrypted. What it shows is kept
+    beside the key, and given alike whenever it is asked for. Serve anew after it.
+
+    \b
+    pets keyholder grid holder --schema stays.yaml --by sex --by age --count people --sdc hes
+    """
+    from pets.federated.deployment.keyholder_folder import KeyHolderFolder
+    from pets.protection.sdc import SDC
+
+    known = load_schema(schema)
+    cells = KeyHolderFolder(folder).name_grid(question.build(known), known, SDC(sdc))
+    print(f"The grid of {known.dataset}, {cells:,} cells: {SDC(sdc).rule}. It is shown once, when first asked for.")
 
 
 @verb(app, STOPPED)
@@ -100,10 +123,13 @@ def status(folder: Folder) -> None:
     """
     from pets.cli.place import place
     from pets.federated.deployment.keyholder_folder import KeyHolderFolder
+    from pets.session.guarantee_text import what
 
     holder = KeyHolderFolder(folder)
     print(f"Key holder of public key {holder.public.id[:16]}.")
     print("It opens totals with noise" + (", and exact totals." if holder.totals else ", and no exact totals."))
+    if holder.grid is not None:
+        print(f"Of one grid it shows the counts by {holder.grid[1]!r}: {what(holder.grid[0])}.")
     for roster in holder.rosters:
         print(f"Roster {roster.described}")
     if not holder.rosters:

@@ -26,9 +26,9 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The site's folde
 
 
 EARLIER_TOTALS = (
-    "Exact totals of some of this roster's sites left over other lists of sites. The same question over this roster "
-    "may show, by subtraction, this site's own exact numbers; so this site refuses exact totals over it until you "
-    "allow it (pets site allow-roster, which says what is told)."
+    "Totals without noise of some of this roster's sites left over other lists of sites. The same question over this "
+    "roster may show, by subtraction, this site's own numbers (exact, or as its cells show them); so this site refuses "
+    "exact totals and rounded counts over it until you allow it (pets site allow-roster, which says what is told)."
 )
 """What a custodian reads who joins beside sites that gave exact totals before."""
 
@@ -119,7 +119,7 @@ def allow_roster(
         bool, typer.Option("--several", help="Beside more than one other list, which together tell more than each.")
     ] = False,
 ) -> None:
-    """Let exact totals leave over other sites than before, by a signed entry in the log; it prints what that tells.
+    """Let totals without noise leave over other sites than before, by a signed entry in the log; says what it tells.
 
     \b
     pets site allow-roster north --roster roster.json --reason "west left" --by "A. One" --by "B. Two"

@@ -30,8 +30,10 @@ from pets.he.tables.answer import Answer, read_answer
 from pets.he.tenseal_engine import U64, scheme
 from pets.he.totals.opening import opened, opened_numbers
 from pets.he.totals.round import Round, make_round
+from pets.he.totals.shown_grid import ShownGrid, named_grid, opened_grid
 from pets.he.totals.total import Consent, Total
 from pets.protection.protection import Protection
+from pets.protection.sdc import SDC
 from pets.query_model.query import Query
 from pets.release.release import Release
 from pets.schema.schema import Schema
@@ -90,6 +92,10 @@ class SecretKey:
         Raises:
             UserError: with the remedy.
         """
+        if isinstance(noise, SDC):
+            raise UserError(
+                "counts by a rule of disclosure control leave as one grid: make its round with secret.grid_round(…)"
+            )
         return make_round(self, query, schema, parties, noise, least, colluding, preset, aggregator)
 
     @forgetful
@@ -117,6 +123,45 @@ class SecretKey:
         bear the parties' noise, on its refined grid.
         """
         return opened_numbers(self, total, consents)
+
+    def grid_round(
+        self,
+        query: Query,
+        schema: Schema,
+        parties: Sequence[Party],
+        protection: SDC,
+        *,
+        least: int | None = None,
+        colluding: int | None = None,
+        preset: str | None = None,
+    ) -> Round | ShownGrid:
+        """A round for the one grid of this key: counts that leave as the rule shows them. Or the grid, if it is known.
+
+        A key has one grid, of real rows: one question, one rule, one list of parties. Asked again for the same, it
+        gives what it showed then, and no party is asked.
+
+        Args:
+            query, schema, parties, least, colluding, preset: as for :meth:`round`; every party must be in.
+            protection: the rule, such as ``pets.SDC("hes")``.
+
+        Raises:
+            UserError: with the remedy, for any other grid than the one that it has.
+        """
+        known = named_grid(self, query, schema, parties, protection)
+        if known is not None:
+            return known
+        return make_round(self, query, schema, parties, protection, least, colluding, preset, None)
+
+    @forgetful
+    def grid(self, total: Total) -> ShownGrid:
+        """Open the total of a round for a grid: its counts as the rule shows them, signed. The exact ones never leave.
+
+        It is written down beside the key before it is given; a second grid of real rows is refused.
+
+        Raises:
+            UserError: as :meth:`open`, and where the key has another grid.
+        """
+        return opened_grid(self, total)
 
     @forgetful
     def read(self, answer: Answer) -> Any:
@@ -147,6 +192,14 @@ class SecretKey:
     def claim(self, round_id: str, total: str) -> None:
         """Write down that a round is being opened; see :mod:`pets.he.keys.record`."""
         self._record.claim(round_id, total)
+
+    def keep(self, name: str, body: bytes) -> bytes:
+        """Write down what is kept under a name, once for all; see :mod:`pets.he.keys.record`."""
+        return self._record.keep(name, body)
+
+    def kept(self, name: str) -> bytes | None:
+        """What is kept under a name."""
+        return self._record.kept(name)
 
     def reveal(self, chain: Chain) -> U64:
         """The secret of a chain, for decrypting; the one name to search for in a review."""

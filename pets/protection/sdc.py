@@ -106,16 +106,16 @@ def preset(name: object) -> Preset:
     return PRESETS[name]
 
 
-def allowed_names(given: object) -> tuple[str, ...]:
+def allowed_names(given: object, what: str = "sdc") -> tuple[str, ...]:
     """What a policy lists of rules, each once, in order; raises :class:`PolicyError` for what can release nothing."""
     names = (given,) if isinstance(given, str) else given
     if not isinstance(names, (tuple, list)):
-        raise PolicyError(f"sdc must be names of presets, such as ('hes',), not {shown(given)}")
+        raise PolicyError(f"{what} must be names of presets, such as ('hes',), not {shown(given)}")
     for name in names:
         if name in PRESETS and not PRESETS[name].release:
-            raise PolicyError(f"sdc={name!r} is a rule to check tables by, not to release by; use {_choices()}")
+            raise PolicyError(f"{what}={name!r} is a rule to check tables by, not to release by; use {_choices()}")
         if name not in (*RELEASING, OWN):
-            raise PolicyError(f"sdc has no rule {shown(name)}{did_you_mean(str(name), [*RELEASING, OWN])}")
+            raise PolicyError(f"{what} has no rule {shown(name)}{did_you_mean(str(name), [*RELEASING, OWN])}")
     return tuple(dict.fromkeys(names))
 
 

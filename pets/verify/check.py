@@ -42,7 +42,7 @@ def beside(name: str) -> Any:
 _answers, _log, _witness = beside("answers"), beside("log"), beside("witness")
 _made, _models, _envelopes = beside("kinds/made"), beside("kinds/models"), beside("kinds/envelopes")
 _sharing, _shares, _summed = beside("kinds/sharing"), beside("kinds/shares"), beside("kinds/summed")
-_reviewed, _cleared = beside("reviewed"), beside("cleared")
+_reviewed, _cleared, _shown = beside("reviewed"), beside("cleared"), beside("kinds/counts/holder_grid")
 _loss, _plan = _answers.LOSS, _answers.PLAN
 DERIVED = {"synthetic": _made} | dict.fromkeys(_models.KINDS, _models)  # what is made of answers, by its kind
 UNIT, close, conversion, epsilon = _loss.UNIT, _loss.close, _loss.conversion, _loss.epsilon
@@ -204,6 +204,8 @@ def _checked(release: bytes, key: bytes, certificate: Any, log: Any, schema: Any
             raise CannotCheck("it is over several sites, and no log, witness or table is held against such a release")
         need(envelope is None and file.get("digest", digested := sha256(canonical(one))) == digested, "it was edited")
         sites = _summed if one.get("pets") == _summed.NAME else _sharing
+        if sites is _summed and one["sharing"].get("secure") == "encrypted":
+            sites = _shown
         return f"{sites.check(core, one, key)}\n  {public}"
     if envelope is None and one.get("pets") == "derived" and one.get("kind") in _models.KINDS and file == one:
         if log is not None or witnesses is not None or tables:

@@ -67,7 +67,8 @@ def test_what_the_custodians_allow_beside_it_leaves() -> None:
     assert over(some).release(BY_G, HES)
     fewer = over(some[:3])
     for site in some[:3]:
-        assert "s3" in site.allow_roster(fewer.roster, reason="s3 was closed", by=["A. One", "B. Two"])
+        tells = site.allow_roster(fewer.roster, reason="s3 was closed", by=["A. One", "B. Two"])
+        assert "s3" in tells and "by subtraction they show what the cells of the sites between show" in tells
     assert numbers(fewer.release(BY_G, HES))[0] == [14, 9, 19]
 
 

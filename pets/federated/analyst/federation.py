@@ -21,6 +21,7 @@ from pets.federated.analyst.planning import FederatedRequest, as_site, one_schem
 from pets.federated.analyst.public_range import check_answer, check_sums
 from pets.federated.analyst.sealing import Answer, sealed, shown_as
 from pets.federated.analyst.transport import InProcess, Transport, carry
+from pets.federated.analyst.verbs.grid_verbs import GridVerbs
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay
 from pets.federated.query_round.envelopes import CoordinatorEnvelopes, KeyHolder, asked_for
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from pets.synthetic.synthetic_release import SyntheticRelease
 
 
-class Federation(FederatedBounds, OneSite):
+class Federation(FederatedBounds, GridVerbs, OneSite):
     """Several sites that answer as one, each under its own policy and from its own budget.
 
     Args:
@@ -133,7 +134,6 @@ class Federation(FederatedBounds, OneSite):
             dropouts=roster.dropouts,
             colluding=roster.colluding,
             analyst=self.analyst,
-            key_holder=self._holder,
             progress=self._progress,
         )
 
@@ -202,7 +202,8 @@ class Federation(FederatedBounds, OneSite):
         Args:
             query: what is asked; several are paid for one after the other, once all of them are known to fit.
             protection: as for a session. Each site charges its own ledger the whole cost. ``pets.SDC(…)``: each site
-                rounds its own counts, which are sums of the shown cells of its own grid; a :class:`RoundedSum`.
+                rounds its own counts, which are sums of the shown cells of its own grid (a :class:`RoundedSum`); with
+                ``secure="encrypted"``, sums of the grid that :meth:`name_grid` had the key holder show.
             secure: ``"masked"`` (secure aggregation: only the total can be seen), ``"encrypted"`` (BFV
                 envelopes: the coordinator adds what it cannot read, the key holder opens one total), or ``"local"``
                 (each site adds the whole noise and sends its own vector).
@@ -269,6 +270,8 @@ class Federation(FederatedBounds, OneSite):
         key = request.key(self.roster)
         if not request.again and key in self._answers:
             return self._answers[key]
+        if request.for_holder:
+            return self._answers.setdefault(key, self._from_grid(request))
         order, relay = self._carried(request)
         certificates = self._certified(order, relay)
         release = sealed(request, order, relay, self.schema, certificates, self._coordinator)
@@ -279,12 +282,15 @@ class Federation(FederatedBounds, OneSite):
         """One query, from its order to its total."""
         order, signed, asked = self._ordered(request, model)
         relay = self._relay(order, signed, request.size + (0 if model is None else model.size), asked)
+        self._carry(relay)
+        check_answer(request, relay)
+        return order, relay
+
+    def _carry(self, relay: Relay) -> None:
         try:
             carry(relay, self._transport, progress=self._progress)
         finally:
             self.lost = dict(relay.lost)
-        check_answer(request, relay)
-        return order, relay
 
     def _ordered(
         self, request: FederatedRequest, model: Model | None = None, until: str = ""

@@ -49,7 +49,13 @@ class FederatedRequest:
     @property
     def size(self) -> int:
         """Numbers of the answer's vector."""
-        return rounded_counts.size(self.plan) if isinstance(self.protection, SDC) else self.plan.size
+        masked = isinstance(self.protection, SDC) and not self.for_holder
+        return rounded_counts.size(self.plan) if masked else self.plan.size
+
+    @property
+    def for_holder(self) -> bool:
+        """Whether it is of the grid that the key holder rounds."""
+        return isinstance(self.protection, SDC) and self.secure == "encrypted"
 
     @property
     def at(self) -> tuple[float, float] | None:
@@ -71,10 +77,10 @@ def without_noise(
     """
     if isinstance(protection, SDC):
         protection.check_releases()
-        if secure != "masked":
+        if secure == "local":
             raise PolicyError(
-                f"pets.SDC has each site round its own counts, which are then added under masks; secure={secure!r} "
-                "does not do that: ask all sites at once, and write secure='masked'"
+                "pets.SDC over sites never shows one site's numbers, as secure='local' does: each site rounds its own, "
+                "which are added under masks, so write secure='masked'; or 'encrypted', where the key holder has a grid"
             )
         if again:
             raise BudgetError("pets.SDC draws no noise, so asked again it gives the same numbers; leave again=True out")

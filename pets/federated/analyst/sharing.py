@@ -17,6 +17,7 @@ from pets.common.signing import SigningKey
 from pets.dp.privacy_loss import PrivacyLoss
 from pets.dp.shares import Shares, Spread, shares_loss
 from pets.errors import PetsError, UserError, VerificationError, shown
+from pets.federated.analyst.rounded.holder_grid import follows
 from pets.federated.analyst.statement import WORDINGS, charged_in, faults_in, statement
 from pets.federated.messages.message import Kind, bitmap, context_of, parse, unsigned, verified
 from pets.federated.messages.roster import Roster
@@ -116,7 +117,7 @@ def check_sharing(release: Release | RoundedSum, *, unattested: bool = False) ->
             "version that made it, or a later one"
         )
     try:
-        roster, sound = _checked(release, form)
+        roster, sound = _checked(release, form) if form["secure"] != "encrypted" else _opened(release, form)
     except (PetsError, TypeError, LookupError, ValueError, AttributeError):
         sound = False
     if not sound:
@@ -130,6 +131,16 @@ def check_sharing(release: Release | RoundedSum, *, unattested: bool = False) ->
             "with secure='masked', or check the rest with check_sharing(release, unattested=True)"
         )
     return roster
+
+
+def _opened(release: Release | RoundedSum, form: Json) -> tuple[Roster, bool]:
+    """The same of what came encrypted: with noise and exact as before, and sums of the key holder's grid."""
+    if not isinstance(release, RoundedSum):
+        return _checked(release, form)
+    roster = Roster.from_json(form["roster"])
+    unsigned_form = release.form | {"sharing": {name: part for name, part in form.items() if name != "coordinator"}}
+    signed = roster.coordinator_key.verifies(bytes.fromhex(form["coordinator"]), DOMAIN + canonical(unsigned_form))
+    return roster, signed and follows(release)
 
 
 def _checked(release: Release | RoundedSum, form: Json) -> tuple[Roster, bool]:

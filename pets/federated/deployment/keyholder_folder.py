@@ -2,6 +2,7 @@
 
 ================== ==============================================================================
 keyholder.json     what it opens
+grid.json          the one grid whose counts it shows by a rule, where it has named one
 secret.key         opens totals; secret.key.opened beside it records which were: keep both together
 public.key         for the coordinator and every site; its first digits are compared by telephone
 rosters/           what it joined
@@ -18,13 +19,20 @@ from functools import cached_property
 from pathlib import Path
 
 from pets.common.codec import canonical
-from pets.errors import UserError
+from pets.common.files import replace_file
+from pets.errors import PetsError, PolicyError, UserError
 from pets.federated.deployment import startup_kit as kits
 from pets.federated.deployment.site_folder import check_private, kept_rosters, load_roster, new_folder
 from pets.federated.keyholder.gate import NAME, KeyHolderGate, check_named
 from pets.federated.messages.roster import Roster
 from pets.he.keys.public_key import PublicKey
 from pets.he.secret_key import SecretKey, keygen
+from pets.plan.plan import make_plan
+from pets.protection.protection import Protection
+from pets.protection.sdc import SDC
+from pets.query_model.query import Query
+from pets.schema.schema import Schema
+from pets.sdc.grid import Grid
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,40 @@ class KeyHolderFolder:
         return PublicKey.load(self.path / "public.key")
 
     @property
+    def grid(self) -> tuple[Query, SDC] | None:
+        """The one question whose counts it shows, and by which rule; ``None``: it has named none."""
+        file = self.path / "grid.json"
+        if not file.exists():
+            return None
+        try:
+            form = json.loads(file.read_bytes())
+            return _grid(Query.from_json(form["query"]), Protection.from_json(form["protection"]))
+        except (OSError, ValueError, LookupError, TypeError, PetsError):
+            raise UserError(f"{str(file)!r} cannot be read; restore it from your backup") from None
+
+    def name_grid(self, query: Query, schema: Schema, protection: SDC) -> int:
+        """Name the one grid whose counts it will show, once for all, and give the number of its cells.
+
+        Raises:
+            QueryError: for a question that is no grid.
+            PolicyError: where another one is named.
+        """
+        cells = Grid(make_plan(query, schema)).cells
+        wanted = _grid(query, protection)
+        named = self.grid
+        if named is not None and (named[0].digest, named[1]) != (query.digest, protection):
+            raise PolicyError(
+                "this key holder has named another grid, and two of them could be compared; it shows that one, and a "
+                "key holder with another key is refused by sites that have sent their counts to this one"
+            )
+        replace_file(
+            self.path / "grid.json",
+            canonical({"query": wanted[0].to_json(), "protection": wanted[1].to_json()}),
+            owner_only=True,
+        )
+        return cells
+
+    @property
     def rosters(self) -> tuple[Roster, ...]:
         """What it joined, the newest last."""
         return kept_rosters(self.path)
@@ -80,7 +122,8 @@ class KeyHolderFolder:
 
     def open(self, passphrase: str | None, say: Callable[[str], None] = lambda line: None) -> KeyHolderGate:
         """The key holder itself, with all the rosters that it joined."""
-        holder = KeyHolderGate(SecretKey.load(self.path / "secret.key", passphrase), totals=self.totals, say=say)
+        secret = SecretKey.load(self.path / "secret.key", passphrase)
+        holder = KeyHolderGate(secret, totals=self.totals, grid=self.grid, say=say)
         for roster in self.rosters:
             holder.join(roster)
         return holder
@@ -111,3 +154,10 @@ class KeyHolderFolder:
             public.save(path / "public.key")
             (path / "keyholder.json").write_bytes(canonical({"pets": "key-holder", "version": 1, "totals": totals}))
         return cls(path)
+
+
+def _grid(query: Query, protection: Protection) -> tuple[Query, SDC]:
+    if not isinstance(protection, SDC):
+        raise UserError("a grid is protected by a rule such as pets.SDC('hes')")
+    protection.check_releases()
+    return query, protection

@@ -38,6 +38,7 @@ from pets.federated.site.site import Site
 from pets.federated.site.waiting.kept_replies import GRACE
 from pets.protection.budget import Budget
 from pets.protection.protection import Protection
+from pets.protection.sdc import SDC
 from pets.query_model.query import Query
 from pets.release.certificate import Certificate
 from pets.release.release import Release
@@ -146,8 +147,11 @@ class RemoteFederation(Federation):
 
     def _carried(self, request: FederatedRequest, model: Model | None = None) -> tuple[Order, Relay]:
         self._somewhere()
-        self._transport = self.line
         return super()._carried(request, model)
+
+    def _carry(self, relay: Relay) -> None:
+        self._transport = self.line
+        super()._carry(relay)
 
     # questions that stay open ------------------------------------------------------------------------------------
 
@@ -173,6 +177,8 @@ class RemoteFederation(Federation):
             QueryError, BudgetError, PolicyError, UserError: before anything is sent or charged.
             Refused, ReleaseFailedError: where it is over without an answer.
         """
+        if isinstance(protection, SDC):
+            raise PolicyError("rounded counts are asked of all sites at once; leave the waiting out (submit, --wait)")
         request = self._request(query.shown_as(None), protection, "encrypted", again)
         key = request.key(self.roster)
         if not again and key in self._answers:

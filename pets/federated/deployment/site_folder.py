@@ -58,6 +58,7 @@ NEW_POLICY = """\
 # tell: [budget, history, certificates]   # what analysts may know of this site's account
 # totals: {{allow: false}}           # exact totals, without noise
 # sdc: [hes]                       # rules by which rounded counts of the grid that is named may leave
+# sdc_encrypted: [hes]             # rules by which the key holder may show sums of one grid's exact counts
 tables: {{}}
 """
 

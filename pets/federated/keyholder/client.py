@@ -14,7 +14,7 @@ from pets.common.entropy import random_id
 from pets.common.signing import SigningKey
 from pets.errors import PolicyError, UserError
 from pets.federated.analyst.transport import Transport
-from pets.federated.keyholder.gate import HOLDER, RoundRequest, check_named, numbers_from_bytes, packed
+from pets.federated.keyholder.gate import HOLDER, KNOWN, RoundRequest, check_named, numbers_from_bytes, packed
 from pets.federated.messages.errors import ProtocolError
 from pets.federated.messages.message import COORDINATOR, Channel, Kind, context_of, parse, said
 from pets.federated.messages.roster import Roster
@@ -22,8 +22,10 @@ from pets.federated.query_round.coordinator import plain
 from pets.he.keys.party import Party
 from pets.he.keys.public_key import PublicKey
 from pets.he.totals.round import Round
+from pets.he.totals.shown_grid import ShownGrid
 from pets.he.totals.total import Consent, Total
 from pets.protection.protection import Protection
+from pets.protection.sdc import SDC
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
 
@@ -82,6 +84,50 @@ class KeyHolderClient:
         if not same or made.least != least or made.honest != made.least - (colluding or 0):
             raise UserError("the key holder signed another round than was asked for; no site was asked")
         return made
+
+    def grid_round(
+        self,
+        query: Query,
+        schema: Schema,
+        parties: Sequence[Party],
+        protection: SDC,
+        *,
+        least: int | None = None,
+        colluding: int | None = None,
+        preset: str | None = None,
+    ) -> Round | ShownGrid:
+        """A round for the key holder's one grid, as :meth:`round`; or the grid, where it is known.
+
+        Raises:
+            UserError: where the key holder refuses, is away, or signed something else.
+        """
+        wanted = RoundRequest(random_id(), self.roster.digest, self.name, query, schema, protection, preset or "")
+        body = self._asked(Kind.KEY, wanted.id, wanted.signed(self.analyst))
+        if body.startswith(KNOWN):
+            found = self._of_holder(body[len(KNOWN) :])
+            if not found.answers(query, schema, parties, protection):
+                raise UserError("the key holder gave another grid than was asked for; no site was asked")
+            return found
+        made = Round.from_bytes(body)
+        made.check(self.public)
+        same = made.query.digest == query.digest and made.parties == tuple(parties) and made.noise == protection
+        if not same or made.least != least or made.honest != made.least - (colluding or 0):
+            raise UserError("the key holder signed another round than was asked for; no site was asked")
+        return made
+
+    def grid(self, total: Total) -> ShownGrid:
+        """The total of such a round, as the key holder's rule shows it.
+
+        Raises:
+            UserError: where the key holder refuses or is away; what the sites entered stays.
+        """
+        return self._of_holder(self._asked(Kind.OPEN, total.round.id, packed(total.to_bytes(), []), AGAIN))
+
+    def _of_holder(self, data: bytes) -> ShownGrid:
+        found = ShownGrid.from_bytes(data)
+        if found.holder.raw != self.public.holder.raw or found.round.key_id != self.public.id:
+            raise ProtocolError("the grid is not signed by the key holder that the roster names; it was ignored")
+        return found
 
     def numbers(self, total: Total, consents: Sequence[Consent] = ()) -> Any:
         """The numbers of a total, once for each round.

@@ -5,8 +5,8 @@ kind  from the coordinator                             from the key holder
 ===== ================================================ =====================================================
 KEY   what is asked, and with which noise: signed by   the round, signed: exactly the sites, threshold and
       an analyst on the roster                         assumptions of the roster that it has pinned itself
-OPEN  the total of that round, with its parts and,     its numbers, once
-      where sites are missing, what the others signed
+OPEN  the total of that round, with its parts and,     its numbers, once; of the one grid that it names
+      where sites are missing, what the others signed  itself, what its rule shows of them, and nothing else
 ===== ================================================ =====================================================
 
 It has the secret key and the record of opened rounds, and no rows. It never sees an envelope: only totals of at least
@@ -34,18 +34,22 @@ from pets.federated.messages.message import COORDINATOR, Channel, Kind, Message,
 from pets.federated.messages.roster import Roster
 from pets.federated.messages.signed_form import SignedForm
 from pets.federated.query_round.coordinator import MAX_REASON
-from pets.federated.query_round.envelopes import of_roster, round_of
+from pets.federated.query_round.envelopes import grid_round_of, of_roster, round_of
 from pets.he.keys.record import RecordError
 from pets.he.secret_key import SecretKey
+from pets.he.totals.shown_grid import ShownGrid
 from pets.he.totals.total import Consent, Total
 from pets.protection.protection import DP, Exact, Protection
 from pets.protection.protection import Total as ExactTotal
+from pets.protection.sdc import SDC
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
 from pets.session import guarantee_text
 
 HOLDER = 0xFFFE
 """The key holder's number as a sender."""
+KNOWN = b"grid "
+"""What a reply begins with that is no round, but the grid that this key has shown before."""
 NAME = "key-holder"
 """The key holder's name on the line; no site has it."""
 _LENGTH = struct.Struct("<I")
@@ -60,7 +64,7 @@ class RoundRequest(SignedForm):
         roster: the digest of the roster that it is about.
         analyst: who asks, as the roster knows them.
         query, schema: what is asked of what.
-        noise: of all shares together: ``DP(rho=…)``, or none.
+        noise: of all shares together: ``DP(rho=…)``, or none; ``SDC(…)``: none, for the key holder's own grid.
         preset: the parameter set that the range needs.
     """
 
@@ -109,13 +113,19 @@ class KeyHolderGate:
     Args:
         secret: what opens totals, with its record of opened rounds.
         totals: whether exact totals, without noise, may be opened at all.
+        grid: the one question whose counts it shows by a rule, with that rule; none, unless it names one.
         say: told, in a line, what was asked and what was opened.
     """
 
     def __init__(
-        self, secret: SecretKey, *, totals: bool = False, say: Callable[[str], None] = lambda line: None
+        self,
+        secret: SecretKey,
+        *,
+        totals: bool = False,
+        grid: tuple[Query, SDC] | None = None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._secret, self._totals, self._say = secret, totals, say
+        self._secret, self._totals, self._grid, self._say = secret, totals, grid, say
         self._rosters: dict[str, Roster] = {}
         self._seen: set[bytes] = set()
         self._last: tuple[bytes, bytes] = (b"", b"")
@@ -166,10 +176,18 @@ class KeyHolderGate:
         if message.query.hex() != wanted.id or message.query in self._seen:
             raise ProtocolError("the request was seen before, or its id is not its message's; it was ignored")
         self._seen.add(message.query)
-        self._check(wanted.noise, roster)
+        self._check(wanted.noise, roster, wanted.query)
         if any(member.schema != wanted.schema.digest for member in roster.members):
             raise SchemaError("the round is wanted for another schema than the roster's; compare the schema files")
-        made = round_of(self._secret, roster, wanted.query, wanted.schema, wanted.noise, wanted.preset)
+        asked = roster, wanted.query, wanted.schema
+        if isinstance(wanted.noise, SDC):
+            found = grid_round_of(self._secret, *asked, wanted.noise, wanted.preset)
+            if isinstance(found, ShownGrid):
+                self._say(f"The grid was given to {wanted.analyst!r} as it was shown before.")
+                return KNOWN + found.to_bytes()
+            made = found
+        else:
+            made = round_of(self._secret, *asked, wanted.noise, wanted.preset)
         self._say(
             f"Round {made.id[:12]}, wanted by {wanted.analyst!r}, of {roster.size} sites: "
             f"{guarantee_text.what(wanted.query)}; {wanted.noise!r}."
@@ -180,13 +198,25 @@ class KeyHolderGate:
         total, consents = unpacked(message.body)
         if message.query.hex() != total.round.id or not of_roster(total.round, roster):
             raise ProtocolError("the total is not of a round of this roster; it was ignored")
-        self._check(total.round.noise, roster)
+        self._check(total.round.noise, roster, total.round.query)
+        if isinstance(total.round.noise, SDC):
+            found = self._secret.grid(total)
+            self._say(f"Round {total.round.id[:12]}: the grid of {len(total.parts)} sites was shown by its rule, once.")
+            return found.to_bytes()
         numbers = self._secret.numbers(total, consents)
         self._say(f"Round {total.round.id[:12]}: the total of {len(total.parts)} sites was opened, once for all.")
         return numbers_to_bytes(numbers)
 
-    def _check(self, noise: Protection, roster: Roster) -> None:
+    def _check(self, noise: Protection, roster: Roster, query: Query) -> None:
         """Refuse what this key holder opens for nobody; the noise itself is for each site to judge."""
+        if isinstance(noise, SDC):
+            if self._grid is None or (self._grid[0].digest, self._grid[1]) != (query.digest, noise):
+                named = "none" if self._grid is None else f"{guarantee_text.what(self._grid[0])}, {self._grid[1]!r}"
+                raise PolicyError(
+                    f"this key holder shows the counts of the one grid that it has named ({named}); ask for that grid "
+                    "by that rule, or use secure='masked', where each site rounds its own"
+                )
+            return
         if isinstance(noise, ExactTotal) and not self._totals:
             raise PolicyError("this key holder opens no exact totals; ask with pets.DP(epsilon=…)")
         dummy = isinstance(noise, Exact) and roster.members[0].data == "dummy"

@@ -27,13 +27,16 @@ from pets.he.presets import pick
 from pets.he.totals.encrypting import check_range, encrypted_envelope, reach_of
 from pets.he.totals.envelope import Envelope, expected, header_of, message
 from pets.he.totals.round import Round, needed
+from pets.he.totals.shown_grid import ShownGrid
 from pets.he.totals.total import Consent, Total, add, consent
-from pets.plan.plan import Plan
+from pets.plan.plan import Plan, make_plan
 from pets.protection.budget import UNIT
 from pets.protection.protection import DP, Protection
 from pets.protection.protection import Total as ExactTotal
+from pets.protection.sdc import SDC
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
+from pets.sdc.grid import Grid
 
 
 class KeyHolder(Protocol):
@@ -59,6 +62,22 @@ class KeyHolder(Protocol):
     def numbers(self, total: Total, consents: Sequence[Consent] = ()) -> Any:
         """The numbers of a total, once for each round."""
 
+    def grid_round(
+        self,
+        query: Query,
+        schema: Schema,
+        parties: Sequence[Party],
+        protection: SDC,
+        *,
+        least: int | None = None,
+        colluding: int | None = None,
+        preset: str | None = None,
+    ) -> Round | ShownGrid:
+        """A round for the key's one grid; or the grid, where it is known."""
+
+    def grid(self, total: Total) -> ShownGrid:
+        """The total of such a round, as the rule shows it."""
+
 
 def box_of(key: SigningKey) -> str:
     """The public key that rounds are sealed to, in hex: a site's entry in the roster shows it."""
@@ -74,6 +93,29 @@ def asked_for(
     noise, terms = _noise(roster, plan, protection, shares), envelope_terms(roster, plan, protection, shares)
     most = max(needed(plan, roster.size, noise), reach_of(plan, roster.size, terms))
     return round_of(holder, roster, plan.query, schema, noise, pick(most, roster.size).name)
+
+
+def grid_asked_for(holder: KeyHolder, roster: Roster, plan: Plan, protection: SDC, schema: Schema) -> Round | ShownGrid:
+    """The key holder's round for its one grid, over all of a roster's sites; or that grid, where it is known.
+
+    Raises:
+        QueryError: for a question that is no grid.
+        PolicyError: where the key holder is another than the roster names.
+        UserError: where the key has another grid.
+    """
+    if holder.public.id != roster.key_holder:
+        raise PolicyError("the key holder has another key than the roster names; exchange a new roster")
+    preset = pick(max(needed(plan, roster.size, protection), reach_of(plan, roster.size, None)), roster.size).name
+    return grid_round_of(holder, roster, plan.query, schema, protection, preset)
+
+
+def grid_round_of(
+    holder: KeyHolder, roster: Roster, query: Query, schema: Schema, protection: SDC, preset: str
+) -> Round | ShownGrid:
+    """The same of exactly a roster's sites and assumptions, whatever anybody else says of them."""
+    Grid(make_plan(query, schema))
+    terms = {"least": roster.size, "colluding": roster.colluding, "preset": preset}
+    return holder.grid_round(query, schema, _parties(roster), protection, **terms)  # type: ignore[arg-type]
 
 
 def round_of(holder: KeyHolder, roster: Roster, query: Query, schema: Schema, noise: Protection, preset: str) -> Round:
@@ -220,6 +262,41 @@ class CoordinatorEnvelopes:
         return numbers.view(np.uint64)
 
 
+@dataclass(frozen=True)
+class GridEnvelopes(CoordinatorEnvelopes):
+    """The same of a round for the key holder's grid, whose counts come as the rule shows them."""
+
+    found: list[ShownGrid] = field(default_factory=list)
+
+    def open(self, total: bytes, consents: Mapping[int, bytes]) -> Words:
+        """The cells as they are shown, -1 where they are hidden; the grid itself is kept in ``found``."""
+        try:
+            grid = self.holder.grid(Total.from_bytes(total))
+        except UserError as error:
+            raise ProtocolError(f"the key holder opened nothing: {error}") from None
+        if grid.round.digest != self.asked.digest or grid.holder.raw != self.holder.public.holder.raw:
+            raise ProtocolError("the key holder opened this grid in another round meanwhile; ask for it again")
+        self.found.append(grid)
+        return grid.shown.view(np.uint64)
+
+
+def of_all_sites(grid: ShownGrid, roster: Roster) -> bool:
+    """Whether a key holder's grid is of exactly a roster's sites, each of which signed its envelope in it.
+
+    By whose key the grid itself is signed, a roster does not say: it names the key holder by a digest of all its keys.
+    """
+    asked, data = grid.round, roster.members[0].data
+    if not of_roster(asked, roster) or asked.key_id != roster.key_holder or grid.data != data:
+        return False
+    shared = expected(asked, None, data)
+    names = [part["party"] for part in grid.form["parts"]]
+    for number, part in enumerate(grid.form["parts"]):
+        said = message(header_of(shared, _name(number), part["nonce"]), part["payload"])
+        if not roster.keys[number].verifies(bytes.fromhex(part["signature"]), said):
+            return False
+    return names == [_name(number) for number in range(roster.size)]
+
+
 def sent(order: Order, roster: Roster, plan: Plan, signed: Mapping[int, Json]) -> bool:
     """Whether each of these sites signed an envelope of the order's round, for exactly this roster and noise."""
     asked = Round.from_bytes(canonical(order.round))
@@ -249,7 +326,7 @@ def _party(site: int, member: Member) -> Party:
 
 
 def _least(roster: Roster, protection: Protection) -> int:
-    return roster.least(everyone=isinstance(protection, ExactTotal))
+    return roster.least(everyone=isinstance(protection, (ExactTotal, SDC)))
 
 
 def _noise(roster: Roster, plan: Plan, protection: Protection, shares: Shares | None) -> Protection:

@@ -61,6 +61,11 @@ class Order(SignedForm):
         """Totals without noise: two answers that differ by one site would show that site, so none may be missing."""
         return isinstance(self.protection, (Total, SDC))
 
+    @property
+    def for_holder(self) -> bool:
+        """Whether sites send exact counts of a grid to the key holder, who shows them by the rule alone."""
+        return isinstance(self.protection, SDC) and self.secure == "encrypted"
+
     def to_json(self) -> Json:
         """The canonical form."""
         return {

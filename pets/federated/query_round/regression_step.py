@@ -25,6 +25,7 @@ import numpy.typing as npt
 from pets.common.codec import Json
 from pets.errors import QueryError
 from pets.plan.vector import Ints
+from pets.protection.threshold import Threshold
 from pets.query_model.columns import col
 from pets.query_model.query import Query
 from pets.schema.domain import Boolean, Category, Domain
@@ -254,7 +255,7 @@ class Model:
             total[1:] += np.rint(rows * unit).astype(np.int64).sum(axis=0)
         return total
 
-    def thin(self, codes: Mapping[str, Ints], least: int) -> str:
+    def thin(self, codes: Mapping[str, Ints], cohort: Threshold) -> str:
         """Why the rows of one site are too few for this step ('' where not). Only for exact totals: it reads rows.
 
         Coefficients could be chosen so that few rows weigh nearly everything: those that weigh at least a hundredth of
@@ -264,7 +265,8 @@ class Model:
         if len(x) < 3 * x.shape[1]:
             return "too few rows for so many coefficients"
         _, weight = self.means(x)
-        return "few rows have most of the weight" if int((weight * 100 >= weight.max()).sum()) < least else ""
+        heavy = np.array((weight * 100 >= weight.max()).sum())
+        return "few rows have most of the weight" if bool(cohort.few(heavy)) else ""
 
 
 def few_values(domain: Domain) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
-from pets.common.codec import digest
+from pets.common.codec import Json, digest
 from pets.errors import PolicyError
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.order import Order
@@ -39,13 +40,54 @@ def check_entries(
         return
     order = admission.order
     exact = isinstance(order.protection, Total)
-    check_membership(roster, account, pinned, key, exact=exact)
+    check_membership(roster, account, pinned, key, exact=exact or order.for_holder)
+    check_one_grid(order, roster, account)
     if not exact:  # all that rounded counts tell of these people is in the ledger since their grid was named
         return
     if order.step is not None:
         check_number(order.query.table, order.step, rules, account)
     elif rules.about_rows:
         _check_totals(order, admission.plan.digest, rules, account)
+
+
+def check_one_grid(order: Order, roster: Roster, account: Account) -> None:
+    """Let the exact counts of one grid be sent to a key holder, and nothing else leave without noise beside it.
+
+    What the key holder shows of the sums over all sites could be compared with what a site showed of its own part: of
+    seven sites with one person each, the site's own grids say that each has one or more, and the sum's that all have
+    seven or fewer. So a site sends them where nothing left its dataset without noise before, to one key holder, to be
+    shown by one rule; from then on the federation is given nothing else without noise of it. The same grid may be asked
+    for again, where nothing was opened the first time: its key holder shows it once.
+
+    Raises:
+        PolicyError: by what the ledger holds alone.
+    """
+    before = [json.loads(body) for body in account.exact()]
+    sent = [one for one in before if one.get("pets") == wording.CONTRIBUTION and "key_holder" in one]
+    if order.for_holder:
+        mine = _grid_of(order.to_json(), roster.key_holder)
+        if any(_grid_of(one["order"], one["key_holder"]) != mine for one in sent):
+            raise PolicyError(
+                "the exact counts of a grid of this dataset were sent to a key holder before, and this is another "
+                "grid, another rule or another key holder: what is shown of both could be compared; ask for sums of "
+                "that grid, or ask with pets.DP(epsilon=…)"
+            )
+        if len(sent) < len(before):
+            raise PolicyError(
+                "something left this dataset without noise before, and could be compared with what a key holder shows "
+                "of its counts; use secure='masked', where each site rounds its own, or ask with pets.DP(epsilon=…)"
+            )
+    elif sent:
+        raise PolicyError(
+            "the exact counts of a grid of this dataset were sent to a key holder, and what else leaves without noise "
+            "could be compared with what that shows; ask for sums of that grid, with pets.SDC(…) and "
+            "secure='encrypted', or ask with pets.DP(epsilon=…)"
+        )
+
+
+def _grid_of(order: Json, holder: str) -> Json:
+    """What makes two of them the same."""
+    return {name: order[name] for name in ("query", "schema", "protection")} | {"key_holder": holder}
 
 
 def _check_totals(order: Order, question: str, rules: Totals, account: Account) -> None:
@@ -61,7 +103,7 @@ def _check_totals(order: Order, question: str, rules: Totals, account: Account) 
         entry.question
         for entry in account.entries()  # of what was withheld, the ledger keeps no order
         if entry.unbounded and entry.table == table and entry.state in (State.STARTED, State.FORFEITED)
-        if not wording.is_step(entry.what) and not entry.what.startswith(wording.ROUNDED)
+        if not wording.is_step(entry.what) and not entry.what.startswith((wording.ROUNDED, wording.FOR_HOLDER))
     }
     if digest(order.query.to_json()) in made or question in withheld:
         return

@@ -35,6 +35,7 @@ from pets.query_model.people import People
 from pets.query_model.query import Query
 from pets.schema.numeric import Numeric
 from pets.schema.schema import Schema
+from pets.sdc.grid import Grid
 
 LONGEST = dt.timedelta(days=31)
 """How long a question may stay open, at most."""
@@ -74,7 +75,7 @@ class Admission:
     @property
     def size(self) -> int:
         """Numbers of the vector: the plan's, and those of a regression's step; or those of rounded counts."""
-        if isinstance(self.order.protection, SDC):
+        if isinstance(self.order.protection, SDC) and not self.order.for_holder:
             return rounded_counts.size(self.plan)
         return self.plan.size + (0 if self.model is None else self.model.size)
 
@@ -105,6 +106,8 @@ def admit(order: Order, roster: Roster, desk: Desk) -> Admission:
         _check_people(plan, order.query.people, desk)
     _check_roster(order, roster, desk)
     _check_protection(order, desk)
+    if order.for_holder:
+        _check_grid(plan, desk)
     _check_bounds(order, plan, desk)
     most = roster.sites_per_person * max(
         measure.limit * (1 if order.shares is None else order.shares.refine[place])
@@ -180,6 +183,8 @@ def _check_time(order: Order, now: dt.datetime) -> None:
             "only a question in encrypted envelopes stays open: each site sends one, on its own day; the rounds of the "
             "other ways need all sites at once"
         )
+    if order.for_holder:
+        raise PolicyError("the key holder's grid is asked of all sites at once; leave the waiting out")
     if not now <= until <= now + LONGEST:
         raise PolicyError(
             f"the question is open until {order.until}, and at this site it is {now.isoformat(timespec='seconds')}: it "
@@ -248,6 +253,15 @@ def _check_protection(order: Order, desk: Desk) -> None:
             raise PolicyError("this site's policy does not allow exact totals; use pets.DP(epsilon=…)")
         if order.secure == "local":
             raise PolicyError("exact totals are never sent by one site alone; use secure='masked'")
+    elif order.for_holder:
+        assert isinstance(protection, SDC)
+        if protection.name not in desk.rules.sdc_encrypted or not desk.policy.allow_unbounded:
+            allowed = ", ".join(map(repr, desk.rules.sdc_encrypted * desk.policy.allow_unbounded)) or "none"
+            raise PolicyError(
+                f"this site sends no exact counts to a key holder who would show them by the rule {protection.name!r} "
+                f"(it allows: {allowed}); use secure='masked', where each site rounds its own, or its custodian may "
+                "list it under sdc_encrypted, where the session's own policy allows exact totals"
+            )
     elif isinstance(protection, SDC):
         if protection.name not in desk.rules.sdc:
             allowed = ", ".join(map(repr, desk.rules.sdc)) or "none"
@@ -256,9 +270,22 @@ def _check_protection(order: Order, desk: Desk) -> None:
                 "pets.DP(epsilon=…), or its custodian may list it under sdc"
             )
         if order.secure != "masked":
-            raise PolicyError("rounded counts of a site are added under masks alone; use secure='masked'")
+            raise PolicyError(
+                "a site's own rounded counts are added under masks alone; use secure='masked', or 'encrypted', where "
+                "the key holder has a grid"
+            )
     else:
         raise PolicyError("this site answers pets.DP(…), pets.SDC(…), pets.Exact() and pets.Total() only")
+
+
+def _check_grid(plan: Plan, desk: Desk) -> None:
+    """What a site sends to the key holder is the whole of a grid, no larger than its custodian's policy has them."""
+    cells = Grid(plan).cells
+    if cells > desk.policy.sdc_atoms:
+        raise PolicyError(
+            f"the grid has {cells:,} cells and this site's custodian allows {desk.policy.sdc_atoms:,} (sdc_atoms); "
+            "use coarser bins or fewer columns"
+        )
 
 
 def _check_bounds(order: Order, plan: Plan, desk: Desk) -> None:

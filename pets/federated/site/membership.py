@@ -27,6 +27,10 @@ KIND = "roster"
 STILL_OTHERS = (
     "Beside exact totals over still other lists of sites, single sites' exact numbers may follow, of this site too."
 )
+ROUNDED_TOO = (
+    "Rounded counts over both may leave, too: by subtraction they show what the cells of the sites between show."
+)
+"""What is said besides, where rounded counts of a site's own left it before."""
 
 
 def check_membership(
@@ -98,10 +102,12 @@ def to_allow(
     others = set(earlier) - {roster.membership}
     beside = sorted(others - _allowed(roster, account))
     if not beside:
-        raise PolicyError("no exact totals left over other sites than this roster's, so there is nothing to allow")
+        raise PolicyError(
+            "no totals without noise left over other sites than this roster's, so there is nothing to allow"
+        )
     if len(others) > 1 and not several:
         raise PolicyError(
-            f"exact totals left over {len(others)} other lists of sites; beside more than one, single sites' exact "
+            f"totals without noise left over {len(others)} other lists of sites; beside more than one, single sites' "
             "numbers may follow, of this site too, though no two lists show them; ask with pets.DP(epsilon=…), or "
             "allow it all the same with several=True (--several)"
         )
@@ -109,7 +115,13 @@ def to_allow(
         "sites": sorted(member.name for member in roster.members),
         "membership": roster.membership,
         "beside": beside,
-        "tells": " ".join([*(_tells(_of(roster), earlier[other]) for other in beside), STILL_OTHERS]),
+        "tells": " ".join(
+            [
+                *(_tells(_of(roster), earlier[other]) for other in beside),
+                STILL_OTHERS,
+                *([ROUNDED_TOO] if _rounded(account) else []),
+            ]
+        ),
     }
     return Change(account.ledger.origin, account.dataset, KIND, details, reason, tuple(by))
 
@@ -132,6 +144,12 @@ def _tells(now: Sites, then: Sites | None) -> str:
             continue
         whose += [f"{name} of then"] * (name in gone) + [f"{name} of now, which has another key"] * (name in come)
     return f"{said}{' and '.join(whose)} together."
+
+
+def _rounded(account: Account) -> bool:
+    """Whether rounded counts of this site's own grid left it through a federation."""
+    forms = [json.loads(body) for body in account.exact()]
+    return any(one.get("pets") == CONTRIBUTION and "grid" in one for one in forms)
 
 
 def _stated(roster: Roster) -> dict[str, Sites | None]:

@@ -152,6 +152,9 @@ class SitePolicy:
             signed of the answers that they were given).
         sdc: the rules of disclosure control by which counts of people may leave, rounded at this site: names of
             presets (``"hes"``, …), and ``"own"``. The session's own policy must allow them too, and a grid be named.
+        sdc_encrypted: the rules by which the key holder may show the sums of one grid: this site then sends it the
+            exact counts of that grid, encrypted, and trusts it to round the sum over all sites and to show nothing
+            else. The session's own policy must allow exact totals (``allow_unbounded``).
         totals: the rules for exact totals.
     """
 
@@ -163,6 +166,7 @@ class SitePolicy:
     max_epsilon: float | None = None
     tell: tuple[str, ...] = ()
     sdc: tuple[str, ...] = ()
+    sdc_encrypted: tuple[str, ...] = ()
     totals: Totals = field(default_factory=Totals)
 
     def __post_init__(self) -> None:
@@ -181,7 +185,8 @@ class SitePolicy:
             if what not in TELLABLE:
                 raise PolicyError(f"tell lists {shown(what)}, which no site tells{did_you_mean(what, TELLABLE)}")
         object.__setattr__(self, "tell", tuple(sorted(set(self.tell))))
-        object.__setattr__(self, "sdc", tuple(sorted(allowed_names(self.sdc))))
+        for listed in ("sdc", "sdc_encrypted"):
+            object.__setattr__(self, listed, tuple(sorted(allowed_names(getattr(self, listed), listed))))
         for name, least in (("min_sites", 3), ("min_colluding", 0), ("min_sites_per_person", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -213,13 +218,13 @@ class SitePolicy:
     @classmethod
     def from_json(cls, form: Any) -> SitePolicy:
         """The inverse of :meth:`to_json`; also of texts, as a YAML file gives them."""
-        given = _known(form, "a site policy", ("tables", "secure", "totals", "tell", "sdc", "max_epsilon", *_WHOLE))
+        given = _known(form, "a site policy", ("tables", "totals", *_LISTS, "max_epsilon", *_WHOLE))
         tables = _known(given.get("tables") or {}, "tables", None)
         rules = {name: TableRule(**_known(rule or {}, name, _RULE)) for name, rule in tables.items()}
         settings: dict[str, Any] = {name: _whole(name, given[name]) for name in _WHOLE if name in given}
         if given.get("max_epsilon") is not None:
             settings["max_epsilon"] = _number("max_epsilon", given["max_epsilon"])
-        settings |= {name: given[name] for name in ("secure", "tell", "sdc") if given.get(name) is not None}
+        settings |= {name: given[name] for name in _LISTS if given.get(name) is not None}
         kinds: dict[str, Callable[[str, Any], Any]] = dict.fromkeys(_TOTALS, _whole)
         kinds |= {"allow": _truth, "dominance": _number}
         totals = _known(given.get("totals") or {}, "totals", _TOTALS)
@@ -258,6 +263,7 @@ class SitePolicy:
             "totals": self.totals.to_json(),
             # only where any is listed: policies of before keep their digests
             **({"sdc": list(self.sdc)} if self.sdc else {}),
+            **({"sdc_encrypted": list(self.sdc_encrypted)} if self.sdc_encrypted else {}),
         }
 
     @cached_property
@@ -267,6 +273,7 @@ class SitePolicy:
 
 
 _WHOLE = ("min_sites", "min_colluding", "min_sites_per_person")
+_LISTS = ("secure", "tell", "sdc", "sdc_encrypted")
 _TOTALS = ("allow", "min_cohort", "min_cell", "dominance", *_MOST)
 _RULE = ("columns", "aggregates", "keys", "filters")
 

@@ -31,7 +31,7 @@ def vector(admission: Admission, snapshot: Source, custody: Custody, rules: Tota
     if model is not None:
         assert isinstance(snapshot, Snapshot)  # (a regression is never about people)
         found = codes(admission.plan, snapshot, model.step.columns, engine)
-    if admission.everyone:
+    if admission.everyone and not admission.order.for_holder:
         assert isinstance(snapshot, Snapshot)  # (nor are exact totals)
         if why := _withheld(admission, found, snapshot, custody, rules):
             return why
@@ -55,5 +55,5 @@ def _withheld(admission: Admission, found: Held | None, snapshot: Snapshot, cust
     if why := too_small(order, schema, rules, given, count):
         return why
     if model is not None and found is not None:
-        why = model.thin(found, rules.min_cohort) or small(model.cells(found), rules, admission.plan.rows)
+        why = model.thin(found, rules.cohort) or small(model.cells(found), rules, admission.plan.rows)
     return why or too_near(order, schema, rules, given, held)

@@ -27,6 +27,8 @@ CONTRIBUTION = "federated-contribution"
 """What a site's ledger calls its part of an answer."""
 ROUNDED = "rounded "
 """What a ledger's reader sees before the question of rounded counts."""
+FOR_HOLDER = "for the key holder's grid, "
+"""What a ledger's reader sees before the question of a grid whose exact counts are sent, encrypted, to be rounded."""
 VERSION = 2
 """Of the sentences here, as releases state it: who changes one keeps the old module beside it (``WORDINGS`` in
 :mod:`pets.federated.analyst.statement`), since releases are checked by the sentences that they were made with."""
@@ -146,6 +148,8 @@ def what(order: Order) -> str:
     if order.step is not None:
         return step(order.step)
     said = guarantee_text.what(order.query)
+    if order.for_holder:
+        return f"{FOR_HOLDER}{said}"
     return f"{ROUNDED}{said}" if isinstance(order.protection, SDC) else said
 
 
@@ -166,7 +170,7 @@ def promise(
         said: the sentence of answers with noise and of exact ones, in the wording that is wanted.
     """
     if isinstance(order.protection, SDC):
-        return rounded_wording.guarantee(order.protection, roster, dummy=dummy)
+        return rounded_wording.guarantee(order.protection, roster, order.secure, dummy=dummy)
     exact = isinstance(order.protection, Total) and not dummy
     return said(plan, roster, order.secure, None if dummy else at, exact, order.shares)
 
@@ -196,6 +200,7 @@ def contribution(admission: Admission, roster: Roster, commitment: str, where: J
         "commitment": commitment,
         **_grid(where),
         **(sites if admission.everyone else {}),
+        **({"key_holder": roster.key_holder} if order.for_holder else {}),
     }
 
 

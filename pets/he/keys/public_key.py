@@ -115,6 +115,12 @@ class Opener(Protocol):
     def claim(self, round_id: str, total: str) -> None:
         """Write down that a round is being opened; refuses the second time."""
 
+    def keep(self, name: str, body: bytes) -> bytes:
+        """Write down what is kept under a name, once for all."""
+
+    def kept(self, name: str) -> bytes | None:
+        """What is kept under a name."""
+
     def reveal(self, chain: Chain) -> U64:
         """The secret of a chain, for decrypting."""
 

@@ -1,4 +1,4 @@
-"""The record of opened rounds: one total for each, ever.
+"""The record of opened rounds: one total for each, ever; and the one grid of a key, as it was shown.
 
 Two totals of one round could be subtracted, and the difference is what one party sent. So the key holder writes down a
 round's id before decrypting anything, durably, and an id that is written is never opened again, whatever happens then.
@@ -26,6 +26,9 @@ ALREADY = (
 )
 
 
+_KEPT = "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, body BLOB NOT NULL)"
+
+
 class RecordError(UserError):
     """The record is missing, another key's, or cannot be written: nothing was opened. It names its owner's file."""
 
@@ -41,31 +44,55 @@ class Record(Protocol):
         Raises :class:`UserError` where the round was claimed before, by this total or another.
         """
 
+    def keep(self, name: str, body: bytes) -> bytes:
+        """Write down, durably, what is kept under a name, and give it; what was kept there before stays, and is given.
+
+        Raises :class:`RecordError` where it cannot be written.
+        """
+
+    def kept(self, name: str) -> bytes | None:
+        """What is kept under a name."""
+
 
 class MemoryRecord:
     """For keys that live as long as this process; safe to use from several threads, and refused in a fork."""
 
     def __init__(self) -> None:
         self._seen: dict[str, str] = {}
+        self._kept: dict[str, bytes] = {}
         self._lock = threading.Lock()
         self._process = os.getpid()
 
     def claim(self, round_id: str, total: str) -> None:
         """See :class:`Record`."""
-        if os.getpid() != self._process:
-            raise UserError(
-                "the secret key was made in another process, which may open the same round; save it to a file, and "
-                "load it there"
-            )
+        self._own()
         with self._lock:
             if round_id in self._seen:
                 raise UserError(ALREADY)
             self._seen[round_id] = total
 
+    def keep(self, name: str, body: bytes) -> bytes:
+        """See :class:`Record`."""
+        self._own()
+        with self._lock:
+            return self._kept.setdefault(name, body)
+
+    def kept(self, name: str) -> bytes | None:
+        """See :class:`Record`."""
+        self._own()
+        return self._kept.get(name)
+
+    def _own(self) -> None:
+        if os.getpid() != self._process:
+            raise UserError(
+                "the secret key was made in another process, which may open the same round; save it to a file, and "
+                "load it there"
+            )
+
     def moved(self, path: Path, owner: str) -> FileRecord:
         """A record in a file that knows all that was claimed here; nothing is claimed meanwhile."""
         with self._lock:
-            return FileRecord.make(path, owner, self._seen.items())
+            return FileRecord.make(path, owner, self._seen.items(), self._kept.items())
 
 
 class FileRecord:
@@ -89,7 +116,13 @@ class FileRecord:
             pass
 
     @classmethod
-    def make(cls, path: Path, owner: str, claims: Iterable[tuple[str, str]] = ()) -> FileRecord:
+    def make(
+        cls,
+        path: Path,
+        owner: str,
+        claims: Iterable[tuple[str, str]] = (),
+        kept: Iterable[tuple[str, bytes]] = (),
+    ) -> FileRecord:
         """A new record, readable by its owner only; an existing one is never overwritten."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -110,6 +143,8 @@ class FileRecord:
                 )
                 connection.execute("INSERT INTO owner VALUES (?)", (owner,))
                 connection.executemany("INSERT INTO opened VALUES (?, ?, datetime('now'))", claims)
+                connection.execute(_KEPT)
+                connection.executemany("INSERT INTO kept VALUES (?, ?)", kept)
         sync_folder(path.parent)
         return cls(path, owner)
 
@@ -120,6 +155,24 @@ class FileRecord:
                 connection.execute("INSERT INTO opened VALUES (?, ?, datetime('now'))", (round_id, total))
         except sqlite3.IntegrityError:
             raise UserError(ALREADY) from None
+
+    def keep(self, name: str, body: bytes) -> bytes:
+        """See :class:`Record`."""
+        with self._writing() as connection:
+            connection.execute(_KEPT)  # (a record of before things were kept has no place for them)
+            connection.execute("INSERT OR IGNORE INTO kept VALUES (?, ?)", (name, body))
+            return self._read(connection, name) or body
+
+    def kept(self, name: str) -> bytes | None:
+        """See :class:`Record`."""
+        with self._writing() as connection:
+            connection.execute(_KEPT)
+            return self._read(connection, name)
+
+    @staticmethod
+    def _read(connection: sqlite3.Connection, name: str) -> bytes | None:
+        found = connection.execute("SELECT body FROM kept WHERE name = ?", (name,)).fetchone()
+        return None if found is None else bytes(found[0])
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

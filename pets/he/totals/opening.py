@@ -23,6 +23,7 @@ from pets.he.totals.round import Round
 from pets.he.totals.total import Consent, Total, consent_message
 from pets.protection.budget import UNIT, epsilon_from_rho
 from pets.protection.protection import DP
+from pets.protection.sdc import SDC
 from pets.release.release import Release, sealed_release
 
 _MAX_VALUE = 2**62  # of a party's numbers on its refined grid
@@ -41,8 +42,24 @@ def opened(secret: Opener, total: object, consents: object = ()) -> Release:
 
 def opened_numbers(secret: Opener, total: object, consents: object = ()) -> Any:
     """See :meth:`pets.he.secret_key.SecretKey.numbers`."""
+    found = a_total(total)
+    if isinstance(found.round.noise, SDC):
+        raise UserError(
+            "counts by a rule of disclosure control leave as the rule shows them, and never exactly; open their total "
+            "with secret.grid(total)"
+        )
+    return exact_numbers(secret, found, consents)
+
+
+def a_total(total: object) -> Total:
+    """What can be opened; raises :class:`UserError` for anything else."""
     if not isinstance(total, Total):
         raise UserError(f"only totals are opened, not {shown(total)}; add envelopes with pets.he.add")
+    return total
+
+
+def exact_numbers(secret: Opener, total: Total, consents: object = ()) -> Any:
+    """The numbers of a total, once everything was checked and the round written down."""
     asked = total.round
     asked.check(secret.public)
     _enough(total)

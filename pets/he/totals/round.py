@@ -25,6 +25,7 @@ from pets.he.keys.public_key import Opener, PublicKey
 from pets.he.presets import SUM_PRESETS, Preset, pick, preset
 from pets.plan.plan import Plan, make_plan
 from pets.protection.protection import DP, Exact, Protection, Total
+from pets.protection.sdc import SDC
 from pets.query_model.query import Query
 from pets.schema.schema import Schema
 
@@ -49,7 +50,8 @@ class Round:
         parties: the roster, in order of names.
         least: parties that must be in a total.
         honest: parties of a total whose noise bears the guarantee (``least`` less those that may collude).
-        noise: ``DP(…)`` or, where policies allow it, ``Total()`` (``Exact()`` on invented rows).
+        noise: ``DP(…)`` or, where policies allow it, ``Total()`` (``Exact()`` on invented rows); ``SDC(…)``: no noise,
+            and the key holder shows what it opens by that rule alone.
         seeds: for each party, the seeds of the checksum and of its own tag, sealed to it.
         aggregator: who must sign the total (``None``: nobody need).
         signature: the key holder's.
@@ -92,7 +94,9 @@ class Round:
                 f"{self.preset.most_parties:,}; leave preset out"
             )
         _check_noise(self.noise)
-        if isinstance(self.noise, Total) and self.least < 3:
+        if isinstance(self.noise, SDC):
+            _check_counts(self.plan, self.least, len(names))
+        if isinstance(self.noise, (Total, SDC)) and self.least < 3:
             raise UserError(
                 "an exact total needs at least three parties: of two, each knows the other's numbers by taking off its "
                 "own; ask more parties, or with noise, pets.DP(epsilon=…, delta=…)"
@@ -261,8 +265,19 @@ def needed(plan: Plan, parties: int, noise: Protection) -> int:
     return max(most * parties * (2 if isinstance(noise, DP) else 1), parties)
 
 
+def _check_counts(plan: Plan, least: int, parties: int) -> None:
+    """What leaves by a rule of disclosure control is one count in each group, over every party of the roster."""
+    if [one.kind for one in plan.measures] not in (["rows"], ["units"]) or plan.size != plan.groups:
+        raise QueryError("a rule of disclosure control shows counts; ask for one pets.count() by groups, and no more")
+    if least != parties:
+        raise UserError("counts by a rule of disclosure control are over all parties; leave least out")
+
+
 def _check_noise(noise: object) -> None:
     if isinstance(noise, (Total, Exact)):
+        return
+    if isinstance(noise, SDC):
+        noise.check_releases()
         return
     if not isinstance(noise, DP):
         raise UserError(f"noise must be pets.DP(epsilon=…, delta=…) or pets.Total(), not {shown(noise)}")

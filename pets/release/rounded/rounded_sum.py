@@ -1,4 +1,4 @@
-"""Rounded sum: counts of people over several sites, each of which rounded its own before anything left it."""
+"""Rounded sum: counts of people over several sites, each of which rounded its own, or whose key holder did."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CountsOfSites(Counts):
     """One count in each group, over the cells of all sites.
 
     Attributes:
-        cells: how many cells of the sites' grids are in the group, hidden or shown.
+        cells: how many cells of the sites' grids, or of the key holder's, are in the group, hidden or shown.
     """
 
     cells: Ints
@@ -50,10 +50,10 @@ class CountsOfSites(Counts):
 class RoundedSum(SummedTable):
     """Counts of people over all sites of a federation; ``federation.release(…, pets.SDC(…))`` makes it.
 
-    Each site protected the cells of its own grid, and its numbers were added to the others' under masks. What is
-    shown is the sum over the sites; the exact number lies between ``low`` and ``high``, the sums of the ends that all
-    those cells leave open. No ledger signs it: the coordinator does, and each site's own certificate is in
-    ``sharing``.
+    Each site protected the cells of its own grid, and its numbers were added to the others' under masks; or the key
+    holder protected the cells of one grid over all sites, all of which are in ``sharing``. What is shown is the sum;
+    the exact number lies between ``low`` and ``high``, the sums of the ends that those cells leave open. No ledger
+    signs it: the coordinator does, and each site's own certificate is in ``sharing``.
 
     Guarantee: the sentence in ``guarantee``. It is not differential privacy.
     """
@@ -111,4 +111,6 @@ class RoundedSum(SummedTable):
     @property
     def _told(self) -> str:
         sites = self._form["sharing"]["sites"]
+        if "grid" in self._form["sharing"]:
+            return f"{self._asked}: {self.rule}; sums of the key holder's grid over {sites} sites."
         return f"{self._asked}: {self.rule}; sums over {sites} sites of the cells of each one's grid."

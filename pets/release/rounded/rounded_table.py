@@ -8,7 +8,7 @@ from typing import ClassVar
 from pets.common.codec import Json
 from pets.common.integers import Ints
 from pets.errors import UserError
-from pets.protection.rounding import HIDDEN
+from pets.protection.rounding import HIDDEN, Rounding
 from pets.query_model.traits import TRAITS
 from pets.release.rounded.counts import Counts, whole_numbers
 from pets.release.rounded.sealed_table import DUMMY, NONE, SealedTable
@@ -30,10 +30,7 @@ class ProtectedGrid(SealedTable):
         return whole_numbers(self._form["shown"])
 
     def counts(self) -> tuple[tuple[Counts, ...], ...]:
-        hidden = self.shown == HIDDEN
-        low, high = self.rule.interval(self.shown)
-        shown = self.shown * ~hidden + self.rule.middle * hidden
-        return ((Counts(shown, hidden.astype("int64"), low, high),),)
+        return ((cells_of(self.rule, self.shown),),)
 
     def invented(self, shown: list[int], snapshot: str, guarantee: str) -> ProtectedGrid:
         """A grid of the same cells on invented rows; nobody signs it."""
@@ -43,6 +40,13 @@ class ProtectedGrid(SealedTable):
     @property
     def _told(self) -> str:
         return f"The grid of {self.plan.dataset}, {self.plan.groups:,} cells: {self.rule}."
+
+
+def cells_of(rule: Rounding, shown: Ints) -> Counts:
+    """The cells of a grid as what sums are made of: a hidden one counts as the middle of its interval."""
+    hidden = shown == HIDDEN
+    low, high = rule.interval(shown)
+    return Counts(shown * ~hidden + rule.middle * hidden, hidden.astype("int64"), low, high)
 
 
 class SummedTable(SealedTable):

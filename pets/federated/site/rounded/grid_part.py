@@ -59,7 +59,7 @@ def source_of(admission: Admission, custody: Custody) -> Source:
         QueryError, PolicyError: by what is asked, the policy and the grid's own question alone; no row is read.
     """
     protection = admission.order.protection
-    if not isinstance(protection, SDC):
+    if not isinstance(protection, SDC) or admission.order.for_holder:
         return custody.rows_of(admission.plan)
     (job,) = rounded_jobs(custody, [admission.order.query], protection, again=False)
     if len(job.sums) != len(admission.plan.outputs):  # (both follow from one question and one schema)

@@ -22,6 +22,7 @@ from pets.federated.query_round.next_step import next_step
 from pets.federated.query_round.regression_step import MAX_BITS, Model, Step, slack
 from pets.federated.site.gate import RANGE, most_rows
 from pets.plan.plan import make_plan
+from pets.protection.threshold import Threshold
 from pets.rows.tabulate import codes
 
 Floats = npt.NDArray[np.float64]
@@ -263,9 +264,9 @@ def test_weights_that_pick_few_rows_are_withheld() -> None:
     assert strict.iterate(query, model, pets.Total())[1][0] > 1000
     site = testing.snapshot(table, {"trial": ROWS.iloc[::3]}, "trial")
     found = codes(make_plan(query, table), site, model.step.columns)
-    assert model.thin(found, 100) == ""
+    assert model.thin(found, Threshold(100, zero=True)) == ""
     steep = replace(model, step=replace(model.step, beta=(-20.0, 19.9)))  # only those near 90 weigh anything
-    assert steep.thin(found, 100) == "few rows have most of the weight"
+    assert steep.thin(found, Threshold(100, zero=True)) == "few rows have most of the weight"
     with pytest.raises(Refused, match="every coefficient at zero"):
         strict.iterate(query, steep, pets.Total())
     few = many(ROWS.iloc[:36])

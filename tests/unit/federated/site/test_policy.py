@@ -32,7 +32,9 @@ def test_each_rule_of_exact_totals_is_read_and_written() -> None:
         assert SitePolicy.from_json(read.to_json()) == read
 
 
-@pytest.mark.parametrize(("kind", "form"), [(SitePolicy, SitePolicy(sdc=("hes",)).to_json()), (TableRule, None)])
+@pytest.mark.parametrize(
+    ("kind", "form"), [(SitePolicy, SitePolicy(sdc=("hes",), sdc_encrypted=("hes",)).to_json()), (TableRule, None)]
+)
 def test_each_setting_is_in_the_canonical_form(kind: type[Any], form: dict[str, Any] | None) -> None:
     names = {field.name for field in fields(kind)}
     if form is None:

@@ -1,0 +1,1 @@
+"""Verbs of a federation that have a file of their own."""

@@ -93,9 +93,10 @@ class Server:
 
     def start(self) -> None:
         """Again, after it was stopped. The wheel gives it ten seconds; on a busy machine it may need more."""
-        for _ in range(60):
+        for _ in range(600):
             with contextlib.suppress(subprocess.TimeoutExpired, AssertionError):  # (it asserts that it is ready)
                 return self.server.ensure_postgres_running()
+            time.sleep(0.5)  # it recovers what was written
         raise AssertionError("the server does not start")
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -75,6 +76,12 @@ def question(days: int = 0, ward: str | None = None) -> pets.Query:
 def asked(*queries: pets.Query, protection: pets.DP = DP, again: bool = False) -> Json:
     """A release's request, as it waits."""
     return Asked("release", {"queries": list(queries), "protection": protection, "again": again}).to_json()
+
+
+def answer_of(queue: Queue, job: QueuedJob) -> Json | None:
+    """The answer of a job that is done, and may be shown."""
+    found = answers.answer_of(queue, job)
+    return None if found is None else dict(json.loads(found))
 
 
 def free(custody: Custody, kind: str, form: Json, key: str | None) -> Json | None:

@@ -12,6 +12,7 @@ for, and reaches nobody (:mod:`pets.ledger.review.reviews`).
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -180,3 +181,9 @@ class Sealed:
         """The release as :meth:`pets.release.release.Release.to_json` gives it."""
         form = json.loads(self.release)
         return dict(form) | {"digest": digest(form), "certificate": json.loads(self.certificate)}
+
+    @property
+    def written(self) -> bytes:
+        """:meth:`form` as JSON, of the very bytes that are held: nothing of them is read and written again."""
+        end = self.certificate, hashlib.sha256(self.release).hexdigest().encode()
+        return self.release.removesuffix(b"}") + b',"certificate":%b,"digest":"%b"}' % end

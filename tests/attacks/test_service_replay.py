@@ -195,13 +195,13 @@ def a_header(patch: Patch) -> None:
 
 
 def a_log_line(patch: Patch) -> None:
-    seen, cells = exact_values(patch), work._requests
+    seen, tick = exact_values(patch), work.Work._shown
 
-    def logged(found: Any) -> Any:
+    def logged(answering: work.Work, cells: int | None) -> float:
         logging.getLogger("pets.service").info("answered from %s", seen)
-        return cells(found)
+        return tick(answering, cells)
 
-    patch.setattr(work, "_requests", logged)
+    patch.setattr(work.Work, "_shown", logged)
 
 
 def a_status(patch: Patch) -> None:
@@ -217,8 +217,8 @@ def a_status(patch: Patch) -> None:
 
 def a_length(patch: Patch) -> None:
     """A body is filled up with blanks, as many as rows."""
-    seen, canonical = exact_values(patch), endpoint.canonical
-    patch.setattr(endpoint, "canonical", lambda form: canonical(form) + b" " * (sum(seen) % 101))
+    seen, written = exact_values(patch), endpoint.written
+    patch.setattr(endpoint, "written", lambda body: written(body) + b" " * (sum(seen) % 101))
 
 
 @pytest.mark.parametrize("plant", [a_header, a_log_line, a_status, a_length])

@@ -8,7 +8,7 @@ one that never was.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pets.errors import UnauthenticatedError
 from pets.ledger.tokens import MARK
@@ -27,6 +27,14 @@ class Verifier(Protocol):
 
     def identify(self, token: str) -> Identity | None:
         """Who that is; ``None`` where the token is not valid."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """An authenticator that remembers whom it knew."""
+
+    def lately(self, request: Any) -> bool:
+        """Whether whoever makes a request was known lately, and it takes but a moment to ask whether they still are."""
 
 
 class Bearer:
@@ -50,7 +58,12 @@ class Bearer:
     def __call__(self, request: Any) -> Identity:
         """Who makes the request."""
         client = getattr(request, "client", None)
-        return self.identify(str(request.headers.get("authorization", "")), "" if client is None else client.host)
+        return self.identify(_header(request), "" if client is None else client.host)
+
+    def lately(self, request: Any) -> bool:
+        """Whether the request's token is the service's own, and was valid when it was last looked up."""
+        token = _header(request).partition(" ")[2].strip()
+        return token.startswith(MARK) and self._strangers.knows(token)
 
     def identify(self, header: str, address: str = "") -> Identity:
         """Who a header ``Authorization`` names, in a request from an address.
@@ -73,3 +86,7 @@ class Bearer:
                 "the token is not valid here, or no longer; log in again, or ask the custodian for another one"
             )
         return found
+
+
+def _header(request: Any) -> str:
+    return str(request.headers.get("authorization", ""))

@@ -64,15 +64,18 @@ class Strangers:
         self._known: OrderedDict[bytes, None] = OrderedDict()  # SHA-256 of tokens that were valid
         self._lock = threading.Lock()
 
+    def knows(self, token: str) -> bool:
+        """Whether a token was valid when it was last looked up."""
+        with self._lock:
+            return _digest(token) in self._known
+
     def look_up(self, token: str, address: str, found: Callable[[str], Any]) -> Any:
         """What ``found`` gives for a token: ``None`` for one that is not valid.
 
         Raises:
             BusyError: too many tokens of this address were nobody's; the token was not looked up.
         """
-        name, whence = hashlib.sha256(token.encode()).digest(), _network(address)
-        with self._lock:
-            known = name in self._known
+        name, whence, known = _digest(token), _network(address), self.knows(token)
         if not known:
             self._rates.take(whence)
         who = found(token)
@@ -85,6 +88,10 @@ class Strangers:
         if who is not None and not known:
             self._rates.give_back(whence)
         return who
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _network(address: str) -> str:

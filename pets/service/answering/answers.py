@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from pets.common.codec import Json
@@ -14,17 +13,17 @@ from pets.session.custody import Custody
 from pets.session.job import Job
 
 
-def answer_of(queue: Queue, job: QueuedJob) -> Json | None:
-    """The answer of a job that is done, and may be shown; else ``None``.
+def answer_of(queue: Queue, job: QueuedJob) -> bytes | None:
+    """The answer of a job that is done, and may be shown, as it was written; else ``None``.
 
-    ``{"releases": …}``, ``{"keys": …}``, ``{"top": …}``, ``{"rows_lost": …}`` or ``{"synthetic": …}``, as
+    JSON: ``{"releases": …}``, ``{"keys": …}``, ``{"top": …}``, ``{"rows_lost": …}`` or ``{"synthetic": …}``, as
     :meth:`pets.service.wire.asked.Asked.ask` gives it.
     """
     kept = None if job.kind == "release" else queue.answer(job)  # (the ledger holds all of those)
     if kept is not None:
-        return dict(json.loads(kept))
+        return kept
     sealed = queue.sealed(job)
-    return None if sealed is None else {"releases": [one.form() for one in sealed]}
+    return None if sealed is None else b'{"releases":[%b]}' % b",".join(one.written for one in sealed)
 
 
 def jobs_of(custody: Custody, asked: Asked) -> list[Job]:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pets.common.codec import Json
@@ -15,7 +16,7 @@ from pets.service.access.identity import Identity
 from pets.service.console.desk import Cookie, Desk
 from pets.service.console.register import Register
 from pets.service.http.app import ENDPOINTS
-from pets.service.http.endpoint import Later
+from pets.service.http.endpoint import Later, settled
 from pets.service.http.service import Service
 from pets.service.wire.problems import outward
 
@@ -137,12 +138,12 @@ class Visit:
             self.service.rates.take((self.identity.project, self.identity.subject))
         sent = json.dumps(body or {}).encode()
         call = one.call(self.service, self.identity, dict(path or {}), [*(query or {}).items()], sent, key)
-        reply = one.handler(call)
+        reply = settled(partial(one.handler, call))
         if not isinstance(reply, Later):
-            return dict(reply.body)
+            return reply.form
         found, last = reply.look()
         if last or not reply.seconds or not _WAITING.acquire(blocking=False):
-            return dict(found.body)
+            return found.form
         try:
             return _waited(reply)
         finally:
@@ -155,7 +156,7 @@ def _waited(reply: Later) -> Json:
         time.sleep(max(0.0, min(end - time.monotonic(), next(looks, _LOOKS[-1]))))
         found, last = reply.look()
         if last or time.monotonic() >= end:
-            return dict(found.body)
+            return found.form
 
 
 @dataclass(frozen=True)

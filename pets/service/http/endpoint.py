@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import json
 import logging
 import math
 import re
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from fastapi import Request, Response
@@ -50,19 +52,25 @@ HEADERS = {"Pets-Protocol": PROTOCOL, "Cache-Control": "no-store", "X-Content-Ty
 
 _logger = logging.getLogger("pets.service")
 _PATIENCE = 30.0  # seconds in which a body must have come
+_SMALL = 4096  # bytes of a question that takes but a moment
 _JOB = re.compile(r"[0-9a-f]{32}")  # an id, as a database can hold it
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,3})?")  # (float would take 1_0, and spaces)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What an endpoint answers: JSON, or a text of another media type in place of it."""
+    """What an endpoint answers: JSON (bytes: as it was written before), or a text of another type in place of it."""
 
-    body: Json
+    body: Json | bytes
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     text: str | None = None
     media: str = "application/json"
+
+    @property
+    def form(self) -> Json:
+        """The body, for a reader in this process."""
+        return dict(json.loads(self.body) if isinstance(self.body, bytes) else self.body)
 
     def response(self) -> Response:
         """As it leaves."""
@@ -144,7 +152,16 @@ class Call:
         return seconds
 
 
-Handler = Callable[[Call], Reply | Later]
+Settled = Reply | Later
+Handler = Callable[[Call], Settled | Callable[[], Settled]]
+"""What answers; or what it gives is to be called for that, where it may wait or take long."""
+
+
+def settled(answering: Callable[[], Settled | Callable[[], Settled]]) -> Settled:
+    """What answers, once it may wait and take long."""
+    found = answering()
+    return found if isinstance(found, Settled) else found()
+
 
 NOBODY = Identity("nobody", roles=frozenset(), datasets=frozenset())
 """Who asks what is open to all."""
@@ -161,6 +178,7 @@ class Endpoint:
         opened: whether nobody needs to say who they are.
         limited: whether requests are counted; what is opened counts all callers without a login together.
         media: of a reply that is a text; ``None``: it is JSON.
+        brief: whether it takes but a moment where the body is small (see :mod:`pets.service.http.hands`).
     """
 
     method: str
@@ -172,6 +190,7 @@ class Endpoint:
     opened: bool = False
     limited: bool = True
     media: str | None = None
+    brief: bool = False
 
     async def serve(self, service: Service, request: Request) -> Response:
         """The answer to a request, or why there is none."""
@@ -193,17 +212,28 @@ class Endpoint:
             return refusal(fault), fault.code
 
     async def _reply(self, service: Service, request: Request) -> Reply:
-        identity = await self._who(service, request)
-        if self.limited:
-            service.rates.take(self.path if identity is NOBODY else (identity.project, identity.subject))
+        # who was known a moment ago is looked up by the thread that answers: to pass a request on costs more than that
+        lately = not self.opened and service.lately(request)
+        identity = None if lately else self._counted(service, await self._who(service, request))
         body = await body_of(request, service.limits.max_bytes) if self.takes is not None else b""
+        brief = self.brief and len(body) <= _SMALL
         with contextlib.ExitStack() as held:
-            reply = await run_in_threadpool(self._handled, service, identity, request, body, held)
+            handled = partial(self._handled, service, identity, request, body, held)
+            reply = await (service.hands.call(handled) if brief else run_in_threadpool(settled, handled))
+            if not isinstance(reply, Settled):
+                reply = await run_in_threadpool(reply)
             return reply if isinstance(reply, Reply) else await self._later(service, reply)
 
+    def _counted(self, service: Service, identity: Identity) -> Identity:
+        if self.limited:
+            service.rates.take(self.path if identity is NOBODY else (identity.project, identity.subject))
+        return identity
+
     def _handled(
-        self, service: Service, identity: Identity, request: Request, body: bytes, held: contextlib.ExitStack
-    ) -> Reply | Later:
+        self, service: Service, identity: Identity | None, request: Request, body: bytes, held: contextlib.ExitStack
+    ) -> Settled | Callable[[], Settled]:
+        if identity is None:
+            identity = self._counted(service, _within(service.auth(request), request))
         call = self._call(service, identity, request, body)
         if "wait" in self.query and call.wait:  # counted before anything is asked for
             held.enter_context(service.waits.one((identity.project, identity.subject)))
@@ -214,7 +244,7 @@ class Endpoint:
         if left and not reply.job.state.ended:
             await service.waiting.until_ended(reply.job.id, left)
         while True:
-            found, last = await run_in_threadpool(reply.look)
+            found, last = await service.hands.call(reply.look)
             left = end - asyncio.get_running_loop().time()
             if last or left <= 0:
                 return found
@@ -280,8 +310,10 @@ async def identity_of(service: Service, request: Request) -> Identity:
     """Who asks, in the project that they chose among theirs."""
     found: Any = service.auth(request) if inspect.iscoroutinefunction(service.auth) else None
     found = await (run_in_threadpool(service.auth, request) if found is None else found)
-    if isinstance(found, Awaitable):
-        found = await found
+    return _within(await found if isinstance(found, Awaitable) else found, request)
+
+
+def _within(found: Any, request: Request) -> Identity:
     if not isinstance(found, Identity):
         raise UnauthenticatedError("the service does not know who asks; log in, and send the token of that")
     return found.within(request.headers.get("pets-project"))
@@ -316,9 +348,14 @@ async def body_of(request: Request, most: int, kind: str = "application/json") -
     return bytes(found)
 
 
-def response(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def written(body: Json | bytes) -> bytes:
+    """A body as it leaves."""
+    return body if isinstance(body, bytes) else canonical(body)
+
+
+def response(body: Json | bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A reply in JSON."""
-    return Response(canonical(body), status, {**HEADERS, **(headers or {})}, media_type="application/json")
+    return Response(written(body), status, {**HEADERS, **(headers or {})}, media_type="application/json")
 
 
 def refusal(error: PetsError) -> Response:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from pets.common.codec import Json
+from pets.common.codec import Json, canonical
 from pets.errors import BudgetError, NotFoundError, PolicyError, QueryError, UserError, shown
 from pets.ledger.queue import JobState, QueuedJob
 from pets.ledger.queued.job import check_key
@@ -18,7 +19,7 @@ from pets.query_model.query import Query
 from pets.query_model.sql.reading import sql
 from pets.service.access.grants import check_grant
 from pets.service.answering import answers
-from pets.service.http.endpoint import Call, Endpoint, Later, Reply
+from pets.service.http.endpoint import Call, Endpoint, Later, Reply, Settled, settled
 from pets.service.wire.asked import Asked
 from pets.service.wire.problems import outward
 from pets.session.custody import Custody
@@ -78,21 +79,45 @@ def _count(call: Call, queries: list[Query]) -> None:
 # asking -------------------------------------------------------------------------------------------------------------
 
 
-def _ask(call: Call) -> Reply | Later:
+def _ask(call: Call) -> Settled | Callable[[], Settled]:
     form = dict(call.body)
     kind = form.pop("kind", "release")
     if kind == "dummy":
         raise UserError("invented rows are asked at POST /datasets/{dataset}/dummy; send the question there")
-    return _put(call, kind, form)
+    asking, protection = partial(_asking, call, kind, form), form.get("protection")
+    rounded = isinstance(protection, dict) and protection.get("kind") == SDC.kind
+    return asking() if kind == "release" and not rounded else partial(settled, asking)
 
 
-def _dummy(call: Call) -> Reply | Later:
-    return _put(call, "dummy", call.body)
+def _dummy(call: Call) -> Settled | Callable[[], Settled]:
+    return _asking(call, "dummy", call.body)
 
 
-def _put(call: Call, kind: Any, form: Json) -> Reply | Later:
-    service, who, dataset = call.service, call.identity, call.path["dataset"]
+def _asking(call: Call, kind: Any, form: Json) -> Reply | Callable[[], Later]:
+    """What was paid for before; or else what puts the question, and may wait for others that write."""
     wait = call.wait
+    asked, held, known = _looked_at(call, kind, form)
+    return partial(_put, call, asked, held, wait) if known is None else Reply({"job": None} | known)
+
+
+def _put(call: Call, asked: Asked, held: bool, wait: float) -> Later:
+    service, who = call.service, call.identity
+    job = service.queue.put(
+        *(call.path["dataset"], who.project, who.subject, asked.kind, asked.to_json(), call.key),
+        max_waiting=service.limits.max_waiting,
+        max_dummies=service.limits.max_dummies,
+        held=held,
+    )
+    service.ensure()
+    return Later(job, lambda: state_of(call, job.id), wait)
+
+
+def _looked_at(call: Call, kind: Any, form: Json) -> tuple[Asked, bool, Json | None]:
+    """The question, whether a person must approve it before it is answered, and the answer that was paid for before.
+
+    Raises what a session raises before anything is charged.
+    """
+    service, who, dataset = call.service, call.identity, call.path["dataset"]
     custodian = service.custodian(who, dataset)
     who.require("analyst")
     check_grant(custodian, who)
@@ -101,22 +126,16 @@ def _put(call: Call, kind: Any, form: Json) -> Reply | Later:
     custody = service.custody(who, dataset)
     _CHECKS[asked.kind](call, custody, **asked.arguments)
     jobs = answers.jobs_of(custody, asked)
+    held = custodian.policy.approval == "before" and asked.kind != "dummy"
     # one that was put before under this key is that job, whatever it comes to: also while it runs, or is held
     repeated = call.key is not None and service.put_before(who, dataset, call.key)
-    if not repeated and (known := answers.free(custody, asked, jobs, call.key)) is not None:
-        return Reply({"job": None} | known)
-    held = custodian.policy.approval == "before" and asked.kind != "dummy"
-    if held and not repeated and jobs and isinstance(asked.arguments["protection"], DP):
+    if repeated:
+        return asked, held, None
+    known = answers.free(custody, asked, jobs, call.key)
+    if known is None and held and jobs and isinstance(asked.arguments["protection"], DP):
         # nobody is asked to approve what the budget has no room for; it may have less by the time that they do
         custody.check_room(jobs, again=asked.arguments["again"])
-    job = service.queue.put(
-        *(dataset, who.project, who.subject, asked.kind, asked.to_json(), call.key),
-        max_waiting=service.limits.max_waiting,
-        max_dummies=service.limits.max_dummies,
-        held=held,
-    )
-    service.ensure()
-    return Later(job, lambda: state_of(call, job.id), wait)
+    return asked, held, known
 
 
 def _check_release(call: Call, custody: Custody, queries: list[Query], protection: Protection, again: Any) -> None:
@@ -200,7 +219,7 @@ def state_of(call: Call, number: str) -> tuple[Reply, bool]:
         answer = answers.answer_of(call.service.queue, job)
         if answer is None:  # one on invented rows, which are kept for an hour
             raise NotFoundError("the answer of this job is kept no longer; ask the question again")
-        return Reply({"job": _told(job)} | answer), True
+        return Reply(b'{"job":%b,%b' % (canonical(_told(job)), answer.removeprefix(b"{"))), True
     told = _told(job)
     if job.state is JobState.WAITING and not call.service.answering():
         told["answering"] = False  # else it is not said
@@ -233,7 +252,7 @@ def _cancel(call: Call) -> Reply:
 
 def _certificate(call: Call) -> Reply:
     reply, _ = state_of(call, call.path["job"])
-    found = [one["certificate"] for one in _signed(reply.body) if one.get("certificate") is not None]
+    found = [one["certificate"] for one in _signed(reply.form) if one.get("certificate") is not None]
     if not found:
         raise NotFoundError("this job has no certificate, or none yet; ask GET /queries/{job} what became of it")
     return Reply({"certificates": found})
@@ -285,8 +304,11 @@ ENDPOINTS = (
         "Ask: a release, or kind= group_keys, top_keys, rows_lost, synthesise.",
         ("wait",),
         takes={"queries": [_QUERY], "protection": _DP},
+        brief=True,
     ),
-    Endpoint("GET", "/queries/{job}", _job, "What became of a job; its answer, once it is done.", ("wait",)),
+    Endpoint(
+        "GET", "/queries/{job}", _job, "What became of a job; its answer, once it is done.", ("wait",), brief=True
+    ),
     Endpoint("DELETE", "/queries/{job}", _cancel, "Ask no more for a job; what had begun stays charged."),
     Endpoint("GET", "/queries", _jobs, "One's own jobs, the newest first.", ("after", "limit")),
     Endpoint("GET", "/queries/{job}/certificate", _certificate, "The certificates of a job's answers."),

@@ -6,17 +6,18 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from pets.errors import NotFoundError, PetsError, UserError, did_you_mean, shown
 from pets.ledger.db import jobs
 from pets.ledger.ledger import Ledger
 from pets.ledger.publish.public_log import PublicLog
 from pets.ledger.queue import Queue, QueuedJob
-from pets.service.access.bearer import Authenticator
+from pets.service.access.bearer import Authenticator, Remembering
 from pets.service.access.identity import Identity
 from pets.service.access.rates import Rates
 from pets.service.answering.presence import Presence
+from pets.service.http.hands import OF_A_FILE, OF_A_SERVER, Hands
 from pets.service.http.limits import Limits, Waits
 from pets.service.http.waiting import Waiting
 from pets.service.telemetry.metrics import Gauges
@@ -43,6 +44,11 @@ class Supervisor(Protocol):
 
     def poke(self) -> None:
         """There is a new job: look now."""
+
+
+def _unknown(_: Any) -> bool:
+    """Of an authenticator that remembers nobody."""
+    return False
 
 
 class Service:
@@ -73,6 +79,7 @@ class Service:
         if len(self.custodians) < len(several):
             raise UserError("two of the custodians keep a dataset of the same name; give each dataset once")
         self.auth, self.limits, self.public_log = auth, limits or Limits(), public_log
+        self.lately = auth.lately if isinstance(auth, Remembering) else _unknown
         self.supervisor = supervisor
         self.rates, self.waits = Rates(self.limits.per_minute), Waits(self.limits.max_waits)
         self.ledger: Ledger = several[0].ledger
@@ -88,6 +95,7 @@ class Service:
         self._sessions: OrderedDict[tuple[str, str, str], Custody] = OrderedDict()
         self._lock = threading.Lock()
         self._presence, self._answering = Presence(self.ledger), True
+        self.hands = Hands(OF_A_FILE if self.ledger.in_file else OF_A_SERVER)
 
     def datasets(self, identity: Identity) -> list[str]:
         """The datasets that are there for somebody."""

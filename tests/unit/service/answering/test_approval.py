@@ -14,12 +14,11 @@ from pets.errors import HeldError, PolicyError
 from pets.ledger.events import ANY, Event
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import JobState, Queue, QueuedJob
-from pets.service.answering.answers import answer_of
 from pets.service.answering.grid import Grid
 from pets.service.answering.work import Work
 from pets.service.wire.asked import Asked
 from tests.ledgers import audit, verify
-from tests.services import CANARY, DP, asked, free, prepared, question
+from tests.services import CANARY, DP, answer_of, asked, free, prepared, question
 
 KINDS: dict[str, tuple[Json, str]] = {
     "release": ({"queries": [question(1), question(2)], "protection": DP, "again": False}, "releases"),

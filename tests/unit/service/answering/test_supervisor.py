@@ -24,14 +24,13 @@ from pets.ledger.events import Event
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import JobState, Queue, QueuedJob
 from pets.service.answering import child, reach, supervisor
-from pets.service.answering.answers import answer_of
 from pets.service.answering.grid import Grid
 from pets.service.answering.presence import Presence
 from pets.service.answering.supervisor import Supervisor
 from pets.service.opening import Opening
 from tests.ledgers import MILLI, Place, account, ask, audit, opened, request, verify
 from tests.restores import dump, rebased
-from tests.services import CANARY, asked, ended, opening, prepared, question, rows_of_jobs, until
+from tests.services import CANARY, answer_of, asked, ended, opening, prepared, question, rows_of_jobs, until
 
 FAKE = Path(__file__).parents[3] / "fake_answering.py"
 QUICK = Grid(0.001, 0.001)

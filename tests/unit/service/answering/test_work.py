@@ -16,14 +16,14 @@ from pets.ledger.grants import Grants
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import JobState, Queue, QueuedJob
 from pets.release.release import Release
-from pets.service.answering.answers import answer_of
+from pets.service.answering import answers
 from pets.service.answering.grid import Grid
 from pets.service.answering.work import Work
 from pets.service.wire.asked import Asked
 from pets.session.custodian import Custodian
 from pets.session.custody import Custody
 from tests.ledgers import Place, audit, commits, verify
-from tests.services import CANARY, DP, asked, free, opening, prepared, question, rows_of_jobs
+from tests.services import CANARY, DP, answer_of, asked, free, opening, prepared, question, rows_of_jobs
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,8 @@ def test_a_release_is_answered_and_read_from_the_ledger(world: World) -> None:
     assert job.state is JobState.DONE and job.request is not None and len(set(job.request.split(","))) == 2
     answer = answer_of(world.queue, job)
     assert answer is not None
+    raw, sealed = answers.answer_of(world.queue, job), world.queue.sealed(job)
+    assert raw and sealed and all(one.release[:-1] in raw and one.certificate in raw for one in sealed), "as committed"
     releases = [Release.from_json(form) for form in answer["releases"]]
     assert [one.query for one in releases] == [question(1), question(2), question(1)]
     assert [one.to_json() for one in releases] == answer["releases"]

@@ -13,8 +13,10 @@ import pytest
 
 import pets
 from pets.ledger.grants import Grants
+from pets.ledger.queue import Queue
 from pets.ledger.tokens import Tokens
 from pets.service.access.identity import Identity
+from pets.service.wire.strict_json import MAX_BYTES
 from pets.session.custodian import Custodian
 from tests.http_services import ASKED, DP, QUERY, TestClient, custodian, rows, served
 
@@ -160,6 +162,31 @@ def test_tokens_of_the_service(keeper: Custodian) -> None:
         replies = [client.get("/datasets", headers={"Authorization": f"Bearer {one}"}) for one in wrong]
         assert {one.status_code for one in replies} == {401} and len({one.text for one in replies}) == 1
         assert client.get("/datasets", headers={"Authorization": f"Bearer {ended}"}).status_code == 200
+
+
+def test_who_was_known_and_is_no_more_is_refused_at_once(keeper: Custodian) -> None:
+    """A token that held a moment ago is looked up by the thread that would answer; before that nothing is told."""
+    tokens = Tokens(keeper.ledger)
+    good, kept = tokens.create("script", "asthma")
+    with served(keeper, auth=None) as client:
+        asked: Any = {"headers": {"Authorization": f"Bearer {good}"}, "json": ASKED}
+        assert client.post("/datasets/stays/queries", **asked).status_code < 300
+        tokens.revoke(kept.id)
+        before = len(Queue(keeper.ledger).mine("asthma", "script"))
+        for address in ("queries", "quote", "dummy"):
+            assert client.post(f"/datasets/stays/{address}", **asked).status_code == 401
+        assert len(Queue(keeper.ledger).mine("asthma", "script")) == before
+
+
+def test_no_body_of_a_stranger_is_read(keeper: Custodian) -> None:
+    """And whoever is known, and sends one that is too large, is told that."""
+    good, _ = Tokens(keeper.ledger).create("script", "asthma")
+    large: Any = {"content": b" " * (MAX_BYTES + 1)}
+    with served(keeper, auth=None) as client:
+        for token, codes in (("pets_" + "A" * 43, (401, 401)), (good, (413, 413)), ("pets_" + "B" * 43, (401,))):
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            for code in codes:
+                assert client.post("/datasets/stays/queries", headers=headers, **large).status_code == code
 
 
 def test_where_there_are_grants_only_who_has_one_asks(tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+AGAIN = 0.05
+"""Seconds between two interruptions of a statement whose time is over."""
+
 Result = TypeVar("Result")
 _until: ContextVar[float | None] = ContextVar("pets_until", default=None)
 
@@ -28,10 +31,17 @@ def run(cursor: Any, statement: Callable[[], Result]) -> Result:
     until = _until.get()
     if until is None:
         return statement()
-    timer = threading.Timer(max(0.0, until - time.monotonic()), cursor.interrupt)
-    timer.daemon = True
-    timer.start()
+    ended = threading.Event()
+    threading.Thread(target=_interrupt, args=(cursor, until, ended), daemon=True).start()
     try:
         return statement()
     finally:
-        timer.cancel()
+        ended.set()
+
+
+def _interrupt(cursor: Any, until: float, ended: threading.Event) -> None:
+    """Again and again: DuckDB forgets what came just before a statement began, as where no time was left for it."""
+    rest = until - time.monotonic()
+    while not ended.wait(max(0.0, rest)):
+        cursor.interrupt()
+        rest = AGAIN

@@ -19,7 +19,7 @@ from pets.federated.analyst.fits.last_step import record_of
 from pets.federated.analyst.one_site import OneSite
 from pets.federated.analyst.planning import FederatedRequest, as_site, one_schema, total_noise
 from pets.federated.analyst.public_range import check_answer, check_sums
-from pets.federated.analyst.sealing import Answer, sealed, shown_as
+from pets.federated.analyst.sealing import Answer, order_of, sealed, shown_as
 from pets.federated.analyst.transport import InProcess, Transport, carry
 from pets.federated.analyst.verbs.grid_verbs import GridVerbs
 from pets.federated.messages.roster import Roster
@@ -376,7 +376,7 @@ class Federation(FederatedBounds, GridVerbs, OneSite):
         """By site, its ledger's signed certificate of its part in an answer."""
         if not isinstance(release, Answer):
             raise UserError(f"certificates are of a release of this federation, not of {shown(release)}")
-        found = {site.name: site.certificates.get(release.id) for site in self._sites}
+        found = {site.name: site.certificates.get(order_of(release)) for site in self._sites}
         return {name: certificate for name, certificate in found.items() if certificate is not None}
 
     def remaining(self) -> dict[str, Remaining]:

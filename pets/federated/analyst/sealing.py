@@ -90,6 +90,12 @@ def _rounded(
     }
 
 
+def order_of(answer: Answer) -> str:
+    """The id of what its sites were asked: of an answer from the key holder's grid, of that grid's round."""
+    grid = answer.sharing.get("grid") if isinstance(answer, RoundedSum) else None
+    return answer.id if grid is None else str(grid["round"]["id"])
+
+
 def shown_as(answer: Answer, display: Display | None) -> Answer:
     """An answer, its table shown as the question says; rounded counts are shown as they are."""
     return answer.shown_as(display) if isinstance(answer, Release) else answer

@@ -21,7 +21,7 @@ from pets.federated.analyst.open_folder import OpenFolder
 from pets.federated.analyst.open_question import OpenQuestion, advanced, wait_of
 from pets.federated.analyst.planning import FederatedRequest
 from pets.federated.analyst.public_range import check_total
-from pets.federated.analyst.sealing import Answer, released, sealed
+from pets.federated.analyst.sealing import Answer, order_of, released, sealed
 from pets.federated.deployment.federation_folder import Answers, FederationFolder
 from pets.federated.deployment.greeting import greet
 from pets.federated.keyholder.client import KeyHolderClient
@@ -293,7 +293,7 @@ class RemoteFederation(Federation):
         """
         if not isinstance(release, Answer):
             raise UserError(f"certificates are of a release of this federation, not of {shown(release)}")
-        said = _somebody(self._accounts("certificates", release=release.id), self.lost)
+        said = _somebody(self._accounts("certificates", release=order_of(release)), self.lost)
         return {name: one.certificate for name, one in said.items() if one.certificate is not None}
 
     def remaining(self) -> dict[str, Remaining]:

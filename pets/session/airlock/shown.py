@@ -104,7 +104,8 @@ class OutputView:
 def _vote(vote: OutputVote) -> str:
     note = f"; {vote.note}" if vote.note else ""
     early = "" if vote.nonce else " at once"
-    return f"{vote.reviewer}: {vote.decision.value}{early} ({vote.reason}){note}"
+    own = ", signed with a key of their own" if vote.signed else ""
+    return f"{vote.reviewer}: {vote.decision.value}{early} ({vote.reason}{own}){note}"
 
 
 class OutputList(Sequence[OutputView]):

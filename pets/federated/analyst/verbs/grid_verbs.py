@@ -16,7 +16,7 @@ from pets.federated.analyst.sealing import Answer
 from pets.federated.analyst.sharing import signature
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay
-from pets.federated.query_round.envelopes import GridEnvelopes, KeyHolder, grid_asked_for
+from pets.federated.query_round.envelopes import GridEnvelopes, KeyHolder, grid_asked_for, of_all_sites
 from pets.federated.query_round.order import Order
 from pets.he.totals.shown_grid import ShownGrid
 from pets.plan.plan import Plan, make_plan
@@ -124,6 +124,11 @@ class GridVerbs:
         holder, roster = self._key_holder()
         made = grid_asked_for(holder, roster, plan, protection, self.schema)
         if isinstance(made, ShownGrid):
+            if not of_all_sites(made, roster):
+                raise PolicyError(
+                    "the key holder showed this grid to a federation of these sites with other assumptions (who "
+                    "colludes), or of invented rows; make the federation as that one was made"
+                )
             return made, {}
         asked = json.loads(made.to_bytes())
         order = Order(

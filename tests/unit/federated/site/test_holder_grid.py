@@ -96,6 +96,7 @@ def test_it_is_saved_read_checked_and_asked_for_again(tmp_path: Path) -> None:
     read = load(ask(many, ALL).save(tmp_path / "answer.json"))
     assert isinstance(read, RoundedSum) and check_sharing(read).digest == check_sharing(grid).digest
     assert set(read.sharing["certificates"]) == {"s0", "s1", "s2"}
+    assert set(many.certificates(read)) == {"s0", "s1", "s2"}
     for certificate in read.sharing["certificates"].values():
         said = Certificate(certificate).predicate
         assert said["what"] == "for the key holder's grid, count by g" and said["guarantee"] == grid.guarantee
@@ -213,6 +214,9 @@ def test_one_key_has_one_grid_by_one_rule_over_one_list_of_sites() -> None:
     assert numbers(fresh.name_grid(BY_G, HES)) == [[10, 8, 12], [20, 18, 22], [45, 43, 47]]
     assert entries(houses) == [1, 1, 1, 0]  # it is given as it was, and nobody is asked
     assert public.id == secret.public.id
+    other = over(houses[:3], key_holder=secret, colluding=0)
+    with pytest.raises(PolicyError, match="with other assumptions"):
+        other.name_grid(BY_G, HES)
 
 
 def test_a_site_sends_one_grid_to_one_key_holder() -> None:

@@ -290,11 +290,12 @@ class Ledger:
         publish(self.checkpoint_path, note, size, self.key)
         failpoint("checkpoint-written")
 
-    def catch_up(self) -> None:
-        """Publish, if the log has grown since."""
+    def catch_up(self, size: int | None = None) -> None:
+        """Publish, if the log has grown since; with a ``size``, only where the checkpoint does not cover that much."""
         if self.checkpoint_path is not None:
-            with self.reading() as tx:
-                size = tx.head.size
+            if size is None:
+                with self.reading() as tx:
+                    size = tx.head.size
             if published_size(self.checkpoint_path, self.key) < size:
                 self.publish()
 

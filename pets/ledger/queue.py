@@ -165,11 +165,12 @@ class Queue:
     def sealed(self, job: QueuedJob) -> list[Sealed] | None:
         """What the ledger committed for a job, once its end may be seen, in the order of its questions.
 
-        Only what is committed, and was made or delivered for this very analyst, is given.
+        Only what is committed, and was made or delivered for this very analyst, is given; and only once a checkpoint
+        tells of it, for whoever committed it, and the job's end with it, may have died before that was written.
         """
         if job.state is not JobState.DONE or job.request is None:
             return None
-        scope, found, names = (job.project, job.analyst), [], job.request.split(",")
+        scope, found, names, size = (job.project, job.analyst), [], job.request.split(","), 0
         with self.ledger.reading([sql.request(name) for name in names]) as tx:
             for name in names:
                 row = tx.request(name)
@@ -177,6 +178,8 @@ class Queue:
                 if sealed is None or not (sealed.delivered or sealed.scope == scope):
                     raise LedgerError("the ledger does not hold what answered this; ask again, which costs nothing")
                 found.append(sealed)
+                size = max(size, row.sealed + 1)
+        self.ledger.catch_up(size)
         return found
 
     def cancel(self, job: str, project: str, analyst: str) -> QueuedJob | None:

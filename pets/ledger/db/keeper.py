@@ -31,10 +31,10 @@ class Keeper:
         """While this lasts, ``renew`` is called; once more, perhaps, just after."""
         number = next(self._numbers)
         with self._lock:
-            self._kept[number] = (time.monotonic() + self._every, renew)
-            if not self._runs:
+            if not self._runs:  # first: where no thread can be had, nothing is kept, and nobody's lease for ever
                 threading.Thread(target=self._run, daemon=True, name="pets-keeper").start()
                 self._runs = True
+            self._kept[number] = (time.monotonic() + self._every, renew)
         try:
             yield
         finally:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from types import SimpleNamespace
+
+import pytest
 
 from pets.ledger.db.keeper import Keeper
 from tests.services import until
@@ -64,3 +67,19 @@ def test_a_lease_is_not_renewed_before_its_time() -> None:
     with keeper.keeping(lambda: 1 / 0):
         assert keeper._runs and threads()
     assert not keeper._kept
+
+
+def test_where_no_thread_can_be_had_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what nobody answers any more would be renewed as long as the process lives, once there are threads again."""
+    keeper = Keeper(1e6)
+
+    def refused(**_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pets.ledger.db.keeper.threading", SimpleNamespace(Thread=refused))
+        with pytest.raises(RuntimeError), keeper.keeping(lambda: None):
+            pass
+    assert not keeper._kept
+    with keeper.keeping(lambda: None):
+        assert keeper._runs and len(keeper._kept) == 1

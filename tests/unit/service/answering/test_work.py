@@ -151,6 +151,34 @@ def test_a_job_that_fails_about_its_commit_is_done_where_that_stands(
     audit(world.ledger)
 
 
+def test_no_answer_is_told_before_a_checkpoint_tells_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process may die right after the commit that ended its job: an older copy of the database must be told."""
+
+    class Killed(BaseException):
+        """As by a signal: nothing hears it."""
+
+    def dies(here: str) -> None:
+        if here == "seal-committed":
+            raise Killed
+
+    def published() -> int:
+        found = world.ledger.published()
+        return 0 if found is None else found.size
+
+    job = world.put("release", asked(question(1)))
+    claimed = world.queue.claim("w")
+    assert claimed is not None
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("pets.ledger.failpoint.hook", dies)
+        world.work.answer(claimed)
+    with world.ledger.reading() as tx:
+        size = tx.head.size
+    assert published() < size
+    assert answer_of(world.queue, world.seen(job)) is not None
+    assert published() == size
+    verify(world.ledger)
+
+
 def test_a_job_that_is_cancelled_while_it_is_answered_stays_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What had begun stays charged, and its worker goes on."""
     jobs = [world.put("release", asked(question(days))) for days in (1, 2)]

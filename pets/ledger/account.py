@@ -201,6 +201,15 @@ class Account:
             self.ledger.catch_up()  # whoever sealed it may have died before the checkpoint told of it
         return grants
 
+    def is_new(self, asked: str, key: str | None) -> bool:
+        """Whether there is no answer to a question, nor a request of one's own under a key: then it was never paid for.
+
+        A look, where :meth:`known` takes a transaction; most questions are new.
+        """
+        own = () if key is None else (sql.by_key(self.dataset, self.scope, key),)
+        with self.ledger.aside(writes=False) as (connection, _):
+            return not any(look(connection, values).first() for look, values in (*own, sql.by_asked(asked)))
+
     def known(self, requests: Sequence[Request]) -> tuple[Grant, ...] | None:
         """Answers that were paid for before, under their keys or to equal questions; ``None`` unless all were.
 

@@ -75,6 +75,8 @@ class Answering:
     def answered(self, jobs: Sequence[Job], key: str | None) -> list[Release] | None:
         """The answers, where all of them were paid for before; else ``None``, and nothing is charged. Reads no row."""
         places, wanted = _distinct(jobs, False)
+        if self._account.is_new(jobs[wanted[0]].key, _names(jobs, wanted, key)[0]):
+            return None
         grants = self._account.known(self._requests(jobs, wanted, key))
         if grants is None:
             return None
@@ -89,7 +91,7 @@ class Answering:
             check_room(tx, self._account.dataset, self._account.scope, self._requests(jobs, wanted, None), again)
 
     def _requests(self, jobs: Sequence[Job], wanted: Sequence[int], key: str | None) -> list[Request]:
-        names = [key if key is None or len(jobs) == 1 else f"{key}#{place}" for place in wanted]
+        names = _names(jobs, wanted, key)
         return [self._request(jobs[place], name) for place, name in zip(wanted, names, strict=True)]
 
     def keys(self, job: Chosen, key: str | None, *, again: bool, first: First | None = None) -> tuple[Json, Json]:
@@ -352,6 +354,11 @@ def _distinct(jobs: Sequence[Job], again: bool) -> tuple[dict[str, int], list[in
     """By question, where it stands first; and those places: asked twice in one request it is one question."""
     places = {} if again else {job.key: place for place, job in reversed(list(enumerate(jobs)))}
     return places, [place for place, job in enumerate(jobs) if places.get(job.key, place) == place]
+
+
+def _names(jobs: Sequence[Job], wanted: Sequence[int], key: str | None) -> list[str | None]:
+    """The idempotency keys of the questions of one request."""
+    return [key if key is None or len(jobs) == 1 else f"{key}#{place}" for place in wanted]
 
 
 def _repeated(form: Json) -> Json:

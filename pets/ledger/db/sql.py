@@ -171,13 +171,18 @@ def before_answering(dataset: str, scope: Scope, requests: Sequence[Request]) ->
     questions = {request.asked for request in requests}
     return (
         *(by_key(dataset, scope, key) for key in keys),
-        *((GET_BY_ASKED, {"b_asked": asked}) for asked in questions),
+        *(by_asked(asked) for asked in questions),
     )
 
 
 def by_key(dataset: str, scope: Scope, key: str) -> Question:
     """The request under an idempotency key, which is of one analyst of one project."""
     return GET_BY_KEY, {"b_dataset": dataset, "b_project": scope[0], "b_analyst": scope[1], "b_key": key}
+
+
+def by_asked(asked: str) -> Question:
+    """The first answer to a question, whoever asked it."""
+    return GET_BY_ASKED, {"b_asked": asked}
 
 
 def delivery(request: str, scope: Scope) -> Question:

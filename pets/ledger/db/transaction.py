@@ -283,7 +283,7 @@ class Transaction:
 
     def by_asked(self, asked: str) -> Any:
         """The first answer to this question, or ``None``."""
-        return self._ask(sql.GET_BY_ASKED, {"b_asked": asked}).first()
+        return self._ask(*sql.by_asked(asked)).first()
 
     def denials(self, dataset: str, scope: Scope, since: str) -> int:
         """Requests of an analyst that were refused since then, and entered."""

@@ -210,6 +210,9 @@ def test_a_free_answer_is_looked_up_and_one_that_is_not_is_none(world: World) ->
     again = world.answered(world.put("release", given, analyst="ben"))
     assert answer_of(world.queue, again) == other, "as it was delivered to him"
     assert world.spent == spent
+    world.answered(world.put("release", asked(question(4)), "mine"))
+    with pytest.raises(OtherQuestionError):
+        free(world.custody(), "release", asked(question(5)), "mine")
     with pytest.raises(PetsError, match="days"):
         free(world.custody(), "release", asked(pets.query("stays").agg(x=pets.sum("dayz"))), None)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -31,6 +31,9 @@ from pets.session import account_views, guarantee_text
 from pets.session.batch import Answers, Work, stored
 from pets.session.job import Job, measured
 from pets.session.key_release import Chosen, Place
+
+Told = list[Release] | Callable[[], list[Release]]
+"""Answers; or what gives them, once the log tells that they go here too."""
 
 
 class Answering:
@@ -72,17 +75,25 @@ class Answering:
         self._account.delivered(grant.id for grant in grants)
         return [answers[places.get(job.key, place)] for place, job in enumerate(jobs)]
 
-    def answered(self, jobs: Sequence[Job], key: str | None) -> list[Release] | None:
-        """The answers, where all of them were paid for before; else ``None``, and nothing is charged. Reads no row."""
+    def answered(self, jobs: Sequence[Job], key: str | None) -> Told | None:
+        """The answers, where all of them were paid for before; else ``None``, and nothing is charged. Reads no row.
+
+        Where it must be entered first that one of them goes here, too: what does that, and gives them. It may wait for
+        others that write.
+        """
         places, wanted = _distinct(jobs, False)
         if self._account.is_new(jobs[wanted[0]].key, _names(jobs, wanted, key)[0]):
             return None
         grants = self._account.known(self._requests(jobs, wanted, key))
         if grants is None:
             return None
-        answers = {place: self._certified(grant) for place, grant in zip(wanted, grants, strict=True)}
-        self._account.delivered(grant.id for grant in grants)
-        return [answers[places.get(job.key, place)] for place, job in enumerate(jobs)]
+
+        def told() -> list[Release]:
+            answers = {place: self._certified(grant) for place, grant in zip(wanted, grants, strict=True)}
+            self._account.delivered(grant.id for grant in grants)
+            return [answers[places.get(job.key, place)] for place, job in enumerate(jobs)]
+
+        return told() if all(grant.sealed and self._had(grant.sealed) for grant in grants) else told
 
     def check_room(self, jobs: Sequence[Job], *, again: bool) -> None:
         """Raises :class:`BudgetError` where the account has no room for jobs now; nothing is charged or entered."""
@@ -129,9 +140,9 @@ class Answering:
         )
 
     def _keys_sealed(self, grant: Grant, job: Chosen, cost: Cost) -> Sealed:
-        (project, analyst), sealed, ledger = self._account.scope, grant.sealed, self._account.ledger
+        sealed, ledger = grant.sealed, self._account.ledger
         if sealed is not None:
-            if sealed.delivered or sealed.scope == (project, analyst):
+            if self._had(sealed):
                 return sealed
             before = _repeated(json.loads(sealed.release))
 
@@ -284,9 +295,9 @@ class Answering:
         Who else asked is not for this one to see, in the same project or another: the same answer, in the names of
         whoever asks now. ``told`` is what a certificate states of a work, whose answers are several.
         """
-        sealed, scope = grant.sealed, self._account.scope
+        sealed = grant.sealed
         assert sealed is not None
-        if sealed.delivered or sealed.scope == scope:
+        if self._had(sealed):
             return sealed
         form = json.loads(sealed.release)
 
@@ -298,6 +309,10 @@ class Answering:
             return canonical(release.form), release.digest, guarantee_text.predicate(release, self._engine)
 
         return self._account.deliver(grant, made)
+
+    def _had(self, sealed: Sealed) -> bool:
+        """Whether the log tells already that an answer went to whoever asks now."""
+        return sealed.delivered or sealed.scope == self._account.scope
 
     def _reissued(self, here: Standing, form: Json) -> Release:
         return Release.from_json(form | self._own(here))

@@ -43,7 +43,7 @@ from pets.rows.report import Report
 from pets.rows.snapshot import Snapshot
 from pets.rows.tabulate import ENGINES
 from pets.schema.schema import Schema
-from pets.session.answering import Answering
+from pets.session.answering import Answering, Told
 from pets.session.batch import Answers, Work
 from pets.session.job import Job
 from pets.session.key_release import Chosen, KeyJob
@@ -295,8 +295,8 @@ class Custody:
         """The answers to jobs that are all paid for or none; see :meth:`pets.Session.release`."""
         return self._answering.release(jobs, key, again=again)
 
-    def answered(self, jobs: Sequence[Job], key: str | None = None) -> list[Release] | None:
-        """The answers to jobs that were all paid for before; ``None`` unless all were, and nothing is charged."""
+    def answered(self, jobs: Sequence[Job], key: str | None = None) -> Told | None:
+        """The answers to jobs that were all paid for before: see :meth:`pets.session.answering.Answering.answered`."""
         return self._answering.answered(jobs, key)
 
     def check_room(self, jobs: Sequence[Job], *, again: bool) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pets.common.codec import Json
 from pets.ledger.queue import Queue, QueuedJob
 from pets.protection.sdc import SDC
 from pets.release.bounding.rows_lost import question as rows_lost
+from pets.release.release import Release
 from pets.service.wire.asked import Asked
 from pets.session.custody import Custody
 from pets.session.job import Job
@@ -43,10 +44,11 @@ def jobs_of(custody: Custody, asked: Asked) -> list[Job]:
     return jobs
 
 
-def free(custody: Custody, asked: Asked, jobs: Sequence[Job], key: str | None) -> Json | None:
+def free(custody: Custody, asked: Asked, jobs: Sequence[Job], key: str | None) -> Json | Callable[[], Json] | None:
     """The answer to a question that was paid for before, by whomever; else ``None``, and nothing is charged.
 
-    It is looked up in the ledger: no row is read, and no process is waited for.
+    It is looked up in the ledger: no row is read, and no process is waited for. Where it was another's, and nobody had
+    it here before, what enters that and gives it: this may wait for others that write.
 
     Args:
         jobs: the question's, of :func:`jobs_of`.
@@ -54,7 +56,11 @@ def free(custody: Custody, asked: Asked, jobs: Sequence[Job], key: str | None) -
     Raises :class:`pets.errors.OtherQuestionError` where the key is another question's.
     """
     found = None if not jobs or asked.arguments["again"] else custody.answered(jobs, key)
-    if found is None:
-        return None
+    if found is None or isinstance(found, list):
+        return None if found is None else _formed(asked, found)
+    return lambda: _formed(asked, found())
+
+
+def _formed(asked: Asked, found: Sequence[Release]) -> Json:
     forms = [release.to_json() for release in found]
     return {"releases": forms} if asked.kind == "release" else {"rows_lost": forms[0]}

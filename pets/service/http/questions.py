@@ -93,11 +93,17 @@ def _dummy(call: Call) -> Settled | Callable[[], Settled]:
     return _asking(call, "dummy", call.body)
 
 
-def _asking(call: Call, kind: Any, form: Json) -> Reply | Callable[[], Later]:
-    """What was paid for before; or else what puts the question, and may wait for others that write."""
+def _asking(call: Call, kind: Any, form: Json) -> Reply | Callable[[], Settled]:
+    """What was paid for before; or else what puts the question, or has an answer of others: they may wait to write."""
     wait = call.wait
     asked, held, known = _looked_at(call, kind, form)
-    return partial(_put, call, asked, held, wait) if known is None else Reply({"job": None} | known)
+    if known is None:
+        return partial(_put, call, asked, held, wait)
+    return partial(_told_too, known) if callable(known) else Reply({"job": None} | known)
+
+
+def _told_too(known: Callable[[], Json]) -> Reply:
+    return Reply({"job": None} | known())
 
 
 def _put(call: Call, asked: Asked, held: bool, wait: float) -> Later:
@@ -112,8 +118,10 @@ def _put(call: Call, asked: Asked, held: bool, wait: float) -> Later:
     return Later(job, lambda: state_of(call, job.id), wait)
 
 
-def _looked_at(call: Call, kind: Any, form: Json) -> tuple[Asked, bool, Json | None]:
+def _looked_at(call: Call, kind: Any, form: Json) -> tuple[Asked, bool, Json | Callable[[], Json] | None]:
     """The question, whether a person must approve it before it is answered, and the answer that was paid for before.
+
+    (As :func:`pets.service.answering.answers.free` gives it.)
 
     Raises what a session raises before anything is charged.
     """

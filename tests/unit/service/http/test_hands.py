@@ -92,6 +92,23 @@ def test_who_waits_for_a_turn_to_write_keeps_nobody_from_an_answer(client: TestC
         assert waits.result(60).status_code in (200, 202)
 
 
+def test_who_is_given_anothers_answer_keeps_nobody_from_one(client: TestClient, keeper: Custodian) -> None:
+    """That it goes to somebody else too is entered first, in a transaction, which waits for others that write."""
+    job, other = client.post("/datasets/stays/queries?wait=5", json=ASKED).json()["job"], {"who": "ben/cancer/analyst"}
+    name = client.get("/queries").json()["jobs"][-1]["id"] if job is None else job["id"]
+    client.get("/datasets/stays/budget", headers=other)
+    turns = keeper.ledger._store._turns
+    assert turns is not None
+    with ThreadPoolExecutor() as pool:
+        with turns.one():
+            waits = pool.submit(client.post, "/datasets/stays/queries", json=ASKED, headers=other)
+            until(lambda: len(turns._next) == 1)
+            told = pool.submit(client.get, f"/queries/{name}")
+            assert told.result(20).json()["job"]["state"] == "done"
+            assert not waits.done()
+        assert waits.result(60).json()["job"] is None
+
+
 @pytest.mark.parametrize("body", [ROUNDED, {"kind": "group_keys"}, ASKED | {"again": [0] * 5000}, {"queries": 3}])
 def test_what_may_take_long_is_for_others(client: TestClient, monkeypatch: pytest.MonkeyPatch, body: Any) -> None:
     """Only a small question for a release is looked at by a hand."""

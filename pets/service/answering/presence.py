@@ -6,6 +6,7 @@ use one ledger share. It says when, and no more. Clocks may differ by less than 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -47,6 +48,13 @@ class Presence:
             os.pwrite(file, b"%-20d\n" % self._time(), 0)  # always as long, and so never half of two
         finally:
             os.close(file)
+
+    def take_back(self) -> None:
+        """Nobody answers on this ledger as it is: no word that was said of it holds. Whoever answers says so anew."""
+        self._said = float("-inf")
+        if self._path is not None:
+            with contextlib.suppress(OSError):  # else it holds no longer than it did
+                self._path.unlink(missing_ok=True)
 
     def here(self) -> bool:
         """Whether somebody said so lately."""

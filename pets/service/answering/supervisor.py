@@ -176,7 +176,9 @@ class Supervisor:
         while not self._closing.wait(LOOK):
             now, failed = time.monotonic(), ""
             try:
-                thorough = self._reach.look(now)
+                before, thorough = self.lost, self._reach.look(now)
+                if self.lost != before:
+                    self._presence.take_back()
                 for place, child in enumerate(self._children):
                     if child.alive:
                         self._look(child, thorough)

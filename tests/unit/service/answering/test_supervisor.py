@@ -287,13 +287,14 @@ def test_a_ledger_that_is_another_by_now_is_answered_no_more(
     dump(place, tmp_path / "old")
     watched.says({"ready": True})
     with Supervisor([watched.opening], watched.ledger, grid=QUICK) as over:
-        until(lambda: over.ready)
+        until(Presence(watched.ledger)._fresh)
         ask(watched.asker, request())
         rebased(place, tmp_path / "old")
         until(lambda: over.lost)
         until(lambda: not over._children[0].alive)
         time.sleep(0.3)
         assert len(watched.started()) == 1 and not over.able, "none is started on what is not the account"
+        assert not Presence(watched.ledger).here(), "and whoever listens is told at once"
     assert "was put in another's place" in str(over.lost)
     assert caplog.text.count("nothing is answered here any more") == 1
     with opened(place):  # for whoever opens it anew it is an account as any other

@@ -1,0 +1,149 @@
+"""Staging: one table's source, read once into the codes of its columns, with the fate of every cell counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pets.rows.coding import coding
+from pets.rows.coding.cell import ABOVE, BELOW, NULL, OUT, UNPARSABLE, code_type
+from pets.rows.report import ColumnReport
+from pets.rows.roster import Run
+from pets.rows.sources import Source, opened
+from pets.schema.domain import Category, Domain, Identifier
+from pets.schema.schema import Table
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One table, read once: a relation with ``pid`` (where there is one) and a staged code for each column.
+
+    Attributes:
+        relation: SQL of the valid rows.
+        names: each coded column (own, look-ups included) to its physical name.
+        domains: the same columns' domains.
+        rows_read, rows_without_person, rows_dropped: see :class:`pets.rows.report.Report`.
+        fates: counts for each column.
+    """
+
+    relation: str
+    names: dict[str, str]
+    domains: dict[str, Domain]
+    rows_read: int
+    rows_without_person: int
+    rows_dropped: int
+    fates: dict[str, ColumnReport] = field(default_factory=dict)
+
+    @property
+    def rows_valid(self) -> int:
+        """Rows that have a person and every value that the schema demands."""
+        return self.rows_read - self.rows_without_person - self.rows_dropped
+
+    def settled(self, prefix: str) -> dict[str, str]:
+        """Physical name to the SQL of its final code."""
+        out = {}
+        for column, name in self.names.items():
+            domain, fates = self.domains[column], self.fates[column]
+            clean = not (fates.out_of_domain or fates.unparsable or fates.clamped)
+            plain = f"CAST({prefix}{name} AS {code_type(domain)})"
+            out[name] = plain if clean else coding.settle(domain, f"{prefix}{name}")
+        return out
+
+
+def stage(
+    run: Run, con: Any, name: str, table: Table, source: Source, scratch: Path, columns: Mapping[str, str], into: str
+) -> Staged:
+    """Read ``source`` once into temporary table ``into``; ``columns`` gives each coded column its physical name.
+
+    Raises :class:`DataError` for a source that cannot be read or that lacks a column.
+    """
+    unit = table.unit.column
+    domains = {column: domain for column, domain in table.columns.items() if not isinstance(domain, Identifier)}
+    lookups = {c: d for c, d in domains.items() if isinstance(d, Category) and d.lookup is not None}
+    read = {column: domain for column, domain in domains.items() if column not in lookups}
+    wanted = [*([unit] if unit is not None else []), *read] or list(table.columns)[:1]
+    with opened(
+        con, source, name, {column: table.columns[column] for column in wanted}, scratch, table.encoding
+    ) as data:
+        levels: list[list[str]] = []
+        stages: list[str] = []
+        kinds: list[str] = []
+        if unit is not None:
+            person = table.columns[unit]
+            assert isinstance(person, Identifier)
+            stages.append(f"{coding.identifier(person, data.cells[unit], table.unit.trim)} AS pid")
+        for column, domain in read.items():
+            key = f"{into}_{columns[column]}"
+            made = coding.coding(domain, data.cells[column], f"h_{key}", f"e_{key}")
+            kinds += [f"e_{key}"] * bool(made.setup)
+            for statement in made.setup:
+                run(statement, f"reading {data.label}")
+            for level, (helper, sql) in enumerate(made.steps):
+                levels += [[]] * (level == len(levels))
+                levels[level] = [*levels[level], f"{sql} AS {helper}"]
+            stages.append(f"{made.stage} AS {columns[column]}")
+        found = ["*"]
+        for column, target in lookups.items():
+            assert target.lookup is not None
+            of = target.lookup.column
+            origin = table.columns[of]
+            assert isinstance(origin, Category)
+            found.append(f"{coding.look_up(target, origin, columns[of])} AS {columns[column]}")
+        relation = data.relation
+        for helpers in levels:
+            relation = f"(SELECT {', '.join(['*', *helpers])} FROM {relation})"
+        run(
+            f"CREATE TEMP TABLE {into} AS SELECT {', '.join(found)} FROM (SELECT {', '.join(stages) or '1 AS unit'} "
+            f"FROM {relation})",
+            f"reading {data.label}",
+        )
+        for kind in kinds:
+            run(f"DROP TYPE IF EXISTS {kind}", f"reading {data.label}")
+    return _counted(run, into, {column: columns[column] for column in domains}, domains, unit is not None)
+
+
+def _counted(run: Run, into: str, names: dict[str, str], domains: dict[str, Domain], has_person: bool) -> Staged:
+    """Count every fate: one aggregate pass, and another over the columns in which anything is amiss."""
+    person = "pid IS NOT NULL" if has_person else "true"
+    lacks = {c: coding.lacks(d, names[c]) for c, d in domains.items() if not d.nullable}
+    row = one_line(
+        run, into, person, [f"count(*) FILTER ({coding.valueless(d, names[c])})" for c, d in domains.items()]
+    )
+    marked = {c: d for (c, d), count in zip(domains.items(), row, strict=False) if count}
+    with_person, total = row[-1], one_line(run, into, "true", [])[-1]
+    # only columns that bear marks at all are told apart
+    wanted = [(c, mark) for c, d in marked.items() for mark in coding.MARKS[type(d)]]
+    tests = [coding.bears(domains[c], names[c], mark) for c, mark in wanted] + list(lacks.values())
+    found: tuple[int, ...] = (0, with_person)
+    if tests:
+        all_lacks = " OR ".join(lacks.values()) or "false"
+        found = one_line(run, into, person, [f"count(*) FILTER ({test})" for test in [*tests, all_lacks]])
+    counts = dict(zip(wanted, found, strict=False))
+    dropped = dict(zip(lacks, found[len(wanted) :], strict=False))
+    all_dropped = found[-2]  # the last is the number of rows
+    fates = {
+        column: ColumnReport(
+            null=counts.get((column, NULL), 0),
+            out_of_domain=counts.get((column, OUT), 0),
+            unparsable=counts.get((column, UNPARSABLE), 0),
+            clamped=counts.get((column, BELOW), 0) + counts.get((column, ABOVE), 0),
+            dropped=dropped.get(column, 0),
+            rows=with_person,
+            kind=domains[column].kind,
+        )
+        for column in names
+    }
+    tests = ([person] if with_person < total else []) + (
+        [f"NOT ({' OR '.join(lacks.values())})"] if all_dropped else []
+    )
+    relation = f"(SELECT * FROM {into} WHERE {' AND '.join(tests)})" if tests else into
+    return Staged(relation, names, domains, total, total - with_person, all_dropped, fates)
+
+
+def one_line(run: Run, relation: str, test: str, values: list[str]) -> tuple[int, ...]:
+    """One line of counts, and at its end the number of rows that pass the test."""
+    sql = f"SELECT {', '.join([*values, 'count(*)'])} FROM {relation} WHERE {test}"
+    # fetchall: a result that is not read to its end keeps the connection busy
+    return tuple(run(sql, "counting what became of every row").fetchall()[0])

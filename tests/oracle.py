@@ -329,7 +329,7 @@ def kept(schema: Schema, name: str, data: Data, snapshot: Any) -> list[Kept]:
     """The snapshot's rows, after a check that they are what the source rows mean.
 
     Every person of the source must be there with ranks 1, 2, … to ``max_rows``, and their rows must be among their own
-    (all of them, where they have no more than ``max_rows``).
+    (all of them, where they have no more than ``max_rows``): the first to arrive, where the schema says by what.
     """
     fields = schema.fields(name)
     found = snapshot.arrow().to_pydict()
@@ -352,15 +352,33 @@ def kept(schema: Schema, name: str, data: Data, snapshot: Any) -> list[Kept]:
             raise WrongSnapshot(f"ranks {sorted(row.rank for row in rows)} of one person, at most {limit}")
     if len(wanted) != len(shown):
         raise WrongSnapshot(f"{len(shown)} people, and the source has {len(wanted)}")
-    multisets = [Counter(_frozen(row.values) for row in rows) for rows in shown.values()]
-    own = [[Counter(_frozen(row) for row in rows) for rows in choices] for choices in wanted]
+    arrival = schema.table(name).unit.arrival
+
+    def arrived(rows: Iterable[Mapping[str, Value]]) -> list[Any]:
+        return [] if arrival is None else [row[arrival] for row in rows]
+
+    multisets = [
+        (Counter(_frozen(row.values) for row in rows), arrived(row.values for row in sorted(rows, key=_by_rank)))
+        for rows in shown.values()
+    ]
+    own = [
+        [(Counter(_frozen(row) for row in rows), sorted(arrived(rows))[:limit]) for rows in choices]
+        for choices in wanted
+    ]
     fits = [
-        [any(mine.total() == min(c.total(), limit) and mine <= c for c in choices) for choices in own]
-        for mine in multisets
+        [
+            any(mine.total() == min(c.total(), limit) and mine <= c and came == first for c, first in choices)
+            for choices in own
+        ]
+        for mine, came in multisets
     ]
     if not _matching(fits):
         raise WrongSnapshot(f"the snapshot's rows {multisets} are not a choice of the source's {own}")
     return out
+
+
+def _by_rank(row: Kept) -> int:
+    return row.rank
 
 
 def _frozen(values: Mapping[str, Value]) -> tuple[tuple[str, str, str], ...]:

@@ -258,7 +258,9 @@ def schemas(draw: Draw[Any], *, person_table: bool | None = None, by_row: bool |
         return Schema({"t": Table(Unit(None), columns, people=PEOPLE)})
     most = draw(st.integers(1, 12))
     ranked = [[name] for name in columns] + [names[:2]] if draw(st.booleans()) else []
-    unit = Unit("id", most, draw(st.one_of(st.none(), st.integers(1, most))), draw(st.booleans()), ranked)
+    arrivals = [n for n, one in columns.items() if isinstance(one, (Date, DateTime, Integer)) and not one.nullable]
+    arrival = draw(st.one_of(st.none(), st.sampled_from(arrivals))) if arrivals else None
+    unit = Unit("id", most, draw(st.one_of(st.none(), st.integers(1, most))), draw(st.booleans()), ranked, arrival)
     ids = draw(domains(Identifier))
     if draw(st.integers(0, 5)) == 0:
         columns["other id"] = draw(domains(Identifier))

@@ -44,6 +44,7 @@ class KeyPlan:
         where: the condition on codes.
         layout: the key's columns; it lists no slots, since nobody knows which keys there are.
         fields: the domains of the table's columns.
+        arrival: the column by which the first rows of a person to arrive are kept (``None``: rows chosen at random).
     """
 
     schema_digest: str
@@ -57,6 +58,7 @@ class KeyPlan:
     where: Predicate | None
     layout: Layout
     fields: Mapping[str, Domain] = field(repr=False, compare=False)
+    arrival: str | None = field(default=None, compare=False)
 
     @property
     def rows(self) -> int:
@@ -148,6 +150,7 @@ def make_key_plan(
         where=None if where is None else resolve(where, fields, table),
         layout=Layout(tuple(_dimension(name, fields[name]) for name in names)),
         fields=MappingProxyType(dict(fields)),
+        arrival=home.unit.arrival,
     )
 
 

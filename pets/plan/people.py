@@ -167,7 +167,9 @@ class PeoplePlanner:
         columns = tuple((name, place[found[name]]) for name in names)
         owners = {found.person_table for found in self._schema.tables.values()}
         events = dict.fromkeys(step.table for step in steps if isinstance(step, Read) and step.table not in owners)
-        return PersonPlan(steps, columns, self.of, tuple(most.items()), tuple(events))
+        arrivals = {name: self._schema.table(name).unit.arrival for name in most}
+        first = tuple((name, column) for name, column in arrivals.items() if column is not None)
+        return PersonPlan(steps, columns, self.of, tuple(most.items()), tuple(events), first)
 
     @property
     def people(self) -> int:

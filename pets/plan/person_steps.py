@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pets.common.codec import Json
+from pets.plan.bounding.bounds import chosen
 from pets.plan.computed.intervals import YEAR, birthdays
 from pets.plan.predicate import Predicate, predicate_json
 from pets.schema.domain import Domain
@@ -210,6 +211,7 @@ class PersonPlan:
         of: people with a row in this table (``None``: all who have a row anywhere; the condition sorts them).
         kept: the tables that are read, and the rows of one person that a snapshot of each keeps.
         events: those of them that are tables of events (not of what each person has once) and whose rows are read.
+        arrivals: the tables of which a person's first rows to arrive are kept, each with the column of arrival.
     """
 
     steps: tuple[Step, ...]
@@ -217,6 +219,7 @@ class PersonPlan:
     of: str | None
     kept: tuple[tuple[str, int], ...]
     events: tuple[str, ...] = field(default=(), compare=False)
+    arrivals: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -227,6 +230,14 @@ class PersonPlan:
     def said(self) -> str:
         """How many rows of a person are read at most, of each table."""
         return ", ".join(f"{most:,} of {table!r}" for table, most in self.kept)
+
+    @property
+    def chosen(self) -> str:
+        """Which rows of a person are kept, in words."""
+        first = " and ".join(f"of {table!r} {chosen(column)}" for table, column in self.arrivals)
+        if not first:
+            return chosen(None)
+        return first if len(self.arrivals) == len(self.kept) else f"{chosen(None)}, but {first}"
 
     @property
     def hidden(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from pets.common.codec import Json, digest
 from pets.errors import QueryError
-from pets.plan.bounding.bounds import Bounds, rows_text
+from pets.plan.bounding.bounds import Bounds, chosen, rows_text
 from pets.plan.computed.codelists import ListFacts, list_facts
 from pets.plan.computed.derive import Made, derive
 from pets.plan.layout import MAX_SLOTS, Layout, make_layout
@@ -57,6 +57,7 @@ class Plan:
         stored_rank: the columns within which snapshots hold a rank that enforces ``group_rows`` (``None``: they hold
             none that does, and rows are ranked for each question).
         lists: what of code lists is not as their columns have it.
+        arrival: the column by which the first rows of a person to arrive count (``None``: rows chosen at random).
     """
 
     query: Query
@@ -78,6 +79,7 @@ class Plan:
     derived: tuple[Made, ...] = ()
     stored_rank: tuple[str, ...] | None = field(default=None, compare=False)
     lists: tuple[ListFacts, ...] = field(default=(), compare=False)
+    arrival: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.size > MAX_SLOTS:
@@ -116,6 +118,11 @@ class Plan:
         also = f" ({self.kept_rows} are looked at to count people)" if people else ""
         each = "" if self.group_rows is None else f", {self.group_rows} in each group"
         return f"at most {rows_text(self.rows)} of a person count{each}{also}"
+
+    @property
+    def chosen(self) -> str:
+        """Which of a person's rows count, in words."""
+        return chosen(self.arrival) if self.people_of is None else self.people_of.chosen
 
     @property
     def groups(self) -> int:
@@ -242,6 +249,7 @@ def _cached(asked: _Asked) -> Plan:
         people_of=people_of,
         derived=derived,
         lists=list_facts(query, schema, fields),
+        arrival=table.unit.arrival,
         stored_rank=None if bounds.group_rows is None else stored_rank(query, schema, bounds.layout, where),
     )
 

@@ -45,7 +45,7 @@ class Events:
 
     @plain_arguments(QueryError, "bound", "write bound(rows=3)")
     def bound(self, *, rows: int) -> Events:
-        """Of each person only the first ``rows`` rows that are kept: chosen at random, before any condition."""
+        """Of each person only the first ``rows`` rows that are kept, by their ranks, before any condition."""
         return Events(replace(self.rows, most=rows))
 
     def _of(self, how: How, column: object = None, **rest: Any) -> Reading:

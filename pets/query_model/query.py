@@ -198,8 +198,9 @@ class Query:
         """Override how much one person may contribute; what is left out stays as it is.
 
         The caps hold in this order, and each looks at one person's own rows: ``rows`` of them over the whole table,
-        chosen at random once and for all; the query's condition; their first ``groups`` groups; in each of these the
-        first ``rows_per_group`` rows. A group is one of the answer's: a bin, a week, a value of a column.
+        chosen at random once and for all (or the first to arrive, where the schema says so); the query's condition;
+        their first ``groups`` groups; in each of these the first ``rows_per_group`` rows. A group is one of the
+        answer's: a bin, a week, a value of a column.
 
         So ``bound(rows=7, groups=7, rows_per_group=1)`` moves daily counts by 1 on each of 7 days, which is √7 in all
         where 7 rows on one day would be 7: that much less noise, for what is left out.

@@ -4,6 +4,8 @@
 key is independent of the data; it makes the choice unbiased. The bound holds for every fixed key, so a fast hash will
 do, but three things must never enter the order: a row's position in the source, the dense person code (both shift
 when somebody else is removed), and content without the person (everybody would keep the same value).
+
+Where the schema names a column of arrival, its code comes before the hash: still of that person's own rows alone.
 """
 
 from __future__ import annotations
@@ -51,18 +53,20 @@ def again(hashed: str, occurrence: str) -> str:
     return f"CASE WHEN {occurrence} = 1 THEN {hashed} ELSE hash(hash({hashed}, {occurrence})) END"
 
 
-def rank(run: Run, staged: str, people: str, columns: Mapping[str, str], max_rows: int) -> str:
+def rank(
+    run: Run, staged: str, people: str, columns: Mapping[str, str], max_rows: int, arrival: str | None = None
+) -> str:
     """Rank every person's rows; gives SQL that selects person, the columns and ``n`` = the rank, up to ``max_rows``.
 
     ``people`` has one row per person: pid, person (their code) and seed. ``columns`` maps each output column to the
-    SQL that gives it, over ``s`` (staged) and ``p`` (people).
+    SQL that gives it, over ``s`` (staged) and ``p`` (people). ``arrival`` is the output column by which rows arrive.
 
     One window ordered by the row hash alone ranks everybody who has no two equal hashes. Equal hashes are identical
     rows (or, never yet seen, a collision): only people who have them are ranked again, with the occurrence number
     in the hash and every column as tie-break. Whether somebody is ranked again depends on their own rows alone.
     """
     names = list(columns)
-    listed = ", ".join(["person", *names])
+    listed, first = ", ".join(["person", *names]), [] if arrival is None else [arrival]
     values = ", ".join(["p.person", "p.seed", *(f"{sql} AS {name}" for name, sql in columns.items())])
     run(
         f"""CREATE TEMP TABLE ranked AS
@@ -71,14 +75,14 @@ def rank(run: Run, staged: str, people: str, columns: Mapping[str, str], max_row
             SELECT {listed}, {row_hash("seed", names)} AS h
             FROM (SELECT {values} FROM {staged} s JOIN {people} p ON s.pid = p.pid)
         )
-        WINDOW own AS (PARTITION BY person ORDER BY h)""",
+        WINDOW own AS (PARTITION BY person ORDER BY {", ".join([*first, "h"])})""",
         "ranking each person's rows",
     )
     if not run("SELECT count(*) FROM (FROM ranked WHERE tied LIMIT 1)", "finding identical rows").fetchall()[0][0]:
         return f"SELECT {listed}, n FROM ranked WHERE n <= {max_rows}"
     run("CREATE TEMP TABLE tied AS SELECT DISTINCT person FROM ranked WHERE tied", "finding identical rows")
     own = ", ".join(["r.person", *(f"r.{name}" for name in names)])
-    order = ", ".join(["h2", *names, "occurrence"])
+    order = ", ".join([*first, "h2", *names, "occurrence"])
     run(
         f"""CREATE TEMP TABLE ranked_again AS
         SELECT {listed}, CAST(row_number() OVER (PARTITION BY person ORDER BY {order}) AS UINTEGER) AS n
@@ -173,7 +177,8 @@ def prepare(
     roster.enter(run, "people")
     kind = narrow(max(roster.codes - 1, 0))
     ordered = {column: final[column] for column in columns.values()}
-    kept = rank(run, data.relation, "people", ordered, table.unit.max_rows)
+    arrival = None if table.unit.arrival is None else columns[table.unit.arrival]
+    kept = rank(run, data.relation, "people", ordered, table.unit.max_rows, arrival)
     ranks = []
     for within, place in stored_ranks(schema, name).items():
         groups = [ranked_group(one, schema, name, columns) for one in within]

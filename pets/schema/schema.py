@@ -95,6 +95,7 @@ class Table:
             if not isinstance(self.columns[unit], Identifier):
                 raise SchemaError(f"the unit's column {unit!r} must have type identifier")
         self.unit.check_ranks(self.columns)
+        self.unit.check_arrival(self.columns)
         if self.person_table is not None:
             named("person_table", self.person_table)
         object.__setattr__(self, "people", counted("people", self.people, 2**40))
@@ -205,6 +206,10 @@ class Schema:
             )
         if person.unit.max_rows != 1:
             raise SchemaError(f"person table {table.person_table!r} must have max_rows: 1 (one row per person)")
+        if person.unit.arrival is not None:
+            raise SchemaError(
+                f"person table {table.person_table!r} has one row per person, so none comes first; leave arrival out"
+            )
         for column, domain in person.columns.items():
             if column == person.unit.column:
                 continue

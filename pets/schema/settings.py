@@ -153,6 +153,14 @@ UNIT = Part(
             "for each question, which costs 12 to 67 times as much.",
             "[]",
         ),
+        Setting(
+            "arrival",
+            "a column of the table of type date, datetime or integer with `nullable: false`",
+            "The column by which rows arrive, such as the day or the number of a delivery. Of a person the first rows "
+            "to arrive count, instead of rows chosen at random: later rows of a person who has `max_rows` already are "
+            "seen by no question, and change nothing. Rows that arrive together are in random order.",
+            "(rows are chosen at random)",
+        ),
     ),
 )
 

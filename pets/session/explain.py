@@ -94,7 +94,7 @@ def _people(plan: Plan, of: PersonPlan) -> list[str]:
         f"Question about people of dataset {plan.dataset!r}: one row a person, for all people {who}{also}.",
         f"Protected: {plan.who}.",
         "A person counts once, however many rows and tables are read (K = 1).",
-        f"Of a person at most max_rows rows are read, those that snapshots keep, chosen at random: {of.said}.",
+        f"Of a person at most max_rows rows are read, those that snapshots keep, {of.chosen}: {of.said}.",
     ]
     out += of.hidden
     out += [f"  {name}: {feature_text(feature)}{_total(feature, plan, name)}" for name, feature in source.features]
@@ -124,7 +124,12 @@ def _who(plan: Plan) -> list[str]:
         who = f"all rows of one person (column {plan.unit_column!r})"
     out = [f"Query on table {plan.table!r} of dataset {plan.dataset!r}.", f"Protected: {who}."]
     if plan.unit_column is not None:
-        kept = "all their kept rows" if plan.rows == plan.kept_rows else "chosen at random before any filter"
+        kept = f"{plan.chosen} before any filter"
+        if plan.arrival is not None:
+            one = "row" if plan.rows == 1 else f"{plan.rows} rows"
+            kept = f"the first {one} to arrive, by {plan.arrival!r}, before any filter"
+        elif plan.rows == plan.kept_rows:
+            kept = "all their kept rows"
         out.append(
             f"At most K = {plan.rows} row{'s' if plan.rows > 1 else ''} of a person count, over the whole table "
             f"({kept}); count_units reads the {plan.kept_rows} that snapshots keep."
@@ -147,15 +152,13 @@ def _derived(made: Made, node: Derived) -> str:
 def _in_groups(plan: Plan) -> list[str]:
     """What a cap on the rows of a group does, and what it costs."""
     rows = "1 row of a person counts" if plan.group_rows == 1 else f"{plan.group_rows} rows of a person count"
-    order = (
-        f"In each group at most {rows}: the first in the order of the random choice, after the "
-        "condition and any cap on groups."
-    )
+    order = "in the order of the random choice" if plan.arrival is None else "to arrive"
+    first = f"In each group at most {rows}: the first {order}, after the condition and any cap on groups."
     if plan.stored_rank is not None:
         by = ", ".join(plan.stored_rank)
-        return [order, f"Snapshots hold that order within {by} (rank_within), so it costs hardly any time."]
+        return [first, f"Snapshots hold that order within {by} (rank_within), so it costs hardly any time."]
     return [
-        order,
+        first,
         "Rows are ranked for this question, which takes 12 to 67 times as long as the question without the cap. Where "
         "columns of the table or periods of its times are the keys, and the condition reads nothing else but these "
         "columns and what is the same for all rows of a person, rank_within in the schema's unit makes it quick.",

@@ -12,7 +12,7 @@ from pets.common.version import __version__
 from pets.dp.calibrate import Noise, charges
 from pets.dp.key_threshold import KeyNoise
 from pets.dp.shares import Terms
-from pets.plan.bounding.bounds import rows_text
+from pets.plan.bounding.bounds import chosen, rows_text
 from pets.plan.clamping import clamps
 from pets.plan.key_plan import KeyPlan
 from pets.plan.plan import Plan
@@ -151,7 +151,7 @@ def key_notes(plan: KeyPlan, noise: KeyNoise, unbounded: int) -> tuple[str, ...]
     out = []
     if plan.unit_column is not None:
         looked = "row is" if plan.kept_rows == 1 else "rows are"
-        out.append(f"{plan.kept_rows} {looked} looked at of a person, chosen at random before any filter.")
+        out.append(f"{plan.kept_rows} {looked} looked at of a person, {chosen(plan.arrival)} before any filter.")
     out.append(
         f"A key shows from a noisy count of {noise.threshold} people on. Keys that do not show may have people or "
         "none; small counts that show are rather too high than too low."
@@ -356,14 +356,14 @@ def notes(plan: Plan, noise: Noise | None, unbounded: int) -> tuple[str, ...]:
     what = "Numbers are" if noise is None else "Intervals are for"
     if plan.people_of is not None:
         out.append(
-            f"{what} what the kept rows show: at most {plan.people_of.said} of a person, chosen at random before any "
+            f"{what} what the kept rows show: at most {plan.people_of.said} of a person, {plan.chosen} before any "
             "filter. A first event may lie beyond them."
         )
     elif plan.unit_column is not None:
         kept = plan.kept_rows if all(measure.reads_kept for measure in plan.measures) else plan.rows
         out.append(
-            f"{what} the bounded answer: at most K = {rows_text(kept)} of a person count, chosen at "
-            "random before any filter."
+            f"{what} the bounded answer: at most K = {rows_text(kept)} of a person count, {plan.chosen} before any "
+            "filter."
         )
     if plan.group_rows is not None:
         out.append(f"Of these, at most {rows_text(plan.group_rows)} of a person count in each group.")

@@ -15,13 +15,16 @@ tables:
       person: {type: identifier}
       born: {type: date, min: 1910-01-01, max: 2024-03-31, nullable: false}
   stays:
-    unit: {column: person, max_rows: 20, rows: 3, trim: true, rank_within: [[ward], [ward, admitted.week]]}
+    unit:
+      {column: person, max_rows: 20, rows: 3, trim: true, rank_within: [[ward], [ward, admitted.week]],
+       arrival: delivery}
     person_table: people
     people: 5000000
     encoding: latin-1
     columns:
       person: {type: identifier, nullable: false, null: ["0"]}
       episode: {type: identifier}
+      delivery: {type: integer, min: 1, max: 999, nullable: false}
       admitted:
         {type: date, min: 2019-04-01, max: 2024-03-31, nullable: true, null: "1800-01-01", format: dd/mm/yyyy,
          tz: Europe/London}

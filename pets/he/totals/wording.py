@@ -51,7 +51,7 @@ def notes(total: Total) -> tuple[str, ...]:
         what = "Numbers are" if terms is None else "Intervals are for"
         out.append(
             f"{what} the bounded answer: at most K = {rows} row{'' if rows == 1 else 's'} of a person in each party's "
-            "data count, chosen at random before any filter. Somebody in the data of several parties counts, and is "
+            f"data count, {plan.chosen} before any filter. Somebody in the data of several parties counts, and is "
             "protected, in each of them by itself."
         )
     if terms is None:

@@ -75,8 +75,8 @@ FIXED = {
     "post_processing": "Means and rates are quotients of noisy whole numbers; intervals state the noise; nothing is "
     "clamped or rounded before it is sealed.",
     "preprocessing_and_hyperparameter_tuning": "Values are clamped to public bounds; rows of a person beyond the bound "
-    "are left out by a keyed random order; rows without an id are dropped. Accuracy was planned with quotes, which "
-    "read no rows.",
+    "are left out by a keyed random order (or, where the schema says so, in their order of arrival); rows without an "
+    "id are dropped. Accuracy was planned with quotes, which read no rows.",
     "notes": "Exported by pets from the ledger; every number can be reckoned again from its public log.",
 }
 """What is the same wherever pets runs (docs/guarantees.md)."""

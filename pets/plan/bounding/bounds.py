@@ -77,6 +77,15 @@ class Bounds:
         return f", and all may fall in one{cell}" if self.group_rows is None else ""
 
 
+def chosen(arrival: str | None) -> str:
+    """Which of a person's rows count, in words.
+
+    >>> chosen(None), chosen("delivery")
+    ('chosen at random', "the first to arrive (by 'delivery')")
+    """
+    return "chosen at random" if arrival is None else f"the first to arrive (by {arrival!r})"
+
+
 def rows_text(k: int) -> str:
     """So many rows.
 

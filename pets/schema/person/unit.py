@@ -11,7 +11,9 @@ from pets.common.literals import name as name_of
 from pets.errors import SchemaError, did_you_mean, shown
 from pets.schema import schema_form as form
 from pets.schema import settings
+from pets.schema.dates import Date, DateTime
 from pets.schema.domain import Domain, Identifier
+from pets.schema.numeric import Integer
 from pets.schema.person.periods import period_of, periods_in
 from pets.schema.settings import MAX_RANKS, MAX_ROWS, MAX_SLOTS
 
@@ -46,6 +48,8 @@ class Unit:
         rank_within: sets of columns of the table, and of periods of its times such as ``admitted.week`` or
             ``admitted.period.month``; a snapshot ranks each person's rows within each combination of their values, so
             that ``bound(rows_per_group=…)`` by those costs hardly more than without.
+        arrival: the column by which rows arrive (a date, a date-time or a whole number, never null). Of a person the
+            first rows to arrive count, instead of rows chosen at random; rows that arrive together are in random order.
     """
 
     column: str | None
@@ -53,6 +57,7 @@ class Unit:
     rows: int | None = None
     trim: bool = False
     rank_within: tuple[tuple[str, ...], ...] = ()
+    arrival: str | None = None
 
     def __post_init__(self) -> None:
         if self.column is not None:
@@ -66,6 +71,10 @@ class Unit:
         rows = self.max_rows if self.rows is None else counted("rows", self.rows, self.max_rows)
         object.__setattr__(self, "rows", rows)
         object.__setattr__(self, "rank_within", self._sets(self.rank_within))
+        if self.arrival is not None:
+            named("arrival", self.arrival)
+            if self.column is None:
+                raise SchemaError("unit: row means one row per person, so none comes first; leave arrival out")
 
     def _sets(self, value: object) -> tuple[tuple[str, ...], ...]:
         """The sets of columns, each and all of them in one order: two spellings of a schema are one schema."""
@@ -102,6 +111,22 @@ class Unit:
                     f"so many; name a longer period, such as {period[0]}.week"
                 )
 
+    def check_arrival(self, columns: Mapping[str, Domain]) -> None:
+        """Refuse a column of arrival that the table does not have, or by which rows have no order."""
+        if self.arrival is None:
+            return
+        if self.arrival not in columns:
+            raise SchemaError(
+                f"arrival names column {self.arrival!r}, which the table does not have"
+                f"{did_you_mean(self.arrival, columns)}"
+            )
+        domain = columns[self.arrival]
+        if not isinstance(domain, (Date, DateTime, Integer)) or domain.nullable:
+            raise SchemaError(
+                f"arrival names {self.arrival!r}, and rows arrive by a date, a date-time or a whole number: name such "
+                "a column, the day or the number of a delivery, and declare it nullable: false"
+            )
+
     @property
     def default_rows(self) -> int:
         """The K a query uses unless it says otherwise."""
@@ -116,6 +141,8 @@ class Unit:
             out["trim"] = True
         if self.rank_within:
             out["rank_within"] = [list(names) for names in self.rank_within]
+        if self.arrival is not None:
+            out["arrival"] = self.arrival
         return out
 
 
@@ -135,4 +162,5 @@ def unit(value: object) -> Unit:
         None if given.get("rows") is None else form.whole(given["rows"], "rows"),
         form.flag(given.get("trim", False), "trim"),
         () if given.get("rank_within") is None else given["rank_within"],
+        None if given.get("arrival") is None else form.text(given["arrival"], "arrival"),
     )

@@ -77,9 +77,9 @@ def notes(plan: Plan, rule: Rounding, said: str = "", *, summed: bool = True) ->
     if not rule.hide_zero:
         out.append("A cell that shows 0 has nobody in it, so 0 is exact.")
     if plan.people_of is not None:
-        out.append(f"Each person is one row, made of at most {plan.people_of.said}, chosen at random.")
+        out.append(f"Each person is one row, made of at most {plan.people_of.said}, {plan.chosen}.")
     elif plan.unit_column is not None:
-        out.append("One row of each person is kept, chosen at random where the source has several.")
+        out.append(f"One row of each person is kept, {plan.chosen} where the source has several.")
     return out
 
 

@@ -112,10 +112,10 @@ def top_notes(top: TopPlan, noise: TopNoise, at: Place) -> tuple[str, ...]:
     """What a reader must know beside the guarantee."""
     plan, out = top.plan, []
     if plan.people_of is not None:
-        out.append(f"Counts are of the kept rows: at most {plan.people_of.said} of a person, chosen at random.")
+        out.append(f"Counts are of the kept rows: at most {plan.people_of.said} of a person, {plan.chosen}.")
     elif plan.unit_column is not None:
         kept = plan.kept_rows if plan.measures[0].reads_kept else plan.rows
-        out.append(f"Counts are bounded: at most {rows_text(kept)} of a person, chosen at random before any filter.")
+        out.append(f"Counts are bounded: at most {rows_text(kept)} of a person, {plan.chosen} before any filter.")
     out.append(
         f"The counts that chose are not released. With 95 % certainty no group that is left out has over "
         f"{noise.behind:,} {noise.counted} more than one that is chosen, and none comes so far out of order."

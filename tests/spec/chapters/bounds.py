@@ -61,6 +61,30 @@ SEEN = """
     2       | north |
     """
 
+ARRIVING = """
+tables:
+  loads:
+    unit: {column: patient, max_rows: 2, arrival: loaded}
+    columns:
+      patient: {type: identifier}
+      ward: {type: category, values: [north, south, west], nullable: false}
+      loaded: {type: date, min: 2024-01-01, max: 2025-12-31, nullable: false}
+"""
+
+LOADS = """
+    patient | ward  | loaded
+    --------+-------+-----------
+    1       | west  | 2024-03-01
+    1       | south | 2024-02-01
+    1       | north | 2024-01-01
+    1       | west  | 2024-03-01
+    2       | west  | 2024-03-01
+    2       | north |
+    3       | south | 2024-02-01
+    3       | south | 2024-02-01
+    3       | west  | 2024-03-01
+    """
+
 CHAPTER = Chapter(
     "Bounds on what one person contributes",
     "A snapshot keeps at most `max_rows` rows of each person, chosen at random once and for all; a query counts the\n"
@@ -102,6 +126,34 @@ CHAPTER = Chapter(
             west  | 1     | 9
             """,
             why="Patient 1 has six rows, and the snapshot kept four of them.",
+        ),
+        Spec(
+            "The first rows to arrive",
+            'pets.query("loads").group_by("ward").agg(stays=pets.count(), people=pets.count_units())',
+            """
+            ward  | stays | people
+            ------+-------+-------
+            north | 1     | 1
+            south | 3     | 2
+            west  | 1     | 1
+            """,
+            why="`arrival: loaded` in the unit: of patients 1 and 3 the rows of January and February count, whatever "
+            "comes in March; a row that has not arrived is dropped. Without it two rows of each would be drawn.",
+            schema=ARRIVING,
+            tables={"loads": LOADS},
+        ),
+        Spec(
+            "The first row to arrive",
+            'pets.query("loads").group_by("ward").agg(stays=pets.count()).bound(rows=1)',
+            """
+            ward  | stays
+            ------+------
+            north | 1
+            south | 1
+            west  | 1
+            """,
+            schema=ARRIVING,
+            tables={"loads": LOADS},
         ),
         Spec(
             "A mean is over the rows that count",

@@ -19,6 +19,22 @@ def ranked(*within: str) -> Act:
     return lambda: Table(pets.Unit("id", max_rows=3, rank_within=(within,)), ID)
 
 
+def arriving(column: str) -> Act:
+    more = {
+        "came": pets.DateTime("2020-01-01 00:00", "2020-12-31 23:59", nullable=False),
+        "load": pets.Integer(1, 99, nullable=False),
+        "ward": pets.Category(["A", "B"], nullable=False),
+    }
+    return lambda: Table(pets.Unit("id", max_rows=3, arrival=column), ID | more)
+
+
+def owned(arrival: str | None) -> Act:
+    """A schema whose person table says by what rows arrive."""
+    born = pets.Date("1900-01-01", "2020-12-31", nullable=False)
+    people = Table(pets.Unit("id", arrival="born" if arrival else None), {"id": pets.Identifier(), "born": born})
+    return lambda: pets.Schema({"t": Table(pets.Unit("id", max_rows=3), ID, "people"), "people": people})
+
+
 def asked(query: object) -> Act:
     return lambda: pets.explain(query, TEXTS)  # type: ignore[arg-type]
 
@@ -50,6 +66,11 @@ CASES = [
         lambda: pets.Unit("id", max_rows=3, rank_within=tuple((f"c{at}",) for at in range(8))),
     ),
     Case(lambda: pets.Unit(None, rank_within=(("day",),)), "leave rank_within out", lambda: pets.Unit(None)),
+    Case(lambda: pets.Unit(None, arrival="day"), "leave arrival out", lambda: pets.Unit(None)),
+    Case(arriving("dya"), "did you mean 'day'", arriving("came")),
+    Case(arriving("day"), "declare it nullable: false", arriving("came")),
+    Case(arriving("ward"), "a date, a date-time or a whole number", arriving("load")),
+    Case(owned("born"), "leave arrival out", owned(None)),
     Case(ranked("dya"), "did you mean 'day'", ranked("day")),
     Case(ranked("dya.week"), "such as admitted.week", ranked("day.week")),
     Case(ranked("day.day"), "a period that is coarser than the column", ranked("day", "day.period.month")),

@@ -18,6 +18,14 @@ def test_the_verb_and_its_alias_say_the_same() -> None:
     assert "ε = 1, δ = 1e-06" in str(pets.explain(QUERY, SCHEMA))
 
 
+def test_it_says_which_rows_of_a_person_count() -> None:
+    table = SCHEMA.table("stays")
+    came = dict(table.columns) | {"came": pets.Integer(1, 9, nullable=False)}
+    unit = pets.Unit(table.unit.column, table.unit.max_rows, table.unit.rows, arrival="came")
+    said = str(pets.explain(QUERY, pets.Schema({"stays": pets.Table(unit, came)})))
+    assert "(the first 2 rows to arrive, by 'came', before any filter)" in said and "random" not in said
+
+
 def test_what_it_cannot_explain_is_refused_with_the_remedy() -> None:
     with pytest.raises(QueryError, match=r"built from pets\.query\('table'\)"):
         pets.explain("stays", SCHEMA)  # type: ignore[arg-type]

@@ -1,7 +1,11 @@
-"""Growth from 1 to 50 million rows: preparing and asking must stay linear, and preparing must fit in a memory limit."""
+"""Growth from 1 to 50 million rows, or to 200 with --scale: preparing and asking must stay linear.
+
+Preparing must fit in a memory limit, and a question about a month must read little more than that month.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import tempfile
 from pathlib import Path
@@ -10,6 +14,10 @@ from typing import Any
 from common import Case, Child, Cost, Page, about, finish, form, interleave, options, paired, peak, rows_file
 
 GIGABYTES = 6.0  # of the greatest table, preparation included
+MICROSECONDS = 0.8  # of CPU for each row that is prepared
+MONTH = ("2022-05-01", "2022-06-01")  # of five years
+SCALE = [10_000_000, 100_000_000, 200_000_000]
+CASES = ("g9", "g1000", "month")
 
 
 def prepared(path: Path, folder: str, limit: str) -> tuple[dict[str, Case], Any]:
@@ -29,12 +37,16 @@ def prepared(path: Path, folder: str, limit: str) -> tuple[dict[str, Case], Any]
         return Snapshot.make(schema, "stays", {"stays": str(path)}, folder=folder, limits=limits, progress=False)
 
     cost, snapshot = timed(prepare)
-    most = peak()
+    most, stored = peak(), (Path(folder) / "stays.parquet").iterdir()
     cases: dict[str, Case] = {}
     for group in ("g9", "g1000"):
         plan = make_plan(pets.query("stays").group_by(group).agg(n=pets.count(), s=pets.sum("v")), schema)
         cases[group] = lambda plan=plan: tabulate(plan, snapshot) is None
-    return cases, {"prepare": cost, "peak": most, "stored": (Path(folder) / "stays.parquet").stat().st_size / 1e9}
+    first, after = (dt.date.fromisoformat(day) for day in MONTH)
+    within = pets.query("stays").where((pets.col("d") >= first) & (pets.col("d") < after)).group_by("g9")
+    asked = make_plan(within.agg(n=pets.count(), s=pets.sum("v")), schema)
+    cases["month"] = lambda: tabulate(asked, snapshot) is None
+    return cases, {"prepare": cost, "peak": most, "stored": sum(one.stat().st_size for one in stored) / 1e9}
 
 
 def unprotected(path: Path) -> tuple[dict[str, Case], Any]:
@@ -43,11 +55,13 @@ def unprotected(path: Path) -> tuple[dict[str, Case], Any]:
 
     con = duckdb.connect()
 
-    def ask(group: str) -> Case:
-        sql = f"SELECT {group}, count(*), sum(v) FROM read_parquet('{path}') GROUP BY {group}"
+    def ask(group: str, where: str = "") -> Case:
+        sql = f"SELECT {group}, count(*), sum(v) FROM read_parquet('{path}') {where} GROUP BY {group}"
         return lambda: con.cursor().execute(sql).fetchnumpy() is None
 
-    return {group: ask(group) for group in ("g9", "g1000")}, None
+    first, after = MONTH
+    month = ask("g9", f"WHERE d >= DATE '{first}' AND d < DATE '{after}'")
+    return {"g9": ask("g9"), "g1000": ask("g1000"), "month": month}, None
 
 
 def slope(sizes: list[int], costs: list[float]) -> float:
@@ -59,26 +73,31 @@ def main() -> None:
     args = options(
         __doc__,
         sizes={"type": int, "nargs": "+", "help": "rows (1, 5, 10 and 50 million)"},
+        scale={"action": "store_true", "help": "10, 100 and 200 million rows, 67 million people: 20 GB of disk"},
         memory_limit={"default": "3GB", "help": "of DuckDB while preparing (3GB)"},
         rounds={"type": int, "help": "interleaved rounds (7; 3 with --quick)"},
     ).parse_args()
-    sizes = args.sizes or ([200_000, 1_000_000] if args.quick else [1_000_000, 5_000_000, 10_000_000, 50_000_000])
+    sizes = args.sizes or (
+        SCALE if args.scale else [200_000, 1_000_000] if args.quick else [1_000_000, 5_000_000, 10_000_000, 50_000_000]
+    )
     page = Page(f"Growth from {min(sizes):,} to {max(sizes):,} rows")
     about(page)
     page.say(
-        f"Prepared from Parquet into a snapshot folder with memory_limit={args.memory_limit}; count + sum from that "
-        "folder, and DuckDB without protection from the rows' own Parquet file. µs are of CPU, for each row of the "
-        "source. The exponent of growth is between the first and the last size (1: linear)."
+        f"Prepared from Parquet into a snapshot folder with memory_limit={args.memory_limit}; count + sum from the "
+        "folder, and DuckDB without protection from the rows' own Parquet file; *month*: by 9 groups, of one month in "
+        "five years. µs are of CPU, for each row of the source. The exponent of growth is between first and last "
+        "size (1: linear)."
     )
     lines: list[list[object]] = []
     per_row: dict[str, list[float]] = {}
     peaks: list[float] = []
+    ratios: list[float] = []
     for rows in sizes:
         path = rows_file(rows)
         with tempfile.TemporaryDirectory() as folder:
             ours = Child(prepared, path, f"{folder}/snapshot", args.memory_limit)
             raw = Child(unprotected, path)
-            interleave(args.rounds or (3 if args.quick else 7), (raw, ("g9", "g1000")), (ours, ("g9", "g1000")))
+            interleave(args.rounds or (3 if args.quick else 7), (raw, CASES), (ours, CASES))
             cost: Cost = ours.info["prepare"]
             found = {"prepare": cost.cpu, "g9": ours.cpu("g9"), "g1000": ours.cpu("g1000")}
             for name, seconds in found.items():
@@ -88,6 +107,8 @@ def main() -> None:
             line = [f"{rows:,}", cost.cpu, cost.wall, each["prepare"], ours.info["peak"], ours.info["stored"]]
             line += [ours.cpu("g9") * 1e3, each["g9"], paired(ours, "g9", raw, "g9")]
             line += [ours.cpu("g1000") * 1e3, each["g1000"], paired(ours, "g1000", raw, "g1000")]
+            line += [ours.cpu("month") * 1e3, paired(ours, "month", raw, "month")]
+            ratios.append(max(paired(ours, case, raw, case) for case in CASES))
             lines.append(line)
             ours.close()
             raw.close()
@@ -96,6 +117,7 @@ def main() -> None:
     heads = ["rows", "prepare, CPU s", "clock s", "µs a row", "peak GB", "stored GB"]
     for size in (9, 1000):
         heads += [f"{size} groups, ms", "µs a row", "ratio"]
+    heads += ["month, ms", "ratio"]
     page.table(heads, lines)
     for name, what in (
         ("prepare", "preparing"),
@@ -104,6 +126,8 @@ def main() -> None:
     ):
         # a query has some ms of its own, which flatter the exponent; the preparation sorts, which does not
         page.target(f"{what}: exponent of growth", slope(sizes, per_row[name]), 1.05)
+    page.target(f"preparing {max(sizes):,} rows, CPU µs a row", per_row["prepare"][-1] / max(sizes) * 1e6, MICROSECONDS)
+    page.target("from the stored snapshot ÷ unprotected from Parquet, the worst", max(ratios), 1.0)
     page.target(f"peak memory at {max(sizes):,} rows, preparation included, GB", max(peaks), GIGABYTES)
     finish(page, "bench_growth", args)
 

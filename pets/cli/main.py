@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 import traceback
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +28,7 @@ from pets.cli.dummy import dummy
 from pets.cli.flags import Output, Protect, Purse, Question, SchemaFile, Source, load_schema
 from pets.cli.group_keys.command import group_keys
 from pets.cli.ledger import ledger_app
+from pets.cli.preparing.command import profile, snapshot
 from pets.cli.sdc.check import sdc_app
 from pets.cli.service.answer import answer
 from pets.cli.service.reviews import review_app
@@ -60,15 +60,7 @@ for part in (witness.app, he.app, site.app, federation.app, keyholder.app, servi
     app.add_typer(part)
 app.add_typer(airlock_app)
 
-Share = Annotated[
-    float,
-    typer.Option("--share", help="Remark on a column of which more than this was unreadable, outside or clamped."),
-]
 BEGUN = "interrupted after the release had begun; no answer was shown, but count its cost as spent: data was read"
-BOUNDS = (
-    "Warning: bounds, values and row caps read from this report are not public knowledge, and a schema must hold "
-    "nothing else; choose them from the data's documentation, or treat each as an unprotected release."
-)
 NOTE = (
     "note: without --ledger the account ends with this command, and the next run begins with its whole budget; for "
     "real people use --ledger ledger.db, which counts them all."
@@ -212,52 +204,7 @@ def query(
     print(kept(session, release), file=sys.stderr)
 
 
-@verb(app)
-def snapshot(
-    schema: SchemaFile,
-    source: Source,
-    out: Annotated[Path, typer.Option("--out", help="The folder to write; keep it with the data, for owners only.")],
-    share: Share = 0.05,
-) -> None:
-    """Prepare the tables once (for custodians); queries then open them with --snapshots.
-
-    \b
-    pets snapshot --schema stays.yaml --data stays.csv --out ready
-    pets query --schema stays.yaml --snapshots ready --by sex --count stays --epsilon 0.5
-    """
-    from pets.protection.budget import Budget
-    from pets.session.session import Session
-
-    known = load_schema(schema)
-    sources = source.sources(known)
-    with warnings.catch_warnings(action="ignore"):  # of older snapshots there, which are made anew at once
-        session = Session(known, sources, budget=Budget(1.0, 1e-6), snapshots=out)
-    if any(name in sources for name in session.reused):
-        session.refresh()
-    for name, identity in session.snapshots.items():
-        print(f"Table {name!r}: snapshot {identity}")
-        for remark in session.custody.remarks(name, share):
-            print(remark)
-    _said_of_the_set(session, known)
-    print(f"Prepared {', '.join(sources)} in {out}. It holds rows of real people: keep it where the data may be kept.")
-
-
-@verb(app)
-def profile(schema: SchemaFile, source: Source, share: Share = 0.05) -> None:
-    """For custodians only: what became of every row, and how many rows each K keeps. Exact counts of real rows.
-
-    \b
-    pets profile --schema stays.yaml --data stays.csv
-    pets profile --schema stays.yaml --snapshots ready
-    """
-    known = load_schema(schema)
-    session = source.open(known, Purse())
-    for name in session.tables:
-        print(f"Table {name!r}. {session.report(name).text(share)}\n")
-    print(BOUNDS)
-
-
-for _verb in (group_keys, draft, dummy, serve, answer, login, history):
+for _verb in (snapshot, profile, group_keys, draft, dummy, serve, answer, login, history):
     verb(app)(_verb)
 
 
@@ -303,17 +250,6 @@ def assess(
 
 
 # what commands share ----------------------------------------------------------------------------------------------
-
-
-def _said_of_the_set(session: "Session", known: "Schema") -> None:
-    """By which id several tables are read together; or that they cannot be, and what to do."""
-    from pets.schema.people import named
-
-    people = [name for name in session.tables if name in named(known.tables)]
-    if session.custody.apart:
-        print(f"! {session.custody.apart}")
-    elif len(people) > 1:
-        print(f"Read together, person by person: set {session.custody.linked(people).id}")
 
 
 def _custodian(known: "Schema | None", purse: Purse, allowed: bool) -> "Session":

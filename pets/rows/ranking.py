@@ -22,6 +22,7 @@ from pets.rows.report import ColumnReport, Report
 from pets.rows.roster import Roster, Run
 from pets.rows.sources import Source
 from pets.rows.staged.staging import Staged, one_line, stage
+from pets.schema.dates import Calendar
 from pets.schema.domain import Identifier
 from pets.schema.schema import Schema, Table
 
@@ -109,10 +110,13 @@ class Prepared:
     Attributes:
         rows: SQL of the kept rows: ``rank``, ``person`` and the coded columns, in the order of rank.
         report: all of the report but what only the written rows tell (``rows_kept``, ``kept_per_k``).
+        arrived: the least and the greatest code of arrival of any valid row; ``None`` where the schema names no column
+            of arrival, or there is no row.
     """
 
     rows: str
     report: Report
+    arrived: tuple[int, int] | None = None
 
 
 def prepare(
@@ -127,7 +131,8 @@ def prepare(
 ) -> Prepared:
     """Read, code, attach and rank one table of the schema on the private DuckDB connection.
 
-    Whoever is new in it is added to the roster, whose codes its rows then have.
+    Whoever is new in it is added to the roster, whose codes its rows then have. Ranks go on from the rows that a grown
+    roster has of each person.
     """
     table = schema.table(name)
     columns = physical(schema, name)
@@ -167,7 +172,8 @@ def prepare(
         final |= {column: f"p.{column}" for column in person.names.values()}
     run(
         f"CREATE TEMP TABLE people AS SELECT {roster.code(data.rows_valid)} AS person, "
-        f"d.pid, {person_seed(key, 'd.pid')} AS seed{extra}{', a.pid IS NULL AS bare' if join else ''} "
+        f"d.pid, {person_seed(key, 'd.pid')} AS seed{extra}{', a.pid IS NULL AS bare' if join else ''}"
+        f"{', coalesce(r.seen, 0) AS seen' if roster.grown else ''} "
         f"FROM (SELECT DISTINCT pid FROM {data.relation}) d {roster.JOIN} {join}",
         "finding people",
     )
@@ -175,17 +181,28 @@ def prepare(
     unattached = counted[0] if join else 0
     _limit(name, table, people)
     roster.enter(run, "people")
-    kind = narrow(max(roster.codes - 1, 0))
+    # (what may be added to has the type of all people that may ever come)
+    kind = narrow(max(roster.codes - 1, 0) if table.unit.arrival is None else max(roster.codes, schema.people))
     ordered = {column: final[column] for column in columns.values()}
     arrival = None if table.unit.arrival is None else columns[table.unit.arrival]
     kept = rank(run, data.relation, "people", ordered, table.unit.max_rows, arrival)
+    if roster.grown:
+        _limit(name, table, roster.people)
+        kept = (
+            f"SELECT k.* REPLACE (k.n + p.seen AS n) FROM ({kept}) k JOIN people p USING (person) "
+            f"WHERE k.n + p.seen <= {table.unit.max_rows}"
+        )
     ranks = []
     for within, place in stored_ranks(schema, name).items():
         groups = [ranked_group(one, schema, name, columns) for one in within]
         own = f"PARTITION BY {', '.join(['person', *groups])} ORDER BY n"
         ranks.append(f"CAST(row_number() OVER ({own}) AS {rank_type}) AS {place}")
     listed = ", ".join([f"CAST(n AS {rank_type}) AS rank", f"CAST(person AS {kind}) AS person", *ordered, *ranks])
-    return Prepared(f"SELECT {listed} FROM ({kept}) ORDER BY n", _report(data, people, fates, unattached, disagreeing))
+    return Prepared(
+        f"SELECT {listed} FROM ({kept}) ORDER BY {', '.join(['n', *_clustered(schema, name, columns)])}",
+        _report(data, people, fates, unattached, disagreeing),
+        None if arrival is None else _arrived(run, data, arrival),
+    )
 
 
 def physical(schema: Schema, name: str) -> dict[str, str]:
@@ -198,12 +215,30 @@ def physical(schema: Schema, name: str) -> dict[str, str]:
     return {column: f"c{index}" for index, column in enumerate(sorted(queryable))}
 
 
+def _clustered(schema: Schema, name: str, columns: Mapping[str, str]) -> list[str]:
+    """The column by whose times rows of one rank are stored together, so that a question about some of them reads few.
+
+    That of arrival, else the first by name; who reads a snapshot rests on no order.
+    """
+    table = schema.table(name)
+    times = sorted(column for column, domain in table.columns.items() if isinstance(domain, Calendar))
+    first = [table.unit.arrival] if table.unit.arrival is not None else times[:1]
+    return [columns[column] for column in first]
+
+
 def stored_ranks(schema: Schema, name: str) -> dict[tuple[str, ...], str]:
     """Each set of columns and periods within which rows are ranked, to the physical name g0, g1, … of that rank.
 
     It is a rank over all kept rows, so that those of a rank of at most K are the first of each group for every K.
     """
     return {names: f"g{index}" for index, names in enumerate(schema.table(name).unit.rank_within)}
+
+
+def _arrived(run: Run, data: Staged, arrival: str) -> tuple[int, int] | None:
+    """The least and the greatest code by which rows arrive."""
+    code = data.settled("")[arrival]
+    ((first, last),) = run(f"SELECT min({code}), max({code}) FROM {data.relation}", "looking at arrivals").fetchall()
+    return None if first is None else (int(first), int(last))
 
 
 def _disagreeing(run: Run, person: Staged) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -88,6 +88,18 @@ class Report:
     def rows_valid(self) -> int:
         """Rows that have a person and every value that the schema demands: the rows that were ranked."""
         return self.rows_read - self.rows_without_person - self.rows_dropped
+
+    def plus(self, later: Report, people: int) -> Report:
+        """The report of these rows and of later ones, which have so many people together."""
+        both = {n: getattr(self, n) + getattr(later, n) for n in ("rows_read", "rows_without_person", "rows_dropped")}
+        cuts = tuple(a + b for a, b in zip(self.kept_per_k, later.kept_per_k, strict=True))
+        columns = {
+            name: replace(fates, **{n: getattr(fates, n) + getattr(later.columns[name], n) for n in (*FATES, "rows")})
+            for name, fates in self.columns.items()
+        }
+        return Report(
+            **both, people=people, rows_kept=self.rows_kept + later.rows_kept, kept_per_k=cuts, columns=columns
+        )
 
     def table(self) -> pd.DataFrame:
         """One line per column: null, out_of_domain, unparsable, clamped, dropped."""

@@ -24,20 +24,31 @@ class Roster:
     Attributes:
         people: how many there are.
         codes: every code is below this; some are nobody's.
+        grown: whether it begins with the people of a stored snapshot, to which ``seen`` says how many rows it keeps of
+            each; then ``roster`` is a view of its counters.
     """
 
     JOIN = "LEFT JOIN roster r ON CAST(d.pid AS VARCHAR) = r.id"
     """Whoever of ``d`` (each ``pid`` of a table once) is known already."""
 
-    def __init__(self, con: Any, schema: Schema, tables: int) -> None:
+    def __init__(self, con: Any, schema: Schema, tables: int, counters: str | None = None) -> None:
         self._most, self._dataset = schema.people, schema.dataset
         self._to_come = tables
         self.people = self.codes = 0
-        con.execute("CREATE TEMP TABLE roster (id VARCHAR, person BIGINT)")
+        self.grown = counters is not None
+        if counters is None:
+            con.execute("CREATE TEMP TABLE roster (id VARCHAR, person BIGINT)")
+            return
+        con.execute(f"CREATE TEMP VIEW roster AS SELECT * FROM {counters}")
+        self.people, last = con.execute("SELECT count(*), max(person) FROM roster").fetchall()[0]
+        self.codes = 0 if last is None else int(last) + 1
 
     def code(self, most: int) -> str:
         """SQL of a person's code, the known one or a new one, over ``d`` (at most so many people) and :attr:`JOIN`."""
-        return f"CAST(coalesce(r.person, {self.codes} + row_number() OVER () - 1) AS {narrow(self.codes + most)})"
+        number = "row_number() OVER ()"
+        if self.grown:  # most are known then: only who is new takes a number, so that none is lost in each delivery
+            number = "count(*) FILTER (WHERE r.person IS NULL) OVER (ROWS UNBOUNDED PRECEDING)"
+        return f"CAST(coalesce(r.person, {self.codes} + {number} - 1) AS {narrow(self.codes + most)})"
 
     def enter(self, run: Run, people: str) -> None:
         """Take in whoever is new in table ``people``, which has ``pid`` and their :meth:`code`.

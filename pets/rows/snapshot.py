@@ -6,17 +6,16 @@ random: it says nothing about any content.
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pets.common.entropy import random_id, rank_key
-from pets.common.files import created
 from pets.errors import DataError, UserError
 from pets.rows.coding.cell import quoted
 from pets.rows.limits import Limits
@@ -25,14 +24,19 @@ from pets.rows.report import Report
 from pets.rows.roster import Roster
 from pets.rows.scratch_db import Bench, Progress
 from pets.rows.sources import Source, plain, table_key
-from pets.rows.stored.manifest import completed, manifest_of
+from pets.rows.stored.counters import fixed
+from pets.rows.stored.manifest import completed
 from pets.rows.stored.parts import Held
 from pets.rows.stored.store import New, Store, commit
+from pets.rows.stored.writing import running, stored
 from pets.schema.schema import Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+BEGAN_AGAIN = (
+    "note: an earlier preparation here was cut off before its end; nothing of it is used, and this one begins anew"
+)
 WIDE_ROWS = 8
 """The wide table is built for tables that keep at most this many rows of a person."""
 
@@ -162,6 +166,8 @@ class Snapshot:
         for place in places:
             place.prepare()
         bench = Bench(places[0].folder if places else None, limits)
+        if bench.began_again and progress:
+            print(BEGAN_AGAIN, file=sys.stderr)
         roster, set_id = Roster(bench.con, schema, len(tables)), random_id()
         reports: dict[str, Report] = {}
         written: list[New] = []
@@ -172,27 +178,17 @@ class Snapshot:
                 for table, store in zip(tables, stores, strict=True):
                     chosen = key if key is not None else rank_key() if store is None else store.key()[0]
                     with bench.making() as scratch, Progress(bench.con, f"snapshot of {table}", progress) as watch:
-                        run = partial(_run, bench, watch)
+                        run = running(bench, watch)
                         ready = prepare(run, bench.con, schema, table, sources, chosen, scratch, roster)
                         if store is None:
-                            relation = _relation(table)
+                            relation, most = _relation(table), schema.table(table).unit.max_rows
                             run(f"CREATE TABLE {relation} AS {ready.rows}", "storing in the order of rank")
+                            reports[table] = completed(run, ready.report, relation, most)
                         else:
-                            new = files.enter_context(store.writing(ids[table]))
-                            part = created(new / f"{ids[table]}-00000.parquet", owner_only=True)
-                            target = quoted(bench.link(part, f"new-{len(written)}"))
-                            relation = f"read_parquet({target})"
-                            run(
-                                f"COPY ({ready.rows}) TO {target} "
-                                # (zstd takes a sixth less room, and reading it twice the time)
-                                "(FORMAT parquet, COMPRESSION lz4_raw, USE_TMP_FILE false)",
-                                "storing in the order of rank",
-                            )
-                        most = schema.table(table).unit.max_rows
-                        reports[table] = completed(run, ready.report, relation, most)
-                        if store is not None:
-                            manifest = manifest_of(schema, table, ids[table], set_id, reports[table])
-                            written.append(New(store, new, manifest))
+                            at = (store, files.enter_context(store.writing(ids[table])), ids[table], set_id)
+                            grows = len(tables) == 1 and not fixed(schema, table)
+                            new, reports[table] = stored(run, bench, schema, ready, roster, at, grows=grows)
+                            written.append(new)
                 if written:
                     held = commit(written)
                 for one in written:
@@ -206,10 +202,10 @@ class Snapshot:
                     set_id=set_id,
                     folder=None if store is None else store.folder,
                     bench=bench if store is None else None,
-                    held=held[place] if held else None,
+                    held=held[index] if held else None,
                     limits=limits,
                 )
-                for place, (table, store) in enumerate(zip(tables, stores, strict=True))
+                for index, (table, store) in enumerate(zip(tables, stores, strict=True))
             }
         except BaseException as error:
             bench.close()
@@ -226,9 +222,7 @@ class Snapshot:
         """
         schema.table(table)
         store = Store(Path(folder), table)
-        manifest, held = store.read()
-        if manifest.get("schema") != schema.digest:
-            raise DataError(f"the snapshot of table {table!r} was made for another schema; make it again")
+        manifest, held = store.of(schema)
         return cls(
             *(schema, table, str(manifest["id"]), Report.from_json(manifest["report"])),
             set_id=manifest.get("set"),
@@ -326,7 +320,8 @@ class Snapshot:
         import pyarrow.parquet as pq
 
         if self._held is not None:
-            return pa.concat_tables(pq.read_table(path, memory_map=True, partitioning=None) for path in self._read())
+            parts = [pq.read_table(path, memory_map=True, partitioning=None) for path in self._read()]
+            return pa.concat_tables(parts, promote_options="default")  # one part may say that it has no nulls
         self.connection()
         assert self._bench is not None
         return self._bench.con.cursor().sql(f"SELECT * FROM {self.relation}").to_arrow_table()
@@ -355,17 +350,6 @@ class Snapshot:
 
 def _relation(table: str) -> str:
     return f"rows_{table_key(table)}"
-
-
-def _run(bench: Bench, watch: Progress, sql: str, doing: str) -> Any:
-    watch.step(doing)
-    try:
-        return bench.con.execute(sql)
-    except Exception as error:
-        # how DuckDB reports Ctrl-C: while it works itself, and while it waits for a Python reader
-        if (isinstance(error, RuntimeError) and "interrupted" in str(error)) or "KeyboardInterrupt" in str(error):
-            raise KeyboardInterrupt from None
-        raise
 
 
 def _let_go(bench: Bench) -> None:

@@ -179,6 +179,11 @@ class Custodian(DisclosureVerbs, GridVerbs, DoorVerbs, CustodianNames):
         """As :meth:`pets.Session.refresh`; every session asks the new snapshots from then on."""
         self._own.refresh()
 
+    @plain_arguments(UserError, "append", "write append({'stays': 'february.csv'})")
+    def append(self, data: Any) -> None:
+        """As :meth:`pets.Session.append`; every session asks the new snapshots from then on."""
+        self._own.append(data)
+
     def report(self, table: str | None = None) -> Report:
         """The fate of every row of a table. It holds exact counts of real rows."""
         return self._custody.report(table)

@@ -168,11 +168,7 @@ class Custody:
         return self._tables.reused
 
     def snapshot(self, table: str) -> Snapshot:
-        """A table's prepared rows: real ones. For code that computes on them inside :func:`pets.session.guard.guarded`.
-
-        Raises:
-            QueryError: where there is no data for the table.
-        """
+        """A table's prepared, real rows, for code inside :func:`pets.session.guard.guarded`; raises QueryError."""
         return self._tables.snapshot(table)
 
     def rows_of(self, plan: Plan) -> Snapshot | Linked:
@@ -199,6 +195,10 @@ class Custody:
     def refresh(self) -> None:
         """Make every snapshot anew from its source, under new public ids."""
         self._tables.refresh()
+
+    def append(self, data: Any) -> None:
+        """Add later rows to stored snapshots; see :meth:`pets.Session.append`."""
+        self._tables.append(data)
 
     def report(self, table: str | None) -> Report:
         """The fate of every row of a table: exact counts of real rows."""

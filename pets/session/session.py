@@ -118,6 +118,23 @@ class Session(GridVerbs, AnalystSession):
         """
         self._custody.refresh()
 
+    @plain_arguments(UserError, "append", "write append({'stays': 'february.csv'})")
+    def append(self, data: Any) -> None:
+        """Add rows that arrived after all that the stored snapshots hold; those of before are not read again.
+
+        The table's unit names a column of ``arrival``: nobody's earlier rows then change their ranks, and the snapshot
+        is what it would be had all rows been given at once. Only a refresh leaves out who was deleted, corrected or
+        opted out since. The budget is not renewed: people in the old and the new snapshot are the same people.
+
+        Args:
+            data: as for :class:`pets.Session`, the new rows alone.
+
+        Raises:
+            DataError: a late row, or a snapshot that cannot grow; it then stays as it was. Tables are added to one
+                after the other.
+        """
+        self._custody.append(data)
+
     def report(self, table: str | None = None) -> Any:
         """For the custodian only: the fate of every row of a table. It holds exact counts of real rows."""
         return self._custody.report(table)

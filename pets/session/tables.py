@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pets.errors import DataError, QueryError, did_you_mean, shown
 from pets.plan.plan import Plan
 from pets.query_model.query import Query
+from pets.rows.growing import append
 from pets.rows.limits import Limits
 from pets.rows.linked import Linked, apart, one_set
 from pets.rows.remarks import unseen
@@ -132,6 +133,19 @@ class Holdings:
         if not self._sources:
             raise DataError(NO_SOURCES)
         self._snapshots = self._prepare(reuse=False)
+
+    def append(self, data: Any) -> None:
+        """Add rows that arrived after all that stored snapshots hold, table by table; as the function does."""
+        if self._folder is None:
+            raise DataError(
+                "rows are added to stored snapshots, and these tables are in memory; open the session with snapshots= "
+                "and a folder"
+            )
+        for name, source in sources_of(self._schema, data).items():
+            self.snapshot(name)
+            made = append(self._schema, name, source, self._folder, progress=self._progress, limits=self._limits)
+            with self._lock:
+                self._snapshots[name] = made
 
     def _prepare(self, *, reuse: bool) -> dict[str, Snapshot]:
         found: dict[str, Snapshot] = {}

@@ -19,7 +19,9 @@ from pets.common.codec import Json, canonical
 from pets.common.entropy import random_id, rank_key
 from pets.common.files import replace_file
 from pets.errors import DataError
+from pets.rows.stored.counters import SUFFIX
 from pets.rows.stored.parts import Held, Part, from_json, to_json
+from pets.schema.schema import Schema
 
 LAYOUT = 3
 """Of the stored folder; a change of the layout or of the coding raises it."""
@@ -95,7 +97,11 @@ class Store:
         for file in files:
             file.chmod(0o600)
             _flush(file)
-        body = new.manifest | {"parts": to_json([*new.kept, *map(Part.of, files)])}
+        found = list(map(Part.of, files))
+        people = [part for part in found if part.name.endswith(SUFFIX)]
+        body = new.manifest | {"parts": to_json([*new.kept, *(part for part in found if part not in people)])}
+        if people:
+            (body["people"],) = to_json(people)
         body["seal"] = self._seal(body)
         page = new.folder / "manifest"
         with os.fdopen(os.open(page, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as written:
@@ -109,7 +115,8 @@ class Store:
 
         Raises :class:`DataError` where parts that were to be kept are gone, since somebody refreshed the snapshot.
         """
-        if not all((self.parts / part.name).is_file() for part in new.kept):
+        there = all((self.parts / part.name).is_file() for part in new.kept)
+        if not there or (new.after and json.loads(self.json.read_bytes())["id"] != new.after):
             raise DataError(f"the snapshot of table {self.table!r} was refreshed meanwhile; make it again")
         if self.parts.is_file():  # of an earlier layout, which nothing reads
             self.parts.unlink()
@@ -120,7 +127,8 @@ class Store:
 
     def sweep(self) -> None:
         """Remove the parts that the manifest does not list: of earlier snapshots, and of what was cut off."""
-        listed = {part.name for part in from_json(json.loads(self.json.read_bytes())["parts"])}
+        held = json.loads(self.json.read_bytes())
+        listed = {part["name"] for part in [*held["parts"], *([held["people"]] if "people" in held else [])]}
         for file in self.parts.iterdir():
             if file.name not in listed:
                 with contextlib.suppress(OSError):
@@ -129,6 +137,13 @@ class Store:
     def tell(self, text: str) -> None:
         """Leave the report for the custodian, in place of the earlier one."""
         replace_file(self.report, f"{text}\n".encode(), owner_only=True)
+
+    def of(self, schema: Schema) -> tuple[Json, Held]:
+        """What :meth:`read` gives, of a snapshot that was made for this very schema."""
+        manifest, held = self.read()
+        if manifest.get("schema") != schema.digest:
+            raise DataError(f"the snapshot of table {self.table!r} was made for another schema; make it again")
+        return manifest, held
 
     def read(self) -> tuple[Json, Held]:
         """The manifest, after every check, and the parts that it lists."""
@@ -176,6 +191,18 @@ class Store:
             raise changed
         return dict(manifest), held
 
+    def people(self, manifest: Json) -> Path:
+        """The counters that a manifest names, after a check that they are what they were.
+
+        Raises :class:`DataError` where they are not.
+        """
+        (part,) = from_json([manifest["people"]])
+        path = self.parts / part.name
+        if not path.is_file() or Part.of(path) != part:
+            raise DataError(f"the snapshot of table {self.table!r} was changed or is incomplete; make it again")
+        self._private(path, "the file")
+        return path
+
     def _files(self, manifest: Json) -> list[Path]:
         return [self.parts / part.name for part in from_json(manifest["parts"])]
 
@@ -205,12 +232,14 @@ class New:
         folder: of its new parts, as :meth:`Store.writing` gave it: files ``*.parquet`` with names of their own.
         manifest: what is said of them; their list and the seal are added.
         kept: parts of the earlier snapshot that are its parts, too.
+        after: the public id of that snapshot, which must still be there; empty where it takes the place of any.
     """
 
     store: Store
     folder: Path
     manifest: Json
     kept: tuple[Part, ...] = ()
+    after: str = ""
 
 
 def commit(written: Sequence[New]) -> list[Held]:

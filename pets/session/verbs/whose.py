@@ -10,6 +10,7 @@ _CUSTODIANS = (
     "report",
     "check",
     "refresh",
+    "append",
     "incident",
     "ledger",
     "custody",

@@ -25,6 +25,7 @@ from pets.rows.stored.store import New, Store, commit
 from pets.rows.tabulate import tabulate
 from pets.schema.schema import Schema
 from tests.remedies import Case, check
+from tests.unit.rows import growing_remedies
 
 pytestmark = pytest.mark.chance(0)
 
@@ -288,6 +289,7 @@ CASES = [
     Case(lambda: made("postgresql://127.0.0.1:1/none?connect_timeout=1"), "check the URL", sqlite("{}/d.db")),
     Case(lambda: memtable(computed=True), "give the frame itself", lambda: memtable(computed=False)),
     Case(lambda: engine("duck"), "there are: duckdb", lambda: engine("duckdb")),
+    *growing_remedies.CASES,
 ]
 
 

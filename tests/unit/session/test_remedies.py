@@ -25,6 +25,8 @@ COLUMNS = {"id": pets.Identifier(), "x": pets.Integer(0, 9), "s": pets.Category(
 ONE = pets.Table(pets.Unit("id", max_rows=1), COLUMNS)
 SCHEMA = pets.Schema({"t": ONE})
 TWO = pets.Schema({"t": ONE, "u": ONE})
+ARRIVES = {"id": pets.Identifier(), "x": pets.Integer(0, 9, nullable=False)}
+GROWS = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=3, arrival="x"), ARRIVES)})
 PEOPLE = pets.Schema({
     "t": pets.Table(pets.Unit("id", max_rows=3), {"id": pets.Identifier(), "y": pets.Integer(0, 9)}, "people"),
     "people": ONE,
@@ -128,6 +130,11 @@ CASES = [
         stored(lambda session, _: session.refresh()),
         "give data= to make them anew",
         lambda folder: opened(snapshots=folder / "s").refresh(),
+    ),
+    Case(
+        lambda: opened({"t": ROWS}, GROWS).append(ROWS.assign(x=9)),
+        "open the session with snapshots= and a folder",
+        lambda folder: opened({"t": ROWS.assign(x=0)}, GROWS, snapshots=folder / "s").append(ROWS.assign(x=9)),
     ),
     # asking
     Case(

@@ -1,0 +1,1 @@
+"""Preparing tables, and what became of their rows."""

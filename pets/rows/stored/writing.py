@@ -1,0 +1,115 @@
+"""Writing: ranked rows as parts of a stored snapshot, with what its manifest says of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pets.common.codec import Json
+from pets.common.files import created
+from pets.errors import DataError
+from pets.rows.coding.cell import quoted
+from pets.rows.ranking import Prepared
+from pets.rows.report import Report
+from pets.rows.roster import Roster, Run
+from pets.rows.scratch_db import Bench, Progress
+from pets.rows.stored import counters
+from pets.rows.stored.manifest import completed, manifest_of
+from pets.rows.stored.parts import from_json
+from pets.rows.stored.store import New, Store
+from pets.schema.schema import Schema
+
+
+@dataclass(frozen=True)
+class Before:
+    """The stored snapshot that rows are added to.
+
+    Attributes:
+        manifest: of it.
+        counters: its counters, under a plain name.
+    """
+
+    manifest: Json
+    counters: Path
+
+    @property
+    def report(self) -> Report:
+        """What became of its rows."""
+        return Report.from_json(self.manifest["report"])
+
+    @property
+    def arrived(self) -> int | None:
+        """The greatest code of arrival of any row so far; ``None`` where there was none."""
+        return None if self.manifest["arrived"] is None else int(self.manifest["arrived"])
+
+    def check(self, table: str, label: str, arrived: tuple[int, int] | None) -> None:
+        """Refuse rows that arrived no later than all that the snapshot has: others' places would not stay.
+
+        Raises :class:`DataError`.
+        """
+        if arrived is not None and self.arrived is not None and arrived[0] <= self.arrived:
+            raise DataError(
+                f"{label} has rows of table {table!r} that arrived no later than the last that its snapshot holds, and "
+                "a person's first rows would change: give the later rows alone, or make the snapshot anew from all rows"
+            )
+
+
+def stored(
+    run: Run,
+    bench: Bench,
+    schema: Schema,
+    ready: Prepared,
+    roster: Roster,
+    new: tuple[Store, Path, str, str],
+    *,
+    grows: bool,
+    before: Before | None = None,
+) -> tuple[New, Report]:
+    """Write prepared rows to a folder of new parts; gives what is to be committed, and what became of all rows.
+
+    Args:
+        new: the store, the folder that it gave, the public id of the snapshot and of its set.
+        grows: whether counters are kept, so that rows can be added later.
+        before: the snapshot that these rows are added to.
+    """
+    store, folder, public_id, set_id = new
+    part = created(folder / f"{public_id}-00000.parquet", owner_only=True)
+    target = quoted(str(bench.link(part, f"new-{public_id}")))
+    relation = f"read_parquet({target})"
+    run(
+        # (zstd takes a sixth less room, and reading it twice the time)
+        f"COPY ({ready.rows}) TO {target} (FORMAT parquet, COMPRESSION lz4_raw, USE_TMP_FILE false)",
+        "storing in the order of rank",
+    )
+    report = completed(run, ready.report, relation, schema.table(store.table).unit.max_rows)
+    if before is not None:
+        report = before.report.plus(report, roster.people)
+    manifest = manifest_of(schema, store.table, public_id, set_id, report)
+    if not grows:
+        return New(store, folder, manifest), report
+    people = created(folder / f"{public_id}{counters.SUFFIX}", owner_only=True)
+    counts = Path(bench.link(people, f"people-{public_id}"))
+    counters.count(run, relation, counts, None if before is None else before.counters)
+    last = None if ready.arrived is None else ready.arrived[1]
+    if before is None:
+        return New(store, folder, manifest | {"arrived": last}), report
+    last = before.arrived if last is None else last
+    kept = from_json(before.manifest["parts"])
+    return New(store, folder, manifest | {"arrived": last}, kept, before.manifest["id"]), report
+
+
+def running(bench: Bench, watch: Progress) -> Run:
+    """What runs a statement, tells what is being done, and takes an engine's interruption for the custodian's."""
+
+    def run(sql: str, doing: str) -> Any:
+        watch.step(doing)
+        try:
+            return bench.con.execute(sql)
+        except Exception as error:
+            # how DuckDB reports Ctrl-C: while it works itself, and while it waits for a Python reader
+            if (isinstance(error, RuntimeError) and "interrupted" in str(error)) or "KeyboardInterrupt" in str(error):
+                raise KeyboardInterrupt from None
+            raise
+
+    return run

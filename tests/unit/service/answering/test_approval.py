@@ -22,6 +22,7 @@ from tests.services import CANARY, DP, answer_of, asked, free, prepared, questio
 
 KINDS: dict[str, tuple[Json, str]] = {
     "release": ({"queries": [question(1), question(2)], "protection": DP, "again": False}, "releases"),
+    "release of one answer": ({"queries": [question(1)], "protection": DP, "again": False}, "releases"),
     "group_keys": ({"table": "stays", "by": ["code"], "protection": pets.DP(epsilon=5)}, "keys"),
     "rows_lost": ({"table": "stays", "protection": DP}, "rows_lost"),
 }
@@ -67,7 +68,7 @@ class World:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_answered_is_held_until_it_is_approved(folder: Path, kind: str) -> None:
     world = World(folder, "after")
-    arguments, name = KINDS[kind]
+    (arguments, name), kind = KINDS[kind], kind.partition(" ")[0]
     form = Asked(kind, arguments).to_json()
     job = world.put(kind, form)
     world.answer()

@@ -88,7 +88,8 @@ def free(custody: Custody, kind: str, form: Json, key: str | None) -> Json | Non
     """The answer to a question in its canonical form, where it was paid for before."""
     given = Asked.read(kind, form)
     found = answers.free(custody, given, answers.jobs_of(custody, given), key)
-    return found() if callable(found) else found
+    written = found() if callable(found) else found
+    return None if written is None else dict(json.loads(written))
 
 
 def until(true: Callable[[], Any], seconds: float = 240) -> None:

@@ -32,7 +32,7 @@ from pets.session.batch import Answers, Work, stored
 from pets.session.job import Job, measured
 from pets.session.key_release import Chosen, Place
 
-Told = list[Release] | Callable[[], list[Release]]
+Told = list[Sealed] | Callable[[], list[Sealed]]
 """Answers; or what gives them, once the log tells that they go here too."""
 
 
@@ -88,8 +88,8 @@ class Answering:
         if grants is None:
             return None
 
-        def told() -> list[Release]:
-            answers = {place: self._certified(grant) for place, grant in zip(wanted, grants, strict=True)}
+        def told() -> list[Sealed]:
+            answers = {place: self._delivered(grant) for place, grant in zip(wanted, grants, strict=True)}
             self._account.delivered(grant.id for grant in grants)
             return [answers[places.get(job.key, place)] for place, job in enumerate(jobs)]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pets.common.codec import Json
 from pets.ledger.queue import Queue, QueuedJob
+from pets.ledger.states import Sealed
 from pets.protection.sdc import SDC
 from pets.release.bounding.rows_lost import question as rows_lost
-from pets.release.release import Release
 from pets.service.wire.asked import Asked
 from pets.session.custody import Custody
 from pets.session.job import Job
@@ -24,7 +23,7 @@ def answer_of(queue: Queue, job: QueuedJob) -> bytes | None:
     if kept is not None:
         return kept
     sealed = queue.sealed(job)
-    return None if sealed is None else b'{"releases":[%b]}' % b",".join(one.written for one in sealed)
+    return None if sealed is None else _releases(sealed)
 
 
 def jobs_of(custody: Custody, asked: Asked) -> list[Job]:
@@ -44,11 +43,12 @@ def jobs_of(custody: Custody, asked: Asked) -> list[Job]:
     return jobs
 
 
-def free(custody: Custody, asked: Asked, jobs: Sequence[Job], key: str | None) -> Json | Callable[[], Json] | None:
+def free(custody: Custody, asked: Asked, jobs: Sequence[Job], key: str | None) -> bytes | Callable[[], bytes] | None:
     """The answer to a question that was paid for before, by whomever; else ``None``, and nothing is charged.
 
-    It is looked up in the ledger: no row is read, and no process is waited for. Where it was another's, and nobody had
-    it here before, what enters that and gives it: this may wait for others that write.
+    As :func:`answer_of` gives that of a job. It is looked up in the ledger: no row is read, and no process is waited
+    for. Where it was another's, and nobody had it here before, what enters that and gives it: this may wait for others
+    that write.
 
     Args:
         jobs: the question's, of :func:`jobs_of`.
@@ -61,6 +61,9 @@ def free(custody: Custody, asked: Asked, jobs: Sequence[Job], key: str | None) -
     return lambda: _formed(asked, found())
 
 
-def _formed(asked: Asked, found: Sequence[Release]) -> Json:
-    forms = [release.to_json() for release in found]
-    return {"releases": forms} if asked.kind == "release" else {"rows_lost": forms[0]}
+def _formed(asked: Asked, found: Sequence[Sealed]) -> bytes:
+    return _releases(found) if asked.kind == "release" else b'{"rows_lost":%b}' % found[0].written
+
+
+def _releases(several: Sequence[Sealed]) -> bytes:
+    return b'{"releases":[%b]}' % b",".join(one.written for one in several)

@@ -99,11 +99,7 @@ def _asking(call: Call, kind: Any, form: Json) -> Reply | Callable[[], Settled]:
     asked, held, known = _looked_at(call, kind, form)
     if known is None:
         return partial(_put, call, asked, held, wait)
-    return partial(_told_too, known) if callable(known) else Reply({"job": None} | known)
-
-
-def _told_too(known: Callable[[], Json]) -> Reply:
-    return Reply({"job": None} | known())
+    return (lambda: _answer(None, known())) if callable(known) else _answer(None, known)
 
 
 def _put(call: Call, asked: Asked, held: bool, wait: float) -> Later:
@@ -118,7 +114,7 @@ def _put(call: Call, asked: Asked, held: bool, wait: float) -> Later:
     return Later(job, lambda: state_of(call, job.id), wait)
 
 
-def _looked_at(call: Call, kind: Any, form: Json) -> tuple[Asked, bool, Json | Callable[[], Json] | None]:
+def _looked_at(call: Call, kind: Any, form: Json) -> tuple[Asked, bool, bytes | Callable[[], bytes] | None]:
     """The question, whether a person must approve it before it is answered, and the answer that was paid for before.
 
     (As :func:`pets.service.answering.answers.free` gives it.)
@@ -227,11 +223,16 @@ def state_of(call: Call, number: str) -> tuple[Reply, bool]:
         answer = answers.answer_of(call.service.queue, job)
         if answer is None:  # one on invented rows, which are kept for an hour
             raise NotFoundError("the answer of this job is kept no longer; ask the question again")
-        return Reply(b'{"job":%b,%b' % (canonical(_told(job)), answer.removeprefix(b"{"))), True
+        return _answer(_told(job), answer), True
     told = _told(job)
     if job.state is JobState.WAITING and not call.service.answering():
         told["answering"] = False  # else it is not said
     return Reply({"job": told}, 200 if job.state.ended else 202), job.state.ended
+
+
+def _answer(job: Json | None, answer: bytes) -> Reply:
+    """The answer as it was written, and the job that it is of; ``None``: of none, since it was paid for before."""
+    return Reply(b'{"job":%b,%b' % (canonical(job), answer.removeprefix(b"{")))
 
 
 def _told(job: QueuedJob) -> Json:

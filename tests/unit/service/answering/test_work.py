@@ -199,9 +199,12 @@ def test_a_job_that_is_cancelled_while_it_is_answered_stays_so(world: World, mon
 def test_a_free_answer_is_looked_up_and_one_that_is_not_is_none(world: World) -> None:
     given = asked(question(1), question(2))
     assert free(world.custody(), "release", given, None) is None and world.spent == 0
-    answer = answer_of(world.queue, world.answered(world.put("release", given)))
+    job, read = world.answered(world.put("release", given)), Asked.read("release", given)
+    answer = answer_of(world.queue, job)
     spent = world.spent
     assert free(world.custody(), "release", given, None) == answer
+    again = answers.free(world.custody(), read, answers.jobs_of(world.custody(), read), None)
+    assert again == answers.answer_of(world.queue, job), "the same text, wherever it comes from"
     assert free(world.custody(), "release", asked(question(1), question(3)), None) is None
     assert free(world.custody(), "release", asked(question(1), again=True), None) is None
     other = free(world.custody("ben"), "release", given, "k")

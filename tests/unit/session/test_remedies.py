@@ -44,6 +44,11 @@ def opened(data: Any = ROWS, schema: pets.Schema = SCHEMA, **more: Any) -> pets.
     return pets.Session(schema, data, **{"budget": BUDGET, "progress": False} | more)
 
 
+def closed() -> pets.Session:
+    with opened() as session:
+        return session
+
+
 def kept() -> pets.Custodian:
     return pets.Custodian(SCHEMA, ROWS, budget=BUDGET, progress=False)
 
@@ -108,6 +113,7 @@ CASES = [
         lambda: opened(budget=3), "budget=pets.Budget(epsilon=…, delta=…)", lambda: opened(budget=pets.Budget(1, 1e-6))
     ),
     Case(lambda: opened(engine="duck"), "did you mean 'duckdb'", lambda: opened(engine="duckdb")),
+    Case(lambda: closed().remaining(), "open it again", lambda: opened().remaining()),
     Case(lambda: opened(policy=3), "policy must be pets.Policy(…)", lambda: opened(policy=pets.Policy())),
     Case(lambda: opened(project=""), "printable text of 1 to 128", lambda: opened(project="asthma")),
     Case(

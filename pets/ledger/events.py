@@ -34,7 +34,7 @@ class Event:
         at: seconds since 1970.
         request: its id in the ledger.
         job: its id in the queue.
-        question: the kind of a job, of :data:`pets.ledger.queued.job.KINDS`.
+        question: the kind of a job, of :data:`pets.ledger.queued.kinds.KINDS`.
         loss, delta: what it costs, in units of the ledger's currency.
         seconds: since it began.
         shown: of a job that ended, when its asker may be told (seconds since 1970); who tells them sooner tells how

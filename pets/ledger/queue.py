@@ -37,7 +37,8 @@ from pets.ledger.db.transaction import Transaction
 from pets.ledger.events import Event
 from pets.ledger.ledger import Ledger, close
 from pets.ledger.queued.ending import Claims, Ending
-from pets.ledger.queued.job import KINDS, JobState, QueuedJob, charged, check_key, job_of, made_of, told
+from pets.ledger.queued.job import JobState, QueuedJob, charged, check_key, job_of, made_of, passing, told
+from pets.ledger.queued.kinds import KINDS
 from pets.ledger.queued.unseen import all_unseen
 from pets.ledger.states import Sealed, State, release_failed
 
@@ -109,7 +110,7 @@ class Queue:
             known = None if key is None else jobs.by_key(connection, dataset, (project, analyst), key)
             if known is not None and known.digest != row["digest"]:
                 raise OtherQuestionError(f"the key {key!r} was used for another question; use a new key")
-            waits = known is None or _passing(known)
+            waits = known is None or passing(known)
             if waits and max_waiting is not None and jobs.waiting(connection, dataset, project) >= max_waiting:
                 raise _full(f"{max_waiting} questions of this project wait")
             most = max_dummies if waits and kind == "dummy" else None
@@ -396,8 +397,3 @@ _ANEW = {"state": "waiting", "problem": None, "token": "", "lease": 0.0, "tries"
 
 def _full(told: str) -> BusyError:
     return BusyError(f"{told} already; nothing was charged; ask again when some are answered", RETRY_AFTER)
-
-
-def _passing(row: Any) -> bool:
-    """Whether a job failed for a reason after which the very same request may succeed."""
-    return row.state == "failed" and json.loads(row.problem)["retry_after"] is not None

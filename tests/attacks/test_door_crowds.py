@@ -17,7 +17,7 @@ import pytest
 from pets.errors import HeldError, NotFoundError
 from pets.ledger.db import reviews
 from pets.ledger.ledger import Ledger
-from pets.ledger.queued.job import TABLE
+from pets.ledger.queued.kinds import TABLE
 from pets.ledger.review.reviews import job_name
 from pets.ledger.review.tables import looks
 from pets.session.disclosure import solving

@@ -13,18 +13,6 @@ from pets.errors import UserError, shown
 from pets.ledger.db import jobs
 from pets.ledger.db.transaction import Transaction
 
-REFRESH = "refresh"
-"""The kind of a custodian's request to make the tables anew: no question, and nothing is charged for it."""
-
-LOOK, LET_OUT = "look", "let_out"
-"""What a reviewer asks about a table outside the grid: to look at what it would tell, and to let it leave."""
-
-KINDS = ("release", "group_keys", "top_keys", "rows_lost", "synthesise", "dummy", REFRESH, LOOK, LET_OUT)
-"""What a process answers."""
-
-TABLE = "table"
-"""The kind of a request for a table outside the grid: no process answers it; a person decides about it."""
-
 
 class JobState(Enum):
     """Where a job is in its life."""
@@ -52,7 +40,7 @@ class QueuedJob:
     """One request, as it waits, runs or has ended.
 
     Attributes:
-        kind: one of :data:`KINDS`, or :data:`TABLE`.
+        kind: one of :data:`~pets.ledger.queued.kinds.KINDS`, or :data:`~pets.ledger.queued.kinds.TABLE`.
         asked: the whole request, in its canonical form.
         key: the caller's idempotency key.
         at: when it came, in seconds since 1970.
@@ -155,3 +143,8 @@ def job_of(row: Any) -> QueuedJob:
         tries=row.tries,
         review=row.review,
     )
+
+
+def passing(row: Any) -> bool:
+    """Whether a job failed for a reason after which the very same request may succeed."""
+    return row.state == "failed" and json.loads(row.problem)["retry_after"] is not None

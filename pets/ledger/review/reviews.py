@@ -22,7 +22,8 @@ from pets.ledger.db.row_types import text
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.failpoint import failpoint
 from pets.ledger.ledger import Ledger
-from pets.ledger.queued.job import TABLE, QueuedJob, job_of, made_of
+from pets.ledger.queued.job import QueuedJob, job_of, made_of
+from pets.ledger.queued.kinds import TABLE
 from pets.ledger.review.output import same_person
 from pets.ledger.review.tables import question
 from pets.ledger.review.votes import REASONS, Decision, Stage, Vote, decided, known_decision

@@ -17,7 +17,8 @@ from pets.errors import HeldError, InternalError, NotApprovedError, OtherQuestio
 from pets.ledger.db import jobs, reviews
 from pets.ledger.db.row_types import text
 from pets.ledger.ledger import Ledger
-from pets.ledger.queued.job import TABLE, JobState, QueuedJob, told
+from pets.ledger.queued.job import JobState, QueuedJob, told
+from pets.ledger.queued.kinds import TABLE
 
 IN_REVIEW = (
     "this table is no sum of the grid's cells, so it is in review: another person decides whether it leaves, and "

@@ -6,7 +6,8 @@ What is found lies with the ledger's key, and not in the queue: the answer of su
 from __future__ import annotations
 
 from pets.common.codec import Json
-from pets.ledger.queued.job import LOOK, QueuedJob
+from pets.ledger.queued.job import QueuedJob
+from pets.ledger.queued.kinds import LOOK
 from pets.session.custody import Custody
 
 

@@ -13,7 +13,7 @@ from pets.common.entropy import random_id
 from pets.errors import ForbiddenError, LedgerError, PetsError, QueryError
 from pets.ledger.grants import Grants
 from pets.ledger.queue import Queue, QueuedJob
-from pets.ledger.queued.job import LET_OUT, LOOK, REFRESH
+from pets.ledger.queued.kinds import LET_OUT, LOOK, REFRESH
 from pets.ledger.review.reviews import Reviews
 from pets.protection.sdc import SDC
 from pets.service.answering.deciding import decided

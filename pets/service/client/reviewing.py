@@ -13,7 +13,7 @@ from pets.common import html_table
 from pets.common.codec import Json, canonical
 from pets.common.signing import VerifyingKey
 from pets.errors import PetsError, UserError, shown
-from pets.ledger.queued.job import TABLE
+from pets.ledger.queued.kinds import TABLE
 from pets.query_model.query import Query
 from pets.release.bounding.rows_lost import RowsLost
 from pets.release.keys.released_keys import ReleasedKeys

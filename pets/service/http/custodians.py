@@ -10,7 +10,8 @@ from typing import Any
 from pets.errors import NotFoundError, UserError
 from pets.ledger.grants import Granted, Grants
 from pets.ledger.publish.usage import failures, faults, usage
-from pets.ledger.queued.job import REFRESH, check_key
+from pets.ledger.queued.job import check_key
+from pets.ledger.queued.kinds import REFRESH
 from pets.service.access.grants import check_whole_ledger
 from pets.service.http.endpoint import Call, Endpoint, Later, Reply
 from pets.service.http.questions import state_of

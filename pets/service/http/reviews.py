@@ -10,7 +10,8 @@ from typing import Any
 
 from pets.common.codec import Json
 from pets.errors import ForbiddenError, NotFoundError, UserError, shown
-from pets.ledger.queued.job import LET_OUT, LOOK, TABLE, check_key
+from pets.ledger.queued.job import check_key
+from pets.ledger.queued.kinds import LET_OUT, LOOK, TABLE
 from pets.ledger.review.reviews import MAX_NOTE, Held, Reviews
 from pets.ledger.review.votes import Decision, known_decision
 from pets.service.access.grants import check_grant

@@ -14,7 +14,7 @@ from typing import Any
 
 from pets.errors import missing_extra
 from pets.ledger.events import ANY, KINDS, OF_JOBS, OF_WORKERS, Event, Listeners
-from pets.ledger.queued.job import KINDS as QUESTIONS
+from pets.ledger.queued.kinds import KINDS as QUESTIONS
 from pets.service.wire.problems import STATUS
 
 OTHER = "other"

@@ -11,7 +11,8 @@ from pets.errors import PetsError, UserError
 from pets.ledger.db import reviews
 from pets.ledger.db.row_types import parsed
 from pets.ledger.db.transaction import Transaction
-from pets.ledger.queued.job import TABLE, job_of
+from pets.ledger.queued.job import job_of
+from pets.ledger.queued.kinds import TABLE
 from pets.ledger.review.tables import Look, Notes, looks, notes_of, question
 from pets.plan.plan import Plan
 from pets.sdc.book import REVIEWED, Book, Told, book_of

@@ -15,7 +15,8 @@ from pets.common.codec import Json, digest
 from pets.common.literals import text as whole_text
 from pets.errors import HeldError, QueryError, UserError, shown
 from pets.ledger.db.transaction import Transaction
-from pets.ledger.queued.job import TABLE, QueuedJob
+from pets.ledger.queued.job import QueuedJob
+from pets.ledger.queued.kinds import TABLE
 from pets.ledger.review import tables
 from pets.ledger.review.reviews import LetOut, Reviews
 from pets.plan.plan import Plan

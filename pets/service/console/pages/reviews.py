@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from pets.common.codec import Json
 from pets.errors import BusyError, PetsError
-from pets.ledger.queued.job import LET_OUT, LOOK, TABLE
+from pets.ledger.queued.kinds import LET_OUT, LOOK, TABLE
 from pets.ledger.review.reviews import MAX_NOTE
 from pets.ledger.review.votes import REASONS, Decision
 from pets.service.client.reading import are_rounded

@@ -9,7 +9,7 @@ import pytest
 from pets.errors import ForbiddenError, NotFoundError
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import Queue
-from pets.ledger.queued.job import LET_OUT, LOOK
+from pets.ledger.queued.kinds import LET_OUT, LOOK
 from pets.service.answering.deciding import decided
 from pets.session.disclosure import solving
 from pets.session.disclosure.finding_store import FindingStore

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pets.errors import MissingExtraError
 from pets.ledger.events import KINDS, OF_JOBS, OF_REQUESTS, OF_WORKERS, Event, Listeners
 from pets.ledger.grants import Grants
-from pets.ledger.queued.job import KINDS as QUESTIONS
+from pets.ledger.queued.kinds import KINDS as QUESTIONS
 from pets.service.http.app import ENDPOINTS
 from pets.service.telemetry.metrics import METHODS, Gauges, Metrics
 from pets.service.wire.problems import STATUS

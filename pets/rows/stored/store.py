@@ -18,7 +18,7 @@ from urllib.parse import quote
 from pets.common.codec import Json, canonical
 from pets.common.entropy import random_id, rank_key
 from pets.common.files import replace_file
-from pets.errors import DataError
+from pets.errors import DataError, UserError
 from pets.rows.stored.counters import SUFFIX
 from pets.rows.stored.parts import Held, Part, from_json, to_json
 from pets.schema.schema import Schema
@@ -176,17 +176,24 @@ class Store:
         try:
             manifest = json.loads(self.json.read_bytes())
             seal = manifest.pop("seal")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise changed from None
         if manifest.get("layout") != LAYOUT:
             raise DataError(f"the snapshot of table {self.table!r} was made by another version of pets; make it again")
-        if manifest.get("table") != self.table or not hmac.compare_digest(str(seal), self._seal(manifest)):
+        try:
+            sealed = hmac.compare_digest(str(seal).encode("utf-8", "replace"), self._seal(manifest).encode())
+        except DataError:  # the key file's
+            raise
+        except (UserError, ValueError):  # what pets never writes
+            raise changed from None
+        if manifest.get("table") != self.table or not sealed:
             raise changed
-        held = Held(self.json, self._files(manifest))
-        for path in held.parts:
-            if not path.is_file():
+        files = self._files(manifest)
+        for path in files:
+            if not path.is_file():  # to open another kind of file could wait for ever
                 raise changed
             self._private(path, "the file")
+        held = Held(self.json, files)
         if tuple(map(Part.of, held.parts)) != from_json(manifest["parts"]):
             raise changed
         return dict(manifest), held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +51,7 @@ def test_a_snapshot_of_many_parts_is_read_whole_and_is_replaced_whole(tmp_path: 
     assert len(rows(made)) == len(whole), "its parts are held, though no name leads to them"
 
 
-@pytest.mark.parametrize("lost", ["removed", "changed", "swapped", "renamed", "linked"])
+@pytest.mark.parametrize("lost", ["removed", "changed", "swapped", "renamed", "linked", "pipe"])
 def test_a_part_that_is_not_as_it_was_is_refused(tmp_path: Path, lost: str) -> None:
     folder = tmp_path / "s"
     divided(folder, 3)
@@ -65,10 +66,34 @@ def test_a_part_that_is_not_as_it_was_is_refused(tmp_path: Path, lost: str) -> N
         third.write_bytes(one)
     elif lost == "renamed":
         third.rename(third.with_name("other.parquet"))
+    elif lost == "pipe":  # whoever opened it would wait for somebody who writes
+        third.unlink()
+        os.mkfifo(third, 0o600)
     else:
         third.rename(tmp_path / "elsewhere")
         third.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(DataError, match=r"was changed or is incomplete; make it again|can be read by others"):
+        Snapshot.open(EVENTS, "t", folder)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "[" * 100_000,
+        "{}",
+        '{"seal": "é"}',
+        '{"seal": "\\ud800"}',
+        '{"seal": "", "n": 1e400}',
+        '{"seal": "", "n": "\\ud800"}',
+    ],
+)
+def test_a_manifest_that_pets_could_not_have_written_is_refused_in_a_sentence(tmp_path: Path, damaged: str) -> None:
+    folder = tmp_path / "s"
+    divided(folder, 1)
+    layout = json.loads((folder / "t.json").read_bytes())["layout"]
+    told = damaged.replace('"seal"', f'"layout": {layout}, "table": "t", "seal"')
+    (folder / "t.json").write_text(told, encoding="utf-8")
+    with pytest.raises(DataError, match="was changed or is incomplete; make it again"):
         Snapshot.open(EVENTS, "t", folder)
 
 

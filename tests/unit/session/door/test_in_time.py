@@ -40,6 +40,23 @@ def test_whatever_takes_long_is_undecided_and_no_search_begins(monkeypatch: pyte
     assert searched or "sdc_seconds" in "".join(found.besides) or "in time" in "".join(found.besides)
 
 
+def test_no_search_begins_once_all_is_set_up_and_no_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    custodian, looked_at = kept(), itertools.count()
+    request = asked(custodian, days(0, 1))
+    monkeypatch.setattr(solving, "_replies", lambda question: None)
+    monkeypatch.setattr(checking, "monotonic", lambda: 0.0 * next(looked_at))
+    custodian.look(request)
+    last = next(looked_at) - 2  # by which the search is told how long it may take; then so is that without this table
+    searched = list[float]()
+    monkeypatch.setattr(solving, "_replies", lambda question: searched.append(question.seconds))
+    clock(monkeypatch, last)
+    found = custodian.look(request)
+    assert found.state == UNDECIDED and searched == [] and "in time" in "".join(found.besides)
+    clock(monkeypatch, last + 1)
+    custodian.look(request)
+    assert searched == [60.0]
+
+
 def test_what_a_refusal_closes_is_closed_where_time_ran_out(monkeypatch: pytest.MonkeyPatch) -> None:
     custodian = kept()
     custodian.refuse(asked(custodian, days(4, 5)), by="jo", reason="out-of-scope")

@@ -9,7 +9,7 @@ import pytest
 
 from pets.rows.engine import stopping
 
-LONG = "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE (a.range * b.range) % 7 = 3"
+LONG = "SELECT count(*) FROM range(30000) a, range(30000) b WHERE (a.range * b.range) % 7 = 3"
 
 
 class Cursor:

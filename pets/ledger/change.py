@@ -336,36 +336,6 @@ def _roster(tx: Transaction, row: Any, change: Change) -> Json:
     return dict(details)
 
 
-@dataclass(frozen=True)
-class CheckerKey:
-    """A key by which a checker signs votes about a dataset's outputs.
-
-    Attributes:
-        checker: whose it is.
-        key: its public half, in hex.
-        revoked: whether it is trusted no more.
-    """
-
-    checker: str
-    key: str
-    revoked: bool
-
-
-def checker_keys(tx: Transaction, dataset: str, own: VerifyingKey) -> dict[str, CheckerKey]:
-    """Every checker's key that was ever trusted for a dataset, by its public half.
-
-    Args:
-        own: the ledger's key, which signed each change.
-    """
-    out: dict[str, CheckerKey] = {}
-    for body in tx.changes(dataset):
-        one = Change.from_json(json.loads(dsse.verified(json.loads(body), PAYLOAD, own)))
-        if one.kind == "checker":
-            name, key = one.details["checker"], one.details["key"]
-            out[key] = CheckerKey(name, key, not one.details["trusted"])
-    return out
-
-
 def _checker(tx: Transaction, row: Any, change: Change) -> Json:
     name, key, trusted = (change.details[part] for part in ("checker", "key", "trusted"))
     literals.printable("checker", name)

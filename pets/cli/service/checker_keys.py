@@ -74,7 +74,7 @@ def list_(books: Books, dataset: Dataset) -> None:
     pets review key list --dataset stays --ledger ledger.db
     """
     from pets.common.signing import key_id
-    from pets.ledger.change import checker_keys
+    from pets.ledger.review.own_key import checker_keys
 
     ledger = books.open()
     with ledger.reading() as tx:

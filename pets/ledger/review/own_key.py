@@ -8,6 +8,7 @@ vote with its reason. So a vote counts for nothing else, whoever carries it.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,42 @@ from pets.common.codec import Json
 from pets.common.entropy import random_id
 from pets.common.signing import SigningKey, VerifyingKey
 from pets.errors import ForbiddenError, UserError, shown
-from pets.ledger.change import checker_keys
+from pets.ledger.change import PAYLOAD, Change
 from pets.ledger.db.transaction import Transaction
+from pets.ledger.log import dsse
 from pets.ledger.log.cleared import looked_at, vote_message
 from pets.ledger.review.output import output_name, same_person
 from pets.ledger.review.votes import Decision
+
+
+@dataclass(frozen=True)
+class CheckerKey:
+    """A key by which a checker signs votes about a dataset's outputs.
+
+    Attributes:
+        checker: whose it is.
+        key: its public half, in hex.
+        revoked: whether it is trusted no more.
+    """
+
+    checker: str
+    key: str
+    revoked: bool
+
+
+def checker_keys(tx: Transaction, dataset: str, own: VerifyingKey) -> dict[str, CheckerKey]:
+    """Every checker's key that was ever trusted for a dataset, by its public half.
+
+    Args:
+        own: the ledger's key, which signed each change.
+    """
+    out: dict[str, CheckerKey] = {}
+    for body in tx.changes(dataset):
+        one = Change.from_json(json.loads(dsse.verified(json.loads(body), PAYLOAD, own)))
+        if one.kind == "checker":
+            name, key = one.details["checker"], one.details["key"]
+            out[key] = CheckerKey(name, key, not one.details["trusted"])
+    return out
 
 
 @dataclass(frozen=True)

@@ -242,6 +242,7 @@ def test_every_kind_of_change_has_its_words() -> None:
         "source": {"table": "stays", "source": "file:/private/place.csv"},
         "approvers": {"keys": [key], "needed": 0},
         "roster": {"sites": ["a", "b", "c"], "membership": "0", "beside": ["1"], "tells": "Both show d."},
+        "checker": {"checker": "jo", "key": key, "trusted": True},
     }
     assert set(details) == set(KINDS)
     for kind, detail in details.items():

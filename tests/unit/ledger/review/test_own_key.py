@@ -14,14 +14,14 @@ from pets.common import signing
 from pets.common.codec import digest
 from pets.common.signing import SigningKey
 from pets.errors import ForbiddenError, LedgerError, UserError
-from pets.ledger.change import Change, apply, checker_keys, draft
+from pets.ledger.change import Change, apply, draft
 from pets.ledger.ledger import Ledger
 from pets.ledger.log.cleared import Cleared, vote_message
 from pets.ledger.log.tally import Wrong
 from pets.ledger.publish.read_log import published
 from pets.ledger.review.output import Output, Rules, output_name
 from pets.ledger.review.outputs import Outputs
-from pets.ledger.review.own_key import SignedVote, sign
+from pets.ledger.review.own_key import SignedVote, checker_keys, sign
 from pets.ledger.review.votes import Decision, OutputState
 from pets.ledger.review.voting import Voting
 from pets.verify import check

@@ -8,6 +8,7 @@ the groups it names.
 
 import contextlib
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator
@@ -275,6 +276,22 @@ class Source:
     snapshots: Annotated[
         str | None, typer.Option("--snapshots", metavar="FOLDER", help="A folder made by pets snapshot.")
     ] = None
+    engine: Annotated[
+        str, typer.Option("--engine", help="What counts rows: duckdb, polars or spark; all give the same integers.")
+    ] = "duckdb"
+    master: Annotated[
+        str | None,
+        typer.Option("--master", metavar="URL", help="With --engine spark: its cluster; left out, all cores here."),
+    ] = None
+
+    def chosen(self) -> str:
+        """The engine; where Spark is to run, the environment then says so to it."""
+        if self.master is not None:
+            if self.engine != "spark":
+                raise UserError("--master is of Spark; add --engine spark")
+            rest = os.environ.get("PYSPARK_SUBMIT_ARGS", "pyspark-shell")
+            os.environ["PYSPARK_SUBMIT_ARGS"] = f"--master {shlex.quote(self.master)} {rest}"
+        return self.engine
 
     def open(self, schema: "Schema", purse: Purse, ledger: "Ledger | None" = None, **more: Any) -> "Session":
         """A session on the data; ``more``: of what :class:`pets.Session` takes."""
@@ -283,7 +300,8 @@ class Source:
         if self.snapshots is not None and not self.data and not Path(self.snapshots).is_dir():
             raise DataError(f"the snapshot folder {self.snapshots!r} does not exist; make it with pets snapshot")
         with warnings.catch_warnings(action="ignore"):
-            session = purse.session(schema, ledger, data=self.sources(schema), snapshots=self.snapshots, **more)
+            given = {"data": self.sources(schema), "snapshots": self.snapshots, "engine": self.chosen()}
+            session = purse.session(schema, ledger, **given, **more)
         if self.data and session.reused:
             print(
                 f"pets: {', '.join(session.reused)} came from the snapshots in {self.snapshots}, not from --data; "

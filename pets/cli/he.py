@@ -171,6 +171,7 @@ def encrypt(
         purse.open(),
         data=source.sources(tables),
         snapshots=source.snapshots,
+        engine=source.chosen(),
         policy=Policy(allow_unbounded=allow_total),
     )
     friends = None if known is None else [he.Party.load(path) for path in known]

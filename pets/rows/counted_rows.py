@@ -83,7 +83,7 @@ class Rows:
             return table
         keyed = table.mutate(**{f"d{i}": self._slot(table, d) for i, d in enumerate(self._plan.layout.dimensions)})
         if cap is not None:
-            keyed = caps.first_groups(keyed, self._dimension_names, cap)
+            keyed = caps.first_groups(keyed, self._dimension_names, cap, self._engine)
         if most is None:
             return keyed
         if self._engine == "polars":

@@ -136,16 +136,14 @@ def prepare(
     """
     table = schema.table(name)
     columns = physical(schema, name)
-    for needed in (name, *([table.person_table] if table.person_table is not None else [])):
-        if needed not in sources:
-            raise DataError(f"no data was given for table {needed!r}{did_you_mean(needed, sources)}")
+    check_given(schema, name, sources)
     data = stage(run, con, name, table, sources[name], scratch, columns, "staged")
     rank_type = narrow(table.unit.max_rows)
     disagreeing = 0
     if any(other.person_table == name for other in schema.tables.values()):
         key, disagreeing = PERSON_TABLE_KEY, _disagreeing(run, data)
     if table.unit.column is None:
-        _limit(name, table, data.rows_valid)
+        limit(name, table, data.rows_valid)
         kind = narrow(max(data.rows_valid - 1, 0))
         # row_number() needs no window over people here: each row is somebody of their own
         values = ", ".join(
@@ -153,7 +151,7 @@ def prepare(
             + [f"{sql} AS {column}" for column, sql in data.settled("").items()]
         )
         rows = f"SELECT {values} FROM {data.relation}"
-        return Prepared(rows, _report(data, data.rows_valid, data.fates))
+        return Prepared(rows, report_of(data, data.rows_valid, data.fates))
     final = data.settled("s.")
     fates, extra, join = dict(data.fates), "", ""
     if table.person_table is not None:
@@ -179,7 +177,7 @@ def prepare(
     )
     *counted, people = one_line(run, "people", "true", ["count(*) FILTER (bare)"] if join else [])
     unattached = counted[0] if join else 0
-    _limit(name, table, people)
+    limit(name, table, people)
     roster.enter(run, "people")
     # (what may be added to has the type of all people that may ever come)
     kind = narrow(max(roster.codes - 1, 0) if table.unit.arrival is None else max(roster.codes, schema.people))
@@ -187,7 +185,7 @@ def prepare(
     arrival = None if table.unit.arrival is None else columns[table.unit.arrival]
     kept = rank(run, data.relation, "people", ordered, table.unit.max_rows, arrival)
     if roster.grown:
-        _limit(name, table, roster.people)
+        limit(name, table, roster.people)
         kept = (
             f"SELECT k.* REPLACE (k.n + p.seen AS n) FROM ({kept}) k JOIN people p USING (person) "
             f"WHERE k.n + p.seen <= {table.unit.max_rows}"
@@ -200,9 +198,17 @@ def prepare(
     listed = ", ".join([f"CAST(n AS {rank_type}) AS rank", f"CAST(person AS {kind}) AS person", *ordered, *ranks])
     return Prepared(
         f"SELECT {listed} FROM ({kept}) ORDER BY {', '.join(['n', *_clustered(schema, name, columns)])}",
-        _report(data, people, fates, unattached, disagreeing),
+        report_of(data, people, fates, unattached, disagreeing),
         None if arrival is None else _arrived(run, data, arrival),
     )
+
+
+def check_given(schema: Schema, name: str, sources: Mapping[str, Source]) -> None:
+    """Raise :class:`DataError` where a table, or the person table that is attached to it, has no source."""
+    person = schema.table(name).person_table
+    for needed in (name, *([person] if person is not None else [])):
+        if needed not in sources:
+            raise DataError(f"no data was given for table {needed!r}{did_you_mean(needed, sources)}")
 
 
 def physical(schema: Schema, name: str) -> dict[str, str]:
@@ -272,7 +278,8 @@ def _attributes(run: Run, person: Staged) -> None:
         run(f"DROP TABLE IF EXISTS {scrap}", "reading the person table")
 
 
-def _limit(name: str, table: Table, people: int) -> None:
+def limit(name: str, table: Table, people: int) -> None:
+    """Raise :class:`DataError` where a table has more people than its public bound."""
     if people > table.people:
         raise DataError(
             f"table {name!r} has more people than its schema's 'people' allows ({table.people}); raise 'people' to a "
@@ -280,9 +287,10 @@ def _limit(name: str, table: Table, people: int) -> None:
         )
 
 
-def _report(
+def report_of(
     data: Staged, people: int, fates: dict[str, ColumnReport], unattached: int = 0, disagreeing: int = 0
 ) -> Report:
+    """The fate of every row of a table, but for how many are kept."""
     return Report(
         rows_read=data.rows_read,
         rows_without_person=data.rows_without_person,

@@ -59,12 +59,16 @@ class Roster:
         ((count, last),) = run(f"SELECT count(*), max(person) {new}", "finding people").fetchall()
         self.people += count
         if self.people > self._most:
-            raise DataError(
-                f"the tables of dataset {self._dataset!r} have more people together than the largest 'people' in the "
-                f"schema allows ({self._most}); raise 'people' of one of them to a public bound that all people of the "
-                "dataset cannot pass"
-            )
+            raise too_many(self._dataset, self._most)
         self._to_come -= 1
         if self._to_come and count:
             run(f"INSERT INTO roster SELECT CAST(pid AS VARCHAR), person {new}", "finding people")
         self.codes = self.codes if last is None else int(last) + 1
+
+
+def too_many(dataset: str, most: int) -> DataError:
+    """The error where all tables together have more people than the schema's public bound."""
+    return DataError(
+        f"the tables of dataset {dataset!r} have more people together than the largest 'people' in the schema allows "
+        f"({most}); raise 'people' of one of them to a public bound that all people of the dataset cannot pass"
+    )

@@ -24,7 +24,10 @@ from pets.rows.report import Report
 from pets.rows.roster import Roster
 from pets.rows.scratch_db import Bench, Progress
 from pets.rows.sources import Source, plain, table_key
+from pets.rows.spark.making import make_on_spark
+from pets.rows.spark.sources import NOT_HERE, on_spark
 from pets.rows.stored.counters import fixed
+from pets.rows.stored.kinds import arrow_schema, kinds_of
 from pets.rows.stored.manifest import completed
 from pets.rows.stored.parts import Held
 from pets.rows.stored.store import New, Store, commit
@@ -86,6 +89,7 @@ class Snapshot:
         self.limits = limits or Limits()
         self._bench = bench
         self._held = held
+        self._kinds = kinds_of(schema, table)
         self._backend: Any = None
         self._types: dict[str, Any] = {}
         self._widened = False
@@ -132,14 +136,16 @@ class Snapshot:
         key: int | None = None,
         progress: bool = True,
         limits: Limits | None = None,
+        engine: str = "duckdb",
     ) -> dict[str, Snapshot]:
         """Make several tables ready together, as one set: a person has the same code in each of them.
 
-        Arguments and errors are those of :meth:`make`. All are stored, or none is.
+        Arguments and errors are those of :meth:`make`. All are stored, or none is. On the engine ``"spark"`` what Spark
+        reads (see :mod:`pets.rows.spark.sources`) is made ready there, and needs a folder that its workers reach, too.
         """
         problem: UserError
         try:
-            return cls._make_all(schema, tables, sources, folder, key, progress, limits or Limits())
+            return cls._make_all(schema, tables, sources, folder, key, progress, limits or Limits(), engine)
         except UserError as error:
             problem = error
         # raised here, outside the handler, so that no engine's error (it may quote a line of data) hangs on to it
@@ -156,6 +162,7 @@ class Snapshot:
         key: int | None,
         progress: bool,
         limits: Limits,
+        engine: str,
     ) -> dict[str, Snapshot]:
         for table in tables:
             schema.table(table)
@@ -165,6 +172,12 @@ class Snapshot:
         places = [store for store in stores if store is not None]
         for place in places:
             place.prepare()
+        if on_spark(sources):
+            if engine != "spark" or not places:
+                raise DataError(NOT_HERE)
+            made = make_on_spark(schema, tables, sources, places, key, set_id := random_id())
+            rest: dict[str, Any] = {"set_id": set_id, "folder": places[0].folder, "bench": None, "limits": limits}
+            return {t: cls(schema, t, one.id, one.report, held=one.held, **rest) for t, one in made.items()}
         bench = Bench(places[0].folder if places else None, limits)
         if bench.began_again and progress:
             print(BEGAN_AGAIN, file=sys.stderr)
@@ -275,7 +288,9 @@ class Snapshot:
         """Give a workbench the view :attr:`relation` of the stored parts."""
         links = [bench.link(path, f"{self.relation}-{place}") for place, path in enumerate(self._read())]
         listed = ", ".join(map(quoted, links))
-        bench.con.execute(f"CREATE VIEW {self.relation} AS SELECT * FROM read_parquet([{listed}])")
+        # (one type whichever engine wrote it: what is compiled for one snapshot is run on another)
+        typed = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in self._kinds.items())
+        bench.con.execute(f"CREATE VIEW {self.relation} AS SELECT * REPLACE ({typed}) FROM read_parquet([{listed}])")
 
     def ensure_wide(self) -> bool:
         """Build table :attr:`wide` once, where ``1 < max_rows <= 8``; says whether it exists.
@@ -320,8 +335,8 @@ class Snapshot:
         import pyarrow.parquet as pq
 
         if self._held is not None:
-            parts = [pq.read_table(path, memory_map=True, partitioning=None) for path in self._read()]
-            return pa.concat_tables(parts, promote_options="default")  # one part may say that it has no nulls
+            parts = (pq.read_table(path, memory_map=True, partitioning=None) for path in self._read())
+            return pa.concat_tables(part.cast(arrow_schema(part.schema, self._kinds)) for part in parts)
         self.connection()
         assert self._bench is not None
         return self._bench.con.cursor().sql(f"SELECT * FROM {self.relation}").to_arrow_table()

@@ -82,10 +82,7 @@ def opened(
         cells = {name: Cell(f"s{position[name]}", str(described[position[name]][1])) for name in wanted}
         for name, cell in cells.items():
             if cell.nested and not isinstance(domains[name], Identifier):
-                raise DataError(
-                    f"column {name!r} of table {table!r} holds lists or structures ({cell.kind[:60]}) in {label}, and "
-                    "a column has one value a row; unnest it, or leave it out of the schema"
-                )
+                raise nested(name, table, cell.kind, label)
         yield Opened(label, f"{relation} AS t({aliases})", cells)
     except (PetsError, KeyboardInterrupt):
         raise
@@ -110,6 +107,14 @@ def label_of(source: Source) -> str:
         return Path(source).name or str(source)
     module = type(source).__module__.split(".")[0]
     return f"the {module} {type(source).__name__}"
+
+
+def nested(column: str, table: str, kind: str, label: str) -> DataError:
+    """The error for a column whose cells hold several values."""
+    return DataError(
+        f"column {column!r} of table {table!r} holds lists or structures ({kind[:60]}) in {label}, and a column has "
+        "one value a row; unnest it, or leave it out of the schema"
+    )
 
 
 def absent(column: str, table: str, label: str, names: Sequence[object]) -> DataError:
@@ -222,7 +227,7 @@ def _file(
         link.symlink_to(copy)
         path, zipped = copy, False
     names, delimiter = header(path, label, wanted, zipped)
-    _check(names, wanted, label, table)
+    check(names, wanted, label, table)
     return relation(link, names, delimiter, zipped), names
 
 
@@ -233,11 +238,12 @@ def _parquet(link: Path, label: str, table: str, wanted: Sequence[str]) -> tuple
         names = pq.read_schema(link).names
     except Exception:
         raise DataError(f"{label} starts like Parquet but is damaged or cut short; copy it again") from None
-    _check(names, wanted, label, table)
+    check(names, wanted, label, table)
     return f"read_parquet({quoted(str(link))})", names
 
 
-def _check(names: Sequence[object], wanted: Sequence[str], label: str, table: str) -> None:
+def check(names: Sequence[object], wanted: Sequence[str], label: str, table: str) -> None:
+    """Raise :class:`DataError` where a wanted column is not among the names, or is there twice."""
     texts = [str(name) for name in names]
     for column in wanted:
         if column not in texts:
@@ -258,22 +264,22 @@ def _arrow(source: Source, label: str, table: str, domains: Mapping[str, Domain]
         return _ibis(connect(source, label, table), label, table, domains)
     module = type(source).__module__.split(".")[0]
     if module == "pandas" and hasattr(source, "columns"):
-        _check(list(source.columns), wanted, label, table)
+        check(list(source.columns), wanted, label, table)
         names = [str(name) for name in source.columns]
         columns = [pandas_column(source.iloc[:, names.index(name)], Texts(domains[name])) for name in wanted]
         return pa.table(columns, names=_numbered(wanted))
     if module == "polars" and hasattr(source, "collect_schema"):
-        _check(source.collect_schema().names(), wanted, label, table)
+        check(source.collect_schema().names(), wanted, label, table)
         chosen = source.select(wanted)
         return _polars(chosen.collect() if hasattr(chosen, "collect") else chosen, domains)
     if isinstance(source, pa.RecordBatch):
         source = pa.Table.from_batches([source])
     if isinstance(source, pa.Table):
-        _check(source.column_names, wanted, label, table)
+        check(source.column_names, wanted, label, table)
         positions = [source.column_names.index(name) for name in wanted]
         return source.select(positions).rename_columns(_numbered(wanted))
     if isinstance(source, pa.RecordBatchReader):
-        _check(source.schema.names, wanted, label, table)
+        check(source.schema.names, wanted, label, table)
         if source in _READ:
             raise DataError(f"{label} was read before, and it can be read only once; pass a pyarrow Table or a file")
         _READ.add(source)
@@ -312,7 +318,7 @@ def _ibis(expression: Any, label: str, table: str, domains: Mapping[str, Domain]
     import ibis
 
     wanted = list(domains)
-    _check(list(expression.columns), wanted, label, table)
+    check(list(expression.columns), wanted, label, table)
     held = pandas_frame(expression, label)
     if held is not None:
         return _arrow(held, label, table, domains)
@@ -355,7 +361,7 @@ def _attached(con: Any, url: str, label: str, table: str, wanted: Sequence[str])
         raise no_table(label, name, [key for key in known if not key.startswith("main.")])
     relation = f"{_ATTACHED}.{_name(known[name][0])}.{_name(known[name][1])}"
     names = [str(row[0]) for row in con.execute(f"DESCRIBE {relation}").fetchall()]
-    _check(names, wanted, label, table)
+    check(names, wanted, label, table)
     return relation, names
 
 

@@ -1,7 +1,8 @@
 """Tabulate: Plan × Snapshot → IntVector.
 
 Together with the snapshot this is the only code that touches rows. Each plan becomes a few ``GROUP BY`` statements
-over small integers, written once with Ibis and run by DuckDB or Polars; what leaves is one vector of exact integers.
+over small integers, written once with Ibis and run by DuckDB, Polars or Spark; what leaves is one vector of exact
+integers.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from pets.rows.people.lowered import People
 if TYPE_CHECKING:
     from pets.rows.snapshot import Snapshot
 
-Engine = Literal["duckdb", "polars"]
-ENGINES: tuple[str, ...] = ("duckdb", "polars")
+Engine = Literal["duckdb", "polars", "spark"]
+LOCAL: tuple[str, ...] = ("duckdb", "polars")
+"""The engines that count in this process."""
+ENGINES: tuple[str, ...] = (*LOCAL, "spark")
 
 
 @dataclass(frozen=True)

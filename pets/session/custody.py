@@ -106,8 +106,8 @@ class Custody:
             raise BudgetError(f"a session needs budget=pets.Budget(epsilon=…, delta=…), not {shown(budget)}")
         if not isinstance(engine, str) or engine not in ENGINES:
             raise UserError(f"engine {shown(engine)} does not exist{did_you_mean(engine, ENGINES)}")
-        if engine == "polars" and importlib.util.find_spec("polars") is None:
-            raise missing_extra("the engine 'polars'", "polars")
+        if (package := {"polars": "polars", "spark": "pyspark"}.get(engine)) and not importlib.util.find_spec(package):
+            raise missing_extra(f"the engine {engine!r}", engine)
         known = schema if isinstance(schema, Schema) else Schema.load(schema)
         scope = printable("project", project), printable("analyst", analyst)
         if policy is not None and not isinstance(policy, Policy):
@@ -115,7 +115,7 @@ class Custody:
         # what the ledger refuses is refused before a table is prepared
         book, root = _opened(ledger, known, budget), _root(known, data, snapshots, budget)
         check_root(book, root)
-        tables = Holdings(known, data, snapshots, progress=progress, limits=limits)
+        tables = Holdings(known, data, snapshots, progress=progress, limits=limits, engine=engine)
         allowed = Policy() if policy is None else policy
         account = Account(book, root, *scope, max_denials=allowed.max_denials, approval=allowed.approval)
         return cls(known, tables, account, policy=allowed, engine=engine)

@@ -39,8 +39,10 @@ class Session(GridVerbs, AnalystSession):
             :class:`pets.Ledger`. Left out, the account lives in the memory of this process, and dies with it.
         project, analyst: who asks, for the account.
         policy: what the custodian allows.
-        engine: ``"duckdb"`` or ``"polars"``; both give the same integers.
-        snapshots: a folder for the prepared tables; left out, they are kept in memory.
+        engine: ``"duckdb"``, ``"polars"`` or ``"spark"`` (on the Spark session of this process, or a local one);
+            all give the same integers.
+        snapshots: a folder for the prepared tables, or its ``file:///`` URL; left out, they are kept in memory. What
+            Spark alone reads (its data frames, ``"table:NAME"``) is prepared there, and needs one that workers reach.
         progress: whether preparation that takes over a second shows a bar.
 
     Raises:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pets.errors import DataError, QueryError, did_you_mean, shown
 from pets.plan.plan import Plan
@@ -33,14 +33,19 @@ class Holdings:
     """
 
     def __init__(
-        self, schema: Schema, data: Any, folder: str | Path | None, *, progress: bool, limits: Limits | None = None
+        self,
+        schema: Schema,
+        data: Any,
+        folder: str | Path | None,
+        *,
+        progress: bool,
+        limits: Limits | None = None,
+        engine: str = "duckdb",
     ) -> None:
         self._schema = schema
         self._sources = sources_of(schema, data)
-        if folder is not None and (not isinstance(folder, (str, Path)) or "\x00" in str(folder)):
-            raise DataError(f"snapshots must be a folder's path, not {shown(folder)}")
-        self._folder = None if folder is None else Path(folder)
-        self._progress = progress
+        self._folder = folder_of(folder)
+        self._progress, self._engine = progress, engine
         self._limits = limits or Limits()
         self._lock = threading.Lock()
         self._linked: dict[tuple[str, ...], Linked] = {}
@@ -157,9 +162,9 @@ class Holdings:
             elif name in self._sources:
                 self._check_person_table(name)
         new = [name for name in self._schema.tables if name in self._sources and name not in reused]
-        found |= Snapshot.make_all(
-            *(self._schema, new, self._sources), folder=self._folder, progress=self._progress, limits=self._limits
-        )
+        if new:
+            how: Any = {"progress": self._progress, "limits": self._limits, "engine": self._engine}
+            found |= Snapshot.make_all(self._schema, new, self._sources, folder=self._folder, **how)
         if not reuse:  # what there is no source for stays as it is
             found = self._snapshots | found
         found = {name: found[name] for name in self._schema.tables if name in found}
@@ -205,6 +210,26 @@ def sources_of(schema: Schema, data: Any) -> dict[str, Any]:
     return dict(data)
 
 
+def folder_of(snapshots: Any) -> Path | None:
+    """The folder of stored snapshots, from its path or its ``file:`` URL.
+
+    Raises :class:`DataError` for what is no folder of this machine's file system.
+    """
+    if snapshots is None:
+        return None
+    if not isinstance(snapshots, (str, Path)) or "\x00" in str(snapshots):
+        raise DataError(f"snapshots must be a folder's path, not {shown(snapshots)}")
+    parts = urlsplit(snapshots) if isinstance(snapshots, str) and "://" in snapshots else None
+    if parts is None:
+        return Path(snapshots)
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        raise DataError(
+            f"snapshots are stored in a folder of the file system, and {parts.scheme}:// is none; give 'file:///…', a "
+            "folder that is mounted here and on all workers"
+        )
+    return Path(unquote(parts.path))
+
+
 def origins(schema: Schema, data: Any, folder: str | Path | None) -> dict[str, str]:
     """By table, where its rows come from: a path or an address without its password; never anything of what is in it.
 
@@ -215,6 +240,9 @@ def origins(schema: Schema, data: Any, folder: str | Path | None) -> dict[str, s
         if not isinstance(source, (str, Path)):
             continue
         text = str(source)
+        if text.startswith("table:"):  # of the catalogue of a Spark session
+            found[name] = f"spark:{text}"
+            continue
         if "://" in text:
             parts = urlsplit(text.partition("#")[0])
             table = text.partition("#")[2] or name
@@ -225,7 +253,7 @@ def origins(schema: Schema, data: Any, folder: str | Path | None) -> dict[str, s
             found[name] = f"url:{parts.scheme}://{host}{parts.path}#{table}"
         else:
             found[name] = f"file:{Path(text).expanduser().resolve()}"
-    if isinstance(folder, (str, Path)) and "\x00" not in str(folder):
-        for name in schema.tables:
-            found.setdefault(name, f"file:{Path(folder).resolve() / name}")
+    place = folder_of(folder)
+    for name in schema.tables if place is not None else ():
+        found.setdefault(name, f"file:{Path(place or '').resolve() / name}")
     return found

@@ -75,8 +75,8 @@ def exact(
         data: one source a table (a single source will do for one table); or a :func:`snapshot` of the query's table,
             or the :func:`linked` tables that a question about people reads, for several questions and engines.
         query: what is asked; its row cap K applies, with one fixed key for which rows of a person are kept.
-        engine: ``"duckdb"``, ``"polars"``, ``"federated"``, or ``"encrypted"``: people are dealt out to ``parties``,
-            each encrypts its part, envelopes and total go through their bytes, and a key holder opens the sum.
+        engine: ``"duckdb"``, ``"polars"``, ``"spark"``, ``"federated"``, or ``"encrypted"``: people are dealt out to
+            ``parties``, each encrypts its part, envelopes and total go through their bytes, a key holder opens the sum.
         parties: for ``"encrypted"``, at least three.
         sites, secure: with ``"federated"``: the rows are dealt to so many sites, each person's to one (or ``data`` is a
             list with one entry a site), and the sites' vectors are combined that way, without noise.

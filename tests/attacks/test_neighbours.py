@@ -16,7 +16,8 @@ from pets import KeySet, col, count, count_units, histogram, mean, quantile, que
 from pets.plan.plan import make_plan
 from pets.query_model.query import Query
 from pets.rows.snapshot import Snapshot
-from pets.rows.tabulate import ENGINES, tabulate
+from pets.rows.tabulate import LOCAL as ENGINES
+from pets.rows.tabulate import tabulate
 from pets.schema.schema import Category, Date, Domain, Identifier, Integer, Lookup, Real, Schema, Table, Unit
 from tests.generative import neighbours
 

@@ -32,7 +32,7 @@ CONTENTS = {
         "docs/federation_from_nothing",
         "docs/guarantees",
         "docs/what_can_be_derived",
-        *("docs/choosing", "docs/checking_tables"),
+        *("docs/choosing", "docs/checking_tables", "docs/spark"),
         *("docs/witnesses", "docs/data_protection_officer"),
     ],
     "Run a service": [

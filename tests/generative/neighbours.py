@@ -11,7 +11,8 @@ from pets.plan.measure import Sensitivity
 from pets.plan.plan import Plan
 from pets.plan.selection.top_plan import COUNTS
 from pets.rows.snapshot import Snapshot
-from pets.rows.tabulate import ENGINES, tabulate
+from pets.rows.tabulate import LOCAL as ENGINES
+from pets.rows.tabulate import tabulate
 from pets.schema.schema import Schema
 from tests import oracle, strategies
 

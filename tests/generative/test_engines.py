@@ -16,7 +16,7 @@ from pets.federated.secure_sum.local import LocalParty
 from pets.federated.secure_sum.masked import MaskedParty
 from pets.plan.plan import Plan, make_plan
 from pets.plan.vector import IntVector
-from pets.rows.tabulate import ENGINES as TABULATORS
+from pets.rows.tabulate import LOCAL as TABULATORS
 from pets.rows.tabulate import tabulate
 from pets.testing import exact_answers
 from tests import he_parties, oracle, strategies

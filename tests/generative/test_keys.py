@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pets.plan.key_plan import KeyPlan, make_key_plan
 from pets.rows.snapshot import Snapshot
-from pets.rows.tabulate import ENGINES, key_counts
+from pets.rows.tabulate import LOCAL as ENGINES
+from pets.rows.tabulate import key_counts
 from pets.schema.schema import Boolean, Category, Date, Identifier, Integer, Schema, Table, Text, Unit
 from tests import oracle, strategies
 from tests.generative import neighbours

@@ -14,7 +14,7 @@ from hypothesis import event, given, settings
 from pets import testing
 from pets.plan.plan import make_plan
 from pets.rows.linked import Linked
-from pets.rows.tabulate import ENGINES as TABULATORS
+from pets.rows.tabulate import LOCAL as TABULATORS
 from pets.rows.tabulate import tabulate
 from tests import oracle, people, people_strategies
 from tests.generative.compare import differences

@@ -39,6 +39,7 @@ def snapshot(
     pets snapshot --schema stays.yaml --data stays.csv --out ready
     pets snapshot --schema stays.yaml --data february.csv --out ready --append
     pets query --schema stays.yaml --snapshots ready --by sex --count stays --epsilon 0.5
+    pets snapshot --schema stays.yaml --data stays=table:hospital.stays --out ready --engine spark
     """
     from pets.protection.budget import Budget
     from pets.session.session import Session
@@ -46,7 +47,8 @@ def snapshot(
     known = load_schema(schema)
     sources = source.sources(known)
     with warnings.catch_warnings(action="ignore"):  # of older snapshots there, which are made anew at once
-        session = Session(known, None if append else sources, budget=Budget(1.0, 1e-6), snapshots=out)
+        engine, data = source.chosen(), None if append else sources
+        session = Session(known, data, budget=Budget(1.0, 1e-6), snapshots=out, engine=engine)
     if append:
         session.append(sources)
     elif any(name in sources for name in session.reused):

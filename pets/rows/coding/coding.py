@@ -83,11 +83,14 @@ def identifier(domain: Identifier, cell: Cell, trim: bool) -> str:
     return f"CASE WHEN {absent} THEN NULL ELSE {text} END"
 
 
-def settle(domain: Domain, column: str) -> str:
-    """SQL that turns a staged code into the stored one: clamped values at their bound, every other mark null."""
+def settle(domain: Domain, column: str, kind: str | None = None) -> str:
+    """SQL that turns a staged code into the stored one: clamped values at their bound, every other mark null.
+
+    ``kind`` is the type of the stored code, where it is not DuckDB's.
+    """
     if isinstance(domain, Text):
         return f"CASE WHEN {column} = {BROKEN} THEN '' ELSE {column} END"
-    kind = code_type(domain)
+    kind = kind or code_type(domain)
     marks = MARKS[type(domain)]
     if BELOW not in marks:
         return f"CAST(CASE WHEN {column} < {domain.cells} THEN {column} ELSE {domain.cells} END AS {kind})"

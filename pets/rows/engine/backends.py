@@ -14,19 +14,27 @@ if TYPE_CHECKING:
     from pets.rows.snapshot import Snapshot
 
 _backends: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
+_lock = threading.RLock()  # people are counted over the tables of snapshots
 
 
 def backend(snapshot: Snapshot | People, engine: str) -> Any:
     """The Ibis backend that holds the snapshot as its table (``snapshot.relation``)."""
     if engine == "duckdb":
         return snapshot.connection()
-    if engine != "polars":
+    if engine not in ("polars", "spark"):
         raise InternalError(f"no rows are counted on the engine {engine!r}")
     with _lock:
-        if snapshot not in _backends:
-            _backends[snapshot] = _polars(snapshot)
-        return _backends[snapshot]
+        held = _backends.setdefault(snapshot, {})
+        if engine not in held or (engine == "spark" and not held[engine].alive):
+            held[engine] = _polars(snapshot) if engine == "polars" else _spark(snapshot)
+        return held[engine]
+
+
+def _spark(snapshot: Snapshot | People) -> Any:
+    from pets.rows.engine.spark_rows import SparkBackend
+
+    under = snapshot.linked if isinstance(snapshot, People) else {}
+    return SparkBackend(snapshot, {table: backend(one, "spark").name for table, one in under.items()})
 
 
 def _polars(snapshot: Snapshot | People) -> Any:

@@ -1,4 +1,4 @@
-"""Arithmetic in SQL: the codes of derived columns as expressions of DuckDB."""
+"""Arithmetic in SQL: the codes of derived columns as expressions of DuckDB, or of Spark."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from typing import Any
 
 
 class Sql:
-    """An expression that is computed with as a number is; all of its numbers are whole ones of 64 bits."""
+    """An expression that is computed with as a number is; all of its numbers are whole ones of 64 bits.
+
+    Attributes:
+        WHOLE: how whole numbers are divided; neither is ever negative.
+    """
+
+    WHOLE = "//"
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     def _with(self, sign: str, other: Any) -> Sql:
-        return Sql(f"({self.text} {sign} {_text(other)})")
+        return type(self)(f"({self.text} {sign} {_text(other)})")
 
     def __add__(self, other: Any) -> Sql:
         return self._with("+", other)
@@ -21,13 +27,13 @@ class Sql:
         return self._with("-", other)
 
     def __rsub__(self, other: Any) -> Sql:
-        return Sql(str(other)) - self
+        return type(self)(str(other)) - self
 
     def __mul__(self, other: Any) -> Sql:
         return self._with("*", other)
 
     def __floordiv__(self, other: Any) -> Sql:
-        return self._with("//", other)
+        return self._with(self.WHOLE, other)
 
     def __mod__(self, other: Any) -> Sql:
         return self._with("%", other)
@@ -50,10 +56,16 @@ class Sql:
     __hash__ = None  # type: ignore[assignment]
 
 
+class SparkSql(Sql):
+    """The same for Spark, where ``/`` of whole numbers is a fraction."""
+
+    WHOLE = "div"
+
+
 def _text(value: Any) -> str:
     return value.text if isinstance(value, Sql) else str(value)
 
 
 def either(where: Sql, one: Any, other: Any) -> Sql:
     """One where the condition holds, and the other where it does not."""
-    return Sql(f"CASE WHEN {where.text} THEN {_text(one)} ELSE {_text(other)} END")
+    return type(where)(f"CASE WHEN {where.text} THEN {_text(one)} ELSE {_text(other)} END")

@@ -11,7 +11,9 @@ from pets.plan.plan import Plan
 from pets.rows.linked import Linked
 from pets.rows.people import dense
 from pets.rows.people.frames import people_frame
+from pets.rows.people.spark_sql import SparkPeopleSql
 from pets.rows.people.sql import NARROW, PeopleSql, Source
+from pets.rows.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,6 +53,19 @@ class People:
     def connection(self) -> Any:
         """The Ibis DuckDB backend that holds the linked tables."""
         return self._linked.connection()
+
+    @property
+    def linked(self) -> Mapping[str, Snapshot]:
+        """The snapshots that the question reads, by table."""
+        assert self._plan.people_of is not None
+        return {name: self._linked.snapshots[name] for name in self._plan.people_of.tables}
+
+    def spark(self, views: Mapping[str, str]) -> str:
+        """The rows as a statement of Spark, over views of the linked tables, by table."""
+        made = SparkPeopleSql(
+            self._plan, {name: Source(view, self._linked.columns(name)) for name, view in views.items()}
+        )
+        return f"{made.statement()}SELECT * FROM {self.relation}"
 
     def tell(self, cursor: Any) -> None:
         """Tell a cursor of that backend how many people it is to group, where it groups all of them into few groups."""

@@ -178,7 +178,7 @@ class PeopleSql:
         if isinstance(step, Fill):
             return f"CASE WHEN b.s{step.of} = {step.null} THEN {step.code} ELSE b.s{step.of} END"
         if isinstance(step, Compute):
-            codes = {name: Sql(f"CAST(b.s{index} AS BIGINT)") for name, index in step.columns}
+            codes = {name: self.NUMBER(f"CAST(b.s{index} AS BIGINT)") for name, index in step.columns}
             found = derived_code(step.made, dict(step.domains), codes.__getitem__, either, lambda code: code)
             return str(found.text)
         if isinstance(step, Choice):
@@ -193,8 +193,7 @@ class PeopleSql:
             days = f"(CAST(b.s{one} AS BIGINT) - b.s{two} + {step.shift})"
             return f"CASE WHEN {nulls} OR {days} NOT BETWEEN 0 AND {cells - 1} THEN {cells} ELSE {days} END"
         born, at = (
-            f"(DATE {quoted(first.isoformat())} + CAST(b.s{index} AS INTEGER))"
-            for first, index in zip(step.first, (one, two), strict=True)
+            self._day(first.isoformat(), f"b.s{index}") for first, index in zip(step.first, (one, two), strict=True)
         )
         # who was born on 29 February is older from 1 March on: months and days are compared as they are
         early = f"(month({at}) * 32 + day({at}) < month({born}) * 32 + day({born}))"
@@ -228,7 +227,7 @@ class PeopleSql:
         for one in read.differences:
             code, other = columns[one.column], self._steps[one.step].domain
             two = (
-                f"CAST({each} AS BIGINT)" if width == 1 else f"(CAST({each} AS BIGINT) + {start}) // {width}"
+                f"CAST({each} AS BIGINT)" if width == 1 else self._whole(f"(CAST({each} AS BIGINT) + {start})", width)
                 for each, width, start in zip((code, f"b.s{one.step}"), one.widths, one.starts, strict=True)
             )
             made[one.name] = f"{' - '.join(two)} + {one.shift}"
@@ -242,7 +241,7 @@ class PeopleSql:
             sql = f"({' OR '.join(tests)})" if tests else "false"
             return f"({there[predicate.column]} AND {sql})" if predicate.column in there else sql
         if isinstance(predicate, Texts):
-            listed = ", ".join(map(quoted, predicate.values))
+            listed = ", ".join(map(self._literal, predicate.values))
             return f"{columns[predicate.column]} {'' if predicate.among else 'NOT '}IN ({listed})"
         terms = [self._predicate(term, columns, there) for term in predicate.terms]
         every = isinstance(predicate, AllOf)
@@ -266,24 +265,43 @@ class PeopleSql:
             assert step.by is not None
             by, bits = columns[step.by], self._rank_bits(step.table)
             place = f"CAST({by} AS BIGINT)" if how == "first" else f"({step.order} - CAST({by} AS BIGINT))"
-            return f"arg_min({code}, {place} * {2**bits} + x.rank) FILTER (WHERE {by} < {step.order})"
+            return f"{self.FIRST}({code}, {place} * {2**bits} + x.rank) FILTER (WHERE {by} < {step.order})"
         if how == "count_distinct":
             return f"least(count(DISTINCT {code}) {valued}, {step.high})"
         if how in ("days_with", "episodes"):
-            day = code if step.width == 1 else f"(CAST({code} AS BIGINT) + {step.start}) // {step.width}"
+            day = code if step.width == 1 else self._whole(f"(CAST({code} AS BIGINT) + {step.start})", step.width)
             if how == "days_with":
                 return f"least(count(DISTINCT {day}) {valued}, {step.high})"
             # an episode begins with each day that lies further than the gap from the day before
-            days = f"list_sort(list(DISTINCT CAST({day} AS BIGINT)) {valued})"
-            apart = f"list_filter(list_zip({days}[2:], {days}[:-2]), lambda two: two[1] - two[2] > {step.gap})"
-            return f"CASE WHEN count(*) {valued} = 0 THEN 0 ELSE least(1 + len({apart}), {step.high}) END"
+            apart = self._apart(f"CAST({day} AS BIGINT)", valued, step.gap)
+            return f"CASE WHEN count(*) {valued} = 0 THEN 0 ELSE least(1 + {apart}, {step.high}) END"
         total, rows = f"CAST(sum({code}) {valued} AS BIGINT)", f"count(*) {valued}"
         if how == "mean":
-            return f"(2 * {total} + {rows}) // (2 * {rows})"
+            return self._whole(f"(2 * {total} + {rows})", f"(2 * {rows})")
         assert how == "sum"
         total = f"({step.scale} * {total} + {step.start} * {rows})"
         # (greatest and least leave nulls out, so that nobody without a value gets the lower end)
         return f"CASE WHEN {rows} = 0 THEN NULL ELSE greatest(least({total}, {step.high}), {step.low}) - {step.low} END"
+
+    # what engines write differently ------------------------------------------------------------------------------
+
+    FIRST, NUMBER = "arg_min", Sql
+
+    def _whole(self, of: str, by: object) -> str:
+        """Whole numbers divided, neither of them negative; no value where ``by`` is 0."""
+        return f"{of} // {by}"
+
+    def _literal(self, text: str) -> str:
+        return quoted(text)
+
+    def _day(self, first: str, after: str) -> str:
+        """A day by its number after the first."""
+        return f"(DATE {quoted(first)} + CAST({after} AS INTEGER))"
+
+    def _apart(self, day: str, valued: str, gap: int) -> str:
+        """How many different days lie further than the gap from the day before."""
+        days = f"list_sort(list(DISTINCT {day}) {valued})"
+        return f"len(list_filter(list_zip({days}[2:], {days}[:-2]), lambda two: two[1] - two[2] > {gap}))"
 
     def _rank_bits(self, table: str) -> int:
         return dict(self._of.kept)[table].bit_length()

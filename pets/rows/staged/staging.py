@@ -1,4 +1,7 @@
-"""Staging: one table's source, read once into the codes of its columns, with the fate of every cell counted."""
+"""Staging: a source is read once, and each of its cells becomes a code or the mark of why it has none.
+
+What became of every row is then counted from the codes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pets.rows.coding import coding
-from pets.rows.coding.cell import ABOVE, BELOW, NULL, OUT, UNPARSABLE, code_type
+from pets.rows.coding.cell import ABOVE, BELOW, NULL, OUT, UNPARSABLE, Cell, code_type
 from pets.rows.report import ColumnReport
 from pets.rows.roster import Run
 from pets.rows.sources import Source, opened
@@ -52,6 +55,77 @@ class Staged:
         return out
 
 
+@dataclass(frozen=True)
+class Selection:
+    """The SQL of one table's staging.
+
+    Attributes:
+        setup: statements to run first: types that hold a category's values.
+        kinds: those types, to be dropped afterwards.
+        sql: what selects ``pid`` (where there is one) and the staged codes.
+    """
+
+    setup: tuple[str, ...]
+    kinds: tuple[str, ...]
+    sql: str
+
+
+def read_of(table: Table) -> list[str]:
+    """The columns that are read from a source: the unit's, and whatever is coded and no look-up."""
+    unit = table.unit.column
+    read = [c for c, d in _coded(table).items() if not (isinstance(d, Category) and d.lookup is not None)]
+    return [*([unit] if unit is not None else []), *read] or list(table.columns)[:1]
+
+
+def _coded(table: Table) -> dict[str, Domain]:
+    return {column: domain for column, domain in table.columns.items() if not isinstance(domain, Identifier)}
+
+
+def selection(
+    table: Table, cells: Mapping[str, Cell], relation: str, columns: Mapping[str, str], into: str
+) -> Selection:
+    """The staging of a table: a row becomes a row, by its own cells alone.
+
+    Args:
+        table: of the schema.
+        cells: how each of :func:`read_of` is read from ``relation``.
+        columns: each coded column's physical name.
+        into: a beginning of names that are free.
+    """
+    unit, domains = table.unit.column, _coded(table)
+    lookups = {c: d for c, d in domains.items() if isinstance(d, Category) and d.lookup is not None}
+    levels: list[list[str]] = []
+    stages: list[str] = []
+    setup: list[str] = []
+    kinds: list[str] = []
+    if unit is not None:
+        person = table.columns[unit]
+        assert isinstance(person, Identifier)
+        stages.append(f"{coding.identifier(person, cells[unit], table.unit.trim)} AS pid")
+    for column, domain in domains.items():
+        if column in lookups:
+            continue
+        key = f"{into}_{columns[column]}"
+        made = coding.coding(domain, cells[column], f"h_{key}", f"e_{key}")
+        kinds += [f"e_{key}"] * bool(made.setup)
+        setup += made.setup
+        for level, (helper, sql) in enumerate(made.steps):
+            levels += [[]] * (level == len(levels))
+            levels[level] = [*levels[level], f"{sql} AS {helper}"]
+        stages.append(f"{made.stage} AS {columns[column]}")
+    found = ["*"]
+    for column, target in lookups.items():
+        assert target.lookup is not None
+        of = target.lookup.column
+        origin = table.columns[of]
+        assert isinstance(origin, Category)
+        found.append(f"{coding.look_up(target, origin, columns[of])} AS {columns[column]}")
+    for helpers in levels:
+        relation = f"(SELECT {', '.join(['*', *helpers])} FROM {relation})"
+    staged = f"SELECT {', '.join(stages) or '1 AS unit'} FROM {relation}"
+    return Selection(tuple(setup), tuple(kinds), f"SELECT {', '.join(found)} FROM ({staged})")
+
+
 def stage(
     run: Run, con: Any, name: str, table: Table, source: Source, scratch: Path, columns: Mapping[str, str], into: str
 ) -> Staged:
@@ -59,57 +133,26 @@ def stage(
 
     Raises :class:`DataError` for a source that cannot be read or that lacks a column.
     """
-    unit = table.unit.column
-    domains = {column: domain for column, domain in table.columns.items() if not isinstance(domain, Identifier)}
-    lookups = {c: d for c, d in domains.items() if isinstance(d, Category) and d.lookup is not None}
-    read = {column: domain for column, domain in domains.items() if column not in lookups}
-    wanted = [*([unit] if unit is not None else []), *read] or list(table.columns)[:1]
     with opened(
-        con, source, name, {column: table.columns[column] for column in wanted}, scratch, table.encoding
+        con, source, name, {column: table.columns[column] for column in read_of(table)}, scratch, table.encoding
     ) as data:
-        levels: list[list[str]] = []
-        stages: list[str] = []
-        kinds: list[str] = []
-        if unit is not None:
-            person = table.columns[unit]
-            assert isinstance(person, Identifier)
-            stages.append(f"{coding.identifier(person, data.cells[unit], table.unit.trim)} AS pid")
-        for column, domain in read.items():
-            key = f"{into}_{columns[column]}"
-            made = coding.coding(domain, data.cells[column], f"h_{key}", f"e_{key}")
-            kinds += [f"e_{key}"] * bool(made.setup)
-            for statement in made.setup:
-                run(statement, f"reading {data.label}")
-            for level, (helper, sql) in enumerate(made.steps):
-                levels += [[]] * (level == len(levels))
-                levels[level] = [*levels[level], f"{sql} AS {helper}"]
-            stages.append(f"{made.stage} AS {columns[column]}")
-        found = ["*"]
-        for column, target in lookups.items():
-            assert target.lookup is not None
-            of = target.lookup.column
-            origin = table.columns[of]
-            assert isinstance(origin, Category)
-            found.append(f"{coding.look_up(target, origin, columns[of])} AS {columns[column]}")
-        relation = data.relation
-        for helpers in levels:
-            relation = f"(SELECT {', '.join(['*', *helpers])} FROM {relation})"
-        run(
-            f"CREATE TEMP TABLE {into} AS SELECT {', '.join(found)} FROM (SELECT {', '.join(stages) or '1 AS unit'} "
-            f"FROM {relation})",
-            f"reading {data.label}",
-        )
-        for kind in kinds:
+        chosen = selection(table, data.cells, data.relation, columns, into)
+        for statement in chosen.setup:
+            run(statement, f"reading {data.label}")
+        run(f"CREATE TEMP TABLE {into} AS {chosen.sql}", f"reading {data.label}")
+        for kind in chosen.kinds:
             run(f"DROP TYPE IF EXISTS {kind}", f"reading {data.label}")
-    return _counted(run, into, {column: columns[column] for column in domains}, domains, unit is not None)
+    return counted(run, into, table, columns)
 
 
-def _counted(run: Run, into: str, names: dict[str, str], domains: dict[str, Domain], has_person: bool) -> Staged:
-    """Count every fate: one aggregate pass, and another over the columns in which anything is amiss."""
-    person = "pid IS NOT NULL" if has_person else "true"
+def counted(run: Run, into: str, table: Table, columns: Mapping[str, str]) -> Staged:
+    """Count every fate of staged rows: one aggregate pass, and another over the columns in which anything is amiss."""
+    domains = _coded(table)
+    names = {column: columns[column] for column in domains}
+    person = "pid IS NOT NULL" if table.unit.column is not None else "true"
     lacks = {c: coding.lacks(d, names[c]) for c, d in domains.items() if not d.nullable}
     row = one_line(
-        run, into, person, [f"count(*) FILTER ({coding.valueless(d, names[c])})" for c, d in domains.items()]
+        run, into, person, [f"count(*) FILTER (WHERE {coding.valueless(d, names[c])})" for c, d in domains.items()]
     )
     marked = {c: d for (c, d), count in zip(domains.items(), row, strict=False) if count}
     with_person, total = row[-1], one_line(run, into, "true", [])[-1]
@@ -119,7 +162,7 @@ def _counted(run: Run, into: str, names: dict[str, str], domains: dict[str, Doma
     found: tuple[int, ...] = (0, with_person)
     if tests:
         all_lacks = " OR ".join(lacks.values()) or "false"
-        found = one_line(run, into, person, [f"count(*) FILTER ({test})" for test in [*tests, all_lacks]])
+        found = one_line(run, into, person, [f"count(*) FILTER (WHERE {test})" for test in [*tests, all_lacks]])
     counts = dict(zip(wanted, found, strict=False))
     dropped = dict(zip(lacks, found[len(wanted) :], strict=False))
     all_dropped = found[-2]  # the last is the number of rows

@@ -11,7 +11,8 @@ import pets
 from pets.errors import QueryError
 from pets.plan.plan import make_plan
 from pets.rows.snapshot import Snapshot
-from pets.rows.tabulate import ENGINES, tabulate
+from pets.rows.tabulate import LOCAL as ENGINES
+from pets.rows.tabulate import tabulate
 
 PEOPLE = 2**40
 K = 16

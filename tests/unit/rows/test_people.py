@@ -17,7 +17,8 @@ from pets.plan.plan import make_plan
 from pets.plan.predicate import Texts, met
 from pets.query_model.query import Query
 from pets.rows.people.sql import PeopleSql, Source
-from pets.rows.tabulate import ENGINES, tabulate
+from pets.rows.tabulate import LOCAL as ENGINES
+from pets.rows.tabulate import tabulate
 from tests.generative.neighbours import Moved
 
 ROWS = 9

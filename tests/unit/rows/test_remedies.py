@@ -245,6 +245,7 @@ CASES = [
     Case(lambda: made(key=-1), "a whole number from 0 to 2^64 - 1", lambda: made(key=1)),
     Case(refreshed(False), "open it again", refreshed(True)),
     Case(overtaken(False), "make it again", overtaken(True)),
+    Case(lambda: made("table:stays"), "open the session with engine='spark' and snapshots=", lambda: made(ROWS)),
     Case(stored(schema=MORE), "make it again", stored(schema=MORE, again=True)),
     Case(stored(lambda kept: kept.chmod(0o755)), "run: chmod 700 s", stored(lambda kept: kept.chmod(0o700))),
     Case(

@@ -14,7 +14,8 @@ import pets
 from pets import testing
 from pets.federated import Federation, Site, SitePolicy
 from pets.plan.plan import make_plan
-from pets.rows.tabulate import ENGINES, tabulate
+from pets.rows.tabulate import LOCAL as ENGINES
+from pets.rows.tabulate import tabulate
 
 SCHEMA = pets.Schema(
     {

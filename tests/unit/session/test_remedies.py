@@ -49,6 +49,10 @@ def closed() -> pets.Session:
         return session
 
 
+def stored_at(address: str) -> Any:
+    return lambda folder: opened(snapshots=address.format(folder))
+
+
 def kept() -> pets.Custodian:
     return pets.Custodian(SCHEMA, ROWS, budget=BUDGET, progress=False)
 
@@ -109,6 +113,7 @@ CASES = [
     *DOOR,
     *AIRLOCK,
     # opening
+    Case(stored_at("s3://bucket/{}"), "give 'file:///…'", stored_at("file://{}/ready")),
     Case(
         lambda: opened(budget=3), "budget=pets.Budget(epsilon=…, delta=…)", lambda: opened(budget=pets.Budget(1, 1e-6))
     ),

@@ -14,7 +14,8 @@ import pets
 from pets import col
 from pets.plan.plan import make_plan
 from pets.rows.snapshot import Snapshot
-from pets.rows.tabulate import ENGINES, tabulate
+from pets.rows.tabulate import LOCAL as ENGINES
+from pets.rows.tabulate import tabulate
 
 R = random.Random(8)
 DAYS = ("mon", "tue", "wed")

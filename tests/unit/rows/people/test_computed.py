@@ -12,7 +12,8 @@ from pets import col
 from pets.errors import QueryError
 from pets.plan.plan import make_plan
 from pets.query_model.query import Query
-from pets.rows.tabulate import ENGINES, tabulate
+from pets.rows.tabulate import LOCAL as ENGINES
+from pets.rows.tabulate import tabulate
 from tests.generative.neighbours import Moved
 from tests.unit.rows.test_people import DRUGS, FIRST, ROWS, SCHEMA, STAYS, data, day, linked, vector
 

@@ -11,7 +11,8 @@ from pets.query_model.query import Query
 from pets.rows.linked import Linked
 from pets.rows.people import dense
 from pets.rows.people.lowered import People
-from pets.rows.tabulate import ENGINES, tabulate
+from pets.rows.tabulate import LOCAL as ENGINES
+from pets.rows.tabulate import tabulate
 from tests.unit.rows.test_people import DRUGS, FIRST, SCHEMA, STAYS, data, linked
 
 MANY = 6000  # codes of 13 bits, also of those in the person table

@@ -1,0 +1,276 @@
+"""Making on Spark: tables coded, ranked and written as parts by the caller's cluster; no row comes to this process.
+
+The codes and the places of rows are those that DuckDB gives on one machine. Ranking needs a person's rows together, so
+it moves the table once, by person; nothing else has a step in one task.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pets.common.entropy import random_id, rank_key
+from pets.errors import DataError, InternalError, UserError
+from pets.rows.coding.cell import null_code
+from pets.rows.coding.ranked_groups import ranked_group
+from pets.rows.ranking import PERSON_TABLE_KEY, check_given, limit, physical, report_of, stored_ranks
+from pets.rows.report import Report
+from pets.rows.roster import too_many
+from pets.rows.scratch_db import sweep
+from pets.rows.sources import plain
+from pets.rows.spark import worker
+from pets.rows.spark.spark_session import beside, parts, url_of
+from pets.rows.spark.staged import OnSpark, Stager, code_kind
+from pets.rows.stored.manifest import completed, manifest_of
+from pets.rows.stored.parts import Held
+from pets.rows.stored.store import New, Store, commit
+from pets.schema.schema import Schema
+
+TRIES = 8
+"""Salts that are tried until no two people have one code; the first does but once in thousands of makings."""
+
+
+class Making:
+    """Makes the tables of one set.
+
+    Args:
+        schema: the public description.
+        sources: a source for each table's name.
+        folder: a private folder that all workers reach; its owner removes it.
+    """
+
+    def __init__(self, schema: Schema, sources: Mapping[str, Any], folder: Path) -> None:
+        self._schema, self._sources, self._folder = schema, sources, folder
+        self._session = beside()
+        self._id = random_id()
+        self._stager = Stager(self._session, folder, self._id, rank_key())
+        self._staged: dict[str, OnSpark] = {}
+        self._views: list[str] = []
+        self.label = "Spark"
+
+    def close(self) -> None:
+        """Drop the views; what they read goes with the folder."""
+        for name in (*self._views, *self._stager.views):
+            self._session.catalog.dropTempView(name)
+
+    def run(self, sql: str, _doing: str) -> Any:
+        """A statement's few lines of counts: what a cursor of DuckDB gives."""
+        return _Found(self._session.sql(sql))
+
+    def stage(self, tables: Sequence[str], keys: Mapping[str, int]) -> None:
+        """Read each table, and each that is attached to one, once; ``keys`` are the rank keys."""
+        attached = {one.person_table for one in self._schema.tables.values()}
+        needed = dict.fromkeys(tables)
+        for name in tables:
+            check_given(self._schema, name, self._sources)
+            if (person := self._schema.table(name).person_table) is not None:
+                needed.setdefault(person)
+        for name in needed:
+            key = PERSON_TABLE_KEY if name in attached else keys[name]
+            table, columns = self._schema.table(name), physical(self._schema, name)
+            self.label = f"the data of table {name!r}"
+            self._staged[name] = self._stager.stage(self.run, name, table, self._sources[name], columns, key)
+        self._number(tables)
+
+    def _number(self, tables: Sequence[str]) -> None:
+        """See to it that two people have two codes, and that they are no more than the schema's public bound."""
+        held = {name: one for name, one in self._staged.items() if one.table.unit.column is not None}
+        if not held:
+            return
+        for _ in range(TRIES):
+            everybody = " UNION ALL ".join(
+                f"SELECT person, pid, {str(name in tables).lower()} AS made FROM {one.staged.relation}"
+                for name, one in held.items()
+            )
+            ids = "min(pid) AS least, max(pid) AS most, bool_or(made) AS made"
+            people, two = self.run(
+                "SELECT count(*) FILTER (WHERE made), count(*) FILTER (WHERE least <> most) FROM "
+                f"(SELECT {ids} FROM ({everybody}) GROUP BY person)",
+                "finding people",
+            ).fetchall()[0]
+            if not two:
+                if people > self._schema.people:
+                    raise too_many(self._schema.dataset, self._schema.people)
+                return
+            self._stager.salt = rank_key()
+            for one in held.values():
+                self._stager.recode(one)
+        raise InternalError("no salt tells all people apart")
+
+    def write(self, name: str, new: Path, public_id: str) -> Report:
+        """Rank a staged table and write its parts into a folder; gives the fate of every row, but for those kept."""
+        table, one = self._schema.table(name), self._staged[name]
+        kind = code_kind_of(table.unit.max_rows)
+        fates, unattached, disagreeing = dict(one.staged.fates), 0, 0
+        if any(other.person_table == name for other in self._schema.tables.values()):
+            disagreeing = self._disagreeing(one)
+        if table.unit.column is None:
+            codes = ", ".join(f"{sql} AS {column}" for column, sql in one.settled().items())
+            # (each row is somebody of their own; Spark numbers them partition by partition)
+            listed = ", ".join([f"CAST(1 AS {kind}) AS rank", "monotonically_increasing_id() AS person", codes])
+            frame = self._session.sql(f"SELECT {listed} FROM {one.staged.relation}")
+        else:
+            arrival = None if table.unit.arrival is None else one.columns[table.unit.arrival]
+            frame = self._ranked(one, table.unit.max_rows, arrival)
+            if table.person_table is not None:
+                person = self._staged[table.person_table]
+                frame = self._attached(frame, person, one.columns)
+                fates |= person.staged.fates
+                disagreeing, unattached = self._disagreeing(person), self._unattached(one, person)
+            view = self._view(frame)
+            ranks = []
+            for within, place in stored_ranks(self._schema, name).items():
+                groups = [ranked_group(each, self._schema, name, one.columns) for each in within]
+                own = f"PARTITION BY {', '.join(['person', *groups])} ORDER BY n".replace(" // ", " div ")
+                ranks.append(f"CAST(row_number() OVER ({own}) AS {kind}) AS {place}")
+            listed = ", ".join([f"CAST(n AS {kind}) AS rank", "person", *one.columns.values(), *ranks])
+            frame = self._session.sql(f"SELECT {listed} FROM {view}")
+        written = new / "spark"
+        frame.sortWithinPartitions("rank").write.parquet(url_of(written), compression="lz4_raw")
+        for number, file in enumerate(sorted(written.glob("part-*.parquet"))):
+            file.rename(new / f"{public_id}-{number:05}.parquet")
+        people = parts(self._session, sorted(new.glob("*.parquet"))).where("rank = 1").count()
+        limit(name, table, people)
+        return report_of(one.staged, people, fates, unattached, disagreeing)
+
+    def kept(self, new: Path) -> str:
+        """A view of the parts that were written."""
+        return self._view(parts(self._session, sorted(new.glob("*.parquet"))))
+
+    def _view(self, frame: Any) -> str:
+        name = f"made_{random_id()}"
+        frame.createOrReplaceTempView(name)
+        self._views.append(name)
+        return name
+
+    def _ranked(self, one: OnSpark, max_rows: int, arrival: str | None = None) -> Any:
+        """Each person's rows with their place ``n``, up to ``max_rows``: by their hash, then by all that is stored.
+
+        Where there is a column of arrival, it comes before all of that.
+
+        Rows that are all alike have one hash; the second of them, the third … have one of their own, so that each has
+        its fair chance. It is a function of the person's own rows, whatever task ranks them.
+        """
+        names = list(one.settled())
+        values = ", ".join(["person", "h", *(f"{sql} AS {name}" for name, sql in one.settled().items())])
+        base = self._view(self._session.sql(f"SELECT {values} FROM {one.staged.relation}").repartition("person"))
+        listed, alike = ", ".join(["person", *names]), ", ".join(["person", "h", *names])
+        again = "CASE WHEN occurrence = 1 THEN h ELSE xxhash64(xxhash64(h, occurrence)) END"
+        order = ", ".join([*([] if arrival is None else [arrival]), again, *names, "occurrence"])
+        return self._session.sql(
+            f"SELECT {listed}, n FROM (SELECT {listed}, row_number() OVER (PARTITION BY person ORDER BY {order}) AS n "
+            f"FROM (SELECT *, row_number() OVER (PARTITION BY {alike} ORDER BY h) AS occurrence FROM {base})) "
+            f"WHERE n <= {max_rows}"
+        )
+
+    def _attached(self, frame: Any, person: OnSpark, columns: Mapping[str, str]) -> Any:
+        """The rows with their person's columns, of the row that counts in the person table's own questions, too."""
+        rows, people = self._view(frame), self._view(self._ranked(person, 1))
+        own = person.staged.domains
+        codes = ", ".join(
+            f"CAST(coalesce(a.{person.columns[field]}, {null_code(domain)}) AS {code_kind(domain)}) AS {columns[field]}"
+            for field, domain in own.items()
+        )
+        mine = ", ".join(f"r.{name}" for name in frame.columns)
+        return self._session.sql(
+            f"SELECT {mine}{', ' * bool(codes)}{codes} FROM {rows} r LEFT JOIN {people} a ON r.person = a.person"
+        )
+
+    def _unattached(self, one: OnSpark, person: OnSpark) -> int:
+        sql = (
+            f"SELECT count(*) FROM (SELECT DISTINCT person FROM {one.staged.relation}) d LEFT ANTI JOIN "
+            f"(SELECT DISTINCT person FROM {person.staged.relation}) a ON d.person = a.person"
+        )
+        return int(self.run(sql, "finding people").fetchall()[0][0])
+
+    def _disagreeing(self, person: OnSpark) -> int:
+        """How many people have rows in their person table that are not all the same."""
+        codes = ", ".join(f"{sql} AS {name}" for name, sql in person.settled().items())
+        if not codes:
+            return 0
+        distinct = f"SELECT DISTINCT person, {codes} FROM {person.staged.relation}"
+        several = f"SELECT person FROM ({distinct}) GROUP BY person HAVING count(*) > 1"
+        return int(self.run(f"SELECT count(*) FROM ({several})", "reading the person table").fetchall()[0][0])
+
+
+class _Found:
+    def __init__(self, frame: Any) -> None:
+        self._frame = frame
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return [tuple(line) for line in self._frame.collect()]
+
+
+def code_kind_of(top: int) -> str:
+    """The type of Spark that holds numbers up to ``top``."""
+    return "SMALLINT" if top < 2**15 else "INT" if top < 2**31 else "BIGINT"
+
+
+def told(error: Exception, label: str) -> DataError:
+    """One sentence for an error of Spark, which may quote a cell; it says nothing of what the error says."""
+    text = str(error)
+    if any(kept in text for kept in worker.KEPT):
+        return plain(error, label)
+    if worker.OTHER_VERSION in text:
+        return DataError(f"{label}: {worker.OTHER_VERSION}; give them the same")
+    if lacks := re.search(r"No module named '(duckdb|pyarrow)", text):
+        return DataError(
+            f"{label}: the workers of Spark lack {lacks[1]}; give them the environment of pets[spark] (PYSPARK_PYTHON, "
+            "or spark.archives)"
+        )
+    return DataError(
+        f"{label}: Spark could not read or prepare its rows ({type(error).__name__}); nothing was stored; mend what "
+        "its log says, which may quote rows"
+    )
+
+
+@dataclass(frozen=True)
+class Made:
+    """A table's new public id, the fate of its rows, and its files."""
+
+    id: str
+    report: Report
+    held: Held
+
+
+def make_on_spark(
+    schema: Schema,
+    tables: Sequence[str],
+    sources: Mapping[str, Any],
+    stores: Sequence[Store],
+    key: int | None,
+    set_id: str,
+) -> dict[str, Made]:
+    """Make tables ready as one set and store them.
+
+    Raises:
+        DataError: one plain sentence for the custodian, and nothing is sealed.
+    """
+    sweep(stores[0].folder)
+    ids = {table: random_id() for table in tables}
+    reports: dict[str, Report] = {}
+    with ExitStack() as files:
+        making = Making(schema, sources, files.enter_context(stores[0].writing(random_id())))
+        try:
+            making.stage(tables, {t: s.key()[0] if key is None else key for t, s in zip(tables, stores, strict=True)})
+            written = []
+            for table, store in zip(tables, stores, strict=True):
+                new = files.enter_context(store.writing(ids[table]))
+                report = making.write(table, new, ids[table])
+                most = schema.table(table).unit.max_rows
+                reports[table] = completed(making.run, report, making.kept(new), most)
+                written.append(New(store, new, manifest_of(schema, table, ids[table], set_id, reports[table])))
+            held = commit(written)
+        except UserError:
+            raise
+        except Exception as error:
+            raise told(error, making.label) from None
+        finally:
+            making.close()
+        for store in stores:
+            store.tell(str(reports[store.table]))
+    return {table: Made(ids[table], reports[table], one) for table, one in zip(tables, held, strict=True)}

@@ -1,0 +1,71 @@
+"""Sources that Spark reads: data frames, tables of the caller's session, and Parquet wherever Spark reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pets.errors import DataError
+from pets.rows.sources import check, label_of
+from pets.rows.spark.spark_session import running, url_of
+
+TABLE = "table:"
+"""Before the name of a table of the caller's session, where a source is a text."""
+
+
+NOT_HERE = (
+    "Spark data frames and tables are made ready on Spark, where its workers write the parts; open the session with "
+    "engine='spark' and snapshots='file:///…', a folder that they reach"
+)
+
+
+def on_spark(sources: Mapping[str, Any]) -> bool:
+    """Whether one of the sources is read by Spark alone."""
+    return any(_frame(source) or _table(source) for source in sources.values())
+
+
+def opened(source: Any, table: str, columns: list[str]) -> tuple[Any, str]:
+    """A source as a data frame of the wanted columns, s0, s1, …, and what errors call it. No row is read.
+
+    Raises:
+        DataError: for what Spark does not read, or what lacks a column.
+    """
+    label = f"table {source.removeprefix(TABLE)}" if _table(source) else label_of(source)
+    if _frame(source):
+        frame = source
+    elif _table(source):
+        frame = _asked(lambda: running().table(source.removeprefix(TABLE)), label)
+    elif isinstance(source, (str, Path)) and str(source).rstrip("/").endswith(".parquet"):
+        path = str(source) if "://" in str(source) else url_of(Path(source))
+        frame = _asked(lambda: running().read.option("__globPaths__", "false").parquet(path), label)
+    else:
+        raise DataError(
+            f"data for table {table!r} is not read on Spark; give a Spark DataFrame, 'table:NAME' of a table of its "
+            "session, or Parquet, for all tables that are made together"
+        )
+    names = frame.columns
+    check(names, columns, label, table)
+    # by position: two names may differ in case alone, and a name may hold a dot
+    numbered = frame.toDF(*(f"s{place}" for place in range(len(names))))
+    chosen = numbered.select(*(f"s{names.index(column)}" for column in columns))
+    return chosen.toDF(*(f"s{place}" for place in range(len(columns)))), label
+
+
+def _asked(make: Any, label: str) -> Any:
+    from pyspark.errors import PySparkException
+
+    try:
+        return make()
+    except PySparkException as error:
+        raise DataError(
+            f"{label} cannot be opened by Spark ({error.getCondition() or type(error).__name__}); check its name"
+        ) from None
+
+
+def _frame(source: Any) -> bool:
+    return type(source).__module__.startswith("pyspark.sql.") and hasattr(source, "mapInArrow")
+
+
+def _table(source: Any) -> bool:
+    return isinstance(source, str) and source.startswith(TABLE)

@@ -1,0 +1,73 @@
+"""What a Spark worker runs: rows coded by DuckDB, batch by batch, with the very SQL that codes them on one machine.
+
+A code is a function of its cell alone, so it does not matter how rows are dealt out, in which order they come or how
+often a task is tried. This file is sent to the workers as it is: they need duckdb and pyarrow, and no pets.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from pets.schema.cells import FLOAT_IDS, FLOAT_WHOLES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+AT_ONCE = 100_000
+"""Rows that are coded together: a statement takes milliseconds to be made ready."""
+FAILED = "pets could not code rows here"
+OTHER_VERSION = "the workers of Spark have another version of duckdb than the driver"
+KEPT = (FLOAT_IDS, FLOAT_WHOLES)
+"""Errors that name no cell, and are told as they are."""
+
+
+def coder(
+    setup: tuple[str, ...], sql: str, version: str
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """A function for ``mapInArrow``: each batch of rows, as table ``batch``, becomes what ``sql`` selects from it.
+
+    Args:
+        setup: statements that are run once in each task.
+        sql: a query over ``batch`` that keeps each row by itself.
+        version: of duckdb, whose hash must be one and the same in all tasks.
+    """
+
+    def coded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import duckdb
+        import pyarrow as pa
+
+        if duckdb.__version__ != version:
+            raise RuntimeError(OTHER_VERSION)
+        failed = ""
+        con: Any = duckdb.connect(":memory:")
+        try:
+            for statement in (
+                "SET autoinstall_known_extensions = false",
+                "SET TimeZone = 'UTC'",
+                "SET threads = 1",
+                *setup,
+            ):
+                con.execute(statement)
+            held: list[pa.RecordBatch] = []
+            for batch in itertools.chain(batches, [None]):
+                if batch is not None:
+                    held.append(batch)
+                    if sum(one.num_rows for one in held) < AT_ONCE:
+                        continue
+                if held:
+                    con.register("batch", pa.Table.from_batches(held))
+                    found = con.execute(sql).to_arrow_table()
+                    con.unregister("batch")
+                    held = []
+                    yield from found.combine_chunks().to_batches()
+        except Exception as error:  # what the engine says may quote a cell
+            text = str(error)
+            failed = next((kept for kept in KEPT if kept in text), f"{FAILED} ({type(error).__name__})")
+        finally:
+            con.close()
+        if failed:
+            raise RuntimeError(failed)
+
+    return coded

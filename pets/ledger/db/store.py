@@ -27,8 +27,8 @@ from sqlalchemy.pool import StaticPool
 from pets.errors import LedgerDownError, LedgerError, missing_extra
 from pets.ledger.db import tables
 from pets.ledger.db.pool.idle import stirred
+from pets.ledger.db.pool.turns import BUSY_SECONDS, Turns, begins, in_turn
 from pets.ledger.db.prepared import Prepared, plainly
-from pets.ledger.db.turns import BUSY_SECONDS, Turns, begins, in_turn
 from pets.ledger.db.upgrade import known_revisions, upgrade
 
 Connection = sa.Connection

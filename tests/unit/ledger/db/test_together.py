@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from pets.errors import BusyError, InternalError, LedgerDownError, LedgerError, OtherQuestionError
-from pets.ledger.db import jobs, turns
+from pets.ledger.db import jobs
+from pets.ledger.db.pool import turns
 from pets.ledger.queue import Queue, QueuedJob
 from tests.ledgers import Place, account, commits, opened
 from tests.services import until

@@ -11,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from pets.errors import LedgerDownError
-from pets.ledger.db import store, turns
+from pets.ledger.db import store
+from pets.ledger.db.pool import turns
 from pets.ledger.db.pool.idle import stirred
-from pets.ledger.db.turns import Turns
+from pets.ledger.db.pool.turns import Turns
 from tests.ledgers import MILLI, Place, account, ask, opened, request
 from tests.services import until
 

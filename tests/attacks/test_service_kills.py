@@ -43,7 +43,8 @@ def test_processes_that_die_at_random_lose_at_most_what_they_had_in_hand(
 ) -> None:
     rng, place = random.Random(kills), new_place(database)
     # (the budget runs out under the long form: then what is refused is charged nothing)
-    custodian = opening(folder, place, epsilon=100 if kills < 10 else 3).custodian()
+    opened = opening(folder, place, epsilon=100 if kills < 10 else 3)
+    custodian = opened.custodian()
     queue = Queue(custodian.ledger)
     put: list[QueuedJob] = []
 
@@ -60,9 +61,7 @@ def test_processes_that_die_at_random_lose_at_most_what_they_had_in_hand(
                 again = queue.put("service-test", "p", analyst, "release", given, f"k{number}")
                 assert again.id in {job.id for job in put}
 
-    with Supervisor(
-        [opening(folder, place)], custodian.ledger, processes=1 + (kills > 1), grid=Grid(0.001, 0.001)
-    ) as over:
+    with Supervisor([opened], custodian.ledger, processes=1 + (kills > 1), grid=Grid(0.001, 0.001)) as over:
         askers = [threading.Thread(target=ask, args=(f"analyst {number}",)) for number in range(4)]
         for asker in askers:
             asker.start()

@@ -29,6 +29,8 @@ Engine = Literal["duckdb", "polars", "spark"]
 LOCAL: tuple[str, ...] = ("duckdb", "polars")
 """The engines that count in this process."""
 ENGINES: tuple[str, ...] = (*LOCAL, "spark")
+PACKAGES = {"duckdb": "duckdb", "polars": "polars", "spark": "pyspark"}
+"""What each engine is called where packages are installed."""
 
 
 @dataclass(frozen=True)

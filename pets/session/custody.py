@@ -41,7 +41,7 @@ from pets.rows.limits import Limits
 from pets.rows.linked import Linked
 from pets.rows.report import Report
 from pets.rows.snapshot import Snapshot
-from pets.rows.tabulate import ENGINES
+from pets.rows.tabulate import ENGINES, PACKAGES
 from pets.schema.schema import Schema
 from pets.session.answering import Answering, Told
 from pets.session.batch import Answers, Work
@@ -106,7 +106,7 @@ class Custody:
             raise BudgetError(f"a session needs budget=pets.Budget(epsilon=…, delta=…), not {shown(budget)}")
         if not isinstance(engine, str) or engine not in ENGINES:
             raise UserError(f"engine {shown(engine)} does not exist{did_you_mean(engine, ENGINES)}")
-        if (package := {"polars": "polars", "spark": "pyspark"}.get(engine)) and not importlib.util.find_spec(package):
+        if not importlib.util.find_spec(PACKAGES[engine]):
             raise missing_extra(f"the engine {engine!r}", engine)
         known = schema if isinstance(schema, Schema) else Schema.load(schema)
         scope = printable("project", project), printable("analyst", analyst)

@@ -21,6 +21,7 @@ from pets.protection.budget import DELTA_UNIT, Cost
 from pets.query_model.nodes.names import columns_of
 from pets.query_model.query import Query
 from pets.release.release import Release
+from pets.rows.tabulate import PACKAGES
 from pets.schema.schema import Schema
 from pets.session.batch import Work
 
@@ -329,7 +330,7 @@ def made_by(engine: str, at: str) -> Json:
 @lru_cache(maxsize=8)
 def versions(engine: str) -> Json:
     """The packages that made an answer; ``engine`` counted its rows."""
-    found = {name: metadata.version(name) for name in ("opendp", engine, "numpy")}
+    found = {name: metadata.version(name) for name in ("opendp", PACKAGES[engine], "numpy")}
     return {"engine": engine} | found | {"python": platform.python_version()}
 
 

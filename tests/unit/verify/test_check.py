@@ -43,7 +43,7 @@ FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("[!_]*.py"
 
 LONGER = {
     "asked.py": 157,
-    "check.py": 265,
+    "check.py": 275,
     "log.py": 185,
     "loss.py": 160,
     "answers.py": 200,

@@ -13,7 +13,7 @@ def literal(text: str) -> str:
     r"""A text as a literal of Spark, in which a backslash begins a character.
 
     >>> print(literal("it's a \\"))
-    'it\'s a \\\\'
+    'it\'s a \\'
     """
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 

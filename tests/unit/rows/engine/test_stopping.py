@@ -52,8 +52,8 @@ def test_one_that_begins_too_late_is_interrupted_too() -> None:
 
 
 def test_without_a_limit_nothing_is_started() -> None:
-    before = threading.active_count()
-    assert stopping.run(None, threading.active_count) == before
+    before = set(threading.enumerate())
+    assert stopping.run(None, lambda: set(threading.enumerate())) <= before  # (others may end meanwhile)
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.0])

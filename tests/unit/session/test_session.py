@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import threading
 from pathlib import Path
 
@@ -390,8 +391,8 @@ def test_a_refresh_elsewhere_is_found_before_the_charge(engine: str, tmp_path: P
         assert release.snapshot_id == custodian.snapshots["stays"] == asker.snapshots["stays"]
         assert list(asker.history()["state"]) == ["committed"] * (turn + 1)
         custodian.refresh()
-    for path in folder.iterdir():
-        path.unlink()
+    shutil.rmtree(folder)
+    folder.mkdir(mode=0o700)
     with pytest.raises(DataError, match="make it first"):
         asker.release(QUERY, pets.DP(epsilon=0.1))
     assert len(asker.history()) == 3, "charged for what is gone"

@@ -81,6 +81,8 @@ NO_ANSWER = {
     "name_grid": "the custodian's; it has no ε, and noise beside it is replayed in test_replay_rounded.py",
     "compare_grid": "the custodian's: what they look at before a grid is named",
     "refresh": "reads the data anew and shows nothing",
+    "append": "the custodian's: adds rows and shows nothing; generative/test_growing.py has one person's part in it",
+    "close": "ends a session and shows nothing",
 }
 
 

@@ -142,9 +142,9 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-def lasting() -> set[int | None]:
+def lasting() -> set[threading.Thread]:
     """The threads of this process; not the one that renews leases, which comes and goes."""
-    return {one.ident for one in threading.enumerate() if one.name != "pets-keeper"}
+    return {one for one in threading.enumerate() if one.name != "pets-keeper"}
 
 
 @pytest.mark.parametrize("many", [60, pytest.param(500, marks=pytest.mark.soak)])
@@ -157,7 +157,7 @@ def test_each_session_is_small_and_has_no_thread(many: int) -> None:
     for number in range(many):
         sessions.append(custodian.session(analyst=f"analyst {number}", project=f"project {number}"))
         assert len(sessions[-1].release(QUERY, pets.DP(epsilon=1)).to_pandas()) == 2
-    assert (resident() - before) / many < 2**20 and lasting() == threads
+    assert (resident() - before) / many < 2**20 and lasting() <= threads  # (others may end)
     connections = {id(one.custody.snapshot("stays").connection()) for one in [custodian]}
     assert len(connections) == 1
 

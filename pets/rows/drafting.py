@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pets.errors import DataError
-from pets.rows.coding.cell import quoted
+from pets.rows.coding.cell import parquet
 from pets.rows.csv_file import header, recoded, relation
 from pets.rows.sources import label_of, plain
 from pets.schema.time_format import pattern, regex
@@ -75,7 +75,7 @@ def guesses(path: Path, dictionary: Iterable[str] = ()) -> tuple[str, list[Guess
         try:
             if start[:4] == b"PAR1":
                 link.symlink_to(path.resolve())
-                found = con.execute(f"SELECT * FROM read_parquet({quoted(str(link))}) LIMIT {ROWS}")
+                found = con.execute(f"SELECT * FROM {parquet(str(link))} LIMIT {ROWS}")
                 names = [str(column[0]) for column in found.description]
             else:
                 zipped = start[:2] == b"\x1f\x8b"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pets.common.entropy import random_id, rank_key
 from pets.errors import DataError, UserError
-from pets.rows.coding.cell import quoted
+from pets.rows.coding.cell import parquet
 from pets.rows.limits import Limits
 from pets.rows.ranking import physical, prepare, stored_ranks
 from pets.rows.report import Report
@@ -287,10 +287,9 @@ class Snapshot:
     def view(self, bench: Bench) -> None:
         """Give a workbench the view :attr:`relation` of the stored parts."""
         links = [bench.link(path, f"{self.relation}-{place}") for place, path in enumerate(self._read())]
-        listed = ", ".join(map(quoted, links))
         # (one type whichever engine wrote it: what is compiled for one snapshot is run on another)
         typed = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in self._kinds.items())
-        bench.con.execute(f"CREATE VIEW {self.relation} AS SELECT * REPLACE ({typed}) FROM read_parquet([{listed}])")
+        bench.con.execute(f"CREATE VIEW {self.relation} AS SELECT * REPLACE ({typed}) FROM {parquet(*links)}")
 
     def ensure_wide(self) -> bool:
         """Build table :attr:`wide` once, where ``1 < max_rows <= 8``; says whether it exists.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pets.errors import DataError, PetsError, did_you_mean
-from pets.rows.coding.cell import Cell, quoted
+from pets.rows.coding.cell import Cell, parquet, quoted
 from pets.rows.csv_file import NOT_UTF8, header, recoded, relation
 from pets.rows.sql_url import connect, embedded, no_table, pandas_frame
 from pets.schema.cells import FLOAT_IDS, FLOAT_WHOLES, Texts, pandas_column, sqlite_table
@@ -239,7 +239,7 @@ def _parquet(link: Path, label: str, table: str, wanted: Sequence[str]) -> tuple
     except Exception:
         raise DataError(f"{label} starts like Parquet but is damaged or cut short; copy it again") from None
     check(names, wanted, label, table)
-    return f"read_parquet({quoted(str(link))})", names
+    return parquet(str(link)), names
 
 
 def check(names: Sequence[object], wanted: Sequence[str], label: str, table: str) -> None:

@@ -45,6 +45,17 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def parquet(*paths: str) -> str:
+    """Parquet files as a relation: their own columns alone, whatever the folders above them are called.
+
+    DuckDB would take a folder ``year=2020`` for a column, in place of the files' own ``year``.
+
+    >>> parquet("one", "two")
+    "read_parquet(['one', 'two'], hive_partitioning=false)"
+    """
+    return f"read_parquet([{', '.join(map(quoted, paths))}], hive_partitioning=false)"
+
+
 def family(kind: str) -> str:
     """What a DuckDB type means to the coder: int, huge, float, decimal, date, time, bool, blob, text, or other.
 

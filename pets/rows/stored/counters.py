@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pets.rows.coding.cell import quoted
+from pets.rows.coding.cell import parquet, quoted
 from pets.rows.roster import Run
 from pets.schema.schema import Schema
 
@@ -52,4 +52,4 @@ def count(run: Run, rows: str, target: Path, before: Path | None) -> None:
 
 def read(path: Path) -> str:
     """SQL of the counters in a file: ``id``, ``person`` and ``seen``."""
-    return f"read_parquet({quoted(str(path))})"
+    return parquet(str(path))

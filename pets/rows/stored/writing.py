@@ -9,7 +9,7 @@ from typing import Any
 from pets.common.codec import Json
 from pets.common.files import created
 from pets.errors import DataError
-from pets.rows.coding.cell import quoted
+from pets.rows.coding.cell import parquet, quoted
 from pets.rows.ranking import Prepared
 from pets.rows.report import Report
 from pets.rows.roster import Roster, Run
@@ -75,8 +75,8 @@ def stored(
     """
     store, folder, public_id, set_id = new
     part = created(folder / f"{public_id}-00000.parquet", owner_only=True)
-    target = quoted(str(bench.link(part, f"new-{public_id}")))
-    relation = f"read_parquet({target})"
+    target = quoted(link := bench.link(part, f"new-{public_id}"))
+    relation = parquet(link)
     run(
         # (zstd takes a sixth less room, and reading it twice the time)
         f"COPY ({ready.rows}) TO {target} (FORMAT parquet, COMPRESSION lz4_raw, USE_TMP_FILE false)",

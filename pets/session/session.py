@@ -116,7 +116,9 @@ class Session(GridVerbs, AnalystSession):
     def refresh(self) -> None:
         """Make every snapshot anew from its source: new public ids, so that earlier answers are not reused.
 
-        The budget is not renewed: people in the old and the new snapshot are the same people.
+        The source is the data that the session was opened with: rows that were added since (:meth:`append`) are lost,
+        and a warning says so, unless a file or a table holds them by now. The budget is not renewed: people in the old
+        and the new snapshot are the same people.
         """
         self._custody.refresh()
 

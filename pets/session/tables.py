@@ -49,6 +49,7 @@ class Holdings:
         self._limits = limits or Limits()
         self._lock = threading.Lock()
         self._linked: dict[tuple[str, ...], Linked] = {}
+        self._grown: dict[str, None] = {}  # tables to which rows were added here
         # without data a session can still quote, and answer on dummy rows: neither reads a row
         self.reused: tuple[str, ...] = ()
         self._snapshots = {} if data is None and folder is None else self._prepare(reuse=True)
@@ -138,6 +139,13 @@ class Holdings:
         if not self._sources:
             raise DataError(NO_SOURCES)
         self._snapshots = self._prepare(reuse=False)
+        if lost := [name for name in self._grown if name in self._sources]:
+            warnings.warn(
+                f"{', '.join(lost)}: made anew from the data that this session was opened with; rows that were added "
+                "since count only if they are in these data now, else open a session on all rows and refresh it",
+                stacklevel=4,
+            )
+        self._grown.clear()
 
     def append(self, data: Any) -> None:
         """Add rows that arrived after all that stored snapshots hold, table by table; as the function does."""
@@ -151,6 +159,7 @@ class Holdings:
             made = append(self._schema, name, source, self._folder, progress=self._progress, limits=self._limits)
             with self._lock:
                 self._snapshots[name] = made
+                self._grown[name] = None
 
     def _prepare(self, *, reuse: bool) -> dict[str, Snapshot]:
         found: dict[str, Snapshot] = {}

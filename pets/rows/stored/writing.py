@@ -46,12 +46,14 @@ class Before:
     def check(self, table: str, label: str, arrived: tuple[int, int] | None) -> None:
         """Refuse rows that arrived no later than all that the snapshot has: others' places would not stay.
 
-        Raises :class:`DataError`.
+        Raises :class:`DataError`, which advises nobody to leave the late rows out: whoever has the last row so far
+        would decide whether they count, and move the rows of others.
         """
         if arrived is not None and self.arrived is not None and arrived[0] <= self.arrived:
             raise DataError(
                 f"{label} has rows of table {table!r} that arrived no later than the last that its snapshot holds, and "
-                "a person's first rows would change: give the later rows alone, or make the snapshot anew from all rows"
+                "a person's first rows would change: make the snapshot anew from all rows, or, where it holds some of "
+                "these already, give the others alone"
             )
 
 

@@ -13,6 +13,7 @@ from tests.remedies import Act, Case
 
 FIRST: list[Row] = [("a", "1", "1"), ("b", "1", "2")]
 LATE: list[Row] = [("a", "1", "3"), ("b", "2", "3")]
+AGAIN: list[Row] = [*FIRST, LATE[1]]
 
 
 def without(**unit: object) -> Schema:
@@ -40,7 +41,7 @@ def cut(counters: Path) -> None:
 
 
 CASES = [
-    Case(adding(LATE), "give the later rows alone", adding(LATE[1:])),
+    Case(adding(AGAIN), "where it holds some of these already, give the others alone", adding(AGAIN[2:])),
     Case(adding(LATE), "make the snapshot anew from all rows", adding(LATE, anew=True)),
     Case(
         adding(LATE[1:], without(arrival=None)),

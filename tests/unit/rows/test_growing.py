@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -94,6 +96,19 @@ def test_a_late_row_is_refused_and_nothing_changes(folder: Path, rows: list[Row]
     with pytest.raises(DataError, match=r"arrived no later than the last.* make the snapshot anew from all rows"):
         append(schema(), "t", frame(rows), folder, progress=False)
     assert state(folder) == before
+
+
+def test_nobody_is_advised_to_leave_late_rows_out(folder: Path, tmp_path: Path) -> None:
+    """Whoever has the last row so far would decide about the rows of ten others; made anew, they move their own."""
+    last, late = ("x", "9", "0"), [(f"late{i}", "8", "1") for i in range(10)]
+    with pytest.raises(DataError) as refusal:
+        append(schema(), "t", frame([*late, ("y", "10", "1")]), append(schema(), "t", frame([last]), folder).folder)
+    assert "alone" not in str(refusal.value).replace("where it holds some of these already, give the others alone", "")
+    left_out = kept(grown(schema(), [[last], [("y", "10", "1")]], tmp_path / "with"))
+    without = kept(grown(schema(), [[("y", "10", "1"), *late]], tmp_path / "without"))
+    assert (without - left_out).total() == 10
+    anew = kept(grown(schema(), [[last, ("y", "10", "1"), *late]], tmp_path / "anew"))
+    assert (anew - without).total() == 1 and not without - anew
 
 
 def test_a_row_counts_as_arrived_though_it_was_not_kept(tmp_path: Path) -> None:
@@ -192,6 +207,20 @@ def test_a_session_asks_the_new_rows_and_pays_again(folder: Path) -> None:
     assert after.snapshot_id == session.snapshots["t"] != before.snapshot_id
     assert session.remaining().spent.loss == 2 * spent.loss > 0
     assert any("the first to arrive (by 'load')" in note for note in after.notes)
+
+
+def test_a_refresh_from_the_first_rows_says_that_the_added_ones_are_gone(tmp_path: Path) -> None:
+    """A file may hold them by now; then nothing is lost."""
+    frame(DELIVERIES[0]).to_csv(tmp_path / "t.csv", index=False)
+    session = pets.Session(schema(), tmp_path / "t.csv", budget=BUDGET, snapshots=tmp_path / "s", progress=False)
+    session.append(frame(DELIVERIES[1]))
+    pd.concat([frame(DELIVERIES[0]), frame(DELIVERIES[1])]).to_csv(tmp_path / "t.csv", index=False)
+    both = session.report().rows_read
+    with pytest.warns(UserWarning, match="t: made anew .* rows that were added since count only if") as told:
+        session.refresh()
+    assert session.report().rows_read == both and [one.filename for one in told] == [__file__]
+    with warnings.catch_warnings(action="error"):
+        session.refresh()
 
 
 def test_tables_in_memory_do_not_grow() -> None:

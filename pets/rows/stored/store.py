@@ -32,8 +32,9 @@ class Store:
 
     Beside them lies ``<table>.report.txt``, for the custodian to read; no program does.
 
-    The manifest lists every part with its length and its digest, and is written last: until it is there whole, the
-    earlier snapshot is what the folder holds. The key file holds the rank key and a seal key. The seal, an HMAC over
+    The manifest lists every part with its length and its digest, and is written last: until then the earlier snapshot
+    is what the folder holds. Where a store renames nothing at once, a manifest that is cut off half-way is refused, and
+    the snapshot is made again. The key file holds the rank key and a seal key. The seal, an HMAC over
     the manifest, shows that it, or any part, was edited; it is no defence against somebody who can read the key file.
 
     Attributes:
@@ -50,7 +51,10 @@ class Store:
         )
 
     def prepare(self) -> None:
-        """Make the folder, or check that an existing one is the owner's alone."""
+        """Make the folder, or check that an existing one is the owner's alone, and has nothing else where parts go.
+
+        Raises :class:`DataError` where it is not, or has: it may be the very data of the table.
+        """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -58,6 +62,21 @@ class Store:
                 f"the folder {self.folder.name!r} cannot be made ({error.strerror}); choose another"
             ) from None
         self._private(self.folder, "the folder")
+        for path in (self.parts, self.json):
+            if path.is_symlink() or (path.exists() and not self._ours()):
+                raise DataError(
+                    f"the folder {self.folder.name!r} has {path.name}, which is no snapshot that pets made, and would "
+                    "be replaced; choose another folder"
+                )
+
+    def _ours(self) -> bool:
+        """Whether what stands under the table's names was written here, by whatever version."""
+        if self._key.exists():  # which is written before anything else
+            return True
+        try:
+            return {"layout", "seal"} <= set(json.loads(self.json.read_bytes()))
+        except (OSError, ValueError, TypeError, RecursionError):
+            return False
 
     def key(self) -> tuple[int, bytes]:
         """The rank key and the seal key, made on first use."""

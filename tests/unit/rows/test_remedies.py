@@ -260,6 +260,11 @@ CASES = [
         "choose another",
         lambda folder: made(folder=folder / "s"),
     ),
+    Case(
+        lambda folder: parquet()(folder) and made(folder / "t.parquet", folder=folder),
+        "which is no snapshot that pets made, and would be replaced; choose another folder",
+        lambda folder: parquet()(folder) and made(folder / "t.parquet", folder=folder / "s"),
+    ),
     # files
     Case(lambda: made(3), "give", lambda: made(ROWS)),
     Case(file(b""), "a file with a header line and rows", file()),

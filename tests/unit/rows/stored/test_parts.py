@@ -197,6 +197,33 @@ def test_an_earlier_layout_is_refused_and_replaced(tmp_path: Path) -> None:
     assert make(EVENTS, events(), folder=folder).current
 
 
+@pytest.mark.parametrize("there", ["a file", "a folder", "a manifest", "a link"])
+def test_the_data_are_not_replaced_by_their_snapshot(tmp_path: Path, there: str) -> None:
+    """Who names the folder of the data as that of the snapshots would lose them: ``t.parquet`` is both."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    rows_of = events()
+    named = {"a file": "t.parquet", "a folder": "t.parquet/part.parquet", "a manifest": "t.json", "a link": "else/t"}
+    data = folder / named[there]
+    data.parent.mkdir(exist_ok=True)
+    rows_of.to_parquet(data)
+    if there == "a link":
+        make(EVENTS, rows_of, folder=folder)
+        shutil.rmtree(folder / "t.parquet")
+        (folder / "t.parquet").symlink_to(data.parent)
+    before = everything(folder)
+    with pytest.raises(DataError, match=r"'data' has t.*, which is no snapshot .* choose another folder"):
+        make(EVENTS, data if there == "a file" else rows_of, folder=folder)
+    assert everything(folder) == before
+    make(EVENTS, data, folder=folder / "ready")
+
+
+def test_a_folder_whose_key_was_removed_is_still_ours(tmp_path: Path) -> None:
+    make(EVENTS, events(), folder=tmp_path)
+    (tmp_path / "t.key").unlink()
+    assert make(EVENTS, events(), folder=tmp_path).current
+
+
 def test_a_list_of_parts_has_one_order_and_plain_names() -> None:
     one, two = Part("a.parquet", 0, EMPTY), Part("b.parquet", 0, EMPTY)
     assert to_json([two, one]) == to_json([one, two]) and from_json(to_json([two, one])) == (one, two)

@@ -1,7 +1,8 @@
 """Spark rows: a snapshot, or the people of one question, as a table of Spark on which the plan's statements run.
 
 Every code is a 64-bit integer there (Spark has no unsigned types, and reads the widest of them as a decimal), and a sum
-that would not fit is an error. Only groups come back, never rows.
+that would not fit is an error. Only groups come back, and rows' codes where a site fits a model or holds its rules of
+exact totals against them.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from pets.rows.scratch_db import sweep
 from pets.rows.sources import plain
 from pets.rows.spark import worker
 from pets.rows.spark.spark_session import beside, parts, url_of
-from pets.rows.spark.staged import OnSpark, Stager, code_kind
+from pets.rows.spark.staged import OnSpark, Stager, check_all, code_kind
 from pets.rows.stored.manifest import completed, manifest_of
 from pets.rows.stored.parts import Held
 from pets.rows.stored.store import New, Store, commit
@@ -50,6 +50,7 @@ class Making:
         self._stager = Stager(self._session, folder, self._id, rank_key())
         self._staged: dict[str, OnSpark] = {}
         self._views: list[str] = []
+        self._kept: dict[str, tuple[int, int]] = {}  # of each table with people: how many, and their rows that are kept
         self.label = "Spark"
 
     def close(self) -> None:
@@ -83,15 +84,22 @@ class Making:
             return
         for _ in range(TRIES):
             everybody = " UNION ALL ".join(
-                f"SELECT person, pid, {str(name in tables).lower()} AS made FROM {one.staged.relation}"
-                for name, one in held.items()
+                f"SELECT person, pid, {place} AS place FROM {one.staged.relation}"
+                for place, one in enumerate(held.values())
             )
-            ids = "min(pid) AS least, max(pid) AS most, bool_or(made) AS made"
-            people, two = self.run(
-                "SELECT count(*) FILTER (WHERE made), count(*) FILTER (WHERE least <> most) FROM "
-                f"(SELECT {ids} FROM ({everybody}) GROUP BY person)",
+            own = [f"count(*) FILTER (WHERE place = {place}) AS n{place}" for place in range(len(held))]
+            made = " OR ".join(f"n{place} > 0" for place, name in enumerate(held) if name in tables) or "false"
+            kept = [
+                f"count(*) FILTER (WHERE n{place} > 0), coalesce(sum(least(n{place}, {one.table.unit.max_rows})), 0)"
+                for place, one in enumerate(held.values())
+            ]
+            sums = [f"count(*) FILTER (WHERE {made})", "count(*) FILTER (WHERE least <> most)", *kept]
+            people, two, *each = self.run(
+                f"SELECT {', '.join(sums)} FROM (SELECT {', '.join(['min(pid) AS least', 'max(pid) AS most', *own])} "
+                f"FROM ({everybody}) GROUP BY person)",
                 "finding people",
             ).fetchall()[0]
+            self._kept = dict(zip(held, zip(each[::2], each[1::2], strict=True), strict=True))
             if not two:
                 if people > self._schema.people:
                     raise too_many(self._schema.dataset, self._schema.people)
@@ -133,7 +141,9 @@ class Making:
         frame.sortWithinPartitions("rank").write.parquet(url_of(written), compression="lz4_raw")
         for number, file in enumerate(sorted(written.glob("part-*.parquet"))):
             file.rename(new / f"{public_id}-{number:05}.parquet")
-        people = parts(self._session, sorted(new.glob("*.parquet"))).where("rank = 1").count()
+        people, kept = self._kept.get(name, (one.staged.rows_valid, one.staged.rows_valid))
+        written_rows = self.run(f"SELECT count(*) FILTER (WHERE rank = 1), count(*) FROM {self.kept(new)}", "counting")
+        check_all(written_rows.fetchall()[0], (people, kept))
         limit(name, table, people)
         return report_of(one.staged, people, fates, unattached, disagreeing)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pets.errors import DataError
 from pets.rows.sources import check, label_of
-from pets.rows.spark.spark_session import running, url_of
+from pets.rows.spark.spark_session import beside, running, url_of
 
 TABLE = "table:"
 """Before the name of a table of the caller's session, where a source is a text."""
@@ -38,7 +38,7 @@ def opened(source: Any, table: str, columns: list[str]) -> tuple[Any, str]:
         frame = _asked(lambda: running().table(source.removeprefix(TABLE)), label)
     elif isinstance(source, (str, Path)) and str(source).rstrip("/").endswith(".parquet"):
         path = str(source) if "://" in str(source) else url_of(Path(source))
-        frame = _asked(lambda: running().read.option("__globPaths__", "false").parquet(path), label)
+        frame = _asked(lambda: beside().read.option("__globPaths__", "false").parquet(path), label)
     else:
         raise DataError(
             f"data for table {table!r} is not read on Spark; give a Spark DataFrame, 'table:NAME' of a table of its "

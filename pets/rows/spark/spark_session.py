@@ -20,6 +20,7 @@ SETTINGS = {
     "spark.sql.ansi.enabled": "true",  # what overflows is an error, and no other number
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.caseSensitive": "true",  # columns are named as the schema names them
+    "spark.sql.groupByOrdinal": "true",  # GROUP BY 1 is by the first column
     "spark.sql.variable.substitute": "false",  # ${…} in a text is that text
     "spark.sql.parser.escapedStringLiterals": "false",
     "spark.sql.legacy.consecutiveStringLiterals.enabled": "false",
@@ -29,6 +30,7 @@ SETTINGS = {
     "spark.sql.files.ignoreCorruptFiles": "false",  # rows that cannot be read are an error, and not left out
     "spark.sql.files.ignoreMissingFiles": "false",
     "spark.sql.parquet.aggregatePushdown": "false",
+    "spark.sql.sources.partitionColumnTypeInference.enabled": "false",  # of ward=01 the value is 01, and not 1
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",

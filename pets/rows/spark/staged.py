@@ -119,17 +119,31 @@ class Stager:
 
         from pets.rows.spark import worker
 
+        coded = self._session.sparkContext.accumulator(0)
         cloudpickle.register_pickle_by_value(worker)
         try:
             form = ", ".join(f"{column} {kind}" for column, kind in kinds.items())
             where = self._folder / view
-            frame.mapInArrow(coder(setup, sql, duckdb.__version__), form).write.parquet(
+            frame.mapInArrow(coder(setup, sql, duckdb.__version__, coded.add), form).write.parquet(
                 url_of(where), compression="lz4_raw"
             )
         finally:
             cloudpickle.unregister_pickle_by_value(worker)
         parts(self._session, [where], form).createOrReplaceTempView(view)
         self._made.append(view)
+        check_all(self._session.table(view).count(), coded.value)
+
+
+def check_all(seen: object, wanted: object) -> None:
+    """Refuse written rows that are not all in the folder: each worker that does not reach it writes to its own disk.
+
+    Raises :class:`DataError` where what is seen there is not what the workers say that they wrote.
+    """
+    if seen != wanted:
+        raise DataError(
+            "not all that the workers of Spark wrote is in the folder of snapshots, and nothing was stored; give a "
+            "folder that this machine and all workers reach under one path, such as that of a mounted volume"
+        )
 
 
 def person_code(salt: int) -> str:

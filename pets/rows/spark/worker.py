@@ -24,7 +24,7 @@ KEPT = (FLOAT_IDS, FLOAT_WHOLES)
 
 
 def coder(
-    setup: tuple[str, ...], sql: str, version: str
+    setup: tuple[str, ...], sql: str, version: str, counted: Callable[[int], object]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """A function for ``mapInArrow``: each batch of rows, as table ``batch``, becomes what ``sql`` selects from it.
 
@@ -32,6 +32,7 @@ def coder(
         setup: statements that are run once in each task.
         sql: a query over ``batch`` that keeps each row by itself.
         version: of duckdb, whose hash must be one and the same in all tasks.
+        counted: is told how many rows were coded; of each task one try's calls count.
     """
 
     def coded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -61,6 +62,7 @@ def coder(
                     found = con.execute(sql).to_arrow_table()
                     con.unregister("batch")
                     held = []
+                    counted(found.num_rows)
                     yield from found.combine_chunks().to_batches()
         except Exception as error:  # what the engine says may quote a cell
             text = str(error)

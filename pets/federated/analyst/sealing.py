@@ -68,26 +68,8 @@ def _rounded(
     """The canonical form of rounded counts over the sites, not signed yet."""
     plan, protection = request.plan, order.protection
     assert isinstance(protection, SDC)
-    counts = rounded_counts.read(plan, protection.rule, relay.total)
-    return {
-        "pets": RoundedSum.FORM,
-        "version": RoundedSum.VERSION,
-        "id": order.id,
-        "dataset": schema.dataset,
-        "table": plan.table,
-        "query": plan.query.to_json(),
-        "schema": schema.to_json(),
-        "plan": plan.digest,
-        "rule": protection.rule.to_json(),
-        "protection": protection.to_json(),
-        "snapshot": stated["snapshot_id"],
-        "issued_at": now(),
-        "analyst": order.analyst,
-        "notes": list(stated["notes"]),
-        "counts": [[one.to_json() for one in several] for several in counts],
-        "sharing": sharing,
-        **{name: stated[name] for name in ("data", "cost", "guarantee", "budget", "project")},
-    }
+    counts, known = rounded_counts.read(plan, protection.rule, relay.total), {"snapshot": stated["snapshot_id"]}
+    return RoundedSum.unsigned(order.id, plan, schema, protection, order.analyst, counts, sharing, {**stated, **known})
 
 
 def order_of(answer: Answer) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from pets.common.clock import now
 from pets.common.codec import Json
 from pets.common.integers import Ints
 from pets.errors import UserError
+from pets.plan.plan import Plan
 from pets.protection.rounding import Rounding
+from pets.protection.sdc import SDC
 from pets.query_model.query import Query
 from pets.release.rounded.counts import Counts
 from pets.release.rounded.rounded_table import SummedTable
@@ -61,6 +65,43 @@ class RoundedSum(SummedTable):
     FORM = "rounded-sum"
     PARTS = ("counts", "sharing")
     COUNTS = CountsOfSites
+
+    @classmethod
+    def unsigned(
+        cls,
+        id: str,
+        plan: Plan,
+        schema: Schema,
+        protection: SDC,
+        analyst: str,
+        counts: Sequence[Sequence[CountsOfSites]],
+        sharing: Json,
+        stated: Mapping[str, Any],
+    ) -> Json:
+        """The canonical form of an answer, made now, without the coordinator's signature: the one place it comes from.
+
+        Args:
+            sharing: who took part.
+            stated: what follows from them: its snapshot, data, cost, budget, project, guarantee and notes.
+        """
+        return {
+            "pets": cls.FORM,
+            "version": cls.VERSION,
+            "id": id,
+            "dataset": schema.dataset,
+            "table": plan.table,
+            "query": plan.query.to_json(),
+            "schema": schema.to_json(),
+            "plan": plan.digest,
+            "rule": protection.rule.to_json(),
+            "protection": protection.to_json(),
+            "issued_at": now(),
+            "analyst": analyst,
+            "counts": [[one.to_json() for one in several] for several in counts],
+            "sharing": sharing,
+            **{name: stated[name] for name in ("snapshot", "data", "cost", "budget", "project", "guarantee")},
+            "notes": list(stated["notes"]),
+        }
 
     def _check(self) -> None:
         super()._check()

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from pets.common.clock import now
 from pets.common.codec import Json, canonical
 from pets.common.entropy import random_id
 from pets.errors import PolicyError
@@ -55,24 +54,9 @@ def unsigned(
 
     Raises as :func:`summed`.
     """
-    protection = grid.protection
-    return {
-        "pets": RoundedSum.FORM,
-        "version": RoundedSum.VERSION,
-        "id": random_id(),
-        "dataset": schema.dataset,
-        "table": plan.table,
-        "query": plan.query.to_json(),
-        "schema": schema.to_json(),
-        "plan": plan.digest,
-        "rule": protection.rule.to_json(),
-        "protection": protection.to_json(),
-        "issued_at": now(),
-        "analyst": analyst,
-        "counts": [[one.to_json() for one in several] for several in summed(grid, plan)],
-        "sharing": _sharing(grid, roster) | {"certificates": dict(certificates)},
-        **_stated(grid, plan, roster),
-    }
+    sharing = _sharing(grid, roster) | {"certificates": dict(certificates)}
+    counts, stated = summed(grid, plan), _stated(grid, plan, roster)
+    return RoundedSum.unsigned(random_id(), plan, schema, grid.protection, analyst, counts, sharing, stated)
 
 
 def check_rule(grid: ShownGrid, protection: SDC) -> None:

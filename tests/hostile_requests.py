@@ -19,9 +19,12 @@ OUTPUT: dict[str, Any] = {
     "context": "Stays by region, for table 1 of the paper.",
     "controls": "Counts below 10 are hidden, the rest rounded to 5.",
 }
+SIGNED = {"key": "0a" * 32, "salt": "1b" * 16, "nonce": "2c" * 16, "signature": "3d" * 64}
 ACTS: list[dict[str, Any]] = [
     {"act": "approve", "digest": "5e884898da28", "note": "added up"},
     {"act": "return", "digest": "5e884898da28", "reason": "unclear", "note": ""},
+    {"act": "approve", "digest": "5e884898da28", "note": "", "signed": SIGNED},
+    {"act": "send-back", "digest": "5e884898da28", "reason": "unclear", "signed": SIGNED | {"nonce": ""}},
     {"act": "comment", "words": "which year?"},
     {"act": "resubmit"} | OUTPUT,
     {"act": "withdraw"},

@@ -46,6 +46,7 @@ OUTPUT: dict[str, Any] = {
     "context": "Stays by region, for table 1 of the paper.",
     "controls": "Counts below 10 are hidden, the rest rounded to 5.",
 }
+SIGNED = {"key": "0a" * 32, "salt": "1b" * 16, "nonce": "2c" * 16, "signature": "3d" * 64}
 DECISION = {"decision": "refuse", "reason": "may-disclose", "note": ""}
 OWN = {"project": "asthma", "analyst": "amina", "roles": ["analyst", "reviewer", "auditor", "custodian"]}
 SELECT = {"sql": "SELECT g, COUNT(*) AS n FROM t GROUP BY g"}
@@ -77,6 +78,7 @@ AFTER: tuple[Sent, ...] = (
     ("POST", "/datasets/d/airlock", OUTPUT),
     ("GET", "/airlock/JOB", None),
     ("POST", "/airlock/JOB", {"act": "comment", "words": "which year?"}),
+    ("POST", "/airlock/JOB", {"act": "approve", "digest": "5e884898da28", "note": "", "signed": SIGNED}),
     ("GET", "/airlock", None),
     *(("GET", f"/datasets/d/{path}", None) for path in ("budget", "history", "history?all=true", "log")),
     ("GET", "/log/checkpoint", None),

@@ -19,7 +19,11 @@ or: pets review return {id} --by YOU --digest {short} --reason CODE --note TEXT 
 def look(ledger: Ledger, output: str, by: str | None, out: str | None) -> None:
     """Print it, and write its files for this person alone where ``out`` names a folder."""
     every = Outputs(ledger)
-    found = OutputView(every.find(output, by=by), every.files(output))
+    print_out(OutputView(every.find(output, by=by), every.files(output)), out, WAY)
+
+
+def print_out(found: OutputView, out: str | None, way: str) -> None:
+    """An output on the terminal, and its files in a folder; ``way``: how to vote about it."""
     print(found)
     for name in found.files:
         print(f"\n--- {name}\n{found.text(name)}")
@@ -31,4 +35,4 @@ def look(ledger: Ledger, output: str, by: str | None, out: str | None) -> None:
                 replace_file(path, data, owner_only=True)
             except OSError:
                 raise UserError(f"the folder {out!r} cannot be written; name another one") from None
-    print("\n" + WAY.format(id=found.id, short=found.digest[:12]))
+    print("\n" + way.format(id=found.id, short=found.digest[:12]))

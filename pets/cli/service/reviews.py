@@ -11,13 +11,15 @@ import typer
 
 from pets.cli.command import verb
 from pets.cli.flags import Books, load_schema
+from pets.cli.service import through
 from pets.cli.service.checker_keys import key_app
 from pets.cli.service.door import Served, keeper, look_at
+from pets.cli.service.through import By, Held, named
 from pets.errors import PetsError, UserError
 from pets.ledger.review.votes import REASONS, Decision, OutputState
 
 if TYPE_CHECKING:
-    from pets.ledger.review.reviews import Held
+    from pets.ledger.review.reviews import Held as HeldJob
 
 review_app = typer.Typer(
     name="review",
@@ -28,7 +30,6 @@ review_app = typer.Typer(
 
 Job = Annotated[str, typer.Argument(metavar="ID", help="Of the request or output, as the list shows it.")]
 Name = Annotated[str, typer.Argument(metavar="OUTPUT", help="Its id, as the list shows it.", show_default=False)]
-By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides; never whose it is.")]
 Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="Words of your own; the log has their digest alone.")]
 Digest = Annotated[
     str | None,
@@ -68,6 +69,15 @@ def _looked_at(digest: str | None) -> str:
             "--digest that it prints"
         )
     return digest
+
+
+def _voted(state: str, *, now: bool = False) -> None:
+    typer.echo(f"{'Returned' if now else 'Voted'}; the output is {state}.", err=True)
+
+
+def _no_key(key: Path | None) -> None:
+    if key is not None:
+        raise UserError("a key of one's own signs votes about outputs, and this is a held request; leave --key out")
 
 
 @verb(review_app)
@@ -110,7 +120,7 @@ def list_(
 
 @verb(review_app)
 def show(
-    books: Books,
+    place: Held,
     request: Job,
     by: Annotated[
         str | None, typer.Option("--by", metavar="NAME", help="Who looks, as a checker.", show_default=False)
@@ -134,13 +144,17 @@ def show(
     \b
     pets review show 0b1c… --schema stays.yaml --ledger ledger.db
     pets review show 7d20… --by jo@hospital --out to-check --ledger ledger.db
+    pets review show 7d20… --out to-check --service https://host/pets
     """
     from pets.cli.airlock.looking import look
     from pets.ledger.review.outputs import Outputs
     from pets.ledger.review.reviews import Reviews
     from pets.service.client.reviewing import Reader
 
-    ledger = books.open()
+    if place.given:
+        through.show(place.desk(by=by, schema=schema, json=as_json), request, out)
+        return
+    ledger = place.open()
     if Outputs(ledger).known(request):
         look(ledger, request, by, out)
         return
@@ -160,7 +174,7 @@ def show(
         typer.echo("Add --schema FILE, and the question is shown as a SELECT.", err=True)
 
 
-def _reads(held: "Held") -> bool:
+def _reads(held: "HeldJob") -> bool:
     """Whether this version reads what is asked."""
     from pets.service.wire.asked import Asked
 
@@ -171,7 +185,7 @@ def _reads(held: "Held") -> bool:
     return True
 
 
-def _print_json(held: "Held") -> None:
+def _print_json(held: "HeldJob") -> None:
     told = {"asked": held.job.asked, "kind": held.job.kind, "analyst": held.job.analyst, "stage": held.stage.value}
     print(json.dumps(told | (held.answer or {}), indent=2, ensure_ascii=False))
 
@@ -192,9 +206,9 @@ def look(books: Books, request: Job, config: Served = None) -> None:
 
 @verb(review_app)
 def approve(
-    books: Books,
+    place: Held,
     request: Job,
-    by: By,
+    by: By = None,
     note: Note = "",
     digest: Digest = None,
     key: Key = None,
@@ -208,20 +222,29 @@ def approve(
     pets review approve 0b1c… --by jo@hospital --ledger ledger.db
     pets review approve 7d20… --by jo@hospital --digest 5e884898da28 --ledger ledger.db
     pets review approve 7d20… --by jo@hospital --digest 5e884898da28 --key jo.key --ledger ledger.db
+    pets review approve 7d20… --digest 5e884898da28 --key jo.key --service https://host/pets
     pets review approve 9e11… --by jo@hospital --finding 1c6f03b2a4d5 --ledger ledger.db --config service.yaml
     """
     from pets.ledger.review.outputs import Outputs
     from pets.ledger.review.reviews import Reviews
     from pets.ledger.review.voting import Voting
 
-    ledger = books.open()
+    if place.given:
+        desk = place.desk(by=by, config=config)
+        if through.is_output(desk, request):
+            _voted(through.vote(desk, request, "approve", _looked_at(digest), key=key, note=note))
+            return
+        _no_key(key)
+        desk.approve(request, note=note, finding=finding, anyway=anyway)
+        typer.echo("Approved; the log tells who did.", err=True)
+        return
+    ledger, by = place.open(), named(by)
     if Outputs(ledger).known(request):
         seen = _looked_at(digest)
         made = Voting(ledger).decide(request, Decision.APPROVE, by=by, digest=seen, note=note, key=key)
-        typer.echo(f"Voted; the output is {made.state.value}.", err=True)
+        _voted(made.state.value)
         return
-    if key is not None:
-        raise UserError("a key of one's own signs votes about outputs, and this is a held request; leave --key out")
+    _no_key(key)
     if finding is None and not anyway:
         Reviews(ledger).decide(request, Decision.APPROVE, by=by, note=note)
     else:
@@ -231,10 +254,10 @@ def approve(
 
 @verb(review_app)
 def refuse(
-    books: Books,
+    place: Held,
     request: Job,
-    by: By,
     reason: Annotated[str, _reason(Decision.REFUSE)],
+    by: By = None,
     note: Note = "",
 ) -> None:
     """Leave it unanswered, at no cost, or its answer unshown, which stays charged.
@@ -244,16 +267,19 @@ def refuse(
     """
     from pets.ledger.review.reviews import Reviews
 
-    Reviews(books.open()).decide(request, Decision.REFUSE, by=by, reason=reason, note=note)
+    if place.given:
+        place.desk(by=by).refuse(request, reason=reason, note=note)
+    else:
+        Reviews(place.open()).decide(request, Decision.REFUSE, by=named(by), reason=reason, note=note)
     typer.echo("Refused; the log tells who did, and why.", err=True)
 
 
 @verb(review_app)
 def return_(
-    books: Books,
+    place: Held,
     output: Name,
-    by: By,
     reason: Annotated[str, _reason(Decision.RETURN)],
+    by: By = None,
     note: Note = "",
     now: Annotated[
         bool, typer.Option("--now", help="At once, before the others have voted; their votes count no more.")
@@ -269,20 +295,26 @@ def return_(
     """
     from pets.ledger.review.voting import Voting
 
-    voting, seen = Voting(books.open()), _looked_at(digest)
+    seen = _looked_at(digest)
+    if place.given:
+        desk = place.desk(by=by)
+        state = through.vote(desk, output, "return", seen, key=key, now=now, reason=reason, note=note)
+        _voted(state, now=now)
+        return
+    voting, by = Voting(place.open()), named(by)
     if now:
         made = voting.send_back(output, by=by, digest=seen, reason=reason, note=note, key=key)
     else:
         made = voting.decide(output, Decision.RETURN, by=by, digest=seen, reason=reason, note=note, key=key)
-    typer.echo(f"{'Returned' if now else 'Voted'}; the output is {made.state.value}.", err=True)
+    _voted(made.state.value, now=now)
 
 
 @verb(review_app)
 def reject(
-    books: Books,
+    place: Held,
     output: Name,
-    by: By,
     reason: Annotated[str, _reason(Decision.REJECT)],
+    by: By = None,
     note: Note = "",
     digest: Digest = None,
     key: Key = None,
@@ -294,16 +326,20 @@ def reject(
     """
     from pets.ledger.review.voting import Voting
 
-    voting, seen = Voting(books.open()), _looked_at(digest)
+    seen = _looked_at(digest)
+    if place.given:
+        _voted(through.vote(place.desk(by=by), output, "reject", seen, key=key, reason=reason, note=note))
+        return
+    voting, by = Voting(place.open()), named(by)
     made = voting.decide(output, Decision.REJECT, by=by, digest=seen, reason=reason, note=note, key=key)
-    typer.echo(f"Voted; the output is {made.state.value}.", err=True)
+    _voted(made.state.value)
 
 
 @verb(review_app)
 def release(
     books: Books,
     output: Name,
-    by: By,
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who takes it out.")],
     out: Annotated[str, typer.Option("--out", metavar="FOLDER", help="The folder to write its files into.")],
 ) -> None:
     """Let an approved output out: its digests are entered in the log, then its files are written.

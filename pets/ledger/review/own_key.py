@@ -9,6 +9,7 @@ vote with its reason. So a vote counts for nothing else, whoever carries it.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ from pets.ledger.log import dsse
 from pets.ledger.log.cleared import looked_at, vote_message
 from pets.ledger.review.output import output_name, same_person
 from pets.ledger.review.votes import Decision
+
+HEX = {"key": "[0-9a-f]{64}", "salt": "[0-9a-f]{32}", "nonce": "([0-9a-f]{32})?", "signature": "[0-9a-f]{128}"}
+"""By name, how each part of a vote is written; the public log tells them as they are."""
+NO_VOTE = "this is no vote as a checker signed it; sign it anew"
 
 
 @dataclass(frozen=True)
@@ -79,9 +84,10 @@ class SignedVote:
     @classmethod
     def from_json(cls, form: Any) -> SignedVote:
         """The inverse of :meth:`to_json`; raises :class:`UserError` for anything else."""
-        names = ("key", "salt", "nonce", "signature")
-        if not isinstance(form, dict) or {*form} != {*names} or not all(isinstance(form[one], str) for one in names):
-            raise UserError("this is no vote as a checker signed it; sign it anew")
+        if not isinstance(form, dict) or {*form} != {*HEX}:
+            raise UserError(NO_VOTE)
+        if not all(isinstance(form[name], str) and re.fullmatch(way, form[name]) for name, way in HEX.items()):
+            raise UserError(NO_VOTE)
         return cls(**form)
 
 

@@ -236,7 +236,7 @@ class Connection(CustodianVerbs, Fetching):
         """Files that one takes out, and, for reviewers, those of others about which they vote."""
         from pets.service.client.outputs import ServiceAirlock
 
-        return ServiceAirlock(self._transport, self.dataset)
+        return ServiceAirlock(self._transport, self.dataset, self.analyst)
 
     @property
     def _desk(self) -> Desk:

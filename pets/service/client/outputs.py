@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import base64
 import binascii
+from pathlib import Path
 from typing import Any
 
 from pets.airlock.findings import Preflight
 from pets.common.arguments import plain_arguments
 from pets.common.codec import Json
+from pets.common.signing import SigningKey
 from pets.errors import UserError, shown
-from pets.ledger.review.manifest import Manifest
+from pets.ledger.review.manifest import Manifest, check_names
 from pets.ledger.review.output import Comment, Output, Rules
-from pets.ledger.review.votes import Decision, OutputState, OutputVote
+from pets.ledger.review.votes import OF_OUTPUTS, Decision, OutputState, OutputVote, known_decision
 from pets.service.client.transport import Transport
 from pets.service.wire.harmless import harmless
 from pets.session.airlock.airlock import Files, check_output, gathered
 from pets.session.airlock.shown import OutputList, OutputView
+
+Key = SigningKey | str | Path | None
+"""A checker's own key, or its file."""
 
 
 class ServiceAirlock:
     """Files that one takes out through a service, and those of others about which one votes; ``connection.airlock``.
 
     The verbs are those of :class:`pets.session.airlock.airlock.AnalystAirlock`, and for whoever has the role
-    ``reviewer`` those of a checker. The service's login says who acts.
+    ``reviewer`` those of a checker. The service's login says who acts; a checker may sign with a key of their own, too.
     """
 
-    def __init__(self, transport: Transport, dataset: str) -> None:
-        self._transport, self._dataset = transport, dataset
+    def __init__(self, transport: Transport, dataset: str, who: str) -> None:
+        self._transport, self._dataset, self._who = transport, dataset, who
 
     def __repr__(self) -> str:
         return f"<Airlock of dataset {self._dataset!r}>"
@@ -82,16 +87,21 @@ class ServiceAirlock:
         return _view(self._transport.get("airlock", _id(output)))
 
     @plain_arguments(UserError, "decide", "write decide(airlock.look('the id'), 'approve')")
-    def decide(self, output: OutputView, decision: str, *, reason: str | None = None, note: str = "") -> OutputView:
+    def decide(
+        self, output: OutputView, decision: str, *, reason: str | None = None, note: str = "", key: Key = None
+    ) -> OutputView:
         """Vote about an output that :meth:`look` has shown: ``approve``, ``return`` or ``reject``.
 
         Args:
             output: as it was looked at; where it is another by now, the vote is refused.
             reason: of :data:`pets.ledger.review.votes.REASONS`; the log has it once all votes are in.
             note: words of one's own; the log has their digest alone.
+            key: the file of one's own key, which signs the vote here, where the custodians trust it (``pets review key
+                trust``). It never leaves this machine: the service is sent the signature, about the files that were
+                looked at here. Left out, the login alone says who votes.
 
         Raises:
-            ForbiddenError: for who may not decide about it.
+            ForbiddenError: for who may not decide about it, and for a key that is not trusted for them.
             HeldError: where it waits for no vote, or is another output by now.
         """
         if not isinstance(output, OutputView):
@@ -99,14 +109,28 @@ class ServiceAirlock:
         if decision not in ("approve", "return", "reject"):
             raise UserError(f"a decision is approve, return or reject, not {shown(decision)}")
         more: Json = {"note": note} if decision == "approve" else {"note": note, "reason": reason}
-        return self._act(output.id, decision, digest=output.digest, **more)
+        signed = self._signed(output, decision, more.get("reason"), key, at_once=False)
+        return self._act(output.id, decision, digest=output.digest, signed=signed, **more)
 
     @plain_arguments(UserError, "send_back", "write send_back(output, reason='missing-context')")
-    def send_back(self, output: OutputView, *, reason: str, note: str = "") -> OutputView:
+    def send_back(self, output: OutputView, *, reason: str, note: str = "", key: Key = None) -> OutputView:
         """Return it at once, before all votes are in; those of the turn count no more. Errors as of :meth:`decide`."""
         if not isinstance(output, OutputView):
             raise UserError("what is returned was looked at; write send_back(airlock.look('the id'), …)")
-        return self._act(output.id, "send-back", digest=output.digest, reason=reason, note=note)
+        signed = self._signed(output, "return", reason, key, at_once=True)
+        return self._act(output.id, "send-back", digest=output.digest, reason=reason, note=note, signed=signed)
+
+    def _signed(self, output: OutputView, decision: str, reason: str | None, key: Key, *, at_once: bool) -> Json | None:
+        """The vote as one's own key signs it, about files that were held against their digest here."""
+        if key is None:
+            return None
+        from pets.ledger.review.own_key import sign
+
+        if not output.files:
+            raise UserError("a vote is signed about files that were looked at; write decide(airlock.look('the id'), …)")
+        given, why = known_decision(decision, reason, OF_OUTPUTS)
+        which: Json = {"output": output.id, "turn": output.turn, "digest": output.digest, "by": self._who}
+        return sign(key, **which, decision=given, reason=why, at_once=at_once).to_json()
 
     def _act(self, output: str, act: str, **more: Any) -> OutputView:
         sent = {name: value for name, value in more.items() if value is not None}
@@ -143,6 +167,7 @@ def _view(told: Json) -> OutputView:
             raise _unread() from None
     if files:
         said = found.manifest
+        check_names(files)  # whoever looks may have them written into a folder
         if Manifest.listing(files) != said.files or said.digest != found.digest:
             raise UserError("the service shows other files than the output has; tell whoever runs it, and do not vote")
     return OutputView(found, files)

@@ -11,6 +11,7 @@ from pets.common.codec import Json
 from pets.errors import ForbiddenError, NotFoundError, UserError, did_you_mean, shown
 from pets.ledger.review.output import Output, same_person
 from pets.ledger.review.outputs import Outputs
+from pets.ledger.review.own_key import SignedVote
 from pets.ledger.review.votes import OutputState
 from pets.ledger.review.voting import Voting
 from pets.service.access.grants import check_grant
@@ -21,15 +22,17 @@ ACTS = ("approve", "return", "reject", "send-back", "comment", "withdraw", "resu
 """What somebody may do to an output: the first four are its reviewers'."""
 
 FIELDS = {
-    "approve": ("digest", "note"),
-    "return": ("digest", "reason", "note"),
-    "reject": ("digest", "reason", "note"),
-    "send-back": ("digest", "reason", "note"),
+    "approve": ("digest", "note", "signed"),
+    "return": ("digest", "reason", "note", "signed"),
+    "reject": ("digest", "reason", "note", "signed"),
+    "send-back": ("digest", "reason", "note", "signed"),
     "comment": ("words",),
     "withdraw": (),
     "resubmit": ("files", "context", "controls"),
 }
 """By act, what is said with it."""
+
+_OPTIONAL = ("reason", "note", "signed")
 
 
 def _submit(call: Call) -> Reply:
@@ -96,6 +99,7 @@ def _act(call: Call) -> Reply:
         return Reply({"output": told(every.resubmit(found.id, _files(form), by=by, **said))})
     given: dict[str, Any] = {"by": by, "project": call.identity.project, "login": True}
     given |= {"digest": form["digest"], "reason": form.get("reason"), "note": form.get("note", "")}
+    given["key"] = SignedVote.from_json(form["signed"]) if "signed" in form else None
     voting = Voting(call.service.ledger)
     made = voting.send_back(found.id, **given) if act == "send-back" else voting.decide(found.id, act, **given)
     return Reply({"output": told(made)})
@@ -103,7 +107,7 @@ def _act(call: Call) -> Reply:
 
 def needed(act: str) -> tuple[str, ...]:
     """What an act cannot be without."""
-    return tuple(name for name in FIELDS[act] if name not in ("reason", "note"))
+    return tuple(name for name in FIELDS[act] if name not in _OPTIONAL)
 
 
 def _found(call: Call) -> tuple[Output, bool]:

@@ -12,6 +12,7 @@ from typing import Any
 from pets.common.codec import Json
 from pets.ledger.grants import ROLES
 from pets.ledger.review.acts import MAX_WORDS
+from pets.ledger.review.own_key import HEX
 from pets.ledger.review.reviews import MAX_NOTE
 from pets.ledger.review.votes import OF_JOBS, REASONS
 from pets.protection.protection import DP, Exact, Protection, Total
@@ -117,6 +118,7 @@ _OUTPUT: dict[str, Json] = {
     "reason": {"type": ["string", "null"]},
     "note": {"type": "string", "maxLength": MAX_NOTE},
     "words": {"type": "string", "maxLength": MAX_WORDS},
+    "signed": _object((*HEX,), **{name: {"type": "string", "pattern": f"^{way}$"} for name, way in HEX.items()}),
 }
 
 

@@ -10,10 +10,15 @@ from typing import Any
 import pytest
 
 import pets
+from pets.common import signing
+from pets.common.signing import SigningKey
 from pets.ledger.grants import Grants
+from pets.ledger.review.own_key import sign
+from pets.ledger.review.votes import Decision
 from pets.service.http.protocol.examples import REPLIES
 from tests.compat.conversation import missing
 from tests.http_services import custodian, served
+from tests.unit.ledger.review.test_outputs import entries
 
 VOTES = ("approve", "return", "reject", "send-back")
 TABLE = "region,n\nNorth,120\nSouth,85\n"
@@ -171,3 +176,111 @@ def test_what_is_no_act(client: Any, body: dict[str, Any]) -> None:
 def test_what_is_no_output(client: Any, changed: dict[str, Any]) -> None:
     reply = client.post("/datasets/stays/airlock", json=sent() | changed, headers=AMINA)
     assert reply.status_code == 400 and reply.json()["code"] == "request"
+
+
+# ── votes that a checker's own key signs ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def key(kept: pets.Custodian, tmp_path: Path) -> SigningKey:
+    """Of Jo, whom the custodians trust."""
+    found = signing.load_or_make(tmp_path / "jo.key")
+    kept.airlock.trust_key(tmp_path / "jo.pub", checker="jo", reason="from May on", by=["A. One", "B. Two"])
+    return found
+
+
+def signed(key: SigningKey, made: dict[str, Any], name: str = "approve", **other: Any) -> dict[str, Any]:
+    """What goes with a vote about an output; ``other``: what is signed in place of what is sent."""
+    given = Decision("return" if name == "send-back" else name)
+    terms: dict[str, Any] = {"output": made["id"], "turn": made["turn"], "digest": made["digest"], "by": "jo"}
+    terms |= {
+        "decision": given,
+        "reason": "checked" if given is Decision.APPROVE else "unclear",
+        "at_once": name == "send-back",
+    }
+    return {"signed": sign(key, **terms | other).to_json()}
+
+
+def test_a_signed_vote_travels_and_the_log_has_its_signature(
+    client: Any, kept: pets.Custodian, key: SigningKey
+) -> None:
+    made = submit(client)
+    for _ in range(2):  # said again, by the same bytes or signed anew, it changes nothing
+        for more in [signed(key, made)] * 2:
+            reply = act(client, made, JO, "approve", **more)
+            assert reply.status_code == 200 and reply.json()["output"]["voted"] == 1, reply.text
+    assert act(client, made, KIM, "approve").json()["output"]["state"] == "approved"
+    votes = [one for one in entries(kept.ledger) if one["event"] == "output-vote"]
+    assert [one["how"] for one in votes] == ["key", "login"] and votes[0]["key"] == key.public.raw.hex()
+    (ended,) = [one for one in entries(kept.ledger) if one["event"] == "output-review"]
+    assert [len(one.get("signature", "")) for one in ended["votes"]] == [128, 0]
+
+
+@pytest.mark.parametrize(("name", "state"), [("return", "returned"), ("reject", "rejected"), ("send-back", "returned")])
+def test_each_vote_can_be_signed(client: Any, key: SigningKey, name: str, state: str) -> None:
+    made = submit(client)
+    reason = "other" if name == "reject" else "unclear"
+    reply = act(client, made, JO, name, reason=reason, **signed(key, made, name, reason=reason))
+    assert reply.status_code == 200, reply.text
+    if name != "send-back":
+        reply = act(client, made, KIM, name, reason=reason)
+    assert reply.json()["output"]["state"] == state
+
+
+LIES: dict[str, dict[str, Any]] = {
+    "another vote": {"decision": Decision.REJECT},
+    "another code": {"reason": "other"},
+    "another turn": {"turn": 2},
+    "another person": {"by": "kim"},
+    "another output": {"output": "0" * 32},
+    "other bytes": {"digest": "0" * 64},
+    "at once": {"at_once": True},
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_was_signed_about_something_else_counts_for_nothing(client: Any, key: SigningKey, lie: str) -> None:
+    made = submit(client)
+    reply = act(client, made, JO, "approve", **signed(key, made, **LIES[lie]))
+    assert (reply.status_code, reply.json()["code"]) == (403, "forbidden"), reply.text
+    assert client.get(f"/airlock/{made['id']}", headers=JO).json()["output"]["voted"] == 0
+
+
+def test_a_signed_vote_is_the_voters_own_and_of_that_turn(
+    client: Any, kept: pets.Custodian, key: SigningKey, tmp_path: Path
+) -> None:
+    made = submit(client)
+    mine = signed(key, made)
+    stolen = act(client, made, KIM, "approve", **mine)
+    assert stolen.status_code == 403 and "not trusted to sign votes of kim" in stolen.text
+    stranger = act(client, made, JO, "approve", **signed(signing.generate(), made))
+    assert stranger.status_code == 403 and "not trusted to sign votes of jo" in stranger.text
+    assert act(client, made, KIM, "send-back", reason="unclear").status_code == 200
+    again = act(client, made, AMINA, "resubmit", **sent(TABLE + "East,40\n")).json()["output"]
+    replayed = act(client, again, JO, "approve", **mine)
+    assert replayed.status_code == 403 and "another turn of it" in replayed.text
+    assert act(client, again, JO, "approve", **signed(key, again)).status_code == 200
+    kept.airlock.revoke_key(tmp_path / "jo.pub", checker="jo", reason="it was lost", by=["A. One", "B. Two"])
+    other = submit(client)
+    late = act(client, other, JO, "approve", **signed(key, other))
+    assert late.status_code == 403 and "was revoked" in late.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(None, "jo.key", "/etc/passwd", [], 3, {}),
+        *({"key": wrong} for wrong in ("", "A" * 64, "0" * 63, "/etc/passwd", None)),
+        *({"nonce": "approve"}, {"salt": "x" * 32}, {"signature": "0" * 126}, {"more": "x"}),
+    ],
+)
+def test_what_is_no_signed_vote(client: Any, key: SigningKey, change: Any) -> None:
+    """A path, above all: the service reads no key of its own."""
+    made = submit(client)
+    whole = signed(key, made)["signed"]
+    wrong = whole | change if isinstance(change, dict) and change else change
+    reply = act(client, made, JO, "approve", signed=wrong)
+    assert (reply.status_code, reply.json()["code"]) == (400, "request")
+    assert "no vote as a checker signed it; sign it anew" in reply.text
+    comment = act(client, made, JO, "comment", words="hello", signed=whole)
+    assert comment.status_code == 400 and "no place for 'signed'" in comment.text

@@ -3,7 +3,8 @@
 The table is counted and rounded by its own rule; what is then looked for rests on what was told and on these shown
 numbers alone, and on no other row. So whether it is proved follows from what everybody would see if it left: to let it
 leave tells nothing besides it. What a person refused is taken for told here, as far as it was looked at, since a
-refusal can tell as much as the table; and so is what was looked at, is not proved, and waits or was taken back.
+refusal can tell as much as the table; and so is what was looked at, is not proved, and waits or was taken back. But
+where that follows from the questions and from what left alone, it is known beforehand, and that it waits tells nothing.
 """
 
 from __future__ import annotations
@@ -66,22 +67,21 @@ def examined(custody: Custody, job: QueuedJob) -> Finding:
     plan, rule = asked_of(custody, job.asked)
     check_still(custody, plan, rule)
     for _ in range(TRIES):
-        found, before = _found(custody, job, plan, rule)
+        found, tells, before = _found(custody, job, plan, rule)
         FindingStore(custody.account.ledger).put(job.id, found.to_json())
-        tells = found.state in (ATTACK, UNDECIDED)  # what is closed follows from others, and proved from nothing hidden
         if note_look(custody.account.ledger, job.id, Look(found.snapshot, tells), before.notes):
             return found
     raise HeldError("others look at tables of this dataset at the same time; nobody was told anything; look once more")
 
 
-def _found(custody: Custody, job: QueuedJob, plan: Plan, rule: SDC) -> tuple[Finding, Looked]:
-    """What is found, within the policy's time, and what it was found beside."""
+def _found(custody: Custody, job: QueuedJob, plan: Plan, rule: SDC) -> tuple[Finding, bool, Looked]:
+    """What is found, within the policy's time; whether it would tell that the table waits; and beside what it was."""
     seconds = custody.policy.sdc_seconds
     end = monotonic() + seconds
     snapshot, before = custody.rows_of(plan), looked(custody, plan.digest)
     with stopping.within(seconds):
         shown, incident = guarded(partial(shown_of, plan, rule, snapshot, custody.engine))
-    if shown is None and monotonic() >= end:
+    if monotonic() >= end:  # an engine that cannot be interrupted may have come to its end all the same
         raise PolicyError(
             f"the table could not be counted in {seconds:,} seconds, which the policy allows (sdc_seconds); nothing "
             "left; allow more, or refuse it"
@@ -89,7 +89,7 @@ def _found(custody: Custody, job: QueuedJob, plan: Plan, rule: SDC) -> tuple[Fin
     if shown is None:
         number = custody.keep_incident(random_id()[:12], incident)
         raise ReleaseFailedError(f"the table could not be counted (incident {number}); nothing left; look at it")
-    return _Search(custody, job, plan, rule, shown, snapshot.id, before, end).found(), before
+    return *_Search(custody, job, plan, rule, shown, snapshot.id, before, end).found(), before
 
 
 @dataclass(frozen=True)
@@ -115,18 +115,24 @@ class _Search:
     def width(self) -> int:
         return max(self.custody.policy.sdc_width, self.rule.width)
 
-    def found(self) -> Finding:
-        """What is found, bound to what it is found of."""
-        refused, closed, besides = self._refused()
+    def found(self) -> tuple[Finding, bool]:
+        """What is found, bound to what it is found of; and whether it would tell that the table does not leave.
+
+        That does not where it is closed, which follows from others, nor where it is proved. Where it is undecided by
+        the questions, by what left and by what was refused alone, everybody knows so without a look; by the time that
+        it took, or by what was found of tables that wait, nobody does.
+        """
+        refused, closed, besides, tells = self._refused()
         if closed:
-            return self._made(CLOSED, 0, (), (), (), besides)
+            return self._made(CLOSED, 0, (), (), (), besides), False
         tables, more = self._tables(refused)
         besides += more
         try:
             comparison = compared(tables, self.custody.policy.sdc_atoms, self.in_time)
             sums, every = comparison.hidden(self.in_time)
         except (QueryError, TimeoutError) as error:
-            return self._made(UNDECIDED, 0, (), (), (), [*besides, f"{error}."])
+            late = isinstance(error, TimeoutError)
+            return self._made(UNDECIDED, 0, (), (), (), [*besides, f"{error}."]), tells or late
         besides += comparison.besides
         if not every:
             besides.append("Of very many pairs of cells not every one was looked at.")
@@ -134,24 +140,26 @@ class _Search:
         verdicts, ends = solved(question), small_ends(tables)
         lost = [one for one in verdicts if one.state == ATTACK and is_small(one, *ends)]
         old = self._known_before(comparison, question, lost)
-        late = [one for one in verdicts if one.state == UNDECIDED]
-        besides += dict.fromkeys(one.sentence for one in late if one.sentence)
-        if late:
-            besides.append(f"Of {len(late):,} sums of people nothing was decided in time.")
+        open_ = [one for one in verdicts if one.state == UNDECIDED]
+        besides += dict.fromkeys(one.sentence for one in open_ if one.sentence)
+        if open_:
+            besides.append(f"Of {len(open_):,} sums of people nothing was decided in time.")
         new = [one.sentence for one in lost if one not in old]
         state = ATTACK if new else UNDECIDED if besides else PROVED
         known = [one.sentence for one in old]
-        return self._made(state, len(sums), verdicts, new, known, besides)
+        tells = state == ATTACK or (state == UNDECIDED and (tells or bool(open_)))
+        return self._made(state, len(sums), verdicts, new, known, besides), tells
 
-    def _refused(self) -> tuple[list[Unleft], bool, list[str]]:
-        """The tables that were refused; whether one closes these people; what is not compared."""
-        found, closed, besides = list[Unleft](), False, list[str]()
+    def _refused(self) -> tuple[list[Unleft], bool, list[str], bool]:
+        """The tables that were refused; whether one closes these people; what is not compared; whether any waits."""
+        found, closed, besides, waits = list[Unleft](), False, list[str](), False
         for one in unleft(self.custody, self.before):
             if one.plan is None or self._shares(one.plan):
                 closed = True
                 if one.row.review != "refused":
                     besides.append(f"Request {one.row.id} was looked at, is not proved, and has not left.")
                 continue
+            waits = waits or one.row.review != "refused"
             if whose(one.plan) != whose(self.plan):
                 if one.tables or not one.whole:
                     besides.append(OTHERS)
@@ -162,7 +170,8 @@ class _Search:
         noted = self.before.seen.get(self.plan.digest, ((), ()))[1]
         if any(one.tells and one.snapshot != self.snapshot for one in noted):
             besides.append("This table was looked at when the rows were others, was not proved, and was let wait.")
-        return found, closed, besides
+            waits = True
+        return found, closed, besides, waits
 
     def _shares(self, refused: Plan) -> bool:
         """Whether a refused table counts some of these people; where that cannot be told (in time), it does."""

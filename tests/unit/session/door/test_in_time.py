@@ -25,7 +25,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     monkeypatch.setattr(checking, "monotonic", lambda: 0.0 if next(times) < after else 10.0**6)
 
 
-@pytest.mark.parametrize("after", range(1, 12))
+@pytest.mark.parametrize("after", range(2, 13))
 def test_whatever_takes_long_is_undecided_and_no_search_begins(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     custodian, searched = kept(), list[float]()
     request = asked(custodian, days(0, 1))
@@ -61,18 +61,33 @@ def test_what_a_refusal_closes_is_closed_where_time_ran_out(monkeypatch: pytest.
     custodian = kept()
     custodian.refuse(asked(custodian, days(4, 5)), by="jo", reason="out-of-scope")
     request = asked(custodian, days(0, 1))
-    clock(monkeypatch, 1)
+    clock(monkeypatch, 2)
     assert custodian.look(request).state == CLOSED, "whether it shares people with it was not seen"
 
 
-def test_a_table_that_takes_long_to_be_counted_is_no_incident(monkeypatch: pytest.MonkeyPatch) -> None:
-    custodian = kept()
-    request = asked(custodian, days(0, 1))
-    monkeypatch.setattr(checking, "tabulate", None)
-    clock(monkeypatch, 1)
-    with pytest.raises(PolicyError, match="could not be counted in 60 seconds"):
-        custodian.look(request)
-    assert [one.id for one in custodian.reviews()] == [request]
+@pytest.mark.parametrize("engine", ["interrupted", "duckdb", "polars"])
+def test_a_table_that_takes_long_to_be_counted_is_no_incident(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    """Nor is one that was counted all the same, after its time, by an engine that nobody can interrupt."""
+    custodian = kept(engine="duckdb" if engine == "interrupted" else engine)
+    request, other = asked(custodian, days(0, 1)), asked(custodian, days(1, 2), "bob")
+    with pytest.MonkeyPatch.context() as patch:
+        if engine == "interrupted":
+            patch.setattr(checking, "tabulate", None)
+        clock(patch, 1)
+        with pytest.raises(PolicyError, match="could not be counted in 60 seconds"):
+            custodian.look(request)
+    assert [one.id for one in custodian.reviews()] == [request, other]
+    assert looked(custodian.custody, "").notes == () and custodian.look(other).state != CLOSED
+
+
+def test_what_was_not_compared_in_time_closes_its_people_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for after in (3, 10):  # before the tables are compared, and while they are
+        custodian = kept()
+        request, other = asked(custodian, days(0, 1)), asked(custodian, days(1, 2), "bob")
+        with pytest.MonkeyPatch.context() as patch:
+            clock(patch, after)
+            assert custodian.look(request).state == UNDECIDED
+        assert custodian.look(other).state == CLOSED, after
 
 
 # at the same time ---------------------------------------------------------------------------------------------------

@@ -12,10 +12,13 @@ import pytest
 import pets
 from pets import col
 from pets.errors import HeldError
+from pets.ledger.db import reviews
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import Queue
+from pets.ledger.queued.kinds import TABLE
+from pets.ledger.review.tables import Look, looks
 from pets.session.disclosure.finding import ATTACK, CLOSED, PROVED, UNDECIDED, Finding
-from tests.checked_tables import BUDGET, total
+from tests.checked_tables import BUDGET, N, T, total
 from tests.doors import GRID, HES, OPEN, asked, days, kept
 
 E9 = [11, 1, 11, 30, 40]
@@ -48,6 +51,50 @@ def test_to_let_a_table_wait_closes_its_people_as_a_refusal_does(cancelled: bool
         assert again.state == ATTACK
         custodian.approve(request, by="jo", finding=again.digest, anyway="a test wants it")
         assert custodian.look(other).state != CLOSED
+
+
+FINE = T.group_by("came").agg(n=N)
+"""Of each day a number: with the grid it has more groups than the policy compares."""
+
+
+def test_what_everybody_knows_without_a_look_closes_nobody() -> None:
+    """That no look could prove the table follows from the questions alone, so that it waits tells nothing."""
+    custodian = kept(more={"sdc_atoms": 30})
+    too_fine, other = asked(custodian, FINE), asked(custodian, days(4, 4), "bob")
+    found = custodian.look(too_fine)
+    assert found.state == UNDECIDED and "sdc_atoms" in "".join(found.besides)
+    assert not any(one.tells for one in noted(custodian))
+    after = custodian.look(other)
+    assert after.state == PROVED
+    custodian.approve(other, by="jo", finding=after.digest)
+    custodian.refuse(too_fine, by="jo", reason="out-of-scope")  # a refusal closes, whatever the reason
+    assert custodian.look(asked(custodian, days(5, 5), "bob")).state == CLOSED
+
+
+def test_other_people_than_those_of_what_left_close_nobody_either() -> None:
+    custodian = kept()
+    custodian.refresh()
+    first, second = asked(custodian, days(0, 1)), asked(custodian, days(1, 2), "bob")
+    found = custodian.look(first)
+    assert found.state == UNDECIDED and "people of another time" in "".join(found.besides)
+    assert custodian.look(second).state == UNDECIDED and not any(one.tells for one in noted(custodian))
+
+
+def test_what_is_undecided_beside_a_table_that_waits_tells_of_that_one() -> None:
+    """That it waits closes these people too: it is undecided since somebody looked at another, and found something."""
+    custodian, _ = waiting()
+    custodian.refresh()
+    request = asked(custodian, days(4, 4), "bob")
+    assert custodian.look(request).state == UNDECIDED and noted(custodian)[-1].tells
+    assert custodian.look(asked(custodian, days(4, 4), "eve")).state == UNDECIDED, "but for whoever asks the same"
+    assert custodian.look(asked(custodian, days(3, 4), "eve")).state == CLOSED
+
+
+def noted(custodian: pets.Custodian) -> list[Look]:
+    """What is noted of looks, the newest request last."""
+    with custodian.ledger.reading() as tx:
+        rows = reviews.of_kind(tx.connection, custodian.schema.dataset, TABLE)
+        return [one for row in sorted(rows, key=lambda row: row.at) for one in looks(row)]
 
 
 def test_a_look_at_another_table_meanwhile_makes_a_finding_another() -> None:

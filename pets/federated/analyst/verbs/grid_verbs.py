@@ -30,6 +30,11 @@ from pets.sdc.grid import Grid
 
 GRID = "grid"
 """Where the answers keep the grid's own."""
+ANEW = (
+    "a key holder shows a grid once, and none of refreshed rows beside it: where a cell moves from 6 to 7, who knows "
+    "that few people came or went learns of them; ask for sums of the one that was shown, whose people are those of "
+    "its day, or about today's with pets.DP(epsilon=…)"
+)
 
 
 class GridVerbs:
@@ -44,7 +49,7 @@ class GridVerbs:
     lost: dict[str, str]
 
     @plain_arguments(UserError, "name_grid", "write name_grid(query, pets.SDC('hes'))")
-    def name_grid(self, query: Query, protection: SDC) -> RoundedSum:
+    def name_grid(self, query: Query, protection: SDC, *, anew: bool = False) -> RoundedSum:
         """Have the key holder open the counts of one grid over all sites, once, and show each by the rule.
 
         Every site sends the exact counts of the grid in an encrypted envelope, where its policy names the rule under
@@ -53,12 +58,15 @@ class GridVerbs:
         then on :meth:`release` with ``pets.SDC(…)`` and ``secure="encrypted"`` adds up its shown cells, and asks
         nobody.
 
-        A key has one grid. Asked for again it is given as it was; another one is refused.
+        A key has one grid. Asked for again it is given as it was, also where sites have refreshed their rows since;
+        another one is refused.
 
         Args:
             query: one ``pets.count()`` of everybody, grouped by public columns and coarse bins, without conditions. A
                 person must lie in one cell.
             protection: the rule, such as ``pets.SDC("hes")``.
+            anew: of refreshed rows, as :meth:`pets.Custodian.name_grid` takes it: refused here, since the key holder
+                alone could compare the two grids before the second is shown.
 
         Returns:
             The whole grid, as a table of its cells. Its guarantee says what is trusted: no proof is claimed.
@@ -70,6 +78,8 @@ class GridVerbs:
         if not isinstance(checked(protection), SDC):
             raise UserError(f"a grid is protected by a rule such as pets.SDC('hes'), not by {shown(protection)}")
         protection.check_releases()
+        if anew is not False:
+            raise PolicyError(ANEW)
         plan = self._grid_plan(query)
         known = self._shown_grid()
         if known is not None:

@@ -37,7 +37,21 @@ from pets.release.certificate import Certificate
 from pets.release.rounded.rounded_sum import RoundedSum
 from pets.sdc.book import book_of
 from tests.attacks.test_federated_keyholder import Line
-from tests.unit.federated.site.test_rounded import ALL, BY_G, GRID, HES, SCHEMA, THREE, T, entries, numbers, over, sites
+from tests.unit.federated.site.test_rounded import (
+    ALL,
+    BY_G,
+    GRID,
+    HES,
+    POLICY,
+    SCHEMA,
+    THREE,
+    T,
+    entries,
+    numbers,
+    over,
+    rows,
+    sites,
+)
 
 RULES = SitePolicy.open(
     SCHEMA, sdc=("hes",), sdc_encrypted=("hes", "midpoint6"), totals=Totals(allow=True, min_cohort=1)
@@ -249,6 +263,33 @@ def test_nothing_else_leaves_without_noise_beside_it() -> None:
         many.release(BY_G, protection)
         with pytest.raises(Refused, match="something left this dataset without noise before"):
             many.name_grid(BY_G, HES)
+
+
+def test_of_refreshed_rows_there_is_no_grid_and_what_is_said_instead_works(tmp_path: Path) -> None:
+    """6 people of a, in three parts, are shown as 3; 7 would be 9: who knows that one came knows both numbers."""
+    rule, houses = SDC("midpoint6"), list[Site]()
+    for place in range(3):
+        rows(f"s{place}-", 2, 20, 20).to_csv(tmp_path / f"{place}.csv", index=False)
+        source = {"t": tmp_path / f"{place}.csv"}
+        one = pets.Session(SCHEMA, source, budget=pets.Budget(epsilon=30, delta=1e-6), policy=POLICY, progress=False)
+        houses.append(Site(one, policy=SitePolicy.open(SCHEMA, sdc_encrypted=("midpoint6",)), name=f"s{place}"))
+    secret = he.keygen()[1]
+    many = over(houses, key_holder=secret)
+    before = many.name_grid(BY_G, rule)
+    assert numbers(before)[0] == [3, 1, 6]
+    rows("s0-", 3, 20, 20).to_csv(tmp_path / "0.csv", index=False)
+    houses[0].session.refresh()
+    fresh = over(houses, key_holder=secret)
+    for again in (many.name_grid(BY_G, rule), fresh.name_grid(BY_G, rule)):
+        assert again.sharing["grid"] == before.sharing["grid"]  # the people of its day; nobody is asked
+    with pytest.raises(PolicyError, match=r"where a cell moves from 6 to 7.*sums of the one that was shown.*pets\.DP"):
+        fresh.name_grid(BY_G, rule, anew=True)
+    with pytest.raises(Refused, match="another grid, another rule or another key holder"):
+        over(houses).name_grid(BY_G, rule)
+    assert entries(houses) == [1, 1, 1]
+    assert numbers(ask(fresh, ALL, rule)) == [[3 + 57 + 57, 1 + 55 + 55, 6 + 60 + 60]]
+    noisy = fresh.release(BY_G, pets.DP(epsilon=25))  # of today
+    assert noisy.table["n"].sum() == pytest.approx(127, abs=20)
 
 
 def test_other_sites_are_another_list() -> None:

@@ -66,16 +66,20 @@ docs: .venv/.full ## the pages that are made from code, and the site in build/si
 	@echo "== site"
 	@$(BIN)/python -m tests.docs.site
 
-soak: .venv/.full build/acro/.made ## the long statistical and generative runs
+soak: .venv/.full build/acro/.made build/viewer/.made ## the long statistical and generative runs
 	@echo "== soak"
 	@export PETS_ACRO_PYTHON="$${PETS_ACRO_PYTHON-$(CURDIR)/build/acro/bin/python}"; \
-	[ -x "$$PETS_ACRO_PYTHON" ] || unset PETS_ACRO_PYTHON; $(BIN)/python -m pytest -q -n $(JOBS) -m soak --timeout=0 tests
+	export PETS_VIEWER_PYTHON="$${PETS_VIEWER_PYTHON-$(CURDIR)/build/viewer/bin/python}"; \
+	[ -x "$$PETS_ACRO_PYTHON" ] || unset PETS_ACRO_PYTHON; [ -x "$$PETS_VIEWER_PYTHON" ] || unset PETS_VIEWER_PYTHON; \
+	$(BIN)/python -m pytest -q -n $(JOBS) -m soak --timeout=0 tests
 
-# acro, the outside judge of tables, needs an older pandas than pets may have.
+# acro, the outside judge of tables, needs an older pandas than pets may have; SACRO-Viewer brings a web framework.
 build/acro/.made: tests/acro_judge/requirements.txt
-	@rm -rf build/acro; mkdir -p build
-	@{ '$(PYTHON)' -m venv build/acro && build/acro/bin/python -m pip install -q -r $<; } \
-	|| { echo "acro cannot be installed here: the tests that ask it again will skip." >&2; rm -rf build/acro; mkdir build/acro; }
+build/viewer/.made: tests/acro_judge/viewer.txt
+build/acro/.made build/viewer/.made:
+	@rm -rf $(@D); mkdir -p build
+	@{ '$(PYTHON)' -m venv $(@D) && $(@D)/bin/python -m pip install -q -r $<; } \
+	|| { echo "$(notdir $(@D)) cannot be installed here: the tests that ask it will skip." >&2; rm -rf $(@D); mkdir $(@D); }
 	@touch $@
 
 clean: ## remove the environment, the caches and what was built

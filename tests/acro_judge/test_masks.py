@@ -90,6 +90,7 @@ def asked(*arguments: str) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.chance(0)  # processes; acro draws nothing
 @AGAIN
 def test_acros_own_loader_reads_an_export(tmp_path: Path) -> None:
     shown = pd.DataFrame({"region": ["North", "South"], "people": ["10", "25"]})
@@ -101,6 +102,7 @@ def test_acros_own_loader_reads_an_export(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.chance(0)  # processes; acro draws nothing
 @AGAIN
 def test_acro_says_it_still(tmp_path: Path) -> None:
     out = tmp_path / "masks.json"

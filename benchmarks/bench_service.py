@@ -29,13 +29,19 @@ import psutil
 import pets
 from pets.common.codec import canonical
 from pets.ledger.tokens import Tokens
+from pets.service.answering.grid import Grid
 from pets.service.wire.asked import Asked
 from tests.attacks.served import DATASET, Served
 from tests.ledgers import Place
 from tests.services import opening, prepared, question
 
 EPSILON = 10**6
-ASKERS, PROJECTS = 32, 4
+ASKERS, EACH = 128, 8
+"""Who ask at once, and how many of them are of one project.
+
+Each waits for an answer before asking the next, and is given one a tick of the time grid at most, four a second. With
+fewer askers than are answered within two ticks those who answer would rest, and the grid be measured in their place.
+"""
 WAITING = 200
 
 
@@ -43,11 +49,12 @@ def main() -> None:
     args = options(
         __doc__,
         rounds={"type": int, "help": "rounds in turn (5; 2 with --quick)"},
-        releases={"type": int, "help": "distinct releases in a round (200; 60 with --quick)"},
+        releases={"type": int, "help": "distinct releases in a round (600; 60 with --quick)"},
+        askers={"type": int, "default": ASKERS, "help": f"who ask at once ({ASKERS})"},
         processes={"type": int, "default": 1, "help": "that answer (1)"},
         only={"choices": ("SQLite", "PostgreSQL"), "help": "distinct releases alone, on this ledger"},
     ).parse_args()
-    rounds, many = args.rounds or (2 if args.quick else 5), args.releases or (60 if args.quick else 200)
+    rounds, many = args.rounds or (2 if args.quick else 5), args.releases or (60 if args.quick else 600)
     page = Page("The query service: what it adds to the library")
     about(page, ("pets-privacy", "fastapi", "uvicorn", "httpx", "sqlalchemy"))
     with tempfile.TemporaryDirectory(prefix="bench") as home, _postgresql(f"{home}/pg") as url:
@@ -58,14 +65,16 @@ def main() -> None:
             with _both(folder, Path(home) / name, url, args) as (served, http, library):
                 if name == "SQLite" and args.only is None:
                     _at_once(page, 60 if args.quick else 300, http, library)
-                found, work = _releases(page, name, rounds, many, served, http, library, Path(home) / "pg")
+                load = rounds, many, min(args.askers, many)
+                found, work = _releases(page, name, load, served, http, library, Path(home) / "pg")
                 lines.append([name, *found])
                 costs += work
         page.say("### Distinct small releases a second, each charged, signed and kept; median of rounds in turn")
         page.table(("ledger", "library", "service", "ratio"), lines)
         page.say(
-            f"*library*: one process, one release after another. *service*: {ASKERS} askers of {PROJECTS} projects, "
-            f"{args.processes} answering process(es); the askers and the process that listens share the cores with it."
+            f"*library*: one process, one release after another. *service*: {args.askers} askers, {EACH} of a project, "
+            f"{args.processes} answering process(es); the askers and the process that listens share the cores with it. "
+            f"Who waits for each answer has one a tick: these askers at most {args.askers / Grid().small:g} a second."
         )
         page.say("### What one such release costs each process: ms of CPU, mean of all rounds")
         page.table(("ledger", "askers", "listens", "answers", "database", "in all"), costs)
@@ -95,7 +104,7 @@ def _postgresql(folder: str) -> Iterator[Callable[[str], str]]:
 class Http:
     """Who asks a service, over connections that stay open."""
 
-    def __init__(self, served: Served, place: Place, projects: int = PROJECTS) -> None:
+    def __init__(self, served: Served, place: Place, projects: int) -> None:
         with contextlib.closing(place.open()) as ledger:
             self.tokens = [Tokens(ledger).create(f"asker {n}", f"project {n}")[0] for n in range(projects)]
         self._url = served.url
@@ -130,7 +139,7 @@ def _both(
     library = Child(_library, str(folder), places[1])
     try:
         served.start()
-        yield served, Http(served, places[0]), library
+        yield served, Http(served, places[0], -(-args.askers // EACH)), library
         served.stop()
     finally:
         served.end()
@@ -221,30 +230,37 @@ def _cpu(process: psutil.Process) -> float:
 
 
 def _releases(
-    page: Page, name: str, rounds: int, many: int, served: Served, http: Http, library: Child, postgresql: Path
+    page: Page, name: str, load: tuple[int, int, int], served: Served, http: Http, library: Child, postgresql: Path
 ) -> tuple[list[object], list[list[object]]]:
-    """Releases a second, each by another question; and what one costs each process."""
+    """Releases a second, each by another question; and what one costs each process.
+
+    Args:
+        load: rounds, releases in each, and askers, who share these.
+    """
+    rounds, many, askers = load
     numbers = itertools.count(1)
     lock = threading.Lock()
 
-    def asker(who: int, each: int) -> None:
-        for _ in range(each):
+    def asker(who: int, left: Iterator[int]) -> None:
+        while True:
             with lock:
-                query, protection = _asked(next(numbers))
+                number = next(left, None)
+            if number is None:
+                return
+            query, protection = _asked(number)
             given = Asked("release", {"queries": [query], "protection": protection}).to_json()
             reply = http.send("POST", f"/datasets/{DATASET}/queries?wait=30", {"kind": "release"} | given, who)
             assert reply["job"]["state"] == "done", reply["job"]
 
-    each = -(-many // ASKERS)
-
     def service() -> float:
-        crew = [threading.Thread(target=asker, args=(n % PROJECTS, each), daemon=True) for n in range(ASKERS)]
+        left = itertools.islice(numbers, many)
+        crew = [threading.Thread(target=asker, args=(n // EACH, left), daemon=True) for n in range(askers)]
         begun = time.perf_counter()
         for one in crew:
             one.start()
         for one in crew:
             one.join()
-        return each * ASKERS / (time.perf_counter() - begun)
+        return many / (time.perf_counter() - begun)
 
     rates, busy, used = [], None, [[0.0] * 4, [0.0] * 4]
     for turn in range(rounds + 1):
@@ -260,7 +276,7 @@ def _releases(
             marks.append(busy.now())
             for place, (first, last) in enumerate(itertools.pairwise(marks)):
                 used[place] = [u + b - a for u, a, b in zip(used[place], first, last, strict=True)]
-    asked, alone = rounds * each * ASKERS, rounds * max(1, many // 20) * 20
+    asked, alone = rounds * many, rounds * max(1, many // 20) * 20
     spent = [1e3 * part / asked for part in used[0]]
     other = [1e3 * sum(cost.cpu for cost in library.runs["releases"][-alone // 20 :]) / alone, 1e3 * used[1][3] / alone]
     costs: list[list[object]] = [

@@ -35,7 +35,9 @@ class Config:
     Attributes:
         openings: how each dataset is opened; all with one ledger.
         host, port: where it listens: behind a proxy that speaks TLS, or for this machine alone.
-        processes: that answer, started by this one; 0: they run elsewhere (``pets answer``).
+        processes: that answer, started by this one; 0: they run elsewhere (``pets answer``). A file that says nothing
+            has one, or, where the ledger is in PostgreSQL and there is a second core, two: while one waits for the
+            server, the other answers. (In SQLite one writes at a time.)
         timeout: seconds that one answer may take.
         memory: that one answering process may take, such as ``"4GB"``; ``None``: no limit of its own.
         limits: what is refused before any charge.
@@ -99,6 +101,7 @@ class _Reader:
         threads = self._given(answering, threads=_count).get("threads")
         openings = tuple(self._dataset(one, ledger, keys, threads) for one in self._list(form, "datasets"))
         settings = self._given(listen, host=_text, port=_whole)
+        settings |= {"processes": _usual(ledger)}
         settings |= self._given(answering, processes=_whole, timeout=_number, memory=_size)
         settings |= self._given(form, **dict.fromkeys(flags, _flag))
         limits = self._part(form, "limits", tuple(Limits.__dataclass_fields__))
@@ -229,6 +232,11 @@ class _Reader:
     def _address(self, value: str) -> str:
         """A file, or the URL of a database."""
         return value if "://" in _text(value) else self._path(value)
+
+
+def _usual(ledger: str) -> int:
+    """Processes that answer where a file does not say how many."""
+    return min(2, os.cpu_count() or 1) if ledger.startswith("postgresql") else 1
 
 
 def _text(value: Any) -> str:

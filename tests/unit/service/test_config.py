@@ -64,6 +64,29 @@ def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert opening.policy == {"allow_unbounded": False, "max_numbers": 1000} and opening.threads == 2
 
 
+@pytest.mark.parametrize(
+    ("ledger", "cores", "said", "wanted"),
+    [
+        ("ledger.db", 8, "", 1),  # one process writes to a file at a time
+        ("sqlite:///ledger.db", 8, "", 1),
+        ("postgresql://pets@db/pets", 1, "", 1),
+        ("postgresql://pets@db/pets", None, "", 1),
+        ("postgresql://pets@db/pets", 2, "", 2),
+        ("postgresql+psycopg://pets@db/pets", 8, "", 2),
+        ("postgresql://pets@db/pets", 8, "answering: {timeout: 60}\n", 2),
+        ("postgresql://pets@db/pets", 8, "answering: {processes: 1}\n", 1),
+        ("postgresql://pets@db/pets", 8, "answering: {processes: 0}\n", 0),
+        ("$PETS_LEDGER", 8, "", 2),
+    ],
+)
+def test_so_many_answer_as_the_ledger_lets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ledger: str, cores: int | None, said: str, wanted: int
+) -> None:
+    monkeypatch.setenv("PETS_LEDGER", "postgresql://pets:secret@db/pets")
+    monkeypatch.setattr("pets.service.config.os.cpu_count", lambda: cores)
+    assert load(tmp_path, LEAST.replace("ledger.db", ledger) + said).processes == wanted
+
+
 def test_the_least_that_a_file_says(tmp_path: Path) -> None:
     found = load(tmp_path, LEAST)
     assert (found.host, found.processes, found.login) == ("127.0.0.1", 1, None)

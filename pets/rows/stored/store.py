@@ -85,6 +85,8 @@ class Store:
             handle = os.open(self._key, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             with os.fdopen(handle, "wb") as file:
                 file.write(fresh)
+                file.flush()
+                os.fsync(file.fileno())
         self._private(self._key, "the key file")
         try:
             held = json.loads(self._key.read_bytes())
@@ -271,8 +273,8 @@ class New:
 def commit(written: Sequence[New]) -> list[Held]:
     """Put new snapshots of one folder in place of the old ones, once all are whole; gives their files.
 
-    All are sealed, and all parts are where they belong, before the first manifest is put there. What is cut off
-    between two manifests leaves tables of two sets, and each of them is still whole.
+    All are sealed, and all parts are where they belong and on the disk, before the first manifest is put there. What is
+    cut off between two manifests leaves tables of two sets, and each of them is still whole.
     """
     pages = [new.store.sealed(new) for new in written]
     folder = os.open(written[0].store.folder, os.O_RDONLY)
@@ -280,6 +282,7 @@ def commit(written: Sequence[New]) -> list[Held]:
         fcntl.flock(folder, fcntl.LOCK_EX)
         for new in written:
             new.store.place(new)
+        os.fsync(folder)  # a folder of parts, or a key, may be new in it
         for new, page in zip(written, pages, strict=True):
             page.replace(new.store.json)
         os.fsync(folder)

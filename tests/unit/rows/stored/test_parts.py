@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -164,6 +166,38 @@ def test_wherever_a_writer_stops_one_whole_snapshot_is_there_or_none(
                 [*(f"t.{end}" for end in ("json", "key", "report.txt")), f"t.parquet/{again.id}-00000.parquet"]
             )
     assert outcomes == ["old", "old", "old", "refused", "new", "new"] and ids
+
+
+def test_what_a_manifest_lists_is_on_the_disk_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut leaves of a folder the names that it had when it was last flushed, and of a file its bytes then."""
+    folder, replace, fsync = tmp_path / "s", Path.replace, os.fsync
+    names: dict[int, set[str]] = {}
+    sizes: dict[int, int] = {}
+    checked = []
+
+    def flushed(handle: int) -> None:
+        fsync(handle)
+        found = os.fstat(handle)
+        if stat.S_ISDIR(found.st_mode):
+            names[found.st_ino] = set(os.listdir(handle))
+        else:
+            sizes[found.st_ino] = found.st_size
+
+    def placed(self: Path, target: Any) -> Path:
+        if Path(target) == folder / "t.json":
+            listed = {part["name"] for part in json.loads(self.read_bytes())["parts"]}
+            assert {"t.parquet", "t.key"} <= names.get(folder.stat().st_ino, set())
+            assert listed and listed <= names[(folder / "t.parquet").stat().st_ino]
+            for path in (self, folder / "t.key", *(folder / "t.parquet" / name for name in listed)):
+                assert sizes.get(path.stat().st_ino) == path.stat().st_size, path.name
+            checked.append(listed)
+        return replace(self, target)
+
+    monkeypatch.setattr("pets.rows.stored.store.os", SimpleNamespace(**(vars(os) | {"fsync": flushed})))
+    monkeypatch.setattr(Path, "replace", placed)
+    for seed in (1, 2):
+        make(EVENTS, events(seed=seed), folder=folder)
+    assert len(checked) == 2
 
 
 def test_parts_that_are_kept_are_named_again_and_must_be_there(tmp_path: Path) -> None:

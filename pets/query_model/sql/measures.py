@@ -77,6 +77,9 @@ def _measure(node: exp.Expression, scope: Scope, where: Filter | None) -> Aggreg
         return _difference(node, scope)
     if isinstance(node, (exp.Binary, exp.Neg)):
         raise Refusal(node, _RATIO)
+    if not isinstance(node, exp.ApproxDistinct):  # what may be written in place of any other reads no identifier
+        for column in node.find_all(exp.Column):
+            scope.refuse_identifier(column)
     raise Refusal(node, instead(node) or f"{word(node)} is not answered; {_KNOWN}")
 
 

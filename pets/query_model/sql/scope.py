@@ -71,6 +71,12 @@ class Scope:
             raise Refusal(node, f"{name!r} is an identifier, which no question reads; {NO_QUESTION}")
         return name
 
+    def refuse_identifier(self, node: exp.Column) -> None:
+        """Raises what :meth:`column` does where a node names an identifier, and nothing of any other name."""
+        alike = [name for name in dict.fromkeys(self._of(node)) if name.casefold() == str(node.name).casefold()]
+        if len(alike) == 1 and isinstance(self.fields.get(alike[0]), Identifier):
+            self.column(node)
+
     def named(self, node: exp.Expression, wanted: str = "") -> str | None:
         """The name of what an expression is, where :attr:`computes` does not hold (``wanted``: as it is called)."""
         raise NotImplementedError

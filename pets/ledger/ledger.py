@@ -119,7 +119,8 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Let go of the database; committed entries are safe without it."""
+        """Let go of the database; committed entries are safe without it, and no lease is renewed any more."""
+        self.keeper.close()
         self._store.close()
 
     def _places(self, keys: str | Path | None) -> tuple[Path, str]:

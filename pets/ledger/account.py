@@ -289,7 +289,7 @@ class Account:
                 if not tx.seal(grant.id, grant.token, release, signed, held=self._holding):
                     raise InternalError("a started request could not be sealed by its own worker")
                 if self.ending is not None:
-                    self.ending.write(tx.connection, now, grant.id)
+                    self.ending.write(tx.connection, now, grant.id, waits=False)
                 failpoint("seal-stored")
         except CommitUnknown as unknown:
             found = self.ledger.settled(lambda tx: tx.request(grant.id), unknown)

@@ -27,28 +27,25 @@ from typing import Any
 
 from pets.common.codec import Json, digest
 from pets.common.entropy import random_id
-from pets.errors import BusyError, InternalError, LedgerError, OtherQuestionError, ReleaseFailedError, UserError, shown
+from pets.errors import BusyError, InternalError, LedgerDownError, LedgerError, OtherQuestionError, UserError, shown
 from pets.ledger import repeats
 from pets.ledger.db import jobs, sql
 from pets.ledger.db.row_types import text
 from pets.ledger.db.store import Connection
 from pets.ledger.db.together import Together
-from pets.ledger.db.transaction import Transaction
 from pets.ledger.events import Event
 from pets.ledger.ledger import Ledger, close
 from pets.ledger.queued.ending import Claims, Ending
 from pets.ledger.queued.job import JobState, QueuedJob, charged, check_key, job_of, made_of, passing, told
 from pets.ledger.queued.kinds import KINDS
+from pets.ledger.queued.settling import TRIES, settle
 from pets.ledger.queued.unseen import all_unseen
-from pets.ledger.states import Sealed, State, release_failed
+from pets.ledger.states import Sealed, State
 
 __all__ = ["KINDS", "LEASE", "TRIES", "JobState", "Queue", "QueuedJob"]
 
 LEASE = 30.0
 """Seconds that a job may run before others may look what became of it; whoever answers it renews that meanwhile."""
-
-TRIES = 3
-"""Processes that may end under one job, charging nothing, before it has failed."""
 
 RETRY_AFTER = 5.0
 """Seconds after which a full queue may have room."""
@@ -68,6 +65,7 @@ class Queue:
     def __init__(self, ledger: Ledger, *, lease: float = LEASE) -> None:
         self.ledger, self.lease = ledger, lease
         self._forgot, self._turn = 0.0, ""
+        self._doubted: dict[str, Ending] = {}  # by worker
         self._together = Together(ledger.aside) if ledger.in_file else None
 
     # who asks ---------------------------------------------------------------------------------------------------
@@ -120,7 +118,7 @@ class Queue:
                 known = jobs.add(connection, row | {"at": now})
                 if known is None:
                     raise InternalError("a new job was there already")
-            elif waits and jobs.move(connection, known.id, "failed", None, **_ANEW):
+            elif waits and jobs.anew(connection, known.id):
                 known = jobs.by_id(connection, known.id)
             return known, now
 
@@ -224,13 +222,23 @@ class Queue:
             worker: a name for people who look after the service.
             datasets: which it can answer about (``None``: all).
             shown: when it may be seen that it runs.
+
+        One that it claimed before, when an outage left unknown whether that stands, comes first.
         """
-        with self.ledger.aside(writes=False) as (connection, now):  # who finds nothing keeps nobody from writing
+        if (doubted := self._doubted.get(worker)) is not None:
+            stands = self.stands(doubted)
+            del self._doubted[worker]
+            if stands:
+                return self.went_on(doubted)
+        with self.ledger.aside(writes=False) as (connection, _):  # who finds nothing keeps nobody from writing
             if not jobs.any_waiting(connection, datasets):
                 return None
-        with self.ledger.aside(durable=False, pipelined=True) as (connection, now):
-            row = jobs.claim(connection, *self._claims(now, worker, shown, datasets))
-        return self._running(row)
+        ending = self.ending(None, float, lambda: worker, datasets, lambda: shown)
+        try:
+            return self.done_and_next(ending, None)
+        except LedgerDownError:
+            self.doubt(ending)
+            raise
 
     def _claims(self, now: float, worker: str, shown: float, datasets: Sequence[str] | None) -> Claims:
         values = {"state": "running", "token": random_id(), "worker": worker, "lease": now + self.lease}
@@ -260,7 +268,7 @@ class Queue:
 
     def ending(
         self,
-        job: QueuedJob,
+        job: QueuedJob | None,
         shown: Callable[[], float],
         worker: Callable[[], str | None],
         datasets: Sequence[str] | None = None,
@@ -277,14 +285,22 @@ class Queue:
 
     def went_on(self, ending: Ending) -> QueuedJob | None:
         """Tell what an ending wrote, once that is committed; gives the next job, where one was claimed."""
-        if ending.moved:
+        if ending.moved and ending.job is not None:
             self._tell("job-done", ending.job, None, ending.at)
         return self._running(ending.row)
 
+    def doubt(self, ending: Ending) -> None:
+        """The database went away, and nobody knows whether what an ending wrote was committed; :meth:`claim` looks."""
+        if ending.row is not None:
+            self._doubted[ending.row.worker] = ending
+
     def stands(self, ending: Ending) -> bool:
         """Whether what an ending wrote was committed; for whoever does not know."""
+        one = ending.row or ending.job
+        if one is None:
+            return False
         with self.ledger.aside(writes=False) as (connection, _):
-            found = jobs.by_id(connection, (ending.row or ending.job).id)
+            found = jobs.by_id(connection, one.id)
         return found is not None and (found.state == "done" if ending.row is None else found.token == ending.row.token)
 
     def failed(self, job: QueuedJob, problem: Json, shown: float) -> bool:
@@ -323,7 +339,7 @@ class Queue:
             for row in begun:
                 close(tx, row, now)
                 self.ledger.incidents.note(row.id[:12], why)
-            code = self._settle(tx, job_of(found), shown, again=again)
+            code = settle(tx, job_of(found), shown, again=again)
         self.ledger.tell_closed(begun)
         self._tell_failed(found, code, shown)
 
@@ -353,46 +369,16 @@ class Queue:
             self.ledger.recover()
         for row in rows:
             with self.ledger.writing() as (tx, now):
-                code = self._settle(tx, job_of(row), now, again=True)
+                code = settle(tx, job_of(row), now, again=True)
             self._tell_failed(row, code, now)
         if now - self._forgot >= INVENTED_KEPT / 10:
             self._forgot = now
             with self.ledger.aside() as (connection, now):
                 jobs.forget_invented(connection, now - INVENTED_KEPT)
 
-    def _settle(self, tx: Transaction, job: QueuedJob, shown: float, *, again: bool) -> str | None:
-        """What the ledger says of a job that nobody answers any more; gives the code with which it failed, if it did.
-
-        ``again``: whether it may be tried once more.
-        """
-        rows = charged(tx, job)
-        states = {State(row.state) for row in rows}
-        if any(state.open for state in states):
-            return None  # under a lease of its own, which ends, too
-        if State.FORFEITED in states:
-            lost = [row.id[:12] for row in rows if row.state == State.FORFEITED.value]
-            return self._fail(tx, job, {"code": ReleaseFailedError.code, "message": release_failed(lost)}, shown)
-        if job.tries < TRIES and (again or State.COMMITTED in states):
-            jobs.move(tx.connection, job.id, "running", job.token, state="waiting", token="", lease=0.0)
-            return None
-        charge = "its charge stands" if State.COMMITTED in states else "nothing was charged"
-        return self._fail(tx, job, {"code": InternalError.code, "message": _GIVEN_UP.format(charge)}, shown)
-
-    def _fail(self, tx: Transaction, job: QueuedJob, problem: Json, shown: float) -> str | None:
-        said = text(problem | {"retry_after": None})
-        # (without a token: whoever may still work on it is stopped)
-        moved = jobs.end(tx.connection, job.id, job.token, state="failed", problem=said, shown=shown, token="")
-        return str(problem["code"]) if moved else None
-
     def _tell_failed(self, job: Any, code: str | None, shown: float) -> None:
         if code is not None:
             self._tell("job-failed", job, code, shown)
-
-
-_GIVEN_UP = "this question could not be answered, and {}; ask a smaller one, or tell the custodian"
-
-
-_ANEW = {"state": "waiting", "problem": None, "token": "", "lease": 0.0, "tries": 0, "shown": 0.0}
 
 
 def _full(told: str) -> BusyError:

@@ -76,13 +76,22 @@ def any_waiting(connection: sa.Connection, datasets: Sequence[str] | None) -> bo
     return _looking(_count(datasets))(connection, _names(datasets)).first() is not None
 
 
-def claim(connection: sa.Connection, datasets: Sequence[str] | None, turn: str, values: dict[str, Any]) -> Any:
+def claim(
+    connection: sa.Connection,
+    datasets: Sequence[str] | None,
+    turn: str,
+    values: dict[str, Any],
+    after: tuple[str, str] | None = None,
+) -> Any:
     """The next project's job that waits longest, which runs from now on; what another claims now is passed over.
 
-    ``turn``: the project that had the last turn; projects take theirs in the order of their names.
+    Args:
+        turn: the project that had the last turn; projects take theirs in the order of their names.
+        after: a job and its claim's token; nothing is claimed unless that one was done.
     """
     given = _names(datasets) | {"turn": turn} | {f"its_{name}": value for name, value in values.items()}
-    return _claiming(_count(datasets), tuple(values))(connection, given).first()
+    given |= {} if after is None else {"after_job": after[0], "after_claim": after[1]}
+    return _claiming(_count(datasets), tuple(values), after is not None)(connection, given).first()
 
 
 def mine(connection: sa.Connection, project: str, analyst: str, after: Any, limit: int) -> list[Any]:
@@ -94,25 +103,49 @@ def mine(connection: sa.Connection, project: str, analyst: str, after: Any, limi
 
 
 def end_and_claim(
-    connection: sa.Connection, ended: tuple[str, str, dict[str, Any]], claims: tuple[Any, str, dict[str, Any]]
+    connection: sa.Connection,
+    ended: tuple[str, str, dict[str, Any]],
+    claims: tuple[Any, str, dict[str, Any]],
+    *,
+    waits: bool = True,
 ) -> tuple[bool, Any]:
-    """:func:`end` and then :func:`claim`, in one round trip; their arguments, and what they give."""
+    """:func:`end` and then :func:`claim`, in one round trip; their arguments, and what they give.
+
+    ``waits`` as of :func:`move`; without it nothing is claimed where nothing was ended.
+    """
     job, token, values = ended
-    found = _moved(connection, _moving(tuple(values), True, ends=True), job, "running", token, values)
-    claimed = claim(connection, *claims)
+    found = _moved(connection, _moving(tuple(values), True, ends=True, waits=waits), job, "running", token, values)
+    claimed = claim(connection, *claims, after=None if waits else (job, token))
     return found.first() is not None, claimed
 
 
-def move(connection: sa.Connection, job: str, before: str, claim: str | None, **values: Any) -> bool:
-    """Compare and set: whether the job was in that state (and, with a claim's token, ran under it)."""
-    found = _moved(connection, _moving(tuple(values), claim is not None), job, before, claim, values)
+def move(
+    connection: sa.Connection, job: str, before: str, claim: str | None, *, waits: bool = True, **values: Any
+) -> bool:
+    """Compare and set: whether the job was in that state (and, with a claim's token, ran under it).
+
+    ``waits``: whether for whoever changes its row just now. Who holds the head of the log does not: one process that
+    stands still while it cancels a job would keep everybody from writing. It is then as if another had the job.
+    """
+    found = _moved(connection, _moving(tuple(values), claim is not None, waits=waits), job, before, claim, values)
     return found.first() is not None
 
 
-def end(connection: sa.Connection, job: str, claim: str, **values: Any) -> bool:
+def anew(connection: sa.Connection, job: str) -> bool:
+    """Whether it had failed; then it waits again."""
+    again = {"state": "waiting", "problem": None, "token": "", "lease": 0.0, "tries": 0, "shown": 0.0}
+    return move(connection, job, "failed", None, **again)
+
+
+def end(connection: sa.Connection, job: str, claim: str, *, waits: bool = True, **values: Any) -> bool:
     """:func:`move` of a job that runs to where nobody answers it; its ``lease`` tells when it was first told to run."""
-    found = _moved(connection, _moving(tuple(values), True, ends=True), job, "running", claim, values)
+    found = _moved(connection, _moving(tuple(values), True, ends=True, waits=waits), job, "running", claim, values)
     return found.first() is not None
+
+
+def let_go(connection: sa.Connection, job: str, claim: str) -> bool:
+    """Waits until nobody changes the job's row any more; whether it runs under that claim then."""
+    return _LET_GO(connection, {"job": job, "claim": claim}).first() is not None
 
 
 def in_hand(connection: sa.Connection, worker: str, job: str) -> list[Any]:
@@ -165,21 +198,26 @@ _ALL_WAITING = Prepared(_COUNT.where(WAITING))
 _HELD_OF = _COUNT.where(HELD, *_OPEN_OF).scalar_subquery()
 _WAITING_OF = Prepared(sa.select(_COUNT.where(WAITING, *_OPEN_OF).scalar_subquery() + _HELD_OF))
 _OPEN_DUMMIES = Prepared(_COUNT.where(OF_INVENTED, sa.text("state IN ('waiting', 'running')"), *_OPEN_OF))
+_RUNS_UNDER = jobs.c.id == _bind("job"), jobs.c.token == _bind("claim"), RUNNING
+_LET_GO = Prepared(sa.select(jobs.c.id).where(*_RUNS_UNDER).with_for_update())
 _IN_HAND = Prepared(
     sa.select(jobs.c.id, jobs.c.token).where(RUNNING, jobs.c.worker == _bind("worker"), jobs.c.id != _bind("job"))
 )
 
 
 @cache
-def _moving(names: tuple[str, ...], claimed: bool, *, ends: bool = False) -> Prepared:
+def _moving(names: tuple[str, ...], claimed: bool, *, ends: bool = False, waits: bool = True) -> Prepared:
     """A change of a job in some state; ``its_…``: what is written of it, by these names.
 
     Args:
         claimed: whether a claim's token must fit.
         ends: whether it is told when the job was first told to run.
+        waits: whether for whoever changes the row just now.
     """
     same = [jobs.c.id == _bind("b_job"), jobs.c.state == _bind("b_before")]
     same += [jobs.c.token == _bind("b_claim")] if claimed else []
+    if not waits:
+        same = [jobs.c.id == sa.select(jobs.c.id).where(*same).with_for_update(skip_locked=True).scalar_subquery()]
     values = {"lease": jobs.c.shown} if ends else {}
     return Prepared(sa.update(jobs).where(*same).values(values | _written(names)).returning(jobs.c.id))
 
@@ -209,9 +247,17 @@ def _looking(many: int | None) -> Prepared:
 
 
 @cache
-def _claiming(many: int | None, names: tuple[str, ...]) -> Prepared:
-    """Taking the next job; ``its_…``: what is written of it, by these names. Arguments as of :func:`_next`."""
-    first = _next(many, turns=True).with_for_update(skip_locked=True).scalar_subquery()
+def _claiming(many: int | None, names: tuple[str, ...], after: bool = False) -> Prepared:
+    """Taking the next job; ``its_…``: what is written of it, by these names. Arguments as of :func:`_next`.
+
+    ``after``: whether only after another job was done.
+    """
+    query = _next(many, turns=True)
+    if after:
+        other = jobs.alias()
+        ended = other.c.id == _bind("after_job"), other.c.token == _bind("after_claim"), other.c.state == "done"
+        query = query.where(sa.exists().where(*ended))
+    first = query.with_for_update(skip_locked=True).scalar_subquery()
     claimed = sa.update(jobs).where(jobs.c.id == first, WAITING).values(tries=jobs.c.tries + 1, **_written(names))
     return Prepared(claimed.returning(*jobs.c))
 

@@ -102,9 +102,17 @@ class Reviews:
 
     def hold(self, job: QueuedJob, request: str | None, shown: float, answer: bytes | None = None) -> bool:
         """It was answered, and its answer is held; arguments and result as of :meth:`pets.ledger.queue.Queue.done`."""
+        while not self._hold(job, request, shown, answer):
+            with self.ledger.aside() as (connection, _):  # somebody changes it just now: the others are to go on
+                if not jobs.let_go(connection, job.id, job.token):
+                    return False
+        self.ledger.catch_up()
+        return True
+
+    def _hold(self, job: QueuedJob, request: str | None, shown: float, answer: bytes | None) -> bool:
         with self.ledger.writing() as (tx, now):
             held = {"state": "held", "review": Stage.AFTER.value, "request": request, "answer": answer, "shown": shown}
-            if not jobs.end(tx.connection, job.id, job.token, **held):
+            if not jobs.end(tx.connection, job.id, job.token, waits=False, **held):
                 return False
             if any(one.review == "refused" for one in made_of(tx, jobs.by_id(tx.connection, job.id)).values()):
                 jobs.move(tx.connection, job.id, "held", None, **_ends(Stage.AFTER, Decision.REFUSE, "other"))
@@ -112,7 +120,6 @@ class Reviews:
             names = _withheld(tx, jobs.by_id(tx.connection, job.id))
             said = {"dataset": job.dataset, "job": job_name(job.id), "requests": names}
             tx.append("held", now, said, {"job": job.id})
-        self.ledger.catch_up()
         return True
 
     # who decides --------------------------------------------------------------------------------------------------
@@ -225,7 +232,7 @@ class Reviews:
         hidden = {"anyway": digest(said.anyway)}
         Reviews._write(tx, row, vote, said.note, earlier, now, told, hidden)
         ends: dict[str, Any] = {"state": "done", "review": "approved", "request": request}
-        if not jobs.move(tx.connection, job, "held", None, **ends):
+        if not jobs.move(tx.connection, job, "held", None, waits=False, **ends):
             raise HeldError("this request is not held any more: it was cancelled; look at those that are")
         for other in reviews.of_kind(tx.connection, dataset, TABLE):  # who asked the same has it, too
             if other.state == "held" and question(other) == question(row):
@@ -265,7 +272,8 @@ class Reviews:
         if end is None:
             return
         reviews.mark(tx.connection, names, "approved" if end is Decision.APPROVE else "refused")
-        if not jobs.move(tx.connection, row.id, "held", None, **_ends(stage, end, vote.reason, row.kind)):
+        ends = _ends(stage, end, vote.reason, row.kind)
+        if not jobs.move(tx.connection, row.id, "held", None, waits=False, **ends):
             raise HeldError("this request is not held any more: it was cancelled; look at those that are")
         if end is Decision.REFUSE and names:  # nobody may be shown them by way of another job, either
             for other in reviews.held(tx.connection, row.dataset, None):

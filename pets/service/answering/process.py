@@ -95,9 +95,13 @@ def answering(terms: Json, heard: TextIO, say: Lines) -> None:
     keeper = Keeper(queue)
     say(ready=True)
     job: QueuedJob | None = None
+    left: QueuedJob | None = None  # when the database went away
     while job is not None or not ended.is_set():
         idle.clear()
         try:
+            if left is not None:
+                queue.gone(left.id, left.token, "the database went away", grid.tick(ledger.time(), None), again=True)
+                left = None
             job = job or queue.claim(terms["worker"], work.datasets, shown=grid.tick(ledger.time(), None))
         except LedgerDownError:
             ended.wait(AWAY)
@@ -113,7 +117,8 @@ def answering(terms: Json, heard: TextIO, say: Lines) -> None:
         try:
             following = work.answer(job, lambda: None if ended.is_set() else terms["worker"])
         except LedgerDownError:
-            ended.wait(AWAY)  # what became of the job is looked up when its lease is over
+            left = job  # what became of it, nobody knows
+            ended.wait(AWAY)
         finally:
             keeper.hold(None)
         say(ended=job.id, more=following is not None)

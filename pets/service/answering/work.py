@@ -6,13 +6,15 @@ import base64
 import json
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pets.common.codec import canonical
 from pets.common.entropy import random_id
-from pets.errors import ForbiddenError, LedgerError, PetsError, QueryError
+from pets.errors import ForbiddenError, LedgerDownError, LedgerError, PetsError, QueryError
 from pets.ledger.grants import Grants
 from pets.ledger.queue import Queue, QueuedJob
+from pets.ledger.queued.ending import Ending
 from pets.ledger.queued.kinds import LET_OUT, LOOK, REFRESH
 from pets.ledger.review.reviews import Reviews
 from pets.protection.sdc import SDC
@@ -67,10 +69,14 @@ class Work:
         Raises :class:`pets.errors.LedgerError` where the queue cannot be written: others will look what became of it;
         and where the ledger is no longer the one that this process opened, which can answer nothing.
         """
-        cells: int | None = None
-        ending = self._queue.ending(
-            job, lambda: self._shown(cells), then, self.datasets, begun=lambda: self._shown(None)
-        )
+        ending = self._queue.ending(job, self._shown, then, self.datasets, begun=self._shown)
+        try:
+            return self._answered(job, ending)
+        except LedgerDownError:
+            self._queue.doubt(ending)
+            raise
+
+    def _answered(self, job: QueuedJob, ending: Ending) -> QueuedJob | None:
         try:
             custody = self._custody(job)
             self._check_grant(job)
@@ -84,7 +90,7 @@ class Work:
                 found = decided(custody, job)
             else:
                 asked = Asked.read(job.kind, job.asked)
-                cells = _cells(custody, asked)
+                ending.shown = partial(self._shown, _cells(custody, asked))
                 mine = custody.under(job.ledger_key)
                 mine.account.ending = ending if approval != "after" and _by_one_answer(asked) else None
                 found = asked.ask(AnalystSession(mine), job.ledger_key)
@@ -92,10 +98,10 @@ class Work:
             if isinstance(error, LedgerError):  # of this question alone, or of every one: then this process is to end
                 self._queue.ledger.check_same()
             problem = {"code": error.code, "message": str(error), "retry_after": error.retry_after} | more_of(error)
-            self._queue.failed(job, problem, self._shown(cells))
+            self._queue.failed(job, problem, ending.shown())
         except Exception:
             self._queue.ledger.incidents.note(random_id()[:12], traceback.format_exc())
-            self._queue.gone(job.id, job.token, "see the incident before this one", self._shown(cells), again=False)
+            self._queue.gone(job.id, job.token, "see the incident before this one", ending.shown(), again=False)
         else:
             if ending.written:
                 return self._queue.went_on(ending)
@@ -103,7 +109,7 @@ class Work:
             kept = None if job.kind == "release" else canonical(found)
             if approval != "after":
                 return self._queue.done_and_next(ending, requests, kept)
-            self._reviews.hold(job, requests, self._shown(cells), kept)
+            self._reviews.hold(job, requests, ending.shown(), kept)
             return None
         # what failed may have failed after the commit that ended this job, and took the next
         return self._queue.went_on(ending) if ending.written and self._queue.stands(ending) else None
@@ -117,7 +123,7 @@ class Work:
                 "was charged; ask the custodian for a grant"
             )
 
-    def _shown(self, cells: int | None) -> float:
+    def _shown(self, cells: int | None = None) -> float:
         return self._grid.tick(self._queue.ledger.time(), cells)
 
     def _custody(self, job: QueuedJob) -> Custody:

@@ -11,7 +11,7 @@ import pytest
 
 import pets
 from pets.common.codec import Json
-from pets.errors import LedgerError, OtherQuestionError, PetsError
+from pets.errors import LedgerDownError, LedgerError, OtherQuestionError, PetsError
 from pets.ledger.grants import Grants
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import JobState, Queue, QueuedJob
@@ -148,6 +148,31 @@ def test_a_job_that_fails_about_its_commit_is_done_where_that_stands(
     following = following or world.queue.claim("w")
     assert following is not None and world.work.answer(following) is None
     assert world.seen(jobs[1]).state is JobState.DONE and CANARY not in rows_of_jobs(world.queue)
+    audit(world.ledger)
+
+
+def test_an_outage_after_the_commit_leaves_one_job_running(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commit has ended the job and taken the next, which nobody else may answer until its lease is over."""
+    jobs = [world.put("release", asked(question(days))) for days in (1, 2, 3)]
+    first = world.queue.claim("w")
+    assert first is not None
+
+    def fails(here: str) -> None:
+        if here == "seal-committed":
+            raise LedgerError("the connection was lost")
+
+    def away() -> None:
+        raise LedgerDownError("away")
+
+    with monkeypatch.context() as patch, pytest.raises(LedgerDownError):
+        patch.setattr("pets.ledger.failpoint.hook", fails)
+        patch.setattr(world.ledger, "check_same", away)
+        world.work.answer(first, lambda: "w")
+    following = world.queue.claim("w")
+    assert following is not None and (following.id, following.tries) == (jobs[1].id, 1)
+    assert [world.seen(one).state.value for one in jobs] == ["done", "running", "waiting"]
+    world.work.answer(following)
+    assert world.seen(jobs[1]).state is JobState.DONE
     audit(world.ledger)
 
 

@@ -33,8 +33,11 @@ class Verifier(Protocol):
 class Remembering(Protocol):
     """An authenticator that remembers whom it knew."""
 
-    def lately(self, request: Any) -> bool:
-        """Whether whoever makes a request was known lately, and it takes but a moment to ask whether they still are."""
+    def lately(self, request: Any) -> Identity | None:
+        """Who made an earlier request like this one, where it takes but a moment to ask whether they still may.
+
+        ``None``: nobody who is known.
+        """
 
 
 class Bearer:
@@ -60,10 +63,11 @@ class Bearer:
         client = getattr(request, "client", None)
         return self.identify(_header(request), "" if client is None else client.host)
 
-    def lately(self, request: Any) -> bool:
-        """Whether the request's token is the service's own, and was valid when it was last looked up."""
+    def lately(self, request: Any) -> Identity | None:
+        """Whom the request's token stood for when it was last looked up, where it is one of the service's own."""
         token = _header(request).partition(" ")[2].strip()
-        return token.startswith(MARK) and self._strangers.knows(token)
+        found: Identity | None = self._strangers.lately(token) if token.startswith(MARK) else None
+        return found
 
     def identify(self, header: str, address: str = "") -> Identity:
         """Who a header ``Authorization`` names, in a request from an address.

@@ -61,13 +61,13 @@ class Strangers:
 
     def __init__(self, per_minute: int = 60, clock: Callable[[], float] = time.monotonic) -> None:
         self._rates = Rates(per_minute, clock)
-        self._known: OrderedDict[bytes, None] = OrderedDict()  # SHA-256 of tokens that were valid
+        self._known: OrderedDict[bytes, Any] = OrderedDict()  # by SHA-256 of tokens that were valid, what was found
         self._lock = threading.Lock()
 
-    def knows(self, token: str) -> bool:
-        """Whether a token was valid when it was last looked up."""
+    def lately(self, token: str) -> Any:
+        """What was found for a token when it was last looked up; ``None`` where it was not valid, or never was."""
         with self._lock:
-            return _digest(token) in self._known
+            return self._known.get(_digest(token))
 
     def look_up(self, token: str, address: str, found: Callable[[str], Any]) -> Any:
         """What ``found`` gives for a token: ``None`` for one that is not valid.
@@ -75,17 +75,17 @@ class Strangers:
         Raises:
             BusyError: too many tokens of this address were nobody's; the token was not looked up.
         """
-        name, whence, known = _digest(token), _network(address), self.knows(token)
-        if not known:
+        name, whence, known = _digest(token), _network(address), self.lately(token)
+        if known is None:
             self._rates.take(whence)
         who = found(token)
         with self._lock:
             self._known.pop(name, None)
             if who is not None:
-                self._known[name] = None
+                self._known[name] = who
                 if len(self._known) > _MAX_KNOWN:
                     self._known.popitem(last=False)
-        if who is not None and not known:
+        if who is not None and known is None:
             self._rates.give_back(whence)
         return who
 

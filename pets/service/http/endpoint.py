@@ -212,28 +212,44 @@ class Endpoint:
             return refusal(fault), fault.code
 
     async def _reply(self, service: Service, request: Request) -> Reply:
-        # who was known a moment ago is looked up by the thread that answers: to pass a request on costs more than that
-        lately = not self.opened and service.lately(request)
-        identity = None if lately else self._counted(service, await self._who(service, request))
+        # who was known a moment ago is looked up by the thread that answers: to pass a request on costs more than that.
+        # It is counted all the same before a body is read, and none is read but a small one
+        lately = None if self.opened or not self._light(request) else service.lately(request)
+        identity = await self._who(service, request) if lately is None else None
+        counted = self._counted(service, _within(lately, request) if identity is None else identity)
         body = await body_of(request, service.limits.max_bytes) if self.takes is not None else b""
         brief = self.brief and len(body) <= _SMALL
         with contextlib.ExitStack() as held:
-            handled = partial(self._handled, service, identity, request, body, held)
+            handled = partial(self._handled, service, identity, counted, request, body, held)
             reply = await (service.hands.call(handled) if brief else run_in_threadpool(settled, handled))
             if not isinstance(reply, Settled):
                 reply = await run_in_threadpool(reply)
             return reply if isinstance(reply, Reply) else await self._later(service, reply)
 
-    def _counted(self, service: Service, identity: Identity) -> Identity:
+    def _light(self, request: Request) -> bool:
+        """Whether no body is to be read, or a small one."""
+        told = request.headers.get("content-length", "")
+        return self.takes is None or (told.isascii() and told.isdigit() and len(told) < 9 and int(told) <= _SMALL)
+
+    def _counted(self, service: Service, identity: Identity) -> tuple[str, ...]:
+        who = (self.path,) if identity is NOBODY else (identity.project, identity.subject)
         if self.limited:
-            service.rates.take(self.path if identity is NOBODY else (identity.project, identity.subject))
-        return identity
+            service.rates.take(who)
+        return who
 
     def _handled(
-        self, service: Service, identity: Identity | None, request: Request, body: bytes, held: contextlib.ExitStack
+        self,
+        service: Service,
+        identity: Identity | None,
+        counted: tuple[str, ...],
+        request: Request,
+        body: bytes,
+        held: contextlib.ExitStack,
     ) -> Settled | Callable[[], Settled]:
         if identity is None:
-            identity = self._counted(service, _within(service.auth(request), request))
+            identity = _within(service.auth(request), request)
+            if (identity.project, identity.subject) != counted:
+                self._counted(service, identity)
         call = self._call(service, identity, request, body)
         if "wait" in self.query and call.wait:  # counted before anything is asked for
             held.enter_context(service.waits.one((identity.project, identity.subject)))

@@ -46,9 +46,8 @@ class Supervisor(Protocol):
         """There is a new job: look now."""
 
 
-def _unknown(_: Any) -> bool:
+def _unknown(_: Any) -> None:
     """Of an authenticator that remembers nobody."""
-    return False
 
 
 class Service:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from pets.ledger.grants import Grants
 from pets.ledger.queue import Queue
 from pets.ledger.tokens import Tokens
 from pets.service.access.identity import Identity
+from pets.service.access.rates import Rates
+from pets.service.http.limits import Limits
 from pets.service.wire.strict_json import MAX_BYTES
 from pets.session.custodian import Custodian
 from tests.http_services import ASKED, DP, QUERY, TestClient, custodian, rows, served
@@ -187,6 +190,38 @@ def test_no_body_of_a_stranger_is_read(keeper: Custodian) -> None:
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
             for code in codes:
                 assert client.post("/datasets/stays/queries", headers=headers, **large).status_code == code
+        for token, code in (("pets_" + "A" * 43, 401), (good, 415)):  # what is no JSON is told once a body is looked at
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "text/plain"}
+            assert client.post("/datasets/stays/queries", headers=headers, content=b"small").status_code == code
+
+
+def test_of_whoever_was_known_no_large_body_is_read_before_they_are_looked_up(keeper: Custodian) -> None:
+    tokens = Tokens(keeper.ledger)
+    with served(keeper, auth=None) as client:
+        for size, code in ((4_097, 401), (MAX_BYTES + 1, 401)):
+            token, kept = tokens.create("script", "asthma")
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "text/plain"}
+            assert client.get("/datasets", headers=headers).status_code == 200
+            assert client.post("/datasets/stays/queries", headers=headers, content=b" " * size).status_code == 415
+            tokens.revoke(kept.id)
+            assert client.post("/datasets/stays/queries", headers=headers, content=b" " * size).status_code == code
+
+
+def test_requests_of_whoever_was_known_are_counted_once_and_before_a_body_is_read(
+    keeper: Custodian, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pets.service.http.service.Rates", partial(Rates, clock=float))  # none comes back meanwhile
+    many, made = 8, Tokens(keeper.ledger)
+    token, _ = made.create("counted", "asthma")
+    with served(keeper, auth=None, limits=Limits(per_minute=many)) as client:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "text/plain"}
+        asked: Any = {"headers": headers, "content": b"no JSON"}
+        codes = [client.post("/datasets/stays/queries", **asked).status_code for _ in range(many + 2)]
+        assert codes == [415] * many + [429] * 2
+        other, _ = made.create("another", "asthma")
+        headers = {"Authorization": f"Bearer {other}"}
+        codes = [client.post("/datasets/stays/quote", json=ASKED, headers=headers).status_code for _ in range(many + 1)]
+        assert codes == [200] * many + [429], "each of them once"
 
 
 def test_where_there_are_grants_only_who_has_one_asks(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def running() -> Any:
         return SparkSession.active()
     except PySparkException:
         pass
-    if not _java():
+    if not java():
         raise MissingExtraError(NO_JAVA)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else a worker's Python is the first that is found
     try:
@@ -117,7 +117,8 @@ def alive(session: Any) -> bool:
         return False
 
 
-def _java() -> bool:
+def java() -> bool:
+    """Whether there is a Java to start, wherever the environment says."""
     home = os.environ.get("JAVA_HOME")
     return (Path(home) / "bin" / "java").is_file() if home else shutil.which("java") is not None
 

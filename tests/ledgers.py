@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 from pets.common.codec import canonical
 from pets.common.entropy import random_id
 from pets.ledger.account import Account
+from pets.ledger.db.row_types import ROOT
 from pets.ledger.db.tables import datasets, log, requests, scopes
 from pets.ledger.db.transaction import Transaction
 from pets.ledger.ledger import Ledger
@@ -188,10 +190,28 @@ Delivered = dict[str, str]
 
 
 def audit(ledger: Ledger, delivered: Delivered | None = None) -> None:
-    """Σ delivered ≤ Σ committed ≤ spent ≤ cap in every scope, and what is charged is the sum over charged requests."""
+    """Σ delivered ≤ Σ committed ≤ spent ≤ cap in every scope, and what is charged is the sum over charged requests.
+
+    And, of a whole dataset, over what people who went on with an old back-up counted as spent.
+    """
     with ledger.reading() as tx:
         _audit_scopes(tx)
         _audit_delivered(tx, delivered or {})
+
+
+def _counted(tx: Transaction) -> dict[str, list[int]]:
+    """By dataset, what its present epoch was charged for requests that were lost, as the log tells."""
+    found: dict[str, list[int]] = {}
+    for body, _, _ in tx.entries():
+        said = json.loads(body)
+        if said["event"] == "dataset":
+            found[said["dataset"]] = list(said.get("charged", (0, 0)))
+        elif said["event"] == "rebase":
+            for name, amount in said["counted"].items():
+                found[name] = [before + more for before, more in zip(found[name], amount, strict=False)]
+        elif said["event"] == "change" and said["change"] == "renew":
+            found[said["dataset"]] = [0, 0]
+    return found
 
 
 def _audit_scopes(tx: Transaction) -> None:
@@ -204,7 +224,9 @@ def _audit_scopes(tx: Transaction) -> None:
         for scope in ((name, "", ""), (name, project, ""), (name, project, analyst)):
             here = sums.setdefault(scope, {}).setdefault(fate, [0, 0])
             here[0], here[1] = here[0] + int(amount[0]), here[1] + int(amount[1])
+    counted = _counted(tx)
     for row in tx.connection.execute(sa.select(scopes)):
+        lost = counted.get(row.dataset, (0, 0)) if (row.project, row.analyst) == ROOT else (0, 0)
         for i, kind in enumerate(("loss", "delta")):
             at = f"{kind} in {(row.dataset, row.project, row.analyst)}"
             reserved, spent = getattr(row, f"reserved_{kind}"), getattr(row, f"spent_{kind}")
@@ -212,7 +234,8 @@ def _audit_scopes(tx: Transaction) -> None:
             by = {fate: amount[i] for fate, amount in sums.get((row.dataset, row.project, row.analyst), {}).items()}
             under_way = by.get("reserved", 0) + by.get("started", 0)
             assert reserved == under_way, f"reserved {kind} is not what is under way: {at}"
-            assert spent == by.get("committed", 0) + by.get("forfeited", 0), f"spent is not what was charged: {at}"
+            charged = by.get("committed", 0) + by.get("forfeited", 0) + lost[i]
+            assert spent == charged, f"spent is not what was charged: {at}"
             assert limit is None or 0 <= reserved + spent <= limit, f"overspent: {at}"
 
 

@@ -20,6 +20,7 @@ from pets.ledger.db.row_types import parsed
 from pets.ledger.ledger import Ledger
 from pets.ledger.rebase import rebase
 from pets.protection.budget import Cost
+from tests.ledgers import audit
 
 SCHEMA = pets.Schema(
     {"stays": pets.Table(pets.Unit("id", max_rows=2), {"id": pets.Identifier(), "days": pets.Integer(0, 10)})},
@@ -288,6 +289,8 @@ def test_what_a_restored_backup_forgot_counts_as_spent(ledger: Ledger, tmp_path:
     assert open_session(again).remaining().lifetime == spent
     later = pets.Session(pets.Schema(SCHEMA.tables, dataset="later"), FRAME, budget=BUDGET, ledger=again)
     assert round(later.remaining().budget.describe(later.remaining().spent)[0], 3) == 1.5
+    later.release(QUERY, pets.DP(epsilon=0.1), again=True)
+    audit(again)
     assert list(tmp_path.glob("ledger.db.checkpoint.superseded-*"))
     with pytest.raises(LedgerError, match="holds all that was published"):
         rebase(Ledger(path, check=False), "once more", WHO)
@@ -307,6 +310,7 @@ def test_a_second_restored_backup_forgets_no_more_than_the_first(ledger: Ledger,
         pets.Session(later, FRAME, budget=pets.Budget(1, 1e-6), ledger=again)
     left = pets.Session(later, FRAME, budget=BUDGET, ledger=again).remaining()
     assert round(left.budget.describe(left.spent)[0], 3) == 1.5
+    audit(again)
     Ledger(path)
 
 
@@ -315,8 +319,18 @@ def test_without_a_checkpoint_everything_counts_as_spent(ledger: Ledger, tmp_pat
     with pytest.raises(LedgerError, match=r"checkpoint .* is missing"):
         Ledger(tmp_path / "ledger.db")
     rebase(Ledger(tmp_path / "ledger.db", check=False), "the folder was lost", WHO)
-    left = open_session(Ledger(tmp_path / "ledger.db")).remaining()
+    again = Ledger(tmp_path / "ledger.db")
+    left = open_session(again).remaining()
     assert left.left == Cost("zcdp", 0) and left.spent == BUDGET.cap
+    audit(again)
+    fresh = open_session(again)
+    make(again, "renew", renewal(fresh.snapshots["stays"]))
+    assert fresh.remaining().spent.loss == 0 < fresh.release(QUERY, pets.DP(epsilon=0.1)).cost["loss"]
+    audit(again)
+    with again.writing() as (tx, _):
+        tx.charge("stays-2026", ("", ""), spent=(1, 0))
+    with pytest.raises(AssertionError, match="spent is not what was charged"):
+        audit(again)
 
 
 def test_two_histories_both_count(ledger: Ledger, tmp_path: Path) -> None:
@@ -343,6 +357,7 @@ def test_two_histories_both_count(ledger: Ledger, tmp_path: Path) -> None:
     rebase(Ledger(path, check=False), "two hosts", WHO)
     # the true loss is base + one + two + three; the common part may be counted twice, never less than once
     assert open_session(Ledger(path)).remaining().spent.loss >= base + one + two + three
+    audit(Ledger(path))
 
 
 def test_two_who_rebase_at_once_count_once(ledger: Ledger, tmp_path: Path) -> None:

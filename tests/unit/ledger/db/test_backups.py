@@ -64,5 +64,6 @@ def test_a_copy_under_load_is_whole_and_an_old_one_stays_closed(ground: tuple[Pl
     with opened(place, check=False) as ledger:
         rebase(ledger, "disk failed", ("A. One", "B. Two"))
     with opened(place) as ledger:
+        audit(ledger)
         verify(ledger)
         assert account(ledger, milli=None).standing().spent.loss == spent >= 21 * MILLI

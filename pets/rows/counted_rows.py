@@ -361,7 +361,7 @@ class Rows:
         if self._engine == "duckdb":
             return self._run_duckdb(tag, build, names)
         with _building:
-            table = self._backend.to_pyarrow(build())
+            table = stopping.run(None, lambda: self._backend.to_pyarrow(build()))
         return {
             name: table[name].to_numpy()
             if name in self._texts

@@ -61,7 +61,20 @@ class Prepared:
         self._row: Any = None
 
     def __call__(self, connection: sa.Connection, values: Mapping[str, Any]) -> Found:
-        """Execute it with these values for its parameters."""
+        """Execute it with these values for its parameters.
+
+        A glance, which changes nothing and is of its own moment, is asked once more over another connection where its
+        own was lost: nobody saw anything of it.
+        """
+        try:
+            return self._found(connection, values)
+        except sa.exc.DBAPIError as error:
+            glances = "glances" in connection.get_execution_options() and not connection.in_transaction()
+            if not (glances and error.connection_invalidated):
+                raise
+        return self._found(connection, values)
+
+    def _found(self, connection: sa.Connection, values: Mapping[str, Any]) -> Found:
         dialect = connection.dialect
         known = self._known.get(dialect.name)
         if known is None:

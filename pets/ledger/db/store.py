@@ -27,6 +27,7 @@ from sqlalchemy.pool import StaticPool
 from pets.errors import LedgerDownError, LedgerError, missing_extra
 from pets.ledger.db import tables
 from pets.ledger.db.pool.idle import stirred
+from pets.ledger.db.pool.lean import LeanPool
 from pets.ledger.db.pool.turns import BUSY_SECONDS, Turns, begins, in_turn
 from pets.ledger.db.prepared import Prepared, plainly
 from pets.ledger.db.upgrade import known_revisions, upgrade
@@ -37,7 +38,7 @@ REVISION = "0008"
 """The newest migration that this code knows."""
 
 POOL = 15
-"""Connections that one process opens at most."""
+"""Connections that one process opens at most; to PostgreSQL few of them stay open once nobody needs them."""
 
 IDLE = 1.0
 """Seconds after which a connection to PostgreSQL is asked whether it still stands, whatever its socket tells."""
@@ -102,7 +103,7 @@ class Store:
         self._glancer = self._engine.execution_options(glances=True)
         if self._engine.dialect.name == "postgresql":
             self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
-            self._glancer = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._glancer = self._glancer.execution_options(isolation_level="AUTOCOMMIT")
         self._process, self._file = os.getpid(), None
         self.migrate()
         self._file = self._identity()
@@ -121,6 +122,7 @@ class Store:
                 return sa.create_engine(
                     url.set(drivername="postgresql+psycopg"),
                     isolation_level="READ COMMITTED",
+                    poolclass=LeanPool,
                     **self._pool,
                 )
             except ImportError:

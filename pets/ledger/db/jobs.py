@@ -133,7 +133,7 @@ def move(
 
 def anew(connection: sa.Connection, job: str) -> bool:
     """Whether it had failed; then it waits again."""
-    again = {"state": "waiting", "problem": None, "token": "", "lease": 0.0, "tries": 0, "shown": 0.0}
+    again: dict[str, Any] = {"state": "waiting", "problem": None, "token": "", "lease": 0.0, "tries": 0, "shown": 0.0}
     return move(connection, job, "failed", None, **again)
 
 

@@ -97,7 +97,8 @@ class Reviews:
     def postpone(self, job: QueuedJob) -> bool:
         """A claimed job that nobody has approved is held and not answered; ``False`` where it is another's by now."""
         with self.ledger.aside() as (connection, _):
-            held = {"state": "held", "review": Stage.BEFORE.value, "token": "", "lease": 0.0, "tries": 0}
+            held: dict[str, Any] = {"state": "held", "review": Stage.BEFORE.value, "token": "", "lease": 0.0}
+            held["tries"] = 0
             return jobs.move(connection, job.id, "running", job.token, **held)
 
     def hold(self, job: QueuedJob, request: str | None, shown: float, answer: bytes | None = None) -> bool:

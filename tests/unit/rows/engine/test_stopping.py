@@ -82,16 +82,13 @@ def test_an_engine_that_cannot_be_reached_is_asked_again() -> None:
         assert stopping.run(cursor, cursor.wait)
 
 
-@pytest.mark.parametrize("engine", ["polars", "spark"])
-def test_no_engine_counts_once_its_time_is_over(engine: str) -> None:
-    if engine == "spark":
-        spark()
+def test_polars_counts_nothing_once_its_time_is_over() -> None:
     rows = pd.DataFrame({"id": ["a", "b"], "x": [1, 2]})
     schema = pets.Schema({"t": pets.Table("id", {"id": pets.Identifier(), "x": pets.Integer(0, 9)})})
     query = pets.query("t").group_by("x").agg(n=pets.count())
-    assert exact(schema, {"t": rows}, query, engine=engine)["n"].sum() == 2
+    assert exact(schema, {"t": rows}, query, engine="polars")["n"].sum() == 2
     with stopping.within(0.0), pytest.raises(TimeoutError, match="no time is left"):
-        exact(schema, {"t": rows}, query, engine=engine)
+        exact(schema, {"t": rows}, query, engine="polars")
 
 
 @pytest.mark.parametrize("seconds", [0.5, 0.0])
@@ -103,7 +100,7 @@ def test_spark_ends_what_is_interrupted_and_only_that(seconds: float) -> None:
     try:
         with stopping.within(seconds), pytest.raises(Exception, match=r"(?i)cancel"):
             collected(session, long)
-        assert context.getJobTags() == {"the-callers"}
+        assert set(context.getJobTags()) == {"the-callers"}
         with stopping.within(1000):
             assert collected(session, "SELECT sum(id) AS n FROM range(10)").to_pylist() == [{"n": 45}]
         assert collected(session, "SELECT 7 AS n").to_pylist() == [{"n": 7}]

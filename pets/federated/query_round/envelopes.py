@@ -113,9 +113,23 @@ def grid_round_of(
     holder: KeyHolder, roster: Roster, query: Query, schema: Schema, protection: SDC, preset: str
 ) -> Round | ShownGrid:
     """The same of exactly a roster's sites and assumptions, whatever anybody else says of them."""
+    check_apart(roster)
     Grid(make_plan(query, schema))
     terms = {"least": roster.size, "colluding": roster.colluding, "preset": preset}
     return holder.grid_round(query, schema, _parties(roster), protection, **terms)  # type: ignore[arg-type]
+
+
+def check_apart(roster: Roster) -> None:
+    """Refuse a grid over sites that share people: one person at eight of them would pass for eight people.
+
+    Raises :class:`PolicyError`; where each site rounds its own counts, each of its people counts there once.
+    """
+    if roster.sites_per_person > 1:
+        raise PolicyError(
+            "a key holder's grid counts people over all sites, and by this roster a person may be at up to "
+            f"{roster.sites_per_person} of them and would pass for as many people; use secure='masked', where each "
+            "site hides and rounds its own counts"
+        )
 
 
 def round_of(holder: KeyHolder, roster: Roster, query: Query, schema: Schema, noise: Protection, preset: str) -> Round:
@@ -286,7 +300,12 @@ def of_all_sites(grid: ShownGrid, roster: Roster) -> bool:
     By whose key the grid itself is signed, a roster does not say: it names the key holder by a digest of all its keys.
     """
     asked, data = grid.round, roster.members[0].data
-    if not of_roster(asked, roster) or asked.key_id != roster.key_holder or grid.data != data:
+    if (
+        roster.sites_per_person > 1
+        or not of_roster(asked, roster)
+        or asked.key_id != roster.key_holder
+        or grid.data != data
+    ):
         return False
     shared = expected(asked, None, data)
     names = [part["party"] for part in grid.form["parts"]]

@@ -20,18 +20,28 @@ from pets.ledger.account import Account
 from pets.ledger.states import Request, State
 from pets.protection.protection import Total
 
+UNSEALED = (State.STARTED, State.FORFEITED)
+"""Of what the ledger does not know what left."""
+
 
 def check_entries(
-    admission: Admission, roster: Roster, rules: Totals, account: Account, pinned: Mapping[str, Roster], key: str
+    admission: Admission,
+    roster: Roster,
+    rules: Totals,
+    account: Account,
+    pinned: Mapping[str, Roster],
+    key: str,
+    own: str = "",
 ) -> None:
     """Hold an exact total against what left before; the ledger alone decides.
 
-    It is asked when an order comes and again before the data is opened: queries that were let in together would else
-    each pass by what none of them had entered yet.
+    It is asked when an order comes, again before the data is opened, and once more when that is entered: queries that
+    were let in together would else each pass by what none of them had entered yet.
 
     Args:
         pinned: the site's rosters by digest.
         key: its public key.
+        own: the order's own request, once it is started.
 
     Raises:
         PolicyError: with the reason, which may be told to anybody.
@@ -41,7 +51,7 @@ def check_entries(
     order = admission.order
     exact = isinstance(order.protection, Total)
     check_membership(roster, account, pinned, key, exact=exact or order.for_holder)
-    check_one_grid(order, roster, account)
+    check_one_grid(order, roster, account, own)
     if not exact:  # all that rounded counts tell of these people is in the ledger since their grid was named
         return
     if order.step is not None:
@@ -50,7 +60,7 @@ def check_entries(
         _check_totals(order, admission.plan.digest, rules, account)
 
 
-def check_one_grid(order: Order, roster: Roster, account: Account) -> None:
+def check_one_grid(order: Order, roster: Roster, account: Account, own: str = "") -> None:
     """Let the exact counts of one grid be sent to a key holder, and nothing else leave without noise beside it.
 
     What the key holder shows of the sums over all sites could be compared with what a site showed of its own part: of
@@ -59,11 +69,23 @@ def check_one_grid(order: Order, roster: Roster, account: Account) -> None:
     shown by one rule; from then on the federation is given nothing else without noise of it. The same grid may be asked
     for again, where nothing was opened the first time: its key holder shows it once.
 
+    What was begun without noise, by whoever has this ledger open, and is not sealed has left or may yet leave; but of
+    what was to be sent to a key holder, nothing left where it ended so.
+
+    Args:
+        own: the order's own request, once it is started.
+
     Raises:
         PolicyError: by what the ledger holds alone.
     """
     before = [json.loads(body) for body in account.exact()]
     sent = [one for one in before if one.get("pets") == wording.CONTRIBUTION and "key_holder" in one]
+    open_ = [one for one in account.entries() if one.unbounded and one.state in UNSEALED and one.id != own]
+    begun = [one for one in open_ if not one.what.startswith(wording.FOR_HOLDER)]
+    if any(one.state is State.STARTED for one in open_ if one not in begun):
+        raise PolicyError(
+            "the exact counts of a grid of this dataset are being sent to a key holder just now; ask again in a minute"
+        )
     if order.for_holder:
         mine = _grid_of(order.to_json(), roster.key_holder)
         if any(_grid_of(one["order"], one["key_holder"]) != mine for one in sent):
@@ -72,10 +94,11 @@ def check_one_grid(order: Order, roster: Roster, account: Account) -> None:
                 "grid, another rule or another key holder: what is shown of both could be compared; ask for sums of "
                 "that grid, or ask with pets.DP(epsilon=…)"
             )
-        if len(sent) < len(before):
+        if begun or len(sent) < len(before):
             raise PolicyError(
-                "something left this dataset without noise before, and could be compared with what a key holder shows "
-                "of its counts; use secure='masked', where each site rounds its own, or ask with pets.DP(epsilon=…)"
+                "something left this dataset without noise before, or was begun and may leave, and could be compared "
+                "with what a key holder shows of its counts; use secure='masked', where each site rounds its own, or "
+                "ask with pets.DP(epsilon=…)"
             )
     elif sent:
         raise PolicyError(

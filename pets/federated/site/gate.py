@@ -17,6 +17,7 @@ from pets.dp.shares import Shares, Spread, share_losses, shares_loss
 from pets.errors import BudgetError, PolicyError, QueryError, SchemaError
 from pets.federated.messages.roster import Member, Roster
 from pets.federated.query_round import rounded_counts
+from pets.federated.query_round.envelopes import check_apart
 from pets.federated.query_round.order import Order, time_of
 from pets.federated.query_round.regression_step import Model
 from pets.federated.site.chosen import chosen_by_value
@@ -107,6 +108,7 @@ def admit(order: Order, roster: Roster, desk: Desk) -> Admission:
     _check_roster(order, roster, desk)
     _check_protection(order, desk)
     if order.for_holder:
+        check_apart(roster)
         _check_grid(plan, desk)
     _check_bounds(order, plan, desk)
     most = roster.sites_per_person * max(

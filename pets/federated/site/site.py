@@ -376,9 +376,11 @@ class Site:
         if active.channel.roster.members[active.channel.sender].policy != self.policy.digest:
             raise Refused("the site's policy has changed since the roster was made; exchange a new roster")
         # (again: other queries may have been entered since this one was let in)
-        check_entries(admission, active.channel.roster, self.policy.totals, account, self._rosters, self._entry.key)
+        given = admission, active.channel.roster, self.policy.totals, account, self._rosters, self._entry.key
+        check_entries(*given)
         account.start([grant])
         with account.closing([grant]):  # which renews the lease, however long the counting takes
+            check_entries(*given, own=grant.id)  # (who has this ledger open, too, may have begun something since)
             failpoint("data-opened")
             values, incident = guarded(partial(self._vector, admission, active.snapshot))
             if values is None or isinstance(values, str):

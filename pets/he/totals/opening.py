@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -58,19 +59,32 @@ def a_total(total: object) -> Total:
     return total
 
 
-def exact_numbers(secret: Opener, total: Total, consents: object = ()) -> Any:
-    """The numbers of a total, once everything was checked and the round written down."""
+def exact_numbers(
+    secret: Opener, total: Total, consents: object = (), read: Callable[[Opener, Total], Any] | None = None
+) -> Any:
+    """The numbers of a total, once everything was checked and the round written down; ``read``: :func:`decrypted`."""
     asked = total.round
     asked.check(secret.public)
     _enough(total)
     _consented(total, consents)
     check_terms(asked, total.shared["noise"])
     secret.claim(asked.id, total.digest)
-    return decrypted(secret, total)
+    return (read or decrypted)(secret, total)
 
 
 def decrypted(secret: Opener, total: Total) -> Any:
-    """The total's numbers, exact: int64 where they fit the modulus, else Python's own. Refuses what does not add up."""
+    """The total's numbers, exact: int64 where they fit the modulus, else Python's own. Refuses what does not add up.
+
+    Nor are numbers shown that the parties' rows and noise cannot make.
+    """
+    numbers = added_up(secret, total)
+    if max(int(numbers.max()), -int(numbers.min())) > reach(total.round, total.shared["noise"]):
+        raise UserError(WRONG)
+    return numbers
+
+
+def added_up(secret: Opener, total: Total) -> Any:
+    """The same, whatever they are. Whether it refuses does not depend on any party's numbers."""
     asked, preset = total.round, total.round.preset
     seed = secret.checksum_seed(asked.id)
     own = [secret.tag_seed(asked.id, part.party) for part in total.parts]
@@ -87,10 +101,7 @@ def decrypted(secret: Opener, total: Total) -> Any:
         if int(used[-1]) != wanted % t or int(used[-2]) != len(total.parts) or padding.any():
             raise UserError(WRONG)
         parts.append(used[:-2])
-    numbers = joined(parts, preset.plain)
-    if max(int(numbers.max()), -int(numbers.min())) > reach(asked, total.shared["noise"]):
-        raise UserError(WRONG)
-    return numbers
+    return joined(parts, preset.plain)
 
 
 def check_terms(asked: Round, terms: Json | None) -> None:

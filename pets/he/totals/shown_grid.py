@@ -22,7 +22,8 @@ from pets.common.signing import VerifyingKey
 from pets.errors import PetsError, UserError
 from pets.he.keys.party import Party
 from pets.he.keys.public_key import Opener
-from pets.he.totals.opening import WRONG, a_total, exact_numbers
+from pets.he.totals.encrypting import reach
+from pets.he.totals.opening import a_total, added_up, exact_numbers
 from pets.he.totals.round import Round
 from pets.he.totals.total import Total
 from pets.protection.protection import Protection
@@ -149,10 +150,14 @@ def opened_grid(secret: Opener, total: object) -> ShownGrid:
 
 
 def _shown(secret: Opener, total: Total, protection: SDC) -> ShownGrid:
-    """The one place where the exact counts exist: they are decrypted, and shown as the rule shows them."""
-    counts = np.asarray(exact_numbers(secret, total))
-    if counts.dtype != np.int64 or bool((counts < 0).any()):
-        raise UserError(WRONG)
+    """The one place where the exact counts exist: they are decrypted, and shown as the rule shows them.
+
+    A sum that no people make comes of a party that sent something else, and is shown as the nearest that they do: were
+    it refused, the next try could be with other numbers, and many tries would tell the others' exact sum.
+    """
+    most = reach(total.round, None)
+    sums = exact_numbers(secret, total, read=added_up)
+    counts = np.array([min(max(int(one), 0), most) for one in sums], dtype=np.int64)
     form: Json = {
         "pets": FORM,
         "version": 1,

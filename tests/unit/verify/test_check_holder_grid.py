@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +13,12 @@ import pytest
 import pets
 from pets import he
 from pets.common.codec import canonical
-from pets.federated import Federation
+from pets.errors import VerificationError
+from pets.federated import Federation, check_sharing
 from pets.federated.analyst.rounded.holder_grid import unsigned
 from pets.federated.analyst.sharing import signature
 from pets.he.totals.shown_grid import ShownGrid
+from pets.release.rounded.rounded_sum import RoundedSum
 from pets.verify import check
 from tests.unit.federated.site.test_holder_grid import ask, some
 from tests.unit.federated.site.test_rounded import ALL, BY_G, HES, SCHEMA, over
@@ -103,6 +107,22 @@ def test_a_grid_that_another_key_signed_over_its_own_round_is_not_of_these_sites
         else:
             with pytest.raises(check.Refused, match="its round is of something else"):
                 checked(many, form)
+
+
+def test_a_grid_over_sites_that_share_people_is_refused(many: Federation) -> None:
+    """What the key holder and the sites signed says nothing of that; the roster that the coordinator names does."""
+    answer = ask(many, ALL)
+    for most in (1, 2):
+        roster = replace(many._keyed, sites_per_person=most)
+        form = unsigned(ShownGrid(answer.sharing["grid"]), answer.plan, roster, SCHEMA, many.analyst, {})
+        if most == 1:
+            assert "3 of 3 sites" in checked(many, form)
+            check_sharing(RoundedSum(json.loads(signed(many, form))))
+            continue
+        with pytest.raises(check.Refused, match="sites that share some"):
+            checked(many, form)
+        with pytest.raises(VerificationError, match="does not follow"):
+            check_sharing(RoundedSum(json.loads(signed(many, form))))
 
 
 def test_certificates_are_of_this_grid(many: Federation) -> None:

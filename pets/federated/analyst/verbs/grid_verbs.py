@@ -63,7 +63,7 @@ class GridVerbs:
 
         Args:
             query: one ``pets.count()`` of everybody, grouped by public columns and coarse bins, without conditions. A
-                person must lie in one cell.
+                person must lie in one cell, and at one site.
             protection: the rule, such as ``pets.SDC("hes")``.
             anew: of refreshed rows, as :meth:`pets.Custodian.name_grid` takes it: refused here, since the key holder
                 alone could compare the two grids before the second is shown.

@@ -39,6 +39,7 @@ def check_roster(core: Any, told: Any, key: bytes) -> Any:
     full["honest"] = len(roster["members"]) - roster["dropouts"] - roster["colluding"]
     core.sharing.check_roster(core, full, key)
     need(told["answered"] == [site["name"] for site in roster["members"]], "a site of its roster is not in it")
+    need(roster["sites_per_person"] == 1, "it counts people of sites that share some as if they were others")
     return roster
 
 

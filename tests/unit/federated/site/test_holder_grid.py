@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import pets
+import pets.federated.site.site as site_module
 from pets import col, he
 from pets.common.codec import canonical
+from pets.common.entropy import random_id
 from pets.errors import (
     BudgetError,
     PetsError,
@@ -29,8 +31,12 @@ from pets.federated.analyst.sharing import signature
 from pets.federated.keyholder.client import KeyHolderClient
 from pets.federated.keyholder.gate import KeyHolderGate
 from pets.federated.messages.errors import Refused
-from pets.he.totals import shown_grid
+from pets.federated.query_round import envelopes
+from pets.he.totals import encrypting, shown_grid
 from pets.he.totals.shown_grid import ShownGrid
+from pets.ledger.states import Request
+from pets.plan.plan import make_plan
+from pets.protection.budget import Cost
 from pets.protection.protection import Total
 from pets.protection.sdc import PRESETS, SDC
 from pets.release.certificate import Certificate
@@ -243,6 +249,81 @@ def test_a_site_sends_one_grid_to_one_key_holder() -> None:
     assert entries(houses) == [1, 1, 1]
 
 
+def test_what_is_begun_without_noise_and_not_sealed_may_yet_leave() -> None:
+    """Whoever has the ledger open, too, may be counting a total; what failed for a key holder sent none."""
+    for what, start, said in (
+        ("count", True, "something left this dataset without noise before, or was begun"),
+        ("count", False, ""),
+        ("for the key holder's grid, count by g", True, "are being sent to a key holder just now; ask again"),
+    ):
+        houses = some()
+        account = houses[0].session.custody.account
+        (grant,) = account.reserve([begun(what)], start=start)
+        many = over(houses)
+        if said:
+            with pytest.raises(Refused, match=said):
+                many.name_grid(BY_G, HES)
+        account.close([grant])
+        if what == "count" and start:  # the data was opened, and nobody knows what became of it
+            with pytest.raises(Refused, match=said):
+                many.name_grid(BY_G, HES)
+        else:
+            assert many.name_grid(BY_G, HES)
+
+
+def test_what_is_begun_between_the_last_look_and_the_entry_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    houses = some()
+    account = houses[0].session.custody.account
+    true = account.start
+
+    def start(grants: Any) -> None:
+        account.reserve([begun("count")])  # by another process
+        true(grants)
+
+    monkeypatch.setattr(account, "start", start)
+    with pytest.raises(Refused, match="something left this dataset without noise before, or was begun"):
+        over(houses).name_grid(BY_G, HES)
+    assert account.exact() == ()
+
+
+def begun(what: str) -> Request:
+    plan, nothing = make_plan(ALL, SCHEMA), Cost("zcdp", 0)
+    form = Total().to_json()
+    return Request("t", what, plan.digest, random_id(), "rows", ALL.to_json(), form, nothing, unbounded=True)
+
+
+def test_sites_that_share_people_have_no_grid_of_a_key_holder() -> None:
+    """One person at eight sites would be shown as 10 people."""
+    houses = some()
+    many = over(houses, sites_per_person=2)
+    with pytest.raises(PolicyError, match="a person may be at up to 2 of them"):
+        many.name_grid(BY_G, HES)
+    line = apart(many, he.keygen()[1], grid=(BY_G, HES))
+    with pytest.raises(PolicyError, match="a person may be at up to 2 of them"):
+        many.name_grid(BY_G, HES)
+    assert line.told == [] and entries(houses) == [0, 0, 0]
+    named = sites(rules=RULES)
+    assert over(named, sites_per_person=2).release(BY_G, HES)  # as the remedy says
+
+
+@pytest.mark.parametrize("trusting", [1, 2])
+def test_neither_key_holder_nor_site_takes_others_word_for_that(trusting: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first to look is the coordinator, then the key holder, and each site by itself."""
+    houses, looks, true = some(), list[Any](), envelopes.check_apart
+
+    def look(roster: Any) -> None:
+        looks.append(roster)
+        if len(looks) > trusting:
+            true(roster)
+
+    many = over(houses, sites_per_person=2)
+    apart(many, he.keygen()[1], grid=(BY_G, HES))
+    monkeypatch.setattr(envelopes, "check_apart", look)
+    with pytest.raises(PolicyError, match="a person may be at up to 2 of them"):
+        many.name_grid(BY_G, HES)
+    assert len(looks) == 2 and entries(houses) == [0, 0, 0]
+
+
 def test_nothing_else_leaves_without_noise_beside_it() -> None:
     """Seven sites with one person each: their own grids say one or more each, the sum's seven or fewer: one each."""
     rule = PRESETS["hes"].rule
@@ -388,14 +469,31 @@ def test_of_two_that_are_opened_at_once_the_first_is_given(
         others.name_grid(BY_G, HES)
 
 
-def test_a_sum_that_no_people_make_is_shown_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    import pets.federated.site.site as site_module
-
+@pytest.mark.parametrize("lie", [-6, -5])
+def test_a_site_that_lies_learns_by_no_refusal_what_others_sent(lie: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """5 people of a at the others: were 5 - 6 refused and asked again, 5 - 5 would be shown as 0, and give the 5."""
+    houses = some((3, 0, 0), (2, 0, 0), (0, 0, 0))
     true = site_module.vector
-    monkeypatch.setattr(site_module, "vector", lambda *given: -1000 + true(*given))
+
+    def vector(admission: Any, snapshot: Any, custody: Any, rules: Any) -> Any:
+        own = lie if custody is houses[2].session.custody else 0
+        return true(admission, snapshot, custody, rules) + own
+
+    monkeypatch.setattr(site_module, "vector", vector)
+    many = over(houses)
+    assert numbers(many.name_grid(BY_G, HES)) == [[0, 0, 0]] * 3
+    assert many.name_grid(BY_G, HES).sharing["grid"]["shown"] == [0, 0, 0]
+    assert entries(houses) == [1, 1, 1]
+
+
+def test_a_sum_beyond_all_people_is_shown_as_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    true, most = site_module.vector, encrypting.reach
     many = over(some())
-    with pytest.raises(ReleaseFailedError, match="does not add up"):
-        many.name_grid(BY_G, HES)
+    monkeypatch.setattr(encrypting, "reach", lambda asked, terms: 4 * most(asked, terms))  # (a site need not ask)
+    monkeypatch.setattr(site_module, "vector", lambda *given: true(*given) + people)
+    people = make_plan(BY_G, SCHEMA).measures[0].limit + 1
+    shown = many.name_grid(BY_G, HES).sharing["grid"]["shown"]
+    assert shown == [int(one) for one in HES.rule.shown(np.array([3 * (people - 1)] * 3))]
 
 
 # ── a key holder elsewhere ────────────────────────────────────────────────────────────────────────────────────────────

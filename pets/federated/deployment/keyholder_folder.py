@@ -76,6 +76,14 @@ class KeyHolderFolder:
         except (OSError, ValueError, LookupError, TypeError, PetsError):
             raise UserError(f"{str(file)!r} cannot be read; restore it from your backup") from None
 
+    @property
+    def grid_schema(self) -> str | None:
+        """The digest of the schema that its grid was named of; ``None``: it named none, or in an earlier version."""
+        if self.grid is None:
+            return None
+        found: str | None = json.loads((self.path / "grid.json").read_bytes()).get("schema")
+        return found
+
     def name_grid(self, query: Query, schema: Schema, protection: SDC) -> int:
         """Name the one grid whose counts it will show, once for all, and give the number of its cells.
 
@@ -85,17 +93,14 @@ class KeyHolderFolder:
         """
         cells = Grid(make_plan(query, schema)).cells
         wanted = _grid(query, protection)
-        named = self.grid
-        if named is not None and (named[0].digest, named[1]) != (query.digest, protection):
+        named, of = self.grid, self.grid_schema or schema.digest
+        if named is not None and (named[0].digest, named[1], of) != (query.digest, protection, schema.digest):
             raise PolicyError(
                 "this key holder has named another grid, and two of them could be compared; it shows that one, and a "
                 "key holder with another key is refused by sites that have sent their counts to this one"
             )
-        replace_file(
-            self.path / "grid.json",
-            canonical({"query": wanted[0].to_json(), "protection": wanted[1].to_json()}),
-            owner_only=True,
-        )
+        form = {"query": wanted[0].to_json(), "protection": wanted[1].to_json(), "schema": schema.digest}
+        replace_file(self.path / "grid.json", canonical(form), owner_only=True)
         return cells
 
     @property
@@ -123,7 +128,7 @@ class KeyHolderFolder:
     def open(self, passphrase: str | None, say: Callable[[str], None] = lambda line: None) -> KeyHolderGate:
         """The key holder itself, with all the rosters that it joined."""
         secret = SecretKey.load(self.path / "secret.key", passphrase)
-        holder = KeyHolderGate(secret, totals=self.totals, grid=self.grid, say=say)
+        holder = KeyHolderGate(secret, totals=self.totals, grid=self.grid, schema=self.grid_schema, say=say)
         for roster in self.rosters:
             holder.join(roster)
         return holder

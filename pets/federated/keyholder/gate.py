@@ -114,6 +114,7 @@ class KeyHolderGate:
         secret: what opens totals, with its record of opened rounds.
         totals: whether exact totals, without noise, may be opened at all.
         grid: the one question whose counts it shows by a rule, with that rule; none, unless it names one.
+        schema: the digest of the schema that the grid was named of, whose values are its cells; left out: any.
         say: told, in a line, what was asked and what was opened.
     """
 
@@ -123,9 +124,11 @@ class KeyHolderGate:
         *,
         totals: bool = False,
         grid: tuple[Query, SDC] | None = None,
+        schema: str | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._secret, self._totals, self._grid, self._say = secret, totals, grid, say
+        self._secret, self._totals, self._say = secret, totals, say
+        self._grid, self._schema = grid, schema
         self._rosters: dict[str, Roster] = {}
         self._seen: set[bytes] = set()
         self._last: tuple[bytes, bytes] = (b"", b"")
@@ -176,7 +179,7 @@ class KeyHolderGate:
         if message.query.hex() != wanted.id or message.query in self._seen:
             raise ProtocolError("the request was seen before, or its id is not its message's; it was ignored")
         self._seen.add(message.query)
-        self._check(wanted.noise, roster, wanted.query)
+        self._check(wanted.noise, roster, wanted.query, wanted.schema)
         if any(member.schema != wanted.schema.digest for member in roster.members):
             raise SchemaError("the round is wanted for another schema than the roster's; compare the schema files")
         asked = roster, wanted.query, wanted.schema
@@ -198,7 +201,7 @@ class KeyHolderGate:
         total, consents = unpacked(message.body)
         if message.query.hex() != total.round.id or not of_roster(total.round, roster):
             raise ProtocolError("the total is not of a round of this roster; it was ignored")
-        self._check(total.round.noise, roster, total.round.query)
+        self._check(total.round.noise, roster, total.round.query, total.round.schema)
         if isinstance(total.round.noise, SDC):
             found = self._secret.grid(total)
             self._say(f"Round {total.round.id[:12]}: the grid of {len(total.parts)} sites was shown by its rule, once.")
@@ -207,7 +210,7 @@ class KeyHolderGate:
         self._say(f"Round {total.round.id[:12]}: the total of {len(total.parts)} sites was opened, once for all.")
         return numbers_to_bytes(numbers)
 
-    def _check(self, noise: Protection, roster: Roster, query: Query) -> None:
+    def _check(self, noise: Protection, roster: Roster, query: Query, schema: Schema) -> None:
         """Refuse what this key holder opens for nobody; the noise itself is for each site to judge."""
         if isinstance(noise, SDC):
             if self._grid is None or (self._grid[0].digest, self._grid[1]) != (query.digest, noise):
@@ -215,6 +218,11 @@ class KeyHolderGate:
                 raise PolicyError(
                     f"this key holder shows the counts of the one grid that it has named ({named}); ask for that grid "
                     "by that rule, or use secure='masked', where each site rounds its own"
+                )
+            if self._schema not in (None, schema.digest):  # the same words, of other values, are other cells
+                raise PolicyError(
+                    "this key holder named its grid of another schema than the roster's, and so of other cells; ask "
+                    "over the sites with that schema, or use secure='masked', where each site rounds its own"
                 )
             return
         if isinstance(noise, ExactTotal) and not self._totals:

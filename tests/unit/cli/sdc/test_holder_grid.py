@@ -10,11 +10,12 @@ import pytest
 
 import pets.federated.deployment.remote as remote
 from pets.cli import main
-from pets.errors import UserError
+from pets.errors import PolicyError, UserError
 from pets.federated import Federation
 from pets.federated.deployment.keyholder_folder import KeyHolderFolder
 from pets.federated.deployment.site_folder import SiteFolder
 from pets.release.rounded.rounded_sum import RoundedSum
+from pets.schema.schema import Schema
 from tests.unit.federated.site.test_holder_grid import apart
 from tests.unit.federated.site.test_rounded import BY_G, HES, SCHEMA, THREE, numbers, rows
 
@@ -61,6 +62,31 @@ def test_the_key_holder_names_it_and_the_federation_is_shown_it(
     capsys.readouterr()
     assert main.run(["verify", "all.json", "--key", "coordinator.pub"]) == 0
     assert "each number is the sum of the 3 cells that the key holder signed" in capsys.readouterr().out
+
+
+def test_the_grid_is_that_of_one_schema_whose_values_are_its_cells(shelf: Path) -> None:
+    """The same question of finer groups has other cells, of fewer people, and nobody named those."""
+    folder = KeyHolderFolder(Path("holder"))
+    folder.name_grid(BY_G, SCHEMA, HES)
+    finer = SCHEMA.to_json()
+    finer["tables"]["t"]["columns"]["g"]["values"] = ["a", "b", "c", "d"]
+    with pytest.raises(PolicyError, match="has named another grid"):
+        folder.name_grid(BY_G, Schema.from_json(finer), HES)
+    sites = [SiteFolder(shelf / name).site for name in NAMES]
+    for schema, fits in ((Schema.from_json(finer).digest, False), (folder.grid_schema, True)):
+        many = Federation(sites, sites_per_person=1, progress=False)
+        line = apart(many, folder.open(None)._secret, grid=folder.grid, schema=schema)
+        if fits:
+            assert numbers(many.name_grid(BY_G, HES))[0] == [10, 8, 12]
+        else:
+            with pytest.raises(PolicyError, match="named its grid of another schema"):
+                many.name_grid(BY_G, HES)
+            assert len(line.told) == 1
+    form = json.loads(Path("holder", "grid.json").read_bytes())
+    Path("holder", "grid.json").write_text(json.dumps({"query": form["query"], "protection": form["protection"]}))
+    assert folder.grid_schema is None and folder.open(None)._schema is None  # as an earlier version wrote it
+    folder.name_grid(BY_G, SCHEMA, HES)
+    assert folder.open(None)._schema == SCHEMA.digest
 
 
 def test_a_grid_file_that_is_none_is_told(shelf: Path) -> None:

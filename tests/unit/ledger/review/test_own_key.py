@@ -217,6 +217,7 @@ def test_trust_is_given_once_and_taken_away_once(ledger: Ledger, key: SigningKey
 
 KEY = signing.from_seed(b"\7" * 32)
 NAMED = {"event": "change", "dataset": "d", "change": "checker", "checker": "jo", "key": KEY.public.raw.hex()}
+NAMED |= {"by": ["A", "B"]}
 TRUSTED, REVOKED = NAMED | {"trusted": True}, NAMED | {"trusted": False}
 
 
@@ -289,6 +290,14 @@ def test_both_take_what_was_signed(hear: Any) -> None:
 def test_both_refuse_what_was_not(hear: Any, given: list[dict[str, Any]], why: str) -> None:
     with pytest.raises((Wrong, ValueError), match=why):
         hear(given)
+
+
+@pytest.mark.parametrize("by", [[], ["A"], ["Ann", "ANN "], ["A", " "]])
+def test_a_stranger_takes_no_key_that_one_person_trusts(by: list[str]) -> None:
+    """(The ledger's own check holds every change against that.)"""
+    for one in (TRUSTED | {"by": by}, REVOKED | {"by": by}):
+        with pytest.raises(Wrong, match="by one person's word"):
+            _stranger([TRUSTED, one] if one["trusted"] is False else [one])
 
 
 def test_with_the_private_part_a_vote_is_held_against_what_was_submitted(ledger: Ledger, key: SigningKey) -> None:

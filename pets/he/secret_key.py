@@ -138,7 +138,8 @@ class SecretKey:
         """A round for the one grid of this key: counts that leave as the rule shows them. Or the grid, if it is known.
 
         A key has one grid, of real rows: one question, one rule, one list of parties. Asked again for the same, it
-        gives what it showed then, and no party is asked.
+        gives what it showed then, and no party is asked. Sites of a federation answer it, where their policies do
+        (:meth:`pets.Federation.name_grid`); :func:`pets.he.encrypt` sends no exact counts of a grid.
 
         Args:
             query, schema, parties, least, colluding, preset: as for :meth:`round`; every party must be in.

@@ -100,6 +100,29 @@ def test_a_table_waits_is_looked_at_and_leaves_on_a_reviewers_word(keeper: Custo
     assert [one.reviewer for one in votes(keeper, request)] == ["jo"]
 
 
+def test_whoever_asked_the_same_is_told_to_ask_again_and_not_that_the_ledger_is_away(
+    keeper: Custodian, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(keeper) as client:
+        mine, other = (ask(client, days(0, 1), who)["job"]["problem"]["request"] for who in (AMINA, BEN))
+        look(client, mine)
+        with monkeypatch.context() as patch:
+            patch.setattr("pets.session.door.door.shown_of", lambda *_: ())  # (as rows of later would show)
+            reply = approve(client, mine, finding=found_of(client, mine)["digest"]).json()
+        assert reply["job"]["state"] == "failed"
+        for who, request in ((AMINA, mine), (BEN, other)):  # it was never sealed
+            reply = client.get(f"/queries/{request}", headers=who)
+            assert reply.status_code == 404 and "ask the question again" in reply.json()["detail"]
+        again = [ask(client, days(0, 1), who)["job"]["problem"]["request"] for who in (AMINA, BEN)]
+        look(client, again[0])
+        approve(client, again[0], finding=found_of(client, again[0])["digest"])
+        assert client.get(f"/queries/{again[0]}", headers=AMINA).json()["releases"][0]["shown"] == [[[10]]]
+        reply = client.get(f"/queries/{again[1]}", headers=BEN)
+        assert reply.status_code == 404 and "ask the question again" in reply.json()["detail"]
+        assert ask(client, days(0, 1), BEN)["releases"][0]["shown"] == [[[10]]]
+        assert client.get(f"/queries/{again[1]}", headers=BEN).json()["releases"][0]["analyst"] == "ben"
+
+
 def votes(keeper: Custodian, request: str) -> list[Any]:
     with keeper.ledger.aside(writes=False) as (connection, _):
         return reviews.votes(connection, request)

@@ -106,6 +106,10 @@ class Policy:
                 f"pets.SDC has no finite guarantee and this custodian's policy does not allow {asked.name!r}; use "
                 f"pets.DP(epsilon=…){also.removesuffix(', or ')}"
             )
+        self.check_width(asked)
+
+    def check_width(self, asked: SDC) -> None:
+        """Refuse a rule that leaves less open than is asked for; raises :class:`PolicyError`."""
         if asked.width < self.sdc_width:
             raise PolicyError(
                 f"width={asked.width} leaves small counts less open than this custodian's policy asks for; use "

@@ -264,6 +264,7 @@ def _check_protection(order: Order, desk: Desk) -> None:
                 f"(it allows: {allowed}); use secure='masked', where each site rounds its own, or its custodian may "
                 "list it under sdc_encrypted, where the session's own policy allows exact totals"
             )
+        desk.policy.check_width(protection)
     elif isinstance(protection, SDC):
         if protection.name not in desk.rules.sdc:
             allowed = ", ".join(map(repr, desk.rules.sdc)) or "none"

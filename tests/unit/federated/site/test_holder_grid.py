@@ -163,6 +163,17 @@ def test_a_site_sends_nothing_to_a_key_holder_until_its_policy_says_so() -> None
         assert entries(houses) == [0, 0, 0]
 
 
+@pytest.mark.parametrize("rule", [SDC(threshold=2, base=2, width=1), SDC("hes", width=3)])
+def test_a_site_sends_nothing_that_leaves_less_open_than_its_custodian_asks_for(rule: SDC) -> None:
+    rules = SitePolicy.open(SCHEMA, sdc_encrypted=("hes", "own"))
+    strict = pets.Policy(allow_unbounded=True, sdc_width=4)
+    houses = some(rules=rules, policy=strict)
+    with pytest.raises(Refused, match="less open than this custodian's policy asks for; use width=4"):
+        over(houses).name_grid(BY_G, rule)
+    assert entries(houses) == [0, 0, 0]
+    assert over(houses).name_grid(BY_G, replace(SDC("hes"), width=4))  # as the remedy says
+
+
 def test_a_policy_of_before_keeps_its_digest() -> None:
     assert "sdc_encrypted" not in SitePolicy.open(SCHEMA, sdc=("hes",)).to_json()
     read = SitePolicy.from_json({"sdc_encrypted": ["midpoint6", "hes"]})

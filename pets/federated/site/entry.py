@@ -78,6 +78,7 @@ def check_one_grid(order: Order, roster: Roster, account: Account, own: str = ""
     Raises:
         PolicyError: by what the ledger holds alone.
     """
+    account.ledger.sweep()  # what a process left behind that is no more is not under way
     before = [json.loads(body) for body in account.exact()]
     sent = [one for one in before if one.get("pets") == wording.CONTRIBUTION and "key_holder" in one]
     open_ = [one for one in account.entries() if one.unbounded and one.state in UNSEALED and one.id != own]

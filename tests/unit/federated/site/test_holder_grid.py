@@ -34,6 +34,7 @@ from pets.federated.messages.errors import Refused
 from pets.federated.query_round import envelopes
 from pets.he.totals import encrypting, shown_grid
 from pets.he.totals.shown_grid import ShownGrid
+from pets.ledger.ledger import Ledger
 from pets.ledger.states import Request
 from pets.plan.plan import make_plan
 from pets.protection.budget import Cost
@@ -43,6 +44,7 @@ from pets.release.certificate import Certificate
 from pets.release.rounded.rounded_sum import RoundedSum
 from pets.sdc.book import book_of
 from tests.attacks.test_federated_keyholder import Line
+from tests.sample_ledger import Clock
 from tests.unit.federated.site.test_rounded import (
     ALL,
     BY_G,
@@ -56,6 +58,7 @@ from tests.unit.federated.site.test_rounded import (
     numbers,
     over,
     rows,
+    session,
     sites,
 )
 
@@ -280,6 +283,18 @@ def test_what_is_begun_without_noise_and_not_sealed_may_yet_leave() -> None:
                 many.name_grid(BY_G, HES)
         else:
             assert many.name_grid(BY_G, HES)
+
+
+def test_what_a_dead_process_was_to_send_is_not_under_way_for_ever() -> None:
+    clock = Clock()
+    ledger = Ledger(clock=clock)
+    houses = [Site(session("x-", 3, 12, 0, ledger=ledger), policy=RULES, name="x"), *some((0, 7, 20), (8, 1, 23))]
+    houses[0].session.custody.account.reserve([begun("for the key holder's grid, count by g")])
+    many = over(houses)
+    with pytest.raises(Refused, match="ask again in a minute"):
+        many.name_grid(BY_G, HES)
+    clock.now += 61
+    assert many.name_grid(BY_G, HES)
 
 
 def test_what_is_begun_between_the_last_look_and_the_entry_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

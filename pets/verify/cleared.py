@@ -46,8 +46,12 @@ class Cleared:
             same = before is None or all(before[name] == said[name] for name in ("analyst", "project", "needed"))
             self.need(same and said["needed"] >= 1, here + "submits an output by other rules")
             names = ("analyst", "project", "needed", "turn")
+            logins = said.get("logins", False)
+            same = before is None or before["logins"] == logins
+            self.need(same, here + "submits an output by other rules")
             self.outputs[said["output"]] = {name: said[name] for name in names} | {
                 "state": OPEN[0],
+                "logins": logins,
                 "votes": {},
                 "told": {},
                 "keys": {},
@@ -67,6 +71,8 @@ class Cleared:
         if event in ("output-vote", "output-return"):
             fresh = person(said["by"]) not in ("", *one["votes"])
             self.need(one["state"] in OPEN and fresh and not author, here + "is no vote of another person than before")
+            word = not one["logins"] or said.get("how") in ("login", "key")
+            self.need(word, here + "is a vote on the keeper's word, which counts for nothing about this output")
             if said.get("how") == "key":
                 own = self.keys.get(said["key"]) == person(said["by"])
                 self.need(own, here + "is a vote under a key that is not trusted for whoever votes")

@@ -29,6 +29,7 @@ class _Told:
 
     of: tuple[str, str, str]
     needed: int
+    logins: bool = False  # whether the keeper's word for who votes counts for nothing
     turn: int = 1
     state: str = "submitted"
     sealed: dict[str, str] = field(default_factory=dict)  # by voter, what the log committed to and has not told
@@ -94,16 +95,17 @@ class Cleared:
     def _submitted(self, name: str, turn: int, said: Json, private: Json | None) -> None:
         of = plain(said["dataset"]), plain(said["project"]), plain(said["analyst"])
         needed, one = whole(said["needed"]), self._outputs.get(name)
-        if not all(of) or needed < 1:
+        logins = said.get("logins", False)
+        if not all(of) or needed < 1 or not isinstance(logins, bool):
             raise ValueError("nobody's output")
         if one is None and turn != 1:
             raise Wrong("submits an output anew that was never submitted")
         if one is not None and (
-            one.state != "returned" or turn != one.turn + 1 or (one.of, one.needed) != (of, needed)
+            one.state != "returned" or turn != one.turn + 1 or (one.of, one.needed, one.logins) != (of, needed, logins)
         ):
             raise Wrong("submits an output anew that was not returned, or by other rules")
         files, seen = (None, None) if private is None else (private["files"], private["digest"])
-        self._outputs[name] = _Told(of, needed, turn, files=files, digest=seen)
+        self._outputs[name] = _Told(of, needed, logins, turn, files=files, digest=seen)
 
     def _voter(self, one: _Told, said: Json, private: Json | None) -> str:
         by = person(plain(said["by"]))
@@ -111,6 +113,8 @@ class Cleared:
             raise ValueError("nobody")
         if by == person(one.of[2]):
             raise Wrong("is its author's decision about an output")
+        if one.logins and said["how"] == "keeper":
+            raise Wrong("is a vote on the keeper's word, which counts for nothing about this output")
         if by in one.sealed or by in one.told:
             raise Wrong("is one person's second vote about an output")
         if said["how"] == "key":

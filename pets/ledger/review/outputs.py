@@ -140,7 +140,9 @@ class Outputs:
     def _say_submitted(self, tx: Transaction, row: Any, now: float) -> None:
         """The entry of a turn: its private part has the digests, since those of small tables could be guessed."""
         files = [[one["sha256"], one["bytes"]] for one in json.loads(row.manifest)["files"]]
-        also = {"project": row.project, "analyst": row.analyst, "needed": json.loads(row.rules)["needed"]}
+        rules = json.loads(row.rules)
+        also = {"project": row.project, "analyst": row.analyst, "needed": rules["needed"]}
+        also |= {"logins": True} if rules["logins"] else {}
         say(tx, "output", row, now, **also, hidden={"digest": row.digest, "files": files})
 
     def _own(self, tx: Transaction, output: str, by: str) -> Any:

@@ -292,6 +292,33 @@ def test_both_refuse_what_was_not(hear: Any, given: list[dict[str, Any]], why: s
         hear(given)
 
 
+@pytest.mark.parametrize("hear", [_hear, _stranger])
+def test_both_refuse_a_keepers_word_where_it_counts_for_nothing(hear: Any) -> None:
+    plain, voted, _ = _log()
+    first = plain | {"logins": True}
+    by_keeper = {name: voted[name] for name in voted if name not in ("key", "about")} | {"how": "keeper"}
+    back = {name: by_keeper[name] for name in by_keeper if name != "vote"}
+    back |= {"event": "output-return", "reason": "unclear"}
+    for way in ({"how": "login"}, {"how": "keeper"}):
+        hear([plain, by_keeper | way])
+        hear([plain, back | way])
+    for one in (by_keeper, back):
+        hear([first, one | {"how": "login"}])
+        with pytest.raises(Wrong, match="keeper's word"):
+            hear([first, one])
+    hear([TRUSTED, first, *_log()[1:]])
+    returned = [first, back | {"how": "login"}]
+    hear([*returned, first | {"turn": 2}])
+    with pytest.raises(Wrong, match="by other rules"):
+        hear([*returned, plain | {"turn": 2}])
+
+
+def test_the_log_says_where_a_keepers_word_counts_for_nothing(ledger: Ledger) -> None:
+    submit(ledger)
+    submit(ledger, rules=Rules(logins=True))
+    assert [said.get("logins") for said, _ in log(ledger)] == [None, True]
+
+
 @pytest.mark.parametrize("by", [[], ["A"], ["Ann", "ANN "], ["A", " "]])
 def test_a_stranger_takes_no_key_that_one_person_trusts(by: list[str]) -> None:
     """(The ledger's own check holds every change against that.)"""

@@ -114,6 +114,12 @@ def state_of(tx: Transaction, dataset: str, asked: str) -> str:
     return _state(rows, _refused(rows, _tables(tx, dataset), asked))
 
 
+def left_since(tx: Transaction, dataset: str, before: Looked) -> bool:
+    """Whether something besides grids has left, or was begun, since a look; within a transaction."""
+    more = set(compared_with(_rows(tx, dataset))) - set(before.compared)
+    return any(not str(tx.request(name).what).startswith("grid ") for name in more)
+
+
 def compared_with(rows: Sequence[Any]) -> tuple[str, ...]:
     """The requests that left something besides sums of the grid's shown cells, or may have."""
     return tuple(row.id for row in rows if not _sums(row))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +11,7 @@ from pets.common.codec import Json, digest
 from pets.common.entropy import random_id
 from pets.common.integers import array_of
 from pets.errors import DataError, PolicyError, QueryError, UserError, shown
+from pets.ledger.db.transaction import Transaction
 from pets.ledger.repeats import answered
 from pets.protection.budget import Cost
 from pets.protection.protection import checked
@@ -23,9 +25,9 @@ from pets.sdc.grid import Grid
 from pets.session.custody import Custody
 from pets.session.disclosure.attack import Attack
 from pets.session.disclosure.solving import check_engine
-from pets.session.disclosure.told_book import looked, unleft
+from pets.session.disclosure.told_book import left_since, looked, unleft
 from pets.session.grid import words
-from pets.session.grid.comparing import Compared, compared, confirmed, word_of
+from pets.session.grid.comparing import Compared, UnconfirmedError, compared, confirmed, word_of
 from pets.session.guard import guarded
 from pets.session.key_release import Asked, Chosen, Place
 
@@ -79,7 +81,15 @@ def name_grid(custody: Custody, query: Query, protection: SDC, *, anew: bool, co
             return earlier[-1]
     said = confirmed(seen.book, grid, protection, snapshot.id, confirm, unleft(custody, seen))
     job = GridJob(grid, protection, snapshot, _key(custody, len(earlier)), custody.budget.currency, said)
-    custody.sealed(job, None, again=False)
+
+    def first(tx: Transaction, now: float, ids: Sequence[str]) -> None:
+        if left_since(tx, custody.account.dataset, seen):
+            raise UnconfirmedError(
+                "something left this dataset without noise while the grid was named, and more may follow of both: look "
+                "at print(custodian.compare_grid(…)), and write the word that it ends with, name_grid(…, confirm='…')"
+            )
+
+    custody.sealed(job, None, again=False, first=first)
     # somebody may have named another one meanwhile, and then it is that one which tables come from
     first = grids(custody)[len(earlier)]
     _check_earlier(first, grid, protection, first.snapshot_id, anew=anew)

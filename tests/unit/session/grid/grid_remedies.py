@@ -9,6 +9,7 @@ from unittest import mock
 import pets
 from pets import col
 from pets.session.disclosure import solving
+from pets.session.grid import naming
 from tests.checked_tables import searched_here
 from tests.grids import BUDGET, GRID, HES, POLICY, ROWS, SCHEMA, T, opened
 from tests.remedies import Case
@@ -46,6 +47,29 @@ def again(query: Any = GRID, *, looked: bool = False, **more: Any) -> Any:
         with mock.patch.object(solving, "_replies", searched_here):
             word = session.compare_grid(query, HES, seconds=0).word
         return session.name_grid(query, HES, confirm=word, **more)
+
+    return ask
+
+
+def overtaken(*, looked: bool = False) -> Any:
+    """Everybody's number leaves while the grid is named; ``looked``: and then it is looked at."""
+
+    def ask() -> object:
+        session = opened(policy=pets.Policy(sdc=("hes",), allow_unbounded=True))
+        true = naming.confirmed
+
+        def late(*given: Any) -> str:
+            said = true(*given)
+            session.release(T.agg(n=pets.count()), pets.Total())
+            return said
+
+        if not looked:
+            with mock.patch.object(naming, "confirmed", late):
+                return session.name_grid(GRID, HES)
+        session.release(T.agg(n=pets.count()), pets.Total())
+        with mock.patch.object(solving, "_replies", searched_here):
+            word = session.compare_grid(GRID, HES, seconds=0).word
+        return session.name_grid(GRID, HES, confirm=word)
 
     return ask
 
@@ -107,4 +131,5 @@ RULES = [
     Case(asked(T.agg(m=pets.mean("age"))), "ask for this with pets.DP(epsilon=…)",
          lambda: opened().release(T.agg(m=pets.mean("age")), pets.DP(epsilon=1))),
     Case(named(protection=pets.SDC("strict_10")), "release with pets.SDC('hes')", named()),
+    Case(overtaken(), "print(custodian.compare_grid(…)), and write the word that it ends with", overtaken(looked=True)),
 ]  # fmt: skip

@@ -95,6 +95,25 @@ def test_a_word_is_of_one_grid_and_of_what_left_until_then() -> None:
     custodian.name_grid(GRID, HES, confirm=custodian.compare_grid(GRID, HES).word)
 
 
+def test_what_leaves_while_a_grid_is_named_is_looked_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its notes would say that it was compared with all that had left."""
+    custodian = totalled(2)
+    word, true = custodian.compare_grid(GRID, HES).word, naming.confirmed
+
+    def late(*given: Any) -> str:
+        said = true(*given)
+        total(custodian, T.where(col("sex") == "f").agg(n=N))
+        return said
+
+    with monkeypatch.context() as patch:
+        patch.setattr(naming, "confirmed", late)
+        with pytest.raises(UserError, match="something left this dataset without noise while the grid was named"):
+            custodian.name_grid(GRID, HES, confirm=word)
+    assert naming.grids(custodian.custody) == [] and len(custodian.history()) == 3
+    grid = custodian.name_grid(GRID, HES, confirm=custodian.compare_grid(GRID, HES).word)
+    assert any("(3 releases), and decided" in note for note in grid.notes)
+
+
 def test_a_cell_that_moves_across_a_step_is_named_before_a_refreshed_grid_leaves(tmp_path: Path) -> None:
     """From 7 to 8 people a cell becomes visible: who knows that one came knows both numbers."""
     source = tmp_path / "people.csv"

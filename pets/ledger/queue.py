@@ -49,7 +49,6 @@ LEASE = 30.0
 
 RETRY_AFTER = 5.0
 """Seconds after which a full queue may have room."""
-
 INVENTED_KEPT = 3600.0
 """Seconds that an answer on invented rows is kept."""
 

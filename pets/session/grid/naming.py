@@ -82,14 +82,14 @@ def name_grid(custody: Custody, query: Query, protection: SDC, *, anew: bool, co
     said = confirmed(seen.book, grid, protection, snapshot.id, confirm, unleft(custody, seen))
     job = GridJob(grid, protection, snapshot, _key(custody, len(earlier)), custody.budget.currency, said)
 
-    def first(tx: Transaction, now: float, ids: Sequence[str]) -> None:
+    def still(tx: Transaction, now: float, ids: Sequence[str]) -> None:
         if left_since(tx, custody.account.dataset, seen):
             raise UnconfirmedError(
                 "something left this dataset without noise while the grid was named, and more may follow of both: look "
                 "at print(custodian.compare_grid(…)), and write the word that it ends with, name_grid(…, confirm='…')"
             )
 
-    custody.sealed(job, None, again=False, first=first)
+    custody.sealed(job, None, again=False, first=still)
     # somebody may have named another one meanwhile, and then it is that one which tables come from
     first = grids(custody)[len(earlier)]
     _check_earlier(first, grid, protection, first.snapshot_id, anew=anew)

@@ -23,6 +23,28 @@ KEPT = (FLOAT_IDS, FLOAT_WHOLES)
 """Errors that name no cell, and are told as they are."""
 
 
+def readable(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with no value where a text is not UTF-8, which a Spark text may be: to DuckDB it is an error of all."""
+    import pyarrow as pa
+
+    columns = list(batch.columns)
+    for place, column in enumerate(columns):
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            try:
+                column.validate(full=True)
+            except pa.ArrowInvalid:
+                raw = column.cast(pa.large_binary()).to_pylist()
+                columns[place] = pa.array([None if text is None else _decoded(text) for text in raw], column.type)
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _decoded(text: bytes) -> str | None:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return None
+
+
 def coder(
     setup: tuple[str, ...], sql: str, version: str, counted: Callable[[int], object]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -54,7 +76,7 @@ def coder(
             held: list[pa.RecordBatch] = []
             for batch in itertools.chain(batches, [None]):
                 if batch is not None:
-                    held.append(batch)
+                    held.append(readable(batch))
                     if sum(one.num_rows for one in held) < AT_ONCE:
                         continue
                 if held:

@@ -36,6 +36,17 @@ def test_rows_are_counted_as_they_are_coded() -> None:
     assert [y for one in coded(iter(batches)) for y in one["y"].to_pylist()] == [2, 3, 4] and sum(seen) == 3
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_a_text_that_is_not_utf8_is_one_cells_trouble(kind: pa.DataType) -> None:
+    """As in a data frame of pandas; DuckDB would end the whole making with an error of its own."""
+    texts = pa.array([b"a", b"\xff\xfe", None, "ü".encode()], pa.binary())
+    whole = pa.Array.from_buffers(pa.string(), len(texts), texts.buffers()).cast(pa.large_string(), safe=False)
+    batch = pa.record_batch({"x": whole if kind == pa.large_string() else whole.cast(kind), "n": [1, 2, 3, 4]})
+    coded = coder((), "SELECT upper(x) AS y, n FROM batch", duckdb.__version__, lambda _: None)
+    (found,) = coded(iter([batch]))
+    assert found["y"].to_pylist() == ["A", None, None, "Ü"] and found["n"].to_pylist() == [1, 2, 3, 4]
+
+
 def largest(folder: Path) -> Path:
     return max(folder.glob("*.parquet"), key=lambda file: file.stat().st_size)
 

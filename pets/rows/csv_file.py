@@ -39,7 +39,7 @@ def relation(link: Path, names: Sequence[str], delimiter: str, zipped: bool) -> 
     options = (
         f"auto_detect=false, header=true, skip=0, columns={{{columns}}}, delim={quoted(delimiter)}, quote='\"', "
         "escape='\"', comment='', nullstr='', strict_mode=true, null_padding=false, ignore_errors=false, "
-        f"max_line_size=16777216, hive_partitioning=false, compression={'gzip' if zipped else 'none'!r}"
+        f"max_line_size=16777216, compression={'gzip' if zipped else 'none'!r}"
     )
     return f"read_csv({quoted(str(link))}, {options})"
 

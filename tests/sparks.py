@@ -1,4 +1,4 @@
-"""A small Spark for the tests of a process: two cores, two tasks, no page; and many questions of it in few jobs."""
+"""A small Spark for the tests of a process, where a task has four tries; and many questions of it in few jobs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def spark() -> Any:
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_SUBMIT_ARGS", "--driver-memory 1g pyspark-shell")
-    builder = SparkSession.builder.master("local[2]").appName("pets-tests")
+    builder = SparkSession.builder.master("local[2,4]").appName("pets-tests")
     for name, value in SMALL.items():
         builder = builder.config(name, value)
     return builder.getOrCreate()

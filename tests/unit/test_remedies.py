@@ -28,6 +28,8 @@ PERSONS = {
     "pets/rows/spark/making.py: the workers of Spark lack": "what workers have is the administrator's act",
     "pets/rows/spark/making.py: Spark could not read": "what Spark could not read is known to its own log",
     "pets/rows/spark/sources.py: cannot be opened by Spark": "it needs a Spark: spark/test_making.py has it",
+    "pets/rows/spark/sources.py: is half written": "it needs a Spark: spark/test_changing.py has it",
+    "pets/rows/spark/sources.py: was changed while it was read": "it needs a Spark: spark/test_changing.py has it",
     "pets/rows/spark/sources.py: is not read on Spark": "it needs a Spark: spark/test_making.py has it",
     "pets/rows/spark/spark_session.py: NO_JAVA": "what is installed is the administrator's act",
     "pets/rows/spark/spark_session.py: Spark Connect": "where a program runs is the administrator's act",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from pets.errors import DataError
 from pets.rows.sources import check, label_of
@@ -13,6 +15,9 @@ from pets.rows.spark.spark_session import beside, running, url_of
 TABLE = "table:"
 """Before the name of a table of the caller's session, where a source is a text."""
 
+
+BEING_WRITTEN = "_temporary"
+"""The folder in which Spark and Hadoop write what is not committed."""
 
 NOT_HERE = (
     "Spark data frames and tables are made ready on Spark, where its workers write the parts; open the session with "
@@ -50,6 +55,69 @@ def opened(source: Any, table: str, columns: list[str]) -> tuple[Any, str]:
     numbered = frame.toDF(*(f"s{place}" for place in range(len(names))))
     chosen = numbered.select(*(f"s{names.index(column)}" for column in columns))
     return chosen.toDF(*(f"s{place}" for place in range(len(columns)))), label
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The files that a data frame reads, as they are now: their names, lengths and times of change, and no row.
+
+    A frame without files (of a database, or of this process) has none, and what it says is for its own system to keep.
+    """
+
+    label: str
+    files: tuple[str, ...]
+    found: frozenset[tuple[Any, ...]]
+
+    @classmethod
+    def of(cls, session: Any, frame: Any, label: str) -> Standing:
+        """Of a frame that is about to be read.
+
+        Raises:
+            DataError: where a folder of them is half written.
+        """
+        files = tuple(unquote(file) for file in frame.inputFiles())
+        for folder in sorted({_root(file) for file in files}):
+            path = session._jvm.org.apache.hadoop.fs.Path(f"{folder}/{BEING_WRITTEN}")
+            if path.getFileSystem(session.sparkContext._jsc.hadoopConfiguration()).exists(path):
+                raise DataError(
+                    f"{label} is half written (its folder holds {BEING_WRITTEN}, where Spark writes what is not "
+                    "complete); wait until it is written, or remove that folder if nobody writes to it"
+                )
+        return cls(label, files, _stamps(session, files))
+
+    def check(self, session: Any) -> None:
+        """Raise :class:`DataError` where one of them was changed or removed since."""
+        from pyspark.errors import PySparkException
+
+        try:
+            found = _stamps(session, self.files)
+        except PySparkException:  # one of them is gone
+            found = frozenset()
+        if found != self.found:
+            raise DataError(
+                f"{self.label} was changed while it was read, and nothing was stored; make the snapshot again when "
+                "nobody writes to it"
+            )
+
+
+def _stamps(session: Any, files: tuple[str, ...]) -> frozenset[tuple[Any, ...]]:
+    if not files:
+        return frozenset()
+    read = session.read.format("binaryFile").option("__globPaths__", "false").option("recursiveFileLookup", "true")
+    found = read.load(list(files)).select("path", "length", "modificationTime")
+    return frozenset(tuple(line) for line in found.collect())
+
+
+def _root(file: str) -> str:
+    """The folder of a table that a file belongs to, above those of its partitions.
+
+    >>> _root("file:///stays.parquet/year=2020/sex=f/part-0.parquet")
+    'file:///stays.parquet'
+    """
+    folder = file.rpartition("/")[0]
+    while "=" in folder.rpartition("/")[2]:
+        folder = folder.rpartition("/")[0]
+    return folder
 
 
 def _asked(make: Any, label: str) -> Any:

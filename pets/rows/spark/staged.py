@@ -16,7 +16,7 @@ from pets.rows.coding import coding
 from pets.rows.coding.cell import ABOVE, Cell
 from pets.rows.ranking import person_seed, row_hash
 from pets.rows.sources import nested
-from pets.rows.spark.sources import opened
+from pets.rows.spark.sources import Standing, opened
 from pets.rows.spark.spark_session import parts, url_of
 from pets.rows.spark.worker import coder
 from pets.rows.staged.staging import Staged, counted, read_of, selection
@@ -92,7 +92,13 @@ class Stager:
             found = ["CAST(pid AS VARCHAR) AS pid", f"{person_code(self.salt)} AS person", f"{place} AS h", *codes]
             sql = f"SELECT {', '.join(found)} FROM ({chosen.sql})"
             kinds = {"pid": "STRING", "person": "BIGINT", "h": "BIGINT"} | kinds
-        self.write(frame, chosen.setup, sql, kinds, view)
+        before = Standing.of(self._session, frame, label)
+        try:
+            self.write(frame, chosen.setup, sql, kinds, view)
+        except Exception:
+            before.check(self._session)
+            raise
+        before.check(self._session)
         self._kinds[view] = kinds
         return OnSpark(counted(run, view, table, columns), view, label, table, columns)
 
@@ -103,7 +109,7 @@ class Stager:
 
     def recode(self, one: OnSpark) -> None:
         """Give the people of a staged table their codes under the salt of now; its view stays what it is called."""
-        again = f"{one.view}_{self.salt:016x}"
+        again = f"{one.view}_{len(self._made)}"  # (plans and logs show it, so it does not tell the salt)
         sql = f"SELECT * REPLACE ({person_code(self.salt)} AS person) FROM batch"
         self.write(self._session.table(one.view), (), sql, self._kinds[one.view], again)
         self._session.table(again).createOrReplaceTempView(one.view)

@@ -103,6 +103,7 @@ def test_a_row_has_the_code_and_the_rank_that_it_has_on_duckdb(stored: Snapshot)
     """Rows that differ are ranked by one hash of one library, wherever they are coded."""
     other = on_duckdb()
     assert stored.report == other.report
+    assert stored.report.rows_without_person == 48, "nobody's rows are nobody"
     assert rows(stored) == rows(other)
     kinds = {field.name: field.type for field in other.arrow().schema}
     assert {field.name: field.type for field in stored.arrow().schema} == kinds | {"person": pa.int64()}
@@ -181,9 +182,20 @@ def test_two_people_of_one_code_are_told_apart_under_another(tmp_path: Path, mon
         salts.append(salt)
         return code(salt) if len(salts) > 1 else f"({code(salt)}) % 4"
 
+    kind = type(frame())
+    named: set[str] = set()
+    created = kind.createOrReplaceTempView
+
+    def called(given: Any, name: str) -> None:
+        named.add(name)
+        created(given, name)
+
     monkeypatch.setattr(staged, "person_code", few)
+    monkeypatch.setattr(kind, "createOrReplaceTempView", called)
     one, other = made(tmp_path / "s"), on_duckdb()
     assert len(set(salts)) == 2 and one.report == other.report and rows(one) == rows(other)
+    shown = " ".join(named)  # in plans, in the log of events and in paths
+    assert named and not any(f"{salt:x}" in shown or str(salt) in shown for salt in salts)
 
 
 def test_too_many_people_are_refused_and_nothing_is_stored(tmp_path: Path) -> None:

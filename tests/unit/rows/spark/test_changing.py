@@ -1,0 +1,98 @@
+"""What changes while Spark reads it, or is not there whole: one sentence, and nothing is sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pets.errors import DataError
+from pets.plan.plan import make_plan
+from pets.rows.snapshot import Snapshot
+from pets.rows.tabulate import tabulate
+from tests.sparks import spark
+from tests.unit.rows.spark.test_making import ASKED, SCHEMA, frame, made, on_duckdb, rows
+from tests.unit.rows.test_snapshot import everything
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder of Parquet with odd letters in its name, and partitions."""
+    folder = tmp_path / "a b%20#?é.parquet"
+    frame().selectExpr("*", "n % 2 AS half").write.partitionBy("half").parquet(f"file://{folder}")
+    return folder
+
+
+def mischief(path: str, act: str) -> Any:
+    """For ``mapInArrow``: what somebody else does to a file while rows are read."""
+
+    def acting(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import os
+        from pathlib import Path
+
+        if act == "removed":
+            Path(path).unlink(missing_ok=True)
+        else:
+            os.utime(path, (1e9, 1e9))
+        yield from batches
+
+    return acting
+
+
+@pytest.mark.parametrize("act", ["written anew", "removed"])
+def test_a_table_that_changes_while_it_is_read_is_refused(tmp_path: Path, source: Path, act: str) -> None:
+    folder = tmp_path / "s"
+    first = made(folder)
+    before = everything(folder)
+    read = spark().read.parquet(f"file://{source}")
+    changing = read.mapInArrow(mischief(str(sorted(source.rglob("*.parquet"))[-1]), act), read.schema)
+    with pytest.raises(DataError, match="was changed while it was read, and nothing was stored") as refusal:
+        made(folder, changing)
+    assert everything(folder) == before and first.current
+    assert refusal.value.__context__ is None and "\n" not in str(refusal.value)
+    # nobody writes to it any more
+    made(folder, spark().read.parquet(f"file://{source}"))
+
+
+def test_a_folder_that_is_half_written_is_refused(tmp_path: Path, source: Path) -> None:
+    begun = source / "_temporary"
+    begun.mkdir()
+    read = spark().read.parquet(f"file://{source}")
+    with pytest.raises(DataError, match=r"is half written .* wait until it is written, or remove that folder"):
+        made(tmp_path / "s", read)
+    assert set(everything(tmp_path / "s")) <= {"t.key"}
+    begun.rmdir()
+    assert rows(made(tmp_path / "s", read)) == rows(on_duckdb())
+
+
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, source: Path) -> None:
+    read = spark().read.parquet(f"file://{source}")
+    file = sorted(source.rglob("*.parquet"))[0]
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(DataError, match="Spark could not read or prepare its rows"):
+        made(tmp_path / "s", read)
+    assert set(everything(tmp_path / "s")) <= {"t.key"}
+
+
+@pytest.mark.parametrize("cut", ["a part is gone", "a part is shorter", "the manifest is gone", "a part is another's"])
+def test_a_snapshot_of_which_something_is_missing_does_not_open(tmp_path: Path, cut: str) -> None:
+    folder = tmp_path / "s"
+    one = made(folder)
+    parts = sorted((folder / "t.parquet").iterdir())
+    assert len(parts) > 1
+    if cut == "a part is gone":
+        parts[0].unlink()
+    elif cut == "a part is shorter":
+        parts[0].write_bytes(parts[0].read_bytes()[:-1])
+    elif cut == "the manifest is gone":
+        (folder / "t.json").unlink()
+    else:
+        parts[0].write_bytes(parts[1].read_bytes())
+    with pytest.raises(DataError, match=r"was changed or is incomplete; make it again|is missing; make it first"):
+        Snapshot.open(SCHEMA, "t", folder)
+    again = made(folder)
+    assert again.id != one.id and Snapshot.open(SCHEMA, "t", folder).id == again.id
+    assert tabulate(make_plan(ASKED, SCHEMA), again, "spark").reveal().any()

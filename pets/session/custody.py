@@ -41,6 +41,7 @@ from pets.rows.limits import Limits
 from pets.rows.linked import Linked
 from pets.rows.report import Report
 from pets.rows.snapshot import Snapshot
+from pets.rows.spark.spark_session import beside
 from pets.rows.tabulate import ENGINES, PACKAGES
 from pets.schema.schema import Schema
 from pets.session.answering import Answering, Told
@@ -108,6 +109,8 @@ class Custody:
             raise UserError(f"engine {shown(engine)} does not exist{did_you_mean(engine, ENGINES)}")
         if not importlib.util.find_spec(PACKAGES[engine]):
             raise missing_extra(f"the engine {engine!r}", engine)
+        if engine == "spark":
+            beside()  # found out in a release, that no Spark runs here would be charged
         known = schema if isinstance(schema, Schema) else Schema.load(schema)
         scope = printable("project", project), printable("analyst", analyst)
         if policy is not None and not isinstance(policy, Policy):

@@ -34,9 +34,8 @@ class Cleared:
             who, trusted = person(said["checker"]), self.keys.get(said["key"])
             sound = who != "" and (trusted is None if said["trusted"] is True else trusted == who)
             self.need(sound, here + "trusts a checker's key again, or revokes one that is not trusted")
-            self.need(
-                len(set(map(person, said["by"])) - {""}) > 1, here + "trusts a checker's key by one person's word"
-            )
+            people = set(map(person, said["by"])) - {""}
+            self.need(len(people) > 1, here + "trusts a checker's key by one person's word")
             self.keys[said["key"]] = who if said["trusted"] is True else ""
             return
         if event == "output":

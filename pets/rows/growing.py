@@ -18,10 +18,14 @@ from pets.rows.roster import Roster
 from pets.rows.scratch_db import Bench, Progress
 from pets.rows.snapshot import BEGAN_AGAIN, Snapshot
 from pets.rows.sources import Source, label_of, plain
+from pets.rows.spark.sources import spark_alone
 from pets.rows.stored import counters
 from pets.rows.stored.store import Store, commit
 from pets.rows.stored.writing import Before, running, stored
 from pets.schema.schema import Schema
+
+TOGETHER = "it was made together with other tables, whose people have the same codes"
+ON_SPARK = "it was made ready on Spark, which keeps no count of each person's rows beside it, as DuckDB does"
 
 
 def append(
@@ -62,10 +66,15 @@ def refused(table: str, why: str) -> DataError:
 def _append(schema: Schema, table: str, source: Source, folder: Path, progress: bool, limits: Limits) -> Snapshot:
     if why := counters.fixed(schema, table):
         raise refused(table, why)
+    if spark_alone(source):
+        raise DataError(
+            "rows are added by DuckDB, which reads no Spark data frames and no tables of a Spark session; give the "
+            "later rows as frame.toArrow(), or as one Parquet or CSV file"
+        )
     store = Store(folder, table)
     manifest, _ = store.of(schema)
     if "people" not in manifest:
-        raise refused(table, "it was made together with other tables, whose people have the same codes")
+        raise refused(table, ON_SPARK if manifest.get("engine") == "spark" else TOGETHER)
     bench = Bench(store.folder, limits)
     if bench.began_again and progress:
         print(BEGAN_AGAIN, file=sys.stderr)

@@ -25,7 +25,7 @@ from pets.rows.roster import Roster
 from pets.rows.scratch_db import Bench, Progress
 from pets.rows.sources import Source, plain, table_key
 from pets.rows.spark.making import make_on_spark
-from pets.rows.spark.sources import NOT_HERE, on_spark
+from pets.rows.spark.sources import ON_DUCKDB, on_spark
 from pets.rows.stored.counters import fixed
 from pets.rows.stored.kinds import arrow_schema, kinds_of
 from pets.rows.stored.manifest import completed
@@ -140,8 +140,9 @@ class Snapshot:
     ) -> dict[str, Snapshot]:
         """Make several tables ready together, as one set: a person has the same code in each of them.
 
-        Arguments and errors are those of :meth:`make`. All are stored, or none is. On the engine ``"spark"`` what Spark
-        reads (see :mod:`pets.rows.spark.sources`) is made ready there, and needs a folder that its workers reach, too.
+        Arguments and errors are those of :meth:`make`. All are stored, or none is. On the engine ``"spark"`` they are
+        made ready there if it reads all their data (see :mod:`pets.rows.spark.sources`) and there is a folder, which
+        its workers reach, too; otherwise by DuckDB, which a line on stderr then says.
         """
         problem: UserError
         try:
@@ -172,12 +173,12 @@ class Snapshot:
         places = [store for store in stores if store is not None]
         for place in places:
             place.prepare()
-        if on_spark(sources):
-            if engine != "spark" or not places:
-                raise DataError(NOT_HERE)
+        if on_spark(schema, tables, sources, engine, stored=bool(places)):
             made = make_on_spark(schema, tables, sources, places, key, set_id := random_id())
             rest: dict[str, Any] = {"set_id": set_id, "folder": places[0].folder, "bench": None, "limits": limits}
             return {t: cls(schema, t, one.id, one.report, held=one.held, **rest) for t, one in made.items()}
+        if engine == "spark" and progress:
+            print(ON_DUCKDB, file=sys.stderr)
         bench = Bench(places[0].folder if places else None, limits)
         if bench.began_again and progress:
             print(BEGAN_AGAIN, file=sys.stderr)

@@ -273,7 +273,8 @@ def make_on_spark(
                 report = making.write(table, new, ids[table])
                 most = schema.table(table).unit.max_rows
                 reports[table] = completed(making.run, report, making.kept(new), most)
-                written.append(New(store, new, manifest_of(schema, table, ids[table], set_id, reports[table])))
+                manifest = manifest_of(schema, table, ids[table], set_id, reports[table]) | {"engine": "spark"}
+                written.append(New(store, new, manifest))
             held = commit(written)
         except UserError:
             raise

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from pets.errors import DataError
+from pets.errors import DataError, UserError
 from pets.rows.sources import check, label_of
 from pets.rows.spark.spark_session import beside, running, url_of
+from pets.schema.schema import Schema
 
 TABLE = "table:"
 """Before the name of a table of the caller's session, where a source is a text."""
@@ -24,10 +25,34 @@ NOT_HERE = (
     "engine='spark' and snapshots='file:///…', a folder that they reach"
 )
 
+ON_DUCKDB = (
+    "note: DuckDB makes these tables ready on this machine, and Spark counts their rows; Spark itself makes ready "
+    "Parquet, its data frames and 'table:NAME', where all tables are of these and snapshots are stored in a folder"
+)
+"""What a custodian is told where Spark was asked for, and does not prepare."""
 
-def on_spark(sources: Mapping[str, Any]) -> bool:
-    """Whether one of the sources is read by Spark alone."""
-    return any(_frame(source) or _table(source) for source in sources.values())
+
+def on_spark(
+    schema: Schema, tables: Sequence[str], sources: Mapping[str, Any], engine: str = "duckdb", *, stored: bool = False
+) -> bool:
+    """Whether some tables are made ready on Spark: it was asked for, reads all that they need, and has a folder for it.
+
+    Raises:
+        DataError: for what Spark alone reads, where it was not asked for or has no folder.
+    """
+    attached = [schema.table(name).person_table for name in tables]
+    needed = [sources[name] for name in dict.fromkeys([*tables, *attached]) if name is not None and name in sources]
+    asked = engine == "spark" and stored
+    if any(map(spark_alone, needed)):
+        if not asked:
+            raise DataError(NOT_HERE)
+        return True
+    return asked and all(map(_parquet, needed))
+
+
+def spark_alone(source: Any) -> bool:
+    """Whether a source is read by Spark and by nothing else."""
+    return _frame(source) or _table(source)
 
 
 def opened(source: Any, table: str, columns: list[str]) -> tuple[Any, str]:
@@ -41,9 +66,9 @@ def opened(source: Any, table: str, columns: list[str]) -> tuple[Any, str]:
         frame = source
     elif _table(source):
         frame = _asked(lambda: running().table(source.removeprefix(TABLE)), label)
-    elif isinstance(source, (str, Path)) and str(source).rstrip("/").endswith(".parquet"):
+    elif _parquet(source):
         path = str(source) if "://" in str(source) else url_of(Path(source))
-        frame = _asked(lambda: beside().read.option("__globPaths__", "false").parquet(path), label)
+        frame = _asked(lambda: beside().read.option("__globPaths__", "false").parquet(path), label, OTHERWISE)
     else:
         raise DataError(
             f"data for table {table!r} is not read on Spark; give a Spark DataFrame, 'table:NAME' of a table of its "
@@ -120,15 +145,23 @@ def _root(file: str) -> str:
     return folder
 
 
-def _asked(make: Any, label: str) -> Any:
+OTHERWISE = ", or make it ready with engine='duckdb', which reads some types that Spark does not: Spark counts it then"
+
+
+def _asked(make: Any, label: str, otherwise: str = "") -> Any:
     from pyspark.errors import PySparkException
 
     try:
         return make()
-    except PySparkException as error:
-        raise DataError(
-            f"{label} cannot be opened by Spark ({error.getCondition() or type(error).__name__}); check its name"
-        ) from None
+    except UserError:
+        raise
+    except Exception as error:  # some of Java's have no class of their own in Python
+        what = (isinstance(error, PySparkException) and error.getCondition()) or type(error).__name__
+        raise DataError(f"{label} cannot be opened by Spark ({what}); check its name{otherwise}") from None
+
+
+def _parquet(source: Any) -> bool:
+    return isinstance(source, (str, Path)) and str(source).rstrip("/").endswith(".parquet")
 
 
 def _frame(source: Any) -> bool:

@@ -36,6 +36,12 @@ def adding(
     return act
 
 
+def of_spark(folder: Path) -> object:
+    """Rows that a Spark session has a name for, added to a stored snapshot."""
+    grown(schema(), [FIRST], folder / "s")
+    return append(schema(), "t", "table:later", folder / "s")
+
+
 def cut(counters: Path) -> None:
     counters.write_bytes(counters.read_bytes()[:-1])
 
@@ -48,5 +54,6 @@ CASES = [
         "make the snapshot anew from all rows",
         adding(LATE[1:], without(arrival=None), anew=True),
     ),
+    Case(of_spark, "give the later rows as frame.toArrow(), or as one Parquet or CSV file", adding(LATE[1:])),
     Case(adding(LATE[1:], spoilt=cut), "make it again", adding(LATE[1:], spoilt=cut, anew=True)),
 ]

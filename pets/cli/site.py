@@ -48,6 +48,9 @@ def init(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="As others know the site. Left out: the folder's name.")
     ] = None,
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="NAME", help="What counts its rows: duckdb, polars or spark.")
+    ] = "duckdb",
 ) -> None:
     """Make a site: its folder gets the policy (yours to edit), a key, a ledger and the prepared rows.
 
@@ -68,6 +71,7 @@ def init(
         data=sources,
         policy=policy,
         budget=Budget(budget_epsilon, budget_delta),
+        engine=engine,
     )
     print(f"{folder}: site {made.name!r}. It holds rows of real people and keys: it is for its owner only.")
     print(f"{folder / 'policy.yaml'}: what others may ask. {_allowed(made)}")

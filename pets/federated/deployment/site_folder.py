@@ -1,7 +1,7 @@
 """Site folder: a site as its owner keeps it, with the policy to edit, the key, the ledger and the prepared rows.
 
 ============== ===================================================================================
-site.json      its name
+site.json      its name, and the engine that counts its rows
 schema.yaml    the tables, as all sites of the federation describe them
 policy.yaml    what others may ask: the owner's to edit (a changed policy needs a new roster)
 site.key       its signing key; site.pub is the public half
@@ -81,16 +81,25 @@ class SiteFolder:
     @cached_property
     def name(self) -> str:
         """The site's name, as the roster knows it."""
+        return str(self._said["name"])
+
+    @property
+    def engine(self) -> str:
+        """What counts its rows, as :class:`pets.Session` has it."""
+        return str(self._said["engine"])
+
+    @cached_property
+    def _said(self) -> Json:
         try:
-            name = json.loads((self.path / "site.json").read_bytes())["name"]
+            said: Json = json.loads((self.path / "site.json").read_bytes())
+            return {"engine": "duckdb"} | said | {"name": said["name"]}
         except (OSError, ValueError, LookupError, TypeError):
             raise UserError(f"{str(self.path / 'site.json')!r} cannot be read; restore it from your backup") from None
-        return str(name)
 
     @cached_property
     def site(self) -> Site:
         """The site itself, with all the rosters that it joined and that still fit it."""
-        site = _site(self.path, self.name, Ledger(self.path / "ledger.db"))
+        site = _site(self.path, self.name, Ledger(self.path / "ledger.db"), self.engine)
         for roster in self.rosters:
             with contextlib.suppress(PolicyError):
                 self.pin(roster, site)
@@ -108,7 +117,7 @@ class SiteFolder:
             return self.site, ""
         except PolicyError as error:
             ledger = Ledger(self.path / "ledger.db")
-            return _site(self.path, self.name, ledger, SitePolicy()), str(error)
+            return _site(self.path, self.name, ledger, self.engine, SitePolicy()), str(error)
 
     @property
     def rosters(self) -> tuple[Roster, ...]:
@@ -185,8 +194,18 @@ class SiteFolder:
                 ) from None
 
     @classmethod
-    def create(cls, path: Path, *, name: str, schema: Path, data: Any, policy: Path | None, budget: Any) -> SiteFolder:
-        """A new site, from its data. What fails, or is interrupted, leaves nothing behind.
+    def create(
+        cls,
+        path: Path,
+        *,
+        name: str,
+        schema: Path,
+        data: Any,
+        policy: Path | None,
+        budget: Any,
+        engine: str = "duckdb",
+    ) -> SiteFolder:
+        """A new site, from its data, whose rows an engine counts. What fails, or is interrupted, leaves nothing behind.
 
         Raises:
             UserError: where the folder exists, or whatever is wrong with the schema, the data or the policy.
@@ -203,17 +222,19 @@ class SiteFolder:
                 (path / "policy.yaml").write_text(_first_policy(known), "utf-8")
             else:
                 shutil.copyfile(policy, path / "policy.yaml")
-            (path / "site.json").write_bytes(canonical({"pets": "site", "version": 1, "name": name}))
-            session = Session(known, data, budget=budget, ledger=path / "ledger.db", snapshots=path / "rows")
+            said = {"pets": "site", "version": 1, "name": name} | ({} if engine == "duckdb" else {"engine": engine})
+            (path / "site.json").write_bytes(canonical(said))
+            kept: Any = {"ledger": path / "ledger.db", "snapshots": path / "rows", "engine": engine}
+            session = Session(known, data, budget=budget, **kept)
             missing = [table for table in known.tables if table not in session.tables]
             if missing:
                 raise UserError(f"no data was given for table {missing[0]!r}; add --data {missing[0]}=FILE")
-            made = _site(path, name, session.ledger)
+            made = _site(path, name, session.ledger, engine)
             write_entry(made.member, path / "entry.json")
         return cls(path)
 
 
-def _site(path: Path, name: str, ledger: Ledger, policy: SitePolicy | None = None) -> Site:
+def _site(path: Path, name: str, ledger: Ledger, engine: str, policy: SitePolicy | None = None) -> Site:
     # the owner's file is the custodian's word on totals without noise, too: the gate asks it, as it stands, each time
     session = Session(
         path / "schema.yaml",
@@ -222,6 +243,7 @@ def _site(path: Path, name: str, ledger: Ledger, policy: SitePolicy | None = Non
         policy=Policy(allow_unbounded=True, sdc=(*RELEASING, OWN)),
         project="federation",
         analyst=name,
+        engine=engine,
         progress=False,
     )
     return Site(session, policy=policy or path / "policy.yaml", key=path / "site.key", name=name, kept=path / "kept")

@@ -73,11 +73,11 @@ class Cost:
     wall: float
 
 
-def timed(case: Case) -> tuple[Cost, Any]:
-    """What a call costs this process, and its answer."""
-    wall, cpu = time.perf_counter(), time.process_time()
+def timed(case: Case, clock: Callable[[], float] = time.process_time) -> tuple[Cost, Any]:
+    """What a call costs this process (or what ``clock`` gives the CPU seconds of), and its answer."""
+    wall, cpu = time.perf_counter(), clock()
     answer = case()
-    return Cost(time.process_time() - cpu, time.perf_counter() - wall), answer
+    return Cost(clock() - cpu, time.perf_counter() - wall), answer
 
 
 def peak() -> float:
@@ -91,11 +91,12 @@ def peak() -> float:
 
 
 def _serve(pipe: Any, build: Callable[..., tuple[dict[str, Case], Any]], args: tuple[Any, ...]) -> None:
+    clock = getattr(build, "cpu", time.process_time)
     try:
-        cost, (cases, info) = timed(lambda: build(*args))
+        cost, (cases, info) = timed(lambda: build(*args), clock)
         pipe.send((sorted(cases), info, cost, peak()))
         while (name := pipe.recv()) is not None:
-            pipe.send((*timed(cases[name]), peak()))
+            pipe.send((*timed(cases[name], clock), peak()))
     except Exception as error:
         pipe.send(error)
         raise
@@ -104,7 +105,8 @@ def _serve(pipe: Any, build: Callable[..., tuple[dict[str, Case], Any]], args: t
 class Child:
     """A contender in a process of its own, so that its CPU and its peak memory are its alone.
 
-    ``build(*args)`` runs there and gives the cases (what can be run, by name) and anything to report.
+    ``build(*args)`` runs there and gives the cases (what can be run, by name) and anything to report. What has an
+    attribute ``cpu`` is measured by that: a function of the CPU seconds so far.
     """
 
     def __init__(self, build: Callable[..., tuple[dict[str, Case], Any]], *args: Any) -> None:

@@ -24,9 +24,6 @@ from pets.rows.stored.store import Store, commit
 from pets.rows.stored.writing import Before, running, stored
 from pets.schema.schema import Schema
 
-TOGETHER = "it was made together with other tables, whose people have the same codes"
-ON_SPARK = "it was made ready on Spark, which keeps no count of each person's rows beside it, as DuckDB does"
-
 
 def append(
     schema: Schema,
@@ -74,14 +71,15 @@ def _append(schema: Schema, table: str, source: Source, folder: Path, progress: 
     store = Store(folder, table)
     manifest, _ = store.of(schema)
     if "people" not in manifest:
-        raise refused(table, ON_SPARK if manifest.get("engine") == "spark" else TOGETHER)
+        raise refused(table, "it was made together with other tables, whose people have the same codes")
     bench = Bench(store.folder, limits)
     if bench.began_again and progress:
         print(BEGAN_AGAIN, file=sys.stderr)
     try:
-        held = Pinned(store.people(manifest))  # so that a refresh meanwhile takes nothing away
-        before = Before(manifest, Path(bench.link(held.readable, "counters")))
-        roster = Roster(bench.con, schema, 1, counters.read(before.counters))
+        held = list(map(Pinned, store.people(manifest)))  # so that a refresh meanwhile takes nothing away
+        links = [Path(bench.link(one.readable, f"counters-{place}")) for place, one in enumerate(held)]
+        before = Before(manifest, counters.read(links))
+        roster = Roster(bench.con, schema, 1, before.counters)
         public_id = random_id()
         with (
             store.writing(public_id) as new,

@@ -63,7 +63,7 @@ def told(folder: Path, new: str) -> None:
     made = Snapshot.open(schema(), "t", folder)
     scraps = [path.name for path in folder.glob(".pets-*")]
     listed = {**json.loads((folder / "t.json").read_bytes())}
-    parts = {part["name"] for part in [*listed["parts"], listed["people"]]}
+    parts = {part["name"] for part in [*listed["parts"], *listed["people"]]}
     stray = {path.name for path in (folder / "t.parquet").iterdir()} - parts
     line = {"id": found.id, "rows": rows, "again": again, "after": made.report.rows_read, "scraps": scraps}
     print(json.dumps(line | {"stray": sorted(stray), "kept": str(sorted(kept(made).items()))}), flush=True)

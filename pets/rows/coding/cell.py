@@ -31,6 +31,16 @@ def code_type(domain: Domain) -> str:
     return "VARCHAR" if isinstance(domain, Text) else narrow(domain.cells)
 
 
+def code_kind(domain: Domain, marks: int = 0) -> str:
+    """The type of Spark, which has no unsigned ones, that holds every code of a column (and so many marks more)."""
+    return "STRING" if isinstance(domain, Text) else whole_kind(domain.cells + marks)
+
+
+def whole_kind(top: int) -> str:
+    """The type of Spark that holds numbers up to ``top``."""
+    return "SMALLINT" if top < 2**15 else "INT" if top < 2**31 else "BIGINT"
+
+
 def null_code(domain: Domain) -> str:
     """SQL of what a snapshot holds where there is no value: the code after the last, or the empty text."""
     return "''" if isinstance(domain, Text) else str(domain.cells)

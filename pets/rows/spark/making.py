@@ -15,7 +15,7 @@ from typing import Any
 
 from pets.common.entropy import random_id, rank_key
 from pets.errors import DataError, InternalError, UserError
-from pets.rows.coding.cell import null_code
+from pets.rows.coding.cell import code_kind, null_code, whole_kind
 from pets.rows.coding.ranked_groups import ranked_group
 from pets.rows.ranking import PERSON_TABLE_KEY, check_given, limit, physical, report_of, stored_ranks
 from pets.rows.report import Report
@@ -24,12 +24,15 @@ from pets.rows.scratch_db import sweep
 from pets.rows.sources import plain
 from pets.rows.spark import worker
 from pets.rows.spark.spark_session import beside, parts, url_of
-from pets.rows.spark.staged import OnSpark, Stager, check_all, code_kind
+from pets.rows.spark.staged import OnSpark, Stager, check_all
+from pets.rows.stored.counters import SUFFIX, fixed
 from pets.rows.stored.manifest import completed, manifest_of
 from pets.rows.stored.parts import Held
 from pets.rows.stored.store import New, Store, commit
 from pets.schema.schema import Schema
 
+COUNTERS = 64
+"""Files that the counters of people take at most: they are held open together where rows are added."""
 TRIES = 8
 """Salts that are tried until no two people have one code; the first does but once in thousands of makings."""
 
@@ -112,7 +115,7 @@ class Making:
     def write(self, name: str, new: Path, public_id: str) -> Report:
         """Rank a staged table and write its parts into a folder; gives the fate of every row, but for those kept."""
         table, one = self._schema.table(name), self._staged[name]
-        kind = code_kind_of(table.unit.max_rows)
+        kind = whole_kind(table.unit.max_rows)
         fates, unattached, disagreeing = dict(one.staged.fates), 0, 0
         if any(other.person_table == name for other in self._schema.tables.values()):
             disagreeing = self._disagreeing(one)
@@ -137,15 +140,41 @@ class Making:
                 ranks.append(f"CAST(row_number() OVER ({own}) AS {kind}) AS {place}")
             listed = ", ".join([f"CAST(n AS {kind}) AS rank", "person", *one.columns.values(), *ranks])
             frame = self._session.sql(f"SELECT {listed} FROM {view}")
-        written = new / "spark"
-        frame.sortWithinPartitions("rank").write.parquet(url_of(written), compression="lz4_raw")
-        for number, file in enumerate(sorted(written.glob("part-*.parquet"))):
-            file.rename(new / f"{public_id}-{number:05}.parquet")
+        self._put(frame.sortWithinPartitions("rank"), new / "spark", f"{public_id}-{{:05}}.parquet")
         people, kept = self._kept.get(name, (one.staged.rows_valid, one.staged.rows_valid))
         written_rows = self.run(f"SELECT count(*) FILTER (WHERE rank = 1), count(*) FROM {self.kept(new)}", "counting")
         check_all(written_rows.fetchall()[0], (people, kept))
         limit(name, table, people)
         return report_of(one.staged, people, fates, unattached, disagreeing)
+
+    def count(self, name: str, new: Path, public_id: str) -> int | None:
+        """Write how many rows are kept of each person, so that rows can be added; gives the code of the last arrival.
+
+        It is after :meth:`write`, whose parts it reads.
+        """
+        one, arrival = self._staged[name], self._schema.table(name).unit.arrival
+        assert arrival is not None
+        seen = f"SELECT person, CAST(max(rank) AS INT) AS seen FROM {self.kept(new)} GROUP BY person"
+        ids = f"SELECT person, min(pid) AS id FROM {one.staged.relation} GROUP BY person"
+        people = self._session.sql(
+            f"SELECT i.id, i.person, k.seen FROM ({ids}) i JOIN ({seen}) k ON i.person = k.person"
+        )
+        self._put(people.coalesce(COUNTERS), new / "people", f"{public_id}-{{:05}}{SUFFIX}")
+        counted = self._view(parts(self._session, sorted(new.glob(f"*{SUFFIX}"))))
+        check_all(
+            self.run(f"SELECT count(*), coalesce(sum(seen), 0) FROM {counted}", "counting").fetchall()[0],
+            self._kept[name],
+        )
+        code = one.settled()[one.columns[arrival]]
+        last = self.run(f"SELECT max({code}) FROM {one.staged.relation}", "looking at arrivals").fetchall()[0][0]
+        return None if last is None else int(last)
+
+    @staticmethod
+    def _put(frame: Any, folder: Path, named: str) -> None:
+        """Have Spark write a frame into a folder, and its files beside that, numbered."""
+        frame.write.parquet(url_of(folder), compression="lz4_raw")
+        for number, file in enumerate(sorted(folder.glob("part-*.parquet"))):
+            file.rename(folder.parent / named.format(number))
 
     def kept(self, new: Path) -> str:
         """A view of the parts that were written."""
@@ -215,11 +244,6 @@ class _Found:
         return [tuple(line) for line in self._frame.collect()]
 
 
-def code_kind_of(top: int) -> str:
-    """The type of Spark that holds numbers up to ``top``."""
-    return "SMALLINT" if top < 2**15 else "INT" if top < 2**31 else "BIGINT"
-
-
 def told(error: Exception, label: str) -> DataError:
     """One sentence for an error of Spark, which may quote a cell; it says nothing of what the error says."""
     text = str(error)
@@ -274,6 +298,8 @@ def make_on_spark(
                 most = schema.table(table).unit.max_rows
                 reports[table] = completed(making.run, report, making.kept(new), most)
                 manifest = manifest_of(schema, table, ids[table], set_id, reports[table]) | {"engine": "spark"}
+                if len(tables) == 1 and not fixed(schema, table):
+                    manifest["arrived"] = making.count(table, new, ids[table])
                 written.append(New(store, new, manifest))
             held = commit(written)
         except UserError:

@@ -13,24 +13,15 @@ from typing import Any
 
 from pets.errors import DataError
 from pets.rows.coding import coding
-from pets.rows.coding.cell import ABOVE, Cell
+from pets.rows.coding.cell import ABOVE, Cell, code_kind
 from pets.rows.ranking import person_seed, row_hash
 from pets.rows.sources import nested
 from pets.rows.spark.sources import Standing, opened
 from pets.rows.spark.spark_session import parts, url_of
 from pets.rows.spark.worker import coder
 from pets.rows.staged.staging import Staged, counted, read_of, selection
-from pets.schema.domain import Domain, Identifier
+from pets.schema.domain import Identifier
 from pets.schema.schema import Table
-from pets.schema.text_column import Text
-
-
-def code_kind(domain: Domain, marks: int = 0) -> str:
-    """The type of Spark, which has no unsigned ones, that holds every code of a column (and so many marks more)."""
-    if isinstance(domain, Text):
-        return "STRING"
-    top = domain.cells + marks
-    return "SMALLINT" if top < 2**15 else "INT" if top < 2**31 else "BIGINT"
 
 
 @dataclass(frozen=True)
@@ -153,9 +144,12 @@ def check_all(seen: object, wanted: object) -> None:
 
 
 def person_code(salt: int) -> str:
-    """SQL (DuckDB) of a person's code under a salt: 63 bits, the same for equal texts of an id."""
+    """SQL (DuckDB) of a person's code under a salt: 62 bits, the same for equal texts of an id.
+
+    (One bit less than there is room for: people who are added to the snapshot later are numbered after all of these.)
+    """
     hashed = f"hash(hash(CAST({salt} AS UBIGINT), CAST(pid AS VARCHAR)))"
-    return f"CASE WHEN pid IS NOT NULL THEN CAST({hashed} >> 1 AS BIGINT) END"
+    return f"CASE WHEN pid IS NOT NULL THEN CAST({hashed} >> 2 AS BIGINT) END"
 
 
 def _cells(frame: Any, wanted: list[str], table: Table, name: str, label: str) -> dict[str, Cell]:

@@ -6,6 +6,7 @@ file is the owner's alone, as the snapshot is; no query reads it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pets.rows.coding.cell import parquet, quoted
@@ -13,7 +14,7 @@ from pets.rows.roster import Run
 from pets.schema.schema import Schema
 
 SUFFIX = "-people.parquet"
-"""How the file's name ends; it lies beside the parts, and is none of them."""
+"""How a file's name ends (DuckDB writes one, Spark several); it lies beside the parts, and is none of them."""
 
 
 def fixed(schema: Schema, name: str) -> str:
@@ -28,8 +29,8 @@ def fixed(schema: Schema, name: str) -> str:
     return ""
 
 
-def count(run: Run, rows: str, target: Path, before: Path | None) -> None:
-    """Write the counters of rows that table ``people`` of this making tells apart, beside those from ``before``.
+def count(run: Run, rows: str, target: Path, before: str | None) -> None:
+    """Write the counters of rows that table ``people`` of this making tells apart, beside those in ``before`` (SQL).
 
     ``rows`` is SQL of all that is kept of them, their ranks counted on from earlier rows: so the greatest rank of a
     person is how many rows are kept of them.
@@ -42,7 +43,7 @@ def count(run: Run, rows: str, target: Path, before: Path | None) -> None:
         relation = fresh
     else:
         run(f"CREATE TEMP TABLE fresh AS {fresh}", "counting each person's rows")
-        relation = f"SELECT * FROM {read(before)} ANTI JOIN fresh USING (person) UNION ALL SELECT * FROM fresh"
+        relation = f"SELECT * FROM {before} ANTI JOIN fresh USING (person) UNION ALL SELECT * FROM fresh"
     run(
         f"COPY ({relation}) TO {quoted(str(target))} (FORMAT parquet, COMPRESSION lz4_raw, USE_TMP_FILE false)",
         "counting each person's rows",
@@ -50,6 +51,7 @@ def count(run: Run, rows: str, target: Path, before: Path | None) -> None:
     run("DROP TABLE IF EXISTS fresh", "counting each person's rows")
 
 
-def read(path: Path) -> str:
-    """SQL of the counters in a file: ``id``, ``person`` and ``seen``."""
-    return parquet(str(path))
+def read(paths: Iterable[Path]) -> str:
+    """SQL of the counters in files, whichever engine wrote them: ``id``, ``person`` and ``seen``."""
+    kinds = "id, CAST(person AS UBIGINT) AS person, CAST(seen AS UINTEGER) AS seen"
+    return f"(SELECT {kinds} FROM {parquet(*map(str, paths))})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pets.rows.coding.cell import code_type, narrow
+from pets.rows.coding.cell import code_kind, code_type, narrow, whole_kind
 from pets.rows.ranking import physical, stored_ranks
 from pets.schema.schema import Schema
 
@@ -18,6 +18,15 @@ def kinds_of(schema: Schema, table: str) -> dict[str, str]:
     place = narrow(schema.table(table).unit.max_rows)
     codes = {name: code_type(schema.fields(table)[column]) for column, name in physical(schema, table).items()}
     return {"rank": place} | codes | dict.fromkeys(stored_ranks(schema, table).values(), place)
+
+
+def signed(schema: Schema, table: str) -> dict[str, str]:
+    """The same columns' types, and that of people's codes, in the parts that Spark wrote of a snapshot that can grow.
+
+    Spark reads all parts of a snapshot by the types of one of them, so parts that are added have these, too.
+    """
+    codes = {name: code_kind(schema.fields(table)[column]) for column, name in physical(schema, table).items()}
+    return {"rank": whole_kind(schema.table(table).unit.max_rows), "person": "BIGINT"} | codes
 
 
 def arrow_schema(found: pa.Schema, kinds: Mapping[str, str]) -> pa.Schema:

@@ -23,7 +23,7 @@ from pets.rows.stored.counters import SUFFIX
 from pets.rows.stored.parts import Held, Part, from_json, to_json
 from pets.schema.schema import Schema
 
-LAYOUT = 3
+LAYOUT = 4
 """Of the stored folder; a change of the layout or of the coding raises it."""
 
 
@@ -122,7 +122,7 @@ class Store:
         people = [part for part in found if part.name.endswith(SUFFIX)]
         body = new.manifest | {"parts": to_json([*new.kept, *(part for part in found if part not in people)])}
         if people:
-            (body["people"],) = to_json(people)
+            body["people"] = to_json(people)
         body["seal"] = self._seal(body)
         page = new.folder / "manifest"
         with os.fdopen(os.open(page, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as written:
@@ -149,7 +149,7 @@ class Store:
     def sweep(self) -> None:
         """Remove the parts that the manifest does not list: of earlier snapshots, and of what was cut off."""
         held = json.loads(self.json.read_bytes())
-        listed = {part["name"] for part in [*held["parts"], *([held["people"]] if "people" in held else [])]}
+        listed = {part["name"] for part in [*held["parts"], *held.get("people", [])]}
         for file in self.parts.iterdir():
             if file.name not in listed:
                 with contextlib.suppress(OSError):
@@ -219,17 +219,19 @@ class Store:
             raise changed
         return dict(manifest), held
 
-    def people(self, manifest: Json) -> Path:
-        """The counters that a manifest names, after a check that they are what they were.
+    def people(self, manifest: Json) -> list[Path]:
+        """The files of counters that a manifest names, after a check that they are what they were.
 
         Raises :class:`DataError` where they are not.
         """
-        (part,) = from_json([manifest["people"]])
-        path = self.parts / part.name
-        if not path.is_file() or Part.of(path) != part:
-            raise DataError(f"the snapshot of table {self.table!r} was changed or is incomplete; make it again")
-        self._private(path, "the file")
-        return path
+        found = []
+        for part in from_json(manifest["people"]):
+            path = self.parts / part.name
+            if not path.is_file() or Part.of(path) != part:
+                raise DataError(f"the snapshot of table {self.table!r} was changed or is incomplete; make it again")
+            self._private(path, "the file")
+            found.append(path)
+        return found
 
     def _files(self, manifest: Json) -> list[Path]:
         return [self.parts / part.name for part in from_json(manifest["parts"])]

@@ -10,11 +10,12 @@ from pets.common.codec import Json
 from pets.common.files import created
 from pets.errors import DataError
 from pets.rows.coding.cell import parquet, quoted
-from pets.rows.ranking import Prepared
+from pets.rows.ranking import Prepared, physical
 from pets.rows.report import Report
 from pets.rows.roster import Roster, Run
 from pets.rows.scratch_db import Bench, Progress
 from pets.rows.stored import counters
+from pets.rows.stored.kinds import signed
 from pets.rows.stored.manifest import completed, manifest_of
 from pets.rows.stored.parts import from_json
 from pets.rows.stored.store import New, Store
@@ -27,11 +28,11 @@ class Before:
 
     Attributes:
         manifest: of it.
-        counters: its counters, under a plain name.
+        counters: SQL of its counters.
     """
 
     manifest: Json
-    counters: Path
+    counters: str
 
     @property
     def report(self) -> Report:
@@ -42,6 +43,11 @@ class Before:
     def arrived(self) -> int | None:
         """The greatest code of arrival of any row so far; ``None`` where there was none."""
         return None if self.manifest["arrived"] is None else int(self.manifest["arrived"])
+
+    @property
+    def on_spark(self) -> bool:
+        """Whether its first parts are Spark's, and all others of their types."""
+        return bool(self.manifest.get("engine") == "spark")
 
     def check(self, table: str, label: str, arrived: tuple[int, int] | None) -> None:
         """Refuse rows that arrived no later than all that the snapshot has: others' places would not stay.
@@ -76,18 +82,21 @@ def stored(
         before: the snapshot that these rows are added to.
     """
     store, folder, public_id, set_id = new
+    rows = ready.rows if before is None or not before.on_spark else _of_spark(schema, store.table, ready.rows)
     part = created(folder / f"{public_id}-00000.parquet", owner_only=True)
     target = quoted(link := bench.link(part, f"new-{public_id}"))
     relation = parquet(link)
     run(
         # (zstd takes a sixth less room, and reading it twice the time)
-        f"COPY ({ready.rows}) TO {target} (FORMAT parquet, COMPRESSION lz4_raw, USE_TMP_FILE false)",
+        f"COPY ({rows}) TO {target} (FORMAT parquet, COMPRESSION lz4_raw, USE_TMP_FILE false)",
         "storing in the order of rank",
     )
     report = completed(run, ready.report, relation, schema.table(store.table).unit.max_rows)
     if before is not None:
         report = before.report.plus(report, roster.people)
     manifest = manifest_of(schema, store.table, public_id, set_id, report)
+    if before is not None and before.on_spark:
+        manifest["engine"] = "spark"
     if not grows:
         return New(store, folder, manifest), report
     people = created(folder / f"{public_id}{counters.SUFFIX}", owner_only=True)
@@ -99,6 +108,13 @@ def stored(
     last = before.arrived if last is None else last
     kept = from_json(before.manifest["parts"])
     return New(store, folder, manifest | {"arrived": last}, kept, before.manifest["id"]), report
+
+
+def _of_spark(schema: Schema, table: str, rows: str) -> str:
+    """SQL of ranked rows in the types of the parts that Spark wrote, in the order in which parts are stored."""
+    kinds = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in signed(schema, table).items())
+    arrival = physical(schema, table)[str(schema.table(table).unit.arrival)]
+    return f"SELECT * REPLACE ({kinds}) FROM ({rows}) ORDER BY rank, {arrival}"
 
 
 def running(bench: Bench, watch: Progress) -> Run:

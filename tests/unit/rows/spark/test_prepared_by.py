@@ -17,6 +17,7 @@ from pets.errors import DataError
 from pets.plan.plan import make_plan
 from pets.rows.growing import append
 from pets.rows.snapshot import Snapshot
+from pets.rows.stored.store import Store
 from pets.rows.tabulate import ENGINES, tabulate
 from tests import growing
 from tests.unit.rows.spark.test_making import (
@@ -34,7 +35,6 @@ from tests.unit.rows.test_snapshot import everything
 
 pytest.importorskip("pyspark", reason="the spark extra")
 
-SPARK: dict[str, Any] = {"engine": "spark", "progress": False}
 NOTE = "DuckDB makes these tables ready on this machine, and Spark counts their rows"
 
 
@@ -123,30 +123,95 @@ def test_beside_a_person_table_ranks_are_fair_and_no_number_differs_where_no_row
         assert len({tuple(tabulate(first, one, engine).reveal()) for engine in ENGINES}) == 1
 
 
-LATER = [("p1", "9", "1"), ("new", "9", "2")]
+GROWS = pets.Schema(
+    {
+        "t": pets.Table(
+            pets.Unit("id", max_rows=3, arrival="load"),
+            growing.COLUMNS
+            | {"w": pets.Integer(0, 300), "big": pets.Real(0, 10**9, step="0.1"), "code": pets.Text(max_length=8)},
+            people=1000,
+        )
+    }
+)
 
 
-def test_what_was_made_on_spark_is_not_added_to_and_says_why(tmp_path: Path) -> None:
-    known, old = growing.schema(), [(f"p{i % 7}", "1", str(i % 3)) for i in range(17)]
-    folder = tmp_path / "s"
-    one = Snapshot.make_all(
-        known, ("t",), {"t": frame(pa.Table.from_pandas(growing.frame(old)))}, **(SPARK | {"folder": folder})
+def delivery(load: int, people: int, rows: int) -> pa.Table:
+    """Some rows that arrive together; of everybody who comes, several, and some of them alike."""
+    numbers = range(rows)
+    return pa.table(
+        {
+            "id": [None if n % 11 == 10 else f"p{n % people}" for n in numbers],
+            "load": pa.array([load + n % 2 for n in numbers], pa.int64()),
+            "v": [n % 4 for n in numbers],
+            "w": [n * 7 % 301 for n in numbers],
+            "big": [n * 1e7 for n in numbers],
+            "code": ["abc"[n % 3] for n in numbers],
+        }
     )
+
+
+DELIVERIES = [delivery(1, 7, 40), delivery(4, 12, 30), delivery(8, 20, 50)]
+
+
+def keeps(one: Snapshot) -> Counter[str]:
+    """What each person keeps, in the order of rank; codes of people mean nothing."""
+    people: dict[int, list[str]] = {}
+    for line in one.arrow().sort_by("rank").to_pylist():
+        people.setdefault(line.pop("person"), []).append(str(line))
+    return Counter(map(str, people.values()))
+
+
+def test_what_spark_made_grows_into_what_all_rows_at_once_would_be(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    given: dict[str, Any] = {"folder": folder, "key": None, "schema": GROWS}
+    one = made(**given, source=frame(DELIVERIES[0]))
+    first = {path.name for path in (folder / "t.parquet").iterdir()}
+    asked = pets.query("t").group_by("v").agg(n=pets.count(), u=pets.count_units(), s=pets.sum("big"), w=pets.sum("w"))
+    plan = make_plan(asked.where(pets.col("code").isin(["a", "b"])), GROWS)
+    for later in DELIVERIES[1:]:
+        one = append(GROWS, "t", later, folder, progress=False)
+    now = {path.name for path in (folder / "t.parquet").iterdir()}
+    assert {name for name in first if "people" not in name} < now and len(list(folder.rglob("*-people.parquet"))) == 1
+    key = Store(folder, "t").key()[0]
+    whole = Snapshot.make(GROWS, "t", {"t": pa.concat_tables(DELIVERIES)}, key=key, progress=False)
+    assert one.report == whole.report and keeps(one) == keeps(whole) == keeps(Snapshot.open(GROWS, "t", folder))
+    vectors = [tabulate(plan, each, engine).reveal().tolist() for each in (one, whole) for engine in ENGINES]
+    assert any(vectors[0]) and vectors == vectors[:1] * 6
     before = everything(folder)
-    with pytest.raises(DataError, match=r"made ready on Spark, which keeps no count.* make the snapshot anew from all"):
-        append(known, "t", growing.frame(LATER), folder, progress=False)
-    assert everything(folder) == before and one["t"].current
-    # the remedy: on either engine from all rows; and on DuckDB it grows from then on
-    again = frame(pa.Table.from_pandas(growing.frame([*old, *LATER])))
-    assert Snapshot.make_all(known, ("t",), {"t": again}, **(SPARK | {"folder": folder}))["t"].report.rows_read == 19
-    Snapshot.make(known, "t", {"t": growing.frame(old)}, folder=folder, progress=False)
-    later = frame(pa.Table.from_pandas(growing.frame(LATER)))
+    with pytest.raises(DataError, match=r"arrived no later than the last.* make the snapshot anew from all rows"):
+        append(GROWS, "t", delivery(9, 3, 3), folder, progress=False)
     with pytest.raises(DataError, match=r"give the later rows as frame\.toArrow\(\)"):
-        append(known, "t", later, folder, progress=False)
-    grown = append(known, "t", later.toArrow(), folder, progress=False)
-    assert growing.kept(grown) == growing.kept(growing.whole(known, [old, LATER], tmp_path / "w", folder))
-    plan = make_plan(pets.query("t").group_by("v").agg(n=pets.count(), people=pets.count_units()), known)
-    assert len({tuple(tabulate(plan, grown, engine).reveal()) for engine in ENGINES}) == 1
+        append(GROWS, "t", frame(delivery(20, 3, 3)), folder, progress=False)
+    assert everything(folder) == before
+    assert append(GROWS, "t", frame(delivery(20, 3, 3)).toArrow(), folder, progress=False).report.rows_read == 123
+
+
+def test_counters_of_spark_are_the_owners_alone_and_no_more_people_come_than_the_schema_says(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    few = pets.Schema({"t": pets.Table(GROWS.tables["t"].unit, GROWS.tables["t"].columns, people=12)})
+    made(folder, frame(DELIVERIES[0]), few, key=None)
+    counters = list(folder.rglob("*-people.parquet"))
+    assert counters and all(path.stat().st_mode & 0o777 == 0o600 for path in counters)
+    held = {line["id"]: line["seen"] for path in counters for line in pq.read_table(path).to_pylist()}
+    assert held == {f"p{n}": 3 for n in range(7)}
+    append(few, "t", DELIVERIES[1], folder, progress=False)
+    before = everything(folder)
+    with pytest.raises(DataError, match=r"more people .*\(12\)"):
+        append(few, "t", DELIVERIES[2], folder, progress=False)
+    assert everything(folder) == before
+    made(folder, frame(DELIVERIES[0]), few, key=None)
+    (part, *_) = folder.rglob("*-people.parquet")
+    part.write_bytes(part.read_bytes()[:-1])
+    with pytest.raises(DataError, match="was changed or is incomplete"):
+        append(few, "t", DELIVERIES[1], folder, progress=False)
+
+
+def test_a_set_made_on_spark_is_made_anew(tmp_path: Path) -> None:
+    both = pets.Schema({"t": GROWS.tables["t"], "u": GROWS.tables["t"]})
+    made(tmp_path / "s", {"t": frame(DELIVERIES[0]), "u": frame(DELIVERIES[1])}, both, key=None)
+    assert not list((tmp_path / "s").rglob("*-people.parquet"))
+    with pytest.raises(DataError, match="made together with other tables"):
+        append(both, "t", DELIVERIES[2], tmp_path / "s", progress=False)
 
 
 def test_times_of_int96_are_moments_to_spark_and_have_no_zone_to_duckdb(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,30 @@ from cpu_tree import seconds
 GROUPS = {"g9": 9, "g1000": 1000}
 BOUND = 3  # rows of a person
 WARM = 200_000  # rows on which a Spark is warmed up
+STEPS = {
+    "prepare": "preparing",
+    "pets g9": "count + sum, 9 groups",
+    "pets g1000": "count + sum, 1,000 groups",
+    "people": "people, 9 groups",
+    "capped": "count + sum, 9 groups, one of them a person",
+}
+
+
+def traffic(spark: Any) -> tuple[int, int]:
+    """Bytes that this Spark has read from files, and moved between its tasks, so far."""
+    context = spark.sparkContext
+    jvm, inner = context._jvm, context._jsc.sc()
+    inner.listenerBus().waitUntilEmpty()
+    none, empty = context._gateway.new_array(jvm.double, 0), jvm.java.util.ArrayList()
+    stages = inner.statusStore().stageList(None, False, False, none, empty)
+    each = [stages.apply(place) for place in range(stages.size())]
+    return sum(one.inputBytes() for one in each), sum(one.shuffleWriteBytes() for one in each)
 
 
 def on_spark(path: Path, folder: str, memory: str) -> tuple[dict[str, Case], Any]:
     """One Spark: what it does without protection, and pets on it. All cases share it, and its compiled code."""
     os.environ["PYSPARK_SUBMIT_ARGS"] = f"--driver-memory {memory} pyspark-shell"
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     from pyspark.sql import SparkSession
 
     import pets
@@ -72,6 +92,14 @@ def on_spark(path: Path, folder: str, memory: str) -> tuple[dict[str, Case], Any
             spark.sql(f"SELECT {name}, count(*) AS n, sum({value}) AS s FROM parts GROUP BY {name}").toArrow()
 
         cases[f"parts {group}"] = same
+    by = pets.query("stays").group_by("g9")
+    for name, question in (
+        ("people", by.agg(u=pets.count_units())),
+        ("capped", by.agg(n=pets.count(), s=pets.sum("v")).bound(groups=1)),
+    ):
+        asked = make_plan(question, schema)
+        cases[name] = lambda plan=asked: tabulate(plan, held["ready"], "spark") is None
+    cases["traffic"] = lambda: traffic(spark)
     cases["size"] = lambda: sum(part.stat().st_size for part in held["ready"].files() or ()) / 1e9
     return cases, None
 
@@ -101,6 +129,8 @@ class Found:
     stored: float
     asked: dict[str, tuple[float, float, float, float, float]]
     """By group: raw, pets, its clock; pets ÷ raw, pets ÷ parts."""
+    steps: dict[str, tuple[float, float, float]]
+    """By step: CPU seconds, bytes read and bytes moved."""
 
 
 def measured(rows: int, memory: str, rounds: int) -> Found:
@@ -117,10 +147,17 @@ def measured(rows: int, memory: str, rounds: int) -> Found:
             ours, raw = f"pets {group}", f"raw {group}"
             over = [paired(child, ours, child, f"{what} {group}") for what in ("raw", "parts")]
             asked[group] = (child.cpu(raw), child.cpu(ours), child.wall(ours), over[0], over[1])
+        steps = {}
+        for step in STEPS:
+            if step not in child.runs:
+                interleave(3, (child, [step]))
+            (read, moved), _ = child.run("traffic"), child.run(step, keep=False)
+            after = child.run("traffic")
+            steps[step] = (child.cpu(step), after[0] - read, after[1] - moved)
         found = [child.cpu("sort"), child.cpu("prepare"), child.wall("prepare")]
         over_sort = paired(child, "prepare", child, "sort")
         child.close()
-    return Found(rows, *found, over_sort, stored, asked)
+    return Found(rows, *found, over_sort, stored, asked, steps)
 
 
 def main() -> None:
@@ -130,6 +167,7 @@ def main() -> None:
         rounds={"type": int, "help": "interleaved rounds of questions (7; 3 with --quick)"},
         memory={"default": "6g", "help": "of the Java process (6g)"},
         tumult={"metavar": "PYTHON", "help": "of an environment that has tmlt.analytics; left out, it is not measured"},
+        tumult_rounds={"type": int, "default": 2, "help": "of which the cheapest counts (2)"},
         tumult_rows={"type": int, "default": 3_000_000, "help": "the largest table that it is given (3 million)"},
     ).parse_args()
     sizes = args.rows or ([300_000] if args.quick else [3_000_000, 10_000_000])
@@ -148,7 +186,7 @@ def main() -> None:
     for rows in sizes:
         every.append(one := measured(rows, args.memory, args.rounds or (3 if args.quick else 7)))
         if args.tumult and rows <= args.tumult_rows:
-            theirs = tumult(args.tumult, rows_file(rows), 1 if args.quick else 2)
+            theirs = tumult(args.tumult, rows_file(rows), args.tumult_rounds)
             versions = ", ".join(f"{name} {version}" for name, version in theirs["versions"].items())
             for group, (plain, _, cpu, wall) in theirs["costs"].items():
                 ours, what = one.asked[group][1], f"{rows:,}, {GROUPS[group]:,} groups"
@@ -164,6 +202,14 @@ def main() -> None:
             [f"{o.rows:,}, {size:,} groups", raw * 1e3, ours * 1e3, wall * 1e3, ours / o.rows * 1e6, *over]
             for o in every
             for size, (raw, ours, wall, *over) in zip(GROUPS.values(), o.asked.values(), strict=True)
+        ],
+    )
+    page.say(f"What a step takes, at {every[-1].rows:,} rows, for each row of the source:")
+    page.table(
+        ["step", "CPU µs", "bytes read", "bytes moved"],
+        [
+            [STEPS[name], cpu / every[-1].rows * 1e6, read / every[-1].rows, moved / every[-1].rows]
+            for name, (cpu, read, moved) in every[-1].steps.items()
         ],
     )
     if peers:

@@ -23,6 +23,7 @@ PERSONS = {
     "pets/rows/sources.py: the line breaks the CSV rules": "what is broken is known to the line's author",
     "pets/rows/sources.py: free some space": "space on a disk is the administrator's act",
     "pets/rows/sources.py: raise memory": "the machine must have it: test_snapshot.py reads more than memory",
+    "pets/rows/engine/stopping.py: no time is left": "a part of a finding: door/test_in_time.py has it",
     "pets/rows/spark/making.py: worker.OTHER_VERSION": "what workers have is the administrator's act",
     "pets/rows/spark/making.py: the workers of Spark lack": "what workers have is the administrator's act",
     "pets/rows/spark/making.py: Spark could not read": "what Spark could not read is known to its own log",

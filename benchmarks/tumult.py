@@ -40,6 +40,8 @@ def main() -> None:
     spark = builder.config("spark.ui.showConsoleProgress", "false").getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     rows = spark.read.parquet(path)
+    for name in (*groups, "v"):  # it takes no short numbers
+        rows = rows.withColumn(name, rows[name].cast("long"))
     out = {}
     for group, size in groups.items():
 

@@ -118,13 +118,9 @@ class Store:
             raise LedgerError("the ledger's address is not a file or a PostgreSQL URL; check it") from None
         self.label = url.render_as_string(hide_password=True)
         if family == "postgresql":
+            pool: Any = self._pool | {"isolation_level": "READ COMMITTED", "poolclass": LeanPool}
             try:
-                return sa.create_engine(
-                    url.set(drivername="postgresql+psycopg"),
-                    isolation_level="READ COMMITTED",
-                    poolclass=LeanPool,
-                    **self._pool,
-                )
+                return sa.create_engine(url.set(drivername="postgresql+psycopg"), **pool)
             except ImportError:
                 raise missing_extra("a ledger in PostgreSQL", "postgres") from None
         if family != "sqlite" or not url.database or url.database == ":memory:" or url.query:

@@ -73,8 +73,9 @@ class Scope:
 
     def refuse_identifier(self, node: exp.Column) -> None:
         """Raises what :meth:`column` does where a node names an identifier, and nothing of any other name."""
-        alike = [name for name in dict.fromkeys(self._of(node)) if name.casefold() == str(node.name).casefold()]
-        if len(alike) == 1 and isinstance(self.fields.get(alike[0]), Identifier):
+        alike = [domain for name, domain in self.fields.items() if name.casefold() == str(node.name).casefold()]
+        other = bool(alike) and isinstance(alike[0], Identifier) and not self.is_of_person_table(node)
+        if len(alike) < 2 and (other or self.is_person(node)):
             self.column(node)
 
     def named(self, node: exp.Expression, wanted: str = "") -> str | None:

@@ -338,6 +338,8 @@ REFUSED: list[tuple[str, str, str, str]] = [
      "EXISTS (SELECT 1", "LAG", f"SELECT COUNT(*) AS n FROM (SELECT patient, MIN(admitted) AS x {BY}"),
     (f"SELECT COUNT(*) AS n FROM (SELECT patient, MIN(admitted) {BY}", "AS first", "MIN(admitted)",
      f"SELECT COUNT(*) AS n FROM (SELECT patient, MIN(admitted) AS first {BY}"),
+    (f"SELECT MIN(patient) AS n FROM (SELECT patient, MIN(admitted) AS first {BY}", "only counted, with COUNT(*)",
+     "patient", f"SELECT COUNT(*) AS n FROM (SELECT patient, MIN(cost) AS cost {BY}"),
     (f"SELECT MIN(first) AS n FROM (SELECT patient, MIN(admitted) AS first {BY}", "QUANTILE_DISC",
      "MIN(first)", f"SELECT MEDIAN(cost) AS n FROM (SELECT patient, MIN(cost) AS cost {BY}"),
     (f"SELECT b, COUNT(*) AS n FROM (SELECT *, CASE WHEN c > 3 THEN 'hi' ELSE 'lo' END AS b FROM (SELECT patient, "

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pets.errors import PetsError, UserError
     from pets.federated.analyst.federation import Federation
     from pets.ledger.ledger import Ledger
+    from pets.models.linear import linear
     from pets.protection.budget import Budget
     from pets.protection.policy import Policy
     from pets.protection.protection import DP, Exact, Total
@@ -88,6 +89,7 @@ _HOMES = {
     "Quote": "session.quoting.quote",
     "Remaining": "session.quoting.quote",
     "Release": "release.release",
+    "linear": "models.linear",
     "assess": "synthetic.assess.run",
     "explain": "session.explain",
     "PetsError": "errors",
@@ -138,6 +140,7 @@ __all__ += [
     "Quote",
     "Remaining",
     "Release",
+    "linear",
     "assess",
     "explain",
     "PetsError",

@@ -20,6 +20,7 @@ from pets.query_model import aggregate as agg
 from pets.query_model import expression as ex
 from pets.query_model.nodes import moments
 from pets.query_model.nodes.aggregate_base import OfColumn
+from pets.query_model.nodes.design import Moments
 from pets.query_model.query import Query
 from pets.schema.schema import Boolean, Category, Domain, Integer, Real
 from tests.oracle import Kept, holds
@@ -304,6 +305,77 @@ def place_among_values(node: agg.Quantile, fields: Fields, rows: list[Kept], que
     raise AssertionError("the last run holds every row")
 
 
+# ── sums of a regression ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def a_regression(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
+    fit = {name: one for name, one in fields.items() if isinstance(one, (Category, Boolean, Integer, Real))}
+    fit = {name: one for name, one in fit.items() if 2 <= one.cells <= (6 if isinstance(one, Category) else 2**20)}
+    outcome = pick(draw, fit, Boolean, Integer, Real)
+    others = sorted(set(fit) - {outcome})
+    if outcome is None or not others:
+        return None
+    terms: list[tuple[str, ...]] = [
+        (name,) for name in draw(st.lists(st.sampled_from(others), min_size=1, max_size=3, unique=True))
+    ]
+    if len(terms) > 1 and draw(st.booleans()):
+        terms.append((terms[0][0], terms[1][0]))
+    return Moments(where=where(draw, fields), terms=tuple(terms), outcome=outcome)
+
+
+Atom = tuple[str, Any]  # a column, and one of its values (``None``: the number itself)
+
+
+def scaled(domain: Domain, value: Any) -> Fraction:
+    """A number from -1 to 1; of two values the first is -1 and the second 1."""
+    if isinstance(domain, (Integer, Real)):
+        low, high = Fraction(domain.lo), Fraction(domain.lo) + domain.spacing * (domain.cells - 1)
+        return (2 * Fraction(value) - low - high) / (high - low)
+    shown = [False, True] if isinstance(domain, Boolean) else list(getattr(domain, "values"))  # noqa: B009
+    return Fraction(2 * shown.index(value) - 1)
+
+
+def distinct(atoms: list[Atom], fields: Fields) -> tuple[Atom, ...] | None:
+    """What tells a product from others: what is -1 or 1 gone in pairs, a value once; ``None`` where it is always 0."""
+    left: list[Atom] = []
+    for atom in sorted(set(atoms), key=str):
+        if atom[1] is not None:
+            if any(other[0] == atom[0] for other in left):
+                return None
+            left.append(atom)
+        else:
+            many = atoms.count(atom)
+            left += [atom] * (many % 2 if fields[atom[0]].cells == 2 else many)
+    return tuple(left)
+
+
+def sums_of_products(node: Moments, fields: Fields, rows: list[Kept], _: Query) -> list[Fraction]:
+    columns: list[list[Atom]] = [[]]
+    for term in node.terms:
+        choices: list[list[Atom]] = []
+        for name in term:
+            domain = fields[name]
+            wide = isinstance(domain, Category) and domain.cells > 2
+            choices.append([(name, value) for value in domain.values[1:]] if wide else [(name, None)])  # type: ignore[attr-defined]
+        columns += [list(chosen) for chosen in itertools.product(*choices)]
+    outcome: list[Atom] = [(node.outcome, None)]
+    pairs = [one + other for place, one in enumerate(columns) for other in columns[place:]]
+    pairs += [one + outcome for one in columns] + [outcome + outcome]
+    whole = [row for row in meeting(node, rows) if all(row.values[name] is not None for name in node.columns)]
+    out: dict[tuple[Atom, ...], Fraction] = {}
+    for atoms in pairs:
+        key = distinct(atoms, fields)
+        if key is not None and key not in out:
+            out[key] = Fraction(0)
+            for row in whole:
+                product = Fraction(1)
+                for name, value in atoms:
+                    own = row.values[name]
+                    product *= scaled(fields[name], own) if value is None else int(own == value)
+                out[key] += product
+    return list(out.values())
+
+
 AGGREGATES: dict[type[agg.Aggregate], Kind] = {
     agg.Count: Kind(a_count, rows_counted),
     agg.CountUnits: Kind(a_count_of_people, people_counted),
@@ -317,4 +389,5 @@ AGGREGATES: dict[type[agg.Aggregate], Kind] = {
     moments.Correlation: Kind(a_pair(moments.Correlation), closeness),
     agg.Histogram: Kind(a_histogram, rows_in_bins),
     agg.Quantile: Kind(a_quantile, place_among_values),
+    Moments: Kind(a_regression, sums_of_products),
 }

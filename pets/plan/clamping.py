@@ -22,6 +22,10 @@ def clamps(plan: Plan) -> tuple[str, ...]:
     spans = {} if people is None else {name: one for name, one in people.features if isinstance(one, Days)}
     for output in plan.outputs:
         measure = plan.measures[output.parts[0]]
+        if measure.cells:
+            said = clamped_columns(plan.fields, measure.columns)
+            out += [f"{output.name}: {one[0].lower()}{one[1:]}" for one in said]
+            continue
         domain = plan.fields.get(measure.column or "")
         if not isinstance(domain, Numeric):
             continue
@@ -32,8 +36,7 @@ def clamps(plan: Plan) -> tuple[str, ...]:
             out.append(f"{output.name}: {_days(measure.column or '', spans[measure.column or ''])}")
             if codes == (0, domain.cells - 1) and coarse == 1:
                 continue
-        said = _between(measure.column, domain, codes, coarse)
-        out.append(f"{output.name}: values of {said}")
+        out.append(f"{output.name}: values of {_between(measure.column, domain, codes, coarse)}")
     return tuple(out)
 
 

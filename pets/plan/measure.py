@@ -6,6 +6,7 @@ A *measure* is one block of the exact integer vector, with a proven sensitivity;
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from pets.common.codec import Json, number
 from pets.plan.predicate import Predicate, predicate_json
 from pets.query_model.traits import TRAITS, Traits
 
-MeasureKind = Literal["rows", "balance", "units", "total", "square", "product", "leaves", "tree", "tails"]
+MeasureKind = Literal["rows", "balance", "units", "total", "square", "product", "leaves", "tree", "tails", "moments"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,32 @@ class Weight:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """One sum of a regression: of ``times`` a product of row weights, over the rows of some values of categories.
+
+    Attributes:
+        times: a public factor, which says how much of the noise it bears.
+        factors: column, weight, and how often it is multiplied in.
+        levels: column and code: rows with another value add nothing.
+    """
+
+    times: int
+    factors: tuple[tuple[str, Weight, int], ...] = ()
+    levels: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def unit(self) -> int:
+        """What a row of the greatest weights adds: the sum over this lies between minus and plus the rows."""
+        return self.times * math.prod([int(weight.largest**power) for _, weight, power in self.factors])
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        factors = [{"column": name, "weight": weight.to_json(), "power": n} for name, weight, n in self.factors]
+        levels = [{"column": name, "code": code} for name, code in self.levels]
+        return {"times": self.times, "factors": factors, "levels": levels}
+
+
+@dataclass(frozen=True)
 class Measure:
     """One block of the vector: ``width`` integers a group, group by group.
 
@@ -90,6 +117,7 @@ class Measure:
         tails: kept rows that are their person's first, second, … (that meet ``where``), ``width`` of them.
         tree: the same bins, then sums of ever wider runs of them (``levels`` holds the nodes of each level, leaves
             first), in one block.
+        moments: the sums of a regression, ``cells``, over rows with a value in each of its columns.
 
     Attributes:
         sensitivity: of the whole block, proven in ``reason``.
@@ -111,6 +139,13 @@ class Measure:
     width: int = 1
     other: str | None = None
     other_weight: Weight | None = None
+    cells: tuple[Cell, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns whose values it adds up, each once."""
+        inside = [name for cell in self.cells for name in (*(one[0] for one in cell.factors), *dict(cell.levels))]
+        return tuple(dict.fromkeys(one for one in (self.column, self.other, *inside) if one is not None))
 
     @property
     def reads_kept(self) -> bool:
@@ -134,6 +169,8 @@ class Measure:
             out["breaks"] = list(self.breaks)
         if self.levels:
             out["levels"] = list(self.levels)
+        if self.cells:
+            out["cells"] = [cell.to_json() for cell in self.cells]
         return out
 
 
@@ -158,6 +195,7 @@ class Output:
         q: a quantile's share.
         sample: a variance is divided by n − 1.
         bins: labels of a histogram's bins, or the edges' values of a quantile's leaves.
+        units: what each number of a list is divided by, where it is no count.
     """
 
     name: str
@@ -172,6 +210,7 @@ class Output:
     q: Fraction | None = None
     bins: tuple[Any, ...] = ()
     sample: bool = False
+    units: tuple[int, ...] = ()
 
     @property
     def traits(self) -> Traits:

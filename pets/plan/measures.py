@@ -12,14 +12,16 @@ from typing import Any
 
 from pets.common.codec import number
 from pets.errors import QueryError
-from pets.plan.blocks import Blocks
+from pets.plan.blocks import MAX_SUM, Blocks
 from pets.plan.bounding.bounds import Bounds
+from pets.plan.fitted.design import design_of, squared
 from pets.plan.layout import MAX_SLOTS, bin_breaks
-from pets.plan.measure import Measure, Output, Weight
+from pets.plan.measure import Measure, Output, Sensitivity, Weight
 from pets.plan.predicate import both, field, known
 from pets.query_model.aggregate import Count, CountUnits, Histogram, Mean, Quantile, Rate, Sum, Tails
 from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
 from pets.query_model.nodes.bin_edges import interval_labels
+from pets.query_model.nodes.design import Moments
 from pets.query_model.nodes.moments import OfColumns, Spread
 from pets.schema.clock.time_of_day import Time
 from pets.schema.dates import Calendar
@@ -76,7 +78,7 @@ class Planner(Blocks):
                 found = self._rows(None)
             elif isinstance(aggregate, OfColumn):
                 found = self._value_rows(aggregate)
-            elif isinstance(aggregate, OfColumns):
+            elif isinstance(aggregate, OfColumns) and not isinstance(aggregate, Moments):
                 found = self._both_rows(aggregate)
             else:
                 continue
@@ -99,6 +101,8 @@ class Planner(Blocks):
             return self._rate(name, aggregate)
         if isinstance(aggregate, Spread):
             return self._spread(name, aggregate)
+        if isinstance(aggregate, Moments):
+            return self._moments(name, aggregate)
         if isinstance(aggregate, OfColumns):
             return self._joint(name, aggregate)
         if isinstance(aggregate, (Sum, Mean)):
@@ -232,6 +236,36 @@ class Planner(Blocks):
             whole=False,
             sample=sample,
         )
+
+    def _moments(self, name: str, aggregate: Moments) -> Output:
+        """All sums of a regression in one block, so that one noise serves them all."""
+        design = design_of(aggregate, self._fields, self._table)
+        rows = self._bounds.people * self._bounds.in_group
+        cells = design.cells(rows, MAX_SUM)
+        units = tuple(cell.unit for cell in cells)
+        of_row = Sensitivity(
+            squared(design.monomials, [1] * len(units)),
+            squared(design.monomials, units),
+            squared(design.monomials, [unit**2 for unit in units]),
+            max(units),
+        )
+        where = self._where(aggregate.where)
+        for column, domain in design.domains.items():
+            where = both(where, known(column, domain))
+        measure = Measure(
+            name=f"{len(cells)} sums of a regression of {aggregate.outcome}",
+            kind="moments",
+            sensitivity=self._bounds.per_vector(of_row, len(cells)),
+            reason=f"{self._bounds.counted}, each adding at most {of_row.l2_squared**0.5:,.6g} in L2 to all sums",
+            limit=rows * max(units),
+            where=where,
+            cells=cells,
+            width=len(cells),
+        )
+        part = self._index(measure)
+        labels = tuple(map(design.name, design.monomials))
+        needs = ((part, 1 / min(units)),)
+        return Output(name, aggregate.kind, (part,), needs, bins=labels, whole=False, units=units)
 
     def _histogram(self, name: str, aggregate: Histogram) -> Output:
         domain = field(aggregate.column, self._fields, self._table)

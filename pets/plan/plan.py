@@ -228,7 +228,7 @@ def _cached(asked: _Asked) -> Plan:
         source.check_population(where)
         conditions = [where, *(measure.where for measure in planner.measures())]
         columns = [one.column for one in bounds.layout.dimensions]
-        columns += [column for one in planner.measures() for column in (one.column, one.other) if column is not None]
+        columns += [column for one in planner.measures() for column in one.columns]
         people_of = source.finished(used_columns(columns, conditions))
     return Plan(
         query=query,

@@ -202,6 +202,8 @@ TRAITS: dict[str, Traits] = {
             (Spelling("tails", "NAME, or NAME=condition: people with at least 1, 2, … rows", "rows"),),
             counts="rows",
         ),
+        # (asked for as a model, pets.linear, and by no name of its own)
+        Traits("regression", "bins", "a regression on {}", "sums of products of {column}", ()),
     )
 }
 

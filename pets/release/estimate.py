@@ -266,6 +266,8 @@ class Cells:
         return combined([(int(c * below), part) for c, part in zip(coefficients, parts, strict=True)]), below
 
     def _linear(self, output: Output) -> Column:
+        if output.units:
+            return self._scaled(output)
         if output.traits.shape == "bins":
             value, below = self.blocks[output.parts[0]], 1
         else:
@@ -277,6 +279,13 @@ class Cells:
         low, high = combined([(1, value)], -steps), combined([(1, value)], steps)
         whole = output.whole and self.noise.exact
         return Column(output, *(over(numbers, below, whole) for numbers in (value, low, high)))
+
+    def _scaled(self, output: Output) -> Column:
+        """A list of sums, each over its own unit."""
+        units: Floats = np.array(output.units, dtype=np.float64)
+        value = self.blocks[output.parts[0]] / units
+        half = self.noise.half_width([(output.parts[0], 1.0)]) / units
+        return Column(output, value, value - half, value + half)
 
     # ratios ---------------------------------------------------------------------------------------------------
 

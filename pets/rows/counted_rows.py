@@ -6,7 +6,7 @@ Expressions are built once for a plan and kept as compiled SQL (DuckDB); their o
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,13 @@ import numpy as np
 from pets.plan.computed.derived_codes import derived_code
 from pets.plan.key_plan import KeyPlan
 from pets.plan.layout import Dimension
-from pets.plan.measure import Weight
+from pets.plan.measure import Cell, Weight
 from pets.plan.plan import Plan
-from pets.plan.predicate import AllOf, Codes, Predicate, Texts, known
+from pets.plan.predicate import AllOf, Codes, Predicate, Texts, both, known
 from pets.plan.vector import Ints
 from pets.rows.engine import caps, stopping
 from pets.rows.engine.backends import backend, first_in_groups
+from pets.rows.engine.products import monomial
 from pets.rows.engine.slots import bins, cycle, scattered, steps
 from pets.rows.people.lowered import People
 
@@ -65,14 +66,18 @@ class Rows:
         table = self._snap
         if self._plan.rows < self._plan.kept_rows:
             table = table.filter(table["rank"] <= self._plan.rows)
-        return self._capped(self._filtered(table), self._plan.group_rows)
+        return self._capped(self._filtered(table, self._plan.where), self._plan.group_rows)
+
+    def met(self, where: Predicate | None) -> Any:
+        """The counted rows that meet a further condition."""
+        return self._filtered(self.counted(), where)
 
     def kept(self) -> Any:
         """All rows of the snapshot that meet the query's condition."""
-        return self._capped(self._filtered(self._snap))
+        return self._capped(self._filtered(self._snap, self._plan.where))
 
-    def _filtered(self, table: Any) -> Any:
-        return table if self._plan.where is None else table.filter(self._meets(table, self._plan.where))
+    def _filtered(self, table: Any, where: Predicate | None) -> Any:
+        return table if where is None else table.filter(self._meets(table, where))
 
     def _capped(self, table: Any, most: int | None = None) -> Any:
         """Only each person's first ``group_cap`` groups, and in each of these at most so many rows."""
@@ -201,24 +206,24 @@ class Rows:
             return (code.cast("int64") - start if start else code).sum(where=met)
         # |c − low| − |c − high| = 2·(clamped − low) − (high − low): no branches, so as fast as no clamp at all
         low, high = weight.low, weight.high
-        code = self._column(table, column).cast(self._signed(column))
+        signed = next(f"int{bits}" for bits in (16, 32, 64) if self._domains[column].codes < 2 ** (bits - 1))
+        code = self._column(table, column).cast(signed)
         twice = ((code - low).abs() if low else code) - (code - high).abs()
         return (twice.sum(where=met) + table.count(where=met) * (high - low)) >> 1
 
-    def _signed(self, column: str) -> str:
-        """A signed type that holds every code of the column."""
-        return next(f"int{bits}" for bits in (16, 32, 64) if self._domains[column].codes < 2 ** (bits - 1))
-
     def products(self, table: Any, pair: Sequence[tuple[str, Weight]], where: Predicate | None) -> Any:
         """The sum of products of two columns' weights (of squares: one column twice), over rows with both values."""
-        condition = None
-        deviations = [self._clamped(table, c, w).cast("int64") * w.scale - w.offset for c, w in dict.fromkeys(pair)]
-        for predicate in (*(self.known(column) for column, _ in dict.fromkeys(pair)), where):
-            if predicate is not None:
-                test = self._meets(table, predicate)
-                condition = test if condition is None else condition & test
-        product = deviations[0] * deviations[-1]
-        return product.sum() if condition is None else product.sum(where=condition)
+        for column, _ in dict.fromkeys(pair):
+            where = both(self.known(column), where)
+        return self.monomial(table, Cell(1, tuple((*one, power) for one, power in Counter(pair).items())), where)
+
+    def monomial(self, table: Any, cell: Cell, where: Predicate | None) -> Any:
+        """The sum of a product of weights over the rows that meet a condition."""
+
+        def weighed(column: str, weight: Weight) -> Any:
+            return self._clamped(table, column, weight).cast("int64") * weight.scale - weight.offset
+
+        return monomial(cell, where, weighed, partial(self._meets, table), partial(self.count, table))
 
     def people(self, table: Any, where: Predicate | None) -> Any:
         """Distinct people."""
@@ -274,9 +279,7 @@ class Rows:
         leaves = len(breaks) - 1
 
         def build() -> Any:
-            table = self.counted()
-            if where is not None:
-                table = table.filter(self._meets(table, where))
+            table = self.met(where)
             code = self._column(table, column)
             table = table.filter(code.between(breaks[0], breaks[-1] - 1))
             leaf = bins(self._column(table, column), breaks)
@@ -293,9 +296,7 @@ class Rows:
         """Kept rows in each group that are their person's first, second, …, group by group."""
 
         def build() -> Any:
-            table = self.kept()
-            if where is not None:
-                table = table.filter(self._meets(table, where))
+            table = self._filtered(self.kept(), where)
             keys = {name: self._key(table, i) for i, name in enumerate(self._dimension_names)}
             return table.group_by(**keys, leaf=table["rank"]).agg(t0=table.count())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -59,6 +60,8 @@ def tabulate(plan: Plan, rows_of: Snapshot | Linked, engine: str = "duckdb") -> 
             vector[block] = rows.numbered(measure.width, measure.where)
         elif measure.kind in ("leaves", "tree"):
             vector[block] = _leaves(plan, rows, measure)
+        elif measure.kind == "moments":
+            vector[block] = _moments(rows, measure)
         else:
             vector[block] = linear.block(measure)
     return IntVector(plan.digest, vector)
@@ -169,6 +172,14 @@ def _leaves(plan: Plan, rows: Rows, measure: Measure) -> Ints:
         fanout = -(-below.shape[1] // size)
         levels.append(np.add.reduceat(below, np.arange(0, below.shape[1], fanout), axis=1))
     return np.concatenate(levels, axis=1).reshape(-1)
+
+
+def _moments(rows: Rows, measure: Measure) -> Ints:
+    """All sums of a regression from one pass over the rows, group by group."""
+    terms = {f"t{place}": partial(rows.monomial, cell=cell, where=None) for place, cell in enumerate(measure.cells)}
+    sums = rows.grouped(("moments", measure.cells, measure.where), lambda: rows.met(measure.where), terms)
+    wide = [cell.times * sums[name] for cell, name in zip(measure.cells, terms, strict=True)]
+    return np.stack(wide, axis=1).reshape(-1)
 
 
 def _units(plan: Plan, rows: Rows, measure: Measure) -> Ints:

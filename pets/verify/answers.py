@@ -43,7 +43,7 @@ def summary(query: Any) -> str:
     measures = []
     for _, one in query["agg"]:
         where = " and ".join(columns_in(one.get("where")))
-        of = one["column"] if "column" in one else " and ".join(columns_in(one.get("columns")))
+        of = " and ".join(sorted(columns_in({name: part for name, part in one.items() if name != "where"})))
         inside = f"{of} where {where}" if of and where else of or where
         measures.append(f"{one['agg']}({inside})" if inside else one["agg"])
     by, where = ", ".join(columns_in(query.get("by"))), " and ".join(columns_in(query.get("where")))

@@ -16,7 +16,8 @@ LINES = """
 agg count where; agg count_units where; agg tails where; agg rate where; agg sum column clip where
 agg mean column clip where; agg variance column clip where step sample; agg std column clip where step sample
 agg covariance columns where sample; agg correlation columns where; agg histogram column edges where
-agg quantile column q bins where; key column column label; key bins column label edges; key part column label part
+agg regression terms outcome where; agg quantile column q bins where
+key column column label; key bins column label edges; key part column label part
 key period column label unit; filter compare column op value; filter isin column values; filter between column low high
 filter is_null column; filter startswith column prefix; filter and terms; filter or terms; filter not term
 filter codelist column codes; filter versus column op feature; filter within column days feature
@@ -24,9 +25,8 @@ feature exists rows; feature count rows most; feature first rows column by; feat
 feature min rows column; feature max rows column; feature sum rows column clip; feature mean rows column
 feature count_distinct rows column most; feature days_with rows column most; feature episodes rows column most gap
 feature fill of value; feature days later earlier between; feature age column at; feature computed as of
-feature case when default; derive linear terms constant
-derive min_of of constant; derive max_of of constant; derive floor column by; derive age column at
-derive map column pairs otherwise; derive prefix column length"""
+feature case when default; derive linear terms constant; derive map column pairs otherwise; derive prefix column length
+derive min_of of constant; derive max_of of constant; derive floor column by; derive age column at"""
 PARTS = {(mark, kind): {mark, *parts} for mark, kind, *parts in map(str.split, LINES.replace("\n", ";").split(";")[1:])}
 BARE = [set(parts.split()) for parts in ("column times", "table where rows", "features of", "if name")]
 BARE += [{"date"}, {"datetime"}, {"number"}]

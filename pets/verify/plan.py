@@ -24,6 +24,7 @@ def beside(name: str) -> Any:
 
 CALENDAR, COLUMNS, DERIVED, ASKED = beside("calendar"), beside("columns"), beside("derived"), beside("asked")
 PEOPLE, READINGS, COMPUTED = beside("kinds/people"), beside("kinds/readings"), beside("kinds/computed")
+MOMENTS = beside("kinds/fitted/moments")
 TEXTS, CannotCheck = COLUMNS.TEXTS, COLUMNS.CannotCheck
 Column, Refused, need, condition, intervals = (
     COLUMNS.Column,
@@ -253,6 +254,8 @@ class Plan:
             q = {"q": one["q"]}
         elif kind in ("covariance", "correlation"):
             parts, factor, ends = self.joint(one, where)
+        elif kind == "regression":
+            parts = [MOMENTS.block(self, one, where, COLUMNS)]
         else:
             parts, factor, centre, ends = self.weighed(one, where)
         scaled = {"factor": factor, "centre": centre, "low": ends[0], "high": ends[1]}
@@ -361,5 +364,6 @@ class Plan:
     def widths(self) -> list[int]:
         """Numbers that each measure has in each group."""
         numbered = {"tails": [self.kept]}
-        bins = [numbered.get(form["kind"], [len(form.get("breaks", [0, 1])) - 1]) for form in self.measures]
+        many = [len(form.get("cells", form.get("breaks", [0, 1])[1:])) for form in self.measures]
+        bins = [numbered.get(form["kind"], [width]) for form, width in zip(self.measures, many, strict=True)]
         return [sum(form.get("levels", width)) for form, width in zip(self.measures, bins, strict=True)]

@@ -65,7 +65,9 @@ DAYS = T.with_columns(
 )
 
 NUMBERS = ("last", "low", "high", "days", "spells", "twice", "average", "age", "wait")
+LINE = pets.linear("x", ["y", "g", "h"], data=T.bound(rows=1))
 QUERIES: dict[str, pets.Query] = {
+    "sums of a regression": LINE.query,
     "a deviation": T.agg(sd=std("x", clip=(100, 400)), n=count(where=InCodelist("h", ("u2", "v1", "w")))),
     "a variance": T.agg(v=pets.variance("y")),
     "a covariance": BY.agg(c=covariance("x", "y")),
@@ -142,7 +144,18 @@ def by_sql(session: pets.Session) -> Any:
     return session.release(session.sql("SELECT g, COUNT(*) AS n FROM t WHERE x >= 1 GROUP BY g"), pets.DP(epsilon=1))
 
 
+def a_line(session: pets.Session) -> Any:
+    """With all that is shown of it, and what it predicts; its sums alone, where noise is not normal."""
+    if session.budget.currency == "pure":
+        return session.release(LINE.query, pets.DP(epsilon=1))
+    quote = session.quote_fit(LINE, pets.DP(epsilon=1))
+    fit = session.fit(LINE, pets.DP(epsilon=1))
+    shown = [repr(fit), fit._repr_html_(), fit.model.to_json(), fit.table.to_csv(), fit.notes]
+    return [repr(quote), fit.release, *shown]
+
+
 VERBS: dict[str, Ask] = {
+    "fit": a_line,
     "rows_lost": what_bounds_leave_out,
     "standardise": a_standardised_rate,
     "sql": by_sql,

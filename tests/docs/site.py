@@ -55,7 +55,7 @@ CONTENTS = {
     "Proofs": [
         f"docs/proofs/{name}"
         for name in (
-            *("setting", "people", "derived", "rows", "balance", "units", "total", "square", "product"),
+            *("setting", "people", "derived", "rows", "balance", "units", "total", "square", "product", "moments"),
             *("leaves", "tree", "tails"),
             *("gaussian", "laplace", "composition", "group_keys", "top_keys", "rounded", "plan"),
             "certificate",

@@ -33,6 +33,7 @@ from pets import (
 )
 from pets.plan.measure import Sensitivity
 from pets.plan.plan import make_plan
+from pets.query_model.nodes.design import Moments
 from pets.query_model.query import Query
 from pets.rows.snapshot import Snapshot
 from pets.schema.schema import (
@@ -179,6 +180,8 @@ CROWD += [{"id": f"{g}{i}", "g": g, "x": str(i), "y": str(1 + i), "z": str(40 * 
 
 FULL_PAIRS = [row | {"z": "400"} for row in PAIRS]
 by_group = query("t").group_by("g")
+TWO_TERMS = Moments(terms=(("x",), ("z",)), outcome="y")
+WITH_LEVELS = Moments(terms=(("g",), ("x",), ("g", "x")), outcome="y")
 ALL = ("l0", "l1", "l2_squared", "linf")
 
 # measure kind, query, rows, and which bounds these rows reach exactly
@@ -272,6 +275,11 @@ TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
         [row | {"z": "0"} for row in ALIKE],
         ("l1", "l2_squared", "linf"),
     ),
+    ("moments", "alike", by_group.agg(f=TWO_TERMS), ALIKE, ("l1", "l2_squared", "linf")),
+    ("moments", "low", by_group.agg(f=TWO_TERMS), LOW, ("l1", "l2_squared", "linf")),
+    ("moments", "spread", by_group.agg(f=TWO_TERMS), [row | {"z": "400"} for row in SPREAD], ("l0", "l1")),
+    ("moments", "one row", query("t").agg(f=TWO_TERMS).bound(rows=1), ALIKE, ALL),
+    ("moments", "a category and a product", query("t").agg(f=WITH_LEVELS), ALIKE, ("l1", "l2_squared", "linf")),
     ("leaves", "alike", by_group.agg(h=histogram("x")), ALIKE, ("l1", "l2_squared", "linf")),
     ("leaves", "spread", query("t").agg(h=histogram("z", [0, 50, 150, 300, 400])), SPREAD, ("l0", "l1")),
     ("tails", "alike", by_group.agg(t=tails()), ALIKE, ALL),

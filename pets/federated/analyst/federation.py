@@ -21,6 +21,7 @@ from pets.federated.analyst.planning import FederatedRequest, as_site, one_schem
 from pets.federated.analyst.public_range import check_answer, check_sums
 from pets.federated.analyst.sealing import Answer, order_of, sealed, shown_as
 from pets.federated.analyst.transport import InProcess, Transport, carry
+from pets.federated.analyst.verbs.fitting_verbs import FederatedFits
 from pets.federated.analyst.verbs.grid_verbs import GridVerbs
 from pets.federated.messages.roster import Roster
 from pets.federated.query_round.coordinator import Relay
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from pets.synthetic.synthetic_release import SyntheticRelease
 
 
-class Federation(FederatedBounds, GridVerbs, OneSite):
+class Federation(FederatedBounds, FederatedFits, GridVerbs, OneSite):
     """Several sites that answer as one, each under its own policy and from its own budget.
 
     Args:

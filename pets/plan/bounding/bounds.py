@@ -54,6 +54,19 @@ class Bounds:
         l0 = min(m, self.in_groups * (cells // self.layout.groups))
         return Sensitivity(l0 * repeats, m * w * repeats, (q * r**2 + rest**2) * w**2 * repeats, r * w)
 
+    def per_vector(self, of_row: Sensitivity, width: int) -> Sensitivity:
+        """A list of sums a group, to which each of a person's counted rows adds a vector of at most these norms.
+
+        Norms of a sum are at most the sum of the norms: in a group of r rows, r times one row's.
+        """
+        rows = self.per_row(1, self.layout.groups)
+        return Sensitivity(
+            min(rows.l1 * of_row.l0, rows.l0 * width),
+            rows.l1 * of_row.l1,
+            rows.l2_squared * of_row.l2_squared,
+            rows.linf * of_row.linf,
+        )
+
     def per_person(self) -> Sensitivity:
         """A person counted once in each group they are in."""
         l0 = min(self.kept_rows, self.layout.groups, self.group_cap or self.kept_rows)

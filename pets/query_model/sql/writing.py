@@ -184,6 +184,11 @@ class Writer:
     def _measure(self, node: Aggregate) -> str:
         if isinstance(node, agg.Rate):
             return f"AVG(CASE WHEN {self.condition(node.where)} THEN 1 ELSE 0 END)"
+        if not node.traits.spellings:
+            raise QueryError(
+                f"SQL has no word for {node.traits.chart.rpartition(' of ')[0]}, which a model is fitted to; keep the "
+                "question as JSON, as query.to_json() gives it"
+            )
         where: Filter | None = getattr(node, "where", None)
         if node.traits.spellings[0].takes == "condition":
             assert where is not None

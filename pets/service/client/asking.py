@@ -136,6 +136,9 @@ class Asking(AnalystVerbs):
 
         return self._answer(self._question(asked, protection, again), key, wait, read)
 
+    def _sealed(self, asked: Sequence[Query], protection: Protection, *, again: bool, key: str | None) -> list[Release]:
+        return self.release(list(asked), protection, again=again, key=key)
+
     def _question(self, asked: Sequence[Query], protection: Protection, again: bool) -> Asked:
         """The form of a question, once it is known that it can be asked."""
 

@@ -22,6 +22,7 @@ from pets.release.text import DUMMY
 from pets.session.quoting.quote import Quote, Remaining
 from pets.session.verbs.asker import check_request
 from pets.session.verbs.bounding_verbs import BoundingVerbs
+from pets.session.verbs.fitting import FittingVerbs
 from pets.session.verbs.selection import SelectionVerbs
 from pets.session.verbs.whose import SessionNames
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from pets.synthetic.synthetic_release import SyntheticRelease
 
 
-class AnalystVerbs(BoundingVerbs, SelectionVerbs, SessionNames):
+class AnalystVerbs(BoundingVerbs, FittingVerbs, SelectionVerbs, SessionNames):
     """Every verb of an analyst, with its words and the checks of its arguments.
 
     :class:`pets.session.verbs.analyst_session.AnalystSession` answers from a custody in this process,

@@ -68,6 +68,20 @@ tables:
             why="-2 · -1, -1 · 1, 0 · 3 and 3 · -3 add up to -8.",
         ),
         Spec(
+            "The sums of a regression",
+            """
+            pets.linear("b", ["a", "ward"], data="stays").query
+            """,
+            """
+            fit
+            ------------------------------------------------------------
+            [4, -1.6, 0, 0, 1.2, 0, 0, -1.6, 0.32, 0, 0, 1.44]
+            """,
+            why="Each number is moved to lie from -1 to 1 first: a is -0.8, -0.6, -0.4 and 0.2, b is -0.6, -0.2, 0.2 "
+            "and -1. In order: rows, a, the second and the third ward; a² and a in each ward; then b with 1, a and "
+            "each ward, and b². What is the same as another sum, or 0 in every row, is left out.",
+        ),
+        Spec(
             "Correlations",
             'pets.query("stays").agg(r=pets.correlation("a", "b"), few=pets.correlation("a", "b", where=col("b") < 1))',
             """

@@ -12,6 +12,7 @@ from pets.plan.plan import make_plan
 from pets.plan.predicate import resolve
 from tests.remedies import Case, check
 from tests.unit.plan import people_remedies, text_remedies
+from tests.unit.plan.fitted import design_remedies
 
 pytestmark = pytest.mark.chance(0)
 
@@ -237,6 +238,7 @@ CASES = [
     of(T.where(col("sex") > "F").agg(n=N), "use == , != or isin", T.where(col("sex") == "F").agg(n=N)),
     of(T.where(col("sex") == "f").agg(n=N), "there are: F, M", T.where(col("sex") == "F").agg(n=N)),
     *people_remedies.CASES,
+    *design_remedies.CASES,
     *text_remedies.CASES,
 ]
 

@@ -22,6 +22,7 @@ from pets.query_model.nodes.derived import derived_from_json
 from pets.query_model.query import Query, queries
 from tests.remedies import Case, check
 from tests.unit.query_model import node_remedies, people_remedies
+from tests.unit.query_model.nodes import design_remedies
 from tests.unit.query_model.nodes.codelist_remedies import LISTS
 
 pytestmark = pytest.mark.chance(0)
@@ -33,6 +34,7 @@ SCHEMA = pets.Schema(
     {"stays": pets.Table(pets.Unit("id"), {"id": pets.Identifier(), "sex": pets.Category(["F", "M"])}, people=9)}
 )
 NAMED_TWICE = {**pets.sql(SQL, SCHEMA).to_json(), "by": [{"key": "column", "column": "sex", "label": "sex"}]}
+NO_SQL = pets.linear("sex", ["id"], data="stays").query
 DEEP = "not (" * 120 + "a == 1" + ")" * 120
 
 
@@ -444,6 +446,8 @@ CASES = [
     Case(lambda: T.groupby("a"), ".group_by", lambda: T.group_by("a")),
     *people_remedies.CASES,
     *node_remedies.CASES,
+    *design_remedies.CASES,
+    Case(lambda: NO_SQL.sql(SCHEMA), "as query.to_json() gives it", NO_SQL.to_json),
 ]
 
 

@@ -15,6 +15,7 @@ from pets.session.tables import Holdings
 from tests.remedies import Case, check
 from tests.unit.session.airlock.airlock_remedies import AIRLOCK
 from tests.unit.session.door.door_remedies import DOOR
+from tests.unit.session.fitting.fit_remedies import FITS
 from tests.unit.session.grid.grid_remedies import RULES
 from tests.unit.session.quoting.form_remedies import FORMS
 from tests.unit.session.selection.top_remedies import TOP
@@ -108,6 +109,7 @@ def drafted(dictionary: str | None, data: bytes = b"sex;age\nF;3\nM;4\n") -> Any
 
 CASES = [
     *TOP,
+    *FITS,
     *FORMS,
     *RULES,
     *DOOR,

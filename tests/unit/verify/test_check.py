@@ -48,7 +48,7 @@ LONGER = {
     "loss.py": 160,
     "answers.py": 200,
     "columns.py": 200,
-    "plan.py": 366,
+    "plan.py": 369,
 }
 """Lines, of files that are not a part for one kind: who signed, the log, an answer and the planner that it takes."""
 

@@ -111,6 +111,22 @@ def test_what_is_said_before_anything_is_spent(
     assert asker.remaining().left == twin.remaining().left
 
 
+LINE = pets.linear("days", ["sex"], data="stays")
+
+
+def test_a_line_is_fitted_and_forecast(asker: AnalystVerbs, custodian: pets.Custodian) -> None:
+    assert (
+        str(asker.quote_fit(LINE, DP)).splitlines()[1:]
+        == (str(custodian.session(analyst="twin").quote_fit(LINE, DP)).splitlines()[1:])
+    )
+    fit = asker.fit(LINE, DP)
+    assert fit.terms == ("intercept", "sex[m]") and fit.certificate is not None and fit.estimable
+    spent = asker.remaining().spent
+    assert asker.fit(LINE, DP).table.equals(fit.table) and asker.remaining().spent == spent
+    with pytest.raises(QueryError, match="'weeks' is not in"):
+        asker.fit(pets.linear("days", ["weeks"], data="stays"), DP)
+
+
 def test_invented_rows_are_the_same_everywhere(asker: AnalystVerbs, custodian: pets.Custodian) -> None:
     mine, theirs = asker.dummy(200, 3), custodian.session(analyst="twin").dummy(200, 3)
     assert mine.release(PEOPLE, pets.Exact()).table.equals(theirs.release(PEOPLE, pets.Exact()).table)

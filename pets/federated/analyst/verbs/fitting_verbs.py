@@ -1,0 +1,56 @@
+"""Fitting verbs of a federation: a model of all sites' rows, from one list of sums that nobody sees but as a total."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pets.common.arguments import plain_arguments
+from pets.errors import PolicyError, UserError
+from pets.federated.messages.roster import Roster
+from pets.models.fit import Fit
+from pets.models.linear import Linear
+from pets.protection.protection import Protection, Total
+from pets.schema.schema import Schema
+from pets.session.fitting.quote import check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pets.query_model.query import Query
+    from pets.release.release import Release
+
+
+class FederatedFits:
+    """The part of :class:`pets.Federation` that fits models."""
+
+    schema: Schema
+    roster: Roster
+    if TYPE_CHECKING:
+        _one: Callable[[Query, Protection, str, bool], Release]
+
+    @plain_arguments(UserError, "fit", "write fit(pets.linear('cost ~ age', data='stays'), pets.DP(epsilon=1))")
+    def fit(self, model: Linear, protection: Protection, *, secure: str = "masked", again: bool = False) -> Fit:
+        """A straight line of all sites' rows, as :meth:`pets.Session.fit` gives one of one table's.
+
+        Before noise, its sums are those of the pooled rows, bit for bit; each site is charged from its own budget.
+
+        Args:
+            model: such as ``pets.linear("cost ~ age + sex", data="stays")``.
+            secure: ``"masked"``, ``"encrypted"`` or ``"local"``, as for :meth:`release`.
+            again: whether an equal model is to be released, and charged, anew.
+
+        Raises:
+            QueryError, BudgetError, PolicyError: as :meth:`release`, and as :meth:`pets.Session.fit`.
+        """
+        if isinstance(protection, Total):
+            raise PolicyError(
+                "sites give no exact totals of products of columns; fit exactly with pets.federated.glm(federation, "
+                "…), or ask with pets.DP(epsilon=…)"
+            )
+        check(model, self.schema, protection, pure=self.roster.currency == "pure")
+        if self.roster.sites_per_person > 1:
+            raise PolicyError(
+                "intervals of a regression are right where a person has one row, and here several sites may hold rows "
+                "of one; make the federation with sites_per_person=1 where that is so"
+            )
+        return Fit(model, self._one(model.query, protection, secure, again))

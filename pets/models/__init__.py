@@ -1,0 +1,1 @@
+"""Models: what is fitted to rows from released sums alone, from the formula to the intervals that contain the noise."""

@@ -1,0 +1,326 @@
+"""Fit: a straight line with intervals that contain both the choice of people and the noise, from one release."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pets.common import html_table
+from pets.common.codec import Json, canonical
+from pets.common.files import replace_file
+from pets.common.integers import Floats
+from pets.errors import PetsError, UserError, did_you_mean, missing_extra, shown
+from pets.models.least_squares import POOR, Solved, back, exact, noisy, scale
+from pets.models.linear import Linear
+from pets.plan.clamping import clamped_columns
+from pets.plan.fitted.design import Design, design_of
+from pets.query_model.nodes.design import Moments
+from pets.release.certificate import Certificate
+from pets.release.estimate import noise_of
+from pets.release.release import Release
+from pets.release.text import DUMMY
+from pets.schema.domain import Category
+from pets.schema.numeric import Numeric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION = 1
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, repr=False)
+class Fit:
+    """A fitted straight line. Everything in it follows from one release, so it keeps that release's guarantee.
+
+    Attributes:
+        model: what was fitted.
+        release: the sums that it was made of, with their certificate.
+    """
+
+    model: Linear
+    release: Release
+
+    def __post_init__(self) -> None:
+        right = isinstance(self.model, Linear) and isinstance(self.release, Release)
+        if not right or self.release.query.digest != self.model.query.digest:
+            raise UserError("a fit is made by session.fit(model, protection), of the release of that model's own sums")
+
+    # what follows from the release --------------------------------------------------------------------------------
+
+    @cached_property
+    def design(self) -> Design:
+        """The columns of the regression and the sums that were measured."""
+        plan = self.release.plan
+        ((_, asked),) = self.model.query.aggregates
+        assert isinstance(asked, Moments)
+        return design_of(asked, plan.fields, plan.table)
+
+    @cached_property
+    def _solved(self) -> Solved:
+        (measure,) = self.release.plan.measures
+        noise = noise_of(self.release)
+        if noise.exact:
+            return exact(self.design, measure.cells, self.release.values.tolist())
+        return noisy(self.design, measure.cells, self.release.values.tolist(), noise.deviation(0))
+
+    @property
+    def estimable(self) -> bool:
+        """Whether there are coefficients; :attr:`notes` say why not."""
+        return not self._solved.why
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The names of the coefficients: ``region[North]`` is against the first value that the schema lists."""
+        return self.design.terms
+
+    @cached_property
+    def _own(self) -> tuple[Floats, Floats, Floats]:
+        """The coefficients in their columns' own units, and the covariances of noise and of sampling."""
+        found, p = self._solved, len(self.design.columns)
+        if not self.estimable:
+            gone = np.full((p, p), np.nan)
+            return np.full(p, np.nan), gone, gone
+        turn, added = back(self.design)
+        return turn @ found.coefficients + added, turn @ found.noise @ turn.T, turn @ found.sampling @ turn.T
+
+    @property
+    def coefficients(self) -> dict[str, float]:
+        """By term, in the outcome's unit for each unit of the term; NaN where they cannot be given."""
+        return dict(zip(self.terms, self._own[0].tolist(), strict=True))
+
+    @property
+    def covariance(self) -> pd.DataFrame:
+        """The covariance of the coefficients, of noise and sampling together."""
+        import pandas as pd
+
+        return pd.DataFrame(self._own[1] + self._own[2], index=list(self.terms), columns=list(self.terms))
+
+    @property
+    def rows(self) -> float:
+        """How many rows it is about: those with a value in every column, counted with noise."""
+        return self._solved.rows
+
+    @property
+    def residual(self) -> float:
+        """The standard deviation of what the line does not explain, in the outcome's unit."""
+        unit = scale(self.design, self.design.outcome)[1] * self.design.weight(self.design.outcome).largest
+        return math.sqrt(max(self._solved.squares, 0.0)) * float(unit) if self.estimable else math.nan
+
+    @property
+    def health(self) -> float:
+        """κ: how far the least determined direction stands out of the noise. Below 1 no coefficient is given."""
+        return self._solved.health
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The ledger's signed statement about the sums; all else follows from them."""
+        return self.release.certificate
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a term: coefficient, standard error, 95 % interval, p, and what noise and sampling make of the error.
+
+        ``error`` holds both: error² = ``noise``² + ``sampling``², and ``noise_share`` is noise² over error². ``low``
+        and ``high`` cover the coefficient of the population; ±1.96 · ``noise`` covers that of the table's own rows.
+        Exact fits use Student's t with n − p degrees of freedom, noisy ones the normal law.
+        """
+        import pandas as pd
+
+        beta, noise, sampling = self._own
+        parts = [np.sqrt(np.maximum(np.diag(one), 0.0)) for one in (noise, sampling)]
+        error = np.hypot(*parts)
+        z, chance = self._law(beta, error)
+        share = np.divide(parts[0] ** 2, error**2, out=np.zeros_like(error), where=error > 0)
+        columns = {"coefficient": beta, "error": error, "low": beta - z * error, "high": beta + z * error, "p": chance}
+        columns |= {"noise": parts[0], "sampling": parts[1], "noise_share": np.where(np.isnan(beta), np.nan, share)}
+        return pd.DataFrame(columns, index=pd.Index(self.terms, name="term"))
+
+    def _law(self, beta: Floats, error: Floats) -> tuple[float, Floats]:
+        """Half the width of an interval in standard errors, and the chance of a coefficient as far from 0."""
+        ratio = np.abs(np.divide(beta, error, out=np.full_like(beta, np.inf), where=error > 0))
+        ratio = np.where(np.isnan(beta), np.nan, ratio)
+        if self.release.mechanism != "none" or not self.estimable:
+            normal = NormalDist()
+            chance = [math.nan if math.isnan(one) else 2 * normal.cdf(-one) for one in ratio]
+            return normal.inv_cdf((1 + CONFIDENCE) / 2), np.array(chance)
+        try:
+            from scipy import stats
+        except ImportError:
+            raise missing_extra("an exact regression", "models") from None
+        law = stats.t(self.rows - len(beta))
+        return float(law.ppf((1 + CONFIDENCE) / 2)), 2 * law.sf(ratio)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know, from released numbers alone."""
+        found, out = self._solved, []
+        if found.why:
+            most = np.argsort(-np.abs(found.direction), kind="stable")[:2]
+            named = " and ".join(repr(self.terms[place]) for place in sorted(most.tolist()))
+            where = "" if "rows" in found.why else f", {named} above all"
+            out.append(
+                f"No coefficients: {found.why}{where}. Take fewer terms or more rows, or ask with more epsilon; this "
+                "answer stays charged."
+            )
+        elif found.health < POOR:
+            out.append(
+                f"Noise is large against what tells terms apart (κ = {found.health:.2g}, below {POOR:g}): intervals "
+                "may be too wide, and coefficients are drawn towards 0."
+            )
+        if self.release.mechanism != "none":  # an exact release says so itself
+            plan = self.release.plan
+            out += clamped_columns(plan.fields, plan.measures[0].columns)
+            out.append("The line is that of the clamped values; no interval holds what clamping moved.")
+        return (*out, *self.release.notes)
+
+    # what is done with it -------------------------------------------------------------------------------------------
+
+    def predict(self, data: Any) -> Floats:
+        """The line's value for new rows: a data frame, or a mapping, with the columns of the terms.
+
+        Numbers are moved between the schema's bounds first, as those of the fit were. A row without a value in one of
+        them has NaN.
+
+        Raises:
+            UserError: for a column that is missing, or a value that the schema does not list.
+        """
+        import pandas as pd
+
+        if not self.estimable:
+            raise UserError(f"this fit has no coefficients, so it predicts nothing: {self.notes[0]}")
+        frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+        natural = {}
+        for name in dict.fromkeys(name for term in self.model.terms for name in term):
+            if name not in frame.columns:
+                raise UserError(f"the rows to predict have no column {name!r}{did_you_mean(name, list(frame.columns))}")
+            natural[name] = self._numbers(name, frame[name])
+        beta = self._own[0]
+        out = np.full(len(frame), beta[0])
+        for one, coefficient in zip(self.design.columns[1:], beta[1:], strict=True):
+            product = np.ones(len(frame))
+            for name in one.term:
+                part = natural[name]
+                if name in one.levels:
+                    part = np.where(np.isnan(part), np.nan, part == one.levels[name])
+                product = product * part
+            out = out + coefficient * product
+        return out
+
+    def _numbers(self, name: str, values: Any) -> Floats:
+        """A column of new rows: numbers between their bounds, and codes of what is no number."""
+        import pandas as pd
+
+        domain = self.design.domains[name]
+        if isinstance(domain, Numeric):
+            low, high = float(domain.origin), float(domain.origin + domain.spacing * (domain.cells - 1))
+            try:
+                found: Floats = pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
+            except (TypeError, ValueError):
+                raise UserError(f"column {name!r} of the rows to predict holds something other than numbers") from None
+            return np.clip(found, low, high)
+        known = {domain.decode(code): code for code in range(domain.cells)}
+        out = np.full(len(values), np.nan)
+        for place, value in enumerate(values):
+            if not pd.isna(value):
+                if value not in known:
+                    kind = "categories" if isinstance(domain, Category) else "values"
+                    raise UserError(
+                        f"column {name!r} of the rows to predict holds {shown(value)}, which is not one of its {kind}"
+                        f"{did_you_mean(value, list(known))}"
+                    )
+                out[place] = known[value]
+        return out
+
+    def summary(self) -> str:
+        """The fit as text: every line comes from released sums."""
+        said = self.table
+        head = [f"Straight line: {self.model.formula}", f"Data: {self.release.dataset}, {self.release.plan.source}"]
+        about = "" if self.release.mechanism == "none" else "about "
+        facts = f"Rows: {about}{self.rows:,.0f}"
+        if self.estimable:
+            facts += f"; residual standard deviation: {self.residual:,.4g}"
+        width = max(4, *(len(term) for term in self.terms))
+        lines = [
+            f"{'term':<{width}}  {'coefficient':>12}  {'error':>10}  {'95 % interval':>26}  {'p':>7}  {'noise':>6}"
+        ]
+        for term, row in said.iterrows():
+            ends = f"[{row['low']:,.5g}, {row['high']:,.5g}]"
+            share = "" if math.isnan(row["noise_share"]) else f"{row['noise_share']:.0%}"
+            lines.append(
+                f"{term!s:<{width}}  {row['coefficient']:>12,.5g}  {row['error']:>10,.4g}  {ends:>26}  "
+                f"{row['p']:>7.3f}  {share:>6}"
+            )
+        both = "The error, the interval and p contain both the choice of people and the noise; noise is its share of "
+        tail = [both + "error².", *self.notes, self.release.guarantee]
+        if self.release.data == "dummy":
+            head = [DUMMY, *head]
+        return "\n".join([*head, facts, "", *lines, "", *tail])
+
+    __str__ = summary
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        said = self.table
+        header = ("term", "coefficient", "error", "low", "high", "p", "share of noise")
+        rows = [
+            (term, *(f"{row[name]:,.5g}" for name in ("coefficient", "error", "low", "high", "p", "noise_share")))
+            for term, row in said.iterrows()
+        ]
+        alarm = [html_table.sentence(DUMMY, alarm=True)] if self.release.data == "dummy" else []
+        notes = [html_table.sentence(note) for note in (*self.notes, self.release.guarantee)]
+        return html_table.block(*alarm, html_table.table(self.model.formula, header, rows, numbers=range(1, 7)), *notes)
+
+    # its canonical form -----------------------------------------------------------------------------------------------
+
+    def to_json(self) -> Json:
+        """The canonical form: the model and the release; every number follows from them."""
+        return {"pets": "fit", "version": VERSION, "model": self.model.to_json(), "release": self.release.to_json()}
+
+    @classmethod
+    def from_json(cls, form: Mapping[str, Any] | str | bytes) -> Fit:
+        """The fit whose canonical form this is; raises :class:`UserError` for one that was edited, or is none."""
+        try:
+            given = json.loads(form) if isinstance(form, (str, bytes)) else form
+            if given["pets"] != "fit" or given["version"] != VERSION or len(given) != 4:
+                raise ValueError("another form")
+            return cls(Linear.from_json(given["model"]), Release.from_json(given["release"]))
+        except (PetsError, LookupError, TypeError, ValueError, AttributeError):
+            raise UserError(
+                "this is not a fit as pets wrote it: it was edited or damaged; ask for the original file"
+            ) from None
+
+    def save(self, path: str | Path) -> Path:
+        """Write :meth:`to_json` to a file; :meth:`load` reads it. What ``pets verify`` checks is ``release.save(…)``.
+
+        Raises:
+            UserError: where the path cannot be written.
+        """
+        try:
+            target = Path(path)
+            replace_file(target, canonical(self.to_json()))
+        except OSError as error:
+            raise UserError(f"the fit cannot be written to {str(path)!r} ({error.strerror})") from None
+        except (TypeError, ValueError):
+            raise UserError(f"a fit is written to a path such as 'fit.json', not {shown(path)}") from None
+        return target
+
+    @classmethod
+    def load(cls, path: str | Path) -> Fit:
+        """Read a fit that was saved; raises :class:`UserError` when it is missing, was edited, or is no fit."""
+        try:
+            return cls.from_json(Path(path).read_bytes())
+        except OSError as error:
+            raise UserError(f"the fit cannot be read from {str(path)!r} ({error.strerror})") from None
+        except (TypeError, ValueError):
+            raise UserError(f"a fit is read from a path such as 'fit.json', not from {shown(path)}") from None

@@ -1,0 +1,209 @@
+"""Least squares from released sums: coefficients, and how far noise and the choice of people move each of them.
+
+Everything is post-processing of one released list of sums. Exact sums are solved in fractions, so that nothing is
+rounded before the end. With noise, β̂ = Â⁻¹b̂ moves by Â⁻¹(δb − δA·β̂) to first order, where each measured sum's noise
+enters in every place in which the sum stands; its variance is added to that of sampling, s²Â⁻¹ (the delta method).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from pets.common.integers import Floats, Ints
+from pets.plan.fitted.design import Design, Monomial, times
+from pets.plan.measure import Cell
+
+FEW = 1.0
+"""κ below which no coefficient is given."""
+POOR = 4.0
+"""κ below which a coefficient is given with a warning."""
+Exact = list[list[Fraction]]
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A line in the scaled columns of its design.
+
+    Attributes:
+        coefficients: one a column; empty where they cannot be given.
+        noise, sampling: the covariance that noise makes, and the one that the choice of people makes.
+        rows: that it is about, as released.
+        squares: the sum of squared residuals over its degrees of freedom, in the outcome's scale.
+        health: κ, the least eigenvalue of X'X over what noise alone makes of it; infinite without noise.
+        direction: of that eigenvalue, one entry a column.
+        why: why no coefficient is given (``""``: they are).
+    """
+
+    coefficients: Floats
+    noise: Floats
+    sampling: Floats
+    rows: float
+    squares: float
+    health: float
+    direction: Floats
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where each measured sum stands in the normal equations.
+
+    Attributes:
+        matrix: of X'X, the number of the sum that stands there; -1 for a sum that is 0 in every row.
+        vector: the same of X'y.
+        last: and of y'y.
+    """
+
+    matrix: Ints
+    vector: Ints
+    last: int
+
+    @classmethod
+    def of(cls, design: Design) -> Places:
+        """The places of a design's sums."""
+        at = {one: place for place, one in enumerate(design.monomials)}
+        y: Monomial = (((design.outcome, 1),), ())
+
+        def place(one: Monomial, other: Monomial) -> int:
+            product = times(one, other, design.domains)
+            return -1 if product is None else at[product]
+
+        found = [one.monomial for one in design.columns]
+        matrix = [[place(one, other) for other in found] for one in found]
+        return cls(np.array(matrix), np.array([place(one, y) for one in found]), place(y, y))
+
+
+def exact(design: Design, cells: Sequence[Cell], values: Sequence[int]) -> Solved:
+    """The line through sums without noise, in fractions until the end."""
+    places, p = Places.of(design), len(design.columns)
+    whole = [Fraction(int(value), cell.times) for value, cell in zip(values, cells, strict=True)] + [Fraction(0)]
+    largest = [design.largest(one.monomial) for one in design.columns]
+    top = design.weight(design.outcome).largest
+    matrix = [[whole[places.matrix[i, j]] / (largest[i] * largest[j]) for j in range(p)] for i in range(p)]
+    vector = [whole[places.vector[i]] / (largest[i] * top) for i in range(p)]
+    square, rows = whole[places.last] / top**2, matrix[0][0]
+    nothing = (np.empty(0), np.empty((0, 0)), np.empty((0, 0)), float(rows), math.nan, math.inf)
+    inverse = _inverse(matrix)
+    if inverse is None:
+        direction = np.linalg.eigh(np.array(matrix, dtype=np.float64))[1][:, 0] if rows else np.eye(p)[0]
+        return Solved(*nothing, direction, why="the terms do not determine one best line")
+    if rows <= p:
+        return Solved(*nothing, np.eye(p)[0], why="there are no more rows than coefficients")
+    beta = [sum((a * b for a, b in zip(row, vector, strict=True)), Fraction(0)) for row in inverse]
+    left = square - sum((a * b for a, b in zip(beta, vector, strict=True)), Fraction(0))
+    spread = left / (rows - p)
+    sampling = np.array([[float(spread * one) for one in row] for row in inverse])
+    least = np.array([float(one) for one in beta])
+    return Solved(least, np.zeros((p, p)), sampling, float(rows), float(spread), math.inf, np.eye(p)[0])
+
+
+def _inverse(matrix: Exact) -> Exact | None:
+    """The inverse of a symmetric matrix by Gauss and Jordan; ``None`` where there is none."""
+    p = len(matrix)
+    rows = [[*row, *(Fraction(int(i == j)) for j in range(p))] for i, row in enumerate(matrix)]
+    for at in range(p):
+        pivot = next((i for i in range(at, p) if rows[i][at]), None)
+        if pivot is None:
+            return None
+        rows[at], rows[pivot] = rows[pivot], rows[at]
+        first = rows[at][at]
+        rows[at] = [one / first for one in rows[at]]
+        for i in range(p):
+            factor = rows[i][at]
+            if i != at and factor:
+                rows[i] = [one - factor * other for one, other in zip(rows[i], rows[at], strict=True)]
+    return [row[p:] for row in rows]
+
+
+def noisy(design: Design, cells: Sequence[Cell], values: Sequence[int], deviation: float) -> Solved:
+    """The line through noisy sums.
+
+    Args:
+        deviation: of the noise on each measured whole number.
+    """
+    places, p = Places.of(design), len(design.columns)
+    units = np.array([cell.unit for cell in cells], dtype=np.float64)
+    sums = np.append(np.array([float(int(value)) for value in values]) / units, 0.0)
+    noise = np.append(deviation / units, 0.0)
+    matrix, vector, square = sums[places.matrix], sums[places.vector], sums[places.last]
+    roots, directions = np.linalg.eigh(matrix)
+    # noise of the greatest deviation in each place has a norm of about this
+    health = float(roots[0] / (noise[places.matrix].max() * math.sqrt(p)))
+    rows = float(matrix[0, 0])
+    nothing = (np.empty(0), np.empty((0, 0)), np.empty((0, 0)), rows, math.nan, health, directions[:, 0])
+    if rows - p <= 4 * noise[places.matrix[0, 0]]:
+        return Solved(*nothing, why="there are too few rows for this noise")
+    if health < FEW:
+        return Solved(*nothing, why="noise could be all of what tells some terms apart")
+    beta = np.linalg.solve(matrix, vector)
+    inverse = np.linalg.inv(matrix)
+    moves = inverse @ _moves(places, beta, len(cells))
+    made = (moves * noise[:-1] ** 2) @ moves.T
+    left = square - beta @ vector
+    # with noise that is as great as what is left, no smaller spread is known
+    least = math.sqrt(float(np.sum((_left(places, beta, len(cells)) * noise[:-1]) ** 2)))
+    spread = max(float(left), least) / (rows - p)
+    return Solved(beta, made, spread * inverse, rows, spread, health, directions[:, 0])
+
+
+def _moves(places: Places, beta: Floats, cells: int) -> Floats:
+    """How the noise of each sum enters b − A·β, coefficient by coefficient."""
+    p = len(beta)
+    out = np.zeros((p, cells + 1))
+    for i in range(p):
+        np.add.at(out[i], places.vector[i], 1.0)
+        np.add.at(out[i], places.matrix[i], -beta)
+    return out[:, :-1]
+
+
+def _left(places: Places, beta: Floats, cells: int) -> Floats:
+    """How the noise of each sum enters y'y − 2β'X'y + β'X'Xβ."""
+    out = np.zeros(cells + 1)
+    np.add.at(out, places.vector, -2 * beta)
+    np.add.at(out, places.matrix.reshape(-1), np.outer(beta, beta).reshape(-1))
+    out[places.last] += 1.0
+    return out[:-1]
+
+
+def back(design: Design) -> tuple[Floats, Floats]:
+    """From the scaled columns to the columns' own units: a matrix and what is added to it (the outcome's middle).
+
+    A number x is middle + unit · w, with w its weight; so a product of numbers is a sum of products of weights, each of
+    which is a column of the design too.
+    """
+    p = len(design.columns)
+    at = {(one.term, tuple(sorted(one.levels.items()))): i for i, one in enumerate(design.columns)}
+    own = [[Fraction(0)] * p for _ in range(p)]  # by column: what its own units are of the weights' columns
+    for j, one in enumerate(design.columns):
+        plain = [name for name in one.term if name not in one.levels]
+        for chosen in range(1 << len(plain)):
+            inside = [name for bit, name in enumerate(plain) if chosen >> bit & 1]
+            factor = Fraction(1)
+            for name in plain:
+                middle, unit = scale(design, name)
+                factor *= unit if name in inside else middle
+            term = tuple(name for name in one.term if name in inside or name in one.levels)
+            own[at[term, tuple(sorted(one.levels.items()))]][j] += factor
+    turned = _inverse(own)
+    assert turned is not None, "products stand with what they are made of, so the matrix is triangular"
+    middle, unit = scale(design, design.outcome)
+    top = design.weight(design.outcome).largest
+    largest = [design.largest(one.monomial) for one in design.columns]
+    matrix = [[float(unit * top * turned[i][j] / largest[j]) for j in range(p)] for i in range(p)]
+    added = np.zeros(p)
+    added[0] = float(middle)
+    return np.array(matrix), added
+
+
+def scale(design: Design, column: str) -> tuple[Fraction, Fraction]:
+    """The middle of a column's public range, and its own units a weight: of two values that are no numbers, 0 and 1."""
+    domain, weight = design.domains[column], design.weight(column)
+    origin = Fraction(getattr(domain, "origin", 0))
+    spacing = Fraction(getattr(domain, "spacing", 1))
+    unit = spacing / weight.scale
+    return origin + unit * weight.offset, unit

@@ -1,0 +1,92 @@
+"""The sums of a regression: a frozen node of an outcome and of terms, each a column or a product of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, ClassVar
+
+from pets.common.arguments import plain_fields
+from pets.common.codec import Json
+from pets.errors import QueryError, shown
+from pets.query_model.expression import Filter
+from pets.query_model.nodes.aggregate_base import check_column, check_where
+from pets.query_model.nodes.moments import OfColumns
+
+MAX_TERMS = 32
+"""Terms of one regression."""
+MAX_FACTORS = 3
+"""Columns that one term is a product of."""
+
+
+@plain_fields(QueryError)
+@dataclass(frozen=True)
+class Moments(OfColumns):
+    """The sums of a straight-line regression: of products of two terms, of a term and the outcome, and of its square.
+
+    Each number is moved to lie from -1 to 1 first, by its public bounds; a column of two values is -1 or 1, and a
+    category of more is 0 or 1 for each value but the first. A sum that follows from another one is left out. Rows
+    without a value in one of the columns do not count.
+
+    Attributes:
+        columns: of all its terms and the outcome; it follows from them.
+        where: only rows that meet this condition.
+        terms: each a column, or the columns of a product; with the product of several stand those of fewer of them.
+            The intercept is among every regression's, and not listed.
+        outcome: a number, or a column of two values.
+    """
+
+    columns: tuple[str, ...] = field(default=(), init=False)  # type: ignore[assignment]
+    where: Filter | None = None
+    terms: tuple[tuple[str, ...], ...] = ()
+    outcome: str = ""
+    kind: ClassVar[str] = "regression"
+
+    def __post_init__(self) -> None:
+        outcome = _name(self.outcome)
+        check_column(self.kind, outcome)
+        object.__setattr__(self, "outcome", outcome)
+        given: Any = self.terms if isinstance(self.terms, (tuple, list)) else ()
+        terms = tuple(_term(term) for term in given)
+        if not 1 <= len(terms) <= MAX_TERMS:
+            raise QueryError(f"a regression has from 1 to {MAX_TERMS} terms, such as age + sex, not {len(terms)}")
+        seen: set[tuple[str, ...]] = set()
+        for term in terms:
+            if outcome in term:
+                raise QueryError(f"column {outcome!r} is the outcome and in a term; take it out of the terms")
+            if term in seen:
+                raise QueryError(f"the term {':'.join(term)!r} is there twice; keep one")
+            seen.add(term)
+        for term in terms:
+            fewer = (part for size in range(1, len(term)) for part in combinations(term, size))
+            if lacking := next((part for part in fewer if part not in seen), None):
+                raise QueryError(
+                    f"the product {':'.join(term)!r} is there without {':'.join(lacking)!r}; write {' * '.join(term)}, "
+                    "which has them all"
+                )
+        object.__setattr__(self, "terms", terms)
+        object.__setattr__(self, "columns", tuple(sorted({outcome, *(name for term in terms for name in term)})))
+        check_where(self.where)
+
+    def to_json(self) -> Json:
+        terms = [[{"column": name} for name in term] for term in self.terms]
+        out: Json = {"agg": self.kind, "terms": terms, "outcome": {"column": self.outcome}}
+        return out if self.where is None else out | {"where": self.where.to_json()}
+
+
+def _name(form: object) -> Any:
+    """A column's name, from JSON too."""
+    return form.get("column") if isinstance(form, Mapping) else form
+
+
+def _term(form: object) -> tuple[str, ...]:
+    """The columns of one term, each once and in order; raises :class:`QueryError` for anything else."""
+    parts = [_name(one) for one in form] if isinstance(form, (tuple, list)) else [_name(form)]
+    for name in parts:
+        check_column("a regression's term", name)
+    if not 1 <= len(parts) <= MAX_FACTORS or len(set(parts)) != len(parts):
+        raise QueryError(
+            f"a term is a column, or a product of up to {MAX_FACTORS} different ones, not {shown(':'.join(parts))}"
+        )
+    return tuple(sorted(parts))

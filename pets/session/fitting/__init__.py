@@ -1,0 +1,1 @@
+"""Fitting models: what may be fitted, and what it will be worth."""

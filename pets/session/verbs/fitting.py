@@ -1,0 +1,54 @@
+"""Fitting verbs of a session: models on released sums, and the price of that."""
+
+from __future__ import annotations
+
+from pets.common.arguments import plain_arguments
+from pets.errors import UserError
+from pets.models.fit import Fit
+from pets.models.linear import Linear
+from pets.protection.protection import Protection
+from pets.query_model.query import queries
+from pets.session.fitting.quote import FitQuote, check, quoted
+from pets.session.verbs.asker import Asker, check_request
+
+_WRITE = "write fit(pets.linear('cost ~ age + sex', data='stays'), pets.DP(epsilon=1))"
+
+
+class FittingVerbs(Asker):
+    """The part of :class:`pets.Session` that fits models."""
+
+    @plain_arguments(UserError, "fit", _WRITE)
+    def fit(self, model: Linear, protection: Protection, *, again: bool = False, key: str | None = None) -> Fit:
+        """A straight line with standard errors, intervals and p-values that contain the noise.
+
+        One list of sums is released and charged, like any question, and the line is worked out from it: so it holds for
+        ``pets.DP(epsilon=…)``, for ``pets.Total()`` where the policy allows it, and for ``pets.Exact()`` on invented
+        rows. A person has one row in it (``bound(rows=1)``, or people's features). The same model of the same
+        snapshot under the same protection costs nothing.
+
+        Args:
+            model: such as ``pets.linear("cost ~ age + sex", data="stays")``.
+            again: whether an equal model is to be released, and charged, anew.
+            key: names this request, as for :meth:`pets.Session.release`.
+
+        Raises:
+            QueryError, BudgetError, PolicyError: before any row is read; nothing is spent.
+            ReleaseFailedError: after the data was opened; the charge stands.
+        """
+        check_request(again, key)
+        check(model, self.schema, protection, pure=self.budget.currency == "pure")
+        (answer,) = self._sealed(queries(model.query), protection, again=again, key=key)
+        return Fit(model, answer)
+
+    @plain_arguments(UserError, "quote_fit", _WRITE.replace("fit(", "quote_fit(", 1))
+    def quote_fit(self, model: Linear, protection: Protection) -> FitQuote:
+        """The price of :meth:`fit`, and the standard errors that it will have at 1,000 to 100,000 rows.
+
+        It reads no rows, so it says what columns would give that are spread evenly over their public values.
+
+        Raises:
+            QueryError, BudgetError, PolicyError: as :meth:`fit`.
+        """
+        check(model, self.schema, protection, pure=self.budget.currency == "pure")
+        price = self._quoted(queries(model.query), protection, {})
+        return quoted(model, self.schema, protection, self.budget, price)

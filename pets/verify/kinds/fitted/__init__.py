@@ -1,0 +1,1 @@
+"""What the checker knows of sums that models are fitted to."""

@@ -1,0 +1,76 @@
+"""Fits over sites: before noise the pooled sums, bit for bit; without an honest interval refused, at no cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pets
+from pets.errors import PolicyError
+from tests.unit.models.test_fit import LINE, MANY, SCHEMA, in_order, other
+
+SITES = 3
+
+
+def federation(rows: Any = MANY, **more: Any) -> pets.Federation:
+    budget = pets.Budget(epsilon=100, delta=1e-6)
+    policy = pets.Policy(allow_unbounded=True)
+    sites = [
+        pets.Session(SCHEMA, {"p": rows.iloc[at::SITES]}, budget=budget, policy=policy, progress=False)
+        for at in range(SITES)
+    ]
+    return pets.Federation(sites, progress=False, **({"sites_per_person": 1} | more))
+
+
+@pytest.mark.parametrize("secure", ["masked", "encrypted", "local"])
+def test_before_noise_the_sums_are_the_pooled_ones_bit_for_bit(secure: str) -> None:
+    model = pets.linear("cost ~ age * sick + C(region)", data="p")
+    rows = {"p": MANY.head(400)}
+    pooled = pets.testing.exact(SCHEMA, rows, model.query)
+    apart = pets.testing.exact(SCHEMA, rows, model.query, engine="federated", sites=SITES, secure=secure)
+    assert pooled["fit"].iloc[0] == apart["fit"].iloc[0]
+
+
+@pytest.mark.parametrize("secure", ["masked", "encrypted", "local"])
+def test_a_fit_over_sites_is_near_the_pooled_one_and_its_errors_hold_the_noise_of_all(secure: str) -> None:
+    many = federation()
+    fit, truth = many.fit(LINE, pets.DP(epsilon=4), secure=secure), other("cost ~ age + sex + sick", MANY)
+    told = fit.table
+    assert (np.abs(told.coefficient - np.asarray(truth.params)[in_order(fit, truth)]) < 5 * told.noise).all()
+    alone = pets.Session(SCHEMA, {"p": MANY}, budget=pets.Budget(epsilon=100, delta=1e-6), progress=False)
+    central = alone.fit(LINE, pets.DP(epsilon=4)).table
+    ratio = told.noise / central.noise
+    assert ((ratio > 0.95) & (ratio < 3)).all()
+    if secure == "local":  # three sites' noise, each as much as one alone would add
+        assert np.allclose(ratio, np.sqrt(SITES), rtol=0.1)
+    spent = {one.spent.loss for one in many.remaining().values()}
+    assert len(spent) == 1 and spent.pop() > 0
+
+
+def test_what_cannot_be_fitted_honestly_is_refused_and_costs_nothing() -> None:
+    many = federation(MANY.head(300))
+    for protection, why in (
+        (pets.Total(), r"pets\.federated\.glm"),
+        (pets.SDC("hes"), r"pets\.DP\(epsilon=…\)"),
+        (pets.DP(epsilon=1, pure=True), "without pure"),
+        (pets.DP(within=9), "no one distance"),
+    ):
+        with pytest.raises(PolicyError, match=why):
+            many.fit(LINE, protection)
+    with pytest.raises(PolicyError, match="sites_per_person=1"):
+        federation(MANY.head(300), sites_per_person=2).fit(LINE, pets.DP(epsilon=1))
+    assert all(one.spent.loss == 0 and one.unbounded == 0 for one in many.remaining().values())
+
+
+def test_invented_rows_are_fitted_exactly() -> None:
+    fit = federation(MANY.head(300)).dummy(300).fit(LINE, pets.Exact())
+    assert fit.estimable and fit.release.data == "dummy" and (fit.table.noise == 0).all()
+
+
+def test_a_site_gives_no_exact_total_of_a_regression_s_sums() -> None:
+    many = federation(MANY.head(300))
+    with pytest.raises(pets.UserError):
+        many.release(LINE.query, pets.Total())
+    assert all(one.unbounded == 0 for one in many.remaining().values())

@@ -1,0 +1,41 @@
+"""Refusals of fits, and their remedies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+import pets
+from tests.remedies import Case
+
+COLUMNS = {
+    "id": pets.Identifier(),
+    "age": pets.Integer(0, 9),
+    "y": pets.Integer(0, 9),
+    "s": pets.Category(["a", "b", "c"]),
+}
+SCHEMA = pets.Schema({"t": pets.Table(pets.Unit("id", max_rows=3), COLUMNS)})
+ROWS = pd.DataFrame({"id": range(40), "age": [at % 10 for at in range(40)], "y": 1, "s": list("abca") * 10})
+ONE_ROW = pets.query("t").bound(rows=1)
+DP = pets.DP(epsilon=1)
+LINE = pets.linear("y", ["age"], data=ONE_ROW)
+
+
+def opened(budget: pets.Budget | None = None) -> pets.Session:
+    budget = budget or pets.Budget(epsilon=100, delta=1e-6)
+    return pets.Session(SCHEMA, ROWS, budget=budget, progress=False)
+
+
+def fit(model: Any = LINE, protection: Any = DP, budget: pets.Budget | None = None) -> Any:
+    return lambda: opened(budget).fit(model, protection)
+
+
+FITS = [
+    Case(fit("y ~ age"), "pets.linear(", fit()),
+    Case(fit(protection=pets.SDC("hes")), "pets.DP(epsilon=…)", fit()),
+    Case(fit(protection=pets.DP(epsilon=1, pure=True)), "without pure", fit()),
+    Case(fit(budget=pets.Budget(epsilon=9)), "a budget with a delta", fit(budget=pets.Budget(epsilon=9, delta=1e-6))),
+    Case(fit(protection=pets.DP(within=5)), "ask with pets.DP(epsilon=…)", fit()),
+    Case(fit(pets.linear("y", ["age"], data="t")), "bound(rows=1)", fit()),
+]

@@ -183,11 +183,7 @@ class Custody:
         return self.snapshot(plan.table) if plan.people_of is None else self._tables.people_answering(plan)
 
     def linked(self, tables: Iterable[str]) -> Linked:
-        """Prepared rows of several tables, in which the same code is the same person: real ones, as in a snapshot.
-
-        Raises:
-            QueryError: where they cannot be read together; no row decides that.
-        """
+        """Prepared rows of several tables, in which one code is one person, real ones; raises QueryError by no row."""
         return self._tables.linked(tables)
 
     @property

@@ -96,7 +96,7 @@ def test_spark_ends_what_is_interrupted_and_only_that(seconds: float) -> None:
     session = beside(spark())
     context = session.sparkContext
     context.addJobTag("the-callers")
-    long = "SELECT sum(a.id * b.id % 7) AS n FROM range(100000) a CROSS JOIN range(20000) b"
+    long = "SELECT sum(a.id * b.id % 7) AS n FROM range(30000) a CROSS JOIN range(10000) b"
     try:
         with stopping.within(seconds), pytest.raises(Exception, match=r"(?i)cancel"):
             collected(session, long)

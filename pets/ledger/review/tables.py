@@ -106,8 +106,8 @@ def note_look(ledger: Ledger, job: str, look: Look, notes: Notes) -> bool:
         notes: what was noted of other tables when it was looked at.
 
     Returns:
-        Whether it is noted: not where the look tells, and meanwhile another table was looked at. Each of the two would
-        then close the other for ever: whoever comes second looks anew, and finds the first one's note.
+        Whether it is noted: not where meanwhile another table was looked at. Each of the two would then close the other
+        for ever, or leave without the other: whoever comes second looks anew, and finds the first one's note.
     """
     with ledger.aside() as (connection, _):
         row = jobs.by_id(connection, job)
@@ -115,7 +115,7 @@ def note_look(ledger: Ledger, job: str, look: Look, notes: Notes) -> bool:
         jobs.alone(connection, row.dataset, row.project)
         row = jobs.by_id(connection, job)
         tables = reviews.of_kind(connection, row.dataset, TABLE)
-        if look.tells and notes_of(tables, question(row)) != notes:
+        if notes_of(tables, question(row)) != notes:
             return False
         noted = text([[one.snapshot, one.tells] for one in sorted({*looks(row), look})])
         if not jobs.move(connection, job, row.state, None, worker=noted):

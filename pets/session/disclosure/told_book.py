@@ -17,6 +17,7 @@ from pets.ledger.review.tables import Look, Notes, looks, notes_of, question
 from pets.plan.plan import Plan
 from pets.sdc.book import REVIEWED, Book, Told, book_of
 from pets.session.custody import Custody
+from pets.session.disclosure.finding import PROVED
 from pets.session.disclosure.untold import asked_of, found_of, told_of
 
 
@@ -30,6 +31,8 @@ class Looked:
         refused: the jobs of tables outside the grid that a person refused, oldest first: a refusal tells, too. Among
             them those that were looked at, are not proved, and wait or were taken back: that they do not leave tells as
             much.
+        proved: the jobs of those that were looked at, are proved, and wait or were taken back. That others leave beside
+            them tells that they are, and by that of their numbers: else they would keep the others back.
         seen: of each question about a table outside the grid, by whom ever it was asked: the jobs that ask it, and
             what is noted of looks at them.
         state: a digest of which these were; it changes with each of them, but for sums of the grid's shown cells.
@@ -39,6 +42,7 @@ class Looked:
     book: Book
     compared: tuple[str, ...]
     refused: tuple[Any, ...]
+    proved: tuple[Any, ...]
     seen: Mapping[str, tuple[tuple[str, ...], tuple[Look, ...]]]
     state: str
     notes: Notes
@@ -65,7 +69,13 @@ def looked(custody: Custody, asked: str) -> Looked:
         elif not _sums(row) and _same(row) not in sealed:
             stored.append(_unsealed(custody, row, tables))
     return Looked(
-        book_of(stored), compared_with(rows), tuple(refused), seen, _state(rows, refused), notes_of(tables, asked)
+        book_of(stored),
+        compared_with(rows),
+        tuple(refused),
+        _proved(rows, tables, refused, asked),
+        seen,
+        _state(rows, refused),
+        notes_of(tables, asked),
     )
 
 
@@ -77,24 +87,34 @@ class Unleft:
         row: of its job; plan: what it asks, ``None`` where nobody can tell any more.
         tables: what was found of it, as it would be told, once for each state of the rows.
         whole: whether nothing that was found of it is lost.
+        closes: whether nothing of the same people leaves beside it.
     """
 
     row: Any
     plan: Plan | None
     tables: tuple[Told, ...]
     whole: bool
+    closes: bool = True
 
 
-def unleft(custody: Custody, seen: Looked) -> list[Unleft]:
-    """Every table that was refused, or that was looked at, is not proved, and has not left."""
+def unleft(custody: Custody, seen: Looked, *, proved: bool = False) -> list[Unleft]:
+    """Every table that was refused, or that was looked at, is not proved, and has not left.
+
+    Args:
+        proved: also those that are proved, which close nobody.
+    """
     out, number = list[Unleft](), len(seen.book.entries)
-    for row in seen.refused:
+    for row in (*seen.refused, *(seen.proved if proved else ())):
         job = job_of(row)
         try:
             plan: Plan | None = asked_of(custody, job.asked)[0]
         except UserError:  # under another schema: nobody can tell whom it counts
             plan = None
         several, whole = found_of(custody.account.ledger, *seen.seen[question(row)])
+        closes = row in seen.refused
+        several = [one for one in several if closes or one.state == PROVED]
+        if not closes and whole and not several:
+            continue  # (that it does not leave follows from others, or from the question)
         tables = list[Told]()
         for one in several:
             if plan is None:
@@ -104,7 +124,7 @@ def unleft(custody: Custody, seen: Looked) -> list[Unleft]:
                 tables.append(told_of(number, job.id, plan, one))
             except (PetsError, ValueError):
                 whole = False
-        out.append(Unleft(row, plan, tuple(tables), whole))
+        out.append(Unleft(row, plan, tuple(tables), whole, closes))
     return out
 
 
@@ -162,6 +182,13 @@ def _tables(tx: Transaction, dataset: str) -> list[Any]:
 def _refused(rows: Sequence[Any], tables: Sequence[Any], asked: str) -> list[Any]:
     left = {(row.question, row.snapshot) for row in rows if _reviewed(row)}
     return [row for row in tables if row.review == "refused" or (_waits(row, left) and question(row) != asked)]
+
+
+def _proved(rows: Sequence[Any], tables: Sequence[Any], refused: Sequence[Any], asked: str) -> tuple[Any, ...]:
+    left = {(row.question, row.snapshot) for row in rows if _reviewed(row)}
+    waiting = [row for row in tables if row.state in ("held", "cancelled") and row not in refused]
+    mine = [row for row in waiting if question(row) != asked]
+    return tuple(row for row in mine if any((question(row), one.snapshot) not in left for one in looks(row)))
 
 
 def _waits(row: Any, left: set[tuple[str, str]]) -> bool:

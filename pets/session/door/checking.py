@@ -139,7 +139,8 @@ class _Search:
         question = Question(comparison.atoms.count, comparison.known, tuple(sums), self.width, None, _left(self.end))
         verdicts, ends = solved(question), small_ends(tables)
         lost = [one for one in verdicts if one.state == ATTACK and is_small(one, *ends)]
-        old = self._known_before(comparison, question, lost)
+        waiting = [table for one in refused if not one.closes for table in one.tables]
+        old = self._known_before(comparison, question, lost, waiting)
         open_ = [one for one in verdicts if one.state == UNDECIDED]
         besides += dict.fromkeys(one.sentence for one in open_ if one.sentence)
         if open_:
@@ -153,15 +154,16 @@ class _Search:
     def _refused(self) -> tuple[list[Unleft], bool, list[str], bool]:
         """The tables that were refused; whether one closes these people; what is not compared; whether any waits."""
         found, closed, besides, waits = list[Unleft](), False, list[str](), False
-        for one in unleft(self.custody, self.before):
-            if one.plan is None or self._shares(one.plan):
+        for one in unleft(self.custody, self.before, proved=True):
+            shares = one.plan is None or self._shares(one.plan)
+            if shares and one.closes:
                 closed = True
                 if one.row.review != "refused":
                     besides.append(f"Request {one.row.id} was looked at, is not proved, and has not left.")
                 continue
             waits = waits or one.row.review != "refused"
-            if whose(one.plan) != whose(self.plan):
-                if one.tables or not one.whole:
+            if one.plan is None or whose(one.plan) != whose(self.plan):
+                if (one.tables or not one.whole) and (one.closes or shares):
                     besides.append(OTHERS)
                 continue
             found.append(one)
@@ -195,10 +197,16 @@ class _Search:
         asked = Told(number, "", self.snapshot, "", REVIEWED, self.plan, rule, tuple(low), tuple(high))
         return [*book.of(people), *untold, asked], besides
 
-    def _known_before(self, comparison: Comparison, question: Question, lost: Sequence[Verdict]) -> list[Verdict]:
-        """Those that were derived as closely without the table that is asked, and leave as much open with it."""
+    def _known_before(
+        self, comparison: Comparison, question: Question, lost: Sequence[Verdict], waiting: Sequence[Told]
+    ) -> list[Verdict]:
+        """Those that were derived as closely without the table that is asked, and leave as much open with it.
+
+        Nor with what is proved and waits, which nobody knows yet.
+        """
         last = len(comparison.tables) - 1
-        without = replace(question, known=tuple(one for one in question.known if one.table != last))
+        new = {last, *(at for at, one in enumerate(comparison.tables) if any(one is other for other in waiting))}
+        without = replace(question, known=tuple(one for one in question.known if one.table not in new))
         first = solved(replace(without, sums=tuple(one.sum for one in lost), seconds=_left(self.end)))
         old = []
         for now, then in zip(lost, first, strict=True):

@@ -12,11 +12,11 @@ from pets.errors import HeldError, PolicyError
 from pets.ledger.db import jobs
 from pets.ledger.review.tables import looks
 from pets.session.disclosure import solving
-from pets.session.disclosure.finding import ATTACK, CLOSED, UNDECIDED
+from pets.session.disclosure.finding import ATTACK, CLOSED, PROVED, UNDECIDED
 from pets.session.disclosure.told_book import looked
 from pets.session.door import checking
 from tests.checked_tables import N, T, between, total
-from tests.doors import asked, days, kept
+from tests.doors import asked, days, kept, let_out
 
 
 def clock(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
@@ -122,6 +122,19 @@ def test_two_looks_at_once_do_not_close_each_other(monkeypatch: pytest.MonkeyPat
     assert found.state == within[1], "and can still leave"
     custodian.approve(second, by="jo", finding=found.digest, anyway="a test wants it")
     assert custodian.look(first).state != CLOSED
+
+
+def test_what_leaves_beside_a_proved_table_that_waits_tells_nothing_of_it() -> None:
+    """8 to 12 came on the first day, 20 on the next two. The second day is proved where it shows 15, not where 20: did
+    the first two together leave beside it, 17 came on the second day at most, and 3 or 4 on the third."""
+    states = {}
+    for second, third in ((17, 3), (18, 2)):
+        custodian = kept([12, second, third, 40])
+        total(custodian, days(1, 2))
+        assert let_out(custodian, days(0, 0)).state == PROVED
+        waits = custodian.look(asked(custodian, days(1, 1))).state
+        states[waits] = custodian.look(asked(custodian, days(0, 1))).state
+    assert states == {PROVED: ATTACK, ATTACK: CLOSED}
 
 
 def test_whoever_is_never_alone_is_told_so_and_nothing_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,13 @@ STEPS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "open")
 """What changes a folder; DuckDB's own writes, to a file that is not there yet for anybody, lie between them."""
 
 
-def killed_before(step: int, folder: Path) -> None:
-    """End this process, as a failure of power would, before so many steps on files of a folder."""
+def died() -> None:
+    """End this process, as a failure of power would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_before(step: int, folder: Path, end: Callable[[], Any] = died) -> list[int]:
+    """End this process before so many steps on files of a folder; gives how many are left, which it counts down."""
     left = [step]
 
     def looked(event: str, given: tuple[Any, ...]) -> None:
@@ -33,10 +39,11 @@ def killed_before(step: int, folder: Path) -> None:
         writes = event != "open" or bool(int(given[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
         if writes and str(given[0]).startswith(str(folder)):
             if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                end()
             left[0] -= 1
 
     sys.addaudithook(looked)
+    return left
 
 
 def forked(act: Any) -> int:

@@ -112,7 +112,7 @@ def test_executors_that_die_and_copies_of_slow_tasks_change_no_row_and_no_log_ha
     for one in found:
         assert one["began"] and one["tries"]
         check(one)
-    assert [one for one in found[0]["tries"] if one.startswith("0-")] == ["0-1"], "the copy was done, and its twin not"
+    assert len([one for one in found[0]["tries"] if one.startswith("0-")]) == 1, "one copy was done, and its twin not"
     assert "give whole numbers or text" in refused["says"] and refused["left"] == []
     logs = shown(tmp_path, done.stderr, *(line for line in done.stdout.splitlines() if line not in told))
     secrets = [KEY, *json.loads((tmp_path / "secrets.json").read_text())]

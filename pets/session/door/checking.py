@@ -118,9 +118,10 @@ class _Search:
     def found(self) -> tuple[Finding, bool]:
         """What is found, bound to what it is found of; and whether it would tell that the table does not leave.
 
-        That does not where it is closed, which follows from others, nor where it is proved. Where it is undecided by
-        the questions, by what left and by what was refused alone, everybody knows so without a look; by the time that
-        it took, or by what was found of tables that wait, nobody does.
+        That does not where it is closed, which follows from others, nor where it is proved, nor where the questions
+        alone say that it cannot be compared. Once it was compared, one that is undecided tells as one that is an
+        attack does, though everybody may know that it cannot be proved: else another would leave beside the first and
+        not beside the second, and tell which of them it is.
         """
         refused, closed, besides, tells = self._refused()
         if closed:
@@ -148,8 +149,7 @@ class _Search:
         new = [one.sentence for one in lost if one not in old]
         state = ATTACK if new else UNDECIDED if besides else PROVED
         known = [one.sentence for one in old]
-        tells = state == ATTACK or (state == UNDECIDED and (tells or bool(open_)))
-        return self._made(state, len(sums), verdicts, new, known, besides), tells
+        return self._made(state, len(sums), verdicts, new, known, besides), state != PROVED
 
     def _refused(self) -> tuple[list[Unleft], bool, list[str], bool]:
         """The tables that were refused; whether one closes these people; what is not compared; whether any waits."""

@@ -55,9 +55,9 @@ def check_entries(
     if not exact:  # all that rounded counts tell of these people is in the ledger since their grid was named
         return
     if order.step is not None:
-        check_number(order.query.table, order.step, rules, account)
+        check_number(order.query.table, order.step, rules, account, own)
     elif rules.about_rows:
-        _check_totals(order, admission.plan.digest, rules, account)
+        _check_totals(order, admission.plan.digest, rules, account, own)
 
 
 def check_one_grid(order: Order, roster: Roster, account: Account, own: str = "") -> None:
@@ -114,7 +114,7 @@ def _grid_of(order: Json, holder: str) -> Json:
     return {name: order[name] for name in ("query", "schema", "protection")} | {"key_holder": holder}
 
 
-def _check_totals(order: Order, question: str, rules: Totals, account: Account) -> None:
+def _check_totals(order: Order, question: str, rules: Totals, account: Account, own: str) -> None:
     """Refuse more exact totals of a table than the policy allows: many together tell what no two of them do.
 
     The same question again tells nothing new. One that was withheld after the data was opened counts like one that
@@ -126,7 +126,7 @@ def _check_totals(order: Order, question: str, rules: Totals, account: Account) 
     withheld = {
         entry.question
         for entry in account.entries()  # of what was withheld, the ledger keeps no order
-        if entry.unbounded and entry.table == table and entry.state in (State.STARTED, State.FORFEITED)
+        if entry.unbounded and entry.table == table and entry.state in UNSEALED and entry.id != own
         if not wording.is_step(entry.what) and not entry.what.startswith((wording.ROUNDED, wording.FOR_HOLDER))
     }
     if digest(order.query.to_json()) in made or question in withheld:

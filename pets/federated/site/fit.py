@@ -101,11 +101,14 @@ def _check_length(before: Order, rules: Totals, account: Account) -> None:
         raise PolicyError("a regression begins with every coefficient at zero; ask for the fit anew")
 
 
-def check_number(table: str, step: Step, rules: Totals, account: Account) -> None:
+def check_number(table: str, step: Step, rules: Totals, account: Account, own: str = "") -> None:
     """Refuse more fits, and more steps in all, of these columns than the policy allows, whatever their condition.
 
     A step that was withheld after the data was opened counts like one that left: what is refused by this rule must not
     tell which it was. One that a gate refused, or that ended before the data was opened, counts nowhere.
+
+    Args:
+        own: the step's own request, once it is started; it does not count beside itself.
 
     Raises:
         PolicyError: by what the ledger holds alone.
@@ -122,7 +125,12 @@ def check_number(table: str, step: Step, rules: Totals, account: Account) -> Non
     alike = [replace(step, family=family) for family in FAMILIES]  # of what was withheld, the ledger keeps the words
     firsts, later = ({wording.step(replace(one, before=before)) for one in alike} for before in ("", "0" * 32))
     for entry in account.entries():
-        if entry.unbounded and entry.table == table and entry.state in (State.STARTED, State.FORFEITED):
+        if (
+            entry.unbounded
+            and entry.table == table
+            and entry.state in (State.STARTED, State.FORFEITED)
+            and entry.id != own
+        ):
             steps, fits = steps + (entry.what in firsts | later), fits + (entry.what in firsts)
     if (not step.before and fits >= rules.max_fits) or steps >= rules.max_fits * rules.max_steps:
         raise PolicyError(

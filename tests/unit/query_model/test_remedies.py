@@ -447,7 +447,7 @@ CASES = [
     *people_remedies.CASES,
     *node_remedies.CASES,
     *design_remedies.CASES,
-    Case(lambda: NO_SQL.sql(SCHEMA), "as query.to_json() gives it", NO_SQL.to_json),
+    Case(lambda: NO_SQL.sql(SCHEMA), "as query.to_json() gives it", lambda: Query.from_json(NO_SQL.to_json())),
 ]
 
 

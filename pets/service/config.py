@@ -36,8 +36,7 @@ class Config:
         openings: how each dataset is opened; all with one ledger.
         host, port: where it listens: behind a proxy that speaks TLS, or for this machine alone.
         processes: that answer, started by this one; 0: they run elsewhere (``pets answer``). A file that says nothing
-            has one, or, where the ledger is in PostgreSQL and there is a second core, two: while one waits for the
-            server, the other answers. (In SQLite one writes at a time.)
+            has one, or, where the ledger is in PostgreSQL and there is a second core, two.
         timeout: seconds that one answer may take.
         memory: that one answering process may take, such as ``"4GB"``; ``None``: no limit of its own.
         limits: what is refused before any charge.

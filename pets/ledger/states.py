@@ -43,6 +43,11 @@ class State(Enum):
         return self in (State.STARTED, State.COMMITTED, State.FORFEITED)
 
     @property
+    def unsealed(self) -> bool:
+        """Whether the data was, or may have been, opened for it and nothing is sealed: nobody knows what left."""
+        return self in (State.STARTED, State.FORFEITED)
+
+    @property
     def open(self) -> bool:
         """Whether the request is still under way."""
         return self in (State.RESERVED, State.STARTED)

@@ -20,9 +20,6 @@ from pets.ledger.account import Account
 from pets.ledger.states import Request, State
 from pets.protection.protection import Total
 
-UNSEALED = (State.STARTED, State.FORFEITED)
-"""Of what the ledger does not know what left."""
-
 
 def check_entries(
     admission: Admission,
@@ -81,7 +78,7 @@ def check_one_grid(order: Order, roster: Roster, account: Account, own: str = ""
     account.ledger.sweep()  # what a process left behind that is no more is not under way
     before = [json.loads(body) for body in account.exact()]
     sent = [one for one in before if one.get("pets") == wording.CONTRIBUTION and "key_holder" in one]
-    open_ = [one for one in account.entries() if one.unbounded and one.state in UNSEALED and one.id != own]
+    open_ = [one for one in account.entries() if one.unbounded and one.state.unsealed and one.id != own]
     begun = [one for one in open_ if not one.what.startswith(wording.FOR_HOLDER)]
     if any(one.state is State.STARTED for one in open_ if one not in begun):
         raise PolicyError(
@@ -126,7 +123,7 @@ def _check_totals(order: Order, question: str, rules: Totals, account: Account, 
     withheld = {
         entry.question
         for entry in account.entries()  # of what was withheld, the ledger keeps no order
-        if entry.unbounded and entry.table == table and entry.state in UNSEALED and entry.id != own
+        if entry.unbounded and entry.table == table and entry.state.unsealed and entry.id != own
         if not wording.is_step(entry.what) and not entry.what.startswith((wording.ROUNDED, wording.FOR_HOLDER))
     }
     if digest(order.query.to_json()) in made or question in withheld:

@@ -26,7 +26,6 @@ from pets.federated.site.own_part import part_in
 from pets.federated.site.policy import Totals
 from pets.federated.site.wording import CONTRIBUTION
 from pets.ledger.account import Account
-from pets.ledger.states import State
 from pets.schema.schema import Schema
 
 
@@ -125,12 +124,7 @@ def check_number(table: str, step: Step, rules: Totals, account: Account, own: s
     alike = [replace(step, family=family) for family in FAMILIES]  # of what was withheld, the ledger keeps the words
     firsts, later = ({wording.step(replace(one, before=before)) for one in alike} for before in ("", "0" * 32))
     for entry in account.entries():
-        if (
-            entry.unbounded
-            and entry.table == table
-            and entry.state in (State.STARTED, State.FORFEITED)
-            and entry.id != own
-        ):
+        if entry.unbounded and entry.table == table and entry.state.unsealed and entry.id != own:
             steps, fits = steps + (entry.what in firsts | later), fits + (entry.what in firsts)
     if (not step.before and fits >= rules.max_fits) or steps >= rules.max_fits * rules.max_steps:
         raise PolicyError(

@@ -4,7 +4,7 @@ The table is counted and rounded by its own rule; what is then looked for rests 
 numbers alone, and on no other row. So whether it is proved follows from what everybody would see if it left: to let it
 leave tells nothing besides it. What a person refused is taken for told here, as far as it was looked at, since a
 refusal can tell as much as the table; and so is what was looked at, is not proved, and waits or was taken back. But
-where that follows from the questions and from what left alone, it is known beforehand, and that it waits tells nothing.
+where the questions alone say that it cannot be compared, that it waits tells nothing.
 """
 
 from __future__ import annotations

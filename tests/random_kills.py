@@ -122,9 +122,9 @@ def next_answer(trial: Trial, query: pets.Query) -> pets.Release:
             try:
                 if set(many.connected()) != {*SITES, NAME}:
                     return False
-            except UserError:  # the server may not listen yet
+                found.append(many.release(query, pets.Total(), secure="encrypted", again=True))
+            except UserError:  # the server may not listen yet, or break off a line that it began before it was killed
                 return False
-            found.append(many.release(query, pets.Total(), secure="encrypted", again=True))
             return True
 
     until(answered)

@@ -19,7 +19,7 @@ from pets.common.files import replace_file
 from pets.common.integers import Floats
 from pets.errors import PetsError, UserError, did_you_mean, missing_extra, shown
 from pets.models.least_squares import POOR, Solved, back, exact, noisy, scale
-from pets.models.linear import Linear
+from pets.models.regression import Regression, regression_of
 from pets.plan.clamping import clamped_columns
 from pets.plan.fitted.design import Design, design_of
 from pets.query_model.nodes.design import Moments
@@ -46,11 +46,11 @@ class Fit:
         release: the sums that it was made of, with their certificate.
     """
 
-    model: Linear
+    model: Regression[Any]
     release: Release
 
     def __post_init__(self) -> None:
-        right = isinstance(self.model, Linear) and isinstance(self.release, Release)
+        right = isinstance(self.model, Regression) and isinstance(self.release, Release)
         if not right or self.release.query.digest != self.model.query.digest:
             raise UserError("a fit is made by session.fit(model, protection), of the release of that model's own sums")
 
@@ -294,7 +294,7 @@ class Fit:
             given = json.loads(form) if isinstance(form, (str, bytes)) else form
             if given["pets"] != "fit" or given["version"] != VERSION or len(given) != 4:
                 raise ValueError("another form")
-            return cls(Linear.from_json(given["model"]), Release.from_json(given["release"]))
+            return cls(regression_of(given["model"]), Release.from_json(given["release"]))
         except (PetsError, LookupError, TypeError, ValueError, AttributeError):
             raise UserError(
                 "this is not a fit as pets wrote it: it was edited or damaged; ask for the original file"

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pets.common.integers import Floats
-from pets.models.least_squares import Places, back
-from pets.plan.fitted.design import Design, Monomial
+from pets.dp.calibrate import calibrate
+from pets.models.least_squares import FEW, POOR, Places, back
+from pets.plan.fitted.design import Design, Monomial, design_of
 from pets.plan.measure import Measure
+from pets.plan.plan import Plan
+from pets.protection.budget import Budget
+from pets.protection.protection import DP, Protection
+from pets.query_model.nodes.design import Moments
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SIZES = (1_000, 10_000, 100_000)
 """Numbers of rows at which a quote shows expected standard errors."""
@@ -59,3 +70,60 @@ def errors(design: Design, measure: Measure, deviation: float, rows: int) -> tup
     parts = [np.sqrt(np.diag(turn @ one @ turn.T)) for one in (made, left)]
     roots: Floats = np.linalg.eigvalsh(matrix)
     return parts[0], parts[1], float(roots[0] / (math.sqrt(noise[places.matrix].max()) * math.sqrt(p)))
+
+
+@dataclass(frozen=True)
+class ErrorForecast:
+    """The standard errors that coefficients will have.
+
+    Attributes:
+        terms: the names of the coefficients.
+        noise, sampling: by number of rows, in the order of :data:`SIZES`, the standard errors that noise and the choice
+            of people will make: where columns are spread evenly over their public values. Real columns lie closer
+            together, and both are then greater.
+        health: by number of rows, κ: below 1 there will be no coefficients, below 4 they are poor.
+    """
+
+    terms: tuple[str, ...]
+    noise: tuple[tuple[float, ...], ...]
+    sampling: tuple[tuple[float, ...], ...]
+    health: tuple[float, ...]
+
+    @classmethod
+    def of(cls, plan: Plan, protection: Protection, budget: Budget) -> ErrorForecast:
+        """Of a plan's one list of a regression's sums: of exact ones, without noise."""
+        (measure,), ((_, asked),) = plan.measures, plan.query.aggregates
+        assert isinstance(asked, Moments)
+        design = design_of(asked, plan.fields, plan.table)
+        deviation = calibrate(plan, protection, budget).scales[0] if isinstance(protection, DP) else 1e-300
+        noise, sampling, health = zip(*(errors(design, measure, deviation, rows) for rows in SIZES), strict=True)
+        each = [tuple(tuple(one.tolist()) for one in found) for found in (noise, sampling)]
+        return cls(design.terms, each[0], each[1], health)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a term: the expected standard error, and noise's part of it, at each number of rows."""
+        import pandas as pd
+
+        columns: dict[str, Sequence[float]] = {}
+        for rows, noise, sampling in zip(SIZES, self.noise, self.sampling, strict=True):
+            columns[f"error_at_{rows}"] = [math.hypot(*pair) for pair in zip(noise, sampling, strict=True)]
+            columns[f"noise_at_{rows}"] = list(noise)
+        return pd.DataFrame(columns, index=pd.Index(self.terms, name="term"))
+
+    @property
+    def lines(self) -> list[str]:
+        """The same in text, with what will not be estimable."""
+        said = ["Expected standard errors, of columns that are spread evenly over their public values (noise alone):"]
+        width = max(map(len, self.terms))
+        head = "".join(f"{f'n = {rows:,}':>26}" for rows in SIZES)
+        said.append(f"  {'':<{width}}{head}")
+        for place, term in enumerate(self.terms):
+            pairs = zip(self.noise, self.sampling, strict=True)
+            cells = [f"{math.hypot(a[place], b[place]):,.3g} ({a[place]:,.3g})" for a, b in pairs]
+            said.append(f"  {term:<{width}}" + "".join(f"{cell:>26}" for cell in cells))
+        for rows, health in zip(SIZES, self.health, strict=True):
+            if health < POOR:
+                what = "no coefficients" if health < FEW else "poor ones"
+                said.append(f"At n = {rows:,} expect {what} (κ = {health:.2g}): take fewer terms, or more epsilon.")
+        return said

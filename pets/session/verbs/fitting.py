@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from pets.common.arguments import plain_arguments
 from pets.errors import UserError
-from pets.models.fit import Fit
-from pets.models.linear import Linear
+from pets.models.model import Model
 from pets.protection.protection import Protection
-from pets.query_model.query import queries
-from pets.session.fitting.quote import FitQuote, check, quoted
+from pets.query_model.query import Query, queries
+from pets.release.release import Release
+from pets.session.fitting.quote import FitQuote, check
 from pets.session.verbs.asker import Asker, check_request
 
+R = TypeVar("R")
 _WRITE = "write fit(pets.linear('cost ~ age + sex', data='stays'), pets.DP(epsilon=1))"
 
 
@@ -18,7 +21,7 @@ class FittingVerbs(Asker):
     """The part of :class:`pets.Session` that fits models."""
 
     @plain_arguments(UserError, "fit", _WRITE)
-    def fit(self, model: Linear, protection: Protection, *, again: bool = False, key: str | None = None) -> Fit:
+    def fit(self, model: Model[R], protection: Protection, *, again: bool = False, key: str | None = None) -> R:
         """A straight line with standard errors, intervals and p-values that contain the noise.
 
         One list of sums is released and charged, like any question, and the line is worked out from it: so it holds for
@@ -37,11 +40,15 @@ class FittingVerbs(Asker):
         """
         check_request(again, key)
         check(model, self.schema, protection, pure=self.budget.currency == "pure")
-        (answer,) = self._sealed(queries(model.query), protection, again=again, key=key)
-        return Fit(model, answer)
+
+        def ask(query: Query, protection: Protection) -> Release:
+            (answer,) = self._sealed(queries(query), protection, again=again, key=key)
+            return answer
+
+        return model.fitted(ask, protection)
 
     @plain_arguments(UserError, "quote_fit", _WRITE.replace("fit(", "quote_fit(", 1))
-    def quote_fit(self, model: Linear, protection: Protection) -> FitQuote:
+    def quote_fit(self, model: Model[object], protection: Protection) -> FitQuote:
         """The price of :meth:`fit`, and the standard errors that it will have at 1,000 to 100,000 rows.
 
         It reads no rows, so it says what columns would give that are spread evenly over their public values.
@@ -51,4 +58,4 @@ class FittingVerbs(Asker):
         """
         check(model, self.schema, protection, pure=self.budget.currency == "pure")
         price = self._quoted(queries(model.query), protection, {})
-        return quoted(model, self.schema, protection, self.budget, price)
+        return FitQuote(price, model.forecast(self.schema, protection, self.budget))

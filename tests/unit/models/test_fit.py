@@ -343,12 +343,12 @@ def test_a_quote_forecasts_the_errors_and_spends_nothing() -> None:
     quote = asked.quote_fit(model, pets.DP(epsilon=3))
     assert asked.remaining().spent.loss == 0 and quote.price.epsilon == pytest.approx(3)
     fit = asked.fit(model, pets.DP(epsilon=3))
-    assert quote.terms == fit.terms
+    assert quote.forecast.terms == fit.terms
     ratio = quote.table["noise_at_10000"] / fit.table.noise
     assert ((ratio > 0.75) & (ratio < 1.35)).all(), ratio
     ratio = quote.table["error_at_10000"] / fit.table.error
     assert ((ratio > 0.8) & (ratio < 2)).all(), ratio
-    assert quote.health[1] == pytest.approx(fit.health, rel=0.2)
+    assert quote.forecast.health[1] == pytest.approx(fit.health, rel=0.2)
     said = str(quote)
     assert "n = 10,000" in said and "region[S]" in said and "κ" in str(asked.quote_fit(model, pets.DP(epsilon=0.1)))
     assert "error_at_1000" in quote._repr_html_()

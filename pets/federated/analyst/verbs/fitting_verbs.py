@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pets.common.arguments import plain_arguments
 from pets.errors import PolicyError, UserError
 from pets.federated.messages.roster import Roster
-from pets.models.fit import Fit
-from pets.models.linear import Linear
+from pets.models.model import Model
 from pets.protection.protection import Protection, Total
 from pets.schema.schema import Schema
 from pets.session.fitting.quote import check
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
     from pets.query_model.query import Query
     from pets.release.release import Release
+
+R = TypeVar("R")
 
 
 class FederatedFits:
@@ -29,7 +30,7 @@ class FederatedFits:
         _one: Callable[[Query, Protection, str, bool], Release]
 
     @plain_arguments(UserError, "fit", "write fit(pets.linear('cost ~ age', data='stays'), pets.DP(epsilon=1))")
-    def fit(self, model: Linear, protection: Protection, *, secure: str = "masked", again: bool = False) -> Fit:
+    def fit(self, model: Model[R], protection: Protection, *, secure: str = "masked", again: bool = False) -> R:
         """A straight line of all sites' rows, as :meth:`pets.Session.fit` gives one of one table's.
 
         Before noise, its sums are those of the pooled rows, bit for bit; each site is charged from its own budget.
@@ -53,4 +54,4 @@ class FederatedFits:
                 "intervals of a regression are right where a person has one row, and here several sites may hold rows "
                 "of one; make the federation with sites_per_person=1 where that is so"
             )
-        return Fit(model, self._one(model.query, protection, secure, again))
+        return model.fitted(lambda query, under: self._one(query, under, secure, again), protection)

@@ -1,0 +1,67 @@
+"""Model: what every fitted model has in common, whatever it explains: questions, a result, and a forecast of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from pets.common.codec import Json, digest
+from pets.protection.budget import Budget
+from pets.protection.protection import Protection
+from pets.query_model.query import Query
+from pets.release.release import Release
+from pets.schema.schema import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Ask(Protocol):
+    """How a model asks: a question under a protection, answered by a session or by a federation."""
+
+    def __call__(self, query: Query, protection: Protection) -> Release: ...
+
+
+class Forecast(Protocol):
+    """What a fit will be worth, before anything is spent and without reading a row."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The expected standard errors, one row a term or time."""
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The same in text, with what will not be estimable."""
+
+
+class Model(ABC, Generic[R_co]):
+    """A model of rows, in the terms of a question. It holds no rows and no results."""
+
+    @property
+    @abstractmethod
+    def query(self) -> Query:
+        """The question that is asked first; those that follow are about the same rows."""
+
+    @abstractmethod
+    def to_json(self) -> Json:
+        """The canonical form."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form."""
+        return digest(self.to_json())
+
+    @abstractmethod
+    def check(self, schema: Schema) -> None:
+        """Refuse what has no meaning in this schema; raises :class:`pets.errors.QueryError`."""
+
+    @abstractmethod
+    def fitted(self, ask: Ask, protection: Protection) -> R_co:
+        """The fit, of answers alone: whatever it holds keeps their guarantee."""
+
+    @abstractmethod
+    def forecast(self, schema: Schema, protection: Protection, budget: Budget) -> Forecast:
+        """What :meth:`fitted` would be worth."""

@@ -14,7 +14,8 @@ from pets.errors import UserError
 def dummy(
     out: Annotated[Path, typer.Option("--out", help="The folder for the tables and their manifest.")],
     pack: Annotated[
-        str | None, typer.Argument(help="A pack of linked tables, such as nhs.", show_default=False)
+        str | None,
+        typer.Argument(help="A pack of linked tables, such as nhs, or a folder with one's own.", show_default=False),
     ] = None,
     schema: Annotated[
         str | None, typer.Option("--schema", metavar="FILE", help="Or the public description of your own tables.")
@@ -27,9 +28,9 @@ def dummy(
         str | None, typer.Option("--query", metavar="FILE", help="Make rows that meet this query's conditions.")
     ] = None,
     faults: Annotated[bool, typer.Option("--faults", help="Plant a pack's faults; the key is beside them.")] = False,
-    link: Annotated[str, typer.Option("--link", help="How a pack names people: nhs_number or pseudonym.")] = (
-        "nhs_number"
-    ),
+    link: Annotated[
+        str | None, typer.Option("--link", help="How a pack names people: nhs_number or pseudonym (as it says).")
+    ] = None,
 ) -> None:
     """Invented rows, to write and test programs with. Made from public descriptions alone: no data is read.
 
@@ -38,16 +39,18 @@ def dummy(
     pets dummy --schema stays.yaml --rows 100000 --seed 7 --format parquet --out invented
     pets dummy nhs --people 100000 --out invented
     pets dummy nhs --people 5000 --faults --out exercises
+    pets dummy eye_clinic/ --people 1000 --out invented
     """
     from pets.query_model.condition import read_query
     from pets.synthetic.dummy import dummy as invent
     from pets.synthetic.dummy_data.files import prepare
+    from pets.synthetic.packs.pack import is_pack
 
     if (pack is None) == (schema is None):
         raise UserError("say what to invent: a pack, such as pets dummy nhs, or your own tables with --schema FILE")
     if pack is not None and rows is not None:
         raise UserError("a pack has people, not rows: use --people")
-    if pack is not None and Path(pack).suffix:
+    if pack is not None and not is_pack(pack):
         raise UserError(f"{pack!r} is no pack; for a schema write --schema {pack}")
     prepare(out, format)
     made = invent(

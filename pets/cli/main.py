@@ -28,6 +28,7 @@ from pets.cli.dummy import dummy
 from pets.cli.flags import Output, Protect, Purse, Question, SchemaFile, Source, load_schema
 from pets.cli.group_keys.command import group_keys
 from pets.cli.ledger import ledger_app
+from pets.cli.packs.command import pack_app
 from pets.cli.preparing.command import profile, snapshot
 from pets.cli.sdc.check import sdc_app
 from pets.cli.service.answer import answer
@@ -59,6 +60,7 @@ cosign.register(log.log_app)
 for part in (witness.app, he.app, site.app, federation.app, keyholder.app, service_app, review_app, sdc_app):
     app.add_typer(part)
 app.add_typer(airlock_app)
+app.add_typer(pack_app)
 
 BEGUN = "interrupted after the release had begun; no answer was shown, but count its cost as spent: data was read"
 NOTE = (

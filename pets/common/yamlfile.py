@@ -52,8 +52,11 @@ def _path(path: object) -> str:
     return repr(text) if isinstance(text, str) and len(text) <= 200 else shown(text)
 
 
+_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq", "int", "float", "bool", "null")}
+
+
 class _Loader(yaml.SafeLoader):
-    """No aliases: a few lines of them could stand for more entries than memory holds."""
+    """No aliases: a few lines of them could stand for more entries than memory holds. No tags: they ask for code."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """One entry of the file."""
@@ -61,6 +64,10 @@ class _Loader(yaml.SafeLoader):
             event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             line = event.start_mark.line + 1
             raise SchemaError(f"line {line}: a YAML alias (*name) is not read here; write the part out")
+        tag = getattr(self.peek_event(), "tag", None)  # type: ignore[no-untyped-call]
+        if tag is not None and tag not in _TAGS:
+            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+            raise SchemaError(f"line {line}: a YAML tag (!name) is not read here; write the plain value")
         return super().compose_node(parent, index)
 
 

@@ -34,7 +34,7 @@ from pets.synthetic.dummy_data.query_targets import Wish, conditions, wishes
 from pets.synthetic.dummy_data.texts import listed
 from pets.synthetic.linked import linked
 from pets.synthetic.packs.generator import MAX_PEOPLE
-from pets.synthetic.packs.pack import load_pack
+from pets.synthetic.packs.pack import is_pack, load_pack
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def dummy(
     query: Query | None = None,
     people: int | None = None,
     faults: bool = False,
-    link: str = "nhs_number",
+    link: str | None = None,
     progress: bool = False,
 ) -> Dummy:
     """Every table of a schema, filled with invented rows; the same seed gives the same rows.
@@ -64,9 +64,10 @@ def dummy(
     ``query``, half of the people are made to meet its conditions, so that its answer on these rows is not empty; of a
     question about people, with rows in every table that it reads.
 
-    The name of a *pack* in the schema's place, such as ``"nhs"``, gives its linked tables for ``people`` invented
-    people; ``faults`` plants its faults for training (``.answers`` is the key to them), and ``link`` names people by
-    ``"nhs_number"`` or by ``"pseudonym"``.
+    The name of a *pack* in the schema's place, such as ``"nhs"``, or the folder of one's own, such as ``"my_pack/"``,
+    gives its linked tables for ``people`` invented people, the first of whom are the same however many there are.
+    ``faults`` plants its faults for training (``.answers`` is the key to them), and ``link`` names people by
+    ``"nhs_number"`` or by ``"pseudonym"`` (left out: as the pack says).
 
     Raises:
         UserError: with the remedy, where the schema cannot be satisfied.
@@ -82,9 +83,9 @@ def dummy(
     for label, value in (("faults", faults), ("progress", progress)):
         if not isinstance(value, bool):
             raise UserError(f"{label} must be True or False, not {shown(value)}")
-    if isinstance(schema, str) and not Path(schema).suffix:
+    if is_pack(schema):
         if rows is not None:
-            raise UserError(f"a pack has people, not rows: say pets.dummy({schema!r}, people={shown(rows)})")
+            raise UserError(f"a pack has people, not rows: say pets.dummy({str(schema)!r}, people={shown(rows)})")
         return _pack(schema, people, seed, query, faults=faults, link=link, progress=progress)
     if people is not None or faults:
         raise UserError("people and faults are for packs, such as pets.dummy('nhs', people=1000); a schema takes rows")
@@ -106,13 +107,20 @@ def dummy(
 
 
 def _pack(
-    name: str, people: int | None, seed: int, query: Query | None, *, faults: bool, link: str, progress: bool
+    name: str | Path,
+    people: int | None,
+    seed: int,
+    query: Query | None,
+    *,
+    faults: bool,
+    link: str | None,
+    progress: bool,
 ) -> Dummy:
     if query is not None:
         raise UserError(
             "a pack is made without a query; leave query out, or give the pack's schema instead of its name"
         )
-    if not isinstance(link, str):
+    if link is not None and not isinstance(link, str):
         raise UserError(f"link must be nhs_number or pseudonym, not {shown(link)}")
     pack = load_pack(name, link)
     number = whole_between("people", 1000 if people is None else people, 1, MAX_PEOPLE)

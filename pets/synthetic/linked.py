@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from pets.common.progress import bar
 from pets.synthetic.dummy_data.dataset import Dummy
 from pets.synthetic.dummy_data.manifest import manifest
+from pets.synthetic.packs.declared import Pack
 from pets.synthetic.packs.faults import plant
-from pets.synthetic.packs.generator import BLOCK, make
-from pets.synthetic.packs.pack import Pack
+from pets.synthetic.packs.generator import ends, make
 from pets.synthetic.packs.render import dictionary, render
 
 
@@ -25,7 +24,7 @@ def linked(pack: Pack, people: int, seed: int, *, faults: bool = False, progress
     import pyarrow as pa
 
     parts: dict[str, list[Any]] = {table.name: [] for table in pack.files}
-    with bar(math.ceil(people / BLOCK), "people", unit="block", show=progress) as moved:
+    with bar(sum(1 for _ in ends(people)), "people", unit="block", show=progress) as moved:
         for block in make(pack, people, seed):
             for table in pack.files:
                 parts[table.name].append(render(table, block[table.name]))

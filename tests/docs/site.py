@@ -25,7 +25,7 @@ PACKAGES = ("pets", "pets.he", "pets.federated", "pets.service", "pets.sdc", "pe
 CONTENTS = {
     "Learn": [
         "docs/guide",
-        "docs/dummy_data",
+        *("docs/dummy_data", "docs/own_pack"),
         "docs/service",
         "docs/airlock",
         "docs/federated",
@@ -51,7 +51,13 @@ CONTENTS = {
         "notebooks/federated_hospitals",
         "notebooks/hidden_cells",
     ],
-    "Look up": ["docs/manual", "docs/schema_reference", "docs/command_reference", *(f"api/{p}" for p in PACKAGES)],
+    "Look up": [
+        "docs/manual",
+        "docs/schema_reference",
+        "docs/pack_reference",
+        "docs/command_reference",
+        *(f"api/{p}" for p in PACKAGES),
+    ],
     "Proofs": [
         f"docs/proofs/{name}"
         for name in (

@@ -5,7 +5,7 @@ Nothing here knows how a row was made. Tables are linked by the keys that they h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pets.errors import UserError
+from pets.errors import SchemaError, UserError
 from pets.schema.dates import Date
 from pets.schema.domain import Boolean, Domain
 from pets.schema.numeric import Integer, Real
 from pets.synthetic.packs.checkdigits import FORMS
 from pets.synthetic.packs.codelists import Calendar, CodeList
+from pets.synthetic.packs.declared import PERSON, Pack
 from pets.synthetic.packs.field import family
 from pets.synthetic.packs.formula import Formula, Scope, evaluate
 from pets.synthetic.packs.functions import FUNCTIONS
-from pets.synthetic.packs.pack import PERSON, Pack
 from pets.synthetic.packs.values import Values, coded
 
 
@@ -51,8 +51,13 @@ def check(pack: Pack, tables: Mapping[str, Any]) -> list[Verdict]:
     out = []
     for table in pack.files:
         scope = world.scope(table.name)
+        people = world.values(table.name, pack.person_of(table.name))
+        many = np.bincount(people.data, minlength=1)[people.data] > table.max_rows
+        out.append(Verdict(table.name, f"nobody has more than {table.max_rows} rows", np.flatnonzero(many)))
         for name, formula in table.checks.items():
             kept = evaluate(formula, scope)
+            if kept.kind != "truth":
+                raise SchemaError(f"{formula.at}: this check is no condition; write such as admitted <= discharged")
             out.append(Verdict(table.name, name, np.flatnonzero(~(kept.data.astype(bool) | kept.holes))))
         for column, domain in pack.schema.table(table.name).columns.items():
             outside = world.outside(table.name, column, domain)
@@ -184,6 +189,12 @@ class _Checking(Scope):
         return self.column(PERSON).data.astype(np.int64)
 
     @property
+    def died(self) -> npt.NDArray[np.bool_]:
+        """Where the person has a date of death in the first table."""
+        found = self.column(f"{self._world.pack.root}.date_of_death")
+        return ~found.holes
+
+    @property
     def random(self) -> np.random.Generator:
         """A check leaves nothing to chance."""
         raise ValueError("a check draws no random numbers")
@@ -211,15 +222,18 @@ class _Checking(Scope):
     # what only checks may call: whole tables are looked at ------------------------------------------------------------
 
     def _unique(self, value: Values) -> Values:
+        """No other row has the same value."""
         counts = np.bincount(value.data[~value.holes], minlength=max(1, len(value.labels)))
         return Values("truth", (counts[value.data] <= 1) | value.holes)
 
     def _refers(self, value: Values, table: str, key: str) -> Values:
+        """Another table has the value in its column."""
         column = next(name for name, held in self._linked.items() if held is value)
         place = self._world.place(self._table, self._name(self._table, column), table, self._name(table, key))
         return Values("truth", (place >= 0) | value.holes)
 
     def _within(self, value: Values, link: Values, table: str, key: str, first: str, last: str) -> Values:
+        """The value lies between two columns of the row that a key links to."""
         column = next(name for name, held in self._linked.items() if held is link)
         place = self._world.place(self._table, column, table, key)
         low, high = (self._world.values(table, name).take(place) for name in (first, last))
@@ -228,10 +242,12 @@ class _Checking(Scope):
         )
 
     def _no_gaps(self, name: str) -> Values:
+        """No column of a family has a value after one that has none."""
         there = np.array([~slot.holes for slot in self.family(name)])
         return Values("truth", ~(there[1:] & ~there[:-1]).any(axis=0))
 
     def _each(self, form: str, name: str) -> Values:
+        """Every column of a family has a form."""
         out = np.ones(self.rows, dtype=bool)
         for slot in self.family(name):
             good = np.array([FORMS[form](label) for label in slot.labels])
@@ -239,6 +255,7 @@ class _Checking(Scope):
         return Values("truth", out)
 
     def _every(self, name: str, low: Values, high: Values) -> Values:
+        """Every column of a family lies between two values."""
         out = np.ones(self.rows, dtype=bool)
         for slot in self.family(name):
             inside = (low.data <= slot.data) & (slot.data <= high.data)
@@ -246,6 +263,7 @@ class _Checking(Scope):
         return Values("truth", out)
 
     def _among(self, value: Values, name: str) -> Values:
+        """A column of a family has the value."""
         out = value.holes.copy()
         for slot in self.family(name):
             place = {label: i for i, label in enumerate(slot.labels)}
@@ -271,3 +289,9 @@ class _Some(Scope):
 
     def part(self, rows: npt.NDArray[np.bool_]) -> Scope:
         return _Some(self._whole, self._place[rows])
+
+
+CHECKS: dict[str, Callable[..., Values]] = {
+    name: getattr(_Checking, f"_{name}") for name in ("unique", "refers", "within", "no_gaps", "each", "every", "among")
+}
+"""What only checks may call, beside the functions of formulas: they look at whole tables."""

@@ -13,6 +13,10 @@ import numpy.typing as npt
 
 from pets.errors import SchemaError, did_you_mean, shown
 from pets.synthetic.packs.checkdigits import FORMS
+from pets.synthetic.packs.grammar import CALENDAR, CODES, MADE, NUMBERED, mapping, named, text, whole
+
+MAX_CODES = 100_000
+MAX_WEIGHT = 10**9
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,12 @@ class CodeList:
 
     def __post_init__(self) -> None:
         where = f"code list {self.name!r}"
-        if not self.codes:
-            raise SchemaError(f"{where} has no codes")
+        if not 1 <= len(self.codes) <= MAX_CODES:
+            raise SchemaError(f"{where} must have 1 to {MAX_CODES:,} codes, and has {len(self.codes):,}")
         if self.form is not None and self.form not in FORMS:
             raise SchemaError(f"{where}: there is no form {self.form!r}{did_you_mean(self.form, FORMS)}")
-        if self.form is not None:
-            for code in self.codes:
-                if not FORMS[self.form](code):
-                    raise SchemaError(f"{where}: {code!r} is no valid {self.form} code; check its digits")
+        if self.form is not None and not all(map(FORMS[self.form], self.codes)):
+            raise SchemaError(f"{where} has codes that are no valid {self.form} codes; check their digits")
         groups = {len(weights) for weights in self.weights}
         if len(groups) != 1 or len(self.weights) != len(self.codes):
             raise SchemaError(f"{where}: give every code one weight, or the same number of weights")
@@ -85,36 +87,42 @@ def code_list(name: str, form: Mapping[str, Any]) -> CodeList:
     >>> code_list("sex", {"source": "HES", "values": {"1": "49 | male", "2": "51 | female"}}).terms
     ('male', 'female')
     """
-    known = ("source", "about", "form", "values", "numbered")
-    for key in form:
-        if key not in known:
-            raise SchemaError(f"code list {name!r}: {shown(key)} is not a setting{did_you_mean(key, known)}")
-    if not isinstance(form.get("source"), str):
-        raise SchemaError(f"code list {name!r} needs its source")
+    mapping(form, CODES)
+    source = text(form.get("source", MADE), f"the source of code list {name!r}")
     if ("values" in form) == ("numbered" in form):
         raise SchemaError(f"code list {name!r} needs either values or numbered")
     if "numbered" in form:
-        given = form["numbered"]
-        try:
-            numbers = range(int(given["from"]), int(given["to"]) + 1)
-            codes = tuple(f"{given['prefix']}{number:0{int(given['digits'])}d}" for number in numbers)
-        except (KeyError, TypeError, ValueError):
-            raise SchemaError(f"code list {name!r}: numbered needs prefix, digits, from and to") from None
+        given = mapping(form["numbered"], NUMBERED)
+        low, high = (whole(given[end], end, 0, 10**12) for end in ("from", "to"))
+        if high - low >= MAX_CODES:
+            raise SchemaError(f"code list {name!r} has at most {MAX_CODES:,} codes; bring 'from' and 'to' nearer")
+        prefix, digits = text(given["prefix"], "prefix", 100), whole(given["digits"], "digits", 1, 12)
+        codes = tuple(f"{prefix}{number:0{digits}d}" for number in range(low, high + 1))
         pairs: list[tuple[tuple[float, ...], str]] = [((1.0,), "")] * len(codes)
     else:
-        codes = tuple(form["values"])
-        pairs = [_weighed(name, code, text) for code, text in form["values"].items()]
+        codes = tuple(named(form["values"], f"the values of code list {name!r}"))
+        pairs = [weighed(name, code, given, form.get("form")) for code, given in (form["values"] or {}).items()]
     terms, weights = tuple(term for _, term in pairs), tuple(weight for weight, _ in pairs)
-    return CodeList(name, form["source"], form.get("form"), codes, terms, weights)
+    return CodeList(name, source, form.get("form"), codes, terms, weights)
 
 
-def _weighed(name: str, code: str, text: object) -> tuple[tuple[float, ...], str]:
-    weights, _, term = str(text).partition("|")
+def weighed(name: str, code: str, given: object, form: object = None) -> tuple[tuple[float, ...], str]:
+    """A code's weights, one for each group of rows, and what it means; a code of another form is refused."""
+    text(code, f"a code of code list {name!r}", 100)
+    if isinstance(form, str) and form in FORMS and not FORMS[form](code):
+        raise SchemaError(f"code list {name!r}: {code!r} is no valid {form} code; check its digits")
+    weights, _, term = ("" if given is None else str(given)).partition("|")
+    return _weights(weights, f"code list {name!r}: {code!r} needs 'weight | term'", given) or (1.0,), term.strip()
+
+
+def _weights(written: str, needs: str, given: object) -> tuple[float, ...]:
     try:
-        found = tuple(float(weight) for weight in weights.split())
+        found = tuple(float(weight) for weight in written.split())
     except ValueError:
-        raise SchemaError(f"code list {name!r}: {code!r} needs 'weight | term', not {shown(text)}") from None
-    return found or (1.0,), term.strip()
+        raise SchemaError(f"{needs}, not {shown(given)}") from None
+    if not all(0 <= weight <= MAX_WEIGHT for weight in found):
+        raise SchemaError(f"{needs}, and weights must not be negative nor above {MAX_WEIGHT:,}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -143,18 +151,24 @@ def calendar(name: str, form: Mapping[str, Any]) -> Calendar:
     >>> calendar("even", {"spans": {"2020-04-01..2020-06-30": "0.5"}}).spans[0][2]
     0.5
     """
-    for key in form:
-        if key not in ("months", "weekdays", "spans", "about"):
-            raise SchemaError(f"calendar {name!r}: {shown(key)} is not a setting")
-    try:
-        months = tuple(float(weight) for weight in str(form.get("months", "1 " * 12)).split())
-        weekdays = tuple(float(weight) for weight in str(form.get("weekdays", "1 " * 7)).split())
-        spans: list[tuple[int, int, float]] = []
-        for span, factor in (form.get("spans") or {}).items():
+    mapping(form, CALENDAR)
+    needs = f"calendar {name!r} needs months and weekdays of plain weights"
+    months, weekdays = (
+        _weights(str(form.get(part, "1 " * size)), needs, form.get(part))
+        for part, size in (("months", 12), ("weekdays", 7))
+    )
+    if len(months) != 12 or len(weekdays) != 7 or not any(months) or not any(weekdays):
+        raise SchemaError(f"calendar {name!r} needs 12 months and 7 weekdays, of each at least one above 0")
+    spans: list[tuple[int, int, float]] = []
+    for span, factor in named(form.get("spans"), "spans").items():
+        try:
             start, end = (dt.date.fromisoformat(day).toordinal() - 719163 for day in span.split(".."))
-            spans.append((start, end, float(factor)))
-    except ValueError:
-        raise SchemaError(f"calendar {name!r} needs months and weekdays of plain weights and spans of days") from None
-    if len(months) != 12 or len(weekdays) != 7 or min(months + weekdays) <= 0:
-        raise SchemaError(f"calendar {name!r} needs 12 months and 7 weekdays, each above 0")
+        except ValueError:
+            raise SchemaError(
+                f"calendar {name!r}: a span is two days, such as 2020-03-23..2020-06-30, not {shown(span)}"
+            ) from None
+        found = _weights(str(factor), f"calendar {name!r}: a span needs one weight", factor)
+        if len(found) != 1:
+            raise SchemaError(f"calendar {name!r}: a span needs one weight, not {shown(factor)}")
+        spans.append((start, end, found[0]))
     return Calendar(name, months, weekdays, tuple(spans))

@@ -16,10 +16,13 @@ import numpy.typing as npt
 from pets.synthetic.dummy_data.fill import stream
 from pets.synthetic.packs.check import Tables
 from pets.synthetic.packs.checkdigits import reserved_numbers
-from pets.synthetic.packs.pack import Fault, Pack
+from pets.synthetic.packs.declared import Fault, Pack
 
 MIN_VALUES = 3
 """Of every fault at least so many are planted, where so many rows may bear it."""
+
+WRITTEN = ("set", "number", "day")
+"""Kinds that write a value of their own, also where there was none."""
 
 Rows = npt.NDArray[np.int64]
 Planted = tuple[Any, list[dict[str, Any]]]
@@ -36,6 +39,10 @@ def plant(pack: Pack, tables: Mapping[str, Any], seed: int) -> tuple[dict[str, A
     for fault in sorted(pack.faults, key=lambda fault: fault.kind == "repeat"):
         random = stream(seed, pack.name, "fault", fault.name)
         free = whole.matching(fault.table, fault.where) & ~used[fault.table][: tables[fault.table].num_rows]
+        for column in fault.columns if fault.kind not in WRITTEN else ():  # what has no value bears no such fault
+            free &= ~np.asarray(tables[fault.table].column(column).is_null())
+        if fault.kind == "later":
+            free &= whole.scope(fault.table).died
         able = np.flatnonzero(free)
         wanted = min(len(able), max(MIN_VALUES, round(fault.share * len(able))))
         rows = np.sort(random.choice(able, size=wanted, replace=False))

@@ -8,16 +8,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pets.errors import SchemaError, did_you_mean
+from pets.errors import SchemaError, did_you_mean, shown
 from pets.schema.dates import Date
 from pets.schema.domain import Boolean, Category, Domain, Identifier
 from pets.schema.numeric import Integer, Real
 from pets.synthetic.packs.codelists import CodeList
 from pets.synthetic.packs.formula import Formula, read
 from pets.synthetic.packs.functions import FUNCTIONS, GROUPED
+from pets.synthetic.packs.grammar import KINDS, OPTIONS
 
-KINDS = ("person", "id", "codes", "values", "day", "whole", "real", "truth", "text")
+MAX_SLOTS = 99
+"""Columns of a family at most."""
+
 _SLOTS = re.compile(r"(.+)_\[(\d+)-(\d+)\]")
+_NUMBER = r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?"
+_DETAIL = {
+    "person": r"",
+    "id": r"(?:[1-9][0-9]?)?",
+    "codes": r"\S+(?: \S+)*",
+    "values": r"\S+(?: \S+)*",
+    "day": r"(?:[0-9-]{10}\.\.[0-9-]{10})?",
+    "whole": r"-?[0-9]{1,15}\.\.-?[0-9]{1,15}",
+    "real": rf"{_NUMBER}\.\.{_NUMBER} {_NUMBER}",
+    "truth": r"",
+    "text": r"",
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +41,7 @@ class Field:
 
     Attributes:
         name: the field's name, or the family's pattern.
-        kind: one of ``KINDS``; empty for a working column, which no file holds (its name begins with ``_``).
+        kind: one of ``grammar.KINDS``; empty for a working column, which no file holds (its name begins with ``_``).
         detail: what the kind needs: names of code lists, values, bounds.
         formula: how it is made.
         about: what it means.
@@ -103,15 +118,24 @@ def field(name: str, text: Any, source: str, lists: Mapping[str, CodeList]) -> F
     ('values', ('1', '2'), '9')
     """
     if not isinstance(text, str):
-        raise SchemaError(f"field {name!r} needs a line 'type | formula | meaning'")
+        raise SchemaError(f"field {name!r} needs a line 'type | formula | meaning', not {shown(text)}")
     if name.startswith("_"):
         return Field(name, "", (), read(text, FUNCTIONS, GROUPED))
+    if text.count("|") > 3:
+        raise SchemaError(f"field {name!r} has more than 'type | formula | meaning | source'; a | ends each part")
     kind, formula, about, *rest = [part.strip() for part in text.split("|")] + [""] * max(0, 2 - text.count("|"))
-    word, *detail = kind.split()
+    word, *detail = kind.split() or [""]
     if word not in KINDS:
-        raise SchemaError(f"field {name!r}: there is no type {word!r}{did_you_mean(word, KINDS)}")
+        raise SchemaError(f"field {name!r}: there is no type {shown(word)}{did_you_mean(word, KINDS)}")
     options = {key: value for key, _, value in (part.partition("=") for part in detail if "=" in part)}
     plain = tuple(part for part in detail if "=" not in part and part != "distinct")
+    if re.fullmatch(_DETAIL[word], " ".join(plain)) is None:
+        raise SchemaError(f"field {name!r} has the type {shown(kind)}; write it as in {KINDS[word][0]!r}")
+    found = _SLOTS.fullmatch(name)
+    if found is not None and not 1 <= int(found[3][:9]) - int(found[2][:9]) + 1 <= MAX_SLOTS:
+        raise SchemaError(
+            f"field {name!r} is a family of 1 to {MAX_SLOTS} columns, such as DIAG_[01-20]; mend its range"
+        )
     if word == "codes":
         for listed in plain:
             if listed not in lists:
@@ -121,8 +145,8 @@ def field(name: str, text: Any, source: str, lists: Mapping[str, CodeList]) -> F
     if not about:
         raise SchemaError(f"field {name!r} needs its meaning, after a second |")
     for key in options:
-        if key not in ("blank", "nulls"):
-            raise SchemaError(f"field {name!r}: {key!r} is not a setting{did_you_mean(key, ('blank', 'nulls'))}")
+        if key not in OPTIONS:
+            raise SchemaError(f"field {name!r}: {shown(key)} is not a setting{did_you_mean(key, OPTIONS)}")
     return Field(
         name,
         word,

@@ -37,13 +37,20 @@ STEPS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 LAZY = ("only", "where", "case", "implies")
 """Their branches are computed for the rows that need them, and for no other."""
 
+MAX_TEXT, MAX_DEPTH, MAX_CONSTANT = 2_000, 60, 2**53
+"""The most characters of a formula, how deep its parts may stand in each other, and its greatest number."""
+
+SLIPS = (ValueError, TypeError, KeyError, AttributeError, IndexError, ArithmeticError, AssertionError, StopIteration)
+"""What numpy raises where a formula's parts do not go together."""
+
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula that has been read: its text and its tree."""
+    """A formula that has been read: its text, its tree, and where it stands (``my_pack/visits.yaml:12``)."""
 
     text: str
     tree: ast.expr
+    at: str = ""
 
     def names(self) -> Iterator[str]:
         """Every column that it uses: ``name``, or ``table.name``; a family of numbered columns as ``name[]``."""
@@ -63,12 +70,16 @@ def read(text: object, functions: Collection[str], whole: Collection[str] = ()) 
 
     ``whole`` names the functions that need all rows of a table at once.
     """
-    if not isinstance(text, str) or not text.strip() or len(text) > 2_000:
+    if not isinstance(text, str) or not text.strip():
         raise SchemaError(f"a formula is a text such as 'ADMIDATE + 3', not {shown(text)}")
+    if len(text) > MAX_TEXT:
+        raise SchemaError(f"a formula has at most {MAX_TEXT:,} characters; give its parts working columns of their own")
     try:
         tree = ast.parse(text.strip().replace("\n", " "), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError):
-        raise SchemaError(f"the formula {text!r} cannot be read") from None
+    except (SyntaxError, ValueError):
+        raise SchemaError(f"the formula {shown(text)} cannot be read; write it as in 'ADMIDATE + 3'") from None
+    except (RecursionError, MemoryError):
+        raise SchemaError(_DEEP) from None
     _check(tree, functions)
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in LAZY[:3]:
@@ -82,14 +93,21 @@ def read(text: object, functions: Collection[str], whole: Collection[str] = ()) 
     return Formula(text, tree)
 
 
-def _check(node: Any, functions: Collection[str]) -> None:
+_DEEP = f"a formula's parts stand at most {MAX_DEPTH} deep in each other; give some a working column of their own"
+
+
+def _check(node: Any, functions: Collection[str], depth: int = 0) -> None:
+    if depth > MAX_DEPTH:
+        raise SchemaError(_DEEP)
     match node:
+        case ast.Constant(value=int() | float() as number) if not -MAX_CONSTANT <= number <= MAX_CONSTANT:
+            raise SchemaError("a number in a formula lies between -2^53 and 2^53; write a smaller one")
         case ast.Name() | ast.Constant(value=bool() | int() | float() | str()) | ast.Attribute(value=ast.Name()):
             return
         case ast.Subscript(value=ast.Name(), slice=ast.Name(id="slot")):
             return
         case ast.UnaryOp(op=ast.USub() | ast.Not(), operand=inner):
-            return _check(inner, functions)
+            return _check(inner, functions, depth + 1)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in STEPS:
             parts = [left, right]
         case ast.BoolOp(values=parts):
@@ -102,9 +120,10 @@ def _check(node: Any, functions: Collection[str]) -> None:
             if name not in functions and name not in LAZY:
                 raise SchemaError(f"there is no function {name!r}{did_you_mean(name, [*functions, *LAZY])}")
         case _:
-            raise SchemaError(f"{ast.unparse(node)!r} is refused in a formula; write columns, constants and functions")
+            what = shown(ast.unparse(node))
+            raise SchemaError(f"{what} is refused in a formula; write columns, constants and functions")
     for part in parts:
-        _check(part, functions)
+        _check(part, functions, depth + 1)
 
 
 class Scope:
@@ -133,11 +152,14 @@ class Scope:
 
 
 def evaluate(formula: Formula, scope: Scope) -> Values:
-    """The formula's value in every row; raises ``ValueError`` naming the formula where kinds do not go together."""
+    """The formula's value in every row; raises :class:`SchemaError` with its line where kinds do not go together."""
     try:
-        return _value(formula.tree, scope, scope.lenient)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"the formula {formula.text!r}: {error}") from error
+        with np.errstate(all="ignore"):
+            return _value(formula.tree, scope, scope.lenient)
+    except SLIPS as error:
+        why = str(error) if isinstance(error, ValueError) else "its parts do not go together; look at their kinds"
+        where = f"{formula.at}: " if formula.at else ""
+        raise SchemaError(f"{where}the formula {shown(formula.text)} cannot be reckoned: {why}") from error
 
 
 def _value(node: Any, scope: Scope, lenient: bool) -> Values:

@@ -19,6 +19,8 @@ from pets.synthetic.packs.values import Values, aligned, chosen, coded, constant
 
 Function = Callable[..., Values]
 FUNCTIONS: dict[str, Function] = dict(CHANCE)
+MAX_TEXT = 200
+
 GROUPED = ("number", "total", "following", "preceding", "running", "ordered", "key")
 """These need every row of a parent, so they stand outside the branches of a case."""
 
@@ -167,6 +169,8 @@ def left(scope: Maker, value: Values, letters: int) -> Values:
 @_function
 def digits(scope: Maker, value: Values, width: int) -> Values:
     """A whole number with zeros before it."""
+    if not 1 <= width <= 20:
+        raise ValueError("digits() writes 1 to 20 digits")
     return labelled(value.data, lambda number: f"{number:0{width}d}", value.empty)
 
 
@@ -185,6 +189,8 @@ def join(scope: Maker, *parts: Any) -> Values:
         known, codes = np.unique(pair, return_inverse=True)
         size = len(part.labels)
         labels = [out.labels[p // size] + part.labels[p % size] for p in known.tolist()]
+        if any(len(label) > MAX_TEXT for label in labels):
+            raise ValueError(f"join() makes texts of at most {MAX_TEXT} characters")
         empty = None if out.empty is None and part.empty is None else out.holes | part.holes
         out = coded(codes, labels, empty)
     return out
@@ -201,6 +207,8 @@ def term(scope: Maker, name: str, value: Values) -> Values:
 @_function
 def valid(scope: Maker, form: str, value: Values) -> Values:
     """Whether a text has a form, check digits included (see ``pets.synthetic.packs.checkdigits``)."""
+    if form not in FORMS:
+        raise ValueError(f"there is no form {form!r}; there are: {', '.join(FORMS)}")
     good = np.array([FORMS[form](label) for label in value.labels] or [True])
     return Values("truth", good[value.data] | value.holes)
 
@@ -283,9 +291,22 @@ def spread(values: npt.NDArray[np.int64], prime: int) -> npt.NDArray[np.int64]:
     return out
 
 
+PRIMES = {4: 8999, 5: 89989, 6: 899981, 7: 8999993, 8: 89999999} | {
+    9: 899_999_963,
+    10: 8_999_999_993,
+    11: 89_999_999_993,
+    12: 899_999_999_981,
+}
+"""By its digits, the prime modulo which a key is spread: below the number of numbers that have so many digits."""
+
+
 @_function
 def key(scope: Maker, width: int) -> Values:
     """A number of so many digits that no other row of the table has, in no visible order."""
-    prime = {9: 899_999_963, 10: 8_999_999_993, 11: 89_999_999_993, 12: 899_999_999_981}[width]
+    if width not in PRIMES:
+        raise ValueError(f"key() makes numbers of 4 to 12 digits; write key(10), not key({width})")
+    prime = PRIMES[width]
+    if scope.before + scope.rows > prime:
+        raise ValueError(f"key({width}) has too few numbers for so many rows; write key({min(12, width + 2)})")
     place = np.arange(scope.before, scope.before + scope.rows, dtype=np.int64)
     return whole(10 ** (width - 1) + spread(place, prime))

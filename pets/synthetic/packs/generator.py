@@ -1,7 +1,8 @@
 """The engine of packs: people first, then what happens to them, table by table and column by column.
 
 People are made in blocks. Every column of a block has its own stream of random numbers, so the same seed gives the
-same rows, and a field that is added to a pack leaves the others as they were.
+same rows, and a field that is added to a pack leaves the others as they were. Blocks are made whole, and of the last
+one those people are kept who were asked for: the first people are the same whatever the population's size.
 """
 
 from __future__ import annotations
@@ -13,18 +14,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pets.errors import UserError
+from pets.errors import SchemaError, UserError
 from pets.synthetic.dummy_data.fill import stream
 from pets.synthetic.packs.checkdigits import reserved_numbers
 from pets.synthetic.packs.codelists import Calendar, CodeList
+from pets.synthetic.packs.declared import PERSON, Pack, PackTable
 from pets.synthetic.packs.field import Field, family
-from pets.synthetic.packs.formula import Scope, evaluate
+from pets.synthetic.packs.formula import Formula, Scope, evaluate
 from pets.synthetic.packs.functions import FUNCTIONS, spread
-from pets.synthetic.packs.pack import PERSON, Pack, PackTable
+from pets.synthetic.packs.random_functions import FIRST_DAY, LAST_DAY
 from pets.synthetic.packs.values import Values, stacked
 
-BLOCK = 50_000
+BLOCK = 25_000
+FIRST_BLOCKS = (1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000)
+"""Where the first blocks end, for few people; the others have so many as ``BLOCK``."""
+
 MAX_PEOPLE = 10_000_000
+MAX_ROWS = 4_000_000
+"""Of one table in a block."""
 
 Index = npt.NDArray[np.int64]
 
@@ -49,8 +56,8 @@ class Made:
 class Making(Scope):
     """The scope of a table that is being made."""
 
-    def __init__(self, block: Block, table: Made, name: str, before: int = 0) -> None:
-        self.rows, self.before, self.group = table.rows, before, table.group
+    def __init__(self, block: Block, table: Made, name: str, before: int = 0, own: str = "") -> None:
+        self.rows, self.before, self.group, self._own = table.rows, before, table.group, own
         self._block, self._table, self._name = block, table, name
         self._column, self._linked = "", dict[str, Values]()
         self._random: np.random.Generator | None = None
@@ -91,6 +98,8 @@ class Making(Scope):
 
     def _find(self, name: str) -> Values:
         other, dot, column = name.partition(".")
+        if dot and other == self._own:
+            return self._table.columns[column]
         if dot:
             return self._block.made[other].columns[column].take(self._table.links[other])
         if name in ("start", "end"):
@@ -149,54 +158,114 @@ def make(pack: Pack, people: int, seed: int) -> Iterator[dict[str, Made]]:
 
     Raises :class:`UserError` where there are more people than the pack can name.
     """
-    everyone = person_ids(pack, people, seed)
-    for first in range(0, people, BLOCK):
-        block = Block(pack, seed, first // BLOCK, everyone[first : first + BLOCK])
+    everyone, last = person_ids(pack, people, seed), 0
+    before = dict.fromkeys(pack.tables, 0)
+    for number, end in enumerate(ends(people)):
+        block = Block(pack, seed, number, everyone[last:end])
         for table in pack.tables.values():
-            block.made[table.name] = _make_table(block, table)
-        yield block.made
+            block.made[table.name], rows = _make_table(block, table, before[table.name])
+            before[table.name] += rows
+        yield block.made if end <= people else _first(block, people - last)
+        last = end
+
+
+def ends(people: int) -> Iterator[int]:
+    """Where the blocks end that hold so many people.
+
+    >>> list(ends(1_500)), list(ends(60_000))[-3:]
+    ([1000, 2000], [25000, 50000, 75000])
+    """
+    end = 0
+    for end in (*(first for first in FIRST_BLOCKS if first < BLOCK), BLOCK):
+        yield end
+        if end >= people:
+            return
+    while end < people:
+        end += BLOCK
+        yield end
+
+
+def _first(block: Block, people: int) -> dict[str, Made]:
+    """What is made of the first people of a block."""
+    root = block.pack.root
+    out = {root: block.made[root].filtered(np.arange(len(block.people)) < people)}
+    return out | {name: made.filtered(made.links[root] < people) for name, made in block.made.items() if name != root}
 
 
 def person_ids(pack: Pack, people: int, seed: int) -> Index:
-    """One number for each person, in no visible order: NHS numbers of the test block, or pseudonyms."""
+    """One number for each person of whole blocks, in no visible order: NHS numbers of the test block, or pseudonyms.
+
+    The people of the last block who were not asked for share a number where there are no more.
+    """
+    *_, whole = ends(people)
     shift = int(stream(seed, pack.name, "person").integers(0, 2**31))
     if pack.link == "pseudonym":
-        return 10**15 + spread((np.arange(people, dtype=np.int64) + shift), 899_999_999_981) * 10_000
+        return 10**15 + spread((np.arange(whole, dtype=np.int64) + shift), 899_999_999_981) * 10_000
     numbers = reserved_numbers()
     if people > len(numbers):
         raise UserError(
             f"{people:,} people cannot each have an NHS number: only {len(numbers):,} valid ones are reserved for "
             f"tests (those that begin with 999); ask for at most {len(numbers):,} people, or link by pseudonym"
         )
-    return numbers[stream(seed, pack.name, "person").permutation(len(numbers))[:people]]
+    order = stream(seed, pack.name, "person").permutation(len(numbers))
+    return numbers[order[np.arange(whole) % len(numbers)]]
 
 
-def _make_table(block: Block, table: PackTable) -> Made:
+def _make_table(block: Block, table: PackTable, before: int) -> tuple[Made, int]:
+    """The table, and how many rows it had before some were dropped: keys count them."""
     made = _rows(block, table)
-    # keys count from here: no block has so many rows, so no two blocks share a key
-    scope = Making(block, made, table.name, block.number * 2**22)
+    scope = Making(block, made, table.name, before)
     for one in table.fields:
-        try:
-            _make_field(one, scope, made)
-        except ValueError as error:
-            raise ValueError(f"{block.pack.name}: table {table.name!r}, field {one.name!r}: {error}") from error
+        _make_field(one, scope, made)
+    rows = made.rows
     if table.keep is not None:
-        wanted = evaluate(table.keep, scope.at("keep"))
-        made = made.filtered(wanted.data & ~wanted.holes)
-    return made
+        made = made.filtered(condition(table.keep, scope.at("keep")))
+    return made, rows
 
 
 def _make_field(one: Field, scope: Making, made: Made) -> None:
     if one.family is None:
-        made.columns[one.name] = evaluate(one.formula, scope.at(one.name))
+        made.columns[one.name] = _fitting(one, evaluate(one.formula, scope.at(one.name)))
         if one.kind == "person":
             made.columns[PERSON] = made.columns[one.name]
         return
     slots: list[Values] = []
     for name in one.names:
         scope.set_slot(name[len(one.family) + 1 :])
-        slots.append(evaluate(one.formula, scope.at(name)))
+        slots.append(_fitting(one, evaluate(one.formula, scope.at(name))))
     made.columns.update(zip(one.names, _without_repeats(slots) if one.distinct else slots, strict=True))
+
+
+_GIVES = {
+    "person": ("whole", "text"),
+    "id": ("whole", "text"),
+    "codes": ("text",),
+    "values": ("text",),
+    "text": ("text",),
+    "day": ("day",),
+    "whole": ("whole",),
+    "real": ("real", "whole"),
+    "truth": ("truth",),
+}
+
+
+def _fitting(one: Field, values: Values) -> Values:
+    """The values, where they are of the field's type."""
+    if one.hidden or (values.empty is not None and values.empty.all()):
+        return values
+    if values.kind not in _GIVES[one.kind]:
+        told = {"text": "texts", "day": "days", "minute": "moments", "truth": "yes or no"}
+        found = told.get(values.kind, f"{values.kind} numbers")
+        raise SchemaError(
+            f"{one.formula.at}: field {one.name!r} is of type {one.kind}, and its formula gives {found}; "
+            "change the type or the formula"
+        )
+    there = values.data if values.empty is None else values.data[~values.empty]
+    beyond = values.kind == "day" and len(there) and not FIRST_DAY <= there.min() <= there.max() <= LAST_DAY
+    if beyond or (values.kind == "real" and not np.isfinite(there).all()):
+        what = "days beyond the years 1 to 9999" if beyond else "a number without an end, as after division by 0"
+        raise SchemaError(f"{one.formula.at}: field {one.name!r} gives {what}; bound it with least() and greatest()")
+    return values
 
 
 def _without_repeats(slots: list[Values]) -> list[Values]:
@@ -216,6 +285,14 @@ def _without_repeats(slots: list[Values]) -> list[Values]:
     return whole + slots[used:]
 
 
+def condition(formula: Formula, scope: Scope) -> npt.NDArray[np.bool_]:
+    """Where a condition holds."""
+    found = evaluate(formula, scope)
+    if found.kind != "truth":
+        raise SchemaError(f"{formula.at}: this is no condition; write such as has(discharged) or age >= 18")
+    return np.asarray(found.data.astype(bool) & ~found.holes)
+
+
 def _rows(block: Block, table: PackTable) -> Made:
     if table.rows[0].each == "nobody":
         size = len(block.people)
@@ -223,14 +300,20 @@ def _rows(block: Block, table: PackTable) -> Made:
     parts: list[tuple[str, Index, Index]] = []
     for turn, rows in enumerate(table.rows):
         parent = block.made[rows.each]
-        scope = Making(block, parent, f"{table.name} {turn}")
+        scope = Making(block, parent, f"{table.name} {turn}", own=rows.each)
         times = np.ones(parent.rows, dtype=np.int64)
         if rows.times is not None:
             found = evaluate(rows.times, scope.at("times"))
-            times = np.clip(np.where(found.holes, 0, found.data), 0, rows.most)
+            if found.kind not in ("whole", "real"):
+                raise SchemaError(f"{rows.times.at}: times gives no numbers; write such as poisson(3)")
+            times = np.clip(np.where(found.holes, 0, found.data), 0, rows.most).astype(np.int64)
         if rows.where is not None:
-            wanted = evaluate(rows.where, scope.at("where"))
-            times = np.where(wanted.data & ~wanted.holes, times, 0)
+            times = np.where(condition(rows.where, scope.at("where")), times, 0)
+        if times.sum() > MAX_ROWS:
+            raise SchemaError(
+                f"{table.at}: table {table.name!r} has more than {MAX_ROWS:,} rows for {len(block.people):,} people; "
+                "lower 'times' or 'most'"
+            )
         index = np.repeat(np.arange(parent.rows, dtype=np.int64), times)
         parts.append((rows.each, index, index))
     names = dict.fromkeys(name for each, _, _ in parts for name in (*block.made[each].links, each))

@@ -10,6 +10,9 @@ import numpy as np
 from pets.synthetic.packs.scope import Maker, numbers, whole
 from pets.synthetic.packs.values import Values
 
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896
+"""The first day of year 1 and the last of year 9999, counted from 1970."""
+
 CHANCE: dict[str, Callable[..., Values]] = {}
 
 
@@ -82,8 +85,10 @@ def day_in(scope: Maker, low: Values, high: Values, name: str = "") -> Values:
     if not name or not len(first) or empty.all():
         days = first + (share * (last - first + 1)).astype(np.int64)
     else:
-        start = int(low.data[~empty].min())
-        busy = scope.calendar(name).busy(start, int(high.data[~empty].max()))
+        start, end = int(low.data[~empty].min()), int(high.data[~empty].max())
+        if not FIRST_DAY <= start <= end <= LAST_DAY:
+            raise ValueError("day_in() draws days of the years 1 to 9999")
+        busy = scope.calendar(name).busy(start, end)
         first, last = np.where(empty, start, low.data) - start, np.where(empty, start, high.data) - start
         wanted = busy[first] + share * (busy[last + 1] - busy[first])
         days = start + np.clip(np.searchsorted(busy, wanted, side="right") - 1, first, last)

@@ -8,9 +8,9 @@ import numpy as np
 
 from pets.schema.domain import Category
 from pets.schema.numeric import Numeric
+from pets.synthetic.packs.declared import Pack, PackTable
 from pets.synthetic.packs.field import Field
 from pets.synthetic.packs.generator import Made
-from pets.synthetic.packs.pack import Pack, PackTable
 from pets.synthetic.packs.values import Values
 
 

@@ -24,12 +24,13 @@ from pets.errors import SchemaError, UserError
 from pets.synthetic.dummy_data.dataset import Dummy
 from pets.synthetic.packs.check import check
 from pets.synthetic.packs.checkdigits import reserved_numbers, snomed
+from pets.synthetic.packs.declared import Pack
 from pets.synthetic.packs.faults import KINDS, plant
 from pets.synthetic.packs.field import field
 from pets.synthetic.packs.formula import Formula, read
 from pets.synthetic.packs.functions import FUNCTIONS, GROUPED
 from pets.synthetic.packs.generator import make
-from pets.synthetic.packs.pack import HOME, Pack, load_pack, read_pack
+from pets.synthetic.packs.pack import HOME, load_pack, read_pack
 
 PEOPLE = 4_000
 NINE = ["demographics", "apc", "op", "ae", "ecds", "sgss", "vaccinations", "deaths"]

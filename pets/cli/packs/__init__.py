@@ -1,0 +1,1 @@
+"""``pets pack``: packs of one's own."""

@@ -320,7 +320,9 @@ def a_regression(draw: Draw[Any], fields: Fields) -> agg.Aggregate | None:
     ]
     if len(terms) > 1 and draw(st.booleans()):
         terms.append((terms[0][0], terms[1][0]))
-    return Moments(where=where(draw, fields), terms=tuple(terms), outcome=outcome)
+    few = all(fields[name].cells <= 1000 for name in (outcome, *(name for term in terms for name in term)))
+    weights = draw(st.sampled_from([None, 1, "1.5", Fraction(7, 3), 20])) if few else None
+    return Moments(where=where(draw, fields), terms=tuple(terms), outcome=outcome, weights=weights)
 
 
 Atom = tuple[str, Any]  # a column, and one of its values (``None``: the number itself)
@@ -349,14 +351,43 @@ def distinct(atoms: list[Atom], fields: Fields) -> tuple[Atom, ...] | None:
     return tuple(left)
 
 
+def wide(domain: Domain) -> bool:
+    return isinstance(domain, Category) and domain.cells > 2
+
+
+def counts_for(node: Moments, fields: Fields, row: Kept) -> Fraction:
+    """How much a row counts: R² over its squared length, at most 1. In 1024ths, rounded down; and the length up, of
+    which each square of a grid step is known to 2^-36."""
+    if node.weights is None:
+        return Fraction(1)
+    length = Fraction(1)
+    for term in node.terms:
+        steps = [name for name in term if fields[name].cells > 2 and not wide(fields[name])]
+        size = Fraction(1)
+        for name in steps:  # in (half) steps from the middle
+            size *= (scaled(fields[name], row.values[name]) * ends(fields[name])) ** 2
+        fine = math.ceil(Fraction(2 ** (36 + sum(wide(fields[name]) for name in term))) / ends_of(steps, fields) ** 2)
+        second = all(row.values[name] != fields[name].values[0] for name in term if wide(fields[name]))  # type: ignore[attr-defined]
+        length += second * size * Fraction(fine, 2**36)
+    return Fraction(min(1024, math.floor(node.weights * 1024 / length)), 1024)
+
+
+def ends(domain: Domain) -> int:
+    """(Half) steps from the middle to an end."""
+    return (domain.cells - 1) // 2 if domain.cells % 2 else domain.cells - 1
+
+
+def ends_of(names: list[str], fields: Fields) -> int:
+    return math.prod(ends(fields[name]) for name in names)
+
+
 def sums_of_products(node: Moments, fields: Fields, rows: list[Kept], _: Query) -> list[Fraction]:
     columns: list[list[Atom]] = [[]]
     for term in node.terms:
         choices: list[list[Atom]] = []
         for name in term:
             domain = fields[name]
-            wide = isinstance(domain, Category) and domain.cells > 2
-            choices.append([(name, value) for value in domain.values[1:]] if wide else [(name, None)])  # type: ignore[attr-defined]
+            choices.append([(name, value) for value in domain.values[1:]] if wide(domain) else [(name, None)])  # type: ignore[attr-defined]
         columns += [list(chosen) for chosen in itertools.product(*choices)]
     outcome: list[Atom] = [(node.outcome, None)]
     pairs = [one + other for place, one in enumerate(columns) for other in columns[place:]]
@@ -368,7 +399,7 @@ def sums_of_products(node: Moments, fields: Fields, rows: list[Kept], _: Query) 
         if key is not None and key not in out:
             out[key] = Fraction(0)
             for row in whole:
-                product = Fraction(1)
+                product = counts_for(node, fields, row)
                 for name, value in atoms:
                     own = row.values[name]
                     product *= scaled(fields[name], own) if value is None else int(own == value)

@@ -69,8 +69,8 @@ class Fit:
         (measure,) = self.release.plan.measures
         noise = noise_of(self.release)
         if noise.exact:
-            return exact(self.design, measure.cells, self.release.values.tolist())
-        return noisy(self.design, measure.cells, self.release.values.tolist(), noise.deviation(0))
+            return exact(self.design, measure, self.release.values.tolist())
+        return noisy(self.design, measure, self.release.values.tolist(), noise.deviation(0))
 
     @property
     def estimable(self) -> bool:
@@ -106,7 +106,7 @@ class Fit:
 
     @property
     def rows(self) -> float:
-        """How many rows it is about: those with a value in every column, counted with noise."""
+        """How many rows it is about: those with a value in every column, counted with noise; their weights' sum."""
         return self._solved.rows
 
     @property
@@ -176,6 +176,12 @@ class Fit:
                 f"Noise is large against what tells terms apart (κ = {found.health:.2g}, below {POOR:g}): intervals "
                 "may be too wide, and coefficients are drawn towards 0."
             )
+        if self.design.weights is not None:
+            out.append(
+                f"Weighted least squares, R² = {float(self.design.weights):.6g}: rows whose scaled terms have a "
+                "greater squared length count less, which lowers the noise. Where the true line is not straight this "
+                "is another line than the ordinary one, which is weights=None."
+            )
         if self.release.mechanism != "none":  # an exact release says so itself
             plan = self.release.plan
             out += clamped_columns(plan.fields, plan.measures[0].columns)
@@ -243,9 +249,10 @@ class Fit:
     def summary(self) -> str:
         """The fit as text: every line comes from released sums."""
         said = self.table
-        head = [f"Straight line: {self.model.formula}", f"Data: {self.release.dataset}, {self.release.plan.source}"]
+        kind = "Straight line" if self.design.weights is None else "Straight line by weighted least squares"
+        head = [f"{kind}: {self.model.formula}", f"Data: {self.release.dataset}, {self.release.plan.source}"]
         about = "" if self.release.mechanism == "none" else "about "
-        facts = f"Rows: {about}{self.rows:,.0f}"
+        facts = f"{'Rows' if self.design.weights is None else 'Rows by weight'}: {about}{self.rows:,.0f}"
         if self.estimable:
             facts += f"; residual standard deviation: {self.residual:,.4g}"
         width = max(4, *(len(term) for term in self.terms))

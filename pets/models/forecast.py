@@ -12,9 +12,9 @@ import numpy as np
 
 from pets.common.integers import Floats
 from pets.dp.calibrate import calibrate
-from pets.models.least_squares import FEW, POOR, Places, back
+from pets.models.least_squares import FEW, POOR, Places, back, kappa_of
 from pets.plan.fitted.design import Design, Monomial, design_of
-from pets.plan.measure import Measure
+from pets.plan.measure import Measure, RowWeight
 from pets.plan.plan import Plan
 from pets.protection.budget import Budget
 from pets.protection.protection import DP, Protection
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SIZES = (1_000, 10_000, 100_000)
 """Numbers of rows at which a quote shows expected standard errors."""
+_POINTS = 1 << 13
 
 
 def even(design: Design, monomial: Monomial) -> Fraction:
@@ -57,19 +58,59 @@ def errors(design: Design, measure: Measure, deviation: float, rows: int) -> tup
     Coefficients of half a unit on the scaled columns together, and what is left of an outcome that is spread evenly.
     """
     places, p = Places.of(design), len(design.columns)
-    means = np.array([float(even(design, one)) for one in design.monomials] + [0.0])
-    units = np.array([cell.unit for cell in measure.cells], dtype=np.float64)
+    means = np.append(_means(design, measure.row_weight), 0.0)
+    units = np.array(measure.units, dtype=np.float64)
     noise = np.append((deviation / units) ** 2, 0.0)
     matrix = rows * means[places.matrix]
     inverse = np.linalg.inv(matrix)
     size = 0.5 / math.sqrt(p)
     middle = np.array([[noise[places.matrix[i, j]] * size**2 for j in range(p)] for i in range(p)]).sum(axis=1)
     made = inverse @ np.diag(noise[places.vector] + middle) @ inverse
-    left = means[places.last] * inverse
+    left = means[places.last] / means[places.matrix[0, 0]] * inverse
     turn, _ = back(design)
     parts = [np.sqrt(np.diag(turn @ one @ turn.T)) for one in (made, left)]
-    roots: Floats = np.linalg.eigvalsh(matrix)
-    return parts[0], parts[1], float(roots[0] / (math.sqrt(noise[places.matrix].max()) * math.sqrt(p)))
+    return parts[0], parts[1], kappa_of(design, places, matrix, np.sqrt(noise))[0]
+
+
+def _means(design: Design, row_weight: RowWeight | None) -> Floats:
+    """The mean of each monomial: exactly, or where rows have weights over many points that lie evenly."""
+    if row_weight is None:
+        return np.array([float(even(design, one)) for one in design.monomials])
+    codes = _points(design)
+    deviations = {}
+    for name, code in codes.items():
+        weight = design.weight(name)
+        deviations[name] = weight.scale * code - weight.offset
+    length = np.full(_POINTS, float(row_weight.start))
+    for part in row_weight.parts:
+        product = np.full(_POINTS, float(part.times))
+        for name, _ in part.factors:
+            product = product * deviations[name] ** 2
+        for name in part.beyond:
+            product = product * (codes[name] > 0)
+        length = length + product
+    share = np.minimum(1.0, row_weight.top / length / 2**row_weight.bits)
+    out = []
+    for numbers, levels in design.monomials:
+        value = share
+        for name, power in numbers:
+            value = value * (deviations[name] / design.weight(name).largest) ** power
+        for name, level in levels:
+            value = value * (codes[name] == level)
+        out.append(value.mean())
+    return np.array(out)
+
+
+def _points(design: Design) -> dict[str, Floats]:
+    """Codes of rows whose columns lie evenly and independently: multiples of the roots of primes, without wholes."""
+    out: dict[str, Floats] = {}
+    prime, primes = 2, list[int]()
+    for name, domain in design.domains.items():
+        while any(prime % one == 0 for one in primes):
+            prime += 1
+        primes.append(prime)
+        out[name] = np.floor((np.arange(1, _POINTS + 1) * math.sqrt(prime)) % 1.0 * domain.cells)
+    return out
 
 
 @dataclass(frozen=True)
@@ -82,12 +123,14 @@ class ErrorForecast:
             of people will make: where columns are spread evenly over their public values. Real columns lie closer
             together, and both are then greater.
         health: by number of rows, κ: below 1 there will be no coefficients, below 4 they are poor.
+        weights: R², where rows have weights.
     """
 
     terms: tuple[str, ...]
     noise: tuple[tuple[float, ...], ...]
     sampling: tuple[tuple[float, ...], ...]
     health: tuple[float, ...]
+    weights: float | None = None
 
     @classmethod
     def of(cls, plan: Plan, protection: Protection, budget: Budget) -> ErrorForecast:
@@ -95,10 +138,11 @@ class ErrorForecast:
         (measure,), ((_, asked),) = plan.measures, plan.query.aggregates
         assert isinstance(asked, Moments)
         design = design_of(asked, plan.fields, plan.table)
+        weights = None if asked.weights is None else float(asked.weights)
         deviation = calibrate(plan, protection, budget).scales[0] if isinstance(protection, DP) else 1e-300
-        noise, sampling, health = zip(*(errors(design, measure, deviation, rows) for rows in SIZES), strict=True)
+        noise, sampling, kappa = zip(*(errors(design, measure, deviation, rows) for rows in SIZES), strict=True)
         each = [tuple(tuple(one.tolist()) for one in found) for found in (noise, sampling)]
-        return cls(design.terms, each[0], each[1], health)
+        return cls(design.terms, each[0], each[1], kappa, weights)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -115,6 +159,8 @@ class ErrorForecast:
     def lines(self) -> list[str]:
         """The same in text, with what will not be estimable."""
         said = ["Expected standard errors, of columns that are spread evenly over their public values (noise alone):"]
+        if self.weights is not None:
+            said.insert(0, f"Weighted least squares, R² = {self.weights:.6g}; weights=None is the ordinary one.")
         width = max(map(len, self.terms))
         head = "".join(f"{f'n = {rows:,}':>26}" for rows in SIZES)
         said.append(f"  {'':<{width}}{head}")

@@ -3,6 +3,9 @@
 Everything is post-processing of one released list of sums. Exact sums are solved in fractions, so that nothing is
 rounded before the end. With noise, β̂ = Â⁻¹b̂ moves by Â⁻¹(δb − δA·β̂) to first order, where each measured sum's noise
 enters in every place in which the sum stands; its variance is added to that of sampling, s²Â⁻¹ (the delta method).
+
+Where rows have weights w ≤ 1, all sums are weighted, and so is what is called the number of rows. s²(X'WX)⁻¹ is then
+not less than what the choice of people makes, s²(X'WX)⁻¹X'W²X(X'WX)⁻¹, for no weight is above 1.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import numpy as np
 
 from pets.common.integers import Floats, Ints
 from pets.plan.fitted.design import Design, Monomial, times
-from pets.plan.measure import Cell
+from pets.plan.measure import Measure
 
 FEW = 1.0
 """κ below which no coefficient is given."""
@@ -78,10 +81,11 @@ class Places:
         return cls(np.array(matrix), np.array([place(one, y) for one in found]), place(y, y))
 
 
-def exact(design: Design, cells: Sequence[Cell], values: Sequence[int]) -> Solved:
+def exact(design: Design, measure: Measure, values: Sequence[int]) -> Solved:
     """The line through sums without noise, in fractions until the end."""
     places, p = Places.of(design), len(design.columns)
-    whole = [Fraction(int(value), cell.times) for value, cell in zip(values, cells, strict=True)] + [Fraction(0)]
+    times = [cell.times * unit // cell.unit for cell, unit in zip(measure.cells, measure.units, strict=True)]
+    whole = [Fraction(int(value), one) for value, one in zip(values, times, strict=True)] + [Fraction(0)]
     largest = [design.largest(one.monomial) for one in design.columns]
     top = design.weight(design.outcome).largest
     matrix = [[whole[places.matrix[i, j]] / (largest[i] * largest[j]) for j in range(p)] for i in range(p)]
@@ -120,35 +124,47 @@ def _inverse(matrix: Exact) -> Exact | None:
     return [row[p:] for row in rows]
 
 
-def noisy(design: Design, cells: Sequence[Cell], values: Sequence[int], deviation: float) -> Solved:
+def kappa_of(design: Design, places: Places, matrix: Floats, noise: Floats) -> tuple[float, Floats]:
+    """κ, and the direction that the columns tell least of: X'X against what noise alone would make of it.
+
+    Args:
+        noise: of each sum, and 0 for what is 0 in every row.
+    """
+    # weighted sums of a category's values are measured as those of columns of 0 and √2
+    stretch = np.array([2.0 ** (len(one.levels) / 2) if design.weights else 1.0 for one in design.columns])
+    both = np.outer(stretch, stretch)
+    roots, directions = np.linalg.eigh(matrix * both)
+    # noise of the greatest deviation in each place has a norm of about this
+    return float(roots[0] / ((noise[places.matrix] * both).max() * math.sqrt(len(stretch)))), directions[:, 0]
+
+
+def noisy(design: Design, measure: Measure, values: Sequence[int], deviation: float) -> Solved:
     """The line through noisy sums.
 
     Args:
         deviation: of the noise on each measured whole number.
     """
     places, p = Places.of(design), len(design.columns)
-    units = np.array([cell.unit for cell in cells], dtype=np.float64)
+    units = np.array(measure.units, dtype=np.float64)
     sums = np.append(np.array([float(int(value)) for value in values]) / units, 0.0)
     noise = np.append(deviation / units, 0.0)
     matrix, vector, square = sums[places.matrix], sums[places.vector], sums[places.last]
-    roots, directions = np.linalg.eigh(matrix)
-    # noise of the greatest deviation in each place has a norm of about this
-    health = float(roots[0] / (noise[places.matrix].max() * math.sqrt(p)))
+    kappa, direction = kappa_of(design, places, matrix, noise)
     rows = float(matrix[0, 0])
-    nothing = (np.empty(0), np.empty((0, 0)), np.empty((0, 0)), rows, math.nan, health, directions[:, 0])
+    nothing = (np.empty(0), np.empty((0, 0)), np.empty((0, 0)), rows, math.nan, kappa, direction)
     if rows - p <= 4 * noise[places.matrix[0, 0]]:
         return Solved(*nothing, why="there are too few rows for this noise")
-    if health < FEW:
+    if kappa < FEW:
         return Solved(*nothing, why="noise could be all of what tells some terms apart")
     beta = np.linalg.solve(matrix, vector)
     inverse = np.linalg.inv(matrix)
-    moves = inverse @ _moves(places, beta, len(cells))
+    moves = inverse @ _moves(places, beta, len(units))
     made = (moves * noise[:-1] ** 2) @ moves.T
     left = square - beta @ vector
     # with noise that is as great as what is left, no smaller spread is known
-    least = math.sqrt(float(np.sum((_left(places, beta, len(cells)) * noise[:-1]) ** 2)))
+    least = math.sqrt(float(np.sum((_left(places, beta, len(units)) * noise[:-1]) ** 2)))
     spread = max(float(left), least) / (rows - p)
-    return Solved(beta, made, spread * inverse, rows, spread, health, directions[:, 0])
+    return Solved(beta, made, spread * inverse, rows, spread, kappa, direction)
 
 
 def _moves(places: Places, beta: Floats, cells: int) -> Floats:

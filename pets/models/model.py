@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from pets.common.codec import Json, digest
 from pets.protection.budget import Budget
@@ -57,6 +57,10 @@ class Model(ABC, Generic[R_co]):
     @abstractmethod
     def check(self, schema: Schema) -> None:
         """Refuse what has no meaning in this schema; raises :class:`pets.errors.QueryError`."""
+
+    def settled(self, schema: Schema, protection: Protection) -> Self:
+        """The model with what it left open settled, by public knowledge alone: nothing, unless its kind says more."""
+        return self
 
     @abstractmethod
     def fitted(self, ask: Ask, protection: Protection) -> R_co:

@@ -64,6 +64,11 @@ class Regression(Model[R_co]):
     def _sums(self, terms: Any) -> Moments:
         return Moments(terms=terms, outcome=self.outcome)
 
+    @classmethod
+    def _more(cls, form: Any) -> dict[str, Any]:
+        """What a canonical form has beside the attributes of every kind."""
+        return {}
+
     @cached_property
     def query(self) -> Query:
         """The question whose answer the model is fitted to: one list of sums, whatever protects it."""
@@ -113,6 +118,7 @@ class Regression(Model[R_co]):
                 form["outcome"]["column"],
                 tuple(tuple(one["column"] for one in term) for term in form["terms"]),
                 tuple(one["column"] for one in form.get("levels", ())),
+                **cls._more(form),
             )
             if made.to_json() != form:
                 raise ValueError("not canonical")

@@ -102,6 +102,53 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Length:
+    """A part of a row's squared length: ``times`` the squares of its weights, where no category has its first value.
+
+    Attributes:
+        times: a public factor.
+        factors: column and weight.
+        beyond: columns of categories: rows with the first value of one add nothing.
+    """
+
+    times: int
+    factors: tuple[tuple[str, Weight], ...] = ()
+    beyond: tuple[str, ...] = ()
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        factors = [{"column": name, "weight": weight.to_json()} for name, weight in self.factors]
+        return {"times": self.times, "factors": factors, "beyond": [{"column": name} for name in self.beyond]}
+
+
+@dataclass(frozen=True)
+class RowWeight:
+    """How much a row counts in a regression: min(2^bits, ⌊top ÷ N⌋) of 2^bits, with N its squared length.
+
+    Attributes:
+        bits: how finely.
+        top: 2^bits times the squared length up to which a row counts in full, on the scale of N.
+        start: what each row has of N.
+        parts: what it has beside.
+    """
+
+    bits: int
+    top: int
+    start: int
+    parts: tuple[Length, ...] = ()
+
+    @property
+    def constant(self) -> int | None:
+        """The weight, where every row has the same."""
+        return None if self.parts else min(1 << self.bits, self.top // self.start)
+
+    def to_json(self) -> Json:
+        """The canonical form."""
+        parts = [part.to_json() for part in self.parts]
+        return {"bits": self.bits, "top": self.top, "start": self.start, "parts": parts}
+
+
+@dataclass(frozen=True)
 class Measure:
     """One block of the vector: ``width`` integers a group, group by group.
 
@@ -117,7 +164,8 @@ class Measure:
         tails: kept rows that are their person's first, second, … (that meet ``where``), ``width`` of them.
         tree: the same bins, then sums of ever wider runs of them (``levels`` holds the nodes of each level, leaves
             first), in one block.
-        moments: the sums of a regression, ``cells``, over rows with a value in each of its columns.
+        moments: the sums of a regression, ``cells``, over rows with a value in each of its columns, each row times its
+            ``row_weight``.
 
     Attributes:
         sensitivity: of the whole block, proven in ``reason``.
@@ -140,6 +188,13 @@ class Measure:
     other: str | None = None
     other_weight: Weight | None = None
     cells: tuple[Cell, ...] = ()
+    row_weight: RowWeight | None = None
+
+    @property
+    def units(self) -> tuple[int, ...]:
+        """Of the sums of a regression: what each is divided by, so that a row that counts in full adds at most 1."""
+        bits = 0 if self.row_weight is None else self.row_weight.bits
+        return tuple(cell.unit << bits for cell in self.cells)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -171,6 +226,8 @@ class Measure:
             out["levels"] = list(self.levels)
         if self.cells:
             out["cells"] = [cell.to_json() for cell in self.cells]
+        if self.row_weight is not None:
+            out["row_weight"] = self.row_weight.to_json()
         return out
 
 

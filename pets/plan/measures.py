@@ -14,9 +14,10 @@ from pets.common.codec import number
 from pets.errors import QueryError
 from pets.plan.blocks import MAX_SUM, Blocks
 from pets.plan.bounding.bounds import Bounds
-from pets.plan.fitted.design import design_of, squared
+from pets.plan.fitted.design import design_of
+from pets.plan.fitted.row_weights import sums_of
 from pets.plan.layout import MAX_SLOTS, bin_breaks
-from pets.plan.measure import Measure, Output, Sensitivity, Weight
+from pets.plan.measure import Measure, Output, Weight
 from pets.plan.predicate import both, field, known
 from pets.query_model.aggregate import Count, CountUnits, Histogram, Mean, Quantile, Rate, Sum, Tails
 from pets.query_model.nodes.aggregate_base import Aggregate, OfColumn
@@ -241,14 +242,8 @@ class Planner(Blocks):
         """All sums of a regression in one block, so that one noise serves them all."""
         design = design_of(aggregate, self._fields, self._table)
         rows = self._bounds.people * self._bounds.in_group
-        cells = design.cells(rows, MAX_SUM)
-        units = tuple(cell.unit for cell in cells)
-        of_row = Sensitivity(
-            squared(design.monomials, [1] * len(units)),
-            squared(design.monomials, units),
-            squared(design.monomials, [unit**2 for unit in units]),
-            max(units),
-        )
+        found = sums_of(design, rows, MAX_SUM)
+        cells, of_row = found.cells, found.of_row
         where = self._where(aggregate.where)
         for column, domain in design.domains.items():
             where = both(where, known(column, domain))
@@ -257,13 +252,15 @@ class Planner(Blocks):
             kind="moments",
             sensitivity=self._bounds.per_vector(of_row, len(cells)),
             reason=f"{self._bounds.counted}, each adding at most {of_row.l2_squared**0.5:,.6g} in L2 to all sums",
-            limit=rows * max(units),
+            limit=rows * of_row.linf,
             where=where,
             cells=cells,
             width=len(cells),
+            row_weight=found.row_weight,
         )
         part = self._index(measure)
         labels = tuple(map(design.name, design.monomials))
+        units = measure.units
         needs = ((part, 1 / min(units)),)
         return Output(name, aggregate.kind, (part,), needs, bins=labels, whole=False, units=units)
 

@@ -16,13 +16,13 @@ import numpy as np
 from pets.plan.computed.derived_codes import derived_code
 from pets.plan.key_plan import KeyPlan
 from pets.plan.layout import Dimension
-from pets.plan.measure import Cell, Weight
+from pets.plan.measure import Cell, RowWeight, Weight
 from pets.plan.plan import Plan
 from pets.plan.predicate import AllOf, Codes, Predicate, Texts, both, known
 from pets.plan.vector import Ints
 from pets.rows.engine import caps, stopping
 from pets.rows.engine.backends import backend, first_in_groups
-from pets.rows.engine.products import monomial
+from pets.rows.engine.products import monomial, row_share
 from pets.rows.engine.slots import bins, cycle, scattered, steps
 from pets.rows.people.lowered import People
 
@@ -35,6 +35,7 @@ _compiled: OrderedDict[tuple[Any, ...], str] = OrderedDict()
 _lock = threading.Lock()
 _building = threading.RLock()
 _KEEP = 2048
+_SHARE = "row_share"
 
 
 class Rows:
@@ -217,13 +218,20 @@ class Rows:
             where = both(self.known(column), where)
         return self.monomial(table, Cell(1, tuple((*one, power) for one, power in Counter(pair).items())), where)
 
-    def monomial(self, table: Any, cell: Cell, where: Predicate | None) -> Any:
-        """The sum of a product of weights over the rows that meet a condition."""
+    def monomial(self, table: Any, cell: Cell, where: Predicate | None, shares: bool = False) -> Any:
+        """The sum of a product of weights (times each row's share) over the rows that meet a condition."""
+        share = table[_SHARE] if shares else None
+        count = partial(self.count, table)
+        return monomial(cell, where, partial(self._deviation, table), partial(self._meets, table), count, share)
 
-        def weighed(column: str, weight: Weight) -> Any:
-            return self._clamped(table, column, weight).cast("int64") * weight.scale - weight.offset
+    def _deviation(self, table: Any, column: str, weight: Weight) -> Any:
+        return self._clamped(table, column, weight).cast("int64") * weight.scale - weight.offset
 
-        return monomial(cell, where, weighed, partial(self._meets, table), partial(self.count, table))
+    def shared(self, where: Predicate | None, of: RowWeight) -> Any:
+        """The counted rows that meet a condition, and how much each of them counts in a regression."""
+        table = self.met(where)
+        share = row_share(of, partial(self._deviation, table), lambda column: self._column(table, column) == 0)
+        return table.mutate(**{_SHARE: share})
 
     def people(self, table: Any, where: Predicate | None) -> Any:
         """Distinct people."""

@@ -176,9 +176,15 @@ def _leaves(plan: Plan, rows: Rows, measure: Measure) -> Ints:
 
 def _moments(rows: Rows, measure: Measure) -> Ints:
     """All sums of a regression from one pass over the rows, group by group."""
-    terms = {f"t{place}": partial(rows.monomial, cell=cell, where=None) for place, cell in enumerate(measure.cells)}
-    sums = rows.grouped(("moments", measure.cells, measure.where), lambda: rows.met(measure.where), terms)
-    wide = [cell.times * sums[name] for cell, name in zip(measure.cells, terms, strict=True)]
+    of = measure.row_weight
+    alike = 1 if of is None else of.constant
+    source = partial(rows.met, measure.where) if of is None or alike else partial(rows.shared, measure.where, of)
+    terms = {
+        f"t{place}": partial(rows.monomial, cell=cell, where=None, shares=not alike)
+        for place, cell in enumerate(measure.cells)
+    }
+    sums = rows.grouped(("moments", measure.cells, measure.where, of), source, terms)
+    wide = [cell.times * (alike or 1) * sums[name] for cell, name in zip(measure.cells, terms, strict=True)]
     return np.stack(wide, axis=1).reshape(-1)
 
 

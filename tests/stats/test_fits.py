@@ -86,7 +86,7 @@ def held(count: int, epsilon: float, looks: int, seed: int = 0) -> Held:
         exact, rows_line = sums(draw, count)
         drawn = np.rint(draw.normal(0, deviation, len(exact)))
         values = [one * cell.times + int(noise) for one, cell, noise in zip(exact, MEASURE.cells, drawn, strict=True)]
-        solved: Solved = noisy(DESIGN, MEASURE.cells, values, deviation)
+        solved: Solved = noisy(DESIGN, MEASURE, values, deviation)
         health.append(solved.health)
         if solved.why:
             refused += 1

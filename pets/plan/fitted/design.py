@@ -31,6 +31,8 @@ SPARE = 3
 FINE, ENOUGH = 6, 36
 """Bits beyond those that are needed with which factors are fine enough; and bits that are enough for all: noise on the
 sums, which is some hundred times as great as what a row adds, must stay within what can be drawn."""
+WEIGHED = 52
+"""Bits, those of a row's weight among them, beyond which factors are made no finer."""
 
 Monomial = tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]
 """(column, power) of weights, and (column, code) of indicators; each in order of the columns."""
@@ -62,6 +64,7 @@ class Design:
         columns: one a coefficient, the intercept first.
         monomials: what is summed, in the order of the vector.
         blocks: to which block of the normal equations each sum belongs: 0, 1 or 2 for X'X, X'y and y'y.
+        weights: R², the squared length up to which a row counts in full; ``None`` where every row does.
     """
 
     domains: Mapping[str, Domain]
@@ -69,6 +72,16 @@ class Design:
     columns: tuple[Column, ...]
     monomials: tuple[Monomial, ...]
     blocks: tuple[int, ...]
+    weights: Fraction | None = None
+
+    @property
+    def products(self) -> tuple[tuple[str, ...], ...]:
+        """The columns of each term but the intercept."""
+        return tuple(dict.fromkeys(one.term for one in self.columns if one.term))
+
+    def wide(self, name: str) -> bool:
+        """Whether a column is a category of more than two values, so that its values have columns of their own."""
+        return isinstance(self.domains[name], Category) and self.domains[name].cells > 2
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -89,19 +102,29 @@ class Design:
         """The greatest absolute value of a monomial in one row."""
         return math.prod(self.weight(name).largest ** power for name, power in monomial[0])
 
-    def cells(self, rows: int, greatest: int) -> tuple[Cell, ...]:
+    def cells(
+        self, rows: int, greatest: int, shares: Sequence[Fraction] | None = None, bits: int = 0
+    ) -> tuple[Cell, ...]:
         """The measured sums, each with its public factor.
 
         Args:
             rows: of all people together, at most.
             greatest: what no sum may pass.
+            shares: of each sum, the square of its factor against others'; left out, what serves rows of equal weight.
+            bits: that a row's weight takes.
 
         Raises:
             QueryError: where a product is too large to be summed for so many people.
         """
-        room = (greatest // rows).bit_length() - 1
-        shares = _shares(self.monomials, self.blocks)
-        tops = [math.isqrt(int((1 << (2 * room)) * shares[block])) for block in self.blocks]
+        room = max((greatest // rows).bit_length() - 1 - bits, 0)
+        if shares is None:
+            counts = [
+                squared([one for one, at in zip(self.monomials, self.blocks, strict=True) if at == block], None)
+                for block in range(2)
+            ]
+            split = shared(*map(Fraction, counts))
+            shares = [split[block] / max(split) for block in self.blocks]
+        tops = [math.isqrt(int((1 << (2 * room)) * share)) for share in shares]
         needed = max(
             (self.largest(one) * (1 << room)) // top + 1 if top else 1 << 63
             for one, top in zip(self.monomials, tops, strict=True)
@@ -112,7 +135,8 @@ class Design:
                 f"the products of {widest!r} could pass 2^62 with {rows:,} rows; use a coarser step for it, or state a "
                 "smaller 'people' (a public upper bound) in the schema's table"
             )
-        spare = room - max(needed, min(room - SPARE, max(needed + FINE, ENOUGH)))
+        fine = max(needed + FINE, ENOUGH - bits)
+        spare = room - max(needed, min(room - SPARE, min(fine, WEIGHED - bits) if bits else fine))
         out = []
         for one, top in zip(self.monomials, tops, strict=True):
             factors = tuple((name, self.weight(name), power) for name, power in one[0])
@@ -170,7 +194,7 @@ def design_of(asked: Moments, fields: Mapping[str, Domain], table: str) -> Desig
         product = times(one, other, domains)
         if product is not None:
             found.setdefault(product, block)
-    return Design(domains, asked.outcome, tuple(columns), tuple(found), tuple(found.values()))
+    return Design(domains, asked.outcome, tuple(columns), tuple(found), tuple(found.values()), asked.weights)
 
 
 def _check(name: str, domain: Domain, *, outcome: bool) -> None:
@@ -210,30 +234,28 @@ def _columns(term: tuple[str, ...], domains: Mapping[str, Domain]) -> list[Colum
     return out
 
 
-def squared(monomials: Sequence[Monomial], sizes: Sequence[int]) -> int:
-    """The greatest sum of ``sizes`` over what can be non-zero in one row.
+def squared(monomials: Sequence[Monomial], sizes: Sequence[int] | None) -> int:
+    """The greatest sum of ``sizes`` (of ones, where they are left out) over what can be non-zero in one row.
 
     Of a category, a row has one value. So among sums of the same categories only those of one choice of values are
     non-zero together, and the greatest choice of each such family bounds them all.
     """
     families: dict[tuple[str, ...], dict[tuple[int, ...], int]] = {}
-    for (_, levels), size in zip(monomials, sizes, strict=True):
+    for (_, levels), size in zip(monomials, [1] * len(monomials) if sizes is None else sizes, strict=True):
         choices = families.setdefault(tuple(name for name, _ in levels), {})
         codes = tuple(code for _, code in levels)
         choices[codes] = choices.get(codes, 0) + size
     return sum(max(choices.values()) for choices in families.values())
 
 
-def _shares(monomials: Sequence[Monomial], blocks: Sequence[int]) -> list[Fraction]:
-    """By block, the square of the factor on its sums, 1 for the greatest.
+def shared(square: Fraction, beside: Fraction) -> list[Fraction]:
+    """By block, the square of the factor on its sums, up to a common one.
 
     A twentieth of the loss is for y'y; the rest is split as Δ of X'y to half of Δ of X'X: what serves coefficients of
     half a unit on the scaled columns best. Roots are whole numbers of 2^-20, so that every checker finds the same.
+
+    Args:
+        square, beside: Δ² of X'X and of X'y, where the factors are 1.
     """
-    counts = [
-        squared([one for one, at in zip(monomials, blocks, strict=True) if at == block], [1] * blocks.count(block))
-        for block in range(3)
-    ]
-    ra, rb = (math.isqrt(count << 40) for count in counts[:2])
-    wanted = [Fraction(19 * ra, counts[0]), Fraction(38 * rb, counts[1]), Fraction(ra + 2 * rb)]
-    return [one / max(wanted) for one in wanted]
+    ra, rb = (math.isqrt(math.floor(one * (1 << 40))) for one in (square, beside))
+    return [19 * ra / square, 38 * rb / beside, Fraction(ra + 2 * rb)]

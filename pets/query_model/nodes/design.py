@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import combinations
 from typing import Any, ClassVar
 
 from pets.common.arguments import plain_fields
-from pets.common.codec import Json
+from pets.common.codec import Json, fraction, number
 from pets.errors import QueryError, shown
 from pets.query_model.expression import Filter
 from pets.query_model.nodes.aggregate_base import check_column, check_where
@@ -18,6 +19,8 @@ MAX_TERMS = 32
 """Terms of one regression."""
 MAX_FACTORS = 3
 """Columns that one term is a product of."""
+MAX_LENGTH = 64
+"""The greatest squared length up to which rows count in full."""
 
 
 @plain_fields(QueryError)
@@ -35,12 +38,16 @@ class Moments(OfColumns):
         terms: each a column, or the columns of a product; with the product of several stand those of fewer of them.
             The intercept is among every regression's, and not listed.
         outcome: a number, or a column of two values.
+        weights: R²: a row counts min(1, R² ÷ its squared length), so that no row counts for much. The squared length is
+            1, and for each term the product of its columns' squares: of a number, as it lies from -1 to 1; of two
+            values 1; of a category 2, and 0 at the first. ``None``: every row counts in full.
     """
 
     columns: tuple[str, ...] = field(default=(), init=False)  # type: ignore[assignment]
     where: Filter | None = None
     terms: tuple[tuple[str, ...], ...] = ()
     outcome: str = ""
+    weights: Fraction | None = None
     kind: ClassVar[str] = "regression"
 
     def __post_init__(self) -> None:
@@ -67,12 +74,31 @@ class Moments(OfColumns):
                 )
         object.__setattr__(self, "terms", terms)
         object.__setattr__(self, "columns", tuple(sorted({outcome, *(name for term in terms for name in term)})))
+        object.__setattr__(self, "weights", _weights(self.weights))
         check_where(self.where)
 
     def to_json(self) -> Json:
         terms = [[{"column": name} for name in term] for term in self.terms]
         out: Json = {"agg": self.kind, "terms": terms, "outcome": {"column": self.outcome}}
+        out |= {} if self.weights is None else {"weights": number(self.weights)}
         return out if self.where is None else out | {"where": self.where.to_json()}
+
+
+def _weights(value: object) -> Fraction | None:
+    """R², exactly; raises :class:`QueryError` for what is none."""
+    if value is None:
+        return None
+    wrong = QueryError(
+        f"weights is None, or R², a number from 1 to {MAX_LENGTH} such as 4.5 (rows of a greater squared length count "
+        f"less), not {shown(value)}"
+    )
+    try:
+        found = fraction(value)
+    except ValueError:
+        raise wrong from None
+    if isinstance(value, bool) or not 1 <= found <= MAX_LENGTH:
+        raise wrong
+    return found
 
 
 def _name(form: object) -> Any:

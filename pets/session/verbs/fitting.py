@@ -40,6 +40,7 @@ class FittingVerbs(Asker):
         """
         check_request(again, key)
         check(model, self.schema, protection, pure=self.budget.currency == "pure")
+        model = model.settled(self.schema, protection)
 
         def ask(query: Query, protection: Protection) -> Release:
             (answer,) = self._sealed(queries(query), protection, again=again, key=key)
@@ -57,5 +58,6 @@ class FittingVerbs(Asker):
             QueryError, BudgetError, PolicyError: as :meth:`fit`.
         """
         check(model, self.schema, protection, pure=self.budget.currency == "pure")
+        model = model.settled(self.schema, protection)
         price = self._quoted(queries(model.query), protection, {})
         return FitQuote(price, model.forecast(self.schema, protection, self.budget))

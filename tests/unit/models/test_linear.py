@@ -34,7 +34,7 @@ def test_there_and_back(model: Linear) -> None:
 
 
 def test_the_canonical_form_is_spelt_out() -> None:
-    assert linear("cost ~ C(sex) * age", data="stays").to_json() == {
+    form = {
         "model": "linear",
         "version": 1,
         "outcome": {"column": "cost"},
@@ -42,6 +42,11 @@ def test_the_canonical_form_is_spelt_out() -> None:
         "levels": [{"column": "sex"}],
         "data": {"table": "stays"},
     }
+    for weights, written in ((None, {}), ("auto", {"weights": "auto"}), (4.5, {"weights": "4.5"}), (2, {"weights": 2})):
+        model = linear("cost ~ C(sex) * age", data="stays", weights=weights)
+        assert model.to_json() == form | written
+        assert Linear.from_json(form | written) == model
+    assert linear("cost ~ age", data="stays") == linear("cost ~ age", data="stays", weights="auto")
 
 
 def test_one_model_however_it_is_written() -> None:
@@ -49,6 +54,7 @@ def test_one_model_however_it_is_written() -> None:
     assert one == linear("y ~ b:a + a + b", data=pets.query("t")) == linear("y~(a)*(b) + 1", data="t")
     assert one != linear("y ~ b * a", data="t"), "coefficients are in the order of the formula"
     assert one.query.digest == linear("y ~ a*b", data="t").query.digest
+    assert one.query.digest != linear("y ~ a*b", data="t", weights=3).query.digest
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,10 @@ def test_one_model_however_it_is_written() -> None:
         {"data": {"table": "stays", "agg": []}},
         {"data": {"table": "stays", "by": [{"key": "column", "column": "sex"}]}},
         {"data": "stays"},
+        {"weights": None},
+        {"weights": "2.50"},
+        {"weights": "often"},
+        {"weights": 0},
         {"more": 1},
     ],
     ids=str,
@@ -79,8 +89,8 @@ def test_another_form_is_no_model(change: dict[str, Any]) -> None:
             Linear.from_json(junk)
 
 
-def of(formula: Any, terms: Any = None, data: Any = "t") -> Any:
-    return lambda: linear(formula, terms, data=data)
+def of(formula: Any, terms: Any = None, data: Any = "t", weights: Any = "auto") -> Any:
+    return lambda: linear(formula, terms, data=data, weights=weights)
 
 
 SCHEMA = pets.Schema(
@@ -98,6 +108,9 @@ CASES = [
     Case(of("y ~ a", data=pets.query("t").group_by("s")), "and groups", of("y ~ a", data=pets.query("t"))),
     Case(of("y ~ a:b"), "write a * b", of("y ~ a * b")),
     Case(lambda: Linear(pets.query("t"), "y", (("a",),), ("b",)), "leave it out", of("y ~ C(a)")),
+    Case(of("y ~ a", weights="few"), "such as 4.5", of("y ~ a", weights=4.5)),
+    Case(of("y ~ a", weights=0.5), "from 1 to 64", of("y ~ a", weights=1)),
+    Case(of("y ~ a", weights=True), "weights is None", of("y ~ a", weights=None)),
     Case(lambda: linear("y ~ a"), "linear('cost ~ age + sex', data='stays')", of("y ~ a")),  # type: ignore[call-arg]
     Case(
         lambda: linear("y ~ C(a)", data="t").check(SCHEMA),

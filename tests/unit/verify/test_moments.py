@@ -17,7 +17,7 @@ from pets.query_model.nodes.design import Moments
 from pets.verify.check import CannotCheck, Plan, Refused, check
 from tests.unit.models.test_fit import MANY, session
 from tests.unit.models.test_fit import SCHEMA as FITS
-from tests.unit.plan.fitted.test_design import COLUMNS, DESIGNS
+from tests.unit.plan.fitted.test_design import COLUMNS, DESIGNS, LENGTHS
 
 pytestmark = pytest.mark.chance(0)
 
@@ -34,12 +34,13 @@ SHAPES = {
 
 def schema(people: int = 1000) -> pets.Schema:
     unit = pets.Unit("id", max_rows=5, rows=2)
-    return pets.Schema({"t": pets.Table(unit, {"id": pets.Identifier(), **COLUMNS}, people=people)}, dataset="sums")
+    columns = {"id": pets.Identifier(), **COLUMNS, "fine": pets.Integer(0, 2**20)}
+    return pets.Schema({"t": pets.Table(unit, columns, people=people)}, dataset="sums")
 
 
-def sums(name: str, where: Any = None) -> Moments:
+def sums(name: str, where: Any = None, weights: Any = None) -> Moments:
     terms, outcome = DESIGNS[name]
-    return Moments(where=where, terms=tuple(terms), outcome=outcome)
+    return Moments(where=where, terms=tuple(terms), outcome=outcome, weights=weights)
 
 
 def agree(query: pets.Query, people: int = 1000) -> None:
@@ -55,9 +56,16 @@ def test_the_plan_is_the_same(name: str, shape: str) -> None:
     agree(SHAPES[shape].agg(fit=sums(name), other=sums(name, pets.col("b1").isin([True])), n=pets.count()))
 
 
+@pytest.mark.parametrize("name", DESIGNS)
+def test_the_plan_is_the_same_where_rows_have_weights(name: str) -> None:
+    for longest in LENGTHS:
+        agree(T.bound(rows=2).agg(fit=sums(name, weights=longest), other=sums(name, pets.col("n2") > 3, 2)))
+
+
+@pytest.mark.parametrize("weights", [None, 3])
 @pytest.mark.parametrize("people", [1, 7, 10**4, 10**6, 2**31])
-def test_it_is_for_any_number_of_people(people: int) -> None:
-    agree(T.agg(fit=sums("all of them")), people)
+def test_it_is_for_any_number_of_people(people: int, weights: Any) -> None:
+    agree(T.agg(fit=sums("all of them", weights=weights)), people)
 
 
 TERMS = [[{"column": name}] for name in ("n1", "r")]
@@ -72,7 +80,11 @@ WRONG: dict[str, dict[str, Any]] = {
     "a category as the outcome": {"outcome": {"column": "q"}},
     "an unknown column": {"outcome": {"column": "z"}},
     "a product of four": {"terms": [[{"column": name} for name in ("b1", "b2", "n1", "n2")]]},
-    "another part": {"weights": "n2"},
+    "weights of a column": {"weights": "n2"},
+    "weights below 1": {"weights": "0.99"},
+    "weights above 64": {"weights": 65},
+    "weights of a term that is too fine": {"outcome": {"column": "n1"}, "terms": [[{"column": "fine"}]], "weights": 2},
+    "another part": {"offset": "n2"},
     "the person": {"terms": [[{"column": "id"}]]},
 }
 

@@ -54,4 +54,5 @@ class FederatedFits:
                 "intervals of a regression are right where a person has one row, and here several sites may hold rows "
                 "of one; make the federation with sites_per_person=1 where that is so"
             )
+        model = model.settled(self.schema, protection)
         return model.fitted(lambda query, under: self._one(query, under, secure, again), protection)

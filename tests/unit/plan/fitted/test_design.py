@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 import pets
 from pets.dp.calibrate import calibrate
 from pets.plan.fitted.design import Design, design_of
+from pets.plan.fitted.row_weights import _most, _patterns
 from pets.plan.measure import Measure
 from pets.plan.plan import Plan, make_plan
 from pets.query_model.nodes.design import Moments
@@ -52,18 +54,28 @@ DESIGNS: dict[str, tuple[Any, str]] = {
 }
 
 
-def planned(name: str) -> tuple[Plan, Measure, Design]:
+LENGTHS = ("1", "1.7", "2.6", "4", "8.25", "64")
+"""Squared lengths up to which rows count in full."""
+
+
+def planned(name: str, weights: Any = None) -> tuple[Plan, Measure, Design]:
     terms, outcome = DESIGNS[name]
-    sums = Moments(terms=tuple(terms), outcome=outcome)
+    sums = Moments(terms=tuple(terms), outcome=outcome, weights=weights)
     plan = make_plan(Query("t", aggregates=(("fit", sums),)), SCHEMA)
     return plan, plan.measures[0], design_of(sums, plan.fields, "t")
 
 
 def added(measure: Measure, row: dict[str, int]) -> list[int]:
     """What one row of these codes adds to each sum, in whole numbers."""
-    out = []
+    out, share = [], 1
+    if measure.row_weight is not None:
+        length = measure.row_weight.start
+        for part in measure.row_weight.parts:
+            size = math.prod(((weight.scale * row[name] - weight.offset) ** 2 for name, weight in part.factors))
+            length += part.times * int(size) * all(row[name] > 0 for name in part.beyond)
+        share = min(1 << measure.row_weight.bits, measure.row_weight.top // length)
     for cell in measure.cells:
-        value = cell.times * all(row[name] == code for name, code in cell.levels)
+        value = share * cell.times * all(row[name] == code for name, code in cell.levels)
         for name, weight, power in cell.factors:
             value *= (weight.scale * row[name] - weight.offset) ** power
         out.append(int(value))
@@ -93,13 +105,63 @@ def test_no_row_moves_the_sums_further_than_stated_and_the_worst_reach_it(name: 
     assert most == [stated.l0, stated.l1, stated.l2_squared, stated.linf]
 
 
+NEAR = ("booleans", "a category", "two categories", "all of them")
+"""Designs of which some of the rows tried have nearly the worst length: others have few numbers, or products."""
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("longest", LENGTHS)
+def test_no_row_with_a_weight_moves_the_sums_further_than_stated(name: str, longest: str) -> None:
+    """And some row comes near; of products more sums repeat than the bound takes off."""
+    _, measure, design = planned(name, longest)
+    stated, most = measure.sensitivity, 0
+    for row in rows(design, 500):
+        vector = added(measure, row)
+        assert sum(map(bool, vector)) <= stated.l0 and max(map(abs, vector)) <= stated.linf
+        assert sum(map(abs, vector)) <= stated.l1
+        most = max(most, sum(v * v for v in vector))
+    assert most <= stated.l2_squared
+    assert most > (0.99 if name in NEAR else 0.55) * stated.l2_squared
+
+
+FORMS = [("4.5", 4, 3), ("2.5", 3, 1), ("6", 8, 2), ("1.5", 2, 0)]
+
+
+@pytest.mark.parametrize(("longest", "numbers", "booleans"), FORMS)
+def test_the_bound_is_that_of_a_fine_grid_of_lengths(longest: str, numbers: int, booleans: int) -> None:
+    """max over t in [0, numbers] of w² (((1+b+t)² + t − (1+b)) ÷ 2 + 1), w = min(1, R² ÷ (1+b+t))."""
+    columns: dict[str, Any] = {f"n{at}": pets.Integer(0, 60, nullable=False) for at in range(numbers)}
+    columns |= {f"b{at}": pets.Boolean(nullable=False) for at in range(booleans)}
+    sums = Moments(terms=tuple((name,) for name in columns), outcome="y", weights=longest)  # type: ignore[arg-type]
+    table = pets.Table(pets.Unit(None), columns | {"y": pets.Integer(0, 9)})
+    design = design_of(sums, pets.Schema({"t": table}).fields("t"), "t")
+    found = max(_most(Fraction(longest), (1, 0, 0), pattern) for pattern in _patterns(design))
+    t, b = np.linspace(0, numbers, 200_001), booleans
+    w = np.minimum(1, float(longest) / (1 + b + t))
+    assert float(found) == pytest.approx((w**2 * (((1 + b + t) ** 2 + t - 1 - b) / 2 + 1)).max(), rel=1e-8)
+    assert max(_most(Fraction(longest), (0, 1, 0), one) for one in _patterns(design)) == Fraction(longest)
+
+
+def test_weights_that_are_all_in_full_leave_the_sums_of_numbers_as_they_are() -> None:
+    for name in ("a line", "numbers", "booleans"):
+        plain, full = planned(name)[1], planned(name, 64)[1]
+        per_unit = [math.sqrt(one.sensitivity.l2_squared) / max(one.units) for one in (plain, full)]
+        assert per_unit[1] == pytest.approx(per_unit[0], rel=0.02)
+
+
+def test_weights_lower_what_one_row_can_do() -> None:
+    plain, less = planned("all of them")[1], planned("all of them", "3.3")[1]
+    per_unit = [math.sqrt(one.sensitivity.l2_squared) / max(one.units) for one in (plain, less)]
+    assert per_unit[1] < 0.6 * per_unit[0]
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("name", DESIGNS)
 def test_no_row_of_very_many_moves_the_sums_further(name: str) -> None:
-    _, measure, design = planned(name)
-    assert max(sum(v * v for v in added(measure, row)) for row in rows(design, 100_000)) <= (
-        measure.sensitivity.l2_squared
-    )
+    for longest in (None, *LENGTHS):
+        _, measure, design = planned(name, longest)
+        most = max(sum(v * v for v in added(measure, row)) for row in rows(design, 100_000))
+        assert most <= measure.sensitivity.l2_squared
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -156,12 +218,13 @@ def test_sums_stay_within_62_bits_and_are_fine_enough() -> None:
         assert all(min(few) > 0.95 * max(few) for few in of_block if few), "the noise on a block is nearly even"
 
 
+@pytest.mark.parametrize("weights", [None, "2.5"])
 @pytest.mark.parametrize("people", [1, 30, 1000, 10**5, 10**7])
-def test_the_noise_that_is_asked_for_can_be_drawn(people: int) -> None:
+def test_the_noise_that_is_asked_for_can_be_drawn(people: int, weights: Any) -> None:
     """Sums are no finer than needed: what noise a small epsilon asks for must fit, however few the people."""
     columns = {name: COLUMNS[name] for name in ("n1", "n2", "b1", "r", "y")}
     schema = pets.Schema({"t": pets.Table(pets.Unit(None), columns, people=people)})
-    sums = Moments(terms=(("n1",), ("n2",), ("b1",), ("r",)), outcome="y")
+    sums = Moments(terms=(("n1",), ("n2",), ("b1",), ("r",)), outcome="y", weights=weights)
     plan = make_plan(Query("t", aggregates=(("fit", sums),)), schema)
     for epsilon in (0.01, 0.1, 10):
         assert calibrate(plan, pets.DP(epsilon=epsilon), pets.Budget(epsilon=20, delta=1e-6)).scales[0] > 1

@@ -68,6 +68,7 @@ NUMBERS = ("last", "low", "high", "days", "spells", "twice", "average", "age", "
 LINE = pets.linear("x", ["y", "g", "h"], data=T.bound(rows=1))
 QUERIES: dict[str, pets.Query] = {
     "sums of a regression": LINE.query,
+    "sums of a regression with row weights": dataclasses.replace(LINE, weights=2).query,
     "a deviation": T.agg(sd=std("x", clip=(100, 400)), n=count(where=InCodelist("h", ("u2", "v1", "w")))),
     "a variance": T.agg(v=pets.variance("y")),
     "a covariance": BY.agg(c=covariance("x", "y")),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -181,6 +182,7 @@ CROWD += [{"id": f"{g}{i}", "g": g, "x": str(i), "y": str(1 + i), "z": str(40 * 
 FULL_PAIRS = [row | {"z": "400"} for row in PAIRS]
 by_group = query("t").group_by("g")
 TWO_TERMS = Moments(terms=(("x",), ("z",)), outcome="y")
+AT_ITS_ENDS = Moments(terms=(("x",), ("z",)), outcome="y", weights=Fraction(4))
 WITH_LEVELS = Moments(terms=(("g",), ("x",), ("g", "x")), outcome="y")
 ALL = ("l0", "l1", "l2_squared", "linf")
 
@@ -279,6 +281,7 @@ TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
     ("moments", "low", by_group.agg(f=TWO_TERMS), LOW, ("l1", "l2_squared", "linf")),
     ("moments", "spread", by_group.agg(f=TWO_TERMS), [row | {"z": "400"} for row in SPREAD], ("l0", "l1")),
     ("moments", "one row", query("t").agg(f=TWO_TERMS).bound(rows=1), ALIKE, ALL),
+    ("moments", "rows of no greater length than R²", by_group.agg(f=AT_ITS_ENDS), ALIKE, ("l1", "l2_squared", "linf")),
     ("moments", "a category and a product", query("t").agg(f=WITH_LEVELS), ALIKE, ("l1", "l2_squared", "linf")),
     ("leaves", "alike", by_group.agg(h=histogram("x")), ALIKE, ("l1", "l2_squared", "linf")),
     ("leaves", "spread", query("t").agg(h=histogram("z", [0, 50, 150, 300, 400])), SPREAD, ("l0", "l1")),

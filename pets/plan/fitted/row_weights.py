@@ -56,7 +56,8 @@ def sums_of(design: Design, rows: int, greatest: int) -> Sums:
     deltas = [max(_most(longest, one, pattern) for pattern in patterns) for one in ((1, 0, 0), (0, 1, 0))]
     split = shared(*deltas)
     shares = [split[block] * 2 ** len(one[1]) for one, block in zip(design.monomials, design.blocks, strict=True)]
-    shares = [share / max(shares) for share in shares]
+    greatest_share = max(shares)
+    shares = [share / greatest_share for share in shares]
     for bits in BITS:
         try:
             cells = design.cells(rows, greatest, shares, bits)
@@ -142,10 +143,11 @@ def _most(longest: Fraction, factors: tuple[int, int, int] | list[Fraction], pat
     beyond, w = R² ÷ τ, and in 1 ÷ τ it is of the second degree on both sides of τ = f + n: so it is greatest at an end
     of a piece, or at a vertex.
     """
-    (first, fourth, more, pure), (a, b, c) = pattern, map(Fraction, factors)
+    first, fourth, more, pure = pattern
+    a, b, c = (Fraction(one) for one in factors)
 
     def value(at: Fraction) -> Fraction:
-        square = (at**2 + 1 + min(at - first, pure) - fourth) / 2
+        square = (at**2 + 1 + min(at - first, Fraction(pure)) - fourth) / 2
         return min(Fraction(1), longest / at) ** 2 * (a * square + b * at + c)
 
     low, high = Fraction(first), Fraction(first + more)

@@ -82,6 +82,19 @@ tables:
             "each ward, and b². What is the same as another sum, or 0 in every row, is left out.",
         ),
         Spec(
+            "The sums of a regression whose rows have weights",
+            """
+            pets.linear("b", ["a"], data="stays", weights=1).query
+            """,
+            """
+            fit
+            ----------------------------------------------------------------------------------------
+            [3.166015625, -1.08046875, 0.830625, -1.301171875, 0.11953125, 1.244140625]
+            """,
+            why="1 + a² is 1.64, 1.36, 1.16 and 1.04. R² = 1 over that, in 1024ths and rounded down, is how much each "
+            "row counts: 624, 752, 882 and 984. Their sum over 1024 comes first, then a, a², b, ab and b².",
+        ),
+        Spec(
             "Correlations",
             'pets.query("stays").agg(r=pets.correlation("a", "b"), few=pets.correlation("a", "b", where=col("b") < 1))',
             """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pets
 from pets.common.codec import canonical
 from pets.errors import QueryError, UserError
 from pets.models.fit import Fit
+from tests.aggregates import counts_for
 
 COLUMNS: dict[str, Any] = {
     "age": pets.Integer(0, 120),
@@ -70,12 +73,17 @@ def people(count: int = 400, seed: int = 0, missing: float = 0.04) -> pd.DataFra
 ROWS = people()
 
 
+@dataclass
+class Row:
+    values: dict[str, Any]
+
+
 def session(rows: pd.DataFrame = ROWS, **more: Any) -> pets.Session:
     more.setdefault("budget", pets.Budget(epsilon=1000, delta=1e-6))
     return pets.Session(SCHEMA, {"p": rows}, progress=False, **more)
 
 
-def other(formula: str, rows: pd.DataFrame = ROWS) -> Any:
+def other(formula: str, rows: pd.DataFrame = ROWS, weights: Any = None) -> Any:
     """The same by statsmodels: rows that lack a value left out, the schema's first value against the others."""
     names = {name for name in COLUMNS if name in formula}
     whole = rows.dropna(subset=list(names)).copy()
@@ -85,7 +93,7 @@ def other(formula: str, rows: pd.DataFrame = ROWS) -> Any:
             whole[name] = pd.Categorical(whole[name], categories=list(domain.values))
         else:
             whole[name] = whole[name].astype(float)
-    return smf.ols(formula, whole).fit()
+    return smf.ols(formula, whole).fit() if weights is None else smf.wls(formula, whole, weights=weights).fit()
 
 
 def in_order(fit: Fit, found: Any) -> list[int]:
@@ -124,6 +132,51 @@ def test_exact_fits_are_those_of_statsmodels_to_ten_digits(formula: str) -> None
     assert fit.residual == pytest.approx(np.sqrt(found.scale), rel=1e-10)
     assert (told.noise == 0).all() and (told.noise_share == 0).all() and np.allclose(told.sampling, told.error)
     assert np.allclose(fit.covariance.to_numpy(), found.cov_params().to_numpy()[np.ix_(at, at)], rtol=1e-8, atol=1e-9)
+
+
+WEIGHTED = [
+    "cost ~ age + los",
+    "cost ~ age + C(region) + sick",
+    "cost ~ age * C(region)",
+    "cost ~ C(region) * C(ward) + los",
+]
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+@pytest.mark.parametrize("formula", WEIGHTED)
+def test_exact_fits_of_weighted_rows_are_those_of_statsmodels(formula: str, engine: str) -> None:
+    model = pets.linear(formula, data="p", weights=1.8)
+    fit = session(policy=pets.Policy(allow_unbounded=True), engine=engine).fit(model, pets.Total())
+    names = {name for name in COLUMNS if name in formula}
+    whole = ROWS.dropna(subset=list(names))
+    ((_, sums),) = model.query.aggregates
+    shares = [float(counts_for(sums, COLUMNS, Row(row))) for row in whole.to_dict("records")]  # type: ignore[arg-type]
+    assert 0.1 < min(shares) < 0.8 and len({*shares}) > 10
+    found = other(formula, weights=np.array(shares))
+    assert np.allclose(fit.table.coefficient, np.asarray(found.params)[in_order(fit, found)], rtol=1e-9, atol=1e-9)
+    assert fit.rows == pytest.approx(sum(shares), rel=1e-12)
+    assert "Weighted least squares, R² = 1.8" in fit.notes[0] and "Rows by weight: " in fit.summary()
+    residual = np.sum(np.array(shares) * np.asarray(found.resid) ** 2) / (sum(shares) - len(fit.terms))
+    assert fit.residual == pytest.approx(np.sqrt(residual), rel=1e-9)
+
+
+def test_weights_are_taken_where_noise_is_and_only_there() -> None:
+    model = pets.linear("cost ~ age + los + C(region) + sick", data="p")
+    for protection, chosen in ((pets.DP(epsilon=1), Fraction(7, 2)), (pets.Total(), None), (pets.Exact(), None)):
+        assert model.settled(SCHEMA, protection).weights == chosen
+    assert model.settled(SCHEMA, pets.DP(epsilon=9)) == model.settled(SCHEMA, pets.DP(rho=0.1))
+    for plain in ("cost ~ sex + sick", "cost ~ age"):
+        assert pets.linear(plain, data="p").settled(SCHEMA, pets.DP(epsilon=1)).weights is None
+    ordinary = pets.linear("cost ~ age + los + C(region) + sick", data="p", weights=None)
+    assert ordinary.settled(SCHEMA, pets.DP(epsilon=1)) == ordinary
+    asked = session(MANY)
+    quotes = [asked.quote_fit(one, pets.DP(epsilon=1)) for one in (model, ordinary)]
+    assert "R² = 3.5" in str(quotes[0]) and "R²" not in str(quotes[1])
+    fits = [asked.fit(one, pets.DP(epsilon=9)) for one in (model, ordinary)]
+    assert [one.design.weights for one in fits] == [Fraction(7, 2), None]
+    assert fits[0].table.noise.mean() < 0.85 * fits[1].table.noise.mean()
+    assert Fit.from_json(json.loads(canonical(fits[0].to_json()))).table.equals(fits[0].table)
+    assert "Weighted" not in str(fits[1]) and "weights=None" in str(fits[0])
 
 
 def test_the_dummy_twin_gives_the_same_path_exactly() -> None:

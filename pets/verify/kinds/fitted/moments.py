@@ -139,7 +139,8 @@ class Weighted:
 
     def end(self, numbers: list[str]) -> int:
         """The greatest product of some weights."""
-        return math.prod(self.sums.weight(name)["offset"] for name in numbers)
+        found: int = math.prod(self.sums.weight(name)["offset"] for name in numbers)
+        return found
 
     def kind(self, there: set[str]) -> tuple[int, int, int]:
         """What rows have that are beyond the first value of these: a length, fourth powers, and more length."""
@@ -152,9 +153,9 @@ class Weighted:
         return max(self.of_kind(kind, x, xy, yy) for kind in self.kinds)
 
     def of_kind(self, kind: tuple[int, int, int], x: Q, xy: Q, yy: Q) -> Q:
-        """The same of rows of one kind: on each piece it is up² t² + side t + rest, times the weight's square."""
+        """The same of rows of one kind: on each piece it is x ÷ 2 · t² + side t + rest, times the weight's square."""
         first, fourth, more = map(Q, kind)
-        turn, last = first + min(more, self.pure), first + more
+        turn, last = first + min(more, Q(self.pure)), first + more
         pieces = [
             (first, turn, x / 2 + xy, x * (1 - first - fourth) / 2 + yy),
             (turn, last, xy, x * (1 + self.pure - fourth) / 2 + yy),
@@ -175,7 +176,8 @@ class Weighted:
         squares = self.furthest(Q(1), Q(0), Q(0)), self.furthest(Q(0), Q(1), Q(0))
         of_block = split(*squares)
         shares = [of_block[block] * 2 ** len(one[1]) for one, block in self.sums.found.items()]
-        shares = [share / max(shares) for share in shares]
+        greatest = max(shares)
+        shares = [share / greatest for share in shares]
         found = [(bits, fits) for bits in (10, 8, 6) if (fits := self.sums.fitting(shares, most // rows, bits))]
         self.sums.need(found, "its sums could pass 2^62")
         return found[0]
@@ -185,7 +187,7 @@ class Weighted:
         squares = [Q(0)] * 3
         for (one, block), unit in zip(self.sums.found.items(), units, strict=True):
             squares[block] = max(squares[block], Q(unit**2, 4**bits * 2 ** len(one[1])))
-        return math.floor(4**bits * self.furthest(*squares))
+        return int(4**bits * self.furthest(*squares))
 
     def form(self, bits: int) -> Any:
         """As it stands in the plan."""

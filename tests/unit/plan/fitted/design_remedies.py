@@ -19,12 +19,14 @@ COLUMNS: dict[str, Any] = {
     "b": pets.Category([f"b{number}" for number in range(40)]),
     "cost": pets.Real(0, 100_000, "0.01"),
     "los": pets.Integer(0, 99),
+    **{f"c{number}": pets.Category(["x", "y", "z"]) for number in range(11)},
 }
+MANY = [f"c{number}" for number in range(11)]
 
 
-def planned(outcome: str, *terms: str, people: int = 100_000_000) -> Any:
+def planned(outcome: str, *terms: str, people: int = 100_000_000, weights: Any = None) -> Any:
     schema = pets.Schema({"t": pets.Table(pets.Unit(None), COLUMNS, people=people)})
-    sums = Moments(terms=tuple((name,) for name in terms), outcome=outcome)
+    sums = Moments(terms=tuple((name,) for name in terms), outcome=outcome, weights=weights)
     return lambda: make_plan(pets.Query("t", aggregates=(("fit", sums),)), schema)
 
 
@@ -35,4 +37,7 @@ CASES = [
     Case(planned("los", "code"), "group them first", planned("los", "a")),
     Case(planned("los", "a", "b"), "take fewer terms", planned("los", "a")),
     Case(planned("cost", "age"), "state a smaller 'people'", planned("cost", "age", people=50_000)),
+    Case(planned("los", "cost", people=9, weights=2), "weights=None", planned("los", "cost", people=9)),
+    Case(planned("los", *MANY, weights=2), "take fewer", planned("los", *MANY[:10], weights=2)),
+    Case(planned("los", *MANY, weights=2), "weights=None", planned("los", *MANY)),
 ]

@@ -281,7 +281,7 @@ TIGHT: list[tuple[str, str, Query, list[dict[str, str]], tuple[str, ...]]] = [
     ("moments", "low", by_group.agg(f=TWO_TERMS), LOW, ("l1", "l2_squared", "linf")),
     ("moments", "spread", by_group.agg(f=TWO_TERMS), [row | {"z": "400"} for row in SPREAD], ("l0", "l1")),
     ("moments", "one row", query("t").agg(f=TWO_TERMS).bound(rows=1), ALIKE, ALL),
-    ("moments", "rows of no greater length than R²", by_group.agg(f=AT_ITS_ENDS), ALIKE, ("l1", "l2_squared", "linf")),
+    ("moments", "rows that count in full", by_group.agg(f=AT_ITS_ENDS), ALIKE, ("l1", "l2_squared", "linf")),
     ("moments", "a category and a product", query("t").agg(f=WITH_LEVELS), ALIKE, ("l1", "l2_squared", "linf")),
     ("leaves", "alike", by_group.agg(h=histogram("x")), ALIKE, ("l1", "l2_squared", "linf")),
     ("leaves", "spread", query("t").agg(h=histogram("z", [0, 50, 150, 300, 400])), SPREAD, ("l0", "l1")),

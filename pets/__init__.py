@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pets.query_model.group_keys import KeySet
     from pets.query_model.people import events
     from pets.query_model.sql.reading import sql
+    from pets.query_model.trained.network import classifier, network
     from pets.release.release import Release
     from pets.schema.schema import (
         Boolean,
@@ -90,6 +91,8 @@ _HOMES = {
     "Remaining": "session.quoting.quote",
     "Release": "release.release",
     "linear": "models.linear",
+    "classifier": "query_model.trained.network",
+    "network": "query_model.trained.network",
     "assess": "synthetic.assess.run",
     "explain": "session.explain",
     "PetsError": "errors",
@@ -141,6 +144,8 @@ __all__ += [
     "Remaining",
     "Release",
     "linear",
+    "classifier",
+    "network",
     "assess",
     "explain",
     "PetsError",

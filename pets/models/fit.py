@@ -17,8 +17,9 @@ from pets.common import html_table
 from pets.common.codec import Json, canonical
 from pets.common.files import replace_file
 from pets.common.integers import Floats
-from pets.errors import PetsError, UserError, did_you_mean, missing_extra, shown
+from pets.errors import PetsError, UserError, missing_extra, shown
 from pets.models.least_squares import POOR, Solved, back, exact, noisy, scale
+from pets.models.new_rows import column_of, frame_of, numbers
 from pets.models.regression import Regression, regression_of
 from pets.plan.clamping import clamped_columns
 from pets.plan.fitted.design import Design, design_of
@@ -27,8 +28,6 @@ from pets.release.certificate import Certificate
 from pets.release.estimate import noise_of
 from pets.release.release import Release
 from pets.release.text import DUMMY
-from pets.schema.domain import Category
-from pets.schema.numeric import Numeric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -199,16 +198,11 @@ class Fit:
         Raises:
             UserError: for a column that is missing, or a value that the schema does not list.
         """
-        import pandas as pd
-
         if not self.estimable:
             raise UserError(f"this fit has no coefficients, so it predicts nothing: {self.notes[0]}")
-        frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
-        natural = {}
-        for name in dict.fromkeys(name for term in self.model.terms for name in term):
-            if name not in frame.columns:
-                raise UserError(f"the rows to predict have no column {name!r}{did_you_mean(name, list(frame.columns))}")
-            natural[name] = self._numbers(name, frame[name])
+        frame = frame_of(data)
+        names = dict.fromkeys(name for term in self.model.terms for name in term)
+        natural = {name: numbers(name, self.design.domains[name], column_of(frame, name)) for name in names}
         beta = self._own[0]
         out = np.full(len(frame), beta[0])
         for one, coefficient in zip(self.design.columns[1:], beta[1:], strict=True):
@@ -219,31 +213,6 @@ class Fit:
                     part = np.where(np.isnan(part), np.nan, part == one.levels[name])
                 product = product * part
             out = out + coefficient * product
-        return out
-
-    def _numbers(self, name: str, values: Any) -> Floats:
-        """A column of new rows: numbers between their bounds, and codes of what is no number."""
-        import pandas as pd
-
-        domain = self.design.domains[name]
-        if isinstance(domain, Numeric):
-            low, high = float(domain.origin), float(domain.origin + domain.spacing * (domain.cells - 1))
-            try:
-                found: Floats = pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
-            except (TypeError, ValueError):
-                raise UserError(f"column {name!r} of the rows to predict holds something other than numbers") from None
-            return np.clip(found, low, high)
-        known = {domain.decode(code): code for code in range(domain.cells)}
-        out = np.full(len(values), np.nan)
-        for place, value in enumerate(values):
-            if not pd.isna(value):
-                if value not in known:
-                    kind = "categories" if isinstance(domain, Category) else "values"
-                    raise UserError(
-                        f"column {name!r} of the rows to predict holds {shown(value)}, which is not one of its {kind}"
-                        f"{did_you_mean(value, list(known))}"
-                    )
-                out[place] = known[value]
         return out
 
     def summary(self) -> str:

@@ -238,16 +238,16 @@ class Rows:
         person = table["person"]
         return person.nunique() if where is None else person.nunique(where=self._meets(table, where))
 
-    def codes(self, columns: Sequence[str]) -> dict[str, Ints]:
-        """The counted rows' codes, column by column, and by no name their ranks: for sums that no statement has."""
+    def codes(self, columns: Sequence[str], key: str = "rank", where: Predicate | None = None) -> dict[str, Ints]:
+        """The counted rows' codes, column by column, and by no name their ``key``: for sums that no statement has."""
         names = [f"v{place}" for place in range(len(columns))]
 
         def build() -> Any:
-            table = self.counted()
-            return table.select("rank", **{n: self._column(table, c) for n, c in zip(names, columns, strict=True)})
+            table = self.met(where)
+            return table.select(key, **{n: self._column(table, c) for n, c in zip(names, columns, strict=True)})
 
-        found = self._run(("codes", *columns), build, ["rank", *names])
-        return {column: found[name] for name, column in zip(["rank", *names], ["", *columns], strict=True)}
+        found = self._run(("codes", key, where, *columns), build, [key, *names])
+        return {column: found[name] for name, column in zip([key, *names], ["", *columns], strict=True)}
 
     # statements -------------------------------------------------------------------------------------------------
 

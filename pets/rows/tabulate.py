@@ -18,10 +18,12 @@ from pets.errors import InternalError, UserError
 from pets.plan.key_plan import KeyPlan
 from pets.plan.measure import Measure
 from pets.plan.plan import Plan
+from pets.plan.trained.train_plan import TrainPlan
 from pets.plan.vector import Ints, IntVector
 from pets.rows.counted_rows import Rows
 from pets.rows.linked import Linked
 from pets.rows.people.lowered import People
+from pets.rows.training.gradients import Gradients
 
 if TYPE_CHECKING:
     from pets.rows.snapshot import Snapshot
@@ -84,6 +86,15 @@ def codes(plan: Plan, snapshot: Snapshot, columns: Sequence[str], engine: str = 
     if plan.table != snapshot.table or plan.schema_digest != snapshot.schema_digest:
         raise InternalError("the plan and the snapshot belong to different schemas")
     return Rows(plan, snapshot, engine).codes(columns)
+
+
+def gradients(plan: TrainPlan, snapshot: Snapshot, engine: str = "duckdb") -> Gradients:
+    """The rows of a training, whose bounded sums each step asks for. They and the sums must not be seen."""
+    rows, (counted,) = plan.plan, plan.plan.measures
+    if rows.table != snapshot.table or rows.schema_digest != snapshot.schema_digest:
+        raise InternalError("the plan and the snapshot belong to different schemas")
+    wanted = (plan.network.outcome, *plan.network.columns)
+    return Gradients(plan, Rows(rows, snapshot, engine).codes(wanted, "person", counted.where))
 
 
 def key_counts(plan: KeyPlan, snapshot: Snapshot, engine: str = "duckdb") -> tuple[list[list[Any]], Ints]:

@@ -20,8 +20,8 @@ def beside(name: str) -> Any:
 
 
 LOSS, KEYS, TOP, ROUNDED = beside("loss"), beside("kinds/keys"), beside("kinds/top"), beside("kinds/rounded")
-OUTSIDE = beside("kinds/counts/outside")
-CHOSEN = {"keys": KEYS, "top": TOP, "grid": ROUNDED, "rounded": ROUNDED, "reviewed": OUTSIDE}  # keys, rounded counts
+OUTSIDE, TRAINING = beside("kinds/counts/outside"), beside("kinds/fitted/training")
+CHOSEN = {"keys": KEYS, "top": TOP, "grid": ROUNDED, "rounded": ROUNDED, "reviewed": OUTSIDE, "trained": TRAINING}
 PLAN = LOSS.PLAN
 Plan, CannotCheck, KNOWN = PLAN.Plan, PLAN.CannotCheck, PLAN.COLUMNS.KNOWN
 need, same, number, canonical, sha256 = PLAN.need, PLAN.same, PLAN.number, PLAN.canonical, PLAN.sha256

@@ -65,6 +65,7 @@ DAYS = T.with_columns(
 )
 
 NUMBERS = ("last", "low", "high", "days", "spells", "twice", "average", "age", "wait")
+NETWORK = pets.classifier("g", ["x", "h", "sex"], data=T.where(col("y") > -4), steps=6, hidden=(3,), clip=0.5)
 LINE = pets.linear("x", ["y", "g", "h"], data=T.bound(rows=1))
 QUERIES: dict[str, pets.Query] = {
     "sums of a regression": LINE.query,
@@ -155,8 +156,20 @@ def a_line(session: pets.Session) -> Any:
     return [repr(quote), fit.release, *shown]
 
 
+def a_network(session: pets.Session) -> Any:
+    """Every step's sum, the weights that follow, and what they say of made-up rows."""
+    if session.budget.currency == "pure":
+        return session.release(T.agg(n=count()), pets.DP(epsilon=1))
+    quote = session.quote_train(NETWORK, pets.DP(epsilon=1))
+    made = session.train(NETWORK, pets.DP(epsilon=1))
+    form = {name: made.form[name] for name in ("sums", "people", "weights", "losses", "cost", "notes", "guarantee")}
+    chances = made.predict_proba({"x": [3, 90], "h": ["u1", "v1"], "sex": ["F", "M"]})
+    return [repr(quote), form, repr(made), made._repr_html_(), chances.tolist()]
+
+
 VERBS: dict[str, Ask] = {
     "fit": a_line,
+    "train": a_network,
     "rows_lost": what_bounds_leave_out,
     "standardise": a_standardised_rate,
     "sql": by_sql,

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 
 import pets
@@ -20,6 +21,7 @@ from pets.plan.computed import derived_codes
 from pets.plan.computed.derive import Quotient
 from pets.plan.measure import MeasureKind
 from pets.plan.plan import make_plan
+from pets.plan.trained.fixed_point import Layers
 from pets.query_model.expression import Filter
 from pets.query_model.features import Feature, How
 from pets.query_model.group_keys import Key
@@ -30,7 +32,9 @@ from pets.release import standardise
 from pets.rows import counted_rows, tabulate
 from pets.rows.counted_rows import Rows
 from pets.rows.people.sql import PeopleSql
+from pets.rows.training import gradients as train_rows
 from pets.session import job
+from pets.session.training import train_release
 from pets.session.verbs import bounding_verbs
 from pets.synthetic.dp_model.private import SELECTIONS
 from pets.testing import replay
@@ -66,7 +70,7 @@ def test_more_cases_hold(seed: int) -> None:
 HELD = {
     **dict.fromkeys(("release", "quote", "dummy", "synthesise", "history"), "test_replay.py"),
     **dict.fromkeys(("sql", "rows_lost", "best_rows", "group_keys", "quote_keys"), "replay_cases.py"),
-    **dict.fromkeys(("fit", "quote_fit"), "replay_cases.py"),
+    **dict.fromkeys(("fit", "quote_fit", "train", "quote_train"), "replay_cases.py"),
     "top_keys": "test_replay_keys.py",
 }
 """Verbs of a session that answer an analyst, and the file of the replay that asks them."""
@@ -236,6 +240,58 @@ def standard(patch: Patch) -> None:
     patch.setattr(standardise, "interval", exact)
 
 
+def clipped(patch: Patch) -> None:
+    """A person's gradient is rounded, and not shortened."""
+
+    def rounded(found: Any, bound: int) -> Any:
+        return np.rint(found / 2**16).astype(np.int64)
+
+    patch.setattr(train_rows, "bounded", rounded)
+
+
+def shortened_each_row(patch: Patch) -> None:
+    """Each row is shortened, and then a person's rows are added."""
+    step = train_rows.Gradients.step
+
+    def by_rows(self: Any, weights: Any) -> Any:
+        self._starts = np.arange(len(self._inputs))
+        self._ends = self._starts + 1
+        return step(self, weights)
+
+    patch.setattr(train_rows.Gradients, "step", by_rows)
+
+
+def of_the_batch(patch: Patch) -> None:
+    """Inputs are centred by what the batch holds, as batch norm does."""
+    forward = Layers._forward
+
+    def centred(self: Layers, inputs: Any) -> Any:
+        return forward(self, inputs - np.rint(inputs.mean(axis=0)) if len(inputs) > 2 else inputs)
+
+    patch.setattr(Layers, "_forward", centred)
+
+
+def by_exact_people(patch: Patch) -> None:
+    """The number of people has no noise on it."""
+    real = train_release.add_gaussian
+
+    def alone(values: Any, scale: float) -> Any:
+        return values.copy() if len(values) == 1 else real(values, scale)
+
+    patch.setattr(train_release, "add_gaussian", alone)
+
+
+def looked_at(patch: Patch) -> None:
+    """A step counts where its exact sum is odd."""
+    step = train_rows.Gradients.step
+
+    def until(self: Any, weights: Any) -> Any:
+        found = step(self, weights)
+        return found if int(found.sum()) % 2 else found * 0
+
+    patch.setattr(train_rows.Gradients, "step", until)
+
+
 PLANTED: dict[str, tuple[Callable[[Patch], None], tuple[str, ...], str]] = {
     "products without midpoints": (midpoints, ("a covariance", "a correlation", "a deviation"), "what was charged"),
     "tails of rows that have no ranks": (ranks, ("tails",), "what was charged"),
@@ -246,6 +302,11 @@ PLANTED: dict[str, tuple[Callable[[Patch], None], tuple[str, ...], str]] = {
     ),
     "computed columns beyond their bounds": (computed, ("computed columns",), "what was charged"),
     "features that are not clamped": (feature, ("features",), "what was charged"),
+    "a person's gradient that is not clipped": (clipped, ("train",), "what was charged"),
+    "rows that are clipped one by one": (shortened_each_row, ("train",), "what was charged"),
+    "a batch that centres its inputs": (of_the_batch, ("train",), "what was charged"),
+    "a network over the exact number of people": (by_exact_people, ("train",), "what is shown differs"),
+    "steps that depend on what is exact": (looked_at, ("train",), "what was charged"),
     "a bound that is chosen by exact counts": (best, ("rows_lost",), "what is shown differs"),
     "a standardised rate of exact counts": (standard, ("standardise",), "what is shown differs"),
 }

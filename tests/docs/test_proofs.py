@@ -60,7 +60,7 @@ LAWS = {
     "make_noisy_top_k": "top_keys",
 }
 """Each measurement of OpenDP that something here draws from, and the page of its law."""
-EXACT = {"tabulate": "setting", "key_counts": "group_keys", "codes": "setting"}
+EXACT = {"tabulate": "setting", "key_counts": "group_keys", "codes": "setting", "gradients": "training"}
 """Each door through which exact values leave the folder of rows, and the page of how far one person moves them."""
 
 

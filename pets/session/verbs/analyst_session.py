@@ -34,6 +34,7 @@ from pets.session.quoting.quote import Quote, Remaining
 from pets.session.quoting.quoted import quoted
 from pets.session.verbs.analyst_verbs import AnalystVerbs
 from pets.session.verbs.closed import Closed
+from pets.session.verbs.training import TrainingVerbs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from pets.synthetic.synthetic_release import SyntheticRelease
 
 
-class AnalystSession(AnalystVerbs):
+class AnalystSession(TrainingVerbs, AnalystVerbs):
     """One analyst's session in one project, on tables that a :class:`pets.Custodian` keeps.
 
     It quotes, releases and shows what this project asked; nothing that is for custodians alone is on it. What is

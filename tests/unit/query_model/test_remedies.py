@@ -24,6 +24,7 @@ from tests.remedies import Case, check
 from tests.unit.query_model import node_remedies, people_remedies
 from tests.unit.query_model.nodes import design_remedies
 from tests.unit.query_model.nodes.codelist_remedies import LISTS
+from tests.unit.query_model.trained.network_remedies import NETWORKS
 
 pytestmark = pytest.mark.chance(0)
 
@@ -447,6 +448,7 @@ CASES = [
     *people_remedies.CASES,
     *node_remedies.CASES,
     *design_remedies.CASES,
+    *NETWORKS,
     Case(lambda: NO_SQL.sql(SCHEMA), "as query.to_json() gives it", lambda: Query.from_json(NO_SQL.to_json())),
 ]
 

@@ -19,6 +19,7 @@ from tests.unit.session.fitting.fit_remedies import FITS
 from tests.unit.session.grid.grid_remedies import RULES
 from tests.unit.session.quoting.form_remedies import FORMS
 from tests.unit.session.selection.top_remedies import TOP
+from tests.unit.session.training.train_cases import TRAININGS
 
 pytestmark = pytest.mark.chance(0.0)
 
@@ -114,6 +115,7 @@ CASES = [
     *RULES,
     *DOOR,
     *AIRLOCK,
+    *TRAININGS,
     # opening
     Case(stored_at("s3://bucket/{}"), "give 'file:///…'", stored_at("file://{}/ready")),
     Case(

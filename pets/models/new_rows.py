@@ -1,0 +1,58 @@
+"""New rows: what a model is asked about, as numbers by the schema's public domains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pets.common.integers import Floats
+from pets.errors import UserError, did_you_mean, shown
+from pets.schema.domain import Category, Domain
+from pets.schema.numeric import Numeric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def frame_of(data: Any) -> pd.DataFrame:
+    """A data frame, or a mapping of columns, as a data frame."""
+    import pandas as pd
+
+    return data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+
+
+def column_of(frame: pd.DataFrame, name: str) -> Any:
+    """A column of new rows; raises :class:`UserError` where there is none."""
+    if name not in frame.columns:
+        raise UserError(f"the rows to predict have no column {name!r}{did_you_mean(name, list(frame.columns))}")
+    return frame[name]
+
+
+def numbers(name: str, domain: Domain, values: Any) -> Floats:
+    """A column of new rows: numbers between their bounds, and codes of what is no number; NaN without a value.
+
+    Raises:
+        UserError: for what is no number, or a value that the schema does not list.
+    """
+    import pandas as pd
+
+    if isinstance(domain, Numeric):
+        low, high = float(domain.origin), float(domain.origin + domain.spacing * (domain.cells - 1))
+        try:
+            found: Floats = pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
+        except (TypeError, ValueError):
+            raise UserError(f"column {name!r} of the rows to predict holds something other than numbers") from None
+        return np.clip(found, low, high)
+    known = {domain.decode(code): code for code in range(domain.cells)}
+    out = np.full(len(values), np.nan)
+    for place, value in enumerate(values):
+        if not pd.isna(value):
+            if value not in known:
+                kind = "categories" if isinstance(domain, Category) else "values"
+                raise UserError(
+                    f"column {name!r} of the rows to predict holds {shown(value)}, which is not one of its {kind}"
+                    f"{did_you_mean(value, list(known))}"
+                )
+            out[place] = known[value]
+    return out

@@ -1,0 +1,326 @@
+"""Trained: a network whose weights follow from released noisy sums by public arithmetic, with what it promises.
+
+It predicts like a fitted estimator of scikit-learn, and has no ``fit``. It is saved as JSON: numbers, and no code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pets.common import codec, html_table
+from pets.common.codec import Json, canonical, fraction, whole
+from pets.common.files import replace_file
+from pets.common.integers import Floats
+from pets.dp.train_noise import membership
+from pets.errors import PetsError, UserError, shown
+from pets.models.new_rows import column_of, frame_of, numbers
+from pets.plan.trained.descent import split, trained
+from pets.plan.trained.fixed_point import GRADIENT, INPUT, ROOT_TWO, WEIGHT, Layers
+from pets.plan.trained.train_plan import TrainPlan, make_train_plan, two_valued
+from pets.query_model.trained.network import Network
+from pets.release.certificate import Certificate
+from pets.release.text import DUMMY
+from pets.schema.schema import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NONE = "this is no trained network as pets released it: ask for the original file"
+Marks = npt.NDArray[np.bool_]
+AT_ONCE = 2**16  # rows that are predicted at a time
+
+
+class Trained:
+    """A trained network, made by :meth:`pets.Session.train`. All here is public; nothing here costs anything.
+
+    Attributes:
+        certificate: the ledger's signed statement about exactly these numbers (``None``: not signed).
+    """
+
+    FORM: ClassVar[str] = "trained"
+    VERSION: ClassVar[int] = 1
+    PARTS: ClassVar[tuple[str, ...]] = (
+        *("pets", "version", "id", "dataset", "table", "network", "query", "schema", "plan", "people", "sums"),
+        *(
+            "weights",
+            "mechanism",
+            "scales",
+            "losses",
+            "protection",
+            "snapshot",
+            "data",
+            "cost",
+            "epsilon",
+            "delta",
+            "rho",
+        ),
+        *("guarantee", "budget", "issued_at", "project", "analyst", "notes"),
+    )
+    _estimator_type: ClassVar[str] = "classifier"
+
+    def __init__(self, form: Json, certificate: Certificate | None = None) -> None:
+        named = (form["pets"], form["version"]) == (self.FORM, self.VERSION) and set(form) == set(self.PARTS)
+        if not named or (certificate is not None and certificate.subject != codec.digest(form)):
+            raise UserError(NONE)
+        self._form: Json = json.loads(canonical(form))
+        self.certificate = certificate
+        network, plan = self.network, self.plan
+        sums = form["sums"]
+        right = plan.digest == form["plan"] and len(sums) == network.steps
+        right = right and all(len(one) == plan.size for one in sums) and len(form["weights"]) == plan.size
+        if not right or any(not isinstance(value, int) for one in sums for value in one):
+            raise UserError(NONE)
+        made = trained(plan.widths, whole(form["people"]), sums, network.steps, network.rate, network.seed)
+        if made != form["weights"]:
+            raise UserError(NONE)
+
+    # what it is -------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def network(self) -> Network:
+        """What was trained."""
+        return Network.from_json(self._form["network"])
+
+    @cached_property
+    def plan(self) -> TrainPlan:
+        """What each step measured, and how far one person moves it."""
+        return make_train_plan(self.network, Schema.from_json(self._form["schema"]))
+
+    @cached_property
+    def weights(self) -> list[Floats]:
+        """Of each layer a row a unit: a weight for each input, and last the one of what is always 1."""
+        flat = np.array(self._form["weights"], dtype=np.float64)
+        return [one / WEIGHT for one in split(flat, self.plan.widths)]
+
+    @property
+    def people(self) -> int:
+        """How many people it was trained on, counted with noise."""
+        return int(self._form["people"])
+
+    @property
+    def feature_names_in_(self) -> Any:
+        """The columns that it tells the outcome by."""
+        return np.array(self.network.columns, dtype=object)
+
+    @property
+    def n_features_in_(self) -> int:
+        """How many they are."""
+        return len(self.network.columns)
+
+    @cached_property
+    def classes_(self) -> Any:
+        """The values of the outcome, in the order of :meth:`predict_proba`."""
+        domain = self.plan.domain(self.network.outcome)
+        return np.array([domain.decode(code) for code in range(domain.cells)])
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        tags = ClassifierTags(multi_class=self.plan.classes > 2)
+        inputs = InputTags(two_d_array=False, categorical=True, allow_nan=True)
+        return Tags("classifier", TargetTags(required=True), classifier_tags=tags, input_tags=inputs)
+
+    # what is done with it ---------------------------------------------------------------------------------------------
+
+    def predict_proba(self, data: Any) -> Floats:
+        """Of each new row the chance of each class, in the order of ``classes_``; NaN where a column has no value.
+
+        Args:
+            data: a data frame, or a mapping, with the columns of the network; numbers are moved between the schema's
+                bounds first. Values of a column that the network's question computed are to be given.
+
+        Raises:
+            UserError: for a column that is missing, or a value that the schema does not list.
+        """
+        frame, plan = frame_of(data), self.plan
+        natural = {name: numbers(name, plan.domain(name), column_of(frame, name)) for name in self.network.columns}
+        inputs = np.stack([self._input(natural[name], name, code) for name, code in plan.inputs], axis=1)
+        lacking: Marks = np.asarray(np.isnan(inputs).any(axis=1))
+        layers = Layers([one * WEIGHT for one in self.weights], tuple(name for _, name in self.network.hidden))
+        out = np.full((len(frame), plan.classes), np.nan)
+        for start in range(0, len(frame), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            found = layers.chances(np.where(lacking[some, None], 0.0, inputs[some])) / WEIGHT
+            both = np.concatenate([1 - found, found], axis=1) if plan.classes == 2 else found
+            out[some] = both / both.sum(axis=1, keepdims=True)
+        out[lacking] = np.nan
+        return out
+
+    def _input(self, values: Floats, name: str, code: int | None) -> Floats:
+        domain = self.plan.domain(name)
+        if code is not None:
+            return np.where(np.isnan(values), np.nan, np.where(values == code, float(ROOT_TWO), 0.0))
+        if two_valued(domain):
+            return np.where(np.isnan(values), np.nan, np.where(values > 0, float(INPUT), -float(INPUT)))
+        origin, spacing = float(getattr(domain, "origin")), float(getattr(domain, "spacing"))  # noqa: B009
+        top = float(domain.cells - 1)
+        return np.rint(((values - origin) / spacing * 2 - top) * INPUT / top)
+
+    def predict(self, data: Any) -> Any:
+        """Of each new row the likeliest class; ``None`` where a column has no value. As :meth:`predict_proba`."""
+        chances = self.predict_proba(data)
+        lacking: Marks = np.asarray(np.isnan(chances).any(axis=1))
+        found = self.classes_[np.where(lacking[:, None], 0.0, chances).argmax(axis=1)]
+        return np.where(lacking, None, found) if lacking.any() else found
+
+    def score(self, data: Any, outcome: Any) -> float:
+        """The share of new rows whose class is told right; a row without a value in a column counts as told wrong."""
+        told = self.predict(data)
+        if len(told) != len(outcome):
+            raise UserError(f"there are {len(told):,} rows and {len(outcome):,} outcomes; give one for each row")
+        return float(np.mean(np.asarray(told, dtype=object) == np.asarray(outcome, dtype=object))) if len(told) else 0.0
+
+    # what it promises -------------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The release's random public name."""
+        return str(self._form["id"])
+
+    @property
+    def guarantee(self) -> str:
+        """The promise, as a sentence."""
+        return str(self._form["guarantee"])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know."""
+        return tuple(self._form["notes"])
+
+    @property
+    def cost(self) -> Json:
+        """``currency``, ``loss`` and ``delta`` in the ledger's exact units, of all steps together."""
+        return dict(self._form["cost"])
+
+    @property
+    def card(self) -> str:
+        """The model card: what it is, what it promises, what it cost, and how well membership can be told from it."""
+        form, plan, network = self._form, self.plan, self.network
+        epsilon, delta, rho = (float(fraction(form[name])) for name in ("epsilon", "delta", "rho"))
+        scale = float(fraction(form["scales"][1])) / GRADIENT
+        layers = " → ".join([f"{plan.widths[0]} inputs", *(f"{w} {name}" for w, name in network.hidden)])
+        right, found = membership(epsilon, delta)
+        lines = [
+            f"Network: {network.outcome} by {', '.join(network.columns)}",
+            f"Data: {form['dataset']}, {form['table']}; about {self.people:,} people",
+            f"Layers: {layers} → {plan.widths[-1]} ({plan.size:,} weights)",
+            f"Guarantee: {self.guarantee}",
+        ]
+        if form["data"] == "dummy":
+            return "\n".join([DUMMY, *lines, *self.notes])
+        lines += [
+            f"Charged: ρ = {rho:.4g} (ε = {epsilon:.6g} at δ = {delta:g}), for all steps, before the first",
+            f"Steps: T = {network.steps}, clip C = {network.clip:g}, noise σ = {scale:.4g} on each number of a step, "
+            f"in whole numbers of 1/{GRADIENT}; what one person adds is at most C in L2, looked at in whole numbers",
+            f"Membership: whoever wants to tell whether a person took part is right at most {right:.1%} of the time "
+            f"where both are as likely, and finds at most {found:.1%} of those who did with one false alarm in a "
+            "hundred (Kairouz, Oh and Viswanath 2015; Humphries et al. 2023): a bound that ε and δ give for every "
+            "attack, and no attack was tried",
+        ]
+        return "\n".join([*lines, *self.notes])
+
+    @property
+    def form(self) -> Json:
+        """The sealed release in canonical form: a copy."""
+        copied: Json = json.loads(canonical(self._form))
+        return copied
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the sealed form."""
+        return codec.digest(self._form)
+
+    @property
+    def signed(self) -> Json:
+        """The sealed form, its digest and its certificate: what is saved."""
+        signed = {} if self.certificate is None else {"certificate": dict(self.certificate)}
+        return self.form | {"digest": self.digest} | signed
+
+    def save(self, path: str | Path) -> Path:
+        """Write it as JSON, which :meth:`load` and ``pets verify`` read; raises :class:`UserError` where it cannot."""
+        try:
+            target = Path(path)
+            replace_file(target, canonical(self.signed))
+        except OSError as error:
+            raise UserError(f"the network cannot be written to {str(path)!r} ({error.strerror})") from None
+        except (TypeError, ValueError):
+            raise UserError(f"a network is written to a path such as 'network.json', not to {shown(path)}") from None
+        return target
+
+    @classmethod
+    def load(cls, path: str | Path) -> Trained:
+        """Read a network that was saved; raises :class:`UserError` for one that is missing, edited or something else.
+
+        Its weights are worked out anew from its sums. Whether the signature is genuine is for ``pets verify``.
+        """
+        try:
+            return cls.sealed(json.loads(Path(path).read_bytes()))
+        except OSError as error:
+            raise UserError(f"the network cannot be read from {shown(str(path))} ({error.strerror})") from None
+        except (TypeError, ValueError, RecursionError):
+            raise UserError(
+                f"a network is read from a file such as 'network.json', and {shown(path)} is none"
+            ) from None
+
+    @classmethod
+    def sealed(cls, given: Mapping[str, Any], certificate: Json | None = None) -> Trained:
+        """The network of a sealed form, as the ledger keeps it or as it is saved; raises as :meth:`load`."""
+        try:
+            form = {name: part for name, part in given.items() if name not in ("digest", "certificate")}
+            signed = given.get("certificate") if certificate is None else certificate
+            made = cls(form, None if signed is None else Certificate(signed))
+            if given.get("digest", made.digest) != made.digest:
+                raise ValueError("edited")
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, PetsError):
+            raise UserError(NONE) from None
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        return self.digest == other.digest if isinstance(other, Trained) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self._form, self.certificate))
+
+    def __repr__(self) -> str:
+        return self.card
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        alarm = self._form["data"] == "dummy"
+        return html_table.block(*(html_table.sentence(line, alarm=alarm) for line in self.card.splitlines()))
+
+    @property
+    def coefficients(self) -> pd.DataFrame:
+        """Of logistic regression (no hidden layers): a row an input, a column a class told (of two, the second).
+
+        Inputs lie from -1 to 1: a number by its public bounds, a column of two values at either end; a category's value
+        is √2 where a row has it. There are no intervals: shortening to the clip moves weights, by how much nobody
+        outside may know.
+
+        Raises:
+            UserError: for a network with hidden layers, whose weights mean nothing one by one.
+        """
+        import pandas as pd
+
+        if self.network.hidden:
+            raise UserError("weights of a network with hidden layers mean nothing one by one; look at predict_proba")
+        names = [name if code is None else f"{name}[{self._value(name, code)}]" for name, code in self.plan.inputs]
+        told = self.classes_[1:] if self.plan.classes == 2 else self.classes_
+        return pd.DataFrame(self.weights[0].T, index=[*names, "intercept"], columns=[str(one) for one in told])
+
+    def _value(self, name: str, code: int) -> Any:
+        return self.plan.domain(name).decode(code)

@@ -1,0 +1,1 @@
+"""Networks that are trained: what explains what, by which layers."""

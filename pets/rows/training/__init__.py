@@ -1,0 +1,1 @@
+"""Training: the sum over people of what each moves the weights by."""

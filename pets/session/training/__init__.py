@@ -1,0 +1,1 @@
+"""Training: its terms, its one charge, and its release."""

@@ -1,0 +1,54 @@
+"""Quote of a training: its price, and how loud its noise will be at several numbers of people."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pets.common import html_table
+from pets.dp.train_noise import TrainNoise, membership, train_noise
+from pets.plan.trained.train_plan import TrainPlan
+from pets.protection.budget import Budget
+from pets.protection.protection import DP
+
+SIZES = (1_000, 10_000, 100_000)
+
+
+@dataclass(frozen=True, repr=False)
+class TrainQuote:
+    """The price of a training and what it will be worth, before anything is spent and without reading a row.
+
+    Attributes:
+        noise: of all steps, with its cost.
+        size: weights.
+        bound: the clip, in the whole numbers of a step.
+    """
+
+    noise: TrainNoise
+    size: int
+    bound: int
+
+    @classmethod
+    def of(cls, plan: TrainPlan, protection: DP, budget: Budget) -> TrainQuote:
+        """The quote of a plan; raises :class:`BudgetError` as :func:`pets.dp.train_noise.train_noise`."""
+        return cls(train_noise(plan.network.steps, plan.l2_squared, protection, budget), plan.size, plan.bound)
+
+    def loudness(self, people: int) -> float:
+        """The L2 norm of the noise of one step over the most that so many people could add up to together."""
+        return self.noise.scale * math.sqrt(self.size) / (self.bound * people)
+
+    def __str__(self) -> str:
+        one = self.noise
+        loud = ", ".join(f"{self.loudness(people):.2g} at {people:,} people" for people in SIZES)
+        return (
+            f"Cost: ε = {one.epsilon:.4g}, δ = {one.delta:g} (ρ = {one.rho:.4g}), for all {one.steps:,} steps of "
+            f"{self.size:,} numbers, charged before the first; stopping gives nothing back. Noise of one step over the "
+            f"most that everybody could add up to together (a tenth is fine, 1 is noise alone): {loud}. Whoever wants "
+            f"to tell whether a person took part will be right at most {membership(one.epsilon, one.delta)[0]:.1%} of "
+            "the time."
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return html_table.block(html_table.sentence(str(self)))

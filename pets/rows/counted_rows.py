@@ -23,7 +23,7 @@ from pets.plan.vector import Ints
 from pets.rows.engine import caps, stopping
 from pets.rows.engine.backends import backend, first_in_groups
 from pets.rows.engine.products import monomial, row_share
-from pets.rows.engine.slots import bins, cycle, scattered, steps
+from pets.rows.engine.slots import bins, cycle, scattered, steps, within
 from pets.rows.people.lowered import People
 
 if TYPE_CHECKING:
@@ -116,32 +116,14 @@ class Rows:
         import ibis
 
         if isinstance(predicate, Codes):
-            return self._in_ranges(self._column(table, predicate.column, slot), predicate)
+            top = self._domains[predicate.column].codes - 1
+            return within(self._column(table, predicate.column, slot), predicate.ranges, top)
         if isinstance(predicate, Texts):
             text = self._column(table, predicate.column, slot)
             # (a long NOT IN of DuckDB is none of its quick joins; it is right all the same)
             return text.isin(predicate.values) if predicate.among else text.notin(predicate.values)
         conditions = [self._meets(table, term, slot) for term in predicate.terms]
         return ibis.and_(*conditions) if isinstance(predicate, AllOf) else ibis.or_(*conditions)
-
-    def _in_ranges(self, code: Any, predicate: Codes) -> Any:
-        import ibis
-
-        top = self._domains[predicate.column].codes - 1
-        tests = []
-        singles = [low for low, high in predicate.ranges if low == high]
-        if len(singles) > 1:
-            tests.append(code.isin(singles))
-        for low, high in predicate.ranges:
-            if low == high and len(singles) > 1:
-                continue
-            if low == high:
-                tests.append(code == low)
-            elif low <= 0 and high >= top:
-                return ibis.literal(True)
-            else:
-                tests.append(code <= high if low <= 0 else code >= low if high >= top else code.between(low, high))
-        return ibis.or_(*tests)
 
     def _slot(self, table: Any, dimension: Dimension, slot: int | None = None) -> Any:
         code = self._column(table, dimension.column, slot)

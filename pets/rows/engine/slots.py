@@ -1,4 +1,4 @@
-"""Slots: public functions from a column's code to the slot of a group, as expressions that every engine computes."""
+"""Slots: public functions of a column's code, its slot in a group key among them, as expressions of every engine."""
 
 from __future__ import annotations
 
@@ -55,3 +55,23 @@ def scattered(slots: Ints, values: Ints, groups: int, place: Ints | int = 0, wid
     kept = slots >= 0
     np.add.at(out, (slots * width + place)[kept], values[kept])
     return out
+
+
+def within(code: Any, ranges: tuple[tuple[int, int], ...], top: int) -> Any:
+    """Whether a code lies in one of some runs; ``top`` is the greatest that the column has."""
+    import ibis
+
+    tests = []
+    singles = [low for low, high in ranges if low == high]
+    if len(singles) > 1:
+        tests.append(code.isin(singles))
+    for low, high in ranges:
+        if low == high and len(singles) > 1:
+            continue
+        if low == high:
+            tests.append(code == low)
+        elif low <= 0 and high >= top:
+            return ibis.literal(True)
+        else:
+            tests.append(code <= high if low <= 0 else code >= low if high >= top else code.between(low, high))
+    return ibis.or_(*tests)

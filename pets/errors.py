@@ -261,6 +261,13 @@ class VerificationError(UserError):
     exit_code = 11
 
 
+class LeftOutWarning(UserWarning):
+    """Too many rows are left out of every answer, since a column that is ``nullable: false`` has no value there.
+
+    It holds exact counts of real rows, for the custodian alone, who is warned when data are opened, refreshed or added.
+    """
+
+
 class ReleaseFailedError(PetsError):
     """The request failed after the data was opened.
 

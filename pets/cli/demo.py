@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import textwrap
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pets.cli.flags import load_schema
+from pets.cli.opening.warned import custodian_warned
 from pets.common.files import make_folder, replace_file
 from pets.errors import BudgetError, InternalError, LedgerError, QueryError, UserError
 from pets.protection.budget import Budget
@@ -96,7 +96,7 @@ def run(data: str | None, schema: str | None, query: str | None, epsilon: float,
     yield _step(2, "What the question means: pets explain")
     # an explanation ends with the expected error, which the quote shows next
     yield _wrapped(str(case.query.explain(case.schema, protection)).rpartition("\n\n")[0])
-    with _own_ledger(out), warnings.catch_warnings(action="ignore"):
+    with _own_ledger(out), custodian_warned():
         # invented rows may be kept ready, and then the same question has the same answer; real ones stay where they are
         ready = out / "ready" if data is None else None
         session = Session(case.schema, case.data, budget=budget, ledger=out / "ledger.db", snapshots=ready)

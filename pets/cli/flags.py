@@ -10,7 +10,6 @@ import contextlib
 import os
 import shlex
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pets.cli.opening.warned import custodian_warned
 from pets.errors import BudgetError, DataError, LedgerError, QueryError, SchemaError, UserError
 from pets.protection.budget import told_apart
 from pets.query_model.traits import SPELLINGS
@@ -299,7 +299,7 @@ class Source:
             raise DataError("no data was given; add --data TABLE=FILE, or --snapshots FOLDER made by pets snapshot")
         if self.snapshots is not None and not self.data and not Path(self.snapshots).is_dir():
             raise DataError(f"the snapshot folder {self.snapshots!r} does not exist; make it with pets snapshot")
-        with warnings.catch_warnings(action="ignore"):
+        with custodian_warned():
             given = {"data": self.sources(schema), "snapshots": self.snapshots, "engine": self.chosen()}
             session = purse.session(schema, ledger, **given, **more)
         if self.data and session.reused:

@@ -9,6 +9,7 @@ import typer
 
 from pets.cli.command import verb
 from pets.cli.flags import DATA, Question, Source, load_schema, written
+from pets.cli.opening.warned import custodian_warned
 from pets.cli.sdc.grid import Anew, Confirm, Seconds, named
 from pets.errors import PetsError, PolicyError, UserError
 
@@ -64,15 +65,16 @@ def init(
     if policy is not None and policy.suffix.lower() not in (".yaml", ".yml", ".json"):
         raise UserError(f"--policy {str(policy)!r}: a policy file ends in .yaml, .yml or .json; is this the data?")
     sources = Source(data=data).sources(tables)
-    made = SiteFolder.create(
-        folder,
-        name=name or folder.absolute().name,
-        schema=Path(schema),
-        data=sources,
-        policy=policy,
-        budget=Budget(budget_epsilon, budget_delta),
-        engine=engine,
-    )
+    with custodian_warned():
+        made = SiteFolder.create(
+            folder,
+            name=name or folder.absolute().name,
+            schema=Path(schema),
+            data=sources,
+            policy=policy,
+            budget=Budget(budget_epsilon, budget_delta),
+            engine=engine,
+        )
     print(f"{folder}: site {made.name!r}. It holds rows of real people and keys: it is for its owner only.")
     print(f"{folder / 'policy.yaml'}: what others may ask. {_allowed(made)}")
     print(f"{folder / 'entry.json'}: the site's public entry, for the coordinator.")
@@ -241,6 +243,8 @@ def status(
     if not opened.rosters:
         print("Roster: none yet; join one with pets site join.")
     print(place(folder, opened.kit, opened.take, last))
+    for lost in site.session.custody.left_out:
+        print(f"WARNING: {lost}")
     if site.session.ledger.incidents.numbers:
         print(f"Incidents: pets ledger incident --ledger {folder / 'ledger.db'}")
     print(f"Budget: {site.session.remaining()}")

@@ -5,7 +5,8 @@ A remark holds a share of real rows. It goes where the report goes, to the custo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pets.errors import DataError, shown
@@ -26,8 +27,27 @@ class Fates(Protocol):
         """Each fate by its name."""
 
 
+class Rows(Protocol):
+    """A report, as far as it says which rows are left out."""
+
+    @property
+    def rows_valid(self) -> int:
+        """Rows that have a person and every value that the schema demands."""
+
+    @property
+    def rows_dropped(self) -> int:
+        """Rows that have a person, and lack such a value."""
+
+    @property
+    def columns(self) -> Mapping[str, Fates]:
+        """What became of each column's cells."""
+
+
 SHARE = 0.05
 """Of a column's cells: more than this is worth a remark."""
+
+LOUD = 0.01
+"""Of a table's rows: where more than this are left out for want of a value, whoever opens the data is warned."""
 
 _NULL = "list texts that mean no value under null"
 _NUMBERS = f"say how the file writes numbers (decimal, thousands, prefix, suffix), or {_NULL}"
@@ -90,6 +110,68 @@ def unseen(table: str, valid: int, kept: int, max_rows: int, share: float = SHAR
         "question sees them: a person's first event may be missed, or look later than it was; raise max_rows, for a "
         "question about people pays no noise for it (one about rows counts 'rows' of them, unless it says otherwise)",
     )
+
+
+_REMEDY = (
+    "declare nullable: true for a column that may lack a value; where pandas has read a text such as None or NA as no "
+    "value, read the file with keep_default_na=False or give its path; then make stored snapshots anew"
+)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows of a table that no answer counts, since a column that is declared ``nullable: false`` has no value there.
+
+    As text (:meth:`__str__`) it has exact counts of real rows, for the custodian alone; :attr:`noted` has none.
+
+    Attributes:
+        table: which.
+        rows: its rows that have a person.
+        dropped: those of them that are left out.
+        columns: by column, how many rows lack its value, most first; a row may lack several.
+    """
+
+    table: str
+    rows: int = field(repr=False)
+    dropped: int = field(repr=False)
+    columns: Mapping[str, int] = field(repr=False)
+
+    @classmethod
+    def of(cls, table: str, own: Collection[str], report: Rows, before: Rows | None = None) -> tuple[LeftOut, ...]:
+        """One, where more than :data:`LOUD` of the rows are left out; else none.
+
+        Args:
+            own: the table's own columns; a report also tells of those of its person table.
+            before: the report before rows were added: then only those that were added are looked at.
+        """
+        earlier = (0, 0) if before is None else (before.rows_valid, before.rows_dropped)
+        dropped = report.rows_dropped - earlier[1]
+        rows = report.rows_valid + report.rows_dropped - sum(earlier)
+        if dropped <= LOUD * rows:
+            return ()
+        lacks = {
+            name: fates.counts()["dropped"] - (0 if before is None else before.columns[name].counts()["dropped"])
+            for name, fates in report.columns.items()
+            if name in own
+        }
+        found = sorted(((name, count) for name, count in lacks.items() if count), key=lambda pair: -pair[1])
+        return (cls(table, rows, dropped, dict(found)),)
+
+    def __str__(self) -> str:
+        lacking = ", ".join(f"{name!r} in {count:,}" for name, count in self.columns.items())
+        share = f"{100 * self.dropped / self.rows:.1f} %"
+        return self._said(f"{self.dropped:,} of {self.rows:,} rows ({share})", lacking)
+
+    @property
+    def noted(self) -> str:
+        """The same for a log, which holds no count of real rows."""
+        return self._said("too many rows", f"{', '.join(map(repr, self.columns))}; pets profile counts them")
+
+    def _said(self, how_many: str, lacking: str) -> str:
+        return (
+            f"table {self.table!r}: {how_many} are left out of every answer, since columns that the schema declares "
+            f"nullable: false have no value there ({lacking}); {_REMEDY}"
+        )
 
 
 def _check(share: float) -> None:

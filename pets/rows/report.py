@@ -1,7 +1,8 @@
 """The custodian's report: what became of every row while a snapshot was made.
 
 Its numbers are exact counts of real rows. It is for the custodian alone: it is stored beside the snapshot, with the
-same owner-only permissions, and no release, message or log may carry any of it.
+same owner-only permissions, and no release, message or log may carry any of it. One thing of it is said aloud, to
+whoever opens the data and is the custodian: :class:`pets.rows.remarks.LeftOut`.
 """
 
 from __future__ import annotations

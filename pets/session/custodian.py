@@ -192,9 +192,11 @@ class Custodian(DisclosureVerbs, GridVerbs, DoorVerbs, CustodianNames):
         """What to mend in the schema, each with its remedy; it holds shares of real rows.
 
         Args:
-            share: of the rows, from which on a remark is made.
+            share: of the rows, from which on a remark is made; of rows that are left out, which opening warns of, it
+                is :data:`pets.rows.remarks.LOUD`.
         """
-        told = [remark for table in self.tables for remark in self._custody.remarks(table, share)]
+        told = [f"! {lost}" for lost in self._custody.left_out]
+        told += [remark for table in self.tables for remark in self._custody.remarks(table, share)]
         return (*told, *filter(None, [self._custody.apart]))
 
     def incident(self, number: str) -> str:

@@ -39,6 +39,7 @@ from pets.release.keys.top_keys import TopKeys
 from pets.release.release import Release
 from pets.rows.limits import Limits
 from pets.rows.linked import Linked
+from pets.rows.remarks import LeftOut
 from pets.rows.report import Report
 from pets.rows.snapshot import Snapshot
 from pets.rows.spark.spark_session import beside
@@ -53,6 +54,7 @@ from pets.session.selection.top_release import TopJob
 from pets.session.tables import Holdings, origins
 
 Kind = Literal["real", "dummy"]
+KeyTerms = tuple[KeyPlan, KeyNoise]
 
 
 class Custody:
@@ -207,6 +209,11 @@ class Custody:
         """What to mend in a table's schema; shares of real rows: see :meth:`pets.rows.report.Report.remarks`."""
         return self._tables.remarks(table, share)
 
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """The tables of which too many rows lack a value that the schema demands, for the custodian alone."""
+        return self._tables.left_out
+
     def incident(self, number: str) -> str:
         """What went wrong in a failed release, of this or another session on the ledger; it may quote real rows."""
         return self.account.ledger.incidents.read(number)
@@ -311,18 +318,12 @@ class Custody:
         where: Filter | None,
         groups: int | None,
         delta: float | None,
-    ) -> tuple[KeyPlan, KeyNoise]:
+    ) -> KeyTerms:
         """The plan and the noise of a release of keys; see :meth:`pets.Session.group_keys`. No row is read."""
         return self.public.keys(table, by, protection, where=where, groups=groups, delta=delta)
 
     def keys(
-        self,
-        terms: tuple[KeyPlan, KeyNoise],
-        protection: DP,
-        delta: float | None,
-        *,
-        again: bool,
-        key: str | None = None,
+        self, terms: KeyTerms, protection: DP, delta: float | None, *, again: bool, key: str | None = None
     ) -> ReleasedKeys:
         """The keys that enough people have, paid for once; see :meth:`pets.Session.group_keys`."""
         plan, noise = terms

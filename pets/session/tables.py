@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pets.errors import DataError, QueryError, did_you_mean, shown
+from pets.errors import DataError, LeftOutWarning, QueryError, did_you_mean, shown
 from pets.plan.plan import Plan
 from pets.query_model.query import Query
 from pets.rows.growing import append
 from pets.rows.limits import Limits
 from pets.rows.linked import Linked, apart, one_set
-from pets.rows.remarks import unseen
+from pets.rows.remarks import LeftOut, unseen
 from pets.rows.report import Report
 from pets.rows.snapshot import Snapshot
 from pets.rows.sql_url import embedded
@@ -127,6 +127,14 @@ class Holdings:
         held = self.snapshot(table)
         return held.report.remarks(share) + self._unseen(held, share)
 
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """For the custodian only: the tables of which too many rows lack a value that the schema demands."""
+        return tuple(found for one in self._snapshots.values() for found in self._left_out(one))
+
+    def _left_out(self, held: Snapshot, before: Report | None = None) -> tuple[LeftOut, ...]:
+        return LeftOut.of(held.table, self._schema.table(held.table).columns, held.report, before)
+
     def _unseen(self, held: Snapshot, share: float) -> tuple[str, ...]:
         """Of an event table of several: the rows that no question about people sees."""
         people = named(self._schema.tables)
@@ -155,11 +163,13 @@ class Holdings:
                 "and a folder"
             )
         for name, source in sources_of(self._schema, data).items():
-            self.snapshot(name)
+            before = self.snapshot(name).report
             made = append(self._schema, name, source, self._folder, progress=self._progress, limits=self._limits)
             with self._lock:
                 self._snapshots[name] = made
                 self._grown[name] = None
+            for lost in self._left_out(made, before=before):
+                warnings.warn(f"of the rows that were added, {lost}", LeftOutWarning, stacklevel=5)
 
     def _prepare(self, *, reuse: bool) -> dict[str, Snapshot]:
         found: dict[str, Snapshot] = {}
@@ -183,6 +193,9 @@ class Holdings:
             tables = ", ".join(repr(name) for name in self._schema.tables)
             raise DataError(f"no data was given; pass data={{table: source}} for {tables}")
         self.reused = tuple(reused)
+        for one in found.values():
+            for lost in self._left_out(one):
+                warnings.warn(str(lost), LeftOutWarning, stacklevel=5)
         if any(name in self._sources for name in reused):
             warnings.warn(
                 f"stored snapshots are used for {', '.join(reused)}, not the data that was given; "

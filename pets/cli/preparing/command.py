@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pets.cli.flags import Purse, SchemaFile, Source, load_schema
+from pets.cli.opening.warned import custodian_warned, warned
 
 if TYPE_CHECKING:
     from pets.schema.schema import Schema
@@ -49,10 +50,12 @@ def snapshot(
     with warnings.catch_warnings(action="ignore"):  # of older snapshots there, which are made anew at once
         engine, data = source.chosen(), None if append else sources
         session = Session(known, data, budget=Budget(1.0, 1e-6), snapshots=out, engine=engine)
+        if not append and any(name in sources for name in session.reused):
+            session.refresh()
     if append:
-        session.append(sources)
-    elif any(name in sources for name in session.reused):
-        session.refresh()
+        with custodian_warned():
+            session.append(sources)
+    warned(session.custody.left_out)
     for name, identity in session.snapshots.items():
         print(f"Table {name!r}: snapshot {identity}")
         for remark in session.custody.remarks(name, share):

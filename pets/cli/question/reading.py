@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,11 +20,9 @@ def keys(text: str) -> KeySet | None:
 
 def of_sql(text: str, schema: Schema) -> Query:
     """The query that a SELECT asks; what its reader remarks is a note."""
-    from pets.query_model.sql.reading import sql
+    from pets.query_model.sql.reading import read
 
-    with warnings.catch_warnings(record=True) as remarks:
-        warnings.simplefilter("always")
-        asked = sql(text, schema)
+    asked, remarks = read(text, schema)
     for remark in remarks:
-        print(f"note: {remark.message}", file=sys.stderr)
+        print(f"note: {remark}", file=sys.stderr)
     return asked

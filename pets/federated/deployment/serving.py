@@ -52,8 +52,15 @@ def serve_site(folder: SiteFolder, say: Say) -> None:
         site = folder.site
         site.notice = notices.note
         say(f"Site {folder.name!r} serves; Ctrl-C stops it. NVFlare's own log is {folder.path / 'nvflare.log'}.")
+        note_left_out(site, notices)
         gate = Observed(Rejoining(folder, site, notices), notices, site.session.ledger.incidents.note)
         _keep(Place(folder.path, kit, folder.name, folder.take), notices, gate)
+
+
+def note_left_out(site: Site, notices: Notices) -> None:
+    """Notice of which tables too many rows are left out; how many, ``pets site status`` tells its custodian."""
+    for lost in site.session.custody.left_out:
+        notices.note(f"WARNING: {lost.noted}.")
 
 
 class Rejoining:

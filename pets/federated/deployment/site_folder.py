@@ -22,6 +22,7 @@ import re
 import shutil
 import stat
 import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -236,16 +237,17 @@ class SiteFolder:
 
 def _site(path: Path, name: str, ledger: Ledger, engine: str, policy: SitePolicy | None = None) -> Site:
     # the owner's file is the custodian's word on totals without noise, too: the gate asks it, as it stands, each time
-    session = Session(
-        path / "schema.yaml",
-        ledger=ledger,
-        snapshots=path / "rows",
-        policy=Policy(allow_unbounded=True, sdc=(*RELEASING, OWN)),
-        project="federation",
-        analyst=name,
-        engine=engine,
-        progress=False,
-    )
+    with warnings.catch_warnings(action="ignore"):  # who makes, serves or looks at the site says it in its own way
+        session = Session(
+            path / "schema.yaml",
+            ledger=ledger,
+            snapshots=path / "rows",
+            policy=Policy(allow_unbounded=True, sdc=(*RELEASING, OWN)),
+            project="federation",
+            analyst=name,
+            engine=engine,
+            progress=False,
+        )
     return Site(session, policy=policy or path / "policy.yaml", key=path / "site.key", name=name, kept=path / "kept")
 
 

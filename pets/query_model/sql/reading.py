@@ -44,6 +44,18 @@ def sql(text: str, schema: Schema) -> Query:
         SqlError: names the part that is not answered, and what to write.
         QueryError, SchemaError: no SQL, no schema, or a query that cannot be.
     """
+    query, remarks = read(text, schema)
+    for remark in remarks:
+        warnings.warn(remark, stacklevel=3)
+    return query
+
+
+def read(text: str, schema: Schema) -> tuple[Query, tuple[str, ...]]:
+    """The query that a SELECT asks, as :func:`sql` gives it, and what that warns of.
+
+    For whoever shows the remarks to somebody: warnings are the whole process's, and one of another thread, which may
+    tell the custodian of real rows, would be taken for one of these.
+    """
     if not isinstance(schema, Schema):
         raise SchemaError(
             f"sql needs a schema, such as pets.Schema.load('stays.yaml'), not {shown(schema)}: it says which column "
@@ -55,9 +67,7 @@ def sql(text: str, schema: Schema) -> Query:
         raise refused(text, refusal) from None
     except RecursionError:
         raise QueryError(_DEEP) from None
-    for remark in dict.fromkeys(remarks):
-        warnings.warn(remark, stacklevel=3)
-    return query
+    return query, tuple(dict.fromkeys(remarks))
 
 
 def _read(text: str, schema: Schema) -> tuple[Query, list[str]]:

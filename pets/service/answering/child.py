@@ -40,12 +40,18 @@ class Child:
         began: when, by the monotonic clock.
     """
 
-    def __init__(self, worker: str, terms: Json, told: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        worker: str,
+        terms: Json,
+        told: Callable[[Event], None],
+        warned: Callable[[list[str]], None] = lambda _: None,
+    ) -> None:
         self.worker, self.began = worker, time.monotonic()
         self.in_hand: InHand | None = None
         self.ready = False
         self.refused: str | None = None
-        self._told = told
+        self._told, self._warned = told, warned
         home = str(Path(__file__).parents[3])
         path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
@@ -131,5 +137,7 @@ class Child:
         elif "ready" in said:
             self.ready = True
             self._told(Event("worker-ready", time.time(), worker=self.worker))
+        elif "left_out" in said:
+            self._warned(list(map(str, said["left_out"])))
         elif "refused" in said:
             self.refused = str(said["refused"]["message"])

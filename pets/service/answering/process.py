@@ -19,9 +19,11 @@ from pets.common.codec import Json, canonical
 from pets.errors import LedgerDownError, LedgerError, PetsError
 from pets.ledger.events import ANY
 from pets.ledger.queue import Queue, QueuedJob
+from pets.ledger.queued.kinds import REFRESH
 from pets.service.answering.grid import Grid
 from pets.service.answering.work import Work
 from pets.service.opening import Opening
+from pets.session.custodian import Custodian
 
 LOOK = 0.05
 """Seconds between two looks for a job, unless somebody says that there is one."""
@@ -94,6 +96,7 @@ def answering(terms: Json, heard: TextIO, say: Lines) -> None:
     threading.Thread(target=_until_alone, args=leaving, daemon=True).start()
     keeper = Keeper(queue)
     say(ready=True)
+    say(left_out=_left_out(custodians))
     job: QueuedJob | None = None
     left: QueuedJob | None = None  # when the database went away
     while job is not None or not ended.is_set():
@@ -121,8 +124,15 @@ def answering(terms: Json, heard: TextIO, say: Lines) -> None:
             ended.wait(AWAY)
         finally:
             keeper.hold(None)
+        if job.kind == REFRESH:
+            say(left_out=_left_out(custodians))
         say(ended=job.id, more=following is not None)
         job = following
+
+
+def _left_out(custodians: list[Custodian]) -> list[str]:
+    """For the service's log: of which tables too many rows are left out; no count of rows leaves this process."""
+    return [lost.noted for one in custodians for lost in one.custody.left_out]
 
 
 def _until_alone(

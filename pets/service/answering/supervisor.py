@@ -90,6 +90,7 @@ class Supervisor:
         self._failing, self._opened = False, False  # whether the newest could not begin, and whether any could
         self._reach: Reach | None = None
         self._stumbled = ""
+        self._warning, self._warned = threading.Lock(), list[str]()
 
     @property
     def problem(self) -> str | None:
@@ -168,7 +169,15 @@ class Supervisor:
     # watching ---------------------------------------------------------------------------------------------------
 
     def _started(self) -> Child:
-        return Child(f"{os.uname().nodename}/{random_id()[:8]}", self._terms, self._queue.ledger.listeners.tell)
+        name = f"{os.uname().nodename}/{random_id()[:8]}"
+        return Child(name, self._terms, self._queue.ledger.listeners.tell, self._warn)
+
+    def _warn(self, left_out: list[str]) -> None:
+        """Log what a process found of the tables that it opened or refreshed, once for all that open the same."""
+        with self._warning:
+            new, self._warned = [text for text in left_out if text not in self._warned], left_out
+        for text in new:
+            _LOG.warning("%s", text)
 
     def _watch(self) -> None:
         waits, due = [SOON] * self.processes, [0.0] * self.processes

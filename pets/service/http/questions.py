@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,7 +15,7 @@ from pets.protection.protection import DP, Protection
 from pets.protection.sdc import SDC
 from pets.query_model.display import Display
 from pets.query_model.query import Query
-from pets.query_model.sql.reading import sql
+from pets.query_model.sql.reading import read
 from pets.service.access.grants import check_grant
 from pets.service.answering import answers
 from pets.service.http.endpoint import Call, Endpoint, Later, Reply, Settled, settled
@@ -55,10 +54,8 @@ def _explain(call: Call) -> Reply:
 def _sql(call: Call) -> Reply:
     form = call.fields(("sql",))
     schema = call.service.custodian(call.identity, call.path["dataset"]).schema
-    with warnings.catch_warnings(record=True) as remarks:
-        warnings.simplefilter("always")
-        query = sql(form["sql"], schema)
-    told = [str(one.message) for one in remarks]
+    query, remarks = read(form["sql"], schema)
+    told = list(remarks)
     if query.display is not None and replace(query.display, labels=()) != Display():
         told.append(_DISPLAY)
     return Reply({"query": query.to_json(), "remarks": told})

@@ -104,7 +104,7 @@ def test_a_file_for_the_owner_lies_beside_the_snapshot(files: Path) -> None:
         assert stat.S_IMODE(page.stat().st_mode) == 0o600
 
 
-def test_a_session_says_the_same_whatever_the_rows_were(
+def test_a_session_says_no_remark_by_itself(
     files: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
 ) -> None:
     seen = []

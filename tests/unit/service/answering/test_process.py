@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from pets.errors import LedgerDownError
+import pets
+from pets.errors import LedgerDownError, LeftOutWarning
 from pets.ledger.queue import JobState, Queue, QueuedJob
 from pets.service.answering import process
 from pets.service.answering.work import Work
@@ -106,4 +108,40 @@ def test_it_goes_on_after_a_database_that_was_away(
         *(("running", second.id), ("ended", second.id)),
     ], "what it had in hand is let go, whatever became of it"
     assert steps.count("committed") == 2 and CANARY not in out.getvalue()
+    custodian.ledger.close()
+
+
+def test_of_which_tables_rows_are_left_out_is_said_for_the_log_without_a_count(
+    new_place: Callable[[str], Place], tmp_path: Path, left: list[int]
+) -> None:
+    """At opening, and after a refresh; who counts is told by pets profile, on the machine of the rows."""
+    place, column = prepared(tmp_path / "own"), "days: {type: integer, min: 0, max: 20"
+    schema = (place / "schema.yaml").read_text("utf-8")
+    assert column in schema
+    (place / "schema.yaml").write_text(schema.replace(column, f"{column}, nullable: false"), "utf-8")
+    whole = pd.read_csv(place / "rows.csv")
+    whole.assign(days=[None if n < 217 else n % 21 for n in range(300)]).to_csv(place / "rows.csv", index=False)
+    with pytest.warns(LeftOutWarning, match="217 of 300 rows"):
+        pets.Session(
+            place / "schema.yaml", place / "rows.csv", budget=pets.Budget(epsilon=1), snapshots=place / "again"
+        )
+    data = {"stays": str(place / "rows.csv")}
+    given = opening(place, new_place("sqlite"), snapshots=str(place / "again"), data=data)
+    terms: Any = {"openings": [given.to_json()], "worker": "w", "timeout": 5.0, "lease": 600}
+    custodian = given.custodian()
+    queue, out, heard = Queue(custodian.ledger), io.StringIO(), Heard()
+    asking: Any = (terms | {"grid": {"small": 0.001, "large": 0.001}}, heard, process.Lines(out))
+    thread = threading.Thread(target=process.answering, args=asking)
+    thread.start()
+    until(lambda: "left_out" in out.getvalue())
+    whole.to_csv(place / "rows.csv", index=False)
+    (job,) = ended(queue, [queue.put("service-test", "p", "a", "refresh", {}, None)])
+    heard.over.set()
+    thread.join(600)
+    until(lambda: left)
+    said = [one["left_out"] for one in map(json.loads, out.getvalue().splitlines()) if "left_out" in one]
+    assert job.state is JobState.DONE and len(said) == 2 and said[1] == []
+    (noted,) = said[0]
+    assert "table 'stays': too many rows are left out of every answer" in noted and "('days'; pets profile" in noted
+    assert "217" not in out.getvalue()
     custodian.ledger.close()

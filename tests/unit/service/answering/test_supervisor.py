@@ -256,6 +256,17 @@ def test_why_no_process_can_open_its_tables_is_told_to_the_custodian(watched: Wa
         assert over.problem == "there is no snapshot here"
 
 
+def test_what_processes_find_left_out_is_logged_once_until_it_is_otherwise(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [{"ready": True}, *({"left_out": texts} for texts in (["one", "two"], ["two", "one"], ["two"]))]
+    watched.says(*lines, {"left_out": ["one", "two"]}, {"left_out": 7}, {"event": {}}, {"refused": {"message": "last"}})
+    with Supervisor([watched.opening], watched.ledger, grid=QUICK) as over:
+        until(lambda: over._children[0].refused == "last")
+    told = [(one.name, one.levelname, one.getMessage()) for one in caplog.records if one.getMessage() in ("one", "two")]
+    assert told == [("pets.service", "WARNING", text) for text in ("one", "two", "one")]
+
+
 def test_who_can_answer_is_told_to_all_that_share_the_ledger(watched: Watched) -> None:
     """Once its tables are open, and not over a question that ended a process."""
     here = Presence(watched.ledger)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
 import pets
 from pets.common.codec import canonical
-from pets.errors import DataError
+from pets.errors import DataError, LeftOutWarning
 from pets.ledger.ledger import Ledger
 from pets.ledger.log import merkle
 from pets.ledger.log.checkpoint import parse
@@ -21,7 +23,7 @@ from pets.ledger.queue import Queue
 from pets.query_model.query import Query
 from pets.service.answering.grid import Grid
 from pets.service.answering.work import Work
-from pets.service.http import custodians
+from pets.service.http import custodians, questions
 from pets.service.http.app import ENDPOINTS, create_app, router
 from pets.service.http.protocol.examples import REPLIES
 from pets.service.opening import Opening
@@ -72,6 +74,22 @@ def test_before_asking(client: TestClient, keeper: Custodian) -> None:
         told = client.post("/datasets/stays/sql", json={"sql": f"{select} {end}"}).json()
         assert told["query"] == asked["query"] and "no part of what is asked" in told["remarks"][0]
     assert Query.from_json(asked["query"]).digest == query.digest and asked["remarks"] == []
+
+
+def test_what_another_thread_warns_its_custodian_of_is_no_remark(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Warnings are the whole process's: one that counts real rows may come while a SELECT is read."""
+    read = questions.read
+
+    def meanwhile(*given: Any) -> Any:
+        warnings.warn("table 'stays': 101,459 of 101,766 rows", LeftOutWarning, stacklevel=2)
+        return read(*given)
+
+    monkeypatch.setattr(questions, "read", meanwhile)
+    with pytest.warns(LeftOutWarning, match="101,459"):
+        told = client.post("/datasets/stays/sql", json={"sql": "SELECT COUNT(*) AS n FROM stays LIMIT 1"})
+    assert "no part of what is asked" in told.json()["remarks"][0] and "101,459" not in told.text
 
 
 def test_an_answer_its_certificate_and_what_is_left(client: TestClient, keeper: Custodian) -> None:

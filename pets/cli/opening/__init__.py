@@ -1,0 +1,1 @@
+"""Opening: what a command that opens data tells its custodian."""

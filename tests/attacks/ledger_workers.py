@@ -18,6 +18,7 @@ from pets.errors import BudgetError, LedgerError
 from pets.ledger import change, failpoint
 from pets.ledger.account import Account
 from pets.ledger.db import store
+from pets.ledger.db.pool import turns
 from pets.ledger.ledger import Ledger
 from tests.ledgers import AT_ONCE, Place, account, cap, opened, request, seal
 
@@ -264,7 +265,7 @@ PATIENCE = 900.0
 
 def patient() -> None:
     """Wait for others much longer than a service does: on a busy machine thirty writers may each wait for minutes."""
-    store.BUSY_SECONDS = PATIENCE
+    store.BUSY_SECONDS = turns.BUSY_SECONDS = PATIENCE
     store.TIMEOUTS.update(dict.fromkeys(store.TIMEOUTS, PATIENCE))
 
 

@@ -90,12 +90,12 @@ def test_a_ledger_that_is_held_is_down_and_not_wrong(
 ) -> None:
     import sqlite3
 
-    from pets.ledger.db import store
+    from pets.ledger.db.pool import turns
 
     place = new_place("sqlite")
     with opened(place) as ledger:
         asker = account(ledger)
-        monkeypatch.setattr(store, "BUSY_SECONDS", 0.05)
+        monkeypatch.setattr(turns, "BUSY_SECONDS", 0.05)
         other = sqlite3.connect(place.address, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LedgerDownError, match="another process holds it; ask again") as down:

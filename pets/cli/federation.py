@@ -11,6 +11,7 @@ import typer
 from pets.cli.command import interruptible, verb
 from pets.cli.flags import Output, Protect, Question, TableName, load_schema
 from pets.cli.sdc import holder_grid
+from pets.cli.sdc.rule import MaybeRule
 from pets.cli.synthetic_flags import Bins, bins_of
 from pets.cli.waiting import open_questions
 from pets.cli.waiting.open_questions import OPEN, Folder, Patience, lost, opened
@@ -157,14 +158,11 @@ def query(
     question: Question,
     protect: Protect,
     output: Output,
+    rule: MaybeRule,
     secure: Way = "masked",
     total: Annotated[
         bool, typer.Option("--total", help="Exact totals, where every site's policy allows them.")
     ] = False,
-    sdc: Annotated[
-        str | None,
-        typer.Option("--sdc", metavar="PRESET", help="The rule that counts are rounded by, such as hes."),
-    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Ask the sites again, and pay again.")] = False,
     wait: Annotated[
         str | None,
@@ -185,16 +183,16 @@ def query(
     from pets.federated.analyst.sealing import Answer
     from pets.federated.deployment.remote import connect
     from pets.protection.protection import Total
-    from pets.protection.sdc import SDC
 
     output.check()
     if total and protect.given:
         raise UserError("exact totals have no epsilon; give --total or --epsilon, not both")
-    if sdc is not None and (total or protect.given):
+    rounded = rule.build()
+    if rounded is not None and (total or protect.given):
         raise UserError("rounded counts have no epsilon, and are no exact totals; give --sdc, --total or --epsilon")
     with connect(folder, patience=patience) as many:
         asked = question.build(many.schema)
-        protection = SDC(sdc) if sdc is not None else Total() if total else protect.build()
+        protection = rounded if rounded is not None else Total() if total else protect.build()
         with interruptible(ASKED if wait is None else OPEN):
             try:
                 if wait is None:

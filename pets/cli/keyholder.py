@@ -9,6 +9,7 @@ import typer
 
 from pets.cli.command import verb
 from pets.cli.flags import Passphrase, Question, load_schema, passphrase
+from pets.cli.sdc.rule import Rule
 
 app = typer.Typer(
     name="keyholder",
@@ -45,7 +46,7 @@ def grid(
     folder: Folder,
     question: Question,
     schema: Annotated[str, typer.Option("--schema", metavar="FILE", help="The schema that all sites share.")],
-    sdc: Annotated[str, typer.Option("--sdc", metavar="PRESET", help="The rule that its cells are shown by.")],
+    rule: Rule,
 ) -> None:
     """Name the one grid over all sites whose counts this key holder shows, each by the rule; the exact ones never.
 
@@ -54,13 +55,13 @@ def grid(
 
     \b
     pets keyholder grid holder --schema stays.yaml --by sex --by age --count people --sdc hes
+    pets keyholder grid holder --schema stays.yaml --by sex --by age --count people --sdc hes --width 4
     """
     from pets.federated.deployment.keyholder_folder import KeyHolderFolder
-    from pets.protection.sdc import SDC
 
-    known = load_schema(schema)
-    cells = KeyHolderFolder(folder).name_grid(question.build(known), known, SDC(sdc))
-    print(f"The grid of {known.dataset}, {cells:,} cells: {SDC(sdc).rule}. It is shown once, when first asked for.")
+    known, shown = load_schema(schema), rule.build()
+    cells = KeyHolderFolder(folder).name_grid(question.build(known), known, shown)
+    print(f"The grid of {known.dataset}, {cells:,} cells: {shown.rule}. It is shown once, when first asked for.")
 
 
 @verb(app, STOPPED)

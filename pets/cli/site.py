@@ -11,6 +11,7 @@ from pets.cli.command import verb
 from pets.cli.flags import DATA, Question, Source, load_schema, written
 from pets.cli.opening.warned import custodian_warned
 from pets.cli.sdc.grid import Anew, Confirm, Seconds, named
+from pets.cli.sdc.rule import Rule
 from pets.errors import PetsError, PolicyError, UserError
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def renew(
 def grid(
     folder: Folder,
     question: Question,
-    sdc: Annotated[str, typer.Option("--sdc", metavar="PRESET", help="The rule that protects its cells, such as hes.")],
+    rule: Rule,
     anew: Anew = False,
     confirm: Confirm = None,
     seconds: Seconds = 60.0,
@@ -185,15 +186,12 @@ def grid(
     pets site grid north --by sex --by age --count people --sdc hes
     """
     from pets.federated.deployment.site_folder import SiteFolder
-    from pets.protection.sdc import SDC
 
-    site = SiteFolder(folder).site
+    site, shown = SiteFolder(folder).site, rule.build()
     asked = question.build(site.session.schema)
-    named(site.session, asked, SDC(sdc), anew=anew, confirm=confirm, seconds=seconds)
-    if SDC(sdc).name not in site.policy.sdc:
-        print(
-            f"{folder / 'policy.yaml'} does not list the rule yet: add sdc: [{SDC(sdc).name}], then send a new entry."
-        )
+    named(site.session, asked, shown, anew=anew, confirm=confirm, seconds=seconds)
+    if shown.name not in site.policy.sdc:
+        print(f"{folder / 'policy.yaml'} does not list the rule yet: add sdc: [{shown.name}], then send a new entry.")
 
 
 @verb(app, "stopped; what was under way is over, and stays charged where data had been opened")

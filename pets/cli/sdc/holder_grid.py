@@ -2,15 +2,13 @@
 
 # no "from __future__ import annotations": typer and spread read the annotations when this file loads
 
-from typing import Annotated
-
 import typer
 
 from pets.cli.command import interruptible, verb
 from pets.cli.flags import Output, Question
+from pets.cli.sdc.rule import Rule
 from pets.cli.waiting.open_questions import Folder, Patience, lost
 
-Rule = Annotated[str, typer.Option("--sdc", metavar="PRESET", help="The rule that its cells are shown by.")]
 WHILE = "interrupted; whether the grid was shown, the same command tells; what sites have entered stays"
 
 
@@ -19,7 +17,7 @@ def register(app: typer.Typer) -> None:
     verb(app)(grid)
 
 
-def grid(folder: Folder, question: Question, output: Output, sdc: Rule, patience: Patience = 120.0) -> None:
+def grid(folder: Folder, question: Question, output: Output, rule: Rule, patience: Patience = 120.0) -> None:
     """The one grid that the key holder has named, over all sites: shown once by its rule, and alike ever after.
 
     Then questions with --sdc and --secure encrypted add up its cells, and ask nobody.
@@ -29,12 +27,11 @@ def grid(folder: Folder, question: Question, output: Output, sdc: Rule, patience
     pets federation query trial --by age --count people --sdc hes --secure encrypted
     """
     from pets.federated.deployment.remote import connect
-    from pets.protection.sdc import SDC
 
     output.check()
     with connect(folder, patience=patience) as many, interruptible(WHILE):
         try:
-            found = many.name_grid(question.build(many.schema), SDC(sdc))
+            found = many.name_grid(question.build(many.schema), rule.build())
         finally:
             lost(many)
     output.deliver(found)

@@ -14,6 +14,7 @@ from pets.errors import PolicyError, UserError
 from pets.federated import Federation
 from pets.federated.deployment.keyholder_folder import KeyHolderFolder
 from pets.federated.deployment.site_folder import SiteFolder
+from pets.protection.sdc import SDC
 from pets.release.rounded.rounded_sum import RoundedSum
 from pets.schema.schema import Schema
 from tests.unit.federated.site.test_holder_grid import apart
@@ -62,6 +63,38 @@ def test_the_key_holder_names_it_and_the_federation_is_shown_it(
     capsys.readouterr()
     assert main.run(["verify", "all.json", "--key", "coordinator.pub"]) == 0
     assert "each number is the sum of the 3 cells that the key holder signed" in capsys.readouterr().out
+
+
+def test_another_width_is_named_by_all_alike(
+    shelf: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = ["keyholder", "grid", "holder", "--schema", "t.json", *ASKED]
+    assert main.run([*name, "--width", "5"]) == 6
+    assert "width=5 asks that 5 whole numbers beside the true one stay open" in capsys.readouterr().err
+    assert KeyHolderFolder(Path("holder")).grid is None
+    assert main.run([*name, "--width", "4"]) == 0
+    assert main.run(name) == 7
+    assert "has named another grid" in capsys.readouterr().err
+    assert main.run(["keyholder", "status", "holder"]) == 0
+    assert "by SDC(preset='hes', width=4): count by g." in capsys.readouterr().out
+
+    holder = KeyHolderFolder(Path("holder"))
+    assert holder.grid == (BY_G, SDC("hes", width=4))
+    many = Federation([SiteFolder(shelf / name).site for name in NAMES], sites_per_person=1, progress=False)
+    line = apart(many, holder.open(None)._secret, grid=holder.grid)
+    monkeypatch.setattr(remote, "connect", lambda folder, patience: contextlib.nullcontext(many))
+    grid = ["federation", "grid", "trial", *ASKED, "--out", "grid.json"]
+    assert main.run(grid) == 7
+    assert "(count by g, SDC(preset='hes', width=4))" in capsys.readouterr().err
+    assert main.run([*grid, "--width", "4"]) == 0
+    shown = RoundedSum.load("grid.json")
+    assert numbers(shown) == [[10, 8, 12], [20, 18, 22], [45, 43, 47]]
+    asked = len(line.asked)
+    ask = ["federation", "query", "trial", "--count", "n", "--secure", "encrypted", "--out", "all.json"]
+    assert main.run([*ask, "--sdc", "hes", "--width", "4"]) == 0
+    assert len(line.asked) == asked and numbers(RoundedSum.load("all.json")) == [[75, 69, 81]]
+    assert main.run([*ask, "--width", "4", "--total"]) == 2
+    assert "--width is of a rule that counts are rounded by; name it, too: --sdc hes" in capsys.readouterr().err
 
 
 def test_the_grid_is_that_of_one_schema_whose_values_are_its_cells(shelf: Path) -> None:

@@ -13,6 +13,35 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from pets.errors import UserError, shown
+
+
+@contextlib.contextmanager
+def writing(the: str, path: object, example: str = "answer.json") -> Iterator[None]:
+    """Whatever keeps a file from being written inside is one sentence, a :class:`UserError`.
+
+    Args:
+        the: what is written, such as ``"the fit"``.
+        example: a path that would do.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{the} cannot be written to {str(path)!r} ({error.strerror})") from None
+    except (TypeError, ValueError):
+        raise UserError(f"{the} cannot be written to {shown(path)}; give a path, such as {example!r}") from None
+
+
+@contextlib.contextmanager
+def reading(the: str, path: object, example: str = "answer.json") -> Iterator[None]:
+    """Whatever keeps a file from being read inside is one sentence, a :class:`UserError`; as :func:`writing`."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{the} cannot be read from {str(path)!r} ({error.strerror})") from None
+    except (TypeError, ValueError, RecursionError):
+        raise UserError(f"{the} cannot be read from {shown(path)}; give a file such as {example!r}") from None
+
 
 class Written:
     """Files that are taken back unless all that belongs to them goes well; made by :func:`written_together`."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from pets.common import html_table
 from pets.common.codec import Json, canonical
-from pets.common.files import replace_file
+from pets.common.files import reading, replace_file, writing
 from pets.common.integers import Floats
 from pets.errors import PetsError, UserError, missing_extra, shown
 from pets.models.least_squares import POOR, Solved, back, exact, noisy, scale
@@ -282,21 +282,13 @@ class Fit:
         Raises:
             UserError: where the path cannot be written.
         """
-        try:
+        with writing("the fit", path, "fit.json"):
             target = Path(path)
             replace_file(target, canonical(self.to_json()))
-        except OSError as error:
-            raise UserError(f"the fit cannot be written to {str(path)!r} ({error.strerror})") from None
-        except (TypeError, ValueError):
-            raise UserError(f"a fit is written to a path such as 'fit.json', not {shown(path)}") from None
         return target
 
     @classmethod
     def load(cls, path: str | Path) -> Fit:
         """Read a fit that was saved; raises :class:`UserError` when it is missing, was edited, or is no fit."""
-        try:
+        with reading("the fit", path, "fit.json"):
             return cls.from_json(Path(path).read_bytes())
-        except OSError as error:
-            raise UserError(f"the fit cannot be read from {str(path)!r} ({error.strerror})") from None
-        except (TypeError, ValueError):
-            raise UserError(f"a fit is read from a path such as 'fit.json', not from {shown(path)}") from None

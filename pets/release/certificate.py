@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from pets.common.codec import Json, canonical
-from pets.common.files import replace_file
-from pets.errors import UserError, shown
+from pets.common.files import replace_file, writing
+from pets.errors import UserError
 
 PAYLOAD = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -55,15 +55,9 @@ class Certificate(dict[str, Any]):
 
     def save(self, path: str | Path) -> Path:
         """Write it to a file, for ``pets verify``."""
-        try:
+        with writing("the certificate", path, "certificate.json"):
             target = Path(path)
             replace_file(target, canonical(dict(self)))
-        except OSError as error:
-            raise UserError(f"the certificate cannot be written to {str(path)!r} ({error.strerror})") from None
-        except (TypeError, ValueError):
-            raise UserError(
-                f"a certificate is written to a path such as 'certificate.json', not {shown(path)}"
-            ) from None
         return target
 
     def __str__(self) -> str:

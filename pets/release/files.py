@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pets.common.codec import Json, canonical
-from pets.common.files import replace_file
-from pets.errors import UserError, missing_extra, shown
+from pets.common.files import replace_file, writing
+from pets.errors import UserError, missing_extra
 from pets.release import html, picture, text, views
 from pets.schema.domain import MISSING
 
@@ -35,22 +35,16 @@ def save(release: Savable, path: Any) -> Path:
     """Write a release as its file's ending says; raises :class:`UserError` for another ending, or where it cannot."""
     target = check(path)
     content = WRITERS[target.suffix.lower()](release)
-    try:
+    with writing("the release", path):
         # exact numbers of real rows are for whoever may see them to pass on
         replace_file(target, content, owner_only=release.mechanism == "none" and release.data == "real")
-    except OSError as error:
-        raise UserError(f"the release cannot be written to {str(path)!r} ({error.strerror})") from None
-    except ValueError:
-        raise UserError(f"a release is written to a path such as 'answer.json', not to {shown(path)}") from None
     return target
 
 
 def check(path: Any) -> Path:
     """The path of a file that can be written: its ending is known, and what writes it is installed."""
-    try:
+    with writing("the release", path):
         target = Path(path)
-    except TypeError:
-        raise UserError(f"a release is written to a path such as 'answer.json', not to {shown(path)}") from None
     ending = target.suffix.lower()
     if ending not in WRITERS:
         raise UserError(

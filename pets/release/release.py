@@ -17,6 +17,7 @@ import numpy as np
 from pets.common import codec
 from pets.common.arguments import plain_arguments
 from pets.common.codec import Json, canonical, fraction
+from pets.common.files import reading
 from pets.common.integers import Ints
 from pets.errors import InternalError, PetsError, QueryError, UserError, missing_extra, shown
 from pets.plan.plan import Plan, make_plan
@@ -303,12 +304,8 @@ class Release(Tables):
 
         Raises :class:`UserError` when the file is missing, was edited, or is no release.
         """
-        try:
+        with reading("the release", path):
             return cls.from_json(Path(path).read_bytes())
-        except OSError as error:
-            raise UserError(f"the release cannot be read from {str(path)!r} ({error.strerror})") from None
-        except (TypeError, ValueError):
-            raise UserError(f"a release is read from a path such as 'answer.json', not from {shown(path)}") from None
 
     @classmethod
     def from_json(cls, form: Mapping[str, Any] | str | bytes) -> Release:

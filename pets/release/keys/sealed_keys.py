@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pets.common import codec, html_table
 from pets.common.codec import Json, canonical
-from pets.common.files import replace_file
+from pets.common.files import reading, replace_file, writing
 from pets.errors import PetsError, UserError, shown
 from pets.query_model.group_keys import MAX_KEYS, KeySet
 from pets.release.certificate import Certificate
@@ -122,15 +122,11 @@ class SealedKeys(KeySet):
 
     def save(self, path: str | Path) -> Path:
         """Write the release with its certificate as JSON, which :meth:`load` reads."""
-        try:
+        with writing("the keys", path, "keys.json"):
             target = Path(path)
             if target.suffix.lower() != ".json":
                 raise UserError(f"released keys are written to a .json file, not to {shown(str(path))}")
             replace_file(target, canonical(self.signed))
-        except OSError as error:
-            raise UserError(f"the keys cannot be written to {str(path)!r} ({error.strerror})") from None
-        except (TypeError, ValueError):
-            raise UserError(f"keys are written to a path such as 'keys.json', not to {shown(path)}") from None
         return target
 
     @classmethod
@@ -139,13 +135,9 @@ class SealedKeys(KeySet):
 
         Of real rows it holds its digest and its certificate. Whether the signature is genuine is for ``pets verify``.
         """
-        try:
+        with reading("the keys", path, "keys.json"):
             given = json.loads(Path(path).read_bytes())
             made = cls.sealed(given)
-        except OSError as error:
-            raise UserError(f"the keys cannot be read from {shown(str(path))} ({error.strerror})") from None
-        except (TypeError, ValueError, RecursionError):
-            raise UserError(f"keys are read from a file such as 'keys.json', and {shown(path)} is none") from None
         if made.form["data"] != DUMMY and not ("digest" in given and made.certificate is not None):
             raise UserError(
                 f"{str(path)!r} lacks the digest or the certificate with which pets saves released keys, so nothing "

@@ -16,7 +16,7 @@ import numpy as np
 
 from pets.common import codec, html_table
 from pets.common.codec import Json, canonical
-from pets.common.files import replace_file
+from pets.common.files import reading, replace_file, writing
 from pets.common.integers import Floats
 from pets.errors import PetsError, UserError, shown
 from pets.plan.plan import Plan, make_plan
@@ -162,27 +162,19 @@ class SealedTable(RoundedVerbs):
 
         Raises :class:`UserError` for another ending, or where the file cannot be written.
         """
-        try:
+        with writing("the table", path):
             target = Path(path)
             if target.suffix.lower() not in (".json", ".csv"):
                 raise UserError(f"a rounded table is written to a .json or .csv file, not to {shown(str(path))}")
             bare = target.suffix.lower() == ".csv"
             replace_file(target, self.table.to_csv(index=False).encode() if bare else canonical(self.to_json()))
-        except OSError as error:
-            raise UserError(f"the table cannot be written to {str(path)!r} ({error.strerror})") from None
-        except (TypeError, ValueError):
-            raise UserError(f"a table is written to a path such as 'answer.json', not to {shown(path)}") from None
         return target
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a table that was saved; raises :class:`UserError` for a file that is missing, edited or another."""
-        try:
+        with reading("the table", path):
             return cls.sealed(json.loads(Path(path).read_bytes()))
-        except OSError as error:
-            raise UserError(f"the table cannot be read from {shown(str(path))} ({error.strerror})") from None
-        except (TypeError, ValueError, RecursionError):
-            raise UserError(f"a table is read from a file such as 'answer.json', and {shown(path)} is none") from None
 
     @classmethod
     def sealed(cls, given: Mapping[str, Any], certificate: Json | None = None) -> Self:

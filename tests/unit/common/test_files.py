@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 import pets
-from pets.common.files import created, make_folder, replace_file, written_together
+from pets.common.files import created, make_folder, reading, replace_file, writing, written_together
+from pets.errors import UserError
 
 ROOT = Path(pets.__file__).parent
 SCHEMA = pets.Schema(
@@ -149,3 +150,26 @@ def test_files_are_written_in_one_place() -> None:
 @pytest.mark.parametrize("bad", ['path.write_text("x")', 'open("w")', "folder.mkdir(parents=True)", "out.mkdir()"])
 def test_the_scan_bites(bad: str) -> None:
     assert WRITES.search(bad)
+
+
+@pytest.mark.parametrize("path", [3, None, "a\0b", ["x"]])
+def test_no_path_is_one_sentence_with_a_path_that_would_do(path: object) -> None:
+    said = r"^the fit cannot be written to .*; give a path, such as 'fit\.json'$"
+    with pytest.raises(UserError, match=said) as told, writing("the fit", path, "fit.json"):
+        replace_file(Path(path), b"x")  # type: ignore[arg-type]
+    assert told.value.__cause__ is None and told.value.__suppress_context__
+    said = r"^the fit cannot be read from .*; give a file such as 'answer\.json'$"
+    with pytest.raises(UserError, match=said), reading("the fit", path):
+        Path(path).read_bytes()  # type: ignore[arg-type]
+
+
+def test_what_the_system_says_is_in_the_sentence_and_what_pets_says_stays(tmp_path: Path) -> None:
+    file = tmp_path / "none" / "f"
+    said = r"^the fit cannot be (written to|read from) '.*none/f' \(No such file or directory\)$"
+    with pytest.raises(UserError, match=said), writing("the fit", file):
+        replace_file(file, b"x")
+    with pytest.raises(UserError, match=said), reading("the fit", file):
+        file.read_bytes()
+    for told in (writing, reading):
+        with pytest.raises(UserError, match=r"^it was edited$"), told("the fit", file):
+            raise UserError("it was edited")

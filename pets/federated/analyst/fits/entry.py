@@ -19,8 +19,8 @@ from typing import Literal, TypeVar
 from pets.common.clock import now
 from pets.common.codec import Json, canonical
 from pets.common.entropy import random_id
-from pets.common.files import replace_file
-from pets.errors import UserError, shown
+from pets.common.files import replace_file, writing
+from pets.errors import UserError
 from pets.ledger.derive import Derived, enter
 from pets.release.certificate import Certificate
 from pets.release.release import Release
@@ -64,13 +64,9 @@ class Signed:
                 "nothing that is signed is beneath this model, so nobody could check it; save one that glm or "
                 "kaplan_meier gave"
             )
-        try:
+        with writing("the model", path, "fit.json"):
             target = Path(path)
             replace_file(target, canonical(self.to_check))
-        except OSError as error:
-            raise UserError(f"the model cannot be written to {str(path)!r} ({error.strerror})") from None
-        except (TypeError, ValueError):
-            raise UserError(f"a model is written to a path such as 'fit.json', not {shown(path)}") from None
         return target
 
 

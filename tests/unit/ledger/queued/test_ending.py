@@ -47,6 +47,11 @@ def cancelling(ledger: Ledger, job: QueuedJob, *, stands: bool) -> Iterator[None
             raise TakenBack
 
 
+def others_go_on(ledger: Ledger) -> None:
+    """Nobody keeps somebody else from the head of the log."""
+    assert len(ask(account(ledger, analyst="b", milli=None), request("r"))) == 1
+
+
 def claimed(queue: Queue, worker: str = "w") -> QueuedJob:
     job = queue.claim(worker)
     assert job is not None
@@ -72,7 +77,7 @@ def test_an_answer_waits_for_nobody_who_changes_its_job(
     with cancelling(postgres, job, stands=stands):
         sealed = seal(asker, grant)
         assert not ending.written, "then nothing is claimed, either"
-        assert len(ask(account(postgres, analyst="b", milli=None), request("r"))) == 1, "the others go on, too"
+        others_go_on(postgres)
     following = queue.done_and_next(ending, sealed.request)
     assert ending.moved is not stands
     assert now(queue, first).state is (JobState.CANCELLED if stands else JobState.DONE)
@@ -96,7 +101,7 @@ def test_what_was_left_behind_is_closed_while_somebody_changes_its_job(
         else:
             queue.sweep()
         assert [entry.state.value for entry in asker.entries()] == ["forfeited"]
-        assert len(ask(account(postgres, analyst="b", milli=None), request("r"))) == 1
+        others_go_on(postgres)
     assert now(queue, job).state is JobState.RUNNING
     queue.sweep()
     assert now(queue, job).state is JobState.FAILED
@@ -120,7 +125,7 @@ def test_an_answer_is_held_once_nobody_changes_its_job_and_the_others_go_on(
     with cancelling(postgres, mine, stands=stands):
         thread.start()
         until(waits)
-        assert len(ask(account(postgres, analyst="b", milli=None), request("r"))) == 1
+        others_go_on(postgres)
     thread.join(600)
     assert found == [not stands]
     assert now(queue, job).state is (JobState.CANCELLED if stands else JobState.HELD)
@@ -132,7 +137,7 @@ def test_a_person_who_decides_keeps_nobody_waiting_for_whoever_cancels(postgres:
     with cancelling(postgres, job, stands=False):
         with pytest.raises(HeldError, match="is not held any more: it was cancelled; look at those that are"):
             Reviews(postgres).decide(job.id, "approve", by="r")
-        assert len(ask(account(postgres), request("r"))) == 1
+        others_go_on(postgres)
     assert Reviews(postgres).decide(job.id, "approve", by="r").state is JobState.WAITING, "it was not cancelled"
 
 

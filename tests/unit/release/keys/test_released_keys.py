@@ -81,7 +81,9 @@ def test_it_is_saved_and_read_back(tmp_path: Path) -> None:
     assert hash(ReleasedKeys.load(path)) == hash(KEYS)
     assert path.read_bytes() == KEYS.save(tmp_path / "again.json").read_bytes()
     for wrong in ("keys.csv", 3):
-        with pytest.raises(UserError, match="keys are written to"):
+        with pytest.raises(
+            UserError, match=r"keys are written to a \.json file|the keys cannot be written to 3; give a"
+        ):
             KEYS.save(tmp_path / wrong if isinstance(wrong, str) else wrong)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="cannot be read"):
         ReleasedKeys.load(tmp_path / "nothing.json")
@@ -105,7 +107,7 @@ def test_it_is_saved_and_read_back(tmp_path: Path) -> None:
 def test_what_was_edited_is_refused(edit: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     path.write_bytes(canonical(json.loads(KEYS.save(path).read_bytes()) | edit))
-    with pytest.raises(UserError, match=r"no keys as pets released them|keys are read from"):
+    with pytest.raises(UserError, match=r"no keys as pets released them|the keys cannot be read from"):
         ReleasedKeys.load(path)
 
 

@@ -145,6 +145,7 @@ class Reviews:
             ForbiddenError: as :meth:`decide`.
             NotFoundError: where no such job is held.
         """
+        self._has_it(job)
         with self.ledger.reading() as tx:
             row = jobs.by_id(tx.connection, job)
             if (
@@ -188,6 +189,7 @@ class Reviews:
         given, why = known_decision(decision, reason)
         _check_words("a note", note)
         vote = Vote(printable("by", by), Stage.BEFORE, given, why)
+        self._has_it(job)
         with self.ledger.writing() as (tx, now):
             row = jobs.by_id(tx.connection, job)
             if row is None or dataset not in (None, row.dataset):
@@ -236,8 +238,25 @@ class Reviews:
         if not jobs.move(tx.connection, job, "held", None, waits=False, **ends):
             raise HeldError("this request is not held any more: it was cancelled; look at those that are")
         for other in reviews.of_kind(tx.connection, dataset, TABLE):  # who asked the same has it, too
-            if other.state == "held" and question(other) == question(row):
-                jobs.move(tx.connection, other.id, "held", None, **ends)
+            if other.state == "held" and question(other) == question(row):  # (one that is just taken back: _has_it)
+                jobs.move(tx.connection, other.id, "held", None, waits=False, **ends)
+
+    def _has_it(self, job: str) -> None:
+        """Whoever asked for a table that was let out for another has it, too, and nobody decides about it anew.
+
+        So it is where somebody began to take the request back while the table was let out, and came to no end.
+        """
+        with self.ledger.aside(writes=False) as (connection, _):
+            row = jobs.by_id(connection, job)
+            if row is None or row.kind != TABLE or row.state != "held":
+                return
+            alike = [one for one in reviews.of_kind(connection, row.dataset, TABLE) if one.key == row.key]
+            let_out = [one for one in alike if (one.state, one.review) == ("done", "approved")]
+            found = next((one.request for one in let_out if not reviews.lost(connection, one.request)), None)
+        if found is not None:
+            with self.ledger.aside() as (connection, _):
+                ends: dict[str, Any] = {"state": "done", "review": "approved", "request": found}
+                jobs.move(connection, job, "held", None, waits=False, **ends)
 
     @staticmethod
     def _write(

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from pets.errors import HeldError, LedgerDownError
+from pets.errors import HeldError, LedgerDownError, NotFoundError
 from pets.ledger.db import jobs
 from pets.ledger.db.store import CommitUnknown, Connection
 from pets.ledger.ledger import Ledger
 from pets.ledger.queue import JobState, Queue, QueuedJob
-from pets.ledger.review.reviews import Reviews
+from pets.ledger.review import tables
+from pets.ledger.review.reviews import LetOut, Reviews
 from tests.ledgers import Place, account, ask, audit, opened, request, seal, verify
 from tests.services import until
 from tests.unit.ledger.test_queue import Clock, clock, ledger, now, put
@@ -139,6 +140,36 @@ def test_a_person_who_decides_keeps_nobody_waiting_for_whoever_cancels(postgres:
             Reviews(postgres).decide(job.id, "approve", by="r")
         others_go_on(postgres)
     assert Reviews(postgres).decide(job.id, "approve", by="r").state is JobState.WAITING, "it was not cancelled"
+
+
+@pytest.mark.parametrize("stands", [True, False], ids=["cancelled", "taken back"])
+def test_a_table_that_is_let_out_waits_for_nobody_else_who_asked_for_it(postgres: Ledger, stands: bool) -> None:
+    def asks(name: str, rows: str = "these rows") -> QueuedJob:
+        return tables.ask(postgres, "d", (name, name), {"question": "0" * 64}, rows, most=9)
+
+    def is_now(job: QueuedJob) -> JobState:
+        found = queue.find(job.id, job.project, job.analyst)
+        assert found is not None
+        return found.state
+
+    queue, reviews = Queue(postgres), Reviews(postgres)
+    first, other, third = asks("a"), asks("b"), asks("c")
+    (grant,) = account(postgres, analyst="a", project="a", milli=None).reserve([request("q")])
+    word = LetOut("r", "1" * 64, "proved", 3, 0, "2" * 64, "3" * 64)
+    with cancelling(postgres, other, stands=stands):
+        with postgres.writing() as (tx, at):
+            Reviews.let_out(tx, at, first.id, "d", word, grant.id)
+        others_go_on(postgres)
+    assert [is_now(one) for one in (first, third)] == [JobState.DONE] * 2
+    assert is_now(other) is (JobState.CANCELLED if stands else JobState.HELD)
+    after = asks("b", "rows after a refresh")
+    with pytest.raises(NotFoundError, match="is held; pets review list shows those that are"):
+        reviews.find(other.id)
+    assert is_now(other) is (JobState.CANCELLED if stands else JobState.DONE), "nobody decides about it anew"
+    with pytest.raises(HeldError, match="is not held: it was decided, or cancelled"):
+        reviews.decide(other.id, "refuse", by="r")
+    assert reviews.find(after.id).job.state is JobState.HELD, "of other rows it is another request"
+    verify(postgres)
 
 
 # an outage ----------------------------------------------------------------------------------------------------------

@@ -27,9 +27,9 @@ def writing(the: str, path: object, example: str = "answer.json") -> Iterator[No
     try:
         yield
     except OSError as error:
-        raise UserError(f"{the} cannot be written to {str(path)!r} ({error.strerror})") from None
+        raise UserError(f"{the} cannot be written to {_named(path)} ({error.strerror})") from None
     except (TypeError, ValueError):
-        raise UserError(f"{the} cannot be written to {shown(path)}; give a path, such as {example!r}") from None
+        raise UserError(f"{the} cannot be written to {_named(path)}; give a path, such as {example!r}") from None
 
 
 @contextlib.contextmanager
@@ -38,9 +38,13 @@ def reading(the: str, path: object, example: str = "answer.json") -> Iterator[No
     try:
         yield
     except OSError as error:
-        raise UserError(f"{the} cannot be read from {str(path)!r} ({error.strerror})") from None
+        raise UserError(f"{the} cannot be read from {_named(path)} ({error.strerror})") from None
     except (TypeError, ValueError, RecursionError):
-        raise UserError(f"{the} cannot be read from {shown(path)}; give a file such as {example!r}") from None
+        raise UserError(f"{the} cannot be read from {_named(path)}; give a file such as {example!r}") from None
+
+
+def _named(path: object) -> str:
+    return repr(str(path)) if isinstance(path, (str, Path)) else shown(path)
 
 
 class Written:

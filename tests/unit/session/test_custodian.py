@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import pets
-from pets.errors import DataError, UserError
+from pets.errors import DataError, LeftOutWarning, UserError
 from pets.session.verbs.analyst_session import AnalystSession
 
 SCHEMA = pets.Schema(
@@ -105,10 +105,11 @@ def test_a_refresh_reaches_every_session() -> None:
 
 def test_what_is_wrong_with_the_rows_is_told_to_the_custodian() -> None:
     ugly = rows().assign(sex=lambda found: found["sex"].where(found.index > 60, "?"))
-    custodian = pets.Custodian(SCHEMA, ugly, budget=pets.Budget(epsilon=1, delta=1e-6), progress=False)
-    (remark,) = custodian.check()
-    assert "'sex'" in remark
-    assert custodian.check(share=0.9) == () and custodian.report().rows_read == 300
+    with pytest.warns(LeftOutWarning, match="are left out of every answer") as told:
+        custodian = pets.Custodian(SCHEMA, ugly, budget=pets.Budget(epsilon=1, delta=1e-6), progress=False)
+    lost, remark = custodian.check()
+    assert "'sex'" in remark and lost == f"! {told[0].message}"
+    assert custodian.check(share=0.9) == (lost,) and custodian.report().rows_read == 300
 
 
 @pytest.mark.parametrize("stored", [False, True])

@@ -17,7 +17,7 @@ from pets.common import html_table
 from pets.common.codec import Json, canonical
 from pets.common.files import reading, replace_file, writing
 from pets.common.integers import Floats
-from pets.errors import PetsError, UserError, missing_extra, shown
+from pets.errors import PetsError, UserError, missing_extra
 from pets.models.least_squares import POOR, Solved, back, exact, noisy, scale
 from pets.models.new_rows import column_of, frame_of, numbers
 from pets.models.regression import Regression, regression_of

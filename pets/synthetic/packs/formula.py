@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pets.errors import SchemaError, did_you_mean, shown
-from pets.synthetic.packs.values import Mask, Values, aligned, chosen, constant, nothing
+from pets.synthetic.packs.values import Mask, Values, aligned, constant
 
 SIGNS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
@@ -258,31 +258,22 @@ def _lazy(name: str, arguments: list[ast.expr], scope: Scope, lenient: bool) -> 
         return Values("truth", ~given | truth(arguments[1], scope, lenient))
     # only(c, x), where(c, x, y) and case(c, x, d, y, …, z) are one: conditions, their values, and what is left
     last = arguments[-1] if len(arguments) % 2 else None
-    out: Values | None = None
     left = np.ones(scope.rows, dtype=bool)
-    branches: list[tuple[Mask, ast.expr | None]] = []
+    branches: list[tuple[Mask, ast.expr]] = []
     for condition, branch in zip(arguments[:-1:2], arguments[1::2], strict=True):
         here = left & truth(condition, scope, False)
         branches.append((here, branch))
         left = left & ~here
-    branches.append((left, last))
-    for rows, value in branches:
-        if value is None:
-            continue
-        part = _spread(value, rows, scope, lenient)
-        out = part if out is None else chosen(rows, part, out)
-    assert out is not None
-    return out.without(left) if last is None else out
-
-
-def _spread(node: ast.expr, rows: Mask, scope: Scope, lenient: bool) -> Values:
-    """A branch's values in its rows, and no value elsewhere."""
-    if rows.all():
-        return _value(node, scope, lenient)
-    part = _value(node, scope.part(rows), lenient)
-    out = nothing(part.kind, scope.rows)
-    data = np.zeros(scope.rows, dtype=part.data.dtype)
-    data[rows] = part.data
+    if last is not None:
+        branches.append((left, last))
+    some = [(rows, branch) for rows, branch in branches if rows.any()] or branches[:1]
+    if some[0][0].all():
+        return _value(some[0][1], scope, lenient)
+    parts = [(rows, _value(branch, scope.part(rows), lenient)) for rows, branch in some]
+    same = aligned([part for _, part in parts])
+    data = np.zeros(scope.rows, dtype=np.result_type(*(part.data.dtype for part in same)))
     holes = np.ones(scope.rows, dtype=bool)
-    holes[rows] = part.holes
-    return Values(out.kind, data, part.labels or out.labels, holes)
+    for (rows, _), part in zip(parts, same, strict=True):
+        data[rows] = part.data
+        holes[rows] = False if part.empty is None else part.empty
+    return Values(same[0].kind, data, same[0].labels, holes if holes.any() else None)

@@ -26,7 +26,7 @@ from pets.synthetic.packs.random_functions import FIRST_DAY, LAST_DAY
 from pets.synthetic.packs.values import Values, stacked
 
 BLOCK = 25_000
-FIRST_BLOCKS = (1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000)
+FIRST_BLOCKS = (1_000, 5_000, 10_000)
 """Where the first blocks end, for few people; the others have so many as ``BLOCK``."""
 
 MAX_PEOPLE = 10_000_000
@@ -173,7 +173,7 @@ def ends(people: int) -> Iterator[int]:
     """Where the blocks end that hold so many people.
 
     >>> list(ends(1_500)), list(ends(60_000))[-3:]
-    ([1000, 2000], [25000, 50000, 75000])
+    ([1000, 5000], [25000, 50000, 75000])
     """
     end = 0
     for end in (*(first for first in FIRST_BLOCKS if first < BLOCK), BLOCK):
